@@ -1,0 +1,52 @@
+# One command per chore; CI calls these same targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REPO ?=
+TASK ?= code-review
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test tests lint types floors format container lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/ready: requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "batch-action needs Python 3.11 or newer: make PYTHON=python3.13 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/ready ## Run the whole circle against the sandbox (REPO=path, TASK=code-review)
+	$(BIN)/batch-action demo $(if $(REPO),--repo "$(REPO)") --task $(TASK)
+
+test: lint types floors tests ## Everything that needs no container
+
+tests: $(VENV)/ready
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/ready ## ruff, zizmor and the schemas of action.yml and the workflows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+floors: $(VENV)/ready
+	$(BIN)/lint-imports
+
+format: $(VENV)/ready ## Format the code
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+container: $(VENV)/ready ## Build the image and run it as GitHub's runner would
+	$(BIN)/python -m pytest -q tests/container
+
+lock: $(VENV)/ready ## Renew both lock files
+	$(BIN)/python -m pip install --quiet uv
+	printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml - -o requirements.lock
+	printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra sandbox --group dev pyproject.toml - -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .cache batch-action-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

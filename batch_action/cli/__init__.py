@@ -1,0 +1,1 @@
+"""The door: argv and environ in, edges built, one verb called, exit code out."""

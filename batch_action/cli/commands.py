@@ -1,0 +1,229 @@
+"""The verbs as commands: flags generated from Settings, one story called."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch_action import __version__
+from batch_action.cli.wiring import Door, open_world
+from batch_action.config.gathering import inputs
+from batch_action.edges.runner import inputs_from
+from batch_action.errors import ConfigError
+from batch_action.steps import telling
+from batch_action.steps.world import World
+from batch_action.verbs import cancel as canceling
+from batch_action.verbs import collect as collecting
+from batch_action.verbs import init as initialising
+from batch_action.verbs import plan as planning
+from batch_action.verbs import run as running
+from batch_action.verbs import status as looking
+from batch_action.verbs import submit as submitting
+
+STATE = ["task", "config-file", "state-dir", "state-key", "state-branch"]
+CHOICE = [
+    "model",
+    "effort",
+    "paths",
+    "paths-ignore",
+    "select",
+    "base",
+    "head",
+    "first-run",
+    "max-cost-usd",
+    "monthly-budget-usd",
+    "on-over-budget",
+    "max-requests-per-batch",
+    "max-file-bytes",
+    "max-attempts",
+    "recheck",
+]
+REPORT = [
+    "report",
+    "fail-on-severity",
+    "max-findings",
+    "labels",
+    "allow-public-security-findings",
+    "wait-minutes",
+    "batch-id",
+]
+SENDING = ["dry-run", "retention-days", "anthropic-base-url"]
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Inputs come from flags, then the environment (ANTHROPIC_API_KEY, GITHUB_TOKEN, "
+    "BATCH_ACTION_<NAME>), then .github/batch-action.yml. Exit codes: 0 done, 1 findings at "
+    "fail-on-severity, 2 configuration, 3 over budget, 4 Anthropic, 5 GitHub, 70 a bug, "
+    "130 interrupted.",
+)
+@click.version_option(__version__, prog_name="batch-action")
+def cli() -> None:
+    """Nightly AI upkeep of a repository at half price.
+
+    Picks the files changed since the last run, sends them to Anthropic's Message Batches API and
+    lets go; a later run collects the answers and keeps one issue up to date.
+    """
+
+
+def verb(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command the flags of these inputs, `--repo`, and an opened world."""
+
+    def decorate(function: Callable[..., int]) -> Callable[..., int]:
+        for name in reversed(names):
+            function = _option(name)(function)
+        return click.option(
+            "--repo",
+            type=click.Path(exists=True, file_okay=False),
+            help="The repository's folder; the current one if not given.",
+        )(click.pass_obj(function))
+
+    return decorate
+
+
+def _option(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    field, declared = inputs()[name]
+    text = declared.help
+    kind: dict[str, Any] = {"default": None, "help": text, "metavar": "VALUE"}
+    if field.annotation is bool:
+        kind = {"default": None, "help": text, "is_flag": True, "flag_value": True}
+    elif "tuple" in str(field.annotation):
+        kind["multiple"] = True
+    return click.option(f"--{name}", **kind)
+
+
+def _flags(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Click's values under the inputs' names; a repeated flag becomes lines."""
+    return {
+        key.replace("_", "-"): "\n".join(value) if isinstance(value, tuple) else value
+        for key, value in values.items()
+    }
+
+
+def _story(
+    door: Door, repo: str | None, values: Mapping[str, Any], story: Callable[[World], int]
+) -> int:
+    with open_world(door, flags=_flags(values), repo=repo) as world:
+        try:
+            return story(world)
+        finally:
+            telling.attention(world)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+@click.option("--exact", is_flag=True, help="Count the tokens of every request (needs a key).")
+@verb(*STATE, *CHOICE, "anthropic-base-url")
+def plan(door: Door, *, repo: str | None, as_json: bool, exact: bool, **values: Any) -> int:
+    """Show what would be sent and what it would cost; spends nothing, needs no key."""
+    return _story(door, repo, values, lambda w: planning.plan(w, exact=exact, as_json=as_json))
+
+
+@cli.command()
+@verb(*STATE, *CHOICE, *SENDING)
+def submit(door: Door, *, repo: str | None, **values: Any) -> int:
+    """Send what changed since the last run, and what is owed, as a message batch."""
+    return _story(door, repo, values, submitting.submit)
+
+
+@cli.command()
+@verb(*STATE, *REPORT, *SENDING, "max-attempts")
+def collect(door: Door, *, repo: str | None, **values: Any) -> int:
+    """Fetch what has ended and bring the issue up to date; never spends money."""
+    return _story(door, repo, values, collecting.collect)
+
+
+@cli.command()
+@verb(*STATE, *CHOICE, *REPORT, *SENDING)
+def run(door: Door, *, repo: str | None, **values: Any) -> int:
+    """Collect what has ended, then submit what is new."""
+    return _story(door, repo, values, lambda w: running.run(w, door.tell))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+@verb(*STATE, "max-attempts")
+def status(door: Door, *, repo: str | None, as_json: bool, **values: Any) -> int:
+    """Show pending batches with age and expiry, owed files, and what was spent."""
+    return _story(door, repo, values, lambda w: looking.status(w, as_json=as_json))
+
+
+@cli.command()
+@verb(*STATE, "batch-id", "anthropic-base-url")
+def cancel(door: Door, *, repo: str | None, **values: Any) -> int:
+    """Ask Anthropic to cancel pending batches."""
+    return _story(door, repo, values, canceling.cancel)
+
+
+@cli.command()
+@click.option("--repo", type=click.Path(exists=True, file_okay=False), default=".")
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@click.option("--two-workflows", is_flag=True, help="One workflow submits, another collects.")
+def init(*, repo: str, force: bool, two_workflows: bool) -> int:
+    """Write the workflow and a commented config into a repository."""
+    return initialising.init(Path(repo), force=force, two_workflows=two_workflows)
+
+
+@cli.command()
+@click.option("--repo", type=click.Path(exists=True, file_okay=False), help="Your own repository.")
+@click.option("--base", help="Review what changed since this commit, e.g. HEAD~5.")
+@click.option("--task", default="code-review", show_default=True)
+@click.option("--out", default="batch-action-demo", show_default=True, help="Where files go.")
+def demo(*, repo: str | None, base: str | None, task: str, out: str) -> int:
+    """Go the whole way against the sandbox: no key, no account, no network."""
+    return int(_extra("demo")(repo=repo, base=base, task=task, out=Path(out)))
+
+
+@cli.command()
+@click.option("--port", default=8931, show_default=True, help="Anthropic; GitHub and blobs follow.")
+@click.option("--batch-seconds", default=0.0, show_default=True, help="How long a batch runs.")
+@click.option("--repo", type=click.Path(exists=True, file_okay=False), default=".")
+def sandbox(*, port: int, batch_seconds: float, repo: str) -> int:
+    """Serve the emulated Anthropic and GitHub on loopback for your own tests."""
+    return int(_extra("sandbox")(port=port, batch_seconds=batch_seconds, repo=Path(repo)))
+
+
+def _extra(name: str) -> Callable[..., Any]:
+    """A verb that needs the extra `sandbox`: imported only when it is called."""
+    try:
+        found: Callable[..., Any] = getattr(import_module(f"batch_action.verbs.{name}"), name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"`{name}` needs the package {error.name}, which is not installed.",
+            fix="Install it with: pip install 'batch-action[sandbox]'",
+        ) from None
+    return found
+
+
+@cli.command()
+@click.pass_obj
+def action(door: Door) -> int:
+    """Run as a GitHub action: inputs from INPUT_*, the verb from `mode`."""
+    door = replace(door, action_inputs=inputs_from(door.environ))
+    with open_world(door, flags={}, repo=None) as world:
+        try:
+            return _action(world, door)
+        finally:
+            telling.attention(world)
+
+
+def _action(world: World, door: Door) -> int:
+    event = world.context.event
+    if event.startswith("pull_request") and world.settings.mode in ("run", "submit"):
+        fork = " from a fork, which has no secrets" if world.context.fork else ""
+        world.runner.annotate(
+            "notice",
+            f"batch-action reviews branches; this is a pull request{fork}: nothing was done.",
+        )
+        return 0
+    verbs: dict[str, Callable[[World], int]] = {
+        "run": lambda w: running.run(w, door.tell),
+        "submit": submitting.submit,
+        "collect": collecting.collect,
+        "plan": planning.plan,
+        "status": looking.status,
+    }
+    return verbs[world.settings.mode](world)

@@ -1,0 +1,235 @@
+"""The door's hands: values from outside become Settings, Context and open edges."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import yaml
+from pydantic import ValidationError
+
+from batch_action import pricing
+from batch_action.config.gathering import gather
+from batch_action.config.settings import Settings
+from batch_action.edges.anthropic_api.client import AnthropicApi, keyless
+from batch_action.edges.artifacts import ArtifactService, why_not
+from batch_action.edges.git_repo import GitRepo
+from batch_action.edges.github_api.actions import Actions
+from batch_action.edges.github_api.client import GitHubClient
+from batch_action.edges.github_api.issues import Issues
+from batch_action.edges.runner import Runner, context_from, payload_from
+from batch_action.edges.screen import Screen
+from batch_action.errors import AnthropicError, BatchActionError, ConfigError
+from batch_action.models.context import Context
+from batch_action.steps.world import GitHub, World
+from batch_action.tasks.registry import all_tasks
+
+MAX_CONFIG = 1_000_000
+AUDIENCE = "https://api.anthropic.com"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What came in from outside."""
+
+    environ: Mapping[str, str]
+    action_inputs: Mapping[str, str] = field(default_factory=dict)
+    clock: Any = lambda: datetime.now(UTC)
+
+    def workspace(self, repo: str | None) -> Path:
+        """The repository's folder."""
+        return Path(repo or self.environ.get("GITHUB_WORKSPACE") or ".").resolve()
+
+    def tell(self, error: BatchActionError) -> None:
+        """One failure, as an annotation in Actions and as a line elsewhere."""
+        self.runner(self.workspace(None)).annotate("error", str(error))
+
+    def runner(self, workspace: Path) -> Runner:
+        """The runner's file commands, or plain lines outside of Actions."""
+        environ = self.environ
+        return Runner(
+            workspace,
+            output_path=_path(environ.get("GITHUB_OUTPUT")),
+            summary_path=_path(environ.get("GITHUB_STEP_SUMMARY")),
+            actions=environ.get("GITHUB_ACTIONS") == "true",
+        )
+
+
+@contextmanager
+def open_world(door: Door, *, flags: Mapping[str, Any], repo: str | None) -> Iterator[World]:
+    """Settings gathered, edges open; everything is closed at the end. Raises ConfigError."""
+    workspace = door.workspace(repo)
+    runner = door.runner(workspace)
+    context = replace(
+        context_from(door.environ, payload_from(_path(door.environ.get("GITHUB_EVENT_PATH")))),
+        workspace=workspace,
+    )
+    git = GitRepo(workspace)
+    settings = _settings(door, flags, context, git)
+    for secret in (settings.anthropic_api_key, settings.github_token, settings.state_secret):
+        if secret:
+            runner.mask(secret.get_secret_value())
+    with ExitStack() as stack:
+        github = _github(door, settings, context, stack)
+        context = _completed(context, github, git)
+        yield World(
+            settings=settings,
+            context=context,
+            task=_task(settings),
+            prices=_prices(settings),
+            git=git,
+            anthropic=_anthropic(door, settings, runner, stack),
+            github=github,
+            artifacts=_artifacts(door, runner, stack),
+            state_dir=settings.state_dir or workspace / ".batch-action" / "state",
+            runner=runner,
+            screen=Screen(plain=runner.actions),
+            clock=door.clock,
+        )
+
+
+def _settings(door: Door, flags: Mapping[str, Any], context: Context, git: GitRepo) -> Settings:
+    name = str(
+        flags.get("config-file")
+        or door.action_inputs.get("config-file")
+        or door.environ.get("BATCH_ACTION_CONFIG_FILE")
+        or ".github/batch-action.yml"
+    )
+    head = flags.get("head") or context.sha or "HEAD"
+    return gather(
+        flags=flags,
+        action_inputs=door.action_inputs,
+        environ=door.environ,
+        file=_config(git, git.resolve(head), name),
+        file_name=name,
+    )
+
+
+def _config(git: GitRepo, commit: str, name: str) -> Mapping[str, Any]:
+    """The config file of the reviewed commit, never of the work tree."""
+    data = git.file_at(commit, name)
+    if data is None:
+        return {}
+    if len(data) > MAX_CONFIG:
+        raise ConfigError(f"{name} is larger than a config file can be.")
+    try:
+        parsed = yaml.safe_load(data)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{name} is no valid YAML: {' '.join(str(error).split())}.") from None
+    if parsed is None:
+        return {}
+    if not isinstance(parsed, dict):
+        raise ConfigError(f"{name} must hold `input: value` lines.")
+    return parsed
+
+
+def _task(settings: Settings) -> Any:
+    tasks = all_tasks()
+    if settings.task not in tasks:
+        raise ConfigError(
+            f"`task` {settings.task!r} does not exist.", fix=f"Tasks: {', '.join(tasks)}."
+        )
+    return tasks[settings.task]
+
+
+def _prices(settings: Settings) -> pricing.Prices:
+    try:
+        return pricing.load(settings.prices)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(x) for x in first["loc"])
+        raise ConfigError(f"`prices` {place}: {first['msg']}.") from None
+
+
+def _github(door: Door, settings: Settings, context: Context, stack: ExitStack) -> GitHub | None:
+    if settings.github_token is None or context.repository is None:
+        return None
+    client = stack.enter_context(
+        GitHubClient(
+            settings.github_token.get_secret_value(),
+            api_url=context.api_url,
+            repository=context.repository,
+            graphql_url=door.environ.get("GITHUB_GRAPHQL_URL"),
+        )
+    )
+    issues = Issues(client, settings.trusted_authors)
+    return GitHub(client=client, issues=issues, actions=Actions(client))
+
+
+def _completed(context: Context, github: GitHub | None, git: GitRepo) -> Context:
+    """What neither the environment nor the event told, from git and GitHub."""
+    known = context.default_branch and context.private is not None
+    if github is not None and not (known and context.repository_id != "local"):
+        facts = github.client.repository_facts()
+        context = replace(
+            context,
+            repository_id=facts.id,
+            private=facts.private,
+            default_branch=facts.default_branch,
+        )
+    return context if context.branch else replace(context, branch=git.current_branch())
+
+
+def _artifacts(door: Door, runner: Runner, stack: ExitStack) -> ArtifactService | None:
+    """The artifact service, where this is a step of a GitHub action; it says when it is not."""
+    environ = door.environ
+    values = (
+        environ.get("ACTIONS_RESULTS_URL", ""),
+        environ.get("ACTIONS_RUNTIME_TOKEN", ""),
+        environ.get("GITHUB_SERVER_URL", ""),
+    )
+    reason = why_not(*values)
+    if reason:
+        if runner.actions:
+            runner.annotate("notice", f"The ledger is kept in a file: {reason}")
+        return None
+    days = environ.get("GITHUB_RETENTION_DAYS", "")
+    return stack.enter_context(
+        ArtifactService(*values, max_days=int(days) if days.isdecimal() else None, mask=runner.mask)
+    )
+
+
+def _anthropic(
+    door: Door, settings: Settings, runner: Runner, stack: ExitStack
+) -> AnthropicApi | None:
+    key, base = settings.anthropic_api_key, settings.anthropic_base_url
+    if key is not None:
+        return stack.enter_context(AnthropicApi(api_key=key.get_secret_value(), base_url=base))
+    rule, organization = settings.anthropic_federation_rule_id, settings.anthropic_organization_id
+    if not (rule and organization):
+        return None
+    credentials = keyless(
+        identity=lambda: _identity(door.environ, runner),
+        rule=rule,
+        organization=organization,
+        service_account=settings.anthropic_service_account_id,
+        workspace=settings.anthropic_workspace_id,
+    )
+    return stack.enter_context(AnthropicApi(api_key=None, credentials=credentials, base_url=base))
+
+
+def _identity(environ: Mapping[str, str], runner: Runner) -> str:
+    """A fresh GitHub OIDC token: each is good for one exchange."""
+    url = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
+    token = environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    if not (url and token):
+        raise ConfigError(
+            "The federation ids are set, but GitHub gave this job no identity token.",
+            fix="Add `id-token: write` to the job's permissions.",
+        )
+    try:
+        answer = httpx2.get(
+            url, params={"audience": AUDIENCE}, headers={"Authorization": f"Bearer {token}"}
+        ).raise_for_status()
+        identity = str(answer.json()["value"])
+    except (httpx2.HTTPError, ValueError, KeyError) as error:
+        raise AnthropicError(f"GitHub's identity token could not be fetched: {error}.") from None
+    runner.mask(identity)
+    return identity
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None

@@ -1,0 +1,1 @@
+"""Every input declared once; mappings in, Settings out."""

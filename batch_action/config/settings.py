@@ -1,0 +1,282 @@
+"""Every input, declared once: its type, its default, and what the door needs to know of it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+)
+
+from batch_action.models.findings import Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """What the door needs to know of an input besides its type and default."""
+
+    help: str
+    action: bool = False
+    """Declared in action.yml; finer things live in the file only."""
+    file: bool = True
+    """May be set in the config file: never keys, tokens, URLs or the public guard."""
+    env: str | None = None
+    """A conventional environment variable, besides BATCH_ACTION_<NAME>."""
+
+
+def _lines(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(x for line in value.splitlines() if (x := line.strip()))
+    return value
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(x for word in re.split(r"[,\n]", value) if (x := word.strip()))
+    return value
+
+
+Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Secret = SecretStr | None
+Destination = Literal["issue", "summary"]
+
+
+class Settings(BaseModel):
+    """All inputs, validated; attribute names are the inputs' names with underscores."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=lambda name: name.replace("_", "-"),
+        hide_input_in_errors=True,
+    )
+
+    anthropic_api_key: Annotated[
+        Secret,
+        Input(
+            help="Anthropic API key; not needed with the federation ids.",
+            action=True,
+            file=False,
+            env="ANTHROPIC_API_KEY",
+        ),
+    ] = None
+    anthropic_federation_rule_id: Annotated[
+        str | None,
+        Input(
+            help="Federation rule (fdrl_…) for keyless access by GitHub's OIDC token; the job "
+            "needs `id-token: write`.",
+            action=True,
+            file=False,
+            env="ANTHROPIC_FEDERATION_RULE_ID",
+        ),
+    ] = None
+    anthropic_organization_id: Annotated[
+        str | None,
+        Input(
+            help="Organization id that goes with the federation rule.",
+            action=True,
+            file=False,
+            env="ANTHROPIC_ORGANIZATION_ID",
+        ),
+    ] = None
+    anthropic_service_account_id: Annotated[
+        str | None,
+        Input(
+            help="Service account (svac_…) of the federation rule, if it needs one.",
+            action=True,
+            file=False,
+            env="ANTHROPIC_SERVICE_ACCOUNT_ID",
+        ),
+    ] = None
+    anthropic_workspace_id: Annotated[
+        str | None,
+        Input(
+            help="Workspace of the federation rule, if there are several.",
+            action=True,
+            file=False,
+            env="ANTHROPIC_WORKSPACE_ID",
+        ),
+    ] = None
+    anthropic_base_url: Annotated[
+        str,
+        Field(pattern=r"^https?://"),
+        Input(help="Where the Anthropic API is.", file=False, env="ANTHROPIC_BASE_URL"),
+    ] = "https://api.anthropic.com"
+    github_token: Annotated[
+        Secret,
+        Input(help="Token for artifacts and issues.", action=True, file=False, env="GITHUB_TOKEN"),
+    ] = None
+    mode: Annotated[
+        Literal["run", "submit", "collect", "plan", "status"],
+        Input(
+            help="What to do: `run` collects what has ended, then submits what is new; "
+            "`submit`, `collect`, `plan` and `status` do one thing.",
+            action=True,
+            file=False,
+        ),
+    ] = "run"
+    task: Annotated[
+        str,
+        Input(help="What is asked of each file: `code-review` or `security-scan`.", action=True),
+    ] = "code-review"
+    model: Annotated[str, Input(help="Anthropic model id.", action=True)] = "claude-sonnet-5-5"
+    effort: Annotated[
+        Literal["low", "medium", "high", "xhigh", "max", "none"],
+        Input(
+            help="How much the model thinks: low, medium, high, xhigh, max; `none` leaves it to "
+            "the model.",
+            action=True,
+        ),
+    ] = "medium"
+    paths: Annotated[
+        Lines,
+        Input(help="Only these files: gitignore patterns, one a line, `!` excludes.", action=True),
+    ] = ()
+    paths_ignore: Annotated[
+        Lines,
+        Input(
+            help="Not these files: gitignore patterns, one a line; `!` rescues, also from the "
+            "default ignores.",
+            action=True,
+        ),
+    ] = ()
+    select: Annotated[
+        Literal["changed", "all"],
+        Input(help="`changed` since the last run, or `all` files.", action=True),
+    ] = "changed"
+    base: Annotated[
+        str | None,
+        Input(
+            help="Commit to compare with, instead of the one the ledger knows.",
+            action=True,
+            file=False,
+        ),
+    ] = None
+    head: Annotated[
+        str | None, Input(help="Commit to review, instead of the run's.", file=False)
+    ] = None
+    first_run: Annotated[
+        str,
+        Input(
+            help="What the first run looks at: `24h`, `7d`, `last-commit`, `all`, `none`, a ref or "
+            "a date.",
+            action=True,
+        ),
+    ] = "24h"
+    report: Annotated[
+        Annotated[tuple[Destination, ...], BeforeValidator(_words)],
+        Input(help="Where findings go: `issue`, `summary`.", action=True),
+    ] = ("issue", "summary")
+    fail_on_severity: Annotated[
+        Severity | None,
+        Input(
+            help="Exit with 1 on a new finding of this severity or a worse one: `critical`, "
+            "`high`, `medium`, `low`.",
+            action=True,
+        ),
+    ] = None
+    max_cost_usd: Annotated[
+        float,
+        Field(ge=0, allow_inf_nan=False),
+        Input(
+            help="Send, by risk, only what can cost this much at the very most; the rest is owed "
+            "to the next night.",
+            action=True,
+        ),
+    ] = 5.0
+    monthly_budget_usd: Annotated[
+        float | None,
+        Field(ge=0, allow_inf_nan=False),
+        Input(help="The same for a calendar month (UTC), batches in flight included."),
+    ] = None
+    on_over_budget: Annotated[
+        Literal["fill", "fail"],
+        Input(help="`fill` up to the cap, or `fail` when not everything fits."),
+    ] = "fill"
+    max_findings: Annotated[
+        int,
+        Field(ge=1, le=500),
+        Input(help="How many findings the issue's body holds; more go to comments.", action=True),
+    ] = 30
+    labels: Annotated[Words, Input(help="More labels for the issue.", action=True)] = ()
+    trusted_authors: Annotated[
+        Words, Input(help="Logins whose issues with our marker are ours, besides the token's own.")
+    ] = ()
+    dry_run: Annotated[
+        bool, Input(help="Everything but sending and posting.", action=True, file=False)
+    ] = False
+    config_file: Annotated[
+        str,
+        Input(help="The config file's path in the repository.", action=True, file=False),
+    ] = ".github/batch-action.yml"
+    state_key: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9_.-]{0,40}$"),
+        Input(help="Keeps several ledgers of one task apart (a matrix).", action=True),
+    ] = ""
+    state_secret: Annotated[
+        Secret,
+        Input(help="Signs the ledger; unsigned ledgers are then refused.", action=True, file=False),
+    ] = None
+    state_secret_previous: Annotated[
+        Secret, Input(help="Still accepted while `state-secret` is changed.", file=False)
+    ] = None
+    state_workflows: Annotated[
+        Words, Input(help="Only ledgers of these workflow files are trusted, e.g. `nightly.yml`.")
+    ] = ()
+    state_branch: Annotated[
+        str | None,
+        Input(help="The branch whose ledgers are trusted, instead of the default branch."),
+    ] = None
+    state_dir: Annotated[
+        Path | None,
+        Input(help="Folder for the ledger where there are no artifacts.", file=False),
+    ] = None
+    retention_days: Annotated[
+        int,
+        Field(ge=1, le=400),
+        Input(help="How long the ledger's artifact lives.", action=True),
+    ] = 90
+    batch_id: Annotated[
+        str | None,
+        Field(pattern=r"^[A-Za-z0-9_-]{1,128}$"),
+        Input(help="Collect this batch only.", action=True, file=False),
+    ] = None
+    wait_minutes: Annotated[
+        float,
+        Field(ge=0, le=1440),
+        Input(help="Let `collect` wait this long for batches to end.", action=True),
+    ] = 0.0
+    recheck: Annotated[bool, Input(help="Ask again what already has a verdict.", file=False)] = (
+        False
+    )
+    max_attempts: Annotated[
+        int, Field(ge=1, le=10), Input(help="How often a question that fails is asked.")
+    ] = 3
+    max_requests_per_batch: Annotated[
+        int, Field(ge=1, le=100_000), Input(help="Cut batches smaller than the API's limit.")
+    ] = 100_000
+    max_file_bytes: Annotated[
+        int, Field(ge=1, le=30_000_000), Input(help="Larger files are skipped as too large.")
+    ] = 1_000_000
+    house_rules: Annotated[
+        Words,
+        Input(help="Files of the repository whose text is added to the instructions."),
+    ] = ("AGENTS.md", "CLAUDE.md", "REVIEW.md")
+    prices: Annotated[
+        dict[str, Any], Input(help="Prices by model id, laid over the shipped table.")
+    ] = {}
+    allow_public_security_findings: Annotated[
+        bool,
+        Input(
+            help="Show security findings in issues and summaries of a public repository.",
+            action=True,
+            file=False,
+        ),
+    ] = False

@@ -1,0 +1,1 @@
+"""One module per outside party: everything that leaves the process goes through here."""

@@ -1,0 +1,267 @@
+"""The one door to Anthropic: batches, results, token counts, model facts.
+
+Creating a batch is never retried: the API has no idempotency key, and a lost answer may mean a
+paid batch. Everything else is read-only or harmless to repeat and is retried by the SDK.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import anthropic
+import httpx2
+from anthropic.types import ModelInfo
+from anthropic.types.messages import MessageBatch
+
+from batch_action.edges.anthropic_api.failures import never_arrived, translated
+from batch_action.edges.anthropic_api.wire import outcome_of
+from batch_action.errors import (
+    AmbiguousCreateError,
+    AnthropicError,
+    ConfigError,
+    TransientError,
+)
+from batch_action.models.requests import BatchState, ModelFacts, Outcome, Request
+
+HOME = "https://api.anthropic.com"
+CREATE_TIMEOUT = timedelta(minutes=10)
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+TRIES = 4
+
+
+class AnthropicApi:
+    """A client of one workspace. Close it when done, or use it as a context manager."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None,
+        credentials: anthropic.WorkloadIdentityCredentials | None = None,
+        base_url: str = HOME,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sleep = sleep
+        self._http = _guarded_client(base_url)
+        self._client = anthropic.Anthropic(
+            api_key=api_key,
+            credentials=credentials,
+            base_url=base_url,
+            http_client=self._http,
+            open_telemetry=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def model(self, name: str) -> tuple[ModelFacts | None, datetime]:
+        """What the Models API says of *name* (None: it does not exist), and Anthropic's clock."""
+        with translated("asking for the model"):
+            try:
+                raw = self._client.models.with_raw_response.retrieve(name)
+            except anthropic.NotFoundError as error:
+                return None, _clock(error.response.headers.get("date"))
+        return _facts(raw.parse()), _clock(raw.headers.get("date"))
+
+    def count_tokens(self, params: dict[str, Any]) -> int:
+        """Input tokens of one request: free of charge, an estimate by Anthropic's own words."""
+        asked = {key: value for key, value in params.items() if key != "max_tokens"}
+        with translated("counting tokens"):
+            return self._client.messages.count_tokens(**asked).input_tokens
+
+    def create(self, batch: Sequence[Request]) -> BatchState:
+        """Send one batch, exactly once.
+
+        Raises AmbiguousCreateError when it may have been created although no answer came, another
+        AnthropicError when it was certainly not.
+        """
+        items: Any = [{"custom_id": r.question.id, "params": r.params} for r in batch]
+        client = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT.total_seconds())
+        with translated("creating the batch"):
+            try:
+                return _state(client.messages.batches.create(requests=items))
+            except (anthropic.APIConnectionError, anthropic.InternalServerError) as error:
+                if never_arrived(error):
+                    raise
+                raise AmbiguousCreateError(
+                    "The answer to creating the batch was lost, so it may exist.",
+                    fix="The next run finds out before anything is sent again.",
+                ) from error
+
+    def retrieve(self, batch: str) -> BatchState | None:
+        """The batch, or None when Anthropic does not know it (it may lag after a create)."""
+        with translated(f"asking for batch {batch}"):
+            try:
+                return _state(self._client.messages.batches.retrieve(batch))
+            except anthropic.NotFoundError:
+                return None
+
+    def created_between(self, start: datetime, end: datetime) -> list[BatchState]:
+        """All batches of the workspace created in a period, newest first."""
+        found = []
+        with translated("listing batches"):
+            for batch in self._client.messages.batches.list(limit=100):
+                if batch.created_at < start:
+                    break
+                if batch.created_at <= end:
+                    found.append(_state(batch))
+        return found
+
+    def cancel(self, batch: str) -> BatchState | None:
+        """Ask to cancel; None when Anthropic does not know the batch."""
+        with translated(f"canceling batch {batch}"):
+            try:
+                return _state(self._client.messages.batches.cancel(batch))
+            except anthropic.NotFoundError:
+                return None
+
+    def outcomes(self, batch: str, want: frozenset[str], folder: Path) -> dict[str, Outcome]:
+        """What came back for each id of *want*, in any order; an id without a line is absent.
+
+        The results are streamed to a file below *folder*. A broken or short download starts again
+        from the beginning, because results cannot be resumed; each id counts once.
+        """
+        got: dict[str, Outcome] = {}
+        problem: Exception | None = None
+        for attempt in range(TRIES):
+            if attempt:
+                self._sleep(2.0**attempt)
+            try:
+                path = self._download(batch, folder)
+                got |= _read(path, want)
+                problem = None
+            except (TransientError, json.JSONDecodeError, httpx2.HTTPError) as error:
+                problem = error
+            if problem is None and want <= got.keys():
+                break
+        if problem is not None:
+            raise TransientError(
+                f"The results of batch {batch} could not be downloaded whole: {problem}.",
+                fix="They stay available for 29 days; the next collect tries again.",
+            ) from problem
+        return got
+
+    def first_id(self, batch: str) -> str | None:
+        """The custom id of the first result line of an ended batch, None when there is none."""
+        with (
+            translated(f"reading batch {batch}"),
+            self._client.messages.batches.with_streaming_response.results(batch) as response,
+        ):
+            for line in response.iter_lines():
+                if line.strip():
+                    return str(json.loads(line).get("custom_id"))
+        return None
+
+    def _download(self, batch: str, folder: Path) -> Path:
+        path = folder / f"{batch}.jsonl"
+        with (
+            translated(f"downloading the results of batch {batch}"),
+            self._client.messages.batches.with_streaming_response.results(batch) as response,
+            path.open("wb") as file,
+        ):
+            for chunk in response.iter_bytes():
+                file.write(chunk)
+        return path
+
+
+def keyless(
+    *,
+    identity: Callable[[], str],
+    rule: str,
+    organization: str,
+    service_account: str | None,
+    workspace: str | None,
+) -> anthropic.WorkloadIdentityCredentials:
+    """Credentials from GitHub's OIDC token; *identity* is called anew for each exchange.
+
+    The tokens are single-use, so they may not be kept (claude-code-action issue 1406).
+    """
+    return anthropic.WorkloadIdentityCredentials(
+        identity_token_provider=identity,
+        federation_rule_id=rule,
+        organization_id=organization,
+        service_account_id=service_account,
+        workspace_id=workspace,
+    )
+
+
+def _guarded_client(base_url: str) -> httpx2.Client:
+    """A client that sends the key to the base URL's origin or api.anthropic.com only.
+
+    The API names an absolute `results_url`, and the SDK follows it with the key.
+    """
+    home = urlsplit(base_url)
+    loopback = home.hostname in LOOPBACK
+    if home.scheme != "https" and not loopback:
+        raise ConfigError(f"`anthropic-base-url` {base_url!r} must be https.")
+    allowed = {(home.scheme, home.hostname, home.port), ("https", "api.anthropic.com", None)}
+
+    def guard(request: httpx2.Request) -> None:
+        url = urlsplit(str(request.url))
+        local = loopback and url.hostname in LOOPBACK
+        if not local and (url.scheme, url.hostname, url.port) not in allowed:
+            raise AnthropicError(
+                f"Anthropic's answer points to {url.scheme}://{url.netloc}, which is neither "
+                f"{home.netloc} nor api.anthropic.com: refused.",
+            )
+
+    return anthropic.DefaultHttpxClient(event_hooks={"request": [guard]}, base_url=base_url)
+
+
+def _read(path: Path, want: frozenset[str]) -> dict[str, Outcome]:
+    found = {}
+    with path.open("rb") as file:
+        for line in file:
+            if line.strip():
+                outcome = outcome_of(json.loads(line))
+                if outcome.custom_id in want:
+                    found[outcome.custom_id] = outcome
+    return found
+
+
+def _facts(info: ModelInfo) -> ModelFacts:
+    """Fields that are absent are taken as supported: the API itself refuses what is not."""
+
+    def able(name: str) -> bool:
+        capability = getattr(info.capabilities, name, None)
+        return bool(getattr(capability, "supported", True))
+
+    return ModelFacts(
+        id=info.id,
+        lifecycle=getattr(info, "lifecycle", None) or "active",
+        retires_at=getattr(info, "retires_at", None),
+        max_input_tokens=getattr(info, "max_input_tokens", None),
+        max_tokens=getattr(info, "max_tokens", None),
+        batch=able("batch"),
+        structured_outputs=able("structured_outputs"),
+        effort=able("effort"),
+    )
+
+
+def _state(batch: MessageBatch) -> BatchState:
+    return BatchState(
+        id=batch.id,
+        status=batch.processing_status,
+        created_at=batch.created_at,
+        expires_at=batch.expires_at,
+        ended_at=batch.ended_at,
+        archived_at=batch.archived_at,
+        total=sum(v for v in batch.request_counts.to_dict().values() if isinstance(v, int)),
+        results_url=batch.results_url,
+        canceled=batch.cancel_initiated_at is not None,
+    )
+
+
+def _clock(header: str | None) -> datetime:
+    return parsedate_to_datetime(header) if header else datetime.now(UTC)

@@ -1,0 +1,68 @@
+"""What the SDK raises becomes an error that says what to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anthropic
+import httpx2
+
+from batch_action.errors import AnthropicError, QuotaError, TransientError
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn what the SDK raises into errors that say what to do."""
+    try:
+        yield
+    except anthropic.APIStatusError as error:
+        raise _status_error(error, doing) from error
+    except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
+        cause = error.__cause__ or error
+        raise TransientError(
+            f"Anthropic could not be reached while {doing}: {cause}.",
+            fix="The next run tries again.",
+        ) from error
+    except anthropic.WorkloadIdentityError as error:
+        raise AnthropicError(
+            f"Anthropic refused GitHub's identity token: {error}.",
+            fix="Compare the federation rule's subject, audience and claims with this workflow.",
+        ) from error
+    except anthropic.AnthropicError as error:
+        raise AnthropicError(f"Anthropic failed while {doing}: {error}.") from error
+
+
+def _status_error(error: anthropic.APIStatusError, doing: str) -> AnthropicError:
+    said = f"Anthropic answered {error.status_code} while {doing}: {_message(error)}"
+    known = error.status_code
+    if isinstance(error, anthropic.AuthenticationError | anthropic.PermissionDeniedError):
+        return AnthropicError(said, fix="Check `anthropic-api-key` and the workspace it is for.")
+    if _is_quota(error):
+        return QuotaError(said, fix="Raise the limit or add credit; nothing was sent or lost.")
+    if known in {408, 409, 429} or known >= 500:  # noqa: PLR2004 - HTTP's own numbers
+        return TransientError(said, fix="The next run tries again.")
+    if isinstance(error, anthropic.ContentTooLargeError):
+        return AnthropicError(said, fix="Set `max-requests-per-batch` to a smaller number.")
+    return AnthropicError(said, fix=f"Request id {error.request_id}: please report it with this.")
+
+
+def _message(error: anthropic.APIStatusError) -> str:
+    body = error.body if isinstance(error.body, dict) else {}
+    inner = body.get("error")
+    text = inner.get("message") if isinstance(inner, dict) else None
+    return str(text or error.message).rstrip(".") + "."
+
+
+def _is_quota(error: anthropic.APIStatusError) -> bool:
+    code = error.error_code or ""
+    return (
+        isinstance(error, anthropic.PaymentRequiredError)
+        or code.endswith("_reached")
+        or code == "ramp_limit_exceeded"
+        or "API usage limits" in _message(error)
+    )
+
+
+def never_arrived(error: Exception) -> bool:
+    """Whether the request certainly did nothing: no connection, or turned away by load (529)."""
+    overloaded = getattr(error, "status_code", None) == 529  # noqa: PLR2004 - Anthropic's number
+    return overloaded or isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)

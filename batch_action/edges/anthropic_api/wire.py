@@ -1,0 +1,72 @@
+"""One line of a results file becomes an outcome: Anthropic's words, refined by ours."""
+
+from typing import Any
+
+from batch_action.models.ledger import Usage
+from batch_action.models.requests import Outcome, OutcomeKind
+
+STOPS = {
+    "max_tokens": OutcomeKind.TRUNCATED,
+    "model_context_window_exceeded": OutcomeKind.TRUNCATED,
+    "refusal": OutcomeKind.REFUSED,
+}
+"""Ends of a `succeeded` message that are no answers (Anthropic's structured-outputs page)."""
+
+
+def outcome_of(line: dict[str, Any]) -> Outcome:
+    """The outcome of one result line; a type we do not know is `unreadable`, never an answer."""
+    custom_id = str(line.get("custom_id"))
+    result = _dict(line.get("result"))
+    match result.get("type"):
+        case "succeeded":
+            return _message(custom_id, _dict(result.get("message")))
+        case "errored":
+            error = _dict(_dict(result.get("error")).get("error"))
+            return Outcome(
+                custom_id=custom_id, kind=OutcomeKind.ERRORED, detail=str(error.get("type"))
+            )
+        case "canceled":
+            return Outcome(custom_id=custom_id, kind=OutcomeKind.CANCELED)
+        case "expired":
+            return Outcome(custom_id=custom_id, kind=OutcomeKind.EXPIRED)
+        case other:
+            return Outcome(
+                custom_id=custom_id, kind=OutcomeKind.UNREADABLE, detail=f"result type {other}"
+            )
+
+
+def _message(custom_id: str, message: dict[str, Any]) -> Outcome:
+    stop = str(message.get("stop_reason"))
+    blocks = [_dict(block) for block in message.get("content") or []]
+    # Thinking may come first, so no block is taken by its place.
+    text = "".join(str(b.get("text", "")) for b in blocks if b.get("type") == "text")
+    kind = STOPS.get(stop, OutcomeKind.SUCCEEDED)
+    category = _dict(message.get("stop_details")).get("category")
+    return Outcome(
+        custom_id=custom_id,
+        kind=kind,
+        text=text if kind is OutcomeKind.SUCCEEDED else "",
+        detail=str(category) if kind is OutcomeKind.REFUSED and category else stop,
+        usage=_usage(_dict(message.get("usage"))),
+    )
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    written = _dict(usage.get("cache_creation"))
+    all_written = _count(usage.get("cache_creation_input_tokens"))
+    one_hour = _count(written.get("ephemeral_1h_input_tokens"))
+    return Usage(
+        input_tokens=_count(usage.get("input_tokens")),
+        output_tokens=_count(usage.get("output_tokens")),
+        cache_write_5m_tokens=max(0, all_written - one_hour),
+        cache_write_1h_tokens=one_hour,
+        cache_read_tokens=_count(usage.get("cache_read_input_tokens")),
+    )
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0

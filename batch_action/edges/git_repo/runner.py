@@ -1,0 +1,148 @@
+"""How git is called: one process after another, and a scratch repository for what must write."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
+
+from batch_action.edges.git_repo.hardening import common_dir, find_git_dir, hardened
+from batch_action.errors import ConfigError
+
+if TYPE_CHECKING:
+    from git.cmd import Git
+
+TIMEOUT = 600.0
+"""Seconds for one call that answers at once; a stream has no limit."""
+
+
+def _command(path: Path) -> "Git":
+    try:
+        # GitPython looks for the git program when it is imported and raises if there is none.
+        from git.cmd import Git  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError("The program git was not found.", fix="Install git.") from error
+    return Git(path)
+
+
+class GitRunner:
+    """Runs one git command after another on one repository, all in the same hardened way."""
+
+    def __init__(self, path: Path) -> None:
+        """Find the repository of `path`; ConfigError when there is none."""
+        self.path = path
+        self.git_dir = find_git_dir(path)
+        self.common_dir = common_dir(self.git_dir)
+        self._git = _command(self.git_dir)
+        self._env = hardened(self.git_dir)
+
+    def call(
+        self,
+        *args: str,
+        feed: Iterable[bytes] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes, str]:
+        """Run `git ARGS` with `feed` on its standard input; exit code, output, complaint."""
+        with _file_of(feed) as stdin:
+            return self._git.execute(
+                ["git", "--no-pager", *args],
+                istream=stdin,
+                with_extended_output=True,
+                with_exceptions=False,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+                kill_after_timeout=TIMEOUT,
+                env={**self._env, **(env or {})},
+            )
+
+    def output(
+        self,
+        *args: str,
+        feed: Iterable[bytes] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Run `git ARGS` and return its output.
+
+        Raises:
+            ConfigError: git failed; the sentence carries git's own last words.
+
+        """
+        code, out, complaint = self.call(*args, feed=feed, env=env)
+        if code:
+            raise failed(args, complaint)
+        return out
+
+    @contextmanager
+    def stream(
+        self, args: Sequence[str], *, feed: Iterable[bytes], env: Mapping[str, str] | None = None
+    ) -> Iterator[IO[bytes]]:
+        """Run `git ARGS` and lend its output as a stream; the process ends with the block."""
+        with _file_of(feed) as stdin:
+            process = self._git.execute(
+                ["git", "--no-pager", *args],
+                istream=stdin,
+                as_process=True,
+                env={**self._env, **(env or {})},
+            )
+            try:
+                yield process.stdout
+            finally:
+                process.stdout.close()
+                process.stderr.close()
+                # Whoever stopped reading early leaves a process on a broken pipe: not a failure.
+                if process.proc is not None:
+                    process.proc.wait()
+
+    @contextmanager
+    def scratch(self) -> Iterator[dict[str, str]]:
+        """Lend the environment of an empty repository that only borrows our objects.
+
+        What is written (an index, trees) lands there and is gone afterwards; neither the
+        repository's configuration nor its `info/attributes` nor a work tree is seen by git.
+        """
+        with tempfile.TemporaryDirectory(prefix="batch-action-git-") as name:
+            folder = Path(name)
+            for part in ("objects", "refs"):
+                (folder / part).mkdir()
+            (folder / "HEAD").write_text("ref: refs/heads/none\n")
+            (folder / "config").write_text(self._scratch_config())
+            yield {
+                "GIT_DIR": name,
+                "GIT_INDEX_FILE": str(folder / "index"),
+                "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{_c_quoted(self.common_dir / "objects")}"',
+            }
+
+    def _scratch_config(self) -> str:
+        code, out, _ = self.call("rev-parse", "--show-object-format")
+        if code == 0 and out.strip() == b"sha256":
+            return (
+                "[core]\n\trepositoryformatversion = 1\n\tbare = true\n"
+                "[extensions]\n\tobjectFormat = sha256\n"
+            )
+        return "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+
+
+def failed(args: Sequence[str], complaint: str) -> ConfigError:
+    """Return the error for a git call that went wrong, with git's last line as the reason."""
+    words = [line for line in complaint.splitlines() if line.strip()]
+    reason = words[-1].strip() if words else "git gave no reason"
+    return ConfigError(
+        f"git {args[0]} failed: {reason}.",
+        fix="Check out the repository with fetch-depth: 0, without filter or sparse objects.",
+    )
+
+
+def _c_quoted(path: Path) -> str:
+    """Return a path as git reads it between quotes: a colon would otherwise part two paths."""
+    return str(path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+@contextmanager
+def _file_of(feed: Iterable[bytes]) -> Iterator[BinaryIO]:
+    """Lend a rewound temporary file: a pipe both ends of which are full would never move."""
+    with tempfile.TemporaryFile(prefix="batch-action-feed-") as file:
+        for piece in feed:
+            file.write(piece)
+        file.seek(0)
+        yield cast("BinaryIO", file)

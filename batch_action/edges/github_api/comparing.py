@@ -1,0 +1,54 @@
+"""The compare API's answer as changes, where it can be trusted to be complete."""
+
+from typing import Any
+
+from batch_action.errors import GitHubError
+from batch_action.models.files import Change, Status
+
+# https://docs.github.com/rest/commits/commits#compare-two-commits
+_MOST_FILES = 300
+_FIX = "Give actions/checkout `fetch-depth: 0`, so that git itself can compare."
+_STATUSES = {
+    "added": Status.ADDED,
+    "modified": Status.MODIFIED,
+    "removed": Status.DELETED,
+    "renamed": Status.RENAMED,
+    "copied": Status.COPIED,
+    "changed": Status.TYPE_CHANGED,
+}
+
+
+def changes(data: dict[str, Any], base: str, head: str) -> list[Change]:
+    """Turn `GET /compare/base...head` into changes, in GitHub's order.
+
+    `mode` is `100644` for every file that exists and `old_blob` None but for deleted files, as the
+    API tells neither: look modes up in the tree of `head`. Raises GitHubError when `head` does not
+    descend from `base`, or when 300 files or more changed.
+    """
+    status = data.get("status")
+    between = f"between {base[:12]} and {head[:12]}"
+    if status not in ("ahead", "identical"):
+        raise GitHubError(
+            f"GitHub can only compare from a common ancestor, and the history {between} has "
+            f"{status}.",
+            fix=_FIX,
+        )
+    files = data.get("files") or []
+    if len(files) >= _MOST_FILES:
+        raise GitHubError(f"GitHub lists only the first 300 files changed {between}.", fix=_FIX)
+    return [_change(file) for file in files if file.get("status") in _STATUSES]
+
+
+def _change(file: dict[str, Any]) -> Change:
+    status = _STATUSES[file["status"]]
+    blob = str(file.get("sha") or "0" * 40)
+    moved = status in (Status.RENAMED, Status.COPIED)
+    deleted = status is Status.DELETED
+    return Change(
+        path=file["filename"],
+        status=status,
+        mode="000000" if deleted else "100644",
+        blob="0" * len(blob) if deleted else blob,
+        old_path=file.get("previous_filename") if moved else None,
+        old_blob=blob if deleted else None,
+    )

@@ -1,0 +1,187 @@
+"""What a step may tell the runner: outputs, summary, annotations, masks, files it leaves."""
+
+import os
+import re
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from batch_action import escape
+from batch_action.edges.runner.summary import fit
+from batch_action.errors import BatchActionError, ConfigError
+
+RESULTS = ".batch-action"
+_MOST_SUMMARY = 1024 * 1024
+_LONGEST_MESSAGE = 4096
+_OUTPUT_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_LEVELS = frozenset({"notice", "warning", "error", "debug"})
+
+
+class Runner:
+    """The runner's file commands and log commands; outside of Actions, plain lines on stderr."""
+
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        output_path: Path | None = None,
+        summary_path: Path | None = None,
+        actions: bool = False,
+        stream: TextIO | None = None,
+        delimiter: Callable[[], str] = lambda: f"ghadelimiter_{uuid.uuid4()}",
+    ) -> None:
+        """Write log commands to `stream`: stdout in Actions, stderr elsewhere, if not given."""
+        self.workspace = workspace
+        self.actions = actions
+        self._output = output_path
+        self._summary = summary_path
+        self._stream = stream or (sys.stdout if actions else sys.stderr)
+        self._delimiter = delimiter
+
+    def set_output(self, name: str, value: str | float | bool | None) -> None:
+        """Set an output of the step; nothing outside of Actions.
+
+        Raises BatchActionError for a name that is none of ours, or a value that holds the
+        delimiter: it could set any other output.
+        """
+        if not _OUTPUT_NAME.fullmatch(name):
+            raise BatchActionError(f"{name!r} cannot name an output.")
+        if self._output is None:
+            return
+        text = _text(value)
+        delimiter = self._delimiter()
+        if delimiter in text:
+            raise BatchActionError(f"The output {name} holds its own delimiter.")
+        _append(self._output, f"{name}<<{delimiter}\n{text}\n{delimiter}\n")
+
+    def summary(self, markdown: str) -> None:
+        """Append to the job summary, cut with a note where GitHub would drop all of it."""
+        if self._summary is None:
+            return
+        there = self._summary.stat().st_size if self._summary.exists() else 0
+        _append(self._summary, fit(markdown.rstrip("\n") + "\n", _MOST_SUMMARY - there))
+
+    def annotate(
+        self,
+        level: str,
+        message: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        title: str | None = None,
+    ) -> None:
+        """Show a `notice`, `warning` or `error` on the run's page, at a line of a file if given.
+
+        `debug` lines show only when the workflow's debug logging is on.
+        """
+        if level not in _LEVELS:
+            raise BatchActionError(f"{level!r} is no level of an annotation.")
+        if not self.actions:
+            place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+            heading = f"{title}: " if title else ""
+            if level != "debug":
+                self.log(f"{level}: {place}{heading}{message}")
+            return
+        given = {"file": file, "line": line, "title": title}
+        properties = ",".join(
+            f"{key}={escape.annotation_property(str(value))}"
+            for key, value in given.items()
+            if value is not None and level != "debug"
+        )
+        data = escape.annotation_data(message[:_LONGEST_MESSAGE])
+        self._say(f"::{level}{' ' if properties else ''}{properties}::{data}")
+
+    def mask(self, value: str) -> None:
+        """Have the runner replace a secret, and each of its lines, by `***` in logs."""
+        if not self.actions:
+            return
+        whole = value.strip()
+        for secret in dict.fromkeys([whole, *(line.strip() for line in whole.splitlines())]):
+            if secret:
+                # Exactly the secret: any other escape would mask something else.
+                data = secret.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+                self._say(f"::add-mask::{data}")
+
+    def log(self, text: str) -> None:
+        """Print text of any origin; none of it acts as a command."""
+        self._say(escape.log(text))
+
+    def group(self, title: str) -> None:
+        """Open a foldable group in the log."""
+        if self.actions:
+            self._say(f"::group::{escape.annotation_data(title)}")
+        else:
+            self.log(title)
+
+    def endgroup(self) -> None:
+        """Close the group."""
+        if self.actions:
+            self._say("::endgroup::")
+
+    def give(self, path: Path) -> None:
+        """Give a file or folder, and all in it, to the workspace's owner.
+
+        A container runs as root; what it leaves would stop a later checkout on the same machine.
+        """
+        owner = self.workspace.stat()
+        if os.geteuid() != 0 or owner.st_uid == 0:
+            return
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        if path.is_symlink():
+            return
+        for folder, folders, files in os.walk(path):
+            for name in folders + files:
+                here = os.path.join(folder, name)  # noqa: PTH118 - os.walk gives text
+                os.chown(here, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+    def results(self) -> Path:
+        """Give the folder for results, `.batch-action/` in the workspace, which ignores itself.
+
+        Raises ConfigError when the repository holds a link or file of that name: following it would
+        write where a commit says.
+        """
+        folder = self.workspace / RESULTS
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise ConfigError(
+                f"{RESULTS} in the repository is no folder.", fix="Remove or rename it."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists() or ignore.is_symlink():
+            _replace(ignore, b"*\n")
+        self.give(folder)
+        return folder
+
+    def write_result(self, name: str, data: bytes) -> str:
+        """Write a result file and give its path relative to the workspace, for an output.
+
+        `name` is one of ours, without folders. A link planted at its place is replaced.
+        """
+        path = self.results() / Path(name).name
+        _replace(path, data)
+        self.give(path)
+        return path.relative_to(self.workspace).as_posix()
+
+    def _say(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+def _text(value: str | float | bool | None) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("ab") as file:
+        file.write(text.encode("utf-8", "replace"))
+
+
+def _replace(path: Path, data: bytes) -> None:
+    # Renaming over a link replaces the link; opening it would follow it.
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    fresh.write_bytes(data)
+    fresh.replace(path)

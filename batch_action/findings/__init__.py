@@ -1,0 +1,1 @@
+"""Anchoring, identity and the life of a finding."""

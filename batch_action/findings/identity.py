@@ -1,0 +1,73 @@
+"""What makes a finding this finding, at its birth.
+
+The fingerprint is fixed then; later nights find the finding by its place, never by recomputing.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from batch_action.findings.lines import overlap
+from batch_action.models.findings import Confidence, Finding
+
+MASK = "•"
+_IGNORED = re.compile("[\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
+
+
+def normalise(evidence: str) -> str:
+    """Evidence without white space and invisible characters, masked runs as one `•`."""
+    return re.sub(f"{MASK}+", MASK, _IGNORED.sub("", evidence))
+
+
+def fingerprint(task: str, path: str, evidence: str, ordinal: int, *distinct: str) -> str:
+    """16 hex digits of task, path at birth, normalised evidence and its ordinal in the file.
+
+    `distinct` is given only where another finding already has these: two remarks of different
+    categories on the same lines are two findings, and a twin may be added above a known one.
+    """
+    return _digest(task, path, normalise(evidence), str(ordinal), *distinct)[:16]
+
+
+def evidence_digest(evidence: str) -> str:
+    """12 hex digits that find a finding again which moved."""
+    return _digest(normalise(evidence))[:12]
+
+
+def _digest(*parts: str) -> str:
+    joined = "\0".join(parts).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(joined).hexdigest()
+
+
+NO_EVIDENCE = evidence_digest("")
+"""The digest of whole-file findings: says nothing about a move."""
+
+
+def weight(finding: Finding) -> tuple[int, int, int, str, str]:
+    """A total order of findings at one place: the most telling first."""
+    remark = finding.remark
+    sure = list(Confidence).index(remark.confidence)
+    return remark.severity.rank, sure, finding.anchor.start_line, remark.category, remark.rule
+
+
+def same_place(one: Finding, other: Finding) -> bool:
+    """Whether two findings of one night are about the same thing: category and lines."""
+    a, b = one.anchor, other.anchor
+    return (
+        (a.path, a.blob, one.remark.category) == (b.path, b.blob, other.remark.category)
+        and one.remark.whole_file == other.remark.whole_file
+        and overlap((a.start_line, a.end_line), (b.start_line, b.end_line)) > 0
+    )
+
+
+def merge_doubles(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The findings without doubles, and the doubles; the more severe one stays.
+
+    Doubles come from overlapping parts of a large file and from talkative answers.
+    """
+    kept: list[Finding] = []
+    doubles: list[Finding] = []
+    for finding in sorted(findings, key=weight):
+        double = any(same_place(finding, other) for other in kept)
+        (doubles if double else kept).append(finding)
+    kept.sort(key=lambda f: (f.anchor.path, f.anchor.start_line, weight(f)))
+    return tuple(kept), tuple(doubles)

@@ -1,0 +1,154 @@
+"""Which of tonight's findings is which known one: by place first, then by evidence."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from batch_action.findings.identity import NO_EVIDENCE
+from batch_action.findings.lines import overlap
+from batch_action.findings.places import Live, Place, Sight, lines_of
+from batch_action.models.findings import Known, State, Tonight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A known finding and its place in the newest content."""
+
+    known: Known
+    place: Place
+    dismissed: bool = False
+
+    @property
+    def fixed(self) -> bool:
+        """It was closed on an earlier night, and nobody dismissed it."""
+        return self.known.state is State.FIXED and not self.dismissed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matches:
+    """Who is who, by index into candidates and live findings."""
+
+    found: dict[int, int]
+    """Candidate to live finding, one to one."""
+    doubles: frozenset[int]
+    """Live findings that repeat a known finding which already has its own."""
+
+
+Rule = Callable[[Candidate, Live], bool]
+
+
+def match(candidates: Sequence[Candidate], live: Sequence[Live], tonight: Tonight) -> Matches:
+    """Pairs known and tonight's findings, the surest rule first, each at most once."""
+
+    def stale(candidate: Candidate, one: Live) -> bool:
+        # An older batch never changes what a newer one set.
+        return (one.commit, candidate.known.closed_by) in tonight.after
+
+    rules: tuple[Rule, ...] = (
+        lambda c, one: not c.fixed and _same_category(c, one) and _overlaps(c, one),
+        lambda c, one: not c.fixed and _moved_within(c, one),
+        lambda c, one: c.fixed and not stale(c, one) and _back(c, one),
+        lambda c, one: not c.fixed and _moved_away(c, one),
+        lambda c, one: not c.fixed and not c.dismissed and _overlaps(c, one),
+    )
+    near = _Neighbours(live)
+    found: dict[int, int] = {}
+    for rule in rules:
+        taken = set(found.values())
+        pairs = [
+            (_distance(candidate, live[j]), i, j)
+            for i, candidate in enumerate(candidates)
+            if i not in found
+            for j in near.of(candidate)
+            if j not in taken and rule(candidate, live[j])
+        ]
+        for _, i, j in sorted(pairs):
+            if i not in found and j not in taken:
+                found[i] = j
+                taken.add(j)
+    return Matches(found=found, doubles=_doubles(candidates, live, near, found, stale))
+
+
+def _doubles(
+    candidates: Sequence[Candidate],
+    live: Sequence[Live],
+    near: "_Neighbours",
+    found: dict[int, int],
+    stale: Rule,
+) -> frozenset[int]:
+    taken = set(found.values())
+    return frozenset(
+        j
+        for candidate in candidates
+        for j in near.of(candidate)
+        if j not in taken
+        and _same_category(candidate, live[j])
+        and _overlaps(candidate, live[j])
+        and (not candidate.fixed or stale(candidate, live[j]))
+    )
+
+
+class _Neighbours:
+    """The live findings a candidate could be: in its file, or with its evidence."""
+
+    def __init__(self, live: Sequence[Live]) -> None:
+        self._by_path: dict[str, list[int]] = defaultdict(list)
+        self._by_digest: dict[str, list[int]] = defaultdict(list)
+        for number, one in enumerate(live):
+            self._by_path[one.finding.anchor.path].append(number)
+            if one.finding.evidence_digest != NO_EVIDENCE:
+                self._by_digest[one.finding.evidence_digest].append(number)
+
+    def of(self, candidate: Candidate) -> Iterable[int]:
+        return {
+            *self._by_path.get(candidate.place.path, ()),
+            *self._by_digest.get(candidate.known.evidence_digest, ()),
+        }
+
+
+def _distance(candidate: Candidate, one: Live) -> tuple[bool, bool, int]:
+    anchor = one.finding.anchor
+    lines = candidate.place.lines
+    away = anchor.path != candidate.place.path or lines is None
+    start, end = lines or (0, 0)
+    other = candidate.known.evidence_digest != one.finding.evidence_digest
+    return away, other, abs(start - anchor.start_line) + abs(end - anchor.end_line)
+
+
+def _overlaps(candidate: Candidate, one: Live) -> bool:
+    place, anchor = candidate.place, one.finding.anchor
+    if place.lines is None or place.path != anchor.path:
+        return False
+    return overlap(place.lines, lines_of(anchor)) > 0
+
+
+def _same_category(candidate: Candidate, one: Live) -> bool:
+    return candidate.known.category == one.finding.remark.category
+
+
+def _same_evidence(candidate: Candidate, one: Live) -> bool:
+    return candidate.known.evidence_digest == one.finding.evidence_digest != NO_EVIDENCE
+
+
+def _moved_within(candidate: Candidate, one: Live) -> bool:
+    """The same code elsewhere in its file; an untouched finding has not moved."""
+    return (
+        candidate.place.sight is not Sight.UNTOUCHED
+        and candidate.place.path == one.finding.anchor.path
+        and _same_evidence(candidate, one)
+    )
+
+
+def _moved_away(candidate: Candidate, one: Live) -> bool:
+    """The same code in another file, and it is known to have left its own."""
+    left = candidate.place.sight in (Sight.SETTLED, Sight.GONE)
+    left = left or (candidate.dismissed and candidate.place.sight is Sight.TOUCHED)
+    return left and _same_evidence(candidate, one) and _same_category(candidate, one)
+
+
+def _back(candidate: Candidate, one: Live) -> bool:
+    if candidate.place.path != one.finding.anchor.path:
+        return False
+    return _same_evidence(candidate, one) or (
+        _same_category(candidate, one) and _overlaps(candidate, one)
+    )

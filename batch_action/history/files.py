@@ -1,0 +1,110 @@
+"""Files: which are owed, settled or given up, and from where the next submit counts."""
+
+from dataclasses import dataclass
+from itertools import chain
+
+from batch_action.history.batches import (
+    attempts,
+    facts_of,
+    in_flight,
+    outcomes,
+    sent_batches,
+)
+from batch_action.models.ledger import Dismissed, Intended, Ledger, Question, Selected, Withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A file that still needs a verdict."""
+
+    path: str
+    blob: str
+    old: str | None
+    """The blob its change is counted from."""
+
+
+def _file(question: Question) -> tuple[str, str]:
+    return question.path, question.blob
+
+
+def settled_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
+    """(path, blob) pairs all of whose parts have a verdict in one round of asking."""
+    rounds: dict[tuple[str, str, int], set[int]] = {}
+    for question, _, _, failure in outcomes(ledger):
+        if failure is None:
+            rounds.setdefault((*_file(question), question.of), set()).add(question.part)
+    return frozenset((p, b) for (p, b, of), parts in rounds.items() if len(parts) >= of)
+
+
+def _withdrawn_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
+    gone = {x.batch for x in facts_of(ledger, Withdrawn)}
+    return frozenset(
+        _file(question)
+        for sent, intended in sent_batches(ledger)
+        if sent.batch in gone
+        for question in intended.batches[sent.index]
+    )
+
+
+def _in_flight_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
+    ids = in_flight(ledger)
+    return frozenset(
+        _file(question)
+        for intended in facts_of(ledger, Intended)
+        for question in chain.from_iterable(intended.batches)
+        if question.id in ids
+    )
+
+
+def given_up_files(ledger: Ledger, max_attempts: int) -> frozenset[tuple[str, str]]:
+    """(path, blob) pairs with a question that failed as often as it may."""
+    counts = attempts(ledger)
+    return frozenset(
+        _file(q)
+        for q, _, _, failure in outcomes(ledger)
+        if failure is not None and counts[q.id] >= max_attempts
+    )
+
+
+def newest(ledger: Ledger) -> dict[str, Owed]:
+    """For each path ever selected and still there: its newest blob, and what to compare with.
+
+    The comparison starts from the last blob that had a verdict, so that a change that was owed
+    for some nights is shown whole.
+    """
+    settled = settled_files(ledger)
+    found: dict[str, Owed] = {}
+    for fact in sorted(facts_of(ledger, Selected), key=lambda x: (x.at, x.head)):
+        for path in fact.gone:
+            found.pop(path, None)
+        for entry in fact.files:
+            before = found.get(entry.path)
+            open_before = before is not None and (before.path, before.blob) not in settled
+            old = before.old if before is not None and open_before else entry.old
+            found[entry.path] = Owed(entry.path, entry.blob, old)
+    return found
+
+
+def owed(ledger: Ledger, *, max_attempts: int) -> dict[str, Owed]:
+    """What goes out with the next submit, by path.
+
+    Selected, but without a verdict, not in flight, not given up and not withdrawn.
+    """
+    done = (
+        settled_files(ledger)
+        | _in_flight_files(ledger)
+        | _withdrawn_files(ledger)
+        | given_up_files(ledger, max_attempts)
+    )
+    return {path: item for path, item in newest(ledger).items() if (path, item.blob) not in done}
+
+
+def heads(ledger: Ledger) -> tuple[str, ...]:
+    """Recorded heads, newest first: the base is the nearest of them that is an ancestor."""
+    found = sorted(facts_of(ledger, Selected), key=lambda x: (x.at, x.head), reverse=True)
+    return tuple(dict.fromkeys(fact.head for fact in found))
+
+
+def dismissed(ledger: Ledger) -> frozenset[str]:
+    """Fingerprints of findings that a person dismissed for good."""
+    return frozenset(x.fingerprint for x in facts_of(ledger, Dismissed))

@@ -1,0 +1,42 @@
+"""Where we run: the repository, the run and the commit, as the door read them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the runner (or the command line) says about this run."""
+
+    workspace: Path
+    repository: str | None
+    """`owner/name`; None for a plain directory on the command line."""
+    repository_id: str
+    """GitHub's numeric id as text, or `local`."""
+    run_id: str
+    """GitHub's run id as text, or `local`."""
+    run_attempt: int
+    event: str
+    """GitHub's event name, or `local`."""
+    sha: str | None
+    """The commit the run is about."""
+    branch: str | None
+    default_branch: str | None
+    server_url: str
+    api_url: str
+    private: bool | None
+    """None when the event does not tell."""
+    fork: bool
+    """A pull request from another repository: no secrets, read-only token."""
+
+    @property
+    def run(self) -> str:
+        """`<run id>.<attempt>`, the name facts use."""
+        return f"{self.run_id}.{self.run_attempt}"
+
+    @property
+    def run_url(self) -> str | None:
+        """The run's page on GitHub."""
+        if self.repository is None or self.run_id == "local":
+            return None
+        return f"{self.server_url}/{self.repository}/actions/runs/{self.run_id}"

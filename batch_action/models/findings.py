@@ -1,0 +1,191 @@
+"""A finding from the model's remark to the thing people read."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+
+
+@unique
+class Severity(StrEnum):
+    """How bad, worst first; the definitions stand in each task's prompt."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """0 for critical … 3 for low."""
+        return list(Severity).index(self)
+
+
+@unique
+class Confidence(StrEnum):
+    """How sure the reviewer is."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """What a task read out of one answer: claimed, not yet checked against the file."""
+
+    rule: str
+    """A short kebab-case slug, e.g. `sql-injection`."""
+    category: str
+    severity: Severity
+    confidence: Confidence
+    start_line: int
+    end_line: int
+    evidence: str
+    """The quoted code; empty for whole-file categories."""
+    title: str
+    why: str
+    remedy: str
+    suggestion: str | None = None
+    """Replacement for exactly the lines of the evidence."""
+    cwe: str | None = None
+    pre_existing: bool = False
+    whole_file: bool = False
+    """Its category needs no evidence and is anchored at line 1."""
+    security: bool = False
+    """Its category is a security category: guarded on public repositories."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Where a finding stands: a place in one blob of one commit."""
+
+    path: str
+    blob: str
+    commit: str
+    start_line: int
+    end_line: int
+    scope: tuple[int, int]
+    """First and last line of its neighbourhood: the enclosing part, else ten lines around."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A located remark with its identity."""
+
+    fingerprint: str
+    """16 hex digits, fixed at birth."""
+    anchor: Anchor
+    remark: Remark
+    evidence: str
+    """The lines as they stand in the (masked) blob, not as the model quoted them."""
+    evidence_digest: str
+    """12 hex digits of the normalised evidence: finds a finding again that moved."""
+
+
+@unique
+class State(StrEnum):
+    """Where a finding is in its life."""
+
+    NEW = "new"
+    OPEN = "open"
+    RECHECKING = "being re-checked"
+    FIXED = "fixed"
+    BACK = "back"
+    DISMISSED = "dismissed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A finding as a destination remembers it; its wording stays there as opaque text."""
+
+    fingerprint: str
+    anchor: Anchor
+    state: State
+    severity: Severity
+    category: str
+    rule: str
+    title: str
+    evidence_digest: str
+    security: bool = False
+    pre_existing: bool = False
+    since: str = ""
+    """ISO date of birth; empty until a destination has written it down."""
+    closed: str = ""
+    """ISO date of the fix; empty while open, or until written down."""
+    closed_by: str = ""
+    """The commit at which it was found fixed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """A file that has a verdict tonight."""
+
+    path: str
+    blob: str
+    commit: str
+    old_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineMap:
+    """How the lines of one blob moved into another, from `git diff -U0`."""
+
+    hunks: tuple[tuple[int, int, int, int], ...]
+    """(old start, old lines, new start, new lines) in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tonight:
+    """All that one collect has to say about the code, destination by destination the same."""
+
+    task: str
+    commit: str
+    """The newest reviewed head."""
+    reviewed: tuple[Reviewed, ...]
+    """Oldest batch first."""
+    findings: tuple[Finding, ...]
+    discarded: int = 0
+    """Remarks whose evidence is not in the file."""
+    current: dict[str, str] = field(default_factory=dict)
+    """Path to blob at `commit` for every path a known finding or a reviewed file names; a path
+    that is missing was deleted."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Old path to new path, since the known findings were anchored."""
+    maps: dict[tuple[str, str], LineMap] = field(default_factory=dict)
+    """(old blob, new blob) to the line map, for every pair a known finding needs."""
+    dismissed: frozenset[str] = frozenset()
+    """Fingerprints, from the ledger."""
+    verdicts: frozenset[tuple[str, str]] = frozenset()
+    """(path, blob) that had a verdict on an earlier night: they are not asked again."""
+    excluded: dict[str, str] = field(default_factory=dict)
+    """Path to the reason why it is no longer reviewed, e.g. `file excluded`, `given up`."""
+    after: frozenset[tuple[str, str]] = frozenset()
+    """(older, newer) commits: the newer one descends from the older one."""
+    again: bool = False
+    """This very night was delivered here before: what was new then is still called new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One finding after tonight: what changed about it and why."""
+
+    known: Known
+    """With its new anchor and state."""
+    finding: Finding | None
+    """Tonight's finding, when it was reported tonight: fresh wording for a new block."""
+    note: str = ""
+    """E.g. `fixed in 1a2b3c4`, `file excluded`, `given up`."""
+    changed: bool = False
+    """It became new, fixed or back tonight: worth a notification."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """Every finding's standing, in the order people should read them: worst first."""
+
+    standings: tuple[Standing, ...]
+    held: tuple[Finding, ...] = ()
+    """Tonight's findings that say nothing more: doubles, and those about code that has changed."""
+
+    def in_state(self, *states: State) -> tuple[Standing, ...]:
+        """The standings in any of these states, order kept."""
+        return tuple(s for s in self.standings if s.known.state in states)

@@ -1,0 +1,96 @@
+"""What GitHub says about issues, comments, runs and artifacts, in our own small words."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryFacts:
+    """The repository as GitHub knows it today."""
+
+    id: str
+    """GitHub's numeric id as text: it survives renames."""
+    private: bool
+    default_branch: str
+    has_issues: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueText:
+    """An issue as it stands on GitHub."""
+
+    number: int
+    url: str
+    title: str
+    body: str
+    state: str
+    """`open` or `closed`."""
+    state_reason: str | None
+    """`completed`, `not_planned`, `duplicate`, `reopened`, or None."""
+    labels: tuple[str, ...]
+    author: str
+    created_at: str
+    """ISO 8601 in UTC, as GitHub writes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentText:
+    """A comment on an issue or pull request."""
+
+    id: int
+    url: str
+    body: str
+    author: str
+    trusted: bool
+    """Written by us (the token's own account) or by one of the `trusted-authors`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactFacts:
+    """A workflow artifact in the repository's list; any run, a fork's too, may have made it."""
+
+    id: int
+    name: str
+    size: int
+    """Bytes of the zip."""
+    expired: bool
+    created_at: str
+    expires_at: str
+    digest: str | None
+    """`sha256:<hex>` of the zip, when the service recorded one."""
+    run_id: str
+    """Empty when GitHub no longer knows the run."""
+    repository_id: str
+    head_repository_id: str
+    """Unequal to `repository_id` when a fork's run made it."""
+    head_branch: str
+    head_sha: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """A workflow run, for the question whether to trust what it left."""
+
+    id: str
+    event: str
+    path: str
+    """The workflow's file, `.github/workflows/x.yml`: without `owner/repo/` and `@ref`."""
+    head_branch: str
+    head_sha: str
+    head_repository_id: str
+    """Empty when the head repository was deleted."""
+    run_attempt: int
+    status: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredArtifact:
+    """An artifact of this very run, as the artifact service lists it."""
+
+    id: int
+    name: str
+    size: int
+    created_at: str
+    digest: str | None
+    run_backend: str
+    job_backend: str

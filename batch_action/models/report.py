@@ -1,0 +1,127 @@
+"""What is told about a run: the receipt, the money, and what was delivered."""
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+from batch_action.models.findings import Known
+from batch_action.models.ledger import Usage
+from batch_action.models.requests import Cost
+
+
+@unique
+class Account(StrEnum):
+    """What became of a selected file."""
+
+    REVIEWED = "reviewed"
+    SAME = "same as before"
+    IN_FLIGHT = "in flight"
+    OWED = "owed to a later night"
+    TOO_LARGE = "too large"
+    SKIPPED = "skipped"
+    REFUSED = "refused by the model"
+    GIVEN_UP = "given up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One file of a receipt."""
+
+    path: str
+    account: Account
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The account of every file of a run."""
+
+    entries: tuple[Entry, ...]
+
+    def count(self, account: Account) -> int:
+        """How many files ended so."""
+        return sum(entry.account is account for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What tonight cost, what it would have cost otherwise, and the month so far."""
+
+    usage: Usage
+    cost: Cost
+    """From the usage the API returned; interactive and cached are counterfactuals."""
+    month_usd: float | None
+    cache_share: float
+    """Cached input tokens as a share of all input tokens, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Night:
+    """The circumstances of a collect that every report names."""
+
+    task: str
+    repository: str | None
+    server_url: str
+    commit: str
+    run_url: str | None
+    batch_ids: tuple[str, ...]
+    model: str
+    date: str
+    """ISO date of the collect."""
+    receipt: Receipt
+    spending: Spending | None
+    discarded: int
+    public: bool
+    allow_public_security: bool
+    max_findings: int
+    repository_id: str = "local"
+    """GitHub's numeric id as text: survives a rename of the repository."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """What a destination holds after delivery, read back."""
+
+    destination: str
+    action: str
+    """`created`, `updated`, `unchanged`, `closed`, `reopened`, `muted`, `skipped`."""
+    number: int | None = None
+    url: str | None = None
+    new: int = 0
+    fixed: int = 0
+    open: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueMemory:
+    """What the rolling issue remembers, read from its markers."""
+
+    schema: int
+    task: str
+    repository_id: str
+    head: str
+    """The newest commit it told about; empty when unknown."""
+    batches: tuple[str, ...]
+    """The batches of the night it told about last."""
+    known: tuple[Known, ...]
+    blocks: dict[str, str]
+    """Fingerprint to the text between its markers, people's words included; never re-worded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueDraft:
+    """The rolling issue as it should read."""
+
+    title: str
+    body: str
+    overflow: tuple[str, ...]
+    """Comments that hold the findings for which the body has no room."""
+    comment: str | None
+    """The one notification, when something is new, fixed or back."""
+    comment_marker: str
+    """The first line of `comment`: posted once."""
+    open: bool
+    """Something is open."""
+    labels: tuple[str, ...]
+    fingerprints: frozenset[str]
+    """All that body and overflow remember."""

@@ -1,0 +1,126 @@
+"""Requests, plans and what comes back for them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum, unique
+from typing import Any
+
+from batch_action.models.files import SelectedFile
+from batch_action.models.ledger import Question, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One file, or one part of a large file, ready to be sent."""
+
+    question: Question
+    params: dict[str, Any]
+    """Message params as the API takes them."""
+    size: int
+    """Bytes of its JSON inside the batch, separator included."""
+    input_tokens: int
+    max_tokens: int
+    risk: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """How many tokens a plan needs, and how we know."""
+
+    input: int
+    output_max: int
+    method: str
+    """`offline-estimate`, `sampled` or `counted`."""
+    error: float = 0.0
+    """Relative spread of the sample, e.g. 0.08 for ±8 %; 0 when counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Three columns in US dollars; None when the model has no known price."""
+
+    interactive_usd: float | None
+    batch_usd: float | None
+    batch_cached_usd: float | None
+
+    @property
+    def priced(self) -> bool:
+        """Whether the model's price is known."""
+        return self.batch_usd is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The requests packed into batches, with tokens and dollars."""
+
+    batches: tuple[tuple[Request, ...], ...]
+    owed: tuple[SelectedFile, ...]
+    """Selected, but over the cap: they wait for a later night."""
+    tokens: Tokens
+    cost: Cost
+    """The worst case: every answer as long as it may be."""
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """All requests in sending order."""
+        return tuple(request for batch in self.batches for request in batch)
+
+
+@unique
+class OutcomeKind(StrEnum):
+    """What became of one request: the API's four words, refined by ours."""
+
+    SUCCEEDED = "succeeded"
+    ERRORED = "errored"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    TRUNCATED = "truncated"
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came back for one request."""
+
+    custom_id: str
+    kind: OutcomeKind
+    text: str = ""
+    """The answer's text blocks joined; empty unless succeeded."""
+    detail: str = ""
+    """The error type, stop reason or refusal category."""
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchState:
+    """A batch as the API shows it."""
+
+    id: str
+    status: str
+    """`in_progress`, `canceling` or `ended`: Anthropic's words."""
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    archived_at: datetime | None
+    total: int
+    """Sum of all request counts."""
+    results_url: str | None
+    canceled: bool = False
+    """Somebody asked to cancel it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What the Models API says of a model."""
+
+    id: str
+    lifecycle: str
+    """`active`, `deprecated` or `retired`."""
+    retires_at: datetime | None
+    max_input_tokens: int | None
+    max_tokens: int | None
+    batch: bool
+    structured_outputs: bool
+    effort: bool

@@ -1,0 +1,108 @@
+"""A finding's block in the rolling issue: worded once, afterwards kept as opaque text."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from batch_action.escape import code_span, fence, html_code, markdown, prose
+from batch_action.models.findings import Finding, Known
+from batch_action.models.report import Night
+from batch_action.report import markers, text
+from batch_action.report.templates import fill
+
+MOST_LINES = 40
+LONGEST_CODE = 4_000
+LONGEST_PROSE = 3_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A block as it goes out."""
+
+    known: Known
+    text: str
+    """With its markers."""
+
+
+def write(known: Known, finding: Finding | None, night: Night) -> str:
+    """The words of a new block.
+
+    It says nothing that changes later (state, lines of today): those stand in the table.
+    """
+    remark = finding.remark if finding else None
+    quoted = cut(finding.evidence) if finding else ""
+    suggested = remark.suggestion if remark else None
+    return fill(
+        "block.md.j2",
+        severity=text.severity(known),
+        title=text.title(known),
+        path=html_code(known.anchor.path, text.LONGEST_PATH),
+        id=html_code(known.fingerprint[:8]),
+        facts=_facts(known, finding, night),
+        code=fence(quoted, _language(known.anchor.path)) if quoted.strip() else "",
+        why=prose(remark.why, LONGEST_PROSE) if remark else "",
+        remedy=prose(remark.remedy, LONGEST_PROSE) if remark else "",
+        suggestion=_suggestion(quoted, suggested) if suggested is not None else "",
+    )
+
+
+def _facts(known: Known, finding: Finding | None, night: Night) -> str:
+    facts = [
+        f"First seen at {text.place(known.anchor, night)}",
+        f"category {markdown(known.category, 60)}",
+        f"rule {code_span(known.rule, 60) or 'unnamed'}",
+    ]
+    if finding:
+        facts.append(f"confidence {finding.remark.confidence.value}")
+        if finding.remark.cwe:
+            facts.append(markdown(finding.remark.cwe, 20))
+    if known.pre_existing:
+        facts.append("older than the reviewed change")
+    return " · ".join(facts)
+
+
+def _suggestion(quoted: str, suggested: str) -> str:
+    old = [f"-{line}" for line in quoted.split("\n")] if quoted else []
+    new = [f"+{line}" for line in cut(suggested).split("\n")] if suggested else []
+    return fence("\n".join(old + new), "diff")
+
+
+def _language(path: str) -> str:
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[2].lower() if "." in name else ""
+
+
+def cut(code: str) -> str:
+    """Code that is not too long for an issue; says how many lines are missing."""
+    code = code.replace("\r\n", "\n")
+    lines = code.split("\n")
+    if len(lines) > MOST_LINES:
+        code = "\n".join([*lines[:MOST_LINES], f"… {len(lines) - MOST_LINES} more lines"])
+    return code if len(code) <= LONGEST_CODE else code[: LONGEST_CODE - 1] + "…"
+
+
+def wrapped(known: Known, words: str, limit: int) -> Written:
+    """The block between its markers; only people's words can make it too long: cut then."""
+    whole = markers.wrap(known, words)
+    if len(whole) > limit:
+        kept = words[: max(0, len(words) - (len(whole) - limit) - 40)].rpartition("\n")[0]
+        whole = markers.wrap(known, f"{kept}\n\n… (cut: too long for an issue)")
+    return Written(known=known, text=whole)
+
+
+def pack(written: Iterable[Written], room: int) -> list[list[Written]]:
+    """Blocks in pages of at most `room` characters, order kept; a longer one stands alone."""
+    pages: list[list[Written]] = []
+    used = room + 1
+    for block in written:
+        size = len(block.text) + 2
+        if used + size > room:
+            pages.append([])
+            used = 0
+        pages[-1].append(block)
+        used += size
+    return pages
+
+
+def joined(written: Iterable[Written]) -> str:
+    """Blocks with the blank line between them that ends each one's HTML."""
+    return "\n\n".join(block.text for block in written)

@@ -1,0 +1,125 @@
+"""The words of a report: verdict, money, counts, places."""
+
+from collections.abc import Iterable, Sequence
+
+from batch_action.escape import html_code, inline, markdown, path_url
+from batch_action.models.findings import Anchor, Known, Severity, Standing, State
+from batch_action.models.report import Account, Night, Receipt, Spending
+
+LIVE = (State.NEW, State.OPEN, State.RECHECKING, State.BACK)
+SIGNS = {
+    Severity.CRITICAL: "🔴",
+    Severity.HIGH: "🟠",
+    Severity.MEDIUM: "🟡",
+    Severity.LOW: "🔵",
+}
+STATES = {
+    State.NEW: "🆕 new",
+    State.OPEN: "open",
+    State.RECHECKING: "🔁 being re-checked",
+    State.FIXED: "✅ fixed",
+    State.BACK: "↩️ back",
+    State.DISMISSED: "dismissed",
+}
+LONGEST_TITLE = 120
+LONGEST_PATH = 90
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def verdict(standings: Sequence[Standing]) -> str:
+    """One sentence: what is open, how bad, and what tonight changed."""
+    live = [s.known for s in standings if s.known.state in LIVE]
+    open_now = plural(len(live), "open finding") if live else "Nothing open"
+    worst = [
+        f"{count} {severity.value}"
+        for severity in (Severity.CRITICAL, Severity.HIGH)
+        if (count := sum(known.severity is severity for known in live))
+    ]
+    tonight = changes(standings)
+    return ", ".join([open_now, *worst]) + (f"; {tonight} tonight" if tonight else "") + "."
+
+
+def changes(standings: Iterable[Standing]) -> str:
+    """`2 new, 1 fixed, 1 back`; empty when nothing changed."""
+    states = [s.known.state for s in standings if s.changed]
+    told = ((State.NEW, "new"), (State.FIXED, "fixed"), (State.BACK, "back"))
+    return ", ".join(f"{states.count(s)} {word}" for s, word in told if s in states)
+
+
+def dollars(amount: float | None) -> str:
+    """`$0.41`, four places below a cent; `unpriced` when unknown, never $0 for that."""
+    if amount is None:
+        return "unpriced"
+    if 0 < amount < 0.0001:  # noqa: PLR2004 - the smallest amount with four places
+        return "less than $0.0001"
+    return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"  # noqa: PLR2004 - a cent
+
+
+def cost_line(spending: Spending) -> str:
+    """What this run cost, what it would have cost otherwise, and the month so far."""
+    cost = spending.cost
+    if not cost.priced:
+        return "this run unpriced: the price of this model is not known"
+    parts = [f"this run {dollars(cost.batch_usd)}"]
+    others = (("interactive", cost.interactive_usd), ("batch + cache", cost.batch_cached_usd))
+    told = [f"{name} {dollars(amount)}" for name, amount in others if amount is not None]
+    if told:
+        parts.append(f"would have been (counterfactual): {', '.join(told)}")
+    if spending.month_usd is not None:
+        parts.append(f"month so far {dollars(spending.month_usd)}")
+    parts.append(f"{spending.cache_share:.0%} of input from cache")
+    return " · ".join(parts)
+
+
+def receipt_line(receipt: Receipt) -> str:
+    """`12 files: 10 reviewed, 2 owed to a later night`."""
+    counts = [f"{n} {account.value}" for account in Account if (n := receipt.count(account))]
+    files = plural(len(receipt.entries), "file")
+    return f"{files}: {', '.join(counts)}" if counts else files
+
+
+def permalink(anchor: Anchor, night: Night) -> str | None:
+    """The lines on GitHub at the reviewed commit; None without a repository there."""
+    if night.repository is None:
+        return None
+    path = path_url(anchor.path)
+    # Rendered Markdown has no lines to point at.
+    view = "?plain=1" if path.lower().endswith((".md", ".markdown")) else ""
+    lines = f"#L{anchor.start_line}"
+    if anchor.end_line != anchor.start_line:
+        lines += f"-L{anchor.end_line}"
+    return f"{night.server_url}/{night.repository}/blob/{anchor.commit}/{path}{view}{lines}"
+
+
+def place(anchor: Anchor, night: Night) -> str:
+    """`path:10-12` as a link where there is something to link to."""
+    lines = f"{anchor.start_line}"
+    if anchor.end_line != anchor.start_line:
+        lines += f"-{anchor.end_line}"
+    path = anchor.path
+    if len(path) > LONGEST_PATH:
+        path = "…" + path[1 - LONGEST_PATH :]
+    text = html_code(f"{path}:{lines}")
+    url = permalink(anchor, night)
+    return f"[{text}]({url})" if url else text
+
+
+def severity(known: Known) -> str:
+    """Sign and word."""
+    return f"{SIGNS[known.severity]} {known.severity.value}"
+
+
+def title(known: Known) -> str:
+    """The title, escaped; every finding has one."""
+    return inline(known.title, LONGEST_TITLE) or "Untitled finding"
+
+
+def state(standing: Standing) -> str:
+    """The state's word, with the note and whether it is older than the change."""
+    note = f" ({markdown(standing.note, 60)})" if standing.note else ""
+    older = ", pre-existing" if standing.known.pre_existing else ""
+    return STATES[standing.known.state] + note + older

@@ -1,0 +1,1 @@
+"""The emulated Anthropic and GitHub: written from their documentation, not from our clients."""

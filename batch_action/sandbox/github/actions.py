@@ -1,0 +1,181 @@
+"""Actions over REST: artifacts, runs and dispatches."""
+
+from datetime import timedelta
+
+from batch_action.sandbox.github import launch, shapes
+from batch_action.sandbox.github.runs import Run
+from batch_action.sandbox.github.shapes import Json
+from batch_action.sandbox.github.state import Artifact
+from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
+
+_LINK_LIFE = timedelta(minutes=1)
+
+
+def _visible(call: Call) -> list[Artifact]:
+    """Finalized artifacts, newest first, of the name asked for: exactly that name."""
+    name = call.query("name")
+    found = [
+        item
+        for item in call.repository.artifacts
+        if item.finalized and call.world.listed(item.created_at) and name in {"", item.name}
+    ]
+    return sorted(found, key=lambda item: item.id, reverse=True)
+
+
+def _shape(call: Call, item: Artifact) -> Json:
+    return shapes.artifact(call.world, call.repository, item)
+
+
+def _artifacts(call: Call) -> Answer:
+    return call.page(_visible(call), lambda item: _shape(call, item), around="artifacts")
+
+
+def _run_artifacts(call: Call) -> Answer:
+    run = _find_run(call)
+    found = [item for item in _visible(call) if item.run_id == run.id]
+    if call.query("direction") == "asc":
+        found.reverse()
+    return call.page(found, lambda item: _shape(call, item), around="artifacts")
+
+
+def _find_artifact(call: Call) -> Artifact:
+    number = call.number("artifact")
+    for item in call.repository.artifacts:
+        if item.id == number and item.finalized:
+            return item
+    raise not_found()
+
+
+def _artifact(call: Call) -> Answer:
+    return Answer(data=_shape(call, _find_artifact(call)))
+
+
+def _delete(call: Call) -> Answer:
+    item = _find_artifact(call)
+    call.repository.artifacts.remove(item)
+    call.world.blobs.drop(item.blob)
+    return Answer(status=204)
+
+
+def _download(call: Call) -> Answer:
+    item = _find_artifact(call)
+    if call.part("format") != "zip":
+        raise not_found()
+    if item.expires_at <= call.world.clock.now():
+        raise Refusal(410, "Artifact has expired")
+    location = call.world.blobs.link(item.blob, "r", _LINK_LIFE, name=f"{item.name}.zip")
+    return Answer(status=302, headers={"Location": location})
+
+
+def _find_run(call: Call) -> Run:
+    number = call.number("run")
+    for run in call.world.runs_of(call.repository):
+        if run.id == number:
+            return run
+    raise not_found()
+
+
+def _matches(call: Call, run: Run) -> bool:
+    branch, event = call.query("branch"), call.query("event")
+    status, sha = call.query("status"), call.query("head_sha")
+    return (
+        branch in {"", run.head_branch}
+        and event in {"", run.event}
+        and status in {"", run.status, run.conclusion or ""}
+        and sha in {"", run.head_sha}
+    )
+
+
+def _runs(call: Call) -> Answer:
+    found = [run for run in call.world.runs_of(call.repository) if _matches(call, run)]
+    return call.page(found, lambda run: shapes.run(call.world, run), around="workflow_runs")
+
+
+def _workflow_runs(call: Call) -> Answer:
+    path = _workflow(call)
+    found = [
+        run
+        for run in call.world.runs_of(call.repository)
+        if run.workflow_path == path and _matches(call, run)
+    ]
+    return call.page(found, lambda run: shapes.run(call.world, run), around="workflow_runs")
+
+
+def _run(call: Call) -> Answer:
+    return Answer(data=shapes.run(call.world, _find_run(call)))
+
+
+def _attempt(call: Call) -> Answer:
+    number, attempt = call.number("run"), call.number("attempt")
+    for run in call.world.runs:
+        if (run.repository, run.id, run.attempt) == (call.repository, number, attempt):
+            return Answer(data=shapes.run(call.world, run))
+    raise not_found()
+
+
+def _workflow(call: Call) -> str:
+    """The path of a workflow known by its file name or its id."""
+    asked = call.part("workflow")
+    if not asked.isdecimal():
+        return f".github/workflows/{asked}"
+    for run in call.world.runs:
+        if run.workflow_id == int(asked):
+            return run.workflow_path
+    raise not_found()
+
+
+def _describe_workflow(call: Call) -> Answer:
+    path = _workflow(call)
+    number = launch.workflow_id(path)
+    return Answer(
+        data={
+            "id": number,
+            "node_id": f"W_{number}",
+            "name": path.rpartition("/")[2].partition(".")[0],
+            "path": path,
+            "state": "active",
+            "badge_url": f"{call.world.origin}/{call.repository.full_name}/workflows/x/badge.svg",
+            "url": f"{shapes.base(call.world, call.repository)}/actions/workflows/{number}",
+            "html_url": f"{call.world.origin}/{call.repository.full_name}/blob/main/{path}",
+            "created_at": shapes.instant(call.repository.created_at),
+            "updated_at": shapes.instant(call.repository.created_at),
+        }
+    )
+
+
+def _dispatch(call: Call) -> Answer:
+    body = call.body()
+    ref, inputs = body.get("ref"), body.get("inputs") or {}
+    if not isinstance(ref, str) or not ref:
+        raise Refusal(422, 'Invalid request.\n\n"ref" wasn\'t supplied.')
+    if len(inputs) > 25:
+        raise Refusal(422, "you may only define up to 25 `inputs` for a `workflow_dispatch` event")
+    branch = ref.removeprefix("refs/heads/")
+    run = launch.enqueue(
+        call.world,
+        call.repository,
+        event="workflow_dispatch",
+        branch=branch,
+        workflow_path=_workflow(call),
+        payload={"inputs": inputs, "ref": f"refs/heads/{branch}"},
+    )
+    if not body.get("return_run_details"):
+        return Answer(status=204)
+    url = f"{shapes.base(call.world, call.repository)}/actions/runs/{run.id}"
+    page = f"{call.world.origin}/{call.repository.full_name}/actions/runs/{run.id}"
+    return Answer(data={"workflow_run_id": run.id, "run_url": url, "html_url": page})
+
+
+ENDPOINTS = (
+    on("GET ~/actions/artifacts", _artifacts, "actions=read"),
+    on("GET ~/actions/artifacts/{artifact}", _artifact, "actions=read"),
+    on("DELETE ~/actions/artifacts/{artifact}", _delete, "actions=write"),
+    on("GET ~/actions/artifacts/{artifact}/{format}", _download, "actions=read"),
+    on("GET ~/actions/runs", _runs, "actions=read"),
+    on("GET ~/actions/runs/{run}", _run, "actions=read"),
+    on("GET ~/actions/runs/{run}/attempts/{attempt}", _attempt, "actions=read"),
+    on("GET ~/actions/runs/{run}/artifacts", _run_artifacts, "actions=read"),
+    on("GET ~/actions/workflows/{workflow}", _describe_workflow, "actions=read"),
+    on("GET ~/actions/workflows/{workflow}/runs", _workflow_runs, "actions=read"),
+    on("POST ~/actions/workflows/{workflow}/dispatches", _dispatch, "actions=write"),
+)

@@ -1,0 +1,169 @@
+"""Commits, comparisons, branches and contents over REST."""
+
+import base64
+from urllib.parse import quote
+
+from batch_action.sandbox.github import diffs, gitshapes
+from batch_action.sandbox.github.git import EMPTY_TREE, GitError
+from batch_action.sandbox.github.gitdata import commit_id, git_of
+from batch_action.sandbox.github.shapes import Json, base
+from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
+
+_FILES, _COMMITS, _INLINE = 300, 250, 1 << 20
+_KINDS = {"blob": "file", "tree": "dir", "commit": "submodule"}
+
+
+def _list(call: Call) -> Answer:
+    start = commit_id(call, call.query("sha") or call.repository.default_branch)
+    flags = [f"--{name}={call.query(name)}" for name in ("since", "until") if call.query(name)]
+    paths = ["--", call.query("path")] if call.query("path") else []
+    found = git_of(call).text("rev-list", "--max-count=1000", *flags, start, *paths).split()
+    return call.page(
+        found, lambda sha: gitshapes.commit(call.world, call.repository, git_of(call), sha)
+    )
+
+
+def _get(call: Call) -> Answer:
+    sha, git = commit_id(call, call.part("sha")), git_of(call)
+    shown = gitshapes.commit(call.world, call.repository, git, sha)
+    before = shown["parents"][0]["sha"] if shown["parents"] else EMPTY_TREE
+    files = diffs.between(git, before, sha)
+    added, gone = sum(file.additions for file in files), sum(file.deletions for file in files)
+    shown["stats"] = {"total": added + gone, "additions": added, "deletions": gone}
+    shown["files"] = [
+        gitshapes.changed(call.world, call.repository, sha, file) for file in files[:_FILES]
+    ]
+    return Answer(data=shown)
+
+
+def _compare(call: Call) -> Answer:
+    left, dots, right = call.part("range").partition("...")
+    git = git_of(call)
+    first, last = git.resolve(left), git.resolve(right)
+    if not dots or first is None or last is None:
+        raise not_found()
+    try:
+        fork = git.text("merge-base", first, last)
+    except GitError:
+        raise Refusal(404, f"No common ancestor between {left} and {right}.") from None
+    behind, ahead = git.text("rev-list", "--left-right", "--count", f"{first}...{last}").split()
+    commits = git.text("rev-list", "--reverse", f"{first}..{last}").split()
+
+    def shape(sha: str) -> Json:
+        return gitshapes.commit(call.world, call.repository, git, sha)
+
+    url = f"{base(call.world, call.repository)}/compare/{quote(call.part('range'))}"
+    page = f"{call.world.origin}/{call.repository.full_name}/compare/{quote(call.part('range'))}"
+    return Answer(
+        data={
+            "url": url,
+            "html_url": page,
+            "permalink_url": page,
+            "diff_url": f"{page}.diff",
+            "patch_url": f"{page}.patch",
+            "base_commit": shape(first),
+            "merge_base_commit": shape(fork),
+            "status": _relation(int(ahead), int(behind)),
+            "ahead_by": int(ahead),
+            "behind_by": int(behind),
+            "total_commits": len(commits),
+            "commits": [shape(sha) for sha in commits[:_COMMITS]],
+            "files": [
+                gitshapes.changed(call.world, call.repository, last, file)
+                for file in diffs.between(git, fork, last)[:_FILES]
+            ],
+        }
+    )
+
+
+def _relation(ahead: int, behind: int) -> str:
+    if ahead and behind:
+        return "diverged"
+    return "ahead" if ahead else "behind" if behind else "identical"
+
+
+def _branch(call: Call) -> Answer:
+    name = call.part("branch")
+    sha = git_of(call).resolve(f"refs/heads/{name}")
+    if sha is None:
+        raise Refusal(404, "Branch not found")
+    shown = gitshapes.commit(call.world, call.repository, git_of(call), sha)
+    url = f"{base(call.world, call.repository)}/branches/{quote(name)}"
+    page = f"{call.world.origin}/{call.repository.full_name}/tree/{quote(name)}"
+    return Answer(
+        data={
+            "name": name,
+            "commit": shown,
+            "protected": False,
+            "protection": {},
+            "protection_url": f"{url}/protection",
+            "_links": {"self": url, "html": page},
+        }
+    )
+
+
+def _contents(call: Call) -> Answer:
+    path = call.part("path").strip("/")
+    sha = git_of(call).resolve(call.query("ref") or call.repository.default_branch)
+    if sha is None:
+        raise Refusal(404, f"No commit found for the ref {call.query('ref')}")
+    if not path:
+        return Answer(data=_folder(call, sha, ""))
+    listing = git_of(call).bytes("--literal-pathspecs", "ls-tree", "-z", sha, "--", path).decode()
+    if not listing:
+        raise not_found()
+    head = listing.partition("\t")[0].split()
+    if head[1] == "tree":
+        return Answer(data=_folder(call, sha, path))
+    shown = _entry(call, sha, path, head[1], head[2])
+    if head[1] != "blob":
+        return Answer(data=shown)
+    data = git_of(call).bytes("cat-file", "blob", head[2])
+    if "raw" in call.request.headers.get("accept", ""):
+        return Answer(data=data)
+    small = len(data) <= _INLINE
+    shown["size"] = len(data)
+    shown["encoding"] = "base64" if small else "none"
+    shown["content"] = base64.encodebytes(data).decode() if small else ""
+    return Answer(data=shown)
+
+
+def _folder(call: Call, sha: str, path: str) -> list[Json]:
+    inside = git_of(call).bytes("ls-tree", "-z", f"{sha}:{path}").decode(errors="replace")
+    found = []
+    for record in inside.split("\0")[:-1]:
+        head, _, name = record.partition("\t")
+        _mode, kind, entry = head.split()
+        found.append(_entry(call, sha, f"{path}/{name}".lstrip("/"), kind, entry))
+    return found
+
+
+def _entry(call: Call, commit: str, path: str, kind: str, sha: str) -> Json:
+    url = base(call.world, call.repository)
+    page = f"{call.world.origin}/{call.repository.full_name}"
+    links = {
+        "self": f"{url}/contents/{quote(path)}?ref={commit}",
+        "git": f"{url}/git/{kind}s/{sha}",
+        "html": f"{page}/blob/{commit}/{quote(path)}",
+    }
+    return {
+        "type": _KINDS[kind],
+        "name": path.rpartition("/")[2],
+        "path": path,
+        "sha": sha,
+        "size": 0,
+        "url": links["self"],
+        "git_url": links["git"],
+        "html_url": links["html"],
+        "download_url": None,
+        "_links": links,
+    }
+
+
+ENDPOINTS = (
+    on("GET ~/commits", _list, "contents=read"),
+    on("GET ~/commits/{sha:path}", _get, "contents=read"),
+    on("GET ~/compare/{range:path}", _compare, "contents=read"),
+    on("GET ~/branches/{branch:path}", _branch, "contents=read"),
+    on("GET ~/contents/{path:path}", _contents, "contents=read"),
+)

@@ -1,0 +1,175 @@
+"""The few GraphQL fields that REST has no answer for."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from batch_action.sandbox.github.query import Field, Unreadable, read
+from batch_action.sandbox.github.shapes import Json, instant
+from batch_action.sandbox.github.state import Comment, Issue, Repository, ReviewComment, User
+from batch_action.sandbox.github.wire import Answer, Call, Endpoint, Refusal
+
+_CLASSIFIERS = {"ABUSE", "OFF_TOPIC", "OUTDATED", "RESOLVED", "DUPLICATE", "SPAM"}
+
+
+class _Failure(Exception):  # noqa: N818
+    """An entry of the `errors` list."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def _serve(call: Call) -> Answer:
+    body = call.body()
+    try:
+        kind, fields = read(str(body.get("query", "")), body.get("variables") or {})
+        roots = _MUTATIONS if kind == "mutation" else _QUERIES
+        data = {field.alias: _resolve(call, roots, field) for field in fields}
+    except Unreadable as error:
+        return Answer(data={"errors": [{"message": str(error)}]})
+    except _Failure as error:
+        return Answer(data={"data": None, "errors": [{"type": error.kind, "message": str(error)}]})
+    except Refusal as refusal:
+        errors = [{"type": "FORBIDDEN", "message": str(refusal)}]
+        return Answer(data={"data": None, "errors": errors})
+    return Answer(data={"data": data})
+
+
+def _resolve(call: Call, roots: "Mapping[str, _Root]", field: Field) -> Any:
+    root = roots.get(field.name)
+    if root is None:
+        message = f"Field '{field.name}' doesn't exist on the root type"
+        raise _Failure("undefinedField", message)
+    return _pick(root(call, field), field.inner)
+
+
+def _pick(value: Any, fields: Iterable[Field]) -> Any:
+    """The asked-for fields of a value; callables take the field's arguments."""
+    if isinstance(value, list):
+        return [_pick(one, fields) for one in value]
+    if not isinstance(value, dict):
+        return value
+    picked = {}
+    for field in fields:
+        if field.name not in value:
+            message = f"Field '{field.name}' doesn't exist on type '{value['__typename']}'"
+            raise _Failure("undefinedField", message)
+        inner = value[field.name]
+        found = inner(field.arguments) if callable(inner) else inner
+        picked[field.alias] = _pick(found, field.inner)
+    return picked
+
+
+def _actor(person: User) -> Json:
+    """GraphQL drops the `[bot]` from an author's login, and says so with its type."""
+    login = person.login.removesuffix("[bot]")
+    return {"__typename": person.kind, "login": login, "databaseId": person.id}
+
+
+def _viewer(call: Call, _field: Field) -> Json:
+    person = call.world.author(call.actor)
+    return {
+        "__typename": "User",
+        "id": f"U_{person.id}",
+        "login": person.login,
+        "databaseId": person.id,
+    }
+
+
+def _repository(call: Call, field: Field) -> Json:
+    name = f"{field.arguments.get('owner')}/{field.arguments.get('name')}"
+    repository = call.world.repository(name)
+    if repository is None or not call.actor.sees(repository):
+        message = f"Could not resolve to a Repository with the name '{name}'."
+        raise _Failure("NOT_FOUND", message)
+
+    def issue(arguments: Mapping[str, Any]) -> Json:
+        found = repository.issues.get(int(arguments.get("number", 0)))
+        if found is None:
+            number = arguments.get("number")
+            message = f"Could not resolve to an Issue with the number of {number}."
+            raise _Failure("NOT_FOUND", message)
+        return _issue(found)
+
+    return {
+        "__typename": "Repository",
+        "id": f"R_{repository.id}",
+        "databaseId": repository.id,
+        "nameWithOwner": repository.full_name,
+        "isPrivate": repository.private,
+        "issue": issue,
+    }
+
+
+def _issue(issue: Issue) -> Json:
+    return {
+        "__typename": "Issue",
+        "id": f"I_{issue.id}",
+        "databaseId": issue.id,
+        "number": issue.number,
+        "title": issue.title,
+        "body": issue.body or "",
+        "state": issue.state.upper(),
+        "author": _actor(issue.user),
+        "createdAt": instant(issue.created_at),
+        "comments": lambda _arguments: {
+            "__typename": "IssueCommentConnection",
+            "totalCount": len(issue.comments),
+            "nodes": [_comment(comment) for comment in issue.comments],
+        },
+    }
+
+
+def _comment(comment: Comment | ReviewComment) -> Json:
+    review = isinstance(comment, ReviewComment)
+    return {
+        "__typename": "PullRequestReviewComment" if review else "IssueComment",
+        "id": f"{'PRRC' if review else 'IC'}_{comment.id}",
+        "databaseId": comment.id,
+        "body": comment.body,
+        "author": _actor(comment.user),
+        "createdAt": instant(comment.created_at),
+        "isMinimized": comment.minimized is not None,
+        "minimizedReason": (comment.minimized or "").lower() or None,
+    }
+
+
+def _minimize(call: Call, field: Field) -> Json:
+    asked = field.arguments.get("input") or {}
+    classifier = asked.get("classifier")
+    if classifier not in _CLASSIFIERS:
+        raise _Failure("argumentLiteralsIncompatible", "Unknown ReportedContentClassifiers value.")
+    comment = _by_node_id(call, str(asked.get("subjectId")))
+    comment.minimized = classifier
+    return {
+        "__typename": "MinimizeCommentPayload",
+        "clientMutationId": asked.get("clientMutationId"),
+        "minimizedComment": _comment(comment),
+    }
+
+
+def _by_node_id(call: Call, node: str) -> Comment | ReviewComment:
+    for repository in call.world.repositories.values():
+        if not call.actor.sees(repository):
+            continue
+        for issue in repository.issues.values():
+            below: list[Comment | ReviewComment] = [*issue.comments]
+            below += issue.pull.comments if issue.pull else []
+            for comment in below:
+                if node in {f"IC_{comment.id}", f"PRRC_{comment.id}"}:
+                    _insist(call, repository, issue)
+                    return comment
+    message = f"Could not resolve to a node with the global id of '{node}'"
+    raise _Failure("NOT_FOUND", message)
+
+
+def _insist(call: Call, repository: Repository, issue: Issue) -> None:
+    needs = ["issues=write", *(["pull_requests=write"] if issue.pull else [])]
+    if not any(call.actor.may(repository, need) for need in needs):
+        raise Refusal(403, "Resource not accessible by integration")
+
+
+_Root = Callable[[Call, Field], Json]
+_QUERIES: dict[str, _Root] = {"viewer": _viewer, "repository": _repository}
+_MUTATIONS: dict[str, _Root] = {"minimizeComment": _minimize}
+ENDPOINTS = (Endpoint(method="POST", path="/graphql", answer=_serve, prefix="/api"),)

@@ -1,0 +1,119 @@
+"""How GitHub writes issues, comments, labels and events in JSON."""
+
+from batch_action.sandbox.github.shapes import Json, app, base, instant, user
+from batch_action.sandbox.github.state import Comment, Event, Issue, Label, Repository, User
+from batch_action.sandbox.github.world import World
+
+_REACTIONS = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
+
+
+def association(repository: Repository, author: User) -> str:
+    """What an author is to the repository."""
+    if author.login == repository.owner:
+        return "OWNER"
+    if repository.permissions.get(author.login) in {"admin", "maintain", "write", "triage"}:
+        return "COLLABORATOR"
+    return "NONE"
+
+
+def label(world: World, repository: Repository, record: Label) -> Json:
+    """A label."""
+    return {
+        "id": record.id,
+        "node_id": f"LA_{record.id}",
+        "url": f"{base(world, repository)}/labels/{record.name}",
+        "name": record.name,
+        "color": record.color,
+        "default": False,
+        "description": record.description,
+    }
+
+
+def reactions(url: str) -> Json:
+    """No reactions: nobody reacts in a sandbox."""
+    return {"url": f"{url}/reactions", "total_count": 0} | dict.fromkeys(_REACTIONS, 0)
+
+
+def issue(world: World, repository: Repository, record: Issue) -> Json:
+    """An issue, or a pull request seen as one."""
+    url = f"{base(world, repository)}/issues/{record.number}"
+    kind = "pull" if record.pull else "issues"
+    page = f"{world.origin}/{repository.full_name}/{kind}/{record.number}"
+    people = [user(world, person) for person in record.assignees]
+    shown: Json = {
+        "id": record.id,
+        "node_id": f"{'PR' if record.pull else 'I'}_{record.id}",
+        "number": record.number,
+        "title": record.title,
+        "body": record.body,
+        "user": user(world, record.user),
+        "author_association": association(repository, record.user),
+        "state": record.state,
+        "state_reason": record.state_reason,
+        "locked": record.locked,
+        "labels": [
+            label(world, repository, repository.labels[name.lower()]) for name in record.labels
+        ],
+        "assignees": people,
+        "assignee": people[0] if people else None,
+        "comments": len(record.comments),
+        "created_at": instant(record.created_at),
+        "updated_at": instant(record.updated_at),
+        "closed_at": instant(record.closed_at),
+        "closed_by": user(world, record.closed_by) if record.closed_by else None,
+        "performed_via_github_app": app(world) if record.by_app else None,
+        "url": url,
+        "html_url": page,
+        "repository_url": base(world, repository),
+        "labels_url": f"{url}/labels{{/name}}",
+        **{f"{name}_url": f"{url}/{name}" for name in ("comments", "events", "timeline")},
+        "reactions": reactions(url),
+        **dict.fromkeys(("active_lock_reason", "milestone", "type")),
+    }
+    if record.pull:
+        pull_url = f"{base(world, repository)}/pulls/{record.number}"
+        shown |= {"draft": record.pull.draft, "pull_request": _as_pull(pull_url, page)}
+    return shown
+
+
+def _as_pull(url: str, page: str) -> Json:
+    """What tells an issue apart that is a pull request."""
+    pages = {"html_url": page, "diff_url": f"{page}.diff", "patch_url": f"{page}.patch"}
+    return {"url": url, "merged_at": None} | pages
+
+
+def comment(world: World, repository: Repository, record: Comment) -> Json:
+    """A comment on an issue."""
+    url = f"{base(world, repository)}/issues/comments/{record.id}"
+    kind = "pull" if repository.issues[record.number].pull else "issues"
+    page = f"{world.origin}/{repository.full_name}/{kind}/{record.number}"
+    return {
+        "id": record.id,
+        "node_id": f"IC_{record.id}",
+        "url": url,
+        "html_url": f"{page}#issuecomment-{record.id}",
+        "issue_url": f"{base(world, repository)}/issues/{record.number}",
+        "body": record.body,
+        "user": user(world, record.user),
+        "author_association": association(repository, record.user),
+        "created_at": instant(record.created_at),
+        "updated_at": instant(record.updated_at),
+        "performed_via_github_app": app(world) if record.by_app else None,
+        "reactions": reactions(url),
+    }
+
+
+def event(world: World, repository: Repository, record: Event) -> Json:
+    """A line of an issue's history."""
+    return {
+        "id": record.id,
+        "node_id": f"E_{record.id}",
+        "url": f"{base(world, repository)}/issues/events/{record.id}",
+        "event": record.name,
+        "actor": user(world, record.actor),
+        "commit_id": None,
+        "commit_url": None,
+        "created_at": instant(record.created_at),
+        "performed_via_github_app": app(world) if record.actor.kind == "Bot" else None,
+        **record.detail,
+    }

@@ -1,0 +1,198 @@
+"""Issues: listing, opening and editing."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from batch_action.sandbox.github import history, issue_shapes, labels
+from batch_action.sandbox.github.shapes import Json
+from batch_action.sandbox.github.state import Issue, User
+from batch_action.sandbox.github.wire import (
+    BODY_LIMIT,
+    Answer,
+    Call,
+    Refusal,
+    invalid,
+    on,
+)
+
+_TITLE_LIMIT = 256
+_REASONS = {"completed", "not_planned", "duplicate", "reopened"}
+
+
+def body_text(resource: str, text: object) -> str:
+    """A body the API takes, or its refusal."""
+    if not isinstance(text, str):
+        raise invalid(resource, "body", "missing_field")
+    if len(text) > BODY_LIMIT:
+        message = f"Body is too long (maximum is {BODY_LIMIT} characters)"
+        raise invalid(resource, "body", "custom", message)
+    return text
+
+
+def title_text(resource: str, text: object) -> str:
+    """A title the API takes, or its refusal."""
+    if not isinstance(text, str) or not text.strip():
+        raise invalid(resource, "title", "missing_field")
+    if len(text) > _TITLE_LIMIT:
+        message = f"title is too long (maximum is {_TITLE_LIMIT} characters)"
+        raise invalid(resource, "title", "custom", message)
+    return text
+
+
+def new_issue(call: Call, title: str, body: str | None) -> Issue:
+    """A fresh number with nothing attached yet."""
+    repository, now = call.repository, call.world.now()
+    issue = Issue(
+        id=call.world.new_id(),
+        number=max(repository.issues, default=0) + 1,
+        title=title,
+        body=body,
+        user=call.world.author(call.actor),
+        created_at=now,
+        updated_at=now,
+        by_app=call.actor.is_workflow,
+    )
+    repository.issues[issue.number] = issue
+    return issue
+
+
+def shape(call: Call, issue: Issue) -> Json:
+    """An issue in JSON."""
+    return issue_shapes.issue(call.world, call.repository, issue)
+
+
+def _list(call: Call) -> Answer:
+    _must_have_issues(call, pulls_too=True)
+    found = list(_matching(call))
+    key = call.query("sort", "created")
+    if key not in {"created", "updated", "comments"}:
+        raise invalid("Issue", "sort", "invalid")
+    found.sort(key=lambda issue: issue.number)
+    if key == "updated":
+        found.sort(key=lambda issue: issue.updated_at)
+    if key == "comments":
+        found.sort(key=lambda issue: len(issue.comments))
+    if call.query("direction", "desc") == "desc":
+        found.reverse()
+    return call.page(found, lambda issue: shape(call, issue))
+
+
+def _matching(call: Call) -> Iterator[Issue]:
+    state, creator = call.query("state", "open"), call.query("creator")
+    assignee, since = call.query("assignee"), call.query("since")
+    wanted = {name.strip().lower() for name in call.query("labels").split(",") if name.strip()}
+    after = datetime.fromisoformat(since) if since else None
+    for issue in call.repository.issues.values():
+        names = {name.lower() for name in issue.labels}
+        if (
+            call.world.listed(issue.created_at)
+            and state in {"all", issue.state}
+            and creator in {"", issue.user.login}
+            and (not assignee or assignee in {person.login for person in issue.assignees})
+            and wanted <= names
+            and (after is None or issue.updated_at >= after)
+        ):
+            yield issue
+
+
+def _must_have_issues(call: Call, *, pulls_too: bool = False) -> None:
+    if not call.repository.has_issues and not pulls_too:
+        raise Refusal(410, "Issues has been disabled in this repository.")
+
+
+def _get(call: Call) -> Answer:
+    issue = call.issue()
+    if issue.pull is None:
+        _must_have_issues(call)
+    return Answer(data=shape(call, issue))
+
+
+def _create(call: Call) -> Answer:
+    _must_have_issues(call)
+    body = call.body()
+    title = title_text("Issue", body.get("title"))
+    text = None if body.get("body") is None else body_text("Issue", body["body"])
+    names = labels.checked(body.get("labels") or [])
+    issue = new_issue(call, title, text)
+    if call.actor.pushes(call.repository):
+        labels.put_on(call, issue, names)
+        issue.assignees = _people(call, body)
+    return Answer(status=201, data=shape(call, issue))
+
+
+def _edit(call: Call) -> Answer:
+    issue, body = call.issue(), call.body()
+    _may_edit(call, issue)
+    if body.get("title") is not None:
+        title = title_text("Issue", body["title"])
+        if title != issue.title:
+            renamed = {"rename": {"from": issue.title, "to": title}}
+            history.note(call, issue, "renamed", renamed)
+        issue.title = title
+    if "body" in body:
+        issue.body = None if body["body"] is None else body_text("Issue", body["body"])
+    if body.get("labels") is not None:
+        labels.replace(call, issue, labels.checked(body["labels"]))
+    if body.get("assignees") is not None:
+        issue.assignees = _people(call, body)
+    set_state(call, issue, body)
+    issue.updated_at = call.world.now()
+    return Answer(data=shape(call, issue))
+
+
+def _may_edit(call: Call, issue: Issue) -> None:
+    """Its author may, and who has triage rights; a workflow needs the scope."""
+    if not call.actor.is_workflow and issue.user.login == call.actor.login:
+        return
+    needs = ("issues=write", "pull_requests=write") if issue.pull else ("issues=write",)
+    call.insist(*needs, person="triage")
+
+
+def set_state(call: Call, issue: Issue, body: dict[str, Any]) -> None:
+    """Close or reopen as a PATCH asks, and write it into the history."""
+    state, reason = body.get("state"), body.get("state_reason")
+    if reason is not None and reason not in _REASONS:
+        raise invalid("Issue", "state_reason", "invalid")
+    if state not in {None, "open", "closed"}:
+        raise invalid("Issue", "state", "invalid")
+    if state == "closed":
+        if issue.state == "open":
+            issue.closed_at, issue.closed_by = call.world.now(), call.world.author(call.actor)
+            said = None if issue.pull else reason or "completed"
+            history.note(call, issue, "closed", {"state_reason": said})
+        issue.state_reason = None if issue.pull else reason or issue.state_reason or "completed"
+        issue.state = "closed"
+    elif state == "open" and issue.state == "closed":
+        issue.state, issue.state_reason = "open", None if issue.pull else "reopened"
+        issue.closed_at = issue.closed_by = None
+        history.note(call, issue, "reopened", {"state_reason": None})
+
+
+def _people(call: Call, body: dict[str, Any]) -> list[User]:
+    """Those named who can be assigned; the rest is dropped as GitHub drops it."""
+    names = body.get("assignees") or ([body["assignee"]] if body.get("assignee") else [])
+    allowed, known = call.repository.permissions, call.world.users
+    return [known[name] for name in names if name in known and name in allowed]
+
+
+def _search(_call: Call) -> Answer:
+    """Search lags on GitHub; here it lags for ever, so that nobody builds on it."""
+    return Answer(data={"total_count": 0, "incomplete_results": True, "items": []})
+
+
+def _lock(call: Call) -> Answer:
+    call.issue().locked = call.request.method == "PUT"
+    return Answer(status=204)
+
+
+_READ = ("issues=read", "pull_requests=read")
+ENDPOINTS = (
+    on("GET ~/issues", _list, "issues=read"),
+    on("POST ~/issues", _create, "issues=write", person="read"),
+    on("GET ~/issues/{number}", _get, *_READ),
+    on("PATCH ~/issues/{number}", _edit),
+    on("PUT ~/issues/{number}/lock", _lock, "issues=write"),
+    on("DELETE ~/issues/{number}/lock", _lock, "issues=write"),
+    on("GET /search/issues", _search),
+)

@@ -1,0 +1,104 @@
+"""GitHub Flavored Markdown to harmless HTML, with snippets for permalinks into the repository."""
+
+import re
+from collections.abc import Callable
+from html import escape
+from urllib.parse import unquote
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+
+from batch_action.sandbox.github.sanitize import clean
+
+Snippets = Callable[[str, str], str | None]
+"""From a commit and a path to a file's text, if there is such a file."""
+
+_PERMALINK = re.compile(
+    r"^https?://[^/\s]+/(?P<name>[\w.-]+/[\w.-]+)/blob/(?P<sha>[0-9a-f]{40})/"
+    r"(?P<path>[^\s#]+)#L(?P<first>\d+)(?:-L(?P<last>\d+))?$"
+)
+_BARE = re.compile(r"https?://[^\s<>\"'`|]+[^\s<>\"'`|.,;:!?)\]]")
+_DIFF = {"+": "add", "-": "del", "@": "hunk"}
+
+
+def render(text: str, repository: str = "", snippets: Snippets | None = None) -> str:
+    """The HTML of a Markdown text, as it would read on GitHub."""
+    return clean(_Page(repository, snippets).render(text))
+
+
+class _Page:
+    """One rendering: the parser with our rules for fences, links and permalinks."""
+
+    def __init__(self, repository: str, snippets: Snippets | None) -> None:
+        self._repository = repository.lower()
+        self._snippets = snippets
+        options = {"html": True, "tasklists": True, "alerts": True}
+        self._parser = MarkdownIt("commonmark", options)
+        self._parser.enable(["table", "strikethrough"])
+        self._parser.add_render_rule("fence", _fence)
+        self._parser.add_render_rule("text", _text)
+
+    def render(self, text: str) -> str:
+        tokens = self._parser.parse(text)
+        for at, token in enumerate(tokens):
+            if token.type == "inline" and at and tokens[at - 1].type == "paragraph_open":
+                snippet = self._snippet(token.content.strip())
+                if snippet:
+                    tokens[at - 1].hidden = tokens[at + 1].hidden = True
+                    token.children = [Token("html_inline", "", 0, content=snippet)]
+        rendered = self._parser.renderer.render(tokens, self._parser.options, {})
+        return str(rendered)
+
+    def _snippet(self, line: str) -> str | None:
+        """The lines behind a permalink that stands alone, in the same repository only."""
+        link = _PERMALINK.match(line)
+        if not link or not self._snippets or link["name"].lower() != self._repository:
+            return None
+        path = unquote(link["path"])
+        text = self._snippets(link["sha"], path)
+        if text is None:
+            return None
+        first = int(link["first"])
+        last = int(link["last"] or first)
+        rows = "".join(
+            f'<tr><td class="number">{number}</td><td class="code">{escape(row)}</td></tr>'
+            for number, row in enumerate(text.splitlines()[first - 1 : last], first)
+        )
+        span = f"Lines {first} to {last}" if last > first else f"Line {first}"
+        head = f'<a href="{escape(line)}">{escape(path)}</a><br><small>{span} in {link["sha"][:7]}'
+        return (
+            f'<div class="snippet"><div class="source">{head}</small></div>'
+            f'<table class="lines">{rows}</table></div>'
+        )
+
+
+def _fence(
+    _self: RendererHTML, tokens: list[Token], at: int, _options: OptionsDict, _env: EnvType
+) -> str:
+    token = tokens[at]
+    language = token.info.strip().partition(" ")[0]
+    if language not in {"diff", "suggestion"}:
+        return f"<pre><code>{escape(token.content, quote=False)}</code></pre>\n"
+    rows = []
+    for line in token.content.splitlines():
+        kind = "add" if language == "suggestion" else _DIFF.get(line[:1], "code")
+        rows.append(f'<span class="{kind}">{escape(line, quote=False)}</span>')
+    return "<pre><code>" + "\n".join(rows) + "</code></pre>\n"
+
+
+def _text(
+    _self: RendererHTML, tokens: list[Token], at: int, _options: OptionsDict, _env: EnvType
+) -> str:
+    """Text with bare addresses made links, unless it is inside one."""
+    text = tokens[at].content
+    depth = sum(token.nesting for token in tokens[:at] if token.type.startswith("link_"))
+    if depth:
+        return escape(text, quote=False)
+    out, end = [], 0
+    for found in _BARE.finditer(text):
+        url = escape(found[0])
+        out += [escape(text[end : found.start()], quote=False), f'<a href="{url}">{url}</a>']
+        end = found.end()
+    return "".join(out) + escape(text[end:], quote=False)

@@ -1,0 +1,243 @@
+"""Pull requests: opening, reading, editing, and the files they change."""
+
+from batch_action.sandbox.github import diffs, gitshapes, issue_shapes, issues
+from batch_action.sandbox.github.git import Git
+from batch_action.sandbox.github.gitdata import git_of
+from batch_action.sandbox.github.shapes import Json, base, user
+from batch_action.sandbox.github.shapes import repository as full_shape
+from batch_action.sandbox.github.state import Issue, Pull, Repository, User
+from batch_action.sandbox.github.wire import Answer, Call, Refusal, invalid, not_found, on
+from batch_action.sandbox.github.world import World
+
+
+def find(call: Call) -> tuple[Issue, Pull]:
+    """The pull request in the path."""
+    issue = call.issue()
+    if issue.pull is None:
+        raise not_found()
+    return issue, issue.pull
+
+
+def changes(call: Call, pull: Pull) -> list[diffs.Changed]:
+    """What a pull request changes, from where its branch forked."""
+    git = git_of(call)
+    fork = git.text("merge-base", pull.base_sha, pull.head_sha)
+    return diffs.between(git, fork, pull.head_sha)
+
+
+def shape(world: World, repository: Repository, issue: Issue) -> Json:
+    """A pull request in JSON."""
+    pull = issue.pull
+    if pull is None:
+        raise not_found()
+    shown = issue_shapes.issue(world, repository, issue)
+    for name in ("pull_request", "state_reason", "closed_by", "reactions", "repository_url"):
+        del shown[name]
+    home = world.repository(pull.head_repository)
+    into = _side(world, repository, repository.owner, pull.base_ref, pull.base_sha)
+    head_owner = pull.head_repository.partition("/")[0]
+    return shown | {
+        **_links(base(world, repository), shown, pull),
+        "draft": pull.draft,
+        "merged": pull.merged,
+        "merged_at": None,
+        "merged_by": None,
+        "mergeable": True,
+        "mergeable_state": "clean",
+        "merge_commit_sha": None,
+        "auto_merge": None,
+        "maintainer_can_modify": False,
+        "requested_reviewers": [],
+        "requested_teams": [],
+        "review_comments": len(pull.comments),
+        "head": _side(world, home, head_owner, pull.head_ref, pull.head_sha),
+        "base": into,
+    }
+
+
+def _side(world: World, home: Repository | None, whose: str, ref: str, sha: str) -> Json:
+    """The head or the base; a deleted fork has no repository any more."""
+    people = world.users.get(whose) or User(login=whose, id=1)
+    return {
+        "label": f"{whose}:{ref}",
+        "ref": ref,
+        "sha": sha,
+        "user": user(world, people),
+        "repo": full_shape(world, home) if home else None,
+    }
+
+
+def _links(api: str, shown: Json, pull: Pull) -> Json:
+    """All addresses of a pull request, in both of the ways GitHub gives them."""
+    url, page = f"{api}/pulls/{shown['number']}", shown["html_url"]
+    links = {
+        "issue": f"{api}/issues/{shown['number']}",
+        "comments": shown["comments_url"],
+        "review_comments": f"{url}/comments",
+        "review_comment": f"{api}/pulls/comments{{/number}}",
+        "commits": f"{url}/commits",
+        "statuses": f"{api}/statuses/{pull.head_sha}",
+    }
+    found: Json = {f"{name}_url": address for name, address in links.items()}
+    hrefs = {"self": url, "html": page} | links
+    found |= {"url": url, "diff_url": f"{page}.diff", "patch_url": f"{page}.patch"}
+    return found | {"_links": {name: {"href": address} for name, address in hrefs.items()}}
+
+
+def _shaped(call: Call, issue: Issue) -> Json:
+    return shape(call.world, call.repository, issue)
+
+
+def opened(world: World, repository: Repository, *, head: str, base: str) -> Issue:
+    """A pull request that somebody opened by hand."""
+    if repository.git_dir is None:
+        raise LookupError(f"{repository.full_name} has no git_dir to take branches from.")
+    git = Git(repository.git_dir)
+    head_sha, base_sha = git.resolve(head), git.resolve(base)
+    if head_sha is None or base_sha is None:
+        raise LookupError(f"No branch {head} or {base} in {repository.git_dir}.")
+    pull = Pull(
+        head_ref=head,
+        base_ref=base,
+        head_sha=head_sha,
+        base_sha=base_sha,
+        head_repository=repository.full_name,
+    )
+    issue = Issue(
+        id=world.new_id(),
+        number=max(repository.issues, default=0) + 1,
+        title="",
+        body=None,
+        user=world.users[repository.owner],
+        created_at=world.now(),
+        updated_at=world.now(),
+        pull=pull,
+    )
+    repository.issues[issue.number] = issue
+    return issue
+
+
+def _list(call: Call) -> Answer:
+    state, head, into = call.query("state", "open"), call.query("head"), call.query("base")
+    found = []
+    for issue in call.repository.issues.values():
+        pull = issue.pull
+        if pull is None or state not in {"all", issue.state} or into not in {"", pull.base_ref}:
+            continue
+        label = f"{pull.head_repository.partition('/')[0]}:{pull.head_ref}"
+        # GitHub ignores a head without an owner instead of finding nothing.
+        if ":" in head and head != label:
+            continue
+        if call.world.listed(issue.created_at):
+            found.append(issue)
+    if call.query("direction", "desc") == "desc":
+        found.reverse()
+    return call.page(found, lambda issue: _shaped(call, issue))
+
+
+def _get(call: Call) -> Answer:
+    return Answer(data=_in_full(call, *find(call)))
+
+
+def _in_full(call: Call, issue: Issue, pull: Pull) -> Json:
+    """A single pull request also tells its size."""
+    shown = _shaped(call, issue)
+    if call.repository.git_dir:
+        files = changes(call, pull)
+        between = git_of(call).text("rev-list", "--count", f"{pull.base_sha}..{pull.head_sha}")
+        shown |= {
+            "additions": sum(file.additions for file in files),
+            "deletions": sum(file.deletions for file in files),
+            "changed_files": len(files),
+            "commits": int(between),
+        }
+    return shown
+
+
+def _create(call: Call) -> Answer:
+    if call.actor.is_workflow and not call.repository.actions_may_open_pulls:
+        message = "GitHub Actions is not permitted to create or approve pull requests."
+        raise Refusal(403, message)
+    body = call.body()
+    title = issues.title_text("PullRequest", body.get("title"))
+    text = None if body.get("body") is None else issues.body_text("PullRequest", body["body"])
+    pull = _branches(call, str(body.get("head", "")), str(body.get("base", "")))
+    pull.draft = bool(body.get("draft"))
+    issue = issues.new_issue(call, title, text)
+    issue.pull = pull
+    return Answer(status=201, data=_in_full(call, issue, pull))
+
+
+def _branches(call: Call, head: str, into: str) -> Pull:
+    """The two branches of a new pull request, both of which must exist and differ."""
+    head_owner, colon, branch = head.rpartition(":")
+    git = git_of(call)
+    head_sha, base_sha = git.resolve(f"refs/heads/{branch}"), git.resolve(f"refs/heads/{into}")
+    if head_sha is None or (colon and head_owner != call.repository.owner):
+        raise invalid("PullRequest", "head", "invalid")
+    if base_sha is None:
+        raise invalid("PullRequest", "base", "invalid")
+    if git.text("rev-list", "--count", f"{base_sha}..{head_sha}") == "0":
+        message = f"No commits between {into} and {branch}"
+        raise invalid("PullRequest", "head", "custom", message)
+    for issue in call.repository.issues.values():
+        open_one = issue.pull if issue.state == "open" else None
+        if open_one and (open_one.head_ref, open_one.base_ref) == (branch, into):
+            message = f"A pull request already exists for {call.repository.owner}:{branch}."
+            raise invalid("PullRequest", "head", "custom", message)
+    return Pull(
+        head_ref=branch,
+        base_ref=into,
+        head_sha=head_sha,
+        base_sha=base_sha,
+        head_repository=call.repository.full_name,
+    )
+
+
+def _edit(call: Call) -> Answer:
+    issue, pull = find(call)
+    body = call.body()
+    if body.get("title") is not None:
+        issue.title = issues.title_text("PullRequest", body["title"])
+    if "body" in body:
+        text = body["body"]
+        issue.body = None if text is None else issues.body_text("PullRequest", text)
+    issues.set_state(call, issue, body)
+    issue.updated_at = call.world.now()
+    return Answer(data=_in_full(call, issue, pull))
+
+
+def _files(call: Call) -> Answer:
+    _issue, pull = find(call)
+    return call.page(
+        changes(call, pull)[:3000],
+        lambda file: gitshapes.changed(call.world, call.repository, pull.head_sha, file),
+    )
+
+
+def _commits(call: Call) -> Answer:
+    _issue, pull = find(call)
+    git = git_of(call)
+    found = git.text("rev-list", "--reverse", f"{pull.base_sha}..{pull.head_sha}").split()
+    return call.page(found, lambda sha: gitshapes.commit(call.world, call.repository, git, sha))
+
+
+def _of_commit(call: Call) -> Answer:
+    found = [
+        issue
+        for issue in call.repository.issues.values()
+        if issue.pull and issue.pull.head_sha == call.part("sha")
+    ]
+    return call.page(found, lambda issue: _shaped(call, issue))
+
+
+_R, _W = "pull_requests=read", "pull_requests=write"
+ENDPOINTS = (
+    on("GET ~/pulls", _list, _R),
+    on("POST ~/pulls", _create, _W),
+    on("GET ~/pulls/{number}", _get, _R),
+    on("PATCH ~/pulls/{number}", _edit, _W),
+    on("GET ~/pulls/{number}/files", _files, _R),
+    on("GET ~/pulls/{number}/commits", _commits, _R),
+    on("GET ~/commits/{sha}/pulls", _of_commit, _R),
+)

@@ -1,0 +1,97 @@
+"""Git refs over REST: the branches and tags of the real repository."""
+
+from batch_action.sandbox.github.git import GitError
+from batch_action.sandbox.github.gitdata import git_of
+from batch_action.sandbox.github.shapes import Json, base
+from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
+
+
+def _ref_shape(call: Call, ref: str, sha: str) -> Json:
+    url = base(call.world, call.repository)
+    return {
+        "ref": ref,
+        "node_id": f"REF_{ref}",
+        "url": f"{url}/git/{ref}",
+        "object": {"type": "commit", "sha": sha, "url": f"{url}/git/commits/{sha}"},
+    }
+
+
+def _refs(call: Call, prefix: str) -> list[Json]:
+    listing = git_of(call).text("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads")
+    listing += "\n" + git_of(call).text(
+        "for-each-ref", "--format=%(refname) %(objectname)", "refs/tags"
+    )
+    pairs = [line.split(" ") for line in listing.splitlines() if line]
+    return [_ref_shape(call, ref, sha) for ref, sha in pairs if ref.startswith(prefix)]
+
+
+def _get_ref(call: Call) -> Answer:
+    wanted = f"refs/{call.part('ref')}"
+    for shown in _refs(call, wanted):
+        if shown["ref"] == wanted:
+            return Answer(data=shown)
+    raise not_found()
+
+
+def _matching(call: Call) -> Answer:
+    return call.page(_refs(call, f"refs/{call.part('ref')}"), dict)
+
+
+def _all_refs(call: Call) -> Answer:
+    return call.page(_refs(call, "refs/"), dict)
+
+
+def _create_ref(call: Call) -> Answer:
+    body = call.body()
+    ref, sha = str(body.get("ref", "")), str(body.get("sha", ""))
+    if not ref.startswith("refs/") or ref.count("/") < 2:
+        raise Refusal(422, "Reference name is invalid")
+    if git_of(call).resolve(sha) is None:
+        raise Refusal(422, "Object does not exist")
+    if git_of(call).resolve(ref) is not None:
+        raise Refusal(422, "Reference already exists")
+    _update(call, ref, sha)
+    return Answer(status=201, data=_ref_shape(call, ref, sha))
+
+
+def _edit_ref(call: Call) -> Answer:
+    ref, body = f"refs/{call.part('ref')}", call.body()
+    old, sha = git_of(call).resolve(ref), str(body.get("sha", ""))
+    if old is None:
+        raise Refusal(422, "Reference does not exist")
+    if git_of(call).resolve(sha) is None:
+        raise Refusal(422, "Object does not exist")
+    if not body.get("force") and git_of(call).text("merge-base", old, sha) != old:
+        raise Refusal(422, "Update is not a fast forward")
+    _update(call, ref, sha)
+    for issue in call.repository.issues.values():
+        if issue.pull and issue.state == "open" and ref == f"refs/heads/{issue.pull.head_ref}":
+            issue.pull.head_sha = sha
+    return Answer(data=_ref_shape(call, ref, sha))
+
+
+def _update(call: Call, ref: str, sha: str) -> None:
+    try:
+        git_of(call).bytes("update-ref", "--", ref, sha)
+    except GitError as error:
+        raise Refusal(422, f"Reference name is invalid: {error}") from None
+
+
+def _delete_ref(call: Call) -> Answer:
+    ref = f"refs/{call.part('ref')}"
+    if git_of(call).resolve(ref) is None:
+        raise Refusal(422, "Reference does not exist")
+    git_of(call).bytes("update-ref", "-d", "--", ref)
+    return Answer(status=204)
+
+
+_W = "contents=write"
+ENDPOINTS = (
+    on("GET ~/git/refs", _all_refs, "contents=read"),
+    on("GET ~/git/ref/{ref:path}", _get_ref, "contents=read"),
+    on("GET ~/git/refs/{ref:path}", _get_ref, "contents=read"),
+    on("GET ~/git/matching-refs/{ref:path}", _matching, "contents=read"),
+    on("POST ~/git/refs", _create_ref, _W),
+    on("PATCH ~/git/refs/{ref:path}", _edit_ref, _W),
+    on("DELETE ~/git/refs/{ref:path}", _delete_ref, _W),
+)

@@ -1,0 +1,182 @@
+"""Comments on the lines of a pull request: only lines that its diff shows can have one."""
+
+from typing import Any
+
+from batch_action.sandbox.github import issue_shapes
+from batch_action.sandbox.github.diffs import lines_of
+from batch_action.sandbox.github.issues import body_text
+from batch_action.sandbox.github.pulls import changes, find
+from batch_action.sandbox.github.shapes import Json, base, instant, user
+from batch_action.sandbox.github.state import Issue, Pull, ReviewComment
+from batch_action.sandbox.github.wire import Answer, Call, Refusal, invalid, not_found, on
+
+_OUTSIDE = "pull_request_review_thread.line must be part of the diff"
+
+
+def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
+    """A comment on lines, in JSON."""
+    url = f"{base(call.world, call.repository)}/pulls"
+    page = f"{call.world.origin}/{call.repository.full_name}/pull/{issue.number}"
+    shown: Json = {
+        "id": comment.id,
+        "node_id": f"PRRC_{comment.id}",
+        "pull_request_review_id": comment.review_id,
+        "url": f"{url}/comments/{comment.id}",
+        "html_url": f"{page}#discussion_r{comment.id}",
+        "pull_request_url": f"{url}/{issue.number}",
+        "user": user(call.world, comment.user),
+        "author_association": issue_shapes.association(call.repository, comment.user),
+        "body": comment.body,
+        "path": comment.path,
+        "line": comment.line,
+        "original_line": comment.line,
+        "start_line": comment.start_line,
+        "original_start_line": comment.start_line,
+        "side": comment.side,
+        "start_side": comment.start_side,
+        "subject_type": comment.subject_type,
+        "commit_id": comment.commit_id,
+        "original_commit_id": comment.commit_id,
+        "diff_hunk": comment.diff_hunk,
+        "created_at": instant(comment.created_at),
+        "updated_at": instant(comment.updated_at),
+        "reactions": issue_shapes.reactions(f"{url}/comments/{comment.id}"),
+        "_links": {
+            "self": {"href": f"{url}/comments/{comment.id}"},
+            "html": {"href": f"{page}#discussion_r{comment.id}"},
+            "pull_request": {"href": f"{url}/{issue.number}"},
+        },
+    }
+    if comment.in_reply_to:
+        shown["in_reply_to_id"] = comment.in_reply_to
+    return shown
+
+
+def placed(call: Call, pull: Pull, sent: dict[str, Any], review: int | None) -> ReviewComment:
+    """A comment on lines that the diff shows, or a refusal."""
+    path, line = str(sent.get("path", "")), sent.get("line")
+    text = body_text("PullRequestReviewComment", sent.get("body"))
+    side, kind = str(sent.get("side") or "RIGHT"), sent.get("subject_type") or "line"
+    file = next((one for one in changes(call, pull) if one.path == path), None)
+    if file is None:
+        raise Refusal(422, "Unprocessable Entity", ["Path could not be resolved"])
+    if kind == "line":
+        _insist_in_diff(lines_of(file.patch), sent, line, side)
+    now = call.world.now()
+    return ReviewComment(
+        id=call.world.new_id(),
+        review_id=review,
+        user=call.world.author(call.actor),
+        body=text,
+        path=path,
+        commit_id=str(sent.get("commit_id") or pull.head_sha),
+        created_at=now,
+        updated_at=now,
+        line=line if kind == "line" else None,
+        start_line=sent.get("start_line"),
+        side=side,
+        start_side=sent.get("start_side"),
+        subject_type=kind,
+        diff_hunk=(file.patch or "").partition("\n@@ ")[0],
+        by_app=call.actor.is_workflow,
+    )
+
+
+def _insist_in_diff(
+    shown: dict[str, dict[int, int]], sent: dict[str, Any], line: object, side: str
+) -> None:
+    hunk = shown.get(side, {}).get(line) if isinstance(line, int) else None
+    if hunk is None:
+        raise Refusal(422, "Unprocessable Entity", [_OUTSIDE])
+    start = sent.get("start_line")
+    if start is None:
+        return
+    if shown.get(str(sent.get("start_side") or side), {}).get(start) != hunk:
+        outside = "pull_request_review_thread.start_line must be part of the same hunk as the line"
+        raise Refusal(422, "Unprocessable Entity", [outside])
+    if side == (sent.get("start_side") or side) and isinstance(line, int) and start >= line:
+        message = "pull_request_review_thread.start_line must precede the end line"
+        raise Refusal(422, "Unprocessable Entity", [message])
+
+
+def _comments(call: Call) -> Answer:
+    issue, pull = find(call)
+    return call.page(pull.comments, lambda comment: comment_shape(call, issue, comment))
+
+
+def _create_comment(call: Call) -> Answer:
+    issue, pull = find(call)
+    body = call.body()
+    if body.get("in_reply_to"):
+        return _answer_to(call, issue, pull, int(body["in_reply_to"]))
+    if not body.get("commit_id"):
+        raise invalid("PullRequestReviewComment", "commit_id", "missing_field")
+    comment = placed(call, pull, body, None)
+    pull.comments.append(comment)
+    return Answer(status=201, data=comment_shape(call, issue, comment))
+
+
+def _reply(call: Call) -> Answer:
+    issue, pull = find(call)
+    return _answer_to(call, issue, pull, call.number("comment"))
+
+
+def _answer_to(call: Call, issue: Issue, pull: Pull, number: int) -> Answer:
+    parent = next((one for one in pull.comments if one.id == number), None)
+    if parent is None:
+        raise not_found()
+    now = call.world.now()
+    comment = ReviewComment(
+        id=call.world.new_id(),
+        review_id=None,
+        user=call.world.author(call.actor),
+        body=body_text("PullRequestReviewComment", call.body().get("body")),
+        path=parent.path,
+        commit_id=parent.commit_id,
+        created_at=now,
+        updated_at=now,
+        line=parent.line,
+        side=parent.side,
+        in_reply_to=number,
+        by_app=call.actor.is_workflow,
+    )
+    pull.comments.append(comment)
+    return Answer(status=201, data=comment_shape(call, issue, comment))
+
+
+def _find_comment(call: Call) -> tuple[Issue, Pull, ReviewComment]:
+    number = call.number("comment")
+    for issue in call.repository.issues.values():
+        for comment in issue.pull.comments if issue.pull else []:
+            if comment.id == number and issue.pull:
+                return issue, issue.pull, comment
+    raise not_found()
+
+
+def _get_comment(call: Call) -> Answer:
+    issue, _pull, comment = _find_comment(call)
+    return Answer(data=comment_shape(call, issue, comment))
+
+
+def _edit_comment(call: Call) -> Answer:
+    issue, _pull, comment = _find_comment(call)
+    comment.body = body_text("PullRequestReviewComment", call.body().get("body"))
+    comment.updated_at = call.world.now()
+    return Answer(data=comment_shape(call, issue, comment))
+
+
+def _delete_comment(call: Call) -> Answer:
+    _issue, pull, comment = _find_comment(call)
+    pull.comments.remove(comment)
+    return Answer(status=204)
+
+
+_R, _W = "pull_requests=read", "pull_requests=write"
+ENDPOINTS = (
+    on("GET ~/pulls/{number}/comments", _comments, _R),
+    on("POST ~/pulls/{number}/comments", _create_comment, _W, person="read"),
+    on("POST ~/pulls/{number}/comments/{comment}/replies", _reply, _W, person="read"),
+    on("GET ~/pulls/comments/{comment}", _get_comment, _R),
+    on("PATCH ~/pulls/comments/{comment}", _edit_comment, _W),
+    on("DELETE ~/pulls/comments/{comment}", _delete_comment, _W),
+)

@@ -1,0 +1,1 @@
+"""Pure and edge joined, one page each."""

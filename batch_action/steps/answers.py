@@ -1,0 +1,227 @@
+"""Ended batches become tonight's findings: fetch, join by custom id, read, anchor."""
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from batch_action import pricing
+from batch_action.edges.secrets import mask
+from batch_action.errors import ConfigError
+from batch_action.findings.anchoring import anchor_all
+from batch_action.history import batches, files
+from batch_action.history.batches import Pending
+from batch_action.models.findings import Finding, Remark, Reviewed, Tonight
+from batch_action.models.ledger import Collected, Question, Usage, Withdrawn
+from batch_action.models.requests import Outcome, OutcomeKind
+from batch_action.selection.content import decode
+from batch_action.steps.memory import Memory
+from batch_action.steps.world import World
+from batch_action.tasks.task import UnreadableAnswerError
+
+LAG = timedelta(minutes=15)
+"""How long after a create Anthropic may not know a batch (anthropic-sdk-python issue 1432)."""
+
+RETENTION = timedelta(days=29)
+"""Results are kept for 29 days after the batch was created (Anthropic's batch-processing page)."""
+
+BILLING = frozenset({"billing_error", "rate_limit_error"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One question of an ended batch with what came back for it."""
+
+    pending: Pending
+    question: Question
+    outcome: Outcome
+    remarks: tuple[Remark, ...]
+    failure: str | None
+    """None for a verdict; else the kind of failure, as the ledger records it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harvest:
+    """Everything that had ended when we looked."""
+
+    ended: tuple[Pending, ...]
+    waiting: tuple[Pending, ...]
+    answers: tuple[Answer, ...]
+    facts: tuple[Collected | Withdrawn, ...]
+    """To be saved once the answers are delivered."""
+    usages: tuple[Usage, ...] = field(default=())
+    """One a billed request, for the counterfactual columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What came back by custom id, and whether somebody had canceled the batch."""
+
+    outcomes: dict[str, Outcome]
+    canceled: bool = False
+
+
+def harvest(world: World, memory: Memory) -> Harvest:
+    """Fetch every pending batch that has ended; with `batch-id` only that one.
+
+    What has not ended is told with its age. Raises TransientError when results cannot be had now.
+    """
+    ended: list[Pending] = []
+    waiting: list[Pending] = []
+    answers: list[Answer] = []
+    facts: list[Collected | Withdrawn] = []
+    usages: list[Usage] = []
+    for pending in batches.pending(memory.ledger):
+        wanted = world.settings.batch_id in (None, pending.sent.batch)
+        fetched = _fetch(world, pending) if wanted else None
+        if fetched is None:
+            waiting.append(pending)
+            continue
+        ended.append(pending)
+        if fetched.canceled and not pending.withdrawn:
+            facts.append(Withdrawn(batch=pending.sent.batch, by="", at=world.now()))
+        read = [_answer(world, pending, q, fetched.outcomes.get(q.id)) for q in pending.questions]
+        answers += read
+        billed = [a.outcome.usage for a in read if a.outcome.usage != Usage()]
+        usages += billed
+        facts.append(_collected(world, pending, read, billed))
+    return Harvest(
+        ended=tuple(ended),
+        waiting=tuple(waiting),
+        answers=tuple(answers),
+        facts=tuple(facts),
+        usages=tuple(usages),
+    )
+
+
+def tonight(world: World, memory: Memory, found: Harvest) -> Tonight:
+    """The verdicts and findings of these answers; the newest blob of a path speaks for it.
+
+    *memory* must already hold the collected facts, so that a file counts as reviewed only when all
+    its parts have a verdict.
+    """
+    settled = files.settled_files(memory.ledger)
+    newest = files.newest(memory.ledger)
+    by_file: dict[tuple[str, str], list[Answer]] = {}
+    for answer in found.answers:
+        if answer.failure is None:
+            by_file.setdefault((answer.question.path, answer.question.blob), []).append(answer)
+    texts = _texts(world, {blob for _, blob in by_file})
+    reviewed: list[Reviewed] = []
+    findings: list[Finding] = []
+    discarded = 0
+    for (path, blob), answers in by_file.items():
+        commit = answers[-1].pending.intended.head
+        if blob not in texts or (path in newest and _older(newest[path].blob, blob, by_file, path)):
+            continue
+        anchored, lost = anchor_all(
+            [remark for answer in answers for remark in answer.remarks],
+            task=world.task.name,
+            path=path,
+            text=texts[blob],
+            blob=blob,
+            commit=commit,
+        )
+        findings += anchored
+        discarded += lost
+        if (path, blob) in settled:
+            reviewed.append(Reviewed(path=path, blob=blob, commit=commit))
+    return Tonight(
+        task=world.task.name,
+        commit=found.ended[-1].intended.head,
+        reviewed=tuple(reviewed),
+        findings=_unique(findings),
+        discarded=discarded,
+        dismissed=files.dismissed(memory.ledger),
+        verdicts=settled,
+    )
+
+
+def _older(newest: str, blob: str, by_file: Iterable[tuple[str, str]], path: str) -> bool:
+    """Whether a newer blob of the same path is answered tonight too."""
+    return blob != newest and (path, newest) in set(by_file)
+
+
+def _unique(findings: list[Finding]) -> tuple[Finding, ...]:
+    return tuple({finding.fingerprint: finding for finding in findings}.values())
+
+
+def _fetch(world: World, pending: Pending) -> _Fetched | None:
+    """What came back; None while there is nothing to fetch; empty when it is lost for good."""
+    api, sent = world.need_anthropic(), pending.sent
+    state = api.retrieve(sent.batch)
+    age = world.now() - sent.created_at
+    if state is None and age < RETENTION:
+        if age > LAG:
+            world.warn(
+                f"Anthropic does not know batch {sent.batch} with this key: is it for another "
+                "workspace? It stays pending."
+            )
+        return None
+    if state is None or state.archived_at is not None:
+        world.warn(f"The results of batch {sent.batch} are gone (29 days): its files are owed.")
+        return _Fetched({})
+    if state.status != "ended":
+        world.screen.say(f"Batch {sent.batch} is {state.status}, {_hours(age)} old.")
+        return None
+    want = frozenset(question.id for question in pending.questions)
+    world.screen.say(f"Batch {sent.batch} has ended: fetching {len(want)} answers.")
+    with tempfile.TemporaryDirectory(prefix="batch-action-") as folder:
+        return _Fetched(api.outcomes(sent.batch, want, Path(folder)), state.canceled)
+
+
+def _hours(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"  # noqa: PLR2004
+
+
+def _answer(world: World, pending: Pending, question: Question, outcome: Outcome | None) -> Answer:
+    found = outcome or Outcome(custom_id=question.id, kind=OutcomeKind.MISSING)
+    remarks: tuple[Remark, ...] = ()
+    failure = _failure(found)
+    if failure is None:
+        try:
+            remarks = world.task.read(found.text)
+        except UnreadableAnswerError:
+            failure = OutcomeKind.UNREADABLE.value
+    return Answer(
+        pending=pending, question=question, outcome=found, remarks=remarks, failure=failure
+    )
+
+
+def _failure(outcome: Outcome) -> str | None:
+    match outcome.kind:
+        case OutcomeKind.SUCCEEDED:
+            return None
+        case OutcomeKind.ERRORED if outcome.detail in BILLING:
+            return f"billing:{outcome.detail}"
+        case OutcomeKind.ERRORED:
+            return f"errored:{outcome.detail}"[:80]
+        case kind:
+            return kind.value
+
+
+def _collected(
+    world: World, pending: Pending, read: list[Answer], billed: list[Usage]
+) -> Collected:
+    return Collected(
+        batch=pending.sent.batch,
+        at=world.now(),
+        usage=sum(billed, Usage()),
+        cost_usd=pricing.batch_usd(world.prices, pending.intended.model, billed),
+        failed={answer.question.id: answer.failure for answer in read if answer.failure},
+    )
+
+
+def _texts(world: World, blobs: set[str]) -> dict[str, str]:
+    """The reviewed texts as the model saw them: decoded and masked. Missing blobs are absent."""
+    have = {blob for blob in blobs if world.git.has_blob(blob)}
+    if lost := len(blobs - have):
+        if world.git.is_shallow():
+            raise ConfigError(
+                f"{lost} reviewed files are not in this shallow clone.",
+                fix="Set `fetch-depth: 0` at actions/checkout; the answers wait for the next run.",
+            )
+        world.warn(f"{lost} reviewed files are not in this repository any more: dropped.")
+    return {blob: mask(decode(data))[0] for blob, data in world.git.blobs(sorted(have))}

@@ -1,0 +1,1 @@
+"""One module per destination: what it remembers, and how it is told."""

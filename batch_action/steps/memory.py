@@ -1,0 +1,235 @@
+"""The ledger comes in (list, trust, open, merge) and goes out (the other slot)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+
+from batch_action.edges.artifacts import ArtifactService, NameTakenError
+from batch_action.edges.github_api.actions import ArtifactRefusedError
+from batch_action.edges.github_api.refusals import RefusedError
+from batch_action.errors import ConfigError, GitHubError
+from batch_action.history import merging, sealing
+from batch_action.models.github import ArtifactFacts
+from batch_action.models.ledger import Fact, Ledger
+from batch_action.steps import trust
+from batch_action.steps.world import GitHub, World
+
+MOST_OPENED = 40
+"""Artifacts opened in one load; each names what it absorbed, so two or three are the rule."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """The ledger of this run: loaded once, grown by facts, saved at every step that counts.
+
+    It is the one thing that changes in place, so that a half that failed cannot take along the
+    facts it had already saved.
+    """
+
+    ledger: Ledger
+    saved: Ledger
+    """As it stands in storage: a run that added no fact writes nothing."""
+    held: str | None = None
+    """The slot this run has written, so far."""
+    trusted: bool = False
+    """Whether any ledger was found and believed."""
+    refused: tuple[str, ...] = ()
+    newest: datetime | None = None
+    """When the newest believed artifact was made."""
+    expires: datetime | None = None
+
+    def add(self, *facts: Fact) -> None:
+        """Remember more facts; nothing is saved yet."""
+        self.ledger = merging.add(self.ledger, *facts)
+
+
+@dataclass(slots=True)
+class _Found:
+    ledgers: list[Ledger] = field(default_factory=list)
+    ids: set[int] = field(default_factory=set)
+    refused: list[str] = field(default_factory=list)
+    newest: ArtifactFacts | None = None
+    held: str | None = None
+
+
+def slots(world: World) -> tuple[str, str]:
+    """The two artifact names of this task's ledger: a name can be used once per run."""
+    key = f"-{world.settings.state_key}" if world.settings.state_key else ""
+    stem = f"batch-action-{world.task.name}{key}"
+    return f"{stem}-a", f"{stem}-b"
+
+
+def load(world: World) -> Memory:
+    """All that is trusted, merged; what is refused is named and harms nothing else."""
+    empty = Ledger(repository=world.context.repository_id, task=world.task.name)
+    found = _Found()
+    if world.github is not None:
+        _read_artifacts(world, world.github, found)
+    _read_file(world, found)
+    for sentence in found.refused:
+        world.warn(sentence)
+    ledger, conflicts = merging.merge(empty, *found.ledgers)
+    for conflict in conflicts:
+        world.warn(f"Two ledgers disagree ({conflict}); the smaller one is kept.")
+    ledger = ledger.model_copy(update={"absorbed": tuple(sorted(found.ids | set(ledger.absorbed)))})
+    return Memory(
+        ledger=ledger,
+        saved=ledger,
+        held=found.held,
+        trusted=bool(found.ledgers),
+        refused=tuple(found.refused),
+        newest=_moment(found.newest.created_at) if found.newest else None,
+        expires=_moment(found.newest.expires_at) if found.newest else None,
+    )
+
+
+def save(world: World, memory: Memory) -> None:
+    """Write the ledger if a fact was added or half its retention has passed.
+
+    The write goes to the slot this run does not hold; only then the other one is deleted, so that
+    a death at any moment leaves a whole ledger behind. Raises GitHubError, ConfigError.
+    """
+    if memory.ledger.facts == memory.saved.facts and not _stale(world, memory):
+        return
+    ledger = memory.ledger.model_copy(update={"written_at": world.now()})
+    data = _sealed(world, ledger)
+    if world.artifacts is None:
+        _write_file(world, path_of(world), data)
+    else:
+        memory.held = _upload(world, world.artifacts, data, memory.held)
+    memory.ledger = memory.saved = ledger
+    memory.newest = None
+
+
+def _sealed(world: World, ledger: Ledger) -> bytes:
+    secret = world.settings.state_secret
+    try:
+        return sealing.seal(ledger, secret.get_secret_value() if secret else None)
+    except sealing.TooLargeError as error:
+        raise ConfigError(
+            f"The ledger cannot be saved: {error}.",
+            fix="Narrow `paths`, or start a fresh ledger with another `state-key`.",
+        ) from None
+
+
+def _stale(world: World, memory: Memory) -> bool:
+    if memory.newest is None or memory.expires is None or world.artifacts is None:
+        return False
+    life = memory.expires - memory.newest
+    return world.now() - memory.newest > max(life / 2, timedelta(hours=1))
+
+
+def _upload(world: World, service: ArtifactService, data: bytes, held: str | None) -> str:
+    first, second = slots(world)
+    order = [second, first] if held == first else [first, second]
+    for name in order:
+        try:
+            service.upload(name, data, world.settings.retention_days)
+        except NameTakenError:
+            continue
+        other = first if name == second else second
+        service.delete(other)
+        return name
+    raise GitHubError(
+        f"Both artifact names of the ledger ({first}, {second}) are taken in this run.",
+        fix="Give jobs that run the same task in one workflow run different `state-key`s.",
+    )
+
+
+def path_of(world: World) -> Path:
+    """The ledger's file where there is no artifact service."""
+    return world.state_dir / f"{slots(world)[0].removesuffix('-a')}.zip"
+
+
+def _write_file(world: World, path: Path, data: bytes) -> None:
+    if world.settings.state_dir is None:
+        world.runner.results()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(data)
+    fresh.replace(path)
+    world.runner.give(path.parent)
+
+
+def _read_file(world: World, found: _Found) -> None:
+    path = path_of(world)
+    if not path.is_file():
+        return
+    try:
+        found.ledgers.append(_open(world, path.read_bytes()))
+    except sealing.RefusedLedgerError as error:
+        # A person's own file: overwriting it would lose what only they can judge.
+        raise ConfigError(
+            f"The ledger file {path} is refused: {error}.",
+            fix="Move it away to start afresh; nothing was overwritten.",
+        ) from None
+
+
+def _read_artifacts(world: World, github: GitHub, found: _Found) -> None:
+    listed = [a for name in slots(world) for a in github.actions.artifacts(name) if not a.expired]
+    listed.sort(key=lambda a: (a.created_at, a.id), reverse=True)
+    living = {artifact.id for artifact in listed}
+    absorbed: set[int] = set()
+    opened = 0
+    for artifact in listed:
+        if artifact.run_id == world.context.run_id and found.held is None:
+            found.held = artifact.name
+        if artifact.id in absorbed or opened == MOST_OPENED:
+            continue
+        opened += 1
+        ledger = _believed(world, github, artifact, found)
+        if ledger is not None:
+            found.newest = found.newest or artifact
+            absorbed |= set(ledger.absorbed)
+            found.ids.add(artifact.id)
+            found.ledgers.append(
+                ledger.model_copy(
+                    update={"absorbed": tuple(i for i in ledger.absorbed if i in living)}
+                )
+            )
+
+
+def _believed(
+    world: World, github: GitHub, artifact: ArtifactFacts, found: _Found
+) -> Ledger | None:
+    """The ledger of one artifact, or None after noting why it is refused."""
+    reason = trust.refusal_of_artifact(artifact, world.context.repository_id, sealing.MAX_ZIPPED)
+    try:
+        if reason is None and artifact.run_id != world.context.run_id:
+            reason = trust.refusal_of_run(
+                github.actions.run(artifact.run_id),
+                branches=_branches(world),
+                workflows=world.settings.state_workflows,
+            )
+        if reason is None:
+            data = github.actions.download(artifact, sealing.MAX_ZIPPED)
+            return None if data is None else _open(world, data)
+    except RefusedError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        reason = "its run was deleted, so nothing tells who made it"
+    except (sealing.RefusedLedgerError, ArtifactRefusedError) as error:
+        reason = str(error)
+    found.refused.append(
+        f"Ledger artifact {artifact.id} of run {artifact.run_id} is refused: {reason}."
+    )
+    return None
+
+
+def _branches(world: World) -> frozenset[str]:
+    context = world.context
+    own = world.settings.state_branch or context.default_branch
+    return frozenset(branch for branch in (own,) if branch)
+
+
+def _open(world: World, data: bytes) -> Ledger:
+    chosen = (world.settings.state_secret, world.settings.state_secret_previous)
+    secrets = [secret.get_secret_value() for secret in chosen if secret]
+    return sealing.unseal(
+        data, repository=world.context.repository_id, task=world.task.name, secrets=secrets
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,92 @@
+"""Where the code of known findings stands now, from git."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from batch_action.edges.git_repo import GitRepo
+from batch_action.findings.lines import line_map
+from batch_action.models.findings import Anchor, Known, Tonight
+
+
+def locate(
+    tonight: Tonight, known: Sequence[Known], repo: GitRepo, *, head: str | None = None
+) -> Tonight:
+    """Tonight with `commit`, `current`, `renamed`, `maps` and `after` filled in.
+
+    Args:
+        tonight: what this collect has to say.
+        known: what the destination remembers.
+        repo: the repository with its objects.
+        head: the newest commit the destination has told about. When it descends from tonight's,
+            an older batch came late: the content at `head` decides.
+
+    """
+    commit = _newest(tonight.commit, head, repo)
+    anchors = [k.anchor for k in known] + [f.anchor for f in tonight.findings]
+    paths = {a.path for a in anchors} | {r.path for r in tonight.reviewed}
+    if repo.has_commit(commit):
+        current = repo.tree_blobs(commit, paths)
+        renamed = _renames(anchors, tonight, current, commit, repo)
+        current |= repo.tree_blobs(commit, set(renamed.values()))
+    else:
+        # A shallow clone without that commit: what was not reviewed counts as unchanged.
+        current = {a.path: a.blob for a in anchors} | {r.path: r.blob for r in tonight.reviewed}
+        renamed = {r.old_path: r.path for r in tonight.reviewed if r.old_path}
+    placed = replace(tonight, commit=commit, current=current, renamed=renamed)
+    maps = {pair: line_map(hunks) for pair, hunks in repo.hunks_of(_pairs(placed, known)).items()}
+    return replace(placed, maps=maps, after=_after(placed, known, repo))
+
+
+def _newest(commit: str, head: str | None, repo: GitRepo) -> str:
+    if not head or head == commit or not (repo.has_commit(head) and repo.has_commit(commit)):
+        return commit
+    return head if repo.is_ancestor(commit, head) else commit
+
+
+def _renames(
+    anchors: Iterable[Anchor],
+    tonight: Tonight,
+    current: dict[str, str],
+    commit: str,
+    repo: GitRepo,
+) -> dict[str, str]:
+    """New names of the paths that are no longer there."""
+    renamed: dict[str, str] = {}
+    missing = [anchor for anchor in anchors if anchor.path not in current]
+    for old in sorted({anchor.commit for anchor in missing} - {commit}):
+        if repo.has_commit(old):
+            moves = repo.renames(old, commit)
+            gone = {anchor.path for anchor in missing if anchor.commit == old}
+            renamed |= {path: moves[path] for path in gone if path in moves}
+    for reviewed in tonight.reviewed:
+        old_path = reviewed.old_path
+        if old_path and old_path not in current and reviewed.path in current:
+            renamed.setdefault(old_path, reviewed.path)
+    return renamed
+
+
+def _pairs(tonight: Tonight, known: Sequence[Known]) -> list[tuple[str, str]]:
+    """(old blob, new blob) for every question the life of a finding asks."""
+    pairs: dict[tuple[str, str], None] = {}
+    for anchor in (*(k.anchor for k in known), *(f.anchor for f in tonight.findings)):
+        path = _now(anchor.path, tonight)
+        targets = {tonight.current.get(path)}
+        targets |= {r.blob for r in tonight.reviewed if _now(r.path, tonight) == path}
+        for blob in sorted(target for target in targets if target and target != anchor.blob):
+            pairs[anchor.blob, blob] = None
+    return list(pairs)
+
+
+def _now(path: str, tonight: Tonight) -> str:
+    return path if path in tonight.current else tonight.renamed.get(path, path)
+
+
+def _after(tonight: Tonight, known: Sequence[Known], repo: GitRepo) -> frozenset[tuple[str, str]]:
+    """Which commit comes from which, among tonight's verdicts and what is known."""
+    reviewed = {r.commit for r in tonight.reviewed} | {f.anchor.commit for f in tonight.findings}
+    touched = [k for k in known if tonight.current.get(k.anchor.path) != k.anchor.blob]
+    remembered = {k.anchor.commit for k in touched} | {k.closed_by for k in known if k.closed_by}
+    here = {commit for commit in reviewed | remembered if repo.has_commit(commit)}
+    both = [(a, b) for a in remembered & here for b in reviewed & here if a != b]
+    pairs = {*both, *((b, a) for a, b in both)}
+    return frozenset(pair for pair in sorted(pairs) if repo.is_ancestor(*pair))

@@ -1,0 +1,137 @@
+"""Requests become a plan: tokens, dollars, what fits under the cap, and batches."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from batch_action import batching, pricing
+from batch_action.errors import BudgetError, ConfigError
+from batch_action.history import money
+from batch_action.models.files import SelectedFile
+from batch_action.models.ledger import Ledger, Usage
+from batch_action.models.requests import Plan, Request
+from batch_action.steps.asking import Asked, all_requests
+from batch_action.steps.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """How bytes become tokens tonight."""
+
+    ratio: float
+    method: str
+    error: float
+
+
+def plan(world: World, asked: Asked, ledger: Ledger, *, exact: bool) -> Plan:
+    """Pack what fits under the caps into batches; what does not fit is owed, whole files only."""
+    asked, scale = _counted(world, asked, exact=exact)
+    chosen, owed = _fill(world, asked, _budget(world, ledger))
+    requests = [request for file in chosen for request in asked.requests[file.path]]
+    usages = [_worst(request) for request in requests]
+    shared = pricing.estimate(asked.shared_bytes, scale.ratio)
+    return Plan(
+        batches=batching.pack(requests, most=world.settings.max_requests_per_batch),
+        owed=tuple(owed),
+        tokens=pricing.total(
+            (request.input_tokens for request in requests),
+            sum(request.max_tokens for request in requests),
+            scale.method,
+            scale.error,
+        ),
+        cost=pricing.columns(world.prices, world.settings.model, usages, shared),
+    )
+
+
+def refuse_over_budget(world: World, plan: Plan) -> None:
+    """Raise BudgetError when nothing fits, or not all of it and `on-over-budget: fail`.
+
+    Raise ConfigError when the model has no known price: no cap could be kept.
+    """
+    settings = world.settings
+    if plan.requests and not plan.cost.priced:
+        raise ConfigError(
+            f"`model` {settings.model!r} has no known price, so `max-cost-usd` cannot be kept.",
+            fix="Add its price to `prices` in the config file; the README shows how.",
+        )
+    if not plan.owed:
+        return
+    names = ", ".join(file.path for file in plan.owed[:3])
+    if not plan.requests:
+        raise BudgetError(
+            f"Not even one file fits under the budget ({len(plan.owed)} wait: {names} …).",
+            fix="Raise `max-cost-usd` or `monthly-budget-usd`, or narrow `paths`.",
+        )
+    if settings.on_over_budget == "fail":
+        raise BudgetError(
+            f"{len(plan.owed)} files do not fit under the budget ({names} …) and "
+            "`on-over-budget` is `fail`: nothing was sent.",
+            fix="Raise `max-cost-usd` or `monthly-budget-usd`, or use `on-over-budget: fill`.",
+        )
+
+
+def month_start(now: datetime) -> datetime:
+    """The first moment of the calendar month, UTC."""
+    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _budget(world: World, ledger: Ledger) -> float:
+    settings, now = world.settings, world.now()
+    left = settings.max_cost_usd
+    if settings.monthly_budget_usd is not None:
+        spent = money.spend(ledger, month_start(now)) or 0.0
+        left = min(left, settings.monthly_budget_usd - spent - money.committed(ledger))
+    return left
+
+
+def _fill(
+    world: World, asked: Asked, budget: float
+) -> tuple[list[SelectedFile], list[SelectedFile]]:
+    """Files by risk until the worst case reaches the budget; a smaller one may still fit."""
+    chosen, owed, used = [], [], 0.0
+    for file in asked.selection.files:
+        worst = [_worst(request) for request in asked.requests[file.path]]
+        cost = pricing.batch_usd(world.prices, world.settings.model, worst)
+        if cost is not None and used + cost > budget:
+            owed.append(file)
+            continue
+        used += cost or 0.0
+        chosen.append(file)
+    return chosen, owed
+
+
+def _worst(request: Request) -> Usage:
+    return Usage(input_tokens=request.input_tokens, output_tokens=request.max_tokens)
+
+
+def _counted(world: World, asked: Asked, *, exact: bool) -> tuple[Asked, _Scale]:
+    """The requests with their tokens: counted, scaled from a sample, or estimated offline."""
+    requests = list(all_requests(asked))
+    api = world.anthropic
+    if api is None or not requests:
+        return asked, _Scale(pricing.BYTES_PER_TOKEN, "offline-estimate", 0.0)
+    sizes = [request.size for request in requests]
+    indexes = range(len(requests)) if exact else pricing.sample_indexes(sizes)
+    counted: dict[int, int] = {}
+    with world.screen.progress("Counting tokens", len(indexes)) as tick:
+        for done, index in enumerate(indexes, 1):
+            counted[index] = api.count_tokens(requests[index].params)
+            tick(done, len(indexes))
+    ratio, error = pricing.ratio_from([(sizes[i], tokens) for i, tokens in counted.items()])
+    # A sample is scaled to its dear side, so that the cap holds.
+    careful = ratio / (1 + error)
+    tokens = [counted.get(i, pricing.estimate(size, careful)) for i, size in enumerate(sizes)]
+    complete = len(counted) == len(requests)
+    scale = _Scale(ratio, "counted" if complete else "sampled", 0.0 if complete else error)
+    return _with_tokens(asked, tokens), scale
+
+
+def _with_tokens(asked: Asked, tokens: Iterable[int]) -> Asked:
+    fresh = iter(tokens)
+    requests = {
+        file.path: tuple(
+            replace(request, input_tokens=next(fresh)) for request in asked.requests[file.path]
+        )
+        for file in asked.selection.files
+    }
+    return replace(asked, requests=requests)

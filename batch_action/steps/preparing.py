@@ -1,0 +1,59 @@
+"""From memory and repository to a plan: what `plan` shows and `submit` sends."""
+
+from dataclasses import dataclass
+
+from batch_action.edges.secrets import mask
+from batch_action.history import files
+from batch_action.models.files import Selection
+from batch_action.models.requests import ModelFacts, Plan
+from batch_action.selection.rules import Rules
+from batch_action.steps import asking, planning, reading, span
+from batch_action.steps.delivery import issue
+from batch_action.steps.memory import Memory
+from batch_action.steps.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A plan with the selection it came from."""
+
+    selection: Selection
+    why: str
+    """How the base was found."""
+    plan: Plan
+
+
+def prepare(
+    world: World, memory: Memory, *, model: ModelFacts | None = None, exact: bool = False
+) -> Prepared:
+    """Select, read, ask and price; nothing is sent or saved. Raises ConfigError."""
+    settings = world.settings
+    chosen = span.choose(world, memory.ledger, _trace(world, memory))
+    owed = files.owed(memory.ledger, max_attempts=settings.max_attempts)
+    with world.screen.progress("Reading files", 1) as progress:
+        selection = reading.read(
+            world.git,
+            head=chosen.head,
+            base=chosen.base,
+            everything=chosen.everything,
+            owed={path: item.old for path, item in owed.items()},
+            rules=Rules(settings.paths, settings.paths_ignore),
+            max_file_bytes=settings.max_file_bytes,
+            attributes_from=chosen.head,
+            mask=mask,
+            progress=progress,
+        )
+    asked = asking.ask(world, memory.ledger, selection, model.max_tokens if model else None)
+    return Prepared(
+        selection=asked.selection,
+        why=chosen.why,
+        plan=planning.plan(world, asked, memory.ledger, exact=exact),
+    )
+
+
+def _trace(world: World, memory: Memory) -> str | None:
+    """The head our issue names, asked for only when there is no ledger to ask."""
+    if files.heads(memory.ledger) or world.github is None or "issue" not in world.settings.report:
+        return None
+    found = issue.remember(world.github.issues, world.task.name, world.context.repository_id)
+    return found.memory.head or None if found else None

@@ -1,0 +1,123 @@
+"""Tonight's answers go to their destinations; what each says is computed before it is written."""
+
+from dataclasses import dataclass
+
+from batch_action import pricing
+from batch_action.history import files, money
+from batch_action.models.findings import Reconciled, Standing, State, Tonight
+from batch_action.models.ledger import Usage
+from batch_action.models.report import Account, Delivered, Entry, Night, Receipt, Spending
+from batch_action.steps.answers import Answer, Harvest
+from batch_action.steps.asking import house_rules
+from batch_action.steps.delivery import issue
+from batch_action.steps.memory import Memory
+from batch_action.steps.planning import month_start
+from batch_action.steps.world import World
+from batch_action.tasks.prompt import system_text
+
+ORDER = [*Account]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What became of tonight's findings."""
+
+    night: Night
+    standings: tuple[Standing, ...]
+    delivered: tuple[Delivered, ...]
+
+
+def publish(world: World, memory: Memory, found: Harvest, tonight: Tonight) -> Published:
+    """Deliver to every destination of `report`. Raises GitHubError when GitHub refuses."""
+    night = _night(world, memory, found, tonight)
+    if "issue" not in world.settings.report:
+        reconciled = issue.settle(None, tonight, night, world.git)
+        return Published(night=night, standings=reconciled.standings, delivered=())
+    edge = world.need_github().issues
+    remembered = issue.remember(edge, world.task.name, world.context.repository_id)
+    reconciled = issue.settle(remembered, tonight, night, world.git)
+    delivered = () if world.settings.dry_run else _deliver(world, remembered, reconciled, night)
+    return Published(night=night, standings=reconciled.standings, delivered=delivered)
+
+
+def too_severe(world: World, published: Published) -> list[Standing]:
+    """New findings at or over `fail-on-severity`; empty when it is not set."""
+    limit = world.settings.fail_on_severity
+    if limit is None:
+        return []
+    return [
+        standing
+        for standing in published.standings
+        if standing.changed
+        and standing.known.state in (State.NEW, State.BACK)
+        and standing.known.severity.rank <= limit.rank
+    ]
+
+
+def _deliver(
+    world: World, remembered: issue.Remembered | None, reconciled: Reconciled, night: Night
+) -> tuple[Delivered, ...]:
+    edge = world.need_github().issues
+    return (issue.deliver(remembered, reconciled, night, edge),)
+
+
+def _night(world: World, memory: Memory, found: Harvest, tonight: Tonight) -> Night:
+    context, settings = world.context, world.settings
+    model = found.ended[-1].intended.model
+    return Night(
+        task=world.task.name,
+        repository=context.repository,
+        repository_id=context.repository_id,
+        server_url=context.server_url,
+        commit=tonight.commit,
+        run_url=context.run_url,
+        batch_ids=tuple(pending.sent.batch for pending in found.ended),
+        model=model,
+        date=f"{world.now():%Y-%m-%d}",
+        receipt=_receipt(world, memory, found),
+        spending=_spending(world, memory, found, model),
+        discarded=tonight.discarded,
+        # Unknown counts as public: the guard must not depend on what an event happens to carry.
+        public=context.private is not True,
+        allow_public_security=settings.allow_public_security_findings,
+        max_findings=settings.max_findings,
+    )
+
+
+def _receipt(world: World, memory: Memory, found: Harvest) -> Receipt:
+    """One entry a file that was asked about; the least settled of its parts speaks for it."""
+    given_up = files.given_up_files(memory.ledger, world.settings.max_attempts)
+    entries: dict[str, Entry] = {}
+    for answer in found.answers:
+        entry = _entry(answer, given_up)
+        before = entries.get(entry.path)
+        if before is None or ORDER.index(entry.account) > ORDER.index(before.account):
+            entries[entry.path] = entry
+    return Receipt(entries=tuple(sorted(entries.values(), key=lambda e: e.path)))
+
+
+def _entry(answer: Answer, given_up: frozenset[tuple[str, str]]) -> Entry:
+    question, failure = answer.question, answer.failure
+    if failure is None:
+        return Entry(path=question.path, account=Account.REVIEWED)
+    if (question.path, question.blob) in given_up:
+        reason = f"{failure}; change the file or the model to have it asked again"
+        return Entry(path=question.path, account=Account.GIVEN_UP, reason=reason)
+    if failure == "refused":
+        reason = "asked again with the next submit"
+        return Entry(path=question.path, account=Account.REFUSED, reason=reason)
+    return Entry(path=question.path, account=Account.OWED, reason=failure)
+
+
+def _spending(world: World, memory: Memory, found: Harvest, model: str) -> Spending:
+    usage = sum(found.usages, Usage())
+    prompt = pricing.prompt_tokens(usage)
+    now = world.now()
+    system = system_text(world.task, house_rules(world, found.ended[-1].intended.head))
+    shared = pricing.estimate(len(system.encode()))
+    return Spending(
+        usage=usage,
+        cost=pricing.account(world.prices, model, found.usages, shared),
+        month_usd=money.spend(memory.ledger, month_start(now)),
+        cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
+    )

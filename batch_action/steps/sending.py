@@ -1,0 +1,134 @@
+"""A plan goes out: intent first, then one create a batch, each answer recorded at once."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from batch_action import batching
+from batch_action.errors import AmbiguousCreateError, BatchActionError, ConfigError
+from batch_action.models.files import Reason, Selection
+from batch_action.models.ledger import FileEntry, Intended, Rejected, Selected, Sent
+from batch_action.models.requests import BatchState, ModelFacts, Plan
+from batch_action.steps import memory as memories
+from batch_action.steps.memory import Memory
+from batch_action.steps.world import World
+
+RETIRES_SOON = timedelta(days=60)
+STILL_THERE = frozenset({Reason.SAME_AS_BEFORE, Reason.IN_FLIGHT, Reason.GIVEN_UP})
+"""Skipped tonight, but not gone: what an earlier night recorded about them stays true."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """What was asked before anything is spent."""
+
+    model: ModelFacts | None
+    clock: datetime
+    """Anthropic's clock."""
+
+
+def preflight(world: World) -> Preflight:
+    """Check the key and the model. Raises ConfigError, AnthropicError."""
+    name = world.settings.model
+    model, clock = world.need_anthropic().model(name)
+    if model is None:
+        if name not in world.prices.models:
+            raise ConfigError(
+                f"`model` {name!r} does not exist at Anthropic.",
+                fix="Anthropic's documentation lists the models.",
+            )
+        world.warn(f"Anthropic's models list does not know {name}; it is tried all the same.")
+        return Preflight(model=None, clock=clock)
+    if model.lifecycle == "retired":
+        raise ConfigError(f"`model` {name} is retired.", fix="Choose a current one.")
+    if not (model.batch and model.structured_outputs):
+        missing = "message batches" if not model.batch else "structured outputs"
+        raise ConfigError(f"`model` {name} does not support {missing}.", fix="Choose another one.")
+    if not model.effort and world.settings.effort != "none":
+        raise ConfigError(f"`model` {name} takes no effort.", fix="Set `effort: none`.")
+    if model.retires_at and model.retires_at - clock < RETIRES_SOON:
+        world.warn(f"The model {name} retires on {model.retires_at:%Y-%m-%d}: choose another one.")
+    return Preflight(model=model, clock=clock)
+
+
+def selected(world: World, selection: Selection) -> Selected:
+    """The fact that a submit looked at head and chose these files."""
+    kept = {file.path for file in selection.files}
+    gone = {s.path for s in selection.skipped if s.reason not in STILL_THERE}
+    renamed = {file.old_path for file in selection.files if file.old_path}
+    counts: dict[str, int] = {}
+    for skipped in selection.skipped:
+        counts[skipped.reason.value] = counts.get(skipped.reason.value, 0) + 1
+    return Selected(
+        head=selection.head,
+        base=selection.base,
+        branch=world.context.branch or "",
+        at=world.now(),
+        files=tuple(
+            FileEntry(path=file.path, blob=file.blob, old=file.old_blob) for file in selection.files
+        ),
+        gone=tuple(sorted(path for path in (gone | renamed) - kept if _writable(path))),
+        skipped=counts,
+    )
+
+
+def send(
+    world: World, memory: Memory, plan: Plan, chosen: Selected, ready: Preflight
+) -> list[BatchState]:
+    """Save the intent, create every batch, save the answers.
+
+    After an ambiguous create nothing more is sent: the intent stays open and its questions count
+    as in flight. After a certain refusal the intent is closed and the rest is owed. Whatever ends
+    this, the facts known so far are saved before it goes on.
+    """
+    for batch in plan.batches:
+        batching.check(batch)
+    intended = _intended(world, plan, chosen, ready)
+    memory.add(chosen, intended)
+    memories.save(world, memory)
+    sent: list[BatchState] = []
+    try:
+        for index, batch in enumerate(plan.batches):
+            state = world.need_anthropic().create(batch)
+            sent.append(state)
+            memory.add(_sent(intended, index, state))
+            world.screen.say(f"Batch {state.id} created: {len(batch)} requests.")
+    except AmbiguousCreateError:
+        raise
+    except BatchActionError:
+        memory.add(Rejected(intent=intended.intent, batch=None))
+        raise
+    finally:
+        memories.save(world, memory)
+    return sent
+
+
+def _intended(world: World, plan: Plan, chosen: Selected, ready: Preflight) -> Intended:
+    asked = tuple(tuple(request.question for request in batch) for batch in plan.batches)
+    name = f"{world.context.run} {chosen.at.isoformat()} {[q.id for b in asked for q in b]}"
+    return Intended(
+        intent=hashlib.sha256(name.encode()).hexdigest()[:16],
+        at=ready.clock,
+        run=world.context.run,
+        head=chosen.head,
+        base=chosen.base,
+        model=world.settings.model,
+        effort=None if world.settings.effort == "none" else world.settings.effort,
+        batches=asked,
+        worst_case_usd=plan.cost.batch_usd,
+    )
+
+
+def _sent(intended: Intended, index: int, state: BatchState) -> Sent:
+    return Sent(
+        intent=intended.intent,
+        index=index,
+        batch=state.id,
+        created_at=state.created_at,
+        expires_at=state.expires_at,
+    )
+
+
+def _writable(path: str) -> bool:
+    """Whether the ledger can carry the path: lone surrogates cannot be written as JSON."""
+    return not any("\ud800" <= char <= "\udfff" for char in path)

@@ -1,0 +1,71 @@
+"""Open intents find their batches: a lost answer is looked for, and nothing unconfirmed adopted."""
+
+from datetime import timedelta
+
+from batch_action.history import batches
+from batch_action.history.batches import Open
+from batch_action.models.ledger import Rejected, Sent
+from batch_action.models.requests import BatchState
+from batch_action.steps.memory import Memory
+from batch_action.steps.world import World
+
+CREATE_TIMEOUT = timedelta(minutes=10)
+"""How long one create may take before its answer counts as lost (the SDK's own default)."""
+
+
+def settle(world: World, memory: Memory) -> None:
+    """Confirm, reject or keep waiting, for every intent whose creates were not all answered.
+
+    A candidate has the same number of requests, was created in the intent's window by Anthropic's
+    own clock, and is unknown to the ledger. Only its first result line, once it has ended, proves
+    whose it is. When the window has passed and no candidate is left, the intent is closed and its
+    questions are owed again.
+    """
+    for open_ in batches.open_intents(memory.ledger):
+        _settle(world, memory, open_)
+
+
+def _settle(world: World, memory: Memory, open_: Open) -> None:
+    api = world.need_anthropic()
+    intended = open_.intended
+    start, end = batches.window(intended, CREATE_TIMEOUT)
+    missing = set(open_.indexes)
+    waiting = False
+    for candidate in reversed(api.created_between(start, end)):
+        if candidate.id in batches.known_batches(memory.ledger) | open_.rejected:
+            continue
+        indexes = [i for i in sorted(missing) if len(intended.batches[i]) == candidate.total]
+        if not indexes:
+            continue
+        if candidate.status != "ended":
+            waiting = True
+            continue
+        index = _owner(world, candidate, open_, indexes)
+        if index is None:
+            memory.add(Rejected(intent=intended.intent, batch=candidate.id))
+        else:
+            missing.discard(index)
+            memory.add(_confirmed(open_, index, candidate))
+            world.warn(f"Batch {candidate.id}, whose create was never answered, is ours.")
+    if missing and not waiting and world.now() > end:
+        memory.add(Rejected(intent=intended.intent, batch=None))
+        world.warn("A create whose answer was lost made no batch: its files are owed again.")
+
+
+def _owner(world: World, candidate: BatchState, open_: Open, indexes: list[int]) -> int | None:
+    """Which of the intent's batches this is, by its first custom id; None: somebody else's."""
+    first = world.need_anthropic().first_id(candidate.id)
+    for index in indexes:
+        if any(question.id == first for question in open_.intended.batches[index]):
+            return index
+    return None
+
+
+def _confirmed(open_: Open, index: int, state: BatchState) -> Sent:
+    return Sent(
+        intent=open_.intended.intent,
+        index=index,
+        batch=state.id,
+        created_at=state.created_at,
+        expires_at=state.expires_at,
+    )

@@ -1,0 +1,109 @@
+"""From where to where a submit looks: head, base, and what the first run does."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from batch_action.errors import ConfigError
+from batch_action.history import files
+from batch_action.models.ledger import Ledger
+from batch_action.steps.world import World
+
+AGO = re.compile(r"(\d{1,4})\s*([hdw])")
+UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The range of one submit."""
+
+    head: str
+    base: str | None
+    """None: there is nothing to compare with, the whole tree counts as added."""
+    everything: bool
+    """`select: all`: the whole tree, changed or not."""
+    why: str
+    """How the base was found, for the plan and the summary."""
+
+
+def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
+    """The range of tonight's submit.
+
+    The base is the nearest recorded head that is an ancestor of head; without one the newest head
+    that this repository still has (a force push), then the *trace* that an earlier run left in its
+    issue, then `first-run`. Raises ConfigError, in a shallow clone with the cure.
+    """
+    settings, git = world.settings, world.git
+    head = git.resolve(settings.head or world.context.sha or "HEAD")
+    if settings.select == "all":
+        return Span(head=head, base=None, everything=True, why="`select: all`")
+    if settings.base:
+        given = git.resolve(settings.base)
+        return Span(head=head, base=given, everything=False, why="`base`")
+    recorded = list(files.heads(ledger))
+    if head in recorded:
+        return Span(head=head, base=head, everything=False, why="the last run was on this commit")
+    if recorded:
+        return _since(world, head, recorded)
+    if trace and git.has_commit(trace):
+        world.warn(
+            f"No trusted ledger was found, but our issue names commit {trace[:12]}: the review "
+            "goes on from there. If a clean-up job deletes artifacts, let it keep batch-action-*."
+        )
+        return Span(head=head, base=trace, everything=False, why="the head named in our issue")
+    base = first_base(world, head)
+    return Span(head=head, base=base, everything=False, why=f"first run: {settings.first_run}")
+
+
+def _since(world: World, head: str, recorded: list[str]) -> Span:
+    git = world.git
+    nearest = git.nearest_ancestor(recorded, head)
+    if nearest is not None:
+        return Span(head=head, base=nearest, everything=False, why="the last run's commit")
+    there = next((commit for commit in recorded if git.has_commit(commit)), None)
+    if there is not None:
+        if not git.is_shallow():
+            world.warn(
+                f"Commit {there[:12]} of the last run is no ancestor of {head[:12]} (force push?): "
+                "the two trees are compared."
+            )
+        return Span(head=head, base=there, everything=False, why="the last run's tree")
+    if git.is_shallow():
+        # Its objects are not here, so neither are the hunks: the caller may ask the compare API.
+        return Span(head=head, base=recorded[0], everything=False, why="the last run's commit")
+    world.warn(
+        f"Commit {recorded[0][:12]} of the last run is gone from this repository (force push?): "
+        f"`first-run: {world.settings.first_run}` decides instead."
+    )
+    return Span(head=head, base=first_base(world, head), everything=False, why="first run again")
+
+
+def first_base(world: World, head: str) -> str | None:
+    """Where the first run counts from. Raises ConfigError naming the input."""
+    wish, git = world.settings.first_run.strip(), world.git
+    if wish == "all":
+        return None
+    if wish == "none":
+        return head
+    if wish == "last-commit":
+        found = git.parent(head)
+    elif when := _moment(wish, world.now()):
+        found = git.commit_before(head, when)
+    else:
+        return git.resolve(wish)
+    if found is None and git.is_shallow():
+        raise ConfigError(
+            f"`first-run: {wish}` needs history that this shallow clone does not have.",
+            fix="Set `fetch-depth: 0` at actions/checkout.",
+        )
+    return found
+
+
+def _moment(wish: str, now: datetime) -> datetime | None:
+    if match := AGO.fullmatch(wish):
+        return now - int(match[1]) * UNITS[match[2]]
+    try:
+        when = datetime.fromisoformat(wish)
+    except ValueError:
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -1,0 +1,115 @@
+"""Outputs and job summary: what a run tells the workflow and the person who opens its page."""
+
+from collections.abc import Sequence
+
+from batch_action.history import batches, files
+from batch_action.models.requests import BatchState
+from batch_action.report import summary
+from batch_action.report.text import dollars, plural
+from batch_action.steps import memory as memories
+from batch_action.steps.memory import Memory
+from batch_action.steps.preparing import Prepared
+from batch_action.steps.publishing import Published
+from batch_action.steps.world import World
+
+
+def submitted(world: World, memory: Memory, prepared: Prepared, sent: Sequence[BatchState]) -> None:
+    """Tell what was sent, what it can cost at most, and what is owed."""
+    plan, runner = prepared.plan, world.runner
+    status = "dry-run" if world.settings.dry_run else "submitted" if sent else "nothing-to-do"
+    owed = files.owed(memory.ledger, max_attempts=world.settings.max_attempts)
+    runner.set_output("status", status)
+    runner.set_output("batch-ids", ",".join(batch.id for batch in sent))
+    runner.set_output("requests-count", len(plan.requests))
+    runner.set_output("owed-count", len(plan.owed) if world.settings.dry_run else len(owed))
+    text = summary.submitted(
+        task=world.task.name,
+        selection=prepared.selection,
+        why=prepared.why,
+        plan=plan,
+        sent=sent,
+        dry_run=world.settings.dry_run,
+    )
+    _summarise(world, text)
+    if not plan.requests:
+        world.screen.say("Nothing new to send.")
+        return
+    told = "Would send" if world.settings.dry_run else "Sent"
+    world.screen.say(
+        f"{told} {plural(len(plan.requests), 'request')} in {plural(len(plan.batches), 'batch')}"
+        f"{'es' if len(plan.batches) > 1 else ''}: at most {dollars(plan.cost.batch_usd)} "
+        f"(interactive {dollars(plan.cost.interactive_usd)})."
+    )
+
+
+def waiting(world: World, memory: Memory) -> list[summary.Waiting]:
+    """The batches that have not ended, for the summary and `status`."""
+    now = world.now()
+    return [
+        summary.Waiting(
+            batch=pending.sent.batch,
+            requests=len(pending.questions),
+            age_hours=(now - pending.sent.created_at).total_seconds() / 3600,
+            expires=f"{pending.sent.expires_at:%Y-%m-%d %H:%M} UTC",
+        )
+        for pending in batches.pending(memory.ledger)
+    ]
+
+
+def collected(world: World, memory: Memory, published: Published | None) -> None:
+    """Tell what came back, where it went and what it cost; None: nothing had ended."""
+    runner = world.runner
+    still = waiting(world, memory)
+    if published is None:
+        runner.set_output("status", "pending" if still else "nothing-to-do")
+        world.screen.say(f"Nothing to collect; {len(still)} still running.")
+    else:
+        _outputs(world, published)
+    if published is not None or still:
+        text = summary.collected(
+            night=published.night if published else None,
+            standings=published.standings if published else (),
+            delivered=published.delivered if published else (),
+            waiting=still,
+            dry_run=world.settings.dry_run,
+        )
+        _summarise(world, text)
+
+
+def attention(world: World) -> None:
+    """Write the run's warnings to the summary, once, at its end."""
+    if world.artifacts is None and memories.path_of(world).is_file():
+        where = memories.path_of(world)
+        if where.is_relative_to(world.context.workspace):
+            where = where.relative_to(world.context.workspace)
+        world.runner.set_output("state-file", str(where))
+    text = summary.warnings(world.warnings)
+    if text:
+        _summarise(world, text)
+
+
+def _outputs(world: World, published: Published) -> None:
+    runner, night = world.runner, published.night
+    changed = [s.known.state.value for s in published.standings if s.changed]
+    live = [s for s in published.standings if s.known.state.value not in ("fixed", "dismissed")]
+    runner.set_output("status", "dry-run" if world.settings.dry_run else "collected")
+    runner.set_output("batch-ids", ",".join(night.batch_ids))
+    runner.set_output("findings-count", len(live))
+    runner.set_output("new-findings-count", changed.count("new"))
+    runner.set_output("fixed-findings-count", changed.count("fixed"))
+    for delivered in published.delivered:
+        runner.set_output(f"{delivered.destination}-number", delivered.number or "")
+        runner.set_output(f"{delivered.destination}-url", delivered.url or "")
+        runner.set_output(f"{delivered.destination}-action", delivered.action)
+        world.screen.say(f"{delivered.destination}: {delivered.action} {delivered.url or ''}")
+    if night.spending and night.spending.cost.priced:
+        cost = night.spending.cost
+        runner.set_output("cost-usd", f"{cost.batch_usd or 0:.6f}")
+        saved = (cost.interactive_usd or 0) - (cost.batch_usd or 0)
+        runner.set_output("savings-usd", f"{saved:.6f}")
+        world.screen.say(f"Cost {dollars(cost.batch_usd)}, saved {dollars(saved)}.")
+
+
+def _summarise(world: World, text: str) -> None:
+    if "summary" in world.settings.report:
+        world.runner.summary(text)

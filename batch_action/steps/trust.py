@@ -1,0 +1,35 @@
+"""Whether an artifact of our name may be believed before it is even opened.
+
+Anybody who can run a workflow in the repository can leave an artifact of any name, a fork's pull
+request included, so a name proves nothing: the run that made it must be one of ours.
+"""
+
+from batch_action.models.github import ArtifactFacts, RunFacts
+
+EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatch"})
+"""Events whose workflow and code come from the branch itself."""
+
+
+def refusal_of_artifact(artifact: ArtifactFacts, repository_id: str, max_bytes: int) -> str | None:
+    """Why this artifact is refused by what the list says of it; None when it is not."""
+    if artifact.head_repository_id != repository_id or artifact.repository_id != repository_id:
+        return "it was made by a run of another repository (a fork); nothing admits it"
+    if artifact.size > max_bytes:
+        return f"it is {artifact.size} bytes, more than a ledger may have"
+    return None
+
+
+def refusal_of_run(
+    run: RunFacts, *, branches: frozenset[str], workflows: tuple[str, ...]
+) -> str | None:
+    """Why what this run left is refused; None when it is not."""
+    if run.event not in EVENTS:
+        return f"it was made by a `{run.event}` run; only {', '.join(sorted(EVENTS))} count"
+    if run.head_branch not in branches:
+        return (
+            f"it was made on branch {run.head_branch!r}; `state-branch: {run.head_branch}` "
+            "would admit it"
+        )
+    if workflows and run.path not in workflows and run.path.rsplit("/", 1)[-1] not in workflows:
+        return f"it was made by {run.path}; add it to `state-workflows` to admit it"
+    return None

@@ -1,0 +1,81 @@
+"""Everything a verb is handed: settings, circumstances and the edges, built by the door."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from batch_action.config.settings import Settings
+from batch_action.edges.anthropic_api.client import AnthropicApi
+from batch_action.edges.artifacts import ArtifactService
+from batch_action.edges.git_repo import GitRepo
+from batch_action.edges.github_api.actions import Actions
+from batch_action.edges.github_api.client import GitHubClient
+from batch_action.edges.github_api.issues import Issues
+from batch_action.edges.runner import Runner
+from batch_action.edges.screen import Screen
+from batch_action.errors import ConfigError
+from batch_action.models.context import Context
+from batch_action.pricing import Prices
+from batch_action.tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class GitHub:
+    """GitHub's API: one client, the families of calls on it."""
+
+    client: GitHubClient
+    issues: Issues
+    actions: Actions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a verb needs of the world. An edge that is None was not configured."""
+
+    settings: Settings
+    context: Context
+    task: Task
+    prices: Prices
+    git: GitRepo
+    anthropic: AnthropicApi | None
+    github: GitHub | None
+    artifacts: ArtifactService | None
+    """None where there is no artifact service: the ledger is then a file in `state_dir`."""
+    state_dir: Path
+    runner: Runner
+    screen: Screen
+    clock: Callable[[], datetime]
+    warnings: list[str] = field(default_factory=list)
+    """Sentences for the summary; filled along the way."""
+
+    def now(self) -> datetime:
+        """The time, UTC, whole seconds: what facts carry."""
+        return self.clock().replace(microsecond=0)
+
+    def warn(self, sentence: str) -> None:
+        """Tell it once, now and in the summary."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+            self.runner.annotate("warning", sentence)
+
+    def need_anthropic(self) -> AnthropicApi:
+        """The Anthropic edge, or ConfigError."""
+        if self.anthropic is None:
+            raise ConfigError(
+                "`anthropic-api-key` is not set.",
+                fix="Store the key as the secret ANTHROPIC_API_KEY and pass it with "
+                "`anthropic-api-key: ${{ secrets.ANTHROPIC_API_KEY }}`, or use the federation "
+                "ids.",
+            )
+        return self.anthropic
+
+    def need_github(self) -> GitHub:
+        """The GitHub edge, or ConfigError."""
+        if self.github is None:
+            raise ConfigError(
+                "`github-token` or the repository's name is not set.",
+                fix="In a workflow the token's default is `${{ github.token }}`; on the command "
+                "line set GITHUB_TOKEN and GITHUB_REPOSITORY=owner/name.",
+            )
+        return self.github

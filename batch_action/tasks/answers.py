@@ -1,0 +1,73 @@
+"""What a model may answer: closed models, every field required, no bounds.
+
+So their plain JSON schema is legal for structured outputs as it stands. Letter case of enum values
+is not guaranteed by the API, so it is folded before validation.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from batch_action.models.findings import Confidence, Remark, Severity
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def _fold(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+Folded = BeforeValidator(_fold)
+
+
+class Answer(BaseModel):
+    """Closed, and strict about types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BaseRemark(Answer):
+    """One problem at one place. The descriptions are part of the prompt."""
+
+    rule: str
+    """A short kebab-case name of the kind of problem, e.g. off-by-one."""
+    severity: Annotated[Severity, Folded]
+    confidence: Annotated[Confidence, Folded]
+    start_line: int
+    end_line: int
+    evidence: str
+    title: str
+    why: str
+    remedy: str
+    suggestion: str | None
+    pre_existing: bool
+
+
+def to_remarks(
+    items: Iterable[Any], *, security: frozenset[str], whole_file: frozenset[str] = frozenset()
+) -> tuple[Remark, ...]:
+    """Remarks of answer items that carry BaseRemark's fields, `category`, and perhaps `cwe`."""
+    return tuple(_remark(item, security, whole_file) for item in items)
+
+
+def _remark(item: Any, security: frozenset[str], whole_file: frozenset[str]) -> Remark:
+    first = max(1, item.start_line)
+    return Remark(
+        rule=item.rule,
+        category=item.category.value,
+        severity=item.severity,
+        confidence=item.confidence,
+        start_line=first,
+        end_line=max(first, item.end_line),
+        evidence=item.evidence,
+        title=item.title,
+        why=item.why,
+        remedy=item.remedy,
+        suggestion=item.suggestion or None,
+        cwe=getattr(item, "cwe", None) or None,
+        pre_existing=item.pre_existing,
+        whole_file=item.category.value in whole_file,
+        security=item.category.value in security,
+    )

@@ -1,0 +1,82 @@
+"""Message params for one question: shared instructions first, the file last."""
+
+from html import escape
+from typing import Any
+
+from batch_action.models.files import Part, SelectedFile
+from batch_action.tasks.task import Task
+
+
+def system_text(task: Task, house_rules: str) -> str:
+    """The one block all requests of a night share, byte for byte."""
+    if not house_rules.strip():
+        return task.prompt
+    return (
+        f"{task.prompt}\n\n## This repository's own rules\n\n"
+        "Its maintainers wrote what follows. Where it asks for more care, or says that something "
+        f"is fine here, follow it.\n\n{house_rules.strip()}"
+    )
+
+
+def user_text(file: SelectedFile, part: Part) -> str:
+    """The changed hunks, then the numbered lines of the part.
+
+    Every source line starts with its number and every hunk line with its sign, so that nothing in
+    a file can look like the end of its element.
+    """
+    path = escape(file.path, quote=True)
+    change = ""
+    if file.change:
+        change = (
+            f'<change path="{path}" status="{file.status}">\n{file.change.rstrip()}\n</change>\n'
+        )
+    lines = file.text.split("\n")[part.first - 1 : part.last]
+    width = len(str(part.last))
+    numbered = "\n".join(
+        f"{n:>{width}}| {x.rstrip(chr(13))}" for n, x in enumerate(lines, part.first)
+    )
+    note = "" if part.of == 1 else f' part="{part.number} of {part.of}"'
+    return (
+        f'{change}<file path="{path}" language="{escape(file.language)}" '
+        f'first-line="{part.first}" last-line="{part.last}"{note}>\n{numbered}\n</file>'
+    )
+
+
+def params(
+    task: Task,
+    system: str,
+    file: SelectedFile,
+    part: Part,
+    *,
+    model: str,
+    effort: str | None,
+    max_tokens: int,
+    cache: bool,
+) -> dict[str, Any]:
+    """Message params: structured output, no tools, no sampling parameters, no prefill.
+
+    With *cache* the system block ends in a 1 h cache breakpoint (Anthropic's batch-processing page
+    advises that lifetime for batches).
+    """
+    block: dict[str, Any] = {"type": "text", "text": system}
+    if cache:
+        block["cache_control"] = {"type": "ephemeral", "ttl": "1h"}
+    config: dict[str, Any] = {"format": {"type": "json_schema", "schema": task.schema}}
+    if effort is not None:
+        config["effort"] = effort
+    return {
+        "model": model,
+        "max_tokens": max_tokens,
+        "system": [block],
+        "messages": [{"role": "user", "content": user_text(file, part)}],
+        "output_config": config,
+    }
+
+
+def answer_tokens(task: Task, input_tokens: int, doublings: int, limit: int | None) -> int:
+    """`max_tokens`: the task's floor and a share of the input, doubled after each truncation.
+
+    *limit* is the model's own maximum, where it is known.
+    """
+    wanted = min(task.ceiling_tokens, task.floor_tokens + int(task.share * input_tokens))
+    return min(wanted << doublings, limit or 128_000)

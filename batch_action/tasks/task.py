@@ -1,0 +1,70 @@
+"""What a task is: its prompt, its answer model, and how an answer becomes remarks."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from batch_action.models.findings import Remark
+
+
+class UnreadableAnswerError(Exception):
+    """The answer is no JSON, or not what the answer model asks for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task through the one door: module and prompt share its name.
+
+    `remarks` turns a validated answer into remarks; categories named in `security` are guarded on
+    public repositories, those in `whole_file` need no quoted evidence.
+    """
+
+    name: str
+    description: str
+    answer: type[BaseModel]
+    remarks: Callable[[Any], tuple[Remark, ...]]
+    security: frozenset[str] = frozenset()
+    whole_file: frozenset[str] = frozenset()
+    floor_tokens: int = 6_000
+    """`max_tokens` of the smallest request: room for thinking and a few findings."""
+    share: float = 0.5
+    """How much of the input, in tokens, is added to that."""
+    ceiling_tokens: int = 32_000
+
+    @cached_property
+    def prompt(self) -> str:
+        """The task's instructions: the Markdown file beside its module, then the common rules."""
+        texts = (self.name.replace("-", "_"), "common")
+        files = resources.files("batch_action.tasks")
+        return "\n\n".join(files.joinpath(f"{t}.md").read_text("utf-8").strip() for t in texts)
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The plain JSON schema of the answer model, as structured outputs take it."""
+        return self.answer.model_json_schema()
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when the question changes: prompt or schema, not the house rules."""
+        text = self.prompt + json.dumps(self.schema, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def read(self, text: str) -> tuple[Remark, ...]:
+        """The remarks of one answer.
+
+        Structured outputs promise the schema, not the bounds, so the model class decides again.
+        Raises UnreadableAnswerError.
+        """
+        try:
+            answer = self.answer.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(x) for x in first["loc"]) or "the answer"
+            raise UnreadableAnswerError(f"{place}: {first['msg']}") from None
+        return self.remarks(answer)

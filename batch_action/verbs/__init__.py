@@ -1,0 +1,1 @@
+"""The stories: one module a verb, its steps called in order."""

@@ -1,0 +1,31 @@
+"""`cancel`: ask Anthropic to cancel; the next collect reports what was already answered."""
+
+from batch_action.errors import ConfigError
+from batch_action.history import batches
+from batch_action.models.ledger import Withdrawn
+from batch_action.steps import memory as memories
+from batch_action.steps.world import World
+
+
+def cancel(world: World) -> int:
+    """Cancel `batch-id`, or every pending batch of the task. Returns 0.
+
+    What a canceled batch held is withdrawn: it is not asked again until it changes. Answers that
+    were finished are billed, and reported by the next collect.
+    """
+    memory = memories.load(world)
+    wanted = world.settings.batch_id
+    pending = [p for p in batches.pending(memory.ledger) if wanted in (None, p.sent.batch)]
+    if wanted and not pending:
+        raise ConfigError(f"`batch-id` {wanted} is no pending batch of {world.task.name}.")
+    if not pending:
+        world.screen.say("No batch is pending.")
+    for item in pending:
+        state = world.need_anthropic().cancel(item.sent.batch)
+        told = f"is {state.status}" if state else "is unknown to Anthropic with this key"
+        world.screen.say(f"Batch {item.sent.batch} {told}.")
+        if state is not None:
+            by = world.context.run
+            memory.add(Withdrawn(batch=item.sent.batch, by=by, at=world.now()))
+    memories.save(world, memory)
+    return 0

@@ -1,0 +1,95 @@
+"""`plan`: what would be sent and what it would cost. Spends nothing, needs no key."""
+
+import json
+
+from batch_action.report.text import dollars
+from batch_action.steps import memory as memories
+from batch_action.steps import preparing
+from batch_action.steps.preparing import Prepared
+from batch_action.steps.world import World
+
+
+def plan(world: World, *, exact: bool = False, as_json: bool = False) -> int:
+    """Show the plan, as a table or as JSON on standard output. Returns 0."""
+    memory = memories.load(world)
+    prepared = preparing.prepare(world, memory, exact=exact)
+    if as_json:
+        # ASCII keeps names that are no UTF-8 as lone surrogates, so nothing is lost.
+        print(json.dumps(as_data(prepared), indent=2, ensure_ascii=True))  # noqa: T201
+        return 0
+    show(world, prepared)
+    return 0
+
+
+def as_data(prepared: Prepared) -> dict[str, object]:
+    """The plan as JSON data; paths are as git names them."""
+    chosen, made = prepared.selection, prepared.plan
+    owed = {file.path for file in made.owed}
+    return {
+        "head": chosen.head,
+        "base": chosen.base,
+        "base_from": prepared.why,
+        "files": [
+            {
+                "path": file.path,
+                "status": file.status.value,
+                "old_path": file.old_path,
+                "parts": len(file.parts),
+                "masked_secrets": file.masked,
+                "owed": file.path in owed,
+            }
+            for file in chosen.files
+        ],
+        "skipped": [
+            {"path": s.path, "reason": s.reason.value, "detail": s.detail} for s in chosen.skipped
+        ],
+        "owed": sorted(owed),
+        "requests": len(made.requests),
+        "batches": len(made.batches),
+        "tokens": {
+            "input": made.tokens.input,
+            "output_max": made.tokens.output_max,
+            "method": made.tokens.method,
+            "error": round(made.tokens.error, 4),
+        },
+        "cost": {
+            "interactive_usd": made.cost.interactive_usd,
+            "batch_usd": made.cost.batch_usd,
+            "batch_cached_usd": made.cost.batch_cached_usd,
+            "priced": made.cost.priced,
+            "worst_case": True,
+        },
+    }
+
+
+def show(world: World, prepared: Prepared) -> None:
+    """The plan as a person reads it."""
+    chosen, made, screen = prepared.selection, prepared.plan, world.screen
+    owed = {file.path for file in made.owed}
+    screen.say(f"{(chosen.base or 'the beginning')[:12]}..{chosen.head[:12]} ({prepared.why})")
+    screen.table(
+        ["File", "Status", "Parts", ""],
+        [
+            (
+                f.path,
+                f.status.value,
+                str(len(f.parts)),
+                "owed: over the cap" if f.path in owed else "",
+            )
+            for f in chosen.files
+        ],
+        title=f"{len(chosen.files)} files",
+        right=[2],
+    )
+    if chosen.skipped:
+        rows = [(s.path, s.reason.value, s.detail) for s in chosen.skipped]
+        screen.table(["Skipped", "Reason", ""], rows, title=f"{len(rows)} skipped")
+    tokens = (
+        f"{made.tokens.input:,} tokens in ({made.tokens.method}), {made.tokens.output_max:,} out"
+    )
+    costs = (made.cost.interactive_usd, made.cost.batch_usd, made.cost.batch_cached_usd)
+    screen.table(
+        ["At most", "interactive", "batch", "batch + cache"],
+        [(f"{len(made.requests)} requests, {tokens}", *map(dollars, costs))],
+        right=[1, 2, 3],
+    )

@@ -1,0 +1,57 @@
+"""`status`: pending batches with age and expiry, owed files, spend."""
+
+import json
+
+from batch_action.history import batches, files, money
+from batch_action.report.text import dollars
+from batch_action.steps import memory as memories
+from batch_action.steps import telling
+from batch_action.steps.planning import month_start
+from batch_action.steps.world import World
+
+
+def status(world: World, *, as_json: bool = False) -> int:
+    """Show where everything is. Returns 0."""
+    memory = memories.load(world)
+    ledger = memory.ledger
+    waiting = telling.waiting(world, memory)
+    owed = files.owed(ledger, max_attempts=world.settings.max_attempts)
+    given_up = sorted({p for p, _ in files.given_up_files(ledger, world.settings.max_attempts)})
+    spent = money.spend(ledger, month_start(world.now()))
+    heads = files.heads(ledger)
+    data = {
+        "task": world.task.name,
+        "last_head": heads[0] if heads else None,
+        "pending": [
+            {
+                "batch": w.batch,
+                "requests": w.requests,
+                "age_hours": round(w.age_hours, 2),
+                "expires": w.expires,
+            }
+            for w in waiting
+        ],
+        "open_intents": [open_.intended.intent for open_ in batches.open_intents(ledger)],
+        "owed": sorted(owed),
+        "given_up": given_up,
+        "month_usd": spent,
+        "committed_usd": money.committed(ledger),
+    }
+    if as_json:
+        print(json.dumps(data, indent=2, ensure_ascii=True))  # noqa: T201
+        return 0
+    screen = world.screen
+    screen.say(
+        f"Task {world.task.name}; last run on {heads[0][:12] if heads else 'no commit yet'}."
+    )
+    rows = [(w.batch, str(w.requests), f"{w.age_hours:.1f} h", w.expires) for w in waiting]
+    screen.table(["Pending batch", "Requests", "Age", "Expires"], rows or [("none", "", "", "")])
+    screen.say(f"{len(owed)} files owed: {', '.join(sorted(owed)[:10]) or 'none'}")
+    if given_up:
+        screen.say(f"{len(given_up)} given up: {', '.join(given_up[:10])}")
+    if data["open_intents"]:
+        screen.say("A create is unanswered: the next run finds out whether its batch exists.")
+    screen.say(
+        f"This month {dollars(spent)}; in flight at most {dollars(money.committed(ledger))}."
+    )
+    return 0

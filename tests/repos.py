@@ -1,0 +1,75 @@
+"""Real repositories for tests: a commit is a dict of files, dates and names are fixed."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Repo:
+    """A repository with a work tree; every commit is an hour after the one before."""
+
+    path: Path
+    commits: int = 0
+    env: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def init(cls, path: Path, *options: str) -> "Repo":
+        path.mkdir(parents=True, exist_ok=True)
+        repo = cls(path)
+        repo.git("init", "--quiet", "--initial-branch=main", *options)
+        return repo
+
+    def git(self, *args: str | bytes, stdin: bytes = b"") -> str:
+        when = f"2026-01-{1 + self.commits // 24:02d}T{self.commits % 24:02d}:00:00+00:00"
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        person = {
+            f"GIT_{who}_{what}": value
+            for who in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", "A"), ("EMAIL", "a@example.com"), ("DATE", when))
+        }
+        done = subprocess.run(
+            ["git", *_FIXED, *args],
+            cwd=self.path,
+            env={**kept, **person, "GIT_CONFIG_GLOBAL": "/dev/null", **self.env},
+            input=stdin,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, (args, done.stderr.decode())
+        return done.stdout.decode("utf-8", "surrogateescape").strip()
+
+    def write(self, files: Mapping[str | bytes, str | bytes | None]) -> None:
+        """Write files of the work tree; None deletes one."""
+        for name, content in files.items():
+            path = self.path / os.fsdecode(name)
+            if content is None:
+                path.unlink()
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def commit(self, files: Mapping[str | bytes, str | bytes | None] | None = None) -> str:
+        """Write the files and commit everything; the commit's id."""
+        self.commits += 1
+        self.write(files or {})
+        self.git("add", "--all", "--force")
+        self.git("commit", "--quiet", "--allow-empty", "--message", f"commit {self.commits}")
+        return self.head()
+
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD")
+
+
+_FIXED = (
+    "-c",
+    "commit.gpgsign=false",
+    "-c",
+    "core.autocrlf=false",
+    "-c",
+    "protocol.file.allow=always",
+    "-c",
+    "gc.auto=0",
+)

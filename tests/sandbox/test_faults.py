@@ -1,0 +1,270 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import anthropic
+import httpx2
+import pytest
+
+from batch_action.sandbox.faults import Faults
+from batch_action.sandbox.server import Sandbox
+
+BATCHES = "/v1/messages/batches"
+
+
+@pytest.fixture(scope="module")
+def running():
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running):
+    running.faults.clear()
+    running.faults.calls.clear()
+    yield running
+    running.faults.clear()
+
+
+@pytest.fixture(scope="module")
+def web():
+    with httpx2.Client(verify=False, trust_env=False) as web:
+        yield web
+
+
+@pytest.fixture
+def client(sandbox, web):
+    return anthropic.Anthropic(
+        api_key="sk-ant-faults", base_url=sandbox.anthropic_url, max_retries=0, http_client=web
+    )
+
+
+@pytest.fixture
+def http(sandbox):
+    headers = {"authorization": "Bearer k", "anthropic-version": "2026-10-21"}
+    with httpx2.Client(
+        base_url=sandbox.anthropic_url, headers=headers, verify=False, trust_env=False
+    ) as http:
+        yield http
+
+
+def request(custom_id="r1"):
+    return {
+        "custom_id": custom_id,
+        "params": {
+            "model": "claude-sonnet-5-5",
+            "max_tokens": 2000,
+            "messages": [{"role": "user", "content": "hello"}],
+        },
+    }
+
+
+def test_a_call_dropped_before_does_nothing(sandbox, client):
+    sandbox.faults.add("drop-before", method="POST")
+    before = len(sandbox.claude.batches)
+    with pytest.raises(anthropic.APIConnectionError):
+        client.messages.batches.create(requests=[request()])
+    assert len(sandbox.claude.batches) == before
+    [call] = sandbox.faults.calls
+    assert (call.number, call.service, call.route, call.status, call.fault) == (
+        1,
+        "claude",
+        BATCHES,
+        None,
+        "drop-before",
+    )
+
+
+def test_a_call_dropped_after_has_happened(sandbox, client):
+    sandbox.faults.add("drop-after", method="POST")
+    before = len(sandbox.claude.batches)
+    with pytest.raises(anthropic.APIConnectionError):
+        client.messages.batches.create(requests=[request()])
+    assert len(sandbox.claude.batches) == before + 1
+    assert sandbox.faults.calls[0].status == 200
+
+
+@pytest.mark.parametrize("kind", ["drop-before", "drop-after"])
+@pytest.mark.parametrize("url", ["anthropic_url", "github_url", "blob_url"])
+def test_every_service_can_be_cut_off(sandbox, http, kind, url):
+    sandbox.faults.add(kind)
+    with pytest.raises(httpx2.RemoteProtocolError):
+        http.get(f"{getattr(sandbox, url)}/anything")
+
+
+@pytest.mark.parametrize("kind", ["drop-before", "drop-after"])
+def test_a_connection_is_cut_in_the_middle_of_its_life(sandbox, http, kind):
+    assert http.get("/v1/models").status_code == 200
+    sandbox.faults.add(kind, path="models")
+    with pytest.raises(httpx2.RemoteProtocolError):
+        http.get("/v1/models")
+    assert http.get("/v1/models").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (400, anthropic.BadRequestError, "invalid_request_error"),
+        (401, anthropic.AuthenticationError, "authentication_error"),
+        (403, anthropic.PermissionDeniedError, "permission_error"),
+        (404, anthropic.NotFoundError, "not_found_error"),
+        (429, anthropic.RateLimitError, "rate_limit_error"),
+        (500, anthropic.InternalServerError, "api_error"),
+        (529, anthropic.OverloadedError, "overloaded_error"),
+    ],
+)
+def test_status_faults_raise_the_errors_of_the_sdk(sandbox, client, status, error, kind):
+    sandbox.faults.add("status", status=status, path="models")
+    with pytest.raises(error) as caught:
+        client.models.list()
+    assert caught.value.type == kind
+    assert caught.value.request_id.startswith("req_")
+    assert caught.value.status_code == status
+
+
+def test_a_spent_limit_has_its_code_and_no_retry_after(sandbox, client):
+    details = {"error_code": "enforced_spend_limit_reached"}
+    sandbox.faults.add("status", status=429, error_details=details)
+    with pytest.raises(anthropic.RateLimitError) as caught:
+        client.messages.batches.create(requests=[request()])
+    assert caught.value.error_code == "enforced_spend_limit_reached"
+    assert "retry-after" not in caught.value.response.headers
+
+
+def test_retry_after_is_honoured(sandbox, client):
+    sandbox.faults.add("status", status=429, retry_after=0.01)
+    assert client.with_options(max_retries=1).models.list().data
+    assert [call.status for call in sandbox.faults.calls] == [429, 200]
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "expected"),
+    [
+        ("github_url", "/api/v3/user", {"message": "Service unavailable", "status": "503"}),
+        ("github_url", "/twirp/x/Create", {"code": "unavailable", "msg": "Service unavailable"}),
+    ],
+)
+def test_github_fails_in_its_own_words(sandbox, http, url, path, expected):
+    sandbox.faults.add("status", service="github", status=503)
+    answer = http.get(getattr(sandbox, url) + path)
+    assert answer.status_code == 503
+    assert expected.items() <= answer.json().items()
+
+
+def test_blobs_fail_in_xml(sandbox, http):
+    sandbox.faults.add("status", service="blobs", status=503, headers={"x-more": "yes"})
+    answer = http.get(f"{sandbox.blob_url}/x")
+    assert answer.headers["content-type"].startswith("application/xml")
+    assert "<Code>ServerBusy</Code>" in answer.text
+    assert answer.headers["x-more"] == "yes"
+
+
+def test_a_status_fault_may_bring_its_own_body(sandbox, http):
+    sandbox.faults.add("status", status=502, body="<html>bad gateway</html>")
+    answer = http.get("/v1/models")
+    assert (answer.status_code, answer.text) == (502, "<html>bad gateway</html>")
+
+
+def test_results_are_cut_half_way(sandbox, client):
+    made = client.messages.batches.create(requests=[request("a"), request("b")])
+    sandbox.faults.add("truncate", path="/results$")
+    with pytest.raises((httpx2.RemoteProtocolError, json.JSONDecodeError)):
+        list(client.messages.batches.results(made.id))
+    again = [line.custom_id for line in client.messages.batches.results(made.id)]
+    assert sorted(again) == ["a", "b"]
+
+
+def test_slow_is_slow(sandbox, http):
+    sandbox.faults.add("slow", seconds=0.3)
+    started = time.monotonic()
+    assert http.get("/v1/models").status_code == 200
+    assert time.monotonic() - started >= 0.3
+
+
+def test_the_nth_call_and_so_many_after_it(sandbox, http):
+    sandbox.faults.add("status", path="models", nth=2, times=2, status=503)
+    http.get("/v1/messages/batches")
+    codes = [http.get("/v1/models").status_code for _ in range(4)]
+    assert codes == [200, 503, 503, 200]
+
+
+def test_every_answer_carries_the_clock(sandbox, http):
+    first = http.get("/v1/models").headers["date"]
+    sandbox.clock.advance(40 * 24 * 3600)
+    second = http.get("/v1/models").headers["date"]
+    assert first[12:16] != second[12:16] or first[8:11] != second[8:11]
+    assert http.get(f"{sandbox.github_url}/x").headers["date"][:16] == second[:16]
+
+
+def test_routes_are_templates(sandbox, http):
+    http.get("/v1/messages/batches/msgbatch_1/results")
+    http.get("/v1/none/at/all")
+    routes = [call.route for call in sandbox.faults.calls]
+    assert routes == ["/v1/messages/batches/{batch_id}/results", "/v1/none/at/all"]
+
+
+def test_control_over_http(sandbox, http):
+    told = http.post("/_sandbox/faults", json={"kind": "status", "status": 503, "path": "models"})
+    assert told.json()["details"] == {"status": 503}
+    assert http.get("/v1/models").status_code == 503
+    assert http.post("/_sandbox/faults", json={"kind": "expired", "every": 2}).json() == {
+        "kind": "expired",
+        "custom_id": None,
+        "every": 2,
+    }
+    assert http.post("/_sandbox/faults", json={"kind": "nonsense"}).status_code == 400
+    assert http.delete("/_sandbox/faults").status_code == 200
+    assert sandbox.faults.outcomes == []
+    assert http.get("/_sandbox/calls").json()[0]["route"] == "/v1/models"
+    before = sandbox.clock.now()
+    http.post("/_sandbox/clock", json={"advance": 3600})
+    assert (sandbox.clock.now() - before).total_seconds() >= 3600
+
+
+def test_batches_are_controlled_over_http(sandbox, http, client):
+    assert http.post("/_sandbox/hold", json={"on": True}).json() == {"on": True}
+    made = client.messages.batches.create(requests=[request("held")])
+    assert client.messages.batches.retrieve(made.id).processing_status == "in_progress"
+    http.post("/_sandbox/finish", json={"batch_id": made.id})
+    assert client.messages.batches.retrieve(made.id).processing_status == "ended"
+    http.post("/_sandbox/hold", json={"on": False})
+    newest = http.get("/_sandbox/batches").json()[0]
+    assert (newest["id"], newest["custom_ids"]) == (made.id, ["held"])
+    paid = http.get("/_sandbox/bill").json()
+    assert [entry["custom_id"] for entry in paid if entry["batch_id"] == made.id] == ["held"]
+
+
+def test_a_wrong_kind_is_refused():
+    with pytest.raises(ValueError, match="no fault"):
+        Faults().add("explode")
+    with pytest.raises(ValueError, match="no outcome"):
+        Faults().outcome("lost")
+
+
+def test_two_sandboxes_stand_side_by_side():
+    with Sandbox() as one, Sandbox() as two:
+        assert one.anthropic_url != two.anthropic_url
+
+
+def test_a_port_that_is_taken_is_an_error_and_leaks_nothing(sandbox):
+    port = int(sandbox.anthropic_url.rpartition(":")[2])
+    with pytest.raises(OSError, match="in use"):
+        Sandbox(ports=(0, 0, port))
+
+
+def test_served_until_interrupted():
+    told = "lambda sandbox: print(sandbox.anthropic_url, flush=True)"
+    code = f"from batch_action.sandbox.server import serve; serve(on_start={told})"
+    process = subprocess.Popen(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    url = process.stdout.readline().strip()
+    assert httpx2.get(f"{url}/_sandbox/calls", trust_env=False).json() == []
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10) == ("", "")
+    assert process.returncode == 0

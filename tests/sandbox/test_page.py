@@ -1,0 +1,78 @@
+import pytest
+
+from batch_action.sandbox.github import page
+from batch_action.sandbox.github.markdown import render
+
+
+def test_github_markdown_is_understood() -> None:
+    html = render(
+        "> [!WARNING]\n> Careful.\n\n| a | b |\n|---|--:|\n| 1 | ~~2~~ |\n\n- [x] done\n\n"
+        "<details><summary>More</summary>\n\n`code`\n\n</details>\n\n```diff\n-a\n+b\n```\n"
+    )
+    assert '<div class="markdown-alert markdown-alert-warning">' in html
+    assert '<td style="text-align:right"><s>2</s></td>' in html
+    assert '<input type="checkbox" disabled checked> done' in html
+    assert "<details><summary>More</summary>\n<p><code>code</code></p>\n</details>" in html
+    assert '<span class="del">-a</span>\n<span class="add">+b</span>' in html
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        "<ScRiPt src=//x>",
+        "<img src=https://evil.example/x.png onerror=alert(1)>",
+        "![beacon](https://evil.example/x.png)",
+        "<a href='javascript:alert(1)' onclick=alert(1)>x</a>",
+        "<a href=' JaVaScRiPt:alert(1)'>x</a>",
+        "<svg onload=alert(1)></svg>",
+        "<iframe src=https://evil.example></iframe>",
+        "<style>@import 'https://evil.example'</style>",
+        "<p style='background:url(https://evil.example)' class='card'>x</p>",
+        "<!-- onload --><form action=https://evil.example><button>x</button></form>",
+    ],
+)
+def test_nothing_runs_and_nothing_is_loaded(hostile: str) -> None:
+    html = render(hostile).lower()
+    for danger in (
+        "<script",
+        "src=",
+        "onerror",
+        "onclick",
+        "onload",
+        "javascript:",
+        "evil",
+        "card",
+    ):
+        assert danger not in html
+
+
+def test_a_body_cannot_break_out_of_its_card() -> None:
+    assert render("</div></article><b>bold") == "<b>bold</b>"
+    assert render("<details><summary>open") == "<details><summary>open</summary></details>"
+
+
+def test_an_issue_reads_as_on_github(hub, client, http) -> None:
+    repo = client(hub.start_run("octo/demo", event="schedule").token)
+    sha = client(hub.token_for("octo")).get_branch("main").commit.sha
+    repo.create_label("ai", "fbca04")
+    link = f"https://github.com/octo/demo/blob/{sha}/a.py#L15-L16"
+    issue = repo.create_issue("Report & more", body=f"{link}\n", labels=["ai"])
+    issue.create_comment("done?")
+    issue.edit(state="closed", state_reason="not_planned")
+    url = f"{hub.world.origin}/octo/demo/issues"
+    html = http.get(f"{url}/1").text
+    assert "Report &amp; more <span>#1</span>" in html
+    assert "Closed as not planned" in html
+    assert '<td class="number">15</td><td class="code">line fifteen</td>' in html
+    assert "background:#fbca04;color:#1f2328" in html
+    assert "done?" in html
+    assert "http" not in html.replace(link, "")
+    assert "Report &amp; more</a>" in http.get(url).text
+    assert http.get(f"{url}/2").status_code == 404
+
+
+def test_any_markdown_becomes_a_page() -> None:
+    html = page.render_markdown("Summary", "# Hello")
+    assert "<title>Summary</title>" in html
+    assert "<h1>Hello</h1>" in html

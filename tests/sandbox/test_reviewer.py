@@ -1,0 +1,263 @@
+import html
+import json
+
+import pytest
+
+from batch_action.sandbox import filling, prompts, reviewer, schemas
+
+PYTHON = """\
+import os
+import sqlite3
+
+
+def find(name, seen=[]):
+    try:
+        return sqlite3.connect("x").execute("SELECT * FROM t WHERE n = '" + name + "'")
+    except:
+        pass
+
+
+def run(name):
+    os.system("ls " + name)
+"""
+
+CATEGORIES = ["bug", "security", "error-handling", "maintainability", "other"]
+SEVERITIES = ["CRITICAL", "High", "medium", "low"]
+
+
+def finding(**more):
+    properties = {
+        "title": {"type": "string"},
+        "why": {"type": "string"},
+        "remedy": {"type": "string"},
+        "start_line": {"type": "integer"},
+        "end_line": {"type": "integer"},
+        "evidence": {"type": "string"},
+        "severity": {"enum": SEVERITIES},
+        "category": {"type": "string", "enum": CATEGORIES},
+        "cwe": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "suggestion": {"type": ["string", "null"]},
+        "pre_existing": {"type": "boolean"},
+        "confidence": {"enum": ["high", "medium", "low"]},
+        **more,
+    }
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def report(item):
+    return {
+        "type": "object",
+        "properties": {
+            "summary": {"type": "string"},
+            "findings": {"type": "array", "items": {"$ref": "#/$defs/Finding"}},
+        },
+        "$defs": {"Finding": item},
+    }
+
+
+def shown(path, source, *, first=1, language=None, change=""):
+    numbered = "\n".join(
+        f"{number:>5}| {line}" for number, line in enumerate(source.splitlines(), first)
+    )
+    language = language or ("python" if path.endswith(".py") else "")
+    last = first + len(source.splitlines()) - 1
+    name = html.escape(path)
+    before = f'<change path="{name}" status="modified">\n{change}\n</change>\n' if change else ""
+    return (
+        f'{before}<file path="{name}" language="{language}" first-line="{first}"'
+        f' last-line="{last}">\n{numbered}\n</file>'
+    )
+
+
+def prompt(*texts):
+    blocks = [{"type": "text", "text": text} for text in texts]
+    return prompts.read({"messages": [{"role": "user", "content": blocks}]})
+
+
+def remarks(*texts):
+    return reviewer.review(prompt(*texts))
+
+
+def rules(*texts):
+    return [(remark.start, remark.rule) for remark in remarks(*texts)]
+
+
+def filled(schema, *texts):
+    asked = prompt(*texts)
+    return json.loads(filling.answer(schema, reviewer.review(asked), asked))
+
+
+def test_python_is_read_by_ruff():
+    found = {remark.rule: remark for remark in remarks(shown("src/app.py", PYTHON))}
+    assert {"ruff B006", "ruff S608", "ruff S605"} <= set(found)
+    sql = found["ruff S608"]
+    assert (sql.start, sql.severity, sql.cwe, sql.security) == (7, "high", "CWE-89", True)
+    assert sql.evidence == PYTHON.splitlines()[6]
+    assert not found["ruff B006"].security
+    assert [r.start for r in found.values() if "handling" in r.words] == [8]
+    assert not sql.pre_existing
+
+
+def test_parts_keep_their_line_numbers():
+    body = "    def run(self, name):\n        os.system('ls ' + name)\n"
+    texts = [shown("a.py", body, first=40), shown("a.py", body, first=90)]
+    assert rules(*texts) == [(41, "ruff S605"), (91, "ruff S605")]
+
+
+def test_a_syntax_error_is_told_of_whole_files_only():
+    broken = "def f(:\n    pass\n"
+    assert "ruff invalid-syntax" in [rule for _, rule in rules(shown("a.py", broken))]
+    assert rules(shown("a.py", broken, first=10)) == []
+
+
+def test_an_unfinished_file_shows_its_error_on_its_last_line():
+    [remark] = remarks(shown("a.py", "x = (1,\n"))
+    assert remark.evidence == "x = (1,"
+
+
+def test_asserts_and_proper_subprocesses_are_fine():
+    source = "import subprocess\n\nsubprocess.run(['ls'], check=True)\nassert 1\n"
+    assert rules(shown("a.py", source)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "rule"),
+    [
+        ("a.js", "eval(text)", "eval"),
+        ("a.ts", "box.innerHTML = text", "inner-html"),
+        ("a.js", "if (a == b) {", "loose-equality"),
+        ("a.js", "exec('ls ' + name)", "shell"),
+        ("a.js", "execSync(`ls ${name}`)", "shell"),
+        ("a.js", "const password = 'hunter22'", "hard-coded-secret"),
+        ("a.js", "db.query('SELECT * FROM t WHERE n = ' + name)", "sql"),
+        ("a.js", "try { f() } catch (e) {}", "empty-catch"),
+        ("a.ts", "console.log(x)", "console-log"),
+        ("a.go", "\t_ = file.Close()", "ignored-error"),
+        ("a.yml", "token: ••••••••••••", "masked-secret"),
+    ],
+)
+def test_patterns_of_other_languages(path, line, rule):
+    [remark] = remarks(shown(path, f"first\n{line}\n"))
+    assert (remark.rule, remark.start, remark.evidence) == (rule, 2, line)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("a.js", "if (a === b) {"),
+        ("a.js", "if (a == null) {"),
+        ("a.js", "const f = (a) => a"),
+        ("a.js", "if (a <= b || a >= c || a !== d) {"),
+        ("a.js", "// eval(text)"),
+        ("a.js", "pattern.exec(text)"),
+        ("a.go", "if err != nil {"),
+        ("a.md", "console.log(x)"),
+    ],
+)
+def test_what_is_well_is_left_alone(path, line):
+    assert remarks(shown(path, f"{line}\n")) == []
+
+
+def test_what_the_change_did_not_touch_is_older():
+    change = "@@ -1,2 +1,3 @@\n a = 1\n-b = 2\n+eval(a)\n eval(b)\n\\ No newline at end of file"
+    found = remarks(shown("a.js", "a = 1\neval(a)\neval(b)\n", change=change))
+    assert [(r.start, r.pre_existing) for r in found] == [(2, False), (3, True)]
+
+
+def test_attributes_are_unescaped_and_contents_are_not():
+    found = remarks(shown('a "b" & c.js', "eval('&amp;')\n"))
+    assert (found[0].path, found[0].evidence) == ('a "b" & c.js', "eval('&amp;')")
+
+
+def test_a_file_cannot_close_its_own_block():
+    found = remarks(shown("a.js", "</file>\neval(x)\n"))
+    assert [r.start for r in found] == [2]
+
+
+def test_only_the_last_user_message_is_read():
+    old, new = shown("old.js", "eval(x)\n"), shown("new.js", "x\n")
+    messages = [
+        {"role": "user", "content": old},
+        {"role": "assistant", "content": "yes"},
+        {"role": "user", "content": new},
+    ]
+    assert [file.path for file in prompts.read({"messages": messages}).files] == ["new.js"]
+    assert prompts.read({"messages": []}).files == []
+
+
+def test_a_schema_is_filled_from_the_remarks():
+    answer = filled(report(finding()), shown("app.py", PYTHON))
+    assert answer["summary"].endswith("on app.py (sandbox reviewer, not Claude).")
+    sql = next(f for f in answer["findings"] if f["start_line"] == 7)
+    assert sql["title"].endswith("(sandbox reviewer: ruff S608)")
+    assert "not of Claude" in sql["why"]
+    assert sql["evidence"] == PYTHON.splitlines()[6]
+    assert (sql["severity"], sql["category"], sql["cwe"]) == ("High", "security", "CWE-89")
+    assert sql["suggestion"] is None
+    assert sql["pre_existing"] is False
+    bare = next(f for f in answer["findings"] if f["start_line"] == 8)
+    assert (bare["category"], bare["severity"]) == ("error-handling", "medium")
+
+
+def test_a_security_scan_gets_security_remarks_only():
+    category = {"enum": ["sql-injection", "hardcoded-secret", "crypto", "other"]}
+    answer = filled(report(finding(category=category)), shown("app.py", PYTHON))
+    assert {f["category"] for f in answer["findings"]} == {"sql-injection"}
+    assert all(f["cwe"] for f in answer["findings"])
+
+
+def test_severities_of_other_names_are_matched_by_their_weight():
+    severity = {"enum": ["note", "warning", "error"]}
+    answer = filled(report(finding(severity=severity)), shown("app.py", PYTHON))
+    told = {f["start_line"]: f["severity"] for f in answer["findings"]}
+    assert (told[7], told[8]) == ("error", "warning")
+
+
+def test_one_problem_is_told_once():
+    found = remarks(shown("a.py", 'password = "••••••••••••"\n'))
+    assert [r.rule for r in found] == ["masked-secret"]
+
+
+def test_a_clean_file_gets_no_findings():
+    assert filled(report(finding()), shown("a.py", "x = 1\n"))["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"enum": ["SAME", "DIFFERENT", "UNCERTAIN"]}, "UNCERTAIN"),
+        ({"enum": ["yes", "no"]}, "no"),
+        ({"const": 3}, 3),
+        ({"type": "boolean"}, False),
+        ({"type": "integer"}, 0),
+        ({"type": "number"}, 0.5),
+        ({"type": "null"}, None),
+        ({"type": "array", "items": {"type": "string"}}, []),
+        ({"type": "array", "items": {"const": "x"}, "minItems": 1}, ["x"]),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, None),
+        ({"anyOf": [{"const": 1}, {"const": 2}]}, 1),
+        ({"allOf": [{"type": "object"}, {"properties": {"a": {"const": 1}}}]}, {"a": 1}),
+        ({}, None),
+    ],
+)
+def test_other_schemas(schema, expected):
+    assert filled(schema, "nothing to see") == expected
+
+
+def test_strings_nobody_knows_say_what_they_are():
+    wanted = {"type": "object", "properties": {"code": {"type": "string"}}}
+    assert filled(wanted, "x")["code"] == "Nothing to say on code (sandbox reviewer, not Claude)."
+
+
+def test_without_a_schema_the_answer_is_text():
+    found = remarks(shown("a.js", "eval(x)\n"))
+    assert filling.plain_answer(found) == (
+        "- a.js:1 Text is executed as code (sandbox reviewer: eval)"
+    )
+    assert "sandbox reviewer" in filling.plain_answer([])
+
+
+def test_good_schemas_are_good():
+    wanted = {**report(finding()), "additionalProperties": False}
+    wanted["required"] = ["summary", "findings"]
+    assert schemas.complaint(wanted) is None

@@ -1,0 +1,316 @@
+"""The artifact edge against the sandbox's service and blob store, and a stubborn hand-made one."""
+
+import base64
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from batch_action.edges.artifacts import ArtifactService, NameTakenError, check_name, why_not
+from batch_action.errors import GitHubError
+from batch_action.sandbox.server import Sandbox
+
+DATA = b"PK\x05\x06" + bytes(18)
+GITHUB = "https://github.com"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Iterator[Sandbox]:
+    running.github.add_repository("octo/demo")
+    running.faults.calls.clear()
+    yield running
+    running.faults.clear()
+
+
+@pytest.fixture
+def run(sandbox: Sandbox):
+    return sandbox.github.start_run("octo/demo", event="schedule", permissions={})
+
+
+@contextmanager
+def speaking_to(sandbox: Sandbox, run, **how) -> Iterator[ArtifactService]:
+    how = {"sleep": lambda _: None, **how}
+    with ArtifactService(
+        f"{sandbox.github_url}/dropped/", run.runtime_token, sandbox.github_url, **how
+    ) as service:
+        yield service
+
+
+@pytest.fixture
+def service(sandbox: Sandbox, run) -> Iterator[ArtifactService]:
+    with speaking_to(sandbox, run) as service:
+        yield service
+
+
+def calls(sandbox: Sandbox, method: str) -> int:
+    return sum(call.path.endswith(method) for call in sandbox.faults.calls)
+
+
+def test_what_is_uploaded_is_listed_and_deleted(sandbox, service):
+    number = service.upload("state-a", DATA, 30)
+    [stored] = service.listed()
+    assert (stored.id, stored.name, stored.size) == (number, "state-a", len(DATA))
+    assert stored.digest.startswith("sha256:")
+    [kept] = sandbox.github.repository("octo/demo").artifacts
+    assert sandbox.blobs.get(kept.blob) == DATA
+    assert service.delete("state-a") is True
+    assert service.delete("state-a") is False
+    assert service.listed("state-a") == ()
+
+
+def test_retention_is_capped_by_the_repository(sandbox, run):
+    with speaking_to(sandbox, run, max_days=7) as service:
+        service.upload("state-a", DATA, 30)
+    kept = sandbox.github.repository("octo/demo").artifacts[-1]
+    assert round((kept.expires_at - kept.created_at) / timedelta(days=1), 3) == 7
+
+
+def test_the_secret_of_the_address_is_masked_and_never_logged(sandbox, run, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("httpx2").setLevel(logging.DEBUG)
+    masked: list[str] = []
+    with speaking_to(sandbox, run, mask=masked.append) as service:
+        service.upload("state-a", DATA, 30)
+    assert masked
+    assert all(len(value) > 20 for value in masked)
+    told = caplog.text + "".join(capfd.readouterr())
+    assert not any(value in told for value in [*masked, "sig="])
+
+
+@pytest.mark.parametrize(
+    "name", ["", 'a"b', "a:b", "a<b", "a|b", "a*b", "a?b", "a\nb", "a\\b", "a/b"]
+)
+def test_names_the_service_refuses_are_refused_first(name):
+    with pytest.raises(GitHubError, match="cannot name an artifact"):
+        check_name(name)
+
+
+@pytest.mark.parametrize(
+    ("server", "allowed"),
+    [
+        (GITHUB, True),
+        ("https://acme.ghe.com", True),
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost:8000", True),
+        ("http://github.localhost", True),
+        ("https://github.acme.com", False),
+        ("https://github.com.evil.org", False),
+        ("", False),
+    ],
+)
+def test_enterprise_servers_are_refused_with_a_sentence(server, allowed):
+    reason = why_not("https://results", "token", server)
+    assert (reason is None) == allowed
+    if not allowed:
+        with pytest.raises(GitHubError, match=r"Enterprise Server.*--state-dir"):
+            ArtifactService("https://results", "token", server)
+
+
+@pytest.mark.parametrize(("url", "token"), [("", "t"), ("https://results", "")])
+def test_outside_of_an_action_it_says_so(url, token):
+    with pytest.raises(GitHubError, match="is not set: this is no step of a GitHub action"):
+        ArtifactService(url, token, GITHUB)
+
+
+@pytest.mark.parametrize("token", ["x", "a.b.c", "a.e30.c", "a.eyJzY3AiOiAieCJ9.c"])
+def test_a_token_without_the_scope(token):
+    with pytest.raises(GitHubError, match="no right to store artifacts"):
+        ArtifactService("https://results", token, GITHUB)
+
+
+def test_a_taken_name_is_told_apart_and_keeps_what_it_holds(sandbox, service):
+    number = service.upload("state-a", DATA, 30)
+    with pytest.raises(NameTakenError, match="already holds"):
+        service.upload("state-a", DATA + b"more", 30)
+    assert [(item.id, item.size) for item in service.listed()] == [(number, len(DATA))]
+    assert calls(sandbox, "DeleteArtifact") == 0
+
+
+def test_a_name_taken_before_is_kept_even_if_an_answer_was_lost(sandbox, service):
+    number = service.upload("state-a", DATA, 30)
+    sandbox.faults.add("status", path="CreateArtifact", status=503)
+    with pytest.raises(NameTakenError):
+        service.upload("state-a", DATA, 30)
+    assert [item.id for item in service.listed()] == [number]
+
+
+@pytest.mark.parametrize("method", ["CreateArtifact", "FinalizeArtifact", "ListArtifacts"])
+@pytest.mark.parametrize("fault", ["drop-before", "drop-after"])
+def test_an_upload_survives_a_lost_answer(sandbox, service, method, fault):
+    sandbox.faults.add(fault, path=method)
+    number = service.upload("state-a", DATA, 30)
+    assert [item.id for item in service.listed()] == [number]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_an_upload_survives_failures_of_the_service_and_the_store(sandbox, service, status):
+    sandbox.faults.add("status", path="Artifact$", status=status, times=4)
+    sandbox.faults.add("status", service="blobs", method="PUT", status=status)
+    sandbox.faults.add("drop-after", service="blobs", method="PUT", nth=2)
+    service.upload("state-a", DATA, 30)
+
+
+def test_it_gives_up_after_five_tries_with_growing_waits(sandbox, run):
+    waits: list[float] = []
+    sandbox.faults.add("status", path="CreateArtifact", status=500, times=99)
+    with (
+        speaking_to(sandbox, run, sleep=waits.append) as service,
+        pytest.raises(GitHubError, match="refused CreateArtifact state-a \\(500"),
+    ):
+        service.upload("state-a", DATA, 30)
+    assert calls(sandbox, "CreateArtifact") == 5
+    assert waits[0] == 3
+    assert 4.5 <= waits[1] < 6.75 <= waits[2] < 10.125 <= waits[3] < 15.1875
+
+
+@pytest.mark.parametrize(
+    ("details", "words"),
+    [
+        ({"status": 400, "message": "insufficient usage to create artifact"}, "storage quota"),
+        ({"status": 401}, "job that has ended"),
+        ({"status": 403}, "job that has ended"),
+        ({"status": 404}, "404"),
+    ],
+)
+def test_refusals_are_sentences_and_not_repeated(sandbox, service, details, words):
+    sandbox.faults.add("status", path="CreateArtifact", times=9, **details)
+    with pytest.raises(GitHubError, match=words):
+        service.upload("state-a", DATA, 30)
+    assert calls(sandbox, "CreateArtifact") == 1
+
+
+def test_the_token_of_a_finished_job(sandbox, run, service):
+    run.finish()
+    with pytest.raises(GitHubError, match="job that has ended"):
+        service.upload("state-a", DATA, 30)
+
+
+def test_a_refusing_store_is_named_without_its_address(sandbox, service):
+    sandbox.faults.add("status", service="blobs", method="PUT", status=403, times=9)
+    with pytest.raises(GitHubError, match=r"upload failed with 403 \(ServerBusy\)") as caught:
+        service.upload("state-a", DATA, 30)
+    assert "sig" not in str(caught.value)
+
+
+def test_nobody_listens():
+    waits: list[float] = []
+    with (
+        ArtifactService("http://127.0.0.1:1", TOKEN, GITHUB, sleep=waits.append) as service,
+        pytest.raises(GitHubError, match="no connection"),
+    ):
+        service.upload("state-a", DATA, 30)
+    assert waits == []
+
+
+CLAIMS = {"scp": "Actions.GenericRead:1 Actions.Results:run:job"}
+TOKEN = "e30." + base64.urlsafe_b64encode(json.dumps(CLAIMS).encode()).decode().rstrip("=") + ".s"
+Answer = Callable[[str, dict[str, object]], tuple[int, object]]
+
+
+@contextmanager
+def strict_service(
+    answer: Answer, home: list[str]
+) -> Iterator[tuple[str, list[tuple[str, object]]]]:
+    """A service that speaks lowerCamelCase and knows no other field than version 4's."""
+    seen: list[tuple[str, object]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            name = self.path.rsplit("/", 1)[-1].split("?")[0]
+            body = json.loads(raw) if self.command == "POST" else raw
+            seen.append((name, {**dict(self.headers), "body": body}))
+            status, data = answer(name, body) if self.command == "POST" else (201, {})
+            out = json.dumps(data).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(out)))
+            self.end_headers()
+            self.wfile.write(out)
+
+        do_POST = do_PUT = handle_any  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        home.append(f"http://127.0.0.1:{server.server_port}")
+        try:
+            yield home[0], seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_both_spellings_and_only_the_fields_of_version_4():
+    home: list[str] = []
+
+    def answer(method: str, _body: dict[str, object]) -> tuple[int, object]:
+        upload = f"{home[0]}/blob?sig=s%2Bcret"
+        return 200, {
+            "CreateArtifact": {"ok": True, "signedUploadUrl": upload},
+            "FinalizeArtifact": {"ok": True, "artifactId": "17"},
+            "ListArtifacts": {
+                "artifacts": [
+                    {
+                        "databaseId": "17",
+                        "name": "state-a",
+                        "size": str(len(DATA)),
+                        "workflowRunBackendId": "run",
+                        "workflowJobRunBackendId": "earlier-job",
+                    }
+                ]
+            },
+            "DeleteArtifact": {"ok": True},
+        }[method]
+
+    with (
+        strict_service(answer, home) as (origin, seen),
+        ArtifactService(f"{origin}/path/", TOKEN, GITHUB) as service,
+    ):
+        assert service.upload("state-a", DATA, 30) == 17
+        assert service.delete("state-a") is True
+    sent = dict(seen)
+    created = sent["CreateArtifact"]["body"]
+    assert created.pop("expires_at").endswith("Z")
+    ids = {"workflow_run_backend_id": "run", "workflow_job_run_backend_id": "job"}
+    assert created == {**ids, "name": "state-a", "version": 4}
+    assert sent["CreateArtifact"]["Authorization"] == f"Bearer {TOKEN}"
+    assert sent["FinalizeArtifact"]["body"]["size"] == str(len(DATA))
+    assert sent["blob"]["body"] == DATA
+    assert sent["blob"]["x-ms-blob-type"] == "BlockBlob"
+    assert "authorization" not in {name.lower() for name in sent["blob"]}
+    assert sent["DeleteArtifact"]["body"]["workflow_job_run_backend_id"] == "earlier-job"
+
+
+@pytest.mark.parametrize("refusing", [False, True])
+def test_the_size_is_verified_where_the_service_can_list(refusing):
+    home: list[str] = []
+
+    def answer(method: str, _body: dict[str, object]) -> tuple[int, object]:
+        if method == "ListArtifacts":
+            wrong = {"database_id": "17", "name": "state-a", "size": "1"}
+            return (404, {}) if refusing else (200, {"artifacts": [wrong]})
+        return 200, {"ok": True, "signed_upload_url": f"{home[0]}/blob", "artifact_id": "17"}
+
+    with (
+        strict_service(answer, home) as (origin, _),
+        ArtifactService(origin, TOKEN, GITHUB) as service,
+    ):
+        if refusing:
+            assert service.upload("state-a", DATA, 30) == 17
+        else:
+            with pytest.raises(GitHubError, match="arrived with 1 of"):
+                service.upload("state-a", DATA, 30)

@@ -1,0 +1,330 @@
+"""The rolling issue: real git, the real edge, the sandbox's GitHub."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from batch_action.edges.git_repo import GitRepo
+from batch_action.edges.github_api.client import GitHubClient
+from batch_action.edges.github_api.issues import Issues
+from batch_action.errors import GitHubError
+from batch_action.findings.anchoring import anchor_all
+from batch_action.models.findings import (
+    Confidence,
+    Reconciled,
+    Remark,
+    Reviewed,
+    Severity,
+    State,
+    Tonight,
+)
+from batch_action.models.report import Account, Delivered, Entry, Night, Receipt
+from batch_action.sandbox.server import Sandbox
+from batch_action.steps.delivery import issue
+from batch_action.steps.placing import locate
+from tests.repos import Repo
+
+BUG = "def bad(x):\n    crash(x)\n    return x\n"
+OK = "def bad(x):\n    check(x)\n    return x\n"
+FAR = "".join(f"\n\ndef f{n}():\n    a = {n}\n    return a\n" for n in range(8))
+TASK = "code-review"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@dataclass
+class Circle:
+    """A repository, its review by grep, and its rolling issue."""
+
+    sandbox: Sandbox
+    repo: Repo
+    edge: Issues
+    person: Issues
+    name: str
+    nights: int = 0
+
+    def review(self, *paths: str, commit: str | None = None) -> Tonight:
+        commit = commit or self.repo.head()
+        git = GitRepo(self.repo.path)
+        blobs = git.tree_blobs(commit, paths)
+        findings = []
+        for path, blob in blobs.items():
+            text = next(data for _, data in git.blobs([blob])).decode()
+            remarks = [
+                remark(line, number)
+                for number, line in enumerate(text.splitlines(), start=1)
+                if "crash" in line
+            ]
+            found, _ = anchor_all(
+                remarks, task=TASK, path=path, text=text, blob=blob, commit=commit
+            )
+            findings += found
+        reviewed = tuple(Reviewed(path=p, blob=b, commit=commit) for p, b in blobs.items())
+        return Tonight(task=TASK, commit=commit, reviewed=reviewed, findings=tuple(findings))
+
+    def night(
+        self, tonight: Tonight, *, number: int | None = None, **circumstances
+    ) -> tuple[Reconciled, Delivered]:
+        self.nights = number or self.nights + 1
+        night = Night(
+            task=TASK,
+            repository=self.name,
+            repository_id="7",
+            server_url="https://github.example",
+            commit=tonight.commit,
+            run_url=None,
+            batch_ids=(f"msgbatch_{self.nights}",),
+            model="m",
+            date=f"2026-03-{self.nights:02d}",
+            receipt=Receipt(
+                entries=tuple(
+                    Entry(path=r.path, account=Account.REVIEWED) for r in tonight.reviewed
+                )
+            ),
+            spending=None,
+            discarded=0,
+            public=False,
+            allow_public_security=False,
+            max_findings=25,
+        )
+        night = replace(night, **circumstances)
+        remembered = issue.remember(self.edge, TASK, "7")
+        settled = issue.settle(remembered, tonight, night, GitRepo(self.repo.path))
+        return settled, issue.deliver(remembered, settled, night, self.edge)
+
+    def writes(self) -> list[str]:
+        return [
+            f"{c.method} {c.path.rpartition('issues')[2]}"
+            for c in self.sandbox.faults.calls
+            if c.method in ("POST", "PATCH", "DELETE") and "graphql" not in c.path
+        ]
+
+
+def remark(line: str, number: int) -> Remark:
+    return Remark(
+        rule="crash",
+        category="bug",
+        severity=Severity.HIGH,
+        confidence=Confidence.HIGH,
+        start_line=number,
+        end_line=number,
+        evidence=line,
+        title="It crashes",
+        why="why " * 30,
+        remedy="check",
+    )
+
+
+@pytest.fixture
+def circle(running: Sandbox, tmp_path: Path, request) -> Iterator[Circle]:
+    name = f"octo/r{abs(hash(request.node.name)) % 10**9}"
+    running.github.add_repository(name)
+    run = running.github.start_run(name, event="schedule")
+
+    def connect(token: str) -> GitHubClient:
+        url = f"{running.github_url}/api/v3"
+        return GitHubClient(token, api_url=url, repository=name, write_interval=0.0, timeout=5)
+
+    repo = Repo.init(tmp_path / "repo")
+    repo.commit({"a.py": BUG + FAR})
+    with connect(run.token) as ours, connect(running.github.token_for("octo")) as theirs:
+        circle = Circle(running, repo, Issues(ours), Issues(theirs), name)
+        running.faults.calls.clear()
+        yield circle
+    running.faults.clear()
+
+
+def states(settled: Reconciled) -> list[State]:
+    return [s.known.state for s in settled.standings]
+
+
+def test_a_life_in_one_issue(circle):
+    settled, done = circle.night(circle.review("a.py"))
+    assert (done.action, done.new, done.open, states(settled)) == ("created", 1, 1, [State.NEW])
+    number = done.number
+    assert circle.edge.get(number).labels == ("batch-action", "batch-action:code-review")
+    assert circle.edge.comments(number) == []
+
+    body = circle.edge.get(number).body
+    circle.person.update(number, body=body.replace("**Why.**", "Mine.\r\n\r\n**Why.**"))
+    circle.repo.commit({"a.py": "import os\n" + BUG + FAR})
+    settled, done = circle.night(circle.review())
+    assert (done.action, done.number, states(settled)) == ("updated", number, [State.OPEN])
+    assert "Mine.\n\n**Why.**" in circle.edge.get(number).body
+    assert circle.edge.comments(number) == []
+
+    circle.repo.commit({"a.py": OK + FAR})
+    settled, _ = circle.night(circle.review())
+    assert states(settled) == [State.RECHECKING]
+    settled, done = circle.night(circle.review("a.py"))
+    assert (done.action, done.fixed, done.open) == ("closed", 1, 0)
+    assert circle.edge.get(number).state_reason == "completed"
+    assert "**1 fixed**" in circle.edge.comments(number)[0].body
+
+    circle.repo.commit({"a.py": BUG + FAR + BUG.replace("bad", "bad2")})
+    settled, done = circle.night(circle.review("a.py"))
+    assert (done.action, done.number, done.open) == ("reopened", number, 2)
+    assert sorted(states(settled)) == [State.BACK, State.NEW]
+
+
+def test_nothing_open_and_no_issue_writes_nothing(circle):
+    circle.repo.commit({"a.py": OK})
+    _, done = circle.night(circle.review("a.py"))
+    assert (done.action, done.number, circle.writes()) == ("skipped", None, [])
+
+
+def test_the_same_night_twice_writes_nothing_the_second_time(circle):
+    first, _ = circle.night(circle.review("a.py"), number=1)
+    circle.sandbox.faults.calls.clear()
+    again, done = circle.night(circle.review("a.py"), number=1)
+    assert (done.action, done.new, circle.writes()) == ("unchanged", 1, [])
+    assert states(again) == states(first) == [State.NEW]
+
+
+def test_a_night_that_died_after_the_body_is_finished_without_repeats(circle):
+    _, created = circle.night(circle.review("a.py"))
+    circle.repo.commit({"a.py": BUG + FAR, "b.py": BUG})
+    circle.sandbox.faults.add("drop-before", method="POST", path="comments", times=3)
+    with pytest.raises(GitHubError):
+        circle.night(circle.review("b.py"), number=2)
+    circle.sandbox.faults.clear()
+    for _ in range(2):
+        _, done = circle.night(circle.review("b.py"), number=2)
+        assert (done.new, done.number) == (1, created.number)
+    (comment,) = circle.edge.comments(created.number)
+    assert "**1 new**" in comment.body
+
+
+def test_muted_when_a_person_closed_it_as_not_planned(circle):
+    _, created = circle.night(circle.review("a.py"))
+    circle.person.close(created.number, "not_planned")
+    circle.repo.commit({"b.py": BUG})
+    _, done = circle.night(circle.review("b.py"))
+    assert done.action == "muted"
+    held = circle.edge.get(created.number)
+    assert (held.state, circle.edge.comments(created.number)) == ("closed", [])
+    assert held.body.count("<!-- batch-action:finding") == 2
+
+
+def test_reopened_when_closed_as_completed_while_open(circle):
+    _, created = circle.night(circle.review("a.py"))
+    circle.person.close(created.number, "completed")
+    _, done = circle.night(circle.review())
+    assert done.action == "reopened"
+
+
+def test_of_two_issues_the_oldest_wins_and_keeps_all_findings(circle):
+    _, first = circle.night(circle.review("a.py"))
+    old = circle.edge.get(first.number)
+    circle.edge.update(first.number, body=old.body.replace("task=code-review", "task=x"))
+    circle.repo.commit({"b.py": BUG})
+    _, second = circle.night(circle.review("b.py"))
+    assert second.number != first.number
+    circle.edge.update(first.number, body=old.body)
+    settled, done = circle.night(circle.review())
+    assert (done.number, states(settled)) == (first.number, [State.OPEN] * 2)
+    double = circle.edge.get(second.number)
+    assert (double.state, double.state_reason) == ("closed", "duplicate")
+    settled, done = circle.night(circle.review())
+    assert (done.number, len(settled.standings)) == (first.number, 2)
+
+
+def test_strangers_issues_and_comments_are_not_believed(circle):
+    circle.person.ensure_label("batch-action:code-review", "ededed", "")
+    forged = issue.markers.head(TASK, "7", "f" * 40, ())
+    circle.person.create("forged", forged, ["batch-action:code-review"])
+    assert issue.remember(circle.edge, TASK, "7") is None
+    _, created = circle.night(circle.review("a.py"))
+    known = issue.remember(circle.edge, TASK, "7").memory.known[0]
+    block = issue.markers.wrap(replace(known, fingerprint="f" * 16), "forged")
+    circle.person.comment(created.number, f"{issue.markers.more(1)}\n{block}")
+    assert len(issue.remember(circle.edge, TASK, "7").memory.known) == 1
+
+
+def test_many_findings_overflow_into_comments_and_come_back(circle):
+    files = {f"m{n}.py": BUG.replace("x", f"x{n}") for n in range(60)}
+    circle.repo.commit(files)
+    _, done = circle.night(circle.review(*files), max_findings=5)
+    assert (done.action, done.new) == ("created", 60)
+    before = circle.edge.comments(done.number)
+    assert len(before) > 1
+    fixed = {path: text.replace("crash", "check") for path, text in list(files.items())[:50]}
+    circle.repo.commit(fixed)
+    settled, done = circle.night(circle.review(*fixed), max_findings=5)
+    assert (done.fixed, done.open) == (50, 10)
+    held = issue.remember(circle.edge, TASK, "7")
+    assert len(held.memory.known) == 60
+    assert len(held.overflow) <= len(before)
+
+
+@pytest.mark.parametrize("call", range(12))
+def test_whatever_dies_no_finding_is_lost(circle, call):
+    files = {f"m{n}.py": BUG.replace("x", f"x{n}") for n in range(60)}
+    circle.repo.commit(files)
+    circle.night(circle.review(*files), max_findings=5)
+    fixed = {path: text.replace("crash", "check") for path, text in list(files.items())[3:9]}
+    circle.repo.commit(fixed)
+    tonight = circle.review(*fixed)
+    circle.sandbox.faults.add("status", path="issues", status=403, nth=call + 1, times=99)
+    try:
+        circle.night(tonight, number=2, max_findings=3)
+    except GitHubError:
+        circle.sandbox.faults.clear()
+        held = issue.remember(circle.edge, TASK, "7")
+        assert len(held.memory.known) == 60
+        circle.night(tonight, number=2, max_findings=3)
+    held = issue.remember(circle.edge, TASK, "7")
+    assert sum(k.state is State.FIXED for k in held.memory.known) == 6
+    assert len(held.memory.known) == 60
+
+
+def test_written_but_not_there_is_an_error(circle):
+    _, created = circle.night(circle.review("a.py"))
+    held = issue.remember(circle.edge, TASK, "7")
+    draft = issue.report.render(
+        Night(
+            **{
+                **{f: None for f in ("run_url", "spending", "repository")},
+                "task": TASK, "server_url": "", "commit": "c" * 40, "batch_ids": (), "model": "m",
+                "date": "2026-01-01", "receipt": Receipt(entries=()), "discarded": 0,
+                "public": False, "allow_public_security": False, "max_findings": 5,
+            }
+        ),
+        Reconciled(standings=()),
+        held.memory,
+    )
+    draft = replace(draft, fingerprints=frozenset({"0" * 16}))
+    with pytest.raises(GitHubError, match="read back"):
+        issue._read_back(created.number, draft, circle.edge)
+
+
+class TestPlacing:
+    def test_renames_maps_and_blobs(self, circle):
+        old = circle.review("a.py")
+        circle.night(old)
+        known = issue.remember(circle.edge, TASK, "7").memory.known
+        circle.repo.git("mv", "a.py", "b.py")
+        circle.repo.commit({"b.py": "import os\n" + BUG + FAR})
+        placed = locate(circle.review("b.py"), known, GitRepo(circle.repo.path))
+        assert placed.renamed == {"a.py": "b.py"}
+        assert set(placed.current) == {"b.py"}
+        settled, _ = circle.night(circle.review())
+        (standing,) = settled.standings
+        assert (standing.known.anchor.path, standing.known.anchor.start_line) == ("b.py", 3)
+
+    def test_an_older_batch_is_placed_at_the_newer_head(self, circle):
+        old = circle.review("a.py")
+        head = circle.repo.commit({"a.py": OK + FAR})
+        placed = locate(old, (), GitRepo(circle.repo.path), head=head)
+        assert placed.commit == head
+
+    def test_a_commit_that_is_not_here(self, circle):
+        tonight = replace(circle.review("a.py"), commit="e" * 40)
+        placed = locate(tonight, (), GitRepo(circle.repo.path))
+        assert placed.current == {"a.py": tonight.reviewed[0].blob}

@@ -1,0 +1,257 @@
+"""Evidence against the file, as models quote it."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_action.findings.anchoring import anchor, anchor_all
+from batch_action.findings.scope import neighbourhood
+from batch_action.models.findings import Confidence, Finding, Remark, Severity
+
+FILE = """\
+import os
+
+def load(path):
+    handle = open(path)
+    data = handle.read()
+    return data
+
+def save(path, data):
+    handle = open(path)
+    handle.write(data)
+    print("saved…", *data)
+    token = "••••••••"
+    return None
+"""
+
+
+def remark(evidence: str, start: int = 1, end: int | None = None, **fields) -> Remark:
+    values = {
+        "rule": "leak",
+        "category": "resources",
+        "severity": Severity.MEDIUM,
+        "confidence": Confidence.HIGH,
+        "title": "t",
+        "why": "w",
+        "remedy": "r",
+    }
+    return Remark(
+        start_line=start,
+        end_line=end or start,
+        evidence=evidence,
+        **{**values, **fields},
+    )
+
+
+def place(evidence: str, start: int = 1, end: int | None = None, text: str = FILE):
+    found = find(remark(evidence, start, end), text)
+    return found and (found.anchor.start_line, found.anchor.end_line)
+
+
+def find(what: Remark, text: str = FILE) -> Finding | None:
+    return anchor(what, task="t", path="a.py", text=text, blob="b" * 40, commit="c" * 40)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "lines"),
+    [
+        ("data = handle.read()", (5, 5)),
+        ("data=handle . read( )", (5, 5)),
+        ("    data = handle.read()\n    return data\n", (5, 6)),
+        ("data = handle.read() return data", (5, 6)),
+        ("  5| data = handle.read()\n  6| return data", (5, 6)),
+        ("5: data = handle.read()", (5, 5)),
+        ("L5: data = handle.read()", (5, 5)),
+        ("5\t    data = handle.read()", (5, 5)),
+        ("+    data = handle.read()\n+    return data", (5, 6)),
+        ("-    old = 1\n+    data = handle.read()\n     return data", (5, 6)),
+        ("@@ -1 +1 @@\n+    data = handle.read()", (5, 5)),
+        ("  5| + data = handle.read()", (5, 5)),
+        ("```python\n    data = handle.read()\n```", (5, 5)),
+        ("`data = handle.read()`", (5, 5)),
+        ('"data = handle.read()"', (5, 5)),
+        ("\u201cdata = handle.read()\u201d", (5, 5)),
+        ("def load(path):\n    ...\n    return data", (3, 6)),
+        ("def load(path):\n    # ... (shortened)\n    return data", (3, 6)),
+        ("  3| def load(path):\n  …\n  6|     return data", (3, 6)),
+        ("def save(path, ...", (8, 8)),
+        ('print("saved…", *data)', (11, 11)),
+        ('token = "••••••••"', (12, 12)),
+        ('token = "•••"', (12, 12)),
+        ("data\u200b = handle.read()", (5, 5)),
+        ("data = handle.read()\r\n    return data\r\n", (5, 6)),
+        ("not in the file", None),
+        ("def load(path):\n    ...\n    never", None),
+        ("", None),
+        ("...", None),
+        ("••••", None),
+    ],
+)
+def test_quotations(evidence, lines):
+    assert place(evidence) == lines
+
+
+@pytest.mark.parametrize(
+    ("claimed", "lines"), [(1, (4, 4)), (4, (4, 4)), (6, (4, 4)), (9, (9, 9)), (999, (9, 9))]
+)
+def test_the_place_nearest_to_the_claimed_lines(claimed, lines):
+    assert place("handle = open(path)", claimed) == lines
+
+
+def test_a_scrap_must_be_near():
+    assert place(")", 5) == (5, 5)
+    assert place("*", 1) is None
+
+
+def test_crlf_tabs_and_composed_letters():
+    text = "a = 1\r\n\tcafe\u0301 = 2\r\nb = 3\r\n"
+    assert place("    caf\u00e9 = 2", text=text) == (2, 2)
+    assert find(remark("a = 1\ncafé = 2"), text).evidence == "a = 1\n\tcafé = 2"
+
+
+def test_whole_file_remarks_need_no_evidence():
+    found = find(remark("", 7, whole_file=True))
+    assert (found.anchor.start_line, found.anchor.end_line, found.evidence) == (1, 1, "")
+    assert found.anchor.scope == (1, 13)
+
+
+def test_the_finding_carries_the_file_s_lines_not_the_quotation():
+    found = find(remark("data=handle.read()"))
+    assert found.evidence == "    data = handle.read()"
+    assert found.anchor.scope == (3, 7)
+
+
+def test_twins_have_ordinals_and_fingerprints_of_their_own():
+    first, second = (find(remark("handle = open(path)", line)) for line in (4, 9))
+    assert first.fingerprint != second.fingerprint
+    assert first.evidence_digest == second.evidence_digest
+    assert len(first.fingerprint), len(first.evidence_digest) == (16, 12)
+
+
+def test_lines_above_and_white_space_do_not_change_the_identity():
+    before = find(remark("data = handle.read()")).fingerprint
+    after = FILE.replace("data = handle", "data  =  handle").replace(
+        "import os", "import os\n\nX = 1"
+    )
+    assert find(remark("data = handle.read()"), after).fingerprint == before
+
+
+def test_doubles_are_merged_and_categories_kept_apart():
+    remarks = [
+        remark("data = handle.read()", severity=Severity.LOW),
+        remark("data = handle.read()\n    return data", severity=Severity.HIGH),
+        remark("data = handle.read()", category="style"),
+        remark("gone"),
+        remark("return data", category="style", severity=Severity.LOW),
+        remark("handle = open(path)\n    data = handle.read()", 4, category="third"),
+        remark("handle = open(path)\n    data = handle.read()", 4, category="fourth"),
+    ]
+    found, discarded = anchor_all(
+        remarks, task="t", path="a.py", text=FILE, blob="b" * 40, commit="c" * 40
+    )
+    assert discarded == 1
+    assert [(f.remark.category, f.remark.severity.value) for f in found] == [
+        ("fourth", "medium"),
+        ("third", "medium"),
+        ("resources", "high"),
+        ("style", "medium"),
+        ("style", "low"),
+    ]
+    assert len({f.fingerprint for f in found}) == len(found)
+
+
+code = st.lists(
+    st.text(alphabet="ab(){}= \t._x1\"'•é", min_size=0, max_size=12), min_size=1, max_size=20
+)
+
+
+@given(code, st.data())
+def test_any_run_of_lines_is_found_again_at_its_place(lines, data):
+    first = data.draw(st.integers(1, len(lines)))
+    last = data.draw(st.integers(first, len(lines)))
+    quoted = "\n".join(lines[first - 1 : last])
+    solid = "".join(quoted.split()).replace("•", "")
+    found = find(remark(quoted, first, last), "\n".join(lines))
+    if len(solid) >= 4:
+        assert found is not None
+        assert first <= found.anchor.end_line
+        assert found.anchor.start_line <= last or found.evidence == quoted
+
+
+@given(st.text(), st.text(), st.integers(-5, 50), st.integers(-5, 50))
+def test_nonsense_never_raises_and_never_leaves_the_file(evidence, text, start, end):
+    found = find(remark(evidence, start, end), text)
+    if found is not None:
+        count = len(text.removesuffix("\n").split("\n"))
+        low, high = found.anchor.scope
+        assert 1 <= low <= found.anchor.start_line <= found.anchor.end_line <= high <= count
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        "•a" * 5_000,
+        "...a" * 3_000,
+        "a\n...\n" * 3_000,
+        "`" * 20_000,
+        " " * 19_000 + "x",
+        "1" * 20_000,
+    ],
+)
+def test_hostile_evidence_ends_soon(evidence):
+    text = "a" * 200_000 + "\n" + "a \n" * 5_000
+    start = time.perf_counter()
+    find(remark(evidence), text)
+    assert time.perf_counter() - start < 3
+
+
+JS = """\
+export class Store {
+  constructor() {
+    this.items = {};
+  }
+
+  async get(key) {
+    if (key in this.items) {
+      return this.items[key];
+    }
+    return null;
+  }
+}
+
+const top = 1;
+"""
+C = """\
+static int
+add(int a, int b)
+{
+    return a + b;
+}
+
+int main(void) {
+    return add(1, 2);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "scope"),
+    [
+        (FILE, (4, 4), (3, 7)),
+        (FILE, (3, 3), (3, 7)),
+        (FILE, (11, 12), (8, 13)),
+        (FILE, (1, 1), (1, 11)),
+        (JS, (8, 8), (6, 11)),
+        (JS, (3, 3), (2, 4)),
+        (JS, (2, 5), (2, 5)),
+        (JS, (5, 5), (1, 14)),
+        (JS, (14, 14), (4, 14)),
+        (C, (8, 8), (7, 9)),
+        ("x = 1\n" * 50, (30, 30), (20, 40)),
+        ("", (1, 1), (1, 1)),
+    ],
+)
+def test_neighbourhoods(text, lines, scope):
+    assert neighbourhood(text.removesuffix("\n").split("\n"), *lines) == scope

@@ -1,0 +1,189 @@
+"""Hostile text, rendered as GitHub would."""
+
+import re
+from html import unescape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from batch_action import escape
+from batch_action.report import markers
+
+GFM = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+PIECES = [
+    *("@octocat", "@org/team", "#12", "GH-7", "gh-7", "o/r#1", "fixes #3", "closes https://x.y/1"),
+    *("https://evil.example/?q=1", "www.evil.example", "mailto:a@b.co", "a@b.co", "http://a"),
+    *("![x](http://e/i.png)", "[a](javascript:x)", "[r]: http://e", "[r]", "<http://e>", "<img>"),
+    *("<!--", "-->", "<script>", "</details>", "&lt;b&gt;", "&#64;x", "<!-- batch-action:finding"),
+    *("```", "````", "~~~", "`", "``", "\n", "\n\n", "\r", "\t", "    ", "# h", "- l", "1. x"),
+    *("> q", "---", "===", "|", "\\|", "\\", "*", "**b**", "_", "__i__", "~~s~~", "$x$", "+ x"),
+    *("<!-- /batch-action:finding id=0123456789abcdef -->", "::error::x", "##[set-output name=a]b"),
+    *("\u202e", "\u200b", "\u2066", "\ufeff", "\0", "\x1b[31m", "\ud800", "\udcff", "\u2028", "é"),
+    *("a", "word", " ", "%0A", "%", ":", ",", "x=1", "|---|", ":--", "1)", "://", "@", "#", "GH-"),
+]
+hostile = st.one_of(
+    st.text(),
+    st.lists(st.sampled_from(PIECES), max_size=12).map("".join),
+    st.text(alphabet=st.characters(codec=None), max_size=30),
+)
+MENTION = re.compile(r"(?:^|[^\w`])@[a-z0-9]", re.IGNORECASE)
+REFERENCE = re.compile(r"#\d|\bGH-\d", re.IGNORECASE)
+AUTOLINK = re.compile(r"https?://|www\.|[\w.]+@[\w-]+\.\w", re.IGNORECASE)
+
+
+def inline_tokens(source: str) -> list:
+    (start, body, end) = GFM.parse(source)
+    assert (start.type, end.type) == ("paragraph_open", "paragraph_close")
+    return body.children
+
+
+def assert_inert(rendered: str) -> None:
+    assert not MENTION.search(rendered), rendered
+    assert not REFERENCE.search(rendered), rendered
+    assert not AUTOLINK.search(rendered), rendered
+
+
+@given(hostile)
+def test_markdown_is_one_paragraph_of_plain_text(text):
+    safe = escape.markdown(text)
+    if not safe:
+        return
+    children = inline_tokens(safe)
+    assert {token.type for token in children} <= {"text", "text_special"}
+    rendered = "".join(token.content for token in children)
+    assert_inert(rendered)
+    assert rendered.replace("\u200b", "") == escape.plain(text)
+
+
+@given(hostile, hostile)
+def test_markdown_cannot_leave_its_table_cell(one, other):
+    rows = f"| a | b |\n|---|---|\n| {escape.table_cell(one)} | {escape.inline(other)} |"
+    tokens = GFM.parse(rows)
+    assert [t.type for t in tokens].count("td_open") == 2
+    assert [t.type for t in tokens].count("tr_open") == 2
+    assert tokens[-1].type == "table_close"
+
+
+@given(hostile)
+def test_markdown_is_inert_inside_raw_html(text):
+    safe = escape.markdown(text)
+    assert "<" not in safe
+    assert ">" not in safe
+    assert_inert(unescape(safe))
+
+
+@given(hostile)
+def test_inline_adds_code_only(text):
+    safe = escape.inline(text)
+    tags = re.findall(r"<[^>]*>", safe)
+    assert set(tags) <= {"<code>", "</code>"}
+    assert tags.count("<code>") == tags.count("</code>")
+    assert_inert(unescape(re.sub("<[^>]*>", "", safe)))
+
+
+@given(hostile)
+def test_prose_has_paragraphs_and_code_only(text):
+    for token in GFM.parse(escape.prose(text)):
+        assert token.type in ("paragraph_open", "paragraph_close", "inline")
+        for child in token.children or ():
+            assert child.type in ("text", "text_special", "code_inline"), token.content
+            if child.type != "code_inline":
+                assert_inert(child.content)
+
+
+@given(hostile, st.sampled_from(["", "python", "c++", "mermaid", "x\n<img>", "py `"]))
+def test_a_fence_is_one_fence(text, language):
+    tokens = GFM.parse(escape.fence(text, language))
+    assert [t.type for t in tokens] == ["fence"]
+    assert tokens[0].content == escape.visible(text).removesuffix("\n") + "\n"
+    assert tokens[0].info in ("", "python", "c++")
+
+
+@given(hostile)
+def test_a_code_span_is_one_span(text):
+    span = escape.code_span(text)
+    if span:
+        (token,) = inline_tokens(span)
+        assert token.type == "code_inline"
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_an_attribute_comes_back_and_stays_inside(text):
+    value = escape.attribute(text)
+    assert escape.unattribute(value) == text
+    assert not re.search(r"--|[\s<>=,]", value)
+
+
+@given(hostile)
+def test_no_output_carries_a_marker(text):
+    outputs = (
+        escape.markdown(text),
+        escape.prose(text),
+        escape.fence(text),
+        escape.code_span(text),
+        escape.inline(text),
+    )
+    for output in outputs:
+        assert "<!-- batch-action" not in output.lower()
+        assert "<!-- /batch-action" not in output.lower()
+        assert list(markers.blocks(output)) == []
+
+
+@given(hostile)
+def test_no_log_line_is_a_command(text):
+    for line in re.split(r"\r\n|\r|\n", escape.log(text)):
+        assert not line.lstrip().startswith("::")
+        assert "##[" not in line
+
+
+@given(hostile)
+def test_annotations_are_one_line_and_their_properties_closed(text):
+    assert not re.search(r"[\r\n]|##\[", escape.annotation_data(text))
+    assert not re.search(r"[\r\n:,]", escape.annotation_property(text))
+
+
+@given(hostile)
+def test_everything_can_be_encoded(text):
+    for safe in (escape.markdown, escape.prose, escape.fence, escape.log, escape.path_url):
+        safe(text).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain words, snake_case and 50%", "plain words, snake_case and 50%"),
+        ("@bob see #12", "@\u200bbob see &#35;\u200b12"),
+        ("1. first", "1&#46; first"),
+        ("- item", "&#45; item"),
+        ("a\n\n# b", "a &#35; b"),
+        ("C# and F#", "C&#35; and F&#35;"),
+        ("https://x.y", "https:\u200b//x.y"),
+        ("<b>&</b>", "&lt;b&gt;&amp;&lt;/b&gt;"),
+        ("\u202eabc\u200b", "abc"),
+    ],
+)
+def test_markdown_by_example(text, expected):
+    assert escape.markdown(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("src/a b.py", "src/a%20b.py"),
+        ("a#b?c(d).py", "a%23b%3Fc%28d%29.py"),
+        ("caf\udce9.py", "caf%E9.py"),
+        ("日本.md", "%E6%97%A5%E6%9C%AC.md"),
+    ],
+)
+def test_path_url(path, url):
+    assert escape.path_url(path) == url
+
+
+def test_what_is_invisible_in_code_is_shown():
+    assert escape.visible("a\u202eb\x00\r\nc") == "a\u2039U+202E\u203ab␀\nc"
+
+
+def test_plain_is_cut():
+    assert escape.plain("one two three", 8) == "one two…"

@@ -1,0 +1,347 @@
+"""The rolling issue: whole drafts by example, and what it remembers by property."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from batch_action.errors import GitHubError
+from batch_action.models.findings import (
+    Anchor,
+    Confidence,
+    Finding,
+    Known,
+    Reconciled,
+    Remark,
+    Severity,
+    Standing,
+    State,
+)
+from batch_action.models.ledger import Usage
+from batch_action.models.report import Account, Entry, Night, Receipt, Spending
+from batch_action.models.requests import Cost
+from batch_action.report import markers
+from batch_action.report.issue import parse, render
+
+A, B, C = "a" * 40, "b" * 40, "c" * 40
+COST = Cost(interactive_usd=0.2, batch_usd=0.1, batch_cached_usd=0.08)
+NIGHT = Night(
+    task="code-review",
+    repository="octo/demo",
+    server_url="https://github.com",
+    commit=C,
+    run_url="https://github.com/octo/demo/actions/runs/7",
+    batch_ids=("msgbatch_1",),
+    model="model-x",
+    date="2026-03-02",
+    receipt=Receipt(
+        entries=(
+            Entry(path="src/db.py", account=Account.REVIEWED),
+            Entry(path="src/x.py", account=Account.OWED, reason="over the cap"),
+        )
+    ),
+    spending=Spending(usage=Usage(), cost=COST, month_usd=7.1, cache_share=0.25),
+    discarded=1,
+    public=False,
+    allow_public_security=False,
+    max_findings=25,
+    repository_id="42",
+)
+
+
+def standing(number: int = 1, state: State = State.NEW, **fields) -> Standing:
+    """A finding with its wording; `fields` go to the remark."""
+    values = {
+        "rule": "sql-injection",
+        "category": "security",
+        "severity": Severity.HIGH,
+        "confidence": Confidence.HIGH,
+        "title": "SQL from `name`",
+        "why": "The name comes from outside.",
+        "remedy": "Use parameters.",
+        "suggestion": "run(q, name)",
+        "pre_existing": False,
+        "security": False,
+    }
+    remark = Remark(start_line=10, end_line=12, evidence="", **{**values, **fields})
+    anchor = Anchor(
+        path="src/db.py",
+        blob=B,
+        commit=A,
+        start_line=10,
+        end_line=12,
+        scope=(5, 20),
+    )
+    known = Known(
+        fingerprint=f"{number:016x}",
+        anchor=anchor,
+        state=state,
+        severity=remark.severity,
+        category=remark.category,
+        rule=remark.rule,
+        title=remark.title,
+        evidence_digest="d" * 12,
+        security=remark.security,
+        pre_existing=remark.pre_existing,
+    )
+    finding = Finding(
+        fingerprint=known.fingerprint,
+        anchor=anchor,
+        remark=remark,
+        evidence="run(q % name)",
+        evidence_digest="d" * 12,
+    )
+    changed = state in (State.NEW, State.FIXED, State.BACK)
+    return Standing(known=known, finding=finding, changed=changed)
+
+
+def draft(*standings: Standing, memory=None, **night):
+    return render(replace(NIGHT, **night), Reconciled(standings=standings), memory)
+
+
+def remembered(written):
+    return parse(written.body, written.overflow)
+
+
+LINK = f"https://github.com/octo/demo/blob/{A}/src/db.py#L10-L12"
+BLOCK = f"""\
+<!-- batch-action:finding v1 id=0000000000000001 state=new severity=high category=security \
+rule=sql-injection path=src/db.py blob={B} commit={A} lines=10-12 scope=5-20 digest=dddddddddddd \
+since=2026-03-02 closed= by= security=0 pre=0 title=SQL%20from%20%60name%60 -->
+<details><summary>🟠 high · <b>SQL from <code>name</code></b> · <code>src/db.py</code> · \
+<code>00000000</code></summary>
+
+First seen at [<code>src/db.py:10-12</code>]({LINK}) · category security · rule `sql-injection` · \
+confidence high
+
+```py
+run(q % name)
+```
+
+**Why.** The name comes from outside.
+
+**Remedy.** Use parameters.
+
+**Suggestion**
+
+```diff
+-run(q % name)
++run(q, name)
+```
+
+</details>
+<!-- /batch-action:finding id=0000000000000001 -->"""
+END = """\
+---
+
+<details><summary>Receipt: 2 files: 1 reviewed, 1 owed to a later night</summary>
+
+| File | Account | Reason |
+|---|---|---|
+| <code>src/x.py</code> | owed to a later night | over the cap |
+| <code>src/db.py</code> | reviewed |  |
+
+1 remark discarded: the quoted code is not in the file.
+
+</details>
+
+**Cost:** this run $0.10 · would have been (counterfactual): interactive $0.20, batch + cache \
+$0.08 · month so far $7.10 · 25% of input from cache
+
+<sub>[run](https://github.com/octo/demo/actions/runs/7) · batch <code>msgbatch&#95;1</code> · \
+model <code>model-x</code> · 2026-03-02</sub>
+
+<sub>Advice from a language model: check before you act. What you write inside a finding's details \
+is kept; close this issue as *not planned* to mute it.</sub>"""
+HEAD = f"<!-- batch-action v1 task=code-review repository=42 head={C} batches=msgbatch_1 -->"
+
+
+def test_a_first_night():
+    written = draft(standing())
+    assert written.title == "Nightly code review"
+    assert written.labels == ("batch-action", "batch-action:code-review")
+    assert written.overflow == ()
+    assert written.open
+    assert written.body == (
+        f"{HEAD}\n**1 open finding, 1 high; 1 new tonight.**\n\n"
+        "| Severity | Finding | Where | State | Since |\n|---|---|---|---|---|\n"
+        f"| 🟠 high | SQL from <code>name</code> | [<code>src/db.py:10-12</code>]({LINK}) "
+        f"| 🆕 new | 2026-03-02 |\n\n{BLOCK}\n\n{END}"
+    ).replace("msgbatch&#95;1", "msgbatch_1")
+    assert written.comment == (
+        f"<!-- batch-action:night v1 batches=msgbatch_1 head={C} -->\n**1 new** in code review.\n\n"
+        f"- 🆕 new: 🟠 high · SQL from <code>name</code> · [<code>src/db.py:10-12</code>]({LINK})"
+        "\n\n<sub>[run](https://github.com/octo/demo/actions/runs/7)</sub>"
+    )
+
+
+def test_a_quiet_night():
+    written = draft()
+    assert (written.open, written.comment) == (False, None)
+    expected = f"{HEAD}\n**Nothing open.**\n\n{END}".replace("msgbatch&#95;1", "msgbatch_1")
+    assert written.body == expected
+
+
+def test_fixed_dismissed_and_older_ones_are_folded():
+    fixed = standing(1, State.FIXED)
+    fixed = replace(fixed, note="fixed in 1a2b3c4")
+    older = standing(2, State.OPEN, pre_existing=True, severity=Severity.CRITICAL)
+    gone = standing(3, State.DISMISSED)
+    written = draft(fixed, older, gone)
+    body = written.body
+    assert "**1 open finding, 1 critical; 1 fixed tonight.**" in body
+    assert "<summary>1 finding older than the reviewed changes</summary>" in body
+    assert (
+        "<summary>✅ Fixed: 1</summary>\n\n- SQL from <code>name</code> · fixed in 1a2b3c4" in body
+    )
+    assert "<summary>Dismissed: 1</summary>" in body
+    assert "| open, pre-existing |" in body
+    assert "- ✅ fixed: 🟠 high · SQL from <code>name</code> · fixed in 1a2b3c4" in written.comment
+    states = {k.state for k in remembered(written).known}
+    assert states == {State.FIXED, State.OPEN, State.DISMISSED}
+
+
+def test_only_fixed_ones_close_the_issue():
+    assert not draft(standing(1, State.FIXED)).open
+
+
+def test_a_fix_is_remembered_for_a_month():
+    known = replace(standing(1, State.FIXED).known, since="2026-01-01", closed="2026-03-02")
+    for days, there in ((0, True), (30, True), (31, False)):
+        today = (date(2026, 3, 2) + timedelta(days)).isoformat()
+        written = draft(Standing(known=known, finding=None), date=today)
+        assert bool(remembered(written).known) is there
+
+
+def test_blocks_are_kept_word_for_word_with_what_people_wrote():
+    first = draft(standing())
+    edited = first.body.replace("**Why.**", "I am on it, @me.\r\n\r\n**Why.**")
+    memory = parse(edited, ())
+    reworded = standing(1, State.OPEN, title="other words", why="other")
+    again = render(NIGHT, Reconciled(standings=(reworded,)), memory)
+    assert "I am on it, @me.\n\n**Why.** The name comes from outside." in again.body
+    assert parse(again.body, ()).blocks == memory.blocks
+    third = render(NIGHT, Reconciled(standings=(reworded,)), parse(again.body, ()))
+    assert third.body == again.body
+
+
+def test_public_repositories_do_not_tell_of_security():
+    secret, plain = standing(1, security=True, title="hole"), standing(2, title="slow")
+    written = draft(secret, plain, public=True)
+    whole = written.body + written.comment
+    assert "hole" not in whole
+    assert "0000000000000001" not in whole
+    assert "**1 open finding, 1 high; 1 new tonight.**" in written.body
+    assert "Security findings are not shown in public issues; see code scanning." in written.body
+    assert not draft(secret, public=True).open
+    assert draft(secret, public=True).comment is None
+    assert "hole" in draft(secret, public=True, allow_public_security=True).body
+
+
+@pytest.mark.parametrize(
+    ("cost", "words"),
+    [
+        (Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None), "this run unpriced"),
+        (Cost(interactive_usd=0.004, batch_usd=0.002, batch_cached_usd=None), "$0.0020"),
+        (Cost(interactive_usd=0, batch_usd=0.0, batch_cached_usd=0), "this run $0.00"),
+        (Cost(interactive_usd=1e-5, batch_usd=5e-6, batch_cached_usd=0), "less than $0.0001"),
+    ],
+)
+def test_money(cost, words):
+    spending = Spending(usage=Usage(), cost=cost, month_usd=None, cache_share=0)
+    body = draft(spending=spending).body
+    assert words in body
+    assert cost.priced or "$" not in body
+
+
+def test_400_findings_stay_one_readable_issue():
+    many = [standing(n, why="why " * 200) for n in range(1, 401)]
+    written = draft(*many)
+    assert len(written.body) <= 60_000
+    assert all(len(text) <= 30_000 for text in written.overflow)
+    assert "The table shows the worst 25 of 400." in written.body
+    assert written.body.count("<!-- batch-action:finding") == 25
+    assert [markers.read_more(text) for text in written.overflow] == list(
+        range(1, len(written.overflow) + 1)
+    )
+    assert {k.fingerprint for k in remembered(written).known} == written.fingerprints
+    assert len(written.fingerprints) == 400
+    assert len(written.comment) < 10_000
+
+
+def test_a_later_version_s_issue_is_left_alone():
+    with pytest.raises(GitHubError, match="later version"):
+        parse(draft().body.replace("batch-action v1", "batch-action v2"), ())
+
+
+def test_no_marker_no_memory():
+    assert parse("Something else", ()) is None
+
+
+def test_a_damaged_block_harms_no_other():
+    written = draft(standing(1), standing(2), standing(3))
+    body = written.body.replace("<!-- /batch-action:finding id=0000000000000001 -->", "")
+    body = body.replace("id=0000000000000002 state=new", "id=broken state=new")
+    assert {k.fingerprint for k in parse(body, ()).known} == {f"{n:016x}" for n in (1, 3)}
+
+
+HOSTILE = st.lists(
+    st.sampled_from(
+        [
+            *("<!-- batch-action:finding v1 id=00000000000000ff -->", "<!-- /batch-action:finding"),
+            *(
+                "<!-- batch-action v1 task=x repository=42 head=y -->",
+                "\n",
+                "-->",
+                "```",
+                "</details>",
+            ),
+            *(
+                "~~~",
+                "````\n",
+                "@me",
+                "#1",
+                "|",
+                "`",
+                "<b>",
+                "\r\n",
+                "\u202e",
+                "\ud800",
+                "x",
+                "%2D",
+            ),
+            "<!-- /batch-action:finding id=0000000000000001 -->",
+        ]
+    ),
+    max_size=8,
+).map("".join) | st.text(max_size=40)
+
+
+@settings(deadline=None)
+@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.sampled_from(list(State)))
+def test_what_is_written_is_read_back(title, text, code, path, state):
+    one = standing(1, state, title=title, why=text, remedy=text, rule=text, suggestion=code)
+    anchor = replace(one.known.anchor, path=path or "a")
+    known = replace(one.known, anchor=anchor, title=title, since="2026-01-01")
+    finding = replace(one.finding, anchor=anchor, evidence=code)
+    hostile = Standing(known=known, finding=finding, note=text, changed=one.changed)
+    written = draft(hostile, standing(2))
+    memory = remembered(written)
+    assert memory.repository_id == "42"
+    assert [k.fingerprint[-1] for k in memory.known if k.fingerprint.startswith("0" * 15)] == (
+        ["2", "1"] if state in (State.FIXED, State.DISMISSED) else ["1", "2"]
+    )
+    (read,) = (k for k in memory.known if k.fingerprint == known.fingerprint)
+    closed = "2026-03-02" if state is State.FIXED else ""
+    assert read == replace(known, title=read.title, closed=closed)
+    (other,) = (k for k in memory.known if k is not read)
+    later = (replace(hostile, known=read), replace(standing(2), known=other))
+    again = draft(*later, memory=memory)
+    assert remembered(again).blocks == memory.blocks
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(written.body)
+    assert sum(t.type == "fence" and t.info == "diff" for t in tokens) == 2
+    opened = sum(t.content.count("<details>") for t in tokens if t.type == "html_block")
+    assert opened == sum(t.content.count("</details>") for t in tokens if t.type == "html_block")

@@ -1,0 +1,507 @@
+"""The life of a finding, over small histories of plain files."""
+
+import difflib
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch_action.findings.anchoring import anchor_all
+from batch_action.findings.life import reconcile
+from batch_action.findings.lines import carry, estimate, line_map
+from batch_action.models.files import Hunk
+from batch_action.models.findings import (
+    Confidence,
+    Finding,
+    Known,
+    LineMap,
+    Reconciled,
+    Remark,
+    Reviewed,
+    Severity,
+    State,
+    Tonight,
+)
+
+LIVE = (State.NEW, State.OPEN, State.RECHECKING, State.BACK)
+
+
+def blob_of(text: str) -> str:
+    return hashlib.sha1(text.encode()).hexdigest()
+
+
+def hunks(old: str, new: str) -> LineMap:
+    a, b = old.splitlines(), new.splitlines()
+    found = []
+    for tag, i, j, k, m in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if tag != "equal":
+            # As git counts: an empty side names the line before it.
+            found.append(
+                Hunk(
+                    old_start=i + (j > i),
+                    old_lines=j - i,
+                    new_start=k + (m > k),
+                    new_lines=m - k,
+                )
+            )
+    return line_map(found)
+
+
+@dataclass
+class World:
+    """Commits of plain files, and what a review of them says."""
+
+    commits: list[dict[str, str]] = field(default_factory=list)
+
+    def commit(self, files: Mapping[str, str]) -> str:
+        self.commits.append(dict(files))
+        return f"{len(self.commits):040x}"
+
+    def files(self, commit: str) -> dict[str, str]:
+        return self.commits[int(commit, 16) - 1]
+
+    def findings(self, commit: str, path: str, remarks: Iterable[Remark]) -> tuple[Finding, ...]:
+        text = self.files(commit)[path]
+        found, discarded = anchor_all(
+            remarks, task="t", path=path, text=text, blob=blob_of(text), commit=commit
+        )
+        assert discarded == 0
+        return found
+
+    def tonight(
+        self,
+        commit: str,
+        reviewed: Mapping[str, Sequence[Remark]],
+        known: Sequence[Known] = (),
+        *,
+        head: str | None = None,
+        renamed: Mapping[str, str] | None = None,
+        **more,
+    ) -> Tonight:
+        """What `steps.placing` makes of it: all maps between all blobs of all commits."""
+        now = self.files(head or commit)
+        texts = {blob_of(t): t for files in self.commits for t in files.values()}
+        count = len(self.commits)
+        ids = [f"{n + 1:040x}" for n in range(count)]
+        return Tonight(
+            task="t",
+            commit=head or commit,
+            reviewed=tuple(
+                Reviewed(path=p, blob=blob_of(self.files(commit)[p]), commit=commit)
+                for p in reviewed
+            ),
+            findings=tuple(f for p, r in reviewed.items() for f in self.findings(commit, p, r)),
+            current={path: blob_of(text) for path, text in now.items()},
+            renamed=dict(renamed or {}),
+            maps={(a, b): hunks(texts[a], texts[b]) for a in texts for b in texts if a != b},
+            after=frozenset((a, b) for a in ids for b in ids if a < b),
+            **more,
+        )
+
+    def night(self, commit, reviewed, known: Sequence[Known] = (), **more) -> Reconciled:
+        return check(known, self.tonight(commit, reviewed, known, **more))
+
+
+def check(known: Sequence[Known], tonight: Tonight) -> Reconciled:
+    """Reconciles and asserts the laws that hold for every night."""
+    result = reconcile(known, tonight)
+    prints = [s.known.fingerprint for s in result.standings]
+    assert len(prints) == len(set(prints))
+    assert {k.fingerprint for k in known} <= set(prints)
+    spoken = [s.finding for s in result.standings if s.finding] + list(result.held)
+    assert len(spoken) == len(tonight.findings)
+    again = reconcile(after(result), tonight)
+    assert {s.known.fingerprint for s in again.standings} == set(prints)
+    assert not any(s.changed for s in again.standings)
+    assert [s.known.anchor for s in again.standings] == [s.known.anchor for s in result.standings]
+    told = reconcile(after(result), replace(tonight, again=True))
+    if not {k.state for k in known} & {State.NEW, State.BACK, State.FIXED}:
+        assert [(s.known, s.changed) for s in told.standings] == [
+            (s.known, s.changed) for s in result.standings
+        ]
+    return result
+
+
+def after(result: Reconciled) -> tuple[Known, ...]:
+    return tuple(s.known for s in result.standings)
+
+
+def states(result: Reconciled) -> list[str]:
+    return [s.known.state.name for s in result.standings]
+
+
+def says(evidence: str, line: int = 1, category: str = "bug", **more) -> Remark:
+    values = {"severity": Severity.HIGH, "rule": "r", "title": "t", "why": "w", "remedy": "m"}
+    return Remark(
+        category=category,
+        confidence=Confidence.HIGH,
+        start_line=line,
+        end_line=line,
+        evidence=evidence,
+        **{**values, **more},
+    )
+
+
+def function(name: str, *body: str) -> str:
+    return "\n".join([f"def {name}():", *(f"    {line}" for line in body), "", ""])
+
+
+BAD = function("bad", "a = 1", "crash(a)", "return a")
+GOOD = function("good", "a = 1", "return a")
+FIXED = function("bad", "a = 1", "check(a)", "return a")
+FAR = "".join(function(f"f{n}", f"x{n} = {n}", f"return x{n}") for n in range(6))
+
+
+def start(text: str = BAD + FAR, *remarks: Remark) -> tuple[World, tuple[Known, ...], str]:
+    world = World()
+    first = world.commit({"a.py": text})
+    result = world.night(first, {"a.py": remarks or [says("crash(a)")]})
+    assert set(states(result)) == {"NEW"}
+    return world, after(result), first
+
+
+def test_untouched_stays_open_whatever_the_model_forgets():
+    world, known, _ = start()
+    head = world.commit({"a.py": BAD + FAR + GOOD})
+    result = world.night(head, {"a.py": []}, known)
+    assert states(result) == ["OPEN"]
+    assert result.standings[0].known.anchor.commit == head
+
+
+def test_untouched_and_unreviewed_moves_with_its_lines():
+    world, known, _ = start()
+    head = world.commit({"a.py": "import os\n\n" + BAD + FAR})
+    (standing,) = world.night(head, {}, known).standings
+    assert standing.known.state is State.OPEN
+    assert standing.known.anchor.start_line == known[0].anchor.start_line + 2
+
+
+def test_touched_is_being_rechecked_until_a_verdict():
+    world, known, _ = start()
+    head = world.commit({"a.py": FIXED + FAR})
+    result = world.night(head, {}, known)
+    assert states(result) == ["RECHECKING"]
+    later = world.night(head, {"a.py": []}, after(result))
+    assert states(later) == ["FIXED"]
+    assert later.standings[0].note == f"fixed in {head[:7]}"
+    assert later.standings[0].changed
+
+
+def test_an_earlier_verdict_on_the_same_content_counts():
+    world, known, _ = start()
+    head = world.commit({"a.py": FIXED + FAR})
+    verdicts = frozenset({("a.py", blob_of(FIXED + FAR))})
+    assert states(world.night(head, {}, known, verdicts=verdicts)) == ["FIXED"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BAD.replace("crash(a)", "crash(a, 1)") + FAR,
+        "import os\n" + BAD.replace("a = 1", "a = 2") + FAR,
+        BAD.replace("    crash(a)", "    if a:\n        crash( a )") + FAR,
+    ],
+)
+def test_touched_and_reported_again_is_the_same_finding(text):
+    world, known, _ = start()
+    head = world.commit({"a.py": text})
+    evidence = next(line for line in text.splitlines() if "crash" in line)
+    again = says(evidence, title="worded anew", rule="other")
+    (standing,) = world.night(head, {"a.py": [again]}, known).standings
+    assert standing.known.fingerprint == known[0].fingerprint
+    assert standing.known.state is State.OPEN
+    assert standing.known.title == "t"
+    assert standing.known.anchor.commit == head
+
+
+def test_a_fix_that_only_adds_code_is_noticed():
+    world, known, _ = start(function("leak", "h = open()", "use(h)") + FAR, says("h = open()"))
+    text = function("leak", "h = open()", "use(h)", "h.close()") + FAR
+    assert states(world.night(world.commit({"a.py": text}), {"a.py": []}, known)) == ["FIXED"]
+
+
+def test_deleted_files_fix_and_moved_code_moves():
+    world, known, _ = start()
+    gone = world.commit({"b.py": GOOD})
+    assert states(world.night(gone, {}, known)) == ["FIXED"]
+    world, known, _ = start()
+    head = world.commit({"a.py": FAR, "b.py": GOOD + BAD})
+    reviewed = {"a.py": [], "b.py": [says("crash(a)")]}
+    (standing,) = world.night(head, reviewed, known).standings
+    assert (standing.known.state, standing.known.anchor.path) == (State.OPEN, "b.py")
+    assert standing.known.fingerprint == known[0].fingerprint
+
+
+def test_moved_inside_its_file():
+    world, known, _ = start()
+    head = world.commit({"a.py": FAR + BAD})
+    (standing,) = world.night(head, {"a.py": [says("crash(a)")]}, known).standings
+    assert standing.known.state is State.OPEN
+
+
+def test_renames_carry_the_finding():
+    world, known, _ = start()
+    head = world.commit({"new.py": BAD + FAR})
+    renamed = {"a.py": "new.py"}
+    (standing,) = world.night(head, {}, known, renamed=renamed).standings
+    assert (standing.known.state, standing.known.anchor.path) == (State.OPEN, "new.py")
+
+
+def test_excluded_and_given_up_stay_open_marked_so():
+    world, known, _ = start()
+    head = world.commit({"a.py": FIXED + FAR})
+    excluded = {"a.py": "given up"}
+    (standing,) = world.night(head, {}, known, excluded=excluded).standings
+    assert (standing.known.state, standing.note) == (State.OPEN, "given up")
+
+
+def test_twins_are_told_apart_by_place():
+    twins = BAD + FAR + BAD.replace("bad", "bad2")
+    world, known, _ = start(twins, says("crash(a)", 3), says("crash(a)", 30))
+    assert len(known) == 2
+    head = world.commit({"a.py": FIXED + FAR + BAD.replace("bad", "bad2")})
+    result = world.night(head, {"a.py": [says("crash(a)", 30)]}, known)
+    assert sorted(states(result)) == ["FIXED", "OPEN"]
+
+
+def test_a_twin_added_above_is_new_and_the_old_one_stays():
+    world, known, _ = start(FAR + BAD, says("crash(a)"))
+    head = world.commit({"a.py": BAD.replace("bad", "bad0") + FAR + BAD})
+    reviewed = {"a.py": [says("crash(a)", 3), says("crash(a)", 33)]}
+    result = world.night(head, reviewed, known)
+    assert sorted(states(result)) == ["NEW", "OPEN"]
+
+
+def test_an_older_batch_changes_nothing_a_newer_one_set():
+    world, _, old = start()
+    middle = world.commit({"a.py": FAR})
+    head = world.commit({"a.py": BAD + FAR + GOOD})
+    known = after(world.night(head, {"a.py": [says("crash(a)")]}))
+    late = world.night(middle, {"a.py": []}, known, head=head)
+    assert states(late) == ["OPEN"]
+    late = world.night(old, {"a.py": [says("crash(a)")]}, known, head=head)
+    assert states(late) == ["OPEN"]
+    fixed_at = world.commit({"a.py": FIXED + FAR})
+    fixed = after(world.night(fixed_at, {"a.py": []}, known))
+    late = world.night(old, {"a.py": [says("crash(a)")]}, fixed, head=fixed_at)
+    assert states(late) == ["FIXED"]
+
+
+def test_a_finding_on_content_that_changed_since_is_held():
+    world = World()
+    old = world.commit({"a.py": BAD + FAR})
+    head = world.commit({"a.py": FIXED + FAR})
+    result = world.night(
+        old, {"a.py": [says("crash(a)"), says("return x5", category="x")]}, head=head
+    )
+    assert [s.known.category for s in result.standings] == ["x"]
+    assert len(result.held) == 1
+
+
+def test_a_verdict_in_between_settles_what_is_touched_again():
+    world, known, _ = start()
+    middle = world.commit({"a.py": FIXED + FAR})
+    head = world.commit({"a.py": FIXED.replace("check", "check2") + FAR})
+    (standing,) = world.night(middle, {"a.py": []}, known, head=head).standings
+    assert (standing.known.state, standing.known.closed_by) == (State.FIXED, middle)
+
+
+def test_wrongly_closed_comes_back():
+    world, known, _ = start()
+    head = world.commit({"a.py": BAD.replace("a = 1", "a = 2") + FAR})
+    fixed = after(world.night(head, {"a.py": []}, known))
+    assert fixed[0].state is State.FIXED
+    later = world.commit({"a.py": BAD.replace("a = 1", "a = 3") + FAR})
+    (standing,) = world.night(later, {"a.py": [says("crash(a)")]}, fixed).standings
+    assert (standing.known.state, standing.changed) == (State.BACK, True)
+    assert (standing.known.closed, standing.known.closed_by) == ("", "")
+    assert states(world.night(later, {}, (standing.known,))) == ["OPEN"]
+
+
+def test_a_reverted_fix_is_back_without_a_new_verdict():
+    world, known, _ = start()
+    fixed = after(world.night(world.commit({"a.py": FIXED + FAR}), {"a.py": []}, known))
+    assert states(world.night(world.commit({"a.py": BAD + FAR}), {}, fixed)) == ["BACK"]
+
+
+def test_dismissed_is_never_reported_again():
+    world, known, first = start()
+    dismissed = frozenset({known[0].fingerprint})
+    result = world.night(first, {"a.py": [says("crash(a)")]}, known, dismissed=dismissed)
+    assert states(result) == ["DISMISSED"]
+    known = after(result)
+    for text in (BAD.replace("crash(a)", "crash(a, 2)") + FAR, FAR + BAD, FIXED + FAR):
+        head = world.commit({"a.py": text})
+        evidence = [line for line in text.splitlines() if "crash" in line]
+        reviewed = {"a.py": [says(line) for line in evidence]}
+        assert states(world.night(head, reviewed, known)) == ["DISMISSED"]
+    head = world.commit({"b.py": BAD})
+    assert states(world.night(head, {"b.py": [says("crash(a)")]}, known)) == ["DISMISSED"]
+
+
+def test_dismissed_in_another_destination_is_not_even_born():
+    world = World()
+    head = world.commit({"a.py": BAD})
+    (finding,) = world.findings(head, "a.py", [says("crash(a)")])
+    dismissed = frozenset({finding.fingerprint})
+    result = world.night(head, {"a.py": [says("crash(a)")]}, dismissed=dismissed)
+    assert states(result) == ["DISMISSED"]
+
+
+def test_two_categories_on_the_same_lines_are_two_findings():
+    world, known, first = start(BAD, says("crash(a)"), says("crash(a)", category="style"))
+    assert len({k.fingerprint for k in known}) == 2
+    result = world.night(
+        first, {"a.py": [says("crash(a)"), says("crash(a)", category="style")]}, known
+    )
+    assert states(result) == ["OPEN", "OPEN"]
+
+
+def test_whole_file_findings_are_rechecked_when_anything_changes():
+    license_ = says("", category="license", whole_file=True)
+    world, known, _ = start(BAD + FAR, license_)
+    head = world.commit({"a.py": BAD + FAR + GOOD})
+    assert states(world.night(head, {}, known)) == ["RECHECKING"]
+    assert states(world.night(head, {"a.py": [license_]}, known)) == ["OPEN"]
+    assert states(world.night(head, {"a.py": []}, known)) == ["FIXED"]
+
+
+def test_a_map_that_cannot_be_had_counts_as_touched():
+    world, known, _ = start()
+    head = world.commit({"a.py": BAD + FAR + GOOD})
+    tonight = replace(world.tonight(head, {}, known), maps={})
+    assert states(reconcile(known, tonight)) == ["RECHECKING"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "lines", "carried", "about"),
+    [
+        ([(3, 1, 3, 1)], (5, 6), (5, 6), (5, 6)),
+        ([(3, 0, 4, 2)], (5, 6), (7, 8), (7, 8)),
+        ([(4, 0, 5, 2)], (5, 6), (7, 8), (7, 8)),
+        ([(5, 0, 6, 2)], (5, 6), None, (5, 8)),
+        ([(6, 0, 7, 2)], (5, 6), (5, 6), (5, 6)),
+        ([(1, 2, 0, 0)], (5, 6), (3, 4), (3, 4)),
+        ([(6, 1, 5, 0)], (5, 6), None, (5, 5)),
+        ([(1, 10, 1, 20)], (5, 6), None, (9, 11)),
+        ([], (5, 6), (5, 6), (5, 6)),
+    ],
+)
+def test_line_maps(changed, lines, carried, about):
+    moved = LineMap(hunks=tuple(changed))
+    assert carry(moved, lines) == carried
+    assert estimate(moved, lines) == about
+
+
+texts = st.lists(st.sampled_from(["a", "b", "c", "d", ""]), max_size=12)
+
+
+@given(texts, texts, st.data())
+def test_what_is_carried_reads_the_same(old, new, data):
+    if not old:
+        return
+    first = data.draw(st.integers(1, len(old)))
+    last = data.draw(st.integers(first, len(old)))
+    moved = hunks("".join(f"{x}\n" for x in old), "".join(f"{x}\n" for x in new))
+    now = carry(moved, (first, last))
+    if now is not None:
+        assert old[first - 1 : last] == new[now[0] - 1 : now[1]]
+    low, high = estimate(moved, (first, last))
+    assert 1 <= low <= high
+
+
+class Reviewer:
+    """Reports the lines that say BUG: rewords always, forgets sometimes."""
+
+    def __init__(self, dice: random.Random, forgets: float) -> None:
+        self.dice, self.forgets = dice, forgets
+
+    def __call__(self, text: str) -> list[Remark]:
+        return [
+            says(line, number, title=f"t{self.dice.random()}", rule=f"r{self.dice.random()}")
+            for number, line in enumerate(text.splitlines(), start=1)
+            if "BUG" in line and self.dice.random() >= self.forgets
+        ]
+
+
+def edit(dice: random.Random, files: dict[str, str], night: int) -> tuple[dict[str, str], dict]:
+    """One night's commit: bugs added, fixed, moved; functions added above; files renamed."""
+    files = dict(files)
+    renamed = {}
+    for path in sorted(files):
+        parts = files[path].split("\n\n\n")
+        roll = dice.random()
+        at = dice.randrange(len(parts))
+        fresh = f"def n{night}_{path[0]}():\n    a = {night}\n    b = a\n    return b"
+        if roll < 0.2:
+            parts.insert(at, fresh)
+        elif roll < 0.35:
+            parts.insert(at, fresh.replace("b = a", f"BUG({night})"))
+        elif roll < 0.5:
+            parts[at] = parts[at].replace("BUG", "OK")
+        elif roll < 0.6:
+            parts[at] = parts[at].replace("    a =", "    if True:\n        pass\n    a  =")
+        elif roll < 0.68:
+            other = dice.choice(sorted(files))
+            if other != path and len(parts) > 1:
+                files[other] += "\n\n\n" + parts.pop(at)
+        elif roll < 0.72:
+            renamed[path] = f"{path[0]}{night}.py"
+        files[path] = "\n\n\n".join(parts)
+    for old, new in renamed.items():
+        files[new] = files.pop(old)
+    return files, renamed
+
+
+def live_places(known: Iterable[Known]) -> Counter:
+    return Counter((k.anchor.path, k.anchor.start_line) for k in known if k.state in LIVE)
+
+
+def bugs(files: Mapping[str, str]) -> set[tuple[str, int]]:
+    return {
+        (path, number)
+        for path, text in files.items()
+        for number, line in enumerate(text.splitlines(), start=1)
+        if "BUG" in line
+    }
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**9), st.sampled_from([0.0, 0.3]))
+def test_nights(seed, forgets):
+    """No duplicates, no zombies; with an honest reviewer exactly the bugs there are."""
+    dice = random.Random(seed)
+    body = "def {0}():\n    a = 1\n    {1}\n    return a"
+    files = {
+        f"{p}.py": "\n\n\n".join(
+            body.format(f"{p}{n}", "BUG(0)" if n % 3 == 0 else "c = a") for n in range(6)
+        )
+        for p in "abc"
+    }
+    reviewer, world, known = Reviewer(dice, forgets), World(), ()
+    before: dict[str, str] = {}
+    renamed: dict[str, str] = {}
+    for night in range(10):
+        head = world.commit(files)
+        changed = [p for p in files if before.get(p) != files[p]]
+        skip = {p for p in changed if dice.random() < 0.2}
+        reviewed = {p: reviewer(files[p]) for p in changed if p not in skip}
+        result = world.night(head, reviewed, known, renamed=renamed)
+        known = after(result)
+        assert max(live_places(known).values(), default=1) == 1
+        open_now = {
+            (k.anchor.path, k.anchor.start_line)
+            for k in known
+            if k.state in LIVE and k.state is not State.RECHECKING and k.anchor.path not in skip
+        }
+        assert open_now <= bugs(files)
+        if not forgets:
+            assert {b for b in bugs(files) if b[0] in reviewed} <= open_now
+        before = {p: t for p, t in files.items() if p not in skip}
+        files, renamed = edit(dice, files, night + 1)
+        before = {renamed.get(p, p): t for p, t in before.items()}
