@@ -6,13 +6,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import NoReturn, Unpack
 
 import click
 
 from batch_action import __version__, escape
 from batch_action.cli.commands import cli
-from batch_action.cli.wiring import Door
+from batch_action.cli.wiring import Door, Hands
 from batch_action.errors import BatchActionError, ConfigError, Interrupted
 
 
@@ -27,9 +27,9 @@ def main() -> NoReturn:
     sys.exit(enter(sys.argv[1:], environ))
 
 
-def enter(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+def enter(argv: Sequence[str], environ: Mapping[str, str], **hands: Unpack[Hands]) -> int:
     """Run one command line. Returns the exit code; every failure has been told."""
-    door = Door(environ=environ)
+    door = Door(environ=environ, **hands)
     try:
         result = cli.main(
             args=list(argv), prog_name="batch-action", obj=door, standalone_mode=False

@@ -1,11 +1,12 @@
 """The door's hands: values from outside become Settings, Context and open edges."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import httpx2
 import yaml
@@ -31,13 +32,25 @@ MAX_CONFIG = 1_000_000
 AUDIENCE = "https://api.anthropic.com"
 
 
+class Hands(TypedDict, total=False):
+    """How time passes: real, unless somebody who tests says otherwise."""
+
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    write_interval: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """What came in from outside."""
 
     environ: Mapping[str, str]
     action_inputs: Mapping[str, str] = field(default_factory=dict)
-    clock: Any = lambda: datetime.now(UTC)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
+    """How retries wait."""
+    write_interval: float = 1.0
+    """Seconds between two writes to GitHub, as its documentation asks."""
 
     def workspace(self, repo: str | None) -> Path:
         """The repository's folder."""
@@ -153,6 +166,7 @@ def _github(door: Door, settings: Settings, context: Context, stack: ExitStack) 
             api_url=context.api_url,
             repository=context.repository,
             graphql_url=door.environ.get("GITHUB_GRAPHQL_URL"),
+            write_interval=door.write_interval,
         )
     )
     issues = Issues(client, settings.trusted_authors)
@@ -188,7 +202,13 @@ def _artifacts(door: Door, runner: Runner, stack: ExitStack) -> ArtifactService 
         return None
     days = environ.get("GITHUB_RETENTION_DAYS", "")
     return stack.enter_context(
-        ArtifactService(*values, max_days=int(days) if days.isdecimal() else None, mask=runner.mask)
+        ArtifactService(
+            *values,
+            max_days=int(days) if days.isdecimal() else None,
+            mask=runner.mask,
+            sleep=door.sleep,
+            now=door.clock,
+        )
     )
 
 
@@ -197,7 +217,9 @@ def _anthropic(
 ) -> AnthropicApi | None:
     key, base = settings.anthropic_api_key, settings.anthropic_base_url
     if key is not None:
-        return stack.enter_context(AnthropicApi(api_key=key.get_secret_value(), base_url=base))
+        return stack.enter_context(
+            AnthropicApi(api_key=key.get_secret_value(), base_url=base, sleep=door.sleep)
+        )
     rule, organization = settings.anthropic_federation_rule_id, settings.anthropic_organization_id
     if not (rule and organization):
         return None
@@ -208,7 +230,9 @@ def _anthropic(
         service_account=settings.anthropic_service_account_id,
         workspace=settings.anthropic_workspace_id,
     )
-    return stack.enter_context(AnthropicApi(api_key=None, credentials=credentials, base_url=base))
+    return stack.enter_context(
+        AnthropicApi(api_key=None, credentials=credentials, base_url=base, sleep=door.sleep)
+    )
 
 
 def _identity(environ: Mapping[str, str], runner: Runner) -> str:

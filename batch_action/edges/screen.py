@@ -17,6 +17,7 @@ Advance = Callable[[int, int], None]
 # In a log nothing can be drawn over: a line per tenth of the work, or per ten seconds of it.
 _SHARE = 10
 _SECONDS = 10.0
+_WORTH_TELLING = 50
 
 
 class Screen:
@@ -103,6 +104,8 @@ class Screen:
             nonlocal told, last
             tenth = _SHARE if total <= 0 else _SHARE * done // total
             now = self._clock()
+            if total < _WORTH_TELLING and now - last < _SECONDS:
+                return
             if tenth > told or now - last >= _SECONDS:
                 told, last = max(tenth, told), now
                 self.say(f"{title}: {done:,} of {total:,}")

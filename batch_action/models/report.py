@@ -75,6 +75,8 @@ class Night:
     max_findings: int
     repository_id: str = "local"
     """GitHub's numeric id as text: survives a rename of the repository."""
+    labels: tuple[str, ...] = ()
+    """The user's own labels for new issues, besides ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,8 @@ class IssueMemory:
     """The newest commit it told about; empty when unknown."""
     batches: tuple[str, ...]
     """The batches of the night it told about last."""
+    first: bool
+    """That night opened the issue: opening it was the notification."""
     known: tuple[Known, ...]
     blocks: dict[str, str]
     """Fingerprint to the text between its markers, people's words included; never re-worded."""
@@ -117,7 +121,7 @@ class IssueDraft:
     overflow: tuple[str, ...]
     """Comments that hold the findings for which the body has no room."""
     comment: str | None
-    """The one notification, when something is new, fixed or back."""
+    """The one notification, when something is new, fixed or back; a new issue needs none."""
     comment_marker: str
     """The first line of `comment`: posted once."""
     open: bool

@@ -64,6 +64,7 @@ def parse(body: str, comments: Sequence[str]) -> IssueMemory | None:
         repository_id=unattribute(head.get("repository", "")),
         head=unattribute(head.get("head", "")),
         batches=tuple(unattribute(b) for b in head.get("batches", "").split(",") if b),
+        first=head.get("first") == "1",
         known=tuple(known.values()),
         blocks=words,
     )
@@ -85,19 +86,26 @@ def render(night: Night, reconciled: Reconciled, memory: IssueMemory | None) -> 
     ordered = [*live, *fixed, *dismissed]
     words = memory.blocks if memory else {}
     written = [_block(s, words, night) for s in ordered]
-    kept, spilled = _share(written, len(live), night, _body(night, ordered, [], spilled=0))
+    opening = _opening(memory, night)
+    frame = _body(night, ordered, [], spilled=0, opening=opening)
+    kept, spilled = _share(written, len(live), night, frame)
     pages = blocks.pack(spilled, COMMENT_LIMIT - 1_000)
     news, marker = _news(standings, night)
     return IssueDraft(
         title=f"Nightly {night.task.replace('-', ' ')}",
-        body=_body(night, ordered, kept, spilled=len(spilled)),
+        body=_body(night, ordered, kept, spilled=len(spilled), opening=opening),
         overflow=tuple(_more(page, n, len(pages)) for n, page in enumerate(pages, start=1)),
-        comment=news,
+        comment=None if opening else news,
         comment_marker=marker,
         open=bool(live),
-        labels=labels(night.task),
+        labels=tuple(dict.fromkeys((*labels(night.task), *night.labels))),
         fingerprints=frozenset(s.known.fingerprint for s in ordered),
     )
+
+
+def _opening(memory: IssueMemory | None, night: Night) -> bool:
+    """Whether tonight opens the issue, or did so before it died."""
+    return memory is None or (memory.first and memory.batches == night.batch_ids)
 
 
 def labels(task: str) -> tuple[str, ...]:
@@ -151,12 +159,21 @@ def _share(
     return kept, spilled
 
 
-def _body(night: Night, ordered: Sequence[Standing], kept: Sequence[Written], spilled: int) -> str:
+def _body(
+    night: Night,
+    ordered: Sequence[Standing],
+    kept: Sequence[Written],
+    *,
+    spilled: int,
+    opening: bool,
+) -> str:
     live = [s for s in ordered if s.known.state in text.LIVE]
     rows = _fit([_row(s, night) for s in live[: night.max_findings]], TABLE_ROOM)
     return fill(
         "issue.md.j2",
-        marker=markers.head(night.task, night.repository_id, night.commit, night.batch_ids),
+        marker=markers.head(
+            night.task, night.repository_id, night.commit, night.batch_ids, first=opening
+        ),
         verdict=text.verdict(ordered),
         guarded=night.public and not night.allow_public_security,
         rows=rows,

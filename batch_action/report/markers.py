@@ -46,10 +46,13 @@ def identity_of(task: str, repository_id: str) -> str:
     return f"task={attribute(task)} repository={attribute(repository_id)} head="
 
 
-def head(task: str, repository_id: str, commit: str, batches: tuple[str, ...]) -> str:
-    """The issue's first line."""
+def head(
+    task: str, repository_id: str, commit: str, batches: tuple[str, ...], *, first: bool = False
+) -> str:
+    """The issue's first line; `first`: the night that opened it."""
     names = ",".join(attribute(batch) for batch in batches)
     told = f"{identity_of(task, repository_id)}{attribute(commit)} batches={names}"
+    told += " first=1" if first else ""
     return f"<!-- batch-action v{SCHEMA} {told} -->"
 
 

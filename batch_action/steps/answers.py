@@ -167,8 +167,11 @@ def _fetch(world: World, pending: Pending) -> _Fetched | None:
         return None
     want = frozenset(question.id for question in pending.questions)
     world.screen.say(f"Batch {sent.batch} has ended: fetching {len(want)} answers.")
-    with tempfile.TemporaryDirectory(prefix="batch-action-") as folder:
-        return _Fetched(api.outcomes(sent.batch, want, Path(folder)), state.canceled)
+    with (
+        tempfile.TemporaryDirectory(prefix="batch-action-") as folder,
+        world.screen.progress("Downloading answers", len(want)) as tick,
+    ):
+        return _Fetched(api.outcomes(sent.batch, want, Path(folder), tick), state.canceled)
 
 
 def _hours(age: timedelta) -> str:

@@ -1,6 +1,6 @@
 """Selection becomes requests: which questions are open, and how each is asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from batch_action import batching, pricing
@@ -50,7 +50,7 @@ def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -
     )
     system = prompt.system_text(world.task, house_rules(world, selection.head))
     kept, skipped, requests = [], list(selection.skipped), {}
-    for file in selection.files:
+    for file in _ticked(world, selection.files):
         asked = [
             (question, part)
             for part in file.parts
@@ -73,6 +73,13 @@ def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -
         requests=requests,
         shared_bytes=len(system.encode()),
     )
+
+
+def _ticked(world: World, found: Sequence[SelectedFile]) -> Iterator[SelectedFile]:
+    with world.screen.progress("Packing requests", len(found)) as tick:
+        for done, file in enumerate(found, 1):
+            yield file
+            tick(done, len(found))
 
 
 def house_rules(world: World, commit: str) -> str:

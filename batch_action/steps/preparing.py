@@ -1,15 +1,16 @@
 """From memory and repository to a plan: what `plan` shows and `submit` sends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from batch_action.edges.secrets import mask
 from batch_action.history import files
-from batch_action.models.files import Selection
+from batch_action.models.files import Change, Selection
 from batch_action.models.requests import ModelFacts, Plan
 from batch_action.selection.rules import Rules
 from batch_action.steps import asking, planning, reading, span
 from batch_action.steps.delivery import issue
 from batch_action.steps.memory import Memory
+from batch_action.steps.span import Span
 from batch_action.steps.world import World
 
 
@@ -42,6 +43,7 @@ def prepare(
             attributes_from=chosen.head,
             mask=mask,
             progress=progress,
+            changes=_compared(world, chosen),
         )
     asked = asking.ask(world, memory.ledger, selection, model.max_tokens if model else None)
     return Prepared(
@@ -49,6 +51,29 @@ def prepare(
         why=chosen.why,
         plan=planning.plan(world, asked, memory.ledger, exact=exact),
     )
+
+
+def _compared(world: World, chosen: Span) -> list[Change] | None:
+    """What changed, asked of GitHub where a shallow clone does not reach back to the base.
+
+    The API tells no modes and no old blobs: modes come from head's tree, and the files are
+    reviewed whole. Raises GitHubError naming `fetch-depth: 0` where its answer is not complete.
+    """
+    git = world.git
+    if chosen.base is None or git.has_commit(chosen.base):
+        return None
+    if world.github is None or not git.is_shallow():
+        return None
+    world.warn(
+        f"This shallow clone does not hold {chosen.base[:12]}, the commit of the last run: GitHub "
+        "tells what changed, and those files are reviewed whole. `fetch-depth: 0` is better."
+    )
+    changes = world.github.client.compare(chosen.base, chosen.head)
+    tree = {entry.path: entry for entry in git.tree(chosen.head)}
+    return [
+        replace(change, mode=tree[change.path].mode) if change.path in tree else change
+        for change in changes
+    ]
 
 
 def _trace(world: World, memory: Memory) -> str | None:

@@ -81,6 +81,7 @@ def _night(world: World, memory: Memory, found: Harvest, tonight: Tonight) -> Ni
         public=context.private is not True,
         allow_public_security=settings.allow_public_security_findings,
         max_findings=settings.max_findings,
+        labels=settings.labels,
     )
 
 

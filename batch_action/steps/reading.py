@@ -1,6 +1,6 @@
 """Reading: what changed since the base, and what is owed, becomes a selection."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batch_action.edges.git_repo import GitRepo
@@ -40,7 +40,7 @@ class _Work:
     churn: Mapping[str, int]
 
 
-def read(
+def read(  # noqa: PLR0913 - what is read, and with what
     repo: GitRepo,
     *,
     head: str,
@@ -52,59 +52,60 @@ def read(
     attributes_from: str,
     mask: Mask,
     progress: Progress,
+    changes: Sequence[Change] | None = None,
 ) -> Selection:
     """Return the selection of one night: every changed or owed path once, as a file or skipped.
 
-    Args:
-        repo: the repository, read from its object database only.
-        head: the commit under review, 40 hex digits.
-        base: the commit reviewed last; None: nothing to compare with, all files count as added.
-        everything: select unchanged files, too (`select: all`).
-        owed: path → the old blob it is to be compared with (None: with nothing), of files that
-            were selected on an earlier night and have no verdict. They are taken at head's content.
-        rules: the user's patterns and the default ignores.
-        max_file_bytes: larger files are skipped, without being read.
-        attributes_from: the commit whose `.gitattributes` are trusted.
-        mask: makes a text's secrets unreadable, length kept; with their number.
-        progress: called with files done and files to read.
+    `base` None: nothing to compare with, all files count as added. `everything`: unchanged files,
+    too. `owed`: path → the old blob to compare with, of files selected earlier that have no
+    verdict; they are taken at head's content. `attributes_from`: the commit whose `.gitattributes`
+    are trusted. `progress` is called with files done and files to read.
+    `changes`: what changed since base, where this clone cannot tell it itself.
 
     Raises:
         ConfigError: head or base are not in this clone; the sentence names `fetch-depth: 0`.
 
     """
-    entries = _entries(repo, head=head, base=base, everything=everything, owed=owed)
+    if changes is None:
+        changes = () if base is None and everything else repo.changes(base, head)
+    entries = _entries(repo, changes, head=head, everything=everything, owed=owed)
     skipped, named = _screen_names(repo, entries, rules, attributes_from)
-    work = _Work(
-        repo=repo,
-        rules=rules,
-        max_file_bytes=max_file_bytes,
-        mask=mask,
-        churn=repo.churn(head) if named else {},
+    churn = repo.churn(head) if named else {}
+    work = _Work(repo=repo, rules=rules, max_file_bytes=max_file_bytes, mask=mask, churn=churn)
+    files, unread = _read_all(work, named, progress)
+    return Selection(
+        head=head,
+        base=base,
+        files=tuple(sorted(files, key=lambda file: (-file.risk, file.path))),
+        skipped=tuple(sorted([*skipped, *unread], key=lambda one: one.path)),
     )
-    fitting, too_large = _screen_sizes(work, named)
+
+
+def _read_all(
+    work: _Work, changes: list[Change], progress: Progress
+) -> tuple[list[SelectedFile], list[Skipped]]:
+    fitting, skipped = _screen_sizes(work, changes)
     files: list[SelectedFile] = []
+    progress(0, len(fitting))
     for done, result in enumerate(_read(work, fitting), 1):
         if isinstance(result, Skipped):
             skipped.append(result)
         else:
             files.append(result)
         progress(done, len(fitting))
-    return Selection(
-        head=head,
-        base=base,
-        files=tuple(sorted(files, key=lambda file: (-file.risk, file.path))),
-        skipped=tuple(sorted([*skipped, *too_large], key=lambda one: one.path)),
-    )
+    return files, skipped
 
 
 def _entries(
-    repo: GitRepo, *, head: str, base: str | None, everything: bool, owed: Mapping[str, str | None]
+    repo: GitRepo,
+    changes: Sequence[Change],
+    *,
+    head: str,
+    everything: bool,
+    owed: Mapping[str, str | None],
 ) -> list[Change | Skipped]:
     """Join what changed, what is owed and, if asked, all the rest; one entry for each path."""
-    if base is None and everything:
-        changed = {}
-    else:
-        changed = {change.path: change for change in repo.changes(base, head)}
+    changed = {change.path: change for change in changes}
     found: dict[str, Change | Skipped] = {path: _owing(one, owed) for path, one in changed.items()}
     absent = [path for path in owed if path not in changed]
     if not everything and not absent:
@@ -223,7 +224,8 @@ def _file(
     if content.is_wide(data) or content.is_wide(old_data) or content.is_binary(old_data):
         hunks = ()  # git counts the bytes of such a file, not its lines
     old_text = work.mask(content.decode(old_data))[0] if hunks else ""
-    lines = changed_lines(hunks) or len(content.lines_of(text))
+    only_moved = change.status is Status.RENAMED and change.blob == change.old_blob
+    lines = 0 if only_moved else changed_lines(hunks) or len(content.lines_of(text))
     return SelectedFile(
         path=change.path,
         status=change.status,

@@ -22,15 +22,7 @@ def submitted(world: World, memory: Memory, prepared: Prepared, sent: Sequence[B
     runner.set_output("batch-ids", ",".join(batch.id for batch in sent))
     runner.set_output("requests-count", len(plan.requests))
     runner.set_output("owed-count", len(plan.owed) if world.settings.dry_run else len(owed))
-    text = summary.submitted(
-        task=world.task.name,
-        selection=prepared.selection,
-        why=prepared.why,
-        plan=plan,
-        sent=sent,
-        dry_run=world.settings.dry_run,
-    )
-    _summarise(world, text)
+    _summarise(world, _submission(world, prepared, sent, dry_run=world.settings.dry_run))
     if not plan.requests:
         world.screen.say("Nothing new to send.")
         return
@@ -39,6 +31,27 @@ def submitted(world: World, memory: Memory, prepared: Prepared, sent: Sequence[B
         f"{told} {plural(len(plan.requests), 'request')} in {plural(len(plan.batches), 'batch')}"
         f"{'es' if len(plan.batches) > 1 else ''}: at most {dollars(plan.cost.batch_usd)} "
         f"(interactive {dollars(plan.cost.interactive_usd)})."
+    )
+
+
+def planned(world: World, prepared: Prepared) -> None:
+    """Tell what would be sent."""
+    world.runner.set_output("status", "planned")
+    world.runner.set_output("requests-count", len(prepared.plan.requests))
+    world.runner.set_output("owed-count", len(prepared.plan.owed))
+    _summarise(world, _submission(world, prepared, (), dry_run=True))
+
+
+def _submission(
+    world: World, prepared: Prepared, sent: Sequence[BatchState], *, dry_run: bool
+) -> str:
+    return summary.submitted(
+        task=world.task.name,
+        selection=prepared.selection,
+        why=prepared.why,
+        plan=prepared.plan,
+        sent=sent,
+        dry_run=dry_run,
     )
 
 

@@ -4,7 +4,7 @@ import json
 
 from batch_action.report.text import dollars
 from batch_action.steps import memory as memories
-from batch_action.steps import preparing
+from batch_action.steps import preparing, telling
 from batch_action.steps.preparing import Prepared
 from batch_action.steps.world import World
 
@@ -18,6 +18,7 @@ def plan(world: World, *, exact: bool = False, as_json: bool = False) -> int:
         print(json.dumps(as_data(prepared), indent=2, ensure_ascii=True))  # noqa: T201
         return 0
     show(world, prepared)
+    telling.planned(world, prepared)
     return 0
 
 

@@ -12,11 +12,14 @@ from batch_action.verbs.submit import submit
 def run(world: World, tell: Callable[[BatchActionError], None]) -> int:
     """Both halves on one memory. Returns the first failure's exit code; *tell* shows each."""
     memory = memories.load(world)
-    codes = []
+    codes: list[int] = []
+    told: set[str] = set()
     for half in (collect, submit):
         try:
             codes.append(half(world, memory))
         except BatchActionError as error:
-            tell(error)
+            if str(error) not in told:
+                tell(error)
+            told.add(str(error))
             codes.append(error.exit_code)
     return next((code for code in codes if code), 0)

@@ -9,6 +9,7 @@ from batch_action.steps.world import World
 
 def submit(world: World, memory: Memory | None = None) -> int:
     """Send what is new and what is owed. Returns the exit code; raises BatchActionError."""
+    world.need_anthropic()
     memory = memory or memories.load(world)
     ready = sending.preflight(world)
     if batches.open_intents(memory.ledger):

@@ -256,7 +256,7 @@ def test_many_findings_overflow_into_comments_and_come_back(circle):
     assert len(before) > 1
     fixed = {path: text.replace("crash", "check") for path, text in list(files.items())[:50]}
     circle.repo.commit(fixed)
-    settled, done = circle.night(circle.review(*fixed), max_findings=5)
+    _, done = circle.night(circle.review(*fixed), max_findings=5)
     assert (done.fixed, done.open) == (50, 10)
     held = issue.remember(circle.edge, TASK, "7")
     assert len(held.memory.known) == 60
@@ -271,7 +271,7 @@ def test_whatever_dies_no_finding_is_lost(circle, call):
     fixed = {path: text.replace("crash", "check") for path, text in list(files.items())[3:9]}
     circle.repo.commit(fixed)
     tonight = circle.review(*fixed)
-    circle.sandbox.faults.add("status", path="issues", status=403, nth=call + 1, times=99)
+    circle.sandbox.faults.add("status", path="issues", status=410, nth=call + 1, times=99)
     try:
         circle.night(tonight, number=2, max_findings=3)
     except GitHubError:
@@ -290,10 +290,18 @@ def test_written_but_not_there_is_an_error(circle):
     draft = issue.report.render(
         Night(
             **{
-                **{f: None for f in ("run_url", "spending", "repository")},
-                "task": TASK, "server_url": "", "commit": "c" * 40, "batch_ids": (), "model": "m",
-                "date": "2026-01-01", "receipt": Receipt(entries=()), "discarded": 0,
-                "public": False, "allow_public_security": False, "max_findings": 5,
+                **dict.fromkeys(("run_url", "spending", "repository")),
+                "task": TASK,
+                "server_url": "",
+                "commit": "c" * 40,
+                "batch_ids": (),
+                "model": "m",
+                "date": "2026-01-01",
+                "receipt": Receipt(entries=()),
+                "discarded": 0,
+                "public": False,
+                "allow_public_security": False,
+                "max_findings": 5,
             }
         ),
         Reconciled(standings=()),

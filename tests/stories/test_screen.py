@@ -70,9 +70,11 @@ def test_a_terminal_gets_a_bar():
 def test_a_pipe_gets_no_bar_even_when_not_asked_to_be_plain():
     out = io.StringIO()
     piped = Screen(plain=False, console=Console(file=out, width=60))
-    with piped.progress("Reading", 10) as advance:
-        advance(10, 10)
-    assert out.getvalue().strip() == "Reading: 10 of 10"
+    with piped.progress("Reading", 100) as advance:
+        advance(100, 100)
+    with piped.progress("A handful", 9) as advance:
+        advance(9, 9)
+    assert out.getvalue().strip() == "Reading: 100 of 100"
 
 
 HOSTILE = ["::error::x", "a\n  ::add-mask::b", "##[set-output name=a]b", "x" * 57 + " ::error::y"]

@@ -156,7 +156,10 @@ model <code>model-x</code> · 2026-03-02</sub>
 
 <sub>Advice from a language model: check before you act. What you write inside a finding's details \
 is kept; close this issue as *not planned* to mute it.</sub>"""
-HEAD = f"<!-- batch-action v1 task=code-review repository=42 head={C} batches=msgbatch_1 -->"
+HEAD = (
+    f"<!-- batch-action v1 task=code-review repository=42 head={C} batches=msgbatch_1 first=1 -->"
+)
+BEFORE = parse(f"<!-- batch-action v1 task=code-review repository=42 head={A} batches=x -->", ())
 
 
 def test_a_first_night():
@@ -171,6 +174,11 @@ def test_a_first_night():
         f"| 🟠 high | SQL from <code>name</code> | [<code>src/db.py:10-12</code>]({LINK}) "
         f"| 🆕 new | 2026-03-02 |\n\n{BLOCK}\n\n{END}"
     ).replace("msgbatch&#95;1", "msgbatch_1")
+    assert written.comment is None
+
+
+def test_one_comment_when_something_is_new():
+    written = draft(standing(), memory=BEFORE)
     assert written.comment == (
         f"<!-- batch-action:night v1 batches=msgbatch_1 head={C} -->\n**1 new** in code review.\n\n"
         f"- 🆕 new: 🟠 high · SQL from <code>name</code> · [<code>src/db.py:10-12</code>]({LINK})"
@@ -190,7 +198,7 @@ def test_fixed_dismissed_and_older_ones_are_folded():
     fixed = replace(fixed, note="fixed in 1a2b3c4")
     older = standing(2, State.OPEN, pre_existing=True, severity=Severity.CRITICAL)
     gone = standing(3, State.DISMISSED)
-    written = draft(fixed, older, gone)
+    written = draft(fixed, older, gone, memory=BEFORE)
     body = written.body
     assert "**1 open finding, 1 critical; 1 fixed tonight.**" in body
     assert "<summary>1 finding older than the reviewed changes</summary>" in body
@@ -230,14 +238,14 @@ def test_blocks_are_kept_word_for_word_with_what_people_wrote():
 
 def test_public_repositories_do_not_tell_of_security():
     secret, plain = standing(1, security=True, title="hole"), standing(2, title="slow")
-    written = draft(secret, plain, public=True)
+    written = draft(secret, plain, public=True, memory=BEFORE)
     whole = written.body + written.comment
     assert "hole" not in whole
     assert "0000000000000001" not in whole
     assert "**1 open finding, 1 high; 1 new tonight.**" in written.body
     assert "Security findings are not shown in public issues; see code scanning." in written.body
     assert not draft(secret, public=True).open
-    assert draft(secret, public=True).comment is None
+    assert draft(secret, public=True, memory=BEFORE).comment is None
     assert "hole" in draft(secret, public=True, allow_public_security=True).body
 
 
@@ -259,7 +267,7 @@ def test_money(cost, words):
 
 def test_400_findings_stay_one_readable_issue():
     many = [standing(n, why="why " * 200) for n in range(1, 401)]
-    written = draft(*many)
+    written = draft(*many, memory=BEFORE)
     assert len(written.body) <= 60_000
     assert all(len(text) <= 30_000 for text in written.overflow)
     assert "The table shows the worst 25 of 400." in written.body

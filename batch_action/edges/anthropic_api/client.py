@@ -126,11 +126,18 @@ class AnthropicApi:
             except anthropic.NotFoundError:
                 return None
 
-    def outcomes(self, batch: str, want: frozenset[str], folder: Path) -> dict[str, Outcome]:
+    def outcomes(
+        self,
+        batch: str,
+        want: frozenset[str],
+        folder: Path,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> dict[str, Outcome]:
         """What came back for each id of *want*, in any order; an id without a line is absent.
 
         The results are streamed to a file below *folder*. A broken or short download starts again
-        from the beginning, because results cannot be resumed; each id counts once.
+        from the beginning, because results cannot be resumed; each id counts once. *progress* is
+        told lines seen and lines expected.
         """
         got: dict[str, Outcome] = {}
         problem: Exception | None = None
@@ -138,7 +145,7 @@ class AnthropicApi:
             if attempt:
                 self._sleep(2.0**attempt)
             try:
-                path = self._download(batch, folder)
+                path = self._download(batch, folder, len(want), progress)
                 got |= _read(path, want)
                 problem = None
             except (TransientError, json.JSONDecodeError, httpx2.HTTPError) as error:
@@ -163,8 +170,10 @@ class AnthropicApi:
                     return str(json.loads(line).get("custom_id"))
         return None
 
-    def _download(self, batch: str, folder: Path) -> Path:
-        path = folder / f"{batch}.jsonl"
+    def _download(
+        self, batch: str, folder: Path, lines: int, progress: Callable[[int, int], None]
+    ) -> Path:
+        path, seen = folder / f"{batch}.jsonl", 0
         with (
             translated(f"downloading the results of batch {batch}"),
             self._client.messages.batches.with_streaming_response.results(batch) as response,
@@ -172,6 +181,8 @@ class AnthropicApi:
         ):
             for chunk in response.iter_bytes():
                 file.write(chunk)
+                seen += chunk.count(b"\n")
+                progress(min(seen, lines), lines)
         return path
 
 

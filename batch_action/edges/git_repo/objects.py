@@ -52,8 +52,8 @@ class Objects(GitRunner):
                     yield words[0].decode(), content
 
     def hunks(self, old_blob: str, new_blob: str) -> tuple[Hunk, ...]:
-        """Return what changed between two blobs, as `git diff -U0` counts."""
-        return self.hunks_of([(old_blob, new_blob)])[(old_blob, new_blob)]
+        """Return what changed between two blobs, as `git diff -U0` counts; () if one is missing."""
+        return self.hunks_of([(old_blob, new_blob)]).get((old_blob, new_blob), ())
 
     def hunks_of(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[Hunk, ...]]:
         """Return the hunks of many pairs `(old blob, new blob)`; pairs with a missing blob not.

@@ -112,7 +112,8 @@ def _pieces(text: str, low: str, trigger: re.Pattern[str]) -> Iterator[tuple[int
         end = text.find("\n", match.start())
         end = len(text) if end < 0 else end
         for at in range(start, max(end - OVERLAP, start + 1), WINDOW - OVERLAP):
-            yield at, text[at : min(at + WINDOW, end)]
+            if trigger.search(low, at, min(at + WINDOW, end)):
+                yield at, text[at : min(at + WINDOW, end)]
 
 
 def _found(detector: RegexBasedDetector, line: str) -> Iterator[Span]:

@@ -117,7 +117,7 @@ def deliver(
 
 
 def _create(draft: IssueDraft, counts: Delivered, edge: Issues) -> Delivered:
-    generic, own = draft.labels
+    generic, own, *_ = draft.labels
     edge.ensure_label(generic, COLOR, "Nightly upkeep by batch-action")
     edge.ensure_label(own, COLOR, f"The rolling issue of {own.partition(':')[2]}")
     issue = edge.create(draft.title, draft.body, draft.labels)
