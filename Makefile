@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 REPO ?=
 TASK ?= code-review
+YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test tests lint types floors format container lock clean
@@ -26,9 +27,14 @@ test: lint types floors tests ## Everything that needs no container
 tests: $(VENV)/ready
 	$(BIN)/python -m pytest -q
 
-lint: $(VENV)/ready ## ruff, zizmor and the schemas of action.yml and the workflows
+lint: $(VENV)/ready ## ruff, zizmor, yamllint and the schemas of action.yml and the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/zizmor --offline --no-progress --quiet action.yml .github workflows-examples
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml workflows-examples/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/yamllint --strict -d "$(YAML_RULES)" action.yml .github workflows-examples batch_action
 
 types: $(VENV)/ready
 	$(BIN)/mypy

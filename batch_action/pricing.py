@@ -20,7 +20,7 @@ the tokenizer of the current models yields about 30 % more tokens than the older
 class Rates(BaseModel):
     """US dollars per million tokens, interactive."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)
@@ -129,6 +129,29 @@ def account(prices: Prices, model: str, usages: Iterable[Usage], shared: int) ->
         batch_usd=billed,
         batch_cached_usd=billed if cached else told.batch_cached_usd,
     )
+
+
+def together(costs: Iterable[Cost]) -> Cost:
+    """The sum of several costs; a column that one of them does not know is not known."""
+
+    def column(name: str) -> float | None:
+        amounts = [getattr(cost, name) for cost in found]
+        return None if None in amounts else float(sum(amounts))
+
+    found = list(costs)
+    return Cost(
+        interactive_usd=column("interactive_usd"),
+        batch_usd=column("batch_usd"),
+        batch_cached_usd=column("batch_cached_usd"),
+    )
+
+
+def by_model(asked: Iterable[tuple[str, Usage]]) -> dict[str, list[Usage]]:
+    """Usages grouped by model: prices and caches are a model's own."""
+    groups: dict[str, list[Usage]] = {}
+    for model, usage in asked:
+        groups.setdefault(model, []).append(usage)
+    return groups
 
 
 def _cached(usage: Usage, shared: int, *, first: bool) -> Usage:

@@ -1,7 +1,10 @@
 """The verbs as commands: flags generated from Settings, one story called."""
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -170,11 +173,27 @@ def init(*, repo: str, force: bool, two_workflows: bool) -> int:
 @cli.command()
 @click.option("--repo", type=click.Path(exists=True, file_okay=False), help="Your own repository.")
 @click.option("--base", help="Review what changed since this commit, e.g. HEAD~5.")
-@click.option("--task", default="code-review", show_default=True)
+@click.option(
+    "--task", default="code-review", show_default=True, help="What is asked of each file."
+)
 @click.option("--out", default="batch-action-demo", show_default=True, help="Where files go.")
 def demo(*, repo: str | None, base: str | None, task: str, out: str) -> int:
     """Go the whole way against the sandbox: no key, no account, no network."""
-    return int(_extra("demo")(repo=repo, base=base, task=task, out=Path(out)))
+    story = _extra("demo")
+    # All of it is on loopback: a proxy of this machine must not come between.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+    return int(story(repo=repo, base=base, task=task, out=Path(out), opener=_opened))
+
+
+def _opened(
+    environ: Mapping[str, str],
+    flags: Mapping[str, Any],
+    folder: Path,
+    clock: Callable[[], datetime],
+) -> AbstractContextManager[World]:
+    """The door's own way to open a world, for the demo's runs."""
+    door = Door(environ=environ, clock=clock, write_interval=0.0)
+    return open_world(door, flags=flags, repo=str(folder))
 
 
 @cli.command()

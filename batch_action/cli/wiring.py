@@ -1,8 +1,9 @@
 """The door's hands: values from outside become Settings, Context and open edges."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ import httpx2
 import yaml
 from pydantic import ValidationError
 
-from batch_action import pricing
+from batch_action import escape, pricing
 from batch_action.config.gathering import gather
 from batch_action.config.settings import Settings
 from batch_action.edges.anthropic_api.client import AnthropicApi, keyless
@@ -58,7 +59,11 @@ class Door:
 
     def tell(self, error: BatchActionError) -> None:
         """One failure, as an annotation in Actions and as a line elsewhere."""
-        self.runner(self.workspace(None)).annotate("error", str(error))
+        runner = self.runner(self.workspace(None))
+        runner.annotate("error", str(error))
+        with suppress(OSError):
+            lines = (escape.markdown(line) for line in str(error).splitlines())
+            runner.summary("\n".join(["**Failed**", "", *(f"> {line}  " for line in lines), ""]))
 
     def runner(self, workspace: Path) -> Runner:
         """The runner's file commands, or plain lines outside of Actions."""
@@ -68,6 +73,8 @@ class Door:
             output_path=_path(environ.get("GITHUB_OUTPUT")),
             summary_path=_path(environ.get("GITHUB_STEP_SUMMARY")),
             actions=environ.get("GITHUB_ACTIONS") == "true",
+            # Standard output is for data (`--json`); the runner reads commands from both.
+            stream=sys.stderr,
         )
 
 
@@ -82,7 +89,12 @@ def open_world(door: Door, *, flags: Mapping[str, Any], repo: str | None) -> Ite
     )
     git = GitRepo(workspace)
     settings = _settings(door, flags, context, git)
-    for secret in (settings.anthropic_api_key, settings.github_token, settings.state_secret):
+    for secret in (
+        settings.anthropic_api_key,
+        settings.github_token,
+        settings.state_secret,
+        settings.state_secret_previous,
+    ):
         if secret:
             runner.mask(secret.get_secret_value())
     with ExitStack() as stack:
@@ -130,7 +142,7 @@ def _config(git: GitRepo, commit: str, name: str) -> Mapping[str, Any]:
         raise ConfigError(f"{name} is larger than a config file can be.")
     try:
         parsed = yaml.safe_load(data)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is no valid YAML: {' '.join(str(error).split())}.") from None
     if parsed is None:
         return {}

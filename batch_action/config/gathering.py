@@ -1,6 +1,7 @@
 """Mappings in (flags, inputs, environment, file), Settings out; all mistakes at once."""
 
 import difflib
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,10 @@ from pydantic.fields import FieldInfo
 
 from batch_action.config.settings import Input, Settings
 from batch_action.errors import ConfigError
+
+BRIEFLY = reprlib.Repr()
+BRIEFLY.maxstring = BRIEFLY.maxother = 100
+"""A value that a person can read: YAML's aliases make huge ones of little text."""
 
 
 def inputs() -> dict[str, tuple[FieldInfo, Input]]:
@@ -82,6 +87,6 @@ def _sentence(
     name = str(error["loc"][0])
     field, declared = known[name]
     secret = "Secret" in str(field.annotation)
-    shown = "" if secret else f" {values.get(name)!r}"
+    shown = "" if secret else f" {BRIEFLY.repr(values.get(name))}"
     message = str(error["msg"]).removeprefix("Input should be ").rstrip(".")
     return f"`{name}`{shown} ({sources.get(name)}) should be {message}. {declared.help}"

@@ -193,7 +193,9 @@ class Settings(BaseModel):
     monthly_budget_usd: Annotated[
         float | None,
         Field(ge=0, allow_inf_nan=False),
-        Input(help="The same for a calendar month (UTC), batches in flight included."),
+        Input(
+            help="A cap like `max-cost-usd` for a calendar month (UTC), batches in flight included."
+        ),
     ] = None
     on_over_budget: Annotated[
         Literal["fill", "fail"],
@@ -259,6 +261,9 @@ class Settings(BaseModel):
     max_attempts: Annotated[
         int, Field(ge=1, le=10), Input(help="How often a question that fails is asked.")
     ] = 3
+    fallback_model: Annotated[
+        str | None, Input(help="The model that is asked once the first one has refused.")
+    ] = None
     max_requests_per_batch: Annotated[
         int, Field(ge=1, le=100_000), Input(help="Cut batches smaller than the API's limit.")
     ] = 100_000

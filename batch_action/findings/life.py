@@ -53,7 +53,7 @@ def reconcile(known: Sequence[Known], tonight: Tonight) -> Reconciled:
             standings.append(_born(one.finding, taken, tonight))
             taken.add(standings[-1].known.fingerprint)
     doubles = (live[number].finding for number in sorted(matches.doubles))
-    return Reconciled(standings=_in_order(standings), held=(*held, *doubles))
+    return Reconciled(standings=_in_order(standings), commit=tonight.commit, held=(*held, *doubles))
 
 
 def _stand(candidate: Candidate, finding: Finding | None, tonight: Tonight) -> Standing:

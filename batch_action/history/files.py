@@ -85,6 +85,14 @@ def newest(ledger: Ledger) -> dict[str, Owed]:
     return found
 
 
+def left_out(ledger: Ledger) -> frozenset[str]:
+    """Paths whose newest mention says they are no longer reviewed: deleted or excluded."""
+    found: set[str] = set()
+    for fact in sorted(facts_of(ledger, Selected), key=lambda x: (x.at, x.head)):
+        found = (found | set(fact.gone)) - {entry.path for entry in fact.files}
+    return frozenset(found)
+
+
 def owed(ledger: Ledger, *, max_attempts: int) -> dict[str, Owed]:
     """What goes out with the next submit, by path.
 

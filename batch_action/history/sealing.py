@@ -8,7 +8,9 @@ import hashlib
 import hmac
 import io
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 
 from pydantic import ValidationError
@@ -19,8 +21,24 @@ NAME = "ledger.json"
 SIGNATURE = "ledger.hmac"
 MAX_ZIPPED = 16 * 1024 * 1024
 MAX_UNZIPPED = 256 * 1024 * 1024
+LONGEST_REASON = 200
+METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""The others unpack without a cap, or need what an interpreter may lack."""
 FIXED_DATE = (2026, 1, 1, 0, 0, 0)
 """The same facts make the same bytes."""
+
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+)
+"""What zipfile raises for bytes that are no sound zip."""
 
 
 class RefusedLedgerError(Exception):
@@ -33,7 +51,7 @@ class TooLargeError(Exception):
 
 def seal(ledger: Ledger, secret: str | None) -> bytes:
     """The zip of *ledger*, signed when there is a secret. Raises TooLargeError."""
-    text = ledger.model_dump_json().encode()
+    text = ledger.model_dump_json(exclude_none=True).encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         archive.writestr(_entry(NAME), text)
@@ -89,9 +107,11 @@ def _entries(data: bytes) -> dict[str, bytes]:
                 raise RefusedLedgerError("it holds other entries than a ledger has")
             if sum(info.file_size for info in infos) > MAX_UNZIPPED:
                 raise RefusedLedgerError("it would unpack to more than a ledger may have")
+            if not {info.compress_type for info in infos} <= METHODS:
+                raise RefusedLedgerError("it is packed by a method a ledger does not use")
             return {info.filename: _read(archive, info) for info in infos}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise RefusedLedgerError(f"it is no readable zip ({error})") from None
+    except BROKEN as error:
+        raise RefusedLedgerError(f"it is no readable zip ({_short(str(error))})") from None
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -111,4 +131,11 @@ def _why(text: bytes, error: ValidationError) -> str:
     if isinstance(version, int) and version > 1:
         return f"it was written by a newer batch-action (schema {version}): update this one"
     first = error.errors()[0]
-    return f"{'.'.join(str(x) for x in first['loc'])}: {first['msg']}"
+    place = ".".join(str(x) for x in first["loc"]) or "the ledger"
+    return _short(f"{place}: {first['msg']}")
+
+
+def _short(text: str) -> str:
+    """Fit for a log line: names and values in here may be anybody's."""
+    plain = "".join(char if char.isprintable() else "?" for char in text)
+    return plain if len(plain) <= LONGEST_REASON else plain[: LONGEST_REASON - 1] + "…"

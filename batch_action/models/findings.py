@@ -183,6 +183,8 @@ class Reconciled:
     """Every finding's standing, in the order people should read them: worst first."""
 
     standings: tuple[Standing, ...]
+    commit: str
+    """The newest commit known: the one the anchors were carried to."""
     held: tuple[Finding, ...] = ()
     """Tonight's findings that say nothing more: doubles, and those about code that has changed."""
 

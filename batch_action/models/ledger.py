@@ -4,10 +4,10 @@ The format is read back by later versions and by other runs, so it is closed: un
 refused, every fact has a key, and two ledgers merge by union of their facts.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 CustomId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -15,8 +15,19 @@ BatchId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 IntentId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Path = Annotated[str, Field(min_length=1, max_length=4096)]
-Moment = datetime
-"""Always UTC; written with `Z`."""
+
+
+def _utc(moment: datetime) -> datetime:
+    # Far from both ends of the calendar, so that windows can be added to it.
+    if not 2000 < moment.year < 3000:  # noqa: PLR2004 - any year of ours
+        raise ValueError("no year of this service")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""Always UTC, whatever zone it was told in; written with `Z`."""
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""Small enough for every reader of JSON, and for arithmetic with dollars."""
 
 
 class Record(BaseModel):
@@ -55,16 +66,18 @@ class Question(Record):
     blob: Sha
     part: int = Field(default=1, ge=1)
     of: int = Field(default=1, ge=1)
+    model: str | None = None
+    """None: the intent's own; else `fallback-model`, after a refusal."""
 
 
 class Usage(Record):
     """Tokens the API says it billed, summed over a batch."""
 
-    input_tokens: int = Field(default=0, ge=0)
-    output_tokens: int = Field(default=0, ge=0)
-    cache_write_5m_tokens: int = Field(default=0, ge=0)
-    cache_write_1h_tokens: int = Field(default=0, ge=0)
-    cache_read_tokens: int = Field(default=0, ge=0)
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_write_5m_tokens: Count = 0
+    cache_write_1h_tokens: Count = 0
+    cache_read_tokens: Count = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -81,7 +94,7 @@ class Selected(BaseFact):
 
     kind: Literal["selected"] = "selected"
     head: Sha
-    base: Sha | None
+    base: Sha | None = None
     branch: str
     at: Moment
     files: tuple[FileEntry, ...]
@@ -106,11 +119,11 @@ class Intended(BaseFact):
     run: str
     """`<run id>.<attempt>`, or `local`."""
     head: Sha
-    base: Sha | None
+    base: Sha | None = None
     model: str
-    effort: str | None
+    effort: str | None = None
     batches: tuple[tuple[Question, ...], ...]
-    worst_case_usd: float | None = Field(ge=0)
+    worst_case_usd: float | None = Field(default=None, ge=0)
     """None when the model has no known price."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("intent",)
@@ -135,7 +148,7 @@ class Rejected(BaseFact):
 
     kind: Literal["rejected"] = "rejected"
     intent: IntentId
-    batch: BatchId | None
+    batch: BatchId | None = None
     """None: the create was refused, or its window passed and no candidate is left."""
 
     key_fields: ClassVar[tuple[str, ...]] = (
@@ -151,7 +164,7 @@ class Collected(BaseFact):
     batch: BatchId
     at: Moment
     usage: Usage
-    cost_usd: float | None = Field(ge=0)
+    cost_usd: float | None = Field(default=None, ge=0)
     failed: dict[CustomId, str]
     """The questions without a verdict, each with its kind of failure."""
 

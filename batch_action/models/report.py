@@ -19,6 +19,7 @@ class Account(StrEnum):
     TOO_LARGE = "too large"
     SKIPPED = "skipped"
     REFUSED = "refused by the model"
+    WITHDRAWN = "withdrawn"
     GIVEN_UP = "given up"
 
 

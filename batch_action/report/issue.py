@@ -5,35 +5,24 @@ A public issue cannot remember what it must not tell: guarded security findings 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
-from batch_action.escape import html_code, markdown, table_cell, unattribute
+from batch_action.escape import markdown
 from batch_action.models.findings import Known, Reconciled, Standing, State
-from batch_action.models.report import Account, IssueDraft, IssueMemory, Night
+from batch_action.models.report import IssueDraft, IssueMemory, Night
 from batch_action.report import blocks, markers, text
 from batch_action.report.blocks import Written
+from batch_action.report.body import LISTED, body
 from batch_action.report.templates import fill
 
 LIMIT = 60_000
 """GitHub refuses bodies over 65,536 characters."""
 COMMENT_LIMIT = 30_000
 """Half: while findings move, a comment holds its old and its new ones for a moment."""
-TABLE_ROOM = 16_000
-RECEIPT_ROOM = 8_000
-LISTED = 10
 FIXED_DAYS = 30
 MOST_FIXED = 50
 LONGEST_LABEL = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A run of blocks in the body, folded under its summary if it has one."""
-
-    summary: str
-    blocks: str
-    lines: tuple[str, ...] = ()
 
 
 def parse(body: str, comments: Sequence[str]) -> IssueMemory | None:
@@ -60,10 +49,10 @@ def parse(body: str, comments: Sequence[str]) -> IssueMemory | None:
                 words[block.known.fingerprint] = block.text
     return IssueMemory(
         schema=markers.SCHEMA,
-        task=unattribute(head.get("task", "")),
-        repository_id=unattribute(head.get("repository", "")),
-        head=unattribute(head.get("head", "")),
-        batches=tuple(unattribute(b) for b in head.get("batches", "").split(",") if b),
+        task=markers.value(head, "task"),
+        repository_id=markers.value(head, "repository"),
+        head=markers.value(head, "head"),
+        batches=tuple(b for b in markers.value(head, "batches").split(",") if b),
         first=head.get("first") == "1",
         known=tuple(known.values()),
         blocks=words,
@@ -87,16 +76,19 @@ def render(night: Night, reconciled: Reconciled, memory: IssueMemory | None) -> 
     words = memory.blocks if memory else {}
     written = [_block(s, words, night) for s in ordered]
     opening = _opening(memory, night)
-    frame = _body(night, ordered, [], spilled=0, opening=opening)
+    marker = markers.head(
+        night.task, night.repository_id, reconciled.commit, night.batch_ids, first=opening
+    )
+    frame = body(marker, night, ordered, [], spilled=0)
     kept, spilled = _share(written, len(live), night, frame)
     pages = blocks.pack(spilled, COMMENT_LIMIT - 1_000)
-    news, marker = _news(standings, night)
+    news, night_marker = _news(standings, night)
     return IssueDraft(
         title=f"Nightly {night.task.replace('-', ' ')}",
-        body=_body(night, ordered, kept, spilled=len(spilled), opening=opening),
+        body=body(marker, night, ordered, kept, spilled=len(spilled)),
         overflow=tuple(_more(page, n, len(pages)) for n, page in enumerate(pages, start=1)),
         comment=None if opening else news,
-        comment_marker=marker,
+        comment_marker=night_marker,
         open=bool(live),
         labels=tuple(dict.fromkeys((*labels(night.task), *night.labels))),
         fingerprints=frozenset(s.known.fingerprint for s in ordered),
@@ -157,119 +149,6 @@ def _share(
             kept.append(block)
             room -= size
     return kept, spilled
-
-
-def _body(
-    night: Night,
-    ordered: Sequence[Standing],
-    kept: Sequence[Written],
-    *,
-    spilled: int,
-    opening: bool,
-) -> str:
-    live = [s for s in ordered if s.known.state in text.LIVE]
-    rows = _fit([_row(s, night) for s in live[: night.max_findings]], TABLE_ROOM)
-    return fill(
-        "issue.md.j2",
-        marker=markers.head(
-            night.task, night.repository_id, night.commit, night.batch_ids, first=opening
-        ),
-        verdict=text.verdict(ordered),
-        guarded=night.public and not night.allow_public_security,
-        rows=rows,
-        elsewhere=_elsewhere(len(rows), len(live), spilled),
-        sections=_sections(ordered, kept),
-        receipt=_receipt(night),
-        cost=text.cost_line(night.spending) if night.spending else "",
-        footer=_footer(night),
-    )
-
-
-def _row(standing: Standing, night: Night) -> tuple[str, ...]:
-    known = standing.known
-    return (
-        text.severity(known),
-        text.title(known),
-        text.place(known.anchor, night),
-        text.state(standing),
-        markdown(known.since, 20),
-    )
-
-
-def _fit(rows: Sequence[tuple[str, ...]], room: int) -> list[tuple[str, ...]]:
-    fitting = []
-    for row in rows:
-        room -= sum(len(cell) + 3 for cell in row)
-        if room < 0:
-            break
-        fitting.append(row)
-    return fitting
-
-
-def _elsewhere(listed: int, live: int, spilled: int) -> str:
-    told = f"The table shows the worst {listed} of {live}." if listed < live else ""
-    where = f"{text.plural(spilled, 'finding')} told in the comments below." if spilled else ""
-    return " ".join(part for part in (told, where) if part)
-
-
-def _sections(ordered: Sequence[Standing], kept: Sequence[Written]) -> list[Section]:
-    """Live blocks in the open; pre-existing, fixed and dismissed ones folded."""
-
-    def those(*states: State, old: bool | None = None) -> str:
-        return blocks.joined(
-            block
-            for block in kept
-            if block.known.state in states and old in (None, block.known.pre_existing)
-        )
-
-    def standing(state: State) -> list[Standing]:
-        return [s for s in ordered if s.known.state is state]
-
-    older = sum(b.known.pre_existing and b.known.state in text.LIVE for b in kept)
-    fixed, dismissed = standing(State.FIXED), standing(State.DISMISSED)
-    sections = [
-        Section(summary="", blocks=those(*text.LIVE, old=False)),
-        Section(
-            summary=f"{text.plural(older, 'finding')} older than the reviewed changes",
-            blocks=those(*text.LIVE, old=True),
-        ),
-        Section(
-            summary=f"✅ Fixed: {len(fixed)}",
-            blocks=those(State.FIXED),
-            lines=tuple(_fixed_line(s) for s in fixed[:LISTED]),
-        ),
-        Section(summary=f"Dismissed: {len(dismissed)}", blocks=those(State.DISMISSED)),
-    ]
-    return [section for section in sections if section.blocks or section.lines]
-
-
-def _fixed_line(standing: Standing) -> str:
-    note = f" · {markdown(standing.note, 60)}" if standing.note else ""
-    return f"- {text.title(standing.known)}{note} · {markdown(standing.known.closed, 20)}"
-
-
-def _receipt(night: Night) -> dict[str, object]:
-    # What was not reviewed is what people look for.
-    order = sorted(night.receipt.entries, key=lambda e: e.account is Account.REVIEWED)
-    rows = [(html_code(e.path, 120), e.account.value, table_cell(e.reason, 120)) for e in order]
-    fitting = _fit(rows, RECEIPT_ROOM)
-    lines = []
-    if len(fitting) < len(rows):
-        lines.append(f"… and {text.plural(len(rows) - len(fitting), 'more file')}.")
-    if night.discarded:
-        remarks = text.plural(night.discarded, "remark")
-        lines.append(f"{remarks} discarded: the quoted code is not in the file.")
-    return {"summary": text.receipt_line(night.receipt), "rows": fitting, "lines": lines}
-
-
-def _footer(night: Night) -> list[str]:
-    parts = [f"[run]({night.run_url})"] if night.run_url else []
-    batches = ", ".join(html_code(batch) for batch in night.batch_ids[:5])
-    if len(night.batch_ids) > 5:  # noqa: PLR2004 - enough for a footer
-        batches += f" and {len(night.batch_ids) - 5} more"
-    if batches:
-        parts.append(f"batch {batches}")
-    return [*parts, f"model {html_code(night.model)}", markdown(night.date, 20)]
 
 
 def _more(page: Sequence[Written], number: int, of: int) -> str:

@@ -72,6 +72,14 @@ def read_head(body: str) -> dict[str, str] | None:
     return _read(match[2])
 
 
+def value(fields: Mapping[str, str], name: str) -> str:
+    """A field's text; empty when it is missing or damaged."""
+    try:
+        return unattribute(fields.get(name, ""))
+    except ValueError:
+        return ""
+
+
 def night(batches: tuple[str, ...], commit: str) -> str:
     """The first line of the one notification of a night."""
     names = ",".join(attribute(batch) for batch in batches)

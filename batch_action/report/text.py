@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from batch_action.escape import html_code, inline, markdown, path_url
 from batch_action.models.findings import Anchor, Known, Severity, Standing, State
 from batch_action.models.report import Account, Night, Receipt, Spending
+from batch_action.report.markers import LONGEST_TITLE
 
 LIVE = (State.NEW, State.OPEN, State.RECHECKING, State.BACK)
 SIGNS = {
@@ -21,7 +22,6 @@ STATES = {
     State.BACK: "↩️ back",
     State.DISMISSED: "dismissed",
 }
-LONGEST_TITLE = 120
 LONGEST_PATH = 90
 
 

@@ -2,18 +2,18 @@
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from batch_action import pricing
 from batch_action.edges.secrets import mask
-from batch_action.errors import ConfigError
+from batch_action.errors import ConfigError, TransientError
 from batch_action.findings.anchoring import anchor_all
 from batch_action.history import batches, files
 from batch_action.history.batches import Pending
 from batch_action.models.findings import Finding, Remark, Reviewed, Tonight
-from batch_action.models.ledger import Collected, Question, Usage, Withdrawn
+from batch_action.models.ledger import Collected, Ledger, Question, Usage, Withdrawn
 from batch_action.models.requests import Outcome, OutcomeKind
 from batch_action.selection.content import decode
 from batch_action.steps.memory import Memory
@@ -25,6 +25,10 @@ LAG = timedelta(minutes=15)
 
 RETENTION = timedelta(days=29)
 """Results are kept for 29 days after the batch was created (Anthropic's batch-processing page)."""
+
+SOON = timedelta(hours=2)
+LAST_DAYS = timedelta(days=3)
+"""When to tell that a batch, or its results, will not be there much longer."""
 
 BILLING = frozenset({"billing_error", "rate_limit_error"})
 
@@ -50,8 +54,8 @@ class Harvest:
     answers: tuple[Answer, ...]
     facts: tuple[Collected | Withdrawn, ...]
     """To be saved once the answers are delivered."""
-    usages: tuple[Usage, ...] = field(default=())
-    """One a billed request, for the counterfactual columns."""
+    usages: tuple[tuple[str, Usage], ...] = ()
+    """Model and tokens of each billed request, for the counterfactual columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,16 @@ def harvest(world: World, memory: Memory) -> Harvest:
     waiting: list[Pending] = []
     answers: list[Answer] = []
     facts: list[Collected | Withdrawn] = []
-    usages: list[Usage] = []
+    usages: list[tuple[str, Usage]] = []
+    problem: TransientError | None = None
     for pending in batches.pending(memory.ledger):
         wanted = world.settings.batch_id in (None, pending.sent.batch)
-        fetched = _fetch(world, pending) if wanted else None
+        try:
+            fetched = _fetch(world, pending) if wanted else None
+        except TransientError as error:
+            # The other batches' answers need not wait for this one's.
+            world.warn(str(error))
+            fetched, problem = None, error
         if fetched is None:
             waiting.append(pending)
             continue
@@ -83,9 +93,11 @@ def harvest(world: World, memory: Memory) -> Harvest:
             facts.append(Withdrawn(batch=pending.sent.batch, by="", at=world.now()))
         read = [_answer(world, pending, q, fetched.outcomes.get(q.id)) for q in pending.questions]
         answers += read
-        billed = [a.outcome.usage for a in read if a.outcome.usage != Usage()]
+        billed = [(_model(a), a.outcome.usage) for a in read if a.outcome.usage != Usage()]
         usages += billed
         facts.append(_collected(world, pending, read, billed))
+    if problem is not None and not ended:
+        raise problem
     return Harvest(
         ended=tuple(ended),
         waiting=tuple(waiting),
@@ -95,14 +107,14 @@ def harvest(world: World, memory: Memory) -> Harvest:
     )
 
 
-def tonight(world: World, memory: Memory, found: Harvest) -> Tonight:
+def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
     """The verdicts and findings of these answers; the newest blob of a path speaks for it.
 
-    *memory* must already hold the collected facts, so that a file counts as reviewed only when all
+    *ledger* must already hold the collected facts, so that a file counts as reviewed only when all
     its parts have a verdict.
     """
-    settled = files.settled_files(memory.ledger)
-    newest = files.newest(memory.ledger)
+    settled = files.settled_files(ledger)
+    newest = files.newest(ledger)
     by_file: dict[tuple[str, str], list[Answer]] = {}
     for answer in found.answers:
         if answer.failure is None:
@@ -133,9 +145,18 @@ def tonight(world: World, memory: Memory, found: Harvest) -> Tonight:
         reviewed=tuple(reviewed),
         findings=_unique(findings),
         discarded=discarded,
-        dismissed=files.dismissed(memory.ledger),
+        dismissed=files.dismissed(ledger),
         verdicts=settled,
+        excluded=_excluded(world, ledger),
     )
+
+
+def _excluded(world: World, ledger: Ledger) -> dict[str, str]:
+    """Why a path is not reviewed any more: its findings stay open, and say so."""
+    given_up = files.given_up_files(ledger, world.settings.max_attempts)
+    newest = files.newest(ledger)
+    stuck = {p: "given up" for p, blob in given_up if p in newest and newest[p].blob == blob}
+    return dict.fromkeys(files.left_out(ledger), "file excluded") | stuck
 
 
 def _older(newest: str, blob: str, by_file: Iterable[tuple[str, str]], path: str) -> bool:
@@ -164,7 +185,15 @@ def _fetch(world: World, pending: Pending) -> _Fetched | None:
         return _Fetched({})
     if state.status != "ended":
         world.screen.say(f"Batch {sent.batch} is {state.status}, {_hours(age)} old.")
+        if sent.expires_at - world.now() < SOON:
+            world.warn(
+                f"Batch {sent.batch} expires at {sent.expires_at:%H:%M} UTC: what is not answered "
+                "by then costs nothing and is owed to the next submit."
+            )
         return None
+    if age > RETENTION - LAST_DAYS:
+        until = sent.created_at + RETENTION
+        world.warn(f"Anthropic deletes the results of {sent.batch} on {until:%Y-%m-%d}.")
     want = frozenset(question.id for question in pending.questions)
     world.screen.say(f"Batch {sent.batch} has ended: fetching {len(want)} answers.")
     with (
@@ -172,6 +201,10 @@ def _fetch(world: World, pending: Pending) -> _Fetched | None:
         world.screen.progress("Downloading answers", len(want)) as tick,
     ):
         return _Fetched(api.outcomes(sent.batch, want, Path(folder), tick), state.canceled)
+
+
+def _model(answer: Answer) -> str:
+    return answer.question.model or answer.pending.intended.model
 
 
 def _hours(age: timedelta) -> str:
@@ -206,13 +239,15 @@ def _failure(outcome: Outcome) -> str | None:
 
 
 def _collected(
-    world: World, pending: Pending, read: list[Answer], billed: list[Usage]
+    world: World, pending: Pending, read: list[Answer], billed: list[tuple[str, Usage]]
 ) -> Collected:
+    groups = pricing.by_model(billed).items()
+    costs = [pricing.batch_usd(world.prices, model, usages) for model, usages in groups]
     return Collected(
         batch=pending.sent.batch,
         at=world.now(),
-        usage=sum(billed, Usage()),
-        cost_usd=pricing.batch_usd(world.prices, pending.intended.model, billed),
+        usage=sum((usage for _, usage in billed), Usage()),
+        cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
         failed={answer.question.id: answer.failure for answer in read if answer.failure},
     )
 

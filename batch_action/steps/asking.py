@@ -33,6 +33,7 @@ class _Past:
     settled: frozenset[tuple[str, str]]
     attempts: dict[str, int]
     truncated: dict[str, int]
+    refused: dict[str, int]
 
 
 def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -> Asked:
@@ -47,6 +48,7 @@ def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -
         settled=files.settled_files(ledger),
         attempts=batches.attempts(ledger),
         truncated=batches.failures(ledger, "truncated"),
+        refused=batches.failures(ledger, "refused"),
     )
     system = prompt.system_text(world.task, house_rules(world, selection.head))
     kept, skipped, requests = [], list(selection.skipped), {}
@@ -54,7 +56,9 @@ def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -
         asked = [
             (question, part)
             for part in file.parts
-            if _open(question := _question(world, file, part), past, recheck=world.settings.recheck)
+            if _open(
+                question := _question(world, file, part, past), past, recheck=world.settings.recheck
+            )
         ]
         reason = _reason(world, file, past, [question for question, _ in asked])
         if reason is None:
@@ -92,13 +96,22 @@ def house_rules(world: World, commit: str) -> str:
     return "\n\n".join(texts)
 
 
-def _question(world: World, file: SelectedFile, part: Part) -> Question:
+def _question(world: World, file: SelectedFile, part: Part, past: _Past) -> Question:
+    """The question about this part; once refused, it goes to `fallback-model` instead."""
+    first = _asked_of(world, file, part, world.settings.model)
+    other = world.settings.fallback_model
+    if other and past.refused.get(first.id):
+        return _asked_of(world, file, part, other).model_copy(update={"model": other})
+    return first
+
+
+def _asked_of(world: World, file: SelectedFile, part: Part, model: str) -> Question:
     settings, task = world.settings, world.task
     digest = batching.digest(
         world.context.repository_id,
         task.name,
         task.digest,
-        settings.model,
+        model,
         settings.effort,
         file.path,
         f"{part.number}/{part.of}",
@@ -119,7 +132,7 @@ def _reason(world: World, file: SelectedFile, past: _Past, asked: list[Question]
         detail = f"renamed from {file.old_path}"
         return Skipped(path=file.path, reason=Reason.SAME_AS_BEFORE, detail=detail)
     if not asked:
-        questions = [_question(world, file, part) for part in file.parts]
+        questions = [_question(world, file, part, past) for part in file.parts]
         flying = any(question.id in past.in_flight for question in questions)
         reason = Reason.IN_FLIGHT if flying else Reason.SAME_AS_BEFORE
         return Skipped(path=file.path, reason=reason)
@@ -148,7 +161,7 @@ def _request(
         system,
         file,
         part,
-        model=world.settings.model,
+        model=question.model or world.settings.model,
         effort=effort,
         max_tokens=most,
         cache=False,

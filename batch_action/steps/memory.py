@@ -30,8 +30,8 @@ class Memory:
     ledger: Ledger
     saved: Ledger
     """As it stands in storage: a run that added no fact writes nothing."""
-    held: str | None = None
-    """The slot this run has written, so far."""
+    held: frozenset[str] = frozenset()
+    """This run's artifacts whose facts are all in here: deleted after the next write."""
     trusted: bool = False
     """Whether any ledger was found and believed."""
     refused: tuple[str, ...] = ()
@@ -50,14 +50,22 @@ class _Found:
     ids: set[int] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
     newest: ArtifactFacts | None = None
-    held: str | None = None
+    held: set[str] = field(default_factory=set)
 
 
-def slots(world: World) -> tuple[str, str]:
-    """The two artifact names of this task's ledger: a name can be used once per run."""
+def stem(world: World) -> str:
+    """What the ledger of this task is called, without its slot."""
     key = f"-{world.settings.state_key}" if world.settings.state_key else ""
-    stem = f"batch-action-{world.task.name}{key}"
-    return f"{stem}-a", f"{stem}-b"
+    return f"batch-action-{world.task.name}{key}"
+
+
+def slots(world: World) -> tuple[str, ...]:
+    """The artifact names of this task's ledger: a name can be used once per run.
+
+    Two are used in turn. The third is a spare, because a name whose upload died between its first
+    and its last call is taken for the whole run, re-runs included, and shown by no list.
+    """
+    return tuple(f"{stem(world)}-{slot}" for slot in "abc")
 
 
 def load(world: World) -> Memory:
@@ -76,7 +84,7 @@ def load(world: World) -> Memory:
     return Memory(
         ledger=ledger,
         saved=ledger,
-        held=found.held,
+        held=frozenset(found.held),
         trusted=bool(found.ledgers),
         refused=tuple(found.refused),
         newest=_moment(found.newest.created_at) if found.newest else None,
@@ -87,8 +95,8 @@ def load(world: World) -> Memory:
 def save(world: World, memory: Memory) -> None:
     """Write the ledger if a fact was added or half its retention has passed.
 
-    The write goes to the slot this run does not hold; only then the other one is deleted, so that
-    a death at any moment leaves a whole ledger behind. Raises GitHubError, ConfigError.
+    The write goes to a slot this run does not hold; only then the held ones are deleted, so that a
+    death at any moment leaves a whole ledger behind. Raises GitHubError, ConfigError.
     """
     if memory.ledger.facts == memory.saved.facts and not _stale(world, memory):
         return
@@ -97,7 +105,8 @@ def save(world: World, memory: Memory) -> None:
     if world.artifacts is None:
         _write_file(world, path_of(world), data)
     else:
-        memory.held = _upload(world, world.artifacts, data, memory.held)
+        memory.held, number = _upload(world, world.artifacts, data, memory.held)
+        ledger = ledger.model_copy(update={"absorbed": (*ledger.absorbed, number)})
     memory.ledger = memory.saved = ledger
     memory.newest = None
 
@@ -120,26 +129,55 @@ def _stale(world: World, memory: Memory) -> bool:
     return world.now() - memory.newest > max(life / 2, timedelta(hours=1))
 
 
-def _upload(world: World, service: ArtifactService, data: bytes, held: str | None) -> str:
-    first, second = slots(world)
-    order = [second, first] if held == first else [first, second]
-    for name in order:
+def _upload(
+    world: World, service: ArtifactService, data: bytes, held: frozenset[str]
+) -> tuple[frozenset[str], int]:
+    for name in slots(world):
+        if name in held:
+            continue
         try:
-            service.upload(name, data, world.settings.retention_days)
+            number = service.upload(name, data, world.settings.retention_days)
         except NameTakenError:
             continue
-        other = first if name == second else second
-        service.delete(other)
-        return name
+        left = {old for old in held if not _deleted(service, old)}
+        return frozenset({name, *left}), number
     raise GitHubError(
-        f"Both artifact names of the ledger ({first}, {second}) are taken in this run.",
+        f"All artifact names of the ledger ({', '.join(slots(world))}) are taken in this run.",
         fix="Give jobs that run the same task in one workflow run different `state-key`s.",
     )
 
 
+def _deleted(service: ArtifactService, name: str) -> bool:
+    """Whether it is gone; one that stays does no harm, its facts are in the new one too."""
+    try:
+        service.delete(name)
+    except GitHubError:
+        return False
+    return True
+
+
+def refresh(world: World, memory: Memory) -> bool:
+    """Merge what other runs have saved since we loaded; whether there was anything.
+
+    Between the saved intent and the first create: of two submits at one time, the one that saved
+    later sees the other's intent here, so that they cannot both send.
+    """
+    if world.github is None or world.artifacts is None:
+        return False
+    found = _Found()
+    _read_artifacts(world, world.github, found, known=frozenset(memory.ledger.absorbed))
+    before = memory.ledger.facts
+    ledger, _ = merging.merge(memory.ledger, *found.ledgers)
+    memory.ledger = ledger.model_copy(
+        update={"absorbed": tuple(sorted(found.ids | set(ledger.absorbed)))}
+    )
+    memory.held |= found.held
+    return memory.ledger.facts != before
+
+
 def path_of(world: World) -> Path:
     """The ledger's file where there is no artifact service."""
-    return world.state_dir / f"{slots(world)[0].removesuffix('-a')}.zip"
+    return world.state_dir / f"{stem(world)}.zip"
 
 
 def _write_file(world: World, path: Path, data: bytes) -> None:
@@ -166,28 +204,30 @@ def _read_file(world: World, found: _Found) -> None:
         ) from None
 
 
-def _read_artifacts(world: World, github: GitHub, found: _Found) -> None:
+def _read_artifacts(
+    world: World, github: GitHub, found: _Found, known: frozenset[int] = frozenset()
+) -> None:
     listed = [a for name in slots(world) for a in github.actions.artifacts(name) if not a.expired]
     listed.sort(key=lambda a: (a.created_at, a.id), reverse=True)
     living = {artifact.id for artifact in listed}
-    absorbed: set[int] = set()
+    absorbed = set(known)
     opened = 0
     for artifact in listed:
-        if artifact.run_id == world.context.run_id and found.held is None:
-            found.held = artifact.name
-        if artifact.id in absorbed or opened == MOST_OPENED:
+        ours = artifact.run_id == world.context.run_id
+        if artifact.id in absorbed:
+            found.held |= {artifact.name} if ours else set()
             continue
+        if opened == MOST_OPENED:
+            break
         opened += 1
         ledger = _believed(world, github, artifact, found)
         if ledger is not None:
             found.newest = found.newest or artifact
+            found.held |= {artifact.name} if ours else set()
             absorbed |= set(ledger.absorbed)
             found.ids.add(artifact.id)
-            found.ledgers.append(
-                ledger.model_copy(
-                    update={"absorbed": tuple(i for i in ledger.absorbed if i in living)}
-                )
-            )
+            kept = tuple(i for i in ledger.absorbed if i in living)
+            found.ledgers.append(ledger.model_copy(update={"absorbed": kept}))
 
 
 def _believed(

@@ -28,7 +28,7 @@ def plan(world: World, asked: Asked, ledger: Ledger, *, exact: bool) -> Plan:
     asked, scale = _counted(world, asked, exact=exact)
     chosen, owed = _fill(world, asked, _budget(world, ledger))
     requests = [request for file in chosen for request in asked.requests[file.path]]
-    usages = [_worst(request) for request in requests]
+    groups = pricing.by_model((_model(world, r), _worst(r)) for r in requests)
     shared = pricing.estimate(asked.shared_bytes, scale.ratio)
     return Plan(
         batches=batching.pack(requests, most=world.settings.max_requests_per_batch),
@@ -39,7 +39,9 @@ def plan(world: World, asked: Asked, ledger: Ledger, *, exact: bool) -> Plan:
             scale.method,
             scale.error,
         ),
-        cost=pricing.columns(world.prices, world.settings.model, usages, shared),
+        cost=pricing.together(
+            pricing.columns(world.prices, model, usages, shared) for model, usages in groups.items()
+        ),
     )
 
 
@@ -90,14 +92,23 @@ def _fill(
     """Files by risk until the worst case reaches the budget; a smaller one may still fit."""
     chosen, owed, used = [], [], 0.0
     for file in asked.selection.files:
-        worst = [_worst(request) for request in asked.requests[file.path]]
-        cost = pricing.batch_usd(world.prices, world.settings.model, worst)
+        cost = _worst_usd(world, asked.requests[file.path])
         if cost is not None and used + cost > budget:
             owed.append(file)
             continue
         used += cost or 0.0
         chosen.append(file)
     return chosen, owed
+
+
+def _worst_usd(world: World, requests: Iterable[Request]) -> float | None:
+    groups = pricing.by_model((_model(world, r), _worst(r)) for r in requests)
+    costs = [pricing.batch_usd(world.prices, model, found) for model, found in groups.items()]
+    return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+
+def _model(world: World, request: Request) -> str:
+    return request.question.model or world.settings.model
 
 
 def _worst(request: Request) -> Usage:

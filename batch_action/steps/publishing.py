@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 from batch_action import pricing
-from batch_action.history import files, money
+from batch_action.history import batches, files, money
 from batch_action.models.findings import Reconciled, Standing, State, Tonight
-from batch_action.models.ledger import Usage
+from batch_action.models.ledger import Ledger, Usage, Withdrawn
 from batch_action.models.report import Account, Delivered, Entry, Night, Receipt, Spending
 from batch_action.steps.answers import Answer, Harvest
 from batch_action.steps.asking import house_rules
 from batch_action.steps.delivery import issue
-from batch_action.steps.memory import Memory
 from batch_action.steps.planning import month_start
 from batch_action.steps.world import World
 from batch_action.tasks.prompt import system_text
@@ -27,9 +26,12 @@ class Published:
     delivered: tuple[Delivered, ...]
 
 
-def publish(world: World, memory: Memory, found: Harvest, tonight: Tonight) -> Published:
-    """Deliver to every destination of `report`. Raises GitHubError when GitHub refuses."""
-    night = _night(world, memory, found, tonight)
+def publish(world: World, ledger: Ledger, found: Harvest, tonight: Tonight) -> Published:
+    """Deliver to every destination of `report`. Raises GitHubError when GitHub refuses.
+
+    *ledger* holds the collected facts, which are saved only when this has succeeded.
+    """
+    night = _night(world, ledger, found, tonight)
     if "issue" not in world.settings.report:
         reconciled = issue.settle(None, tonight, night, world.git)
         return Published(night=night, standings=reconciled.standings, delivered=())
@@ -61,7 +63,7 @@ def _deliver(
     return (issue.deliver(remembered, reconciled, night, edge),)
 
 
-def _night(world: World, memory: Memory, found: Harvest, tonight: Tonight) -> Night:
+def _night(world: World, ledger: Ledger, found: Harvest, tonight: Tonight) -> Night:
     context, settings = world.context, world.settings
     model = found.ended[-1].intended.model
     return Night(
@@ -74,8 +76,8 @@ def _night(world: World, memory: Memory, found: Harvest, tonight: Tonight) -> Ni
         batch_ids=tuple(pending.sent.batch for pending in found.ended),
         model=model,
         date=f"{world.now():%Y-%m-%d}",
-        receipt=_receipt(world, memory, found),
-        spending=_spending(world, memory, found, model),
+        receipt=_receipt(world, ledger, found),
+        spending=_spending(world, ledger, found),
         discarded=tonight.discarded,
         # Unknown counts as public: the guard must not depend on what an event happens to carry.
         public=context.private is not True,
@@ -85,40 +87,47 @@ def _night(world: World, memory: Memory, found: Harvest, tonight: Tonight) -> Ni
     )
 
 
-def _receipt(world: World, memory: Memory, found: Harvest) -> Receipt:
+def _receipt(world: World, ledger: Ledger, found: Harvest) -> Receipt:
     """One entry a file that was asked about; the least settled of its parts speaks for it."""
-    given_up = files.given_up_files(memory.ledger, world.settings.max_attempts)
+    given_up = files.given_up_files(ledger, world.settings.max_attempts)
+    withdrawn = {fact.batch for fact in batches.facts_of(ledger, Withdrawn)}
     entries: dict[str, Entry] = {}
     for answer in found.answers:
-        entry = _entry(answer, given_up)
+        entry = _entry(answer, given_up, withdrawn=answer.pending.sent.batch in withdrawn)
         before = entries.get(entry.path)
         if before is None or ORDER.index(entry.account) > ORDER.index(before.account):
             entries[entry.path] = entry
     return Receipt(entries=tuple(sorted(entries.values(), key=lambda e: e.path)))
 
 
-def _entry(answer: Answer, given_up: frozenset[tuple[str, str]]) -> Entry:
+def _entry(answer: Answer, given_up: frozenset[tuple[str, str]], *, withdrawn: bool) -> Entry:
     question, failure = answer.question, answer.failure
     if failure is None:
         return Entry(path=question.path, account=Account.REVIEWED)
     if (question.path, question.blob) in given_up:
         reason = f"{failure}; change the file or the model to have it asked again"
         return Entry(path=question.path, account=Account.GIVEN_UP, reason=reason)
+    if withdrawn:
+        reason = "its batch was canceled; asked again when it changes"
+        return Entry(path=question.path, account=Account.WITHDRAWN, reason=reason)
     if failure == "refused":
         reason = "asked again with the next submit"
         return Entry(path=question.path, account=Account.REFUSED, reason=reason)
     return Entry(path=question.path, account=Account.OWED, reason=failure)
 
 
-def _spending(world: World, memory: Memory, found: Harvest, model: str) -> Spending:
-    usage = sum(found.usages, Usage())
+def _spending(world: World, ledger: Ledger, found: Harvest) -> Spending:
+    usage = sum((usage for _, usage in found.usages), Usage())
     prompt = pricing.prompt_tokens(usage)
     now = world.now()
     system = system_text(world.task, house_rules(world, found.ended[-1].intended.head))
     shared = pricing.estimate(len(system.encode()))
     return Spending(
         usage=usage,
-        cost=pricing.account(world.prices, model, found.usages, shared),
-        month_usd=money.spend(memory.ledger, month_start(now)),
+        cost=pricing.together(
+            pricing.account(world.prices, model, usages, shared)
+            for model, usages in pricing.by_model(found.usages).items()
+        ),
+        month_usd=money.spend(ledger, month_start(now)),
         cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
     )

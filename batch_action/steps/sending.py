@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from batch_action import batching
 from batch_action.errors import AmbiguousCreateError, BatchActionError, ConfigError
+from batch_action.history import batches
 from batch_action.models.files import Reason, Selection
 from batch_action.models.ledger import FileEntry, Intended, Rejected, Selected, Sent
 from batch_action.models.requests import BatchState, ModelFacts, Plan
@@ -14,6 +15,7 @@ from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
 
 RETIRES_SOON = timedelta(days=60)
+ROUNDING = timedelta(seconds=2)
 STILL_THERE = frozenset({Reason.SAME_AS_BEFORE, Reason.IN_FLIGHT, Reason.GIVEN_UP})
 """Skipped tonight, but not gone: what an earlier night recorded about them stays true."""
 
@@ -25,11 +27,18 @@ class Preflight:
     model: ModelFacts | None
     clock: datetime
     """Anthropic's clock."""
+    ours: datetime
+    """Our clock at that moment."""
 
 
 def preflight(world: World) -> Preflight:
-    """Check the key and the model. Raises ConfigError, AnthropicError."""
-    name = world.settings.model
+    """Check the key, the model and its fallback. Raises ConfigError, AnthropicError."""
+    if world.settings.fallback_model:
+        _checked(world, world.settings.fallback_model)
+    return _checked(world, world.settings.model)
+
+
+def _checked(world: World, name: str) -> Preflight:
     model, clock = world.need_anthropic().model(name)
     if model is None:
         if name not in world.prices.models:
@@ -38,7 +47,7 @@ def preflight(world: World) -> Preflight:
                 fix="Anthropic's documentation lists the models.",
             )
         world.warn(f"Anthropic's models list does not know {name}; it is tried all the same.")
-        return Preflight(model=None, clock=clock)
+        return Preflight(model=None, clock=clock, ours=world.now())
     if model.lifecycle == "retired":
         raise ConfigError(f"`model` {name} is retired.", fix="Choose a current one.")
     if not (model.batch and model.structured_outputs):
@@ -48,7 +57,7 @@ def preflight(world: World) -> Preflight:
         raise ConfigError(f"`model` {name} takes no effort.", fix="Set `effort: none`.")
     if model.retires_at and model.retires_at - clock < RETIRES_SOON:
         world.warn(f"The model {name} retires on {model.retires_at:%Y-%m-%d}: choose another one.")
-    return Preflight(model=model, clock=clock)
+    return Preflight(model=model, clock=clock, ours=world.now())
 
 
 def selected(world: World, selection: Selection) -> Selected:
@@ -77,15 +86,21 @@ def send(
 ) -> list[BatchState]:
     """Save the intent, create every batch, save the answers.
 
-    After an ambiguous create nothing more is sent: the intent stays open and its questions count
-    as in flight. After a certain refusal the intent is closed and the rest is owed. Whatever ends
-    this, the facts known so far are saved before it goes on.
+    When another run turns out to be sending the same files, nothing is sent: both may step back,
+    never both send. After an ambiguous create nothing more is sent: the intent stays open and its
+    questions count as in flight. After a certain refusal the intent is closed and the rest is
+    owed. Whatever ends this, the facts known so far are saved before it goes on.
     """
     for batch in plan.batches:
         batching.check(batch)
     intended = _intended(world, plan, chosen, ready)
     memory.add(chosen, intended)
     memories.save(world, memory)
+    if memories.refresh(world, memory) and _rivalled(memory, intended):
+        memory.add(Rejected(intent=intended.intent, batch=None))
+        memories.save(world, memory)
+        world.warn("Another run is sending the same files right now: this one sends nothing.")
+        return []
     sent: list[BatchState] = []
     try:
         for index, batch in enumerate(plan.batches):
@@ -103,12 +118,21 @@ def send(
     return sent
 
 
+def _rivalled(memory: Memory, ours: Intended) -> bool:
+    """Whether another intent that is not settled asks one of our questions."""
+    asked = {question.id for batch in ours.batches for question in batch}
+    without = [fact for fact in memory.ledger.facts if fact.key() != ours.key()]
+    others = memory.ledger.model_copy(update={"facts": tuple(without)})
+    return not asked.isdisjoint(batches.in_flight(others))
+
+
 def _intended(world: World, plan: Plan, chosen: Selected, ready: Preflight) -> Intended:
     asked = tuple(tuple(request.question for request in batch) for batch in plan.batches)
     name = f"{world.context.run} {chosen.at.isoformat()} {[q.id for b in asked for q in b]}"
     return Intended(
         intent=hashlib.sha256(name.encode()).hexdigest()[:16],
-        at=ready.clock,
+        # Reading and counting may have taken long, and both clocks tell whole seconds.
+        at=ready.clock + (chosen.at - ready.ours) - ROUNDING,
         run=world.context.run,
         head=chosen.head,
         base=chosen.base,

@@ -38,7 +38,7 @@ def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
     if settings.select == "all":
         return Span(head=head, base=None, everything=True, why="`select: all`")
     if settings.base:
-        given = git.resolve(settings.base)
+        given = _resolved(world, "base", settings.base)
         return Span(head=head, base=given, everything=False, why="`base`")
     recorded = list(files.heads(ledger))
     if head in recorded:
@@ -90,13 +90,20 @@ def first_base(world: World, head: str) -> str | None:
     elif when := _moment(wish, world.now()):
         found = git.commit_before(head, when)
     else:
-        return git.resolve(wish)
+        return _resolved(world, "first-run", wish)
     if found is None and git.is_shallow():
         raise ConfigError(
             f"`first-run: {wish}` needs history that this shallow clone does not have.",
             fix="Set `fetch-depth: 0` at actions/checkout.",
         )
     return found
+
+
+def _resolved(world: World, name: str, rev: str) -> str:
+    try:
+        return world.git.resolve(rev)
+    except ConfigError as error:
+        raise ConfigError(f"`{name}`: {error.problem}", fix=error.fix) from None
 
 
 def _moment(wish: str, now: datetime) -> datetime | None:

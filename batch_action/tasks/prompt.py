@@ -6,6 +6,10 @@ from typing import Any
 from batch_action.models.files import Part, SelectedFile
 from batch_action.tasks.task import Task
 
+BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
+"""What a reader may take for the end of a line although git does not: shown as a space, so that
+no text can step out of its numbered line."""
+
 
 def system_text(task: Task, house_rules: str) -> str:
     """The one block all requests of a night share, byte for byte."""
@@ -24,22 +28,27 @@ def user_text(file: SelectedFile, part: Part) -> str:
     Every source line starts with its number and every hunk line with its sign, so that nothing in
     a file can look like the end of its element.
     """
-    path = escape(file.path, quote=True)
+    path = escape(_plain(file.path.replace("\n", " ")), quote=True)
     change = ""
     if file.change:
         change = (
-            f'<change path="{path}" status="{file.status}">\n{file.change.rstrip()}\n</change>\n'
+            f'<change path="{path}" status="{file.status}">\n'
+            f"{_plain(file.change).rstrip()}\n</change>\n"
         )
     lines = file.text.split("\n")[part.first - 1 : part.last]
     width = len(str(part.last))
     numbered = "\n".join(
-        f"{n:>{width}}| {x.rstrip(chr(13))}" for n, x in enumerate(lines, part.first)
+        f"{n:>{width}}| {_plain(x.rstrip(chr(13)))}" for n, x in enumerate(lines, part.first)
     )
     note = "" if part.of == 1 else f' part="{part.number} of {part.of}"'
     return (
         f'{change}<file path="{path}" language="{escape(file.language)}" '
         f'first-line="{part.first}" last-line="{part.last}"{note}>\n{numbered}\n</file>'
     )
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").translate(BREAKS)
 
 
 def params(

@@ -3,6 +3,7 @@
 from batch_action.errors import ConfigError
 from batch_action.history import batches
 from batch_action.models.ledger import Withdrawn
+from batch_action.models.requests import BatchState
 from batch_action.steps import memory as memories
 from batch_action.steps.world import World
 
@@ -22,10 +23,17 @@ def cancel(world: World) -> int:
         world.screen.say("No batch is pending.")
     for item in pending:
         state = world.need_anthropic().cancel(item.sent.batch)
-        told = f"is {state.status}" if state else "is unknown to Anthropic with this key"
-        world.screen.say(f"Batch {item.sent.batch} {told}.")
-        if state is not None:
+        world.screen.say(f"Batch {item.sent.batch} {_told(state)}.")
+        if state is not None and (state.canceled or state.status != "ended"):
             by = world.context.run
             memory.add(Withdrawn(batch=item.sent.batch, by=by, at=world.now()))
     memories.save(world, memory)
     return 0
+
+
+def _told(state: BatchState | None) -> str:
+    if state is None:
+        return "is unknown to Anthropic with this key"
+    if state.status == "ended" and not state.canceled:
+        return "has ended already: `collect` reports it"
+    return f"is {state.status}"

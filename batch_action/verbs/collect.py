@@ -3,7 +3,7 @@
 import time
 from datetime import timedelta
 
-from batch_action.history import batches
+from batch_action.history import batches, merging
 from batch_action.steps import answers, publishing, settling, telling
 from batch_action.steps import memory as memories
 from batch_action.steps.answers import Harvest
@@ -28,10 +28,11 @@ def collect(world: World, memory: Memory | None = None) -> int:
             memories.save(world, memory)
         telling.collected(world, memory, None)
         return 0
-    memory.add(*found.facts)
-    tonight = answers.tonight(world, memory, found)
-    published = publishing.publish(world, memory, found, tonight)
+    # The facts count only once the answers are delivered: until then nothing was collected.
+    after = merging.add(memory.ledger, *found.facts)
+    published = publishing.publish(world, after, found, answers.tonight(world, after, found))
     if not world.settings.dry_run:
+        memory.ledger = after
         memories.save(world, memory)
     telling.collected(world, memory, published)
     return 1 if publishing.too_severe(world, published) else 0

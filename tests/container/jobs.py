@@ -11,7 +11,7 @@ from tests.container.runner import Ended, Runner, Step, declared_inputs, give_to
 
 NAME = "octo/demo"
 KEY = "sk-ant-api03-of-the-container-tests"
-PERMISSIONS = {"contents": "read", "actions": "write", "issues": "write"}
+PERMISSIONS = {"contents": "read", "actions": "read", "issues": "write"}
 
 FILES = {
     "app/orders.py": '''\

@@ -99,7 +99,7 @@ def standing(number: int = 1, state: State = State.NEW, **fields) -> Standing:
 
 
 def draft(*standings: Standing, memory=None, **night):
-    return render(replace(NIGHT, **night), Reconciled(standings=standings), memory)
+    return render(replace(NIGHT, **night), Reconciled(standings=standings, commit=C), memory)
 
 
 def remembered(written):
@@ -229,10 +229,10 @@ def test_blocks_are_kept_word_for_word_with_what_people_wrote():
     edited = first.body.replace("**Why.**", "I am on it, @me.\r\n\r\n**Why.**")
     memory = parse(edited, ())
     reworded = standing(1, State.OPEN, title="other words", why="other")
-    again = render(NIGHT, Reconciled(standings=(reworded,)), memory)
+    again = render(NIGHT, Reconciled(standings=(reworded,), commit=C), memory)
     assert "I am on it, @me.\n\n**Why.** The name comes from outside." in again.body
     assert parse(again.body, ()).blocks == memory.blocks
-    third = render(NIGHT, Reconciled(standings=(reworded,)), parse(again.body, ()))
+    third = render(NIGHT, Reconciled(standings=(reworded,), commit=C), parse(again.body, ()))
     assert third.body == again.body
 
 
@@ -243,7 +243,7 @@ def test_public_repositories_do_not_tell_of_security():
     assert "hole" not in whole
     assert "0000000000000001" not in whole
     assert "**1 open finding, 1 high; 1 new tonight.**" in written.body
-    assert "Security findings are not shown in public issues; see code scanning." in written.body
+    assert "Security findings are not shown in public issues." in written.body
     assert not draft(secret, public=True).open
     assert draft(secret, public=True, memory=BEFORE).comment is None
     assert "hole" in draft(secret, public=True, allow_public_security=True).body
@@ -294,6 +294,11 @@ def test_a_damaged_block_harms_no_other():
     body = written.body.replace("<!-- /batch-action:finding id=0000000000000001 -->", "")
     body = body.replace("id=0000000000000002 state=new", "id=broken state=new")
     assert {k.fingerprint for k in parse(body, ()).known} == {f"{n:016x}" for n in (1, 3)}
+
+
+def test_a_damaged_head_is_read_as_far_as_possible():
+    memory = parse("<!-- batch-action v1 task=code-review head=%FF batches=a,b -->", ())
+    assert (memory.task, memory.head, memory.batches) == ("code-review", "", ("a", "b"))
 
 
 HOSTILE = st.lists(

@@ -459,7 +459,9 @@ def edit(dice: random.Random, files: dict[str, str], night: int) -> tuple[dict[s
 
 
 def live_places(known: Iterable[Known]) -> Counter:
-    return Counter((k.anchor.path, k.anchor.start_line) for k in known if k.state in LIVE)
+    # The place of one that is being re-checked is that of older content.
+    settled = [k for k in known if k.state in LIVE and k.state is not State.RECHECKING]
+    return Counter((k.anchor.path, k.anchor.start_line) for k in settled)
 
 
 def bugs(files: Mapping[str, str]) -> set[tuple[str, int]]:

@@ -6,7 +6,8 @@ paid batch. Everything else is read-only or harmless to repeat and is retried by
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -22,7 +23,6 @@ from batch_action.edges.anthropic_api.failures import never_arrived, translated
 from batch_action.edges.anthropic_api.wire import outcome_of
 from batch_action.errors import (
     AmbiguousCreateError,
-    AnthropicError,
     ConfigError,
     TransientError,
 )
@@ -90,14 +90,16 @@ class AnthropicApi:
         client = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT.total_seconds())
         with translated("creating the batch"):
             try:
-                return _state(client.messages.batches.create(requests=items))
+                raw = client.messages.batches.with_raw_response.create(requests=items)
             except (anthropic.APIConnectionError, anthropic.InternalServerError) as error:
                 if never_arrived(error):
                     raise
-                raise AmbiguousCreateError(
-                    "The answer to creating the batch was lost, so it may exist.",
-                    fix="The next run finds out before anything is sent again.",
-                ) from error
+                raise _ambiguous("was lost") from error
+            try:
+                return _state(raw.parse())
+            except (anthropic.AnthropicError, AttributeError, TypeError, ValueError) as error:
+                # Something between us and Anthropic answered, or cut what Anthropic answered.
+                raise _ambiguous("was no batch") from error
 
     def retrieve(self, batch: str) -> BatchState | None:
         """The batch, or None when Anthropic does not know it (it may lag after a create)."""
@@ -119,12 +121,17 @@ class AnthropicApi:
         return found
 
     def cancel(self, batch: str) -> BatchState | None:
-        """Ask to cancel; None when Anthropic does not know the batch."""
+        """Ask to cancel, unless it has ended; None when Anthropic does not know the batch."""
         with translated(f"canceling batch {batch}"):
             try:
                 return _state(self._client.messages.batches.cancel(batch))
             except anthropic.NotFoundError:
                 return None
+            except anthropic.BadRequestError:
+                state = self.retrieve(batch)
+                if state is None or state.status != "ended":
+                    raise
+                return state
 
     def outcomes(
         self,
@@ -148,42 +155,51 @@ class AnthropicApi:
                 path = self._download(batch, folder, len(want), progress)
                 got |= _read(path, want)
                 problem = None
-            except (TransientError, json.JSONDecodeError, httpx2.HTTPError) as error:
+            except (TransientError, ValueError, httpx2.HTTPError) as error:
+                # Also a line that ends inside a character: that is no JSONDecodeError.
                 problem = error
             if problem is None and want <= got.keys():
                 break
         if problem is not None:
+            why = problem.problem if isinstance(problem, TransientError) else str(problem)
             raise TransientError(
-                f"The results of batch {batch} could not be downloaded whole: {problem}.",
+                f"The results of batch {batch} could not be downloaded whole: {why.rstrip('.')}.",
                 fix="They stay available for 29 days; the next collect tries again.",
             ) from problem
         return got
 
     def first_id(self, batch: str) -> str | None:
         """The custom id of the first result line of an ended batch, None when there is none."""
-        with (
-            translated(f"reading batch {batch}"),
-            self._client.messages.batches.with_streaming_response.results(batch) as response,
-        ):
+        with self._results(batch) as response:
             for line in response.iter_lines():
                 if line.strip():
-                    return str(json.loads(line).get("custom_id"))
+                    return _id_of(batch, line)
         return None
 
     def _download(
         self, batch: str, folder: Path, lines: int, progress: Callable[[int, int], None]
     ) -> Path:
         path, seen = folder / f"{batch}.jsonl", 0
-        with (
-            translated(f"downloading the results of batch {batch}"),
-            self._client.messages.batches.with_streaming_response.results(batch) as response,
-            path.open("wb") as file,
-        ):
+        with self._results(batch) as response, path.open("wb") as file:
             for chunk in response.iter_bytes():
                 file.write(chunk)
                 seen += chunk.count(b"\n")
                 progress(min(seen, lines), lines)
         return path
+
+    @contextmanager
+    def _results(self, batch: str) -> Iterator[anthropic.APIResponse[Any]]:
+        with translated(f"downloading the results of batch {batch}"):
+            try:
+                results = self._client.messages.batches.with_streaming_response.results(batch)
+                with results as response:
+                    yield response
+            except anthropic.NotFoundError as error:
+                # Seen shortly after a batch has ended (anthropic-sdk-python issue 1432).
+                raise TransientError(
+                    f"Anthropic does not show the results of batch {batch} (404).",
+                    fix="The next run tries again.",
+                ) from error
 
 
 def keyless(
@@ -222,12 +238,29 @@ def _guarded_client(base_url: str) -> httpx2.Client:
         url = urlsplit(str(request.url))
         local = loopback and url.hostname in LOOPBACK
         if not local and (url.scheme, url.hostname, url.port) not in allowed:
-            raise AnthropicError(
-                f"Anthropic's answer points to {url.scheme}://{url.netloc}, which is neither "
-                f"{home.netloc} nor api.anthropic.com: refused.",
+            # The SDK's own class: another one it would wrap and try again.
+            raise anthropic.AnthropicError(
+                f"its answer points to {url.scheme}://{url.hostname}, which is neither "
+                f"{home.hostname} nor api.anthropic.com, and the key goes nowhere else"
             )
 
     return anthropic.DefaultHttpxClient(event_hooks={"request": [guard]}, base_url=base_url)
+
+
+def _ambiguous(what: str) -> AmbiguousCreateError:
+    return AmbiguousCreateError(
+        f"The answer to creating the batch {what}, so the batch may exist.",
+        fix="The next run finds out before anything is sent again.",
+    )
+
+
+def _id_of(batch: str, line: str) -> str:
+    try:
+        return outcome_of(json.loads(line)).custom_id
+    except ValueError:
+        raise TransientError(
+            f"The results of batch {batch} could not be read.", fix="The next run tries again."
+        ) from None
 
 
 def _read(path: Path, want: frozenset[str]) -> dict[str, Outcome]:
@@ -245,7 +278,7 @@ def _facts(info: ModelInfo) -> ModelFacts:
     """Fields that are absent are taken as supported: the API itself refuses what is not."""
 
     def able(name: str) -> bool:
-        capability = getattr(info.capabilities, name, None)
+        capability = getattr(getattr(info, "capabilities", None), name, None)
         return bool(getattr(capability, "supported", True))
 
     return ModelFacts(
@@ -275,4 +308,7 @@ def _state(batch: MessageBatch) -> BatchState:
 
 
 def _clock(header: str | None) -> datetime:
-    return parsedate_to_datetime(header) if header else datetime.now(UTC)
+    try:
+        return parsedate_to_datetime(header or "").astimezone(UTC)
+    except ValueError:
+        return datetime.now(UTC)

@@ -5,6 +5,7 @@ from typing import Any
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import Outcome, OutcomeKind
 
+MOST_TOKENS = 2**53
 STOPS = {
     "max_tokens": OutcomeKind.TRUNCATED,
     "model_context_window_exceeded": OutcomeKind.TRUNCATED,
@@ -13,8 +14,9 @@ STOPS = {
 """Ends of a `succeeded` message that are no answers (Anthropic's structured-outputs page)."""
 
 
-def outcome_of(line: dict[str, Any]) -> Outcome:
+def outcome_of(told: object) -> Outcome:
     """The outcome of one result line; a type we do not know is `unreadable`, never an answer."""
+    line = _dict(told)
     custom_id = str(line.get("custom_id"))
     result = _dict(line.get("result"))
     match result.get("type"):
@@ -37,7 +39,8 @@ def outcome_of(line: dict[str, Any]) -> Outcome:
 
 def _message(custom_id: str, message: dict[str, Any]) -> Outcome:
     stop = str(message.get("stop_reason"))
-    blocks = [_dict(block) for block in message.get("content") or []]
+    content = message.get("content")
+    blocks = [_dict(block) for block in content] if isinstance(content, list) else []
     # Thinking may come first, so no block is taken by its place.
     text = "".join(str(b.get("text", "")) for b in blocks if b.get("type") == "text")
     kind = STOPS.get(stop, OutcomeKind.SUCCEEDED)
@@ -69,4 +72,4 @@ def _dict(value: object) -> dict[str, Any]:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0
+    return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else 0

@@ -8,7 +8,10 @@ from batch_action.sandbox.github.git import Git
 
 _STATUS = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied"}
 _HUNK = re.compile(r"^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
-_FLAGS = ("--no-ext-diff", "--no-textconv", "-M", "--ignore-submodules=none", "--full-index")
+_FLAGS = (
+    "--no-ext-diff", "--no-textconv", "-M", "--ignore-submodules=none", "--full-index",
+    "--no-abbrev",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

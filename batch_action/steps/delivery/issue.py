@@ -49,7 +49,11 @@ def remember(edge: Issues, task: str, repository_id: str) -> Remembered | None:
     """
     _, label = report.labels(task)
     found = edge.find(label, markers.identity_of(task, repository_id))
-    ours = [i for i in found if i.state == "open" or i.state_reason != "duplicate"]
+    ours = [
+        i
+        for i in found
+        if (i.state == "open" or i.state_reason != "duplicate") and markers.read_head(i.body)
+    ]
     if not ours:
         return None
     oldest, *others = sorted(ours, key=lambda i: i.number)
@@ -87,7 +91,8 @@ def settle(
     memory = remembered.memory if remembered else None
     known = memory.known if memory else ()
     placed = locate(tonight, known, repo, head=memory.head if memory else None)
-    again = memory is not None and bool(night.batch_ids) and memory.batches == night.batch_ids
+    # A batch comes twice only when the run died after it had written here.
+    again = memory is not None and not set(memory.batches).isdisjoint(night.batch_ids)
     return reconcile(known, replace(placed, again=again))
 
 
@@ -158,16 +163,10 @@ def _write(remembered: Remembered, draft: IssueDraft, edge: Issues, *, silent: b
         elif lost := _lost(old[n].body, text):
             edge.edit_comment(old[n].id, f"{text}\n\n{lost}")
             wrote = True
-    changed = {
-        name: new
-        for name, new, now in (
-            ("title", draft.title, remembered.issue.title),
-            ("body", draft.body, remembered.issue.body),
-        )
-        if not _same(new, now)
-    }
-    if changed:
-        edge.update(number, title=changed.get("title"), body=changed.get("body"))
+    # The title is the person's to change: it is not written again.
+    if not _same(draft.body, remembered.issue.body):
+        edge.update(number, body=draft.body)
+        wrote = True
     for n, comment in old.items():
         if n > len(draft.overflow):
             edge.delete_comment(comment.id)
@@ -178,7 +177,7 @@ def _write(remembered: Remembered, draft: IssueDraft, edge: Issues, *, silent: b
         wrote = True
     for comment in remembered.surplus:
         edge.delete_comment(comment.id)
-    return wrote or bool(changed) or bool(remembered.surplus)
+    return wrote or bool(remembered.surplus)
 
 
 def _lost(old: str, new: str) -> str:

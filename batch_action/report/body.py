@@ -1,0 +1,137 @@
+"""The rolling issue's body: verdict and table first, details folded, the receipt at the end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batch_action.escape import html_code, markdown, table_cell
+from batch_action.models.findings import Standing, State
+from batch_action.models.report import Account, Night
+from batch_action.report import blocks, text
+from batch_action.report.blocks import Written
+from batch_action.report.templates import fill
+
+TABLE_ROOM = 16_000
+RECEIPT_ROOM = 8_000
+LISTED = 10
+BATCHES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A run of blocks in the body, folded under its summary if it has one."""
+
+    summary: str
+    blocks: str
+    lines: tuple[str, ...] = ()
+
+
+def body(
+    marker: str,
+    night: Night,
+    ordered: Sequence[Standing],
+    kept: Sequence[Written],
+    *,
+    spilled: int,
+) -> str:
+    """The whole body with the kept blocks; `spilled`: how many stand in comments."""
+    live = [s for s in ordered if s.known.state in text.LIVE]
+    rows = _fit([_row(s, night) for s in live[: night.max_findings]], TABLE_ROOM)
+    return fill(
+        "issue.md.j2",
+        marker=marker,
+        verdict=text.verdict(ordered),
+        guarded=night.public and not night.allow_public_security,
+        rows=rows,
+        elsewhere=_elsewhere(len(rows), len(live), spilled),
+        sections=_sections(ordered, kept),
+        receipt=_receipt(night),
+        cost=text.cost_line(night.spending) if night.spending else "",
+        footer=_footer(night),
+    )
+
+
+def _row(standing: Standing, night: Night) -> tuple[str, ...]:
+    known = standing.known
+    return (
+        text.severity(known),
+        text.title(known),
+        text.place(known.anchor, night),
+        text.state(standing),
+        markdown(known.since, 20),
+    )
+
+
+def _fit(rows: Sequence[tuple[str, ...]], room: int) -> list[tuple[str, ...]]:
+    fitting = []
+    for row in rows:
+        room -= sum(len(cell) + 3 for cell in row)
+        if room < 0:
+            break
+        fitting.append(row)
+    return fitting
+
+
+def _elsewhere(listed: int, live: int, spilled: int) -> str:
+    told = f"The table shows the worst {listed} of {live}." if listed < live else ""
+    where = f"{text.plural(spilled, 'finding')} told in the comments below." if spilled else ""
+    return " ".join(part for part in (told, where) if part)
+
+
+def _sections(ordered: Sequence[Standing], kept: Sequence[Written]) -> list[Section]:
+    """Live blocks in the open; pre-existing, fixed and dismissed ones folded."""
+
+    def those(*states: State, old: bool | None = None) -> str:
+        return blocks.joined(
+            block
+            for block in kept
+            if block.known.state in states and old in (None, block.known.pre_existing)
+        )
+
+    def standing(state: State) -> list[Standing]:
+        return [s for s in ordered if s.known.state is state]
+
+    older = sum(b.known.pre_existing and b.known.state in text.LIVE for b in kept)
+    fixed, dismissed = standing(State.FIXED), standing(State.DISMISSED)
+    sections = [
+        Section(summary="", blocks=those(*text.LIVE, old=False)),
+        Section(
+            summary=f"{text.plural(older, 'finding')} older than the reviewed changes",
+            blocks=those(*text.LIVE, old=True),
+        ),
+        Section(
+            summary=f"✅ Fixed: {len(fixed)}",
+            blocks=those(State.FIXED),
+            lines=tuple(_fixed_line(s) for s in fixed[:LISTED]),
+        ),
+        Section(summary=f"Dismissed: {len(dismissed)}", blocks=those(State.DISMISSED)),
+    ]
+    return [section for section in sections if section.blocks or section.lines]
+
+
+def _fixed_line(standing: Standing) -> str:
+    note = f" · {markdown(standing.note, 60)}" if standing.note else ""
+    return f"- {text.title(standing.known)}{note} · {markdown(standing.known.closed, 20)}"
+
+
+def _receipt(night: Night) -> dict[str, object]:
+    # What was not reviewed is what people look for.
+    order = sorted(night.receipt.entries, key=lambda e: e.account is Account.REVIEWED)
+    rows = [(html_code(e.path, 120), e.account.value, table_cell(e.reason, 120)) for e in order]
+    fitting = _fit(rows, RECEIPT_ROOM)
+    lines = []
+    if len(fitting) < len(rows):
+        lines.append(f"… and {text.plural(len(rows) - len(fitting), 'more file')}.")
+    if night.discarded:
+        remarks = text.plural(night.discarded, "remark")
+        lines.append(f"{remarks} discarded: the quoted code is not in the file.")
+    return {"summary": text.receipt_line(night.receipt), "rows": fitting, "lines": lines}
+
+
+def _footer(night: Night) -> list[str]:
+    parts = [f"[run]({night.run_url})"] if night.run_url else []
+    batches = ", ".join(html_code(batch) for batch in night.batch_ids[:BATCHES])
+    if len(night.batch_ids) > BATCHES:
+        batches += f" and {len(night.batch_ids) - BATCHES} more"
+    if batches:
+        parts.append(f"batch {batches}")
+    return [*parts, f"model {html_code(night.model)}", markdown(night.date, 20)]

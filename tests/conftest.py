@@ -1,0 +1,8 @@
+"""One profile for all property tests: no deadline on a loaded machine, a moderate number of tries."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "tests", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")

@@ -1,0 +1,78 @@
+"""Links and pictures of the documents lead somewhere; named modules exist."""
+
+import re
+import struct
+
+import pytest
+
+from tests.documents.texts import ROOT, anchors, links, project_files, read
+
+DOCUMENTS = [
+    name
+    for name in project_files()
+    if name.endswith(".md") and not name.startswith(("batch_action/", "tests/"))
+]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_to_files_and_headings(name: str):
+    here = (ROOT / name).parent
+    for link in links(read(name)):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (here / path).resolve() if path else ROOT / name
+        assert target.is_relative_to(ROOT), link
+        assert target.is_file(), link
+        if anchor:
+            assert anchor in anchors(target.read_text("utf-8")), link
+
+
+def test_the_picture_is_a_sharp_and_small_png():
+    data = (ROOT / "docs/images/issue.png").read_bytes()
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    assert len(data) < 300_000
+    width, height = struct.unpack(">II", data[16:24])
+    assert width >= 1600
+    assert height >= 1000
+
+
+def test_modules_that_the_architecture_names_exist():
+    text = read("docs/ARCHITECTURE.md")
+    named = re.findall(
+        r"`((?:batch_action|tests)/[\w./]+|(?:steps|config|cli)/\w+(?:/\w+)?(?:\.py)?)", text
+    )
+    assert named
+    for name in named:
+        path = ROOT / name if name.startswith(("batch", "tests")) else ROOT / "batch_action" / name
+        module = path.parent / f"{path.name.split('.')[0]}.py"
+        assert path.exists() or module.exists(), name
+
+
+def test_every_room_is_in_the_architecture():
+    text = read("docs/ARCHITECTURE.md")
+    package = ROOT / "batch_action"
+    rooms = {p.name for p in package.iterdir() if (p / "__init__.py").is_file()}
+    rooms |= {p.stem for p in package.glob("*.py") if not p.stem.startswith("__")}
+    assert {room for room in rooms if room not in text} == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "Dockerfile",
+        "action.yml",
+        "docs/ARCHITECTURE.md",
+        "requirements.lock",
+        "requirements-dev.lock",
+        ".github/CONTRIBUTING.md",
+        ".github/SECURITY.md",
+        ".github/dependabot.yml",
+        ".github/workflows/ci.yml",
+    ],
+)
+def test_what_a_project_needs_is_there(name: str):
+    assert (ROOT / name).stat().st_size > 0

@@ -1,0 +1,277 @@
+"""The README against the code: what it shows, promises and quotes is what the program does."""
+
+import ast
+import json
+import re
+import shlex
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from batch_action import __version__, pricing
+from batch_action.batching import MAX_REQUESTS
+from batch_action.cli.commands import cli
+from batch_action.cli.main import enter
+from batch_action.config.gathering import gather, inputs
+from batch_action.errors import BatchActionError, Interrupted
+from batch_action.models.ledger import Usage
+from batch_action.tasks import prompt
+from batch_action.tasks.registry import all_tasks
+from tests.documents.test_action_yml import ACTION, OWN_TOKEN, default_of
+from tests.documents.texts import ROOT, fences, plain, read, rows, section
+from tests.repos import Repo
+
+README = read("README.md")
+COMMANDS = dict(cli.commands)
+WORKFLOW, CONFIG = fences(README, "yaml")
+
+
+def flags_of(command: click.Command) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts}
+
+
+ALL_FLAGS = {flag for command in COMMANDS.values() for flag in flags_of(command)}
+
+
+def ways(name: str) -> str:
+    _, declared = inputs()[name]
+    found = [
+        way
+        for way, there in (
+            ("input", declared.action),
+            ("flag", f"--{name}" in ALL_FLAGS),
+            ("file", declared.file),
+        )
+        if there
+    ]
+    found += [f"`{declared.env}`"] if declared.env else []
+    return ", ".join(found or ["variable"])
+
+
+def input_row(name: str) -> list[str]:
+    default = default_of(name)
+    shown = default if default in ("none", OWN_TOKEN) else f"`{default}`"
+    return [f"`{name}`", shown, ways(name), inputs()[name][1].help]
+
+
+def test_the_readme_is_a_poster_and_a_reference_not_a_book():
+    assert len(README.splitlines()) <= 350
+
+
+def test_the_inputs_are_those_of_the_code():
+    found = rows(section(README, "Inputs"))
+    ours = [name for name, (_, declared) in inputs().items() if declared.action]
+    finer = [name for name, (_, declared) in inputs().items() if not declared.action]
+    assert found == [input_row(name) for name in [*ours, *finer]]
+
+
+def test_the_outputs_are_those_of_action_yml():
+    expected = [[f"`{name}`", one["description"]] for name, one in ACTION["outputs"].items()]
+    assert rows(section(README, "Outputs")) == expected
+
+
+def exit_codes() -> set[int]:
+    found = {0, 1, BatchActionError.exit_code, Interrupted.exit_code}
+    families = [BatchActionError]
+    while families:
+        family = families.pop()
+        families += family.__subclasses__()
+        found.add(family.exit_code)
+    return found
+
+
+def test_the_exit_codes_are_those_of_the_errors():
+    assert {int(code) for code, _ in rows(section(README, "Exit codes"))} == exit_codes()
+
+
+def test_help_names_the_same_exit_codes():
+    told = (cli.epilog or "").partition("Exit codes:")[2]
+    assert {int(code) for code in re.findall(r"\b\d+\b", told)} == exit_codes()
+
+
+def permissions_of(first_cell: str) -> set[str]:
+    found = [row for row in rows(section(README, "Permissions")) if first_cell in row[0]]
+    assert len(found) == 1, first_cell
+    return set(re.findall(r"`([a-z-]+: [a-z]+)`", found[0][1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "job", "mode"),
+    [
+        ("nightly.yml", "upkeep", "run"),
+        ("submit-and-collect.yml", "submit", "submit"),
+        ("submit-and-collect.yml", "collect", "collect"),
+    ],
+)
+def test_the_permissions_are_those_of_the_examples(name: str, job: str, mode: str):
+    workflow = yaml.safe_load(read(f"workflows-examples/{name}"))
+    given = workflow["jobs"][job]["permissions"]
+    assert permissions_of(f"`mode: {mode}`") == {f"{k}: {v}" for k, v in given.items()}
+    assert workflow["permissions"] == {}
+
+
+def test_the_workflow_to_copy_is_the_example_and_the_template():
+    assert WORKFLOW == read("workflows-examples/nightly.yml")
+
+
+@pytest.mark.parametrize("name", ["nightly.yml", "submit-and-collect.yml"])
+def test_init_writes_the_examples(name: str):
+    assert read(f"batch_action/verbs/templates/{name}") == read(f"workflows-examples/{name}")
+
+
+def test_the_examples_use_only_declared_inputs():
+    for name in ("nightly.yml", "submit-and-collect.yml"):
+        for job in yaml.safe_load(read(f"workflows-examples/{name}"))["jobs"].values():
+            (ours,) = (s for s in job["steps"] if s["uses"].startswith("batch-action/"))
+            assert set(ours["with"]) <= set(ACTION["inputs"])
+
+
+def test_the_config_file_is_one():
+    settings = gather(
+        flags={}, action_inputs={}, environ={}, file=yaml.safe_load(CONFIG), file_name="README"
+    )
+    assert settings.paths == ("src/", "web/")
+    assert settings.paths_ignore == ("*.test.ts", "!vendor/our-fork/")
+    assert pricing.load(settings.prices).models["my-new-model"].output == 10
+
+
+@pytest.mark.parametrize("row", rows(section(README, "Costs")), ids=lambda row: row[0])
+def test_the_costs_are_computed(row: list[str]):
+    model, interactive, batch = (cell.strip("*`") for cell in row)
+    cost = pricing.columns(
+        pricing.load(), model, [Usage(input_tokens=12_000, output_tokens=2_000)] * 40, 0
+    )
+    assert (interactive, batch) == (money(cost.interactive_usd), money(cost.batch_usd))
+
+
+def money(usd: float | None) -> str:
+    assert usd is not None
+    return f"${usd:.2f}" if usd >= 0.1 else f"${usd:.3f}"
+
+
+def test_the_worst_case_is_computed():
+    task = all_tasks()["code-review"]
+    most = prompt.answer_tokens(task, 12_000, 0, None)
+    usage = Usage(input_tokens=12_000, output_tokens=most)
+    worst = pricing.batch_usd(pricing.load(), "claude-sonnet-5-5", [usage] * 40)
+    told = re.search(r"For the Sonnet line above that is (\S+), of\nwhich (\S+) ", README)
+    assert told
+    assert told.groups() == (money(worst), "$0.88")
+
+
+def test_the_poster_tells_the_costs_of_the_default_model():
+    row = next(r for r in rows(section(README, "Costs")) if default_of("model") in r[0])
+    assert f"{row[2].strip('*')}, not {row[1]};" in README
+
+
+def test_the_limits_told_are_the_limits():
+    assert f"{MAX_REQUESTS:,} requests" in README
+
+
+def sentences() -> list[str]:
+    """Every string of the program, values in it as `…`."""
+    found = []
+    for path in (ROOT / "batch_action").rglob("*.py"):
+        if "sandbox" not in path.parts:
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                match node:
+                    case ast.Constant(value=str(text)):
+                        found.append(plain(text))
+                    case ast.JoinedStr(values=parts):
+                        found.append(plain("".join(map(piece, parts))))
+    return found
+
+
+def piece(part: ast.expr) -> str:
+    return str(part.value) if isinstance(part, ast.Constant) else "…"
+
+
+ALL_SENTENCES = sentences()
+
+
+@pytest.mark.parametrize(
+    "message", [row[0] for row in rows(section(README, "Troubleshooting"))], ids=str
+)
+def test_a_message_is_a_sentence_of_the_program(message: str):
+    wanted = ".*".join(re.escape(part.strip()) for part in plain(message).split("…"))
+    assert any(re.search(wanted, sentence) for sentence in ALL_SENTENCES)
+
+
+def test_the_commands_are_those_of_the_program():
+    told = {row[0].strip("`").split()[1]: row[1] for row in rows(section(README, "Command line"))}
+    assert set(told) == set(COMMANDS) - {"action"}
+    for name, words in told.items():
+        assert set(re.findall(r"--[a-z-]+", words)) <= flags_of(COMMANDS[name])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str):
+    shown = CliRunner().invoke(cli, [name, "--help"])
+    assert shown.exit_code == 0
+    assert COMMANDS[name].help
+    assert all(p.help for p in COMMANDS[name].params if p.name != "repo")
+
+
+def test_the_version_is_told():
+    shown = CliRunner().invoke(cli, ["--version"])
+    assert shown.output.split()[-1] == __version__
+    assert f"[{__version__}]" in read("CHANGELOG.md")
+
+
+def commands_in(text: str) -> list[list[str]]:
+    lines = [line for block in fences(text, "console") for line in block.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if line.strip()]
+
+
+def test_make_targets_that_are_named_exist():
+    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    named = {words[1] for words in commands_in(README) if words[0] == "make"}
+    for name in ("README.md", ".github/CONTRIBUTING.md", ".github/workflows/ci.yml", ".ci/run"):
+        named |= set(re.findall(r"(?:`|run: )make(?: [A-Z]+=\S+)* ([a-z]+)", read(name)))
+    assert named
+    assert named <= targets
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    made = Repo.init(tmp_path / "yours")
+    for number in range(6):
+        made.commit({"app.py": "".join(f"x{n} = {n}\n" for n in range(number + 1))})
+    return made
+
+
+def test_the_commands_of_the_readme_run(repo: Repo, capsys: pytest.CaptureFixture[str]):
+    ours = [words[1:] for words in commands_in(README) if words[0] == "batch-action"]
+    assert ours
+    for words in ours:
+        argv = [str(repo.path) if word == "path/to/yours" else word for word in words]
+        assert enter(argv, {}) == 0
+        assert "app.py" in "".join(capsys.readouterr())
+
+
+def test_plan_speaks_json(repo: Repo, capsys: pytest.CaptureFixture[str]):
+    assert enter(["plan", "--repo", str(repo.path), "--base", "HEAD~5", "--json"], {}) == 0
+    told = SimpleNamespace(**json.loads(capsys.readouterr().out))
+    assert [file["path"] for file in told.files] == ["app.py"]
+    assert told.requests == 1
+    assert told.cost["priced"] is True
+
+
+def test_init_writes_what_the_readme_says(repo: Repo):
+    assert enter(["init", "--repo", str(repo.path)], {}) == 0
+    workflow = repo.path / ".github/workflows/batch-action.yml"
+    assert workflow.read_text("utf-8") == WORKFLOW
+    config = (repo.path / ".github/batch-action.yml").read_text("utf-8")
+    assert yaml.safe_load(config) is None
+    uncommented = re.sub(r"^# ([a-z-]+:.*)$", r"\1", config, flags=re.MULTILINE)
+    gather(
+        flags={},
+        action_inputs={},
+        environ={},
+        file={k: v for k, v in yaml.safe_load(uncommented).items() if v is not None},
+        file_name="the written file",
+    )

@@ -1,0 +1,308 @@
+"""What the facts imply: small cases by hand, then the law over whole made-up histories."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+
+from batch_action.history import batches, files, merging, money
+from batch_action.history.batches import ADOPTION_SLACK
+from batch_action.models.ledger import (
+    Collected,
+    Dismissed,
+    FileEntry,
+    Intended,
+    Question,
+    Rejected,
+    Selected,
+    Sent,
+    Usage,
+    Withdrawn,
+)
+from tests.histories import Diary, hours, ledger, live, sha, state_of, steps
+
+ONE, TWO, THREE, FOUR = (sha(str(n)) for n in range(1, 5))
+INTENT = "00000000000000aa"
+
+
+def question(path="a.py", blob=ONE, *, part=1, of=1, model=""):
+    name = f"{path.replace('.', '_').replace('/', '_')}-{blob[:8]}-{part}of{of}{model}"
+    return Question(id=name, path=path, blob=blob, part=part, of=of)
+
+
+def intended(*groups, intent=INTENT, at=1, worst=1.0):
+    return Intended(
+        intent=intent,
+        at=hours(at),
+        run="1.1",
+        head=ONE,
+        base=None,
+        model="m",
+        effort=None,
+        batches=groups,
+        worst_case_usd=worst,
+    )
+
+
+def sent(index=0, *, intent=INTENT, batch=None, at=1):
+    return Sent(
+        intent=intent,
+        index=index,
+        batch=batch or f"msgbatch_{intent[-2:]}_{index}",
+        created_at=hours(at),
+        expires_at=hours(at + 24),
+    )
+
+
+def collected(batch="msgbatch_aa_0", *, at=5, cost=0.25, **failed):
+    return Collected(batch=batch, at=hours(at), usage=Usage(), cost_usd=cost, failed=failed)
+
+
+def asked(*group, n=1, failed=None, cost=0.25):
+    """A batch that was sent and collected."""
+    intent = f"{n:016x}"
+    return (
+        intended(group, intent=intent, at=n),
+        sent(intent=intent, batch=f"b{n}", at=n),
+        collected(f"b{n}", at=n, cost=cost, **(failed or {})),
+    )
+
+
+def selected(at, *entries, gone=(), head=None):
+    return Selected(
+        head=head or sha(f"head {at}"),
+        base=None,
+        branch="main",
+        at=hours(at),
+        files=tuple(FileEntry(path=p, blob=b, old=old) for p, b, old in entries),
+        gone=gone,
+    )
+
+
+def owed(*facts, most=3):
+    return {path: item.old for path, item in files.owed(ledger(*facts), max_attempts=most).items()}
+
+
+class TestBatches:
+    def test_pending_is_what_was_sent_and_not_collected_oldest_first(self):
+        q = question()
+        known = ledger(
+            intended((q,), (q,), (q,)),
+            sent(0, at=3),
+            sent(1, at=1),
+            sent(2, at=2),
+            collected("msgbatch_aa_2"),
+            Withdrawn(batch="msgbatch_aa_0", by="ada", at=hours(4)),
+        )
+        found = [(p.sent.batch, p.withdrawn, p.questions) for p in batches.pending(known)]
+        assert found == [("msgbatch_aa_1", False, (q,)), ("msgbatch_aa_0", True, (q,))]
+
+    @pytest.mark.parametrize("stray", [sent(intent="00000000000000bb"), sent(1)])
+    def test_a_fact_that_points_at_nothing_is_passed_over(self, stray):
+        known = ledger(intended((question(),)), stray, collected(stray.batch))
+        assert batches.pending(known) == ()
+        assert batches.answered(known) == frozenset()
+
+    def test_an_intent_is_open_for_the_batches_that_have_no_answer(self):
+        q = question()
+        known = ledger(
+            intended((q,), (q,), (q,)),
+            sent(1),
+            Rejected(intent=INTENT, batch="msgbatch_other"),
+            intended((q,), intent="00000000000000bb", at=0),
+        )
+        found = [(o.intended.intent[-2:], o.indexes, o.rejected) for o in batches.open_intents(known)]
+        assert found == [
+            ("bb", (0,), frozenset()),
+            ("aa", (0, 2), frozenset({"msgbatch_other"})),
+        ]
+
+    def test_an_intent_is_closed_by_its_last_answer_or_by_a_person(self):
+        q = question()
+        assert not batches.open_intents(ledger(intended((q,)), sent()))
+        assert not batches.open_intents(ledger(intended((q,)), Rejected(intent=INTENT, batch=None)))
+        assert batches.known_batches(ledger(intended((q,)), sent())) == {"msgbatch_aa_0"}
+
+    def test_the_window_grows_with_the_number_of_creates(self):
+        q, minute = question(), timedelta(minutes=1)
+        start, end = batches.window(intended((q,), (q,), (q,)), 10 * minute)
+        assert (start, end) == (hours(1), hours(1) + 30 * minute + ADOPTION_SLACK)
+
+    def test_in_flight_is_sent_or_perhaps_sent(self):
+        a, b, c, d = (question(f"{n}.py") for n in "abcd")
+        known = ledger(intended((a,), (b,), (c,)), sent(0), sent(1), collected(), *asked(d, n=9))
+        assert batches.in_flight(known) == {b.id, c.id}
+        assert batches.answered(known) == {a.id, d.id}
+
+    @pytest.mark.parametrize(
+        ("kind", "counts"),
+        [
+            ("errored:api_error", True),
+            ("errored:invalid_request_error", True),
+            ("expired", True),
+            ("truncated", True),
+            ("refused:cyber", True),
+            ("unreadable", True),
+            ("missing", True),
+            ("billing", False),
+            ("billing:billing_error", False),
+            ("canceled", False),
+        ],
+    )
+    def test_which_failures_count_as_attempts(self, kind, counts):
+        q = question()
+        known = ledger(*asked(q, n=1, failed={q.id: kind}), *asked(q, n=2, failed={q.id: kind}))
+        assert batches.attempts(known)[q.id] == (2 if counts else 0)
+        assert batches.failures(known, kind.split(":")[0])[q.id] == 2
+        assert batches.last_failure(known) == {q.id: kind}
+        assert q.id not in batches.answered(known)
+
+    def test_the_last_failure_is_the_newest_one_until_there_is_a_verdict(self):
+        q = question()
+        twice = (
+            *asked(q, n=1, failed={q.id: "expired"}),
+            *asked(q, n=2, failed={q.id: "truncated"}),
+        )
+        assert batches.last_failure(ledger(*twice)) == {q.id: "truncated"}
+        assert batches.last_failure(ledger(*twice, *asked(q, n=3))) == {}
+        assert batches.failures(ledger(*twice), "truncated") == {q.id: 1}
+
+
+class TestFiles:
+    def test_a_file_of_several_parts_is_settled_by_all_of_them_in_one_round(self):
+        first, second = (question(part=n, of=2) for n in (1, 2))
+        half = asked(first, second, failed={second.id: "expired"})
+        assert files.settled_files(ledger(*half)) == set()
+        assert files.settled_files(ledger(*half, *asked(second, n=2))) == {("a.py", ONE)}
+        # Cut into three the next time, one of the three does not complete the two of before.
+        other = question(part=2, of=3)
+        assert files.settled_files(ledger(*half, *asked(other, n=2))) == set()
+
+    def test_newest_forgets_what_is_gone_until_it_is_selected_again(self):
+        nights = (selected(1, ("a.py", ONE, None)), selected(2, gone=("a.py",)))
+        assert files.newest(ledger(*nights)) == {}
+        again = selected(3, ("a.py", TWO, None))
+        assert files.newest(ledger(*nights, again))["a.py"].blob == TWO
+
+    def test_a_file_owed_for_several_nights_is_compared_with_its_last_verdict(self):
+        settled = (selected(1, ("a.py", ONE, None)), *asked(question(blob=ONE)))
+        nights = (selected(2, ("a.py", TWO, ONE)), selected(3, ("a.py", THREE, TWO)))
+        assert owed(*settled, *nights) == {"a.py": ONE}
+        # The verdict of the second night moves the start of the comparison.
+        between = asked(question(blob=TWO), n=2)
+        assert owed(*settled, *nights, *between) == {"a.py": TWO}
+
+    def test_a_new_file_owed_for_several_nights_has_nothing_to_compare_with(self):
+        nights = (selected(1, ("a.py", ONE, None)), selected(2, ("a.py", TWO, ONE)))
+        assert owed(*nights) == {"a.py": None}
+
+    def test_a_file_that_went_back_to_an_answered_blob_is_not_owed(self):
+        known = (
+            selected(1, ("a.py", ONE, None)),
+            *asked(question(blob=ONE)),
+            selected(2, ("a.py", TWO, ONE)),
+            selected(3, ("a.py", ONE, TWO)),
+        )
+        assert owed(*known) == {}
+
+    def test_owed_is_selected_without_any_excuse(self):
+        night = selected(1, *((f"{n}.py", ONE, None) for n in "abcdefg"))
+        q = {n: question(f"{n}.py") for n in "abcdefg"}
+        facts = (
+            night,
+            *asked(q["a"], n=1),
+            *asked(q["b"], n=2, failed={q["b"].id: "expired"}),
+            *asked(q["c"], n=3, failed={q["c"].id: "billing"}),
+            intended((q["d"],), (q["e"],), (q["f"],)),
+            sent(0),
+            sent(1),
+            Withdrawn(batch="msgbatch_aa_1", by="ada", at=hours(3)),
+            collected("msgbatch_aa_1", **{q["e"].id: "canceled"}),
+        )
+        assert sorted(owed(*facts, most=2)) == ["b.py", "c.py", "g.py"]
+        assert sorted(owed(*facts, most=1)) == ["c.py", "g.py"]
+        assert files.given_up_files(ledger(*facts), 1) == {("b.py", ONE)}
+
+    def test_what_a_canceled_batch_had_answered_is_a_verdict_all_the_same(self):
+        q = question()
+        known = ledger(*asked(q, n=1), Withdrawn(batch="b1", by="ada", at=hours(2)))
+        assert files.settled_files(known) == {("a.py", ONE)}
+
+    def test_heads_are_newest_first_and_named_once(self):
+        nights = [selected(n, head=head) for n, head in ((1, ONE), (2, TWO), (3, ONE))]
+        assert files.heads(ledger(*nights)) == (ONE, TWO)
+        assert files.heads(ledger()) == ()
+
+    def test_dismissed(self):
+        fact = Dismissed(fingerprint="0" * 16, by="ada", where="issue", at=hours(1))
+        assert files.dismissed(ledger(fact)) == {"0" * 16}
+
+
+class TestMoney:
+    def test_spend_counts_from_its_moment_on(self):
+        q = question()
+        known = ledger(*asked(q, n=1, cost=1.0), *asked(q, n=2, cost=2.0), *asked(q, n=3, cost=4.0))
+        assert money.spend(known, hours(2)) == 6.0
+        assert money.spend(known, hours(4)) == 0
+
+    def test_spend_is_unknown_with_an_unpriced_batch_of_the_period(self):
+        q = question()
+        known = ledger(*asked(q, n=1, cost=None), *asked(q, n=2, cost=2.0))
+        assert money.spend(known, hours(1)) is None
+        assert money.spend(known, hours(2)) == 2.0
+
+    def test_committed_is_the_share_of_the_worst_case_that_is_in_flight(self):
+        a, b, c, d = (question(f"{n}.py") for n in "abcd")
+        intent = intended((a, b), (c,), (d,), worst=4.0)
+        assert money.committed(ledger(intent)) == 4.0
+        assert money.committed(ledger(intent, sent(0), sent(1), sent(2))) == 4.0
+        assert money.committed(ledger(intent, sent(0), sent(1), sent(2), collected())) == 2.0
+        assert money.committed(ledger(intent, sent(0), collected(), sent(1))) == 2.0
+        closed = Rejected(intent=INTENT, batch=None)
+        assert money.committed(ledger(intent, sent(1), closed)) == 1.0
+
+    def test_unpriced_batches_commit_nothing(self):
+        assert money.committed(ledger(intended((question(),), worst=None), sent())) == 0
+
+
+class TestTheLaw:
+    """Every selected (path, blob) stands in exactly one place, whatever the nights were."""
+
+    @settings(max_examples=150)
+    @given(steps)
+    def test_every_selected_file_stands_in_exactly_one_place(self, taken):
+        diary = Diary()
+        for step in taken:
+            live(diary, [step])
+            places = {file: state_of(diary.ledger, file) for file in diary.selected}
+            assert places == {file: [diary.state(file)] for file in diary.selected}
+        assert not +diary.paid, "a question was sent although it was answered or in flight"
+
+    @given(steps)
+    def test_honest_nights_end_every_debt(self, taken):
+        diary = live(Diary(), taken)
+        honest = [("settle", False), *[("collect", 0, [])] * 4, ("submit", 3, False)]
+        live(diary, honest * 8)
+        while diary.flying:
+            live(diary, honest)
+        assert files.owed(diary.ledger, max_attempts=2) == {}
+        assert batches.in_flight(diary.ledger) == frozenset()
+        assert money.committed(diary.ledger) == 0
+        for path, blob in diary.tree.items():
+            assert diary.state((path, blob)) in {"verdict", "withdrawn", "given up"}
+
+    @given(steps, steps, steps)
+    def test_the_law_survives_the_merging_of_branches(self, before, one, two):
+        trunk = live(Diary(), before)
+        left = live(trunk.branch("l"), one)
+        right = live(trunk.branch("r"), two)
+        both, conflicts = merging.merge(left.ledger, right.ledger)
+        selected_by_any = left.selected | right.selected
+        for file in selected_by_any:
+            assert len(state_of(both, file)) == 1, (file, state_of(both, file), conflicts)
+        for part in (trunk.ledger, left.ledger, right.ledger):
+            assert files.settled_files(part) <= files.settled_files(both)
+            assert batches.answered(part) <= batches.answered(both)
+            assert set(files.heads(part)) <= set(files.heads(both))
+        # A prefix tells nothing new.
+        assert merging.merge(both, trunk.ledger)[0] == both

@@ -1,0 +1,92 @@
+"""Two ledgers become one, in any order, as often as one likes, and nothing is forgotten."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+
+from batch_action.history.merging import add, canonical, merge
+from batch_action.models.ledger import Ledger, Withdrawn
+from tests.histories import EMPTY, facts, hours, ledger, ledgers
+
+
+def written(one: Ledger) -> str:
+    return one.model_dump_json()
+
+
+@given(ledgers, ledgers)
+def test_the_order_does_not_matter(one, two):
+    assert written(merge(one, two)[0]) == written(merge(two, one)[0])
+
+
+@given(ledgers, ledgers, ledgers)
+def test_the_grouping_does_not_matter(one, two, three):
+    left = merge(merge(one, two)[0], three)[0]
+    right = merge(one, merge(two, three)[0])[0]
+    assert written(left) == written(right) == written(merge(one, two, three)[0])
+
+
+@given(ledgers, ledgers)
+def test_merging_again_changes_nothing_and_warns_of_nothing_new(one, two):
+    once, _ = merge(one, two)
+    assert merge(once, once) == (once, [])
+    assert written(merge(once, one, two)[0]) == written(once)
+
+
+@given(ledgers, ledgers)
+def test_no_fact_is_forgotten(one, two):
+    both, warnings = merge(one, two)
+    keys = {fact.key() for x in (one, two) for fact in x.facts}
+    assert [fact.key() for fact in both.facts] == sorted(keys)
+    assert set(both.absorbed) == {*one.absorbed, *two.absorbed}
+    unequal = {
+        a.key() for a in one.facts for b in two.facts if a.key() == b.key() and a != b
+    }
+    assert len(warnings) == len(unequal)
+
+
+@given(facts, facts)
+def test_of_two_values_for_one_key_the_smaller_canonical_one_stays(one, two):
+    both, warnings = merge(ledger(one), ledger(two))
+    if one.key() != two.key():
+        assert set(map(canonical, both.facts)) == {canonical(one), canonical(two)}
+        assert warnings == []
+    else:
+        assert [canonical(x) for x in both.facts] == [min(canonical(one), canonical(two))]
+        assert bool(warnings) == (one != two)
+
+
+def test_a_conflict_is_told_once_by_its_key():
+    by = [ledger(Withdrawn(batch="msgbatch_1", by=who, at=hours(1))) for who in ("cy", "ada", "bo")]
+    for order in itertools.permutations(by):
+        both, warnings = merge(*order)
+        assert [fact.by for fact in both.facts] == ["ada"]
+        assert warnings == ["two unequal facts for withdrawn msgbatch_1"]
+
+
+def test_one_moment_told_in_two_time_zones_is_one_fact():
+    lines = [
+        '{"kind":"withdrawn","batch":"b","by":"ada","at":"%s"}' % at
+        for at in ("2026-11-01T02:00:00Z", "2026-11-01T03:00:00+01:00")
+    ]
+    one, two = (Withdrawn.model_validate_json(line) for line in lines)
+    assert canonical(one) == canonical(two) == lines[0]
+    assert merge(ledger(one), ledger(two))[1] == []
+
+
+def test_the_newest_writing_counts():
+    old, new = (EMPTY.model_copy(update={"written_at": hours(n)}) for n in (1, 2))
+    assert merge(new, old, EMPTY)[0].written_at == hours(2)
+    assert merge(EMPTY)[0].written_at is None
+
+
+@given(ledgers, facts)
+def test_adding_is_merging(one, fact):
+    assert add(one, fact) == merge(one, one.model_copy(update={"facts": (fact,)}))[0]
+    assert add(one) == one
+
+
+@pytest.mark.parametrize("other", [{"task": "security-scan"}, {"repository": "43"}])
+def test_ledgers_of_different_tasks_or_repositories_do_not_merge(other):
+    with pytest.raises(ValueError, match="different tasks or repositories"):
+        merge(EMPTY, EMPTY.model_copy(update=other))
