@@ -7,7 +7,7 @@ TASK ?= code-review
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tests lint types floors format container lock clean
+.PHONY: help crashes demo test tests lint types floors format container lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ types: $(VENV)/ready
 
 floors: $(VENV)/ready
 	$(BIN)/lint-imports
+
+crashes: $(VENV)/ready ## The crash table: every outside call, two deaths, three ways to go on
+	$(BIN)/python -m tests.crashes
 
 format: $(VENV)/ready ## Format the code
 	$(BIN)/ruff check --fix-only --quiet .

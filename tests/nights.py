@@ -1,6 +1,6 @@
 """Stories of nights: a repository, a sandbox, and workflow runs that each see a fresh machine.
 
-night.commit({"app.py": BAD})
+night.commit({"app.js": BAD})
 night.run("submit")
 assert night.run("collect").outputs["status"] == "collected"
 """
@@ -24,11 +24,11 @@ from batch_action.sandbox.server import Sandbox
 from tests.repos import Repo
 
 HOUR, DAY = 3600.0, 86400.0
-BAD = "import os\n\n\ndef run(x):\n    return eval(x)\n"
-"""Two findings of the sandbox's reviewer: an unused import, and a security one (eval)."""
-WORSE = "import sys\n\n\ndef run(x):\n    return undefined\n"
-"""Two findings, none of them of security."""
-GOOD = "def run(x):\n    return x + 1\n"
+BAD = "function run(x) {\n  console.log(x);\n  return eval(x);\n}\n"
+"""Two findings of the sandbox's reviewer: a leftover, and one of security (eval)."""
+WORSE = "function run(x, y) {\n  console.log(x);\n  return x == y;\n}\n"
+"""Two findings, none of them of security. (No Python here: that would start a linter each time.)"""
+GOOD = "function run(x) {\n  return x + 1;\n}\n"
 
 PERMISSIONS = {"contents": "read", "actions": "read", "issues": "write"}
 COMMANDS = {"add-mask", "notice", "warning", "error", "group", "endgroup"}

@@ -15,7 +15,7 @@ from batch_action import __version__
 from batch_action.cli.wiring import Door, open_world
 from batch_action.config.gathering import inputs
 from batch_action.edges.runner import inputs_from
-from batch_action.errors import ConfigError
+from batch_action.errors import ConfigError, Interrupted
 from batch_action.steps import telling
 from batch_action.steps.world import World
 from batch_action.verbs import cancel as canceling
@@ -110,10 +110,18 @@ def _story(
     door: Door, repo: str | None, values: Mapping[str, Any], story: Callable[[World], int]
 ) -> int:
     with open_world(door, flags=_flags(values), repo=repo) as world:
-        try:
-            return story(world)
-        finally:
-            telling.attention(world)
+        return _told(world, story)
+
+
+def _told(world: World, story: Callable[[World], int]) -> int:
+    """The story's exit code, after its warnings and the place of an interrupt are told."""
+    try:
+        return story(world)
+    except Interrupted:
+        telling.interrupted(world)
+        raise
+    finally:
+        telling.attention(world)
 
 
 @cli.command()
@@ -223,10 +231,7 @@ def action(door: Door) -> int:
     """Run as a GitHub action: inputs from INPUT_*, the verb from `mode`."""
     door = replace(door, action_inputs=inputs_from(door.environ))
     with open_world(door, flags={}, repo=None) as world:
-        try:
-            return _action(world, door)
-        finally:
-            telling.attention(world)
+        return _told(world, lambda w: _action(w, door))
 
 
 def _action(world: World, door: Door) -> int:

@@ -3,6 +3,7 @@
 import difflib
 import reprlib
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +15,30 @@ from batch_action.errors import ConfigError
 BRIEFLY = reprlib.Repr()
 BRIEFLY.maxstring = BRIEFLY.maxother = 100
 """A value that a person can read: YAML's aliases make huge ones of little text."""
+
+
+NUMBERS = (int, float, float | None)
+A_NUMBER = "must be a plain number such as 5 or 2.5, without a unit."
+A_WHOLE_NUMBER = "must be a whole number such as 30, without a unit."
+RULES = {
+    "literal_error": "must be one of: {words}.",
+    "enum": "must be one of: {words}.",
+    "float_parsing": A_NUMBER,
+    "float_type": A_NUMBER,
+    "finite_number": A_NUMBER,
+    "int_parsing": A_WHOLE_NUMBER,
+    "int_parsing_size": A_WHOLE_NUMBER,
+    "int_type": A_WHOLE_NUMBER,
+    "int_from_float": A_WHOLE_NUMBER,
+    "greater_than_equal": "must be {ge:g} or more.",
+    "less_than_equal": "must be {le:g} or less.",
+    "bool_parsing": "must be `true` or `false`.",
+    "bool_type": "must be `true` or `false`.",
+    "string_type": "must be text: in YAML, put it in quotes.",
+    "tuple_type": "must be a list, or text with one item a line.",
+    "dict_type": "must hold `name: value` lines.",
+}
+"""Pydantic's kinds of error in a user's words."""
 
 
 def inputs() -> dict[str, tuple[FieldInfo, Input]]:
@@ -40,16 +65,17 @@ def gather(
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     problems = [_unknown(key, file_name, known) for key in file if key not in known]
-    for name, (_, declared) in known.items():
+    for name, (field, declared) in known.items():
         if name in file and not declared.file:
             problems.append(f"`{name}` cannot be set in {file_name}: make it an input or a flag.")
-        for source, value in (
+        for source, given in (
             (f"flag --{name}", flags.get(name)),
             (f"input {name}", action_inputs.get(name)),
             (f"environment {declared.env}", environ.get(declared.env or "")),
             (_variable(name), environ.get(_variable(name))),
             (file_name, file.get(name)),
         ):
+            value = _plain(given, field)
             if value is not None and value not in ("", ()):
                 values[name], sources[name] = value, source
                 break
@@ -78,15 +104,40 @@ def _unknown(key: object, file_name: str, known: Mapping[str, Any]) -> str:
     return f"`{key}` in {file_name} is no input of batch-action: {hint}"
 
 
+def _plain(value: Any, field: FieldInfo) -> Any:
+    """A value as a person meant it: without blanks around it, a bare YAML date as its text.
+
+    YAML's true would pass for the number 1; as text it is refused.
+    """
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bool) and field.annotation is not bool:
+        return str(value).lower() if field.annotation in NUMBERS else value
+    return value
+
+
 def _sentence(
     error: Mapping[str, Any],
     values: Mapping[str, Any],
     sources: Mapping[str, str],
     known: Mapping[str, tuple[FieldInfo, Input]],
 ) -> str:
-    name = str(error["loc"][0])
+    name, *inside = error["loc"]
     field, declared = known[name]
     secret = "Secret" in str(field.annotation)
-    shown = "" if secret else f" {BRIEFLY.repr(values.get(name))}"
-    message = str(error["msg"]).removeprefix("Input should be ").rstrip(".")
-    return f"`{name}`{shown} ({sources.get(name)}) should be {message}. {declared.help}"
+    shown = "" if secret else f" {BRIEFLY.repr(error['input'] if inside else values.get(name))}"
+    where = f" ({sources[name]})" if name in sources else ""
+    return f"`{name}`{shown}{where} {_rule(error, declared, inside)} {declared.help}"
+
+
+def _rule(error: Mapping[str, Any], declared: Input, inside: list[Any]) -> str:
+    """What was expected, in words."""
+    kind, context = error["type"], dict(error.get("ctx", {}))
+    if kind == "string_pattern_mismatch" and declared.form:
+        return f"must be {declared.form}."
+    words = str(context.pop("expected", "")).replace(" or ", ", ").replace("'", "")
+    rule = RULES.get(kind, "is not valid: {said}.")
+    told = rule.format(words=words, said=str(error["msg"]).rstrip("."), **context)
+    return f"each item {told}" if inside and kind == "string_type" else told

@@ -27,6 +27,8 @@ class Input:
     """May be set in the config file: never keys, tokens, URLs or the public guard."""
     env: str | None = None
     """A conventional environment variable, besides BATCH_ACTION_<NAME>."""
+    form: str = ""
+    """What its pattern asks for, in words."""
 
 
 def _lines(value: Any) -> Any:
@@ -44,6 +46,7 @@ def _words(value: Any) -> Any:
 Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Secret = SecretStr | None
+Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
 Destination = Literal["issue", "summary"]
 
 
@@ -106,7 +109,12 @@ class Settings(BaseModel):
     anthropic_base_url: Annotated[
         str,
         Field(pattern=r"^https?://"),
-        Input(help="Where the Anthropic API is.", file=False, env="ANTHROPIC_BASE_URL"),
+        Input(
+            help="Where the Anthropic API is.",
+            file=False,
+            env="ANTHROPIC_BASE_URL",
+            form="an address that begins with https://",
+        ),
     ] = "https://api.anthropic.com"
     github_token: Annotated[
         Secret,
@@ -127,7 +135,7 @@ class Settings(BaseModel):
     ] = "code-review"
     model: Annotated[str, Input(help="Anthropic model id.", action=True)] = "claude-sonnet-5-5"
     effort: Annotated[
-        Literal["low", "medium", "high", "xhigh", "max", "none"],
+        Effort,
         Input(
             help="How much the model thinks: low, medium, high, xhigh, max; `none` leaves it to "
             "the model.",
@@ -220,7 +228,11 @@ class Settings(BaseModel):
     state_key: Annotated[
         str,
         Field(pattern=r"^[A-Za-z0-9_.-]{0,40}$"),
-        Input(help="Keeps several ledgers of one task apart (a matrix).", action=True),
+        Input(
+            help="Keeps several ledgers of one task apart (a matrix).",
+            action=True,
+            form="at most 40 letters, digits, `_`, `.` or `-`",
+        ),
     ] = ""
     state_secret: Annotated[
         Secret,
@@ -248,7 +260,12 @@ class Settings(BaseModel):
     batch_id: Annotated[
         str | None,
         Field(pattern=r"^[A-Za-z0-9_-]{1,128}$"),
-        Input(help="Collect this batch only.", action=True, file=False),
+        Input(
+            help="Collect this batch only.",
+            action=True,
+            file=False,
+            form="an id such as `msgbatch_…`",
+        ),
     ] = None
     wait_minutes: Annotated[
         float,

@@ -38,6 +38,8 @@ class Screen:
         self.plain = plain
         self.console = console or Console(stderr=True)
         self._clock = clock
+        self.doing = ""
+        """What is under way, for the person who reads where an interrupted run stopped."""
 
     def say(self, text: str = "", *, style: str = "") -> None:
         """Print a line, or several."""
@@ -81,6 +83,7 @@ class Screen:
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Advance]:
         """Give a callback that shows how far the work is; `total` may grow while it runs."""
+        self.doing = title[:1].lower() + title[1:]
         if self.plain or not self.console.is_terminal:
             yield self._sparse(title)
             return

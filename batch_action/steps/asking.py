@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from batch_action import batching, pricing
 from batch_action.history import batches, files
-from batch_action.models.files import Part, Reason, SelectedFile, Selection, Skipped, Status
+from batch_action.models.files import Change, Part, Reason, SelectedFile, Selection, Skipped, Status
 from batch_action.models.ledger import Ledger, Question
 from batch_action.models.requests import Request
 from batch_action.steps.world import World
@@ -98,21 +98,26 @@ def house_rules(world: World, commit: str) -> str:
 
 def _question(world: World, file: SelectedFile, part: Part, past: _Past) -> Question:
     """The question about this part; once refused, it goes to `fallback-model` instead."""
-    first = _asked_of(world, file, part, world.settings.model)
+    effort = world.settings.effort
+    first = question_of(world, file, part, model=world.settings.model, effort=effort)
     other = world.settings.fallback_model
     if other and past.refused.get(first.id):
-        return _asked_of(world, file, part, other).model_copy(update={"model": other})
+        second = question_of(world, file, part, model=other, effort=effort)
+        return second.model_copy(update={"model": other})
     return first
 
 
-def _asked_of(world: World, file: SelectedFile, part: Part, model: str) -> Question:
-    settings, task = world.settings, world.task
+def question_of(
+    world: World, file: SelectedFile | Change, part: Part, *, model: str, effort: str
+) -> Question:
+    """The question about one part of one blob: what its id is made of, and nothing else."""
+    task = world.task
     digest = batching.digest(
         world.context.repository_id,
         task.name,
         task.digest,
         model,
-        settings.effort,
+        effort,
         file.path,
         f"{part.number}/{part.of}",
         file.blob,

@@ -70,6 +70,7 @@ def slots(world: World) -> tuple[str, ...]:
 
 def load(world: World) -> Memory:
     """All that is trusted, merged; what is refused is named and harms nothing else."""
+    world.screen.doing = "reading the ledger"
     empty = Ledger(repository=world.context.repository_id, task=world.task.name)
     found = _Found()
     if world.github is not None:
@@ -100,6 +101,7 @@ def save(world: World, memory: Memory) -> None:
     """
     if memory.ledger.facts == memory.saved.facts and not _stale(world, memory):
         return
+    world.screen.doing = "saving the ledger"
     ledger = memory.ledger.model_copy(update={"written_at": world.now()})
     data = _sealed(world, ledger)
     if world.artifacts is None:

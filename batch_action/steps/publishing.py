@@ -31,6 +31,7 @@ def publish(world: World, ledger: Ledger, found: Harvest, tonight: Tonight) -> P
 
     *ledger* holds the collected facts, which are saved only when this has succeeded.
     """
+    world.screen.doing = "publishing the findings"
     night = _night(world, ledger, found, tonight)
     if "issue" not in world.settings.report:
         reconciled = issue.settle(None, tonight, night, world.git)

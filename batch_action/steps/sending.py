@@ -104,6 +104,7 @@ def send(
     sent: list[BatchState] = []
     try:
         for index, batch in enumerate(plan.batches):
+            world.screen.doing = "creating the batch"
             state = world.need_anthropic().create(batch)
             sent.append(state)
             memory.add(_sent(intended, index, state))

@@ -89,6 +89,14 @@ def collected(world: World, memory: Memory, published: Published | None) -> None
         _summarise(world, text)
 
 
+def interrupted(world: World) -> None:
+    """Say where the run stopped; what was known then is saved already."""
+    doing = world.screen.doing or "starting"
+    _summarise(
+        world, f"**Interrupted while {doing}.** What was known is saved; the next run goes on."
+    )
+
+
 def attention(world: World) -> None:
     """Write the run's warnings to the summary, once, at its end."""
     if world.artifacts is None and memories.path_of(world).is_file():

@@ -4,7 +4,7 @@ import time
 from datetime import timedelta
 
 from batch_action.history import batches, merging
-from batch_action.steps import answers, publishing, settling, telling
+from batch_action.steps import answers, publishing, recovering, settling, telling
 from batch_action.steps import memory as memories
 from batch_action.steps.answers import Harvest
 from batch_action.steps.memory import Memory
@@ -17,6 +17,7 @@ LONGEST_PAUSE = 60.0
 def collect(world: World, memory: Memory | None = None) -> int:
     """Deliver every ended batch. Returns 1 for a finding at `fail-on-severity`, else 0."""
     memory = memory or memories.load(world)
+    recovering.recover(world, memory)
     if not (batches.pending(memory.ledger) or batches.open_intents(memory.ledger)):
         if not world.settings.dry_run:
             memories.save(world, memory)

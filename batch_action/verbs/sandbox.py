@@ -82,6 +82,7 @@ def _tell(box: Sandbox, exports: dict[str, str], repo: Path) -> None:
         "The reviewer is ruff and a few plain rules, not Claude. Paste this into another shell:\n",
         markup=False,
         highlight=False,
+        soft_wrap=True,
     )
     for name, value in exports.items():
         shell.print(f"export {name}={shlex.quote(value)}", markup=False, highlight=False)

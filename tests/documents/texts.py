@@ -1,4 +1,4 @@
-"""The documents as data: tables, fences, links and headings of Markdown, and the project's files."""
+"""The documents as data: tables, fences, links and headings; and the project's files."""
 
 import re
 import subprocess

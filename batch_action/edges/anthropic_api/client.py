@@ -168,6 +168,12 @@ class AnthropicApi:
             ) from problem
         return got
 
+    def ids(self, batch: str, folder: Path) -> list[str]:
+        """The custom ids of all result lines of an ended batch, streamed below *folder*."""
+        path = self._download(batch, folder, 0, lambda _done, _total: None)
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return [_id_of(batch, line) for line in file if line.strip()]
+
     def first_id(self, batch: str) -> str | None:
         """The custom id of the first result line of an ended batch, None when there is none."""
         with self._results(batch) as response:

@@ -116,6 +116,10 @@ class History(GitRunner):
     def _between(self, older: str, newer: str) -> int:
         return int(self.output("rev-list", "--count", newer, f"^{older}"))
 
+    def ancestors(self, commit: str, most: int) -> list[str]:
+        """Return the commit and its first-parent ancestors, newest first, at most so many."""
+        return self._walk([commit], "--first-parent", f"--max-count={most}")
+
     def parent(self, commit: str) -> str | None:
         """Return the first parent; None for a root, and at the edge of a shallow clone."""
         line = self.output("rev-list", "--max-count=1", "--parents", commit).decode().split()

@@ -85,7 +85,7 @@ class Guide(Screen):
 
     def markdown(self, text: str, title: str) -> None:
         """Print Markdown as it reads, in a frame."""
-        shown = Markdown(text, hyperlinks=False)
+        shown = Markdown(escape.visible(text), hyperlinks=False)
         self.console.print(Panel(shown, title=escape.plain(title), title_align="left"))
 
     def wait(self, sentence: str, done: Callable[[], bool]) -> float:

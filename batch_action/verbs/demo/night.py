@@ -2,7 +2,8 @@
 
 import time
 
-from batch_action.history import batches
+from batch_action.history import batches, files
+from batch_action.report.text import dollars, plural
 from batch_action.steps import memory as memories
 from batch_action.verbs.collect import collect
 from batch_action.verbs.demo.stage import Stage
@@ -36,8 +37,16 @@ def _submit(stage: Stage) -> bool:
     start = time.monotonic()
     with stage.run() as world:
         submit(world)
-        sent = bool(batches.pending(memories.load(world).ledger))
+        ledger = memories.load(world).ledger
+        sent = bool(batches.pending(ledger))
+        owed = len(files.owed(ledger, max_attempts=world.settings.max_attempts))
+        cap = world.settings.max_cost_usd
     took = time.monotonic() - start
+    if owed:
+        guide.say(
+            f"{plural(owed, 'file')} more are owed to the next nights: at most {dollars(cap)} may "
+            "be spent in one (`max-cost-usd`)."
+        )
     stored = stage.newest_artifact()
     if stored is not None and stored is not before:
         guide.say(

@@ -82,10 +82,20 @@ def own(repo: str, base: str | None) -> Subject:
         branch=git.current_branch() or git.default_branch_guess() or "main",
         first_run=start,
         look_back="all files" if start == "all" else f"the last {LOOK_BACK} commits",
-        base=git.resolve(base) if base else None,
+        base=_base(git, base) if base else None,
         keeps=True,
         on_github=known is not None,
     )
+
+
+def _base(git: GitRepo, base: str) -> str:
+    try:
+        return git.resolve(base)
+    except ConfigError:
+        raise ConfigError(
+            f"`--base` {base} is no commit of this repository.",
+            fix="Give a commit, a branch or a tag; HEAD~5 needs a history of six commits.",
+        ) from None
 
 
 def _history(git: GitRepo) -> list[str]:

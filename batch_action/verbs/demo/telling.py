@@ -51,7 +51,9 @@ def own_repository(stage: Stage, *, again: bool) -> None:
     if chosen.base:
         guide.say(f"You asked for what changed since {chosen.base[:12]}.")
     elif again:
-        guide.say("An earlier demo reviewed it: only what changed since is selected now.")
+        guide.say(
+            "An earlier demo reviewed it: only what changed since (or is still owed) is sent now."
+        )
     else:
         guide.say(f"The first run looks at {chosen.look_back}; choose with --base.")
 
@@ -93,7 +95,7 @@ def own_issue(stage: Stage, *, sent: bool) -> None:
     """Show the issue of the user's repository, or say kindly why there is none."""
     found = stage.issue()
     if not sent:
-        stage.guide.say("Nothing new since the last run: nothing was sent, nothing was paid.")
+        stage.guide.say("Nothing to review has changed: nothing was sent, nothing was paid.")
     if found is not None and sent:
         issue(stage)
     elif found is not None:

@@ -1,0 +1,145 @@
+"""The crash table's cells: one verb, one outside call, one death, one way the user goes on."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from batch_action.history import batches, merging, sealing
+from batch_action.models.ledger import Ledger, Rejected, Sent
+from batch_action.report import markers
+from batch_action.sandbox.server import Sandbox
+from tests.crashes.reaper import Death, Reaper
+from tests.nights import BAD, WORSE, Night
+
+VERBS = ("submit", "collect", "run")
+DEATHS = ("before", "after")
+NEXTS = ("re-run", "next night", "manual collect")
+NIGHTS = 6
+"""Nights after the death within which everything must be in order again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One death and what the user does next."""
+
+    verb: str
+    call: int
+    label: str
+    death: str
+    then: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} #{self.call} {self.label} [{self.death}, {self.then}]"
+
+
+def begin(sandbox: Sandbox, folder: Path, verb: str) -> Night:
+    """A repository in the state in which the verb has something to do."""
+    night = Night.begin(sandbox, folder)
+    night.commit({"app.py": BAD, "web.js": "function f(x) {\n  return eval(x);\n}\n"})
+    if verb in ("collect", "run"):
+        assert night.run("submit").exit == 0
+        night.advance(600)
+    if verb == "run":
+        night.commit({"other.py": WORSE})
+    return night
+
+
+def calls_of(sandbox: Sandbox, verb: str) -> list[str]:
+    """Every outside call of a verb, found by running it."""
+    with tempfile.TemporaryDirectory() as folder:
+        night = begin(sandbox, Path(folder), verb)
+        reaper = Reaper()
+        _die(night, verb, reaper)
+        return reaper.calls
+
+
+def play(sandbox: Sandbox, cell: Cell) -> list[str]:
+    """What is wrong after this death and the nights that follow; empty when nothing is."""
+    with tempfile.TemporaryDirectory() as folder:
+        night = begin(sandbox, Path(folder), cell.verb)
+        run = _die(night, cell.verb, Reaper(cell.call, cell.death))
+        return recovered(night, lambda: _go_on(night, cell, run))
+
+
+def recovered(night: Night, first: Callable[[], int]) -> list[str]:
+    """What is wrong after going on with *first* and then night by night."""
+    codes = [first()]
+    problems: list[str] = []
+    for _ in range(NIGHTS):
+        problems = wrong(night)
+        if not problems:
+            break
+        night.advance(3600)
+        codes.append(night.run("run").exit)
+    if 70 in codes:
+        problems.append(f"a bug: exit codes {codes}")
+    writes = len(night.writes)
+    night.advance(3600)
+    last = night.run("run")
+    if last.exit or len(night.writes) > writes:
+        problems.append(f"a quiet night was not quiet: exit {last.exit}, {night.writes[writes:]}")
+    return problems or wrong(night)
+
+
+def wrong(night: Night) -> list[str]:
+    """Everything that must hold and does not."""
+    problems = []
+    paid = Counter(night.bill)
+    problems += [f"paid {n} times: {name}" for name, n in paid.items() if n > 1]
+    files = {"app.py", "web.js"} | (
+        {"other.py"} if (night.repo.path / "other.py").exists() else set()
+    )
+    asked = {path for number in range(len(night.batches)) for path in night.asked(number)}
+    problems += [f"never asked: {path}" for path in sorted(files - asked)]
+    ledger = remembered(night)
+    known = {f.batch for f in ledger.facts if isinstance(f, Sent | Rejected)}
+    problems += [f"unknown batch: {b.id}" for b in night.batches if b.id not in known]
+    if batches.pending(ledger) or batches.open_intents(ledger):
+        problems.append("something is still in flight")
+    return problems + _wrong_issue(night, files)
+
+
+def _wrong_issue(night: Night, files: set[str]) -> list[str]:
+    issues = [issue for issue in night.issues if issue.state == "open"]
+    if len(issues) != 1:
+        return [f"{len(issues)} open issues"]
+    texts = [issues[0].body, *(comment.body for comment in issues[0].comments)]
+    found = Counter(block.known.fingerprint for text in texts for block in markers.blocks(text))
+    places = {block.known.anchor.path for text in texts for block in markers.blocks(text)}
+    problems = [f"finding {name} stands {n} times" for name, n in found.items() if n > 1]
+    problems += [f"no finding in {path}" for path in sorted(files - places)]
+    heads = Counter(comment.body.split("\n")[0] for comment in issues[0].comments)
+    return problems + [f"told {n} times: {head}" for head, n in heads.items() if n > 1]
+
+
+def remembered(night: Night) -> Ledger:
+    """The union of all ledgers in the artifacts."""
+    repository, task = str(night.hub.id), "code-review"
+    found = [Ledger(repository=repository, task=task)]
+    for artifact in night.artifacts:
+        data = night.sandbox.github.blobs.get(artifact.blob)
+        assert data is not None
+        found.append(sealing.unseal(data, repository=repository, task=task, secrets=[]))
+    return merging.merge(*found)[0]
+
+
+def _die(night: Night, verb: str, reaper: Reaper):
+    run = night.open({})
+    environ = night.step(run, verb)
+    files = [Path(environ[name]) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")]
+    with reaper.watching(*files), suppress(Death):
+        night._enter(["action"], environ, run)
+    run.finish("failure" if reaper.dead else "success")
+    return run
+
+
+def _go_on(night: Night, cell: Cell, run) -> int:
+    if cell.then == "re-run":
+        return night.start(cell.verb, {"rerun_of": run}).exit
+    night.advance(6 * 3600)
+    if cell.then == "manual collect":
+        return night.start("collect", {"event": "workflow_dispatch"}).exit
+    return night.run("run").exit

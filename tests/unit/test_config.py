@@ -1,0 +1,274 @@
+"""Inputs from everywhere become Settings; every mistake becomes a sentence, all of them at once."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_action.config.gathering import gather, inputs
+from batch_action.errors import ConfigError
+from batch_action.models.findings import Severity
+
+FILE = ".github/batch-action.yml"
+SECRETS = sorted(name for name, (field, _) in inputs().items() if "Secret" in str(field.annotation))
+NOT_IN_FILE = sorted(name for name, (_, declared) in inputs().items() if not declared.file)
+
+
+def settings(*, flags=None, given=None, environ=None, text=""):
+    return gather(
+        flags=flags or {},
+        action_inputs=given or {},
+        environ=environ or {},
+        file=yaml.safe_load(text) or {},
+        file_name=FILE,
+    )
+
+
+def complaint(**sources):
+    with pytest.raises(ConfigError) as caught:
+        settings(**sources)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+class TestPrecedence:
+    SOURCES = (
+        {"flags": {"model": "flag"}},
+        {"given": {"model": "input"}},
+        {"environ": {"BATCH_ACTION_MODEL": "environment"}},
+        {"text": "model: file"},
+    )
+
+    @pytest.mark.parametrize("first", range(len(SOURCES)))
+    def test_the_nearest_source_wins(self, first):
+        told = {k: v for source in reversed(self.SOURCES[first:]) for k, v in source.items()}
+        expected = ("flag", "input", "environment", "file")[first]
+        assert settings(**told).model == expected
+
+    def test_without_any_source_the_default(self):
+        found = settings()
+        assert (found.model, found.max_cost_usd, found.mode) == ("claude-sonnet-5-5", 5.0, "run")
+        assert found.first_run == "24h"
+        assert found.report == ("issue", "summary")
+        assert not found.allow_public_security_findings
+
+    @pytest.mark.parametrize(
+        ("variable", "name"),
+        [
+            ("ANTHROPIC_API_KEY", "anthropic_api_key"),
+            ("GITHUB_TOKEN", "github_token"),
+        ],
+    )
+    def test_conventional_variables_come_before_our_own(self, variable, name):
+        ours = f"BATCH_ACTION_{name.upper()}"
+        both = settings(environ={variable: "a", ours: "b"})
+        assert getattr(both, name).get_secret_value() == "a"
+        assert getattr(settings(environ={ours: "b"}), name).get_secret_value() == "b"
+
+    @pytest.mark.parametrize("empty", ["", "  ", "\n"])
+    def test_an_empty_text_is_unset(self, empty):
+        found = settings(
+            flags={"model": None, "paths": ()},
+            given={"model": empty, "max-cost-usd": empty, "fail-on-severity": empty},
+            environ={"BATCH_ACTION_MODEL": empty, "ANTHROPIC_API_KEY": empty},
+            text="model: from-file\nmax-cost-usd:\npaths: ['*.py']",
+        )
+        assert (found.model, found.max_cost_usd) == ("from-file", 5.0)
+        assert found.paths == ("*.py",)
+        assert found.anthropic_api_key is None
+        assert found.fail_on_severity is None
+
+    def test_false_and_zero_are_values(self):
+        found = settings(flags={"recheck": False, "max-cost-usd": 0}, text="max-cost-usd: 7")
+        assert (found.recheck, found.max_cost_usd) == (False, 0)
+
+    def test_blanks_around_a_value_are_nobodys_wish(self):
+        found = settings(
+            environ={"ANTHROPIC_API_KEY": "sk-ant-x\n"}, given={"model": " claude-opus-5-5 "}
+        )
+        assert found.anthropic_api_key.get_secret_value() == "sk-ant-x"
+        assert found.model == "claude-opus-5-5"
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("name", "value", "expected"),
+        [
+            ("paths", "src/**\n\n  !src/gen/** \n", ("src/**", "!src/gen/**")),
+            ("paths", "a, b.py", ("a, b.py",)),
+            ("labels", "one, two\nthree,,", ("one", "two", "three")),
+            ("report", "summary, issue", ("summary", "issue")),
+            ("fail-on-severity", "high", Severity.HIGH),
+            ("max-cost-usd", "2.5", 2.5),
+            ("max-findings", "40", 40),
+            ("dry-run", "true", True),
+            ("dry-run", "False", False),
+            ("state-dir", "/tmp/x", Path("/tmp/x")),
+        ],
+    )
+    def test_texts(self, name, value, expected):
+        found = settings(given={name: value})
+        assert getattr(found, name.replace("-", "_")) == expected
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("paths: [src/**, '!x']", ("src/**", "!x")),
+            ("paths: |\n  src/**\n  !x\n", ("src/**", "!x")),
+            ("paths: []", ()),
+            ("labels: [a, b]", ("a", "b")),
+            ("labels: a, b", ("a", "b")),
+            ("report: [summary]", ("summary",)),
+            ("max-cost-usd: 7", 7.0),
+            ("max-cost-usd: '7'", 7.0),
+            ("monthly-budget-usd: 0", 0.0),
+            ("max-findings: 10", 10),
+            ("first-run: 2026-11-01", "2026-11-01"),
+            ("prices: {m: {input: 1}}", {"m": {"input": 1}}),
+        ],
+    )
+    def test_yaml(self, text, expected):
+        name = text.split(":")[0].replace("-", "_")
+        assert getattr(settings(text=text), name) == expected
+
+    def test_a_yaml_moment_is_its_text(self):
+        assert settings(text="first-run: 2026-11-01 02:00:00").first_run == "2026-11-01T02:00:00"
+        assert isinstance(yaml.safe_load("2026-11-01"), date)
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("name", "value", "told"),
+        [
+            ("mode", "runn", "must be one of: run, submit, collect, plan, status."),
+            ("effort", "off", "must be one of: low, medium, high, xhigh, max, none."),
+            ("select", "everything", "must be one of: changed, all."),
+            ("fail-on-severity", "bad", "must be one of: critical, high, medium, low."),
+            ("report", "issue, slak", "must be one of: "),
+            ("max-cost-usd", "five", "must be a plain number such as 5 or 2.5, without a unit."),
+            ("max-cost-usd", "5 USD", "must be a plain number such as 5 or 2.5, without a unit."),
+            ("max-cost-usd", "$5", "must be a plain number such as 5 or 2.5, without a unit."),
+            ("max-cost-usd", "nan", "must be a plain number such as 5 or 2.5, without a unit."),
+            ("max-cost-usd", "inf", "must be a plain number such as 5 or 2.5, without a unit."),
+            ("max-cost-usd", "-1", "must be 0 or more."),
+            ("wait-minutes", "1441", "must be 1440 or less."),
+            ("max-findings", "ten", "must be a whole number such as 30, without a unit."),
+            ("max-findings", "2.5", "must be a whole number such as 30, without a unit."),
+            ("max-findings", "0", "must be 1 or more."),
+            ("retention-days", "9" * 5000, "must be a whole number such as 30"),
+            ("dry-run", "maybe", "must be `true` or `false`."),
+            ("state-key", "a/b", "must be at most 40 letters, digits, `_`, `.` or `-`."),
+            ("batch-id", "../x", "must be an id such as `msgbatch_…`."),
+            ("anthropic-base-url", "api.x", "must be an address that begins with https://."),
+        ],
+    )
+    def test_the_sentence_names_the_input_the_value_and_the_cure(self, name, value, told):
+        said = complaint(given={name: value})
+        assert said.startswith(f"`{name}` ")
+        assert f"(input {name})" in said
+        assert told in said
+        assert said.endswith(inputs()[name][1].help)
+        assert len(said) < 500
+        assert "should be" not in said
+        assert "Input" not in said
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("max-cost-usd: true", "must be a plain number"),
+            ("max-findings: yes", "must be a whole number"),
+            ("max-cost-usd: [5]", "must be a plain number"),
+            ("model: 5", "must be text: in YAML, put it in quotes."),
+            ("state-key: 010", "must be text: in YAML, put it in quotes."),
+            ("model: [a]", "must be text"),
+            ("paths: {a: b}", "must be a list, or text with one item a line."),
+            ("paths: 5", "must be a list, or text with one item a line."),
+            ("paths: [a, 5]", "5 (.github/batch-action.yml) each item must be text"),
+            ("labels: [a, true]", "each item must be text"),
+            ("prices: 5", "must hold `name: value` lines."),
+            ("select: true", "must be one of: changed, all."),
+        ],
+    )
+    def test_yaml_of_the_wrong_kind(self, text, told):
+        said = complaint(text=text)
+        assert told in said
+        assert FILE in said
+
+    def test_the_wrong_item_is_the_one_that_is_shown(self):
+        said = complaint(text="report: [issue, slak]")
+        assert "'slak'" in said
+        assert said.startswith("`report` ")
+
+    def test_every_mistake_is_told_at_once(self):
+        said = complaint(
+            flags={"effort": "off"},
+            given={"max-cost-usd": "five"},
+            environ={"BATCH_ACTION_MODE": "runn"},
+            text="max-findings: 0\nmaxcost: 3\ngithub-token: x",
+        )
+        first, *rest = said.splitlines()
+        assert first == "6 inputs need attention:"
+        assert len(rest) == 6
+        assert all(line.startswith("- `") for line in rest)
+        for source in (
+            "flag --effort",
+            "input max-cost-usd",
+            "BATCH_ACTION_MODE",
+            f"({FILE})",
+        ):
+            assert source in said
+
+    @pytest.mark.parametrize(
+        ("key", "hint"),
+        [
+            ("max-cost", "did you mean `max-cost-usd`?"),
+            ("max_findings", "did you mean `max-findings`?"),
+            ("pathes", "did you mean `paths`?"),
+            ("zzz", "the README lists all inputs"),
+            ("5", "the README lists all inputs"),
+            ("true", "the README lists all inputs"),
+        ],
+    )
+    def test_an_unknown_key_has_a_hint(self, key, hint):
+        said = complaint(text=f"{key}: 1")
+        assert hint in said
+        assert FILE in said
+
+    @pytest.mark.parametrize("name", NOT_IN_FILE)
+    def test_what_the_file_may_not_hold(self, name):
+        said = complaint(text=f"{name}: 'hunter2-hunter2'")
+        assert f"`{name}` cannot be set in {FILE}" in said
+
+    def test_secrets_and_the_public_guard_are_among_them(self):
+        assert set(SECRETS) == {
+            "anthropic-api-key",
+            "github-token",
+            "state-secret",
+            "state-secret-previous",
+        }
+        assert {*SECRETS, "anthropic-base-url", "allow-public-security-findings"} <= set(
+            NOT_IN_FILE
+        )
+
+
+class TestSecrets:
+    @given(st.sampled_from(SECRETS), st.sampled_from([5, True, ["a"], {"hunter2": "hunter2"}]))
+    def test_no_sentence_shows_one(self, name, wrong):
+        with pytest.raises(ConfigError) as caught:
+            gather(
+                flags={name: {"hunter2": wrong}, "max-cost-usd": "five"},
+                action_inputs={},
+                environ={},
+                file={name: "hunter2-in-the-file"},
+                file_name=FILE,
+            )
+        assert "hunter2" not in str(caught.value)
+        assert f"`{name}`" in str(caught.value)
+
+    @pytest.mark.parametrize("name", SECRETS)
+    def test_no_representation_shows_one(self, name):
+        found = settings(flags={name: "hunter2"})
+        assert "hunter2" not in repr(found) + str(found)
