@@ -286,9 +286,7 @@ class Diary:
         batch = known[which % len(known)]
         group = self.flying.pop(batch)
         failed = {q.id: kind for q, kind in zip(group, failures, strict=False) if kind}
-        self.add(
-            Collected(batch=batch, at=self.now(), usage=Usage(), cost_usd=0.25, failed=failed)
-        )
+        self.add(Collected(batch=batch, at=self.now(), usage=Usage(), cost_usd=0.25, failed=failed))
         for question in group:
             if question.id not in failed:
                 self.answered.add(question.id)

@@ -98,6 +98,9 @@ class Skipped:
     reason: Reason
     detail: str = ""
     """A few words more, e.g. the pattern that matched or the size that is too large."""
+    blob: str | None = None
+    """Set when the file went back to a blob that need not be asked about again: what the ledger
+    knows as this path's newest one is no longer there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -
         truncated=batches.failures(ledger, "truncated"),
         refused=batches.failures(ledger, "refused"),
     )
+    newest = files.newest(ledger)
     system = prompt.system_text(world.task, house_rules(world, selection.head))
     kept, skipped, requests = [], list(selection.skipped), {}
     for file in _ticked(world, selection.files):
@@ -71,7 +72,9 @@ def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -
                 kept.append(file)
                 requests[file.path] = made
         if reason is not None:
-            skipped.append(reason)
+            known = newest.get(file.path)
+            back = known is not None and known.blob != file.blob
+            skipped.append(replace(reason, blob=file.blob) if back else reason)
     return Asked(
         selection=replace(selection, files=tuple(kept), skipped=tuple(skipped)),
         requests=requests,

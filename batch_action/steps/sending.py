@@ -62,7 +62,15 @@ def _checked(world: World, name: str) -> Preflight:
 
 def selected(world: World, selection: Selection) -> Selected:
     """The fact that a submit looked at head and chose these files."""
-    kept = {file.path for file in selection.files}
+    entries = [
+        FileEntry(path=file.path, blob=file.blob, old=file.old_blob) for file in selection.files
+    ]
+    entries += [
+        FileEntry(path=s.path, blob=s.blob)
+        for s in selection.skipped
+        if s.blob and s.reason in STILL_THERE
+    ]
+    kept = {entry.path for entry in entries}
     gone = {s.path for s in selection.skipped if s.reason not in STILL_THERE}
     renamed = {file.old_path for file in selection.files if file.old_path}
     counts: dict[str, int] = {}
@@ -73,9 +81,7 @@ def selected(world: World, selection: Selection) -> Selected:
         base=selection.base,
         branch=world.context.branch or "",
         at=world.now(),
-        files=tuple(
-            FileEntry(path=file.path, blob=file.blob, old=file.old_blob) for file in selection.files
-        ),
+        files=tuple(entries),
         gone=tuple(sorted(path for path in (gone | renamed) - kept if _writable(path))),
         skipped=counts,
     )

@@ -127,7 +127,11 @@ class TestCreate:
             ("status", {"status": 503}, False),
             ("status", {"status": 504}, False),
             ("status", {"status": 200, "body": "<html>Welcome to the proxy</html>"}, False),
-            ("status", {"status": 200, "body": "{}", "headers": {"content-type": "application/json"}}, False),
+            (
+                "status",
+                {"status": 200, "body": "{}", "headers": {"content-type": "application/json"}},
+                False,
+            ),
         ],
     )
     def test_a_lost_answer_is_ambiguous_and_never_sent_again(
@@ -146,7 +150,11 @@ class TestCreate:
     @pytest.mark.parametrize(
         ("details", "kind", "fix"),
         [
-            ({"status": 400, "message": "requests.0.params: Field required"}, AnthropicError, "req"),
+            (
+                {"status": 400, "message": "requests.0.params: Field required"},
+                AnthropicError,
+                "req",
+            ),
             ({"status": 401}, AnthropicError, "`anthropic-api-key`"),
             ({"status": 402, "message": "Your credit is used up"}, QuotaError, "credit"),
             ({"status": 403}, AnthropicError, "`anthropic-api-key`"),
@@ -332,7 +340,7 @@ class TestResults:
     def test_results_that_are_not_ready_are_said_to_be(self, api, made, tmp_path, sandbox):
         sandbox.claude.hold = True
         state = api.create(made)
-        with pytest.raises(AnthropicError, match="No results_url"):
+        with pytest.raises(AnthropicError, match="Has it finished"):
             self.outcomes(api, state, ids(made), tmp_path)
 
 
@@ -691,12 +699,8 @@ class TestKeyless:
 
     def connect(self, sandbox, identity, **fields):
         values = {"service_account": None, "workspace": None, **fields}
-        credentials = keyless(
-            identity=identity, rule="fdrl_1", organization="org-1", **values
-        )
-        return AnthropicApi(
-            api_key=None, credentials=credentials, base_url=sandbox.anthropic_url
-        )
+        credentials = keyless(identity=identity, rule="fdrl_1", organization="org-1", **values)
+        return AnthropicApi(api_key=None, credentials=credentials, base_url=sandbox.anthropic_url)
 
     def test_a_token_is_exchanged_once_and_used_for_all_calls(self, sandbox, identity, minted):
         with self.connect(sandbox, identity, workspace="wrkspc_1") as api:
@@ -761,5 +765,3 @@ def _batch(results_url, **fields):
         "results_url": results_url,
         **fields,
     }
-
-

@@ -293,7 +293,9 @@ def test_a_public_repository_shows_no_security_finding(night: Night) -> None:
     seen = night.public_text + result.summary + result.log + json.dumps(result.outputs)
     assert [word for word in SECURITY_WORDS if word in seen] == []
     assert "loose" in night.issue.body
-    assert "Security findings are not shown" in result.summary  # it says that it keeps something back
+    assert (
+        "Security findings are not shown" in result.summary
+    )  # it says that it keeps something back
 
 
 def test_a_public_repository_with_security_findings_only(night: Night) -> None:

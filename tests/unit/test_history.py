@@ -111,7 +111,9 @@ class TestBatches:
             Rejected(intent=INTENT, batch="msgbatch_other"),
             intended((q,), intent="00000000000000bb", at=0),
         )
-        found = [(o.intended.intent[-2:], o.indexes, o.rejected) for o in batches.open_intents(known)]
+        found = [
+            (o.intended.intent[-2:], o.indexes, o.rejected) for o in batches.open_intents(known)
+        ]
         assert found == [
             ("bb", (0,), frozenset()),
             ("aa", (0, 2), frozenset({"msgbatch_other"})),

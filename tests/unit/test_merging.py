@@ -39,9 +39,7 @@ def test_no_fact_is_forgotten(one, two):
     keys = {fact.key() for x in (one, two) for fact in x.facts}
     assert [fact.key() for fact in both.facts] == sorted(keys)
     assert set(both.absorbed) == {*one.absorbed, *two.absorbed}
-    unequal = {
-        a.key() for a in one.facts for b in two.facts if a.key() == b.key() and a != b
-    }
+    unequal = {a.key() for a in one.facts for b in two.facts if a.key() == b.key() and a != b}
     assert len(warnings) == len(unequal)
 
 

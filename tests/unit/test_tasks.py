@@ -337,7 +337,9 @@ class TestRequests:
             )
             for n, f in enumerate(files)
         ]
-        one, two = ({k: v for k, v in m.items() if k not in {"messages", "max_tokens"}} for m in made)
+        one, two = (
+            {k: v for k, v in m.items() if k not in {"messages", "max_tokens"}} for m in made
+        )
         assert json.dumps(one) == json.dumps(two)
         assert one["system"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
         assert "effort" not in one["output_config"]

@@ -46,6 +46,7 @@ class AnthropicApi:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._sleep = sleep
+        self._credentials = credentials
         self._http = _guarded_client(base_url)
         self._client = anthropic.Anthropic(
             api_key=api_key,
@@ -64,6 +65,9 @@ class AnthropicApi:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
+        if self._credentials is not None:
+            # They exchange tokens through a client of their own.
+            self._credentials.close()
 
     def model(self, name: str) -> tuple[ModelFacts | None, datetime]:
         """What the Models API says of *name* (None: it does not exist), and Anthropic's clock."""
@@ -285,7 +289,7 @@ def _facts(info: ModelInfo) -> ModelFacts:
 
     def able(name: str) -> bool:
         capability = getattr(getattr(info, "capabilities", None), name, None)
-        return bool(getattr(capability, "supported", True))
+        return getattr(capability, "supported", None) is not False
 
     return ModelFacts(
         id=info.id,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import anthropic
 import httpx2
 
-from batch_action.errors import AnthropicError, QuotaError, TransientError
+from batch_action.errors import AnthropicError, BatchActionError, QuotaError, TransientError
 
 
 @contextmanager
@@ -18,17 +18,27 @@ def translated(doing: str) -> Iterator[None]:
         raise _status_error(error, doing) from error
     except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
         cause = error.__cause__ or error
+        if isinstance(cause, BatchActionError):
+            # What we hand the SDK (the identity of a keyless run) has said already what to do.
+            raise cause from None
         raise TransientError(
-            f"Anthropic could not be reached while {doing}: {cause}.",
+            f"Anthropic could not be reached while {doing}: {str(cause).rstrip('.')}.",
             fix="The next run tries again.",
         ) from error
     except anthropic.WorkloadIdentityError as error:
+        if isinstance(error.__cause__, httpx2.HTTPError):
+            raise TransientError(
+                f"Anthropic could not be reached while {doing}: {str(error).rstrip('.')}.",
+                fix="The next run tries again.",
+            ) from error
         raise AnthropicError(
-            f"Anthropic refused GitHub's identity token: {error}.",
+            f"Anthropic refused GitHub's identity token: {str(error).rstrip('.')}.",
             fix="Compare the federation rule's subject, audience and claims with this workflow.",
         ) from error
     except anthropic.AnthropicError as error:
-        raise AnthropicError(f"Anthropic failed while {doing}: {error}.") from error
+        raise AnthropicError(
+            f"Anthropic failed while {doing}: {str(error).rstrip('.')}."
+        ) from error
 
 
 def _status_error(error: anthropic.APIStatusError, doing: str) -> AnthropicError:
@@ -65,4 +75,6 @@ def _is_quota(error: anthropic.APIStatusError) -> bool:
 def never_arrived(error: Exception) -> bool:
     """Whether the request certainly did nothing: no connection, or turned away by load (529)."""
     overloaded = getattr(error, "status_code", None) == 529  # noqa: PLR2004 - Anthropic's number
-    return overloaded or isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
+    return overloaded or isinstance(
+        error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | BatchActionError
+    )

@@ -58,7 +58,9 @@ def own(repo: str, base: str | None) -> Subject:
     folder = Path(repo).resolve()
     try:
         git = GitRepo(folder)
-    except ConfigError:
+    except ConfigError as error:
+        if "no git repository" not in error.problem:
+            raise
         raise ConfigError(
             f"`--repo` {repo} is no git repository.",
             fix="Give the folder of a clone, or leave `--repo` away for the sample repository.",

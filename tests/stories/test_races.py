@@ -1,0 +1,67 @@
+"""Several runs at one time: whatever the order of their calls, nothing is paid or posted twice."""
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.crashes import cells, races
+from tests.nights import BAD, Night
+
+MODES = st.lists(st.sampled_from(["submit", "collect", "run"]), min_size=2, max_size=3)
+PATIENT = settings(
+    max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+)
+
+
+def settle(night: Night) -> int:
+    night.advance(3600)
+    return night.run("run").exit
+
+
+@PATIENT
+@given(modes=MODES, before=st.sampled_from(cells.VERBS), seed=st.integers(0, 2**32))
+def test_any_interleaving_ends_in_order(
+    whole_sandbox, one_certificate, tmp_path_factory, modes, before, seed
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(one_certificate))
+        night = cells.begin(whole_sandbox, tmp_path_factory.mktemp("race"), before)
+        turns = random.Random(seed)
+        codes = races.at_once(night, modes, turns.randrange)
+        assert 70 not in codes
+        assert cells.recovered(night, lambda: settle(night)) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_submits_at_one_time_send_each_question_once(night, seed):
+    night.commit({"app.py": BAD})
+    codes = races.at_once(night, ["submit", "submit"], random.Random(seed).randrange)
+    assert codes == [0, 0]
+    assert len(night.sent) == len(set(night.sent))
+    settle(night)
+    settle(night)
+    assert sorted(set(night.sent)) == sorted(night.bill)
+
+
+def test_jobs_of_one_run_without_a_state_key_lose_nothing(night):
+    """A matrix: two jobs of the same run share the artifact names."""
+    night.commit({"app.py": BAD})
+    run = night.open({})
+    first = night._enter(["action"], night.step(run, "submit"), run)
+    second = night._enter(["action"], night.step(run, "submit"), run)
+    run.finish()
+    assert (first.exit, second.exit) == (0, 0)
+    assert second.outputs["requests-count"] == "0"
+    night.advance(3600)
+    assert night.run("collect").outputs["status"] == "collected"
+
+
+def test_state_keys_keep_ledgers_apart(night):
+    night.commit({"app.py": BAD})
+    one = night.run("submit", state_key="one")
+    two = night.run("submit", state_key="two")
+    assert one.outputs["requests-count"] == "1"
+    assert two.outputs["requests-count"] == "1", "another key is another memory"
+    assert night.run("submit", state_key="one").outputs["requests-count"] == "0"
