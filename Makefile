@@ -7,7 +7,7 @@ TASK ?= code-review
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
-.PHONY: help crashes demo test tests lint types floors format container lock clean
+.PHONY: help bench crashes demo test tests lint types floors format container lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ floors: $(VENV)/ready
 
 crashes: $(VENV)/ready ## The crash table: every outside call, two deaths, three ways to go on
 	$(BIN)/python -m tests.crashes
+
+bench: $(VENV)/ready ## Measure how the ledger grows
+	$(BIN)/python benchmarks/history.py
 
 format: $(VENV)/ready ## Format the code
 	$(BIN)/ruff check --fix-only --quiet .
