@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REPO ?=
+BASE ?=
 TASK ?= code-review
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
@@ -20,7 +21,7 @@ $(VENV)/ready: requirements-dev.lock
 	@touch $@
 
 demo: $(VENV)/ready ## Run the whole circle against the sandbox (REPO=path, TASK=code-review)
-	$(BIN)/batch-action demo $(if $(REPO),--repo "$(REPO)") --task $(TASK)
+	$(BIN)/batch-action demo $(if $(REPO),--repo "$(REPO)") $(if $(BASE),--base "$(BASE)") --task $(TASK)
 
 test: lint types floors tests ## Everything that needs no container
 

@@ -14,6 +14,7 @@ from batch_action.errors import ConfigError
 
 BRIEFLY = reprlib.Repr()
 BRIEFLY.maxstring = BRIEFLY.maxother = 100
+BRIEFLY.maxlevel = 2
 """A value that a person can read: YAML's aliases make huge ones of little text."""
 
 
@@ -99,7 +100,8 @@ def _list(problems: list[str]) -> str:
 
 
 def _unknown(key: object, file_name: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(str(key).replace("_", "-"), known, n=1)
+    names = [name for name, (_, declared) in known.items() if declared.file]
+    close = difflib.get_close_matches(str(key).replace("_", "-"), names, n=1)
     hint = f"did you mean `{close[0]}`?" if close else "the README lists all inputs."
     return f"`{key}` in {file_name} is no input of batch-action: {hint}"
 

@@ -34,13 +34,14 @@ def body(
     spilled: int,
 ) -> str:
     """The whole body with the kept blocks; `spilled`: how many stand in comments."""
+    guarded = night.public and not night.allow_public_security
     live = [s for s in ordered if s.known.state in text.LIVE]
     rows = _fit([_row(s, night) for s in live[: night.max_findings]], TABLE_ROOM)
     return fill(
         "issue.md.j2",
         marker=marker,
-        verdict=text.verdict(ordered),
-        guarded=night.public and not night.allow_public_security,
+        verdict=text.verdict(ordered, guarded=guarded),
+        guarded=guarded,
         rows=rows,
         elsewhere=_elsewhere(len(rows), len(live), spilled),
         sections=_sections(ordered, kept),

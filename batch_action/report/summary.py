@@ -41,7 +41,7 @@ def submitted(
     return fill(
         "submitted.md.j2",
         task=task,
-        range=f"{(selection.base or 'the beginning')[:12]}..{selection.head[:12]}",
+        range=f"{selection.base[:12] if selection.base else ''}..{selection.head[:12]}",
         why=markdown(why),
         files=text.plural(len(selection.files) - len(plan.owed), "file"),
         requests=text.plural(len(plan.requests), "request"),
@@ -73,7 +73,9 @@ def collected(
     return fill(
         "collected.md.j2",
         night=night,
-        verdict=text.verdict([s for s in standings if not (hidden and s.known.security)]),
+        verdict=text.verdict(
+            [s for s in standings if not (hidden and s.known.security)], guarded=hidden
+        ),
         delivered=delivered,
         rows=[_row(s, night) for s in shown[:MOST_ROWS]] if night else [],
         guarded=hidden and len(shown) < len(fresh),

@@ -30,10 +30,14 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def verdict(standings: Sequence[Standing]) -> str:
-    """One sentence: what is open, how bad, and what tonight changed."""
+def verdict(standings: Sequence[Standing], *, guarded: bool) -> str:
+    """One sentence: what is open, how bad, and what tonight changed.
+
+    *guarded*: findings may be held back here, so silence must not sound like a clean bill.
+    """
     live = [s.known for s in standings if s.known.state in LIVE]
-    open_now = plural(len(live), "open finding") if live else "Nothing open"
+    nothing = "Nothing open that may be shown here" if guarded else "Nothing open"
+    open_now = plural(len(live), "open finding") if live else nothing
     worst = [
         f"{count} {severity.value}"
         for severity in (Severity.CRITICAL, Severity.HIGH)

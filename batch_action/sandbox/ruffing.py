@@ -113,7 +113,13 @@ def _ruff(source: str, path: str) -> list[dict[str, Any]]:
         "--ignore",
         NOISE,
     ]
-    command += ["--output-format", "json", "--stdin-filename", f"./{Path(path).name or 'x.py'}", "-"]
+    command += [
+        "--output-format",
+        "json",
+        "--stdin-filename",
+        f"./{Path(path).name or 'x.py'}",
+        "-",
+    ]
     done = subprocess.run(
         command,
         input=source.encode("utf-8", "replace"),

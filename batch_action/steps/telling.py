@@ -122,7 +122,9 @@ def _outputs(world: World, published: Published) -> None:
         runner.set_output(f"{delivered.destination}-number", delivered.number or "")
         runner.set_output(f"{delivered.destination}-url", delivered.url or "")
         runner.set_output(f"{delivered.destination}-action", delivered.action)
-        world.screen.say(f"{delivered.destination}: {delivered.action} {delivered.url or ''}")
+        world.screen.say(
+            f"{delivered.destination}: {delivered.action} {delivered.url or ''}".rstrip()
+        )
     if night.spending and night.spending.cost.priced:
         cost = night.spending.cost
         runner.set_output("cost-usd", f"{cost.batch_usd or 0:.6f}")

@@ -41,4 +41,5 @@ TASK = Task(
     answer=SecurityReport,
     remarks=lambda answer: to_remarks(answer.findings, security=SECURITY),
     security=SECURITY,
+    security_only=True,
 )

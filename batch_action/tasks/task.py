@@ -30,6 +30,8 @@ class Task:
     answer: type[BaseModel]
     remarks: Callable[[Any], tuple[Remark, ...]]
     security: frozenset[str] = frozenset()
+    security_only: bool = False
+    """Every category is one of security: on a public repository nothing of it is shown."""
     whole_file: frozenset[str] = frozenset()
     floor_tokens: int = 6_000
     """`max_tokens` of the smallest request: room for thinking and a few findings."""

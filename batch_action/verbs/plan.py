@@ -2,7 +2,7 @@
 
 import json
 
-from batch_action.report.text import dollars
+from batch_action.report.text import dollars, plural
 from batch_action.steps import memory as memories
 from batch_action.steps import preparing, telling
 from batch_action.steps.preparing import Prepared
@@ -67,7 +67,8 @@ def show(world: World, prepared: Prepared) -> None:
     """The plan as a person reads it."""
     chosen, made, screen = prepared.selection, prepared.plan, world.screen
     owed = {file.path for file in made.owed}
-    screen.say(f"{(chosen.base or 'the beginning')[:12]}..{chosen.head[:12]} ({prepared.why})")
+    base = chosen.base[:12] if chosen.base else "the beginning"
+    screen.say(f"{base}..{chosen.head[:12]} ({prepared.why})")
     screen.table(
         ["File", "Status", "Parts", ""],
         [
@@ -79,7 +80,7 @@ def show(world: World, prepared: Prepared) -> None:
             )
             for f in chosen.files
         ],
-        title=f"{len(chosen.files)} files",
+        title=plural(len(chosen.files), "file"),
         right=[2],
     )
     if chosen.skipped:
@@ -91,6 +92,6 @@ def show(world: World, prepared: Prepared) -> None:
     costs = (made.cost.interactive_usd, made.cost.batch_usd, made.cost.batch_cached_usd)
     screen.table(
         ["At most", "interactive", "batch", "batch + cache"],
-        [(f"{len(made.requests)} requests, {tokens}", *map(dollars, costs))],
+        [(f"{plural(len(made.requests), 'request')}, {tokens}", *map(dollars, costs))],
         right=[1, 2, 3],
     )

@@ -14,6 +14,7 @@ def submit(world: World, memory: Memory | None = None) -> int:
     ready = sending.preflight(world)
     if batches.open_intents(memory.ledger):
         settling.settle(world, memory)
+    planning.warn_of_guard(world)
     prepared = preparing.prepare(world, memory, model=ready.model)
     planning.refuse_over_budget(world, prepared.plan)
     sent = []

@@ -38,12 +38,12 @@ class Cell:
 def begin(sandbox: Sandbox, folder: Path, verb: str) -> Night:
     """A repository in the state in which the verb has something to do."""
     night = Night.begin(sandbox, folder)
-    night.commit({"app.py": BAD, "web.js": "function f(x) {\n  return eval(x);\n}\n"})
+    night.commit({"app.js": BAD, "web.js": "function f(x) {\n  return eval(x);\n}\n"})
     if verb in ("collect", "run"):
         assert night.run("submit").exit == 0
         night.advance(600)
     if verb == "run":
-        night.commit({"other.py": WORSE})
+        night.commit({"other.js": WORSE})
     return night
 
 
@@ -89,8 +89,8 @@ def wrong(night: Night) -> list[str]:
     problems = []
     paid = Counter(night.bill)
     problems += [f"paid {n} times: {name}" for name, n in paid.items() if n > 1]
-    files = {"app.py", "web.js"} | (
-        {"other.py"} if (night.repo.path / "other.py").exists() else set()
+    files = {"app.js", "web.js"} | (
+        {"other.js"} if (night.repo.path / "other.js").exists() else set()
     )
     asked = {path for number in range(len(night.batches)) for path in night.asked(number)}
     problems += [f"never asked: {path}" for path in sorted(files - asked)]

@@ -287,7 +287,7 @@ def test_an_interrupt_while_a_batch_is_created(night: Night, number: int) -> Non
     run = night.open({})
     environ = night.step(run, "submit")
     create = {"service": "claude", "method": "POST", "path": r"/v1/messages/batches$"}
-    night.sandbox.faults.add("slow", **create, seconds=2)
+    night.sandbox.faults.add("slow", **create, seconds=1)
     with subprocess.Popen(
         [sys.executable, "-m", "batch_action", "action"],
         env=environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
@@ -306,7 +306,7 @@ def test_an_interrupt_while_a_batch_is_created(night: Night, number: int) -> Non
     assert "Interrupted" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text()
     assert [a.run_id for a in night.artifacts] == [run.id]
     run.finish("cancelled")
-    time.sleep(max(0.0, 2.2 - took))  # the service goes on with what it got
+    time.sleep(max(0.0, 1.2 - took))  # the service goes on with what it got
     night.advance(HOUR)
     again = night.run("run")
     assert again.exit == 0, again.log

@@ -12,8 +12,10 @@ import pytest
 from batch_action.cli.main import enter
 from batch_action.verbs import demo as story
 from batch_action.verbs.demo.reading import shortened
-from tests.nights import BAD, GOOD
 from tests.repos import Repo
+
+BAD = "import os\n\n\ndef run(x):\n    return eval(x)\n"
+GOOD = "def run(x):\n    return x + 1\n"
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ def test_any_interleaving_ends_in_order(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_two_submits_at_one_time_send_each_question_once(night, seed):
-    night.commit({"app.py": BAD})
+    night.commit({"app.js": BAD})
     codes = races.at_once(night, ["submit", "submit"], random.Random(seed).randrange)
     assert codes == [0, 0]
     assert len(night.sent) == len(set(night.sent))
@@ -47,7 +47,7 @@ def test_two_submits_at_one_time_send_each_question_once(night, seed):
 
 def test_jobs_of_one_run_without_a_state_key_lose_nothing(night):
     """A matrix: two jobs of the same run share the artifact names."""
-    night.commit({"app.py": BAD})
+    night.commit({"app.js": BAD})
     run = night.open({})
     first = night._enter(["action"], night.step(run, "submit"), run)
     second = night._enter(["action"], night.step(run, "submit"), run)
@@ -59,7 +59,7 @@ def test_jobs_of_one_run_without_a_state_key_lose_nothing(night):
 
 
 def test_state_keys_keep_ledgers_apart(night):
-    night.commit({"app.py": BAD})
+    night.commit({"app.js": BAD})
     one = night.run("submit", state_key="one")
     two = night.run("submit", state_key="two")
     assert one.outputs["requests-count"] == "1"

@@ -11,16 +11,16 @@ def forget(night: Night) -> None:
 
 
 def test_a_batch_without_a_ledger_is_reported_as_usual(night):
-    night.commit({"app.py": BAD, "deep/er/other file.py": WORSE})
+    night.commit({"app.js": BAD, "deep/er/other file.js": WORSE})
     [batch] = night.run("submit").ids
     forget(night)
-    night.commit({"app.py": "x = 1\n"})
+    night.commit({"app.js": "x = 1\n"})
     result = night.run("collect", batch_id=batch)
     assert result.exit == 0, result.log
     assert result.outputs["status"] == "collected"
     body = night.issue.body
-    assert "app.py" in body
-    assert "deep/er/other file.py" in body
+    assert "app.js" in body
+    assert "deep/er/other file.js" in body
     assert len(night.batches) == 1
     writes = len(night.writes)
     assert night.run("collect", batch_id=batch).exit == 0
@@ -28,20 +28,20 @@ def test_a_batch_without_a_ledger_is_reported_as_usual(night):
 
 
 def test_the_model_and_effort_it_was_asked_with_need_not_be_today_s(night):
-    night.commit({"app.py": BAD})
+    night.commit({"app.js": BAD})
     [batch] = night.run("submit", model="claude-haiku-5-5", effort="low").ids
     forget(night)
     result = night.run("collect", batch_id=batch)
     assert result.outputs["status"] == "collected", result.log
-    assert "app.py" in night.issue.body
+    assert "app.js" in night.issue.body
 
 
 def test_another_repository_s_batch_is_refused(whole_sandbox, tmp_path):
     theirs = Night.begin(whole_sandbox, tmp_path / "theirs")
-    theirs.commit({"app.py": BAD})
+    theirs.commit({"app.js": BAD})
     [batch] = theirs.run("submit").ids
     ours = Night.begin(whole_sandbox, tmp_path / "ours")
-    ours.commit({"app.py": BAD})
+    ours.commit({"app.js": BAD})
     result = ours.run("collect", batch_id=batch, anthropic_api_key=theirs.key)
     assert result.exit == 2
     assert any("none of its 1 requests is a question" in line for line in result.said("error"))
@@ -49,21 +49,21 @@ def test_another_repository_s_batch_is_refused(whole_sandbox, tmp_path):
 
 
 def test_lines_whose_blob_is_not_here_are_dropped_by_number(night):
-    night.commit({"app.py": BAD, "other.py": WORSE})
+    night.commit({"app.js": BAD, "other.js": WORSE})
     [batch] = night.run("submit").ids
     forget(night)
     first = night.repo.git("rev-list", "--max-parents=0", "HEAD")
     night.repo.git("reset", "-q", "--hard", first)
-    night.commit({"app.py": BAD})
+    night.commit({"app.js": BAD})
     result = night.run("collect", batch_id=batch)
     assert result.outputs["status"] == "collected", result.log
     assert any("1 answers of batch" in line for line in result.said("warning"))
-    assert "other.py" not in night.issue.body
+    assert "other.js" not in night.issue.body
 
 
 @pytest.mark.parametrize("name", ["msgbatch_nobody", "no/id", "x" * 200])
 def test_an_id_that_is_none_is_one_clear_sentence(night, name):
-    night.commit({"app.py": BAD})
+    night.commit({"app.js": BAD})
     result = night.run("collect", batch_id=name)
     assert result.exit == 2
     [error] = result.said("error")
@@ -73,7 +73,7 @@ def test_an_id_that_is_none_is_one_clear_sentence(night, name):
 
 def test_a_batch_that_still_runs_is_told_and_waits(night):
     night.sandbox.claude.hold = True
-    night.commit({"app.py": BAD})
+    night.commit({"app.js": BAD})
     [batch] = night.run("submit").ids
     forget(night)
     result = night.run("collect", batch_id=batch)
@@ -81,4 +81,4 @@ def test_a_batch_that_still_runs_is_told_and_waits(night):
     assert any("has not ended" in line for line in result.said("warning"))
     night.finish()
     assert night.run("collect", batch_id=batch).outputs["status"] == "collected"
-    assert "app.py" in night.issue.body
+    assert "app.js" in night.issue.body

@@ -1,0 +1,315 @@
+"""Requests become a plan: by risk, whole files only, under every cap, and never without a price."""
+
+from datetime import timedelta
+
+import pytest
+
+from batch_action import pricing
+from batch_action.edges.secrets import mask
+from batch_action.errors import BudgetError, ConfigError
+from batch_action.history import files
+from batch_action.models.files import Reason
+from batch_action.models.ledger import Collected, Intended, Question, Sent, Usage
+from batch_action.selection.rules import Rules
+from batch_action.steps import asking, planning, reading, sending
+from tests.histories import EMPTY, MOST, ledger
+from tests.repos import Repo
+from tests.worlds import NOW, world_of
+
+LONG = "".join(f"def f{n}(x):\n    return x + {n}\n\n\n" for n in range(4000))
+"""Some 150,000 characters: more than one part."""
+
+
+@pytest.fixture
+def repo(tmp_path):
+    made = Repo.init(tmp_path / "repo")
+    made.commit(
+        {
+            "src/auth/login.py": "def login():\n    return 1\n" * 3,
+            "b.py": "b = 1\n",
+            "long.py": LONG,
+            "docs/notes.md": "# Notes\n",
+        }
+    )
+    return made
+
+
+def ask(world, known=EMPTY, *, base=None):
+    owed = files.owed(known, max_attempts=world.settings.max_attempts)
+    selection = reading.read(
+        world.git,
+        head=world.git.resolve("HEAD"),
+        base=base,
+        everything=False,
+        owed={path: item.old for path, item in owed.items()},
+        rules=Rules(),
+        max_file_bytes=1_000_000,
+        attributes_from=world.git.resolve("HEAD"),
+        mask=mask,
+        progress=lambda _done, _total: None,
+    )
+    return asking.ask(world, known, selection, None)
+
+
+def planned(repo, known=EMPTY, now=NOW, **flags):
+    with world_of(repo.path, now=now, **flags) as world:
+        asked = ask(world, known)
+        return world, asked, planning.plan(world, asked, known, exact=False)
+
+
+def cost_of(world, asked, path):
+    found = [
+        Usage(input_tokens=r.input_tokens, output_tokens=r.max_tokens) for r in asked.requests[path]
+    ]
+    return pricing.batch_usd(world.prices, world.settings.model, found)
+
+
+def sent_paths(plan):
+    return list(dict.fromkeys(r.question.path for r in plan.requests))
+
+
+def paid(usd, *, at=NOW, worst=0.0, collected=True):
+    """A batch of the past, collected or in flight."""
+    question = Question(id="past", path="past.py", blob="a" * 40)
+    fields = {"intent": "0" * 16, "at": at, "run": "1.1", "head": "a" * 40, "base": None}
+    facts = [
+        Intended(**fields, model="m", effort=None, batches=((question,),), worst_case_usd=worst),
+        Sent(
+            intent="0" * 16,
+            index=0,
+            batch="msgbatch_1",
+            created_at=at,
+            expires_at=at + timedelta(days=1),
+        ),
+    ]
+    if collected:
+        facts.append(Collected(batch="msgbatch_1", at=at, usage=Usage(), cost_usd=usd, failed={}))
+    return ledger(*facts)
+
+
+def test_everything_fits_and_goes_out_by_risk(repo):
+    world, asked, plan = planned(repo)
+    by_risk = [file.path for file in asked.selection.files]
+    assert sent_paths(plan) == by_risk
+    assert [file.risk for file in asked.selection.files] == sorted(
+        (file.risk for file in asked.selection.files), reverse=True
+    )
+    assert plan.owed == ()
+    assert len(asked.requests["long.py"]) > 1
+    total = sum(cost_of(world, asked, path) for path in by_risk)
+    assert plan.cost.batch_usd == pytest.approx(total)
+    assert plan.cost.interactive_usd == pytest.approx(2 * total)
+    assert plan.tokens.method == "offline-estimate"
+    planning.refuse_over_budget(world, plan)
+
+
+def test_under_a_cap_only_whole_files_go_out_and_the_rest_is_owed(repo):
+    world, asked, _ = planned(repo)
+    costs = {file.path: cost_of(world, asked, file.path) for file in asked.selection.files}
+    order = list(costs)
+    for room in (costs[order[0]], sum(costs.values()) * 0.5, sum(costs.values()) * 0.99):
+        world, asked, plan = planned(repo, max_cost_usd=str(room * 1.0001))
+        out, owed = sent_paths(plan), [file.path for file in plan.owed]
+        assert sorted(out + owed) == sorted(order)
+        assert out
+        assert owed
+        assert out[0] == order[0], "the riskiest goes first"
+        assert plan.cost.batch_usd <= room * 1.0001
+        for path in out:
+            assert sum(r.question.path == path for r in plan.requests) == len(asked.requests[path])
+        for path in owed:
+            left = room * 1.0001 - sum(costs[p] for p in out if order.index(p) < order.index(path))
+            assert costs[path] > left, "it would have fitted when its turn came"
+        planning.refuse_over_budget(world, plan)
+
+
+def test_when_not_even_one_fits(repo):
+    world, _, plan = planned(repo, max_cost_usd="0.0001")
+    assert plan.requests == ()
+    with pytest.raises(BudgetError, match="Not even one file") as caught:
+        planning.refuse_over_budget(world, plan)
+    assert caught.value.exit_code == 3
+    assert "`max-cost-usd`" in str(caught.value)
+
+
+def test_over_budget_can_fail(repo):
+    world, asked, _ = planned(repo)
+    room = cost_of(world, asked, "b.py") * 2.1
+    world, _, plan = planned(repo, max_cost_usd=str(room), on_over_budget="fail")
+    assert plan.requests
+    assert plan.owed
+    with pytest.raises(BudgetError, match="nothing was sent"):
+        planning.refuse_over_budget(world, plan)
+    world, _, plan = planned(repo, on_over_budget="fail")
+    planning.refuse_over_budget(world, plan)
+
+
+@pytest.mark.parametrize(
+    ("known", "fits"),
+    [
+        (EMPTY, True),
+        (paid(9.9), False),
+        (paid(9.9, at=NOW - timedelta(days=2)), True),
+        (paid(0, worst=9.9, collected=False), False),
+        (paid(0, worst=9.9, collected=False, at=NOW - timedelta(days=2)), False),
+        (paid(1.0, worst=9.9), True),
+        (paid(99.0), False),
+    ],
+)
+def test_the_monthly_budget_counts_what_was_spent_and_what_is_in_flight(repo, known, fits):
+    world, _, plan = planned(repo, known, monthly_budget_usd="10")
+    assert bool(plan.requests) == bool(fits)
+    if not fits:
+        with pytest.raises(BudgetError, match="`monthly-budget-usd`"):
+            planning.refuse_over_budget(world, plan)
+
+
+def test_one_unpriced_batch_does_not_wipe_out_the_month(repo):
+    past = paid(9.9)
+    (question,) = (Question(id="odd", path="odd.py", blob="a" * 40),)
+    unpriced = ledger(
+        *past.facts,
+        Intended(
+            intent="1" * 16,
+            at=NOW,
+            run="1.1",
+            head="a" * 40,
+            base=None,
+            model="new",
+            effort=None,
+            batches=((question,),),
+            worst_case_usd=None,
+        ),
+        Sent(
+            intent="1" * 16,
+            index=0,
+            batch="msgbatch_2",
+            created_at=NOW,
+            expires_at=NOW + timedelta(days=1),
+        ),
+        Collected(batch="msgbatch_2", at=NOW, usage=Usage(), cost_usd=None, failed={}),
+    )
+    assert planned(repo, unpriced, monthly_budget_usd="10")[2].requests == ()
+
+
+def test_a_model_without_a_price_is_refused_not_free(repo):
+    world, _, plan = planned(repo, model="claude-new")
+    assert plan.requests
+    assert not plan.cost.priced
+    with pytest.raises(ConfigError, match="'claude-new' has no known price") as caught:
+        planning.refuse_over_budget(world, plan)
+    assert "`prices`" in str(caught.value)
+
+
+def test_batches_are_cut_as_told_in_order(repo):
+    _, _, whole = planned(repo)
+    _, _, cut = planned(repo, max_requests_per_batch="2")
+    assert cut.requests == whole.requests
+    assert [len(batch) for batch in whole.batches] == [len(whole.requests)]
+    assert all(len(batch) <= 2 for batch in cut.batches)
+
+
+class TestAskedBefore:
+    def night(self, repo, known, base=None, **flags):
+        """What a submit would record, and the questions by path."""
+        with world_of(repo.path, max_attempts=str(MOST), **flags) as world:
+            asked = ask(world, known, base=base)
+            return sending.selected(world, asked.selection), asked
+
+    def answered(self, n, questions, *, failed=None, done=True):
+        intent, batch = f"{n:016x}", f"msgbatch_{n}"
+        at = NOW + timedelta(hours=n)
+        facts = [
+            Intended(
+                intent=intent,
+                at=at,
+                run="1.1",
+                head="a" * 40,
+                base=None,
+                model="m",
+                effort=None,
+                batches=(tuple(questions),),
+                worst_case_usd=None,
+            ),
+            Sent(
+                intent=intent,
+                index=0,
+                batch=batch,
+                created_at=at,
+                expires_at=at + timedelta(days=1),
+            ),
+        ]
+        if done:
+            kinds = {q.id: failed for q in questions} if failed else {}
+            facts.append(Collected(batch=batch, at=at, usage=Usage(), cost_usd=0, failed=kinds))
+        return facts
+
+    @pytest.mark.parametrize("done", [True, False])
+    def test_a_file_that_went_back_to_what_was_asked_is_not_owed_for_ever(self, tmp_path, done):
+        repo = Repo.init(tmp_path / "r")
+        first = repo.commit({"a.py": "x = 1\n"})
+        one, asked = self.night(repo, EMPTY)
+        questions = [r.question for r in asked.requests["a.py"]]
+        known = ledger(one, *self.answered(1, questions, done=done))
+        second = repo.commit({"a.py": "x = 2\n"})
+        two, asked = self.night(repo, known, base=first)
+        two = two.model_copy(update={"at": one.at + timedelta(days=1)})
+        known = ledger(*known.facts, two)
+        assert set(files.owed(known, max_attempts=MOST)) == {"a.py"}
+        repo.commit({"a.py": "x = 1\n"})
+        three, asked = self.night(repo, known, base=second)
+        three = three.model_copy(update={"at": one.at + timedelta(days=2)})
+        reason = Reason.SAME_AS_BEFORE if done else Reason.IN_FLIGHT
+        assert [s.reason for s in asked.selection.skipped] == [reason]
+        known = ledger(*known.facts, three)
+        assert files.owed(known, max_attempts=MOST) == {}
+        assert files.newest(known)["a.py"].blob == questions[0].blob
+        if not done:
+            lost = Collected(
+                batch="msgbatch_1",
+                at=NOW,
+                usage=Usage(),
+                cost_usd=0,
+                failed={q.id: "expired" for q in questions},
+            )
+            known = ledger(*known.facts, lost)
+            assert set(files.owed(known, max_attempts=MOST)) == {"a.py"}
+
+    def test_a_truncated_question_gets_twice_the_room(self, repo):
+        one, asked = self.night(repo, EMPTY)
+        (request,) = asked.requests["b.py"]
+        known = ledger(one, *self.answered(1, [request.question], failed="truncated"))
+        _, again = self.night(repo, known)
+        (second,) = again.requests["b.py"]
+        assert second.question == request.question
+        assert second.max_tokens == 2 * request.max_tokens
+
+    def test_a_question_that_failed_too_often_is_given_up_by_name(self, repo):
+        one, asked = self.night(repo, EMPTY)
+        questions = [r.question for r in asked.requests["b.py"]]
+        known = ledger(
+            one, *(f for n in (1, 2) for f in self.answered(n, questions, failed="expired"))
+        )
+        _, again = self.night(repo, known)
+        reasons = {s.path: s.reason for s in again.selection.skipped}
+        assert reasons["b.py"] is Reason.GIVEN_UP
+        assert "b.py" not in files.owed(known, max_attempts=MOST)
+
+    def test_a_pure_rename_inherits_the_verdict(self, repo):
+        base = repo.head()
+        one, asked = self.night(repo, EMPTY)
+        questions = [r.question for r in asked.requests["b.py"]]
+        known = ledger(one, *self.answered(1, questions))
+        repo.commit({"b.py": None, "c.py": "b = 1\n"})
+        _, again = self.night(repo, known, base=base)
+        told = {s.path: (s.reason, s.detail) for s in again.selection.skipped}
+        assert told["c.py"] == (Reason.SAME_AS_BEFORE, "renamed from b.py")
+
+    def test_an_answered_question_is_asked_again_only_when_told_to(self, repo):
+        one, asked = self.night(repo, EMPTY)
+        questions = [r.question for file in asked.requests.values() for r in file]
+        known = ledger(one, *self.answered(1, questions))
+        assert self.night(repo, known)[1].requests == {}
+        assert len(self.night(repo, known, recheck=True)[1].requests) == 4
+        # Another model is another question.
+        assert len(self.night(repo, known, model="claude-opus-5-5")[1].requests) == 4
