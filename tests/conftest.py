@@ -1,4 +1,4 @@
-"""One profile for all property tests: no deadline on a loaded machine, a moderate number of tries."""
+"""One profile for all property tests: no deadline, a moderate number of tries."""
 
 from hypothesis import HealthCheck, settings
 

@@ -307,19 +307,16 @@ class Diary:
         """The one place where a selected file stands, from the books alone."""
         path, blob = file
         asked = questions(path, blob)
-        if all(q.id in self.answered for q in asked):
-            return "verdict"
-        if path not in self.care:
-            return "gone"
-        if self.care[path] != blob:
-            return "superseded"
-        if any(q.id == f.id for q in asked for group in self.flying.values() for f in group):
-            return "in flight"
-        if file in self.withdrawn:
-            return "withdrawn"
-        if any(self.failed[q.id] >= MOST for q in asked):
-            return "given up"
-        return "owed"
+        ids = {q.id for q in asked}
+        cases = (
+            ("verdict", ids <= self.answered),
+            ("gone", path not in self.care),
+            ("superseded", self.care.get(path) != blob),
+            ("in flight", any(q.id in ids for group in self.flying.values() for q in group)),
+            ("withdrawn", file in self.withdrawn),
+            ("given up", any(self.failed[name] >= MOST for name in ids)),
+        )
+        return next((name for name, true in cases if true), "owed")
 
 
 def state_of(known: Ledger, file: File) -> list[str]:

@@ -177,7 +177,9 @@ class Night:
         outputs, summary = environ.get("GITHUB_OUTPUT"), environ.get("GITHUB_STEP_SUMMARY")
         return Result(
             exit=code,
-            outputs=parsed(Path(outputs).read_bytes()) if outputs and Path(outputs).exists() else {},
+            outputs=parsed(Path(outputs).read_bytes())
+            if outputs and Path(outputs).exists()
+            else {},
             summary=Path(summary).read_text("utf-8") if summary else "",
             stdout=out.getvalue(),
             stderr=err.getvalue(),

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 import httpx2
 import yaml
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from batch_action import escape, pricing
 from batch_action.config.gathering import gather
@@ -174,7 +174,7 @@ def _github(door: Door, settings: Settings, context: Context, stack: ExitStack) 
         return None
     client = stack.enter_context(
         GitHubClient(
-            settings.github_token.get_secret_value(),
+            _header("github-token", settings.github_token),
             api_url=context.api_url,
             repository=context.repository,
             graphql_url=door.environ.get("GITHUB_GRAPHQL_URL"),
@@ -230,7 +230,7 @@ def _anthropic(
     key, base = settings.anthropic_api_key, settings.anthropic_base_url
     if key is not None:
         return stack.enter_context(
-            AnthropicApi(api_key=key.get_secret_value(), base_url=base, sleep=door.sleep)
+            AnthropicApi(api_key=_header("anthropic-api-key", key), base_url=base, sleep=door.sleep)
         )
     rule, organization = settings.anthropic_federation_rule_id, settings.anthropic_organization_id
     if not (rule and organization):
@@ -265,6 +265,17 @@ def _identity(environ: Mapping[str, str], runner: Runner) -> str:
         raise AnthropicError(f"GitHub's identity token could not be fetched: {error}.") from None
     runner.mask(identity)
     return identity
+
+
+def _header(name: str, secret: SecretStr) -> str:
+    """A key as it may stand in a header; whoever refuses it later would quote it in full."""
+    value = secret.get_secret_value().strip()
+    if not (value.isascii() and value.isprintable()):
+        raise ConfigError(
+            f"`{name}` holds a line break or another character that no key has.",
+            fix="Store the secret again: the key alone, on one line.",
+        )
+    return value
 
 
 def _path(text: str | None) -> Path | None:

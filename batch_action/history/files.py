@@ -93,18 +93,21 @@ def left_out(ledger: Ledger) -> frozenset[str]:
     return frozenset(found)
 
 
-def owed(ledger: Ledger, *, max_attempts: int) -> dict[str, Owed]:
-    """What goes out with the next submit, by path.
+def unsettled(ledger: Ledger) -> dict[str, Owed]:
+    """What is selected and has no verdict, is not in flight and was not withdrawn, by path.
 
-    Selected, but without a verdict, not in flight, not given up and not withdrawn.
+    Files that were given up are among them: with another model or prompt they are asked again, so
+    the next submit looks at their questions once more.
     """
-    done = (
-        settled_files(ledger)
-        | _in_flight_files(ledger)
-        | _withdrawn_files(ledger)
-        | given_up_files(ledger, max_attempts)
-    )
+    done = settled_files(ledger) | _in_flight_files(ledger) | _withdrawn_files(ledger)
     return {path: item for path, item in newest(ledger).items() if (path, item.blob) not in done}
+
+
+def owed(ledger: Ledger, *, max_attempts: int) -> dict[str, Owed]:
+    """What goes out with the next submit, by path: unsettled, and not given up."""
+    given_up = given_up_files(ledger, max_attempts)
+    waiting = unsettled(ledger).items()
+    return {path: item for path, item in waiting if (path, item.blob) not in given_up}
 
 
 def heads(ledger: Ledger) -> tuple[str, ...]:

@@ -13,6 +13,11 @@ def spend(ledger: Ledger, since: datetime) -> float | None:
     return None if any(c is None for c in costs) else sum(c for c in costs if c is not None)
 
 
+def known_spend(ledger: Ledger, since: datetime) -> float:
+    """US dollars collected since then, as far as prices are known."""
+    return sum(x.cost_usd or 0.0 for x in facts_of(ledger, Collected) if since <= x.at)
+
+
 def committed(ledger: Ledger) -> float:
     """The worst case of what is in flight, in US dollars; unpriced batches count nothing."""
     by_intent: dict[str, list[int]] = {}

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     MODE_ONLY = "mode-only"
     UNREADABLE_NAME = "unreadable-name"
     TOO_LARGE = "too-large"
+    NOT_HERE = "not-in-this-clone"
     SAME_AS_BEFORE = "same-as-before"
     IN_FLIGHT = "in-flight"
     GIVEN_UP = "given-up"

@@ -91,7 +91,7 @@ def _budget(world: World, ledger: Ledger) -> float:
     settings, now = world.settings, world.now()
     left = settings.max_cost_usd
     if settings.monthly_budget_usd is not None:
-        spent = money.spend(ledger, month_start(now)) or 0.0
+        spent = money.known_spend(ledger, month_start(now))
         left = min(left, settings.monthly_budget_usd - spent - money.committed(ledger))
     return left
 

@@ -30,7 +30,7 @@ def prepare(
     """Select, read, ask and price; nothing is sent or saved. Raises ConfigError."""
     settings = world.settings
     chosen = span.choose(world, memory.ledger, _trace(world, memory))
-    owed = files.owed(memory.ledger, max_attempts=settings.max_attempts)
+    owed = files.unsettled(memory.ledger)
     with world.screen.progress("Reading files", 1) as progress:
         selection = reading.read(
             world.git,

@@ -123,8 +123,9 @@ def _owing(change: Change, owed: Mapping[str, str | None]) -> Change:
     path = change.path if change.path in owed else change.old_path
     if path is None or path not in owed or change.status is Status.DELETED:
         return change
-    if change.status is Status.MODIFIED and change.blob == change.old_blob:
-        # Only the mode changed tonight, but the content still waits for its verdict.
+    if change.status is Status.MODIFIED and change.blob in (change.old_blob, owed[path]):
+        # Only the mode changed tonight, but the content still waits for its verdict; or the file
+        # went back to what was reviewed last.
         return replace(change, status=Status.UNCHANGED, old_blob=owed[path])
     return replace(change, old_blob=owed[path])
 
@@ -166,7 +167,9 @@ def _screen_sizes(work: _Work, changes: list[Change]) -> tuple[list[_Sized], lis
     for change in changes:
         if change.blob not in sizes:
             detail = "its content is not in this clone: check out without filter"
-            skipped.append(Skipped(path=change.path, reason=Reason.TOO_LARGE, detail=detail))
+            skipped.append(
+                Skipped(path=change.path, blob=change.blob, reason=Reason.NOT_HERE, detail=detail)
+            )
             continue
         told = screening.by_size(change.path, sizes[change.blob], work.max_file_bytes)
         if told is not None:

@@ -18,13 +18,16 @@ def submitted(world: World, memory: Memory, prepared: Prepared, sent: Sequence[B
     plan, runner = prepared.plan, world.runner
     status = "dry-run" if world.settings.dry_run else "submitted" if sent else "nothing-to-do"
     owed = files.owed(memory.ledger, max_attempts=world.settings.max_attempts)
-    runner.set_output("status", status)
-    runner.set_output("batch-ids", ",".join(batch.id for batch in sent))
-    runner.set_output("requests-count", len(plan.requests))
+    if status != "nothing-to-do" or "status" not in runner.told:
+        # After a collect in the same run, that there was nothing to send is no news.
+        runner.set_output("status", status)
+        runner.set_output("batch-ids", ",".join(batch.id for batch in sent))
+    going = len(plan.requests) if sent or world.settings.dry_run else 0
+    runner.set_output("requests-count", going)
     runner.set_output("owed-count", len(plan.owed) if world.settings.dry_run else len(owed))
     _summarise(world, _submission(world, prepared, sent, dry_run=world.settings.dry_run))
-    if not plan.requests:
-        world.screen.say("Nothing new to send.")
+    if not going:
+        world.screen.say("Nothing was sent." if plan.requests else "Nothing new to send.")
         return
     told = "Would send" if world.settings.dry_run else "Sent"
     world.screen.say(

@@ -1,4 +1,4 @@
-"""The Anthropic edge against the sandbox, over real HTTP; foreign hosts over a transport of ours."""
+"""The Anthropic edge against the sandbox, over real HTTP; foreign hosts by a transport of ours."""
 
 import base64
 import itertools
@@ -547,8 +547,11 @@ class TestWhereTheKeyGoes:
             "ANTHROPIC_LOG": "debug",
         }
         done = subprocess.run(
-            [sys.executable, "-m", "batch_action", "plan", "--repo", str(repo.path), "--json"]
-            + ["--first-run", "all"],
+            [
+                sys.executable,
+                *("-m", "batch_action", "plan", "--json"),
+                *("--repo", str(repo.path), "--first-run", "all"),
+            ],
             env=environ,
             capture_output=True,
             text=True,

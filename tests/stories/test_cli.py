@@ -15,6 +15,14 @@ from tests.nights import BAD, HOUR, WORSE, Night, foreign
 from tests.repos import Repo
 
 CONFIG = ".github/batch-action.yml"
+BOMB = (
+    "".join(
+        f"{name}: &{name} [{', '.join([f'*{before}' if before else 'x'] * 9)}]\n"
+        for before, name in zip(" abcdefg".replace(" ", "\0"), "abcdefgh", strict=True)
+    ).replace("*\0", "x")
+    + "model: *h\n"
+)
+"""Some hundred bytes of YAML that are millions of words when written out."""
 
 
 def told_once(night: Night, argv: list[str], **environ: str | None) -> str:
@@ -78,6 +86,17 @@ def test_a_wrong_key(night: Night) -> None:
     assert "sk-ant-invalid" not in result.log
 
 
+@pytest.mark.parametrize("value", ["sk-ant-first\nsk-ant-second", "sk-ant-\x00", "sk-ant-cl\u00e9"])
+def test_a_key_that_no_header_can_carry_is_not_quoted(night: Night, value: str) -> None:
+    told = told_once(night, ["submit"], ANTHROPIC_API_KEY=value)
+    assert "`anthropic-api-key` holds a line break" in told
+    assert "sk-ant" not in told
+    environ = {"GITHUB_TOKEN": value, "GITHUB_REPOSITORY": "octo/x"}
+    told = told_once(night, ["plan"], **environ)
+    assert "`github-token`" in told
+    assert "sk-ant" not in told
+
+
 def test_no_repository(night: Night, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -103,12 +122,7 @@ def test_no_repository(night: Night, tmp_path: Path) -> None:
         ("prices: {claude-x: 7}\n", "`prices`"),
         ("paths: {a: b}\n", "`paths`"),
         (
-            "a: &a [x, x, x, x, x, x, x, x, x]\n"
-            + "".join(
-                f"{'abcdefgh'[n + 1]}: &{'abcdefgh'[n + 1]} [{', '.join(['*' + 'abcdefgh'[n]] * 9)}]\n"
-                for n in range(7)
-            )
-            + "model: *h\n",
+            BOMB,
             "`model`",
         ),
         ("1: 2\n", "`1`"),

@@ -16,6 +16,9 @@ def test_run_is_collect_and_submit(night: Night) -> None:
     third = night.run()
     assert third.outputs["findings-count"] == "4"
     assert third.outputs["issue-action"] == "updated"
+    # That there was nothing more to send does not hide what was collected.
+    assert third.outputs["status"] == "collected"
+    assert third.ids == [night.batches[1].id]
     writes = night.writes
     night.run()
     assert night.writes == writes

@@ -1,4 +1,4 @@
-"""From where to where a submit looks: every way to find a base, and what is said when there is none."""
+"""From where to where a submit looks: every way to find a base, and what is said without one."""
 
 from datetime import timedelta
 

@@ -123,6 +123,7 @@ def test_select_all_asks_what_has_no_verdict(night: Night) -> None:
         ("2026-01-01T02:30:00Z", ["b.js"]),
         ("24h", None),
         ("9999d", ["README", "a.js", "b.js"]),
+        ("0001-01-01", ["README", "a.js", "b.js"]),
     ],
 )
 def test_forms_of_first_run(night: Night, first_run: str, expected: list[str] | None) -> None:

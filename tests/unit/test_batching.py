@@ -1,5 +1,6 @@
 """Custom ids and packing: what the API refuses as a whole is never sent."""
 
+import itertools
 import json
 import re
 
@@ -105,7 +106,7 @@ class TestPacking:
         assert [r for batch in batches for r in batch] == requests
         assert all(1 <= len(batch) <= most for batch in batches)
         assert all(sum(r.size for r in batch) <= max_bytes for batch in batches)
-        for one, two in zip(batches, batches[1:], strict=False):
+        for one, two in itertools.pairwise(batches):
             full = len(one) == most or sum(r.size for r in one) + two[0].size > max_bytes
             assert full, "a batch was closed although the next request would have fitted"
 

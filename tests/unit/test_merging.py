@@ -64,7 +64,7 @@ def test_a_conflict_is_told_once_by_its_key():
 
 def test_one_moment_told_in_two_time_zones_is_one_fact():
     lines = [
-        '{"kind":"withdrawn","batch":"b","by":"ada","at":"%s"}' % at
+        f'{{"kind":"withdrawn","batch":"b","by":"ada","at":"{at}"}}'
         for at in ("2026-11-01T02:00:00Z", "2026-11-01T03:00:00+01:00")
     ]
     one, two = (Withdrawn.model_validate_json(line) for line in lines)

@@ -1,6 +1,7 @@
 """Dollars: against the published table, and the laws between the columns."""
 
 from datetime import date
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -210,7 +211,7 @@ class TestTheEstimate:
 
 
 class TestOverrides:
-    RATES = {"input": 1, "output": 2, "write_5m": 1.25, "write_1h": 2, "read": 0.1}
+    RATES: ClassVar = {"input": 1, "output": 2, "write_5m": 1.25, "write_1h": 2, "read": 0.1}
 
     def test_they_lie_over_the_shipped_table(self):
         prices = pricing.load({"claude-new": self.RATES, "claude-opus-5-5": self.RATES})

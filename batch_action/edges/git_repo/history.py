@@ -131,7 +131,7 @@ class History(GitRunner):
             "rev-list",
             "--max-count=1",
             "--first-parent",
-            f"--min-age={int(when.timestamp())}",
+            f"--min-age={max(0, int(when.timestamp()))}",
             commit,
         )
         return found.decode().strip() or None

@@ -39,6 +39,8 @@ class Runner:
         self._summary = summary_path
         self._stream = stream or (sys.stdout if actions else sys.stderr)
         self._delimiter = delimiter
+        self.told: dict[str, str] = {}
+        """The outputs so far: a later one of the same name replaces an earlier one."""
 
     def set_output(self, name: str, value: str | float | bool | None) -> None:
         """Set an output of the step; nothing outside of Actions.
@@ -55,6 +57,7 @@ class Runner:
         if delimiter in text:
             raise BatchActionError(f"The output {name} holds its own delimiter.")
         _append(self._output, f"{name}<<{delimiter}\n{text}\n{delimiter}\n")
+        self.told[name] = text
 
     def summary(self, markdown: str) -> None:
         """Append to the job summary, cut with a note where GitHub would drop all of it."""
