@@ -16,7 +16,8 @@ from pydantic import SecretStr, ValidationError
 from batch_action import escape, pricing
 from batch_action.config.gathering import gather
 from batch_action.config.settings import Settings
-from batch_action.edges.anthropic_api.client import AnthropicApi, keyless
+from batch_action.edges.anthropic_api.client import AnthropicApi
+from batch_action.edges.anthropic_api.connecting import keyless
 from batch_action.edges.artifacts import ArtifactService, why_not
 from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.github_api.actions import Actions

@@ -7,11 +7,11 @@ are replaced while recording, so that recording again gives the same file.
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import vcr
 import yaml
@@ -24,74 +24,160 @@ GITHUB = "https://github.example"
 BLOBS = "https://blobs.example"
 
 HIDDEN = "(hidden)"
-SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie"})
-REQUEST_HEADERS = SECRET_HEADERS | {
-    "anthropic-version", "content-type", "x-github-api-version", "x-ms-blob-type",
-}  # fmt: skip
-"""Kept and compared; a secret's value is hidden, so that who got one is compared too."""
-RESPONSE_HEADERS = frozenset(
-    {"content-type", "date", "link", "location", "request-id", "retry-after",
-     "x-accepted-github-permissions"}
-)  # fmt: skip
-IDS = re.compile(
-    r"\b(?:(?P<prefix>msgbatch|msg|req)_[0-9A-Za-z]{16,}"
-    r"|(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}))\b"
+SECRETS = frozenset({"authorization", "x-api-key", "cookie"})
+ASKED = SECRETS | {"anthropic-version", "content-type", "x-github-api-version", "x-ms-blob-type"}
+"""Kept and compared. A secret's value is hidden, so that who was given one is compared too."""
+TOLD = frozenset(
+    {"content-type", "date", "link", "location", "retry-after", "x-accepted-github-permissions"}
 )
-SIGNATURE = re.compile(r"\b(sig)=[^&\"\s]+")
-MATCH_ON = ["method", "scheme", "host", "path", "query", "body", "kept_headers"]
+IDS = re.compile(
+    r"\b(?:(msgbatch|msg|req)_[0-9A-Za-z]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
+)
+SIGNATURE = re.compile(r"\bsig=[^&\"\s]+")
 
 
 class Scrubber:
-    """Replaces what differs from one recording to the next; what is replaced already stays."""
+    """Replaces what differs from one recording to the next; what was replaced already stays."""
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
-        self._names = dict(names or {})
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
         """What stands for what: origins, and names that are nobody else's business."""
         self._ids: dict[str, str] = {}
 
     def text(self, text: str) -> str:
         for real in sorted(self._names, key=len, reverse=True):
-            # Not inside a longer word: an owner may be called `a`.
+            # Not inside a longer word: somebody may be called `a`.
             whole = rf"(?<![\w-]){re.escape(real)}(?![\w-])"
-            text = re.sub(whole, self._names[real].replace("\\", r"\\"), text)
-        return SIGNATURE.sub(r"\1=scrubbed", IDS.sub(self._id, text))
-
-    def _id(self, found: re.Match[str]) -> str:
-        if found[0] not in self._ids:
-            prefix = found["prefix"] or "uuid"
-            number = 1 + sum(other.startswith(prefix) for other in self._ids.values())
-            self._ids[found[0]] = f"{prefix}_{number:04}"
-        return self._ids[found[0]]
-
-    def content(self, content: Any) -> Any:
-        """A body; bytes that are no text stay."""
-        if not isinstance(content, bytes | str):
-            return content
-        try:
-            text = content if isinstance(content, str) else content.decode()
-        except UnicodeDecodeError:
-            return content
-        return self.text(text).encode()
+            text = re.sub(whole, self._names[real], text)
+        return SIGNATURE.sub("sig=scrubbed", IDS.sub(self._id, text))
 
     def request(self, request: Request) -> Request:
-        clean = Request(
-            request.method, self.text(request.uri), self.content(request.body), {}, disable_copy()
-        ) if False else deepcopy_of(request)
+        clean = deepcopy(request)
         clean.uri = self.text(request.uri)
-        clean.body = self.content(request.body)
-        kept = {name.lower(): str(value) for name, value in request.headers.items()}
+        clean.body = self._content(request.body)
+        sent = {name.lower(): str(value) for name, value in request.headers.items()}
         clean.headers = {
-            name: HIDDEN if name in SECRET_HEADERS else kept[name]
-            for name in sorted(REQUEST_HEADERS & kept.keys())
+            name: HIDDEN if name in SECRETS else sent[name] for name in sorted(ASKED & sent.keys())
         }
         return clean
 
     def response(self, response: dict[str, Any]) -> dict[str, Any]:
-        clean = deepcopy(response)
-        clean["headers"] = {
-            name.lower(): [self.text(value) for value in values]
-            for name, values in sorted(response["headers"].items())
-            if name.lower() in RESPONSE_HEADERS
+        headers = sorted((name.lower(), values) for name, values in response["headers"].items())
+        return {
+            "status": response["status"],
+            "headers": {n: [self.text(v) for v in vs] for n, vs in headers if n in TOLD},
+            "body": {"string": self._content(response["body"]["string"]) or b""},
         }
-        clean["body"]["string"] = self.content(response["body"]["string"])
-        return clean
+
+    def _id(self, found: re.Match[str]) -> str:
+        kind = found[1] or "uuid"
+        number = 1 + sum(other.startswith(f"{kind}_") for other in self._ids.values())
+        return self._ids.setdefault(found[0], f"{kind}_{number:04}")
+
+    def _content(self, content: Any) -> Any:
+        """Clean a body; bytes that are no text stay."""
+        try:
+            return self.text(content.decode()).encode() if content else content
+        except UnicodeDecodeError:
+            return content
+
+
+class Readable:
+    """vcrpy's format with bodies as data: JSON as YAML, lines of JSON as a list of it."""
+
+    @staticmethod
+    def serialize(cassette: dict[str, Any]) -> str:
+        for one in cassette["interactions"]:
+            one["request"]["body"] = _unfolded(one["request"]["body"])
+            one["response"]["body"] = _unfolded(one["response"]["body"]["string"])
+        return yaml.dump(
+            cassette, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+        )
+
+    @staticmethod
+    def deserialize(text: str) -> dict[str, Any]:
+        cassette: dict[str, Any] = yaml.safe_load(text)
+        for one in cassette["interactions"]:
+            one["request"]["body"] = _folded(one["request"]["body"])
+            one["response"]["body"] = {"string": _folded(one["response"]["body"])}
+        return cassette
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _unfolded(body: str | bytes | None) -> dict[str, Any] | None:
+    if not body:
+        return None
+    if isinstance(body, bytes) or body.startswith("PK"):
+        raw = body.encode() if isinstance(body, str) else body
+        return {"base64": base64.b64encode(raw).decode()}
+    try:
+        return {"json": json.loads(body)}
+    except ValueError:
+        pass
+    try:
+        return {"lines": [json.loads(line) for line in body.splitlines()]}
+    except ValueError:
+        return {"text": body}
+
+
+def _folded(body: dict[str, Any] | None) -> bytes | None:
+    match body:
+        case {"json": data}:
+            return _compact(data)
+        case {"lines": lines}:
+            return b"".join(_compact(line) + b"\n" for line in lines)
+        case {"base64": text}:
+            return base64.b64decode(text)
+        case {"text": text}:
+            return str(text).encode()
+    return None
+
+
+def _compact(data: Any) -> bytes:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _same_headers(ours: Request, recorded: Request) -> None:
+    assert dict(ours.headers) == dict(recorded.headers)
+
+
+def _recorder(names: Mapping[str, str], **how: Any) -> vcr.VCR:
+    scrubber = Scrubber(names)
+    recorder = vcr.VCR(
+        serializer="readable",
+        match_on=["method", "scheme", "host", "path", "query", "body", "headers"],
+        before_record_request=scrubber.request,
+        before_record_response=scrubber.response,
+        decode_compressed_response=True,
+        **how,
+    )
+    recorder.register_serializer("readable", Readable)
+    recorder.register_matcher("headers", _same_headers)
+    return recorder
+
+
+@contextmanager
+def recorded(path: Path, names: Mapping[str, str]) -> Iterator[Cassette]:
+    """Record everything that is said inside, over what the file held."""
+    path.unlink(missing_ok=True)
+    with _recorder(names, record_mode="all").use_cassette(str(path)) as cassette:
+        yield cassette
+
+
+@contextmanager
+def replayed(path: Path) -> Iterator[Cassette]:
+    """Answer from the file only, each answer once; nothing reaches a network."""
+    with _recorder({}, record_mode="none").use_cassette(
+        str(path), allow_playback_repeats=False
+    ) as cassette:
+        yield cassette
+
+
+def exchanges(path: Path) -> list[tuple[Request, dict[str, Any]]]:
+    """What a cassette holds, in order."""
+    with replayed(path) as cassette:
+        return list(cassette.data)

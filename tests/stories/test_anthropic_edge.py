@@ -14,7 +14,8 @@ import httpx2
 import pytest
 
 from batch_action import batching
-from batch_action.edges.anthropic_api.client import HOME, AnthropicApi, keyless
+from batch_action.edges.anthropic_api.client import AnthropicApi
+from batch_action.edges.anthropic_api.connecting import HOME, keyless
 from batch_action.edges.anthropic_api.wire import outcome_of
 from batch_action.errors import (
     AmbiguousCreateError,

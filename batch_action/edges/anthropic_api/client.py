@@ -8,29 +8,23 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
-from anthropic.types import ModelInfo
-from anthropic.types.messages import MessageBatch
 
+from batch_action.edges.anthropic_api.connecting import HOME, guarded_client
 from batch_action.edges.anthropic_api.failures import never_arrived, translated
-from batch_action.edges.anthropic_api.wire import outcome_of
+from batch_action.edges.anthropic_api.wire import clock_of, facts_of, outcome_of, state_of
 from batch_action.errors import (
     AmbiguousCreateError,
-    ConfigError,
     TransientError,
 )
 from batch_action.models.requests import BatchState, ModelFacts, Outcome, Request
 
-HOME = "https://api.anthropic.com"
 CREATE_TIMEOUT = timedelta(minutes=10)
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 TRIES = 4
 
 
@@ -47,7 +41,7 @@ class AnthropicApi:
     ) -> None:
         self._sleep = sleep
         self._credentials = credentials
-        self._http = _guarded_client(base_url)
+        self._http = guarded_client(base_url)
         self._client = anthropic.Anthropic(
             api_key=api_key,
             credentials=credentials,
@@ -75,8 +69,8 @@ class AnthropicApi:
             try:
                 raw = self._client.models.with_raw_response.retrieve(name)
             except anthropic.NotFoundError as error:
-                return None, _clock(error.response.headers.get("date"))
-        return _facts(raw.parse()), _clock(raw.headers.get("date"))
+                return None, clock_of(error.response.headers.get("date"))
+        return facts_of(raw.parse()), clock_of(raw.headers.get("date"))
 
     def count_tokens(self, params: dict[str, Any]) -> int:
         """Input tokens of one request: free of charge, an estimate by Anthropic's own words."""
@@ -100,7 +94,7 @@ class AnthropicApi:
                     raise
                 raise _ambiguous("was lost") from error
             try:
-                return _state(raw.parse())
+                return state_of(raw.parse())
             except (anthropic.AnthropicError, AttributeError, TypeError, ValueError) as error:
                 # Something between us and Anthropic answered, or cut what Anthropic answered.
                 raise _ambiguous("was no batch") from error
@@ -109,7 +103,7 @@ class AnthropicApi:
         """The batch, or None when Anthropic does not know it (it may lag after a create)."""
         with translated(f"asking for batch {batch}"):
             try:
-                return _state(self._client.messages.batches.retrieve(batch))
+                return state_of(self._client.messages.batches.retrieve(batch))
             except anthropic.NotFoundError:
                 return None
 
@@ -121,14 +115,14 @@ class AnthropicApi:
                 if batch.created_at < start:
                     break
                 if batch.created_at <= end:
-                    found.append(_state(batch))
+                    found.append(state_of(batch))
         return found
 
     def cancel(self, batch: str) -> BatchState | None:
         """Ask to cancel, unless it has ended; None when Anthropic does not know the batch."""
         with translated(f"canceling batch {batch}"):
             try:
-                return _state(self._client.messages.batches.cancel(batch))
+                return state_of(self._client.messages.batches.cancel(batch))
             except anthropic.NotFoundError:
                 return None
             except anthropic.BadRequestError:
@@ -212,51 +206,6 @@ class AnthropicApi:
                 ) from error
 
 
-def keyless(
-    *,
-    identity: Callable[[], str],
-    rule: str,
-    organization: str,
-    service_account: str | None,
-    workspace: str | None,
-) -> anthropic.WorkloadIdentityCredentials:
-    """Credentials from GitHub's OIDC token; *identity* is called anew for each exchange.
-
-    The tokens are single-use, so they may not be kept (claude-code-action issue 1406).
-    """
-    return anthropic.WorkloadIdentityCredentials(
-        identity_token_provider=identity,
-        federation_rule_id=rule,
-        organization_id=organization,
-        service_account_id=service_account,
-        workspace_id=workspace,
-    )
-
-
-def _guarded_client(base_url: str) -> httpx2.Client:
-    """A client that sends the key to the base URL's origin or api.anthropic.com only.
-
-    The API names an absolute `results_url`, and the SDK follows it with the key.
-    """
-    home = urlsplit(base_url)
-    loopback = home.hostname in LOOPBACK
-    if home.scheme != "https" and not loopback:
-        raise ConfigError(f"`anthropic-base-url` {base_url!r} must be https.")
-    allowed = {(home.scheme, home.hostname, home.port), ("https", "api.anthropic.com", None)}
-
-    def guard(request: httpx2.Request) -> None:
-        url = urlsplit(str(request.url))
-        local = loopback and url.hostname in LOOPBACK
-        if not local and (url.scheme, url.hostname, url.port) not in allowed:
-            # The SDK's own class: another one it would wrap and try again.
-            raise anthropic.AnthropicError(
-                f"its answer points to {url.scheme}://{url.hostname}, which is neither "
-                f"{home.hostname} nor api.anthropic.com, and the key goes nowhere else"
-            )
-
-    return anthropic.DefaultHttpxClient(event_hooks={"request": [guard]}, base_url=base_url)
-
-
 def _ambiguous(what: str) -> AmbiguousCreateError:
     return AmbiguousCreateError(
         f"The answer to creating the batch {what}, so the batch may exist.",
@@ -282,43 +231,3 @@ def _read(path: Path, want: frozenset[str]) -> dict[str, Outcome]:
                 if outcome.custom_id in want:
                     found[outcome.custom_id] = outcome
     return found
-
-
-def _facts(info: ModelInfo) -> ModelFacts:
-    """Fields that are absent are taken as supported: the API itself refuses what is not."""
-
-    def able(name: str) -> bool:
-        capability = getattr(getattr(info, "capabilities", None), name, None)
-        return getattr(capability, "supported", None) is not False
-
-    return ModelFacts(
-        id=info.id,
-        lifecycle=getattr(info, "lifecycle", None) or "active",
-        retires_at=getattr(info, "retires_at", None),
-        max_input_tokens=getattr(info, "max_input_tokens", None),
-        max_tokens=getattr(info, "max_tokens", None),
-        batch=able("batch"),
-        structured_outputs=able("structured_outputs"),
-        effort=able("effort"),
-    )
-
-
-def _state(batch: MessageBatch) -> BatchState:
-    return BatchState(
-        id=batch.id,
-        status=batch.processing_status,
-        created_at=batch.created_at,
-        expires_at=batch.expires_at,
-        ended_at=batch.ended_at,
-        archived_at=batch.archived_at,
-        total=sum(v for v in batch.request_counts.to_dict().values() if isinstance(v, int)),
-        results_url=batch.results_url,
-        canceled=batch.cancel_initiated_at is not None,
-    )
-
-
-def _clock(header: str | None) -> datetime:
-    try:
-        return parsedate_to_datetime(header or "").astimezone(UTC)
-    except ValueError:
-        return datetime.now(UTC)

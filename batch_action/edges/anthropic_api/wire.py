@@ -1,11 +1,19 @@
-"""One line of a results file becomes an outcome: Anthropic's words, refined by ours."""
+"""Anthropic's words become ours: result lines, batches, models, its clock."""
 
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
+from anthropic.types import ModelInfo
+from anthropic.types.messages import MessageBatch
+
 from batch_action.models.ledger import Usage
-from batch_action.models.requests import Outcome, OutcomeKind
+from batch_action.models.requests import BatchState, ModelFacts, Outcome, OutcomeKind
 
 MOST_TOKENS = 2**53
+WINDOW = timedelta(hours=24)
+"""How long a batch may run before it expires (Anthropic's batch-processing page)."""
+
 STOPS = {
     "max_tokens": OutcomeKind.TRUNCATED,
     "model_context_window_exceeded": OutcomeKind.TRUNCATED,
@@ -73,3 +81,45 @@ def _dict(value: object) -> dict[str, Any]:
 
 def _count(value: object) -> int:
     return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else 0
+
+
+def facts_of(info: ModelInfo) -> ModelFacts:
+    """Fields that are absent are taken as supported: the API itself refuses what is not."""
+
+    def able(name: str) -> bool:
+        capability = getattr(getattr(info, "capabilities", None), name, None)
+        return getattr(capability, "supported", None) is not False
+
+    return ModelFacts(
+        id=info.id,
+        lifecycle=getattr(info, "lifecycle", None) or "active",
+        retires_at=getattr(info, "retires_at", None),
+        max_input_tokens=getattr(info, "max_input_tokens", None),
+        max_tokens=getattr(info, "max_tokens", None),
+        batch=able("batch"),
+        structured_outputs=able("structured_outputs"),
+        effort=able("effort"),
+    )
+
+
+def state_of(batch: MessageBatch) -> BatchState:
+    """A batch as the SDK parsed it, in our words."""
+    return BatchState(
+        id=batch.id,
+        status=batch.processing_status,
+        created_at=batch.created_at,
+        expires_at=batch.expires_at or batch.created_at + WINDOW,
+        ended_at=batch.ended_at,
+        archived_at=batch.archived_at,
+        total=sum(v for v in batch.request_counts.to_dict().values() if isinstance(v, int)),
+        results_url=batch.results_url,
+        canceled=batch.cancel_initiated_at is not None,
+    )
+
+
+def clock_of(header: str | None) -> datetime:
+    """The moment a `date` header tells; ours where it tells none."""
+    try:
+        return parsedate_to_datetime(header or "").astimezone(UTC)
+    except ValueError:
+        return datetime.now(UTC)
