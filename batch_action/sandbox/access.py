@@ -65,13 +65,12 @@ class Access:
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         ends = self._clock.now() + timedelta(seconds=TOKEN_SECONDS)
         self._tokens[token] = (str(body.get("workspace_id") or "default"), ends)
-        scope = "workspace:developer"
         kind = "Bearer"
         return {
             "access_token": token,
             "token_type": kind,
             "expires_in": TOKEN_SECONDS,
-            "scope": scope,
+            "scope": "workspace:developer",
         }
 
     def _of_token(self, request: Request, token: str) -> str:

@@ -1,7 +1,6 @@
 """Ended batches become tonight's findings: fetch, join by custom id, read, anchor."""
 
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -108,13 +107,12 @@ def harvest(world: World, memory: Memory) -> Harvest:
 
 
 def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
-    """The verdicts and findings of these answers; the newest blob of a path speaks for it.
+    """The verdicts and findings of these answers, oldest batch first.
 
     *ledger* must already hold the collected facts, so that a file counts as reviewed only when all
     its parts have a verdict.
     """
     settled = files.settled_files(ledger)
-    newest = files.newest(ledger)
     by_file: dict[tuple[str, str], list[Answer]] = {}
     for answer in found.answers:
         if answer.failure is None:
@@ -125,7 +123,7 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
     discarded = 0
     for (path, blob), answers in by_file.items():
         commit = answers[-1].pending.intended.head
-        if blob not in texts or (path in newest and _older(newest[path].blob, blob, by_file, path)):
+        if blob not in texts:
             continue
         anchored, lost = anchor_all(
             [remark for answer in answers for remark in answer.remarks],
@@ -143,7 +141,7 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
         task=world.task.name,
         commit=found.ended[-1].intended.head,
         reviewed=tuple(reviewed),
-        findings=_unique(findings),
+        findings=tuple(findings),
         discarded=discarded,
         dismissed=files.dismissed(ledger),
         verdicts=settled,
@@ -157,15 +155,6 @@ def _excluded(world: World, ledger: Ledger) -> dict[str, str]:
     newest = files.newest(ledger)
     stuck = {p: "given up" for p, blob in given_up if p in newest and newest[p].blob == blob}
     return dict.fromkeys(files.left_out(ledger), "file excluded") | stuck
-
-
-def _older(newest: str, blob: str, by_file: Iterable[tuple[str, str]], path: str) -> bool:
-    """Whether a newer blob of the same path is answered tonight too."""
-    return blob != newest and (path, newest) in set(by_file)
-
-
-def _unique(findings: list[Finding]) -> tuple[Finding, ...]:
-    return tuple({finding.fingerprint: finding for finding in findings}.values())
 
 
 def _fetch(world: World, pending: Pending) -> _Fetched | None:

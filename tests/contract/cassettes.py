@@ -90,9 +90,9 @@ class Readable:
         for one in cassette["interactions"]:
             one["request"]["body"] = _unfolded(one["request"]["body"])
             one["response"]["body"] = _unfolded(one["response"]["body"]["string"])
-        return yaml.dump(
-            cassette, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
-        )
+            for side in one.values():
+                side["headers"] = {name: ", ".join(side["headers"][name]) for name in side["headers"]}
+        return yaml.dump(cassette, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
     @staticmethod
     def deserialize(text: str) -> dict[str, Any]:
@@ -100,6 +100,8 @@ class Readable:
         for one in cassette["interactions"]:
             one["request"]["body"] = _folded(one["request"]["body"])
             one["response"]["body"] = {"string": _folded(one["response"]["body"])}
+            for side in one.values():
+                side["headers"] = {name: [value] for name, value in side["headers"].items()}
         return cassette
 
 
@@ -115,11 +117,9 @@ def _unfolded(body: str | bytes | None) -> dict[str, Any] | None:
         raw = body.encode() if isinstance(body, str) else body
         return {"base64": base64.b64encode(raw).decode()}
     try:
+        if body.endswith("\n"):
+            return {"lines": [json.loads(line) for line in body.splitlines()]}
         return {"json": json.loads(body)}
-    except ValueError:
-        pass
-    try:
-        return {"lines": [json.loads(line) for line in body.splitlines()]}
     except ValueError:
         return {"text": body}
 
@@ -164,7 +164,9 @@ def _recorder(names: Mapping[str, str], **how: Any) -> vcr.VCR:
 def recorded(path: Path, names: Mapping[str, str]) -> Iterator[Cassette]:
     """Record everything that is said inside, over what the file held."""
     path.unlink(missing_ok=True)
-    with _recorder(names, record_mode="all").use_cassette(str(path)) as cassette:
+    with _recorder(names, record_mode="all", record_on_exception=False).use_cassette(
+        str(path)
+    ) as cassette:
         yield cassette
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from batch_action import batching
 from batch_action.edges.anthropic_api.client import AnthropicApi
@@ -25,6 +25,8 @@ from batch_action.models.files import Status
 from batch_action.models.ledger import Question
 from batch_action.models.requests import OutcomeKind, Request
 from batch_action.sandbox.server import Sandbox
+
+E = TypeVar("E", bound=Exception)
 
 START = datetime(2026, 11, 22, 2, 17, tzinfo=UTC)
 """When every scene of the sandbox begins, by everybody's clock."""
@@ -57,6 +59,8 @@ class Stage:
     sandbox: Sandbox | None = None
     wait: Callable[[], None] = lambda: None
     """Called between two looks at a batch that has not ended."""
+    pause: float = 0.0
+    """Seconds between two writes to GitHub."""
     moment: datetime = field(default=START)
     closing: list[Callable[[], None]] = field(default_factory=list)
 
@@ -86,7 +90,10 @@ class Stage:
             )
             token = run.token
         client = GitHubClient(
-            token, api_url=self.github_url, repository=self.repository, write_interval=0.0
+            token,
+            api_url=self.github_url,
+            repository=self.repository,
+            write_interval=self.pause,
         )
         self.closing.append(client.close)
         return client
@@ -254,7 +261,7 @@ def repository(stage: Stage) -> None:
     client = stage.github()
     facts = client.repository_facts()
     assert re.fullmatch(r"\d+", facts.id)
-    assert facts.default_branch == "main"
+    assert facts.default_branch
     assert facts.has_issues
 
 
@@ -314,7 +321,7 @@ def memory(stage: Stage) -> None:
     assert (found.id, found.size, found.expired) == (number, len(data), False)
     run = actions.run(found.run_id)
     assert (run.id, run.event, run.head_branch) == (found.run_id, "schedule", "main")
-    assert run.path == ".github/workflows/batch-action.yml"
+    assert run.path == ".github/workflows/nightly.yml"
     assert run.head_repository_id == found.head_repository_id == found.repository_id
     assert actions.download(found, 10_000) == data
     assert actions.delete(found.id) is True
@@ -350,9 +357,7 @@ def forbidden(stage: Stage) -> None:
 
 def no_issues(stage: Stage) -> None:
     stage.behind(lambda box: setattr(box.github.repository(stage.repository), "has_issues", False))
-    refused = _problem(
-        RefusedError, lambda: Issues(stage.github()).create("No", MARKER, [])
-    )
+    refused = _problem(RefusedError, lambda: Issues(stage.github()).create("No", MARKER, []))
     assert refused.status == 410
     assert "Settings > General > Features" in refused.fix
 
@@ -367,6 +372,7 @@ SANDBOX: tuple[Scene, ...] = (
     no_issues,
 )  # fmt: skip
 SCENES = {scene.__name__.replace("_", "-"): scene for scene in SANDBOX}
+"""By the name in the cassettes' names."""
 
 
 def zipped(content: bytes) -> bytes:
@@ -377,7 +383,7 @@ def zipped(content: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _problem[E: Exception](kind: type[E], act: Callable[[], object]) -> E:
+def _problem(kind: type[E], act: Callable[[], object]) -> E:
     try:
         act()
     except kind as error:

@@ -1,0 +1,115 @@
+"""The stages on which scenes play: an empty sandbox, a cassette, or the real services."""
+
+import base64
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from batch_action.sandbox.server import Sandbox
+from tests.contract.cassettes import ANTHROPIC, BLOBS, GITHUB, recorded, replayed
+from tests.contract.scenes import Scene, Stage
+from tests.repos import Repo
+
+REPOSITORY = "octo/demo"
+FIRST = {
+    "changed.js": "one();\n",
+    "gone.js": "two();\n",
+    "old name.js": "three();\nfour();\nfive();\n",
+}
+SECOND = {
+    "changed.js": "one(1);\n",
+    "gone.js": None,
+    "old name.js": None,
+    "new name.js": FIRST["old name.js"],
+    "added.js": "six();\n",
+}
+COMMITS = (
+    "24eca2b32b40edb9545d81a1d18062f637dca927",
+    "152749273ed8f8bcd6557f9df78da04cfe7a7ec9",
+)
+"""The ids that `history` gives."""
+POLL_SECONDS = 60.0
+
+
+@contextmanager
+def history() -> Iterator[tuple[Path, tuple[str, str]]]:
+    """A repository of two commits that are the same everywhere, and their ids."""
+    with tempfile.TemporaryDirectory() as folder:
+        repo = Repo.init(Path(folder))
+        yield repo.path, (repo.commit(FIRST), repo.commit(SECOND))
+
+
+def record_sandbox(scene: Scene, path: Path, folder: Path) -> None:
+    """Play a scene in an empty sandbox whose clock only the scene moves."""
+    with history() as (git_dir, commits), Sandbox() as box:
+        assert commits == COMMITS
+        box.github.add_repository(REPOSITORY, git_dir=git_dir)
+        stage = Stage(
+            anthropic_url=box.anthropic_url,
+            github_url=f"{box.github_url}/api/v3",
+            repository=REPOSITORY,
+            folder=folder,
+            anthropic_key="sk-ant-sandbox",
+            github_token=box.github.token_for("octo"),
+            commits=commits,
+            sandbox=box,
+        )
+        box.clock.now = lambda: stage.moment  # type: ignore[method-assign]
+        run = box.github.start_run(REPOSITORY, event="schedule", head_sha=commits[1])
+        stage.runtime_token = run.runtime_token
+        names = {box.anthropic_url: ANTHROPIC, box.github_url: GITHUB, box.blob_url: BLOBS}
+        with recorded(path, names):
+            play(scene, stage)
+
+
+def replay(scene: Scene, path: Path, folder: Path) -> None:
+    """Play a scene against a cassette, which must then be used up."""
+    live = path.name.startswith("live-")
+    stage = Stage(
+        anthropic_url="https://api.anthropic.com" if live else ANTHROPIC,
+        github_url="https://api.github.com" if live else f"{GITHUB}/api/v3",
+        repository=REPOSITORY,
+        folder=folder,
+        runtime_token=_runtime_token("uuid_0001", "uuid_0002"),
+        commits=COMMITS,
+    )
+    with replayed(path) as cassette:
+        play(scene, stage)
+        assert cassette.play_count == len(cassette), "not all that was recorded was said"
+        assert cassette.all_played
+
+
+def record_live(scene: Scene, path: Path, environ: Mapping[str, str]) -> None:
+    """Play a scene at the real services; whose repository it was is not kept."""
+    names = {environ["GITHUB_REPOSITORY"]: REPOSITORY}
+    with tempfile.TemporaryDirectory() as folder:
+        stage = Stage(
+            anthropic_url="https://api.anthropic.com",
+            github_url="https://api.github.com",
+            repository=environ["GITHUB_REPOSITORY"],
+            folder=Path(folder),
+            anthropic_key=environ["ANTHROPIC_API_KEY"],
+            github_token=environ["GITHUB_TOKEN"],
+            wait=lambda: time.sleep(POLL_SECONDS),
+            pause=1.0,
+        )
+        with stage.github() as client:
+            names |= {client.viewer(): "octo", environ["GITHUB_REPOSITORY"].split("/")[0]: "octo"}
+        with recorded(path, names):
+            play(scene, stage)
+
+
+def play(scene: Scene, stage: Stage) -> None:
+    try:
+        scene(stage)
+    finally:
+        for close in stage.closing:
+            close()
+
+
+def _runtime_token(run: str, job: str) -> str:
+    claims = json.dumps({"scp": f"Actions.Results:{run}:{job}"}).encode()
+    return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.s"
