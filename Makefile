@@ -8,7 +8,7 @@ TASK ?= code-review
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
-.PHONY: help bench crashes demo test tests lint types floors format container lock clean
+.PHONY: help bench crashes demo test tests lint types floors record format container lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ crashes: $(VENV)/ready ## The crash table: every outside call, two deaths, three
 
 bench: $(VENV)/ready ## Measure how the ledger grows
 	$(BIN)/python benchmarks/history.py
+
+record: $(VENV)/ready ## Record the contract tests' cassettes again (with keys: from the services)
+	$(BIN)/python -m tests.contract.record
 
 format: $(VENV)/ready ## Format the code
 	$(BIN)/ruff check --fix-only --quiet .

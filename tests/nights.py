@@ -10,7 +10,7 @@ import io
 import itertools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -300,7 +300,3 @@ def commands(log: str) -> list[tuple[str, str]]:
 def foreign(log: str) -> list[tuple[str, str]]:
     """Commands that are none of ours."""
     return [(name, data) for name, data in commands(log) if name not in COMMANDS]
-
-
-def lines_of(texts: Iterable[str]) -> str:
-    return "\n".join(texts)

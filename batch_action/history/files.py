@@ -66,16 +66,25 @@ def given_up_files(ledger: Ledger, max_attempts: int) -> frozenset[tuple[str, st
     )
 
 
-def newest(ledger: Ledger) -> dict[str, Owed]:
+def _selections(ledger: Ledger) -> list[Selected]:
+    return sorted(facts_of(ledger, Selected), key=lambda x: (x.at, x.head))
+
+
+def _gone(fact: Selected, scope: str | None) -> tuple[str, ...]:
+    """What this selection says is no longer reviewed; other patterns speak for themselves only."""
+    return fact.gone + (fact.excluded if scope in (None, fact.scope) else ())
+
+
+def newest(ledger: Ledger, scope: str | None = None) -> dict[str, Owed]:
     """For each path ever selected and still there: its newest blob, and what to compare with.
 
     The comparison starts from the last blob that had a verdict, so that a change that was owed
-    for some nights is shown whole.
+    for some nights is shown whole. *scope*: whose excluded paths count; None: everybody's.
     """
     settled = settled_files(ledger)
     found: dict[str, Owed] = {}
-    for fact in sorted(facts_of(ledger, Selected), key=lambda x: (x.at, x.head)):
-        for path in fact.gone:
+    for fact in _selections(ledger):
+        for path in _gone(fact, scope):
             found.pop(path, None)
         for entry in fact.files:
             before = found.get(entry.path)
@@ -88,32 +97,38 @@ def newest(ledger: Ledger) -> dict[str, Owed]:
 def left_out(ledger: Ledger) -> frozenset[str]:
     """Paths whose newest mention says they are no longer reviewed: deleted or excluded."""
     found: set[str] = set()
-    for fact in sorted(facts_of(ledger, Selected), key=lambda x: (x.at, x.head)):
-        found = (found | set(fact.gone)) - {entry.path for entry in fact.files}
+    for fact in _selections(ledger):
+        found = (found | set(_gone(fact, None))) - {entry.path for entry in fact.files}
     return frozenset(found)
 
 
-def unsettled(ledger: Ledger) -> dict[str, Owed]:
+def unsettled(ledger: Ledger, scope: str | None = None) -> dict[str, Owed]:
     """What is selected and has no verdict, is not in flight and was not withdrawn, by path.
 
     Files that were given up are among them: with another model or prompt they are asked again, so
     the next submit looks at their questions once more.
     """
     done = settled_files(ledger) | _in_flight_files(ledger) | _withdrawn_files(ledger)
-    return {path: item for path, item in newest(ledger).items() if (path, item.blob) not in done}
+    found = newest(ledger, scope).items()
+    return {path: item for path, item in found if (path, item.blob) not in done}
 
 
-def owed(ledger: Ledger, *, max_attempts: int) -> dict[str, Owed]:
+def owed(ledger: Ledger, *, max_attempts: int, scope: str | None = None) -> dict[str, Owed]:
     """What goes out with the next submit, by path: unsettled, and not given up."""
     given_up = given_up_files(ledger, max_attempts)
-    waiting = unsettled(ledger).items()
+    waiting = unsettled(ledger, scope).items()
     return {path: item for path, item in waiting if (path, item.blob) not in given_up}
 
 
-def heads(ledger: Ledger) -> tuple[str, ...]:
-    """Recorded heads, newest first: the base is the nearest of them that is an ancestor."""
-    found = sorted(facts_of(ledger, Selected), key=lambda x: (x.at, x.head), reverse=True)
-    return tuple(dict.fromkeys(fact.head for fact in found))
+def heads(ledger: Ledger, scope: str | None = None) -> tuple[str, ...]:
+    """Recorded heads, newest first: the base is the nearest of them that is an ancestor.
+
+    Those that were looked at with the same patterns, if there are any, else all: a run narrowed by
+    hand must not hide from the next one what lay outside.
+    """
+    found = [fact for fact in reversed(_selections(ledger)) if not fact.partial]
+    same = [fact for fact in found if scope in (None, fact.scope)]
+    return tuple(dict.fromkeys(fact.head for fact in same or found))
 
 
 def dismissed(ledger: Ledger) -> frozenset[str]:

@@ -100,6 +100,12 @@ class Selected(BaseFact):
     files: tuple[FileEntry, ...]
     gone: tuple[Path, ...] = ()
     """Paths deleted, renamed away or excluded since: nothing is owed for them any more."""
+    excluded: tuple[Path, ...] = ()
+    """Paths that the patterns of `scope` leave out; with other patterns they may be back."""
+    scope: str = ""
+    """Digest of `paths` and `paths-ignore`: a run narrowed by hand moves nobody else's base."""
+    partial: bool = False
+    """`base` was given and left something out: its head is nobody's base."""
     skipped: dict[str, int] = {}
     """How many files were skipped for each reason."""
 

@@ -262,7 +262,8 @@ def _believed(
 def _branches(world: World) -> frozenset[str]:
     context = world.context
     own = world.settings.state_branch or context.default_branch
-    return frozenset(branch for branch in (own,) if branch)
+    # A run on another branch has a memory of its own there; nobody else believes it.
+    return frozenset(branch for branch in (own, context.branch) if branch)
 
 
 def _open(world: World, data: bytes) -> Ledger:

@@ -21,6 +21,8 @@ class Prepared:
     selection: Selection
     why: str
     """How the base was found."""
+    partial: bool
+    """Whether the base leaves something out."""
     plan: Plan
 
 
@@ -30,7 +32,7 @@ def prepare(
     """Select, read, ask and price; nothing is sent or saved. Raises ConfigError."""
     settings = world.settings
     chosen = span.choose(world, memory.ledger, _trace(world, memory))
-    owed = files.unsettled(memory.ledger)
+    owed = files.unsettled(memory.ledger, world.scope)
     with world.screen.progress("Reading files", 1) as progress:
         selection = reading.read(
             world.git,
@@ -49,6 +51,7 @@ def prepare(
     return Prepared(
         selection=asked.selection,
         why=chosen.why,
+        partial=chosen.partial,
         plan=planning.plan(world, asked, memory.ledger, exact=exact),
     )
 

@@ -39,7 +39,9 @@ def publish(world: World, ledger: Ledger, found: Harvest, tonight: Tonight) -> P
     edge = world.need_github().issues
     remembered = issue.remember(edge, world.task.name, world.context.repository_id)
     reconciled = issue.settle(remembered, tonight, night, world.git)
-    delivered = () if world.settings.dry_run else _deliver(world, remembered, reconciled, night)
+    delivered: tuple[Delivered, ...] = ()
+    if not world.settings.dry_run:
+        delivered = _deliver(world, remembered, reconciled, night, tonight)
     return Published(night=night, standings=reconciled.standings, delivered=delivered)
 
 
@@ -58,10 +60,22 @@ def too_severe(world: World, published: Published) -> list[Standing]:
 
 
 def _deliver(
-    world: World, remembered: issue.Remembered | None, reconciled: Reconciled, night: Night
+    world: World,
+    remembered: issue.Remembered | None,
+    reconciled: Reconciled,
+    night: Night,
+    tonight: Tonight,
 ) -> tuple[Delivered, ...]:
     edge = world.need_github().issues
-    return (issue.deliver(remembered, reconciled, night, edge),)
+    delivered = issue.deliver(remembered, reconciled, night, edge)
+    if delivered.action == "created":
+        # Another run may have created one at the same time: the older one takes both in.
+        found = issue.remember(edge, world.task.name, world.context.repository_id)
+        if found is not None and found.doubles:
+            delivered = issue.deliver(
+                found, issue.settle(found, tonight, night, world.git), night, edge
+            )
+    return (delivered,)
 
 
 def _night(world: World, ledger: Ledger, found: Harvest, tonight: Tonight) -> Night:

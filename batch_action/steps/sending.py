@@ -21,6 +21,9 @@ STILL_THERE = frozenset(
 )
 """Skipped tonight, but not gone: what an earlier night recorded about them stays true."""
 
+BY_PATTERN = frozenset({Reason.NOT_IN_PATHS, Reason.PATHS_IGNORE})
+"""Left out by the user's patterns: gone for runs with the same patterns only."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
@@ -62,7 +65,7 @@ def _checked(world: World, name: str) -> Preflight:
     return Preflight(model=model, clock=clock, ours=world.now())
 
 
-def selected(world: World, selection: Selection) -> Selected:
+def selected(world: World, selection: Selection, *, partial: bool = False) -> Selected:
     """The fact that a submit looked at head and chose these files."""
     entries = [
         FileEntry(path=file.path, blob=file.blob, old=file.old_blob) for file in selection.files
@@ -73,7 +76,9 @@ def selected(world: World, selection: Selection) -> Selected:
         if s.blob and s.reason in STILL_THERE
     ]
     kept = {entry.path for entry in entries}
-    gone = {s.path for s in selection.skipped if s.reason not in STILL_THERE}
+    absent = [s for s in selection.skipped if s.reason not in STILL_THERE]
+    gone = {s.path for s in absent if s.reason not in BY_PATTERN}
+    excluded = {s.path for s in absent if s.reason in BY_PATTERN}
     renamed = {file.old_path for file in selection.files if file.old_path}
     counts: dict[str, int] = {}
     for skipped in selection.skipped:
@@ -84,7 +89,10 @@ def selected(world: World, selection: Selection) -> Selected:
         branch=world.context.branch or "",
         at=world.now(),
         files=tuple(entries),
-        gone=tuple(sorted(path for path in (gone | renamed) - kept if _writable(path))),
+        gone=_named((gone | renamed) - kept),
+        excluded=_named(excluded - kept),
+        scope=world.scope,
+        partial=partial,
         skipped=counts,
     )
 
@@ -162,6 +170,6 @@ def _sent(intended: Intended, index: int, state: BatchState) -> Sent:
     )
 
 
-def _writable(path: str) -> bool:
-    """Whether the ledger can carry the path: lone surrogates cannot be written as JSON."""
-    return not any("\ud800" <= char <= "\udfff" for char in path)
+def _named(paths: set[str]) -> tuple[str, ...]:
+    """Sorted, without what the ledger cannot carry: lone surrogates cannot be written as JSON."""
+    return tuple(sorted(p for p in paths if not any("\ud800" <= c <= "\udfff" for c in p)))

@@ -24,6 +24,8 @@ class Span:
     """`select: all`: the whole tree, changed or not."""
     why: str
     """How the base was found, for the plan and the summary."""
+    partial: bool = False
+    """`base` leaves out what the last run's commit would not: this head is no later base."""
 
 
 def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
@@ -39,8 +41,9 @@ def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
         return Span(head=head, base=None, everything=True, why="`select: all`")
     if settings.base:
         given = _resolved(world, "base", settings.base)
-        return Span(head=head, base=given, everything=False, why="`base`")
-    recorded = list(files.heads(ledger))
+        partial = _leaves_out(world, head, given, files.heads(ledger, world.scope))
+        return Span(head=head, base=given, everything=False, why="`base`", partial=partial)
+    recorded = list(files.heads(ledger, world.scope))
     if head in recorded:
         return Span(head=head, base=head, everything=False, why="the last run was on this commit")
     if recorded:
@@ -53,6 +56,14 @@ def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
         return Span(head=head, base=trace, everything=False, why="the head named in our issue")
     base = first_base(world, head)
     return Span(head=head, base=base, everything=False, why=f"first run: {settings.first_run}")
+
+
+def _leaves_out(world: World, head: str, given: str, recorded: tuple[str, ...]) -> bool:
+    """Whether counting from *given* skips changes since the last run."""
+    if not recorded:
+        return False
+    nearest = world.git.nearest_ancestor(list(recorded), head)
+    return nearest is None or not world.git.is_ancestor(given, nearest)
 
 
 def _since(world: World, head: str, recorded: list[str]) -> Span:

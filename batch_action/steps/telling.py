@@ -17,7 +17,7 @@ def submitted(world: World, memory: Memory, prepared: Prepared, sent: Sequence[B
     """Tell what was sent, what it can cost at most, and what is owed."""
     plan, runner = prepared.plan, world.runner
     status = "dry-run" if world.settings.dry_run else "submitted" if sent else "nothing-to-do"
-    owed = files.owed(memory.ledger, max_attempts=world.settings.max_attempts)
+    owed = files.owed(memory.ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
     if status != "nothing-to-do" or "status" not in runner.told:
         # After a collect in the same run, that there was nothing to send is no news.
         runner.set_output("status", status)

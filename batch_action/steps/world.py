@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from batch_action import batching
 from batch_action.config.settings import Settings
 from batch_action.edges.anthropic_api.client import AnthropicApi
 from batch_action.edges.artifacts import ArtifactService
@@ -48,6 +49,11 @@ class World:
     clock: Callable[[], datetime]
     warnings: list[str] = field(default_factory=list)
     """Sentences for the summary; filled along the way."""
+
+    @property
+    def scope(self) -> str:
+        """Digest of the patterns that decide what is looked at."""
+        return batching.digest(*self.settings.paths, None, *self.settings.paths_ignore)
 
     def now(self) -> datetime:
         """The time, UTC, whole seconds: what facts carry."""

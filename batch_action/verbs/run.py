@@ -14,6 +14,7 @@ def run(world: World, tell: Callable[[BatchActionError], None]) -> int:
     memory = memories.load(world)
     codes: list[int] = []
     told: set[str] = set()
+    bug: Exception | None = None
     for half in (collect, submit):
         try:
             codes.append(half(world, memory))
@@ -22,4 +23,8 @@ def run(world: World, tell: Callable[[BatchActionError], None]) -> int:
                 tell(error)
             told.add(str(error))
             codes.append(error.exit_code)
+        except Exception as error:  # noqa: BLE001 - a bug in one half must not stop the other
+            bug = bug or error
+    if bug is not None:
+        raise bug
     return next((code for code in codes if code), 0)

@@ -15,7 +15,7 @@ def status(world: World, *, as_json: bool = False) -> int:
     memory = memories.load(world)
     ledger = memory.ledger
     waiting = telling.waiting(world, memory)
-    owed = files.owed(ledger, max_attempts=world.settings.max_attempts)
+    owed = files.owed(ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
     given_up = sorted({p for p, _ in files.given_up_files(ledger, world.settings.max_attempts)})
     spent = money.spend(ledger, month_start(world.now()))
     heads = files.heads(ledger)

@@ -19,10 +19,10 @@ def submit(world: World, memory: Memory | None = None) -> int:
     planning.refuse_over_budget(world, prepared.plan)
     sent = []
     if not world.settings.dry_run:
-        chosen = sending.selected(world, prepared.selection)
+        chosen = sending.selected(world, prepared.selection, partial=prepared.partial)
         if prepared.plan.requests:
             sent = sending.send(world, memory, prepared.plan, chosen, ready)
-        elif chosen.head not in files.heads(memory.ledger):
+        elif chosen.head not in files.heads(memory.ledger, world.scope):
             # Nothing to ask, but the next night counts from here.
             memory.add(chosen)
         memories.save(world, memory)

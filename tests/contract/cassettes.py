@@ -54,7 +54,7 @@ class Scrubber:
     def request(self, request: Request) -> Request:
         clean = deepcopy(request)
         clean.uri = self.text(request.uri)
-        clean.body = self._content(request.body)
+        clean.body = self._content(request.body) or None
         sent = {name.lower(): str(value) for name, value in request.headers.items()}
         clean.headers = {
             name: HIDDEN if name in SECRETS else sent[name] for name in sorted(ASKED & sent.keys())
@@ -91,7 +91,9 @@ class Readable:
             one["request"]["body"] = _unfolded(one["request"]["body"])
             one["response"]["body"] = _unfolded(one["response"]["body"]["string"])
             for side in one.values():
-                side["headers"] = {name: ", ".join(side["headers"][name]) for name in side["headers"]}
+                side["headers"] = {
+                    name: ", ".join(side["headers"][name]) for name in side["headers"]
+                }
         return yaml.dump(cassette, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
     @staticmethod

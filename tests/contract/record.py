@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.contract.cassettes import FOLDER
 from tests.contract.scenes import LABEL, LIVE, SCENES
-from tests.contract.stages import record_live, record_sandbox
+from tests.contract.stages import history, record_live, record_sandbox
 
 NEEDED = ("ANTHROPIC_API_KEY", "GITHUB_TOKEN", "GITHUB_REPOSITORY")
 WARNING = f"""\
@@ -50,10 +50,10 @@ def from_sandbox() -> int:
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.glob("sandbox-*.yaml"):
         old.unlink()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, history() as git_dir:
         for name, scene in SCENES.items():
             path = FOLDER / f"sandbox-{name}.yaml"
-            record_sandbox(scene, path, Path(folder))
+            record_sandbox(scene, path, Path(folder), git_dir)
             sys.stdout.write(f"{path.name}\n")
     return 0
 

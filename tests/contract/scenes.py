@@ -18,7 +18,7 @@ from batch_action.edges.anthropic_api.client import AnthropicApi
 from batch_action.edges.artifacts import ArtifactService
 from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
-from batch_action.edges.github_api.issues import Issues
+from batch_action.edges.github_api.issues import Issues, LabelsDroppedError
 from batch_action.edges.github_api.refusals import RefusedError
 from batch_action.errors import AnthropicError, GitHubError, QuotaError, TransientError
 from batch_action.models.files import Status
@@ -81,9 +81,11 @@ class Stage:
         self.closing.append(api.close)
         return api
 
-    def github(self, **permissions: str) -> GitHubClient:
-        """As a person, or as a workflow that was given these permissions."""
+    def github(self, person: str = "", **permissions: str) -> GitHubClient:
+        """As the owner, as another person, or as a workflow that was given these permissions."""
         token = self.github_token
+        if self.sandbox and person:
+            token = self.sandbox.github.token_for(person)
         if self.sandbox and permissions:
             run = self.sandbox.github.start_run(
                 self.repository, event="schedule", permissions=permissions
@@ -140,7 +142,7 @@ def models(stage: Stage) -> None:
     facts, clock = api.model(MODEL)
     assert facts is not None
     assert (facts.id, facts.lifecycle) == (MODEL, "active")
-    assert facts.batch and facts.structured_outputs
+    assert (facts.batch, facts.structured_outputs) == (True, True)
     assert (facts.max_tokens or 0) >= 64_000
     assert clock.tzinfo is not None
     assert api.model("claude-that-never-was")[0] is None
@@ -312,6 +314,15 @@ def label_exists(stage: Stage) -> None:
     Issues(stage.github()).ensure_label(LABEL, "1d76db", "Opened by batch-action")
 
 
+def labels_dropped(stage: Stage) -> None:
+    """GitHub silently drops the labels of who may not set them; once more they are refused."""
+    stage.behind(lambda box: box.github.add_user("guest", **{stage.repository: "read"}))
+    issues = Issues(stage.github("guest"))
+    dropped = _problem(LabelsDroppedError, lambda: issues.create("Contract", MARKER, [LABEL]))
+    assert dropped.issue.labels == ()
+    assert LABEL in dropped.problem
+
+
 def memory(stage: Stage) -> None:
     """A ledger stored by one run and read by another, over the redirect to another host."""
     data, name = zipped(b"{}"), "batch-action-state-00000000"
@@ -368,8 +379,8 @@ LIVE: tuple[Scene, ...] = (
 )  # fmt: skip
 """What is also recorded from the real services: it costs next to nothing and leaves little."""
 SANDBOX: tuple[Scene, ...] = (
-    *LIVE, endings, window, canceling, limited, viewers, label_exists, memory, compare, forbidden,
-    no_issues,
+    *LIVE, endings, window, canceling, limited, viewers, label_exists, labels_dropped, memory,
+    compare, forbidden, no_issues,
 )  # fmt: skip
 SCENES = {scene.__name__.replace("_", "-"): scene for scene in SANDBOX}
 """By the name in the cassettes' names."""

@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from batch_action.sandbox.server import Sandbox
 from tests.contract.cassettes import ANTHROPIC, BLOBS, GITHUB, recorded, replayed
-from tests.contract.scenes import Scene, Stage
+from tests.contract.scenes import START, Scene, Stage
 from tests.repos import Repo
 
 REPOSITORY = "octo/demo"
@@ -30,22 +31,23 @@ COMMITS = (
     "24eca2b32b40edb9545d81a1d18062f637dca927",
     "152749273ed8f8bcd6557f9df78da04cfe7a7ec9",
 )
-"""The ids that `history` gives."""
+"""What `history` consists of."""
 POLL_SECONDS = 60.0
 
 
 @contextmanager
-def history() -> Iterator[tuple[Path, tuple[str, str]]]:
-    """A repository of two commits that are the same everywhere, and their ids."""
+def history() -> Iterator[Path]:
+    """A repository of two commits, whose ids are the same everywhere."""
     with tempfile.TemporaryDirectory() as folder:
         repo = Repo.init(Path(folder))
-        yield repo.path, (repo.commit(FIRST), repo.commit(SECOND))
+        assert (repo.commit(FIRST), repo.commit(SECOND)) == COMMITS
+        yield repo.path
 
 
-def record_sandbox(scene: Scene, path: Path, folder: Path) -> None:
+def record_sandbox(scene: Scene, path: Path, folder: Path, git_dir: Path) -> None:
     """Play a scene in an empty sandbox whose clock only the scene moves."""
-    with history() as (git_dir, commits), Sandbox() as box:
-        assert commits == COMMITS
+    with Sandbox() as box:
+        box.clock.now = lambda: START
         box.github.add_repository(REPOSITORY, git_dir=git_dir)
         stage = Stage(
             anthropic_url=box.anthropic_url,
@@ -54,14 +56,15 @@ def record_sandbox(scene: Scene, path: Path, folder: Path) -> None:
             folder=folder,
             anthropic_key="sk-ant-sandbox",
             github_token=box.github.token_for("octo"),
-            commits=commits,
+            commits=COMMITS,
             sandbox=box,
         )
-        box.clock.now = lambda: stage.moment  # type: ignore[method-assign]
-        run = box.github.start_run(REPOSITORY, event="schedule", head_sha=commits[1])
+        box.clock.now = box.blobs._now = lambda: stage.moment
+        run = box.github.start_run(REPOSITORY, event="schedule", head_sha=COMMITS[1])
         stage.runtime_token = run.runtime_token
-        names = {box.anthropic_url: ANTHROPIC, box.github_url: GITHUB, box.blob_url: BLOBS}
-        with recorded(path, names):
+        origins = {box.anthropic_url: ANTHROPIC, box.github_url: GITHUB, box.blob_url: BLOBS}
+        hosts = {urlsplit(old).netloc: urlsplit(new).netloc for old, new in origins.items()}
+        with recorded(path, origins | hosts):
             play(scene, stage)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx2
 import requests.adapters
@@ -84,7 +84,7 @@ class Reaper:
 
 def label_of(method: str, url: str) -> str:
     """A call's name without the ids in it: equal for equal steps of different runs."""
-    path = urlsplit(url).path
+    path = unquote(urlsplit(url).path)
     path = path.removeprefix("/api/v3").removeprefix("/twirp/github.actions.results.api.v1.")
     path = re.sub(r"^/repos/[^/]+/[^/]+", "", path)
     path = re.sub(r"^/actions-results/.*", "/blob", path)

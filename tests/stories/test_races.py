@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.crashes import cells, races
@@ -21,6 +21,7 @@ def settle(night: Night) -> int:
 
 
 @PATIENT
+@example(modes=["collect", "collect"], before="collect", seed=1)
 @given(modes=MODES, before=st.sampled_from(cells.VERBS), seed=st.integers(0, 2**32))
 def test_any_interleaving_ends_in_order(
     whole_sandbox, one_certificate, tmp_path_factory, modes, before, seed

@@ -487,3 +487,59 @@ def test_truncated_questions_get_twice_the_room(night: Night) -> None:
     assert night.run("collect").outputs["findings-count"] == "2"
     night.advance(DAY)
     assert night.run("submit").outputs["status"] == "nothing-to-do"
+
+
+def test_a_base_given_by_hand_hides_nothing_from_the_next_night(night):
+    night.commit({"a.js": BAD})
+    night.run("submit")
+    night.commit({"b.js": BAD})
+    between = night.repo.head()
+    night.commit({"c.js": BAD})
+    night.run("submit", base=between)
+    assert night.asked() == ["c.js"]
+    assert night.run("submit").outputs["requests-count"] == "1"
+    assert night.asked() == ["b.js"], "what lay before the given base is still to be seen"
+
+
+def test_a_base_further_back_is_a_base_like_any_other(night):
+    first = night.repo.head()
+    night.commit({"a.js": BAD})
+    night.run("submit")
+    night.commit({"b.js": BAD})
+    night.run("submit", base=first)
+    assert night.asked() == ["b.js"]
+    assert night.run("submit").outputs["status"] == "nothing-to-do"
+
+
+def test_paths_of_one_run_hide_nothing_from_the_next_night(night):
+    night.commit({"a.js": BAD})
+    night.run("submit")
+    night.commit({"src/b.js": BAD, "c.js": BAD})
+    night.run("submit", paths="src/**")
+    assert night.asked() == ["src/b.js"]
+    night.run("submit")
+    assert night.asked() == ["c.js"]
+
+
+def test_what_was_owed_outside_the_paths_of_one_run_is_still_owed(night):
+    night.commit({"a.js": BAD, "src/b.js": BAD})
+    night.sandbox.faults.outcome("expired", custom_id=".*")
+    night.run("submit")
+    night.run("collect")
+    night.sandbox.faults.clear()
+    night.commit({"src/b.js": WORSE})
+    night.run("submit", paths="src/**")
+    assert night.asked() == ["src/b.js"]
+    night.run("submit")
+    assert night.asked() == ["a.js"]
+
+
+def test_another_branch_has_a_memory_of_its_own(night):
+    night.commit({"a.js": BAD})
+    night.repo.git("branch", "side")
+    elsewhere = {"branch": "side", "event": "workflow_dispatch"}
+    assert night.start("submit", elsewhere).outputs["requests-count"] == "1"
+    assert night.start("submit", elsewhere).outputs["requests-count"] == "0"
+    assert night.start("collect", elsewhere).outputs["status"] == "collected"
+    refused = [line for line in night.run("submit").said("warning") if "is refused" in line]
+    assert any("state-branch: side" in line for line in refused), "nobody else believes it"

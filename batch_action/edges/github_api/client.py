@@ -67,7 +67,8 @@ class GitHubClient:
         self.write_interval = write_interval
         self.timeout = timeout
         self._max_wait = max_rate_limit_wait
-        logging.getLogger("github").addHandler(logging.NullHandler())
+        # On import it sets itself to INFO and writes every refusal to stderr.
+        logging.getLogger("github").setLevel(logging.WARNING)
         self._github = Github(
             auth=Auth.Token(token),
             base_url=self.api_url,

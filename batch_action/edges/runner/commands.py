@@ -179,8 +179,14 @@ def _text(value: str | float | bool | None) -> str:
 
 
 def _append(path: Path, text: str) -> None:
-    with path.open("ab") as file:
-        file.write(text.encode("utf-8", "replace"))
+    try:
+        with path.open("ab") as file:
+            file.write(text.encode("utf-8", "replace"))
+    except OSError as error:
+        raise ConfigError(
+            f"The runner's file {path.name} cannot be written: {error.strerror}.",
+            fix="The work itself is done and saved; check the disk and the mounts.",
+        ) from None
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -1,0 +1,227 @@
+"""What we send GitHub, and what the sandbox answers in its place, against GitHub's description.
+
+`github.yaml` is the part of it that we use, in our own words. GITHUB_DESCRIPTION may name a file
+with the whole of it (npm `@octokit/openapi`, `generated/api.github.com.json`): then all exchanges
+are held against that too.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import yaml
+from openapi_core import Config, OpenAPI
+from openapi_core.exceptions import OpenAPIError
+from openapi_core.testing import MockRequest, MockResponse
+
+from tests.contract.cassettes import FOLDER, GITHUB, exchanges
+
+HERE = Path(__file__).parent
+HOME = "https://api.github.com"
+ORIGINS = {f"{GITHUB}/api/v3": HOME, f"{GITHUB}/api/graphql": f"{HOME}/graphql"}
+OURS = HERE / "github.yaml"
+WHOLE = os.environ.get("GITHUB_DESCRIPTION", "")
+PLACEHOLDER = re.compile(r"\\\{\w+\\\}")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and its answer, as if GitHub itself had been asked."""
+
+    cassette: str
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    asked: Any
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    told: Any
+
+    def __str__(self) -> str:
+        return f"{self.method}-{self.path.strip('/')}-{self.status}"
+
+    def request(self) -> MockRequest:
+        data = None if self.asked is None else json.dumps(self.asked).encode()
+        return MockRequest(HOME, self.method, self.path, args=dict(self.query), data=data)
+
+    def response(self) -> MockResponse:
+        data = b"" if self.told is None else json.dumps(self.told).encode()
+        return MockResponse(data, self.status, headers=dict(self.headers))
+
+
+def all_exchanges() -> Iterator[Exchange]:
+    for path in sorted(FOLDER.glob("*.yaml")):
+        for request, response in exchanges(path):
+            uri = request.uri
+            for sandbox, home in ORIGINS.items():
+                uri = uri.replace(sandbox, home, 1)
+            address = urlsplit(uri)
+            if not uri.startswith(HOME):
+                continue
+            body = response["body"]["string"]
+            yield Exchange(
+                cassette=path.stem,
+                method=request.method,
+                path=address.path,
+                query=tuple(parse_qsl(address.query)),
+                asked=json.loads(request.body) if request.body else None,
+                status=response["status"]["code"],
+                headers=tuple((n, ", ".join(v)) for n, v in response["headers"].items()),
+                told=json.loads(body) if body else None,
+            )
+
+
+EXCHANGES = list(all_exchanges())
+
+
+@cache
+def ours() -> dict[str, Any]:
+    described: dict[str, Any] = yaml.safe_load(OURS.read_text("utf-8"))
+    return described
+
+
+@cache
+def validator(whole: str = "") -> OpenAPI:
+    described = whole_description(whole) if whole else ours()
+    return OpenAPI.from_dict(described, config=Config(spec_validator_cls=None))
+
+
+def whole_description(name: str) -> dict[str, Any]:
+    """GitHub's own, cut to the operations we use, because all of it takes minutes to load."""
+    described: dict[str, Any] = json.loads(Path(name).read_text("utf-8"))
+    described["paths"] = {
+        path: described["paths"][path] for path in ours()["paths"] if path in described["paths"]
+    }
+    return described
+
+
+def pattern_of(exchange: Exchange) -> str | None:
+    """The operation's path; the one with the fewest placeholders where several fit."""
+    fitting = [
+        path
+        for path in ours()["paths"]
+        if re.fullmatch(PLACEHOLDER.sub("[^/]+", re.escape(path)), exchange.path)
+    ]
+    return min(fitting, key=lambda path: path.count("{"), default=None)
+
+
+def operation_of(exchange: Exchange) -> dict[str, Any]:
+    found: dict[str, Any] = ours()["paths"][pattern_of(exchange)][exchange.method.lower()]
+    return found
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    name = part.get("$ref", "").rpartition("/")[2]
+    return ours()["components"]["parameters"][name] if name else part
+
+
+def check(exchange: Exchange, whole: str = "") -> None:
+    request = exchange.request()
+    validator(whole).validate_request(request)
+    validator(whole).validate_response(request, exchange.response())
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
+def test_what_is_said_is_as_described(exchange: Exchange):
+    check(exchange)
+    known = {resolved(one)["name"] for one in operation_of(exchange).get("parameters", [])}
+    assert {name for name, _ in exchange.query} <= known
+    assert str(exchange.status) in operation_of(exchange)["responses"]
+
+
+def test_every_operation_we_describe_is_recorded():
+    """And so every call of our edges: they make no request that is not described."""
+    described = {
+        (method.upper(), path)
+        for path, item in ours()["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+    assert {(one.method, pattern_of(one)) for one in EXCHANGES} == described
+
+
+def test_every_operation_names_its_source():
+    for item in ours()["paths"].values():
+        for method, operation in item.items():
+            if method != "parameters":
+                url = operation["externalDocs"]["url"]
+                assert re.fullmatch(r"https://docs\.github\.com/(rest|graphql)/[\w/-]+#[\w-]+", url)
+
+
+def recorded(method: str, ending: str, status: int) -> Exchange:
+    return next(
+        one
+        for one in EXCHANGES
+        if (one.method, one.status) == (method, status) and one.path.endswith(ending) and one.told
+    )
+
+
+def spoilt(data: Any, *way: Any, value: Any) -> Any:
+    """A copy with one field changed, or removed where the value is `...`."""
+    copy = deepcopy(data)
+    place = copy
+    for step in way[:-1]:
+        place = place[step]
+    if value is ...:
+        del place[way[-1]]
+    else:
+        place[way[-1]] = value
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("method", "ending", "status", "way", "value"),
+    [
+        ("GET", "/octo/demo", 200, ("id",), "1000001"),
+        ("GET", "/octo/demo", 200, ("default_branch",), ...),
+        ("POST", "/issues", 201, ("number",), ...),
+        ("POST", "/issues", 201, ("state",), "OPEN"),
+        ("POST", "/issues", 201, ("labels", 0), {"title": "no name"}),
+        ("POST", "/issues", 201, ("created_at",), "yesterday"),
+        ("POST", "/issues", 403, ("message",), ...),
+        ("GET", "/artifacts", 200, ("artifacts", 0, "size_in_bytes"), "22"),
+        ("GET", "/artifacts", 200, ("artifacts", 0, "digest"), "md5:0"),
+    ],
+)
+def test_a_wrong_answer_is_noticed(method: str, ending: str, status: int, way, value):
+    good = recorded(method, ending, status)
+    check(good)
+    with pytest.raises(OpenAPIError):
+        check(replace(good, told=spoilt(good.told, *way, value=value)))
+
+
+@pytest.mark.parametrize(
+    ("method", "ending", "status", "way", "value"),
+    [
+        ("POST", "/issues", 201, ("title",), ...),
+        ("POST", "/issues", 201, ("labels",), "one,two"),
+        ("POST", "/issues", 201, ("label",), ["misspelt"]),
+        ("POST", "/issues", 201, ("body",), "x" * 65_537),
+        ("POST", "/labels", 201, ("color",), "#1d76db"),
+        ("POST", "/labels", 201, ("description",), "x" * 101),
+        ("PATCH", "/issues/1", 200, ("state_reason",), "done"),
+        ("POST", "/comments", 201, ("body",), None),
+    ],
+)
+def test_a_wrong_request_is_noticed(method: str, ending: str, status: int, way, value):
+    good = recorded(method, ending, status)
+    with pytest.raises(OpenAPIError):
+        check(replace(good, asked=spoilt(good.asked, *way, value=value)))
+
+
+if WHOLE:
+
+    @pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
+    def test_what_is_said_is_as_all_of_github_describes(exchange: Exchange):
+        described = whole_description(WHOLE)["paths"].get(pattern_of(exchange), {})
+        operation = described.get(exchange.method.lower(), {"responses": {}})
+        if str(exchange.status) in operation["responses"]:
+            check(exchange, WHOLE)
