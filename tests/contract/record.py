@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.contract.cassettes import FOLDER
 from tests.contract.scenes import LABEL, LIVE, SCENES
-from tests.contract.stages import history, record_live, record_sandbox
+from tests.contract.stages import history, live_stage, record_live, record_sandbox
 
 NEEDED = ("ANTHROPIC_API_KEY", "GITHUB_TOKEN", "GITHUB_REPOSITORY")
 WARNING = f"""\
@@ -68,7 +68,7 @@ def from_services(environ: Mapping[str, str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             fresh = Path(folder) / path.name
             try:
-                record_live(scene, fresh, environ)
+                record_live(scene, fresh, live_stage(environ, Path(folder)))
             except Exception as error:  # noqa: BLE001 - the next scene may go well
                 failed += 1
                 sys.stderr.write(f"{path.name}: not recorded: {error or type(error).__name__}\n")

@@ -15,6 +15,8 @@ from tests.contract.scenes import START, Scene, Stage
 from tests.repos import Repo
 
 REPOSITORY = "octo/demo"
+LIVE_ANTHROPIC = "https://api.anthropic.com"
+LIVE_GITHUB = "https://api.github.com"
 FIRST = {
     "changed.js": "one();\n",
     "gone.js": "two();\n",
@@ -72,8 +74,8 @@ def replay(scene: Scene, path: Path, folder: Path) -> None:
     """Play a scene against a cassette, which must then be used up."""
     live = path.name.startswith("live-")
     stage = Stage(
-        anthropic_url="https://api.anthropic.com" if live else ANTHROPIC,
-        github_url="https://api.github.com" if live else f"{GITHUB}/api/v3",
+        anthropic_url=LIVE_ANTHROPIC if live else ANTHROPIC,
+        github_url=LIVE_GITHUB if live else f"{GITHUB}/api/v3",
         repository=REPOSITORY,
         folder=folder,
         runtime_token=_runtime_token("uuid_0001", "uuid_0002"),
@@ -85,24 +87,28 @@ def replay(scene: Scene, path: Path, folder: Path) -> None:
         assert cassette.all_played
 
 
-def record_live(scene: Scene, path: Path, environ: Mapping[str, str]) -> None:
-    """Play a scene at the real services; whose repository it was is not kept."""
-    names = {environ["GITHUB_REPOSITORY"]: REPOSITORY}
-    with tempfile.TemporaryDirectory() as folder:
-        stage = Stage(
-            anthropic_url="https://api.anthropic.com",
-            github_url="https://api.github.com",
-            repository=environ["GITHUB_REPOSITORY"],
-            folder=Path(folder),
-            anthropic_key=environ["ANTHROPIC_API_KEY"],
-            github_token=environ["GITHUB_TOKEN"],
-            wait=lambda: time.sleep(POLL_SECONDS),
-            pause=1.0,
-        )
-        with stage.github() as client:
-            names |= {client.viewer(): "octo", environ["GITHUB_REPOSITORY"].split("/")[0]: "octo"}
-        with recorded(path, names):
-            play(scene, stage)
+def live_stage(environ: Mapping[str, str], folder: Path) -> Stage:
+    return Stage(
+        anthropic_url=LIVE_ANTHROPIC,
+        github_url=LIVE_GITHUB,
+        repository=environ["GITHUB_REPOSITORY"],
+        folder=folder,
+        anthropic_key=environ["ANTHROPIC_API_KEY"],
+        github_token=environ["GITHUB_TOKEN"],
+        wait=lambda: time.sleep(POLL_SECONDS),
+        pause=1.0,
+    )
+
+
+def record_live(
+    scene: Scene, path: Path, stage: Stage, names: Mapping[str, str] | None = None
+) -> None:
+    """Play a scene at the real services; whose repository and token it was is not kept."""
+    with stage.github() as client:
+        login = client.viewer()
+    people = {login: "octo", stage.repository.partition("/")[0]: "octo"}
+    with recorded(path, {**(names or {}), **people, stage.repository: REPOSITORY}):
+        play(scene, stage)
 
 
 def play(scene: Scene, stage: Stage) -> None:
