@@ -1,22 +1,18 @@
 """The ledger comes in (list, trust, open, merge) and goes out (the other slot)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from pathlib import Path
 
 from batch_action.edges.artifacts import ArtifactService, NameTakenError
-from batch_action.edges.github_api.actions import ArtifactRefusedError
-from batch_action.edges.github_api.refusals import RefusedError
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.history import merging, sealing
-from batch_action.models.github import ArtifactFacts
 from batch_action.models.ledger import Fact, Ledger
-from batch_action.steps import trust
-from batch_action.steps.world import GitHub, World
+from batch_action.steps.believing import Found, opened, read_artifacts, slots, stem
+from batch_action.steps.world import World
 
-MOST_OPENED = 40
-"""Artifacts opened in one load; each names what it absorbed, so two or three are the rule."""
+MOST_NAMED = 10
+"""Refused artifacts that are named one by one; anybody can leave hundreds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,40 +40,18 @@ class Memory:
         self.ledger = merging.add(self.ledger, *facts)
 
 
-@dataclass(slots=True)
-class _Found:
-    ledgers: list[Ledger] = field(default_factory=list)
-    ids: set[int] = field(default_factory=set)
-    refused: list[str] = field(default_factory=list)
-    newest: ArtifactFacts | None = None
-    held: set[str] = field(default_factory=set)
-
-
-def stem(world: World) -> str:
-    """What the ledger of this task is called, without its slot."""
-    key = f"-{world.settings.state_key}" if world.settings.state_key else ""
-    return f"batch-action-{world.task.name}{key}"
-
-
-def slots(world: World) -> tuple[str, ...]:
-    """The artifact names of this task's ledger: a name can be used once per run.
-
-    Two are used in turn. The third is a spare, because a name whose upload died between its first
-    and its last call is taken for the whole run, re-runs included, and shown by no list.
-    """
-    return tuple(f"{stem(world)}-{slot}" for slot in "abc")
-
-
 def load(world: World) -> Memory:
     """All that is trusted, merged; what is refused is named and harms nothing else."""
     world.screen.doing = "reading the ledger"
     empty = Ledger(repository=world.context.repository_id, task=world.task.name)
-    found = _Found()
+    found = Found()
     if world.github is not None:
-        _read_artifacts(world, world.github, found)
+        read_artifacts(world, world.github, found)
     _read_file(world, found)
-    for sentence in found.refused:
+    for sentence in found.refused[:MOST_NAMED]:
         world.warn(sentence)
+    if len(found.refused) > MOST_NAMED:
+        world.warn(f"{len(found.refused) - MOST_NAMED} more ledger artifacts are refused.")
     ledger, conflicts = merging.merge(empty, *found.ledgers)
     for conflict in conflicts:
         world.warn(f"Two ledgers disagree ({conflict}); the smaller one is kept.")
@@ -166,8 +140,8 @@ def refresh(world: World, memory: Memory) -> bool:
     """
     if world.github is None or world.artifacts is None:
         return False
-    found = _Found()
-    _read_artifacts(world, world.github, found, known=frozenset(memory.ledger.absorbed))
+    found = Found()
+    read_artifacts(world, world.github, found, known=frozenset(memory.ledger.absorbed))
     before = memory.ledger.facts
     ledger, _ = merging.merge(memory.ledger, *found.ledgers)
     memory.ledger = ledger.model_copy(
@@ -192,86 +166,18 @@ def _write_file(world: World, path: Path, data: bytes) -> None:
     world.runner.give(path.parent)
 
 
-def _read_file(world: World, found: _Found) -> None:
+def _read_file(world: World, found: Found) -> None:
     path = path_of(world)
     if not path.is_file():
         return
     try:
-        found.ledgers.append(_open(world, path.read_bytes()))
+        found.ledgers.append(opened(world, path.read_bytes()))
     except sealing.RefusedLedgerError as error:
         # A person's own file: overwriting it would lose what only they can judge.
         raise ConfigError(
             f"The ledger file {path} is refused: {error}.",
             fix="Move it away to start afresh; nothing was overwritten.",
         ) from None
-
-
-def _read_artifacts(
-    world: World, github: GitHub, found: _Found, known: frozenset[int] = frozenset()
-) -> None:
-    listed = [a for name in slots(world) for a in github.actions.artifacts(name) if not a.expired]
-    listed.sort(key=lambda a: (a.created_at, a.id), reverse=True)
-    living = {artifact.id for artifact in listed}
-    absorbed = set(known)
-    opened = 0
-    for artifact in listed:
-        ours = artifact.run_id == world.context.run_id
-        if artifact.id in absorbed:
-            found.held |= {artifact.name} if ours else set()
-            continue
-        if opened == MOST_OPENED:
-            break
-        opened += 1
-        ledger = _believed(world, github, artifact, found)
-        if ledger is not None:
-            found.newest = found.newest or artifact
-            found.held |= {artifact.name} if ours else set()
-            absorbed |= set(ledger.absorbed)
-            found.ids.add(artifact.id)
-            kept = tuple(i for i in ledger.absorbed if i in living)
-            found.ledgers.append(ledger.model_copy(update={"absorbed": kept}))
-
-
-def _believed(
-    world: World, github: GitHub, artifact: ArtifactFacts, found: _Found
-) -> Ledger | None:
-    """The ledger of one artifact, or None after noting why it is refused."""
-    reason = trust.refusal_of_artifact(artifact, world.context.repository_id, sealing.MAX_ZIPPED)
-    try:
-        if reason is None and artifact.run_id != world.context.run_id:
-            reason = trust.refusal_of_run(
-                github.actions.run(artifact.run_id),
-                branches=_branches(world),
-                workflows=world.settings.state_workflows,
-            )
-        if reason is None:
-            data = github.actions.download(artifact, sealing.MAX_ZIPPED)
-            return None if data is None else _open(world, data)
-    except RefusedError as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-        reason = "its run was deleted, so nothing tells who made it"
-    except (sealing.RefusedLedgerError, ArtifactRefusedError) as error:
-        reason = str(error)
-    found.refused.append(
-        f"Ledger artifact {artifact.id} of run {artifact.run_id} is refused: {reason}."
-    )
-    return None
-
-
-def _branches(world: World) -> frozenset[str]:
-    context = world.context
-    own = world.settings.state_branch or context.default_branch
-    # A run on another branch has a memory of its own there; nobody else believes it.
-    return frozenset(branch for branch in (own, context.branch) if branch)
-
-
-def _open(world: World, data: bytes) -> Ledger:
-    chosen = (world.settings.state_secret, world.settings.state_secret_previous)
-    secrets = [secret.get_secret_value() for secret in chosen if secret]
-    return sealing.unseal(
-        data, repository=world.context.repository_id, task=world.task.name, secrets=secrets
-    )
 
 
 def _moment(text: str) -> datetime | None:

@@ -278,9 +278,17 @@ def test_collect_without_github_says_what_is_missing(night: Night) -> None:
     assert "GITHUB_REPOSITORY" in told
 
 
-def test_a_bug_says_what_to_report(night: Night) -> None:
+def test_a_file_of_the_runner_that_cannot_be_written_is_named(night: Night) -> None:
     night.commit({"a.js": BAD})
     result = night.start("plan", {}, environ={"GITHUB_OUTPUT": str(night.folder / "no" / "where")})
+    assert result.exit == 2
+    assert any("cannot be written" in line for line in result.said("error"))
+
+
+def test_a_bug_says_what_to_report(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    night.clock_off = "no number"  # a clock that breaks in our hands
+    result = night.cli("plan", "--first-run", "last-commit")
     assert result.exit == 70
     assert "Please report" in result.log
     assert f"batch-action {__version__}" in result.log
