@@ -11,7 +11,7 @@ from batch_action.models.ledger import Fact, Ledger
 from batch_action.steps.believing import Found, opened, read_artifacts, slots, stem
 from batch_action.steps.world import World
 
-MOST_NAMED = 10
+MOST_NAMED = 20
 """Refused artifacts that are named one by one; anybody can leave hundreds."""
 
 

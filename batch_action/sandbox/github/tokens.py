@@ -47,9 +47,7 @@ class Actor:
     def pushes(self, repository: Repository) -> bool:
         """Whether labels and assignees given at creation are kept."""
         if self.is_workflow:
-            return self.may(repository, "issues=write") or self.may(
-                repository, "pull_requests=write"
-            )
+            return any(self.may(repository, f"{s}=write") for s in ("issues", "pull_requests"))
         return self.level(repository) >= _LEVELS["write"]
 
     def may(self, repository: Repository, need: str, person: str | None = None) -> bool:
