@@ -97,6 +97,9 @@ def _end(night: Night, end: End):
         problems.append(f"took {took:.1f} s, the runner waits {PATIENCE}")
     if "Traceback" in said:
         problems.append("a traceback")
+    summary = Path(environ["GITHUB_STEP_SUMMARY"]).read_text("utf-8")
+    if end.signal == "SIGTERM" and "Interrupted while" not in summary:
+        problems.append(f"the summary does not say where it stopped: {summary[-200:]!r}")
     return problems, run
 
 
