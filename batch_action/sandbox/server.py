@@ -1,11 +1,9 @@
 """All emulated services together, on loopback."""
 
 import asyncio
-import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -97,21 +95,6 @@ class Sandbox:
             timeout_graceful_shutdown=STOP_SECONDS,
         )
         return uvicorn.Server(config)
-
-
-def serve(
-    host: str = LOOPBACK,
-    ports: tuple[int, int, int] = (0, 0, 0),
-    *,
-    batch_seconds: float = 0.0,
-    on_start: Callable[["Sandbox"], None] | None = None,
-) -> None:
-    """Run a sandbox until the keyboard interrupts it; `on_start` gets it when it answers."""
-    with Sandbox(batch_seconds=batch_seconds, ports=ports, host=host) as sandbox:
-        if on_start:
-            on_start(sandbox)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
 
 
 def _listen(host: str, ports: tuple[int, int, int]) -> list[socket.socket]:

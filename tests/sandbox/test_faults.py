@@ -1,7 +1,4 @@
 import json
-import signal
-import subprocess
-import sys
 import time
 
 import anthropic
@@ -252,19 +249,3 @@ def test_a_port_that_is_taken_is_an_error_and_leaks_nothing(sandbox):
     port = int(sandbox.anthropic_url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):
         Sandbox(ports=(0, 0, port))
-
-
-def test_served_until_interrupted():
-    told = "lambda sandbox: print(sandbox.anthropic_url, flush=True)"
-    code = f"from batch_action.sandbox.server import serve; serve(on_start={told})"
-    process = subprocess.Popen(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    url = process.stdout.readline().strip()
-    assert httpx2.get(f"{url}/_sandbox/calls", trust_env=False).json() == []
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=10) == ("", "")
-    assert process.returncode == 0
