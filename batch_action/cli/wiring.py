@@ -129,9 +129,18 @@ def _settings(door: Door, flags: Mapping[str, Any], context: Context, git: GitRe
         flags=flags,
         action_inputs=door.action_inputs,
         environ=door.environ,
-        file=_config(git, git.resolve(head), name),
+        file=_config(git, _commit(git, head, given="head" in flags and bool(flags["head"])), name),
         file_name=name,
     )
+
+
+def _commit(git: GitRepo, rev: str, *, given: bool) -> str:
+    try:
+        return git.resolve(rev)
+    except ConfigError as error:
+        if not given:
+            raise
+        raise ConfigError(f"`head`: {error.problem}", fix=error.fix) from None
 
 
 def _config(git: GitRepo, commit: str, name: str) -> Mapping[str, Any]:

@@ -49,8 +49,11 @@ class TooLargeError(Exception):
     """The ledger would not be read back: it must not be paid for."""
 
 
-def seal(ledger: Ledger, secret: str | None) -> bytes:
-    """The zip of *ledger*, signed when there is a secret. Raises TooLargeError."""
+def seal(ledger: Ledger, secret: str | None, room: int = 0) -> bytes:
+    """The zip of *ledger*, signed when there is a secret.
+
+    Raises TooLargeError when it, and *room* bytes of facts to come, would not be read back.
+    """
     text = ledger.model_dump_json(exclude_none=True).encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
@@ -58,7 +61,7 @@ def seal(ledger: Ledger, secret: str | None) -> bytes:
         if secret is not None:
             archive.writestr(_entry(SIGNATURE), _sign(text, secret))
     data = buffer.getvalue()
-    if len(data) > MAX_ZIPPED or len(text) > MAX_UNZIPPED:
+    if len(data) + room > MAX_ZIPPED or len(text) > MAX_UNZIPPED:
         raise TooLargeError(
             f"the ledger has grown to {len(data) / 2**20:.1f} MiB zipped; "
             f"{MAX_ZIPPED // 2**20} MiB is what a later run would read"

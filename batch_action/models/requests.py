@@ -1,12 +1,15 @@
 """Requests, plans and what comes back for them."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Any
 
 from batch_action.models.files import SelectedFile
 from batch_action.models.ledger import Question, Usage
+
+CREATE_TIMEOUT = timedelta(minutes=10)
+"""How long one create may take before its answer counts as lost (the SDK's own default)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,6 +180,9 @@ def _fetch(world: World, pending: Pending) -> _Fetched | None:
                 "by then costs nothing and is owed to the next submit."
             )
         return None
+    if state.results_url is None:
+        world.warn(f"Batch {sent.batch} has ended, but its results are not there yet.")
+        return None
     if age > RETENTION - LAST_DAYS:
         until = sent.created_at + RETENTION
         world.warn(f"Anthropic deletes the results of {sent.batch} on {until:%Y-%m-%d}.")

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from batch_action.edges.github_api.actions import ArtifactRefusedError
 from batch_action.edges.github_api.refusals import RefusedError
+from batch_action.errors import GitHubError
 from batch_action.history import sealing
 from batch_action.models.github import ArtifactFacts, RunFacts
 from batch_action.models.ledger import Ledger
@@ -31,12 +32,13 @@ class Found:
     """Names that this run holds and whose facts we have."""
     refused: list[str] = field(default_factory=list)
     refused_ids: set[int] = field(default_factory=set)
+    vanished: set[int] = field(default_factory=set)
     newest: ArtifactFacts | None = None
     runs: dict[str, RunFacts] = field(default_factory=dict)
 
 
 class _VanishedError(Exception):
-    """An artifact was in the list and is gone: another run has written a newer one meanwhile."""
+    """An artifact was in the list and is gone: perhaps replaced by one that knows more."""
 
 
 def stem(world: World) -> str:
@@ -68,6 +70,10 @@ def read_artifacts(
         except _VanishedError:
             continue
         return
+    raise GitHubError(
+        "The ledger's artifacts keep changing while they are read.",
+        fix="Too many runs at one time: use a `concurrency` group.",
+    )
 
 
 def opened(world: World, data: bytes) -> Ledger:
@@ -123,9 +129,12 @@ def _believed(world: World, github: GitHub, artifact: ArtifactFacts, found: Foun
         reason = _refusal(world, github, artifact, found)
         if reason is None:
             data = github.actions.download(artifact, sealing.MAX_ZIPPED)
-            if data is None:
+            if data is not None:
+                return opened(world, data)
+            if artifact.id not in found.vanished:
+                found.vanished.add(artifact.id)
                 raise _VanishedError
-            return opened(world, data)
+            reason = "it is listed, but its content is gone"
     except RefusedError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
@@ -150,6 +159,8 @@ def _refusal(world: World, github: GitHub, artifact: ArtifactFacts, found: Found
     own = world.settings.state_branch or context.default_branch
     return trust.refusal_of_run(
         found.runs[artifact.run_id],
+        artifact,
+        context.repository_id,
         # A run on another branch has a memory of its own there; nobody else believes it.
         branches=frozenset(branch for branch in (own, context.branch) if branch),
         workflows=world.settings.state_workflows,

@@ -67,30 +67,33 @@ def load(world: World) -> Memory:
     )
 
 
-def save(world: World, memory: Memory) -> None:
+def save(world: World, memory: Memory, *, room: int = 0) -> None:
     """Write the ledger if a fact was added or half its retention has passed.
 
     The write goes to a slot this run does not hold; only then the held ones are deleted, so that a
-    death at any moment leaves a whole ledger behind. Raises GitHubError, ConfigError.
+    death at any moment leaves a whole ledger behind. *room*: bytes that must stay free for what is
+    about to happen. Raises GitHubError, ConfigError.
     """
     if memory.ledger.facts == memory.saved.facts and not _stale(world, memory):
         return
     world.screen.doing = "saving the ledger"
     ledger = memory.ledger.model_copy(update={"written_at": world.now()})
-    data = _sealed(world, ledger)
+    if world.artifacts is None:
+        ledger = _with_file(world, ledger)
+    data = _sealed(world, ledger, room)
     if world.artifacts is None:
         _write_file(world, path_of(world), data)
     else:
-        memory.held, number = _upload(world, world.artifacts, data, memory.held)
+        memory.held, number = _upload(world, world.artifacts, data, memory)
         ledger = ledger.model_copy(update={"absorbed": (*ledger.absorbed, number)})
     memory.ledger = memory.saved = ledger
     memory.newest = None
 
 
-def _sealed(world: World, ledger: Ledger) -> bytes:
+def _sealed(world: World, ledger: Ledger, room: int) -> bytes:
     secret = world.settings.state_secret
     try:
-        return sealing.seal(ledger, secret.get_secret_value() if secret else None)
+        return sealing.seal(ledger, secret.get_secret_value() if secret else None, room)
     except sealing.TooLargeError as error:
         raise ConfigError(
             f"The ledger cannot be saved: {error}.",
@@ -106,16 +109,17 @@ def _stale(world: World, memory: Memory) -> bool:
 
 
 def _upload(
-    world: World, service: ArtifactService, data: bytes, held: frozenset[str]
+    world: World, service: ArtifactService, data: bytes, memory: Memory
 ) -> tuple[frozenset[str], int]:
+    known = frozenset(memory.ledger.absorbed)
     for name in slots(world):
-        if name in held:
+        if name in memory.held:
             continue
         try:
             number = service.upload(name, data, world.settings.retention_days)
         except NameTakenError:
             continue
-        left = {old for old in held if not _deleted(service, old)}
+        left = {old for old in memory.held if not _deleted(service, old, known)}
         return frozenset({name, *left}), number
     raise GitHubError(
         f"All artifact names of the ledger ({', '.join(slots(world))}) are taken in this run.",
@@ -123,10 +127,10 @@ def _upload(
     )
 
 
-def _deleted(service: ArtifactService, name: str) -> bool:
+def _deleted(service: ArtifactService, name: str, known: frozenset[int]) -> bool:
     """Whether it is gone; one that stays does no harm, its facts are in the new one too."""
     try:
-        service.delete(name)
+        service.delete(name, known)
     except GitHubError:
         return False
     return True
@@ -157,13 +161,26 @@ def path_of(world: World) -> Path:
 
 
 def _write_file(world: World, path: Path, data: bytes) -> None:
-    if world.settings.state_dir is None:
-        world.runner.results()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(data)
-    fresh.replace(path)
-    world.runner.give(path.parent)
+    try:
+        if world.settings.state_dir is None:
+            world.runner.results()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(data)
+        fresh.replace(path)
+        world.runner.give(path.parent)
+    except OSError as error:
+        raise ConfigError(
+            f"The ledger cannot be written to {path}: {error.strerror}.",
+            fix="Give a folder that can be written as `state-dir`.",
+        ) from None
+
+
+def _with_file(world: World, ledger: Ledger) -> Ledger:
+    """With the facts that another process has written to the file meanwhile."""
+    found = Found()
+    _read_file(world, found)
+    return merging.merge(ledger, *found.ledgers)[0]
 
 
 def _read_file(world: World, found: Found) -> None:

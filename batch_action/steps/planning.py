@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from batch_action import batching, pricing
-from batch_action.errors import BudgetError, ConfigError
+from batch_action.errors import AnthropicError, BudgetError, ConfigError
 from batch_action.history import money
 from batch_action.models.files import SelectedFile
 from batch_action.models.ledger import Ledger, Usage
@@ -134,10 +134,16 @@ def _counted(world: World, asked: Asked, *, exact: bool) -> tuple[Asked, _Scale]
     sizes = [request.size for request in requests]
     indexes = range(len(requests)) if exact else pricing.sample_indexes(sizes)
     counted: dict[int, int] = {}
-    with world.screen.progress("Counting tokens", len(indexes)) as tick:
-        for done, index in enumerate(indexes, 1):
-            counted[index] = api.count_tokens(requests[index].params)
-            tick(done, len(indexes))
+    try:
+        with world.screen.progress("Counting tokens", len(indexes)) as tick:
+            for done, index in enumerate(indexes, 1):
+                counted[index] = api.count_tokens(requests[index].params)
+                tick(done, len(indexes))
+    except AnthropicError as failure:
+        if exact:
+            raise
+        world.warn(f"Tokens are estimated offline, because they could not be counted: {failure}")
+        return asked, _Scale(pricing.BYTES_PER_TOKEN, "offline-estimate", 0.0)
     ratio, error = pricing.ratio_from([(sizes[i], tokens) for i, tokens in counted.items()])
     # A sample is scaled to its dear side, so that the cap holds.
     careful = ratio / (1 + error)

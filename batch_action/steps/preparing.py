@@ -1,10 +1,12 @@
 """From memory and repository to a plan: what `plan` shows and `submit` sends."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from batch_action.edges.secrets import mask
 from batch_action.history import files
-from batch_action.models.files import Change, Selection
+from batch_action.history.files import Owed
+from batch_action.models.files import Change, Reason, Selection, Skipped
 from batch_action.models.requests import ModelFacts, Plan
 from batch_action.selection.rules import Rules
 from batch_action.steps import asking, planning, reading, span
@@ -23,6 +25,8 @@ class Prepared:
     """How the base was found."""
     partial: bool
     """Whether the base leaves something out."""
+    behind: bool
+    """Whether a later commit was looked at before."""
     plan: Plan
 
 
@@ -32,7 +36,7 @@ def prepare(
     """Select, read, ask and price; nothing is sent or saved. Raises ConfigError."""
     settings = world.settings
     chosen = span.choose(world, memory.ledger, _trace(world, memory))
-    owed = files.unsettled(memory.ledger, world.scope)
+    owed = {} if chosen.behind else files.unsettled(memory.ledger, world.scope)
     with world.screen.progress("Reading files", 1) as progress:
         selection = reading.read(
             world.git,
@@ -47,12 +51,29 @@ def prepare(
             progress=progress,
             changes=_compared(world, chosen),
         )
+    if chosen.behind:
+        selection = _without_newer(selection, files.newest(memory.ledger))
     asked = asking.ask(world, memory.ledger, selection, model.max_tokens if model else None)
     return Prepared(
         selection=asked.selection,
         why=chosen.why,
-        partial=chosen.partial,
+        partial=chosen.partial or chosen.behind,
+        behind=chosen.behind,
         plan=planning.plan(world, asked, memory.ledger, exact=exact),
+    )
+
+
+def _without_newer(selection: Selection, newest: Mapping[str, Owed]) -> Selection:
+    """An older commit's selection without the files of which a later version is known."""
+    late = [file for file in selection.files if file.path in newest]
+    skipped = [
+        Skipped(path=file.path, reason=Reason.SAME_AS_BEFORE, detail="a later version is known")
+        for file in late
+    ]
+    return replace(
+        selection,
+        files=tuple(file for file in selection.files if file.path not in newest),
+        skipped=(*selection.skipped, *skipped),
     )
 
 

@@ -125,6 +125,9 @@ def _entry(answer: Answer, given_up: frozenset[tuple[str, str]], *, withdrawn: b
     if withdrawn:
         reason = "its batch was canceled; asked again when it changes"
         return Entry(path=question.path, account=Account.WITHDRAWN, reason=reason)
+    if failure.startswith("billing"):
+        reason = f"{failure}: add credit or raise the limit; this counts no attempt"
+        return Entry(path=question.path, account=Account.OWED, reason=reason)
     if failure == "refused":
         reason = "asked again with the next submit"
         return Entry(path=question.path, account=Account.REFUSED, reason=reason)

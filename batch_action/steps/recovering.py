@@ -84,7 +84,7 @@ def _facts(state: BatchState, head: str, found: dict[str, Question]) -> tuple[In
 def _questions(world: World, ids: list[str]) -> tuple[str, dict[str, Question]]:
     """The questions behind these ids, and the newest commit that holds most of them."""
     wanted = {name: match for name in ids if (match := ID.fullmatch(name))}
-    best: tuple[str, dict[str, Change]] = ("", {})
+    best: tuple[str, dict[str, list[Change]]] = ("", {})
     for commit in world.git.ancestors(world.git.resolve("HEAD"), MOST_COMMITS):
         held = _held(wanted, world.git.tree(commit))
         if len(held) > len(best[1]):
@@ -92,14 +92,22 @@ def _questions(world: World, ids: list[str]) -> tuple[str, dict[str, Question]]:
         if len(held) == len(wanted):
             break
     commit, held = best
-    asked = ((name, _question(world, name, change)) for name, change in held.items())
-    return commit, {name: question for name, question in asked if question is not None}
+    asked = {name: _first_question(world, name, changes) for name, changes in held.items()}
+    return commit, {name: question for name, question in asked.items() if question is not None}
 
 
-def _held(wanted: dict[str, re.Match[str]], tree: list[Change]) -> dict[str, Change]:
-    by_name = {(entry.blob[:12], batching.slug(entry.path)): entry for entry in tree}
+def _held(wanted: dict[str, re.Match[str]], tree: list[Change]) -> dict[str, list[Change]]:
+    """For each id the files it may be about: several, when equal content has like names."""
+    by_name: dict[tuple[str, str], list[Change]] = {}
+    for entry in tree:
+        by_name.setdefault((entry.blob[:12], batching.slug(entry.path)), []).append(entry)
     pairs = ((name, by_name.get((m["blob"], m["slug"]))) for name, m in wanted.items())
-    return {name: entry for name, entry in pairs if entry is not None}
+    return {name: entries for name, entries in pairs if entries}
+
+
+def _first_question(world: World, name: str, changes: list[Change]) -> Question | None:
+    asked = (_question(world, name, change) for change in changes)
+    return next((question for question in asked if question is not None), None)
 
 
 def _question(world: World, name: str, change: Change) -> Question | None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from batch_action import batching
-from batch_action.errors import AmbiguousCreateError, BatchActionError, ConfigError
+from batch_action.errors import AmbiguousCreateError, BatchActionError, ConfigError, TransientError
 from batch_action.history import batches
 from batch_action.models.files import Reason, Selection
 from batch_action.models.ledger import FileEntry, Intended, Rejected, Selected, Sent
-from batch_action.models.requests import BatchState, ModelFacts, Plan
+from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts, Plan
 from batch_action.steps import memory as memories
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
@@ -20,6 +20,11 @@ STILL_THERE = frozenset(
     {Reason.SAME_AS_BEFORE, Reason.IN_FLIGHT, Reason.GIVEN_UP, Reason.NOT_HERE, Reason.MODE_ONLY}
 )
 """Skipped tonight, but not gone: what an earlier night recorded about them stays true."""
+
+SPARE = 8_192
+SPARE_PER_QUESTION = 40
+"""Zipped bytes that the answers' facts may need on top: an intent that leaves no room is refused
+before it is paid for."""
 
 BY_PATTERN = frozenset({Reason.NOT_IN_PATHS, Reason.PATHS_IGNORE})
 """Left out by the user's patterns: gone for runs with the same patterns only."""
@@ -65,18 +70,24 @@ def _checked(world: World, name: str) -> Preflight:
     return Preflight(model=model, clock=clock, ours=world.now())
 
 
-def selected(world: World, selection: Selection, *, partial: bool = False) -> Selected:
-    """The fact that a submit looked at head and chose these files."""
+def selected(
+    world: World, selection: Selection, *, partial: bool = False, behind: bool = False
+) -> Selected:
+    """The fact that a submit looked at head and chose these files.
+
+    A run *behind*, on an older commit than one that was looked at, says nothing about what is gone:
+    by now it may be there.
+    """
     entries = [
         FileEntry(path=file.path, blob=file.blob, old=file.old_blob) for file in selection.files
     ]
     entries += [
         FileEntry(path=s.path, blob=s.blob)
         for s in selection.skipped
-        if s.blob and s.reason in STILL_THERE
+        if s.blob and s.reason in STILL_THERE and not behind
     ]
     kept = {entry.path for entry in entries}
-    absent = [s for s in selection.skipped if s.reason not in STILL_THERE]
+    absent = [s for s in selection.skipped if s.reason not in STILL_THERE and not behind]
     gone = {s.path for s in absent if s.reason not in BY_PATTERN}
     excluded = {s.path for s in absent if s.reason in BY_PATTERN}
     renamed = {file.old_path for file in selection.files if file.old_path}
@@ -89,7 +100,7 @@ def selected(world: World, selection: Selection, *, partial: bool = False) -> Se
         branch=world.context.branch or "",
         at=world.now(),
         files=tuple(entries),
-        gone=_named((gone | renamed) - kept),
+        gone=() if behind else _named((gone | renamed) - kept),
         excluded=_named(excluded - kept),
         scope=world.scope,
         partial=partial,
@@ -109,10 +120,12 @@ def send(
     """
     for batch in plan.batches:
         batching.check(batch)
+    begun = world.now()
     intended = _intended(world, plan, chosen, ready)
     memory.add(chosen, intended)
-    memories.save(world, memory)
-    if memories.refresh(world, memory) and _rivalled(memory, intended):
+    memories.save(world, memory, room=SPARE + SPARE_PER_QUESTION * len(plan.requests))
+    recheck = world.settings.recheck
+    if memories.refresh(world, memory) and _rivalled(memory, intended, recheck=recheck):
         memory.add(Rejected(intent=intended.intent, batch=None))
         memories.save(world, memory)
         world.warn("Another run is sending the same files right now: this one sends nothing.")
@@ -120,6 +133,12 @@ def send(
     sent: list[BatchState] = []
     try:
         for index, batch in enumerate(plan.batches):
+            if world.now() - begun > CREATE_TIMEOUT * index + batches.ADOPTION_SLACK:
+                raise TransientError(
+                    "Saving the intent took so long that a lost answer could not be placed any "
+                    "more: the rest is not sent.",
+                    fix="It goes out with the next submit.",
+                )
             world.screen.doing = "creating the batch"
             state = world.need_anthropic().create(batch)
             sent.append(state)
@@ -135,12 +154,13 @@ def send(
     return sent
 
 
-def _rivalled(memory: Memory, ours: Intended) -> bool:
-    """Whether another intent that is not settled asks one of our questions."""
+def _rivalled(memory: Memory, ours: Intended, *, recheck: bool) -> bool:
+    """Whether another run asks one of our questions, or has its answer by now."""
     asked = {question.id for batch in ours.batches for question in batch}
     without = [fact for fact in memory.ledger.facts if fact.key() != ours.key()]
     others = memory.ledger.model_copy(update={"facts": tuple(without)})
-    return not asked.isdisjoint(batches.in_flight(others))
+    known = batches.in_flight(others) | (frozenset() if recheck else batches.answered(others))
+    return not asked.isdisjoint(known)
 
 
 def _intended(world: World, plan: Plan, chosen: Selected, ready: Preflight) -> Intended:

@@ -1,16 +1,11 @@
 """Open intents find their batches: a lost answer is looked for, and nothing unconfirmed adopted."""
 
-from datetime import timedelta
-
 from batch_action.history import batches
 from batch_action.history.batches import Open
 from batch_action.models.ledger import Rejected, Sent
-from batch_action.models.requests import BatchState
+from batch_action.models.requests import CREATE_TIMEOUT, BatchState
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
-
-CREATE_TIMEOUT = timedelta(minutes=10)
-"""How long one create may take before its answer counts as lost (the SDK's own default)."""
 
 
 def settle(world: World, memory: Memory) -> None:
@@ -40,7 +35,12 @@ def _settle(world: World, memory: Memory, open_: Open) -> None:
         if candidate.status != "ended":
             waiting = True
             continue
-        index = _owner(world, candidate, open_, indexes)
+        first = api.first_id(candidate.id)
+        if first is None:
+            # No line at all says nothing about whose it is.
+            waiting = True
+            continue
+        index = _owner(first, open_, indexes)
         if index is None:
             memory.add(Rejected(intent=intended.intent, batch=candidate.id))
         else:
@@ -53,9 +53,8 @@ def _settle(world: World, memory: Memory, open_: Open) -> None:
         world.warn("A create whose answer was lost made no batch: its files are owed again.")
 
 
-def _owner(world: World, candidate: BatchState, open_: Open, indexes: list[int]) -> int | None:
-    """Which of the intent's batches this is, by its first custom id; None: somebody else's."""
-    first = world.need_anthropic().first_id(candidate.id)
+def _owner(first: str, open_: Open, indexes: list[int]) -> int | None:
+    """Which of the intent's batches holds this custom id; None: it is somebody else's."""
     for index in indexes:
         if any(question.id == first for question in open_.intended.batches[index]):
             return index

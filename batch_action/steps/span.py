@@ -10,6 +10,9 @@ from batch_action.models.ledger import Ledger
 from batch_action.steps.world import World
 
 AGO = re.compile(r"(\d{1,4})\s*([hdw])")
+LATEST = 20
+"""Recorded heads that are asked whether they come after this one."""
+
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
@@ -26,6 +29,8 @@ class Span:
     """How the base was found, for the plan and the summary."""
     partial: bool = False
     """`base` leaves out what the last run's commit would not: this head is no later base."""
+    behind: bool = False
+    """A later commit was looked at before (an old run, run again): it knows better what is owed."""
 
 
 def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
@@ -36,7 +41,7 @@ def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
     issue, then `first-run`. Raises ConfigError, in a shallow clone with the cure.
     """
     settings, git = world.settings, world.git
-    head = git.resolve(settings.head or world.context.sha or "HEAD")
+    head = _resolved(world, "head", settings.head or world.context.sha or "HEAD")
     if settings.select == "all":
         return Span(head=head, base=None, everything=True, why="`select: all`")
     if settings.base:
@@ -44,8 +49,6 @@ def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
         partial = _leaves_out(world, head, given, files.heads(ledger, world.scope))
         return Span(head=head, base=given, everything=False, why="`base`", partial=partial)
     recorded = list(files.heads(ledger, world.scope))
-    if head in recorded:
-        return Span(head=head, base=head, everything=False, why="the last run was on this commit")
     if recorded:
         return _since(world, head, recorded)
     if trace and git.has_commit(trace):
@@ -68,6 +71,12 @@ def _leaves_out(world: World, head: str, given: str, recorded: tuple[str, ...]) 
 
 def _since(world: World, head: str, recorded: list[str]) -> Span:
     git = world.git
+    if any(git.is_ancestor(head, later) for later in recorded[:LATEST] if later != head):
+        base = head if head in recorded else git.nearest_ancestor(recorded, head) or head
+        why = "a later commit was reviewed before"
+        return Span(head=head, base=base, everything=False, why=why, behind=True)
+    if head in recorded:
+        return Span(head=head, base=head, everything=False, why="the last run was on this commit")
     nearest = git.nearest_ancestor(recorded, head)
     if nearest is not None:
         return Span(head=head, base=nearest, everything=False, why="the last run's commit")

@@ -12,17 +12,28 @@ EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatc
 
 def refusal_of_artifact(artifact: ArtifactFacts, repository_id: str, max_bytes: int) -> str | None:
     """Why this artifact is refused by what the list says of it; None when it is not."""
-    if artifact.head_repository_id != repository_id or artifact.repository_id != repository_id:
+    ids = {artifact.head_repository_id, artifact.repository_id} - {""}
+    if ids - {repository_id}:
         return "it was made by a run of another repository (a fork); nothing admits it"
     if artifact.size > max_bytes:
-        return f"it is {artifact.size} bytes, more than a ledger may have"
+        return f"it is {artifact.size} bytes, more than a ledger may have; nothing admits it"
     return None
 
 
 def refusal_of_run(
-    run: RunFacts, *, branches: frozenset[str], workflows: tuple[str, ...]
+    run: RunFacts,
+    artifact: ArtifactFacts,
+    repository_id: str,
+    *,
+    branches: frozenset[str],
+    workflows: tuple[str, ...],
 ) -> str | None:
-    """Why what this run left is refused; None when it is not."""
+    """Why what this run left is refused; None when it is not.
+
+    Whose run it was is told by the list, by the run, or by both; nobody telling is not enough.
+    """
+    if (run.head_repository_id or artifact.head_repository_id) != repository_id:
+        return "it was made by a run of another repository (a fork); nothing admits it"
     if run.event not in EVENTS:
         return f"it was made by a `{run.event}` run; only {', '.join(sorted(EVENTS))} count"
     if run.head_branch not in branches:

@@ -19,7 +19,9 @@ def submit(world: World, memory: Memory | None = None) -> int:
     planning.refuse_over_budget(world, prepared.plan)
     sent = []
     if not world.settings.dry_run:
-        chosen = sending.selected(world, prepared.selection, partial=prepared.partial)
+        chosen = sending.selected(
+            world, prepared.selection, partial=prepared.partial, behind=prepared.behind
+        )
         if prepared.plan.requests:
             sent = sending.send(world, memory, prepared.plan, chosen, ready)
         elif chosen.head not in files.heads(memory.ledger, world.scope):

@@ -160,7 +160,6 @@ class TestCreate:
             ({"status": 402, "message": "Your credit is used up"}, QuotaError, "credit"),
             ({"status": 403}, AnthropicError, "`anthropic-api-key`"),
             ({"status": 404}, AnthropicError, "req"),
-            ({"status": 409}, TransientError, "next run"),
             ({"status": 413}, AnthropicError, "`max-requests-per-batch`"),
             ({"status": 429}, TransientError, "next run"),
             ({"status": 529}, TransientError, "next run"),
@@ -195,6 +194,15 @@ class TestCreate:
         assert fix in told(caught)
         assert str(details["status"]) in told(caught)
         assert details.get("message", "").rstrip(".") in told(caught)
+        assert seen(sandbox, "POST", BATCHES) == 1
+
+    @pytest.mark.parametrize("status", [408, 409])
+    def test_what_a_proxy_may_say_after_the_request_arrived_is_ambiguous(
+        self, api, sandbox, status
+    ):
+        sandbox.faults.add("status", method="POST", path=f"{BATCHES}$", status=status)
+        with pytest.raises(AmbiguousCreateError):
+            api.create(requests())
         assert seen(sandbox, "POST", BATCHES) == 1
 
     def test_a_bad_batch_is_refused_by_the_service_itself(self, api, sandbox):

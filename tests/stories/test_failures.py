@@ -81,3 +81,71 @@ def test_two_lost_creates_of_one_size_find_each_their_own(night: Night) -> None:
     assert night.run("collect").outputs["status"] == "collected"
     assert sorted(night.bill) == sorted(night.sent)
     assert night.run("submit").outputs["status"] == "nothing-to-do"
+
+
+def test_an_older_commit_looked_at_again_moves_and_forgets_nothing(night: Night) -> None:
+    """Last week's run is run again, while newer files are owed."""
+    night.commit({"a.js": BAD})
+    older = night.repo.head()
+    night.run("submit")
+    night.run("collect")
+    night.commit({"a.js": WORSE, "new.js": BAD})
+    night.sandbox.faults.outcome("expired", custom_id=".*")
+    night.run("submit")
+    night.run("collect")
+    night.sandbox.faults.clear()
+    again = night.start("run", {"head_sha": older})
+    assert again.exit == 0, again.log
+    assert night.run("submit").outputs["requests-count"] == "2"
+    assert night.asked() == ["a.js", "new.js"]
+
+
+def test_counting_that_fails_falls_back_to_the_estimate(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    night.sandbox.faults.add("status", path="count_tokens", status=404, times=9)
+    result = night.run("submit")
+    assert result.outputs["requests-count"] == "1"
+    assert any("estimated offline" in line for line in result.said("warning"))
+
+
+def test_a_create_answered_409_by_a_proxy_may_have_arrived(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    create = {"service": "claude", "method": "POST", "path": r"/v1/messages/batches$"}
+    night.sandbox.faults.add("status", **create, status=409)
+    assert night.run("submit").exit == 4
+    assert night.run("submit").outputs["requests-count"] == "0", "it may exist: in flight"
+    night.advance(HOUR)
+    night.run("collect")
+    assert night.run("submit").outputs["requests-count"] == "1", "it does not: owed"
+
+
+def test_a_listed_artifact_without_content_hides_no_older_one(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    night.run("submit")
+    night.run("collect")
+    night.commit({"b.js": WORSE})
+    night.run("submit")
+    newest = max(night.artifacts, key=lambda item: item.id)
+    zipped = {"service": "github", "path": rf"/artifacts/{newest.id}/zip$"}
+    night.sandbox.faults.add("status", **zipped, status=410, times=99)
+    result = night.run("collect")
+    assert any(f"artifact {newest.id}" in line for line in result.said("warning")), result.log
+    assert "first run" not in night.run("plan").log
+
+
+def test_equal_files_with_like_names_are_both_recovered(night: Night) -> None:
+    twins = [f"packages/{name}/components/Button/index.js" for name in ("one", "two")]
+    night.commit(dict.fromkeys(twins, BAD))
+    [batch] = night.run("submit").ids
+    night.hub.artifacts.clear()
+    assert night.run("collect", batch_id=batch).outputs["status"] == "collected"
+    assert all(path in night.issue.body for path in twins)
+
+
+def test_a_state_dir_that_is_a_file_is_named(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    (night.folder / "taken").write_text("x")
+    result = night.cli("submit", "--first-run", "all", "--state-dir", str(night.folder / "taken"))
+    assert result.exit == 2
+    assert "state-dir" in result.log
+    assert night.batches == []

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,9 +22,9 @@ from batch_action.errors import (
     AmbiguousCreateError,
     TransientError,
 )
-from batch_action.models.requests import BatchState, ModelFacts, Outcome, Request
+from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts, Outcome, Request
 
-CREATE_TIMEOUT = timedelta(minutes=10)
+NO_SUCH_THING = frozenset({404, 405, 501})
 TRIES = 4
 
 
@@ -68,7 +68,9 @@ class AnthropicApi:
         with translated("asking for the model"):
             try:
                 raw = self._client.models.with_raw_response.retrieve(name)
-            except anthropic.NotFoundError as error:
+            except anthropic.APIStatusError as error:
+                if error.status_code not in NO_SUCH_THING:
+                    raise
                 return None, clock_of(error.response.headers.get("date"))
         return facts_of(raw.parse()), clock_of(raw.headers.get("date"))
 
@@ -89,7 +91,7 @@ class AnthropicApi:
         with translated("creating the batch"):
             try:
                 raw = client.messages.batches.with_raw_response.create(requests=items)
-            except (anthropic.APIConnectionError, anthropic.InternalServerError) as error:
+            except (anthropic.APIConnectionError, anthropic.APIStatusError) as error:
                 if never_arrived(error):
                     raise
                 raise _ambiguous("was lost") from error

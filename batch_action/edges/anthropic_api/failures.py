@@ -59,7 +59,8 @@ def _message(error: anthropic.APIStatusError) -> str:
     body = error.body if isinstance(error.body, dict) else {}
     inner = body.get("error")
     text = inner.get("message") if isinstance(inner, dict) else None
-    return str(text or error.message).rstrip(".") + "."
+    # A proxy may answer with a page.
+    return " ".join(str(text or error.message).split())[:300].rstrip(".") + "."
 
 
 def _is_quota(error: anthropic.APIStatusError) -> bool:
@@ -73,8 +74,14 @@ def _is_quota(error: anthropic.APIStatusError) -> bool:
 
 
 def never_arrived(error: Exception) -> bool:
-    """Whether the request certainly did nothing: no connection, or turned away by load (529)."""
-    overloaded = getattr(error, "status_code", None) == 529  # noqa: PLR2004 - Anthropic's number
-    return overloaded or isinstance(
+    """Whether the request certainly did nothing: no connection, or turned away with a 4xx or 529.
+
+    A 408 or 409 may come from a proxy after the request has arrived, like any other 5xx.
+    """
+    status = getattr(error, "status_code", None)
+    if status is not None:
+        refused = 400 <= status < 500 and status not in {408, 409}  # noqa: PLR2004 - HTTP
+        return refused or status == 529  # noqa: PLR2004 - Anthropic's number
+    return isinstance(
         error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | BatchActionError
     )

@@ -93,13 +93,17 @@ def facts_of(info: ModelInfo) -> ModelFacts:
     return ModelFacts(
         id=info.id,
         lifecycle=getattr(info, "lifecycle", None) or "active",
-        retires_at=getattr(info, "retires_at", None),
+        retires_at=_aware(getattr(info, "retires_at", None)),
         max_input_tokens=getattr(info, "max_input_tokens", None),
         max_tokens=getattr(info, "max_tokens", None),
         batch=able("batch"),
         structured_outputs=able("structured_outputs"),
         effort=able("effort"),
     )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def state_of(batch: MessageBatch) -> BatchState:

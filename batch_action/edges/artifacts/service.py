@@ -8,7 +8,7 @@ import hashlib
 import ipaddress
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -103,9 +103,15 @@ class ArtifactService:
         self._verify(name, number, len(zip_bytes))
         return number
 
-    def delete(self, name: str) -> bool:
-        """Delete this run's artifacts of that name; False when there was none."""
+    def delete(self, name: str, known: Container[int] | None = None) -> bool:
+        """Delete this run's artifacts of that name; False when there was none.
+
+        With *known* nothing is deleted when the name holds an artifact that is not among these ids:
+        another job of this run has written there meanwhile.
+        """
         found = self.listed(name)
+        if known is not None and any(item.id not in known for item in found):
+            return False
         deleted = [self._drop(name, item.run_backend, item.job_backend) for item in found]
         return any(deleted)
 
