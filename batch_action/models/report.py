@@ -13,11 +13,8 @@ class Account(StrEnum):
     """What became of a selected file."""
 
     REVIEWED = "reviewed"
-    SAME = "same as before"
     IN_FLIGHT = "in flight"
     OWED = "owed to a later night"
-    TOO_LARGE = "too large"
-    SKIPPED = "skipped"
     REFUSED = "refused by the model"
     WITHDRAWN = "withdrawn"
     GIVEN_UP = "given up"
@@ -37,6 +34,8 @@ class Receipt:
     """The account of every file of a run."""
 
     entries: tuple[Entry, ...]
+    skipped: tuple[tuple[str, int], ...] = ()
+    """Reason and number of files that the submit left out; its summary names them."""
 
     def count(self, account: Account) -> int:
         """How many files ended so."""

@@ -122,6 +122,8 @@ def _receipt(night: Night) -> dict[str, object]:
     lines = []
     if len(fitting) < len(rows):
         lines.append(f"… and {text.plural(len(rows) - len(fitting), 'more file')}.")
+    if skipped := text.skipped_line(night.receipt):
+        lines.append(f"{skipped}.")
     if night.discarded:
         remarks = text.plural(night.discarded, "remark")
         lines.append(f"{remarks} discarded: the quoted code is not in the file.")

@@ -80,6 +80,7 @@ def collected(
         rows=[_row(s, night) for s in shown[:MOST_ROWS]] if night else [],
         guarded=hidden and len(shown) < len(fresh),
         receipt=text.receipt_line(night.receipt) if night else "",
+        skipped=text.skipped_line(night.receipt) if night else "",
         entries=_capped(
             [
                 (html_code(e.path), e.account.value, markdown(e.reason))

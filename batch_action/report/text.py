@@ -86,6 +86,16 @@ def receipt_line(receipt: Receipt) -> str:
     return f"{files}: {', '.join(counts)}" if counts else files
 
 
+def skipped_line(receipt: Receipt) -> str:
+    """`5 skipped by the submit: 3 binary, 2 lock-file`; empty when there were none."""
+    if not receipt.skipped:
+        return ""
+    total = sum(count for _, count in receipt.skipped)
+    return f"{total} skipped by the submit: " + ", ".join(
+        f"{n} {why}" for why, n in receipt.skipped
+    )
+
+
 def permalink(anchor: Anchor, night: Night) -> str | None:
     """The lines on GitHub at the reviewed commit; None without a repository there."""
     if night.repository is None:

@@ -77,12 +77,9 @@ def prefixes(workspace: str, params: Mapping[str, Any]) -> list[Prefix]:
     digest = hashlib.sha256(json.dumps([workspace, model.id, shape]).encode())
     found, size = [], 0
     for block in _blocks(params):
-        mark = block.get("cache_control") if isinstance(block, Mapping) else None
-        bare = (
-            {k: v for k, v in block.items() if k != "cache_control"}
-            if isinstance(block, Mapping)
-            else block
-        )
+        fields = block if isinstance(block, Mapping) else {}
+        mark = fields.get("cache_control")
+        bare = {k: v for k, v in fields.items() if k != "cache_control"} or block
         digest.update(json.dumps(bare).encode())
         size += sum(tokens(text) for text in texts([block]))
         if mark and size >= model.cache_minimum:

@@ -1,11 +1,12 @@
 """Tonight's answers go to their destinations; what each says is computed before it is written."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from batch_action import pricing
 from batch_action.history import batches, files, money
 from batch_action.models.findings import Reconciled, Standing, State, Tonight
-from batch_action.models.ledger import Ledger, Usage, Withdrawn
+from batch_action.models.ledger import Ledger, Selected, Usage, Withdrawn
 from batch_action.models.report import Account, Delivered, Entry, Night, Receipt, Spending
 from batch_action.steps.answers import Answer, Harvest
 from batch_action.steps.asking import house_rules
@@ -103,7 +104,7 @@ def _night(world: World, ledger: Ledger, found: Harvest, tonight: Tonight) -> Ni
 
 
 def _receipt(world: World, ledger: Ledger, found: Harvest) -> Receipt:
-    """One entry a file that was asked about; the least settled of its parts speaks for it."""
+    """One entry a file that was asked about or waits; its least settled part speaks for it."""
     given_up = files.given_up_files(ledger, world.settings.max_attempts)
     withdrawn = {fact.batch for fact in batches.facts_of(ledger, Withdrawn)}
     entries: dict[str, Entry] = {}
@@ -112,7 +113,29 @@ def _receipt(world: World, ledger: Ledger, found: Harvest) -> Receipt:
         before = entries.get(entry.path)
         if before is None or ORDER.index(entry.account) > ORDER.index(before.account):
             entries[entry.path] = entry
-    return Receipt(entries=tuple(sorted(entries.values(), key=lambda e: e.path)))
+    flying = {q.path for pending in batches.pending(ledger) for q in pending.questions}
+    owed = files.owed(ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
+    for path in flying:
+        entries.setdefault(path, Entry(path=path, account=Account.IN_FLIGHT))
+    for path in owed:
+        entries.setdefault(path, Entry(path=path, account=Account.OWED))
+    return Receipt(
+        entries=tuple(sorted(entries.values(), key=lambda e: e.path)),
+        skipped=_skipped(ledger, {pending.intended.head for pending in found.ended}),
+    )
+
+
+def _skipped(ledger: Ledger, heads: set[str]) -> tuple[tuple[str, int], ...]:
+    """What the submits of these heads left out, by reason; the last one of a head speaks."""
+    last = {
+        fact.head: fact.skipped
+        for fact in sorted(batches.facts_of(ledger, Selected), key=lambda fact: fact.at)
+        if fact.head in heads
+    }
+    counts: Counter[str] = Counter()
+    for skipped in last.values():
+        counts.update(skipped)
+    return tuple(sorted(counts.items()))
 
 
 def _entry(answer: Answer, given_up: frozenset[tuple[str, str]], *, withdrawn: bool) -> Entry:
