@@ -28,9 +28,6 @@ class Memory:
     """As it stands in storage: a run that added no fact writes nothing."""
     held: frozenset[str] = frozenset()
     """This run's artifacts whose facts are all in here: deleted after the next write."""
-    trusted: bool = False
-    """Whether any ledger was found and believed."""
-    refused: tuple[str, ...] = ()
     newest: datetime | None = None
     """When the newest believed artifact was made."""
     expires: datetime | None = None
@@ -60,8 +57,6 @@ def load(world: World) -> Memory:
         ledger=ledger,
         saved=ledger,
         held=frozenset(found.held),
-        trusted=bool(found.ledgers),
-        refused=tuple(found.refused),
         newest=_moment(found.newest.created_at) if found.newest else None,
         expires=_moment(found.newest.expires_at) if found.newest else None,
     )
