@@ -162,6 +162,8 @@ def _fetch(world: World, pending: Pending) -> _Fetched | None:
     api, sent = world.need_anthropic(), pending.sent
     state = api.retrieve(sent.batch)
     age = world.now() - sent.created_at
+    if state is None and pending.withdrawn:
+        return _Fetched({})
     if state is None and age < RETENTION:
         if age > LAG:
             world.warn(

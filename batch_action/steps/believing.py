@@ -32,6 +32,7 @@ class Found:
     """Names that this run holds and whose facts we have."""
     refused: list[str] = field(default_factory=list)
     refused_ids: set[int] = field(default_factory=set)
+    expired: int = 0
     vanished: set[int] = field(default_factory=set)
     newest: ArtifactFacts | None = None
     runs: dict[str, RunFacts] = field(default_factory=dict)
@@ -86,7 +87,9 @@ def opened(world: World, data: bytes) -> Ledger:
 
 
 def _look(world: World, github: GitHub, found: Found, known: frozenset[int]) -> None:
-    listed = _listed(world, github)
+    everything = _listed(world, github)
+    found.expired = sum(artifact.expired for artifact in everything)
+    listed = [artifact for artifact in everything if not artifact.expired]
     living = {artifact.id for artifact in listed}
     absorbed = known | found.ids | {i for ledger in found.ledgers for i in ledger.absorbed}
     for artifact in listed:
@@ -107,7 +110,7 @@ def _look(world: World, github: GitHub, found: Found, known: frozenset[int]) -> 
 
 
 def _listed(world: World, github: GitHub) -> list[ArtifactFacts]:
-    """All living artifacts of our names, newest first.
+    """All artifacts of our names, newest first.
 
     The names are asked for one after the other, and meanwhile another run may write one and delete
     the other: only two equal looks are believed.
@@ -120,7 +123,7 @@ def _listed(world: World, github: GitHub) -> list[ArtifactFacts]:
         seen = fresh
         if again:
             break
-    return [artifact for artifact in seen or () if not artifact.expired]
+    return seen or []
 
 
 def _believed(world: World, github: GitHub, artifact: ArtifactFacts, found: Found) -> Ledger | None:

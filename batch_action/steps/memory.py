@@ -49,6 +49,11 @@ def load(world: World) -> Memory:
         world.warn(sentence)
     if len(found.refused) > MOST_NAMED:
         world.warn(f"{len(found.refused) - MOST_NAMED} more ledger artifacts are refused.")
+    if found.expired and not found.ledgers:
+        world.warn(
+            f"The ledger's {found.expired} artifacts have expired, so nothing is remembered: raise "
+            "`retention-days` (or the repository's own limit), or run more often."
+        )
     ledger, conflicts = merging.merge(empty, *found.ledgers)
     for conflict in conflicts:
         world.warn(f"Two ledgers disagree ({conflict}); the smaller one is kept.")

@@ -36,7 +36,11 @@ def recover(world: World, memory: Memory) -> None:
     batch that Anthropic does not know or that holds none of our questions.
     """
     batch = world.settings.batch_id
-    if batch is None or batch in batches.known_batches(memory.ledger):
+    if batch is None:
+        return
+    if batch in batches.known_batches(memory.ledger):
+        if batch not in {pending.sent.batch for pending in batches.pending(memory.ledger)}:
+            world.warn(f"Batch {batch} was collected before: there is nothing new in it.")
         return
     state = world.need_anthropic().retrieve(batch)
     if state is None:

@@ -11,8 +11,9 @@ from batch_action.steps.world import World
 def cancel(world: World) -> int:
     """Cancel `batch-id`, or every pending batch of the task. Returns 0.
 
-    What a canceled batch held is withdrawn: it is not asked again until it changes. Answers that
-    were finished are billed, and reported by the next collect.
+    A batch that Anthropic no longer knows is let go of when it is named. What a canceled batch
+    held is withdrawn: it is not asked again until it changes. Answers that were finished are
+    billed, and reported by the next collect.
     """
     memory = memories.load(world)
     wanted = world.settings.batch_id
@@ -24,7 +25,8 @@ def cancel(world: World) -> int:
     for item in pending:
         state = world.need_anthropic().cancel(item.sent.batch)
         world.screen.say(f"Batch {item.sent.batch} {_told(state)}.")
-        if state is not None and (state.canceled or state.status != "ended"):
+        lost = state is None and wanted is not None
+        if lost or (state is not None and (state.canceled or state.status != "ended")):
             by = world.context.run
             memory.add(Withdrawn(batch=item.sent.batch, by=by, at=world.now()))
     memories.save(world, memory)

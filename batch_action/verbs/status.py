@@ -6,6 +6,7 @@ from batch_action.history import batches, files, money
 from batch_action.report.text import dollars
 from batch_action.steps import memory as memories
 from batch_action.steps import telling
+from batch_action.steps.believing import slots
 from batch_action.steps.planning import month_start
 from batch_action.steps.world import World
 
@@ -19,8 +20,12 @@ def status(world: World, *, as_json: bool = False) -> int:
     given_up = sorted({p for p, _ in files.given_up_files(ledger, world.settings.max_attempts)})
     spent = money.spend(ledger, month_start(world.now()))
     heads = files.heads(ledger)
+    file = memories.path_of(world)
+    places = [*(slots(world) if world.github else ()), *([str(file)] * file.is_file())]
+    where = ", ".join(places)
     data = {
         "task": world.task.name,
+        "ledger": where,
         "last_head": heads[0] if heads else None,
         "pending": [
             {
@@ -41,9 +46,8 @@ def status(world: World, *, as_json: bool = False) -> int:
         print(json.dumps(data, indent=2, ensure_ascii=True))  # noqa: T201
         return 0
     screen = world.screen
-    screen.say(
-        f"Task {world.task.name}; last run on {heads[0][:12] if heads else 'no commit yet'}."
-    )
+    last = heads[0][:12] if heads else "no commit yet"
+    screen.say(f"Task {world.task.name}; last run on {last}; ledger: {where or 'none'}.")
     rows = [(w.batch, str(w.requests), f"{w.age_hours:.1f} h", w.expires) for w in waiting]
     screen.table(["Pending batch", "Requests", "Age", "Expires"], rows or [("none", "", "", "")])
     screen.say(f"{len(owed)} files owed: {', '.join(sorted(owed)[:10]) or 'none'}")

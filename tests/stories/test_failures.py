@@ -149,3 +149,35 @@ def test_a_state_dir_that_is_a_file_is_named(night: Night) -> None:
     assert result.exit == 2
     assert "state-dir" in result.log
     assert night.batches == []
+
+
+def test_expired_ledgers_are_told_when_nothing_else_is_left(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    night.run("submit", retention_days="1")
+    night.advance(2 * DAY)
+    told = night.run("collect").said("warning")
+    assert any("have expired" in line and "retention-days" in line for line in told)
+
+
+def test_a_batch_that_is_gone_can_be_let_go_of_by_name(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    [batch] = night.run("submit").ids
+    gone = {"service": "claude", "path": rf"/batches/{batch}"}
+    night.sandbox.faults.add("status", **gone, status=404, times=99)
+    run = night.open({})
+    environ = night.step(run, "submit")
+    environ |= {"GITHUB_TOKEN": run.token, "ANTHROPIC_API_KEY": night.key}
+    assert night._enter(["cancel", "--batch-id", batch], environ, run).exit == 0
+    run.finish()
+    night.run("collect")
+    assert night.cli("status", "--json").exit == 0
+    waiting = night.run("status").log
+    assert batch not in waiting
+
+
+def test_a_batch_collected_before_says_so(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    [batch] = night.run("submit").ids
+    night.run("collect")
+    again = night.run("collect", batch_id=batch)
+    assert any("was collected before" in line for line in again.said("warning"))
