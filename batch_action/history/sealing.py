@@ -42,7 +42,12 @@ BROKEN = (
 
 
 class RefusedLedgerError(Exception):
-    """These bytes are not a ledger we may believe; the message says why and what would admit it."""
+    """These bytes are not a ledger we may believe; the message says why."""
+
+    def __init__(self, why: str, admit: str = "nothing admits it") -> None:
+        self.admit = admit
+        """What would have it believed."""
+        super().__init__(why)
 
 
 class TooLargeError(Exception):
@@ -81,7 +86,10 @@ def unseal(data: bytes, *, repository: str, task: str, secrets: Sequence[str]) -
     if secrets and not any(
         hmac.compare_digest(entries.get(SIGNATURE, b""), _sign(text, secret)) for secret in secrets
     ):
-        raise RefusedLedgerError("its signature does not match `state-secret`")
+        raise RefusedLedgerError(
+            "its signature does not match `state-secret`",
+            "`state-secret-previous` admits what an earlier secret has signed",
+        )
     try:
         ledger = Ledger.model_validate_json(text)
     except ValidationError as error:

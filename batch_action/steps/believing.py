@@ -142,7 +142,9 @@ def _believed(world: World, github: GitHub, artifact: ArtifactFacts, found: Foun
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         reason = "its run was deleted, so nothing tells who made it"
-    except (sealing.RefusedLedgerError, ArtifactRefusedError) as error:
+    except sealing.RefusedLedgerError as error:
+        reason = f"{error}; {error.admit}"
+    except ArtifactRefusedError as error:
         reason = str(error)
     found.refused_ids.add(artifact.id)
     found.refused.append(
