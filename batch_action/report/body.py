@@ -52,14 +52,7 @@ def body(
 
 
 def _row(standing: Standing, night: Night) -> tuple[str, ...]:
-    known = standing.known
-    return (
-        text.severity(known),
-        text.title(known),
-        text.place(known.anchor, night),
-        text.state(standing),
-        markdown(known.since, 20),
-    )
+    return (*text.row(standing, night), markdown(standing.known.since, 20))
 
 
 def _fit(rows: Sequence[tuple[str, ...]], room: int) -> list[tuple[str, ...]]:

@@ -77,7 +77,7 @@ def collected(
             [s for s in standings if not (hidden and s.known.security)], guarded=hidden
         ),
         delivered=delivered,
-        rows=[_row(s, night) for s in shown[:MOST_ROWS]] if night else [],
+        rows=[text.row(s, night) for s in shown[:MOST_ROWS]] if night else [],
         guarded=hidden and len(shown) < len(fresh),
         receipt=text.receipt_line(night.receipt) if night else "",
         skipped=text.skipped_line(night.receipt) if night else "",
@@ -100,16 +100,6 @@ def warnings(sentences: Sequence[str]) -> str:
     if not sentences:
         return ""
     return "\n".join(["**Attention**", "", *(f"- {markdown(s)}" for s in sentences)])
-
-
-def _row(standing: Standing, night: Night) -> tuple[str, ...]:
-    known = standing.known
-    return (
-        text.severity(known),
-        text.title(known),
-        text.place(known.anchor, night),
-        text.state(standing),
-    )
 
 
 def _skipped(item: Skipped) -> tuple[str, str, str]:

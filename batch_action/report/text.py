@@ -137,3 +137,9 @@ def state(standing: Standing) -> str:
     note = f" ({markdown(standing.note, 60)})" if standing.note else ""
     older = ", pre-existing" if standing.known.pre_existing else ""
     return STATES[standing.known.state] + note + older
+
+
+def row(standing: Standing, night: Night) -> tuple[str, ...]:
+    """A finding's cells in a table: severity, title, place, state."""
+    known = standing.known
+    return severity(known), title(known), place(known.anchor, night), state(standing)
