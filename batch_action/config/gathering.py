@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from batch_action.config.settings import Input, Settings
+from batch_action.config.inputs import Input
+from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError
 
 BRIEFLY = reprlib.Repr()

@@ -1,58 +1,18 @@
 """Every input, declared once: its type, its default, and what the door needs to know of it."""
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import Field
 
-from batch_action.models.findings import Severity
+from batch_action.config.inputs import Input, Lines, Secret, Words
+from batch_action.config.reporting import Reporting
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
-    """What the door needs to know of an input besides its type and default."""
-
-    help: str
-    action: bool = False
-    """Declared in action.yml; finer things live in the file only."""
-    file: bool = True
-    """May be set in the config file: never keys, tokens, URLs or the public guard."""
-    env: str | None = None
-    """A conventional environment variable, besides BATCH_ACTION_<NAME>."""
-    form: str = ""
-    """What its pattern asks for, in words."""
-
-
-def _lines(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(x for line in value.splitlines() if (x := line.strip()))
-    return value
-
-
-def _words(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(x for word in re.split(r"[,\n]", value) if (x := word.strip()))
-    return value
-
-
-Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-Secret = SecretStr | None
 Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
-Destination = Literal["issue", "summary"]
 
 
-class Settings(BaseModel):
-    """All inputs, validated; attribute names are the inputs' names with underscores."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=lambda name: name.replace("_", "-"),
-        hide_input_in_errors=True,
-    )
+class Settings(Reporting):
+    """All inputs, validated."""
 
     anthropic_api_key: Annotated[
         Secret,
@@ -171,18 +131,6 @@ class Settings(BaseModel):
             action=True,
         ),
     ] = "24h"
-    report: Annotated[
-        Annotated[tuple[Destination, ...], BeforeValidator(_words)],
-        Input(help="Where findings go: `issue`, `summary`.", action=True),
-    ] = ("issue", "summary")
-    fail_on_severity: Annotated[
-        Severity | None,
-        Input(
-            help="Exit with 1 on a new finding of this severity or a worse one: `critical`, "
-            "`high`, `medium`, `low`.",
-            action=True,
-        ),
-    ] = None
     max_cost_usd: Annotated[
         float,
         Field(ge=0, allow_inf_nan=False),
@@ -203,15 +151,6 @@ class Settings(BaseModel):
         Literal["fill", "fail"],
         Input(help="`fill` up to the cap, or `fail` when not everything fits."),
     ] = "fill"
-    max_findings: Annotated[
-        int,
-        Field(ge=1, le=500),
-        Input(help="How many findings the issue's body holds; more go to comments.", action=True),
-    ] = 30
-    labels: Annotated[Words, Input(help="More labels for the issue.", action=True)] = ()
-    trusted_authors: Annotated[
-        Words, Input(help="Logins whose issues with our marker are ours, besides the token's own.")
-    ] = ()
     dry_run: Annotated[
         bool, Input(help="Everything but sending and posting.", action=True, file=False)
     ] = False
@@ -287,12 +226,4 @@ class Settings(BaseModel):
     ] = ("AGENTS.md", "CLAUDE.md", "REVIEW.md")
     prices: Annotated[
         dict[str, Any], Input(help="Prices by model id, laid over the shipped table.")
-    ] = {}
-    allow_public_security_findings: Annotated[
-        bool,
-        Input(
-            help="Show security findings in issues and summaries of a public repository.",
-            action=True,
-            file=False,
-        ),
-    ] = False
+    ] = {}  # noqa: RUF012 - pydantic copies it

@@ -28,6 +28,8 @@ class Context:
     """None when the event does not tell."""
     fork: bool
     """A pull request from another repository: no secrets, read-only token."""
+    pull: "Pull | None" = None
+    """The pull request the event is about."""
 
     @property
     def run(self) -> str:
@@ -40,3 +42,14 @@ class Context:
         if self.repository is None or self.run_id == "local":
             return None
         return f"{self.server_url}/{self.repository}/actions/runs/{self.run_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """A pull request as its event describes it."""
+
+    number: int
+    head: str
+    """The newest commit of its branch (not GitHub's merge commit)."""
+    base: str
+    """The commit of the branch it is to be merged into."""

@@ -79,6 +79,9 @@ class Finding:
     """The lines as they stand in the (masked) blob, not as the model quoted them."""
     evidence_digest: str
     """12 hex digits of the normalised evidence: finds a finding again that moved."""
+    ignored: str | None = None
+    """The reason beside a `batch-action: ignore[category]` comment in the code that covers it;
+    empty when the comment gives none, None when there is no such comment."""
 
 
 @unique
@@ -91,6 +94,8 @@ class State(StrEnum):
     FIXED = "fixed"
     BACK = "back"
     DISMISSED = "dismissed"
+    IGNORED = "ignored"
+    """Accepted by the code itself (an inline comment) or by the baseline file: listed, not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,8 @@ class Known:
     """ISO date of the fix; empty while open, or until written down."""
     closed_by: str = ""
     """The commit at which it was found fixed."""
+    held: str = ""
+    """Why it is IGNORED: `comment` or `baseline`; empty in every other state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +138,49 @@ class LineMap:
 
     hunks: tuple[tuple[int, int, int, int], ...]
     """(old start, old lines, new start, new lines) in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dismissal:
+    """A person with write access dismissed a finding, somewhere people read."""
+
+    fingerprint: str
+    by: str
+    where: str
+    """The URL of the comment, issue or alert; else the destination's name."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecheckWish:
+    """A person with write access asks to have a finding's file asked about again."""
+
+    fingerprint: str
+    by: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recollection:
+    """What one destination remembers: the same shape whatever it is written in."""
+
+    destination: str
+    head: str = ""
+    """The newest commit it told about; empty when unknown."""
+    batches: tuple[str, ...] = ()
+    """The batches of the night it told about last."""
+    known: tuple[Known, ...] = ()
+    dismissals: tuple[Dismissal, ...] = ()
+    """What people dismissed there since."""
+    rechecks: tuple[RecheckWish, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """What a finding must reach to be born; what is known already lives on."""
+
+    severity: Severity = Severity.LOW
+    confidence: Confidence = Confidence.LOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +212,13 @@ class Tonight:
     """(older, newer) commits: the newer one descends from the older one."""
     again: bool = False
     """This very night was delivered here before: what was new then is still called new."""
+    bar: Bar = field(default_factory=Bar)
+    baseline: frozenset[str] = frozenset()
+    """Fingerprints that the baseline file accepts."""
+    rechecking: frozenset[str] = frozenset()
+    """Fingerprints a person wants re-checked, and no verdict has come since."""
+    rechecked: frozenset[str] = frozenset()
+    """Fingerprints whose re-check tonight's verdicts answer: not reported again means fixed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +244,8 @@ class Reconciled:
     """The newest commit known: the one the anchors were carried to."""
     held: tuple[Finding, ...] = ()
     """Tonight's findings that say nothing more: doubles, and those about code that has changed."""
+    below: tuple[tuple[str, int], ...] = ()
+    """`min-severity` and `min-confidence`, each with how many findings it held back tonight."""
 
     def in_state(self, *states: State) -> tuple[Standing, ...]:
         """The standings in any of these states, order kept."""

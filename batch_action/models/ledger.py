@@ -131,6 +131,8 @@ class Intended(BaseFact):
     batches: tuple[tuple[Question, ...], ...]
     worst_case_usd: float | None = Field(default=None, ge=0)
     """None when the model has no known price."""
+    pull: int | None = Field(default=None, ge=1)
+    """The pull request that was reviewed; in the ledger of pull requests only."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("intent",)
 
@@ -201,8 +203,39 @@ class Dismissed(BaseFact):
     key_fields: ClassVar[tuple[str, ...]] = ("fingerprint",)
 
 
+class Recheck(BaseFact):
+    """A person with write access wants this file asked about again, whatever is known of it."""
+
+    kind: Literal["recheck"] = "recheck"
+    fingerprint: Fingerprint
+    path: Path
+    by: str
+    where: str
+    """The URL of the comment that asks: one fact for one wish."""
+    at: Moment
+
+    key_fields: ClassVar[tuple[str, ...]] = (
+        "fingerprint",
+        "where",
+    )
+
+
+class Closed(BaseFact):
+    """A pull request has ended and what was open on it has been dealt with."""
+
+    kind: Literal["closed"] = "closed"
+    pull: int = Field(ge=1)
+    merged: bool
+    at: Moment
+
+    key_fields: ClassVar[tuple[str, ...]] = (
+        "pull",
+        "at",
+    )
+
+
 Fact = Annotated[
-    Selected | Intended | Sent | Rejected | Collected | Withdrawn | Dismissed,
+    Selected | Intended | Sent | Rejected | Collected | Withdrawn | Dismissed | Recheck | Closed,
     Field(discriminator="kind"),
 ]
 

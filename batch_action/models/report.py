@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-from batch_action.models.findings import Known
+from batch_action.models.findings import Known, Reconciled, Standing
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import Cost
 
@@ -77,6 +77,16 @@ class Night:
     """GitHub's numeric id as text: survives a rename of the repository."""
     labels: tuple[str, ...] = ()
     """The user's own labels for new issues, besides ours."""
+    max_issues: int = 10
+    """How many issues `issue-per-finding` opens in one run."""
+    ref: str = ""
+    """`refs/heads/<branch>` or `refs/pull/<number>/head`: where the reviewed commit stands."""
+    pull: int | None = None
+    """The pull request this night is about; None for a branch."""
+    state_key: str = ""
+    """Keeps several ledgers of one task apart, and what they write."""
+    quiet: bool = False
+    """No batch ended tonight: people's wishes are answered, nothing was reviewed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +95,34 @@ class Delivered:
 
     destination: str
     action: str
-    """`created`, `updated`, `unchanged`, `closed`, `reopened`, `muted`, `skipped`."""
+    """`created`, `updated`, `unchanged`, `closed`, `reopened`, `muted`, `skipped`, `refused`."""
     number: int | None = None
     url: str | None = None
     new: int = 0
     fixed: int = 0
     open: int = 0
     note: str = ""
+    """One sentence for people: what was left out, or why nothing was delivered."""
+    held: tuple[tuple[str, int], ...] = ()
+    """Why findings are not told here (`max-findings`, `max-issues`, `public`), and how many."""
+    ids: tuple[str, ...] = ()
+    """What was written, read back: issue numbers, comment ids, an analysis id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """All that one collect has to tell: what became of the findings, and where they went."""
+
+    night: Night
+    reconciled: Reconciled
+    delivered: tuple[Delivered, ...]
+    warnings: tuple[str, ...] = ()
+    """Sentences for people: what went wrong along the way."""
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """Every finding's standing, worst first."""
+        return self.reconciled.standings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from batch_action.models.findings import Standing, State
 from batch_action.models.report import Account, Night
 from batch_action.report import blocks, text
 from batch_action.report.blocks import Written
+from batch_action.report.guard import guarded
 from batch_action.report.templates import fill
 
 TABLE_ROOM = 16_000
@@ -34,14 +35,14 @@ def body(
     spilled: int,
 ) -> str:
     """The whole body with the kept blocks; `spilled`: how many stand in comments."""
-    guarded = night.public and not night.allow_public_security
+    hidden = guarded(night)
     live = [s for s in ordered if s.known.state in text.LIVE]
     rows = _fit([_row(s, night) for s in live[: night.max_findings]], TABLE_ROOM)
     return fill(
         "issue.md.j2",
         marker=marker,
-        verdict=text.verdict(ordered, guarded=guarded),
-        guarded=guarded,
+        verdict=text.verdict(ordered, guarded=hidden),
+        guarded=hidden,
         rows=rows,
         elsewhere=_elsewhere(len(rows), len(live), spilled),
         sections=_sections(ordered, kept),

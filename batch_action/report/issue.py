@@ -14,6 +14,7 @@ from batch_action.models.report import IssueDraft, IssueMemory, Night
 from batch_action.report import blocks, markers, text
 from batch_action.report.blocks import Written
 from batch_action.report.body import LISTED, body
+from batch_action.report.guard import shown
 from batch_action.report.templates import fill
 
 LIMIT = 60_000
@@ -59,15 +60,9 @@ def parse(body: str, comments: Sequence[str]) -> IssueMemory | None:
     )
 
 
-def shown(reconciled: Reconciled, night: Night) -> tuple[Standing, ...]:
-    """The standings an issue may tell: on a public repository none about security."""
-    guarded = night.public and not night.allow_public_security
-    return tuple(s for s in reconciled.standings if not (guarded and s.known.security))
-
-
 def render(night: Night, reconciled: Reconciled, memory: IssueMemory | None) -> IssueDraft:
     """The rolling issue as it should read after tonight, with its overflow and notification."""
-    standings = [_dated(s, night) for s in shown(reconciled, night)]
+    standings = [_dated(s, night) for s in shown(reconciled.standings, night)]
     live = [s for s in standings if s.known.state in text.LIVE]
     live.sort(key=lambda s: s.known.pre_existing)
     fixed = _recently_fixed(standings, night)

@@ -10,6 +10,7 @@ from batch_action.models.findings import Standing
 from batch_action.models.report import Delivered, Night
 from batch_action.models.requests import BatchState, Plan
 from batch_action.report import text
+from batch_action.report.guard import guarded, shown
 from batch_action.report.templates import fill
 
 T = TypeVar("T")
@@ -68,17 +69,15 @@ def collected(
 ) -> str:
     """What came back, where it went, what it cost, and what is still running."""
     fresh = [s for s in standings if s.changed]
-    hidden = bool(night and night.public and not night.allow_public_security)
-    shown = [s for s in fresh if not (hidden and s.known.security)]
+    hidden = bool(night and guarded(night))
+    told = shown(fresh, night) if night else ()
     return fill(
         "collected.md.j2",
         night=night,
-        verdict=text.verdict(
-            [s for s in standings if not (hidden and s.known.security)], guarded=hidden
-        ),
+        verdict=text.verdict(shown(standings, night) if night else (), guarded=hidden),
         delivered=delivered,
-        rows=[text.row(s, night) for s in shown[:MOST_ROWS]] if night else [],
-        guarded=hidden and len(shown) < len(fresh),
+        rows=[text.row(s, night) for s in told[:MOST_ROWS]] if night else [],
+        guarded=hidden and len(told) < len(fresh),
         receipt=text.receipt_line(night.receipt) if night else "",
         skipped=text.skipped_line(night.receipt) if night else "",
         entries=_capped(

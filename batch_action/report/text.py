@@ -21,6 +21,7 @@ STATES = {
     State.FIXED: "✅ fixed",
     State.BACK: "↩️ back",
     State.DISMISSED: "dismissed",
+    State.IGNORED: "ignored",
 }
 LONGEST_PATH = 90
 

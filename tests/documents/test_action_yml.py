@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from batch_action.config.gathering import inputs
-from batch_action.config.settings import Destination
+from batch_action.config.reporting import Destination
 from tests.documents.texts import ROOT, read
 
 ACTION: dict[str, Any] = yaml.safe_load(read("action.yml"))

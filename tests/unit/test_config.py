@@ -248,6 +248,9 @@ class TestMistakes:
             "github-token",
             "state-secret",
             "state-secret-previous",
+            "slack-webhook-url",
+            "webhook-url",
+            "webhook-secret",
         }
         assert {*SECRETS, "anthropic-base-url", "allow-public-security-findings"} <= set(
             NOT_IN_FILE

@@ -33,12 +33,34 @@ class Issues:
         self._extra = frozenset(login.casefold() for login in trusted_authors)
         self._viewer: str | None = None
         self._labels: set[str] = set()
+        self._writers: dict[str, bool] = {}
 
     def trusts(self, login: str) -> bool:
         """Tell whether text by this login is ours to believe and to edit."""
         if self._viewer is None:
             self._viewer = self._client.viewer().casefold()
         return login.casefold() in self._extra | {self._viewer}
+
+    def may_write(self, login: str) -> bool:
+        """Tell whether a person may write to the repository: whose wishes count.
+
+        Bots do not count, whatever they may do; a login GitHub does not know may not.
+        """
+        name = login.casefold()
+        if name.endswith("[bot]"):
+            return False
+        if name not in self._writers:
+            try:
+                path = f"collaborators/{quote(login, safe='')}/permission"
+                answer = self._client.request("GET", path)
+            except RefusedError as refused:
+                if refused.status != _NOT_FOUND:
+                    raise
+                answer = {}
+            kind = (answer.get("user") or {}).get("type", "User")
+            allowed = answer.get("permission") in ("admin", "maintain", "write")
+            self._writers[name] = allowed and kind == "User"
+        return self._writers[name]
 
     def find(self, label: str, marker: str) -> list[IssueText]:
         """Give our issues with this label and marker, open or closed, the oldest first.

@@ -16,6 +16,7 @@ from batch_action.models.github import CommentText, IssueText
 from batch_action.models.report import Delivered, IssueDraft, IssueMemory, Night
 from batch_action.report import issue as report
 from batch_action.report import markers
+from batch_action.report.guard import shown
 from batch_action.report.text import LIVE
 from batch_action.steps.placing import locate
 
@@ -106,7 +107,7 @@ def deliver(
 
     """
     draft = report.render(night, reconciled, remembered.memory if remembered else None)
-    told = report.shown(reconciled, night)
+    told = shown(reconciled.standings, night)
     counts = Delivered(
         destination=DESTINATION,
         action="skipped",

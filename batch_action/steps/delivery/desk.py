@@ -1,0 +1,31 @@
+"""What all destinations that remember have in common: read once, then written once."""
+
+from typing import Protocol
+
+from batch_action.models.findings import Recollection, Reconciled
+from batch_action.models.report import Delivered, Night
+
+
+class Desk(Protocol):
+    """One destination on one night; it keeps what it has read for what it then writes."""
+
+    def recall(self) -> Recollection:
+        """Read what the destination holds, and what people asked for there. Writes nothing.
+
+        Raises:
+            GitHubError: it cannot be read.
+
+        """
+        ...
+
+    def deliver(self, reconciled: Reconciled, night: Night) -> Delivered:
+        """Bring it to what tonight says, and read back what was written.
+
+        `reconciled` joins what all destinations remember: a finding may be unknown here. A second
+        delivery of the same night changes nothing.
+
+        Raises:
+            GitHubError: GitHub refused, or what was written is not there.
+
+        """
+        ...
