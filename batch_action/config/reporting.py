@@ -11,6 +11,7 @@ Destination = Literal[
     "issue",
     "issue-per-finding",
     "pr-review",
+    "draft-pr",
     "sarif",
     "summary",
     "annotations",
@@ -26,8 +27,8 @@ class Reporting(Inputs):
     report: Annotated[
         Annotated[tuple[Destination, ...], BeforeValidator(words)],
         Input(
-            help="Where findings go: `issue`, `issue-per-finding`, `pr-review`, `sarif`, "
-            "`summary`, `annotations`, `files`, `slack`, `webhook`.",
+            help="Where findings go: `issue`, `issue-per-finding`, `pr-review`, `draft-pr`, "
+            "`sarif`, `summary`, `annotations`, `files`, `slack`, `webhook`.",
             action=True,
         ),
     ] = ("issue", "summary")

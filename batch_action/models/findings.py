@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
+from batch_action.models.answers import GeneratedFile, Judgement, RefusedFile
+
 
 @unique
 class Severity(StrEnum):
@@ -173,6 +175,9 @@ class Recollection:
     dismissals: tuple[Dismissal, ...] = ()
     """What people dismissed there since."""
     rechecks: tuple[RecheckWish, ...] = ()
+    words: dict[str, str] = field(default_factory=dict)
+    """Fingerprint to the Markdown of its block as it stands there, people's words included: a
+    destination that does not know a finding yet takes over this wording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +224,12 @@ class Tonight:
     """Fingerprints a person wants re-checked, and no verdict has come since."""
     rechecked: frozenset[str] = frozenset()
     """Fingerprints whose re-check tonight's verdicts answer: not reported again means fixed."""
+    generated: tuple[GeneratedFile, ...] = ()
+    """What tasks that write files wrote tonight, already checked."""
+    judgements: tuple[Judgement, ...] = ()
+    """What refactor-validation (or an own task of kind `verdict`) says of each file."""
+    refused: tuple[RefusedFile, ...] = ()
+    """Generated files that failed a check: told in the receipt, never written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +257,8 @@ class Reconciled:
     """Tonight's findings that say nothing more: doubles, and those about code that has changed."""
     below: tuple[tuple[str, int], ...] = ()
     """`min-severity` and `min-confidence`, each with how many findings it held back tonight."""
+    words: dict[str, str] = field(default_factory=dict)
+    """Fingerprint to its block as some destination worded it, from all recollections."""
 
     def in_state(self, *states: State) -> tuple[Standing, ...]:
         """The standings in any of these states, order kept."""

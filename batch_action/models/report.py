@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
+from batch_action.models.answers import GeneratedFile, Judgement, RefusedFile
 from batch_action.models.findings import Known, Reconciled, Standing
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import Cost
@@ -118,6 +119,10 @@ class Published:
     delivered: tuple[Delivered, ...]
     warnings: tuple[str, ...] = ()
     """Sentences for people: what went wrong along the way."""
+    generated: tuple[GeneratedFile, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    refused: tuple[RefusedFile, ...] = ()
+    """Generated files that failed a check."""
 
     @property
     def standings(self) -> tuple[Standing, ...]:
