@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from batch_action.history import batches, files
+from batch_action.models.report import Published
 from batch_action.models.requests import BatchState
 from batch_action.report import summary
 from batch_action.report.text import dollars, plural
 from batch_action.steps import memory as memories
 from batch_action.steps.memory import Memory
 from batch_action.steps.preparing import Prepared
-from batch_action.steps.publishing import Published
 from batch_action.steps.world import World
 
 
