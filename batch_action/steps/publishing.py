@@ -52,12 +52,12 @@ class Recalled:
     def wishes(self, ledger: Ledger, world: World) -> tuple[Fact, ...]:
         """What people asked for since, as facts the ledger does not hold yet."""
         have = {fact.key() for fact in ledger.facts}
-        facts = [
+        paths = {k.fingerprint: k.anchor.path for r in self.recollections for k in r.known}
+        dismissed: list[Fact] = [
             Dismissed(fingerprint=d.fingerprint, by=d.by, where=d.where, at=world.now())
             for d in self.dismissals
         ]
-        paths = {k.fingerprint: k.anchor.path for r in self.recollections for k in r.known}
-        facts_too = [
+        rechecks: list[Fact] = [
             Recheck(
                 fingerprint=wish.fingerprint,
                 path=paths[wish.fingerprint],
@@ -69,7 +69,7 @@ class Recalled:
             for wish in recollection.rechecks
             if wish.fingerprint in paths
         ]
-        return tuple(fact for fact in (*facts, *facts_too) if fact.key() not in have)
+        return tuple(fact for fact in (*dismissed, *rechecks) if fact.key() not in have)
 
     @property
     def dismissals(self) -> tuple[Dismissal, ...]:
