@@ -9,9 +9,13 @@ from batch_action.errors import GitHubError
 class RefusedError(GitHubError):
     """GitHub answered with an error; whatever was asked has not happened."""
 
-    def __init__(self, problem: str, *, fix: str = "", status: int, said: str = "") -> None:
+    def __init__(
+        self, problem: str, *, fix: str = "", status: int, said: str = "", lasting: bool = False
+    ) -> None:
         self.status = status
         """The HTTP status."""
+        self.lasting = lasting
+        """A permission or setting is missing: the next run would be refused just the same."""
         self.said = said
         """GitHub's own words."""
         super().__init__(problem, fix=fix)
@@ -36,6 +40,7 @@ _NOT_PERMITTED = re.compile(
 _LIMITED = re.compile(
     r"rate limit|abuse detection|wait a few minutes|retry your request", re.IGNORECASE
 )
+_LASTING = frozenset({401, 403, 404, 410})
 _QUOTED_LENGTH = 300
 _UNAUTHORISED = (
     "`github-token` is wrong or has expired: leave it out to use the workflow's own token, or "
@@ -95,7 +100,11 @@ def refusal(
             return LostAnswerError(problem, fix=fix)
         return RefusedError(problem, fix=fix, status=status, said=said)
     return RefusedError(
-        what + ".", fix=_advice(status, headers, said, method, path), status=status, said=said
+        what + ".",
+        fix=_advice(status, headers, said, method, path),
+        status=status,
+        said=said,
+        lasting=status in _LASTING and not rate_limited(status, headers, said),
     )
 
 
