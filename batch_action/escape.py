@@ -31,6 +31,10 @@ _ACTIVE = re.compile(
 )
 _LEADING = re.compile(r"[-+=:]|\d+[.)]")
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+# What a SARIF message links, fills in, mentions or refers to: parted by a space.
+_MESSAGE = re.compile(
+    r"(?<!\w)@(?=\w)|\](?=\()|\{(?=\d+\})|:(?=//)|\bwww(?=\.)|#(?=\d)|\bGH-(?=\d)", re.IGNORECASE
+)
 # Fences that GitHub draws instead of quoting.
 _DRAWN = frozenset({"mermaid", "math", "geojson", "topojson", "stl"})
 
@@ -146,6 +150,15 @@ def html_code(text: str, limit: int = 0) -> str:
     """`<code>` for places where backticks do not work: tables with pipes, `<summary>`, links."""
     text = visible(_SPACES.sub(" ", text).strip())
     return f"<code>{markdown(text, limit)}</code>"
+
+
+def message(text: str, limit: int = 0) -> str:
+    """One line of plain text for a SARIF message; what was made so stays as it is.
+
+    There `[..](..)` is a link and `{0}` a placeholder, and GitHub puts it into comments: a space
+    parts what would act, because code scanning shows neither escapes nor entities.
+    """
+    return _MESSAGE.sub(r"\g<0> ", plain(text, limit))
 
 
 def fence(text: str, language: str = "") -> str:

@@ -23,6 +23,7 @@ from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
 from batch_action.edges.github_api.issues import Issues
+from batch_action.edges.github_api.scanning import Scanning
 from batch_action.edges.runner import Runner, context_from, payload_from
 from batch_action.edges.screen import Screen
 from batch_action.errors import AnthropicError, BatchActionError, ConfigError
@@ -191,8 +192,8 @@ def _github(door: Door, settings: Settings, context: Context, stack: ExitStack) 
             write_interval=door.write_interval,
         )
     )
-    issues = Issues(client, settings.trusted_authors)
-    return GitHub(client=client, issues=issues, actions=Actions(client))
+    issues, actions = Issues(client, settings.trusted_authors), Actions(client)
+    return GitHub(client, issues, actions, Scanning(client, sleep=door.sleep))
 
 
 def _completed(context: Context, github: GitHub | None, git: GitRepo) -> Context:

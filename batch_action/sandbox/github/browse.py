@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from batch_action.sandbox.github import page
+from batch_action.sandbox.github import alert_page, page
 from batch_action.sandbox.github.state import Repository
 from batch_action.sandbox.github.world import World
 
@@ -14,11 +14,13 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def routes(world: World) -> list[Route]:
-    """The list of issues, and an issue or pull request."""
+    """The lists of issues and alerts, an issue or pull request, and an alert."""
     return [
         _route(world, "/{owner}/{name}/issues", _list),
         _route(world, "/{owner}/{name}/issues/{number:int}", _issue),
         _route(world, "/{owner}/{name}/pull/{number:int}", _issue),
+        _route(world, "/{owner}/{name}/security/code-scanning", _alerts),
+        _route(world, "/{owner}/{name}/security/code-scanning/{number:int}", _alert),
     ]
 
 
@@ -42,3 +44,12 @@ def _list(repository: Repository, _request: Request) -> str:
 def _issue(repository: Repository, request: Request) -> str | None:
     issue = repository.issues.get(request.path_params["number"])
     return page.render_issue(issue, issue.comments, repository) if issue else None
+
+
+def _alerts(repository: Repository, _request: Request) -> str:
+    return alert_page.render_list(repository)
+
+
+def _alert(repository: Repository, request: Request) -> str | None:
+    alert = repository.alerts.get(request.path_params["number"])
+    return alert_page.render_alert(alert, repository) if alert else None
