@@ -26,7 +26,7 @@ demo: $(VENV)/ready ## Run the whole circle against the sandbox (REPO=path, TASK
 test: lint types floors tests ## Everything that needs no container
 
 tests: $(VENV)/ready
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 lint: $(VENV)/ready ## ruff, zizmor, yamllint and the schemas of action.yml and the workflows
 	$(BIN)/ruff check .

@@ -41,7 +41,7 @@ def newest_first(found: Sequence[Recollection], repo: GitRepo) -> list[Recollect
     """Recollections by the commit they told about last: what a newer one says of a finding wins."""
     heads = {r.head for r in found if r.head and repo.has_commit(r.head)}
     later = {
-        head: sum(head != other and repo.is_ancestor(head, other) for other in heads)
+        head: sum(head != other and bool(repo.is_ancestor(head, other)) for other in heads)
         for head in heads
     }
     return sorted(found, key=lambda r: later.get(r.head, len(found)))

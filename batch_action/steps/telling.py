@@ -116,9 +116,10 @@ def _outputs(world: World, published: Published) -> None:
     runner.set_output("new-findings-count", changed.count("new"))
     runner.set_output("fixed-findings-count", changed.count("fixed"))
     for delivered in published.delivered:
-        runner.set_output(f"{delivered.destination}-number", delivered.number or "")
-        runner.set_output(f"{delivered.destination}-url", delivered.url or "")
-        runner.set_output(f"{delivered.destination}-action", delivered.action)
+        if delivered.destination == "issue":
+            runner.set_output("issue-number", delivered.number or "")
+            runner.set_output("issue-url", delivered.url or "")
+            runner.set_output("issue-action", delivered.action)
         world.screen.say(
             f"{delivered.destination}: {delivered.action} {delivered.url or ''}".rstrip()
         )
