@@ -3,17 +3,28 @@
 import re
 from collections.abc import Mapping
 
+from batch_action.edges.github_api.answers import wait_of
 from batch_action.errors import GitHubError
 
 
 class RefusedError(GitHubError):
     """GitHub answered with an error; whatever was asked has not happened."""
 
-    def __init__(self, problem: str, *, fix: str = "", status: int, said: str = "") -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        fix: str = "",
+        status: int,
+        said: str = "",
+        wait: float | None = None,
+    ) -> None:
         self.status = status
         """The HTTP status."""
         self.said = said
         """GitHub's own words."""
+        self.wait = wait
+        """Seconds until a rate limit ends; None when it was no rate limit."""
         super().__init__(problem, fix=fix)
 
 
@@ -95,7 +106,11 @@ def refusal(
             return LostAnswerError(problem, fix=fix)
         return RefusedError(problem, fix=fix, status=status, said=said)
     return RefusedError(
-        what + ".", fix=_advice(status, headers, said, method, path), status=status, said=said
+        what + ".",
+        fix=_advice(status, headers, said, method, path),
+        status=status,
+        said=said,
+        wait=wait_of(headers) if rate_limited(status, headers, said) else None,
     )
 
 
