@@ -18,6 +18,7 @@ from batch_action.edges.runner import inputs_from
 from batch_action.errors import ConfigError, Interrupted
 from batch_action.steps import telling
 from batch_action.steps.world import World
+from batch_action.verbs import baseline as accepting
 from batch_action.verbs import cancel as canceling
 from batch_action.verbs import collect as collecting
 from batch_action.verbs import init as initialising
@@ -46,6 +47,8 @@ CHOICE = [
 ]
 REPORT = [
     "report",
+    "min-severity",
+    "min-confidence",
     "fail-on-severity",
     "max-findings",
     "labels",
@@ -167,6 +170,13 @@ def status(door: Door, *, repo: str | None, as_json: bool, **values: Any) -> int
 def cancel(door: Door, *, repo: str | None, **values: Any) -> int:
     """Ask Anthropic to cancel pending batches."""
     return _story(door, repo, values, canceling.cancel)
+
+
+@cli.command()
+@verb(*STATE, "report", "baseline-file")
+def baseline(door: Door, *, repo: str | None, **values: Any) -> int:
+    """Accept every finding that is open now, in a file to commit."""
+    return _story(door, repo, values, accepting.baseline)
 
 
 @cli.command()

@@ -1,6 +1,7 @@
 """Mappings in (flags, inputs, environment, file), Settings out; all mistakes at once."""
 
 import difflib
+import inspect
 import reprlib
 from collections.abc import Mapping
 from datetime import date
@@ -9,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from batch_action.config.inputs import Input
+from batch_action.config.inputs import Input, Inputs
 from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError
 
@@ -44,10 +45,16 @@ RULES = {
 
 
 def inputs() -> dict[str, tuple[FieldInfo, Input]]:
-    """Every input's name (kebab-case) with its field and its declaration."""
+    """Every input's name (kebab-case) with its field and its declaration.
+
+    What `Settings` declares itself comes first, then the families it is made of.
+    """
+    families = [family for family in Settings.__mro__ if issubclass(family, Inputs)]
+    fields = [Settings.model_fields[name] for f in families for name in inspect.get_annotations(f)]
     return {
         str(field.alias): (field, next(m for m in field.metadata if isinstance(m, Input)))
-        for field in Settings.model_fields.values()
+        for field in fields
+        if field.alias
     }
 
 

@@ -73,7 +73,7 @@ def _elsewhere(listed: int, live: int, spilled: int) -> str:
 
 
 def _sections(ordered: Sequence[Standing], kept: Sequence[Written]) -> list[Section]:
-    """Live blocks in the open; pre-existing, fixed and dismissed ones folded."""
+    """Live blocks in the open; pre-existing, fixed, ignored and dismissed ones folded."""
 
     def those(*states: State, old: bool | None = None) -> str:
         return blocks.joined(
@@ -86,7 +86,8 @@ def _sections(ordered: Sequence[Standing], kept: Sequence[Written]) -> list[Sect
         return [s for s in ordered if s.known.state is state]
 
     older = sum(b.known.pre_existing and b.known.state in text.LIVE for b in kept)
-    fixed, dismissed = standing(State.FIXED), standing(State.DISMISSED)
+    fixed, ignored = standing(State.FIXED), standing(State.IGNORED)
+    dismissed = standing(State.DISMISSED)
     sections = [
         Section(summary="", blocks=those(*text.LIVE, old=False)),
         Section(
@@ -98,6 +99,7 @@ def _sections(ordered: Sequence[Standing], kept: Sequence[Written]) -> list[Sect
             blocks=those(State.FIXED),
             lines=tuple(_fixed_line(s) for s in fixed[:LISTED]),
         ),
+        Section(summary=f"Ignored: {len(ignored)}", blocks=those(State.IGNORED)),
         Section(summary=f"Dismissed: {len(dismissed)}", blocks=those(State.DISMISSED)),
     ]
     return [section for section in sections if section.blocks or section.lines]

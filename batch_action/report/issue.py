@@ -66,9 +66,9 @@ def render(night: Night, reconciled: Reconciled, memory: IssueMemory | None) -> 
     live = [s for s in standings if s.known.state in text.LIVE]
     live.sort(key=lambda s: s.known.pre_existing)
     fixed = _recently_fixed(standings, night)
-    dismissed = [s for s in standings if s.known.state is State.DISMISSED]
-    ordered = [*live, *fixed, *dismissed]
-    words = memory.blocks if memory else {}
+    others = (State.IGNORED, State.DISMISSED)
+    ordered = [*live, *fixed, *(s for state in others for s in standings if s.known.state is state)]
+    words = {**reconciled.words, **(memory.blocks if memory else {})}
     written = [_block(s, words, night) for s in ordered]
     opening = _opening(memory, night)
     marker = markers.head(

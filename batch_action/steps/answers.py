@@ -48,10 +48,10 @@ class Answer:
 class Harvest:
     """Everything that had ended when we looked."""
 
-    ended: tuple[Pending, ...]
-    waiting: tuple[Pending, ...]
-    answers: tuple[Answer, ...]
-    facts: tuple[Collected | Withdrawn, ...]
+    ended: tuple[Pending, ...] = ()
+    waiting: tuple[Pending, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    facts: tuple[Collected | Withdrawn, ...] = ()
     """To be saved once the answers are delivered."""
     usages: tuple[tuple[str, Usage], ...] = ()
     """Model and tokens of each billed request, for the counterfactual columns."""
@@ -110,8 +110,10 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
     """The verdicts and findings of these answers, oldest batch first.
 
     *ledger* must already hold the collected facts, so that a file counts as reviewed only when all
-    its parts have a verdict.
+    its parts have a verdict. When nothing has ended, it is about the newest commit looked at.
     """
+    heads = files.heads(ledger)
+    newest = found.ended[-1].intended.head if found.ended else next(iter(heads), "")
     settled = files.settled_files(ledger)
     by_file: dict[tuple[str, str], list[Answer]] = {}
     for answer in found.answers:
@@ -139,7 +141,7 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
             reviewed.append(Reviewed(path=path, blob=blob, commit=commit))
     return Tonight(
         task=world.task.name,
-        commit=found.ended[-1].intended.head,
+        commit=newest,
         reviewed=tuple(reviewed),
         findings=tuple(findings),
         discarded=discarded,

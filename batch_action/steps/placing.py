@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from batch_action.edges.git_repo import GitRepo
 from batch_action.findings.lines import line_map
-from batch_action.models.findings import Anchor, Known, Tonight
+from batch_action.models.findings import Anchor, Known, Recollection, Tonight
 
 
 def locate(
@@ -35,6 +35,16 @@ def locate(
     placed = replace(tonight, commit=commit, current=current, renamed=renamed)
     maps = {pair: line_map(hunks) for pair, hunks in repo.hunks_of(_pairs(placed, known)).items()}
     return replace(placed, maps=maps, after=_after(placed, known, repo))
+
+
+def newest_first(found: Sequence[Recollection], repo: GitRepo) -> list[Recollection]:
+    """Recollections by the commit they told about last: what a newer one says of a finding wins."""
+    heads = {r.head for r in found if r.head and repo.has_commit(r.head)}
+    later = {
+        head: sum(head != other and bool(repo.is_ancestor(head, other)) for other in heads)
+        for head in heads
+    }
+    return sorted(found, key=lambda r: later.get(r.head, len(found)))
 
 
 def _newest(commit: str, head: str | None, repo: GitRepo) -> str:

@@ -1,49 +1,163 @@
-"""Tonight's answers go to their destinations; what each says is computed before it is written."""
+"""Tonight's answers go to their destinations; what each says is computed before it is written.
 
-from collections import Counter
-from dataclasses import dataclass
+Every destination that remembers is read first. What they know is joined and meets tonight's
+verdicts once, and each is then brought to the same result.
+"""
 
-from batch_action import pricing
-from batch_action.history import batches, files, money
-from batch_action.models.findings import Reconciled, Standing, State, Tonight
-from batch_action.models.ledger import Ledger, Selected, Usage, Withdrawn
-from batch_action.models.report import Account, Delivered, Entry, Night, Receipt, Spending
-from batch_action.steps.answers import Answer, Harvest
-from batch_action.steps.asking import house_rules
-from batch_action.steps.delivery import issue
-from batch_action.steps.planning import month_start
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from batch_action.edges.github_api.refusals import RefusedError
+from batch_action.errors import BatchActionError, GitHubError
+from batch_action.findings import baseline
+from batch_action.findings.life import reconcile
+from batch_action.history import files
+from batch_action.models.findings import (
+    Bar,
+    Dismissal,
+    Recollection,
+    Reconciled,
+    Standing,
+    State,
+    Tonight,
+)
+from batch_action.models.ledger import Dismissed, Fact, Ledger, Recheck
+from batch_action.models.report import Delivered, Night, Published
+from batch_action.report.text import LIVE
+from batch_action.steps import accounting
+from batch_action.steps.answers import Harvest
+from batch_action.steps.delivery import draft_pr, issue
+from batch_action.steps.delivery.desk import Desk
+from batch_action.steps.placing import locate, newest_first
 from batch_action.steps.world import World
-from batch_action.tasks.prompt import system_text
 
-ORDER = [*Account]
+DESKS: Mapping[str, Callable[[World, Tonight], Desk]] = {
+    "issue": issue.desk,
+    "draft-pr": draft_pr.desk,
+}
+"""The destinations that remember, in the order in which they are told."""
+
+UNDELIVERED = ("refused", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """What became of tonight's findings."""
+class Recalled:
+    """The open desks with what each of them remembers."""
 
-    night: Night
-    standings: tuple[Standing, ...]
-    delivered: tuple[Delivered, ...]
+    desks: Mapping[str, Desk]
+    recollections: tuple[Recollection, ...]
+    """The one that told about the newest commit first."""
+    refused: tuple[Delivered, ...] = ()
+    """Destinations that GitHub does not let us read, and will not tomorrow either."""
+
+    def wishes(self, ledger: Ledger, world: World) -> tuple[Fact, ...]:
+        """What people asked for since, as facts the ledger does not hold yet."""
+        have = {fact.key() for fact in ledger.facts}
+        paths = {k.fingerprint: k.anchor.path for r in self.recollections for k in r.known}
+        dismissed: list[Fact] = [
+            Dismissed(fingerprint=d.fingerprint, by=d.by, where=d.where, at=world.now())
+            for d in self.dismissals
+        ]
+        rechecks: list[Fact] = [
+            Recheck(
+                fingerprint=wish.fingerprint,
+                path=paths[wish.fingerprint],
+                by=wish.by,
+                where=wish.where,
+                at=world.now(),
+            )
+            for recollection in self.recollections
+            for wish in recollection.rechecks
+            if wish.fingerprint in paths
+        ]
+        return tuple(fact for fact in (*dismissed, *rechecks) if fact.key() not in have)
+
+    @property
+    def dismissals(self) -> tuple[Dismissal, ...]:
+        """What people dismissed, whatever the destination."""
+        return tuple(d for r in self.recollections for d in r.dismissals)
 
 
-def publish(world: World, ledger: Ledger, found: Harvest, tonight: Tonight) -> Published:
-    """Deliver to every destination of `report`. Raises GitHubError when GitHub refuses.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What publishing came to."""
 
-    *ledger* holds the collected facts, which are saved only when this has succeeded.
+    published: Published
+    problem: BatchActionError | None = None
+    """Something could not be delivered and is to be tried again: nothing counts as collected."""
+
+
+def recall(
+    world: World,
+    tonight: Tonight,
+    desks: Mapping[str, Desk] | None = None,
+    inherited: Sequence[Recollection] = (),
+) -> Recalled:
+    """Read every destination that remembers. Raises GitHubError, ConfigError; writes nothing.
+
+    *desks*: other ones than those of `report`. *inherited*: what is known from elsewhere, such as
+    a merged pull request.
+    """
+    world.screen.doing = "reading the destinations"
+    if desks is None:
+        desks = {name: DESKS[name](world, tonight) for name in DESKS if _wanted(name, world)}
+    found = list(inherited)
+    refused: dict[str, Delivered] = {}
+    for name, desk in desks.items():
+        try:
+            found.append(desk.recall())
+        except RefusedError as error:
+            if not error.lasting:
+                raise
+            refused[name] = _undelivered(name, error)
+    return Recalled(
+        desks={name: desk for name, desk in desks.items() if name not in refused},
+        recollections=tuple(newest_first(found, world.git)),
+        refused=tuple(refused.values()),
+    )
+
+
+def publish(
+    world: World,
+    ledger: Ledger,
+    found: Harvest,
+    tonight: Tonight,
+    recalled: Recalled,
+    *,
+    pull: int | None = None,
+) -> Outcome:
+    """Bring every destination to what tonight says.
+
+    *ledger* holds the collected facts and people's wishes; they are saved only when this has no
+    problem. What one destination cannot take does not keep the others from theirs.
     """
     world.screen.doing = "publishing the findings"
-    night = _night(world, ledger, found, tonight)
-    if "issue" not in world.settings.report:
-        reconciled = issue.settle(None, tonight, night, world.git)
-        return Published(night=night, standings=reconciled.standings, delivered=())
-    edge = world.need_github().issues
-    remembered = issue.remember(edge, world.task.name, world.context.repository_id)
-    reconciled = issue.settle(remembered, tonight, night, world.git)
-    delivered: tuple[Delivered, ...] = ()
-    if not world.settings.dry_run:
-        delivered = _deliver(world, remembered, reconciled, night, tonight)
-    return Published(night=night, standings=reconciled.standings, delivered=delivered)
+    night = accounting.night_of(world, ledger, found, tonight, pull=pull)
+    reconciled = _reconciled(world, ledger, tonight, recalled, night)
+    delivered = list(recalled.refused)
+    problem: BatchActionError | None = None
+    for name, desk in recalled.desks.items():
+        if world.settings.dry_run:
+            break
+        try:
+            delivered.append(desk.deliver(reconciled, night))
+        except GitHubError as error:
+            delivered.append(_undelivered(name, error))
+            if delivered[-1].action == "failed":
+                problem = problem or error
+    published = Published(
+        night=replace(night, commit=reconciled.commit),
+        reconciled=reconciled,
+        delivered=tuple(delivered),
+        warnings=tuple(f"{d.destination}: {d.note}" for d in delivered if d.action == "refused"),
+        generated=tonight.generated,
+        judgements=tonight.judgements,
+        refused=tonight.refused,
+    )
+    return Outcome(
+        published=published,
+        problem=problem or undelivered(published, files_too="files" in world.settings.report),
+    )
 
 
 def too_severe(world: World, published: Published) -> list[Standing]:
@@ -60,115 +174,61 @@ def too_severe(world: World, published: Published) -> list[Standing]:
     ]
 
 
-def _deliver(
-    world: World,
-    remembered: issue.Remembered | None,
-    reconciled: Reconciled,
-    night: Night,
-    tonight: Tonight,
-) -> tuple[Delivered, ...]:
-    edge = world.need_github().issues
-    delivered = issue.deliver(remembered, reconciled, night, edge)
-    if delivered.action == "created":
-        # Another run may have created one at the same time: the older one takes both in.
-        found = issue.remember(edge, world.task.name, world.context.repository_id)
-        if found is not None and found.doubles:
-            delivered = issue.deliver(
-                found, issue.settle(found, tonight, night, world.git), night, edge
-            )
-    return (delivered,)
+def _wanted(name: str, world: World) -> bool:
+    return name in world.settings.report
 
 
-def _night(world: World, ledger: Ledger, found: Harvest, tonight: Tonight) -> Night:
-    context, settings = world.context, world.settings
-    model = found.ended[-1].intended.model
-    return Night(
-        task=world.task.name,
-        repository=context.repository,
-        repository_id=context.repository_id,
-        server_url=context.server_url,
-        commit=tonight.commit,
-        run_url=context.run_url,
-        batch_ids=tuple(pending.sent.batch for pending in found.ended),
-        model=model,
-        date=f"{world.now():%Y-%m-%d}",
-        receipt=_receipt(world, ledger, found),
-        spending=_spending(world, ledger, found),
-        discarded=tonight.discarded,
-        # Unknown counts as public: the guard must not depend on what an event happens to carry.
-        public=context.private is not True,
-        allow_public_security=settings.allow_public_security_findings,
-        max_findings=settings.max_findings,
-        labels=settings.labels,
+def _undelivered(name: str, error: GitHubError) -> Delivered:
+    """Refused for good, or failed for now."""
+    refused = isinstance(error, RefusedError) and error.lasting
+    return Delivered(destination=name, action="refused" if refused else "failed", note=str(error))
+
+
+def _reconciled(
+    world: World, ledger: Ledger, tonight: Tonight, recalled: Recalled, night: Night
+) -> Reconciled:
+    """What all destinations know meets tonight's verdicts."""
+    known = {k.fingerprint: k for r in reversed(recalled.recollections) for k in r.known}
+    words = {f: text for r in reversed(recalled.recollections) for f, text in r.words.items()}
+    told = {batch for r in recalled.recollections for batch in r.batches}
+    heads = [r.head for r in recalled.recollections if r.head]
+    settings = world.settings
+    complete = replace(
+        tonight,
+        dismissed=files.dismissed(ledger) | {d.fingerprint for d in recalled.dismissals},
+        # A batch comes twice only when the run died, or failed, after it had written somewhere.
+        again=not told.isdisjoint(night.batch_ids),
+        bar=Bar(severity=settings.min_severity, confidence=settings.min_confidence),
+        baseline=_baseline(world, tonight.commit),
     )
+    placed = locate(complete, tuple(known.values()), world.git, head=heads[0] if heads else None)
+    return replace(reconcile(tuple(known.values()), placed), words=words)
 
 
-def _receipt(world: World, ledger: Ledger, found: Harvest) -> Receipt:
-    """One entry a file that was asked about or waits; its least settled part speaks for it."""
-    given_up = files.given_up_files(ledger, world.settings.max_attempts)
-    withdrawn = {fact.batch for fact in batches.facts_of(ledger, Withdrawn)}
-    entries: dict[str, Entry] = {}
-    for answer in found.answers:
-        entry = _entry(answer, given_up, withdrawn=answer.pending.sent.batch in withdrawn)
-        before = entries.get(entry.path)
-        if before is None or ORDER.index(entry.account) > ORDER.index(before.account):
-            entries[entry.path] = entry
-    flying = {q.path for pending in batches.pending(ledger) for q in pending.questions}
-    owed = files.owed(ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
-    for path in flying:
-        entries.setdefault(path, Entry(path=path, account=Account.IN_FLIGHT))
-    for path in owed:
-        entries.setdefault(path, Entry(path=path, account=Account.OWED))
-    return Receipt(
-        entries=tuple(sorted(entries.values(), key=lambda e: e.path)),
-        skipped=_skipped(ledger, {pending.intended.head for pending in found.ended}),
-    )
+def _baseline(world: World, commit: str) -> frozenset[str]:
+    """The accepted fingerprints. Raises ConfigError: an unreadable file must not flood people."""
+    name = world.settings.baseline_file
+    data = world.git.file_at(commit, name) if world.git.has_commit(commit) else None
+    if data is None:
+        return frozenset()
+    return frozenset(one.fingerprint for one in baseline.parsed(data, name).findings)
 
 
-def _skipped(ledger: Ledger, heads: set[str]) -> tuple[tuple[str, int], ...]:
-    """What the submits of these heads left out, by reason; the last one of a head speaks."""
-    last = {
-        fact.head: fact.skipped
-        for fact in sorted(batches.facts_of(ledger, Selected), key=lambda fact: fact.at)
-        if fact.head in heads
-    }
-    counts: Counter[str] = Counter()
-    for skipped in last.values():
-        counts.update(skipped)
-    return tuple(sorted(counts.items()))
+def undelivered(published: Published, *, files_too: bool) -> GitHubError | None:
+    """An error when there is something to tell and every destination refused it: never green.
 
-
-def _entry(answer: Answer, given_up: frozenset[tuple[str, str]], *, withdrawn: bool) -> Entry:
-    question, failure = answer.question, answer.failure
-    if failure is None:
-        return Entry(path=question.path, account=Account.REVIEWED)
-    if (question.path, question.blob) in given_up:
-        reason = f"{failure}; change the file or the model to have it asked again"
-        return Entry(path=question.path, account=Account.GIVEN_UP, reason=reason)
-    if withdrawn:
-        reason = "its batch was canceled; asked again when it changes"
-        return Entry(path=question.path, account=Account.WITHDRAWN, reason=reason)
-    if failure.startswith("billing"):
-        reason = f"{failure}: add credit or raise the limit; this counts no attempt"
-        return Entry(path=question.path, account=Account.OWED, reason=reason)
-    if failure == "refused":
-        reason = "asked again with the next submit"
-        return Entry(path=question.path, account=Account.REFUSED, reason=reason)
-    return Entry(path=question.path, account=Account.OWED, reason=failure)
-
-
-def _spending(world: World, ledger: Ledger, found: Harvest) -> Spending:
-    usage = sum((usage for _, usage in found.usages), Usage())
-    prompt = pricing.prompt_tokens(usage)
-    now = world.now()
-    system = system_text(world.task, house_rules(world, found.ended[-1].intended.head))
-    shared = pricing.estimate(len(system.encode()))
-    return Spending(
-        usage=usage,
-        cost=pricing.together(
-            pricing.account(world.prices, model, usages, shared)
-            for model, usages in pricing.by_model(found.usages).items()
-        ),
-        month_usd=money.spend(ledger, month_start(now)),
-        cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
+    *files_too*: generated files are also written into the workspace.
+    """
+    delivered = published.delivered
+    live = [s for s in published.standings if s.known.state in LIVE]
+    lost = [d for d in delivered if d.action in UNDELIVERED]
+    nowhere = bool(live) and len(lost) == len(delivered) > 0
+    unproposed = bool(published.generated) and any(d.destination == "draft-pr" for d in lost)
+    if not (nowhere or (unproposed and not files_too)):
+        return None
+    reasons = " ".join(f"{d.destination}: {d.note}" for d in lost)
+    return GitHubError(
+        f"{len(live) if nowhere else len(published.generated)} "
+        f"{'findings' if nowhere else 'generated files'} could not be delivered. {reasons}",
+        fix="Mend one of these and run collect again: the answers are kept for 29 days.",
     )

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from batch_action.history import batches, files
+from batch_action.models.report import Published
 from batch_action.models.requests import BatchState
 from batch_action.report import summary
 from batch_action.report.text import dollars, plural
 from batch_action.steps import memory as memories
 from batch_action.steps.memory import Memory
 from batch_action.steps.preparing import Prepared
-from batch_action.steps.publishing import Published
 from batch_action.steps.world import World
 
 
@@ -122,9 +122,10 @@ def _outputs(world: World, published: Published) -> None:
     runner.set_output("new-findings-count", changed.count("new"))
     runner.set_output("fixed-findings-count", changed.count("fixed"))
     for delivered in published.delivered:
-        runner.set_output(f"{delivered.destination}-number", delivered.number or "")
-        runner.set_output(f"{delivered.destination}-url", delivered.url or "")
-        runner.set_output(f"{delivered.destination}-action", delivered.action)
+        if delivered.destination == "issue":
+            runner.set_output("issue-number", delivered.number or "")
+            runner.set_output("issue-url", delivered.url or "")
+            runner.set_output("issue-action", delivered.action)
         world.screen.say(
             f"{delivered.destination}: {delivered.action} {delivered.url or ''}".rstrip()
         )

@@ -3,11 +3,14 @@
 import time
 from datetime import timedelta
 
+from batch_action.errors import GitHubError
 from batch_action.history import batches, merging
+from batch_action.models.ledger import Ledger
 from batch_action.steps import answers, publishing, recovering, settling, telling
 from batch_action.steps import memory as memories
 from batch_action.steps.answers import Harvest
 from batch_action.steps.memory import Memory
+from batch_action.steps.publishing import Outcome
 from batch_action.steps.world import World
 
 FIRST_PAUSE = 5.0
@@ -15,32 +18,54 @@ LONGEST_PAUSE = 60.0
 
 
 def collect(world: World, memory: Memory | None = None) -> int:
-    """Deliver every ended batch. Returns 1 for a finding at `fail-on-severity`, else 0."""
+    """Deliver every ended batch, answer what people asked for. Never spends money.
+
+    Returns 1 for a new finding at `fail-on-severity`, else 0. Raises GitHubError when something
+    could not be delivered: then nothing counts as collected, and the next run delivers again.
+    """
     memory = memory or memories.load(world)
     recovering.recover(world, memory)
-    if not (batches.pending(memory.ledger) or batches.open_intents(memory.ledger)):
-        if not world.settings.dry_run:
-            memories.save(world, memory)
-        telling.collected(world, memory, None)
-        return 0
     found = _harvest(world, memory)
-    if not found.ended:
-        if not world.settings.dry_run:
-            memories.save(world, memory)
-        telling.collected(world, memory, None)
-        return 0
     # The facts count only once the answers are delivered: until then nothing was collected.
     after = merging.add(memory.ledger, *found.facts)
-    published = publishing.publish(world, after, found, answers.tonight(world, after, found))
+    outcome = _publish(world, memory, after, found)
     if not world.settings.dry_run:
-        memory.ledger = after
+        if outcome is None or outcome.problem is None:
+            memory.ledger = merging.add(memory.ledger, *found.facts)
         memories.save(world, memory)
-    telling.collected(world, memory, published)
-    return 1 if publishing.too_severe(world, published) else 0
+    telling.collected(world, memory, outcome.published if outcome else None)
+    if outcome is None:
+        return 0
+    if outcome.problem is not None:
+        raise outcome.problem
+    return 1 if publishing.too_severe(world, outcome.published) else 0
+
+
+def _publish(world: World, memory: Memory, after: Ledger, found: Harvest) -> Outcome | None:
+    """What became of the answers and wishes; None when there were neither."""
+    if not found.ended and world.github is None:
+        return None
+    tonight = answers.tonight(world, after, found)
+    try:
+        recalled = publishing.recall(world, tonight)
+    except GitHubError as error:
+        if found.ended:
+            raise
+        # Nothing was to be delivered: whether somebody asked for something can be seen tomorrow.
+        world.warn(str(error))
+        return None
+    wishes = recalled.wishes(after, world)
+    if not (found.ended or wishes):
+        return None
+    # People's wishes are known for good, whatever becomes of the delivery.
+    memory.add(*wishes)
+    return publishing.publish(world, merging.add(after, *wishes), found, tonight, recalled)
 
 
 def _harvest(world: World, memory: Memory) -> Harvest:
     """What has ended, waiting up to `wait-minutes` for it with a growing pause."""
+    if not (batches.pending(memory.ledger) or batches.open_intents(memory.ledger)):
+        return Harvest()
     until = world.now() + timedelta(minutes=world.settings.wait_minutes)
     pause = FIRST_PAUSE
     while True:

@@ -3,36 +3,15 @@
 import ast
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
 
-from batch_action.config.gathering import inputs
-from batch_action.config.reporting import Destination
+from tests.documents import tables
 from tests.documents.texts import ROOT, read
 
 ACTION: dict[str, Any] = yaml.safe_load(read("action.yml"))
-DECLARED = {name: both for name, both in inputs().items() if both[1].action}
-OWN_TOKEN = "the workflow's own token"
-
-
-def default_of(name: str) -> str:
-    """The default in words, as action.yml and the README write it."""
-    value = inputs()[name][0].default
-    match value:
-        case _ if name == "github-token":
-            return OWN_TOKEN
-        case None | "" | () | {}:
-            return "none"
-        case bool():
-            return str(value).lower()
-        case tuple():
-            return ", ".join(value)
-        case float():
-            return f"{value:g}"
-        case _:
-            return str(value)
 
 
 def outputs_in_code() -> set[str]:
@@ -48,44 +27,23 @@ def outputs_in(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
-            case ast.Call(func=ast.Attribute(attr="set_output"), args=[name, *_]):
-                names |= spelled(name)
+            case ast.Call(
+                func=ast.Attribute(attr="set_output"), args=[ast.Constant(value=str(name)), *_]
+            ):
+                names.add(name)
+            case ast.Call(func=ast.Attribute(attr="set_output")):
+                pytest.fail(f"line {node.lineno}: an output's name that this test cannot read")
     return names
 
 
-def spelled(name: ast.expr) -> set[str]:
-    """A literal name, or one for each destination that delivers: `f"{….destination}-number"`."""
-    match name:
-        case ast.Constant(value=str(text)):
-            return {text}
-        case ast.JoinedStr(
-            values=[
-                ast.FormattedValue(value=ast.Attribute(attr="destination")),
-                ast.Constant(value=str(tail)),
-            ]
-        ):
-            return {where + tail for where in get_args(Destination) if where != "summary"}
-    pytest.fail(f"line {name.lineno}: an output's name that this test cannot read")
-
-
-def test_every_action_input_is_declared_and_no_other():
-    assert set(ACTION["inputs"]) == set(DECLARED)
-
-
-def test_inputs_stand_in_the_order_of_the_settings():
-    assert list(ACTION["inputs"]) == list(DECLARED)
+def test_the_inputs_are_those_of_the_code():
+    assert tables.action_inputs(read("action.yml")) == read("action.yml")
 
 
 def test_only_the_token_declares_a_default():
     declared = {name: i["default"] for name, i in ACTION["inputs"].items() if "default" in i}
     assert declared == {"github-token": "${{ github.token }}"}
     assert all(one["required"] is False for one in ACTION["inputs"].values())
-
-
-@pytest.mark.parametrize("name", DECLARED)
-def test_a_description_is_the_help_and_the_default(name: str):
-    expected = f"{DECLARED[name][1].help} Default: {default_of(name)}."
-    assert ACTION["inputs"][name]["description"] == expected
 
 
 def test_outputs_are_what_the_code_can_set():

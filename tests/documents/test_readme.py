@@ -16,12 +16,13 @@ from batch_action import __version__, pricing
 from batch_action.batching import MAX_REQUESTS
 from batch_action.cli.commands import cli
 from batch_action.cli.main import enter
-from batch_action.config.gathering import gather, inputs
+from batch_action.config.gathering import gather
 from batch_action.errors import BatchActionError, Interrupted
 from batch_action.models.ledger import Usage
 from batch_action.tasks import prompt
 from batch_action.tasks.registry import all_tasks
-from tests.documents.test_action_yml import ACTION, OWN_TOKEN, default_of
+from tests.documents import tables
+from tests.documents.test_action_yml import ACTION
 from tests.documents.texts import ROOT, fences, plain, read, rows, section
 from tests.repos import Repo
 
@@ -34,44 +35,13 @@ def flags_of(command: click.Command) -> set[str]:
     return {option for parameter in command.params for option in parameter.opts}
 
 
-ALL_FLAGS = {flag for command in COMMANDS.values() for flag in flags_of(command)}
-
-
-def ways(name: str) -> str:
-    _, declared = inputs()[name]
-    found = [
-        way
-        for way, there in (
-            ("input", declared.action),
-            ("flag", f"--{name}" in ALL_FLAGS),
-            ("file", declared.file),
-        )
-        if there
-    ]
-    found += [f"`{declared.env}`"] if declared.env else []
-    return ", ".join(found or ["variable"])
-
-
-def input_row(name: str) -> list[str]:
-    default = default_of(name)
-    shown = default if default in ("none", OWN_TOKEN) else f"`{default}`"
-    return [f"`{name}`", shown, ways(name), inputs()[name][1].help]
-
-
 def test_the_readme_is_a_poster_and_a_reference_not_a_book():
     assert len(README.splitlines()) <= 350
 
 
-def test_the_inputs_are_those_of_the_code():
-    found = rows(section(README, "Inputs"))
-    ours = [name for name, (_, declared) in inputs().items() if declared.action]
-    finer = [name for name, (_, declared) in inputs().items() if not declared.action]
-    expected = [input_row(name) for name in [*ours, *finer]]
-    assert lines(found) == lines(expected)
-
-
-def lines(table: list[list[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in table]
+@pytest.mark.parametrize("name", ["README.md", "docs/INPUTS.md"])
+def test_the_inputs_are_those_of_the_code(name: str):
+    assert tables.WRITTEN[name](read(name)) == read(name)
 
 
 def test_the_outputs_are_those_of_action_yml():
@@ -169,7 +139,7 @@ def test_the_worst_case_is_computed():
 
 
 def test_the_poster_tells_the_costs_of_the_default_model():
-    row = next(r for r in rows(section(README, "Costs")) if default_of("model") in r[0])
+    row = next(r for r in rows(section(README, "Costs")) if tables.default_of("model") in r[0])
     assert f"{row[2].strip('*')}, not {row[1]};" in README
 
 
@@ -210,7 +180,7 @@ def test_the_commands_are_those_of_the_program():
     told = {row[0].strip("`").split()[1]: row[1] for row in rows(section(README, "Command line"))}
     assert set(told) == set(COMMANDS) - {"action"}
     for name, words in told.items():
-        assert set(re.findall(r"--[a-z-]+", words)) <= flags_of(COMMANDS[name])
+        assert set(re.findall(r"--[a-z-]+", words)) <= tables.flags_of(COMMANDS[name])
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -11,8 +11,10 @@ from batch_action.edges.github_api.client import GitHubClient
 from batch_action.edges.github_api.issues import Issues
 from batch_action.errors import GitHubError
 from batch_action.findings.anchoring import anchor_all
+from batch_action.findings.life import reconcile
 from batch_action.models.findings import (
     Confidence,
+    Recollection,
     Reconciled,
     Remark,
     Reviewed,
@@ -94,9 +96,9 @@ class Circle:
             max_findings=25,
         )
         night = replace(night, **circumstances)
-        remembered = issue.remember(self.edge, TASK, "7")
-        settled = issue.settle(remembered, tonight, night, GitRepo(self.repo.path))
-        return settled, issue.deliver(remembered, settled, night, self.edge)
+        desk = issue.Rolling(edge=self.edge, task=TASK, repository_id="7")
+        settled = reconciled(desk.recall(), tonight, night, GitRepo(self.repo.path))
+        return settled, desk.deliver(settled, night)
 
     def writes(self) -> list[str]:
         return [
@@ -104,6 +106,13 @@ class Circle:
             for c in self.sandbox.faults.calls
             if c.method in ("POST", "PATCH", "DELETE") and "graphql" not in c.path
         ]
+
+
+def reconciled(held: Recollection, tonight: Tonight, night: Night, repo: GitRepo) -> Reconciled:
+    """As publishing does it for all destinations together."""
+    placed = locate(tonight, held.known, repo, head=held.head or None)
+    again = not set(held.batches).isdisjoint(night.batch_ids)
+    return replace(reconcile(held.known, replace(placed, again=again)), words=held.words)
 
 
 def remark(line: str, number: int) -> Remark:

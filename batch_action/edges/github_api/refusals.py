@@ -17,10 +17,13 @@ class RefusedError(GitHubError):
         fix: str = "",
         status: int,
         said: str = "",
+        lasting: bool = False,
         wait: float | None = None,
     ) -> None:
         self.status = status
         """The HTTP status."""
+        self.lasting = lasting
+        """A permission or setting is missing: the next run would be refused just the same."""
         self.said = said
         """GitHub's own words."""
         self.wait = wait
@@ -47,6 +50,7 @@ _NOT_PERMITTED = re.compile(
 _LIMITED = re.compile(
     r"rate limit|abuse detection|wait a few minutes|retry your request", re.IGNORECASE
 )
+_LASTING = frozenset({401, 403, 404, 410})
 _QUOTED_LENGTH = 300
 _UNAUTHORISED = (
     "`github-token` is wrong or has expired: leave it out to use the workflow's own token, or "
@@ -110,6 +114,7 @@ def refusal(
         fix=_advice(status, headers, said, method, path),
         status=status,
         said=said,
+        lasting=status in _LASTING and not rate_limited(status, headers, said),
         wait=wait_of(headers) if rate_limited(status, headers, said) else None,
     )
 

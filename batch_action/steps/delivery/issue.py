@@ -7,18 +7,17 @@ at least one text, so that a run that dies between two of them loses nothing.
 
 from dataclasses import dataclass, replace
 
-from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.github_api.issues import Issues
 from batch_action.errors import GitHubError
-from batch_action.findings.life import reconcile
-from batch_action.models.findings import Reconciled, State, Tonight
+from batch_action.models.findings import Recollection, Reconciled, Standing, State, Tonight
 from batch_action.models.github import CommentText, IssueText
 from batch_action.models.report import Delivered, IssueDraft, IssueMemory, Night
 from batch_action.report import issue as report
 from batch_action.report import markers
 from batch_action.report.guard import shown
 from batch_action.report.text import LIVE
-from batch_action.steps.placing import locate
+from batch_action.steps.delivery.desk import Desk
+from batch_action.steps.world import World
 
 DESTINATION = "issue"
 LABEL = "batch-action"
@@ -85,41 +84,77 @@ def _with_comments(edge: Issues, issue: IssueText) -> list[str]:
     return [issue.body, *(c.body for c in edge.comments(issue.number) if c.trusted)]
 
 
-def settle(
-    remembered: Remembered | None, tonight: Tonight, night: Night, repo: GitRepo
-) -> Reconciled:
-    """What tonight makes of the findings this issue remembers."""
-    memory = remembered.memory if remembered else None
-    known = memory.known if memory else ()
-    placed = locate(tonight, known, repo, head=memory.head if memory else None)
-    # A batch comes twice only when the run died after it had written here.
-    again = memory is not None and not set(memory.batches).isdisjoint(night.batch_ids)
-    return reconcile(known, replace(placed, again=again))
+@dataclass(slots=True, kw_only=True)
+class Rolling:
+    """The rolling issue on one night."""
 
+    edge: Issues
+    task: str
+    repository_id: str
+    remembered: Remembered | None = None
 
-def deliver(
-    remembered: Remembered | None, reconciled: Reconciled, night: Night, edge: Issues
-) -> Delivered:
-    """Brings the rolling issue to what tonight says, and reads it back.
+    def recall(self) -> Recollection:
+        """What the issue remembers; see `Desk`."""
+        self.remembered = remember(self.edge, self.task, self.repository_id)
+        if self.remembered is None:
+            return Recollection(destination=DESTINATION)
+        memory = self.remembered.memory
+        return Recollection(
+            destination=DESTINATION,
+            head=memory.head,
+            batches=memory.batches,
+            known=memory.known,
+            words=memory.blocks,
+        )
 
-    Raises:
-        GitHubError: GitHub refused, or what was written is not there.
+    def deliver(self, reconciled: Reconciled, night: Night) -> Delivered:
+        """Bring the issue to what tonight says, and read it back; see `Desk`."""
+        done = self._deliver(reconciled, night)
+        if done.action == "created":
+            # Another run may have created one at the same time: the older one takes both in.
+            self.recall()
+            if self.remembered is not None and self.remembered.doubles:
+                return self._deliver(_with_all(reconciled, self.remembered.memory), night)
+        return done
 
-    """
-    draft = report.render(night, reconciled, remembered.memory if remembered else None)
-    told = shown(reconciled.standings, night)
-    counts = Delivered(
-        destination=DESTINATION,
-        action="skipped",
-        new=sum(s.changed and s.known.state is State.NEW for s in told),
-        fixed=sum(s.changed and s.known.state is State.FIXED for s in told),
-        open=sum(s.known.state in LIVE for s in told),
-    )
-    if remembered is None:
+    def _deliver(self, reconciled: Reconciled, night: Night) -> Delivered:
+        remembered = self.remembered
+        draft = report.render(night, reconciled, remembered.memory if remembered else None)
+        told = shown(reconciled.standings, night)
+        counts = Delivered(
+            destination=DESTINATION,
+            action="skipped",
+            new=sum(s.changed and s.known.state is State.NEW for s in told),
+            fixed=sum(s.changed and s.known.state is State.FIXED for s in told),
+            open=sum(s.known.state in LIVE for s in told),
+        )
+        if remembered is not None:
+            return _update(remembered, draft, counts, self.edge)
         if not draft.open:
             return replace(counts, note="nothing to tell")
-        return _create(draft, counts, edge)
-    return _update(remembered, draft, counts, edge)
+        return _create(draft, counts, self.edge)
+
+
+def desk(world: World, tonight: Tonight) -> Desk:
+    """The rolling issue of the world's task."""
+    return Rolling(
+        edge=world.need_github().issues,
+        task=tonight.task,
+        repository_id=world.context.repository_id,
+    )
+
+
+def _with_all(reconciled: Reconciled, memory: IssueMemory) -> Reconciled:
+    """Tonight's result with what only the other run's issue knows, as it stands there."""
+    have = {standing.known.fingerprint for standing in reconciled.standings}
+    further = [
+        Standing(known=known, finding=None)
+        for known in memory.known
+        if known.fingerprint not in have
+    ]
+    standings = (*reconciled.standings, *further)
+    worst_first = sorted(standings, key=lambda standing: standing.known.severity.rank)
+    return replace(reconciled, standings=tuple(worst_first))
 
 
 def _create(draft: IssueDraft, counts: Delivered, edge: Issues) -> Delivered:

@@ -1,0 +1,119 @@
+"""The account of a night: what became of every file, what it cost, and its circumstances."""
+
+from collections import Counter
+
+from batch_action import pricing
+from batch_action.history import batches, files, money
+from batch_action.models.findings import Tonight
+from batch_action.models.ledger import Ledger, Selected, Usage, Withdrawn
+from batch_action.models.report import Account, Entry, Night, Receipt, Spending
+from batch_action.steps.answers import Answer, Harvest
+from batch_action.steps.asking import house_rules
+from batch_action.steps.planning import month_start
+from batch_action.steps.world import World
+from batch_action.tasks.prompt import system_text
+
+ORDER = [*Account]
+
+
+def night_of(
+    world: World, ledger: Ledger, found: Harvest, tonight: Tonight, *, pull: int | None = None
+) -> Night:
+    """The circumstances that every report names; *pull*: the pull request it is about."""
+    context, settings = world.context, world.settings
+    ended = found.ended
+    return Night(
+        task=world.task.name,
+        repository=context.repository,
+        repository_id=context.repository_id,
+        server_url=context.server_url,
+        commit=tonight.commit,
+        run_url=context.run_url,
+        batch_ids=tuple(pending.sent.batch for pending in ended),
+        model=ended[-1].intended.model if ended else settings.model,
+        date=f"{world.now():%Y-%m-%d}",
+        receipt=_receipt(world, ledger, found),
+        spending=_spending(world, ledger, found) if ended else None,
+        discarded=tonight.discarded,
+        # Unknown counts as public: the guard must not depend on what an event happens to carry.
+        public=context.private is not True,
+        allow_public_security=settings.allow_public_security_findings,
+        max_findings=settings.max_findings,
+        max_issues=settings.max_issues,
+        labels=settings.labels,
+        ref=f"refs/pull/{pull}/head" if pull else f"refs/heads/{context.branch or 'main'}",
+        pull=pull,
+        state_key=settings.state_key,
+        quiet=not ended,
+    )
+
+
+def _receipt(world: World, ledger: Ledger, found: Harvest) -> Receipt:
+    """One entry a file that was asked about or waits; its least settled part speaks for it."""
+    given_up = files.given_up_files(ledger, world.settings.max_attempts)
+    withdrawn = {fact.batch for fact in batches.facts_of(ledger, Withdrawn)}
+    entries: dict[str, Entry] = {}
+    for answer in found.answers:
+        entry = _entry(answer, given_up, withdrawn=answer.pending.sent.batch in withdrawn)
+        before = entries.get(entry.path)
+        if before is None or ORDER.index(entry.account) > ORDER.index(before.account):
+            entries[entry.path] = entry
+    flying = {q.path for pending in batches.pending(ledger) for q in pending.questions}
+    owed = files.owed(ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
+    for path in flying:
+        entries.setdefault(path, Entry(path=path, account=Account.IN_FLIGHT))
+    for path in owed:
+        entries.setdefault(path, Entry(path=path, account=Account.OWED))
+    return Receipt(
+        entries=tuple(sorted(entries.values(), key=lambda e: e.path)),
+        skipped=_skipped(ledger, {pending.intended.head for pending in found.ended}),
+    )
+
+
+def _skipped(ledger: Ledger, heads: set[str]) -> tuple[tuple[str, int], ...]:
+    """What the submits of these heads left out, by reason; the last one of a head speaks."""
+    last = {
+        fact.head: fact.skipped
+        for fact in sorted(batches.facts_of(ledger, Selected), key=lambda fact: fact.at)
+        if fact.head in heads
+    }
+    counts: Counter[str] = Counter()
+    for skipped in last.values():
+        counts.update(skipped)
+    return tuple(sorted(counts.items()))
+
+
+def _entry(answer: Answer, given_up: frozenset[tuple[str, str]], *, withdrawn: bool) -> Entry:
+    question, failure = answer.question, answer.failure
+    if failure is None:
+        return Entry(path=question.path, account=Account.REVIEWED)
+    if (question.path, question.blob) in given_up:
+        reason = f"{failure}; change the file or the model to have it asked again"
+        return Entry(path=question.path, account=Account.GIVEN_UP, reason=reason)
+    if withdrawn:
+        reason = "its batch was canceled; asked again when it changes"
+        return Entry(path=question.path, account=Account.WITHDRAWN, reason=reason)
+    if failure.startswith("billing"):
+        reason = f"{failure}: add credit or raise the limit; this counts no attempt"
+        return Entry(path=question.path, account=Account.OWED, reason=reason)
+    if failure == "refused":
+        reason = "asked again with the next submit"
+        return Entry(path=question.path, account=Account.REFUSED, reason=reason)
+    return Entry(path=question.path, account=Account.OWED, reason=failure)
+
+
+def _spending(world: World, ledger: Ledger, found: Harvest) -> Spending:
+    usage = sum((usage for _, usage in found.usages), Usage())
+    prompt = pricing.prompt_tokens(usage)
+    now = world.now()
+    system = system_text(world.task, house_rules(world, found.ended[-1].intended.head))
+    shared = pricing.estimate(len(system.encode()))
+    return Spending(
+        usage=usage,
+        cost=pricing.together(
+            pricing.account(world.prices, model, usages, shared)
+            for model, usages in pricing.by_model(found.usages).items()
+        ),
+        month_usd=money.spend(ledger, month_start(now)),
+        cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
+    )
