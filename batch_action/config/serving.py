@@ -33,6 +33,8 @@ def _listed(value: Any) -> Any:
 Variable = Annotated[str, AfterValidator(_variable)]
 Variables = Annotated[tuple[Variable, ...], BeforeValidator(_listed)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
 
 
 class _Told(BaseModel):
@@ -48,7 +50,7 @@ class Place(_Told):
     """One repository to be woken, and how."""
 
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
-    token_env: Variable = "GITHUB_TOKEN"
+    token_env: Variable = "GITHUB_TOKEN"  # noqa: S105 - the name of a variable
     event: Literal["workflow_dispatch", "repository_dispatch"] = "workflow_dispatch"
     """How: `workflow_dispatch` of `workflow`, or the `repository_dispatch` event `batch-ended`."""
     workflow: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*\.ya?ml$")] = (
@@ -57,8 +59,8 @@ class Place(_Told):
     """The workflow's file name below `.github/workflows`."""
     ref: Annotated[str, Field(pattern=r"^[^\s~^:?*\[\\-][^\s~^:?*\[\\]*$")] | None = None
     """The branch to run it on; the default branch where none is given."""
-    tasks: Annotated[Words, Field(min_length=1)] = ("code-review",)
-    state_key: Words = ()
+    tasks: Annotated[Names, Field(min_length=1)] = ("code-review",)
+    state_key: Names = ()
     """The `state-key`s of its ledgers, where it has some."""
     state_secret_env: Variable | None = None
     state_secret_previous_env: Variable | None = None

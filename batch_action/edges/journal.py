@@ -24,7 +24,7 @@ class Journal:
 
     def __init__(self, *, secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:
         self._handler = logging.StreamHandler(stream or sys.stderr)
-        self._handler.setFormatter(_Lines(frozenset(s for s in secrets if len(s) >= SHORTEST_SECRET)))
+        self._handler.setFormatter(_Lines(secrets))
         self._log = logging.getLogger(NAME)
         self._log.propagate = False
         self._log.setLevel(logging.INFO)
@@ -61,9 +61,10 @@ def problem(error: BatchActionError) -> dict[str, str]:
 
 
 class _Lines(logging.Formatter):
-    def __init__(self, secrets: frozenset[str]) -> None:
+    def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__()
-        self._secrets = sorted(secrets, key=len, reverse=True)
+        hidden = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
+        self._secrets = sorted(hidden, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         fields = getattr(record, "fields", None)

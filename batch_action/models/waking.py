@@ -92,6 +92,7 @@ class Dispatch:
     shelf: str
     fate: Fate
     tries: int
+    """How many have failed."""
     born_at: datetime
     due_at: datetime
     claimed_at: datetime | None = None

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from batch_action.config.settings import Settings
-from batch_action.edges.github_api.actions import ArtifactRefusedError
+from batch_action.edges.github_api.actions import Actions, ArtifactRefusedError
 from batch_action.edges.github_api.refusals import RefusedError
 from batch_action.errors import GitHubError
 from batch_action.history import sealing
@@ -17,7 +17,6 @@ from batch_action.models.context import Context
 from batch_action.models.github import ArtifactFacts, RunFacts
 from batch_action.models.ledger import Ledger
 from batch_action.steps import trust
-from batch_action.steps.world import GitHub
 
 MOST_LOOKS = 8
 MOST_OPENED = 60
@@ -49,6 +48,15 @@ class Reader(Protocol):
     @property
     def task(self) -> Named:
         """Whose ledger it is."""
+        ...
+
+
+class Store(Protocol):
+    """Where artifacts are."""
+
+    @property
+    def actions(self) -> Actions:
+        """The repository's runs and artifacts."""
         ...
 
 
@@ -89,7 +97,7 @@ def slots(world: Reader) -> tuple[str, ...]:
 
 
 def read_artifacts(
-    world: Reader, github: GitHub, found: Found, known: frozenset[int] = frozenset()
+    world: Reader, github: Store, found: Found, known: frozenset[int] = frozenset()
 ) -> None:
     """Open every artifact that is believed and not yet *known* or absorbed by another one.
 
@@ -117,7 +125,7 @@ def opened(world: Reader, data: bytes) -> Ledger:
     )
 
 
-def _look(world: Reader, github: GitHub, found: Found, known: frozenset[int]) -> None:
+def _look(world: Reader, github: Store, found: Found, known: frozenset[int]) -> None:
     everything = _listed(world, github)
     found.expired = sum(artifact.expired for artifact in everything)
     listed = [artifact for artifact in everything if not artifact.expired]
@@ -140,7 +148,7 @@ def _look(world: Reader, github: GitHub, found: Found, known: frozenset[int]) ->
             found.held.add(artifact.name)
 
 
-def _listed(world: Reader, github: GitHub) -> list[ArtifactFacts]:
+def _listed(world: Reader, github: Store) -> list[ArtifactFacts]:
     """All artifacts of our names, newest first.
 
     The names are asked for one after the other, and meanwhile another run may write one and delete
@@ -157,7 +165,7 @@ def _listed(world: Reader, github: GitHub) -> list[ArtifactFacts]:
     return seen or []
 
 
-def _believed(world: Reader, github: GitHub, artifact: ArtifactFacts, found: Found) -> Ledger | None:
+def _believed(world: Reader, github: Store, artifact: ArtifactFacts, found: Found) -> Ledger | None:
     """The ledger of one artifact, or None after noting why it is refused."""
     try:
         reason = _refusal(world, github, artifact, found)
@@ -184,7 +192,7 @@ def _believed(world: Reader, github: GitHub, artifact: ArtifactFacts, found: Fou
     return None
 
 
-def _refusal(world: Reader, github: GitHub, artifact: ArtifactFacts, found: Found) -> str | None:
+def _refusal(world: Reader, github: Store, artifact: ArtifactFacts, found: Found) -> str | None:
     """Why an artifact is refused before it is opened: by the list, then by its run."""
     context = world.context
     reason = trust.refusal_of_artifact(artifact, context.repository_id, sealing.MAX_ZIPPED)

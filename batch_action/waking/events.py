@@ -11,7 +11,7 @@ _ENDED = re.compile(
     r"(?:message_?batch(?:es)?|messages?\.batch(?:es)?|batch)"
     r"\.(?:ended|completed|succeeded|failed|expired|cancell?ed)"
 )
-"""`batch.completed`, `message_batch.ended` and their likes: however it ended, it can be collected."""
+"""`batch.completed`, `message_batch.ended` and alike: however it ended, it can be collected."""
 _BATCH = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 

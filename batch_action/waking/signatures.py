@@ -1,9 +1,9 @@
 """Whose word counts: a delivery's signature, checked over the raw bytes before anything is read.
 
 Standard Webhooks (https://www.standardwebhooks.com): `webhook-id`, `webhook-timestamp` and
-`webhook-signature`, the latter with one or several `v1,<base64 of HMAC-SHA256>`. The tests sign with
-that project's own libraries; we verify ourselves because those take one key, their own clock, and
-text instead of bytes.
+`webhook-signature`, the latter with one or several `v1,<base64 of HMAC-SHA256>`. The tests sign
+with that project's own libraries; we verify ourselves because those take one key, their own clock,
+and text instead of bytes.
 """
 
 import base64
@@ -33,7 +33,7 @@ _HEX = re.compile(r"(?:sha256=)?([0-9a-fA-F]{64})")
 
 
 class UnsignedError(Exception):
-    """This delivery is not proven to come from whom it says; why is for the log only."""
+    """It is not proven that a delivery comes from whom it says; why is for the log only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _standard(
 
 
 def _hexadecimal(header: str, body: bytes, keys: tuple[bytes, ...]) -> str:
-    """This form has neither id nor time: the body itself is what a replay is known by."""
+    """The form without id and time: the body itself is what a replay is known by."""
     match = _HEX.fullmatch(header.strip())
     if match is None:
         raise UnsignedError(f"{HEX_HEADER} is no SHA-256 in hexadecimal")

@@ -124,7 +124,7 @@ def _refuse(path: Path, error: Exception) -> NoReturn:
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         raise ConfigError(
             f"Another process uses the store {path}.",
-            fix="One `serve` for one store: stop the other one, or give this one its own `--store`.",
+            fix="Stop the other one, or give this one a `--store` of its own.",
         ) from None
     raise ConfigError(
         f"The store {path} cannot be used: {error}.",

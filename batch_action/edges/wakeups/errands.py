@@ -55,10 +55,13 @@ class Errands:
     def claim(self, one: Dispatch, now: datetime) -> bool:
         """Say that it is being sent now; False when that is not ours to do."""
         at = stamp(now)
-        return 1 == self._base.write(
-            "UPDATE dispatch SET fate = ?, tries = tries + 1, claimed = ?, changed = ?"
-            " WHERE batch = ? AND repository = ? AND fate = ?",
-            *(Fate.SENDING, at, at, one.batch, one.repository, Fate.DUE),
+        return (
+            self._base.write(
+                "UPDATE dispatch SET fate = ?, claimed = ?, changed = ?"
+                " WHERE batch = ? AND repository = ? AND fate = ?",
+                *(Fate.SENDING, at, at, one.batch, one.repository, Fate.DUE),
+            )
+            == 1
         )
 
     def started(self, one: Dispatch, run: StartedRun | None, now: datetime) -> None:
@@ -66,9 +69,23 @@ class Errands:
         found = {"run": run.id, "url": run.url} if run else {}
         self._set(one, now, fate=Fate.STARTED, note="", **found)
 
-    def put_off(self, one: Dispatch, fate: Fate, due: datetime, note: str, now: datetime) -> None:
-        """Not now: at that time."""
-        self._set(one, now, fate=fate, due=stamp(due), note=note)
+    def put_off(self, later: Dispatch, now: datetime) -> None:
+        """Not now: when it says itself."""
+        self._set(
+            later,
+            now,
+            fate=later.fate,
+            due=stamp(later.due_at),
+            tries=later.tries,
+            note=later.note,
+        )
+
+    def postpone(self, one: Dispatch, due: datetime) -> None:
+        """Leave all as it stands, but for the time of the next try."""
+        self._base.write(
+            "UPDATE dispatch SET due = ? WHERE batch = ? AND repository = ?",
+            *(stamp(due), one.batch, one.repository),
+        )
 
     def end(self, one: Dispatch, fate: Fate, note: str, now: datetime) -> None:
         """Nothing more will be done about it."""

@@ -1,4 +1,4 @@
-"""Workflow files as GitHub reads them: which event starts one, with which inputs, by which title."""
+"""Workflow files as GitHub reads them: what starts one, with which inputs, by which title."""
 
 import json
 import re
