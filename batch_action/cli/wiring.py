@@ -185,7 +185,7 @@ def _github(door: Door, settings: Settings, context: Context, stack: ExitStack) 
         return None
     client = stack.enter_context(
         GitHubClient(
-            _header("github-token", settings.github_token),
+            header("github-token", settings.github_token),
             api_url=context.api_url,
             repository=context.repository,
             graphql_url=door.environ.get("GITHUB_GRAPHQL_URL"),
@@ -241,7 +241,7 @@ def _anthropic(
     key, base = settings.anthropic_api_key, settings.anthropic_base_url
     if key is not None:
         return stack.enter_context(
-            AnthropicApi(api_key=_header("anthropic-api-key", key), base_url=base, sleep=door.sleep)
+            AnthropicApi(api_key=header("anthropic-api-key", key), base_url=base, sleep=door.sleep)
         )
     rule, organization = settings.anthropic_federation_rule_id, settings.anthropic_organization_id
     if not (rule and organization):
@@ -278,7 +278,7 @@ def _identity(environ: Mapping[str, str], runner: Runner) -> str:
     return identity
 
 
-def _header(name: str, secret: SecretStr) -> str:
+def header(name: str, secret: SecretStr) -> str:
     """A key as it may stand in a header; whoever refuses it later would quote it in full."""
     value = secret.get_secret_value().strip()
     if not (value.isascii() and value.isprintable()):
