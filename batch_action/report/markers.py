@@ -19,6 +19,7 @@ _HEAD = re.compile(r"^<!-- batch-action v(\d+) ([^\n]*?) ?-->[^\S\n]*$", re.MULT
 _START = re.compile(r"<!-- batch-action:finding v(\d+) (.*?) ?-->\s*")
 _END = re.compile(r"<!-- /batch-action:finding(?: [^\n]*?)? ?-->\s*")
 _OTHER = re.compile(r"<!-- /?batch-action[ :]")
+_INSIDE = re.compile(r"^(<!-- /?batch)-(?=action[ :])", re.MULTILINE)
 _MORE = re.compile(r"<!-- batch-action:more v\d+ n=(\d+) -->")
 _HEX16 = re.compile(r"[0-9a-f]{16}")
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -44,6 +45,11 @@ def _read(text: str) -> dict[str, str]:
 def identity_of(task: str, repository_id: str) -> str:
     """The part of the head marker by which a task's issue is found, whatever its version."""
     return f"task={attribute(task)} repository={attribute(repository_id)} head="
+
+
+def named(task: str, state_key: str) -> str:
+    """The task as a marker names it: each `state-key` has texts of its own."""
+    return f"{task}@{state_key}" if state_key else task
 
 
 def head(
@@ -115,11 +121,14 @@ def wrap(known: Known, text: str) -> str:
         "since": attribute(known.since),
         "closed": attribute(known.closed),
         "by": attribute(known.closed_by),
+        "held": attribute(known.held),
         "security": str(int(known.security)),
         "pre": str(int(known.pre_existing)),
         "title": attribute(plain(known.title, LONGEST_TITLE)),
     }
     start = f"<!-- batch-action:finding v{SCHEMA} {_fields(fields)} -->"
+    # Words from elsewhere must not end their block, nor begin another.
+    text = _INSIDE.sub("\\1\N{NON-BREAKING HYPHEN}", text)
     return f"{start}\n{text}\n<!-- /batch-action:finding id={known.fingerprint} -->"
 
 
@@ -157,6 +166,7 @@ def _known(fields: Mapping[str, str]) -> Known | None:
             since=unattribute(fields["since"]),
             closed=unattribute(fields["closed"]),
             closed_by=unattribute(fields["by"]),
+            held=unattribute(fields.get("held", "")),
         )
     except (KeyError, ValueError):
         return None
