@@ -23,6 +23,7 @@ from batch_action.verbs import cancel as canceling
 from batch_action.verbs import collect as collecting
 from batch_action.verbs import init as initialising
 from batch_action.verbs import plan as planning
+from batch_action.verbs import propose as proposing
 from batch_action.verbs import run as running
 from batch_action.verbs import status as looking
 from batch_action.verbs import submit as submitting
@@ -173,6 +174,13 @@ def cancel(door: Door, *, repo: str | None, **values: Any) -> int:
 
 
 @cli.command()
+@verb("task", "config-file", "state-key", "propose-from", "propose-only", "labels", "dry-run")
+def propose(door: Door, *, repo: str | None, **values: Any) -> int:
+    """Open a draft pull request for generated files that an earlier job checked."""
+    return _story(door, repo, values, proposing.propose)
+
+
+@cli.command()
 @verb(*STATE, "report", "baseline-file")
 def baseline(door: Door, *, repo: str | None, **values: Any) -> int:
     """Accept every finding that is open now, in a file to commit."""
@@ -259,5 +267,6 @@ def _action(world: World, door: Door) -> int:
         "collect": collecting.collect,
         "plan": planning.plan,
         "status": looking.status,
+        "propose": proposing.propose,
     }
     return verbs[world.settings.mode](world)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from batch_action.config.inputs import Input, Inputs, Secret, Words, words
+from batch_action.config.inputs import Input, Inputs, Lines, Secret, Words, words
 from batch_action.models.findings import Confidence, Severity
 
 Destination = Literal[
@@ -93,6 +93,19 @@ class Reporting(Inputs):
     labels: Annotated[Words, Input(help="More labels for the issue.", action=True)] = ()
     trusted_authors: Annotated[
         Words, Input(help="Logins whose issues with our marker are ours, besides the token's own.")
+    ] = ()
+    propose_from: Annotated[
+        str,
+        Input(
+            help="Folder of generated files that `mode: propose` opens a draft pull request for.",
+            file=False,
+        ),
+    ] = ".batch-action/generated"
+    propose_only: Annotated[
+        Lines,
+        Input(
+            help="Only these of its files, one path a line: those that passed a check.", file=False
+        ),
     ] = ()
     allow_public_security_findings: Annotated[
         bool,

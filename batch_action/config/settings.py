@@ -75,10 +75,10 @@ class Settings(Reporting):
         Input(help="Token for artifacts and issues.", action=True, file=False, env="GITHUB_TOKEN"),
     ] = None
     mode: Annotated[
-        Literal["run", "submit", "collect", "plan", "status"],
+        Literal["run", "submit", "collect", "plan", "status", "propose"],
         Input(
             help="What to do: `run` collects what has ended, then submits what is new; "
-            "`submit`, `collect`, `plan` and `status` do one thing.",
+            "`submit`, `collect`, `plan`, `status` and `propose` do one thing.",
             action=True,
             file=False,
         ),

@@ -117,3 +117,27 @@ class StoredArtifact:
     digest: str | None
     run_backend: str
     job_backend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitText:
+    """A commit's message and tree."""
+
+    sha: str
+    tree: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullText:
+    """A pull request as it stands on GitHub."""
+
+    number: int
+    url: str
+    title: str
+    body: str
+    state: str
+    """`open` or `closed`."""
+    author: str
+    head_ref: str
+    """The branch it comes from."""

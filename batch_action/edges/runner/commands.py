@@ -2,9 +2,10 @@
 
 import os
 import re
+import shutil
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -166,6 +167,25 @@ class Runner:
         _replace(path, data)
         self.give(path)
         return path.relative_to(self.workspace).as_posix()
+
+    def write_folder(self, name: str, files: Mapping[str, bytes]) -> str:
+        """Write a folder of result files, instead of what it held, and give its relative path.
+
+        Keys are relative paths that have been checked. What was there is removed first, so that no
+        link planted inside is followed.
+        """
+        folder = self.results() / Path(name).name
+        if folder.is_symlink() or folder.is_file():
+            folder.unlink()
+        elif folder.exists():
+            shutil.rmtree(folder)
+        for path, data in files.items():
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        folder.mkdir(exist_ok=True)
+        self.give(folder)
+        return folder.relative_to(self.workspace).as_posix()
 
     def _say(self, line: str) -> None:
         self._stream.write(line + "\n")
