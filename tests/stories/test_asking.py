@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from batch_action.edges.github_api.issues import Issues
 from batch_action.errors import GitHubError
 from batch_action.models.findings import State
-from batch_action.report import boxes
+from batch_action.report import boxes, markers
+from batch_action.report.text import LIVE
 from batch_action.sandbox.server import Sandbox
-from tests.circles import BUG, Circle, circle_of, states
+from tests.circles import BUG, Circle, circle_of, connected, states
+from tests.nights import WORSE, Night
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +220,31 @@ def test_whatever_dies_every_wish_is_answered_once(circle, call):
     assert boxes.ticked(circle.edge.get(1).body) == frozenset()
     assert len(said(circle)) == 2
     assert circle.edge.comments(1)[0].reactions == ("+1",)
+
+
+def test_a_dismissal_outlives_the_issue(night: Night):
+    night.commit({"app.js": WORSE})
+    night.run("submit")
+    night.finish()
+    assert night.run("collect").exit == 0
+    first = min(markers.blocks(night.issue.body), key=lambda b: b.known.fingerprint).known
+    hub = night.sandbox.github
+    with connected(night.sandbox, night.hub.full_name, hub.token_for("octo")) as client:
+        Issues(client).comment(1, f"/batch wontfix {first.fingerprint[:8]} we like it")
+        Issues(client).comment(1, "/batch wontfix 00000000")
+        quiet = night.run("collect")
+        assert quiet.exit == 0
+        comment, _, reply = night.issue.comments
+        assert [r.content for r in comment.reactions] == ["+1"]
+        assert "No finding here has the id" in reply.body
+        count = len(night.writes)
+        assert night.run("collect").exit == 0
+        assert len(night.writes) == count
+    del hub.repository(night.hub.full_name).issues[1]
+    night.commit({"app.js": f"// moved\n{WORSE}"})
+    night.run("submit")
+    night.finish()
+    assert night.run("collect").exit == 0
+    told = [block.known for block in markers.blocks(night.issue.body)]
+    assert first.fingerprint not in {k.fingerprint for k in told if k.state in LIVE}
+    assert len([k for k in told if k.state in LIVE]) == 1

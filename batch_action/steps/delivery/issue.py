@@ -97,6 +97,7 @@ class Rolling:
             dismissals=self.heard.dismissals,
             rechecks=self.heard.rechecks,
             words=memory.blocks,
+            pending=bool(self.heard.answers),
         )
 
     def deliver(self, reconciled: Reconciled, night: Night) -> Delivered:
