@@ -76,7 +76,7 @@ def render(
 
     *ticked*: boxes that stay so, because nobody has looked yet who ticked them.
     """
-    standings = [_dated(s, night) for s in shown(reconciled.standings, night)]
+    standings = [text.dated(s, night) for s in shown(reconciled.standings, night)]
     news, night_marker = _news(standings, night)
     if night.quiet and memory:
         standings = [_as_before(s, memory) for s in standings]
@@ -147,14 +147,6 @@ def title(night: Night) -> str:
 def labels(task: str) -> tuple[str, ...]:
     """The labels by which the issue is found; GitHub takes 50 characters, and no comma."""
     return "batch-action", f"batch-action:{task}".replace(",", "-")[:LONGEST_LABEL]
-
-
-def _dated(standing: Standing, night: Night) -> Standing:
-    known = standing.known
-    fixed = known.state is State.FIXED
-    dates = {"since": known.since or night.date, "closed": known.closed or night.date}
-    known = replace(known, since=dates["since"], closed=dates["closed"] if fixed else "")
-    return replace(standing, known=known)
 
 
 def _recently_fixed(standings: Sequence[Standing], night: Night) -> list[Standing]:

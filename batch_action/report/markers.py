@@ -33,11 +33,13 @@ class Block:
     text: str
 
 
-def _fields(fields: Mapping[str, str]) -> str:
+def fields_of(fields: Mapping[str, str]) -> str:
+    """Fields as a marker spells them; the values are attributes already."""
     return " ".join(f"{name}={value}" for name, value in fields.items())
 
 
-def _read(text: str) -> dict[str, str]:
+def read_fields(text: str) -> dict[str, str]:
+    """The fields a marker spells."""
     pairs = (word.partition("=") for word in text.split())
     return {name: value for name, _, value in pairs}
 
@@ -75,7 +77,7 @@ def read_head(body: str) -> dict[str, str] | None:
             f"The issue was written by a later version of batch-action (schema {match[1]}).",
             fix="Update the action, or close that issue to start a new one.",
         )
-    return _read(match[2])
+    return read_fields(match[2])
 
 
 def value(fields: Mapping[str, str], name: str) -> str:
@@ -103,8 +105,8 @@ def read_more(body: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def wrap(known: Known, text: str) -> str:
-    """A finding's block between its markers."""
+def start(known: Known) -> str:
+    """The line before a finding's block: all that is known of it but its words."""
     anchor = known.anchor
     fields = {
         "id": known.fingerprint,
@@ -126,10 +128,14 @@ def wrap(known: Known, text: str) -> str:
         "pre": str(int(known.pre_existing)),
         "title": attribute(plain(known.title, LONGEST_TITLE)),
     }
-    start = f"<!-- batch-action:finding v{SCHEMA} {_fields(fields)} -->"
+    return f"<!-- batch-action:finding v{SCHEMA} {fields_of(fields)} -->"
+
+
+def wrap(known: Known, text: str) -> str:
+    """A finding's block between its markers."""
     # Words from elsewhere must not end their block, nor begin another.
     text = _INSIDE.sub("\\1\N{NON-BREAKING HYPHEN}", text)
-    return f"{start}\n{text}\n<!-- /batch-action:finding id={known.fingerprint} -->"
+    return f"{start(known)}\n{text}\n<!-- /batch-action:finding id={known.fingerprint} -->"
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -142,8 +148,8 @@ def blocks(text: str) -> Iterator[Block]:
             continue
         if known is not None:
             yield Block(known=known, text="\n".join(inside))
-        start = _START.fullmatch(line)
-        known = _known(_read(start[2])) if start and int(start[1]) <= SCHEMA else None
+        begin = _START.fullmatch(line)
+        known = _known(read_fields(begin[2])) if begin and int(begin[1]) <= SCHEMA else None
         inside = []
     if known is not None:
         yield Block(known=known, text="\n".join(inside))
