@@ -33,6 +33,25 @@ class IssueText:
     author: str
     created_at: str
     """ISO 8601 in UTC, as GitHub writes it."""
+    node_id: str = ""
+    """Its name in GraphQL."""
+    updated_at: str = ""
+    closed_at: str = ""
+    """Empty while it is open."""
+    closed_by: str = ""
+    """Who closed it; empty while it is open, or when GitHub does not say."""
+    comments: int = 0
+    """How many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One state of a text that was edited."""
+
+    editor: str
+    """The login of the person who wrote it; empty for a bot, or when nobody is named."""
+    text: str | None
+    """The whole text as it was then; None when somebody deleted this revision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +64,10 @@ class CommentText:
     author: str
     trusted: bool
     """Written by us (the token's own account) or by one of the `trusted-authors`."""
+    node_id: str = ""
+    """Its name in GraphQL."""
+    reactions: tuple[str, ...] = ()
+    """Which reactions it has from anybody, as the API spells them: `+1`, `eyes`, …"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,11 @@ class Recalled:
         return tuple(fact for fact in (*dismissed, *rechecks) if fact.key() not in have)
 
     @property
+    def pending(self) -> bool:
+        """Whether a destination has something to say though nothing ended."""
+        return any(recollection.pending for recollection in self.recollections)
+
+    @property
     def dismissals(self) -> tuple[Dismissal, ...]:
         """What people dismissed, whatever the destination."""
         return tuple(d for r in self.recollections for d in r.dismissals)

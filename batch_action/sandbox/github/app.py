@@ -23,6 +23,7 @@ from batch_action.sandbox.github import (
     launch,
     oidc,
     pulls,
+    reactions,
     refs,
     repositories,
     review_comments,
@@ -36,7 +37,7 @@ from batch_action.sandbox.github.tokens import Actor
 from batch_action.sandbox.github.world import Clock, World
 
 _FAMILIES = (
-    repositories, issues, history, comments, labels, actions, refs, gitdata, commits,
+    repositories, issues, history, comments, reactions, labels, actions, refs, gitdata, commits,
     pulls, reviews, review_comments, scanning, alerts, graphql,
 )  # fmt: skip
 
