@@ -1,4 +1,4 @@
-"""What a task is: its prompt, its answer model, and how an answer becomes remarks."""
+"""What a task is: its prompt, its answer model, and what is read out of an answer."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from batch_action.models.findings import Remark
+from batch_action.models.readings import Reading
 
 
 class UnreadableAnswerError(Exception):
@@ -21,14 +21,14 @@ class UnreadableAnswerError(Exception):
 class Task:
     """A task through the one door: module and prompt share its name.
 
-    `remarks` turns a validated answer into remarks; categories named in `security` are guarded on
-    public repositories, those in `whole_file` need no quoted evidence.
+    `reading` takes a validated answer apart; categories named in `security` are guarded on public
+    repositories, those in `whole_file` need no quoted evidence.
     """
 
     name: str
     description: str
     answer: type[BaseModel]
-    remarks: Callable[[Any], tuple[Remark, ...]]
+    reading: Callable[[Any], Reading]
     security: frozenset[str] = frozenset()
     security_only: bool = False
     """Every category is one of security: on a public repository nothing of it is shown."""
@@ -57,8 +57,8 @@ class Task:
         text = self.prompt + json.dumps(self.schema, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def read(self, text: str) -> tuple[Remark, ...]:
-        """The remarks of one answer.
+    def read(self, text: str) -> Reading:
+        """What one answer says.
 
         Structured outputs promise the schema, not the bounds, so the model class decides again.
         Raises UnreadableAnswerError.
@@ -69,4 +69,4 @@ class Task:
             first = error.errors()[0]
             place = ".".join(str(x) for x in first["loc"]) or "the answer"
             raise UnreadableAnswerError(f"{place}: {first['msg']}") from None
-        return self.remarks(answer)
+        return self.reading(answer)
