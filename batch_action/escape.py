@@ -48,14 +48,14 @@ _LOOK_ALIKES = str.maketrans("*~`", "\u2217\u223c\u02cb")
 _DRAWN = frozenset({"mermaid", "math", "geojson", "topojson", "stl"})
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Lone surrogates (undecodable file names, broken JSON) cannot be encoded: U+FFFD."""
     return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def plain(text: str, limit: int = 0) -> str:
     """One line without control and invisible characters, cut at `limit` characters if given."""
-    text = _DROPPED.sub("", _SPACES.sub(" ", _whole(text)))
+    text = _DROPPED.sub("", _SPACES.sub(" ", whole(text)))
     text = _SPACES.sub(" ", text).strip()
     if limit and len(text) > limit:
         text = text[: limit - 1].rstrip() + "…"
@@ -68,7 +68,7 @@ def visible(text: str) -> str:
     CRLF becomes LF; other controls become their pictures; bidi and zero-width characters become
     `U+202E` in angle quotes. The hyphen of a forged `<!-- batch-action` becomes a non-breaking one.
     """
-    text = _whole(text.replace("\r\n", "\n"))
+    text = whole(text.replace("\r\n", "\n"))
     return _MARKER.sub("\\1\N{NON-BREAKING HYPHEN}", _SHOWN.sub(_picture, text))
 
 
@@ -280,4 +280,4 @@ def href(url: str) -> str:
     """An address for a Markdown or Slack link; empty when it is no web address."""
     if not re.match(r"https?://[\w.:-]+(?:/|$)", url, re.ASCII):
         return ""
-    return quote(_whole(url), safe="/:?#@&+,;=%~-._")
+    return quote(whole(url), safe="/:?#@&+,;=%~-._")

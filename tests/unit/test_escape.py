@@ -4,13 +4,12 @@ import re
 from html import unescape
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from batch_action import escape
-from batch_action.report import charts, markers
-from tests.hostile import TEXTS
+from batch_action.report import markers
 from tests.hostile import texts as hostile
 
 GFM = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
