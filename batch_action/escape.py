@@ -42,6 +42,10 @@ _REFERRING = re.compile(
 """What acts in a commit message or a title, where nothing is Markdown."""
 _LEADING = re.compile(r"[-+=:]|\d+[.)]")
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+# What a SARIF message links, fills in, mentions or refers to: parted by a space.
+_MESSAGE = re.compile(
+    r"(?<!\w)@(?=\w)|\](?=\()|\{(?=\d+\})|:(?=//)|\bwww(?=\.)|#(?=\d)|\bGH-(?=\d)", re.IGNORECASE
+)
 _UNDRAWN = re.compile(r"[^\w .,:+()/-]")
 _LOOK_ALIKES = str.maketrans("*~`", "\u2217\u223c\u02cb")
 # Fences that GitHub draws instead of quoting.
@@ -170,6 +174,15 @@ def html_code(text: str, limit: int = 0) -> str:
     text = visible(_SPACES.sub(" ", text).strip())
     # Ids stay whole here, to be copied: GitHub links nothing inside of code.
     return f"<code>{ours(text, limit)}</code>"
+
+
+def message(text: str, limit: int = 0) -> str:
+    """One line of plain text for a SARIF message; what was made so stays as it is.
+
+    There `[..](..)` is a link and `{0}` a placeholder, and GitHub puts it into comments: a space
+    parts what would act, because code scanning shows neither escapes nor entities.
+    """
+    return _MESSAGE.sub(r"\g<0> ", plain(text, limit))
 
 
 def fence(text: str, language: str = "") -> str:
