@@ -118,12 +118,10 @@ def _trouble(receipt: Receipt) -> list[str]:
 
 
 def _unseen(count: int, published: Published) -> str:
-    told = any(
-        d.destination == "sarif" and d.action not in UNDELIVERED for d in published.delivered
-    )
     night = published.night
+    taken = {d.destination for d in published.delivered if d.action not in UNDELIVERED}
     where = "held back on a public repository"
-    if told and night.repository:
+    if "sarif" in taken and night.repository:
         url = f"{night.server_url}/{night.repository}/security/code-scanning"
         where = f"told in {_link(url, 'code scanning')} only"
     return f"🔒 {text.plural(count, 'change')} about security {where}"

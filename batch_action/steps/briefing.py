@@ -36,8 +36,12 @@ def told(world: World, published: Published) -> Published:
 
 
 def failure(world: World, error: BatchActionError) -> None:
-    """Tell Slack and the webhook of a run that failed, unless the next run makes it good."""
-    if isinstance(error, TransientError) or world.settings.dry_run:
+    """Tell Slack and the webhook of a run that failed, unless the next run makes it good.
+
+    Only of a workflow's run: at a command line somebody reads the failure.
+    """
+    nightly = world.runner.actions and world.settings.mode in ("run", "submit", "collect")
+    if not nightly or world.settings.dry_run or isinstance(error, TransientError):
         return
     for name, tell in (("webhook", webhook.failed), ("slack", slack.failed)):
         if _wanted(world, name):
