@@ -30,10 +30,8 @@ _ACTIVE = re.compile(
     r"|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|#(?=\w)|[\\`*~|$<>&\[\]#]",
     re.IGNORECASE,
 )
-_COMMIT = re.compile(
-    r"(?<![0-9A-Za-z_])[0-9a-f]{6}(?=[0-9a-f]{1,34}(?![0-9A-Za-z_]))", re.IGNORECASE
-)
-"""The first six digits of what GitHub would link if there is such a commit."""
+_COMMIT = re.compile(r"(?<![0-9a-z_])[0-9a-f]{7,}(?![0-9a-z_])", re.IGNORECASE)
+"""What GitHub links if there is such a commit."""
 _REFERRING = re.compile(
     r"@|\bGH-(?=\d)|:(?=//)|www(?=\.)|#(?=\w)"
     r"|\[(?=(?:skip|no|ci|actions)[ -](?:ci|actions|skip)\])",
@@ -119,7 +117,7 @@ def ours(text: str, limit: int = 0) -> str:
 
 def _parted(safe: str) -> str:
     """With commit ids broken up: whoever names a stranger's commit would make a link to it."""
-    return _COMMIT.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", safe)
+    return _COMMIT.sub(lambda run: ZERO_WIDTH_SPACE.join(re.findall(".{1,6}", run[0])), safe)
 
 
 def inline(text: str, limit: int = 0) -> str:

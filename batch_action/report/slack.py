@@ -39,7 +39,7 @@ def brief(published: Published, fixers: Mapping[str, str]) -> Message | None:
     trouble = _trouble(night.receipt)
     if not (news or unseen or trouble):
         return None
-    headline = " · ".join((_changes(news, fixers), *_money(night)))
+    headline = ", ".join((_changes(news, fixers), *_money(night)))
     worst = [s for s in news if s.known.state in (State.NEW, State.BACK)]
     blocks = [
         _header(f"batch-action: {night.task}", night.repository),
@@ -98,7 +98,7 @@ def _money(night: Night) -> list[str]:
 
 def _finding(standing: Standing, night: Night) -> str:
     known, anchor = standing.known, standing.known.anchor
-    place = f"{text.shortened(anchor.path)}:{anchor.start_line}"
+    place = slack(f"{text.shortened(anchor.path)}:{anchor.start_line}")
     url = text.permalink(anchor, night)
     back = " (back)" if known.state is State.BACK else ""
     return (
@@ -142,10 +142,10 @@ def _links(published: Published) -> list[str]:
 
 
 def _link(url: str | None, label: str) -> str:
-    """A label, as a link where the address is one and short enough."""
-    safe = slack(label).replace("|", "\N{VERTICAL LINE EXTENSION}")
+    """A label that is mrkdwn already, as a link where the address is one and short enough."""
+    label = label.replace("|", "\N{VERTICAL LINE EXTENSION}")
     address = href(url).replace("&", "&amp;") if url else ""
-    return f"<{address}|{safe}>" if 0 < len(address) <= LONGEST_LINK else safe
+    return f"<{address}|{label}>" if 0 < len(address) <= LONGEST_LINK else label
 
 
 def _fitting(parts: Sequence[str], between: str) -> str:
