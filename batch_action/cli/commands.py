@@ -16,8 +16,8 @@ from batch_action.cli.flags import CHOICE, REPORT, SENDING, STATE, given, option
 from batch_action.cli.serving import open_station
 from batch_action.cli.wiring import Door, open_world
 from batch_action.edges.runner import inputs_from
-from batch_action.errors import ConfigError, Interrupted
-from batch_action.steps import telling
+from batch_action.errors import BatchActionError, ConfigError, Interrupted
+from batch_action.steps import briefing, telling
 from batch_action.steps.world import World
 from batch_action.verbs import baseline as accepting
 from batch_action.verbs import cancel as canceling
@@ -72,6 +72,9 @@ def _told(world: World, story: Callable[[World], int]) -> int:
     """The story's exit code, after its warnings and the place of an interrupt are told."""
     try:
         return story(world)
+    except BatchActionError as error:
+        briefing.failure(world, error)
+        raise
     except Interrupted:
         telling.interrupted(world)
         raise

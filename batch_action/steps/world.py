@@ -16,6 +16,7 @@ from batch_action.edges.github_api.issues import Issues
 from batch_action.edges.github_api.scanning import Scanning
 from batch_action.edges.runner import Runner
 from batch_action.edges.screen import Screen
+from batch_action.edges.webhooks import Webhooks
 from batch_action.errors import ConfigError
 from batch_action.models.context import Context
 from batch_action.pricing import Prices
@@ -48,6 +49,7 @@ class World:
     state_dir: Path
     runner: Runner
     screen: Screen
+    webhooks: Webhooks
     clock: Callable[[], datetime]
     warnings: list[str] = field(default_factory=list)
     """Sentences for the summary; filled along the way."""
