@@ -261,14 +261,6 @@ def title(text: str, limit: int = 0) -> str:
     return _parted(_REFERRING.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", plain(text, limit)))
 
 
-def message(text: str, limit: int = 0) -> str:
-    """Lines of plain text for tools (SARIF): the invisible is shown, `[text](link)` is no link."""
-    text = visible(text.replace("\r", "\n")).strip()
-    if limit and len(text) > limit:
-        text = text[: limit - 1].rstrip() + "…"
-    return text.replace("](", f"]{ZERO_WIDTH_SPACE}(")
-
-
 def slack(text: str, limit: int = 0) -> str:
     """One line of Slack's mrkdwn that renders as itself; code in backticks is shown as code.
 
