@@ -86,6 +86,7 @@ class Circle:
         *,
         number: int | None = None,
         meanwhile: Callable[[], None] = lambda: None,
+        settling: Callable[[Reconciled], Reconciled] = lambda settled: settled,
         **circumstances,
     ) -> tuple[Reconciled, Delivered]:
         self.nights = number or self.nights + 1
@@ -115,7 +116,7 @@ class Circle:
         self.held = desk.recall()
         self.dismissed |= {dismissal.fingerprint for dismissal in self.held.dismissals}
         tonight = replace(tonight, dismissed=frozenset(self.dismissed))
-        settled = reconciled(self.held, tonight, night, GitRepo(self.repo.path))
+        settled = settling(reconciled(self.held, tonight, night, GitRepo(self.repo.path)))
         meanwhile()
         return settled, desk.deliver(settled, night)
 

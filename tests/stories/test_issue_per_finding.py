@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from batch_action.edges.github_api.issues import Issues
 from batch_action.errors import GitHubError
-from batch_action.models.findings import State
+from batch_action.models.findings import Reconciled, State
 from batch_action.report import boxes, single, waiting
 from batch_action.sandbox.github.state import Issue
 from batch_action.sandbox.server import Sandbox
-from tests.circles import BUG, FAR, OK, TASK, Circle, circle_of, per_finding, states
+from tests.circles import BUG, FAR, OK, TASK, Circle, circle_of, connected, per_finding, states
+from tests.nights import GOOD, WORSE, Night
 
 MANY = {f"m{n}.py": BUG.replace("x", f"x{n}") for n in range(7)}
 
@@ -239,15 +241,23 @@ def test_closed_as_a_duplicate_it_stays_so(circle):
     assert look(circle) == [("closed", "duplicate")]
 
 
-def test_ignored_in_the_code_closes_and_opens_again(circle):
+def ignoring(settled: Reconciled) -> Reconciled:
+    """As if the baseline file accepted all of it."""
+    accepted = [
+        replace(s, known=replace(s.known, state=State.IGNORED, held="baseline"), changed=False)
+        for s in settled.standings
+    ]
+    return replace(settled, standings=tuple(accepted))
+
+
+def test_accepted_by_the_baseline_it_closes_and_opens_again(circle):
     tonight = circle.review("a.py")
+    _, done = circle.night(tonight, settling=ignoring)
+    assert (done.action, issues(circle)) == ("skipped", [])
     circle.night(tonight)
-    (finding,) = tonight.findings
-    ignored = replace(tonight, baseline=frozenset({finding.fingerprint}))
-    settled, done = circle.night(ignored)
-    if states(settled) != [State.IGNORED]:
-        pytest.skip("the life of findings knows no baseline yet")
+    _, done = circle.night(tonight, settling=ignoring)
     assert (dict(done.held), look(circle)) == ({"baseline": 1}, [("closed", "completed")])
+    quietly(circle, tonight, settling=ignoring)
     assert circle.held.dismissals == ()
     circle.night(tonight)
     assert look(circle) == [("open", "reopened")]
@@ -324,3 +334,61 @@ def test_whatever_dies_nothing_is_lost_or_told_twice(circle, call):
     comments = [c.body for i in issues(circle) for c in i.comments]
     assert len(comments) == len(set(comments))
     assert all(boxes.ticked(comment) == frozenset() for comment in comments)
+
+
+class TestNights:
+    """The same through the door, all destinations together."""
+
+    def test_a_life_from_the_door(self, night: Night):
+        night.inputs |= {"report": "issue-per-finding,summary"}
+        night.commit({"app.js": WORSE})
+        night.run("submit")
+        night.finish()
+        first = night.run("collect")
+        assert (first.exit, len(night.issues)) == (0, 2)
+        assert "issue-per-finding: created" in first.summary
+        assert "2 issues opened" in first.summary
+        night.commit({"app.js": GOOD})
+        night.run("submit")
+        night.finish()
+        assert night.run("collect").exit == 0
+        assert {(i.state, i.state_reason) for i in night.issues} == {("closed", "completed")}
+        count = len(night.writes)
+        assert night.run("collect").exit == 0
+        assert len(night.writes) == count
+
+    def test_a_lost_ledger_is_found_by_the_issues(self, night: Night):
+        night.inputs |= {"report": "issue-per-finding", "first_run": "all"}
+        night.commit({"app.js": WORSE})
+        night.run("run")
+        night.finish()
+        night.run("collect")
+        night.hub.artifacts.clear()
+        night.commit({"b.js": GOOD})
+        assert night.run("submit").exit == 0
+        assert night.asked() == ["b.js"]
+
+    def test_together_with_the_rolling_issue(self, night: Night):
+        night.inputs |= {"report": "issue,issue-per-finding"}
+        night.commit({"app.js": WORSE})
+        night.run("submit")
+        night.finish()
+        assert night.run("collect").exit == 0
+        rolling, *ones = night.issues
+        assert rolling.title == "Nightly code review"
+        token = night.sandbox.github.token_for("octo")
+        with connected(night.sandbox, night.hub.full_name, token) as client:
+            Issues(client).close(ones[0].number, "not_planned")
+        assert night.run("collect").exit == 0
+        assert "Dismissed: 1" in rolling.body
+        assert [i.state for i in ones] == ["closed", "open"]
+
+    def test_where_issues_are_off_it_is_refused_with_the_cure(self, night: Night):
+        night.inputs |= {"report": "issue-per-finding,summary"}
+        night.hub.has_issues = False
+        night.commit({"app.js": WORSE})
+        night.run("submit")
+        night.finish()
+        result = night.run("collect")
+        assert result.exit == 5
+        assert "ssues" in result.log
