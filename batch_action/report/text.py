@@ -184,3 +184,10 @@ def dated(standing: Standing, night: Night) -> Standing:
     dates = {"since": known.since or night.date, "closed": known.closed or night.date}
     known = replace(known, since=dates["since"], closed=dates["closed"] if fixed else "")
     return replace(standing, known=known)
+
+
+def as_before(standing: Standing, told: State | None) -> Standing:
+    """What was new on the last night is still called so on a quiet one after it."""
+    if standing.known.state is State.OPEN and told in (State.NEW, State.BACK):
+        return replace(standing, known=replace(standing.known, state=told))
+    return standing
