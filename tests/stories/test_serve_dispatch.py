@@ -51,7 +51,9 @@ def test_what_the_run_collects_is_waited_for_no_more(night: Night) -> None:
         service.deliver(batch)
         service.dispatcher.round()
         (run,) = runs(night)
-        done = night.start("collect", {"event": run.event}, batch_id=run.payload["inputs"]["batch-id"])
+        done = night.start(
+            "collect", {"event": run.event}, batch_id=run.payload["inputs"]["batch-id"]
+        )
         assert done.outputs["status"] == "collected"
         service.pass_time(HOUR)
         assert service.station.store.waiting.all() == []

@@ -68,7 +68,13 @@ def test_a_ledger_of_a_branch_or_a_fork_wakes_nobody(night: Night, capsys) -> No
     for how in (FEATURE, {"event": "pull_request", "head_repository": "mallory/demo"}):
         run = night.open(how)
         night.hub.artifacts.append(
-            type(ours)(**{**{n: getattr(ours, n) for n in ours.__slots__}, "id": run.id + 1, "run_id": run.id})
+            type(ours)(
+                **{
+                    **{n: getattr(ours, n) for n in ours.__slots__},
+                    "id": run.id + 1,
+                    "run_id": run.id,
+                }
+            )
         )
     with open_service(night) as service:
         service.deliver(batch)
