@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic_core import PydanticCustomError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,13 @@ def words(value: Any) -> Any:
     """Items between commas or line breaks, in text from outside."""
     if isinstance(value, str):
         return tuple(x for word in re.split(r"[,\n]", value) if (x := word.strip()))
+    return value
+
+
+def no_pulls_key(value: str) -> str:
+    """A `state-key` under which the ledger cannot be taken for that of pull requests."""
+    if f"-{value}".endswith("-pr"):
+        raise PydanticCustomError("reserved", "so ends the name of the ledger of pull requests")
     return value
 
 
