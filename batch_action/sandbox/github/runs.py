@@ -52,6 +52,8 @@ class Run:
     status: str = "in_progress"
     conclusion: str | None = None
     payload: Mapping[str, Any] = field(default_factory=dict)
+    merge_sha: str = ""
+    """What is checked out for a pull request: GitHub's test merge, not its head."""
     run_backend: str
     job_backend: str
     token: str = field(default="", repr=False)
