@@ -10,8 +10,8 @@ from batch_action.models.files import Change, Reason, Selection, Skipped
 from batch_action.models.requests import ModelFacts, Plan
 from batch_action.selection.rules import Rules
 from batch_action.steps import asking, planning, reading, span
-from batch_action.steps.delivery import issue
 from batch_action.steps import memory as memories
+from batch_action.steps.delivery import issue
 from batch_action.steps.memory import Memory
 from batch_action.steps.span import Span
 from batch_action.steps.world import World
@@ -91,7 +91,11 @@ def _compared(world: World, chosen: Span) -> list[Change] | None:
         return None
     if world.github is None or not git.is_shallow():
         return None
-    lacking = "the place where this pull request begins" if chosen.forked else f"{chosen.base[:12]}, the commit of the last run"
+    lacking = (
+        "the place where this pull request begins"
+        if chosen.forked
+        else f"{chosen.base[:12]}, the commit of the last run"
+    )
     world.warn(
         f"This shallow clone does not hold {lacking}: GitHub tells what changed, and those files "
         "are reviewed whole. `fetch-depth: 0` is better."

@@ -14,6 +14,7 @@ from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
 from batch_action.edges.github_api.issues import Issues
 from batch_action.edges.github_api.pulls import Pulls
+from batch_action.edges.github_api.scanning import Scanning
 from batch_action.edges.runner import Runner
 from batch_action.edges.screen import Screen
 from batch_action.errors import ConfigError
@@ -30,6 +31,7 @@ class GitHub:
     issues: Issues
     actions: Actions
     pulls: Pulls
+    scanning: Scanning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,7 @@ LINK = f"https://github.com/octo/demo/blob/{A}/src/db.py#L10-L12"
 BLOCK = f"""\
 <!-- batch-action:finding v1 id=0000000000000001 state=new severity=high category=security \
 rule=sql-injection path=src/db.py blob={B} commit={A} lines=10-12 scope=5-20 digest=dddddddddddd \
-since=2026-03-02 closed= by= security=0 pre=0 title=SQL%20from%20%60name%60 -->
+since=2026-03-02 closed= by= held= security=0 pre=0 title=SQL%20from%20%60name%60 -->
 <details><summary>🟠 high · <b>SQL from <code>name</code></b> · <code>src/db.py</code> · \
 <code>00000000</code></summary>
 
@@ -132,6 +132,8 @@ run(q % name)
 -run(q % name)
 +run(q, name)
 ```
+
+- [ ] dismiss this finding for good <!-- batch-action:box id=0000000000000001 -->
 
 </details>
 <!-- /batch-action:finding id=0000000000000001 -->"""
@@ -156,7 +158,8 @@ $0.08 · month so far $7.10 · 25% of input from cache
 model <code>model-x</code> · 2026-03-02</sub>
 
 <sub>Advice from a language model: check before you act. What you write inside a finding's details \
-is kept; close this issue as *not planned* to mute it.</sub>"""
+is kept; close this issue as *not planned* to mute it. To dismiss a finding for good tick its box \
+or comment `/batch wontfix <id> <reason>`; `/batch recheck <id>` has its file reviewed again.</sub>"""
 HEAD = (
     f"<!-- batch-action v1 task=code-review repository=42 head={C} batches=msgbatch_1 first=1 -->"
 )
@@ -356,6 +359,6 @@ def test_what_is_written_is_read_back(title, text, code, path, state):
     again = draft(*later, memory=memory)
     assert remembered(again).blocks == memory.blocks
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(written.body)
-    assert sum(t.type == "fence" and t.info == "diff" for t in tokens) == 2
+    assert sum(t.type == "fence" and t.info == "diff" for t in tokens) == 1 + (state in LIVE)
     opened = sum(t.content.count("<details>") for t in tokens if t.type == "html_block")
     assert opened == sum(t.content.count("</details>") for t in tokens if t.type == "html_block")

@@ -24,6 +24,7 @@ from batch_action.sandbox.github import (
     merging,
     oidc,
     pulls,
+    reactions,
     refs,
     repositories,
     review_comments,
@@ -37,7 +38,7 @@ from batch_action.sandbox.github.tokens import Actor
 from batch_action.sandbox.github.world import Clock, World
 
 _FAMILIES = (
-    repositories, issues, history, comments, labels, actions, refs, gitdata, commits,
+    repositories, issues, history, comments, reactions, labels, actions, refs, gitdata, commits,
     pulls, reviews, review_comments, scanning, alerts, graphql,
 )  # fmt: skip
 
@@ -72,6 +73,15 @@ class GitHub:
     @list_lag.setter
     def list_lag(self, seconds: float) -> None:
         self.world.list_lag = seconds
+
+    @property
+    def scanning_lag(self) -> float:
+        """For how many seconds an uploaded SARIF file is being processed."""
+        return self.world.scanning_lag
+
+    @scanning_lag.setter
+    def scanning_lag(self, seconds: float) -> None:
+        self.world.scanning_lag = seconds
 
     def add_repository(
         self,

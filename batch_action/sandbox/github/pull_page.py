@@ -42,7 +42,7 @@ def _review(review: Review, when: datetime, repository: Repository) -> str:
     verb = _VERBS.get(review.state, "reviewed")
     head = f"{page.name_of(review.user)} {verb} {page.day_of(when)}"
     text = page.text_of(review.body, repository, page.snippets_of(repository))
-    return page.framed(review.user, head, text if review.body else "")
+    return page.beside(review.user, head, text if review.body else "")
 
 
 def _thread(first: ReviewComment, issue: Issue, pull: Pull, repository: Repository) -> str:
@@ -61,7 +61,7 @@ def _said(comment: ReviewComment, first: ReviewComment, repository: Repository) 
     text = page.text_of(comment.body, repository, page.snippets_of(repository))
     text = _SUGGESTED.sub(lambda found: _suggestion(found[1], first), text)
     inside = page.folded(text, comment.minimized)
-    return f'<div class="said"><div class="who">{who}</div>{inside}</div>'
+    return f'<div class="word"><div class="who">{who}</div>{inside}</div>'
 
 
 def _suggestion(rows: str, comment: ReviewComment) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from batch_action.sandbox.github import diffs, issue_shapes, merging
+from batch_action.sandbox.github import diffs, issue_shapes, merging, revisions
 from batch_action.sandbox.github.diffs import lines_of
 from batch_action.sandbox.github.git import Git
 from batch_action.sandbox.github.gitdata import git_of
@@ -45,7 +45,7 @@ def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
         "diff_hunk": comment.diff_hunk,
         "created_at": instant(comment.created_at),
         "updated_at": instant(comment.updated_at),
-        "reactions": issue_shapes.reactions(f"{url}/comments/{comment.id}"),
+        "reactions": issue_shapes.reactions(f"{url}/comments/{comment.id}", comment.reactions),
         "_links": {
             "self": {"href": f"{url}/comments/{comment.id}"},
             "html": {"href": f"{page}#discussion_r{comment.id}"},
@@ -183,7 +183,8 @@ def _answer_to(call: Call, issue: Issue, pull: Pull, number: int) -> Answer:
     return Answer(status=201, data=comment_shape(call, issue, comment))
 
 
-def _find_comment(call: Call) -> tuple[Issue, Pull, ReviewComment]:
+def find_comment(call: Call) -> tuple[Issue, Pull, ReviewComment]:
+    """The comment in the path, with its pull request."""
     number = call.number("comment")
     for issue in call.repository.issues.values():
         for comment in issue.pull.comments if issue.pull else []:
@@ -193,19 +194,19 @@ def _find_comment(call: Call) -> tuple[Issue, Pull, ReviewComment]:
 
 
 def _get_comment(call: Call) -> Answer:
-    issue, _pull, comment = _find_comment(call)
+    issue, _pull, comment = find_comment(call)
     return Answer(data=comment_shape(call, issue, comment))
 
 
 def _edit_comment(call: Call) -> Answer:
-    issue, _pull, comment = _find_comment(call)
-    comment.body = body_text("PullRequestReviewComment", call.body().get("body"))
-    comment.updated_at = call.world.now()
+    issue, _pull, comment = find_comment(call)
+    text = body_text("PullRequestReviewComment", call.body().get("body"))
+    revisions.rewrite(call, comment, text)
     return Answer(data=comment_shape(call, issue, comment))
 
 
 def _delete_comment(call: Call) -> Answer:
-    _issue, pull, comment = _find_comment(call)
+    _issue, pull, comment = find_comment(call)
     pull.comments.remove(comment)
     return Answer(status=204)
 
