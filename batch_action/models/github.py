@@ -181,15 +181,9 @@ class ReviewText:
 class InlineText:
     """A comment on lines of a pull request."""
 
-    id: int
-    node_id: str
-    """Its name in GraphQL."""
-    url: str
-    body: str
-    author: str
-    trusted: bool
+    comment: CommentText
     reply_to: int | None
-    """The comment whose thread it is in."""
+    """The comment whose thread it is in; None for the one that began it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from batch_action.edges.github_api import issue_shapes as shapes
 from batch_action.edges.github_api.client import GitHubClient
 from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
 from batch_action.models.github import InlineDraft, InlineText, PullFacts, ReviewText
@@ -62,7 +63,7 @@ class Pulls:
                 id=int(item["id"]),
                 url=str(item.get("html_url") or ""),
                 body=str(item.get("body") or ""),
-                trusted=self._trusts(_login(item)),
+                trusted=self._trusts(shapes.login(item)),
             )
             for item in self._client.pages(f"pulls/{number}/reviews")
         ]
@@ -99,6 +100,14 @@ class Pulls:
             if refused.status != _NOT_FOUND:
                 raise
 
+    def react(self, id: int, content: str) -> None:
+        """React to a comment; the same reaction again changes nothing, so it may be repeated."""
+        path = f"pulls/comments/{id}/reactions"
+        try:
+            self._client.request("POST", path, input={"content": content})
+        except LostAnswerError:
+            self._client.request("POST", path, input={"content": content})
+
     def minimize(self, node_id: str, why: str) -> None:
         """Fold a comment away: `RESOLVED`, `OUTDATED` or `DUPLICATE`. May be repeated."""
         self._mutate(_MINIMIZE, {"id": node_id, "why": why})
@@ -114,14 +123,8 @@ class Pulls:
             self._client.graphql(query, variables)
 
     def _comment(self, item: dict[str, Any]) -> InlineText:
-        author = _login(item)
         return InlineText(
-            id=int(item["id"]),
-            node_id=str(item.get("node_id") or ""),
-            url=str(item.get("html_url") or ""),
-            body=str(item.get("body") or ""),
-            author=author,
-            trusted=self._trusts(author),
+            comment=shapes.comment(item, trusted=self._trusts(shapes.login(item))),
             reply_to=item.get("in_reply_to_id"),
         )
 
@@ -154,7 +157,3 @@ def _placed(draft: InlineDraft) -> dict[str, Any]:
     if draft.first < draft.last:
         placed |= {"start_line": draft.first, "start_side": "RIGHT"}
     return placed
-
-
-def _login(item: dict[str, Any]) -> str:
-    return str((item.get("user") or {}).get("login") or "ghost")
