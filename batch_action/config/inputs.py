@@ -39,6 +39,13 @@ def words(value: Any) -> Any:
     return value
 
 
+def no_pulls_key(value: str) -> str:
+    """A `state-key` under which the ledger cannot be taken for that of pull requests."""
+    if f"-{value}".endswith("-pr"):
+        raise PydanticCustomError("reserved", "so ends the name of the ledger of pull requests")
+    return value
+
+
 Lines = Annotated[tuple[str, ...], BeforeValidator(lines)]
 Words = Annotated[tuple[str, ...], BeforeValidator(words)]
 Secret = SecretStr | None
