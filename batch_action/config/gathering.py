@@ -40,6 +40,8 @@ RULES = {
     "string_too_long": "must have at most {max_length} characters.",
     "string_type": "must be text: in YAML, put it in quotes.",
     "tuple_type": "must be a list, or text with one item a line.",
+    "secret_address": "must be an address that begins with https://.",
+    "signing_key": "must be `whsec_` and base64.",
     "dict_type": "must hold `name: value` lines.",
 }
 """Pydantic's kinds of error in a user's words."""

@@ -52,7 +52,7 @@ def details(finding: Finding) -> str:
         code=fence(quoted, _language(finding.anchor.path)) if quoted.strip() else "",
         why=prose(remark.why, LONGEST_PROSE),
         remedy=prose(remark.remedy, LONGEST_PROSE),
-        suggestion=_suggestion(quoted, remark.suggestion) if remark.suggestion is not None else "",
+        suggestion=proposed(finding),
     )
 
 
@@ -79,7 +79,11 @@ def _facts(known: Known, finding: Finding | None, night: Night) -> str:
     return " · ".join(facts)
 
 
-def _suggestion(quoted: str, suggested: str) -> str:
+def proposed(finding: Finding) -> str:
+    """What the model would write instead, to be read; empty when it says nothing."""
+    quoted, suggested = cut(finding.evidence), finding.remark.suggestion
+    if suggested is None:
+        return ""
     old = [f"-{line}" for line in quoted.split("\n")] if quoted else []
     new = [f"+{line}" for line in cut(suggested).split("\n")] if suggested else []
     return fence("\n".join(old + new), "diff")
@@ -99,14 +103,16 @@ def cut(code: str) -> str:
     return code if len(code) <= LONGEST_CODE else code[: LONGEST_CODE - 1] + "…"
 
 
-def wrapped(known: Known, words: str, limit: int, *, ticked: bool = False) -> Written:
+def wrapped(
+    known: Known, words: str, limit: int, *, ticked: bool = False, box: bool = True
+) -> Written:
     """The block between its markers; only people's words can make it too long: cut then.
 
     It has a box to dismiss it by, unless there is nothing left to dismiss.
     """
 
     def whole(words: str) -> str:
-        if known.state in BOXED:
+        if box and known.state in BOXED:
             words = boxes.boxed(words, known.fingerprint, ticked=ticked)
         return markers.wrap(known, words)
 
