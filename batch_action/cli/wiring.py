@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from batch_action import escape, pricing
 from batch_action.cli.reviewed import config_file, reviewed, rules_of_pull
+from batch_action.cli.tasking import chosen, fitted, patched
 from batch_action.config.gathering import gather
 from batch_action.config.settings import Settings
 from batch_action.edges.anthropic_api.client import AnthropicApi
@@ -31,7 +32,6 @@ from batch_action.edges.webhooks import Webhooks
 from batch_action.errors import AnthropicError, BatchActionError, ConfigError
 from batch_action.models.context import Context
 from batch_action.steps.world import GitHub, World
-from batch_action.tasks.registry import all_tasks
 
 AUDIENCE = "https://api.anthropic.com"
 
@@ -95,13 +95,19 @@ def open_world(door: Door, *, flags: Mapping[str, Any], repo: str | None) -> Ite
     settings = _settings(door, flags, context, git, rules)
     for secret in settings.secrets():
         runner.mask(secret)
+    task = chosen(settings)
+    settings = fitted(settings, task)
     with ExitStack() as stack:
+        if settings.patch_file:
+            head = reviewed(flags, context, git)
+            settings = patched(settings, task, git, head, workspace, stack)
+            rules = rules or head
         github = _github(door, settings, context, stack)
         context = _completed(context, github, git)
         yield World(
             settings=settings,
             context=context,
-            task=_task(settings),
+            task=task,
             prices=_prices(settings),
             git=git,
             anthropic=_anthropic(door, settings, runner, stack),
@@ -134,15 +140,6 @@ def _settings(
         file=file,
         file_name=name,
     )
-
-
-def _task(settings: Settings) -> Any:
-    tasks = all_tasks()
-    if settings.task not in tasks:
-        raise ConfigError(
-            f"`task` {settings.task!r} does not exist.", fix=f"Tasks: {', '.join(tasks)}."
-        )
-    return tasks[settings.task]
 
 
 def _prices(settings: Settings) -> pricing.Prices:

@@ -79,7 +79,7 @@ def harvest(world: World, memory: Memory) -> Harvest:
     usages: list[tuple[str, Usage]] = []
     problem: TransientError | None = None
     for pending in batches.pending(memory.ledger):
-        wanted = world.settings.batch_id in (None, pending.sent.batch)
+        wanted = world.settings.batch_id in (None, pending.sent.batch) and _here(world, pending)
         try:
             fetched = _fetch(world, pending) if wanted else None
         except TransientError as error:
@@ -162,7 +162,7 @@ def _judgements(path: str, blob: str, commit: str, answers: list[Answer]) -> lis
         Judgement(
             path=path,
             blob=blob,
-            old_blob=None,
+            old_blob=answer.question.old,
             commit=commit,
             ruling=answer.reading.opinion.ruling,
             summary=answer.reading.opinion.summary,
@@ -178,6 +178,17 @@ def _excluded(world: World, ledger: Ledger) -> dict[str, str]:
     newest = files.newest(ledger)
     stuck = {p: "given up" for p, blob in given_up if p in newest and newest[p].blob == blob}
     return dict.fromkeys(files.left_out(ledger), "file excluded") | stuck
+
+
+def _here(world: World, pending: Pending) -> bool:
+    """Whether what was asked about is here, where it was a patch's and no commit's."""
+    if not pending.intended.patched or world.git.has_commit(pending.intended.head):
+        return True
+    world.warn(
+        f"Batch {pending.sent.batch} is about a patch: give the same `patch-file`, on the same "
+        "commit, to collect it."
+    )
+    return False
 
 
 def _fetch(world: World, pending: Pending) -> _Fetched | None:

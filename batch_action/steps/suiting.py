@@ -47,8 +47,9 @@ def _unsuited(task: Task, file: SelectedFile) -> Skipped | None:
     if task.whole and len(file.parts) > 1:
         detail = f"{task.name} looks at whole files of at most {MAX_CHARS:,} characters"
         return Skipped(path=file.path, reason=Reason.TOO_LARGE, detail=detail)
-    detail = task.suits(file)
-    return detail and Skipped(path=file.path, reason=Reason.NOT_FOR_TASK, detail=detail) or None
+    if told := task.suits(file):
+        return Skipped(path=file.path, reason=Reason.NOT_FOR_TASK, detail=told)
+    return None
 
 
 def _with_versions(world: World, selection: Selection) -> Selection:
@@ -99,6 +100,5 @@ def _named(selection: Selection) -> Iterable[str]:
         moved = file.old_path and file.old_path != file.path
         yield f"{file.path} ({file.status}{f' from {file.old_path}' if moved else ''})"
     for skipped in selection.skipped:
-        if skipped.reason in (Reason.DELETED, Reason.NOT_FOR_TASK, Reason.TOO_LARGE):
-            gone = skipped.reason is Reason.DELETED
-            yield f"{skipped.path} ({'deleted' if gone else 'not shown'})"
+        if skipped.reason is Reason.DELETED:
+            yield f"{skipped.path} (deleted)"
