@@ -7,11 +7,12 @@ from pydantic import AfterValidator, Field
 
 from batch_action.config.inputs import Input, Lines, Secret, Words, no_pulls_key
 from batch_action.config.reporting import Reporting
+from batch_action.config.tasking import Tasking
 
 Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
 
 
-class Settings(Reporting):
+class Settings(Tasking, Reporting):
     """All inputs, validated."""
 
     anthropic_api_key: Annotated[

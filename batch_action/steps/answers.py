@@ -11,8 +11,10 @@ from batch_action.errors import ConfigError, TransientError
 from batch_action.findings.anchoring import anchor_all
 from batch_action.history import batches, files
 from batch_action.history.batches import Pending
-from batch_action.models.findings import Finding, Remark, Reviewed, Tonight
+from batch_action.models.answers import Judgement
+from batch_action.models.findings import Finding, Reviewed, Tonight
 from batch_action.models.ledger import Collected, Ledger, Question, Usage, Withdrawn
+from batch_action.models.readings import Reading
 from batch_action.models.requests import Outcome, OutcomeKind
 from batch_action.selection.content import decode
 from batch_action.steps.memory import Memory
@@ -39,7 +41,7 @@ class Answer:
     pending: Pending
     question: Question
     outcome: Outcome
-    remarks: tuple[Remark, ...]
+    reading: Reading
     failure: str | None
     """None for a verdict; else the kind of failure, as the ledger records it."""
 
@@ -122,13 +124,14 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
     texts = _texts(world, {blob for _, blob in by_file})
     reviewed: list[Reviewed] = []
     findings: list[Finding] = []
+    judgements: list[Judgement] = []
     discarded = 0
     for (path, blob), answers in by_file.items():
         commit = answers[-1].pending.intended.head
         if blob not in texts:
             continue
         anchored, lost = anchor_all(
-            [remark for answer in answers for remark in answer.remarks],
+            [remark for answer in answers for remark in answer.reading.remarks],
             task=world.task.name,
             path=path,
             text=texts[blob],
@@ -137,6 +140,7 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
         )
         findings += anchored
         discarded += lost
+        judgements += _judgements(path, blob, commit, answers)
         if (path, blob) in settled:
             reviewed.append(Reviewed(path=path, blob=blob, commit=commit))
     return Tonight(
@@ -148,7 +152,24 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
         dismissed=files.dismissed(ledger),
         verdicts=settled,
         excluded=_excluded(world, ledger),
+        judgements=tuple(judgements),
     )
+
+
+def _judgements(path: str, blob: str, commit: str, answers: list[Answer]) -> list[Judgement]:
+    """The rulings on one file, if the task gives any."""
+    return [
+        Judgement(
+            path=path,
+            blob=blob,
+            old_blob=None,
+            commit=commit,
+            ruling=answer.reading.opinion.ruling,
+            summary=answer.reading.opinion.summary,
+        )
+        for answer in answers
+        if answer.reading.opinion is not None
+    ]
 
 
 def _excluded(world: World, ledger: Ledger) -> dict[str, str]:
@@ -210,15 +231,15 @@ def _hours(age: timedelta) -> str:
 
 def _answer(world: World, pending: Pending, question: Question, outcome: Outcome | None) -> Answer:
     found = outcome or Outcome(custom_id=question.id, kind=OutcomeKind.MISSING)
-    remarks: tuple[Remark, ...] = ()
+    reading = Reading()
     failure = _failure(found)
     if failure is None:
         try:
-            remarks = world.task.read(found.text)
+            reading = world.task.read(found.text)
         except UnreadableAnswerError:
             failure = OutcomeKind.UNREADABLE.value
     return Answer(
-        pending=pending, question=question, outcome=found, remarks=remarks, failure=failure
+        pending=pending, question=question, outcome=found, reading=reading, failure=failure
     )
 
 
