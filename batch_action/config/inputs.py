@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
@@ -39,6 +39,7 @@ def words(value: Any) -> Any:
 Lines = Annotated[tuple[str, ...], BeforeValidator(lines)]
 Words = Annotated[tuple[str, ...], BeforeValidator(words)]
 Secret = SecretStr | None
+Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
 
 
 class Inputs(BaseModel):
