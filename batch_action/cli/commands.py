@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from batch_action import __version__
+from batch_action.cli.serving import open_station
 from batch_action.cli.wiring import Door, open_world
 from batch_action.config.gathering import inputs
 from batch_action.edges.runner import inputs_from
@@ -231,16 +232,45 @@ def sandbox(*, port: int, batch_seconds: float, repo: str) -> int:
     return int(_extra("sandbox")(port=port, batch_seconds=batch_seconds, repo=Path(repo)))
 
 
-def _extra(name: str) -> Callable[..., Any]:
-    """A verb that needs the extra `sandbox`: imported only when it is called."""
+def _extra(name: str, extra: str = "sandbox") -> Callable[..., Any]:
+    """A verb that needs an extra: imported only when it is called."""
     try:
         found: Callable[..., Any] = getattr(import_module(f"batch_action.verbs.{name}"), name)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"`{name}` needs the package {error.name}, which is not installed.",
-            fix="Install it with: pip install 'batch-action[sandbox]'",
+            fix=f"Install it with: pip install 'batch-action[{extra}]'",
         ) from None
     return found
+
+
+@cli.command()
+@click.option("--config", default="serve.yml", show_default=True, help="The repositories to wake.")
+@click.option(
+    "--store",
+    default="batch-action-serve.sqlite3",
+    show_default=True,
+    help="The file that remembers what was delivered and started.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8930, show_default=True, help="0 for any that is free.")
+@click.option("--watch", is_flag=True, help="Ask Anthropic for pending batches: no webhook needed.")
+@click.option(
+    "--settle-seconds",
+    default=120.0,
+    show_default=True,
+    help="How long a run that was perhaps started is looked for before it is started again.",
+)
+@click.pass_obj
+def serve(
+    door: Door, *, config: str, store: str, host: str, port: int, watch: bool, settle_seconds: float
+) -> int:
+    """Start the collecting workflow of listed repositories when their batches have ended."""
+    story = _extra("serve", "server")
+    with open_station(
+        door, config=Path(config), store=Path(store), watch=watch, settle=settle_seconds
+    ) as station:
+        return int(story(station, host=host, port=port))
 
 
 @cli.command()

@@ -23,6 +23,7 @@ from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
 from batch_action.edges.github_api.issues import Issues
+from batch_action.edges.github_api.scanning import Scanning
 from batch_action.edges.runner import Runner, context_from, payload_from
 from batch_action.edges.screen import Screen
 from batch_action.errors import AnthropicError, BatchActionError, ConfigError
@@ -184,15 +185,15 @@ def _github(door: Door, settings: Settings, context: Context, stack: ExitStack) 
         return None
     client = stack.enter_context(
         GitHubClient(
-            _header("github-token", settings.github_token),
+            header("github-token", settings.github_token),
             api_url=context.api_url,
             repository=context.repository,
             graphql_url=door.environ.get("GITHUB_GRAPHQL_URL"),
             write_interval=door.write_interval,
         )
     )
-    issues = Issues(client, settings.trusted_authors)
-    return GitHub(client=client, issues=issues, actions=Actions(client))
+    issues, actions = Issues(client, settings.trusted_authors), Actions(client)
+    return GitHub(client, issues, actions, Scanning(client, sleep=door.sleep))
 
 
 def _completed(context: Context, github: GitHub | None, git: GitRepo) -> Context:
@@ -240,7 +241,7 @@ def _anthropic(
     key, base = settings.anthropic_api_key, settings.anthropic_base_url
     if key is not None:
         return stack.enter_context(
-            AnthropicApi(api_key=_header("anthropic-api-key", key), base_url=base, sleep=door.sleep)
+            AnthropicApi(api_key=header("anthropic-api-key", key), base_url=base, sleep=door.sleep)
         )
     rule, organization = settings.anthropic_federation_rule_id, settings.anthropic_organization_id
     if not (rule and organization):
@@ -277,7 +278,7 @@ def _identity(environ: Mapping[str, str], runner: Runner) -> str:
     return identity
 
 
-def _header(name: str, secret: SecretStr) -> str:
+def header(name: str, secret: SecretStr) -> str:
     """A key as it may stand in a header; whoever refuses it later would quote it in full."""
     value = secret.get_secret_value().strip()
     if not (value.isascii() and value.isprintable()):

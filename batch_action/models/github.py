@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+TOOL = "batch-action"
+"""The name under which code scanning knows us."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryFacts:
@@ -118,3 +121,36 @@ class PullText:
     author: str
     head_ref: str
     """The branch it comes from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisFacts:
+    """An uploaded analysis as code scanning lists it."""
+
+    id: int
+    commit: str
+    """The reviewed commit."""
+    results: int
+    error: str
+    """What went wrong while it was processed; empty when nothing did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertFacts:
+    """A code-scanning alert of ours, as it stands."""
+
+    number: int
+    url: str
+    """Its page."""
+    state: str
+    """`open`, `dismissed` or `fixed`."""
+    rule: str
+    text: str
+    """The message of the result it was last seen in."""
+    path: str
+    dismissed_by: str
+    """A login; empty while nobody dismissed it."""
+    reason: str
+    """Of the dismissal, with the person's comment."""
+    fixed_at: str
+    """ISO 8601; empty while it is not fixed."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch_action.escape import html_code, markdown, table_cell
+from batch_action.escape import html_code, markdown, ours, table_cell
 from batch_action.models.findings import Standing, State
 from batch_action.models.report import Account, Night
 from batch_action.report import blocks, text
@@ -106,7 +106,7 @@ def _sections(ordered: Sequence[Standing], kept: Sequence[Written]) -> list[Sect
 
 
 def _fixed_line(standing: Standing) -> str:
-    note = f" · {markdown(standing.note, 60)}" if standing.note else ""
+    note = f" · {ours(standing.note, 60)}" if standing.note else ""
     return f"- {text.title(standing.known)}{note} · {markdown(standing.known.closed, 20)}"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from batch_action.escape import markdown
+from batch_action.escape import markdown, ours
 from batch_action.models.findings import Known, Reconciled, Standing, State
 from batch_action.models.report import IssueDraft, IssueMemory, Night
 from batch_action.report import blocks, markers, text
@@ -164,7 +164,7 @@ def _news(standings: Sequence[Standing], night: Night) -> tuple[str | None, str]
         return None, marker
     lines = [
         f"{text.STATES[s.known.state]}: {text.severity(s.known)} · {text.title(s.known)} · "
-        + (markdown(s.note, 60) if s.note else text.place(s.known.anchor, night))
+        + (ours(s.note, 60) if s.note else text.place(s.known.anchor, night))
         for s in changed[:LISTED]
     ]
     if len(changed) > LISTED:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from batch_action.escape import html_code, inline, markdown, path_url
+from batch_action.escape import href, html_code, inline, ours, path_url
 from batch_action.models.findings import Anchor, Known, Severity, Standing, State
-from batch_action.models.report import Account, Night, Receipt, Spending
+from batch_action.models.report import Account, Delivered, Night, Receipt, Spending
 from batch_action.report.markers import LONGEST_TITLE
 
 LIVE = (State.NEW, State.OPEN, State.RECHECKING, State.BACK)
@@ -24,6 +24,7 @@ STATES = {
     State.IGNORED: "ignored",
 }
 LONGEST_PATH = 90
+LONGEST_NOTE = 500
 
 
 def plural(count: int, noun: str) -> str:
@@ -123,6 +124,25 @@ def place(anchor: Anchor, night: Night) -> str:
     return f"[{text}]({url})" if url else text
 
 
+def link(label: str, url: str | None) -> str:
+    """A label of ours as a link, where the address is one."""
+    address = href(url) if url else ""
+    return f"[{label}]({address})" if address else label
+
+
+def deed(delivered: Delivered) -> str:
+    """What became of a destination: `issue: updated, [#12](…), 3 new, 1 fixed, 12 open. Note.`."""
+    where = f"#{delivered.number}" if delivered.number else "open it"
+    counts = (("new", delivered.new), ("fixed", delivered.fixed), ("open", delivered.open))
+    parts = [
+        f"{delivered.destination}: {delivered.action}",
+        *([link(where, delivered.url)] if delivered.url or delivered.number else []),
+        *(f"{count} {word}" for word, count in counts if count),
+    ]
+    note = f". {ours(delivered.note, LONGEST_NOTE)}" if delivered.note else ""
+    return ", ".join(parts) + note
+
+
 def severity(known: Known) -> str:
     """Sign and word."""
     return f"{SIGNS[known.severity]} {known.severity.value}"
@@ -135,7 +155,7 @@ def title(known: Known) -> str:
 
 def state(standing: Standing) -> str:
     """The state's word, with the note and whether it is older than the change."""
-    note = f" ({markdown(standing.note, 60)})" if standing.note else ""
+    note = f" ({ours(standing.note, 60)})" if standing.note else ""
     older = ", pre-existing" if standing.known.pre_existing else ""
     return STATES[standing.known.state] + note + older
 

@@ -82,14 +82,8 @@ def collected(world: World, memory: Memory, published: Published | None) -> None
     else:
         _outputs(world, published)
     if published is not None or still:
-        text = summary.collected(
-            night=published.night if published else None,
-            standings=published.standings if published else (),
-            delivered=published.delivered if published else (),
-            waiting=still,
-            dry_run=world.settings.dry_run,
-        )
-        _summarise(world, text)
+        dry = world.settings.dry_run
+        _summarise(world, summary.collected(published, waiting=still, dry_run=dry))
 
 
 def interrupted(world: World) -> None:

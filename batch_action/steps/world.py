@@ -13,6 +13,7 @@ from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
 from batch_action.edges.github_api.issues import Issues
+from batch_action.edges.github_api.scanning import Scanning
 from batch_action.edges.runner import Runner
 from batch_action.edges.screen import Screen
 from batch_action.errors import ConfigError
@@ -28,6 +29,7 @@ class GitHub:
     client: GitHubClient
     issues: Issues
     actions: Actions
+    scanning: Scanning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,7 +143,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("name", "value", "told"),
         [
-            ("mode", "runn", "must be one of: run, submit, collect, plan, status."),
+            ("mode", "runn", "must be one of: run, submit, collect, plan, status, propose."),
             ("effort", "off", "must be one of: low, medium, high, xhigh, max, none."),
             ("select", "everything", "must be one of: changed, all."),
             ("fail-on-severity", "bad", "must be one of: critical, high, medium, low."),

@@ -10,24 +10,9 @@ from markdown_it import MarkdownIt
 
 from batch_action import escape
 from batch_action.report import markers
+from tests.hostile import texts as hostile
 
 GFM = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-PIECES = [
-    *("@octocat", "@org/team", "#12", "GH-7", "gh-7", "o/r#1", "fixes #3", "closes https://x.y/1"),
-    *("https://evil.example/?q=1", "www.evil.example", "mailto:a@b.co", "a@b.co", "http://a"),
-    *("![x](http://e/i.png)", "[a](javascript:x)", "[r]: http://e", "[r]", "<http://e>", "<img>"),
-    *("<!--", "-->", "<script>", "</details>", "&lt;b&gt;", "&#64;x", "<!-- batch-action:finding"),
-    *("```", "````", "~~~", "`", "``", "\n", "\n\n", "\r", "\t", "    ", "# h", "- l", "1. x"),
-    *("> q", "---", "===", "|", "\\|", "\\", "*", "**b**", "_", "__i__", "~~s~~", "$x$", "+ x"),
-    *("<!-- /batch-action:finding id=0123456789abcdef -->", "::error::x", "##[set-output name=a]b"),
-    *("\u202e", "\u200b", "\u2066", "\ufeff", "\0", "\x1b[31m", "\ud800", "\udcff", "\u2028", "é"),
-    *("a", "word", " ", "%0A", "%", ":", ",", "x=1", "|---|", ":--", "1)", "://", "@", "#", "GH-"),
-]
-hostile = st.one_of(
-    st.text(),
-    st.lists(st.sampled_from(PIECES), max_size=12).map("".join),
-    st.text(alphabet=st.characters(codec=None), max_size=30),
-)
 MENTION = re.compile(r"(?:^|[^\w`])@[a-z0-9]", re.IGNORECASE)
 REFERENCE = re.compile(r"#\d|\bGH-\d", re.IGNORECASE)
 AUTOLINK = re.compile(r"https?://|www\.|[\w.]+@[\w-]+\.\w", re.IGNORECASE)

@@ -33,7 +33,12 @@ DO = "/batch wontfix a1b2c3d4"
         ("/batch wontfix a1b2c", Verb.WONTFIX, "", "a1b2c"),
         ("/batch wontfix false positive", Verb.WONTFIX, "", "false positive"),
         ("/batch wontfix", Verb.WONTFIX, "", ""),
-        ("/batch wontfix \u0430\u0431\u0441\u0434e5f6", Verb.WONTFIX, "", "\u0430\u0431\u0441\u0434e5f6"),
+        (
+            "/batch wontfix \u0430\u0431\u0441\u0434e5f6",
+            Verb.WONTFIX,
+            "",
+            "\u0430\u0431\u0441\u0434e5f6",
+        ),
         (f"/batch wontfix {A}0", Verb.WONTFIX, "", f"{A}0"),
         (f"```\nx\n```\n{DO}", Verb.WONTFIX, "a1b2c3d4", ""),
         (f"> quoted\n\n{DO}", Verb.WONTFIX, "a1b2c3d4", ""),

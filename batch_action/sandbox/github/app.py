@@ -72,6 +72,15 @@ class GitHub:
     def list_lag(self, seconds: float) -> None:
         self.world.list_lag = seconds
 
+    @property
+    def scanning_lag(self) -> float:
+        """For how many seconds an uploaded SARIF file is being processed."""
+        return self.world.scanning_lag
+
+    @scanning_lag.setter
+    def scanning_lag(self, seconds: float) -> None:
+        self.world.scanning_lag = seconds
+
     def add_repository(
         self,
         full_name: str,

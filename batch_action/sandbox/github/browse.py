@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from batch_action.sandbox.github import page
+from batch_action.sandbox.github import alert_page, page, run_page
 from batch_action.sandbox.github.state import Repository
 from batch_action.sandbox.github.world import World
 
@@ -14,11 +14,24 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def routes(world: World) -> list[Route]:
-    """The list of issues, and an issue or pull request."""
+    """Issues, pull requests, alerts and workflow runs: a list, and each by itself."""
+
+    def runs(repository: Repository, _request: Request) -> str:
+        return run_page.render_runs(world.runs_of(repository), repository)
+
+    def run(repository: Repository, request: Request) -> str | None:
+        number = request.path_params["number"]
+        found = [one for one in world.runs_of(repository) if one.id == number]
+        return run_page.render_run(found[0]) if found else None
+
     return [
+        _route(world, "/{owner}/{name}/actions", runs),
+        _route(world, "/{owner}/{name}/actions/runs/{number:int}", run),
         _route(world, "/{owner}/{name}/issues", _list),
         _route(world, "/{owner}/{name}/issues/{number:int}", _issue),
         _route(world, "/{owner}/{name}/pull/{number:int}", _issue),
+        _route(world, "/{owner}/{name}/security/code-scanning", _alerts),
+        _route(world, "/{owner}/{name}/security/code-scanning/{number:int}", _alert),
     ]
 
 
@@ -42,3 +55,12 @@ def _list(repository: Repository, _request: Request) -> str:
 def _issue(repository: Repository, request: Request) -> str | None:
     issue = repository.issues.get(request.path_params["number"])
     return page.render_issue(issue, issue.comments, repository) if issue else None
+
+
+def _alerts(repository: Repository, _request: Request) -> str:
+    return alert_page.render_list(repository)
+
+
+def _alert(repository: Repository, request: Request) -> str | None:
+    alert = repository.alerts.get(request.path_params["number"])
+    return alert_page.render_alert(alert, repository) if alert else None

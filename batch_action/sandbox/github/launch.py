@@ -30,10 +30,12 @@ def start(world: World, full_name: str, **how: Unpack[RunOptions]) -> Run:
         return run
 
 
-def enqueue(world: World, repository: Repository, **how: Unpack[RunOptions]) -> Run:
+def enqueue(
+    world: World, repository: Repository, *, title: str = "", **how: Unpack[RunOptions]
+) -> Run:
     """A run that waits for a runner: what a dispatch leaves behind."""
     run = _record(world, repository, how)
-    run.status = "queued"
+    run.status, run.title = "queued", title
     world.runs.append(run)
     return run
 

@@ -33,7 +33,7 @@ def render_issue(issue: Issue, comments: Iterable[Comment], repository: Reposito
 · {_count(len(issue.comments), "comment")}</span></div>
 <div class="columns"><div>{first}{"".join(html for *_when, html in sorted(entries))}</div>
 <aside class="side">{_side(issue, repository)}</aside></div>"""
-    return _page(f"{issue.title} · #{issue.number}", repository, body)
+    return framed(f"{issue.title} · #{issue.number}", repository, body)
 
 
 def render_list(issues: Sequence[Issue], repository: Repository) -> str:
@@ -41,7 +41,7 @@ def render_list(issues: Sequence[Issue], repository: Repository) -> str:
     rows = "".join(_row(one, repository) for one in sorted(issues, key=lambda one: -one.number))
     still = sum(one.state == "open" for one in issues)
     head = f"<header>{still} open · {len(issues) - still} closed</header>"
-    return _page("Issues", repository, f'<div class="list">{head}{rows}</div>')
+    return framed("Issues", repository, f'<div class="list">{head}{rows}</div>')
 
 
 def render_markdown(title: str, markdown: str, repository: Repository | None = None) -> str:
@@ -49,7 +49,7 @@ def render_markdown(title: str, markdown: str, repository: Repository | None = N
     shows = snippets_of(repository) if repository else None
     html = render(markdown, repository.full_name if repository else "", shows)
     head = f'<header><b>{escape(title)}</b></header><div class="text">{html}</div>'
-    return _page(title, repository, f'<article class="card">{head}</article>')
+    return framed(title, repository, f'<article class="card">{head}</article>')
 
 
 def snippets_of(repository: Repository) -> Snippets | None:
@@ -161,7 +161,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _page(title: str, repository: Repository | None, body: str) -> str:
+def framed(title: str, repository: Repository | None, body: str) -> str:
+    """A whole page around a body."""
     css = files("batch_action.sandbox.github").joinpath("page.css").read_text(encoding="utf-8")
     bar = ""
     if repository:

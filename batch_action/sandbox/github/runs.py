@@ -51,6 +51,8 @@ class Run:
     updated_at: datetime
     status: str = "in_progress"
     conclusion: str | None = None
+    title: str = ""
+    """What `run-name` came to; empty where nobody asked."""
     payload: Mapping[str, Any] = field(default_factory=dict)
     run_backend: str
     job_backend: str

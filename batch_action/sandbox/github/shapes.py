@@ -203,7 +203,7 @@ def run(world: World, attempt: Run) -> Json:
         "head_branch": attempt.head_branch,
         "head_sha": attempt.head_sha,
         "path": attempt.workflow_path,
-        "display_title": attempt.event,
+        "display_title": attempt.title or attempt.event,
         "run_number": attempt.number,
         "run_attempt": attempt.attempt,
         "event": attempt.event,

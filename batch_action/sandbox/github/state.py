@@ -149,8 +149,19 @@ class Artifact:
 
 
 @dataclass(slots=True, kw_only=True)
+class Upload:
+    """A SARIF file on its way to become analyses."""
+
+    id: str
+    created_at: datetime
+    errors: list[str]
+    """Why processing failed."""
+    looked_at: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class Analysis:
-    """An uploaded SARIF file and what came of it."""
+    """One run of an uploaded SARIF file."""
 
     id: int
     sarif_id: str
@@ -161,7 +172,6 @@ class Analysis:
     category: str
     tool: str
     results: int
-    status: str = "complete"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -185,7 +195,10 @@ class Repository:
     labels: dict[str, Label] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)
     artifacts: list[Artifact] = field(default_factory=list)
+    uploads: dict[str, Upload] = field(default_factory=dict)
     analyses: list[Analysis] = field(default_factory=list)
+    returns_whole_sarif: bool = False
+    """Give back an analysis as it was uploaded, not the subset that GitHub keeps."""
     alerts: dict[int, dict[str, Any]] = field(default_factory=dict)
     dispatches: list[dict[str, Any]] = field(default_factory=list)
     """What was sent to `POST /dispatches`."""
