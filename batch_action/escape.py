@@ -38,6 +38,7 @@ _REFERRING = re.compile(
     re.IGNORECASE,
 )
 """What acts in a commit message or a title, where nothing is Markdown."""
+_CALLING = re.compile(r"@(?=\S)|#(?=\w)|\bGH-(?=\d)", re.IGNORECASE)
 _LEADING = re.compile(r"[-+=:]|\d+[.)]")
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 # What a SARIF message links, fills in, mentions or refers to: parted by a space.
@@ -128,6 +129,11 @@ def inline(text: str, limit: int = 0) -> str:
         done += _between(text[at : span.start()], first=at == 0) + html_code(span[2])
         at = span.end()
     return done + _between(text[at:], first=at == 0)
+
+
+def subject(text: str, limit: int = 0) -> str:
+    """A title: plain text on GitHub, but for mentions, references and code in backticks."""
+    return _CALLING.sub(lambda found: found[0] + ZERO_WIDTH_SPACE, plain(text, limit))
 
 
 def table_cell(text: str, limit: int = 0) -> str:

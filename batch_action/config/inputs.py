@@ -3,7 +3,7 @@
 import base64
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
@@ -36,6 +36,13 @@ def words(value: Any) -> Any:
     """Items between commas or line breaks, in text from outside."""
     if isinstance(value, str):
         return tuple(x for word in re.split(r"[,\n]", value) if (x := word.strip()))
+    return value
+
+
+def no_pulls_key(value: str) -> str:
+    """A `state-key` under which the ledger cannot be taken for that of pull requests."""
+    if f"-{value}".endswith("-pr"):
+        raise PydanticCustomError("reserved", "so ends the name of the ledger of pull requests")
     return value
 
 
@@ -80,6 +87,7 @@ def signing_key(value: SecretStr) -> SecretStr:
 
 SecretAddress = Annotated[SecretStr, AfterValidator(address)] | None
 SigningKey = Annotated[SecretStr, AfterValidator(signing_key)] | None
+Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
 
 
 class Inputs(BaseModel):

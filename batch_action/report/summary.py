@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch_action.escape import html_code, inline, markdown
+from batch_action.escape import html_code, markdown, ours
 from batch_action.models.files import Selection, Skipped
 from batch_action.models.findings import Standing
 from batch_action.models.report import Night, Published
@@ -120,7 +120,7 @@ def warnings(sentences: Sequence[str]) -> str:
     """The sentences that need attention, as a list; empty when there are none."""
     if not sentences:
         return ""
-    return "\n".join(["**Attention**", "", *(f"- {inline(s)}" for s in sentences)])
+    return "\n".join(["**Attention**", "", *(f"- {ours(s)}" for s in sentences)])
 
 
 def _skipped(item: Skipped) -> tuple[str, str, str]:

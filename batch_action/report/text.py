@@ -1,6 +1,7 @@
 """The words of a report: verdict, money, counts, places."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from batch_action.escape import href, html_code, inline, ours, path_url
 from batch_action.models.findings import Anchor, Known, Severity, Standing, State
@@ -174,3 +175,19 @@ def row(standing: Standing, night: Night) -> tuple[str, ...]:
     """A finding's cells in a table: severity, title, place, state."""
     known = standing.known
     return severity(known), title(known), place(known.anchor, night), state(standing)
+
+
+def dated(standing: Standing, night: Night) -> Standing:
+    """With the day of its birth and of its fix, if tonight is that day."""
+    known = standing.known
+    fixed = known.state is State.FIXED
+    dates = {"since": known.since or night.date, "closed": known.closed or night.date}
+    known = replace(known, since=dates["since"], closed=dates["closed"] if fixed else "")
+    return replace(standing, known=known)
+
+
+def as_before(standing: Standing, told: State | None) -> Standing:
+    """What was new on the last night is still called so on a quiet one after it."""
+    if standing.known.state is State.OPEN and told in (State.NEW, State.BACK):
+        return replace(standing, known=replace(standing.known, state=told))
+    return standing

@@ -17,7 +17,8 @@ def submitted(world: World, memory: Memory, prepared: Prepared, sent: Sequence[B
     """Tell what was sent, what it can cost at most, and what is owed."""
     plan, runner = prepared.plan, world.runner
     status = "dry-run" if world.settings.dry_run else "submitted" if sent else "nothing-to-do"
-    owed = files.owed(memory.ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
+    ledger = memories.scope(world, memory.ledger)
+    owed = files.owed(ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
     if status != "nothing-to-do" or "status" not in runner.told:
         # After a collect in the same run, that there was nothing to send is no news.
         runner.set_output("status", status)
@@ -68,7 +69,7 @@ def waiting(world: World, memory: Memory) -> list[summary.Waiting]:
             age_hours=(now - pending.sent.created_at).total_seconds() / 3600,
             expires=f"{pending.sent.expires_at:%Y-%m-%d %H:%M} UTC",
         )
-        for pending in batches.pending(memory.ledger)
+        for pending in batches.pending(memories.scope(world, memory.ledger))
     ]
 
 

@@ -58,7 +58,7 @@ def _publish(world: World, memory: Memory, after: Ledger, found: Harvest) -> Out
         world.warn(str(error))
         return None
     wishes = recalled.wishes(after, world)
-    if not (found.ended or wishes):
+    if not (found.ended or wishes or recalled.pending):
         return None
     # People's wishes are known for good, whatever becomes of the delivery.
     memory.add(*wishes)

@@ -85,6 +85,13 @@ class History(GitRunner):
             return False
         raise failed(["merge-base"], complaint)
 
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Return the commit where two histories part; None when this clone cannot tell."""
+        if not (self.has_commit(one) and self.has_commit(other)):
+            return None
+        code, out, _ = self.call("merge-base", one, other)
+        return out.decode().split()[0] if code == 0 else None
+
     def nearest_ancestor(self, candidates: Sequence[str], head: str) -> str | None:
         """Return the candidate with the fewest commits between it and `head`, or None.
 
@@ -158,6 +165,14 @@ class History(GitRunner):
     def current_branch(self) -> str | None:
         """Return the branch that is checked out; None when HEAD is detached."""
         return self._symbolic("HEAD", "refs/heads/")
+
+    def branch_tip(self, name: str) -> str | None:
+        """Return the newest commit known of a branch, origin's first; never a tag of that name."""
+        for ref in (f"refs/remotes/origin/{name}", f"refs/heads/{name}"):
+            code, out, _ = self.call("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+            if code == 0:
+                return out.decode().strip()
+        return None
 
     def default_branch_guess(self) -> str | None:
         """Return the default branch as far as the clone tells: origin's HEAD, main, master."""
