@@ -1,6 +1,7 @@
 """The destinations without a memory: annotations, files, Slack, the webhook; and failures."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -227,7 +228,7 @@ def test_what_could_not_be_delivered_is_told_to_nobody_as_delivered(
 ) -> None:
     night.commit({"a.js": WORSE})
     night.run("submit")
-    night.sandbox.faults.add("status", service="github", path="/issues$", status=502, times=9)
+    night.sandbox.faults.add("status", service="github", method="POST", path="/issues$", status=500)
     assert night.run("collect", report="issue,files").exit == 5
     assert [m.json["schema"] for m in webhook.got] == ["batch-action/failure/1"]
     assert not (night.repo.path / ".batch-action/results.json").exists()
@@ -285,15 +286,20 @@ def test_a_public_repository_tells_security_nowhere(
 
 # Hostile words, everywhere at once.
 
+ALL = "issue,issue-per-finding,sarif,summary,annotations,files"
+MAY = {"contents": "read", "actions": "read", "issues": "write", "security-events": "write"}
 
-@pytest.mark.parametrize("name", FILE_NAMES[:2] + FILE_NAMES[-3:])
+
+@pytest.mark.parametrize("shift", [0, 7])
 def test_a_hostile_answer_and_a_hostile_name_are_only_text(
-    night: Night, slack: Receiver, webhook: Receiver, name: str
+    night: Night, slack: Receiver, webhook: Receiver, shift: int
 ) -> None:
     said = iter([*TEXTS.values()] * 2)
-    files = {f"{n}/{name}": f"// {n}\n{BAD}" for n in range(len(TEXTS))}
+    names = [FILE_NAMES[(n + shift) % len(FILE_NAMES)] for n in range(len(TEXTS))]
     night.sandbox.claude.answer_with(lambda params: answer(params, next(said), "return eval(x);"))
-    result = collected(night, files, report="issue,summary,annotations,files")
+    night.commit({f"{n}/{name}": f"// {n}\n{BAD}" for n, name in enumerate(names)})
+    assert night.run("submit").exit == 0
+    result = night.start("collect", {"permissions": MAY}, report=ALL)
     assert result.exit == 0, result.log
     assert foreign(result.log) == []
     assert result.outputs["new-findings-count"] == str(len(TEXTS))
@@ -301,17 +307,25 @@ def test_a_hostile_answer_and_a_hostile_name_are_only_text(
     value = json.loads((folder / "results.json").read_bytes())
     valid(value, "results")
     assert len(value["findings"]) == len(TEXTS)
-    for text in (result.summary, (folder / "report.md").read_text("utf-8"), night.issue.body):
-        assert_inert(text, f"{night.sandbox.github_url}/{night.hub.full_name}/")
-        assert text.count("<!-- batch-action v1") == (text is night.issue.body)
-    known = [block.known for block in markers.blocks(night.public_text)]
-    assert len(known) == len(TEXTS)
+    home = f"{night.sandbox.github_url}/{night.hub.full_name}/"
+    bodies = [issue.body for issue in night.issues]
+    comments = [comment.body for issue in night.issues for comment in issue.comments]
+    for text in (result.summary, (folder / "report.md").read_text("utf-8"), *bodies, *comments):
+        assert_inert(text, home)
+    rolling = next(body for body in bodies if body.startswith("<!-- batch-action v1"))
+    known = [block.known for block in markers.blocks("\n".join((rolling, *comments)))]
     assert {k.state.value for k in known} == {"new"}
+    assert len({k.fingerprint for k in known}) == len(TEXTS)
+    for title in (issue.title for issue in night.issues):
+        assert not re.search(r"@\w|#\w|GH-\d|://", title)
     for message in slack.got:
-        assert "<!" not in message.body.decode()
-        assert "<@" not in message.body.decode()
-        assert "@here" not in message.body.decode()
+        assert not re.search(r"<[!@#]|@(here|channel)", message.body.decode())
     signed(webhook.last)
+    assert len(night.issues) == 11
+    document = json.loads((night.repo.path / result.outputs["sarif-file"]).read_bytes())
+    told = [one["message"]["text"] for one in document["runs"][0]["results"]]
+    assert len(told) == len(TEXTS)
+    assert not re.search(r"\]\(|(?<!\w)@\w|#\d|://", "".join(told))
 
 
 def test_a_link_in_the_place_of_the_folder_is_not_followed(night: Night, tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_action.models.answers import Ruling
+from batch_action.models.files import Reason, SelectedFile, Selection, Skipped, Status
 from batch_action.models.findings import Severity, State
 from batch_action.models.report import Account, Delivered, Entry, Receipt
-from batch_action.models.requests import Cost
+from batch_action.models.requests import Cost, Plan, Tokens
 from batch_action.report import charts, held, summary
 from batch_action.report.document import document
 from batch_action.report.summary import Waiting
@@ -17,6 +18,7 @@ from tests.hostile import FILE_NAMES, GFM, TEXTS, assert_inert
 from tests.reports import (
     COST,
     ISSUE,
+    C,
     generated,
     judgement,
     night,
@@ -143,6 +145,42 @@ def test_the_document_tells_every_finding_in_full():
     assert text.index("## Fixed tonight") < text.index("Gone one") < text.index("## Accepted")
     assert "Accepted one" in text[text.index("## Accepted") :]
     assert "<!-- batch-action" not in text
+
+
+def test_what_a_huge_submit_leaves_out_fits_too():
+    name = "d/" * 90 + "&" * 200
+    files = [
+        SelectedFile(
+            path=f"{name}{n}",
+            status=Status.MODIFIED,
+            blob=C,
+            old_path=None,
+            old_blob=None,
+            language="",
+            text="",
+            change="",
+            hunks=(),
+            parts=(),
+            risk=0.0,
+            masked=0,
+        )
+        for n in range(500)
+    ]
+    skipped = [Skipped(path=f.path, reason=Reason.BINARY, detail=name) for f in files]
+    plan = Plan(
+        batches=(),
+        owed=tuple(files),
+        tokens=Tokens(input=1, output_max=1, method="counted"),
+        cost=COST,
+    )
+    selection = Selection(head=C, base=None, files=tuple(files), skipped=tuple(skipped))
+    text = summary.submitted(
+        task="<b>", selection=selection, why=name, plan=plan, sent=(), dry_run=False
+    )
+    assert len(text.encode()) < MIB / 4
+    assert re.search(r"- … and \d+ more\n", text)
+    assert re.search(r"… and \d+ more rows\.", text)
+    assert "<b>" not in text
 
 
 # Charts.
