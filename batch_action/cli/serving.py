@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from pydantic import SecretStr
 
-from batch_action.cli.wiring import MAX_CONFIG, Door, header
+from batch_action.cli.reaching import header
+from batch_action.cli.wiring import MAX_CONFIG, Door
 from batch_action.config.serving import Place, Serving, serving_from, variables
 from batch_action.edges.anthropic_api.client import AnthropicApi
 from batch_action.edges.anthropic_api.connecting import HOME

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from batch_action.edges.secrets import mask
 from batch_action.history import files
@@ -31,9 +32,17 @@ class Prepared:
 
 
 def prepare(
-    world: World, memory: Memory, *, model: ModelFacts | None = None, exact: bool = False
+    world: World,
+    memory: Memory,
+    *,
+    model: ModelFacts | None = None,
+    clock: datetime | None = None,
+    exact: bool = False,
 ) -> Prepared:
-    """Select, read, ask and price; nothing is sent or saved. Raises ConfigError."""
+    """Select, read, ask and price; nothing is sent or saved. Raises ConfigError.
+
+    *model* and *clock*: what Anthropic says of the model, and its time, where they were asked.
+    """
     settings = world.settings
     chosen = span.choose(world, memory.ledger, _trace(world, memory))
     owed = {} if chosen.behind else files.unsettled(memory.ledger, world.scope)
@@ -44,7 +53,7 @@ def prepare(
             base=chosen.base,
             everything=chosen.everything,
             owed={path: item.old for path, item in owed.items()},
-            rules=Rules(settings.paths, settings.paths_ignore),
+            rules=Rules(settings.paths, settings.paths_ignore, elsewhere=world.elsewhere),
             max_file_bytes=settings.max_file_bytes,
             attributes_from=chosen.head,
             mask=mask,
@@ -59,7 +68,7 @@ def prepare(
         why=chosen.why,
         partial=chosen.partial or chosen.behind,
         behind=chosen.behind,
-        plan=planning.plan(world, asked, memory.ledger, exact=exact),
+        plan=planning.plan(world, asked, memory.ledger, exact=exact, clock=clock),
     )
 
 
