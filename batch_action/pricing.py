@@ -119,7 +119,7 @@ def columns(prices: Prices, model: str, usages: Iterable[Usage], shared: int) ->
 
 
 def account(prices: Prices, model: str, usages: Iterable[Usage], shared: int) -> Cost:
-    """What these requests of a batch did cost, and would have cost: from the usage the API returned.
+    """What a batch of these did cost, and would have cost: from the usage the API returned.
 
     Batch is what was billed, cache tokens at their own prices. Interactive is the same requests
     without batch and cache. Batch+cache is what was billed where the cache was really read, else

@@ -6,18 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from batch_action import __version__
-from batch_action.cli.serving import open_station
+from batch_action.cli.extras import extra
+from batch_action.cli.flags import CHOICE, REPORT, SENDING, STATE
+from batch_action.cli.serving import serve
 from batch_action.cli.stories import opened, told, verb
 from batch_action.cli.wiring import Door, open_world
 from batch_action.edges.runner import inputs_from
-from batch_action.errors import ConfigError
 from batch_action.steps.world import World
 from batch_action.verbs import baseline as accepting
 from batch_action.verbs import cancel as canceling
@@ -29,42 +30,6 @@ from batch_action.verbs import run as running
 from batch_action.verbs import status as looking
 from batch_action.verbs import submit as submitting
 from batch_action.verbs.every import Verb, each, every, recovered, remembered
-
-STATE = ["task", "config-file", "state-dir", "state-key", "state-branch"]
-CHOICE = [
-    "model",
-    "effort",
-    "paths",
-    "paths-ignore",
-    "select",
-    "base",
-    "head",
-    "first-run",
-    "max-cost-usd",
-    "monthly-budget-usd",
-    "on-over-budget",
-    "min-requests",
-    "small-workload",
-    "max-wait-days",
-    "prompt-cache",
-    "max-requests-per-batch",
-    "max-file-bytes",
-    "max-attempts",
-    "recheck",
-]
-REPORT = [
-    "report",
-    "min-severity",
-    "min-confidence",
-    "fail-on-severity",
-    "max-findings",
-    "labels",
-    "assignees",
-    "allow-public-security-findings",
-    "wait-minutes",
-    "batch-id",
-]
-SENDING = ["dry-run", "retention-days", "anthropic-base-url"]
 
 
 @click.group(
@@ -90,9 +55,7 @@ def cli() -> None:
 def plan(door: Door, *, repo: str | None, as_json: bool, exact: bool, **values: Any) -> int:
     """Show what would be sent and what it would cost; spends nothing, needs no key."""
     made: list[dict[str, object]] | None = [] if as_json else None
-    code = told(
-        door, repo, values, lambda w, m: planning.plan(w, m, exact=exact, data=made)
-    )
+    code = told(door, repo, values, partial(planning.plan, exact=exact, data=made))
     return _printed(made, code)
 
 
@@ -134,7 +97,7 @@ def run(door: Door, *, repo: str | None, **values: Any) -> int:
 def status(door: Door, *, repo: str | None, as_json: bool, **values: Any) -> int:
     """Show pending batches with age and expiry, owed files, and what was spent."""
     seen: list[dict[str, object]] | None = [] if as_json else None
-    return _printed(seen, told(door, repo, values, lambda w, m: looking.status(w, m, data=seen)))
+    return _printed(seen, told(door, repo, values, partial(looking.status, data=seen)))
 
 
 @cli.command()
@@ -149,7 +112,7 @@ def cancel(door: Door, *, repo: str | None, **values: Any) -> int:
 def propose(door: Door, *, repo: str | None, **values: Any) -> int:
     """Open a draft pull request for generated files that an earlier job checked."""
     with opened(door, repo, values) as worlds:
-        return proposing.propose(worlds[0])
+        return each(worlds[:1], proposing.propose, door.tell)
 
 
 @cli.command()
@@ -178,7 +141,7 @@ def init(*, repo: str, force: bool, two_workflows: bool) -> int:
 @click.option("--out", default="batch-action-demo", show_default=True, help="Where files go.")
 def demo(*, repo: str | None, base: str | None, task: str, out: str) -> int:
     """Go the whole way against the sandbox: no key, no account, no network."""
-    story = _extra("demo")
+    story = extra("demo", "sandbox")
     # All of it is on loopback: a proxy of this machine must not come between.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     return int(story(repo=repo, base=base, task=task, out=Path(out), opener=_opened))
@@ -201,48 +164,10 @@ def _opened(
 @click.option("--repo", type=click.Path(exists=True, file_okay=False), default=".")
 def sandbox(*, port: int, batch_seconds: float, repo: str) -> int:
     """Serve the emulated Anthropic and GitHub on loopback for your own tests."""
-    return int(_extra("sandbox")(port=port, batch_seconds=batch_seconds, repo=Path(repo)))
+    return int(extra("sandbox", "sandbox")(port=port, batch_seconds=batch_seconds, repo=Path(repo)))
 
 
-def _extra(name: str, extra: str = "sandbox") -> Callable[..., Any]:
-    """A verb that needs an extra: imported only when it is called."""
-    try:
-        found: Callable[..., Any] = getattr(import_module(f"batch_action.verbs.{name}"), name)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"`{name}` needs the package {error.name}, which is not installed.",
-            fix=f"Install it with: pip install 'batch-action[{extra}]'",
-        ) from None
-    return found
-
-
-@cli.command()
-@click.option("--config", default="serve.yml", show_default=True, help="The repositories to wake.")
-@click.option(
-    "--store",
-    default="batch-action-serve.sqlite3",
-    show_default=True,
-    help="The file that remembers what was delivered and started.",
-)
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8930, show_default=True, help="0 for any that is free.")
-@click.option("--watch", is_flag=True, help="Ask Anthropic for pending batches: no webhook needed.")
-@click.option(
-    "--settle-seconds",
-    default=120.0,
-    show_default=True,
-    help="How long a run that was perhaps started is looked for before it is started again.",
-)
-@click.pass_obj
-def serve(
-    door: Door, *, config: str, store: str, host: str, port: int, watch: bool, settle_seconds: float
-) -> int:
-    """Start the collecting workflow of listed repositories when their batches have ended."""
-    story = _extra("serve", "server")
-    with open_station(
-        door, config=Path(config), store=Path(store), watch=watch, settle=settle_seconds
-    ) as station:
-        return int(story(station, host=host, port=port))
+cli.add_command(serve)
 
 
 @cli.command()
@@ -269,7 +194,7 @@ def _action(worlds: Sequence[World], door: Door) -> int:
         case "collect":
             return every(worlds, (collecting.collect,), door.tell, whose=recovered)
         case "propose":
-            return proposing.propose(worlds[0])
+            return each(worlds[:1], proposing.propose, door.tell)
         case _:
             verbs: dict[str, Verb] = {
                 "submit": submitting.submit,

@@ -1,4 +1,4 @@
-"""How a command becomes a story: its flags from the inputs, its worlds opened, its end told."""
+"""How a command becomes a story: its flags, its worlds opened, and its end told."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from batch_action.cli.flags import given, option
 from batch_action.cli.wiring import Door, open_worlds
-from batch_action.config.gathering import inputs
 from batch_action.errors import Interrupted
 from batch_action.steps import telling
 from batch_action.steps.world import World
@@ -19,7 +19,7 @@ def verb(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
         for name in reversed(names):
-            function = _option(name)(function)
+            function = option(name)(function)
         return click.option(
             "--repo",
             type=click.Path(exists=True, file_okay=False),
@@ -29,29 +29,10 @@ def verb(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     return decorate
 
 
-def _option(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    field, declared = inputs()[name]
-    text = declared.help
-    kind: dict[str, Any] = {"default": None, "help": text, "metavar": "VALUE"}
-    if field.annotation is bool:
-        kind = {"default": None, "help": text, "is_flag": True, "flag_value": True}
-    elif "tuple" in str(field.annotation):
-        kind["multiple"] = True
-    return click.option(f"--{name}", **kind)
-
-
-def _flags(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Click's values under the inputs' names; a repeated flag becomes lines."""
-    return {
-        key.replace("_", "-"): "\n".join(value) if isinstance(value, tuple) else value
-        for key, value in values.items()
-    }
-
-
 @contextmanager
 def opened(door: Door, repo: str | None, values: Mapping[str, Any]) -> Iterator[tuple[World, ...]]:
     """A world for each task; at the end what needs attention is told, and where it stopped."""
-    with open_worlds(door, flags=_flags(values), repo=repo) as worlds:
+    with open_worlds(door, flags=given(values), repo=repo) as worlds:
         try:
             yield worlds
         except Interrupted:

@@ -49,9 +49,7 @@ def _tasks(settings: Settings, rule: Rule) -> tuple[str, ...]:
     return tuple(dict.fromkeys(rule.task or settings.task))
 
 
-def _claimed(
-    settings: Settings, rules: Sequence[Rule], task: str
-) -> tuple[tuple[str, ...], ...]:
+def _claimed(settings: Settings, rules: Sequence[Rule], task: str) -> tuple[tuple[str, ...], ...]:
     return tuple(rule.paths for rule in rules if task in _tasks(settings, rule))
 
 

@@ -64,6 +64,12 @@ class Spending:
         """What was billed."""
         return self.cost.batch_usd if self.batched else self.cost.interactive_usd
 
+    @property
+    def saved_usd(self) -> float | None:
+        """What was saved against the same requests at full price; None when unpriced."""
+        full, paid = self.cost.interactive_usd, self.paid_usd
+        return None if full is None or paid is None else full - paid
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
@@ -113,7 +119,8 @@ class Delivered:
 
     destination: str
     action: str
-    """`created`, `updated`, `unchanged`, `closed`, `reopened`, `muted`, `skipped`, `refused`."""
+    """`created`, `updated`, `unchanged`, `closed`, `reopened`, `muted`, `written`, `sent`,
+    `skipped`, `refused`, `failed`."""
     number: int | None = None
     url: str | None = None
     new: int = 0
@@ -163,6 +170,8 @@ class IssueMemory:
     known: tuple[Known, ...]
     blocks: dict[str, str]
     """Fingerprint to the text between its markers, people's words included; never re-worded."""
+    tail: str = ""
+    """The body's end, from the receipt on: a night without answers keeps it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,3 +191,5 @@ class IssueDraft:
     labels: tuple[str, ...]
     fingerprints: frozenset[str]
     """All that body and overflow remember."""
+    held: tuple[tuple[str, int], ...] = ()
+    """What keeps findings out of the body, and how many: see `Delivered`."""

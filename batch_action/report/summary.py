@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch_action.escape import html_code, markdown
+from batch_action.escape import html_code, markdown, ours
 from batch_action.models.files import Selection, Skipped
 from batch_action.models.findings import Standing
 from batch_action.models.report import Night, Published
@@ -48,7 +48,7 @@ def submitted(
         requests=text.plural(len(plan.requests), "request"),
         batches=[(batch.id, batch.total, f"{batch.expires_at:%Y-%m-%d %H:%M}") for batch in sent],
         costs=_costs(plan),
-        note=markdown(plan.note, 500),
+        note=ours(plan.note, 500),
         tokens=plan.tokens,
         owed=_listed([file.path for file in plan.owed]),
         skipped=tables.table(
@@ -66,7 +66,10 @@ def _costs(plan: Plan) -> list[str]:
     cost, now = plan.cost, plan.way is Way.INTERACTIVE
     columns = [cost.interactive_usd, cost.batch_usd, cost.batch_cached_usd]
     ours = 0 if now else 1
-    return [f"**{text.dollars(usd)}**" if n == ours else text.dollars(usd) for n, usd in enumerate(columns)]
+    return [
+        f"**{text.dollars(usd)}**" if n == ours else text.dollars(usd)
+        for n, usd in enumerate(columns)
+    ]
 
 
 def collected(
@@ -128,7 +131,7 @@ def warnings(sentences: Sequence[str]) -> str:
     """The sentences that need attention, as a list; empty when there are none."""
     if not sentences:
         return ""
-    return "\n".join(["**Attention**", "", *(f"- {markdown(s)}" for s in sentences)])
+    return "\n".join(["**Attention**", "", *(f"- {ours(s)}" for s in sentences)])
 
 
 def _skipped(item: Skipped) -> tuple[str, str, str]:

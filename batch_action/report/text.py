@@ -1,8 +1,9 @@
 """The words of a report: verdict, money, counts, places."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from batch_action.escape import href, html_code, inline, ours, path_url
+from batch_action.escape import href, html_code, inline, markdown, ours, path_url
 from batch_action.models.findings import Anchor, Known, Severity, Standing, State
 from batch_action.models.report import Account, Delivered, Night, Receipt, Spending
 from batch_action.report.markers import LONGEST_TITLE
@@ -122,15 +123,17 @@ def permalink(anchor: Anchor, night: Night) -> str | None:
     return f"{night.server_url}/{night.repository}/blob/{anchor.commit}/{path}{view}{lines}"
 
 
+def shortened(path: str) -> str:
+    """The end of a path that is too long to read; not yet escaped."""
+    return path if len(path) <= LONGEST_PATH else "…" + path[1 - LONGEST_PATH :]
+
+
 def place(anchor: Anchor, night: Night) -> str:
     """`path:10-12` as a link where there is something to link to."""
     lines = f"{anchor.start_line}"
     if anchor.end_line != anchor.start_line:
         lines += f"-{anchor.end_line}"
-    path = anchor.path
-    if len(path) > LONGEST_PATH:
-        path = "…" + path[1 - LONGEST_PATH :]
-    text = html_code(f"{path}:{lines}")
+    text = html_code(f"{shortened(anchor.path)}:{lines}")
     url = permalink(anchor, night)
     return f"[{text}]({url})" if url else text
 
@@ -150,7 +153,7 @@ def deed(delivered: Delivered) -> str:
         *([link(where, delivered.url)] if delivered.url or delivered.number else []),
         *(f"{count} {word}" for word, count in counts if count),
     ]
-    note = f". {ours(delivered.note, LONGEST_NOTE)}" if delivered.note else ""
+    note = f". {markdown(delivered.note, LONGEST_NOTE)}" if delivered.note else ""
     return ", ".join(parts) + note
 
 
@@ -175,3 +178,19 @@ def row(standing: Standing, night: Night) -> tuple[str, ...]:
     """A finding's cells in a table: severity, title, place, state."""
     known = standing.known
     return severity(known), title(known), place(known.anchor, night), state(standing)
+
+
+def dated(standing: Standing, night: Night) -> Standing:
+    """With the day of its birth and of its fix, if tonight is that day."""
+    known = standing.known
+    fixed = known.state is State.FIXED
+    dates = {"since": known.since or night.date, "closed": known.closed or night.date}
+    known = replace(known, since=dates["since"], closed=dates["closed"] if fixed else "")
+    return replace(standing, known=known)
+
+
+def as_before(standing: Standing, told: State | None) -> Standing:
+    """What was new on the last night is still called so on a quiet one after it."""
+    if standing.known.state is State.OPEN and told in (State.NEW, State.BACK):
+        return replace(standing, known=replace(standing.known, state=told))
+    return standing

@@ -86,11 +86,11 @@ def _spoken(text: str) -> Iterator[str]:
 
 def _command(words: Sequence[str]) -> Command:
     verb = next((v for v in Verb if words[1:] and words[1].lower() == v.value), None)
-    id = words[2].strip(_AROUND).lower() if len(words) > 2 else ""  # noqa: PLR2004 - /batch, verb
-    known = bool(_ID.fullmatch(id))
+    named = words[2].strip(_AROUND).lower() if len(words) > 2 else ""  # noqa: PLR2004 - /batch, verb
+    known = bool(_ID.fullmatch(named))
     return Command(
         verb=verb,
-        id=id if known else "",
+        id=named if known else "",
         reason=plain(" ".join(words[3 if known else 2 :]), LONGEST_REASON),
         text=plain(" ".join(words), LONGEST_REASON),
     )

@@ -107,7 +107,9 @@ def _spending(world: World, ledger: Ledger, found: Harvest) -> Spending:
     usage = sum((usage for _, usage in found.usages), Usage())
     prompt = pricing.prompt_tokens(usage)
     now = world.now()
-    system = system_text(world.task, house_rules(world, found.ended[-1].intended.head))
+    system = system_text(
+        world.task, house_rules(world, world.rules_at(found.ended[-1].intended.head))
+    )
     shared = pricing.estimate(len(system.encode()))
     return Spending(
         usage=usage,
@@ -117,7 +119,9 @@ def _spending(world: World, ledger: Ledger, found: Harvest) -> Spending:
         ),
         month_usd=money.spend(ledger, month_start(now)),
         cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
-        cache_saved_usd=_cache_saved(world, ledger, found) if usage != pricing.uncached(usage) else None,
+        cache_saved_usd=_cache_saved(world, ledger, found)
+        if usage != pricing.uncached(usage)
+        else None,
         batched=found.batched,
     )
 

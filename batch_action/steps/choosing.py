@@ -21,10 +21,10 @@ def choose(world: World, asked: Asked, ledger: Ledger, now: datetime) -> Choice:
     followed = warming.follow(world, ledger, asked.selection.head, now)
     if followed is not None:
         return followed
+    # Who opens a pull request waits for its review: it is not held back.
+    warm = world.settings.prompt_cache == "warm" and world.pull is None
     return _small(world, asked, ledger) or (
-        warming.begin(world, asked)
-        if world.settings.prompt_cache == "warm"
-        else Choice(Way.BATCH)
+        warming.begin(world, asked) if warm else Choice(Way.BATCH)
     )
 
 
@@ -36,6 +36,8 @@ def _small(world: World, asked: Asked, ledger: Ledger) -> Choice | None:
         return None
     few = f"{count} open, fewer than `min-requests: {settings.min_requests}`"
     if settings.small_workload == "accumulate":
+        if world.pull is not None:
+            return None
         return _accumulated(world, asked, ledger, few)
     lost = batches.last_failure(ledger)
     if any(lost.get(request.question.id) == "undelivered" for request in all_requests(asked)):
@@ -43,8 +45,8 @@ def _small(world: World, asked: Asked, ledger: Ledger) -> Choice | None:
         return Choice(Way.BATCH, note)
     return Choice(
         Way.INTERACTIVE,
-        f"Requests: {few}. They are asked at once, at full price and outside of the promise that "
-        "nothing is paid twice: should a run die before it has delivered them, they are asked again.",
+        f"Requests: {few}. They are asked at once, at full price, and outside of the promise that "
+        "nothing is paid twice: should a run die before it has told the answers, it asks again.",
     )
 
 

@@ -1,9 +1,8 @@
 """A small workload asked at once, through the Messages API: at full price, and without a net.
 
-The questions are claimed like those of a batch, so that no two runs ask them. But nobody can ask for
-the answers twice: what a run that dies has paid for is lost, and its files are owed again.
+The questions are claimed like those of a batch, so that no two runs ask them. But the answers come
+only once: what a run that dies has paid for is lost, and its files are owed again.
 """
-
 
 from batch_action.errors import AnthropicError, Interrupted, TransientError
 from batch_action.history.batches import Pending
@@ -44,7 +43,9 @@ def ask(
         created_at=intended.at,
         expires_at=intended.at,
     )
-    found = answers.gathered(world, Pending(sent, intended, withdrawn=False), outcomes, batched=False)
+    found = answers.gathered(
+        world, Pending(sent, intended, withdrawn=False), outcomes, batched=False
+    )
     return answers.Harvest(
         ended=found.ended,
         answers=found.answers,

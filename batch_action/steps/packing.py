@@ -1,4 +1,4 @@
-"""Requests in their batches: one model each, marked for the cache where it is used; what they cost."""
+"""Requests in their batches, one model each, marked for the cache; and what they can cost."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -10,7 +10,7 @@ from batch_action.history import money
 from batch_action.models.files import SelectedFile
 from batch_action.models.ledger import Ledger
 from batch_action.models.requests import Plan, Way
-from batch_action.steps import choosing, packing, warming
+from batch_action.steps import packing, warming
 from batch_action.steps.asking import Asked, all_requests
 from batch_action.steps.packing import Pricing
 from batch_action.steps.warming import Choice
@@ -27,15 +27,19 @@ class _Scale:
 
 
 def plan(
-    world: World, asked: Asked, ledger: Ledger, *, exact: bool, clock: datetime | None = None
+    world: World,
+    asked: Asked,
+    ledger: Ledger,
+    choice: Choice = Choice(Way.BATCH),  # noqa: B008 - frozen
+    *,
+    exact: bool,
 ) -> Plan:
     """Pack what fits under the caps into batches; what does not fit is owed, whole files only.
 
-    *clock*: the time at Anthropic, where it is known.
+    *ledger*: whose spending counts for the caps. *choice*: which way the requests go.
     """
     asked, scale = _counted(world, asked, exact=exact)
     shared = pricing.estimate(asked.shared_bytes, scale.ratio)
-    choice = choosing.choose(world, asked, ledger, clock or world.now())
     price = Pricing(world=world, way=choice.way, shared=shared)
     chosen, owed = _fill(asked, price, _budget(world, ledger))
     requests = [request for file in chosen for request in asked.requests[file.path]]
@@ -91,16 +95,6 @@ def refuse_over_budget(world: World, plan: Plan) -> None:
             f"{len(plan.owed)} files do not fit under the budget ({names} …) and "
             "`on-over-budget` is `fail`: nothing was sent.",
             fix="Raise `max-cost-usd` or `monthly-budget-usd`, or use `on-over-budget: fill`.",
-        )
-
-
-def warn_of_guard(world: World) -> None:
-    """Say before money is spent that a public repository will not see this task's findings."""
-    shown = world.context.private is True or world.settings.allow_public_security_findings
-    if world.task.security_only and not shown:
-        world.warn(
-            f"{world.task.name} finds security problems only, and on a public repository those are "
-            "shown nowhere unless `allow-public-security-findings` is set."
         )
 
 

@@ -10,7 +10,7 @@ from batch_action import batching
 from batch_action.errors import AmbiguousCreateError, BatchActionError, ConfigError, TransientError
 from batch_action.history import batches, files
 from batch_action.models.files import Reason, Selection
-from batch_action.models.ledger import FileEntry, Intended, Rejected, Selected, Sent
+from batch_action.models.ledger import FileEntry, Intended, Ledger, Rejected, Selected, Sent
 from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts, Plan, Way
 from batch_action.steps import memory as memories
 from batch_action.steps.memory import Memory
@@ -114,15 +114,16 @@ def selected(
         scope=world.scope,
         partial=partial,
         skipped=counts,
+        pull=world.pull,
     )
 
 
-def is_news(memory: Memory, chosen: Selected) -> bool:
+def is_news(ledger: Ledger, chosen: Selected) -> bool:
     """Whether this selection tells something: a head that was not looked at, or a file not owed."""
-    known = files.newest(memory.ledger, chosen.scope)
+    known = files.newest(ledger, chosen.scope)
     there = {(path, item.blob) for path, item in known.items()}
-    heads = files.heads(memory.ledger, chosen.scope)
-    return chosen.head not in heads or any((f.path, f.blob) not in there for f in chosen.files)
+    looked_at = chosen.head in files.heads(ledger, chosen.scope)
+    return not looked_at or any((f.path, f.blob) not in there for f in chosen.files)
 
 
 def send(
@@ -176,7 +177,8 @@ def claim(
     memory.add(chosen, intended)
     memories.save(world, memory, room=SPARE + SPARE_PER_QUESTION * len(plan.requests))
     recheck = world.settings.recheck
-    if memories.refresh(world, memory) and _rivalled(memory, intended, recheck=recheck):
+    fresh = memories.refresh(world, memory)
+    if fresh and _rivalled(memories.scope(world, memory.ledger), intended, recheck=recheck):
         memory.add(Rejected(intent=intended.intent, batch=None))
         memories.save(world, memory)
         world.warn("Another run is sending the same files right now: this one sends nothing.")
@@ -185,11 +187,11 @@ def claim(
     return intended
 
 
-def _rivalled(memory: Memory, ours: Intended, *, recheck: bool) -> bool:
+def _rivalled(ledger: Ledger, ours: Intended, *, recheck: bool) -> bool:
     """Whether another run asks one of our questions, or has its answer by now."""
     asked = {question.id for batch in ours.batches for question in batch}
-    without = [fact for fact in memory.ledger.facts if fact.key() != ours.key()]
-    others = memory.ledger.model_copy(update={"facts": tuple(without)})
+    without = [fact for fact in ledger.facts if fact.key() != ours.key()]
+    others = ledger.model_copy(update={"facts": tuple(without)})
     known = batches.in_flight(others) | (frozenset() if recheck else batches.answered(others))
     return not asked.isdisjoint(known)
 
@@ -209,6 +211,7 @@ def _intended(world: World, plan: Plan, chosen: Selected, ready: Preflight) -> I
         batches=asked,
         worst_case_usd=plan.worst_usd,
         way=WAYS.get(plan.way),
+        pull=world.pull,
     )
 
 

@@ -6,7 +6,7 @@ from batch_action.history import batches, files
 from batch_action.models.report import Published
 from batch_action.models.requests import BatchState, Plan, Way
 from batch_action.report import overview, summary
-from batch_action.report.text import dollars, plural
+from batch_action.report.text import LIVE, dollars, plural
 from batch_action.steps import memory as memories
 from batch_action.steps.answers import Harvest
 from batch_action.steps.memory import Memory
@@ -38,7 +38,8 @@ def submitted(
         if waits
         else "nothing-to-do"
     )
-    owed = files.owed(memory.ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
+    ledger = memories.scope(world, memory.ledger)
+    owed = files.owed(ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
     if status in ("dry-run", "submitted") or "status" not in runner.told:
         # After a collect in the same run, that nothing was sent is no news.
         runner.set_output("status", status)
@@ -101,7 +102,7 @@ def waiting(world: World, memory: Memory) -> list[summary.Waiting]:
             age_hours=(now - pending.sent.created_at).total_seconds() / 3600,
             expires=f"{pending.sent.expires_at:%Y-%m-%d %H:%M} UTC",
         )
-        for pending in batches.pending(memory.ledger)
+        for pending in batches.pending(memories.scope(world, memory.ledger))
     ]
 
 
@@ -114,6 +115,8 @@ def collected(world: World, memory: Memory, published: Published | None) -> None
         world.screen.say(f"Nothing to collect; {len(still)} still running.")
     else:
         _outputs(world, published)
+        for sentence in published.warnings:
+            world.warn(sentence)
     if published is not None or still:
         dry = world.settings.dry_run
         _summarise(world, summary.collected(published, waiting=still, dry_run=dry))
@@ -132,8 +135,7 @@ def attention(*worlds: World) -> None:
     for world in worlds:
         _file(world)
     if len(worlds) > 1:
-        told = [(world.title, world.runner.told) for world in worlds]
-        _summarise(worlds[0], overview.overview(told))
+        _summarise(worlds[0], overview.overview([(w.title, w.runner.told) for w in worlds]))
     text = summary.warnings(worlds[0].warnings)
     if text:
         _summarise(worlds[0], text)
@@ -150,7 +152,7 @@ def _file(world: World) -> None:
 def _outputs(world: World, published: Published) -> None:
     runner, night = world.runner, published.night
     changed = [s.known.state.value for s in published.standings if s.changed]
-    live = [s for s in published.standings if s.known.state.value not in ("fixed", "dismissed")]
+    live = [s for s in published.standings if s.known.state in LIVE]
     runner.set_output("status", "dry-run" if world.settings.dry_run else "collected")
     runner.set_output("batch-ids", ",".join(night.batch_ids))
     runner.set_output("findings-count", len(live))
@@ -166,12 +168,10 @@ def _outputs(world: World, published: Published) -> None:
             f"{delivered.destination}: {delivered.action} {delivered.url or ''}".rstrip()
         )
     if night.spending and night.spending.cost.priced:
-        cost = night.spending.cost
-        paid = night.spending.paid_usd or 0
-        saved = (cost.interactive_usd or 0) - paid
+        paid, less = night.spending.paid_usd or 0, night.spending.saved_usd or 0
         runner.set_output("cost-usd", f"{_before(world, 'cost-usd') + paid:.6f}")
-        runner.set_output("savings-usd", f"{_before(world, 'savings-usd') + saved:.6f}")
-        world.screen.say(f"Cost {dollars(paid)}, saved {dollars(saved)}.")
+        runner.set_output("savings-usd", f"{_before(world, 'savings-usd') + less:.6f}")
+        world.screen.say(f"Cost {dollars(paid)}, saved {dollars(less)}.")
 
 
 def _before(world: World, name: str) -> float:

@@ -19,7 +19,7 @@ from batch_action.tasks.prompt import system_text
 LIFETIME = timedelta(minutes=50)
 """The entry lives an hour; the followers need some minutes of it until the first of them starts."""
 PATIENCE = timedelta(hours=2)
-"""How long the others wait for a warm-up that has not ended: most batches take less than an hour."""
+"""How long the others wait for a warm-up that has not ended: most batches take under an hour."""
 DEAREST_TOKEN = 4
 """Bytes a token of plain English at the most: an estimate of the prefix that is not too large."""
 FEWEST = 3
@@ -56,7 +56,9 @@ def follow(world: World, ledger: Ledger, head: str, now: datetime) -> Choice | N
         return Choice(Way.BATCH, "Sent without the prompt cache: its warm-up takes too long.")
     if ended is None:
         where = f"batch {found.sent.batch}" if found.sent else "a batch"
-        note = f"The others wait for {where} to fill the prompt cache: they go out when it has ended."
+        note = (
+            f"The others wait for {where} to fill the prompt cache: they go out when it has ended."
+        )
         return Choice(Way.AWAIT, note)
     if now - ended > LIFETIME:
         late = f"its warm-up ended at {ended:%H:%M} UTC, and no run looked within the hour"
@@ -73,7 +75,8 @@ def _cold(world: World, found: WarmUp, head: str) -> str | None:
         return "its warm-up was not answered"
     if (intended.model, intended.effort or "none") != (settings.model, settings.effort):
         return "its warm-up asked another model, or with another effort"
-    if intended.head != head and house_rules(world, intended.head) != house_rules(world, head):
+    before, after = (house_rules(world, world.rules_at(x)) for x in (intended.head, head))
+    if before != after:
         return "the house rules have changed since its warm-up"
     return None
 
@@ -105,8 +108,9 @@ def begin(world: World, asked: Asked) -> Choice:
         return Choice(Way.BATCH, "No prompt cache: there are too few requests for it to pay.")
     return Choice(
         Way.WARM_UP,
-        "One request goes first and fills the prompt cache. The others follow when it has ended, if "
-        "a run looks within the hour (`wait-minutes` makes this one wait); else without the cache.",
+        "One request goes first and fills the prompt cache. The others follow when it has ended: "
+        "if a run looks within the hour (`wait-minutes` lets this one wait), else without the "
+        "cache.",
     )
 
 

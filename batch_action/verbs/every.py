@@ -3,16 +3,17 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from batch_action.errors import BatchActionError, ConfigError
 from batch_action.history import batches, money
+from batch_action.steps import briefing, recovering
 from batch_action.steps import memory as memories
-from batch_action.steps import recovering
 from batch_action.steps.memory import Memory
 from batch_action.steps.planning import month_start
 from batch_action.steps.world import World
 
-Verb = Callable[[World, Memory | None], int]
+Verb = Callable[[World, Memory], int]
 Tell = Callable[[BatchActionError], None]
 
 
@@ -25,7 +26,7 @@ class Codes:
     told: set[str] = field(default_factory=set)
     bug: Exception | None = None
 
-    def run(self, step: Callable[[], int], title: str = "") -> None:
+    def run(self, world: World, step: Callable[[], int], title: str = "") -> None:
         """Do one step; its failure is told once, under the title of its task."""
         try:
             self.codes.append(step())
@@ -33,6 +34,7 @@ class Codes:
             if str(error) not in self.told:
                 self.told.add(str(error))
                 self.tell(_titled(error, title) if title else error)
+                briefing.failure(world, error)
             self.codes.append(error.exit_code)
         except Exception as error:  # noqa: BLE001 - a bug in one step must not stop the others
             self.bug = self.bug or error
@@ -82,7 +84,7 @@ def every(
     """
     codes, shelf = Codes(tell), Shelf()
     for world in worlds:
-        codes.run(lambda w=world: shelf.load(w), _name(world, worlds))
+        codes.run(world, partial(shelf.load, world), _name(world, worlds))
     there = [world for world in worlds if world.title in shelf.memories]
     owner = whose(there, shelf) if whose and there and there[0].settings.batch_id else None
     for steps in (verbs, then):
@@ -91,7 +93,7 @@ def every(
             for act in steps if mine else others if steps is verbs else ():
                 shelf.reckon(there)
                 memory = shelf.memories[world.title]
-                codes.run(lambda a=act, w=world, m=memory: a(w, m), _name(world, worlds))
+                codes.run(world, partial(act, world, memory), _name(world, worlds))
     return codes.first()
 
 
@@ -99,7 +101,7 @@ def each(worlds: Sequence[World], verb: Callable[[World], int], tell: Tell) -> i
     """Do a verb that needs no ledger for every task."""
     codes = Codes(tell)
     for world in worlds:
-        codes.run(lambda w=world: verb(w), _name(world, worlds))
+        codes.run(world, partial(verb, world), _name(world, worlds))
     return codes.first()
 
 

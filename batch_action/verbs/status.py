@@ -24,7 +24,7 @@ def status(
     file = memories.path_of(world)
     places = [*(slots(world) if world.github else ()), *([str(file)] * file.is_file())]
     where = ", ".join(places)
-    told = {
+    told: dict[str, object] = {
         "task": world.task.name,
         "state_key": world.settings.state_key,
         "ledger": where,

@@ -3,7 +3,15 @@
 from batch_action.errors import BatchActionError
 from batch_action.history import batches
 from batch_action.models.requests import Way
-from batch_action.steps import interactive, planning, preparing, sending, settling, telling
+from batch_action.steps import (
+    interactive,
+    planning,
+    preflight,
+    preparing,
+    sending,
+    settling,
+    telling,
+)
 from batch_action.steps import memory as memories
 from batch_action.steps.answers import Harvest
 from batch_action.steps.memory import Memory
@@ -23,7 +31,7 @@ def submit(world: World, memory: Memory | None = None) -> int:
     ready = sending.preflight(world)
     if batches.open_intents(memory.ledger):
         settling.settle(world, memory)
-    planning.warn_of_guard(world)
+    preflight.check_destinations(world)
     prepared = preparing.prepare(world, memory, model=ready.model, clock=ready.clock)
     planning.refuse_over_budget(world, prepared.plan)
     before = len(memory.sent)
@@ -42,7 +50,7 @@ def _send(world: World, memory: Memory, prepared: Prepared, ready: Preflight) ->
         found = interactive.ask(world, memory, plan, chosen, ready)
     elif plan.due:
         sending.send(world, memory, plan, chosen, ready)
-    elif sending.is_news(memory, chosen):
+    elif sending.is_news(memories.scope(world, memory.ledger), chosen):
         # Nothing to ask now, but the next night counts from here.
         memory.add(chosen)
     memories.save(world, memory)
