@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from batch_action.config.inputs import Input, Lines, Secret, Words
+from batch_action.config.inputs import Input, Lines, Secret, Words, no_pulls_key
 from batch_action.config.reporting import Reporting
 
 Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
@@ -161,6 +161,7 @@ class Settings(Reporting):
     state_key: Annotated[
         str,
         Field(pattern=r"^[A-Za-z0-9_.-]{0,40}$"),
+        AfterValidator(no_pulls_key),
         Input(
             help="Keeps several ledgers of one task apart (a matrix).",
             action=True,

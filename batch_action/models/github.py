@@ -107,6 +107,8 @@ class RunFacts:
     run_attempt: int
     status: str
     created_at: str
+    pulls: tuple[int, ...] = ()
+    """Open pull requests of its branch or commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +146,54 @@ class PullText:
     author: str
     head_ref: str
     """The branch it comes from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullFacts:
+    """What a pull request is about, and whether it still is."""
+
+    number: int
+    url: str
+    open: bool
+    merged: bool
+    merge_commit: str
+    """What it was merged as; empty while it is open, or closed without a merge."""
+    head: str
+    """The newest commit of its branch."""
+    head_ref: str
+    head_repository_id: str
+    """Empty when the repository it came from was deleted."""
+    base: str
+    base_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewText:
+    """A review of a pull request."""
+
+    id: int
+    url: str
+    body: str
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InlineText:
+    """A comment on lines of a pull request."""
+
+    comment: CommentText
+    reply_to: int | None
+    """The comment whose thread it is in; None for the one that began it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InlineDraft:
+    """A comment as it is to be posted, on the new side of the diff."""
+
+    path: str
+    first: int
+    last: int
+    body: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ def details(finding: Finding) -> str:
         code=fence(quoted, _language(finding.anchor.path)) if quoted.strip() else "",
         why=prose(remark.why, LONGEST_PROSE),
         remedy=prose(remark.remedy, LONGEST_PROSE),
-        suggestion=_suggestion(quoted, remark.suggestion) if remark.suggestion is not None else "",
+        suggestion=proposed(finding),
     )
 
 
@@ -79,7 +79,11 @@ def _facts(known: Known, finding: Finding | None, night: Night) -> str:
     return " · ".join(facts)
 
 
-def _suggestion(quoted: str, suggested: str) -> str:
+def proposed(finding: Finding) -> str:
+    """What the model would write instead, to be read; empty when it says nothing."""
+    quoted, suggested = cut(finding.evidence), finding.remark.suggestion
+    if suggested is None:
+        return ""
     old = [f"-{line}" for line in quoted.split("\n")] if quoted else []
     new = [f"+{line}" for line in cut(suggested).split("\n")] if suggested else []
     return fence("\n".join(old + new), "diff")

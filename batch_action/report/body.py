@@ -62,7 +62,7 @@ def _tail(night: Night, held: Sequence[tuple[str, int]]) -> str:
         "tail.md.j2",
         receipt=_receipt(night, held),
         cost=text.cost_line(night.spending) if night.spending else "",
-        footer=_footer(night),
+        footer=footer(night),
     )
 
 
@@ -149,7 +149,8 @@ def _receipt(night: Night, held: Sequence[tuple[str, int]]) -> dict[str, object]
     return {"summary": text.receipt_line(night.receipt), "rows": fitting, "lines": lines}
 
 
-def _footer(night: Night) -> list[str]:
+def footer(night: Night) -> list[str]:
+    """Where a report comes from: run, batches, model, date."""
     parts = [f"[run]({night.run_url})"] if night.run_url else []
     batches = ", ".join(html_code(batch) for batch in night.batch_ids[:BATCHES])
     if len(night.batch_ids) > BATCHES:

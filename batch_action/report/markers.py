@@ -20,6 +20,7 @@ _START = re.compile(r"<!-- batch-action:finding v(\d+) (.*?) ?-->\s*")
 _END = re.compile(r"<!-- /batch-action:finding(?: [^\n]*?)? ?-->\s*")
 _OTHER = re.compile(r"<!-- /?batch-action[ :]")
 _INSIDE = re.compile(r"^(<!-- /?batch)-(?=action[ :])", re.MULTILINE)
+_NIGHT = re.compile(r"<!-- batch-action:night v\d+ ([^\n]*?) ?-->")
 _MORE = re.compile(r"<!-- batch-action:more v\d+ n=(\d+) -->")
 _HEX16 = re.compile(r"[0-9a-f]{16}")
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -92,6 +93,13 @@ def night(batches: tuple[str, ...], commit: str) -> str:
     """The first line of the one notification of a night."""
     names = ",".join(attribute(batch) for batch in batches)
     return f"<!-- batch-action:night v{SCHEMA} batches={names} head={attribute(commit)} -->"
+
+
+def read_night(body: str) -> tuple[str, ...]:
+    """The batches of the night that a notification is about; none where it is none."""
+    match = _NIGHT.match(body.lstrip())
+    fields = read_fields(match[1]) if match else {}
+    return tuple(batch for batch in value(fields, "batches").split(",") if batch)
 
 
 def more(number: int) -> str:

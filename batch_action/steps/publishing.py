@@ -206,7 +206,7 @@ def _reconciled(
         # A batch comes twice only when the run died, or failed, after it had written somewhere.
         again=not told.isdisjoint(night.batch_ids),
         bar=Bar(severity=settings.min_severity, confidence=settings.min_confidence),
-        baseline=_baseline(world, tonight.commit),
+        baseline=_baseline(world, world.rules_at(tonight.commit)),
     )
     placed = locate(complete, tuple(known.values()), world.git, head=heads[0] if heads else None)
     return replace(reconcile(tuple(known.values()), placed), words=words)

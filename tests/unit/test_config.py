@@ -161,6 +161,7 @@ class TestMistakes:
             ("retention-days", "9" * 5000, "must be a whole number such as 30"),
             ("dry-run", "maybe", "must be `true` or `false`."),
             ("state-key", "a/b", "must be at most 40 letters, digits, `_`, `.` or `-`."),
+            ("state-key", "web-pr", "so ends the name of the ledger of pull requests."),
             ("batch-id", "../x", "must be an id such as `msgbatch_…`."),
             ("anthropic-base-url", "api.x", "must be an address that begins with https://."),
         ],

@@ -21,6 +21,7 @@ from batch_action.sandbox.github import (
     issues,
     labels,
     launch,
+    merging,
     oidc,
     pulls,
     reactions,
@@ -154,6 +155,13 @@ class GitHub:
             if issue.pull and head_repository:
                 issue.pull.head_repository = head_repository
             return issue
+
+    def end_pull(self, full_name: str, number: int, *, merged_as: str | None = None) -> None:
+        """Close a pull request; `merged_as`: the commit on its base branch that holds it."""
+        with self.world.lock:
+            repository = self.repository(full_name)
+            issue = repository.issues[number]
+            merging.end(self.world, repository, issue, merged_as)
 
     def start_run(self, repository: str, **how: Unpack[RunOptions]) -> Run:
         """A workflow run in progress, with its tokens and environment."""

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from batch_action.sandbox.github import alert_page, page, run_page
+from batch_action.sandbox.github import alert_page, page, pull_page, run_page
 from batch_action.sandbox.github.state import Repository
 from batch_action.sandbox.github.world import World
 
@@ -54,7 +54,10 @@ def _list(repository: Repository, _request: Request) -> str:
 
 def _issue(repository: Repository, request: Request) -> str | None:
     issue = repository.issues.get(request.path_params["number"])
-    return page.render_issue(issue, issue.comments, repository) if issue else None
+    if issue is None:
+        return None
+    reviews = pull_page.entries(issue, repository)
+    return page.render_issue(issue, issue.comments, repository, reviews)
 
 
 def _alerts(repository: Repository, _request: Request) -> str:

@@ -3,10 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from batch_action.sandbox.github import revisions
+from batch_action.sandbox.github import review_comments, revisions
 from batch_action.sandbox.github.query import Field, Unreadable, read
 from batch_action.sandbox.github.shapes import Json, instant
-from batch_action.sandbox.github.state import Comment, Issue, Repository, ReviewComment
+from batch_action.sandbox.github.state import (
+    Comment,
+    Issue,
+    Pull,
+    Repository,
+    ReviewComment,
+)
 from batch_action.sandbox.github.wire import Answer, Call, Endpoint, Refusal
 
 _CLASSIFIERS = {"ABUSE", "OFF_TOPIC", "OUTDATED", "RESOLVED", "DUPLICATE", "SPAM"}
@@ -86,6 +92,25 @@ def _repository(call: Call, field: Field) -> Json:
             raise _Failure("NOT_FOUND", message)
         return _issue(found)
 
+    def pull(arguments: Mapping[str, Any]) -> Json:
+        found = repository.issues.get(int(arguments.get("number", 0)))
+        if found is None or found.pull is None:
+            number = arguments.get("number")
+            message = f"Could not resolve to a PullRequest with the number of {number}."
+            raise _Failure("NOT_FOUND", message)
+        threads = _threads(repository, found, found.pull)
+        return _issue(found) | {
+            "__typename": "PullRequest",
+            "headRefOid": found.pull.head_sha,
+            "isDraft": found.pull.draft,
+            "merged": found.pull.merged_at is not None,
+            "reviewThreads": lambda _arguments: {
+                "__typename": "PullRequestReviewThreadConnection",
+                "totalCount": len(threads),
+                "nodes": threads,
+            },
+        }
+
     return {
         "__typename": "Repository",
         "id": f"R_{repository.id}",
@@ -93,6 +118,7 @@ def _repository(call: Call, field: Field) -> Json:
         "nameWithOwner": repository.full_name,
         "isPrivate": repository.private,
         "issue": issue,
+        "pullRequest": pull,
     }
 
 
@@ -114,6 +140,27 @@ def _issue(issue: Issue) -> Json:
             "nodes": [_comment(comment) for comment in issue.comments],
         },
     }
+
+
+def _threads(repository: Repository, issue: Issue, pull: Pull) -> list[Json]:
+    """Comments on the same lines, an opening one and the answers to it."""
+    return [
+        {
+            "__typename": "PullRequestReviewThread",
+            "id": f"PRRT_{first.id}",
+            "isResolved": False,
+            "isOutdated": first.line is not None
+            and review_comments.standing(repository, issue, first) is None,
+            "path": first.path,
+            "line": review_comments.standing(repository, issue, first),
+            "comments": lambda _arguments, first=first: {
+                "__typename": "PullRequestReviewCommentConnection",
+                "nodes": [_comment(x) for x in pull.comments if first.id in (x.id, x.in_reply_to)],
+            },
+        }
+        for first in pull.comments
+        if first.in_reply_to is None
+    ]
 
 
 def _comment(comment: Comment | ReviewComment) -> Json:
@@ -175,6 +222,17 @@ def _minimize(call: Call, field: Field) -> Json:
     }
 
 
+def _unminimize(call: Call, field: Field) -> Json:
+    asked = field.arguments.get("input") or {}
+    comment = _by_node_id(call, str(asked.get("subjectId")))
+    comment.minimized = None
+    return {
+        "__typename": "UnminimizeCommentPayload",
+        "clientMutationId": asked.get("clientMutationId"),
+        "unminimizedComment": _comment(comment),
+    }
+
+
 def _by_node_id(call: Call, node: str) -> Comment | ReviewComment:
     for repository, issue, record in _nodes(call):
         if not isinstance(record, Issue) and node in _ids(record):
@@ -192,5 +250,5 @@ def _insist(call: Call, repository: Repository, issue: Issue) -> None:
 
 _Root = Callable[[Call, Field], Json]
 _QUERIES: dict[str, _Root] = {"viewer": _viewer, "repository": _repository, "node": _node}
-_MUTATIONS: dict[str, _Root] = {"minimizeComment": _minimize}
+_MUTATIONS: dict[str, _Root] = {"minimizeComment": _minimize, "unminimizeComment": _unminimize}
 ENDPOINTS = (Endpoint(method="POST", path="/graphql", answer=_serve, prefix="/api"),)

@@ -127,7 +127,9 @@ class Pull:
     head_repository: str
     """Full name of the repository the head lives in; a fork's differs from ours."""
     draft: bool = False
-    merged: bool = False
+    merged_at: datetime | None = None
+    merge_commit: str | None = None
+    """What it was merged as; while it is open, GitHub's own test merge."""
     reviews: list[Review] = field(default_factory=list)
     comments: list[ReviewComment] = field(default_factory=list)
 
