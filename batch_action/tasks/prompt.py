@@ -59,9 +59,7 @@ def _hint(name: str, text: str) -> str:
 def _companion(one: Companion) -> str:
     note = "" if one.complete else ' complete="no"'
     lines = one.text.removesuffix("\n").split("\n")
-    return (
-        f'<{one.role} path="{_name(one.path)}"{note}>\n{_numbered(lines, 1)}\n</{one.role}>\n'
-    )
+    return f'<{one.role} path="{_name(one.path)}"{note}>\n{_numbered(lines, 1)}\n</{one.role}>\n'
 
 
 def _numbered(lines: Sequence[str], first: int) -> str:

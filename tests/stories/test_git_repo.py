@@ -372,9 +372,7 @@ def test_a_patch_is_seen_and_leaves_nothing(repo, tmp_path):
         assert git.parent(made) == head
         assert git.is_ancestor(head, made)
         assert git.hunks(changes[0].old_blob or "", changes[0].blob) != ()
-        assert git.attributes(made, ["dir/new.py"]) == {
-            "dir/new.py": {"linguist-generated": "set"}
-        }
+        assert git.attributes(made, ["dir/new.py"]) == {"dir/new.py": {"linguist-generated": "set"}}
     assert not git.has_commit(made)
     assert not git.has_blob(changes[1].blob)
     assert sorted(str(p) for p in repo.path.rglob("*")) == before

@@ -6,7 +6,7 @@ __all__ = ["GitRepo"]
 
 
 class GitRepo(Patching):
-    """A repository on disk: its commits (history), trees (trees) and blobs (objects), a patch (patching).
+    """A repository on disk: its commits (history), trees, blobs (objects), a patch (patching).
 
     Every method may raise `ConfigError` with git's own last words when git fails.
     """
