@@ -1,6 +1,8 @@
-"""The task as it was chosen, and what it brings along for settings that nobody made."""
+"""The tasks as they were chosen, and what they bring along for settings that nobody made."""
 
+from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from batch_action.config.settings import Settings
@@ -14,50 +16,67 @@ UNLINKED = frozenset({"summary", "slack", "webhook"})
 """Destinations that do not point at lines of a commit: what a patch makes is in none."""
 
 
-def chosen(settings: Settings) -> Task:
-    """The task of these settings. Raises ConfigError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """A patch in place of commits: the one it makes while we look, and the one it applies to."""
+
+    head: str
+    base: str
+
+
+def chosen(names: Iterable[str]) -> dict[str, Task]:
+    """The tasks by name. Raises ConfigError with everything that is wrong with any of them."""
+    found: dict[str, Task] = {}
+    problems: list[ConfigError] = []
+    for name in dict.fromkeys(names):
+        try:
+            found[name] = _task(name)
+        except ConfigError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise ConfigError("\n".join(str(problem) for problem in problems))
+    return found
+
+
+def _task(name: str) -> Task:
     tasks = all_tasks()
-    if settings.task not in tasks:
-        raise ConfigError(
-            f"`task` {settings.task!r} does not exist.", fix=f"Tasks: {', '.join(tasks)}."
-        )
-    return tasks[settings.task]
+    if name not in tasks:
+        raise ConfigError(f"`task` {name!r} does not exist.", fix=f"Tasks: {', '.join(tasks)}.")
+    return tasks[name]
 
 
-def fitted(settings: Settings, task: Task) -> Settings:
-    """The settings with the task's own defaults in place of the general ones."""
-    if "report" in settings.model_fields_set:
-        return settings
-    if settings.patch_file:
-        return settings.model_copy(update={"report": ("summary",)})
-    return settings.model_copy(update={"report": task.report}) if task.report else settings
+def fitted(settings: Settings, task: Task, patch: Patch | None) -> Settings:
+    """The settings with the task's own defaults in place of the general ones.
 
-
-def patched(
-    settings: Settings, task: Task, git: GitRepo, head: str, folder: Path, stack: ExitStack
-) -> Settings:
-    """The settings for looking at what `patch-file` would change, until the stack is closed.
-
-    Raises ConfigError.
+    Raises ConfigError for what does not go with a patch.
     """
-    if not settings.patch_file:
-        return settings
+    own: dict[str, object] = {}
+    if "report" not in settings.model_fields_set and (task.report or patch):
+        own["report"] = ("summary",) if patch else task.report
+    if patch is not None:
+        own |= {"head": patch.head, "base": patch.base}
+    settings = settings.model_copy(update=own)
     where = sorted({*settings.report} - UNLINKED)
-    if where or task.generates:
+    if patch is not None and (where or task.generates):
         what = f"`task: {task.name}`" if task.generates else f"`report: {', '.join(where)}`"
         raise ConfigError(
             f"`patch-file` does not go with {what}: its commit is on nobody's GitHub.",
             fix="Use `refactor-validation` or a task of findings, and `report: summary`.",
         )
-    place = folder / settings.patch_file
+    return settings
+
+
+def patched(name: str, git: GitRepo, head: str, folder: Path, stack: ExitStack) -> Patch:
+    """The patch of this file on a commit, until the stack is closed. Raises ConfigError."""
     try:
-        if place.stat().st_size > MAX_PATCH:
-            raise ConfigError(f"`patch-file` {settings.patch_file} is larger than a patch can be.")
-        patch = place.read_bytes()
+        if (folder / name).stat().st_size > MAX_PATCH:
+            raise ConfigError(f"`patch-file` {name} is larger than a patch can be.")
+        patch = (folder / name).read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"`patch-file` {settings.patch_file} cannot be read: {error.strerror}.",
+            f"`patch-file` {name} cannot be read: {error.strerror}.",
             fix="Give a path in the repository's folder.",
         ) from None
-    made = stack.enter_context(git.patched(head, patch))
-    return settings.model_copy(update={"head": made, "base": head})
+    return Patch(head=stack.enter_context(git.patched(head, patch)), base=head)

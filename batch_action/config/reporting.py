@@ -98,6 +98,9 @@ class Reporting(Inputs):
         ),
     ] = None
     labels: Annotated[Words, Input(help="More labels for the issue.", action=True)] = ()
+    assignees: Annotated[
+        Words, Input(help="Logins a new issue is assigned to; GitHub leaves out who may not be.")
+    ] = ()
     trusted_authors: Annotated[
         Words, Input(help="Logins whose issues with our marker are ours, besides the token's own.")
     ] = ()

@@ -61,4 +61,4 @@ class Pull:
     """The login of who opened it."""
     title: str = ""
     body: str = ""
-    """What they say it does."""
+    """What its author wrote: anybody's words."""

@@ -140,6 +140,8 @@ class Intended(BaseFact):
     """The pull request that was reviewed; in the ledger of pull requests only."""
     patched: bool = False
     """`head` is no commit of the repository: it exists while `patch-file` is given."""
+    way: Literal["warm-up", "warmed", "interactive"] | None = None
+    """How it was asked, where not as a plain batch."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("intent",)
 

@@ -35,8 +35,6 @@ def _normalised(text: str) -> str | None:
 @cache
 def _licensing() -> Any:
     # Importing it takes longer than all other imports, and few runs are about licenses.
-    from license_expression import (  # type: ignore[import-untyped]  # noqa: PLC0415
-        get_spdx_licensing,
-    )
+    from license_expression import get_spdx_licensing  # noqa: PLC0415
 
     return get_spdx_licensing()

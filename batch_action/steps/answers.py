@@ -1,9 +1,7 @@
 """Ended batches become tonight's findings: fetch, join by custom id, read, anchor."""
 
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 
 from batch_action import pricing
 from batch_action.edges.secrets import mask
@@ -13,23 +11,14 @@ from batch_action.history import batches, files
 from batch_action.history.batches import Pending
 from batch_action.models.answers import Judgement
 from batch_action.models.findings import Finding, Reviewed, Tonight
-from batch_action.models.ledger import Collected, Ledger, Question, Usage, Withdrawn
+from batch_action.models.ledger import Collected, Fact, Ledger, Question, Usage, Withdrawn
 from batch_action.models.readings import Reading
 from batch_action.models.requests import Outcome, OutcomeKind
 from batch_action.selection.content import decode
+from batch_action.steps.fetching import fetch
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
 from batch_action.tasks.task import UnreadableAnswerError
-
-LAG = timedelta(minutes=15)
-"""How long after a create Anthropic may not know a batch (anthropic-sdk-python issue 1432)."""
-
-RETENTION = timedelta(days=29)
-"""Results are kept for 29 days after the batch was created (Anthropic's batch-processing page)."""
-
-SOON = timedelta(hours=2)
-LAST_DAYS = timedelta(days=3)
-"""When to tell that a batch, or its results, will not be there much longer."""
 
 BILLING = frozenset({"billing_error", "rate_limit_error"})
 
@@ -53,18 +42,12 @@ class Harvest:
     ended: tuple[Pending, ...] = ()
     waiting: tuple[Pending, ...] = ()
     answers: tuple[Answer, ...] = ()
-    facts: tuple[Collected | Withdrawn, ...] = ()
+    facts: tuple[Fact, ...] = ()
     """To be saved once the answers are delivered."""
     usages: tuple[tuple[str, Usage], ...] = ()
     """Model and tokens of each billed request, for the counterfactual columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    """What came back by custom id, and whether somebody had canceled the batch."""
-
-    outcomes: dict[str, Outcome]
-    canceled: bool = False
+    batched: bool = True
+    """Paid at the batch price; else asked at once, through the Messages API."""
 
 
 def harvest(world: World, memory: Memory) -> Harvest:
@@ -75,13 +58,13 @@ def harvest(world: World, memory: Memory) -> Harvest:
     ended: list[Pending] = []
     waiting: list[Pending] = []
     answers: list[Answer] = []
-    facts: list[Collected | Withdrawn] = []
+    facts: list[Fact] = []
     usages: list[tuple[str, Usage]] = []
     problem: TransientError | None = None
     for pending in batches.pending(memory.ledger):
-        wanted = world.settings.batch_id in (None, pending.sent.batch) and _here(world, pending)
+        wanted = world.settings.batch_id in (None, pending.sent.batch)
         try:
-            fetched = _fetch(world, pending) if wanted else None
+            fetched = fetch(world, pending) if wanted else None
         except TransientError as error:
             # The other batches' answers need not wait for this one's.
             world.warn(str(error))
@@ -92,11 +75,10 @@ def harvest(world: World, memory: Memory) -> Harvest:
         ended.append(pending)
         if fetched.canceled and not pending.withdrawn:
             facts.append(Withdrawn(batch=pending.sent.batch, by="", at=world.now()))
-        read = [_answer(world, pending, q, fetched.outcomes.get(q.id)) for q in pending.questions]
-        answers += read
-        billed = [(_model(a), a.outcome.usage) for a in read if a.outcome.usage != Usage()]
-        usages += billed
-        facts.append(_collected(world, pending, read, billed))
+        one = gathered(world, pending, fetched.outcomes, batched=True)
+        answers += one.answers
+        usages += one.usages
+        facts += one.facts
     if problem is not None and not ended:
         raise problem
     return Harvest(
@@ -105,6 +87,21 @@ def harvest(world: World, memory: Memory) -> Harvest:
         answers=tuple(answers),
         facts=tuple(facts),
         usages=tuple(usages),
+    )
+
+
+def gathered(
+    world: World, pending: Pending, outcomes: Mapping[str, Outcome], *, batched: bool
+) -> Harvest:
+    """The answers of one batch; not *batched*: of what was asked at once, at full price."""
+    read = [_answer(world, pending, q, outcomes.get(q.id)) for q in pending.questions]
+    billed = [(_model(a), a.outcome.usage) for a in read if a.outcome.usage != Usage()]
+    return Harvest(
+        ended=(pending,),
+        answers=tuple(read),
+        facts=(_collected(world, pending, read, billed, batched=batched),),
+        usages=tuple(billed),
+        batched=batched,
     )
 
 
@@ -180,64 +177,8 @@ def _excluded(world: World, ledger: Ledger) -> dict[str, str]:
     return dict.fromkeys(files.left_out(ledger), "file excluded") | stuck
 
 
-def _here(world: World, pending: Pending) -> bool:
-    """Whether what was asked about is here, where it was a patch's and no commit's."""
-    if not pending.intended.patched or world.git.has_commit(pending.intended.head):
-        return True
-    world.warn(
-        f"Batch {pending.sent.batch} is about a patch: give the same `patch-file`, on the same "
-        "commit, to collect it."
-    )
-    return False
-
-
-def _fetch(world: World, pending: Pending) -> _Fetched | None:
-    """What came back; None while there is nothing to fetch; empty when it is lost for good."""
-    api, sent = world.need_anthropic(), pending.sent
-    state = api.retrieve(sent.batch)
-    age = world.now() - sent.created_at
-    if state is None and pending.withdrawn:
-        return _Fetched({})
-    if state is None and age < RETENTION:
-        if age > LAG:
-            world.warn(
-                f"Anthropic does not know batch {sent.batch} with this key: is it for another "
-                "workspace? It stays pending."
-            )
-        return None
-    if state is None or state.archived_at is not None:
-        world.warn(f"The results of batch {sent.batch} are gone (29 days): its files are owed.")
-        return _Fetched({})
-    if state.status != "ended":
-        world.screen.say(f"Batch {sent.batch} is {state.status}, {_hours(age)} old.")
-        if sent.expires_at - world.now() < SOON:
-            world.warn(
-                f"Batch {sent.batch} expires at {sent.expires_at:%H:%M} UTC: what is not answered "
-                "by then costs nothing and is owed to the next submit."
-            )
-        return None
-    if state.results_url is None:
-        world.warn(f"Batch {sent.batch} has ended, but its results are not there yet.")
-        return None
-    if age > RETENTION - LAST_DAYS:
-        until = sent.created_at + RETENTION
-        world.warn(f"Anthropic deletes the results of {sent.batch} on {until:%Y-%m-%d}.")
-    want = frozenset(question.id for question in pending.questions)
-    world.screen.say(f"Batch {sent.batch} has ended: fetching {len(want)} answers.")
-    with (
-        tempfile.TemporaryDirectory(prefix="batch-action-") as folder,
-        world.screen.progress("Downloading answers", len(want)) as tick,
-    ):
-        return _Fetched(api.outcomes(sent.batch, want, Path(folder), tick), state.canceled)
-
-
 def _model(answer: Answer) -> str:
     return answer.question.model or answer.pending.intended.model
-
-
-def _hours(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"  # noqa: PLR2004
 
 
 def _answer(world: World, pending: Pending, question: Question, outcome: Outcome | None) -> Answer:
@@ -267,10 +208,16 @@ def _failure(outcome: Outcome) -> str | None:
 
 
 def _collected(
-    world: World, pending: Pending, read: list[Answer], billed: list[tuple[str, Usage]]
+    world: World,
+    pending: Pending,
+    read: list[Answer],
+    billed: list[tuple[str, Usage]],
+    *,
+    batched: bool,
 ) -> Collected:
+    price = pricing.batch_usd if batched else pricing.interactive_usd
     groups = pricing.by_model(billed).items()
-    costs = [pricing.batch_usd(world.prices, model, usages) for model, usages in groups]
+    costs = [price(world.prices, model, usages) for model, usages in groups]
     return Collected(
         batch=pending.sent.batch,
         at=world.now(),

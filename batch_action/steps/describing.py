@@ -18,7 +18,7 @@ def described(world: World, selection: Selection) -> list[str]:
 
 def _of_pull(world: World) -> str:
     pull = world.context.pull
-    if pull is None or pull.head != world.context.sha:
+    if pull is None:
         return ""
     return "\n\n".join(part.strip() for part in (pull.title, pull.body) if part.strip())
 

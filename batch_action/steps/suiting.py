@@ -47,9 +47,10 @@ def _unsuited(task: Task, file: SelectedFile) -> Skipped | None:
     if task.whole and len(file.parts) > 1:
         detail = f"{task.name} looks at whole files of at most {MAX_CHARS:,} characters"
         return Skipped(path=file.path, reason=Reason.TOO_LARGE, detail=detail)
-    if told := task.suits(file):
-        return Skipped(path=file.path, reason=Reason.NOT_FOR_TASK, detail=told)
-    return None
+    unsuited = task.suits(file)
+    if not unsuited:
+        return None
+    return Skipped(path=file.path, reason=Reason.NOT_FOR_TASK, detail=unsuited)
 
 
 def _with_versions(world: World, selection: Selection) -> Selection:

@@ -77,6 +77,16 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").translate(BREAKS)
 
 
+def marked(params: dict[str, Any]) -> dict[str, Any]:
+    """The same with a 1 h cache breakpoint at the end of the shared instructions.
+
+    Anthropic's batch-processing page advises that lifetime for batches.
+    """
+    *others, last = params["system"]
+    mark = {"type": "ephemeral", "ttl": "1h"}
+    return params | {"system": [*others, last | {"cache_control": mark}]}
+
+
 def params(
     task: Task,
     system: str,
@@ -86,23 +96,15 @@ def params(
     model: str,
     effort: str | None,
     max_tokens: int,
-    cache: bool,
 ) -> dict[str, Any]:
-    """Message params: structured output, no tools, no sampling parameters, no prefill.
-
-    With *cache* the system block ends in a 1 h cache breakpoint (Anthropic's batch-processing page
-    advises that lifetime for batches).
-    """
-    block: dict[str, Any] = {"type": "text", "text": system}
-    if cache:
-        block["cache_control"] = {"type": "ephemeral", "ttl": "1h"}
+    """Message params: structured output, no tools, no sampling parameters, no prefill."""
     config: dict[str, Any] = {"format": {"type": "json_schema", "schema": task.schema}}
     if effort is not None:
         config["effort"] = effort
     return {
         "model": model,
         "max_tokens": max_tokens,
-        "system": [block],
+        "system": [{"type": "text", "text": system}],
         "messages": [{"role": "user", "content": user_text(file, part)}],
         "output_config": config,
     }

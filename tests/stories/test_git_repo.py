@@ -224,6 +224,23 @@ def test_attributes_are_the_commits(repo):
     assert not (repo.path / ".git/index.lock").exists()
 
 
+def test_who_touched_a_path_last(repo, tmp_path):
+    first = repo.commit({"a": "1", "*": "star"})
+    repo.env |= {"GIT_AUTHOR_NAME": "Zoë @here"}
+    second = repo.commit({"a": "2"})
+    repo.env |= {"GIT_AUTHOR_NAME": "B"}
+    third = repo.commit({"b": "3"})
+    git = GitRepo(repo.path)
+    assert git.last_author(third, "a") == git.last_author(second, "a") == "Zoë @here"
+    assert git.last_author(first, "a") == git.last_author(third, "*") == "A"
+    assert git.last_author(third, "missing") is None
+    assert git.last_author("--help", "a") is None
+    assert git.last_author("0" * 40, "a") is None
+    # In a shallow clone the oldest commit seems to have touched everything.
+    repo.git("clone", "--quiet", "--depth=1", f"file://{repo.path}", str(tmp_path / "shallow"))
+    assert GitRepo(tmp_path / "shallow").last_author(third, "a") is None
+
+
 def test_churn(repo):
     repo.commit({"a": "1", "b": "1"})
     repo.commit({"a": "2"})

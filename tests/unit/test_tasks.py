@@ -364,7 +364,6 @@ class TestRequests:
             model="claude-sonnet-5-5",
             effort="medium",
             max_tokens=6_000,
-            cache=False,
         )
         text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
         path = GOLDEN / f"{task.name}.json"
@@ -377,8 +376,8 @@ class TestRequests:
         system = prompt.system_text(task, "rules")
         files = [file(), file(path="b.js", text="x\n", change="", language="javascript")]
         made = [
-            prompt.params(
-                task, system, f, whole(f), model="m", effort=None, max_tokens=n, cache=True
+            prompt.marked(
+                prompt.params(task, system, f, whole(f), model="m", effort=None, max_tokens=n)
             )
             for n, f in enumerate(files)
         ]

@@ -6,7 +6,7 @@ __all__ = ["GitRepo"]
 
 
 class GitRepo(Patching):
-    """A repository on disk: commits (history), trees, blobs (objects) and patches (patching).
+    """A repository on disk: its commits (history), trees, blobs (objects), a patch (patching).
 
     Every method may raise `ConfigError` with git's own last words when git fails.
     """
