@@ -32,6 +32,8 @@ class Site:
     """The tests of the reviewed file that were sent along whole."""
     framework: str = ""
     """What its tests are written for."""
+    target: str = ""
+    """Where new tests were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,19 @@
 """Drafts become generated files, or are refused with the reason: nothing is written unchecked."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from batch_action.edges.secrets import mask
 from batch_action.models.answers import GeneratedFile, RefusedFile
-from batch_action.models.files import Change, Companion, Role
+from batch_action.models.files import Change
 from batch_action.models.readings import Draft, Site
 from batch_action.selection.content import decode, encoding, is_faithful
 from batch_action.selection.languages import language_of
+from batch_action.steps.attending import Attendant
 from batch_action.steps.world import World
 from batch_action.tasks import restoring, targets
 from batch_action.tasks.targets import Ground
+from batch_action.tasks.task import Company
 
 Results = tuple[tuple[GeneratedFile, ...], tuple[RefusedFile, ...]]
 
@@ -26,8 +28,6 @@ class Source:
     text: str
     """As the model saw it: decoded and masked."""
     drafts: tuple[Draft, ...]
-    companions: tuple[Companion, ...] = ()
-    framework: str = ""
 
 
 @dataclass(slots=True)
@@ -39,6 +39,7 @@ class _Desk:
     refused: list[RefusedFile] = field(default_factory=list)
     trees: dict[str, dict[str, Change]] = field(default_factory=dict)
     grounds: dict[str, Ground] = field(default_factory=dict)
+    attendants: dict[str, Attendant] = field(default_factory=dict)
 
     def decide(self, source: Source, draft: Draft) -> None:
         """Check one draft."""
@@ -67,16 +68,7 @@ class _Desk:
         original = decode(data) if data is not None else ""
         present = restoring.plain(mask(original)[0]) if data is not None else None
         text = restoring.ended_like(restoring.plain(draft.text), present or "")
-        site = Site(
-            source=source.path,
-            language=language_of(source.path, source.text),
-            text=restoring.plain(source.text),
-            present=present,
-            tests=frozenset(
-                c.path for c in source.companions if c.role is Role.TEST and c.complete
-            ),
-            framework=source.framework,
-        )
+        site = self._site(source, present)
         checked = Draft(path=draft.path, text=text, summary=draft.summary)
         problem = self.world.task.check(checked, site)
         if problem is None and draft.path in self.made:
@@ -100,6 +92,32 @@ class _Desk:
             summary=draft.summary,
         )
         return None
+
+    def _site(self, source: Source, present: str | None) -> Site:
+        """What the draft is held against; where tests belong is found out as it was before."""
+        language = language_of(source.path, source.text)
+        site = Site(
+            source=source.path,
+            language=language,
+            text=restoring.plain(source.text),
+            present=present,
+        )
+        if self.world.task.company is not Company.TESTS:
+            return site
+        if source.commit not in self.attendants:
+            tree = self.trees[source.commit]
+            self.attendants[source.commit] = Attendant(self.world, source.commit, tree)
+        attendant = self.attendants[source.commit]
+        layout = attendant.grounds.layout(source.path, language)
+        if isinstance(layout, str):
+            return site
+        tests = attendant.companions(layout)
+        return replace(
+            site,
+            tests=frozenset(test.path for test in tests if test.complete),
+            framework=layout.framework,
+            target=attendant.target(layout, tests),
+        )
 
     def _commit(self, commit: str) -> tuple[dict[str, Change], Ground]:
         if commit not in self.trees:

@@ -73,8 +73,13 @@ def file(path="src/total.py", text=NEW, change=None, **fields):
 
 def companied(task):
     """The file with what goes along with it for this task."""
-    if task.company is not Company.BEFORE:
+    if task.company is Company.NONE:
         return file(hints=task.hints(file()))
+    if task.company is Company.TESTS:
+        text = "from total import total\n\n\ndef test_one():\n    assert total([1]) == 1\n"
+        test = Companion(role=Role.TEST, path="tests/test_total.py", blob="c" * 40, text=text)
+        target = "framework: pytest\npath: tests/test_total.py\nstate: shown below: give it back"
+        return file(companions=(test,), hints=(("target", f"{target} with more"),))
     before = Companion(role=Role.BEFORE, path="src/total.py", blob="b" * 40, text=OLD)
     hints = (("description", "Take the mean."), ("changed-files", "src/total.py (modified)"))
     return file(companions=(before,), hints=hints)
@@ -322,10 +327,10 @@ class TestPrompts:
 
     @each_task
     def test_no_prompt_asks_for_praise(self, task):
-        told = task.prompt.lower()
+        told = " ".join(task.prompt.lower().split())
         for word in ("praise", "strengths", "well done", "positive", "compliment"):
             assert word not in told
-        assert "empty list is a good\nanswer" in told or "empty list is a good answer" in told
+        assert "empty list is a good answer" in told
 
     @each_finder
     def test_every_category_is_explained(self, task):
