@@ -1,0 +1,1 @@
+"""Licenses as files tell of them: whole texts, manifests and headers."""
