@@ -11,7 +11,7 @@ from batch_action.edges.github_api.refusals import RefusedError
 from batch_action.errors import BatchActionError, GitHubError
 from batch_action.findings import baseline
 from batch_action.findings.life import reconcile
-from batch_action.history import files
+from batch_action.history import batches, files
 from batch_action.models.findings import (
     Bar,
     Dismissal,
@@ -66,6 +66,7 @@ class Recalled:
                 path=paths[wish.fingerprint],
                 by=wish.by,
                 where=wish.where,
+                seen=batches.asking(ledger, paths[wish.fingerprint]),
                 at=world.now(),
             )
             for recollection in self.recollections
@@ -207,6 +208,10 @@ def _reconciled(
         again=not told.isdisjoint(night.batch_ids),
         bar=Bar(severity=settings.min_severity, confidence=settings.min_confidence),
         baseline=_baseline(world, world.rules_at(tonight.commit)),
+        rechecking=frozenset(wish.fingerprint for wish in batches.wishes(ledger)),
+        rechecked=frozenset(
+            wish.fingerprint for wish in batches.granted(ledger, frozenset(night.batch_ids))
+        ),
     )
     placed = locate(complete, tuple(known.values()), world.git, head=heads[0] if heads else None)
     return replace(reconcile(tuple(known.values()), placed), words=words)
