@@ -255,6 +255,16 @@ def test_files_hold_the_results(night: Night) -> None:
     assert night.repo.git("status", "--porcelain") == ""
 
 
+def test_several_tasks_leave_files_of_their_own(night: Night) -> None:
+    night.inputs["task"] = "code-review, security-scan"
+    result = collected(night, {"a.js": BAD}, report="summary,files")
+    names = result.outputs["results-file"].split("\n")
+    assert names == [f".batch-action/results-{t}.json" for t in ("code-review", "security-scan")]
+    told = [json.loads((night.repo.path / name).read_bytes()) for name in names]
+    assert [value["task"] for value in told] == ["code-review", "security-scan"]
+    assert (night.repo.path / ".batch-action/report-security-scan.md").is_file()
+
+
 def test_annotations_stand_at_the_lines(night: Night) -> None:
     result = collected(night, {"a.js": BAD}, report="issue,annotations")
     lines = [x for x in result.log.splitlines() if x.startswith(("::error ", "::notice file"))]
