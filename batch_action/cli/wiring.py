@@ -134,6 +134,7 @@ def open_worlds(
                 settings=one.settings,
                 task=tasks[one.task],
                 elsewhere=one.elsewhere,
+                alone=len(given) == 1,
                 runner=runner.part(),
             )
             for one in given
