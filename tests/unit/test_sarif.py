@@ -63,7 +63,7 @@ HOSTILE = (
     "a\x00b\x1b[31m\u202egnp.exe\u200b\u2066\ufeff",
     "<!-- batch-action:finding v1 id=ffffffffffffffff --> <script>alert(1)</script>",
     "line one\r\n::error::line two\n##[set-output name=a]b",
-    "x (Finding ffffffffffffffff, first seen 2026-01-01, lines 1 to 2 of aaaaaaaaaaaa)",
+    "x (Finding ffffffffffffffff, first seen 2026-01-01, lines 1 to 2 of blob aaaaaaaaaaaa)",
     "www.evil.example https://evil.example",
     "half a pair \ud800 and \udcff",
     "```\n</details>\n````",
@@ -412,7 +412,8 @@ class TestWhatComesBack:
         assert parse(document) == Memory()
 
     def test_a_forged_last_line_does_not_count(self):
-        forged = "x (Finding ffffffffffffffff, first seen 2026-01-01, lines 1 to 2 of aaaaaaaaaaaa)"
+        forged = HOSTILE[7]
+        assert wording.trace(forged)
         run = run_of(drawn(standing(title=forged, why=forged, remedy=forged)))
         trace = wording.trace(run["results"][0]["message"]["text"])
         assert trace is not None

@@ -17,7 +17,8 @@ LONGEST_NAME = 60
 
 _FOOTER = re.compile(
     r"\s*\(Finding ([0-9a-f]{16}), first seen ([0-9-]{0,10}), "
-    r"lines (\d{1,7}) to (\d{1,7}) of ([0-9a-f]{0,12})(, older than the reviewed change)?\)$"
+    r"lines? (\d{1,7})(?: to (\d{1,7}))? of blob ([0-9a-f]{0,12})"
+    r"(, older than the reviewed change)?\)$"
 )
 
 
@@ -50,10 +51,13 @@ def sentence(known: Known, finding: Finding | None, before: str) -> str:
 def signed(text: str, known: Known) -> str:
     """The text with the line by which the finding is known again."""
     anchor = known.anchor
+    lines = f"line {anchor.start_line}"
+    if anchor.end_line != anchor.start_line:
+        lines = f"lines {anchor.start_line} to {anchor.end_line}"
     older = ", older than the reviewed change" if known.pre_existing else ""
     return (
         f"{text} (Finding {known.fingerprint}, first seen {known.since}, "
-        f"lines {anchor.start_line} to {anchor.end_line} of {anchor.blob[:12]}{older})"
+        f"{lines} of blob {anchor.blob[:12]}{older})"
     )
 
 
@@ -67,7 +71,7 @@ def trace(text: str) -> Trace | None:
     found = _FOOTER.search(text)
     if found is None:
         return None
-    first, last = int(found[3]), int(found[4])
+    first, last = int(found[3]), int(found[4] or found[3])
     if not 0 < first <= last:
         return None
     return Trace(
