@@ -39,6 +39,9 @@ class AmbiguousCreateError(AnthropicError):
 class TransientError(AnthropicError):
     """Anthropic failed in a way that passes: the next run goes on."""
 
+    wait: float = 0.0
+    """Seconds Anthropic asked us to wait."""
+
 
 class QuotaError(AnthropicError):
     """A spend limit, credit or contract is exhausted: retrying is useless until a person acts."""

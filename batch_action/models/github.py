@@ -33,6 +33,25 @@ class IssueText:
     author: str
     created_at: str
     """ISO 8601 in UTC, as GitHub writes it."""
+    node_id: str = ""
+    """Its name in GraphQL."""
+    updated_at: str = ""
+    closed_at: str = ""
+    """Empty while it is open."""
+    closed_by: str = ""
+    """Who closed it; empty while it is open, or when GitHub does not say."""
+    comments: int = 0
+    """How many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One state of a text that was edited."""
+
+    editor: str
+    """The login of the person who wrote it; empty for a bot, or when nobody is named."""
+    text: str | None
+    """The whole text as it was then; None when somebody deleted this revision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +64,10 @@ class CommentText:
     author: str
     trusted: bool
     """Written by us (the token's own account) or by one of the `trusted-authors`."""
+    node_id: str = ""
+    """Its name in GraphQL."""
+    reactions: tuple[str, ...] = ()
+    """Which reactions it has from anybody, as the API spells them: `+1`, `eyes`, …"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +107,8 @@ class RunFacts:
     run_attempt: int
     status: str
     created_at: str
+    pulls: tuple[int, ...] = ()
+    """Open pull requests of its branch or commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +122,78 @@ class StoredArtifact:
     digest: str | None
     run_backend: str
     job_backend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitText:
+    """A commit's message and tree."""
+
+    sha: str
+    tree: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullText:
+    """A pull request as it stands on GitHub."""
+
+    number: int
+    url: str
+    title: str
+    body: str
+    state: str
+    """`open` or `closed`."""
+    author: str
+    head_ref: str
+    """The branch it comes from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullFacts:
+    """What a pull request is about, and whether it still is."""
+
+    number: int
+    url: str
+    open: bool
+    merged: bool
+    merge_commit: str
+    """What it was merged as; empty while it is open, or closed without a merge."""
+    head: str
+    """The newest commit of its branch."""
+    head_ref: str
+    head_repository_id: str
+    """Empty when the repository it came from was deleted."""
+    base: str
+    base_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewText:
+    """A review of a pull request."""
+
+    id: int
+    url: str
+    body: str
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InlineText:
+    """A comment on lines of a pull request."""
+
+    comment: CommentText
+    reply_to: int | None
+    """The comment whose thread it is in; None for the one that began it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InlineDraft:
+    """A comment as it is to be posted, on the new side of the diff."""
+
+    path: str
+    first: int
+    last: int
+    body: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

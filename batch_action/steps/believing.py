@@ -6,19 +6,58 @@ for its run before it is opened, and what is refused harms nothing else.
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Protocol
 
-from batch_action.edges.github_api.actions import ArtifactRefusedError
+from batch_action.config.settings import Settings
+from batch_action.edges.github_api.actions import Actions, ArtifactRefusedError
 from batch_action.edges.github_api.refusals import RefusedError
 from batch_action.errors import GitHubError
 from batch_action.history import sealing
+from batch_action.models.context import Context
 from batch_action.models.github import ArtifactFacts, RunFacts
 from batch_action.models.ledger import Ledger
 from batch_action.steps import trust
-from batch_action.steps.world import GitHub, World
 
 MOST_LOOKS = 8
 MOST_OPENED = 60
 """Ledgers opened in one load; each names what it absorbed, so two or three are the rule."""
+
+
+class Named(Protocol):
+    """A task, as far as its ledger is concerned."""
+
+    @property
+    def name(self) -> str:
+        """What the ledger's artifacts are called after."""
+        ...
+
+
+class Reader(Protocol):
+    """As much of a world as decides what is believed: `serve` reads ledgers without the rest."""
+
+    @property
+    def settings(self) -> Settings:
+        """Secrets, branch, workflows and state key."""
+        ...
+
+    @property
+    def context(self) -> Context:
+        """Whose repository it is, and which run is ours."""
+        ...
+
+    @property
+    def task(self) -> Named:
+        """Whose ledger it is."""
+        ...
+
+
+class Store(Protocol):
+    """Where artifacts are."""
+
+    @property
+    def actions(self) -> Actions:
+        """The repository's runs and artifacts."""
+        ...
 
 
 @dataclass(slots=True)
@@ -42,13 +81,13 @@ class _VanishedError(Exception):
     """An artifact was in the list and is gone: perhaps replaced by one that knows more."""
 
 
-def stem(world: World) -> str:
+def stem(world: Reader) -> str:
     """What the ledger of this task is called, without its slot."""
     key = f"-{world.settings.state_key}" if world.settings.state_key else ""
-    return f"batch-action-{world.task.name}{key}"
+    return f"batch-action-{world.task.name}{key}{'-pr' if world.context.pulls else ''}"
 
 
-def slots(world: World) -> tuple[str, ...]:
+def slots(world: Reader) -> tuple[str, ...]:
     """The artifact names of this task's ledger: a name can be used once per run.
 
     Two are used in turn. The third is a spare, because a name whose upload died between its first
@@ -58,7 +97,7 @@ def slots(world: World) -> tuple[str, ...]:
 
 
 def read_artifacts(
-    world: World, github: GitHub, found: Found, known: frozenset[int] = frozenset()
+    world: Reader, github: Store, found: Found, known: frozenset[int] = frozenset()
 ) -> None:
     """Open every artifact that is believed and not yet *known* or absorbed by another one.
 
@@ -77,7 +116,7 @@ def read_artifacts(
     )
 
 
-def opened(world: World, data: bytes) -> Ledger:
+def opened(world: Reader, data: bytes) -> Ledger:
     """The ledger in these bytes, if it is this task's and signed as asked. RefusedLedgerError."""
     chosen = (world.settings.state_secret, world.settings.state_secret_previous)
     secrets = [secret.get_secret_value() for secret in chosen if secret]
@@ -86,7 +125,7 @@ def opened(world: World, data: bytes) -> Ledger:
     )
 
 
-def _look(world: World, github: GitHub, found: Found, known: frozenset[int]) -> None:
+def _look(world: Reader, github: Store, found: Found, known: frozenset[int]) -> None:
     everything = _listed(world, github)
     found.expired = sum(artifact.expired for artifact in everything)
     listed = [artifact for artifact in everything if not artifact.expired]
@@ -109,7 +148,7 @@ def _look(world: World, github: GitHub, found: Found, known: frozenset[int]) -> 
             found.held.add(artifact.name)
 
 
-def _listed(world: World, github: GitHub) -> list[ArtifactFacts]:
+def _listed(world: Reader, github: Store) -> list[ArtifactFacts]:
     """All artifacts of our names, newest first.
 
     The names are asked for one after the other, and meanwhile another run may write one and delete
@@ -126,7 +165,7 @@ def _listed(world: World, github: GitHub) -> list[ArtifactFacts]:
     return seen or []
 
 
-def _believed(world: World, github: GitHub, artifact: ArtifactFacts, found: Found) -> Ledger | None:
+def _believed(world: Reader, github: Store, artifact: ArtifactFacts, found: Found) -> Ledger | None:
     """The ledger of one artifact, or None after noting why it is refused."""
     try:
         reason = _refusal(world, github, artifact, found)
@@ -153,7 +192,7 @@ def _believed(world: World, github: GitHub, artifact: ArtifactFacts, found: Foun
     return None
 
 
-def _refusal(world: World, github: GitHub, artifact: ArtifactFacts, found: Found) -> str | None:
+def _refusal(world: Reader, github: Store, artifact: ArtifactFacts, found: Found) -> str | None:
     """Why an artifact is refused before it is opened: by the list, then by its run."""
     context = world.context
     reason = trust.refusal_of_artifact(artifact, context.repository_id, sealing.MAX_ZIPPED)
@@ -162,11 +201,14 @@ def _refusal(world: World, github: GitHub, artifact: ArtifactFacts, found: Found
     if artifact.run_id not in found.runs:
         found.runs[artifact.run_id] = github.actions.run(artifact.run_id)
     own = world.settings.state_branch or context.default_branch
+    # A run on another branch has a memory of its own there; nobody else believes it. A pull
+    # request's branch is not what its run is on.
+    here = None if context.pull else context.branch
     return trust.refusal_of_run(
         found.runs[artifact.run_id],
         artifact,
         context.repository_id,
-        # A run on another branch has a memory of its own there; nobody else believes it.
-        branches=frozenset(branch for branch in (own, context.branch) if branch),
+        branches=frozenset(branch for branch in (own, here) if branch),
         workflows=world.settings.state_workflows,
+        pulls=context.pulls,
     )

@@ -26,14 +26,16 @@ from batch_action.models.report import Delivered, Night, Published
 from batch_action.report.text import LIVE
 from batch_action.steps import accounting
 from batch_action.steps.answers import Harvest
-from batch_action.steps.delivery import issue, sarif
+from batch_action.steps.delivery import draft_pr, issue, issue_per_finding, sarif
 from batch_action.steps.delivery.desk import Desk
 from batch_action.steps.placing import locate, newest_first
 from batch_action.steps.world import World
 
 DESKS: Mapping[str, Callable[[World, Tonight], Desk]] = {
     "issue": issue.desk,
+    "issue-per-finding": issue_per_finding.desk,
     "sarif": sarif.desk,
+    "draft-pr": draft_pr.desk,
 }
 """The destinations that remember, in the order in which they are told."""
 
@@ -71,6 +73,11 @@ class Recalled:
             if wish.fingerprint in paths
         ]
         return tuple(fact for fact in (*dismissed, *rechecks) if fact.key() not in have)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a destination has something to say though nothing ended."""
+        return any(recollection.pending for recollection in self.recollections)
 
     @property
     def dismissals(self) -> tuple[Dismissal, ...]:
@@ -154,7 +161,10 @@ def publish(
         judgements=tonight.judgements,
         refused=tonight.refused,
     )
-    return Outcome(published=published, problem=problem or _nothing_delivered(published))
+    return Outcome(
+        published=published,
+        problem=problem or undelivered(published, files_too="files" in world.settings.report),
+    )
 
 
 def too_severe(world: World, published: Published) -> list[Standing]:
@@ -196,7 +206,7 @@ def _reconciled(
         # A batch comes twice only when the run died, or failed, after it had written somewhere.
         again=not told.isdisjoint(night.batch_ids),
         bar=Bar(severity=settings.min_severity, confidence=settings.min_confidence),
-        baseline=_baseline(world, tonight.commit),
+        baseline=_baseline(world, world.rules_at(tonight.commit)),
     )
     placed = locate(complete, tuple(known.values()), world.git, head=heads[0] if heads else None)
     return replace(reconcile(tuple(known.values()), placed), words=words)
@@ -211,14 +221,21 @@ def _baseline(world: World, commit: str) -> frozenset[str]:
     return frozenset(one.fingerprint for one in baseline.parsed(data, name).findings)
 
 
-def _nothing_delivered(published: Published) -> GitHubError | None:
-    """An error when there are findings and every destination refused them: never green."""
+def undelivered(published: Published, *, files_too: bool) -> GitHubError | None:
+    """An error when there is something to tell and every destination refused it: never green.
+
+    *files_too*: generated files are also written into the workspace.
+    """
     delivered = published.delivered
     live = [s for s in published.standings if s.known.state in LIVE]
-    if not live or not delivered or any(d.action not in UNDELIVERED for d in delivered):
+    lost = [d for d in delivered if d.action in UNDELIVERED]
+    nowhere = bool(live) and len(lost) == len(delivered) > 0
+    unproposed = bool(published.generated) and any(d.destination == "draft-pr" for d in lost)
+    if not (nowhere or (unproposed and not files_too)):
         return None
-    reasons = " ".join(f"{d.destination}: {d.note}" for d in delivered)
+    reasons = " ".join(f"{d.destination}: {d.note}" for d in lost)
     return GitHubError(
-        f"{len(live)} findings could not be delivered anywhere. {reasons}",
+        f"{len(live) if nowhere else len(published.generated)} "
+        f"{'findings' if nowhere else 'generated files'} could not be delivered. {reasons}",
         fix="Mend one of these and run collect again: the answers are kept for 29 days.",
     )

@@ -24,7 +24,7 @@ def submit(world: World, memory: Memory | None = None) -> int:
         )
         if prepared.plan.requests:
             sent = sending.send(world, memory, prepared.plan, chosen, ready)
-        elif chosen.head not in files.heads(memory.ledger, world.scope):
+        elif chosen.head not in files.heads(memories.scope(world, memory.ledger), world.scope):
             # Nothing to ask, but the next night counts from here.
             memory.add(chosen)
         memories.save(world, memory)

@@ -26,6 +26,7 @@ from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts,
 
 NO_SUCH_THING = frozenset({404, 405, 501})
 TRIES = 4
+LIST_TIMEOUT = 20.0
 
 
 class AnthropicApi:
@@ -118,6 +119,20 @@ class AnthropicApi:
                     break
                 if batch.created_at <= end:
                     found.append(state_of(batch))
+        return found
+
+    def created_since(self, start: datetime) -> list[BatchState]:
+        """The workspace's batches created since then, newest first: one call for a hundred.
+
+        Asked once: who asks again and again has a patience of his own, and must stay able to stop.
+        """
+        client = self._client.with_options(max_retries=0, timeout=LIST_TIMEOUT)
+        found = []
+        with translated("listing batches"):
+            for batch in client.messages.batches.list(limit=100):
+                if batch.created_at < start:
+                    break
+                found.append(state_of(batch))
         return found
 
     def cancel(self, batch: str) -> BatchState | None:

@@ -49,10 +49,17 @@ def _status_error(error: anthropic.APIStatusError, doing: str) -> AnthropicError
     if _is_quota(error):
         return QuotaError(said, fix="Raise the limit or add credit; nothing was sent or lost.")
     if known in {408, 409, 429} or known >= 500:  # noqa: PLR2004 - HTTP's own numbers
-        return TransientError(said, fix="The next run tries again.")
+        transient = TransientError(said, fix="The next run tries again.")
+        transient.wait = _wait(error.response.headers.get("retry-after", ""))
+        return transient
     if isinstance(error, anthropic.ContentTooLargeError):
         return AnthropicError(said, fix="Set `max-requests-per-batch` to a smaller number.")
     return AnthropicError(said, fix=f"Request id {error.request_id}: please report it with this.")
+
+
+def _wait(header: str) -> float:
+    """Seconds of a `retry-after`; the form with a date is not used by Anthropic."""
+    return float(header) if header.replace(".", "", 1).isdecimal() else 0.0
 
 
 def _message(error: anthropic.APIStatusError) -> str:

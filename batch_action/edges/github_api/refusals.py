@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from batch_action.edges.github_api.answers import wait_of
 from batch_action.errors import GitHubError
 
 
@@ -10,7 +11,14 @@ class RefusedError(GitHubError):
     """GitHub answered with an error; whatever was asked has not happened."""
 
     def __init__(
-        self, problem: str, *, fix: str = "", status: int, said: str = "", lasting: bool = False
+        self,
+        problem: str,
+        *,
+        fix: str = "",
+        status: int,
+        said: str = "",
+        lasting: bool = False,
+        wait: float | None = None,
     ) -> None:
         self.status = status
         """The HTTP status."""
@@ -18,6 +26,8 @@ class RefusedError(GitHubError):
         """A permission or setting is missing: the next run would be refused just the same."""
         self.said = said
         """GitHub's own words."""
+        self.wait = wait
+        """Seconds until a rate limit ends; None when it was no rate limit."""
         super().__init__(problem, fix=fix)
 
 
@@ -105,6 +115,7 @@ def refusal(
         status=status,
         said=said,
         lasting=status in _LASTING and not rate_limited(status, headers, said),
+        wait=wait_of(headers) if rate_limited(status, headers, said) else None,
     )
 
 

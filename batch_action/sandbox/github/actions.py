@@ -1,12 +1,14 @@
 """Actions over REST: artifacts, runs and dispatches."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from batch_action.sandbox.github import launch, shapes
+from batch_action.sandbox.github.git import Git
 from batch_action.sandbox.github.runs import Run
 from batch_action.sandbox.github.shapes import Json
 from batch_action.sandbox.github.state import Artifact
 from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
+from batch_action.sandbox.github.workflows import Workflow, workflow_at
 
 _LINK_LIFE = timedelta(minutes=1)
 
@@ -83,7 +85,18 @@ def _matches(call: Call, run: Run) -> bool:
         and event in {"", run.event}
         and status in {"", run.status, run.conclusion or ""}
         and sha in {"", run.head_sha}
+        and call.world.listed(run.created_at)
+        and _created(call.query("created"), run.created_at)
     )
+
+
+def _created(asked: str, moment: datetime) -> bool:
+    """Whether a run's birth lies in `>=A`, `<=B` or `A..B`, as the search syntax has it."""
+    if asked.startswith((">=", "<=")):
+        asked = f"{asked[2:]}..*" if asked.startswith(">") else f"*..{asked[2:]}"
+    first, _, last = asked.partition("..")
+    after = first in {"", "*"} or datetime.fromisoformat(first) <= moment
+    return after and (last in {"", "*"} or moment <= datetime.fromisoformat(last))
 
 
 def _runs(call: Call) -> Answer:
@@ -151,19 +164,42 @@ def _dispatch(call: Call) -> Answer:
     if len(inputs) > 25:
         raise Refusal(422, "you may only define up to 25 `inputs` for a `workflow_dispatch` event")
     branch = ref.removeprefix("refs/heads/")
+    path = _workflow(call)
+    payload = {"inputs": inputs, "ref": f"refs/heads/{branch}"}
+    workflow = _dispatchable(call, path, branch)
+    if workflow and (complaint := workflow.complaint(inputs)):
+        raise Refusal(422, complaint)
     run = launch.enqueue(
         call.world,
         call.repository,
+        title=workflow.title("workflow_dispatch", payload) if workflow else "",
         event="workflow_dispatch",
         branch=branch,
-        workflow_path=_workflow(call),
-        payload={"inputs": inputs, "ref": f"refs/heads/{branch}"},
+        workflow_path=path,
+        payload=payload,
+        actor=call.actor.login,
     )
     if not body.get("return_run_details"):
         return Answer(status=204)
     url = f"{shapes.base(call.world, call.repository)}/actions/runs/{run.id}"
     page = f"{call.world.origin}/{call.repository.full_name}/actions/runs/{run.id}"
     return Answer(data={"workflow_run_id": run.id, "run_url": url, "html_url": page})
+
+
+def _dispatchable(call: Call, path: str, ref: str) -> Workflow | None:
+    """The workflow as it is at the ref; None where no git repository could tell."""
+    repository = call.repository
+    if repository.git_dir is None:
+        return None
+    if workflow_at(repository, repository.default_branch, path) is None:
+        # GitHub knows a workflow once its file is on the default branch.
+        raise not_found()
+    if Git(repository.git_dir).resolve(ref) is None:
+        raise Refusal(422, f"No ref found for: {ref}")
+    workflow = workflow_at(repository, ref, path)
+    if workflow is None:
+        raise not_found()
+    return workflow
 
 
 ENDPOINTS = (

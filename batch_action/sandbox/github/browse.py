@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from batch_action.sandbox.github import alert_page, page
+from batch_action.sandbox.github import alert_page, page, pull_page, run_page
 from batch_action.sandbox.github.state import Repository
 from batch_action.sandbox.github.world import World
 
@@ -14,8 +14,19 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def routes(world: World) -> list[Route]:
-    """The lists of issues and alerts, an issue or pull request, and an alert."""
+    """Issues, pull requests, alerts and workflow runs: a list, and each by itself."""
+
+    def runs(repository: Repository, _request: Request) -> str:
+        return run_page.render_runs(world.runs_of(repository), repository)
+
+    def run(repository: Repository, request: Request) -> str | None:
+        number = request.path_params["number"]
+        found = [one for one in world.runs_of(repository) if one.id == number]
+        return run_page.render_run(found[0]) if found else None
+
     return [
+        _route(world, "/{owner}/{name}/actions", runs),
+        _route(world, "/{owner}/{name}/actions/runs/{number:int}", run),
         _route(world, "/{owner}/{name}/issues", _list),
         _route(world, "/{owner}/{name}/issues/{number:int}", _issue),
         _route(world, "/{owner}/{name}/pull/{number:int}", _issue),
@@ -43,7 +54,10 @@ def _list(repository: Repository, _request: Request) -> str:
 
 def _issue(repository: Repository, request: Request) -> str | None:
     issue = repository.issues.get(request.path_params["number"])
-    return page.render_issue(issue, issue.comments, repository) if issue else None
+    if issue is None:
+        return None
+    reviews = pull_page.entries(issue, repository)
+    return page.render_issue(issue, issue.comments, repository, reviews)
 
 
 def _alerts(repository: Repository, _request: Request) -> str:

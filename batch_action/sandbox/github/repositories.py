@@ -2,6 +2,7 @@
 
 from batch_action.sandbox.github import launch, shapes
 from batch_action.sandbox.github.wire import Answer, Call, Refusal, invalid, not_found, on
+from batch_action.sandbox.github.workflows import workflows_of
 
 _ROLES = {"maintain": "write", "triage": "read"}
 
@@ -63,12 +64,18 @@ def _dispatch(call: Call) -> Answer:
     if not isinstance(payload, dict) or len(payload) > 10:
         raise Refusal(422, "No more than 10 properties are allowed in client_payload.")
     call.repository.dispatches.append({"event_type": kind, "client_payload": payload})
-    launch.enqueue(
-        call.world,
-        call.repository,
-        event="repository_dispatch",
-        payload={"action": kind, "client_payload": payload},
-    )
+    event = {"action": kind, "client_payload": payload}
+    for workflow in workflows_of(call.repository):
+        if workflow.listens_to(kind):
+            launch.enqueue(
+                call.world,
+                call.repository,
+                title=workflow.title("repository_dispatch", event),
+                event="repository_dispatch",
+                workflow_path=workflow.path,
+                payload=event,
+                actor=call.actor.login,
+            )
     return Answer(status=204)
 
 

@@ -51,7 +51,11 @@ class Run:
     updated_at: datetime
     status: str = "in_progress"
     conclusion: str | None = None
+    title: str = ""
+    """What `run-name` came to; empty where nobody asked."""
     payload: Mapping[str, Any] = field(default_factory=dict)
+    merge_sha: str = ""
+    """What is checked out for a pull request: GitHub's test merge, not its head."""
     run_backend: str
     job_backend: str
     token: str = field(default="", repr=False)

@@ -1,0 +1,1 @@
+"""The one door that listens. Needs the extra `server`, so only `serve` imports it."""

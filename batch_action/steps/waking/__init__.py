@@ -1,0 +1,1 @@
+"""Waking up: deliveries proven, batches watched, and the runs started that collect them."""
