@@ -17,7 +17,7 @@ LONGEST_NAME = 60
 
 _FOOTER = re.compile(
     r"\s*\(Finding ([0-9a-f]{16}), first seen ([0-9-]{0,10}), "
-    r"lines? (\d{1,7})(?: to (\d{1,7}))? of blob ([0-9a-f]{0,12})"
+    r"lines? (\d{1,7})(?: to (\d{1,7}))? of blob ([0-9a-f]{1,12}) in ([0-9a-f]{1,12})"
     r"(, older than the reviewed change)?\)$"
 )
 
@@ -32,6 +32,8 @@ class Trace:
     end_line: int
     blob: str
     """The first digits of the blob's id."""
+    commit: str
+    """The first digits of the commit's id."""
     pre_existing: bool
 
 
@@ -57,7 +59,7 @@ def signed(text: str, known: Known) -> str:
     older = ", older than the reviewed change" if known.pre_existing else ""
     return (
         f"{text} (Finding {known.fingerprint}, first seen {known.since}, "
-        f"{lines} of blob {anchor.blob[:12]}{older})"
+        f"{lines} of blob {anchor.blob[:12]} in {anchor.commit[:12]}{older})"
     )
 
 
@@ -80,7 +82,8 @@ def trace(text: str) -> Trace | None:
         start_line=first,
         end_line=last,
         blob=found[5],
-        pre_existing=found[6] is not None,
+        commit=found[6],
+        pre_existing=found[7] is not None,
     )
 
 
