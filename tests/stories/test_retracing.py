@@ -69,7 +69,7 @@ class Nights:
                 other = self.chance.choice([*self.files])
                 self.files[path] = [*lines[:first], *lines[last:]]
                 self.files[other] = [*self.files[other], *lines[first:last]]
-        elif kind == "add":
+        elif kind == "add" or not self.files[path]:
             self.files[path] += self._part()
         else:
             lines = self.files[path]

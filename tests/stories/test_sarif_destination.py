@@ -529,6 +529,20 @@ class TestThroughTheAction:
         assert len(public.hub.alerts) == 2
         assert len(public.hub.uploads) == len(public.hub.analyses) == 1
 
+    def test_without_a_ledger_the_review_goes_on_from_the_last_analysis(self, public: Night):
+        assert self.collected(public).exit == 0
+        analysed = public.hub.analyses[-1].commit_sha
+        public.hub.artifacts.clear()
+        public.commit({"next.js": GOOD})
+        public.commit({"last.js": GOOD})
+        sent = public.start("submit", {"permissions": MAY})
+        assert f"our report names commit {analysed[:12]}" in sent.said("warning")[0]
+        assert public.asked() == ["last.js", "next.js"]
+        public.hub.artifacts.clear()
+        public.hub.code_scanning = False
+        public.inputs["task"] = "code-review"
+        assert public.start("submit", {"permissions": MAY}).exit == 0
+
     def test_money_is_not_spent_on_what_nobody_could_read(self, public: Night):
         for how in ({}, {"permissions": MAY | {"security-events": "read"}}):
             done = public.start("submit", how)

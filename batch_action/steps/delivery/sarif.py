@@ -221,13 +221,28 @@ class CodeScanning:
 
 def desk(world: World, tonight: Tonight, *, pull: int | None = None) -> Desk:
     """Code scanning for the world's branch, or for a pull request."""
-    branch = world.context.branch or world.context.default_branch or "main"
     return CodeScanning(
         world=world,
         tonight=tonight,
-        ref=f"refs/pull/{pull}/head" if pull else f"refs/heads/{branch}",
+        ref=f"refs/pull/{pull}/head" if pull else _branch(world),
         category=document.category(tonight.task, world.settings.state_key),
     )
+
+
+def analysed_head(world: World) -> str:
+    """The commit of the last analysis of the world's branch; empty when there is none."""
+    category = document.category(world.task.name, world.settings.state_key)
+    try:
+        found = world.need_github().scanning.latest(_branch(world), category)
+    except RefusedError as refused:
+        if not refused.lasting:
+            raise
+        return ""
+    return found.commit if found else ""
+
+
+def _branch(world: World) -> str:
+    return f"refs/heads/{world.context.branch or world.context.default_branch or 'main'}"
 
 
 def _by_fingerprint(alerts: Iterable[AlertFacts]) -> dict[str, AlertFacts]:
