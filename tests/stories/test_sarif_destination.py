@@ -333,6 +333,16 @@ class TestRefused:
         assert ".batch-action/code-review.sarif" in done.note
         assert len(circle.file()["runs"][0]["results"]) == 1
 
+    def test_even_to_dismiss(self, one_circle: Circle):
+        circle = one_circle
+        settled, _ = circle.tell(circle.review("a.py"))
+        circle.dismissed = frozenset({settled.standings[0].known.fingerprint})
+        run = circle.night.open({"permissions": MAY | {"security-events": "read"}})
+        _, done = circle.tell(circle.review("a.py"), token=run.token)
+        assert done.action == "refused"
+        assert "`security-events: write`" in done.note
+        assert circle.file()["runs"][0]["results"] == []
+
     def test_where_it_may_not_even_be_read(self, one_circle: Circle):
         circle = one_circle
         run = circle.night.open({"permissions": {"contents": "read"}})
