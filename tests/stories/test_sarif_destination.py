@@ -397,7 +397,7 @@ class TestPassingFailures:
         assert circle.alerts == {1: "open"}
         assert (circle.uploads, len(circle.analyses)) == (uploads, 1)
 
-    @pytest.mark.parametrize("call", range(8))
+    @pytest.mark.parametrize("call", range(10))
     def test_at_any_call_lose_nothing_and_repeat_nothing(self, circle: Circle, call: int):
         circle.tell(circle.review("a.py"))
         circle.night.commit({"b.py": BUG, "a.py": OK + FAR})
