@@ -1,6 +1,7 @@
 """Code scanning as a destination: real git, the real edge, the sandbox's GitHub."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -454,6 +455,24 @@ class TestSeparate:
         circle.tell(circle.review("a.py"))
         _, done = circle.tell(circle.review("a.py"), ref="refs/pull/7/head")
         assert (done.action, circle.alerts) == ("created", {1: "open", 2: "open"})
+
+
+@pytest.mark.parametrize(
+    "name", ["dir ü/a #1?.py", "c:x/100%25.py", "-- @octocat.py", b"caf\xe9.py"], ids=range(4)
+)
+def test_files_of_any_name(circle: Circle, name: str | bytes):
+    path = os.fsdecode(name)
+    circle.night.commit({name: BUG})
+    settled, _ = circle.tell(circle.review(path))
+    assert settled.standings[0].known.anchor.path == path
+    circle.night.commit({"c.py": OK})
+    settled, _ = circle.tell(circle.review("c.py"))
+    assert (states(settled), circle.alerts) == ([State.OPEN], {1: "open"})
+    assert settled.standings[0].known.anchor.path == path
+    circle.dismiss(1)
+    settled, _ = circle.tell(circle.review("c.py"))
+    assert (states(settled), circle.alerts) == ([State.DISMISSED], {1: "dismissed"})
+    assert len(circle.file()["runs"][0]["results"]) == 1
 
 
 def test_a_quiet_night_with_nothing_to_tell_uploads_nothing(one_circle: Circle):

@@ -213,6 +213,7 @@ class TestTheDocument:
         draft = drawn(*these, state_key=key, repository=repository)
         document = json.loads(draft.data)
         assert complaints(document) == []
+        assert service.problems(document) == []
         assert gzip.decompress(draft.packed) == draft.data
         memory = parse(document)
         assert memory.exact

@@ -5,7 +5,7 @@ open, also in files not reviewed this time, and the last analysis is this destin
 """
 
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote
 
 from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
 from batch_action.edges.github_api.scanning import Scanning
@@ -122,7 +122,7 @@ class CodeScanning:
             if (alert := self.last.dismissed.get(s.known.fingerprint)) is not None
             and alert.rule == identify(s.known)
             # Under a new path GitHub would open a new alert.
-            and alert.path in (s.known.anchor.path, path_url(s.known.anchor.path))
+            and alert.path in (address := path_url(s.known.anchor.path), unquote(address))
         }
 
     def _written(self, draft: Draft, night: Night) -> str:
