@@ -58,10 +58,10 @@ def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
         return _since(world, head, recorded)
     if trace and git.has_commit(trace):
         world.warn(
-            f"No trusted ledger was found, but our issue names commit {trace[:12]}: the review "
+            f"No trusted ledger was found, but our report names commit {trace[:12]}: the review "
             "goes on from there. If a clean-up job deletes artifacts, let it keep batch-action-*."
         )
-        return Span(head=head, base=trace, everything=False, why="the head named in our issue")
+        return Span(head=head, base=trace, everything=False, why="the head named in our report")
     base = first_base(world, head)
     return Span(head=head, base=base, everything=False, why=f"first run: {settings.first_run}")
 
