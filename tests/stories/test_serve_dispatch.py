@@ -165,7 +165,7 @@ def test_a_refusal_is_tried_again_and_then_shown_as_failed(night: Night) -> None
         assert "Workflow does not have 'workflow_dispatch' trigger" in one.note
         service.pass_time(HOUR / 4, rounds=MOST_REFUSALS)
         (one,) = service.dispatches()
-        assert (one.fate, one.tries) == (Fate.FAILED, MOST_REFUSALS - 1)
+        assert (one.fate, one.tries) == (Fate.FAILED, MOST_REFUSALS)
         night.commit({FILE: EXAMPLE})
         service.pass_time(HOUR, rounds=2)
         assert service.fate() is Fate.FAILED
