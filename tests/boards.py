@@ -51,9 +51,7 @@ def delivery(name: str, kind: str, batch: str | None, source: Source, minutes: f
     return Delivery(notice=notice, at=ago(minutes), times=times)
 
 
-STARTED = dispatch(
-    "msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d", Fate.STARTED, 3, run="70112233445", url=RUN
-)
+STARTED = dispatch("msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d", Fate.STARTED, 3, run="70112233445", url=RUN)
 DUE = dispatch(
     "msgbatch_01Zq8Xv3mP2LrT5YcKwB7nGd",
     Fate.DUE,
@@ -68,7 +66,7 @@ FAILED = dispatch(
     190,
     tries=8,
     note="GitHub refused POST /repos/octo/site/actions/workflows/batch-action.yml/dispatches with "
-    "422 (Unexpected inputs provided: [\"batch-id\"]). Declare the input `batch-id` there.",
+    '422 (Unexpected inputs provided: ["batch-id"]). Declare the input `batch-id` there.',
 )
 
 FULL = Board(

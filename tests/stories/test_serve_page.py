@@ -1,9 +1,8 @@
 """The status page: its words, and how it looks in a real browser, on a phone and in the dark."""
 
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,15 +10,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from batch_action.edges.web.app import Handlers, app
-from batch_action.edges.web.server import Server
+from batch_action.edges.web.app import Handlers
 from batch_action.steps.waking import reporting
 from batch_action.waking.page import render, span
 from tests.boards import EMPTY, FULL, HOSTILE, NOW, RUN
 from tests.nights import Night
-from tests.serving import begin, open_service
+from tests.serving import Stage, begin, open_service
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+Looking = Callable[..., AbstractContextManager[Page]]
 PHONE = {"width": 360, "height": 740}
 
 
@@ -33,37 +33,33 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@contextmanager
-def shown(html: str) -> Iterator[str]:
-    """That page, served as `serve` serves its own."""
-    server = Server(
-        app(Handlers(receive=None, page=lambda: html, health=lambda: (True, {}))), "127.0.0.1", 0
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield server.address
-    finally:
-        server.stop()
-        thread.join(10)
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    opened = Stage()
+    yield opened
+    opened.close()
 
 
-@contextmanager
-def looking(browser: Browser, html: str, **how: Any) -> Iterator[Page]:
-    """A browser that looks at it, and complains of whatever a page should not do."""
-    complaints: list[str] = []
-    page = browser.new_page(**{"viewport": PHONE, **how})
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(dialog.message))
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    with shown(html) as address:
-        page.goto(address)
+@pytest.fixture
+def looking(browser: Browser, stage: Stage) -> Looking:
+    """A browser that looks at a page, and complains of whatever a page should not do."""
+
+    @contextmanager
+    def look(html: str, **how: Any) -> Iterator[Page]:
+        complaints: list[str] = []
+        asked: list[str] = []
+        page = browser.new_page(**{"viewport": PHONE, **how})
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on("request", lambda request: asked.append(request.url))
+        stage.put(Handlers(receive=None, page=lambda: html, health=lambda: (True, {})))
+        page.goto(stage.address)
         yield page
-        assert asked == [f"{address}/"]
-    assert complaints == []
-    page.close()
+        assert (asked, complaints) == ([f"{stage.address}/"], [])
+        page.close()
+
+    return look
 
 
 def colour(page: Page) -> str:
@@ -72,8 +68,8 @@ def colour(page: Page) -> str:
 
 @pytest.mark.parametrize("board", [FULL, EMPTY], ids=["full", "empty"])
 @pytest.mark.parametrize("width", [320, 360, 1280])
-def test_nothing_sticks_out(browser: Browser, board, width: int) -> None:
-    with looking(browser, render(board), viewport={"width": width, "height": 740}) as page:
+def test_nothing_sticks_out(looking: Looking, board, width: int) -> None:
+    with looking(render(board), viewport={"width": width, "height": 740}) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         outside = page.evaluate(
             "[...document.querySelectorAll('body *')].filter(one => {"
@@ -84,8 +80,8 @@ def test_nothing_sticks_out(browser: Browser, board, width: int) -> None:
         assert outside == []
 
 
-def test_a_phone_can_read_it(browser: Browser) -> None:
-    with looking(browser, render(FULL)) as page:
+def test_a_phone_can_read_it(looking: Looking) -> None:
+    with looking(render(FULL)) as page:
         assert page.title() == "Needs a person · batch-action"
         assert page.get_by_role("heading", level=1).inner_text() == "Needs a person"
         sizes = page.evaluate(
@@ -109,22 +105,22 @@ def test_a_phone_can_read_it(browser: Browser) -> None:
         page.get_by_role("link", name="health as JSON").scroll_into_view_if_needed()
 
 
-def test_hostile_names_are_only_text(browser: Browser) -> None:
-    with looking(browser, render(FULL)) as page:
+def test_hostile_names_are_only_text(looking: Looking) -> None:
+    with looking(render(FULL)) as page:
         assert page.get_by_text(HOSTILE).count() >= 2
         assert page.locator("script, img").count() == 0
 
 
-def test_it_follows_the_light_of_the_room(browser: Browser) -> None:
+def test_it_follows_the_light_of_the_room(looking: Looking) -> None:
     colours = []
     for scheme in ("light", "dark"):
-        with looking(browser, render(EMPTY), color_scheme=scheme) as page:
+        with looking(render(EMPTY), color_scheme=scheme) as page:
             assert page.get_by_role("heading", level=1).inner_text() == "All is well"
             colours.append(colour(page))
     assert colours == ["rgb(244, 245, 242)", "rgb(19, 22, 19)"]
 
 
-def test_a_real_service_fills_it(browser: Browser, night: Night) -> None:
+def test_a_real_service_fills_it(looking: Looking, night: Night) -> None:
     batch = begin(night)
     with open_service(night) as service:
         station, shelves = service.station, service.dispatcher.shelves
@@ -132,7 +128,7 @@ def test_a_real_service_fills_it(browser: Browser, night: Night) -> None:
         service.deliver(batch)
         service.dispatcher.round()
         service.deliver(batch)
-        with looking(browser, reporting.render(station, shelves)) as page:
+        with looking(reporting.render(station, shelves)) as page:
             pending = page.get_by_role("region", name="Pending batches").inner_text()
             assert batch in pending
             assert "run started" in pending
@@ -159,7 +155,7 @@ def test_the_heading_is_the_mood(change: dict[str, Any], mood: str) -> None:
 
 def test_an_address_that_is_none_is_no_link() -> None:
     bad = replace(FULL.dispatches[1], url="javascript:alert(1)")
-    assert "<a href=\"javascript" not in render(replace(EMPTY, dispatches=(bad,)))
+    assert '<a href="javascript' not in render(replace(EMPTY, dispatches=(bad,)))
 
 
 @pytest.mark.parametrize(
