@@ -26,12 +26,12 @@ demo: $(VENV)/ready ## Run the whole circle against the sandbox (REPO=path, TASK
 test: lint types floors tests ## Everything that needs no container
 
 tests: $(VENV)/ready
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 lint: $(VENV)/ready ## ruff, zizmor, yamllint and the schemas of action.yml and the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/zizmor --offline --no-progress --quiet action.yml .github workflows-examples
+	$(BIN)/zizmor --offline --no-progress --quiet action.yml .github workflows-examples/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml workflows-examples/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml

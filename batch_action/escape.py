@@ -1,7 +1,8 @@
 """Untrusted text made safe for the channel it goes to.
 
 Everything that comes from the model, a file name or a person passes through here: Markdown as
-GitHub renders it, code in it, our own HTML-comment markers, URLs, and the runner's log commands.
+GitHub renders it, code in it, our own HTML-comment markers, URLs, titles, the runner's log
+commands, SARIF, Slack and Mermaid.
 
 In Markdown the active characters become numeric entities, not backslash escapes: entities read
 the same in a paragraph, in a table cell and inside raw HTML such as `<summary>`. GitHub looks for
@@ -25,24 +26,39 @@ _SPACES = re.compile(r"\s+")
 _MARKER = re.compile(r"(<!--[\s/]*batch)-(?=action)", re.IGNORECASE)
 
 _ACTIVE = re.compile(
-    r"@(?=\S)|\bGH-(?=\d)|:(?=//)|www(?=\.)"
+    r"@|\bGH-(?=\d)|:(?=//)|www(?=\.)"
     r"|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|#(?=\w)|[\\`*~|$<>&\[\]#]",
     re.IGNORECASE,
 )
+_COMMIT = re.compile(r"(?<![0-9a-z_])[0-9a-f]{7,}(?![0-9a-z_])", re.IGNORECASE)
+"""What GitHub links if there is such a commit."""
+_REFERRING = re.compile(
+    r"@|\bGH-(?=\d)|:(?=//)|www(?=\.)|#(?=\w)"
+    r"|\[(?=(?:skip|no|ci|actions)[ -](?:ci|actions|skip)\])",
+    re.IGNORECASE,
+)
+"""What acts in a commit message or a title, where nothing is Markdown."""
+_CALLING = re.compile(r"@(?=\S)|#(?=\w)|\bGH-(?=\d)", re.IGNORECASE)
 _LEADING = re.compile(r"[-+=:]|\d+[.)]")
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+# What a SARIF message links, fills in, mentions or refers to: parted by a space.
+_MESSAGE = re.compile(
+    r"(?<!\w)@(?=\w)|\](?=\()|\{(?=\d+\})|:(?=//)|\bwww(?=\.)|#(?=\d)|\bGH-(?=\d)", re.IGNORECASE
+)
+_UNDRAWN = re.compile(r"[^\w .,:+()/-]")
+_LOOK_ALIKES = str.maketrans("*~`", "\u2217\u223c\u02cb")
 # Fences that GitHub draws instead of quoting.
 _DRAWN = frozenset({"mermaid", "math", "geojson", "topojson", "stl"})
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Lone surrogates (undecodable file names, broken JSON) cannot be encoded: U+FFFD."""
     return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def plain(text: str, limit: int = 0) -> str:
     """One line without control and invisible characters, cut at `limit` characters if given."""
-    text = _DROPPED.sub("", _SPACES.sub(" ", _whole(text)))
+    text = _DROPPED.sub("", _SPACES.sub(" ", whole(text)))
     text = _SPACES.sub(" ", text).strip()
     if limit and len(text) > limit:
         text = text[: limit - 1].rstrip() + "…"
@@ -55,7 +71,7 @@ def visible(text: str) -> str:
     CRLF becomes LF; other controls become their pictures; bidi and zero-width characters become
     `U+202E` in angle quotes. The hyphen of a forged `<!-- batch-action` becomes a non-breaking one.
     """
-    text = _whole(text.replace("\r\n", "\n"))
+    text = whole(text.replace("\r\n", "\n"))
     return _MARKER.sub("\\1\N{NON-BREAKING HYPHEN}", _SHOWN.sub(_picture, text))
 
 
@@ -90,9 +106,19 @@ def markdown(text: str, limit: int = 0) -> str:
     """One line of text that renders as itself, in a paragraph, a table cell or raw HTML.
 
     No mention, reference, closing keyword, link, image, HTML, heading, list, fence or table comes
-    out of it (facts: GitHub's filters work on rendered text, hence the zero-width spaces).
+    out of it (GitHub's filters work on rendered text, hence the zero-width spaces).
     """
+    return _parted(_inline(plain(text, limit)))
+
+
+def ours(text: str, limit: int = 0) -> str:
+    """As `markdown`, for sentences of our own: the commits they name become links."""
     return _inline(plain(text, limit))
+
+
+def _parted(safe: str) -> str:
+    """With commit ids broken up: whoever names a stranger's commit would make a link to it."""
+    return _COMMIT.sub(lambda run: ZERO_WIDTH_SPACE.join(re.findall(".{1,6}", run[0])), safe)
 
 
 def inline(text: str, limit: int = 0) -> str:
@@ -103,6 +129,11 @@ def inline(text: str, limit: int = 0) -> str:
         done += _between(text[at : span.start()], first=at == 0) + html_code(span[2])
         at = span.end()
     return done + _between(text[at:], first=at == 0)
+
+
+def subject(text: str, limit: int = 0) -> str:
+    """A title: plain text on GitHub, but for mentions, references and code in backticks."""
+    return _CALLING.sub(lambda found: found[0] + ZERO_WIDTH_SPACE, plain(text, limit))
 
 
 def table_cell(text: str, limit: int = 0) -> str:
@@ -127,7 +158,7 @@ def _spans(paragraph: str) -> str:
 
 
 def _between(text: str, *, first: bool) -> str:
-    return _inline(text) if first else _ACTIVE.sub(_entity, text)
+    return _parted(_inline(text) if first else _ACTIVE.sub(_entity, text))
 
 
 def code_span(text: str, limit: int = 0) -> str:
@@ -145,7 +176,17 @@ def code_span(text: str, limit: int = 0) -> str:
 def html_code(text: str, limit: int = 0) -> str:
     """`<code>` for places where backticks do not work: tables with pipes, `<summary>`, links."""
     text = visible(_SPACES.sub(" ", text).strip())
-    return f"<code>{markdown(text, limit)}</code>"
+    # Ids stay whole here, to be copied: GitHub links nothing inside of code.
+    return f"<code>{ours(text, limit)}</code>"
+
+
+def message(text: str, limit: int = 0) -> str:
+    """One line of plain text for a SARIF message; what was made so stays as it is.
+
+    There `[..](..)` is a link and `{0}` a placeholder, and GitHub puts it into comments: a space
+    parts what would act, because code scanning shows neither escapes nor entities.
+    """
+    return _MESSAGE.sub(r"\g<0> ", plain(text, limit))
 
 
 def fence(text: str, language: str = "") -> str:
@@ -208,3 +249,44 @@ def annotation_data(text: str) -> str:
 def annotation_property(text: str) -> str:
     """A property (file, title) of a workflow command."""
     return annotation_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def title(text: str, limit: int = 0) -> str:
+    """One line for a commit message or a title: it mentions, closes, refers to and skips nothing.
+
+    These are no Markdown, so nothing is an entity here; zero-width spaces part what would act.
+    """
+    return _parted(_REFERRING.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", plain(text, limit)))
+
+
+def slack(text: str, limit: int = 0) -> str:
+    """One line of Slack's mrkdwn that renders as itself; code in backticks is shown as code.
+
+    Slack knows three entities and no other escape: what would be bold or struck out becomes a
+    look-alike. Goes into text objects with `verbatim`, so that Slack links nothing by itself.
+    """
+    done, at = "", 0
+    text = plain(text, limit)
+    for span in _CODE.finditer(text):
+        code = _mrkdwn(span[2].strip())
+        done += _mrkdwn(text[at : span.start()]) + (f"`{code}`" if code else "")
+        at = span.end()
+    return done + _mrkdwn(text[at:])
+
+
+def _mrkdwn(text: str) -> str:
+    text = text.translate(_LOOK_ALIKES)
+    text = _REFERRING.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def mermaid(text: str, limit: int = 0) -> str:
+    """A label for a Mermaid chart, to stand in double quotes: words, digits and a few signs."""
+    return _SPACES.sub(" ", _UNDRAWN.sub(" ", plain(text, limit))).strip()
+
+
+def href(url: str) -> str:
+    """An address for a Markdown or Slack link; empty when it is no web address."""
+    if not re.match(r"https?://[\w.:-]+(?:/|$)", url, re.ASCII):
+        return ""
+    return quote(whole(url), safe="/:?#@&+,;=%~-._")

@@ -82,6 +82,7 @@ class Night:
         """A fresh repository with one commit, and nothing else in its world."""
         sandbox.faults.clear()
         sandbox.claude.hold = False
+        sandbox.claude.answer_with(None)
         sandbox.claude.results_origin = None
         sandbox.github.list_lag = 0.0
         repo = Repo.init(folder / "repo")

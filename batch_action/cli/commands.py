@@ -12,52 +12,22 @@ import click
 
 from batch_action import __version__
 from batch_action.cli.extras import extra
+from batch_action.cli.flags import CHOICE, REPORT, SENDING, STATE, given, option
 from batch_action.cli.serving import serve
 from batch_action.cli.wiring import Door, open_world
-from batch_action.config.gathering import inputs
 from batch_action.edges.runner import inputs_from
-from batch_action.errors import Interrupted
-from batch_action.steps import telling
+from batch_action.errors import BatchActionError, Interrupted
+from batch_action.steps import briefing, telling
 from batch_action.steps.world import World
 from batch_action.verbs import baseline as accepting
 from batch_action.verbs import cancel as canceling
 from batch_action.verbs import collect as collecting
 from batch_action.verbs import init as initialising
 from batch_action.verbs import plan as planning
+from batch_action.verbs import propose as proposing
 from batch_action.verbs import run as running
 from batch_action.verbs import status as looking
 from batch_action.verbs import submit as submitting
-
-STATE = ["task", "config-file", "state-dir", "state-key", "state-branch"]
-CHOICE = [
-    "model",
-    "effort",
-    "paths",
-    "paths-ignore",
-    "select",
-    "base",
-    "head",
-    "first-run",
-    "max-cost-usd",
-    "monthly-budget-usd",
-    "on-over-budget",
-    "max-requests-per-batch",
-    "max-file-bytes",
-    "max-attempts",
-    "recheck",
-]
-REPORT = [
-    "report",
-    "min-severity",
-    "min-confidence",
-    "fail-on-severity",
-    "max-findings",
-    "labels",
-    "allow-public-security-findings",
-    "wait-minutes",
-    "batch-id",
-]
-SENDING = ["dry-run", "retention-days", "anthropic-base-url"]
 
 
 @click.group(
@@ -81,7 +51,7 @@ def verb(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
         for name in reversed(names):
-            function = _option(name)(function)
+            function = option(name)(function)
         return click.option(
             "--repo",
             type=click.Path(exists=True, file_okay=False),
@@ -91,29 +61,10 @@ def verb(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     return decorate
 
 
-def _option(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    field, declared = inputs()[name]
-    text = declared.help
-    kind: dict[str, Any] = {"default": None, "help": text, "metavar": "VALUE"}
-    if field.annotation is bool:
-        kind = {"default": None, "help": text, "is_flag": True, "flag_value": True}
-    elif "tuple" in str(field.annotation):
-        kind["multiple"] = True
-    return click.option(f"--{name}", **kind)
-
-
-def _flags(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Click's values under the inputs' names; a repeated flag becomes lines."""
-    return {
-        key.replace("_", "-"): "\n".join(value) if isinstance(value, tuple) else value
-        for key, value in values.items()
-    }
-
-
 def _story(
     door: Door, repo: str | None, values: Mapping[str, Any], story: Callable[[World], int]
 ) -> int:
-    with open_world(door, flags=_flags(values), repo=repo) as world:
+    with open_world(door, flags=given(values), repo=repo) as world:
         return _told(world, story)
 
 
@@ -121,6 +72,9 @@ def _told(world: World, story: Callable[[World], int]) -> int:
     """The story's exit code, after its warnings and the place of an interrupt are told."""
     try:
         return story(world)
+    except BatchActionError as error:
+        briefing.failure(world, error)
+        raise
     except Interrupted:
         telling.interrupted(world)
         raise
@@ -171,6 +125,13 @@ def status(door: Door, *, repo: str | None, as_json: bool, **values: Any) -> int
 def cancel(door: Door, *, repo: str | None, **values: Any) -> int:
     """Ask Anthropic to cancel pending batches."""
     return _story(door, repo, values, canceling.cancel)
+
+
+@cli.command()
+@verb("task", "config-file", "state-key", "propose-from", "propose-only", "labels", "dry-run")
+def propose(door: Door, *, repo: str | None, **values: Any) -> int:
+    """Open a draft pull request for generated files that an earlier job checked."""
+    return _story(door, repo, values, proposing.propose)
 
 
 @cli.command()
@@ -251,5 +212,6 @@ def _action(world: World, door: Door) -> int:
         "collect": collecting.collect,
         "plan": planning.plan,
         "status": looking.status,
+        "propose": proposing.propose,
     }
     return verbs[world.settings.mode](world)

@@ -12,7 +12,8 @@ import yaml
 from pydantic import SecretStr
 
 from batch_action.cli.extras import extra
-from batch_action.cli.wiring import MAX_CONFIG, Door, header
+from batch_action.cli.reviewed import MAX_CONFIG
+from batch_action.cli.wiring import Door, header
 from batch_action.config.serving import Place, Serving, serving_from, variables
 from batch_action.edges.anthropic_api.client import AnthropicApi
 from batch_action.edges.anthropic_api.connecting import HOME

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import httpx2
-import yaml
 from pydantic import SecretStr, ValidationError
 
 from batch_action import escape, pricing
+from batch_action.cli.reviewed import config_file, reviewed, rules_of_pull
 from batch_action.config.gathering import gather
 from batch_action.config.settings import Settings
 from batch_action.edges.anthropic_api.client import AnthropicApi
@@ -23,14 +23,16 @@ from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
 from batch_action.edges.github_api.issues import Issues
+from batch_action.edges.github_api.pulls import Pulls
+from batch_action.edges.github_api.scanning import Scanning
 from batch_action.edges.runner import Runner, context_from, payload_from
 from batch_action.edges.screen import Screen
+from batch_action.edges.webhooks import Webhooks
 from batch_action.errors import AnthropicError, BatchActionError, ConfigError
 from batch_action.models.context import Context
 from batch_action.steps.world import GitHub, World
 from batch_action.tasks.registry import all_tasks
 
-MAX_CONFIG = 1_000_000
 AUDIENCE = "https://api.anthropic.com"
 
 
@@ -89,15 +91,10 @@ def open_world(door: Door, *, flags: Mapping[str, Any], repo: str | None) -> Ite
         workspace=workspace,
     )
     git = GitRepo(workspace)
-    settings = _settings(door, flags, context, git)
-    for secret in (
-        settings.anthropic_api_key,
-        settings.github_token,
-        settings.state_secret,
-        settings.state_secret_previous,
-    ):
-        if secret:
-            runner.mask(secret.get_secret_value())
+    rules = rules_of_pull(context, git)
+    settings = _settings(door, flags, context, git, rules)
+    for secret in settings.secrets():
+        runner.mask(secret)
     with ExitStack() as stack:
         github = _github(door, settings, context, stack)
         context = _completed(context, github, git)
@@ -113,52 +110,30 @@ def open_world(door: Door, *, flags: Mapping[str, Any], repo: str | None) -> Ite
             state_dir=settings.state_dir or workspace / ".batch-action" / "state",
             runner=runner,
             screen=Screen(plain=runner.actions),
+            webhooks=Webhooks(sleep=door.sleep),
             clock=door.clock,
+            rules=rules,
         )
 
 
-def _settings(door: Door, flags: Mapping[str, Any], context: Context, git: GitRepo) -> Settings:
+def _settings(
+    door: Door, flags: Mapping[str, Any], context: Context, git: GitRepo, rules: str | None
+) -> Settings:
     name = str(
         flags.get("config-file")
         or door.action_inputs.get("config-file")
         or door.environ.get("BATCH_ACTION_CONFIG_FILE")
         or ".github/batch-action.yml"
     )
-    head = flags.get("head") or context.sha or "HEAD"
+    # A fork's pull request is left alone: whatever its checkout holds is not even looked at.
+    file = {} if context.fork else config_file(git, rules or reviewed(flags, context, git), name)
     return gather(
         flags=flags,
         action_inputs=door.action_inputs,
         environ=door.environ,
-        file=_config(git, _commit(git, head, given="head" in flags and bool(flags["head"])), name),
+        file=file,
         file_name=name,
     )
-
-
-def _commit(git: GitRepo, rev: str, *, given: bool) -> str:
-    try:
-        return git.resolve(rev)
-    except ConfigError as error:
-        if not given:
-            raise
-        raise ConfigError(f"`head`: {error.problem}", fix=error.fix) from None
-
-
-def _config(git: GitRepo, commit: str, name: str) -> Mapping[str, Any]:
-    """The config file of the reviewed commit, never of the work tree."""
-    data = git.file_at(commit, name)
-    if data is None:
-        return {}
-    if len(data) > MAX_CONFIG:
-        raise ConfigError(f"{name} is larger than a config file can be.")
-    try:
-        parsed = yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{name} is no valid YAML: {' '.join(str(error).split())}.") from None
-    if parsed is None:
-        return {}
-    if not isinstance(parsed, dict):
-        raise ConfigError(f"{name} must hold `input: value` lines.")
-    return parsed
 
 
 def _task(settings: Settings) -> Any:
@@ -192,7 +167,13 @@ def _github(door: Door, settings: Settings, context: Context, stack: ExitStack) 
         )
     )
     issues = Issues(client, settings.trusted_authors)
-    return GitHub(client=client, issues=issues, actions=Actions(client))
+    return GitHub(
+        client=client,
+        issues=issues,
+        actions=Actions(client),
+        pulls=Pulls(client, issues.trusts),
+        scanning=Scanning(client, sleep=door.sleep),
+    )
 
 
 def _completed(context: Context, github: GitHub | None, git: GitRepo) -> Context:

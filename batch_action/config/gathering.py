@@ -39,6 +39,8 @@ RULES = {
     "bool_type": "must be `true` or `false`.",
     "string_type": "must be text: in YAML, put it in quotes.",
     "tuple_type": "must be a list, or text with one item a line.",
+    "secret_address": "must be an address that begins with https://.",
+    "signing_key": "must be `whsec_` and base64.",
     "dict_type": "must hold `name: value` lines.",
 }
 """Pydantic's kinds of error in a user's words."""

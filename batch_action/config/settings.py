@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from batch_action.config.inputs import Input, Lines, Secret, Words
+from batch_action.config.inputs import Input, Lines, Secret, Words, no_pulls_key
 from batch_action.config.reporting import Reporting
 
 Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
@@ -75,10 +75,10 @@ class Settings(Reporting):
         Input(help="Token for artifacts and issues.", action=True, file=False, env="GITHUB_TOKEN"),
     ] = None
     mode: Annotated[
-        Literal["run", "submit", "collect", "plan", "status"],
+        Literal["run", "submit", "collect", "plan", "status", "propose"],
         Input(
             help="What to do: `run` collects what has ended, then submits what is new; "
-            "`submit`, `collect`, `plan` and `status` do one thing.",
+            "`submit`, `collect`, `plan`, `status` and `propose` do one thing.",
             action=True,
             file=False,
         ),
@@ -161,6 +161,7 @@ class Settings(Reporting):
     state_key: Annotated[
         str,
         Field(pattern=r"^[A-Za-z0-9_.-]{0,40}$"),
+        AfterValidator(no_pulls_key),
         Input(
             help="Keeps several ledgers of one task apart (a matrix).",
             action=True,

@@ -30,6 +30,8 @@ class Context:
     """A pull request from another repository: no secrets, read-only token."""
     pull: "Pull | None" = None
     """The pull request the event is about."""
+    pulls: bool = False
+    """The ledger of pull requests is meant, not that of branches."""
 
     @property
     def run(self) -> str:
@@ -53,3 +55,7 @@ class Pull:
     """The newest commit of its branch (not GitHub's merge commit)."""
     base: str
     """The commit of the branch it is to be merged into."""
+    into: str = ""
+    """The name of that branch."""
+    author: str = ""
+    """The login of who opened it."""

@@ -178,6 +178,9 @@ class Recollection:
     words: dict[str, str] = field(default_factory=dict)
     """Fingerprint to the Markdown of its block as it stands there, people's words included: a
     destination that does not know a finding yet takes over this wording."""
+    pending: bool = False
+    """Somebody waits for an answer there, or a finding for its turn: to be delivered to even when
+    no batch has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

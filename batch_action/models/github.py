@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+TOOL = "batch-action"
+"""The name under which code scanning knows us."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryFacts:
@@ -30,6 +33,25 @@ class IssueText:
     author: str
     created_at: str
     """ISO 8601 in UTC, as GitHub writes it."""
+    node_id: str = ""
+    """Its name in GraphQL."""
+    updated_at: str = ""
+    closed_at: str = ""
+    """Empty while it is open."""
+    closed_by: str = ""
+    """Who closed it; empty while it is open, or when GitHub does not say."""
+    comments: int = 0
+    """How many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One state of a text that was edited."""
+
+    editor: str
+    """The login of the person who wrote it; empty for a bot, or when nobody is named."""
+    text: str | None
+    """The whole text as it was then; None when somebody deleted this revision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +64,10 @@ class CommentText:
     author: str
     trusted: bool
     """Written by us (the token's own account) or by one of the `trusted-authors`."""
+    node_id: str = ""
+    """Its name in GraphQL."""
+    reactions: tuple[str, ...] = ()
+    """Which reactions it has from anybody, as the API spells them: `+1`, `eyes`, …"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +107,8 @@ class RunFacts:
     run_attempt: int
     status: str
     created_at: str
+    pulls: tuple[int, ...] = ()
+    """Open pull requests of its branch or commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,3 +146,84 @@ class PullText:
     author: str
     head_ref: str
     """The branch it comes from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullFacts:
+    """What a pull request is about, and whether it still is."""
+
+    number: int
+    url: str
+    open: bool
+    merged: bool
+    merge_commit: str
+    """What it was merged as; empty while it is open, or closed without a merge."""
+    head: str
+    """The newest commit of its branch."""
+    head_ref: str
+    head_repository_id: str
+    """Empty when the repository it came from was deleted."""
+    base: str
+    base_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewText:
+    """A review of a pull request."""
+
+    id: int
+    url: str
+    body: str
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InlineText:
+    """A comment on lines of a pull request."""
+
+    comment: CommentText
+    reply_to: int | None
+    """The comment whose thread it is in; None for the one that began it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InlineDraft:
+    """A comment as it is to be posted, on the new side of the diff."""
+
+    path: str
+    first: int
+    last: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisFacts:
+    """An uploaded analysis as code scanning lists it."""
+
+    id: int
+    commit: str
+    """The reviewed commit."""
+    results: int
+    error: str
+    """What went wrong while it was processed; empty when nothing did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertFacts:
+    """A code-scanning alert of ours, as it stands."""
+
+    number: int
+    url: str
+    """Its page."""
+    state: str
+    """`open`, `dismissed` or `fixed`."""
+    rule: str
+    text: str
+    """The message of the result it was last seen in."""
+    path: str
+    dismissed_by: str
+    """A login; empty while nobody dismissed it."""
+    reason: str
+    """Of the dismissal, with the person's comment."""
+    fixed_at: str
+    """ISO 8601; empty while it is not fixed."""

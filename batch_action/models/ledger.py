@@ -108,10 +108,13 @@ class Selected(BaseFact):
     """`base` was given and left something out: its head is nobody's base."""
     skipped: dict[str, int] = {}
     """How many files were skipped for each reason."""
+    pull: int | None = Field(default=None, ge=1)
+    """The pull request that was looked at; in the ledger of pull requests only."""
 
     key_fields: ClassVar[tuple[str, ...]] = (
         "head",
         "at",
+        "pull",
     )
 
 

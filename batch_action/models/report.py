@@ -96,7 +96,8 @@ class Delivered:
 
     destination: str
     action: str
-    """`created`, `updated`, `unchanged`, `closed`, `reopened`, `muted`, `skipped`, `refused`."""
+    """`created`, `updated`, `unchanged`, `closed`, `reopened`, `muted`, `written`, `sent`,
+    `skipped`, `refused`, `failed`."""
     number: int | None = None
     url: str | None = None
     new: int = 0
@@ -146,6 +147,8 @@ class IssueMemory:
     known: tuple[Known, ...]
     blocks: dict[str, str]
     """Fingerprint to the text between its markers, people's words included; never re-worded."""
+    tail: str = ""
+    """The body's end, from the receipt on: a night without answers keeps it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,3 +168,5 @@ class IssueDraft:
     labels: tuple[str, ...]
     fingerprints: frozenset[str]
     """All that body and overflow remember."""
+    held: tuple[tuple[str, int], ...] = ()
+    """What keeps findings out of the body, and how many: see `Delivered`."""

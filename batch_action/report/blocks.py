@@ -4,14 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from batch_action.escape import code_span, fence, html_code, markdown, prose
-from batch_action.models.findings import Finding, Known
+from batch_action.models.findings import Finding, Known, State
 from batch_action.models.report import Night
-from batch_action.report import markers, text
+from batch_action.report import boxes, markers, text
 from batch_action.report.templates import fill
 
 MOST_LINES = 40
 LONGEST_CODE = 4_000
 LONGEST_PROSE = 3_000
+BRIEF = "<!-- batch-action:brief -->"
+BOXED = (*text.LIVE, State.IGNORED)
+"""The states in which a finding can still be dismissed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,25 +27,41 @@ class Written:
 
 
 def write(known: Known, finding: Finding | None, night: Night) -> str:
-    """The words of a new block.
+    """The words of a new block; without *finding* a brief one, which `completed` fills in later.
 
     It says nothing that changes later (state, lines of today): those stand in the table.
     """
-    remark = finding.remark if finding else None
-    quoted = cut(finding.evidence) if finding else ""
-    suggested = remark.suggestion if remark else None
+    facts = _facts(known, finding, night)
     return fill(
         "block.md.j2",
         severity=text.severity(known),
         title=text.title(known),
         path=html_code(known.anchor.path, text.LONGEST_PATH),
         id=html_code(known.fingerprint[:8]),
-        facts=_facts(known, finding, night),
-        code=fence(quoted, _language(known.anchor.path)) if quoted.strip() else "",
-        why=prose(remark.why, LONGEST_PROSE) if remark else "",
-        remedy=prose(remark.remedy, LONGEST_PROSE) if remark else "",
-        suggestion=_suggestion(quoted, suggested) if suggested is not None else "",
+        facts=facts if finding else f"{facts} {BRIEF}",
+        details=details(finding) if finding else "",
     )
+
+
+def details(finding: Finding) -> str:
+    """What a finding is about: the code, why, what to do."""
+    remark = finding.remark
+    quoted = cut(finding.evidence)
+    return fill(
+        "details.md.j2",
+        code=fence(quoted, _language(finding.anchor.path)) if quoted.strip() else "",
+        why=prose(remark.why, LONGEST_PROSE),
+        remedy=prose(remark.remedy, LONGEST_PROSE),
+        suggestion=proposed(finding),
+    )
+
+
+def completed(words: str, finding: Finding | None) -> str:
+    """A brief block with its details, now that there is something to say; others as they are."""
+    if finding is None or BRIEF not in words:
+        return words
+    before, _, after = words.partition(BRIEF)
+    return f"{before.rstrip(' ')}\n\n{details(finding)}{after}"
 
 
 def _facts(known: Known, finding: Finding | None, night: Night) -> str:
@@ -60,7 +79,11 @@ def _facts(known: Known, finding: Finding | None, night: Night) -> str:
     return " · ".join(facts)
 
 
-def _suggestion(quoted: str, suggested: str) -> str:
+def proposed(finding: Finding) -> str:
+    """What the model would write instead, to be read; empty when it says nothing."""
+    quoted, suggested = cut(finding.evidence), finding.remark.suggestion
+    if suggested is None:
+        return ""
     old = [f"-{line}" for line in quoted.split("\n")] if quoted else []
     new = [f"+{line}" for line in cut(suggested).split("\n")] if suggested else []
     return fence("\n".join(old + new), "diff")
@@ -80,13 +103,24 @@ def cut(code: str) -> str:
     return code if len(code) <= LONGEST_CODE else code[: LONGEST_CODE - 1] + "…"
 
 
-def wrapped(known: Known, words: str, limit: int) -> Written:
-    """The block between its markers; only people's words can make it too long: cut then."""
-    whole = markers.wrap(known, words)
-    if len(whole) > limit:
-        kept = words[: max(0, len(words) - (len(whole) - limit) - 40)].rpartition("\n")[0]
-        whole = markers.wrap(known, f"{kept}\n\n… (cut: too long for an issue)")
-    return Written(known=known, text=whole)
+def wrapped(
+    known: Known, words: str, limit: int, *, ticked: bool = False, box: bool = True
+) -> Written:
+    """The block between its markers; only people's words can make it too long: cut then.
+
+    It has a box to dismiss it by, unless there is nothing left to dismiss.
+    """
+
+    def whole(words: str) -> str:
+        if box and known.state in BOXED:
+            words = boxes.boxed(words, known.fingerprint, ticked=ticked)
+        return markers.wrap(known, words)
+
+    over = len(whole(words)) - limit
+    if over > 0:
+        kept = words[: max(0, len(words) - over - 40)].rpartition("\n")[0]
+        words = f"{kept}\n\n… (cut: too long for an issue)"
+    return Written(known=known, text=whole(words))
 
 
 def pack(written: Iterable[Written], room: int) -> list[list[Written]]:

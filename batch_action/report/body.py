@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch_action.escape import html_code, markdown, table_cell
+from batch_action.escape import html_code, markdown, ours, table_cell
 from batch_action.models.findings import Standing, State
 from batch_action.models.report import Account, Night
-from batch_action.report import blocks, text
+from batch_action.report import blocks, noise, text
 from batch_action.report.blocks import Written
 from batch_action.report.guard import guarded
 from batch_action.report.templates import fill
@@ -32,9 +32,15 @@ def body(
     ordered: Sequence[Standing],
     kept: Sequence[Written],
     *,
-    spilled: int,
+    spilled: int = 0,
+    held: Sequence[tuple[str, int]] = (),
+    tail: str = "",
 ) -> str:
-    """The whole body with the kept blocks; `spilled`: how many stand in comments."""
+    """The whole body with the kept blocks.
+
+    `spilled`: how many stand in comments; `held`: what was held back; `tail`: the account of an
+    earlier night, where this one has none.
+    """
     hidden = guarded(night)
     live = [s for s in ordered if s.known.state in text.LIVE]
     rows = _fit([_row(s, night) for s in live[: night.max_findings]], TABLE_ROOM)
@@ -46,9 +52,17 @@ def body(
         rows=rows,
         elsewhere=_elsewhere(len(rows), len(live), spilled),
         sections=_sections(ordered, kept),
-        receipt=_receipt(night),
+        tail=tail or _tail(night, held),
+    )
+
+
+def _tail(night: Night, held: Sequence[tuple[str, int]]) -> str:
+    """The account of a night: receipt, cost, and where it comes from."""
+    return fill(
+        "tail.md.j2",
+        receipt=_receipt(night, held),
         cost=text.cost_line(night.spending) if night.spending else "",
-        footer=_footer(night),
+        footer=footer(night),
     )
 
 
@@ -99,18 +113,25 @@ def _sections(ordered: Sequence[Standing], kept: Sequence[Written]) -> list[Sect
             blocks=those(State.FIXED),
             lines=tuple(_fixed_line(s) for s in fixed[:LISTED]),
         ),
-        Section(summary=f"Ignored: {len(ignored)}", blocks=those(State.IGNORED)),
+        Section(summary=_ignored(ignored), blocks=those(State.IGNORED)),
         Section(summary=f"Dismissed: {len(dismissed)}", blocks=those(State.DISMISSED)),
     ]
     return [section for section in sections if section.blocks or section.lines]
 
 
+def _ignored(ignored: Sequence[Standing]) -> str:
+    listed = sum(s.known.held == "baseline" for s in ignored)
+    counts = ((len(ignored) - listed, "a comment in the code"), (listed, "the baseline"))
+    by = ", ".join(f"{count} by {what}" for count, what in counts if count)
+    return f"Ignored: {by}"
+
+
 def _fixed_line(standing: Standing) -> str:
-    note = f" · {markdown(standing.note, 60)}" if standing.note else ""
+    note = f" · {ours(standing.note, 60)}" if standing.note else ""
     return f"- {text.title(standing.known)}{note} · {markdown(standing.known.closed, 20)}"
 
 
-def _receipt(night: Night) -> dict[str, object]:
+def _receipt(night: Night, held: Sequence[tuple[str, int]]) -> dict[str, object]:
     # What was not reviewed is what people look for.
     order = sorted(night.receipt.entries, key=lambda e: e.account is Account.REVIEWED)
     rows = [(html_code(e.path, 120), e.account.value, table_cell(e.reason, 120)) for e in order]
@@ -120,13 +141,16 @@ def _receipt(night: Night) -> dict[str, object]:
         lines.append(f"… and {text.plural(len(rows) - len(fitting), 'more file')}.")
     if skipped := text.skipped_line(night.receipt):
         lines.append(f"{skipped}.")
+    if told := noise.sentence(held):
+        lines.append(told)
     if night.discarded:
         remarks = text.plural(night.discarded, "remark")
         lines.append(f"{remarks} discarded: the quoted code is not in the file.")
     return {"summary": text.receipt_line(night.receipt), "rows": fitting, "lines": lines}
 
 
-def _footer(night: Night) -> list[str]:
+def footer(night: Night) -> list[str]:
+    """Where a report comes from: run, batches, model, date."""
     parts = [f"[run]({night.run_url})"] if night.run_url else []
     batches = ", ".join(html_code(batch) for batch in night.batch_ids[:BATCHES])
     if len(night.batch_ids) > BATCHES:

@@ -19,6 +19,8 @@ _HEAD = re.compile(r"^<!-- batch-action v(\d+) ([^\n]*?) ?-->[^\S\n]*$", re.MULT
 _START = re.compile(r"<!-- batch-action:finding v(\d+) (.*?) ?-->\s*")
 _END = re.compile(r"<!-- /batch-action:finding(?: [^\n]*?)? ?-->\s*")
 _OTHER = re.compile(r"<!-- /?batch-action[ :]")
+_INSIDE = re.compile(r"^(<!-- /?batch)-(?=action[ :])", re.MULTILINE)
+_NIGHT = re.compile(r"<!-- batch-action:night v\d+ ([^\n]*?) ?-->")
 _MORE = re.compile(r"<!-- batch-action:more v\d+ n=(\d+) -->")
 _HEX16 = re.compile(r"[0-9a-f]{16}")
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -32,11 +34,13 @@ class Block:
     text: str
 
 
-def _fields(fields: Mapping[str, str]) -> str:
+def fields_of(fields: Mapping[str, str]) -> str:
+    """Fields as a marker spells them; the values are attributes already."""
     return " ".join(f"{name}={value}" for name, value in fields.items())
 
 
-def _read(text: str) -> dict[str, str]:
+def read_fields(text: str) -> dict[str, str]:
+    """The fields a marker spells."""
     pairs = (word.partition("=") for word in text.split())
     return {name: value for name, _, value in pairs}
 
@@ -44,6 +48,11 @@ def _read(text: str) -> dict[str, str]:
 def identity_of(task: str, repository_id: str) -> str:
     """The part of the head marker by which a task's issue is found, whatever its version."""
     return f"task={attribute(task)} repository={attribute(repository_id)} head="
+
+
+def named(task: str, state_key: str) -> str:
+    """The task as a marker names it: each `state-key` has texts of its own."""
+    return f"{task}@{state_key}" if state_key else task
 
 
 def head(
@@ -69,7 +78,7 @@ def read_head(body: str) -> dict[str, str] | None:
             f"The issue was written by a later version of batch-action (schema {match[1]}).",
             fix="Update the action, or close that issue to start a new one.",
         )
-    return _read(match[2])
+    return read_fields(match[2])
 
 
 def value(fields: Mapping[str, str], name: str) -> str:
@@ -86,6 +95,13 @@ def night(batches: tuple[str, ...], commit: str) -> str:
     return f"<!-- batch-action:night v{SCHEMA} batches={names} head={attribute(commit)} -->"
 
 
+def read_night(body: str) -> tuple[str, ...]:
+    """The batches of the night that a notification is about; none where it is none."""
+    match = _NIGHT.match(body.lstrip())
+    fields = read_fields(match[1]) if match else {}
+    return tuple(batch for batch in value(fields, "batches").split(",") if batch)
+
+
 def more(number: int) -> str:
     """The first line of a comment that holds findings for which the body has no room."""
     return f"<!-- batch-action:more v{SCHEMA} n={number} -->"
@@ -97,8 +113,8 @@ def read_more(body: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def wrap(known: Known, text: str) -> str:
-    """A finding's block between its markers."""
+def start(known: Known) -> str:
+    """The line before a finding's block: all that is known of it but its words."""
     anchor = known.anchor
     fields = {
         "id": known.fingerprint,
@@ -115,12 +131,19 @@ def wrap(known: Known, text: str) -> str:
         "since": attribute(known.since),
         "closed": attribute(known.closed),
         "by": attribute(known.closed_by),
+        "held": attribute(known.held),
         "security": str(int(known.security)),
         "pre": str(int(known.pre_existing)),
         "title": attribute(plain(known.title, LONGEST_TITLE)),
     }
-    start = f"<!-- batch-action:finding v{SCHEMA} {_fields(fields)} -->"
-    return f"{start}\n{text}\n<!-- /batch-action:finding id={known.fingerprint} -->"
+    return f"<!-- batch-action:finding v{SCHEMA} {fields_of(fields)} -->"
+
+
+def wrap(known: Known, text: str) -> str:
+    """A finding's block between its markers."""
+    # Words from elsewhere must not end their block, nor begin another.
+    text = _INSIDE.sub("\\1\N{NON-BREAKING HYPHEN}", text)
+    return f"{start(known)}\n{text}\n<!-- /batch-action:finding id={known.fingerprint} -->"
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -133,8 +156,8 @@ def blocks(text: str) -> Iterator[Block]:
             continue
         if known is not None:
             yield Block(known=known, text="\n".join(inside))
-        start = _START.fullmatch(line)
-        known = _known(_read(start[2])) if start and int(start[1]) <= SCHEMA else None
+        begin = _START.fullmatch(line)
+        known = _known(read_fields(begin[2])) if begin and int(begin[1]) <= SCHEMA else None
         inside = []
     if known is not None:
         yield Block(known=known, text="\n".join(inside))
@@ -157,6 +180,7 @@ def _known(fields: Mapping[str, str]) -> Known | None:
             since=unattribute(fields["since"]),
             closed=unattribute(fields["closed"]),
             closed_by=unattribute(fields["by"]),
+            held=unattribute(fields.get("held", "")),
         )
     except (KeyError, ValueError):
         return None

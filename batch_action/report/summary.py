@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-from batch_action.escape import html_code, markdown
+from batch_action.escape import html_code, markdown, ours
 from batch_action.models.files import Selection, Skipped
 from batch_action.models.findings import Standing
-from batch_action.models.report import Delivered, Night
+from batch_action.models.report import Night, Published
 from batch_action.models.requests import BatchState, Plan
-from batch_action.report import text
+from batch_action.report import charts, tables, text
 from batch_action.report.guard import guarded, shown
+from batch_action.report.held import hidden, sentence
 from batch_action.report.templates import fill
 
-T = TypeVar("T")
-
-MOST_ROWS = 300
-"""Rows of one table: the runner drops a summary of more than 1 MiB as a whole."""
+ROOM = 80_000
+"""Bytes of one table: the runner drops a summary of more than 1 MiB as a whole, and both halves of
+a run share it."""
+MOST_WAITING = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ def submitted(
     """What was selected and sent, what it can cost at most, and every file that was left out."""
     return fill(
         "submitted.md.j2",
-        task=task,
+        task=markdown(task, 60),
         range=f"{selection.base[:12] if selection.base else ''}..{selection.head[:12]}",
         why=markdown(why),
         files=text.plural(len(selection.files) - len(plan.owed), "file"),
@@ -50,8 +50,10 @@ def submitted(
         cost=plan.cost,
         dollars=text.dollars,
         tokens=plan.tokens,
-        owed=_capped([html_code(file.path) for file in plan.owed]),
-        skipped=_capped([_skipped(item) for item in selection.skipped]),
+        owed=_listed([file.path for file in plan.owed]),
+        skipped=tables.table(
+            ("File", "Reason", ""), [_skipped(item) for item in selection.skipped], ROOM
+        ),
         skipped_count=len(selection.skipped),
         owed_count=len(plan.owed),
         dry_run=dry_run,
@@ -60,50 +62,79 @@ def submitted(
 
 
 def collected(
-    *,
-    night: Night | None,
-    standings: Sequence[Standing],
-    delivered: Sequence[Delivered],
-    waiting: Sequence[Waiting],
-    dry_run: bool,
+    published: Published | None, *, waiting: Sequence[Waiting], dry_run: bool = False
 ) -> str:
-    """What came back, where it went, what it cost, and what is still running."""
-    fresh = [s for s in standings if s.changed]
-    hidden = bool(night and guarded(night))
-    told = shown(fresh, night) if night else ()
+    """What came back, where it went, what it cost, and what is still running.
+
+    None: nothing had ended. Always far below the 1 MiB at which the runner drops a summary.
+    """
+    told = _told(published) if published else {}
     return fill(
         "collected.md.j2",
-        night=night,
-        verdict=text.verdict(shown(standings, night) if night else (), guarded=hidden),
-        delivered=delivered,
-        rows=[text.row(s, night) for s in told[:MOST_ROWS]] if night else [],
-        guarded=hidden and len(told) < len(fresh),
-        receipt=text.receipt_line(night.receipt) if night else "",
-        skipped=text.skipped_line(night.receipt) if night else "",
-        entries=_capped(
-            [
-                (html_code(e.path), e.account.value, markdown(e.reason))
-                for e in night.receipt.entries
-            ]
-        )
-        if night
-        else [],
-        cost=text.cost_line(night.spending) if night and night.spending else "",
-        waiting=waiting,
+        night=published is not None,
+        waiting=waiting[:MOST_WAITING],
+        waiting_more=max(0, len(waiting) - MOST_WAITING),
         dry_run=dry_run,
+        **told,
     )
+
+
+def _told(published: Published) -> dict[str, object]:
+    night = published.night
+    standings = shown(published.standings, night)
+    news = [s for s in standings if s.changed]
+    older = [s for s in standings if not s.changed and s.known.state in text.LIVE]
+    spending = night.spending
+    return {
+        "task": markdown(night.task, 60),
+        "verdict": text.verdict(standings, guarded=guarded(night)),
+        "charts": [
+            chart
+            for chart in (
+                charts.severities(standings),
+                charts.costs(spending.cost) if spending else "",
+            )
+            if chart
+        ],
+        "destinations": [text.deed(d) for d in published.delivered],
+        "news": _findings(news, night),
+        "guarded": bool(hidden(published)),
+        "older": _findings(older, night),
+        "older_summary": f"Open since earlier nights: {len(older)}",
+        "judgements": tables.judgements(published, ROOM),
+        "generated": tables.generated(published, ROOM),
+        "cost": text.cost_line(spending) if spending else "",
+        "receipt": text.receipt_line(night.receipt),
+        "entries": tables.receipt(night.receipt, ROOM),
+        "skipped": text.skipped_line(night.receipt),
+        "held": sentence(published),
+    }
+
+
+def _findings(standings: Sequence[Standing], night: Night) -> str:
+    rows = [text.row(standing, night) for standing in standings]
+    return tables.table(("Severity", "Finding", "Where", "State"), rows, ROOM)
 
 
 def warnings(sentences: Sequence[str]) -> str:
     """The sentences that need attention, as a list; empty when there are none."""
     if not sentences:
         return ""
-    return "\n".join(["**Attention**", "", *(f"- {markdown(s)}" for s in sentences)])
+    return "\n".join(["**Attention**", "", *(f"- {ours(s)}" for s in sentences)])
 
 
 def _skipped(item: Skipped) -> tuple[str, str, str]:
     return html_code(item.path), item.reason.value, markdown(item.detail)
 
 
-def _capped(rows: list[T]) -> list[T]:
-    return rows[:MOST_ROWS]
+def _listed(paths: Sequence[str]) -> list[str]:
+    """Lines of a list that fit, the last one telling how many do not."""
+    lines: list[str] = []
+    room = ROOM
+    for path in paths:
+        line = html_code(path)
+        room -= len(line.encode()) + 3
+        if room < 0:
+            return [*lines, f"… and {len(paths) - len(lines)} more"]
+        lines.append(line)
+    return lines

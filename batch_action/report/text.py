@@ -1,10 +1,12 @@
 """The words of a report: verdict, money, counts, places."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from batch_action.escape import html_code, inline, markdown, path_url
+from batch_action.escape import href, html_code, inline, markdown, ours, path_url
 from batch_action.models.findings import Anchor, Known, Severity, Standing, State
-from batch_action.models.report import Account, Night, Receipt, Spending
+from batch_action.models.report import Account, Delivered, Night, Receipt, Spending
+from batch_action.models.requests import Cost
 from batch_action.report.markers import LONGEST_TITLE
 
 LIVE = (State.NEW, State.OPEN, State.RECHECKING, State.BACK)
@@ -24,6 +26,7 @@ STATES = {
     State.IGNORED: "ignored",
 }
 LONGEST_PATH = 90
+LONGEST_NOTE = 500
 
 
 def plural(count: int, noun: str) -> str:
@@ -62,6 +65,13 @@ def dollars(amount: float | None) -> str:
     if 0 < amount < 0.0001:  # noqa: PLR2004 - the smallest amount with four places
         return "less than $0.0001"
     return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"  # noqa: PLR2004 - a cent
+
+
+def saved(cost: Cost) -> float | None:
+    """What the batch saved against the same requests at full price; None when unpriced."""
+    if cost.interactive_usd is None or cost.batch_usd is None:
+        return None
+    return cost.interactive_usd - cost.batch_usd
 
 
 def cost_line(spending: Spending) -> str:
@@ -110,17 +120,38 @@ def permalink(anchor: Anchor, night: Night) -> str | None:
     return f"{night.server_url}/{night.repository}/blob/{anchor.commit}/{path}{view}{lines}"
 
 
+def shortened(path: str) -> str:
+    """The end of a path that is too long to read; not yet escaped."""
+    return path if len(path) <= LONGEST_PATH else "…" + path[1 - LONGEST_PATH :]
+
+
 def place(anchor: Anchor, night: Night) -> str:
     """`path:10-12` as a link where there is something to link to."""
     lines = f"{anchor.start_line}"
     if anchor.end_line != anchor.start_line:
         lines += f"-{anchor.end_line}"
-    path = anchor.path
-    if len(path) > LONGEST_PATH:
-        path = "…" + path[1 - LONGEST_PATH :]
-    text = html_code(f"{path}:{lines}")
+    text = html_code(f"{shortened(anchor.path)}:{lines}")
     url = permalink(anchor, night)
     return f"[{text}]({url})" if url else text
+
+
+def link(label: str, url: str | None) -> str:
+    """A label of ours as a link, where the address is one."""
+    address = href(url) if url else ""
+    return f"[{label}]({address})" if address else label
+
+
+def deed(delivered: Delivered) -> str:
+    """What became of a destination: `issue: updated, [#12](…), 3 new, 1 fixed, 12 open. Note.`."""
+    where = f"#{delivered.number}" if delivered.number else "open it"
+    counts = (("new", delivered.new), ("fixed", delivered.fixed), ("open", delivered.open))
+    parts = [
+        f"{delivered.destination}: {delivered.action}",
+        *([link(where, delivered.url)] if delivered.url or delivered.number else []),
+        *(f"{count} {word}" for word, count in counts if count),
+    ]
+    note = f". {markdown(delivered.note, LONGEST_NOTE)}" if delivered.note else ""
+    return ", ".join(parts) + note
 
 
 def severity(known: Known) -> str:
@@ -135,7 +166,7 @@ def title(known: Known) -> str:
 
 def state(standing: Standing) -> str:
     """The state's word, with the note and whether it is older than the change."""
-    note = f" ({markdown(standing.note, 60)})" if standing.note else ""
+    note = f" ({ours(standing.note, 60)})" if standing.note else ""
     older = ", pre-existing" if standing.known.pre_existing else ""
     return STATES[standing.known.state] + note + older
 
@@ -144,3 +175,19 @@ def row(standing: Standing, night: Night) -> tuple[str, ...]:
     """A finding's cells in a table: severity, title, place, state."""
     known = standing.known
     return severity(known), title(known), place(known.anchor, night), state(standing)
+
+
+def dated(standing: Standing, night: Night) -> Standing:
+    """With the day of its birth and of its fix, if tonight is that day."""
+    known = standing.known
+    fixed = known.state is State.FIXED
+    dates = {"since": known.since or night.date, "closed": known.closed or night.date}
+    known = replace(known, since=dates["since"], closed=dates["closed"] if fixed else "")
+    return replace(standing, known=known)
+
+
+def as_before(standing: Standing, told: State | None) -> Standing:
+    """What was new on the last night is still called so on a quiet one after it."""
+    if standing.known.state is State.OPEN and told in (State.NEW, State.BACK):
+        return replace(standing, known=replace(standing.known, state=told))
+    return standing

@@ -20,6 +20,7 @@ from .clock import Clock
 from .control import Control
 from .errors import ApiError, new_id, on_api_error, on_http_error
 from .faults import Faults
+from .messages import Speaker
 from .paging import page
 from .params import complaint, input_tokens
 from .results import Billed
@@ -65,6 +66,13 @@ class Claude:
     def finish(self, batch_id: str) -> None:
         """End a batch now, whatever holds it."""
         self.store.finish(batch_id)
+
+    def answer_with(self, speaker: Speaker | None) -> None:
+        """Let `speaker` say what stands in the answers from now on; None: the reviewer again.
+
+        What has been fetched before stays as it was.
+        """
+        self.store.speaker = speaker
 
     def billed(self) -> list[Billed]:
         """List every request that costs money."""

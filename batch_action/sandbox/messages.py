@@ -1,6 +1,6 @@
 """Writing one message as the API would, with the sandbox's reviewer in the model's place."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import filling
@@ -18,10 +18,17 @@ REFUSAL = {
     "explanation": "The sandbox was told to refuse this request.",
 }
 
+Speaker = Callable[[Mapping[str, Any]], str | None]
+"""Gives the answer's text for the params of a message, in the reviewer's place; None leaves it to
+the reviewer. Called from several threads."""
 
-def compose(params: Mapping[str, Any], use: CacheUse, *, tier: str, twist: str) -> dict[str, Any]:
+
+def compose(
+    params: Mapping[str, Any], use: CacheUse, *, tier: str, twist: str, speaker: Speaker | None
+) -> dict[str, Any]:
     """Answer a valid request, perhaps with a twist: refused, max_tokens, or unreadable."""
-    text, thought = _text(params), _thinks(params)
+    said = speaker(params) if speaker else None
+    text, thought = _text(params) if said is None else said, _thinks(params)
     spent = tokens(text) + THINKING_TOKENS * thought
     stop = "end_turn"
     if twist == "unreadable":

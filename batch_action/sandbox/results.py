@@ -9,7 +9,7 @@ from typing import Any
 from .batches import Batch, Fate
 from .caching import PrefixCache
 from .errors import error_body, new_id
-from .messages import compose
+from .messages import Speaker, compose
 
 WORKERS = 4
 MISSING = "missing"
@@ -26,12 +26,12 @@ class Billed:
     usage: Mapping[str, Any]
 
 
-def settle(batch: Batch, cache: PrefixCache) -> list[dict[str, Any]]:
+def settle(batch: Batch, cache: PrefixCache, speaker: Speaker | None) -> list[dict[str, Any]]:
     """Give the result lines of an ended batch, computed once, also the ones nobody will see."""
     with batch.settling:
         if batch.lines is None:
             with ThreadPoolExecutor(WORKERS) as pool:
-                line = partial(_line, batch, cache)
+                line = partial(_line, batch, cache, speaker)
                 batch.lines = list(pool.map(line, batch.requests, batch.fates))
         return batch.lines
 
@@ -53,7 +53,11 @@ def bill(batch: Batch, lines: list[dict[str, Any]]) -> list[Billed]:
 
 
 def _line(
-    batch: Batch, cache: PrefixCache, request: Mapping[str, Any], fate: Fate
+    batch: Batch,
+    cache: PrefixCache,
+    speaker: Speaker | None,
+    request: Mapping[str, Any],
+    fate: Fate,
 ) -> dict[str, Any]:
     result: dict[str, Any] = {"type": fate.status}
     if fate.status == "errored":
@@ -61,5 +65,5 @@ def _line(
     if fate.status == "succeeded":
         params = request["params"]
         use = cache.use(batch.id, batch.workspace, params, batch.created)
-        result["message"] = compose(params, use, tier="batch", twist=fate.twist)
+        result["message"] = compose(params, use, tier="batch", twist=fate.twist, speaker=speaker)
     return {"custom_id": request["custom_id"], "result": result}

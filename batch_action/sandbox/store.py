@@ -10,7 +10,7 @@ from .caching import PrefixCache
 from .clock import Clock
 from .errors import ApiError, new_id
 from .faults import Faults
-from .messages import compose
+from .messages import Speaker, compose
 from .results import Billed, bill, settle, visible
 
 MAX_QUEUED = 200_000
@@ -22,6 +22,8 @@ class Store:
     def __init__(self, clock: Clock, faults: Faults, batch_seconds: float) -> None:
         self.clock = clock
         self.batch_seconds = batch_seconds
+        self.speaker: Speaker | None = None
+        """Who answers in the reviewer's place."""
         self._faults = faults
         self._hold = False
         self._batches: dict[str, Batch] = {}
@@ -91,7 +93,7 @@ class Store:
         batch = self.get(workspace, batch_id)
         if batch.ended is None:
             raise ApiError(400, f"Batch {batch_id} cannot be deleted while it is processing.")
-        costs = bill(batch, settle(batch, self._cache))
+        costs = bill(batch, self._settled(batch))
         with self._lock:
             if self._batches.pop(batch_id, None):
                 self._gone += costs
@@ -109,13 +111,13 @@ class Store:
         batch = self.get(workspace, batch_id)
         if batch.ended is None or batch.archived(self.clock.now()):
             raise ApiError(404, f"No results available for batch {batch_id}.")
-        return visible(batch, settle(batch, self._cache))
+        return visible(batch, self._settled(batch))
 
     def message(self, workspace: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer a single message at once, at the full price."""
         now, owner = self.clock.now(), new_id("msg")
         use = self._cache.use(owner, workspace, params, now)
-        message = compose(params, use, tier="standard", twist="")
+        message = compose(params, use, tier="standard", twist="", speaker=self.speaker)
         self._cache.note(owner, workspace, params, self.clock.now())
         paid = Billed(batch_id=None, custom_id="", model=message["model"], usage=message["usage"])
         with self._lock:
@@ -125,8 +127,11 @@ class Store:
     def billed(self) -> list[Billed]:
         """List every request that costs money, oldest batch first."""
         ended = [batch for batch in reversed(self.all()) if batch.ended is not None]
-        costs = [cost for batch in ended for cost in bill(batch, settle(batch, self._cache))]
+        costs = [cost for batch in ended for cost in bill(batch, self._settled(batch))]
         return [*self._gone, *costs]
+
+    def _settled(self, batch: Batch) -> list[dict[str, Any]]:
+        return settle(batch, self._cache, self.speaker)
 
     def _look(self) -> None:
         now = self.clock.now()

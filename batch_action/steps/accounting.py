@@ -106,7 +106,9 @@ def _spending(world: World, ledger: Ledger, found: Harvest) -> Spending:
     usage = sum((usage for _, usage in found.usages), Usage())
     prompt = pricing.prompt_tokens(usage)
     now = world.now()
-    system = system_text(world.task, house_rules(world, found.ended[-1].intended.head))
+    system = system_text(
+        world.task, house_rules(world, world.rules_at(found.ended[-1].intended.head))
+    )
     shared = pricing.estimate(len(system.encode()))
     return Spending(
         usage=usage,

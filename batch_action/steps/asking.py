@@ -51,7 +51,7 @@ def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -
         refused=batches.failures(ledger, "refused"),
     )
     newest = files.newest(ledger)
-    system = prompt.system_text(world.task, house_rules(world, selection.head))
+    system = prompt.system_text(world.task, house_rules(world, world.rules_at(selection.head)))
     kept, skipped, requests = [], list(selection.skipped), {}
     for file in _ticked(world, selection.files):
         asked = [
@@ -73,7 +73,8 @@ def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -
                 requests[file.path] = made
         if reason is not None:
             known = newest.get(file.path)
-            back = known is not None and known.blob != file.blob
+            # A pull request's selection tells all that it consists of, asked tonight or before.
+            back = world.pull is not None or (known is not None and known.blob != file.blob)
             skipped.append(replace(reason, blob=file.blob) if back else reason)
     return Asked(
         selection=replace(selection, files=tuple(kept), skipped=tuple(skipped)),
@@ -90,7 +91,7 @@ def _ticked(world: World, found: Sequence[SelectedFile]) -> Iterator[SelectedFil
 
 
 def house_rules(world: World, commit: str) -> str:
-    """The repository's own rules, from the reviewed commit; at most 20,000 characters of each."""
+    """The repository's own rules, as a commit has them; at most 20,000 characters of each."""
     texts = []
     for name in world.settings.house_rules:
         data = world.git.file_at(commit, name) if world.git.has_commit(commit) else None

@@ -84,7 +84,7 @@ class _VanishedError(Exception):
 def stem(world: Reader) -> str:
     """What the ledger of this task is called, without its slot."""
     key = f"-{world.settings.state_key}" if world.settings.state_key else ""
-    return f"batch-action-{world.task.name}{key}"
+    return f"batch-action-{world.task.name}{key}{'-pr' if world.context.pulls else ''}"
 
 
 def slots(world: Reader) -> tuple[str, ...]:
@@ -201,11 +201,14 @@ def _refusal(world: Reader, github: Store, artifact: ArtifactFacts, found: Found
     if artifact.run_id not in found.runs:
         found.runs[artifact.run_id] = github.actions.run(artifact.run_id)
     own = world.settings.state_branch or context.default_branch
+    # A run on another branch has a memory of its own there; nobody else believes it. A pull
+    # request's branch is not what its run is on.
+    here = None if context.pull else context.branch
     return trust.refusal_of_run(
         found.runs[artifact.run_id],
         artifact,
         context.repository_id,
-        # A run on another branch has a memory of its own there; nobody else believes it.
-        branches=frozenset(branch for branch in (own, context.branch) if branch),
+        branches=frozenset(branch for branch in (own, here) if branch),
         workflows=world.settings.state_workflows,
+        pulls=context.pulls,
     )

@@ -1,12 +1,12 @@
 """The ledger comes in (list, trust, open, merge) and goes out (the other slot)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from batch_action.edges.artifacts import ArtifactService, NameTakenError
 from batch_action.errors import ConfigError, GitHubError
-from batch_action.history import merging, sealing
+from batch_action.history import merging, pulls, sealing
 from batch_action.models.ledger import Fact, Ledger
 from batch_action.steps.believing import Found, opened, read_artifacts, slots, stem
 from batch_action.steps.world import World
@@ -35,6 +35,23 @@ class Memory:
     def add(self, *facts: Fact) -> None:
         """Remember more facts; nothing is saved yet."""
         self.ledger = merging.add(self.ledger, *facts)
+
+
+def scope(world: World, ledger: Ledger) -> Ledger:
+    """What this run is about: the whole ledger, or of that of pull requests its own one."""
+    return ledger if world.pull is None else pulls.of(ledger, world.pull)
+
+
+def other(world: World) -> World:
+    """The same world with the other ledger: that of pull requests for that of branches."""
+    return replace(world, context=replace(world.context, pulls=not world.context.pulls))
+
+
+def spending(world: World, memory: Memory) -> Ledger:
+    """The facts that count for `monthly-budget-usd`: those of pull requests and branches."""
+    if world.settings.monthly_budget_usd is None or "pr-review" not in world.settings.report:
+        return memory.ledger
+    return merging.merge(memory.ledger, load(other(world)).ledger)[0]
 
 
 def load(world: World) -> Memory:

@@ -10,7 +10,8 @@ from batch_action.models.files import Change, Reason, Selection, Skipped
 from batch_action.models.requests import ModelFacts, Plan
 from batch_action.selection.rules import Rules
 from batch_action.steps import asking, planning, reading, span
-from batch_action.steps.delivery import issue
+from batch_action.steps import memory as memories
+from batch_action.steps.delivery import issue, singles
 from batch_action.steps.memory import Memory
 from batch_action.steps.span import Span
 from batch_action.steps.world import World
@@ -35,8 +36,10 @@ def prepare(
 ) -> Prepared:
     """Select, read, ask and price; nothing is sent or saved. Raises ConfigError."""
     settings = world.settings
-    chosen = span.choose(world, memory.ledger, _trace(world, memory))
-    owed = {} if chosen.behind else files.unsettled(memory.ledger, world.scope)
+    ledger = memories.scope(world, memory.ledger)
+    chosen = span.choose(world, ledger, _trace(world, memory))
+    # A pull request is looked at as a whole each time: what is owed is among what it changes.
+    owed = {} if chosen.behind or world.pull else files.unsettled(ledger, world.scope)
     with world.screen.progress("Reading files", 1) as progress:
         selection = reading.read(
             world.git,
@@ -46,20 +49,20 @@ def prepare(
             owed={path: item.old for path, item in owed.items()},
             rules=Rules(settings.paths, settings.paths_ignore),
             max_file_bytes=settings.max_file_bytes,
-            attributes_from=chosen.head,
+            attributes_from=world.rules_at(chosen.head),
             mask=mask,
             progress=progress,
             changes=_compared(world, chosen),
         )
     if chosen.behind:
-        selection = _without_newer(selection, files.newest(memory.ledger))
-    asked = asking.ask(world, memory.ledger, selection, model.max_tokens if model else None)
+        selection = _without_newer(selection, files.newest(ledger))
+    asked = asking.ask(world, ledger, selection, model.max_tokens if model else None)
     return Prepared(
         selection=asked.selection,
         why=chosen.why,
         partial=chosen.partial or chosen.behind,
         behind=chosen.behind,
-        plan=planning.plan(world, asked, memory.ledger, exact=exact),
+        plan=planning.plan(world, asked, memories.spending(world, memory), exact=exact),
     )
 
 
@@ -84,15 +87,20 @@ def _compared(world: World, chosen: Span) -> list[Change] | None:
     reviewed whole. Raises GitHubError naming `fetch-depth: 0` where its answer is not complete.
     """
     git = world.git
-    if chosen.base is None or git.has_commit(chosen.base):
+    if chosen.base is None or (git.has_commit(chosen.base) and not chosen.forked):
         return None
     if world.github is None or not git.is_shallow():
         return None
-    world.warn(
-        f"This shallow clone does not hold {chosen.base[:12]}, the commit of the last run: GitHub "
-        "tells what changed, and those files are reviewed whole. `fetch-depth: 0` is better."
+    lacking = (
+        "the place where this pull request begins"
+        if chosen.forked
+        else f"{chosen.base[:12]}, the commit of the last run"
     )
-    changes = world.github.client.compare(chosen.base, chosen.head)
+    world.warn(
+        f"This shallow clone does not hold {lacking}: GitHub tells what changed, and those files "
+        "are reviewed whole. `fetch-depth: 0` is better."
+    )
+    changes = world.github.client.compare(chosen.base, chosen.head, forked=chosen.forked)
     tree = {entry.path: entry for entry in git.tree(chosen.head)}
     return [
         replace(change, mode=tree[change.path].mode) if change.path in tree else change
@@ -101,8 +109,16 @@ def _compared(world: World, chosen: Span) -> list[Change] | None:
 
 
 def _trace(world: World, memory: Memory) -> str | None:
-    """The head our issue names, asked for only when there is no ledger to ask."""
-    if files.heads(memory.ledger) or world.github is None or "issue" not in world.settings.report:
+    """The head our issues name, asked for only when there is no ledger to ask."""
+    if world.pull or world.github is None or files.heads(memory.ledger):
         return None
-    found = issue.remember(world.github.issues, world.task.name, world.context.repository_id)
-    return found.memory.head or None if found else None
+    edge, key = world.github.issues, world.settings.state_key
+    name, repository = world.task.name, world.context.repository_id
+    head = ""
+    if "issue" in world.settings.report:
+        rolling = issue.remember(edge, name, repository, key)
+        head = rolling.memory.head if rolling else ""
+    if not head and "issue-per-finding" in world.settings.report:
+        told = singles.remember(edge, name, key, repository)
+        head = singles.newest_head(told, world.git)
+    return head or None

@@ -26,13 +26,15 @@ from batch_action.models.report import Delivered, Night, Published
 from batch_action.report.text import LIVE
 from batch_action.steps import accounting
 from batch_action.steps.answers import Harvest
-from batch_action.steps.delivery import draft_pr, issue
+from batch_action.steps.delivery import draft_pr, issue, issue_per_finding, sarif
 from batch_action.steps.delivery.desk import Desk
 from batch_action.steps.placing import locate, newest_first
 from batch_action.steps.world import World
 
 DESKS: Mapping[str, Callable[[World, Tonight], Desk]] = {
     "issue": issue.desk,
+    "issue-per-finding": issue_per_finding.desk,
+    "sarif": sarif.desk,
     "draft-pr": draft_pr.desk,
 }
 """The destinations that remember, in the order in which they are told."""
@@ -71,6 +73,11 @@ class Recalled:
             if wish.fingerprint in paths
         ]
         return tuple(fact for fact in (*dismissed, *rechecks) if fact.key() not in have)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a destination has something to say though nothing ended."""
+        return any(recollection.pending for recollection in self.recollections)
 
     @property
     def dismissals(self) -> tuple[Dismissal, ...]:
@@ -199,7 +206,7 @@ def _reconciled(
         # A batch comes twice only when the run died, or failed, after it had written somewhere.
         again=not told.isdisjoint(night.batch_ids),
         bar=Bar(severity=settings.min_severity, confidence=settings.min_confidence),
-        baseline=_baseline(world, tonight.commit),
+        baseline=_baseline(world, world.rules_at(tonight.commit)),
     )
     placed = locate(complete, tuple(known.values()), world.git, head=heads[0] if heads else None)
     return replace(reconcile(tuple(known.values()), placed), words=words)

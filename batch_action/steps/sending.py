@@ -8,7 +8,7 @@ from batch_action import batching
 from batch_action.errors import AmbiguousCreateError, BatchActionError, ConfigError, TransientError
 from batch_action.history import batches
 from batch_action.models.files import Reason, Selection
-from batch_action.models.ledger import FileEntry, Intended, Rejected, Selected, Sent
+from batch_action.models.ledger import FileEntry, Intended, Ledger, Rejected, Selected, Sent
 from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts, Plan
 from batch_action.steps import memory as memories
 from batch_action.steps.memory import Memory
@@ -105,6 +105,7 @@ def selected(
         scope=world.scope,
         partial=partial,
         skipped=counts,
+        pull=world.pull,
     )
 
 
@@ -125,7 +126,8 @@ def send(
     memory.add(chosen, intended)
     memories.save(world, memory, room=SPARE + SPARE_PER_QUESTION * len(plan.requests))
     recheck = world.settings.recheck
-    if memories.refresh(world, memory) and _rivalled(memory, intended, recheck=recheck):
+    fresh = memories.refresh(world, memory)
+    if fresh and _rivalled(memories.scope(world, memory.ledger), intended, recheck=recheck):
         memory.add(Rejected(intent=intended.intent, batch=None))
         memories.save(world, memory)
         world.warn("Another run is sending the same files right now: this one sends nothing.")
@@ -154,11 +156,11 @@ def send(
     return sent
 
 
-def _rivalled(memory: Memory, ours: Intended, *, recheck: bool) -> bool:
+def _rivalled(ledger: Ledger, ours: Intended, *, recheck: bool) -> bool:
     """Whether another run asks one of our questions, or has its answer by now."""
     asked = {question.id for batch in ours.batches for question in batch}
-    without = [fact for fact in memory.ledger.facts if fact.key() != ours.key()]
-    others = memory.ledger.model_copy(update={"facts": tuple(without)})
+    without = [fact for fact in ledger.facts if fact.key() != ours.key()]
+    others = ledger.model_copy(update={"facts": tuple(without)})
     known = batches.in_flight(others) | (frozenset() if recheck else batches.answered(others))
     return not asked.isdisjoint(known)
 
@@ -177,6 +179,7 @@ def _intended(world: World, plan: Plan, chosen: Selected, ready: Preflight) -> I
         effort=None if world.settings.effort == "none" else world.settings.effort,
         batches=asked,
         worst_case_usd=plan.cost.batch_usd,
+        pull=world.pull,
     )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from batch_action.errors import ConfigError
 from batch_action.history import files
+from batch_action.models.context import Pull
 from batch_action.models.ledger import Ledger
 from batch_action.steps.world import World
 
@@ -29,6 +30,8 @@ class Span:
     """How the base was found, for the plan and the summary."""
     partial: bool = False
     """`base` leaves out what the last run's commit would not: this head is no later base."""
+    forked: bool = False
+    """`base` is a branch's tip, and this clone cannot tell where `head` left that branch."""
     behind: bool = False
     """A later commit was looked at before (an old run, run again): it knows better what is owed."""
 
@@ -41,6 +44,8 @@ def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
     issue, then `first-run`. Raises ConfigError, in a shallow clone with the cure.
     """
     settings, git = world.settings, world.git
+    if world.context.pulls and world.context.pull:
+        return of_pull(world, world.context.pull)
     head = _resolved(world, "head", settings.head or world.context.sha or "HEAD")
     if settings.select == "all":
         return Span(head=head, base=None, everything=True, why="`select: all`")
@@ -59,6 +64,24 @@ def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
         return Span(head=head, base=trace, everything=False, why="the head named in our issue")
     base = first_base(world, head)
     return Span(head=head, base=base, everything=False, why=f"first run: {settings.first_run}")
+
+
+def of_pull(world: World, pull: Pull) -> Span:
+    """All that a pull request changes, from where its branch left the other one.
+
+    Every push looks at all of it again: what has its verdict is not asked again. In a shallow clone
+    the base stands for that place, and the caller may ask the compare API. Raises ConfigError.
+    """
+    if not world.git.has_commit(pull.head):
+        raise ConfigError(
+            f"The head of pull request #{pull.number}, {pull.head[:12]}, is not in this shallow "
+            "clone.",
+            fix="Set `fetch-depth: 0` at actions/checkout.",
+        )
+    fork = world.git.merge_base(pull.base, pull.head)
+    why = f"where pull request #{pull.number} begins"
+    base = fork or pull.base
+    return Span(head=pull.head, base=base, everything=False, why=why, forked=fork is None)
 
 
 def _leaves_out(world: World, head: str, given: str, recorded: tuple[str, ...]) -> bool:

@@ -6,7 +6,7 @@ from batch_action.history import batches, files
 from batch_action.models.report import Published
 from batch_action.models.requests import BatchState
 from batch_action.report import summary
-from batch_action.report.text import dollars, plural
+from batch_action.report.text import LIVE, dollars, plural, saved
 from batch_action.steps import memory as memories
 from batch_action.steps.memory import Memory
 from batch_action.steps.preparing import Prepared
@@ -17,7 +17,8 @@ def submitted(world: World, memory: Memory, prepared: Prepared, sent: Sequence[B
     """Tell what was sent, what it can cost at most, and what is owed."""
     plan, runner = prepared.plan, world.runner
     status = "dry-run" if world.settings.dry_run else "submitted" if sent else "nothing-to-do"
-    owed = files.owed(memory.ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
+    ledger = memories.scope(world, memory.ledger)
+    owed = files.owed(ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
     if status != "nothing-to-do" or "status" not in runner.told:
         # After a collect in the same run, that there was nothing to send is no news.
         runner.set_output("status", status)
@@ -68,7 +69,7 @@ def waiting(world: World, memory: Memory) -> list[summary.Waiting]:
             age_hours=(now - pending.sent.created_at).total_seconds() / 3600,
             expires=f"{pending.sent.expires_at:%Y-%m-%d %H:%M} UTC",
         )
-        for pending in batches.pending(memory.ledger)
+        for pending in batches.pending(memories.scope(world, memory.ledger))
     ]
 
 
@@ -81,15 +82,11 @@ def collected(world: World, memory: Memory, published: Published | None) -> None
         world.screen.say(f"Nothing to collect; {len(still)} still running.")
     else:
         _outputs(world, published)
+        for sentence in published.warnings:
+            world.warn(sentence)
     if published is not None or still:
-        text = summary.collected(
-            night=published.night if published else None,
-            standings=published.standings if published else (),
-            delivered=published.delivered if published else (),
-            waiting=still,
-            dry_run=world.settings.dry_run,
-        )
-        _summarise(world, text)
+        dry = world.settings.dry_run
+        _summarise(world, summary.collected(published, waiting=still, dry_run=dry))
 
 
 def interrupted(world: World) -> None:
@@ -115,7 +112,7 @@ def attention(world: World) -> None:
 def _outputs(world: World, published: Published) -> None:
     runner, night = world.runner, published.night
     changed = [s.known.state.value for s in published.standings if s.changed]
-    live = [s for s in published.standings if s.known.state.value not in ("fixed", "dismissed")]
+    live = [s for s in published.standings if s.known.state in LIVE]
     runner.set_output("status", "dry-run" if world.settings.dry_run else "collected")
     runner.set_output("batch-ids", ",".join(night.batch_ids))
     runner.set_output("findings-count", len(live))
@@ -132,9 +129,8 @@ def _outputs(world: World, published: Published) -> None:
     if night.spending and night.spending.cost.priced:
         cost = night.spending.cost
         runner.set_output("cost-usd", f"{cost.batch_usd or 0:.6f}")
-        saved = (cost.interactive_usd or 0) - (cost.batch_usd or 0)
-        runner.set_output("savings-usd", f"{saved:.6f}")
-        world.screen.say(f"Cost {dollars(cost.batch_usd)}, saved {dollars(saved)}.")
+        runner.set_output("savings-usd", f"{saved(cost) or 0:.6f}")
+        world.screen.say(f"Cost {dollars(cost.batch_usd)}, saved {dollars(saved(cost))}.")
 
 
 def _summarise(world: World, text: str) -> None:

@@ -13,8 +13,11 @@ from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
 from batch_action.edges.github_api.issues import Issues
+from batch_action.edges.github_api.pulls import Pulls
+from batch_action.edges.github_api.scanning import Scanning
 from batch_action.edges.runner import Runner
 from batch_action.edges.screen import Screen
+from batch_action.edges.webhooks import Webhooks
 from batch_action.errors import ConfigError
 from batch_action.models.context import Context
 from batch_action.pricing import Prices
@@ -28,6 +31,8 @@ class GitHub:
     client: GitHubClient
     issues: Issues
     actions: Actions
+    pulls: Pulls
+    scanning: Scanning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,11 @@ class World:
     state_dir: Path
     runner: Runner
     screen: Screen
+    webhooks: Webhooks
     clock: Callable[[], datetime]
+    rules: str | None = None
+    """The commit whose house rules, attributes and baseline hold, where it is not the reviewed one:
+    a pull request must not change the rules it is reviewed by."""
     warnings: list[str] = field(default_factory=list)
     """Sentences for the summary; filled along the way."""
 
@@ -54,6 +63,16 @@ class World:
     def scope(self) -> str:
         """Digest of the patterns that decide what is looked at."""
         return batching.digest(*self.settings.paths, None, *self.settings.paths_ignore)
+
+    @property
+    def pull(self) -> int | None:
+        """The pull request whose facts this run writes; None for a branch."""
+        about = self.context.pull
+        return about.number if about and self.context.pulls else None
+
+    def rules_at(self, commit: str) -> str:
+        """The commit whose rules hold for what is reviewed at *commit*."""
+        return self.rules or commit
 
     def now(self) -> datetime:
         """The time, UTC, whole seconds: what facts carry."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 from batch_action.errors import GitHubError
 from batch_action.history import batches, merging
 from batch_action.models.ledger import Ledger
-from batch_action.steps import answers, publishing, recovering, settling, telling
+from batch_action.steps import answers, briefing, publishing, recovering, settling, telling
 from batch_action.steps import memory as memories
 from batch_action.steps.answers import Harvest
 from batch_action.steps.memory import Memory
@@ -33,7 +33,10 @@ def collect(world: World, memory: Memory | None = None) -> int:
         if outcome is None or outcome.problem is None:
             memory.ledger = merging.add(memory.ledger, *found.facts)
         memories.save(world, memory)
-    telling.collected(world, memory, outcome.published if outcome else None)
+    published = outcome.published if outcome else None
+    if outcome is not None and outcome.problem is None:
+        published = briefing.told(world, outcome.published)
+    telling.collected(world, memory, published)
     if outcome is None:
         return 0
     if outcome.problem is not None:
@@ -55,7 +58,7 @@ def _publish(world: World, memory: Memory, after: Ledger, found: Harvest) -> Out
         world.warn(str(error))
         return None
     wishes = recalled.wishes(after, world)
-    if not (found.ended or wishes):
+    if not (found.ended or wishes or recalled.pending):
         return None
     # People's wishes are known for good, whatever becomes of the delivery.
     memory.add(*wishes)

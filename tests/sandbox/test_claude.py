@@ -30,6 +30,7 @@ def sandbox(running):
     yield running
     running.faults.clear()
     running.claude.hold = False
+    running.claude.answer_with(None)
     running.claude.max_bytes = 256_000_000
     running.claude.results_origin = None
     running.claude.store.batch_seconds = 0
@@ -641,6 +642,17 @@ def test_models(client):
     assert client.models.retrieve("claude-3-5-haiku-20241022").lifecycle == "retired"
     with pytest.raises(anthropic.NotFoundError):
         client.models.retrieve("claude-none")
+
+
+def test_answers_may_be_given_in_the_reviewers_place(batches, sandbox):
+    sandbox.claude.answer_with(
+        lambda params: "by hand" if params["messages"][0]["content"] == "Hello" else None
+    )
+    other = item("b", messages=[{"role": "user", "content": "Bye"}])
+    found = run(batches, item("a"), other)
+    said = {name: result.message.content[-1].text for name, result in found.items()}
+    assert said["a"] == "by hand"
+    assert "Nothing found" in said["b"]
 
 
 def test_a_message_is_answered_at_once(client, sandbox):

@@ -346,3 +346,50 @@ def test_the_little_graphql_we_need(hub, client, http) -> None:
     assert "errors" in ask("{ viewer { email } }")
     assert "errors" in ask("{ nothing }")
     assert [path for _method, path, _login in hub.writes].count("/graphql") == 1
+
+
+def test_edits_are_remembered_with_their_editors(hub, client, http) -> None:
+    run = hub.start_run("octo/demo", event="schedule")
+    issue = client(run.token).create_issue("x", body="one")
+    comment = issue.create_comment("first")
+    url = f"{hub.world.origin}/api/graphql"
+    query = """query($id: ID!) { node(id: $id) { ... on Comment { userContentEdits(first: 9) {
+      nodes { deletedAt diff editor { __typename login } } } } } }"""
+
+    def edits(node):
+        sent = {"query": query, "variables": {"id": node}}
+        answer = http.post(url, json=sent, headers={"Authorization": f"Bearer {run.token}"}).json()
+        nodes = answer["data"]["node"]["userContentEdits"]["nodes"]
+        return [
+            (node["diff"], node["editor"]["login"], node["editor"]["__typename"]) for node in nodes
+        ]
+
+    assert edits(issue.raw_data["node_id"]) == []
+    person = client(hub.token_for("octo")).get_issue(issue.number)
+    person.edit(body="one")
+    person.edit(body="two")
+    issue.edit(body="three")
+    bot = ("github-actions", "Bot")
+    assert edits(issue.raw_data["node_id"]) == [
+        ("three", *bot), ("two", "octo", "User"), ("one", *bot)
+    ]  # fmt: skip
+    person.get_comment(comment.id).edit("second")
+    found = edits(comment.raw_data["node_id"])
+    assert found == [("second", "octo", "User"), ("first", *bot)]
+
+
+def test_a_reaction_is_there_once(hub, client) -> None:
+    run = hub.start_run("octo/demo", event="schedule", permissions={"issues": "write"})
+    issue = client(run.token).create_issue("x")
+    comment = issue.create_comment("y")
+    comment.create_reaction("+1")
+    again = comment.create_reaction("+1")
+    client(hub.token_for("octo")).get_issue(1).create_reaction("eyes")
+    shown = issue.get_comments()[0]
+    assert (shown.reactions["+1"], shown.reactions["total_count"]) == (1, 1)
+    assert [one.content for one in shown.get_reactions()] == ["+1"]
+    assert [one.user.login for one in issue.get_reactions()] == ["octo"]
+    assert comment.delete_reaction(again.id)
+    assert list(comment.get_reactions()) == []
+    with pytest.raises(GithubException, match="Reaction"):
+        comment.create_reaction("sigh")

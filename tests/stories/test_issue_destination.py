@@ -1,37 +1,21 @@
 """The rolling issue: real git, the real edge, the sandbox's GitHub."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batch_action.edges.git_repo import GitRepo
-from batch_action.edges.github_api.client import GitHubClient
-from batch_action.edges.github_api.issues import Issues
 from batch_action.errors import GitHubError
-from batch_action.findings.anchoring import anchor_all
-from batch_action.findings.life import reconcile
-from batch_action.models.findings import (
-    Confidence,
-    Recollection,
-    Reconciled,
-    Remark,
-    Reviewed,
-    Severity,
-    State,
-    Tonight,
-)
-from batch_action.models.report import Account, Delivered, Entry, Night, Receipt
+from batch_action.models.findings import Reconciled, State
+from batch_action.models.report import Night, Receipt
+from batch_action.report import markers
+from batch_action.report.issue import render
 from batch_action.sandbox.server import Sandbox
-from batch_action.steps.delivery import issue
+from batch_action.steps.delivery import issue, writing
 from batch_action.steps.placing import locate
-from tests.repos import Repo
-
-BUG = "def bad(x):\n    crash(x)\n    return x\n"
-OK = "def bad(x):\n    check(x)\n    return x\n"
-FAR = "".join(f"\n\ndef f{n}():\n    a = {n}\n    return a\n" for n in range(8))
-TASK = "code-review"
+from tests.circles import BUG, FAR, OK, TASK, Circle, circle_of, states
 
 
 @pytest.fixture(scope="module")
@@ -40,117 +24,10 @@ def running() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@dataclass
-class Circle:
-    """A repository, its review by grep, and its rolling issue."""
-
-    sandbox: Sandbox
-    repo: Repo
-    edge: Issues
-    person: Issues
-    name: str
-    nights: int = 0
-
-    def review(self, *paths: str, commit: str | None = None) -> Tonight:
-        commit = commit or self.repo.head()
-        git = GitRepo(self.repo.path)
-        blobs = git.tree_blobs(commit, paths)
-        findings = []
-        for path, blob in blobs.items():
-            text = next(data for _, data in git.blobs([blob])).decode()
-            remarks = [
-                remark(line, number)
-                for number, line in enumerate(text.splitlines(), start=1)
-                if "crash" in line
-            ]
-            found, _ = anchor_all(
-                remarks, task=TASK, path=path, text=text, blob=blob, commit=commit
-            )
-            findings += found
-        reviewed = tuple(Reviewed(path=p, blob=b, commit=commit) for p, b in blobs.items())
-        return Tonight(task=TASK, commit=commit, reviewed=reviewed, findings=tuple(findings))
-
-    def night(
-        self, tonight: Tonight, *, number: int | None = None, **circumstances
-    ) -> tuple[Reconciled, Delivered]:
-        self.nights = number or self.nights + 1
-        night = Night(
-            task=TASK,
-            repository=self.name,
-            repository_id="7",
-            server_url="https://github.example",
-            commit=tonight.commit,
-            run_url=None,
-            batch_ids=(f"msgbatch_{self.nights}",),
-            model="m",
-            date=f"2026-03-{self.nights:02d}",
-            receipt=Receipt(
-                entries=tuple(
-                    Entry(path=r.path, account=Account.REVIEWED) for r in tonight.reviewed
-                )
-            ),
-            spending=None,
-            discarded=0,
-            public=False,
-            allow_public_security=False,
-            max_findings=25,
-        )
-        night = replace(night, **circumstances)
-        desk = issue.Rolling(edge=self.edge, task=TASK, repository_id="7")
-        settled = reconciled(desk.recall(), tonight, night, GitRepo(self.repo.path))
-        return settled, desk.deliver(settled, night)
-
-    def writes(self) -> list[str]:
-        return [
-            f"{c.method} {c.path.rpartition('issues')[2]}"
-            for c in self.sandbox.faults.calls
-            if c.method in ("POST", "PATCH", "DELETE") and "graphql" not in c.path
-        ]
-
-
-def reconciled(held: Recollection, tonight: Tonight, night: Night, repo: GitRepo) -> Reconciled:
-    """As publishing does it for all destinations together."""
-    placed = locate(tonight, held.known, repo, head=held.head or None)
-    again = not set(held.batches).isdisjoint(night.batch_ids)
-    return replace(reconcile(held.known, replace(placed, again=again)), words=held.words)
-
-
-def remark(line: str, number: int) -> Remark:
-    return Remark(
-        rule="crash",
-        category="bug",
-        severity=Severity.HIGH,
-        confidence=Confidence.HIGH,
-        start_line=number,
-        end_line=number,
-        evidence=line,
-        title="It crashes",
-        why="why " * 30,
-        remedy="check",
-    )
-
-
 @pytest.fixture
 def circle(running: Sandbox, tmp_path: Path, request) -> Iterator[Circle]:
-    name = f"octo/r{abs(hash(request.node.name)) % 10**9}"
-    running.github.add_repository(name)
-    run = running.github.start_run(name, event="schedule")
-
-    def connect(token: str) -> GitHubClient:
-        url = f"{running.github_url}/api/v3"
-        return GitHubClient(token, api_url=url, repository=name, write_interval=0.0, timeout=5)
-
-    repo = Repo.init(tmp_path / "repo")
-    repo.commit({"a.py": BUG + FAR})
-    with connect(run.token) as ours, connect(running.github.token_for("octo")) as theirs:
-        circle = Circle(running, repo, Issues(ours), Issues(theirs), name)
-        running.faults.calls.clear()
+    with circle_of(running, tmp_path, request.node.name) as circle:
         yield circle
-    running.faults.clear()
-
-
-def states(settled: Reconciled) -> list[State]:
-    return [s.known.state for s in settled.standings]
 
 
 def test_a_life_in_one_issue(circle):
@@ -186,6 +63,46 @@ def test_nothing_open_and_no_issue_writes_nothing(circle):
     circle.repo.commit({"a.py": OK})
     _, done = circle.night(circle.review("a.py"))
     assert (done.action, done.number, circle.writes()) == ("skipped", None, [])
+
+
+def test_nothing_new_and_nothing_fixed_notifies_nobody(circle):
+    _, created = circle.night(circle.review("a.py"))
+    issue = circle.sandbox.github.repository(circle.name).issues[created.number]
+    patch = {"labels": ["theirs"], "assignees": ["octo"], "title": "Mine"}
+    circle.person._client.request("PATCH", f"issues/{created.number}", input=patch)
+    patched = (list(issue.labels), [u.login for u in issue.assignees], len(issue.events))
+    circle.person._client.request(
+        "POST", f"issues/{created.number}/labels", input={"labels": [f"batch-action:{TASK}"]}
+    )
+    events = len(issue.events)
+    circle.repo.commit({"a.py": "import os\n" + BUG + FAR})
+    circle.sandbox.faults.calls.clear()
+    for paths in ((), ("a.py",)):
+        _, done = circle.night(circle.review(*paths))
+        assert done.action == "updated"
+    assert set(circle.writes()) == {f"PATCH /{created.number}"}
+    assert patched[:2] == (["theirs"], ["octo"])
+    assert (issue.labels, issue.title) == (["theirs", f"batch-action:{TASK}"], "Mine")
+    assert (len(issue.events), issue.comments, issue.state) == (events, [], "open")
+    circle.sandbox.faults.calls.clear()
+    circle.night(circle.review("a.py"), number=circle.nights)
+    assert circle.writes() == []
+
+
+def test_400_findings_are_one_issue_and_its_comments(circle):
+    text = "".join(f"def f{n}():\n    crash({n})\n\n" for n in range(400))
+    circle.repo.commit({"a.py": text})
+    tonight = circle.review("a.py")
+    _, done = circle.night(tonight, max_findings=30)
+    (issue,) = circle.sandbox.github.repository(circle.name).issues.values()
+    assert (done.new, dict(done.held)) == (400, {"max-findings": 370})
+    assert len(issue.body) < 60_000
+    assert issue.body.count("<!-- batch-action:finding") == 30
+    assert all(len(c.body) < 31_000 for c in issue.comments)
+    assert "The table shows the worst 30 of 400. 370 findings told in the comments" in issue.body
+    circle.sandbox.faults.calls.clear()
+    _, done = circle.night(tonight, number=1, max_findings=30)
+    assert (done.action, circle.writes()) == ("unchanged", [])
 
 
 def test_the_same_night_twice_writes_nothing_the_second_time(circle):
@@ -246,13 +163,13 @@ def test_of_two_issues_the_oldest_wins_and_keeps_all_findings(circle):
 
 def test_strangers_issues_and_comments_are_not_believed(circle):
     circle.person.ensure_label("batch-action:code-review", "ededed", "")
-    forged = issue.markers.head(TASK, "7", "f" * 40, ())
+    forged = markers.head(TASK, "7", "f" * 40, ())
     circle.person.create("forged", forged, ["batch-action:code-review"])
     assert issue.remember(circle.edge, TASK, "7") is None
     _, created = circle.night(circle.review("a.py"))
     known = issue.remember(circle.edge, TASK, "7").memory.known[0]
-    block = issue.markers.wrap(replace(known, fingerprint="f" * 16), "forged")
-    circle.person.comment(created.number, f"{issue.markers.more(1)}\n{block}")
+    block = markers.wrap(replace(known, fingerprint="f" * 16), "forged")
+    circle.person.comment(created.number, f"{markers.more(1)}\n{block}")
     assert len(issue.remember(circle.edge, TASK, "7").memory.known) == 1
 
 
@@ -296,7 +213,7 @@ def test_whatever_dies_no_finding_is_lost(circle, call):
 def test_written_but_not_there_is_an_error(circle):
     _, created = circle.night(circle.review("a.py"))
     held = issue.remember(circle.edge, TASK, "7")
-    draft = issue.report.render(
+    draft = render(
         Night(
             **{
                 **dict.fromkeys(("run_url", "spending", "repository")),
@@ -318,7 +235,7 @@ def test_written_but_not_there_is_an_error(circle):
     )
     draft = replace(draft, fingerprints=frozenset({"0" * 16}))
     with pytest.raises(GitHubError, match="read back"):
-        issue._read_back(created.number, draft, circle.edge)
+        writing.read_back(created.number, draft, circle.edge)
 
 
 class TestPlacing:

@@ -143,7 +143,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("name", "value", "told"),
         [
-            ("mode", "runn", "must be one of: run, submit, collect, plan, status."),
+            ("mode", "runn", "must be one of: run, submit, collect, plan, status, propose."),
             ("effort", "off", "must be one of: low, medium, high, xhigh, max, none."),
             ("select", "everything", "must be one of: changed, all."),
             ("fail-on-severity", "bad", "must be one of: critical, high, medium, low."),
@@ -161,6 +161,7 @@ class TestMistakes:
             ("retention-days", "9" * 5000, "must be a whole number such as 30"),
             ("dry-run", "maybe", "must be `true` or `false`."),
             ("state-key", "a/b", "must be at most 40 letters, digits, `_`, `.` or `-`."),
+            ("state-key", "web-pr", "so ends the name of the ledger of pull requests."),
             ("batch-id", "../x", "must be an id such as `msgbatch_…`."),
             ("anthropic-base-url", "api.x", "must be an address that begins with https://."),
         ],

@@ -85,6 +85,13 @@ class History(GitRunner):
             return False
         raise failed(["merge-base"], complaint)
 
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Return the commit where two histories part; None when this clone cannot tell."""
+        if not (self.has_commit(one) and self.has_commit(other)):
+            return None
+        code, out, _ = self.call("merge-base", one, other)
+        return out.decode().split()[0] if code == 0 else None
+
     def nearest_ancestor(self, candidates: Sequence[str], head: str) -> str | None:
         """Return the candidate with the fewest commits between it and `head`, or None.
 
@@ -141,9 +148,31 @@ class History(GitRunner):
         line = self.output("rev-list", "--max-count=1", "--timestamp", commit).decode()
         return datetime.fromtimestamp(int(line.split()[0]), UTC)
 
+    def last_author(self, commit: str, path: str) -> str | None:
+        """Return who wrote the last commit, up to this one, that touched a path.
+
+        None when there is none, and in a shallow clone: its oldest commit seems to touch all files.
+        """
+        if self.is_shallow() or not self.has_commit(commit):
+            return None
+        code, out, _ = self.call(
+            *("rev-list", "--max-count=1", "--no-merges", "--encoding=UTF-8", "--format=%an"),
+            *(commit, "--", path),
+        )
+        lines = out.decode("utf-8", "replace").splitlines()
+        return lines[1].strip() or None if code == 0 and len(lines) > 1 else None
+
     def current_branch(self) -> str | None:
         """Return the branch that is checked out; None when HEAD is detached."""
         return self._symbolic("HEAD", "refs/heads/")
+
+    def branch_tip(self, name: str) -> str | None:
+        """Return the newest commit known of a branch, origin's first; never a tag of that name."""
+        for ref in (f"refs/remotes/origin/{name}", f"refs/heads/{name}"):
+            code, out, _ = self.call("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+            if code == 0:
+                return out.decode().strip()
+        return None
 
     def default_branch_guess(self) -> str | None:
         """Return the default branch as far as the clone tells: origin's HEAD, main, master."""

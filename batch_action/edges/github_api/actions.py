@@ -46,6 +46,7 @@ class Actions:
             run_attempt=int(item.get("run_attempt") or 1),
             status=str(item.get("status") or ""),
             created_at=str(item.get("created_at") or ""),
+            pulls=tuple(int(pull["number"]) for pull in item.get("pull_requests") or []),
         )
 
     def download(self, artifact: ArtifactFacts, max_bytes: int) -> bytes | None:

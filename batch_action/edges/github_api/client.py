@@ -197,15 +197,16 @@ class GitHubClient:
             data = self.graphql(query)
         return str(data["viewer"]["login"])
 
-    def compare(self, base: str, head: str) -> list[Change]:
+    def compare(self, base: str, head: str, *, forked: bool = False) -> list[Change]:
         """Give what changed from `base` to `head`, when the local clone is too shallow to tell.
 
         GitHub compares from the merge base and stops at 300 files: GitHubError naming
-        `fetch-depth: 0` where its answer would not be the difference of the two trees. Modes and
-        the blobs of `base` are not told: see `comparing.changes`.
+        `fetch-depth: 0` where its answer would not be the difference of the two trees, unless
+        *forked*: what `head` changed since it left `base` is wanted. Modes and the blobs of `base`
+        are not told: see `comparing.changes`.
         """
         data = self.request("GET", f"compare/{base}...{head}", parameters={"per_page": 1})
-        return changes(data, base, head)
+        return changes(data, base, head, forked=forked)
 
     def _at(self, path: str) -> str:
         if path.startswith("/"):

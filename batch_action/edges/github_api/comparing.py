@@ -18,16 +18,16 @@ _STATUSES = {
 }
 
 
-def changes(data: dict[str, Any], base: str, head: str) -> list[Change]:
+def changes(data: dict[str, Any], base: str, head: str, *, forked: bool = False) -> list[Change]:
     """Turn `GET /compare/base...head` into changes, in GitHub's order.
 
     `mode` is `100644` for every file that exists and `old_blob` None but for deleted files, as the
     API tells neither: look modes up in the tree of `head`. Raises GitHubError when `head` does not
-    descend from `base`, or when 300 files or more changed.
+    descend from `base` (unless it may have *forked* from it), or when 300 files or more changed.
     """
     status = data.get("status")
     between = f"between {base[:12]} and {head[:12]}"
-    if status not in ("ahead", "identical"):
+    if status not in ("ahead", "identical") and not forked:
         raise GitHubError(
             f"GitHub can only compare from a common ancestor, and the history {between} has "
             f"{status}.",

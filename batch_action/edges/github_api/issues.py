@@ -5,15 +5,26 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from batch_action.edges.github_api import issue_shapes
 from batch_action.edges.github_api.client import GitHubClient
 from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
 from batch_action.errors import GitHubError
-from batch_action.models.github import CommentText, IssueText
+from batch_action.models.github import CommentText, IssueText, Revision
 
 # https://docs.github.com/rest/issues/labels#create-a-label
 _LABEL_DESCRIPTION = 100
 _NOT_FOUND = 404
 _EXISTS = 422
+# https://docs.github.com/graphql/reference/objects#usercontentedit, the newest first.
+_REVISIONS = """
+query($id: ID!) {
+  node(id: $id) {
+    ... on Comment {
+      userContentEdits(first: 100) { nodes { deletedAt diff editor { __typename login } } }
+    }
+  }
+}
+"""
 
 
 class LabelsDroppedError(GitHubError):
@@ -69,7 +80,7 @@ class Issues:
         """
         query = {"labels": label, "state": "all", "sort": "created", "direction": "asc"}
         found = [
-            _issue(item)
+            issue_shapes.issue(item)
             for item in self._client.pages("issues", query)
             if "pull_request" not in item and marker in (item.get("body") or "")
         ]
@@ -77,7 +88,7 @@ class Issues:
 
     def get(self, number: int) -> IssueText:
         """Give one issue; RefusedError 404 or 410 when it was moved or deleted."""
-        return _issue(self._client.request("GET", f"issues/{number}"))
+        return issue_shapes.issue(self._client.request("GET", f"issues/{number}"))
 
     def comments(self, number: int) -> list[CommentText]:
         """Give all comments of an issue, the oldest first, each with whether to trust it."""
@@ -93,7 +104,7 @@ class Issues:
         """
         draft = {"title": title, "body": body, "labels": list(labels)}
         try:
-            issue = _issue(self._client.request("POST", "issues", input=draft))
+            issue = issue_shapes.issue(self._client.request("POST", "issues", input=draft))
         except LostAnswerError:
             arrived = self._arrived(title, body)
             if arrived is None:
@@ -141,6 +152,32 @@ class Issues:
         draft = {"state": "open", "state_reason": "reopened"}
         self._patch(f"issues/{number}", draft)
 
+    def revisions(self, node_id: str) -> list[Revision]:
+        """Give what an edited issue or comment was, the newest first; nothing if it was not edited.
+
+        No more than a hundred. RefusedError where the server's GraphQL does not tell.
+        """
+        node = self._client.graphql(_REVISIONS, {"id": node_id}).get("node") or {}
+        edits = node.get("userContentEdits") or {}
+        return [issue_shapes.revision(one) for one in edits.get("nodes") or [] if one]
+
+    def react(self, comment: int, content: str) -> None:
+        """React to a comment; the same reaction again changes nothing, so it may be repeated."""
+        path = f"issues/comments/{comment}/reactions"
+        try:
+            self._client.request("POST", path, input={"content": content})
+        except LostAnswerError:
+            self._client.request("POST", path, input={"content": content})
+
+    def labelled_by(self, number: int, label: str) -> str:
+        """Tell who put a label on an issue last; empty when nobody is named."""
+        by = ""
+        for item in self._client.pages(f"issues/{number}/events"):
+            name = (item.get("label") or {}).get("name") or ""
+            if item.get("event") == "labeled" and name.casefold() == label.casefold():
+                by = str((item.get("actor") or {}).get("login") or "")
+        return by
+
     def ensure_label(self, name: str, color: str, description: str) -> None:
         """Create a label if there is none of this name; an existing one is left as it is.
 
@@ -179,7 +216,7 @@ class Issues:
         return True
 
     def _labelled(self, issue: IssueText, labels: Sequence[str]) -> IssueText:
-        missing = _missing(issue, labels)
+        missing = issue_shapes.missing(issue, labels)
         if not missing:
             return issue
         path = f"issues/{issue.number}/labels"
@@ -190,7 +227,7 @@ class Issues:
             said = f" ({refused.said})" if refused.said else ""
         else:
             said = ""
-        missing = _missing(issue, labels)
+        missing = issue_shapes.missing(issue, labels)
         if missing:
             raise LabelsDroppedError(
                 f"GitHub opened issue #{issue.number} without the label `{missing[0]}`{said}; the "
@@ -205,7 +242,7 @@ class Issues:
         sign = next((line for line in body.splitlines() if line.startswith("<!--")), body.strip())
         query = {"state": "all", "sort": "created", "direction": "desc", "per_page": 30}
         for item in self._client.request("GET", "issues", parameters=query):
-            issue = _issue(item)
+            issue = issue_shapes.issue(item)
             same = issue.title == title.strip() and sign in issue.body
             if same and "pull_request" not in item and self.trusts(issue.author):
                 return issue
@@ -216,36 +253,4 @@ class Issues:
         time.sleep(min(2.0, 2 * self._client.write_interval))
 
     def _comment(self, item: dict[str, Any]) -> CommentText:
-        author = _login(item)
-        return CommentText(
-            id=int(item["id"]),
-            url=str(item.get("html_url") or ""),
-            body=str(item.get("body") or ""),
-            author=author,
-            trusted=self.trusts(author),
-        )
-
-
-def _issue(item: dict[str, Any]) -> IssueText:
-    labels = item.get("labels") or []
-    return IssueText(
-        number=int(item["number"]),
-        url=str(item.get("html_url") or ""),
-        title=str(item.get("title") or ""),
-        body=str(item.get("body") or ""),
-        state=str(item.get("state") or "open"),
-        state_reason=item.get("state_reason"),
-        labels=tuple(str(x["name"] if isinstance(x, dict) else x) for x in labels),
-        author=_login(item),
-        created_at=str(item.get("created_at") or ""),
-    )
-
-
-def _login(item: dict[str, Any]) -> str:
-    # A deleted account leaves null, which GitHub shows as "ghost".
-    return str((item.get("user") or {}).get("login") or "ghost")
-
-
-def _missing(issue: IssueText, labels: Sequence[str]) -> list[str]:
-    have = {label.casefold() for label in issue.labels}
-    return [label for label in labels if label.casefold() not in have]
+        return issue_shapes.comment(item, trusted=self.trusts(issue_shapes.login(item)))

@@ -2,9 +2,10 @@
 
 import os
 import re
+import shutil
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -41,6 +42,8 @@ class Runner:
         self._delimiter = delimiter
         self.told: dict[str, str] = {}
         """The outputs so far: a later one of the same name replaces an earlier one."""
+        self.annotated: dict[str, int] = {}
+        """How many annotations of each level this step has: GitHub shows ten of each."""
 
     def set_output(self, name: str, value: str | float | bool | None) -> None:
         """Set an output of the step; nothing outside of Actions.
@@ -73,6 +76,7 @@ class Runner:
         *,
         file: str | None = None,
         line: int | None = None,
+        end_line: int | None = None,
         title: str | None = None,
     ) -> None:
         """Show a `notice`, `warning` or `error` on the run's page, at a line of a file if given.
@@ -81,13 +85,14 @@ class Runner:
         """
         if level not in _LEVELS:
             raise BatchActionError(f"{level!r} is no level of an annotation.")
+        self.annotated[level] = self.annotated.get(level, 0) + 1
         if not self.actions:
             place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
             heading = f"{title}: " if title else ""
             if level != "debug":
                 self.log(f"{level}: {place}{heading}{message}")
             return
-        given = {"file": file, "line": line, "title": title}
+        given = {"file": file, "line": line, "endLine": end_line, "title": title}
         properties = ",".join(
             f"{key}={escape.annotation_property(str(value))}"
             for key, value in given.items()
@@ -166,6 +171,25 @@ class Runner:
         _replace(path, data)
         self.give(path)
         return path.relative_to(self.workspace).as_posix()
+
+    def write_folder(self, name: str, files: Mapping[str, bytes]) -> str:
+        """Write a folder of result files, instead of what it held, and give its relative path.
+
+        Keys are relative paths that have been checked. What was there is removed first, so that no
+        link planted inside is followed.
+        """
+        folder = self.results() / Path(name).name
+        if folder.is_symlink() or folder.is_file():
+            folder.unlink()
+        elif folder.exists():
+            shutil.rmtree(folder)
+        for path, data in files.items():
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        folder.mkdir(exist_ok=True)
+        self.give(folder)
+        return folder.relative_to(self.workspace).as_posix()
 
     def _say(self, line: str) -> None:
         self._stream.write(line + "\n")

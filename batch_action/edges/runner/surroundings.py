@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from batch_action.models.context import Context
+from batch_action.models.context import Context, Pull
 
 # GitHub cuts webhook payloads at 25 MB.
 _MAX_EVENT = 32 * 1024 * 1024
@@ -62,6 +62,21 @@ def context_from(environ: Mapping[str, str], payload: Mapping[str, Any]) -> Cont
         api_url=(environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/"),
         private=private if isinstance(private, bool) else None,
         fork=bool(pull) and _from_elsewhere(head, repository),
+        pull=_pull(pull),
+    )
+
+
+def _pull(pull: Mapping[str, Any]) -> Pull | None:
+    number, head, base = pull.get("number"), _mapping(pull.get("head")), _mapping(pull.get("base"))
+    commit, into = _text(head.get("sha")), _text(base.get("sha"))
+    if not isinstance(number, int) or commit is None or into is None:
+        return None
+    return Pull(
+        number=number,
+        head=commit,
+        base=into,
+        into=_text(base.get("ref")) or "",
+        author=_text(_mapping(pull.get("user")).get("login")) or "",
     )
 
 

@@ -1,16 +1,19 @@
 """Code-scanning alerts: what uploads open and fix, and people dismiss."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
+from batch_action.sandbox.github import sarif
 from batch_action.sandbox.github.shapes import Json, base, instant, user
 from batch_action.sandbox.github.state import Analysis
 from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
 
-_KEPT = 5000
 _OFF = "Code Security must be enabled for this repository to use code scanning."
 _DISMISSED = ("dismissed_by", "dismissed_at", "dismissed_reason", "dismissed_comment")
-_DISMISSALS = {"false positive", "won't fix", "used in tests"}
+_DISMISSALS = {"false positive", "won't fix", "used in tests", "mitigated"}
+_LONGEST_COMMENT = 280
+_SCORES = ((9.0, "critical"), (6.9, "high"), (3.9, "medium"), (0.0, "low"))
 
 
 def insist_enabled(call: Call) -> None:
@@ -19,60 +22,78 @@ def insist_enabled(call: Call) -> None:
         raise Refusal(403, _OFF)
 
 
-def reconcile(call: Call, analysis: Analysis, run: dict[str, Any]) -> None:
+def reconcile(call: Call, analysis: Analysis, run: sarif.Run) -> None:
     """Open what is new, fix what is gone: of the same tool, category and ref only."""
     alerts, now = call.repository.alerts, instant(call.world.now())
-    mine = {
-        alert["_key"]: alert
-        for alert in alerts.values()
-        if alert["_home"] == (analysis.tool, analysis.category, analysis.ref)
-    }
+    mine = _mine(call, analysis)
     present = set()
-    for result in run.get("results", [])[:_KEPT]:
+    for result in sarif.worst_first(run):
         key = _key(result)
         present.add(key)
         if key not in mine:
-            mine[key] = _new_alert(call, analysis, run, result)
+            mine[key] = _new_alert(call, analysis, result)
             alerts[mine[key]["number"]] = mine[key]
-        if mine[key]["state"] == "fixed":
-            mine[key] |= {"state": "open", "fixed_at": None}
-        seen = {"commit_sha": analysis.commit_sha, "location": _location(result)}
-        mine[key]["most_recent_instance"] |= seen
+        alert = mine[key]
+        if alert["state"] == "fixed":
+            alert |= {"state": "open", "fixed_at": None, "updated_at": now}
+        alert["rule"] = _rule(result, sarif.rule_of(run, result))
+        alert["most_recent_instance"] |= {
+            "commit_sha": analysis.commit_sha,
+            "location": sarif.location(result),
+            "message": {"text": result["message"]["text"]},
+        }
     for key, alert in mine.items():
         if key not in present and alert["state"] == "open":
-            alert |= {"state": "fixed", "fixed_at": now}
+            alert |= {"state": "fixed", "fixed_at": now, "updated_at": now}
+    for alert in mine.values():
+        alert["most_recent_instance"]["state"] = alert["state"]
 
 
-def _key(result: dict[str, Any]) -> str:
+def numbered(call: Call, analysis: Analysis, run: sarif.Run) -> dict[int, tuple[int, str]]:
+    """The place of each kept result in its run, to its alert's number and address."""
+    mine = _mine(call, analysis)
+    found = ((place, mine.get(_key(result))) for place, result in enumerate(run["results"]))
+    return {place: (alert["number"], alert["url"]) for place, alert in found if alert}
+
+
+def _mine(call: Call, analysis: Analysis) -> dict[str, Json]:
+    home = (analysis.tool, analysis.category, analysis.ref)
+    alerts = call.repository.alerts.values()
+    return {alert["_key"]: alert for alert in alerts if alert["_home"] == home}
+
+
+def _key(result: Mapping[str, Any]) -> str:
     """The one fingerprint GitHub uses; without it every upload makes a new alert."""
     prints = result.get("partialFingerprints", {})
     fingerprint = prints.get("primaryLocationLineHash") or str(uuid.uuid4())
-    return f"{result.get('ruleId')}:{_location(result).get('path')}:{fingerprint}"
+    return f"{result.get('ruleId')}:{sarif.location(result)['path']}:{fingerprint}"
 
 
-def _location(result: dict[str, Any]) -> Json:
-    places = result.get("locations") or [{}]
-    physical = places[0].get("physicalLocation", {})
-    region = physical.get("region", {})
+def _rule(result: Mapping[str, Any], rule: Mapping[str, Any]) -> Json:
+    properties = rule.get("properties", {})
+    score = float(properties.get("security-severity", 0))
+    help_ = rule.get("help", {})
     return {
-        "path": physical.get("artifactLocation", {}).get("uri"),
-        "start_line": region.get("startLine", 1),
-        "end_line": region.get("endLine", region.get("startLine", 1)),
-        "start_column": region.get("startColumn", 1),
-        "end_column": region.get("endColumn", 1),
+        "id": result.get("ruleId"),
+        "name": rule.get("name", result.get("ruleId")),
+        "severity": result.get("level", "warning"),
+        "security_severity_level": next((word for over, word in _SCORES if score > over), None),
+        "description": rule.get("shortDescription", {}).get("text", ""),
+        "full_description": rule.get("fullDescription", {}).get("text", ""),
+        "tags": properties.get("tags", [])[:10],
+        "help": help_.get("markdown") or help_.get("text") or "",
     }
 
 
-def _new_alert(call: Call, analysis: Analysis, run: dict[str, Any], result: dict[str, Any]) -> Json:
+def _new_alert(call: Call, analysis: Analysis, result: Mapping[str, Any]) -> Json:
     number = max(call.repository.alerts, default=0) + 1
-    rules = run["tool"]["driver"].get("rules", [])
-    rule: Json = next((one for one in rules if one.get("id") == result.get("ruleId")), {})
     now = instant(call.world.now())
     url = f"{base(call.world, call.repository)}/code-scanning/alerts/{number}"
     page = f"{call.world.origin}/{call.repository.full_name}/security/code-scanning/{number}"
     return {
         "_key": _key(result),
         "_home": (analysis.tool, analysis.category, analysis.ref),
+        "_first": analysis.commit_sha,
         "number": number,
         "created_at": now,
         "updated_at": now,
@@ -82,23 +103,14 @@ def _new_alert(call: Call, analysis: Analysis, run: dict[str, Any], result: dict
         "state": "open",
         "fixed_at": None,
         **dict.fromkeys(_DISMISSED),
-        "rule": {
-            "id": result.get("ruleId"),
-            "name": rule.get("name", result.get("ruleId")),
-            "severity": result.get("level", "warning"),
-            "description": rule.get("shortDescription", {}).get("text", ""),
-            "tags": rule.get("properties", {}).get("tags", []),
-        },
+        "rule": {},
         "tool": {"name": analysis.tool, "guid": None, "version": None},
         "most_recent_instance": {
             "ref": analysis.ref,
-            "analysis_key": "",
+            "analysis_key": "api",
             "category": analysis.category,
-            "environment": "",
+            "environment": "{}",
             "state": "open",
-            "commit_sha": analysis.commit_sha,
-            "message": result.get("message", {}),
-            "location": _location(result),
             "classifications": [],
         },
     }
@@ -110,14 +122,21 @@ def _public(alert: Json) -> Json:
 
 def _alerts(call: Call) -> Answer:
     insist_enabled(call)
+    if not call.repository.analyses:
+        raise Refusal(404, "no analysis found")
     asked = {name: call.query(name) for name in ("state", "tool_name", "ref")}
     found = [
         alert
-        for _number, alert in sorted(call.repository.alerts.items(), reverse=True)
+        for alert in call.repository.alerts.values()
         if asked["state"] in {"", alert["state"]}
         and asked["tool_name"] in {"", alert["tool"]["name"]}
-        and asked["ref"] in {"", alert["most_recent_instance"]["ref"]}
+        and asked["ref"].removeprefix("refs/heads/")
+        in {"", alert["most_recent_instance"]["ref"].removeprefix("refs/heads/")}
     ]
+    by = "updated_at" if call.query("sort") == "updated" else "created_at"
+    found.sort(
+        key=lambda alert: (alert[by], alert["number"]), reverse=call.query("direction") != "asc"
+    )
     return call.page(found, _public)
 
 
@@ -135,18 +154,25 @@ def _get_alert(call: Call) -> Answer:
 
 def _edit_alert(call: Call) -> Answer:
     alert, body = _alert(call), call.body()
+    now = instant(call.world.now())
     if body.get("state") == "dismissed":
         if body.get("dismissed_reason") not in _DISMISSALS:
             raise Refusal(422, "dismissed_reason is required when state is dismissed")
+        if len(body.get("dismissed_comment") or "") > _LONGEST_COMMENT:
+            raise Refusal(422, "dismissed_comment is too long (maximum is 280 characters)")
         alert |= {
             "state": "dismissed",
             "dismissed_by": user(call.world, call.world.author(call.actor)),
-            "dismissed_at": instant(call.world.now()),
+            "dismissed_at": now,
             "dismissed_reason": body["dismissed_reason"],
             "dismissed_comment": body.get("dismissed_comment"),
         }
     elif body.get("state") == "open":
         alert |= {"state": "open"} | dict.fromkeys(_DISMISSED)
+    else:
+        raise Refusal(422, "state must be open or dismissed")
+    alert["updated_at"] = now
+    alert["most_recent_instance"]["state"] = alert["state"]
     return Answer(data=_public(alert))
 
 

@@ -21,8 +21,10 @@ from batch_action.sandbox.github import (
     issues,
     labels,
     launch,
+    merging,
     oidc,
     pulls,
+    reactions,
     refs,
     repositories,
     review_comments,
@@ -36,7 +38,7 @@ from batch_action.sandbox.github.tokens import Actor
 from batch_action.sandbox.github.world import Clock, World
 
 _FAMILIES = (
-    repositories, issues, history, comments, labels, actions, refs, gitdata, commits,
+    repositories, issues, history, comments, reactions, labels, actions, refs, gitdata, commits,
     pulls, reviews, review_comments, scanning, alerts, graphql,
 )  # fmt: skip
 
@@ -71,6 +73,15 @@ class GitHub:
     @list_lag.setter
     def list_lag(self, seconds: float) -> None:
         self.world.list_lag = seconds
+
+    @property
+    def scanning_lag(self) -> float:
+        """For how many seconds an uploaded SARIF file is being processed."""
+        return self.world.scanning_lag
+
+    @scanning_lag.setter
+    def scanning_lag(self, seconds: float) -> None:
+        self.world.scanning_lag = seconds
 
     def add_repository(
         self,
@@ -144,6 +155,13 @@ class GitHub:
             if issue.pull and head_repository:
                 issue.pull.head_repository = head_repository
             return issue
+
+    def end_pull(self, full_name: str, number: int, *, merged_as: str | None = None) -> None:
+        """Close a pull request; `merged_as`: the commit on its base branch that holds it."""
+        with self.world.lock:
+            repository = self.repository(full_name)
+            issue = repository.issues[number]
+            merging.end(self.world, repository, issue, merged_as)
 
     def start_run(self, repository: str, **how: Unpack[RunOptions]) -> Run:
         """A workflow run in progress, with its tokens and environment."""

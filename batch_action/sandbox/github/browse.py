@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from batch_action.sandbox.github import page, run_page
+from batch_action.sandbox.github import alert_page, page, pull_page, run_page
 from batch_action.sandbox.github.state import Repository
 from batch_action.sandbox.github.world import World
 
@@ -14,7 +14,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def routes(world: World) -> list[Route]:
-    """Issues and pull requests, and the workflow runs: a list, and each by itself."""
+    """Issues, pull requests, alerts and workflow runs: a list, and each by itself."""
 
     def runs(repository: Repository, _request: Request) -> str:
         return run_page.render_runs(world.runs_of(repository), repository)
@@ -30,6 +30,8 @@ def routes(world: World) -> list[Route]:
         _route(world, "/{owner}/{name}/issues", _list),
         _route(world, "/{owner}/{name}/issues/{number:int}", _issue),
         _route(world, "/{owner}/{name}/pull/{number:int}", _issue),
+        _route(world, "/{owner}/{name}/security/code-scanning", _alerts),
+        _route(world, "/{owner}/{name}/security/code-scanning/{number:int}", _alert),
     ]
 
 
@@ -52,4 +54,16 @@ def _list(repository: Repository, _request: Request) -> str:
 
 def _issue(repository: Repository, request: Request) -> str | None:
     issue = repository.issues.get(request.path_params["number"])
-    return page.render_issue(issue, issue.comments, repository) if issue else None
+    if issue is None:
+        return None
+    reviews = pull_page.entries(issue, repository)
+    return page.render_issue(issue, issue.comments, repository, reviews)
+
+
+def _alerts(repository: Repository, _request: Request) -> str:
+    return alert_page.render_list(repository)
+
+
+def _alert(repository: Repository, request: Request) -> str | None:
+    alert = repository.alerts.get(request.path_params["number"])
+    return alert_page.render_alert(alert, repository) if alert else None

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from batch_action.sandbox.github import issue_shapes
+from batch_action.sandbox.github import issue_shapes, revisions
 from batch_action.sandbox.github.issues import body_text
 from batch_action.sandbox.github.shapes import Json
 from batch_action.sandbox.github.state import Comment, Issue
@@ -61,7 +61,8 @@ def _may_write(call: Call, issue: Issue) -> None:
     call.insist(*needs, person="read")
 
 
-def _find(call: Call) -> tuple[Issue, Comment]:
+def find(call: Call) -> tuple[Issue, Comment]:
+    """The comment in the path, with what it is on."""
     wanted = call.number("comment")
     for issue in call.repository.issues.values():
         for comment in issue.comments:
@@ -71,11 +72,11 @@ def _find(call: Call) -> tuple[Issue, Comment]:
 
 
 def _get(call: Call) -> Answer:
-    return Answer(data=_shape(call, _find(call)[1]))
+    return Answer(data=_shape(call, find(call)[1]))
 
 
 def _own_or_rank(call: Call) -> tuple[Issue, Comment]:
-    issue, comment = _find(call)
+    issue, comment = find(call)
     _may_write(call, issue)
     if not call.actor.is_workflow and comment.user.login != call.actor.login:
         call.insist("issues=write")
@@ -84,8 +85,7 @@ def _own_or_rank(call: Call) -> tuple[Issue, Comment]:
 
 def _edit(call: Call) -> Answer:
     _issue, comment = _own_or_rank(call)
-    comment.body = body_text("IssueComment", call.body().get("body"))
-    comment.updated_at = call.world.now()
+    revisions.rewrite(call, comment, body_text("IssueComment", call.body().get("body")))
     return Answer(data=_shape(call, comment))
 
 

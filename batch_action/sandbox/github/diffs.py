@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batch_action.sandbox.github.git import Git
+from batch_action.sandbox.github.git import Git, GitError
 
 _STATUS = {"A": "added", "D": "removed", "M": "modified", "R": "renamed", "C": "copied"}
-_HUNK = re.compile(r"^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+HUNK = re.compile(r"^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+"""Where a hunk begins on both sides."""
 _FLAGS = (
     "--no-ext-diff", "--no-textconv", "-M", "--ignore-submodules=none", "--full-index",
     "--no-abbrev",
@@ -72,7 +73,7 @@ def lines_of(patch: str | None) -> dict[str, dict[int, int]]:
     shown: dict[str, dict[int, int]] = {"LEFT": {}, "RIGHT": {}}
     left = right = hunk = 0
     for line in (patch or "").splitlines():
-        start = _HUNK.match(line)
+        start = HUNK.match(line)
         if start:
             left, right, hunk = int(start[1]), int(start[2]), hunk + 1
             continue
@@ -83,3 +84,20 @@ def lines_of(patch: str | None) -> dict[str, dict[int, int]]:
             shown["RIGHT"][right] = hunk
             right += 1
     return shown
+
+
+def moved(git: Git, before: str, after: str, path: str, line: int) -> int | None:
+    """Where a line of a file stands in a later commit; None when it was changed or is gone."""
+    try:
+        text = git.text("diff", *_FLAGS, "-U0", before, after, "--", path)
+    except GitError:
+        return None
+    shift = 0
+    for found in re.finditer(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", text, re.MULTILINE):
+        first, count = int(found[1]), int(found[2] or 1)
+        if first <= line < first + count:
+            return None
+        if first > line or (count == 0 and first == line):
+            break
+        shift += int(found[4] or 1) - count
+    return line + shift

@@ -87,11 +87,11 @@ def _github(run: "Run") -> dict[str, str]:
         "GITHUB_RUN_ID": str(run.id),
         "GITHUB_RUN_NUMBER": str(run.number),
         "GITHUB_SERVER_URL": origin,
-        "GITHUB_SHA": run.head_sha,
+        "GITHUB_SHA": run.merge_sha or run.head_sha,
         "GITHUB_TRIGGERING_ACTOR": run.actor.login,
         "GITHUB_WORKFLOW": Path(run.workflow_path).stem,
         "GITHUB_WORKFLOW_REF": f"{repository.full_name}/{run.workflow_path}@{ref}",
-        "GITHUB_WORKFLOW_SHA": run.head_sha,
+        "GITHUB_WORKFLOW_SHA": run.merge_sha or run.head_sha,
     }
 
 

@@ -1,11 +1,18 @@
 """The few GraphQL fields that REST has no answer for."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from batch_action.sandbox.github import review_comments, revisions
 from batch_action.sandbox.github.query import Field, Unreadable, read
 from batch_action.sandbox.github.shapes import Json, instant
-from batch_action.sandbox.github.state import Comment, Issue, Repository, ReviewComment, User
+from batch_action.sandbox.github.state import (
+    Comment,
+    Issue,
+    Pull,
+    Repository,
+    ReviewComment,
+)
 from batch_action.sandbox.github.wire import Answer, Call, Endpoint, Refusal
 
 _CLASSIFIERS = {"ABUSE", "OFF_TOPIC", "OUTDATED", "RESOLVED", "DUPLICATE", "SPAM"}
@@ -60,12 +67,6 @@ def _pick(value: Any, fields: Iterable[Field]) -> Any:
     return picked
 
 
-def _actor(person: User) -> Json:
-    """GraphQL drops the `[bot]` from an author's login, and says so with its type."""
-    login = person.login.removesuffix("[bot]")
-    return {"__typename": person.kind, "login": login, "databaseId": person.id}
-
-
 def _viewer(call: Call, _field: Field) -> Json:
     person = call.world.author(call.actor)
     return {
@@ -91,6 +92,25 @@ def _repository(call: Call, field: Field) -> Json:
             raise _Failure("NOT_FOUND", message)
         return _issue(found)
 
+    def pull(arguments: Mapping[str, Any]) -> Json:
+        found = repository.issues.get(int(arguments.get("number", 0)))
+        if found is None or found.pull is None:
+            number = arguments.get("number")
+            message = f"Could not resolve to a PullRequest with the number of {number}."
+            raise _Failure("NOT_FOUND", message)
+        threads = _threads(repository, found, found.pull)
+        return _issue(found) | {
+            "__typename": "PullRequest",
+            "headRefOid": found.pull.head_sha,
+            "isDraft": found.pull.draft,
+            "merged": found.pull.merged_at is not None,
+            "reviewThreads": lambda _arguments: {
+                "__typename": "PullRequestReviewThreadConnection",
+                "totalCount": len(threads),
+                "nodes": threads,
+            },
+        }
+
     return {
         "__typename": "Repository",
         "id": f"R_{repository.id}",
@@ -98,6 +118,7 @@ def _repository(call: Call, field: Field) -> Json:
         "nameWithOwner": repository.full_name,
         "isPrivate": repository.private,
         "issue": issue,
+        "pullRequest": pull,
     }
 
 
@@ -110,14 +131,36 @@ def _issue(issue: Issue) -> Json:
         "title": issue.title,
         "body": issue.body or "",
         "state": issue.state.upper(),
-        "author": _actor(issue.user),
+        "author": revisions.actor(issue.user),
         "createdAt": instant(issue.created_at),
+        "userContentEdits": lambda arguments: revisions.connection(issue, arguments),
         "comments": lambda _arguments: {
             "__typename": "IssueCommentConnection",
             "totalCount": len(issue.comments),
             "nodes": [_comment(comment) for comment in issue.comments],
         },
     }
+
+
+def _threads(repository: Repository, issue: Issue, pull: Pull) -> list[Json]:
+    """Comments on the same lines, an opening one and the answers to it."""
+    return [
+        {
+            "__typename": "PullRequestReviewThread",
+            "id": f"PRRT_{first.id}",
+            "isResolved": False,
+            "isOutdated": first.line is not None
+            and review_comments.standing(repository, issue, first) is None,
+            "path": first.path,
+            "line": review_comments.standing(repository, issue, first),
+            "comments": lambda _arguments, first=first: {
+                "__typename": "PullRequestReviewCommentConnection",
+                "nodes": [_comment(x) for x in pull.comments if first.id in (x.id, x.in_reply_to)],
+            },
+        }
+        for first in pull.comments
+        if first.in_reply_to is None
+    ]
 
 
 def _comment(comment: Comment | ReviewComment) -> Json:
@@ -127,11 +170,42 @@ def _comment(comment: Comment | ReviewComment) -> Json:
         "id": f"{'PRRC' if review else 'IC'}_{comment.id}",
         "databaseId": comment.id,
         "body": comment.body,
-        "author": _actor(comment.user),
+        "author": revisions.actor(comment.user),
         "createdAt": instant(comment.created_at),
+        "userContentEdits": lambda arguments: revisions.connection(comment, arguments),
         "isMinimized": comment.minimized is not None,
         "minimizedReason": (comment.minimized or "").lower() or None,
     }
+
+
+def _node(call: Call, field: Field) -> Json:
+    """An issue or comment by its global id."""
+    node = str(field.arguments.get("id"))
+    for repository, issue, record in _nodes(call):
+        if node in _ids(record):
+            kind = "pull_requests=read" if issue.pull else "issues=read"
+            if not call.actor.may(repository, kind):
+                raise Refusal(403, "Resource not accessible by integration")
+            return _issue(record) if isinstance(record, Issue) else _comment(record)
+    message = f"Could not resolve to a node with the global id of '{node}'"
+    raise _Failure("NOT_FOUND", message)
+
+
+def _nodes(call: Call) -> Iterator[tuple[Repository, Issue, revisions.Editable]]:
+    for repository in call.world.repositories.values():
+        if call.actor.sees(repository):
+            for issue in repository.issues.values():
+                records: list[revisions.Editable] = [issue, *issue.comments]
+                records += issue.pull.comments if issue.pull else []
+                for record in records:
+                    yield repository, issue, record
+
+
+def _ids(record: revisions.Editable) -> set[str]:
+    prefixes = {"I", "PR"} if isinstance(record, Issue) else {"IC"}
+    if isinstance(record, ReviewComment):
+        prefixes = {"PRRC"}
+    return {f"{prefix}_{record.id}" for prefix in prefixes}
 
 
 def _minimize(call: Call, field: Field) -> Json:
@@ -148,17 +222,22 @@ def _minimize(call: Call, field: Field) -> Json:
     }
 
 
+def _unminimize(call: Call, field: Field) -> Json:
+    asked = field.arguments.get("input") or {}
+    comment = _by_node_id(call, str(asked.get("subjectId")))
+    comment.minimized = None
+    return {
+        "__typename": "UnminimizeCommentPayload",
+        "clientMutationId": asked.get("clientMutationId"),
+        "unminimizedComment": _comment(comment),
+    }
+
+
 def _by_node_id(call: Call, node: str) -> Comment | ReviewComment:
-    for repository in call.world.repositories.values():
-        if not call.actor.sees(repository):
-            continue
-        for issue in repository.issues.values():
-            below: list[Comment | ReviewComment] = [*issue.comments]
-            below += issue.pull.comments if issue.pull else []
-            for comment in below:
-                if node in {f"IC_{comment.id}", f"PRRC_{comment.id}"}:
-                    _insist(call, repository, issue)
-                    return comment
+    for repository, issue, record in _nodes(call):
+        if not isinstance(record, Issue) and node in _ids(record):
+            _insist(call, repository, issue)
+            return record
     message = f"Could not resolve to a node with the global id of '{node}'"
     raise _Failure("NOT_FOUND", message)
 
@@ -170,6 +249,6 @@ def _insist(call: Call, repository: Repository, issue: Issue) -> None:
 
 
 _Root = Callable[[Call, Field], Json]
-_QUERIES: dict[str, _Root] = {"viewer": _viewer, "repository": _repository}
-_MUTATIONS: dict[str, _Root] = {"minimizeComment": _minimize}
+_QUERIES: dict[str, _Root] = {"viewer": _viewer, "repository": _repository, "node": _node}
+_MUTATIONS: dict[str, _Root] = {"minimizeComment": _minimize, "unminimizeComment": _unminimize}
 ENDPOINTS = (Endpoint(method="POST", path="/graphql", answer=_serve, prefix="/api"),)

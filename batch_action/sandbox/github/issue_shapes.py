@@ -1,7 +1,17 @@
 """How GitHub writes issues, comments, labels and events in JSON."""
 
+from collections.abc import Sequence
+
 from batch_action.sandbox.github.shapes import Json, app, base, instant, user
-from batch_action.sandbox.github.state import Comment, Event, Issue, Label, Repository, User
+from batch_action.sandbox.github.state import (
+    Comment,
+    Event,
+    Issue,
+    Label,
+    Reaction,
+    Repository,
+    User,
+)
 from batch_action.sandbox.github.world import World
 
 _REACTIONS = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
@@ -29,9 +39,11 @@ def label(world: World, repository: Repository, record: Label) -> Json:
     }
 
 
-def reactions(url: str) -> Json:
-    """No reactions: nobody reacts in a sandbox."""
-    return {"url": f"{url}/reactions", "total_count": 0} | dict.fromkeys(_REACTIONS, 0)
+def reactions(url: str, given: Sequence[Reaction] = ()) -> Json:
+    """How many reactions of each kind a text has."""
+    contents = [reaction.content for reaction in given]
+    counts = {content: contents.count(content) for content in _REACTIONS}
+    return {"url": f"{url}/reactions", "total_count": len(given)} | counts
 
 
 def issue(world: World, repository: Repository, record: Issue) -> Json:
@@ -67,7 +79,7 @@ def issue(world: World, repository: Repository, record: Issue) -> Json:
         "repository_url": base(world, repository),
         "labels_url": f"{url}/labels{{/name}}",
         **{f"{name}_url": f"{url}/{name}" for name in ("comments", "events", "timeline")},
-        "reactions": reactions(url),
+        "reactions": reactions(url, record.reactions),
         **dict.fromkeys(("active_lock_reason", "milestone", "type")),
     }
     if record.pull:
@@ -99,7 +111,7 @@ def comment(world: World, repository: Repository, record: Comment) -> Json:
         "created_at": instant(record.created_at),
         "updated_at": instant(record.updated_at),
         "performed_via_github_app": app(world) if record.by_app else None,
-        "reactions": reactions(url),
+        "reactions": reactions(url, record.reactions),
     }
 
 

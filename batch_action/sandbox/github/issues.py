@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from batch_action.sandbox.github import history, issue_shapes, labels
+from batch_action.sandbox.github import history, issue_shapes, labels, revisions
 from batch_action.sandbox.github.shapes import Json
 from batch_action.sandbox.github.state import Issue, User
 from batch_action.sandbox.github.wire import (
@@ -131,7 +131,8 @@ def _edit(call: Call) -> Answer:
             history.note(call, issue, "renamed", renamed)
         issue.title = title
     if "body" in body:
-        issue.body = None if body["body"] is None else body_text("Issue", body["body"])
+        text = None if body["body"] is None else body_text("Issue", body["body"])
+        revisions.rewrite(call, issue, text)
     if body.get("labels") is not None:
         labels.replace(call, issue, labels.checked(body["labels"]))
     if body.get("assignees") is not None:

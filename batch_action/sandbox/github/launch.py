@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Unpack
 
-from batch_action.sandbox.github import pulls, shapes
+from batch_action.sandbox.github import merging, pulls, shapes
 from batch_action.sandbox.github.git import Git
 from batch_action.sandbox.github.runs import Run, RunOptions
 from batch_action.sandbox.github.state import Repository
@@ -24,7 +24,7 @@ def start(world: World, full_name: str, **how: Unpack[RunOptions]) -> Run:
     if repository is None:
         raise LookupError(f"No repository {full_name}: call add_repository first.")
     with world.lock:
-        run = _record(world, repository, how)
+        run = _record(world, repository, merging.of_event(repository, how))
         _arm(run)
         world.runs.append(run)
         return run
@@ -69,7 +69,9 @@ def _record(world: World, repository: Repository, how: RunOptions) -> Run:
         world=world,
     )
     given = how.get("payload", {})
-    run.payload = {**_payload(run), **_subject(world, repository, given.get("number")), **given}
+    subject = _subject(world, repository, given.get("number"))
+    run.merge_sha = subject.get("pull_request", {}).get("merge_commit_sha") or ""
+    run.payload = {**_payload(run), **subject, **given}
     return run
 
 
@@ -120,6 +122,7 @@ def _subject(world: World, repository: Repository, number: object) -> Mapping[st
     issue = repository.issues.get(number) if isinstance(number, int) else None
     if issue is None or issue.pull is None:
         return {}
+    merging.try_out(repository, issue)
     return {"action": "synchronize", "pull_request": pulls.shape(world, repository, issue)}
 
 

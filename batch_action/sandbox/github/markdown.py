@@ -85,7 +85,8 @@ def _fence(
     for line in token.content.splitlines():
         kind = "add" if language == "suggestion" else _DIFF.get(line[:1], "code")
         rows.append(f'<span class="{kind}">{escape(line, quote=False)}</span>')
-    return "<pre><code>" + "\n".join(rows) + "</code></pre>\n"
+    kind = ' class="suggestion"' if language == "suggestion" else ""
+    return f"<pre{kind}><code>" + "\n".join(rows) + "</code></pre>\n"
 
 
 def _text(

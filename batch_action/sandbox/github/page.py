@@ -13,27 +13,49 @@ _ICONS = {
     "open": '<circle cx="8" cy="8" r="6.6"/><circle cx="8" cy="8" r="1" fill="currentColor"/>',
     "completed": '<circle cx="8" cy="8" r="6.6"/><path d="m5.2 8.2 2 2 3.6-4"/>',
     "not_planned": '<circle cx="8" cy="8" r="6.6"/><path d="m4 12 8-8"/>',
+    "merged": '<circle cx="4" cy="3" r="2"/><circle cx="4" cy="13" r="2"/>'
+    '<circle cx="12" cy="9" r="2"/><path d="M4 5v6m0-6c0 3 3 4 6 4"/>',
 }
-_WORDS = {"open": "Open", "completed": "Closed", "not_planned": "Closed as not planned"}
-_TOLD = {"closed": "closed this", "reopened": "reopened this", "renamed": "changed the title"}
+_WORDS = {
+    "open": "Open",
+    "completed": "Closed",
+    "not_planned": "Closed as not planned",
+    "merged": "Merged",
+}
+_TOLD = {
+    "closed": "closed this",
+    "merged": "merged this",
+    "reopened": "reopened this",
+    "renamed": "changed the title",
+}
 
 
-def render_issue(issue: Issue, comments: Iterable[Comment], repository: Repository) -> str:
+Entry = tuple[datetime, int, str]
+"""When it happened, in which order within a second, and its HTML."""
+
+
+def render_issue(
+    issue: Issue,
+    comments: Iterable[Comment],
+    repository: Repository,
+    reviews: Iterable[Entry] = (),
+) -> str:
     """An issue or a pull request with its comments, as it reads on GitHub."""
     shows = snippets_of(repository)
-    entries: list[tuple[datetime, int, str]] = [
+    entries: list[Entry] = [
         (one.created_at, one.id, _comment(one, repository, shows)) for one in comments
     ]
+    entries += reviews
     entries += [(one.created_at, one.id, _event(one)) for one in issue.events if one.name in _TOLD]
-    first = _card(issue.user, issue.created_at, _text(issue.body, repository, shows), opened=True)
+    first = card(issue.user, issue.created_at, text_of(issue.body, repository, shows), opened=True)
     kind = _kind(issue)
     body = f"""<h1 class="title">{escape(issue.title)} <span>#{issue.number}</span></h1>
 <div class="meta"><span class="state {kind}">{_icon(kind)}{_WORDS[kind]}</span>
-<span>{_name(issue.user)} opened this {_day(issue.created_at)}
+<span>{name_of(issue.user)} opened this {day_of(issue.created_at)}
 · {_count(len(issue.comments), "comment")}</span></div>
 <div class="columns"><div>{first}{"".join(html for *_when, html in sorted(entries))}</div>
 <aside class="side">{_side(issue, repository)}</aside></div>"""
-    return render_page(f"{issue.title} · #{issue.number}", repository, body)
+    return framed(f"{issue.title} · #{issue.number}", repository, body)
 
 
 def render_list(issues: Sequence[Issue], repository: Repository) -> str:
@@ -41,7 +63,7 @@ def render_list(issues: Sequence[Issue], repository: Repository) -> str:
     rows = "".join(_row(one, repository) for one in sorted(issues, key=lambda one: -one.number))
     still = sum(one.state == "open" for one in issues)
     head = f"<header>{still} open · {len(issues) - still} closed</header>"
-    return render_page("Issues", repository, f'<div class="list">{head}{rows}</div>')
+    return framed("Issues", repository, f'<div class="list">{head}{rows}</div>')
 
 
 def render_markdown(title: str, markdown: str, repository: Repository | None = None) -> str:
@@ -49,7 +71,7 @@ def render_markdown(title: str, markdown: str, repository: Repository | None = N
     shows = snippets_of(repository) if repository else None
     html = render(markdown, repository.full_name if repository else "", shows)
     head = f'<header><b>{escape(title)}</b></header><div class="text">{html}</div>'
-    return render_page(title, repository, f'<article class="card">{head}</article>')
+    return framed(title, repository, f'<article class="card">{head}</article>')
 
 
 def snippets_of(repository: Repository) -> Snippets | None:
@@ -68,36 +90,48 @@ def snippets_of(repository: Repository) -> Snippets | None:
     return read
 
 
-def _text(body: str | None, repository: Repository, shows: Snippets | None) -> str:
+def text_of(body: str | None, repository: Repository, shows: Snippets | None) -> str:
+    """A body as it reads."""
     html = render(body or "*No description provided.*", repository.full_name, shows)
     return f'<div class="text">{html}</div>'
 
 
 def _comment(comment: Comment, repository: Repository, shows: Snippets | None) -> str:
-    if comment.minimized:
-        reason = escape(comment.minimized.lower().replace("_", " "))
-        inside = f'<div class="minimized">This comment was marked as {reason}.</div>'
-    else:
-        inside = _text(comment.body, repository, shows)
-    return _card(comment.user, comment.created_at, inside)
+    inside = text_of(comment.body, repository, shows)
+    return card(comment.user, comment.created_at, folded(inside, comment.minimized))
 
 
-def _card(author: User, when: datetime, inside: str, *, opened: bool = False) -> str:
-    bot = " bot" if author.kind == "Bot" else ""
+def folded(inside: str, minimized: str | None) -> str:
+    """A comment's text, behind a line to click on when somebody has hidden it."""
+    if not minimized:
+        return inside
+    reason = escape(minimized.lower().replace("_", " "))
+    told = f"<summary>This comment was marked as <b>{reason}</b>.</summary>"
+    return f'<details class="minimized">{told}{inside}</details>'
+
+
+def card(author: User, when: datetime, inside: str, *, opened: bool = False) -> str:
+    """Somebody's words with their name above."""
     verb = "opened" if opened else "commented"
+    return beside(author, f"{name_of(author)} {verb} {day_of(when)}", inside)
+
+
+def beside(author: User, head: str, inside: str) -> str:
+    """A card beside its author's face."""
+    bot = " bot" if author.kind == "Bot" else ""
     face = f'<div class="face{bot}">{escape(author.login[:1].upper())}</div>'
     return f"""<div class="entry">{face}
-<article class="card"><header>{_name(author)} {verb} {_day(when)}</header>
+<article class="card"><header>{head}</header>
 {inside}</article></div>"""
 
 
 def _event(event: Event) -> str:
-    kind = "open"
+    kind = "merged" if event.name == "merged" else "open"
     if event.name == "closed":
         kind = "not_planned" if event.detail.get("state_reason") == "not_planned" else "completed"
     how = " as not planned" if kind == "not_planned" else ""
-    told = f"{_TOLD[event.name]}{how} {_day(event.created_at)}"
-    return f'<div class="event">{_icon(kind)}<span>{_name(event.actor)} {told}</span></div>'
+    told = f"{_TOLD[event.name]}{how} {day_of(event.created_at)}"
+    return f'<div class="event">{_icon(kind)}<span>{name_of(event.actor)} {told}</span></div>'
 
 
 def _side(issue: Issue, repository: Repository) -> str:
@@ -113,7 +147,7 @@ def _side(issue: Issue, repository: Repository) -> str:
 def _row(issue: Issue, repository: Repository) -> str:
     kind = _kind(issue)
     place = f"/{repository.full_name}/{'pull' if issue.pull else 'issues'}/{issue.number}"
-    said = f"#{issue.number} opened {_day(issue.created_at)} by {escape(_login(issue.user))}"
+    said = f"#{issue.number} opened {day_of(issue.created_at)} by {escape(_login(issue.user))}"
     return f"""<div class="row"><span class="{kind}">{_icon(kind)}</span><div>
 <a href="{escape(place)}">{escape(issue.title)}</a>{_labels(issue, repository)}
 <small>{said} · {_count(len(issue.comments), "comment")}</small></div></div>"""
@@ -133,6 +167,8 @@ def _label(label: Label) -> str:
 
 
 def _kind(issue: Issue) -> str:
+    if issue.pull and issue.pull.merged_at:
+        return "merged"
     if issue.state == "open":
         return "open"
     return "not_planned" if issue.state_reason in {"not_planned", "duplicate"} else "completed"
@@ -148,12 +184,14 @@ def _login(user: User) -> str:
     return user.login.removesuffix("[bot]")
 
 
-def _name(user: User) -> str:
+def name_of(user: User) -> str:
+    """A login, marked when it is a bot's."""
     bot = ' <span class="pill">bot</span>' if user.kind == "Bot" else ""
     return f"<b>{escape(_login(user))}</b>{bot}"
 
 
-def _day(moment: datetime) -> str:
+def day_of(moment: datetime) -> str:
+    """The day something happened."""
     return f"on {moment:%b} {moment.day}, {moment.year}"
 
 
@@ -161,8 +199,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def render_page(title: str, repository: Repository | None, body: str) -> str:
-    """A page of the repository around HTML that is escaped already."""
+def framed(title: str, repository: Repository | None, body: str) -> str:
+    """A whole page around a body."""
     css = files("batch_action.sandbox.github").joinpath("page.css").read_text(encoding="utf-8")
     bar = ""
     if repository:

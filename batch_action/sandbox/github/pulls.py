@@ -1,9 +1,9 @@
 """Pull requests: opening, reading, editing, and the files they change."""
 
-from batch_action.sandbox.github import diffs, gitshapes, issue_shapes, issues
+from batch_action.sandbox.github import diffs, gitshapes, issue_shapes, issues, merging
 from batch_action.sandbox.github.git import Git
 from batch_action.sandbox.github.gitdata import git_of
-from batch_action.sandbox.github.shapes import Json, base, user
+from batch_action.sandbox.github.shapes import Json, base, instant, user
 from batch_action.sandbox.github.shapes import repository as full_shape
 from batch_action.sandbox.github.state import Issue, Pull, Repository, User
 from batch_action.sandbox.github.wire import Answer, Call, Refusal, invalid, not_found, on
@@ -15,18 +15,18 @@ def find(call: Call) -> tuple[Issue, Pull]:
     issue = call.issue()
     if issue.pull is None:
         raise not_found()
+    merging.follow(call.repository, issue)
     return issue, issue.pull
 
 
-def changes(call: Call, pull: Pull) -> list[diffs.Changed]:
-    """What a pull request changes, from where its branch forked."""
-    git = git_of(call)
-    fork = git.text("merge-base", pull.base_sha, pull.head_sha)
-    return diffs.between(git, fork, pull.head_sha)
+def changes(call: Call, pull: Pull, commit: str | None = None) -> list[diffs.Changed]:
+    """What a pull request changes (up to one of its commits), from where its branch forked."""
+    return merging.changes(git_of(call), pull, commit)
 
 
 def shape(world: World, repository: Repository, issue: Issue) -> Json:
     """A pull request in JSON."""
+    merging.follow(repository, issue)
     pull = issue.pull
     if pull is None:
         raise not_found()
@@ -39,12 +39,12 @@ def shape(world: World, repository: Repository, issue: Issue) -> Json:
     return shown | {
         **_links(base(world, repository), shown, pull),
         "draft": pull.draft,
-        "merged": pull.merged,
-        "merged_at": None,
+        "merged": pull.merged_at is not None,
+        "merged_at": instant(pull.merged_at),
         "merged_by": None,
         "mergeable": True,
         "mergeable_state": "clean",
-        "merge_commit_sha": None,
+        "merge_commit_sha": pull.merge_commit,
         "auto_merge": None,
         "maintainer_can_modify": False,
         "requested_reviewers": [],
@@ -223,10 +223,13 @@ def _commits(call: Call) -> Answer:
 
 
 def _of_commit(call: Call) -> Answer:
+    sha = git_of(call).resolve(call.part("sha"))
+    if sha is None:
+        raise Refusal(422, f"No commit found for SHA: {call.part('sha')}")
     found = [
         issue
         for issue in call.repository.issues.values()
-        if issue.pull and issue.pull.head_sha == call.part("sha")
+        if issue.pull and merging.holds(git_of(call), issue.pull, sha)
     ]
     return call.page(found, lambda issue: _shaped(call, issue))
 

@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from batch_action.sandbox.github import issue_shapes
+from batch_action.sandbox.github import diffs, issue_shapes, merging, revisions
 from batch_action.sandbox.github.diffs import lines_of
+from batch_action.sandbox.github.git import Git
+from batch_action.sandbox.github.gitdata import git_of
 from batch_action.sandbox.github.issues import body_text
 from batch_action.sandbox.github.pulls import changes, find
 from batch_action.sandbox.github.shapes import Json, base, instant, user
-from batch_action.sandbox.github.state import Issue, Pull, ReviewComment
+from batch_action.sandbox.github.state import Issue, Pull, Repository, ReviewComment
 from batch_action.sandbox.github.wire import Answer, Call, Refusal, invalid, not_found, on
 
+_OWN = {"LEFT": "-", "RIGHT": "+"}
 _OUTSIDE = "pull_request_review_thread.line must be part of the diff"
 
 
@@ -17,6 +20,8 @@ def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
     """A comment on lines, in JSON."""
     url = f"{base(call.world, call.repository)}/pulls"
     page = f"{call.world.origin}/{call.repository.full_name}/pull/{issue.number}"
+    line = standing(call.repository, issue, comment)
+    start = None if line is None or comment.line is None else comment.start_line
     shown: Json = {
         "id": comment.id,
         "node_id": f"PRRC_{comment.id}",
@@ -28,9 +33,9 @@ def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
         "author_association": issue_shapes.association(call.repository, comment.user),
         "body": comment.body,
         "path": comment.path,
-        "line": comment.line,
+        "line": line,
         "original_line": comment.line,
-        "start_line": comment.start_line,
+        "start_line": start and start + (line or 0) - (comment.line or 0),
         "original_start_line": comment.start_line,
         "side": comment.side,
         "start_side": comment.start_side,
@@ -40,7 +45,7 @@ def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
         "diff_hunk": comment.diff_hunk,
         "created_at": instant(comment.created_at),
         "updated_at": instant(comment.updated_at),
-        "reactions": issue_shapes.reactions(f"{url}/comments/{comment.id}"),
+        "reactions": issue_shapes.reactions(f"{url}/comments/{comment.id}", comment.reactions),
         "_links": {
             "self": {"href": f"{url}/comments/{comment.id}"},
             "html": {"href": f"{page}#discussion_r{comment.id}"},
@@ -52,12 +57,27 @@ def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
     return shown
 
 
+def standing(repository: Repository, issue: Issue, comment: ReviewComment) -> int | None:
+    """Where the commented line is at the newest head; None once it was changed: outdated."""
+    pull = issue.pull
+    if comment.line is None or pull is None or repository.git_dir is None:
+        return comment.line
+    merging.follow(repository, issue)
+    if comment.side == "LEFT" or comment.commit_id == pull.head_sha:
+        return comment.line
+    git = Git(repository.git_dir)
+    return diffs.moved(git, comment.commit_id, pull.head_sha, comment.path, comment.line)
+
+
 def placed(call: Call, pull: Pull, sent: dict[str, Any], review: int | None) -> ReviewComment:
     """A comment on lines that the diff shows, or a refusal."""
     path, line = str(sent.get("path", "")), sent.get("line")
     text = body_text("PullRequestReviewComment", sent.get("body"))
     side, kind = str(sent.get("side") or "RIGHT"), sent.get("subject_type") or "line"
-    file = next((one for one in changes(call, pull) if one.path == path), None)
+    commit = str(sent.get("commit_id") or pull.head_sha)
+    if not merging.holds(git_of(call), pull, commit):
+        raise Refusal(422, "Unprocessable Entity", ["Commit is not part of the pull request"])
+    file = next((one for one in changes(call, pull, commit) if one.path == path), None)
     if file is None:
         raise Refusal(422, "Unprocessable Entity", ["Path could not be resolved"])
     if kind == "line":
@@ -69,7 +89,7 @@ def placed(call: Call, pull: Pull, sent: dict[str, Any], review: int | None) -> 
         user=call.world.author(call.actor),
         body=text,
         path=path,
-        commit_id=str(sent.get("commit_id") or pull.head_sha),
+        commit_id=commit,
         created_at=now,
         updated_at=now,
         line=line if kind == "line" else None,
@@ -77,9 +97,28 @@ def placed(call: Call, pull: Pull, sent: dict[str, Any], review: int | None) -> 
         side=side,
         start_side=sent.get("start_side"),
         subject_type=kind,
-        diff_hunk=(file.patch or "").partition("\n@@ ")[0],
+        diff_hunk=_hunk_until(file.patch or "", line if kind == "line" else None, side),
         by_app=call.actor.is_workflow,
     )
+
+
+def _hunk_until(patch: str, line: int | None, side: str) -> str:
+    """The hunk with the line, up to it: what GitHub shows above a comment."""
+    if line is None:
+        return patch.partition("\n@@ ")[0]
+    kept: list[str] = []
+    left = right = 0
+    for row in patch.splitlines():
+        start = diffs.HUNK.match(row)
+        if start:
+            left, right, kept = int(start[1]) - 1, int(start[2]) - 1, [row]
+            continue
+        kept.append(row)
+        left += row[:1] != "+"
+        right += row[:1] != "-"
+        if (left if side == "LEFT" else right) == line and row[:1] in {" ", "", _OWN[side]}:
+            return "\n".join(kept)
+    return ""
 
 
 def _insist_in_diff(
@@ -144,7 +183,8 @@ def _answer_to(call: Call, issue: Issue, pull: Pull, number: int) -> Answer:
     return Answer(status=201, data=comment_shape(call, issue, comment))
 
 
-def _find_comment(call: Call) -> tuple[Issue, Pull, ReviewComment]:
+def find_comment(call: Call) -> tuple[Issue, Pull, ReviewComment]:
+    """The comment in the path, with its pull request."""
     number = call.number("comment")
     for issue in call.repository.issues.values():
         for comment in issue.pull.comments if issue.pull else []:
@@ -154,19 +194,19 @@ def _find_comment(call: Call) -> tuple[Issue, Pull, ReviewComment]:
 
 
 def _get_comment(call: Call) -> Answer:
-    issue, _pull, comment = _find_comment(call)
+    issue, _pull, comment = find_comment(call)
     return Answer(data=comment_shape(call, issue, comment))
 
 
 def _edit_comment(call: Call) -> Answer:
-    issue, _pull, comment = _find_comment(call)
-    comment.body = body_text("PullRequestReviewComment", call.body().get("body"))
-    comment.updated_at = call.world.now()
+    issue, _pull, comment = find_comment(call)
+    text = body_text("PullRequestReviewComment", call.body().get("body"))
+    revisions.rewrite(call, comment, text)
     return Answer(data=comment_shape(call, issue, comment))
 
 
 def _delete_comment(call: Call) -> Answer:
-    _issue, pull, comment = _find_comment(call)
+    _issue, pull, comment = find_comment(call)
     pull.comments.remove(comment)
     return Answer(status=204)
 

@@ -72,7 +72,8 @@ def _create_review(call: Call) -> Answer:
         submitted_at=call.world.now() if event else None,
     )
     # All or nothing: one line outside the diff sinks the whole review.
-    comments = [placed(call, pull, sent, review.id) for sent in body.get("comments") or []]
+    at = {"commit_id": review.commit_id}
+    comments = [placed(call, pull, sent | at, review.id) for sent in body.get("comments") or []]
     pull.reviews.append(review)
     pull.comments += comments
     return Answer(data=_review_shape(call, issue, review))

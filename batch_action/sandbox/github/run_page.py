@@ -13,7 +13,7 @@ def render_runs(runs: Sequence[Run], repository: Repository) -> str:
     rows = "".join(_row(run) for run in runs)
     number = f"{len(runs)} workflow run{'' if len(runs) == 1 else 's'}"
     body = f'<div class="list"><header>{number}</header>{rows}</div>'
-    return page.render_page("Actions", repository, body)
+    return page.framed("Actions", repository, body)
 
 
 def render_run(run: Run) -> str:
@@ -24,7 +24,7 @@ def render_run(run: Run) -> str:
 <div class="meta"><span>{_said(run)}</span></div>
 <article class="card"><header><b>Inputs</b></header>
 <div class="text"><ul>{told or "<li>none</li>"}</ul></div></article>"""
-    return page.render_page(_title(run), run.repository, body)
+    return page.framed(_title(run), run.repository, body)
 
 
 def _row(run: Run) -> str:

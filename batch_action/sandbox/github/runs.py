@@ -54,6 +54,8 @@ class Run:
     title: str = ""
     """What `run-name` came to; empty where nobody asked."""
     payload: Mapping[str, Any] = field(default_factory=dict)
+    merge_sha: str = ""
+    """What is checked out for a pull request: GitHub's test merge, not its head."""
     run_backend: str
     job_backend: str
     token: str = field(default="", repr=False)

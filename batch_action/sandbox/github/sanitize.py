@@ -16,7 +16,8 @@ _ANYWHERE = {"title", "align", "dir", "lang", "colspan", "rowspan", "start", "op
 _ALERTS = {"note", "tip", "important", "warning", "caution"}
 _CLASSES = {
     "add", "code", "contains-task-list", "del", "hunk", "lines", "markdown-alert",
-    "markdown-alert-title", "mention", "number", "snippet", "source", "task-list-item",
+    "markdown-alert-title", "mention", "number", "snippet", "source", "suggestion",
+    "task-list-item",
     *(f"markdown-alert-{kind}" for kind in _ALERTS),
 }  # fmt: skip
 _ALIGNMENT = re.compile(r"text-align: ?(left|center|right);?")

@@ -1,82 +1,97 @@
-"""Code scanning: SARIF in, analyses and alerts out."""
+"""Code scanning: SARIF in, analyses out."""
 
-import base64
-import binascii
-import gzip
-import json
+import re
 import uuid
-import zlib
 from datetime import timedelta
 from typing import Any
 
-from batch_action.sandbox.github.alerts import insist_enabled, reconcile
+from batch_action.sandbox.github import alerts, sarif
 from batch_action.sandbox.github.shapes import Json, base, instant
-from batch_action.sandbox.github.state import Analysis
+from batch_action.sandbox.github.state import Analysis, Upload
 from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
 
-_PROCESSING = timedelta(seconds=2)
-_UPLOAD_LIMIT = 10 << 20
+_REF = re.compile(r"refs/(heads/.+|tags/.+|pull/\d+/(merge|head))")
+_SHA = re.compile(r"[0-9a-fA-F]{40}([0-9a-fA-F]{24})?")
+_FIELDS = {"commit_sha", "ref", "sarif", "checkout_uri", "started_at", "tool_name", "validate"}
 
 
 def _upload(call: Call) -> Answer:
-    insist_enabled(call)
+    alerts.insist_enabled(call)
     body = call.body()
-    for name in ("commit_sha", "ref", "sarif"):
-        if not isinstance(body.get(name), str):
-            raise Refusal(422, f'Invalid request.\n\n"{name}" wasn\'t supplied.')
-    if not body["ref"].startswith(("refs/heads/", "refs/pull/", "refs/tags/")):
-        raise Refusal(422, "ref must start with refs/heads/, refs/pull/ or refs/tags/")
-    sarif = _unpacked(body["sarif"])
-    sarif_id = str(uuid.uuid4())
-    for run in sarif.get("runs", []):
-        _record(call, body, run, sarif_id)
-    url = f"{base(call.world, call.repository)}/code-scanning/sarifs/{sarif_id}"
-    return Answer(status=202, data={"id": sarif_id, "url": url})
+    missing = [n for n in ("commit_sha", "ref", "sarif") if not isinstance(body.get(n), str)]
+    if missing:
+        names = ", ".join(f'"{name}"' for name in missing)
+        raise Refusal(422, f"Invalid request.\n\n{names} weren't supplied.")
+    if unknown := sorted(body.keys() - _FIELDS):
+        raise Refusal(422, f'Invalid request.\n\n"{unknown[0]}" is not a permitted key.')
+    if not _REF.fullmatch(body["ref"]):
+        raise Refusal(422, "ref must be refs/heads/…, refs/tags/… or refs/pull/N/(merge|head)")
+    if not _SHA.fullmatch(body["commit_sha"]):
+        raise Refusal(422, "commit_sha must be a full commit id")
+    document = sarif.unpacked(body["sarif"])
+    upload = Upload(
+        id=str(uuid.uuid4()),
+        created_at=call.world.now(),
+        errors=sarif.problems(document),
+    )
+    call.repository.uploads[upload.id] = upload
+    for run in [] if upload.errors else document["runs"]:
+        _record(call, body, run, upload)
+    url = f"{base(call.world, call.repository)}/code-scanning/sarifs/{upload.id}"
+    return Answer(status=202, data={"id": upload.id, "url": url})
 
 
-def _unpacked(text: str) -> dict[str, Any]:
-    try:
-        packed = base64.b64decode(text, validate=True)
-        if len(packed) > _UPLOAD_LIMIT:
-            raise Refusal(413, "The SARIF file is too large.")
-        sarif = json.loads(gzip.decompress(packed))
-    except (binascii.Error, OSError, EOFError, zlib.error, ValueError):
-        raise Refusal(400, "Invalid SARIF. Not base64 of gzip of JSON.") from None
-    if not isinstance(sarif, dict) or sarif.get("version") != "2.1.0":
-        raise Refusal(400, "Invalid SARIF. Only version 2.1.0 is supported.")
-    return sarif
-
-
-def _record(call: Call, body: dict[str, Any], run: dict[str, Any], sarif_id: str) -> None:
-    automation = str(run.get("automationDetails", {}).get("id", ""))
+def _record(call: Call, body: dict[str, Any], run: sarif.Run, upload: Upload) -> None:
     analysis = Analysis(
         id=call.world.new_id(),
-        sarif_id=sarif_id,
+        sarif_id=upload.id,
         commit_sha=body["commit_sha"],
         ref=body["ref"],
-        created_at=call.world.now(),
+        created_at=upload.created_at,
         sarif={"version": "2.1.0", "runs": [run]},
-        category=automation.rpartition("/")[0],
-        tool=str(run["tool"]["driver"]["name"]),
-        results=len(run.get("results", [])),
+        category=sarif.category_of(run),
+        tool=sarif.tool_of(run),
+        results=len(run["results"]),
     )
+    # Of one commit only the last upload of a tool and category is kept.
+    call.repository.analyses[:] = [
+        one
+        for one in call.repository.analyses
+        if (one.tool, one.category, one.ref, one.commit_sha)
+        != (analysis.tool, analysis.category, analysis.ref, analysis.commit_sha)
+    ]
     call.repository.analyses.append(analysis)
-    reconcile(call, analysis, run)
+    alerts.reconcile(call, analysis, run)
+
+
+def _processed(call: Call, upload: Upload) -> bool:
+    lag = timedelta(seconds=call.world.scanning_lag)
+    return upload.created_at + lag <= call.world.clock.now()
 
 
 def _status(call: Call) -> Answer:
-    insist_enabled(call)
-    found = [one for one in call.repository.analyses if one.sarif_id == call.part("sarif")]
-    if not found:
+    alerts.insist_enabled(call)
+    upload = call.repository.uploads.get(call.part("sarif"))
+    if upload is None:
         raise not_found()
-    done = found[0].created_at + _PROCESSING <= call.world.clock.now()
-    url = f"{base(call.world, call.repository)}/code-scanning/analyses?sarif_id={found[0].sarif_id}"
-    data = {"processing_status": "complete" if done else "pending"}
-    return Answer(data=data | ({"analyses_url": url, "errors": None} if done else {}))
+    first, upload.looked_at = not upload.looked_at, True
+    # Whoever looks at once must be able to wait.
+    if first or not _processed(call, upload):
+        return Answer(data={"processing_status": "pending"})
+    url = f"{base(call.world, call.repository)}/code-scanning/analyses?sarif_id={upload.id}"
+    status = "failed" if upload.errors else "complete"
+    return Answer(
+        data={
+            "processing_status": status,
+            "analyses_url": None if upload.errors else url,
+            "errors": upload.errors or None,
+        }
+    )
 
 
 def _analysis_shape(call: Call, analysis: Analysis) -> Json:
-    url = f"{base(call.world, call.repository)}/code-scanning/analyses/{analysis.id}"
+    run = analysis.sarif["runs"][0]
+    ignored = analysis.results - sarif.KEPT
     return {
         "id": analysis.id,
         "ref": analysis.ref,
@@ -85,39 +100,61 @@ def _analysis_shape(call: Call, analysis: Analysis) -> Json:
         "category": analysis.category,
         "environment": "",
         "error": "",
-        "warning": "",
+        "warning": f"{ignored} results were ignored" if ignored > 0 else "",
         "created_at": instant(analysis.created_at),
-        "results_count": analysis.results,
-        "rules_count": len(analysis.sarif["runs"][0]["tool"]["driver"].get("rules", [])),
-        "url": url,
+        "results_count": min(analysis.results, sarif.KEPT),
+        "rules_count": len(run["tool"]["driver"].get("rules", [])),
+        "url": f"{base(call.world, call.repository)}/code-scanning/analyses/{analysis.id}",
         "sarif_id": analysis.sarif_id,
         "tool": {"name": analysis.tool, "guid": None, "version": None},
         "deletable": True,
     }
 
 
+def _there(call: Call) -> list[Analysis]:
+    """The analyses that are processed, the newest first."""
+    uploads = call.repository.uploads
+    found = [one for one in call.repository.analyses if _processed(call, uploads[one.sarif_id])]
+    return found[::-1]
+
+
 def _analyses(call: Call) -> Answer:
-    insist_enabled(call)
-    asked = {name: call.query(name) for name in ("ref", "sarif_id", "tool_name", "category")}
+    alerts.insist_enabled(call)
+    asked = {name: call.query(name) for name in ("ref", "sarif_id", "tool_name")}
     found = [
         one
-        for one in reversed(call.repository.analyses)
+        for one in _there(call)
         if asked["ref"] in {"", one.ref, one.ref.removeprefix("refs/heads/")}
         and asked["sarif_id"] in {"", one.sarif_id}
         and asked["tool_name"] in {"", one.tool}
-        and asked["category"] in {"", one.category}
     ]
+    if not found:
+        raise Refusal(404, "no analysis found")
     return call.page(found, lambda one: _analysis_shape(call, one))
 
 
 def _analysis(call: Call) -> Answer:
-    insist_enabled(call)
+    alerts.insist_enabled(call)
     number = call.number("analysis")
-    for one in call.repository.analyses:
+    for one in _there(call):
         if one.id == number:
-            wants_file = "sarif" in call.request.headers.get("accept", "")
-            return Answer(data=one.sarif if wants_file else _analysis_shape(call, one))
+            if "sarif" not in call.request.headers.get("accept", ""):
+                return Answer(data=_analysis_shape(call, one))
+            media = {"Content-Type": "application/sarif+json; charset=utf-8"}
+            return Answer(data=_document(call, one), headers=media)
     raise not_found()
+
+
+def _document(call: Call, analysis: Analysis) -> Json:
+    """The uploaded document, or the subset of it that GitHub documents to give back."""
+    run = analysis.sarif["runs"][0]
+    numbers = alerts.numbered(call, analysis, run)
+    if call.repository.returns_whole_sarif:
+        return analysis.sarif
+    part = sarif.returned(run, numbers, analysis.ref, analysis.commit_sha)
+    return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0"} | {
+        "runs": [part]
+    }
 
 
 _R, _W = "security_events=read", "security_events=write"

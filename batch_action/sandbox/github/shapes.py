@@ -212,7 +212,7 @@ def run(world: World, attempt: Run) -> Json:
         "workflow_id": attempt.workflow_id,
         "url": url,
         "html_url": f"{world.origin}/{record.full_name}/actions/runs/{attempt.id}",
-        "pull_requests": [],
+        "pull_requests": _pulls_of(world, attempt),
         "referenced_workflows": [],
         "created_at": instant(attempt.created_at),
         "updated_at": instant(attempt.updated_at),
@@ -226,3 +226,25 @@ def run(world: World, attempt: Run) -> Json:
         "repository": minimal(world, record),
         "head_repository": minimal(world, head) if head else elsewhere,
     }
+
+
+def _pulls_of(world: World, attempt: Run) -> list[Json]:
+    """The open pull requests of the run's branch or commit: none of a fork's."""
+    record = attempt.repository
+    if attempt.head_repository.lower() != record.full_name.lower():
+        return []
+    inside = {"id": record.id, "url": base(world, record), "name": record.name}
+    return [
+        {
+            "id": issue.id,
+            "number": issue.number,
+            "url": f"{base(world, record)}/pulls/{issue.number}",
+            "head": {"ref": pull.head_ref, "sha": pull.head_sha, "repo": inside},
+            "base": {"ref": pull.base_ref, "sha": pull.base_sha, "repo": inside},
+        }
+        for issue in record.issues.values()
+        if (pull := issue.pull)
+        and issue.state == "open"
+        and pull.head_repository.lower() == record.full_name.lower()
+        and (pull.head_ref == attempt.head_branch or pull.head_sha == attempt.head_sha)
+    ]

@@ -28,6 +28,28 @@ class Label:
 
 
 @dataclass(slots=True, kw_only=True)
+class Edit:
+    """One revision of a body, the first one included as soon as there is a second."""
+
+    id: int
+    user: User
+    text: str
+    at: datetime
+    deleted: bool = False
+    """Somebody deleted this revision's text from the history."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reaction:
+    """An emoji somebody put under a text."""
+
+    id: int
+    user: User
+    content: str
+    created_at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
 class Comment:
     """A comment on an issue or a pull request."""
 
@@ -42,6 +64,9 @@ class Comment:
     """Whether a workflow's token wrote it."""
     minimized: str | None = None
     """The classifier it was hidden with."""
+    edits: list[Edit] = field(default_factory=list)
+    """Oldest first."""
+    reactions: list[Reaction] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +101,8 @@ class ReviewComment:
     in_reply_to: int | None = None
     by_app: bool = False
     minimized: str | None = None
+    edits: list[Edit] = field(default_factory=list)
+    reactions: list[Reaction] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,7 +128,9 @@ class Pull:
     head_repository: str
     """Full name of the repository the head lives in; a fork's differs from ours."""
     draft: bool = False
-    merged: bool = False
+    merged_at: datetime | None = None
+    merge_commit: str | None = None
+    """What it was merged as; while it is open, GitHub's own test merge."""
     reviews: list[Review] = field(default_factory=list)
     comments: list[ReviewComment] = field(default_factory=list)
 
@@ -127,6 +156,9 @@ class Issue:
     locked: bool = False
     comments: list[Comment] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+    """Oldest first."""
+    reactions: list[Reaction] = field(default_factory=list)
     pull: Pull | None = None
 
 
@@ -149,8 +181,19 @@ class Artifact:
 
 
 @dataclass(slots=True, kw_only=True)
+class Upload:
+    """A SARIF file on its way to become analyses."""
+
+    id: str
+    created_at: datetime
+    errors: list[str]
+    """Why processing failed."""
+    looked_at: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class Analysis:
-    """An uploaded SARIF file and what came of it."""
+    """One run of an uploaded SARIF file."""
 
     id: int
     sarif_id: str
@@ -161,7 +204,6 @@ class Analysis:
     category: str
     tool: str
     results: int
-    status: str = "complete"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -185,7 +227,10 @@ class Repository:
     labels: dict[str, Label] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)
     artifacts: list[Artifact] = field(default_factory=list)
+    uploads: dict[str, Upload] = field(default_factory=dict)
     analyses: list[Analysis] = field(default_factory=list)
+    returns_whole_sarif: bool = False
+    """Give back an analysis as it was uploaded, not the subset that GitHub keeps."""
     alerts: dict[int, dict[str, Any]] = field(default_factory=dict)
     dispatches: list[dict[str, Any]] = field(default_factory=list)
     """What was sent to `POST /dispatches`."""

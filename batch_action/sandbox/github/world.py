@@ -36,6 +36,7 @@ class World:
         self.runs: list[Run] = []
         self.writes: list[tuple[str, str, str]] = []
         self.list_lag = 0.0
+        self.scanning_lag = 0.0
         self._numbers = itertools.count(1_000_001)
 
     def new_id(self) -> int:

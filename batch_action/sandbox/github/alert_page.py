@@ -1,0 +1,179 @@
+"""Code-scanning alerts as pages: the list, and one alert at its lines."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from html import escape
+
+from batch_action.sandbox.github.markdown import render
+from batch_action.sandbox.github.page import framed, snippets_of
+from batch_action.sandbox.github.shapes import Json
+from batch_action.sandbox.github.state import Repository
+
+_AROUND = 3
+"""Lines of code above and below an alert."""
+_SHIELD = '<path d="M8 1.5 2.5 3.6v4.2c0 3.2 2.2 5.6 5.5 6.7 3.3-1.1 5.5-3.5 5.5-6.7V3.6z"/>'
+_ICONS = {
+    "open": f'{_SHIELD}<path d="M8 5v3.4M8 10.6v.2"/>',
+    "fixed": f'{_SHIELD}<path d="m5.6 8 1.7 1.7 3.1-3.4"/>',
+    "dismissed": f'{_SHIELD}<path d="m6 6 4 4m0-4-4 4"/>',
+}
+_WORDS = {"open": "Open", "fixed": "Fixed", "dismissed": "Dismissed"}
+
+
+def render_list(repository: Repository) -> str:
+    """All alerts: the open ones first, the worst of them on top."""
+    alerts = sorted(repository.alerts.values(), key=_rank)
+    still = sum(alert["state"] == "open" for alert in alerts)
+    head = f"<header><b>{still} Open</b> · <a>{len(alerts) - still} Closed</a></header>"
+    rows = "".join(_row(alert, repository) for alert in alerts)
+    title = '<h1 class="title">Code scanning</h1>'
+    return framed("Code scanning", repository, f'{title}<div class="list">{head}{rows}</div>')
+
+
+def render_alert(alert: Json, repository: Repository) -> str:
+    """One alert: its code with what is said about it, the rule, and what happened to it."""
+    state, rule = alert["state"], alert["rule"]
+    heading = f"{escape(rule['description'])} <span>#{alert['number']}</span>"
+    body = f"""<h1 class="title">{heading}</h1>
+<div class="meta"><span class="state {state}">{_icon(state)}{_WORDS[state]}</span>
+<span>in <b>{escape(_branch(alert))}</b> · {_day(alert["created_at"])}</span></div>
+<div class="columns"><div>{_code(alert, repository)}{_about(alert)}{_history(alert)}</div>
+<aside class="side">{_side(alert)}</aside></div>"""
+    return framed(f"{rule['description']} · #{alert['number']}", repository, body)
+
+
+def _rank(alert: Json) -> tuple[bool, int, int]:
+    words = ("critical", "high", "error", "medium", "warning", "low", "note")
+    return alert["state"] != "open", words.index(_severity(alert)), alert["number"]
+
+
+def _severity(alert: Json) -> str:
+    rule = alert["rule"]
+    return str(rule["security_severity_level"] or rule["severity"])
+
+
+def _row(alert: Json, repository: Repository) -> str:
+    where = alert["most_recent_instance"]["location"]
+    place = f"/{repository.full_name}/security/code-scanning/{alert['number']}"
+    told = {
+        "open": f"opened {_day(alert['created_at'])}",
+        "fixed": f"closed as fixed {_day(alert['fixed_at'])}",
+        "dismissed": f"closed as {escape(str(alert['dismissed_reason']))}",
+    }[alert["state"]]
+    line = (
+        f"#{alert['number']} {told} · Detected by {escape(alert['tool']['name'])} in "
+        f"{escape(where['path'])}:{where['start_line']}"
+    )
+    return f"""<div class="row"><span class="{alert["state"]}">{_icon(alert["state"])}</span><div>
+<a href="{escape(place)}">{escape(alert["rule"]["description"])}</a>{_pill(alert)}
+<small>{line}</small></div></div>"""
+
+
+def _code(alert: Json, repository: Repository) -> str:
+    """The lines with some around them, and the message below the last one."""
+    instance = alert["most_recent_instance"]
+    where, sha = instance["location"], instance["commit_sha"]
+    first, last = where["start_line"], where["end_line"]
+    shows = snippets_of(repository)
+    lines = ((shows(sha, where["path"]) or "") if shows else "").splitlines()
+    start = max(1, first - _AROUND)
+    rows = "".join(
+        _line(number, text, hit=first <= number <= last)
+        for number, text in enumerate(lines[start - 1 : min(last, len(lines))], start)
+    )
+    after = "".join(
+        _line(number, text, hit=False)
+        for number, text in enumerate(lines[last : last + _AROUND], last + 1)
+    )
+    said = f'<tr class="said"><td colspan="2">{_said(alert)}</td></tr>'
+    head = f"<header><b>{escape(where['path'])}</b>:{first} in {escape(sha[:7])}</header>"
+    table = f'<table class="lines">{rows}{said}{after}</table>'
+    return (
+        f'<article class="card alert">{head}<div class="text" style="padding:0">'
+        f'<div class="snippet">{table}</div></div></article>'
+    )
+
+
+def _line(number: int, text: str, *, hit: bool) -> str:
+    kind = ' class="hit"' if hit else ""
+    return f'<tr{kind}><td class="number">{number}</td><td class="code">{escape(text)}</td></tr>'
+
+
+def _said(alert: Json) -> str:
+    text = escape(alert["most_recent_instance"]["message"]["text"])
+    tool = escape(alert["tool"]["name"])
+    return f'<div class="{_severity(alert)}">{text}<small>{tool}</small></div>'
+
+
+def _about(alert: Json) -> str:
+    rule = alert["rule"]
+    facts = "".join(
+        f"<div><small>{name}</small>{value}</div>"
+        for name, value in (
+            ("Tool", escape(alert["tool"]["name"])),
+            ("Rule ID", f"<code>{escape(str(rule['id']))}</code>"),
+            ("Description", escape(rule["full_description"])),
+        )
+    )
+    text = f'<div class="text">{render(rule["help"])}</div>'
+    return f'<article class="card"><div class="facts">{facts}</div>{text}</article>'
+
+
+def _history(alert: Json) -> str:
+    sha = escape(alert["_first"][:7])
+    events = [("open", f"First detected in commit <b>{sha}</b> {_day(alert['created_at'])}")]
+    if alert["state"] == "fixed":
+        branch = escape(_branch(alert))
+        events.append(("fixed", f"Closed as fixed in <b>{branch}</b> {_day(alert['fixed_at'])}"))
+    if alert["state"] == "dismissed":
+        who = escape(alert["dismissed_by"]["login"].removesuffix("[bot]"))
+        why = escape(alert["dismissed_reason"])
+        comment = escape(alert["dismissed_comment"] or "")
+        told = f"<b>{who}</b> closed this as {why} {_day(alert['dismissed_at'])}"
+        events.append(("dismissed", f"{told}{f': {comment}' if comment else ''}"))
+    rows = (f'<div class="event">{_icon(kind)}<span>{text}</span></div>' for kind, text in events)
+    return f'<div class="history">{"".join(rows)}</div>'
+
+
+def _side(alert: Json) -> str:
+    tags = [escape(tag) for tag in alert["rule"]["tags"] if not tag.startswith("external/cwe/")]
+    weaknesses = [
+        escape(tag.removeprefix("external/cwe/").upper())
+        for tag in alert["rule"]["tags"]
+        if tag.startswith("external/cwe/")
+    ]
+    return "".join(
+        f"<section><h2>{name}</h2>{shown}</section>"
+        for name, shown in (
+            ("Severity", _pill(alert)),
+            ("Affected branches", escape(_branch(alert))),
+            ("Tags", _labels(tags)),
+            ("Weaknesses", _labels(weaknesses)),
+        )
+        if shown
+    )
+
+
+def _labels(names: Iterable[str]) -> str:
+    labels = "".join(f'<span class="label">{name}</span>' for name in names)
+    return f'<div class="labels">{labels}</div>' if labels else ""
+
+
+def _pill(alert: Json) -> str:
+    word = _severity(alert)
+    return f'<span class="severity {word}">{word.capitalize()}</span>'
+
+
+def _branch(alert: Json) -> str:
+    return str(alert["most_recent_instance"]["ref"]).removeprefix("refs/heads/")
+
+
+def _icon(state: str) -> str:
+    return (
+        f'<svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">{_ICONS[state]}</svg>'
+    )
+
+
+def _day(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    return f"on {moment:%b} {moment.day}, {moment.year}"

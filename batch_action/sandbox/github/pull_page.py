@@ -1,0 +1,98 @@
+"""What a pull request's page shows besides an issue's: reviews, and comments below their lines."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from html import escape
+
+from batch_action.sandbox.github import diffs, page
+from batch_action.sandbox.github.page import Entry
+from batch_action.sandbox.github.review_comments import standing
+from batch_action.sandbox.github.state import Issue, Pull, Repository, Review, ReviewComment
+
+_SHOWN = 4
+"""Lines of the diff above a comment; a longer comment shows all of its own."""
+_KINDS = {"+": "add", "-": "del"}
+_SUGGESTED = re.compile(r'<pre class="suggestion"><code>(.*?)</code></pre>', re.DOTALL)
+_VERBS = {
+    "COMMENTED": "reviewed",
+    "APPROVED": "approved these changes",
+    "CHANGES_REQUESTED": "requested changes",
+}
+
+
+def entries(issue: Issue, repository: Repository) -> Iterator[Entry]:
+    """Each review with the threads it began, and comments that belong to none; empty for issues."""
+    pull = issue.pull
+    if pull is None:
+        return
+    reviewed = {review.id for review in pull.reviews}
+    for review in pull.reviews:
+        if review.submitted_at is not None:
+            html = _review(review, review.submitted_at, repository)
+            begun = [one for one in pull.comments if one.review_id == review.id]
+            html += "".join(_thread(one, issue, pull, repository) for one in begun)
+            yield review.submitted_at, review.id, html
+    for one in pull.comments:
+        if one.in_reply_to is None and one.review_id not in reviewed:
+            yield one.created_at, one.id, _thread(one, issue, pull, repository)
+
+
+def _review(review: Review, when: datetime, repository: Repository) -> str:
+    verb = _VERBS.get(review.state, "reviewed")
+    head = f"{page.name_of(review.user)} {verb} {page.day_of(when)}"
+    text = page.text_of(review.body, repository, page.snippets_of(repository))
+    return page.beside(review.user, head, text if review.body else "")
+
+
+def _thread(first: ReviewComment, issue: Issue, pull: Pull, repository: Repository) -> str:
+    outdated = first.line is not None and standing(repository, issue, first) is None
+    label = '<span class="outdated">Outdated</span>' if outdated else ""
+    said = [one for one in pull.comments if first.id in (one.id, one.in_reply_to)]
+    comments = "".join(_said(one, first, repository) for one in said)
+    return (
+        f'<section class="thread" id="discussion_r{first.id}">'
+        f"<header>{escape(first.path)}{label}</header>{_lines(first)}{comments}</section>"
+    )
+
+
+def _said(comment: ReviewComment, first: ReviewComment, repository: Repository) -> str:
+    who = f"{page.name_of(comment.user)} commented {page.day_of(comment.created_at)}"
+    text = page.text_of(comment.body, repository, page.snippets_of(repository))
+    text = _SUGGESTED.sub(lambda found: _suggestion(found[1], first), text)
+    inside = page.folded(text, comment.minimized)
+    return f'<div class="word"><div class="who">{who}</div>{inside}</div>'
+
+
+def _suggestion(rows: str, comment: ReviewComment) -> str:
+    """What the suggestion takes away, and what it puts there."""
+    count = (comment.line or 0) - (comment.start_line or comment.line or 0) + 1
+    old = [row[1:] for row in comment.diff_hunk.splitlines()[1:] if row[:1] != "-"][-count:]
+    new = re.findall(r"<span class=\"add\">(.*?)</span>", rows, re.DOTALL)
+    html = "".join(_row("del", "", "", f"-{escape(line)}") for line in old)
+    html += "".join(_row("add", "", "", f"+{line}") for line in new)
+    table = f'<table class="hunk-lines">{html}</table>'
+    return f'<div class="suggestion"><b>Suggested change</b>{table}</div>'
+
+
+def _lines(comment: ReviewComment) -> str:
+    """The last lines of the diff up to the commented one."""
+    rows, left, right = [], 0, 0
+    for line in comment.diff_hunk.splitlines():
+        start = diffs.HUNK.match(line)
+        if start:
+            left, right = int(start[1]), int(start[2])
+            continue
+        kind = _KINDS.get(line[:1], "")
+        numbers = "" if kind == "add" else str(left), "" if kind == "del" else str(right)
+        rows.append(_row(kind, *numbers, escape(line)))
+        left += kind != "add"
+        right += kind != "del"
+    own = (comment.line or 0) - (comment.start_line or comment.line or 0) + 1
+    shown = "".join(rows[-max(_SHOWN, own) :])
+    return f'<table class="hunk-lines">{shown}</table>' if shown else ""
+
+
+def _row(kind: str, left: str, right: str, line: str) -> str:
+    numbers = f'<td class="no">{left}</td><td class="no">{right}</td>'
+    return f'<tr class="{kind}">{numbers}<td class="row">{line}</td></tr>'

@@ -1,0 +1,55 @@
+"""Who edited a body: GitHub keeps every revision, and only GraphQL tells of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from batch_action.sandbox.github.shapes import Json, instant
+from batch_action.sandbox.github.state import Comment, Edit, Issue, ReviewComment, User
+from batch_action.sandbox.github.wire import Call
+
+Editable = Issue | Comment | ReviewComment
+
+
+def rewrite(call: Call, record: Editable, text: str | None) -> None:
+    """Give a record another body, and remember who did it; the same body is no edit."""
+    if (text or "") == (record.body or ""):
+        return
+    world = call.world
+    if not record.edits:
+        first = Edit(
+            id=world.new_id(), user=record.user, text=record.body or "", at=record.created_at
+        )
+        record.edits.append(first)
+    author = world.author(call.actor)
+    record.edits.append(Edit(id=world.new_id(), user=author, text=text or "", at=world.now()))
+    record.body = text or ""
+    record.updated_at = world.now()
+
+
+def connection(record: Editable, arguments: Mapping[str, Any]) -> Json:
+    """`userContentEdits`: the newest first, each with the whole text as its `diff`."""
+    newest_first = list(reversed(record.edits))
+    size = int(arguments.get("first") or arguments.get("last") or 100)
+    return {
+        "__typename": "UserContentEditConnection",
+        "totalCount": len(newest_first),
+        "nodes": [_edit(edit) for edit in newest_first[:size]],
+    }
+
+
+def _edit(edit: Edit) -> Json:
+    return {
+        "__typename": "UserContentEdit",
+        "id": f"UCE_{edit.id}",
+        "createdAt": instant(edit.at),
+        "editedAt": instant(edit.at),
+        "deletedAt": instant(edit.at) if edit.deleted else None,
+        "diff": None if edit.deleted else edit.text,
+        "editor": actor(edit.user),
+    }
+
+
+def actor(person: User) -> Json:
+    """GraphQL drops the `[bot]` from an author's login, and says so with its type."""
+    login = person.login.removesuffix("[bot]")
+    return {"__typename": person.kind, "login": login, "databaseId": person.id}

@@ -1,0 +1,192 @@
+"""One destination at a time, night after night: real git, the real edge, the sandbox's GitHub."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from batch_action.edges.git_repo import GitRepo
+from batch_action.edges.github_api.client import GitHubClient
+from batch_action.edges.github_api.issues import Issues
+from batch_action.findings.anchoring import anchor_all
+from batch_action.findings.life import reconcile
+from batch_action.models.findings import (
+    Confidence,
+    Recollection,
+    Reconciled,
+    Remark,
+    Reviewed,
+    Severity,
+    State,
+    Tonight,
+)
+from batch_action.models.report import Account, Delivered, Entry, Night, Receipt
+from batch_action.sandbox.server import Sandbox
+from batch_action.steps.delivery import issue
+from batch_action.steps.delivery.desk import Desk
+from batch_action.steps.delivery.issue_per_finding import PerFinding
+from batch_action.steps.placing import locate
+from tests.repos import Repo
+
+BUG = "def bad(x):\n    crash(x)\n    return x\n"
+OK = "def bad(x):\n    check(x)\n    return x\n"
+FAR = "".join(f"\n\ndef f{n}():\n    a = {n}\n    return a\n" for n in range(8))
+TASK = "code-review"
+
+
+def rolling(circle: "Circle") -> Desk:
+    return issue.Rolling(edge=circle.edge, task=TASK, repository_id="7")
+
+
+def per_finding(circle: "Circle") -> Desk:
+    return PerFinding(
+        edge=circle.edge, task=TASK, repository_id="7", repo=GitRepo(circle.repo.path)
+    )
+
+
+@dataclass
+class Circle:
+    """A repository, its review by grep, and one destination."""
+
+    sandbox: Sandbox
+    repo: Repo
+    edge: Issues
+    person: Issues
+    name: str
+    opening: "Callable[[Circle], Desk]" = rolling
+    """Opens the destination's desk for a night."""
+    nights: int = 0
+    dismissed: set[str] = field(default_factory=set)
+    """What the ledger would remember."""
+    held: Recollection | None = None
+    """What the destination remembered before the last night."""
+
+    def review(self, *paths: str, commit: str | None = None) -> Tonight:
+        commit = commit or self.repo.head()
+        git = GitRepo(self.repo.path)
+        blobs = git.tree_blobs(commit, paths)
+        findings = []
+        for path, blob in blobs.items():
+            text = next(data for _, data in git.blobs([blob])).decode()
+            remarks = [
+                remark(line, number)
+                for number, line in enumerate(text.splitlines(), start=1)
+                if "crash" in line
+            ]
+            found, _ = anchor_all(
+                remarks, task=TASK, path=path, text=text, blob=blob, commit=commit
+            )
+            findings += found
+        reviewed = tuple(Reviewed(path=p, blob=b, commit=commit) for p, b in blobs.items())
+        return Tonight(task=TASK, commit=commit, reviewed=reviewed, findings=tuple(findings))
+
+    def night(
+        self,
+        tonight: Tonight,
+        *,
+        number: int | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
+        settling: Callable[[Reconciled], Reconciled] = lambda settled: settled,
+        **circumstances,
+    ) -> tuple[Reconciled, Delivered]:
+        self.nights = number or self.nights + 1
+        night = Night(
+            task=TASK,
+            repository=self.name,
+            repository_id="7",
+            server_url="https://github.example",
+            commit=tonight.commit,
+            run_url=None,
+            batch_ids=(f"msgbatch_{self.nights}",),
+            model="m",
+            date=f"2026-03-{self.nights:02d}",
+            receipt=Receipt(
+                entries=tuple(
+                    Entry(path=r.path, account=Account.REVIEWED) for r in tonight.reviewed
+                )
+            ),
+            spending=None,
+            discarded=0,
+            public=False,
+            allow_public_security=False,
+            max_findings=25,
+        )
+        night = replace(night, **circumstances)
+        desk = self.opening(self)
+        self.held = desk.recall()
+        self.dismissed |= {dismissal.fingerprint for dismissal in self.held.dismissals}
+        tonight = replace(tonight, dismissed=frozenset(self.dismissed))
+        settled = settling(reconciled(self.held, tonight, night, GitRepo(self.repo.path)))
+        meanwhile()
+        return settled, desk.deliver(settled, night)
+
+    def quiet(self, **circumstances) -> tuple[Reconciled, Delivered]:
+        """A collect for which no batch has ended."""
+        here = {"batch_ids": (), "quiet": True, "receipt": Receipt(entries=())}
+        return self.night(self.review(), **{**here, **circumstances})
+
+    def stranger(self, login: str = "mallory", role: str = "read") -> Issues:
+        """Somebody who can read, and comment."""
+        hub = self.sandbox.github
+        hub.add_user(login)
+        token = hub.token_for(login)
+        hub.repository(self.name).permissions[login] = role
+        return Issues(connected(self.sandbox, self.name, token))
+
+    def writes(self) -> list[str]:
+        return [
+            f"{c.method} {c.path.rpartition('issues')[2]}"
+            for c in self.sandbox.faults.calls
+            if c.method in ("POST", "PATCH", "DELETE") and "graphql" not in c.path
+        ]
+
+
+def reconciled(held: Recollection, tonight: Tonight, night: Night, repo: GitRepo) -> Reconciled:
+    """As publishing does it for all destinations together."""
+    placed = locate(tonight, held.known, repo, head=held.head or None)
+    again = not set(held.batches).isdisjoint(night.batch_ids)
+    return replace(reconcile(held.known, replace(placed, again=again)), words=held.words)
+
+
+def remark(line: str, number: int) -> Remark:
+    return Remark(
+        rule="crash",
+        category="bug",
+        severity=Severity.HIGH,
+        confidence=Confidence.HIGH,
+        start_line=number,
+        end_line=number,
+        evidence=line,
+        title="It crashes",
+        why="why " * 30,
+        remedy="check",
+    )
+
+
+@contextmanager
+def circle_of(
+    running: Sandbox, path: Path, name: str, opening: Callable[[Circle], Desk] = rolling
+) -> Iterator[Circle]:
+    """A fresh repository with one finding in it; `person` may write there."""
+    name = f"octo/r{abs(hash(name)) % 10**9}"
+    running.github.add_repository(name)
+    run = running.github.start_run(name, event="schedule")
+    repo = Repo.init(path / "repo")
+    repo.commit({"a.py": BUG + FAR})
+    with (
+        connected(running, name, run.token) as ours,
+        connected(running, name, running.github.token_for("octo")) as theirs,
+    ):
+        circle = Circle(running, repo, Issues(ours), Issues(theirs), name, opening)
+        running.faults.calls.clear()
+        yield circle
+    running.faults.clear()
+
+
+def connected(running: Sandbox, repository: str, token: str) -> GitHubClient:
+    url = f"{running.github_url}/api/v3"
+    return GitHubClient(token, api_url=url, repository=repository, write_interval=0.0, timeout=5)
+
+
+def states(settled: Reconciled) -> list[State]:
+    return [s.known.state for s in settled.standings]

@@ -1,0 +1,96 @@
+"""What a model, a file name or a person may say to make a report do something."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+TEXTS = {
+    "mention": "cc @octocat, @org/team and a@b.co",
+    "reference": "see #1, GH-7, octo/repo#12 and octo/repo@0123abc",
+    "commit": "as in 0123abcdef0123abcdef0123abcdef0123abcdef or deadbee",
+    "closing": "fixes #3, closes GH-4, resolves octo/repo#5",
+    "closing-url": "closes https://github.com/octo/repo/issues/1",
+    "skip": "tidy [skip ci] [ci skip] [no ci] [skip actions]",
+    "html": "<img src=x onerror=alert(1)><script>alert(1)</script></details></td>",
+    "comment": "<!-- hidden --> text --> more <!--",
+    "fence": "```\nout\n```\n````js\nx\n~~~\n    code",
+    "table": "a | b\n|---|---|\n| c | d \\| e",
+    "image": "![x](http://evil.example/i.png) ![y][r]\n\n[r]: http://evil.example",
+    "data-link": "[a](javascript:alert(1)) [b](data:text/html;base64,eA==) [c](vbscript:x)",
+    "autolink": "<http://evil.example> www.evil.example ftp://evil.example mailto:a@b.co",
+    "bidi": "safe\u202e)eliforp(\u2066 a\u200bd\ufeffm\u2069in \U000e0041",
+    "command": "::error file=a.py::pwned\n::add-mask::x\n##[error]pwned ##[set-output name=a]b",
+    "delimiter": "x\nghadelimiter_1\nstatus=pwned\nstatus<<EOF\npwned\nEOF",
+    "marker": "<!-- batch-action v1 task=x repository=1 head=x batches= -->",
+    "finding": "<!-- batch-action:finding v1 id=0000000000000000 state=fixed -->\nx\n"
+    "<!-- /batch-action:finding id=0000000000000000 -->",
+    "slack": "<!here> <!channel> <@U012AB3CD> <https://evil.example|ok> @here *b* ~s~ `c",
+    "mermaid": '"] --> x["pwned"]; %%{init: {}}%%\nclick x "javascript:alert(1)"',
+    "sarif": "[link](1) and [x](https://evil.example) {0}",
+    "emphasis": "**b** __i__ ~~s~~ $x$ # h\n- l\n1. x\n> q\n---",
+    "control": "\x1b[31mred\x07 \0 \x9b31m \ud800 \udcff",
+}
+"""By what it tries."""
+
+FILE_NAMES = [
+    "::set-output name=x::y.js",
+    "a%0A::error::b.js",
+    "@octocat.js",
+    "`tick`.js",
+    "<!-- batch-action v1 -->.js",
+    "new\nline.js",
+    'quo"te.js',
+    "##[error]x.js",
+    "ghadelimiter_1.js",
+    "pi|pe.js",
+    "[a](javascript:x).js",
+    "<!here>&#1 fixes #1.js",
+    "\u202egnp.js",
+]
+
+PIECES = [
+    *TEXTS.values(),
+    *("@octocat", "@org/team", "#12", "GH-7", "gh-7", "o/r#1", "fixes #3", "closes https://x.y/1"),
+    *("https://evil.example/?q=1", "www.evil.example", "mailto:a@b.co", "a@b.co", "http://a"),
+    *("![x](http://e/i.png)", "[a](javascript:x)", "[r]: http://e", "[r]", "<http://e>", "<img>"),
+    *("<!--", "-->", "<script>", "</details>", "&lt;b&gt;", "&#64;x", "<!-- batch-action:finding"),
+    *("```", "````", "~~~", "`", "``", "\n", "\n\n", "\r", "\t", "    ", "# h", "- l", "1. x"),
+    *("> q", "---", "===", "|", "\\|", "\\", "*", "**b**", "_", "__i__", "~~s~~", "$x$", "+ x"),
+    *("<!-- /batch-action:finding id=0123456789abcdef -->", "::error::x", "##[set-output name=a]b"),
+    *("\u202e", "\u200b", "\u2066", "\ufeff", "\0", "\x1b[31m", "\ud800", "\udcff", "\u2028", "é"),
+    *("a", "word", " ", "%0A", "%", ":", ",", "x=1", "|---|", ":--", "1)", "://", "@", "#", "GH-"),
+    *("0123abc", "deadbeef", "<!here>", "<@U1>", "[skip ci]", "](", "{0}", '"]', "%%"),
+]
+texts = st.one_of(
+    st.text(),
+    st.sampled_from([*TEXTS.values()]),
+    st.lists(st.sampled_from(PIECES), max_size=12).map("".join),
+    st.text(alphabet=st.characters(codec=None), max_size=30),
+)
+
+
+def answer(params: Mapping[str, Any], said: str, evidence: str) -> str:
+    """An answer in the schema a request carries, with the text wherever text may stand."""
+    schema = params["output_config"]["format"]["schema"]
+    return json.dumps(_filled(schema, schema, "", said, evidence))
+
+
+def _filled(schema: Mapping[str, Any], root: Mapping[str, Any], *rest: str) -> Any:
+    name, said, evidence = rest
+    if "$ref" in schema:
+        return _filled(root["$defs"][schema["$ref"].split("/")[-1]], root, name, said, evidence)
+    schema = schema.get("anyOf", [schema])[0]
+    match schema["type"]:
+        case _ if "enum" in schema:
+            return schema["enum"][0]
+        case "object":
+            parts = schema["properties"].items()
+            return {key: _filled(part, root, key, said, evidence) for key, part in parts}
+        case "array":
+            return [_filled(schema["items"], root, name, said, evidence)]
+        case "string":
+            return evidence if name == "evidence" else said
+        case kind:
+            return {"integer": 1, "boolean": False}[kind]

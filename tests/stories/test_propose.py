@@ -1,0 +1,75 @@
+"""Generated files handed through a folder to a job that proposes what passed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from batch_action.errors import ConfigError
+from batch_action.models.answers import GeneratedFile
+from batch_action.steps import handing
+from tests.nights import Night
+from tests.stories.test_draft_pr import RIGHTS, TEST, generated, pulls, world_of
+from tests.stories.test_draft_pr import night as night  # noqa: PLC0414 - the same repository
+
+
+def hand_over(night: Night, *files: GeneratedFile) -> Path:
+    with world_of(night) as world:
+        return night.repo.path / handing.give(world, files)
+
+
+def test_only_what_passed_is_proposed(night: Night):
+    hand_over(night, generated(night, "t/test_f.py", "f.py"), generated(night, "test_g.py", "g.py"))
+    result = night.start("propose", {"permissions": RIGHTS}, propose_only=None, environ={
+        "BATCH_ACTION_PROPOSE_ONLY": "t/test_f.py\n",
+    })  # fmt: skip
+    assert result.exit == 0, result.log
+    (pull,) = pulls(night)
+    assert result.outputs["pull-number"] == str(pull.number)
+    assert night.repo.git("diff", "--name-only", "HEAD", "batch-action/code-review") == (
+        "t/test_f.py"
+    )
+
+
+def test_what_is_taken_is_what_was_given(night: Night):
+    files = [generated(night, "test_f.py", "f.py"), generated(night, "g.py", "g.py", "ü\r\n")]
+    folder = hand_over(night, *files)
+    assert handing.take(folder) == ("code-review", files)
+    assert (folder / "files" / "test_f.py").read_text() == TEST
+
+
+def test_a_folder_of_before_and_links_in_it_are_replaced(night: Night, tmp_path: Path):
+    folder = hand_over(night, generated(night, "a/test_f.py", "f.py"))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (folder / "files" / "b").symlink_to(outside)
+    hand_over(night, generated(night, "b/test_f.py", "f.py"))
+    assert list(outside.iterdir()) == []
+    assert not (folder / "files" / "a").exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["../x.py", "/etc/x", "a/../../x", ".git/hooks/x", "a/.GIT/x", "a\\b", "", "a\0b"]
+)
+def test_a_forged_path_is_refused(night: Night, path: str):
+    folder = hand_over(night, generated(night, "test_f.py", "f.py"))
+    manifest = folder / "manifest.json"
+    data = json.loads(manifest.read_text())
+    data["files"][0]["path"] = path
+    manifest.write_text(json.dumps(data))
+    with pytest.raises(ConfigError, match="leaves it"):
+        handing.take(folder)
+
+
+def test_a_link_in_the_place_of_a_file_is_refused(night: Night):
+    folder = hand_over(night, generated(night, "test_f.py", "f.py"))
+    (folder / "files" / "test_f.py").unlink()
+    (folder / "files" / "test_f.py").symlink_to("/etc/hostname")
+    with pytest.raises(ConfigError):
+        handing.take(folder)
+
+
+def test_without_a_folder_a_sentence_says_what_writes_it(night: Night):
+    result = night.start("propose", {"permissions": RIGHTS})
+    assert result.exit == 2
+    assert "report: files" in result.said("error")[0]

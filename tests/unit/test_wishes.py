@@ -1,0 +1,140 @@
+"""Commands in comments: what is one, and which finding it means."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from batch_action.report.wishes import (
+    LONGEST_REASON,
+    Verb,
+    answered,
+    commands,
+    reply,
+    understand,
+)
+
+A, B, C = "a1b2c3d4e5f60718", "a1b2c3d4ffffffff", "0123456789abcdef"
+DO = "/batch wontfix a1b2c3d4"
+
+
+@pytest.mark.parametrize(
+    ("comment", "verb", "id", "reason"),
+    [
+        (DO, Verb.WONTFIX, "a1b2c3d4", ""),
+        (f"{DO} known, see the docs", Verb.WONTFIX, "a1b2c3d4", "known, see the docs"),
+        (f"{DO}\r\nand more\r\n", Verb.WONTFIX, "a1b2c3d4", ""),
+        ("/batch recheck a1b2c3", Verb.RECHECK, "a1b2c3", ""),
+        (f"/batch recheck {A}", Verb.RECHECK, A, ""),
+        (f"I looked.\n\n   {DO}  twice\tas  long ", Verb.WONTFIX, "a1b2c3d4", "twice as long"),
+        ("/Batch WontFix `A1B2C3D4`: no", Verb.WONTFIX, "a1b2c3d4", "no"),
+        ("\ufeff/batch\u00a0wontfix\u2003a1b2\u200bc3d4 é", Verb.WONTFIX, "a1b2c3d4", "é"),
+        ("/batch wontfix (a1b2c3d4).", Verb.WONTFIX, "a1b2c3d4", ""),
+        ("/batch wontfix a1b2c", Verb.WONTFIX, "", "a1b2c"),
+        ("/batch wontfix false positive", Verb.WONTFIX, "", "false positive"),
+        ("/batch wontfix", Verb.WONTFIX, "", ""),
+        (
+            "/batch wontfix \u0430\u0431\u0441\u0434e5f6",
+            Verb.WONTFIX,
+            "",
+            "\u0430\u0431\u0441\u0434e5f6",
+        ),
+        (f"/batch wontfix {A}0", Verb.WONTFIX, "", f"{A}0"),
+        (f"```\nx\n```\n{DO}", Verb.WONTFIX, "a1b2c3d4", ""),
+        (f"> quoted\n\n{DO}", Verb.WONTFIX, "a1b2c3d4", ""),
+        (f"<!-- a hint -->\n{DO}", Verb.WONTFIX, "a1b2c3d4", ""),
+        ("/batch wontfx a1b2c3d4", None, "a1b2c3d4", ""),
+        ("/batch", None, "", ""),
+    ],
+)
+def test_one_command(comment, verb, id, reason):
+    (found,) = commands(comment)
+    assert (found.verb, found.id, found.reason) == (verb, id, reason)
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "",
+        "nothing",
+        f"> {DO}",
+        f"   > {DO}",
+        f">> {DO}\n> {DO}",
+        f"`{DO}`",
+        f"please {DO}",
+        f"- {DO}",
+        f"    {DO}",
+        f"\t{DO}",
+        f"  \t{DO}",
+        f"```\n{DO}\n```",
+        f"```sh\n{DO}\n~~~\n{DO}\n```",
+        f"~~~~\n{DO}\n~~~\n{DO}\n~~~~",
+        f"```\n{DO}",
+        f"<!-- {DO} -->",
+        f"<!--\n{DO}\n-->",
+        f"<!-- open\n{DO}",
+        f"<!-- batch-action:reply v1 to=5 about=0 -->\n{DO}",
+        "/batches wontfix a1b2c3d4",
+        "/batch-action wontfix a1b2c3d4",
+        "\uff0fbatch wontfix a1b2c3d4",
+    ],
+)
+def test_no_command(comment):
+    assert commands(comment) == ()
+
+
+def test_several_in_one_comment():
+    found = commands(f"{DO} one\n> {DO} two\n/batch recheck {C}\n")
+    assert [(c.verb, c.id) for c in found] == [(Verb.WONTFIX, "a1b2c3d4"), (Verb.RECHECK, C)]
+
+
+@given(st.text(max_size=200))
+def test_whatever_is_written_is_read(text):
+    for command in commands(f"/batch wontfix {text}"):
+        assert "\n" not in command.text
+        assert len(command.reason) <= LONGEST_REASON
+        assert command.id == "" or set(command.id) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("comment", "about", "fingerprint", "problem"),
+    [
+        ("/batch recheck 012345", None, C, ""),
+        (f"/batch recheck {A}", None, A, ""),
+        ("/batch recheck a1b2c3", None, None, f"fits 2 findings: `{A}`, `{B}`. Which one?"),
+        ("/batch recheck a1b2c3d4e", None, A, ""),
+        ("/batch recheck 999999", None, None, "No finding here has the id `999999`."),
+        ("/batch recheck 999999", A, None, "No finding here has the id `999999`."),
+        ("/batch wontfix", None, None, "Which finding? `/batch wontfix <id> <reason>`"),
+        ("/batch wontfix", A, A, ""),
+        ("/batch wontfix not a bug", A, A, ""),
+        ("/batch wontfix facade is fine", A, A, ""),
+        ("/batch wontfix 012345 see there", A, C, ""),
+        ("/batch fixed", A, None, "Not understood. What I know is `/batch wontfix <id> <reason>`"),
+    ],
+)
+def test_which_finding_is_meant(comment, about, fingerprint, problem):
+    (command,) = commands(comment)
+    found = understand(command, [A, B, C], about=about)
+    assert found.fingerprint == fingerprint
+    assert problem in found.problem
+    assert bool(found.problem) == (fingerprint is None)
+
+
+def test_the_reason_keeps_a_word_that_looks_like_an_id():
+    (command,) = commands("/batch wontfix facade is fine")
+    assert understand(command, [A], about=A).command.reason == "facade is fine"
+
+
+def test_a_reply_is_recognised_and_says_no_more_than_text():
+    (command,) = commands("/batch wontfix @octo `x` <img src=x> #1")
+    problem = understand(command, [A])
+    text = reply("77", [problem])
+    assert answered(text, ["other", f"{text}\n"])
+    assert not answered(reply("78", [problem]), [text])
+    (other,) = commands("/batch recheck 999999")
+    assert not answered(reply("77", [understand(other, [A])]), [text])
+    assert commands(text) == ()
+    html = MarkdownIt("commonmark").render(text)
+    assert "<img" not in html
+    assert "<code>/batch wontfix @octo `x` &lt;img src=x&gt; #1</code>" in html
