@@ -40,8 +40,11 @@ def begin(night: Night, workflow: str = EXAMPLE) -> str:
     return send(night)
 
 
-def send(night: Night) -> str:
-    """A ledger that says so of one batch more; Anthropic knows nothing of it."""
+def send(night: Night, how: Mapping[str, Any] | None = None, **artifact: Any) -> str:
+    """A ledger that says so of one batch more; Anthropic knows nothing of it.
+
+    *how* the run was that left the ledger, and what is special about its artifact.
+    """
     number = len(night.hub.artifacts)
     question = Question(id=f"code-review-app-{number}", path="app.js", blob=night.repo.head())
     intended = Intended(
@@ -60,7 +63,7 @@ def send(night: Night) -> str:
         expires_at=night.now() + timedelta(hours=24),
     )
     ledger = Ledger(repository=str(night.hub.id), task="code-review", facts=(intended, sent))
-    plant(night, sealing.seal(ledger, None), {})
+    plant(night, sealing.seal(ledger, None), how or {}, **artifact)
     return sent.batch
 
 

@@ -88,6 +88,25 @@ def test_a_ledger_of_a_branch_or_a_fork_wakes_nobody(night: Night, capsys) -> No
     assert sum("`state-branch: feature` would admit it" in one for one in refused) == 1
 
 
+def test_batches_of_pull_requests_are_waited_for_when_asked(night: Night) -> None:
+    begin(night)
+    own = {"event": "pull_request", "branch": "topic"}
+    name = "batch-action-code-review-pr-a"
+    batch = send(night, own, name=name)
+    send(night, {**own, "head_repository": "mallory/demo"}, name=name)
+    with open_service(night) as service:
+        service.deliver(batch)
+        service.dispatcher.round()
+        assert service.dispatches() == []
+    night.advance(60)
+    with open_service(night, file_for(night, **{"pull-requests": True})) as service:
+        service.dispatcher.round()
+        (one,) = service.dispatches()
+        assert (one.batch, one.fate) == (batch, Fate.STARTED)
+        assert one.shelf == f"{night.hub.full_name}/code-review/pull-requests"
+        assert len(service.station.store.waiting.all()) == 2
+
+
 def test_signed_ledgers_need_their_secret(night: Night) -> None:
     night.inputs["state_secret"] = "a secret of the state"
     batch = submit(night)
