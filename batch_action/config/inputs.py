@@ -3,7 +3,7 @@
 import base64
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
@@ -87,6 +87,7 @@ def signing_key(value: SecretStr) -> SecretStr:
 
 SecretAddress = Annotated[SecretStr, AfterValidator(address)] | None
 SigningKey = Annotated[SecretStr, AfterValidator(signing_key)] | None
+Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
 
 
 class Inputs(BaseModel):

@@ -54,6 +54,13 @@ class Reporting(Inputs):
             action=True,
         ),
     ] = None
+    fail_on_verdict: Annotated[
+        Literal["invalid", "uncertain"] | None,
+        Input(
+            help="Exit with 1 when a file is judged `invalid` tonight; `uncertain`: or uncertain.",
+            action=True,
+        ),
+    ] = None
     max_findings: Annotated[
         int,
         Field(ge=1, le=500),
@@ -91,6 +98,9 @@ class Reporting(Inputs):
         ),
     ] = None
     labels: Annotated[Words, Input(help="More labels for the issue.", action=True)] = ()
+    assignees: Annotated[
+        Words, Input(help="Logins a new issue is assigned to; GitHub leaves out who may not be.")
+    ] = ()
     trusted_authors: Annotated[
         Words, Input(help="Logins whose issues with our marker are ours, besides the token's own.")
     ] = ()

@@ -1,7 +1,6 @@
 """`collect`: fetch what has ended, put the findings where people read. Never spends money."""
 
 import time
-from datetime import timedelta
 
 from batch_action.errors import GitHubError
 from batch_action.history import batches, merging
@@ -25,7 +24,11 @@ def collect(world: World, memory: Memory | None = None) -> int:
     """
     memory = memory or memories.load(world)
     recovering.recover(world, memory)
-    found = _harvest(world, memory)
+    return deliver(world, memory, _harvest(world, memory))
+
+
+def deliver(world: World, memory: Memory, found: Harvest) -> int:
+    """Bring answers and wishes to every destination, and only then remember the answers."""
     # The facts count only once the answers are delivered: until then nothing was collected.
     after = merging.add(memory.ledger, *found.facts)
     outcome = _publish(world, memory, after, found)
@@ -69,7 +72,7 @@ def _harvest(world: World, memory: Memory) -> Harvest:
     """What has ended, waiting up to `wait-minutes` for it with a growing pause."""
     if not (batches.pending(memory.ledger) or batches.open_intents(memory.ledger)):
         return Harvest()
-    until = world.now() + timedelta(minutes=world.settings.wait_minutes)
+    until = world.deadline
     pause = FIRST_PAUSE
     while True:
         settling.settle(world, memory)

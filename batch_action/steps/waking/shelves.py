@@ -203,4 +203,4 @@ def _reading(shelf: Shelf, facts: RepositoryFacts) -> Reading:
         fork=False,
         pulls=shelf.pulls,
     )
-    return Reading(settings=shelf.settings, context=context, task=TaskName(shelf.settings.task))
+    return Reading(settings=shelf.settings, context=context, task=TaskName(shelf.settings.task[0]))
