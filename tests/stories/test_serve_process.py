@@ -1,110 +1,19 @@
 """The real process: killed between a delivery and its dispatch, started again, stopped politely."""
 
-import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-import httpx2
 import pytest
-import yaml
-from standardwebhooks import Webhook
 
 from batch_action.edges.web.app import DELIVERIES
 from tests.nights import Night
-from tests.serving import SECRET, body_of, environ_for, file_for, runs, store_of, submit
+from tests.processes import PATIENCE, Process, config_for, serving, until
+from tests.serving import environ_for, runs, store_of, submit
 
-PATIENCE = 60.0
 HANGS = 3.0
 """Seconds: time enough to be killed in."""
 POST = r"/actions/workflows/[^/]+/dispatches$"
-
-
-def until(done: Callable[[], Any]) -> Any:
-    """Wait for something that will be there; what it gave."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if found := done():
-            return found
-        time.sleep(0.02)
-    pytest.fail("it never happened")
-
-
-@dataclass
-class Process:
-    """One `batch-action serve` and what it wrote."""
-
-    popen: "subprocess.Popen[bytes]"
-    log: Path
-
-    def lines(self) -> list[dict[str, Any]]:
-        text = self.log.read_text("utf-8")
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-
-    def said(self, **fields: str) -> dict[str, Any] | None:
-        """The first line with these words in these fields, if it is there yet."""
-        found = (
-            line
-            for line in self.lines()
-            if all(words in str(line.get(name, "")) for name, words in fields.items())
-        )
-        return next(found, None)
-
-    def waits_for(self, **fields: str) -> dict[str, Any]:
-        return until(lambda: self.said(**fields))
-
-    def dies(self) -> None:
-        self.popen.send_signal(signal.SIGKILL)
-        self.popen.wait()
-
-    @property
-    def address(self) -> str:
-        return self.waits_for(address="http")["address"]
-
-    def deliver(self, batch: str, name: str) -> int:
-        body, now = body_of(batch, "message_batch.ended"), datetime.now(UTC)
-        headers = {
-            "webhook-id": name,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Webhook(SECRET).sign(name, now, body.decode()),
-        }
-        url = f"{self.address}{DELIVERIES}"
-        return httpx2.post(url, content=body, headers=headers, trust_env=False).status_code
-
-
-def config_for(night: Night) -> Path:
-    config = night.folder / "serve.yml"
-    config.write_text(yaml.safe_dump(file_for(night)), "utf-8")
-    return config
-
-
-@contextmanager
-def serving(night: Night, *flags: str) -> Iterator[Process]:
-    log = night.folder / f"serve-{time.monotonic_ns()}.log"
-    environ = {**environ_for(night), "NO_PROXY": "127.0.0.1,localhost"}
-    places = ["--config", str(config_for(night)), "--store", str(store_of(night))]
-    argv = [*places, "--port", "0", *flags]
-    with log.open("wb") as stream:
-        popen = subprocess.Popen(
-            [sys.executable, "-m", "batch_action", "serve", *argv],
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **environ},
-            stdout=stream,
-            stderr=stream,
-        )
-        try:
-            yield Process(popen, log)
-        finally:
-            popen.kill()
-            popen.wait()
 
 
 def posted(night: Night) -> int:
