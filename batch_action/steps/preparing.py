@@ -10,7 +10,7 @@ from batch_action.history.files import Owed
 from batch_action.models.files import Change, Reason, Selection, Skipped
 from batch_action.models.requests import ModelFacts, Plan
 from batch_action.selection.rules import Rules
-from batch_action.steps import asking, choosing, planning, reading, span
+from batch_action.steps import asking, choosing, planning, reading, span, suiting
 from batch_action.steps import memory as memories
 from batch_action.steps.delivery import issue, sarif, singles
 from batch_action.steps.memory import Memory
@@ -47,8 +47,10 @@ def prepare(
     settings = world.settings
     ledger = memories.scope(world, memory.ledger)
     chosen = span.choose(world, ledger, _trace(world, memory))
-    # A pull request is looked at as a whole each time: what is owed is among what it changes.
-    owed = {} if chosen.behind or world.pull else files.unsettled(ledger, world.scope)
+    # A pull request is looked at as a whole each time, as is a patch: what is owed is among what it
+    # changes.
+    alone = chosen.behind or world.pull or settings.patch_file
+    owed = {} if alone else files.unsettled(ledger, world.scope)
     with world.screen.progress("Reading files", 1) as progress:
         selection = reading.read(
             world.git,
@@ -65,6 +67,7 @@ def prepare(
         )
     if chosen.behind:
         selection = _without_newer(selection, files.newest(ledger))
+    selection = suiting.suit(world, selection)
     asked = asking.ask(world, ledger, selection, model.max_tokens if model else None)
     choice = choosing.choose(world, asked, ledger, clock or world.now())
     return Prepared(

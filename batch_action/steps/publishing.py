@@ -12,6 +12,7 @@ from batch_action.errors import BatchActionError, GitHubError
 from batch_action.findings import baseline
 from batch_action.findings.life import reconcile
 from batch_action.history import batches, files
+from batch_action.models.answers import Judgement, Ruling
 from batch_action.models.findings import (
     Bar,
     Dismissal,
@@ -180,6 +181,16 @@ def too_severe(world: World, published: Published) -> list[Standing]:
         and standing.known.state in (State.NEW, State.BACK)
         and standing.known.severity.rank <= limit.rank
     ]
+
+
+def too_doubtful(world: World, published: Published) -> list[Judgement]:
+    """Tonight's rulings at or over `fail-on-verdict`; empty when it is not set."""
+    failing = {
+        None: (),
+        "invalid": (Ruling.INVALID,),
+        "uncertain": (Ruling.INVALID, Ruling.UNCERTAIN),
+    }[world.settings.fail_on_verdict]
+    return [judgement for judgement in published.judgements if judgement.ruling in failing]
 
 
 def _wanted(name: str, world: World) -> bool:

@@ -19,8 +19,9 @@ LONGEST_PAUSE = 60.0
 def collect(world: World, memory: Memory | None = None) -> int:
     """Deliver every ended batch, answer what people asked for. Never spends money.
 
-    Returns 1 for a new finding at `fail-on-severity`, else 0. Raises GitHubError when something
-    could not be delivered: then nothing counts as collected, and the next run delivers again.
+    Returns 1 for a new finding at `fail-on-severity` or a ruling at `fail-on-verdict`, else 0.
+    Raises GitHubError when something could not be delivered: then nothing counts as collected, and
+    the next run delivers again.
     """
     memory = memory or memories.load(world)
     recovering.recover(world, memory)
@@ -44,7 +45,8 @@ def deliver(world: World, memory: Memory, found: Harvest) -> int:
         return 0
     if outcome.problem is not None:
         raise outcome.problem
-    return 1 if publishing.too_severe(world, outcome.published) else 0
+    severe = publishing.too_severe(world, outcome.published)
+    return 1 if severe or publishing.too_doubtful(world, outcome.published) else 0
 
 
 def _publish(world: World, memory: Memory, after: Ledger, found: Harvest) -> Outcome | None:
