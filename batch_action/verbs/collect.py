@@ -6,11 +6,12 @@ from datetime import timedelta
 from batch_action.errors import GitHubError
 from batch_action.history import batches, merging
 from batch_action.models.ledger import Ledger
-from batch_action.steps import answers, publishing, recovering, settling, telling
+from batch_action.steps import answers, publishing, pulls, recovering, settling, telling
 from batch_action.steps import memory as memories
 from batch_action.steps.answers import Harvest
 from batch_action.steps.memory import Memory
 from batch_action.steps.publishing import Outcome
+from batch_action.steps.pulls import Pulled
 from batch_action.steps.world import World
 
 FIRST_PAUSE = 5.0
@@ -24,30 +25,55 @@ def collect(world: World, memory: Memory | None = None) -> int:
     could not be delivered: then nothing counts as collected, and the next run delivers again.
     """
     memory = memory or memories.load(world)
-    recovering.recover(world, memory)
-    found = _harvest(world, memory)
+    if world.pull is not None:
+        return _of_pull(world, memory)
+    aside = pulls.aside(world) if pulls.wanted(world) else None
+    theirs = memories.load(aside) if aside else None
+    mine = theirs is None or world.settings.batch_id not in batches.known_batches(theirs.ledger)
+    if mine:
+        recovering.recover(world, memory)
+    found = _harvest(world, memory) if mine else Harvest()
+    pulled = pulls.collect(aside, memory.ledger, theirs) if aside and theirs else Pulled()
     # The facts count only once the answers are delivered: until then nothing was collected.
     after = merging.add(memory.ledger, *found.facts)
-    outcome = _publish(world, memory, after, found)
+    outcome = _publish(world, memory, after, found, pulled)
     if not world.settings.dry_run:
         if outcome is None or outcome.problem is None:
             memory.ledger = merging.add(memory.ledger, *found.facts)
         memories.save(world, memory)
     telling.collected(world, memory, outcome.published if outcome else None)
-    if outcome is None:
-        return 0
-    if outcome.problem is not None:
-        raise outcome.problem
-    return 1 if publishing.too_severe(world, outcome.published) else 0
+    if aside and theirs:
+        if outcome is None or outcome.problem is None:
+            pulls.end(aside, theirs, pulled)
+        telling.pulls(aside, theirs, pulled.published)
+    problem = (outcome.problem if outcome else None) or pulled.problem
+    if problem is not None:
+        raise problem
+    return 1 if outcome and publishing.too_severe(world, outcome.published) else 0
 
 
-def _publish(world: World, memory: Memory, after: Ledger, found: Harvest) -> Outcome | None:
+def _of_pull(world: World, memory: Memory) -> int:
+    """A pull request's own run: what has ended for it, and for no other."""
+    pulled = Pulled()
+    if memories.scope(world, memory.ledger).facts:
+        branches = memories.load(memories.other(world))
+        pulled = pulls.collect(world, branches.ledger, memory, only=world.pull)
+    published = next(iter(pulled.published), None)
+    telling.collected(world, memory, published)
+    if pulled.problem is not None:
+        raise pulled.problem
+    return 1 if published and publishing.too_severe(world, published) else 0
+
+
+def _publish(
+    world: World, memory: Memory, after: Ledger, found: Harvest, pulled: Pulled
+) -> Outcome | None:
     """What became of the answers and wishes; None when there were neither."""
     if not found.ended and world.github is None:
         return None
     tonight = answers.tonight(world, after, found)
     try:
-        recalled = publishing.recall(world, tonight)
+        recalled = publishing.recall(world, tonight, inherited=pulled.inherited)
     except GitHubError as error:
         if found.ended:
             raise
