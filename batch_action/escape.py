@@ -30,16 +30,15 @@ _ACTIVE = re.compile(
     r"|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|#(?=\w)|[\\`*~|$<>&\[\]#]",
     re.IGNORECASE,
 )
-_COMMIT = re.compile(
-    r"(?<![0-9A-Za-z_])[0-9a-f]{6}(?=[0-9a-f]{1,34}(?![0-9A-Za-z_]))", re.IGNORECASE
-)
-"""The first six digits of what GitHub would link if there is such a commit."""
+_COMMIT = re.compile(r"(?<![0-9a-z_])[0-9a-f]{7,}(?![0-9a-z_])", re.IGNORECASE)
+"""What GitHub links if there is such a commit."""
 _REFERRING = re.compile(
     r"@|\bGH-(?=\d)|:(?=//)|www(?=\.)|#(?=\w)"
     r"|\[(?=(?:skip|no|ci|actions)[ -](?:ci|actions|skip)\])",
     re.IGNORECASE,
 )
 """What acts in a commit message or a title, where nothing is Markdown."""
+_CALLING = re.compile(r"@(?=\S)|#(?=\w)|\bGH-(?=\d)", re.IGNORECASE)
 _LEADING = re.compile(r"[-+=:]|\d+[.)]")
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 # What a SARIF message links, fills in, mentions or refers to: parted by a space.
@@ -52,14 +51,14 @@ _LOOK_ALIKES = str.maketrans("*~`", "\u2217\u223c\u02cb")
 _DRAWN = frozenset({"mermaid", "math", "geojson", "topojson", "stl"})
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Lone surrogates (undecodable file names, broken JSON) cannot be encoded: U+FFFD."""
     return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def plain(text: str, limit: int = 0) -> str:
     """One line without control and invisible characters, cut at `limit` characters if given."""
-    text = _DROPPED.sub("", _SPACES.sub(" ", _whole(text)))
+    text = _DROPPED.sub("", _SPACES.sub(" ", whole(text)))
     text = _SPACES.sub(" ", text).strip()
     if limit and len(text) > limit:
         text = text[: limit - 1].rstrip() + "…"
@@ -72,7 +71,7 @@ def visible(text: str) -> str:
     CRLF becomes LF; other controls become their pictures; bidi and zero-width characters become
     `U+202E` in angle quotes. The hyphen of a forged `<!-- batch-action` becomes a non-breaking one.
     """
-    text = _whole(text.replace("\r\n", "\n"))
+    text = whole(text.replace("\r\n", "\n"))
     return _MARKER.sub("\\1\N{NON-BREAKING HYPHEN}", _SHOWN.sub(_picture, text))
 
 
@@ -119,7 +118,7 @@ def ours(text: str, limit: int = 0) -> str:
 
 def _parted(safe: str) -> str:
     """With commit ids broken up: whoever names a stranger's commit would make a link to it."""
-    return _COMMIT.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", safe)
+    return _COMMIT.sub(lambda run: ZERO_WIDTH_SPACE.join(re.findall(".{1,6}", run[0])), safe)
 
 
 def inline(text: str, limit: int = 0) -> str:
@@ -130,6 +129,11 @@ def inline(text: str, limit: int = 0) -> str:
         done += _between(text[at : span.start()], first=at == 0) + html_code(span[2])
         at = span.end()
     return done + _between(text[at:], first=at == 0)
+
+
+def subject(text: str, limit: int = 0) -> str:
+    """A title: plain text on GitHub, but for mentions, references and code in backticks."""
+    return _CALLING.sub(lambda found: found[0] + ZERO_WIDTH_SPACE, plain(text, limit))
 
 
 def table_cell(text: str, limit: int = 0) -> str:
@@ -285,4 +289,4 @@ def href(url: str) -> str:
     """An address for a Markdown or Slack link; empty when it is no web address."""
     if not re.match(r"https?://[\w.:-]+(?:/|$)", url, re.ASCII):
         return ""
-    return quote(_whole(url), safe="/:?#@&+,;=%~-._")
+    return quote(whole(url), safe="/:?#@&+,;=%~-._")

@@ -24,6 +24,7 @@ from batch_action.models.report import Account, Delivered, Entry, Night, Receipt
 from batch_action.sandbox.server import Sandbox
 from batch_action.steps.delivery import issue
 from batch_action.steps.delivery.desk import Desk
+from batch_action.steps.delivery.issue_per_finding import PerFinding
 from batch_action.steps.placing import locate
 from tests.repos import Repo
 
@@ -33,8 +34,14 @@ FAR = "".join(f"\n\ndef f{n}():\n    a = {n}\n    return a\n" for n in range(8))
 TASK = "code-review"
 
 
-def rolling(edge: Issues) -> Desk:
-    return issue.Rolling(edge=edge, task=TASK, repository_id="7")
+def rolling(circle: "Circle") -> Desk:
+    return issue.Rolling(edge=circle.edge, task=TASK, repository_id="7")
+
+
+def per_finding(circle: "Circle") -> Desk:
+    return PerFinding(
+        edge=circle.edge, task=TASK, repository_id="7", repo=GitRepo(circle.repo.path)
+    )
 
 
 @dataclass
@@ -46,7 +53,7 @@ class Circle:
     edge: Issues
     person: Issues
     name: str
-    opening: Callable[[Issues], Desk] = rolling
+    opening: "Callable[[Circle], Desk]" = rolling
     """Opens the destination's desk for a night."""
     nights: int = 0
     dismissed: set[str] = field(default_factory=set)
@@ -79,6 +86,7 @@ class Circle:
         *,
         number: int | None = None,
         meanwhile: Callable[[], None] = lambda: None,
+        settling: Callable[[Reconciled], Reconciled] = lambda settled: settled,
         **circumstances,
     ) -> tuple[Reconciled, Delivered]:
         self.nights = number or self.nights + 1
@@ -104,11 +112,11 @@ class Circle:
             max_findings=25,
         )
         night = replace(night, **circumstances)
-        desk = self.opening(self.edge)
+        desk = self.opening(self)
         self.held = desk.recall()
         self.dismissed |= {dismissal.fingerprint for dismissal in self.held.dismissals}
         tonight = replace(tonight, dismissed=frozenset(self.dismissed))
-        settled = reconciled(self.held, tonight, night, GitRepo(self.repo.path))
+        settled = settling(reconciled(self.held, tonight, night, GitRepo(self.repo.path)))
         meanwhile()
         return settled, desk.deliver(settled, night)
 
@@ -157,7 +165,7 @@ def remark(line: str, number: int) -> Remark:
 
 @contextmanager
 def circle_of(
-    running: Sandbox, path: Path, name: str, opening: Callable[[Issues], Desk] = rolling
+    running: Sandbox, path: Path, name: str, opening: Callable[[Circle], Desk] = rolling
 ) -> Iterator[Circle]:
     """A fresh repository with one finding in it; `person` may write there."""
     name = f"octo/r{abs(hash(name)) % 10**9}"

@@ -81,11 +81,10 @@ def _filled(schema: Mapping[str, Any], root: Mapping[str, Any], *rest: str) -> A
     name, said, evidence = rest
     if "$ref" in schema:
         return _filled(root["$defs"][schema["$ref"].split("/")[-1]], root, name, said, evidence)
-    if "anyOf" in schema:
-        schema = schema["anyOf"][0]
-    if "enum" in schema:
-        return schema["enum"][0]
+    schema = schema.get("anyOf", [schema])[0]
     match schema["type"]:
+        case _ if "enum" in schema:
+            return schema["enum"][0]
         case "object":
             parts = schema["properties"].items()
             return {key: _filled(part, root, key, said, evidence) for key, part in parts}
@@ -93,8 +92,5 @@ def _filled(schema: Mapping[str, Any], root: Mapping[str, Any], *rest: str) -> A
             return [_filled(schema["items"], root, name, said, evidence)]
         case "string":
             return evidence if name == "evidence" else said
-        case "integer":
-            return 1
-        case "boolean":
-            return False
-    raise AssertionError(schema)
+        case kind:
+            return {"integer": 1, "boolean": False}[kind]

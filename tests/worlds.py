@@ -15,9 +15,19 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 @contextmanager
 def world_of(
-    path: Path, *, environ: dict[str, str] | None = None, now: datetime = NOW, **flags: Any
+    path: Path,
+    *,
+    environ: dict[str, str] | None = None,
+    now: datetime = NOW,
+    write_interval: float = 1.0,
+    **flags: Any,
 ) -> Iterator[World]:
     named = {name.replace("_", "-"): value for name, value in flags.items()}
-    door = Door(environ=environ or {}, clock=lambda: now, sleep=lambda _seconds: None)
+    door = Door(
+        environ=environ or {},
+        clock=lambda: now,
+        sleep=lambda _seconds: None,
+        write_interval=write_interval,
+    )
     with open_world(door, flags=named, repo=str(path)) as world:
         yield world

@@ -5,19 +5,19 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from batch_action import __version__
+from batch_action.cli.extras import extra
 from batch_action.cli.flags import CHOICE, REPORT, SENDING, STATE, given, option
-from batch_action.cli.serving import open_station
+from batch_action.cli.serving import serve
 from batch_action.cli.wiring import Door, open_world
 from batch_action.edges.runner import inputs_from
-from batch_action.errors import ConfigError, Interrupted
-from batch_action.steps import telling
+from batch_action.errors import BatchActionError, Interrupted
+from batch_action.steps import briefing, pulls, telling
 from batch_action.steps.world import World
 from batch_action.verbs import baseline as accepting
 from batch_action.verbs import cancel as canceling
@@ -72,6 +72,9 @@ def _told(world: World, story: Callable[[World], int]) -> int:
     """The story's exit code, after its warnings and the place of an interrupt are told."""
     try:
         return story(world)
+    except BatchActionError as error:
+        briefing.failure(world, error)
+        raise
     except Interrupted:
         telling.interrupted(world)
         raise
@@ -156,7 +159,7 @@ def init(*, repo: str, force: bool, two_workflows: bool) -> int:
 @click.option("--out", default="batch-action-demo", show_default=True, help="Where files go.")
 def demo(*, repo: str | None, base: str | None, task: str, out: str) -> int:
     """Go the whole way against the sandbox: no key, no account, no network."""
-    story = _extra("demo")
+    story = extra("demo", "sandbox")
     # All of it is on loopback: a proxy of this machine must not come between.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     return int(story(repo=repo, base=base, task=task, out=Path(out), opener=_opened))
@@ -179,48 +182,10 @@ def _opened(
 @click.option("--repo", type=click.Path(exists=True, file_okay=False), default=".")
 def sandbox(*, port: int, batch_seconds: float, repo: str) -> int:
     """Serve the emulated Anthropic and GitHub on loopback for your own tests."""
-    return int(_extra("sandbox")(port=port, batch_seconds=batch_seconds, repo=Path(repo)))
+    return int(extra("sandbox", "sandbox")(port=port, batch_seconds=batch_seconds, repo=Path(repo)))
 
 
-def _extra(name: str, extra: str = "sandbox") -> Callable[..., Any]:
-    """A verb that needs an extra: imported only when it is called."""
-    try:
-        found: Callable[..., Any] = getattr(import_module(f"batch_action.verbs.{name}"), name)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"`{name}` needs the package {error.name}, which is not installed.",
-            fix=f"Install it with: pip install 'batch-action[{extra}]'",
-        ) from None
-    return found
-
-
-@cli.command()
-@click.option("--config", default="serve.yml", show_default=True, help="The repositories to wake.")
-@click.option(
-    "--store",
-    default="batch-action-serve.sqlite3",
-    show_default=True,
-    help="The file that remembers what was delivered and started.",
-)
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8930, show_default=True, help="0 for any that is free.")
-@click.option("--watch", is_flag=True, help="Ask Anthropic for pending batches: no webhook needed.")
-@click.option(
-    "--settle-seconds",
-    default=120.0,
-    show_default=True,
-    help="How long a run that was perhaps started is looked for before it is started again.",
-)
-@click.pass_obj
-def serve(
-    door: Door, *, config: str, store: str, host: str, port: int, watch: bool, settle_seconds: float
-) -> int:
-    """Start the collecting workflow of listed repositories when their batches have ended."""
-    story = _extra("serve", "server")
-    with open_station(
-        door, config=Path(config), store=Path(store), watch=watch, settle=settle_seconds
-    ) as station:
-        return int(story(station, host=host, port=port))
+cli.add_command(serve)
 
 
 @cli.command()
@@ -233,14 +198,13 @@ def action(door: Door) -> int:
 
 
 def _action(world: World, door: Door) -> int:
-    event = world.context.event
-    if event.startswith("pull_request") and world.settings.mode in ("run", "submit"):
-        fork = " from a fork, which has no secrets" if world.context.fork else ""
-        world.runner.annotate(
-            "notice",
-            f"batch-action reviews branches; this is a pull request{fork}: nothing was done.",
-        )
-        return 0
+    world = pulls.entered(world)
+    sending = world.settings.mode in ("run", "submit")
+    if world.context.event.startswith("pull_request") and (sending or world.context.fork):
+        reason = pulls.why_not(world)
+        if reason is not None:
+            world.runner.annotate("notice", reason)
+            return 0
     verbs: dict[str, Callable[[World], int]] = {
         "run": lambda w: running.run(w, door.tell),
         "submit": submitting.submit,

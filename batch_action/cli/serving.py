@@ -7,9 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 from pydantic import SecretStr
 
+from batch_action.cli.extras import extra
 from batch_action.cli.reviewed import MAX_CONFIG
 from batch_action.cli.wiring import Door, header
 from batch_action.config.serving import Place, Serving, serving_from, variables
@@ -30,6 +32,35 @@ SIGNING_KEY = "ANTHROPIC_WEBHOOK_SIGNING_KEY"
 CALL_SECONDS = 20
 LONGEST_WAIT = 1.0
 """Seconds a rate limit may hold up a call; longer ones are waited for between the calls."""
+
+
+@click.command()
+@click.option("--config", default="serve.yml", show_default=True, help="The repositories to wake.")
+@click.option(
+    "--store",
+    default="batch-action-serve.sqlite3",
+    show_default=True,
+    help="The file that remembers what was delivered and started.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8930, show_default=True, help="0 for any that is free.")
+@click.option("--watch", is_flag=True, help="Ask Anthropic for pending batches: no webhook needed.")
+@click.option(
+    "--settle-seconds",
+    default=120.0,
+    show_default=True,
+    help="How long a run that was perhaps started is looked for before it is started again.",
+)
+@click.pass_obj
+def serve(
+    door: Door, *, config: str, store: str, host: str, port: int, watch: bool, settle_seconds: float
+) -> int:
+    """Start the collecting workflow of listed repositories when their batches have ended."""
+    story = extra("serve", "server")
+    with open_station(
+        door, config=Path(config), store=Path(store), watch=watch, settle=settle_seconds
+    ) as station:
+        return int(story(station, host=host, port=port))
 
 
 @contextmanager

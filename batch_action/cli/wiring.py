@@ -27,6 +27,7 @@ from batch_action.edges.github_api.pulls import Pulls
 from batch_action.edges.github_api.scanning import Scanning
 from batch_action.edges.runner import Runner, context_from, payload_from
 from batch_action.edges.screen import Screen
+from batch_action.edges.webhooks import Webhooks
 from batch_action.errors import AnthropicError, BatchActionError, ConfigError
 from batch_action.models.context import Context
 from batch_action.steps.world import GitHub, World
@@ -92,14 +93,8 @@ def open_world(door: Door, *, flags: Mapping[str, Any], repo: str | None) -> Ite
     git = GitRepo(workspace)
     rules = rules_of_pull(context, git)
     settings = _settings(door, flags, context, git, rules)
-    for secret in (
-        settings.anthropic_api_key,
-        settings.github_token,
-        settings.state_secret,
-        settings.state_secret_previous,
-    ):
-        if secret:
-            runner.mask(secret.get_secret_value())
+    for secret in settings.secrets():
+        runner.mask(secret)
     with ExitStack() as stack:
         github = _github(door, settings, context, stack)
         context = _completed(context, github, git)
@@ -115,6 +110,7 @@ def open_world(door: Door, *, flags: Mapping[str, Any], repo: str | None) -> Ite
             state_dir=settings.state_dir or workspace / ".batch-action" / "state",
             runner=runner,
             screen=Screen(plain=runner.actions),
+            webhooks=Webhooks(sleep=door.sleep),
             clock=door.clock,
             rules=rules,
         )

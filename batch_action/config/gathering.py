@@ -39,7 +39,13 @@ RULES = {
     "bool_type": "must be `true` or `false`.",
     "string_type": "must be text: in YAML, put it in quotes.",
     "tuple_type": "must be a list, or text with one item a line.",
+    "secret_address": "must be an address that begins with https://.",
+    "signing_key": "must be `whsec_` and base64.",
     "dict_type": "must hold `name: value` lines.",
+    "model_type": "must hold `name: value` lines.",
+    "missing": "is missing.",
+    "too_short": "must not be empty.",
+    "extra_forbidden": "is not one of its keys.",
 }
 """Pydantic's kinds of error in a user's words."""
 
@@ -109,7 +115,7 @@ def _list(problems: list[str]) -> str:
 
 def _unknown(key: object, file_name: str, known: Mapping[str, Any]) -> str:
     names = [name for name, (_, declared) in known.items() if declared.file]
-    close = difflib.get_close_matches(str(key).replace("_", "-"), names, n=1)
+    close = difflib.get_close_matches(str(key).replace("_", "-"), names, n=1, cutoff=0.7)
     hint = f"did you mean `{close[0]}`?" if close else "the README lists all inputs."
     return f"`{key}` in {file_name} is no input of batch-action: {hint}"
 
@@ -136,10 +142,20 @@ def _sentence(
 ) -> str:
     name, *inside = error["loc"]
     field, declared = known[name]
-    secret = "Secret" in str(field.annotation)
-    shown = "" if secret else f" {BRIEFLY.repr(error['input'] if inside else values.get(name))}"
+    hidden = "Secret" in str(field.annotation) or error["type"] == "missing"
+    shown = "" if hidden else f" {BRIEFLY.repr(error['input'] if inside else values.get(name))}"
     where = f" ({sources[name]})" if name in sources else ""
-    return f"`{name}`{shown}{where} {_rule(error, declared, inside)} {declared.help}"
+    nested = _nested(inside, str(error["type"]))
+    # What the whole input is for says nothing of one key inside it.
+    help_ = "" if nested else f" {declared.help}"
+    return f"`{name}`{nested}{shown}{where} {_rule(error, declared, inside)}{help_}"
+
+
+def _nested(inside: list[Any], kind: str) -> str:
+    """` number 2, `paths`` for a value inside a list of mappings; empty in a plain list."""
+    keys = [f", `{step}`" for step in inside if isinstance(step, str)]
+    listed = keys or kind == "model_type"
+    return f" number {inside[0] + 1}{''.join(keys)}" if inside and listed else ""
 
 
 def _rule(error: Mapping[str, Any], declared: Input, inside: list[Any]) -> str:
@@ -150,4 +166,5 @@ def _rule(error: Mapping[str, Any], declared: Input, inside: list[Any]) -> str:
     words = str(context.pop("expected", "")).replace(" or ", ", ").replace("'", "")
     rule = RULES.get(kind, "is not valid: {said}.")
     told = rule.format(words=words, said=str(error["msg"]).rstrip("."), **context)
-    return f"each item {told}" if inside and kind == "string_type" else told
+    item = bool(inside) and isinstance(inside[-1], int)
+    return f"each item {told}" if item and kind == "string_type" else told

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from batch_action.config.inputs import Input, Inputs, Lines, Secret, Words, words
+from batch_action.config.inputs import Input, Inputs, Lines, SecretAddress, SigningKey, Words, words
 from batch_action.models.findings import Confidence, Severity
 
 Destination = Literal[
@@ -69,7 +69,7 @@ class Reporting(Inputs):
         Input(help="Findings in this file of the repository are listed, not told."),
     ] = ".github/batch-action-baseline.json"
     slack_webhook_url: Annotated[
-        Secret,
+        SecretAddress,
         Input(
             help="Slack incoming webhook for a brief each morning there is news; setting it turns "
             "`slack` on.",
@@ -78,19 +78,22 @@ class Reporting(Inputs):
         ),
     ] = None
     webhook_url: Annotated[
-        Secret,
+        SecretAddress,
         Input(
             help="Address that gets the results as JSON; setting it turns `webhook` on.",
             file=False,
         ),
     ] = None
     webhook_secret: Annotated[
-        Secret,
+        SigningKey,
         Input(
             help="Signs what `webhook-url` gets, as Standard Webhooks do (`whsec_…`).", file=False
         ),
     ] = None
     labels: Annotated[Words, Input(help="More labels for the issue.", action=True)] = ()
+    assignees: Annotated[
+        Words, Input(help="Logins a new issue is assigned to; GitHub leaves out who may not be.")
+    ] = ()
     trusted_authors: Annotated[
         Words, Input(help="Logins whose issues with our marker are ours, besides the token's own.")
     ] = ()

@@ -7,13 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from batch_action.config.inputs import words
 from batch_action.errors import ConfigError
 
+T = TypeVar("T")
 _A_SECRET = re.compile(r"(gh[pousr]_|github_pat_|whsec_|sk-ant-)")
 
 
@@ -28,6 +29,13 @@ def _variable(name: str) -> str:
 def _listed(value: Any) -> Any:
     """One or several: a word, words between commas, or a YAML list."""
     return tuple(value) if isinstance(value, list) else words("" if value is None else value)
+
+
+def _some(items: tuple[T, ...]) -> tuple[T, ...]:
+    # Not `min_length`: pydantic counts only the items that are without a mistake.
+    if not items:
+        raise ValueError("must not be empty")
+    return items
 
 
 Variable = Annotated[str, AfterValidator(_variable)]
@@ -59,7 +67,7 @@ class Place(_Told):
     """The workflow's file name below `.github/workflows`."""
     ref: Annotated[str, Field(pattern=r"^[^\s~^:?*\[\\-][^\s~^:?*\[\\]*$")] | None = None
     """The branch to run it on; the default branch where none is given."""
-    tasks: Annotated[Names, Field(min_length=1)] = ("code-review",)
+    tasks: Annotated[Names, AfterValidator(_some)] = ("code-review",)
     state_key: Names = ()
     """The `state-key`s of its ledgers, where it has some."""
     state_secret_env: Variable | None = None
@@ -84,7 +92,7 @@ class Place(_Told):
 class Serving(_Told):
     """The whole file."""
 
-    repositories: Annotated[tuple[Place, ...], Field(min_length=1, max_length=200)]
+    repositories: Annotated[tuple[Place, ...], AfterValidator(_some)]
     webhook_secret_env: Variables | None = None
     """Keys of Standard Webhooks (`whsec_…`); several while a key is changed."""
     hex_secret_env: Variables = ()
@@ -103,8 +111,8 @@ def serving_from(content: Any, file_name: str) -> Serving:
     except ValidationError as error:
         raise ConfigError(
             f"{file_name} needs attention:\n"
-            + "\n".join(f"- {line}" for line in map(_sentence, error.errors())),
-            fix="\ndocs/SERVE.md explains every key.",
+            + "\n".join(f"- {line}" for line in map(_sentence, error.errors()))
+            + "\ndocs/SERVE.md explains every key."
         ) from None
     twice = _twice(
         place.shelf(task, key) for place in serving.repositories for task, key in place.ledgers
@@ -139,6 +147,5 @@ def _sentence(error: Mapping[str, Any]) -> str:
         "extra_forbidden": "is no key of this file",
         "missing": "is missing",
         "string_pattern_mismatch": "does not look like one",
-        "too_short": "must not be empty",
     }.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
     return f"`{where}` {rule}."

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from batch_action.config.inputs import Input, Lines, Secret, Words, no_pulls_key
+from batch_action.config.inputs import Effort, Input, Lines, Secret, Words, no_pulls_key
 from batch_action.config.reporting import Reporting
+from batch_action.config.rules import Rules
+from batch_action.config.sending import Sending
 
-Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
 
-
-class Settings(Reporting):
+class Settings(Sending, Reporting):
     """All inputs, validated."""
 
     anthropic_api_key: Annotated[
@@ -84,9 +84,20 @@ class Settings(Reporting):
         ),
     ] = "run"
     task: Annotated[
-        str,
-        Input(help="What is asked of each file: `code-review` or `security-scan`.", action=True),
-    ] = "code-review"
+        Annotated[Words, Field(min_length=1)],
+        Input(
+            help="What is asked of each file: `code-review` or `security-scan`; several, between "
+            "commas or one a line, are done in this order.",
+            action=True,
+        ),
+    ] = ("code-review",)
+    rules: Annotated[
+        Rules,
+        Input(
+            help="For a monorepo: a list of `paths` with the `task`, `model`, `effort`, `labels` "
+            "and `assignees` of the files they match; the first rule that matches a file has it."
+        ),
+    ] = ()
     model: Annotated[str, Input(help="Anthropic model id.", action=True)] = "claude-sonnet-5-5"
     effort: Annotated[
         Effort,
@@ -201,11 +212,6 @@ class Settings(Reporting):
             form="an id such as `msgbatch_…`",
         ),
     ] = None
-    wait_minutes: Annotated[
-        float,
-        Field(ge=0, le=1440),
-        Input(help="Let `collect` wait this long for batches to end.", action=True),
-    ] = 0.0
     recheck: Annotated[bool, Input(help="Ask again what already has a verdict.", file=False)] = (
         False
     )
@@ -215,9 +221,6 @@ class Settings(Reporting):
     fallback_model: Annotated[
         str | None, Input(help="The model that is asked once the first one has refused.")
     ] = None
-    max_requests_per_batch: Annotated[
-        int, Field(ge=1, le=100_000), Input(help="Cut batches smaller than the API's limit.")
-    ] = 100_000
     max_file_bytes: Annotated[
         int, Field(ge=1, le=30_000_000), Input(help="Larger files are skipped as too large.")
     ] = 1_000_000

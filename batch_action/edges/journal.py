@@ -28,13 +28,14 @@ class Journal:
         self._log = logging.getLogger(NAME)
         self._log.propagate = False
         self._log.setLevel(logging.INFO)
-        self._log.handlers = [self._handler]
-        logging.getLogger().handlers = [self._handler]
-        logging.getLogger().setLevel(logging.WARNING)
+        self._log.addHandler(self._handler)
+        logging.getLogger().addHandler(self._handler)
+        # It warns of every retry; what comes of them is told by who asked.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
 
     def close(self) -> None:
-        """Leave logging as it was before."""
-        self._log.handlers = []
+        """Write nothing any more."""
+        self._log.removeHandler(self._handler)
         logging.getLogger().removeHandler(self._handler)
 
     def info(self, event: str, **fields: Any) -> None:

@@ -96,7 +96,8 @@ class Delivered:
 
     destination: str
     action: str
-    """`created`, `updated`, `unchanged`, `closed`, `reopened`, `muted`, `skipped`, `refused`."""
+    """`created`, `updated`, `unchanged`, `closed`, `reopened`, `muted`, `written`, `sent`,
+    `skipped`, `refused`, `failed`."""
     number: int | None = None
     url: str | None = None
     new: int = 0

@@ -103,14 +103,16 @@ def cut(code: str) -> str:
     return code if len(code) <= LONGEST_CODE else code[: LONGEST_CODE - 1] + "…"
 
 
-def wrapped(known: Known, words: str, limit: int, *, ticked: bool = False) -> Written:
+def wrapped(
+    known: Known, words: str, limit: int, *, ticked: bool = False, box: bool = True
+) -> Written:
     """The block between its markers; only people's words can make it too long: cut then.
 
     It has a box to dismiss it by, unless there is nothing left to dismiss.
     """
 
     def whole(words: str) -> str:
-        if known.state in BOXED:
+        if box and known.state in BOXED:
             words = boxes.boxed(words, known.fingerprint, ticked=ticked)
         return markers.wrap(known, words)
 

@@ -5,7 +5,6 @@ A public issue cannot remember what it must not tell: guarded security findings 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 
 from batch_action.escape import markdown, ours
@@ -79,7 +78,8 @@ def render(
     standings = [text.dated(s, night) for s in shown(reconciled.standings, night)]
     news, night_marker = _news(standings, night)
     if night.quiet and memory:
-        standings = [_as_before(s, memory) for s in standings]
+        told = {known.fingerprint: known.state for known in memory.known}
+        standings = [text.as_before(s, told.get(s.known.fingerprint)) for s in standings]
     live = [s for s in standings if s.known.state in text.LIVE]
     live.sort(key=lambda s: s.known.pre_existing)
     fixed = _recently_fixed(standings, night)
@@ -127,15 +127,6 @@ def unmoved(reconciled: Reconciled, memory: IssueMemory, night: Night) -> bool:
     before = {known.fingerprint: known.state for known in memory.known}
     news = (State.NEW, State.BACK)
     return now == {f: State.OPEN if s in news else s for f, s in before.items()}
-
-
-def _as_before(standing: Standing, memory: IssueMemory) -> Standing:
-    """What was new on the last night is still called so on the quiet one after it."""
-    known = standing.known
-    told = next((k.state for k in memory.known if k.fingerprint == known.fingerprint), None)
-    if known.state is State.OPEN and told in (State.NEW, State.BACK):
-        known = replace(known, state=told)
-    return replace(standing, known=known)
 
 
 def title(night: Night) -> str:

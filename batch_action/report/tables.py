@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from batch_action.escape import html_code, inline, markdown
 from batch_action.models.answers import Ruling
 from batch_action.models.report import Account, Published, Receipt
-from batch_action.report.text import LONGEST_PATH, plural
+from batch_action.report.text import plural, shortened
 
 LONGEST_CELL = 200
 RULINGS = {
@@ -62,4 +62,4 @@ def generated(published: Published, room: int) -> str:
 
 
 def _path(path: str) -> str:
-    return html_code(path if len(path) <= LONGEST_PATH else "…" + path[1 - LONGEST_PATH :])
+    return html_code(shortened(path))

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from batch_action.escape import href, html_code, inline, ours, path_url
+from batch_action.escape import href, html_code, inline, markdown, ours, path_url
 from batch_action.models.findings import Anchor, Known, Severity, Standing, State
 from batch_action.models.report import Account, Delivered, Night, Receipt, Spending
+from batch_action.models.requests import Cost
 from batch_action.report.markers import LONGEST_TITLE
 
 LIVE = (State.NEW, State.OPEN, State.RECHECKING, State.BACK)
@@ -66,6 +67,13 @@ def dollars(amount: float | None) -> str:
     return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"  # noqa: PLR2004 - a cent
 
 
+def saved(cost: Cost) -> float | None:
+    """What the batch saved against the same requests at full price; None when unpriced."""
+    if cost.interactive_usd is None or cost.batch_usd is None:
+        return None
+    return cost.interactive_usd - cost.batch_usd
+
+
 def cost_line(spending: Spending) -> str:
     """What this run cost, what it would have cost otherwise, and the month so far."""
     cost = spending.cost
@@ -112,15 +120,17 @@ def permalink(anchor: Anchor, night: Night) -> str | None:
     return f"{night.server_url}/{night.repository}/blob/{anchor.commit}/{path}{view}{lines}"
 
 
+def shortened(path: str) -> str:
+    """The end of a path that is too long to read; not yet escaped."""
+    return path if len(path) <= LONGEST_PATH else "…" + path[1 - LONGEST_PATH :]
+
+
 def place(anchor: Anchor, night: Night) -> str:
     """`path:10-12` as a link where there is something to link to."""
     lines = f"{anchor.start_line}"
     if anchor.end_line != anchor.start_line:
         lines += f"-{anchor.end_line}"
-    path = anchor.path
-    if len(path) > LONGEST_PATH:
-        path = "…" + path[1 - LONGEST_PATH :]
-    text = html_code(f"{path}:{lines}")
+    text = html_code(f"{shortened(anchor.path)}:{lines}")
     url = permalink(anchor, night)
     return f"[{text}]({url})" if url else text
 
@@ -140,7 +150,7 @@ def deed(delivered: Delivered) -> str:
         *([link(where, delivered.url)] if delivered.url or delivered.number else []),
         *(f"{count} {word}" for word, count in counts if count),
     ]
-    note = f". {ours(delivered.note, LONGEST_NOTE)}" if delivered.note else ""
+    note = f". {markdown(delivered.note, LONGEST_NOTE)}" if delivered.note else ""
     return ", ".join(parts) + note
 
 
@@ -174,3 +184,10 @@ def dated(standing: Standing, night: Night) -> Standing:
     dates = {"since": known.since or night.date, "closed": known.closed or night.date}
     known = replace(known, since=dates["since"], closed=dates["closed"] if fixed else "")
     return replace(standing, known=known)
+
+
+def as_before(standing: Standing, told: State | None) -> Standing:
+    """What was new on the last night is still called so on a quiet one after it."""
+    if standing.known.state is State.OPEN and told in (State.NEW, State.BACK):
+        return replace(standing, known=replace(standing.known, state=told))
+    return standing

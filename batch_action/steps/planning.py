@@ -72,16 +72,6 @@ def refuse_over_budget(world: World, plan: Plan) -> None:
         )
 
 
-def warn_of_guard(world: World) -> None:
-    """Say before money is spent that a public repository will not see this task's findings."""
-    shown = world.context.private is True or world.settings.allow_public_security_findings
-    if world.task.security_only and not shown:
-        world.warn(
-            f"{world.task.name} finds security problems only, and on a public repository those are "
-            "shown nowhere unless `allow-public-security-findings` is set."
-        )
-
-
 def month_start(now: datetime) -> datetime:
     """The first moment of the calendar month, UTC."""
     return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

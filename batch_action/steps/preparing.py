@@ -11,7 +11,7 @@ from batch_action.models.requests import ModelFacts, Plan
 from batch_action.selection.rules import Rules
 from batch_action.steps import asking, planning, reading, span
 from batch_action.steps import memory as memories
-from batch_action.steps.delivery import issue
+from batch_action.steps.delivery import issue, singles
 from batch_action.steps.memory import Memory
 from batch_action.steps.span import Span
 from batch_action.steps.world import World
@@ -109,10 +109,16 @@ def _compared(world: World, chosen: Span) -> list[Change] | None:
 
 
 def _trace(world: World, memory: Memory) -> str | None:
-    """The head our issue names, asked for only when there is no ledger to ask."""
-    if world.pull or files.heads(memory.ledger):
+    """The head our issues name, asked for only when there is no ledger to ask."""
+    if world.pull or world.github is None or files.heads(memory.ledger):
         return None
-    if world.github is None or "issue" not in world.settings.report:
-        return None
-    found = issue.remember(world.github.issues, world.task.name, world.context.repository_id)
-    return found.memory.head or None if found else None
+    edge, key = world.github.issues, world.settings.state_key
+    name, repository = world.task.name, world.context.repository_id
+    head = ""
+    if "issue" in world.settings.report:
+        rolling = issue.remember(edge, name, repository, key)
+        head = rolling.memory.head if rolling else ""
+    if not head and "issue-per-finding" in world.settings.report:
+        told = singles.remember(edge, name, key, repository)
+        head = singles.newest_head(told, world.git)
+    return head or None

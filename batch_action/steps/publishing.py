@@ -26,13 +26,14 @@ from batch_action.models.report import Delivered, Night, Published
 from batch_action.report.text import LIVE
 from batch_action.steps import accounting
 from batch_action.steps.answers import Harvest
-from batch_action.steps.delivery import draft_pr, issue, sarif
+from batch_action.steps.delivery import draft_pr, issue, issue_per_finding, sarif
 from batch_action.steps.delivery.desk import Desk
 from batch_action.steps.placing import locate, newest_first
 from batch_action.steps.world import World
 
 DESKS: Mapping[str, Callable[[World, Tonight], Desk]] = {
     "issue": issue.desk,
+    "issue-per-finding": issue_per_finding.desk,
     "sarif": sarif.desk,
     "draft-pr": draft_pr.desk,
 }

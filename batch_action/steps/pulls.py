@@ -30,6 +30,14 @@ ROBOT = "dependabot[bot]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """The ledger of pull requests in a branch's run, and the world in which they are told."""
+
+    world: World
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
     """What became of the pull requests."""
 
@@ -38,8 +46,6 @@ class Pulled:
     """What merged ones leave open: publishing joins it with what the branch's destinations know."""
     ended: tuple[Fact, ...] = ()
     """To be saved once what is inherited was delivered."""
-    known: frozenset[str] = frozenset()
-    """Every batch of their ledger."""
     problem: BatchActionError | None = None
 
 
@@ -75,6 +81,12 @@ def why_not(world: World) -> str | None:
             "batch-action reviews branches; this is a pull request: nothing was done. With "
             "`report: pr-review` it is reviewed on the event `pull_request`."
         )
+    shown = context.private is True or world.settings.allow_public_security_findings
+    if world.task.security_only and not shown:
+        return (
+            f"{world.task.name} finds security problems only, which a pull request of a public "
+            "repository must not tell: nothing was done."
+        )
     if world.anthropic is None and pull.author == ROBOT:
         return "Runs of Dependabot's pull requests get no secrets: nothing was done."
     if not world.need_github().pulls.get(pull.number).open:
@@ -82,21 +94,22 @@ def why_not(world: World) -> str | None:
     return None
 
 
-def wanted(world: World) -> bool:
-    """Whether this run of a branch tells pull requests too: only one on the default branch may."""
+def beside(world: World) -> Beside | None:
+    """The ledger of pull requests, if this run of a branch tells them too.
+
+    Only one on the default branch may: elsewhere its facts would not be believed.
+    """
     context = world.context
     own = world.settings.state_branch or context.default_branch
     at_home = context.event == "local" or context.branch == own
-    return REPORT in world.settings.report and world.github is not None and at_home
+    if REPORT not in world.settings.report or world.github is None or not at_home:
+        return None
+    rules = world.git.resolve(context.sha or "HEAD")
+    other = replace(memories.other(world), rules=rules)
+    return Beside(world=other, memory=memories.load(other))
 
 
-def aside(world: World) -> World:
-    """From a branch's run: the world in which it tells pull requests, by the rules of its commit."""
-    rules = world.git.resolve(world.context.sha or "HEAD")
-    return replace(memories.other(world), rules=rules)
-
-
-def collect(world: World, branches: Ledger, memory: Memory, only: int | None = None) -> Pulled:
+def collect(world: World, memory: Memory, branches: Ledger, only: int | None = None) -> Pulled:
     """Tell each pull request what has ended for it; one that fails keeps none of the others back.
 
     *branches*: the other ledger, read only: what was dismissed there is not told here. *only*: the
@@ -124,14 +137,13 @@ def collect(world: World, branches: Ledger, memory: Memory, only: int | None = N
         published=tuple(one.published for one in told if one.published),
         inherited=tuple(one.inherited for one in told if one.inherited),
         ended=tuple(fact for one in told for fact in one.ended),
-        known=batches.known_batches(memory.ledger),
         problem=problem,
     )
 
 
-def end(world: World, memory: Memory, pulled: Pulled) -> None:
-    """Remember that merged pull requests have ended: the branch has taken over what was open."""
-    if pulled.ended and not world.settings.dry_run:
+def end(world: World, memory: Memory, pulled: Pulled, *, told: bool) -> None:
+    """Remember that merged pull requests have ended, once the branch was told what they leave."""
+    if told and pulled.ended and not world.settings.dry_run:
         memory.add(*pulled.ended)
         memories.save(world, memory)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from batch_action import batching
-from batch_action.config.settings import Effort
+from batch_action.config.inputs import Effort
 from batch_action.edges.secrets import mask
 from batch_action.errors import ConfigError
 from batch_action.history import batches

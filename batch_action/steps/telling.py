@@ -6,7 +6,7 @@ from batch_action.history import batches, files
 from batch_action.models.report import Published
 from batch_action.models.requests import BatchState
 from batch_action.report import summary
-from batch_action.report.text import dollars, plural
+from batch_action.report.text import LIVE, dollars, plural, saved
 from batch_action.steps import memory as memories
 from batch_action.steps.memory import Memory
 from batch_action.steps.preparing import Prepared
@@ -82,9 +82,28 @@ def collected(world: World, memory: Memory, published: Published | None) -> None
         world.screen.say(f"Nothing to collect; {len(still)} still running.")
     else:
         _outputs(world, published)
+        for sentence in published.warnings:
+            world.warn(sentence)
     if published is not None or still:
         dry = world.settings.dry_run
         _summarise(world, summary.collected(published, waiting=still, dry_run=dry))
+
+
+def pulls(world: World, memory: Memory, published: Sequence[Published]) -> None:
+    """From a branch's run: tell what came back for pull requests, each by itself."""
+    for one in published:
+        for delivered in one.delivered:
+            world.screen.say(
+                f"#{one.night.pull}: {delivered.action} {delivered.url or ''}".rstrip()
+            )
+        dry = world.settings.dry_run
+        _summarise(world, summary.collected(one, waiting=(), dry_run=dry))
+    if published and world.runner.told.get("status") in ("pending", "nothing-to-do"):
+        world.runner.set_output("status", "dry-run" if world.settings.dry_run else "collected")
+        ids = [batch for one in published for batch in one.night.batch_ids]
+        world.runner.set_output("batch-ids", ",".join(ids))
+    if still := waiting(world, memory):
+        world.screen.say(f"{plural(len(still), 'batch')} of pull requests still running.")
 
 
 def interrupted(world: World) -> None:
@@ -110,7 +129,7 @@ def attention(world: World) -> None:
 def _outputs(world: World, published: Published) -> None:
     runner, night = world.runner, published.night
     changed = [s.known.state.value for s in published.standings if s.changed]
-    live = [s for s in published.standings if s.known.state.value not in ("fixed", "dismissed")]
+    live = [s for s in published.standings if s.known.state in LIVE]
     runner.set_output("status", "dry-run" if world.settings.dry_run else "collected")
     runner.set_output("batch-ids", ",".join(night.batch_ids))
     runner.set_output("findings-count", len(live))
@@ -127,9 +146,8 @@ def _outputs(world: World, published: Published) -> None:
     if night.spending and night.spending.cost.priced:
         cost = night.spending.cost
         runner.set_output("cost-usd", f"{cost.batch_usd or 0:.6f}")
-        saved = (cost.interactive_usd or 0) - (cost.batch_usd or 0)
-        runner.set_output("savings-usd", f"{saved:.6f}")
-        world.screen.say(f"Cost {dollars(cost.batch_usd)}, saved {dollars(saved)}.")
+        runner.set_output("savings-usd", f"{saved(cost) or 0:.6f}")
+        world.screen.say(f"Cost {dollars(cost.batch_usd)}, saved {dollars(saved(cost))}.")
 
 
 def _summarise(world: World, text: str) -> None:

@@ -17,6 +17,7 @@ from batch_action.edges.github_api.pulls import Pulls
 from batch_action.edges.github_api.scanning import Scanning
 from batch_action.edges.runner import Runner
 from batch_action.edges.screen import Screen
+from batch_action.edges.webhooks import Webhooks
 from batch_action.errors import ConfigError
 from batch_action.models.context import Context
 from batch_action.pricing import Prices
@@ -50,6 +51,7 @@ class World:
     state_dir: Path
     runner: Runner
     screen: Screen
+    webhooks: Webhooks
     clock: Callable[[], datetime]
     rules: str | None = None
     """The commit whose house rules, attributes and baseline hold, where it is not the reviewed one:

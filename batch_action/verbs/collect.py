@@ -3,15 +3,24 @@
 import time
 from datetime import timedelta
 
-from batch_action.errors import GitHubError
+from batch_action.errors import BatchActionError, GitHubError
 from batch_action.history import batches, merging
 from batch_action.models.ledger import Ledger
-from batch_action.steps import answers, publishing, pulls, recovering, settling, telling
+from batch_action.models.report import Published
+from batch_action.steps import (
+    answers,
+    briefing,
+    publishing,
+    pulls,
+    recovering,
+    settling,
+    telling,
+)
 from batch_action.steps import memory as memories
 from batch_action.steps.answers import Harvest
 from batch_action.steps.memory import Memory
 from batch_action.steps.publishing import Outcome
-from batch_action.steps.pulls import Pulled
+from batch_action.steps.pulls import Beside, Pulled
 from batch_action.steps.world import World
 
 FIRST_PAUSE = 5.0
@@ -27,29 +36,25 @@ def collect(world: World, memory: Memory | None = None) -> int:
     memory = memory or memories.load(world)
     if world.pull is not None:
         return _of_pull(world, memory)
-    aside = pulls.aside(world) if pulls.wanted(world) else None
-    theirs = memories.load(aside) if aside else None
-    mine = theirs is None or world.settings.batch_id not in batches.known_batches(theirs.ledger)
-    if mine:
-        recovering.recover(world, memory)
-    found = _harvest(world, memory) if mine else Harvest()
-    pulled = pulls.collect(aside, memory.ledger, theirs) if aside and theirs else Pulled()
+    beside = pulls.beside(world)
+    found = _found(world, memory, beside)
+    pulled = pulls.collect(beside.world, beside.memory, memory.ledger) if beside else Pulled()
     # The facts count only once the answers are delivered: until then nothing was collected.
     after = merging.add(memory.ledger, *found.facts)
     outcome = _publish(world, memory, after, found, pulled)
+    done = outcome is None or outcome.problem is None
     if not world.settings.dry_run:
-        if outcome is None or outcome.problem is None:
+        if done:
             memory.ledger = merging.add(memory.ledger, *found.facts)
         memories.save(world, memory)
-    telling.collected(world, memory, outcome.published if outcome else None)
-    if aside and theirs:
-        if outcome is None or outcome.problem is None:
-            pulls.end(aside, theirs, pulled)
-        telling.pulls(aside, theirs, pulled.published)
-    problem = (outcome.problem if outcome else None) or pulled.problem
-    if problem is not None:
-        raise problem
-    return 1 if outcome and publishing.too_severe(world, outcome.published) else 0
+    published = outcome.published if outcome else None
+    if published is not None and done:
+        published = briefing.told(world, published)
+    telling.collected(world, memory, published)
+    if beside is not None:
+        pulls.end(beside.world, beside.memory, pulled, told=done)
+        telling.pulls(beside.world, beside.memory, pulled.published)
+    return _code(world, published, (outcome.problem if outcome else None) or pulled.problem)
 
 
 def _of_pull(world: World, memory: Memory) -> int:
@@ -57,12 +62,28 @@ def _of_pull(world: World, memory: Memory) -> int:
     pulled = Pulled()
     if memories.scope(world, memory.ledger).facts:
         branches = memories.load(memories.other(world))
-        pulled = pulls.collect(world, branches.ledger, memory, only=world.pull)
+        pulled = pulls.collect(world, memory, branches.ledger, only=world.pull)
     published = next(iter(pulled.published), None)
+    if published is not None:
+        published = briefing.told(world, published)
     telling.collected(world, memory, published)
-    if pulled.problem is not None:
-        raise pulled.problem
+    return _code(world, published, pulled.problem)
+
+
+def _code(world: World, published: Published | None, problem: BatchActionError | None) -> int:
+    if problem is not None:
+        raise problem
     return 1 if published and publishing.too_severe(world, published) else 0
+
+
+def _found(world: World, memory: Memory, beside: Beside | None) -> Harvest:
+    """What has ended on the branch; with `batch-id` of a pull request's batch, nothing."""
+    if beside is not None and world.settings.batch_id in batches.known_batches(
+        beside.memory.ledger
+    ):
+        return Harvest()
+    recovering.recover(world, memory)
+    return _harvest(world, memory)
 
 
 def _publish(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from batch_action.errors import BatchActionError
+from batch_action.steps import briefing
 from batch_action.steps import memory as memories
 from batch_action.steps.world import World
 from batch_action.verbs.collect import collect
@@ -21,6 +22,7 @@ def run(world: World, tell: Callable[[BatchActionError], None]) -> int:
         except BatchActionError as error:
             if str(error) not in told:
                 tell(error)
+                briefing.failure(world, error)
             told.add(str(error))
             codes.append(error.exit_code)
         except Exception as error:  # noqa: BLE001 - a bug in one half must not stop the other

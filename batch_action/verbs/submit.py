@@ -2,7 +2,7 @@
 
 from batch_action.history import batches, files
 from batch_action.steps import memory as memories
-from batch_action.steps import planning, preparing, sending, settling, telling
+from batch_action.steps import planning, preflight, preparing, sending, settling, telling
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
 
@@ -14,7 +14,7 @@ def submit(world: World, memory: Memory | None = None) -> int:
     ready = sending.preflight(world)
     if batches.open_intents(memory.ledger):
         settling.settle(world, memory)
-    planning.warn_of_guard(world)
+    preflight.check_destinations(world)
     prepared = preparing.prepare(world, memory, model=ready.model)
     planning.refuse_over_budget(world, prepared.plan)
     sent = []

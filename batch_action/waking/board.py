@@ -60,7 +60,9 @@ class Board:
 
     @property
     def mood(self) -> str:
-        """`well`, `trouble` or `bad`."""
+        """`bad`, `trouble`, `new` or `well`."""
         if self.stuck or self.failed:
             return "bad"
-        return "trouble" if self.troubles else "well"
+        if self.troubles:
+            return "trouble"
+        return "well" if all(line.looked_at for line in self.ledgers) else "new"

@@ -11,7 +11,12 @@ from batch_action.models.waking import Fate, Source
 from batch_action.waking.board import Board
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
-MOODS = {"well": "All is well", "trouble": "Something is tried again", "bad": "Needs a person"}
+MOODS = {
+    "well": "All is well",
+    "new": "Just started",
+    "trouble": "Something is tried again",
+    "bad": "Needs a person",
+}
 FATES = {
     Fate.DUE: "waiting to be sent",
     Fate.SENDING: "looking for its run",

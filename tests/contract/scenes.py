@@ -4,7 +4,9 @@ A scene runs the same way while it is recorded and while it is replayed; only wh
 the scenes (ending a batch, a fault) is left out on replay.
 """
 
+import gzip
 import io
+import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -19,7 +21,8 @@ from batch_action.edges.artifacts import ArtifactService
 from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
 from batch_action.edges.github_api.issues import Issues, LabelsDroppedError
-from batch_action.edges.github_api.refusals import RefusedError
+from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
+from batch_action.edges.github_api.scanning import Scanning
 from batch_action.errors import AnthropicError, GitHubError, QuotaError, TransientError
 from batch_action.models.files import Status
 from batch_action.models.ledger import Question
@@ -373,6 +376,75 @@ def no_issues(stage: Stage) -> None:
     assert "Settings > General > Features" in refused.fix
 
 
+def scanning(stage: Stage) -> None:
+    """Findings go up, are waited for and read back; an alert is dismissed."""
+    stage.behind(
+        lambda box: setattr(box.github.repository(stage.repository), "code_scanning", True)
+    )
+    service = Scanning(stage.github(), sleep=lambda _seconds: None)
+    branch, category = "refs/heads/main", "batch-action/contract"
+    service.may_upload()
+    assert service.latest(branch, category) is None
+    assert service.alerts(branch, "open") == []
+    packed = gzip.compress(json.dumps(FINDINGS).encode(), compresslevel=0, mtime=0)
+    upload = service.upload(packed, commit=stage.commits[1], ref=branch)
+    assert service.problems(upload) == ()
+    made = service.of_upload(upload)
+    assert made is not None
+    assert (made.commit, made.results, made.error) == (stage.commits[1], 1, "")
+    assert service.latest(branch, category) == made
+    [run] = service.document(made.id)["runs"]
+    assert run["results"][0]["partialFingerprints"]["primaryLocationLineHash"] == "0" * 16
+    [alert] = service.alerts(branch, "open")
+    assert (alert.rule, alert.path, alert.text) == ("bug/contract/low", "added.js", "A remark.")
+    stage.behind(lambda box: box.faults.add("status", path="/alerts/", method="PATCH", status=502))
+    _problem(LostAnswerError, lambda: service.dismiss(alert.number, "Only a test."))
+    service.dismiss(alert.number, "Only a test.")
+    [dismissed] = service.alerts(branch, "dismissed")
+    assert (dismissed.number, dismissed.dismissed_by) == (alert.number, "octo")
+    assert dismissed.reason == "won't fix: Only a test."
+
+
+def no_scanning(stage: Stage) -> None:
+    """A private repository without the licence: the sentence names the cure."""
+    stage.behind(
+        lambda box: setattr(box.github.repository(stage.repository), "code_scanning", False)
+    )
+    service = Scanning(stage.github())
+    refused = _problem(RefusedError, service.may_upload)
+    assert (refused.status, refused.lasting) == (403, True)
+    assert "must be enabled" in refused.said
+    assert "Turn the feature on" in refused.fix
+
+
+FINDINGS = {
+    "version": "2.1.0",
+    "runs": [
+        {
+            "tool": {"driver": {"name": "batch-action", "rules": [{"id": "bug/contract/low"}]}},
+            "automationDetails": {"id": "batch-action/contract/"},
+            "results": [
+                {
+                    "ruleId": "bug/contract/low",
+                    "level": "note",
+                    "message": {"text": "A remark."},
+                    "locations": [
+                        {
+                            "physicalLocation": {
+                                "artifactLocation": {"uri": "added.js"},
+                                "region": {"startLine": 1},
+                            }
+                        }
+                    ],
+                    "partialFingerprints": {"primaryLocationLineHash": "0" * 16},
+                }
+            ],
+        }
+    ],
+}
+"""As little as code scanning makes an alert of."""
+
+
 Scene = Callable[[Stage], None]
 LIVE: tuple[Scene, ...] = (
     models, counting, one_batch, unknown_batch, wrong_key, repository, issue,
@@ -380,7 +452,7 @@ LIVE: tuple[Scene, ...] = (
 """What is also recorded from the real services: it costs next to nothing and leaves little."""
 SANDBOX: tuple[Scene, ...] = (
     *LIVE, endings, window, canceling, limited, viewers, label_exists, labels_dropped, memory,
-    compare, forbidden, no_issues,
+    compare, forbidden, no_issues, scanning, no_scanning,
 )  # fmt: skip
 SCENES = {scene.__name__.replace("_", "-"): scene for scene in SANDBOX}
 """By the name in the cassettes' names."""

@@ -262,6 +262,47 @@ class TestIssues:
         issues.delete_comment(said.id)
         assert issues.comments(number) == []
 
+    def test_tells_who_edited_what(self, sandbox, issues):
+        made = issues.create("Code review", "one", [])
+        assert issues.revisions(made.node_id) == []
+        with connect(sandbox, sandbox.github.token_for("octo")) as person:
+            Issues(person).update(made.number, body="two")
+        sandbox.github.repository("octo/demo").issues[made.number].edits[0].deleted = True
+        found = [(one.editor, one.text) for one in issues.revisions(made.node_id)]
+        assert found == [("octo", "two"), ("", None)]
+        said = issues.comment(made.number, "x")
+        issues.edit_comment(said.id, "y")
+        assert [one.text for one in issues.revisions(said.node_id)] == ["y", "x"]
+        with pytest.raises(RefusedError):
+            issues.revisions("I_0")
+
+    def test_reacts_once_even_when_the_answer_is_lost(self, sandbox, issues):
+        number = issues.create("Code review", BODY, []).number
+        said = issues.comment(number, "/batch recheck 01234567")
+        assert said.reactions == ()
+        sandbox.faults.add("drop-after", method="POST", path="reactions")
+        issues.react(said.id, "eyes")
+        issues.react(said.id, "eyes")
+        record = sandbox.github.repository("octo/demo").issues[number].comments[0]
+        assert [one.content for one in record.reactions] == ["eyes"]
+        assert issues.comments(number)[0].reactions == ("eyes",)
+
+    def test_tells_who_put_a_label_on(self, sandbox, issues):
+        number = issues.create("Code review", BODY, ["wontfix"]).number
+        assert issues.labelled_by(number, "other") == ""
+        assert issues.labelled_by(number, "WONTFIX") == "github-actions[bot]"
+        with connect(sandbox, sandbox.github.token_for("octo")) as person:
+            person.request("DELETE", f"issues/{number}/labels/wontfix")
+            person.request("POST", f"issues/{number}/labels", input={"labels": ["wontfix"]})
+        assert issues.labelled_by(number, "wontfix") == "octo"
+
+    def test_tells_who_closed_it(self, sandbox, issues):
+        number = issues.create("Code review", BODY, []).number
+        with connect(sandbox, sandbox.github.token_for("octo")) as person:
+            Issues(person).close(number, "not_planned")
+        assert issues.get(number).closed_by == "octo"
+        assert issues.get(number).closed_at == issues.get(number).updated_at
+
     def test_the_marker_of_a_stranger_is_not_ours(self, sandbox, client, issues):
         issues.ensure_label("batch-action", "5319e7", "")
         with connect(sandbox, sandbox.github.token_for("octo")) as person:

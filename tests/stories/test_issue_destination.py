@@ -65,6 +65,46 @@ def test_nothing_open_and_no_issue_writes_nothing(circle):
     assert (done.action, done.number, circle.writes()) == ("skipped", None, [])
 
 
+def test_nothing_new_and_nothing_fixed_notifies_nobody(circle):
+    _, created = circle.night(circle.review("a.py"))
+    issue = circle.sandbox.github.repository(circle.name).issues[created.number]
+    patch = {"labels": ["theirs"], "assignees": ["octo"], "title": "Mine"}
+    circle.person._client.request("PATCH", f"issues/{created.number}", input=patch)
+    patched = (list(issue.labels), [u.login for u in issue.assignees], len(issue.events))
+    circle.person._client.request(
+        "POST", f"issues/{created.number}/labels", input={"labels": [f"batch-action:{TASK}"]}
+    )
+    events = len(issue.events)
+    circle.repo.commit({"a.py": "import os\n" + BUG + FAR})
+    circle.sandbox.faults.calls.clear()
+    for paths in ((), ("a.py",)):
+        _, done = circle.night(circle.review(*paths))
+        assert done.action == "updated"
+    assert set(circle.writes()) == {f"PATCH /{created.number}"}
+    assert patched[:2] == (["theirs"], ["octo"])
+    assert (issue.labels, issue.title) == (["theirs", f"batch-action:{TASK}"], "Mine")
+    assert (len(issue.events), issue.comments, issue.state) == (events, [], "open")
+    circle.sandbox.faults.calls.clear()
+    circle.night(circle.review("a.py"), number=circle.nights)
+    assert circle.writes() == []
+
+
+def test_400_findings_are_one_issue_and_its_comments(circle):
+    text = "".join(f"def f{n}():\n    crash({n})\n\n" for n in range(400))
+    circle.repo.commit({"a.py": text})
+    tonight = circle.review("a.py")
+    _, done = circle.night(tonight, max_findings=30)
+    (issue,) = circle.sandbox.github.repository(circle.name).issues.values()
+    assert (done.new, dict(done.held)) == (400, {"max-findings": 370})
+    assert len(issue.body) < 60_000
+    assert issue.body.count("<!-- batch-action:finding") == 30
+    assert all(len(c.body) < 31_000 for c in issue.comments)
+    assert "The table shows the worst 30 of 400. 370 findings told in the comments" in issue.body
+    circle.sandbox.faults.calls.clear()
+    _, done = circle.night(tonight, number=1, max_findings=30)
+    assert (done.action, circle.writes()) == ("unchanged", [])
+
+
 def test_the_same_night_twice_writes_nothing_the_second_time(circle):
     first, _ = circle.night(circle.review("a.py"), number=1)
     circle.sandbox.faults.calls.clear()

@@ -10,11 +10,13 @@ from markdown_it import MarkdownIt
 
 from batch_action import escape
 from batch_action.report import markers
+from tests.hostile import TEXTS
 from tests.hostile import texts as hostile
 
 GFM = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 MENTION = re.compile(r"(?:^|[^\w`])@[a-z0-9]", re.IGNORECASE)
 REFERENCE = re.compile(r"#\d|\bGH-\d", re.IGNORECASE)
+COMMIT = re.compile(r"(?<![a-z0-9_])[0-9a-f]{7,40}(?![a-z0-9_])", re.IGNORECASE)
 AUTOLINK = re.compile(r"https?://|www\.|[\w.]+@[\w-]+\.\w", re.IGNORECASE)
 
 
@@ -28,6 +30,7 @@ def assert_inert(rendered: str) -> None:
     assert not MENTION.search(rendered), rendered
     assert not REFERENCE.search(rendered), rendered
     assert not AUTOLINK.search(rendered), rendered
+    assert not COMMIT.search(rendered), rendered
 
 
 @given(hostile)
@@ -65,7 +68,8 @@ def test_inline_adds_code_only(text):
     tags = re.findall(r"<[^>]*>", safe)
     assert set(tags) <= {"<code>", "</code>"}
     assert tags.count("<code>") == tags.count("</code>")
-    assert_inert(unescape(re.sub("<[^>]*>", "", safe)))
+    # GitHub links nothing inside of code.
+    assert_inert(unescape(re.sub("<code>.*?</code>", " ", safe)))
 
 
 @given(hostile)
@@ -172,3 +176,97 @@ def test_what_is_invisible_in_code_is_shown():
 
 def test_plain_is_cut():
     assert escape.plain("one two three", 8) == "one two…"
+
+
+# Titles, Slack, Mermaid, addresses.
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_what_it_tries_comes_out_of_no_channel(kind):
+    """The table of hostile texts, one by one: inert, and still to be read."""
+    text = TEXTS[kind]
+    words = set(re.findall(r"[a-z]{4,}", text, re.IGNORECASE))
+    test_markdown_is_one_paragraph_of_plain_text.hypothesis.inner_test(text)
+    test_prose_has_paragraphs_and_code_only.hypothesis.inner_test(text)
+    test_inline_adds_code_only.hypothesis.inner_test(text)
+    for safe in (escape.markdown(text), escape.prose(text), escape.title(text), escape.slack(text)):
+        read = unescape(safe).replace("\u200b", "").replace("\u2011", "-")
+        assert words <= set(re.findall(r"[a-z]{4,}", read, re.IGNORECASE)), (words, read)
+
+
+@given(hostile)
+def test_a_title_refers_to_nothing_and_skips_nothing(text):
+    title = escape.title(text)
+    assert_inert(title)
+    assert not re.search(r"\[(skip|no|ci|actions)[ -](ci|actions|skip)\]", title, re.IGNORECASE)
+    assert "\n" not in title
+    assert title.replace("\u200b", "") == escape.plain(text)
+
+
+@given(hostile)
+def test_slack_is_told_words_only(text):
+    safe = escape.slack(text)
+    assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)", safe)
+    assert not re.search(r"[*~]|@\w|#\w|://", safe)
+    assert safe.count("`") % 2 == 0
+    plain = unescape(safe).replace("\u200b", "")
+    same = str.maketrans("*~`", "\u2217\u223c\u02cb")
+    bare = re.sub(r"[`\u02cb\s]", "", plain)
+    assert bare == re.sub(r"[\u02cb\s]", "", escape.plain(text).translate(same))
+
+
+@given(hostile)
+def test_a_chart_label_stays_in_its_quotes(text):
+    assert re.fullmatch(r"[\w .,:+()/-]*", escape.mermaid(text))
+
+
+@given(hostile)
+def test_an_address_is_one_or_nothing(text):
+    for url in (text, f"https://github.com/{text}", f"https://{text}"):
+        safe = escape.href(url)
+        assert not re.search(r"[\s()<>|\"'`\\\[\]*]", safe)
+        if safe:
+            (start, link, end) = inline_tokens(f"[x]({safe})")[:3]
+            assert (start.type, link.content, end.type) == ("link_open", "x", "link_close")
+            assert re.match(r"https?://", str(start.attrs["href"]))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["javascript:alert(1)", "data:text/html,x", "//evil.example", "https://a@evil.example/", ""],
+)
+def test_no_address_is_no_link(url):
+    assert escape.href(url) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("fixes #3 [skip ci]", "fixes #\u200b3 [\u200bskip ci]"),
+        ("# heading", "# heading"),
+        ("see 0123abcd", "see 0123ab\u200bcd"),
+        ("cc @bob", "cc @\u200bbob"),
+    ],
+)
+def test_titles_by_example(text, expected):
+    assert escape.title(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SQL from `name`", "SQL from `name`"),
+        ("<!here> & *b*", "&lt;!here&gt; &amp; \u2217b\u2217"),
+        ("a ` b", "a \u02cb b"),
+        ("`` a ` b ``", "`a \u02cb b`"),
+        ("in #general", "in #\u200bgeneral"),
+    ],
+)
+def test_slack_by_example(text, expected):
+    assert escape.slack(text) == expected
+
+
+def test_ids_stay_whole_in_code_and_in_our_own_sentences():
+    assert escape.html_code("0123abcd") == "<code>0123abcd</code>"
+    assert escape.ours("fixed in 0123abc") == "fixed in 0123abc"
+    assert escape.markdown("fixed in 0123abc") == "fixed in 0123ab\u200bc"

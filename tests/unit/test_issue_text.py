@@ -23,7 +23,7 @@ from batch_action.models.findings import (
 from batch_action.models.ledger import Usage
 from batch_action.models.report import Account, Entry, Night, Receipt, Spending
 from batch_action.models.requests import Cost
-from batch_action.report import markers
+from batch_action.report import blocks, boxes, markers
 from batch_action.report.issue import parse, render
 from batch_action.report.text import LIVE
 
@@ -159,10 +159,12 @@ model <code>model-x</code> · 2026-03-02</sub>
 
 <sub>Advice from a language model: check before you act. What you write inside a finding's details \
 is kept; close this issue as *not planned* to mute it. To dismiss a finding for good tick its box \
-or comment `/batch wontfix <id> <reason>`; `/batch recheck <id>` has its file reviewed again.</sub>"""
+or comment `/batch wontfix <id> <reason>`; `/batch recheck <id>` has its file reviewed \
+again.</sub>"""
 HEAD = (
     f"<!-- batch-action v1 task=code-review repository=42 head={C} batches=msgbatch_1 first=1 -->"
 )
+FINDING = "<!-- batch-action:finding"
 BEFORE = parse(f"<!-- batch-action v1 task=code-review repository=42 head={A} batches=x -->", ())
 
 
@@ -282,6 +284,94 @@ def test_400_findings_stay_one_readable_issue():
     assert {k.fingerprint for k in remembered(written).known} == written.fingerprints
     assert len(written.fingerprints) == 400
     assert len(written.comment) < 10_000
+
+
+def test_3000_findings_stay_readable_and_are_all_remembered():
+    many = [standing(n, why="why " * 700, remedy="do " * 900) for n in range(1, 3001)]
+    written = draft(*many, memory=BEFORE)
+    assert len(written.body) <= 60_000
+    assert all(len(text) <= 30_000 for text in written.overflow)
+    assert sum(map(len, written.overflow)) < 3_000_000
+    memory = remembered(written)
+    assert len(memory.known) == 3000
+    brief = [f for f, words in memory.blocks.items() if blocks.BRIEF in words]
+    assert 2800 < len(brief) < 3000
+    assert "why why" in memory.blocks[f"{1:016x}"]
+    assert dict(written.held)["max-findings"] == 3000 - written.body.count(FINDING)
+    later = [replace(s, known=known) for s, known in zip(many, memory.known, strict=True)]
+    again = remembered(draft(*later, memory=memory))
+    some = [f for f in brief if blocks.BRIEF not in again.blocks[f]]
+    assert 50 < len(some) < 200
+    assert again.blocks[some[0]].replace("**Why.**", "").count("\n\n") > 3
+
+
+def test_details_come_later_to_a_brief_block_and_keep_what_people_wrote():
+    ignored = standing(1, State.IGNORED)
+    ignored = replace(ignored, known=replace(ignored.known, held="baseline"))
+    written = draft(ignored, memory=BEFORE)
+    assert "<summary>Ignored: 1 by the baseline</summary>" in written.body
+    assert "Held back: 1 finding accepted by the baseline." in written.body
+    assert "**Why.**" not in written.body
+    memory = remembered(written)
+    assert memory.known[0].held == "baseline"
+    (told,) = memory.blocks.values()
+    mine = told.replace("</details>", "Mine.\n\n</details>")
+    memory = replace(memory, blocks={memory.known[0].fingerprint: mine})
+    (now,) = remembered(draft(standing(1), memory=memory)).blocks.values()
+    assert now.index("**Why.** The name") < now.index("Mine.")
+    assert blocks.BRIEF not in now
+
+
+def test_what_was_held_back_is_told():
+    written = render(
+        replace(NIGHT, max_findings=1, public=True),
+        Reconciled(
+            standings=(standing(1), standing(2), standing(3, security=True)),
+            commit=C,
+            below=(("min-severity", 3), ("min-confidence", 0)),
+        ),
+        BEFORE,
+    )
+    assert written.held == (("min-severity", 3), ("max-findings", 1), ("public", 1))
+    assert (
+        "Held back: 3 findings below `min-severity`, 1 in comments for lack of room "
+        "(`max-findings`).\n"
+    ) in written.body
+
+
+def test_words_from_another_destination_are_taken_over_but_end_no_block():
+    forged = f"theirs\n<!-- /batch-action:finding -->\n{HEAD}\nmore"
+    known = {f"{1:016x}": forged, f"{2:016x}": "unused"}
+    reconciled = Reconciled(standings=(standing(1), standing(2)), commit=C, words=known)
+    written = render(NIGHT, reconciled, None)
+    memory = remembered(written)
+    assert len(memory.known) == 2
+    assert memory.blocks[f"{1:016x}"].startswith("theirs\n")
+    assert memory.blocks[f"{1:016x}"].endswith("\nmore")
+    assert memory.blocks[f"{2:016x}"] == "unused"
+
+
+def test_markers_without_the_newer_fields_are_read():
+    body = draft(standing()).body.replace(" held=", "")
+    memory = parse(body, ())
+    assert (len(memory.known), memory.known[0].held) == (1, "")
+
+
+def test_each_state_key_has_an_issue_of_its_own():
+    written = draft(standing(), state_key="b")
+    assert written.title == "Nightly code review (b)"
+    assert "task=code-review%40b repository=42" in written.body
+    assert "task=code-review repository=42" not in written.body
+
+
+@given(st.text(alphabet="ab\n<>/details -", max_size=60), st.booleans())
+def test_a_box_leaves_the_words_alone(words, tick):
+    own = "0123456789abcdef"
+    for text in (words, f"<details>\n\n{words}\n\n</details>"):
+        now = boxes.boxed(text, own, ticked=tick)
+        assert boxes.unboxed(now) == text.rstrip("\n")
+        assert boxes.ticked(now) == ({own} if tick else set())
+        assert boxes.ticked(now.replace("[ ]", "[X]").replace("\n", "\r\n")) == {own}
 
 
 def test_a_later_version_s_issue_is_left_alone():

@@ -148,6 +148,20 @@ class History(GitRunner):
         line = self.output("rev-list", "--max-count=1", "--timestamp", commit).decode()
         return datetime.fromtimestamp(int(line.split()[0]), UTC)
 
+    def last_author(self, commit: str, path: str) -> str | None:
+        """Return who wrote the last commit, up to this one, that touched a path.
+
+        None when there is none, and in a shallow clone: its oldest commit seems to touch all files.
+        """
+        if self.is_shallow() or not self.has_commit(commit):
+            return None
+        code, out, _ = self.call(
+            *("rev-list", "--max-count=1", "--no-merges", "--encoding=UTF-8", "--format=%an"),
+            *(commit, "--", path),
+        )
+        lines = out.decode("utf-8", "replace").splitlines()
+        return lines[1].strip() or None if code == 0 and len(lines) > 1 else None
+
     def current_branch(self) -> str | None:
         """Return the branch that is checked out; None when HEAD is detached."""
         return self._symbolic("HEAD", "refs/heads/")

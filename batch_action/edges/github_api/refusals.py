@@ -142,7 +142,7 @@ def _forbidden(headers: Mapping[str, str], said: str, method: str, path: str) ->
             'Turn on "Allow GitHub Actions to create and approve pull requests" in the '
             "repository's or organisation's Actions settings."
         )
-    if "must be enabled" in said:
+    if "must be enabled" in said or "is not enabled" in said:
         return "Turn the feature on in the repository's settings, or leave out that report."
     header = accepted_permissions(headers.get("x-accepted-github-permissions", ""))
     known = needed_permission(method, path)

@@ -42,6 +42,8 @@ class Runner:
         self._delimiter = delimiter
         self.told: dict[str, str] = {}
         """The outputs so far: a later one of the same name replaces an earlier one."""
+        self.annotated: dict[str, int] = {}
+        """How many annotations of each level this step has: GitHub shows ten of each."""
 
     def set_output(self, name: str, value: str | float | bool | None) -> None:
         """Set an output of the step; nothing outside of Actions.
@@ -74,6 +76,7 @@ class Runner:
         *,
         file: str | None = None,
         line: int | None = None,
+        end_line: int | None = None,
         title: str | None = None,
     ) -> None:
         """Show a `notice`, `warning` or `error` on the run's page, at a line of a file if given.
@@ -82,13 +85,14 @@ class Runner:
         """
         if level not in _LEVELS:
             raise BatchActionError(f"{level!r} is no level of an annotation.")
+        self.annotated[level] = self.annotated.get(level, 0) + 1
         if not self.actions:
             place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
             heading = f"{title}: " if title else ""
             if level != "debug":
                 self.log(f"{level}: {place}{heading}{message}")
             return
-        given = {"file": file, "line": line, "title": title}
+        given = {"file": file, "line": line, "endLine": end_line, "title": title}
         properties = ",".join(
             f"{key}={escape.annotation_property(str(value))}"
             for key, value in given.items()

@@ -140,7 +140,8 @@ def _analysis(call: Call) -> Answer:
         if one.id == number:
             if "sarif" not in call.request.headers.get("accept", ""):
                 return Answer(data=_analysis_shape(call, one))
-            return Answer(data=_document(call, one))
+            media = {"Content-Type": "application/sarif+json; charset=utf-8"}
+            return Answer(data=_document(call, one), headers=media)
     raise not_found()
 
 

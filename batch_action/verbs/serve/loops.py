@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from batch_action.edges.journal import problem
 from batch_action.errors import BatchActionError
 from batch_action.steps.waking.station import Pulse, Station
 
@@ -55,12 +56,18 @@ class Loop:
         self._pulse.busy_since = self._station.ticks()
         try:
             return self._act()
-        except BatchActionError as error:
-            self._pulse.problem = str(error)
-            self._station.journal.warning(self._pulse.name, problem=str(error))
-        except Exception as bug:  # noqa: BLE001 - the service outlives a bug of one round
-            self._pulse.problem = f"A bug: {bug!r}"
-            self._station.journal.bug(self._pulse.name, bug)
+        except Exception as error:  # noqa: BLE001 - the service outlives a bug of one round
+            # At the end the store closes under a round that takes too long: no news.
+            if not self._over:
+                self._told(error)
         finally:
             self._pulse.busy_since = None
         return AFTER_A_FAILURE
+
+    def _told(self, error: Exception) -> None:
+        if isinstance(error, BatchActionError):
+            self._pulse.problem = str(error)
+            self._station.journal.warning(self._pulse.name, **problem(error))
+        else:
+            self._pulse.problem = f"A bug: {error!r}"
+            self._station.journal.bug(self._pulse.name, error)

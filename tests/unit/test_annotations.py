@@ -1,0 +1,62 @@
+"""Annotations: the worst new ones, ten of a level, the rest in one sentence."""
+
+import pytest
+
+from batch_action.models.findings import Severity, State
+from batch_action.report.annotations import annotations
+from tests.reports import night, published, standing
+
+EVERY = [s for s in Severity for _ in range(12)]
+
+
+def test_levels_places_and_words():
+    first, second, third = annotations(
+        published(
+            standing(1, severity=Severity.HIGH),
+            standing(2, State.BACK, severity=Severity.MEDIUM),
+            standing(3, severity=Severity.LOW, why="", title=""),
+            standing(4, State.OPEN),
+            standing(5, State.FIXED),
+        ),
+        {},
+    )[0]
+    assert (first.level, first.path, first.line, first.end_line) == ("error", "src/db.py", 10, 12)
+    assert first.title == "high: SQL from `name` (1)"
+    assert first.message == "The name comes from outside."
+    assert second.level == "warning"
+    assert (third.level, third.title) == ("notice", "low: Untitled finding")
+    assert third.message == "sql-injection"
+
+
+@pytest.mark.parametrize(
+    ("used", "told", "rest"),
+    [
+        ({}, {"error": 10, "warning": 10, "notice": 9}, 19),
+        ({"warning": 4, "error": 10}, {"error": 0, "warning": 6, "notice": 9}, 33),
+        ({"notice": 11}, {"error": 10, "warning": 10, "notice": 0}, 28),
+    ],
+)
+def test_ten_of_a_level_are_shown_and_the_rest_is_counted(used, told, rest):
+    news = [standing(n, severity=severity) for n, severity in enumerate(EVERY)]
+    found, sentence = annotations(published(*news), used)
+    levels = [one.level for one in found]
+    assert {level: levels.count(level) for level in ("error", "warning", "notice")} == told
+    assert sentence.startswith(f"{rest} more new findings are not annotated")
+    # The worst go first: twelve critical ones leave no room for the high ones.
+    assert not [one for one in found if one.title.startswith("high")]
+
+
+def test_what_fits_needs_no_sentence():
+    news = [standing(n, severity=Severity.LOW) for n in range(10)]
+    found, sentence = annotations(published(*news), {})
+    assert (len(found), sentence) == (10, "")
+    found, sentence = annotations(published(*news, standing(11, severity=Severity.LOW)), {})
+    assert (len(found), sentence) == (
+        9,
+        "2 more new findings are not annotated: a step shows 10 annotations of a level.",
+    )
+
+
+def test_a_public_repository_shows_no_security_finding():
+    whole = published(standing(1, security=True), night=night(public=True))
+    assert annotations(whole, {}) == ((), "")

@@ -1,0 +1,161 @@
+"""The results as data: the published schemas, what is told, what is kept back."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import jsonschema
+import pytest
+from hypothesis import given
+
+from batch_action.errors import (
+    BatchActionError,
+    BudgetError,
+    ConfigError,
+    GitHubError,
+    QuotaError,
+)
+from batch_action.models.findings import State
+from batch_action.models.requests import Cost
+from batch_action.report import machine, results
+from tests.documents.texts import ROOT
+from tests.hostile import texts as hostile
+from tests.reports import SPENDING, C, generated, judgement, night, published, refused, standing
+
+AT = datetime(2026, 3, 2, 6, 17, tzinfo=UTC)
+SCHEMAS = {"results": results.Results, "failure": results.Failure}
+WRITE = (
+    'python -c "import json; from batch_action.report import results as r; '
+    'print(json.dumps(r.schema(r.{model}, {name!r}), indent=2))" > docs/{name}.schema.json'
+)
+
+
+def told(whole) -> dict:
+    return json.loads(results.encoded(machine.results_of(whole, AT)))
+
+
+def failed(error: BatchActionError) -> dict:
+    value = machine.failure_of(
+        error, AT, task="code-review", repository="octo/demo", repository_id="42", run_url=None
+    )
+    return json.loads(results.encoded(value))
+
+
+def valid(value: dict, name: str) -> None:
+    schema = json.loads((ROOT / f"docs/{name}.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(value)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_published_schema_is_that_of_the_code(name):
+    written = json.loads((ROOT / f"docs/{name}.schema.json").read_text("utf-8"))
+    how = WRITE.format(model=SCHEMAS[name].__name__, name=name)
+    assert written == results.schema(SCHEMAS[name], name), f"write it anew: {how}"
+
+
+def test_a_whole_night_fits_the_schema():
+    whole = published(
+        standing(1),
+        standing(2, State.FIXED),
+        standing(3, State.RECHECKING),
+        standing(4, State.DISMISSED),
+        standing(5, State.IGNORED, held="baseline"),
+        below=(("min-severity", 2),),
+        judgements=(judgement("No."),),
+        generated=(generated("Tests."),),
+        refused=(refused("../x"),),
+        warnings=("Careful.",),
+    )
+    value = told(whole)
+    valid(value, "results")
+    assert value["schema"] == "batch-action/results/1"
+    assert value["at"] == "2026-03-02T06:17:00Z"
+    assert value["counts"] == {
+        "new": 1,
+        "fixed": 1,
+        "back": 0,
+        "open": 2,
+        "dismissed": 1,
+        "ignored": 1,
+    }
+    first = value["findings"][0]
+    assert first["place"]["url"].endswith("/src/db.py#L10-L12")
+    assert first["evidence"] == "run(q % name)"
+    assert value["findings"][1]["closed_by"] == C
+    assert value["spending"]["saved_usd"] == pytest.approx(0.58)
+    assert value["receipt"]["skipped"] == {"binary": 3}
+    held = {h["filter"]: h["count"] for h in value["receipt"]["held_back"]}
+    assert held == {"min-severity": 2, "baseline": 1, "dismissed": 1}
+    assert value["destinations"][0]["url"] == "https://github.com/octo/demo/issues/12"
+
+
+def test_a_night_without_price_or_repository_fits_too():
+    unpriced = Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
+    spending = replace(SPENDING, cost=unpriced, month_usd=None)
+    bare = night(repository=None, run_url=None, spending=spending, batch_ids=())
+    valid(told(published(standing(1), night=bare)), "results")
+    valid(told(published(night=night(spending=None, pull=3))), "results")
+
+
+def test_another_field_is_refused():
+    value = told(published())
+    with pytest.raises(jsonschema.ValidationError):
+        valid({**value, "more": 1}, "results")
+
+
+def test_a_public_repository_tells_only_how_many():
+    value = told(published(standing(1, title="Stolen", security=True), night=night(public=True)))
+    assert value["findings"] == []
+    assert "Stolen" not in json.dumps(value)
+    assert value["receipt"]["held_back"] == [{"filter": "public", "count": 1, "destination": None}]
+
+
+@given(hostile)
+def test_hostile_words_are_data_and_whole(text):
+    whole = published(
+        standing(1, title=text, why=text, suggestion=text, rule=text, path=f"a{text}"),
+        judgements=(judgement(text, text),),
+        generated=(generated(text, text),),
+        refused=(refused(text, text),),
+    )
+    data = results.encoded(machine.results_of(whole, AT))
+    assert data.isascii()
+    json.loads(data)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ConfigError("a"), "configuration"),
+        (BudgetError("a", fix="b"), "over-budget"),
+        (QuotaError("a"), "anthropic"),
+        (GitHubError("a"), "github"),
+        (BatchActionError("a"), "other"),
+    ],
+)
+def test_a_failure_fits_its_schema(error, kind):
+    value = failed(error)
+    valid(value, "failure")
+    assert (value["kind"], value["exit_code"]) == (kind, error.exit_code)
+    assert value["problem"] == "a"
+
+
+def test_one_night_has_one_id_and_another_night_another():
+    first = published(standing(1))
+    again = published(standing(1), warnings=("told again",))
+    assert machine.night_id(first) == machine.night_id(again)
+    others = [
+        night(batch_ids=("msgbatch_2",)),
+        night(task="security-scan"),
+        night(state_key="web"),
+        night(pull=4),
+        night(repository_id="43"),
+        night(batch_ids=()),
+        night(batch_ids=(), date="2026-03-03"),
+    ]
+    ids = {machine.night_id(published(standing(1), night=other)) for other in others}
+    assert len(ids | {machine.night_id(first)}) == len(others) + 1
+    quiet = night(batch_ids=())
+    dismissed = published(standing(1, State.DISMISSED), night=quiet)
+    assert machine.night_id(dismissed) != machine.night_id(published(standing(1), night=quiet))

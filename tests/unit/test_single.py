@@ -1,0 +1,148 @@
+"""An issue of one finding: whole texts by example, what it keeps by property."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from batch_action.models.findings import State
+from batch_action.models.github import CommentText
+from batch_action.report import blocks, single, waiting
+from tests.unit.test_issue_text import BLOCK, HOSTILE, LINK, NIGHT, A, C, standing
+
+KEY = single.run_key(NIGHT)
+ONE = replace(standing(), known=replace(standing().known, since="2026-03-02"))
+BODY = f"""\
+<!-- batch-action:single v1 task=code-review repository=42 id=0000000000000001 opened={KEY} \
+head={C} batches=msgbatch_1 -->
+<!-- batch-action:status v1 -->
+**🟠 high** · 🆕 new · [<code>src/db.py:10-12</code>]({LINK}) · since 2026-03-02 · `00000000`
+<!-- /batch-action:status -->
+
+{BLOCK.replace("<details>", "<details open>")}
+
+<sub>Advice from a language model: check before you act. What you write here is kept. Close this \
+issue as *not planned*, label it `wontfix` or comment `/batch wontfix <reason>` to dismiss the \
+finding for good; `/batch recheck` has its file reviewed again.</sub>"""
+BOX = "- [ ] dismiss this finding for good <!-- batch-action:box id=0000000000000001 -->\n\n"
+
+
+def test_a_new_issue():
+    assert single.title(ONE.known) == "SQL from `name` (src/db.py)"
+    assert single.body(ONE, None, NIGHT) == BODY.replace(BOX, "")
+    assert single.labels("code-review") == ("batch-action", "batch-action:finding:code-review")
+
+
+def test_it_is_read_back():
+    read = single.read(single.body(ONE, None, NIGHT).replace("\n", "\r\n"))
+    assert (read.fingerprint, read.head, read.batches) == ("0" * 15 + "1", C, ("msgbatch_1",))
+    assert (read.known, read.opened) == (ONE.known, KEY)
+    assert read.words.startswith("<details><summary>🟠 high")
+    assert single.read("Something else") is None
+    assert single.read(single.body(ONE, None, NIGHT).replace("single v1", "single v2")) is None
+
+
+def test_only_what_changed_is_rewritten():
+    body = single.body(ONE, None, NIGHT)
+    later = replace(NIGHT, batch_ids=("msgbatch_2",), commit=A, date="2026-03-09")
+    assert single.rewritten(body, ONE, later) == body
+    fixed = replace(
+        ONE,
+        known=replace(ONE.known, state=State.FIXED, closed="2026-03-09", closed_by=A),
+        note="fixed in aaaaaaa",
+    )
+    now = single.rewritten(f"My words.\r\n{body}\r\nMore.", fixed, later)
+    changed = [
+        n
+        for n, (a, b) in enumerate(zip(now.split("\n")[1:], body.split("\n"), strict=False))
+        if a != b
+    ]
+    assert changed == [0, 2, 5]
+    assert now.startswith("My words.\n<!-- batch-action:single v1")
+    assert now.endswith("</sub>\nMore.")
+    assert f"opened={KEY} head={A} batches=msgbatch_2" in now
+    assert "✅ fixed (fixed in aaaaaaa)" in now
+    assert single.rewritten(now, fixed, NIGHT) == now
+
+
+def test_lines_of_ours_that_people_removed_come_back():
+    body = single.body(ONE, None, NIGHT)
+    status = body.index("<!-- batch-action:status"), body.index("<!-- batch-action:finding")
+    without = body[: status[0]] + body[status[1] :]
+    assert single.rewritten(without, ONE, NIGHT).count("**🟠 high** · 🆕 new") == 1
+    end = body.index("<!-- batch-action:finding")
+    damaged = body[:end] + "Mine."
+    assert single.read(damaged).known is None
+    assert single.read(single.rewritten(damaged, ONE, NIGHT)).known == ONE.known
+
+
+def test_words_of_another_destination_are_taken_over():
+    body = single.body(ONE, "<details><summary>x</summary>\n\ntheirs\n\n</details>", NIGHT)
+    assert "<details open><summary>x</summary>\n\ntheirs" in body
+    assert single.read(body).words == "<details><summary>x</summary>\n\ntheirs\n\n</details>"
+
+
+@pytest.mark.parametrize(
+    ("title", "path", "shown"),
+    [
+        ("Ask @octo about #1", "a.py", "Ask @\u200bocto about #\u200b1 (a.py)"),
+        ("two\nlines\u202e", "a\n@b.py", "two lines (a @\u200bb.py)"),
+        ("", "a.py", "Untitled finding (a.py)"),
+        ("x" * 300, "a.py", "x" * 199 + "…"),
+    ],
+)
+def test_titles(title, path, shown):
+    anchor = replace(ONE.known.anchor, path=path)
+    assert single.title(replace(ONE.known, title=title, anchor=anchor)) == shown
+
+
+@settings(deadline=None, max_examples=50)
+@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.sampled_from(list(State)))
+def test_whatever_the_model_says_it_stays_one_finding(title, text, code, path, state):
+    one = standing(1, state, title=title, why=text, remedy=text, rule=text, suggestion=code)
+    anchor = replace(one.known.anchor, path=path or "a")
+    known = replace(one.known, anchor=anchor, title=title, since="2026-01-01", closed="2026-01-02")
+    finding = replace(one.finding, anchor=anchor, evidence=code)
+    hostile = replace(one, known=known, finding=finding, note=text)
+    body = single.body(hostile, None, NIGHT)
+    read = single.read(body)
+    assert replace(read.known, title="") == replace(known, title="")
+    assert single.rewritten(body, replace(hostile, known=read.known), NIGHT) == body
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(body)
+    assert html.count("<details") == html.count("</details>") == 1
+    assert html.rstrip().endswith("</sub></p>")
+
+
+def page(text: str, id: int = 1) -> CommentText:
+    return CommentText(id=id, url="", body=text, author="us", trusted=True)
+
+
+def written(*numbers: int) -> list[blocks.Written]:
+    found = (standing(n, why="why " * 500) for n in numbers)
+    return [blocks.wrapped(s.known, blocks.write(s.known, s.finding, NIGHT), 9_000) for s in found]
+
+
+def test_pages_of_waiting_findings_keep_their_places():
+    first = waiting.pages(written(*range(60)), [], NIGHT)
+    assert [one.comment for one in first] == [None] * len(first)
+    assert all(len(one.text) < 60_000 for one in first)
+    assert len(first) > 2
+    comments = [page(one.text, n) for n, one in enumerate(first)]
+    held = [list(waiting.read([comment])) for comment in comments]
+    assert sorted(f for one in held for f in one) == [f"{n:016x}" for n in range(60)]
+    again = waiting.pages(written(*range(60)), comments, NIGHT)
+    assert [one.text for one in again] == [one.text for one in first]
+    gone = [int(f, 16) for f in held[1]]
+    left = [n for n in range(61) if n not in gone and n != int(held[0][0], 16)]
+    now = waiting.pages(written(*left), comments, NIGHT)
+    assert (now[1].text, now[1].comment) == ("", comments[1])
+    assert f"{60:016x}" in waiting.read([page(now[0].text)])
+    assert [one.text for one in now[2:]] == [one.text for one in first[2:]]
+
+
+def test_other_comments_are_no_pages():
+    text = waiting.pages(written(1), [], NIGHT)[0].text
+    assert not waiting.is_page(replace(page(text), trusted=False))
+    assert waiting.read([page("other"), replace(page(text), trusted=False)]) == {}

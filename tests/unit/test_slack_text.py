@@ -1,0 +1,170 @@
+"""The brief for Slack: its sentence, when it is silent, and Slack's limits."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html import unescape
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from batch_action.models.findings import Severity, State
+from batch_action.models.report import Account, Delivered, Entry, Receipt
+from batch_action.report import slack
+from tests.hostile import texts as hostile
+from tests.reports import ISSUE, SPENDING, night, published, standing
+
+
+def said(whole, **fixers: str) -> str:
+    """All text of a brief, block by block."""
+    message = slack.brief(whole, {f"{int(n[1:]):016x}": name for n, name in fixers.items()})
+    assert message is not None
+    return "\n".join(text["text"] for text in texts(message["blocks"]))
+
+
+def texts(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Every text object."""
+    for block in blocks:
+        yield from (block["text"],) if "text" in block else block["elements"]
+
+
+def test_the_morning_brief():
+    whole = published(
+        *(standing(n, severity=Severity.CRITICAL) for n in range(1, 4)), standing(4, State.FIXED)
+    )
+    message = slack.brief(whole, {f"{4:016x}": "Ada Lovelace"})
+    assert message is not None
+    sentence = "3 new, 1 fixed by Ada Lovelace, $0.41 (saved $0.58), month $7.10"
+    assert message["text"] == f"code-review: {sentence}"
+    header, line, *findings, context = message["blocks"]
+    assert header["text"]["text"] == "batch-action: code-review · octo/demo"
+    assert line["text"]["text"] == f"*{sentence}*"
+    assert len(findings) == 3
+    assert findings[0]["text"]["text"].startswith(
+        "🔴 critical · <https://github.com/octo/demo/blob/"
+    )
+    assert findings[0]["text"]["text"].endswith("|src/db.py:10>\nSQL from `name` (1)")
+    assert context["elements"][0]["text"] == (
+        "2 files: 1 reviewed, 1 owed to a later night · "
+        "<https://github.com/octo/demo/issues/12|issue #12> · "
+        "<https://github.com/octo/demo/actions/runs/7|run>"
+    )
+    assert all(text.get("verbatim") for text in texts(message["blocks"][1:]))
+
+
+@pytest.mark.parametrize(
+    ("fixers", "words"),
+    [
+        ({}, "1 back"),
+        ({"f1": "Ada"}, "1 fixed by Ada"),
+        ({"f1": "Ada", "f2": "Ada"}, "2 fixed by Ada"),
+        ({"f1": "Ada", "f2": "Bob", "f3": "abc1234"}, "3 fixed by Ada, Bob and abc"),
+        ({f"f{n}": f"P{n}" for n in range(1, 6)}, "5 fixed by P1, P2 and others"),
+    ],
+)
+def test_who_fixed_it(fixers, words):
+    fixed = [standing(n, State.FIXED) for n in range(1, len(fixers) + 1)]
+    back = [] if fixed else [standing(9, State.BACK)]
+    assert words in said(published(*fixed, *back), **fixers)
+
+
+RECEIPTS = {
+    "expired": (Entry(path="a", account=Account.OWED, reason="expired"), "1 file expired"),
+    "given up": (Entry(path="a", account=Account.GIVEN_UP, reason="truncated"), "1 file given up"),
+}
+
+
+def test_a_quiet_night_is_quiet():
+    still = [standing(1, State.OPEN), standing(2, State.RECHECKING), standing(3, State.DISMISSED)]
+    assert slack.brief(published(*still), {}) is None
+    refused = Delivered(destination="sarif", action="refused", note="Not enabled.")
+    assert slack.brief(published(*still, delivered=(refused,)), {}) is None
+
+
+@pytest.mark.parametrize("kind", RECEIPTS)
+def test_a_night_that_failed_is_told(kind):
+    entry, words = RECEIPTS[kind]
+    whole = published(standing(1, State.OPEN), night=night(receipt=Receipt(entries=(entry,))))
+    assert words in said(whole)
+    assert "nothing new" in said(whole)
+
+
+def test_what_was_not_delivered_is_told_with_the_news():
+    refused = Delivered(destination="sarif", action="refused", note="Code scanning is off.")
+    assert "⚠️ sarif: Code scanning is off." in said(published(standing(1), delivered=(refused,)))
+
+
+def test_only_the_worst_five_are_named():
+    text = said(published(*(standing(n) for n in range(1, 9))))
+    assert text.count("SQL from") == 5
+    assert "… and 3 more" in text
+
+
+def test_an_unpriced_night_says_so():
+    cost = replace(SPENDING.cost, interactive_usd=None, batch_usd=None)
+    spending = replace(SPENDING, cost=cost, month_usd=None)
+    text = said(published(standing(1), night=night(spending=spending)))
+    assert "*1 new, unpriced*" in text
+    assert "*1 new*" in said(published(standing(1), night=night(spending=None)))
+
+
+def test_a_public_repository_tells_only_how_many():
+    hidden = standing(1, title="Stolen keys", security=True)
+    sarif = Delivered(destination="sarif", action="created")
+    public = night(public=True)
+    alone = said(published(hidden, night=public))
+    assert "Stolen" not in alone
+    assert "1 change about security held back on a public repository" in alone
+    told = said(published(hidden, night=public, delivered=(sarif,)))
+    assert "told in <https://github.com/octo/demo/security/code-scanning|code scanning>" in told
+
+
+def inert(text: dict[str, Any]) -> None:
+    """Nothing but our links in the angle brackets, and Slack's limits kept."""
+    assert 0 < len(text["text"]) <= (150 if text["type"] == "plain_text" else 3000)
+    if text["type"] == "plain_text":
+        return
+    for inside in re.findall(r"<([^>]*)>", text["text"]):
+        assert re.match(r"https://github\.com/octo/demo/[^|<>\s]+\|[^|<>]+$", inside), inside
+    rest = re.sub(r"<[^>]*>", "", text["text"])
+    assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)", rest)
+    assert not re.search(r"@[a-z0-9]|#[a-z0-9]|://|www\.", unescape(rest), re.IGNORECASE)
+
+
+@given(hostile)
+def test_hostile_words_mean_nothing_to_slack(text):
+    whole = published(
+        *(standing(n, title=text, path=f"a{text}") for n in range(1, 4)),
+        standing(4, State.FIXED),
+        night=night(task=text or "t"),
+        delivered=(ISSUE, Delivered(destination="sarif", action="refused", note=text)),
+    )
+    message = slack.brief(whole, {f"{4:016x}": text})
+    other = slack.failure(text or "t", task=text or "t", repository="o/r", run_url=None)
+    for one in (message, other):
+        assert one is not None
+        assert len(one["blocks"]) <= 50
+        inert({"type": "mrkdwn", "text": one["text"]})
+        for part in texts(one["blocks"]):
+            if part["text"]:
+                inert(part)
+        json.dumps(one).encode()
+
+
+def test_the_longest_words_keep_slacks_limits():
+    for text in ("&" * 9000, "`&` " * 3000, "<!here> " * 2000):
+        whole = published(
+            *(standing(n, title=text, path=text) for n in range(60)),
+            *(standing(n, State.FIXED) for n in range(60, 70)),
+            delivered=tuple(
+                Delivered(destination="sarif", action="refused", note=text) for _ in range(9)
+            ),
+        )
+        message = slack.brief(whole, {f"{n:016x}": f"{n}{text}" for n in range(60, 70)})
+        assert message is not None
+        for part in texts(message["blocks"]):
+            assert 0 < len(part["text"]) <= 3000
+        for part in texts(slack.failure(text, task=text, repository=text, run_url=None)["blocks"]):
+            assert 0 < len(part["text"]) <= 3000

@@ -1,0 +1,284 @@
+"""The job summary and the report file: what they hold, how large they get, what they draw."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from batch_action.models.answers import Ruling
+from batch_action.models.findings import Severity, State
+from batch_action.models.report import Account, Delivered, Entry, Receipt
+from batch_action.models.requests import Cost
+from batch_action.report import charts, held, summary
+from batch_action.report.document import document
+from batch_action.report.summary import Waiting
+from tests.hostile import FILE_NAMES, TEXTS
+from tests.reports import (
+    COST,
+    ISSUE,
+    generated,
+    judgement,
+    night,
+    published,
+    refused,
+    standing,
+)
+
+GFM = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+MIB = 1024 * 1024
+WORDS = (summary.collected, document)
+
+
+def collected(whole, **options) -> str:
+    return summary.collected(whole, waiting=options.pop("waiting", ()), **options)
+
+
+def fences(text: str, language: str) -> list[str]:
+    return [t.content for t in GFM.parse(text) if t.type == "fence" and t.info == language]
+
+
+def test_the_whole_summary():
+    whole = published(
+        standing(1),
+        standing(2, State.OPEN, severity=Severity.LOW),
+        standing(3, State.FIXED),
+        below=(("min-severity", 3), ("min-confidence", 0)),
+        judgements=(judgement("It sorts no more."),),
+        generated=(generated("Tests of a"),),
+        refused=(refused("../x"),),
+        night=night(discarded=2),
+    )
+    text = collected(whole)
+    assert "**2 open findings, 1 high; 1 new, 1 fixed tonight.**" in text
+    assert "issue: updated, [#12](https://github.com/octo/demo/issues/12), 1 new, 1 open" in text
+    assert "Open since earlier nights: 1" in text
+    assert "| <code>src/a.py</code> | ❌ INVALID | It sorts no more. |" in text
+    assert "| <code>tests/test_a.py</code> | <code>src/a.py</code> | Tests of a |" in text
+    assert "refused: leaves the repository" in text
+    assert "3 below `min-severity`; 2 discarded" in text
+    assert "min-confidence" not in text
+    assert "this run $0.41" in text
+    assert "month so far $7.10" in text
+    assert "3 skipped by the submit: 3 binary" in text
+    # What was not reviewed is what people look for.
+    assert text.index("src/x.py") < text.rindex("src/db.py")
+
+
+def test_nothing_collected_tells_what_runs():
+    waiting = [Waiting(batch="msgbatch_1", requests=2, age_hours=1.5, expires="soon")] * 60
+    text = collected(None, waiting=waiting)
+    assert "`msgbatch_1` (2 requests) is still running after 1.5 h" in text
+    assert "… and 10 more." in text
+
+
+def test_every_filter_is_told():
+    issue = Delivered(
+        destination="issue", action="updated", held=(("max-findings", 4), ("public", 9))
+    )
+    whole = published(
+        standing(1, State.IGNORED, held="comment"),
+        standing(2, State.IGNORED, held="baseline"),
+        standing(3, State.DISMISSED),
+        standing(4, pre_existing=True),
+        standing(5, security=True),
+        standing(6, State.FIXED, security=True),
+        below=(("min-severity", 1), ("min-confidence", 2)),
+        held=(standing(7).finding,),
+        delivered=(issue,),
+        night=night(public=True, discarded=8),
+    )
+    found = [(h.filter, h.count, h.destination) for h in held.held(whole)]
+    assert found == [
+        ("min-severity", 1, ""),
+        ("min-confidence", 2, ""),
+        ("comment", 1, ""),
+        ("baseline", 1, ""),
+        ("dismissed", 1, ""),
+        ("pre-existing", 1, ""),
+        ("repeated", 1, ""),
+        ("discarded", 8, ""),
+        ("public", 1, ""),
+        ("max-findings", 4, "issue"),
+    ]
+    assert "4 over `max-findings` in issue." in held.sentence(whole)
+    assert held.held(published(standing())) == ()
+    assert held.sentence(published()) == ""
+
+
+@pytest.mark.parametrize("say", WORDS, ids=["summary", "document"])
+def test_a_public_repository_shows_no_security_finding(say):
+    whole = published(
+        standing(1, title="Loose end"),
+        standing(2, title="Stolen keys", security=True),
+        night=night(public=True),
+    )
+    text = say(whole, waiting=()) if say is summary.collected else say(whole)
+    assert "Stolen" not in text
+    assert "Loose" in text
+    assert "Security findings are not shown" in text
+    assert "1 about security" in text
+    assert fences(text, "mermaid")[:1] in ([], [charts_of(1)])
+
+
+def charts_of(count: int) -> str:
+    drawn = charts.severities([standing(n) for n in range(1, count + 1)])
+    return drawn.removeprefix("```mermaid\n").removesuffix("```")
+
+
+def test_the_document_tells_every_finding_in_full():
+    whole = published(
+        standing(1, why="Because of one."),
+        standing(2, State.OPEN, why="Because of two."),
+        standing(3, State.RECHECKING),
+        standing(4, State.OPEN, pre_existing=True, title="Old one"),
+        standing(5, State.FIXED, title="Gone one"),
+        standing(6, State.IGNORED, held="baseline", title="Accepted one"),
+        words={f"{3:016x}": "Worded by the issue."},
+    )
+    text = document(whole)
+    assert "Because of one." in text
+    assert "Because of two." in text
+    assert "Worded by the issue." in text
+    assert text.index("## Older") < text.rindex("Old one") < text.index("## Fixed tonight")
+    assert text.index("## Fixed tonight") < text.index("Gone one") < text.index("## Accepted")
+    assert "Accepted one" in text[text.index("## Accepted") :]
+    assert "<!-- batch-action" not in text
+
+
+# Charts.
+
+PIE = re.compile(
+    r"%%\{init: \{'themeVariables': \{('pie\d': '#[0-9a-f]{6}'(, )?)+\}\}\}%%\n"
+    r"pie showData title [A-Za-z ]+\n"
+    r"(    \"[a-z]+\" : [1-9]\d*\n)+"
+)
+BARS = re.compile(
+    r"%%\{init: \{[^\n]*\}\}\}%%\n"
+    r"xychart-beta\n    title \"[A-Za-z ]+\"\n"
+    r"    x-axis \[(\"[a-z +]+\"(, )?)+\]\n"
+    r"    y-axis 0 --> \d+(\.\d+)?\n"
+    r"    bar \[(\d+(\.\d+)?(, )?)+\]\n"
+)
+amounts = st.none() | st.floats(0, 1e6, allow_nan=False)
+
+
+@given(st.lists(st.tuples(st.sampled_from(Severity), st.sampled_from(State))))
+def test_the_pie_counts_what_is_open(found):
+    standings = [standing(n, state, severity=s) for n, (s, state) in enumerate(found)]
+    drawn = charts.severities(standings)
+    live = [s for s, state in found if state in (State.NEW, State.OPEN, State.BACK)]
+    live += [s for s, state in found if state is State.RECHECKING]
+    if not live:
+        assert drawn == ""
+        return
+    (chart,) = fences(drawn, "mermaid")
+    assert PIE.fullmatch(chart), chart
+    told = dict(re.findall(r'"(\w+)" : (\d+)', chart))
+    assert told == {s.value: str(live.count(s)) for s in Severity if s in live}
+
+
+@given(amounts, amounts, amounts)
+def test_the_bars_are_drawn_where_something_is_known(interactive, batch, cached):
+    cost = Cost(interactive_usd=interactive, batch_usd=batch, batch_cached_usd=cached)
+    drawn = charts.costs(cost)
+    if not drawn:
+        known = [x for x in (interactive, batch, cached) if x]
+        assert batch is None or not [x for x in known if x >= 1e-6]
+        return
+    (chart,) = fences(drawn, "mermaid")
+    assert BARS.fullmatch(chart), chart
+
+
+def test_charts_hold_no_word_from_outside():
+    drawn = "".join(
+        charts.severities([standing(1, title=text, rule=text)]) for text in TEXTS.values()
+    )
+    assert drawn == charts.severities([standing(1)]) * len(TEXTS)
+    assert charts.costs(COST).startswith("```mermaid")
+
+
+# Hostile words and huge nights.
+
+
+def hostile_night(text: str, name: str):
+    return published(
+        standing(1, title=text, why=text, remedy=text, rule=text, category=text, path=name),
+        standing(2, State.OPEN, title=text, suggestion=text, cwe=text, path=name),
+        standing(3, State.FIXED, title=text, path=name),
+        standing(4, State.IGNORED, title=text, path=name, held="comment"),
+        judgements=(judgement(text, name, Ruling.UNCERTAIN),),
+        generated=(generated(text, name),),
+        refused=(refused(name, text),),
+        delivered=(ISSUE, Delivered(destination="sarif", action="refused", note=text)),
+        night=night(
+            receipt=Receipt(entries=(Entry(path=name, account=Account.OWED, reason=text),))
+        ),
+    )
+
+
+OURS = {
+    "details",
+    "/details",
+    "summary",
+    "/summary",
+    "code",
+    "/code",
+    "b",
+    "/b",
+    "sub",
+    "/sub",
+}
+
+
+def assert_only_ours(text: str) -> None:
+    """No link but to GitHub, no image, and no HTML but the tags we write."""
+    tokens = GFM.parse(text)
+    inner = [child for token in tokens for child in token.children or ()]
+    assert not [t for t in inner if t.type == "image"]
+    for token in inner:
+        if token.type == "link_open":
+            assert str(token.attrs["href"]).startswith("https://github.com/octo/demo/"), token
+    html = [t.content for t in (*tokens, *inner) if t.type in ("html_block", "html_inline")]
+    for piece in html:
+        assert set(re.findall(r"<([^\s>]*)[^>]*>", piece)) <= OURS, piece
+    told = "".join(t.content for t in inner if t.type in ("text", "text_special"))
+    assert not re.search(r"(?:^|[^\w`])@[a-z0-9]|\bGH-\d|https?://|www\.", told, re.IGNORECASE)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", text)
+    assert "<!-- batch-action" not in text.lower()
+
+
+@pytest.mark.parametrize("number", range(max(len(TEXTS), len(FILE_NAMES))))
+def test_hostile_words_stay_words(number: int):
+    texts = [*TEXTS.values()]
+    name = FILE_NAMES[number % len(FILE_NAMES)]
+    whole = hostile_night(texts[number % len(texts)], name)
+    for text in (collected(whole), document(whole)):
+        assert_only_ours(text)
+        tables = [t for t in GFM.parse(text) if t.type == "tr_open"]
+        assert len(tables) >= 8
+
+
+@pytest.mark.parametrize("text", ["x" * 4000, "&" * 400, "\U0001f600" * 500])
+def test_a_huge_night_is_far_below_a_mebibyte(text):
+    many = 500
+    name = "d/" * 40 + "&" * 200
+    whole = published(
+        *(standing(n, title=text, path=name) for n in range(many)),
+        *(standing(n, State.OPEN, title=text, path=name) for n in range(many, 2 * many)),
+        judgements=tuple(judgement(text, name) for _ in range(many)),
+        generated=tuple(generated(text, name) for _ in range(many)),
+        night=night(
+            receipt=Receipt(
+                entries=tuple(
+                    Entry(path=f"{name}{n}", account=Account.OWED, reason=text) for n in range(many)
+                )
+            )
+        ),
+        delivered=(ISSUE, Delivered(destination="sarif", action="refused", note=text)),
+    )
+    told = collected(whole)
+    assert len(told.encode()) < MIB / 2
+    assert told.count("more rows.") == 5
+    assert told.count("<details>") == told.count("</details>")
