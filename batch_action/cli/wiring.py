@@ -138,11 +138,10 @@ def _settings(
 
 def _task(settings: Settings) -> Any:
     tasks = all_tasks()
-    if settings.task not in tasks:
-        raise ConfigError(
-            f"`task` {settings.task!r} does not exist.", fix=f"Tasks: {', '.join(tasks)}."
-        )
-    return tasks[settings.task]
+    name = settings.task[0]
+    if name not in tasks:
+        raise ConfigError(f"`task` {name!r} does not exist.", fix=f"Tasks: {', '.join(tasks)}.")
+    return tasks[name]
 
 
 def _prices(settings: Settings) -> pricing.Prices:
