@@ -6,14 +6,15 @@ assert night.run("collect").exit == 0
 assert pull.inline
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from batch_action.report import review, review_inline
 from batch_action.sandbox.github import merging
 from batch_action.sandbox.github.state import Comment, Issue, Pull, ReviewComment
-from tests.nights import Night, Result
+from tests.nights import Night, Result, path_in
 
 PERMISSIONS = {"contents": "read", "actions": "read", "pull-requests": "write"}
 REPORT = "pr-review, summary"
@@ -142,3 +143,47 @@ class PullStory:
     def states(self) -> dict[str, str]:
         """Rule to state, as the summary remembers."""
         return {k.rule: k.state.value for k in self.memory.known}
+
+
+def remark(rule: str, evidence: str, **more: Any) -> dict[str, Any]:
+    """What a model says in a code review about one place."""
+    return {
+        "rule": rule,
+        "severity": "high",
+        "confidence": "high",
+        "start_line": 1,
+        "end_line": 1,
+        "evidence": evidence,
+        "title": f"About {rule}",
+        "why": f"Because of {rule}.",
+        "remedy": "Change it.",
+        "suggestion": None,
+        "pre_existing": False,
+        "category": "bug",
+    } | more
+
+
+def answering(night: Night, said: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """The newest batch's results say this about each path, and nothing about the others."""
+    lines = []
+    for request in night.batches[-1].requests:
+        answer = {"findings": list(said.get(path_in(request), ()))}
+        message = {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": request["params"]["model"],
+            "content": [{"type": "text", "text": json.dumps(answer)}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 10, "output_tokens": 10},
+        }
+        result = {"type": "succeeded", "message": message}
+        lines.append(json.dumps({"custom_id": request["custom_id"], "result": result}))
+    night.sandbox.faults.add(
+        "status",
+        service="claude",
+        path=rf"{night.batches[-1].id}/results$",
+        status=200,
+        body="\n".join(lines) + "\n",
+    )
