@@ -49,6 +49,8 @@ class ModelRates(Rates):
     """A model's rates, and its other rates for long prompts if it has any."""
 
     over: LongRates | None = None
+    cache_minimum: int | None = Field(default=None, gt=0)
+    """Tokens below which a prefix is silently not cached; None where it is not known."""
 
     def of(self, usage: Usage) -> Rates:
         """The rates that apply to one request of this usage."""
@@ -91,6 +93,12 @@ def batch_usd(prices: Prices, model: str, usages: Iterable[Usage]) -> float | No
     return prices.batch_discount * sum(rates.of(usage).usd(usage) for usage in usages)
 
 
+def interactive_usd(prices: Prices, model: str, usages: Iterable[Usage]) -> float | None:
+    """What these requests cost through the Messages API; None without a known price."""
+    usd = batch_usd(prices, model, usages)
+    return None if usd is None else usd / prices.batch_discount
+
+
 def columns(prices: Prices, model: str, usages: Iterable[Usage], shared: int) -> Cost:
     """Interactive, batch and batch+cache for the same requests.
 
@@ -98,10 +106,7 @@ def columns(prices: Prices, model: str, usages: Iterable[Usage], shared: int) ->
     columns are counterfactuals of each other: the first two as if nothing had been cached, the
     third as if the prefix was written once (1 h) and read by every other request.
     """
-    plain = [
-        Usage(input_tokens=prompt_tokens(usage), output_tokens=usage.output_tokens)
-        for usage in usages
-    ]
+    plain = [uncached(usage) for usage in usages]
     batch = batch_usd(prices, model, plain)
     if batch is None:
         return Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
@@ -114,7 +119,7 @@ def columns(prices: Prices, model: str, usages: Iterable[Usage], shared: int) ->
 
 
 def account(prices: Prices, model: str, usages: Iterable[Usage], shared: int) -> Cost:
-    """What these requests did cost, and would have cost: from the usage the API returned.
+    """What a batch of these did cost, and would have cost: from the usage the API returned.
 
     Batch is what was billed, cache tokens at their own prices. Interactive is the same requests
     without batch and cache. Batch+cache is what was billed where the cache was really read, else
@@ -129,6 +134,19 @@ def account(prices: Prices, model: str, usages: Iterable[Usage], shared: int) ->
         batch_usd=billed,
         batch_cached_usd=billed if cached else told.batch_cached_usd,
     )
+
+
+def uncached(usage: Usage) -> Usage:
+    """The same tokens as if there were no prompt cache."""
+    return Usage(input_tokens=prompt_tokens(usage), output_tokens=usage.output_tokens)
+
+
+def cache_saving(prices: Prices, model: str, usages: Iterable[Usage]) -> float | None:
+    """What the prompt cache saved these requests of a batch; negative when it cost more."""
+    found = list(usages)
+    plain = batch_usd(prices, model, [uncached(usage) for usage in found])
+    billed = batch_usd(prices, model, found)
+    return None if plain is None or billed is None else plain - billed
 
 
 def together(costs: Iterable[Cost]) -> Cost:

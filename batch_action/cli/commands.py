@@ -1,10 +1,12 @@
 """The verbs as commands: flags generated from Settings, one story called."""
 
+import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,12 @@ import click
 
 from batch_action import __version__
 from batch_action.cli.extras import extra
-from batch_action.cli.flags import CHOICE, REPORT, SENDING, STATE, given, option
+from batch_action.cli.flags import CHOICE, REPORT, SENDING, STATE
 from batch_action.cli.serving import serve
+from batch_action.cli.stories import opened, told, verb
 from batch_action.cli.wiring import Door, open_world
 from batch_action.edges.runner import inputs_from
-from batch_action.errors import BatchActionError, Interrupted
-from batch_action.steps import briefing, pulls, telling
+from batch_action.steps import admitting
 from batch_action.steps.world import World
 from batch_action.verbs import baseline as accepting
 from batch_action.verbs import cancel as canceling
@@ -28,6 +30,7 @@ from batch_action.verbs import propose as proposing
 from batch_action.verbs import run as running
 from batch_action.verbs import status as looking
 from batch_action.verbs import submit as submitting
+from batch_action.verbs.every import Verb, each, every, recovered, remembered
 
 
 @click.group(
@@ -46,70 +49,47 @@ def cli() -> None:
     """
 
 
-def verb(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a command the flags of these inputs, `--repo`, and an opened world."""
-
-    def decorate(function: Callable[..., int]) -> Callable[..., int]:
-        for name in reversed(names):
-            function = option(name)(function)
-        return click.option(
-            "--repo",
-            type=click.Path(exists=True, file_okay=False),
-            help="The repository's folder; the current one if not given.",
-        )(click.pass_obj(function))
-
-    return decorate
-
-
-def _story(
-    door: Door, repo: str | None, values: Mapping[str, Any], story: Callable[[World], int]
-) -> int:
-    with open_world(door, flags=given(values), repo=repo) as world:
-        return _told(world, story)
-
-
-def _told(world: World, story: Callable[[World], int]) -> int:
-    """The story's exit code, after its warnings and the place of an interrupt are told."""
-    try:
-        return story(world)
-    except BatchActionError as error:
-        briefing.failure(world, error)
-        raise
-    except Interrupted:
-        telling.interrupted(world)
-        raise
-    finally:
-        telling.attention(world)
-
-
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 @click.option("--exact", is_flag=True, help="Count the tokens of every request (needs a key).")
 @verb(*STATE, *CHOICE, "anthropic-base-url")
 def plan(door: Door, *, repo: str | None, as_json: bool, exact: bool, **values: Any) -> int:
     """Show what would be sent and what it would cost; spends nothing, needs no key."""
-    return _story(door, repo, values, lambda w: planning.plan(w, exact=exact, as_json=as_json))
+    made: list[dict[str, object]] | None = [] if as_json else None
+    code = told(door, repo, values, partial(planning.plan, exact=exact, data=made))
+    return _printed(made, code)
+
+
+def _printed(data: list[dict[str, object]] | None, code: int) -> int:
+    """Print what was asked for as JSON: one object, or a list of them when there are several tasks.
+
+    ASCII keeps names that are no UTF-8 as lone surrogates, so nothing is lost.
+    """
+    if data:
+        click.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=True))
+    return code
 
 
 @cli.command()
 @verb(*STATE, *CHOICE, *SENDING)
 def submit(door: Door, *, repo: str | None, **values: Any) -> int:
     """Send what changed since the last run, and what is owed, as a message batch."""
-    return _story(door, repo, values, submitting.submit)
+    return told(door, repo, values, submitting.submit)
 
 
 @cli.command()
 @verb(*STATE, *REPORT, *SENDING, "max-attempts")
 def collect(door: Door, *, repo: str | None, **values: Any) -> int:
     """Fetch what has ended and bring the issue up to date; never spends money."""
-    return _story(door, repo, values, collecting.collect)
+    return told(door, repo, values, collecting.collect, whose=recovered)
 
 
 @cli.command()
 @verb(*STATE, *CHOICE, *REPORT, *SENDING)
 def run(door: Door, *, repo: str | None, **values: Any) -> int:
     """Collect what has ended, then submit what is new."""
-    return _story(door, repo, values, lambda w: running.run(w, door.tell))
+    with opened(door, repo, values) as worlds:
+        return running.run(worlds, door.tell)
 
 
 @cli.command()
@@ -117,28 +97,31 @@ def run(door: Door, *, repo: str | None, **values: Any) -> int:
 @verb(*STATE, "max-attempts")
 def status(door: Door, *, repo: str | None, as_json: bool, **values: Any) -> int:
     """Show pending batches with age and expiry, owed files, and what was spent."""
-    return _story(door, repo, values, lambda w: looking.status(w, as_json=as_json))
+    seen: list[dict[str, object]] | None = [] if as_json else None
+    return _printed(seen, told(door, repo, values, partial(looking.status, data=seen)))
 
 
 @cli.command()
 @verb(*STATE, "batch-id", "anthropic-base-url")
 def cancel(door: Door, *, repo: str | None, **values: Any) -> int:
     """Ask Anthropic to cancel pending batches."""
-    return _story(door, repo, values, canceling.cancel)
+    return told(door, repo, values, canceling.cancel, whose=remembered)
 
 
 @cli.command()
 @verb("task", "config-file", "state-key", "propose-from", "propose-only", "labels", "dry-run")
 def propose(door: Door, *, repo: str | None, **values: Any) -> int:
     """Open a draft pull request for generated files that an earlier job checked."""
-    return _story(door, repo, values, proposing.propose)
+    with opened(door, repo, values) as worlds:
+        return each(worlds[:1], proposing.propose, door.tell)
 
 
 @cli.command()
 @verb(*STATE, "report", "baseline-file")
 def baseline(door: Door, *, repo: str | None, **values: Any) -> int:
     """Accept every finding that is open now, in a file to commit."""
-    return _story(door, repo, values, accepting.baseline)
+    with opened(door, repo, values) as worlds:
+        return each(worlds, accepting.baseline, door.tell)
 
 
 @cli.command()
@@ -193,24 +176,38 @@ cli.add_command(serve)
 def action(door: Door) -> int:
     """Run as a GitHub action: inputs from INPUT_*, the verb from `mode`."""
     door = replace(door, action_inputs=inputs_from(door.environ))
-    with open_world(door, flags={}, repo=None) as world:
-        return _told(world, lambda w: _action(w, door))
+    with opened(door, None, {}) as worlds:
+        return _action(worlds, door)
 
 
-def _action(world: World, door: Door) -> int:
-    world = pulls.entered(world)
-    sending = world.settings.mode in ("run", "submit")
-    if world.context.event.startswith("pull_request") and (sending or world.context.fork):
-        reason = pulls.why_not(world)
-        if reason is not None:
-            world.runner.annotate("notice", reason)
+def _action(worlds: Sequence[World], door: Door) -> int:
+    context, mode = worlds[0].context, worlds[0].settings.mode
+    if context.event.startswith("pull_request"):
+        worlds = tuple(admitting.entered(world) for world in worlds)
+        if context.fork or mode in ("run", "submit"):
+            worlds = _reviewing(worlds)
+        if not worlds:
             return 0
-    verbs: dict[str, Callable[[World], int]] = {
-        "run": lambda w: running.run(w, door.tell),
-        "submit": submitting.submit,
-        "collect": collecting.collect,
-        "plan": planning.plan,
-        "status": looking.status,
-        "propose": proposing.propose,
-    }
-    return verbs[world.settings.mode](world)
+    match mode:
+        case "run":
+            return running.run(worlds, door.tell)
+        case "collect":
+            return every(worlds, (collecting.collect,), door.tell, whose=recovered)
+        case "propose":
+            return each(worlds[:1], proposing.propose, door.tell)
+        case _:
+            verbs: dict[str, Verb] = {
+                "submit": submitting.submit,
+                "plan": planning.plan,
+                "status": looking.status,
+            }
+            return every(worlds, (verbs[mode],), door.tell)
+
+
+def _reviewing(worlds: Sequence[World]) -> tuple[World, ...]:
+    """The tasks that review this pull request; when there is none, it is told why."""
+    reasons = [admitting.why_not(world) for world in worlds]
+    found = tuple(w for w, reason in zip(worlds, reasons, strict=True) if reason is None)
+    if not found:
+        worlds[0].runner.annotate("notice", next(filter(None, reasons)))
+    return found

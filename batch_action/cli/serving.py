@@ -12,8 +12,9 @@ import yaml
 from pydantic import SecretStr
 
 from batch_action.cli.extras import extra
+from batch_action.cli.reaching import header
 from batch_action.cli.reviewed import MAX_CONFIG
-from batch_action.cli.wiring import Door, header
+from batch_action.cli.wiring import Door
 from batch_action.config.serving import Place, Serving, serving_from, variables
 from batch_action.edges.anthropic_api.client import AnthropicApi
 from batch_action.edges.anthropic_api.connecting import HOME

@@ -2,22 +2,21 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
-import httpx2
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from batch_action import escape, pricing
+from batch_action.cli.reaching import anthropic_api, header
 from batch_action.cli.reviewed import config_file, reviewed, rules_of_pull
+from batch_action.config.assigning import Assignment, assignments
 from batch_action.config.gathering import gather
 from batch_action.config.settings import Settings
-from batch_action.edges.anthropic_api.client import AnthropicApi
-from batch_action.edges.anthropic_api.connecting import keyless
 from batch_action.edges.artifacts import ArtifactService, why_not
 from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.github_api.actions import Actions
@@ -28,12 +27,11 @@ from batch_action.edges.github_api.scanning import Scanning
 from batch_action.edges.runner import Runner, context_from, payload_from
 from batch_action.edges.screen import Screen
 from batch_action.edges.webhooks import Webhooks
-from batch_action.errors import AnthropicError, BatchActionError, ConfigError
+from batch_action.errors import BatchActionError, ConfigError
 from batch_action.models.context import Context
 from batch_action.steps.world import GitHub, World
 from batch_action.tasks.registry import all_tasks
-
-AUDIENCE = "https://api.anthropic.com"
+from batch_action.tasks.task import Task
 
 
 class Hands(TypedDict, total=False):
@@ -83,7 +81,20 @@ class Door:
 
 @contextmanager
 def open_world(door: Door, *, flags: Mapping[str, Any], repo: str | None) -> Iterator[World]:
-    """Settings gathered, edges open; everything is closed at the end. Raises ConfigError."""
+    """The world of the first task; see `open_worlds`."""
+    with open_worlds(door, flags=flags, repo=repo) as worlds:
+        yield worlds[0]
+
+
+@contextmanager
+def open_worlds(
+    door: Door, *, flags: Mapping[str, Any], repo: str | None
+) -> Iterator[tuple[World, ...]]:
+    """A world for each assignment: settings and ledger of its own, the edges of all.
+
+    Everything is closed at the end. A task that is named as a flag is the only one. Raises
+    ConfigError.
+    """
     workspace = door.workspace(repo)
     runner = door.runner(workspace)
     context = replace(
@@ -95,16 +106,18 @@ def open_world(door: Door, *, flags: Mapping[str, Any], repo: str | None) -> Ite
     settings = _settings(door, flags, context, git, rules)
     for secret in settings.secrets():
         runner.mask(secret)
+    given = assignments(settings, settings.task if flags.get("task") else ())
+    tasks = _tasks(given)
     with ExitStack() as stack:
         github = _github(door, settings, context, stack)
         context = _completed(context, github, git)
-        yield World(
+        world = World(
             settings=settings,
             context=context,
-            task=_task(settings),
+            task=tasks[given[0].task],
             prices=_prices(settings),
             git=git,
-            anthropic=_anthropic(door, settings, runner, stack),
+            anthropic=anthropic_api(door.environ, settings, runner, stack, door.sleep),
             github=github,
             artifacts=_artifacts(door, runner, stack),
             state_dir=settings.state_dir or workspace / ".batch-action" / "state",
@@ -113,6 +126,17 @@ def open_world(door: Door, *, flags: Mapping[str, Any], repo: str | None) -> Ite
             webhooks=Webhooks(sleep=door.sleep),
             clock=door.clock,
             rules=rules,
+            started=door.clock(),
+        )
+        yield tuple(
+            replace(
+                world,
+                settings=one.settings,
+                task=tasks[one.task],
+                elsewhere=one.elsewhere,
+                runner=runner.part(),
+            )
+            for one in given
         )
 
 
@@ -136,9 +160,24 @@ def _settings(
     )
 
 
-def _task(settings: Settings) -> Any:
+def _tasks(given: Sequence[Assignment]) -> dict[str, Task]:
+    """The tasks by name. Raises ConfigError with everything that is wrong with any of them."""
+    found: dict[str, Task] = {}
+    problems: list[ConfigError] = []
+    for name in dict.fromkeys(one.task for one in given):
+        try:
+            found[name] = _task(name)
+        except ConfigError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise ConfigError("\n".join(str(problem) for problem in problems))
+    return found
+
+
+def _task(name: str) -> Task:
     tasks = all_tasks()
-    name = settings.task[0]
     if name not in tasks:
         raise ConfigError(f"`task` {name!r} does not exist.", fix=f"Tasks: {', '.join(tasks)}.")
     return tasks[name]
@@ -212,60 +251,6 @@ def _artifacts(door: Door, runner: Runner, stack: ExitStack) -> ArtifactService 
             now=door.clock,
         )
     )
-
-
-def _anthropic(
-    door: Door, settings: Settings, runner: Runner, stack: ExitStack
-) -> AnthropicApi | None:
-    key, base = settings.anthropic_api_key, settings.anthropic_base_url
-    if key is not None:
-        return stack.enter_context(
-            AnthropicApi(api_key=header("anthropic-api-key", key), base_url=base, sleep=door.sleep)
-        )
-    rule, organization = settings.anthropic_federation_rule_id, settings.anthropic_organization_id
-    if not (rule and organization):
-        return None
-    credentials = keyless(
-        identity=lambda: _identity(door.environ, runner),
-        rule=rule,
-        organization=organization,
-        service_account=settings.anthropic_service_account_id,
-        workspace=settings.anthropic_workspace_id,
-    )
-    return stack.enter_context(
-        AnthropicApi(api_key=None, credentials=credentials, base_url=base, sleep=door.sleep)
-    )
-
-
-def _identity(environ: Mapping[str, str], runner: Runner) -> str:
-    """A fresh GitHub OIDC token: each is good for one exchange."""
-    url = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
-    token = environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
-    if not (url and token):
-        raise ConfigError(
-            "The federation ids are set, but GitHub gave this job no identity token.",
-            fix="Add `id-token: write` to the job's permissions.",
-        )
-    try:
-        answer = httpx2.get(
-            url, params={"audience": AUDIENCE}, headers={"Authorization": f"Bearer {token}"}
-        ).raise_for_status()
-        identity = str(answer.json()["value"])
-    except (httpx2.HTTPError, ValueError, KeyError) as error:
-        raise AnthropicError(f"GitHub's identity token could not be fetched: {error}.") from None
-    runner.mask(identity)
-    return identity
-
-
-def header(name: str, secret: SecretStr) -> str:
-    """A key as it may stand in a header; whoever refuses it later would quote it in full."""
-    value = secret.get_secret_value().strip()
-    if not (value.isascii() and value.isprintable()):
-        raise ConfigError(
-            f"`{name}` holds a line break or another character that no key has.",
-            fix="Store the secret again: the key alone, on one line.",
-        )
-    return value
 
 
 def _path(text: str | None) -> Path | None:

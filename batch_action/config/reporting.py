@@ -54,6 +54,13 @@ class Reporting(Inputs):
             action=True,
         ),
     ] = None
+    fail_on_verdict: Annotated[
+        Literal["invalid", "uncertain"] | None,
+        Input(
+            help="Exit with 1 when a file is judged `invalid` tonight; `uncertain`: or uncertain.",
+            action=True,
+        ),
+    ] = None
     max_findings: Annotated[
         int,
         Field(ge=1, le=500),

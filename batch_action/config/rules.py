@@ -14,9 +14,11 @@ _unset = BeforeValidator(lambda value: None if value == "" else value)
 
 
 def _name(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,19}", name):
+    # `-pr` ends the names of the ledgers of pull requests.
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,19}", name) or re.search(r"(^|-)pr$", name):
         raise PydanticCustomError(
-            "rule_name", "a rule's name has at most 20 of `a-z`, `0-9`, `_` and `-`"
+            "rule_name",
+            "a rule's name has at most 20 of `a-z`, `0-9`, `_` and `-`, and does not end in `pr`",
         )
     return name
 

@@ -1,4 +1,4 @@
-"""The inputs about sending: how batches are cut, when few questions go out, and the prompt cache."""
+"""The inputs about sending: how batches are cut, what few questions do, and the prompt cache."""
 
 from typing import Annotated, Literal
 

@@ -23,7 +23,7 @@ F = TypeVar("F", bound=BaseFact)
 ADOPTION_SLACK = timedelta(minutes=5)
 """How long after a create's timeout its batch may still turn up in the list."""
 
-FREE_OF_ATTEMPT = frozenset({"billing", "canceled", "closed"})
+FREE_OF_ATTEMPT = frozenset({"billing", "canceled", "closed", "unanswered", "undelivered"})
 """Failures that say nothing about the question: they count no attempt."""
 
 

@@ -1,6 +1,7 @@
 """Files: which are owed, settled or given up, and from where the next submit counts."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 
 from batch_action.history.batches import (
@@ -21,6 +22,8 @@ class Owed:
     blob: str
     old: str | None
     """The blob its change is counted from."""
+    since: datetime
+    """When it was first selected without having had a verdict since."""
 
 
 def _file(question: Question) -> tuple[str, str]:
@@ -89,8 +92,9 @@ def newest(ledger: Ledger, scope: str | None = None) -> dict[str, Owed]:
         for entry in fact.files:
             before = found.get(entry.path)
             open_before = before is not None and (before.path, before.blob) not in settled
-            old = before.old if before is not None and open_before else entry.old
-            found[entry.path] = Owed(entry.path, entry.blob, old)
+            first = before if before is not None and open_before else None
+            old, since = (first.old, first.since) if first else (entry.old, fact.at)
+            found[entry.path] = Owed(entry.path, entry.blob, old, since)
     return found
 
 

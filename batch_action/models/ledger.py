@@ -136,6 +136,8 @@ class Intended(BaseFact):
     """None when the model has no known price."""
     pull: int | None = Field(default=None, ge=1)
     """The pull request that was reviewed; in the ledger of pull requests only."""
+    way: Literal["warm-up", "warmed", "interactive"] | None = None
+    """How it was asked, where not as a plain batch."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("intent",)
 

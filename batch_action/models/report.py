@@ -53,6 +53,22 @@ class Spending:
     month_usd: float | None
     cache_share: float
     """Cached input tokens as a share of all input tokens, 0 to 1."""
+    cache_saved_usd: float | None = None
+    """What the prompt cache saved, its warm-up counted; negative when it cost more. None: not used,
+    or no price is known."""
+    batched: bool = True
+    """Asked in batches; else at once, at the interactive price."""
+
+    @property
+    def paid_usd(self) -> float | None:
+        """What was billed."""
+        return self.cost.batch_usd if self.batched else self.cost.interactive_usd
+
+    @property
+    def saved_usd(self) -> float | None:
+        """What was saved against the same requests at full price; None when unpriced."""
+        full, paid = self.cost.interactive_usd, self.paid_usd
+        return None if full is None or paid is None else full - paid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +104,13 @@ class Night:
     """Keeps several ledgers of one task apart, and what they write."""
     quiet: bool = False
     """No batch ended tonight: people's wishes are answered, nothing was reviewed."""
+    assignees: tuple[str, ...] = ()
+    """Logins that new issues are assigned to; GitHub leaves out who may not be."""
+
+    @property
+    def title(self) -> str:
+        """The task, and what tells it from others of its name: `code-review (web)`."""
+        return f"{self.task} ({self.state_key})" if self.state_key else self.task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,11 @@ from batch_action.models.ledger import Question, Usage
 CREATE_TIMEOUT = timedelta(minutes=10)
 """How long one create may take before its answer counts as lost (the SDK's own default)."""
 
+ASK_TIMEOUT = timedelta(minutes=10)
+"""How long one try of a request that is asked at once may take."""
+ASK_WINDOW = timedelta(hours=1)
+"""After this time nothing is asked any more that one run asks at once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -52,6 +57,28 @@ class Cost:
         return self.batch_usd is not None
 
 
+@unique
+class Way(StrEnum):
+    """How tonight's requests are asked."""
+
+    BATCH = "batch"
+    WARM_UP = "warm-up"
+    """One request goes first, as a batch of its own, and fills the prompt cache."""
+    AWAIT = "await"
+    """Nothing goes out while that one is running."""
+    WARMED = "warmed"
+    """The others, which read what it has left in the cache."""
+    ACCUMULATE = "accumulate"
+    """Too few: they wait for more."""
+    INTERACTIVE = "interactive"
+    """Too few: asked at once through the Messages API, at full price."""
+
+    @property
+    def marked(self) -> bool:
+        """Whether the shared instructions end in a cache breakpoint."""
+        return self in (Way.WARM_UP, Way.WARMED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The requests packed into batches, with tokens and dollars."""
@@ -62,6 +89,22 @@ class Plan:
     tokens: Tokens
     cost: Cost
     """The worst case: every answer as long as it may be."""
+    way: Way = Way.BATCH
+    note: str = ""
+    """One sentence for people: why this way, where it is not the usual one."""
+    worst_usd: float | None = None
+    """What is due now can cost this much at the very most, asked this way."""
+
+    @property
+    def due(self) -> tuple[tuple[Request, ...], ...]:
+        """The batches that go out now."""
+        match self.way:
+            case Way.ACCUMULATE | Way.AWAIT:
+                return ()
+            case Way.WARM_UP:
+                return self.batches[:1]
+            case Way.BATCH | Way.WARMED | Way.INTERACTIVE:
+                return self.batches
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -81,6 +124,8 @@ class OutcomeKind(StrEnum):
     REFUSED = "refused"
     UNREADABLE = "unreadable"
     MISSING = "missing"
+    UNANSWERED = "unanswered"
+    """Asked at once, and no answer came: nobody knows whether it was worked on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -197,10 +197,11 @@ def _account(published: Published) -> results.Receipt:
 def _money(spending: Spending) -> results.Money:
     cost = spending.cost
     return results.Money(
+        paid_usd=spending.paid_usd,
         batch_usd=cost.batch_usd,
         interactive_usd=cost.interactive_usd,
         batch_cached_usd=cost.batch_cached_usd,
-        saved_usd=text.saved(cost),
+        saved_usd=spending.saved_usd,
         month_usd=spending.month_usd,
         usage=spending.usage,
         cache_share=spending.cache_share,

@@ -100,7 +100,10 @@ class Receipt(Value):
 class Money(Value):
     """US dollars from the usage the API returned; null where a price is not known."""
 
-    batch_usd: float | None = Field(description="What this night cost.")
+    paid_usd: float | None = Field(description="What this night cost.")
+    batch_usd: float | None = Field(
+        description="The same in batches: what it cost, unless it was asked at once."
+    )
     interactive_usd: float | None = Field(description="The same without batch and cache.")
     batch_cached_usd: float | None = Field(description="The same in a batch with a warm cache.")
     saved_usd: float | None

@@ -67,7 +67,7 @@ def failure(problem: str, *, task: str, repository: str | None, run_url: str | N
     ]
     if run_url:
         blocks.append(_context(_link(run_url, "run")))
-    return _message(f"{slack(task, LONGEST_NAME)} failed", blocks)
+    return _message(f"{slack(task, LONGEST_NAME)} failed: {slack(problem, 200)}", blocks)
 
 
 def _changes(news: Sequence[Standing], fixers: Mapping[str, str]) -> str:
@@ -87,11 +87,10 @@ def _money(night: Night) -> list[str]:
     """`$0.41 (saved $0.58)` and `month $7.10`."""
     if night.spending is None:
         return []
-    cost, month = night.spending.cost, night.spending.month_usd
-    saved = text.saved(cost)
+    saved, month = night.spending.saved_usd, night.spending.month_usd
     more = f" (saved {text.dollars(saved)})" if saved is not None else ""
     return [
-        f"{text.dollars(cost.batch_usd)}{more}",
+        f"{text.dollars(night.spending.paid_usd)}{more}",
         *([f"month {text.dollars(month)}"] if month is not None else []),
     ]
 

@@ -7,7 +7,7 @@ from batch_action.escape import html_code, markdown, ours
 from batch_action.models.files import Selection, Skipped
 from batch_action.models.findings import Standing
 from batch_action.models.report import Night, Published
-from batch_action.models.requests import BatchState, Plan
+from batch_action.models.requests import BatchState, Plan, Way
 from batch_action.report import charts, tables, text
 from batch_action.report.guard import guarded, shown
 from batch_action.report.held import hidden, sentence
@@ -47,8 +47,8 @@ def submitted(
         files=text.plural(len(selection.files) - len(plan.owed), "file"),
         requests=text.plural(len(plan.requests), "request"),
         batches=[(batch.id, batch.total, f"{batch.expires_at:%Y-%m-%d %H:%M}") for batch in sent],
-        cost=plan.cost,
-        dollars=text.dollars,
+        costs=_costs(plan),
+        note=ours(plan.note, 500),
         tokens=plan.tokens,
         owed=_listed([file.path for file in plan.owed]),
         skipped=tables.table(
@@ -59,6 +59,17 @@ def submitted(
         dry_run=dry_run,
         nothing=not plan.requests,
     )
+
+
+def _costs(plan: Plan) -> list[str]:
+    """The three columns, the one that counts tonight in bold."""
+    cost, now = plan.cost, plan.way is Way.INTERACTIVE
+    columns = [cost.interactive_usd, cost.batch_usd, cost.batch_cached_usd]
+    ours = 0 if now else 1
+    return [
+        f"**{text.dollars(usd)}**" if n == ours else text.dollars(usd)
+        for n, usd in enumerate(columns)
+    ]
 
 
 def collected(
@@ -86,7 +97,7 @@ def _told(published: Published) -> dict[str, object]:
     older = [s for s in standings if not s.changed and s.known.state in text.LIVE]
     spending = night.spending
     return {
-        "task": markdown(night.task, 60),
+        "task": markdown(night.title, 60),
         "pull": f" on #{night.pull}" if night.pull else "",
         "verdict": text.verdict(standings, guarded=guarded(night)),
         "charts": [

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from batch_action.escape import href, html_code, inline, markdown, ours, path_url
+from batch_action.escape import href, html_code, inline, ours, path_url
 from batch_action.models.findings import Anchor, Known, Severity, Standing, State
 from batch_action.models.report import Account, Delivered, Night, Receipt, Spending
-from batch_action.models.requests import Cost
 from batch_action.report.markers import LONGEST_TITLE
 
 LIVE = (State.NEW, State.OPEN, State.RECHECKING, State.BACK)
@@ -67,27 +66,31 @@ def dollars(amount: float | None) -> str:
     return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"  # noqa: PLR2004 - a cent
 
 
-def saved(cost: Cost) -> float | None:
-    """What the batch saved against the same requests at full price; None when unpriced."""
-    if cost.interactive_usd is None or cost.batch_usd is None:
-        return None
-    return cost.interactive_usd - cost.batch_usd
-
-
 def cost_line(spending: Spending) -> str:
     """What this run cost, what it would have cost otherwise, and the month so far."""
     cost = spending.cost
     if not cost.priced:
         return "this run unpriced: the price of this model is not known"
-    parts = [f"this run {dollars(cost.batch_usd)}"]
-    others = (("interactive", cost.interactive_usd), ("batch + cache", cost.batch_cached_usd))
+    parts = [f"this run {dollars(spending.paid_usd)}"]
+    if not spending.batched:
+        parts[0] += " (interactive, at full price)"
+    first = ("interactive", cost.interactive_usd) if spending.batched else ("batch", cost.batch_usd)
+    others = (first, ("batch + cache", cost.batch_cached_usd))
     told = [f"{name} {dollars(amount)}" for name, amount in others if amount is not None]
     if told:
         parts.append(f"would have been (counterfactual): {', '.join(told)}")
     if spending.month_usd is not None:
         parts.append(f"month so far {dollars(spending.month_usd)}")
-    parts.append(f"{spending.cache_share:.0%} of input from cache")
+    parts.append(f"{spending.cache_share:.0%} of input from cache{_cache_paid(spending)}")
     return " · ".join(parts)
+
+
+def _cache_paid(spending: Spending) -> str:
+    saved = spending.cache_saved_usd
+    if saved is None:
+        return ""
+    told = f"saved {dollars(saved)}" if saved >= 0 else f"cost {dollars(-saved)} more"
+    return f", which {told}, its warm-up counted"
 
 
 def receipt_line(receipt: Receipt) -> str:
@@ -150,7 +153,7 @@ def deed(delivered: Delivered) -> str:
         *([link(where, delivered.url)] if delivered.url or delivered.number else []),
         *(f"{count} {word}" for word, count in counts if count),
     ]
-    note = f". {markdown(delivered.note, LONGEST_NOTE)}" if delivered.note else ""
+    note = f". {inline(delivered.note, LONGEST_NOTE)}" if delivered.note else ""
     return ", ".join(parts) + note
 
 

@@ -22,9 +22,16 @@ class Rules:
         paths: Sequence[str] = (),
         paths_ignore: Sequence[str] = (),
         *,
+        elsewhere: Sequence[Sequence[str]] = (),
         default_ignores: bool = True,
     ) -> None:
         """Compile the patterns.
+
+        Args:
+            paths: the input.
+            paths_ignore: the input.
+            elsewhere: `paths` of the rules of a monorepo that have their files for themselves.
+            default_ignores: whether ours hold.
 
         Raises:
             ConfigError: a pattern is none; the sentence names the input and the pattern.
@@ -35,6 +42,7 @@ class Rules:
         self.default_ignores = default_ignores
         self._wanted = _compile("paths", self.paths)
         self._unwanted = _compile("paths-ignore", self.paths_ignore)
+        self._elsewhere = [(_compile("rules", lines), tuple(lines)) for lines in elsewhere]
 
     def skip(self, path: str) -> Skipped | None:
         """Return why a path is not wanted, naming the pattern; None when it is."""
@@ -42,6 +50,11 @@ class Rules:
             wanted, pattern = self._last(self._wanted, self.paths, path)
             if not wanted:
                 return Skipped(path=path, reason=Reason.NOT_IN_PATHS, detail=pattern)
+        for spec, lines in self._elsewhere:
+            claimed, pattern = self._last(spec, lines, path)
+            if claimed:
+                detail = f"the rule of {pattern} has it"
+                return Skipped(path=path, reason=Reason.NOT_IN_PATHS, detail=detail)
         unwanted, pattern = self._last(self._unwanted, self.paths_ignore, path)
         if unwanted:
             return Skipped(path=path, reason=Reason.PATHS_IGNORE, detail=pattern)

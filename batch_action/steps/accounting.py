@@ -5,7 +5,7 @@ from collections import Counter
 from batch_action import pricing
 from batch_action.history import batches, files, money
 from batch_action.models.findings import Tonight
-from batch_action.models.ledger import Ledger, Selected, Usage, Withdrawn
+from batch_action.models.ledger import Collected, Ledger, Selected, Usage, Withdrawn
 from batch_action.models.report import Account, Entry, Night, Receipt, Spending
 from batch_action.steps.answers import Answer, Harvest
 from batch_action.steps.asking import house_rules
@@ -41,6 +41,7 @@ def night_of(
         max_findings=settings.max_findings,
         max_issues=settings.max_issues,
         labels=settings.labels,
+        assignees=settings.assignees,
         ref=f"refs/pull/{pull}/head" if pull else f"refs/heads/{context.branch or 'main'}",
         pull=pull,
         state_key=settings.state_key,
@@ -118,4 +119,29 @@ def _spending(world: World, ledger: Ledger, found: Harvest) -> Spending:
         ),
         month_usd=money.spend(ledger, month_start(now)),
         cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
+        cache_saved_usd=_cache_saved(world, ledger, found)
+        if usage != pricing.uncached(usage)
+        else None,
+        batched=found.batched,
     )
+
+
+def _cache_saved(world: World, ledger: Ledger, found: Harvest) -> float | None:
+    """What the prompt cache saved tonight, less what the warm-up before it had cost more."""
+    groups = pricing.by_model([*found.usages, *_warm_ups(ledger, found)])
+    saved = [pricing.cache_saving(world.prices, model, used) for model, used in groups.items()]
+    return None if None in saved else sum(usd for usd in saved if usd is not None)
+
+
+def _warm_ups(ledger: Ledger, found: Harvest) -> list[tuple[str, Usage]]:
+    """Model and usage of the warm-ups that tonight's batches have read from."""
+    ended = {pending.sent.batch for pending in found.ended}
+    collected = {fact.batch: fact.usage for fact in batches.facts_of(ledger, Collected)}
+    before = [
+        (intended.at, intended.model, sent.batch)
+        for sent, intended in batches.sent_batches(ledger)
+        if intended.way == "warm-up" and sent.batch not in ended
+    ]
+    warmed = [pending.intended.at for pending in found.ended if pending.intended.way == "warmed"]
+    read = {max((x for x in before if x[0] < at), default=None) for at in warmed}
+    return [(one[1], collected.get(one[2], Usage())) for one in read if one is not None]

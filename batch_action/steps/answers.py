@@ -1,6 +1,7 @@
 """Ended batches become tonight's findings: fetch, join by custom id, read, anchor."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +12,10 @@ from batch_action.errors import ConfigError, TransientError
 from batch_action.findings.anchoring import anchor_all
 from batch_action.history import batches, files
 from batch_action.history.batches import Pending
-from batch_action.models.findings import Finding, Remark, Reviewed, Tonight
-from batch_action.models.ledger import Collected, Ledger, Question, Usage, Withdrawn
+from batch_action.models.answers import Judgement
+from batch_action.models.findings import Finding, Reviewed, Tonight
+from batch_action.models.ledger import Collected, Fact, Ledger, Question, Usage, Withdrawn
+from batch_action.models.readings import Reading
 from batch_action.models.requests import Outcome, OutcomeKind
 from batch_action.selection.content import decode
 from batch_action.steps.memory import Memory
@@ -39,7 +42,7 @@ class Answer:
     pending: Pending
     question: Question
     outcome: Outcome
-    remarks: tuple[Remark, ...]
+    reading: Reading
     failure: str | None
     """None for a verdict; else the kind of failure, as the ledger records it."""
 
@@ -51,10 +54,12 @@ class Harvest:
     ended: tuple[Pending, ...] = ()
     waiting: tuple[Pending, ...] = ()
     answers: tuple[Answer, ...] = ()
-    facts: tuple[Collected | Withdrawn, ...] = ()
+    facts: tuple[Fact, ...] = ()
     """To be saved once the answers are delivered."""
     usages: tuple[tuple[str, Usage], ...] = ()
     """Model and tokens of each billed request, for the counterfactual columns."""
+    batched: bool = True
+    """Paid at the batch price; else asked at once, through the Messages API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ def harvest(world: World, memory: Memory) -> Harvest:
     ended: list[Pending] = []
     waiting: list[Pending] = []
     answers: list[Answer] = []
-    facts: list[Collected | Withdrawn] = []
+    facts: list[Fact] = []
     usages: list[tuple[str, Usage]] = []
     problem: TransientError | None = None
     for pending in batches.pending(memory.ledger):
@@ -90,11 +95,10 @@ def harvest(world: World, memory: Memory) -> Harvest:
         ended.append(pending)
         if fetched.canceled and not pending.withdrawn:
             facts.append(Withdrawn(batch=pending.sent.batch, by="", at=world.now()))
-        read = [_answer(world, pending, q, fetched.outcomes.get(q.id)) for q in pending.questions]
-        answers += read
-        billed = [(_model(a), a.outcome.usage) for a in read if a.outcome.usage != Usage()]
-        usages += billed
-        facts.append(_collected(world, pending, read, billed))
+        one = gathered(world, pending, fetched.outcomes, batched=True)
+        answers += one.answers
+        usages += one.usages
+        facts += one.facts
     if problem is not None and not ended:
         raise problem
     return Harvest(
@@ -103,6 +107,21 @@ def harvest(world: World, memory: Memory) -> Harvest:
         answers=tuple(answers),
         facts=tuple(facts),
         usages=tuple(usages),
+    )
+
+
+def gathered(
+    world: World, pending: Pending, outcomes: Mapping[str, Outcome], *, batched: bool
+) -> Harvest:
+    """The answers of one batch; not *batched*: of what was asked at once, at full price."""
+    read = [_answer(world, pending, q, outcomes.get(q.id)) for q in pending.questions]
+    billed = [(_model(a), a.outcome.usage) for a in read if a.outcome.usage != Usage()]
+    return Harvest(
+        ended=(pending,),
+        answers=tuple(read),
+        facts=(_collected(world, pending, read, billed, batched=batched),),
+        usages=tuple(billed),
+        batched=batched,
     )
 
 
@@ -122,13 +141,14 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
     texts = _texts(world, {blob for _, blob in by_file})
     reviewed: list[Reviewed] = []
     findings: list[Finding] = []
+    judgements: list[Judgement] = []
     discarded = 0
     for (path, blob), answers in by_file.items():
         commit = answers[-1].pending.intended.head
         if blob not in texts:
             continue
         anchored, lost = anchor_all(
-            [remark for answer in answers for remark in answer.remarks],
+            [remark for answer in answers for remark in answer.reading.remarks],
             task=world.task.name,
             path=path,
             text=texts[blob],
@@ -137,6 +157,7 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
         )
         findings += anchored
         discarded += lost
+        judgements += _judgements(path, blob, commit, answers)
         if (path, blob) in settled:
             reviewed.append(Reviewed(path=path, blob=blob, commit=commit))
     return Tonight(
@@ -148,7 +169,24 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
         dismissed=files.dismissed(ledger),
         verdicts=settled,
         excluded=_excluded(world, ledger),
+        judgements=tuple(judgements),
     )
+
+
+def _judgements(path: str, blob: str, commit: str, answers: list[Answer]) -> list[Judgement]:
+    """The rulings on one file, if the task gives any."""
+    return [
+        Judgement(
+            path=path,
+            blob=blob,
+            old_blob=None,
+            commit=commit,
+            ruling=answer.reading.opinion.ruling,
+            summary=answer.reading.opinion.summary,
+        )
+        for answer in answers
+        if answer.reading.opinion is not None
+    ]
 
 
 def _excluded(world: World, ledger: Ledger) -> dict[str, str]:
@@ -210,15 +248,15 @@ def _hours(age: timedelta) -> str:
 
 def _answer(world: World, pending: Pending, question: Question, outcome: Outcome | None) -> Answer:
     found = outcome or Outcome(custom_id=question.id, kind=OutcomeKind.MISSING)
-    remarks: tuple[Remark, ...] = ()
+    reading = Reading()
     failure = _failure(found)
     if failure is None:
         try:
-            remarks = world.task.read(found.text)
+            reading = world.task.read(found.text)
         except UnreadableAnswerError:
             failure = OutcomeKind.UNREADABLE.value
     return Answer(
-        pending=pending, question=question, outcome=found, remarks=remarks, failure=failure
+        pending=pending, question=question, outcome=found, reading=reading, failure=failure
     )
 
 
@@ -235,10 +273,16 @@ def _failure(outcome: Outcome) -> str | None:
 
 
 def _collected(
-    world: World, pending: Pending, read: list[Answer], billed: list[tuple[str, Usage]]
+    world: World,
+    pending: Pending,
+    read: list[Answer],
+    billed: list[tuple[str, Usage]],
+    *,
+    batched: bool,
 ) -> Collected:
+    price = pricing.batch_usd if batched else pricing.interactive_usd
     groups = pricing.by_model(billed).items()
-    costs = [pricing.batch_usd(world.prices, model, usages) for model, usages in groups]
+    costs = [price(world.prices, model, usages) for model, usages in groups]
     return Collected(
         batch=pending.sent.batch,
         at=world.now(),

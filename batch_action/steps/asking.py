@@ -173,7 +173,6 @@ def _request(
         model=question.model or world.settings.model,
         effort=effort,
         max_tokens=most,
-        cache=False,
     )
     return Request(
         question=question,

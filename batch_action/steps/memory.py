@@ -1,6 +1,6 @@
 """The ledger comes in (list, trust, open, merge) and goes out (the other slot)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from batch_action.edges.artifacts import ArtifactService, NameTakenError
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.history import merging, pulls, sealing
 from batch_action.models.ledger import Fact, Ledger
+from batch_action.models.requests import BatchState
 from batch_action.steps.believing import Found, opened, read_artifacts, slots, stem
 from batch_action.steps.world import World
 
@@ -31,6 +32,8 @@ class Memory:
     newest: datetime | None = None
     """When the newest believed artifact was made."""
     expires: datetime | None = None
+    sent: list[BatchState] = field(default_factory=list)
+    """The batches that this run has created."""
 
     def add(self, *facts: Fact) -> None:
         """Remember more facts; nothing is saved yet."""

@@ -4,13 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from batch_action import batching, pricing
+from batch_action import pricing
 from batch_action.errors import AnthropicError, BudgetError, ConfigError
 from batch_action.history import money
 from batch_action.models.files import SelectedFile
-from batch_action.models.ledger import Ledger, Usage
-from batch_action.models.requests import Plan, Request
+from batch_action.models.ledger import Ledger
+from batch_action.models.requests import Plan, Way
+from batch_action.steps import packing, warming
 from batch_action.steps.asking import Asked, all_requests
+from batch_action.steps.packing import Pricing
+from batch_action.steps.warming import Choice
 from batch_action.steps.world import World
 
 
@@ -23,15 +26,34 @@ class _Scale:
     error: float
 
 
-def plan(world: World, asked: Asked, ledger: Ledger, *, exact: bool) -> Plan:
-    """Pack what fits under the caps into batches; what does not fit is owed, whole files only."""
+def plan(
+    world: World,
+    asked: Asked,
+    ledger: Ledger,
+    choice: Choice = Choice(Way.BATCH),  # noqa: B008 - frozen
+    *,
+    exact: bool,
+) -> Plan:
+    """Pack what fits under the caps into batches; what does not fit is owed, whole files only.
+
+    *ledger*: whose spending counts for the caps. *choice*: which way the requests go.
+    """
     asked, scale = _counted(world, asked, exact=exact)
-    chosen, owed = _fill(world, asked, _budget(world, ledger))
-    requests = [request for file in chosen for request in asked.requests[file.path]]
-    groups = pricing.by_model((_model(world, r), _worst(r)) for r in requests)
     shared = pricing.estimate(asked.shared_bytes, scale.ratio)
+    price = Pricing(world=world, way=choice.way, shared=shared)
+    chosen, owed = _fill(asked, price, _budget(world, ledger))
+    requests = [request for file in chosen for request in asked.requests[file.path]]
+    if choice.way is Way.WARM_UP and not warming.pays(world, price.marked(requests), shared):
+        choice = Choice(Way.BATCH, "No prompt cache: under the cap there are too few requests.")
+        price = replace(price, way=choice.way)
+    made = packing.packed(world, requests, choice.way)
+    due = made[0] if choice.way is Way.WARM_UP else requests
+    groups = price.groups(requests)
     return Plan(
-        batches=batching.pack(requests, most=world.settings.max_requests_per_batch),
+        batches=made,
+        way=choice.way,
+        note=choice.note,
+        worst_usd=price.worst(due),
         owed=tuple(owed),
         tokens=pricing.total(
             (request.input_tokens for request in requests),
@@ -59,6 +81,10 @@ def refuse_over_budget(world: World, plan: Plan) -> None:
     if not plan.owed:
         return
     names = ", ".join(file.path for file in plan.owed[:3])
+    if not plan.requests and world.purse.sent_usd:
+        # The cap is one for all tasks of a run: this one stands in line again tomorrow.
+        world.warn(f"{world.title}: the budget is used up, {len(plan.owed)} files are owed.")
+        return
     if not plan.requests:
         raise BudgetError(
             f"Not even one file fits under the budget ({len(plan.owed)} wait: {names} …).",
@@ -79,40 +105,26 @@ def month_start(now: datetime) -> datetime:
 
 def _budget(world: World, ledger: Ledger) -> float:
     settings, now = world.settings, world.now()
-    left = settings.max_cost_usd
+    left = settings.max_cost_usd - world.purse.sent_usd
     if settings.monthly_budget_usd is not None:
-        spent = money.known_spend(ledger, month_start(now))
+        spent = money.known_spend(ledger, month_start(now)) + world.purse.elsewhere(world.title)
         left = min(left, settings.monthly_budget_usd - spent - money.committed(ledger))
     return left
 
 
 def _fill(
-    world: World, asked: Asked, budget: float
+    asked: Asked, price: Pricing, budget: float
 ) -> tuple[list[SelectedFile], list[SelectedFile]]:
     """Files by risk until the worst case reaches the budget; a smaller one may still fit."""
     chosen, owed, used = [], [], 0.0
     for file in asked.selection.files:
-        cost = _worst_usd(world, asked.requests[file.path])
+        cost = price.worst(asked.requests[file.path])
         if cost is not None and used + cost > budget:
             owed.append(file)
             continue
         used += cost or 0.0
         chosen.append(file)
     return chosen, owed
-
-
-def _worst_usd(world: World, requests: Iterable[Request]) -> float | None:
-    groups = pricing.by_model((_model(world, r), _worst(r)) for r in requests)
-    costs = [pricing.batch_usd(world.prices, model, found) for model, found in groups.items()]
-    return None if None in costs else sum(cost for cost in costs if cost is not None)
-
-
-def _model(world: World, request: Request) -> str:
-    return request.question.model or world.settings.model
-
-
-def _worst(request: Request) -> Usage:
-    return Usage(input_tokens=request.input_tokens, output_tokens=request.max_tokens)
 
 
 def _counted(world: World, asked: Asked, *, exact: bool) -> tuple[Asked, _Scale]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from batch_action.edges.secrets import mask
 from batch_action.history import files
@@ -9,7 +10,7 @@ from batch_action.history.files import Owed
 from batch_action.models.files import Change, Reason, Selection, Skipped
 from batch_action.models.requests import ModelFacts, Plan
 from batch_action.selection.rules import Rules
-from batch_action.steps import asking, planning, reading, span
+from batch_action.steps import asking, choosing, planning, reading, span
 from batch_action.steps import memory as memories
 from batch_action.steps.delivery import issue, singles
 from batch_action.steps.memory import Memory
@@ -32,9 +33,17 @@ class Prepared:
 
 
 def prepare(
-    world: World, memory: Memory, *, model: ModelFacts | None = None, exact: bool = False
+    world: World,
+    memory: Memory,
+    *,
+    model: ModelFacts | None = None,
+    clock: datetime | None = None,
+    exact: bool = False,
 ) -> Prepared:
-    """Select, read, ask and price; nothing is sent or saved. Raises ConfigError."""
+    """Select, read, ask and price; nothing is sent or saved. Raises ConfigError.
+
+    *model* and *clock*: what Anthropic says of the model, and its time, where they were asked.
+    """
     settings = world.settings
     ledger = memories.scope(world, memory.ledger)
     chosen = span.choose(world, ledger, _trace(world, memory))
@@ -47,7 +56,7 @@ def prepare(
             base=chosen.base,
             everything=chosen.everything,
             owed={path: item.old for path, item in owed.items()},
-            rules=Rules(settings.paths, settings.paths_ignore),
+            rules=Rules(settings.paths, settings.paths_ignore, elsewhere=world.elsewhere),
             max_file_bytes=settings.max_file_bytes,
             attributes_from=world.rules_at(chosen.head),
             mask=mask,
@@ -57,12 +66,13 @@ def prepare(
     if chosen.behind:
         selection = _without_newer(selection, files.newest(ledger))
     asked = asking.ask(world, ledger, selection, model.max_tokens if model else None)
+    choice = choosing.choose(world, asked, ledger, clock or world.now())
     return Prepared(
         selection=asked.selection,
         why=chosen.why,
         partial=chosen.partial or chosen.behind,
         behind=chosen.behind,
-        plan=planning.plan(world, asked, memories.spending(world, memory), exact=exact),
+        plan=planning.plan(world, asked, memories.spending(world, memory), choice, exact=exact),
     )
 
 

@@ -1,4 +1,4 @@
-"""Pull requests: which are reviewed, and how their answers get to them.
+"""Pull requests: how the answers about them get to them.
 
 Each has its own view of their common ledger and its own desk. One that was merged hands what is
 open on to the branch; what comes after its end is told to nobody.
@@ -17,16 +17,13 @@ from batch_action.report import blocks
 from batch_action.report.text import LIVE
 from batch_action.steps import answers, publishing, settling
 from batch_action.steps import memory as memories
+from batch_action.steps.admitting import REPORT
 from batch_action.steps.answers import Harvest
 from batch_action.steps.delivery import pr_review
 from batch_action.steps.memory import Memory
 from batch_action.steps.publishing import Outcome, Recalled
-from batch_action.steps.trust import PULL
 from batch_action.steps.vouching import vouched
 from batch_action.steps.world import World
-
-REPORT = "pr-review"
-ROBOT = "dependabot[bot]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +42,9 @@ class Pulled:
     inherited: tuple[Recollection, ...] = ()
     """What merged ones leave open: publishing joins it with what the branch's destinations know."""
     ended: tuple[Fact, ...] = ()
-    """To be saved once what is inherited was delivered."""
+    """That merged ones have ended: to be saved once the branch was told what they leave."""
+    beside: Beside | None = None
+    """Where that is saved."""
     problem: BatchActionError | None = None
 
 
@@ -58,40 +57,6 @@ class _Told:
     """To be saved now."""
     inherited: Recollection | None = None
     ended: tuple[Fact, ...] = ()
-
-
-def entered(world: World) -> World:
-    """The world of a run that is about a pull request, if `report` says so: with its ledger."""
-    about = world.context.event == PULL and world.context.pull is not None
-    if not about or REPORT not in world.settings.report:
-        return world
-    return replace(world, context=replace(world.context, pulls=True))
-
-
-def why_not(world: World) -> str | None:
-    """Why a run of a pull request has nothing to do; None when it reviews it."""
-    context, pull = world.context, world.context.pull
-    if context.fork:
-        return (
-            "This pull request is from a fork, whose runs get no secrets: nothing was done. Once "
-            "it is merged the nightly run reviews it."
-        )
-    if not context.pulls or pull is None:
-        return (
-            "batch-action reviews branches; this is a pull request: nothing was done. With "
-            "`report: pr-review` it is reviewed on the event `pull_request`."
-        )
-    shown = context.private is True or world.settings.allow_public_security_findings
-    if world.task.security_only and not shown:
-        return (
-            f"{world.task.name} finds security problems only, which a pull request of a public "
-            "repository must not tell: nothing was done."
-        )
-    if world.anthropic is None and pull.author == ROBOT:
-        return "Runs of Dependabot's pull requests get no secrets: nothing was done."
-    if not world.need_github().pulls.get(pull.number).open:
-        return f"Pull request #{pull.number} is closed: nothing was done."
-    return None
 
 
 def beside(world: World) -> Beside | None:
@@ -109,11 +74,25 @@ def beside(world: World) -> Beside | None:
     return Beside(world=other, memory=memories.load(other))
 
 
-def collect(world: World, memory: Memory, branches: Ledger, only: int | None = None) -> Pulled:
+def holds(world: World, batch: str | None) -> bool:
+    """Whether a batch is a pull request's, though this is a branch's run."""
+    there = beside(world) if batch else None
+    return there is not None and batch in batches.known_batches(there.memory.ledger)
+
+
+def collect(
+    world: World,
+    memory: Memory,
+    branches: Ledger,
+    *,
+    only: int | None = None,
+    given: Harvest | None = None,
+) -> Pulled:
     """Tell each pull request what has ended for it; one that fails keeps none of the others back.
 
     *branches*: the other ledger, read only: what was dismissed there is not told here. *only*: the
-    one pull request whose run this is. Nothing is saved that has not been delivered.
+    one pull request whose run this is; *given*: answers for it that are here already. Nothing is
+    saved that has not been delivered.
     """
     if batches.open_intents(memory.ledger):
         settling.settle(world, memory)
@@ -122,7 +101,7 @@ def collect(world: World, memory: Memory, branches: Ledger, only: int | None = N
     problem: BatchActionError | None = None
     for number in numbers if only is None else [only]:
         try:
-            one = _collect(world, branches, memory, number, alone=only is not None)
+            one = _collect(world, branches, memory, number, given, alone=only is not None)
         except BatchActionError as error:
             if problem is not None:
                 world.warn(f"Pull request #{number}: {error}")
@@ -131,29 +110,42 @@ def collect(world: World, memory: Memory, branches: Ledger, only: int | None = N
         told.append(one)
         if not world.settings.dry_run:
             memory.add(*one.facts)
-    if not world.settings.dry_run:
-        memories.save(world, memory)
+    try:
+        if not world.settings.dry_run:
+            memories.save(world, memory)
+    except BatchActionError as error:
+        problem = problem or error
     return Pulled(
         published=tuple(one.published for one in told if one.published),
         inherited=tuple(one.inherited for one in told if one.inherited),
         ended=tuple(fact for one in told for fact in one.ended),
+        beside=Beside(world=world, memory=memory),
         problem=problem,
     )
 
 
-def end(world: World, memory: Memory, pulled: Pulled, *, told: bool) -> None:
-    """Remember that merged pull requests have ended, once the branch was told what they leave."""
-    if told and pulled.ended and not world.settings.dry_run:
-        memory.add(*pulled.ended)
-        memories.save(world, memory)
+def end(pulled: Pulled) -> None:
+    """Remember that merged pull requests have ended: the branch was told what they leave open."""
+    beside = pulled.beside
+    if beside is not None and pulled.ended and not beside.world.settings.dry_run:
+        beside.memory.add(*pulled.ended)
+        memories.save(beside.world, beside.memory)
 
 
-def _collect(world: World, branches: Ledger, memory: Memory, number: int, *, alone: bool) -> _Told:
+def _collect(
+    world: World,
+    branches: Ledger,
+    memory: Memory,
+    number: int,
+    given: Harvest | None,
+    *,
+    alone: bool,
+) -> _Told:
     pull = world.need_github().pulls.get(number)
     view = vouched(world, pulls.of(memory.ledger, number), pull)
     if alone and not pull.open:
         return _Told()
-    found = answers.harvest(world, Memory(ledger=view, saved=view))
+    found = given or answers.harvest(world, Memory(ledger=view, saved=view))
     if pull.open:
         return _tell(world, branches, view, found, pull)
     into = world.context.default_branch
@@ -247,9 +239,9 @@ def _hand_over(
         head=pull.merge_commit,
         known=tuple(_passed_on(s.known) for s in kept),
         words=words | published.reconciled.words,
-        pending=bool(kept),
+        pending=True,
     )
-    return _Told(inherited=inherited, ended=(*facts, *done))
+    return _Told(inherited=inherited if kept else None, ended=(*facts, *done))
 
 
 def _passed_on(known: Known) -> Known:

@@ -1,15 +1,17 @@
 """A plan goes out: intent first, then one create a batch, each answer recorded at once."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from batch_action import batching
 from batch_action.errors import AmbiguousCreateError, BatchActionError, ConfigError, TransientError
-from batch_action.history import batches
+from batch_action.history import batches, files, pulls
 from batch_action.models.files import Reason, Selection
 from batch_action.models.ledger import FileEntry, Intended, Ledger, Rejected, Selected, Sent
-from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts, Plan
+from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts, Plan, Way
 from batch_action.steps import memory as memories
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
@@ -25,6 +27,13 @@ SPARE = 8_192
 SPARE_PER_QUESTION = 40
 """Zipped bytes that the answers' facts may need on top: an intent that leaves no room is refused
 before it is paid for."""
+
+WAYS: Mapping[Way, Literal["warm-up", "warmed", "interactive"]] = {
+    Way.WARM_UP: "warm-up",
+    Way.WARMED: "warmed",
+    Way.INTERACTIVE: "interactive",
+}
+"""How the ledger calls what is no plain batch."""
 
 BY_PATTERN = frozenset({Reason.NOT_IN_PATHS, Reason.PATHS_IGNORE})
 """Left out by the user's patterns: gone for runs with the same patterns only."""
@@ -109,32 +118,35 @@ def selected(
     )
 
 
+def is_news(ledger: Ledger, chosen: Selected) -> bool:
+    """Whether this selection tells something: a head that was not looked at, or a file not owed.
+
+    Or that a pull request, which had ended, is open again.
+    """
+    if chosen.pull and pulls.is_closed(ledger, chosen.pull):
+        return True
+    known = files.newest(ledger, chosen.scope)
+    there = {(path, item.blob) for path, item in known.items()}
+    looked_at = chosen.head in files.heads(ledger, chosen.scope)
+    return not looked_at or any((f.path, f.blob) not in there for f in chosen.files)
+
+
 def send(
     world: World, memory: Memory, plan: Plan, chosen: Selected, ready: Preflight
 ) -> list[BatchState]:
-    """Save the intent, create every batch, save the answers.
+    """Save the intent, create every batch that is due, save the answers.
 
-    When another run turns out to be sending the same files, nothing is sent: both may step back,
-    never both send. After an ambiguous create nothing more is sent: the intent stays open and its
-    questions count as in flight. After a certain refusal the intent is closed and the rest is
-    owed. Whatever ends this, the facts known so far are saved before it goes on.
+    After an ambiguous create nothing more is sent: the intent stays open and its questions count as
+    in flight. After a certain refusal the intent is closed and the rest is owed. Whatever ends
+    this, the facts known so far are saved before it goes on.
     """
-    for batch in plan.batches:
-        batching.check(batch)
     begun = world.now()
-    intended = _intended(world, plan, chosen, ready)
-    memory.add(chosen, intended)
-    memories.save(world, memory, room=SPARE + SPARE_PER_QUESTION * len(plan.requests))
-    recheck = world.settings.recheck
-    fresh = memories.refresh(world, memory)
-    if fresh and _rivalled(memories.scope(world, memory.ledger), intended, recheck=recheck):
-        memory.add(Rejected(intent=intended.intent, batch=None))
-        memories.save(world, memory)
-        world.warn("Another run is sending the same files right now: this one sends nothing.")
-        return []
+    intended = claim(world, memory, plan, chosen, ready)
     sent: list[BatchState] = []
+    if intended is None:
+        return sent
     try:
-        for index, batch in enumerate(plan.batches):
+        for index, batch in enumerate(plan.due):
             if world.now() - begun > CREATE_TIMEOUT * index + batches.ADOPTION_SLACK:
                 raise TransientError(
                     "Saving the intent took so long that a lost answer could not be placed any "
@@ -144,6 +156,7 @@ def send(
             world.screen.doing = "creating the batch"
             state = world.need_anthropic().create(batch)
             sent.append(state)
+            memory.sent.append(state)
             memory.add(_sent(intended, index, state))
             world.screen.say(f"Batch {state.id} created: {len(batch)} requests.")
     except AmbiguousCreateError:
@@ -156,6 +169,29 @@ def send(
     return sent
 
 
+def claim(
+    world: World, memory: Memory, plan: Plan, chosen: Selected, ready: Preflight
+) -> Intended | None:
+    """Save the intent to ask what is due; None when another run turns out to ask the same.
+
+    Then nothing is sent: both may step back, never both send.
+    """
+    for batch in plan.due:
+        batching.check(batch)
+    intended = _intended(world, plan, chosen, ready)
+    memory.add(chosen, intended)
+    memories.save(world, memory, room=SPARE + SPARE_PER_QUESTION * len(plan.requests))
+    recheck = world.settings.recheck
+    fresh = memories.refresh(world, memory)
+    if fresh and _rivalled(memories.scope(world, memory.ledger), intended, recheck=recheck):
+        memory.add(Rejected(intent=intended.intent, batch=None))
+        memories.save(world, memory)
+        world.warn("Another run is sending the same files right now: this one sends nothing.")
+        return None
+    world.purse.sent_usd += plan.worst_usd or 0.0
+    return intended
+
+
 def _rivalled(ledger: Ledger, ours: Intended, *, recheck: bool) -> bool:
     """Whether another run asks one of our questions, or has its answer by now."""
     asked = {question.id for batch in ours.batches for question in batch}
@@ -166,7 +202,7 @@ def _rivalled(ledger: Ledger, ours: Intended, *, recheck: bool) -> bool:
 
 
 def _intended(world: World, plan: Plan, chosen: Selected, ready: Preflight) -> Intended:
-    asked = tuple(tuple(request.question for request in batch) for batch in plan.batches)
+    asked = tuple(tuple(request.question for request in batch) for batch in plan.due)
     name = f"{world.context.run} {chosen.at.isoformat()} {[q.id for b in asked for q in b]}"
     return Intended(
         intent=hashlib.sha256(name.encode()).hexdigest()[:16],
@@ -178,7 +214,8 @@ def _intended(world: World, plan: Plan, chosen: Selected, ready: Preflight) -> I
         model=world.settings.model,
         effort=None if world.settings.effort == "none" else world.settings.effort,
         batches=asked,
-        worst_case_usd=plan.cost.batch_usd,
+        worst_case_usd=plan.worst_usd,
+        way=WAYS.get(plan.way),
         pull=world.pull,
     )
 

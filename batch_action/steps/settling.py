@@ -3,7 +3,7 @@
 from batch_action.history import batches
 from batch_action.history.batches import Open
 from batch_action.models.ledger import Rejected, Sent
-from batch_action.models.requests import CREATE_TIMEOUT, BatchState
+from batch_action.models.requests import ASK_WINDOW, CREATE_TIMEOUT, BatchState
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
 
@@ -17,7 +17,23 @@ def settle(world: World, memory: Memory) -> None:
     questions are owed again.
     """
     for open_ in batches.open_intents(memory.ledger):
-        _settle(world, memory, open_)
+        if open_.intended.way == "interactive":
+            _settle_interactive(world, memory, open_)
+        else:
+            _settle(world, memory, open_)
+
+
+def _settle_interactive(world: World, memory: Memory, open_: Open) -> None:
+    """What was asked at once leaves nothing behind that could be looked for."""
+    intended = open_.intended
+    now = world.need_anthropic().model(intended.model)[1]
+    if now > intended.at + ASK_WINDOW:
+        count = sum(len(batch) for batch in intended.batches)
+        memory.add(Rejected(intent=intended.intent, batch=None))
+        world.warn(
+            f"A run died while it asked {count} requests at once: their files are owed again, and "
+            "what it had asked is perhaps paid for twice."
+        )
 
 
 def _settle(world: World, memory: Memory, open_: Open) -> None:

@@ -4,38 +4,71 @@ from collections.abc import Sequence
 
 from batch_action.history import batches, files
 from batch_action.models.report import Published
-from batch_action.models.requests import BatchState
-from batch_action.report import summary
-from batch_action.report.text import LIVE, dollars, plural, saved
+from batch_action.models.requests import BatchState, Plan, Way
+from batch_action.report import overview, summary
+from batch_action.report.text import LIVE, dollars, plural
 from batch_action.steps import memory as memories
+from batch_action.steps.answers import Harvest
 from batch_action.steps.memory import Memory
 from batch_action.steps.preparing import Prepared
 from batch_action.steps.world import World
 
 
-def submitted(world: World, memory: Memory, prepared: Prepared, sent: Sequence[BatchState]) -> None:
-    """Tell what was sent, what it can cost at most, and what is owed."""
-    plan, runner = prepared.plan, world.runner
-    status = "dry-run" if world.settings.dry_run else "submitted" if sent else "nothing-to-do"
+def submitted(
+    world: World,
+    memory: Memory,
+    prepared: Prepared,
+    sent: Sequence[BatchState],
+    found: Harvest | None = None,
+) -> None:
+    """Tell what was sent, what it can cost at most, and what is owed.
+
+    *found*: the answers, where they were asked for at once.
+    """
+    plan, runner, dry = prepared.plan, world.runner, world.settings.dry_run
+    waits = bool(plan.requests) and not plan.due
+    status = (
+        "dry-run"
+        if dry
+        else "submitted"
+        if memory.sent or found
+        else "accumulated"
+        if waits and plan.way is Way.ACCUMULATE
+        else "pending"
+        if waits
+        else "nothing-to-do"
+    )
     ledger = memories.scope(world, memory.ledger)
     owed = files.owed(ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
-    if status != "nothing-to-do" or "status" not in runner.told:
-        # After a collect in the same run, that there was nothing to send is no news.
+    if status in ("dry-run", "submitted") or "status" not in runner.told:
+        # After a collect in the same run, that nothing was sent is no news.
         runner.set_output("status", status)
-        runner.set_output("batch-ids", ",".join(batch.id for batch in sent))
-    going = len(plan.requests) if sent or world.settings.dry_run else 0
-    runner.set_output("requests-count", going)
-    runner.set_output("owed-count", len(plan.owed) if world.settings.dry_run else len(owed))
-    _summarise(world, _submission(world, prepared, sent, dry_run=world.settings.dry_run))
-    if not going:
+        runner.set_output("batch-ids", ",".join(batch.id for batch in memory.sent))
+    asked = len(plan.requests) if found or dry else 0
+    runner.set_output("requests-count", asked + sum(batch.total for batch in memory.sent))
+    runner.set_output("owed-count", len(plan.owed) if dry else len(owed))
+    _summarise(world, _submission(world, prepared, sent, dry_run=dry))
+    _say_submitted(world, plan, going=bool(sent or found or dry))
+
+
+def _say_submitted(world: World, plan: Plan, *, going: bool) -> None:
+    if plan.note:
+        world.screen.say(plan.note)
+    if not (plan.due and going):
         world.screen.say("Nothing was sent." if plan.requests else "Nothing new to send.")
         return
     told = "Would send" if world.settings.dry_run else "Sent"
+    count = sum(len(batch) for batch in plan.due)
     world.screen.say(
-        f"{told} {plural(len(plan.requests), 'request')} in {plural(len(plan.batches), 'batch')}"
-        f"{'es' if len(plan.batches) > 1 else ''}: at most {dollars(plan.cost.batch_usd)} "
-        f"(interactive {dollars(plan.cost.interactive_usd)})."
+        f"{told} {plural(count, 'request')} {_in_batches(plan)}: at most {dollars(plan.worst_usd)}."
     )
+
+
+def _in_batches(plan: Plan) -> str:
+    if plan.way is Way.INTERACTIVE:
+        return "at once, at full price"
+    count = len(plan.due)
+    return "in 1 batch" if count == 1 else f"in {count} batches"
 
 
 def planned(world: World, prepared: Prepared) -> None:
@@ -50,7 +83,7 @@ def _submission(
     world: World, prepared: Prepared, sent: Sequence[BatchState], *, dry_run: bool
 ) -> str:
     return summary.submitted(
-        task=world.task.name,
+        task=world.title,
         selection=prepared.selection,
         why=prepared.why,
         plan=prepared.plan,
@@ -114,16 +147,23 @@ def interrupted(world: World) -> None:
     )
 
 
-def attention(world: World) -> None:
-    """Write the run's warnings to the summary, once, at its end."""
+def attention(*worlds: World) -> None:
+    """Write what became of each task, and the run's warnings, to the summary, once, at its end."""
+    for world in worlds:
+        _file(world)
+    if len(worlds) > 1:
+        _summarise(worlds[0], overview.overview([(w.title, w.runner.told) for w in worlds]))
+    text = summary.warnings(worlds[0].warnings)
+    if text:
+        _summarise(worlds[0], text)
+
+
+def _file(world: World) -> None:
     if world.artifacts is None and memories.path_of(world).is_file():
         where = memories.path_of(world)
         if where.is_relative_to(world.context.workspace):
             where = where.relative_to(world.context.workspace)
         world.runner.set_output("state-file", str(where))
-    text = summary.warnings(world.warnings)
-    if text:
-        _summarise(world, text)
 
 
 def _outputs(world: World, published: Published) -> None:
@@ -133,8 +173,9 @@ def _outputs(world: World, published: Published) -> None:
     runner.set_output("status", "dry-run" if world.settings.dry_run else "collected")
     runner.set_output("batch-ids", ",".join(night.batch_ids))
     runner.set_output("findings-count", len(live))
-    runner.set_output("new-findings-count", changed.count("new"))
-    runner.set_output("fixed-findings-count", changed.count("fixed"))
+    new, fixed = (int(_before(world, f"{name}-findings-count")) for name in ("new", "fixed"))
+    runner.set_output("new-findings-count", new + changed.count("new"))
+    runner.set_output("fixed-findings-count", fixed + changed.count("fixed"))
     for delivered in published.delivered:
         if delivered.destination == "issue":
             runner.set_output("issue-number", delivered.number or "")
@@ -144,10 +185,15 @@ def _outputs(world: World, published: Published) -> None:
             f"{delivered.destination}: {delivered.action} {delivered.url or ''}".rstrip()
         )
     if night.spending and night.spending.cost.priced:
-        cost = night.spending.cost
-        runner.set_output("cost-usd", f"{cost.batch_usd or 0:.6f}")
-        runner.set_output("savings-usd", f"{saved(cost) or 0:.6f}")
-        world.screen.say(f"Cost {dollars(cost.batch_usd)}, saved {dollars(saved(cost))}.")
+        paid, less = night.spending.paid_usd or 0, night.spending.saved_usd or 0
+        runner.set_output("cost-usd", f"{_before(world, 'cost-usd') + paid:.6f}")
+        runner.set_output("savings-usd", f"{_before(world, 'savings-usd') + less:.6f}")
+        world.screen.say(f"Cost {dollars(paid)}, saved {dollars(less)}.")
+
+
+def _before(world: World, name: str) -> float:
+    """What an earlier collect of this run has told: one waits for a warm-up, then for the rest."""
+    return float(world.runner.told.get(name) or 0)
 
 
 def _summarise(world: World, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from batch_action import batching
@@ -35,6 +35,20 @@ class GitHub:
     scanning: Scanning
 
 
+@dataclass(slots=True)
+class Purse:
+    """What the tasks of one run spend together; it changes in place."""
+
+    sent_usd: float = 0.0
+    """The worst case of everything that this run has sent."""
+    ledgers: dict[str, float] = field(default_factory=dict)
+    """By title: what a ledger knows as spent this month or still in flight."""
+
+    def elsewhere(self, title: str) -> float:
+        """What all other ledgers of this run know."""
+        return sum(usd for name, usd in self.ledgers.items() if name != title)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """What a verb needs of the world. An edge that is None was not configured."""
@@ -56,13 +70,31 @@ class World:
     rules: str | None = None
     """The commit whose house rules, attributes and baseline hold, where it is not the reviewed one:
     a pull request must not change the rules it is reviewed by."""
+    started: datetime | None = None
+    """When the run began: all its tasks wait until the same moment."""
+    elsewhere: tuple[tuple[str, ...], ...] = ()
+    """Patterns of the monorepo's rules whose files are not this task's here."""
+    purse: Purse = field(default_factory=Purse)
     warnings: list[str] = field(default_factory=list)
     """Sentences for the summary; filled along the way."""
 
     @property
     def scope(self) -> str:
         """Digest of the patterns that decide what is looked at."""
-        return batching.digest(*self.settings.paths, None, *self.settings.paths_ignore)
+        claimed = (text for patterns in self.elsewhere for text in (None, *patterns))
+        chosen = self.settings
+        return batching.digest(*chosen.paths, None, *chosen.paths_ignore, *claimed)
+
+    @property
+    def title(self) -> str:
+        """The task, and what tells its ledger from others of it: `code-review (web)`."""
+        key = self.settings.state_key
+        return f"{self.task.name} ({key})" if key else self.task.name
+
+    @property
+    def deadline(self) -> datetime:
+        """Until when batches are waited for."""
+        return (self.started or self.clock()) + timedelta(minutes=self.settings.wait_minutes)
 
     @property
     def pull(self) -> int | None:

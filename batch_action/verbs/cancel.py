@@ -5,23 +5,24 @@ from batch_action.history import batches
 from batch_action.models.ledger import Withdrawn
 from batch_action.models.requests import BatchState
 from batch_action.steps import memory as memories
+from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
 
 
-def cancel(world: World) -> int:
+def cancel(world: World, memory: Memory | None = None) -> int:
     """Cancel `batch-id`, or every pending batch of the task. Returns 0.
 
     A batch that Anthropic no longer knows is let go of when it is named. What a canceled batch
     held is withdrawn: it is not asked again until it changes. Answers that were finished are
     billed, and reported by the next collect.
     """
-    memory = memories.load(world)
+    memory = memory or memories.load(world)
     wanted = world.settings.batch_id
     pending = [p for p in batches.pending(memory.ledger) if wanted in (None, p.sent.batch)]
     if wanted and not pending:
-        raise ConfigError(f"`batch-id` {wanted} is no pending batch of {world.task.name}.")
+        raise ConfigError(f"`batch-id` {wanted} is no pending batch of {world.title}.")
     if not pending:
-        world.screen.say("No batch is pending.")
+        world.screen.say(f"No batch of {world.title} is pending.")
     for item in pending:
         state = world.need_anthropic().cancel(item.sent.batch)
         world.screen.say(f"Batch {item.sent.batch} {_told(state)}.")

@@ -1,10 +1,11 @@
 """`collect`: fetch what has ended, put the findings where people read. Never spends money."""
 
 import time
-from datetime import timedelta
+from collections.abc import Sequence
 
 from batch_action.errors import BatchActionError, GitHubError
 from batch_action.history import batches, merging
+from batch_action.models.findings import Recollection
 from batch_action.models.ledger import Ledger
 from batch_action.models.report import Published
 from batch_action.steps import (
@@ -35,34 +36,48 @@ def collect(world: World, memory: Memory | None = None) -> int:
     """
     memory = memory or memories.load(world)
     if world.pull is not None:
-        return _of_pull(world, memory)
+        return _to_pull(world, memory, None)
     beside = pulls.beside(world)
     found = _found(world, memory, beside)
     pulled = pulls.collect(beside.world, beside.memory, memory.ledger) if beside else Pulled()
+    try:
+        return deliver(world, memory, found, pulled)
+    finally:
+        if beside is not None:
+            telling.pulls(beside.world, beside.memory, pulled.published)
+
+
+def deliver(world: World, memory: Memory, found: Harvest, pulled: Pulled | None = None) -> int:
+    """Bring answers and wishes to every destination, and only then remember the answers.
+
+    *pulled*: what became of pull requests besides.
+    """
+    if world.pull is not None:
+        return _to_pull(world, memory, found)
+    pulled = pulled or Pulled()
     # The facts count only once the answers are delivered: until then nothing was collected.
     after = merging.add(memory.ledger, *found.facts)
-    outcome = _publish(world, memory, after, found, pulled)
+    outcome = _publish(world, memory, after, found, pulled.inherited)
     done = outcome is None or outcome.problem is None
     if not world.settings.dry_run:
         if done:
             memory.ledger = merging.add(memory.ledger, *found.facts)
         memories.save(world, memory)
     published = outcome.published if outcome else None
+    if done and (published or not pulled.inherited):
+        pulls.end(pulled)
     if published is not None and done:
         published = briefing.told(world, published)
     telling.collected(world, memory, published)
-    if beside is not None:
-        pulls.end(beside.world, beside.memory, pulled, told=done)
-        telling.pulls(beside.world, beside.memory, pulled.published)
     return _code(world, published, (outcome.problem if outcome else None) or pulled.problem)
 
 
-def _of_pull(world: World, memory: Memory) -> int:
-    """A pull request's own run: what has ended for it, and for no other."""
+def _to_pull(world: World, memory: Memory, found: Harvest | None) -> int:
+    """A pull request's own run: what has ended for it, or was *found* already, and for no other."""
     pulled = Pulled()
-    if memories.scope(world, memory.ledger).facts:
+    if found or memories.scope(world, memory.ledger).facts:
         branches = memories.load(memories.other(world))
-        pulled = pulls.collect(world, memory, branches.ledger, only=world.pull)
+        pulled = pulls.collect(world, memory, branches.ledger, only=world.pull, given=found)
     published = next(iter(pulled.published), None)
     if published is not None:
         published = briefing.told(world, published)
@@ -87,14 +102,18 @@ def _found(world: World, memory: Memory, beside: Beside | None) -> Harvest:
 
 
 def _publish(
-    world: World, memory: Memory, after: Ledger, found: Harvest, pulled: Pulled
+    world: World,
+    memory: Memory,
+    after: Ledger,
+    found: Harvest,
+    inherited: Sequence[Recollection],
 ) -> Outcome | None:
     """What became of the answers and wishes; None when there were neither."""
     if not found.ended and world.github is None:
         return None
     tonight = answers.tonight(world, after, found)
     try:
-        recalled = publishing.recall(world, tonight, inherited=pulled.inherited)
+        recalled = publishing.recall(world, tonight, inherited=inherited)
     except GitHubError as error:
         if found.ended:
             raise
@@ -113,7 +132,7 @@ def _harvest(world: World, memory: Memory) -> Harvest:
     """What has ended, waiting up to `wait-minutes` for it with a growing pause."""
     if not (batches.pending(memory.ledger) or batches.open_intents(memory.ledger)):
         return Harvest()
-    until = world.now() + timedelta(minutes=world.settings.wait_minutes)
+    until = world.deadline
     pause = FIRST_PAUSE
     while True:
         settling.settle(world, memory)

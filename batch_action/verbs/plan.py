@@ -1,32 +1,39 @@
 """`plan`: what would be sent and what it would cost. Spends nothing, needs no key."""
 
-import json
-
 from batch_action.report.text import dollars, plural
 from batch_action.steps import memory as memories
 from batch_action.steps import preparing, telling
+from batch_action.steps.memory import Memory
 from batch_action.steps.preparing import Prepared
 from batch_action.steps.world import World
 
 
-def plan(world: World, *, exact: bool = False, as_json: bool = False) -> int:
-    """Show the plan, as a table or as JSON on standard output. Returns 0."""
-    memory = memories.load(world)
+def plan(
+    world: World,
+    memory: Memory | None = None,
+    *,
+    exact: bool = False,
+    data: list[dict[str, object]] | None = None,
+) -> int:
+    """Show the plan as a table, or add it to *data*. Returns 0."""
+    memory = memory or memories.load(world)
     prepared = preparing.prepare(world, memory, exact=exact)
-    if as_json:
-        # ASCII keeps names that are no UTF-8 as lone surrogates, so nothing is lost.
-        print(json.dumps(as_data(prepared), indent=2, ensure_ascii=True))  # noqa: T201
+    if data is not None:
+        data.append(as_data(world, prepared))
         return 0
     show(world, prepared)
     telling.planned(world, prepared)
     return 0
 
 
-def as_data(prepared: Prepared) -> dict[str, object]:
+def as_data(world: World, prepared: Prepared) -> dict[str, object]:
     """The plan as JSON data; paths are as git names them."""
     chosen, made = prepared.selection, prepared.plan
     owed = {file.path for file in made.owed}
     return {
+        "task": world.task.name,
+        "state_key": world.settings.state_key,
+        "model": world.settings.model,
         "head": chosen.head,
         "base": chosen.base,
         "base_from": prepared.why,
@@ -68,7 +75,7 @@ def show(world: World, prepared: Prepared) -> None:
     chosen, made, screen = prepared.selection, prepared.plan, world.screen
     owed = {file.path for file in made.owed}
     base = chosen.base[:12] if chosen.base else "the beginning"
-    screen.say(f"{base}..{chosen.head[:12]} ({prepared.why})")
+    screen.say(f"{world.title}: {base}..{chosen.head[:12]} ({prepared.why})")
     screen.table(
         ["File", "Status", "Parts", ""],
         [

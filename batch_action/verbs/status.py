@@ -1,19 +1,20 @@
 """`status`: pending batches with age and expiry, owed files, spend."""
 
-import json
-
 from batch_action.history import batches, files, money
 from batch_action.report.text import dollars
 from batch_action.steps import memory as memories
 from batch_action.steps import telling
 from batch_action.steps.believing import slots
+from batch_action.steps.memory import Memory
 from batch_action.steps.planning import month_start
 from batch_action.steps.world import World
 
 
-def status(world: World, *, as_json: bool = False) -> int:
-    """Show where everything is. Returns 0."""
-    memory = memories.load(world)
+def status(
+    world: World, memory: Memory | None = None, *, data: list[dict[str, object]] | None = None
+) -> int:
+    """Show where everything is, or add it to *data*. Returns 0."""
+    memory = memory or memories.load(world)
     ledger = memory.ledger
     waiting = telling.waiting(world, memory)
     owed = files.owed(ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
@@ -23,8 +24,9 @@ def status(world: World, *, as_json: bool = False) -> int:
     file = memories.path_of(world)
     places = [*(slots(world) if world.github else ()), *([str(file)] * file.is_file())]
     where = ", ".join(places)
-    data = {
+    told: dict[str, object] = {
         "task": world.task.name,
+        "state_key": world.settings.state_key,
         "ledger": where,
         "last_head": heads[0] if heads else None,
         "pending": [
@@ -42,18 +44,18 @@ def status(world: World, *, as_json: bool = False) -> int:
         "month_usd": spent,
         "committed_usd": money.committed(ledger),
     }
-    if as_json:
-        print(json.dumps(data, indent=2, ensure_ascii=True))  # noqa: T201
+    if data is not None:
+        data.append(told)
         return 0
     screen = world.screen
     last = heads[0][:12] if heads else "no commit yet"
-    screen.say(f"Task {world.task.name}; last run on {last}; ledger: {where or 'none'}.")
+    screen.say(f"Task {world.title}; last run on {last}; ledger: {where or 'none'}.")
     rows = [(w.batch, str(w.requests), f"{w.age_hours:.1f} h", w.expires) for w in waiting]
     screen.table(["Pending batch", "Requests", "Age", "Expires"], rows or [("none", "", "", "")])
     screen.say(f"{len(owed)} files owed: {', '.join(sorted(owed)[:10]) or 'none'}")
     if given_up:
         screen.say(f"{len(given_up)} given up: {', '.join(given_up[:10])}")
-    if data["open_intents"]:
+    if told["open_intents"]:
         screen.say("A create is unanswered: the next run finds out whether its batch exists.")
     screen.say(
         f"This month {dollars(spent)}; in flight at most {dollars(money.committed(ledger))}."

@@ -309,6 +309,26 @@ def issue(stage: Stage) -> None:
     assert issues.get(made.number).state_reason == "not_planned"
 
 
+def asking(stage: Stage) -> None:
+    """What people do with an issue: who edited, who labelled, who closed; our reaction."""
+    issues = Issues(stage.github())
+    made = issues.create("Contract", f"{MARKER}\nAll is well.", [LABEL])
+    assert issues.revisions(made.node_id) == []
+    issues.update(made.number, body=f"{MARKER}\nNot so well.")
+    assert [one.text for one in issues.revisions(made.node_id)] == [
+        f"{MARKER}\nNot so well.",
+        f"{MARKER}\nAll is well.",
+    ]
+    said = issues.comment(made.number, "/batch recheck 01234567")
+    for _ in range(2):
+        issues.react(said.id, "eyes")
+    assert [one.reactions for one in issues.comments(made.number)] == [("eyes",)]
+    assert issues.labelled_by(made.number, LABEL) == made.author
+    issues.close(made.number, "not_planned")
+    closed = issues.get(made.number)
+    assert (closed.closed_by, closed.comments) == (made.author, 1)
+
+
 def label_exists(stage: Stage) -> None:
     """A label that appears between our question and our wish is as good as ours."""
     issues = Issues(stage.github())
@@ -447,7 +467,7 @@ FINDINGS = {
 
 Scene = Callable[[Stage], None]
 LIVE: tuple[Scene, ...] = (
-    models, counting, one_batch, unknown_batch, wrong_key, repository, issue,
+    models, counting, one_batch, unknown_batch, wrong_key, repository, issue, asking,
 )  # fmt: skip
 """What is also recorded from the real services: it costs next to nothing and leaves little."""
 SANDBOX: tuple[Scene, ...] = (

@@ -60,7 +60,7 @@ def real_params(task: Task, *, cache: bool, effort: str | None) -> dict[str, Any
         risk=1.0,
         masked=0,
     )
-    return prompt.params(
+    params = prompt.params(
         task,
         prompt.system_text(task, "No floats for money."),
         file,
@@ -68,8 +68,8 @@ def real_params(task: Task, *, cache: bool, effort: str | None) -> dict[str, Any
         model="claude-sonnet-5-5",
         effort=effort,
         max_tokens=6_000,
-        cache=cache,
     )
+    return prompt.marked(params) if cache else params
 
 
 @pytest.mark.parametrize("task", TASKS, ids=[task.name for task in TASKS])

@@ -276,7 +276,9 @@ def test_what_lies_open_at_the_merge_is_the_branchs(night: Night) -> None:
     pull.merge()
     result = pull.collect("run")
     assert result.exit == 0, result.log
-    assert all("pulls/" not in path and "issues/1/" not in path for _, path in night.writes[writes:])
+    assert all(
+        "pulls/" not in path and "issues/1/" not in path for _, path in night.writes[writes:]
+    )
     issue = night.issues[-1]
     assert issue.number == 2
     assert issue.body.count("state=open") == 1
@@ -288,7 +290,9 @@ def test_what_lies_open_at_the_merge_is_the_branchs(night: Night) -> None:
     body = issue.body
     result = pull.collect("run")
     assert result.outputs["new-findings-count"] == "0"
-    assert issue.body.count("<!-- batch-action:finding ") == body.count("<!-- batch-action:finding ")
+    assert issue.body.count("<!-- batch-action:finding ") == body.count(
+        "<!-- batch-action:finding "
+    )
     assert len(issue.comments) == 0
 
 

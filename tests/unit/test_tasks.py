@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from batch_action.models.files import Hunk, Part, SelectedFile, Status
 from batch_action.models.findings import Confidence, Severity
+from batch_action.models.readings import Reading
 from batch_action.selection.change_text import change_text
 from batch_action.selection.content import decode
 from batch_action.selection.parts import parts_of
@@ -157,11 +158,11 @@ class TestSchemas:
 class TestAnswers:
     @each_task
     def test_an_empty_list_is_a_good_answer(self, task):
-        assert task.read('{"findings": []}') == ()
+        assert task.read('{"findings": []}') == Reading()
 
     @each_task
     def test_a_remark_comes_out_as_it_was_said(self, task):
-        (found,) = task.read(answer(task, remark()))
+        (found,) = task.read(answer(task, remark())).remarks
         assert (found.rule, found.title) == ("division-by-zero", "An empty list divides by zero")
         assert (found.severity, found.confidence) == (Severity.HIGH, Confidence.MEDIUM)
         assert (found.start_line, found.end_line) == (3, 3)
@@ -172,10 +173,10 @@ class TestAnswers:
     @each_task
     @pytest.mark.parametrize("said", ["HIGH", "High", " high ", "hIgH"])
     def test_letter_case_of_enums_does_not_matter(self, task, said):
-        (found,) = task.read(answer(task, remark(severity=said, confidence=said)))
+        (found,) = task.read(answer(task, remark(severity=said, confidence=said))).remarks
         assert (found.severity, found.confidence) == (Severity.HIGH, Confidence.HIGH)
         category = task.schema["$defs"]["Category"]["enum"][1]
-        (found,) = task.read(answer(task, remark(category=category.upper())))
+        (found,) = task.read(answer(task, remark(category=category.upper()))).remarks
         assert found.category == category
 
     @each_task
@@ -184,18 +185,18 @@ class TestAnswers:
         [(3, 5, (3, 5)), (0, 0, (1, 1)), (-7, 2, (1, 2)), (9, 2, (9, 9)), (10**9, 1, (10**9,) * 2)],
     )
     def test_lines_are_put_in_order(self, task, start, end, kept):
-        (found,) = task.read(answer(task, remark(start_line=start, end_line=end)))
+        (found,) = task.read(answer(task, remark(start_line=start, end_line=end))).remarks
         assert (found.start_line, found.end_line) == kept
 
     def test_empty_words_are_none(self):
         scan = all_tasks()["security-scan"]
-        (found,) = scan.read(answer(scan, remark(suggestion="", cwe="")))
+        (found,) = scan.read(answer(scan, remark(suggestion="", cwe=""))).remarks
         assert (found.suggestion, found.cwe) == (None, None)
 
     def test_only_the_security_category_of_a_review_is_guarded(self):
         review = all_tasks()["code-review"]
         said = [remark(category="security"), remark(category="bug")]
-        assert [one.security for one in review.read(answer(review, *said))] == [True, False]
+        assert [one.security for one in review.read(answer(review, *said)).remarks] == [True, False]
 
     @each_task
     @pytest.mark.parametrize(
@@ -319,7 +320,6 @@ class TestRequests:
             model="claude-sonnet-5-5",
             effort="medium",
             max_tokens=6_000,
-            cache=False,
         )
         text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
         path = GOLDEN / f"{task.name}.json"
@@ -332,8 +332,8 @@ class TestRequests:
         system = prompt.system_text(task, "rules")
         files = [file(), file(path="b.js", text="x\n", change="", language="javascript")]
         made = [
-            prompt.params(
-                task, system, f, whole(f), model="m", effort=None, max_tokens=n, cache=True
+            prompt.marked(
+                prompt.params(task, system, f, whole(f), model="m", effort=None, max_tokens=n)
             )
             for n, f in enumerate(files)
         ]

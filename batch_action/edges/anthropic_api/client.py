@@ -9,22 +9,38 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import anthropic
 import httpx2
 
+from batch_action.edges.anthropic_api.at_once import at_once
 from batch_action.edges.anthropic_api.connecting import HOME, guarded_client
-from batch_action.edges.anthropic_api.failures import never_arrived, translated
-from batch_action.edges.anthropic_api.wire import clock_of, facts_of, outcome_of, state_of
-from batch_action.errors import (
-    AmbiguousCreateError,
-    TransientError,
+from batch_action.edges.anthropic_api.failures import hits_all, never_arrived, translated
+from batch_action.edges.anthropic_api.wire import (
+    clock_of,
+    facts_of,
+    message_of,
+    outcome_of,
+    state_of,
 )
-from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts, Outcome, Request
+from batch_action.errors import AmbiguousCreateError, AnthropicError, TransientError
+from batch_action.models.requests import (
+    ASK_TIMEOUT,
+    CREATE_TIMEOUT,
+    BatchState,
+    ModelFacts,
+    Outcome,
+    OutcomeKind,
+    Request,
+)
 
 NO_SUCH_THING = frozenset({404, 405, 501})
+PASSING = frozenset({408, 409, 429})
+SIDE_BY_SIDE = 4
+"""Requests that are asked at once at one time."""
 TRIES = 4
 LIST_TIMEOUT = 20.0
 
@@ -80,6 +96,17 @@ class AnthropicApi:
         asked = {key: value for key, value in params.items() if key != "max_tokens"}
         with translated("counting tokens"):
             return self._client.messages.count_tokens(**asked).input_tokens
+
+    def answers(
+        self, requests: Sequence[Request], go_on: Callable[[], bool]
+    ) -> Iterator[Outcome | AnthropicError | None]:
+        """Ask each request at once and at full price, a few side by side; the SDK may ask again.
+
+        An AnthropicError is one that all requests share; None: not asked, *go_on* said no by then.
+        """
+        client = self._client.with_options(timeout=ASK_TIMEOUT.total_seconds())
+        work = [partial(_answer, client, request) for request in requests]
+        return at_once(work, most=SIDE_BY_SIDE, go_on=go_on)
 
     def create(self, batch: Sequence[Request]) -> BatchState:
         """Send one batch, exactly once.
@@ -221,6 +248,25 @@ class AnthropicApi:
                     f"Anthropic does not show the results of batch {batch} (404).",
                     fix="The next run tries again.",
                 ) from error
+
+
+def _answer(client: anthropic.Anthropic, request: Request) -> Outcome | AnthropicError:
+    name = request.question.id
+    try:
+        with translated("asking at once"):
+            try:
+                raw = client.messages.with_raw_response.create(**request.params)
+                return message_of(name, json.loads(raw.http_response.content))
+            except anthropic.APIStatusError as error:
+                if hits_all(error) or error.status_code in PASSING or error.status_code >= 500:  # noqa: PLR2004 - HTTP
+                    raise
+                return Outcome(custom_id=name, kind=OutcomeKind.ERRORED, detail=str(error.type))
+            except ValueError as error:
+                raise anthropic.AnthropicError("its answer is no JSON") from error
+    except TransientError as error:
+        return Outcome(custom_id=name, kind=OutcomeKind.UNANSWERED, detail=error.problem)
+    except AnthropicError as error:
+        return error
 
 
 def _ambiguous(what: str) -> AmbiguousCreateError:

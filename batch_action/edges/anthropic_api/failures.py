@@ -80,6 +80,12 @@ def _is_quota(error: anthropic.APIStatusError) -> bool:
     )
 
 
+def hits_all(error: anthropic.APIStatusError) -> bool:
+    """Whether every other request would be refused like this one: the key, the credit."""
+    refused = anthropic.AuthenticationError | anthropic.PermissionDeniedError
+    return isinstance(error, refused) or _is_quota(error)
+
+
 def never_arrived(error: Exception) -> bool:
     """Whether the request certainly did nothing: no connection, or turned away with a 4xx or 529.
 

@@ -29,7 +29,7 @@ def outcome_of(told: object) -> Outcome:
     result = _dict(line.get("result"))
     match result.get("type"):
         case "succeeded":
-            return _message(custom_id, _dict(result.get("message")))
+            return message_of(custom_id, result.get("message"))
         case "errored":
             error = _dict(_dict(result.get("error")).get("error"))
             return Outcome(
@@ -45,7 +45,9 @@ def outcome_of(told: object) -> Outcome:
             )
 
 
-def _message(custom_id: str, message: dict[str, Any]) -> Outcome:
+def message_of(custom_id: str, told: object) -> Outcome:
+    """The outcome of one message; a stop reason may say that it is no answer."""
+    message = _dict(told)
     stop = str(message.get("stop_reason"))
     content = message.get("content")
     blocks = [_dict(block) for block in content] if isinstance(content, list) else []

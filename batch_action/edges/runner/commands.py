@@ -1,5 +1,6 @@
 """What a step may tell the runner: outputs, summary, annotations, masks, files it leaves."""
 
+import copy
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from batch_action import escape
+from batch_action.edges.runner.joining import joined
 from batch_action.edges.runner.summary import fit
 from batch_action.errors import BatchActionError, ConfigError
 
@@ -44,6 +46,14 @@ class Runner:
         """The outputs so far: a later one of the same name replaces an earlier one."""
         self.annotated: dict[str, int] = {}
         """How many annotations of each level this step has: GitHub shows ten of each."""
+        self._parts = [self.told]
+
+    def part(self) -> "Runner":
+        """The same runner for one of several tasks: outputs of one name are joined."""
+        part = copy.copy(self)
+        part.told = {}
+        self._parts.append(part.told)
+        return part
 
     def set_output(self, name: str, value: str | float | bool | None) -> None:
         """Set an output of the step; nothing outside of Actions.
@@ -59,8 +69,9 @@ class Runner:
         delimiter = self._delimiter()
         if delimiter in text:
             raise BatchActionError(f"The output {name} holds its own delimiter.")
-        _append(self._output, f"{name}<<{delimiter}\n{text}\n{delimiter}\n")
         self.told[name] = text
+        whole = joined(name, self._parts)
+        _append(self._output, f"{name}<<{delimiter}\n{whole}\n{delimiter}\n")
 
     def summary(self, markdown: str) -> None:
         """Append to the job summary, cut with a note where GitHub would drop all of it."""

@@ -199,4 +199,4 @@ def _reading(shelf: Shelf, facts: RepositoryFacts) -> Reading:
         private=facts.private,
         fork=False,
     )
-    return Reading(settings=shelf.settings, context=context, task=TaskName(shelf.settings.task))
+    return Reading(settings=shelf.settings, context=context, task=TaskName(shelf.settings.task[0]))

@@ -1,0 +1,26 @@
+"""Several tasks in one run, as one table: what each of them sent, found and cost."""
+
+from collections.abc import Mapping, Sequence
+
+from batch_action.escape import markdown
+from batch_action.report import tables
+
+ROOM = 20_000
+COLUMNS = {
+    "Status": "status",
+    "Requests": "requests-count",
+    "Owed": "owed-count",
+    "Open": "findings-count",
+    "New": "new-findings-count",
+    "Fixed": "fixed-findings-count",
+    "Cost ($)": "cost-usd",
+}
+
+
+def overview(told: Sequence[tuple[str, Mapping[str, str]]]) -> str:
+    """A row for each task, from the outputs it has set; `failed` where it set none."""
+    rows = [
+        (markdown(title, 60), *(outputs.get(name, "") for name in COLUMNS.values()))
+        for title, outputs in told
+    ]
+    return "\n".join(["### All tasks", "", tables.table(("Task", *COLUMNS), rows, ROOM)])
