@@ -104,14 +104,12 @@ def _compared(world: World, chosen: Span) -> list[Change] | None:
         return None
     if world.github is None or not git.is_shallow():
         return None
-    lacking = (
-        "the place where this pull request begins"
-        if chosen.forked
-        else f"{chosen.base[:12]}, the commit of the last run"
-    )
+    lacking = f"This shallow clone does not hold {chosen.base[:12]}, the commit of the last run: "
+    if chosen.forked:
+        lacking = "This shallow clone does not hold the place where this pull request begins: "
     world.warn(
-        f"This shallow clone does not hold {lacking}: GitHub tells what changed, and those files "
-        "are reviewed whole. `fetch-depth: 0` is better."
+        f"{lacking}GitHub tells what changed, and those files are reviewed whole. "
+        "`fetch-depth: 0` is better."
     )
     changes = world.github.client.compare(chosen.base, chosen.head, forked=chosen.forked)
     tree = {entry.path: entry for entry in git.tree(chosen.head)}

@@ -224,7 +224,9 @@ def _reconciled(
             wish.fingerprint for wish in batches.granted(ledger, frozenset(night.batch_ids))
         ),
     )
-    placed = locate(complete, tuple(known.values()), world.git, head=heads[0] if heads else None)
+    # A pull request's newest head is the one GitHub names, wherever it was pushed to.
+    head = heads[0] if heads and night.pull is None else None
+    placed = locate(complete, tuple(known.values()), world.git, head=head)
     return replace(reconcile(tuple(known.values()), placed), words=words)
 
 
