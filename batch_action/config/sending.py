@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from batch_action.config.inputs import Input, Inputs
+from batch_action.config.inputs import Input, Inputs, off
 
 
 class Sending(Inputs):
@@ -29,6 +29,7 @@ class Sending(Inputs):
     ] = 3.0
     prompt_cache: Annotated[
         Literal["off", "warm"],
+        BeforeValidator(off),
         Input(
             help="`warm` sends one request first and the rest when it has ended, which then reads "
             "the shared instructions from the prompt cache; pays off for large house rules.",
