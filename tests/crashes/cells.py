@@ -52,7 +52,7 @@ def calls_of(sandbox: Sandbox, verb: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         night = begin(sandbox, Path(folder), verb)
         reaper = Reaper()
-        _die(night, verb, reaper)
+        die(night, verb, reaper)
         return reaper.calls
 
 
@@ -60,7 +60,7 @@ def play(sandbox: Sandbox, cell: Cell) -> list[str]:
     """What is wrong after this death and the nights that follow; empty when nothing is."""
     with tempfile.TemporaryDirectory() as folder:
         night = begin(sandbox, Path(folder), cell.verb)
-        run = _die(night, cell.verb, Reaper(cell.call, cell.death))
+        run = die(night, cell.verb, Reaper(cell.call, cell.death))
         return recovered(night, lambda: _go_on(night, cell, run))
 
 
@@ -126,7 +126,7 @@ def remembered(night: Night) -> Ledger:
     return merging.merge(*found)[0]
 
 
-def _die(night: Night, verb: str, reaper: Reaper):
+def die(night: Night, verb: str, reaper: Reaper):
     run = night.open({})
     environ = night.step(run, verb)
     files = [Path(environ[name]) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")]
