@@ -134,7 +134,7 @@ def open_worlds(
                 settings=one.settings,
                 task=tasks[one.task],
                 elsewhere=one.elsewhere,
-                runner=runner.part(),
+                runner=runner.part(one.folder if len(given) > 1 else ""),
             )
             for one in given
         )

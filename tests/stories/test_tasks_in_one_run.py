@@ -71,7 +71,9 @@ def test_two_tasks_have_their_batches_ledgers_and_issues(night: Night) -> None:
 
 
 def costs(summary: str) -> list[str]:
-    return [word.strip("$ |") for word in summary.split("this run ")[1:] for word in word.split()[:1]]
+    return [
+        word.strip("$ |") for word in summary.split("this run ")[1:] for word in word.split()[:1]
+    ]
 
 
 def test_one_summary_tells_of_all_tasks(night: Night) -> None:
