@@ -221,5 +221,5 @@ def test_a_death_on_the_way_pays_nothing_twice(warm: Night, call: str, when: str
     assert sorted(path_in(r) for b in warm.batches for r in b.requests) == sorted(FOUR)
     assert len(warm.bill) == len(set(warm.bill)) == 4
     ledger = remembered(warm)
-    assert not (batches.pending(ledger) or batches.open_intents(ledger))
+    assert (batches.pending(ledger), batches.open_intents(ledger)) == ((), ())
     assert warm.issue.body.count("<!-- batch-action:finding ") == 8

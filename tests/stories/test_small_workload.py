@@ -1,7 +1,12 @@
 """A small workload: sent all the same, left to grow, or asked at once at full price."""
 
+from datetime import datetime
+from pathlib import Path
+
 import pytest
 
+from batch_action.cli.main import enter
+from batch_action.errors import Interrupted
 from batch_action.history import batches, files
 from batch_action.models.ledger import Collected, Intended, Sent
 from tests.crashes.cells import die, remembered
@@ -210,3 +215,24 @@ def test_a_death_at_any_other_place_loses_no_file(counted: Night, call: str, whe
     assert not batches.open_intents(remembered(night))
     assert not batches.pending(remembered(night))
     assert asked_at_once(night) <= 2
+
+
+def test_an_interrupt_gives_the_questions_back(counted: Night) -> None:
+    night = counted
+    night.commit({f"{n}.js": f"// {n}\n{BAD}" for n in range(6)})
+    signals = iter([True])
+
+    def clock() -> datetime:
+        if asked_at_once(night) and next(signals, False):
+            raise Interrupted
+        return night.sandbox.clock.now()
+
+    run = night.open({})
+    environ = night.step(run, "submit", small_workload="interactive")
+    code = enter(["action"], environ, clock=clock, sleep=lambda _: None, write_interval=0.0)
+    run.finish("failure")
+    assert code == 130
+    assert "Interrupted while" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text("utf-8")
+    ledger = remembered(night)
+    assert batches.open_intents(ledger) == ()
+    assert len(files.owed(ledger, max_attempts=1)) == 6

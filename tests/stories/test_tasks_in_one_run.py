@@ -232,3 +232,22 @@ def test_a_rule_narrows_nothing_for_another_task(night: Night) -> None:
     # A flag names the only tasks of a command.
     told = json.loads(night.cli("plan", "--json", "--task", "security-scan").stdout)
     assert [plan["state_key"] for plan in told] == ["", "web"]
+
+
+def test_what_several_tasks_leave_in_the_workspace_stands_apart(night: Night) -> None:
+    night.inputs |= {"task": BOTH, "report": "files, summary"}
+    night.commit({"a.js": BAD})
+    night.run("submit")
+    done = night.run("collect")
+    files = done.outputs["results-file"].split("\n")
+    assert files == [f".batch-action/{t}/results.json" for t in ("code-review", "security-scan")]
+    told = [json.loads((night.repo.path / name).read_text("utf-8"))["task"] for name in files]
+    assert told == ["code-review", "security-scan"]
+
+
+def test_without_artifacts_each_task_has_a_file_of_its_own(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    kept = night.start("submit", {}, environ={"ACTIONS_RESULTS_URL": None}, task=BOTH)
+    files = kept.outputs["state-file"].split("\n")
+    assert len(files) == 2
+    assert all((night.repo.path / name).is_file() for name in files)

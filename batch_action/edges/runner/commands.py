@@ -47,7 +47,8 @@ class Runner:
         self.annotated: dict[str, int] = {}
         """How many annotations of each level this step has: GitHub shows ten of each."""
         self._parts = [self.told]
-        self._folder = ""
+        self.folder = ""
+        """Below the folder for results, where several tasks leave some; empty for their root."""
 
     def part(self, folder: str = "") -> "Runner":
         """The same runner for one of several tasks: outputs of one name are joined.
@@ -55,7 +56,7 @@ class Runner:
         `folder`: where below the folder for results this task leaves its own.
         """
         part = copy.copy(self)
-        part.told, part._folder = {}, Path(folder).name
+        part.told, part.folder = {}, Path(folder).name
         self._parts.append(part.told)
         return part
 
@@ -209,8 +210,8 @@ class Runner:
     def _place(self) -> Path:
         """The folder for this task's results; what a commit has put in its place is removed."""
         folder = self.results()
-        if self._folder:
-            folder /= self._folder
+        if self.folder:
+            folder /= self.folder
             if folder.is_symlink() or folder.is_file():
                 folder.unlink()
             folder.mkdir(exist_ok=True)
