@@ -38,7 +38,6 @@ _REFERRING = re.compile(
     re.IGNORECASE,
 )
 """What acts in a commit message or a title, where nothing is Markdown."""
-_CALLING = re.compile(r"@(?=\S)|#(?=\w)|\bGH-(?=\d)", re.IGNORECASE)
 _LEADING = re.compile(r"[-+=:]|\d+[.)]")
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 # What a SARIF message links, fills in, mentions or refers to: parted by a space.
@@ -132,8 +131,11 @@ def inline(text: str, limit: int = 0) -> str:
 
 
 def subject(text: str, limit: int = 0) -> str:
-    """A title: plain text on GitHub, but for mentions, references and code in backticks."""
-    return _CALLING.sub(lambda found: found[0] + ZERO_WIDTH_SPACE, plain(text, limit))
+    """A title, or a line of a commit message: it mentions, refers to, closes and skips nothing.
+
+    Neither is Markdown, so nothing is an entity here; zero-width spaces part what would act.
+    """
+    return _parted(_REFERRING.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", plain(text, limit)))
 
 
 def table_cell(text: str, limit: int = 0) -> str:
@@ -249,14 +251,6 @@ def annotation_data(text: str) -> str:
 def annotation_property(text: str) -> str:
     """A property (file, title) of a workflow command."""
     return annotation_data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def title(text: str, limit: int = 0) -> str:
-    """One line for a commit message or a title: it mentions, closes, refers to and skips nothing.
-
-    These are no Markdown, so nothing is an entity here; zero-width spaces part what would act.
-    """
-    return _parted(_REFERRING.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", plain(text, limit)))
 
 
 def slack(text: str, limit: int = 0) -> str:

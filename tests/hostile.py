@@ -1,10 +1,15 @@
 """What a model, a file name or a person may say to make a report do something."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+GFM = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 TEXTS = {
     "mention": "cc @octocat, @org/team and a@b.co",
@@ -74,6 +79,7 @@ texts = st.one_of(
 def answer(params: Mapping[str, Any], said: str, evidence: str) -> str:
     """An answer in the schema a request carries, with the text wherever text may stand."""
     schema = params["output_config"]["format"]["schema"]
+    said = said.encode("utf-8", "replace").decode()  # the API sends no lone surrogates
     return json.dumps(_filled(schema, schema, "", said, evidence))
 
 
@@ -94,3 +100,40 @@ def _filled(schema: Mapping[str, Any], root: Mapping[str, Any], *rest: str) -> A
             return evidence if name == "evidence" else said
         case kind:
             return {"integer": 1, "boolean": False}[kind]
+
+
+OURS = {"details", "summary", "code", "b", "sub", "input"}
+"""The HTML elements that we write."""
+
+
+def inner(text: str) -> list[Token]:
+    """Everything inside of paragraphs, cells and headings."""
+    return [child for token in GFM.parse(text) for child in token.children or ()]
+
+
+def without_code(text: str) -> str:
+    """What is read as words: neither code, nor HTML, nor the label of a link."""
+    words, linked = [], 0
+    for token in inner(text):
+        linked += {"link_open": 1, "link_close": -1}.get(token.type, 0)
+        if token.type in ("text", "text_special") and not linked:
+            words.append(token.content)
+    return "\n".join(words)
+
+
+def assert_inert(text: str, home: str) -> None:
+    """No link but to *home*, no image, no HTML but ours, and no word that GitHub acts on."""
+    found = inner(text)
+    assert not [t for t in found if t.type == "image"]
+    for token in found:
+        if token.type == "link_open":
+            assert str(token.attrs["href"]).startswith(home), token
+    html = [t.content for t in (*GFM.parse(text), *found) if t.type.startswith("html_")]
+    for piece in html:
+        visible = re.sub(r"<!-- /?batch-action[^<>]*-->", "", piece)
+        assert "<!--" not in visible, piece
+        assert {name.strip("/") for name in re.findall(r"<(/?[^\s>]*)", visible)} <= OURS, piece
+    told = without_code(text)
+    acts = r"(?:^|[^\w`])@[a-z0-9]|#\d|\bGH-\d|https?://|www\."
+    assert re.findall(acts, told, re.IGNORECASE) == []
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", text)

@@ -20,11 +20,6 @@ class Assignment:
         """The one task it is about."""
         return self.settings.task[0]
 
-    @property
-    def folder(self) -> str:
-        """Where its results stand, when other assignments leave some too."""
-        return "-".join(filter(None, (self.task, self.settings.state_key)))
-
 
 def assignments(settings: Settings, only: Sequence[str] = ()) -> tuple[Assignment, ...]:
     """The tasks of `task` in their order, then those of the rules in theirs.

@@ -37,6 +37,7 @@ RULES = {
     "less_than_equal": "must be {le:g} or less.",
     "bool_parsing": "must be `true` or `false`.",
     "bool_type": "must be `true` or `false`.",
+    "string_too_long": "must have at most {max_length} characters.",
     "string_type": "must be text: in YAML, put it in quotes.",
     "tuple_type": "must be a list, or text with one item a line.",
     "secret_address": "must be an address that begins with https://.",

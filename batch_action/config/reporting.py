@@ -54,6 +54,13 @@ class Reporting(Inputs):
             action=True,
         ),
     ] = None
+    fail_on_verdict: Annotated[
+        Literal["invalid", "uncertain"] | None,
+        Input(
+            help="Exit with 1 when a file is judged `invalid` tonight; `uncertain`: or uncertain.",
+            action=True,
+        ),
+    ] = None
     max_findings: Annotated[
         int,
         Field(ge=1, le=500),
@@ -87,7 +94,9 @@ class Reporting(Inputs):
     webhook_secret: Annotated[
         SigningKey,
         Input(
-            help="Signs what `webhook-url` gets, as Standard Webhooks do (`whsec_…`).", file=False
+            help="Signs what `webhook-url` gets, as Standard Webhooks do (`whsec_…`); nothing is "
+            "sent unsigned.",
+            file=False,
         ),
     ] = None
     labels: Annotated[Words, Input(help="More labels for the issue.", action=True)] = ()

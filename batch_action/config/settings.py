@@ -9,9 +9,10 @@ from batch_action.config.inputs import Effort, Input, Lines, Secret, Words, no_p
 from batch_action.config.reporting import Reporting
 from batch_action.config.rules import Rules
 from batch_action.config.sending import Sending
+from batch_action.config.tasking import Tasking
 
 
-class Settings(Sending, Reporting):
+class Settings(Tasking, Sending, Reporting):
     """All inputs, validated."""
 
     anthropic_api_key: Annotated[

@@ -59,3 +59,6 @@ class Pull:
     """The name of that branch."""
     author: str = ""
     """The login of who opened it."""
+    title: str = ""
+    body: str = ""
+    """What its author wrote: anybody's words."""

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     IN_FLIGHT = "in-flight"
     GIVEN_UP = "given-up"
     WITHDRAWN = "withdrawn"
+    NOT_FOR_TASK = "not-for-this-task"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,26 @@ class Part:
     """Last line, inclusive."""
 
 
+@unique
+class Role(StrEnum):
+    """What another text is to the file it is sent along with: the name of its element."""
+
+    BEFORE = "before"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """Another text that is sent along with a file; its blob is part of the question."""
+
+    role: Role
+    path: str
+    blob: str
+    text: str
+    """Decoded and masked, as the file's own; only an outline when not complete."""
+    complete: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
     """A file that is not sent, and why."""
@@ -125,6 +146,11 @@ class SelectedFile:
     """Larger goes out first when money is short."""
     masked: int
     """How many secrets were masked."""
+    faithful: bool = True
+    """The text, encoded as UTF-8, is the blob again (but for masks and a byte order mark)."""
+    companions: tuple[Companion, ...] = ()
+    hints: tuple[tuple[str, str], ...] = ()
+    """What else the request says of it: the element's name and its text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from batch_action.escape import html_code, markdown
 from batch_action.models.findings import Standing, State
 from batch_action.models.report import Published
-from batch_action.report import blocks, tables, text
+from batch_action.report import blocks, boxes, tables, text
 from batch_action.report.guard import guarded, shown
 from batch_action.report.held import hidden, sentence
 from batch_action.report.templates import fill
@@ -48,7 +48,9 @@ def _blocks(standings: Sequence[Standing], published: Published) -> str:
     """Each finding as some destination has worded it before, or with tonight's words."""
     words = published.reconciled.words
     return "\n\n".join(
-        words.get(s.known.fingerprint) or blocks.write(s.known, s.finding, published.night)
+        blocks.completed(boxes.unboxed(words[s.known.fingerprint]), s.finding)
+        if s.known.fingerprint in words
+        else blocks.write(s.known, s.finding, published.night)
         for s in standings
     )
 

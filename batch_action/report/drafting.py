@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from batch_action.escape import attribute, html_code, markdown, plain, table_cell
+from batch_action.escape import attribute, html_code, markdown, plain, subject, table_cell
 from batch_action.models.answers import GeneratedFile, RefusedFile
 from batch_action.models.report import Night
 from batch_action.report import markers, text
@@ -57,13 +57,13 @@ def title(task: str) -> str:
 
 def message(task: str, files: Sequence[Drafted], tree: str, night: Night) -> str:
     """The commit's message; its trailer tells our commits from those of people."""
-    subject = f"Add {task.replace('-', ' ')} for {text.plural(len(files), 'file')}"
-    lines = [f"- {plain(file.path, 120)}" for file in files[:50]]
+    first = f"Add {task.replace('-', ' ')} for {text.plural(len(files), 'file')}"
+    lines = [f"- {subject(file.path, 120)}" for file in files[:50]]
     if len(files) > len(lines):
         lines.append(f"- and {len(files) - len(lines)} more")
     run = f"\n\nBatch-Action-Run: {night.run_url}" if night.run_url else "\n"
     body = "\n".join(lines)
-    return f"{subject}\n\n{body}{run}\nBatch-Action-Tree: {tree}\n"
+    return f"{first}\n\n{body}{run}\nBatch-Action-Tree: {tree}\n"
 
 
 def is_ours(commit_message: str, tree: str) -> bool:
@@ -90,7 +90,7 @@ def body(
     return fill(
         "draft.md.j2",
         marker=markers.head(night.task, night.repository_id, night.commit, night.batch_ids),
-        task=night.task.replace("-", " "),
+        task=markdown(night.task.replace("-", " ")),
         rows=[row for row, _ in listed[:MOST_ROWS]],
         unlisted=len(files) - min(len(listed), MOST_ROWS),
         marks=[mark for _, mark in listed],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from batch_action.models.findings import State
 from batch_action.models.report import Delivered, Published
+from batch_action.report import noise
 from batch_action.report.guard import guarded, shown
 from batch_action.report.text import LIVE
 
@@ -43,18 +44,14 @@ class Held:
 
 def held(published: Published) -> tuple[Held, ...]:
     """All that was held back on one night, filter by filter; those with nothing are left out."""
-    counts: Counter[str] = Counter(dict(published.reconciled.below))
-    for standing in shown(published.standings, published.night):
-        known = standing.known
-        if known.state is State.IGNORED:
-            counts[known.held if known.held in WORDS else "comment"] += 1
-        elif known.state is State.DISMISSED:
-            counts["dismissed"] += 1
-        elif known.pre_existing and known.state in LIVE:
-            counts["pre-existing"] += 1
+    counts = Counter(dict(noise.held_back(published.reconciled, published.night)))
+    for known in (s.known for s in shown(published.standings, published.night)):
+        counts["dismissed"] += known.state is State.DISMISSED
+        counts["pre-existing"] += known.pre_existing and known.state in LIVE
     counts["repeated"] = len(published.reconciled.held)
     counts["discarded"] = published.night.discarded
-    counts["public"] = hidden(published)
+    # Here it is about what is open; a fixed one is nobody's loss.
+    counts[noise.PUBLIC] = hidden(published)
     everywhere = [Held(filter=name, count=counts[name]) for name in WORDS if counts[name]]
     return (*everywhere, *(h for d in published.delivered for h in _limits(d)))
 

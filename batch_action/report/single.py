@@ -174,7 +174,9 @@ def fixed(standing: Standing, night: Night) -> str:
 def back(standing: Standing, night: Night) -> str:
     """The comment that reopens an issue: where the finding is now."""
     anchor = standing.known.anchor
-    return f"{said('back', anchor.commit)}\n↩️ Reported again at {text.place(anchor, night)}."
+    # A bot may have closed it although nothing has changed.
+    what = "Reported again" if standing.finding else "Still there"
+    return f"{said('back', anchor.commit)}\n↩️ {what}: {text.place(anchor, night)}."
 
 
 def said(what: str, commit: str) -> str:

@@ -67,7 +67,7 @@ def failure(problem: str, *, task: str, repository: str | None, run_url: str | N
     ]
     if run_url:
         blocks.append(_context(_link(run_url, "run")))
-    return _message(f"{slack(task, LONGEST_NAME)} failed", blocks)
+    return _message(f"{slack(task, LONGEST_NAME)} failed: {slack(problem, 200)}", blocks)
 
 
 def _changes(news: Sequence[Standing], fixers: Mapping[str, str]) -> str:

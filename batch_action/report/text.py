@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from batch_action.escape import href, html_code, inline, markdown, ours, path_url
+from batch_action.escape import href, html_code, inline, ours, path_url
 from batch_action.models.findings import Anchor, Known, Severity, Standing, State
 from batch_action.models.report import Account, Delivered, Night, Receipt, Spending
 from batch_action.report.markers import LONGEST_TITLE
@@ -153,7 +153,7 @@ def deed(delivered: Delivered) -> str:
         *([link(where, delivered.url)] if delivered.url or delivered.number else []),
         *(f"{count} {word}" for word, count in counts if count),
     ]
-    note = f". {markdown(delivered.note, LONGEST_NOTE)}" if delivered.note else ""
+    note = f". {inline(delivered.note, LONGEST_NOTE)}" if delivered.note else ""
     return ", ".join(parts) + note
 
 

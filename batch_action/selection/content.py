@@ -69,6 +69,11 @@ def decode(data: bytes) -> str:
     return data[len(mark) :].decode(told or "utf-8", errors="replace")
 
 
+def is_faithful(data: bytes, text: str) -> bool:
+    """Tell whether the decoded text says all that the bytes say, so that it may replace them."""
+    return encoding(data) in (None, "utf-8") and text.encode() == data.removeprefix(codecs.BOM_UTF8)
+
+
 def lines_of(text: str) -> list[str]:
     r"""Return the lines without their ends, counted as git counts: only `\n` ends one."""
     lines = text.split("\n")

@@ -242,4 +242,5 @@ def _file(
         parts=parts_of(text),
         risk=risk(change.path, changed=lines, churn=work.churn.get(change.path, 0)),
         masked=masked,
+        faithful=content.is_faithful(data, plain),
     )

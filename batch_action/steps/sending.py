@@ -8,7 +8,7 @@ from typing import Literal
 
 from batch_action import batching
 from batch_action.errors import AmbiguousCreateError, BatchActionError, ConfigError, TransientError
-from batch_action.history import batches, files
+from batch_action.history import batches, files, pulls
 from batch_action.models.files import Reason, Selection
 from batch_action.models.ledger import FileEntry, Intended, Ledger, Rejected, Selected, Sent
 from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts, Plan, Way
@@ -100,6 +100,9 @@ def selected(
     gone = {s.path for s in absent if s.reason not in BY_PATTERN}
     excluded = {s.path for s in absent if s.reason in BY_PATTERN}
     renamed = {file.old_path for file in selection.files if file.old_path}
+    if world.settings.patch_file:
+        # What is not applied yet is owed by nobody, and nothing is gone by it.
+        entries, gone, excluded, renamed = [], set(), set(), set()
     counts: dict[str, int] = {}
     for skipped in selection.skipped:
         counts[skipped.reason.value] = counts.get(skipped.reason.value, 0) + 1
@@ -119,7 +122,12 @@ def selected(
 
 
 def is_news(ledger: Ledger, chosen: Selected) -> bool:
-    """Whether this selection tells something: a head that was not looked at, or a file not owed."""
+    """Whether this selection tells something: a head that was not looked at, or a file not owed.
+
+    Or that a pull request, which had ended, is open again.
+    """
+    if chosen.pull and pulls.is_closed(ledger, chosen.pull):
+        return True
     known = files.newest(ledger, chosen.scope)
     there = {(path, item.blob) for path, item in known.items()}
     looked_at = chosen.head in files.heads(ledger, chosen.scope)
@@ -212,6 +220,7 @@ def _intended(world: World, plan: Plan, chosen: Selected, ready: Preflight) -> I
         worst_case_usd=plan.worst_usd,
         way=WAYS.get(plan.way),
         pull=world.pull,
+        patched=bool(world.settings.patch_file),
     )
 
 

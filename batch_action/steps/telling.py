@@ -123,6 +123,23 @@ def collected(world: World, memory: Memory, published: Published | None) -> None
         _summarise(world, summary.collected(published, waiting=still, dry_run=dry))
 
 
+def pulls(world: World, memory: Memory, published: Sequence[Published]) -> None:
+    """From a branch's run: tell what came back for pull requests, each by itself."""
+    for one in published:
+        for delivered in one.delivered:
+            world.screen.say(
+                f"#{one.night.pull}: {delivered.action} {delivered.url or ''}".rstrip()
+            )
+        dry = world.settings.dry_run
+        _summarise(world, summary.collected(one, waiting=(), dry_run=dry))
+    if published and world.runner.told.get("status") in ("pending", "nothing-to-do"):
+        world.runner.set_output("status", "dry-run" if world.settings.dry_run else "collected")
+        ids = [batch for one in published for batch in one.night.batch_ids]
+        world.runner.set_output("batch-ids", ",".join(ids))
+    if still := waiting(world, memory):
+        world.screen.say(f"{plural(len(still), 'batch')} of pull requests still running.")
+
+
 def interrupted(world: World) -> None:
     """Say where the run stopped; what was known then is saved already."""
     doing = world.screen.doing or "starting"

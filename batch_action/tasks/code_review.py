@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
+from batch_action.models.readings import Reading
 from batch_action.tasks.answers import Answer, BaseRemark, Folded, to_remarks
 from batch_action.tasks.task import Task
 
@@ -37,6 +38,6 @@ TASK = Task(
     name="code-review",
     description="Bugs and risks a change brought in or exposed",
     answer=Review,
-    remarks=lambda answer: to_remarks(answer.findings, security=SECURITY),
+    reading=lambda answer: Reading(remarks=to_remarks(answer.findings, security=SECURITY)),
     security=SECURITY,
 )

@@ -1,9 +1,10 @@
 """Message params for one question: shared instructions first, the file last."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from batch_action.models.files import Part, SelectedFile
+from batch_action.models.files import Companion, Part, SelectedFile
 from batch_action.tasks.task import Task
 
 BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
@@ -11,40 +12,65 @@ BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
 no text can step out of its numbered line."""
 
 
-def system_text(task: Task, house_rules: str) -> str:
-    """The one block all requests of a night share, byte for byte."""
+def system_text(task: Task, house_rules: str, facts: str = "") -> str:
+    """The one block all requests of a night share, byte for byte; *facts*: what a task must know.
+
+    Both change the answers and not the question: they are no part of its digest.
+    """
+    told = f"{task.prompt}\n\n{facts.strip()}" if facts.strip() else task.prompt
     if not house_rules.strip():
-        return task.prompt
+        return told
     return (
-        f"{task.prompt}\n\n## This repository's own rules\n\n"
+        f"{told}\n\n## This repository's own rules\n\n"
         "Its maintainers wrote what follows. Where it asks for more care, or says that something "
         f"is fine here, follow it.\n\n{house_rules.strip()}"
     )
 
 
 def user_text(file: SelectedFile, part: Part) -> str:
-    """The changed hunks, then the numbered lines of the part.
+    """What is said of the file, the changed hunks, its companions, then its numbered lines.
 
-    Every source line starts with its number and every hunk line with its sign, so that nothing in
-    a file can look like the end of its element.
+    Every source line starts with its number, every hunk line with its sign and every other line
+    with an angle bracket, so that nothing in a file can look like the end of its element.
     """
-    path = escape(_plain(file.path.replace("\n", " ")), quote=True)
     change = ""
     if file.change:
         change = (
-            f'<change path="{path}" status="{file.status}">\n'
+            f'<change path="{_name(file.path)}" status="{file.status}">\n'
             f"{_plain(file.change).rstrip()}\n</change>\n"
         )
     lines = file.text.split("\n")[part.first - 1 : part.last]
-    width = len(str(part.last))
-    numbered = "\n".join(
-        f"{n:>{width}}| {_plain(x.rstrip(chr(13)))}" for n, x in enumerate(lines, part.first)
-    )
     note = "" if part.of == 1 else f' part="{part.number} of {part.of}"'
     return (
-        f'{change}<file path="{path}" language="{escape(file.language)}" '
-        f'first-line="{part.first}" last-line="{part.last}"{note}>\n{numbered}\n</file>'
+        "".join(_hint(name, text) for name, text in file.hints)
+        + change
+        + "".join(_companion(one) for one in file.companions)
+        + f'<file path="{_name(file.path)}" language="{escape(file.language)}" '
+        f'first-line="{part.first}" last-line="{part.last}"{note}>\n'
+        f"{_numbered(lines, part.first)}\n</file>"
     )
+
+
+def _hint(name: str, text: str) -> str:
+    lines = _plain(text).rstrip("\n").split("\n")
+    return "\n".join([f"<{name}>", *(f"> {line}" for line in lines), f"</{name}>\n"])
+
+
+def _companion(one: Companion) -> str:
+    note = "" if one.complete else ' complete="no"'
+    lines = one.text.removesuffix("\n").split("\n")
+    return f'<{one.role} path="{_name(one.path)}"{note}>\n{_numbered(lines, 1)}\n</{one.role}>\n'
+
+
+def _numbered(lines: Sequence[str], first: int) -> str:
+    width = len(str(first + len(lines) - 1))
+    return "\n".join(
+        f"{n:>{width}}| {_plain(x.rstrip(chr(13)))}" for n, x in enumerate(lines, first)
+    )
+
+
+def _name(path: str) -> str:
+    return escape(_plain(path.replace("\n", " ")), quote=True)
 
 
 def _plain(text: str) -> str:

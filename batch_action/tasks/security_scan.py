@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
+from batch_action.models.readings import Reading
 from batch_action.tasks.answers import Answer, BaseRemark, Folded, to_remarks
 from batch_action.tasks.task import Task
 
@@ -39,7 +40,7 @@ TASK = Task(
     name="security-scan",
     description="Vulnerabilities with severity, CWE and remedy",
     answer=SecurityReport,
-    remarks=lambda answer: to_remarks(answer.findings, security=SECURITY),
+    reading=lambda answer: Reading(remarks=to_remarks(answer.findings, security=SECURITY)),
     security=SECURITY,
     security_only=True,
 )

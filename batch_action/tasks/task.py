@@ -1,43 +1,79 @@
-"""What a task is: its prompt, its answer model, and how an answer becomes remarks."""
+"""What a task is: its prompt, its answer model, and what is read out of an answer."""
 
 import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import cached_property
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from batch_action.models.findings import Remark
+from batch_action.models.files import SelectedFile
+from batch_action.models.readings import Reading
 
 
 class UnreadableAnswerError(Exception):
     """The answer is no JSON, or not what the answer model asks for."""
 
 
+class Company(Enum):
+    """What is sent along with each file."""
+
+    NONE = auto()
+    BEFORE = auto()
+    """The version it is compared with; files without one are not asked about."""
+    TESTS = auto()
+    """The tests it has, and where new ones belong."""
+
+
+def suits_all(_: SelectedFile) -> str | None:
+    """Every file is fine."""
+    return None
+
+
+def no_hints(_: SelectedFile) -> tuple[tuple[str, str], ...]:
+    """Nothing more to say of a file."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A task through the one door: module and prompt share its name.
 
-    `remarks` turns a validated answer into remarks; categories named in `security` are guarded on
-    public repositories, those in `whole_file` need no quoted evidence.
+    `reading` takes a validated answer apart; categories named in `security` are guarded on public
+    repositories, those in `whole_file` need no quoted evidence.
     """
 
     name: str
     description: str
     answer: type[BaseModel]
-    remarks: Callable[[Any], tuple[Remark, ...]]
+    reading: Callable[[Any], Reading]
     security: frozenset[str] = frozenset()
     security_only: bool = False
     """Every category is one of security: on a public repository nothing of it is shown."""
     whole_file: frozenset[str] = frozenset()
+    whole: bool = False
+    """A file is asked about in one piece: its answer holds, or compares, whole files."""
+    generates: bool = False
+    """Its answer is files."""
+    company: Company = Company.NONE
+    suits: Callable[[SelectedFile], str | None] = suits_all
+    """Why a file is not for this task, in a few words; None when it is."""
+    hints: Callable[[SelectedFile], tuple[tuple[str, str], ...]] = no_hints
+    """What the request says of a file besides its text: name of the element, and its text."""
     floor_tokens: int = 6_000
     """`max_tokens` of the smallest request: room for thinking and a few findings."""
     share: float = 0.5
     """How much of the input, in tokens, is added to that."""
     ceiling_tokens: int = 32_000
+
+    @property
+    def report(self) -> tuple[Literal["files", "summary"], ...]:
+        """Where its answers go if nobody says; empty: where all others go."""
+        return ("files", "summary") if self.generates else ()
 
     @cached_property
     def prompt(self) -> str:
@@ -57,8 +93,8 @@ class Task:
         text = self.prompt + json.dumps(self.schema, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def read(self, text: str) -> tuple[Remark, ...]:
-        """The remarks of one answer.
+    def read(self, text: str) -> Reading:
+        """What one answer says.
 
         Structured outputs promise the schema, not the bounds, so the model class decides again.
         Raises UnreadableAnswerError.
@@ -69,4 +105,4 @@ class Task:
             first = error.errors()[0]
             place = ".".join(str(x) for x in first["loc"]) or "the answer"
             raise UnreadableAnswerError(f"{place}: {first['msg']}") from None
-        return self.remarks(answer)
+        return self.reading(answer)

@@ -24,7 +24,8 @@ This records from the real services. It will
   - send Anthropic one batch of one request of at most 500 tokens (less than a tenth of a cent),
     one free token count and a few questions, and wait until the batch has ended: usually minutes,
     at most a day;
-  - make the label `{LABEL}` in {{repository}}, open one issue there, comment on it and close it.
+  - make the label `{LABEL}` in {{repository}}, open two issues there, comment on them, and close
+    them.
 The cassettes keep the answers without keys, and with the owner's and the repository's name
 replaced. Read them before you commit them: they hold the other public fields of the repository.
 Go on? [y/N] """

@@ -20,6 +20,7 @@ from batch_action.edges.anthropic_api.client import AnthropicApi
 from batch_action.edges.artifacts import ArtifactService
 from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
+from batch_action.edges.github_api.dispatches import Dispatches
 from batch_action.edges.github_api.issues import Issues, LabelsDroppedError
 from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
 from batch_action.edges.github_api.scanning import Scanning
@@ -215,6 +216,20 @@ def window(stage: Stage) -> None:
     assert [state.id for state in found] == [made[2].id, made[1].id]
 
 
+def since(stage: Stage) -> None:
+    """The newest batches, back to a moment: what the watcher asks again and again."""
+    api = stage.anthropic()
+    made = []
+    for name in ("before", "first", "second"):
+        made.append(api.create([question(name)]))
+        stage.later(60)
+    found = api.created_since(made[1].created_at)
+    assert [(state.id, state.status) for state in found] == [
+        (made[2].id, "ended"),
+        (made[1].id, "ended"),
+    ]
+
+
 def canceling(stage: Stage) -> None:
     api = stage.anthropic()
     stage.behind(lambda box: setattr(box.claude, "hold", True))
@@ -309,6 +324,26 @@ def issue(stage: Stage) -> None:
     assert issues.get(made.number).state_reason == "not_planned"
 
 
+def asking(stage: Stage) -> None:
+    """What people do with an issue: who edited, who labelled, who closed; our reaction."""
+    issues = Issues(stage.github())
+    made = issues.create("Contract", f"{MARKER}\nAll is well.", [LABEL])
+    assert issues.revisions(made.node_id) == []
+    issues.update(made.number, body=f"{MARKER}\nNot so well.")
+    assert [one.text for one in issues.revisions(made.node_id)] == [
+        f"{MARKER}\nNot so well.",
+        f"{MARKER}\nAll is well.",
+    ]
+    said = issues.comment(made.number, "/batch recheck 01234567")
+    for _ in range(2):
+        issues.react(said.id, "eyes")
+    assert [one.reactions for one in issues.comments(made.number)] == [("eyes",)]
+    assert issues.labelled_by(made.number, LABEL) == made.author
+    issues.close(made.number, "not_planned")
+    closed = issues.get(made.number)
+    assert (closed.closed_by, closed.comments) == (made.author, 1)
+
+
 def label_exists(stage: Stage) -> None:
     """A label that appears between our question and our wish is as good as ours."""
     issues = Issues(stage.github())
@@ -367,6 +402,25 @@ def forbidden(stage: Stage) -> None:
     assert refused.status == 403
     assert "Resource not accessible by integration" in refused.said
     assert "`issues: write`" in refused.fix
+
+
+def dispatching(stage: Stage) -> None:
+    """Workflows are started in both ways, and their runs found again."""
+    stage.behind(lambda box: setattr(box.github.repository(stage.repository), "git_dir", None))
+    api = Dispatches(stage.github())
+    inputs = {"batch-id": "msgbatch_contract"}
+    run = api.workflow("nightly.yml", "main", inputs)
+    assert run is not None
+    assert run.url.endswith(f"/{stage.repository}/actions/runs/{run.id}")
+    api.repository("batch-ended", inputs)
+    [found] = api.runs("workflow_dispatch", START, "nightly.yml")
+    assert (found.id, found.url) == (run.id, run.url)
+    assert api.runs("repository_dispatch", START) == []
+    refused = _problem(RefusedError, lambda: api.workflow("nightly.yml", "", inputs))
+    assert (refused.status, refused.wait) == (422, None)
+    reader = Dispatches(stage.github(actions="read"))
+    forbidden = _problem(RefusedError, lambda: reader.workflow("nightly.yml", "main", inputs))
+    assert "`actions: write`" in forbidden.fix
 
 
 def no_issues(stage: Stage) -> None:
@@ -447,12 +501,12 @@ FINDINGS = {
 
 Scene = Callable[[Stage], None]
 LIVE: tuple[Scene, ...] = (
-    models, counting, one_batch, unknown_batch, wrong_key, repository, issue,
+    models, counting, one_batch, unknown_batch, wrong_key, repository, issue, asking,
 )  # fmt: skip
 """What is also recorded from the real services: it costs next to nothing and leaves little."""
 SANDBOX: tuple[Scene, ...] = (
     *LIVE, endings, window, canceling, limited, viewers, label_exists, labels_dropped, memory,
-    compare, forbidden, no_issues, scanning, no_scanning,
+    compare, forbidden, no_issues, scanning, no_scanning, since, dispatching,
 )  # fmt: skip
 SCENES = {scene.__name__.replace("_", "-"): scene for scene in SANDBOX}
 """By the name in the cassettes' names."""

@@ -32,7 +32,7 @@ def test_it_asks_first(answer: str, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
     assert main(KEYS) == 1
     said = capsys.readouterr().out
-    assert "open one issue" in said
+    assert "open two issues" in said
     assert "acme/scratch" in said
     assert kept() == before
 

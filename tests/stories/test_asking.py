@@ -31,6 +31,7 @@ def circle(running: Sandbox, tmp_path: Path, request) -> Iterator[Circle]:
 
 
 def ids(circle: Circle) -> list[str]:
+    """After a night on which nothing happens."""
     circle.night(circle.review())
     return [known.fingerprint for known in circle.held.known]
 
@@ -141,6 +142,20 @@ def test_a_bots_command_is_nobodys(circle):
     circle.night(circle.review())
     assert circle.held.dismissals == ()
     assert circle.edge.comments(1)[0].reactions == ()
+
+
+def test_who_owns_the_token_is_a_person_too(circle):
+    circle.edge = circle.person
+    _, done = circle.night(circle.review("a.py", "b.py"))
+    first, second = ids(circle)
+    circle.person.comment(done.number, f"/batch wontfix {first}\n/batch wontfix 99999999")
+    tick(circle, circle.person, second, done.number)
+    for _ in range(2):
+        circle.night(circle.review())
+        assert first in {dismissal.fingerprint for dismissal in circle.held.dismissals}
+    assert {known.state for known in circle.held.known} == {State.DISMISSED}
+    replies = [c for c in circle.edge.comments(done.number) if "batch-action:reply" in c.body]
+    assert len(replies) == 1
 
 
 def test_a_ticked_box_dismisses(circle):

@@ -224,6 +224,23 @@ def test_attributes_are_the_commits(repo):
     assert not (repo.path / ".git/index.lock").exists()
 
 
+def test_who_touched_a_path_last(repo, tmp_path):
+    first = repo.commit({"a": "1", "*": "star"})
+    repo.env |= {"GIT_AUTHOR_NAME": "Zoë @here"}
+    second = repo.commit({"a": "2"})
+    repo.env |= {"GIT_AUTHOR_NAME": "B"}
+    third = repo.commit({"b": "3"})
+    git = GitRepo(repo.path)
+    assert git.last_author(third, "a") == git.last_author(second, "a") == "Zoë @here"
+    assert git.last_author(first, "a") == git.last_author(third, "*") == "A"
+    assert git.last_author(third, "missing") is None
+    assert git.last_author("--help", "a") is None
+    assert git.last_author("0" * 40, "a") is None
+    # In a shallow clone the oldest commit seems to have touched everything.
+    repo.git("clone", "--quiet", "--depth=1", f"file://{repo.path}", str(tmp_path / "shallow"))
+    assert GitRepo(tmp_path / "shallow").last_author(third, "a") is None
+
+
 def test_churn(repo):
     repo.commit({"a": "1", "b": "1"})
     repo.commit({"a": "2"})
@@ -308,3 +325,77 @@ def test_sha256(tmp_path):
     assert len(git.hunks(change.old_blob, change.blob)) == 1
     assert git.attributes(b, ["a.py"]) == {"a.py": {"linguist-generated": "set"}}
     assert git.nearest_ancestor([a], b) == a
+
+
+def test_messages_come_in_the_order_of_the_commits(repo):
+    a = repo.commit({"a": "1"})
+    repo.git("commit", "--quiet", "--allow-empty", "--message", "Über\n\nwith a body\n")
+    repo.git("commit", "--quiet", "--allow-empty", "--message", "commit x\n\n* more")
+    git = GitRepo(repo.path)
+    assert git.messages(a, repo.head(), 9) == ["Über\n\nwith a body", "commit x\n\n* more"]
+    assert git.messages(a, repo.head(), 1) == ["commit x\n\n* more"]
+    assert git.messages(None, a, 9) == ["commit 1"]
+    assert git.messages("f" * 40, a, 9) == ["commit 1"]
+    assert git.messages(a, a, 9) == []
+
+
+PATCH = b"""\
+diff --git a/a.py b/a.py
+--- a/a.py
++++ b/a.py
+@@ -1,2 +1,2 @@
+-old
++new
+ same
+diff --git a/dir/new.py b/dir/new.py
+new file mode 100644
+--- /dev/null
++++ b/dir/new.py
+@@ -0,0 +1 @@
++fresh
+"""
+
+
+def test_a_patch_is_seen_and_leaves_nothing(repo, tmp_path):
+    head = repo.commit({"a.py": "old\nsame\n", ".gitattributes": "*.py linguist-generated\n"})
+    repo.write({"a.py": "dirty\n"})
+    before = sorted(str(p) for p in repo.path.rglob("*"))
+    git = GitRepo(repo.path)
+    with git.patched(head, PATCH) as made:
+        changes = git.changes(head, made)
+        assert [(c.path, c.status) for c in changes] == [
+            ("a.py", Status.MODIFIED),
+            ("dir/new.py", Status.ADDED),
+        ]
+        assert git.file_at(made, "a.py") == b"new\nsame\n"
+        assert git.resolve(made) == made
+        assert git.parent(made) == head
+        assert git.is_ancestor(head, made)
+        assert git.hunks(changes[0].old_blob or "", changes[0].blob) != ()
+        assert git.attributes(made, ["dir/new.py"]) == {"dir/new.py": {"linguist-generated": "set"}}
+    assert not git.has_commit(made)
+    assert not git.has_blob(changes[1].blob)
+    assert sorted(str(p) for p in repo.path.rglob("*")) == before
+    assert (repo.path / "a.py").read_text() == "dirty\n"
+    with GitRepo(repo.path).patched(head, PATCH) as again:
+        assert again == made
+
+
+@pytest.mark.parametrize(
+    ("patch", "said"),
+    [
+        (b"", "does not apply"),
+        (b"no patch at all\n", "No valid patches"),
+        (PATCH.replace(b"-old", b"-odd"), "patch failed: a.py:1"),
+        (PATCH.replace(b"b/dir/new.py", b"b/../../new.py"), "does not apply"),
+        (PATCH.replace(b"dir/new.py", b".git/hooks/x"), "invalid path"),
+        (PATCH.replace(b"dir/new.py", b"/etc/x"), "does not apply"),
+    ],
+)
+def test_what_is_no_patch(repo, patch, said):
+    head = repo.commit({"a.py": "old\nsame\n"})
+    git = GitRepo(repo.path)
+    with pytest.raises(ConfigError, match=said), git.patched(head, patch):
+        pass
+    assert git.has_commit(head)
+    assert not (repo.path / ".git/hooks/x").exists()

@@ -89,7 +89,7 @@ def test_a_life_in_an_issue_of_its_own(circle):
     settled, done = circle.night(tonight)
     assert (done.action, states(settled)) == ("reopened", [State.BACK])
     assert look(circle) == [("open", "reopened")]
-    assert "↩️ Reported again at [<code>a.py:2</code>]" in said(circle, 1)[1]
+    assert "↩️ Reported again: [<code>a.py:2</code>]" in said(circle, 1)[1]
     quietly(circle, tonight)
     assert len(issues(circle)) == 1
 
@@ -194,6 +194,7 @@ def test_stale_closers_and_guests_dismiss_nothing(circle, who, how):
     assert (circle.held.dismissals, states(settled)) == ((), [State.OPEN])
     reopened = how == "closed" and who == "stale bot"
     assert issues(circle)[0].state == ("closed" if how == "closed" and not reopened else "open")
+    assert [("Still there" in text) for text in said(circle, 1)] == [True] * reopened
     circle.night(circle.review("a.py"))
     assert issues(circle)[0].state == "open"
 

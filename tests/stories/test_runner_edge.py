@@ -140,6 +140,13 @@ class TestCommands:
             "::warning file=a%2Cb%3Ac.py,line=3,title=x%3A y::100%25 wrong%0Aand so on\n"
         )
 
+    def test_an_annotation_of_several_lines_is_counted_by_its_level(self, runner, stream):
+        runner.annotate("error", "x", file="a.py", line=3, end_line=5)
+        runner.annotate("error", "y")
+        runner.annotate("notice", "z")
+        assert stream.getvalue().startswith("::error file=a.py,line=3,endLine=5::x\n")
+        assert runner.annotated == {"error": 2, "notice": 1}
+
     @pytest.mark.parametrize(
         "hostile",
         [

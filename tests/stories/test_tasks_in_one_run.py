@@ -240,7 +240,7 @@ def test_what_several_tasks_leave_in_the_workspace_stands_apart(night: Night) ->
     night.run("submit")
     done = night.run("collect")
     files = done.outputs["results-file"].split("\n")
-    assert files == [f".batch-action/{t}/results.json" for t in ("code-review", "security-scan")]
+    assert files == [f".batch-action/results-{t}.json" for t in ("code-review", "security-scan")]
     told = [json.loads((night.repo.path / name).read_text("utf-8"))["task"] for name in files]
     assert told == ["code-review", "security-scan"]
 

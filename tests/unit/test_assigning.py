@@ -29,7 +29,6 @@ def test_without_rules_every_task_looks_at_everything():
     found = assignments(settings("task: [code-review, security-scan, code-review]"))
     assert [one.task for one in found] == ["code-review", "security-scan"]
     assert [one.elsewhere for one in found] == [(), ()]
-    assert [one.folder for one in found] == ["code-review", "security-scan"]
 
 
 def test_a_rule_says_what_it_says_and_leaves_the_rest():

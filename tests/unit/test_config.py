@@ -261,6 +261,9 @@ class TestMistakes:
         )
 
 
+HUNTER = "hunter2" * 4
+
+
 class TestSecrets:
     @given(st.sampled_from(SECRETS), st.sampled_from([5, True, ["a"], {"hunter2": "hunter2"}]))
     def test_no_sentence_shows_one(self, name, wrong):
@@ -277,8 +280,32 @@ class TestSecrets:
 
     @pytest.mark.parametrize("name", SECRETS)
     def test_no_representation_shows_one(self, name):
-        found = settings(flags={name: "hunter2"})
+        value = f"https://x.example/{HUNTER}" if name.endswith("-url") else "hunter2"
+        found = settings(flags={name: value})
         assert "hunter2" not in repr(found) + str(found)
+        assert value in found.secrets()
+
+    def test_the_path_of_a_secret_address_is_a_secret_too(self):
+        found = settings(flags={"webhook-url": f"https://x.example/{HUNTER}?a=b"})
+        assert found.secrets() == (f"https://x.example/{HUNTER}?a=b", f"/{HUNTER}")
+        assert settings(flags={"webhook-url": "https://x.example/hook"}).secrets() == (
+            "https://x.example/hook",
+        )
+
+    @pytest.mark.parametrize(
+        "address", ["https://hooks.slack.com/services/x", "http://localhost:80/x", "http://[::1]/x"]
+    )
+    def test_addresses_are_https_or_on_this_machine(self, address):
+        assert settings(flags={"slack-webhook-url": address}).secrets() == (address,)
+
+    @pytest.mark.parametrize(
+        "address",
+        ["http://hooks.slack.com/x", "ftp://localhost/x", "https:///x", "https://a:b@c/x", "x"],
+    )
+    def test_no_other_address_is_taken(self, address):
+        with pytest.raises(ConfigError, match="must be an address that begins with https://") as no:
+            settings(flags={"slack-webhook-url": address})
+        assert address not in str(no.value) or address == "x"
 
 
 class TestRules:

@@ -189,14 +189,19 @@ def test_what_it_tries_comes_out_of_no_channel(kind):
     test_markdown_is_one_paragraph_of_plain_text.hypothesis.inner_test(text)
     test_prose_has_paragraphs_and_code_only.hypothesis.inner_test(text)
     test_inline_adds_code_only.hypothesis.inner_test(text)
-    for safe in (escape.markdown(text), escape.prose(text), escape.title(text), escape.slack(text)):
+    for safe in (
+        escape.markdown(text),
+        escape.prose(text),
+        escape.subject(text),
+        escape.slack(text),
+    ):
         read = unescape(safe).replace("\u200b", "").replace("\u2011", "-")
         assert words <= set(re.findall(r"[a-z]{4,}", read, re.IGNORECASE)), (words, read)
 
 
 @given(hostile)
 def test_a_title_refers_to_nothing_and_skips_nothing(text):
-    title = escape.title(text)
+    title = escape.subject(text)
     assert_inert(title)
     assert not re.search(r"\[(skip|no|ci|actions)[ -](ci|actions|skip)\]", title, re.IGNORECASE)
     assert "\n" not in title
@@ -249,7 +254,7 @@ def test_no_address_is_no_link(url):
     ],
 )
 def test_titles_by_example(text, expected):
-    assert escape.title(text) == expected
+    assert escape.subject(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """The git repository under review, through GitPython's command runner."""
 
-from batch_action.edges.git_repo.trees import Trees
+from batch_action.edges.git_repo.patching import Patching
 
 __all__ = ["GitRepo"]
 
 
-class GitRepo(Trees):
-    """A repository on disk: its commits (history), trees (trees) and blobs (objects).
+class GitRepo(Patching):
+    """A repository on disk: its commits (history), trees, blobs (objects), a patch (patching).
 
     Every method may raise `ConfigError` with git's own last words when git fails.
     """

@@ -143,6 +143,16 @@ class History(GitRunner):
         )
         return found.decode().strip() or None
 
+    def messages(self, base: str | None, head: str, most: int) -> list[str]:
+        """Return the messages of the commits that `head` has and `base` has not, oldest first."""
+        left_out = [] if base is None or not self.has_commit(base) else [f"^{base}"]
+        out = self.output(
+            *("rev-list", "--no-merges", "--no-commit-header", "--encoding=UTF-8"),
+            *("--format=%B%x00", f"--max-count={most}", head, *left_out),
+        )
+        texts = out.decode("utf-8", "replace").split("\0")
+        return [text.strip() for text in reversed(texts) if text.strip()]
+
     def commit_time(self, commit: str) -> datetime:
         """Return the committer's time, in UTC."""
         line = self.output("rev-list", "--max-count=1", "--timestamp", commit).decode()

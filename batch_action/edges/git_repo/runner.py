@@ -35,6 +35,7 @@ class GitRunner:
         self.common_dir = common_dir(self.git_dir)
         self._git = _command(self.git_dir)
         self._env = hardened(self.git_dir)
+        self._borrowed: tuple[str, ...] = ()
 
     def call(
         self,
@@ -110,8 +111,21 @@ class GitRunner:
                 "GIT_DIR": name,
                 "GIT_INDEX_FILE": str(folder / "index"),
                 "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
-                "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{_c_quoted(self.common_dir / "objects")}"',
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(
+                    (f'"{_c_quoted(self.common_dir / "objects")}"', *self._borrowed)
+                ),
             }
+
+    @contextmanager
+    def borrowing(self, objects: str) -> Iterator[None]:
+        """Let every call see the objects of that folder, too."""
+        env, borrowed = self._env, self._borrowed
+        self._borrowed = (*borrowed, f'"{_c_quoted(Path(objects))}"')
+        self._env = {**env, "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(self._borrowed)}
+        try:
+            yield
+        finally:
+            self._env, self._borrowed = env, borrowed
 
     def _scratch_config(self) -> str:
         code, out, _ = self.call("rev-parse", "--show-object-format")

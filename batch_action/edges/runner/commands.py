@@ -47,16 +47,11 @@ class Runner:
         self.annotated: dict[str, int] = {}
         """How many annotations of each level this step has: GitHub shows ten of each."""
         self._parts = [self.told]
-        self.folder = ""
-        """Below the folder for results, where several tasks leave some; empty for their root."""
 
-    def part(self, folder: str = "") -> "Runner":
-        """The same runner for one of several tasks: outputs of one name are joined.
-
-        `folder`: where below the folder for results this task leaves its own.
-        """
+    def part(self) -> "Runner":
+        """The same runner for one of several tasks: outputs of one name are joined."""
         part = copy.copy(self)
-        part.told, part.folder = {}, Path(folder).name
+        part.told = {}
         self._parts.append(part.told)
         return part
 
@@ -183,7 +178,7 @@ class Runner:
 
         `name` is one of ours, without folders. A link planted at its place is replaced.
         """
-        path = self._place() / Path(name).name
+        path = self.results() / Path(name).name
         _replace(path, data)
         self.give(path)
         return path.relative_to(self.workspace).as_posix()
@@ -194,7 +189,7 @@ class Runner:
         Keys are relative paths that have been checked. What was there is removed first, so that no
         link planted inside is followed.
         """
-        folder = self._place() / Path(name).name
+        folder = self.results() / Path(name).name
         if folder.is_symlink() or folder.is_file():
             folder.unlink()
         elif folder.exists():
@@ -206,17 +201,6 @@ class Runner:
         folder.mkdir(exist_ok=True)
         self.give(folder)
         return folder.relative_to(self.workspace).as_posix()
-
-    def _place(self) -> Path:
-        """The folder for this task's results; what a commit has put in its place is removed."""
-        folder = self.results()
-        if self.folder:
-            folder /= self.folder
-            if folder.is_symlink() or folder.is_file():
-                folder.unlink()
-            folder.mkdir(exist_ok=True)
-            self.give(folder)
-        return folder
 
     def _say(self, line: str) -> None:
         self._stream.write(line + "\n")

@@ -77,6 +77,8 @@ def _pull(pull: Mapping[str, Any]) -> Pull | None:
         base=into,
         into=_text(base.get("ref")) or "",
         author=_text(_mapping(pull.get("user")).get("login")) or "",
+        title=_text(pull.get("title")) or "",
+        body=_text(pull.get("body")) or "",
     )
 
 

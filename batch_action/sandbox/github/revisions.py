@@ -16,31 +16,31 @@ def rewrite(call: Call, record: Editable, text: str | None) -> None:
         return
     world = call.world
     if not record.edits:
-        first = Edit(
-            id=world.new_id(), user=record.user, text=record.body or "", at=record.created_at
-        )
+        first = Edit(user=record.user, text=record.body or "", at=record.created_at)
         record.edits.append(first)
     author = world.author(call.actor)
-    record.edits.append(Edit(id=world.new_id(), user=author, text=text or "", at=world.now()))
+    record.edits.append(Edit(user=author, text=text or "", at=world.now()))
     record.body = text or ""
     record.updated_at = world.now()
 
 
 def connection(record: Editable, arguments: Mapping[str, Any]) -> Json:
     """`userContentEdits`: the newest first, each with the whole text as its `diff`."""
-    newest_first = list(reversed(record.edits))
+    newest_first = [
+        _edit(edit, f"UCE_{record.id}_{number}") for number, edit in enumerate(record.edits)
+    ][::-1]
     size = int(arguments.get("first") or arguments.get("last") or 100)
     return {
         "__typename": "UserContentEditConnection",
         "totalCount": len(newest_first),
-        "nodes": [_edit(edit) for edit in newest_first[:size]],
+        "nodes": newest_first[:size],
     }
 
 
-def _edit(edit: Edit) -> Json:
+def _edit(edit: Edit, node: str) -> Json:
     return {
         "__typename": "UserContentEdit",
-        "id": f"UCE_{edit.id}",
+        "id": node,
         "createdAt": instant(edit.at),
         "editedAt": instant(edit.at),
         "deletedAt": instant(edit.at) if edit.deleted else None,

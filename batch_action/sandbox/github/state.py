@@ -31,7 +31,6 @@ class Label:
 class Edit:
     """One revision of a body, the first one included as soon as there is a second."""
 
-    id: int
     user: User
     text: str
     at: datetime

@@ -138,9 +138,8 @@ class PullReview:
         return (*batches, *(batch for body in nights for batch in markers.read_night(body)))
 
     def _moved(self, known: Mapping[str, Known]) -> bool:
-        """Whether the branch has moved on under findings that are open."""
-        head = self.memory.head if self.memory else ""
-        return head != self.pull.head and any(k.state in text.LIVE for k in known.values())
+        """Whether the branch has moved on under what is known: some of it may be gone, or back."""
+        return bool(known) and (self.memory is None or self.memory.head != self.pull.head)
 
     # What is new.
 
