@@ -46,11 +46,6 @@ def no_pulls_key(value: str) -> str:
     return value
 
 
-def off(value: Any) -> Any:
-    """YAML takes a plain `off` for false."""
-    return "off" if value is False else value
-
-
 Lines = Annotated[tuple[str, ...], BeforeValidator(lines)]
 Words = Annotated[tuple[str, ...], BeforeValidator(words)]
 Secret = SecretStr | None

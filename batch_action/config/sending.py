@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from batch_action.config.inputs import Input, Inputs, off
+from batch_action.config.inputs import Input, Inputs
 
 
 class Sending(Inputs):
@@ -28,8 +28,8 @@ class Sending(Inputs):
         Input(help="How long `small-workload: accumulate` lets a file wait at most."),
     ] = 3.0
     prompt_cache: Annotated[
-        Literal["off", "warm"],
-        BeforeValidator(off),
+        # YAML reads a bare `off` as false.
+        Annotated[Literal["off", "warm"], BeforeValidator(lambda v: "off" if v is False else v)],
         Input(
             help="`warm` sends one request first and the rest when it has ended, which then reads "
             "the shared instructions from the prompt cache; pays off for large house rules.",
