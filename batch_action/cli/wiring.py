@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from batch_action import escape, pricing
 from batch_action.cli.reaching import anthropic_api, header
 from batch_action.cli.reviewed import config_file, reviewed, rules_of_pull
-from batch_action.config.assigning import Assignment, assignments
+from batch_action.cli.tasking import chosen, fitted, patched
+from batch_action.config.assigning import assignments
 from batch_action.config.gathering import gather
 from batch_action.config.settings import Settings
 from batch_action.edges.artifacts import ArtifactService, why_not
@@ -30,8 +31,6 @@ from batch_action.edges.webhooks import Webhooks
 from batch_action.errors import BatchActionError, ConfigError
 from batch_action.models.context import Context
 from batch_action.steps.world import GitHub, World
-from batch_action.tasks.registry import all_tasks
-from batch_action.tasks.task import Task
 
 
 class Hands(TypedDict, total=False):
@@ -107,8 +106,13 @@ def open_worlds(
     for secret in settings.secrets():
         runner.mask(secret)
     given = assignments(settings, settings.task if flags.get("task") else ())
-    tasks = _tasks(given)
+    tasks = chosen(one.task for one in given)
     with ExitStack() as stack:
+        patch = None
+        if settings.patch_file:
+            head = reviewed(flags, context, git)
+            patch = patched(settings.patch_file, git, head, workspace, stack)
+            rules = rules or head
         github = _github(door, settings, context, stack)
         context = _completed(context, github, git)
         world = World(
@@ -131,9 +135,10 @@ def open_worlds(
         yield tuple(
             replace(
                 world,
-                settings=one.settings,
+                settings=fitted(one.settings, tasks[one.task], patch),
                 task=tasks[one.task],
                 elsewhere=one.elsewhere,
+                alone=len(given) == 1,
                 runner=runner.part(),
             )
             for one in given
@@ -158,29 +163,6 @@ def _settings(
         file=file,
         file_name=name,
     )
-
-
-def _tasks(given: Sequence[Assignment]) -> dict[str, Task]:
-    """The tasks by name. Raises ConfigError with everything that is wrong with any of them."""
-    found: dict[str, Task] = {}
-    problems: list[ConfigError] = []
-    for name in dict.fromkeys(one.task for one in given):
-        try:
-            found[name] = _task(name)
-        except ConfigError as error:
-            problems.append(error)
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise ConfigError("\n".join(str(problem) for problem in problems))
-    return found
-
-
-def _task(name: str) -> Task:
-    tasks = all_tasks()
-    if name not in tasks:
-        raise ConfigError(f"`task` {name!r} does not exist.", fix=f"Tasks: {', '.join(tasks)}.")
-    return tasks[name]
 
 
 def _prices(settings: Settings) -> pricing.Prices:

@@ -68,6 +68,8 @@ class Question(Record):
     of: int = Field(default=1, ge=1)
     model: str | None = None
     """None: the intent's own; else `fallback-model`, after a refusal."""
+    old: Sha | None = None
+    """The version that it asks to compare with."""
 
 
 class Usage(Record):
@@ -136,6 +138,8 @@ class Intended(BaseFact):
     """None when the model has no known price."""
     pull: int | None = Field(default=None, ge=1)
     """The pull request that was reviewed; in the ledger of pull requests only."""
+    patched: bool = False
+    """`head` is no commit of the repository: it exists while `patch-file` is given."""
     way: Literal["warm-up", "warmed", "interactive"] | None = None
     """How it was asked, where not as a plain batch."""
 
@@ -217,6 +221,8 @@ class Recheck(BaseFact):
     by: str
     where: str
     """The URL of the comment that asks: one fact for one wish."""
+    seen: tuple[BatchId, ...] = ()
+    """The batches that had asked about the file by then: a verdict of another one answers."""
     at: Moment
 
     key_fields: ClassVar[tuple[str, ...]] = (

@@ -1,10 +1,9 @@
 """License identifiers as the SPDX list has them."""
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from license_expression import Licensing
+LONGEST = 200
 
 
 def spdx_id(text: str) -> str | None:
@@ -21,11 +20,10 @@ def spdx_expression(text: str) -> str | None:
 
 
 def licenses_in(expression: str) -> frozenset[str]:
-    """The identifiers of a valid expression."""
-    return frozenset(_licensing().license_keys(_licensing().parse(expression, simple=True)))
-
-
-LONGEST = 200
+    """The identifiers of a valid expression, each with its exception."""
+    parsed = _licensing().parse(expression)
+    symbols = _licensing().license_symbols(parsed, decompose=False)
+    return frozenset(symbol.render("{symbol.key}") for symbol in symbols)
 
 
 @cache
@@ -35,8 +33,8 @@ def _normalised(text: str) -> str | None:
 
 
 @cache
-def _licensing() -> "Licensing":
-    # Importing it costs more than a whole run without licenses.
+def _licensing() -> Any:
+    # Importing it takes longer than all other imports, and few runs are about licenses.
     from license_expression import get_spdx_licensing  # noqa: PLC0415
 
     return get_spdx_licensing()

@@ -7,6 +7,7 @@ from typing import Any
 from .prompts import Prompt
 from .remarks import Remark
 from .schemas import resolve
+from .verdicts import ruling
 
 LABEL = "sandbox reviewer"
 CAUTIOUS = ("uncertain", "unknown", "inconclusive", "unsure", "unclear", "maybe", "needs")
@@ -104,6 +105,10 @@ class Filler:
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
+            rulings = {str(member).lower(): member for member in schema["enum"]}
+            if {"valid", "invalid"} <= set(rulings):
+                said = ruling(self._prompt, self._remarks).lower()
+                return rulings.get(said, rulings["invalid"])
             return _member(schema["enum"], name, remark)
         kinds = schema.get("type", "object" if "properties" in schema else "null")
         match kinds if isinstance(kinds, str) else _kind(kinds, _wish(name, remark)):

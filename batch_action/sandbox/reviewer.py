@@ -1,13 +1,16 @@
 """The offline stand-in for a model: it reads the same prompt, and says plainly what it is."""
 
-from . import ruffing, textual
+from . import ruffing, textual, verdicts
 from .prompts import Prompt, SourceFile
 from .remarks import Remark
 
 
 def review(prompt: Prompt) -> list[Remark]:
     """Find what plain rules can find in the files of a prompt, in the order of the lines."""
-    found = [remark for file in prompt.files for remark in _review_file(file)]
+    if prompt.before is not None and prompt.files:
+        found = verdicts.compare(prompt.before, prompt.files[0])[1]
+    else:
+        found = [remark for file in prompt.files for remark in _review_file(file)]
     return sorted(found, key=lambda remark: (remark.path, remark.start, remark.rule))
 
 

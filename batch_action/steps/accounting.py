@@ -8,10 +8,9 @@ from batch_action.models.findings import Tonight
 from batch_action.models.ledger import Collected, Ledger, Selected, Usage, Withdrawn
 from batch_action.models.report import Account, Entry, Night, Receipt, Spending
 from batch_action.steps.answers import Answer, Harvest
-from batch_action.steps.asking import house_rules
+from batch_action.steps.asking import shared_text
 from batch_action.steps.planning import month_start
 from batch_action.steps.world import World
-from batch_action.tasks.prompt import system_text
 
 ORDER = [*Account]
 
@@ -107,9 +106,7 @@ def _spending(world: World, ledger: Ledger, found: Harvest) -> Spending:
     usage = sum((usage for _, usage in found.usages), Usage())
     prompt = pricing.prompt_tokens(usage)
     now = world.now()
-    system = system_text(
-        world.task, house_rules(world, world.rules_at(found.ended[-1].intended.head))
-    )
+    system = shared_text(world, found.ended[-1].intended.head)
     shared = pricing.estimate(len(system.encode()))
     return Spending(
         usage=usage,

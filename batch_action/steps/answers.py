@@ -1,10 +1,7 @@
 """Ended batches become tonight's findings: fetch, join by custom id, read, anchor."""
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 
 from batch_action import pricing
 from batch_action.edges.secrets import mask
@@ -18,19 +15,11 @@ from batch_action.models.ledger import Collected, Fact, Ledger, Question, Usage,
 from batch_action.models.readings import Reading
 from batch_action.models.requests import Outcome, OutcomeKind
 from batch_action.selection.content import decode
+from batch_action.steps.adding import added_lines
+from batch_action.steps.fetching import fetch
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
 from batch_action.tasks.task import UnreadableAnswerError
-
-LAG = timedelta(minutes=15)
-"""How long after a create Anthropic may not know a batch (anthropic-sdk-python issue 1432)."""
-
-RETENTION = timedelta(days=29)
-"""Results are kept for 29 days after the batch was created (Anthropic's batch-processing page)."""
-
-SOON = timedelta(hours=2)
-LAST_DAYS = timedelta(days=3)
-"""When to tell that a batch, or its results, will not be there much longer."""
 
 BILLING = frozenset({"billing_error", "rate_limit_error"})
 
@@ -62,14 +51,6 @@ class Harvest:
     """Paid at the batch price; else asked at once, through the Messages API."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    """What came back by custom id, and whether somebody had canceled the batch."""
-
-    outcomes: dict[str, Outcome]
-    canceled: bool = False
-
-
 def harvest(world: World, memory: Memory) -> Harvest:
     """Fetch every pending batch that has ended; with `batch-id` only that one.
 
@@ -84,7 +65,7 @@ def harvest(world: World, memory: Memory) -> Harvest:
     for pending in batches.pending(memory.ledger):
         wanted = world.settings.batch_id in (None, pending.sent.batch)
         try:
-            fetched = _fetch(world, pending) if wanted else None
+            fetched = fetch(world, pending) if wanted else None
         except TransientError as error:
             # The other batches' answers need not wait for this one's.
             world.warn(str(error))
@@ -139,6 +120,7 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
         if answer.failure is None:
             by_file.setdefault((answer.question.path, answer.question.blob), []).append(answer)
     texts = _texts(world, {blob for _, blob in by_file})
+    added = added_lines(world, ledger, {p.intended.head for p in found.ended})
     reviewed: list[Reviewed] = []
     findings: list[Finding] = []
     judgements: list[Judgement] = []
@@ -154,6 +136,7 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
             text=texts[blob],
             blob=blob,
             commit=commit,
+            added=added.get((path, blob), ()),
         )
         findings += anchored
         discarded += lost
@@ -179,7 +162,7 @@ def _judgements(path: str, blob: str, commit: str, answers: list[Answer]) -> lis
         Judgement(
             path=path,
             blob=blob,
-            old_blob=None,
+            old_blob=answer.question.old,
             commit=commit,
             ruling=answer.reading.opinion.ruling,
             summary=answer.reading.opinion.summary,
@@ -197,53 +180,8 @@ def _excluded(world: World, ledger: Ledger) -> dict[str, str]:
     return dict.fromkeys(files.left_out(ledger), "file excluded") | stuck
 
 
-def _fetch(world: World, pending: Pending) -> _Fetched | None:
-    """What came back; None while there is nothing to fetch; empty when it is lost for good."""
-    api, sent = world.need_anthropic(), pending.sent
-    state = api.retrieve(sent.batch)
-    age = world.now() - sent.created_at
-    if state is None and pending.withdrawn:
-        return _Fetched({})
-    if state is None and age < RETENTION:
-        if age > LAG:
-            world.warn(
-                f"Anthropic does not know batch {sent.batch} with this key: is it for another "
-                "workspace? It stays pending."
-            )
-        return None
-    if state is None or state.archived_at is not None:
-        world.warn(f"The results of batch {sent.batch} are gone (29 days): its files are owed.")
-        return _Fetched({})
-    if state.status != "ended":
-        world.screen.say(f"Batch {sent.batch} is {state.status}, {_hours(age)} old.")
-        if sent.expires_at - world.now() < SOON:
-            world.warn(
-                f"Batch {sent.batch} expires at {sent.expires_at:%H:%M} UTC: what is not answered "
-                "by then costs nothing and is owed to the next submit."
-            )
-        return None
-    if state.results_url is None:
-        world.warn(f"Batch {sent.batch} has ended, but its results are not there yet.")
-        return None
-    if age > RETENTION - LAST_DAYS:
-        until = sent.created_at + RETENTION
-        world.warn(f"Anthropic deletes the results of {sent.batch} on {until:%Y-%m-%d}.")
-    want = frozenset(question.id for question in pending.questions)
-    world.screen.say(f"Batch {sent.batch} has ended: fetching {len(want)} answers.")
-    with (
-        tempfile.TemporaryDirectory(prefix="batch-action-") as folder,
-        world.screen.progress("Downloading answers", len(want)) as tick,
-    ):
-        return _Fetched(api.outcomes(sent.batch, want, Path(folder), tick), state.canceled)
-
-
 def _model(answer: Answer) -> str:
     return answer.question.model or answer.pending.intended.model
-
-
-def _hours(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"  # noqa: PLR2004
 
 
 def _answer(world: World, pending: Pending, question: Question, outcome: Outcome | None) -> Answer:

@@ -5,11 +5,22 @@ from dataclasses import dataclass, replace
 
 from batch_action import batching, pricing
 from batch_action.history import batches, files
-from batch_action.models.files import Change, Part, Reason, SelectedFile, Selection, Skipped, Status
+from batch_action.models.files import (
+    Change,
+    Companion,
+    Part,
+    Reason,
+    Role,
+    SelectedFile,
+    Selection,
+    Skipped,
+    Status,
+)
 from batch_action.models.ledger import Ledger, Question
 from batch_action.models.requests import Request
 from batch_action.steps.world import World
 from batch_action.tasks import prompt
+from batch_action.tasks.task import Company
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +62,7 @@ def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -
         refused=batches.failures(ledger, "refused"),
     )
     newest = files.newest(ledger)
-    system = prompt.system_text(world.task, house_rules(world, world.rules_at(selection.head)))
+    system = shared_text(world, selection.head)
     kept, skipped, requests = [], list(selection.skipped), {}
     for file in _ticked(world, selection.files):
         asked = [
@@ -90,6 +101,11 @@ def _ticked(world: World, found: Sequence[SelectedFile]) -> Iterator[SelectedFil
             tick(done, len(found))
 
 
+def shared_text(world: World, head: str) -> str:
+    """The instructions that all requests about this commit share."""
+    return prompt.system_text(world.task, house_rules(world, world.rules_at(head)))
+
+
 def house_rules(world: World, commit: str) -> str:
     """The repository's own rules, as a commit has them; at most 20,000 characters of each."""
     texts = []
@@ -103,19 +119,31 @@ def house_rules(world: World, commit: str) -> str:
 def _question(world: World, file: SelectedFile, part: Part, past: _Past) -> Question:
     """The question about this part; once refused, it goes to `fallback-model` instead."""
     effort = world.settings.effort
-    first = question_of(world, file, part, model=world.settings.model, effort=effort)
+    beside = file.companions
+    first = question_of(
+        world, file, part, model=world.settings.model, effort=effort, companions=beside
+    )
     other = world.settings.fallback_model
     if other and past.refused.get(first.id):
-        second = question_of(world, file, part, model=other, effort=effort)
+        second = question_of(world, file, part, model=other, effort=effort, companions=beside)
         return second.model_copy(update={"model": other})
     return first
 
 
 def question_of(
-    world: World, file: SelectedFile | Change, part: Part, *, model: str, effort: str
+    world: World,
+    file: SelectedFile | Change,
+    part: Part,
+    *,
+    model: str,
+    effort: str,
+    companions: Sequence[Companion] = (),
 ) -> Question:
     """The question about one part of one blob: what its id is made of, and nothing else."""
     task = world.task
+    beside = [field for one in companions for field in (one.role.value, one.path, one.blob)]
+    if task.company is Company.BEFORE and world.settings.refactor_description:
+        beside.append(world.settings.refactor_description)
     digest = batching.digest(
         world.context.repository_id,
         task.name,
@@ -125,9 +153,11 @@ def question_of(
         file.path,
         f"{part.number}/{part.of}",
         file.blob,
+        *beside,
     )
     name = batching.custom_id(task.name, file.path, file.blob, digest)
-    return Question(id=name, path=file.path, blob=file.blob, part=part.number, of=part.of)
+    old = next((one.blob for one in companions if one.role is Role.BEFORE), None)
+    return Question(id=name, path=file.path, blob=file.blob, part=part.number, of=part.of, old=old)
 
 
 def _open(question: Question, past: _Past, *, recheck: bool) -> bool:

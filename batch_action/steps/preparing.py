@@ -10,9 +10,9 @@ from batch_action.history.files import Owed
 from batch_action.models.files import Change, Reason, Selection, Skipped
 from batch_action.models.requests import ModelFacts, Plan
 from batch_action.selection.rules import Rules
-from batch_action.steps import asking, choosing, planning, reading, span
+from batch_action.steps import asking, choosing, planning, reading, span, suiting
 from batch_action.steps import memory as memories
-from batch_action.steps.delivery import issue, singles
+from batch_action.steps.delivery import issue, sarif, singles
 from batch_action.steps.memory import Memory
 from batch_action.steps.span import Span
 from batch_action.steps.world import World
@@ -47,8 +47,10 @@ def prepare(
     settings = world.settings
     ledger = memories.scope(world, memory.ledger)
     chosen = span.choose(world, ledger, _trace(world, memory))
-    # A pull request is looked at as a whole each time: what is owed is among what it changes.
-    owed = {} if chosen.behind or world.pull else files.unsettled(ledger, world.scope)
+    # A pull request is looked at as a whole each time, as is a patch: what is owed is among what it
+    # changes.
+    alone = chosen.behind or world.pull or settings.patch_file
+    owed = {} if alone else files.unsettled(ledger, world.scope)
     with world.screen.progress("Reading files", 1) as progress:
         selection = reading.read(
             world.git,
@@ -65,6 +67,7 @@ def prepare(
         )
     if chosen.behind:
         selection = _without_newer(selection, files.newest(ledger))
+    selection = suiting.suit(world, selection)
     asked = asking.ask(world, ledger, selection, model.max_tokens if model else None)
     choice = choosing.choose(world, asked, ledger, clock or world.now())
     return Prepared(
@@ -117,7 +120,7 @@ def _compared(world: World, chosen: Span) -> list[Change] | None:
 
 
 def _trace(world: World, memory: Memory) -> str | None:
-    """The head our issues name, asked for only when there is no ledger to ask."""
+    """The head our issues or alerts name, asked for only when there is no ledger to ask."""
     if world.pull or world.github is None or files.heads(memory.ledger):
         return None
     edge, key = world.github.issues, world.settings.state_key
@@ -129,4 +132,6 @@ def _trace(world: World, memory: Memory) -> str | None:
     if not head and "issue-per-finding" in world.settings.report:
         told = singles.remember(edge, name, key, repository)
         head = singles.newest_head(told, world.git)
+    if not head and "sarif" in world.settings.report:
+        head = sarif.analysed_head(world)
     return head or None

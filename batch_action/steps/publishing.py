@@ -11,7 +11,8 @@ from batch_action.edges.github_api.refusals import RefusedError
 from batch_action.errors import BatchActionError, GitHubError
 from batch_action.findings import baseline
 from batch_action.findings.life import reconcile
-from batch_action.history import files
+from batch_action.history import batches, files
+from batch_action.models.answers import Judgement, Ruling
 from batch_action.models.findings import (
     Bar,
     Dismissal,
@@ -66,6 +67,7 @@ class Recalled:
                 path=paths[wish.fingerprint],
                 by=wish.by,
                 where=wish.where,
+                seen=batches.asking(ledger, paths[wish.fingerprint]),
                 at=world.now(),
             )
             for recollection in self.recollections
@@ -181,6 +183,16 @@ def too_severe(world: World, published: Published) -> list[Standing]:
     ]
 
 
+def too_doubtful(world: World, published: Published) -> list[Judgement]:
+    """Tonight's rulings at or over `fail-on-verdict`; empty when it is not set."""
+    failing = {
+        None: (),
+        "invalid": (Ruling.INVALID,),
+        "uncertain": (Ruling.INVALID, Ruling.UNCERTAIN),
+    }[world.settings.fail_on_verdict]
+    return [judgement for judgement in published.judgements if judgement.ruling in failing]
+
+
 def _wanted(name: str, world: World) -> bool:
     return name in world.settings.report
 
@@ -207,6 +219,10 @@ def _reconciled(
         again=not told.isdisjoint(night.batch_ids),
         bar=Bar(severity=settings.min_severity, confidence=settings.min_confidence),
         baseline=_baseline(world, world.rules_at(tonight.commit)),
+        rechecking=frozenset(wish.fingerprint for wish in batches.wishes(ledger)),
+        rechecked=frozenset(
+            wish.fingerprint for wish in batches.granted(ledger, frozenset(night.batch_ids))
+        ),
     )
     # A pull request's newest head is the one GitHub names, wherever it was pushed to.
     head = heads[0] if heads and night.pull is None else None

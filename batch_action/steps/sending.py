@@ -100,6 +100,9 @@ def selected(
     gone = {s.path for s in absent if s.reason not in BY_PATTERN}
     excluded = {s.path for s in absent if s.reason in BY_PATTERN}
     renamed = {file.old_path for file in selection.files if file.old_path}
+    if world.settings.patch_file:
+        # What is not applied yet is owed by nobody, and nothing is gone by it.
+        entries, gone, excluded, renamed = [], set(), set(), set()
     counts: dict[str, int] = {}
     for skipped in selection.skipped:
         counts[skipped.reason.value] = counts.get(skipped.reason.value, 0) + 1
@@ -217,6 +220,7 @@ def _intended(world: World, plan: Plan, chosen: Selected, ready: Preflight) -> I
         worst_case_usd=plan.worst_usd,
         way=WAYS.get(plan.way),
         pull=world.pull,
+        patched=bool(world.settings.patch_file),
     )
 
 

@@ -44,26 +44,38 @@ def choose(world: World, ledger: Ledger, trace: str | None = None) -> Span:
     issue, then `first-run`. Raises ConfigError, in a shallow clone with the cure.
     """
     settings, git = world.settings, world.git
-    if world.context.pulls and world.context.pull:
+    if world.context.pulls and world.context.pull and not settings.patch_file:
         return of_pull(world, world.context.pull)
     head = _resolved(world, "head", settings.head or world.context.sha or "HEAD")
+    if (wished := _wished(world, head, ledger)) is not None:
+        return wished
+    recorded = list(files.heads(ledger, world.scope))
+    if recorded:
+        return _since(world, head, recorded)
+    if trace and git.has_commit(trace):
+        world.warn(
+            f"No trusted ledger was found, but our report names commit {trace[:12]}: the review "
+            "goes on from there. If a clean-up job deletes artifacts, let it keep batch-action-*."
+        )
+        return Span(head=head, base=trace, everything=False, why="the head named in our report")
+    base = first_base(world, head)
+    return Span(head=head, base=base, everything=False, why=f"first run: {settings.first_run}")
+
+
+def _wished(world: World, head: str, ledger: Ledger) -> Span | None:
+    """The range that an input names."""
+    settings = world.settings
+    if settings.patch_file:
+        # Nothing but the patch is looked at, and its commit is nobody's base.
+        why = "`patch-file`"
+        return Span(head=head, base=settings.base, everything=False, why=why, partial=True)
     if settings.select == "all":
         return Span(head=head, base=None, everything=True, why="`select: all`")
     if settings.base:
         given = _resolved(world, "base", settings.base)
         partial = _leaves_out(world, head, given, files.heads(ledger, world.scope))
         return Span(head=head, base=given, everything=False, why="`base`", partial=partial)
-    recorded = list(files.heads(ledger, world.scope))
-    if recorded:
-        return _since(world, head, recorded)
-    if trace and git.has_commit(trace):
-        world.warn(
-            f"No trusted ledger was found, but our issue names commit {trace[:12]}: the review "
-            "goes on from there. If a clean-up job deletes artifacts, let it keep batch-action-*."
-        )
-        return Span(head=head, base=trace, everything=False, why="the head named in our issue")
-    base = first_base(world, head)
-    return Span(head=head, base=base, everything=False, why=f"first run: {settings.first_run}")
+    return None
 
 
 def of_pull(world: World, pull: Pull) -> Span:

@@ -101,6 +101,5 @@ def _named(selection: Selection) -> Iterable[str]:
         moved = file.old_path and file.old_path != file.path
         yield f"{file.path} ({file.status}{f' from {file.old_path}' if moved else ''})"
     for skipped in selection.skipped:
-        if skipped.reason in (Reason.DELETED, Reason.NOT_FOR_TASK, Reason.TOO_LARGE):
-            gone = skipped.reason is Reason.DELETED
-            yield f"{skipped.path} ({'deleted' if gone else 'not shown'})"
+        if skipped.reason is Reason.DELETED:
+            yield f"{skipped.path} (deleted)"

@@ -74,6 +74,8 @@ class World:
     """When the run began: all its tasks wait until the same moment."""
     elsewhere: tuple[tuple[str, ...], ...] = ()
     """Patterns of the monorepo's rules whose files are not this task's here."""
+    alone: bool = True
+    """Whether this is the run's only task: else what it leaves in the workspace bears its name."""
     purse: Purse = field(default_factory=Purse)
     warnings: list[str] = field(default_factory=list)
     """Sentences for the summary; filled along the way."""
@@ -90,6 +92,12 @@ class World:
         """The task, and what tells its ledger from others of it: `code-review (web)`."""
         key = self.settings.state_key
         return f"{self.task.name} ({key})" if key else self.task.name
+
+    def named(self, name: str) -> str:
+        """The name of something this task leaves in the workspace."""
+        key = self.settings.state_key
+        own = f"-{self.task.name}" + (f"-{key}" if key else "")
+        return name if self.alone else f"{name}{own}"
 
     @property
     def deadline(self) -> datetime:

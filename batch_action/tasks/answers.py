@@ -4,15 +4,15 @@ So their plain JSON schema is legal for structured outputs as it stands. Letter 
 is not guaranteed by the API, so it is folded before validation.
 """
 
+import re
 from collections.abc import Iterable
-from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from batch_action.models.findings import Confidence, Remark, Severity
 
-E = TypeVar("E", bound=StrEnum)
+CWE = re.compile(r"\s*(?:CWE[-\s_]*)?0*([1-9]\d{0,4})\b", re.IGNORECASE)
 
 
 def _fold(value: Any) -> Any:
@@ -20,6 +20,11 @@ def _fold(value: Any) -> Any:
 
 
 Folded = BeforeValidator(_fold)
+
+
+def raised(value: Any) -> Any:
+    """A word of an enum in capitals, whatever case it came in."""
+    return value.strip().upper() if isinstance(value, str) else value
 
 
 class Answer(BaseModel):
@@ -52,6 +57,12 @@ def to_remarks(
     return tuple(_remark(item, security, whole_file) for item in items)
 
 
+def _weakness(said: str | None) -> str | None:
+    """`CWE-89`, however it was written; what is no such number is left out, not the finding."""
+    found = CWE.match(said or "")
+    return f"CWE-{int(found[1])}" if found else None
+
+
 def _remark(item: Any, security: frozenset[str], whole_file: frozenset[str]) -> Remark:
     first = max(1, item.start_line)
     return Remark(
@@ -66,7 +77,7 @@ def _remark(item: Any, security: frozenset[str], whole_file: frozenset[str]) -> 
         why=item.why,
         remedy=item.remedy,
         suggestion=item.suggestion or None,
-        cwe=getattr(item, "cwe", None) or None,
+        cwe=_weakness(getattr(item, "cwe", None)),
         pre_existing=item.pre_existing,
         whole_file=item.category.value in whole_file,
         security=item.category.value in security,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -57,6 +57,8 @@ class Task:
     whole_file: frozenset[str] = frozenset()
     whole: bool = False
     """A file is asked about in one piece: its answer holds, or compares, whole files."""
+    generates: bool = False
+    """Its answer is files."""
     company: Company = Company.NONE
     suits: Callable[[SelectedFile], str | None] = suits_all
     """Why a file is not for this task, in a few words; None when it is."""
@@ -67,6 +69,11 @@ class Task:
     share: float = 0.5
     """How much of the input, in tokens, is added to that."""
     ceiling_tokens: int = 32_000
+
+    @property
+    def report(self) -> tuple[Literal["files", "summary"], ...]:
+        """Where its answers go if nobody says; empty: where all others go."""
+        return ("files", "summary") if self.generates else ()
 
     @cached_property
     def prompt(self) -> str:

@@ -31,8 +31,9 @@ LONGEST_PAUSE = 60.0
 def collect(world: World, memory: Memory | None = None) -> int:
     """Deliver every ended batch, answer what people asked for. Never spends money.
 
-    Returns 1 for a new finding at `fail-on-severity`, else 0. Raises GitHubError when something
-    could not be delivered: then nothing counts as collected, and the next run delivers again.
+    Returns 1 for a new finding at `fail-on-severity` or a ruling at `fail-on-verdict`, else 0.
+    Raises GitHubError when something could not be delivered: then nothing counts as collected, and
+    the next run delivers again.
     """
     memory = memory or memories.load(world)
     if world.pull is not None:
@@ -88,7 +89,10 @@ def _to_pull(world: World, memory: Memory, found: Harvest | None) -> int:
 def _code(world: World, published: Published | None, problem: BatchActionError | None) -> int:
     if problem is not None:
         raise problem
-    return 1 if published and publishing.too_severe(world, published) else 0
+    if published is None:
+        return 0
+    severe = publishing.too_severe(world, published)
+    return 1 if severe or publishing.too_doubtful(world, published) else 0
 
 
 def _found(world: World, memory: Memory, beside: Beside | None) -> Harvest:

@@ -20,6 +20,7 @@ from batch_action.edges.anthropic_api.client import AnthropicApi
 from batch_action.edges.artifacts import ArtifactService
 from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
+from batch_action.edges.github_api.dispatches import Dispatches
 from batch_action.edges.github_api.issues import Issues, LabelsDroppedError
 from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
 from batch_action.edges.github_api.scanning import Scanning
@@ -215,6 +216,20 @@ def window(stage: Stage) -> None:
     assert [state.id for state in found] == [made[2].id, made[1].id]
 
 
+def since(stage: Stage) -> None:
+    """The newest batches, back to a moment: what the watcher asks again and again."""
+    api = stage.anthropic()
+    made = []
+    for name in ("before", "first", "second"):
+        made.append(api.create([question(name)]))
+        stage.later(60)
+    found = api.created_since(made[1].created_at)
+    assert [(state.id, state.status) for state in found] == [
+        (made[2].id, "ended"),
+        (made[1].id, "ended"),
+    ]
+
+
 def canceling(stage: Stage) -> None:
     api = stage.anthropic()
     stage.behind(lambda box: setattr(box.claude, "hold", True))
@@ -389,6 +404,25 @@ def forbidden(stage: Stage) -> None:
     assert "`issues: write`" in refused.fix
 
 
+def dispatching(stage: Stage) -> None:
+    """Workflows are started in both ways, and their runs found again."""
+    stage.behind(lambda box: setattr(box.github.repository(stage.repository), "git_dir", None))
+    api = Dispatches(stage.github())
+    inputs = {"batch-id": "msgbatch_contract"}
+    run = api.workflow("nightly.yml", "main", inputs)
+    assert run is not None
+    assert run.url.endswith(f"/{stage.repository}/actions/runs/{run.id}")
+    api.repository("batch-ended", inputs)
+    [found] = api.runs("workflow_dispatch", START, "nightly.yml")
+    assert (found.id, found.url) == (run.id, run.url)
+    assert api.runs("repository_dispatch", START) == []
+    refused = _problem(RefusedError, lambda: api.workflow("nightly.yml", "", inputs))
+    assert (refused.status, refused.wait) == (422, None)
+    reader = Dispatches(stage.github(actions="read"))
+    forbidden = _problem(RefusedError, lambda: reader.workflow("nightly.yml", "main", inputs))
+    assert "`actions: write`" in forbidden.fix
+
+
 def no_issues(stage: Stage) -> None:
     stage.behind(lambda box: setattr(box.github.repository(stage.repository), "has_issues", False))
     refused = _problem(RefusedError, lambda: Issues(stage.github()).create("No", MARKER, []))
@@ -472,7 +506,7 @@ LIVE: tuple[Scene, ...] = (
 """What is also recorded from the real services: it costs next to nothing and leaves little."""
 SANDBOX: tuple[Scene, ...] = (
     *LIVE, endings, window, canceling, limited, viewers, label_exists, labels_dropped, memory,
-    compare, forbidden, no_issues, scanning, no_scanning,
+    compare, forbidden, no_issues, scanning, no_scanning, since, dispatching,
 )  # fmt: skip
 SCENES = {scene.__name__.replace("_", "-"): scene for scene in SANDBOX}
 """By the name in the cassettes' names."""

@@ -8,7 +8,7 @@ from batch_action.errors import ConfigError
 from batch_action.models.waking import Fate
 from batch_action.steps.waking.dispatching import MOST_REFUSALS
 from tests.nights import HOUR, Night
-from tests.serving import EXAMPLE, FILE, SETTLE, begin, file_for, open_service, runs, send
+from tests.serving import EXAMPLE, FILE, SETTLE, begin, file_for, open_service, runs, send, submit
 
 POST = r"/actions/workflows/[^/]+/dispatches$"
 LISTS = r"/actions/artifacts$"
@@ -44,7 +44,7 @@ def test_an_ended_batch_starts_the_collecting_workflow_once(night: Night) -> Non
 
 
 def test_what_the_run_collects_is_waited_for_no_more(night: Night) -> None:
-    batch = begin(night)
+    batch = submit(night)
     with open_service(night) as service:
         service.dispatcher.round()
         assert [one.batch for one in service.station.store.waiting.all()] == [batch]
@@ -60,7 +60,7 @@ def test_what_the_run_collects_is_waited_for_no_more(night: Night) -> None:
 
 
 def test_a_batch_that_was_collected_is_not_dispatched(night: Night) -> None:
-    batch = begin(night)
+    batch = submit(night)
     with open_service(night) as service:
         service.dispatcher.round()
         assert night.run("collect").outputs["status"] == "collected"
@@ -165,7 +165,7 @@ def test_a_refusal_is_tried_again_and_then_shown_as_failed(night: Night) -> None
         assert "Workflow does not have 'workflow_dispatch' trigger" in one.note
         service.pass_time(HOUR / 4, rounds=MOST_REFUSALS)
         (one,) = service.dispatches()
-        assert (one.fate, one.tries) == (Fate.FAILED, MOST_REFUSALS - 1)
+        assert (one.fate, one.tries) == (Fate.FAILED, MOST_REFUSALS)
         night.commit({FILE: EXAMPLE})
         service.pass_time(HOUR, rounds=2)
         assert service.fate() is Fate.FAILED

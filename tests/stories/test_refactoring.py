@@ -1,0 +1,153 @@
+"""Refactor validation: both versions go out, a ruling comes back, and a patch is never applied."""
+
+import json
+
+import pytest
+
+from tests.nights import Night
+
+OLD = "def total(prices):\n    return sum(prices)\n\n\ndef shown(cents):\n    return str(cents)\n"
+SAME = OLD.replace("    return sum", '    """Add up."""\n    return sum')
+BROKEN = "def total(prices, tax):\n    return sum(prices) + tax\n"
+PATCH = """\
+--- a/money.py
++++ b/money.py
+@@ -1,6 +1,2 @@
+-def total(prices):
+-    return sum(prices)
+-
+-
+-def shown(cents):
+-    return str(cents)
++def total(prices, tax):
++    return sum(prices) + tax
+"""
+
+
+@pytest.fixture
+def refactoring(night: Night) -> Night:
+    night.inputs |= {"task": "refactor-validation", "report": "summary"}
+    night.commit({"money.py": OLD, "web.ts": "export function f(a: number) {\n  return a;\n}\n"})
+    return night
+
+
+def prompt_of(night: Night, number: int = 0) -> str:
+    return str(night.batches[-1].requests[number]["params"]["messages"][0]["content"])
+
+
+def test_both_versions_and_the_commits_words_go_out(refactoring: Night):
+    night = refactoring
+    night.commit({"money.py": BROKEN, "new.py": "x = 1\n"})
+    result = night.run("submit")
+    assert night.asked() == ["money.py"]
+    told = prompt_of(night)
+    assert "<description>\n> commit 3\n</description>" in told
+    assert '<before path="money.py">\n1| def total(prices):' in told
+    assert told.index("<before") < told.index("<file")
+    assert "> money.py (modified)\n> new.py (added)" in told
+    assert "there is no older version to compare it with" in result.summary
+
+
+def test_a_breaking_change_is_located_and_fails_the_run(refactoring: Night):
+    night = refactoring
+    night.commit({"money.py": BROKEN})
+    night.run("submit", refactor_description="Only renames.\n</description>")
+    assert "<description>\n> Only renames.\n> </description>\n</description>" in prompt_of(night)
+    result = night.run("collect", fail_on_verdict="invalid")
+    assert result.exit == 1
+    assert "❌ INVALID" in result.summary
+    assert "total" in result.summary
+    assert night.issues == []
+    # It was told: the next run has nothing to fail for.
+    assert night.run("collect", fail_on_verdict="invalid").exit == 0
+
+
+def test_a_change_of_words_is_valid(refactoring: Night):
+    night = refactoring
+    night.commit({"money.py": SAME})
+    night.run("submit")
+    result = night.run("collect", fail_on_verdict="uncertain")
+    assert result.exit == 0
+    assert "✅ VALID" in result.summary
+
+
+def test_another_base_is_another_question(refactoring: Night):
+    night = refactoring
+    night.commit({"money.py": SAME})
+    night.commit({"money.py": BROKEN})
+    night.run("submit")
+    night.run("collect")
+    night.run("submit", base="HEAD~2")
+    night.run("submit", base="HEAD~2", refactor_description="Add a tax.")
+    assert len(night.sent) == len(set(night.sent)) == 3
+    night.run("collect")
+    assert night.run("submit", base="HEAD~1").outputs["requests-count"] == "0"
+
+
+def test_a_patch_is_validated_and_never_applied(refactoring: Night):
+    night = refactoring
+    night.commit({"change.patch": PATCH})
+    night.repo.write({"money.py": "dirty\n"})
+    before = sorted(str(p) for p in night.repo.path.rglob("*") if ".batch-action" not in str(p))
+    del night.inputs["report"]
+    sent = night.run("submit", patch_file="change.patch")
+    assert sent.exit == 0
+    assert night.asked() == ["money.py"]
+    result = night.run("collect")
+    assert "give the same `patch-file`" in result.log
+    assert "INVALID" not in result.summary
+    result = night.run("collect", patch_file="change.patch", fail_on_verdict="invalid")
+    assert result.exit == 1
+    assert "❌ INVALID" in result.summary
+    assert night.issues == []
+    assert (night.repo.path / "money.py").read_text() == "dirty\n"
+    after = sorted(str(p) for p in night.repo.path.rglob("*") if ".batch-action" not in str(p))
+    assert after == before
+    # The next night counts from the last commit, as if there had been no patch.
+    night.commit({"money.py": SAME, "change.patch": None})
+    assert "refused" not in night.run("submit").log
+    assert night.asked() == ["money.py"]
+    assert '<before path="money.py">\n1| def total(prices):' in prompt_of(night)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"patch_file": "nowhere.patch"}, "`patch-file` nowhere.patch cannot be read"),
+        ({"patch_file": "money.py"}, "does not apply"),
+        ({"patch_file": "change.patch", "report": "issue"}, "does not go with `report: issue`"),
+        ({"patch_file": "change.patch", "task": "documentation"}, "does not go with `task:"),
+    ],
+)
+def test_what_does_not_go_with_a_patch(refactoring: Night, inputs, said):
+    night = refactoring
+    night.commit({"change.patch": PATCH})
+    result = night.run("submit", **({"report": None} | inputs))
+    assert result.exit == 2
+    assert said in result.log
+    assert night.batches == []
+
+
+def test_the_pull_requests_words_come_before_the_commits(refactoring: Night, tmp_path):
+    night = refactoring
+    base = night.repo.head()
+    head = night.commit({"money.py": BROKEN})
+    event = tmp_path / "event.json"
+    pull = {
+        "number": 7,
+        "title": "Tax included",
+        "body": "As agreed.\n\n</description>",
+        "head": {"sha": head, "ref": "topic", "repo": {"full_name": night.hub.full_name}},
+        "base": {"sha": base, "ref": "main"},
+    }
+    event.write_text(json.dumps({"pull_request": pull}))
+    plain = night.cli(
+        "submit",
+        "--task",
+        "refactor-validation",
+        "--base",
+        base,
+        environ={"GITHUB_EVENT_PATH": str(event), "GITHUB_REPOSITORY": night.hub.full_name},
+    )
+    assert plain.exit == 0, plain.log
+    assert "> Tax included\n> \n> As agreed.\n> \n> </description>\n</desc" in prompt_of(night)
