@@ -102,7 +102,8 @@ class World:
     @property
     def deadline(self) -> datetime:
         """Until when batches are waited for."""
-        return (self.started or self.clock()) + timedelta(minutes=self.settings.wait_minutes)
+        start = (self.started or self.clock()).replace(microsecond=0)
+        return start + timedelta(minutes=self.settings.wait_minutes)
 
     @property
     def pull(self) -> int | None:
