@@ -339,7 +339,7 @@ def test_what_people_ask_for_in_a_thread(night: Night) -> None:
     pull.says(f"/batch recheck {pull.memory.known[1].fingerprint[:8]}")
     result = pull.collect()
     assert result.exit == 0, result.log
-    assert pull.states() == {LEFTOVER: "dismissed", LOOSE: "open"}
+    assert pull.states() == {LEFTOVER: "dismissed", LOOSE: "being re-checked"}
     assert leftover.minimized == "RESOLVED"
     assert leftover.body.startswith("🔕 **Dismissed.**")
     writes = len(night.writes)
