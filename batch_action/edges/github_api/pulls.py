@@ -100,6 +100,14 @@ class Pulls:
             if refused.status != _NOT_FOUND:
                 raise
 
+    def delete(self, id: int) -> None:
+        """Delete a comment; one that is already gone is fine."""
+        try:
+            self._client.request("DELETE", f"pulls/comments/{id}")
+        except RefusedError as refused:
+            if refused.status != _NOT_FOUND:
+                raise
+
     def react(self, id: int, content: str) -> None:
         """React to a comment; the same reaction again changes nothing, so it may be repeated."""
         path = f"pulls/comments/{id}/reactions"

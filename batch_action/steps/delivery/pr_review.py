@@ -50,6 +50,8 @@ class PullReview:
     """Summaries that a race made; their findings are in `memory`."""
     memory: review.Memory | None = None
     spoken: dict[str, Spoken] = field(default_factory=dict)
+    surplus: tuple[CommentText, ...] = ()
+    """Comments that a race made on findings which have one; nobody has answered them."""
     heard: Heard = field(default_factory=Heard)
     below: Heard = field(default_factory=Heard)
     """What people said in the threads of comments on lines."""
@@ -75,7 +77,7 @@ class PullReview:
             dismissals=both.dismissals,
             rechecks=both.rechecks,
             words=self._words(),
-            pending=bool(both.answers) or self._moved(known),
+            pending=bool(both.answers or self.doubles or self.surplus) or self._moved(known),
         )
 
     def deliver(self, reconciled: Reconciled, night: Night) -> Delivered:
@@ -109,12 +111,17 @@ class PullReview:
 
     def _listen(self, inline: Sequence[InlineText]) -> None:
         self.spoken = {}
+        answered = {one.reply_to for one in inline}
+        surplus = []
         for one in inline:
             parsed = review_inline.parse(one.comment.body) if one.comment.trusted else None
             if parsed is not None and one.reply_to is None:
                 block, told = parsed
                 found = Spoken(comment=one.comment, block=block, told=told)
-                self.spoken.setdefault(block.known.fingerprint, found)
+                first = self.spoken.setdefault(block.known.fingerprint, found)
+                if first is not found and one.comment.id not in answered:
+                    surplus.append(one.comment)
+        self.surplus = tuple(surplus)
 
     def _known(self) -> dict[str, Known]:
         """Every finding that is remembered here; the summary knows better than a comment."""
@@ -155,6 +162,10 @@ class PullReview:
         """One review with what is new on lines of the diff; whether any comment of it stands."""
         fresh = [s for s in told if self._is_fresh(s)]
         remarks = remarking.placed(fresh, self.edge, self.pull.number, self.git)
+        if remarks:
+            # Another run may be telling the same right now.
+            self._listen(self.edge.comments(self.pull.number))
+            remarks = [one for one in remarks if one.fingerprint not in self.spoken]
         if not remarks:
             return False
         marker = markers.night(night.batch_ids, night.commit)
@@ -227,7 +238,9 @@ class PullReview:
             body = review_inline.body(standing.known, one.block.text, line)
             self.edge.edit(one.comment.id, body)
             edited = True
-        return edited
+        for comment in self.surplus:
+            self.edge.delete(comment.id)
+        return edited or bool(self.surplus)
 
     def _thank(self) -> None:
         for comment, content in hearing.reactions(self.heard):
