@@ -36,11 +36,6 @@ class Pulls:
         """Give one pull request."""
         return _facts(self._client.request("GET", f"pulls/{number}"))
 
-    def open(self) -> dict[int, PullFacts]:
-        """Give all open pull requests by number."""
-        found = [_facts(item) for item in self._client.pages("pulls", {"state": "open"})]
-        return {pull.number: pull for pull in found}
-
     def of_commit(self, sha: str) -> frozenset[int]:
         """Give the numbers of the pull requests that a commit belongs to."""
         try:
