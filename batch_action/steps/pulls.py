@@ -22,6 +22,7 @@ from batch_action.steps.answers import Harvest
 from batch_action.steps.delivery import pr_review
 from batch_action.steps.memory import Memory
 from batch_action.steps.publishing import Outcome, Recalled
+from batch_action.steps.span import fork_of
 from batch_action.steps.vouching import vouched
 from batch_action.steps.world import World
 
@@ -222,7 +223,7 @@ def _publish(
 
 def _with_reverted(world: World, tonight: Tonight, recalled: Recalled, pull: PullFacts) -> Tonight:
     """Files that read as where the pull request began: what was found in them has gone with it."""
-    fork = world.git.merge_base(pull.base, tonight.commit)
+    fork = fork_of(world.git, tonight.commit, into=pull.base_ref, base=pull.base)
     if fork is None or not pull.open:
         return tonight
     paths = {k.anchor.path for r in recalled.recollections for k in r.known}

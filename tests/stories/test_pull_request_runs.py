@@ -101,6 +101,22 @@ def test_the_head_is_reviewed_and_not_the_test_merge(night: Night) -> None:
     assert pull.pull.reviews[0].commit_id == pull.head
 
 
+def test_what_was_merged_from_the_base_is_not_this_change(night: Night) -> None:
+    pull = PullStory.begin(night, {"app.js": WORSE})
+    stale = night.repo.git("rev-parse", "main")
+    night.commit({"main.js": WORSE})
+    night.repo.git("checkout", "-q", pull.branch)
+    night.repo.commits += 1
+    night.repo.git("merge", "-q", "--no-ff", "-m", "from main", "main")
+    night.repo.git("checkout", "-q", "main")
+    # GitHub does not always move the base along.
+    head = {"sha": pull.head, "ref": pull.branch, "repo": {"full_name": night.hub.full_name}}
+    told = {"number": 1, "head": head, "base": {"sha": stale, "ref": "main"}}
+    result = pull.run("submit", {"payload": {"number": 1, "pull_request": told}})
+    assert result.exit == 0, result.log
+    assert night.asked() == ["app.js"]
+
+
 def cloned(pull: PullStory, depth: int) -> Path:
     """What actions/checkout leaves for the event: the test merge, so many commits deep."""
     night = pull.night
