@@ -2,7 +2,7 @@
 
 import time
 
-from batch_action.errors import BatchActionError, GitHubError
+from batch_action.errors import BatchActionError, GitHubError, TransientError
 from batch_action.history import batches, merging
 from batch_action.models.ledger import Ledger
 from batch_action.models.report import Published
@@ -129,15 +129,23 @@ def _publish(
 
 
 def _harvest(world: World, memory: Memory) -> Harvest:
-    """What has ended, waiting up to `wait-minutes` for it with a growing pause."""
+    """What has ended, waiting up to `wait-minutes` for it with a growing pause.
+
+    A network that is away for a moment ends no wait.
+    """
     if not (batches.pending(memory.ledger) or batches.open_intents(memory.ledger)):
         return Harvest()
     until = world.deadline
     pause = FIRST_PAUSE
     while True:
-        settling.settle(world, memory)
-        found = answers.harvest(world, memory)
-        if found.ended or not found.waiting or world.now() >= until:
-            return found
+        try:
+            settling.settle(world, memory)
+            found = answers.harvest(world, memory)
+        except TransientError:
+            if world.now() >= until:
+                raise
+        else:
+            if found.ended or not found.waiting or world.now() >= until:
+                return found
         time.sleep(min(pause, max(0.0, (until - world.now()).total_seconds())))
         pause = min(LONGEST_PAUSE, pause * 2)
