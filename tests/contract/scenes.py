@@ -502,9 +502,11 @@ def reviewing(stage: Stage) -> None:
     pulls.react(first.id, "+1")
     pulls.minimize(first.node_id, "RESOLVED")
     pulls.unminimize(first.node_id)
+    pulls.reply(1, first.id, "So it is.")
     pulls.delete(second.id)
     pulls.delete(second.id)
-    [left] = pulls.comments(1)
+    left, reply = pulls.comments(1)
+    assert (reply.comment.body, reply.reply_to) == ("So it is.", first.id)
     assert (left.comment.body, left.comment.reactions, left.reply_to) == ("Fixed.", ("+1",), None)
 
 

@@ -336,12 +336,15 @@ def test_what_people_ask_for_in_a_thread(night: Night) -> None:
     leftover, loose = pull.inline
     pull.says("/batch wontfix we want to see it", below=leftover)
     pull.says("/batch wontfix", by="guest", below=loose)
+    pull.says("/batch close", below=loose)
     pull.says(f"/batch recheck {pull.memory.known[1].fingerprint[:8]}")
     result = pull.collect()
     assert result.exit == 0, result.log
     assert pull.states() == {LEFTOVER: "dismissed", LOOSE: "being re-checked"}
     assert leftover.minimized == "RESOLVED"
     assert leftover.body.startswith("🔕 **Dismissed.**")
+    answers = [c for c in pull.pull.comments if c.in_reply_to == loose.id and c.by_app]
+    assert ["Not understood" in c.body for c in answers] == [True]
     writes = len(night.writes)
     assert pull.collect().exit == 0
     assert len(night.writes) == writes

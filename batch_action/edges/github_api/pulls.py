@@ -82,6 +82,11 @@ class Pulls:
         body = {"commit_id": commit, **_placed(draft)}
         self._client.request("POST", f"pulls/{number}/comments", input=body)
 
+    def reply(self, number: int, comment: int, body: str) -> None:
+        """Answer in the thread that a comment began."""
+        path = f"pulls/{number}/comments/{comment}/replies"
+        self._client.request("POST", path, input={"body": body})
+
     def edit(self, id: int, body: str) -> None:
         """Replace a comment's text; one that somebody deleted is no more to be edited."""
         path = f"pulls/comments/{id}"

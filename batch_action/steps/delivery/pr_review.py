@@ -53,8 +53,8 @@ class PullReview:
     surplus: tuple[CommentText, ...] = ()
     """Comments that a race made on findings which have one; nobody has answered them."""
     heard: Heard = field(default_factory=Heard)
-    below: Heard = field(default_factory=Heard)
-    """What people said in the threads of comments on lines."""
+    below: dict[int, Heard] = field(default_factory=dict)
+    """What people said in the threads of comments on lines, by the comment that began each."""
 
     def recall(self) -> Recollection:
         """What summary and comments remember, and what people ask for there; see `Desk`."""
@@ -67,7 +67,7 @@ class PullReview:
         known = self._known()
         self.heard = hearing.hear(comments, known, self.issues)
         self.below = _threads(inline, self.spoken, known, self.issues)
-        both = self.heard + self.below
+        both = sum(self.below.values(), self.heard)
         memory = self.memory
         return Recollection(
             destination=DESTINATION,
@@ -84,8 +84,11 @@ class PullReview:
         """Review what is new, bring summary and comments up to date, read all back."""
         told = shown(reconciled.standings, night)
         posted = self._post(told, night)
-        for body in hearing.replies(self.heard + self.below):
+        for body in hearing.replies(self.heard):
             self.issues.comment(self.pull.number, body)
+        for thread, heard in self.below.items():
+            for body in hearing.replies(heard):
+                self.edge.reply(self.pull.number, thread, body)
         wrote = self._summarise(reconciled, night)
         edited = self._update(told)
         self._thank()
@@ -232,7 +235,7 @@ class PullReview:
                 continue
             node = one.comment.node_id
             if line:
-                self.edge.minimize(node, _reason(standing))
+                self.edge.minimize(node, review_inline.folded_as(standing))
             else:
                 self.edge.unminimize(node)
             body = review_inline.body(standing.known, one.block.text, line)
@@ -245,9 +248,10 @@ class PullReview:
     def _thank(self) -> None:
         for comment, content in hearing.reactions(self.heard):
             self.issues.react(comment, content)
-        for comment, content in hearing.reactions(self.below):
-            self.edge.react(comment, content)
-        self.heard = self.below = Heard()
+        for heard in self.below.values():
+            for comment, content in hearing.reactions(heard):
+                self.edge.react(comment, content)
+        self.heard, self.below = Heard(), {}
 
 
 def desk(world: World, tonight: Tonight, pull: PullFacts) -> PullReview:
@@ -279,18 +283,12 @@ def _threads(
     spoken: Mapping[str, Spoken],
     known: Mapping[str, Known],
     issues: Issues,
-) -> Heard:
+) -> dict[int, Heard]:
     """What people answered below our comments: there a command needs no id."""
-    about = {one.comment.id: name for name, one in spoken.items()}
-    heard = Heard()
-    for thread, name in about.items():
-        answers = [one.comment for one in inline if one.reply_to == thread]
+    heard = {}
+    for name, one in spoken.items():
+        thread = one.comment.id
+        answers = [other.comment for other in inline if other.reply_to == thread]
         if answers:
-            heard += hearing.hear(answers, known, issues, about=name)
+            heard[thread] = hearing.hear(answers, known, issues, about=name)
     return heard
-
-
-def _reason(standing: Standing) -> str:
-    """Why a comment is folded away, in GitHub's words."""
-    gone = standing.known.state is State.FIXED and standing.note.startswith("file deleted")
-    return "OUTDATED" if gone else "RESOLVED"
