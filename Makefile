@@ -8,10 +8,10 @@ TASK ?= code-review
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
-.PHONY: help bench crashes demo test tests lint types floors record format container lock clean
+.PHONY: help bench crashes demo e2e test tests lint types floors record format container lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(VENV)/ready: requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "batch-action needs Python 3.11 or newer: make PYTHON=python3.13 ...")'
@@ -46,6 +46,9 @@ floors: $(VENV)/ready
 crashes: $(VENV)/ready ## The crash table: every outside call, two deaths, three ways to go on
 	$(BIN)/python -m tests.crashes
 
+e2e: $(VENV)/ready ## A sender of webhooks in JavaScript and the real `serve` (needs node and npm)
+	$(BIN)/python -m tests.e2e
+
 bench: $(VENV)/ready ## Measure how the ledger grows
 	$(BIN)/python benchmarks/history.py
 
@@ -61,7 +64,7 @@ container: $(VENV)/ready ## Build the image and run it as GitHub's runner would
 
 lock: $(VENV)/ready ## Renew both lock files
 	$(BIN)/python -m pip install --quiet uv
-	printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml - -o requirements.lock
+	printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra server pyproject.toml - -o requirements.lock
 	printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra sandbox --extra server --group dev pyproject.toml - -o requirements-dev.lock
 
 clean:

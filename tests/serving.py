@@ -1,9 +1,11 @@
 """The wake-up service on top of a night: its repository listed, its clock the sandbox's."""
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ from standardwebhooks import Webhook
 
 from batch_action.cli.serving import open_station
 from batch_action.cli.wiring import Door
+from batch_action.edges.web.app import Handlers, app
+from batch_action.edges.web.server import Server
+from batch_action.history import sealing
+from batch_action.models.ledger import Intended, Ledger, Question, Sent
 from batch_action.models.waking import Dispatch, Fate, Reply
 from batch_action.sandbox.github.runs import Run
 from batch_action.steps.waking import receiving
@@ -20,6 +26,7 @@ from batch_action.steps.waking.station import Station
 from batch_action.steps.waking.watching import Watcher
 from tests.documents.texts import ROOT
 from tests.nights import BAD, Night
+from tests.planting import plant
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 EXAMPLE = (ROOT / "workflows-examples" / "submit-and-collect.yml").read_text("utf-8")
@@ -33,8 +40,36 @@ def begin(night: Night, workflow: str = EXAMPLE) -> str:
     return send(night)
 
 
-def send(night: Night, **inputs: Any) -> str:
-    night.commit({"app.js": BAD + f"// {len(night.batches)}\n"})
+def send(night: Night, how: Mapping[str, Any] | None = None, **artifact: Any) -> str:
+    """A ledger that says so of one batch more; Anthropic knows nothing of it.
+
+    *how* the run was that left the ledger, and what is special about its artifact.
+    """
+    number = len(night.hub.artifacts)
+    question = Question(id=f"code-review-app-{number}", path="app.js", blob=night.repo.head())
+    intended = Intended(
+        intent=f"{number:016x}",
+        at=night.now(),
+        run="1.1",
+        head=night.repo.head(),
+        model="claude-sonnet-5-5",
+        batches=((question,),),
+    )
+    sent = Sent(
+        intent=intended.intent,
+        index=0,
+        batch=f"msgbatch_{night.hub.id}x{number}",
+        created_at=night.now(),
+        expires_at=night.now() + timedelta(hours=24),
+    )
+    ledger = Ledger(repository=str(night.hub.id), task="code-review", facts=(intended, sent))
+    plant(night, sealing.seal(ledger, None), how or {}, **artifact)
+    return sent.batch
+
+
+def submit(night: Night, **inputs: Any) -> str:
+    """A batch that was really sent: its id."""
+    night.commit({FILE: EXAMPLE, "app.js": BAD + f"// {len(night.batches)}\n"})
     result = night.run("submit", **inputs)
     assert result.exit == 0, result.log
     return result.ids[0]
@@ -125,6 +160,27 @@ def open_service(
             dispatcher=Dispatcher(station),
             watcher=Watcher(station),
         )
+
+
+class Stage:
+    """One listening server for many tests: what stands behind its addresses is changed."""
+
+    def __init__(self) -> None:
+        async def forward(scope: Any, receive: Any, send: Any) -> None:
+            await self._app(scope, receive, send)
+
+        self._server = Server(forward, "127.0.0.1", 0)
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+        self.address = self._server.address
+
+    def put(self, handlers: Handlers) -> None:
+        self._app = app(handlers)
+
+    def close(self) -> None:
+        self._server.stop()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
 
 
 def store_of(night: Night) -> Path:

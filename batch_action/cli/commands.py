@@ -19,6 +19,7 @@ from batch_action.cli.serving import serve
 from batch_action.cli.stories import opened, told, verb
 from batch_action.cli.wiring import Door, open_world
 from batch_action.edges.runner import inputs_from
+from batch_action.steps import admitting
 from batch_action.steps.world import World
 from batch_action.verbs import baseline as accepting
 from batch_action.verbs import cancel as canceling
@@ -181,13 +182,12 @@ def action(door: Door) -> int:
 
 def _action(worlds: Sequence[World], door: Door) -> int:
     context, mode = worlds[0].context, worlds[0].settings.mode
-    if context.event.startswith("pull_request") and mode in ("run", "submit"):
-        fork = " from a fork, which has no secrets" if context.fork else ""
-        worlds[0].runner.annotate(
-            "notice",
-            f"batch-action reviews branches; this is a pull request{fork}: nothing was done.",
-        )
-        return 0
+    if context.event.startswith("pull_request"):
+        worlds = tuple(admitting.entered(world) for world in worlds)
+        if context.fork or mode in ("run", "submit"):
+            worlds = _reviewing(worlds)
+        if not worlds:
+            return 0
     match mode:
         case "run":
             return running.run(worlds, door.tell)
@@ -202,3 +202,12 @@ def _action(worlds: Sequence[World], door: Door) -> int:
                 "status": looking.status,
             }
             return every(worlds, (verbs[mode],), door.tell)
+
+
+def _reviewing(worlds: Sequence[World]) -> tuple[World, ...]:
+    """The tasks that review this pull request; when there is none, it is told why."""
+    reasons = [admitting.why_not(world) for world in worlds]
+    found = tuple(w for w, reason in zip(worlds, reasons, strict=True) if reason is None)
+    if not found:
+        worlds[0].runner.annotate("notice", next(filter(None, reasons)))
+    return found

@@ -31,6 +31,8 @@ GITHUB = "https://api.github.com"
 SIGNING_KEY = "ANTHROPIC_WEBHOOK_SIGNING_KEY"
 """The SDK's own variable, used where the file names none."""
 CALL_SECONDS = 20
+BETWEEN_CALLS = 0.1
+"""Seconds: all but a rare dispatch is reading, and a limit that is hit is waited for."""
 LONGEST_WAIT = 1.0
 """Seconds a rate limit may hold up a call; longer ones are waited for between the calls."""
 
@@ -131,7 +133,7 @@ def _post(
             api_url=place.api_url or door.environ.get("GITHUB_API_URL") or GITHUB,
             repository=place.repository,
             timeout=CALL_SECONDS,
-            write_interval=door.write_interval,
+            write_interval=min(door.write_interval, BETWEEN_CALLS),
             max_rate_limit_wait=LONGEST_WAIT,
         )
     )

@@ -138,6 +138,7 @@ def open_worlds(
                 settings=fitted(one.settings, tasks[one.task], patch),
                 task=tasks[one.task],
                 elsewhere=one.elsewhere,
+                alone=len(given) == 1,
                 runner=runner.part(),
             )
             for one in given

@@ -94,7 +94,9 @@ class Reporting(Inputs):
     webhook_secret: Annotated[
         SigningKey,
         Input(
-            help="Signs what `webhook-url` gets, as Standard Webhooks do (`whsec_…`).", file=False
+            help="Signs what `webhook-url` gets, as Standard Webhooks do (`whsec_…`); nothing is "
+            "sent unsigned.",
+            file=False,
         ),
     ] = None
     labels: Annotated[Words, Input(help="More labels for the issue.", action=True)] = ()

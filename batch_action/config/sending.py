@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from batch_action.config.inputs import Input, Inputs
 
@@ -28,7 +28,8 @@ class Sending(Inputs):
         Input(help="How long `small-workload: accumulate` lets a file wait at most."),
     ] = 3.0
     prompt_cache: Annotated[
-        Literal["off", "warm"],
+        # YAML reads a bare `off` as false.
+        Annotated[Literal["off", "warm"], BeforeValidator(lambda v: "off" if v is False else v)],
         Input(
             help="`warm` sends one request first and the rest when it has ended, which then reads "
             "the shared instructions from the prompt cache; pays off for large house rules.",

@@ -7,11 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from batch_action.config.inputs import words
+from batch_action.config.inputs import no_pulls_key, words
 from batch_action.errors import ConfigError
 
 T = TypeVar("T")
@@ -43,6 +43,18 @@ Variables = Annotated[tuple[Variable, ...], BeforeValidator(_listed)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
+Key = Annotated[Name, AfterValidator(no_pulls_key)]
+Keys = Annotated[tuple[Key, ...], BeforeValidator(_listed)]
+
+
+class Book(NamedTuple):
+    """One ledger of a repository."""
+
+    task: str
+    key: str
+    """Its `state-key`."""
+    pulls: bool
+    """The ledger of pull requests."""
 
 
 class _Told(BaseModel):
@@ -68,8 +80,10 @@ class Place(_Told):
     ref: Annotated[str, Field(pattern=r"^[^\s~^:?*\[\\-][^\s~^:?*\[\\]*$")] | None = None
     """The branch to run it on; the default branch where none is given."""
     tasks: Annotated[Names, AfterValidator(_some)] = ("code-review",)
-    state_key: Names = ()
+    state_key: Keys = ()
     """The `state-key`s of its ledgers, where it has some."""
+    pull_requests: bool = False
+    """Whether batches of its pull requests are waited for too."""
     state_secret_env: Variable | None = None
     state_secret_previous_env: Variable | None = None
     state_branch: str | None = None
@@ -80,13 +94,20 @@ class Place(_Told):
     """GitHub's API, where it is another than GITHUB_API_URL or github.com's."""
 
     @property
-    def ledgers(self) -> tuple[tuple[str, str], ...]:
-        """Task and state key of each of its ledgers."""
-        return tuple((task, key) for task in self.tasks for key in self.state_key or ("",))
+    def ledgers(self) -> tuple[Book, ...]:
+        """Its ledgers."""
+        kinds = (False, True) if self.pull_requests else (False,)
+        return tuple(
+            Book(task, key, pulls)
+            for task in self.tasks
+            for key in self.state_key or ("",)
+            for pulls in kinds
+        )
 
-    def shelf(self, task: str, key: str) -> str:
+    def shelf(self, book: Book) -> str:
         """What one of its ledgers is called here."""
-        return "/".join([self.repository, task, *([key] if key else [])])
+        more = [book.key] * bool(book.key) + ["pull-requests"] * book.pulls
+        return "/".join([self.repository, book.task, *more])
 
 
 class Serving(_Told):
@@ -114,9 +135,7 @@ def serving_from(content: Any, file_name: str) -> Serving:
             + "\n".join(f"- {line}" for line in map(_sentence, error.errors()))
             + "\ndocs/SERVE.md explains every key."
         ) from None
-    twice = _twice(
-        place.shelf(task, key) for place in serving.repositories for task, key in place.ledgers
-    )
+    twice = _twice(place.shelf(book) for place in serving.repositories for book in place.ledgers)
     if twice:
         raise ConfigError(
             f"{file_name} names {', '.join(twice)} twice.", fix="One entry for each ledger."

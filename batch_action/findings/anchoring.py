@@ -2,7 +2,7 @@
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -13,6 +13,7 @@ from batch_action.findings.identity import (
     merge_doubles,
     normalise,
 )
+from batch_action.findings.ignoring import ignored
 from batch_action.findings.quoting import readings, segments
 from batch_action.findings.scope import neighbourhood
 from batch_action.models.findings import Anchor, Finding, Remark
@@ -106,7 +107,14 @@ def _pieces(quoted: Sequence[str]) -> list[tuple[str, bool]]:
 
 
 def anchor(
-    remark: Remark, *, task: str, path: str, text: str, blob: str, commit: str
+    remark: Remark,
+    *,
+    task: str,
+    path: str,
+    text: str,
+    blob: str,
+    commit: str,
+    added: Collection[int] = (),
 ) -> Finding | None:
     """The remark as a finding, at the place of its evidence nearest to the claimed lines.
 
@@ -121,6 +129,7 @@ def anchor(
         text: the reviewed text, secrets masked as the model saw it.
         blob: its object id.
         commit: the reviewed commit.
+        added: the lines that the reviewed change added.
 
     Returns:
         The finding, or None when its evidence is not in the file: discarded and counted.
@@ -143,15 +152,23 @@ def anchor(
         remark=remark,
         evidence=evidence,
         evidence_digest=evidence_digest(evidence),
+        ignored=ignored(remark, page.lines, start, end, added),
     )
 
 
 def anchor_all(
-    remarks: Iterable[Remark], *, task: str, path: str, text: str, blob: str, commit: str
+    remarks: Iterable[Remark],
+    *,
+    task: str,
+    path: str,
+    text: str,
+    blob: str,
+    commit: str,
+    added: Collection[int] = (),
 ) -> tuple[tuple[Finding, ...], int]:
     """All remarks about one file as findings without doubles, and how many were discarded."""
     found = [
-        anchor(remark, task=task, path=path, text=text, blob=blob, commit=commit)
+        anchor(remark, task=task, path=path, text=text, blob=blob, commit=commit, added=added)
         for remark in remarks
     ]
     findings, _ = merge_doubles(finding for finding in found if finding is not None)

@@ -4,6 +4,7 @@ A finding can change state only when its neighbourhood did. Where it is touched 
 re-checked, until a verdict on that content or later content reports it again or does not.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -11,9 +12,12 @@ from batch_action.findings.identity import fingerprint
 from batch_action.findings.matching import Candidate, match
 from batch_action.findings.places import Place, Sight, follow, live_findings
 from batch_action.models.findings import (
+    Bar,
+    Confidence,
     Finding,
     Known,
     Reconciled,
+    Remark,
     Standing,
     State,
     Tonight,
@@ -48,12 +52,57 @@ def reconcile(known: Sequence[Known], tonight: Tonight) -> Reconciled:
     ]
     taken = {k.fingerprint for k in known}
     spoken_for = {*matches.found.values(), *matches.doubles}
+    below: Counter[str] = Counter()
     for number, one in enumerate(live):
-        if number not in spoken_for:
-            standings.append(_born(one.finding, taken, tonight))
-            taken.add(standings[-1].known.fingerprint)
+        if number in spoken_for:
+            continue
+        if filtered := _under(one.finding.remark, tonight.bar):
+            below[filtered] += 1
+            continue
+        standings.append(_born(one.finding, taken, tonight))
+        taken.add(standings[-1].known.fingerprint)
     doubles = (live[number].finding for number in sorted(matches.doubles))
-    return Reconciled(standings=_in_order(standings), commit=tonight.commit, held=(*held, *doubles))
+    return Reconciled(
+        standings=_in_order(_accepted(standing, tonight) for standing in standings),
+        commit=tonight.commit,
+        held=(*held, *doubles),
+        below=tuple(sorted(below.items())),
+    )
+
+
+def _under(remark: Remark, bar: Bar) -> str | None:
+    """The filter that keeps a finding from being born; what is known already lives on."""
+    if remark.severity.rank > bar.severity.rank:
+        return "min-severity"
+    sure = list(Confidence)
+    return "min-confidence" if sure.index(remark.confidence) > sure.index(bar.confidence) else None
+
+
+def _accepted(standing: Standing, tonight: Tonight) -> Standing:
+    """Listed and not told, when a comment in the code or the baseline accepts it.
+
+    It is told as new when that ends: nobody was told before.
+    """
+    known, finding = standing.known, standing.finding
+    if known.state not in (State.NEW, State.OPEN, State.RECHECKING, State.BACK):
+        fixed = known.state is State.FIXED and known.held
+        return (
+            replace(standing, known=replace(known, held=""), changed=False) if fixed else standing
+        )
+    held = "baseline" if known.fingerprint in tonight.baseline else ""
+    if finding is not None and finding.ignored is not None:
+        held = "comment"
+    elif finding is None and known.held == "comment":
+        # Nothing was said of it tonight: the comment counts until something is.
+        held = "comment"
+    if held:
+        quiet = replace(known, state=State.IGNORED, held=held)
+        note = finding.ignored if finding and finding.ignored else standing.note
+        return replace(standing, known=quiet, changed=False, note=note)
+    if known.held:
+        fresh = replace(known, state=State.NEW, held="")
+        return replace(standing, known=fresh, changed=True)
+    return standing
 
 
 def _stand(candidate: Candidate, finding: Finding | None, tonight: Tonight) -> Standing:
@@ -66,17 +115,29 @@ def _stand(candidate: Candidate, finding: Finding | None, tonight: Tonight) -> S
         return Standing(known=replace(moved, state=State.DISMISSED), finding=finding)
     if known.state is State.FIXED:
         return _closed(known, moved, place, finding, tonight)
-    if finding is not None or place.sight is Sight.UNTOUCHED:
+    if finding is not None:
         return _open(moved, known, finding, place.note, tonight)
-    match place.sight:
+    return _unreported(known, moved, place, tonight)
+
+
+def _unreported(known: Known, moved: Known, place: Place, tonight: Tonight) -> Standing:
+    """An open finding of which tonight's answers say nothing."""
+    sight, at = place.sight, place.commit[:7]
+    rechecking = replace(moved, state=State.RECHECKING)
+    if known.fingerprint in tonight.rechecked and sight is not Sight.GONE:
+        note = f"not reported again when re-checked in {at}"
+        return _fixed(known, place.commit, note, changed=True)
+    if known.fingerprint in tonight.rechecking and sight in (Sight.UNTOUCHED, Sight.TOUCHED):
+        return Standing(known=rechecking, finding=None, note="asked for by a person")
+    match sight:
+        case Sight.UNTOUCHED:
+            return _open(moved, known, None, place.note, tonight)
+        case Sight.TOUCHED:
+            return Standing(known=rechecking, finding=None, note=place.note)
         case Sight.GONE:
-            note = f"file deleted in {place.commit[:7]}"
-            return _fixed(known, place.commit, note, changed=True)
+            return _fixed(known, place.commit, f"file deleted in {at}", changed=True)
         case Sight.SETTLED:
-            return _fixed(known, place.commit, f"fixed in {place.commit[:7]}", changed=True)
-        case _:
-            again = replace(moved, state=State.RECHECKING)
-            return Standing(known=again, finding=None, note=place.note)
+            return _fixed(known, place.commit, f"fixed in {at}", changed=True)
 
 
 def _open(

@@ -13,6 +13,7 @@ from batch_action.models.ledger import (
     Intended,
     Ledger,
     Question,
+    Recheck,
     Rejected,
     Sent,
     Withdrawn,
@@ -120,8 +121,50 @@ def outcomes(ledger: Ledger) -> Iterator[tuple[Question, Intended, Sent, str | N
 
 
 def answered(ledger: Ledger) -> frozenset[str]:
-    """The custom ids that have a verdict: not asked again."""
-    return frozenset(q.id for q, _, _, failure in outcomes(ledger) if failure is None)
+    """The custom ids that have a verdict: not asked again, unless a person wishes so."""
+    again = {wish.path for wish in wishes(ledger)}
+    return frozenset(
+        q.id for q, _, _, failure in outcomes(ledger) if failure is None and q.path not in again
+    )
+
+
+def verdicts(ledger: Ledger) -> Iterator[tuple[str, str, frozenset[str]]]:
+    """Path, blob and batches of each round of asking in which all parts of a file were answered."""
+    rounds: dict[tuple[str, str, int], dict[int, set[str]]] = {}
+    for q, _, sent, failure in outcomes(ledger):
+        if failure is None:
+            rounds.setdefault((q.path, q.blob, q.of), {}).setdefault(q.part, set()).add(sent.batch)
+    for (path, blob, of), parts in rounds.items():
+        if len(parts) >= of:
+            yield path, blob, frozenset(chain.from_iterable(parts.values()))
+
+
+def wishes(ledger: Ledger) -> tuple[Recheck, ...]:
+    """People's wishes for another look that no verdict has answered yet."""
+    return tuple(w for w in facts_of(ledger, Recheck) if not _answers(ledger, w))
+
+
+def granted(ledger: Ledger, by: frozenset[str]) -> tuple[Recheck, ...]:
+    """The wishes that these batches, and none before them, have answered."""
+    found = ((wish, _answers(ledger, wish)) for wish in facts_of(ledger, Recheck))
+    return tuple(wish for wish, answers in found if answers and answers <= by)
+
+
+def _answers(ledger: Ledger, wish: Recheck) -> frozenset[str]:
+    """The batches whose verdict on the file came after the wish."""
+    later = (batches - set(wish.seen) for path, _, batches in verdicts(ledger) if path == wish.path)
+    return frozenset(chain.from_iterable(later))
+
+
+def asking(ledger: Ledger, path: str) -> tuple[str, ...]:
+    """The batches that ask, or have asked, about a file."""
+    return tuple(
+        sorted(
+            sent.batch
+            for sent, intended in sent_batches(ledger)
+            if any(question.path == path for question in intended.batches[sent.index])
+        )
+    )
 
 
 def in_flight(ledger: Ledger) -> frozenset[str]:

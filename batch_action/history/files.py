@@ -10,6 +10,8 @@ from batch_action.history.batches import (
     in_flight,
     outcomes,
     sent_batches,
+    verdicts,
+    wishes,
 )
 from batch_action.models.ledger import Dismissed, Intended, Ledger, Question, Selected, Withdrawn
 
@@ -31,15 +33,16 @@ def _file(question: Question) -> tuple[str, str]:
 
 
 def settled_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
-    """(path, blob) pairs all of whose parts have a verdict in one round of asking."""
-    rounds: dict[tuple[str, str, int], set[int]] = {}
-    for question, _, _, failure in outcomes(ledger):
-        if failure is None:
-            rounds.setdefault((*_file(question), question.of), set()).add(question.part)
-    return frozenset((p, b) for (p, b, of), parts in rounds.items() if len(parts) >= of)
+    """(path, blob) pairs all of whose parts have a verdict in one round of asking.
+
+    Not those of which a person wishes another look.
+    """
+    again = {wish.path for wish in wishes(ledger)}
+    return frozenset((p, b) for p, b, _ in verdicts(ledger) if p not in again)
 
 
-def _withdrawn_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
+def withdrawn_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
+    """(path, blob) pairs of batches that were canceled: not asked again by themselves."""
     gone = {x.batch for x in facts_of(ledger, Withdrawn)}
     return frozenset(
         _file(question)
@@ -112,7 +115,7 @@ def unsettled(ledger: Ledger, scope: str | None = None) -> dict[str, Owed]:
     Files that were given up are among them: with another model or prompt they are asked again, so
     the next submit looks at their questions once more.
     """
-    done = settled_files(ledger) | _in_flight_files(ledger) | _withdrawn_files(ledger)
+    done = settled_files(ledger) | _in_flight_files(ledger) | withdrawn_files(ledger)
     found = newest(ledger, scope).items()
     return {path: item for path, item in found if (path, item.blob) not in done}
 

@@ -221,6 +221,8 @@ class Recheck(BaseFact):
     by: str
     where: str
     """The URL of the comment that asks: one fact for one wish."""
+    seen: tuple[BatchId, ...] = ()
+    """The batches that had asked about the file by then: a verdict of another one answers."""
     at: Moment
 
     key_fields: ClassVar[tuple[str, ...]] = (

@@ -193,3 +193,4 @@ class IssueDraft:
     """All that body and overflow remember."""
     held: tuple[tuple[str, int], ...] = ()
     """What keeps findings out of the body, and how many: see `Delivered`."""
+    assignees: tuple[str, ...] = ()

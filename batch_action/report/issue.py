@@ -105,6 +105,7 @@ def render(
         labels=tuple(dict.fromkeys((*labels(night.task), *night.labels))),
         fingerprints=frozenset(s.known.fingerprint for s in ordered),
         held=held,
+        assignees=night.assignees,
     )
 
 

@@ -18,9 +18,15 @@ COLUMNS = {
 
 
 def overview(told: Sequence[tuple[str, Mapping[str, str]]]) -> str:
-    """A row for each task, from the outputs it has set; `failed` where it set none."""
+    """A row for each task, from the outputs it has set; empty where nobody has set any."""
+    if not any("status" in outputs for _, outputs in told):
+        return ""
     rows = [
-        (markdown(title, 60), *(outputs.get(name, "") for name in COLUMNS.values()))
+        (markdown(title, 60), *(_cell(outputs, name) for name in COLUMNS.values()))
         for title, outputs in told
     ]
     return "\n".join(["### All tasks", "", tables.table(("Task", *COLUMNS), rows, ROOM)])
+
+
+def _cell(outputs: Mapping[str, str], name: str) -> str:
+    return outputs.get(name, "failed" if name == "status" else "")

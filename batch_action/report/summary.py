@@ -98,6 +98,7 @@ def _told(published: Published) -> dict[str, object]:
     spending = night.spending
     return {
         "task": markdown(night.title, 60),
+        "pull": f" on #{night.pull}" if night.pull else "",
         "verdict": text.verdict(standings, guarded=guarded(night)),
         "charts": [
             chart

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-KINDS = frozenset({"drop-before", "drop-after", "status", "slow", "truncate"})
+KINDS = frozenset({"drop-before", "drop-after", "status", "slow", "late", "truncate"})
 OUTCOMES = frozenset(
     {"expired", "canceled", "refused", "max_tokens", "unreadable", "missing", "succeeded"}
 )

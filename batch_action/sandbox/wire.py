@@ -56,6 +56,8 @@ class Wire:
             case "drop-after":
                 await self._app(scope, receive, _noted(_nowhere, call))
                 await _cut(scope, receive)
+            case "late":
+                await self._app(scope, receive, _held_back(noted, _seconds(fault)))
             case "truncate":
                 await self._truncate(scope, receive, noted)
             case "status":
@@ -120,6 +122,17 @@ def _keeper(kept: list[Message]) -> Send:
     return keep
 
 
+def _held_back(send: Send, seconds: float) -> Send:
+    """Answer only after a while what was done at once."""
+
+    async def held_back(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await asyncio.sleep(seconds)
+        await send(message)
+
+    return held_back
+
+
 def _noted(send: Callable[[Message], Awaitable[None]], call: Call) -> Send:
     async def noted(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -130,4 +143,5 @@ def _noted(send: Callable[[Message], Awaitable[None]], call: Call) -> Send:
 
 
 def _seconds(fault: Fault | None) -> float:
-    return float(fault.details.get("seconds", 0)) if fault and fault.kind == "slow" else 0.0
+    waits = fault is not None and fault.kind in ("slow", "late")
+    return float(fault.details.get("seconds", 0)) if fault and waits else 0.0

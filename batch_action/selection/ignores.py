@@ -135,7 +135,7 @@ NOT_SOURCE = (
         "CHANGELOG.*",
     ),
     *("AUTHORS", "CONTRIBUTORS", "CODEOWNERS", ".gitignore", ".gitattributes", ".gitkeep"),
-    *(".git-blame-ignore-revs", ".mailmap", "py.typed"),
+    *(".git-blame-ignore-revs", ".mailmap", "py.typed", "*.sarif", ".batch-action/"),
 )
 
 DEFAULTS: dict[Reason, tuple[str, ...]] = {

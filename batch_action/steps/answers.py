@@ -16,6 +16,7 @@ from batch_action.models.readings import Reading
 from batch_action.models.requests import Outcome, OutcomeKind
 from batch_action.selection.content import decode
 from batch_action.steps import generating
+from batch_action.steps.adding import added_lines
 from batch_action.steps.fetching import fetch
 from batch_action.steps.generating import Source
 from batch_action.steps.licensing import Inspector
@@ -122,6 +123,7 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
         if answer.failure is None:
             by_file.setdefault((answer.question.path, answer.question.blob), []).append(answer)
     texts = _texts(world, {blob for _, blob in by_file})
+    added = added_lines(world, ledger, {p.intended.head for p in found.ended})
     reviewed: list[Reviewed] = []
     findings: list[Finding] = []
     judgements: list[Judgement] = []
@@ -140,6 +142,7 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
             text=texts[blob],
             blob=blob,
             commit=commit,
+            added=added.get((path, blob), ()),
         )
         findings += anchored
         discarded += lost

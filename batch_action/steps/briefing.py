@@ -20,10 +20,11 @@ TELLERS: Mapping[str, Callable[[World, Published], Delivered]] = {
 def told(world: World, published: Published) -> Published:
     """Tell every configured one; the same night with what became of them.
 
-    Never raises for what a destination cannot do: that is a warning of the run.
+    Never raises for what a destination cannot do: that is a warning of the run. What comes back for
+    a pull request is no news for a whole channel.
     """
     for name, tell in TELLERS.items():
-        if not _wanted(world, name):
+        if not _wanted(world, name) or (world.pull and name in ("webhook", "slack")):
             continue
         world.screen.doing = f"telling {name}"
         try:

@@ -48,7 +48,7 @@ def give(world: World, files: Sequence[GeneratedFile]) -> str:
     manifest = Manifest(task=world.task.name, files=listed)
     data = {f"files/{f.path}": f.text.encode("utf-8", "replace") for f in files if inside(f.path)}
     data["manifest.json"] = manifest.model_dump_json(indent=2).encode()
-    return world.runner.write_folder(FOLDER, data)
+    return world.runner.write_folder(world.named(FOLDER), data)
 
 
 def take(folder: Path, only: Collection[str] | None = None) -> tuple[str, list[GeneratedFile]]:

@@ -15,6 +15,8 @@ from batch_action.steps.memory import Memory
 from batch_action.steps.sending import Preflight
 from batch_action.steps.world import World
 
+PREFIX = "interactive-"
+"""No id of Anthropic's begins so: nobody asks for such a batch."""
 STARTS = 2 * ASK_TIMEOUT
 """How long another question is begun: with its retries it then still ends within `ASK_WINDOW`."""
 
@@ -38,8 +40,7 @@ def ask(
     sent = Sent(
         intent=intended.intent,
         index=0,
-        # No id of Anthropic's begins so: nobody asks for this batch.
-        batch=f"interactive-{intended.intent}",
+        batch=f"{PREFIX}{intended.intent}",
         created_at=intended.at,
         expires_at=intended.at,
     )
@@ -55,8 +56,16 @@ def ask(
     )
 
 
+def is_batch(name: str) -> bool:
+    """Whether it names a batch at Anthropic."""
+    return not name.startswith(PREFIX)
+
+
 def lose(world: World, memory: Memory, found: Harvest) -> None:
     """Account for answers that could not be delivered: paid for, and their files are owed."""
+    known = {fact.key() for fact in memory.ledger.facts}
+    if known.issuperset(fact.key() for fact in found.facts):
+        return  # They were delivered; it was something else that failed.
     for fact in found.facts:
         if isinstance(fact, Collected):
             ids = (answer.question.id for answer in found.answers)

@@ -48,6 +48,8 @@ def newest_first(found: Sequence[Recollection], repo: GitRepo) -> list[Recollect
 
 
 def _newest(commit: str, head: str | None, repo: GitRepo) -> str:
+    if not commit:
+        return head or commit
     if not head or head == commit or not (repo.has_commit(head) and repo.has_commit(commit)):
         return commit
     return head if repo.is_ancestor(commit, head) else commit

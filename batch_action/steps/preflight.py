@@ -11,7 +11,7 @@ def check_destinations(world: World) -> None:
     Raises ConfigError when findings of this task may go to code scanning only and it would refuse
     them: then a review would be paid for that nobody can read.
     """
-    wanted = "sarif" in world.settings.report
+    wanted = "sarif" in world.settings.report and world.pull is None
     refused = _refusal(world) if wanted else None
     if not _hidden(world):
         if refused is not None:

@@ -12,7 +12,7 @@ from batch_action.models.requests import ModelFacts, Plan
 from batch_action.selection.rules import Rules
 from batch_action.steps import asking, choosing, planning, reading, span, suiting
 from batch_action.steps import memory as memories
-from batch_action.steps.delivery import issue, singles
+from batch_action.steps.delivery import issue, sarif, singles
 from batch_action.steps.memory import Memory
 from batch_action.steps.span import Span
 from batch_action.steps.world import World
@@ -104,14 +104,12 @@ def _compared(world: World, chosen: Span) -> list[Change] | None:
         return None
     if world.github is None or not git.is_shallow():
         return None
-    lacking = (
-        "the place where this pull request begins"
-        if chosen.forked
-        else f"{chosen.base[:12]}, the commit of the last run"
-    )
+    lacking = f"This shallow clone does not hold {chosen.base[:12]}, the commit of the last run: "
+    if chosen.forked:
+        lacking = "This shallow clone does not hold the place where this pull request begins: "
     world.warn(
-        f"This shallow clone does not hold {lacking}: GitHub tells what changed, and those files "
-        "are reviewed whole. `fetch-depth: 0` is better."
+        f"{lacking}GitHub tells what changed, and those files are reviewed whole. "
+        "`fetch-depth: 0` is better."
     )
     changes = world.github.client.compare(chosen.base, chosen.head, forked=chosen.forked)
     tree = {entry.path: entry for entry in git.tree(chosen.head)}
@@ -122,7 +120,7 @@ def _compared(world: World, chosen: Span) -> list[Change] | None:
 
 
 def _trace(world: World, memory: Memory) -> str | None:
-    """The head our issues name, asked for only when there is no ledger to ask."""
+    """The head our issues or alerts name, asked for only when there is no ledger to ask."""
     if world.pull or world.github is None or files.heads(memory.ledger):
         return None
     edge, key = world.github.issues, world.settings.state_key
@@ -134,4 +132,6 @@ def _trace(world: World, memory: Memory) -> str | None:
     if not head and "issue-per-finding" in world.settings.report:
         told = singles.remember(edge, name, key, repository)
         head = singles.newest_head(told, world.git)
+    if not head and "sarif" in world.settings.report:
+        head = sarif.analysed_head(world)
     return head or None

@@ -11,7 +11,7 @@ from batch_action.edges.github_api.refusals import RefusedError
 from batch_action.errors import BatchActionError, GitHubError
 from batch_action.findings import baseline
 from batch_action.findings.life import reconcile
-from batch_action.history import files
+from batch_action.history import batches, files
 from batch_action.models.answers import Judgement, Ruling
 from batch_action.models.findings import (
     Bar,
@@ -67,6 +67,7 @@ class Recalled:
                 path=paths[wish.fingerprint],
                 by=wish.by,
                 where=wish.where,
+                seen=batches.asking(ledger, paths[wish.fingerprint]),
                 at=world.now(),
             )
             for recollection in self.recollections
@@ -133,14 +134,16 @@ def publish(
     recalled: Recalled,
     *,
     pull: int | None = None,
+    spent: Ledger | None = None,
 ) -> Outcome:
     """Bring every destination to what tonight says.
 
     *ledger* holds the collected facts and people's wishes; they are saved only when this has no
-    problem. What one destination cannot take does not keep the others from theirs.
+    problem. What one destination cannot take does not keep the others from theirs. *spent*: all
+    that counts for the month, if that is more.
     """
     world.screen.doing = "publishing the findings"
-    night = accounting.night_of(world, ledger, found, tonight, pull=pull)
+    night = accounting.night_of(world, ledger, found, tonight, pull=pull, spent=spent)
     reconciled = _reconciled(world, ledger, tonight, recalled, night)
     delivered = list(recalled.refused)
     problem: BatchActionError | None = None
@@ -218,8 +221,14 @@ def _reconciled(
         again=not told.isdisjoint(night.batch_ids),
         bar=Bar(severity=settings.min_severity, confidence=settings.min_confidence),
         baseline=_baseline(world, world.rules_at(tonight.commit)),
+        rechecking=frozenset(wish.fingerprint for wish in batches.wishes(ledger)),
+        rechecked=frozenset(
+            wish.fingerprint for wish in batches.granted(ledger, frozenset(night.batch_ids))
+        ),
     )
-    placed = locate(complete, tuple(known.values()), world.git, head=heads[0] if heads else None)
+    # A pull request's newest head is the one GitHub names, wherever it was pushed to.
+    head = heads[0] if heads and night.pull is None else None
+    placed = locate(complete, tuple(known.values()), world.git, head=head)
     return replace(reconcile(tuple(known.values()), placed), words=words)
 
 

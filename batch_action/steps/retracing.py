@@ -1,9 +1,11 @@
 """Findings of which a service kept only what people see: git tells the rest."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.secrets import mask
+from batch_action.errors import ConfigError
 from batch_action.findings.anchoring import Page
 from batch_action.findings.identity import NO_EVIDENCE, evidence_digest
 from batch_action.findings.scope import AROUND, neighbourhood
@@ -16,37 +18,47 @@ ID_LENGTH = 40
 
 
 def retrace(
-    halves: Sequence[Half], fixed: Mapping[str, str], commit: str, repo: GitRepo, task: Task
+    halves: Sequence[Half], fixed: Mapping[str, str], head: str, repo: GitRepo, task: Task
 ) -> dict[str, Known]:
     """The findings behind what was shown of them at a commit, by their fingerprints.
 
     A blob that is not here any more (a shallow clone) has surely changed: then an id that is nobody
     else's stands for it, and ten lines around for its neighbourhood. *fixed*: when, by fingerprint.
     """
-    blobs = _blobs(halves, commit, repo)
+    blobs = _blobs(halves, head, repo)
+    commits = {short: _commit(short, head, repo) for short in {h.trace.commit for h in halves}}
     pages = {blob: Page(mask(decode(data))[0]) for blob, data in repo.blobs(sorted(blobs.values()))}
-    return {
-        half.trace.fingerprint: _known(
-            half,
-            blobs.get(half.trace.blob, ""),
-            pages,
-            commit,
-            task,
-            fixed.get(half.trace.fingerprint, ""),
-        )
-        for half in halves
-    }
+    found = {}
+    for half in halves:
+        trace = half.trace
+        blob = blobs.get(trace.blob) or trace.blob.ljust(ID_LENGTH, "0")
+        known = _known(half, blob, commits[trace.commit], pages.get(blob), task)
+        if closed := fixed.get(trace.fingerprint):
+            known = replace(known, state=State.FIXED, closed=closed, closed_by=head)
+        found[trace.fingerprint] = known
+    return found
 
 
-def _blobs(halves: Sequence[Half], commit: str, repo: GitRepo) -> dict[str, str]:
+def _commit(short: str, head: str, repo: GitRepo) -> str:
+    """The commit that an abbreviated id means; the one that was analysed if there is none."""
+    if head.startswith(short):
+        return head
+    try:
+        found = repo.resolve(short)
+    except ConfigError:
+        return head
+    return found if found.startswith(short) else head
+
+
+def _blobs(halves: Sequence[Half], head: str, repo: GitRepo) -> dict[str, str]:
     """The full id for each abbreviated one that means a blob of this clone."""
     found: dict[str, str] = {}
-    if repo.has_commit(commit):
-        there = repo.tree_blobs(commit, {half.path for half in halves})
+    if repo.has_commit(head):
+        there = repo.tree_blobs(head, {half.path for half in halves})
         for half in halves:
-            if half.trace.blob and there.get(half.path, "").startswith(half.trace.blob):
+            if there.get(half.path, "").startswith(half.trace.blob):
                 found[half.trace.blob] = there[half.path]
-    others = sorted({half.trace.blob for half in halves} - found.keys() - {""})
+    others = sorted({half.trace.blob for half in halves} - found.keys())
     full = repo.sizes(others)
     for short in others:
         fitting = [blob for blob in full if blob.startswith(short)]
@@ -54,14 +66,11 @@ def _blobs(halves: Sequence[Half], commit: str, repo: GitRepo) -> dict[str, str]
     return found
 
 
-def _known(
-    half: Half, blob: str, pages: dict[str, Page], commit: str, task: Task, closed: str
-) -> Known:
+def _known(half: Half, blob: str, commit: str, page: Page | None, task: Task) -> Known:
     trace = half.trace
     whole = half.category in task.whole_file
     first, last = trace.start_line, trace.end_line
     scope, digest = (max(1, first - AROUND), last + AROUND), ""
-    page = pages.get(blob)
     if page is not None and last <= len(page.lines):
         scope = (1, len(page.lines)) if whole else neighbourhood(page.lines, first, last)
         digest = evidence_digest("\n".join(page.lines[first - 1 : last]))
@@ -69,13 +78,13 @@ def _known(
         fingerprint=trace.fingerprint,
         anchor=Anchor(
             path=half.path,
-            blob=blob or trace.blob.ljust(ID_LENGTH, "0"),
+            blob=blob,
             commit=commit,
             start_line=first,
             end_line=last,
             scope=scope,
         ),
-        state=State.FIXED if closed else State.OPEN,
+        state=State.OPEN,
         severity=half.severity,
         category=half.category,
         rule=half.rule,
@@ -84,6 +93,4 @@ def _known(
         security=half.category in task.security if half.security is None else half.security,
         pre_existing=trace.pre_existing,
         since=trace.since,
-        closed=closed,
-        closed_by=commit if closed else "",
     )

@@ -8,7 +8,7 @@ from typing import Literal
 
 from batch_action import batching
 from batch_action.errors import AmbiguousCreateError, BatchActionError, ConfigError, TransientError
-from batch_action.history import batches, files
+from batch_action.history import batches, files, pulls
 from batch_action.models.files import Reason, Selection
 from batch_action.models.ledger import FileEntry, Intended, Ledger, Rejected, Selected, Sent
 from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts, Plan, Way
@@ -19,7 +19,14 @@ from batch_action.steps.world import World
 RETIRES_SOON = timedelta(days=60)
 ROUNDING = timedelta(seconds=2)
 STILL_THERE = frozenset(
-    {Reason.SAME_AS_BEFORE, Reason.IN_FLIGHT, Reason.GIVEN_UP, Reason.NOT_HERE, Reason.MODE_ONLY}
+    {
+        Reason.SAME_AS_BEFORE,
+        Reason.IN_FLIGHT,
+        Reason.GIVEN_UP,
+        Reason.WITHDRAWN,
+        Reason.NOT_HERE,
+        Reason.MODE_ONLY,
+    }
 )
 """Skipped tonight, but not gone: what an earlier night recorded about them stays true."""
 
@@ -122,7 +129,12 @@ def selected(
 
 
 def is_news(ledger: Ledger, chosen: Selected) -> bool:
-    """Whether this selection tells something: a head that was not looked at, or a file not owed."""
+    """Whether this selection tells something: a head that was not looked at, or a file not owed.
+
+    Or that a pull request, which had ended, is open again.
+    """
+    if chosen.pull and pulls.is_closed(ledger, chosen.pull):
+        return True
     known = files.newest(ledger, chosen.scope)
     there = {(path, item.blob) for path, item in known.items()}
     looked_at = chosen.head in files.heads(ledger, chosen.scope)

@@ -9,6 +9,7 @@ from batch_action.report import overview, summary
 from batch_action.report.text import LIVE, dollars, plural
 from batch_action.steps import memory as memories
 from batch_action.steps.answers import Harvest
+from batch_action.steps.interactive import is_batch
 from batch_action.steps.memory import Memory
 from batch_action.steps.preparing import Prepared
 from batch_action.steps.world import World
@@ -122,6 +123,23 @@ def collected(world: World, memory: Memory, published: Published | None) -> None
         _summarise(world, summary.collected(published, waiting=still, dry_run=dry))
 
 
+def pulls(world: World, memory: Memory, published: Sequence[Published]) -> None:
+    """From a branch's run: tell what came back for pull requests, each by itself."""
+    for one in published:
+        for delivered in one.delivered:
+            world.screen.say(
+                f"#{one.night.pull}: {delivered.action} {delivered.url or ''}".rstrip()
+            )
+        dry = world.settings.dry_run
+        _summarise(world, summary.collected(one, waiting=(), dry_run=dry))
+    if published and world.runner.told.get("status") in ("pending", "nothing-to-do"):
+        world.runner.set_output("status", "dry-run" if world.settings.dry_run else "collected")
+        ids = [batch for one in published for batch in one.night.batch_ids]
+        world.runner.set_output("batch-ids", ",".join(ids))
+    if still := waiting(world, memory):
+        world.screen.say(f"For pull requests, {len(still)} still running.")
+
+
 def interrupted(world: World) -> None:
     """Say where the run stopped; what was known then is saved already."""
     doing = world.screen.doing or "starting"
@@ -134,11 +152,10 @@ def attention(*worlds: World) -> None:
     """Write what became of each task, and the run's warnings, to the summary, once, at its end."""
     for world in worlds:
         _file(world)
-    if len(worlds) > 1:
-        _summarise(worlds[0], overview.overview([(w.title, w.runner.told) for w in worlds]))
-    text = summary.warnings(worlds[0].warnings)
-    if text:
-        _summarise(worlds[0], text)
+    several = [(world.title, world.runner.told) for world in worlds] if len(worlds) > 1 else []
+    for text in (overview.overview(several), summary.warnings(worlds[0].warnings)):
+        if text:
+            _summarise(worlds[0], text)
 
 
 def _file(world: World) -> None:
@@ -154,7 +171,7 @@ def _outputs(world: World, published: Published) -> None:
     changed = [s.known.state.value for s in published.standings if s.changed]
     live = [s for s in published.standings if s.known.state in LIVE]
     runner.set_output("status", "dry-run" if world.settings.dry_run else "collected")
-    runner.set_output("batch-ids", ",".join(night.batch_ids))
+    runner.set_output("batch-ids", ",".join(filter(is_batch, night.batch_ids)))
     runner.set_output("findings-count", len(live))
     new, fixed = (int(_before(world, f"{name}-findings-count")) for name in ("new", "fixed"))
     runner.set_output("new-findings-count", new + changed.count("new"))

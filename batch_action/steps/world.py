@@ -74,6 +74,8 @@ class World:
     """When the run began: all its tasks wait until the same moment."""
     elsewhere: tuple[tuple[str, ...], ...] = ()
     """Patterns of the monorepo's rules whose files are not this task's here."""
+    alone: bool = True
+    """Whether this is the run's only task: else what it leaves in the workspace bears its name."""
     purse: Purse = field(default_factory=Purse)
     warnings: list[str] = field(default_factory=list)
     """Sentences for the summary; filled along the way."""
@@ -91,10 +93,17 @@ class World:
         key = self.settings.state_key
         return f"{self.task.name} ({key})" if key else self.task.name
 
+    def named(self, name: str) -> str:
+        """The name of something this task leaves in the workspace."""
+        key = self.settings.state_key
+        own = f"-{self.task.name}" + (f"-{key}" if key else "")
+        return name if self.alone else f"{name}{own}"
+
     @property
     def deadline(self) -> datetime:
-        """Until when batches are waited for."""
-        return (self.started or self.clock()) + timedelta(minutes=self.settings.wait_minutes)
+        """Until when batches are waited for; whole seconds, as `now` tells them."""
+        begun = (self.started or self.clock()).replace(microsecond=0)
+        return begun + timedelta(minutes=self.settings.wait_minutes)
 
     @property
     def pull(self) -> int | None:

@@ -2,14 +2,24 @@
 
 import time
 
-from batch_action.errors import GitHubError
+from batch_action.errors import BatchActionError, GitHubError, TransientError
 from batch_action.history import batches, merging
 from batch_action.models.ledger import Ledger
-from batch_action.steps import answers, briefing, publishing, recovering, settling, telling
+from batch_action.models.report import Published
+from batch_action.steps import (
+    answers,
+    briefing,
+    publishing,
+    pulls,
+    recovering,
+    settling,
+    telling,
+)
 from batch_action.steps import memory as memories
 from batch_action.steps.answers import Harvest
 from batch_action.steps.memory import Memory
 from batch_action.steps.publishing import Outcome
+from batch_action.steps.pulls import Beside, Pulled
 from batch_action.steps.world import World
 
 FIRST_PAUSE = 5.0
@@ -24,38 +34,84 @@ def collect(world: World, memory: Memory | None = None) -> int:
     the next run delivers again.
     """
     memory = memory or memories.load(world)
-    recovering.recover(world, memory)
-    return deliver(world, memory, _harvest(world, memory))
+    if world.pull is not None:
+        return _to_pull(world, memory, None)
+    beside = pulls.beside(world)
+    found = _found(world, memory, beside)
+    pulled = pulls.collect(beside.world, beside.memory, memory.ledger) if beside else Pulled()
+    try:
+        return deliver(world, memory, found, pulled)
+    finally:
+        if beside is not None:
+            telling.pulls(beside.world, beside.memory, pulled.published)
 
 
-def deliver(world: World, memory: Memory, found: Harvest) -> int:
-    """Bring answers and wishes to every destination, and only then remember the answers."""
+def deliver(world: World, memory: Memory, found: Harvest, pulled: Pulled | None = None) -> int:
+    """Bring answers and wishes to every destination, and only then remember the answers.
+
+    *pulled*: what became of pull requests besides.
+    """
+    if world.pull is not None:
+        return _to_pull(world, memory, found)
+    pulled = pulled or Pulled()
     # The facts count only once the answers are delivered: until then nothing was collected.
     after = merging.add(memory.ledger, *found.facts)
-    outcome = _publish(world, memory, after, found)
+    outcome = _publish(world, memory, after, found, pulled)
+    done = outcome is None or outcome.problem is None
     if not world.settings.dry_run:
-        if outcome is None or outcome.problem is None:
+        if done:
             memory.ledger = merging.add(memory.ledger, *found.facts)
         memories.save(world, memory)
     published = outcome.published if outcome else None
-    if outcome is not None and outcome.problem is None:
-        published = briefing.told(world, outcome.published)
+    if done and (published or not pulled.inherited):
+        pulls.end(pulled)
+    if published is not None and done:
+        published = briefing.told(world, published)
     telling.collected(world, memory, published)
-    if outcome is None:
+    return _code(world, published, (outcome.problem if outcome else None) or pulled.problem)
+
+
+def _to_pull(world: World, memory: Memory, found: Harvest | None) -> int:
+    """A pull request's own run: what has ended for it, or was *found* already, and for no other."""
+    pulled = Pulled()
+    if found or memories.scope(world, memory.ledger).facts:
+        branches = memories.load(memories.other(world))
+        pulled = pulls.collect(world, memory, branches.ledger, only=world.pull, given=found)
+    published = next(iter(pulled.published), None)
+    if published is not None:
+        published = briefing.told(world, published)
+    telling.collected(world, memory, published)
+    return _code(world, published, pulled.problem)
+
+
+def _code(world: World, published: Published | None, problem: BatchActionError | None) -> int:
+    if problem is not None:
+        raise problem
+    if published is None:
         return 0
-    if outcome.problem is not None:
-        raise outcome.problem
-    severe = publishing.too_severe(world, outcome.published)
-    return 1 if severe or publishing.too_doubtful(world, outcome.published) else 0
+    severe = publishing.too_severe(world, published)
+    return 1 if severe or publishing.too_doubtful(world, published) else 0
 
 
-def _publish(world: World, memory: Memory, after: Ledger, found: Harvest) -> Outcome | None:
+def _found(world: World, memory: Memory, beside: Beside | None) -> Harvest:
+    """What has ended on the branch; with `batch-id` of a pull request's batch, nothing."""
+    if beside is not None and world.settings.batch_id in batches.known_batches(
+        beside.memory.ledger
+    ):
+        return Harvest()
+    recovering.recover(world, memory)
+    return _harvest(world, memory)
+
+
+def _publish(
+    world: World, memory: Memory, after: Ledger, found: Harvest, pulled: Pulled
+) -> Outcome | None:
     """What became of the answers and wishes; None when there were neither."""
     if not found.ended and world.github is None:
         return None
     tonight = answers.tonight(world, after, found)
     try:
-        recalled = publishing.recall(world, tonight)
+        recalled = publishing.recall(world, tonight, inherited=pulled.inherited)
     except GitHubError as error:
         if found.ended:
             raise
@@ -67,19 +123,29 @@ def _publish(world: World, memory: Memory, after: Ledger, found: Harvest) -> Out
         return None
     # People's wishes are known for good, whatever becomes of the delivery.
     memory.add(*wishes)
-    return publishing.publish(world, merging.add(after, *wishes), found, tonight, recalled)
+    ledger = merging.add(after, *wishes)
+    spent = pulls.spent(ledger, pulled)
+    return publishing.publish(world, ledger, found, tonight, recalled, spent=spent)
 
 
 def _harvest(world: World, memory: Memory) -> Harvest:
-    """What has ended, waiting up to `wait-minutes` for it with a growing pause."""
+    """What has ended, waiting up to `wait-minutes` for it with a growing pause.
+
+    A network that is away for a moment ends no wait.
+    """
     if not (batches.pending(memory.ledger) or batches.open_intents(memory.ledger)):
         return Harvest()
     until = world.deadline
     pause = FIRST_PAUSE
     while True:
-        settling.settle(world, memory)
-        found = answers.harvest(world, memory)
-        if found.ended or not found.waiting or world.now() >= until:
-            return found
+        try:
+            settling.settle(world, memory)
+            found = answers.harvest(world, memory)
+        except TransientError:
+            if world.now() >= until:
+                raise
+        else:
+            if found.ended or not found.waiting or world.now() >= until:
+                return found
         time.sleep(min(pause, max(0.0, (until - world.now()).total_seconds())))
         pause = min(LONGEST_PAUSE, pause * 2)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 from batch_action.errors import BatchActionError, ConfigError
 from batch_action.history import batches, money
-from batch_action.steps import briefing, recovering
+from batch_action.steps import briefing, pulls, recovering
 from batch_action.steps import memory as memories
 from batch_action.steps.memory import Memory
 from batch_action.steps.planning import month_start
@@ -109,13 +110,16 @@ def remembered(worlds: Sequence[World], shelf: Shelf) -> World:
     """The task whose ledger knows `batch-id`; else the first one, which says what is wrong."""
     batch = worlds[0].settings.batch_id
     known = (w for w in worlds if batch in batches.known_batches(shelf.memories[w.title].ledger))
-    return next(known, worlds[0])
+    beside = (w for w in worlds if pulls.holds(w, batch))
+    return next(chain(known, beside), worlds[0])
 
 
 def recovered(worlds: Sequence[World], shelf: Shelf) -> World:
     """The same; a batch that no ledger knows is the first task's that can have asked for it."""
     for world in (remembered(worlds, shelf), *worlds):
         with suppress(ConfigError):
+            if pulls.holds(world, world.settings.batch_id):
+                return world
             recovering.recover(world, shelf.memories[world.title])
             return world
     return worlds[0]

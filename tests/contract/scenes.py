@@ -20,14 +20,18 @@ from batch_action.edges.anthropic_api.client import AnthropicApi
 from batch_action.edges.artifacts import ArtifactService
 from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
+from batch_action.edges.github_api.dispatches import Dispatches
 from batch_action.edges.github_api.issues import Issues, LabelsDroppedError
+from batch_action.edges.github_api.pulls import Pulls
 from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
 from batch_action.edges.github_api.scanning import Scanning
 from batch_action.errors import AnthropicError, GitHubError, QuotaError, TransientError
 from batch_action.models.files import Status
+from batch_action.models.github import InlineDraft
 from batch_action.models.ledger import Question
 from batch_action.models.requests import OutcomeKind, Request
 from batch_action.sandbox.server import Sandbox
+from tests.repos import Repo
 
 E = TypeVar("E", bound=Exception)
 
@@ -215,6 +219,20 @@ def window(stage: Stage) -> None:
     assert [state.id for state in found] == [made[2].id, made[1].id]
 
 
+def since(stage: Stage) -> None:
+    """The newest batches, back to a moment: what the watcher asks again and again."""
+    api = stage.anthropic()
+    made = []
+    for name in ("before", "first", "second"):
+        made.append(api.create([question(name)]))
+        stage.later(60)
+    found = api.created_since(made[1].created_at)
+    assert [(state.id, state.status) for state in found] == [
+        (made[2].id, "ended"),
+        (made[1].id, "ended"),
+    ]
+
+
 def canceling(stage: Stage) -> None:
     api = stage.anthropic()
     stage.behind(lambda box: setattr(box.claude, "hold", True))
@@ -389,6 +407,25 @@ def forbidden(stage: Stage) -> None:
     assert "`issues: write`" in refused.fix
 
 
+def dispatching(stage: Stage) -> None:
+    """Workflows are started in both ways, and their runs found again."""
+    stage.behind(lambda box: setattr(box.github.repository(stage.repository), "git_dir", None))
+    api = Dispatches(stage.github())
+    inputs = {"batch-id": "msgbatch_contract"}
+    run = api.workflow("nightly.yml", "main", inputs)
+    assert run is not None
+    assert run.url.endswith(f"/{stage.repository}/actions/runs/{run.id}")
+    api.repository("batch-ended", inputs)
+    [found] = api.runs("workflow_dispatch", START, "nightly.yml")
+    assert (found.id, found.url) == (run.id, run.url)
+    assert api.runs("repository_dispatch", START) == []
+    refused = _problem(RefusedError, lambda: api.workflow("nightly.yml", "", inputs))
+    assert (refused.status, refused.wait) == (422, None)
+    reader = Dispatches(stage.github(actions="read"))
+    forbidden = _problem(RefusedError, lambda: reader.workflow("nightly.yml", "main", inputs))
+    assert "`actions: write`" in forbidden.fix
+
+
 def no_issues(stage: Stage) -> None:
     stage.behind(lambda box: setattr(box.github.repository(stage.repository), "has_issues", False))
     refused = _problem(RefusedError, lambda: Issues(stage.github()).create("No", MARKER, []))
@@ -437,6 +474,50 @@ def no_scanning(stage: Stage) -> None:
     assert "Turn the feature on" in refused.fix
 
 
+def reviewing(stage: Stage) -> None:
+    """A pull request is looked at, reviewed, and its comments are edited, folded and deleted."""
+    stage.behind(lambda box: _with_pull(box, stage))
+    client = stage.github(**{"pull-requests": "write", "actions": "read", "contents": "read"})
+    pulls = Pulls(client, lambda login: login == "github-actions[bot]")
+    pull = pulls.get(1)
+    assert (pull.open, pull.merged, pull.merge_commit) == (True, False, "")
+    assert (pull.head, pull.head_ref, pull.base_ref) == (stage.commits[1], "main", "before")
+    assert pulls.of_commit(stage.commits[1]) == {1}
+    assert pulls.of_commit("0" * 40) == frozenset()
+    assert pulls.patches(1)["added.js"] == "@@ -0,0 +1 @@\n+six();"
+    body = f"{MARKER}\nOne finding."
+    inside = InlineDraft(path="added.js", first=1, last=1, body="Here.")
+    outside = InlineDraft(path="added.js", first=1, last=3, body="Not here.")
+    refused = _problem(RefusedError, lambda: pulls.review(1, pull.head, body, [inside, outside]))
+    assert (refused.status, refused.lasting) == (422, False)
+    refused = _problem(RefusedError, lambda: pulls.comment(1, pull.head, outside))
+    assert "must be part of the diff" in refused.said
+    pulls.review(1, pull.head, body, [inside])
+    pulls.comment(1, pull.head, inside)
+    [review, *_] = pulls.reviews(1)
+    assert (review.body, review.trusted) == (body, True)
+    first, second = (one.comment for one in pulls.comments(1))
+    assert (first.body, first.trusted, second.body) == ("Here.", True, "Here.")
+    pulls.edit(first.id, "Fixed.")
+    pulls.react(first.id, "+1")
+    pulls.minimize(first.node_id, "RESOLVED")
+    pulls.unminimize(first.node_id)
+    pulls.reply(1, first.id, "So it is.")
+    pulls.delete(second.id)
+    pulls.delete(second.id)
+    left, reply = pulls.comments(1)
+    assert (reply.comment.body, reply.reply_to) == ("So it is.", first.id)
+    assert (left.comment.body, left.comment.reactions, left.reply_to) == ("Fixed.", ("+1",), None)
+
+
+def _with_pull(box: Sandbox, stage: Stage) -> None:
+    """Everything since the first commit as a pull request."""
+    git_dir = box.github.repository(stage.repository).git_dir
+    assert git_dir
+    Repo(git_dir).git("update-ref", "refs/heads/before", stage.commits[0])
+    box.github.open_pull(stage.repository, head="main", base="before")
+
+
 FINDINGS = {
     "version": "2.1.0",
     "runs": [
@@ -472,7 +553,8 @@ LIVE: tuple[Scene, ...] = (
 """What is also recorded from the real services: it costs next to nothing and leaves little."""
 SANDBOX: tuple[Scene, ...] = (
     *LIVE, endings, window, canceling, limited, viewers, label_exists, labels_dropped, memory,
-    compare, forbidden, no_issues, scanning, no_scanning,
+    compare, forbidden, no_issues, scanning, no_scanning, since, dispatching,
+    reviewing,
 )  # fmt: skip
 SCENES = {scene.__name__.replace("_", "-"): scene for scene in SANDBOX}
 """By the name in the cassettes' names."""

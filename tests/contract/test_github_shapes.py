@@ -109,8 +109,13 @@ def whole_description(name: str) -> dict[str, Any]:
 
 
 def mended(part: dict[str, Any]) -> dict[str, Any]:
-    """Slips of GitHub's: `nullable` beside an enum without null or no type, read-only input."""
+    """Slips of GitHub's: `nullable` beside an enum without null or no type, read-only input.
+
+    And `created`, which takes a range by its own words, described as one moment.
+    """
     part.pop("readOnly", None)
+    if part.get("name") == "created" and part.get("in") == "query":
+        part["schema"].pop("format", None)
     if part.get("nullable") is True and isinstance(part.get("enum"), list):
         part["enum"] = [*part["enum"], None]
     for choice in ("anyOf", "oneOf"):

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batch_action.history import batches, merging, sealing
-from batch_action.models.ledger import Ledger, Rejected, Sent
+from batch_action.models.ledger import Intended, Ledger, Rejected, Sent
 from batch_action.report import markers
 from batch_action.sandbox.server import Sandbox
 from tests.crashes.reaper import Death, Reaper
 from tests.nights import BAD, WORSE, Night
 
-VERBS = ("submit", "collect", "run")
+VERBS = ("submit", "collect", "run", "warm", "interactive")
+"""What runs: a mode, or a way of sending in its mode."""
+WAYS: dict[str, tuple[str, dict[str, str]]] = {
+    "warm": ("run", {"prompt_cache": "warm", "wait_minutes": "1"}),
+    "interactive": ("run", {"small_workload": "interactive"}),
+}
 DEATHS = ("before", "after")
 NEXTS = ("re-run", "next night", "manual collect")
 NIGHTS = 6
@@ -38,7 +43,11 @@ class Cell:
 def begin(sandbox: Sandbox, folder: Path, verb: str) -> Night:
     """A repository in the state in which the verb has something to do."""
     night = Night.begin(sandbox, folder)
+    night.inputs |= WAYS.get(verb, ("", {}))[1]
     night.commit({"app.js": BAD, "web.js": "function f(x) {\n  return eval(x);\n}\n"})
+    if verb == "warm":
+        night.commit({"other.js": WORSE})
+        night.inputs["first_run"] = "HEAD~2"
     if verb in ("collect", "run"):
         assert night.run("submit").exit == 0
         night.advance(600)
@@ -47,12 +56,17 @@ def begin(sandbox: Sandbox, folder: Path, verb: str) -> Night:
     return night
 
 
+def mode_of(verb: str) -> str:
+    """The mode of the action that a row of the table is about."""
+    return WAYS.get(verb, (verb, {}))[0]
+
+
 def calls_of(sandbox: Sandbox, verb: str) -> list[str]:
     """Every outside call of a verb, found by running it."""
     with tempfile.TemporaryDirectory() as folder:
         night = begin(sandbox, Path(folder), verb)
         reaper = Reaper()
-        _die(night, verb, reaper)
+        die(night, verb, reaper)
         return reaper.calls
 
 
@@ -60,7 +74,7 @@ def play(sandbox: Sandbox, cell: Cell) -> list[str]:
     """What is wrong after this death and the nights that follow; empty when nothing is."""
     with tempfile.TemporaryDirectory() as folder:
         night = begin(sandbox, Path(folder), cell.verb)
-        run = _die(night, cell.verb, Reaper(cell.call, cell.death))
+        run = die(night, cell.verb, Reaper(cell.call, cell.death))
         return recovered(night, lambda: _go_on(night, cell, run))
 
 
@@ -92,9 +106,10 @@ def wrong(night: Night) -> list[str]:
     files = {"app.js", "web.js"} | (
         {"other.js"} if (night.repo.path / "other.js").exists() else set()
     )
-    asked = {path for number in range(len(night.batches)) for path in night.asked(number)}
-    problems += [f"never asked: {path}" for path in sorted(files - asked)]
     ledger = remembered(night)
+    intents = [f for f in ledger.facts if isinstance(f, Intended)]
+    asked = {question.path for f in intents for batch in f.batches for question in batch}
+    problems += [f"never asked: {path}" for path in sorted(files - asked)]
     known = {f.batch for f in ledger.facts if isinstance(f, Sent | Rejected)}
     problems += [f"unknown batch: {b.id}" for b in night.batches if b.id not in known]
     if batches.pending(ledger) or batches.open_intents(ledger):
@@ -126,9 +141,9 @@ def remembered(night: Night) -> Ledger:
     return merging.merge(*found)[0]
 
 
-def _die(night: Night, verb: str, reaper: Reaper):
+def die(night: Night, verb: str, reaper: Reaper):
     run = night.open({})
-    environ = night.step(run, verb)
+    environ = night.step(run, mode_of(verb))
     files = [Path(environ[name]) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")]
     with reaper.watching(*files), suppress(Death):
         night._enter(["action"], environ, run)
@@ -138,7 +153,7 @@ def _die(night: Night, verb: str, reaper: Reaper):
 
 def _go_on(night: Night, cell: Cell, run) -> int:
     if cell.then == "re-run":
-        return night.start(cell.verb, {"rerun_of": run}).exit
+        return night.start(mode_of(cell.verb), {"rerun_of": run}).exit
     night.advance(6 * 3600)
     if cell.then == "manual collect":
         return night.start("collect", {"event": "workflow_dispatch"}).exit

@@ -24,7 +24,8 @@ class Death(BaseException):
 class Reaper:
     """Counts every outside call, and dies at one of them."""
 
-    def __init__(self, at: int | None = None, when: str = "before") -> None:
+    def __init__(self, at: int | str | None = None, when: str = "before") -> None:
+        """`at`: the number of a call, from 0, or the name of one."""
         self.at = at
         self.when = when
         self.calls: list[str] = []
@@ -36,13 +37,13 @@ class Reaper:
             raise Death
         number = len(self.calls)
         self.calls.append(label)
-        self._perhaps(number, "before")
+        self._perhaps(number, label, "before")
         answer = act()
-        self._perhaps(number, "after")
+        self._perhaps(number, label, "after")
         return answer
 
-    def _perhaps(self, number: int, when: str) -> None:
-        if number == self.at and self.when == when:
+    def _perhaps(self, number: int, label: str, when: str) -> None:
+        if self.at in (number, label) and self.when == when:
             self.dead = True
             raise Death
 

@@ -67,7 +67,7 @@ def _next_night(night: Night) -> int:
 
 def _end(night: Night, end: End):
     run = night.open({})
-    environ = night.step(run, end.verb)
+    environ = night.step(run, cells.mode_of(end.verb))
     method, path = end.label.split(" ", 1)
     before = len(night.sandbox.faults.calls)
     night.sandbox.faults.add("slow", method=method, path=_pattern(path), seconds=HANGS)

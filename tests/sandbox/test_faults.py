@@ -83,6 +83,14 @@ def test_a_call_dropped_after_has_happened(sandbox, client):
     assert sandbox.faults.calls[0].status == 200
 
 
+def test_what_is_answered_late_was_done_at_once(sandbox, client):
+    sandbox.faults.add("late", method="POST", seconds=1)
+    before = len(sandbox.claude.batches)
+    with pytest.raises(anthropic.APITimeoutError):
+        client.with_options(timeout=0.3).messages.batches.create(requests=[request()])
+    assert len(sandbox.claude.batches) == before + 1
+
+
 @pytest.mark.parametrize("kind", ["drop-before", "drop-after"])
 @pytest.mark.parametrize("url", ["anthropic_url", "github_url", "blob_url"])
 def test_every_service_can_be_cut_off(sandbox, http, kind, url):

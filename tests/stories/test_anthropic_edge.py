@@ -777,3 +777,64 @@ def _batch(results_url, **fields):
         "results_url": results_url,
         **fields,
     }
+
+
+def answered(api, made):
+    """What each request came to, with its name where it has one."""
+    found = list(api.answers(made, lambda: True))
+    return {o.custom_id: (o.kind, o.detail) for o in found if not isinstance(o, AnthropicError)}, [
+        o for o in found if isinstance(o, AnthropicError)
+    ]
+
+
+class TestAskingAtOnce:
+    def test_each_request_is_answered_side_by_side(self, sandbox, api):
+        made = requests(9)
+        found, problems = answered(api, made)
+        assert found == dict.fromkeys(ids(made), (OutcomeKind.SUCCEEDED, "end_turn"))
+        assert (problems, seen(sandbox, "POST", "/v1/messages")) == ([], 9)
+
+    def test_a_long_answer_needs_no_stream(self, api):
+        (long,) = requests(1)
+        long.params["max_tokens"] = 128_000
+        assert answered(api, [long])[0][long.question.id] == (OutcomeKind.SUCCEEDED, "end_turn")
+
+    def test_usage_is_that_of_the_message(self, api):
+        (outcome,) = api.answers(requests(1), lambda: True)
+        assert outcome.usage.input_tokens > 0
+        assert outcome.usage.output_tokens > 0
+
+    def test_a_request_that_is_wrong_is_only_its_own_mistake(self, api):
+        good, bad = requests(2)
+        bad.params["max_tokens"] = 0
+        found, problems = answered(api, [good, bad])
+        assert found[good.question.id][0] is OutcomeKind.SUCCEEDED
+        assert found[bad.question.id] == (OutcomeKind.ERRORED, "invalid_request_error")
+        assert problems == []
+
+    @pytest.mark.parametrize("status", [401, 402, 403])
+    def test_what_hits_all_is_told_as_such(self, sandbox, api, status):
+        sandbox.faults.add("status", path="/v1/messages$", status=status)
+        found, problems = answered(api, requests(1))
+        assert found == {}
+        assert str(status) in str(problems[0])
+
+    def test_what_passes_leaves_a_request_unanswered(self):
+        def handler(_request):
+            headers = {"retry-after-ms": "1"}
+            return httpx2.Response(529, headers=headers, json={"type": "error", "error": {}})
+
+        (outcome,) = through(handler).answers(requests(1), lambda: True)
+        assert outcome.kind is OutcomeKind.UNANSWERED
+        assert "529" in outcome.detail
+
+    def test_a_page_in_between_is_no_answer(self):
+        proxy = through(lambda _request: httpx2.Response(200, text="<html>please log in"))
+        (problem,) = proxy.answers(requests(1), lambda: True)
+        assert "no JSON" in str(problem)
+
+    def test_what_is_not_begun_is_not_asked(self, sandbox, api):
+        budget = iter([True, False, False])
+        found = list(api.answers(requests(3), lambda: next(budget)))
+        assert [outcome is None for outcome in found].count(True) == 2
+        assert seen(sandbox, "POST", "/v1/messages") == 1

@@ -12,10 +12,13 @@ import pytest
 from standardwebhooks import Webhook
 
 from batch_action.report import markers
+from batch_action.steps import briefing
 from tests.documents.texts import ROOT
 from tests.hostile import FILE_NAMES, TEXTS, answer, assert_inert
 from tests.nights import BAD, GOOD, HOUR, WORSE, Night, Result, commands, foreign
 from tests.receiving import Received, Receiver, receiving
+from tests.reports import generated, judgement, published, refused, standing
+from tests.worlds import world_of
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -253,6 +256,43 @@ def test_files_hold_the_results(night: Night) -> None:
     assert "eval" in text
     assert "**Why.**" in text
     assert night.repo.git("status", "--porcelain") == ""
+
+
+def test_generated_files_and_judgements_are_told_in_files(night: Night) -> None:
+    whole = published(
+        standing(1),
+        generated=(generated("Tests of a."), generated("Out.", "../evil.py")),
+        judgements=(judgement("It sorts no more."),),
+        refused=(refused("b.py", "changes the code"),),
+    )
+    with world_of(night.repo.path, report="files") as world:
+        after = briefing.told(world, whole)
+    folder = night.repo.path / ".batch-action"
+    assert after.delivered[-1].ids == (
+        ".batch-action/results.json",
+        ".batch-action/report.md",
+        ".batch-action/generated",
+    )
+    assert (folder / "generated/files/tests/test_a.py").read_text() == "x\n"
+    assert list(night.repo.path.rglob("evil.py")) == []
+    value = json.loads((folder / "results.json").read_bytes())
+    valid(value, "results")
+    assert value["generated"][0]["path"] == "tests/test_a.py"
+    assert value["judgements"][0]["ruling"] == "INVALID"
+    assert value["refused"][0]["reason"] == "changes the code"
+    text = (folder / "report.md").read_text("utf-8")
+    assert "❌ INVALID | It sorts no more." in text
+    assert "refused: changes the code" in text
+
+
+def test_several_tasks_leave_files_of_their_own(night: Night) -> None:
+    night.inputs["task"] = "code-review, security-scan"
+    result = collected(night, {"a.js": BAD}, report="summary,files")
+    names = result.outputs["results-file"].split("\n")
+    assert names == [f".batch-action/results-{t}.json" for t in ("code-review", "security-scan")]
+    told = [json.loads((night.repo.path / name).read_bytes()) for name in names]
+    assert [value["task"] for value in told] == ["code-review", "security-scan"]
+    assert (night.repo.path / ".batch-action/report-security-scan.md").is_file()
 
 
 def test_annotations_stand_at_the_lines(night: Night) -> None:

@@ -1,6 +1,7 @@
 """Code scanning as a destination: real git, the real edge, the sandbox's GitHub."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -333,6 +334,16 @@ class TestRefused:
         assert ".batch-action/code-review.sarif" in done.note
         assert len(circle.file()["runs"][0]["results"]) == 1
 
+    def test_even_to_dismiss(self, one_circle: Circle):
+        circle = one_circle
+        settled, _ = circle.tell(circle.review("a.py"))
+        circle.dismissed = frozenset({settled.standings[0].known.fingerprint})
+        run = circle.night.open({"permissions": MAY | {"security-events": "read"}})
+        _, done = circle.tell(circle.review("a.py"), token=run.token)
+        assert done.action == "refused"
+        assert "`security-events: write`" in done.note
+        assert circle.file()["runs"][0]["results"] == []
+
     def test_where_it_may_not_even_be_read(self, one_circle: Circle):
         circle = one_circle
         run = circle.night.open({"permissions": {"contents": "read"}})
@@ -387,7 +398,7 @@ class TestPassingFailures:
         assert circle.alerts == {1: "open"}
         assert (circle.uploads, len(circle.analyses)) == (uploads, 1)
 
-    @pytest.mark.parametrize("call", range(8))
+    @pytest.mark.parametrize("call", range(10))
     def test_at_any_call_lose_nothing_and_repeat_nothing(self, circle: Circle, call: int):
         circle.tell(circle.review("a.py"))
         circle.night.commit({"b.py": BUG, "a.py": OK + FAR})
@@ -444,6 +455,24 @@ class TestSeparate:
         circle.tell(circle.review("a.py"))
         _, done = circle.tell(circle.review("a.py"), ref="refs/pull/7/head")
         assert (done.action, circle.alerts) == ("created", {1: "open", 2: "open"})
+
+
+@pytest.mark.parametrize(
+    "name", ["dir ü/a #1?.py", "c:x/100%25.py", "-- @octocat.py", b"caf\xe9.py"], ids=range(4)
+)
+def test_files_of_any_name(circle: Circle, name: str | bytes):
+    path = os.fsdecode(name)
+    circle.night.commit({name: BUG})
+    settled, _ = circle.tell(circle.review(path))
+    assert settled.standings[0].known.anchor.path == path
+    circle.night.commit({"c.py": OK})
+    settled, _ = circle.tell(circle.review("c.py"))
+    assert (states(settled), circle.alerts) == ([State.OPEN], {1: "open"})
+    assert settled.standings[0].known.anchor.path == path
+    circle.dismiss(1)
+    settled, _ = circle.tell(circle.review("c.py"))
+    assert (states(settled), circle.alerts) == ([State.DISMISSED], {1: "dismissed"})
+    assert len(circle.file()["runs"][0]["results"]) == 1
 
 
 def test_a_quiet_night_with_nothing_to_tell_uploads_nothing(one_circle: Circle):
@@ -528,6 +557,20 @@ class TestThroughTheAction:
         assert done.exit == 0, done.log
         assert len(public.hub.alerts) == 2
         assert len(public.hub.uploads) == len(public.hub.analyses) == 1
+
+    def test_without_a_ledger_the_review_goes_on_from_the_last_analysis(self, public: Night):
+        assert self.collected(public).exit == 0
+        analysed = public.hub.analyses[-1].commit_sha
+        public.hub.artifacts.clear()
+        public.commit({"next.js": GOOD})
+        public.commit({"last.js": GOOD})
+        sent = public.start("submit", {"permissions": MAY})
+        assert f"our report names commit {analysed[:12]}" in sent.said("warning")[0]
+        assert public.asked() == ["last.js", "next.js"]
+        public.hub.artifacts.clear()
+        public.hub.code_scanning = False
+        public.inputs["task"] = "code-review"
+        assert public.start("submit", {"permissions": MAY}).exit == 0
 
     def test_money_is_not_spent_on_what_nobody_could_read(self, public: Night):
         for how in ({}, {"permissions": MAY | {"security-events": "read"}}):

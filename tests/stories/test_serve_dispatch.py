@@ -8,7 +8,7 @@ from batch_action.errors import ConfigError
 from batch_action.models.waking import Fate
 from batch_action.steps.waking.dispatching import MOST_REFUSALS
 from tests.nights import HOUR, Night
-from tests.serving import EXAMPLE, FILE, SETTLE, begin, file_for, open_service, runs, send
+from tests.serving import EXAMPLE, FILE, SETTLE, begin, file_for, open_service, runs, send, submit
 
 POST = r"/actions/workflows/[^/]+/dispatches$"
 LISTS = r"/actions/artifacts$"
@@ -44,7 +44,7 @@ def test_an_ended_batch_starts_the_collecting_workflow_once(night: Night) -> Non
 
 
 def test_what_the_run_collects_is_waited_for_no_more(night: Night) -> None:
-    batch = begin(night)
+    batch = submit(night)
     with open_service(night) as service:
         service.dispatcher.round()
         assert [one.batch for one in service.station.store.waiting.all()] == [batch]
@@ -60,7 +60,7 @@ def test_what_the_run_collects_is_waited_for_no_more(night: Night) -> None:
 
 
 def test_a_batch_that_was_collected_is_not_dispatched(night: Night) -> None:
-    batch = begin(night)
+    batch = submit(night)
     with open_service(night) as service:
         service.dispatcher.round()
         assert night.run("collect").outputs["status"] == "collected"
@@ -141,18 +141,17 @@ def test_a_run_that_is_listed_late_is_waited_for(night: Night) -> None:
     assert len(runs(night)) == 1
 
 
-def test_a_stranger_s_run_is_not_taken_for_ours(night: Night) -> None:
-    first = begin(night)
+@pytest.mark.parametrize("workflow", [EXAMPLE, NAMELESS], ids=["named", "nameless"])
+def test_another_batch_s_run_is_not_taken_for_ours(night: Night, workflow: str) -> None:
+    first, second = begin(night, workflow), send(night)
     with open_service(night) as service:
         service.deliver(first)
         service.dispatcher.round()
-        second = send(night)
         night.sandbox.faults.add("drop-before", method="POST", path=POST)
-        night.advance(60)
         service.deliver(second, "msg_2")
         service.dispatcher.round()
         service.pass_time(SETTLE + 1)
-    assert titles(night) == [f"batch-action {first}", f"batch-action {second}"]
+    assert [run.payload["inputs"]["batch-id"] for run in runs(night)] == [first, second]
 
 
 def test_a_refusal_is_tried_again_and_then_shown_as_failed(night: Night) -> None:
@@ -165,7 +164,7 @@ def test_a_refusal_is_tried_again_and_then_shown_as_failed(night: Night) -> None
         assert "Workflow does not have 'workflow_dispatch' trigger" in one.note
         service.pass_time(HOUR / 4, rounds=MOST_REFUSALS)
         (one,) = service.dispatches()
-        assert (one.fate, one.tries) == (Fate.FAILED, MOST_REFUSALS - 1)
+        assert (one.fate, one.tries) == (Fate.FAILED, MOST_REFUSALS)
         night.commit({FILE: EXAMPLE})
         service.pass_time(HOUR, rounds=2)
         assert service.fate() is Fate.FAILED
@@ -231,6 +230,19 @@ def test_the_other_event_starts_it_too(night: Night) -> None:
         service.dispatcher.round()
         service.pass_time(SETTLE, rounds=2)
     assert titles(night) == [f"batch-action {batch}", f"batch-action {second}"]
+
+
+def test_an_unnamed_run_of_the_other_event_proves_nothing(night: Night) -> None:
+    batch, second = begin(night, NAMELESS), send(night)
+    with open_service(night, file_for(night, event="repository_dispatch")) as service:
+        service.deliver(batch)
+        service.dispatcher.round()
+        night.sandbox.faults.add("drop-before", method="POST", path="/dispatches$")
+        service.deliver(second, "msg_2")
+        service.dispatcher.round()
+        service.pass_time(SETTLE + 1)
+    told = [run.payload["client_payload"]["batch-id"] for run in runs(night)]
+    assert told == [batch, second]
 
 
 def test_branch_and_workflow_can_be_chosen(night: Night) -> None:

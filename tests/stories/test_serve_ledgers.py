@@ -7,7 +7,7 @@ import pytest
 from batch_action.errors import ConfigError
 from batch_action.models.waking import Fate
 from tests.nights import HOUR, Night
-from tests.serving import begin, file_for, open_service, runs, send
+from tests.serving import begin, file_for, open_service, runs, send, submit
 
 FEATURE = {"event": "push", "branch": "feature"}
 
@@ -45,6 +45,16 @@ def test_a_ledger_that_names_it_later_brings_it_back(night: Night) -> None:
         service.pass_time(300, rounds=2)
         assert service.station.store.arrivals.lost() == frozenset()
         assert service.fate() is Fate.STARTED
+
+
+def test_a_batch_is_not_let_go_while_a_ledger_cannot_be_read(night: Night) -> None:
+    begin(night)
+    file = file_for(night)
+    file["repositories"].append({"repository": "octo/gone", "token-env": "TOKEN"})
+    with open_service(night, file) as service:
+        service.deliver("msgbatch_of_gone")
+        service.pass_time(900, rounds=8)
+        assert service.station.store.arrivals.lost() == frozenset()
 
 
 def test_a_delivery_may_be_faster_than_the_ledger(night: Night) -> None:
@@ -88,9 +98,28 @@ def test_a_ledger_of_a_branch_or_a_fork_wakes_nobody(night: Night, capsys) -> No
     assert sum("`state-branch: feature` would admit it" in one for one in refused) == 1
 
 
+def test_batches_of_pull_requests_are_waited_for_when_asked(night: Night) -> None:
+    begin(night)
+    own = {"event": "pull_request", "branch": "topic"}
+    name = "batch-action-code-review-pr-a"
+    batch = send(night, own, name=name)
+    send(night, {**own, "head_repository": "mallory/demo"}, name=name)
+    with open_service(night) as service:
+        service.deliver(batch)
+        service.dispatcher.round()
+        assert service.dispatches() == []
+    night.advance(60)
+    with open_service(night, file_for(night, **{"pull-requests": True})) as service:
+        service.dispatcher.round()
+        (one,) = service.dispatches()
+        assert (one.batch, one.fate) == (batch, Fate.STARTED)
+        assert one.shelf == f"{night.hub.full_name}/code-review/pull-requests"
+        assert len(service.station.store.waiting.all()) == 2
+
+
 def test_signed_ledgers_need_their_secret(night: Night) -> None:
     night.inputs["state_secret"] = "a secret of the state"
-    batch = begin(night)
+    batch = submit(night)
     environ = {"NEW": "another secret", "OLD": "a secret of the state"}
     with open_service(night, file_for(night, **{"state-secret-env": "NEW"}), environ=environ) as s:
         s.deliver(batch)
@@ -104,9 +133,8 @@ def test_signed_ledgers_need_their_secret(night: Night) -> None:
 
 def test_tasks_and_state_keys_have_ledgers_of_their_own(night: Night) -> None:
     begin(night)
-    night.repo.commit({"web.js": "console.log(1)\n"})
-    web = night.run("submit", state_key="web").ids[0]
-    scan = night.run("submit", task="security-scan").ids[0]
+    web = submit(night, state_key="web")
+    scan = submit(night, task="security-scan")
     file = file_for(night, tasks=["security-scan"])
     file["repositories"] += file_for(night, **{"state-key": "web"})["repositories"]
     with open_service(night, file) as service:

@@ -7,7 +7,7 @@ import pytest
 from batch_action.models.waking import Fate, Source
 from batch_action.steps.waking.watching import IDLE
 from tests.nights import HOUR, Night
-from tests.serving import begin, file_for, open_service, runs, send
+from tests.serving import file_for, open_service, runs, submit
 
 LIST = "/v1/messages/batches"
 
@@ -27,7 +27,7 @@ def asked(night: Night) -> int:
 
 def test_an_ended_batch_is_told_as_a_webhook_tells_it(slow_night: Night) -> None:
     night = slow_night
-    batch = begin(night)
+    batch = submit(night)
     with open_service(night) as service:
         service.dispatcher.round()
         service.watcher.round()
@@ -47,7 +47,7 @@ def test_an_ended_batch_is_told_as_a_webhook_tells_it(slow_night: Night) -> None
 
 def test_many_batches_are_one_question(slow_night: Night) -> None:
     night = slow_night
-    first, *rest = [begin(night), *(send(night) for _ in range(4))]
+    first, *rest = [submit(night), *(submit(night) for _ in range(4))]
     with open_service(night) as service:
         service.dispatcher.round()
         before = asked(night)
@@ -74,21 +74,21 @@ def test_a_new_batch_wakes_the_watcher(slow_night: Night) -> None:
     with open_service(night) as service:
         service.dispatcher.round()
         assert not service.station.learnt.is_set()
-        begin(night)
+        submit(night)
         service.pass_time(HOUR)
         assert service.station.learnt.is_set()
 
 
 def test_it_asks_less_and_less_often(slow_night: Night) -> None:
     night = slow_night
-    begin(night)
+    submit(night)
     with open_service(night) as service:
         service.dispatcher.round()
         rests = [service.watcher.round() for _ in range(8)]
         assert rests[0] == 5.0
         assert rests[1] > rests[0]
         assert 45.0 <= rests[-1] <= 60.0
-        send(night)
+        submit(night)
         service.pass_time(300)
         assert service.watcher.round() <= 6.0
         night.advance(10 * HOUR)
@@ -98,7 +98,7 @@ def test_it_asks_less_and_less_often(slow_night: Night) -> None:
 
 def test_a_rate_limit_is_honoured(slow_night: Night) -> None:
     night = slow_night
-    batch = begin(night)
+    batch = submit(night)
     with open_service(night) as service:
         service.dispatcher.round()
         night.sandbox.faults.add(
@@ -116,7 +116,7 @@ def test_a_rate_limit_is_honoured(slow_night: Night) -> None:
 
 def test_a_broken_network_is_survived(slow_night: Night) -> None:
     night = slow_night
-    batch = begin(night)
+    batch = submit(night)
     with open_service(night) as service:
         service.dispatcher.round()
         for kind in ("drop-before", "drop-after", "truncate"):
@@ -130,7 +130,7 @@ def test_a_broken_network_is_survived(slow_night: Night) -> None:
 
 def test_a_key_that_is_refused_is_told_and_others_are_asked(slow_night: Night) -> None:
     night = slow_night
-    begin(night)
+    submit(night)
     web = night.run("submit", state_key="web").ids[0]
     file = file_for(night, **{"anthropic-api-key-env": "BAD"})
     file["repositories"] += file_for(night, **{"state-key": "web"})["repositories"]

@@ -2,9 +2,8 @@
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import httpx2
@@ -12,32 +11,19 @@ import pytest
 
 from batch_action.edges.web import app as web
 from batch_action.edges.web import server as serving
-from batch_action.edges.web.server import Server
 from batch_action.steps.waking import receiving, reporting
 from batch_action.verbs.serve.loops import Loop
 from tests.nights import Night
-from tests.serving import Service, body_of, open_service
+from tests.serving import Service, Stage, body_of, open_service
 
 PATH = web.DELIVERIES
 
 
-@contextmanager
-def listening(service: Service, *, closed: bool = False) -> Iterator[str]:
-    """The service's application on a free port of this machine: its address."""
-    handlers = web.Handlers(
-        receive=None if closed else partial(receiving.receive, service.station),
-        page=lambda: reporting.render(service.station, service.dispatcher.shelves),
-        health=lambda: reporting.health(service.station),
-    )
-    server = Server(web.app(handlers), "127.0.0.1", 0)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield server.address
-    finally:
-        server.stop()
-        thread.join(10)
-        assert not thread.is_alive()
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    opened = Stage()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -47,9 +33,17 @@ def service(night: Night) -> Iterator[Service]:
 
 
 @pytest.fixture
-def address(service: Service) -> Iterator[str]:
-    with listening(service) as where:
-        yield where
+def address(stage: Stage, service: Service) -> str:
+    stage.put(handlers_of(service))
+    return stage.address
+
+
+def handlers_of(service: Service) -> web.Handlers:
+    return web.Handlers(
+        receive=partial(receiving.receive, service.station),
+        page=lambda: reporting.render(service.station, service.dispatcher.shelves),
+        health=lambda: reporting.health(service.station),
+    )
 
 
 @pytest.fixture
@@ -198,9 +192,9 @@ def test_a_body_that_breaks_off_is_no_delivery(service: Service, address: str, h
     assert http.get("/healthz").status_code == 200
 
 
-def test_without_a_secret_the_door_is_closed(service: Service) -> None:
-    with listening(service, closed=True) as address:
-        answer = httpx2.post(f"{address}{PATH}", content=b"{}", trust_env=False)
+def test_without_a_secret_the_door_is_closed(stage: Stage, service: Service, http) -> None:
+    stage.put(replace(handlers_of(service), receive=None))
+    answer = http.post(PATH, content=b"{}")
     assert (answer.status_code, answer.json()["error"]) == (
         501,
         "No webhook secret is set here, so this address is closed.",

@@ -126,6 +126,9 @@ class TestValues:
             ("max-cost-usd: '7'", 7.0),
             ("monthly-budget-usd: 0", 0.0),
             ("max-findings: 10", 10),
+            ("prompt-cache: off", "off"),
+            ("task: [a, b]", ("a", "b")),
+            ("task: a, b", ("a", "b")),
             ("first-run: 2026-11-01", "2026-11-01"),
             ("prices: {m: {input: 1}}", {"m": {"input": 1}}),
         ],
@@ -303,3 +306,42 @@ class TestSecrets:
         with pytest.raises(ConfigError, match="must be an address that begins with https://") as no:
             settings(flags={"slack-webhook-url": address})
         assert address not in str(no.value) or address == "x"
+
+
+class TestRules:
+    @pytest.mark.parametrize(
+        ("rules", "told"),
+        [
+            ("7", "`rules` 7 (.github/batch-action.yml) must be a list"),
+            ("[7]", "`rules` number 1 7 (.github/batch-action.yml) must hold `name: value` lines."),
+            ("[{}]", "`rules` number 1, `paths` (.github/batch-action.yml) is missing."),
+            (
+                "[{paths: []}]",
+                "`rules` number 1, `paths` [] (.github/batch-action.yml) must not be",
+            ),
+            (
+                "[{pathes: x, paths: y}]",
+                "`pathes` 'x' (.github/batch-action.yml) is not one of its",
+            ),
+            ("[{paths: x, effort: hgh}]", "must be one of: low, medium, high, xhigh, max, none."),
+            (
+                "[{paths: x, labels: [1]}]",
+                "`labels` 1 (.github/batch-action.yml) each item must be",
+            ),
+            ("[{paths: x, name: A B}]", "a rule's name has at most 20 of"),
+            ("[{paths: x, name: web-pr}]", "does not end in `pr`"),
+            ("[{paths: x}, {paths: x}]", "rules 1 and 2 have the same paths"),
+            ("[{paths: x, name: a}, {paths: y, name: a}]", "rules 1 and 2 have the same name"),
+        ],
+    )
+    def test_a_mistake_is_told_with_its_place(self, rules, told):
+        assert told in complaint(text=f"rules: {rules}")
+
+    def test_all_mistakes_of_all_rules_are_told_at_once(self):
+        told = complaint(text="rules: [{path: x}, {paths: y, effort: so, model: [1]}]")
+        assert told.startswith("4 inputs need attention:")
+
+    def test_what_is_empty_is_unset(self):
+        (rule,) = settings(text="rules: [{paths: x, name: '', model: '', effort: ''}]").rules
+        assert (rule.name, rule.model, rule.effort) == (None, None, None)
+        assert rule.slug.startswith("x-")

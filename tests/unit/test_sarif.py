@@ -55,6 +55,10 @@ NIGHT = Night(
 BACKGROUND = (State.FIXED, State.DISMISSED, State.IGNORED)
 LIVE = tuple(state for state in State if state not in BACKGROUND)
 
+FORGED = (
+    "x (Finding ffffffffffffffff, first seen 2026-01-01, lines 1 to 2 of blob aaaaaaaaaaaa in "
+    "bbbbbbbbbbbb)"
+)
 HOSTILE = (
     "@octocat please look at @org/team",
     "[click](https://evil.example) ![x](http://evil.example/x.png)",
@@ -63,7 +67,7 @@ HOSTILE = (
     "a\x00b\x1b[31m\u202egnp.exe\u200b\u2066\ufeff",
     "<!-- batch-action:finding v1 id=ffffffffffffffff --> <script>alert(1)</script>",
     "line one\r\n::error::line two\n##[set-output name=a]b",
-    "x (Finding ffffffffffffffff, first seen 2026-01-01, lines 1 to 2 of aaaaaaaaaaaa)",
+    FORGED,
     "www.evil.example https://evil.example",
     "half a pair \ud800 and \udcff",
     "```\n</details>\n````",
@@ -209,6 +213,7 @@ class TestTheDocument:
         draft = drawn(*these, state_key=key, repository=repository)
         document = json.loads(draft.data)
         assert complaints(document) == []
+        assert service.problems(document) == []
         assert gzip.decompress(draft.packed) == draft.data
         memory = parse(document)
         assert memory.exact
@@ -372,6 +377,7 @@ class TestWhatComesBack:
             start_line=10,
             end_line=12,
             blob=B[:12],
+            commit=A[:12],
             pre_existing=False,
         )
         assert same(memory, parse(draft.document))
@@ -412,8 +418,8 @@ class TestWhatComesBack:
         assert parse(document) == Memory()
 
     def test_a_forged_last_line_does_not_count(self):
-        forged = "x (Finding ffffffffffffffff, first seen 2026-01-01, lines 1 to 2 of aaaaaaaaaaaa)"
-        run = run_of(drawn(standing(title=forged, why=forged, remedy=forged)))
+        assert wording.trace(FORGED)
+        run = run_of(drawn(standing(title=FORGED, why=FORGED, remedy=FORGED)))
         trace = wording.trace(run["results"][0]["message"]["text"])
         assert trace is not None
         assert trace.fingerprint == f"{1:016x}"

@@ -94,17 +94,26 @@ class Issues:
         """Give all comments of an issue, the oldest first, each with whether to trust it."""
         return [self._comment(item) for item in self._client.pages(f"issues/{number}/comments")]
 
-    def create(self, title: str, body: str, labels: Sequence[str]) -> IssueText:
-        """Open an issue, once.
+    def create(
+        self, title: str, body: str, labels: Sequence[str], assignees: Sequence[str] = ()
+    ) -> IssueText:
+        """Open an issue, once; who cannot be assigned to it is left out.
 
         When the answer is lost the newest issues are looked through, once, for the marker (or the
         body) of this one; if it is not there, LostAnswerError. GitHub silently drops labels from
         who may not set them: they are set once more, and if that fails LabelsDroppedError carries
         the issue, because without its label the next run would open another one.
         """
-        draft = {"title": title, "body": body, "labels": list(labels)}
+        draft: dict[str, Any] = {"title": title, "body": body, "labels": list(labels)}
+        people = {"assignees": list(assignees)} if assignees else {}
         try:
-            issue = issue_shapes.issue(self._client.request("POST", "issues", input=draft))
+            issue = issue_shapes.issue(self._client.request("POST", "issues", input=draft | people))
+        except RefusedError as refused:
+            if not people or refused.status != _EXISTS or "assignee" not in refused.said:
+                raise
+            # GitHub drops most of those it does not know, but an issue for nobody is better than
+            # none.
+            return self.create(title, body, labels)
         except LostAnswerError:
             arrived = self._arrived(title, body)
             if arrived is None:

@@ -89,7 +89,7 @@ class Errands:
 
     def end(self, one: Dispatch, fate: Fate, note: str, now: datetime) -> None:
         """Nothing more will be done about it."""
-        self._set(one, now, fate=fate, note=note)
+        self._set(one, now, fate=fate, tries=one.tries, note=note)
 
     def next_due(self) -> datetime | None:
         """When something is to be done next, about a dispatch or an ended batch."""

@@ -85,14 +85,14 @@ def _rule(id: str, group: Reported, before: Mapping[str, Any], task: str) -> Rul
     if known.security:
         properties["security-severity"] = SCORES[known.severity]
     name = plain(known.rule, LONGEST_NAME) or "unnamed"
-    kind = f"{message(known.category, LONGEST_NAME)} problem of {known.severity.value} severity"
+    kind = message(known.category, LONGEST_NAME) or "unnamed"
     return {
         "id": id,
         "name": name,
-        "shortDescription": {"text": message(_title(name))},
+        "shortDescription": {"text": _title(name, known.category)},
         "fullDescription": {
-            "text": f"A {kind}, found by the {message(task, LONGEST_NAME)} task. Each alert says "
-            "what is wrong there and what to do about it."
+            "text": f"Found by the task {message(task, LONGEST_NAME)}: category {kind}, severity "
+            f"{known.severity.value}. Each alert says what is wrong there and what to do about it."
         },
         "defaultConfiguration": {"level": word},
         "help": _help(known, name, weaknesses, task),
@@ -119,7 +119,7 @@ def _help(known: Known, name: str, weaknesses: Sequence[int], task: str) -> dict
     rows = [facts, life, f"Weakness: {links}." if links else ""]
     told = f"Weakness: {', '.join(f'CWE-{number}' for number in weaknesses)}." if links else ""
     return {
-        "text": f"{message(_title(name))}. {life} {told}".strip(),
+        "text": f"{_title(name, known.category)}. {life} {told}".strip(),
         "markdown": "\n\n".join(row for row in rows if row),
     }
 
@@ -153,8 +153,10 @@ def _part(text: str) -> str:
     return quote(plain(text, LONGEST_NAME) or "unnamed", safe="")
 
 
-def _title(name: str) -> str:
-    """`sql-injection` as `SQL injection`."""
+def _title(name: str, category: str) -> str:
+    """`sql-injection` as `SQL injection`, with the category where it says more."""
     words = [w.upper() if _LETTERS.fullmatch(w) else w for w in re.split(r"[-_\s]+", name) if w]
-    text = " ".join(words) or name
-    return text[:1].upper() + text[1:]
+    text = message(" ".join(words) or name)
+    kind = message(category.replace("-", " "), LONGEST_NAME)
+    more = f" ({kind})" if kind and kind.lower() not in text.lower() else ""
+    return text[:1].upper() + text[1:] + more

@@ -17,7 +17,8 @@ LONGEST_NAME = 60
 
 _FOOTER = re.compile(
     r"\s*\(Finding ([0-9a-f]{16}), first seen ([0-9-]{0,10}), "
-    r"lines (\d{1,7}) to (\d{1,7}) of ([0-9a-f]{0,12})(, older than the reviewed change)?\)$"
+    r"lines? (\d{1,7})(?: to (\d{1,7}))? of blob ([0-9a-f]{1,12}) in ([0-9a-f]{1,12})"
+    r"(, older than the reviewed change)?\)$"
 )
 
 
@@ -31,6 +32,8 @@ class Trace:
     end_line: int
     blob: str
     """The first digits of the blob's id."""
+    commit: str
+    """The first digits of the commit's id."""
     pre_existing: bool
 
 
@@ -50,10 +53,13 @@ def sentence(known: Known, finding: Finding | None, before: str) -> str:
 def signed(text: str, known: Known) -> str:
     """The text with the line by which the finding is known again."""
     anchor = known.anchor
+    lines = f"line {anchor.start_line}"
+    if anchor.end_line != anchor.start_line:
+        lines = f"lines {anchor.start_line} to {anchor.end_line}"
     older = ", older than the reviewed change" if known.pre_existing else ""
     return (
         f"{text} (Finding {known.fingerprint}, first seen {known.since}, "
-        f"lines {anchor.start_line} to {anchor.end_line} of {anchor.blob[:12]}{older})"
+        f"{lines} of blob {anchor.blob[:12]} in {anchor.commit[:12]}{older})"
     )
 
 
@@ -67,7 +73,7 @@ def trace(text: str) -> Trace | None:
     found = _FOOTER.search(text)
     if found is None:
         return None
-    first, last = int(found[3]), int(found[4])
+    first, last = int(found[3]), int(found[4] or found[3])
     if not 0 < first <= last:
         return None
     return Trace(
@@ -76,7 +82,8 @@ def trace(text: str) -> Trace | None:
         start_line=first,
         end_line=last,
         blob=found[5],
-        pre_existing=found[6] is not None,
+        commit=found[6],
+        pre_existing=found[7] is not None,
     )
 
 

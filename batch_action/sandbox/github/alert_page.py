@@ -55,11 +55,13 @@ def _severity(alert: Json) -> str:
 def _row(alert: Json, repository: Repository) -> str:
     where = alert["most_recent_instance"]["location"]
     place = f"/{repository.full_name}/security/code-scanning/{alert['number']}"
-    told = {
-        "open": f"opened {_day(alert['created_at'])}",
-        "fixed": f"closed as fixed {_day(alert['fixed_at'])}",
-        "dismissed": f"closed as {escape(str(alert['dismissed_reason']))}",
-    }[alert["state"]]
+    match alert["state"]:
+        case "fixed":
+            told = f"closed as fixed {_day(alert['fixed_at'])}"
+        case "dismissed":
+            told = f"closed as {escape(alert['dismissed_reason'])} {_day(alert['dismissed_at'])}"
+        case _:
+            told = f"opened {_day(alert['created_at'])}"
     line = (
         f"#{alert['number']} {told} · Detected by {escape(alert['tool']['name'])} in "
         f"{escape(where['path'])}:{where['start_line']}"

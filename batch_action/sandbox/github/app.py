@@ -170,8 +170,9 @@ class GitHub:
 
 def _assemble(world: World) -> Starlette:
     endpoints = [endpoint for family in _FAMILIES for endpoint in family.ENDPOINTS]
-    # Literal parts win over placeholders, as `/issues/comments` over `/issues/{number}`.
-    endpoints.sort(key=lambda endpoint: endpoint.path.replace("{", "\x7f"))
+    # Literal parts win over placeholders, as `/issues/comments` over `/issues/{number}`, and these
+    # over what takes the whole rest: `/commits/{sha}/pulls` over `/commits/{sha:path}`.
+    endpoints.sort(key=lambda one: one.path.replace(":path}", "\x7f}").replace("{", "\x7f"))
     routes = [endpoint.route(world) for endpoint in endpoints]
     routes += (
         artifacts.routes(world) + oidc.routes(world) + control.routes(world) + browse.routes(world)

@@ -13,8 +13,8 @@ from batch_action.steps import handing
 from batch_action.steps.world import World
 
 DESTINATION = "files"
-RESULTS = "results.json"
-REPORT = "report.md"
+RESULTS = "results"
+REPORT = "report"
 
 
 def tell(world: World, published: Published) -> Delivered:
@@ -23,8 +23,10 @@ def tell(world: World, published: Published) -> Delivered:
     Raises ConfigError when the workspace cannot be written to.
     """
     try:
-        path = world.runner.write_result(RESULTS, encoded(results_of(published, world.now())))
-        text = world.runner.write_result(REPORT, f"{document(published)}\n".encode())
+        data = encoded(results_of(published, world.now()))
+        path = world.runner.write_result(f"{world.named(RESULTS)}.json", data)
+        words = f"{document(published)}\n".encode()
+        text = world.runner.write_result(f"{world.named(REPORT)}.md", words)
         written = [path, text]
         if published.generated:
             written.append(handing.give(world, published.generated))

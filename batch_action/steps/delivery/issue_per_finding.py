@@ -149,6 +149,7 @@ class PerFinding:
                 single.title(standing.known),
                 single.body(standing, words, night),
                 tuple(dict.fromkeys((generic, own, *night.labels))),
+                night.assignees,
             )
             self._check(issue.number, "open", standing)
             self._note("opened", issue.number)

@@ -4,30 +4,27 @@ An upload replaces the one before: what it leaves out closes. So every upload te
 open, also in files not reviewed this time, and the last analysis is this destination's memory.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote
 
 from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
 from batch_action.edges.github_api.scanning import Scanning
 from batch_action.errors import ConfigError, GitHubError
-from batch_action.escape import path_url, plain
-from batch_action.models.findings import Dismissal, Known, Recollection, Reconciled, State, Tonight
-from batch_action.models.github import TOOL, AlertFacts, AnalysisFacts
+from batch_action.escape import path_url
+from batch_action.models.findings import Recollection, Reconciled, State, Tonight
+from batch_action.models.github import TOOL
 from batch_action.models.report import Delivered, Night
-from batch_action.report.sarif import document, reading, wording
+from batch_action.report.sarif import document, reading
 from batch_action.report.sarif.document import Draft
-from batch_action.report.sarif.reading import Memory
 from batch_action.report.sarif.rules import identify
 from batch_action.report.text import LIVE
+from batch_action.steps.delivery import analysis
+from batch_action.steps.delivery.analysis import Last
 from batch_action.steps.delivery.desk import Desk
-from batch_action.steps.retracing import retrace
 from batch_action.steps.world import World
 
 DESTINATION = "sarif"
 ELSEWHERE = "Dismissed for good in another place where batch-action reports."
-MOST_FIXED = 100
-"""Fixed alerts that are looked at when the analysis itself does not remember them."""
 TOO_MUCH = (400, 413, 422)
 """GitHub does not take this document, and would not tomorrow."""
 
@@ -40,12 +37,9 @@ class CodeScanning:
     tonight: Tonight
     ref: str
     category: str
+    last: Last = field(default_factory=Last)
     refusal: str = ""
     """Why GitHub lets us in neither today nor tomorrow."""
-    analysis: AnalysisFacts | None = None
-    before: Memory = field(default_factory=Memory)
-    dismissed: dict[str, AlertFacts] = field(default_factory=dict)
-    """The dismissed alerts by their findings' fingerprints."""
 
     @property
     def scanning(self) -> Scanning | None:
@@ -54,23 +48,25 @@ class CodeScanning:
 
     def recall(self) -> Recollection:
         """What the last analysis says, and what people dismissed since; see `Desk`."""
+        self.last = Last()
         if self.scanning is None:
             return Recollection(destination=DESTINATION)
         try:
-            known = self._read(self.scanning)
-            dismissals = tuple(self._dismissals())
+            self.last = analysis.read(self.world, self.scanning, self.ref, self.category)
+            dismissals = tuple(analysis.dismissals(self.world, self.tonight, self.last))
         except RefusedError as refused:
             if not refused.lasting:
                 raise
             self.refusal = str(refused)
             return Recollection(destination=DESTINATION)
+        memory = self.last.memory
         return Recollection(
             destination=DESTINATION,
-            head=self.analysis.commit if self.analysis else "",
-            batches=self.before.batches,
-            known=known,
+            head=self.last.head,
+            batches=memory.batches,
+            known=self.last.known,
             dismissals=dismissals,
-            words={fingerprint: told.words for fingerprint, told in self.before.told.items()},
+            words={fingerprint: told.words for fingerprint, told in memory.told.items()},
         )
 
     def deliver(self, reconciled: Reconciled, night: Night) -> Delivered:
@@ -78,12 +74,17 @@ class CodeScanning:
         ref = night.ref or self.ref
         if ref != self.ref:
             # What another ref's analysis says is neither carried forward nor replaced.
-            self.ref, self.before, self.analysis = ref, Memory(), None
+            self.ref = ref
             self.recall()
         if self.scanning is not None and not self.refusal:
-            self._dismiss(self.scanning, reconciled)
+            try:
+                self._dismiss(self.scanning, reconciled)
+            except RefusedError as refused:
+                if not refused.lasting:
+                    raise
+                self.refusal = str(refused)
         kept = self._kept(reconciled)
-        draft = document.render(night, reconciled, self.before, kept=kept)
+        draft = document.render(night, reconciled, self.last.memory, kept=kept)
         counts = _counts(reconciled, draft)
         where = self._written(draft, night)
         if self.scanning is None:
@@ -91,75 +92,37 @@ class CodeScanning:
             return replace(counts, action="created" if where else "refused", note=note)
         if self.refusal:
             return _refused(counts, self.refusal, where)
-        if self.analysis is not None and self._is_there(draft, reconciled.commit):
-            found = self.analysis
-            return replace(counts, action="unchanged", ids=(str(found.id),), url=_url(night))
-        if self.analysis is None and night.quiet and not draft.live:
+        if self.last.head == reconciled.commit and self._is_there(draft):
+            return replace(counts, action="unchanged", ids=(str(self.last.id),), url=_url(night))
+        if self.last.facts is None and night.quiet and not draft.live:
             return replace(counts, note="nothing to tell")
         return self._upload(self.scanning, draft, reconciled.commit, night, counts, where)
-
-    def _read(self, scanning: Scanning) -> tuple[Known, ...]:
-        """What the last analysis remembers; of what GitHub did not keep, what git can tell."""
-        self.analysis = scanning.latest(self.ref, self.category)
-        if self.analysis is None:
-            return ()
-        self.before = reading.parse(scanning.document(self.analysis.id))
-        self.dismissed = _by_fingerprint(scanning.alerts(self.ref, "dismissed"))
-        known = {one.fingerprint: one for one in self.before.known}
-        if not self.before.exact:
-            gone = _by_fingerprint(scanning.alerts(self.ref, "fixed", most=MOST_FIXED))
-            fixed = {f: a for f, a in gone.items() if a.fixed_at and f not in self.before.told}
-            halves = [
-                half
-                for alert in fixed.values()
-                if (half := reading.half(alert.text, alert.path, alert.rule, self.before.rules))
-            ]
-            known |= retrace(
-                [*self.before.halves, *halves],
-                {f: alert.fixed_at[:10] for f, alert in fixed.items()},
-                self.analysis.commit,
-                self.world.git,
-                self.world.task,
-            )
-        return tuple(known.values())
-
-    def _dismissals(self) -> Iterator[Dismissal]:
-        """What people with write access dismissed, as far as the ledger does not know it yet."""
-        for fingerprint, alert in self.dismissed.items():
-            by = alert.dismissed_by
-            if fingerprint in self.tonight.dismissed or not by:
-                continue
-            if self.world.need_github().issues.may_write(by):
-                yield Dismissal(
-                    fingerprint=fingerprint,
-                    by=by,
-                    where=alert.url or DESTINATION,
-                    reason=plain(alert.reason),
-                )
 
     def _dismiss(self, scanning: Scanning, reconciled: Reconciled) -> None:
         """Dismiss the open alerts of what was dismissed for good in another place."""
         wanted = {
             s.known.fingerprint
             for s in reconciled.in_state(State.DISMISSED)
-            if s.known.fingerprint in self.before.told and s.known.fingerprint not in self.dismissed
+            if s.known.fingerprint in self.last.memory.told
+            and s.known.fingerprint not in self.last.dismissed
         }
         if not wanted:
             return
-        for fingerprint, alert in _by_fingerprint(scanning.alerts(self.ref, "open")).items():
-            if fingerprint in wanted:
-                scanning.dismiss(alert.number, ELSEWHERE)
-                self.dismissed[fingerprint] = replace(alert, state="dismissed", reason=ELSEWHERE)
+        alerts = analysis.by_fingerprint(scanning.alerts(self.ref, "open"))
+        for fingerprint in sorted(wanted & alerts.keys()):
+            scanning.dismiss(alerts[fingerprint].number, ELSEWHERE)
+            done = replace(alerts[fingerprint], state="dismissed", reason=ELSEWHERE)
+            self.last.dismissed[fingerprint] = done
 
     def _kept(self, reconciled: Reconciled) -> dict[str, str]:
         """The dismissed findings that stay results, and why: their alerts must not close."""
         return {
             s.known.fingerprint: alert.reason
             for s in reconciled.in_state(State.DISMISSED)
-            if (alert := self.dismissed.get(s.known.fingerprint)) is not None
+            if (alert := self.last.dismissed.get(s.known.fingerprint)) is not None
             and alert.rule == identify(s.known)
             # Under a new path GitHub would open a new alert.
-            and alert.path in (s.known.anchor.path, path_url(s.known.anchor.path))
+            and alert.path in (address := path_url(s.known.anchor.path), unquote(address))
         }
 
     def _written(self, draft: Draft, night: Night) -> str:
@@ -173,9 +136,8 @@ class CodeScanning:
         self.world.runner.set_output("sarif-file", path)
         return path
 
-    def _is_there(self, draft: Draft, commit: str) -> bool:
-        there = self.analysis is not None and self.analysis.commit == commit
-        return there and reading.same(self.before, reading.parse(draft.document))
+    def _is_there(self, draft: Draft) -> bool:
+        return reading.same(self.last.memory, reading.parse(draft.document))
 
     def _upload(
         self,
@@ -187,8 +149,7 @@ class CodeScanning:
         where: str,
     ) -> Delivered:
         newest = scanning.latest(self.ref, self.category)
-        last = self.analysis.id if self.analysis else None
-        if (newest.id if newest else None) != last:
+        if (newest.id if newest else None) != self.last.id:
             raise GitHubError(
                 "Another run has uploaded findings to code scanning since this one read them.",
                 fix="The next run takes both in.",
@@ -201,7 +162,7 @@ class CodeScanning:
                 )
             found = scanning.of_upload(upload)
         except LostAnswerError:
-            found = scanning.arrived(self.ref, self.category, after=last)
+            found = scanning.arrived(self.ref, self.category, after=self.last.id)
             if found is None or found.commit != commit:
                 raise
         except RefusedError as refused:
@@ -215,29 +176,34 @@ class CodeScanning:
             )
         if found.error:
             return _refused(counts, f"GitHub could not process all of it: {found.error}.", where)
-        action = "created" if self.analysis is None else "updated"
+        action = "created" if self.last.facts is None else "updated"
         return replace(counts, action=action, ids=(str(found.id),), url=_url(night))
 
 
 def desk(world: World, tonight: Tonight, *, pull: int | None = None) -> Desk:
     """Code scanning for the world's branch, or for a pull request."""
-    branch = world.context.branch or world.context.default_branch or "main"
     return CodeScanning(
         world=world,
         tonight=tonight,
-        ref=f"refs/pull/{pull}/head" if pull else f"refs/heads/{branch}",
+        ref=f"refs/pull/{pull}/head" if pull else _branch(world),
         category=document.category(tonight.task, world.settings.state_key),
     )
 
 
-def _by_fingerprint(alerts: Iterable[AlertFacts]) -> dict[str, AlertFacts]:
-    """Our alerts by the finding that their message names; of two the one that changed last."""
-    found: dict[str, AlertFacts] = {}
-    for alert in alerts:
-        trace = wording.trace(alert.text)
-        if trace is not None:
-            found.setdefault(trace.fingerprint, alert)
-    return found
+def analysed_head(world: World) -> str:
+    """The commit of the last analysis of the world's branch; empty when there is none."""
+    category = document.category(world.task.name, world.settings.state_key)
+    try:
+        found = world.need_github().scanning.latest(_branch(world), category)
+    except RefusedError as refused:
+        if not refused.lasting:
+            raise
+        return ""
+    return found.commit if found else ""
+
+
+def _branch(world: World) -> str:
+    return f"refs/heads/{world.context.branch or world.context.default_branch or 'main'}"
 
 
 def _counts(reconciled: Reconciled, draft: Draft) -> Delivered:

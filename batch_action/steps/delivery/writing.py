@@ -51,7 +51,7 @@ def create(draft: IssueDraft, counts: Delivered, edge: Issues) -> Delivered:
     generic, own, *_ = draft.labels
     edge.ensure_label(generic, COLOR, "Nightly upkeep by batch-action")
     edge.ensure_label(own, COLOR, f"The rolling issue of {own.partition(':')[2]}")
-    issue = edge.create(draft.title, draft.body, draft.labels)
+    issue = edge.create(draft.title, draft.body, draft.labels, draft.assignees)
     for text in draft.overflow:
         edge.comment(issue.number, text)
     read_back(issue.number, draft, edge)

@@ -144,7 +144,7 @@ class Dispatcher:
         station, tries = self._station, one.tries + 1
         refused = isinstance(error, RefusedError) and error.wait is None
         if station.clock() - one.born_at > GIVE_UP or (refused and tries >= MOST_REFUSALS):
-            self._fail(one, str(error))
+            self._fail(replace(one, tries=tries), str(error))
             return
         self._tell(one, warning=True, **problem(error))
         limit = error.wait or 0.0 if isinstance(error, RefusedError) else 0.0

@@ -44,6 +44,8 @@ class Shelf:
     name: str
     post: Post
     settings: Settings
+    pulls: bool
+    """It is the ledger of pull requests."""
     ledger: Ledger | None = None
     branch: str = ""
     """The repository's default branch."""
@@ -165,12 +167,13 @@ def _shelves_of(post: Post) -> list[Shelf]:
     place = post.place
     return [
         Shelf(
-            name=place.shelf(task, key),
+            name=place.shelf(book),
             post=post,
+            pulls=book.pulls,
             settings=Settings.model_validate(
                 {
-                    "task": task,
-                    "state-key": key,
+                    "task": book.task,
+                    "state-key": book.key,
                     "state-secret": post.state_secret,
                     "state-secret-previous": post.state_secret_previous,
                     "state-branch": place.state_branch,
@@ -178,7 +181,7 @@ def _shelves_of(post: Post) -> list[Shelf]:
                 }
             ),
         )
-        for task, key in place.ledgers
+        for book in place.ledgers
     ]
 
 
@@ -198,5 +201,6 @@ def _reading(shelf: Shelf, facts: RepositoryFacts) -> Reading:
         api_url=shelf.post.client.api_url,
         private=facts.private,
         fork=False,
+        pulls=shelf.pulls,
     )
     return Reading(settings=shelf.settings, context=context, task=TaskName(shelf.settings.task[0]))

@@ -58,9 +58,9 @@ class Watcher:
     def _workspaces(self, pending: Sequence[Awaited]) -> list[tuple[AnthropicApi, list[Awaited]]]:
         """The pending batches by the workspace they are in: one question for each."""
         by_shelf = {
-            post.place.shelf(*ledger): post.anthropic
+            post.place.shelf(book): post.anthropic
             for post in self._station.posts
-            for ledger in post.place.ledgers
+            for book in post.place.ledgers
         }
         groups: dict[int, tuple[AnthropicApi, list[Awaited]]] = {}
         for one in pending:

@@ -1,0 +1,63 @@
+// Deliveries signed by the JavaScript library of Standard Webhooks, good and bad ones, as a sender
+// of webhooks would make them. Prints what each was answered, as JSON.
+import { createRequire } from "node:module";
+import { request } from "node:http";
+
+const { ADDRESS, SECRET, OLD_SECRET, FIRST, SECOND, MODULES } = process.env;
+const { Webhook } = createRequire(`${MODULES}/`)("standardwebhooks");
+const answers = {};
+
+function signed(body, { id, when = new Date(), secrets = [SECRET] }) {
+  return {
+    "content-type": "application/json",
+    "webhook-id": id,
+    "webhook-timestamp": String(Math.floor(when.getTime() / 1000)),
+    "webhook-signature": secrets.map((one) => new Webhook(one).sign(id, when, body)).join(" "),
+  };
+}
+
+async function deliver(name, body, how, sent = body) {
+  const answer = await fetch(ADDRESS, { method: "POST", headers: signed(body, how), body: sent });
+  answers[name] = [answer.status, (await answer.json()).status ?? null];
+}
+
+// A body that stops coming: the connection stays open until the other side has had enough.
+function slow(name, body, how) {
+  return new Promise((resolve) => {
+    const headers = { ...signed(body, how), "content-length": Buffer.byteLength(body) };
+    const call = request(ADDRESS, { method: "POST", headers }, (answer) => {
+      answers[name] = [answer.statusCode, null];
+      answer.resume();
+      answer.on("end", () => resolve(call.destroy()));
+    });
+    call.on("error", () => resolve());
+    call.write(body.slice(0, 5));
+  });
+}
+
+const ended = (batch) =>
+  JSON.stringify({ type: "message_batch.ended", data: { id: batch, note: "Grüße 🌙" } });
+const minutes = (number) => new Date(Date.now() + number * 60_000);
+
+// The end of a batch arrives before its beginning, twice, and by an old key beside the new one.
+await deliver("first", ended(FIRST), { id: "msg_1" });
+await deliver("again", ended(FIRST), { id: "msg_1" });
+await deliver("retried", ended(FIRST), { id: "msg_1", when: minutes(1) });
+await deliver("earlier", JSON.stringify({ type: "message_batch.created", data: { id: FIRST } }), {
+  id: "msg_0",
+});
+await deliver("rotated", JSON.stringify({ type: "batch.completed", data: { batch_id: SECOND } }), {
+  id: "msg_2",
+  secrets: ["whsec_" + Buffer.from("a key that nobody knows").toString("base64"), OLD_SECRET],
+});
+await deliver("empty", JSON.stringify({ type: "batch.completed", data: {} }), { id: "msg_3" });
+await deliver("forged", ended(FIRST), { id: "msg_4" }, ended(SECOND));
+await deliver("stranger", ended(FIRST), {
+  id: "msg_5",
+  secrets: ["whsec_" + Buffer.from("a key that nobody knows").toString("base64")],
+});
+await deliver("stale", ended(FIRST), { id: "msg_6", when: minutes(-6) });
+await deliver("early", ended(FIRST), { id: "msg_7", when: minutes(6) });
+await deliver("large", JSON.stringify({ type: "x", padding: "x".repeat(300_000) }), { id: "msg_8" });
+await slow("slow", ended(FIRST), { id: "msg_9" });
+console.log(JSON.stringify(answers));

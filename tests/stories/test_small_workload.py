@@ -1,0 +1,238 @@
+"""A small workload: sent all the same, left to grow, or asked at once at full price."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from batch_action.cli.main import enter
+from batch_action.errors import Interrupted
+from batch_action.history import batches, files
+from batch_action.models.ledger import Collected, Intended, Sent
+from tests.crashes.cells import die, remembered
+from tests.crashes.reaper import Reaper
+from tests.nights import BAD, DAY, GOOD, HOUR, WORSE, Night
+
+FEW = {"min_requests": "3"}
+ACCUMULATE = {**FEW, "small_workload": "accumulate"}
+AT_ONCE = {**FEW, "small_workload": "interactive"}
+WORST = 0.0305
+"""What one small file can cost at the most in a batch, in US dollars."""
+
+
+def asked_at_once(night: Night) -> int:
+    """How many requests the Messages API was asked."""
+    return sum(c.method == "POST" and c.path == "/v1/messages" for c in night.sandbox.faults.calls)
+
+
+@pytest.fixture
+def counted(night: Night) -> Night:
+    """With no call from other stories."""
+    night.sandbox.faults.calls.clear()
+    return night
+
+
+def test_it_is_sent_all_the_same_by_default(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    assert night.run("submit", **FEW).outputs["status"] == "submitted"
+
+
+def test_it_waits_for_more_and_then_goes_out_together(night: Night) -> None:
+    night.inputs |= ACCUMULATE
+    night.commit({"a.js": BAD})
+    first = night.run("submit")
+    assert (first.exit, first.outputs["status"]) == (0, "accumulated")
+    assert (first.outputs["requests-count"], first.outputs["owed-count"]) == ("0", "1")
+    assert "1 open, fewer than" in first.summary
+    facts = remembered(night).facts
+    assert [fact.kind for fact in facts] == ["selected"]
+    writes = len(night.artifacts)
+    assert night.run("submit").outputs["status"] == "accumulated"
+    assert len(night.artifacts) == writes
+    night.advance(DAY)
+    night.commit({"b.js": BAD.replace("x", "y"), "c.js": WORSE})
+    assert night.run("submit").outputs["status"] == "submitted"
+    assert night.asked() == ["a.js", "b.js", "c.js"]
+
+
+def test_it_does_not_wait_for_ever(night: Night) -> None:
+    night.inputs |= ACCUMULATE | {"max_wait_days": "2"}
+    night.commit({"a.js": BAD})
+    night.run("submit")
+    night.advance(DAY)
+    night.commit({"b.js": BAD.replace("x", "y")})
+    assert night.run("submit").outputs["status"] == "accumulated"
+    night.advance(DAY)
+    sent = night.run("submit")
+    assert sent.outputs["status"] == "submitted"
+    assert "has waited since" in sent.summary
+    assert night.asked() == ["a.js", "b.js"]
+
+
+def test_a_file_that_changes_while_it_waits_is_compared_with_what_was_reviewed(
+    night: Night,
+) -> None:
+    night.commit({"a.js": GOOD})
+    night.run()
+    night.run()
+    night.inputs |= ACCUMULATE | {"max_wait_days": "2"}
+    night.commit({"a.js": BAD})
+    night.run("submit")
+    night.advance(DAY)
+    night.commit({"a.js": WORSE})
+    night.run("submit")
+    night.advance(DAY)
+    night.run("submit")
+    (request,) = night.batches[-1].requests
+    assert "-  return x + 1;" in request["params"]["messages"][0]["content"]
+
+
+def test_it_is_asked_at_once_and_told_in_the_same_run(counted: Night) -> None:
+    night = counted
+    night.commit({"a.js": BAD, "b.js": WORSE})
+    done = night.run(**AT_ONCE)
+    assert (done.exit, night.batches, asked_at_once(night)) == (0, [], 2)
+    assert done.outputs["status"] == "collected"
+    assert done.outputs["requests-count"] == "2"
+    assert done.outputs["new-findings-count"] == "4"
+    assert "a.js" in night.issue.body
+    assert "nothing is paid twice" in done.summary
+    assert "(interactive, at full price)" in done.summary
+    assert "batch $" in done.summary.partition("would have been")[2]
+    assert (float(done.outputs["cost-usd"]) > 0, float(done.outputs["savings-usd"])) == (True, 0)
+    ledger = remembered(night)
+    (sent,) = batches.facts_of(ledger, Sent)
+    assert sent.batch.startswith("interactive-")
+    (collected,) = batches.facts_of(ledger, Collected)
+    full = collected.cost_usd
+    assert full == pytest.approx(float(done.outputs["cost-usd"]), abs=1e-6)
+    # What has an answer is asked no more.
+    assert night.run(**AT_ONCE).outputs["status"] == "nothing-to-do"
+    assert asked_at_once(night) == 2
+
+
+def test_the_cap_counts_the_full_price(counted: Night) -> None:
+    night = counted
+    night.commit({"a.js": BAD})
+    cap = WORST * 1.5
+    assert night.run("submit", **AT_ONCE, max_cost_usd=str(cap)).exit == 3
+    assert asked_at_once(night) == 0
+    assert night.run("submit", max_cost_usd=str(cap)).exit == 0
+
+
+def test_who_does_not_answer_is_owed_and_the_rest_is_told(counted: Night) -> None:
+    night = counted
+    night.commit({"a.js": BAD, "b.js": WORSE})
+    # Five refusals are one request's three tries and two of the other's.
+    night.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=5, status=529)
+    done = night.run(**AT_ONCE)
+    assert done.exit == 0
+    assert done.outputs["new-findings-count"] == "2"
+    assert "unanswered" in done.summary
+    ledger = remembered(night)
+    assert len(files.owed(ledger, max_attempts=1)) == 1
+    night.advance(DAY)
+    assert night.run(**AT_ONCE).outputs["findings-count"] == "4"
+
+
+def test_when_nobody_answers_the_run_fails_and_asks_again(counted: Night) -> None:
+    night = counted
+    night.commit({"a.js": BAD})
+    night.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=9, status=529)
+    assert night.run(**AT_ONCE).exit == 4
+    assert batches.open_intents(remembered(night)) == ()
+    night.sandbox.faults.clear()
+    assert night.run(**AT_ONCE).outputs["new-findings-count"] == "2"
+
+
+def test_a_key_without_credit_stops_after_its_first_answer(counted: Night) -> None:
+    night = counted
+    night.commit({"a.js": BAD, "b.js": WORSE})
+    night.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=9, status=402)
+    result = night.run("submit", **AT_ONCE)
+    assert result.exit == 4
+    assert "402" in result.summary
+    assert night.batches == []
+
+
+def test_answers_that_cannot_be_delivered_are_paid_for_once_more_at_most(counted: Night) -> None:
+    night = counted
+    night.commit({"a.js": BAD})
+    night.sandbox.faults.add("status", service="github", method="POST", path="/issues$", times=9)
+    lost = night.run(**AT_ONCE)
+    assert lost.exit == 5
+    ledger = remembered(night)
+    (collected,) = batches.facts_of(ledger, Collected)
+    assert set(collected.failed.values()) == {"undelivered"}
+    assert collected.cost_usd is not None
+    assert collected.cost_usd > 0
+    # Nobody pays at full price again for what might not arrive: a batch can be fetched again.
+    again = night.run(**AT_ONCE)
+    assert "can be fetched again" in again.summary
+    assert (asked_at_once(night), len(night.batches)) == (1, 1)
+    night.sandbox.faults.clear()
+    assert night.run(**AT_ONCE).outputs["new-findings-count"] == "2"
+
+
+def test_a_run_that_died_in_the_middle_is_told_and_its_files_are_owed(counted: Night) -> None:
+    night = counted
+    night.commit({"a.js": BAD})
+    intent = abandoned(night)
+    # Perhaps it still asks: nobody else does.
+    assert night.run(**AT_ONCE).outputs["status"] == "nothing-to-do"
+    assert asked_at_once(night) == 1
+    night.advance(2 * HOUR)
+    night.clock_off = -5 * HOUR  # The runner's own clock has no say in it.
+    result = night.run(**AT_ONCE)
+    assert result.outputs["new-findings-count"] == "2"
+    assert "perhaps paid for twice" in "".join(result.said("warning"))
+    assert asked_at_once(night) == 2
+    intents = {fact.intent for fact in batches.facts_of(remembered(night), Intended)}
+    assert len(intents - {intent}) == 1
+
+
+def abandoned(night: Night) -> str:
+    """A run that dies when its answer is there; its intent."""
+    night.inputs |= AT_ONCE
+    die(night, "submit", Reaper("POST /v1/messages", "after"))
+    (open_,) = batches.open_intents(remembered(night))
+    assert open_.intended.way == "interactive"
+    return open_.intended.intent
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", ["POST /issues", "POST ArtifactService/FinalizeArtifact"])
+def test_a_death_at_any_other_place_loses_no_file(counted: Night, call: str, when: str) -> None:
+    night = counted
+    night.commit({"a.js": BAD})
+    night.inputs |= AT_ONCE
+    die(night, "submit", Reaper(call, when))
+    night.advance(2 * HOUR)
+    night.run()
+    night.advance(2 * HOUR)
+    assert night.run().exit == 0
+    assert night.issue.body.count("<!-- batch-action:finding ") == 2
+    assert not batches.open_intents(remembered(night))
+    assert not batches.pending(remembered(night))
+    assert asked_at_once(night) <= 2
+
+
+def test_an_interrupt_gives_the_questions_back(counted: Night) -> None:
+    night = counted
+    night.commit({f"{n}.js": f"// {n}\n{BAD}" for n in range(6)})
+    signals = iter([True])
+
+    def clock() -> datetime:
+        if asked_at_once(night) and next(signals, False):
+            raise Interrupted
+        return night.sandbox.clock.now()
+
+    run = night.open({})
+    environ = night.step(run, "submit", small_workload="interactive")
+    code = enter(["action"], environ, clock=clock, sleep=lambda _: None, write_interval=0.0)
+    run.finish("failure")
+    assert code == 130
+    assert "Interrupted while" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text("utf-8")
+    ledger = remembered(night)
+    assert batches.open_intents(ledger) == ()
+    assert len(files.owed(ledger, max_attempts=1)) == 6

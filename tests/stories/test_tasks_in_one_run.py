@@ -1,0 +1,253 @@
+"""Several tasks in one run, and a monorepo's rules: ledgers apart, one summary, one budget."""
+
+import json
+
+import pytest
+import yaml
+
+from batch_action.sandbox.github.state import Issue
+from tests.nights import BAD, DAY, HOUR, WORSE, Night, path_in
+
+BOTH = "code-review, security-scan"
+RULES = """
+task: code-review
+labels: [nightly]
+rules:
+  - name: pay
+    paths: [services/pay/]
+    task: code-review, security-scan
+    model: claude-opus-5-5
+    effort: high
+    labels: [team-pay]
+    assignees: [ana, nobody-here]
+  - paths: [services/**]
+"""
+
+
+def models(night: Night) -> list[tuple[str, list[str]]]:
+    """Each batch's model and what it asks about."""
+    found = []
+    for batch in night.batches:
+        told = {request["params"]["model"] for request in batch.requests}
+        assert len(told) == 1
+        found.append((told.pop(), sorted(path_in(request) for request in batch.requests)))
+    return found
+
+
+def tasks(night: Night) -> list[str]:
+    """Each batch's task, from its custom ids."""
+    heads = [{r["custom_id"].rsplit("-", 3)[0] for r in batch.requests} for batch in night.batches]
+    assert all(len(head) == 1 for head in heads)
+    return [head.pop() for head in heads]
+
+
+def names(night: Night) -> set[str]:
+    return {artifact.name.rsplit("-", 1)[0] for artifact in night.artifacts}
+
+
+def issue(night: Night, *parts: str) -> Issue:
+    (found,) = (i for i in night.issues if all(part in i.title for part in parts))
+    return found
+
+
+def test_two_tasks_have_their_batches_ledgers_and_issues(night: Night) -> None:
+    night.inputs["task"] = BOTH
+    night.commit({"a.js": BAD})
+    sent = night.run("submit")
+    assert sent.exit == 0
+    assert tasks(night) == ["code-review", "security-sca"]
+    assert sent.ids == [batch.id for batch in night.batches]
+    assert sent.outputs["requests-count"] == "2"
+    assert names(night) == {"batch-action-code-review", "batch-action-security-scan"}
+    done = night.run("collect")
+    assert (done.exit, done.outputs["status"]) == (0, "collected")
+    assert len(night.issues) == 2
+    assert done.outputs["issue-number"] == str(issue(night, "code review").number)
+    assert done.outputs["findings-count"] == done.outputs["new-findings-count"] == "4"
+    cost = float(done.outputs["cost-usd"])
+    assert cost == pytest.approx(sum(float(usd) for usd in costs(done.summary)), abs=2e-4)
+    assert len(night.bill) == len(set(night.bill)) == 2
+    assert night.run().outputs["status"] == "nothing-to-do"
+
+
+def costs(summary: str) -> list[str]:
+    return [
+        word.strip("$ |") for word in summary.split("this run ")[1:] for word in word.split()[:1]
+    ]
+
+
+def test_one_summary_tells_of_all_tasks(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    done = night.run(task=BOTH)
+    table = done.summary.partition("### All tasks")[2]
+    assert table.count("| submitted | 1 |") == 2
+    assert done.summary.count("### batch-action: code-review") == 1
+    assert "### All tasks" not in night.run().summary
+
+
+def test_one_task_failing_never_stops_the_others(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    night.run(task=BOTH)
+    night.commit({"b.js": WORSE})
+    night.sandbox.faults.add("status", service="github", method="POST", path="/issues$")
+    result = night.run(task=BOTH)
+    assert result.exit == 5
+    assert len(night.issues) == 1
+    assert night.asked(2) == night.asked(3) == ["b.js"]
+    (told,) = result.said("error")
+    assert told.startswith("code-review: ")
+    assert night.run(task=BOTH).exit == 0
+    assert len(night.issues) == 2
+    assert len(night.bill) == len(set(night.bill)) == 4
+
+
+def test_tasks_that_do_not_exist_are_all_named(night: Night) -> None:
+    result = night.run(task="code-reviews, security-scan, nonesuch")
+    assert result.exit == 2
+    (told,) = result.said("error")
+    assert "`task` 'code-reviews' does not exist" in told
+    assert "`task` 'nonesuch' does not exist" in told
+    assert night.batches == []
+
+
+def test_the_cap_is_one_for_all_tasks(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    told = night.cli("plan", "--json", "--task", "code-review\nsecurity-scan", "--base", "HEAD~1")
+    plans = json.loads(told.stdout)
+    assert [plan["task"] for plan in plans] == ["code-review", "security-scan"]
+    first = plans[0]["cost"]["batch_usd"]
+    result = night.run("submit", task=BOTH, max_cost_usd=f"{first * 1.5:.6f}")
+    assert result.exit == 0
+    assert tasks(night) == ["code-review"]
+    assert "security-scan: the budget is used up" in result.summary
+    assert result.outputs["owed-count"] == "1"
+    night.run("submit", task=BOTH)
+    assert tasks(night) == ["code-review", "security-sca"]
+
+
+def test_the_month_counts_what_all_tasks_have_spent(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    night.run(task="code-review")
+    night.run(task="code-review")
+    night.commit({"b.js": BAD})
+    # One task has spent nothing yet, but the month is the other one's, too.
+    told = night.run("submit", task=BOTH, monthly_budget_usd="0.0001")
+    assert told.exit == 3
+    assert len(night.batches) == 1
+
+
+def test_a_batch_id_is_one_tasks_only(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    night.run(task=BOTH)
+    second = night.batches[1].id
+    done = night.run("collect", task=BOTH, batch_id=second)
+    assert (done.exit, done.ids) == (0, [second])
+    assert [i.title for i in night.issues] == [issue(night, "security scan").title]
+    for artifact in list(night.hub.artifacts):
+        night.hub.artifacts.remove(artifact)
+    lost = night.run("collect", task=BOTH, batch_id=night.batches[0].id)
+    assert (lost.exit, lost.ids) == (0, [night.batches[0].id])
+    assert len(night.issues) == 2
+    unknown = night.run("collect", task=BOTH, batch_id="msgbatch_nonesuch")
+    assert unknown.exit == 2
+    assert len(unknown.said("error")) == 1
+
+
+def test_cancel_reaches_every_task_and_a_batch_id_only_its_own(night: Night) -> None:
+    night.sandbox.claude.hold = True
+    night.commit({"a.js": BAD})
+    night.cli("submit", "--task", "code-review", "--task", "security-scan", "--base", "HEAD~1")
+    both = ("--task", "code-review", "--task", "security-scan")
+    assert night.cli("cancel", *both, "--batch-id", night.batches[1].id).exit == 0
+    assert [batch.canceled is not None for batch in night.batches] == [False, True]
+    seen = json.loads(night.cli("status", "--json", *both).stdout)
+    assert [len(one["pending"]) for one in seen] == [1, 1]
+    assert night.cli("cancel", *both).exit == 0
+    assert all(batch.canceled for batch in night.batches)
+    assert night.cli("cancel", *both, "--batch-id", "msgbatch_nonesuch").exit == 2
+
+
+def test_a_monorepo_sends_each_file_where_its_rule_says(night: Night) -> None:
+    night.sandbox.github.add_user("ana")
+    night.hub.permissions["ana"] = "write"
+    night.commit({".github/batch-action.yml": RULES})
+    night.commit(
+        {
+            "services/pay/card.js": BAD,
+            "services/mail/send.js": WORSE,
+            "tool.js": BAD.replace("run", "tool"),
+        }
+    )
+    sent = night.run("submit")
+    assert sent.exit == 0
+    pay, other = ["services/pay/card.js"], ["services/mail/send.js"]
+    assert models(night) == [
+        ("claude-sonnet-5-5", ["tool.js"]),
+        ("claude-opus-5-5", pay),
+        ("claude-opus-5-5", pay),
+        ("claude-sonnet-5-5", other),
+    ]
+    assert tasks(night) == ["code-review", "code-review", "security-sca", "code-review"]
+    efforts = [b.requests[0]["params"]["output_config"]["effort"] for b in night.batches]
+    assert efforts == ["medium", "high", "high", "medium"]
+    assert "the rule of services/pay/ has it" in sent.summary
+    night.advance(4 * HOUR)
+    assert night.run("collect").exit == 0
+    mine = issue(night, "code review", "pay")
+    assert {"team-pay", "nightly"} & set(mine.labels) == {"team-pay"}
+    assert [person.login for person in mine.assignees] == ["ana"]
+    general = next(i for i in night.issues if "(" not in i.title)
+    assert "nightly" in general.labels
+    assert "tool.js" in general.body
+    assert "card.js" not in general.body
+    assert len(night.issues) == 4
+    assert len(night.bill) == len(set(night.bill)) == 4
+
+
+def test_rules_in_another_order_find_their_ledgers_again(night: Night) -> None:
+    night.commit({".github/batch-action.yml": RULES})
+    night.commit({"services/pay/card.js": BAD, "services/mail/send.js": WORSE})
+    night.run()
+    before = names(night)
+    config = yaml.safe_load(RULES)
+    # Neither rule matches the other's files any more, whatever the order.
+    config["rules"][1]["paths"] = ["services/**", "!services/pay/"]
+    config["rules"][1]["name"] = "rest"
+    config["rules"].reverse()
+    night.commit({".github/batch-action.yml": yaml.safe_dump(config)})
+    night.advance(DAY)
+    night.run()
+    assert {name for name in names(night) if "pay" in name} <= before
+    # What the first night had asked of the payment service was not asked again.
+    assert sum("services/pay/card.js" in paths for _, paths in models(night)) == 2
+
+
+def test_a_rule_narrows_nothing_for_another_task(night: Night) -> None:
+    night.commit(
+        {".github/batch-action.yml": "rules: [{paths: web/, task: security-scan, name: web}]"}
+    )
+    night.commit({"web/a.js": BAD, "b.js": BAD.replace("run", "go")})
+    night.run("submit")
+    assert [paths for _, paths in models(night)] == [["b.js", "web/a.js"], ["web/a.js"]]
+    # A flag names the only tasks of a command.
+    told = json.loads(night.cli("plan", "--json", "--task", "security-scan").stdout)
+    assert [plan["state_key"] for plan in told] == ["", "web"]
+
+
+def test_what_several_tasks_leave_in_the_workspace_stands_apart(night: Night) -> None:
+    night.inputs |= {"task": BOTH, "report": "files, summary"}
+    night.commit({"a.js": BAD})
+    night.run("submit")
+    done = night.run("collect")
+    files = done.outputs["results-file"].split("\n")
+    assert files == [f".batch-action/results-{t}.json" for t in ("code-review", "security-scan")]
+    told = [json.loads((night.repo.path / name).read_text("utf-8"))["task"] for name in files]
+    assert told == ["code-review", "security-scan"]
+
+
+def test_without_artifacts_each_task_has_a_file_of_its_own(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    kept = night.start("submit", {}, environ={"ACTIONS_RESULTS_URL": None}, task=BOTH)
+    files = kept.outputs["state-file"].split("\n")
+    assert len(files) == 2
+    assert all((night.repo.path / name).is_file() for name in files)
