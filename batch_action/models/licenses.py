@@ -1,46 +1,9 @@
 """License identifiers as the SPDX list has them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 LONGEST = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Licensed:
-    """The license of a folder and all below it."""
-
-    folder: str
-    """Empty for the whole repository."""
-    source: str
-    """The file that tells."""
-    expression: str | None
-    """In SPDX's terms; None when the text is none of the well-known ones."""
-    text: str = ""
-    """Its beginning, where no identifier stands for it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What a repository wants of licenses."""
-
-    licensed: tuple[Licensed, ...] = ()
-    """The deepest folder first."""
-    headers: frozenset[str] = frozenset()
-    """Languages whose files must have a license header."""
-    header: tuple[str, ...] = ()
-    """The lines it must have; empty: any header will do."""
-    allowed: frozenset[str] = frozenset()
-    denied: frozenset[str] = frozenset()
-
-    def license_of(self, path: str) -> Licensed | None:
-        """What holds for a file."""
-        holding = (
-            one for one in self.licensed if not one.folder or path.startswith(f"{one.folder}/")
-        )
-        return next(holding, None)
 
 
 def spdx_id(text: str) -> str | None:
@@ -56,18 +19,11 @@ def spdx_expression(text: str) -> str | None:
     return _normalised(text.strip())
 
 
-def satisfied(expression: str, fine: Callable[[str], bool]) -> bool:
-    """Whether a valid expression offers a choice of which every license is fine."""
-    return _satisfied(_licensing().parse(expression), fine)
-
-
-def _satisfied(parsed: Any, fine: Callable[[str], bool]) -> bool:
-    licensing = _licensing()
-    if isinstance(parsed, licensing.OR):
-        return any(_satisfied(one, fine) for one in parsed.args)
-    if isinstance(parsed, licensing.AND):
-        return all(_satisfied(one, fine) for one in parsed.args)
-    return fine(parsed.render("{symbol.key}"))
+def licenses_in(expression: str) -> frozenset[str]:
+    """The identifiers of a valid expression, each with its exception."""
+    parsed = _licensing().parse(expression)
+    symbols = _licensing().license_symbols(parsed, decompose=False)
+    return frozenset(symbol.render("{symbol.key}") for symbol in symbols)
 
 
 @cache

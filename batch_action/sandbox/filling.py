@@ -42,7 +42,6 @@ SECURITY = (
     "dependency",
     "logging",
 )
-RIGHTS = ("license", "copied", "notice", "contradict", "header")
 LINES = frozenset({"start_line", "line", "line_number", "end_line", "lineno"})
 
 LADDER = (
@@ -155,21 +154,15 @@ class Filler:
         if {"path", "text"} <= set(inner):
             return [_fitted(draft, inner) for draft in drafts(self._prompt)]
         if remark is None and LINES & set(inner):
-            category = inner.get("category", {})
-            secure, rights = self._only(category, SECURITY), self._only(category, RIGHTS)
-            chosen = [
-                r
-                for r in self._remarks
-                if (r.security or not secure) and ("license" in r.words) == rights
-            ]
+            secure = self._security_only(inner.get("category", {}))
+            chosen = [r for r in self._remarks if r.security or not secure]
             return [self._value(plain, name, r) for r in chosen]
         return [self._value(plain, name, remark)] if schema.get("minItems") else []
 
-    def _only(self, category: Schema, words: Sequence[str]) -> bool:
-        """Tell whether every category but `other` is about one of these things."""
+    def _security_only(self, category: Schema) -> bool:
         members = self._plain(category, "category", None).get("enum", ())
         named = [str(m).lower() for m in members if not _is_other(str(m))]
-        return bool(named) and all(any(word in m for word in words) for m in named)
+        return bool(named) and all(any(word in m for word in SECURITY) for m in named)
 
     def _string(self, name: str, remark: Remark | None) -> str:
         wish = _wish(name, remark)

@@ -31,26 +31,6 @@ class Pattern:
 SAFE = ("security", "vulnerability", "bug")
 PATTERNS = (
     Pattern(
-        name="foreign-license",
-        suffixes=None,
-        regex=re.compile(r"(?i)GNU (lesser |affero )?general public licen[sc]e|mozilla public lic"),
-        message="A notice names a license of its own",
-        remedy="Ask whether this license goes with the repository's",
-        severity="high",
-        words=("contradict", "license", "other"),
-    ),
-    Pattern(
-        name="copied",
-        suffixes=None,
-        regex=re.compile(
-            r"(?i)stackoverflow\.com/(a|questions)/\d|\b(copied|taken|adapted|borrowed) from\b"
-        ),
-        message="A comment says that this code was taken from elsewhere",
-        remedy="Find out under which license it came, and keep its notice",
-        severity="medium",
-        words=("copied", "license", "other"),
-    ),
-    Pattern(
         name="masked-secret",
         suffixes=None,
         regex=re.compile("•{8}"),

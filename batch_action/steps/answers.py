@@ -19,7 +19,6 @@ from batch_action.steps import generating
 from batch_action.steps.adding import added_lines
 from batch_action.steps.fetching import fetch
 from batch_action.steps.generating import Source
-from batch_action.steps.licensing import Inspector
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
 from batch_action.tasks.task import UnreadableAnswerError
@@ -128,15 +127,13 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
     findings: list[Finding] = []
     judgements: list[Judgement] = []
     sources: list[Source] = []
-    inspector = Inspector(world)
     discarded = 0
     for (path, blob), answers in by_file.items():
         commit = answers[-1].pending.intended.head
         if blob not in texts:
             continue
-        remarks = [remark for answer in answers for remark in answer.reading.remarks]
         anchored, lost = anchor_all(
-            [*inspector.inspect(path, texts[blob], commit), *remarks],
+            [remark for answer in answers for remark in answer.reading.remarks],
             task=world.task.name,
             path=path,
             text=texts[blob],

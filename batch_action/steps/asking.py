@@ -18,7 +18,6 @@ from batch_action.models.files import (
 )
 from batch_action.models.ledger import Ledger, Question
 from batch_action.models.requests import Request
-from batch_action.steps.licensing import policy_of
 from batch_action.steps.world import World
 from batch_action.tasks import prompt
 from batch_action.tasks.task import Company
@@ -107,9 +106,7 @@ def _ticked(world: World, found: Sequence[SelectedFile]) -> Iterator[SelectedFil
 
 def shared_text(world: World, head: str) -> str:
     """The instructions that all requests about this commit share."""
-    policing = world.task.policing
-    facts = policing.facts(policy_of(world, head)) if policing else ""
-    return prompt.system_text(world.task, house_rules(world, world.rules_at(head)), facts)
+    return prompt.system_text(world.task, house_rules(world, world.rules_at(head)))
 
 
 def house_rules(world: World, commit: str) -> str:

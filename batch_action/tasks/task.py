@@ -12,8 +12,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.findings import Remark
-from batch_action.models.licenses import Policy
 from batch_action.models.readings import Draft, Reading, Site
 
 
@@ -29,16 +27,6 @@ class Company(Enum):
     """The version it is compared with; files without one are not asked about."""
     TESTS = auto()
     """The tests it has, and where new ones belong."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policing:
-    """What a task about licenses does with the repository's own."""
-
-    inspect: Callable[[str, str, str, Policy], tuple[Remark, ...]]
-    """What can be told of a file without a model, by its path, language and text."""
-    facts: Callable[[Policy], str]
-    """What the model must know of it, for the shared instructions."""
 
 
 def suits_all(_: SelectedFile) -> str | None:
@@ -78,8 +66,6 @@ class Task:
     """Its answer is files."""
     check: Callable[[Draft, Site], str | None] = no_check
     """Why a file it wrote is refused, in a few words; None when it is sound."""
-    policing: Policing | None = None
-    """Its questions and answers depend on the repository's licenses."""
     rules: str = "common"
     """The Markdown file with the rules that end its prompt, shared with tasks of its kind."""
     company: Company = Company.NONE

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from batch_action.models.files import Companion, Hunk, Part, Role, SelectedFile, Status
 from batch_action.models.findings import Confidence, Severity
-from batch_action.models.licenses import Licensed, Policy
 from batch_action.selection.change_text import change_text
 from batch_action.selection.content import decode
 from batch_action.selection.parts import parts_of
@@ -86,13 +85,6 @@ def companied(task):
     return file(companions=(before,), hints=hints)
 
 
-def facts(task):
-    """What the task's requests say of the repository."""
-    mit = Licensed(folder="", source="LICENSE", expression="MIT")
-    policy = Policy(licensed=(mit,), denied=frozenset({"AGPL-3.0-only"}))
-    return task.policing.facts(policy) if task.policing else ""
-
-
 def whole(one):
     return Part(number=1, of=1, first=1, last=one.text.count("\n") + (one.text[-1:] != "\n"))
 
@@ -120,8 +112,7 @@ def answer(task, *remarks):
     fields = task.schema["$defs"]
     first = fields["Category"]["enum"][0]
     (item,) = (name for name in fields if "evidence" in fields[name].get("properties", ()))
-    beside = {"cwe": "CWE-369", "license": None}
-    extra = {k: v for k, v in beside.items() if k in fields[item]["properties"]}
+    extra = {"cwe": "CWE-369"} if "cwe" in fields[item]["properties"] else {}
     found = [
         {**extra, **one, "category": one["category"].replace("other", first)} for one in remarks
     ]
@@ -380,7 +371,7 @@ class TestRequests:
         one = companied(task)
         made = prompt.params(
             task,
-            prompt.system_text(task, "### AGENTS.md\n\nNo floats for money.", facts(task)),
+            prompt.system_text(task, "### AGENTS.md\n\nNo floats for money."),
             one,
             whole(one),
             model="claude-sonnet-5-5",

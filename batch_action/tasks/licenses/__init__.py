@@ -1,1 +1,0 @@
-"""Licenses as files tell of them: whole texts, manifests and headers."""
