@@ -84,6 +84,7 @@ BY_NAME: Mapping[str, Callable[[Remark], Any]] = {
     "cwe": lambda r: r.cwe,
     "suggestion": lambda _: None,
     "pre_existing": lambda r: r.pre_existing,
+    "security": lambda r: r.security,
     "severity": lambda r: r.severity,
     "confidence": lambda r: "high" if r.security else "medium",
 }
