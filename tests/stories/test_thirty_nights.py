@@ -289,7 +289,12 @@ class Years:
                 self.names[standing.known.fingerprint] = about
             if standing.changed:
                 self.counts[standing.known.state.value] += 1
-        told = Counter(self.names[s.known.fingerprint] for s in live)
+        told = Counter(
+            self.names[s.known.fingerprint]
+            for s in live
+            # What waits for its verdict may have moved and been quoted otherwise there.
+            if s.known.state is not State.RECHECKING
+        )
         assert max(told.values(), default=0) <= 1, ("duplicates", told)
         wrong = {n for text in texts.values() for n in defects(text)}
         answered = {
@@ -308,7 +313,8 @@ class Years:
             if tonight.current.get(anchor.path) == anchor.blob:
                 # Whatever was closed before, what is seen in today's content is open.
                 about = set(TOKEN.findall(finding.evidence))
-                assert about & set(told), ("reported and not open", finding)
+                named = {self.names[s.known.fingerprint] for s in live}
+                assert about & named, ("reported and not open", finding)
         self.remember(result)
 
     def texts_at(self, tonight: Tonight) -> dict[str, str]:
