@@ -101,8 +101,9 @@ class World:
 
     @property
     def deadline(self) -> datetime:
-        """Until when batches are waited for."""
-        return (self.started or self.clock()) + timedelta(minutes=self.settings.wait_minutes)
+        """Until when batches are waited for; whole seconds, as `now` tells them."""
+        begun = (self.started or self.clock()).replace(microsecond=0)
+        return begun + timedelta(minutes=self.settings.wait_minutes)
 
     @property
     def pull(self) -> int | None:

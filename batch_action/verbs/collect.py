@@ -1,11 +1,9 @@
 """`collect`: fetch what has ended, put the findings where people read. Never spends money."""
 
 import time
-from collections.abc import Sequence
 
-from batch_action.errors import BatchActionError, GitHubError
+from batch_action.errors import BatchActionError, GitHubError, TransientError
 from batch_action.history import batches, merging
-from batch_action.models.findings import Recollection
 from batch_action.models.ledger import Ledger
 from batch_action.models.report import Published
 from batch_action.steps import (
@@ -58,7 +56,7 @@ def deliver(world: World, memory: Memory, found: Harvest, pulled: Pulled | None 
     pulled = pulled or Pulled()
     # The facts count only once the answers are delivered: until then nothing was collected.
     after = merging.add(memory.ledger, *found.facts)
-    outcome = _publish(world, memory, after, found, pulled.inherited)
+    outcome = _publish(world, memory, after, found, pulled)
     done = outcome is None or outcome.problem is None
     if not world.settings.dry_run:
         if done:
@@ -106,18 +104,14 @@ def _found(world: World, memory: Memory, beside: Beside | None) -> Harvest:
 
 
 def _publish(
-    world: World,
-    memory: Memory,
-    after: Ledger,
-    found: Harvest,
-    inherited: Sequence[Recollection],
+    world: World, memory: Memory, after: Ledger, found: Harvest, pulled: Pulled
 ) -> Outcome | None:
     """What became of the answers and wishes; None when there were neither."""
     if not found.ended and world.github is None:
         return None
     tonight = answers.tonight(world, after, found)
     try:
-        recalled = publishing.recall(world, tonight, inherited=inherited)
+        recalled = publishing.recall(world, tonight, inherited=pulled.inherited)
     except GitHubError as error:
         if found.ended:
             raise
@@ -129,19 +123,29 @@ def _publish(
         return None
     # People's wishes are known for good, whatever becomes of the delivery.
     memory.add(*wishes)
-    return publishing.publish(world, merging.add(after, *wishes), found, tonight, recalled)
+    ledger = merging.add(after, *wishes)
+    spent = pulls.spent(ledger, pulled)
+    return publishing.publish(world, ledger, found, tonight, recalled, spent=spent)
 
 
 def _harvest(world: World, memory: Memory) -> Harvest:
-    """What has ended, waiting up to `wait-minutes` for it with a growing pause."""
+    """What has ended, waiting up to `wait-minutes` for it with a growing pause.
+
+    A network that is away for a moment ends no wait.
+    """
     if not (batches.pending(memory.ledger) or batches.open_intents(memory.ledger)):
         return Harvest()
     until = world.deadline
     pause = FIRST_PAUSE
     while True:
-        settling.settle(world, memory)
-        found = answers.harvest(world, memory)
-        if found.ended or not found.waiting or world.now() >= until:
-            return found
+        try:
+            settling.settle(world, memory)
+            found = answers.harvest(world, memory)
+        except TransientError:
+            if world.now() >= until:
+                raise
+        else:
+            if found.ended or not found.waiting or world.now() >= until:
+                return found
         time.sleep(min(pause, max(0.0, (until - world.now()).total_seconds())))
         pause = min(LONGEST_PAUSE, pause * 2)

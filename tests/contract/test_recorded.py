@@ -21,7 +21,7 @@ CASSETTES = sorted(FOLDER.glob("*.yaml"))
 SECRETS = re.compile(r"sk-ant|gh[pousr]_|github_pat_|Bearer|(?i:cookie)|sig=(?!scrubbed)")
 MACHINES = re.compile(r"127\.0\.0\.1|localhost|:\d{4,5}/")
 NOTICED = (AssertionError, BatchActionError, CannotOverwriteExistingCassetteException)
-MOST_BYTES = 200_000
+MOST_BYTES = 300_000
 
 
 def scene_of(path: Path) -> Scene:

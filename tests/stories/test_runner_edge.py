@@ -11,6 +11,7 @@ import pytest
 from batch_action.edges.runner import Runner, context_from, inputs_from, payload_from
 from batch_action.edges.runner.summary import fit
 from batch_action.errors import BatchActionError, ConfigError
+from batch_action.models.context import Pull
 from batch_action.sandbox.server import Sandbox
 
 NOBODY = 12_345
@@ -293,6 +294,17 @@ class TestContext:
         pull = {"head": {"sha": "h" * 40, "ref": "topic", "repo": head}}
         context = context_from(environ, {"pull_request": pull})
         assert (context.fork, context.sha, context.branch) == (fork, "h" * 40, "topic")
+
+    @pytest.mark.parametrize(
+        ("change", "there"),
+        [({}, True), ({"number": "3"}, False), ({"head": {}}, False), ({"base": None}, False)],
+    )
+    def test_which_pull_request_it_is(self, change, there):
+        base = {"sha": "b" * 40, "ref": "main"}
+        pull = {"number": 3, "head": {"sha": "h" * 40}, "base": base, "user": {"login": "ada"}}
+        found = context_from({}, {"pull_request": pull | change}).pull
+        told = Pull(number=3, head="h" * 40, base="b" * 40, into="main", author="ada")
+        assert found == (told if there else None)
 
     def test_a_tag_is_no_branch(self):
         assert context_from({"GITHUB_REF": "refs/tags/v1"}, {}).branch is None

@@ -141,18 +141,17 @@ def test_a_run_that_is_listed_late_is_waited_for(night: Night) -> None:
     assert len(runs(night)) == 1
 
 
-def test_a_stranger_s_run_is_not_taken_for_ours(night: Night) -> None:
-    first = begin(night)
+@pytest.mark.parametrize("workflow", [EXAMPLE, NAMELESS], ids=["named", "nameless"])
+def test_another_batch_s_run_is_not_taken_for_ours(night: Night, workflow: str) -> None:
+    first, second = begin(night, workflow), send(night)
     with open_service(night) as service:
         service.deliver(first)
         service.dispatcher.round()
-        second = send(night)
         night.sandbox.faults.add("drop-before", method="POST", path=POST)
-        night.advance(60)
         service.deliver(second, "msg_2")
         service.dispatcher.round()
         service.pass_time(SETTLE + 1)
-    assert titles(night) == [f"batch-action {first}", f"batch-action {second}"]
+    assert [run.payload["inputs"]["batch-id"] for run in runs(night)] == [first, second]
 
 
 def test_a_refusal_is_tried_again_and_then_shown_as_failed(night: Night) -> None:
@@ -231,6 +230,19 @@ def test_the_other_event_starts_it_too(night: Night) -> None:
         service.dispatcher.round()
         service.pass_time(SETTLE, rounds=2)
     assert titles(night) == [f"batch-action {batch}", f"batch-action {second}"]
+
+
+def test_an_unnamed_run_of_the_other_event_proves_nothing(night: Night) -> None:
+    batch, second = begin(night, NAMELESS), send(night)
+    with open_service(night, file_for(night, event="repository_dispatch")) as service:
+        service.deliver(batch)
+        service.dispatcher.round()
+        night.sandbox.faults.add("drop-before", method="POST", path="/dispatches$")
+        service.deliver(second, "msg_2")
+        service.dispatcher.round()
+        service.pass_time(SETTLE + 1)
+    told = [run.payload["client_payload"]["batch-id"] for run in runs(night)]
+    assert told == [batch, second]
 
 
 def test_branch_and_workflow_can_be_chosen(night: Night) -> None:

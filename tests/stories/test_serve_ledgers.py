@@ -47,6 +47,16 @@ def test_a_ledger_that_names_it_later_brings_it_back(night: Night) -> None:
         assert service.fate() is Fate.STARTED
 
 
+def test_a_batch_is_not_let_go_while_a_ledger_cannot_be_read(night: Night) -> None:
+    begin(night)
+    file = file_for(night)
+    file["repositories"].append({"repository": "octo/gone", "token-env": "TOKEN"})
+    with open_service(night, file) as service:
+        service.deliver("msgbatch_of_gone")
+        service.pass_time(900, rounds=8)
+        assert service.station.store.arrivals.lost() == frozenset()
+
+
 def test_a_delivery_may_be_faster_than_the_ledger(night: Night) -> None:
     begin(night)
     with open_service(night) as service:

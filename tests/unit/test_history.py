@@ -5,14 +5,16 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 
-from batch_action.history import batches, files, merging, money
+from batch_action.history import batches, files, merging, money, pulls
 from batch_action.history.batches import ADOPTION_SLACK
 from batch_action.models.ledger import (
+    Closed,
     Collected,
     Dismissed,
     FileEntry,
     Intended,
     Question,
+    Recheck,
     Rejected,
     Selected,
     Sent,
@@ -309,3 +311,68 @@ class TestTheLaw:
             assert set(files.heads(part)) <= set(files.heads(both))
         # A prefix tells nothing new.
         assert merging.merge(both, trunk.ledger)[0] == both
+
+
+def looked(pull, *files, at, head=ONE):
+    entries = tuple(FileEntry(path=path, blob=blob) for path, blob in files)
+    return Selected(head=head, branch="b", at=hours(at), files=entries, pull=pull)
+
+
+def asked_about(pull, *groups, intent):
+    return intended(*groups, intent=intent).model_copy(update={"pull": pull})
+
+
+def ended(pull, at):
+    return Closed(pull=pull, merged=False, at=hours(at))
+
+
+class TestPulls:
+    A, B = f"{10:016x}", f"{11:016x}"
+    LEDGER = ledger(
+        looked(5, ("a.py", ONE), ("gone.py", ONE), at=1),
+        looked(5, ("a.py", TWO), at=2, head=TWO),
+        looked(6, ("a.py", ONE), at=1),
+        asked_about(5, (question(),), intent=A),
+        asked_about(6, (question(),), intent=B),
+        sent(intent=A),
+        sent(intent=B),
+        collected(f"msgbatch_{A[-2:]}_0"),
+        Dismissed(fingerprint="f" * 16, by="ada", where="pr-review", at=hours(3)),
+        *(
+            Recheck(fingerprint="e" * 16, path="a.py", by="ada", where=where, at=hours(3))
+            for where in ("https://github.com/o/r/pull/5#issuecomment-1", "x/pull/55#issue-1")
+        ),
+    )
+
+    def test_each_has_its_own_questions_and_the_newest_selection(self):
+        five, six = (pulls.of(self.LEDGER, number) for number in (5, 6))
+        assert batches.answered(five) == {question().id}
+        assert batches.in_flight(five) == frozenset()
+        assert (batches.answered(six), batches.in_flight(six)) == (set(), {question().id})
+        assert files.newest(five).keys() == {"a.py"}
+        assert files.heads(five) == (TWO,)
+        assert files.dismissed(five) == files.dismissed(six) == {"f" * 16}
+        assert [len([*batches.facts_of(v, Recheck)]) for v in (five, six)] == [1, 0]
+
+    def test_two_of_one_commit_and_moment_are_two(self):
+        both = ledger(looked(5, at=1), looked(6, at=1))
+        assert len(both.facts) == 2
+
+    def test_who_is_to_be_looked_at(self):
+        assert pulls.to_look_at(self.LEDGER) == (5, 6)
+        closed = merging.add(self.LEDGER, ended(5, 3), ended(6, 3))
+        assert pulls.to_look_at(closed) == (6,), "its batch was not collected"
+        assert [pulls.is_closed(closed, number) for number in (5, 6, 7)] == [True, True, False]
+        again = merging.add(closed, looked(5, at=4))
+        assert pulls.to_look_at(again) == (5, 6)
+        assert not pulls.is_closed(again, 5)
+
+    def test_what_was_answered_too_late_is_asked_again(self):
+        late = collected(f"msgbatch_{self.B[-2:]}_0", **{question().id: pulls.CLOSED})
+        six = pulls.of(merging.add(self.LEDGER, late), 6)
+        assert (batches.answered(six), batches.attempts(six)[question().id]) == (set(), 0)
+
+    def test_what_nobody_vouches_for_is_left_out(self):
+        left = pulls.without(self.LEDGER, frozenset({self.B}))
+        assert [p.intended.pull for p in batches.pending(left)] == []
+        assert batches.answered(left) == {question().id}

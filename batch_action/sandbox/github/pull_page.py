@@ -95,4 +95,4 @@ def _lines(comment: ReviewComment) -> str:
 
 def _row(kind: str, left: str, right: str, line: str) -> str:
     numbers = f'<td class="no">{left}</td><td class="no">{right}</td>'
-    return f'<tr class="{kind}">{numbers}<td class="row">{line}</td></tr>'
+    return f'<tr class="{kind}">{numbers}<td class="src">{line}</td></tr>'

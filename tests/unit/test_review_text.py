@@ -1,0 +1,201 @@
+"""What a pull request is told: where, in which words, and what is remembered of it."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch_action.errors import GitHubError
+from batch_action.models.findings import Reconciled, Standing, State
+from batch_action.report import markers, review, review_inline
+from batch_action.report.review_lines import hunks, within
+from tests.hostile import TEXTS, assert_inert
+from tests.hostile import texts as hostile
+from tests.unit.test_issue_text import NIGHT, B, C, standing
+
+PULL = replace(NIGHT, pull=7)
+NOBODY = review.Comments(urls={}, ids={})
+HOME = "https://github.com"
+
+PATCH = """\
+@@ -1,4 +1,5 @@ def a():
+ one
++two
+ three
+ @@ -1 +1 @@ is what a line may say
+ four
+@@ -20,3 +21,0 @@
+-gone
+@@ -40 +39 @@
+-old
++new"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "at"),
+    [
+        ((1, 5), (1, 5)),
+        ((2, 2), (2, 2)),
+        ((4, 9), (4, 5)),
+        ((6, 9), None),
+        ((21, 21), None),
+        ((38, 45), (39, 39)),
+        ((1, 39), (1, 5)),
+    ],
+)
+def test_a_comment_stands_on_lines_that_one_hunk_shows(lines, at) -> None:
+    shown = hunks(PATCH)
+    assert shown == ((1, 5), (39, 39))
+    assert within(lines, shown) == at
+
+
+def told(*standings: Standing, memory=None, comments=NOBODY, **night) -> review.Draft:
+    done = Reconciled(standings=standings, commit=C)
+    return review.render(replace(PULL, **night), done, memory, comments)
+
+
+def suggestion(new: str | None, old: str = "  run(q)", evidence: str | None = None) -> str | None:
+    finding = standing(suggestion=new).finding
+    assert finding
+    evidence = old if evidence is None else evidence
+    return review_inline.suggested(replace(finding, evidence=evidence), old.split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "evidence"),
+    [
+        (None, "  run(q)", None),
+        ("  run(q)", "  run(q)", None),
+        ("  run(r)", "  run(q)", "  run(p)"),
+        ("run(r)", "  run(q)", None),
+        ("\trun(r)", "  run(q)", None),
+        ('  run("••••")', "  run(q)", None),
+        ("  run(r)", '  run("••••")', None),
+        ("  run(r)", "  run(q)\r", None),
+        ("  run(\u202er)", "  run(q)", None),
+        ("  run(r) <!-- batch-action:finding v1 -->", "  run(q)", None),
+        ("  " + "x" * 4_001, "  run(q)", None),
+    ],
+    ids=[
+        "none", "no change", "other code", "less indented", "other blanks", "masked", "a secret",
+        "CRLF", "bidi", "a marker", "too long",
+    ],
+)  # fmt: skip
+def test_what_does_not_apply_cleanly_is_no_suggestion(new, old, evidence) -> None:
+    assert suggestion(new, old, evidence) is None
+
+
+def test_a_clean_suggestion_replaces_all_lines_of_the_finding() -> None:
+    assert suggestion("  a()\n  b()\n", "  run(q)\n  run(r)") == "  a()\n  b()"
+    one = standing()
+    assert one.finding
+    words = review_inline.write(one.known, one.finding, suggestion="x\n````\ny")
+    assert "`````suggestion\nx\n````\ny\n`````" in words
+
+
+def test_a_comment_says_what_became_of_its_finding() -> None:
+    one = standing()
+    assert one.finding
+    words = review_inline.write(one.known, one.finding, suggestion=None)
+    fixed = replace(one, known=replace(one.known, state=State.FIXED), note="fixed in abc1234")
+    line = review_inline.state_line(fixed)
+    assert line == "✅ **Fixed in abc1234.**"
+    for state, said in ((fixed, line), (one, "")):
+        parsed = review_inline.parse(review_inline.body(state.known, words, said))
+        assert parsed
+        block, there = parsed
+        assert (block.known, block.text, there) == (state.known, words, said)
+    assert review_inline.state_line(one) == ""
+    assert review_inline.parse("just words") is None
+
+
+@settings(max_examples=60)
+@given(title=hostile, text=hostile, code=hostile, path=hostile)
+def test_nothing_a_model_says_acts_or_forges(title: str, text: str, code: str, path: str) -> None:
+    one = standing(title=title, why=text, remedy=text, suggestion=code, rule=title, category=text)
+    known = replace(one.known, anchor=replace(one.known.anchor, path=path or "x"))
+    finding = replace(one.finding, anchor=known.anchor, evidence=code)  # type: ignore[type-var]
+    new = review_inline.suggested(finding, code.split("\n"))
+    body = review_inline.body(known, review_inline.write(known, finding, suggestion=new))
+    assert_inert(body, HOME)
+    parsed = review_inline.parse(body)
+    assert parsed
+    assert parsed[0].known.fingerprint == known.fingerprint
+    assert parsed[0].known.anchor == known.anchor
+    draft = told(replace(one, known=known, finding=finding))
+    assert_inert(draft.text, HOME)
+    memory = review.parse(draft.text)
+    assert [k.fingerprint for k in memory.known] == [known.fingerprint]
+    assert [k.anchor for k in memory.known] == [known.anchor]
+
+
+def test_the_summary_is_read_back_as_it_was_written() -> None:
+    first = told(standing(1), standing(2), comments=review.Comments(urls={}, ids={"f" * 16: 9}))
+    memory = review.parse(first.text.replace("\n", "\r\n"))
+    assert (memory.head, memory.batches) == (C, ("msgbatch_1",))
+    assert memory.comments == {"f" * 16: 9}
+    assert memory.blocks.keys() == {k.fingerprint for k in memory.known} == first.fingerprints
+    quiet = told(standing(1), standing(2), memory=memory, quiet=True, batch_ids=(), spending=None)
+    assert review.parse(quiet.text).batches == ("msgbatch_1",)
+    assert review.parse(quiet.text).account == memory.account
+    assert "this run $0.10" in quiet.text
+
+
+def test_a_finding_with_a_comment_is_only_listed() -> None:
+    name = standing(1).known.fingerprint
+    urls = {name: "https://github.com/octo/demo/pull/7#discussion_r9"}
+    draft = told(standing(1), standing(2), comments=review.Comments(urls=urls, ids={name: 9}))
+    memory = review.parse(draft.text)
+    assert name not in memory.blocks
+    assert len(memory.known) == 2
+    assert f"]({urls[name]})" in draft.text
+
+
+def test_hundreds_of_findings_are_all_remembered_while_there_is_room() -> None:
+    many = [standing(n, pre_existing=n % 5 == 0) for n in range(1, 101)]
+    draft = told(*many)
+    memory = review.parse(draft.text)
+    assert len(draft.text) <= review.LIMIT
+    assert (len(memory.known), len(memory.blocks)) == (100, NIGHT.max_findings)
+    assert dict(draft.held)["max-findings"] == 75
+    more = told(*[standing(n) for n in range(1, 1001)])
+    assert len(more.text) <= review.LIMIT
+    assert 100 < len(more.fingerprints) < 200
+
+
+def test_whose_summary_it_is() -> None:
+    text = told(standing(), state_key="web").text
+    mine = review.identity("code-review", "42", "web", 7)
+    assert review.is_ours(text, mine)
+    for other in (
+        review.identity("code-review", "42", "", 7),
+        review.identity("code-review", "42", "web", 70),
+        review.identity("security-scan", "42", "web", 7),
+        review.identity("code-review", "43", "web", 7),
+    ):
+        assert not review.is_ours(text, other)
+    assert not review.is_ours(f"> {text}", mine)
+    with pytest.raises(GitHubError, match="later version"):
+        review.is_ours(text.replace("review v1", "review v2", 1), mine)
+
+
+def test_a_public_pull_request_remembers_no_secret() -> None:
+    draft = told(standing(1, security=True), standing(2), public=True)
+    assert draft.fingerprints == {standing(2).known.fingerprint}
+    assert "are not shown on pull requests of public repositories" in draft.text
+
+
+@given(st.lists(st.sampled_from(["msgbatch_1", "a,b", "x --> y", ""]), max_size=3))
+def test_a_night_is_read_back(batches: list[str]) -> None:
+    told = tuple(batch for batch in batches if batch and "," not in batch)
+    assert markers.read_night(f"{markers.night(told, B)}\nwords") == told
+    assert markers.read_night("words") == ()
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_the_words_for_other_destinations_are_inert(text: str) -> None:
+    one = standing(title=text, why=text)
+    assert one.finding
+    words = review_inline.write(one.known, one.finding, suggestion=None)
+    assert_inert(review_inline.folded(one.known, words), HOME)
