@@ -40,15 +40,15 @@ def awaited(ledger: Ledger) -> bool:
     return found is not None and found.collected is None and not found.withdrawn
 
 
-def follow(world: World, ledger: Ledger, head: str, now: datetime) -> Choice | None:
-    """What the warm-up that went before means for the others; None when none went.
+def follow(world: World, ledger: Ledger, asked: Asked, now: datetime) -> Choice | None:
+    """What the warm-up that went before means for the others; None when none went before these.
 
     *now*: by Anthropic's clock. Whatever has become of it, the others wait for one only once.
     """
     found = warmth.outstanding(ledger)
-    if found is None:
+    if found is None or found.selected.isdisjoint(asked.requests):
         return None
-    cold = _cold(world, found, head)
+    cold = _cold(world, found, asked.selection.head)
     if cold is not None:
         return Choice(Way.BATCH, f"Sent without the prompt cache: {cold}.")
     ended = _ended(world, found)
