@@ -17,6 +17,7 @@ from batch_action.models.requests import Outcome, OutcomeKind
 from batch_action.selection.content import decode
 from batch_action.steps.adding import added_lines
 from batch_action.steps.fetching import fetch
+from batch_action.steps.licensing import Checker
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
 from batch_action.tasks.task import UnreadableAnswerError
@@ -125,12 +126,14 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
     findings: list[Finding] = []
     judgements: list[Judgement] = []
     discarded = 0
+    checker = Checker(world)
     for (path, blob), answers in by_file.items():
         commit = answers[-1].pending.intended.head
         if blob not in texts:
             continue
+        remarks = [remark for answer in answers for remark in answer.reading.remarks]
         anchored, lost = anchor_all(
-            [remark for answer in answers for remark in answer.reading.remarks],
+            [*remarks, *checker.remarks(path, texts[blob], commit)],
             task=world.task.name,
             path=path,
             text=texts[blob],

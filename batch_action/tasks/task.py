@@ -59,6 +59,8 @@ class Task:
     """A file is asked about in one piece: its answer holds, or compares, whole files."""
     generates: bool = False
     """Its answer is files."""
+    licenses: bool = False
+    """It is told the repository's licenses, and headers are checked without the model."""
     company: Company = Company.NONE
     suits: Callable[[SelectedFile], str | None] = suits_all
     """Why a file is not for this task, in a few words; None when it is."""
