@@ -21,7 +21,8 @@ _TAG = re.compile(r"SPDX-License-Identifier:\s*(.+)", re.IGNORECASE)
 _NOTICE = re.compile(
     r"SPDX-(?:License-Identifier|FileCopyrightText):|\bcopyright\b.{0,40}(?:\(c\)|©|\b(?:19|20)\d\d)"
     r"|©|\ball rights reserved\b|\blicen[cs]ed (?:under|to)\b|\blicen[cs]e that can be found\b"
-    r"|\bpermission is hereby granted\b|\b(?:released|distributed) under\b",
+    r"|\bpermission is hereby granted\b|\b(?:released|distributed) under\b|\bis free software\b"
+    r"|\bunder the terms of\b|\bfree and unencumbered software\b",
     re.IGNORECASE,
 )
 _YEAR = r"(?:19|20)\d\d(?:\s*[-\u2013,]\s*(?:(?:19|20)\d\d|present))*"
