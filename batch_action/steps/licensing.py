@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from batch_action.edges.secrets import mask
 from batch_action.models.files import Change
 from batch_action.models.findings import Remark
 from batch_action.models.licenses import Licensing
@@ -83,7 +82,7 @@ class Checker:
         ]
         return [
             decode(data[:READ])
-            for _, data in world.git.blobs(_spread(files, SAMPLE))
+            for _, data in world.git.blobs(_small(world, _spread(files, SAMPLE)))
             if data.strip() and not is_binary(data)
         ]
 
@@ -93,6 +92,13 @@ def _spread(items: Sequence[str], most: int) -> list[str]:
     if len(items) <= most:
         return list(items)
     return [items[number * len(items) // most] for number in range(most)]
+
+
+def _small(world: World, blobs: Sequence[str]) -> list[str]:
+    """Those that are here and no larger than a file that is reviewed."""
+    sizes = world.git.sizes(blobs)
+    most = world.settings.max_file_bytes
+    return [blob for blob in blobs if 0 < sizes.get(blob, 0) <= most]
 
 
 def _tree(world: World, commit: str) -> list[Change]:
@@ -106,11 +112,10 @@ def _licensing(world: World, tree: Iterable[Change]) -> Licensing:
         for entry in sorted(tree, key=lambda entry: entry.path)
         if entry.mode in REGULAR and "/" not in entry.path and own_license.tells(entry.path)
     }
-    wanted = list(named)[:MOST_TEXTS]
     own = [
         (named[blob], said)
-        for blob, data in world.git.blobs(wanted)
-        if (said := own_license.license_in(named[blob], mask(decode(data))[0]))
+        for blob, data in world.git.blobs(_small(world, list(named)[:MOST_TEXTS]))
+        if (said := own_license.license_in(named[blob], decode(data)))
     ]
     settings = world.settings
     return Licensing(

@@ -131,7 +131,11 @@ def test_where_no_comment_can_stand_none_is_missed(path):
         ("SPDX-License-Identifier: ISC", Licensing(allowed=("ISC",)), []),
         ("SPDX-License-Identifier: MIT", Licensing(allowed=("ISC",)), ["contradicting-header"]),
         ("SPDX-License-Identifier: MIT AND ISC", Licensing(own=MIT.own, allowed=("ISC",)), []),
-        ("SPDX-License-Identifier: ISC", Licensing(own=MIT.own, denied=("ISC",)), ["denied-license"]),
+        (
+            "SPDX-License-Identifier: ISC",
+            Licensing(own=MIT.own, denied=("ISC",)),
+            ["denied-license"],
+        ),
         ("SPDX-License-Identifier: MIT OR ISC", Licensing(denied=("ISC",)), []),
         ("SPDX-License-Identifier: MIT AND ISC", Licensing(denied=("ISC",)), ["denied-license"]),
         ("SPDX-License-Identifier: MITT", MIT, ["unknown-license"]),
@@ -141,18 +145,34 @@ def test_where_no_comment_can_stand_none_is_missed(path):
         ("SPDX-License-Identifier: LicenseRef-Ours", Licensing(), []),
         ("SPDX-License-Identifier: LicenseRef-Ours", MIT, ["contradicting-header"]),
         ("SPDX-License-Identifier: LicenseRef-Ours OR MIT", MIT, []),
-        ("SPDX-License-Identifier: GPL-3.0-or-later", Licensing(own=(("COPYING", "GPL-3.0-only"),)), []),
-        ("SPDX-License-Identifier: GPL-2.0-only", Licensing(own=(("COPYING", "GPL-3.0-only"),)),
-         ["contradicting-header"]),
-        ("Copyright 2024 A. Licensed under the Apache License, Version 2.0", MIT,
-         ["contradicting-header"]),
+        (
+            "SPDX-License-Identifier: GPL-3.0-or-later",
+            Licensing(own=(("COPYING", "GPL-3.0-only"),)),
+            [],
+        ),
+        (
+            "SPDX-License-Identifier: GPL-2.0-only",
+            Licensing(own=(("COPYING", "GPL-3.0-only"),)),
+            ["contradicting-header"],
+        ),
+        (
+            "Copyright 2024 A. Licensed under the Apache License, Version 2.0",
+            MIT,
+            ["contradicting-header"],
+        ),
         ("Licensed under either of Apache License, Version 2.0 or MIT license", MIT, []),
-        ("Licensed under either of Apache License, Version 2.0 or MIT license",
-         Licensing(denied=("Apache-2.0",)), []),
-        ("Copyright 2024 A. Licensed under the Apache License, Version 2.0",
-         Licensing(denied=("Apache-2.0",)), ["denied-license"]),
+        (
+            "Licensed under either of Apache License, Version 2.0 or MIT license",
+            Licensing(denied=("Apache-2.0",)),
+            [],
+        ),
+        (
+            "Copyright 2024 A. Licensed under the Apache License, Version 2.0",
+            Licensing(denied=("Apache-2.0",)),
+            ["denied-license"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_a_header_names_is_compared(line, licensing, told):
     assert [
         category for category, _ in found(f"#!/bin/sh\n# {line}\necho\n", "a.sh", licensing)
@@ -178,7 +198,7 @@ def test_what_is_denied_or_unknown_stands_at_its_line():
 
 
 def test_an_identifier_is_not_told_twice():
-    text = f"# SPDX-License-Identifier: GPL-3.0-or-later\n#\n{''.join(f'#{x}' for x in GPL.splitlines(keepends=True))}"
+    text = "# SPDX-License-Identifier: GPL-3.0-or-later\n#" + GPL.replace("\n", "\n#") + "\n"
     denying = Licensing(own=MIT.own, denied=("GPL-3.0-or-later",))
     assert found(text, "a.py", denying) == [("denied-license", 1)]
     assert found(text, "a.py") == [("contradicting-header", 1)]
@@ -194,14 +214,23 @@ WANTED = ("Copyright (c) {year} {name}.", "", "# SPDX-License-Identifier: MIT")
         ("#   Copyright  (c) 2019-2024   A.\n# Words.\n# SPDX-License-Identifier: MIT\n", ""),
         ("# Copyright (c) 2019, 2021-present A.\n# SPDX-License-Identifier: MIT\n", ""),
         ("# SPDX-License-Identifier: MIT\n", "Copyright (c) {year} {name}."),
-        ("# Copyright (c) 2024 .\n# SPDX-License-Identifier: MIT\n", "Copyright (c) {year} {name}."),
-        ("# Copyright (c) 2024 A\n# SPDX-License-Identifier: MIT\n", "Copyright (c) {year} {name}."),
+        (
+            "# Copyright (c) 2024 .\n# SPDX-License-Identifier: MIT\n",
+            "Copyright (c) {year} {name}.",
+        ),
+        (
+            "# Copyright (c) 2024 A\n# SPDX-License-Identifier: MIT\n",
+            "Copyright (c) {year} {name}.",
+        ),
         ("# Copyright (c) 24 A.\n# SPDX-License-Identifier: MIT\n", "Copyright (c) {year} {name}."),
-        ("# SPDX-License-Identifier: MIT\n# Copyright (c) 2024 A.\n", "SPDX-License-Identifier: MIT"),
+        (
+            "# SPDX-License-Identifier: MIT\n# Copyright (c) 2024 A.\n",
+            "SPDX-License-Identifier: MIT",
+        ),
         ("# Copyright (c) 2024 A.\n", "SPDX-License-Identifier: MIT"),
         ("x = 1\n", "Copyright (c) {year} {name}."),
     ],
-)  # fmt: skip
+)
 def test_the_lines_a_repository_asks_for(text, lacks):
     header = header_of(text, "python")
     assert header.lacks(WANTED) == lacks
@@ -291,28 +320,61 @@ def test_an_expression_is_in_normal_form_or_none(text):
         ("                Apache License\n          Version 2.0, January 2004\n", "Apache-2.0"),
         (BSD, "BSD-2-Clause"),
         (BSD + "3. Neither the name may be used to endorse or promote products\n", "BSD-3-Clause"),
-        (BSD + "All advertising materials mentioning features\nmay be used to endorse or promote "
-         "products", "BSD-4-Clause"),
-        ("ISC\n\nPermission to use, copy, modify, and/or distribute this software for any\npurpose "
-         "with or without fee, provided that the permission notice appear in all copies", "ISC"),
-        ("Permission to use, copy, modify, and/or distribute this software for any\npurpose", "0BSD"),
-        ("Mozilla Public License Version 2.0\n\n1.12 the GNU General Public License, Version 2.0",
-         "MPL-2.0"),
-        ("    GNU GENERAL PUBLIC LICENSE\n   Version 2, June 1991", "GPL-2.0-only OR GPL-2.0-or-later"),
-        ("    GNU GENERAL PUBLIC LICENSE\n   Version 3, 29 June 2007\n\n use the GNU Lesser General "
-         "Public License, version 3", "GPL-3.0-only OR GPL-3.0-or-later"),
-        ("GNU LESSER GENERAL PUBLIC LICENSE\nVersion 2.1, February 1999",
-         "LGPL-2.1-only OR LGPL-2.1-or-later"),
-        ("GNU LESSER GENERAL PUBLIC LICENSE\nVersion 3, 29 June 2007\n version 3 of the GNU General "
-         "Public License", "LGPL-3.0-only OR LGPL-3.0-or-later"),
-        ("GNU AFFERO GENERAL PUBLIC LICENSE\nVersion 3, 19 November 2007",
-         "AGPL-3.0-only OR AGPL-3.0-or-later"),
+        (
+            BSD
+            + "All advertising materials mentioning x\nmay be used to endorse or promote products",
+            "BSD-4-Clause",
+        ),
+        (
+            (
+                "ISC\n\nPermission to use, copy, modify, and/or distribute this software for any\n"
+                "purpose "
+                "with or without fee, provided that the permission notice appear in all copies"
+            ),
+            "ISC",
+        ),
+        (
+            "Permission to use, copy, modify, and/or distribute this software for any\npurpose",
+            "0BSD",
+        ),
+        (
+            "Mozilla Public License Version 2.0\n\n1.12 the GNU General Public License, v. 2.0",
+            "MPL-2.0",
+        ),
+        (
+            "    GNU GENERAL PUBLIC LICENSE\n   Version 2, June 1991",
+            "GPL-2.0-only OR GPL-2.0-or-later",
+        ),
+        (
+            (
+                "    GNU GENERAL PUBLIC LICENSE\n   Version 3, 29 June 2007\n\n use the GNU Lesser "
+                "General "
+                "Public License, version 3"
+            ),
+            "GPL-3.0-only OR GPL-3.0-or-later",
+        ),
+        (
+            "GNU LESSER GENERAL PUBLIC LICENSE\nVersion 2.1, February 1999",
+            "LGPL-2.1-only OR LGPL-2.1-or-later",
+        ),
+        (
+            (
+                "GNU LESSER GENERAL PUBLIC LICENSE\nVersion 3, 29 June 2007\n version 3 of the GNU "
+                "General "
+                "Public License"
+            ),
+            "LGPL-3.0-only OR LGPL-3.0-or-later",
+        ),
+        (
+            "GNU AFFERO GENERAL PUBLIC LICENSE\nVersion 3, 19 November 2007",
+            "AGPL-3.0-only OR AGPL-3.0-or-later",
+        ),
         ("This is free and unencumbered software released into the public domain.", "Unlicense"),
         ("All rights reserved. Ask us.", None),
         ("GNU General Public License version 9", None),
         ("", None),
     ],
-)  # fmt: skip
+)
 def test_license_texts_are_told_from_each_other(text, name):
     assert license_of_text(text) == name
     assert license_in("LICENSE", text) == name
@@ -323,12 +385,22 @@ def test_license_texts_are_told_from_each_other(text, name):
     [
         (GPL, ("GPL-3.0-or-later",)),
         ("under the terms of the GNU General Public License version 2", ()),
-        ("Distributed under the terms of the GNU General Public License version 2 only.",
-         ("GPL-2.0-only",)),
-        ("Released under the GNU Lesser General Public License v2.1 or, at your option, any later "
-         "version", ("LGPL-2.1-or-later",)),
-        ("This Source Code Form is subject to the terms of the Mozilla Public\nLicense, v. 2.0.",
-         ("MPL-2.0",)),
+        (
+            "Distributed under the terms of the GNU General Public License version 2 only.",
+            ("GPL-2.0-only",),
+        ),
+        (
+            (
+                "Released under the GNU Lesser General Public License v2.1 or, at your option, any"
+                " later "
+                "version"
+            ),
+            ("LGPL-2.1-or-later",),
+        ),
+        (
+            "This Source Code Form is subject to the terms of the Mozilla Public\nLicense, v. 2.0.",
+            ("MPL-2.0",),
+        ),
         ("Licensed under the Apache License, Version 2.0 (the “License”)", ("Apache-2.0",)),
         ("Licensed under the MIT license", ("MIT",)),
         ("The MIT License", ("MIT",)),
@@ -339,7 +411,7 @@ def test_license_texts_are_told_from_each_other(text, name):
         ("transmit under the limit", ()),
         ("", ()),
     ],
-)  # fmt: skip
+)
 def test_only_what_reads_like_a_grant_is_a_notice(words, names):
     assert licenses_noticed(words) == names
 
