@@ -41,7 +41,8 @@ def settled_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
     return frozenset((p, b) for p, b, _ in verdicts(ledger) if p not in again)
 
 
-def _withdrawn_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
+def withdrawn_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
+    """(path, blob) pairs of batches that were canceled: not asked again by themselves."""
     gone = {x.batch for x in facts_of(ledger, Withdrawn)}
     return frozenset(
         _file(question)
@@ -114,7 +115,7 @@ def unsettled(ledger: Ledger, scope: str | None = None) -> dict[str, Owed]:
     Files that were given up are among them: with another model or prompt they are asked again, so
     the next submit looks at their questions once more.
     """
-    done = settled_files(ledger) | _in_flight_files(ledger) | _withdrawn_files(ledger)
+    done = settled_files(ledger) | _in_flight_files(ledger) | withdrawn_files(ledger)
     found = newest(ledger, scope).items()
     return {path: item for path, item in found if (path, item.blob) not in done}
 

@@ -6,7 +6,7 @@ comment on its lines, or here where no such comment is possible.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from batch_action.errors import GitHubError
 from batch_action.escape import attribute, html_code, markdown, ours
@@ -266,13 +266,11 @@ def _account(night: Night, reconciled: Reconciled) -> str:
     if night.discarded:
         remarks = text.plural(night.discarded, "remark")
         lines.append(f"{remarks} discarded: the quoted code is not in the file.")
-    # The month is that of all pull requests: no word about this one.
-    spending = replace(night.spending, month_usd=None) if night.spending else None
     return fill(
         "review_account.md.j2",
         summary=text.receipt_line(night.receipt),
         table=tables.receipt(night.receipt, RECEIPT_ROOM),
         lines=lines,
-        cost=text.cost_line(spending) if spending else "",
+        cost=text.cost_line(night.spending) if night.spending else "",
         footer=footer(night),
     )

@@ -78,6 +78,12 @@ def state_line(standing: Standing) -> str:
     return f"✅ **{ours(note[:1].upper() + note[1:], 60)}.**"
 
 
+def folded_as(standing: Standing) -> str:
+    """Why a comment is folded away, in GitHub's words."""
+    gone = standing.known.state is State.FIXED and standing.note.startswith("file deleted")
+    return "OUTDATED" if gone else "RESOLVED"
+
+
 def folded(known: Known, words: str) -> str:
     """The words of a comment as a block for other destinations."""
     path = html_code(known.anchor.path, text.LONGEST_PATH)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .drafting import Draft, drafts
 from .prompts import Prompt
 from .remarks import Remark
 from .schemas import resolve
@@ -151,6 +152,8 @@ class Filler:
         item = schema.get("items", {})
         plain = self._plain(item, name, remark)
         inner = plain.get("properties", {})
+        if {"path", "text"} <= set(inner):
+            return [_fitted(draft, inner) for draft in drafts(self._prompt)]
         if remark is None and LINES & set(inner):
             secure = self._security_only(inner.get("category", {}))
             legal = "license" in inner
@@ -175,6 +178,11 @@ class Filler:
             count = len(self._remarks)
             return f"{count} remark{'s' * (count != 1)} on {files} ({LABEL}, not Claude)."
         return f"Nothing to say on {name or 'this'} ({LABEL}, not Claude)."
+
+
+def _fitted(draft: Draft, inner: Schema) -> Draft:
+    """A draft with the fields that the schema wants."""
+    return {name: draft.get(name, "") for name in inner}
 
 
 def answer(schema: Schema, remarks: Sequence[Remark], prompt: Prompt) -> str:

@@ -16,9 +16,19 @@ ORDER = [*Account]
 
 
 def night_of(
-    world: World, ledger: Ledger, found: Harvest, tonight: Tonight, *, pull: int | None = None
+    world: World,
+    ledger: Ledger,
+    found: Harvest,
+    tonight: Tonight,
+    *,
+    pull: int | None = None,
+    spent: Ledger | None = None,
 ) -> Night:
-    """The circumstances that every report names; *pull*: the pull request it is about."""
+    """The circumstances that every report names.
+
+    *pull*: the pull request it is about; *spent*: all that counts for the month, if that is more
+    than this ledger.
+    """
     context, settings = world.context, world.settings
     ended = found.ended
     return Night(
@@ -32,7 +42,7 @@ def night_of(
         model=ended[-1].intended.model if ended else settings.model,
         date=f"{world.now():%Y-%m-%d}",
         receipt=_receipt(world, ledger, found),
-        spending=_spending(world, ledger, found) if ended else None,
+        spending=_spending(world, ledger, found, spent or ledger) if ended else None,
         discarded=tonight.discarded,
         # Unknown counts as public: the guard must not depend on what an event happens to carry.
         public=context.private is not True,
@@ -102,7 +112,7 @@ def _entry(answer: Answer, given_up: frozenset[tuple[str, str]], *, withdrawn: b
     return Entry(path=question.path, account=Account.OWED, reason=failure)
 
 
-def _spending(world: World, ledger: Ledger, found: Harvest) -> Spending:
+def _spending(world: World, ledger: Ledger, found: Harvest, spent: Ledger) -> Spending:
     usage = sum((usage for _, usage in found.usages), Usage())
     prompt = pricing.prompt_tokens(usage)
     now = world.now()
@@ -114,7 +124,7 @@ def _spending(world: World, ledger: Ledger, found: Harvest) -> Spending:
             pricing.account(world.prices, model, usages, shared)
             for model, usages in pricing.by_model(found.usages).items()
         ),
-        month_usd=money.spend(ledger, month_start(now)),
+        month_usd=money.spend(spent, month_start(now)),
         cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
         cache_saved_usd=_cache_saved(world, ledger, found)
         if usage != pricing.uncached(usage)

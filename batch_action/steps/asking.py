@@ -46,6 +46,8 @@ class _Past:
     attempts: dict[str, int]
     truncated: dict[str, int]
     refused: dict[str, int]
+    withdrawn: frozenset[tuple[str, str]]
+    """Of a pull request, which is looked at as a whole each time."""
 
 
 def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -> Asked:
@@ -61,6 +63,7 @@ def ask(world: World, ledger: Ledger, selection: Selection, limit: int | None) -
         attempts=batches.attempts(ledger),
         truncated=batches.failures(ledger, "truncated"),
         refused=batches.failures(ledger, "refused"),
+        withdrawn=files.withdrawn_files(ledger) if world.pull else frozenset(),
     )
     newest = files.newest(ledger)
     system = shared_text(world, selection.head)
@@ -177,6 +180,9 @@ def _reason(world: World, file: SelectedFile, past: _Past, asked: list[Question]
         flying = any(question.id in past.in_flight for question in questions)
         reason = Reason.IN_FLIGHT if flying else Reason.SAME_AS_BEFORE
         return Skipped(path=file.path, reason=reason)
+    if (file.path, file.blob) in past.withdrawn:
+        detail = "its batch was canceled"
+        return Skipped(path=file.path, reason=Reason.WITHDRAWN, detail=detail)
     most = world.settings.max_attempts
     if any(past.attempts.get(question.id, 0) >= most for question in asked):
         detail = f"failed {most} times; change the file, the model or `max-attempts`"

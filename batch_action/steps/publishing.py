@@ -134,14 +134,16 @@ def publish(
     recalled: Recalled,
     *,
     pull: int | None = None,
+    spent: Ledger | None = None,
 ) -> Outcome:
     """Bring every destination to what tonight says.
 
     *ledger* holds the collected facts and people's wishes; they are saved only when this has no
-    problem. What one destination cannot take does not keep the others from theirs.
+    problem. What one destination cannot take does not keep the others from theirs. *spent*: all
+    that counts for the month, if that is more.
     """
     world.screen.doing = "publishing the findings"
-    night = accounting.night_of(world, ledger, found, tonight, pull=pull)
+    night = accounting.night_of(world, ledger, found, tonight, pull=pull, spent=spent)
     reconciled = _reconciled(world, ledger, tonight, recalled, night)
     delivered = list(recalled.refused)
     problem: BatchActionError | None = None

@@ -22,6 +22,7 @@ from batch_action.steps.answers import Harvest
 from batch_action.steps.delivery import pr_review
 from batch_action.steps.memory import Memory
 from batch_action.steps.publishing import Outcome, Recalled
+from batch_action.steps.span import fork_of
 from batch_action.steps.vouching import vouched
 from batch_action.steps.world import World
 
@@ -57,6 +58,20 @@ class _Told:
     """To be saved now."""
     inherited: Recollection | None = None
     ended: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """One pull request with what has ended for it."""
+
+    pull: PullFacts
+    view: Ledger
+    """Its own facts, as far as GitHub vouches for them."""
+    found: Harvest
+    dismissed: tuple[Fact, ...]
+    """What people dismissed on the branch."""
+    spent: Ledger
+    """All that counts for the month."""
 
 
 def beside(world: World) -> Beside | None:
@@ -132,6 +147,11 @@ def end(pulled: Pulled) -> None:
         memories.save(beside.world, beside.memory)
 
 
+def spent(ledger: Ledger, pulled: Pulled) -> Ledger:
+    """A branch's ledger with what was spent on pull requests."""
+    return merging.merge(ledger, pulled.beside.memory.ledger)[0] if pulled.beside else ledger
+
+
 def _collect(
     world: World,
     branches: Ledger,
@@ -142,30 +162,37 @@ def _collect(
     alone: bool,
 ) -> _Told:
     pull = world.need_github().pulls.get(number)
-    view = vouched(world, pulls.of(memory.ledger, number), pull)
     if alone and not pull.open:
         return _Told()
+    view = vouched(world, pulls.of(memory.ledger, number), pull)
     found = given or answers.harvest(world, Memory(ledger=view, saved=view))
+    case = _Case(
+        pull=pull,
+        view=view,
+        found=found,
+        dismissed=tuple(fact for fact in branches.facts if isinstance(fact, Dismissed)),
+        spent=merging.add(merging.merge(branches, memory.ledger)[0], *found.facts),
+    )
     if pull.open:
-        return _tell(world, branches, view, found, pull)
-    into = world.context.default_branch
-    if pull.merged and pull.base_ref == into:
-        return _hand_over(world, branches, view, found, pull)
-    return _Told(facts=(*_closed(world, view, pull), *_unheard(found)))
+        return _tell(world, case)
+    if pull.merged and pull.base_ref == world.context.default_branch:
+        return _hand_over(world, case)
+    return _Told(facts=(*_closed(world, case), *_unheard(found)))
 
 
-def _tell(world: World, branches: Ledger, view: Ledger, found: Harvest, pull: PullFacts) -> _Told:
+def _tell(world: World, case: _Case) -> _Told:
     """An open one: what has ended, what people ask for, and where the code has moved to."""
-    if not found.ended and not any(isinstance(fact, Collected) for fact in view.facts):
+    pull, ended = case.pull, case.found.ended
+    if not ended and not any(isinstance(fact, Collected) for fact in case.view.facts):
         return _Told()
     if not world.git.has_commit(pull.head):
-        if found.ended:
+        if ended:
             world.warn(
                 f"The head of pull request #{pull.number}, {pull.head[:12]}, is not in this clone: "
                 "its answers wait for the next run. `fetch-depth: 0` at actions/checkout helps."
             )
         return _Told()
-    outcome, facts = _publish(world, branches, view, found, pull, head=pull.head)
+    outcome, facts = _publish(world, case, head=pull.head)
     if outcome is None:
         return _Told()
     if outcome.problem is not None:
@@ -174,34 +201,29 @@ def _tell(world: World, branches: Ledger, view: Ledger, found: Harvest, pull: Pu
 
 
 def _publish(
-    world: World,
-    branches: Ledger,
-    view: Ledger,
-    found: Harvest,
-    pull: PullFacts,
-    *,
-    head: str,
-    deliver: bool = True,
+    world: World, case: _Case, *, head: str, deliver: bool = True
 ) -> tuple[Outcome | None, tuple[Fact, ...]]:
     """What its desk and tonight's answers make of its findings, told if there is anything."""
-    after = merging.add(view, *found.facts)
+    found, number = case.found, case.pull.number
+    after = merging.add(case.view, *found.facts)
     tonight = replace(answers.tonight(world, after, found), commit=head)
-    desk = pr_review.desk(world, tonight, pull)
+    desk = pr_review.desk(world, tonight, case.pull)
     recalled = publishing.recall(world, tonight, {REPORT: desk})
     wishes = recalled.wishes(after, world)
     if not (found.ended or wishes or recalled.pending or not deliver):
         return None, ()
-    tonight = _with_reverted(world, tonight, recalled, pull)
-    dismissed = (x for x in branches.facts if isinstance(x, Dismissed))
-    ledger = merging.add(after, *dismissed, *wishes)
+    tonight = _with_reverted(world, tonight, recalled, case.pull)
+    ledger = merging.add(after, *case.dismissed, *wishes)
     heard = recalled if deliver else replace(recalled, desks={})
-    outcome = publishing.publish(world, ledger, found, tonight, heard, pull=pull.number)
+    outcome = publishing.publish(
+        world, ledger, found, tonight, heard, pull=number, spent=case.spent
+    )
     return outcome, (*wishes, *found.facts)
 
 
 def _with_reverted(world: World, tonight: Tonight, recalled: Recalled, pull: PullFacts) -> Tonight:
     """Files that read as where the pull request began: what was found in them has gone with it."""
-    fork = world.git.merge_base(pull.base, tonight.commit)
+    fork = fork_of(world.git, tonight.commit, into=pull.base_ref, base=pull.base)
     if fork is None or not pull.open:
         return tonight
     paths = {k.anchor.path for r in recalled.recollections for k in r.known}
@@ -210,12 +232,10 @@ def _with_reverted(world: World, tonight: Tonight, recalled: Recalled, pull: Pul
     return replace(tonight, verdicts=tonight.verdicts | same)
 
 
-def _hand_over(
-    world: World, branches: Ledger, view: Ledger, found: Harvest, pull: PullFacts
-) -> _Told:
+def _hand_over(world: World, case: _Case) -> _Told:
     """A merged one: nothing is posted there any more, and what is open is the branch's."""
-    done = _closed(world, view, pull)
-    if not (done or found.ended):
+    pull, done = case.pull, _closed(world, case)
+    if not (done or case.found.ended):
         return _Told()
     if not world.git.has_commit(pull.merge_commit):
         world.warn(
@@ -223,9 +243,7 @@ def _hand_over(
             "its findings with the next run. `fetch-depth: 0` at actions/checkout helps."
         )
         return _Told()
-    outcome, facts = _publish(
-        world, branches, view, found, pull, head=pull.merge_commit, deliver=False
-    )
+    outcome, facts = _publish(world, case, head=pull.merge_commit, deliver=False)
     assert outcome is not None  # noqa: S101 - for the type checker: only deliveries may be none
     published = outcome.published
     kept = [s for s in published.standings if s.known.state in (*LIVE, State.DISMISSED)]
@@ -261,8 +279,9 @@ def _unheard(found: Harvest) -> Iterable[Fact]:
             yield fact
 
 
-def _closed(world: World, view: Ledger, pull: PullFacts) -> tuple[Closed, ...]:
+def _closed(world: World, case: _Case) -> tuple[Closed, ...]:
     """That it has ended, unless that is known."""
-    if pulls.is_closed(view, pull.number):
+    pull = case.pull
+    if pulls.is_closed(case.view, pull.number):
         return ()
     return (Closed(pull=pull.number, merged=pull.merged, at=world.now()),)

@@ -19,7 +19,14 @@ from batch_action.steps.world import World
 RETIRES_SOON = timedelta(days=60)
 ROUNDING = timedelta(seconds=2)
 STILL_THERE = frozenset(
-    {Reason.SAME_AS_BEFORE, Reason.IN_FLIGHT, Reason.GIVEN_UP, Reason.NOT_HERE, Reason.MODE_ONLY}
+    {
+        Reason.SAME_AS_BEFORE,
+        Reason.IN_FLIGHT,
+        Reason.GIVEN_UP,
+        Reason.WITHDRAWN,
+        Reason.NOT_HERE,
+        Reason.MODE_ONLY,
+    }
 )
 """Skipped tonight, but not gone: what an earlier night recorded about them stays true."""
 

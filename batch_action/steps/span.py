@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from batch_action.edges.git_repo import GitRepo
 from batch_action.errors import ConfigError
 from batch_action.history import files
 from batch_action.models.context import Pull
@@ -90,10 +91,21 @@ def of_pull(world: World, pull: Pull) -> Span:
             "clone.",
             fix="Set `fetch-depth: 0` at actions/checkout.",
         )
-    fork = world.git.merge_base(pull.base, pull.head)
+    fork = fork_of(world.git, pull.head, into=pull.into, base=pull.base)
     why = f"where pull request #{pull.number} begins"
     base = fork or pull.base
     return Span(head=pull.head, base=base, everything=False, why=why, forked=fork is None)
+
+
+def fork_of(git: GitRepo, head: str, *, into: str, base: str) -> str | None:
+    """Where a pull request left the branch it is to be merged into; None when git cannot tell.
+
+    GitHub's *base* may be older than what was merged from that branch since: its tip is asked
+    first, so that other people's changes do not count as this pull request's.
+    """
+    tip = git.branch_tip(into) if into else None
+    found = (git.merge_base(one, head) for one in (tip, base) if one)
+    return next((fork for fork in found if fork), None)
 
 
 def _leaves_out(world: World, head: str, given: str, recorded: tuple[str, ...]) -> bool:

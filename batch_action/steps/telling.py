@@ -137,7 +137,7 @@ def pulls(world: World, memory: Memory, published: Sequence[Published]) -> None:
         ids = [batch for one in published for batch in one.night.batch_ids]
         world.runner.set_output("batch-ids", ",".join(ids))
     if still := waiting(world, memory):
-        world.screen.say(f"{plural(len(still), 'batch')} of pull requests still running.")
+        world.screen.say(f"For pull requests, {len(still)} still running.")
 
 
 def interrupted(world: World) -> None:

@@ -5,6 +5,7 @@ from batch_action.history import batches
 from batch_action.models.ledger import Withdrawn
 from batch_action.models.requests import BatchState
 from batch_action.steps import memory as memories
+from batch_action.steps import pulls
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
 
@@ -17,12 +18,21 @@ def cancel(world: World, memory: Memory | None = None) -> int:
     billed, and reported by the next collect.
     """
     memory = memory or memories.load(world)
+    beside = pulls.beside(world)
+    count = _cancel(world, memory)
+    count += _cancel(beside.world, beside.memory) if beside else 0
+    wanted = world.settings.batch_id
+    if wanted and not count:
+        raise ConfigError(f"`batch-id` {wanted} is no pending batch of {world.title}.")
+    if not count:
+        world.screen.say(f"No batch of {world.title} is pending.")
+    return 0
+
+
+def _cancel(world: World, memory: Memory) -> int:
+    """Cancel what is pending in one ledger; how many batches that were."""
     wanted = world.settings.batch_id
     pending = [p for p in batches.pending(memory.ledger) if wanted in (None, p.sent.batch)]
-    if wanted and not pending:
-        raise ConfigError(f"`batch-id` {wanted} is no pending batch of {world.title}.")
-    if not pending:
-        world.screen.say(f"No batch of {world.title} is pending.")
     for item in pending:
         state = world.need_anthropic().cancel(item.sent.batch)
         world.screen.say(f"Batch {item.sent.batch} {_told(state)}.")
@@ -31,7 +41,7 @@ def cancel(world: World, memory: Memory | None = None) -> int:
             by = world.context.run
             memory.add(Withdrawn(batch=item.sent.batch, by=by, at=world.now()))
     memories.save(world, memory)
-    return 0
+    return len(pending)
 
 
 def _told(state: BatchState | None) -> str:

@@ -1,11 +1,9 @@
 """`collect`: fetch what has ended, put the findings where people read. Never spends money."""
 
 import time
-from collections.abc import Sequence
 
 from batch_action.errors import BatchActionError, GitHubError, TransientError
 from batch_action.history import batches, merging
-from batch_action.models.findings import Recollection
 from batch_action.models.ledger import Ledger
 from batch_action.models.report import Published
 from batch_action.steps import (
@@ -58,7 +56,7 @@ def deliver(world: World, memory: Memory, found: Harvest, pulled: Pulled | None 
     pulled = pulled or Pulled()
     # The facts count only once the answers are delivered: until then nothing was collected.
     after = merging.add(memory.ledger, *found.facts)
-    outcome = _publish(world, memory, after, found, pulled.inherited)
+    outcome = _publish(world, memory, after, found, pulled)
     done = outcome is None or outcome.problem is None
     if not world.settings.dry_run:
         if done:
@@ -106,18 +104,14 @@ def _found(world: World, memory: Memory, beside: Beside | None) -> Harvest:
 
 
 def _publish(
-    world: World,
-    memory: Memory,
-    after: Ledger,
-    found: Harvest,
-    inherited: Sequence[Recollection],
+    world: World, memory: Memory, after: Ledger, found: Harvest, pulled: Pulled
 ) -> Outcome | None:
     """What became of the answers and wishes; None when there were neither."""
     if not found.ended and world.github is None:
         return None
     tonight = answers.tonight(world, after, found)
     try:
-        recalled = publishing.recall(world, tonight, inherited=inherited)
+        recalled = publishing.recall(world, tonight, inherited=pulled.inherited)
     except GitHubError as error:
         if found.ended:
             raise
@@ -129,7 +123,9 @@ def _publish(
         return None
     # People's wishes are known for good, whatever becomes of the delivery.
     memory.add(*wishes)
-    return publishing.publish(world, merging.add(after, *wishes), found, tonight, recalled)
+    ledger = merging.add(after, *wishes)
+    spent = pulls.spent(ledger, pulled)
+    return publishing.publish(world, ledger, found, tonight, recalled, spent=spent)
 
 
 def _harvest(world: World, memory: Memory) -> Harvest:

@@ -3,7 +3,7 @@
 from batch_action.history import batches, files, money
 from batch_action.report.text import dollars
 from batch_action.steps import memory as memories
-from batch_action.steps import telling
+from batch_action.steps import pulls, telling
 from batch_action.steps.believing import slots
 from batch_action.steps.memory import Memory
 from batch_action.steps.planning import month_start
@@ -21,6 +21,8 @@ def status(
     given_up = sorted({p for p, _ in files.given_up_files(ledger, world.settings.max_attempts)})
     spent = money.spend(ledger, month_start(world.now()))
     heads = files.heads(ledger)
+    beside = pulls.beside(world)
+    flying = [*batches.pending(beside.memory.ledger)] if beside else []
     file = memories.path_of(world)
     places = [*(slots(world) if world.github else ()), *([str(file)] * file.is_file())]
     where = ", ".join(places)
@@ -38,6 +40,10 @@ def status(
             }
             for w in waiting
         ],
+        "pull_requests": [
+            {"pull": p.intended.pull, "batch": p.sent.batch, "requests": len(p.questions)}
+            for p in flying
+        ],
         "open_intents": [open_.intended.intent for open_ in batches.open_intents(ledger)],
         "owed": sorted(owed),
         "given_up": given_up,
@@ -52,6 +58,10 @@ def status(
     screen.say(f"Task {world.title}; last run on {last}; ledger: {where or 'none'}.")
     rows = [(w.batch, str(w.requests), f"{w.age_hours:.1f} h", w.expires) for w in waiting]
     screen.table(["Pending batch", "Requests", "Age", "Expires"], rows or [("none", "", "", "")])
+    if flying:
+        numbers = sorted({p.intended.pull for p in flying if p.intended.pull})
+        told_of = ", ".join(f"#{number}" for number in numbers)
+        screen.say(f"Pending for pull requests, too: {told_of}.")
     screen.say(f"{len(owed)} files owed: {', '.join(sorted(owed)[:10]) or 'none'}")
     if given_up:
         screen.say(f"{len(given_up)} given up: {', '.join(given_up[:10])}")

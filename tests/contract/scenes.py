@@ -22,13 +22,16 @@ from batch_action.edges.github_api.actions import Actions
 from batch_action.edges.github_api.client import GitHubClient
 from batch_action.edges.github_api.dispatches import Dispatches
 from batch_action.edges.github_api.issues import Issues, LabelsDroppedError
+from batch_action.edges.github_api.pulls import Pulls
 from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
 from batch_action.edges.github_api.scanning import Scanning
 from batch_action.errors import AnthropicError, GitHubError, QuotaError, TransientError
 from batch_action.models.files import Status
+from batch_action.models.github import InlineDraft
 from batch_action.models.ledger import Question
 from batch_action.models.requests import OutcomeKind, Request
 from batch_action.sandbox.server import Sandbox
+from tests.repos import Repo
 
 E = TypeVar("E", bound=Exception)
 
@@ -471,6 +474,50 @@ def no_scanning(stage: Stage) -> None:
     assert "Turn the feature on" in refused.fix
 
 
+def reviewing(stage: Stage) -> None:
+    """A pull request is looked at, reviewed, and its comments are edited, folded and deleted."""
+    stage.behind(lambda box: _with_pull(box, stage))
+    client = stage.github(**{"pull-requests": "write", "actions": "read", "contents": "read"})
+    pulls = Pulls(client, lambda login: login == "github-actions[bot]")
+    pull = pulls.get(1)
+    assert (pull.open, pull.merged, pull.merge_commit) == (True, False, "")
+    assert (pull.head, pull.head_ref, pull.base_ref) == (stage.commits[1], "main", "before")
+    assert pulls.of_commit(stage.commits[1]) == {1}
+    assert pulls.of_commit("0" * 40) == frozenset()
+    assert pulls.patches(1)["added.js"] == "@@ -0,0 +1 @@\n+six();"
+    body = f"{MARKER}\nOne finding."
+    inside = InlineDraft(path="added.js", first=1, last=1, body="Here.")
+    outside = InlineDraft(path="added.js", first=1, last=3, body="Not here.")
+    refused = _problem(RefusedError, lambda: pulls.review(1, pull.head, body, [inside, outside]))
+    assert (refused.status, refused.lasting) == (422, False)
+    refused = _problem(RefusedError, lambda: pulls.comment(1, pull.head, outside))
+    assert "must be part of the diff" in refused.said
+    pulls.review(1, pull.head, body, [inside])
+    pulls.comment(1, pull.head, inside)
+    [review, *_] = pulls.reviews(1)
+    assert (review.body, review.trusted) == (body, True)
+    first, second = (one.comment for one in pulls.comments(1))
+    assert (first.body, first.trusted, second.body) == ("Here.", True, "Here.")
+    pulls.edit(first.id, "Fixed.")
+    pulls.react(first.id, "+1")
+    pulls.minimize(first.node_id, "RESOLVED")
+    pulls.unminimize(first.node_id)
+    pulls.reply(1, first.id, "So it is.")
+    pulls.delete(second.id)
+    pulls.delete(second.id)
+    left, reply = pulls.comments(1)
+    assert (reply.comment.body, reply.reply_to) == ("So it is.", first.id)
+    assert (left.comment.body, left.comment.reactions, left.reply_to) == ("Fixed.", ("+1",), None)
+
+
+def _with_pull(box: Sandbox, stage: Stage) -> None:
+    """Everything since the first commit as a pull request."""
+    git_dir = box.github.repository(stage.repository).git_dir
+    assert git_dir
+    Repo(git_dir).git("update-ref", "refs/heads/before", stage.commits[0])
+    box.github.open_pull(stage.repository, head="main", base="before")
+
+
 FINDINGS = {
     "version": "2.1.0",
     "runs": [
@@ -507,6 +554,7 @@ LIVE: tuple[Scene, ...] = (
 SANDBOX: tuple[Scene, ...] = (
     *LIVE, endings, window, canceling, limited, viewers, label_exists, labels_dropped, memory,
     compare, forbidden, no_issues, scanning, no_scanning, since, dispatching,
+    reviewing,
 )  # fmt: skip
 SCENES = {scene.__name__.replace("_", "-"): scene for scene in SANDBOX}
 """By the name in the cassettes' names."""

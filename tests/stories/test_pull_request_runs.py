@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from batch_action.history.sealing import NAME
 from tests.nights import BAD, GOOD, WORSE, Night
 from tests.pulls import REPORT, PullStory, answering, remark
 from tests.repos import Repo
+from tests.stories.test_collect import person
 from tests.stories.test_memory import ours, plant, zipped
 from tests.stories.test_pull_requests import LEFTOVER, LOOSE, placed
 
@@ -97,6 +99,22 @@ def test_the_head_is_reviewed_and_not_the_test_merge(night: Night) -> None:
     assert pull.collect().exit == 0
     assert placed(pull) == {LEFTOVER: (None, 14), LOOSE: (None, 15)}
     assert pull.pull.reviews[0].commit_id == pull.head
+
+
+def test_what_was_merged_from_the_base_is_not_this_change(night: Night) -> None:
+    pull = PullStory.begin(night, {"app.js": WORSE})
+    stale = night.repo.git("rev-parse", "main")
+    night.commit({"main.js": WORSE})
+    night.repo.git("checkout", "-q", pull.branch)
+    night.repo.commits += 1
+    night.repo.git("merge", "-q", "--no-ff", "-m", "from main", "main")
+    night.repo.git("checkout", "-q", "main")
+    # GitHub does not always move the base along.
+    head = {"sha": pull.head, "ref": pull.branch, "repo": {"full_name": night.hub.full_name}}
+    told = {"number": 1, "head": head, "base": {"sha": stale, "ref": "main"}}
+    result = pull.run("submit", {"payload": {"number": 1, "pull_request": told}})
+    assert result.exit == 0, result.log
+    assert night.asked() == ["app.js"]
 
 
 def cloned(pull: PullStory, depth: int) -> Path:
@@ -258,3 +276,38 @@ def test_fail_on_severity_is_for_its_own_run(night: Night) -> None:
     answering(night, {"other.js": [remark("bad", "return x == y;")]})
     assert other.collect(fail_on_severity="high").exit == 0
     assert len(other.inline) == 1
+
+
+def test_two_runs_that_tell_the_same_leave_one_of_each(night: Night) -> None:
+    pull = PullStory.begin(night, {"app.js": WORSE})
+    pull.run("submit")
+    pull.collect()
+    # As if another run had told the same at the same moment.
+    comment, summary = pull.inline[0], pull.issue.comments[0]
+    again = replace(comment, id=comment.id + 10**6)
+    answered = replace(pull.inline[1], id=comment.id + 2 * 10**6)
+    pull.pull.comments += [again, answered]
+    pull.says("is that so?", below=answered)
+    pull.issue.comments.append(replace(summary, id=summary.id + 10**6))
+    result = pull.collect()
+    assert result.exit == 0, result.log
+    assert again not in pull.pull.comments
+    assert answered in pull.pull.comments
+    assert pull.summary
+    assert len(pull.pull.reviews) == 1
+
+
+def test_status_and_cancel_know_of_pull_requests(night: Night) -> None:
+    night.sandbox.claude.hold = True
+    pull = PullStory.begin(night, {"app.js": WORSE})
+    pull.run("submit")
+    assert "Pending for pull requests, too: #1." in pull.collect("status").log
+    environ = {**person(night), "BATCH_ACTION_REPORT": REPORT}
+    canceled = night.cli("cancel", "--batch-id", night.batches[0].id, environ=environ)
+    assert (canceled.exit, night.batches[0].canceled is not None) == (0, True), canceled.log
+    result = pull.run()
+    assert result.exit == 0, result.log
+    assert pull.inline == []
+    pull.push({"b.js": WORSE})
+    pull.run()
+    assert night.asked() == ["b.js"]

@@ -336,17 +336,28 @@ def test_what_people_ask_for_in_a_thread(night: Night) -> None:
     leftover, loose = pull.inline
     pull.says("/batch wontfix we want to see it", below=leftover)
     pull.says("/batch wontfix", by="guest", below=loose)
+    pull.says("/batch close", below=loose)
     pull.says(f"/batch recheck {pull.memory.known[1].fingerprint[:8]}")
     result = pull.collect()
     assert result.exit == 0, result.log
     assert pull.states() == {LEFTOVER: "dismissed", LOOSE: "being re-checked"}
     assert leftover.minimized == "RESOLVED"
     assert leftover.body.startswith("🔕 **Dismissed.**")
+    answers = [c for c in pull.pull.comments if c.in_reply_to == loose.id and c.by_app]
+    assert ["Not understood" in c.body for c in answers] == [True]
     writes = len(night.writes)
     assert pull.collect().exit == 0
     assert len(night.writes) == writes
+    # The file is looked at once more, and only for this pull request.
+    other = PullStory.begin(night, {"app.js": WORSE}, "other")
+    other.run()
     assert pull.run().exit == 0
-    assert pull.states()[LEFTOVER] == "dismissed"
+    assert (night.asked(), len(night.batches)) == (["app.js"], 3)
+    assert other.run().exit == 0
+    assert pull.run().exit == 0
+    assert len(night.batches) == 3
+    assert pull.states() == {LEFTOVER: "dismissed", LOOSE: "open"}
+    assert len(pull.inline) == 2
 
 
 def test_a_public_repository_is_told_nothing_about_security(night: Night) -> None:

@@ -74,8 +74,13 @@ def file(path="src/total.py", text=NEW, change=None, **fields):
 
 def companied(task):
     """The file with what goes along with it for this task."""
-    if task.company is not Company.BEFORE:
-        return file()
+    if task.company is Company.NONE:
+        return file(hints=task.hints(file()))
+    if task.company is Company.TESTS:
+        text = "from total import total\n\n\ndef test_one():\n    assert total([1]) == 1\n"
+        test = Companion(role=Role.TEST, path="tests/test_total.py", blob="c" * 40, text=text)
+        target = "framework: pytest\npath: tests/test_total.py\nstate: shown below: give it back"
+        return file(companions=(test,), hints=(("target", f"{target} with more"),))
     before = Companion(role=Role.BEFORE, path="src/total.py", blob="b" * 40, text=OLD)
     hints = (("description", "Take the mean."), ("changed-files", "src/total.py (modified)"))
     return file(companions=(before,), hints=hints)
@@ -342,19 +347,27 @@ class TestAnswers:
 class TestPrompts:
     def test_the_registry_finds_all(self):
         folder = Path(prompt.__file__).parent
-        prompts = {path.stem for path in folder.glob("*.md")} - {"common"}
+        prompts = {path.stem for path in folder.glob("*.md")} - {task.rules for task in TASKS}
         assert {task.name.replace("-", "_") for task in TASKS} == prompts
         assert list(all_tasks()) == sorted(all_tasks())
         assert {"code-review", "security-scan"} <= set(all_tasks())
 
     @each_task
-    def test_every_prompt_ends_with_the_common_rules(self, task):
+    def test_every_prompt_ends_with_the_rules_of_its_kind(self, task):
         folder = Path(prompt.__file__).parent
-        common = (folder / "common.md").read_text("utf-8").strip()
+        assert task.rules == ("writing" if task.generates else "common")
+        common = (folder / f"{task.rules}.md").read_text("utf-8").strip()
         assert task.prompt.endswith("\n\n" + common)
         assert len(task.prompt) > len(common) + 500
 
     @each_task
+    def test_no_prompt_asks_for_praise(self, task):
+        told = " ".join(task.prompt.lower().split())
+        for word in ("praise", "strengths", "well done", "positive", "compliment"):
+            assert word not in told
+        assert "empty list is a good answer" in told
+
+    @each_finder
     def test_every_category_is_explained(self, task):
         for category in task.schema["$defs"]["Category"]["enum"]:
             assert f"- `{category}`:" in task.prompt

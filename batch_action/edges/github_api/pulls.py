@@ -36,11 +36,6 @@ class Pulls:
         """Give one pull request."""
         return _facts(self._client.request("GET", f"pulls/{number}"))
 
-    def open(self) -> dict[int, PullFacts]:
-        """Give all open pull requests by number."""
-        found = [_facts(item) for item in self._client.pages("pulls", {"state": "open"})]
-        return {pull.number: pull for pull in found}
-
     def of_commit(self, sha: str) -> frozenset[int]:
         """Give the numbers of the pull requests that a commit belongs to."""
         try:
@@ -87,6 +82,11 @@ class Pulls:
         body = {"commit_id": commit, **_placed(draft)}
         self._client.request("POST", f"pulls/{number}/comments", input=body)
 
+    def reply(self, number: int, comment: int, body: str) -> None:
+        """Answer in the thread that a comment began."""
+        path = f"pulls/{number}/comments/{comment}/replies"
+        self._client.request("POST", path, input={"body": body})
+
     def edit(self, id: int, body: str) -> None:
         """Replace a comment's text; one that somebody deleted is no more to be edited."""
         path = f"pulls/comments/{id}"
@@ -96,6 +96,14 @@ class Pulls:
             now = self._client.request("GET", path)
             if str(now.get("body") or "").strip() != body.strip():
                 raise
+        except RefusedError as refused:
+            if refused.status != _NOT_FOUND:
+                raise
+
+    def delete(self, id: int) -> None:
+        """Delete a comment; one that is already gone is fine."""
+        try:
+            self._client.request("DELETE", f"pulls/comments/{id}")
         except RefusedError as refused:
             if refused.status != _NOT_FOUND:
                 raise

@@ -150,7 +150,15 @@ def _create_comment(call: Call) -> Answer:
         return _answer_to(call, issue, pull, int(body["in_reply_to"]))
     if not body.get("commit_id"):
         raise invalid("PullRequestReviewComment", "commit_id", "missing_field")
-    comment = placed(call, pull, body, None)
+    try:
+        comment = placed(call, pull, body, None)
+    except Refusal as refusal:
+        # By itself it is refused in another form than inside of a review.
+        errors = refusal.content.get("errors") or [{}]
+        if not isinstance(errors[0], str):
+            raise
+        field = errors[0].partition(" ")[0]
+        raise invalid("PullRequestReviewComment", field, "custom", errors[0]) from None
     pull.comments.append(comment)
     return Answer(status=201, data=comment_shape(call, issue, comment))
 

@@ -50,9 +50,11 @@ class PullReview:
     """Summaries that a race made; their findings are in `memory`."""
     memory: review.Memory | None = None
     spoken: dict[str, Spoken] = field(default_factory=dict)
+    surplus: tuple[CommentText, ...] = ()
+    """Comments that a race made on findings which have one; nobody has answered them."""
     heard: Heard = field(default_factory=Heard)
-    below: Heard = field(default_factory=Heard)
-    """What people said in the threads of comments on lines."""
+    below: dict[int, Heard] = field(default_factory=dict)
+    """What people said in the threads of comments on lines, by the comment that began each."""
 
     def recall(self) -> Recollection:
         """What summary and comments remember, and what people ask for there; see `Desk`."""
@@ -65,7 +67,7 @@ class PullReview:
         known = self._known()
         self.heard = hearing.hear(comments, known, self.issues)
         self.below = _threads(inline, self.spoken, known, self.issues)
-        both = self.heard + self.below
+        both = sum(self.below.values(), self.heard)
         memory = self.memory
         return Recollection(
             destination=DESTINATION,
@@ -75,15 +77,18 @@ class PullReview:
             dismissals=both.dismissals,
             rechecks=both.rechecks,
             words=self._words(),
-            pending=bool(both.answers) or self._moved(known),
+            pending=bool(both.answers or self.doubles or self.surplus) or self._moved(known),
         )
 
     def deliver(self, reconciled: Reconciled, night: Night) -> Delivered:
         """Review what is new, bring summary and comments up to date, read all back."""
         told = shown(reconciled.standings, night)
         posted = self._post(told, night)
-        for body in hearing.replies(self.heard + self.below):
+        for body in hearing.replies(self.heard):
             self.issues.comment(self.pull.number, body)
+        for thread, heard in self.below.items():
+            for body in hearing.replies(heard):
+                self.edge.reply(self.pull.number, thread, body)
         wrote = self._summarise(reconciled, night)
         edited = self._update(told)
         self._thank()
@@ -109,12 +114,17 @@ class PullReview:
 
     def _listen(self, inline: Sequence[InlineText]) -> None:
         self.spoken = {}
+        answered = {one.reply_to for one in inline}
+        surplus = []
         for one in inline:
             parsed = review_inline.parse(one.comment.body) if one.comment.trusted else None
             if parsed is not None and one.reply_to is None:
                 block, told = parsed
                 found = Spoken(comment=one.comment, block=block, told=told)
-                self.spoken.setdefault(block.known.fingerprint, found)
+                first = self.spoken.setdefault(block.known.fingerprint, found)
+                if first is not found and one.comment.id not in answered:
+                    surplus.append(one.comment)
+        self.surplus = tuple(surplus)
 
     def _known(self) -> dict[str, Known]:
         """Every finding that is remembered here; the summary knows better than a comment."""
@@ -155,6 +165,10 @@ class PullReview:
         """One review with what is new on lines of the diff; whether any comment of it stands."""
         fresh = [s for s in told if self._is_fresh(s)]
         remarks = remarking.placed(fresh, self.edge, self.pull.number, self.git)
+        if remarks:
+            # Another run may be telling the same right now.
+            self._listen(self.edge.comments(self.pull.number))
+            remarks = [one for one in remarks if one.fingerprint not in self.spoken]
         if not remarks:
             return False
         marker = markers.night(night.batch_ids, night.commit)
@@ -221,20 +235,23 @@ class PullReview:
                 continue
             node = one.comment.node_id
             if line:
-                self.edge.minimize(node, _reason(standing))
+                self.edge.minimize(node, review_inline.folded_as(standing))
             else:
                 self.edge.unminimize(node)
             body = review_inline.body(standing.known, one.block.text, line)
             self.edge.edit(one.comment.id, body)
             edited = True
-        return edited
+        for comment in self.surplus:
+            self.edge.delete(comment.id)
+        return edited or bool(self.surplus)
 
     def _thank(self) -> None:
         for comment, content in hearing.reactions(self.heard):
             self.issues.react(comment, content)
-        for comment, content in hearing.reactions(self.below):
-            self.edge.react(comment, content)
-        self.heard = self.below = Heard()
+        for heard in self.below.values():
+            for comment, content in hearing.reactions(heard):
+                self.edge.react(comment, content)
+        self.heard, self.below = Heard(), {}
 
 
 def desk(world: World, tonight: Tonight, pull: PullFacts) -> PullReview:
@@ -266,18 +283,12 @@ def _threads(
     spoken: Mapping[str, Spoken],
     known: Mapping[str, Known],
     issues: Issues,
-) -> Heard:
+) -> dict[int, Heard]:
     """What people answered below our comments: there a command needs no id."""
-    about = {one.comment.id: name for name, one in spoken.items()}
-    heard = Heard()
-    for thread, name in about.items():
-        answers = [one.comment for one in inline if one.reply_to == thread]
+    heard = {}
+    for name, one in spoken.items():
+        thread = one.comment.id
+        answers = [other.comment for other in inline if other.reply_to == thread]
         if answers:
-            heard += hearing.hear(answers, known, issues, about=name)
+            heard[thread] = hearing.hear(answers, known, issues, about=name)
     return heard
-
-
-def _reason(standing: Standing) -> str:
-    """Why a comment is folded away, in GitHub's words."""
-    gone = standing.known.state is State.FIXED and standing.note.startswith("file deleted")
-    return "OUTDATED" if gone else "RESOLVED"

@@ -26,14 +26,14 @@ class Remark:
     draft: InlineDraft
 
 
-def placed(fresh: Sequence[Standing], edge: Pulls, number: int, git: GitRepo) -> tuple[Remark, ...]:
+def placed(fresh: Sequence[Standing], edge: Pulls, number: int, git: GitRepo) -> list[Remark]:
     """Comments on the lines that the diff of the newest head shows; the other findings have none.
 
     A longer finding is told on as many of its lines as one hunk shows.
     """
     reported = [s for s in fresh if s.finding is not None]
     if not reported:
-        return ()
+        return []
     patches = edge.patches(number)
     shown = {path: review_lines.hunks(patch) for path, patch in patches.items()}
     texts = _texts(git, {s.known.anchor.blob for s in reported})
@@ -43,7 +43,7 @@ def placed(fresh: Sequence[Standing], edge: Pulls, number: int, git: GitRepo) ->
         at = review_lines.within((anchor.start_line, anchor.end_line), shown.get(anchor.path, ()))
         if at is not None:
             remarks.append(_remark(standing, at, texts.get(anchor.blob, [])))
-    return tuple(remarks[:MOST])
+    return remarks[:MOST]
 
 
 def _texts(git: GitRepo, blobs: set[str]) -> dict[str, list[str]]:
