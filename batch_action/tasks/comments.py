@@ -71,6 +71,9 @@ def opening(text: str, language: str) -> tuple[tuple[int, str], ...]:
     if signs is None:
         return ()
     lines = text[:LOOKED].removeprefix("\ufeff").split("\n")
+    if len(text) > LOOKED:
+        # Half a line could say something else than the whole one.
+        lines.pop()
     return tuple((n, words) for n, line in _comments(lines, signs) if (words := bare(line)))
 
 

@@ -5,7 +5,7 @@ No model is asked: the same text under the same rules gives the same remarks.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batch_action.models.findings import Confidence, Remark, Severity
 from batch_action.models.licenses import Licensing, licenses_in, spdx_expression
@@ -28,6 +28,7 @@ _NOTICE = re.compile(
 _YEAR = r"(?:19|20)\d\d(?:\s*[-\u2013,]\s*(?:(?:19|20)\d\d|present))*"
 _CUSTOM = re.compile(r"(?:DocumentRef-[\w.-]+:)?LicenseRef-[\w.-]+")
 _CHOICE = re.compile(r"\beither of\b|\bdual[- ]licen[cs]ed\b", re.IGNORECASE)
+_NAMED = 3
 _SHOWN = 80
 """Characters of an identifier that is none; more of it helps nobody."""
 
@@ -83,33 +84,58 @@ def most_have_one(headers: Iterable[Header], expected: Sequence[str]) -> bool:
     return sum(have) * 2 > len(have)
 
 
+@dataclass(slots=True)
+class _Claims:
+    """What a header says of licenses that cannot stand as it is; one finding for each kind."""
+
+    unknown: list[tuple[int, str]] = field(default_factory=list)
+    denied: list[tuple[int, str, Confidence]] = field(default_factory=list)
+    strange: list[tuple[str, Confidence]] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
+    """The licenses that its identifiers name."""
+
+
 def _named(text: str, header: Header, licensing: Licensing) -> Iterator[Remark]:
     """Remarks on the licenses that a header names, in an identifier or in words."""
-    lines = text.split("\n")
-    strange: list[tuple[str, Confidence]] = []
-    told: set[str] = set()
+    claims = _Claims()
     for number, said in header.tags:
-        expression = spdx_expression(said)
-        if _CUSTOM.search(said):
-            strange += [] if _fits(said, licensing) else [(said, Confidence.HIGH)]
-        elif expression is None:
-            yield _unknown(number, lines[number - 1], said)
-        else:
-            told |= {expression, *licenses_in(expression)}
-            if licensing.denies(expression):
-                yield _denied(number, lines[number - 1], expression, Confidence.HIGH)
-            elif not licensing.permits(expression):
-                strange.append((expression, Confidence.HIGH))
-    words = header.words
-    noticed = [name for name in licenses_noticed(words) if name not in told]
-    denied = [name for name in noticed if licensing.denies(name)]
-    if denied and not (_CHOICE.search(words) and len(denied) < len(noticed)):
+        _tagged(number, said, licensing, claims)
+    _worded(header, licensing, claims)
+    lines = text.split("\n")
+    for number, _ in claims.unknown[:1]:
+        yield _unknown(number, lines[number - 1], [said for _, said in claims.unknown])
+    for number, _, sure in claims.denied[:1]:
+        yield _denied(number, lines[number - 1], [name for _, name, _ in claims.denied], sure)
+    if claims.strange:
+        yield _contradicting(claims.strange, licensing)
+
+
+def _tagged(number: int, said: str, licensing: Licensing, claims: _Claims) -> None:
+    """What one SPDX identifier claims."""
+    expression = spdx_expression(said)
+    if _CUSTOM.search(said):
+        if not _fits(said, licensing):
+            claims.strange.append((said, Confidence.HIGH))
+        return
+    if expression is None:
+        claims.unknown.append((number, said))
+        return
+    claims.told |= {expression, *licenses_in(expression)}
+    if licensing.denies(expression):
+        claims.denied.append((number, expression, Confidence.HIGH))
+    elif not licensing.permits(expression):
+        claims.strange.append((expression, Confidence.HIGH))
+
+
+def _worded(header: Header, licensing: Licensing, claims: _Claims) -> None:
+    """What its words claim besides: with less confidence, and only where nothing fits."""
+    noticed = [name for name in licenses_noticed(header.words) if name not in claims.told]
+    refused = [name for name in noticed if licensing.denies(name)]
+    if refused and not (_CHOICE.search(header.words) and len(refused) < len(noticed)):
         number = next((n for n, line in header.lines if _NOTICE.search(line)), header.lines[0][0])
-        yield _denied(number, lines[number - 1], denied[0], Confidence.MEDIUM)
+        claims.denied += [(number, name, Confidence.MEDIUM) for name in refused]
     elif noticed and not any(licensing.permits(name) for name in noticed):
-        strange += [(name, Confidence.MEDIUM) for name in noticed]
-    if strange:
-        yield _contradicting(strange, licensing)
+        claims.strange += [(name, Confidence.MEDIUM) for name in noticed]
 
 
 def _fits(said: str, licensing: Licensing) -> bool:
@@ -143,7 +169,7 @@ def _missing(header: Header, licensing: Licensing) -> Remark:
 
 
 def _contradicting(strange: list[tuple[str, Confidence]], licensing: Licensing) -> Remark:
-    names = ", ".join(dict.fromkeys(f"`{_short(name)}`" for name, _ in strange))
+    names = _list(name for name, _ in strange)
     own = ", ".join(f"`{name}` ({source})" for source, name in licensing.own)
     may = ", ".join(f"`{name}`" for name in licensing.allowed)
     told = [
@@ -167,7 +193,7 @@ def _contradicting(strange: list[tuple[str, Confidence]], licensing: Licensing) 
     )
 
 
-def _unknown(number: int, line: str, said: str) -> Remark:
+def _unknown(number: int, line: str, said: Sequence[str]) -> Remark:
     return _located(
         number,
         line,
@@ -176,14 +202,14 @@ def _unknown(number: int, line: str, said: str) -> Remark:
         severity=Severity.MEDIUM,
         confidence=Confidence.HIGH,
         title="The SPDX list has no such license",
-        why=f"`{_short(said)}` is no identifier or expression of the SPDX list, so no tool can "
-        "tell what it allows.",
+        why=f"No identifier or expression of the SPDX list: {_list(said)}. No tool can tell what "
+        "that allows.",
         remedy="Write the identifier as the SPDX list has it, or `LicenseRef-…` for a license of "
         "your own.",
     )
 
 
-def _denied(number: int, line: str, name: str, sure: Confidence) -> Remark:
+def _denied(number: int, line: str, names: Sequence[str], sure: Confidence) -> Remark:
     return _located(
         number,
         line,
@@ -191,8 +217,8 @@ def _denied(number: int, line: str, name: str, sure: Confidence) -> Remark:
         category=DENIED,
         severity=Severity.HIGH,
         confidence=sure,
-        title=f"The header names {name}, which is denied here",
-        why=f"`denied-licenses` has `{name}`: no code in this repository may be under it.",
+        title=f"The header names {_short(names[0])}, which is denied here",
+        why=f"`denied-licenses` forbids {_list(names)}: nothing here may be under it.",
         remedy="Take the code out, or find out whether its owner offers it under another license.",
     )
 
@@ -221,6 +247,12 @@ def _located(
         why=why,
         remedy=remedy,
     )
+
+
+def _list(names: Iterable[str]) -> str:
+    told = list(dict.fromkeys(f"`{_short(name)}`" for name in names))
+    more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+    return ", ".join(told[:_NAMED]) + more
 
 
 def _short(said: str) -> str:

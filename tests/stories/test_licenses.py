@@ -47,7 +47,7 @@ def test_a_missing_header_is_found_though_the_model_says_nothing(licensed: Night
     assert "src/new.ts" in body
     assert "SPDX-License-Identifier: MIT" in body
     # Python has no custom of headers here, and JSON has no comments.
-    assert "tool.py" not in body.split("Receipt")[0]
+    assert "tool.py" not in body.split("<summary>Receipt")[0]
     assert len(night.bill) == 3
 
 
@@ -88,7 +88,7 @@ def test_the_lines_of_a_header_are_the_repositorys_own(licensed: Night) -> None:
     )
     body = through(night)
     assert "The license header lacks a line" in body
-    assert "src/fine.ts" not in body.split("Receipt")[0]
+    assert "src/fine.ts" not in body.split("<summary>Receipt")[0]
 
 
 def test_the_terms_are_told_to_all_requests_alike(licensed: Night) -> None:

@@ -204,6 +204,17 @@ def test_an_identifier_is_not_told_twice():
     assert found(text, "a.py") == [("contradicting-header", 1)]
 
 
+def test_a_header_that_repeats_itself_is_one_finding():
+    tags = "".join(f"# SPDX-License-Identifier: No-{n}\n" for n in range(999))
+    assert found(tags) == [("unknown-license", 1)]
+    (one,) = check(tags, "python", MIT, wanted=True)
+    assert "`No-0`, `No-1`, `No-2` and 2" in one.why
+    whole = "# SPDX-License-Identifier: (MIT OR ISC)\n"
+    assert found(whole * 999) == []
+    denying = Licensing(denied=("MIT", "ISC"))
+    assert found(whole * 999, licensing=denying) == [("denied-license", 1)]
+
+
 WANTED = ("Copyright (c) {year} {name}.", "", "# SPDX-License-Identifier: MIT")
 
 
