@@ -27,12 +27,24 @@ class Licensing:
         accepted = {family(name) for _, own in self.own for name in licenses_in(own)}
         known = bool(accepted or self.allowed)
         return not known or _holds(
-            expression, lambda name: name in self.allowed or family(name) in accepted
+            expression, lambda name: self._allows(name) or family(_plain(name)) in accepted
         )
 
     def denies(self, expression: str) -> bool:
         """Whether no choice of a valid expression is without a denied license."""
-        return not _holds(expression, lambda name: name not in self.denied)
+        return not _holds(expression, lambda name: not self._forbids(name))
+
+    def _allows(self, name: str) -> bool:
+        return name in self.allowed or _plain(name) in self.allowed
+
+    def _forbids(self, name: str) -> bool:
+        # An exception takes nothing away from the license, unless somebody looked at just this one.
+        return name in self.denied or (_plain(name) in self.denied and name not in self.allowed)
+
+
+def _plain(name: str) -> str:
+    """A license without its exception."""
+    return name.partition(" WITH ")[0]
 
 
 def family(name: str) -> str:

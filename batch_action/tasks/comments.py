@@ -54,7 +54,7 @@ _AHEAD = (
     *("@echo", "---", "%yaml"),
 )
 """What may stand before the opening comment."""
-_DECORATION = " \t*#/;%!|=-_~+\"'"
+_DECORATION = " \t*#/;%!|=-_~\"'"
 
 
 def has_comments(language: str) -> bool:

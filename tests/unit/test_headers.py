@@ -16,6 +16,9 @@ from batch_action.tasks.notices import license_of_text, licenses_noticed
 from batch_action.tasks.own_license import license_in, tells
 
 MIT = Licensing(own=(("LICENSE", "MIT"),))
+GPL2 = Licensing(own=(("COPYING", "GPL-2.0-only OR GPL-2.0-or-later"),))
+EXCEPTION = "GPL-2.0-only WITH Classpath-exception-2.0"
+EXCEPTED = f"SPDX-License-Identifier: {EXCEPTION}"
 TAG = "SPDX-License-Identifier: MIT"
 LICENSE_OF_THIS = (Path(__file__).parents[2] / "LICENSE").read_text("utf-8")
 BSD = (
@@ -138,6 +141,16 @@ def test_where_no_comment_can_stand_none_is_missed(path):
         ),
         ("SPDX-License-Identifier: MIT OR ISC", Licensing(denied=("ISC",)), []),
         ("SPDX-License-Identifier: MIT AND ISC", Licensing(denied=("ISC",)), ["denied-license"]),
+        (
+            "SPDX-License-Identifier: GPL-2.0+",
+            Licensing(denied=("GPL-2.0-or-later",)),
+            ["denied-license"],
+        ),
+        (EXCEPTED, GPL2, []),
+        (EXCEPTED, MIT, ["contradicting-header"]),
+        (EXCEPTED, Licensing(own=MIT.own, allowed=("GPL-2.0-only",)), []),
+        (EXCEPTED, Licensing(denied=("GPL-2.0-only",)), ["denied-license"]),
+        (EXCEPTED, Licensing(denied=("GPL-2.0-only",), allowed=(EXCEPTION,)), []),
         ("SPDX-License-Identifier: MITT", MIT, ["unknown-license"]),
         ("SPDX-License-Identifier: MIT/Apache-2.0", MIT, ["unknown-license"]),
         ("SPDX-License-Identifier: MIT AND", MIT, ["unknown-license"]),
