@@ -68,6 +68,8 @@ class Task:
     """Why a file it wrote is refused, in a few words; None when it is sound."""
     rules: str = "common"
     """The Markdown file with the rules that end its prompt, shared with tasks of its kind."""
+    licenses: bool = False
+    """It is told the repository's licenses, and headers are checked without the model."""
     company: Company = Company.NONE
     suits: Callable[[SelectedFile], str | None] = suits_all
     """Why a file is not for this task, in a few words; None when it is."""
