@@ -82,6 +82,7 @@ BY_NAME: Mapping[str, Callable[[Remark], Any]] = {
     "fix": lambda r: f"{r.remedy} ({LABEL}: {r.rule})",
     "rule": lambda r: r.rule,
     "cwe": lambda r: r.cwe,
+    "license": lambda r: r.license or None,
     "suggestion": lambda _: None,
     "pre_existing": lambda r: r.pre_existing,
     "security": lambda r: r.security,
@@ -156,7 +157,9 @@ class Filler:
             return [_fitted(draft, inner) for draft in drafts(self._prompt)]
         if remark is None and LINES & set(inner):
             secure = self._security_only(inner.get("category", {}))
-            chosen = [r for r in self._remarks if r.security or not secure]
+            legal = "license" in inner
+            heard = [r for r in self._remarks if (r.license is not None) == legal]
+            chosen = [r for r in heard if r.security or not secure]
             return [self._value(plain, name, r) for r in chosen]
         return [self._value(plain, name, remark)] if schema.get("minItems") else []
 

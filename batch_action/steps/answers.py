@@ -19,6 +19,7 @@ from batch_action.steps import generating
 from batch_action.steps.adding import added_lines
 from batch_action.steps.fetching import fetch
 from batch_action.steps.generating import Source
+from batch_action.steps.licensing import Checker
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
 from batch_action.tasks.task import UnreadableAnswerError
@@ -128,12 +129,14 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
     judgements: list[Judgement] = []
     sources: list[Source] = []
     discarded = 0
+    checker = Checker(world)
     for (path, blob), answers in by_file.items():
         commit = answers[-1].pending.intended.head
         if blob not in texts:
             continue
+        remarks = [remark for answer in answers for remark in answer.reading.remarks]
         anchored, lost = anchor_all(
-            [remark for answer in answers for remark in answer.reading.remarks],
+            [*remarks, *checker.remarks(path, texts[blob], commit)],
             task=world.task.name,
             path=path,
             text=texts[blob],

@@ -74,6 +74,8 @@ class Task:
     """The file of the repository that it was read from; empty for tasks that ship."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Settings it brings along for when nobody made them."""
+    licenses: bool = False
+    """It is told the repository's licenses, and headers are checked without the model."""
     company: Company = Company.NONE
     suits: Callable[[SelectedFile], str | None] = suits_all
     """Why a file is not for this task, in a few words; None when it is."""
