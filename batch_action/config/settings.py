@@ -87,7 +87,7 @@ class Settings(Tasking, Sending, Reporting):
     task: Annotated[
         Annotated[Words, Field(min_length=1)],
         Input(
-            help="What is asked of each file: `code-review` or `security-scan`; several, between "
+            help="What is asked of each file: a task of docs/TASKS.md or your own; several, between "
             "commas or one a line, are done in this order.",
             action=True,
         ),
