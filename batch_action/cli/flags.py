@@ -7,7 +7,15 @@ import click
 
 from batch_action.config.gathering import inputs
 
-STATE = ["task", "config-file", "state-dir", "state-key", "state-branch"]
+STATE = [
+    "task",
+    "prompt-file",
+    "patch-file",
+    "config-file",
+    "state-dir",
+    "state-key",
+    "state-branch",
+]
 CHOICE = [
     "model",
     "effort",
@@ -28,12 +36,16 @@ CHOICE = [
     "max-file-bytes",
     "max-attempts",
     "recheck",
+    "refactor-description",
+    "test-framework",
+    "test-paths",
 ]
 REPORT = [
     "report",
     "min-severity",
     "min-confidence",
     "fail-on-severity",
+    "fail-on-verdict",
     "max-findings",
     "labels",
     "assignees",

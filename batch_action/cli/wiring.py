@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from batch_action import escape, pricing
 from batch_action.cli.reaching import anthropic_api, header
 from batch_action.cli.reviewed import config_file, reviewed, rules_of_pull
-from batch_action.cli.tasking import chosen, fitted, patched
+from batch_action.cli.tasking import Library, fitted, patched
 from batch_action.config.assigning import assignments
 from batch_action.config.gathering import gather
 from batch_action.config.settings import Settings
@@ -31,6 +31,7 @@ from batch_action.edges.webhooks import Webhooks
 from batch_action.errors import BatchActionError, ConfigError
 from batch_action.models.context import Context
 from batch_action.steps.world import GitHub, World
+from batch_action.tasks.task import Task
 
 
 class Hands(TypedDict, total=False):
@@ -102,11 +103,20 @@ def open_worlds(
     )
     git = GitRepo(workspace)
     rules = rules_of_pull(context, git)
-    settings = _settings(door, flags, context, git, rules)
+    # A fork's pull request is left alone: whatever its checkout holds is not even looked at.
+    source = None if context.fork else rules or reviewed(flags, context, git)
+    settings = _settings(door, flags, git, source)
     for secret in settings.secrets():
         runner.mask(secret)
+    library = Library(git=git, commit=source)
+    tasks: dict[str, Task] = {}
+    if settings.prompt_file:
+        typed = workspace if flags.get("prompt-file") else None
+        task = library.prompted(settings.prompt_file, typed)
+        tasks = {task.name: task}
+        settings = settings.model_copy(update={"task": (task.name,), "rules": ()})
     given = assignments(settings, settings.task if flags.get("task") else ())
-    tasks = chosen(one.task for one in given)
+    tasks = tasks or library.chosen(one.task for one in given)
     with ExitStack() as stack:
         patch = None
         if settings.patch_file:
@@ -145,17 +155,14 @@ def open_worlds(
         )
 
 
-def _settings(
-    door: Door, flags: Mapping[str, Any], context: Context, git: GitRepo, rules: str | None
-) -> Settings:
+def _settings(door: Door, flags: Mapping[str, Any], git: GitRepo, source: str | None) -> Settings:
     name = str(
         flags.get("config-file")
         or door.action_inputs.get("config-file")
         or door.environ.get("BATCH_ACTION_CONFIG_FILE")
         or ".github/batch-action.yml"
     )
-    # A fork's pull request is left alone: whatever its checkout holds is not even looked at.
-    file = {} if context.fork else config_file(git, rules or reviewed(flags, context, git), name)
+    file = {} if source is None else config_file(git, source, name)
     return gather(
         flags=flags,
         action_inputs=door.action_inputs,

@@ -35,7 +35,7 @@ class RefusedFile:
 
 @unique
 class Ruling(StrEnum):
-    """Whether a refactoring kept the behaviour."""
+    """Whether what was asked about a file holds."""
 
     VALID = "VALID"
     INVALID = "INVALID"

@@ -85,6 +85,7 @@ BY_NAME: Mapping[str, Callable[[Remark], Any]] = {
     "license": lambda r: r.license or None,
     "suggestion": lambda _: None,
     "pre_existing": lambda r: r.pre_existing,
+    "security": lambda r: r.security,
     "severity": lambda r: r.severity,
     "confidence": lambda r: "high" if r.security else "medium",
 }

@@ -51,10 +51,20 @@ class BaseRemark(Answer):
 
 
 def to_remarks(
-    items: Iterable[Any], *, security: frozenset[str], whole_file: frozenset[str] = frozenset()
+    items: Iterable[Any],
+    *,
+    security: frozenset[str] = frozenset(),
+    whole_file: frozenset[str] = frozenset(),
+    category: str = "",
 ) -> tuple[Remark, ...]:
-    """Remarks of answer items that carry BaseRemark's fields, `category`, and perhaps `cwe`."""
-    return tuple(_remark(item, security, whole_file) for item in items)
+    """Remarks of answer items that carry BaseRemark's fields, and perhaps `category` and `cwe`.
+
+    *category*: of all of them, where they have none of their own; they say themselves then whether
+    they are about security.
+    """
+    return tuple(
+        _remark(item, category or item.category.value, security, whole_file) for item in items
+    )
 
 
 def _weakness(said: str | None) -> str | None:
@@ -63,12 +73,14 @@ def _weakness(said: str | None) -> str | None:
     return f"CWE-{int(found[1])}" if found else None
 
 
-def _remark(item: Any, security: frozenset[str], whole_file: frozenset[str]) -> Remark:
+def _remark(
+    item: Any, category: str, security: frozenset[str], whole_file: frozenset[str]
+) -> Remark:
     first = max(1, item.start_line)
     return Remark(
         rule=item.rule,
-        category=item.category.value,
-        severity=item.severity,
+        category=category,
+        severity=Severity(item.severity),
         confidence=item.confidence,
         start_line=first,
         end_line=max(first, item.end_line),
@@ -79,6 +91,6 @@ def _remark(item: Any, security: frozenset[str], whole_file: frozenset[str]) -> 
         suggestion=item.suggestion or None,
         cwe=_weakness(getattr(item, "cwe", None)),
         pre_existing=item.pre_existing,
-        whole_file=item.category.value in whole_file,
-        security=item.category.value in security,
+        whole_file=category in whole_file,
+        security=category in security or bool(getattr(item, "security", False)),
     )

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
 from importlib import resources
@@ -66,8 +66,14 @@ class Task:
     """Its answer is files."""
     check: Callable[[Draft, Site], str | None] = no_check
     """Why a file it wrote is refused, in a few words; None when it is sound."""
-    rules: str = "common"
-    """The Markdown file with the rules that end its prompt, shared with tasks of its kind."""
+    rules: tuple[str, ...] = ("common",)
+    """The Markdown files that end its prompt, shared with tasks of its kind."""
+    instructions: str | None = None
+    """Its own text, where that is not the Markdown file beside its module."""
+    origin: str = ""
+    """The file of the repository that it was read from; empty for tasks that ship."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Settings it brings along for when nobody made them."""
     licenses: bool = False
     """It is told the repository's licenses, and headers are checked without the model."""
     company: Company = Company.NONE
@@ -89,9 +95,10 @@ class Task:
     @cached_property
     def prompt(self) -> str:
         """The task's instructions: the Markdown file beside its module, then the shared rules."""
-        texts = (self.name.replace("-", "_"), self.rules)
         files = resources.files("batch_action.tasks")
-        return "\n\n".join(files.joinpath(f"{t}.md").read_text("utf-8").strip() for t in texts)
+        names = self.rules if self.instructions else (self.name.replace("-", "_"), *self.rules)
+        texts = [files.joinpath(f"{name}.md").read_text("utf-8").strip() for name in names]
+        return "\n\n".join([self.instructions, *texts] if self.instructions else texts)
 
     @cached_property
     def schema(self) -> dict[str, Any]:

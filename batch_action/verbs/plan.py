@@ -32,6 +32,7 @@ def as_data(world: World, prepared: Prepared) -> dict[str, object]:
     owed = {file.path for file in made.owed}
     return {
         "task": world.task.name,
+        "task_from": world.task.origin or None,
         "state_key": world.settings.state_key,
         "model": world.settings.model,
         "head": chosen.head,
@@ -78,6 +79,12 @@ def show(world: World, prepared: Prepared) -> None:
     chosen, made, screen = prepared.selection, prepared.plan, world.screen
     owed = {file.path for file in made.owed}
     base = chosen.base[:12] if chosen.base else "the beginning"
+    if world.task.origin:
+        kind = "verdict" if world.task.whole else "findings"
+        screen.say(
+            f"{world.task.name} is your own task ({kind}), from {world.task.origin}: "
+            f"{world.task.description}"
+        )
     screen.say(f"{world.title}: {base}..{chosen.head[:12]} ({prepared.why})")
     screen.table(
         ["File", "Status", "Parts", ""],

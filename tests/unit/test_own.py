@@ -1,0 +1,203 @@
+"""Own tasks: what the front matter may say, and everything that is wrong with it at once."""
+
+import json
+
+import anthropic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_action.errors import ConfigError
+from batch_action.models.answers import Ruling
+from batch_action.models.findings import Severity
+from batch_action.sandbox.schemas import complaint
+from batch_action.tasks import own
+from batch_action.tasks.registry import all_tasks
+from batch_action.tasks.task import Task, UnreadableAnswerError
+
+FRONT = "name: no-prints\ndescription: Prints that were left behind\n"
+BODY = "# No prints\n\nFind every print.\n"
+
+
+def parsed(front=FRONT, body=BODY, name="no-prints"):
+    text = f"---\n{front}---\n{body}"
+    return own.parse(own.path_of(name or "x"), text, all_tasks(), name=name)
+
+
+def remark(**fields):
+    values = {
+        "rule": "print",
+        "severity": "high",
+        "confidence": "high",
+        "start_line": 1,
+        "end_line": 1,
+        "evidence": "print(x)",
+        "title": "t",
+        "why": "w",
+        "remedy": "r",
+        "suggestion": None,
+        "pre_existing": False,
+        "security": False,
+    }
+    return {**values, **fields}
+
+
+class TestSound:
+    def test_the_least(self):
+        task = parsed()
+        assert (task.name, task.description) == ("no-prints", "Prints that were left behind")
+        assert task.origin == ".github/batch-action/tasks/no-prints.md"
+        assert task.prompt.startswith("# No prints\n\nFind every print.\n\n## What belongs")
+        assert "## Severity" in task.prompt
+        assert (task.whole, task.generates, task.defaults) == (False, False, {})
+
+    def test_the_most(self):
+        more = (
+            "kind: Verdict\npaths: |\n  src/\n\n  !src/gen/\nmodel: claude-opus-5-5\neffort: low\n"
+            "severities: [low, HIGH]\n"
+        )
+        task = parsed(FRONT + more)
+        assert task.whole
+        assert task.defaults == {
+            "paths": ("src/", "!src/gen/"),
+            "model": "claude-opus-5-5",
+            "effort": "low",
+        }
+        assert task.schema["$defs"]["Severity"]["enum"] == ["high", "low"]
+        assert "## The ruling" in task.prompt
+
+    def test_windows_and_marks(self):
+        text = f"\ufeff---\n{FRONT}---\n{BODY}".replace("\n", "\r\n")
+        assert own.parse("x.md", text, all_tasks(), name="no-prints").prompt == parsed().prompt
+
+    def test_a_rule_in_the_prompt_is_no_front_matter(self):
+        assert "a\n---\nb" in parsed(body="a\n---\nb\n").prompt
+
+    @pytest.mark.parametrize("kind", ["findings", "verdict"])
+    @pytest.mark.parametrize("severities", ["", "severities: [high]\n"])
+    def test_the_schema_is_legal(self, kind, severities):
+        task = parsed(f"{FRONT}kind: {kind}\n{severities}")
+        assert complaint(task.schema) is None
+
+        def without(node):
+            if isinstance(node, list):
+                return [without(x) for x in node]
+            if not isinstance(node, dict):
+                return node
+            drop = {"type"} if "enum" in node else set()
+            return {k: without(v) for k, v in node.items() if k not in drop}
+
+        assert without(task.schema) == anthropic.transform_schema(task.answer)
+
+    def test_every_word_of_it_is_part_of_the_question(self):
+        digests = {
+            parsed().digest,
+            parsed(body="# No prints\n\nFind each print.\n").digest,
+            parsed(FRONT + "kind: verdict\n").digest,
+            parsed(FRONT + "severities: [high]\n").digest,
+        }
+        assert len(digests) == 4
+        assert parsed(FRONT + "paths: src/\nmodel: m\n").digest == parsed().digest
+
+
+class TestAnswers:
+    def test_findings(self):
+        said = json.dumps({"findings": [remark(), remark(security=True, severity=" LOW ")]})
+        one, two = parsed().read(said).remarks
+        assert (one.category, one.severity, one.security) == ("no-prints", Severity.HIGH, False)
+        assert (two.severity, two.security) == (Severity.LOW, True)
+
+    def test_a_severity_that_was_left_out(self):
+        task = parsed(FRONT + "severities: [high]\n")
+        assert len(task.read(json.dumps({"findings": [remark()]})).remarks) == 1
+        with pytest.raises(UnreadableAnswerError, match="severity"):
+            task.read(json.dumps({"findings": [remark(severity="low")]}))
+
+    def test_a_verdict(self):
+        task = parsed(FRONT + "kind: verdict\n")
+        said = {"findings": [], "summary": "Fine.", "ruling": "valid"}
+        assert task.read(json.dumps(said)).opinion.ruling is Ruling.VALID
+        said["findings"] = [remark()]
+        assert task.read(json.dumps(said)).opinion.ruling is Ruling.UNCERTAIN
+        with pytest.raises(UnreadableAnswerError):
+            task.read(json.dumps({"findings": []}))
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("front", "said"),
+        [
+            ("description: d\nname: other\n", "the file is named 'no-prints'"),
+            ("name: no-prints\n", "`description` is missing"),
+            (FRONT + "kind: opinion\n", "`kind` must be one of: findings, verdict."),
+            (FRONT + "effort: most\n", "`effort` must be one of: low, medium"),
+            (FRONT + "effort: 3\n", "`effort` must be one of"),
+            (FRONT + "path: src/\n", "`path` is no key of a task: did you mean `paths`?"),
+            (FRONT + "colour: red\n", "there are name, description, kind"),
+            (FRONT + "paths: {a: 1}\n", "`paths` must be a list"),
+            (FRONT + "paths: [1]\n", "`paths` must be a list"),
+            (FRONT + "severities: []\n", "`severities` must be a list of some of"),
+            (FRONT + "severities: [worst]\n", "`severities` must be a list of some of"),
+            (FRONT + "severities: 7\n", "`severities` must be a list of some of"),
+            (FRONT + "model: [a]\n", "`model` must be one line of text"),
+            ("name: no-prints\ndescription: |\n  a\n  b\n", "`description` must be one line"),
+            ("- a\n- b\n", "must hold `key: value` lines"),
+            ("a: b: c\n", "is no valid YAML"),
+            ("1: x\n" + FRONT, "`1` is no key"),
+        ],
+    )
+    def test_a_sentence_for_each(self, front, said):
+        with pytest.raises(ConfigError) as caught:
+            parsed(front)
+        assert said in str(caught.value)
+        assert "no-prints.md needs attention for" in str(caught.value)
+
+    def test_all_at_once(self):
+        with pytest.raises(ConfigError) as caught:
+            parsed("name: Bad Name\nkind: x\neffort: y\nmore: z\n", body=" \n")
+        text = str(caught.value)
+        assert "these 6 things" in text
+        assert text.count("\n- ") == 6
+
+    @pytest.mark.parametrize(
+        "name",
+        ["A", "a_b", "-a", "a-", "a--b", "a" * 41, "1a", "../x", "a/b", "é", "code-review", ""],
+    )
+    def test_names_that_do_not_fit(self, name):
+        with pytest.raises(ConfigError, match="`name`"):
+            parsed(f"name: '{name}'\ndescription: d\n", name=name or "../y")
+
+    def test_front_matter_without_an_end(self):
+        with pytest.raises(ConfigError, match="does not end"):
+            own.parse("x.md", "---\nname: x\n", all_tasks(), name="x")
+
+    @given(st.text(max_size=60), st.text(max_size=60))
+    def test_nothing_but_a_task_or_a_sentence_comes_out(self, front, body):
+        try:
+            task = parsed(front + "\n", body)
+        except ConfigError:
+            return
+        assert isinstance(task, Task)
+        assert task.name == "no-prints"
+
+
+class TestOneOff:
+    @pytest.mark.parametrize(
+        ("path", "name"),
+        [
+            ("prompts/find-todos.md", "prompt-find-todos"),
+            ("Any Thing.txt", "prompt-any-thing"),
+            ("code-review.md", "prompt-code-review"),
+            ("x" * 80 + ".md", "prompt-" + "x" * 33),
+            ("日本.md", "prompt"),
+        ],
+    )
+    def test_a_prompt_without_front_matter(self, path, name):
+        task = own.parse(path, "Find all TODOs.\n", all_tasks())
+        assert task.name == name
+        assert task.description == f"The prompt in {path}"
+        assert task.prompt.startswith("Find all TODOs.\n\n")
+
+    def test_its_own_name_counts(self):
+        task = own.parse("any.md", f"---\n{FRONT}---\n{BODY}", all_tasks())
+        assert task.name == "no-prints"
