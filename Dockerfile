@@ -34,4 +34,6 @@ LABEL org.opencontainers.image.title="batch-action" \
       org.opencontainers.image.version="${VERSION}"
 # No USER: the platform demands root. -I: nothing in the workspace can shadow an import. PYTHON*
 # variables have no effect under -I, hence -B (write no bytecode) and -u (unbuffered log) as flags.
-ENTRYPOINT ["/opt/venv/bin/python", "-I", "-B", "-u", "-m", "batch_action", "action"]
+# As an action it gets no arguments; `docker run IMAGE serve …` starts the wake-up service instead.
+ENTRYPOINT ["/opt/venv/bin/python", "-I", "-B", "-u", "-m", "batch_action"]
+CMD ["action"]

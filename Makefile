@@ -64,7 +64,7 @@ container: $(VENV)/ready ## Build the image and run it as GitHub's runner would
 
 lock: $(VENV)/ready ## Renew both lock files
 	$(BIN)/python -m pip install --quiet uv
-	printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml - -o requirements.lock
+	printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra server pyproject.toml - -o requirements.lock
 	printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra sandbox --extra server --group dev pyproject.toml - -o requirements-dev.lock
 
 clean:

@@ -8,9 +8,10 @@ assert night.run("collect").outputs["status"] == "collected"
 import contextlib
 import io
 import itertools
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,8 @@ BAD = "function run(x) {\n  console.log(x);\n  return eval(x);\n}\n"
 WORSE = "function run(x, y) {\n  console.log(x);\n  return x == y;\n}\n"
 """Two findings, none of them of security. (No Python here: that would start a linter each time.)"""
 GOOD = "function run(x) {\n  return x + 1;\n}\n"
+
+RESULTS = "/results$"
 
 PERMISSIONS = {"contents": "read", "actions": "read", "issues": "write"}
 COMMANDS = {"add-mask", "notice", "warning", "error", "group", "endgroup"}
@@ -242,6 +245,25 @@ class Night:
     @property
     def artifacts(self) -> list[Artifact]:
         return [a for a in self.hub.artifacts if a.finalized]
+
+    def answer(self, say: Callable[[Mapping[str, Any]], object]) -> None:
+        """Let the newest batch's answers be what `say` makes of each request, as JSON."""
+        lines = []
+        for request in self.batches[-1].requests:
+            message = {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "model": request["params"]["model"],
+                "content": [{"type": "text", "text": json.dumps(say(request))}],
+                "stop_reason": "end_turn",
+                "stop_sequence": None,
+                "usage": {"input_tokens": 10, "output_tokens": 10},
+            }
+            result = {"type": "succeeded", "message": message}
+            lines.append(json.dumps({"custom_id": request["custom_id"], "result": result}))
+        body = "\n".join(lines) + "\n"
+        self.sandbox.faults.add("status", service="claude", path=RESULTS, status=200, body=body)
 
     def finish(self) -> None:
         """End every batch that still runs."""

@@ -109,7 +109,8 @@ def _stand(candidate: Candidate, finding: Finding | None, tonight: Tonight) -> S
     """What tonight made of one known finding."""
     known, place = candidate.known, candidate.place
     moved = known if place.anchor is None else replace(known, anchor=place.anchor)
-    if finding is not None and place.sight is not Sight.UNTOUCHED:
+    if finding is not None and (known.state is State.FIXED or place.sight is not Sight.UNTOUCHED):
+        # One that was closed may be back elsewhere in its file: it is where it was seen.
         moved = replace(known, anchor=finding.anchor)
     if candidate.dismissed:
         return Standing(known=replace(moved, state=State.DISMISSED), finding=finding)

@@ -51,6 +51,14 @@ def _place(moved: LineMap, line: int) -> int:
     return max(1, line + shift)
 
 
+def removed(moved: LineMap, lines: Lines) -> bool:
+    """Whether these old lines were taken out, and nothing was put in their place."""
+    return any(
+        count and not added and old <= lines[0] and lines[1] < old + count
+        for old, count, _, added in moved.hunks
+    )
+
+
 def overlap(one: Lines, other: Lines) -> int:
     """How many lines two ranges share; negative: how far apart they are."""
     return min(one[1], other[1]) - max(one[0], other[0]) + 1

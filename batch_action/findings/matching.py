@@ -141,7 +141,7 @@ def _moved_within(candidate: Candidate, one: Live) -> bool:
 
 def _moved_away(candidate: Candidate, one: Live) -> bool:
     """The same code in another file, and it is known to have left its own."""
-    left = candidate.place.sight in (Sight.SETTLED, Sight.GONE)
+    left = candidate.place.left or candidate.place.sight in (Sight.SETTLED, Sight.GONE)
     left = left or (candidate.dismissed and candidate.place.sight is Sight.TOUCHED)
     return left and _same_evidence(candidate, one) and _same_category(candidate, one)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, unique
 
 from batch_action.findings.identity import NO_EVIDENCE, merge_doubles
-from batch_action.findings.lines import Lines, carry, estimate, overlap
+from batch_action.findings.lines import Lines, carry, estimate, overlap, removed
 from batch_action.models.findings import Anchor, Finding, Known, Reviewed, Tonight
 
 
@@ -32,6 +32,8 @@ class Place:
     """The commit that settles it."""
     same: bool = False
     """Its file reads exactly as when it was anchored."""
+    left: bool = False
+    """Its lines were taken out of its file: seen elsewhere, it has moved there."""
     note: str = ""
 
 
@@ -104,8 +106,14 @@ def follow(known: Known, tonight: Tonight) -> Place:
             sight=Sight.UNTOUCHED, path=path, lines=lines, commit=tonight.commit, note=note
         )
     commit = _settled_by(known, path, blob, tonight)
-    sight = Sight.SETTLED if commit else Sight.TOUCHED
-    return Place(sight=sight, path=path, lines=lines, commit=commit or tonight.commit)
+    moved = tonight.maps.get((known.anchor.blob, blob))
+    return Place(
+        sight=Sight.SETTLED if commit else Sight.TOUCHED,
+        path=path,
+        lines=lines,
+        commit=commit or tonight.commit,
+        left=moved is not None and removed(moved, lines_of(known.anchor)),
+    )
 
 
 def _about(known: Known, blob: str, tonight: Tonight) -> Lines:

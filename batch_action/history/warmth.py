@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from batch_action.history.batches import facts_of, open_intents, sent_batches
-from batch_action.models.ledger import Collected, Intended, Ledger, Sent, Withdrawn
+from batch_action.models.ledger import Collected, Intended, Ledger, Selected, Sent, Withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,8 @@ class WarmUp:
     """None: the create was never answered, or not yet."""
     collected: Collected | None
     withdrawn: bool
+    selected: frozenset[str]
+    """The paths that were selected with it: those that have no answer wait for it."""
 
     @property
     def spoilt(self) -> bool:
@@ -34,4 +36,6 @@ def outstanding(ledger: Ledger) -> WarmUp | None:
     batch = fact.batch if fact else None
     collected = (x for x in facts_of(ledger, Collected) if x.batch == batch)
     gone = (x for x in facts_of(ledger, Withdrawn) if x.batch == batch)
-    return WarmUp(newest, fact, next(collected, None), next(gone, None) is not None)
+    chosen = (x for x in facts_of(ledger, Selected) if x.head == newest.head)
+    paths = frozenset(file.path for x in chosen for file in x.files)
+    return WarmUp(newest, fact, next(collected, None), next(gone, None) is not None, paths)

@@ -17,6 +17,26 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a draft is held against; texts are masked and have plain line ends."""
+
+    source: str
+    """The path of the reviewed file it was made from."""
+    language: str
+    """Of that file."""
+    text: str
+    """The reviewed text."""
+    present: str | None
+    """What stands at the draft's path in the reviewed commit; None: nothing does."""
+    tests: frozenset[str] = frozenset()
+    """The tests of the reviewed file that were sent along whole."""
+    framework: str = ""
+    """What its tests are written for."""
+    target: str = ""
+    """Where new tests were asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
     """What the model makes of a change as a whole."""
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .drafting import Draft, drafts
 from .prompts import Prompt
 from .remarks import Remark
 from .schemas import resolve
@@ -81,6 +82,7 @@ BY_NAME: Mapping[str, Callable[[Remark], Any]] = {
     "fix": lambda r: f"{r.remedy} ({LABEL}: {r.rule})",
     "rule": lambda r: r.rule,
     "cwe": lambda r: r.cwe,
+    "license": lambda r: r.license or None,
     "suggestion": lambda _: None,
     "pre_existing": lambda r: r.pre_existing,
     "severity": lambda r: r.severity,
@@ -150,9 +152,13 @@ class Filler:
         item = schema.get("items", {})
         plain = self._plain(item, name, remark)
         inner = plain.get("properties", {})
+        if {"path", "text"} <= set(inner):
+            return [_fitted(draft, inner) for draft in drafts(self._prompt)]
         if remark is None and LINES & set(inner):
             secure = self._security_only(inner.get("category", {}))
-            chosen = [r for r in self._remarks if r.security or not secure]
+            legal = "license" in inner
+            heard = [r for r in self._remarks if (r.license is not None) == legal]
+            chosen = [r for r in heard if r.security or not secure]
             return [self._value(plain, name, r) for r in chosen]
         return [self._value(plain, name, remark)] if schema.get("minItems") else []
 
@@ -172,6 +178,11 @@ class Filler:
             count = len(self._remarks)
             return f"{count} remark{'s' * (count != 1)} on {files} ({LABEL}, not Claude)."
         return f"Nothing to say on {name or 'this'} ({LABEL}, not Claude)."
+
+
+def _fitted(draft: Draft, inner: Schema) -> Draft:
+    """A draft with the fields that the schema wants."""
+    return {name: draft.get(name, "") for name in inner}
 
 
 def answer(schema: Schema, remarks: Sequence[Remark], prompt: Prompt) -> str:

@@ -24,6 +24,8 @@ class SourceFile:
     lines: dict[int, str] = field(default_factory=dict)
     added: set[int] = field(default_factory=set)
     """The numbers of the lines that the change brought."""
+    removed: list[str] = field(default_factory=list)
+    """The lines that the change took away."""
     changed: bool = False
     """Whether the prompt shows a change of this file."""
     whole: bool = True
@@ -59,6 +61,12 @@ class Prompt:
     tests: list[SourceFile] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
     """What the message says besides, by the name of the element."""
+    legal: bool = False
+    """Whether the instructions tell of the repository's licenses."""
+    own: tuple[str, ...] = ()
+    """The repository's licenses, as the instructions tell them."""
+    denied: tuple[str, ...] = ()
+    """The licenses that the instructions forbid."""
 
     @property
     def changed(self) -> bool:
@@ -74,11 +82,15 @@ def read(params: Mapping[str, Any]) -> Prompt:
     for line in text.split("\n"):
         reader.take(line)
     beside = reader.beside
+    shared = "\n".join(texts(params.get("system")))
     return Prompt(
         files=[file for file in reader.files.values() if file.lines],
         before=next((file for block, file in beside if block == "before"), None),
         tests=[file for block, file in beside if block == "test"],
         notes={name: "\n".join(lines) for name, lines in reader.notes.items()},
+        legal="\n- Its own license: " in shared,
+        own=_licenses(shared, "Its own license"),
+        denied=_licenses(shared, "Denied here"),
     )
 
 
@@ -125,10 +137,20 @@ class _Reader:
         return self.beside[-1][1]
 
 
+def _licenses(text: str, label: str) -> tuple[str, ...]:
+    """The names in code signs after a label of the instructions."""
+    found = re.search(rf"^- {label}: (.*)$", text, re.MULTILINE)
+    quoted = re.findall(r"`([^`]+)`", found[1]) if found else []
+    names = (name for one in quoted for name in re.split(r"[()\s]+|\bOR\b|\bAND\b", one))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
 def _hunk_line(line: str, number: int, file: SourceFile) -> int:
     """Note an added line; give the number of the next line of the new file."""
     if head := HUNK.match(line):
         return int(head[1])
     if line.startswith("+"):
         file.added.add(number)
+    if line.startswith("-"):
+        file.removed.append(line[1:])
     return number if line.startswith(("-", "\\")) else number + 1

@@ -25,6 +25,8 @@ class Remark:
     pre_existing: bool
     security: bool
     cwe: str | None
+    license: str | None = None
+    """The license it is about; empty when that cannot be told, nothing for other remarks."""
 
 
 def remark(
@@ -37,6 +39,7 @@ def remark(
     words: tuple[str, ...],
     remedy: str = "",
     cwe: str | None = None,
+    license: str | None = None,
 ) -> Remark | None:
     """Make a remark on lines that the prompt shows; none when it does not show them."""
     start, end = lines[0], min(max(lines), lines[0] + MAX_LINES - 1)
@@ -57,4 +60,5 @@ def remark(
         pre_existing=file.changed and not touched,
         security="security" in words,
         cwe=cwe,
+        license=license,
     )

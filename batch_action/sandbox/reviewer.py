@@ -1,6 +1,6 @@
 """The offline stand-in for a model: it reads the same prompt, and says plainly what it is."""
 
-from . import ruffing, textual, verdicts
+from . import licensing, ruffing, textual, verdicts
 from .prompts import Prompt, SourceFile
 from .remarks import Remark
 
@@ -11,6 +11,8 @@ def review(prompt: Prompt) -> list[Remark]:
         found = verdicts.compare(prompt.before, prompt.files[0])[1]
     else:
         found = [remark for file in prompt.files for remark in _review_file(file)]
+        if prompt.legal:
+            found += [one for file in prompt.files for one in licensing.review(file, prompt)]
     return sorted(found, key=lambda remark: (remark.path, remark.start, remark.rule))
 
 

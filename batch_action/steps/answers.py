@@ -15,8 +15,11 @@ from batch_action.models.ledger import Collected, Fact, Ledger, Question, Usage,
 from batch_action.models.readings import Reading
 from batch_action.models.requests import Outcome, OutcomeKind
 from batch_action.selection.content import decode
+from batch_action.steps import generating
 from batch_action.steps.adding import added_lines
 from batch_action.steps.fetching import fetch
+from batch_action.steps.generating import Source
+from batch_action.steps.licensing import Checker
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
 from batch_action.tasks.task import UnreadableAnswerError
@@ -124,13 +127,16 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
     reviewed: list[Reviewed] = []
     findings: list[Finding] = []
     judgements: list[Judgement] = []
+    sources: list[Source] = []
     discarded = 0
+    checker = Checker(world)
     for (path, blob), answers in by_file.items():
         commit = answers[-1].pending.intended.head
         if blob not in texts:
             continue
+        remarks = [remark for answer in answers for remark in answer.reading.remarks]
         anchored, lost = anchor_all(
-            [remark for answer in answers for remark in answer.reading.remarks],
+            [*remarks, *checker.remarks(path, texts[blob], commit)],
             task=world.task.name,
             path=path,
             text=texts[blob],
@@ -141,8 +147,11 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
         findings += anchored
         discarded += lost
         judgements += _judgements(path, blob, commit, answers)
+        drafts = tuple(draft for answer in answers for draft in answer.reading.drafts)
+        sources.append(Source(path=path, blob=blob, commit=commit, text=texts[blob], drafts=drafts))
         if (path, blob) in settled:
             reviewed.append(Reviewed(path=path, blob=blob, commit=commit))
+    generated, refused = generating.settle(world, sources)
     return Tonight(
         task=world.task.name,
         commit=newest,
@@ -153,6 +162,8 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
         verdicts=settled,
         excluded=_excluded(world, ledger),
         judgements=tuple(judgements),
+        generated=generated,
+        refused=refused,
     )
 
 

@@ -18,6 +18,7 @@ from batch_action.models.files import (
 )
 from batch_action.models.ledger import Ledger, Question
 from batch_action.models.requests import Request
+from batch_action.steps import licensing
 from batch_action.steps.world import World
 from batch_action.tasks import prompt
 from batch_action.tasks.task import Company
@@ -106,7 +107,8 @@ def _ticked(world: World, found: Sequence[SelectedFile]) -> Iterator[SelectedFil
 
 def shared_text(world: World, head: str) -> str:
     """The instructions that all requests about this commit share."""
-    return prompt.system_text(world.task, house_rules(world, world.rules_at(head)))
+    rules = house_rules(world, world.rules_at(head))
+    return prompt.system_text(world.task, rules, licensing.facts(world, head))
 
 
 def house_rules(world: World, commit: str) -> str:

@@ -18,7 +18,7 @@ def choose(world: World, asked: Asked, ledger: Ledger, now: datetime) -> Choice:
     """
     if not asked.selection.files:
         return Choice(Way.BATCH)
-    followed = warming.follow(world, ledger, asked.selection.head, now)
+    followed = warming.follow(world, ledger, asked, now)
     if followed is not None:
         return followed
     # Who opens a pull request waits for its review: it is not held back.

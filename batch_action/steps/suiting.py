@@ -16,6 +16,7 @@ from batch_action.models.files import (
 from batch_action.selection.content import decode
 from batch_action.selection.parts import MAX_CHARS
 from batch_action.steps import describing
+from batch_action.steps.attending import Attendant
 from batch_action.steps.world import World
 from batch_action.tasks.task import Company, Task
 
@@ -39,7 +40,9 @@ def suit(world: World, selection: Selection) -> Selection:
     match world.task.company:
         case Company.BEFORE:
             return _with_versions(world, suited)
-        case Company.TESTS | Company.NONE:
+        case Company.TESTS:
+            return _with_tests(world, suited)
+        case Company.NONE:
             return suited
 
 
@@ -71,6 +74,19 @@ def _with_versions(world: World, selection: Selection) -> Selection:
         )
         files.append(replace(file, companions=(before,), hints=(*told, *file.hints)))
     return replace(selection, files=tuple(files), skipped=tuple(skipped))
+
+
+def _with_tests(world: World, selection: Selection) -> Selection:
+    """Each file with the tests it has, and where new ones belong."""
+    if not selection.files:
+        return selection
+    attendant = Attendant(world, selection.head)
+    found = [attendant.attend(file) for file in selection.files]
+    return replace(
+        selection,
+        files=tuple(one for one in found if isinstance(one, SelectedFile)),
+        skipped=(*selection.skipped, *(one for one in found if isinstance(one, Skipped))),
+    )
 
 
 def _incomparable(world: World, file: SelectedFile, text: str | None) -> Skipped | None:

@@ -12,9 +12,8 @@ from batch_action.history import warmth
 from batch_action.history.warmth import WarmUp
 from batch_action.models.ledger import Ledger, Usage
 from batch_action.models.requests import Request, Way
-from batch_action.steps.asking import Asked, all_requests, house_rules
+from batch_action.steps.asking import Asked, all_requests, shared_text
 from batch_action.steps.world import World
-from batch_action.tasks.prompt import system_text
 
 LIFETIME = timedelta(minutes=50)
 """The entry lives an hour; the followers need some minutes of it until the first of them starts."""
@@ -40,15 +39,15 @@ def awaited(ledger: Ledger) -> bool:
     return found is not None and found.collected is None and not found.withdrawn
 
 
-def follow(world: World, ledger: Ledger, head: str, now: datetime) -> Choice | None:
-    """What the warm-up that went before means for the others; None when none went.
+def follow(world: World, ledger: Ledger, asked: Asked, now: datetime) -> Choice | None:
+    """What the warm-up that went before means for the others; None when none went before these.
 
     *now*: by Anthropic's clock. Whatever has become of it, the others wait for one only once.
     """
     found = warmth.outstanding(ledger)
-    if found is None:
+    if found is None or found.selected.isdisjoint(asked.requests):
         return None
-    cold = _cold(world, found, head)
+    cold = _cold(world, found, asked.selection.head)
     if cold is not None:
         return Choice(Way.BATCH, f"Sent without the prompt cache: {cold}.")
     ended = _ended(world, found)
@@ -75,8 +74,7 @@ def _cold(world: World, found: WarmUp, head: str) -> str | None:
         return "its warm-up was not answered"
     if (intended.model, intended.effort or "none") != (settings.model, settings.effort):
         return "its warm-up asked another model, or with another effort"
-    before, after = (house_rules(world, world.rules_at(x)) for x in (intended.head, head))
-    if before != after:
+    if shared_text(world, intended.head) != shared_text(world, head):
         return "the house rules have changed since its warm-up"
     return None
 
@@ -124,4 +122,4 @@ def pays(world: World, requests: list[Request], shared: int) -> bool:
 
 def prefix(world: World, head: str) -> int:
     """Tokens of what all requests of a night share, on the dear side."""
-    return pricing.estimate(len(system_text(world.task, house_rules(world, head)).encode()))
+    return pricing.estimate(len(shared_text(world, head).encode()))

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.readings import Reading
+from batch_action.models.readings import Draft, Reading, Site
 
 
 class UnreadableAnswerError(Exception):
@@ -39,6 +39,11 @@ def no_hints(_: SelectedFile) -> tuple[tuple[str, str], ...]:
     return ()
 
 
+def no_check(_draft: Draft, _site: Site) -> str | None:
+    """For tasks that write no files."""
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A task through the one door: module and prompt share its name.
@@ -59,6 +64,12 @@ class Task:
     """A file is asked about in one piece: its answer holds, or compares, whole files."""
     generates: bool = False
     """Its answer is files."""
+    check: Callable[[Draft, Site], str | None] = no_check
+    """Why a file it wrote is refused, in a few words; None when it is sound."""
+    rules: str = "common"
+    """The Markdown file with the rules that end its prompt, shared with tasks of its kind."""
+    licenses: bool = False
+    """It is told the repository's licenses, and headers are checked without the model."""
     company: Company = Company.NONE
     suits: Callable[[SelectedFile], str | None] = suits_all
     """Why a file is not for this task, in a few words; None when it is."""
@@ -77,8 +88,8 @@ class Task:
 
     @cached_property
     def prompt(self) -> str:
-        """The task's instructions: the Markdown file beside its module, then the common rules."""
-        texts = (self.name.replace("-", "_"), "common")
+        """The task's instructions: the Markdown file beside its module, then the shared rules."""
+        texts = (self.name.replace("-", "_"), self.rules)
         files = resources.files("batch_action.tasks")
         return "\n\n".join(files.joinpath(f"{t}.md").read_text("utf-8").strip() for t in texts)
 

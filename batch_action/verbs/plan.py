@@ -52,6 +52,8 @@ def as_data(world: World, prepared: Prepared) -> dict[str, object]:
             {"path": s.path, "reason": s.reason.value, "detail": s.detail} for s in chosen.skipped
         ],
         "owed": sorted(owed),
+        "way": made.way.value,
+        "note": made.note,
         "requests": len(made.requests),
         "batches": len(made.batches),
         "tokens": {
@@ -64,6 +66,7 @@ def as_data(world: World, prepared: Prepared) -> dict[str, object]:
             "interactive_usd": made.cost.interactive_usd,
             "batch_usd": made.cost.batch_usd,
             "batch_cached_usd": made.cost.batch_cached_usd,
+            "due_usd": made.worst_usd,
             "priced": made.cost.priced,
             "worst_case": True,
         },
@@ -93,6 +96,8 @@ def show(world: World, prepared: Prepared) -> None:
     if chosen.skipped:
         rows = [(s.path, s.reason.value, s.detail) for s in chosen.skipped]
         screen.table(["Skipped", "Reason", ""], rows, title=f"{len(rows)} skipped")
+    if made.note:
+        screen.say(made.note)
     tokens = (
         f"{made.tokens.input:,} tokens in ({made.tokens.method}), {made.tokens.output_max:,} out"
     )

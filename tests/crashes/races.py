@@ -21,6 +21,7 @@ class Turns:
 
     def __init__(self, names: Sequence[str], choose: Callable[[int], int]) -> None:
         self._turn = threading.Condition()
+        self._names = frozenset(names)
         self._alive = list(names)
         self._choose = choose
         self._current = self._next()
@@ -34,8 +35,10 @@ class Turns:
             self._turn.wait_for(lambda: self._current == name)
 
     def give(self, name: str) -> None:
-        """Let somebody go on, perhaps the same."""
+        """Let somebody go on, perhaps the same. A run's own helpers go on while it has its turn."""
         with self._turn:
+            if name not in self._names:
+                return
             self._current = self._next()
             self._turn.notify_all()
             self._turn.wait_for(lambda: self._current == name)

@@ -261,3 +261,43 @@ def test_good_schemas_are_good():
     wanted = {**report(finding()), "additionalProperties": False}
     wanted["required"] = ["summary", "findings"]
     assert schemas.complaint(wanted) is None
+
+
+TERMS = """\
+- Its own license: `MIT` (from LICENSE), `GPL-2.0-only OR GPL-2.0-or-later` (from COPYING).
+- Also allowed here: nothing is named.
+- Denied here: `AGPL-3.0-or-later`.
+"""
+LICENSES = ["contradicting-header", "foreign-code", "notice-removed", "denied-license"]
+
+
+def legal(text, system=f"Rules.\n{TERMS}"):
+    """What is said of licenses: category, license and line."""
+    item = finding(
+        category={"enum": LICENSES}, license={"anyOf": [{"type": "string"}, {"type": "null"}]}
+    )
+    asked = prompts.read({"system": system, "messages": [{"role": "user", "content": text}]})
+    found = json.loads(filling.answer(report(item), reviewer.review(asked), asked))["findings"]
+    return [(one["category"], one["license"], one["start_line"]) for one in found]
+
+
+def test_licenses_are_told_where_the_prompt_is_about_them():
+    code = (
+        "// SPDX-License-Identifier: Apache-2.0\n// under the GNU Affero General Public License\n"
+        "eval(x);\n// Taken from https://example.org/a\n// copied from Stack Overflow\n"
+        "// SPDX-License-Identifier: MIT\n// SPDX-License-Identifier: GPL-2.0-or-later\n"
+    )
+    assert legal(shown("a.js", code)) == [
+        ("contradicting-header", "Apache-2.0", 1),
+        ("denied-license", "AGPL-3.0-or-later", 2),
+        ("foreign-code", None, 4),
+        ("foreign-code", "CC-BY-SA-4.0", 5),
+    ]
+    assert legal(shown("a.js", code), system="Rules.") == []
+    assert rules(shown("a.js", code)) == [(3, "eval")]
+
+
+def test_a_notice_that_is_gone():
+    change = "@@ -1,3 +1,1 @@\n-// Copyright 2020 A\n-// SPDX-License-Identifier: ISC\n f();"
+    assert legal(shown("a.js", "f();\n", change=change)) == [("notice-removed", None, 1)]
+    assert legal(shown("a.js", "// Copyright 2024 A\nf();\n", change=change)) == []

@@ -414,24 +414,7 @@ HOSTILE = [
 
 def answering(night: Night, remark: Callable[[str], dict[str, object]]) -> None:
     """Results whose answers say what we like instead of the sandbox's reviewer."""
-    lines = []
-    for request in night.batches[-1].requests:
-        answer = {"findings": [remark(text) for text in HOSTILE]}
-        message = {
-            "id": "msg_1",
-            "type": "message",
-            "role": "assistant",
-            "model": request["params"]["model"],
-            "content": [{"type": "text", "text": json.dumps(answer)}],
-            "stop_reason": "end_turn",
-            "stop_sequence": None,
-            "usage": {"input_tokens": 10, "output_tokens": 10},
-        }
-        result = {"type": "succeeded", "message": message}
-        lines.append(json.dumps({"custom_id": request["custom_id"], "result": result}))
-    night.sandbox.faults.add(
-        "status", service="claude", path=RESULTS, status=200, body="\n".join(lines) + "\n"
-    )
+    night.answer(lambda _: {"findings": [remark(text) for text in HOSTILE]})
 
 
 def schema_filled(night: Night, text: str) -> dict[str, object]:

@@ -156,6 +156,16 @@ def test_what_would_not_be_read_is_not_marked(warm: Night, what: Any, told: str)
     assert marks(warm.batches[-1]) == [None] * len(warm.batches[-1].requests)
 
 
+def test_who_was_not_there_waits_for_a_warm_up_of_his_own(warm: Night) -> None:
+    warm.run("submit")
+    (asked,) = warm.asked(0)
+    warm.advance(2 * HOUR)
+    warm.commit(dict.fromkeys(set(FOUR) - {asked}))
+    warm.commit({f"later-{name}": text for name, text in FOUR.items()})
+    warm.run()
+    assert (sizes(warm), ways(warm)) == ([1, 1], ["warm-up", "warm-up"])
+
+
 def test_new_house_rules_make_the_cache_useless(warm: Night) -> None:
     warm.run("submit")
     warm.commit({"AGENTS.md": "Tabs, not spaces.\n"})

@@ -1,5 +1,6 @@
 """A small workload: sent all the same, left to grow, or asked at once at full price."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from batch_action.models.ledger import Collected, Intended, Sent
 from tests.crashes.cells import die, remembered
 from tests.crashes.reaper import Reaper
 from tests.nights import BAD, DAY, GOOD, HOUR, WORSE, Night
+from tests.pulls import PullStory
 
 FEW = {"min_requests": "3"}
 ACCUMULATE = {**FEW, "small_workload": "accumulate"}
@@ -236,3 +238,23 @@ def test_an_interrupt_gives_the_questions_back(counted: Night) -> None:
     ledger = remembered(night)
     assert batches.open_intents(ledger) == ()
     assert len(files.owed(ledger, max_attempts=1)) == 6
+
+
+def test_plan_shows_which_way_it_would_go(night: Night) -> None:
+    night.commit({"a.js": BAD, "b.js": WORSE})
+    config = {f"BATCH_ACTION_{k.upper()}": v for k, v in AT_ONCE.items()}
+    plain = json.loads(night.cli("plan", "--json", "--base", "HEAD~1").stdout)
+    told = json.loads(night.cli("plan", "--json", "--base", "HEAD~1", environ=config).stdout)
+    assert (plain["way"], plain["note"], told["way"]) == ("batch", "", "interactive")
+    assert told["cost"]["due_usd"] == pytest.approx(2 * plain["cost"]["due_usd"])
+    assert "asked at once" in told["note"]
+    shown = night.cli("plan", "--base", "HEAD~1", environ=config)
+    assert "asked at once" in " ".join(shown.stderr.split())
+
+
+def test_who_opens_a_pull_request_need_not_wait_for_more(night: Night) -> None:
+    night.environ["BATCH_ACTION_SMALL_WORKLOAD"] = "accumulate"
+    night.environ["BATCH_ACTION_PROMPT_CACHE"] = "warm"
+    pull = PullStory.begin(night, {f"{name}.js": WORSE for name in "abcd"})
+    assert pull.run().exit == 0
+    assert night.asked() == ["a.js", "b.js", "c.js", "d.js"]

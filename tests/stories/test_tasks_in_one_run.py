@@ -251,3 +251,15 @@ def test_without_artifacts_each_task_has_a_file_of_its_own(night: Night) -> None
     files = kept.outputs["state-file"].split("\n")
     assert len(files) == 2
     assert all((night.repo.path / name).is_file() for name in files)
+
+
+def test_a_ledger_that_cannot_be_read_stops_only_its_own_task(night: Night) -> None:
+    night.commit({"a.js": BAD})
+    state = night.repo.path / ".batch-action" / "state"
+    state.mkdir(parents=True)
+    (state / "batch-action-code-review.zip").write_bytes(b"not a ledger")
+    both = ("--task", "code-review", "--task", "security-scan")
+    result = night.cli("submit", *both, "--base", "HEAD~1")
+    assert result.exit == 2
+    assert "code-review: The ledger file" in " ".join(result.stderr.split())
+    assert tasks(night) == ["security-sca"]

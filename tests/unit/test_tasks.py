@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from batch_action.models.files import Companion, Hunk, Part, Role, SelectedFile, Status
 from batch_action.models.findings import Confidence, Severity
+from batch_action.models.licenses import Licensing
 from batch_action.selection.change_text import change_text
 from batch_action.selection.content import decode
 from batch_action.selection.parts import parts_of
-from batch_action.tasks import prompt
+from batch_action.tasks import license_check, prompt
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import Company, UnreadableAnswerError
 
@@ -73,11 +74,23 @@ def file(path="src/total.py", text=NEW, change=None, **fields):
 
 def companied(task):
     """The file with what goes along with it for this task."""
-    if task.company is not Company.BEFORE:
-        return file()
+    if task.company is Company.NONE:
+        return file(hints=task.hints(file()))
+    if task.company is Company.TESTS:
+        text = "from total import total\n\n\ndef test_one():\n    assert total([1]) == 1\n"
+        test = Companion(role=Role.TEST, path="tests/test_total.py", blob="c" * 40, text=text)
+        target = "framework: pytest\npath: tests/test_total.py\nstate: shown below: give it back"
+        return file(companions=(test,), hints=(("target", f"{target} with more"),))
     before = Companion(role=Role.BEFORE, path="src/total.py", blob="b" * 40, text=OLD)
     hints = (("description", "Take the mean."), ("changed-files", "src/total.py (modified)"))
     return file(companions=(before,), hints=hints)
+
+
+def told(task):
+    """What the requests of this task say of the repository besides."""
+    own = (("LICENSE", "MIT"), ("pyproject.toml", "MIT"))
+    licensing = Licensing(own=own, allowed=("ISC",), denied=("GPL-3.0-only", "GPL-3.0-or-later"))
+    return license_check.facts(licensing) if task.licenses else ""
 
 
 def whole(one):
@@ -107,7 +120,8 @@ def answer(task, *remarks):
     fields = task.schema["$defs"]
     first = fields["Category"]["enum"][0]
     (item,) = (name for name in fields if "evidence" in fields[name].get("properties", ()))
-    extra = {"cwe": "CWE-369"} if "cwe" in fields[item]["properties"] else {}
+    more = {"cwe": "CWE-369", "license": "MIT"}
+    extra = {key: said for key, said in more.items() if key in fields[item]["properties"]}
     found = [
         {**extra, **one, "category": one["category"].replace("other", first)} for one in remarks
     ]
@@ -237,6 +251,32 @@ class TestAnswers:
         gone = task.read(answer(task, remark(category="removed", evidence=""))).remarks
         assert [one.whole_file for one in gone] == [True]
 
+    @pytest.mark.parametrize(
+        ("said", "kept"),
+        [
+            (None, ""),
+            (" ", ""),
+            ("gpl-3.0-or-later", " License: GPL-3.0-or-later."),
+            ("GPL-2.0+", " License: GPL-2.0-or-later."),
+            ("mit or apache-2.0", " License: MIT OR Apache-2.0."),
+            ("Foo", " License: unknown (the SPDX list does not have `Foo`)."),
+            ("`MIT` AND\n", " License: unknown (the SPDX list does not have `'MIT' AND`)."),
+            ("x" * 999, f" License: unknown (the SPDX list does not have `{'x' * 80}…`)."),
+        ],
+    )
+    def test_a_license_is_one_of_the_list_or_unknown(self, said, kept):
+        check = all_tasks()["license-check"]
+        (found,) = check.read(answer(check, remark(license=said))).remarks
+        assert found.why == f"It does.{kept}"
+
+    def test_only_what_is_about_a_whole_file_needs_no_evidence(self):
+        check = all_tasks()["license-check"]
+        categories = check.schema["$defs"]["Category"]["enum"]
+        assert "missing-header" not in categories
+        said = [remark(category=category) for category in categories]
+        found = check.read(answer(check, *said)).remarks
+        assert [one.category for one in found if one.whole_file] == ["contradicting-header"]
+
     def test_only_the_security_category_of_a_review_is_guarded(self):
         review = all_tasks()["code-review"]
         said = [remark(category="security"), remark(category="bug")]
@@ -307,19 +347,27 @@ class TestAnswers:
 class TestPrompts:
     def test_the_registry_finds_all(self):
         folder = Path(prompt.__file__).parent
-        prompts = {path.stem for path in folder.glob("*.md")} - {"common"}
+        prompts = {path.stem for path in folder.glob("*.md")} - {task.rules for task in TASKS}
         assert {task.name.replace("-", "_") for task in TASKS} == prompts
         assert list(all_tasks()) == sorted(all_tasks())
         assert {"code-review", "security-scan"} <= set(all_tasks())
 
     @each_task
-    def test_every_prompt_ends_with_the_common_rules(self, task):
+    def test_every_prompt_ends_with_the_rules_of_its_kind(self, task):
         folder = Path(prompt.__file__).parent
-        common = (folder / "common.md").read_text("utf-8").strip()
+        assert task.rules == ("writing" if task.generates else "common")
+        common = (folder / f"{task.rules}.md").read_text("utf-8").strip()
         assert task.prompt.endswith("\n\n" + common)
         assert len(task.prompt) > len(common) + 500
 
     @each_task
+    def test_no_prompt_asks_for_praise(self, task):
+        told = " ".join(task.prompt.lower().split())
+        for word in ("praise", "strengths", "well done", "positive", "compliment"):
+            assert word not in told
+        assert "empty list is a good answer" in told
+
+    @each_finder
     def test_every_category_is_explained(self, task):
         for category in task.schema["$defs"]["Category"]["enum"]:
             assert f"- `{category}`:" in task.prompt
@@ -358,7 +406,7 @@ class TestRequests:
         one = companied(task)
         made = prompt.params(
             task,
-            prompt.system_text(task, "### AGENTS.md\n\nNo floats for money."),
+            prompt.system_text(task, "### AGENTS.md\n\nNo floats for money.", told(task)),
             one,
             whole(one),
             model="claude-sonnet-5-5",

@@ -42,6 +42,8 @@ def serve(station: Station, *, host: str, port: int) -> int:
     finally:
         server.close()
         for loop in loops:
+            loop.end()
+        for loop in loops:
             loop.stop()
     station.journal.info("stop", said="Stopped.")
     return 0

@@ -10,7 +10,7 @@ from batch_action.steps.waking.station import Pulse, Station
 AFTER_A_FAILURE = 30.0
 LONGEST_REST = 600.0
 SHORTEST_REST = 0.2
-STOP_SECONDS = 4.0
+STOP_SECONDS = 3.0
 """How long the end of a round is waited for. A longer one is left to die: the store knows it."""
 
 
@@ -35,10 +35,14 @@ class Loop:
         """Begin the first round."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the round that is under way."""
+    def end(self) -> None:
+        """Begin no other round."""
         self._over = True
         self._bell.set()
+
+    def stop(self) -> None:
+        """End, and wait for the round that is under way."""
+        self.end()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
 

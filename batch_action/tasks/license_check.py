@@ -1,0 +1,90 @@
+"""License check: code and notices that do not go with the repository's license.
+
+Whether a header is there, and what its identifiers say, `headers` tells without the model.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from batch_action.models.licenses import Licensing, spdx_expression
+from batch_action.models.readings import Reading
+from batch_action.tasks.answers import Answer, BaseRemark, Folded, to_remarks
+from batch_action.tasks.headers import CONTRADICTING, DENIED, MISSING, UNKNOWN
+from batch_action.tasks.task import Task
+
+
+class Category(StrEnum):
+    """What the model is asked about; the prompt defines each."""
+
+    CONTRADICTING_HEADER = CONTRADICTING
+    FOREIGN_CODE = "foreign-code"
+    NOTICE_REMOVED = "notice-removed"
+    DENIED_LICENSE = DENIED
+    UNKNOWN_LICENSE = UNKNOWN
+
+
+class LicenseRemark(BaseRemark):
+    """Something that does not go with the repository's license."""
+
+    category: Annotated[Category, Folded]
+    license: str | None
+    """The SPDX identifier or expression it is about."""
+
+
+class LicenseReport(Answer):
+    """All of one file; an empty list is a good answer."""
+
+    findings: list[LicenseRemark]
+
+
+WHOLE_FILE = frozenset({MISSING, CONTRADICTING})
+LONGEST = 80
+
+
+def reading(answer: LicenseReport) -> Reading:
+    """The remarks, each with its license as the SPDX list has it, or said to be unknown."""
+    told = [
+        item.model_copy(update={"why": _with_license(item.why, item.license)})
+        for item in answer.findings
+    ]
+    return Reading(remarks=to_remarks(told, security=frozenset(), whole_file=WHOLE_FILE))
+
+
+def _with_license(why: str, said: str | None) -> str:
+    if not said or not said.strip():
+        return why
+    if found := spdx_expression(said):
+        return f"{why} License: {found}."
+    plain = " ".join(said.replace("`", "'").split())
+    plain = plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}…"
+    return f"{why} License: unknown (the SPDX list does not have `{plain}`)."
+
+
+def facts(licensing: Licensing) -> str:
+    """What the prompt tells of this repository's licenses; only identifiers of the SPDX list."""
+    own = ", ".join(f"`{expression}` (from {source})" for source, expression in licensing.own)
+    return "\n".join(
+        [
+            "## The licenses of this repository",
+            "",
+            f"- Its own license: {own or 'its files do not tell'}.",
+            f"- Also allowed here: {_listed(licensing.allowed)}.",
+            f"- Denied here: {_listed(licensing.denied)}.",
+        ]
+    )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "nothing is named"
+
+
+TASK = Task(
+    name="license-check",
+    description="License headers, copied code and removed notices",
+    answer=LicenseReport,
+    reading=reading,
+    whole_file=WHOLE_FILE,
+    licenses=True,
+    floor_tokens=4_000,
+    share=0.25,
+)

@@ -1,0 +1,78 @@
+"""Test generation: tests for what a file does at its edges and when something fails."""
+
+import re
+from pathlib import PurePosixPath
+
+from batch_action.models.files import SelectedFile
+from batch_action.models.readings import Draft, Site
+from batch_action.tasks import targets
+from batch_action.tasks.syntax import scripts
+from batch_action.tasks.task import Company, Task
+from batch_action.tasks.testing import extending, growing, naming
+from batch_action.tasks.testing.frameworks import Pytest
+from batch_action.tasks.writing import Writing, reading
+
+_GO_TEST = re.compile(r"^func (?:Test|Fuzz|Benchmark|Example)\w*\(", re.MULTILINE)
+_GRAMMAR = {".tsx": "tsx", ".ts": "typescript", ".mts": "typescript", ".cts": "typescript"}
+
+
+def suits(file: SelectedFile) -> str | None:
+    """Why no tests are written for a file; what needs the repository is asked later."""
+    if problem := targets.unsafe(file.path):
+        return f"it {problem}"
+    return None if file.text.strip() else "it is empty"
+
+
+def check(draft: Draft, site: Site) -> str | None:
+    """Why a test file is refused: by its place, by what it would overwrite, by what it holds."""
+    told, pure = PurePosixPath(site.target), PurePosixPath(draft.path)
+    beside = (pure.parent, pure.suffix) == (told.parent, told.suffix)
+    named = beside and naming.is_test(draft.path, site.framework, Pytest())
+    if draft.path != site.target and not named:
+        return f"is not where {site.framework or 'anything'} would look for tests"
+    if site.present is not None and draft.path not in site.tests:
+        return "would overwrite a file that was not shown whole"
+    return _content(draft, site)
+
+
+def _content(draft: Draft, site: Site) -> str | None:
+    text, old = draft.text, site.present
+    match site.framework:
+        case "pytest":
+            if not extending.has_tests(text):
+                return "holds no test that can be read"
+            return None if old is None else extending.problem(old, text)
+        case "jest" | "vitest":
+            language = _GRAMMAR.get(PurePosixPath(draft.path).suffix, "javascript")
+            return _script(text, old, language)
+        case _:
+            if old is not None:
+                return "would overwrite tests, and nothing can tell whether it keeps them"
+            return None if _GO_TEST.search(text) else "holds no test"
+
+
+def _script(text: str, old: str | None, language: str) -> str | None:
+    if scripts.parse(text, language) is None:
+        return "does not parse"
+    if not growing.has_tests(text, language):
+        return "holds no test"
+    if growing.runs_alone(text) and not (old is not None and growing.runs_alone(old)):
+        return "switches all other tests off"
+    return None if old is None else growing.problem(old, text, language)
+
+
+TASK = Task(
+    name="test-generation",
+    description="Tests for edge cases and error conditions, where they are missing",
+    answer=Writing,
+    reading=reading,
+    generates=True,
+    check=check,
+    rules="writing",
+    whole=True,
+    company=Company.TESTS,
+    suits=suits,
+    floor_tokens=12_000,
+    share=1.5,
+    ceiling_tokens=64_000,
+)

@@ -1,0 +1,486 @@
+"""License headers: found in every language's comments, compared with what the repository wants."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_action.findings.anchoring import anchor_all
+from batch_action.models.findings import Confidence, Severity
+from batch_action.models.licenses import Licensing, spdx_expression, spdx_id
+from batch_action.selection.languages import language_of
+from batch_action.tasks.comments import has_comments, opening
+from batch_action.tasks.headers import check, header_of, most_have_one
+from batch_action.tasks.notices import license_of_text, licenses_noticed
+from batch_action.tasks.own_license import license_in, tells
+
+MIT = Licensing(own=(("LICENSE", "MIT"),))
+GPL2 = Licensing(own=(("COPYING", "GPL-2.0-only OR GPL-2.0-or-later"),))
+EXCEPTION = "GPL-2.0-only WITH Classpath-exception-2.0"
+EXCEPTED = f"SPDX-License-Identifier: {EXCEPTION}"
+TAG = "SPDX-License-Identifier: MIT"
+LICENSE_OF_THIS = (Path(__file__).parents[2] / "LICENSE").read_text("utf-8")
+BSD = (
+    "Redistribution and use in source and binary forms, with or without\n"
+    "modification, are permitted provided that the following conditions are met:\n"
+)
+GPL = (
+    " This file is part of Foo.\n\n Foo is free software: you can redistribute it and/or modify\n"
+    " it under the terms of the GNU General Public License as published by\n"
+    " the Free Software Foundation, either version 3 of the License, or\n"
+    " (at your option) any later version.\n"
+)
+
+
+def found(text, path="a.py", licensing=MIT, *, wanted=True):
+    remarks = check(text, language_of(path, text), licensing, wanted=wanted)
+    anchored, lost = anchor_all(
+        remarks, task="license-check", path=path, text=text, blob="b" * 40, commit="c" * 40
+    )
+    assert lost == 0, "every remark of ours has its place"
+    return [(one.remark.category, one.anchor.start_line) for one in anchored]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.py", f"# {TAG}\nx = 1\n"),
+        ("a.py", f"#!/usr/bin/env python\n# -*- coding: utf-8 -*-\n#\n# {TAG}\n\nx = 1\n"),
+        ("a.py", f'"""What it does.\n\n{TAG}\n"""\nx = 1\n'),
+        ("a.py", f'r"""What it does."""\n# {TAG}\nx = 1\n'),
+        ("a.py", f"\ufeff# {TAG}\r\nx = 1\r\n"),
+        ("tool", f"#!/bin/sh\n# {TAG}\necho\n"),
+        ("a.js", f"// {TAG}\nf();\n"),
+        ("a.js", f'"use strict";\n/* {TAG} */\nf();\n'),
+        ("a.ts", f"/**\n * Words.\n *\n * {TAG}\n */\nf();\n"),
+        ("a.ts", f"/*! {TAG} */ f();\n"),
+        ("a.go", f"//go:build linux\n\n// {TAG}\n\npackage a\n"),
+        ("a.rs", f"//! Words.\n// {TAG}\nfn f() {{}}\n"),
+        ("a.c", f"/***********\n * {TAG} *\n ***********/\nint x;\n"),
+        ("a.php", f"<?php\n// {TAG}\nf();\n"),
+        ("a.php", f"<?php /* {TAG} */\nf();\n"),
+        ("a.xml", f'<?xml version="1.0"?>\n<!-- {TAG} -->\n<a/>\n'),
+        ("a.html", f"<!DOCTYPE html>\n<!--\n  {TAG}\n-->\n<p>\n"),
+        ("a.vue", f"<!-- {TAG} -->\n<template/>\n"),
+        ("a.css", f'@charset "utf-8";\n/* {TAG} */\n'),
+        ("a.rb", f"=begin\n{TAG}\n=end\nx = 1\n"),
+        ("a.lua", f"--[[\n{TAG}\n]]\nx = 1\n"),
+        ("a.hs", f"{{-# LANGUAGE X #-}}\n{{- {TAG} -}}\nmodule A\n"),
+        ("a.sql", f"-- {TAG}\nSELECT 1;\n"),
+        ("a.el", f";;; a.el --- words\n;; {TAG}\n"),
+        ("a.ml", f"(* {TAG} *)\nlet x = 1\n"),
+        ("a.ps1", f"<#\n{TAG}\n#>\n"),
+        ("a.erl", f"%% {TAG}\n-module(a).\n"),
+        ("a.f90", f"! {TAG}\nprogram a\n"),
+        ("a.bat", f"@echo off\nREM {TAG}\n"),
+        ("a.vb", f"' {TAG}\n"),
+        ("a.yml", f"---\n# {TAG}\na: 1\n"),
+        ("Dockerfile", f"# {TAG}\nFROM a\n"),
+        ("a.py", "# Copyright (c) 2024 Somebody\nx = 1\n"),
+        ("a.py", "# Copyright 2019-2024 Somebody\nx = 1\n"),
+        ("a.py", "# © Somebody\nx = 1\n"),
+        (
+            "a.go",
+            "// Use of this source code is governed by a\n// license that can be found there.\n",
+        ),
+        ("a.js", "/* Licensed under the MIT license. */\nf();\n"),
+    ],
+)
+def test_a_header_is_seen_in_any_language(path, text):
+    assert found(text, path) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.py", "x = 1\n"),
+        ("a.py", f'x = "{TAG}"\n'),
+        ("a.py", f"x = 1\n# {TAG}\n"),
+        ("a.py", f'x = """\n{TAG}\n"""\n'),
+        ("a.py", '"""Words about copyright and licenses."""\nx = 1\n'),
+        ("a.js", f"f(); // {TAG}\n"),
+        ("a.js", f"/* Words. */ f();\n// {TAG}\n"),
+        ("a.js", "// eslint-disable\nf();\n"),
+        ("a.go", f"package a\n\n// {TAG}\n"),
+        ("a.html", f"<p>{TAG}</p>\n"),
+        ("a.css", f"a {{}} /* {TAG} */\n"),
+        ("a.py", "x = 1\n" * 9_000 + f"# {TAG}\n"),
+        ("a.py", "#" * 100_000 + f"\n# {TAG}\n"),
+        ("a.js", "/*" * 50_000),
+        ("a.js", "/*\n" + "\n" * 20_000 + f"{TAG}\n*/\n"),
+    ],
+)
+def test_a_missing_one_is_told_at_line_1(path, text):
+    assert found(text, path) == [("missing-header", 1)]
+    assert found(text, path, wanted=False) == []
+
+
+@pytest.mark.parametrize("path", ["a.json", "README.md", "a.txt", "a.csv", "LICENSE", "a.ipynb"])
+def test_where_no_comment_can_stand_none_is_missed(path):
+    assert not has_comments(language_of(path))
+    assert found("a\n", path) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "licensing", "told"),
+    [
+        (TAG, MIT, []),
+        ("SPDX-License-Identifier: mit", MIT, []),
+        ("SPDX-License-Identifier: MIT OR GPL-2.0-only", MIT, []),
+        ("SPDX-License-Identifier: MIT AND ISC", MIT, ["contradicting-header"]),
+        ("SPDX-License-Identifier: ISC", MIT, ["contradicting-header"]),
+        ("SPDX-License-Identifier: ISC", Licensing(), []),
+        ("SPDX-License-Identifier: ISC", Licensing(allowed=("ISC",)), []),
+        ("SPDX-License-Identifier: MIT", Licensing(allowed=("ISC",)), ["contradicting-header"]),
+        ("SPDX-License-Identifier: MIT AND ISC", Licensing(own=MIT.own, allowed=("ISC",)), []),
+        (
+            "SPDX-License-Identifier: ISC",
+            Licensing(own=MIT.own, denied=("ISC",)),
+            ["denied-license"],
+        ),
+        ("SPDX-License-Identifier: MIT OR ISC", Licensing(denied=("ISC",)), []),
+        ("SPDX-License-Identifier: MIT AND ISC", Licensing(denied=("ISC",)), ["denied-license"]),
+        (
+            "SPDX-License-Identifier: GPL-2.0+",
+            Licensing(denied=("GPL-2.0-or-later",)),
+            ["denied-license"],
+        ),
+        (EXCEPTED, GPL2, []),
+        (EXCEPTED, MIT, ["contradicting-header"]),
+        (EXCEPTED, Licensing(own=MIT.own, allowed=("GPL-2.0-only",)), []),
+        (EXCEPTED, Licensing(denied=("GPL-2.0-only",)), ["denied-license"]),
+        (EXCEPTED, Licensing(denied=("GPL-2.0-only",), allowed=(EXCEPTION,)), []),
+        ("SPDX-License-Identifier: MITT", MIT, ["unknown-license"]),
+        ("SPDX-License-Identifier: MIT/Apache-2.0", MIT, ["unknown-license"]),
+        ("SPDX-License-Identifier: MIT AND", MIT, ["unknown-license"]),
+        ("SPDX-License-Identifier: " + "(" * 300, MIT, ["unknown-license"]),
+        ("SPDX-License-Identifier: LicenseRef-Ours", Licensing(), []),
+        ("SPDX-License-Identifier: LicenseRef-Ours", MIT, ["contradicting-header"]),
+        ("SPDX-License-Identifier: LicenseRef-Ours OR MIT", MIT, []),
+        (
+            "SPDX-License-Identifier: GPL-3.0-or-later",
+            Licensing(own=(("COPYING", "GPL-3.0-only"),)),
+            [],
+        ),
+        (
+            "SPDX-License-Identifier: GPL-2.0-only",
+            Licensing(own=(("COPYING", "GPL-3.0-only"),)),
+            ["contradicting-header"],
+        ),
+        (
+            "Copyright 2024 A. Licensed under the Apache License, Version 2.0",
+            MIT,
+            ["contradicting-header"],
+        ),
+        ("Licensed under either of Apache License, Version 2.0 or MIT license", MIT, []),
+        (
+            "Licensed under either of Apache License, Version 2.0 or MIT license",
+            Licensing(denied=("Apache-2.0",)),
+            [],
+        ),
+        (
+            "Copyright 2024 A. Licensed under the Apache License, Version 2.0",
+            Licensing(denied=("Apache-2.0",)),
+            ["denied-license"],
+        ),
+    ],
+)
+def test_what_a_header_names_is_compared(line, licensing, told):
+    assert [
+        category for category, _ in found(f"#!/bin/sh\n# {line}\necho\n", "a.sh", licensing)
+    ] == told
+
+
+def test_a_contradiction_says_what_stands_against_what():
+    (one,) = check("# SPDX-License-Identifier: ISC\n", "python", MIT, wanted=True)
+    assert one.why == "The header names `ISC`. The repository is under `MIT` (LICENSE)."
+    assert (one.severity, one.confidence) == (Severity.MEDIUM, Confidence.HIGH)
+    assert one.whole_file
+    (one,) = check(f"/*\n{GPL}*/\n", "c", MIT, wanted=True)
+    assert "`GPL-3.0-or-later`" in one.why
+    assert one.confidence is Confidence.MEDIUM
+
+
+def test_what_is_denied_or_unknown_stands_at_its_line():
+    denying = Licensing(own=MIT.own, denied=("GPL-3.0-or-later",))
+    text = f"// Words.\n/*\n{GPL}*/\nint x;\n"
+    assert found(text, "a.c", denying) == [("denied-license", 5)]
+    text = "# Copyright 2024 A\n# SPDX-License-Identifier: Mit License v7\nx = 1\n"
+    assert found(text) == [("unknown-license", 2)]
+
+
+def test_an_identifier_is_not_told_twice():
+    text = "# SPDX-License-Identifier: GPL-3.0-or-later\n#" + GPL.replace("\n", "\n#") + "\n"
+    denying = Licensing(own=MIT.own, denied=("GPL-3.0-or-later",))
+    assert found(text, "a.py", denying) == [("denied-license", 1)]
+    assert found(text, "a.py") == [("contradicting-header", 1)]
+
+
+def test_a_header_that_repeats_itself_is_one_finding():
+    tags = "".join(f"# SPDX-License-Identifier: No-{n}\n" for n in range(999))
+    assert found(tags) == [("unknown-license", 1)]
+    (one,) = check(tags, "python", MIT, wanted=True)
+    assert "`No-0`, `No-1`, `No-2` and 2" in one.why
+    whole = "# SPDX-License-Identifier: (MIT OR ISC)\n"
+    assert found(whole * 999) == []
+    denying = Licensing(denied=("MIT", "ISC"))
+    assert found(whole * 999, licensing=denying) == [("denied-license", 1)]
+
+
+WANTED = ("Copyright (c) {year} {name}.", "", "# SPDX-License-Identifier: MIT")
+
+
+@pytest.mark.parametrize(
+    ("text", "lacks"),
+    [
+        ("# Copyright (c) 2024 A B.\n# SPDX-License-Identifier: MIT\n", ""),
+        ("#   Copyright  (c) 2019-2024   A.\n# Words.\n# SPDX-License-Identifier: MIT\n", ""),
+        ("# Copyright (c) 2019, 2021-present A.\n# SPDX-License-Identifier: MIT\n", ""),
+        ("# SPDX-License-Identifier: MIT\n", "Copyright (c) {year} {name}."),
+        (
+            "# Copyright (c) 2024 .\n# SPDX-License-Identifier: MIT\n",
+            "Copyright (c) {year} {name}.",
+        ),
+        (
+            "# Copyright (c) 2024 A\n# SPDX-License-Identifier: MIT\n",
+            "Copyright (c) {year} {name}.",
+        ),
+        ("# Copyright (c) 24 A.\n# SPDX-License-Identifier: MIT\n", "Copyright (c) {year} {name}."),
+        (
+            "# SPDX-License-Identifier: MIT\n# Copyright (c) 2024 A.\n",
+            "SPDX-License-Identifier: MIT",
+        ),
+        ("# Copyright (c) 2024 A.\n", "SPDX-License-Identifier: MIT"),
+        ("x = 1\n", "Copyright (c) {year} {name}."),
+    ],
+)
+def test_the_lines_a_repository_asks_for(text, lacks):
+    header = header_of(text, "python")
+    assert header.lacks(WANTED) == lacks
+    assert header.has(WANTED) == (not lacks)
+
+
+@pytest.mark.parametrize(
+    ("expected", "words", "fits"),
+    [
+        ("{name}", "x", True),
+        ("by {name} and {name}", "by a and b", True),
+        ("by {name} and {name}", "by a and b and c", True),
+        ("by {name} and {name}", "by and b", False),
+        ("{name}{name}", "x", False),
+        ("{name}{name}", "xy", True),
+        ("{name}.*", "x.y", False),
+        ("(c) {year}", "(c) 2024", True),
+        ("(c) {year}", "(c) 1924-1999", True),
+        ("(c) {year}", "(c) 2024 and later", False),
+        ("{name} {year}", "A 2024", True),
+    ],
+)
+def test_placeholders(expected, words, fits):
+    assert header_of(f"# {words}\n", "python").has((expected,)) == fits
+
+
+def test_an_incomplete_header_is_told_as_such():
+    licensing = Licensing(header=WANTED)
+    (one,) = check("# Copyright (c) 2024 A.\n", "python", licensing, wanted=True)
+    assert (one.rule, one.category) == ("incomplete-license-header", "missing-header")
+    assert "“SPDX-License-Identifier: MIT”" in one.why
+    (one,) = check("x = 1\n", "python", MIT, wanted=True)
+    assert one.remedy.endswith("for example `SPDX-License-Identifier: MIT`.")
+
+
+def test_most_is_more_than_half():
+    with_one, without = header_of(f"# {TAG}\n", "python"), header_of("x\n", "python")
+    assert most_have_one([with_one, with_one, without], ())
+    assert not most_have_one([with_one, without], ())
+    assert not most_have_one([], ())
+    assert not most_have_one([with_one], WANTED)
+
+
+HOSTILE = st.lists(
+    st.sampled_from(
+        [
+            *('"""', "/*", "*/", "//", "#", "<!--", "-->", "\n", "\r\n", " ", "{name}", "{year}"),
+            *(
+                "SPDX-License-Identifier:",
+                "MIT",
+                "AND",
+                "OR",
+                "WITH",
+                "(",
+                ")",
+                "LicenseRef-x",
+                "`",
+            ),
+            *("Copyright (c) 2024", "licensed under", "GNU General Public License", "version 3"),
+            *("\0", "\u2028", "•", "é", "\ufeff", "\ud800"),
+        ]
+    ),
+    max_size=40,
+).map("".join)
+
+
+@given(HOSTILE, st.sampled_from(["python", "javascript", "html", "lua", "pascal", ""]), HOSTILE)
+def test_nothing_breaks_it_and_every_remark_has_its_place(text, language, expected):
+    licensing = Licensing(own=MIT.own, denied=("GPL-3.0-only",), header=(expected,))
+    remarks = check(text, language, licensing, wanted=True)
+    _, lost = anchor_all(remarks, task="t", path="a", text=text, blob="b", commit="c")
+    assert lost == 0
+    assert all(1 <= n <= text.count("\n") + 1 for n, _ in opening(text, language))
+
+
+@given(st.text() | HOSTILE)
+def test_an_expression_is_in_normal_form_or_none(text):
+    normal = spdx_expression(text)
+    assert normal is None or spdx_expression(normal) == normal
+    assert spdx_id(text) in (normal, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (LICENSE_OF_THIS, "MIT"),
+        ("                Apache License\n          Version 2.0, January 2004\n", "Apache-2.0"),
+        (BSD, "BSD-2-Clause"),
+        (BSD + "3. Neither the name may be used to endorse or promote products\n", "BSD-3-Clause"),
+        (
+            BSD
+            + "All advertising materials mentioning x\nmay be used to endorse or promote products",
+            "BSD-4-Clause",
+        ),
+        (
+            (
+                "ISC\n\nPermission to use, copy, modify, and/or distribute this software for any\n"
+                "purpose "
+                "with or without fee, provided that the permission notice appear in all copies"
+            ),
+            "ISC",
+        ),
+        (
+            "Permission to use, copy, modify, and/or distribute this software for any\npurpose",
+            "0BSD",
+        ),
+        (
+            "Mozilla Public License Version 2.0\n\n1.12 the GNU General Public License, v. 2.0",
+            "MPL-2.0",
+        ),
+        (
+            "    GNU GENERAL PUBLIC LICENSE\n   Version 2, June 1991",
+            "GPL-2.0-only OR GPL-2.0-or-later",
+        ),
+        (
+            (
+                "    GNU GENERAL PUBLIC LICENSE\n   Version 3, 29 June 2007\n\n use the GNU Lesser "
+                "General "
+                "Public License, version 3"
+            ),
+            "GPL-3.0-only OR GPL-3.0-or-later",
+        ),
+        (
+            "GNU LESSER GENERAL PUBLIC LICENSE\nVersion 2.1, February 1999",
+            "LGPL-2.1-only OR LGPL-2.1-or-later",
+        ),
+        (
+            (
+                "GNU LESSER GENERAL PUBLIC LICENSE\nVersion 3, 29 June 2007\n version 3 of the GNU "
+                "General "
+                "Public License"
+            ),
+            "LGPL-3.0-only OR LGPL-3.0-or-later",
+        ),
+        (
+            "GNU AFFERO GENERAL PUBLIC LICENSE\nVersion 3, 19 November 2007",
+            "AGPL-3.0-only OR AGPL-3.0-or-later",
+        ),
+        ("This is free and unencumbered software released into the public domain.", "Unlicense"),
+        ("All rights reserved. Ask us.", None),
+        ("GNU General Public License version 9", None),
+        ("", None),
+    ],
+)
+def test_license_texts_are_told_from_each_other(text, name):
+    assert license_of_text(text) == name
+    assert license_in("LICENSE", text) == name
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (GPL, ("GPL-3.0-or-later",)),
+        ("under the terms of the GNU General Public License version 2", ()),
+        (
+            "Distributed under the terms of the GNU General Public License version 2 only.",
+            ("GPL-2.0-only",),
+        ),
+        (
+            (
+                "Released under the GNU Lesser General Public License v2.1 or, at your option, any"
+                " later "
+                "version"
+            ),
+            ("LGPL-2.1-or-later",),
+        ),
+        (
+            "This Source Code Form is subject to the terms of the Mozilla Public\nLicense, v. 2.0.",
+            ("MPL-2.0",),
+        ),
+        ("Licensed under the Apache License, Version 2.0 (the “License”)", ("Apache-2.0",)),
+        ("Licensed under the MIT license", ("MIT",)),
+        ("The MIT License", ("MIT",)),
+        ("Available under the 3-Clause BSD License", ("BSD-3-Clause",)),
+        (LICENSE_OF_THIS, ("MIT",)),
+        ("How the MIT license differs from the GNU General Public License version 3.", ()),
+        ("Parses Apache License 2.0 headers; used by MIT.", ()),
+        ("transmit under the limit", ()),
+        ("", ()),
+    ],
+)
+def test_only_what_reads_like_a_grant_is_a_notice(words, names):
+    assert licenses_noticed(words) == names
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "name"),
+    [
+        ("pyproject.toml", '[project]\nlicense = "mit"\n', "MIT"),
+        ("pyproject.toml", '[project]\nlicense = {text = "Apache-2.0"}\n', "Apache-2.0"),
+        ("pyproject.toml", '[project]\nlicense = {file = "LICENSE"}\n', None),
+        ("pyproject.toml", '[tool.poetry]\nlicense = "ISC"\n', "ISC"),
+        ("pyproject.toml", "[project]\nlicense = 7\n", None),
+        ("pyproject.toml", "project = 7\n", None),
+        ("pyproject.toml", "[[[", None),
+        ("pyproject.toml", "a = " + "[" * 50_000, None),
+        ("package.json", '{"license": "MIT OR Apache-2.0"}', "MIT OR Apache-2.0"),
+        ("package.json", '{"license": {"type": "ISC", "url": "x"}}', "ISC"),
+        ("package.json", '{"license": "SEE LICENSE IN x"}', None),
+        ("package.json", '{"license": "UNLICENSED"}', None),
+        ("package.json", "[]", None),
+        ("package.json", "[" * 100_000, None),
+        ("package.json", " " * 300_000 + '{"license": "MIT"}', None),
+        ("Cargo.toml", '[package]\nlicense = "MIT/Apache-2.0"\n', "MIT OR Apache-2.0"),
+        ("Cargo.toml", '[workspace.package]\nlicense = "MPL-2.0"\n', "MPL-2.0"),
+        ("Cargo.toml", "[package]\nlicense.workspace = true\n", None),
+    ],
+)
+def test_manifests(path, text, name):
+    assert tells(path)
+    assert license_in(path, text) == name
+
+
+@pytest.mark.parametrize(
+    ("path", "does"),
+    [
+        ("LICENSE", True),
+        ("license.md", True),
+        ("LICENCE.txt", True),
+        ("LICENSE-MIT", True),
+        ("COPYING.LESSER", True),
+        ("UNLICENSE", True),
+        ("LICENSES.py/x", False),
+        ("relicense", False),
+        ("README.md", False),
+    ],
+)
+def test_where_a_license_is_looked_for(path, does):
+    assert tells(path) == does

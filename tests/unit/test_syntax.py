@@ -1,0 +1,222 @@
+"""Code against its documented copy: words may differ, nothing else may."""
+
+import ast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_action.tasks.syntax import comparing, python
+
+PYTHON = '''\
+#!/usr/bin/env python
+"""Money."""
+from __future__ import annotations
+
+import os  # noqa: F401
+
+
+class Till(dict):
+    size: int = 3
+
+    def total(self, prices: list[int], *, tax=0.5):
+        # adds up
+        return sum(prices) * (1 + tax)  # type: ignore[no-any-return]
+
+
+def shown(cents):
+    """Old words."""
+    if cents < 0: return f"-{shown(-cents)}"
+    return "é%d" % cents
+'''
+SCRIPT = """\
+#!/usr/bin/env node
+'use strict';
+// @ts-check
+import a from "./a";
+
+export function f(x, y = `a  ${x} b`) {
+  // eslint-disable-next-line no-eval
+  if (x) return eval(x)
+  return /a b/g.test(y)
+}
+
+/** Old words. */
+export class Till { size = 3; total() { return <p title='x'>two  words</p> } }
+"""
+
+
+def edited(text, *pairs):
+    for old, new in pairs:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+WORDS = [
+    [],
+    [('"""Money."""', '"""Money, in cents.\n\nMore: ünï."""')],
+    [("class Till(dict):\n", 'class Till(dict):\n    """A till."""\n\n')],
+    [("    size: int = 3\n", '    size: int = 3\n    """How many."""\n')],
+    [
+        (
+            "        # adds up\n",
+            '        """Add up.\n\n        Args:\n            prices: all.\n        """\n',
+        )
+    ],
+    [("        # adds up\n", "        # adds up, and taxes\n        # them\n")],
+    [("Old words.", "New words.")],
+    [('    """Old words."""\n', "")],
+    [("def shown", "# Told to people.\ndef shown")],
+    [("\n\n\ndef shown", "\n\n\n\n\ndef shown")],
+    [
+        (
+            "def total(self, prices: list[int], *, tax=0.5):",
+            "def total(\n        self, prices: list[int], *, tax=0.5\n    ):",
+        )
+    ],
+]
+CODE = [
+    ([("tax=0.5", "tax=0.6")], "changes the code"),
+    ([("(1 + tax)", "(1 - tax)")], "changes the code"),
+    ([("return sum(prices)", "return sum((prices))")], "another way"),
+    ([("é%d", "e%d")], "changes the code"),
+    ([('"é%d"', "'é%d'")], "another way"),
+    ([("import os  # noqa: F401\n", "import os\n")], "a comment that tools read"),
+    ([("  # type: ignore[no-any-return]", "  # type: ignore")], "a comment that tools read"),
+    ([("#!/usr/bin/env python\n", "")], "a comment that tools read"),
+    ([("        # adds up\n", "        # pragma: no cover\n")], "a comment that tools read"),
+    ([("        # adds up\n", "        # fmt: off\n")], "a comment that tools read"),
+    ([('"""Money."""\n', '"""Money."""\n# Copyright 2026 Nobody\n')], "a comment that tools read"),
+    ([('"""Money."""\nfrom', '"""Money."""\n"""More."""\nfrom')], "does not parse"),
+    ([("size: int = 3\n\n    def", 'size: int = 3\n    x = """Doc."""\n\n    def')], "the code"),
+    ([('"""Old words."""', 'f"""Old {cents}."""')], "changes the code"),
+    ([('"""Old words."""', 'b"""Old words."""')], "changes the code"),
+    ([("(dict)", "(dict, list)")], "changes the code"),
+    ([("    if cents < 0: return", "    return")], "changes the code"),
+    ([("def shown(cents):", "def shown(cents:")], "does not parse"),
+    ([("prices: list[int]", "prices: list")], "changes the code"),
+    ([('    return "é', '    return """x""" "é')], "changes the code"),
+]
+SCRIPT_WORDS = [
+    [],
+    [("export function", "/**\n * Say yes.\n * @param {string} x - it\n */\nexport function")],
+    [("Old words.", "New words.\n * @returns {number} nothing")],
+    [("/** Old words. */\n", "")],
+    [("{ size = 3; total", "{\n  /** How many. */\n  size = 3;\n  // adds up\n  total")],
+    [("import a", "/* words\n over two lines */ import a")],
+]
+SCRIPT_CODE = [
+    ([("x, y", "y, x")], "changes the code"),
+    ([("return eval(x)", "return\n eval(x)")], "changes the code"),
+    ([("return eval(x)", "return /*\n*/ eval(x)")], "changes the code"),
+    ([("return eval(x)\n", "return eval(x);\n")], "changes the code"),
+    ([("a  ${x} b", "a ${x} b")], "changes the code"),
+    ([("/a b/g", "/a  b/g")], "changes the code"),
+    ([("two  words", "two words")], "changes the code"),
+    ([("'use strict'", '"use strict"')], "changes the code"),
+    ([("// @ts-check\n", "")], "a comment that tools read"),
+    ([("  // eslint-disable-next-line no-eval\n", "  // says yes\n")], "a comment that tools read"),
+    ([("export class", "// prettier-ignore\nexport class")], "a comment that tools read"),
+    ([("/** Old words. */", "/** Old words. @license MIT */")], "a comment that tools read"),
+    ([("#!/usr/bin/env node\n", "")], "changes the code"),
+    ([("return <p", "return  ( <p"), ("</p>", "</p> )")], "changes the code"),
+    ([("export class Till {", "export class Till {{")], "does not parse"),
+]
+
+
+class TestPython:
+    @pytest.mark.parametrize("pairs", WORDS)
+    def test_words_may_change(self, pairs):
+        new = edited(PYTHON, *pairs)
+        assert python.changed(PYTHON, new) is None
+        assert python.changed(PYTHON.replace("\n", "\r\n"), new) is None
+
+    @pytest.mark.parametrize(("pairs", "said"), CODE)
+    def test_code_may_not(self, pairs, said):
+        assert said in (python.changed(PYTHON, edited(PYTHON, *pairs)) or "")
+
+    def test_a_body_of_nothing_but_a_docstring(self):
+        old, new = "def f():\n    pass\n", 'def f():\n    """Nothing."""\n'
+        assert python.changed(old, new) == "changes the code"
+        assert python.changed(old, 'def f():\n    """Nothing."""\n    pass\n') is None
+        assert python.changed(new, 'def f():\n    """Not a thing."""\n') is None
+
+    def test_docstrings_that_the_code_reads_stay(self):
+        old = '"""Usage: x [-h]"""\nprint(__doc__)\n\n\ndef f():\n    pass\n'
+        assert python.changed(old, old.replace("Usage", "Use")) is not None
+        assert python.changed(old, old.replace("():\n", '():\n    """Do."""\n')) is None
+        bare = "print(__doc__)\n"
+        assert python.changed(bare, f'"""New."""\n{bare}') == (
+            "changes docstrings that the code reads"
+        )
+
+    def test_inline_script_metadata_stays(self):
+        old = "# /// script\n# dependencies = []\n# ///\nx = 1\n"
+        assert python.changed(old, old.replace("[]", '["evil"]')) is not None
+        assert python.changed(old, old + "# the end\n") is not None
+
+    @pytest.mark.parametrize(
+        "text", ["def f(:", "x = '", "\0", "(" * 5_000, "if 1:\n\tx\n        y"]
+    )
+    def test_what_does_not_parse(self, text):
+        assert not comparing.parses("python", text)
+        assert python.changed(text, text) == "does not parse"
+
+    @given(
+        st.integers(0, len(PYTHON) - 1),
+        st.sampled_from(["", "x", "1", "#", '"', "\\", " ", "\n", "(", "é"]),
+    )
+    def test_a_single_changed_letter_is_words_or_refused(self, at, letter):
+        new = PYTHON[:at] + letter + PYTHON[at + 1 :]
+        if python.changed(PYTHON, new) is None:
+            assert stripped(new) == stripped(PYTHON)
+
+
+def stripped(text):
+    """The tree without docstrings, by another way than the one that is tested."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [
+                one
+                for one in body
+                if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+            ]
+    return ast.unparse(tree)
+
+
+class TestScripts:
+    @pytest.mark.parametrize("language", ["javascript", "jsx"])
+    @pytest.mark.parametrize("pairs", SCRIPT_WORDS)
+    def test_words_may_change(self, pairs, language):
+        assert comparing.changed(language, SCRIPT, edited(SCRIPT, *pairs)) is None
+
+    @pytest.mark.parametrize(("pairs", "said"), SCRIPT_CODE)
+    def test_code_may_not(self, pairs, said):
+        assert said in (comparing.changed("javascript", SCRIPT, edited(SCRIPT, *pairs)) or "")
+
+    def test_typescript(self):
+        old = "interface A { a: string; b: number }\nenum E { X, Y }\n"
+        new = edited(
+            old, ("{ a: string; b", "{\n  /** a */\n  a: string;\n  b"), ("{ X", "{ /** x */ X")
+        )
+        assert comparing.changed("typescript", old, new) is None
+        assert comparing.changed("tsx", old, new) is None
+        assert comparing.changed("typescript", old, old.replace("string", "number")) is not None
+        assert not comparing.parses("javascript", old)
+
+    @given(st.data())
+    def test_no_letter_of_the_code_can_change(self, data):
+        comments = ("#!/usr/bin/env node", "// @ts-check", "// eslint", "/** Old words. */")
+        at = data.draw(st.integers(0, len(SCRIPT) - 1))
+        line = SCRIPT[SCRIPT.rfind("\n", 0, at) + 1 :].split("\n", maxsplit=1)[0].strip()
+        letter = data.draw(st.sampled_from(["", "x", "1", "@", "'", "`", "{", "é"]))
+        new = SCRIPT[:at] + letter + SCRIPT[at + 1 :]
+        if new != SCRIPT and not SCRIPT[at].isspace() and not line.startswith(comments):
+            assert comparing.changed("javascript", SCRIPT, new) is not None
+
+    def test_a_tree_that_is_too_deep_is_refused_and_nothing_crashes(self):
+        deep = "x = " + "[" * 3_000 + "]" * 3_000
+        assert comparing.changed("javascript", deep, deep) == "does not parse"

@@ -1,0 +1,190 @@
+"""Generated paths that try to leave, texts that hide something, and what a draft gets back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_action.edges.secrets import mask
+from batch_action.tasks import restoring, targets
+from batch_action.tasks.targets import Ground
+
+ESCAPES = {
+    "": "no usable path",
+    "   ": "no usable path",
+    "a/" * 200 + "b.py": "no usable path",
+    "/etc/passwd": "leaves",
+    "~/.bashrc": "leaves",
+    "\\\\server\\share\\x.py": "leaves",
+    "C:/x.py": "leaves",
+    "c:x.py": "leaves",
+    "../x.py": "leaves",
+    "tests/../../x.py": "leaves",
+    "a/..": "leaves",
+    "tests/..\\..\\x.py": "not every system",
+    "tests\\x.py": "not every system",
+    "./x.py": "not every system",
+    "a//x.py": "not every system",
+    "a/./x.py": "not every system",
+    "a/": "not every system",
+    "a/x.py.": "not every system",
+    "a/x.py ": "not every system",
+    " a/x.py": "not every system",
+    "a /x.py": "not every system",
+    "a/.. /x.py": "not every system",
+    "a/.../x.py": "not every system",
+    "x\n.py": "not every system",
+    "x\0.py": "not every system",
+    "x\x7f.py": "not every system",
+    "x?.py": "not every system",
+    "x.py:stream": "not every system",
+    "a/.git::$INDEX_ALLOCATION/config": "not every system",
+    "con": "not every system",
+    "a/NUL.py": "not every system",
+    "aux.tests/x.py": "not every system",
+    "LPT1.py": "not every system",
+    "x\u200b.py": "not every system",
+    ".g\u200cit/config": "not every system",
+    "x\u202e.py": "not every system",
+    "cafe\u0301.py": "not every system",
+    "a/" + "x" * 121 + ".py": "not every system",
+    ".git/hooks/pre-commit": "git's own",
+    "sub/.GIT/config": "git's own",
+    "GIT~1/config": "git's own",
+    ".gitattributes": "git's own",
+    ".gitmodules": "git's own",
+    "a/.gitignore": "git's own",
+    ".github/workflows/x.yml": "acts by what is in it",
+    ".GitHub/Workflows/x.yml": "acts by what is in it",
+    ".github/actions/x/action.yml": "acts by what is in it",
+    ".github/batch-action/tasks/x.md": "acts by what is in it",
+    ".batch-action/generated/x.py": "acts by what is in it",
+}
+FINE = [
+    "x.py",
+    "tests/unit/test_x.py",
+    "src/__tests__/x.test.ts",
+    "caf\u00e9/\u65e5\u672c.py",
+    "a.b/.eslintrc.js",
+    "digit/x.py",
+    ".github/scripts/x.py",
+    "console/x.py",
+    "x..py",
+]
+MODES = {
+    "tests/test_a.py": "100644",
+    "src/app.py": "100755",
+    "link": "120000",
+    "linked.py": "120000",
+    "module": "160000",
+    "Docs/Guide.py": "100644",
+}
+
+
+class TestPaths:
+    @pytest.mark.parametrize(("path", "said"), ESCAPES.items())
+    def test_what_is_refused(self, path, said):
+        assert said in (targets.unsafe(path) or "")
+
+    @pytest.mark.parametrize("path", FINE)
+    def test_what_is_fine(self, path):
+        assert targets.unsafe(path) is None
+
+    @given(st.text(st.sampled_from("ab./\\~: \0\u200bGIT.git-"), max_size=20))
+    def test_nothing_that_passes_leaves(self, path):
+        if targets.unsafe(path) is None:
+            parts = path.split("/")
+            assert path
+            assert not {"", ".", ".."} & {*parts}
+            assert ".git" not in path.casefold().split("/")
+            assert not path.startswith(("/", "~", "\\"))
+            assert "\\" not in path
+            assert "\0" not in path
+
+    @pytest.mark.parametrize(
+        ("path", "said"),
+        [
+            ("tests/test_a.py", None),
+            ("tests/test_b.py", None),
+            ("new/deep/test_b.py", None),
+            ("linked.py", "is a link"),
+            ("module", "is a link"),
+            ("link/test_b.py", "goes through a link"),
+            ("module/test_b.py", "goes through a link"),
+            ("src/app.py/test_b.py", "has a file for its folder"),
+            ("tests", "has a folder in its place"),
+            ("Tests", "has a folder in its place"),
+            ("tests/Test_a.py", "differs from a file only in letter case"),
+            ("Tests/test_b.py", "differs from a folder only in letter case"),
+            ("docs/guide.py", "differs from a file only in letter case"),
+            ("Docs/guide2.py", None),
+        ],
+    )
+    def test_what_is_in_the_way(self, path, said):
+        assert Ground(MODES).blocks(path) == said
+
+
+class TestTexts:
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("x = 1\n", None),
+            ("\tx = 'é'\r\n\f", None),
+            (" \n", "is empty"),
+            ("x\0", "characters that no source"),
+            ("x\x1b[31m", "characters that no source"),
+            ("x\ud800", "characters that no source"),
+            ("x = '\u202e'", "hide what it says"),
+            ("x\u2066", "hide what it says"),
+            ("x" * (targets.LARGEST + 1), "is too large"),
+        ],
+    )
+    def test_what_no_file_may_hold(self, text, said):
+        assert (said or "") in (targets.unfit(text) or "")
+        assert (targets.unfit(text) is None) == (said is None)
+
+
+SECRET = "sk-ant-" + "a1B2" * 8
+ORIGINAL = f"import os\nKEY = '{SECRET}'  # •\nx = 1\nOTHER = '{SECRET}'\n"
+
+
+class TestRestoring:
+    def test_secrets_come_back_where_their_lines_are_unchanged(self):
+        masked, count = mask(ORIGINAL)
+        assert count == 2
+        draft = masked.replace("import os\n", '"""Keys."""\nimport os\n').replace(
+            "x = 1", "# x\nx = 1"
+        )
+        restored = restoring.unmasked(draft, masked, ORIGINAL)
+        assert restored == ORIGINAL.replace("import os\n", '"""Keys."""\nimport os\n').replace(
+            "x = 1", "# x\nx = 1"
+        )
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda t: t.replace("KEY = ", "KEY= "),
+            lambda t: t.replace("OTHER", "MORE"),
+            lambda t: t.replace("••", "•", 1),
+            lambda t: "\n".join(t.split("\n")[:3]) + "\n",
+            lambda t: t + "# •\n",
+            lambda t: t + t,
+            lambda t: "\n".join(reversed(t.split("\n"))),
+        ],
+    )
+    def test_a_touched_secret_is_refused(self, change):
+        masked, _ = mask(ORIGINAL)
+        assert restoring.unmasked(change(masked), masked, ORIGINAL) is None
+
+    def test_without_a_secret_a_bullet_is_a_letter(self):
+        assert restoring.unmasked("a •\n• b", "a •", "a •") == "a •\n• b"
+
+    @given(st.text(st.sampled_from("ab\n•"), max_size=30))
+    def test_a_text_without_secrets_stays(self, text):
+        assert restoring.unmasked(text, "x", "x") == text
+
+    def test_lines_end_as_they_did(self):
+        assert restoring.written_like("a\nb\n", "x\r\ny\r\n") == "a\r\nb\r\n"
+        assert restoring.written_like("a\nb\n", "x\r\ny\nz\n") == "a\nb\n"
+        assert restoring.ended_like("a\n\n", "x") == "a"
+        assert restoring.ended_like("a", "x\n") == "a\n"
+        assert restoring.ended_like("a", "") == "a\n"

@@ -1,0 +1,401 @@
+"""Tests of tests: where they are by convention, and whether a longer one keeps a shorter one."""
+
+import json
+
+import pytest
+
+from batch_action.models.readings import Draft, Site
+from batch_action.selection.languages import language_of
+from batch_action.tasks import test_generation
+from batch_action.tasks.testing import extending, growing
+from batch_action.tasks.testing.frameworks import framework_of, is_manifest, pytest_of
+from batch_action.tasks.testing.placing import Grounds, Layout
+
+VITEST = json.dumps({"devDependencies": {"vitest": "^3"}})
+JEST = json.dumps({"scripts": {"test": "jest --ci"}, "devDependencies": {"vitest": "^3"}})
+
+
+def grounds(*paths, texts=None, wished="auto", roots=()):
+    """A commit with these paths, and the texts of some manifests."""
+    found = dict.fromkeys(paths, "") | (texts or {})
+    return Grounds(
+        paths=frozenset(found),
+        manifests={p: t for p, t in found.items() if is_manifest(p)},
+        wished=wished,
+        roots=tuple(roots),
+    )
+
+
+def layout(path, *others, **more):
+    return grounds(path, *others, **more).layout(path, language_of(path))
+
+
+class TestFrameworks:
+    @pytest.mark.parametrize(
+        ("path", "manifests", "wished", "expected"),
+        [
+            ("a.py", {}, "auto", "pytest"),
+            ("a.py", {}, "vitest", "pytest"),
+            ("a.go", {}, "auto", "go"),
+            ("a.go", {}, "pytest", "go"),
+            ("a.rs", {}, "auto", None),
+            ("a.ts", {}, "auto", None),
+            ("a.ts", {}, "jest", "jest"),
+            ("a.ts", {"package.json": VITEST}, "auto", "vitest"),
+            ("a.ts", {"package.json": VITEST}, "jest", "jest"),
+            ("src/a.tsx", {"package.json": JEST}, "auto", "jest"),
+            ("a.js", {"package.json": '{"jest": {}}'}, "auto", "jest"),
+            ("a.js", {"package.json": '{"devDependencies": {"ts-jest": "1"}}'}, "auto", "jest"),
+            ("a.js", {"package.json": "{}", "jest.config.js": ""}, "auto", "jest"),
+            ("a.js", {"vitest.config.ts": ""}, "auto", "vitest"),
+            ("web/a.ts", {"package.json": JEST, "web/package.json": VITEST}, "auto", "vitest"),
+            ("web/a.ts", {"package.json": JEST, "web/package.json": "{}"}, "auto", "jest"),
+            ("a.ts", {"web/package.json": VITEST}, "auto", None),
+            ("a.ts", {"package.json": "{"}, "auto", None),
+            ("a.ts", {"package.json": "[1]"}, "auto", None),
+            ("a.ts", {"package.json": '{"scripts": 7, "devDependencies": ["jest"]}'}, "auto", None),
+            ("a.ts", {"package.json": '{"scripts": {"t": "echo jesting"}}'}, "auto", None),
+        ],
+    )
+    def test_what_runs_them(self, path, manifests, wished, expected):
+        assert framework_of(path, language_of(path), manifests, wished) == expected
+
+    @pytest.mark.parametrize(
+        ("manifests", "roots", "patterns"),
+        [
+            ({}, (), ("test_*.py", "*_test.py")),
+            (
+                {"pyproject.toml": '[tool.pytest.ini_options]\ntestpaths = ["checks", "x*"]\n'},
+                ("checks",),
+                ("test_*.py", "*_test.py"),
+            ),
+            (
+                {"pytest.ini": "[pytest]\ntestpaths = a b/\npython_files = check_*.py\n"},
+                ("a", "b"),
+                ("check_*.py",),
+            ),
+            ({"setup.cfg": "[tool:pytest]\ntestpaths = t\n"}, ("t",), ("test_*.py", "*_test.py")),
+            ({"pyproject.toml": "[tool"}, (), ("test_*.py", "*_test.py")),
+            ({"pyproject.toml": "tool = 3"}, (), ("test_*.py", "*_test.py")),
+            ({"tox.ini": "testpaths = x"}, (), ("test_*.py", "*_test.py")),
+        ],
+    )
+    def test_what_pytest_is_told(self, manifests, roots, patterns):
+        found = pytest_of("src/a.py", manifests)
+        assert (found.roots, found.patterns) == (roots, patterns)
+
+
+PLACES = [
+    # path, other files, the tests it has, where new ones belong
+    ("shop/money.py", [], [], "tests/test_money.py"),
+    ("money.py", ["tests/test_orders.py"], [], "tests/test_money.py"),
+    ("shop/money.py", ["tests/test_money.py"], ["tests/test_money.py"], "tests/test_money.py"),
+    ("shop/money.py", ["test/money_test.py"], ["test/money_test.py"], "test/money_test.py"),
+    ("src/shop/money.py", ["tests/shop/test_x.py"], [], "tests/shop/test_money.py"),
+    ("src/shop/a/money.py", ["tests/unit/shop/a/test_x.py"], [], "tests/test_money.py"),
+    ("shop/money.py", ["shop/test_orders.py"], [], "shop/test_money.py"),
+    (
+        "shop/money.py",
+        ["shop/tests/test_money.py"],
+        ["shop/tests/test_money.py"],
+        "shop/tests/test_money.py",
+    ),
+    ("shop/__init__.py", ["tests/test_shop.py"], ["tests/test_shop.py"], "tests/test_shop.py"),
+    # A name that two files share says nothing.
+    (
+        "a/utils.py",
+        ["b/utils.py", "tests/test_utils.py"],
+        ["tests/test_utils.py"],
+        "tests/test_a_utils.py",
+    ),
+    ("a/utils.py", ["b/utils.py", "tests/b/test_utils.py"], [], "tests/test_utils.py"),
+    (
+        "a/utils.py",
+        ["b/utils.py", "tests/a/test_utils.py"],
+        ["tests/a/test_utils.py"],
+        "tests/a/test_utils.py",
+    ),
+    (
+        "utils.py",
+        ["b/utils.py", "tests/test_utils.py"],
+        ["tests/test_utils.py"],
+        "tests/test_utils.py",
+    ),
+    # Each package of a monorepo has its own.
+    ("api/app/x.py", ["api/pyproject.toml", "web/tests/test_x.py"], [], "api/tests/test_x.py"),
+    ("cart.go", [], [], "cart_test.go"),
+    ("cart.go", ["cart_test.go"], ["cart_test.go"], "cart_more_test.go"),
+]
+WEB = [
+    ("src/cart.ts", [], [], "src/cart.test.ts"),
+    ("src/cart.tsx", ["src/a.spec.ts", "src/b.spec.tsx"], [], "src/cart.spec.tsx"),
+    ("src/cart.ts", ["src/cart.spec.ts"], ["src/cart.spec.ts"], "src/cart.spec.ts"),
+    ("src/cart.ts", ["src/__tests__/a.ts"], [], "src/__tests__/cart.test.ts"),
+    ("src/cart.ts", ["src/__tests__/cart.ts"], ["src/__tests__/cart.ts"], "src/__tests__/cart.ts"),
+    ("src/cart.mjs", ["tests/a.test.mjs"], [], "tests/cart.test.mjs"),
+    ("src/a/cart.js", ["tests/a/b.test.js"], [], "tests/a/cart.test.js"),
+    (
+        "src/cart/index.ts",
+        ["src/cart/cart.test.ts"],
+        ["src/cart/cart.test.ts"],
+        "src/cart/cart.test.ts",
+    ),
+    ("src/a/x.ts", ["src/b/x.ts", "tests/x.test.ts"], ["tests/x.test.ts"], "tests/x.more.test.ts"),
+]
+
+
+class TestPlaces:
+    @pytest.mark.parametrize(("path", "others", "tests", "target"), PLACES)
+    def test_by_convention(self, path, others, tests, target):
+        found = layout(path, *others)
+        assert isinstance(found, Layout), found
+        assert (list(found.tests), found.target) == (tests, target)
+
+    @pytest.mark.parametrize(("path", "others", "tests", "target"), WEB)
+    def test_of_scripts(self, path, others, tests, target):
+        found = layout(path, *others, texts={"package.json": VITEST})
+        assert isinstance(found, Layout), found
+        assert (list(found.tests), found.target) == (tests, target)
+
+    def test_the_owner_says_where(self):
+        assert (
+            layout("shop/x.py", "tests/test_a.py", roots=["checks/"]).target == "checks/test_x.py"
+        )
+        told = layout("web/x.ts", texts={"web/package.json": VITEST}, roots=["web/t"])
+        assert told.target == "web/t/x.test.ts"
+        config = '[tool.pytest.ini_options]\ntestpaths = ["checks"]\n'
+        found = layout("x.py", "checks/a.py", texts={"pyproject.toml": config})
+        assert found.target == "checks/test_x.py"
+
+    @pytest.mark.parametrize(
+        ("path", "others", "said"),
+        [
+            ("tests/test_x.py", [], "part of the tests"),
+            ("tests/helpers.py", [], "part of the tests"),
+            ("conftest.py", [], "part of the tests"),
+            ("x_test.go", [], "part of the tests"),
+            ("x.rs", [], "no tests are written for rust"),
+            ("README.md", [], "no tests are written for markdown"),
+            ("x.ts", [], "no jest or vitest"),
+            ("x.go", ["x_test.go", "x_more_test.go"], "every name"),
+        ],
+    )
+    def test_who_gets_none(self, path, others, said):
+        assert said in layout(path, *others)
+
+
+OLD = '''\
+"""Tests."""
+import pytest
+from shop import money  # ours
+
+PRICES = [1, 2]
+
+
+@pytest.fixture
+def till():
+    return {}
+
+
+class TestTotal:
+    rate = 2
+
+    def test_one(self):
+        assert money.total([1]) == 1
+
+
+def test_two(till):
+    # by hand
+    assert money.total(PRICES) == 3
+'''
+GROWS = [
+    [],
+    [("import pytest\n", "import pytest\nimport os\n")],
+    [("from shop import money", "from shop import money, orders")],
+    [("def test_two", "def test_more():\n    assert True\n\n\ndef test_two")],
+    [
+        (
+            "        assert money.total([1]) == 1\n",
+            "        assert money.total([1]) == 1\n\n    def test_none(self):\n        pass\n",
+        )
+    ],
+    [("PRICES = [1, 2]\n", "PRICES = [1, 2]\nMORE = [3]\n")],
+]
+SHRINKS = [
+    ([("def test_two", "def test_2")], extending.DROPS),
+    ([("== 3", "== 4")], extending.DROPS),
+    ([("(till)", "()")], extending.DROPS),
+    ([("[1, 2]", "[1]")], extending.DROPS),
+    ([("@pytest.fixture\n", "")], extending.DROPS),
+    ([("import pytest\n", "")], extending.DROPS),
+    ([("import money", "import money as coins")], extending.DROPS),
+    ([("class TestTotal:", "class TestTotal(Base):")], extending.DROPS),
+    ([("    rate = 2\n\n", "")], extending.DROPS),
+    ([("    # by hand\n", "")], "comments"),
+    ([("  # ours", "")], "comments"),
+    (
+        [("PRICES = [1, 2]\n", "PRICES = [1, 2]\npytestmark = pytest.mark.skip\n")],
+        extending.SHADOWS,
+    ),
+    ([("PRICES = [1, 2]\n", "PRICES = [1, 2]\nprint(1)\n")], extending.RUNS),
+    ([("PRICES = [1, 2]\n", "PRICES = [1, 2]\nif True:\n    x = 1\n")], extending.RUNS),
+    ([("== 3\n", "== 3\n\n\ndef test_two():\n    pass\n")], extending.SHADOWS),
+    ([("== 3\n", "== 3\n\n\ntest_two = None\n")], extending.SHADOWS),
+    ([("== 3\n", "== 3\n\n\nfrom x import till\n")], extending.SHADOWS),
+    ([("== 3\n", "== 3\n\n\ndel test_two\n")], extending.RUNS),
+    ([("== 1\n", "== 1\n\n    test_one = None\n")], extending.SHADOWS),
+    ([("def test_two", "def test_two(")], "does not parse"),
+]
+
+
+def edited(text, *pairs):
+    for old, new in pairs:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+class TestPythonTests:
+    @pytest.mark.parametrize("pairs", GROWS)
+    def test_what_grows(self, pairs):
+        assert extending.problem(OLD, edited(OLD, *pairs)) is None
+
+    @pytest.mark.parametrize(("pairs", "said"), SHRINKS)
+    def test_what_does_not_keep_all(self, pairs, said):
+        assert said in (extending.problem(OLD, edited(OLD, *pairs)) or "")
+
+    def test_what_is_a_test(self):
+        assert extending.has_tests("def test_x(): pass")
+        assert extending.has_tests("class TestX:\n    def test_y(self): pass")
+        assert not extending.has_tests("def check(): pass")
+        assert not extending.has_tests("def test_x(: pass")
+
+
+SPEC = """\
+// Tests of the cart.
+import { expect, test } from "vitest";
+import cart from "./cart";
+
+const lines = [1, 2];
+
+describe("the cart", () => {
+  const one = cart(lines);
+
+  test("counts", () => {
+    // by hand
+    expect(one.pieces).toBe(3);
+  });
+});
+
+test.each([[1], [2]])("of %d", (n) => expect(cart([n]).pieces).toBe(n));
+"""
+SPEC_GROWS = [
+    [],
+    [("{ expect, test }", "{ describe, expect, test }")],
+    [('import cart from "./cart";', 'import cart from "./cart";\nimport x from "./x";')],
+    [('  test("counts"', '  it("is new", () => {});\n\n  test("counts"')],
+    [("const lines = [1, 2];", "const lines = [1, 2];\n\nfunction helper() {}")],
+    [("test.each([[1]", "describe('more', () => { test('a', () => {}); });\n\ntest.each([[1]")],
+]
+SPEC_SHRINKS = [
+    ([("toBe(3)", "toBe(4)")], extending.DROPS),
+    ([('"counts"', '"counts all"')], extending.DROPS),
+    ([('"the cart"', '"a cart"')], extending.DROPS),
+    ([("{ expect, test }", "{ test }")], extending.DROPS),
+    ([('import cart from "./cart";\n', "")], extending.DROPS),
+    ([("import cart from", "import * as cart from")], extending.DROPS),
+    ([("  const one = cart(lines);\n", "")], extending.DROPS),
+    ([("    // by hand\n", "")], "comments"),
+    ([("// Tests of the cart.\n", "")], "comments"),
+    ([("const lines", 'vi.mock("./cart");\nconst lines')], extending.RUNS),
+    ([("const lines", "beforeEach(() => {});\nconst lines")], extending.RUNS),
+    ([("  const one", "  afterEach(() => {});\n  const one")], extending.RUNS),
+    ([("test.each([[1]", "function lines() {}\ntest.each([[1]")], extending.SHADOWS),
+    ([("describe(", "describe((")], "does not parse"),
+]
+
+
+class TestScriptTests:
+    @pytest.mark.parametrize("pairs", SPEC_GROWS)
+    def test_what_grows(self, pairs):
+        assert growing.problem(SPEC, edited(SPEC, *pairs), "typescript") is None
+
+    @pytest.mark.parametrize(("pairs", "said"), SPEC_SHRINKS)
+    def test_what_does_not_keep_all(self, pairs, said):
+        assert said in (growing.problem(SPEC, edited(SPEC, *pairs), "typescript") or "")
+
+    def test_what_is_a_test(self):
+        assert growing.has_tests("describe('x', () => { it('y', () => {}) })", "javascript")
+        assert growing.has_tests("test.each([1])('y', () => {})", "javascript")
+        assert not growing.has_tests("describe('x', () => {})", "javascript")
+        assert not growing.has_tests("// it('x')", "javascript")
+
+    @pytest.mark.parametrize(
+        ("text", "alone"),
+        [
+            ("it.only('x')", True),
+            ("describe\n  .only('x')", True),
+            ("fit('x')", True),
+            ("it('x')", False),
+            ("onlyOnce()", False),
+        ],
+    )
+    def test_what_runs_alone(self, text, alone):
+        assert growing.runs_alone(text) == alone
+
+
+def checked(path, text, *, present=None, shown=True, framework="pytest", target="tests/test_x.py"):
+    site = Site(
+        source="x.py",
+        language="python",
+        text="x = 1\n",
+        present=present,
+        tests=frozenset({path}) if shown else frozenset(),
+        framework=framework,
+        target=target,
+    )
+    return test_generation.check(Draft(path=path, text=text), site)
+
+
+class TestTheCheck:
+    @pytest.mark.parametrize(
+        ("path", "said"),
+        [
+            ("tests/test_x.py", None),
+            ("tests/test_more.py", None),
+            ("tests/conftest.py", "is not where pytest would look for tests"),
+            ("tests/x.py", "is not where"),
+            ("tests/test_x.sh", "is not where"),
+            ("other/test_x.py", "is not where"),
+            ("x.py", "is not where"),
+            ("tests/sub/test_x.py", "is not where"),
+        ],
+    )
+    def test_only_where_tests_belong(self, path, said):
+        found = checked(path, "def test_x():\n    assert 1\n")
+        assert (found is None) == (said is None)
+        assert (said or "") in (found or "")
+
+    def test_what_was_not_shown_whole_is_not_overwritten(self):
+        assert checked("tests/test_x.py", OLD, present=OLD) is None
+        found = checked("tests/test_x.py", OLD, present=OLD, shown=False)
+        assert found == "would overwrite a file that was not shown whole"
+        assert checked("tests/test_x.py", "def test_a(): pass\n", present=OLD) == extending.DROPS
+
+    def test_it_holds_a_test_that_can_be_read(self):
+        assert "holds no test" in checked("tests/test_x.py", "x = 1\n")
+        assert "holds no test" in checked("tests/test_x.py", "def test_x(:\n")
+        web = {"framework": "vitest", "target": "x.test.ts"}
+        assert checked("x.test.ts", "test('a', () => { let x: number = 1; });", **web) is None
+        assert checked("x.test.ts", "let x = 1;", **web) == "holds no test"
+        assert checked("x.test.ts", "test('a', () => {", **web) == "does not parse"
+        assert "all other tests off" in checked("x.test.ts", "test.only('a', () => {});", **web)
+        assert checked("x.test.ts", SPEC, present=SPEC, **web) is None
+        go = {"framework": "go", "target": "x_test.go"}
+        assert checked("x_test.go", "package x\nfunc TestX(t *testing.T) {}\n", **go) is None
+        assert checked("x_test.go", "package x\n", **go) == "holds no test"
+        assert "nothing can tell" in checked("x_test.go", "func TestX(", present="x", **go)
+
+    def test_a_file_that_has_no_place_any_more(self):
+        found = checked("tests/test_x.py", OLD, framework="", target="")
+        assert found == "is not where anything would look for tests"
