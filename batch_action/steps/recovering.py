@@ -4,6 +4,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import get_args
@@ -13,15 +14,20 @@ from batch_action.config.inputs import Effort
 from batch_action.edges.secrets import mask
 from batch_action.errors import ConfigError
 from batch_action.history import batches
-from batch_action.models.files import Change
+from batch_action.models.files import Change, Companion, Role
 from batch_action.models.ledger import Intended, Question, Sent
 from batch_action.models.requests import BatchState
 from batch_action.selection.content import decode
+from batch_action.selection.languages import language_of
 from batch_action.selection.parts import parts_of
 from batch_action.steps.asking import question_of
+from batch_action.steps.attending import Attendant
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
+from batch_action.tasks.task import Company
 
+MOST_VERSIONS = 100
+"""Older versions of a file that it may have been compared with."""
 MOST_COMMITS = 300
 """How far back a reviewed commit is looked for."""
 
@@ -89,14 +95,16 @@ def _questions(world: World, ids: list[str]) -> tuple[str, dict[str, Question]]:
     """The questions behind these ids, and the newest commit that holds most of them."""
     wanted = {name: match for name in ids if (match := ID.fullmatch(name))}
     best: tuple[str, dict[str, list[Change]]] = ("", {})
-    for commit in world.git.ancestors(world.git.resolve("HEAD"), MOST_COMMITS):
+    start = world.git.resolve(world.settings.head or "HEAD")
+    for commit in world.git.ancestors(start, MOST_COMMITS):
         held = _held(wanted, world.git.tree(commit))
         if len(held) > len(best[1]):
             best = (commit, held)
         if len(held) == len(wanted):
             break
     commit, held = best
-    asked = {name: _first_question(world, name, changes) for name, changes in held.items()}
+    company = _Company(world, commit)
+    asked = {name: _first_question(company, name, changes) for name, changes in held.items()}
     return commit, {name: question for name, question in asked.items() if question is not None}
 
 
@@ -109,18 +117,42 @@ def _held(wanted: dict[str, re.Match[str]], tree: list[Change]) -> dict[str, lis
     return {name: entries for name, entries in pairs if entries}
 
 
-def _first_question(world: World, name: str, changes: list[Change]) -> Question | None:
-    asked = (_question(world, name, change) for change in changes)
+@dataclass(slots=True)
+class _Company:
+    """What may have gone along with a question about a file of this commit."""
+
+    world: World
+    commit: str
+    attendant: Attendant | None = None
+
+    def of(self, change: Change) -> Iterator[tuple[Companion, ...]]:
+        """Every choice; for comparing tasks one for each older version."""
+        match self.world.task.company:
+            case Company.NONE:
+                yield ()
+            case Company.TESTS:
+                self.attendant = self.attendant or Attendant(self.world, self.commit)
+                layout = self.attendant.grounds.layout(change.path, language_of(change.path))
+                yield () if isinstance(layout, str) else self.attendant.companions(layout)
+            case Company.BEFORE:
+                for blob in self.world.git.versions(self.commit, change.path, MOST_VERSIONS):
+                    yield (Companion(role=Role.BEFORE, path=change.path, blob=blob, text=""),)
+
+
+def _first_question(company: _Company, name: str, changes: list[Change]) -> Question | None:
+    asked = (_question(company, name, change) for change in changes)
     return next((question for question in asked if question is not None), None)
 
 
-def _question(world: World, name: str, change: Change) -> Question | None:
+def _question(company: _Company, name: str, change: Change) -> Question | None:
     """The question of this id about that file, whatever model and effort it was asked with."""
+    world = company.world
     data = dict(world.git.blobs([change.blob])).get(change.blob)
     if data is None:
         return None
-    for part, (model, effort) in product(parts_of(mask(decode(data))[0]), _ways(world)):
-        question = question_of(world, change, part, model=model, effort=effort)
+    parts = parts_of(mask(decode(data))[0])
+    for beside, part, (model, effort) in product(company.of(change), parts, _ways(world)):
+        question = question_of(world, change, part, model=model, effort=effort, companions=beside)
         if question.id == name:
             return question.model_copy(update={"model": model})
     return None

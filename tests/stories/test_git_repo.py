@@ -399,3 +399,13 @@ def test_what_is_no_patch(repo, patch, said):
         pass
     assert git.has_commit(head)
     assert not (repo.path / ".git/hooks/x").exists()
+
+
+def test_the_versions_of_a_file(repo):
+    for text in ("1", "2", None, "3"):
+        repo.commit({"[a] b.py": text, "other.py": str(text)})
+    git = GitRepo(repo.path)
+    texts = [dict(git.blobs([b]))[b] for b in git.versions(repo.head(), "[a] b.py", 9)]
+    assert texts == [b"3", b"2", b"1"]
+    assert len(git.versions(repo.head(), "[a] b.py", 1)) == 1
+    assert git.versions(repo.head(), "nowhere", 9) == []

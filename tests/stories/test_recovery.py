@@ -82,3 +82,19 @@ def test_a_batch_that_still_runs_is_told_and_waits(night):
     night.finish()
     assert night.run("collect", batch_id=batch).outputs["status"] == "collected"
     assert "app.js" in night.issue.body
+
+
+@pytest.mark.parametrize("task", ["refactor-validation", "test-generation"])
+def test_what_went_along_with_a_question_is_found_again(night, task):
+    night.inputs |= {"task": task, "report": "files, summary"}
+    for body in ("sum(prices)", "sum([*prices])", "sum(prices, 0)"):
+        code = f"def total(prices):\n    return {body}\n"
+        night.commit({"money.py": code, "tests/test_money.py": "def test_it():\n    assert 1\n"})
+    [batch] = night.run("submit", first_run="HEAD~2").ids
+    forget(night)
+    night.commit({"README": "two\n"})
+    result = night.run("collect", batch_id=batch)
+    assert result.outputs["status"] == "collected", result.log
+    assert (
+        "UNCERTAIN" if task == "refactor-validation" else "tests/test_money.py"
+    ) in result.summary

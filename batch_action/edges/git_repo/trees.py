@@ -78,6 +78,19 @@ class Trees(History, Objects):
         blob = next((e.blob for e in entries if e.path == path and e.mode in _REGULAR), None)
         return None if blob is None else next((data for _, data in self.blobs([blob])), None)
 
+    def versions(self, commit: str, path: str, most: int) -> list[str]:
+        """Return the blobs a path had up to a commit, newest first, of its last `most` changes."""
+        commits = self.output("rev-list", f"--max-count={most}", commit, "--", path)
+        out = self.output(
+            *("diff-tree", "--stdin", "--root", "-r", "-m", "-z", "--raw", "--no-abbrev"),
+            *("--no-commit-id", "--no-renames", "--no-ext-diff", "--no-textconv", "--", path),
+            feed=[commits],
+        )
+        found = (
+            blob for one in _raw(iter(out.split(b"\0")[:-1])) for blob in (one.blob, one.old_blob)
+        )
+        return [blob for blob in dict.fromkeys(found) if blob and blob.strip("0")]
+
     def renames(self, old_commit: str, new_commit: str) -> dict[str, str]:
         """Return `{old path: new path}` of the files that moved between two commits."""
         return {
