@@ -4,6 +4,7 @@ Two nights of the sample shop are played against the sandbox, with every destina
 Chromium then looks at the sandbox's pages. The reviewer is the sandbox's (ruff and plain rules).
 """
 
+import io
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from batch_action.sandbox import sample
@@ -198,11 +200,12 @@ def main() -> int:
                 page.set_content(scene.html)
             _draw(page, script)
             height = min(scene.tall, int(page.evaluate("document.body.scrollHeight")))
-            page.screenshot(
-                path=ROOT / "docs" / "images" / f"{scene.name}.png",
-                full_page=True,
-                clip={"x": 0, "y": 0, "width": 1080, "height": height},
+            taken = page.screenshot(
+                full_page=True, clip={"x": 0, "y": 0, "width": 1080, "height": height}
             )
+            # A page has few colours: a palette makes the file a third of its size.
+            small = Image.open(io.BytesIO(taken)).convert("RGB").quantize(128)
+            small.save(ROOT / "docs" / "images" / f"{scene.name}.png", optimize=True)
             context.close()
         chromium.close()
     return 0
