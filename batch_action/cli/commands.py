@@ -139,13 +139,21 @@ def init(*, repo: str, force: bool, two_workflows: bool) -> int:
 @click.option(
     "--task", default="code-review", show_default=True, help="What is asked of each file."
 )
+@click.option(
+    "--sample",
+    type=click.Choice(["python", "typescript", "go", "monorepo"]),
+    default="python",
+    show_default=True,
+    help="Which sample repository, without `--repo`.",
+)
 @click.option("--out", default="batch-action-demo", show_default=True, help="Where files go.")
-def demo(*, repo: str | None, base: str | None, task: str, out: str) -> int:
+def demo(*, repo: str | None, base: str | None, task: str, sample: str, out: str) -> int:
     """Go the whole way against the sandbox: no key, no account, no network."""
     story = extra("demo", "sandbox")
     # All of it is on loopback: a proxy of this machine must not come between.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-    return int(story(repo=repo, base=base, task=task, out=Path(out), opener=_opened))
+    told = {"repo": repo, "base": base, "task": task, "sample": sample, "out": Path(out)}
+    return int(story(**told, opener=_opened))
 
 
 def _opened(

@@ -8,7 +8,7 @@ from .drafting import Draft, drafts
 from .prompts import Prompt
 from .remarks import Remark
 from .schemas import resolve
-from .verdicts import ruling
+from .verdicts import SAID, ruling
 
 LABEL = "sandbox reviewer"
 CAUTIOUS = ("uncertain", "unknown", "inconclusive", "unsure", "unclear", "maybe", "needs")
@@ -174,6 +174,8 @@ class Filler:
             return str(wish)
         if name in BY_NAME and remark is not None:
             return ""
+        if name == "summary" and self._prompt.before is not None:
+            return f"{SAID[ruling(self._prompt, ())]} ({LABEL}, not Claude)."
         if name == "summary":
             files = ", ".join(file.path for file in self._prompt.files) or "nothing"
             count = len(self._remarks)

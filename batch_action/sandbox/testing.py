@@ -77,7 +77,7 @@ def _module(source: str, test: str) -> tuple[tuple[str, ...], str]:
 
 def _jest(file: SourceFile, path: str, public: Sequence[Name], there: str) -> str:
     where = _relative(file.path, path)
-    common = "require(" in there or "module.exports" in file.text
+    common = "require(" in there or re.search(r"^(module\.)?exports\b", file.text, re.MULTILINE)
     load = (
         f'const sandboxed = require("{where}");'
         if common

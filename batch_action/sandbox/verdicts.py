@@ -19,6 +19,11 @@ WORDS = frozenset(
     )
 )
 MANY = 3
+SAID = {
+    "VALID": "The public names and what the code is made of are as before",
+    "INVALID": "A public name is gone, or is called in another way",
+    "UNCERTAIN": "The public names are as before, and what the code is made of is not",
+}
 
 
 def ruling(prompt: Prompt, remarks: Sequence[Remark]) -> str:

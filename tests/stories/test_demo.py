@@ -133,6 +133,45 @@ def test_state_that_cannot_be_read_starts_afresh(tmp_path: Path) -> None:
     assert "good.py" in told
 
 
+def test_documented_files_of_a_monorepo_are_shown_and_kept(tmp_path: Path) -> None:
+    out = tmp_path / "left"
+    code, told, err = demo("--out", str(out), "--sample", "monorepo", "--task", "documentation")
+    assert (code, err) == (0, "")
+    assert "a market: Python, TypeScript and Go" in told
+    assert "3 files came back, each checked" in told
+    assert "code in go cannot be told from its documentation" in told
+    first = out / "generated" / "api" / "market" / "stalls.py"
+    assert '"""Find. (sandbox reviewer, not Claude)"""' in first.read_text()
+    assert not (out / "issue.md").exists()
+
+
+def test_rulings_of_a_go_module_are_shown(tmp_path: Path) -> None:
+    out = tmp_path / "left"
+    code, told, _ = demo("--out", str(out), "--sample", "go", "--task", "refactor-validation")
+    assert code == 0
+    assert "The rulings" in told
+    assert "ferry.go" in told
+    assert "INVALID" in told
+    assert not (out / "generated").exists()
+    assert "Board was called as" in (out / "issue.md").read_text()
+
+
+def test_generated_tests_never_touch_an_own_repository(tmp_path: Path) -> None:
+    repo, out = Repo.init(tmp_path / "own"), tmp_path / "left"
+    package = json.dumps({"devDependencies": {"vitest": "^4"}})
+    repo.commit({"package.json": package, "a.ts": "export const f = () => 1;\n"})
+    before = fingerprint(repo.path)
+    run = ("--repo", str(repo.path), "--out", str(out), "--task", "test-generation")
+    code, told, _ = demo(*run)
+    assert code == 0
+    assert "1 file came back" in told
+    assert (out / "generated" / "a.test.ts").is_file()
+    assert fingerprint(repo.path) == before
+    code, told, _ = demo(*run)
+    assert code == 0
+    assert "came back" not in told
+
+
 @pytest.mark.parametrize("case", ["plain", "empty", "shallow", "base", "out", "task"])
 def test_mistakes_are_told_in_a_sentence(tmp_path: Path, case: str) -> None:
     repo = Repo.init(tmp_path / "own")

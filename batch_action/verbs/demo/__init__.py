@@ -1,12 +1,14 @@
 """`demo`: the whole way against the sandbox, on a sample repository or on the user's own."""
 
 import tempfile
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-from batch_action.sandbox import sample
+from batch_action.sandbox.sample import Sample, commit
 from batch_action.sandbox.server import Sandbox
-from batch_action.verbs.demo import keeping, souvenirs, subject, telling
+from batch_action.verbs.demo import keeping, showing, souvenirs, subject, telling
 from batch_action.verbs.demo.guide import Guide
 from batch_action.verbs.demo.night import pass_night
 from batch_action.verbs.demo.stage import Opener, Stage
@@ -15,7 +17,15 @@ BATCH_SECONDS = 3.0
 NIGHT = timedelta(hours=24)
 
 
-def demo(*, repo: str | None, base: str | None, task: str, out: Path, opener: Opener) -> int:
+def demo(
+    *,
+    repo: str | None,
+    base: str | None,
+    task: str,
+    out: Path,
+    opener: Opener,
+    sample: str = "python",
+) -> int:
     """Select, plan, submit, store, wait, collect, report; returns 0."""
     guide = Guide()
     telling.welcome(guide)
@@ -26,34 +36,43 @@ def demo(*, repo: str | None, base: str | None, task: str, out: Path, opener: Op
     ):
         folder = Path(temp)
         if repo is None:
-            chosen = subject.sample_shop(folder / "corner-shop", box.clock.now())
+            chosen = subject.sampled(folder, box.clock.now(), sample)
         else:
             chosen = subject.own(repo, base)
         box.github.add_repository(
             chosen.name, private=True, default_branch=chosen.branch, git_dir=chosen.folder
         )
         stage = Stage(box=box, subject=chosen, task=task, temp=folder, guide=guide, opener=opener)
-        if repo is None:
-            _sample(stage, out)
+        if chosen.sample is not None:
+            _sample(stage, out, chosen.sample)
         else:
             _own(stage, out)
     return 0
 
 
-def _sample(stage: Stage, out: Path) -> None:
+def _sample(stage: Stage, out: Path, chosen: Sample) -> None:
     """Two nights in a row: the second one finds a mended bug and a new one."""
     guide, box = stage.guide, stage.box
     guide.chapter("The first night")
-    telling.sample_repository(stage)
+    telling.sample_repository(stage, chosen)
     pass_night(stage)
-    telling.issue(stage)
+    _answers(stage, telling.issue)
     box.clock.advance(NIGHT.total_seconds())
     guide.chapter("The second night")
-    sample.commit(stage.subject.folder, sample.MENDED, box.clock.now())
+    commit(stage.subject.folder, chosen.mended, box.clock.now(), chosen)
     telling.new_commit(stage)
     pass_night(stage)
-    telling.issue_again(stage)
+    _answers(stage, telling.issue_again)
     telling.farewell(stage, souvenirs.write(stage, out), out)
+
+
+def _answers(stage: Stage, issue: Callable[[Stage], None]) -> None:
+    """Show what came back, by its kind."""
+    if stage.generates:
+        showing.files(stage)
+        return
+    showing.rulings(stage)
+    issue(stage)
 
 
 def _own(stage: Stage, out: Path) -> None:
@@ -61,6 +80,7 @@ def _own(stage: Stage, out: Path) -> None:
     path = keeping.place(out, stage.subject.git, stage.task)
     telling.own_repository(stage, again=keeping.restore(stage, path))
     sent = pass_night(stage)
-    telling.own_issue(stage, sent=sent)
+    if sent or not stage.generates:
+        _answers(stage, partial(telling.own_issue, sent=sent))
     keeping.keep(stage, path)
     telling.farewell(stage, souvenirs.write(stage, out), out)

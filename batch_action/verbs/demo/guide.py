@@ -83,6 +83,11 @@ class Guide(Screen):
         text = Text("\n".join(escape.visible(line) for line in lines))
         self.console.print(Panel(text, title=escape.plain(title), title_align="left", expand=False))
 
+    def listing(self, text: str, title: str) -> None:
+        """Print code as it is, in a frame."""
+        shown = Text("\n".join(escape.visible(line) for line in text.split("\n")))
+        self.console.print(Panel(shown, title=escape.plain(title), title_align="left"))
+
     def markdown(self, text: str, title: str) -> None:
         """Print Markdown as it reads, in a frame."""
         shown = Markdown(escape.visible(text), hyperlinks=False)

@@ -28,7 +28,8 @@ def shortened(body: str, *, example: bool = True) -> str:
     text = _FOLDED.sub(lambda m: _unfolded(m, seen), text).replace("</details>", "")
     text = _LINK.sub(r"\1", text)
     text = _TAG.sub("", _BOLD.sub("**", _CODE.sub("`", text)))
-    return _GAP.sub("\n\n", html.unescape(text)).strip()
+    # A bar inside a table's cell must not become the cell's end.
+    return _GAP.sub("\n\n", html.unescape(text.replace("&#124;", "\\|"))).strip()
 
 
 def _unfolded(match: re.Match[str], findings: int) -> str:

@@ -3,11 +3,13 @@
 import io
 import json
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
 from batch_action.errors import ConfigError
 from batch_action.sandbox.github.page import render_issue
+from batch_action.verbs.demo import showing
 from batch_action.verbs.demo.stage import Stage
 
 NOTES = {
@@ -15,7 +17,9 @@ NOTES = {
     "issue.md": "the same issue as Markdown, as it was posted",
     "job-summary.md": "what each run wrote for its page in Actions",
     "ledger.json": "what is remembered between the runs",
+    "generated": "the files that came back, at their paths",
 }
+GENERATED = "generated"
 
 
 def folder_for(out: Path) -> Path:
@@ -33,12 +37,18 @@ def folder_for(out: Path) -> Path:
 def write(stage: Stage, out: Path) -> list[str]:
     """Write what there is, remove what an earlier demo left instead; the names written."""
     texts = _texts(stage)
-    for name in NOTES:
+    for name in (one for one in NOTES if one != GENERATED):
         if name in texts:
             (out / name).write_text(texts[name], "utf-8", "replace")
         else:
             (out / name).unlink(missing_ok=True)
-    return [name for name in NOTES if name in texts]
+    written = [name for name in NOTES if name in texts]
+    shutil.rmtree(out / GENERATED, ignore_errors=True)
+    made = showing.written(stage) if stage.generates else None
+    if made is not None:
+        shutil.copytree(made, out / GENERATED)
+        written.append(GENERATED)
+    return written
 
 
 def _texts(stage: Stage) -> dict[str, str]:

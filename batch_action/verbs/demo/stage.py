@@ -13,6 +13,8 @@ from batch_action.sandbox.github.runs import Run
 from batch_action.sandbox.github.state import Artifact, Issue, Repository
 from batch_action.sandbox.server import Sandbox
 from batch_action.steps.world import World
+from batch_action.tasks.registry import all_tasks
+from batch_action.tasks.task import Task
 from batch_action.verbs.demo.guide import Guide
 from batch_action.verbs.demo.subject import Subject
 
@@ -46,6 +48,18 @@ class Stage:
     opener: Opener
     summaries: list[str] = field(default_factory=list)
     """What each run wrote for its page."""
+    asked: Task | None = None
+    """The task of the runs, known once there was one."""
+
+    @property
+    def workspace(self) -> Path:
+        """Where a run leaves its files: not in the repository, which is only read."""
+        return self.temp / "workspace"
+
+    @property
+    def generates(self) -> bool:
+        """Whether the task answers with files."""
+        return self.asked is not None and self.asked.generates
 
     @property
     def repository(self) -> Repository:
@@ -64,14 +78,16 @@ class Stage:
         )
         environ = self._environ(run)
         summary, outputs = (Path(environ[f"GITHUB_{n}"]) for n in ("STEP_SUMMARY", "OUTPUT"))
+        self.workspace.mkdir(exist_ok=True)
         runner = Runner(
-            self.subject.folder,
+            self.workspace,
             output_path=outputs,
             summary_path=summary,
             stream=sys.stdout,
         )
         clock = self.box.clock.now
         with self.opener(environ, self._flags(), self.subject.folder, clock) as world:
+            self.asked = world.task
             yield replace(world, screen=self.guide, runner=runner)
         run.finish()
         self.summaries.append(summary.read_text("utf-8"))
@@ -99,6 +115,14 @@ class Stage:
         del environ["GITHUB_ACTIONS"]
         return environ | {"ANTHROPIC_API_KEY": KEY, "GITHUB_TOKEN": run.token}
 
+    def _report(self) -> str:
+        """An issue for findings, files for files; rulings are read from the results."""
+        task = all_tasks().get(self.task)
+        if task is not None and task.generates:
+            return "files\nsummary"
+        plain = task is not None and not task.whole
+        return "issue\nsummary" if plain else "issue\nsummary\nfiles"
+
     def _flags(self) -> dict[str, Any]:
         """The inputs; what a repository's own config file must not change here is said too."""
         return {
@@ -106,7 +130,7 @@ class Stage:
             "base": self.subject.base,
             "first-run": self.subject.first_run,
             "anthropic-base-url": self.box.anthropic_url,
-            "report": "issue\nsummary",
+            "report": self._report(),
             "dry-run": False,
             "on-over-budget": "fill",
             "state-branch": self.subject.branch,

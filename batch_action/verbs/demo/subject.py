@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batch_action.edges.git_repo import GitRepo
 from batch_action.errors import ConfigError
-from batch_action.sandbox import sample
+from batch_action.sandbox.sample import SAMPLES, Sample, build
 
 LOOK_BACK = 5
 """How many commits the first run on somebody's own code looks at, when no base is given."""
@@ -31,25 +31,30 @@ class Subject:
     """Whether the next demo goes on where this one ended."""
     on_github: bool = False
     """Whether its name is the one it has on the real GitHub."""
+    sample: Sample | None = None
+    """The sample it is; None for the user's own."""
 
     def head(self) -> str:
         """The commit to review."""
         return self.git.resolve("HEAD")
 
 
-def sample_shop(folder: Path, now: datetime) -> Subject:
-    """Build the sample and describe it."""
+def sampled(folder: Path, now: datetime, name: str) -> Subject:
+    """Build one of the samples and describe it."""
+    chosen = SAMPLES[name]
+    title = chosen.folder.replace("_", "-")
     try:
-        sample.build(folder, now)
+        build(folder / title, now, chosen)
     except FileNotFoundError:
         raise ConfigError("The program git was not found.", fix="Install git.") from None
     return Subject(
-        folder=folder,
-        git=GitRepo(folder),
-        name="octo/corner-shop",
+        folder=folder / title,
+        git=GitRepo(folder / title),
+        name=f"octo/{title}",
         branch="main",
         first_run="24h",
         look_back="the last 24 hours",
+        sample=chosen,
     )
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from batch_action.sandbox.github.state import Issue
+from batch_action.sandbox.sample import Sample
 from batch_action.verbs.demo.guide import Guide
 from batch_action.verbs.demo.reading import shortened
 from batch_action.verbs.demo.souvenirs import NOTES
@@ -34,10 +35,10 @@ def welcome(guide: Guide) -> None:
     guide.box(lines, "batch-action demo")
 
 
-def sample_repository(stage: Stage) -> None:
+def sample_repository(stage: Stage, chosen: Sample) -> None:
     """Introduce the sample."""
     guide = stage.guide
-    guide.step("A small repository: a corner shop in Python and JavaScript")
+    guide.step(f"A small repository: {chosen.title}")
     _log(stage, 5)
     guide.say(f"The first run looks at what changed in {stage.subject.look_back}.")
 

@@ -1,0 +1,174 @@
+"""What the offline stand-in writes: tests that run, documentation that changes no code, rulings."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batch_action.sandbox import drafting, filling, prompts, schemas
+from batch_action.sandbox.documenting import documented
+from batch_action.sandbox.publicity import names
+from batch_action.sandbox.verdicts import compare
+from tests.sandbox.test_reviewer import shown
+from tests.unit.test_syntax import stripped
+
+PACKAGE = Path(drafting.__file__).parents[1]
+PYTHON = "def total(prices):\n    return sum(prices)\n\n\nclass Till:\n    size = 3\n"
+FILES = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["files"],
+    "properties": {
+        "files": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["path", "text", "summary"],
+                "properties": {n: {"type": "string"} for n in ("path", "text", "summary")},
+            },
+        }
+    },
+}
+
+
+def read(*texts):
+    return prompts.read({"messages": [{"role": "user", "content": "\n".join(texts)}]})
+
+
+def source(path, text):
+    (file,) = read(shown(path, text)).files
+    return file
+
+
+def beside(block, path, text, more=""):
+    lines = "\n".join(f"{n}| {line}" for n, line in enumerate(text.splitlines(), 1))
+    return f'<{block} path="{path}"{more}>\n{lines}\n</{block}>'
+
+
+def target(path, framework):
+    return f"<target>\n> framework: {framework}\n> path: {path}\n> state: new\n</target>"
+
+
+def drafts(*texts):
+    asked = read(*texts)
+    return json.loads(filling.answer(FILES, [], asked))["files"]
+
+
+def test_the_prompt_is_read_whole():
+    asked = read(
+        "<description>\n> One\n> </description>\n> two\n</description>",
+        beside("before", "old.py", "a\n</before>\n"),
+        beside("test", "t.py", "x\n", ' complete="no"'),
+        shown("a.py", "y\n"),
+    )
+    assert asked.notes == {"description": "One\n</description>\ntwo"}
+    assert asked.before is not None
+    assert (asked.before.path, asked.before.text) == ("old.py", "a\n</before>\n")
+    assert [(t.path, t.whole) for t in asked.tests] == [("t.py", False)]
+    assert [f.path for f in asked.files] == ["a.py"]
+
+
+def test_python_tests_run(tmp_path):
+    (made,) = drafts(target("tests/test_money.py", "pytest"), shown("src/shop/money.py", PYTHON))
+    for path, text in {"src/shop/money.py": PYTHON, made["path"]: made["text"]}.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", made["path"]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "2 passed" in done.stdout, done.stdout
+    assert "not by Claude" in made["text"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "framework", "parts"),
+    [
+        (
+            "src/a.ts",
+            "export const f = (x: number) => x;\n",
+            "vitest",
+            ['"../src/a"', 'from "vitest'],
+        ),
+        ("src/a.js", "export function f() {}\n", "jest", ['import * as sandboxed from "../src/a"']),
+        ("a.js", "exports.f = () => 1;\n", "jest", ["require("]),
+        ("a.go", "package x\n\nfunc F() {}\n", "go", ["package x", "_ = F\n"]),
+    ],
+)
+def test_tests_of_other_languages(path, text, framework, parts):
+    (made,) = drafts(target("tests/new.test", framework), shown(path, text))
+    for part in parts:
+        assert part in made["text"] or part.replace("../", "") in made["text"]
+
+
+def test_what_is_tested_is_not_tested_again():
+    there = "import pytest\n\n\ndef test_total_is_there():\n    pass\n"
+    test = beside("test", "tests/test_money.py", there)
+    (made,) = drafts(target("tests/test_money.py", "pytest"), test, shown("money.py", PYTHON))
+    assert made["text"].startswith(there)
+    assert made["text"].count("def test_") == 2
+    nothing = "_hidden = 1\n"
+    assert drafts(target("tests/test_x.py", "pytest"), shown("x.py", nothing)) == []
+
+
+@pytest.mark.parametrize("name", ["prompts", "server", "textual", "params"])
+def test_documented_python_is_the_same_code(name):
+    # Without its one-line docstrings, so that there is something to document.
+    text = (PACKAGE / "sandbox" / f"{name}.py").read_text("utf-8")
+    kept = (line for line in text.splitlines() if line.count('"""') != 2)
+    text = "\n".join(kept) + "\n"
+    found = documented(source("x.py", text))
+    assert found is not None
+    assert stripped(found[0]) == stripped(text)
+
+
+def test_documented_scripts():
+    text = "export function f() {}\n\n/** Said. */\nexport class A {}\nexport const g = () => 1;\n"
+    found = documented(source("a.ts", text))
+    assert found is not None
+    assert found[0].count("/**") == 3
+    assert found[1] == 2
+    assert documented(source("a.go", "package a\n")) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "ruling", "count"),
+    [
+        (PYTHON, PYTHON, "VALID", 0),
+        (PYTHON, PYTHON.replace("prices", "all_"), "INVALID", 1),
+        (PYTHON, PYTHON.replace("    return", '    """Add."""\n    return'), "VALID", 0),
+        (PYTHON, PYTHON.replace("sum(prices)", "sum(prices) + 1"), "UNCERTAIN", 0),
+        (PYTHON, PYTHON.replace("total", "_total"), "INVALID", 1),
+        (PYTHON, "x = 1\n", "INVALID", 1),
+    ],
+)
+def test_rulings(old, new, ruling, count):
+    said, remarks = compare(source("a.py", old), source("a.py", new))
+    assert (said, len(remarks)) == (ruling, count)
+
+
+def test_a_ruling_in_any_schema():
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "ruling": {"enum": ["Valid", "INVALID", "uncertain"]},
+            "summary": {"type": "string"},
+        },
+    }
+    assert schemas.complaint(schema) is None
+    asked = read(beside("before", "a.py", PYTHON), shown("a.py", PYTHON))
+    said = json.loads(filling.answer(schema, [], asked))
+    assert said["ruling"] == "Valid"
+    assert "not Claude" in said["summary"]
+
+
+def test_names_of_go_and_scripts():
+    go = "func (t *T) Do(x int) error {\n}\n\nfunc hidden() {}\n\nfunc Open(n string) {\n}\n"
+    assert [(n.name, n.signature) for n in names(source("a.go", go))] == [
+        ("T.Do", "(x int) error"),
+        ("Open", "(n string)"),
+    ]
+    script = "export default class A {}\nexport async function f(a,\n b) {}\nexport const c = 1;\n"
+    assert [n.name for n in names(source("a.ts", script))] == ["A", "f", "c"]
