@@ -8,7 +8,7 @@ TASK ?= code-review
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
-.PHONY: help bench crashes demo e2e test tests lint types floors record format container lock clean
+.PHONY: help bench crashes demo e2e screenshots test tests lint types floors record format container lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ types: $(VENV)/ready
 
 floors: $(VENV)/ready
 	$(BIN)/lint-imports
+
+screenshots: $(VENV)/ready ## Take the pictures of the documents (needs Chromium; npm for the charts)
+	$(BIN)/python -m tests.screenshots
 
 crashes: $(VENV)/ready ## The crash table: every outside call, two deaths, three ways to go on
 	$(BIN)/python -m tests.crashes

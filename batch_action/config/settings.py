@@ -87,8 +87,8 @@ class Settings(Tasking, Sending, Reporting):
     task: Annotated[
         Annotated[Words, Field(min_length=1)],
         Input(
-            help="What is asked of each file: a task of docs/TASKS.md or your own; several, between "
-            "commas or one a line, are done in this order.",
+            help="What is asked of each file: a task of docs/TASKS.md or your own; several, "
+            "between commas or one a line, are done in this order.",
             action=True,
         ),
     ] = ("code-review",)

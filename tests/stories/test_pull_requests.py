@@ -88,11 +88,13 @@ def test_what_a_push_takes_back_is_gone_without_asking(night: Night) -> None:
     pull.run()
     pull.run()
     pull.push({"a.js": GOOD})
+    # Where nothing can be folded away the text alone must do.
+    night.sandbox.faults.add("status", method="POST", path=r"/graphql$", status=403, times=20)
     assert pull.run().exit == 0
     assert len(night.batches) == 1
     assert set(pull.states().values()) == {"fixed"}
-    pull.push({"b.js": None})
     assert "Nothing open" in pull.summary
+    assert [(c.minimized, "Fixed in" in c.body) for c in pull.inline] == [(None, True)] * 2
 
 
 def test_each_pull_request_has_its_own_questions(night: Night) -> None:

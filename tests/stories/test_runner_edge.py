@@ -110,7 +110,7 @@ class TestSummary:
     def test_parts_are_appended(self, runner, tmp_path):
         runner.summary("# One")
         runner.summary("Two\n")
-        assert (tmp_path / "summary").read_text() == "# One\nTwo\n"
+        assert (tmp_path / "summary").read_text() == "# One\n\nTwo\n"
 
     def test_it_never_passes_what_the_runner_takes(self, runner, tmp_path):
         for _ in range(4):

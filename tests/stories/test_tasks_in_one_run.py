@@ -23,6 +23,14 @@ rules:
   - paths: [services/**]
 """
 
+OWN = """---
+name: jargon
+description: Words that nobody outside understands
+model: claude-haiku-5-5
+---
+Find every word that nobody outside of this team understands.
+"""
+
 
 def models(night: Night) -> list[tuple[str, list[str]]]:
     """Each batch's model and what it asks about."""
@@ -263,3 +271,17 @@ def test_a_ledger_that_cannot_be_read_stops_only_its_own_task(night: Night) -> N
     assert result.exit == 2
     assert "code-review: The ledger file" in " ".join(result.stderr.split())
     assert tasks(night) == ["security-sca"]
+
+
+def test_a_rule_may_name_a_task_of_the_users_own(night: Night) -> None:
+    rule = "{paths: docs/, task: jargon, model: claude-opus-5-5}"
+    night.commit(
+        {
+            ".github/batch-action/tasks/jargon.md": OWN,
+            ".github/batch-action.yml": f"rules: [{rule}]",
+        }
+    )
+    night.commit({"docs/a.js": BAD, "b.js": WORSE})
+    assert night.run("submit").exit == 0
+    assert tasks(night) == ["code-review", "jargon"]
+    assert models(night)[1] == ("claude-opus-5-5", ["docs/a.js"])

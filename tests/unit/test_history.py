@@ -376,3 +376,30 @@ class TestPulls:
         left = pulls.without(self.LEDGER, frozenset({self.B}))
         assert [p.intended.pull for p in batches.pending(left)] == []
         assert batches.answered(left) == {question().id}
+
+
+@pytest.mark.parametrize(
+    ("facts", "since"),
+    [
+        ([], 0),
+        # Changing while it waits does not send it to the end of the queue,
+        ([selected(3, ("a.py", TWO, None))], 0),
+        # nor does a batch that is under way or has failed,
+        ([intended((question(),)), sent(), selected(3, ("a.py", TWO, None))], 0),
+        # but a verdict does.
+        ([intended((question(),)), sent(), collected(), selected(6, ("a.py", TWO, None))], 6),
+    ],
+    ids=["new", "changed", "in flight", "answered"],
+)
+def test_how_long_a_file_has_waited(facts, since):
+    facts = [selected(0, ("a.py", ONE, None)), *facts]
+    assert files.newest(ledger(*facts))["a.py"].since == hours(since)
+
+
+@pytest.mark.parametrize("failure", ["unanswered", "undelivered"])
+def test_what_was_asked_at_once_in_vain_counts_no_attempt(failure):
+    asked = question()
+    facts = (intended((asked,)), sent(), collected(**{asked.id: failure}))
+    known = ledger(selected(0, ("a.py", ONE, None)), *facts)
+    assert not batches.attempts(known)
+    assert "a.py" in files.owed(known, max_attempts=1)

@@ -116,19 +116,20 @@ class Pulls:
         except LostAnswerError:
             self._client.request("POST", path, input={"content": content})
 
-    def minimize(self, node_id: str, why: str) -> None:
-        """Fold a comment away: `RESOLVED`, `OUTDATED` or `DUPLICATE`. May be repeated."""
-        self._mutate(_MINIMIZE, {"id": node_id, "why": why})
+    def fold(self, node_id: str, why: str) -> bool:
+        """Fold a comment away as `RESOLVED` or `OUTDATED`; an empty *why* shows it again.
 
-    def unminimize(self, node_id: str) -> None:
-        """Show a folded comment again. May be repeated."""
-        self._mutate(_UNMINIMIZE, {"id": node_id})
-
-    def _mutate(self, query: str, variables: dict[str, str]) -> None:
+        May be repeated. False where GitHub does not do it: its text has to say so then.
+        """
+        query = _MINIMIZE if why else _UNMINIMIZE
+        variables = {"id": node_id, "why": why} if why else {"id": node_id}
         try:
             self._client.graphql(query, variables)
         except LostAnswerError:
             self._client.graphql(query, variables)
+        except RefusedError:
+            return False
+        return True
 
     def _comment(self, item: dict[str, Any]) -> InlineText:
         return InlineText(

@@ -78,7 +78,9 @@ class Runner:
         if self._summary is None:
             return
         there = self._summary.stat().st_size if self._summary.exists() else 0
-        _append(self._summary, fit(markdown.rstrip("\n") + "\n", _MOST_SUMMARY - there))
+        # A blank line ends the HTML block that the text before may have ended in.
+        text = ("\n" if there else "") + markdown.rstrip("\n") + "\n"
+        _append(self._summary, fit(text, _MOST_SUMMARY - there))
 
     def annotate(
         self,

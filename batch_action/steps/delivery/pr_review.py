@@ -233,11 +233,7 @@ class PullReview:
             line = review_inline.state_line(standing)
             if one is None or one.told == line:
                 continue
-            node = one.comment.node_id
-            if line:
-                self.edge.minimize(node, review_inline.folded_as(standing))
-            else:
-                self.edge.unminimize(node)
+            self.edge.fold(one.comment.node_id, review_inline.folded_as(standing) if line else "")
             body = review_inline.body(standing.known, one.block.text, line)
             self.edge.edit(one.comment.id, body)
             edited = True

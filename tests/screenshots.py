@@ -1,0 +1,215 @@
+"""The pictures of the documents: `make screenshots`.
+
+Two nights of the sample shop are played against the sandbox, with every destination; headless
+Chromium then looks at the sandbox's pages. The reviewer is the sandbox's (ruff and plain rules).
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from batch_action.sandbox import sample
+from batch_action.sandbox.github.page import render_markdown
+from batch_action.sandbox.server import Sandbox
+from tests.documents.texts import ROOT
+from tests.nights import DAY, Night
+from tests.pulls import PullStory
+from tests.receiving import receiving
+from tests.repos import Repo
+
+NAME = "octo/corner-shop"
+REPORT = "issue, issue-per-finding, sarif, summary, files, slack"
+RIGHTS = {
+    "contents": "write",
+    "actions": "read",
+    "issues": "write",
+    "security-events": "write",
+    "pull-requests": "write",
+}
+PROPOSED = {"report": "draft-pr, summary", "task": "test-generation"}
+CHANGE = (
+    "import json\n\n\ndef load(path, cache=[]):\n    try:\n"
+    "        cache.append(json.load(open(path)))\n"
+    "    except:\n        pass\n    return cache[-1]\n\n\ndef same(a):\n    return a == None\n"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """One picture: where it goes, what is looked at, and how much of it."""
+
+    name: str
+    url: str = ""
+    html: str = ""
+    tall: int = 1500
+    scale: float = 1.25
+
+
+@contextmanager
+def played() -> Iterator[tuple[Night, list[Scene]]]:
+    """The nights, and what there is to see afterwards."""
+    with tempfile.TemporaryDirectory() as temp, Sandbox() as box, receiving() as slack:
+        folder = Path(temp)
+        sample.build(folder / "shop", box.clock.now())
+        hub = box.github.add_repository(NAME, git_dir=folder / "shop", private=True)
+        hub.actions_may_open_pulls = hub.code_scanning = True
+        night = Night(sandbox=box, folder=folder, repo=Repo(folder / "shop", commits=40), hub=hub)
+        night.inputs |= {"report": REPORT, "first_run": "all"}
+        night.inputs["slack_webhook_url"] = slack.url
+        first = _night(night)
+        night.advance(DAY)
+        sample.commit(folder / "shop", sample.SHOP.mended, box.clock.now())
+        second = _night(night)
+        assert first.exit == second.exit == 0, second.log
+        brief = slack.last.json
+        results = night.repo.path / ".batch-action"
+        report = (results / "report.md").read_text("utf-8")
+        del night.inputs["slack_webhook_url"]
+        documented = _night(night, select="all", **PROPOSED)
+        assert documented.exit == 0, documented.log
+        draft = max(night.hub.issues)
+        shutil.rmtree(results)
+        pull = PullStory.begin(night, {"shop/loading.py": CHANGE}, branch="load-orders")
+        assert pull.run("submit").exit == 0
+        night.finish()
+        assert pull.collect().exit == 0
+        yield night, _scenes(night, (second.summary, report), brief, draft, pull.issue.number)
+
+
+def _night(night: Night, **inputs: str) -> Any:
+    night.start("submit", {"permissions": RIGHTS}, **inputs)
+    night.finish()
+    return night.start("collect", {"permissions": RIGHTS}, **inputs)
+
+
+def _scenes(night: Night, texts: tuple[str, str], brief: Any, draft: int, pull: int) -> list[Scene]:
+    summary, report = texts
+    home = f"{night.sandbox.github_url}/{NAME}"
+    rolling = next(i.number for i in night.issues if i.title.startswith("Nightly"))
+    single = next(
+        i.number for i in night.issues if not i.title.startswith("Nightly") and i.state == "open"
+    )
+    return [
+        Scene(name="issue", url=f"{home}/issues/{rolling}", tall=1800, scale=1.5),
+        Scene(name="issue-list", url=f"{home}/issues", tall=900),
+        Scene(name="issue-per-finding", url=f"{home}/issues/{single}", tall=1000),
+        Scene(name="sarif-list", url=f"{home}/security/code-scanning", tall=900),
+        Scene(name="sarif-alert", url=f"{home}/security/code-scanning/1", tall=1100),
+        Scene(name="pr-review", url=f"{home}/pull/{pull}", tall=1600),
+        Scene(name="draft-pr", url=f"{home}/pull/{draft}", tall=900),
+        Scene(name="summary", html=render_markdown("Job summary", summary, night.hub), tall=1700),
+        Scene(name="files", html=render_markdown("report.md", report, night.hub), tall=1200),
+        Scene(name="slack", html=_slack(brief), tall=600),
+    ]
+
+
+def _slack(message: Any) -> str:
+    """Slack's blocks about as Slack draws them."""
+    parts = []
+    for block in message.get("blocks", []):
+        texts = [block["text"]] if "text" in block else block.get("elements", [])
+        size = {"header": "20px;font-weight:700", "context": "12px;color:#616061"}
+        style = size.get(block["type"], "15px")
+        parts += [
+            f'<p style="font-size:{style};margin:6px 0">{_mrkdwn(t.get("text", ""))}</p>'
+            for t in texts
+        ]
+    body = "".join(parts)
+    return (
+        '<body style="font-family:sans-serif;margin:24px;max-width:760px">'
+        '<div style="border:1px solid #ddd;border-radius:8px;padding:16px 20px">'
+        f"<b>batch-action</b> <small>APP</small>{body}</div></body>"
+    )
+
+
+def _mrkdwn(text: str) -> str:
+    done = ""
+    for piece in text.replace("\n", "<br>").split("<"):
+        link, mark, rest = piece.partition(">")
+        address, bar, label = link.partition("|")
+        if mark and bar:
+            done += f'<a href="{escape(address)}">{label}</a>{rest}'
+        else:
+            done += ("<" if done else "") + piece
+    parts = done.split("*")
+    return "".join(f"<b>{p}</b>" if n % 2 else p for n, p in enumerate(parts))
+
+
+def _mermaid() -> Path | None:
+    """The library that draws the charts, as npm has it; None where there is no npm."""
+    folder = ROOT / ".cache" / "screenshots"
+    script = folder / "node_modules" / "mermaid" / "dist" / "mermaid.min.js"
+    if not script.is_file():
+        if shutil.which("npm") is None:
+            print("No npm here: the charts stay as text.", file=sys.stderr)  # noqa: T201
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        words = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(folder)]
+        subprocess.run([*words, "mermaid@11"], check=True)
+    return script
+
+
+def _draw(page: Page, script: Path | None) -> None:
+    if script is None or "%%{init" not in page.content():
+        return
+    page.add_script_tag(path=script)
+    page.evaluate(
+        """async () => {
+          mermaid.initialize({startOnLoad: false, theme: "default"});
+          let n = 0;
+          for (const code of document.querySelectorAll("pre code")) {
+            if (!code.textContent.startsWith("%%{init")) continue;
+            const {svg} = await mermaid.render("chart" + n++, code.textContent);
+            const box = document.createElement("div");
+            box.innerHTML = svg;
+            code.closest("pre").replaceWith(box);
+          }
+        }"""
+    )
+
+
+def main() -> int:
+    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+    if browser is None:
+        print("There is no Chromium here: install the package chromium.", file=sys.stderr)  # noqa: T201
+        return 1
+    script = _mermaid()
+    with played() as (_, scenes), sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        for scene in scenes:
+            context = chromium.new_context(
+                viewport={"width": 1080, "height": 800},
+                device_scale_factor=scene.scale,
+                bypass_csp=True,
+            )
+            page = context.new_page()
+            if scene.url:
+                page.goto(scene.url)
+            else:
+                page.set_content(scene.html)
+            _draw(page, script)
+            height = min(scene.tall, int(page.evaluate("document.body.scrollHeight")))
+            taken = page.screenshot(
+                full_page=True, clip={"x": 0, "y": 0, "width": 1080, "height": height}
+            )
+            # A page has few colours: a palette makes the file a third of its size.
+            small = Image.open(io.BytesIO(taken)).convert("RGB").quantize(128)
+            small.save(ROOT / "docs" / "images" / f"{scene.name}.png", optimize=True)
+            context.close()
+        chromium.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""What the prompt cache saves, and what asking at once costs."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_action import pricing
+from batch_action.models.ledger import Usage
+from batch_action.models.report import Spending
+from batch_action.models.requests import Cost
+from batch_action.report.text import cost_line
+
+PRICES = pricing.load()
+MODELS = st.sampled_from(sorted(PRICES.models))
+MINIMA = {
+    "claude-fable-5": 512,
+    "claude-opus-5-5": 512,
+    "claude-opus-5": 512,
+    "claude-opus-4-8": 1_024,
+    "claude-opus-4-7": 2_048,
+    "claude-opus-4-6": 4_096,
+    "claude-sonnet-5-5": 512,
+    "claude-sonnet-5": 1_024,
+    "claude-sonnet-4-5-20250929": 1_024,
+    "claude-haiku-5-5": 512,
+    "claude-haiku-4-5": 4_096,
+}
+"""Tokens (Anthropic's page on prompt caching, September 2026)."""
+
+
+def test_every_model_tells_what_it_caches():
+    assert {name: PRICES.models[name].cache_minimum for name in MINIMA} == MINIMA
+    assert all(rates.cache_minimum for rates in PRICES.models.values())
+
+
+@given(model=MODELS, count=st.integers(1, 50), prefix=st.integers(1, 50_000))
+def test_a_warm_up_pays_from_the_third_request_on(model, count, prefix):
+    warm_up = Usage(cache_write_1h_tokens=prefix)
+    others = [Usage(cache_read_tokens=prefix)] * (count - 1)
+    saved = pricing.cache_saving(PRICES, model, [warm_up, *others])
+    assert saved is not None
+    assert (saved > 0) is (count >= 3)
+
+
+@given(model=MODELS, count=st.integers(1, 50), prefix=st.integers(1, 50_000))
+def test_a_cold_batch_with_marks_is_always_dearer(model, count, prefix):
+    written = [Usage(cache_write_1h_tokens=prefix)] * count
+    assert (pricing.cache_saving(PRICES, model, written) or 0) < 0
+
+
+def test_without_cache_tokens_or_prices_there_is_nothing_to_tell():
+    usage = Usage(input_tokens=5, output_tokens=7)
+    assert pricing.uncached(usage) == usage
+    assert pricing.cache_saving(PRICES, "claude-sonnet-5-5", [usage]) == 0
+    assert pricing.cache_saving(PRICES, "unheard-of", [usage]) is None
+    assert pricing.interactive_usd(PRICES, "unheard-of", [usage]) is None
+
+
+@given(model=MODELS, size=st.integers(0, 90_000))
+def test_at_once_is_the_full_price(model, size):
+    usage = [Usage(input_tokens=size, output_tokens=size)]
+    full = pricing.interactive_usd(PRICES, model, usage)
+    assert full == pytest.approx(2 * (pricing.batch_usd(PRICES, model, usage) or 0))
+
+
+COST = Cost(interactive_usd=0.4, batch_usd=0.2, batch_cached_usd=0.15)
+
+
+@pytest.mark.parametrize(
+    ("batched", "saved", "told"),
+    [
+        (True, None, "this run $0.20 · would have been (counterfactual): interactive $0.40, "),
+        (False, None, "this run $0.40 (interactive, at full price) · "),
+        (False, None, "would have been (counterfactual): batch $0.20, batch + cache $0.15 · "),
+        (True, None, "50% of input from cache"),
+        (True, 0.05, "50% of input from cache, which saved $0.05, its warm-up counted"),
+        (True, -0.02, "50% of input from cache, which cost $0.02 more, its warm-up counted"),
+    ],
+)
+def test_the_cost_line_tells_the_price_that_was_paid(batched, saved, told):
+    spending = Spending(
+        usage=Usage(),
+        cost=COST,
+        month_usd=None,
+        cache_share=0.5,
+        cache_saved_usd=saved,
+        batched=batched,
+    )
+    assert told in cost_line(spending)
+    assert spending.saved_usd == pytest.approx(0.2 if batched else 0)
