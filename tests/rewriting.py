@@ -21,11 +21,7 @@ KINDS = (
 
 def defects(text: str) -> dict[str, int]:
     """The name of each defect in a text, with its line's index."""
-    found = {}
-    for name, line, guarded in _marked(text):
-        if not guarded:
-            found[name] = line
-    return found
+    return {name: line for name, line, guarded in _marked(text) if not guarded}
 
 
 def name_at(text: str, start: int, end: int) -> str:
@@ -61,7 +57,7 @@ def untouched(old: str, new: str, name: str) -> bool:
         return False
     if [b for b in before if b in common] != [b for b in after if b in common]:
         return False
-    function = name.split(":")[0]
+    function = name.partition(":")[0]
     (here,) = (n for n, body in enumerate(before) if body.startswith(f"def {function}("))
     if before[here] not in common:
         return False

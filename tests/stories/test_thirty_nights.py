@@ -171,7 +171,8 @@ class Years:
 
     def name(self, result: Reconciled, tonight: Tonight) -> None:
         """Which defect each standing is about."""
-        there = {n for blob in tonight.current.values() for n in defects(self.texts[blob])}
+        digests = {old.fingerprint: old.evidence_digest for old in self.known}
+        seen = {(self.about(f), f.evidence_digest) for f in tonight.findings}
         for standing in result.standings:
             if standing.changed:
                 self.counts[standing.known.state.value] += 1
@@ -181,11 +182,12 @@ class Years:
             before = self.names.get(own, now)
             if before != now:
                 # Other code where it was: by rule the same finding, from now on about that.
-                # Never while the old one is still there, unless it reads the same.
+                # Never where the old one is reported elsewhere, quoted as before.
                 self.counts["taken over"] += 1
-                twins = before.split(":")[1] == now.split(":")[1]
+                twins = before.partition(":")[2] == now.partition(":")[2]
                 back = standing.known.state is State.BACK
-                assert twins or back or before not in there, ("swapped", before, now, standing)
+                lost = (before, digests[own]) not in seen
+                assert twins or back or lost, ("swapped", before, now, standing)
             self.names[own] = now
 
     def check(self, result: Reconciled, tonight: Tonight) -> None:
@@ -233,10 +235,10 @@ class Years:
                 self.counts["stayed"] += 1
             for verdict in tonight.reviewed:
                 newer = self.age(verdict.commit) < self.age(old.anchor.commit)
-                if newer and self.now(verdict.path, tonight) == path and name not in wrong:
-                    if name not in defects(self.texts[verdict.blob]):
-                        other = now and self.names[old.fingerprint] != name
-                        assert now is None or other, ("fix not noticed", old, now)
+                gone = name not in wrong and name not in defects(self.texts[verdict.blob])
+                if newer and gone and self.now(verdict.path, tonight) == path:
+                    other = now and self.names[old.fingerprint] != name
+                    assert now is None or other, ("fix not noticed", old, now)
 
     def check_births(self, result: Reconciled, tonight: Tonight, before: dict[str, str]) -> None:
         """What was closed and is reported again at its place comes back, and is not born again."""
