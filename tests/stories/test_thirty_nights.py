@@ -5,10 +5,13 @@ sees, but it also forgets, rewords and quotes badly, is late or fails. What must
 every night against what the files say.
 """
 
+import json
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +30,9 @@ from batch_action.models.findings import (
     Tonight,
 )
 from batch_action.report import markers
+from batch_action.sandbox.prompts import read
 from batch_action.steps.placing import locate
+from tests.nights import Night
 from tests.repos import Repo
 from tests.rewriting import Code, defects, name_at, untouched
 
@@ -316,3 +321,84 @@ def test_thirty_nights(tmp_path: Path, seed: int):
     assert years.open()
     assert years.counts["forgotten"]
     assert years.counts["late"]
+
+
+# The whole circle: what the model says goes through the API, what is known through the issue.
+
+
+@dataclass
+class Spoken:
+    """The reviewer in the model's place; what it reported of which text is known afterwards."""
+
+    seed: int
+    told: set[tuple[str, str]] = field(default_factory=set)
+    """Path and defect."""
+
+    def __call__(self, params: Mapping[str, Any]) -> str:
+        (file,) = read(params).files
+        # Called from several threads, in any order: each file has its own chance.
+        reviewer = Reviewer(random.Random(f"{self.seed} {file.path} {file.text}"))
+        remarks = reviewer.remarks(file.text)
+        names = (name_at(file.text, *place(r, file.text)) for r in remarks)
+        self.told |= {(file.path, name) for name in names}
+        return json.dumps({"findings": [written(remark) for remark in remarks]})
+
+
+def place(remark: Remark, text: str) -> tuple[int, int]:
+    (found,), lost = anchor_all([remark], task="", path="", text=text, blob="", commit="")
+    assert lost == 0
+    return found.anchor.start_line, found.anchor.end_line
+
+
+def written(remark: Remark) -> dict[str, object]:
+    names = ("rule", "category", "severity", "confidence", "start_line", "end_line")
+    more = ("evidence", "title", "why", "remedy", "suggestion", "pre_existing")
+    return {name: getattr(remark, name) for name in (*names, *more)}
+
+
+def test_six_nights_through_the_whole_circle(night: Night):
+    code = Code(random.Random(3))
+    code.begin()
+    spoken = Spoken(3)
+    night.sandbox.claude.answer_with(spoken)
+    night.inputs["paths"] = "*.py"
+    counts: Counter[str] = Counter()
+    for number in range(6):
+        for _ in range(number and 3):
+            counts[f"change: {code.change()}"] += 1
+        if number == 5:
+            code.touch()
+        gone = {p.name for p in night.repo.path.glob("*.py")} - code.files.keys()
+        night.commit({**code.texts(), **dict.fromkeys(gone)})
+        spoken.told.clear()
+        assert night.run("submit").exit == 0
+        night.finish()
+        result = night.run("collect")
+        assert result.exit == 0, result.log
+        counts["new"] += int(result.outputs.get("new-findings-count") or 0)
+        counts["fixed"] += int(result.outputs.get("fixed-findings-count") or 0)
+        asked = set(night.asked()) if night.batches else set()
+        told = check_issue(night, code.texts(), spoken.told, asked)
+        print(f"night {number + 1}: {told.total()} open")  # noqa: T201 - as above
+    print(dict(sorted(counts.items())))  # noqa: T201
+    assert counts["new"]
+    assert counts["fixed"]
+
+
+def check_issue(
+    night: Night, texts: dict[str, str], reported: set[tuple[str, str]], asked: set[str]
+) -> Counter[str]:
+    """Everything the issue says is open, against the files."""
+    body = "\n".join([night.issue.body, *(c.body for c in night.issue.comments)])
+    live = [b.known for b in markers.blocks(body) if b.known.state in LIVE]
+    told: Counter[str] = Counter()
+    for known in live:
+        anchor = known.anchor
+        assert known.state is not State.RECHECKING or anchor.path not in asked, known
+        text = night.repo.git("cat-file", "blob", anchor.blob)
+        name = name_at(text, anchor.start_line, anchor.end_line)
+        told[name] += 1
+        assert name in defects(texts[anchor.path]), ("zombie", known)
+    assert max(told.values(), default=0) <= 1, ("duplicates", told)
+    assert {name for _, name in reported} <= told.keys(), "reported and not open"
+    return told
