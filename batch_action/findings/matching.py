@@ -45,10 +45,12 @@ def match(candidates: Sequence[Candidate], live: Sequence[Live], tonight: Tonigh
         return (one.commit, candidate.known.closed_by) in tonight.after
 
     rules: tuple[Rule, ...] = (
-        lambda c, one: not c.fixed and _same_category(c, one) and _overlaps(c, one),
+        lambda c, one: not c.fixed and _stayed(c, one),
+        # Identical code elsewhere says more than other code at about the place.
         lambda c, one: not c.fixed and _moved_within(c, one),
         lambda c, one: c.fixed and not stale(c, one) and _back(c, one),
         lambda c, one: not c.fixed and _moved_away(c, one),
+        lambda c, one: not c.fixed and _same_category(c, one) and _overlaps(c, one),
         lambda c, one: not c.fixed and not c.dismissed and _overlaps(c, one),
     )
     near = _Neighbours(live)
@@ -77,14 +79,22 @@ def _doubles(
     stale: Rule,
 ) -> frozenset[int]:
     taken = set(found.values())
+
+    def there(number: int) -> bool:
+        # What was found elsewhere has left its place: what is reported there now is another.
+        return number in found and _overlaps(candidates[number], live[found[number]])
+
+    def double(number: int, one: Live) -> bool:
+        candidate = candidates[number]
+        if candidate.fixed:
+            return stale(candidate, one) and _back(candidate, one)
+        return there(number) and _same_category(candidate, one) and _overlaps(candidate, one)
+
     return frozenset(
         j
-        for candidate in candidates
+        for i, candidate in enumerate(candidates)
         for j in near.of(candidate)
-        if j not in taken
-        and _same_category(candidate, live[j])
-        and _overlaps(candidate, live[j])
-        and (not candidate.fixed or stale(candidate, live[j]))
+        if j not in taken and double(i, live[j])
     )
 
 
@@ -128,6 +138,12 @@ def _same_category(candidate: Candidate, one: Live) -> bool:
 
 def _same_evidence(candidate: Candidate, one: Live) -> bool:
     return candidate.known.evidence_digest == one.finding.evidence_digest != NO_EVIDENCE
+
+
+def _stayed(candidate: Candidate, one: Live) -> bool:
+    """At its place, where its own lines stand as they did or read the same."""
+    own = candidate.place.kept or _same_evidence(candidate, one)
+    return own and _same_category(candidate, one) and _overlaps(candidate, one)
 
 
 def _moved_within(candidate: Candidate, one: Live) -> bool:

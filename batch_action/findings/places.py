@@ -32,6 +32,8 @@ class Place:
     """The commit that settles it."""
     same: bool = False
     """Its file reads exactly as when it was anchored."""
+    kept: bool = False
+    """Its own lines are as they were, whatever happened around them."""
     left: bool = False
     """Its lines were taken out of its file: seen elsewhere, it has moved there."""
     note: str = ""
@@ -98,6 +100,7 @@ def follow(known: Known, tonight: Tonight) -> Place:
             anchor=anchor,
             commit=tonight.commit,
             same=blob == known.anchor.blob,
+            kept=True,
             note=note,
         )
     lines = _about(known, blob, tonight)
@@ -112,6 +115,7 @@ def follow(known: Known, tonight: Tonight) -> Place:
         path=path,
         lines=lines,
         commit=commit or tonight.commit,
+        kept=moved is not None and carry(moved, lines_of(known.anchor)) is not None,
         left=moved is not None and removed(moved, lines_of(known.anchor)),
     )
 

@@ -244,6 +244,40 @@ def test_moved_inside_its_file():
     assert standing.known.state is State.OPEN
 
 
+def test_functions_that_change_places_keep_their_findings():
+    other = function("other", "b = 2", "break_it(b)", "return b")
+    world, known, _ = start(BAD + FAR + other)
+    head = world.commit({"a.py": other + FAR + BAD})
+    reviewed = {"a.py": [says("break_it(b)"), says("crash(a)")]}
+    result = world.night(head, reviewed, known)
+    found = {s.known.fingerprint: s.finding.evidence.strip() for s in result.standings}
+    assert sorted(states(result)) == ["NEW", "OPEN"]
+    assert found[known[0].fingerprint] == "crash(a)"
+
+
+def test_what_stands_where_moved_code_was_is_another_finding():
+    world, known, _ = start()
+    other = function("other", "b = 2", "break_it(b)", "return b")
+    head = world.commit({"a.py": other + FAR, "b.py": BAD})
+    reviewed = {"a.py": [says("break_it(b)")], "b.py": [says("crash(a)")]}
+    result = world.night(head, reviewed, known)
+    (moved,) = (s for s in result.standings if s.known.fingerprint == known[0].fingerprint)
+    assert sorted(states(result)) == ["NEW", "OPEN"]
+    assert moved.known.anchor.path == "b.py"
+
+
+def test_an_older_batch_does_not_bear_again_what_a_newer_one_closed_elsewhere_in_its_file():
+    world, known, _ = start()
+    old = world.commit({"a.py": FAR + BAD.replace("a = 1", "a = 7")})
+    newer = world.commit({"a.py": FAR + BAD.replace("a = 1", "a = 7") + GOOD})
+    closed = after(world.night(newer, {"a.py": []}, known))
+    assert [k.state for k in closed] == [State.FIXED]
+    late = world.night(old, {"a.py": [says("crash(a)")]}, closed, head=newer)
+    assert states(late) == ["FIXED"]
+    again = world.night(newer, {"a.py": [says("crash(a)")]}, after(late))
+    assert states(again) == ["BACK"]
+
+
 def test_renames_carry_the_finding():
     world, known, _ = start()
     head = world.commit({"new.py": BAD + FAR})
