@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 REPO ?=
 BASE ?=
 TASK ?= code-review
+SAMPLE ?= python
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
@@ -20,8 +21,8 @@ $(VENV)/ready: requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(VENV)/ready ## Run the whole circle against the sandbox (REPO=path, TASK=code-review)
-	$(BIN)/batch-action demo $(if $(REPO),--repo "$(REPO)") $(if $(BASE),--base "$(BASE)") --task $(TASK)
+demo: $(VENV)/ready ## Run the whole circle against the sandbox (REPO=path, TASK=…, SAMPLE=python|typescript|go|monorepo)
+	$(BIN)/batch-action demo $(if $(REPO),--repo "$(REPO)") $(if $(BASE),--base "$(BASE)") --task $(TASK) --sample $(SAMPLE)
 
 test: lint types floors tests ## Everything that needs no container
 
