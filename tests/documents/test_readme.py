@@ -98,11 +98,16 @@ def test_init_writes_the_examples(name: str):
     assert read(f"batch_action/verbs/templates/{name}") == read(f"workflows-examples/{name}")
 
 
-def test_the_examples_use_only_declared_inputs():
-    for name in ("nightly.yml", "submit-and-collect.yml"):
-        for job in yaml.safe_load(read(f"workflows-examples/{name}"))["jobs"].values():
-            (ours,) = (s for s in job["steps"] if s["uses"].startswith("batch-action/"))
-            assert set(ours["with"]) <= set(ACTION["inputs"])
+@pytest.mark.parametrize("path", sorted((ROOT / "workflows-examples").glob("*.yml")), ids=str)
+def test_the_examples_use_only_declared_inputs_and_outputs(path: Path):
+    text = path.read_text("utf-8")
+    steps = [step for job in yaml.safe_load(text)["jobs"].values() for step in job["steps"]]
+    ours = [step for step in steps if step.get("uses", "").startswith("batch-action/")]
+    assert ours
+    for step in ours:
+        assert set(step["with"]) <= set(ACTION["inputs"])
+        used = re.findall(rf"steps\.{step.get('id', '-')}\.outputs\.([a-z-]+)", text)
+        assert set(used) <= set(ACTION["outputs"])
 
 
 def test_the_config_file_is_one():
