@@ -14,7 +14,7 @@ from batch_action.findings.identity import (
     normalise,
 )
 from batch_action.findings.ignoring import ignored
-from batch_action.findings.quoting import readings, segments
+from batch_action.findings.quoting import hidden, readings, segments
 from batch_action.findings.scope import neighbourhood
 from batch_action.models.findings import Anchor, Finding, Remark
 
@@ -27,6 +27,11 @@ WIDEST_ELISION = 200
 SHORT = 4
 """Evidence with fewer characters stands everywhere: it must be near the claimed lines."""
 NEAR = 3
+_ALIKE = str.maketrans(
+    "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2010\u2011\u2012\u2013\u2014\u2212",
+    "'" * 4 + '"' * 4 + "-" * 6,
+)
+"""Models type quotes and dashes as they please; one for one, so that places stay."""
 
 
 class Page:
@@ -43,7 +48,7 @@ class Page:
         length = 0
         for line in self.lines:
             self._starts.append(length)
-            parts.append(normalise(line))
+            parts.append(normalise(line).translate(_ALIKE))
             length += len(parts[-1])
         self.compact = "".join(parts)
 
@@ -82,7 +87,7 @@ class Page:
 
     def ordinal(self, start: int, evidence: str) -> int:
         """How many equal runs of whole lines begin above `start`."""
-        wanted = normalise(evidence)
+        wanted = normalise(evidence).translate(_ALIKE)
         above = self._starts[start - 1]
         begins = set(self._starts[: start - 1])
         found, at = 0, self.compact.find(wanted) if wanted else -1
@@ -101,7 +106,8 @@ def _pieces(quoted: Sequence[str]) -> list[tuple[str, bool]]:
     """The solid runs to look for, each with whether a mask (else an elision) stands before it."""
     pieces = []
     for text in quoted:
-        solid = normalise(unicodedata.normalize("NFC", text)).split(MASK)
+        plain = normalise(unicodedata.normalize("NFC", text)).translate(_ALIKE)
+        solid = plain.split(MASK)
         pieces += [(piece, number > 0) for number, piece in enumerate(solid) if piece]
     return pieces
 
@@ -200,9 +206,16 @@ def _locate(remark: Remark, page: Page) -> tuple[int, int] | None:
     claimed = (min(remark.start_line, remark.end_line), max(remark.start_line, remark.end_line))
     if len(remark.evidence) > LONGEST_EVIDENCE:
         return None
-    texts = [(text,) for text in readings(remark.evidence)]
-    elided = [runs for (text,) in texts if (runs := segments(text)) not in ((), (text,))]
-    for quoted in (*texts, *elided):
+    texts = list(readings(remark.evidence))
+    if MASK in page.compact:
+        texts += [masked for text in texts if (masked := hidden(text)) != text]
+    elided = [
+        runs
+        for bare in (False, True)
+        for text in texts
+        if (runs := segments(text, bare=bare)) not in ((), (text,))
+    ]
+    for quoted in (*((text,) for text in texts), *elided):
         if place := _nearest(quoted, page.places(quoted), claimed):
             return place
     return None

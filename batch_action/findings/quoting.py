@@ -1,13 +1,51 @@
 """What models add when they quote code, and how to see through it."""
 
+import html
 import re
 from collections.abc import Callable, Iterator
 
+from batch_action.findings.identity import MASK
+
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})[^\n`]*\n(.*?)\n?\s*\1\s*", re.DOTALL)
-_NUMBERED = re.compile(r"\s*(?:L|line\s+)?\d+\s*(?:[|│:→]|\t)", re.IGNORECASE)
-_ELISION = re.compile(r"(?:#|//|/\*|--|;|%|<!--)? ?[\[(]? ?(?:\.{3}|…)[^\n]*?[\])]? ?(?:\*/|-->)?")
-_INLINE_ELISION = re.compile(r"\.{3}|…")
-_QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "«": "»", "\u2018": "\u2019"}
+_FENCE_BEGINS = re.compile(r"\s*(?:`{3,}|~{3,})[^\n`]*\n")
+_FENCE_ENDS = re.compile(r"\n[ \t]*(?:`{3,}|~{3,})\s*\Z")
+_ELEMENT = re.compile(r"\s*<(code|pre)>(.*)</\1>\s*", re.DOTALL)
+_NUMBERED = re.compile(
+    r"\s*(?:[\w./\\-]{1,200}:)?[\[(#]?(?:L|lines?\s+)?\d{1,9}(?::\d{1,9})?"
+    r"\s*(?:[|│:→.)\]-]|\t|(?<=\d) {2})",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"\s*(?:[\w./\\-]{1,200}:)?"
+    r"(?:L\d{1,9}|(?:lines?\s+)?\d{1,9}|evidence|code|[\w./\\-]{1,200}\.\w{1,10})"
+    r"(?:\s*[-\u2013]\s*L?\d{1,9})?\s*:",
+    re.IGNORECASE,
+)
+_ELISION = re.compile(
+    r"(?:#|//|/\*|--|;|%|<!--)? ?[\[(<]? ?(?:\.{3}|[…⋮⋯]|snip\b)[^\n]*?[\])>]? ?(?:\*/|-->)?"
+    r"|\.\."
+)
+_BARE = re.compile(r"[\[(]?(?:\.{2,}|[…⋮⋯])[\])]?")
+_INLINE_ELISION = re.compile(r"\.{3}|[…⋮⋯]")
+_HIDDEN = re.compile(
+    r"\*{3,}|[xX]{4,}|#{4,}|[\[<(](?:redacted|masked|hidden|secret|removed)[^\])>\n]{0,30}[\])>]",
+    re.IGNORECASE,
+)
+_PAIRS = (
+    '""',
+    "''",
+    "``",
+    "“”",
+    "„“",
+    "«»",
+    "「」",
+    "\u2039\u203a",
+    "\u2018\u2019",
+    "\u201a\u2018",
+)
+_QUOTES = {pair[0]: pair[1] for pair in _PAIRS}
+_TRIPLE = 3
+MOST_READINGS = 64
 
 
 def readings(evidence: str) -> Iterator[str]:
@@ -15,21 +53,33 @@ def readings(evidence: str) -> Iterator[str]:
     seen: set[str] = set()
     layer = [evidence.replace("\r\n", "\n")]
     steps: tuple[Callable[[str], tuple[str, ...]], ...]
-    steps = (_unfence, _unquote, _unnumber, _undiff, _unnumber, _undiff, _unquote)
+    steps = (
+        *(_unescape, _unfence, _unquote, _unlabel, _unquote),
+        *(_unnumber, _undiff, _unnumber, _undiff, _unquote),
+    )
     for step in (None, *steps):
         if step is not None:
-            layer = [new for old in layer for new in (old, *step(old))]
+            layer = list(dict.fromkeys(new for old in layer for new in (old, *step(old))))
+            layer = layer[:MOST_READINGS]
         for text in layer:
             if text.strip() and text not in seen:
                 seen.add(text)
                 yield text
 
 
-def segments(evidence: str) -> tuple[str, ...]:
-    """The runs of code between elisions: lines of dots first, dots inside a line too."""
+def hidden(text: str) -> str:
+    """The text with what models write for a secret they were not shown, as one mask each."""
+    return _HIDDEN.sub(MASK, text)
+
+
+def segments(evidence: str, *, bare: bool = False) -> tuple[str, ...]:
+    """The runs of code between elisions: lines of dots first, dots inside a line too.
+
+    A line that begins with dots is all elision, unless only *bare* dots are to count.
+    """
     runs: list[list[str]] = [[]]
     for line in evidence.split("\n"):
-        if _elided(line):
+        if _BARE.fullmatch(line.strip()) if bare else _elided(line):
             runs.append([])
             continue
         first, *more = _INLINE_ELISION.split(line)
@@ -43,16 +93,53 @@ def _elided(line: str) -> bool:
     return bool(_ELISION.fullmatch(" ".join(line.split())))
 
 
+def _unescape(text: str) -> tuple[str, ...]:
+    """Evidence escaped once too often, for JSON or for HTML."""
+    found = []
+    if "\\" in text:
+        plain = text
+        for escaped, meant in ("\\r", ""), ("\\n", "\n"), ("\\t", "\t"), ('\\"', '"'):
+            plain = plain.replace(escaped, meant)
+        found.append(plain.replace("\\\\", "\\"))
+    if "&" in text:
+        found.append(html.unescape(text))
+    return tuple(found)
+
+
 def _unfence(text: str) -> tuple[str, ...]:
-    match = _FENCE.fullmatch(text)
-    return (match[2],) if match else ()
+    """Without its fence; of a quotation cut short only one end is there."""
+    if match := _FENCE.fullmatch(text) or _ELEMENT.fullmatch(text):
+        return (match[2],)
+    begins = _FENCE_BEGINS.match(text)
+    inner = _FENCE_ENDS.sub("", text[begins.end() :] if begins else text)
+    return (inner,) if inner != text else ()
 
 
 def _unquote(text: str) -> tuple[str, ...]:
+    """Without the quotes around all of it, or those of each line."""
     bare = text.strip()
-    if len(bare) > 1 and _QUOTES.get(bare[0]) == bare[-1]:
-        return (bare[1:-1],)
-    return ()
+    found = []
+    if _quoted(bare):
+        found.append(bare[1:-1])
+        inner = bare[_TRIPLE:-_TRIPLE]
+        if inner and bare == f"{bare[0] * _TRIPLE}{inner}{bare[-1] * _TRIPLE}":
+            found.append(inner)
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    if len(lines) > 1 and all(_quoted(line) for line in lines):
+        found.append("\n".join(line[1:-1] for line in lines))
+    if lines and all(line[0] == ">" for line in lines):
+        found.append("\n".join(line[1:] for line in lines))
+    return tuple(found)
+
+
+def _quoted(bare: str) -> bool:
+    return len(bare) > 1 and _QUOTES.get(bare[0]) == bare[-1]
+
+
+def _unlabel(text: str) -> tuple[str, ...]:
+    """Without the file or the lines named before it."""
+    match = _LABEL.match(text)
+    return (text[match.end() :],) if match else ()
 
 
 def _code_lines(text: str) -> list[str]:

@@ -82,6 +82,54 @@ def find(what: Remark, text: str = FILE) -> Finding | None:
         ('token = "•••"', (12, 12)),
         ("data\u200b = handle.read()", (5, 5)),
         ("data = handle.read()\r\n    return data\r\n", (5, 6)),
+        # Numbers, and places named before the code.
+        ("5. data = handle.read()", (5, 5)),
+        ("5) data = handle.read()", (5, 5)),
+        ("[5] data = handle.read()", (5, 5)),
+        ("#5: data = handle.read()", (5, 5)),
+        ("005| data = handle.read()", (5, 5)),
+        ("5      data = handle.read()\n6      return data", (5, 6)),
+        ("a.py:5:    data = handle.read()\na.py:6:    return data", (5, 6)),
+        ("src/a.py:5:9: data = handle.read()", (5, 5)),
+        ("Line 5: data = handle.read()", (5, 5)),
+        ("lines 5-6: data = handle.read()\n    return data", (5, 6)),
+        ("L5-L6: data = handle.read()\n    return data", (5, 6)),
+        ("a.py: data = handle.read()", (5, 5)),
+        # Quotes and fences.
+        ("Evidence: `data = handle.read()`", (5, 5)),
+        ("`data = handle.read()`\n`return data`", (5, 6)),
+        ("> data = handle.read()\n> return data", (5, 6)),
+        ("'''data = handle.read()'''", (5, 5)),
+        ('"""\ndata = handle.read()\n"""', (5, 5)),
+        ("```data = handle.read()```", (5, 5)),
+        ("```py\ndata = handle.read()", (5, 5)),
+        ("data = handle.read()\n```", (5, 5)),
+        ("```py\n5| data = handle.read()\n6| return data\n```", (5, 6)),
+        ("<code>data = handle.read()</code>", (5, 5)),
+        ("\u201edata = handle.read()\u201c", (5, 5)),
+        ("\u2039data = handle.read()\u203a", (5, 5)),
+        # Escaped once too often, and typed otherwise.
+        ("data = handle.read()\\n    return data", (5, 6)),
+        ('print(\\"saved…\\", *data)', (11, 11)),
+        ("print(&quot;saved…&quot;, *data)", (11, 11)),
+        ("print(\u201csaved…\u201d, *data)", (11, 11)),
+        ("data\u00a0=\u00a0handle.read()", (5, 5)),
+        # Elisions.
+        ("def load(path):\n    <snip>\n    return data", (3, 6)),
+        ("def load(path):\n    [snip]\n    return data", (3, 6)),
+        ("def load(path):\n    ⋮\n    return data", (3, 6)),
+        ("def load(path):\n    ..\n    return data", (3, 6)),
+        ("def load(path):\n    # ... existing code ...\n    return data", (3, 6)),
+        ("def load(path): ... return data", (3, 6)),
+        ("... data = handle.read()", (5, 5)),
+        ("5| data = handle.read()\n...\n13| return None", (5, 13)),
+        # Secrets, as models write what they were not shown.
+        ('token = "********"', (12, 12)),
+        ('token = "[REDACTED]"', (12, 12)),
+        ('token = "<masked secret>"', (12, 12)),
+        ('other = "********"', None),
+        ("5. not in the file", None),
+        ("```\nnot in the file\n```", None),
         ("not in the file", None),
         ("def load(path):\n    ...\n    never", None),
         ("", None),
@@ -109,6 +157,18 @@ def test_crlf_tabs_and_composed_letters():
     text = "a = 1\r\n\tcafe\u0301 = 2\r\nb = 3\r\n"
     assert place("    caf\u00e9 = 2", text=text) == (2, 2)
     assert find(remark("a = 1\ncafé = 2"), text).evidence == "a = 1\n\tcafé = 2"
+
+
+def test_a_mask_is_only_seen_where_something_is_masked():
+    text = "token = 'plain'\nother = 1\n"
+    assert place("token = '********'", text=text) is None
+    assert place("token = '••••'", text=text) == (1, 1)
+
+
+def test_dashes_are_no_different_place_nor_identity():
+    text = "a = 1\nsay('yes \u2013 no')\nb = 2\n"
+    assert place("say('yes - no')", text=text) == (2, 2)
+    assert find(remark("say('yes - no')"), text).evidence == "say('yes \u2013 no')"
 
 
 def test_whole_file_remarks_need_no_evidence():
@@ -180,6 +240,57 @@ def test_any_run_of_lines_is_found_again_at_its_place(lines, data):
         assert found.anchor.start_line <= last or found.evidence == quoted
 
 
+def numbered(first: int, lines: list[str]) -> list[str]:
+    return [f"{first + n:>4}| {line}" for n, line in enumerate(lines)]
+
+
+ADDITIONS = {
+    "numbers": numbered,
+    "diff": lambda _, lines: [f"+{line}" for line in lines],
+    "compiler": lambda first, lines: [f"src/a.py:{first + n}: {x}" for n, x in enumerate(lines)],
+    "blockquote": lambda _, lines: [f"> {line}" for line in lines],
+    "one line": lambda _, lines: [" ".join(lines)],
+    "tabs": lambda _, lines: [line.replace("    ", "\t") for line in lines],
+    "elided": lambda _, lines: [lines[0], "    # ...", lines[-1]] if len(lines) > 2 else lines,
+    "cut": lambda _, lines: [*lines[:-1], f"{lines[-1][:-2]}..."],
+    "crlf": lambda _, lines: [f"{line}\r" for line in lines],
+    "nothing": lambda _, lines: lines,
+}
+AROUND = {
+    "fence": "```python\n{}\n```",
+    "quotes": '"{}"',
+    "curly": "\u201c{}\u201d",
+    "ticks": "`{}`",
+    "label": "Lines 3-4: {}",
+    "nothing": "{}",
+}
+
+
+@given(
+    st.integers(1, 30),
+    st.integers(0, 6),
+    st.sampled_from([*ADDITIONS]),
+    st.sampled_from([*AROUND]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.integers(-40, 40),
+)
+def test_whatever_is_added_the_place_is_found(first, more, added, around, end, off):
+    lines = [f"    größe_{n} = call({n}, 'ü', [{n * 7}])  # {n}" for n in range(1, 37)]
+    last = first + more
+    quoted = ADDITIONS[added](first, lines[first - 1 : last])
+    evidence = AROUND[around].format("\n".join(quoted))
+    found = find(remark(evidence, first + off, last + off), end.join(lines) + end)
+    assert found is not None
+    assert (found.anchor.start_line, found.anchor.end_line) == (first, last)
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=6, unique=True), st.integers(1, 61))
+def test_of_several_places_the_claimed_one_is_taken(twins, claimed):
+    lines = ["twin = broken()" if n in twins else f"other_{n} = {n}" for n in range(61)]
+    start, _ = place("twin = broken()", claimed, text="\n".join(lines))
+    assert abs(start - claimed) == min(abs(n + 1 - claimed) for n in twins)
+
+
 @given(st.text(), st.text(), st.integers(-5, 50), st.integers(-5, 50))
 def test_nonsense_never_raises_and_never_leaves_the_file(evidence, text, start, end):
     found = find(remark(evidence, start, end), text)
@@ -198,6 +309,13 @@ def test_nonsense_never_raises_and_never_leaves_the_file(evidence, text, start, 
         "`" * 20_000,
         " " * 19_000 + "x",
         "1" * 20_000,
+        "a.a/" * 5_000,
+        ("a" * 199 + ":") * 99,
+        '\\"&amp;' * 2_000,
+        ('"' + "'" * 100 + "`\n") * 100,
+        "> \"'`5| + " * 1_500,
+        "[hidden" * 2_500,
+        "```\n" * 5_000,
     ],
 )
 def test_hostile_evidence_ends_soon(evidence):
