@@ -1,5 +1,6 @@
 """Where the code of known findings stands now, from git."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -94,11 +95,24 @@ def _now(path: str, tonight: Tonight) -> str:
 
 
 def _after(tonight: Tonight, known: Sequence[Known], repo: GitRepo) -> frozenset[tuple[str, str]]:
-    """Which commit comes from which, among tonight's verdicts and what is known."""
-    reviewed = {r.commit for r in tonight.reviewed} | {f.anchor.commit for f in tonight.findings}
-    touched = [k for k in known if tonight.current.get(k.anchor.path) != k.anchor.blob]
-    remembered = {k.anchor.commit for k in touched} | {k.closed_by for k in known if k.closed_by}
-    here = {commit for commit in reviewed | remembered if repo.has_commit(commit)}
-    both = [(a, b) for a in remembered & here for b in reviewed & here if a != b]
-    pairs = {*both, *((b, a) for a, b in both)}
-    return frozenset(pair for pair in sorted(pairs) if repo.is_ancestor(*pair))
+    """Which commit comes from which: only of files that tonight has something to say about.
+
+    Each pair costs a process, and a ledger of years remembers many commits.
+    """
+    judged: dict[str, set[str]] = defaultdict(set)
+    told: dict[str, set[str]] = defaultdict(set)
+    for reviewed in tonight.reviewed:
+        judged[_now(reviewed.path, tonight)].add(reviewed.commit)
+    for finding in tonight.findings:
+        told[_now(finding.anchor.path, tonight)].add(finding.anchor.commit)
+    pairs: set[tuple[str, str]] = set()
+    for one in known:
+        path = _now(one.anchor.path, tonight)
+        if tonight.current.get(path) != one.anchor.blob:
+            pairs |= {(one.anchor.commit, commit) for commit in judged[path]}
+        if one.closed_by:
+            pairs |= {(commit, one.closed_by) for commit in told[path]}
+    pairs = {(older, newer) for older, newer in pairs if older != newer}
+    here = {commit for commit in {c for pair in pairs for c in pair} if repo.has_commit(commit)}
+    asked = sorted(pair for pair in pairs if here.issuperset(pair))
+    return frozenset(pair for pair in asked if repo.is_ancestor(*pair))
