@@ -47,8 +47,8 @@ floors: $(VENV)/ready
 screenshots: $(VENV)/ready ## Take the pictures of the documents (needs Chromium; npm for the charts)
 	$(BIN)/python -m tests.screenshots
 
-crashes: $(VENV)/ready ## The crash table: every outside call, two deaths, three ways to go on
-	$(BIN)/python -m tests.crashes
+crashes: $(VENV)/ready ## The crash table: every outside call, two deaths, three ways to go on (ALL=1: other ways of sending, too)
+	$(BIN)/python -m tests.crashes $(if $(ALL),--all)
 
 e2e: $(VENV)/ready ## A sender of webhooks in JavaScript and the real `serve` (needs node and npm)
 	$(BIN)/python -m tests.e2e

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batch_action.history import batches, merging, sealing
+from batch_action.history import files as history
 from batch_action.models.ledger import Intended, Ledger, Rejected, Sent
 from batch_action.report import markers
 from batch_action.sandbox.server import Sandbox
@@ -114,6 +115,8 @@ def wrong(night: Night) -> list[str]:
     problems += [f"unknown batch: {b.id}" for b in night.batches if b.id not in known]
     if batches.pending(ledger) or batches.open_intents(ledger):
         problems.append("something is still in flight")
+    if owing := history.owed(ledger, max_attempts=3):
+        problems.append(f"still owed: {sorted(owing)}")
     return problems + _wrong_issue(night, files)
 
 
