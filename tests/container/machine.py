@@ -198,6 +198,8 @@ def _pip_settings() -> dict[str, dict[str, str]]:
         else:
             settings.setdefault(section, {})[key] = ast.literal_eval(value)
     settings["global"] |= {k: v for k, v in from_environ.items() if k != "config-file"}
+    # The lock file decides; a file of constraints would have to be mounted, too.
+    settings["global"].pop("constraint", None)
     return settings
 
 
