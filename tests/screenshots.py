@@ -39,12 +39,11 @@ RIGHTS = {
     "security-events": "write",
     "pull-requests": "write",
 }
-WIDE, COLOURS = 1000, 48
+WIDE, COLOURS = 1000, 96
 PROPOSED = {"report": "draft-pr, summary", "task": "test-generation"}
 CHANGE = (
-    "import json\n\n\ndef load(path, cache=[]):\n    try:\n"
-    "        cache.append(json.load(open(path)))\n"
-    "    except:\n        pass\n    return cache[-1]\n\n\ndef same(a):\n    return a == None\n"
+    "import json\n\n\ndef load(path, cache=[]):\n"
+    "    cache.append(json.load(open(path)))\n    return cache[-1]\n"
 )
 
 
@@ -86,7 +85,10 @@ def played() -> Iterator[tuple[Night, list[Scene]]]:
         assert pull.run("submit").exit == 0
         night.finish()
         assert pull.collect().exit == 0
-        yield night, _scenes(night, (second.summary, report, first.log), brief, draft, pull.issue.number)
+        yield (
+            night,
+            _scenes(night, (second.summary, report, first.log), brief, draft, pull.issue.number),
+        )
 
 
 def _night(night: Night, **inputs: str) -> Any:
@@ -95,7 +97,9 @@ def _night(night: Night, **inputs: str) -> Any:
     return night.start("collect", {"permissions": RIGHTS}, **inputs)
 
 
-def _scenes(night: Night, texts: tuple[str, str, str], brief: Any, draft: int, pull: int) -> list[Scene]:
+def _scenes(
+    night: Night, texts: tuple[str, str, str], brief: Any, draft: int, pull: int
+) -> list[Scene]:
     summary, report, log = texts
     noted = render_annotations("batch-action", log, night.hub)
     home = f"{night.sandbox.github_url}/{NAME}"
@@ -104,15 +108,15 @@ def _scenes(night: Night, texts: tuple[str, str, str], brief: Any, draft: int, p
         i.number for i in night.issues if not i.title.startswith("Nightly") and i.state == "open"
     )
     return [
-        Scene(name="issue", url=f"{home}/issues/{rolling}", tall=1800),
+        Scene(name="issue", url=f"{home}/issues/{rolling}", tall=2000),
         Scene(name="issue-list", url=f"{home}/issues", tall=900),
         Scene(name="issue-per-finding", url=f"{home}/issues/{single}", tall=1000),
         Scene(name="sarif-list", url=f"{home}/security/code-scanning", tall=900),
         Scene(name="sarif-alert", url=f"{home}/security/code-scanning/1", tall=1100),
-        Scene(name="pr-review", url=f"{home}/pull/{pull}", tall=2600),
+        Scene(name="pr-review", url=f"{home}/pull/{pull}", tall=2000),
         Scene(name="draft-pr", url=f"{home}/pull/{draft}", tall=900),
         Scene(name="summary", html=render_markdown("Job summary", summary, night.hub), tall=1700),
-        Scene(name="annotations", html=noted, tall=1000),
+        Scene(name="annotations", html=noted, tall=1100),
         Scene(name="files", html=render_markdown("report.md", report, night.hub), tall=1200),
         Scene(name="slack", html=_slack(brief), tall=600),
     ]
@@ -214,12 +218,20 @@ def main() -> int:
             else:
                 page.set_content(scene.html)
             _draw(page, script)
-            height = min(scene.tall, int(page.evaluate("document.body.scrollHeight")))
+            height = min(
+                scene.tall,
+                int(page.evaluate("Math.ceil(document.body.getBoundingClientRect().bottom) + 24")),
+            )
             taken = page.screenshot(
                 full_page=True, clip={"x": 0, "y": 0, "width": WIDE, "height": height}
             )
-            # A page has few colours: a palette makes the file a third of its size.
-            small = Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS)
+            # A palette makes the file a third of its size; this way of choosing it keeps the few
+            # dots that tell the severities.
+            small = (
+                Image.open(io.BytesIO(taken))
+                .convert("RGB")
+                .quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+            )
             small.save(ROOT / "docs" / "images" / f"{scene.name}.png", optimize=True)
             context.close()
         chromium.close()
