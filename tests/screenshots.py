@@ -39,7 +39,7 @@ RIGHTS = {
     "security-events": "write",
     "pull-requests": "write",
 }
-WIDE, COLOURS = 1000, 96
+WIDE, COLOURS = 1000, 128
 PROPOSED = {"report": "draft-pr, summary", "task": "test-generation"}
 CHANGE = (
     "import json\n\n\ndef load(path, cache=[]):\n"
@@ -135,7 +135,7 @@ def _slack(message: Any) -> str:
         ]
     body = "".join(parts)
     return (
-        '<body style="font-family:sans-serif;margin:24px;max-width:760px">'
+        '<!doctype html><body style="font-family:sans-serif;margin:24px;max-width:760px">'
         '<div style="border:1px solid #ddd;border-radius:8px;padding:16px 20px">'
         f"<b>batch-action</b> <small>APP</small>{body}</div></body>"
     )
@@ -230,7 +230,7 @@ def main() -> int:
             small = (
                 Image.open(io.BytesIO(taken))
                 .convert("RGB")
-                .quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+                .quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1)
             )
             small.save(ROOT / "docs" / "images" / f"{scene.name}.png", optimize=True)
             context.close()
