@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
 
 from batch_action.sandbox import sample
+from batch_action.sandbox.github.annotation_page import render_annotations
 from batch_action.sandbox.github.page import render_markdown
 from batch_action.sandbox.server import Sandbox
 from tests.documents.texts import ROOT
@@ -29,7 +31,7 @@ from tests.receiving import receiving
 from tests.repos import Repo
 
 NAME = "octo/corner-shop"
-REPORT = "issue, issue-per-finding, sarif, summary, files, slack"
+REPORT = "issue, issue-per-finding, sarif, summary, annotations, files, slack"
 RIGHTS = {
     "contents": "write",
     "actions": "read",
@@ -37,11 +39,11 @@ RIGHTS = {
     "security-events": "write",
     "pull-requests": "write",
 }
+WIDE, COLOURS = 1000, 128
 PROPOSED = {"report": "draft-pr, summary", "task": "test-generation"}
 CHANGE = (
-    "import json\n\n\ndef load(path, cache=[]):\n    try:\n"
-    "        cache.append(json.load(open(path)))\n"
-    "    except:\n        pass\n    return cache[-1]\n\n\ndef same(a):\n    return a == None\n"
+    "import json\n\n\ndef load(path, cache=[]):\n"
+    "    cache.append(json.load(open(path)))\n    return cache[-1]\n"
 )
 
 
@@ -53,7 +55,6 @@ class Scene:
     url: str = ""
     html: str = ""
     tall: int = 1500
-    scale: float = 1.25
 
 
 @contextmanager
@@ -84,7 +85,10 @@ def played() -> Iterator[tuple[Night, list[Scene]]]:
         assert pull.run("submit").exit == 0
         night.finish()
         assert pull.collect().exit == 0
-        yield night, _scenes(night, (second.summary, report), brief, draft, pull.issue.number)
+        yield (
+            night,
+            _scenes(night, (second.summary, report, first.log), brief, draft, pull.issue.number),
+        )
 
 
 def _night(night: Night, **inputs: str) -> Any:
@@ -93,22 +97,26 @@ def _night(night: Night, **inputs: str) -> Any:
     return night.start("collect", {"permissions": RIGHTS}, **inputs)
 
 
-def _scenes(night: Night, texts: tuple[str, str], brief: Any, draft: int, pull: int) -> list[Scene]:
-    summary, report = texts
+def _scenes(
+    night: Night, texts: tuple[str, str, str], brief: Any, draft: int, pull: int
+) -> list[Scene]:
+    summary, report, log = texts
+    noted = render_annotations("batch-action", log, night.hub)
     home = f"{night.sandbox.github_url}/{NAME}"
     rolling = next(i.number for i in night.issues if i.title.startswith("Nightly"))
     single = next(
         i.number for i in night.issues if not i.title.startswith("Nightly") and i.state == "open"
     )
     return [
-        Scene(name="issue", url=f"{home}/issues/{rolling}", tall=1800, scale=1.5),
+        Scene(name="issue", url=f"{home}/issues/{rolling}", tall=2000),
         Scene(name="issue-list", url=f"{home}/issues", tall=900),
         Scene(name="issue-per-finding", url=f"{home}/issues/{single}", tall=1000),
         Scene(name="sarif-list", url=f"{home}/security/code-scanning", tall=900),
         Scene(name="sarif-alert", url=f"{home}/security/code-scanning/1", tall=1100),
-        Scene(name="pr-review", url=f"{home}/pull/{pull}", tall=1600),
+        Scene(name="pr-review", url=f"{home}/pull/{pull}", tall=2000),
         Scene(name="draft-pr", url=f"{home}/pull/{draft}", tall=900),
         Scene(name="summary", html=render_markdown("Job summary", summary, night.hub), tall=1700),
+        Scene(name="annotations", html=noted, tall=1100),
         Scene(name="files", html=render_markdown("report.md", report, night.hub), tall=1200),
         Scene(name="slack", html=_slack(brief), tall=600),
     ]
@@ -127,7 +135,7 @@ def _slack(message: Any) -> str:
         ]
     body = "".join(parts)
     return (
-        '<body style="font-family:sans-serif;margin:24px;max-width:760px">'
+        '<!doctype html><body style="font-family:sans-serif;margin:24px;max-width:760px">'
         '<div style="border:1px solid #ddd;border-radius:8px;padding:16px 20px">'
         f"<b>batch-action</b> <small>APP</small>{body}</div></body>"
     )
@@ -179,6 +187,15 @@ def _draw(page: Page, script: Path | None) -> None:
     )
 
 
+def _at_home(route: Route) -> None:
+    """Nothing is asked of anybody but the sandbox."""
+    address = urlsplit(route.request.url)
+    if address.hostname in ("127.0.0.1", "localhost") or address.scheme in ("data", "about"):
+        route.continue_()
+    else:
+        route.abort()
+
+
 def main() -> int:
     browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
     if browser is None:
@@ -189,22 +206,32 @@ def main() -> int:
         chromium = play.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         for scene in scenes:
             context = chromium.new_context(
-                viewport={"width": 1080, "height": 800},
-                device_scale_factor=scene.scale,
+                viewport={"width": WIDE, "height": 800},
+                device_scale_factor=2,
+                color_scheme="light",
                 bypass_csp=True,
             )
+            context.route("**/*", _at_home)
             page = context.new_page()
             if scene.url:
                 page.goto(scene.url)
             else:
                 page.set_content(scene.html)
             _draw(page, script)
-            height = min(scene.tall, int(page.evaluate("document.body.scrollHeight")))
-            taken = page.screenshot(
-                full_page=True, clip={"x": 0, "y": 0, "width": 1080, "height": height}
+            height = min(
+                scene.tall,
+                int(page.evaluate("Math.ceil(document.body.getBoundingClientRect().bottom) + 24")),
             )
-            # A page has few colours: a palette makes the file a third of its size.
-            small = Image.open(io.BytesIO(taken)).convert("RGB").quantize(128)
+            taken = page.screenshot(
+                full_page=True, clip={"x": 0, "y": 0, "width": WIDE, "height": height}
+            )
+            # A palette makes the file a third of its size; this way of choosing it keeps the few
+            # dots that tell the severities.
+            small = (
+                Image.open(io.BytesIO(taken))
+                .convert("RGB")
+                .quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1)
+            )
             small.save(ROOT / "docs" / "images" / f"{scene.name}.png", optimize=True)
             context.close()
         chromium.close()

@@ -10,7 +10,7 @@ from tests.documents.texts import ROOT, read
 from tests.screenshots import played
 
 REPORTS = read("docs/REPORTS.md")
-MOST_BYTES = 2_500_000
+MOST_BYTES = 1_500_000
 
 
 def test_every_destination_has_its_section():

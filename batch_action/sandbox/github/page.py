@@ -13,11 +13,13 @@ _ICONS = {
     "open": '<circle cx="8" cy="8" r="6.6"/><circle cx="8" cy="8" r="1" fill="currentColor"/>',
     "completed": '<circle cx="8" cy="8" r="6.6"/><path d="m5.2 8.2 2 2 3.6-4"/>',
     "not_planned": '<circle cx="8" cy="8" r="6.6"/><path d="m4 12 8-8"/>',
+    "draft": '<circle cx="8" cy="8" r="6.6" stroke-dasharray="2.4 2"/>',
     "merged": '<circle cx="4" cy="3" r="2"/><circle cx="4" cy="13" r="2"/>'
     '<circle cx="12" cy="9" r="2"/><path d="M4 5v6m0-6c0 3 3 4 6 4"/>',
 }
 _WORDS = {
     "open": "Open",
+    "draft": "Draft",
     "completed": "Closed",
     "not_planned": "Closed as not planned",
     "merged": "Merged",
@@ -170,7 +172,7 @@ def _kind(issue: Issue) -> str:
     if issue.pull and issue.pull.merged_at:
         return "merged"
     if issue.state == "open":
-        return "open"
+        return "draft" if issue.pull and issue.pull.draft else "open"
     return "not_planned" if issue.state_reason in {"not_planned", "duplicate"} else "completed"
 
 

@@ -1,0 +1,50 @@
+"""The annotations of a run, from the commands in its log, as the run's page lists them."""
+
+from collections.abc import Iterator
+from html import escape
+
+from batch_action.sandbox.github import page
+from batch_action.sandbox.github.state import Repository
+
+_LEVELS = {"error": "Error", "warning": "Warning", "notice": "Notice"}
+_MOST = 10
+"""Of one level in one step; the runner drops what comes after."""
+_CODES = (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%"))
+
+
+def render_annotations(job: str, log: str, repository: Repository) -> str:
+    """What one step of *job* annotated: the level, the title, the words and their place."""
+    rows = "".join(_row(job, *one) for one in _kept(log))
+    body = f'<div class="list"><header>Annotations</header>{rows or "<p>None</p>"}</div>'
+    return page.framed("Annotations", repository, body)
+
+
+def _kept(log: str) -> Iterator[tuple[str, dict[str, str], str]]:
+    counts = dict.fromkeys(_LEVELS, 0)
+    for line in log.splitlines():
+        head, sign, message = line.strip().removeprefix("::").partition("::")
+        level, _, rest = head.partition(" ")
+        if not line.strip().startswith("::") or not sign or level not in _LEVELS:
+            continue
+        counts[level] += 1
+        if counts[level] <= _MOST:
+            pairs = (pair.partition("=") for pair in rest.split(","))
+            yield level, {key.strip(): _plain(value) for key, _, value in pairs}, _plain(message)
+
+
+def _row(job: str, level: str, given: dict[str, str], message: str) -> str:
+    place = given.get("file", "")
+    if place and "line" in given:
+        first, last = given["line"], given.get("endLine", given["line"])
+        place += f"#L{first}" if first == last else f"#L{first}-L{last}"
+    title = given.get("title") or _LEVELS[level]
+    return f"""<div class="row note {level}"><span aria-hidden="true">●</span><div>
+<b>{escape(title)}</b><small><b>{_LEVELS[level]}</b> · {escape(job)}
+{f"· <code>{escape(place)}</code>" if place else ""}</small>
+<p>{escape(message)}</p></div></div>"""
+
+
+def _plain(text: str) -> str:
+    for code, sign in _CODES:
+        text = text.replace(code, sign)
+    return text
