@@ -464,6 +464,7 @@ def test_a_hostile_answer_is_only_text(night: Night) -> None:
 
 
 OUTPUTS = {
+    "generated-count",
     "status",
     "batch-ids",
     "requests-count",
