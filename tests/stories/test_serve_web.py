@@ -135,8 +135,8 @@ def test_what_cannot_be_stored_is_not_acknowledged(service: Service, http) -> No
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["announced", "chunked"])
-def test_a_large_delivery_is_refused_before_it_is_whole(address: str, told: bool) -> None:
-    size = web.MOST_BYTES + 1
+def test_a_huge_delivery_is_refused_before_it_is_whole(address: str, told: bool) -> None:
+    size = web.MOST_DISCARDED + 1
     if told:
         answer = raw(address, head(f"Content-Length: {size}"))
     else:
@@ -144,6 +144,15 @@ def test_a_large_delivery_is_refused_before_it_is_whole(address: str, told: bool
         answer = raw(address, head("Transfer-Encoding: chunked"), chunk)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in answer.lower()
+
+
+@pytest.mark.parametrize("size", [web.MOST_BYTES + 1, web.MOST_DISCARDED])
+def test_who_sends_too_much_hears_of_it(service: Service, http, size: int) -> None:
+    body = b"x" * size
+    for content in (body, iter([body[: size // 2], body[size // 2 :]])):
+        answer = http.post(PATH, content=content, headers=service.signed(body, "msg_1"))
+        assert (answer.status_code, answer.headers["connection"]) == (413, "close")
+        assert str(web.MOST_BYTES) in answer.json()["error"]
 
 
 def test_the_largest_delivery_is_read(service: Service, http) -> None:

@@ -16,6 +16,9 @@ from batch_action.models.waking import Reply
 DELIVERIES = "/webhooks/anthropic"
 MOST_BYTES = 256 * 1024
 """Events name a thing and little more; a real one has less than a kilobyte."""
+MOST_DISCARDED = 16 * MOST_BYTES
+"""How much of a body that is too large is read all the same: closed on while it still sends, a
+sender may lose the answer to the reset of the connection (RFC 9112, section 9.6)."""
 BODY_SECONDS = 10.0
 """How long a body may take to arrive."""
 LAST = {"Connection": "close"}
@@ -85,15 +88,20 @@ async def _deliveries(
 
 
 async def _whole(request: Request) -> bytes:
-    """The body, refused as soon as it is known to be too large, whatever it says of itself."""
+    """The body, never more than is allowed of it in memory, whatever it says of itself."""
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MOST_BYTES:
+    if declared.isdecimal() and int(declared) > MOST_DISCARDED:
         raise _TooLargeError
     body = bytearray()
+    seen = 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
+        seen += len(chunk)
+        if seen > MOST_DISCARDED:
             raise _TooLargeError
+        if seen <= MOST_BYTES:
+            body += chunk
+    if seen > MOST_BYTES:
+        raise _TooLargeError
     return bytes(body)
 
 
