@@ -20,6 +20,8 @@ def documented(file: SourceFile) -> tuple[str, int] | None:
         added = dict(_python(file.text))
     elif file.path.endswith(SCRIPTS):
         added = dict(_script(file))
+    elif file.path.endswith(".go"):
+        added = dict(_go(file))
     else:
         added = {}
     if not added:
@@ -66,6 +68,14 @@ def _script(file: SourceFile) -> Iterator[tuple[int, str]]:
         above = file.lines.get(name.line - 1, "").strip()
         if not above.endswith("*/") and not above.startswith(("@", "//")):
             yield name.line, f"/** {_words(name.name)}. {SIGNED} */"
+
+
+def _go(file: SourceFile) -> Iterator[tuple[int, str]]:
+    for name in names(file):
+        above = file.lines.get(name.line - 1, "").strip()
+        if not above.endswith("*/") and not above.startswith("//"):
+            word = name.name.rpartition(".")[2]
+            yield name.line, f"// {word}: {_words(word).lower()}. {SIGNED}"
 
 
 def _words(name: str) -> str:

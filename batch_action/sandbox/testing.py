@@ -20,7 +20,7 @@ def tests(prompt: Prompt) -> tuple[str, str, int] | None:
         return None
     there = next((test.text for test in prompt.tests if test.path == path and test.whole), "")
     public = [name for name in names(file) if "." not in name.name]
-    fresh = [name for name in public if _test_name(name) not in there]
+    fresh = [name for name in public if _test_name(name, framework) not in there]
     if not fresh or not _extendable(framework, there):
         return None
     return path, write(file, path, fresh, there), len(fresh)
@@ -28,10 +28,12 @@ def tests(prompt: Prompt) -> tuple[str, str, int] | None:
 
 def _extendable(framework: str, there: str) -> bool:
     """Whether tests can be put behind what is there."""
-    return framework != "go" or not there
+    return framework != "go" or not re.search(r"^package \w+_test\b", there, re.MULTILINE)
 
 
-def _test_name(name: Name) -> str:
+def _test_name(name: Name, framework: str = "") -> str:
+    if framework == "go":
+        return f"Test{name.name}IsThere("
     return "test_" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.name).lower() + "_is_there"
 
 
@@ -108,13 +110,15 @@ def _relative(source: str, test: str) -> str:
     return ups + "/".join(target[shared:])
 
 
-def _go(file: SourceFile, _path: str, public: Sequence[Name], _there: str) -> str:
+def _go(file: SourceFile, _path: str, public: Sequence[Name], there: str) -> str:
     package = re.search(r"^package (\w+)", file.text, re.MULTILINE)
-    uses = "".join(f"\t_ = {name.name}\n" for name in public)
-    return (
-        f'// {SIGNED}\n\npackage {package[1] if package else "main"}\n\nimport "testing"\n\n'
-        f"// TestSandboxNames fails to compile when a public name is gone.\n"
-        f"func TestSandboxNames(t *testing.T) {{\n{uses}}}\n"
+    head = f'// {SIGNED}\n\npackage {package[1] if package else "main"}\n\nimport "testing"\n'
+    if there:
+        head = f"{there.rstrip()}\n"
+    return head + "".join(
+        f"\n// It fails to compile when {name.name} is gone: the sandbox knows no more of it.\n"
+        f"func {_test_name(name, 'go')}t *testing.T) {{\n\t_ = {name.name}\n}}\n"
+        for name in public
     )
 
 

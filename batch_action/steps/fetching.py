@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batch_action.history.batches import Pending
 from batch_action.models.requests import Outcome
+from batch_action.report.text import plural
 from batch_action.steps.world import World
 
 LAG = timedelta(minutes=15)
@@ -64,7 +65,7 @@ def fetch(world: World, pending: Pending) -> Fetched | None:
         until = sent.created_at + RETENTION
         world.warn(f"Anthropic deletes the results of {sent.batch} on {until:%Y-%m-%d}.")
     want = frozenset(question.id for question in pending.questions)
-    world.screen.say(f"Batch {sent.batch} has ended: fetching {len(want)} answers.")
+    world.screen.say(f"Batch {sent.batch} has ended: fetching {plural(len(want), 'answer')}.")
     with (
         tempfile.TemporaryDirectory(prefix="batch-action-") as folder,
         world.screen.progress("Downloading answers", len(want)) as tick,

@@ -12,6 +12,7 @@ from batch_action.history import batches, files, pulls
 from batch_action.models.files import Reason, Selection
 from batch_action.models.ledger import FileEntry, Intended, Ledger, Rejected, Selected, Sent
 from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts, Plan, Way
+from batch_action.report.text import plural
 from batch_action.steps import memory as memories
 from batch_action.steps.memory import Memory
 from batch_action.steps.world import World
@@ -168,7 +169,7 @@ def send(
             sent.append(state)
             memory.sent.append(state)
             memory.add(_sent(intended, index, state))
-            world.screen.say(f"Batch {state.id} created: {len(batch)} requests.")
+            world.screen.say(f"Batch {state.id} created: {plural(len(batch), 'request')}.")
     except AmbiguousCreateError:
         raise
     except BatchActionError:

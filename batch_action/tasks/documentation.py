@@ -23,6 +23,7 @@ DOC_COMMENTS = {
     "jsx": "JSDoc, with types in braces",
     "typescript": "TSDoc: the types stand in the code, not in the comment",
     "tsx": "TSDoc: the types stand in the code, not in the comment",
+    "go": "Go doc comments: whole sentences that begin with the name they tell of",
 }
 
 

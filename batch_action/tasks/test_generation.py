@@ -1,19 +1,23 @@
 """Test generation: tests for what a file does at its edges and when something fails."""
 
-import re
 from pathlib import PurePosixPath
 
 from batch_action.models.files import SelectedFile
 from batch_action.models.readings import Draft, Site
 from batch_action.tasks import targets
-from batch_action.tasks.syntax import scripts
+from batch_action.tasks.syntax import trees
 from batch_action.tasks.task import Company, Task
 from batch_action.tasks.testing import extending, growing, naming
 from batch_action.tasks.testing.frameworks import Pytest
 from batch_action.tasks.writing import Writing, reading
 
-_GO_TEST = re.compile(r"^func (?:Test|Fuzz|Benchmark|Example)\w*\(", re.MULTILINE)
-_GRAMMAR = {".tsx": "tsx", ".ts": "typescript", ".mts": "typescript", ".cts": "typescript"}
+_GRAMMAR = {
+    ".tsx": "tsx",
+    ".ts": "typescript",
+    ".mts": "typescript",
+    ".cts": "typescript",
+    ".go": "go",
+}
 
 
 def suits(file: SelectedFile) -> str | None:
@@ -37,26 +41,17 @@ def check(draft: Draft, site: Site) -> str | None:
 
 def _content(draft: Draft, site: Site) -> str | None:
     text, old = draft.text, site.present
-    match site.framework:
-        case "pytest":
-            if not extending.has_tests(text):
-                return "holds no test that can be read"
-            return None if old is None else extending.problem(old, text)
-        case "jest" | "vitest":
-            language = _GRAMMAR.get(PurePosixPath(draft.path).suffix, "javascript")
-            return _script(text, old, language)
-        case _:
-            if old is not None:
-                return "would overwrite tests, and nothing can tell whether it keeps them"
-            return None if _GO_TEST.search(text) else "holds no test"
-
-
-def _script(text: str, old: str | None, language: str) -> str | None:
-    if scripts.parse(text, language) is None:
+    if site.framework == "pytest":
+        if not extending.has_tests(text):
+            return "holds no test that can be read"
+        return None if old is None else extending.problem(old, text)
+    language = _GRAMMAR.get(PurePosixPath(draft.path).suffix, "javascript")
+    if trees.parse(text, language) is None:
         return "does not parse"
     if not growing.has_tests(text, language):
         return "holds no test"
-    if growing.runs_alone(text) and not (old is not None and growing.runs_alone(old)):
+    alone = growing.runs_alone(text, language)
+    if alone and not (old is not None and growing.runs_alone(old, language)):
         return "switches all other tests off"
     return None if old is None else growing.problem(old, text, language)
 

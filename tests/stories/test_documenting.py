@@ -19,22 +19,23 @@ def written(night: Night) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_bytes().decode() for path in found}
 
 
-def test_python_and_typescript_are_documented_and_the_rest_is_not_asked_about(writing: Night):
+def test_what_can_be_compared_is_documented_and_the_rest_is_not_asked_about(writing: Night):
     night = writing
     night.commit(
         {
             "money.py": PYTHON,
             "web/cart.ts": "export function pieces(n: number): number {\r\n  return n;\r\n}\r\n",
-            "main.go": "package main\n",
+            "main.go": "package main\n\nfunc Run() int {\n\treturn 1\n}\n",
+            "main.rs": "fn main() {}\n",
             "broken.py": "def f(:\n",
             "latin.py": b"x = '\xe9'\n",
             "done.py": '"""Nothing to add."""\n',
         }
     )
     result = night.run("submit")
-    assert night.asked() == ["done.py", "money.py", "web/cart.ts"]
+    assert night.asked() == ["done.py", "main.go", "money.py", "web/cart.ts"]
     for said in (
-        "code in go cannot be told from its documentation",
+        "code in rust cannot be told from its documentation",
         "it does not parse as python",
         "its text is not all UTF-8",
     ):
@@ -43,11 +44,12 @@ def test_python_and_typescript_are_documented_and_the_rest_is_not_asked_about(wr
     hints = {path_in(r): r["params"]["messages"][0]["content"].split("<file")[0] for r in told}
     assert "> none in this file yet" in hints["money.py"]
     assert "> TSDoc" in hints["web/cart.ts"]
+    assert "> Go doc comments" in hints["main.go"]
     result = night.run("collect")
     assert result.exit == 0
-    assert set(written(night)) == {"money.py", "web/cart.ts"}
     files = written(night)
-    assert set(files) == {"money.py", "web/cart.ts"}
+    assert set(files) == {"main.go", "money.py", "web/cart.ts"}
+    assert files["main.go"].startswith("package main\n\n// Run: run. (sandbox reviewer")
     assert "sandbox reviewer, not Claude" in files["money.py"]
     assert files["money.py"].endswith("return sum(prices)  # noqa: C419\n")
     assert files["web/cart.ts"].count("\r\n") == files["web/cart.ts"].count("\n") == 4

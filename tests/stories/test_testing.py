@@ -28,6 +28,9 @@ def written(night: Night) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text("utf-8") for path in found}
 
 
+GO_TEST = 'package main\n\nimport "testing"\n\nfunc TestZero(t *testing.T) {}\n'
+
+
 def prompts(night: Night) -> dict[str, str]:
     """What was said of each file."""
     requests = night.batches[-1].requests
@@ -45,6 +48,7 @@ def test_a_monorepo_gets_tests_where_each_package_has_them(testing: Night):
             "web/package.json": VITEST,
             "web/src/cart.ts": CART,
             "tool/main.go": "package main\n\nfunc Run() int { return 1 }\n",
+            "tool/main_test.go": GO_TEST,
             "docs/x.rb": "x = 1\n",
             "other/x.ts": CART,
         }
@@ -68,6 +72,8 @@ def test_a_monorepo_gets_tests_where_each_package_has_them(testing: Night):
         "web/src/cart.test.ts",
     }
     assert files["api/tests/test_money.py"].startswith(TEST)
+    assert files["tool/main_test.go"].startswith(GO_TEST)
+    assert "func TestRunIsThere(" in files["tool/main_test.go"]
     night.repo.write(dict(files))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_money.py"],

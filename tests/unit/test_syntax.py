@@ -125,6 +125,81 @@ SCRIPT_CODE = [
 ]
 
 
+GO = """\
+//go:build linux
+
+package till
+
+/*
+#include <till.h>
+*/
+import "C"
+
+import "fmt" // Copyright of the cart
+
+// Old words.
+type Till struct {
+\tSize int `json:"size"`
+
+\topen bool
+}
+
+//go:noinline
+func (t *Till) Total(prices ...int) (sum int) {
+\t// adds up
+\tfor _, price := range prices {
+\t\tsum += price //nolint:gosec
+\t}
+\treturn sum + 'a'
+}
+
+func ExampleTill() {
+\tfmt.Println("a  b", 1,
+\t\t2)
+\t// Output:
+\t// a  b 1 2
+}
+"""
+GO_WORDS = [
+    [],
+    [("package till", "// Package till counts.\n//\n// More: ünï.\npackage till")],
+    [("Old words.", "Till is new words.")],
+    [("// Old words.\n", "")],
+    [('\tSize int `json:"size"`\n\n', '\t// Size in cents.\n\tSize int `json:"size"`\n\n')],
+    [("\topen bool", "\topen bool // since morning")],
+    [("//go:noinline\n", "// Total adds up.\n//\n//go:noinline\n")],
+    [("// adds up\n", "// adds up,\n\t// all of them\n")],
+    [("// adds up\n", "/* adds up */\n")],
+    [("\n\nfunc Example", "\n\n\n\nfunc Example")],
+    [("\tSize int", "\tSize   int")],
+]
+GO_CODE = [
+    ([("sum += price", "sum -= price")], "changes the code"),
+    ([("return sum +", "return sum -")], "changes the code"),
+    ([("'a'", "'b'")], "changes the code"),
+    ([('a  b", 1', 'a b", 1')], "changes the code"),
+    ([('json:"size"', 'json:"length"')], "changes the code"),
+    ([("return sum", "return\n\tsum")], "changes the code"),
+    ([("(sum int)", "(sum int64)")], "changes the code"),
+    ([("sum += price //", "{ sum += price } //")], "changes the code"),
+    ([("open bool", "Open bool")], "changes the code"),
+    ([("//go:noinline\n", "")], "a comment that tools read"),
+    ([("//go:noinline", "// go:noinline")], "a comment that tools read"),
+    ([("linux", "darwin")], "a comment that tools read"),
+    ([("<till.h>", "<evil.h>")], "a comment that tools read"),
+    ([('import "C"', '// words\nimport "C"')], "a comment that tools read"),
+    ([(" //nolint:gosec", "")], "a comment that tools read"),
+    ([("// adds up", "//nolint")], "a comment that tools read"),
+    ([("// adds up", "//line evil.go:1")], "a comment that tools read"),
+    ([("\t// Output:\n", "")], "a comment that tools read"),
+    ([("// a  b 1 2", "// a b 1 2")], "a comment that tools read"),
+    ([("// a  b 1 2\n", "// a  b 1 2\n\t// the end\n")], "a comment that tools read"),
+    ([(" // Copyright of the cart", "")], "a comment that tools read"),
+    ([("// Old words.", "// +kubebuilder:object:root=true")], "a comment that tools read"),
+    ([("func (t *Till) Total(", "func (t *Till Total(")], "does not parse"),
+]
+
+
 class TestPython:
     @pytest.mark.parametrize("pairs", WORDS)
     def test_words_may_change(self, pairs):
@@ -220,3 +295,35 @@ class TestScripts:
     def test_a_tree_that_is_too_deep_is_refused_and_nothing_crashes(self):
         deep = "x = " + "[" * 3_000 + "]" * 3_000
         assert comparing.changed("javascript", deep, deep) == "does not parse"
+
+
+class TestGo:
+    @pytest.mark.parametrize("pairs", GO_WORDS)
+    def test_words_may_change(self, pairs):
+        # The preamble of cgo is code: with it, nothing above it may change.
+        old = edited(GO, ('/*\n#include <till.h>\n*/\nimport "C"\n\n', ""))
+        new = edited(old, *pairs)
+        assert comparing.changed("go", old, new) is None
+        assert comparing.changed("go", old.replace("\n", "\r\n"), new) is None
+
+    @pytest.mark.parametrize(("pairs", "said"), GO_CODE)
+    def test_code_may_not(self, pairs, said):
+        assert said in (comparing.changed("go", GO, edited(GO, *pairs)) or "")
+
+    def test_words_may_not_part_an_old_build_constraint_from_its_blank_line(self):
+        old = "// +build linux\n\npackage x\n"
+        said = comparing.changed("go", old, "// +build linux\n// Package x is.\npackage x\n")
+        assert said == "adds, drops or moves a comment that tools read"
+
+    @given(st.data())
+    def test_no_letter_of_the_code_can_change(self, data):
+        at = data.draw(st.integers(0, len(GO) - 1))
+        line = GO[GO.rfind("\n", 0, at) + 1 :].split("\n", maxsplit=1)[0]
+        letter = data.draw(st.sampled_from(["", "x", "1", "@", "'", "`", "{", "é", "\n"]))
+        new = GO[:at] + letter + GO[at + 1 :]
+        if (
+            new != GO
+            and not GO[at].isspace()
+            and line.strip() not in ("// Old words.", "// adds up")
+        ):
+            assert comparing.changed("go", GO, new) is not None

@@ -124,7 +124,7 @@ PLACES = [
     # Each package of a monorepo has its own.
     ("api/app/x.py", ["api/pyproject.toml", "web/tests/test_x.py"], [], "api/tests/test_x.py"),
     ("cart.go", [], [], "cart_test.go"),
-    ("cart.go", ["cart_test.go"], ["cart_test.go"], "cart_more_test.go"),
+    ("cart.go", ["cart_test.go"], ["cart_test.go"], "cart_test.go"),
 ]
 WEB = [
     ("src/cart.ts", [], [], "src/cart.test.ts"),
@@ -295,6 +295,7 @@ SPEC_GROWS = [
     [('import cart from "./cart";', 'import cart from "./cart";\nimport x from "./x";')],
     [('  test("counts"', '  it("is new", () => {});\n\n  test("counts"')],
     [("const lines = [1, 2];", "const lines = [1, 2];\n\nfunction helper() {}")],
+    [("toBe(3)", "toBe(3) /* three */")],
     [("test.each([[1]", "describe('more', () => { test('a', () => {}); });\n\ntest.each([[1]")],
 ]
 SPEC_SHRINKS = [
@@ -311,8 +312,98 @@ SPEC_SHRINKS = [
     ([("const lines", "beforeEach(() => {});\nconst lines")], extending.RUNS),
     ([("  const one", "  afterEach(() => {});\n  const one")], extending.RUNS),
     ([("test.each([[1]", "function lines() {}\ntest.each([[1]")], extending.SHADOWS),
+    ([("(n) => expect", "(n) => (0, expect)")], extending.DROPS),
     ([("describe(", "describe((")], "does not parse"),
 ]
+
+
+GO = """\
+// Copyright nobody.
+
+package cart
+
+import (
+\t"testing"
+
+\tmoney "shop/money" // ours
+)
+
+const one, two = 1, 2
+
+type till struct{ open bool }
+
+func (t *till) shut() { t.open = false }
+
+var tills = []till{{open: true}}
+
+// TestTotal adds.
+func TestTotal(t *testing.T) {
+\t// by hand
+\tif got := Total(one, two); got != money.Of(3) {
+\t\tt.Errorf("got %v", got)
+\t}
+}
+"""
+MORE = "func TestNone(t *testing.T) {\n\tif Total() != 0 {\n\t\tt.Fail()\n\t}\n}\n"
+GO_GROWS = [
+    [],
+    [("// TestTotal adds.", f"{MORE}\n// TestTotal adds.")],
+    [('\t"testing"\n', '\t"errors"\n\t"testing"\n')],
+    [("const one", 'import "errors"\n\nconst one')],
+    [("var tills", "var errSold = errors.New(`sold`)\n\nvar _ = 1\n\nvar tills")],
+    [("var tills", "type box struct{}\n\nfunc (b *box) shut() {}\n\nvar tills")],
+    [("// TestTotal adds.", "func helper() {}\n\nfunc ExampleTotal() {}\n\n// TestTotal adds.")],
+]
+GO_SHRINKS = [
+    ([("Of(3)", "Of(4)")], extending.DROPS),
+    ([("package cart", "package cart_test")], extending.DROPS),
+    ([("TestTotal(", "TestAll(")], extending.DROPS),
+    ([('\tmoney "shop/money" // ours\n', "")], extending.DROPS),
+    ([('money "shop/money"', 'money "evil/money"')], extending.DROPS),
+    ([("one, two = 1, 2", "one, two = 1, 3")], extending.DROPS),
+    ([("t.open = false", "t.open = true")], extending.DROPS),
+    ([("[]till{{open: true}}", "[]till{}")], extending.DROPS),
+    ([("\t// by hand\n", "")], "comments"),
+    ([(" // ours", "")], "comments"),
+    ([("// TestTotal adds.", "func init() {}\n\n// TestTotal adds.")], extending.RUNS),
+    (
+        [("// TestTotal adds.", "func TestMain(m *testing.M) {}\n\n// TestTotal adds.")],
+        extending.RUNS,
+    ),
+    ([("var tills", "var two = 3\n\nvar tills")], extending.SHADOWS),
+    ([("var tills", "func (t *till) shut() {}\n\nvar tills")], extending.SHADOWS),
+    ([("var tills", "type (\n\ta int\n\ttill int\n)\n\nvar tills")], extending.SHADOWS),
+    ([("func TestTotal(t", "func TestTotal((t")], "does not parse"),
+]
+
+
+class TestGoTests:
+    @pytest.mark.parametrize("pairs", GO_GROWS)
+    def test_what_grows(self, pairs):
+        assert growing.problem(GO, edited(GO, *pairs), "go") is None
+
+    @pytest.mark.parametrize(("pairs", "said"), GO_SHRINKS)
+    def test_what_does_not_keep_all(self, pairs, said):
+        assert said in (growing.problem(GO, edited(GO, *pairs), "go") or "")
+
+    @pytest.mark.parametrize(
+        ("name", "is_test"),
+        [
+            ("TestX", True),
+            ("Test", True),
+            ("Test_x", True),
+            ("FuzzÄ", True),
+            ("ExampleTotal_none", True),
+            ("Testing", False),
+            ("TestMain", False),
+            ("testX", False),
+            ("Help", False),
+        ],
+    )
+    def test_what_is_a_test(self, name, is_test):
+        text = f"package x\n\nfunc {name}(t *testing.T) {{}}\n"
+        assert growing.has_tests(text, "go") == is_test
+        assert not growing.has_tests(f"package x\n\nfunc (t T) {name}() {{}}\n", "go")
 
 
 class TestScriptTests:
@@ -335,13 +426,17 @@ class TestScriptTests:
         [
             ("it.only('x')", True),
             ("describe\n  .only('x')", True),
+            ("test.only.each([1])('x')", True),
             ("fit('x')", True),
             ("it('x')", False),
             ("onlyOnce()", False),
+            ("only.once()", False),
+            ("it('x', () => profit(1))", False),
+            ("it('of .only fit()')", False),
         ],
     )
     def test_what_runs_alone(self, text, alone):
-        assert growing.runs_alone(text) == alone
+        assert growing.runs_alone(text, "javascript") == alone
 
 
 def checked(path, text, *, present=None, shown=True, framework="pytest", target="tests/test_x.py"):
@@ -394,7 +489,10 @@ class TestTheCheck:
         go = {"framework": "go", "target": "x_test.go"}
         assert checked("x_test.go", "package x\nfunc TestX(t *testing.T) {}\n", **go) is None
         assert checked("x_test.go", "package x\n", **go) == "holds no test"
-        assert "nothing can tell" in checked("x_test.go", "func TestX(", present="x", **go)
+        assert checked("x_test.go", "package x\nfunc TestX(", **go) == "does not parse"
+        assert checked("x_test.go", GO + MORE, present=GO, **go) is None
+        assert checked("x_test.go", MORE, **go) == "holds no test"
+        assert checked("x_test.go", MORE, present=GO, **go) == "holds no test"
 
     def test_a_file_that_has_no_place_any_more(self):
         found = checked("tests/test_x.py", OLD, framework="", target="")

@@ -1,8 +1,8 @@
 """One door to the parsers: by the language's word."""
 
-from batch_action.tasks.syntax import python, scripts
+from batch_action.tasks.syntax import python, trees
 
-COMPARABLE = frozenset({"python", *scripts.LANGUAGES})
+COMPARABLE = frozenset({"python", *trees.LANGUAGES})
 """Languages whose code we can tell from its documentation."""
 
 
@@ -10,11 +10,11 @@ def parses(language: str, text: str) -> bool:
     """Whether the text is code of a comparable language."""
     if language == "python":
         return python.parse(text) is not None
-    return scripts.parse(text, language) is not None
+    return trees.parse(text, language) is not None
 
 
 def changed(language: str, old: str, new: str) -> str | None:
     """Why the new text is more than the old code with other documentation; None when it is not."""
     if language == "python":
         return python.changed(old, new)
-    return scripts.changed(old, new, language)
+    return trees.changed(old, new, language)

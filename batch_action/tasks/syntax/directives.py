@@ -1,6 +1,7 @@
 """Comments that are more than words: tools read them, so they stay where they are."""
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 
 _PYTHON = re.compile(
     r"#!|#.*?coding[:=]|#\s*(?:type|fmt|yapf|isort|pylint|flake8|mypy|pyright|pytype|ruff|pragma|"
@@ -18,6 +19,14 @@ _SCRIPT = re.compile(
     r"|^/\*!|^///\s*<",
     re.IGNORECASE,
 )
+_GO = re.compile(
+    r"//[a-z0-9]+:[a-z0-9]"  # go:build, nolint:…, lint:… and whatever a tool calls its own
+    r"|/[/*]line |//(?:export|extern|sysnb?|nolint)\b|//\s*\+|//\s*@\w|//\s*#?nosec\b"
+    r"|//\s*Code generated .* DO NOT EDIT\.$"
+)
+"""https://go.dev/doc/comment#syntax, https://pkg.go.dev/cmd/compile#hdr-Compiler_Directives."""
+_OLD_BUILD = re.compile(r"//\s*\+build\b")
+_OUTPUT = re.compile(r"/[/*]\s*(?:unordered )?output:", re.IGNORECASE)
 _LEGAL = re.compile(r"copyright|\(c\)|©|SPDX-|\blicen[sc]ed?\b", re.IGNORECASE)
 
 
@@ -27,8 +36,15 @@ def in_python(comment: str) -> str | None:
     return comment.strip() if found else None
 
 
-def in_script(comment: str) -> tuple[str, ...]:
-    """The lines of a comment that are directives or name rights, without the comment's frame."""
+def in_scripts(comments: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The lines of comments that are directives or name rights, without the comment's frame.
+
+    *comments*: each with how many tokens of the code stand before it; so are the lines.
+    """
+    return ((count, line) for count, comment in comments for line in _in_script(comment))
+
+
+def _in_script(comment: str) -> tuple[str, ...]:
     if comment.startswith("/*!") or re.match(r"///\s*<", comment):
         return (comment,)
     lines = comment.split("\n")
@@ -37,3 +53,23 @@ def in_script(comment: str) -> tuple[str, ...]:
         for line in lines
         if _SCRIPT.search(line.strip()) or _LEGAL.search(line)
     )
+
+
+def in_go(comments: Sequence[tuple[int, str]], foreign: int = 0) -> Iterator[tuple[int, str]]:
+    """As of scripts; *foreign*: how many tokens end with the import of cgo, whose comment is C.
+
+    Until there each comment counts, and before the package also below an old build constraint: it
+    is none any more without the blank line after it (https://pkg.go.dev/go/build/constraint).
+    """
+    if any(_OLD_BUILD.match(comment) for _, comment in comments):
+        foreign = max(foreign, 1)
+    printed = -1
+    for count, comment in comments:
+        # What an example prints stands in the comments from `// Output:` to the end of its body.
+        if _OUTPUT.match(comment):
+            printed = count
+        if count < foreign or count == printed or _GO.match(comment):
+            yield count, comment
+        else:
+            lines = (line.strip().strip("/*").strip() for line in comment.split("\n"))
+            yield from ((count, line) for line in lines if _LEGAL.search(line))

@@ -123,8 +123,7 @@ class Grounds:
         spare = self._new(path, framework, index.tests)
         if spare is None:
             return "every name for a new test of it is taken"
-        # Only what can be compared with its older version may be extended.
-        target = own[0] if own and framework != "go" else spare
+        target = own[0] if own else spare
         return Layout(framework=framework, tests=there, target=target, spare=spare)
 
     def _new(self, path: str, framework: Framework, known: frozenset[str]) -> str | None:

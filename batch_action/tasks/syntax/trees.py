@@ -1,16 +1,22 @@
-"""JavaScript and TypeScript: code without its comments, by tree-sitter's grammars."""
+"""JavaScript, TypeScript and Go: code without its comments, by tree-sitter's grammars."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+import tree_sitter_go
 import tree_sitter_javascript
 import tree_sitter_typescript
 from tree_sitter import Language, Node, Parser, Tree
 
 from batch_action.tasks.syntax import directives
 
-ATOMS = frozenset({"string", "template_string", "template_literal_type", "regex", "jsx_text"})
+ATOMS = frozenset(
+    {
+        *("string", "template_string", "template_literal_type", "regex", "jsx_text"),
+        *("interpreted_string_literal", "raw_string_literal", "rune_literal"),
+    }
+)
 """Every character counts in them, white space too."""
 FREE_AFTER = frozenset({"{", ";", ","})
 """Whether the line ends after one of these means nothing; elsewhere it might end a statement."""
@@ -21,6 +27,7 @@ _GRAMMARS = {
     "jsx": tree_sitter_javascript.language,
     "typescript": tree_sitter_typescript.language_typescript,
     "tsx": tree_sitter_typescript.language_tsx,
+    "go": tree_sitter_go.language,
 }
 LANGUAGES = frozenset(_GRAMMARS)
 
@@ -89,19 +96,25 @@ def _taken_apart(text: str, language: str) -> _Code | None:
     data = text.encode("utf-8", "replace")
     shape: list[tuple[int, str]] = []
     pieces: list[Node] = []
-    found: list[tuple[int, str]] = []
-    count = 0
+    comments: list[tuple[int, str]] = []
+    count = foreign = 0
     for depth, node in nodes(tree):
         if depth >= DEEPEST:
             return None
         if node.type == "comment":
-            found += [(count, line) for line in directives.in_script(_written(node, data))]
+            comments.append((count, _written(node, data)))
             pieces.append(node)
             continue
         shape.append((depth, node.type))
         if node.type in ATOMS or not node.child_count:
             pieces.append(node)
             count += 1
+        if node.type == "import_spec" and _written(node, data) == '"C"':
+            foreign = count
+    if language == "go":
+        found = directives.in_go(comments, foreign)
+    else:
+        found = directives.in_scripts(comments)
     return _Code(tuple(shape), tuple(_tokens(pieces, data)), tuple(found))
 
 
