@@ -1,5 +1,7 @@
 """A night and its findings as plain values, for everything that words them."""
 
+from dataclasses import replace
+
 from batch_action.models.answers import GeneratedFile, Judgement, RefusedFile, Ruling
 from batch_action.models.findings import (
     Anchor,
@@ -112,7 +114,9 @@ def published(*standings: Standing, **fields) -> Published:
     """A night with these findings; `below` and `held` are what filters took."""
     below, held = fields.pop("below", ()), fields.pop("held", ())
     words = fields.pop("words", {})
+    returned = {name: fields.pop(name, ()) for name in ("judgements", "generated", "refused")}
     values = {"night": night(), "delivered": (ISSUE,), **fields}
+    values["night"] = replace(values["night"], **returned)
     reconciled = Reconciled(standings=standings, commit=C, below=below, held=held, words=words)
     return Published(reconciled=reconciled, **values)
 

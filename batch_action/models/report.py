@@ -106,6 +106,10 @@ class Night:
     """No batch ended tonight: people's wishes are answered, nothing was reviewed."""
     assignees: tuple[str, ...] = ()
     """Logins that new issues are assigned to; GitHub leaves out who may not be."""
+    judgements: tuple[Judgement, ...] = ()
+    generated: tuple[GeneratedFile, ...] = ()
+    refused: tuple[RefusedFile, ...] = ()
+    """Generated files that failed a check."""
 
     @property
     def title(self) -> str:
@@ -143,10 +147,6 @@ class Published:
     delivered: tuple[Delivered, ...]
     warnings: tuple[str, ...] = ()
     """Sentences for people: what went wrong along the way."""
-    generated: tuple[GeneratedFile, ...] = ()
-    judgements: tuple[Judgement, ...] = ()
-    refused: tuple[RefusedFile, ...] = ()
-    """Generated files that failed a check."""
 
     @property
     def standings(self) -> tuple[Standing, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from batch_action.escape import html_code, markdown, ours, table_cell
 from batch_action.models.findings import Standing, State
 from batch_action.models.report import Account, Night
-from batch_action.report import blocks, noise, text
+from batch_action.report import blocks, noise, tables, text
 from batch_action.report.blocks import Written
 from batch_action.report.guard import guarded
 from batch_action.report.templates import fill
@@ -61,6 +61,7 @@ def _tail(night: Night, held: Sequence[tuple[str, int]]) -> str:
     return fill(
         "tail.md.j2",
         receipt=_receipt(night, held),
+        returned=tables.returned(night, RECEIPT_ROOM),
         cost=text.cost_line(night.spending) if night.spending else "",
         footer=footer(night),
     )

@@ -50,7 +50,7 @@ def results_of(published: Published, at: datetime) -> results.Results:
                 summary=_prose(j.summary),
                 commit=j.commit,
             )
-            for j in published.judgements
+            for j in published.night.judgements
         ),
         generated=tuple(
             results.Generated(
@@ -60,11 +60,11 @@ def results_of(published: Published, at: datetime) -> results.Results:
                 replaces=g.replaces,
                 summary=_prose(g.summary),
             )
-            for g in published.generated
+            for g in published.night.generated
         ),
         refused=tuple(
             results.Refused(path=whole(r.path), source=whole(r.source), reason=plain(r.reason))
-            for r in published.refused
+            for r in published.night.refused
         ),
         destinations=tuple(_destination(d) for d in published.delivered),
         warnings=tuple(plain(w, text.LONGEST_NOTE) for w in published.warnings),

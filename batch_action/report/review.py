@@ -129,7 +129,7 @@ def render(
         text=_text(night, reconciled, memory, comments, standings, live, kept),
         fingerprints=frozenset(block.known.fingerprint for block in kept),
         held=noise.held_back(reconciled, night, max_findings=silent),
-        open=bool(live),
+        open=bool(live or night.judgements or night.generated),
     )
 
 
@@ -271,6 +271,7 @@ def _account(night: Night, reconciled: Reconciled) -> str:
         summary=text.receipt_line(night.receipt),
         table=tables.receipt(night.receipt, RECEIPT_ROOM),
         lines=lines,
+        returned=tables.returned(night, RECEIPT_ROOM),
         cost=text.cost_line(night.spending) if night.spending else "",
         footer=footer(night),
     )

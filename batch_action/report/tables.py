@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from batch_action.escape import html_code, inline, markdown
 from batch_action.models.answers import Ruling
-from batch_action.models.report import Account, Published, Receipt
+from batch_action.models.report import Account, Night, Receipt
 from batch_action.report.text import plural, shortened
 
 LONGEST_CELL = 200
@@ -38,27 +38,31 @@ def receipt(account: Receipt, room: int) -> str:
     return table(("File", "Account", "Reason"), rows, room)
 
 
-def judgements(published: Published, room: int) -> str:
+def judgements(night: Night, room: int) -> str:
     """What refactor-validation says of each file, the worst first."""
     order = [Ruling.INVALID, Ruling.UNCERTAIN, Ruling.VALID]
     rows = [
         (_path(j.path), RULINGS[j.ruling], inline(j.summary, 2 * LONGEST_CELL))
-        for j in sorted(published.judgements, key=lambda j: order.index(j.ruling))
+        for j in sorted(night.judgements, key=lambda j: order.index(j.ruling))
     ]
     return table(("File", "Ruling", "Why"), rows, room)
 
 
-def generated(published: Published, room: int) -> str:
+def generated(night: Night, room: int) -> str:
     """The files a task wrote, and those that failed a check."""
     rows = [
-        (_path(g.path), _path(g.source), inline(g.summary, LONGEST_CELL))
-        for g in published.generated
+        (_path(g.path), _path(g.source), inline(g.summary, LONGEST_CELL)) for g in night.generated
     ]
     rows += [
         (_path(r.path), _path(r.source), f"refused: {markdown(r.reason, LONGEST_CELL)}")
-        for r in published.refused
+        for r in night.refused
     ]
     return table(("Generated file", "Made from", ""), rows, room)
+
+
+def returned(night: Night, room: int) -> list[str]:
+    """What came back besides findings, each kind in at most *room* bytes."""
+    return [one for one in (judgements(night, room), generated(night, room)) if one]
 
 
 def _path(path: str) -> str:

@@ -55,6 +55,9 @@ def night_of(
         pull=pull,
         state_key=settings.state_key,
         quiet=not ended,
+        judgements=tonight.judgements,
+        generated=tonight.generated,
+        refused=tonight.refused,
     )
 
 

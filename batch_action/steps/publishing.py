@@ -161,9 +161,6 @@ def publish(
         reconciled=reconciled,
         delivered=tuple(delivered),
         warnings=tuple(f"{d.destination}: {d.note}" for d in delivered if d.action == "refused"),
-        generated=tonight.generated,
-        judgements=tonight.judgements,
-        refused=tonight.refused,
     )
     return Outcome(
         published=published,
@@ -192,7 +189,7 @@ def too_doubtful(world: World, published: Published) -> list[Judgement]:
         "invalid": (Ruling.INVALID,),
         "uncertain": (Ruling.INVALID, Ruling.UNCERTAIN),
     }[world.settings.fail_on_verdict]
-    return [judgement for judgement in published.judgements if judgement.ruling in failing]
+    return [judgement for judgement in published.night.judgements if judgement.ruling in failing]
 
 
 def _wanted(name: str, world: World) -> bool:
@@ -250,12 +247,12 @@ def undelivered(published: Published, *, files_too: bool) -> GitHubError | None:
     live = [s for s in published.standings if s.known.state in LIVE]
     lost = [d for d in delivered if d.action in UNDELIVERED]
     nowhere = bool(live) and len(lost) == len(delivered) > 0
-    unproposed = bool(published.generated) and any(d.destination == "draft-pr" for d in lost)
+    unproposed = bool(published.night.generated) and any(d.destination == "draft-pr" for d in lost)
     if not (nowhere or (unproposed and not files_too)):
         return None
     reasons = " ".join(f"{d.destination}: {d.note}" for d in lost)
     return GitHubError(
-        f"{len(live) if nowhere else len(published.generated)} "
+        f"{len(live) if nowhere else len(published.night.generated)} "
         f"{'findings' if nowhere else 'generated files'} could not be delivered. {reasons}",
         fix="Mend one of these and run collect again: the answers are kept for 29 days.",
     )

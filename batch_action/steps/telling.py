@@ -176,7 +176,7 @@ def _outputs(world: World, published: Published) -> None:
     new, fixed = (int(_before(world, f"{name}-findings-count")) for name in ("new", "fixed"))
     runner.set_output("new-findings-count", new + changed.count("new"))
     runner.set_output("fixed-findings-count", fixed + changed.count("fixed"))
-    runner.set_output("generated-count", len(published.generated))
+    runner.set_output("generated-count", len(published.night.generated))
     for delivered in published.delivered:
         if delivered.destination == "issue":
             runner.set_output("issue-number", delivered.number or "")

@@ -179,14 +179,20 @@ def test_where_it_is_forbidden_a_patch_is_left_that_applies(night: Night):
 def test_nothing_proposed_is_never_green(night: Night):
     refused = Delivered(destination="draft-pr", action="refused", note="forbidden")
     with world_of(night) as world:
-        tonight = Tonight(task="code-review", commit=night.repo.head(), reviewed=(), findings=())
+        files = (generated(night, "test_f.py", "f.py"),)
+        tonight = Tonight(
+            task="code-review",
+            commit=night.repo.head(),
+            reviewed=(),
+            findings=(),
+            generated=files,
+        )
         ledger = publishing.Ledger(repository=world.context.repository_id, task="code-review")
         record = accounting.night_of(world, ledger, Harvest(), tonight)
     published = Published(
         night=record,
         reconciled=Reconciled(standings=(), commit=""),
         delivered=(refused,),
-        generated=(generated(night, "test_f.py", "f.py"),),
     )
     assert publishing.undelivered(published, files_too=False)
     assert publishing.undelivered(published, files_too=True) is None

@@ -138,3 +138,14 @@ def test_a_pull_request_tells_what_it_is_meant_to_do(refactoring: Night):
     result = pull.collect()
     assert result.exit == 0, result.log
     assert "❌ INVALID" in result.summary
+    assert "❌ INVALID" in pull.summary
+
+
+def test_a_pull_request_hears_that_nothing_breaks(refactoring: Night):
+    night = refactoring
+    pull = PullStory.begin(night, {"money.py": SAME})
+    pull.run("submit")
+    assert pull.collect().exit == 0
+    assert pull.inline == []
+    assert "✅ VALID" in pull.summary
+    assert "Nothing open." in pull.summary

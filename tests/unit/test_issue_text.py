@@ -26,6 +26,8 @@ from batch_action.models.requests import Cost
 from batch_action.report import blocks, boxes, markers
 from batch_action.report.issue import parse, render
 from batch_action.report.text import LIVE
+from tests.hostile import assert_inert
+from tests.reports import generated, judgement
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 COST = Cost(interactive_usd=0.2, batch_usd=0.1, batch_cached_usd=0.08)
@@ -320,6 +322,21 @@ def test_details_come_later_to_a_brief_block_and_keep_what_people_wrote():
     (now,) = remembered(draft(standing(1), memory=memory)).blocks.values()
     assert now.index("**Why.** The name") < now.index("Mine.")
     assert blocks.BRIEF not in now
+
+
+def test_rulings_and_files_stay_until_the_next_answers():
+    first = draft(
+        standing(),
+        judgements=(judgement("It sorts @octo no more."),),
+        generated=(generated("Tests."),),
+    )
+    assert "| ❌ INVALID | It sorts" in first.body
+    assert "| Generated file |" in first.body
+    assert_inert(first.body, "https://github.com")
+    quiet = draft(standing(state=State.OPEN), memory=remembered(first), quiet=True, batch_ids=())
+    assert "| ❌ INVALID | It sorts" in quiet.body
+    later = draft(standing(state=State.OPEN), memory=remembered(first))
+    assert "INVALID" not in later.body
 
 
 def test_what_was_held_back_is_told():

@@ -12,6 +12,7 @@ from batch_action.report import markers, review, review_inline
 from batch_action.report.review_lines import hunks, within
 from tests.hostile import TEXTS, assert_inert
 from tests.hostile import texts as hostile
+from tests.reports import generated, judgement, refused
 from tests.unit.test_issue_text import NIGHT, B, C, standing
 
 PULL = replace(NIGHT, pull=7)
@@ -140,6 +141,36 @@ def test_the_summary_is_read_back_as_it_was_written() -> None:
     assert review.parse(quiet.text).batches == ("msgbatch_1",)
     assert review.parse(quiet.text).account == memory.account
     assert "this run $0.10" in quiet.text
+
+
+def test_rulings_and_files_are_told_though_nothing_is_open() -> None:
+    night = {"judgements": (judgement("It sorts @octo no more."),)}
+    first = told(**night)
+    assert first.open
+    assert_inert(first.text, HOME)
+    assert "❌ INVALID" in first.text
+    memory = review.parse(first.text)
+    later = told(memory=memory, quiet=True, batch_ids=(), spending=None)
+    assert "❌ INVALID" in later.text
+    files = told(generated=(generated("Tests."),), refused=(refused("b.py", "does not parse"),))
+    assert files.open
+    assert "refused: does not parse" in files.text
+    assert not told().open
+
+
+@settings(max_examples=30)
+@given(text=hostile, path=hostile)
+def test_hostile_rulings_and_files_do_not_act(text: str, path: str) -> None:
+    many = 200
+    draft = told(
+        standing(1),
+        judgements=(judgement(text, path),) * many,
+        generated=(generated(text, path),) * many,
+        refused=(refused(path, text),),
+    )
+    assert_inert(draft.text, HOME)
+    assert len(draft.text) < 65_536
+    assert len(review.parse(draft.text).known) == 1
 
 
 def test_a_finding_with_a_comment_is_only_listed() -> None:

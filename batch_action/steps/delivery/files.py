@@ -28,8 +28,8 @@ def tell(world: World, published: Published) -> Delivered:
         words = f"{document(published)}\n".encode()
         text = world.runner.write_result(f"{world.named(REPORT)}.md", words)
         written = [path, text]
-        if published.generated:
-            written.append(handing.give(world, published.generated))
+        if published.night.generated:
+            written.append(handing.give(world, published.night.generated))
     except OSError as error:
         raise ConfigError(
             f"The results cannot be written to the workspace: {error.strerror}.",
