@@ -89,7 +89,9 @@ def test_what_a_push_takes_back_is_gone_without_asking(night: Night) -> None:
     pull.run()
     pull.push({"a.js": GOOD})
     # Where nothing can be folded away the text alone must do.
-    night.sandbox.faults.add("status", method="POST", path=r"/graphql$", status=403, times=20)
+    said = "Resource not accessible by integration"
+    refused = {"path": r"/graphql$", "status": 403, "message": said, "times": 20}
+    night.sandbox.faults.add("status", method="POST", **refused)
     assert pull.run().exit == 0
     assert len(night.batches) == 1
     assert set(pull.states().values()) == {"fixed"}
