@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from .prompts import SourceFile
-from .publicity import names
+from .publicity import names, parsed
 
 SIGNED = "(sandbox reviewer, not Claude)"
 SCRIPTS = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts")
@@ -35,9 +35,8 @@ def documented(file: SourceFile) -> tuple[str, int] | None:
 
 def _python(text: str) -> Iterator[tuple[int, str]]:
     """The lines to write, each before the line of a number."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(text)
+    if tree is None:
         return
     if tree.body and ast.get_docstring(tree) is None:
         yield _first_line(tree.body[0]), f'"""This module. {SIGNED}"""\n'

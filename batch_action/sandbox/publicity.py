@@ -2,6 +2,7 @@
 
 import ast
 import re
+import threading
 from dataclasses import dataclass
 
 from .prompts import SourceFile
@@ -46,6 +47,22 @@ def names(file: SourceFile) -> list[Name]:
     return found + [_named(file, m, m["name"], "") for m in COMMON.finditer(file.text)]
 
 
+_PARSING = threading.Lock()
+
+
+def parsed(text: str) -> ast.Module | None:
+    """The tree of a Python text; None when it is none.
+
+    One at a time: Python 3.11 counts the depth of all threads' trees together, and ends in a
+    SystemError when two do not come out even (https://github.com/python/cpython/issues/106905).
+    """
+    with _PARSING:
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+
+
 def _named(file: SourceFile, match: re.Match[str], name: str, rest: str) -> Name:
     groups = match.groupdict()
     function = groups.get("kind") == "function" or groups.get("arrow") or "(" in rest
@@ -58,12 +75,9 @@ def _named(file: SourceFile, match: re.Match[str], name: str, rest: str) -> Name
 
 
 def _python(text: str) -> list[Name]:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return []
+    tree = parsed(text)
     found: list[Name] = []
-    for node in tree.body:
+    for node in tree.body if tree else ():
         found += _python_names(node, "")
     return found
 

@@ -1,5 +1,6 @@
 """Refactor validation: whether a change of the code kept what the code does."""
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -44,8 +45,10 @@ def reading(answer: Validation) -> Reading:
     """The breaking changes and the ruling; a ruling that its own findings deny is uncertain."""
     denied = answer.ruling is Ruling.VALID and bool(answer.findings)
     ruling = Ruling.UNCERTAIN if denied else answer.ruling
+    remarks = to_remarks(answer.findings, security=frozenset(), whole_file=WHOLE_FILE)
     return Reading(
-        remarks=to_remarks(answer.findings, security=frozenset(), whole_file=WHOLE_FILE),
+        # What breaks is this change's, on whatever line it shows.
+        remarks=tuple(replace(remark, pre_existing=False) for remark in remarks),
         opinion=Opinion(ruling=ruling, summary=answer.summary),
     )
 

@@ -250,6 +250,9 @@ class TestAnswers:
             task.read(json.dumps(broken | {"ruling": "PERHAPS"}))
         gone = task.read(answer(task, remark(category="removed", evidence=""))).remarks
         assert [one.whole_file for one in gone] == [True]
+        # It is the change that breaks, whatever the model says of the line.
+        older = task.read(answer(task, remark(pre_existing=True))).remarks
+        assert [one.pre_existing for one in older] == [False]
 
     @pytest.mark.parametrize(
         ("said", "kept"),

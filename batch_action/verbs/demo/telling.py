@@ -109,8 +109,9 @@ def farewell(stage: Stage, written: list[str], out: Path) -> None:
     """Say what was written and what to do next."""
     guide = stage.guide
     guide.chapter("What you have now")
+    room = max((len(str(out / name)) + 2 for name in written), default=0)
     for name in written:
-        guide.say(f"{out / name!s:<40}{NOTES[name]}")
+        guide.say(f"{out / name!s:<{max(room, 40)}}{NOTES[name]}")
     guide.console.print()
     lines = [
         *([f"Open {out / 'issue.html'} in a browser.", ""] if "issue.html" in written else []),
