@@ -10,95 +10,34 @@ from markdown_it import MarkdownIt
 
 from batch_action.errors import GitHubError
 from batch_action.models.findings import (
-    Anchor,
-    Confidence,
-    Finding,
-    Known,
     Reconciled,
-    Remark,
     Severity,
     Standing,
     State,
 )
 from batch_action.models.ledger import Usage
-from batch_action.models.report import Account, Entry, Night, Receipt, Spending
+from batch_action.models.report import Spending
 from batch_action.models.requests import Cost
 from batch_action.report import blocks, boxes, markers
 from batch_action.report.issue import parse, render
 from batch_action.report.text import LIVE
+from tests import reports
 from tests.hostile import assert_inert
-from tests.reports import generated, judgement
+from tests.reports import A, B, C, generated, judgement
 
-A, B, C = "a" * 40, "b" * 40, "c" * 40
 COST = Cost(interactive_usd=0.2, batch_usd=0.1, batch_cached_usd=0.08)
-NIGHT = Night(
-    task="code-review",
-    repository="octo/demo",
-    server_url="https://github.com",
-    commit=C,
-    run_url="https://github.com/octo/demo/actions/runs/7",
-    batch_ids=("msgbatch_1",),
-    model="model-x",
-    date="2026-03-02",
-    receipt=Receipt(
-        entries=(
-            Entry(path="src/db.py", account=Account.REVIEWED),
-            Entry(path="src/x.py", account=Account.OWED, reason="over the cap"),
-        )
-    ),
-    spending=Spending(usage=Usage(), cost=COST, month_usd=7.1, cache_share=0.25),
+NIGHT = reports.night(
+    spending=replace(reports.SPENDING, cost=COST),
     discarded=1,
-    public=False,
-    allow_public_security=False,
-    max_findings=25,
-    repository_id="42",
+    receipt=replace(reports.RECEIPT, skipped=()),
 )
 
 
 def standing(number: int = 1, state: State = State.NEW, **fields) -> Standing:
-    """A finding with its wording; `fields` go to the remark."""
-    values = {
-        "rule": "sql-injection",
-        "category": "security",
-        "severity": Severity.HIGH,
-        "confidence": Confidence.HIGH,
-        "title": "SQL from `name`",
-        "why": "The name comes from outside.",
-        "remedy": "Use parameters.",
-        "suggestion": "run(q, name)",
-        "pre_existing": False,
-        "security": False,
-    }
-    remark = Remark(start_line=10, end_line=12, evidence="", **{**values, **fields})
-    anchor = Anchor(
-        path="src/db.py",
-        blob=B,
-        commit=A,
-        start_line=10,
-        end_line=12,
-        scope=(5, 20),
-    )
-    known = Known(
-        fingerprint=f"{number:016x}",
-        anchor=anchor,
-        state=state,
-        severity=remark.severity,
-        category=remark.category,
-        rule=remark.rule,
-        title=remark.title,
-        evidence_digest="d" * 12,
-        security=remark.security,
-        pre_existing=remark.pre_existing,
-    )
-    finding = Finding(
-        fingerprint=known.fingerprint,
-        anchor=anchor,
-        remark=remark,
-        evidence="run(q % name)",
-        evidence_digest="d" * 12,
-    )
-    changed = state in (State.NEW, State.FIXED, State.BACK)
-    return Standing(known=known, finding=finding, changed=changed)
+    """A finding that was reported, whatever its state; `fields` go to the remark."""
+    values = {"title": "SQL from `name`", "category": "security", **fields}
+    reported = reports.standing(number, **values)
+    return replace(reports.standing(number, state, **values), finding=reported.finding)
 
 
 def draft(*standings: Standing, memory=None, **night):
