@@ -20,10 +20,10 @@ def ignored(
 ) -> str | None:
     """The reason of a comment that covers a finding; None when there is none.
 
-    A comment covers the lines it stands on and the one below it. In brackets stand categories or
-    rules, parted by commas; without brackets every finding is meant but those of security, which
-    must be named. Such a one is hidden by no comment that the reviewed change itself brought in:
-    what a change says about its own safety is not taken from it.
+    A comment covers the line it stands on; alone on its line, also the one below it. In brackets
+    stand categories or rules, parted by commas; without brackets every finding is meant but those
+    of security, which must be named. Such a one is hidden by no comment that the reviewed change
+    itself brought in: what a change says about its own safety is not taken from it.
 
     Args:
         remark: what was found.
@@ -34,8 +34,11 @@ def ignored(
 
     """
     for number in range(max(1, start - 1), min(end, len(lines)) + 1):
-        found = _COMMENT.search(lines[number - 1][:LONGEST_LINE])
+        line = lines[number - 1][:LONGEST_LINE]
+        found = _COMMENT.search(line)
         if found is None or (remark.security and number in added):
+            continue
+        if number < start and line[: found.start()].strip():
             continue
         names = [name.strip().casefold() for name in (found[1] or "").split(",") if name.strip()]
         meant = {remark.category.casefold(), remark.rule.casefold()}

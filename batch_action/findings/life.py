@@ -85,10 +85,8 @@ def _accepted(standing: Standing, tonight: Tonight) -> Standing:
     """
     known, finding = standing.known, standing.finding
     if known.state not in (State.NEW, State.OPEN, State.RECHECKING, State.BACK):
-        fixed = known.state is State.FIXED and known.held
-        return (
-            replace(standing, known=replace(known, held=""), changed=False) if fixed else standing
-        )
+        quiet = known.state is State.FIXED and known.held
+        return replace(standing, changed=False) if quiet else standing
     held = "baseline" if known.fingerprint in tonight.baseline else ""
     if finding is not None and finding.ignored is not None:
         held = "comment"
@@ -127,7 +125,10 @@ def _unreported(known: Known, moved: Known, place: Place, tonight: Tonight) -> S
     rechecking = replace(moved, state=State.RECHECKING)
     if known.fingerprint in tonight.rechecked and sight is not Sight.GONE:
         note = f"not reported again when re-checked in {at}"
-        return _fixed(known, place.commit, note, changed=True)
+        # Closed in the very content where it was seen: by its anchor `_closed` knows.
+        untouched = replace(moved, anchor=replace(moved.anchor, commit=place.commit))
+        seen = untouched if sight is Sight.UNTOUCHED else known
+        return _fixed(seen, place.commit, note, changed=True)
     if known.fingerprint in tonight.rechecking and sight in (Sight.UNTOUCHED, Sight.TOUCHED):
         return Standing(known=rechecking, finding=None, note="asked for by a person")
     match sight:
@@ -153,7 +154,8 @@ def _closed(
     known: Known, moved: Known, place: Place, finding: Finding | None, tonight: Tonight
 ) -> Standing:
     """A fixed finding stays fixed, unless it is reported again or its very file is back."""
-    if finding is not None or place.same:
+    rechecked = known.closed_by == known.anchor.commit
+    if finding is not None or (place.same and not rechecked):
         back = replace(moved, state=State.BACK, closed="", closed_by="")
         return Standing(known=back, finding=finding, changed=True)
     changed = tonight.again and known.closed_by in {tonight.commit, *_commits(tonight)}

@@ -378,6 +378,64 @@ class TestPulls:
         assert batches.answered(left) == {question().id}
 
 
+class TestWishes:
+    """A person wants another look at a finding of a file."""
+
+    def wish(self, *seen, path="a.py", where="issues/1#1", at=2):
+        return Recheck(
+            fingerprint="e" * 16, path=path, by="ada", where=where, seen=seen, at=hours(at)
+        )
+
+    def test_it_waits_for_a_verdict_that_was_not_there_before(self):
+        wish = self.wish("b1")
+        known = ledger(*asked(question(), n=1), wish)
+        assert (batches.wishes(known), batches.granted(known, frozenset({"b1"}))) == ((wish,), ())
+        answered = ledger(*known.facts, *asked(question(), n=3))
+        assert batches.wishes(answered) == ()
+        assert batches.granted(answered, frozenset({"b3"})) == (wish,)
+
+    def test_it_is_granted_once(self):
+        wish = self.wish("b1")
+        facts = [*asked(question(), n=1), wish, *asked(question(), n=3), *asked(question(), n=4)]
+        known = ledger(*facts)
+        assert batches.granted(known, frozenset({"b4"})) == ()
+        assert batches.granted(known, frozenset({"b3", "b4"})) == (wish,)
+
+    @pytest.mark.parametrize(
+        "later",
+        [
+            asked(question("b.py"), n=3),
+            asked(question(), n=3, failed={question().id: "errored"}),
+            asked(question(part=1, of=2), n=3),
+            (intended((question(),), intent=f"{3:016x}"), sent(intent=f"{3:016x}", batch="b3")),
+        ],
+        ids=["another file", "failed", "half of it", "not collected"],
+    )
+    def test_what_is_no_answer_to_it(self, later):
+        wish = self.wish("b1")
+        known = ledger(*asked(question(), n=1), wish, *later)
+        assert batches.wishes(known) == (wish,)
+        assert batches.granted(known, frozenset({"b1", "b3"})) == ()
+
+    def test_what_was_under_way_when_it_was_made_does_not_count(self):
+        flying = (intended((question(),), intent=f"{1:016x}"), sent(intent=f"{1:016x}", batch="b1"))
+        seen = batches.asking(ledger(*flying), "a.py")
+        assert seen == ("b1",)
+        known = ledger(*flying, self.wish(*seen), collected("b1", at=9))
+        assert len(batches.wishes(known)) == 1
+        assert batches.asking(known, "b.py") == ()
+
+    def test_a_verdict_is_of_all_parts_of_one_round(self):
+        one, two = question(part=1, of=2), question(part=2, of=2)
+        half = asked(one, n=1)
+        assert [*batches.verdicts(ledger(*half))] == []
+        whole = ledger(*half, *asked(two, n=2), *asked(question("b.py", TWO), n=3))
+        assert sorted(batches.verdicts(whole)) == [
+            ("a.py", ONE, frozenset({"b1", "b2"})),
+            ("b.py", TWO, frozenset({"b3"})),
+        ]
+
+
 @pytest.mark.parametrize(
     ("facts", "since"),
     [

@@ -16,6 +16,7 @@ from batch_action.findings.life import reconcile
 from batch_action.findings.lines import carry, estimate, line_map
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
+    Bar,
     Confidence,
     Finding,
     Known,
@@ -114,7 +115,7 @@ def check(known: Sequence[Known], tonight: Tonight) -> Reconciled:
     assert len(prints) == len(set(prints))
     assert {k.fingerprint for k in known} <= set(prints)
     spoken = [s.finding for s in result.standings if s.finding] + list(result.held)
-    assert len(spoken) == len(tonight.findings)
+    assert len(spoken) + sum(count for _, count in result.below) == len(tonight.findings)
     again = reconcile(after(result), tonight)
     assert {s.known.fingerprint for s in again.standings} == set(prints)
     assert not any(s.changed for s in again.standings)
@@ -137,9 +138,9 @@ def states(result: Reconciled) -> list[str]:
 
 def says(evidence: str, line: int = 1, category: str = "bug", **more) -> Remark:
     values = {"severity": Severity.HIGH, "rule": "r", "title": "t", "why": "w", "remedy": "m"}
+    values["confidence"] = Confidence.HIGH
     return Remark(
         category=category,
-        confidence=Confidence.HIGH,
         start_line=line,
         end_line=line,
         evidence=evidence,
@@ -385,6 +386,128 @@ def test_dismissed_in_another_destination_is_not_even_born():
     dismissed = frozenset({finding.fingerprint})
     result = world.night(head, {"a.py": [says("crash(a)")]}, dismissed=dismissed)
     assert states(result) == ["DISMISSED"]
+
+
+# Noise: what is held back, what is accepted, what a person wants to be looked at again.
+
+
+@pytest.mark.parametrize(
+    ("bar", "said", "below"),
+    [
+        (Bar(), {}, ()),
+        (Bar(severity=Severity.HIGH), {}, ()),
+        (Bar(severity=Severity.CRITICAL), {}, (("min-severity", 1),)),
+        (Bar(severity=Severity.MEDIUM), {"severity": Severity.LOW}, (("min-severity", 1),)),
+        (Bar(confidence=Confidence.HIGH), {}, ()),
+        (
+            Bar(confidence=Confidence.MEDIUM),
+            {"confidence": Confidence.LOW},
+            (("min-confidence", 1),),
+        ),
+        # Counted once, by what holds it back first.
+        (
+            Bar(severity=Severity.HIGH, confidence=Confidence.HIGH),
+            {"severity": Severity.LOW, "confidence": Confidence.LOW},
+            (("min-severity", 1),),
+        ),
+    ],
+)
+def test_what_is_under_the_bar_is_counted_and_not_born(bar, said, below):
+    world = World()
+    first = world.commit({"a.py": BAD})
+    result = world.night(first, {"a.py": [says("crash(a)", **said)]}, bar=bar)
+    assert result.below == below
+    assert states(result) == ([] if below else ["NEW"])
+
+
+def test_what_is_known_lives_on_under_a_bar_that_was_raised():
+    world, known, first = start()
+    bar = Bar(severity=Severity.CRITICAL)
+    result = world.night(first, {"a.py": [says("crash(a)")]}, known, bar=bar)
+    assert (states(result), result.below) == (["OPEN"], ())
+    fixed = world.night(world.commit({"a.py": FIXED}), {"a.py": []}, known, bar=bar)
+    assert states(fixed) == ["FIXED"]
+
+
+def test_the_baseline_accepts_until_it_is_taken_back():
+    world, known, first = start()
+    baseline = frozenset({known[0].fingerprint})
+    result = world.night(first, {"a.py": [says("crash(a)")]}, known, baseline=baseline)
+    assert (states(result), result.standings[0].known.held) == (["IGNORED"], "baseline")
+    assert not result.standings[0].changed
+    # It is the same one after an edit around it, and elsewhere too.
+    for text in ("import os\n\n" + BAD, FAR + BAD.replace("crash(a)", "crash(a, 1)")):
+        head = world.commit({"a.py": text})
+        line = next(line for line in text.splitlines() if "crash" in line)
+        result = world.night(head, {"a.py": [says(line)]}, after(result), baseline=baseline)
+        assert states(result) == ["IGNORED"]
+    (standing,) = world.night(head, {}, after(result)).standings
+    assert (standing.known.state, standing.changed) == (State.NEW, True)
+
+
+def test_what_the_baseline_accepts_is_not_even_born():
+    world = World()
+    head = world.commit({"a.py": BAD})
+    (finding,) = world.findings(head, "a.py", [says("crash(a)")])
+    baseline = frozenset({finding.fingerprint})
+    result = world.night(head, {"a.py": [says("crash(a)")]}, baseline=baseline)
+    assert states(result) == ["IGNORED"]
+    fixed = world.night(world.commit({"a.py": FIXED}), {"a.py": []}, after(result))
+    assert states(fixed) == ["FIXED"]
+    assert not fixed.standings[0].changed, "nobody was told of it"
+
+
+COMMENT = function("bad", "a = 1", "# batch-action: ignore[bug] it must", "crash(a)", "return a")
+
+
+def test_a_comment_accepts_while_it_stands():
+    world, known, _ = start()
+    head = world.commit({"a.py": COMMENT + FAR})
+    assert states(world.night(head, {}, known)) == ["RECHECKING"]
+    result = world.night(head, {"a.py": [says("crash(a)")]}, known)
+    (standing,) = result.standings
+    assert (standing.known.state, standing.known.held) == (State.IGNORED, "comment")
+    assert (standing.note, standing.changed) == ("it must", False)
+    # A verdict that forgets it, and one on other lines, leave it accepted.
+    quiet = world.night(world.commit({"a.py": COMMENT + GOOD}), {"a.py": []}, after(result))
+    assert states(quiet) == ["IGNORED"]
+    taken_back = world.commit({"a.py": BAD + GOOD})
+    waiting = world.night(taken_back, {}, after(quiet))
+    assert states(waiting) == ["IGNORED"]
+    (standing,) = world.night(taken_back, {"a.py": [says("crash(a)")]}, after(waiting)).standings
+    assert (standing.known.state, standing.changed) == (State.NEW, True)
+    mended = world.night(world.commit({"a.py": GOOD}), {"a.py": []}, after(quiet))
+    assert [(s.known.state, s.changed) for s in mended.standings] == [(State.FIXED, False)]
+
+
+def test_what_a_person_asks_to_look_at_waits_for_its_answer():
+    world, known, first = start()
+    asked = frozenset({known[0].fingerprint})
+    waiting = world.night(first, {}, known, rechecking=asked)
+    assert states(waiting) == ["RECHECKING"]
+    assert waiting.standings[0].note == "asked for by a person"
+    # Reported again it is open; not reported it is fixed, though nothing has changed.
+    still = world.night(first, {"a.py": [says("crash(a)")]}, after(waiting), rechecked=asked)
+    assert (states(still), still.standings[0].changed) == (["OPEN"], False)
+    gone = world.night(first, {"a.py": []}, after(waiting), rechecked=asked)
+    assert (states(gone), gone.standings[0].changed) == (["FIXED"], True)
+    assert gone.standings[0].note.startswith("not reported again when re-checked in")
+    quiet = world.night(first, {}, after(gone))
+    assert (states(quiet), quiet.standings[0].changed) == (["FIXED"], False)
+    back = world.night(first, {"a.py": [says("crash(a)")]}, after(quiet))
+    assert states(back) == ["BACK"]
+
+
+def test_a_wish_does_not_hold_up_what_is_known_already():
+    world, known, _ = start()
+    asked = frozenset({known[0].fingerprint})
+    head = world.commit({"a.py": FIXED + FAR})
+    assert states(world.night(head, {"a.py": []}, known, rechecking=asked)) == ["FIXED"]
+    deleted = world.commit({"b.py": GOOD})
+    (standing,) = world.night(deleted, {}, known, rechecked=asked).standings
+    assert (standing.known.state, standing.note) == (State.FIXED, f"file deleted in {deleted[:7]}")
+    dismissed = world.night(head, {}, known, dismissed=asked, rechecking=asked)
+    assert states(dismissed) == ["DISMISSED"]
 
 
 def test_two_categories_on_the_same_lines_are_two_findings():
