@@ -21,7 +21,7 @@ from batch_action.config.settings import Settings
 from batch_action.edges.artifacts import ArtifactService, why_not
 from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.github_api.actions import Actions
-from batch_action.edges.github_api.client import GitHubClient
+from batch_action.edges.github_api.client import BOT, GitHubClient
 from batch_action.edges.github_api.issues import Issues
 from batch_action.edges.github_api.pulls import Pulls
 from batch_action.edges.github_api.scanning import Scanning
@@ -123,7 +123,7 @@ def open_worlds(
             head = reviewed(flags, context, git)
             patch = patched(settings.patch_file, git, head, workspace, stack)
             rules = rules or head
-        github = _github(door, settings, context, stack)
+        github = _github(door, settings, context, runner, stack)
         context = _completed(context, github, git)
         world = World(
             settings=settings,
@@ -181,7 +181,9 @@ def _prices(settings: Settings) -> pricing.Prices:
         raise ConfigError(f"`prices` {place}: {first['msg']}.") from None
 
 
-def _github(door: Door, settings: Settings, context: Context, stack: ExitStack) -> GitHub | None:
+def _github(
+    door: Door, settings: Settings, context: Context, runner: Runner, stack: ExitStack
+) -> GitHub | None:
     if settings.github_token is None or context.repository is None:
         return None
     client = stack.enter_context(
@@ -193,7 +195,10 @@ def _github(door: Door, settings: Settings, context: Context, stack: ExitStack) 
             write_interval=door.write_interval,
         )
     )
-    issues = Issues(client, settings.trusted_authors)
+    # What the nightly workflow wrote is ours on a person's machine, too: only its bot is believed
+    # there, which nobody can be who cannot run workflows of this repository.
+    bot = () if runner.actions else (BOT,)
+    issues = Issues(client, (*settings.trusted_authors, *bot))
     return GitHub(
         client=client,
         issues=issues,

@@ -104,7 +104,11 @@ class Reporting(Inputs):
         Words, Input(help="Logins a new issue is assigned to; GitHub leaves out who may not be.")
     ] = ()
     trusted_authors: Annotated[
-        Words, Input(help="Logins whose issues with our marker are ours, besides the token's own.")
+        Words,
+        Input(
+            help="Logins whose issues with our marker are ours, besides the token's own; on the "
+            "command line the workflow's bot is one of them."
+        ),
     ] = ()
     propose_from: Annotated[
         str,

@@ -85,20 +85,19 @@ def _accepted(standing: Standing, tonight: Tonight) -> Standing:
     """
     known, finding = standing.known, standing.finding
     if known.state not in (State.NEW, State.OPEN, State.RECHECKING, State.BACK):
-        quiet = known.state is State.FIXED and known.held
-        return replace(standing, changed=False) if quiet else standing
-    held = "baseline" if known.fingerprint in tonight.baseline else ""
+        untold = known.state is State.FIXED and known.held
+        return replace(standing, changed=False) if untold else standing
+    held, reason = "baseline" if known.fingerprint in tonight.baseline else "", ""
     if finding is not None and finding.ignored is not None:
-        held = "comment"
+        held, reason = "comment", finding.ignored
     elif finding is None and known.held == "comment":
         # Nothing was said of it tonight: the comment counts until something is.
-        held = "comment"
+        held, reason = "comment", known.reason
     if held:
-        quiet = replace(known, state=State.IGNORED, held=held)
-        note = finding.ignored if finding and finding.ignored else standing.note
-        return replace(standing, known=quiet, changed=False, note=note)
+        quiet = replace(known, state=State.IGNORED, held=held, reason=reason)
+        return replace(standing, known=quiet, changed=False)
     if known.held:
-        fresh = replace(known, state=State.NEW, held="")
+        fresh = replace(known, state=State.NEW, held="", reason="")
         return replace(standing, known=fresh, changed=True)
     return standing
 

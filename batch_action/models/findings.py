@@ -121,7 +121,10 @@ class Known:
     closed_by: str = ""
     """The commit at which it was found fixed."""
     held: str = ""
-    """Why it is IGNORED: `comment` or `baseline`; empty in every other state."""
+    """Why it is IGNORED: `comment` or `baseline`; one that was mended meanwhile keeps it, because
+    nobody was told of it."""
+    reason: str = ""
+    """What the comment in the code says for itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,7 +114,11 @@ def _sections(ordered: Sequence[Standing], kept: Sequence[Written]) -> list[Sect
             blocks=those(State.FIXED),
             lines=tuple(_fixed_line(s) for s in fixed[:LISTED]),
         ),
-        Section(summary=_ignored(ignored), blocks=those(State.IGNORED)),
+        Section(
+            summary=_ignored(ignored),
+            blocks=those(State.IGNORED),
+            lines=tuple(text.line(s) for s in ignored[:LISTED]),
+        ),
         Section(summary=f"Dismissed: {len(dismissed)}", blocks=those(State.DISMISSED)),
     ]
     return [section for section in sections if section.blocks or section.lines]

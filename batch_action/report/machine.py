@@ -175,7 +175,7 @@ def _told(standing: Standing, night: Night) -> results.Told:
         since=known.since or night.date,
         closed=(known.closed or night.date) if known.state is State.FIXED else None,
         closed_by=known.closed_by or None,
-        note=plain(standing.note) or None,
+        note=plain(standing.note or standing.known.reason) or None,
     )
 
 

@@ -132,6 +132,7 @@ def start(known: Known) -> str:
         "closed": attribute(known.closed),
         "by": attribute(known.closed_by),
         "held": attribute(known.held),
+        **({"reason": attribute(plain(known.reason, LONGEST_TITLE))} if known.reason else {}),
         "security": str(int(known.security)),
         "pre": str(int(known.pre_existing)),
         "title": attribute(plain(known.title, LONGEST_TITLE)),
@@ -181,6 +182,7 @@ def _known(fields: Mapping[str, str]) -> Known | None:
             closed=unattribute(fields["closed"]),
             closed_by=unattribute(fields["by"]),
             held=unattribute(fields.get("held", "")),
+            reason=unattribute(fields.get("reason", "")),
         )
     except (KeyError, ValueError):
         return None

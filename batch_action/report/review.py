@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batch_action.errors import GitHubError
-from batch_action.escape import attribute, html_code, markdown, ours
+from batch_action.escape import attribute, markdown
 from batch_action.models.findings import Known, Reconciled, Standing, State
 from batch_action.models.report import Night
 from batch_action.report import blocks, markers, noise, tables, text
@@ -236,7 +236,7 @@ def _sections(standings: Sequence[Standing], kept: Sequence[Written]) -> list[Se
 
     def ended(state: State, word: str) -> Section:
         found = [s for s in standings if s.known.state is state]
-        lines = [_line(s) for s in found[:LISTED]]
+        lines = [text.line(s) for s in found[:LISTED]]
         return Section(summary=f"{word}: {len(found)}", blocks=those(state), lines=tuple(lines))
 
     older = sum(s.known.pre_existing and s.known.state in text.LIVE for s in standings)
@@ -251,13 +251,6 @@ def _sections(standings: Sequence[Standing], kept: Sequence[Written]) -> list[Se
         ended(State.DISMISSED, "🔕 Dismissed"),
     ]
     return [section for section in sections if section.blocks or section.lines]
-
-
-def _line(standing: Standing) -> str:
-    known = standing.known
-    note = f" · {ours(standing.note, 60)}" if standing.note else ""
-    path = html_code(known.anchor.path, text.LONGEST_PATH)
-    return f"- {text.severity(known)} · {text.title(known)} · {path}{note}"
 
 
 def _account(night: Night, reconciled: Reconciled) -> str:

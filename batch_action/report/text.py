@@ -26,6 +26,7 @@ STATES = {
 }
 LONGEST_PATH = 90
 LONGEST_NOTE = 500
+LONGEST_REMARK = 60
 
 
 def plural(count: int, noun: str) -> str:
@@ -169,9 +170,24 @@ def title(known: Known) -> str:
 
 def state(standing: Standing) -> str:
     """The state's word, with the note and whether it is older than the change."""
-    note = f" ({ours(standing.note, 60)})" if standing.note else ""
+    # `fixed (in 1a2b3c4)`: the word is said once.
+    said = remark(standing).removeprefix(f"{standing.known.state.value} ")
+    note = f" ({said})" if said else ""
     older = ", pre-existing" if standing.known.pre_existing else ""
     return STATES[standing.known.state] + note + older
+
+
+def remark(standing: Standing) -> str:
+    """What became of it, or what a comment in the code says for it; as Markdown."""
+    return ours(standing.note or standing.known.reason, LONGEST_REMARK)
+
+
+def line(standing: Standing) -> str:
+    """A finding as one item of a list."""
+    known = standing.known
+    note = f" · {said}" if (said := remark(standing)) else ""
+    path = html_code(known.anchor.path, LONGEST_PATH)
+    return f"- {severity(known)} · {title(known)} · {path}{note}"
 
 
 def row(standing: Standing, night: Night) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from batch_action.errors import ConfigError
 from batch_action.findings import baseline as accepted
-from batch_action.models.findings import Tonight
+from batch_action.models.findings import State, Tonight
 from batch_action.report.text import LIVE, plural
 from batch_action.steps import publishing
 from batch_action.steps.world import World
@@ -22,8 +22,15 @@ def baseline(world: World) -> int:
     recalled = publishing.recall(world, tonight)
     if recalled.refused:
         raise ConfigError(f"The findings cannot be read: {recalled.refused[0].note}")
+    if not any(r.known or r.head for r in recalled.recollections):
+        raise ConfigError(
+            f"Nothing that was told of {world.task.name} can be read here, so nothing was accepted "
+            "and no file was written.",
+            fix="Set GITHUB_TOKEN and GITHUB_REPOSITORY; `report` names where findings are told.",
+        )
     known = {k.fingerprint: k for r in reversed(recalled.recollections) for k in r.known}
-    open_now = [k for k in known.values() if k.state in LIVE or k.held == "baseline"]
+    accepted_now = [k for k in known.values() if k.state is State.IGNORED and k.held == "baseline"]
+    open_now = [*(k for k in known.values() if k.state in LIVE), *accepted_now]
     public = world.context.private is not True
     guard = public and not world.settings.allow_public_security_findings
     text = accepted.written(

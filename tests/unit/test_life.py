@@ -467,10 +467,12 @@ def test_a_comment_accepts_while_it_stands():
     result = world.night(head, {"a.py": [says("crash(a)")]}, known)
     (standing,) = result.standings
     assert (standing.known.state, standing.known.held) == (State.IGNORED, "comment")
-    assert (standing.note, standing.changed) == ("it must", False)
+    assert (standing.known.reason, standing.changed) == ("it must", False)
     # A verdict that forgets it, and one on other lines, leave it accepted.
     quiet = world.night(world.commit({"a.py": COMMENT + GOOD}), {"a.py": []}, after(result))
-    assert states(quiet) == ["IGNORED"]
+    assert [(s.known.state, s.known.reason) for s in quiet.standings] == [
+        (State.IGNORED, "it must")
+    ]
     taken_back = world.commit({"a.py": BAD + GOOD})
     waiting = world.night(taken_back, {}, after(quiet))
     assert states(waiting) == ["IGNORED"]

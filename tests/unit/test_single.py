@@ -63,7 +63,7 @@ def test_only_what_changed_is_rewritten():
     assert now.startswith("My words.\n<!-- batch-action:single v1")
     assert now.endswith("</sub>\nMore.")
     assert f"opened={KEY} head={A} batches=msgbatch_2" in now
-    assert "✅ fixed (fixed in aaaaaaa)" in now
+    assert "✅ fixed (in aaaaaaa)" in now
     assert single.rewritten(now, fixed, NIGHT) == now
 
 

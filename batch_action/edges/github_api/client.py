@@ -31,7 +31,8 @@ from batch_action.models.github import RepositoryFacts
 API_VERSION = "2022-11-28"
 # Nothing we read has more: a server that links its pages in a circle must not hold us for ever.
 _MAX_PAGES = 100
-_BOT = "github-actions[bot]"
+BOT = "github-actions[bot]"
+"""Whom a workflow's token acts as."""
 
 
 class GitHubClient:
@@ -185,8 +186,8 @@ class GitHubClient:
             except RefusedError as refused:
                 if refused.status not in (403, 404, 405):
                     raise
-                login = _BOT
-        return _BOT if login == "github-actions" else login
+                login = BOT
+        return BOT if login == "github-actions" else login
 
     def _viewer_login(self) -> str:
         query = "{ viewer { login } }"

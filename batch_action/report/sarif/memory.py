@@ -38,6 +38,7 @@ def written(known: Known) -> dict[str, Any]:
         "closed": attribute(known.closed),
         "closedBy": attribute(known.closed_by),
         "held": attribute(known.held),
+        "reason": attribute(plain(known.reason, LONGEST_TITLE)),
     }
 
 
@@ -68,6 +69,7 @@ def read(data: object) -> Known | None:
             closed=unattribute(_text(data["closed"])),
             closed_by=unattribute(_text(data["closedBy"])),
             held=unattribute(_text(data["held"])),
+            reason=unattribute(_text(data.get("reason", ""))),
         )
     except (KeyError, ValueError):
         return None
