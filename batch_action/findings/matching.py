@@ -41,8 +41,8 @@ def match(candidates: Sequence[Candidate], live: Sequence[Live], tonight: Tonigh
     """Pairs known and tonight's findings, the surest rule first, each at most once."""
 
     def stale(candidate: Candidate, one: Live) -> bool:
-        # An older batch never changes what a newer one set.
-        return (one.commit, candidate.known.closed_by) in tonight.after
+        # An older batch never changes what a newer one set, unless it has seen today's content.
+        return not one.today and (one.commit, candidate.known.closed_by) in tonight.after
 
     rules: tuple[Rule, ...] = (
         lambda c, one: not c.fixed and _stayed(c, one),
@@ -80,15 +80,22 @@ def _doubles(
 ) -> frozenset[int]:
     taken = set(found.values())
 
-    def there(number: int) -> bool:
-        # What was found elsewhere has left its place: what is reported there now is another.
-        return number in found and _overlaps(candidates[number], live[found[number]])
+    def again(number: int, one: Live) -> bool:
+        # What was found elsewhere has left its place: what is reported there now is another. So
+        # is what is reported where it only may have been.
+        if number not in found or not _same_category(candidates[number], one):
+            return False
+        now, place = live[found[number]].finding.anchor, candidates[number].place
+        exactly = place.kept and _overlaps(candidates[number], live[found[number]])
+        lines = place.lines if exactly and place.lines else lines_of(now)
+        anchor = one.finding.anchor
+        return now.path == anchor.path and overlap(lines, lines_of(anchor)) > 0
 
     def double(number: int, one: Live) -> bool:
         candidate = candidates[number]
         if candidate.fixed:
             return stale(candidate, one) and _back(candidate, one)
-        return there(number) and _same_category(candidate, one) and _overlaps(candidate, one)
+        return again(number, one)
 
     return frozenset(
         j

@@ -46,6 +46,8 @@ class Live:
     finding: Finding
     commit: str
     """The commit it was reported on."""
+    today: bool
+    """What was reviewed reads exactly as the newest content."""
 
 
 def lines_of(anchor: Anchor) -> Lines:
@@ -116,7 +118,7 @@ def follow(known: Known, tonight: Tonight) -> Place:
         lines=lines,
         commit=commit or tonight.commit,
         kept=moved is not None and carry(moved, lines_of(known.anchor)) is not None,
-        left=moved is not None and removed(moved, lines_of(known.anchor)),
+        left=moved is not None and removed(moved, lines_of(known.anchor), known.anchor.scope),
     )
 
 
@@ -175,8 +177,9 @@ def live_findings(tonight: Tonight) -> tuple[list[Live], tuple[Finding, ...]]:
         if anchor is None:
             held.append(finding)
         else:
-            moved = replace(finding, anchor=anchor)
-            live.append(Live(finding=moved, commit=finding.anchor.commit))
+            moved, reviewed = replace(finding, anchor=anchor), finding.anchor
+            today = reviewed.blob == anchor.blob
+            live.append(Live(finding=moved, commit=reviewed.commit, today=today))
     origin = {id(one.finding): one for one in live}
     kept, doubles = merge_doubles(one.finding for one in live)
     return [origin[id(finding)] for finding in kept], (*held, *doubles)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batch_action.findings.anchoring import anchor_all
 from batch_action.findings.life import reconcile
-from batch_action.findings.lines import carry, estimate, line_map
+from batch_action.findings.lines import carry, estimate, line_map, removed
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     Bar,
@@ -277,6 +277,63 @@ def test_an_older_batch_does_not_bear_again_what_a_newer_one_closed_elsewhere_in
     assert states(late) == ["FIXED"]
     again = world.night(newer, {"a.py": [says("crash(a)")]}, after(late))
     assert states(again) == ["BACK"]
+
+
+def test_an_older_batch_speaks_for_content_that_is_back():
+    world, known, _ = start()
+    old = world.commit({"a.py": BAD.replace("a = 1", "a = 7") + FAR})
+    middle = world.commit({"a.py": BAD.replace("a = 1", "a = 8") + FAR})
+    closed = after(world.night(middle, {"a.py": []}, known))
+    assert [k.state for k in closed] == [State.FIXED]
+    # An edit is taken back: what the older batch has seen is what is there.
+    head = world.commit({"a.py": BAD.replace("a = 1", "a = 7") + FAR})
+    late = world.night(old, {"a.py": [says("crash(a)")]}, closed, head=head)
+    assert states(late) == ["BACK"]
+
+
+def test_moved_away_beside_an_edit():
+    body = function("near", "b = 2", "return b") + BAD
+    world, known, _ = start(body + FAR)
+    head = world.commit({"a.py": function("near", "b = 2", "return b, 1") + FAR, "b.py": BAD})
+    (standing,) = world.night(head, {"b.py": [says("crash(a)")]}, known).standings
+    assert (standing.known.state, standing.known.anchor.path) == (State.OPEN, "b.py")
+
+
+def test_a_twin_that_is_put_in_between_is_another_finding():
+    # As a differ may see it: the new function begins in the middle of the old one.
+    twin = BAD.replace("bad", "bad2")
+    at = len(FAR.splitlines())
+    quoted, otherwise = "    a = 1\n    crash(a)", "    crash(a)\n    return a"
+    world, known, _ = start(FAR + BAD, says(quoted, at + 2))
+    head = world.commit({"a.py": FAR + twin + BAD})
+    tonight = world.tonight(
+        head,
+        {"a.py": [says(otherwise, at + 3), says(quoted, at + 2 + len(twin.splitlines()))]},
+        known,
+    )
+    blobs = blob_of(FAR + BAD), blob_of(FAR + twin + BAD)
+    split = LineMap(hunks=((at + 2, 0, at + 3, len(twin.splitlines())),))
+    result = check(known, replace(tonight, maps={**tonight.maps, blobs: split}))
+    found = {s.known.state: s.known.anchor.start_line for s in result.standings}
+    assert found == {State.NEW: at + 3, State.OPEN: at + 2 + len(twin.splitlines())}
+
+
+@pytest.mark.parametrize(
+    ("hunk", "gone"),
+    [
+        ((10, 5, 9, 0), True),
+        ((9, 6, 9, 1), True),
+        ((9, 6, 9, 2), True),
+        # An edit of what is there, or only of a part of it.
+        ((10, 5, 10, 5), False),
+        ((9, 6, 9, 3), False),
+        ((12, 5, 11, 0), False),
+        ((1, 5, 0, 0), False),
+        ((9, 0, 10, 3), False),
+    ],
+)
+def test_what_was_taken_out(hunk, gone):
+    assert removed(LineMap(hunks=(hunk,)), (11, 12), (10, 14)) == gone
 
 
 def test_renames_carry_the_finding():
