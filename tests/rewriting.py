@@ -6,6 +6,7 @@ is the function's and its own, `work_3:17`: the same line may stand in two funct
 
 import random
 import re
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 TOKEN = re.compile(r"defect\((\d+)\)")
@@ -16,6 +17,7 @@ GAP = "\n\n\n"
 KINDS = (
     *("add", "above", "edit", "around", "fix", "fix by addition", "new file", "comment"),
     *("move", "rename", "reformat", "delete file", "bring back", "twin", "second", "swap"),
+    *("wrap", "split", "revert", "restore"),
 )
 
 
@@ -73,6 +75,8 @@ class Code:
     chance: random.Random
     files: dict[str, list[list[str]]] = field(default_factory=dict)
     numbers: int = 0
+    past: list[dict[str, list[list[str]]]] = field(default_factory=list)
+    """The files before each change."""
 
     def begin(self) -> None:
         self.files = {
@@ -97,6 +101,7 @@ class Code:
     def change(self) -> str:
         """One change of one kind; says which."""
         kind = self.chance.choice(KINDS)
+        self.past.append(deepcopy(self.files))
         getattr(self, f"_{kind.replace(' ', '_')}")()
         for path in [p for p, functions in self.files.items() if not functions]:
             del self.files[path]
@@ -207,6 +212,44 @@ class Code:
     def _reformat(self) -> None:
         path, at = self._anywhere()
         self.files[path][at] = [line.replace("    ", "\t", 1) for line in self.files[path][at]]
+
+    def _wrap(self) -> None:
+        """The body goes into a condition: every line of it is indented."""
+        path, at = self._anywhere()
+        head, *body = self.files[path][at]
+        if HEADER.match(head):
+            self.files[path][at] = [head, "    if x:", *(f"    {line}" for line in body)]
+
+    def _split(self) -> None:
+        """A statement over two lines, as a formatter would do it."""
+        path, at = self._anywhere()
+        body = self.files[path][at]
+        for line, text in enumerate(body):
+            if text.endswith(" * 2"):
+                body[line : line + 1] = [f"{text.removesuffix(' * 2')} * (", "        2", "    )"]
+                return
+
+    def _revert(self) -> None:
+        """A file reads again as it did some changes ago."""
+        path, _ = self._anywhere()
+        there = [files[path] for files in self.past[-8:] if path in files]
+        self._put(path, self.chance.choice(there))
+
+    def _restore(self) -> None:
+        """A file that was deleted or renamed is there again, under its own name."""
+        gone = {p: f for files in self.past[-12:] for p, f in files.items() if p not in self.files}
+        if gone:
+            path = self.chance.choice(sorted(gone))
+            self._put(path, gone[path])
+
+    def _put(self, path: str, functions: list[list[str]]) -> None:
+        """Functions that meanwhile stand elsewhere are copies from now on: they get a new name."""
+        others = [body[0] for p, f in self.files.items() if p != path for body in f]
+        self.files[path] = deepcopy(functions)
+        for body in self.files[path]:
+            if HEADER.match(body[0]) and body[0] in others:
+                self.numbers += 1
+                body[0] = f"def work_{self.numbers}(x):"
 
     def _delete_file(self) -> None:
         if len(self.files) > 2:
