@@ -72,6 +72,18 @@ def test_an_issue_reads_as_on_github(hub, client, http) -> None:
     assert http.get(f"{url}/2").status_code == 404
 
 
+def test_issues_and_pull_requests_have_lists_of_their_own(hub, client, http) -> None:
+    client(hub.token_for("octo")).create_issue("A report")
+    hub.open_pull("octo/demo", head="feature", title="A feature")
+    issues, pulls = (
+        http.get(f"{hub.world.origin}/octo/demo/{n}").text for n in ("issues", "pulls")
+    )
+    assert ("A report" in issues, "A feature" in issues) == (True, False)
+    assert ("A report" in pulls, "A feature" in pulls) == (False, True)
+    assert "1 open · 0 closed" in issues
+    assert 'href="/octo/demo/pull/' in pulls
+
+
 def test_any_markdown_becomes_a_page() -> None:
     html = page.render_markdown("Summary", "# Hello")
     assert "<title>Summary</title>" in html

@@ -27,7 +27,8 @@ def routes(world: World) -> list[Route]:
     return [
         _route(world, "/{owner}/{name}/actions", runs),
         _route(world, "/{owner}/{name}/actions/runs/{number:int}", run),
-        _route(world, "/{owner}/{name}/issues", _list),
+        _route(world, "/{owner}/{name}/issues", _issues),
+        _route(world, "/{owner}/{name}/pulls", _pulls),
         _route(world, "/{owner}/{name}/issues/{number:int}", _issue),
         _route(world, "/{owner}/{name}/pull/{number:int}", _issue),
         _route(world, "/{owner}/{name}/security/code-scanning", _alerts),
@@ -48,8 +49,14 @@ def _route(world: World, path: str, answer: Callable[[Repository, Request], str 
     return Route(path, serve, methods=["GET"])
 
 
-def _list(repository: Repository, _request: Request) -> str:
-    return page.render_list(list(repository.issues.values()), repository)
+def _issues(repository: Repository, _request: Request) -> str:
+    found = [one for one in repository.issues.values() if one.pull is None]
+    return page.render_list("Issues", found, repository)
+
+
+def _pulls(repository: Repository, _request: Request) -> str:
+    found = [one for one in repository.issues.values() if one.pull is not None]
+    return page.render_list("Pull requests", found, repository)
 
 
 def _issue(repository: Repository, request: Request) -> str | None:

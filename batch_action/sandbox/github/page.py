@@ -60,12 +60,12 @@ def render_issue(
     return framed(f"{issue.title} · #{issue.number}", repository, body)
 
 
-def render_list(issues: Sequence[Issue], repository: Repository) -> str:
-    """All issues of a repository, the newest first."""
+def render_list(title: str, issues: Sequence[Issue], repository: Repository) -> str:
+    """These issues or pull requests of a repository, the newest first."""
     rows = "".join(_row(one, repository) for one in sorted(issues, key=lambda one: -one.number))
     still = sum(one.state == "open" for one in issues)
     head = f"<header>{still} open · {len(issues) - still} closed</header>"
-    return framed("Issues", repository, f'<div class="list">{head}{rows}</div>')
+    return framed(title, repository, f'<div class="list">{head}{rows}</div>')
 
 
 def render_markdown(title: str, markdown: str, repository: Repository | None = None) -> str:
