@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from batch_action.errors import BatchActionError
 from batch_action.history import batches, merging, pulls
-from batch_action.models.findings import Known, Recollection, State, Tonight
+from batch_action.models.findings import Dismissal, Known, Recollection, State, Tonight
 from batch_action.models.github import PullFacts
 from batch_action.models.ledger import Closed, Collected, Dismissed, Fact, Ledger
 from batch_action.models.report import Published
@@ -252,10 +252,16 @@ def _hand_over(world: World, case: _Case) -> _Told:
         for s in kept
         if s.finding is not None
     }
+    dismissed = {s.known.fingerprint for s in kept if s.known.state is State.DISMISSED}
     inherited = Recollection(
         destination=f"#{pull.number}",
         head=pull.merge_commit,
         known=tuple(_passed_on(s.known) for s in kept),
+        dismissals=tuple(
+            Dismissal(fingerprint=fact.fingerprint, by=fact.by, where=fact.where)
+            for fact in (*case.view.facts, *facts)
+            if isinstance(fact, Dismissed) and fact.fingerprint in dismissed
+        ),
         words=words | published.reconciled.words,
         pending=True,
     )

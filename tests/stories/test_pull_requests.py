@@ -298,6 +298,13 @@ def test_what_lies_open_at_the_merge_is_the_branchs(night: Night) -> None:
         "<!-- batch-action:finding "
     )
     assert len(issue.comments) == 0
+    # What was dismissed there is so for good: not even a lost issue brings it back.
+    del night.hub.issues[issue.number]
+    night.commit({"app.js": WORSE + "// the end\n"})
+    pull.collect("run")
+    pull.collect("run")
+    issue = night.issues[-1]
+    assert [issue.body.count(f"state={state} ") for state in ("new", "dismissed")] == [1, 1]
 
 
 def test_answers_that_come_after_a_squash_are_not_lost(night: Night) -> None:
