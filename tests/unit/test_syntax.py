@@ -85,6 +85,7 @@ CODE = [
     ([("import os  # noqa: F401\n", "import os\n")], "a comment that tools read"),
     ([("  # type: ignore[no-any-return]", "  # type: ignore")], "a comment that tools read"),
     ([("#!/usr/bin/env python\n", "")], "a comment that tools read"),
+    ([("os  # noqa: F401", "os\n# noqa: F401")], "a comment that tools read"),
     ([("        # adds up\n", "        # pragma: no cover\n")], "a comment that tools read"),
     ([("        # adds up\n", "        # fmt: off\n")], "a comment that tools read"),
     ([('"""Money."""\n', '"""Money."""\n# Copyright 2026 Nobody\n')], "a comment that tools read"),
@@ -105,6 +106,8 @@ SCRIPT_WORDS = [
     [("/** Old words. */\n", "")],
     [("{ size = 3; total", "{\n  /** How many. */\n  size = 3;\n  // adds up\n  total")],
     [("import a", "/* words\n over two lines */ import a")],
+    [("// @ts-check\n", "// @ts-check\n/** About this module. */\n")],
+    [("  // eslint-disable-next-line", "  // Says yes.\n  // eslint-disable-next-line")],
 ]
 SCRIPT_CODE = [
     ([("x, y", "y, x")], "changes the code"),
@@ -116,6 +119,11 @@ SCRIPT_CODE = [
     ([("two  words", "two words")], "changes the code"),
     ([("'use strict'", '"use strict"')], "changes the code"),
     ([("// @ts-check\n", "")], "a comment that tools read"),
+    ([("no-eval\n", "no-eval\n  // says yes\n")], "a comment that tools read"),
+    (
+        [("  // eslint-disable-next-line no-eval\n", "  /* eslint-disable-next-line no-eval */ ")],
+        "a comment that tools read",
+    ),
     ([("  // eslint-disable-next-line no-eval\n", "  // says yes\n")], "a comment that tools read"),
     ([("export class", "// prettier-ignore\nexport class")], "a comment that tools read"),
     ([("/** Old words. */", "/** Old words. @license MIT */")], "a comment that tools read"),
@@ -189,6 +197,7 @@ GO_CODE = [
     ([("<till.h>", "<evil.h>")], "a comment that tools read"),
     ([('import "C"', '// words\nimport "C"')], "a comment that tools read"),
     ([(" //nolint:gosec", "")], "a comment that tools read"),
+    ([(" //nolint:gosec", "\n\t\t//nolint:gosec")], "a comment that tools read"),
     ([("// adds up", "//nolint")], "a comment that tools read"),
     ([("// adds up", "//line evil.go:1")], "a comment that tools read"),
     ([("\t// Output:\n", "")], "a comment that tools read"),

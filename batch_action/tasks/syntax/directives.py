@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 _PYTHON = re.compile(
     r"#!|#.*?coding[:=]|#\s*(?:type|fmt|yapf|isort|pylint|flake8|mypy|pyright|pytype|ruff|pragma|"
@@ -30,18 +31,49 @@ _OUTPUT = re.compile(r"/[/*]\s*(?:unordered )?output:", re.IGNORECASE)
 _LEGAL = re.compile(r"copyright|\(c\)|©|SPDX-|\blicen[sc]ed?\b", re.IGNORECASE)
 
 
-def in_python(comment: str) -> str | None:
+_NEXT = re.compile(
+    r"next-line|ignore next|ignore-next|@ts-(?:ignore|expect-error)"
+    r"|(?:prettier|biome|rome|oxlint|deno-lint|deno-fmt)-ignore(?!-)",
+    re.IGNORECASE,
+)
+"""Those that speak of what comes next: nothing may come between."""
+
+
+class Comment(NamedTuple):
+    """A comment, and where it stands."""
+
+    before: int
+    """How many tokens of the code stand before it."""
+    text: str
+    alone: bool
+    """Nothing stands before it on its line."""
+    leads: bool = False
+    """What comes next is code, on a line of its own."""
+
+
+class Directive(NamedTuple):
+    """What must stay as it is: the words, and where they stand."""
+
+    before: int
+    text: str
+    alone: bool
+    leads: bool
+
+
+def in_python(comment: Comment) -> Directive | None:
     """The comment, when it is a directive or names rights; None when it is only words."""
-    found = _PYTHON.match(comment) or _LEGAL.search(comment)
-    return comment.strip() if found else None
+    found = _PYTHON.match(comment.text) or _LEGAL.search(comment.text)
+    return _kept(comment, comment.text.strip()) if found else None
 
 
-def in_scripts(comments: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """The lines of comments that are directives or name rights, without the comment's frame.
+def in_scripts(comments: Iterable[Comment]) -> Iterator[Directive]:
+    """The lines of comments that are directives or name rights, without the comment's frame."""
+    return (_kept(one, line) for one in comments for line in _in_script(one.text))
 
-    *comments*: each with how many tokens of the code stand before it; so are the lines.
-    """
-    return ((count, line) for count, comment in comments for line in _in_script(comment))
+
+def _kept(comment: Comment, text: str) -> Directive:
+    leads = comment.leads or not _NEXT.search(text)
+    return Directive(comment.before, text, comment.alone, leads)
 
 
 def _in_script(comment: str) -> tuple[str, ...]:
@@ -55,21 +87,21 @@ def _in_script(comment: str) -> tuple[str, ...]:
     )
 
 
-def in_go(comments: Sequence[tuple[int, str]], foreign: int = 0) -> Iterator[tuple[int, str]]:
+def in_go(comments: Sequence[Comment], foreign: int = 0) -> Iterator[Directive]:
     """As of scripts; *foreign*: how many tokens end with the import of cgo, whose comment is C.
 
     Until there each comment counts, and before the package also below an old build constraint: it
     is none any more without the blank line after it (https://pkg.go.dev/go/build/constraint).
     """
-    if any(_OLD_BUILD.match(comment) for _, comment in comments):
+    if any(_OLD_BUILD.match(one.text) for one in comments):
         foreign = max(foreign, 1)
     printed = -1
-    for count, comment in comments:
+    for one in comments:
         # What an example prints stands in the comments from `// Output:` to the end of its body.
-        if _OUTPUT.match(comment):
-            printed = count
-        if count < foreign or count == printed or _GO.match(comment):
-            yield count, comment
+        if _OUTPUT.match(one.text):
+            printed = one.before
+        if one.before < foreign or one.before == printed or _GO.match(one.text):
+            yield _kept(one, one.text)
         else:
-            lines = (line.strip().strip("/*").strip() for line in comment.split("\n"))
-            yield from ((count, line) for line in lines if _LEGAL.search(line))
+            lines = (line.strip().strip("/*").strip() for line in one.text.split("\n"))
+            yield from (_kept(one, line) for line in lines if _LEGAL.search(line))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from batch_action.tasks.syntax import directives
+from batch_action.tasks.syntax.directives import Comment, Directive
 
 _LAYOUT = frozenset(
     {
@@ -31,8 +32,7 @@ class _Code:
     shape: str
     """The syntax tree without bare strings: docstrings and what is written like them."""
     tokens: tuple[str, ...]
-    directives: tuple[tuple[int, str], ...]
-    """Each with how many tokens stand before it."""
+    directives: tuple[Directive, ...]
     comments: tuple[str, ...]
     docstrings: tuple[str | None, ...]
     """Of the module and of each class and function, in the order of the text."""
@@ -104,13 +104,14 @@ def _code(tree: ast.Module, text: str) -> _Code:
     )
     spans = list(_spans(tree, text))
     tokens: list[str] = []
-    found: list[tuple[int, str]] = []
+    found: list[Directive] = []
     comments: list[str] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             comments.append(token.string)
-            if directive := directives.in_python(token.string):
-                found.append((len(tokens), directive))
+            alone = not token.line[: token.start[1]].strip()
+            if kept := directives.in_python(Comment(len(tokens), token.string, alone)):
+                found.append(kept)
         elif token.type not in _LAYOUT and not _within(token.start, spans):
             tokens.append(token.string)
     reads_itself = "__doc__" in tokens or "docopt" in tokens

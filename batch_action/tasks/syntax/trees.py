@@ -10,6 +10,7 @@ import tree_sitter_typescript
 from tree_sitter import Language, Node, Parser, Tree
 
 from batch_action.tasks.syntax import directives
+from batch_action.tasks.syntax.directives import Comment
 
 ATOMS = frozenset(
     {
@@ -40,8 +41,7 @@ class _Code:
     """Depth and kind of every node that is no comment."""
     tokens: tuple[str, ...]
     """What is written, with the line breaks that may end a statement."""
-    directives: tuple[tuple[int, str], ...]
-    """Each with how many tokens stand before it."""
+    directives: tuple[directives.Directive, ...]
 
 
 @cache
@@ -96,25 +96,28 @@ def _taken_apart(text: str, language: str) -> _Code | None:
     data = text.encode("utf-8", "replace")
     shape: list[tuple[int, str]] = []
     pieces: list[Node] = []
-    comments: list[tuple[int, str]] = []
+    comments: list[Comment] = []
     count = foreign = 0
     for depth, node in nodes(tree):
         if depth >= DEEPEST:
             return None
         if node.type == "comment":
-            comments.append((count, _written(node, data)))
+            between = data[pieces[-1].end_byte if pieces else 0 : node.start_byte]
+            alone = not pieces or b"\n" in between
+            comments.append(Comment(count, _written(node, data), alone))
             pieces.append(node)
             continue
         shape.append((depth, node.type))
         if node.type in ATOMS or not node.child_count:
+            if comments and pieces[-1].type == "comment":
+                leads = b"\n" in data[pieces[-1].end_byte : node.start_byte]
+                comments[-1] = comments[-1]._replace(leads=leads)
             pieces.append(node)
             count += 1
         if node.type == "import_spec" and _written(node, data) == '"C"':
             foreign = count
-    if language == "go":
-        found = directives.in_go(comments, foreign)
-    else:
-        found = directives.in_scripts(comments)
+    go = language == "go"
+    found = directives.in_go(comments, foreign) if go else directives.in_scripts(comments)
     return _Code(tuple(shape), tuple(_tokens(pieces, data)), tuple(found))
 
 
