@@ -4,14 +4,16 @@ A finding can change state only when its neighbourhood did. Where it is touched 
 re-checked, until a verdict on that content or later content reports it again or does not.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from batch_action.findings.identity import fingerprint
+from batch_action.findings.identity import NO_EVIDENCE, fingerprint
+from batch_action.findings.lines import overlap
 from batch_action.findings.matching import Candidate, match
-from batch_action.findings.places import Place, Sight, follow, live_findings
+from batch_action.findings.places import Place, Sight, follow, lines_of, live_findings
 from batch_action.models.findings import (
+    LIVE,
     Bar,
     Confidence,
     Finding,
@@ -63,11 +65,40 @@ def reconcile(known: Sequence[Known], tonight: Tonight) -> Reconciled:
         taken.add(standings[-1].known.fingerprint)
     doubles = (live[number].finding for number in sorted(matches.doubles))
     return Reconciled(
-        standings=_in_order(_accepted(standing, tonight) for standing in standings),
+        standings=_in_order(_accepted(one, tonight) for one in _once(standings, tonight)),
         commit=tonight.commit,
         held=(*held, *doubles),
         below=tuple(sorted(below.items())),
     )
+
+
+def _once(standings: Sequence[Standing], tonight: Tonight) -> Iterable[Standing]:
+    """Each with a place of its own: two that have come to be about the same lines are one.
+
+    Code that moved may be told twice until its old file has its verdict. When that file becomes
+    the new one, by a rename or by moving on, both stand at the same place.
+    """
+
+    def worth(standing: Standing) -> tuple[bool, bool, str]:
+        known = standing.known
+        return known.state is State.RECHECKING, standing.finding is None, known.fingerprint
+
+    kept: defaultdict[tuple[str, str, str], list[Known]] = defaultdict(list)
+    for standing in sorted(standings, key=worth):
+        known, anchor = standing.known, standing.known.anchor
+        if known.state not in LIVE or known.evidence_digest == NO_EVIDENCE:
+            yield standing
+            continue
+        place = kept[anchor.path, anchor.blob, known.category]
+        first = next(
+            (one for one in place if overlap(lines_of(anchor), lines_of(one.anchor)) > 0), None
+        )
+        if first is None:
+            place.append(known)
+            yield standing
+        else:
+            note = f"told as {first.fingerprint[:8]}"
+            yield _fixed(known, tonight.commit, note, changed=False)
 
 
 def _under(remark: Remark, bar: Bar) -> str | None:
@@ -84,7 +115,7 @@ def _accepted(standing: Standing, tonight: Tonight) -> Standing:
     It is told as new when that ends: nobody was told before.
     """
     known, finding = standing.known, standing.finding
-    if known.state not in (State.NEW, State.OPEN, State.RECHECKING, State.BACK):
+    if known.state not in LIVE:
         untold = known.state is State.FIXED and known.held
         return replace(standing, changed=False) if untold else standing
     held, reason = "baseline" if known.fingerprint in tonight.baseline else "", ""

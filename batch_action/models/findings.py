@@ -100,6 +100,10 @@ class State(StrEnum):
     """Accepted by the code itself (an inline comment) or by the baseline file: listed, not told."""
 
 
+LIVE = (State.NEW, State.OPEN, State.RECHECKING, State.BACK)
+"""The states of a finding that is told as open."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """A finding as a destination remembers it; its wording stays there as opaque text."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from batch_action.escape import code_span, fence, html_code, markdown, prose
-from batch_action.models.findings import Finding, Known, State
+from batch_action.models.findings import LIVE, Finding, Known, State
 from batch_action.models.report import Night
 from batch_action.report import boxes, markers, text
 from batch_action.report.templates import fill
@@ -13,7 +13,7 @@ MOST_LINES = 40
 LONGEST_CODE = 4_000
 LONGEST_PROSE = 3_000
 BRIEF = "<!-- batch-action:brief -->"
-BOXED = (*text.LIVE, State.IGNORED)
+BOXED = (*LIVE, State.IGNORED)
 """The states in which a finding can still be dismissed."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch_action.escape import html_code, markdown, ours, table_cell
-from batch_action.models.findings import Standing, State
+from batch_action.models.findings import LIVE, Standing, State
 from batch_action.models.report import Account, Night
 from batch_action.report import blocks, noise, tables, text
 from batch_action.report.blocks import Written
@@ -42,7 +42,7 @@ def body(
     earlier night, where this one has none.
     """
     hidden = guarded(night)
-    live = [s for s in ordered if s.known.state in text.LIVE]
+    live = [s for s in ordered if s.known.state in LIVE]
     rows = _fit([_row(s, night) for s in live[: night.max_findings]], TABLE_ROOM)
     return fill(
         "issue.md.j2",
@@ -100,14 +100,14 @@ def _sections(ordered: Sequence[Standing], kept: Sequence[Written]) -> list[Sect
     def standing(state: State) -> list[Standing]:
         return [s for s in ordered if s.known.state is state]
 
-    older = sum(b.known.pre_existing and b.known.state in text.LIVE for b in kept)
+    older = sum(b.known.pre_existing and b.known.state in LIVE for b in kept)
     fixed, ignored = standing(State.FIXED), standing(State.IGNORED)
     dismissed = standing(State.DISMISSED)
     sections = [
-        Section(summary="", blocks=those(*text.LIVE, old=False)),
+        Section(summary="", blocks=those(*LIVE, old=False)),
         Section(
             summary=f"{text.plural(older, 'finding')} older than the reviewed changes",
-            blocks=those(*text.LIVE, old=True),
+            blocks=those(*LIVE, old=True),
         ),
         Section(
             summary=f"✅ Fixed: {len(fixed)}",

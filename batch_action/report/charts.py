@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 
 from batch_action.escape import mermaid
-from batch_action.models.findings import Severity, Standing
+from batch_action.models.findings import LIVE, Severity, Standing
 from batch_action.models.requests import Cost
-from batch_action.report.text import LIVE
 
 COLORS = {
     Severity.CRITICAL: "#d1242f",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from batch_action.escape import html_code, markdown
-from batch_action.models.findings import Standing, State
+from batch_action.models.findings import LIVE, Standing, State
 from batch_action.models.report import Published
 from batch_action.report import blocks, boxes, tables, text
 from batch_action.report.guard import guarded, shown
@@ -18,7 +18,7 @@ def document(published: Published) -> str:
     """Verdict, table, every finding in full, judgements, generated files, receipt, cost."""
     night = published.night
     standings = shown(published.standings, night)
-    live = [s for s in standings if s.known.state in text.LIVE]
+    live = [s for s in standings if s.known.state in LIVE]
     spending = night.spending
     return fill(
         "document.md.j2",

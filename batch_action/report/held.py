@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batch_action.models.findings import State
+from batch_action.models.findings import LIVE, State
 from batch_action.models.report import Delivered, Published
 from batch_action.report import noise
 from batch_action.report.guard import guarded, shown
-from batch_action.report.text import LIVE
 
 WORDS = {
     "min-severity": "below `min-severity`",

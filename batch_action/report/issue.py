@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from batch_action.escape import markdown, ours
-from batch_action.models.findings import Known, Reconciled, Standing, State
+from batch_action.models.findings import LIVE, Known, Reconciled, Standing, State
 from batch_action.models.report import IssueDraft, IssueMemory, Night
 from batch_action.report import blocks, boxes, markers, noise, text
 from batch_action.report.blocks import Written
@@ -80,7 +80,7 @@ def render(
     if night.quiet and memory:
         told = {known.fingerprint: known.state for known in memory.known}
         standings = [text.as_before(s, told.get(s.known.fingerprint)) for s in standings]
-    live = [s for s in standings if s.known.state in text.LIVE]
+    live = [s for s in standings if s.known.state in LIVE]
     live.sort(key=lambda s: s.known.pre_existing)
     fixed = _recently_fixed(standings, night)
     others = (State.IGNORED, State.DISMISSED)
@@ -93,7 +93,7 @@ def render(
     frame = body(marker, night, ordered, [], held=held, tail=tail)
     kept, spilled = _share(written, len(live), night, frame)
     pages = blocks.pack(spilled, COMMENT_LIMIT - 1_000)
-    outside = sum(block.known.state in text.LIVE for block in spilled)
+    outside = sum(block.known.state in LIVE for block in spilled)
     held = noise.held_back(reconciled, night, max_findings=outside)
     return IssueDraft(
         title=title(night),
@@ -162,7 +162,7 @@ def _written(
     for standing in ordered:
         known = standing.known
         told = words.get(known.fingerprint)
-        finding = standing.finding if room > 0 and known.state in text.LIVE else None
+        finding = standing.finding if room > 0 and known.state in LIVE else None
         now = blocks.completed(told, finding) if told else blocks.write(known, finding, night)
         room -= len(now) - len(told or "")
         limit, stays = COMMENT_LIMIT - 1_000, known.fingerprint in ticked

@@ -13,7 +13,7 @@ from batch_action.errors import (
     GitHubError,
 )
 from batch_action.escape import plain, visible, whole
-from batch_action.models.findings import Standing, State
+from batch_action.models.findings import LIVE, Standing, State
 from batch_action.models.report import Delivered, Night, Published, Spending
 from batch_action.report import held, results, text
 from batch_action.report.guard import guarded, shown
@@ -139,7 +139,7 @@ def _counts(standings: Sequence[Standing]) -> results.Counts:
         new=changed[State.NEW],
         fixed=changed[State.FIXED],
         back=changed[State.BACK],
-        open=sum(there[state] for state in text.LIVE),
+        open=sum(there[state] for state in LIVE),
         dismissed=there[State.DISMISSED],
         ignored=there[State.IGNORED],
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from batch_action.errors import GitHubError
 from batch_action.escape import attribute, markdown
-from batch_action.models.findings import Known, Reconciled, Standing, State
+from batch_action.models.findings import LIVE, Known, Reconciled, Standing, State
 from batch_action.models.report import Night
 from batch_action.report import blocks, markers, noise, tables, text
 from batch_action.report.blocks import Written
@@ -118,9 +118,9 @@ def render(
 ) -> Draft:
     """The summary as it should read after tonight."""
     standings = [text.dated(s, night) for s in shown(reconciled.standings, night)]
-    live = [s for s in standings if s.known.state in text.LIVE]
+    live = [s for s in standings if s.known.state in LIVE]
     live.sort(key=lambda s: s.known.pre_existing)
-    ended = [s for s in standings if s.known.state not in text.LIVE]
+    ended = [s for s in standings if s.known.state not in LIVE]
     words = {**reconciled.words, **(memory.blocks if memory else {})}
     frame = _text(night, reconciled, memory, comments, standings, live, [])
     kept, told = _fitted([*live, *ended], words, night, comments, LIMIT - SPARE - len(frame))
@@ -156,7 +156,7 @@ def _fitted(
     for number, block in enumerate(kept):
         standing = ordered[number]
         known = standing.known
-        if known.state not in text.LIVE or known.fingerprint in told:
+        if known.state not in LIVE or known.fingerprint in told:
             continue
         spoken = words.get(known.fingerprint) or blocks.write(known, standing.finding, night)
         whole = markers.wrap(known, _cut(blocks.completed(spoken, standing.finding)))
@@ -239,12 +239,12 @@ def _sections(standings: Sequence[Standing], kept: Sequence[Written]) -> list[Se
         lines = [text.line(s) for s in found[:LISTED]]
         return Section(summary=f"{word}: {len(found)}", blocks=those(state), lines=tuple(lines))
 
-    older = sum(s.known.pre_existing and s.known.state in text.LIVE for s in standings)
+    older = sum(s.known.pre_existing and s.known.state in LIVE for s in standings)
     sections = [
-        Section(summary="", blocks=those(*text.LIVE, old=False)),
+        Section(summary="", blocks=those(*LIVE, old=False)),
         Section(
             summary=f"{text.plural(older, 'finding')} older than this pull request",
-            blocks=those(*text.LIVE, old=True),
+            blocks=those(*LIVE, old=True),
         ),
         ended(State.FIXED, "✅ Fixed"),
         ended(State.IGNORED, "🔕 Ignored"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from batch_action.escape import html_code, markdown, ours
 from batch_action.models.files import Selection, Skipped
-from batch_action.models.findings import Standing
+from batch_action.models.findings import LIVE, Standing
 from batch_action.models.report import Night, Published
 from batch_action.models.requests import BatchState, Plan, Way
 from batch_action.report import charts, tables, text
@@ -94,7 +94,7 @@ def _told(published: Published) -> dict[str, object]:
     night = published.night
     standings = shown(published.standings, night)
     news = [s for s in standings if s.changed]
-    older = [s for s in standings if not s.changed and s.known.state in text.LIVE]
+    older = [s for s in standings if not s.changed and s.known.state in LIVE]
     spending = night.spending
     return {
         "task": markdown(night.title, 60),

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from batch_action.escape import href, html_code, inline, ours, path_url
-from batch_action.models.findings import Anchor, Known, Severity, Standing, State
+from batch_action.models.findings import LIVE, Anchor, Known, Severity, Standing, State
 from batch_action.models.report import Account, Delivered, Night, Receipt, Spending
 from batch_action.report.markers import LONGEST_TITLE
 
-LIVE = (State.NEW, State.OPEN, State.RECHECKING, State.BACK)
 SIGNS = {
     Severity.CRITICAL: "🔴",
     Severity.HIGH: "🟠",

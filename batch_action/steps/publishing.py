@@ -14,6 +14,7 @@ from batch_action.findings.life import reconcile
 from batch_action.history import batches, files
 from batch_action.models.answers import Judgement, Ruling
 from batch_action.models.findings import (
+    LIVE,
     Bar,
     Dismissal,
     Recollection,
@@ -24,7 +25,6 @@ from batch_action.models.findings import (
 )
 from batch_action.models.ledger import Dismissed, Fact, Ledger, Recheck
 from batch_action.models.report import Delivered, Night, Published
-from batch_action.report.text import LIVE
 from batch_action.steps import accounting
 from batch_action.steps.answers import Harvest
 from batch_action.steps.delivery import draft_pr, issue, issue_per_finding, sarif

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 
 from batch_action.errors import BatchActionError
 from batch_action.history import batches, merging, pulls
-from batch_action.models.findings import Dismissal, Known, Recollection, State, Tonight
+from batch_action.models.findings import LIVE, Dismissal, Known, Recollection, State, Tonight
 from batch_action.models.github import PullFacts
 from batch_action.models.ledger import Closed, Collected, Dismissed, Fact, Ledger
 from batch_action.models.report import Published
 from batch_action.report import blocks
-from batch_action.report.text import LIVE
 from batch_action.steps import answers, publishing, settling
 from batch_action.steps import memory as memories
 from batch_action.steps.admitting import REPORT

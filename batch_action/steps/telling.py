@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from batch_action.history import batches, files
+from batch_action.models.findings import LIVE
 from batch_action.models.report import Published
 from batch_action.models.requests import BatchState, Plan, Way
 from batch_action.report import overview, summary
-from batch_action.report.text import LIVE, dollars, plural
+from batch_action.report.text import dollars, plural
 from batch_action.steps import memory as memories
 from batch_action.steps.answers import Harvest
 from batch_action.steps.interactive import is_batch

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from batch_action.errors import ConfigError
 from batch_action.findings import baseline as accepted
-from batch_action.models.findings import State, Tonight
-from batch_action.report.text import LIVE, plural
+from batch_action.models.findings import LIVE, State, Tonight
+from batch_action.report.text import plural
 from batch_action.steps import publishing
 from batch_action.steps.world import World
 

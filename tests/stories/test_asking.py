@@ -7,9 +7,8 @@ import pytest
 
 from batch_action.edges.github_api.issues import Issues
 from batch_action.errors import GitHubError
-from batch_action.models.findings import State
+from batch_action.models.findings import LIVE, State
 from batch_action.report import boxes, markers
-from batch_action.report.text import LIVE
 from batch_action.sandbox.server import Sandbox
 from tests.circles import BUG, Circle, circle_of, connected, states
 from tests.nights import WORSE, Night

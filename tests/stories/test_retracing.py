@@ -12,11 +12,10 @@ import pytest
 from batch_action.edges.git_repo import GitRepo
 from batch_action.findings.anchoring import anchor_all
 from batch_action.findings.life import reconcile
-from batch_action.models.findings import Known, Reconciled, Reviewed, State, Tonight
+from batch_action.models.findings import LIVE, Known, Reconciled, Reviewed, State, Tonight
 from batch_action.report.sarif.document import render
 from batch_action.report.sarif.reading import Half, Memory, parse
 from batch_action.report.sarif.wording import Trace
-from batch_action.report.text import LIVE
 from batch_action.sandbox.github import sarif as service
 from batch_action.steps.placing import locate
 from batch_action.steps.retracing import retrace

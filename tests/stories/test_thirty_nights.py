@@ -178,6 +178,7 @@ class Years:
         """Which defect each standing is about."""
         digests = {old.fingerprint: old.evidence_digest for old in self.known}
         seen = {(self.about(f), f.evidence_digest) for f in tonight.findings}
+        told = [s.finding and self.about(s.finding) for s in result.standings]
         for standing in result.standings:
             if standing.changed:
                 self.counts[standing.known.state.value] += 1
@@ -187,11 +188,12 @@ class Years:
             before = self.names.get(own, now)
             if before != now:
                 # Other code where it was: by rule the same finding, from now on about that.
-                # Never where the old one is reported elsewhere, quoted as before.
+                # Never where the old one is reported elsewhere, quoted as before, unless another
+                # one is about that already.
                 self.counts["taken over"] += 1
                 twins = before.partition(":")[2] == now.partition(":")[2]
                 back = standing.known.state is State.BACK
-                lost = (before, digests[own]) not in seen
+                lost = (before, digests[own]) not in seen or before in told
                 assert twins or back or lost, ("swapped", before, now, standing)
             self.names[own] = now
 
@@ -233,8 +235,13 @@ class Years:
             blob = tonight.current.get(path, "")
             now, name = live.get(old.fingerprint), before[old.fingerprint]
             kept = blob and untouched(self.texts[old.anchor.blob], self.texts[blob], name)
-            if kept:
-                assert now, ("closed and not touched", old)
+            if kept and not now:
+                # Told twice while one of its files had no verdict: the other one lives on.
+                others = [f for f in live if f != old.fingerprint and self.names[f] == name]
+                assert others, ("closed and not touched", old)
+                self.counts["made one"] += 1
+            elif kept:
+                assert now
                 assert now.known.state is State.OPEN, ("not touched", old, now)
                 assert self.names[old.fingerprint] == name, ("about something else", old, now)
                 self.counts["stayed"] += 1

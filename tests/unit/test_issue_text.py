@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 
 from batch_action.errors import GitHubError
 from batch_action.models.findings import (
+    LIVE,
     Reconciled,
     Severity,
     Standing,
@@ -20,7 +21,6 @@ from batch_action.models.report import Spending
 from batch_action.models.requests import Cost
 from batch_action.report import blocks, boxes, markers
 from batch_action.report.issue import parse, render
-from batch_action.report.text import LIVE
 from tests import reports
 from tests.hostile import assert_inert
 from tests.reports import A, B, C, generated, judgement

@@ -291,6 +291,24 @@ def test_an_older_batch_speaks_for_content_that_is_back():
     assert states(late) == ["BACK"]
 
 
+def test_two_that_came_to_be_about_the_same_lines_are_one():
+    # Moved code, quoted otherwise where it arrived, was told twice while its old file waited.
+    world, known, _ = start(BAD, says("    a = 1\n    crash(a)"))
+    head = world.commit({"a.py": GOOD, "b.py": BAD})
+    twice = after(world.night(head, {"b.py": [says("crash(a)")]}, known))
+    assert sorted(k.state.name for k in twice) == ["NEW", "RECHECKING"]
+    # Then the new file takes the old one's name.
+    head = world.commit({"a.py": BAD})
+    renamed = {"b.py": "a.py"}
+    result = world.night(head, {}, twice, renamed=renamed)
+    assert sorted(states(result)) == ["FIXED", "OPEN"]
+    (closed,) = (s for s in result.standings if s.known.state is State.FIXED)
+    (told,) = (s for s in result.standings if s.known.state is State.OPEN)
+    assert (closed.note, closed.changed) == (f"told as {told.known.fingerprint[:8]}", False)
+    later = world.night(head, {"a.py": [says("crash(a)")]}, after(result))
+    assert sorted(states(later)) == ["FIXED", "OPEN"]
+
+
 def test_moved_away_beside_an_edit():
     body = function("near", "b = 2", "return b") + BAD
     world, known, _ = start(body + FAR)

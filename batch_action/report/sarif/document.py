@@ -11,10 +11,10 @@ from typing import Any
 
 from batch_action import __version__
 from batch_action.escape import message, path_url, visible
-from batch_action.models.findings import Finding, Known, Reconciled, Standing, State
+from batch_action.models.findings import LIVE, Finding, Known, Reconciled, Standing, State
 from batch_action.models.github import TOOL
 from batch_action.models.report import Night
-from batch_action.report import blocks, text
+from batch_action.report import blocks
 from batch_action.report.sarif import memory, wording
 from batch_action.report.sarif.fitting import Fit, fitted
 from batch_action.report.sarif.reading import Memory, Told
@@ -71,7 +71,7 @@ def render(
     """
     dismissed = kept or {}
     standings = [_dated(standing, night) for standing in reconciled.standings]
-    shown = [s for s in standings if s.known.state in text.LIVE or s.known.fingerprint in dismissed]
+    shown = [s for s in standings if s.known.state in LIVE or s.known.fingerprint in dismissed]
     hidden = [
         s for s in standings if s.known.fingerprint not in {t.known.fingerprint for t in shown}
     ]
@@ -82,7 +82,7 @@ def render(
         return _document(night, reconciled, results, rest, before, dismissed, words=words)
 
     fit: Fit = fitted(build, most=min(len(shown), MOST_RESULTS), limit=limit)
-    live = [s.known.state in text.LIVE for s in shown]
+    live = [s.known.state in LIVE for s in shown]
     return Draft(
         data=fit.data,
         packed=fit.packed,
@@ -93,7 +93,7 @@ def render(
 
 
 def _is_result(standing: Standing, dismissed: Mapping[str, str]) -> bool:
-    return standing.known.state in text.LIVE or standing.known.fingerprint in dismissed
+    return standing.known.state in LIVE or standing.known.fingerprint in dismissed
 
 
 def _dated(standing: Standing, night: Night) -> Standing:

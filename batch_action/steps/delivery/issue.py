@@ -8,13 +8,12 @@ at least one text, so that a run that dies between two of them loses nothing.
 from dataclasses import dataclass, field, replace
 
 from batch_action.edges.github_api.issues import Issues
-from batch_action.models.findings import Recollection, Reconciled, Standing, State, Tonight
+from batch_action.models.findings import LIVE, Recollection, Reconciled, Standing, State, Tonight
 from batch_action.models.github import CommentText, IssueText
 from batch_action.models.report import Delivered, IssueMemory, Night
 from batch_action.report import issue as report
 from batch_action.report import markers, noise
 from batch_action.report.guard import shown
-from batch_action.report.text import LIVE
 from batch_action.steps.delivery import hearing, writing
 from batch_action.steps.delivery.desk import Desk
 from batch_action.steps.delivery.hearing import Heard

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.github_api.issues import Issues
 from batch_action.errors import GitHubError
-from batch_action.models.findings import Recollection, Reconciled, Standing, State, Tonight
+from batch_action.models.findings import LIVE, Recollection, Reconciled, Standing, State, Tonight
 from batch_action.models.github import IssueText
 from batch_action.models.report import Delivered, Night
 from batch_action.report import blocks, boxes, noise, single, waiting
 from batch_action.report.guard import shown
-from batch_action.report.text import LIVE, as_before, dated, plural
+from batch_action.report.text import as_before, dated, plural
 from batch_action.steps.delivery import hearing, singles
 from batch_action.steps.delivery.desk import Desk
 from batch_action.steps.delivery.hearing import Heard

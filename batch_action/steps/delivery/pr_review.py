@@ -12,10 +12,18 @@ from batch_action.edges.git_repo import GitRepo
 from batch_action.edges.github_api.issues import Issues
 from batch_action.edges.github_api.pulls import Pulls
 from batch_action.errors import GitHubError
-from batch_action.models.findings import Known, Recollection, Reconciled, Standing, State, Tonight
+from batch_action.models.findings import (
+    LIVE,
+    Known,
+    Recollection,
+    Reconciled,
+    Standing,
+    State,
+    Tonight,
+)
 from batch_action.models.github import CommentText, InlineText, PullFacts
 from batch_action.models.report import Delivered, Night
-from batch_action.report import markers, review, review_inline, text
+from batch_action.report import markers, review, review_inline
 from batch_action.report.guard import shown
 from batch_action.report.markers import Block
 from batch_action.steps.delivery import hearing, remarking
@@ -99,7 +107,7 @@ class PullReview:
             url=self.summary.url if self.summary else self.pull.url,
             new=sum(s.changed and s.known.state is State.NEW for s in told),
             fixed=sum(s.changed and s.known.state is State.FIXED for s in told),
-            open=sum(s.known.state in text.LIVE for s in told),
+            open=sum(s.known.state in LIVE for s in told),
             held=wrote.held,
             ids=tuple(str(one.comment.id) for one in self.spoken.values()),
         )
@@ -159,7 +167,7 @@ class PullReview:
         before = known.fingerprint in self.spoken or known.fingerprint in {
             k.fingerprint for k in (self.memory.known if self.memory else ())
         }
-        return not (before or known.pre_existing) and known.state in text.LIVE
+        return not (before or known.pre_existing) and known.state in LIVE
 
     def _post(self, told: Sequence[Standing], night: Night) -> bool:
         """One review with what is new on lines of the diff; whether any comment of it stands."""

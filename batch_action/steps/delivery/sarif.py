@@ -11,13 +11,12 @@ from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
 from batch_action.edges.github_api.scanning import Scanning
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.escape import path_url
-from batch_action.models.findings import Recollection, Reconciled, State, Tonight
+from batch_action.models.findings import LIVE, Recollection, Reconciled, State, Tonight
 from batch_action.models.github import TOOL
 from batch_action.models.report import Delivered, Night
 from batch_action.report.sarif import document, reading
 from batch_action.report.sarif.document import Draft
 from batch_action.report.sarif.rules import identify
-from batch_action.report.text import LIVE
 from batch_action.steps.delivery import analysis
 from batch_action.steps.delivery.analysis import Last
 from batch_action.steps.delivery.desk import Desk
