@@ -236,8 +236,10 @@ class Code:
         self._put(path, self.chance.choice(there))
 
     def _restore(self) -> None:
-        """A file that was deleted or renamed is there again, under its own name."""
+        """A file that was deleted is there again; one that was renamed would be another's copy."""
         gone = {p: f for files in self.past[-12:] for p, f in files.items() if p not in self.files}
+        heads = {body[0] for functions in self.files.values() for body in functions}
+        gone = {p: f for p, f in gone.items() if heads.isdisjoint(body[0] for body in f)}
         if gone:
             path = self.chance.choice(sorted(gone))
             self._put(path, gone[path])

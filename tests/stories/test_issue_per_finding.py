@@ -81,7 +81,7 @@ def test_a_life_in_an_issue_of_its_own(circle):
     assert (
         f"✅ Fixed in [`{fix[:7]}`](https://github.example/{circle.name}/commit/{fix})" in comment
     )
-    assert f"fixed in {fix[:7]}" in issue.body
+    assert f"fixed (in {fix[:7]})" in issue.body
     quietly(circle, tonight)
 
     circle.repo.commit({"a.py": BUG + FAR})
