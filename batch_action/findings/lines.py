@@ -51,21 +51,6 @@ def _place(moved: LineMap, line: int) -> int:
     return max(1, line + shift)
 
 
-def removed(moved: LineMap, lines: Lines, scope: Lines) -> bool:
-    """Whether these old lines were taken out, and most of what stood around them with them.
-
-    What was put in their place is no more than half as long: an edit beside them may be part of
-    the same hunk.
-    """
-    return any(
-        count
-        and old <= lines[0]
-        and lines[1] < old + count
-        and 2 * added <= overlap((old, old + count - 1), scope)
-        for old, count, _, added in moved.hunks
-    )
-
-
 def overlap(one: Lines, other: Lines) -> int:
     """How many lines two ranges share; negative: how far apart they are."""
     return min(one[1], other[1]) - max(one[0], other[0]) + 1

@@ -163,9 +163,14 @@ def _moved_within(candidate: Candidate, one: Live) -> bool:
 
 
 def _moved_away(candidate: Candidate, one: Live) -> bool:
-    """The same code in another file, and it is known to have left its own."""
-    left = candidate.place.left or candidate.place.sight in (Sight.SETTLED, Sight.GONE)
-    left = left or (candidate.dismissed and candidate.place.sight is Sight.TOUCHED)
+    """The same code in another file, where its own lines are not what they were.
+
+    Before its old file has its verdict this may be a copy instead. Then that verdict bears the
+    old one anew: better than telling one thing twice until then.
+    """
+    place = candidate.place
+    touched = place.sight is Sight.TOUCHED and (candidate.dismissed or not place.kept)
+    left = touched or place.sight in (Sight.SETTLED, Sight.GONE)
     return left and _same_evidence(candidate, one) and _same_category(candidate, one)
 
 

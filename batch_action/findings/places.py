@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, unique
 
 from batch_action.findings.identity import NO_EVIDENCE, merge_doubles
-from batch_action.findings.lines import Lines, carry, estimate, overlap, removed
+from batch_action.findings.lines import Lines, carry, estimate, overlap
 from batch_action.models.findings import Anchor, Finding, Known, Reviewed, Tonight
 
 
@@ -34,8 +34,6 @@ class Place:
     """Its file reads exactly as when it was anchored."""
     kept: bool = False
     """Its own lines are as they were, whatever happened around them."""
-    left: bool = False
-    """Its lines were taken out of its file: seen elsewhere, it has moved there."""
     note: str = ""
 
 
@@ -118,7 +116,6 @@ def follow(known: Known, tonight: Tonight) -> Place:
         lines=lines,
         commit=commit or tonight.commit,
         kept=moved is not None and carry(moved, lines_of(known.anchor)) is not None,
-        left=moved is not None and removed(moved, lines_of(known.anchor), known.anchor.scope),
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batch_action.findings.anchoring import anchor_all
 from batch_action.findings.life import reconcile
-from batch_action.findings.lines import carry, estimate, line_map, removed
+from batch_action.findings.lines import carry, estimate, line_map
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     Bar,
@@ -334,24 +334,6 @@ def test_a_twin_that_is_put_in_between_is_another_finding():
     result = check(known, replace(tonight, maps={**tonight.maps, blobs: split}))
     found = {s.known.state: s.known.anchor.start_line for s in result.standings}
     assert found == {State.NEW: at + 3, State.OPEN: at + 2 + len(twin.splitlines())}
-
-
-@pytest.mark.parametrize(
-    ("hunk", "gone"),
-    [
-        ((10, 5, 9, 0), True),
-        ((9, 6, 9, 1), True),
-        ((9, 6, 9, 2), True),
-        # An edit of what is there, or only of a part of it.
-        ((10, 5, 10, 5), False),
-        ((9, 6, 9, 3), False),
-        ((12, 5, 11, 0), False),
-        ((1, 5, 0, 0), False),
-        ((9, 0, 10, 3), False),
-    ],
-)
-def test_what_was_taken_out(hunk, gone):
-    assert removed(LineMap(hunks=(hunk,)), (11, 12), (10, 14)) == gone
 
 
 def test_renames_carry_the_finding():
