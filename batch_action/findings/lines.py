@@ -51,6 +51,13 @@ def _place(moved: LineMap, line: int) -> int:
     return max(1, line + shift)
 
 
+def put_in(moved: LineMap, lines: Lines) -> bool:
+    """Whether any of these new lines is not an old line that stayed as it was."""
+    return any(
+        added and overlap((new, new + added - 1), lines) > 0 for _, _, new, added in moved.hunks
+    )
+
+
 def overlap(one: Lines, other: Lines) -> int:
     """How many lines two ranges share; negative: how far apart they are."""
     return min(one[1], other[1]) - max(one[0], other[0]) + 1

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, unique
 
 from batch_action.findings.identity import NO_EVIDENCE, merge_doubles
-from batch_action.findings.lines import Lines, carry, estimate, overlap
+from batch_action.findings.lines import Lines, carry, estimate, overlap, put_in
 from batch_action.models.findings import Anchor, Finding, Known, Reviewed, Tonight
 
 
@@ -155,7 +155,11 @@ def _gone_in(known: Known, reviewed: Reviewed, tonight: Tonight) -> bool:
         and finding.anchor.path == reviewed.path
         and (
             overlap(about, lines_of(finding.anchor)) > 0
-            or (known.evidence_digest == finding.evidence_digest != NO_EVIDENCE)
+            # Where the same code stood before it is a twin; only what was put in may be ours.
+            or (
+                known.evidence_digest == finding.evidence_digest != NO_EVIDENCE
+                and put_in(moved, lines_of(finding.anchor))
+            )
         )
         for finding in tonight.findings
     )

@@ -403,6 +403,16 @@ def test_a_verdict_in_between_settles_what_is_touched_again():
     assert (standing.known.state, standing.known.closed_by) == (State.FIXED, middle)
 
 
+def test_a_verdict_in_between_settles_although_a_twin_stands_by():
+    twin = BAD.replace("bad", "twin")
+    world, known, _ = start(BAD + FAR + twin, says("crash(a)", 3), says("crash(a)", 32))
+    assert len(known) == 2
+    middle = world.commit({"a.py": FIXED + FAR + twin})
+    head = world.commit({"a.py": FIXED.replace("check", "check2") + FAR + twin})
+    result = world.night(middle, {"a.py": [says("crash(a)", 32)]}, known, head=head)
+    assert sorted(states(result)) == ["FIXED", "OPEN"]
+
+
 def test_wrongly_closed_comes_back():
     world, known, _ = start()
     head = world.commit({"a.py": BAD.replace("a = 1", "a = 2") + FAR})
