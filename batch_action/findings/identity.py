@@ -5,6 +5,7 @@ The fingerprint is fixed then; later nights find the finding by its place, never
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 
 from batch_action.findings.lines import overlap
@@ -64,10 +65,12 @@ def merge_doubles(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], tup
 
     Doubles come from overlapping parts of a large file and from talkative answers.
     """
-    kept: list[Finding] = []
+    near: defaultdict[str, list[Finding]] = defaultdict(list)
     doubles: list[Finding] = []
     for finding in sorted(findings, key=weight):
-        double = any(same_place(finding, other) for other in kept)
-        (doubles if double else kept).append(finding)
+        there = near[finding.anchor.path]
+        double = any(same_place(finding, other) for other in there)
+        (doubles if double else there).append(finding)
+    kept = [finding for there in near.values() for finding in there]
     kept.sort(key=lambda f: (f.anchor.path, f.anchor.start_line, weight(f)))
     return tuple(kept), tuple(doubles)
