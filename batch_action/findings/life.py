@@ -79,26 +79,27 @@ def _once(standings: Sequence[Standing], tonight: Tonight) -> Iterable[Standing]
     the new one, by a rename or by moving on, both stand at the same place.
     """
 
-    def worth(standing: Standing) -> tuple[bool, bool, str]:
+    def worth(standing: Standing) -> tuple[bool, bool, bool, str]:
         known = standing.known
-        return known.state is State.RECHECKING, standing.finding is None, known.fingerprint
+        sure = known.state is State.RECHECKING, standing.finding is None
+        # What a person has dismissed is not told under another name.
+        return known.state is not State.DISMISSED, *sure, known.fingerprint
 
     kept: defaultdict[tuple[str, str, str], list[Known]] = defaultdict(list)
     for standing in sorted(standings, key=worth):
         known, anchor = standing.known, standing.known.anchor
-        if known.state not in LIVE or known.evidence_digest == NO_EVIDENCE:
+        lasts = known.state in (*LIVE, State.DISMISSED)
+        if not lasts or known.evidence_digest == NO_EVIDENCE:
             yield standing
             continue
-        place = kept[anchor.path, anchor.blob, known.category]
-        first = next(
-            (one for one in place if overlap(lines_of(anchor), lines_of(one.anchor)) > 0), None
-        )
-        if first is None:
-            place.append(known)
-            yield standing
-        else:
-            note = f"told as {first.fingerprint[:8]}"
+        there = kept[anchor.path, anchor.blob, known.category]
+        same = [k for k in there if overlap(lines_of(anchor), lines_of(k.anchor)) > 0]
+        if same and known.state is not State.DISMISSED:
+            note = f"told as {same[0].fingerprint[:8]}"
             yield _fixed(known, tonight.commit, note, changed=False)
+        else:
+            there.append(known)
+            yield standing
 
 
 def _under(remark: Remark, bar: Bar) -> str | None:

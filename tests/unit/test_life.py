@@ -307,6 +307,13 @@ def test_two_that_came_to_be_about_the_same_lines_are_one():
     assert (closed.note, closed.changed) == (f"told as {told.known.fingerprint[:8]}", False)
     later = world.night(head, {"a.py": [says("crash(a)")]}, after(result))
     assert sorted(states(later)) == ["FIXED", "OPEN"]
+    # What a person dismissed is not told under the other's name.
+    for one in twice:
+        dismissed = frozenset({one.fingerprint})
+        result = world.night(head, {}, twice, renamed=renamed, dismissed=dismissed)
+        found = {s.known.fingerprint: s.known.state for s in result.standings}
+        assert found.pop(one.fingerprint) is State.DISMISSED
+        assert [*found.values()] == [State.FIXED]
 
 
 def test_moved_away_beside_an_edit():
