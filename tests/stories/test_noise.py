@@ -125,6 +125,16 @@ def test_the_baseline_accepts_what_is_open_and_nothing_later(night: Night) -> No
     assert [one["path"] for one in left] == ["b.js"]
 
 
+def test_a_baseline_of_what_cannot_be_read_is_no_empty_one(night: Night) -> None:
+    night.commit({"a.js": BAD, ".github/batch-action-baseline.json": "{}"})
+    for environ in (person(night), {}):
+        result = night.cli("baseline", environ=environ)
+        assert result.exit == 2
+    assert "nothing was accepted" in night.cli("baseline", environ=person(night)).log
+    path = night.repo.path / ".github" / "batch-action-baseline.json"
+    assert path.read_text("utf-8") == "{}"
+
+
 def test_a_recheck_is_asked_once_and_answered_once(night: Night) -> None:
     night.commit({"a.js": BAD})
     look(night)
