@@ -188,6 +188,8 @@ def test_hunks(repo):
         "removed": "".join([*lines[:9], *lines[11:]]),
         "added": TEXT + "more\n",
         "no-newline": TEXT[:-1],
+        "crlf": TEXT.replace("\n", "\r\n"),
+        "crlf-added": TEXT.replace("\n", "\r\n") + "more\r\n",
     }
     head = repo.commit({"old": TEXT, ".gitattributes": "* -diff\n", **texts})
     git = GitRepo(repo.path)
@@ -200,8 +202,13 @@ def test_hunks(repo):
         "replaced": (Hunk(old_start=5, old_lines=1, new_start=5, new_lines=2),),
         "removed": (Hunk(old_start=10, old_lines=2, new_start=9, new_lines=0),),
         "added": (Hunk(old_start=30, old_lines=0, new_start=31, new_lines=1),),
-        "no-newline": (Hunk(old_start=30, old_lines=1, new_start=30, new_lines=1),),
+        # Line ends are no change,
+        "no-newline": (),
+        "crlf": (),
+        "crlf-added": (Hunk(old_start=30, old_lines=0, new_start=31, new_lines=1),),
     }
+    # not even where nothing else is asked about.
+    assert git.hunks(old, ids["crlf"]) == ()
     assert missing not in found
     assert git.hunks(old, ids["added"]) == found[old, ids["added"]]
 

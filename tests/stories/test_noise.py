@@ -135,6 +135,20 @@ def test_a_baseline_of_what_cannot_be_read_is_no_empty_one(night: Night) -> None
     assert path.read_text("utf-8") == "{}"
 
 
+def test_other_line_ends_are_no_fix(night: Night) -> None:
+    night.commit({"a.js": WORSE, "b.js": WORSE})
+    assert look(night).outputs["findings-count"] == "4"
+    night.commit({"a.js": WORSE.replace("\n", "\r\n")})
+    night.run("submit")
+    assert night.asked() == ["a.js"]
+    # The model forgets both; nothing that it could have seen is another.
+    night.answer(lambda _request: {"findings": []})
+    result = night.run("collect")
+    assert (result.outputs["findings-count"], result.outputs["fixed-findings-count"]) == ("4", "0")
+    night.commit({"a.js": GOOD.replace("\n", "\r\n")})
+    assert look(night).outputs["fixed-findings-count"] == "2"
+
+
 def test_a_recheck_is_asked_once_and_answered_once(night: Night) -> None:
     night.commit({"a.js": BAD})
     look(night)

@@ -58,8 +58,8 @@ class Objects(GitRunner):
     def hunks_of(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[Hunk, ...]]:
         """Return the hunks of many pairs `(old blob, new blob)`; pairs with a missing blob not.
 
-        Two throw-away trees hold the old and the new blobs under the same numbers, so that one
-        diff of the trees answers for all pairs.
+        Other line ends are no change. Two throw-away trees hold the old and the new blobs under the
+        same numbers, so that one diff of the trees answers for all pairs.
         """
         here = self.sizes({sha for pair in pairs for sha in pair})
         asked = [pair for pair in dict.fromkeys(pairs) if pair[0] in here and pair[1] in here]
@@ -86,16 +86,19 @@ def _entries(blobs: Iterable[str]) -> Iterator[bytes]:
 
 def _diff(old: str, new: str) -> list[str]:
     return [
-        *("diff-tree", "-r", "-p", "-U0", "--text", "--no-renames", "--no-color", "--full-index"),
+        # Raw lines name each pair that differs, also where only line ends do, and so no hunk comes.
+        *("diff-tree", "-r", "--raw", "-p", "-U0", "--text", "--no-renames", "--no-color"),
+        *("--full-index", "--ignore-cr-at-eol"),
         *("--no-ext-diff", "--no-textconv", "--diff-algorithm=histogram"),
         *("--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/", old, new),
     ]
 
 
 def _parse(out: IO[bytes]) -> Iterator[tuple[int, Hunk]]:
-    """Yield `(number of the pair, hunk)`; without context no content line starts with @ or d."""
-    number = -1
+    """Yield `(number of the pair, hunk)`; without context no content line starts with @, d or :."""
+    number, answered = -1, False
     for line in out:
+        answered = answered or line.startswith(b":")
         if line.startswith(b"diff --git a/"):
             number = int(line.rpartition(b"/")[2])
         elif match := _HUNK.match(line):
@@ -111,5 +114,5 @@ def _parse(out: IO[bytes]) -> Iterator[tuple[int, Hunk]]:
                     new_lines=new_lines,
                 ),
             )
-    if number < 0:
+    if not answered:
         raise ConfigError("git diff-tree gave no answer.", fix="Check that the clone is complete.")
