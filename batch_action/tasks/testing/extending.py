@@ -4,10 +4,12 @@ import ast
 import io
 import tokenize
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from batch_action.tasks.syntax import python
 
+_Node = TypeVar("_Node")
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 ADDED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 
@@ -45,7 +47,7 @@ def _body(old: Sequence[ast.stmt], new: Sequence[ast.stmt], names: set[str]) -> 
             if not imported.issuperset(_imports(node)):
                 return DROPS
             continue
-        same, between = _next(node, rest)
+        same, between = again(_face(node), rest, _face)
         if same is None:
             return DROPS
         added += between
@@ -56,12 +58,13 @@ def _body(old: Sequence[ast.stmt], new: Sequence[ast.stmt], names: set[str]) -> 
     return _additions([*added, *rest], old, names)
 
 
-def _next(node: ast.stmt, rest: Iterator[ast.stmt]) -> tuple[ast.stmt | None, list[ast.stmt]]:
-    """The next statement that is this one again, and what stands before it."""
-    between: list[ast.stmt] = []
-    wanted = _face(node)
+def again(
+    wanted: object, rest: Iterator[_Node], face: Callable[[_Node], object]
+) -> tuple[_Node | None, list[_Node]]:
+    """The next statement with this face, and what stands before it; None when there is none."""
+    between: list[_Node] = []
     for one in rest:
-        if _face(one) == wanted:
+        if face(one) == wanted:
             return one, between
         between.append(one)
     return None, between

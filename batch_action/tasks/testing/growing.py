@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tree_sitter import Node
 
 from batch_action.tasks.syntax import trees
-from batch_action.tasks.testing.extending import DROPS, RUNS, SHADOWS
+from batch_action.tasks.testing.extending import DROPS, RUNS, SHADOWS, again
 
 GROUPS = frozenset({"describe", "suite"})
 CASES = frozenset({"it", "test"})
@@ -82,7 +82,7 @@ def _body(old: Sequence[Node], new: Sequence[Node], *, top: bool) -> str | None:
             if not imported.issuperset(_imports(node)):
                 return DROPS
             continue
-        same, between = _next(node, rest)
+        same, between = again(_face(node), rest, _face)
         if same is None:
             return DROPS
         added += between
@@ -95,16 +95,6 @@ def _body(old: Sequence[Node], new: Sequence[Node], *, top: bool) -> str | None:
     if {n for one in fresh for n in _names(one)} & {n for one in old for n in _names(one)}:
         return SHADOWS
     return RUNS if any(not _quiet(node, top=top) for node in fresh) else None
-
-
-def _next(node: Node, rest: Iterator[Node]) -> tuple[Node | None, list[Node]]:
-    between: list[Node] = []
-    wanted = _face(node)
-    for one in rest:
-        if _face(one) == wanted:
-            return one, between
-        between.append(one)
-    return None, between
 
 
 def _quiet(node: Node, *, top: bool) -> bool:
