@@ -135,6 +135,22 @@ def test_a_baseline_of_what_cannot_be_read_is_no_empty_one(night: Night) -> None
     assert path.read_text("utf-8") == "{}"
 
 
+def test_what_is_excluded_stays_open_until_it_is_looked_at_again(night: Night) -> None:
+    night.commit({"a.js": BAD, "b.js": GOOD})
+    look(night)
+    config = ".github/batch-action.yml"
+    night.commit({"a.js": GOOD, config: "paths-ignore: [a.js]\n"})
+    look(night)
+    assert night.asked() == [config]
+    assert set(states(night).values()) == {"open"}
+    assert night.issue.body.count("open (file excluded)") == 2
+    # Included again it is asked about, though it changed while nobody looked.
+    night.commit({config: "max-findings: 20\n"})
+    look(night)
+    assert night.asked() == [config, "a.js"]
+    assert set(states(night).values()) == {"fixed"}
+
+
 def test_other_line_ends_are_no_fix(night: Night) -> None:
     night.commit({"a.js": WORSE, "b.js": WORSE})
     assert look(night).outputs["findings-count"] == "4"
