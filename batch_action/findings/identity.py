@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-from batch_action.findings.lines import overlap
+from batch_action.findings.lines import same_lines
 from batch_action.models.findings import Confidence, Finding
 
 MASK = "•"
@@ -52,12 +52,9 @@ def weight(finding: Finding) -> tuple[int, int, int, str, str]:
 
 def same_place(one: Finding, other: Finding) -> bool:
     """Whether two findings of one night are about the same thing: category and lines."""
-    a, b = one.anchor, other.anchor
-    return (
-        (a.path, a.blob, one.remark.category) == (b.path, b.blob, other.remark.category)
-        and one.remark.whole_file == other.remark.whole_file
-        and overlap((a.start_line, a.end_line), (b.start_line, b.end_line)) > 0
-    )
+    a, b = one.remark, other.remark
+    kind = (a.category, a.whole_file) == (b.category, b.whole_file)
+    return kind and same_lines(one.anchor, other.anchor)
 
 
 def merge_doubles(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:

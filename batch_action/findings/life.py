@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from batch_action.findings.identity import NO_EVIDENCE, fingerprint
-from batch_action.findings.lines import overlap
+from batch_action.findings.lines import same_lines
 from batch_action.findings.matching import Candidate, match
-from batch_action.findings.places import Place, Sight, follow, lines_of, live_findings
+from batch_action.findings.places import Place, Sight, follow, live_findings
 from batch_action.models.findings import (
     LIVE,
     Bar,
@@ -85,18 +85,18 @@ def _once(standings: Sequence[Standing], tonight: Tonight) -> Iterable[Standing]
         # What a person has dismissed is not told under another name.
         return known.state is not State.DISMISSED, *sure, known.fingerprint
 
-    kept: defaultdict[tuple[str, str, str], list[Known]] = defaultdict(list)
+    kept: defaultdict[tuple[str, str], list[Known]] = defaultdict(list)
     for standing in sorted(standings, key=worth):
-        known, anchor = standing.known, standing.known.anchor
+        known = standing.known
         lasts = known.state in (*LIVE, State.DISMISSED)
         if not lasts or known.evidence_digest == NO_EVIDENCE:
             yield standing
             continue
-        there = kept[anchor.path, anchor.blob, known.category]
-        same = [k for k in there if overlap(lines_of(anchor), lines_of(k.anchor)) > 0]
+        there = kept[known.anchor.path, known.category]
+        same = [other for other in there if same_lines(known.anchor, other.anchor)]
         if same and known.state is not State.DISMISSED:
             note = f"told as {same[0].fingerprint[:8]}"
-            yield _fixed(known, tonight.commit, note, changed=False)
+            yield _fixed_here(known, tonight.commit, note, changed=False)
         else:
             there.append(known)
             yield standing
@@ -156,10 +156,8 @@ def _unreported(known: Known, moved: Known, place: Place, tonight: Tonight) -> S
     rechecking = replace(moved, state=State.RECHECKING)
     if known.fingerprint in tonight.rechecked and sight is not Sight.GONE:
         note = f"not reported again when re-checked in {at}"
-        # Closed in the very content where it was seen: by its anchor `_closed` knows.
-        untouched = replace(moved, anchor=replace(moved.anchor, commit=place.commit))
-        seen = untouched if sight is Sight.UNTOUCHED else known
-        return _fixed(seen, place.commit, note, changed=True)
+        close = _fixed_here if sight is Sight.UNTOUCHED else _fixed
+        return close(moved, place.commit, note, changed=True)
     if known.fingerprint in tonight.rechecking and sight in (Sight.UNTOUCHED, Sight.TOUCHED):
         return Standing(known=rechecking, finding=None, note="asked for by a person")
     match sight:
@@ -185,8 +183,8 @@ def _closed(
     known: Known, moved: Known, place: Place, finding: Finding | None, tonight: Tonight
 ) -> Standing:
     """A fixed finding stays fixed, unless it is reported again or its very file is back."""
-    rechecked = known.closed_by == known.anchor.commit
-    if finding is not None or (place.same and not rechecked):
+    here = known.closed_by == known.anchor.commit
+    if finding is not None or (place.same and not here):
         back = replace(moved, state=State.BACK, closed="", closed_by="")
         return Standing(known=back, finding=finding, changed=True)
     changed = tonight.again and known.closed_by in {tonight.commit, *_commits(tonight)}
@@ -201,6 +199,12 @@ def _fixed(known: Known, commit: str, note: str, *, changed: bool) -> Standing:
     # The anchor stays where it was last seen: there it is looked for should it come back.
     closed = replace(known, state=State.FIXED, closed_by=commit)
     return Standing(known=closed, finding=None, note=note, changed=changed)
+
+
+def _fixed_here(moved: Known, commit: str, note: str, *, changed: bool) -> Standing:
+    """Closed in the very content where it stands: its anchor says so, and the same is no return."""
+    here = replace(moved, anchor=replace(moved.anchor, commit=commit))
+    return _fixed(here, commit, note, changed=changed)
 
 
 def _born(finding: Finding, taken: set[str], tonight: Tonight) -> Standing:

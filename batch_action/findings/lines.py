@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from batch_action.models.files import Hunk
-from batch_action.models.findings import LineMap
+from batch_action.models.findings import Anchor, LineMap
 
 Lines = tuple[int, int]
 """First and last line, 1-based, inclusive."""
@@ -61,3 +61,14 @@ def put_in(moved: LineMap, lines: Lines) -> bool:
 def overlap(one: Lines, other: Lines) -> int:
     """How many lines two ranges share; negative: how far apart they are."""
     return min(one[1], other[1]) - max(one[0], other[0]) + 1
+
+
+def lines_of(anchor: Anchor) -> Lines:
+    """First and last line of an anchor."""
+    return anchor.start_line, anchor.end_line
+
+
+def same_lines(one: Anchor, other: Anchor) -> bool:
+    """Whether two anchors share lines of the same content."""
+    content = (one.path, one.blob) == (other.path, other.blob)
+    return content and overlap(lines_of(one), lines_of(other)) > 0

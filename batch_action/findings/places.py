@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, unique
 
 from batch_action.findings.identity import NO_EVIDENCE, merge_doubles
-from batch_action.findings.lines import Lines, carry, estimate, overlap, put_in
+from batch_action.findings.lines import Lines, carry, estimate, lines_of, overlap, put_in
 from batch_action.models.findings import Anchor, Finding, Known, Reviewed, Tonight
 
 
@@ -46,11 +46,6 @@ class Live:
     """The commit it was reported on."""
     today: bool
     """What was reviewed reads exactly as the newest content."""
-
-
-def lines_of(anchor: Anchor) -> Lines:
-    """First and last line of an anchor."""
-    return anchor.start_line, anchor.end_line
 
 
 def path_now(path: str, tonight: Tonight) -> str:

@@ -307,6 +307,13 @@ def test_two_that_came_to_be_about_the_same_lines_are_one():
     assert (closed.note, closed.changed) == (f"told as {told.known.fingerprint[:8]}", False)
     later = world.night(head, {"a.py": [says("crash(a)")]}, after(result))
     assert sorted(states(later)) == ["FIXED", "OPEN"]
+    # Nor does the other one come back when this one is closed while the code stays as it is.
+    seen = world.night(head, {"a.py": [says("crash(a)")]}, twice, renamed=renamed)
+    assert sorted(states(seen)) == ["FIXED", "OPEN"]
+    asked = frozenset(s.known.fingerprint for s in seen.standings if s.known.state is State.OPEN)
+    closed_too = world.night(head, {"a.py": []}, after(seen), rechecked=asked)
+    assert states(closed_too) == ["FIXED", "FIXED"]
+    assert states(world.night(head, {}, after(closed_too))) == ["FIXED", "FIXED"]
     # What a person dismissed is not told under the other's name.
     for one in twice:
         dismissed = frozenset({one.fingerprint})
