@@ -29,8 +29,10 @@ def baseline(world: World) -> int:
             fix="Set GITHUB_TOKEN and GITHUB_REPOSITORY; `report` names where findings are told.",
         )
     known = {k.fingerprint: k for r in reversed(recalled.recollections) for k in r.known}
-    accepted_now = [k for k in known.values() if k.state is State.IGNORED and k.held == "baseline"]
-    open_now = [*(k for k in known.values() if k.state in LIVE), *accepted_now]
+    accepted_before = (State.IGNORED, "baseline")
+    open_now = [
+        k for k in known.values() if k.state in LIVE or (k.state, k.held) == accepted_before
+    ]
     public = world.context.private is not True
     guard = public and not world.settings.allow_public_security_findings
     text = accepted.written(

@@ -18,10 +18,8 @@ from batch_action.escape import message, plain
 from batch_action.models.findings import (
     Anchor,
     Confidence,
-    Finding,
     Known,
     Reconciled,
-    Remark,
     Severity,
     Standing,
     State,
@@ -32,9 +30,10 @@ from batch_action.report.sarif.document import category, render
 from batch_action.report.sarif.reading import Memory, parse, same
 from batch_action.report.sarif.rules import SCORES, identify, read_id
 from batch_action.sandbox.github import sarif as service
+from tests import reports
+from tests.reports import A, B, C
 from tests.sarif_schema import complaints
 
-A, B, C = "a" * 40, "b" * 40, "c" * 40
 NIGHT = Night(
     task="security-scan",
     repository="octo/demo",
@@ -87,48 +86,14 @@ paths = st.one_of(st.sampled_from(["src/a.py", "a b/ü#?.py", "c:/d.py", "-- x"]
 hexes = st.text("0123456789abcdef", min_size=40, max_size=40)
 
 
-def remark_of(**fields: Any) -> Remark:
-    values: dict[str, Any] = {
-        "rule": "sql-injection",
-        "category": "injection",
-        "severity": Severity.HIGH,
-        "confidence": Confidence.MEDIUM,
-        "start_line": 10,
-        "end_line": 12,
-        "evidence": "",
-        "title": "SQL from `name`",
-        "why": "The name comes from outside.",
-        "remedy": "Use parameters.",
-        "cwe": "CWE-89",
-        "security": True,
-    }
-    return Remark(**values | fields)
-
-
 def standing(number: int = 1, state: State = State.NEW, **fields: Any) -> Standing:
-    """A finding that was reported tonight; `fields` go to the remark."""
-    remark = remark_of(**fields)
-    anchor = Anchor(path="src/db.py", blob=B, commit=A, start_line=10, end_line=12, scope=(5, 20))
-    known = Known(
-        fingerprint=f"{number:016x}",
-        anchor=anchor,
-        state=state,
-        severity=remark.severity,
-        category=remark.category,
-        rule=remark.rule,
-        title=remark.title,
-        evidence_digest="d" * 12,
-        security=remark.security,
-        pre_existing=remark.pre_existing,
-        since="2026-03-01",
-    )
-    finding = Finding(
-        fingerprint=known.fingerprint,
-        anchor=anchor,
-        remark=remark,
-        evidence="q = 1\nrun(q % •••••)",
-        evidence_digest="d" * 12,
-    )
+    """A finding that was reported tonight, whatever its state; `fields` go to the remark."""
+    values = {"title": "SQL from `name`", "suggestion": None, "cwe": "CWE-89", "security": True}
+    values |= {"confidence": Confidence.MEDIUM, **fields}
+    one = reports.standing(number, **values)
+    known = replace(one.known, state=state, since="2026-03-01")
+    assert one.finding
+    finding = replace(one.finding, evidence="q = 1\nrun(q % •••••)")
     return Standing(known=known, finding=finding)
 
 

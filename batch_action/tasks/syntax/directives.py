@@ -29,8 +29,6 @@ _GO = re.compile(
 _OLD_BUILD = re.compile(r"//\s*\+build\b")
 _OUTPUT = re.compile(r"/[/*]\s*(?:unordered )?output:", re.IGNORECASE)
 _LEGAL = re.compile(r"copyright|\(c\)|©|SPDX-|\blicen[sc]ed?\b", re.IGNORECASE)
-
-
 _NEXT = re.compile(
     r"next-line|ignore next|ignore-next|@ts-(?:ignore|expect-error)"
     r"|(?:prettier|biome|rome|oxlint|deno-lint|deno-fmt)-ignore(?!-)",
@@ -51,29 +49,20 @@ class Comment(NamedTuple):
     """What comes next is code, on a line of its own."""
 
 
-class Directive(NamedTuple):
-    """What must stay as it is: the words, and where they stand."""
-
-    before: int
-    text: str
-    alone: bool
-    leads: bool
-
-
-def in_python(comment: Comment) -> Directive | None:
+def in_python(comment: Comment) -> Comment | None:
     """The comment, when it is a directive or names rights; None when it is only words."""
     found = _PYTHON.match(comment.text) or _LEGAL.search(comment.text)
     return _kept(comment, comment.text.strip()) if found else None
 
 
-def in_scripts(comments: Iterable[Comment]) -> Iterator[Directive]:
+def in_scripts(comments: Iterable[Comment]) -> Iterator[Comment]:
     """The lines of comments that are directives or name rights, without the comment's frame."""
     return (_kept(one, line) for one in comments for line in _in_script(one.text))
 
 
-def _kept(comment: Comment, text: str) -> Directive:
-    leads = comment.leads or not _NEXT.search(text)
-    return Directive(comment.before, text, comment.alone, leads)
+def _kept(comment: Comment, text: str) -> Comment:
+    """What must stay as it is: these words, and where they stand."""
+    return comment._replace(text=text, leads=comment.leads or not _NEXT.search(text))
 
 
 def _in_script(comment: str) -> tuple[str, ...]:
@@ -87,7 +76,7 @@ def _in_script(comment: str) -> tuple[str, ...]:
     )
 
 
-def in_go(comments: Sequence[Comment], foreign: int = 0) -> Iterator[Directive]:
+def in_go(comments: Sequence[Comment], foreign: int = 0) -> Iterator[Comment]:
     """As of scripts; *foreign*: how many tokens end with the import of cgo, whose comment is C.
 
     Until there each comment counts, and before the package also below an old build constraint: it

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from batch_action.tasks.syntax import directives
-from batch_action.tasks.syntax.directives import Comment, Directive
+from batch_action.tasks.syntax.directives import Comment
 
 _LAYOUT = frozenset(
     {
@@ -32,7 +32,7 @@ class _Code:
     shape: str
     """The syntax tree without bare strings: docstrings and what is written like them."""
     tokens: tuple[str, ...]
-    directives: tuple[Directive, ...]
+    directives: tuple[Comment, ...]
     comments: tuple[str, ...]
     docstrings: tuple[str | None, ...]
     """Of the module and of each class and function, in the order of the text."""
@@ -104,7 +104,7 @@ def _code(tree: ast.Module, text: str) -> _Code:
     )
     spans = list(_spans(tree, text))
     tokens: list[str] = []
-    found: list[Directive] = []
+    found: list[Comment] = []
     comments: list[str] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:

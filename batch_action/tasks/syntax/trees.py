@@ -41,7 +41,7 @@ class _Code:
     """Depth and kind of every node that is no comment."""
     tokens: tuple[str, ...]
     """What is written, with the line breaks that may end a statement."""
-    directives: tuple[directives.Directive, ...]
+    directives: tuple[Comment, ...]
 
 
 @cache

@@ -38,12 +38,14 @@ DECLARED = frozenset(
 def has_tests(text: str, language: str) -> bool:
     """Whether what runs the tests of the language finds one in it."""
     tree = trees.parse(text, language)
-    found = (node for _, node in trees.nodes(tree)) if tree else ()
+    if tree is None:
+        return False
     if language == "go":
-        top = _parts(tree.root_node) if tree else []
+        top = _parts(tree.root_node)
         packaged = any(node.type == "package_clause" for node in top)
         return packaged and any(_is_go_test(node) for node in top)
-    return any(_called(node) in CASES for node in found if node.type == "call_expression")
+    found = (node for _, node in trees.nodes(tree) if node.type == "call_expression")
+    return any(_called(node) in CASES for node in found)
 
 
 def _is_go_test(node: Node) -> bool:
