@@ -11,8 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from batch_action import batching
-from batch_action.history import batches, files, merging, sealing
+from batch_action.ledger import codec, merge, view
 from batch_action.models.ledger import (
     Collected,
     Fact,
@@ -24,6 +23,7 @@ from batch_action.models.ledger import (
     Sent,
     Usage,
 )
+from batch_action.requests import packing
 
 T = TypeVar("T")
 START = datetime(2026, 1, 1, 2, 17, tzinfo=UTC)
@@ -44,7 +44,7 @@ def night(number: int, paths: list[str]) -> tuple[Fact, ...]:
     )
     asked = tuple(
         Question(
-            id=batching.custom_id("code-review", e.path, e.blob, batching.digest(e.path, e.blob)),
+            id=packing.custom_id("code-review", e.path, e.blob, packing.digest(e.path, e.blob)),
             path=e.path,
             blob=e.blob,
         )
@@ -90,16 +90,16 @@ def measure(name: str, nights: int, per_night: int) -> float:
         facts += night(number, (paths + paths)[start : start + per_night])
     empty = Ledger(repository="1", task="code-review")
     ledger = empty.model_copy(update={"facts": tuple(facts)})
-    data, writing = timed(lambda: sealing.seal(ledger, None))
+    data, writing = timed(lambda: codec.seal(ledger, None))
     read, reading = timed(
-        lambda: sealing.unseal(data, repository="1", task="code-review", secrets=[])
+        lambda: codec.unseal(data, repository="1", task="code-review", secrets=[])
     )
-    _, merged = timed(lambda: merging.merge(empty, read, read))
-    _, implied = timed(lambda: (files.owed(read, max_attempts=3), batches.answered(read)))
+    _, merged = timed(lambda: merge.merge(empty, read, read))
+    _, implied = timed(lambda: (view.owed(read, max_attempts=3), view.answered(read)))
     total = reading + merged + implied
     print(
         f"{name:<32} {len(data) / MIB:7.2f} MiB zipped"
-        f" of {sealing.MAX_ZIPPED / MIB:.0f}   write {writing:6.2f} s   read {reading:6.2f} s"
+        f" of {codec.MAX_ZIPPED / MIB:.0f}   write {writing:6.2f} s   read {reading:6.2f} s"
         f"   merge {merged:6.2f} s   owed {implied:6.2f} s"
     )
     return total

@@ -2,16 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from batch_action.models.waking import (
-    Awaited,
-    Delivery,
-    Dispatch,
-    Event,
-    Fate,
-    Notice,
-    Source,
-)
-from batch_action.waking.board import Batch, Board, Line
+from batch_action.models.dispatch import Awaited, Delivery, Dispatch, Event, Fate, Notice, Source
+from batch_action.server.status_page import Batch, Board, Line
 
 NOW = datetime(2026, 11, 22, 6, 2, 41, tzinfo=UTC)
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"

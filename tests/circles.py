@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from batch_action.edges.git_repo import GitRepo
-from batch_action.edges.github_api.client import GitHubClient
-from batch_action.edges.github_api.issues import Issues
+from batch_action.clients.git import GitRepo
+from batch_action.clients.github.client import GitHubClient
+from batch_action.clients.github.issues import Issues
 from batch_action.findings.anchoring import anchor_all
-from batch_action.findings.life import reconcile
+from batch_action.findings.lifecycle import reconcile
 from batch_action.models.findings import (
     Confidence,
     Recollection,
@@ -21,11 +21,11 @@ from batch_action.models.findings import (
     Tonight,
 )
 from batch_action.models.report import Account, Delivered, Entry, Night, Receipt
+from batch_action.publishers.base import Desk
+from batch_action.publishers.issue import publisher as issue
+from batch_action.publishers.issue_per_finding.publisher import PerFinding
+from batch_action.publishers.positions import locate
 from batch_action.sandbox.server import Sandbox
-from batch_action.steps.delivery import issue
-from batch_action.steps.delivery.desk import Desk
-from batch_action.steps.delivery.issue_per_finding import PerFinding
-from batch_action.steps.placing import locate
 from tests.repos import Repo
 
 BUG = "def bad(x):\n    crash(x)\n    return x\n"

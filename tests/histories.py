@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from batch_action.history import batches, files, merging
+from batch_action.ledger import merge, view
 from batch_action.models.ledger import (
     Collected,
     Dismissed,
@@ -42,7 +42,7 @@ def hours(number: int) -> datetime:
 
 
 def ledger(*facts: Fact) -> Ledger:
-    return merging.add(EMPTY, *facts)
+    return merge.add(EMPTY, *facts)
 
 
 # Single facts, from small pools: equal keys with unequal values must be common.
@@ -171,7 +171,7 @@ class Diary:
         return START + timedelta(minutes=self.steps)
 
     def add(self, *new: Fact) -> None:
-        self.ledger = merging.add(self.ledger, *new)
+        self.ledger = merge.add(self.ledger, *new)
 
     # What a person does to the repository.
 
@@ -189,9 +189,9 @@ class Diary:
 
     def submit(self, room: int, lost: bool) -> None:
         """Select what changed or is owed; send as many files as there is room for."""
-        owed = files.owed(self.ledger, max_attempts=MOST)
+        owed = view.owed(self.ledger, max_attempts=MOST)
         wanted = {p for p, b in self.tree.items() if self.seen.get(p) != b or p in owed}
-        known = files.newest(self.ledger)
+        known = view.newest(self.ledger)
         in_flight = {q.id for group in self.flying.values() for q in group}
         kept, back = [], []
         for path in sorted(wanted):
@@ -322,18 +322,18 @@ class Diary:
 def state_of(known: Ledger, file: File) -> list[str]:
     """Every state a selected file is in, by the history; the law wants exactly one."""
     path, blob = file
-    newest = files.newest(known)
-    settled = file in files.settled_files(known)
+    newest = view.newest(known)
+    settled = file in view.settled_files(known)
     here = path in newest and newest[path].blob == blob
     asked = {q.id for q in questions(path, blob)}
-    flying = bool(asked & batches.in_flight(known))
+    flying = bool(asked & view.in_flight(known))
     withdrawn = any(
         fact.batch == sent.batch and asked & {q.id for q in intended.batches[sent.index]}
-        for fact in batches.facts_of(known, Withdrawn)
-        for sent, intended in batches.sent_batches(known)
+        for fact in view.facts_of(known, Withdrawn)
+        for sent, intended in view.sent_batches(known)
     )
-    given_up = file in files.given_up_files(known, MOST)
-    owed = files.owed(known, max_attempts=MOST)
+    given_up = file in view.given_up_files(known, MOST)
+    owed = view.owed(known, max_attempts=MOST)
     open_ = here and not settled
     found = {
         "verdict": settled,

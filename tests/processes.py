@@ -17,7 +17,7 @@ import httpx2
 import yaml
 from standardwebhooks import Webhook
 
-from batch_action.edges.web.app import DELIVERIES
+from batch_action.server.app import DELIVERIES
 from tests.nights import Night
 from tests.serving import SECRET, body_of, environ_for, file_for, store_of
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batch_action.report import review, review_inline
+from batch_action.publishers.pull_request import render, review_comments
 from batch_action.sandbox.github import merging
 from batch_action.sandbox.github.state import Comment, Issue, Pull, ReviewComment
 from tests.nights import Night, Result, path_in
@@ -127,7 +127,7 @@ class PullStory:
     @property
     def inline(self) -> list[ReviewComment]:
         """Our comments on lines."""
-        return [c for c in self.pull.comments if review_inline.parse(c.body)]
+        return [c for c in self.pull.comments if review_comments.parse(c.body)]
 
     @property
     def summary(self) -> str:
@@ -137,8 +137,8 @@ class PullStory:
         return found[0] if found else ""
 
     @property
-    def memory(self) -> review.Memory:
-        return review.parse(self.summary)
+    def memory(self) -> render.Memory:
+        return render.parse(self.summary)
 
     def states(self) -> dict[str, str]:
         """Rule to state, as the summary remembers."""

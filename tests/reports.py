@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from batch_action.models.answers import GeneratedFile, Judgement, RefusedFile, Ruling
+from batch_action.models.file_results import GeneratedFile, Judgement, RefusedFile, Ruling
 from batch_action.models.findings import (
     Anchor,
     Confidence,

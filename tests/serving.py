@@ -12,18 +12,17 @@ from typing import Any
 import yaml
 from standardwebhooks import Webhook
 
-from batch_action.cli.serving import open_station
-from batch_action.cli.wiring import Door
-from batch_action.edges.web.app import Handlers, app
-from batch_action.edges.web.server import Server
-from batch_action.history import sealing
+from batch_action.cli.bootstrap import Door
+from batch_action.cli.serve import open_station
+from batch_action.ledger import codec
+from batch_action.models.dispatch import Dispatch, Fate, Reply
 from batch_action.models.ledger import Intended, Ledger, Question, Sent
-from batch_action.models.waking import Dispatch, Fate, Reply
 from batch_action.sandbox.github.runs import Run
-from batch_action.steps.waking import receiving
-from batch_action.steps.waking.dispatching import Dispatcher
-from batch_action.steps.waking.station import Station
-from batch_action.steps.waking.watching import Watcher
+from batch_action.server import deliveries
+from batch_action.server.app import Handlers, Server, app
+from batch_action.server.context import Station
+from batch_action.server.dispatcher import Dispatcher
+from batch_action.server.watcher import Watcher
 from tests.documents.texts import ROOT
 from tests.nights import BAD, Night
 from tests.planting import plant
@@ -63,7 +62,7 @@ def send(night: Night, how: Mapping[str, Any] | None = None, **artifact: Any) ->
         expires_at=night.now() + timedelta(hours=24),
     )
     ledger = Ledger(repository=str(night.hub.id), task="code-review", facts=(intended, sent))
-    plant(night, sealing.seal(ledger, None), how or {}, **artifact)
+    plant(night, codec.seal(ledger, None), how or {}, **artifact)
     return sent.batch
 
 
@@ -112,7 +111,7 @@ class Service:
 
     def deliver(self, batch: str | None, name: str = "msg_1", **said: Any) -> Reply:
         body = body_of(batch, **said)
-        return receiving.receive(self.station, self.signed(body, name), body)
+        return deliveries.receive(self.station, self.signed(body, name), body)
 
     def signed(self, body: bytes, name: str) -> dict[str, str]:
         now = self.night.now()

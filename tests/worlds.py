@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from batch_action.cli.wiring import Door, open_world
-from batch_action.steps.world import World
+from batch_action.cli.bootstrap import Door, open_world
+from batch_action.context import World
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """Test repositories have one commit an hour, from 1 January 2026, 01:00."""

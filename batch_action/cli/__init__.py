@@ -1,1 +1,1 @@
-"""The door: argv and environ in, edges built, one verb called, exit code out."""
+"""The command line: arguments and environment in, one command run, exit code out."""

@@ -13,24 +13,22 @@ from typing import Any
 import click
 
 from batch_action import __version__
-from batch_action.cli.extras import extra
-from batch_action.cli.flags import CHOICE, REPORT, SENDING, STATE
-from batch_action.cli.serving import serve
-from batch_action.cli.stories import opened, told, verb
-from batch_action.cli.wiring import Door, open_world
-from batch_action.edges.runner import inputs_from
-from batch_action.steps import admitting
-from batch_action.steps.world import World
-from batch_action.verbs import baseline as accepting
-from batch_action.verbs import cancel as canceling
-from batch_action.verbs import collect as collecting
-from batch_action.verbs import init as initialising
-from batch_action.verbs import plan as planning
-from batch_action.verbs import propose as proposing
-from batch_action.verbs import run as running
-from batch_action.verbs import status as looking
-from batch_action.verbs import submit as submitting
-from batch_action.verbs.every import Verb, each, every, recovered, remembered
+from batch_action.cli.bootstrap import Door, open_world
+from batch_action.cli.options import CHOICE, REPORT, SENDING, STATE, extra, opened, told, verb
+from batch_action.cli.serve import serve
+from batch_action.clients.actions_runner.environment import inputs_from
+from batch_action.commands import baseline as accepting
+from batch_action.commands import cancel as canceling
+from batch_action.commands import collect as collecting
+from batch_action.commands import init as initialising
+from batch_action.commands import plan as planning
+from batch_action.commands import propose as proposing
+from batch_action.commands import run as running
+from batch_action.commands import status as looking
+from batch_action.commands import submit as submitting
+from batch_action.commands.multi_task import Verb, each, every, recovered, remembered
+from batch_action.context import World
+from batch_action.publishers.pull_request import eligibility
 
 
 @click.group(
@@ -191,7 +189,7 @@ def action(door: Door) -> int:
 def _action(worlds: Sequence[World], door: Door) -> int:
     context, mode = worlds[0].context, worlds[0].settings.mode
     if context.event.startswith("pull_request"):
-        worlds = tuple(admitting.entered(world) for world in worlds)
+        worlds = tuple(eligibility.entered(world) for world in worlds)
         if context.fork or mode in ("run", "submit"):
             worlds = _reviewing(worlds)
         if not worlds:
@@ -214,7 +212,7 @@ def _action(worlds: Sequence[World], door: Door) -> int:
 
 def _reviewing(worlds: Sequence[World]) -> tuple[World, ...]:
     """The tasks that review this pull request; when there is none, it is told why."""
-    reasons = [admitting.why_not(world) for world in worlds]
+    reasons = [eligibility.why_not(world) for world in worlds]
     found = tuple(w for w, reason in zip(worlds, reasons, strict=True) if reason is None)
     if not found:
         worlds[0].runner.annotate("notice", next(filter(None, reasons)))

@@ -11,8 +11,8 @@ from typing import NoReturn, Unpack
 import click
 
 from batch_action import __version__, escape
+from batch_action.cli.bootstrap import Door, Hands
 from batch_action.cli.commands import cli
-from batch_action.cli.wiring import Door, Hands
 from batch_action.errors import BatchActionError, ConfigError, Interrupted
 
 

@@ -1,1 +1,1 @@
-"""Every input declared once; mappings in, Settings out."""
+"""Every input, declared once, and where its value comes from."""

@@ -1,1 +1,1 @@
-"""Anchoring, identity and the life of a finding."""
+"""Findings: where they are, whether two are the same, and how their state changes."""

@@ -13,8 +13,8 @@ from batch_action.findings.identity import (
     merge_doubles,
     normalise,
 )
-from batch_action.findings.ignoring import ignored
-from batch_action.findings.quoting import hidden, readings, segments
+from batch_action.findings.inline_suppressions import ignored
+from batch_action.findings.quotations import hidden, readings, segments
 from batch_action.findings.scope import neighbourhood
 from batch_action.models.findings import Anchor, Finding, Remark
 

@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-from batch_action.findings.lines import same_lines
+from batch_action.findings.line_map import same_lines
 from batch_action.models.findings import Confidence, Finding
 
 MASK = "•"

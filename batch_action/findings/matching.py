@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from batch_action.findings.identity import NO_EVIDENCE
-from batch_action.findings.lines import lines_of, overlap
-from batch_action.findings.places import Live, Place, Sight
+from batch_action.findings.line_map import lines_of, overlap
+from batch_action.findings.positions import Live, Place, Sight
 from batch_action.models.findings import Known, State, Tonight
 
 

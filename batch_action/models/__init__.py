@@ -1,1 +1,1 @@
-"""The nouns, one file per family; no behaviour that needs the world."""
+"""Frozen values that every other package passes around."""

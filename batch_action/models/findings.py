@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
-from batch_action.models.answers import GeneratedFile, Judgement, RefusedFile
+from batch_action.models.file_results import GeneratedFile, Judgement, RefusedFile
 
 
 @unique

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-from batch_action.models.answers import GeneratedFile, Judgement, RefusedFile
+from batch_action.models.file_results import GeneratedFile, Judgement, RefusedFile
 from batch_action.models.findings import Known, Reconciled, Standing
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import Cost

@@ -1,5 +1,7 @@
 """Requests, plans and what comes back for them."""
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
@@ -172,3 +174,9 @@ class ModelFacts:
     batch: bool
     structured_outputs: bool
     effort: bool
+
+
+def digest(*fields: str | None) -> str:
+    """14 hex digits of the question's fields; None and "" differ, and so do their borders."""
+    data = json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode()
+    return hashlib.sha256(data).hexdigest()[:14]

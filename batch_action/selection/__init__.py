@@ -1,1 +1,1 @@
-"""Which files are reviewed, in which parts, in which order, and why not the others."""
+"""Which files are reviewed, in which parts, in which order, and why the others are not."""

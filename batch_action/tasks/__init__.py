@@ -1,1 +1,1 @@
-"""One module and one Markdown prompt per task; `registry` finds them by themselves."""
+"""One module and one Markdown prompt per task; `registry` finds them."""

@@ -3,10 +3,10 @@
 import re
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.readings import Draft, Site
-from batch_action.tasks.syntax import comparing, python
+from batch_action.models.responses import Draft, Site
+from batch_action.syntax import comparison, python
+from batch_action.tasks.generated.response import Writing, reading, rewritable
 from batch_action.tasks.task import Task
-from batch_action.tasks.writing import Writing, reading, rewritable
 
 STYLES = {
     "Google": re.compile(
@@ -45,7 +45,7 @@ def check(draft: Draft, site: Site) -> str | None:
     """Why a documented file is refused: it may differ from the reviewed one in words only."""
     if draft.path != site.source:
         return "is not the file that was asked about"
-    return comparing.changed(site.language, site.text, draft.text)
+    return comparison.changed(site.language, site.text, draft.text)
 
 
 TASK = Task(
@@ -55,7 +55,7 @@ TASK = Task(
     reading=reading,
     generates=True,
     check=check,
-    rules=("writing",),
+    rules=("generated",),
     whole=True,
     suits=rewritable,
     hints=lambda file: (("documentation-style", style_of(file)),),

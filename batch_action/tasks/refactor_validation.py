@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from batch_action.models.answers import Ruling
-from batch_action.models.readings import Opinion, Reading
-from batch_action.tasks.answers import Answer, BaseRemark, Folded, raised, to_remarks
+from batch_action.models.file_results import Ruling
+from batch_action.models.responses import Opinion, Reading
+from batch_action.tasks.responses import Answer, BaseRemark, Folded, raised, to_remarks
 from batch_action.tasks.task import Company, Task
 
 

@@ -3,8 +3,8 @@
 from enum import StrEnum
 from typing import Annotated
 
-from batch_action.models.readings import Reading
-from batch_action.tasks.answers import Answer, BaseRemark, Folded, to_remarks
+from batch_action.models.responses import Reading
+from batch_action.tasks.responses import Answer, BaseRemark, Folded, to_remarks
 from batch_action.tasks.task import Task
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.readings import Draft, Reading, Site
+from batch_action.models.responses import Draft, Reading, Site
 
 
 class UnreadableAnswerError(Exception):

@@ -3,13 +3,13 @@
 from pathlib import PurePosixPath
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.readings import Draft, Site
-from batch_action.tasks import targets
-from batch_action.tasks.syntax import trees
+from batch_action.models.responses import Draft, Site
+from batch_action.syntax import trees
+from batch_action.tasks.generated import paths
+from batch_action.tasks.generated.response import Writing, reading
 from batch_action.tasks.task import Company, Task
-from batch_action.tasks.testing import extending, growing, naming
+from batch_action.tasks.testing import javascript, naming, python
 from batch_action.tasks.testing.frameworks import Pytest
-from batch_action.tasks.writing import Writing, reading
 
 _GRAMMAR = {
     ".tsx": "tsx",
@@ -22,7 +22,7 @@ _GRAMMAR = {
 
 def suits(file: SelectedFile) -> str | None:
     """Why no tests are written for a file; what needs the repository is asked later."""
-    if problem := targets.unsafe(file.path):
+    if problem := paths.unsafe(file.path):
         return f"it {problem}"
     return None if file.text.strip() else "it is empty"
 
@@ -42,18 +42,18 @@ def check(draft: Draft, site: Site) -> str | None:
 def _content(draft: Draft, site: Site) -> str | None:
     text, old = draft.text, site.present
     if site.framework == "pytest":
-        if not extending.has_tests(text):
+        if not python.has_tests(text):
             return "holds no test that can be read"
-        return None if old is None else extending.problem(old, text)
+        return None if old is None else python.problem(old, text)
     language = _GRAMMAR.get(PurePosixPath(draft.path).suffix, "javascript")
     if trees.parse(text, language) is None:
         return "does not parse"
-    if not growing.has_tests(text, language):
+    if not javascript.has_tests(text, language):
         return "holds no test"
-    alone = growing.runs_alone(text, language)
-    if alone and not (old is not None and growing.runs_alone(old, language)):
+    alone = javascript.runs_alone(text, language)
+    if alone and not (old is not None and javascript.runs_alone(old, language)):
         return "switches all other tests off"
-    return None if old is None else growing.problem(old, text, language)
+    return None if old is None else javascript.problem(old, text, language)
 
 
 TASK = Task(
@@ -63,7 +63,7 @@ TASK = Task(
     reading=reading,
     generates=True,
     check=check,
-    rules=("writing",),
+    rules=("generated",),
     whole=True,
     company=Company.TESTS,
     suits=suits,

@@ -15,21 +15,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from batch_action import batching
-from batch_action.edges.anthropic_api.client import AnthropicApi
-from batch_action.edges.artifacts import ArtifactService
-from batch_action.edges.github_api.actions import Actions
-from batch_action.edges.github_api.client import GitHubClient
-from batch_action.edges.github_api.dispatches import Dispatches
-from batch_action.edges.github_api.issues import Issues, LabelsDroppedError
-from batch_action.edges.github_api.pulls import Pulls
-from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
-from batch_action.edges.github_api.scanning import Scanning
+from batch_action.clients.anthropic.client import AnthropicApi
+from batch_action.clients.artifacts import ArtifactService
+from batch_action.clients.github.actions import Actions, Dispatches
+from batch_action.clients.github.client import GitHubClient
+from batch_action.clients.github.code_scanning import Scanning
+from batch_action.clients.github.errors import LostAnswerError, RefusedError
+from batch_action.clients.github.issues import Issues, LabelsDroppedError
+from batch_action.clients.github.pulls import Pulls
 from batch_action.errors import AnthropicError, GitHubError, QuotaError, TransientError
 from batch_action.models.files import Status
 from batch_action.models.github import InlineDraft
 from batch_action.models.ledger import Question
 from batch_action.models.requests import OutcomeKind, Request
+from batch_action.requests import packing
 from batch_action.sandbox.server import Sandbox
 from tests.repos import Repo
 
@@ -134,7 +133,7 @@ def question(name: str, max_tokens: int = 500) -> Request:
     return Request(
         question=Question(id=f"contract-{name}", path=f"{name}.js", blob="a" * 40),
         params=params,
-        size=batching.size_of(f"contract-{name}", params),
+        size=packing.size_of(f"contract-{name}", params),
         input_tokens=1,
         max_tokens=max_tokens,
         risk=0.0,

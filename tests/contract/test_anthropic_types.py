@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from batch_action.models.files import SelectedFile, Status
+from batch_action.requests import prompt
 from batch_action.selection.parts import parts_of
-from batch_action.tasks import prompt
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import Task
 from tests.contract.cassettes import FOLDER, exchanges

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from batch_action.history import batches, merging, sealing
-from batch_action.history import files as history
+from batch_action.ledger import codec, merge, view
+from batch_action.ledger import view as history
 from batch_action.models.ledger import Intended, Ledger, Rejected, Sent
-from batch_action.report import markers
+from batch_action.publishers import markers
 from batch_action.sandbox.server import Sandbox
 from tests.crashes.reaper import Death, Reaper
 from tests.nights import BAD, WORSE, Night
@@ -113,7 +113,7 @@ def wrong(night: Night) -> list[str]:
     problems += [f"never asked: {path}" for path in sorted(files - asked)]
     known = {f.batch for f in ledger.facts if isinstance(f, Sent | Rejected)}
     problems += [f"unknown batch: {b.id}" for b in night.batches if b.id not in known]
-    if batches.pending(ledger) or batches.open_intents(ledger):
+    if view.pending(ledger) or view.open_intents(ledger):
         problems.append("something is still in flight")
     if owing := history.owed(ledger, max_attempts=3):
         problems.append(f"still owed: {sorted(owing)}")
@@ -140,8 +140,8 @@ def remembered(night: Night) -> Ledger:
     for artifact in night.artifacts:
         data = night.sandbox.github.blobs.get(artifact.blob)
         assert data is not None
-        found.append(sealing.unseal(data, repository=repository, task=task, secrets=[]))
-    return merging.merge(*found)[0]
+        found.append(codec.unseal(data, repository=repository, task=task, secrets=[]))
+    return merge.merge(*found)[0]
 
 
 def die(night: Night, verb: str, reaper: Reaper):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import click
 
 from batch_action.cli.commands import cli
-from batch_action.config.gathering import inputs
+from batch_action.config.loading import inputs
 from tests.documents.texts import ROOT
 
 OWN_TOKEN = "the workflow's own token"

@@ -14,7 +14,7 @@ WORKFLOWS = [
     name
     for name in project_files()
     if name.startswith(
-        (".github/workflows/", "workflows-examples/", "batch_action/verbs/templates/")
+        (".github/workflows/", "workflows-examples/", "batch_action/commands/templates/")
     )
 ]
 PLACEHOLDER = "batch-action/batch-action@" + "0" * 40

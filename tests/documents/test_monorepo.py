@@ -4,9 +4,9 @@ from typing import Any
 
 import yaml
 
-from batch_action.config.assigning import assignments
-from batch_action.config.gathering import gather
-from batch_action.selection.rules import Rules
+from batch_action.config.assignments import assignments
+from batch_action.config.loading import gather
+from batch_action.selection.patterns import Rules
 from tests.documents.test_action_yml import ACTION
 from tests.documents.texts import read
 

@@ -12,14 +12,14 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from batch_action import __version__, pricing
-from batch_action.batching import MAX_REQUESTS
+from batch_action import __version__
 from batch_action.cli.commands import cli
 from batch_action.cli.main import enter
-from batch_action.config.gathering import gather
+from batch_action.config.loading import gather
 from batch_action.errors import BatchActionError, Interrupted
 from batch_action.models.ledger import Usage
-from batch_action.tasks import prompt
+from batch_action.requests import pricing, prompt
+from batch_action.requests.packing import MAX_REQUESTS
 from batch_action.tasks.registry import all_tasks
 from tests.documents import tables
 from tests.documents.test_action_yml import ACTION
@@ -95,7 +95,7 @@ def test_the_workflow_to_copy_is_the_example_and_the_template():
 
 @pytest.mark.parametrize("name", ["nightly.yml", "submit-and-collect.yml"])
 def test_init_writes_the_examples(name: str):
-    assert read(f"batch_action/verbs/templates/{name}") == read(f"workflows-examples/{name}")
+    assert read(f"batch_action/commands/templates/{name}") == read(f"workflows-examples/{name}")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "workflows-examples").glob("*.yml")), ids=str)

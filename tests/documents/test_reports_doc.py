@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from batch_action.config.reporting import Destination
+from batch_action.config.settings import Destination
 from tests.documents.texts import ROOT, read
 from tests.screenshots import played
 

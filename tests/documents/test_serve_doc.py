@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from batch_action.cli.commands import cli
-from batch_action.config.serving import Place, serving_from
-from batch_action.edges.web.app import BODY_SECONDS, DELIVERIES, MOST_BYTES
-from batch_action.steps.waking import dispatching, shelves
-from batch_action.waking.pacing import FIRST, LONGEST, LONGEST_RETRY
+from batch_action.config.server import Place, serving_from
+from batch_action.server import dispatcher, ledgers
+from batch_action.server.app import BODY_SECONDS, DELIVERIES, MOST_BYTES
+from batch_action.server.backoff import FIRST, LONGEST, LONGEST_RETRY
 from tests.documents.texts import fences, read, rows, section
 
 TEXT = read("docs/SERVE.md")
@@ -98,10 +98,10 @@ def test_flags_and_defaults_that_are_told_exist() -> None:
 
 def test_the_numbers_are_those_of_the_code() -> None:
     assert f"over {BODY_SECONDS:g} seconds, or has over {MOST_BYTES // 1024} KiB" in WORDS
-    assert f"given up after {dispatching.MOST_REFUSALS} tries" in WORDS
-    assert f"for {dispatching.KEEP.days} days" in WORDS
-    assert f"every {shelves.EVERY.seconds // 60} minutes" in WORDS
-    assert (FIRST, LONGEST, LONGEST_RETRY, dispatching.GIVE_UP.days) == (5, 60, 900, 1)
+    assert f"given up after {dispatcher.MOST_REFUSALS} tries" in WORDS
+    assert f"for {dispatcher.KEEP.days} days" in WORDS
+    assert f"every {ledgers.EVERY.seconds // 60} minutes" in WORDS
+    assert (FIRST, LONGEST, LONGEST_RETRY, dispatcher.GIVE_UP.days) == (5, 60, 900, 1)
     assert f"`POST {DELIVERIES}`" in WORDS
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from batch_action.tasks import own
+from batch_action.tasks import custom
 from batch_action.tasks.registry import all_tasks
 from tests.documents.texts import fences, read, rows, section
 
@@ -18,7 +18,7 @@ def test_the_example_is_a_task_and_all_keys_are_told():
     (example,) = fences(TEXT, "markdown")
     name = re.search(r"^name: (.+)$", example, re.MULTILINE)
     assert name
-    task = own.parse(own.path_of(name[1]), example, all_tasks(), name=name[1])
+    task = custom.parse(custom.path_of(name[1]), example, all_tasks(), name=name[1])
     assert task.defaults["paths"]
     cells = " ".join(row[0] for row in rows(section(TEXT, "Your own")))
-    assert re.findall(r"`(\w+)`", cells) == list(own.KEYS)
+    assert re.findall(r"`(\w+)`", cells) == list(custom.KEYS)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx2
 
-from batch_action.edges.web.app import DELIVERIES
 from batch_action.sandbox.server import Sandbox
+from batch_action.server.app import DELIVERIES
 from tests.documents.texts import ROOT
 from tests.nights import Night
 from tests.processes import Process, serving

@@ -13,10 +13,8 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 
-from batch_action import batching
-from batch_action.edges.anthropic_api.client import AnthropicApi
-from batch_action.edges.anthropic_api.connecting import HOME, keyless
-from batch_action.edges.anthropic_api.wire import outcome_of
+from batch_action.clients.anthropic.client import HOME, AnthropicApi, keyless
+from batch_action.clients.anthropic.parsing import outcome_of
 from batch_action.errors import (
     AmbiguousCreateError,
     AnthropicError,
@@ -26,6 +24,7 @@ from batch_action.errors import (
 )
 from batch_action.models.ledger import Question, Usage
 from batch_action.models.requests import OutcomeKind, Request
+from batch_action.requests import packing
 from batch_action.sandbox.server import Sandbox
 from tests.repos import Repo
 
@@ -76,7 +75,7 @@ def requests(count=3, text="x"):
             Request(
                 question=question,
                 params=params,
-                size=batching.size_of(name, params),
+                size=packing.size_of(name, params),
                 input_tokens=1,
                 max_tokens=2000,
                 risk=0.0,

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from batch_action.edges.artifacts import ArtifactService, NameTakenError, check_name, why_not
+from batch_action.clients.artifacts import ArtifactService, NameTakenError, check_name, why_not
 from batch_action.errors import GitHubError
 from batch_action.sandbox.server import Sandbox
 

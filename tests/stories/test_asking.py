@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.edges.github_api.issues import Issues
+from batch_action.clients.github.issues import Issues
 from batch_action.errors import GitHubError
 from batch_action.models.findings import LIVE, State
-from batch_action.report import boxes, markers
+from batch_action.publishers import markers, user_commands
 from batch_action.sandbox.server import Sandbox
 from tests.circles import BUG, Circle, circle_of, connected, states
 from tests.nights import WORSE, Night
@@ -165,7 +165,7 @@ def test_a_ticked_box_dismisses(circle):
     (dismissal,) = circle.held.dismissals
     assert (dismissal.fingerprint, dismissal.by) == (first, "octo")
     body = circle.edge.get(1).body
-    assert boxes.ticked(body) == frozenset()
+    assert user_commands.ticked(body) == frozenset()
     assert f"box id={second}" in body
     assert circle.edge.comments(1) == []
 
@@ -181,7 +181,7 @@ def test_who_ticked_a_box_is_who_did_it_not_who_wrote_last(circle):
     assert [d.fingerprint for d in circle.held.dismissals] == [second]
     (reply,) = said(circle)
     assert f"The box of `{first[:8]}` does not count: who ticked it may not write here." in reply
-    assert boxes.ticked(circle.edge.get(1).body) == frozenset()
+    assert user_commands.ticked(circle.edge.get(1).body) == frozenset()
     circle.night(circle.review())
     assert len(said(circle)) == 1
 
@@ -215,7 +215,7 @@ def test_a_box_ticked_while_the_night_is_written_waits_for_the_next(circle):
 
     circle.night(circle.review("c.py"), meanwhile=meanwhile)
     now = circle.edge.get(1).body
-    assert boxes.ticked(now) == {first}
+    assert user_commands.ticked(now) == {first}
     assert "Mine." in now
     circle.night(circle.review())
     assert [d.fingerprint for d in circle.held.dismissals] == [first]
@@ -231,7 +231,7 @@ def test_whatever_dies_every_wish_is_answered_once(circle, call):
         circle.quiet()
     circle.sandbox.faults.clear()
     circle.quiet()
-    assert boxes.ticked(circle.edge.get(1).body) == frozenset()
+    assert user_commands.ticked(circle.edge.get(1).body) == frozenset()
     assert len(said(circle)) == 2
     assert circle.edge.comments(1)[0].reactions == ("+1",)
 

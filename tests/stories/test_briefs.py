@@ -11,8 +11,7 @@ import jsonschema
 import pytest
 from standardwebhooks import Webhook
 
-from batch_action.report import markers
-from batch_action.steps import briefing
+from batch_action.publishers import markers, notifiers
 from tests.documents.texts import ROOT
 from tests.hostile import FILE_NAMES, TEXTS, answer, assert_inert
 from tests.nights import BAD, GOOD, HOUR, WORSE, Night, Result, commands, foreign
@@ -266,7 +265,7 @@ def test_generated_files_and_judgements_are_told_in_files(night: Night) -> None:
         refused=(refused("b.py", "changes the code"),),
     )
     with world_of(night.repo.path, report="files") as world:
-        after = briefing.told(world, whole)
+        after = notifiers.told(world, whole)
     folder = night.repo.path / ".batch-action"
     assert after.delivered[-1].ids == (
         ".batch-action/results.json",

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from batch_action.cli.main import enter
-from batch_action.verbs import demo as story
-from batch_action.verbs.demo.reading import shortened
+from batch_action.commands import demo as story
+from batch_action.commands.demo.rendering import shortened
 from tests.repos import Repo
 
 BAD = "import os\n\n\ndef run(x):\n    return eval(x)\n"

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.cli.wiring import Door, open_world
-from batch_action.edges.runner import inputs_from
-from batch_action.models.answers import GeneratedFile
+from batch_action.batches.results import Harvest
+from batch_action.cli.bootstrap import Door, open_world
+from batch_action.clients.actions_runner.environment import inputs_from
+from batch_action.context import World
+from batch_action.models.file_results import GeneratedFile
 from batch_action.models.findings import Reconciled, Tonight
 from batch_action.models.report import Delivered, Published
-from batch_action.report.drafting import remembered
-from batch_action.report.patch import patch
+from batch_action.publishers import pipeline, run_report
+from batch_action.publishers.draft_pr import publisher as draft_pr
+from batch_action.publishers.draft_pr.render import remembered
+from batch_action.publishers.files.publisher import patch
 from batch_action.sandbox.github.state import Issue
 from batch_action.sandbox.server import Sandbox
-from batch_action.steps import accounting, publishing
-from batch_action.steps.answers import Harvest
-from batch_action.steps.delivery import draft_pr
-from batch_action.steps.world import World
 from tests.nights import Night
 from tests.repos import Repo
 
@@ -74,8 +74,8 @@ def deliver(night: Night, *files: GeneratedFile, **rights: str) -> Delivered:
         )
         desk = draft_pr.desk(world, tonight)
         desk.recall()
-        ledger = publishing.Ledger(repository=world.context.repository_id, task="code-review")
-        record = accounting.night_of(world, ledger, Harvest(), tonight)
+        ledger = pipeline.Ledger(repository=world.context.repository_id, task="code-review")
+        record = run_report.night_of(world, ledger, Harvest(), tonight)
         return desk.deliver(Reconciled(standings=(), commit=commit), record)
 
 
@@ -187,15 +187,15 @@ def test_nothing_proposed_is_never_green(night: Night):
             findings=(),
             generated=files,
         )
-        ledger = publishing.Ledger(repository=world.context.repository_id, task="code-review")
-        record = accounting.night_of(world, ledger, Harvest(), tonight)
+        ledger = pipeline.Ledger(repository=world.context.repository_id, task="code-review")
+        record = run_report.night_of(world, ledger, Harvest(), tonight)
     published = Published(
         night=record,
         reconciled=Reconciled(standings=(), commit=""),
         delivered=(refused,),
     )
-    assert publishing.undelivered(published, files_too=False)
-    assert publishing.undelivered(published, files_too=True) is None
+    assert pipeline.undelivered(published, files_too=False)
+    assert pipeline.undelivered(published, files_too=True) is None
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from batch_action.edges.git_repo import GitRepo
+from batch_action.clients.git import GitRepo
 from batch_action.errors import ConfigError
 from batch_action.models.files import Hunk, Status
 from tests.repos import Repo

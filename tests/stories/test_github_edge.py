@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from batch_action.edges.artifacts import ArtifactService
-from batch_action.edges.github_api.actions import Actions, ArtifactRefusedError
-from batch_action.edges.github_api.client import GitHubClient
-from batch_action.edges.github_api.comparing import changes
-from batch_action.edges.github_api.issues import Issues, LabelsDroppedError
-from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError, refusal
+from batch_action.clients.artifacts import ArtifactService
+from batch_action.clients.github.actions import Actions, ArtifactRefusedError
+from batch_action.clients.github.client import GitHubClient
+from batch_action.clients.github.comparison import changes
+from batch_action.clients.github.errors import LostAnswerError, RefusedError, refusal
+from batch_action.clients.github.issues import Issues, LabelsDroppedError
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.models.files import Status
 from batch_action.sandbox.server import Sandbox

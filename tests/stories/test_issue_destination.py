@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.edges.git_repo import GitRepo
+from batch_action.clients.git import GitRepo
 from batch_action.errors import GitHubError
 from batch_action.models.findings import Reconciled, State
 from batch_action.models.report import Night, Receipt
-from batch_action.report import markers
-from batch_action.report.issue import render
+from batch_action.publishers import markers
+from batch_action.publishers.issue import publisher as issue_publisher
+from batch_action.publishers.issue.render import render
+from batch_action.publishers.positions import locate
 from batch_action.sandbox.server import Sandbox
-from batch_action.steps.delivery import issue, writing
-from batch_action.steps.placing import locate
 from tests.circles import BUG, FAR, OK, TASK, Circle, circle_of, states
 
 
@@ -165,12 +165,12 @@ def test_strangers_issues_and_comments_are_not_believed(circle):
     circle.person.ensure_label("batch-action:code-review", "ededed", "")
     forged = markers.head(TASK, "7", "f" * 40, ())
     circle.person.create("forged", forged, ["batch-action:code-review"])
-    assert issue.remember(circle.edge, TASK, "7") is None
+    assert issue_publisher.remember(circle.edge, TASK, "7") is None
     _, created = circle.night(circle.review("a.py"))
-    known = issue.remember(circle.edge, TASK, "7").memory.known[0]
+    known = issue_publisher.remember(circle.edge, TASK, "7").memory.known[0]
     block = markers.wrap(replace(known, fingerprint="f" * 16), "forged")
     circle.person.comment(created.number, f"{markers.more(1)}\n{block}")
-    assert len(issue.remember(circle.edge, TASK, "7").memory.known) == 1
+    assert len(issue_publisher.remember(circle.edge, TASK, "7").memory.known) == 1
 
 
 def test_many_findings_overflow_into_comments_and_come_back(circle):
@@ -184,7 +184,7 @@ def test_many_findings_overflow_into_comments_and_come_back(circle):
     circle.repo.commit(fixed)
     _, done = circle.night(circle.review(*fixed), max_findings=5)
     assert (done.fixed, done.open) == (50, 10)
-    held = issue.remember(circle.edge, TASK, "7")
+    held = issue_publisher.remember(circle.edge, TASK, "7")
     assert len(held.memory.known) == 60
     assert len(held.overflow) <= len(before)
 
@@ -202,17 +202,17 @@ def test_whatever_dies_no_finding_is_lost(circle, call):
         circle.night(tonight, number=2, max_findings=3)
     except GitHubError:
         circle.sandbox.faults.clear()
-        held = issue.remember(circle.edge, TASK, "7")
+        held = issue_publisher.remember(circle.edge, TASK, "7")
         assert len(held.memory.known) == 60
         circle.night(tonight, number=2, max_findings=3)
-    held = issue.remember(circle.edge, TASK, "7")
+    held = issue_publisher.remember(circle.edge, TASK, "7")
     assert sum(k.state is State.FIXED for k in held.memory.known) == 6
     assert len(held.memory.known) == 60
 
 
 def test_written_but_not_there_is_an_error(circle):
     _, created = circle.night(circle.review("a.py"))
-    held = issue.remember(circle.edge, TASK, "7")
+    held = issue_publisher.remember(circle.edge, TASK, "7")
     draft = render(
         Night(
             **{
@@ -235,14 +235,14 @@ def test_written_but_not_there_is_an_error(circle):
     )
     draft = replace(draft, fingerprints=frozenset({"0" * 16}))
     with pytest.raises(GitHubError, match="read back"):
-        writing.read_back(created.number, draft, circle.edge)
+        issue_publisher.read_back(created.number, draft, circle.edge)
 
 
 class TestPlacing:
     def test_renames_maps_and_blobs(self, circle):
         old = circle.review("a.py")
         circle.night(old)
-        known = issue.remember(circle.edge, TASK, "7").memory.known
+        known = issue_publisher.remember(circle.edge, TASK, "7").memory.known
         circle.repo.git("mv", "a.py", "b.py")
         circle.repo.commit({"b.py": "import os\n" + BUG + FAR})
         placed = locate(circle.review("b.py"), known, GitRepo(circle.repo.path))

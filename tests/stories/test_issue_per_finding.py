@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.edges.github_api.issues import Issues
+from batch_action.clients.github.issues import Issues
 from batch_action.errors import GitHubError
 from batch_action.models.findings import Reconciled, State
-from batch_action.report import boxes, single, waiting
+from batch_action.publishers import user_commands
+from batch_action.publishers.issue_per_finding import render, state
 from batch_action.sandbox.github.state import Issue
 from batch_action.sandbox.server import Sandbox
 from tests.circles import BUG, FAR, OK, TASK, Circle, circle_of, connected, per_finding, states
@@ -125,7 +126,7 @@ def test_waiting_ones_are_fixed_dismissed_and_forgotten(circle):
     circle.night(circle.review("a.py", *MANY), max_issues=1)
     first, second, third, *_ = (known for known in circle_waiting(circle))
     circle.person.comment(1, f"/batch wontfix {second.fingerprint[:8]} as designed")
-    page = next(c for c in circle.person.comments(1) if waiting.is_page(replace(c, trusted=True)))
+    page = next(c for c in circle.person.comments(1) if state.is_page(replace(c, trusted=True)))
     line = next(x for x in page.body.splitlines() if f"box id={third.fingerprint}" in x)
     circle.person.edit_comment(
         page.id, page.body.replace(line, line.replace("[ ]", "[x]")).replace("**Why.**", "Mine.", 1)
@@ -142,7 +143,7 @@ def test_waiting_ones_are_fixed_dismissed_and_forgotten(circle):
 
 
 def circle_waiting(circle: Circle):
-    return [known for known, _ in waiting.read(circle.edge.comments(1)).values()]
+    return [known for known, _ in state.read(circle.edge.comments(1)).values()]
 
 
 @pytest.mark.parametrize("how", ["closed", "label", "command", "command without an id"])
@@ -173,7 +174,7 @@ def test_dismissed_for_good(circle, how):
 
 
 def known(circle: Circle):
-    return single.read(circle.edge.get(1).body).known
+    return render.read(circle.edge.get(1).body).known
 
 
 def label(circle: Circle, number: int, name: str, who=None) -> None:
@@ -328,13 +329,13 @@ def test_whatever_dies_nothing_is_lost_or_told_twice(circle, call):
         circle.night(tonight, number=2, max_issues=2)
     circle.sandbox.faults.clear()
     assert len(issues(circle)) == 4
-    assert [single.read(i.body).known.state for i in issues(circle)].count(State.FIXED) == sum(
+    assert [render.read(i.body).known.state for i in issues(circle)].count(State.FIXED) == sum(
         i.state == "closed" for i in issues(circle)
     )
     assert len(circle_waiting(circle)) + sum(i.state == "open" for i in issues(circle)) == 6
     comments = [c.body for i in issues(circle) for c in i.comments]
     assert len(comments) == len(set(comments))
-    assert all(boxes.ticked(comment) == frozenset() for comment in comments)
+    assert all(user_commands.ticked(comment) == frozenset() for comment in comments)
 
 
 class TestNights:

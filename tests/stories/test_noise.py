@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from batch_action.report import markers
+from batch_action.publishers import markers
 from batch_action.sandbox.github.state import Comment
 from tests.nights import BAD, GOOD, WORSE, Night
 from tests.stories.test_collect import person

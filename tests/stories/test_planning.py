@@ -4,14 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from batch_action import pricing
-from batch_action.edges.secrets import mask
+from batch_action.batches import submit
+from batch_action.clients.secrets import mask
 from batch_action.errors import BudgetError, ConfigError
-from batch_action.history import files
+from batch_action.ledger import view
 from batch_action.models.files import Reason
 from batch_action.models.ledger import Collected, Intended, Question, Sent, Usage
-from batch_action.selection.rules import Rules
-from batch_action.steps import asking, planning, reading, sending
+from batch_action.requests import builder, planner, pricing
+from batch_action.selection import reader
+from batch_action.selection.patterns import Rules
 from tests.histories import EMPTY, MOST, ledger
 from tests.repos import Repo
 from tests.worlds import NOW, world_of
@@ -35,8 +36,8 @@ def repo(tmp_path):
 
 
 def ask(world, known=EMPTY, *, base=None):
-    owed = files.owed(known, max_attempts=world.settings.max_attempts)
-    selection = reading.read(
+    owed = view.owed(known, max_attempts=world.settings.max_attempts)
+    selection = reader.read(
         world.git,
         head=world.git.resolve("HEAD"),
         base=base,
@@ -48,13 +49,13 @@ def ask(world, known=EMPTY, *, base=None):
         mask=mask,
         progress=lambda _done, _total: None,
     )
-    return asking.ask(world, known, selection, None)
+    return builder.ask(world, known, selection, None)
 
 
 def planned(repo, known=EMPTY, now=NOW, **flags):
     with world_of(repo.path, now=now, **flags) as world:
         asked = ask(world, known)
-        return world, asked, planning.plan(world, asked, known, exact=False)
+        return world, asked, planner.plan(world, asked, known, exact=False)
 
 
 def cost_of(world, asked, path):
@@ -100,7 +101,7 @@ def test_everything_fits_and_goes_out_by_risk(repo):
     assert plan.cost.batch_usd == pytest.approx(total)
     assert plan.cost.interactive_usd == pytest.approx(2 * total)
     assert plan.tokens.method == "offline-estimate"
-    planning.refuse_over_budget(world, plan)
+    planner.refuse_over_budget(world, plan)
 
 
 def test_under_a_cap_only_whole_files_go_out_and_the_rest_is_owed(repo):
@@ -120,14 +121,14 @@ def test_under_a_cap_only_whole_files_go_out_and_the_rest_is_owed(repo):
         for path in owed:
             left = room * 1.0001 - sum(costs[p] for p in out if order.index(p) < order.index(path))
             assert costs[path] > left, "it would have fitted when its turn came"
-        planning.refuse_over_budget(world, plan)
+        planner.refuse_over_budget(world, plan)
 
 
 def test_when_not_even_one_fits(repo):
     world, _, plan = planned(repo, max_cost_usd="0.0001")
     assert plan.requests == ()
     with pytest.raises(BudgetError, match="Not even one file") as caught:
-        planning.refuse_over_budget(world, plan)
+        planner.refuse_over_budget(world, plan)
     assert caught.value.exit_code == 3
     assert "`max-cost-usd`" in str(caught.value)
 
@@ -139,9 +140,9 @@ def test_over_budget_can_fail(repo):
     assert plan.requests
     assert plan.owed
     with pytest.raises(BudgetError, match="nothing was sent"):
-        planning.refuse_over_budget(world, plan)
+        planner.refuse_over_budget(world, plan)
     world, _, plan = planned(repo, on_over_budget="fail")
-    planning.refuse_over_budget(world, plan)
+    planner.refuse_over_budget(world, plan)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ def test_the_monthly_budget_counts_what_was_spent_and_what_is_in_flight(repo, kn
     assert bool(plan.requests) == bool(fits)
     if not fits:
         with pytest.raises(BudgetError, match="`monthly-budget-usd`"):
-            planning.refuse_over_budget(world, plan)
+            planner.refuse_over_budget(world, plan)
 
 
 def test_one_unpriced_batch_does_not_wipe_out_the_month(repo):
@@ -197,7 +198,7 @@ def test_a_model_without_a_price_is_refused_not_free(repo):
     assert plan.requests
     assert not plan.cost.priced
     with pytest.raises(ConfigError, match="'claude-new' has no known price") as caught:
-        planning.refuse_over_budget(world, plan)
+        planner.refuse_over_budget(world, plan)
     assert "`prices`" in str(caught.value)
 
 
@@ -214,7 +215,7 @@ class TestAskedBefore:
         """What a submit would record, and the questions by path."""
         with world_of(repo.path, max_attempts=str(MOST), **flags) as world:
             asked = ask(world, known, base=base)
-            return sending.selected(world, asked.selection), asked
+            return submit.selected(world, asked.selection), asked
 
     def answered(self, n, questions, *, failed=None, done=True):
         intent, batch = f"{n:016x}", f"msgbatch_{n}"
@@ -255,15 +256,15 @@ class TestAskedBefore:
         two, asked = self.night(repo, known, base=first)
         two = two.model_copy(update={"at": one.at + timedelta(days=1)})
         known = ledger(*known.facts, two)
-        assert set(files.owed(known, max_attempts=MOST)) == {"a.py"}
+        assert set(view.owed(known, max_attempts=MOST)) == {"a.py"}
         repo.commit({"a.py": "x = 1\n"})
         three, asked = self.night(repo, known, base=second)
         three = three.model_copy(update={"at": one.at + timedelta(days=2)})
         reason = Reason.SAME_AS_BEFORE if done else Reason.IN_FLIGHT
         assert [s.reason for s in asked.selection.skipped] == [reason]
         known = ledger(*known.facts, three)
-        assert files.owed(known, max_attempts=MOST) == {}
-        assert files.newest(known)["a.py"].blob == questions[0].blob
+        assert view.owed(known, max_attempts=MOST) == {}
+        assert view.newest(known)["a.py"].blob == questions[0].blob
         if not done:
             lost = Collected(
                 batch="msgbatch_1",
@@ -273,7 +274,7 @@ class TestAskedBefore:
                 failed={q.id: "expired" for q in questions},
             )
             known = ledger(*known.facts, lost)
-            assert set(files.owed(known, max_attempts=MOST)) == {"a.py"}
+            assert set(view.owed(known, max_attempts=MOST)) == {"a.py"}
 
     def test_a_changed_mode_forgets_nothing_of_what_is_in_flight(self, tmp_path):
         repo = Repo.init(tmp_path / "r")
@@ -287,7 +288,7 @@ class TestAskedBefore:
         assert [s.reason for s in asked.selection.skipped] == [Reason.MODE_ONLY]
         two = two.model_copy(update={"at": one.at + timedelta(days=1)})
         lost = self.answered(1, questions, failed="expired")
-        assert set(files.owed(ledger(one, two, *lost), max_attempts=MOST)) == {"a.py"}
+        assert set(view.owed(ledger(one, two, *lost), max_attempts=MOST)) == {"a.py"}
 
     def test_a_truncated_question_gets_twice_the_room(self, repo):
         one, asked = self.night(repo, EMPTY)
@@ -307,7 +308,7 @@ class TestAskedBefore:
         _, again = self.night(repo, known)
         reasons = {s.path: s.reason for s in again.selection.skipped}
         assert reasons["b.py"] is Reason.GIVEN_UP
-        assert "b.py" not in files.owed(known, max_attempts=MOST)
+        assert "b.py" not in view.owed(known, max_attempts=MOST)
 
     def test_a_pure_rename_inherits_the_verdict(self, repo):
         base = repo.head()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batch_action.history import batches
+from batch_action.ledger import view
 from batch_action.models.ledger import Collected, Intended
 from batch_action.sandbox.batches import Batch
 from tests.crashes.cells import die, remembered
@@ -29,7 +29,7 @@ def usages(night: Night, batch: Batch) -> list[Any]:
 
 
 def ways(night: Night) -> list[str | None]:
-    found = batches.facts_of(remembered(night), Intended)
+    found = view.facts_of(remembered(night), Intended)
     return [intended.way for intended in sorted(found, key=lambda x: x.at)]
 
 
@@ -79,7 +79,7 @@ def test_the_report_says_whether_it_paid(warm: Night) -> None:
     warm.advance(HOUR)
     told = warm.run().summary
     assert "of input from cache, which saved $0.00" in told
-    facts = list(batches.facts_of(remembered(warm), Collected))
+    facts = list(view.facts_of(remembered(warm), Collected))
     billed = sum(fact.cost_usd or 0 for fact in facts)
     plain = (
         sum(
@@ -209,7 +209,7 @@ def test_it_is_left_alone_where_it_would_not_pay(
 def test_the_worst_case_counts_a_cache_that_nobody_could_read(warm: Night) -> None:
     warm.run("submit")
     warm.run("submit")
-    first, rest = sorted(batches.facts_of(remembered(warm), Intended), key=lambda x: x.at)
+    first, rest = sorted(view.facts_of(remembered(warm), Intended), key=lambda x: x.at)
     assert first.worst_case_usd is not None
     assert rest.worst_case_usd is not None
     assert rest.worst_case_usd / 3 == pytest.approx(first.worst_case_usd, rel=0.05)
@@ -231,5 +231,5 @@ def test_a_death_on_the_way_pays_nothing_twice(warm: Night, call: str, when: str
     assert sorted(path_in(r) for b in warm.batches for r in b.requests) == sorted(FOUR)
     assert len(warm.bill) == len(set(warm.bill)) == 4
     ledger = remembered(warm)
-    assert (batches.pending(ledger), batches.open_intents(ledger)) == ((), ())
+    assert (view.pending(ledger), view.open_intents(ledger)) == ((), ())
     assert warm.issue.body.count("<!-- batch-action:finding ") == 8

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from batch_action.batches import generated_files
 from batch_action.errors import ConfigError
-from batch_action.models.answers import GeneratedFile
-from batch_action.steps import handing
+from batch_action.models.file_results import GeneratedFile
 from tests.nights import Night
 from tests.stories.test_draft_pr import RIGHTS, TEST, generated, pulls, world_of
 from tests.stories.test_draft_pr import night as night  # noqa: PLC0414 - the same repository
@@ -15,7 +15,7 @@ from tests.stories.test_draft_pr import night as night  # noqa: PLC0414 - the sa
 
 def hand_over(night: Night, *files: GeneratedFile) -> Path:
     with world_of(night) as world:
-        return night.repo.path / handing.give(world, files)
+        return night.repo.path / generated_files.give(world, files)
 
 
 def test_only_what_passed_is_proposed(night: Night):
@@ -34,7 +34,7 @@ def test_only_what_passed_is_proposed(night: Night):
 def test_what_is_taken_is_what_was_given(night: Night):
     files = [generated(night, "test_f.py", "f.py"), generated(night, "g.py", "g.py", "ü\r\n")]
     folder = hand_over(night, *files)
-    assert handing.take(folder) == ("code-review", files)
+    assert generated_files.take(folder) == ("code-review", files)
     assert (folder / "files" / "test_f.py").read_text() == TEST
 
 
@@ -58,7 +58,7 @@ def test_a_forged_path_is_refused(night: Night, path: str):
     data["files"][0]["path"] = path
     manifest.write_text(json.dumps(data))
     with pytest.raises(ConfigError, match="leaves it"):
-        handing.take(folder)
+        generated_files.take(folder)
 
 
 def test_a_link_in_the_place_of_a_file_is_refused(night: Night):
@@ -66,7 +66,7 @@ def test_a_link_in_the_place_of_a_file_is_refused(night: Night):
     (folder / "files" / "test_f.py").unlink()
     (folder / "files" / "test_f.py").symlink_to("/etc/hostname")
     with pytest.raises(ConfigError):
-        handing.take(folder)
+        generated_files.take(folder)
 
 
 def test_without_a_folder_a_sentence_says_what_writes_it(night: Night):

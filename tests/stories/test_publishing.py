@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.edges.github_api.refusals import LostAnswerError, RefusedError
+from batch_action.batches.results import Harvest
+from batch_action.clients.github.errors import LostAnswerError, RefusedError
+from batch_action.context import World
 from batch_action.errors import GitHubError
 from batch_action.findings.anchoring import anchor_all
 from batch_action.models.findings import (
@@ -24,9 +26,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.ledger import Dismissed, Ledger, Recheck
 from batch_action.models.report import Delivered, Night
-from batch_action.steps import publishing
-from batch_action.steps.answers import Harvest
-from batch_action.steps.world import World
+from batch_action.publishers import pipeline
 from tests.repos import Repo
 from tests.worlds import world_of
 
@@ -101,9 +101,9 @@ def review(repo: Repo, *lines: str) -> Tonight:
 
 def publish(
     world: World, tonight: Tonight, desks: dict[str, Notebook], ledger: Ledger = EMPTY
-) -> publishing.Outcome:
-    recalled = publishing.recall(world, tonight, desks)
-    return publishing.publish(world, ledger, Harvest(), tonight, recalled)
+) -> pipeline.Outcome:
+    recalled = pipeline.recall(world, tonight, desks)
+    return pipeline.publish(world, ledger, Harvest(), tonight, recalled)
 
 
 def states(notebook: Notebook) -> list[State]:
@@ -202,12 +202,12 @@ def test_a_persons_wish_in_one_place_holds_everywhere(repo: Repo):
         wish = Dismissal(fingerprint=known.fingerprint, by="ann", where="https://x/1")
         one.remembered = replace(one.remembered, dismissals=(wish,))
         tonight = review(repo, "crash(x)")
-        recalled = publishing.recall(world, tonight, {"one": one, "two": two})
+        recalled = pipeline.recall(world, tonight, {"one": one, "two": two})
         (fact,) = recalled.wishes(EMPTY, world)
         assert isinstance(fact, Dismissed)
         ledger = EMPTY.model_copy(update={"facts": (fact,)})
         assert recalled.wishes(ledger, world) == ()
-        publishing.publish(world, ledger, Harvest(), tonight, recalled)
+        pipeline.publish(world, ledger, Harvest(), tonight, recalled)
         assert states(two) == [State.DISMISSED]
         # And from the ledger alone, should that place be lost.
         publish(world, tonight, {"three": (three := Notebook())}, ledger)
@@ -224,7 +224,7 @@ def test_a_recheck_names_the_file_and_an_unknown_one_is_passed_over(repo: Repo):
             for f in (known.fingerprint, "0" * 16)
         )
         one.remembered = replace(one.remembered, rechecks=wishes)
-        recalled = publishing.recall(world, review(repo), {"one": one})
+        recalled = pipeline.recall(world, review(repo), {"one": one})
         (fact,) = recalled.wishes(EMPTY, world)
     assert isinstance(fact, Recheck)
     assert (fact.path, fact.fingerprint) == ("a.py", known.fingerprint)

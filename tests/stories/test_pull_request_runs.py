@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.history.sealing import NAME
+from batch_action.ledger.codec import NAME
 from tests.nights import BAD, GOOD, WORSE, Night
 from tests.pulls import REPORT, PullStory, answering, remark
 from tests.repos import Repo

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batch_action.edges.git_repo import GitRepo
-from batch_action.edges.secrets import mask
+from batch_action.clients.git import GitRepo
+from batch_action.clients.secrets import mask
 from batch_action.errors import ConfigError
 from batch_action.models.files import Reason, Selection, Status
-from batch_action.selection.rules import Rules
-from batch_action.steps.reading import read
+from batch_action.selection.patterns import Rules
+from batch_action.selection.reader import read
 from tests.repos import Repo
 
 TOKEN = "ghp_" + "a1B2" * 9

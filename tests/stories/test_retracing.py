@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 
-from batch_action.edges.git_repo import GitRepo
+from batch_action.clients.git import GitRepo
 from batch_action.findings.anchoring import anchor_all
-from batch_action.findings.life import reconcile
+from batch_action.findings.lifecycle import reconcile
 from batch_action.models.findings import LIVE, Known, Reconciled, Reviewed, State, Tonight
-from batch_action.report.sarif.document import render
-from batch_action.report.sarif.reading import Half, Memory, parse
-from batch_action.report.sarif.wording import Trace
+from batch_action.publishers.positions import locate
+from batch_action.publishers.sarif.document import render
+from batch_action.publishers.sarif.messages import Trace
+from batch_action.publishers.sarif.reader import Half, Memory, parse, retrace
 from batch_action.sandbox.github import sarif as service
-from batch_action.steps.placing import locate
-from batch_action.steps.retracing import retrace
 from batch_action.tasks.registry import all_tasks
 from tests.repos import Repo
 from tests.stories.test_sarif_destination import remark

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.edges.runner import Runner, context_from, inputs_from, payload_from
-from batch_action.edges.runner.summary import fit
+from batch_action.clients.actions_runner.commands import Runner, fit
+from batch_action.clients.actions_runner.environment import context_from, inputs_from, payload_from
 from batch_action.errors import BatchActionError, ConfigError
-from batch_action.models.context import Pull
+from batch_action.models.github_context import Pull
 from batch_action.sandbox.server import Sandbox
 
 NOBODY = 12_345

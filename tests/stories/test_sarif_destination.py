@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from batch_action.context import World
 from batch_action.errors import GitHubError
 from batch_action.findings.anchoring import anchor_all
-from batch_action.findings.life import reconcile
+from batch_action.findings.lifecycle import reconcile
 from batch_action.models.findings import (
     Confidence,
     Recollection,
@@ -24,9 +25,8 @@ from batch_action.models.findings import (
 )
 from batch_action.models.report import Delivered, Receipt
 from batch_action.models.report import Night as Circumstances
-from batch_action.steps.delivery import sarif
-from batch_action.steps.placing import locate
-from batch_action.steps.world import World
+from batch_action.publishers.positions import locate
+from batch_action.publishers.sarif import publisher as sarif
 from tests.nights import BAD, GOOD, WORSE, Night
 from tests.sarif_schema import complaints
 from tests.worlds import world_of

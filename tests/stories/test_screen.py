@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from batch_action.edges.screen import Screen
+from batch_action.clients.console import Screen
 
 
 class Clock:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.edges.secrets import mask
+from batch_action.clients.secrets import mask
 
 # Put together here, so that no scanner takes this file for a leak.
 KEY = "MIIE" + "vQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ" + "x" * 14

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from batch_action.errors import ConfigError
-from batch_action.models.waking import Fate
-from batch_action.steps.waking.dispatching import MOST_REFUSALS
+from batch_action.models.dispatch import Fate
+from batch_action.server.dispatcher import MOST_REFUSALS
 from tests.nights import HOUR, Night
 from tests.serving import EXAMPLE, FILE, SETTLE, begin, file_for, open_service, runs, send, submit
 
@@ -90,7 +90,7 @@ def test_a_restart_forgets_nothing(night: Night) -> None:
 
 
 def test_the_store_belongs_to_one_process(night: Night, monkeypatch) -> None:
-    monkeypatch.setattr("batch_action.edges.wakeups.base.LOCK_SECONDS", 0.01)
+    monkeypatch.setattr("batch_action.server.store.LOCK_SECONDS", 0.01)
     with (
         open_service(night),
         pytest.raises(ConfigError, match="Another process uses the store"),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from batch_action.errors import ConfigError
-from batch_action.models.waking import Fate
+from batch_action.models.dispatch import Fate
 from tests.nights import HOUR, Night
 from tests.serving import begin, file_for, open_service, runs, send, submit
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from batch_action.edges.web.app import Handlers
-from batch_action.steps.waking import reporting
-from batch_action.waking.page import render, span
+from batch_action.server import status_page
+from batch_action.server.app import Handlers
+from batch_action.server.status_page import render_page, span
 from tests.boards import EMPTY, FULL, HOSTILE, NOW, RUN
 from tests.nights import Night
 from tests.serving import Stage, begin, open_service
@@ -69,7 +69,7 @@ def colour(page: Page) -> str:
 @pytest.mark.parametrize("board", [FULL, EMPTY], ids=["full", "empty"])
 @pytest.mark.parametrize("width", [320, 360, 1280])
 def test_nothing_sticks_out(looking: Looking, board, width: int) -> None:
-    with looking(render(board), viewport={"width": width, "height": 740}) as page:
+    with looking(render_page(board), viewport={"width": width, "height": 740}) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         outside = page.evaluate(
             "[...document.querySelectorAll('body *')].filter(one => {"
@@ -81,7 +81,7 @@ def test_nothing_sticks_out(looking: Looking, board, width: int) -> None:
 
 
 def test_a_phone_can_read_it(looking: Looking) -> None:
-    with looking(render(FULL)) as page:
+    with looking(render_page(FULL)) as page:
         assert page.title() == "Needs a person · batch-action"
         assert page.get_by_role("heading", level=1).inner_text() == "Needs a person"
         sizes = page.evaluate(
@@ -106,7 +106,7 @@ def test_a_phone_can_read_it(looking: Looking) -> None:
 
 
 def test_hostile_names_are_only_text(looking: Looking) -> None:
-    with looking(render(FULL)) as page:
+    with looking(render_page(FULL)) as page:
         assert page.get_by_text(HOSTILE).count() >= 2
         assert page.locator("script, img").count() == 0
 
@@ -114,7 +114,7 @@ def test_hostile_names_are_only_text(looking: Looking) -> None:
 def test_it_follows_the_light_of_the_room(looking: Looking) -> None:
     colours = []
     for scheme in ("light", "dark"):
-        with looking(render(EMPTY), color_scheme=scheme) as page:
+        with looking(render_page(EMPTY), color_scheme=scheme) as page:
             assert page.get_by_role("heading", level=1).inner_text() == "All is well"
             colours.append(colour(page))
     assert colours == ["rgb(244, 245, 242)", "rgb(19, 22, 19)"]
@@ -124,11 +124,11 @@ def test_a_real_service_fills_it(looking: Looking, night: Night) -> None:
     batch = begin(night)
     with open_service(night) as service:
         station, shelves = service.station, service.dispatcher.shelves
-        assert "Just started" in reporting.render(station, shelves)
+        assert "Just started" in status_page.render(station, shelves)
         service.deliver(batch)
         service.dispatcher.round()
         service.deliver(batch)
-        with looking(reporting.render(station, shelves)) as page:
+        with looking(status_page.render(station, shelves)) as page:
             pending = page.get_by_role("region", name="Pending batches").inner_text()
             assert batch in pending
             assert "run started" in pending
@@ -150,12 +150,12 @@ def test_a_real_service_fills_it(looking: Looking, night: Night) -> None:
     ],
 )
 def test_the_heading_is_the_mood(change: dict[str, Any], mood: str) -> None:
-    assert f"<title>{mood} · batch-action</title>" in render(replace(EMPTY, **change))
+    assert f"<title>{mood} · batch-action</title>" in render_page(replace(EMPTY, **change))
 
 
 def test_an_address_that_is_none_is_no_link() -> None:
     bad = replace(FULL.dispatches[1], url="javascript:alert(1)")
-    assert '<a href="javascript' not in render(replace(EMPTY, dispatches=(bad,)))
+    assert '<a href="javascript' not in render_page(replace(EMPTY, dispatches=(bad,)))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from batch_action.edges.web.app import DELIVERIES
+from batch_action.server.app import DELIVERIES
 from tests.nights import Night
 from tests.processes import PATIENCE, Process, config_for, serving, until
 from tests.serving import environ_for, runs, store_of, submit

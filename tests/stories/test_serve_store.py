@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.edges.journal import HIDDEN, LONGEST, Journal
-from batch_action.edges.wakeups.store import Store
 from batch_action.errors import ConfigError
-from batch_action.models.waking import Awaited, Event, Fate, Notice, Source
+from batch_action.models.dispatch import Awaited, Event, Fate, Notice, Source
+from batch_action.server.log import HIDDEN, LONGEST, Journal
+from batch_action.server.store import Store
 from tests.nights import Night
 from tests.processes import config_for
 from tests.serving import environ_for, store_of
@@ -139,9 +139,9 @@ def test_the_log_is_json_without_secrets() -> None:
 
 
 def test_a_missing_extra_is_named(night: Night, monkeypatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("batch_action.edges.web")]:
+    for name in [name for name in sys.modules if name.startswith("batch_action.server.app")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "batch_action.verbs.serve", raising=False)
+    monkeypatch.delitem(sys.modules, "batch_action.commands.serve", raising=False)
     monkeypatch.setitem(sys.modules, "starlette.applications", None)
     files = ["--config", str(config_for(night)), "--store", str(store_of(night))]
     done = night.cli("serve", "--watch", *files, environ=environ_for(night))

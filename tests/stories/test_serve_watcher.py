@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from batch_action.models.waking import Fate, Source
-from batch_action.steps.waking.watching import IDLE
+from batch_action.models.dispatch import Fate, Source
+from batch_action.server.watcher import IDLE
 from tests.nights import HOUR, Night
 from tests.serving import file_for, open_service, runs, submit
 

@@ -9,10 +9,10 @@ from functools import partial
 import httpx2
 import pytest
 
-from batch_action.edges.web import app as web
-from batch_action.edges.web import server as serving
-from batch_action.steps.waking import receiving, reporting
-from batch_action.verbs.serve.loops import Loop
+from batch_action.server import app as serving
+from batch_action.server import app as web
+from batch_action.server import deliveries, status_page
+from batch_action.server.loop import Loop
 from tests.nights import Night
 from tests.serving import Service, Stage, body_of, open_service
 
@@ -40,9 +40,9 @@ def address(stage: Stage, service: Service) -> str:
 
 def handlers_of(service: Service) -> web.Handlers:
     return web.Handlers(
-        receive=partial(receiving.receive, service.station),
-        page=lambda: reporting.render(service.station, service.dispatcher.shelves),
-        health=lambda: reporting.health(service.station),
+        receive=partial(deliveries.receive, service.station),
+        page=lambda: status_page.render(service.station, service.dispatcher.shelves),
+        health=lambda: status_page.health(service.station),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from batch_action.cli.main import enter
 from batch_action.errors import Interrupted
-from batch_action.history import batches, files
+from batch_action.ledger import view
 from batch_action.models.ledger import Collected, Intended, Sent
 from tests.crashes.cells import die, remembered
 from tests.crashes.reaper import Reaper
@@ -103,9 +103,9 @@ def test_it_is_asked_at_once_and_told_in_the_same_run(counted: Night) -> None:
     assert "batch $" in done.summary.partition("would have been")[2]
     assert (float(done.outputs["cost-usd"]) > 0, float(done.outputs["savings-usd"])) == (True, 0)
     ledger = remembered(night)
-    (sent,) = batches.facts_of(ledger, Sent)
+    (sent,) = view.facts_of(ledger, Sent)
     assert sent.batch.startswith("interactive-")
-    (collected,) = batches.facts_of(ledger, Collected)
+    (collected,) = view.facts_of(ledger, Collected)
     full = collected.cost_usd
     assert full == pytest.approx(float(done.outputs["cost-usd"]), abs=1e-6)
     # What has an answer is asked no more.
@@ -132,7 +132,7 @@ def test_who_does_not_answer_is_owed_and_the_rest_is_told(counted: Night) -> Non
     assert done.outputs["new-findings-count"] == "2"
     assert "unanswered" in done.summary
     ledger = remembered(night)
-    assert len(files.owed(ledger, max_attempts=1)) == 1
+    assert len(view.owed(ledger, max_attempts=1)) == 1
     night.advance(DAY)
     assert night.run(**AT_ONCE).outputs["findings-count"] == "4"
 
@@ -142,7 +142,7 @@ def test_when_nobody_answers_the_run_fails_and_asks_again(counted: Night) -> Non
     night.commit({"a.js": BAD})
     night.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=9, status=529)
     assert night.run(**AT_ONCE).exit == 4
-    assert batches.open_intents(remembered(night)) == ()
+    assert view.open_intents(remembered(night)) == ()
     night.sandbox.faults.clear()
     assert night.run(**AT_ONCE).outputs["new-findings-count"] == "2"
 
@@ -164,7 +164,7 @@ def test_answers_that_cannot_be_delivered_are_paid_for_once_more_at_most(counted
     lost = night.run(**AT_ONCE)
     assert lost.exit == 5
     ledger = remembered(night)
-    (collected,) = batches.facts_of(ledger, Collected)
+    (collected,) = view.facts_of(ledger, Collected)
     assert set(collected.failed.values()) == {"undelivered"}
     assert collected.cost_usd is not None
     assert collected.cost_usd > 0
@@ -189,7 +189,7 @@ def test_a_run_that_died_in_the_middle_is_told_and_its_files_are_owed(counted: N
     assert result.outputs["new-findings-count"] == "2"
     assert "perhaps paid for twice" in "".join(result.said("warning"))
     assert asked_at_once(night) == 2
-    intents = {fact.intent for fact in batches.facts_of(remembered(night), Intended)}
+    intents = {fact.intent for fact in view.facts_of(remembered(night), Intended)}
     assert len(intents - {intent}) == 1
 
 
@@ -197,7 +197,7 @@ def abandoned(night: Night) -> str:
     """A run that dies when its answer is there; its intent."""
     night.inputs |= AT_ONCE
     die(night, "submit", Reaper("POST /v1/messages", "after"))
-    (open_,) = batches.open_intents(remembered(night))
+    (open_,) = view.open_intents(remembered(night))
     assert open_.intended.way == "interactive"
     return open_.intended.intent
 
@@ -214,8 +214,8 @@ def test_a_death_at_any_other_place_loses_no_file(counted: Night, call: str, whe
     night.advance(2 * HOUR)
     assert night.run().exit == 0
     assert night.issue.body.count("<!-- batch-action:finding ") == 2
-    assert not batches.open_intents(remembered(night))
-    assert not batches.pending(remembered(night))
+    assert not view.open_intents(remembered(night))
+    assert not view.pending(remembered(night))
     assert asked_at_once(night) <= 2
 
 
@@ -236,8 +236,8 @@ def test_an_interrupt_gives_the_questions_back(counted: Night) -> None:
     assert code == 130
     assert "Interrupted while" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text("utf-8")
     ledger = remembered(night)
-    assert batches.open_intents(ledger) == ()
-    assert len(files.owed(ledger, max_attempts=1)) == 6
+    assert view.open_intents(ledger) == ()
+    assert len(view.owed(ledger, max_attempts=1)) == 6
 
 
 def test_plan_shows_which_way_it_would_go(night: Night) -> None:

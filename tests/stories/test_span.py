@@ -6,7 +6,7 @@ import pytest
 
 from batch_action.errors import ConfigError
 from batch_action.models.ledger import Ledger, Selected
-from batch_action.steps import span
+from batch_action.selection import commit_range
 from tests.histories import EMPTY, hours, ledger
 from tests.repos import Repo
 from tests.worlds import NOW, world_of
@@ -37,7 +37,7 @@ def nights(*heads: str) -> Ledger:
 def choose(repo, known=EMPTY, trace=None, **flags):
     """The span, and what was warned of."""
     with world_of(repo.path, **flags) as world:
-        return span.choose(world, known, trace), world.warnings
+        return commit_range.choose(world, known, trace), world.warnings
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ class TestShallow:
     def test_a_recent_moment_needs_no_more_than_what_is_there(self, shallow):
         late = NOW + timedelta(days=30)
         with world_of(shallow.path, now=late, first_run="24h") as world:
-            assert span.choose(world, EMPTY).base == shallow.head()
+            assert commit_range.choose(world, EMPTY).base == shallow.head()

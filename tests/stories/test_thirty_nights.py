@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from batch_action.edges.git_repo import GitRepo
+from batch_action.clients.git import GitRepo
 from batch_action.findings.anchoring import anchor_all
-from batch_action.findings.life import reconcile
+from batch_action.findings.lifecycle import reconcile
 from batch_action.models.findings import (
     Confidence,
     Finding,
@@ -29,9 +29,9 @@ from batch_action.models.findings import (
     State,
     Tonight,
 )
-from batch_action.report import markers
+from batch_action.publishers import markers
+from batch_action.publishers.positions import locate
 from batch_action.sandbox.prompts import read
-from batch_action.steps.placing import locate
 from tests.nights import Night
 from tests.repos import Repo
 from tests.rewriting import Code, defects, name_at, untouched

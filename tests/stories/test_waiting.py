@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from batch_action.verbs import collect
+from batch_action.commands import collect
 from tests.nights import BAD, Night
 
 ONE = "/v1/messages/batches/msgbatch_"

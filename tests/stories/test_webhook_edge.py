@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from batch_action.edges.webhooks import UndeliveredError, Webhooks, signature
+from batch_action.clients.webhooks import UndeliveredError, Webhooks, signature
 from tests.receiving import PATH, Receiver, receiving
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

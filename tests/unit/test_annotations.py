@@ -3,7 +3,7 @@
 import pytest
 
 from batch_action.models.findings import Severity, State
-from batch_action.report.annotations import annotations
+from batch_action.publishers.annotations import annotations
 from tests.reports import night, published, standing
 
 EVERY = [s for s in Severity for _ in range(12)]

@@ -4,10 +4,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.config.assigning import Assignment, assignments
-from batch_action.config.gathering import gather
+from batch_action.config.assignments import Assignment, assignments
+from batch_action.config.loading import gather
 from batch_action.config.settings import Settings
-from batch_action.selection.rules import Rules
+from batch_action.selection.patterns import Rules
 
 PATTERNS = ("web/", "services/**", "services/pay/", "!services/pay/", "*.js", "*.py", "/docs/*")
 PATHS = ("web/a.js", "services/pay/card.py", "services/mail.js", "docs/x.md", "deep/web/b.py", "a")

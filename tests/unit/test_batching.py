@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_action import batching
-from batch_action.edges.anthropic_api.client import AnthropicApi
+from batch_action.clients.anthropic.client import AnthropicApi
 from batch_action.models.ledger import Question
-from batch_action.models.requests import Request
+from batch_action.models.requests import Request, digest
+from batch_action.requests import packing
 
 BLOB = "0123456789abcdef" * 2 + "01234567"
 ALLOWED = re.compile(r"\A[a-zA-Z0-9_-]{1,64}\Z")
@@ -48,30 +48,30 @@ def request(number=0, size=10):
 class TestCustomIds:
     @given(st.text(min_size=1, max_size=30), st.text() | st.sampled_from(HOSTILE), st.text())
     def test_any_task_and_path_make_an_allowed_id(self, task, path, field):
-        made = batching.custom_id(task, path, BLOB, batching.digest(field))
+        made = packing.custom_id(task, path, BLOB, digest(field))
         assert ALLOWED.match(made)
-        assert batching.CUSTOM_ID.fullmatch(made)
+        assert packing.CUSTOM_ID.fullmatch(made)
 
     @pytest.mark.parametrize("path", HOSTILE)
     def test_hostile_paths(self, path):
-        made = batching.custom_id("security-scan", path, BLOB, batching.digest(path))
+        made = packing.custom_id("security-scan", path, BLOB, digest(path))
         assert ALLOWED.match(made)
         assert made.startswith("security-sca-")
-        assert made.endswith(f"-{BLOB[:12]}-{batching.digest(path)}")
+        assert made.endswith(f"-{BLOB[:12]}-{digest(path)}")
 
     def test_they_are_stable_for_ever(self):
         """A change here would ask, and pay for, every question of every ledger again."""
-        question = batching.digest(
+        question = digest(
             "42", "code-review", "0" * 16, "claude-sonnet-5-5", "medium", "src/a.py", "1/1", BLOB
         )
         assert question == "e07e9938615f42"
-        made = batching.custom_id("code-review", "src/a.py", BLOB, question)
+        made = packing.custom_id("code-review", "src/a.py", BLOB, question)
         assert made == "code-review-src_a_py-0123456789ab-e07e9938615f42"
 
     @given(st.lists(st.none() | st.text(max_size=5), max_size=4), st.data())
     def test_different_questions_have_different_digests(self, fields, data):
         other = data.draw(st.lists(st.none() | st.text(max_size=5), max_size=4))
-        same = batching.digest(*fields) == batching.digest(*other)
+        same = digest(*fields) == digest(*other)
         assert same == (fields == other)
 
     @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ class TestCustomIds:
         ],
     )
     def test_borders_between_fields_count(self, one, two):
-        assert batching.digest(*one) != batching.digest(*two)
-        assert re.fullmatch(r"[0-9a-f]{14}", batching.digest(*one))
+        assert digest(*one) != digest(*two)
+        assert re.fullmatch(r"[0-9a-f]{14}", digest(*one))
 
     @given(st.sets(st.text(min_size=1, max_size=40), min_size=2, max_size=40))
     def test_paths_that_look_alike_are_told_apart(self, paths):
-        made = {batching.custom_id("t", path, BLOB, batching.digest(path)) for path in paths}
+        made = {packing.custom_id("t", path, BLOB, digest(path)) for path in paths}
         assert len(made) == len(paths)
 
 
@@ -102,7 +102,7 @@ class TestPacking:
     @given(sizes, st.integers(1, 7), st.integers(100, 300))
     def test_the_laws(self, sizes, most, max_bytes):
         requests = [request(n, size) for n, size in enumerate(sizes)]
-        batches = batching.pack(iter(requests), most=most, max_bytes=max_bytes)
+        batches = packing.pack(iter(requests), most=most, max_bytes=max_bytes)
         assert [r for batch in batches for r in batch] == requests
         assert all(1 <= len(batch) <= most for batch in batches)
         assert all(sum(r.size for r in batch) <= max_bytes for batch in batches)
@@ -111,20 +111,20 @@ class TestPacking:
             assert full, "a batch was closed although the next request would have fitted"
 
     def test_nothing_makes_no_batch(self):
-        assert batching.pack([]) == ()
+        assert packing.pack([]) == ()
 
     def test_exactly_the_limit_fits(self):
-        assert len(batching.pack([request(1, 50), request(2, 50)], max_bytes=100)) == 1
-        assert len(batching.pack([request(1, 100)], max_bytes=100)) == 1
+        assert len(packing.pack([request(1, 50), request(2, 50)], max_bytes=100)) == 1
+        assert len(packing.pack([request(1, 100)], max_bytes=100)) == 1
 
     def test_one_that_is_larger_than_a_batch_is_our_bug(self):
         with pytest.raises(ValueError, match="larger than a batch"):
-            batching.pack([request(1, 101)], max_bytes=100)
+            packing.pack([request(1, 101)], max_bytes=100)
 
     def test_the_limits_leave_room_below_the_services_own(self):
-        assert batching.MAX_REQUESTS == 100_000
-        assert 240_000_000 <= batching.MAX_BYTES < 256_000_000
-        assert batching.MAX_REQUEST_BYTES <= 32_000_000
+        assert packing.MAX_REQUESTS == 100_000
+        assert 240_000_000 <= packing.MAX_BYTES < 256_000_000
+        assert packing.MAX_REQUEST_BYTES <= 32_000_000
 
     @settings(max_examples=15)
     @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(1, 4))
@@ -140,7 +140,7 @@ class TestPacking:
             Request(
                 question=Question(id=f"q-{n}", path="a.py", blob=BLOB),
                 params=params,
-                size=batching.size_of(f"q-{n}", params),
+                size=packing.size_of(f"q-{n}", params),
                 input_tokens=1,
                 max_tokens=1,
                 risk=0.0,
@@ -159,27 +159,27 @@ class TestPacking:
 
 class TestTheLastCheck:
     def test_what_is_sound_passes(self):
-        batching.check([request(n) for n in range(3)])
-        batching.check([request(1, batching.MAX_BYTES)])
+        packing.check([request(n) for n in range(3)])
+        packing.check([request(1, packing.MAX_BYTES)])
 
     @pytest.mark.parametrize(
         ("batch", "why"),
         [
             ([], "0 requests"),
-            ([request()] * (batching.MAX_REQUESTS + 1), "100001 requests"),
+            ([request()] * (packing.MAX_REQUESTS + 1), "100001 requests"),
             ([request(1), request(1)], "twice"),
-            ([request(1, batching.MAX_BYTES), request(2, 1)], "too many bytes"),
+            ([request(1, packing.MAX_BYTES), request(2, 1)], "too many bytes"),
         ],
     )
     def test_what_the_api_would_refuse_as_a_whole(self, batch, why):
         with pytest.raises(ValueError, match=why):
-            batching.check(batch)
+            packing.check(batch)
 
     @pytest.mark.parametrize("bad", ["", "a/b", "a.b", "x" * 65, "é", "a\n", "a b"])
     def test_ids_outside_of_the_pattern(self, bad):
         question = Question.model_construct(id=bad, path="a.py", blob=BLOB)
         with pytest.raises(ValueError, match="not allowed"):
-            batching.check([Request(**{**_fields(request()), "question": question})])
+            packing.check([Request(**{**_fields(request()), "question": question})])
 
 
 def _fields(one):

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action import pricing
 from batch_action.models.ledger import Usage
 from batch_action.models.report import Spending
 from batch_action.models.requests import Cost
-from batch_action.report.text import cost_line
+from batch_action.publishers.wording import cost_line
+from batch_action.requests import pricing
 
 PRICES = pricing.load()
 MODELS = st.sampled_from(sorted(PRICES.models))

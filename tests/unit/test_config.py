@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.config.gathering import gather, inputs
+from batch_action.config.loading import gather, inputs
 from batch_action.errors import ConfigError
 from batch_action.models.findings import Severity
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from batch_action import escape
-from batch_action.report import markers
+from batch_action.publishers import markers
 from tests.hostile import TEXTS
 from tests.hostile import texts as hostile
 

@@ -10,10 +10,10 @@ from batch_action.findings.anchoring import anchor_all
 from batch_action.models.findings import Confidence, Severity
 from batch_action.models.licenses import Licensing, spdx_expression, spdx_id
 from batch_action.selection.languages import language_of
-from batch_action.tasks.comments import has_comments, opening
-from batch_action.tasks.headers import check, header_of, most_have_one
-from batch_action.tasks.notices import license_of_text, licenses_noticed
-from batch_action.tasks.own_license import license_in, tells
+from batch_action.tasks.license.comments import has_comments, opening
+from batch_action.tasks.license.headers import check, header_of, most_have_one
+from batch_action.tasks.license.notices import license_of_text, licenses_noticed
+from batch_action.tasks.license.repository import license_in, tells
 
 MIT = Licensing(own=(("LICENSE", "MIT"),))
 GPL2 = Licensing(own=(("COPYING", "GPL-2.0-only OR GPL-2.0-or-later"),))

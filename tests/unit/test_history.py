@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 
-from batch_action.history import batches, files, merging, money, pulls
-from batch_action.history.batches import ADOPTION_SLACK
+from batch_action.ledger import merge, pull_requests, view
+from batch_action.ledger.view import ADOPTION_SLACK
 from batch_action.models.ledger import (
     Closed,
     Collected,
@@ -82,7 +82,7 @@ def selected(at, *entries, gone=(), head=None):
 
 
 def owed(*facts, most=3):
-    return {path: item.old for path, item in files.owed(ledger(*facts), max_attempts=most).items()}
+    return {path: item.old for path, item in view.owed(ledger(*facts), max_attempts=most).items()}
 
 
 class TestBatches:
@@ -96,14 +96,14 @@ class TestBatches:
             collected("msgbatch_aa_2"),
             Withdrawn(batch="msgbatch_aa_0", by="ada", at=hours(4)),
         )
-        found = [(p.sent.batch, p.withdrawn, p.questions) for p in batches.pending(known)]
+        found = [(p.sent.batch, p.withdrawn, p.questions) for p in view.pending(known)]
         assert found == [("msgbatch_aa_1", False, (q,)), ("msgbatch_aa_0", True, (q,))]
 
     @pytest.mark.parametrize("stray", [sent(intent="00000000000000bb"), sent(1)])
     def test_a_fact_that_points_at_nothing_is_passed_over(self, stray):
         known = ledger(intended((question(),)), stray, collected(stray.batch))
-        assert batches.pending(known) == ()
-        assert batches.answered(known) == frozenset()
+        assert view.pending(known) == ()
+        assert view.answered(known) == frozenset()
 
     def test_an_intent_is_open_for_the_batches_that_have_no_answer(self):
         q = question()
@@ -113,9 +113,7 @@ class TestBatches:
             Rejected(intent=INTENT, batch="msgbatch_other"),
             intended((q,), intent="00000000000000bb", at=0),
         )
-        found = [
-            (o.intended.intent[-2:], o.indexes, o.rejected) for o in batches.open_intents(known)
-        ]
+        found = [(o.intended.intent[-2:], o.indexes, o.rejected) for o in view.open_intents(known)]
         assert found == [
             ("bb", (0,), frozenset()),
             ("aa", (0, 2), frozenset({"msgbatch_other"})),
@@ -123,20 +121,20 @@ class TestBatches:
 
     def test_an_intent_is_closed_by_its_last_answer_or_by_a_person(self):
         q = question()
-        assert not batches.open_intents(ledger(intended((q,)), sent()))
-        assert not batches.open_intents(ledger(intended((q,)), Rejected(intent=INTENT, batch=None)))
-        assert batches.known_batches(ledger(intended((q,)), sent())) == {"msgbatch_aa_0"}
+        assert not view.open_intents(ledger(intended((q,)), sent()))
+        assert not view.open_intents(ledger(intended((q,)), Rejected(intent=INTENT, batch=None)))
+        assert view.known_batches(ledger(intended((q,)), sent())) == {"msgbatch_aa_0"}
 
     def test_the_window_grows_with_the_number_of_creates(self):
         q, minute = question(), timedelta(minutes=1)
-        start, end = batches.window(intended((q,), (q,), (q,)), 10 * minute)
+        start, end = view.window(intended((q,), (q,), (q,)), 10 * minute)
         assert (start, end) == (hours(1), hours(1) + 30 * minute + ADOPTION_SLACK)
 
     def test_in_flight_is_sent_or_perhaps_sent(self):
         a, b, c, d = (question(f"{n}.py") for n in "abcd")
         known = ledger(intended((a,), (b,), (c,)), sent(0), sent(1), collected(), *asked(d, n=9))
-        assert batches.in_flight(known) == {b.id, c.id}
-        assert batches.answered(known) == {a.id, d.id}
+        assert view.in_flight(known) == {b.id, c.id}
+        assert view.answered(known) == {a.id, d.id}
 
     @pytest.mark.parametrize(
         ("kind", "counts"),
@@ -156,10 +154,10 @@ class TestBatches:
     def test_which_failures_count_as_attempts(self, kind, counts):
         q = question()
         known = ledger(*asked(q, n=1, failed={q.id: kind}), *asked(q, n=2, failed={q.id: kind}))
-        assert batches.attempts(known)[q.id] == (2 if counts else 0)
-        assert batches.failures(known, kind.split(":")[0])[q.id] == 2
-        assert batches.last_failure(known) == {q.id: kind}
-        assert q.id not in batches.answered(known)
+        assert view.attempts(known)[q.id] == (2 if counts else 0)
+        assert view.failures(known, kind.split(":")[0])[q.id] == 2
+        assert view.last_failure(known) == {q.id: kind}
+        assert q.id not in view.answered(known)
 
     def test_the_last_failure_is_the_newest_one_until_there_is_a_verdict(self):
         q = question()
@@ -167,26 +165,26 @@ class TestBatches:
             *asked(q, n=1, failed={q.id: "expired"}),
             *asked(q, n=2, failed={q.id: "truncated"}),
         )
-        assert batches.last_failure(ledger(*twice)) == {q.id: "truncated"}
-        assert batches.last_failure(ledger(*twice, *asked(q, n=3))) == {}
-        assert batches.failures(ledger(*twice), "truncated") == {q.id: 1}
+        assert view.last_failure(ledger(*twice)) == {q.id: "truncated"}
+        assert view.last_failure(ledger(*twice, *asked(q, n=3))) == {}
+        assert view.failures(ledger(*twice), "truncated") == {q.id: 1}
 
 
 class TestFiles:
     def test_a_file_of_several_parts_is_settled_by_all_of_them_in_one_round(self):
         first, second = (question(part=n, of=2) for n in (1, 2))
         half = asked(first, second, failed={second.id: "expired"})
-        assert files.settled_files(ledger(*half)) == set()
-        assert files.settled_files(ledger(*half, *asked(second, n=2))) == {("a.py", ONE)}
+        assert view.settled_files(ledger(*half)) == set()
+        assert view.settled_files(ledger(*half, *asked(second, n=2))) == {("a.py", ONE)}
         # Cut into three the next time, one of the three does not complete the two of before.
         other = question(part=2, of=3)
-        assert files.settled_files(ledger(*half, *asked(other, n=2))) == set()
+        assert view.settled_files(ledger(*half, *asked(other, n=2))) == set()
 
     def test_newest_forgets_what_is_gone_until_it_is_selected_again(self):
         nights = (selected(1, ("a.py", ONE, None)), selected(2, gone=("a.py",)))
-        assert files.newest(ledger(*nights)) == {}
+        assert view.newest(ledger(*nights)) == {}
         again = selected(3, ("a.py", TWO, None))
-        assert files.newest(ledger(*nights, again))["a.py"].blob == TWO
+        assert view.newest(ledger(*nights, again))["a.py"].blob == TWO
 
     def test_a_file_owed_for_several_nights_is_compared_with_its_last_verdict(self):
         settled = (selected(1, ("a.py", ONE, None)), *asked(question(blob=ONE)))
@@ -225,48 +223,48 @@ class TestFiles:
         )
         assert sorted(owed(*facts, most=2)) == ["b.py", "c.py", "g.py"]
         assert sorted(owed(*facts, most=1)) == ["c.py", "g.py"]
-        assert files.given_up_files(ledger(*facts), 1) == {("b.py", ONE)}
+        assert view.given_up_files(ledger(*facts), 1) == {("b.py", ONE)}
 
     def test_what_a_canceled_batch_had_answered_is_a_verdict_all_the_same(self):
         q = question()
         known = ledger(*asked(q, n=1), Withdrawn(batch="b1", by="ada", at=hours(2)))
-        assert files.settled_files(known) == {("a.py", ONE)}
+        assert view.settled_files(known) == {("a.py", ONE)}
 
     def test_heads_are_newest_first_and_named_once(self):
         nights = [selected(n, head=head) for n, head in ((1, ONE), (2, TWO), (3, ONE))]
-        assert files.heads(ledger(*nights)) == (ONE, TWO)
-        assert files.heads(ledger()) == ()
+        assert view.heads(ledger(*nights)) == (ONE, TWO)
+        assert view.heads(ledger()) == ()
 
     def test_dismissed(self):
         fact = Dismissed(fingerprint="0" * 16, by="ada", where="issue", at=hours(1))
-        assert files.dismissed(ledger(fact)) == {"0" * 16}
+        assert view.dismissed(ledger(fact)) == {"0" * 16}
 
 
 class TestMoney:
     def test_spend_counts_from_its_moment_on(self):
         q = question()
         known = ledger(*asked(q, n=1, cost=1.0), *asked(q, n=2, cost=2.0), *asked(q, n=3, cost=4.0))
-        assert money.spend(known, hours(2)) == 6.0
-        assert money.spend(known, hours(4)) == 0
+        assert view.spend(known, hours(2)) == 6.0
+        assert view.spend(known, hours(4)) == 0
 
     def test_spend_is_unknown_with_an_unpriced_batch_of_the_period(self):
         q = question()
         known = ledger(*asked(q, n=1, cost=None), *asked(q, n=2, cost=2.0))
-        assert money.spend(known, hours(1)) is None
-        assert money.spend(known, hours(2)) == 2.0
+        assert view.spend(known, hours(1)) is None
+        assert view.spend(known, hours(2)) == 2.0
 
     def test_committed_is_the_share_of_the_worst_case_that_is_in_flight(self):
         a, b, c, d = (question(f"{n}.py") for n in "abcd")
         intent = intended((a, b), (c,), (d,), worst=4.0)
-        assert money.committed(ledger(intent)) == 4.0
-        assert money.committed(ledger(intent, sent(0), sent(1), sent(2))) == 4.0
-        assert money.committed(ledger(intent, sent(0), sent(1), sent(2), collected())) == 2.0
-        assert money.committed(ledger(intent, sent(0), collected(), sent(1))) == 2.0
+        assert view.committed(ledger(intent)) == 4.0
+        assert view.committed(ledger(intent, sent(0), sent(1), sent(2))) == 4.0
+        assert view.committed(ledger(intent, sent(0), sent(1), sent(2), collected())) == 2.0
+        assert view.committed(ledger(intent, sent(0), collected(), sent(1))) == 2.0
         closed = Rejected(intent=INTENT, batch=None)
-        assert money.committed(ledger(intent, sent(1), closed)) == 1.0
+        assert view.committed(ledger(intent, sent(1), closed)) == 1.0
 
     def test_unpriced_batches_commit_nothing(self):
-        assert money.committed(ledger(intended((question(),), worst=None), sent())) == 0
+        assert view.committed(ledger(intended((question(),), worst=None), sent())) == 0
 
 
 class TestTheLaw:
@@ -289,9 +287,9 @@ class TestTheLaw:
         live(diary, honest * 8)
         while diary.flying:
             live(diary, honest)
-        assert files.owed(diary.ledger, max_attempts=2) == {}
-        assert batches.in_flight(diary.ledger) == frozenset()
-        assert money.committed(diary.ledger) == 0
+        assert view.owed(diary.ledger, max_attempts=2) == {}
+        assert view.in_flight(diary.ledger) == frozenset()
+        assert view.committed(diary.ledger) == 0
         for path, blob in diary.tree.items():
             assert diary.state((path, blob)) in {"verdict", "withdrawn", "given up"}
 
@@ -300,17 +298,17 @@ class TestTheLaw:
         trunk = live(Diary(), before)
         left = live(trunk.branch("l"), one)
         right = live(trunk.branch("r"), two)
-        both, conflicts = merging.merge(left.ledger, right.ledger)
+        both, conflicts = merge.merge(left.ledger, right.ledger)
         selected_by_any = left.selected | right.selected
         for file in selected_by_any:
             assert len(state_of(both, file)) == 1, (file, state_of(both, file), conflicts)
         for part in (trunk.ledger, left.ledger, right.ledger):
             if not conflicts:  # one batch has one outcome, whoever collects it
-                assert files.settled_files(part) <= files.settled_files(both)
-                assert batches.answered(part) <= batches.answered(both)
-            assert set(files.heads(part)) <= set(files.heads(both))
+                assert view.settled_files(part) <= view.settled_files(both)
+                assert view.answered(part) <= view.answered(both)
+            assert set(view.heads(part)) <= set(view.heads(both))
         # A prefix tells nothing new.
-        assert merging.merge(both, trunk.ledger)[0] == both
+        assert merge.merge(both, trunk.ledger)[0] == both
 
 
 def looked(pull, *files, at, head=ONE):
@@ -345,37 +343,41 @@ class TestPulls:
     )
 
     def test_each_has_its_own_questions_and_the_newest_selection(self):
-        five, six = (pulls.of(self.LEDGER, number) for number in (5, 6))
-        assert batches.answered(five) == {question().id}
-        assert batches.in_flight(five) == frozenset()
-        assert (batches.answered(six), batches.in_flight(six)) == (set(), {question().id})
-        assert files.newest(five).keys() == {"a.py"}
-        assert files.heads(five) == (TWO,)
-        assert files.dismissed(five) == files.dismissed(six) == {"f" * 16}
-        assert [len([*batches.facts_of(v, Recheck)]) for v in (five, six)] == [1, 0]
+        five, six = (pull_requests.of(self.LEDGER, number) for number in (5, 6))
+        assert view.answered(five) == {question().id}
+        assert view.in_flight(five) == frozenset()
+        assert (view.answered(six), view.in_flight(six)) == (set(), {question().id})
+        assert view.newest(five).keys() == {"a.py"}
+        assert view.heads(five) == (TWO,)
+        assert view.dismissed(five) == view.dismissed(six) == {"f" * 16}
+        assert [len([*view.facts_of(v, Recheck)]) for v in (five, six)] == [1, 0]
 
     def test_two_of_one_commit_and_moment_are_two(self):
         both = ledger(looked(5, at=1), looked(6, at=1))
         assert len(both.facts) == 2
 
     def test_who_is_to_be_looked_at(self):
-        assert pulls.to_look_at(self.LEDGER) == (5, 6)
-        closed = merging.add(self.LEDGER, ended(5, 3), ended(6, 3))
-        assert pulls.to_look_at(closed) == (6,), "its batch was not collected"
-        assert [pulls.is_closed(closed, number) for number in (5, 6, 7)] == [True, True, False]
-        again = merging.add(closed, looked(5, at=4))
-        assert pulls.to_look_at(again) == (5, 6)
-        assert not pulls.is_closed(again, 5)
+        assert pull_requests.to_look_at(self.LEDGER) == (5, 6)
+        closed = merge.add(self.LEDGER, ended(5, 3), ended(6, 3))
+        assert pull_requests.to_look_at(closed) == (6,), "its batch was not collected"
+        assert [pull_requests.is_closed(closed, number) for number in (5, 6, 7)] == [
+            True,
+            True,
+            False,
+        ]
+        again = merge.add(closed, looked(5, at=4))
+        assert pull_requests.to_look_at(again) == (5, 6)
+        assert not pull_requests.is_closed(again, 5)
 
     def test_what_was_answered_too_late_is_asked_again(self):
-        late = collected(f"msgbatch_{self.B[-2:]}_0", **{question().id: pulls.CLOSED})
-        six = pulls.of(merging.add(self.LEDGER, late), 6)
-        assert (batches.answered(six), batches.attempts(six)[question().id]) == (set(), 0)
+        late = collected(f"msgbatch_{self.B[-2:]}_0", **{question().id: pull_requests.CLOSED})
+        six = pull_requests.of(merge.add(self.LEDGER, late), 6)
+        assert (view.answered(six), view.attempts(six)[question().id]) == (set(), 0)
 
     def test_what_nobody_vouches_for_is_left_out(self):
-        left = pulls.without(self.LEDGER, frozenset({self.B}))
-        assert [p.intended.pull for p in batches.pending(left)] == []
-        assert batches.answered(left) == {question().id}
+        left = pull_requests.without(self.LEDGER, frozenset({self.B}))
+        assert [p.intended.pull for p in view.pending(left)] == []
+        assert view.answered(left) == {question().id}
 
 
 class TestWishes:
@@ -389,17 +391,17 @@ class TestWishes:
     def test_it_waits_for_a_verdict_that_was_not_there_before(self):
         wish = self.wish("b1")
         known = ledger(*asked(question(), n=1), wish)
-        assert (batches.wishes(known), batches.granted(known, frozenset({"b1"}))) == ((wish,), ())
+        assert (view.wishes(known), view.granted(known, frozenset({"b1"}))) == ((wish,), ())
         answered = ledger(*known.facts, *asked(question(), n=3))
-        assert batches.wishes(answered) == ()
-        assert batches.granted(answered, frozenset({"b3"})) == (wish,)
+        assert view.wishes(answered) == ()
+        assert view.granted(answered, frozenset({"b3"})) == (wish,)
 
     def test_it_is_granted_once(self):
         wish = self.wish("b1")
         facts = [*asked(question(), n=1), wish, *asked(question(), n=3), *asked(question(), n=4)]
         known = ledger(*facts)
-        assert batches.granted(known, frozenset({"b4"})) == ()
-        assert batches.granted(known, frozenset({"b3", "b4"})) == (wish,)
+        assert view.granted(known, frozenset({"b4"})) == ()
+        assert view.granted(known, frozenset({"b3", "b4"})) == (wish,)
 
     @pytest.mark.parametrize(
         "later",
@@ -414,23 +416,23 @@ class TestWishes:
     def test_what_is_no_answer_to_it(self, later):
         wish = self.wish("b1")
         known = ledger(*asked(question(), n=1), wish, *later)
-        assert batches.wishes(known) == (wish,)
-        assert batches.granted(known, frozenset({"b1", "b3"})) == ()
+        assert view.wishes(known) == (wish,)
+        assert view.granted(known, frozenset({"b1", "b3"})) == ()
 
     def test_what_was_under_way_when_it_was_made_does_not_count(self):
         flying = (intended((question(),), intent=f"{1:016x}"), sent(intent=f"{1:016x}", batch="b1"))
-        seen = batches.asking(ledger(*flying), "a.py")
+        seen = view.asking(ledger(*flying), "a.py")
         assert seen == ("b1",)
         known = ledger(*flying, self.wish(*seen), collected("b1", at=9))
-        assert len(batches.wishes(known)) == 1
-        assert batches.asking(known, "b.py") == ()
+        assert len(view.wishes(known)) == 1
+        assert view.asking(known, "b.py") == ()
 
     def test_a_verdict_is_of_all_parts_of_one_round(self):
         one, two = question(part=1, of=2), question(part=2, of=2)
         half = asked(one, n=1)
-        assert [*batches.verdicts(ledger(*half))] == []
+        assert [*view.verdicts(ledger(*half))] == []
         whole = ledger(*half, *asked(two, n=2), *asked(question("b.py", TWO), n=3))
-        assert sorted(batches.verdicts(whole)) == [
+        assert sorted(view.verdicts(whole)) == [
             ("a.py", ONE, frozenset({"b1", "b2"})),
             ("b.py", TWO, frozenset({"b3"})),
         ]
@@ -451,7 +453,7 @@ class TestWishes:
 )
 def test_how_long_a_file_has_waited(facts, since):
     facts = [selected(0, ("a.py", ONE, None)), *facts]
-    assert files.newest(ledger(*facts))["a.py"].since == hours(since)
+    assert view.newest(ledger(*facts))["a.py"].since == hours(since)
 
 
 @pytest.mark.parametrize("failure", ["unanswered", "undelivered"])
@@ -459,5 +461,5 @@ def test_what_was_asked_at_once_in_vain_counts_no_attempt(failure):
     asked = question()
     facts = (intended((asked,)), sent(), collected(**{asked.id: failure}))
     known = ledger(selected(0, ("a.py", ONE, None)), *facts)
-    assert not batches.attempts(known)
-    assert "a.py" in files.owed(known, max_attempts=1)
+    assert not view.attempts(known)
+    assert "a.py" in view.owed(known, max_attempts=1)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.findings.ignoring import LONGEST_LINE, LONGEST_REASON, ignored
+from batch_action.findings.inline_suppressions import LONGEST_LINE, LONGEST_REASON, ignored
 from batch_action.models.findings import Confidence, Remark, Severity
 
 

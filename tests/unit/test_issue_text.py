@@ -9,18 +9,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from batch_action.errors import GitHubError
-from batch_action.models.findings import (
-    LIVE,
-    Reconciled,
-    Severity,
-    Standing,
-    State,
-)
+from batch_action.models.findings import LIVE, Reconciled, Severity, Standing, State
 from batch_action.models.ledger import Usage
 from batch_action.models.report import Spending
 from batch_action.models.requests import Cost
-from batch_action.report import blocks, boxes, markers
-from batch_action.report.issue import parse, render
+from batch_action.publishers import finding_block, markers, user_commands
+from batch_action.publishers.issue.render import parse, render
 from tests import reports
 from tests.hostile import assert_inert
 from tests.reports import A, B, C, generated, judgement
@@ -235,13 +229,13 @@ def test_3000_findings_stay_readable_and_are_all_remembered():
     assert sum(map(len, written.overflow)) < 3_000_000
     memory = remembered(written)
     assert len(memory.known) == 3000
-    brief = [f for f, words in memory.blocks.items() if blocks.BRIEF in words]
+    brief = [f for f, words in memory.blocks.items() if finding_block.BRIEF in words]
     assert 2800 < len(brief) < 3000
     assert "why why" in memory.blocks[f"{1:016x}"]
     assert dict(written.held)["max-findings"] == 3000 - written.body.count(FINDING)
     later = [replace(s, known=known) for s, known in zip(many, memory.known, strict=True)]
     again = remembered(draft(*later, memory=memory))
-    some = [f for f in brief if blocks.BRIEF not in again.blocks[f]]
+    some = [f for f in brief if finding_block.BRIEF not in again.blocks[f]]
     assert 50 < len(some) < 200
     assert again.blocks[some[0]].replace("**Why.**", "").count("\n\n") > 3
 
@@ -260,7 +254,7 @@ def test_details_come_later_to_a_brief_block_and_keep_what_people_wrote():
     memory = replace(memory, blocks={memory.known[0].fingerprint: mine})
     (now,) = remembered(draft(standing(1), memory=memory)).blocks.values()
     assert now.index("**Why.** The name") < now.index("Mine.")
-    assert blocks.BRIEF not in now
+    assert finding_block.BRIEF not in now
 
 
 def test_rulings_and_files_stay_until_the_next_answers():
@@ -324,10 +318,10 @@ def test_each_state_key_has_an_issue_of_its_own():
 def test_a_box_leaves_the_words_alone(words, tick):
     own = "0123456789abcdef"
     for text in (words, f"<details>\n\n{words}\n\n</details>"):
-        now = boxes.boxed(text, own, ticked=tick)
-        assert boxes.unboxed(now) == text.rstrip("\n")
-        assert boxes.ticked(now) == ({own} if tick else set())
-        assert boxes.ticked(now.replace("[ ]", "[X]").replace("\n", "\r\n")) == {own}
+        now = user_commands.boxed(text, own, ticked=tick)
+        assert user_commands.unboxed(now) == text.rstrip("\n")
+        assert user_commands.ticked(now) == ({own} if tick else set())
+        assert user_commands.ticked(now.replace("[ ]", "[X]").replace("\n", "\r\n")) == {own}
 
 
 def test_a_later_version_s_issue_is_left_alone():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch_action.edges.runner.joining import TELLING, joined
+from batch_action.clients.actions_runner.commands import TELLING, joined
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_action.findings.anchoring import anchor_all
-from batch_action.findings.life import reconcile
-from batch_action.findings.lines import carry, estimate, line_map
+from batch_action.findings.lifecycle import reconcile
+from batch_action.findings.line_map import carry, estimate, line_map
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     Bar,

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from hypothesis import given
 
-from batch_action.history.merging import add, canonical, merge
+from batch_action.ledger.merge import add, canonical, merge
 from batch_action.models.ledger import Ledger, Withdrawn
 from tests.histories import EMPTY, facts, hours, ledger, ledgers
 

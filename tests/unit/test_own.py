@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_action.errors import ConfigError
-from batch_action.models.answers import Ruling
+from batch_action.models.file_results import Ruling
 from batch_action.models.findings import Severity
 from batch_action.sandbox.schemas import complaint
-from batch_action.tasks import own
+from batch_action.tasks import custom
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import Task, UnreadableAnswerError
 
@@ -21,7 +21,7 @@ BODY = "# No prints\n\nFind every print.\n"
 
 def parsed(front=FRONT, body=BODY, name="no-prints"):
     text = f"---\n{front}---\n{body}"
-    return own.parse(own.path_of(name or "x"), text, all_tasks(), name=name)
+    return custom.parse(custom.path_of(name or "x"), text, all_tasks(), name=name)
 
 
 def remark(**fields):
@@ -68,7 +68,7 @@ class TestSound:
 
     def test_windows_and_marks(self):
         text = f"\ufeff---\n{FRONT}---\n{BODY}".replace("\n", "\r\n")
-        assert own.parse("x.md", text, all_tasks(), name="no-prints").prompt == parsed().prompt
+        assert custom.parse("x.md", text, all_tasks(), name="no-prints").prompt == parsed().prompt
 
     def test_a_rule_in_the_prompt_is_no_front_matter(self):
         assert "a\n---\nb" in parsed(body="a\n---\nb\n").prompt
@@ -169,7 +169,7 @@ class TestMistakes:
 
     def test_front_matter_without_an_end(self):
         with pytest.raises(ConfigError, match="does not end"):
-            own.parse("x.md", "---\nname: x\n", all_tasks(), name="x")
+            custom.parse("x.md", "---\nname: x\n", all_tasks(), name="x")
 
     @given(st.text(max_size=60), st.text(max_size=60))
     def test_nothing_but_a_task_or_a_sentence_comes_out(self, front, body):
@@ -193,11 +193,11 @@ class TestOneOff:
         ],
     )
     def test_a_prompt_without_front_matter(self, path, name):
-        task = own.parse(path, "Find all TODOs.\n", all_tasks())
+        task = custom.parse(path, "Find all TODOs.\n", all_tasks())
         assert task.name == name
         assert task.description == f"The prompt in {path}"
         assert task.prompt.startswith("Find all TODOs.\n\n")
 
     def test_its_own_name_counts(self):
-        task = own.parse("any.md", f"---\n{FRONT}---\n{BODY}", all_tasks())
+        task = custom.parse("any.md", f"---\n{FRONT}---\n{BODY}", all_tasks())
         assert task.name == "no-prints"

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from batch_action import pricing
 from batch_action.models.ledger import Usage
+from batch_action.models.prices import prompt_tokens
 from batch_action.models.requests import Cost
+from batch_action.requests import pricing
 
 PRICES = pricing.load()
 MILLION = 1_000_000
@@ -148,10 +149,7 @@ class TestTheColumns:
 
     @given(models, st.lists(usages, max_size=6), counts)
     def test_they_do_not_depend_on_what_was_cached(self, model, found, shared):
-        plain = [
-            Usage(input_tokens=pricing.prompt_tokens(u), output_tokens=u.output_tokens)
-            for u in found
-        ]
+        plain = [Usage(input_tokens=prompt_tokens(u), output_tokens=u.output_tokens) for u in found]
         assert pricing.columns(PRICES, model, found, shared) == pricing.columns(
             PRICES, model, plain, shared
         )

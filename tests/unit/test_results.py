@@ -8,22 +8,16 @@ import jsonschema
 import pytest
 from hypothesis import given
 
-from batch_action.errors import (
-    BatchActionError,
-    BudgetError,
-    ConfigError,
-    GitHubError,
-    QuotaError,
-)
+from batch_action.errors import BatchActionError, BudgetError, ConfigError, GitHubError, QuotaError
 from batch_action.models.findings import State
 from batch_action.models.requests import Cost
-from batch_action.report import machine, results
+from batch_action.publishers import results_builder, results_schema
 from tests.documents.texts import ROOT
 from tests.hostile import texts as hostile
 from tests.reports import SPENDING, C, generated, judgement, night, published, refused, standing
 
 AT = datetime(2026, 3, 2, 6, 17, tzinfo=UTC)
-SCHEMAS = {"results": results.Results, "failure": results.Failure}
+SCHEMAS = {"results": results_schema.Results, "failure": results_schema.Failure}
 WRITE = (
     'python -c "import json; from batch_action.report import results as r; '
     'print(json.dumps(r.schema(r.{model}, {name!r}), indent=2))" > docs/{name}.schema.json'
@@ -31,14 +25,14 @@ WRITE = (
 
 
 def told(whole) -> dict:
-    return json.loads(results.encoded(machine.results_of(whole, AT)))
+    return json.loads(results_schema.encoded(results_builder.results_of(whole, AT)))
 
 
 def failed(error: BatchActionError) -> dict:
-    value = machine.failure_of(
+    value = results_builder.failure_of(
         error, AT, task="code-review", repository="octo/demo", repository_id="42", run_url=None
     )
-    return json.loads(results.encoded(value))
+    return json.loads(results_schema.encoded(value))
 
 
 def valid(value: dict, name: str) -> None:
@@ -51,7 +45,7 @@ def valid(value: dict, name: str) -> None:
 def test_the_published_schema_is_that_of_the_code(name):
     written = json.loads((ROOT / f"docs/{name}.schema.json").read_text("utf-8"))
     how = WRITE.format(model=SCHEMAS[name].__name__, name=name)
-    assert written == results.schema(SCHEMAS[name], name), f"write it anew: {how}"
+    assert written == results_schema.schema(SCHEMAS[name], name), f"write it anew: {how}"
 
 
 def test_a_whole_night_fits_the_schema():
@@ -119,7 +113,7 @@ def test_hostile_words_are_data_and_whole(text):
         generated=(generated(text, text),),
         refused=(refused(text, text),),
     )
-    data = results.encoded(machine.results_of(whole, AT))
+    data = results_schema.encoded(results_builder.results_of(whole, AT))
     assert data.isascii()
     json.loads(data)
 
@@ -144,7 +138,7 @@ def test_a_failure_fits_its_schema(error, kind):
 def test_one_night_has_one_id_and_another_night_another():
     first = published(standing(1))
     again = published(standing(1), warnings=("told again",))
-    assert machine.night_id(first) == machine.night_id(again)
+    assert results_builder.night_id(first) == results_builder.night_id(again)
     others = [
         night(batch_ids=("msgbatch_2",)),
         night(task="security-scan"),
@@ -154,8 +148,10 @@ def test_one_night_has_one_id_and_another_night_another():
         night(batch_ids=()),
         night(batch_ids=(), date="2026-03-03"),
     ]
-    ids = {machine.night_id(published(standing(1), night=other)) for other in others}
-    assert len(ids | {machine.night_id(first)}) == len(others) + 1
+    ids = {results_builder.night_id(published(standing(1), night=other)) for other in others}
+    assert len(ids | {results_builder.night_id(first)}) == len(others) + 1
     quiet = night(batch_ids=())
     dismissed = published(standing(1, State.DISMISSED), night=quiet)
-    assert machine.night_id(dismissed) != machine.night_id(published(standing(1), night=quiet))
+    assert results_builder.night_id(dismissed) != results_builder.night_id(
+        published(standing(1), night=quiet)
+    )

@@ -8,15 +8,16 @@ from hypothesis import strategies as st
 
 from batch_action.errors import GitHubError
 from batch_action.models.findings import Reconciled, Standing, State
-from batch_action.report import markers, review, review_inline
-from batch_action.report.review_lines import hunks, within
+from batch_action.publishers import markers
+from batch_action.publishers.pull_request import render, review_comments
+from batch_action.publishers.pull_request.review_comments import hunks, within
 from tests.hostile import TEXTS, assert_inert
 from tests.hostile import texts as hostile
 from tests.reports import generated, judgement, refused
 from tests.unit.test_issue_text import NIGHT, B, C, standing
 
 PULL = replace(NIGHT, pull=7)
-NOBODY = review.Comments(urls={}, ids={})
+NOBODY = render.Comments(urls={}, ids={})
 HOME = "https://github.com"
 
 PATCH = """\
@@ -51,16 +52,16 @@ def test_a_comment_stands_on_lines_that_one_hunk_shows(lines, at) -> None:
     assert within(lines, shown) == at
 
 
-def told(*standings: Standing, memory=None, comments=NOBODY, **night) -> review.Draft:
+def told(*standings: Standing, memory=None, comments=NOBODY, **night) -> render.Draft:
     done = Reconciled(standings=standings, commit=C)
-    return review.render(replace(PULL, **night), done, memory, comments)
+    return render.render(replace(PULL, **night), done, memory, comments)
 
 
 def suggestion(new: str | None, old: str = "  run(q)", evidence: str | None = None) -> str | None:
     finding = standing(suggestion=new).finding
     assert finding
     evidence = old if evidence is None else evidence
-    return review_inline.suggested(replace(finding, evidence=evidence), old.split("\n"))
+    return review_comments.suggested(replace(finding, evidence=evidence), old.split("\n"))
 
 
 @pytest.mark.parametrize(
@@ -91,24 +92,24 @@ def test_a_clean_suggestion_replaces_all_lines_of_the_finding() -> None:
     assert suggestion("  a()\n  b()\n", "  run(q)\n  run(r)") == "  a()\n  b()"
     one = standing()
     assert one.finding
-    words = review_inline.write(one.known, one.finding, suggestion="x\n````\ny")
+    words = review_comments.write(one.known, one.finding, suggestion="x\n````\ny")
     assert "`````suggestion\nx\n````\ny\n`````" in words
 
 
 def test_a_comment_says_what_became_of_its_finding() -> None:
     one = standing()
     assert one.finding
-    words = review_inline.write(one.known, one.finding, suggestion=None)
+    words = review_comments.write(one.known, one.finding, suggestion=None)
     fixed = replace(one, known=replace(one.known, state=State.FIXED), note="fixed in abc1234")
-    line = review_inline.state_line(fixed)
+    line = review_comments.state_line(fixed)
     assert line == "✅ **Fixed in abc1234.**"
     for state, said in ((fixed, line), (one, "")):
-        parsed = review_inline.parse(review_inline.body(state.known, words, said))
+        parsed = review_comments.parse(review_comments.comment_body(state.known, words, said))
         assert parsed
         block, there = parsed
         assert (block.known, block.text, there) == (state.known, words, said)
-    assert review_inline.state_line(one) == ""
-    assert review_inline.parse("just words") is None
+    assert review_comments.state_line(one) == ""
+    assert review_comments.parse("just words") is None
 
 
 @settings(max_examples=60)
@@ -117,29 +118,31 @@ def test_nothing_a_model_says_acts_or_forges(title: str, text: str, code: str, p
     one = standing(title=title, why=text, remedy=text, suggestion=code, rule=title, category=text)
     known = replace(one.known, anchor=replace(one.known.anchor, path=path or "x"))
     finding = replace(one.finding, anchor=known.anchor, evidence=code)  # type: ignore[type-var]
-    new = review_inline.suggested(finding, code.split("\n"))
-    body = review_inline.body(known, review_inline.write(known, finding, suggestion=new))
+    new = review_comments.suggested(finding, code.split("\n"))
+    body = review_comments.comment_body(
+        known, review_comments.write(known, finding, suggestion=new)
+    )
     assert_inert(body, HOME)
-    parsed = review_inline.parse(body)
+    parsed = review_comments.parse(body)
     assert parsed
     assert parsed[0].known.fingerprint == known.fingerprint
     assert parsed[0].known.anchor == known.anchor
     draft = told(replace(one, known=known, finding=finding))
     assert_inert(draft.text, HOME)
-    memory = review.parse(draft.text)
+    memory = render.parse(draft.text)
     assert [k.fingerprint for k in memory.known] == [known.fingerprint]
     assert [k.anchor for k in memory.known] == [known.anchor]
 
 
 def test_the_summary_is_read_back_as_it_was_written() -> None:
-    first = told(standing(1), standing(2), comments=review.Comments(urls={}, ids={"f" * 16: 9}))
-    memory = review.parse(first.text.replace("\n", "\r\n"))
+    first = told(standing(1), standing(2), comments=render.Comments(urls={}, ids={"f" * 16: 9}))
+    memory = render.parse(first.text.replace("\n", "\r\n"))
     assert (memory.head, memory.batches) == (C, ("msgbatch_1",))
     assert memory.comments == {"f" * 16: 9}
     assert memory.blocks.keys() == {k.fingerprint for k in memory.known} == first.fingerprints
     quiet = told(standing(1), standing(2), memory=memory, quiet=True, batch_ids=(), spending=None)
-    assert review.parse(quiet.text).batches == ("msgbatch_1",)
-    assert review.parse(quiet.text).account == memory.account
+    assert render.parse(quiet.text).batches == ("msgbatch_1",)
+    assert render.parse(quiet.text).account == memory.account
     assert "this run $0.10" in quiet.text
 
 
@@ -149,7 +152,7 @@ def test_rulings_and_files_are_told_though_nothing_is_open() -> None:
     assert first.open
     assert_inert(first.text, HOME)
     assert "❌ INVALID" in first.text
-    memory = review.parse(first.text)
+    memory = render.parse(first.text)
     later = told(memory=memory, quiet=True, batch_ids=(), spending=None)
     assert "❌ INVALID" in later.text
     files = told(generated=(generated("Tests."),), refused=(refused("b.py", "does not parse"),))
@@ -170,14 +173,14 @@ def test_hostile_rulings_and_files_do_not_act(text: str, path: str) -> None:
     )
     assert_inert(draft.text, HOME)
     assert len(draft.text) < 65_536
-    assert len(review.parse(draft.text).known) == 1
+    assert len(render.parse(draft.text).known) == 1
 
 
 def test_a_finding_with_a_comment_is_only_listed() -> None:
     name = standing(1).known.fingerprint
     urls = {name: "https://github.com/octo/demo/pull/7#discussion_r9"}
-    draft = told(standing(1), standing(2), comments=review.Comments(urls=urls, ids={name: 9}))
-    memory = review.parse(draft.text)
+    draft = told(standing(1), standing(2), comments=render.Comments(urls=urls, ids={name: 9}))
+    memory = render.parse(draft.text)
     assert name not in memory.blocks
     assert len(memory.known) == 2
     assert f"]({urls[name]})" in draft.text
@@ -186,29 +189,29 @@ def test_a_finding_with_a_comment_is_only_listed() -> None:
 def test_hundreds_of_findings_are_all_remembered_while_there_is_room() -> None:
     many = [standing(n, pre_existing=n % 5 == 0) for n in range(1, 101)]
     draft = told(*many)
-    memory = review.parse(draft.text)
-    assert len(draft.text) <= review.LIMIT
+    memory = render.parse(draft.text)
+    assert len(draft.text) <= render.LIMIT
     assert (len(memory.known), len(memory.blocks)) == (100, NIGHT.max_findings)
     assert dict(draft.held)["max-findings"] == 75
     more = told(*[standing(n) for n in range(1, 1001)])
-    assert len(more.text) <= review.LIMIT
+    assert len(more.text) <= render.LIMIT
     assert 100 < len(more.fingerprints) < 200
 
 
 def test_whose_summary_it_is() -> None:
     text = told(standing(), state_key="web").text
-    mine = review.identity("code-review", "42", "web", 7)
-    assert review.is_ours(text, mine)
+    mine = render.identity("code-review", "42", "web", 7)
+    assert render.is_ours(text, mine)
     for other in (
-        review.identity("code-review", "42", "", 7),
-        review.identity("code-review", "42", "web", 70),
-        review.identity("security-scan", "42", "web", 7),
-        review.identity("code-review", "43", "web", 7),
+        render.identity("code-review", "42", "", 7),
+        render.identity("code-review", "42", "web", 70),
+        render.identity("security-scan", "42", "web", 7),
+        render.identity("code-review", "43", "web", 7),
     ):
-        assert not review.is_ours(text, other)
-    assert not review.is_ours(f"> {text}", mine)
+        assert not render.is_ours(text, other)
+    assert not render.is_ours(f"> {text}", mine)
     with pytest.raises(GitHubError, match="later version"):
-        review.is_ours(text.replace("review v1", "review v2", 1), mine)
+        render.is_ours(text.replace("review v1", "review v2", 1), mine)
 
 
 def test_a_public_pull_request_remembers_no_secret() -> None:
@@ -228,5 +231,5 @@ def test_a_night_is_read_back(batches: list[str]) -> None:
 def test_the_words_for_other_destinations_are_inert(text: str) -> None:
     one = standing(title=text, why=text)
     assert one.finding
-    words = review_inline.write(one.known, one.finding, suggestion=None)
-    assert_inert(review_inline.folded(one.known, words), HOME)
+    words = review_comments.write(one.known, one.finding, suggestion=None)
+    assert_inert(review_comments.folded(one.known, words), HOME)

@@ -25,10 +25,10 @@ from batch_action.models.findings import (
     State,
 )
 from batch_action.models.report import Night, Receipt
-from batch_action.report.sarif import wording
-from batch_action.report.sarif.document import category, render
-from batch_action.report.sarif.reading import Memory, parse, same
-from batch_action.report.sarif.rules import SCORES, identify, read_id
+from batch_action.publishers.sarif import messages
+from batch_action.publishers.sarif.document import category, render
+from batch_action.publishers.sarif.reader import Memory, parse, same
+from batch_action.publishers.sarif.rules import SCORES, identify, read_id
 from batch_action.sandbox.github import sarif as service
 from tests import reports
 from tests.reports import A, B, C
@@ -336,7 +336,7 @@ class TestWhatComesBack:
         )
         assert (first.severity, first.security, second.security) == (Severity.HIGH, True, False)
         assert first.title == "SQL from `name`"
-        assert first.trace == wording.Trace(
+        assert first.trace == messages.Trace(
             fingerprint=f"{1:016x}",
             since="2026-03-01",
             start_line=10,
@@ -383,9 +383,9 @@ class TestWhatComesBack:
         assert parse(document) == Memory()
 
     def test_a_forged_last_line_does_not_count(self):
-        assert wording.trace(FORGED)
+        assert messages.trace(FORGED)
         run = run_of(drawn(standing(title=FORGED, why=FORGED, remedy=FORGED)))
-        trace = wording.trace(run["results"][0]["message"]["text"])
+        trace = messages.trace(run["results"][0]["message"]["text"])
         assert trace is not None
         assert trace.fingerprint == f"{1:016x}"
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_action.history import sealing
-from batch_action.history.sealing import (
+from batch_action.ledger import codec
+from batch_action.ledger.codec import (
     NAME,
     SIGNATURE,
     RefusedLedgerError,
@@ -92,13 +92,13 @@ class TestOurOwn:
         )
         big = ledger(Selected(head=sha("h"), base=None, branch="m", at=hours(1), files=entries))
         size = len(seal(big, None))
-        monkeypatch.setattr(sealing, "MAX_ZIPPED", size)
+        monkeypatch.setattr(codec, "MAX_ZIPPED", size)
         assert opened(seal(big, None)) == big
-        monkeypatch.setattr(sealing, "MAX_ZIPPED", size - 1)
+        monkeypatch.setattr(codec, "MAX_ZIPPED", size - 1)
         with pytest.raises(TooLargeError, match="MiB"):
             seal(big, None)
         monkeypatch.undo()
-        monkeypatch.setattr(sealing, "MAX_UNZIPPED", 1000)
+        monkeypatch.setattr(codec, "MAX_UNZIPPED", 1000)
         with pytest.raises(TooLargeError):
             seal(big, None)
 
@@ -149,7 +149,7 @@ class TestBadZips:
     def test_a_bomb_that_declares_its_size(self, monkeypatch):
         data = zipped((NAME, " " * 3_000_000 + TEXT))
         assert opened(data) == KNOWN
-        monkeypatch.setattr(sealing, "MAX_UNZIPPED", 3_000_000)
+        monkeypatch.setattr(codec, "MAX_UNZIPPED", 3_000_000)
         assert "unpack" in refusal(data)
 
     @pytest.mark.parametrize("told", [0, 1, 1000])

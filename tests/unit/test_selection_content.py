@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_action.models.files import Hunk, Reason
-from batch_action.selection import content, screening
-from batch_action.selection.change_text import change_text, changed_lines
+from batch_action.selection import content, filters
+from batch_action.selection.hunks import change_text, changed_lines
 from batch_action.selection.parts import long_line, parts_of
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
@@ -26,7 +26,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
     ],
 )
 def test_bytes(data, reason):
-    skipped = screening.by_bytes("a.py", data)
+    skipped = filters.by_bytes("a.py", data)
     assert (skipped and skipped.reason) == reason
 
 
@@ -70,12 +70,12 @@ def test_decoded_text_always_travels_as_json(data):
     ],
 )
 def test_texts(text, reason):
-    skipped = screening.by_text("a.py", text)
+    skipped = filters.by_text("a.py", text)
     assert (skipped and skipped.reason) == reason
 
 
 def test_machine_made_texts_can_be_wanted():
-    assert screening.by_text("a.py", "# @generated\nx\n", machine_made=False) is None
+    assert filters.by_text("a.py", "# @generated\nx\n", machine_made=False) is None
 
 
 LINES = st.lists(st.sampled_from(["", "def f():", "    x = 1", "}", "é" * 30, "\u2028", "a\r"]))

@@ -2,10 +2,10 @@ import pytest
 
 from batch_action.errors import ConfigError
 from batch_action.models.files import Change, Reason, Status
-from batch_action.selection import screening
+from batch_action.selection import filters
 from batch_action.selection.languages import language_of
+from batch_action.selection.patterns import Rules
 from batch_action.selection.risk import risk
-from batch_action.selection.rules import Rules
 
 R = Reason
 BLOB, OLD = "b" * 40, "a" * 40
@@ -79,7 +79,7 @@ def change(status=Status.MODIFIED, mode="100644", blob=BLOB, old_blob=OLD, path=
     ],
 )
 def test_what_git_says_of_a_change(one, reason):
-    skipped = screening.by_change(one)
+    skipped = filters.by_change(one)
     assert (skipped and skipped.reason) == reason
 
 
@@ -101,7 +101,7 @@ def test_what_git_says_of_a_change(one, reason):
     ],
 )
 def test_attributes(attributes, path, reason):
-    skipped = screening.by_name(path, Rules([], ["!rescued.py"]), attributes)
+    skipped = filters.by_name(path, Rules([], ["!rescued.py"]), attributes)
     assert (skipped and skipped.reason) == reason
 
 
@@ -109,7 +109,7 @@ def test_attributes(attributes, path, reason):
     ("size", "reason"), [(0, R.EMPTY), (1, None), (100, None), (101, R.TOO_LARGE)]
 )
 def test_size(size, reason):
-    skipped = screening.by_size("a.py", size, 100)
+    skipped = filters.by_size("a.py", size, 100)
     assert (skipped and skipped.reason) == reason
 
 

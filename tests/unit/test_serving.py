@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batch_action.config.serving import serving_from, variables
+from batch_action.config.server import serving_from, variables
 from batch_action.errors import ConfigError
 
 PLACE = {"repository": "octo/shop"}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from batch_action.errors import ConfigError
-from batch_action.models.waking import Source
-from batch_action.waking.signatures import TOLERANCE, Keys, UnsignedError, keys_from, verified
+from batch_action.models.dispatch import Source
+from batch_action.server.signatures import TOLERANCE, Keys, UnsignedError, keys_from, verified
 
 NOW = datetime(2026, 11, 22, 2, 17, tzinfo=UTC)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -9,10 +9,11 @@ from markdown_it import MarkdownIt
 
 from batch_action.models.findings import State
 from batch_action.models.github import CommentText
-from batch_action.report import blocks, single, waiting
+from batch_action.publishers import finding_block
+from batch_action.publishers.issue_per_finding import render, state
 from tests.unit.test_issue_text import BLOCK, HOSTILE, LINK, NIGHT, A, C, standing
 
-KEY = single.run_key(NIGHT)
+KEY = render.run_key(NIGHT)
 ONE = replace(standing(), known=replace(standing().known, since="2026-03-02"))
 BODY = f"""\
 <!-- batch-action:single v1 task=code-review repository=42 id=0000000000000001 opened={KEY} \
@@ -30,30 +31,30 @@ BOX = "- [ ] dismiss this finding for good <!-- batch-action:box id=000000000000
 
 
 def test_a_new_issue():
-    assert single.title(ONE.known) == "SQL from `name` (src/db.py)"
-    assert single.body(ONE, None, NIGHT) == BODY.replace(BOX, "")
-    assert single.labels("code-review") == ("batch-action", "batch-action:finding:code-review")
+    assert render.title(ONE.known) == "SQL from `name` (src/db.py)"
+    assert render.body(ONE, None, NIGHT) == BODY.replace(BOX, "")
+    assert render.labels("code-review") == ("batch-action", "batch-action:finding:code-review")
 
 
 def test_it_is_read_back():
-    read = single.read(single.body(ONE, None, NIGHT).replace("\n", "\r\n"))
+    read = render.read(render.body(ONE, None, NIGHT).replace("\n", "\r\n"))
     assert (read.fingerprint, read.head, read.batches) == ("0" * 15 + "1", C, ("msgbatch_1",))
     assert (read.known, read.opened) == (ONE.known, KEY)
     assert read.words.startswith("<details><summary>🟠 high")
-    assert single.read("Something else") is None
-    assert single.read(single.body(ONE, None, NIGHT).replace("single v1", "single v2")) is None
+    assert render.read("Something else") is None
+    assert render.read(render.body(ONE, None, NIGHT).replace("single v1", "single v2")) is None
 
 
 def test_only_what_changed_is_rewritten():
-    body = single.body(ONE, None, NIGHT)
+    body = render.body(ONE, None, NIGHT)
     later = replace(NIGHT, batch_ids=("msgbatch_2",), commit=A, date="2026-03-09")
-    assert single.rewritten(body, ONE, later) == body
+    assert render.rewritten(body, ONE, later) == body
     fixed = replace(
         ONE,
         known=replace(ONE.known, state=State.FIXED, closed="2026-03-09", closed_by=A),
         note="fixed in aaaaaaa",
     )
-    now = single.rewritten(f"My words.\r\n{body}\r\nMore.", fixed, later)
+    now = render.rewritten(f"My words.\r\n{body}\r\nMore.", fixed, later)
     changed = [
         n
         for n, (a, b) in enumerate(zip(now.split("\n")[1:], body.split("\n"), strict=False))
@@ -64,24 +65,24 @@ def test_only_what_changed_is_rewritten():
     assert now.endswith("</sub>\nMore.")
     assert f"opened={KEY} head={A} batches=msgbatch_2" in now
     assert "✅ fixed (in aaaaaaa)" in now
-    assert single.rewritten(now, fixed, NIGHT) == now
+    assert render.rewritten(now, fixed, NIGHT) == now
 
 
 def test_lines_of_ours_that_people_removed_come_back():
-    body = single.body(ONE, None, NIGHT)
+    body = render.body(ONE, None, NIGHT)
     status = body.index("<!-- batch-action:status"), body.index("<!-- batch-action:finding")
     without = body[: status[0]] + body[status[1] :]
-    assert single.rewritten(without, ONE, NIGHT).count("**🟠 high** · 🆕 new") == 1
+    assert render.rewritten(without, ONE, NIGHT).count("**🟠 high** · 🆕 new") == 1
     end = body.index("<!-- batch-action:finding")
     damaged = body[:end] + "Mine."
-    assert single.read(damaged).known is None
-    assert single.read(single.rewritten(damaged, ONE, NIGHT)).known == ONE.known
+    assert render.read(damaged).known is None
+    assert render.read(render.rewritten(damaged, ONE, NIGHT)).known == ONE.known
 
 
 def test_words_of_another_destination_are_taken_over():
-    body = single.body(ONE, "<details><summary>x</summary>\n\ntheirs\n\n</details>", NIGHT)
+    body = render.body(ONE, "<details><summary>x</summary>\n\ntheirs\n\n</details>", NIGHT)
     assert "<details open><summary>x</summary>\n\ntheirs" in body
-    assert single.read(body).words == "<details><summary>x</summary>\n\ntheirs\n\n</details>"
+    assert render.read(body).words == "<details><summary>x</summary>\n\ntheirs\n\n</details>"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_words_of_another_destination_are_taken_over():
 )
 def test_titles(title, path, shown):
     anchor = replace(ONE.known.anchor, path=path)
-    assert single.title(replace(ONE.known, title=title, anchor=anchor)) == shown
+    assert render.title(replace(ONE.known, title=title, anchor=anchor)) == shown
 
 
 @settings(deadline=None, max_examples=50)
@@ -106,10 +107,10 @@ def test_whatever_the_model_says_it_stays_one_finding(title, text, code, path, s
     known = replace(one.known, anchor=anchor, title=title, since="2026-01-01", closed="2026-01-02")
     finding = replace(one.finding, anchor=anchor, evidence=code)
     hostile = replace(one, known=known, finding=finding, note=text)
-    body = single.body(hostile, None, NIGHT)
-    read = single.read(body)
+    body = render.body(hostile, None, NIGHT)
+    read = render.read(body)
     assert replace(read.known, title="") == replace(known, title="")
-    assert single.rewritten(body, replace(hostile, known=read.known), NIGHT) == body
+    assert render.rewritten(body, replace(hostile, known=read.known), NIGHT) == body
     html = MarkdownIt("commonmark", {"html": True}).enable("table").render(body)
     assert html.count("<details") == html.count("</details>") == 1
     assert html.rstrip().endswith("</sub></p>")
@@ -119,30 +120,33 @@ def page(text: str, id: int = 1) -> CommentText:
     return CommentText(id=id, url="", body=text, author="us", trusted=True)
 
 
-def written(*numbers: int) -> list[blocks.Written]:
+def written(*numbers: int) -> list[finding_block.Written]:
     found = (standing(n, why="why " * 500) for n in numbers)
-    return [blocks.wrapped(s.known, blocks.write(s.known, s.finding, NIGHT), 9_000) for s in found]
+    return [
+        finding_block.wrapped(s.known, finding_block.write(s.known, s.finding, NIGHT), 9_000)
+        for s in found
+    ]
 
 
 def test_pages_of_waiting_findings_keep_their_places():
-    first = waiting.pages(written(*range(60)), [], NIGHT)
+    first = state.pages(written(*range(60)), [], NIGHT)
     assert [one.comment for one in first] == [None] * len(first)
     assert all(len(one.text) < 60_000 for one in first)
     assert len(first) > 2
     comments = [page(one.text, n) for n, one in enumerate(first)]
-    held = [list(waiting.read([comment])) for comment in comments]
+    held = [list(state.read([comment])) for comment in comments]
     assert sorted(f for one in held for f in one) == [f"{n:016x}" for n in range(60)]
-    again = waiting.pages(written(*range(60)), comments, NIGHT)
+    again = state.pages(written(*range(60)), comments, NIGHT)
     assert [one.text for one in again] == [one.text for one in first]
     gone = [int(f, 16) for f in held[1]]
     left = [n for n in range(61) if n not in gone and n != int(held[0][0], 16)]
-    now = waiting.pages(written(*left), comments, NIGHT)
+    now = state.pages(written(*left), comments, NIGHT)
     assert (now[1].text, now[1].comment) == ("", comments[1])
-    assert f"{60:016x}" in waiting.read([page(now[0].text)])
+    assert f"{60:016x}" in state.read([page(now[0].text)])
     assert [one.text for one in now[2:]] == [one.text for one in first[2:]]
 
 
 def test_other_comments_are_no_pages():
-    text = waiting.pages(written(1), [], NIGHT)[0].text
-    assert not waiting.is_page(replace(page(text), trusted=False))
-    assert waiting.read([page("other"), replace(page(text), trusted=False)]) == {}
+    text = state.pages(written(1), [], NIGHT)[0].text
+    assert not state.is_page(replace(page(text), trusted=False))
+    assert state.read([page("other"), replace(page(text), trusted=False)]) == {}

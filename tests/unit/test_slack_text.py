@@ -12,7 +12,7 @@ from hypothesis import given
 
 from batch_action.models.findings import Severity, State
 from batch_action.models.report import Account, Delivered, Entry, Receipt
-from batch_action.report import slack
+from batch_action.publishers import slack
 from tests.hostile import texts as hostile
 from tests.reports import ISSUE, SPENDING, night, published, standing
 

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.models.answers import Ruling
+from batch_action.models.file_results import Ruling
 from batch_action.models.files import Reason, SelectedFile, Selection, Skipped, Status
 from batch_action.models.findings import Severity, State
 from batch_action.models.report import Account, Delivered, Entry, Receipt
 from batch_action.models.requests import Cost, Plan, Tokens
-from batch_action.report import charts, held, summary
-from batch_action.report.document import document
-from batch_action.report.summary import Waiting
+from batch_action.publishers import charts, job_summary, visibility
+from batch_action.publishers.files.publisher import document
+from batch_action.publishers.job_summary import Waiting
 from tests.hostile import FILE_NAMES, GFM, TEXTS, assert_inert
 from tests.reports import (
     COST,
@@ -28,11 +28,11 @@ from tests.reports import (
 )
 
 MIB = 1024 * 1024
-WORDS = (summary.collected, document)
+WORDS = (job_summary.render_collected, document)
 
 
 def collected(whole, **options) -> str:
-    return summary.collected(whole, waiting=options.pop("waiting", ()), **options)
+    return job_summary.render_collected(whole, waiting=options.pop("waiting", ()), **options)
 
 
 def fences(text: str, language: str) -> list[str]:
@@ -89,7 +89,7 @@ def test_every_filter_is_told():
         delivered=(issue,),
         night=night(public=True, discarded=8),
     )
-    found = [(h.filter, h.count, h.destination) for h in held.held(whole)]
+    found = [(h.filter, h.count, h.destination) for h in visibility.held(whole)]
     assert found == [
         ("min-severity", 1, ""),
         ("min-confidence", 2, ""),
@@ -102,9 +102,9 @@ def test_every_filter_is_told():
         ("public", 1, ""),
         ("max-findings", 4, "issue"),
     ]
-    assert "4 over `max-findings` in issue." in held.sentence(whole)
-    assert held.held(published(standing())) == ()
-    assert held.sentence(published()) == ""
+    assert "4 over `max-findings` in issue." in visibility.limits_sentence(whole)
+    assert visibility.held(published(standing())) == ()
+    assert visibility.limits_sentence(published()) == ""
 
 
 @pytest.mark.parametrize("say", WORDS, ids=["summary", "document"])
@@ -114,7 +114,7 @@ def test_a_public_repository_shows_no_security_finding(say):
         standing(2, title="Stolen keys", security=True),
         night=night(public=True),
     )
-    text = say(whole, waiting=()) if say is summary.collected else say(whole)
+    text = say(whole, waiting=()) if say is job_summary.render_collected else say(whole)
     assert "Stolen" not in text
     assert "Loose" in text
     assert "Security findings are not shown" in text
@@ -174,7 +174,7 @@ def test_what_a_huge_submit_leaves_out_fits_too():
         cost=COST,
     )
     selection = Selection(head=C, base=None, files=tuple(files), skipped=tuple(skipped))
-    text = summary.submitted(
+    text = job_summary.render_submitted(
         task="<b>", selection=selection, why=name, plan=plan, sent=(), dry_run=False
     )
     assert len(text.encode()) < MIB / 4

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.tasks.syntax import comparing, python
+from batch_action.syntax import comparison, python
 
 PYTHON = '''\
 #!/usr/bin/env python
@@ -245,7 +245,7 @@ class TestPython:
         "text", ["def f(:", "x = '", "\0", "(" * 5_000, "if 1:\n\tx\n        y"]
     )
     def test_what_does_not_parse(self, text):
-        assert not comparing.parses("python", text)
+        assert not comparison.parses("python", text)
         assert python.changed(text, text) == "does not parse"
 
     @given(
@@ -279,21 +279,21 @@ class TestScripts:
     @pytest.mark.parametrize("language", ["javascript", "jsx"])
     @pytest.mark.parametrize("pairs", SCRIPT_WORDS)
     def test_words_may_change(self, pairs, language):
-        assert comparing.changed(language, SCRIPT, edited(SCRIPT, *pairs)) is None
+        assert comparison.changed(language, SCRIPT, edited(SCRIPT, *pairs)) is None
 
     @pytest.mark.parametrize(("pairs", "said"), SCRIPT_CODE)
     def test_code_may_not(self, pairs, said):
-        assert said in (comparing.changed("javascript", SCRIPT, edited(SCRIPT, *pairs)) or "")
+        assert said in (comparison.changed("javascript", SCRIPT, edited(SCRIPT, *pairs)) or "")
 
     def test_typescript(self):
         old = "interface A { a: string; b: number }\nenum E { X, Y }\n"
         new = edited(
             old, ("{ a: string; b", "{\n  /** a */\n  a: string;\n  b"), ("{ X", "{ /** x */ X")
         )
-        assert comparing.changed("typescript", old, new) is None
-        assert comparing.changed("tsx", old, new) is None
-        assert comparing.changed("typescript", old, old.replace("string", "number")) is not None
-        assert not comparing.parses("javascript", old)
+        assert comparison.changed("typescript", old, new) is None
+        assert comparison.changed("tsx", old, new) is None
+        assert comparison.changed("typescript", old, old.replace("string", "number")) is not None
+        assert not comparison.parses("javascript", old)
 
     @given(st.data())
     def test_no_letter_of_the_code_can_change(self, data):
@@ -303,11 +303,11 @@ class TestScripts:
         letter = data.draw(st.sampled_from(["", "x", "1", "@", "'", "`", "{", "é"]))
         new = SCRIPT[:at] + letter + SCRIPT[at + 1 :]
         if new != SCRIPT and not SCRIPT[at].isspace() and not line.startswith(comments):
-            assert comparing.changed("javascript", SCRIPT, new) is not None
+            assert comparison.changed("javascript", SCRIPT, new) is not None
 
     def test_a_tree_that_is_too_deep_is_refused_and_nothing_crashes(self):
         deep = "x = " + "[" * 3_000 + "]" * 3_000
-        assert comparing.changed("javascript", deep, deep) == "does not parse"
+        assert comparison.changed("javascript", deep, deep) == "does not parse"
 
 
 class TestGo:
@@ -316,16 +316,16 @@ class TestGo:
         # The preamble of cgo is code: with it, nothing above it may change.
         old = edited(GO, ('/*\n#include <till.h>\n*/\nimport "C"\n\n', ""))
         new = edited(old, *pairs)
-        assert comparing.changed("go", old, new) is None
-        assert comparing.changed("go", old.replace("\n", "\r\n"), new) is None
+        assert comparison.changed("go", old, new) is None
+        assert comparison.changed("go", old.replace("\n", "\r\n"), new) is None
 
     @pytest.mark.parametrize(("pairs", "said"), GO_CODE)
     def test_code_may_not(self, pairs, said):
-        assert said in (comparing.changed("go", GO, edited(GO, *pairs)) or "")
+        assert said in (comparison.changed("go", GO, edited(GO, *pairs)) or "")
 
     def test_words_may_not_part_an_old_build_constraint_from_its_blank_line(self):
         old = "// +build linux\n\npackage x\n"
-        said = comparing.changed("go", old, "// +build linux\n// Package x is.\npackage x\n")
+        said = comparison.changed("go", old, "// +build linux\n// Package x is.\npackage x\n")
         assert said == "adds, drops or moves a comment that tools read"
 
     @given(st.data())
@@ -339,4 +339,4 @@ class TestGo:
             and not GO[at].isspace()
             and line.strip() not in ("// Old words.", "// adds up")
         ):
-            assert comparing.changed("go", GO, new) is not None
+            assert comparison.changed("go", GO, new) is not None

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.edges.secrets import mask
-from batch_action.tasks import restoring, targets
-from batch_action.tasks.targets import Ground
+from batch_action.clients.secrets import mask
+from batch_action.tasks.generated import paths, restore
+from batch_action.tasks.generated.paths import Ground
 
 ESCAPES = {
     "": "no usable path",
@@ -83,15 +83,15 @@ MODES = {
 class TestPaths:
     @pytest.mark.parametrize(("path", "said"), ESCAPES.items())
     def test_what_is_refused(self, path, said):
-        assert said in (targets.unsafe(path) or "")
+        assert said in (paths.unsafe(path) or "")
 
     @pytest.mark.parametrize("path", FINE)
     def test_what_is_fine(self, path):
-        assert targets.unsafe(path) is None
+        assert paths.unsafe(path) is None
 
     @given(st.text(st.sampled_from("ab./\\~: \0\u200bGIT.git-"), max_size=20))
     def test_nothing_that_passes_leaves(self, path):
-        if targets.unsafe(path) is None:
+        if paths.unsafe(path) is None:
             parts = path.split("/")
             assert path
             assert not {"", ".", ".."} & {*parts}
@@ -135,12 +135,12 @@ class TestTexts:
             ("x\ud800", "characters that no source"),
             ("x = '\u202e'", "hide what it says"),
             ("x\u2066", "hide what it says"),
-            ("x" * (targets.LARGEST + 1), "is too large"),
+            ("x" * (paths.LARGEST + 1), "is too large"),
         ],
     )
     def test_what_no_file_may_hold(self, text, said):
-        assert (said or "") in (targets.unfit(text) or "")
-        assert (targets.unfit(text) is None) == (said is None)
+        assert (said or "") in (paths.unfit(text) or "")
+        assert (paths.unfit(text) is None) == (said is None)
 
 
 SECRET = "sk-ant-" + "a1B2" * 8
@@ -154,7 +154,7 @@ class TestRestoring:
         draft = masked.replace("import os\n", '"""Keys."""\nimport os\n').replace(
             "x = 1", "# x\nx = 1"
         )
-        restored = restoring.unmasked(draft, masked, ORIGINAL)
+        restored = restore.unmasked(draft, masked, ORIGINAL)
         assert restored == ORIGINAL.replace("import os\n", '"""Keys."""\nimport os\n').replace(
             "x = 1", "# x\nx = 1"
         )
@@ -173,18 +173,18 @@ class TestRestoring:
     )
     def test_a_touched_secret_is_refused(self, change):
         masked, _ = mask(ORIGINAL)
-        assert restoring.unmasked(change(masked), masked, ORIGINAL) is None
+        assert restore.unmasked(change(masked), masked, ORIGINAL) is None
 
     def test_without_a_secret_a_bullet_is_a_letter(self):
-        assert restoring.unmasked("a •\n• b", "a •", "a •") == "a •\n• b"
+        assert restore.unmasked("a •\n• b", "a •", "a •") == "a •\n• b"
 
     @given(st.text(st.sampled_from("ab\n•"), max_size=30))
     def test_a_text_without_secrets_stays(self, text):
-        assert restoring.unmasked(text, "x", "x") == text
+        assert restore.unmasked(text, "x", "x") == text
 
     def test_lines_end_as_they_did(self):
-        assert restoring.written_like("a\nb\n", "x\r\ny\r\n") == "a\r\nb\r\n"
-        assert restoring.written_like("a\nb\n", "x\r\ny\nz\n") == "a\nb\n"
-        assert restoring.ended_like("a\n\n", "x") == "a"
-        assert restoring.ended_like("a", "x\n") == "a\n"
-        assert restoring.ended_like("a", "") == "a\n"
+        assert restore.written_like("a\nb\n", "x\r\ny\r\n") == "a\r\nb\r\n"
+        assert restore.written_like("a\nb\n", "x\r\ny\nz\n") == "a\nb\n"
+        assert restore.ended_like("a\n\n", "x") == "a"
+        assert restore.ended_like("a", "x\n") == "a\n"
+        assert restore.ended_like("a", "") == "a\n"

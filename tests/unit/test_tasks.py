@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from batch_action.models.files import Companion, Hunk, Part, Role, SelectedFile, Status
 from batch_action.models.findings import Confidence, Severity
 from batch_action.models.licenses import Licensing
-from batch_action.selection.change_text import change_text
+from batch_action.requests import prompt
 from batch_action.selection.content import decode
+from batch_action.selection.hunks import change_text
 from batch_action.selection.parts import parts_of
-from batch_action.tasks import license_check, prompt
+from batch_action.tasks import license_check
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import Company, UnreadableAnswerError
 

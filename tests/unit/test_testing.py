@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from batch_action.models.readings import Draft, Site
+from batch_action.models.responses import Draft, Site
 from batch_action.selection.languages import language_of
 from batch_action.tasks import test_generation
-from batch_action.tasks.testing import extending, growing
+from batch_action.tasks.testing import javascript, python
 from batch_action.tasks.testing.frameworks import framework_of, is_manifest, pytest_of
-from batch_action.tasks.testing.placing import Grounds, Layout
+from batch_action.tasks.testing.layout import Grounds, Layout
 
 VITEST = json.dumps({"devDependencies": {"vitest": "^3"}})
 JEST = json.dumps({"scripts": {"test": "jest --ci"}, "devDependencies": {"vitest": "^3"}})
@@ -222,28 +222,28 @@ GROWS = [
     [("PRICES = [1, 2]\n", "PRICES = [1, 2]\nMORE = [3]\n")],
 ]
 SHRINKS = [
-    ([("def test_two", "def test_2")], extending.DROPS),
-    ([("== 3", "== 4")], extending.DROPS),
-    ([("(till)", "()")], extending.DROPS),
-    ([("[1, 2]", "[1]")], extending.DROPS),
-    ([("@pytest.fixture\n", "")], extending.DROPS),
-    ([("import pytest\n", "")], extending.DROPS),
-    ([("import money", "import money as coins")], extending.DROPS),
-    ([("class TestTotal:", "class TestTotal(Base):")], extending.DROPS),
-    ([("    rate = 2\n\n", "")], extending.DROPS),
+    ([("def test_two", "def test_2")], python.DROPS),
+    ([("== 3", "== 4")], python.DROPS),
+    ([("(till)", "()")], python.DROPS),
+    ([("[1, 2]", "[1]")], python.DROPS),
+    ([("@pytest.fixture\n", "")], python.DROPS),
+    ([("import pytest\n", "")], python.DROPS),
+    ([("import money", "import money as coins")], python.DROPS),
+    ([("class TestTotal:", "class TestTotal(Base):")], python.DROPS),
+    ([("    rate = 2\n\n", "")], python.DROPS),
     ([("    # by hand\n", "")], "comments"),
     ([("  # ours", "")], "comments"),
     (
         [("PRICES = [1, 2]\n", "PRICES = [1, 2]\npytestmark = pytest.mark.skip\n")],
-        extending.SHADOWS,
+        python.SHADOWS,
     ),
-    ([("PRICES = [1, 2]\n", "PRICES = [1, 2]\nprint(1)\n")], extending.RUNS),
-    ([("PRICES = [1, 2]\n", "PRICES = [1, 2]\nif True:\n    x = 1\n")], extending.RUNS),
-    ([("== 3\n", "== 3\n\n\ndef test_two():\n    pass\n")], extending.SHADOWS),
-    ([("== 3\n", "== 3\n\n\ntest_two = None\n")], extending.SHADOWS),
-    ([("== 3\n", "== 3\n\n\nfrom x import till\n")], extending.SHADOWS),
-    ([("== 3\n", "== 3\n\n\ndel test_two\n")], extending.RUNS),
-    ([("== 1\n", "== 1\n\n    test_one = None\n")], extending.SHADOWS),
+    ([("PRICES = [1, 2]\n", "PRICES = [1, 2]\nprint(1)\n")], python.RUNS),
+    ([("PRICES = [1, 2]\n", "PRICES = [1, 2]\nif True:\n    x = 1\n")], python.RUNS),
+    ([("== 3\n", "== 3\n\n\ndef test_two():\n    pass\n")], python.SHADOWS),
+    ([("== 3\n", "== 3\n\n\ntest_two = None\n")], python.SHADOWS),
+    ([("== 3\n", "== 3\n\n\nfrom x import till\n")], python.SHADOWS),
+    ([("== 3\n", "== 3\n\n\ndel test_two\n")], python.RUNS),
+    ([("== 1\n", "== 1\n\n    test_one = None\n")], python.SHADOWS),
     ([("def test_two", "def test_two(")], "does not parse"),
 ]
 
@@ -258,17 +258,17 @@ def edited(text, *pairs):
 class TestPythonTests:
     @pytest.mark.parametrize("pairs", GROWS)
     def test_what_grows(self, pairs):
-        assert extending.problem(OLD, edited(OLD, *pairs)) is None
+        assert python.problem(OLD, edited(OLD, *pairs)) is None
 
     @pytest.mark.parametrize(("pairs", "said"), SHRINKS)
     def test_what_does_not_keep_all(self, pairs, said):
-        assert said in (extending.problem(OLD, edited(OLD, *pairs)) or "")
+        assert said in (python.problem(OLD, edited(OLD, *pairs)) or "")
 
     def test_what_is_a_test(self):
-        assert extending.has_tests("def test_x(): pass")
-        assert extending.has_tests("class TestX:\n    def test_y(self): pass")
-        assert not extending.has_tests("def check(): pass")
-        assert not extending.has_tests("def test_x(: pass")
+        assert python.has_tests("def test_x(): pass")
+        assert python.has_tests("class TestX:\n    def test_y(self): pass")
+        assert not python.has_tests("def check(): pass")
+        assert not python.has_tests("def test_x(: pass")
 
 
 SPEC = """\
@@ -299,20 +299,20 @@ SPEC_GROWS = [
     [("test.each([[1]", "describe('more', () => { test('a', () => {}); });\n\ntest.each([[1]")],
 ]
 SPEC_SHRINKS = [
-    ([("toBe(3)", "toBe(4)")], extending.DROPS),
-    ([('"counts"', '"counts all"')], extending.DROPS),
-    ([('"the cart"', '"a cart"')], extending.DROPS),
-    ([("{ expect, test }", "{ test }")], extending.DROPS),
-    ([('import cart from "./cart";\n', "")], extending.DROPS),
-    ([("import cart from", "import * as cart from")], extending.DROPS),
-    ([("  const one = cart(lines);\n", "")], extending.DROPS),
+    ([("toBe(3)", "toBe(4)")], python.DROPS),
+    ([('"counts"', '"counts all"')], python.DROPS),
+    ([('"the cart"', '"a cart"')], python.DROPS),
+    ([("{ expect, test }", "{ test }")], python.DROPS),
+    ([('import cart from "./cart";\n', "")], python.DROPS),
+    ([("import cart from", "import * as cart from")], python.DROPS),
+    ([("  const one = cart(lines);\n", "")], python.DROPS),
     ([("    // by hand\n", "")], "comments"),
     ([("// Tests of the cart.\n", "")], "comments"),
-    ([("const lines", 'vi.mock("./cart");\nconst lines')], extending.RUNS),
-    ([("const lines", "beforeEach(() => {});\nconst lines")], extending.RUNS),
-    ([("  const one", "  afterEach(() => {});\n  const one")], extending.RUNS),
-    ([("test.each([[1]", "function lines() {}\ntest.each([[1]")], extending.SHADOWS),
-    ([("(n) => expect", "(n) => (0, expect)")], extending.DROPS),
+    ([("const lines", 'vi.mock("./cart");\nconst lines')], python.RUNS),
+    ([("const lines", "beforeEach(() => {});\nconst lines")], python.RUNS),
+    ([("  const one", "  afterEach(() => {});\n  const one")], python.RUNS),
+    ([("test.each([[1]", "function lines() {}\ntest.each([[1]")], python.SHADOWS),
+    ([("(n) => expect", "(n) => (0, expect)")], python.DROPS),
     ([("describe(", "describe((")], "does not parse"),
 ]
 
@@ -355,24 +355,24 @@ GO_GROWS = [
     [("// TestTotal adds.", "func helper() {}\n\nfunc ExampleTotal() {}\n\n// TestTotal adds.")],
 ]
 GO_SHRINKS = [
-    ([("Of(3)", "Of(4)")], extending.DROPS),
-    ([("package cart", "package cart_test")], extending.DROPS),
-    ([("TestTotal(", "TestAll(")], extending.DROPS),
-    ([('\tmoney "shop/money" // ours\n', "")], extending.DROPS),
-    ([('money "shop/money"', 'money "evil/money"')], extending.DROPS),
-    ([("one, two = 1, 2", "one, two = 1, 3")], extending.DROPS),
-    ([("t.open = false", "t.open = true")], extending.DROPS),
-    ([("[]till{{open: true}}", "[]till{}")], extending.DROPS),
+    ([("Of(3)", "Of(4)")], python.DROPS),
+    ([("package cart", "package cart_test")], python.DROPS),
+    ([("TestTotal(", "TestAll(")], python.DROPS),
+    ([('\tmoney "shop/money" // ours\n', "")], python.DROPS),
+    ([('money "shop/money"', 'money "evil/money"')], python.DROPS),
+    ([("one, two = 1, 2", "one, two = 1, 3")], python.DROPS),
+    ([("t.open = false", "t.open = true")], python.DROPS),
+    ([("[]till{{open: true}}", "[]till{}")], python.DROPS),
     ([("\t// by hand\n", "")], "comments"),
     ([(" // ours", "")], "comments"),
-    ([("// TestTotal adds.", "func init() {}\n\n// TestTotal adds.")], extending.RUNS),
+    ([("// TestTotal adds.", "func init() {}\n\n// TestTotal adds.")], python.RUNS),
     (
         [("// TestTotal adds.", "func TestMain(m *testing.M) {}\n\n// TestTotal adds.")],
-        extending.RUNS,
+        python.RUNS,
     ),
-    ([("var tills", "var two = 3\n\nvar tills")], extending.SHADOWS),
-    ([("var tills", "func (t *till) shut() {}\n\nvar tills")], extending.SHADOWS),
-    ([("var tills", "type (\n\ta int\n\ttill int\n)\n\nvar tills")], extending.SHADOWS),
+    ([("var tills", "var two = 3\n\nvar tills")], python.SHADOWS),
+    ([("var tills", "func (t *till) shut() {}\n\nvar tills")], python.SHADOWS),
+    ([("var tills", "type (\n\ta int\n\ttill int\n)\n\nvar tills")], python.SHADOWS),
     ([("func TestTotal(t", "func TestTotal((t")], "does not parse"),
 ]
 
@@ -380,11 +380,11 @@ GO_SHRINKS = [
 class TestGoTests:
     @pytest.mark.parametrize("pairs", GO_GROWS)
     def test_what_grows(self, pairs):
-        assert growing.problem(GO, edited(GO, *pairs), "go") is None
+        assert javascript.problem(GO, edited(GO, *pairs), "go") is None
 
     @pytest.mark.parametrize(("pairs", "said"), GO_SHRINKS)
     def test_what_does_not_keep_all(self, pairs, said):
-        assert said in (growing.problem(GO, edited(GO, *pairs), "go") or "")
+        assert said in (javascript.problem(GO, edited(GO, *pairs), "go") or "")
 
     @pytest.mark.parametrize(
         ("name", "is_test"),
@@ -402,24 +402,24 @@ class TestGoTests:
     )
     def test_what_is_a_test(self, name, is_test):
         text = f"package x\n\nfunc {name}(t *testing.T) {{}}\n"
-        assert growing.has_tests(text, "go") == is_test
-        assert not growing.has_tests(f"package x\n\nfunc (t T) {name}() {{}}\n", "go")
+        assert javascript.has_tests(text, "go") == is_test
+        assert not javascript.has_tests(f"package x\n\nfunc (t T) {name}() {{}}\n", "go")
 
 
 class TestScriptTests:
     @pytest.mark.parametrize("pairs", SPEC_GROWS)
     def test_what_grows(self, pairs):
-        assert growing.problem(SPEC, edited(SPEC, *pairs), "typescript") is None
+        assert javascript.problem(SPEC, edited(SPEC, *pairs), "typescript") is None
 
     @pytest.mark.parametrize(("pairs", "said"), SPEC_SHRINKS)
     def test_what_does_not_keep_all(self, pairs, said):
-        assert said in (growing.problem(SPEC, edited(SPEC, *pairs), "typescript") or "")
+        assert said in (javascript.problem(SPEC, edited(SPEC, *pairs), "typescript") or "")
 
     def test_what_is_a_test(self):
-        assert growing.has_tests("describe('x', () => { it('y', () => {}) })", "javascript")
-        assert growing.has_tests("test.each([1])('y', () => {})", "javascript")
-        assert not growing.has_tests("describe('x', () => {})", "javascript")
-        assert not growing.has_tests("// it('x')", "javascript")
+        assert javascript.has_tests("describe('x', () => { it('y', () => {}) })", "javascript")
+        assert javascript.has_tests("test.each([1])('y', () => {})", "javascript")
+        assert not javascript.has_tests("describe('x', () => {})", "javascript")
+        assert not javascript.has_tests("// it('x')", "javascript")
 
     @pytest.mark.parametrize(
         ("text", "alone"),
@@ -436,7 +436,7 @@ class TestScriptTests:
         ],
     )
     def test_what_runs_alone(self, text, alone):
-        assert growing.runs_alone(text, "javascript") == alone
+        assert javascript.runs_alone(text, "javascript") == alone
 
 
 def checked(path, text, *, present=None, shown=True, framework="pytest", target="tests/test_x.py"):
@@ -475,7 +475,7 @@ class TestTheCheck:
         assert checked("tests/test_x.py", OLD, present=OLD) is None
         found = checked("tests/test_x.py", OLD, present=OLD, shown=False)
         assert found == "would overwrite a file that was not shown whole"
-        assert checked("tests/test_x.py", "def test_a(): pass\n", present=OLD) == extending.DROPS
+        assert checked("tests/test_x.py", "def test_a(): pass\n", present=OLD) == python.DROPS
 
     def test_it_holds_a_test_that_can_be_read(self):
         assert "holds no test" in checked("tests/test_x.py", "x = 1\n")

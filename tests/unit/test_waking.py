@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.models.waking import Event, StartedRun
-from batch_action.waking.events import MalformedError, event_of
-from batch_action.waking.pacing import FIRST, LONGEST, LONGEST_RETRY, pause, retry
-from batch_action.waking.recognising import recognised
+from batch_action.models.dispatch import Event, StartedRun
+from batch_action.server.backoff import FIRST, LONGEST, LONGEST_RETRY, pause, retry
+from batch_action.server.deliveries import MalformedError, event_of
+from batch_action.server.dispatcher import recognised
 
 
 def read(told: object) -> Event:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch_action.history import warmth
+from batch_action.ledger import view
 from batch_action.models.ledger import (
     Collected,
     Intended,
@@ -65,6 +65,6 @@ WARM = (intended(1, "warm-up"), sent(1))
     ids=str,
 )
 def test_outstanding(facts, outstanding, spoilt):
-    found = warmth.outstanding(ledger(*facts))
+    found = view.outstanding(ledger(*facts))
     assert (found is not None) is outstanding
     assert bool(found and found.spoilt) is spoilt

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from batch_action.report.wishes import (
+from batch_action.publishers.user_commands import (
     LONGEST_REASON,
     Verb,
     answered,
     commands,
-    reply,
+    reply_text,
     understand,
 )
 
@@ -129,11 +129,11 @@ def test_the_reason_keeps_a_word_that_looks_like_an_id():
 def test_a_reply_is_recognised_and_says_no_more_than_text():
     (command,) = commands("/batch wontfix @octo `x` <img src=x> #1")
     problem = understand(command, [A])
-    text = reply("77", [problem])
+    text = reply_text("77", [problem])
     assert answered(text, ["other", f"{text}\n"])
-    assert not answered(reply("78", [problem]), [text])
+    assert not answered(reply_text("78", [problem]), [text])
     (other,) = commands("/batch recheck 999999")
-    assert not answered(reply("77", [understand(other, [A])]), [text])
+    assert not answered(reply_text("77", [understand(other, [A])]), [text])
     assert commands(text) == ()
     html = MarkdownIt("commonmark").render(text)
     assert "<img" not in html

@@ -1,1 +1,1 @@
-"""What the ecosystems agree on about tests: what runs them, their names, their places."""
+"""Test frameworks: their names, their layout, and how existing tests may grow."""

@@ -1,0 +1,1 @@
+"""Message batches: create them, find lost ones, read their results."""

@@ -1,0 +1,109 @@
+"""A small workload asked at once, through the Messages API: at full price, and without a net.
+
+The questions are claimed like those of a batch, so that no two runs ask them. But the answers come
+only once: what a run that dies has paid for is lost, and its files are owed again.
+"""
+
+from batch_action.batches import results, submit
+from batch_action.batches.results import Harvest
+from batch_action.batches.submit import Preflight
+from batch_action.context import World
+from batch_action.errors import AnthropicError, Interrupted, TransientError
+from batch_action.ledger import store as memories
+from batch_action.ledger.store import Memory
+from batch_action.ledger.view import Pending
+from batch_action.models.ledger import Collected, Rejected, Selected, Sent
+from batch_action.models.requests import ASK_TIMEOUT, Outcome, OutcomeKind, Plan, Request
+
+PREFIX = "interactive-"
+"""No id of Anthropic's begins so: nobody asks for such a batch."""
+STARTS = 2 * ASK_TIMEOUT
+"""How long another question is begun: with its retries it then still ends within `ASK_WINDOW`."""
+
+
+def ask(
+    world: World, memory: Memory, plan: Plan, chosen: Selected, ready: Preflight
+) -> Harvest | None:
+    """The answers, not yet delivered and not in the ledger; None when another run asks the same.
+
+    Raises AnthropicError when there is no answer at all: then everything is owed again.
+    """
+    intended = submit.claim(world, memory, plan, chosen, ready)
+    if intended is None:
+        return None
+    try:
+        outcomes = _outcomes(world, plan.requests)
+    except (AnthropicError, Interrupted):
+        memory.add(Rejected(intent=intended.intent, batch=None))
+        memories.save(world, memory)
+        raise
+    sent = Sent(
+        intent=intended.intent,
+        index=0,
+        batch=f"{PREFIX}{intended.intent}",
+        created_at=intended.at,
+        expires_at=intended.at,
+    )
+    found = results.gathered(
+        world, Pending(sent, intended, withdrawn=False), outcomes, batched=False
+    )
+    return results.Harvest(
+        ended=found.ended,
+        answers=found.answers,
+        facts=(sent, *found.facts),
+        usages=found.usages,
+        batched=False,
+    )
+
+
+def is_batch(name: str) -> bool:
+    """Whether it names a batch at Anthropic."""
+    return not name.startswith(PREFIX)
+
+
+def lose(world: World, memory: Memory, found: Harvest) -> None:
+    """Account for answers that could not be delivered: paid for, and their files are owed."""
+    known = {fact.key() for fact in memory.ledger.facts}
+    if known.issuperset(fact.key() for fact in found.facts):
+        return  # They were delivered; it was something else that failed.
+    for fact in found.facts:
+        if isinstance(fact, Collected):
+            ids = (answer.question.id for answer in found.answers)
+            failed = dict.fromkeys(ids, "undelivered") | fact.failed
+            memory.add(fact.model_copy(update={"failed": failed}))
+        else:
+            memory.add(fact)
+    memories.save(world, memory)
+
+
+def _outcomes(world: World, requests: tuple[Request, ...]) -> dict[str, Outcome]:
+    """What came back for each request; raises the problem when nothing did."""
+    api, begun = world.need_anthropic(), world.clock()
+    problem: AnthropicError | None = None
+    found: dict[str, Outcome] = {}
+
+    def go_on() -> bool:
+        return problem is None and world.clock() - begun < STARTS
+
+    with world.screen.progress("Asking at once", len(requests)) as tick:
+        for result in api.answers(requests, go_on):
+            if isinstance(result, AnthropicError):
+                problem = problem or result
+            elif result is not None:
+                found[result.custom_id] = result
+            tick(len(found), len(requests))
+    answered = [o for o in found.values() if o.kind is not OutcomeKind.UNANSWERED]
+    if not answered:
+        why = next((o.detail for o in found.values()), "no time was left")
+        raise problem or TransientError(
+            f"None of the {len(requests)} requests was answered ({why}).",
+            fix="Their files are owed: the next run asks again.",
+        )
+    if problem is not None:
+        world.warn(f"Some requests were not asked: {problem}")
+    names = (request.question.id for request in requests)
+    return {name: found.get(name) or _unanswered(name) for name in names}
+
+
+def _unanswered(name: str) -> Outcome:
+    return Outcome(custom_id=name, kind=OutcomeKind.UNANSWERED)

@@ -1,0 +1,1 @@
+"""GitHub's REST and GraphQL API; nothing else imports `github`."""

@@ -1,1 +1,0 @@
-"""The one door to Anthropic; nothing else imports `anthropic`."""

@@ -1,1 +1,0 @@
-"""GitHub's REST and GraphQL API, through PyGithub's requester."""

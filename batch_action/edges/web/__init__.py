@@ -1,1 +1,0 @@
-"""The one door that listens. Needs the extra `server`, so only `serve` imports it."""

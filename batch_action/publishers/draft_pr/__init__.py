@@ -1,0 +1,1 @@
+"""The destination `draft-pr`: generated files as a draft pull request."""

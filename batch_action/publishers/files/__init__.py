@@ -1,0 +1,1 @@
+"""The destination `files`: results in the workspace."""

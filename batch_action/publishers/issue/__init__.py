@@ -1,0 +1,1 @@
+"""The destination `issue`: one rolling issue per task."""

@@ -1,0 +1,1 @@
+"""The destination `issue-per-finding`: one issue for each finding."""

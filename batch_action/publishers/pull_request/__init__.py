@@ -1,0 +1,1 @@
+"""The destination `pr-review`, and the collection of answers about pull requests."""

@@ -1,0 +1,1 @@
+"""The destination `sarif`: GitHub code scanning, and the SARIF file."""

@@ -1,0 +1,122 @@
+"""What keeps findings quiet, and how many: every report says so."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from batch_action.models.findings import LIVE, Reconciled, Standing, State
+from batch_action.models.report import Delivered, Night, Published
+from batch_action.text import plural
+
+PUBLIC = "public"
+_WORDS = {
+    "min-severity": "below `min-severity`",
+    "min-confidence": "below `min-confidence`",
+    "comment": "ignored by a comment in the code",
+    "baseline": "accepted by the baseline",
+    "max-findings": "in comments for lack of room (`max-findings`)",
+    "max-issues": "waiting for a later run (`max-issues`)",
+}
+"""How each reason reads. What is guarded is not counted where anybody can read."""
+
+
+def held_back(reconciled: Reconciled, night: Night, **here: int) -> tuple[tuple[str, int], ...]:
+    """Each reason with how many findings it holds back; *here*: this destination's own limits."""
+    told = shown(reconciled.standings, night)
+    counts = Counter(dict(reconciled.below))
+    counts.update(_ignored(told))
+    counts.update({name.replace("_", "-"): count for name, count in here.items()})
+    counts[PUBLIC] = len(reconciled.standings) - len(told)
+    return tuple((name, count) for name, count in counts.items() if count)
+
+
+def _ignored(standings: Sequence[Standing]) -> Counter[str]:
+    ignored = [s.known for s in standings if s.known.state is State.IGNORED]
+    return Counter(known.held or "comment" for known in ignored)
+
+
+def held_back_sentence(held: Sequence[tuple[str, int]]) -> str:
+    """`Held back: 3 findings below `min-severity`, 1 accepted by the baseline.`; or nothing."""
+    told = [(count, _WORDS[name]) for name, count in held if name in _WORDS]
+    if not told:
+        return ""
+    (first, why), *others = told
+    parts = [f"{plural(first, 'finding')} {why}", *(f"{n} {why}" for n, why in others)]
+    return f"Held back: {', '.join(parts)}."
+
+
+WORDS = {
+    "min-severity": "below `min-severity`",
+    "min-confidence": "below `min-confidence`",
+    "comment": "ignored by a comment in the code",
+    "baseline": "accepted by the baseline file",
+    "dismissed": "dismissed by people",
+    "pre-existing": "older than the reviewed change, told apart",
+    "repeated": "said twice or about code that has changed since",
+    "discarded": "discarded, because the quoted code is not in the file",
+    "public": "about security, not shown on a public repository",
+}
+"""Every filter with what it did, in the order of the receipt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What one filter held back."""
+
+    filter: str
+    """A key of `WORDS`, or the input that limits a destination (`max-findings`, `max-issues`)."""
+    count: int
+    destination: str = ""
+    """Empty when it holds everywhere."""
+
+    @property
+    def line(self) -> str:
+        """`3 below …`; our own words, so it is Markdown and needs no escaping."""
+        if self.filter in WORDS:
+            return f"{self.count} {WORDS[self.filter]}"
+        return f"{self.count} over `{self.filter}` in {self.destination}"
+
+
+def held(published: Published) -> tuple[Held, ...]:
+    """All that was held back on one night, filter by filter; those with nothing are left out."""
+    counts = Counter(dict(held_back(published.reconciled, published.night)))
+    for known in (s.known for s in shown(published.standings, published.night)):
+        counts["dismissed"] += known.state is State.DISMISSED
+        counts["pre-existing"] += known.pre_existing and known.state in LIVE
+    counts["repeated"] = len(published.reconciled.held)
+    counts["discarded"] = published.night.discarded
+    # Here it is about what is open; a fixed one is nobody's loss.
+    counts[PUBLIC] = hidden(published)
+    everywhere = [Held(filter=name, count=counts[name]) for name in WORDS if counts[name]]
+    return (*everywhere, *(h for d in published.delivered for h in _limits(d)))
+
+
+def hidden(published: Published) -> int:
+    """How many live findings the guard of public repositories keeps back."""
+    if not guarded(published.night):
+        return 0
+    return sum(s.known.security and s.known.state in LIVE for s in published.standings)
+
+
+def _limits(delivered: Delivered) -> Iterator[Held]:
+    """The destination's own limits; what holds everywhere is counted once, by us."""
+    for name, count in delivered.held:
+        if count and name not in WORDS:
+            yield Held(filter=name, count=count, destination=delivered.destination)
+
+
+def limits_sentence(published: Published) -> str:
+    """`Held back or told apart: 3 below …; 2 accepted ….`; empty when nothing was."""
+    lines = "; ".join(h.line for h in held(published))
+    return f"Held back or told apart: {lines}." if lines else ""
+
+
+def guarded(night: Night) -> bool:
+    """Whether findings of a security category are held back: by category, whatever the task."""
+    return night.public and not night.allow_public_security
+
+
+def shown(standings: Iterable[Standing], night: Night) -> tuple[Standing, ...]:
+    """The standings that every destination but code scanning may tell."""
+    hide = guarded(night)
+    return tuple(s for s in standings if not (hide and s.known.security))

@@ -1,1 +1,0 @@
-"""Values in, text out: what people and tools read."""

@@ -1,0 +1,1 @@
+"""What is asked about each selected file, and what it costs."""

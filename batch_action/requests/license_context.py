@@ -1,0 +1,127 @@
+"""What a license check knows without the model: the repository's licenses, and every header."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from batch_action.context import World
+from batch_action.models.files import Change
+from batch_action.models.findings import Remark
+from batch_action.models.licenses import Licensing
+from batch_action.selection.content import decode, is_binary
+from batch_action.selection.languages import language_of
+from batch_action.selection.patterns import Rules
+from batch_action.tasks import license_check
+from batch_action.tasks.license import repository
+from batch_action.tasks.license.comments import has_comments
+from batch_action.tasks.license.headers import check, header_of, most_have_one
+
+SAMPLE = 200
+"""Files of a language whose headers tell whether headers are the custom."""
+READ = 4_096
+"""Bytes of each that are read for it."""
+MOST_TEXTS = 8
+"""License texts at the root that are looked at."""
+REGULAR = ("100644", "100755")
+
+
+def facts(world: World, head: str) -> str:
+    """What all requests of a night are told of licenses; empty for other tasks."""
+    if not world.task.licenses:
+        return ""
+    return license_check.facts(_licensing(world, _tree(world, world.rules_at(head))))
+
+
+@dataclass(slots=True)
+class Checker:
+    """Checks headers at collect; what a commit says is read once for all its files."""
+
+    world: World
+    trees: dict[str, list[Change]] = field(default_factory=dict)
+    licensings: dict[str, Licensing] = field(default_factory=dict)
+    customs: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """(commit, language): whether most files have a header there."""
+
+    def remarks(self, path: str, text: str, commit: str) -> tuple[Remark, ...]:
+        """What is wrong with the header of a reviewed text; nothing for other tasks."""
+        if not self.world.task.licenses:
+            return ()
+        language = language_of(path, text)
+        ruling = self.world.rules_at(commit)
+        if ruling not in self.licensings:
+            self.trees[ruling] = _tree(self.world, ruling)
+            self.licensings[ruling] = _licensing(self.world, self.trees[ruling])
+        licensing = self.licensings[ruling]
+        wanted = self._wanted(language, ruling, licensing)
+        return check(text, language, licensing, wanted=wanted)
+
+    def _wanted(self, language: str, commit: str, licensing: Licensing) -> bool:
+        match self.world.settings.license_headers:
+            case "required":
+                return True
+            case "off":
+                return False
+            case "auto":
+                key = commit, language
+                if key not in self.customs:
+                    texts = self._sample(language, self.trees[commit])
+                    headers = (header_of(text, language) for text in texts)
+                    self.customs[key] = most_have_one(headers, licensing.header)
+                return self.customs[key]
+
+    def _sample(self, language: str, tree: Iterable[Change]) -> list[str]:
+        """The beginnings of files of a language, evenly from the tree."""
+        if not has_comments(language):
+            return []
+        world = self.world
+        rules = Rules(world.settings.paths, world.settings.paths_ignore, elsewhere=world.elsewhere)
+        files = [
+            entry.blob
+            for entry in tree
+            if entry.mode in REGULAR
+            and language_of(entry.path) == language
+            and rules.skip(entry.path) is None
+        ]
+        return [
+            decode(data[:READ])
+            for _, data in world.git.blobs(_small(world, _spread(files, SAMPLE)))
+            if data.strip() and not is_binary(data)
+        ]
+
+
+def _spread(items: Sequence[str], most: int) -> list[str]:
+    """At most so many, evenly from all, always the same."""
+    if len(items) <= most:
+        return list(items)
+    return [items[number * len(items) // most] for number in range(most)]
+
+
+def _small(world: World, blobs: Sequence[str]) -> list[str]:
+    """Those that are here and no larger than a file that is reviewed."""
+    sizes = world.git.sizes(blobs)
+    most = world.settings.max_file_bytes
+    return [blob for blob in blobs if 0 < sizes.get(blob, 0) <= most]
+
+
+def _tree(world: World, commit: str) -> list[Change]:
+    return world.git.tree(commit) if world.git.has_commit(commit) else []
+
+
+def _licensing(world: World, tree: Iterable[Change]) -> Licensing:
+    """The licenses the root's files name in a tree, with what the settings say."""
+    named = {
+        entry.blob: entry.path
+        for entry in sorted(tree, key=lambda entry: entry.path)
+        if entry.mode in REGULAR and "/" not in entry.path and repository.tells(entry.path)
+    }
+    own = [
+        (named[blob], said)
+        for blob, data in world.git.blobs(_small(world, list(named)[:MOST_TEXTS]))
+        if (said := repository.license_in(named[blob], decode(data)))
+    ]
+    settings = world.settings
+    return Licensing(
+        own=tuple(own),
+        allowed=settings.allowed_licenses,
+        denied=settings.denied_licenses,
+        header=settings.license_header,
+    )

@@ -1,0 +1,118 @@
+"""The changed hunks with context, as the lines of a unified diff."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from batch_action.context import World
+from batch_action.ledger.view import facts_of
+from batch_action.models.files import Hunk
+from batch_action.models.ledger import Ledger, Selected
+from batch_action.selection.content import lines_of
+
+CONTEXT = 3
+"""Unchanged lines before and after a change, as `diff -u` shows."""
+MAX_CHARS = 30_000
+"""A longer change is cut: the file itself follows in the request anyway."""
+
+
+def change_text(old: str, new: str, hunks: Sequence[Hunk], *, max_chars: int = MAX_CHARS) -> str:
+    r"""Return the hunks as a unified diff without file headers; empty without hunks.
+
+    Args:
+        old: the masked text at base; empty when it is not shown (removed lines are left out then).
+        new: the masked text at head.
+        hunks: as `git diff -U0` counts, in order.
+        max_chars: where the text ends, with a line that tells how many hunks are left out.
+
+    """
+    old_lines, new_lines = lines_of(old), lines_of(new)
+    groups = list(_groups(hunks))
+    shown: list[str] = []
+    room = max_chars
+    for number, group in enumerate(groups):
+        lines = list(_lines(group, old_lines, new_lines))
+        room -= sum(len(line) + 1 for line in lines)
+        if room < 0:
+            shown.append(f"… {len(groups) - number} more changed places are not shown here")
+            break
+        shown.extend(lines)
+    return "\n".join(shown)
+
+
+def changed_lines(hunks: Sequence[Hunk]) -> int:
+    """Return how many lines were added or removed, a replaced one counted once."""
+    return sum(max(hunk.old_lines, hunk.new_lines) for hunk in hunks)
+
+
+def _groups(hunks: Sequence[Hunk]) -> Iterator[list[Hunk]]:
+    """Put hunks together whose contexts touch."""
+    group: list[Hunk] = []
+    for hunk in hunks:
+        if group and _start(hunk) - _end(group[-1]) > 2 * CONTEXT:
+            yield group
+            group = []
+        group.append(hunk)
+    if group:
+        yield group
+
+
+def _start(hunk: Hunk) -> int:
+    """Return how many lines at head stand before the change."""
+    return hunk.new_start - 1 if hunk.new_lines else hunk.new_start
+
+
+def _end(hunk: Hunk) -> int:
+    return _start(hunk) + hunk.new_lines
+
+
+def _old_start(hunk: Hunk) -> int:
+    return hunk.old_start - 1 if hunk.old_lines else hunk.old_start
+
+
+def _lines(group: Sequence[Hunk], old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
+    first = max(_start(group[0]) - CONTEXT, 0)
+    last = min(_end(group[-1]) + CONTEXT, len(new))
+    before = _start(group[0]) - first
+    old_first = _old_start(group[0]) - before
+    shift = sum(hunk.new_lines - hunk.old_lines for hunk in group)
+    yield f"@@ -{_range(old_first, last - first - shift)} +{_range(first, last - first)} @@"
+    at = first
+    for hunk in group:
+        yield from (f" {line}" for line in new[at : _start(hunk)])
+        yield from (f"-{line}" for line in old[_old_start(hunk) :][: hunk.old_lines])
+        at = _end(hunk)
+        yield from (f"+{line}" for line in new[_start(hunk) : at])
+    yield from (f" {line}" for line in new[at:last])
+
+
+def _range(start: int, length: int) -> str:
+    return f"{start + 1 if length else start},{length}"
+
+
+EVERY = range(1, 2**31)
+
+Added = dict[tuple[str, str], Collection[int]]
+"""(path, blob) to line numbers."""
+
+
+def added_lines(world: World, ledger: Ledger, commits: Collection[str]) -> Added:
+    """The added lines of every file that was selected at these commits; a new file's are all.
+
+    Where there was nothing to compare with, or the old version is out of reach, none were added.
+    """
+    compared = [
+        (entry.path, entry.blob, entry.old)
+        for fact in facts_of(ledger, Selected)
+        if fact.head in commits and fact.base is not None
+        for entry in fact.files
+    ]
+    pairs = {(old, blob) for _, blob, old in compared if old and old != blob}
+    here = {old for old, _ in pairs if world.git.has_blob(old)}
+    hunks = world.git.hunks_of(sorted(pair for pair in pairs if pair[0] in here))
+    found: Added = {}
+    for path, blob, old in compared:
+        found[path, blob] = EVERY if old is None else _added_in(hunks.get((old, blob), ()))
+    return found
+
+
+def _added_in(hunks: Collection[Hunk]) -> frozenset[int]:
+    return frozenset(line for h in hunks for line in range(h.new_start, h.new_start + h.new_lines))

@@ -1,0 +1,1 @@
+"""The service of `serve`: webhooks in, workflow runs out."""

@@ -1,1 +1,0 @@
-"""Pure and edge joined, one page each."""

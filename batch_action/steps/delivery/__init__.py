@@ -1,1 +1,0 @@
-"""One module per destination: what it remembers, and how it is told."""

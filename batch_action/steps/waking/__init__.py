@@ -1,1 +1,0 @@
-"""Waking up: deliveries proven, batches watched, and the runs started that collect them."""

@@ -1,0 +1,1 @@
+"""Files that a task writes: the response, allowed paths, and what a draft must keep."""

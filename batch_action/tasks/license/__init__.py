@@ -1,0 +1,1 @@
+"""Licenses: headers of files, notices in texts, and the licenses of a repository."""

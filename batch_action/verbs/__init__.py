@@ -1,1 +1,0 @@
-"""The stories: one module a verb, its steps called in order."""
