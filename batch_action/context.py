@@ -8,35 +8,35 @@ from pathlib import Path
 from batch_action.clients.actions_runner.commands import Runner
 from batch_action.clients.anthropic.client import AnthropicApi
 from batch_action.clients.artifacts import ArtifactService
-from batch_action.clients.console import Screen
+from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.actions import Actions
 from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.code_scanning import Scanning
+from batch_action.clients.github.code_scanning import CodeScanning
 from batch_action.clients.github.issues import Issues
-from batch_action.clients.github.pulls import Pulls
+from batch_action.clients.github.pulls import PullRequests
 from batch_action.clients.webhooks import Webhooks
 from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError
-from batch_action.models.github_context import Context
+from batch_action.models.github_context import GitHubContext
 from batch_action.models.prices import Prices
 from batch_action.models.requests import digest
 from batch_action.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
-class GitHub:
+class GitHubClients:
     """GitHub's API: one client, the families of calls on it."""
 
     client: GitHubClient
     issues: Issues
     actions: Actions
-    pulls: Pulls
-    scanning: Scanning
+    pulls: PullRequests
+    scanning: CodeScanning
 
 
 @dataclass(slots=True)
-class Purse:
+class Budget:
     """What the tasks of one run spend together; it changes in place."""
 
     sent_usd: float = 0.0
@@ -44,27 +44,27 @@ class Purse:
     ledgers: dict[str, float] = field(default_factory=dict)
     """By title: what a ledger knows as spent this month or still in flight."""
 
-    def elsewhere(self, title: str) -> float:
+    def other_tasks_patterns(self, title: str) -> float:
         """What all other ledgers of this run know."""
         return sum(usd for name, usd in self.ledgers.items() if name != title)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class RunContext:
     """What a verb needs of the world. An edge that is None was not configured."""
 
     settings: Settings
-    context: Context
+    context: GitHubContext
     task: Task
     prices: Prices
     git: GitRepo
     anthropic: AnthropicApi | None
-    github: GitHub | None
+    github: GitHubClients | None
     artifacts: ArtifactService | None
     """None where there is no artifact service: the ledger is then a file in `state_dir`."""
     state_dir: Path
     runner: Runner
-    screen: Screen
+    console: Console
     webhooks: Webhooks
     clock: Callable[[], datetime]
     rules: str | None = None
@@ -72,18 +72,18 @@ class World:
     a pull request must not change the rules it is reviewed by."""
     started: datetime | None = None
     """When the run began: all its tasks wait until the same moment."""
-    elsewhere: tuple[tuple[str, ...], ...] = ()
+    other_tasks_patterns: tuple[tuple[str, ...], ...] = ()
     """Patterns of the monorepo's rules whose files are not this task's here."""
     alone: bool = True
     """Whether this is the run's only task: else what it leaves in the workspace bears its name."""
-    purse: Purse = field(default_factory=Purse)
+    budget: Budget = field(default_factory=Budget)
     warnings: list[str] = field(default_factory=list)
     """Sentences for the summary; filled along the way."""
 
     @property
     def scope(self) -> str:
         """Digest of the patterns that decide what is looked at."""
-        claimed = (text for patterns in self.elsewhere for text in (None, *patterns))
+        claimed = (text for patterns in self.other_tasks_patterns for text in (None, *patterns))
         chosen = self.settings
         return digest(*chosen.paths, None, *chosen.paths_ignore, *claimed)
 
@@ -93,7 +93,7 @@ class World:
         key = self.settings.state_key
         return f"{self.task.name} ({key})" if key else self.task.name
 
-    def named(self, name: str) -> str:
+    def workspace_name(self, name: str) -> str:
         """The name of something this task leaves in the workspace."""
         key = self.settings.state_key
         own = f"-{self.task.name}" + (f"-{key}" if key else "")
@@ -125,7 +125,7 @@ class World:
             self.warnings.append(sentence)
             self.runner.annotate("warning", sentence)
 
-    def need_anthropic(self) -> AnthropicApi:
+    def require_anthropic(self) -> AnthropicApi:
         """The Anthropic edge, or ConfigError."""
         if self.anthropic is None:
             raise ConfigError(
@@ -136,7 +136,7 @@ class World:
             )
         return self.anthropic
 
-    def need_github(self) -> GitHub:
+    def require_github(self) -> GitHubClients:
         """The GitHub edge, or ConfigError."""
         if self.github is None:
             raise ConfigError(

@@ -18,7 +18,7 @@ from batch_action.models.ledger import (
     FileEntry,
     Intended,
     Ledger,
-    Question,
+    RequestKey,
     Selected,
     Sent,
     Usage,
@@ -43,7 +43,7 @@ def night(number: int, paths: list[str]) -> tuple[Fact, ...]:
         FileEntry(path=path, blob=sha(path, number), old=sha(path, number - 1)) for path in paths
     )
     asked = tuple(
-        Question(
+        RequestKey(
             id=packing.custom_id("code-review", e.path, e.blob, packing.digest(e.path, e.blob)),
             path=e.path,
             blob=e.blob,
@@ -95,7 +95,7 @@ def measure(name: str, nights: int, per_night: int) -> float:
         lambda: codec.unseal(data, repository="1", task="code-review", secrets=[])
     )
     _, merged = timed(lambda: merge.merge(empty, read, read))
-    _, implied = timed(lambda: (view.owed(read, max_attempts=3), view.answered(read)))
+    _, implied = timed(lambda: (view.backlog(read, max_attempts=3), view.answered(read)))
     total = reading + merged + implied
     print(
         f"{name:<32} {len(data) / MIB:7.2f} MiB zipped"

@@ -25,10 +25,10 @@ from batch_action.sandbox.github.annotation_page import render_annotations
 from batch_action.sandbox.github.page import render_markdown
 from batch_action.sandbox.server import Sandbox
 from tests.documents.texts import ROOT
-from tests.nights import DAY, Night
-from tests.pulls import PullStory
-from tests.receiving import receiving
-from tests.repos import Repo
+from tests.harness.git_repositories import Repo
+from tests.harness.pull_requests import PullStory
+from tests.harness.webhook_receiver import receiving
+from tests.harness.workflow import DAY, WorkflowHarness
 
 NAME = "octo/corner-shop"
 REPORT = "issue, issue-per-finding, sarif, summary, annotations, files, slack"
@@ -58,54 +58,56 @@ class Scene:
 
 
 @contextmanager
-def played() -> Iterator[tuple[Night, list[Scene]]]:
+def played() -> Iterator[tuple[WorkflowHarness, list[Scene]]]:
     """The nights, and what there is to see afterwards."""
     with tempfile.TemporaryDirectory() as temp, Sandbox() as box, receiving() as slack:
         folder = Path(temp)
         sample.build(folder / "shop", box.clock.now())
         hub = box.github.add_repository(NAME, git_dir=folder / "shop", private=True)
         hub.actions_may_open_pulls = hub.code_scanning = True
-        night = Night(sandbox=box, folder=folder, repo=Repo(folder / "shop", commits=40), hub=hub)
-        night.inputs |= {"report": REPORT, "first_run": "all"}
-        night.inputs["slack_webhook_url"] = slack.url
-        first = _night(night)
-        night.advance(DAY)
+        workflow = WorkflowHarness(
+            sandbox=box, folder=folder, repo=Repo(folder / "shop", commits=40), hub=hub
+        )
+        workflow.inputs |= {"report": REPORT, "first_run": "all"}
+        workflow.inputs["slack_webhook_url"] = slack.url
+        first = _night(workflow)
+        workflow.advance(DAY)
         sample.commit(folder / "shop", sample.SHOP.mended, box.clock.now())
-        second = _night(night)
+        second = _night(workflow)
         assert first.exit == second.exit == 0, second.log
         brief = slack.last.json
-        results = night.repo.path / ".batch-action"
+        results = workflow.repo.path / ".batch-action"
         report = (results / "report.md").read_text("utf-8")
-        del night.inputs["slack_webhook_url"]
-        documented = _night(night, select="all", **PROPOSED)
+        del workflow.inputs["slack_webhook_url"]
+        documented = _night(workflow, select="all", **PROPOSED)
         assert documented.exit == 0, documented.log
-        draft = max(night.hub.issues)
+        draft = max(workflow.hub.issues)
         shutil.rmtree(results)
-        pull = PullStory.begin(night, {"shop/loading.py": CHANGE}, branch="load-orders")
+        pull = PullStory.begin(workflow, {"shop/loading.py": CHANGE}, branch="load-orders")
         assert pull.run("submit").exit == 0
-        night.finish()
+        workflow.finish()
         assert pull.collect().exit == 0
         yield (
-            night,
-            _scenes(night, (second.summary, report, first.log), brief, draft, pull.issue.number),
+            workflow,
+            _scenes(workflow, (second.summary, report, first.log), brief, draft, pull.issue.number),
         )
 
 
-def _night(night: Night, **inputs: str) -> Any:
-    night.start("submit", {"permissions": RIGHTS}, **inputs)
-    night.finish()
-    return night.start("collect", {"permissions": RIGHTS}, **inputs)
+def _night(workflow: WorkflowHarness, **inputs: str) -> Any:
+    workflow.start("submit", {"permissions": RIGHTS}, **inputs)
+    workflow.finish()
+    return workflow.start("collect", {"permissions": RIGHTS}, **inputs)
 
 
 def _scenes(
-    night: Night, texts: tuple[str, str, str], brief: Any, draft: int, pull: int
+    workflow: WorkflowHarness, texts: tuple[str, str, str], brief: Any, draft: int, pull: int
 ) -> list[Scene]:
     summary, report, log = texts
-    noted = render_annotations("batch-action", log, night.hub)
-    home = f"{night.sandbox.github_url}/{NAME}"
-    rolling = next(i.number for i in night.issues if i.title.startswith("Nightly"))
+    noted = render_annotations("batch-action", log, workflow.hub)
+    home = f"{workflow.sandbox.github_url}/{NAME}"
+    rolling = next(i.number for i in workflow.issues if i.title.startswith("Nightly"))
     single = next(
-        i.number for i in night.issues if not i.title.startswith("Nightly") and i.state == "open"
+        i.number for i in workflow.issues if not i.title.startswith("Nightly") and i.state == "open"
     )
     return [
         Scene(name="issue", url=f"{home}/issues/{rolling}", tall=2000),
@@ -115,9 +117,11 @@ def _scenes(
         Scene(name="sarif-alert", url=f"{home}/security/code-scanning/1", tall=1100),
         Scene(name="pr-review", url=f"{home}/pull/{pull}", tall=2000),
         Scene(name="draft-pr", url=f"{home}/pull/{draft}", tall=900),
-        Scene(name="summary", html=render_markdown("Job summary", summary, night.hub), tall=1700),
+        Scene(
+            name="summary", html=render_markdown("Job summary", summary, workflow.hub), tall=1700
+        ),
         Scene(name="annotations", html=noted, tall=1100),
-        Scene(name="files", html=render_markdown("report.md", report, night.hub), tall=1200),
+        Scene(name="files", html=render_markdown("report.md", report, workflow.hub), tall=1200),
         Scene(name="slack", html=_slack(brief), tall=600),
     ]
 

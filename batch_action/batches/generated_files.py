@@ -11,18 +11,18 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from batch_action.clients.secrets import mask
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.models.file_results import GeneratedFile, RefusedFile
-from batch_action.models.files import Change
+from batch_action.models.files import FileChange
 from batch_action.models.ledger import Sha
-from batch_action.models.responses import Draft, Site
-from batch_action.requests.context_files import Attendant
+from batch_action.models.responses import DraftTarget, FileDraft
+from batch_action.requests.context_files import TestLocator
 from batch_action.selection.content import decode, encoding, is_faithful
 from batch_action.selection.languages import language_of
 from batch_action.tasks.generated import paths, restore
-from batch_action.tasks.generated.paths import Ground
-from batch_action.tasks.task import Company
+from batch_action.tasks.generated.paths import WritablePaths
+from batch_action.tasks.task import ContextNeeds
 
 FOLDER = "generated"
 MAX_FILE = 10_000_000
@@ -51,13 +51,13 @@ class Manifest(BaseModel):
     files: tuple[Listed, ...]
 
 
-def give(world: World, files: Sequence[GeneratedFile]) -> str:
+def give(ctx: RunContext, files: Sequence[GeneratedFile]) -> str:
     """Write the folder; its path relative to the workspace."""
     listed = tuple(Listed(**{k: v for k, v in asdict(f).items() if k != "text"}) for f in files)
-    manifest = Manifest(task=world.task.name, files=listed)
+    manifest = Manifest(task=ctx.task.name, files=listed)
     data = {f"files/{f.path}": f.text.encode("utf-8", "replace") for f in files if inside(f.path)}
     data["manifest.json"] = manifest.model_dump_json(indent=2).encode()
-    return world.runner.write_folder(world.named(FOLDER), data)
+    return ctx.runner.write_folder(ctx.workspace_name(FOLDER), data)
 
 
 def take(folder: Path, only: Collection[str] | None = None) -> tuple[str, list[GeneratedFile]]:
@@ -106,7 +106,7 @@ Results = tuple[tuple[GeneratedFile, ...], tuple[RefusedFile, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class GeneratedSource:
     """A reviewed file with what its answers wrote."""
 
     path: str
@@ -114,33 +114,33 @@ class Source:
     commit: str
     text: str
     """As the model saw it: decoded and masked."""
-    drafts: tuple[Draft, ...]
+    drafts: tuple[FileDraft, ...]
 
 
 @dataclass(slots=True)
-class _Desk:
+class _Validator:
     """What is decided, file by file."""
 
-    world: World
+    ctx: RunContext
     made: dict[str, GeneratedFile] = field(default_factory=dict)
     refused: list[RefusedFile] = field(default_factory=list)
-    trees: dict[str, dict[str, Change]] = field(default_factory=dict)
-    grounds: dict[str, Ground] = field(default_factory=dict)
-    attendants: dict[str, Attendant] = field(default_factory=dict)
+    trees: dict[str, dict[str, FileChange]] = field(default_factory=dict)
+    grounds: dict[str, WritablePaths] = field(default_factory=dict)
+    attendants: dict[str, TestLocator] = field(default_factory=dict)
 
-    def decide(self, source: Source, draft: Draft) -> None:
+    def decide(self, source: GeneratedSource, draft: FileDraft) -> None:
         """Check one draft."""
         path = draft.path
         problem = paths.unsafe(path) or paths.unfit(draft.text)
-        if problem is None and not self.world.git.has_commit(source.commit):
+        if problem is None and not self.ctx.git.has_commit(source.commit):
             problem = "belongs to a commit that is no longer here"
-        tree: dict[str, Change] = {}
+        tree: dict[str, FileChange] = {}
         if problem is None:
             tree, ground = self._commit(source.commit)
             problem = ground.blocks(path)
         data = None
         if problem is None and path in tree:
-            data = next((d for _, d in self.world.git.blobs([tree[path].blob])), None)
+            data = next((d for _, d in self.ctx.git.blobs([tree[path].blob])), None)
             if data is None or not is_faithful(data, decode(data)):
                 problem = "is to replace a file that is not all UTF-8"
         if problem is None:
@@ -149,15 +149,19 @@ class _Desk:
             self.refused.append(RefusedFile(path=path[:300], source=source.path, reason=problem))
 
     def _fill(
-        self, source: Source, draft: Draft, there: Change | None, data: bytes | None
+        self,
+        source: GeneratedSource,
+        draft: FileDraft,
+        there: FileChange | None,
+        data: bytes | None,
     ) -> str | None:
         """Hold the draft against what is there; keep it, or say why not."""
         original = decode(data) if data is not None else ""
         present = restore.plain(mask(original)[0]) if data is not None else None
         text = restore.ended_like(restore.plain(draft.text), present or "")
         site = self._site(source, present)
-        checked = Draft(path=draft.path, text=text, summary=draft.summary)
-        problem = self.world.task.check(checked, site)
+        checked = FileDraft(path=draft.path, text=text, summary=draft.summary)
+        problem = self.ctx.task.check(checked, site)
         if problem is None and draft.path in self.made:
             other = self.made[draft.path].source
             problem = f"was written for {other}, too" if other != source.path else None
@@ -180,25 +184,25 @@ class _Desk:
         )
         return None
 
-    def _site(self, source: Source, present: str | None) -> Site:
+    def _site(self, source: GeneratedSource, present: str | None) -> DraftTarget:
         """What the draft is held against; where tests belong is found out as it was before."""
         language = language_of(source.path, source.text)
-        site = Site(
+        site = DraftTarget(
             source=source.path,
             language=language,
             text=restore.plain(source.text),
             present=present,
         )
-        if self.world.task.company is not Company.TESTS:
+        if self.ctx.task.company is not ContextNeeds.TESTS:
             return site
         if source.commit not in self.attendants:
             tree = self.trees[source.commit]
-            self.attendants[source.commit] = Attendant(self.world, source.commit, tree)
+            self.attendants[source.commit] = TestLocator(self.ctx, source.commit, tree)
         attendant = self.attendants[source.commit]
         layout = attendant.grounds.layout(source.path, language)
         if isinstance(layout, str):
             return site
-        tests = attendant.companions(layout)
+        tests = attendant.context_files(layout)
         return replace(
             site,
             tests=frozenset(test.path for test in tests if test.complete),
@@ -206,22 +210,22 @@ class _Desk:
             target=attendant.target(layout, tests),
         )
 
-    def _commit(self, commit: str) -> tuple[dict[str, Change], Ground]:
+    def _commit(self, commit: str) -> tuple[dict[str, FileChange], WritablePaths]:
         if commit not in self.trees:
-            self.trees[commit] = {entry.path: entry for entry in self.world.git.tree(commit)}
+            self.trees[commit] = {entry.path: entry for entry in self.ctx.git.tree(commit)}
             modes = {path: entry.mode for path, entry in self.trees[commit].items()}
-            self.grounds[commit] = Ground(modes)
+            self.grounds[commit] = WritablePaths(modes)
         return self.trees[commit], self.grounds[commit]
 
 
-def settle(world: World, sources: Iterable[Source]) -> Results:
+def settle(ctx: RunContext, sources: Iterable[GeneratedSource]) -> Results:
     """The sound files of tonight and the refused ones; the last answer about a file speaks."""
-    desk = _Desk(world)
+    publisher = _Validator(ctx)
     for source in sources:
         for draft in _latest(source.drafts):
-            desk.decide(source, draft)
-    return tuple(desk.made.values()), tuple(desk.refused)
+            publisher.decide(source, draft)
+    return tuple(publisher.made.values()), tuple(publisher.refused)
 
 
-def _latest(drafts: Sequence[Draft]) -> Iterable[Draft]:
+def _latest(drafts: Sequence[FileDraft]) -> Iterable[FileDraft]:
     return {draft.path: draft for draft in drafts}.values()

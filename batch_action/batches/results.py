@@ -7,21 +7,21 @@ from datetime import timedelta
 from pathlib import Path
 
 from batch_action.batches import generated_files
-from batch_action.batches.generated_files import Source
+from batch_action.batches.generated_files import GeneratedSource
 from batch_action.clients.secrets import mask
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.errors import ConfigError, TransientError
 from batch_action.findings.anchoring import anchor_all
 from batch_action.ledger import view
-from batch_action.ledger.store import Memory
-from batch_action.ledger.view import Pending
-from batch_action.models.file_results import Judgement
-from batch_action.models.findings import Finding, Reviewed, Tonight
-from batch_action.models.ledger import Collected, Fact, Ledger, Question, Usage, Withdrawn
+from batch_action.ledger.store import LedgerSession
+from batch_action.ledger.view import PendingBatch
+from batch_action.models.file_results import FileVerdict
+from batch_action.models.findings import BatchAnswers, Finding, ReviewedFile
+from batch_action.models.ledger import Collected, Fact, Ledger, RequestKey, Usage, Withdrawn
 from batch_action.models.requests import Outcome, OutcomeKind
-from batch_action.models.responses import Reading
+from batch_action.models.responses import TaskResponse
 from batch_action.requests import pricing
-from batch_action.requests.license_context import Checker
+from batch_action.requests.license_context import LicenseChecker
 from batch_action.selection.content import decode
 from batch_action.selection.hunks import added_lines
 from batch_action.tasks.task import UnreadableAnswerError
@@ -46,59 +46,59 @@ class Fetched:
     canceled: bool = False
 
 
-def _is_here(world: World, pending: Pending) -> bool:
+def _is_here(ctx: RunContext, pending: PendingBatch) -> bool:
     """Whether what was asked about is here, where it was a patch's and no commit's."""
-    if not pending.intended.patched or world.git.has_commit(pending.intended.head):
+    if not pending.intended.patched or ctx.git.has_commit(pending.intended.head):
         return True
-    world.warn(
+    ctx.warn(
         f"Batch {pending.sent.batch} is about a patch: give the same `patch-file`, on the same "
         "commit, to collect it."
     )
     return False
 
 
-def fetch(world: World, pending: Pending) -> Fetched | None:
+def fetch(ctx: RunContext, pending: PendingBatch) -> Fetched | None:
     """What came back; None while there is nothing to fetch; empty when it is lost for good."""
-    if not _is_here(world, pending):
+    if not _is_here(ctx, pending):
         return None
-    api, sent = world.need_anthropic(), pending.sent
+    api, sent = ctx.require_anthropic(), pending.sent
     state = api.retrieve(sent.batch)
-    age = world.now() - sent.created_at
+    age = ctx.now() - sent.created_at
     if state is None or state.archived_at is not None:
         unknown = state is None and age < RETENTION and not pending.withdrawn
-        return _lost(world, pending, unknown=unknown)
+        return _lost(ctx, pending, unknown=unknown)
     if state.status != "ended":
-        world.screen.say(f"Batch {sent.batch} is {state.status}, {_hours(age)} old.")
-        if sent.expires_at - world.now() < SOON:
-            world.warn(
+        ctx.console.say(f"Batch {sent.batch} is {state.status}, {_hours(age)} old.")
+        if sent.expires_at - ctx.now() < SOON:
+            ctx.warn(
                 f"Batch {sent.batch} expires at {sent.expires_at:%H:%M} UTC: what is not answered "
                 "by then costs nothing and is owed to the next submit."
             )
         return None
     if state.results_url is None:
-        world.warn(f"Batch {sent.batch} has ended, but its results are not there yet.")
+        ctx.warn(f"Batch {sent.batch} has ended, but its results are not there yet.")
         return None
     if age > RETENTION - LAST_DAYS:
         until = sent.created_at + RETENTION
-        world.warn(f"Anthropic deletes the results of {sent.batch} on {until:%Y-%m-%d}.")
-    want = frozenset(question.id for question in pending.questions)
-    world.screen.say(f"Batch {sent.batch} has ended: fetching {plural(len(want), 'answer')}.")
+        ctx.warn(f"Anthropic deletes the results of {sent.batch} on {until:%Y-%m-%d}.")
+    want = frozenset(request_key.id for request_key in pending.request_keys)
+    ctx.console.say(f"Batch {sent.batch} has ended: fetching {plural(len(want), 'answer')}.")
     with (
         tempfile.TemporaryDirectory(prefix="batch-action-") as folder,
-        world.screen.progress("Downloading answers", len(want)) as tick,
+        ctx.console.progress("Downloading answers", len(want)) as tick,
     ):
         return Fetched(api.outcomes(sent.batch, want, Path(folder), tick), state.canceled)
 
 
-def _lost(world: World, pending: Pending, *, unknown: bool) -> Fetched | None:
+def _lost(ctx: RunContext, pending: PendingBatch, *, unknown: bool) -> Fetched | None:
     """Nothing, for good; None while a batch that is *unknown* may still turn up."""
     batch = pending.sent.batch
     if not unknown:
         if not pending.withdrawn:
-            world.warn(f"The results of batch {batch} are gone (29 days): its files are owed.")
+            ctx.warn(f"The results of batch {batch} are gone (29 days): its files are owed.")
         return Fetched({})
-    if world.now() - pending.sent.created_at > LAG:
-        world.warn(
+    if ctx.now() - pending.sent.created_at > LAG:
+        ctx.warn(
             f"Anthropic does not know batch {batch} with this key: is it for another workspace? "
             "It stays pending."
         )
@@ -117,20 +117,20 @@ BILLING = frozenset({"billing_error", "rate_limit_error"})
 class Answer:
     """One question of an ended batch with what came back for it."""
 
-    pending: Pending
-    question: Question
+    pending: PendingBatch
+    request_key: RequestKey
     outcome: Outcome
-    reading: Reading
+    response: TaskResponse
     failure: str | None
     """None for a verdict; else the kind of failure, as the ledger records it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Harvest:
+class BatchResults:
     """Everything that had ended when we looked."""
 
-    ended: tuple[Pending, ...] = ()
-    waiting: tuple[Pending, ...] = ()
+    ended: tuple[PendingBatch, ...] = ()
+    waiting: tuple[PendingBatch, ...] = ()
     answers: tuple[Answer, ...] = ()
     facts: tuple[Fact, ...] = ()
     """To be saved once the answers are delivered."""
@@ -140,38 +140,38 @@ class Harvest:
     """Paid at the batch price; else asked at once, through the Messages API."""
 
 
-def harvest(world: World, memory: Memory) -> Harvest:
+def fetch_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
     """Fetch every pending batch that has ended; with `batch-id` only that one.
 
     What has not ended is told with its age. Raises TransientError when results cannot be had now.
     """
-    ended: list[Pending] = []
-    waiting: list[Pending] = []
+    ended: list[PendingBatch] = []
+    waiting: list[PendingBatch] = []
     answers: list[Answer] = []
     facts: list[Fact] = []
     usages: list[tuple[str, Usage]] = []
     problem: TransientError | None = None
-    for pending in view.pending(memory.ledger):
-        wanted = world.settings.batch_id in (None, pending.sent.batch)
+    for pending in view.pending(session.ledger):
+        wanted = ctx.settings.batch_id in (None, pending.sent.batch)
         try:
-            fetched = fetch(world, pending) if wanted else None
+            fetched = fetch(ctx, pending) if wanted else None
         except TransientError as error:
             # The other batches' answers need not wait for this one's.
-            world.warn(str(error))
+            ctx.warn(str(error))
             fetched, problem = None, error
         if fetched is None:
             waiting.append(pending)
             continue
         ended.append(pending)
         if fetched.canceled and not pending.withdrawn:
-            facts.append(Withdrawn(batch=pending.sent.batch, by="", at=world.now()))
-        one = gathered(world, pending, fetched.outcomes, batched=True)
+            facts.append(Withdrawn(batch=pending.sent.batch, by="", at=ctx.now()))
+        one = read_batch(ctx, pending, fetched.outcomes, batched=True)
         answers += one.answers
         usages += one.usages
         facts += one.facts
     if problem is not None and not ended:
         raise problem
-    return Harvest(
+    return BatchResults(
         ended=tuple(ended),
         waiting=tuple(waiting),
         answers=tuple(answers),
@@ -180,22 +180,22 @@ def harvest(world: World, memory: Memory) -> Harvest:
     )
 
 
-def gathered(
-    world: World, pending: Pending, outcomes: Mapping[str, Outcome], *, batched: bool
-) -> Harvest:
+def read_batch(
+    ctx: RunContext, pending: PendingBatch, outcomes: Mapping[str, Outcome], *, batched: bool
+) -> BatchResults:
     """The answers of one batch; not *batched*: of what was asked at once, at full price."""
-    read = [_answer(world, pending, q, outcomes.get(q.id)) for q in pending.questions]
+    read = [_answer(ctx, pending, q, outcomes.get(q.id)) for q in pending.request_keys]
     billed = [(_model(a), a.outcome.usage) for a in read if a.outcome.usage != Usage()]
-    return Harvest(
+    return BatchResults(
         ended=(pending,),
         answers=tuple(read),
-        facts=(_collected(world, pending, read, billed, batched=batched),),
+        facts=(_collected(ctx, pending, read, billed, batched=batched),),
         usages=tuple(billed),
         batched=batched,
     )
 
 
-def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
+def batch_answers(ctx: RunContext, ledger: Ledger, found: BatchResults) -> BatchAnswers:
     """The verdicts and findings of these answers, oldest batch first.
 
     *ledger* must already hold the collected facts, so that a file counts as reviewed only when all
@@ -207,23 +207,25 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
     by_file: dict[tuple[str, str], list[Answer]] = {}
     for answer in found.answers:
         if answer.failure is None:
-            by_file.setdefault((answer.question.path, answer.question.blob), []).append(answer)
-    texts = _texts(world, {blob for _, blob in by_file})
-    added = added_lines(world, ledger, {p.intended.head for p in found.ended})
-    reviewed: list[Reviewed] = []
+            by_file.setdefault((answer.request_key.path, answer.request_key.blob), []).append(
+                answer
+            )
+    texts = _texts(ctx, {blob for _, blob in by_file})
+    added = added_lines(ctx, ledger, {p.intended.head for p in found.ended})
+    reviewed: list[ReviewedFile] = []
     findings: list[Finding] = []
-    judgements: list[Judgement] = []
-    sources: list[Source] = []
+    judgements: list[FileVerdict] = []
+    sources: list[GeneratedSource] = []
     discarded = 0
-    checker = Checker(world)
+    checker = LicenseChecker(ctx)
     for (path, blob), answers in by_file.items():
         commit = answers[-1].pending.intended.head
         if blob not in texts:
             continue
-        remarks = [remark for answer in answers for remark in answer.reading.remarks]
+        remarks = [remark for answer in answers for remark in answer.response.raw_findings]
         anchored, lost = anchor_all(
-            [*remarks, *checker.remarks(path, texts[blob], commit)],
-            task=world.task.name,
+            [*remarks, *checker.raw_findings(path, texts[blob], commit)],
+            task=ctx.task.name,
             path=path,
             text=texts[blob],
             blob=blob,
@@ -233,65 +235,69 @@ def tonight(world: World, ledger: Ledger, found: Harvest) -> Tonight:
         findings += anchored
         discarded += lost
         judgements += _judgements(path, blob, commit, answers)
-        drafts = tuple(draft for answer in answers for draft in answer.reading.drafts)
-        sources.append(Source(path=path, blob=blob, commit=commit, text=texts[blob], drafts=drafts))
+        drafts = tuple(draft for answer in answers for draft in answer.response.drafts)
+        sources.append(
+            GeneratedSource(path=path, blob=blob, commit=commit, text=texts[blob], drafts=drafts)
+        )
         if (path, blob) in settled:
-            reviewed.append(Reviewed(path=path, blob=blob, commit=commit))
-    generated, refused = generated_files.settle(world, sources)
-    return Tonight(
-        task=world.task.name,
+            reviewed.append(ReviewedFile(path=path, blob=blob, commit=commit))
+    generated, refused = generated_files.settle(ctx, sources)
+    return BatchAnswers(
+        task=ctx.task.name,
         commit=newest,
         reviewed=tuple(reviewed),
         findings=tuple(findings),
         discarded=discarded,
         dismissed=view.dismissed(ledger),
         verdicts=settled,
-        excluded=_excluded(world, ledger),
-        judgements=tuple(judgements),
+        excluded=_excluded(ctx, ledger),
+        file_verdicts=tuple(judgements),
         generated=generated,
         refused=refused,
     )
 
 
-def _judgements(path: str, blob: str, commit: str, answers: list[Answer]) -> list[Judgement]:
+def _judgements(path: str, blob: str, commit: str, answers: list[Answer]) -> list[FileVerdict]:
     """The rulings on one file, if the task gives any."""
     return [
-        Judgement(
+        FileVerdict(
             path=path,
             blob=blob,
-            old_blob=answer.question.old,
+            old_blob=answer.request_key.old,
             commit=commit,
-            ruling=answer.reading.opinion.ruling,
-            summary=answer.reading.opinion.summary,
+            verdict=answer.response.assessment.verdict,
+            summary=answer.response.assessment.summary,
         )
         for answer in answers
-        if answer.reading.opinion is not None
+        if answer.response.assessment is not None
     ]
 
 
-def _excluded(world: World, ledger: Ledger) -> dict[str, str]:
+def _excluded(ctx: RunContext, ledger: Ledger) -> dict[str, str]:
     """Why a path is not reviewed any more: its findings stay open, and say so."""
-    given_up = view.given_up_files(ledger, world.settings.max_attempts)
+    given_up = view.given_up_files(ledger, ctx.settings.max_attempts)
     newest = view.newest(ledger)
     stuck = {p: "given up" for p, blob in given_up if p in newest and newest[p].blob == blob}
     return dict.fromkeys(view.left_out(ledger), "file excluded") | stuck
 
 
 def _model(answer: Answer) -> str:
-    return answer.question.model or answer.pending.intended.model
+    return answer.request_key.model or answer.pending.intended.model
 
 
-def _answer(world: World, pending: Pending, question: Question, outcome: Outcome | None) -> Answer:
-    found = outcome or Outcome(custom_id=question.id, kind=OutcomeKind.MISSING)
-    reading = Reading()
+def _answer(
+    ctx: RunContext, pending: PendingBatch, request_key: RequestKey, outcome: Outcome | None
+) -> Answer:
+    found = outcome or Outcome(custom_id=request_key.id, kind=OutcomeKind.MISSING)
+    reading = TaskResponse()
     failure = _failure(found)
     if failure is None:
         try:
-            reading = world.task.read(found.text)
+            reading = ctx.task.read(found.text)
         except UnreadableAnswerError:
             failure = OutcomeKind.UNREADABLE.value
     return Answer(
-        pending=pending, question=question, outcome=found, reading=reading, failure=failure
+        pending=pending, request_key=request_key, outcome=found, response=reading, failure=failure
     )
 
 
@@ -308,8 +314,8 @@ def _failure(outcome: Outcome) -> str | None:
 
 
 def _collected(
-    world: World,
-    pending: Pending,
+    ctx: RunContext,
+    pending: PendingBatch,
     read: list[Answer],
     billed: list[tuple[str, Usage]],
     *,
@@ -317,24 +323,24 @@ def _collected(
 ) -> Collected:
     price = pricing.batch_usd if batched else pricing.interactive_usd
     groups = pricing.by_model(billed).items()
-    costs = [price(world.prices, model, usages) for model, usages in groups]
+    costs = [price(ctx.prices, model, usages) for model, usages in groups]
     return Collected(
         batch=pending.sent.batch,
-        at=world.now(),
+        at=ctx.now(),
         usage=sum((usage for _, usage in billed), Usage()),
         cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
-        failed={answer.question.id: answer.failure for answer in read if answer.failure},
+        failed={answer.request_key.id: answer.failure for answer in read if answer.failure},
     )
 
 
-def _texts(world: World, blobs: set[str]) -> dict[str, str]:
+def _texts(ctx: RunContext, blobs: set[str]) -> dict[str, str]:
     """The reviewed texts as the model saw them: decoded and masked. Missing blobs are absent."""
-    have = {blob for blob in blobs if world.git.has_blob(blob)}
+    have = {blob for blob in blobs if ctx.git.has_blob(blob)}
     if lost := len(blobs - have):
-        if world.git.is_shallow():
+        if ctx.git.is_shallow():
             raise ConfigError(
                 f"{lost} reviewed files are not in this shallow clone.",
                 fix="Set `fetch-depth: 0` at actions/checkout; the answers wait for the next run.",
             )
-        world.warn(f"{lost} reviewed files are not in this repository any more: dropped.")
-    return {blob: mask(decode(data))[0] for blob, data in world.git.blobs(sorted(have))}
+        ctx.warn(f"{lost} reviewed files are not in this repository any more: dropped.")
+    return {blob: mask(decode(data))[0] for blob, data in ctx.git.blobs(sorted(have))}

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from batch_action.clients.github.errors import RefusedError
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.errors import (
     AmbiguousCreateError,
     BatchActionError,
@@ -16,53 +16,59 @@ from batch_action.errors import (
     TransientError,
 )
 from batch_action.ledger import pull_requests, view
-from batch_action.ledger import store as memories
-from batch_action.ledger.store import Memory
-from batch_action.models.files import Reason, Selection
+from batch_action.ledger import store as sessions
+from batch_action.ledger.store import LedgerSession
+from batch_action.models.files import Selection, SkipReason
 from batch_action.models.ledger import FileEntry, Intended, Ledger, Rejected, Selected, Sent
-from batch_action.models.requests import CREATE_TIMEOUT, BatchState, ModelFacts, Plan, Way
+from batch_action.models.requests import (
+    CREATE_TIMEOUT,
+    BatchState,
+    ModelCapabilities,
+    Plan,
+    SubmissionMode,
+)
 from batch_action.requests import packing
 from batch_action.text import plural
 
 
-def check_destinations(world: World) -> None:
+def check_destinations(ctx: RunContext) -> None:
     """Ask whether code scanning would take findings, and say what a public repository hides.
 
     Raises ConfigError when findings of this task may go to code scanning only and it would refuse
     them: then a review would be paid for that nobody can read.
     """
-    wanted = "sarif" in world.settings.report and world.pull is None
-    refused = _refusal(world) if wanted else None
-    if not _hidden(world):
+    wanted = "sarif" in ctx.settings.report and ctx.pull is None
+    refused = _refusal(ctx) if wanted else None
+    if not _hidden(ctx):
         if refused is not None:
-            world.warn(f"Code scanning will not take the findings. {refused}")
+            ctx.warn(f"Code scanning will not take the findings. {refused}")
         return
     if refused is not None:
         raise ConfigError(
-            f"{world.task.name} finds security problems only, which a public repository shows in "
+            f"{ctx.task.name} finds security problems only, which a public repository shows in "
             f"code scanning alone, and that would not take them: nothing was sent. {refused}",
             fix="The permission is needed by the job that submits too, because it asks before it "
             "spends. `allow-public-security-findings` shows them elsewhere, to everybody.",
         )
     if not wanted:
-        world.warn(
-            f"{world.task.name} finds security problems only, and on a public repository those are "
+        ctx.warn(
+            f"{ctx.task.name} finds security problems only, and on a public repository those are "
             "shown nowhere: add `sarif` to `report`, or set `allow-public-security-findings`."
         )
 
 
-def _hidden(world: World) -> bool:
+def _hidden(ctx: RunContext) -> bool:
     """Whether nothing but code scanning may tell what this task finds."""
-    shown = world.context.private is True or world.settings.allow_public_security_findings
-    return world.task.security_only and not shown
+    shown = ctx.context.private is True or ctx.settings.allow_public_security_findings
+    return ctx.task.security_only and not shown
 
 
-def _refusal(world: World) -> RefusedError | None:
+def _refusal(ctx: RunContext) -> RefusedError | None:
     """Why code scanning would refuse; None when it would not, or when nobody says."""
-    if world.github is None or world.settings.dry_run:
+    if ctx.github is None or ctx.settings.dry_run:
         return None
     try:
-        world.github.scanning.may_upload()
+        ctx.github.scanning.may_upload()
     except RefusedError as refused:
         return refused if refused.lasting else None
     except GitHubError:
@@ -74,12 +80,12 @@ RETIRES_SOON = timedelta(days=60)
 ROUNDING = timedelta(seconds=2)
 STILL_THERE = frozenset(
     {
-        Reason.SAME_AS_BEFORE,
-        Reason.IN_FLIGHT,
-        Reason.GIVEN_UP,
-        Reason.WITHDRAWN,
-        Reason.NOT_HERE,
-        Reason.MODE_ONLY,
+        SkipReason.SAME_AS_BEFORE,
+        SkipReason.IN_FLIGHT,
+        SkipReason.GIVEN_UP,
+        SkipReason.WITHDRAWN,
+        SkipReason.NOT_HERE,
+        SkipReason.MODE_ONLY,
     }
 )
 """Skipped tonight, but not gone: what an earlier night recorded about them stays true."""
@@ -89,59 +95,59 @@ SPARE_PER_QUESTION = 40
 """Zipped bytes that the answers' facts may need on top: an intent that leaves no room is refused
 before it is paid for."""
 
-WAYS: Mapping[Way, Literal["warm-up", "warmed", "interactive"]] = {
-    Way.WARM_UP: "warm-up",
-    Way.WARMED: "warmed",
-    Way.INTERACTIVE: "interactive",
+WAYS: Mapping[SubmissionMode, Literal["warm-up", "warmed", "interactive"]] = {
+    SubmissionMode.WARM_UP: "warm-up",
+    SubmissionMode.WARMED: "warmed",
+    SubmissionMode.INTERACTIVE: "interactive",
 }
 """How the ledger calls what is no plain batch."""
 
-BY_PATTERN = frozenset({Reason.NOT_IN_PATHS, Reason.PATHS_IGNORE})
+BY_PATTERN = frozenset({SkipReason.NOT_IN_PATHS, SkipReason.PATHS_IGNORE})
 """Left out by the user's patterns: gone for runs with the same patterns only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preflight:
+class ModelCheck:
     """What was asked before anything is spent."""
 
-    model: ModelFacts | None
+    model: ModelCapabilities | None
     clock: datetime
     """Anthropic's clock."""
     ours: datetime
     """Our clock at that moment."""
 
 
-def preflight(world: World) -> Preflight:
+def preflight(ctx: RunContext) -> ModelCheck:
     """Check the key, the model and its fallback. Raises ConfigError, AnthropicError."""
-    if world.settings.fallback_model:
-        _checked(world, world.settings.fallback_model)
-    return _checked(world, world.settings.model)
+    if ctx.settings.fallback_model:
+        _checked(ctx, ctx.settings.fallback_model)
+    return _checked(ctx, ctx.settings.model)
 
 
-def _checked(world: World, name: str) -> Preflight:
-    model, clock = world.need_anthropic().model(name)
+def _checked(ctx: RunContext, name: str) -> ModelCheck:
+    model, clock = ctx.require_anthropic().model(name)
     if model is None:
-        if name not in world.prices.models:
+        if name not in ctx.prices.models:
             raise ConfigError(
                 f"`model` {name!r} does not exist at Anthropic.",
                 fix="Anthropic's documentation lists the models.",
             )
-        world.warn(f"Anthropic's models list does not know {name}; it is tried all the same.")
-        return Preflight(model=None, clock=clock, ours=world.now())
+        ctx.warn(f"Anthropic's models list does not know {name}; it is tried all the same.")
+        return ModelCheck(model=None, clock=clock, ours=ctx.now())
     if model.lifecycle == "retired":
         raise ConfigError(f"`model` {name} is retired.", fix="Choose a current one.")
     if not (model.batch and model.structured_outputs):
         missing = "message batches" if not model.batch else "structured outputs"
         raise ConfigError(f"`model` {name} does not support {missing}.", fix="Choose another one.")
-    if not model.effort and world.settings.effort != "none":
+    if not model.effort and ctx.settings.effort != "none":
         raise ConfigError(f"`model` {name} takes no effort.", fix="Set `effort: none`.")
     if model.retires_at and model.retires_at - clock < RETIRES_SOON:
-        world.warn(f"The model {name} retires on {model.retires_at:%Y-%m-%d}: choose another one.")
-    return Preflight(model=model, clock=clock, ours=world.now())
+        ctx.warn(f"The model {name} retires on {model.retires_at:%Y-%m-%d}: choose another one.")
+    return ModelCheck(model=model, clock=clock, ours=ctx.now())
 
 
 def selected(
-    world: World, selection: Selection, *, partial: bool = False, behind: bool = False
+    ctx: RunContext, selection: Selection, *, partial: bool = False, behind: bool = False
 ) -> Selected:
     """The fact that a submit looked at head and chose these files.
 
@@ -161,7 +167,7 @@ def selected(
     gone = {s.path for s in absent if s.reason not in BY_PATTERN}
     excluded = {s.path for s in absent if s.reason in BY_PATTERN}
     renamed = {file.old_path for file in selection.files if file.old_path}
-    if world.settings.patch_file:
+    if ctx.settings.patch_file:
         # What is not applied yet is owed by nobody, and nothing is gone by it.
         entries, gone, excluded, renamed = [], set(), set(), set()
     counts: dict[str, int] = {}
@@ -170,15 +176,15 @@ def selected(
     return Selected(
         head=selection.head,
         base=selection.base,
-        branch=world.context.branch or "",
-        at=world.now(),
+        branch=ctx.context.branch or "",
+        at=ctx.now(),
         files=tuple(entries),
         gone=() if behind else _named((gone | renamed) - kept),
         excluded=_named(excluded - kept),
-        scope=world.scope,
+        scope=ctx.scope,
         partial=partial,
         skipped=counts,
-        pull=world.pull,
+        pull=ctx.pull,
     )
 
 
@@ -196,7 +202,7 @@ def is_news(ledger: Ledger, chosen: Selected) -> bool:
 
 
 def send(
-    world: World, memory: Memory, plan: Plan, chosen: Selected, ready: Preflight
+    ctx: RunContext, session: LedgerSession, plan: Plan, chosen: Selected, ready: ModelCheck
 ) -> list[BatchState]:
     """Save the intent, create every batch that is due, save the answers.
 
@@ -204,37 +210,37 @@ def send(
     in flight. After a certain refusal the intent is closed and the rest is owed. Whatever ends
     this, the facts known so far are saved before it goes on.
     """
-    begun = world.now()
-    intended = claim(world, memory, plan, chosen, ready)
+    begun = ctx.now()
+    intended = claim(ctx, session, plan, chosen, ready)
     sent: list[BatchState] = []
     if intended is None:
         return sent
     try:
         for index, batch in enumerate(plan.due):
-            if world.now() - begun > CREATE_TIMEOUT * index + view.ADOPTION_SLACK:
+            if ctx.now() - begun > CREATE_TIMEOUT * index + view.ADOPTION_SLACK:
                 raise TransientError(
                     "Saving the intent took so long that a lost answer could not be placed any "
                     "more: the rest is not sent.",
                     fix="It goes out with the next submit.",
                 )
-            world.screen.doing = "creating the batch"
-            state = world.need_anthropic().create(batch)
+            ctx.console.doing = "creating the batch"
+            state = ctx.require_anthropic().create(batch)
             sent.append(state)
-            memory.sent.append(state)
-            memory.add(_sent(intended, index, state))
-            world.screen.say(f"Batch {state.id} created: {plural(len(batch), 'request')}.")
+            session.sent.append(state)
+            session.add(_sent(intended, index, state))
+            ctx.console.say(f"Batch {state.id} created: {plural(len(batch), 'request')}.")
     except AmbiguousCreateError:
         raise
     except BatchActionError:
-        memory.add(Rejected(intent=intended.intent, batch=None))
+        session.add(Rejected(intent=intended.intent, batch=None))
         raise
     finally:
-        memories.save(world, memory)
+        sessions.save(ctx, session)
     return sent
 
 
 def claim(
-    world: World, memory: Memory, plan: Plan, chosen: Selected, ready: Preflight
+    ctx: RunContext, session: LedgerSession, plan: Plan, chosen: Selected, ready: ModelCheck
 ) -> Intended | None:
     """Save the intent to ask what is due; None when another run turns out to ask the same.
 
@@ -242,46 +248,46 @@ def claim(
     """
     for batch in plan.due:
         packing.check(batch)
-    intended = _intended(world, plan, chosen, ready)
-    memory.add(chosen, intended)
-    memories.save(world, memory, room=SPARE + SPARE_PER_QUESTION * len(plan.requests))
-    recheck = world.settings.recheck
-    fresh = memories.refresh(world, memory)
-    if fresh and _rivalled(memories.scope(world, memory.ledger), intended, recheck=recheck):
-        memory.add(Rejected(intent=intended.intent, batch=None))
-        memories.save(world, memory)
-        world.warn("Another run is sending the same files right now: this one sends nothing.")
+    intended = _intended(ctx, plan, chosen, ready)
+    session.add(chosen, intended)
+    sessions.save(ctx, session, room=SPARE + SPARE_PER_QUESTION * len(plan.requests))
+    recheck = ctx.settings.recheck
+    fresh = sessions.refresh(ctx, session)
+    if fresh and _rivalled(sessions.scope(ctx, session.ledger), intended, recheck=recheck):
+        session.add(Rejected(intent=intended.intent, batch=None))
+        sessions.save(ctx, session)
+        ctx.warn("Another run is sending the same files right now: this one sends nothing.")
         return None
-    world.purse.sent_usd += plan.worst_usd or 0.0
+    ctx.budget.sent_usd += plan.worst_usd or 0.0
     return intended
 
 
 def _rivalled(ledger: Ledger, ours: Intended, *, recheck: bool) -> bool:
     """Whether another run asks one of our questions, or has its answer by now."""
-    asked = {question.id for batch in ours.batches for question in batch}
+    asked = {request_key.id for batch in ours.batches for request_key in batch}
     without = [fact for fact in ledger.facts if fact.key() != ours.key()]
     others = ledger.model_copy(update={"facts": tuple(without)})
     known = view.in_flight(others) | (frozenset() if recheck else view.answered(others))
     return not asked.isdisjoint(known)
 
 
-def _intended(world: World, plan: Plan, chosen: Selected, ready: Preflight) -> Intended:
-    asked = tuple(tuple(request.question for request in batch) for batch in plan.due)
-    name = f"{world.context.run} {chosen.at.isoformat()} {[q.id for b in asked for q in b]}"
+def _intended(ctx: RunContext, plan: Plan, chosen: Selected, ready: ModelCheck) -> Intended:
+    asked = tuple(tuple(request.request_key for request in batch) for batch in plan.due)
+    name = f"{ctx.context.run} {chosen.at.isoformat()} {[q.id for b in asked for q in b]}"
     return Intended(
         intent=hashlib.sha256(name.encode()).hexdigest()[:16],
         # Reading and counting may have taken long, and both clocks tell whole seconds.
         at=ready.clock + (chosen.at - ready.ours) - ROUNDING,
-        run=world.context.run,
+        run=ctx.context.run,
         head=chosen.head,
         base=chosen.base,
-        model=world.settings.model,
-        effort=None if world.settings.effort == "none" else world.settings.effort,
+        model=ctx.settings.model,
+        effort=None if ctx.settings.effort == "none" else ctx.settings.effort,
         batches=asked,
         worst_case_usd=plan.worst_usd,
-        way=WAYS.get(plan.way),
-        pull=world.pull,
-        patched=bool(world.settings.patch_file),
+        mode=WAYS.get(plan.mode),
+        pull=ctx.pull,
+        patched=bool(ctx.settings.patch_file),
     )
 
 

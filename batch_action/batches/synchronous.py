@@ -5,13 +5,13 @@ only once: what a run that dies has paid for is lost, and its files are owed aga
 """
 
 from batch_action.batches import results, submit
-from batch_action.batches.results import Harvest
-from batch_action.batches.submit import Preflight
-from batch_action.context import World
+from batch_action.batches.results import BatchResults
+from batch_action.batches.submit import ModelCheck
+from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, Interrupted, TransientError
-from batch_action.ledger import store as memories
-from batch_action.ledger.store import Memory
-from batch_action.ledger.view import Pending
+from batch_action.ledger import store as sessions
+from batch_action.ledger.store import LedgerSession
+from batch_action.ledger.view import PendingBatch
 from batch_action.models.ledger import Collected, Rejected, Selected, Sent
 from batch_action.models.requests import ASK_TIMEOUT, Outcome, OutcomeKind, Plan, Request
 
@@ -22,20 +22,20 @@ STARTS = 2 * ASK_TIMEOUT
 
 
 def ask(
-    world: World, memory: Memory, plan: Plan, chosen: Selected, ready: Preflight
-) -> Harvest | None:
+    ctx: RunContext, session: LedgerSession, plan: Plan, chosen: Selected, ready: ModelCheck
+) -> BatchResults | None:
     """The answers, not yet delivered and not in the ledger; None when another run asks the same.
 
     Raises AnthropicError when there is no answer at all: then everything is owed again.
     """
-    intended = submit.claim(world, memory, plan, chosen, ready)
+    intended = submit.claim(ctx, session, plan, chosen, ready)
     if intended is None:
         return None
     try:
-        outcomes = _outcomes(world, plan.requests)
+        outcomes = _outcomes(ctx, plan.requests)
     except (AnthropicError, Interrupted):
-        memory.add(Rejected(intent=intended.intent, batch=None))
-        memories.save(world, memory)
+        session.add(Rejected(intent=intended.intent, batch=None))
+        sessions.save(ctx, session)
         raise
     sent = Sent(
         intent=intended.intent,
@@ -44,10 +44,10 @@ def ask(
         created_at=intended.at,
         expires_at=intended.at,
     )
-    found = results.gathered(
-        world, Pending(sent, intended, withdrawn=False), outcomes, batched=False
+    found = results.read_batch(
+        ctx, PendingBatch(sent, intended, withdrawn=False), outcomes, batched=False
     )
-    return results.Harvest(
+    return results.BatchResults(
         ended=found.ended,
         answers=found.answers,
         facts=(sent, *found.facts),
@@ -61,31 +61,31 @@ def is_batch(name: str) -> bool:
     return not name.startswith(PREFIX)
 
 
-def lose(world: World, memory: Memory, found: Harvest) -> None:
+def lose(ctx: RunContext, session: LedgerSession, found: BatchResults) -> None:
     """Account for answers that could not be delivered: paid for, and their files are owed."""
-    known = {fact.key() for fact in memory.ledger.facts}
+    known = {fact.key() for fact in session.ledger.facts}
     if known.issuperset(fact.key() for fact in found.facts):
         return  # They were delivered; it was something else that failed.
     for fact in found.facts:
         if isinstance(fact, Collected):
-            ids = (answer.question.id for answer in found.answers)
+            ids = (answer.request_key.id for answer in found.answers)
             failed = dict.fromkeys(ids, "undelivered") | fact.failed
-            memory.add(fact.model_copy(update={"failed": failed}))
+            session.add(fact.model_copy(update={"failed": failed}))
         else:
-            memory.add(fact)
-    memories.save(world, memory)
+            session.add(fact)
+    sessions.save(ctx, session)
 
 
-def _outcomes(world: World, requests: tuple[Request, ...]) -> dict[str, Outcome]:
+def _outcomes(ctx: RunContext, requests: tuple[Request, ...]) -> dict[str, Outcome]:
     """What came back for each request; raises the problem when nothing did."""
-    api, begun = world.need_anthropic(), world.clock()
+    api, begun = ctx.require_anthropic(), ctx.clock()
     problem: AnthropicError | None = None
     found: dict[str, Outcome] = {}
 
     def go_on() -> bool:
-        return problem is None and world.clock() - begun < STARTS
+        return problem is None and ctx.clock() - begun < STARTS
 
-    with world.screen.progress("Asking at once", len(requests)) as tick:
+    with ctx.console.progress("Asking at once", len(requests)) as tick:
         for result in api.answers(requests, go_on):
             if isinstance(result, AnthropicError):
                 problem = problem or result
@@ -100,8 +100,8 @@ def _outcomes(world: World, requests: tuple[Request, ...]) -> dict[str, Outcome]
             fix="Their files are owed: the next run asks again.",
         )
     if problem is not None:
-        world.warn(f"Some requests were not asked: {problem}")
-    names = (request.question.id for request in requests)
+        ctx.warn(f"Some requests were not asked: {problem}")
+    names = (request.request_key.id for request in requests)
     return {name: found.get(name) or _unanswered(name) for name in names}
 
 

@@ -14,24 +14,24 @@ from pydantic import ValidationError
 
 from batch_action import escape
 from batch_action.cli.anthropic_access import anthropic_api, header
-from batch_action.cli.task_loader import Library, fitted, patched
+from batch_action.cli.task_loader import TaskLoader, apply_patch, with_task_defaults
 from batch_action.clients.actions_runner.commands import Runner
 from batch_action.clients.actions_runner.environment import context_from, payload_from
 from batch_action.clients.artifacts import ArtifactService, why_not
-from batch_action.clients.console import Screen
+from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.actions import Actions
 from batch_action.clients.github.client import BOT, GitHubClient
-from batch_action.clients.github.code_scanning import Scanning
+from batch_action.clients.github.code_scanning import CodeScanning
 from batch_action.clients.github.issues import Issues
-from batch_action.clients.github.pulls import Pulls
+from batch_action.clients.github.pulls import PullRequests
 from batch_action.clients.webhooks import Webhooks
 from batch_action.config.assignments import assignments
 from batch_action.config.loading import gather
 from batch_action.config.settings import Settings
-from batch_action.context import GitHub, World
+from batch_action.context import GitHubClients, RunContext
 from batch_action.errors import BatchActionError, ConfigError
-from batch_action.models.github_context import Context
+from batch_action.models.github_context import GitHubContext
 from batch_action.models.prices import Prices
 from batch_action.requests import pricing
 from batch_action.tasks.task import Task
@@ -39,7 +39,7 @@ from batch_action.tasks.task import Task
 MAX_CONFIG = 1_000_000
 
 
-def rules_of_pull(context: Context, git: GitRepo) -> str | None:
+def rules_of_pull(context: GitHubContext, git: GitRepo) -> str | None:
     """The commit by whose rules a pull request is reviewed: the default branch's, never its own."""
     pull = context.pull
     if pull is None or context.fork:
@@ -57,7 +57,7 @@ def rules_of_pull(context: Context, git: GitRepo) -> str | None:
     return tip
 
 
-def reviewed(flags: Mapping[str, Any], context: Context, git: GitRepo) -> str:
+def reviewed(flags: Mapping[str, Any], context: GitHubContext, git: GitRepo) -> str:
     """The commit that is reviewed. Raises ConfigError."""
     head = flags.get("head") or context.sha or "HEAD"
     return _commit(git, head, given="head" in flags and bool(flags["head"]))
@@ -90,7 +90,7 @@ def config_file(git: GitRepo, commit: str, name: str) -> Mapping[str, Any]:
     return parsed
 
 
-class Hands(TypedDict, total=False):
+class TestHooks(TypedDict, total=False):
     """How time passes: real, unless somebody who tests says otherwise."""
 
     clock: Callable[[], datetime]
@@ -99,7 +99,7 @@ class Hands(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class Invocation:
     """What came in from outside."""
 
     environ: Mapping[str, str]
@@ -136,35 +136,39 @@ class Door:
 
 
 @contextmanager
-def open_world(door: Door, *, flags: Mapping[str, Any], repo: str | None) -> Iterator[World]:
+def build_context(
+    invocation: Invocation, *, flags: Mapping[str, Any], repo: str | None
+) -> Iterator[RunContext]:
     """The world of the first task; see `open_worlds`."""
-    with open_worlds(door, flags=flags, repo=repo) as worlds:
-        yield worlds[0]
+    with build_contexts(invocation, flags=flags, repo=repo) as contexts:
+        yield contexts[0]
 
 
 @contextmanager
-def open_worlds(
-    door: Door, *, flags: Mapping[str, Any], repo: str | None
-) -> Iterator[tuple[World, ...]]:
+def build_contexts(
+    invocation: Invocation, *, flags: Mapping[str, Any], repo: str | None
+) -> Iterator[tuple[RunContext, ...]]:
     """A world for each assignment: settings and ledger of its own, the edges of all.
 
     Everything is closed at the end. A task that is named as a flag is the only one. Raises
     ConfigError.
     """
-    workspace = door.workspace(repo)
-    runner = door.runner(workspace)
+    workspace = invocation.workspace(repo)
+    runner = invocation.runner(workspace)
     context = replace(
-        context_from(door.environ, payload_from(_path(door.environ.get("GITHUB_EVENT_PATH")))),
+        context_from(
+            invocation.environ, payload_from(_path(invocation.environ.get("GITHUB_EVENT_PATH")))
+        ),
         workspace=workspace,
     )
     git = GitRepo(workspace)
     rules = rules_of_pull(context, git)
     # A fork's pull request is left alone: whatever its checkout holds is not even looked at.
     source = None if context.fork else rules or reviewed(flags, context, git)
-    settings = _settings(door, flags, git, source)
+    settings = _settings(invocation, flags, git, source)
     for secret in settings.secrets():
         runner.mask(secret)
-    library = Library(git=git, commit=source)
+    library = TaskLoader(git=git, commit=source)
     tasks: dict[str, Task] = {}
     if settings.prompt_file:
         typed = workspace if flags.get("prompt-file") else None
@@ -177,33 +181,33 @@ def open_worlds(
         patch = None
         if settings.patch_file:
             head = reviewed(flags, context, git)
-            patch = patched(settings.patch_file, git, head, workspace, stack)
+            patch = apply_patch(settings.patch_file, git, head, workspace, stack)
             rules = rules or head
-        github = _github(door, settings, context, runner, stack)
+        github = _github(invocation, settings, context, runner, stack)
         context = _completed(context, github, git)
-        world = World(
+        ctx = RunContext(
             settings=settings,
             context=context,
             task=tasks[given[0].task],
             prices=_prices(settings),
             git=git,
-            anthropic=anthropic_api(door.environ, settings, runner, stack, door.sleep),
+            anthropic=anthropic_api(invocation.environ, settings, runner, stack, invocation.sleep),
             github=github,
-            artifacts=_artifacts(door, runner, stack),
+            artifacts=_artifacts(invocation, runner, stack),
             state_dir=settings.state_dir or workspace / ".batch-action" / "state",
             runner=runner,
-            screen=Screen(plain=runner.actions),
-            webhooks=Webhooks(sleep=door.sleep),
-            clock=door.clock,
+            console=Console(plain=runner.actions),
+            webhooks=Webhooks(sleep=invocation.sleep),
+            clock=invocation.clock,
             rules=rules,
-            started=door.clock(),
+            started=invocation.clock(),
         )
         yield tuple(
             replace(
-                world,
-                settings=fitted(one.settings, tasks[one.task], patch),
+                ctx,
+                settings=with_task_defaults(one.settings, tasks[one.task], patch),
                 task=tasks[one.task],
-                elsewhere=one.elsewhere,
+                other_tasks_patterns=one.other_tasks_patterns,
                 alone=len(given) == 1,
                 runner=runner.part(),
             )
@@ -211,18 +215,20 @@ def open_worlds(
         )
 
 
-def _settings(door: Door, flags: Mapping[str, Any], git: GitRepo, source: str | None) -> Settings:
+def _settings(
+    invocation: Invocation, flags: Mapping[str, Any], git: GitRepo, source: str | None
+) -> Settings:
     name = str(
         flags.get("config-file")
-        or door.action_inputs.get("config-file")
-        or door.environ.get("BATCH_ACTION_CONFIG_FILE")
+        or invocation.action_inputs.get("config-file")
+        or invocation.environ.get("BATCH_ACTION_CONFIG_FILE")
         or ".github/batch-action.yml"
     )
     file = {} if source is None else config_file(git, source, name)
     return gather(
         flags=flags,
-        action_inputs=door.action_inputs,
-        environ=door.environ,
+        action_inputs=invocation.action_inputs,
+        environ=invocation.environ,
         file=file,
         file_name=name,
     )
@@ -238,8 +244,12 @@ def _prices(settings: Settings) -> Prices:
 
 
 def _github(
-    door: Door, settings: Settings, context: Context, runner: Runner, stack: ExitStack
-) -> GitHub | None:
+    invocation: Invocation,
+    settings: Settings,
+    context: GitHubContext,
+    runner: Runner,
+    stack: ExitStack,
+) -> GitHubClients | None:
     if settings.github_token is None or context.repository is None:
         return None
     client = stack.enter_context(
@@ -247,24 +257,24 @@ def _github(
             header("github-token", settings.github_token),
             api_url=context.api_url,
             repository=context.repository,
-            graphql_url=door.environ.get("GITHUB_GRAPHQL_URL"),
-            write_interval=door.write_interval,
+            graphql_url=invocation.environ.get("GITHUB_GRAPHQL_URL"),
+            write_interval=invocation.write_interval,
         )
     )
     # What the nightly workflow wrote is ours on a person's machine, too: only its bot is believed
     # there, which nobody can be who cannot run workflows of this repository.
     bot = () if runner.actions else (BOT,)
     issues = Issues(client, (*settings.trusted_authors, *bot))
-    return GitHub(
+    return GitHubClients(
         client=client,
         issues=issues,
         actions=Actions(client),
-        pulls=Pulls(client, issues.trusts),
-        scanning=Scanning(client, sleep=door.sleep),
+        pulls=PullRequests(client, issues.trusts),
+        scanning=CodeScanning(client, sleep=invocation.sleep),
     )
 
 
-def _completed(context: Context, github: GitHub | None, git: GitRepo) -> Context:
+def _completed(context: GitHubContext, github: GitHubClients | None, git: GitRepo) -> GitHubContext:
     """What neither the environment nor the event told, from git and GitHub."""
     known = context.default_branch and context.private is not None
     if github is not None and not (known and context.repository_id != "local"):
@@ -278,9 +288,9 @@ def _completed(context: Context, github: GitHub | None, git: GitRepo) -> Context
     return context if context.branch else replace(context, branch=git.current_branch())
 
 
-def _artifacts(door: Door, runner: Runner, stack: ExitStack) -> ArtifactService | None:
+def _artifacts(invocation: Invocation, runner: Runner, stack: ExitStack) -> ArtifactService | None:
     """The artifact service, where this is a step of a GitHub action; it says when it is not."""
-    environ = door.environ
+    environ = invocation.environ
     values = (
         environ.get("ACTIONS_RESULTS_URL", ""),
         environ.get("ACTIONS_RUNTIME_TOKEN", ""),
@@ -297,8 +307,8 @@ def _artifacts(door: Door, runner: Runner, stack: ExitStack) -> ArtifactService 
             *values,
             max_days=int(days) if days.isdecimal() else None,
             mask=runner.mask,
-            sleep=door.sleep,
-            now=door.clock,
+            sleep=invocation.sleep,
+            now=invocation.clock,
         )
     )
 

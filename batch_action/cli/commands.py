@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from batch_action import __version__
-from batch_action.cli.bootstrap import Door, open_world
+from batch_action.cli.bootstrap import Invocation, build_context
 from batch_action.cli.options import CHOICE, REPORT, SENDING, STATE, extra, opened, told, verb
 from batch_action.cli.serve import serve
 from batch_action.clients.actions_runner.environment import inputs_from
@@ -26,8 +26,8 @@ from batch_action.commands import propose as proposing
 from batch_action.commands import run as running
 from batch_action.commands import status as looking
 from batch_action.commands import submit as submitting
-from batch_action.commands.multi_task import Verb, each, every, recovered, remembered
-from batch_action.context import World
+from batch_action.commands.multi_task import Verb, each, recovered, remembered, run_for_each_task
+from batch_action.context import RunContext
 from batch_action.publishers.pull_request import eligibility
 
 
@@ -51,10 +51,12 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 @click.option("--exact", is_flag=True, help="Count the tokens of every request (needs a key).")
 @verb(*STATE, *CHOICE, "anthropic-base-url")
-def plan(door: Door, *, repo: str | None, as_json: bool, exact: bool, **values: Any) -> int:
+def plan(
+    invocation: Invocation, *, repo: str | None, as_json: bool, exact: bool, **values: Any
+) -> int:
     """Show what would be sent and what it would cost; spends nothing, needs no key."""
     made: list[dict[str, object]] | None = [] if as_json else None
-    code = told(door, repo, values, partial(planning.plan, exact=exact, data=made))
+    code = told(invocation, repo, values, partial(planning.plan, exact=exact, data=made))
     return _printed(made, code)
 
 
@@ -70,56 +72,56 @@ def _printed(data: list[dict[str, object]] | None, code: int) -> int:
 
 @cli.command()
 @verb(*STATE, *CHOICE, *SENDING)
-def submit(door: Door, *, repo: str | None, **values: Any) -> int:
+def submit(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     """Send what changed since the last run, and what is owed, as a message batch."""
-    return told(door, repo, values, submitting.submit)
+    return told(invocation, repo, values, submitting.submit)
 
 
 @cli.command()
 @verb(*STATE, *REPORT, *SENDING, "max-attempts")
-def collect(door: Door, *, repo: str | None, **values: Any) -> int:
+def collect(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     """Fetch what has ended and bring the issue up to date; never spends money."""
-    return told(door, repo, values, collecting.collect, whose=recovered)
+    return told(invocation, repo, values, collecting.collect, whose=recovered)
 
 
 @cli.command()
 @verb(*STATE, *CHOICE, *REPORT, *SENDING)
-def run(door: Door, *, repo: str | None, **values: Any) -> int:
+def run(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     """Collect what has ended, then submit what is new."""
-    with opened(door, repo, values) as worlds:
-        return running.run(worlds, door.tell)
+    with opened(invocation, repo, values) as contexts:
+        return running.run(contexts, invocation.tell)
 
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 @verb(*STATE, "max-attempts")
-def status(door: Door, *, repo: str | None, as_json: bool, **values: Any) -> int:
+def status(invocation: Invocation, *, repo: str | None, as_json: bool, **values: Any) -> int:
     """Show pending batches with age and expiry, owed files, and what was spent."""
     seen: list[dict[str, object]] | None = [] if as_json else None
-    return _printed(seen, told(door, repo, values, partial(looking.status, data=seen)))
+    return _printed(seen, told(invocation, repo, values, partial(looking.status, data=seen)))
 
 
 @cli.command()
 @verb(*STATE, "batch-id", "anthropic-base-url")
-def cancel(door: Door, *, repo: str | None, **values: Any) -> int:
+def cancel(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     """Ask Anthropic to cancel pending batches."""
-    return told(door, repo, values, canceling.cancel, whose=remembered)
+    return told(invocation, repo, values, canceling.cancel, whose=remembered)
 
 
 @cli.command()
 @verb("task", "config-file", "state-key", "propose-from", "propose-only", "labels", "dry-run")
-def propose(door: Door, *, repo: str | None, **values: Any) -> int:
+def propose(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     """Open a draft pull request for generated files that an earlier job checked."""
-    with opened(door, repo, values) as worlds:
-        return each(worlds[:1], proposing.propose, door.tell)
+    with opened(invocation, repo, values) as contexts:
+        return each(contexts[:1], proposing.propose, invocation.tell)
 
 
 @cli.command()
 @verb(*STATE, "report", "baseline-file")
-def baseline(door: Door, *, repo: str | None, **values: Any) -> int:
+def baseline(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     """Accept every finding that is open now, in a file to commit."""
-    with opened(door, repo, values) as worlds:
-        return each(worlds, accepting.baseline, door.tell)
+    with opened(invocation, repo, values) as contexts:
+        return each(contexts, accepting.baseline, invocation.tell)
 
 
 @cli.command()
@@ -159,10 +161,10 @@ def _opened(
     flags: Mapping[str, Any],
     folder: Path,
     clock: Callable[[], datetime],
-) -> AbstractContextManager[World]:
+) -> AbstractContextManager[RunContext]:
     """The door's own way to open a world, for the demo's runs."""
-    door = Door(environ=environ, clock=clock, write_interval=0.0)
-    return open_world(door, flags=flags, repo=str(folder))
+    invocation = Invocation(environ=environ, clock=clock, write_interval=0.0)
+    return build_context(invocation, flags=flags, repo=str(folder))
 
 
 @cli.command()
@@ -179,41 +181,43 @@ cli.add_command(serve)
 
 @cli.command()
 @click.pass_obj
-def action(door: Door) -> int:
+def action(invocation: Invocation) -> int:
     """Run as a GitHub action: inputs from INPUT_*, the verb from `mode`."""
-    door = replace(door, action_inputs=inputs_from(door.environ))
-    with opened(door, None, {}) as worlds:
-        return _action(worlds, door)
+    invocation = replace(invocation, action_inputs=inputs_from(invocation.environ))
+    with opened(invocation, None, {}) as contexts:
+        return _action(contexts, invocation)
 
 
-def _action(worlds: Sequence[World], door: Door) -> int:
-    context, mode = worlds[0].context, worlds[0].settings.mode
+def _action(contexts: Sequence[RunContext], invocation: Invocation) -> int:
+    context, mode = contexts[0].context, contexts[0].settings.mode
     if context.event.startswith("pull_request"):
-        worlds = tuple(eligibility.entered(world) for world in worlds)
+        contexts = tuple(eligibility.entered(ctx) for ctx in contexts)
         if context.fork or mode in ("run", "submit"):
-            worlds = _reviewing(worlds)
-        if not worlds:
+            contexts = _reviewing(contexts)
+        if not contexts:
             return 0
     match mode:
         case "run":
-            return running.run(worlds, door.tell)
+            return running.run(contexts, invocation.tell)
         case "collect":
-            return every(worlds, (collecting.collect,), door.tell, whose=recovered)
+            return run_for_each_task(
+                contexts, (collecting.collect,), invocation.tell, whose=recovered
+            )
         case "propose":
-            return each(worlds[:1], proposing.propose, door.tell)
+            return each(contexts[:1], proposing.propose, invocation.tell)
         case _:
             verbs: dict[str, Verb] = {
                 "submit": submitting.submit,
                 "plan": planning.plan,
                 "status": looking.status,
             }
-            return every(worlds, (verbs[mode],), door.tell)
+            return run_for_each_task(contexts, (verbs[mode],), invocation.tell)
 
 
-def _reviewing(worlds: Sequence[World]) -> tuple[World, ...]:
+def _reviewing(contexts: Sequence[RunContext]) -> tuple[RunContext, ...]:
     """The tasks that review this pull request; when there is none, it is told why."""
-    reasons = [eligibility.why_not(world) for world in worlds]
-    found = tuple(w for w, reason in zip(worlds, reasons, strict=True) if reason is None)
+    reasons = [eligibility.why_not(ctx) for ctx in contexts]
+    found = tuple(w for w, reason in zip(contexts, reasons, strict=True) if reason is None)
     if not found:
-        worlds[0].runner.annotate("notice", next(filter(None, reasons)))
+        contexts[0].runner.annotate("notice", next(filter(None, reasons)))
     return found

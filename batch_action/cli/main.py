@@ -11,7 +11,7 @@ from typing import NoReturn, Unpack
 import click
 
 from batch_action import __version__, escape
-from batch_action.cli.bootstrap import Door, Hands
+from batch_action.cli.bootstrap import Invocation, TestHooks
 from batch_action.cli.commands import cli
 from batch_action.errors import BatchActionError, ConfigError, Interrupted
 
@@ -27,12 +27,12 @@ def main() -> NoReturn:
     sys.exit(enter(sys.argv[1:], environ))
 
 
-def enter(argv: Sequence[str], environ: Mapping[str, str], **hands: Unpack[Hands]) -> int:
+def enter(argv: Sequence[str], environ: Mapping[str, str], **hands: Unpack[TestHooks]) -> int:
     """Run one command line. Returns the exit code; every failure has been told."""
-    door = Door(environ=environ, **hands)
+    invocation = Invocation(environ=environ, **hands)
     try:
         result = cli.main(
-            args=list(argv), prog_name="batch-action", obj=door, standalone_mode=False
+            args=list(argv), prog_name="batch-action", obj=invocation, standalone_mode=False
         )
     except click.exceptions.Exit as bye:
         return bye.exit_code
@@ -40,13 +40,15 @@ def enter(argv: Sequence[str], environ: Mapping[str, str], **hands: Unpack[Hands
         error.show()
         return ConfigError.exit_code
     except BatchActionError as error:
-        door.tell(error)
+        invocation.tell(error)
         return error.exit_code
     except Interrupted:
-        door.tell(BatchActionError("Interrupted: what was known is saved, the next run goes on."))
+        invocation.tell(
+            BatchActionError("Interrupted: what was known is saved, the next run goes on.")
+        )
         return Interrupted.exit_code
     except Exception:  # noqa: BLE001 - the last net: a bug of ours says what to report
-        _report_bug(argv, door)
+        _report_bug(argv, invocation)
         return BatchActionError.exit_code
     return result if isinstance(result, int) else 0
 
@@ -58,7 +60,7 @@ def _interrupt(*_: object) -> None:
     raise Interrupted
 
 
-def _report_bug(argv: Sequence[str], door: Door) -> None:
+def _report_bug(argv: Sequence[str], invocation: Invocation) -> None:
     trace = "\n".join(escape.log(line) for line in traceback.format_exc().splitlines())
     verb = argv[0] if argv else ""
     sys.stderr.write(
@@ -66,4 +68,4 @@ def _report_bug(argv: Sequence[str], door: Door) -> None:
         f"batch-action {__version__}, verb {escape.log(verb)}, Python {platform.python_version()}, "
         f"{platform.system()} {platform.machine()}\n"
     )
-    door.tell(BatchActionError("A bug in batch-action ended this run; see the log above."))
+    invocation.tell(BatchActionError("A bug in batch-action ended this run; see the log above."))

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from batch_action.cli.bootstrap import Door, open_worlds
-from batch_action.commands.multi_task import Verb, Whose, every
+from batch_action.cli.bootstrap import Invocation, build_contexts
+from batch_action.commands.multi_task import Verb, Whose, run_for_each_task
 from batch_action.config.loading import inputs
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.errors import ConfigError, Interrupted
 from batch_action.publishers import job_summary
 
@@ -112,25 +112,27 @@ def verb(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
 
 
 @contextmanager
-def opened(door: Door, repo: str | None, values: Mapping[str, Any]) -> Iterator[tuple[World, ...]]:
+def opened(
+    invocation: Invocation, repo: str | None, values: Mapping[str, Any]
+) -> Iterator[tuple[RunContext, ...]]:
     """A world for each task; at the end what needs attention is told, and where it stopped."""
-    with open_worlds(door, flags=given(values), repo=repo) as worlds:
+    with build_contexts(invocation, flags=given(values), repo=repo) as contexts:
         try:
-            yield worlds
+            yield contexts
         except Interrupted:
-            job_summary.interrupted(worlds[0])
+            job_summary.interrupted(contexts[0])
             raise
         finally:
-            job_summary.attention(*worlds)
+            job_summary.attention(*contexts)
 
 
 def told(
-    door: Door,
+    invocation: Invocation,
     repo: str | None,
     values: Mapping[str, Any],
     story: Verb,
     whose: Whose | None = None,
 ) -> int:
     """The exit code of a verb that is done for every task."""
-    with opened(door, repo, values) as worlds:
-        return every(worlds, (story,), door.tell, whose=whose)
+    with opened(invocation, repo, values) as contexts:
+        return run_for_each_task(contexts, (story,), invocation.tell, whose=whose)

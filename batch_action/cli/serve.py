@@ -12,15 +12,15 @@ import yaml
 from pydantic import SecretStr
 
 from batch_action.cli.anthropic_access import header
-from batch_action.cli.bootstrap import MAX_CONFIG, Door
+from batch_action.cli.bootstrap import MAX_CONFIG, Invocation
 from batch_action.cli.options import extra
 from batch_action.clients.anthropic.client import HOME, AnthropicApi
 from batch_action.clients.github.actions import Actions, Dispatches
 from batch_action.clients.github.client import GitHubClient
-from batch_action.config.server import Place, Serving, serving_from, variables
+from batch_action.config.server import RepositoryConfig, ServerConfig, serving_from, variables
 from batch_action.errors import ConfigError
-from batch_action.server.context import Post, Station
-from batch_action.server.log import Journal
+from batch_action.server.context import RepositoryClient, ServerContext
+from batch_action.server.log import JsonLog
 from batch_action.server.signatures import Keys, keys_from
 from batch_action.server.store import Store
 
@@ -53,41 +53,48 @@ LONGEST_WAIT = 1.0
 )
 @click.pass_obj
 def serve(
-    door: Door, *, config: str, store: str, host: str, port: int, watch: bool, settle_seconds: float
+    invocation: Invocation,
+    *,
+    config: str,
+    store: str,
+    host: str,
+    port: int,
+    watch: bool,
+    settle_seconds: float,
 ) -> int:
     """Start the collecting workflow of listed repositories when their batches have ended."""
     story = extra("serve", "server")
     with open_station(
-        door, config=Path(config), store=Path(store), watch=watch, settle=settle_seconds
-    ) as station:
-        return int(story(station, host=host, port=port))
+        invocation, config=Path(config), store=Path(store), watch=watch, settle=settle_seconds
+    ) as ctx:
+        return int(story(ctx, host=host, port=port))
 
 
 @contextmanager
 def open_station(
-    door: Door, *, config: Path, store: Path, watch: bool, settle: float
-) -> Iterator[Station]:
+    invocation: Invocation, *, config: Path, store: Path, watch: bool, settle: float
+) -> Iterator[ServerContext]:
     """The service's world; everything is closed at the end. Raises ConfigError."""
     serving = _serving(config)
-    secrets = _set(door.environ, variables(serving) | {SIGNING_KEY})
+    secrets = _set(invocation.environ, variables(serving) | {SIGNING_KEY})
     with ExitStack() as stack:
-        journal = Journal(secrets=secrets.values())
-        stack.callback(journal.close)
+        log = JsonLog(secrets=secrets.values())
+        stack.callback(log.close)
         workspaces: dict[str, AnthropicApi] = {}
         for place in serving.repositories if watch else ():
             name = place.anthropic_api_key_env
             if name not in workspaces:
-                workspaces[name] = stack.enter_context(_anthropic(door, name, secrets))
+                workspaces[name] = stack.enter_context(_anthropic(invocation, name, secrets))
         posts = tuple(
-            _post(door, place, secrets, workspaces.get(place.anthropic_api_key_env), stack)
+            _post(invocation, place, secrets, workspaces.get(place.anthropic_api_key_env), stack)
             for place in serving.repositories
         )
-        yield Station(
+        yield ServerContext(
             store=stack.enter_context(Store(store)),
             posts=posts,
             keys=_keys(serving, secrets),
-            journal=journal,
-            clock=door.clock,
+            log=log,
+            clock=invocation.clock,
             chance=random.random,
             watch=watch,
             settle=timedelta(seconds=settle),
@@ -100,7 +107,7 @@ def _set(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
     return {name: value for name, value in held if value}
 
 
-def _serving(path: Path) -> Serving:
+def _serving(path: Path) -> ServerConfig:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -118,23 +125,23 @@ def _serving(path: Path) -> Serving:
 
 
 def _post(
-    door: Door,
-    place: Place,
+    invocation: Invocation,
+    place: RepositoryConfig,
     secrets: Mapping[str, str],
     anthropic: AnthropicApi | None,
     stack: ExitStack,
-) -> Post:
+) -> RepositoryClient:
     client = stack.enter_context(
         GitHubClient(
             header(place.token_env, SecretStr(_secret(place.token_env, secrets, place))),
-            api_url=place.api_url or door.environ.get("GITHUB_API_URL") or GITHUB,
+            api_url=place.api_url or invocation.environ.get("GITHUB_API_URL") or GITHUB,
             repository=place.repository,
             timeout=CALL_SECONDS,
-            write_interval=min(door.write_interval, BETWEEN_CALLS),
+            write_interval=min(invocation.write_interval, BETWEEN_CALLS),
             max_rate_limit_wait=LONGEST_WAIT,
         )
     )
-    return Post(
+    return RepositoryClient(
         place=place,
         client=client,
         actions=Actions(client),
@@ -145,7 +152,7 @@ def _post(
     )
 
 
-def _anthropic(door: Door, name: str, secrets: Mapping[str, str]) -> AnthropicApi:
+def _anthropic(invocation: Invocation, name: str, secrets: Mapping[str, str]) -> AnthropicApi:
     if name not in secrets:
         raise ConfigError(
             f"`--watch` asks Anthropic, and {name} is not set.",
@@ -153,24 +160,28 @@ def _anthropic(door: Door, name: str, secrets: Mapping[str, str]) -> AnthropicAp
         )
     return AnthropicApi(
         api_key=header(name, SecretStr(secrets[name])),
-        base_url=door.environ.get("ANTHROPIC_BASE_URL") or HOME,
+        base_url=invocation.environ.get("ANTHROPIC_BASE_URL") or HOME,
     )
 
 
-def _keys(serving: Serving, secrets: Mapping[str, str]) -> Keys:
-    named = serving.webhook_secret_env
-    standard = named if named is not None else tuple({SIGNING_KEY} & secrets.keys())
+def _keys(serving: ServerConfig, secrets: Mapping[str, str]) -> Keys:
+    workspace_name = serving.webhook_secret_env
+    standard = (
+        workspace_name if workspace_name is not None else tuple({SIGNING_KEY} & secrets.keys())
+    )
     return keys_from(
         {name: _secret(name, secrets) for name in standard},
         {name: _secret(name, secrets) for name in serving.hex_secret_env},
     )
 
 
-def _perhaps(name: str | None, secrets: Mapping[str, str], place: Place) -> SecretStr | None:
+def _perhaps(
+    name: str | None, secrets: Mapping[str, str], place: RepositoryConfig
+) -> SecretStr | None:
     return SecretStr(_secret(name, secrets, place)) if name else None
 
 
-def _secret(name: str, secrets: Mapping[str, str], place: Place | None = None) -> str:
+def _secret(name: str, secrets: Mapping[str, str], place: RepositoryConfig | None = None) -> str:
     if name not in secrets:
         where = f" for {place.repository}" if place else ""
         raise ConfigError(

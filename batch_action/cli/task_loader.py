@@ -18,7 +18,7 @@ UNLINKED = frozenset({"summary", "slack", "webhook"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patch:
+class PatchFile:
     """A patch in place of commits: the one it makes while we look, and the one it applies to."""
 
     head: str
@@ -26,7 +26,7 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Library:
+class TaskLoader:
     """The tasks that ship, and those that a commit of the repository has."""
 
     git: GitRepo
@@ -90,7 +90,7 @@ def _text(path: str, data: bytes) -> str:
         raise ConfigError(f"The task {path} is not UTF-8.") from None
 
 
-def fitted(settings: Settings, task: Task, patch: Patch | None) -> Settings:
+def with_task_defaults(settings: Settings, task: Task, patch: PatchFile | None) -> Settings:
     """The settings with the task's own defaults in place of the general ones.
 
     Raises ConfigError for what does not go with a patch.
@@ -113,7 +113,7 @@ def fitted(settings: Settings, task: Task, patch: Patch | None) -> Settings:
     return settings
 
 
-def patched(name: str, git: GitRepo, head: str, folder: Path, stack: ExitStack) -> Patch:
+def apply_patch(name: str, git: GitRepo, head: str, folder: Path, stack: ExitStack) -> PatchFile:
     """The patch of this file on a commit, until the stack is closed. Raises ConfigError."""
     try:
         if (folder / name).stat().st_size > MAX_PATCH:
@@ -124,4 +124,4 @@ def patched(name: str, git: GitRepo, head: str, folder: Path, stack: ExitStack) 
             f"`patch-file` {name} cannot be read: {error.strerror}.",
             fix="Give a path in the repository's folder.",
         ) from None
-    return Patch(head=stack.enter_context(git.patched(head, patch)), base=head)
+    return PatchFile(head=stack.enter_context(git.patched(head, patch)), base=head)

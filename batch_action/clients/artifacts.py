@@ -39,7 +39,7 @@ class RefusedCallError(Exception):
         """An earlier try of this very call may have been carried out."""
 
 
-class Twirp:
+class TwirpClient:
     """Calls to the service at the origin of `results_url`, and uploads to where it says."""
 
     def __init__(
@@ -195,7 +195,7 @@ class ArtifactService:
         if reason:
             raise GitHubError(reason, fix=_NOT_HERE)
         self._ids = backend_ids(runtime_token)
-        self._twirp = Twirp(results_url, runtime_token, sleep=sleep)
+        self._twirp = TwirpClient(results_url, runtime_token, sleep=sleep)
         self._max_days = max_days
         self._mask = mask
         self._now = now

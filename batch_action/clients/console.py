@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -20,14 +20,14 @@ _SECONDS = 10.0
 _WORTH_TELLING = 50
 
 
-class Screen:
+class Console:
     """The one place that prints for people. Text of any origin is safe to pass."""
 
     def __init__(
         self,
         *,
         plain: bool,
-        console: Console | None = None,
+        console: RichConsole | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Draw on `console` (stderr if not given); `plain` for job logs and pipes.
@@ -36,7 +36,7 @@ class Screen:
         runner.
         """
         self.plain = plain
-        self.console = console or Console(stderr=True)
+        self.console = console or RichConsole(stderr=True)
         self._clock = clock
         self.doing = ""
         """What is under way, for the person who reads where an interrupted run stopped."""

@@ -7,21 +7,21 @@ from functools import partial
 from itertools import chain
 
 from batch_action.batches import recover
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError
-from batch_action.ledger import store as memories
+from batch_action.ledger import store as sessions
 from batch_action.ledger import view
-from batch_action.ledger.store import Memory
+from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import notifiers
 from batch_action.publishers.pull_request import collect
 from batch_action.requests.planner import month_start
 
-Verb = Callable[[World, Memory], int]
+Verb = Callable[[RunContext, LedgerSession], int]
 Tell = Callable[[BatchActionError], None]
 
 
 @dataclass(slots=True)
-class Codes:
+class ExitCodes:
     """The exit codes of several steps, of which the first failure's counts."""
 
     tell: Tell
@@ -29,7 +29,7 @@ class Codes:
     told: set[str] = field(default_factory=set)
     bug: Exception | None = None
 
-    def run(self, world: World, step: Callable[[], int], title: str = "") -> None:
+    def run(self, ctx: RunContext, step: Callable[[], int], title: str = "") -> None:
         """Do one step; its failure is told once, under the title of its task."""
         try:
             self.codes.append(step())
@@ -37,7 +37,7 @@ class Codes:
             if str(error) not in self.told:
                 self.told.add(str(error))
                 self.tell(_titled(error, title) if title else error)
-                notifiers.failure(world, error)
+                notifiers.failure(ctx, error)
             self.codes.append(error.exit_code)
         except Exception as error:  # noqa: BLE001 - a bug in one step must not stop the others
             self.bug = self.bug or error
@@ -50,29 +50,29 @@ class Codes:
 
 
 @dataclass(slots=True)
-class Shelf:
+class LedgerSet:
     """The ledgers of a run by their tasks' titles."""
 
-    memories: dict[str, Memory] = field(default_factory=dict)
+    sessions: dict[str, LedgerSession] = field(default_factory=dict)
 
-    def load(self, world: World) -> int:
+    def load(self, ctx: RunContext) -> int:
         """Read one; 0, as a step that went well."""
-        self.memories[world.title] = memories.load(world)
+        self.sessions[ctx.title] = sessions.load(ctx)
         return 0
 
-    def reckon(self, worlds: Sequence[World]) -> None:
+    def reckon(self, contexts: Sequence[RunContext]) -> None:
         """Note what every ledger knows to be spent this month or in flight."""
-        for world in worlds:
-            ledger = self.memories[world.title].ledger
-            spent = view.known_spend(ledger, month_start(world.now()))
-            world.purse.ledgers[world.title] = spent + view.committed(ledger)
+        for ctx in contexts:
+            ledger = self.sessions[ctx.title].ledger
+            spent = view.known_spend(ledger, month_start(ctx.now()))
+            ctx.budget.ledgers[ctx.title] = spent + view.committed(ledger)
 
 
-Whose = Callable[[Sequence[World], Shelf], World]
+Whose = Callable[[Sequence[RunContext], LedgerSet], RunContext]
 
 
-def every(
-    worlds: Sequence[World],
+def run_for_each_task(
+    contexts: Sequence[RunContext],
     verbs: Sequence[Verb],
     tell: Tell,
     *,
@@ -85,51 +85,51 @@ def every(
     The ledgers of several tasks are read first: what one has spent counts for all. With `batch-id`
     and *whose*, only the task that the batch belongs to does *verbs*; the others do *others*.
     """
-    codes, shelf = Codes(tell), Shelf()
-    for world in worlds:
-        codes.run(world, partial(shelf.load, world), _name(world, worlds))
-    there = [world for world in worlds if world.title in shelf.memories]
+    codes, shelf = ExitCodes(tell), LedgerSet()
+    for ctx in contexts:
+        codes.run(ctx, partial(shelf.load, ctx), _name(ctx, contexts))
+    there = [ctx for ctx in contexts if ctx.title in shelf.sessions]
     owner = whose(there, shelf) if whose and there and there[0].settings.batch_id else None
     for steps in (verbs, then):
-        for world in there:
-            mine = owner in (None, world)
+        for ctx in there:
+            mine = owner in (None, ctx)
             for act in steps if mine else others if steps is verbs else ():
                 shelf.reckon(there)
-                memory = shelf.memories[world.title]
-                codes.run(world, partial(act, world, memory), _name(world, worlds))
+                session = shelf.sessions[ctx.title]
+                codes.run(ctx, partial(act, ctx, session), _name(ctx, contexts))
     return codes.first()
 
 
-def each(worlds: Sequence[World], verb: Callable[[World], int], tell: Tell) -> int:
+def each(contexts: Sequence[RunContext], verb: Callable[[RunContext], int], tell: Tell) -> int:
     """Do a verb that needs no ledger for every task."""
-    codes = Codes(tell)
-    for world in worlds:
-        codes.run(world, partial(verb, world), _name(world, worlds))
+    codes = ExitCodes(tell)
+    for ctx in contexts:
+        codes.run(ctx, partial(verb, ctx), _name(ctx, contexts))
     return codes.first()
 
 
-def remembered(worlds: Sequence[World], shelf: Shelf) -> World:
+def remembered(contexts: Sequence[RunContext], shelf: LedgerSet) -> RunContext:
     """The task whose ledger knows `batch-id`; else the first one, which says what is wrong."""
-    batch = worlds[0].settings.batch_id
-    known = (w for w in worlds if batch in view.known_batches(shelf.memories[w.title].ledger))
-    beside = (w for w in worlds if collect.holds(w, batch))
-    return next(chain(known, beside), worlds[0])
+    batch = contexts[0].settings.batch_id
+    known = (w for w in contexts if batch in view.known_batches(shelf.sessions[w.title].ledger))
+    beside = (w for w in contexts if collect.holds(w, batch))
+    return next(chain(known, beside), contexts[0])
 
 
-def recovered(worlds: Sequence[World], shelf: Shelf) -> World:
+def recovered(contexts: Sequence[RunContext], shelf: LedgerSet) -> RunContext:
     """The same; a batch that no ledger knows is the first task's that can have asked for it."""
-    for world in (remembered(worlds, shelf), *worlds):
+    for ctx in (remembered(contexts, shelf), *contexts):
         with suppress(ConfigError):
-            if collect.holds(world, world.settings.batch_id):
-                return world
-            recover.recover(world, shelf.memories[world.title])
-            return world
-    return worlds[0]
+            if collect.holds(ctx, ctx.settings.batch_id):
+                return ctx
+            recover.recover(ctx, shelf.sessions[ctx.title])
+            return ctx
+    return contexts[0]
 
 
-def _name(world: World, worlds: Sequence[World]) -> str:
+def _name(ctx: RunContext, contexts: Sequence[RunContext]) -> str:
     """What a failure is told under: nothing where there is only one task."""
-    return world.title if len(worlds) > 1 else ""
+    return ctx.title if len(contexts) > 1 else ""
 
 
 def _titled(error: BatchActionError, title: str) -> BatchActionError:

@@ -1,45 +1,45 @@
 """`plan`: what would be sent and what it would cost. Spends nothing, needs no key."""
 
-from batch_action.context import World
-from batch_action.ledger import store as memories
-from batch_action.ledger.store import Memory
+from batch_action.context import RunContext
+from batch_action.ledger import store as sessions
+from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import job_summary
 from batch_action.publishers.wording import dollars
 from batch_action.requests import planner
-from batch_action.requests.planner import Prepared
+from batch_action.requests.planner import PreparedPlan
 from batch_action.text import plural
 
 
 def plan(
-    world: World,
-    memory: Memory | None = None,
+    ctx: RunContext,
+    session: LedgerSession | None = None,
     *,
     exact: bool = False,
     data: list[dict[str, object]] | None = None,
 ) -> int:
     """Show the plan as a table, or add it to *data*. Returns 0."""
-    memory = memory or memories.load(world)
-    prepared = planner.prepare(world, memory, exact=exact)
+    session = session or sessions.load(ctx)
+    prepared = planner.prepare(ctx, session, exact=exact)
     if data is not None:
-        data.append(as_data(world, prepared))
+        data.append(as_data(ctx, prepared))
         return 0
-    show(world, prepared)
-    job_summary.planned(world, prepared)
+    show(ctx, prepared)
+    job_summary.planned(ctx, prepared)
     return 0
 
 
-def as_data(world: World, prepared: Prepared) -> dict[str, object]:
+def as_data(ctx: RunContext, prepared: PreparedPlan) -> dict[str, object]:
     """The plan as JSON data; paths are as git names them."""
     chosen, made = prepared.selection, prepared.plan
-    owed = {file.path for file in made.owed}
+    backlog = {file.path for file in made.backlog}
     return {
-        "task": world.task.name,
-        "task_from": world.task.origin or None,
-        "state_key": world.settings.state_key,
-        "model": world.settings.model,
+        "task": ctx.task.name,
+        "task_from": ctx.task.origin or None,
+        "state_key": ctx.settings.state_key,
+        "model": ctx.settings.model,
         "head": chosen.head,
         "base": chosen.base,
-        "base_from": prepared.why,
+        "base_from": prepared.explanation,
         "files": [
             {
                 "path": file.path,
@@ -47,15 +47,15 @@ def as_data(world: World, prepared: Prepared) -> dict[str, object]:
                 "old_path": file.old_path,
                 "parts": len(file.parts),
                 "masked_secrets": file.masked,
-                "owed": file.path in owed,
+                "owed": file.path in backlog,
             }
             for file in chosen.files
         ],
         "skipped": [
             {"path": s.path, "reason": s.reason.value, "detail": s.detail} for s in chosen.skipped
         ],
-        "owed": sorted(owed),
-        "way": made.way.value,
+        "owed": sorted(backlog),
+        "way": made.mode.value,
         "note": made.note,
         "requests": len(made.requests),
         "batches": len(made.batches),
@@ -76,26 +76,26 @@ def as_data(world: World, prepared: Prepared) -> dict[str, object]:
     }
 
 
-def show(world: World, prepared: Prepared) -> None:
+def show(ctx: RunContext, prepared: PreparedPlan) -> None:
     """The plan as a person reads it."""
-    chosen, made, screen = prepared.selection, prepared.plan, world.screen
-    owed = {file.path for file in made.owed}
+    chosen, made, console = prepared.selection, prepared.plan, ctx.console
+    backlog = {file.path for file in made.backlog}
     base = chosen.base[:12] if chosen.base else "the beginning"
-    if world.task.origin:
-        kind = "verdict" if world.task.whole else "findings"
-        screen.say(
-            f"{world.task.name} is your own task ({kind}), from {world.task.origin}: "
-            f"{world.task.description}"
+    if ctx.task.origin:
+        kind = "verdict" if ctx.task.whole else "findings"
+        console.say(
+            f"{ctx.task.name} is your own task ({kind}), from {ctx.task.origin}: "
+            f"{ctx.task.description}"
         )
-    screen.say(f"{world.title}: {base}..{chosen.head[:12]} ({prepared.why})")
-    screen.table(
+    console.say(f"{ctx.title}: {base}..{chosen.head[:12]} ({prepared.explanation})")
+    console.table(
         ["File", "Status", "Parts", ""],
         [
             (
                 f.path,
                 f.status.value,
                 str(len(f.parts)),
-                "owed: over the cap" if f.path in owed else "",
+                "owed: over the cap" if f.path in backlog else "",
             )
             for f in chosen.files
         ],
@@ -104,14 +104,14 @@ def show(world: World, prepared: Prepared) -> None:
     )
     if chosen.skipped:
         rows = [(s.path, s.reason.value, s.detail) for s in chosen.skipped]
-        screen.table(["Skipped", "Reason", ""], rows, title=f"{len(rows)} skipped")
+        console.table(["Skipped", "Reason", ""], rows, title=f"{len(rows)} skipped")
     if made.note:
-        screen.say(made.note)
+        console.say(made.note)
     tokens = (
         f"{made.tokens.input:,} tokens in ({made.tokens.method}), {made.tokens.output_max:,} out"
     )
     costs = (made.cost.interactive_usd, made.cost.batch_usd, made.cost.batch_cached_usd)
-    screen.table(
+    console.table(
         ["At most", "interactive", "batch", "batch + cache"],
         [(f"{plural(len(made.requests), 'request')}, {tokens}", *map(dollars, costs))],
         right=[1, 2, 3],

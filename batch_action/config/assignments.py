@@ -12,7 +12,7 @@ class Assignment:
     """One task on some of the files, with its settings as for a run of its own."""
 
     settings: Settings
-    elsewhere: tuple[tuple[str, ...], ...] = ()
+    other_tasks_patterns: tuple[tuple[str, ...], ...] = ()
     """Patterns of the rules whose files are not this one's."""
 
     @property
@@ -30,14 +30,14 @@ def assignments(settings: Settings, only: Sequence[str] = ()) -> tuple[Assignmen
     general = [
         Assignment(
             settings=settings.model_copy(update={"task": (task,), "rules": ()}),
-            elsewhere=_claimed(settings, settings.rules, task),
+            other_tasks_patterns=_claimed(settings, settings.rules, task),
         )
         for task in dict.fromkeys(settings.task)
     ]
     ruled = [
         Assignment(
             settings=_ruled(settings, rule, task),
-            elsewhere=_claimed(settings, settings.rules[:number], task),
+            other_tasks_patterns=_claimed(settings, settings.rules[:number], task),
         )
         for number, rule in enumerate(settings.rules)
         for task in _tasks(settings, rule)

@@ -47,7 +47,7 @@ Key = Annotated[Name, AfterValidator(no_pulls_key)]
 Keys = Annotated[tuple[Key, ...], BeforeValidator(_listed)]
 
 
-class Book(NamedTuple):
+class LedgerConfig(NamedTuple):
     """One ledger of a repository."""
 
     task: str
@@ -66,7 +66,7 @@ class _Told(BaseModel):
     )
 
 
-class Place(_Told):
+class RepositoryConfig(_Told):
     """One repository to be woken, and how."""
 
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
@@ -94,33 +94,33 @@ class Place(_Told):
     """GitHub's API, where it is another than GITHUB_API_URL or github.com's."""
 
     @property
-    def ledgers(self) -> tuple[Book, ...]:
+    def ledgers(self) -> tuple[LedgerConfig, ...]:
         """Its ledgers."""
         kinds = (False, True) if self.pull_requests else (False,)
         return tuple(
-            Book(task, key, pulls)
+            LedgerConfig(task, key, pulls)
             for task in self.tasks
             for key in self.state_key or ("",)
             for pulls in kinds
         )
 
-    def shelf(self, book: Book) -> str:
+    def ledger_name(self, book: LedgerConfig) -> str:
         """What one of its ledgers is called here."""
         more = [book.key] * bool(book.key) + ["pull-requests"] * book.pulls
         return "/".join([self.repository, book.task, *more])
 
 
-class Serving(_Told):
+class ServerConfig(_Told):
     """The whole file."""
 
-    repositories: Annotated[tuple[Place, ...], AfterValidator(_some)]
+    repositories: Annotated[tuple[RepositoryConfig, ...], AfterValidator(_some)]
     webhook_secret_env: Variables | None = None
     """Keys of Standard Webhooks (`whsec_…`); several while a key is changed."""
     hex_secret_env: Variables = ()
     """Secrets of the header `anthropic-signature`; without one that header proves nothing."""
 
 
-def serving_from(content: Any, file_name: str) -> Serving:
+def serving_from(content: Any, file_name: str) -> ServerConfig:
     """The file's content, checked. Raises ConfigError with all mistakes at once."""
     if not isinstance(content, Mapping):
         raise ConfigError(
@@ -128,14 +128,16 @@ def serving_from(content: Any, file_name: str) -> Serving:
             fix="docs/SERVE.md shows one to copy.",
         )
     try:
-        serving = Serving.model_validate(content)
+        serving = ServerConfig.model_validate(content)
     except ValidationError as error:
         raise ConfigError(
             f"{file_name} needs attention:\n"
             + "\n".join(f"- {line}" for line in map(_sentence, error.errors()))
             + "\ndocs/SERVE.md explains every key."
         ) from None
-    twice = _twice(place.shelf(book) for place in serving.repositories for book in place.ledgers)
+    twice = _twice(
+        place.ledger_name(book) for place in serving.repositories for book in place.ledgers
+    )
     if twice:
         raise ConfigError(
             f"{file_name} names {', '.join(twice)} twice.", fix="One entry for each ledger."
@@ -143,7 +145,7 @@ def serving_from(content: Any, file_name: str) -> Serving:
     return serving
 
 
-def variables(serving: Serving) -> frozenset[str]:
+def variables(serving: ServerConfig) -> frozenset[str]:
     """Every environment variable that the file names and that holds a secret."""
     own = [
         (p.token_env, p.state_secret_env, p.state_secret_previous_env, p.anthropic_api_key_env)

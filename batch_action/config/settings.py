@@ -477,7 +477,7 @@ class Settings(Tasking, Sending, Reporting):
     max_file_bytes: Annotated[
         int, Field(ge=1, le=30_000_000), Input(help="Larger files are skipped as too large.")
     ] = 1_000_000
-    house_rules: Annotated[
+    guidelines: Annotated[
         Words,
         Input(help="Files of the repository whose text is added to the instructions."),
     ] = ("AGENTS.md", "CLAUDE.md", "REVIEW.md")

@@ -16,7 +16,7 @@ from batch_action.findings.identity import (
 from batch_action.findings.inline_suppressions import ignored
 from batch_action.findings.quotations import hidden, readings, segments
 from batch_action.findings.scope import neighbourhood
-from batch_action.models.findings import Anchor, Finding, Remark
+from batch_action.models.findings import Anchor, Finding, RawFinding
 
 LONGEST_EVIDENCE = 20_000
 MOST_PLACES = 1_000
@@ -34,7 +34,7 @@ _ALIKE = str.maketrans(
 """Models type quotes and dashes as they please; one for one, so that places stay."""
 
 
-class Page:
+class SourceText:
     """A reviewed text, prepared for finding quotations in it."""
 
     def __init__(self, text: str) -> None:
@@ -98,8 +98,8 @@ class Page:
 
 
 @lru_cache(maxsize=8)
-def _page(text: str) -> Page:
-    return Page(text)
+def _page(text: str) -> SourceText:
+    return SourceText(text)
 
 
 def _pieces(quoted: Sequence[str]) -> list[tuple[str, bool]]:
@@ -113,7 +113,7 @@ def _pieces(quoted: Sequence[str]) -> list[tuple[str, bool]]:
 
 
 def anchor(
-    remark: Remark,
+    remark: RawFinding,
     *,
     task: str,
     path: str,
@@ -155,7 +155,7 @@ def anchor(
         anchor=Anchor(
             path=path, blob=blob, commit=commit, start_line=start, end_line=end, scope=scope
         ),
-        remark=remark,
+        raw=remark,
         evidence=evidence,
         evidence_digest=evidence_digest(evidence),
         ignored=ignored(remark, page.lines, start, end, added),
@@ -163,7 +163,7 @@ def anchor(
 
 
 def anchor_all(
-    remarks: Iterable[Remark],
+    remarks: Iterable[RawFinding],
     *,
     task: str,
     path: str,
@@ -187,7 +187,7 @@ def _distinct(findings: Sequence[Finding], task: str) -> tuple[Finding, ...]:
     distinct = []
     for finding in findings:
         own = finding.fingerprint
-        extra = [own, finding.remark.category]
+        extra = [own, finding.raw.category]
         while own in taken:
             own = fingerprint(task, finding.anchor.path, finding.evidence, 0, *extra)
             extra.append(own)
@@ -198,11 +198,11 @@ def _distinct(findings: Sequence[Finding], task: str) -> tuple[Finding, ...]:
     return tuple(distinct)
 
 
-def _quote(page: Page, start: int, end: int) -> str:
+def _quote(page: SourceText, start: int, end: int) -> str:
     return "\n".join(line.removesuffix("\r") for line in page.lines[start - 1 : end])
 
 
-def _locate(remark: Remark, page: Page) -> tuple[int, int] | None:
+def _locate(remark: RawFinding, page: SourceText) -> tuple[int, int] | None:
     claimed = (min(remark.start_line, remark.end_line), max(remark.start_line, remark.end_line))
     if len(remark.evidence) > LONGEST_EVIDENCE:
         return None

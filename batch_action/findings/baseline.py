@@ -7,13 +7,13 @@ from dataclasses import replace
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from batch_action.errors import ConfigError
-from batch_action.models.findings import Known
+from batch_action.models.findings import TrackedFinding
 from batch_action.models.ledger import Fingerprint
 
 MAX_BASELINE = 10_000_000
 
 
-class Accepted(BaseModel):
+class BaselineEntry(BaseModel):
     """One accepted finding; everything but the fingerprint is for people."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,7 +31,7 @@ class Baseline(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: int
-    findings: tuple[Accepted, ...]
+    findings: tuple[BaselineEntry, ...]
 
 
 def parsed(data: bytes, name: str) -> Baseline:
@@ -50,16 +50,16 @@ def parsed(data: bytes, name: str) -> Baseline:
     )
 
 
-def unnamed(known: Known) -> Known:
+def unnamed(known: TrackedFinding) -> TrackedFinding:
     """The same finding without a word about what it is."""
     return replace(known, category="security", title="")
 
 
-def written(task: str, known: Iterable[Known], before: bytes | None, name: str) -> str:
+def written(task: str, known: Iterable[TrackedFinding], before: bytes | None, name: str) -> str:
     """The file with these findings of *task*; what it holds of other tasks is kept."""
     others = [one for one in parsed(before, name).findings if one.task != task] if before else []
     fresh = [
-        Accepted(
+        BaselineEntry(
             fingerprint=k.fingerprint,
             task=task,
             path=k.anchor.path,

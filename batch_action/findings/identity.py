@@ -45,14 +45,14 @@ NO_EVIDENCE = evidence_digest("")
 
 def weight(finding: Finding) -> tuple[int, int, int, str, str]:
     """A total order of findings at one place: the most telling first."""
-    remark = finding.remark
+    remark = finding.raw
     sure = list(Confidence).index(remark.confidence)
     return remark.severity.rank, sure, finding.anchor.start_line, remark.category, remark.rule
 
 
 def same_place(one: Finding, other: Finding) -> bool:
     """Whether two findings of one night are about the same thing: category and lines."""
-    a, b = one.remark, other.remark
+    a, b = one.raw, other.raw
     kind = (a.category, a.whole_file) == (b.category, b.whole_file)
     return kind and same_lines(one.anchor, other.anchor)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 
-from batch_action.models.findings import Remark
+from batch_action.models.findings import RawFinding
 
 _COMMENT = re.compile(
     r"(?:#|//|/\*+|(?<=\s)\*|^\s*\*|--|<!--|;|%|\"\"\"|''')\s*batch-action:\s*ignore\b"
@@ -16,7 +16,7 @@ LONGEST_REASON = 200
 
 
 def ignored(
-    remark: Remark, lines: Sequence[str], start: int, end: int, added: Collection[int]
+    remark: RawFinding, lines: Sequence[str], start: int, end: int, added: Collection[int]
 ) -> str | None:
     """The reason of a comment that covers a finding; None when there is none.
 

@@ -11,22 +11,22 @@ from dataclasses import replace
 from batch_action.findings.identity import NO_EVIDENCE, fingerprint
 from batch_action.findings.line_map import same_lines
 from batch_action.findings.matching import Candidate, match
-from batch_action.findings.positions import Place, Sight, follow, live_findings
+from batch_action.findings.positions import ChangeStatus, Position, follow, live_findings
 from batch_action.models.findings import (
-    LIVE,
-    Bar,
+    OPEN_STATES,
+    BatchAnswers,
     Confidence,
     Finding,
-    Known,
-    Reconciled,
-    Remark,
-    Standing,
-    State,
-    Tonight,
+    FindingState,
+    FindingStatus,
+    RawFinding,
+    Reconciliation,
+    Thresholds,
+    TrackedFinding,
 )
 
 
-def reconcile(known: Sequence[Known], tonight: Tonight) -> Reconciled:
+def reconcile(known: Sequence[TrackedFinding], batch_answers: BatchAnswers) -> Reconciliation:
     """Every finding's standing after tonight.
 
     Args:
@@ -38,18 +38,18 @@ def reconcile(known: Sequence[Known], tonight: Tonight) -> Reconciled:
         `held`; no two standings share a fingerprint.
 
     """
-    live, held = live_findings(tonight)
+    live, held = live_findings(batch_answers)
     candidates = [
         Candidate(
-            known=k,
-            place=follow(k, tonight),
-            dismissed=k.state is State.DISMISSED or k.fingerprint in tonight.dismissed,
+            tracked=k,
+            place=follow(k, batch_answers),
+            dismissed=k.state is FindingState.DISMISSED or k.fingerprint in batch_answers.dismissed,
         )
         for k in known
     ]
-    matches = match(candidates, live, tonight)
-    standings = [
-        _stand(c, live[matches.found[i]].finding if i in matches.found else None, tonight)
+    matches = match(candidates, live, batch_answers)
+    statuses = [
+        _stand(c, live[matches.found[i]].finding if i in matches.found else None, batch_answers)
         for i, c in enumerate(candidates)
     ]
     taken = {k.fingerprint for k in known}
@@ -58,51 +58,53 @@ def reconcile(known: Sequence[Known], tonight: Tonight) -> Reconciled:
     for number, one in enumerate(live):
         if number in spoken_for:
             continue
-        if filtered := _under(one.finding.remark, tonight.bar):
+        if filtered := _under(one.finding.raw, batch_answers.thresholds):
             below[filtered] += 1
             continue
-        standings.append(_born(one.finding, taken, tonight))
-        taken.add(standings[-1].known.fingerprint)
+        statuses.append(_born(one.finding, taken, batch_answers))
+        taken.add(statuses[-1].tracked.fingerprint)
     doubles = (live[number].finding for number in sorted(matches.doubles))
-    return Reconciled(
-        standings=_in_order(_accepted(one, tonight) for one in _once(standings, tonight)),
-        commit=tonight.commit,
-        held=(*held, *doubles),
+    return Reconciliation(
+        statuses=_in_order(_accepted(one, batch_answers) for one in _once(statuses, batch_answers)),
+        commit=batch_answers.commit,
+        suppressed=(*held, *doubles),
         below=tuple(sorted(below.items())),
     )
 
 
-def _once(standings: Sequence[Standing], tonight: Tonight) -> Iterable[Standing]:
+def _once(
+    statuses: Sequence[FindingStatus], batch_answers: BatchAnswers
+) -> Iterable[FindingStatus]:
     """Each with a place of its own: two that have come to be about the same lines are one.
 
     Code that moved may be told twice until its old file has its verdict. When that file becomes
     the new one, by a rename or by moving on, both stand at the same place.
     """
 
-    def worth(standing: Standing) -> tuple[bool, bool, bool, str]:
-        known = standing.known
-        sure = known.state is State.RECHECKING, standing.finding is None
+    def worth(standing: FindingStatus) -> tuple[bool, bool, bool, str]:
+        known = standing.tracked
+        sure = known.state is FindingState.RECHECKING, standing.finding is None
         # What a person has dismissed is not told under another name.
-        return known.state is not State.DISMISSED, *sure, known.fingerprint
+        return known.state is not FindingState.DISMISSED, *sure, known.fingerprint
 
-    kept: defaultdict[tuple[str, str], list[Known]] = defaultdict(list)
-    for standing in sorted(standings, key=worth):
-        known = standing.known
-        lasts = known.state in (*LIVE, State.DISMISSED)
+    kept: defaultdict[tuple[str, str], list[TrackedFinding]] = defaultdict(list)
+    for standing in sorted(statuses, key=worth):
+        known = standing.tracked
+        lasts = known.state in (*OPEN_STATES, FindingState.DISMISSED)
         if not lasts or known.evidence_digest == NO_EVIDENCE:
             yield standing
             continue
         there = kept[known.anchor.path, known.category]
         same = [other for other in there if same_lines(known.anchor, other.anchor)]
-        if same and known.state is not State.DISMISSED:
+        if same and known.state is not FindingState.DISMISSED:
             note = f"told as {same[0].fingerprint[:8]}"
-            yield _fixed_here(known, tonight.commit, note, changed=False)
+            yield _fixed_here(known, batch_answers.commit, note, changed=False)
         else:
             there.append(known)
             yield standing
 
 
-def _under(remark: Remark, bar: Bar) -> str | None:
+def _under(remark: RawFinding, bar: Thresholds) -> str | None:
     """The filter that keeps a finding from being born; what is known already lives on."""
     if remark.severity.rank > bar.severity.rank:
         return "min-severity"
@@ -110,110 +112,132 @@ def _under(remark: Remark, bar: Bar) -> str | None:
     return "min-confidence" if sure.index(remark.confidence) > sure.index(bar.confidence) else None
 
 
-def _accepted(standing: Standing, tonight: Tonight) -> Standing:
+def _accepted(standing: FindingStatus, batch_answers: BatchAnswers) -> FindingStatus:
     """Listed and not told, when a comment in the code or the baseline accepts it.
 
     It is told as new when that ends: nobody was told before.
     """
-    known, finding = standing.known, standing.finding
-    if known.state not in LIVE:
-        untold = known.state is State.FIXED and known.held
+    known, finding = standing.tracked, standing.finding
+    if known.state not in OPEN_STATES:
+        untold = known.state is FindingState.FIXED and known.suppressed
         return replace(standing, changed=False) if untold else standing
-    held, reason = "baseline" if known.fingerprint in tonight.baseline else "", ""
+    held, reason = "baseline" if known.fingerprint in batch_answers.baseline else "", ""
     if finding is not None and finding.ignored is not None:
         held, reason = "comment", finding.ignored
-    elif finding is None and known.held == "comment":
+    elif finding is None and known.suppressed == "comment":
         # Nothing was said of it tonight: the comment counts until something is.
         held, reason = "comment", known.reason
     if held:
-        quiet = replace(known, state=State.IGNORED, held=held, reason=reason)
-        return replace(standing, known=quiet, changed=False)
-    if known.held:
-        fresh = replace(known, state=State.NEW, held="", reason="")
-        return replace(standing, known=fresh, changed=True)
+        quiet = replace(known, state=FindingState.IGNORED, suppressed=held, reason=reason)
+        return replace(standing, tracked=quiet, changed=False)
+    if known.suppressed:
+        fresh = replace(known, state=FindingState.NEW, suppressed="", reason="")
+        return replace(standing, tracked=fresh, changed=True)
     return standing
 
 
-def _stand(candidate: Candidate, finding: Finding | None, tonight: Tonight) -> Standing:
+def _stand(
+    candidate: Candidate, finding: Finding | None, batch_answers: BatchAnswers
+) -> FindingStatus:
     """What tonight made of one known finding."""
-    known, place = candidate.known, candidate.place
+    known, place = candidate.tracked, candidate.place
     moved = known if place.anchor is None else replace(known, anchor=place.anchor)
-    if finding is not None and (known.state is State.FIXED or place.sight is not Sight.UNTOUCHED):
+    if finding is not None and (
+        known.state is FindingState.FIXED or place.sight is not ChangeStatus.UNTOUCHED
+    ):
         # One that was closed may be back elsewhere in its file: it is where it was seen.
         moved = replace(known, anchor=finding.anchor)
     if candidate.dismissed:
-        return Standing(known=replace(moved, state=State.DISMISSED), finding=finding)
-    if known.state is State.FIXED:
-        return _closed(known, moved, place, finding, tonight)
+        return FindingStatus(tracked=replace(moved, state=FindingState.DISMISSED), finding=finding)
+    if known.state is FindingState.FIXED:
+        return _closed(known, moved, place, finding, batch_answers)
     if finding is not None:
-        return _open(moved, known, finding, place.note, tonight)
-    return _unreported(known, moved, place, tonight)
+        return _open(moved, known, finding, place.note, batch_answers)
+    return _unreported(known, moved, place, batch_answers)
 
 
-def _unreported(known: Known, moved: Known, place: Place, tonight: Tonight) -> Standing:
+def _unreported(
+    known: TrackedFinding, moved: TrackedFinding, place: Position, batch_answers: BatchAnswers
+) -> FindingStatus:
     """An open finding of which tonight's answers say nothing."""
     sight, at = place.sight, place.commit[:7]
-    rechecking = replace(moved, state=State.RECHECKING)
-    if known.fingerprint in tonight.rechecked and sight is not Sight.GONE:
+    rechecking = replace(moved, state=FindingState.RECHECKING)
+    if known.fingerprint in batch_answers.recheck_answered and sight is not ChangeStatus.GONE:
         note = f"not reported again when re-checked in {at}"
-        close = _fixed_here if sight is Sight.UNTOUCHED else _fixed
+        close = _fixed_here if sight is ChangeStatus.UNTOUCHED else _fixed
         return close(moved, place.commit, note, changed=True)
-    if known.fingerprint in tonight.rechecking and sight in (Sight.UNTOUCHED, Sight.TOUCHED):
-        return Standing(known=rechecking, finding=None, note="asked for by a person")
+    if known.fingerprint in batch_answers.recheck_requested and sight in (
+        ChangeStatus.UNTOUCHED,
+        ChangeStatus.TOUCHED,
+    ):
+        return FindingStatus(tracked=rechecking, finding=None, note="asked for by a person")
     match sight:
-        case Sight.UNTOUCHED:
-            return _open(moved, known, None, place.note, tonight)
-        case Sight.TOUCHED:
-            return Standing(known=rechecking, finding=None, note=place.note)
-        case Sight.GONE:
+        case ChangeStatus.UNTOUCHED:
+            return _open(moved, known, None, place.note, batch_answers)
+        case ChangeStatus.TOUCHED:
+            return FindingStatus(tracked=rechecking, finding=None, note=place.note)
+        case ChangeStatus.GONE:
             return _fixed(known, place.commit, f"file deleted in {at}", changed=True)
-        case Sight.SETTLED:
+        case ChangeStatus.SETTLED:
             return _fixed(known, place.commit, f"fixed in {at}", changed=True)
 
 
 def _open(
-    moved: Known, known: Known, finding: Finding | None, note: str, tonight: Tonight
-) -> Standing:
-    stays = tonight.again and known.state in (State.NEW, State.BACK)
-    state = known.state if stays else State.OPEN
-    return Standing(known=replace(moved, state=state), finding=finding, note=note, changed=stays)
+    moved: TrackedFinding,
+    known: TrackedFinding,
+    finding: Finding | None,
+    note: str,
+    batch_answers: BatchAnswers,
+) -> FindingStatus:
+    stays = batch_answers.redelivered and known.state in (FindingState.NEW, FindingState.BACK)
+    state = known.state if stays else FindingState.OPEN
+    return FindingStatus(
+        tracked=replace(moved, state=state), finding=finding, note=note, changed=stays
+    )
 
 
 def _closed(
-    known: Known, moved: Known, place: Place, finding: Finding | None, tonight: Tonight
-) -> Standing:
+    known: TrackedFinding,
+    moved: TrackedFinding,
+    place: Position,
+    finding: Finding | None,
+    batch_answers: BatchAnswers,
+) -> FindingStatus:
     """A fixed finding stays fixed, unless it is reported again or its very file is back."""
     here = known.closed_by == known.anchor.commit
     if finding is not None or (place.same and not here):
-        back = replace(moved, state=State.BACK, closed="", closed_by="")
-        return Standing(known=back, finding=finding, changed=True)
-    changed = tonight.again and known.closed_by in {tonight.commit, *_commits(tonight)}
+        back = replace(moved, state=FindingState.BACK, closed="", closed_by="")
+        return FindingStatus(tracked=back, finding=finding, changed=True)
+    changed = batch_answers.redelivered and known.closed_by in {
+        batch_answers.commit,
+        *_commits(batch_answers),
+    }
     return _fixed(known, known.closed_by, f"fixed in {known.closed_by[:7]}", changed=changed)
 
 
-def _commits(tonight: Tonight) -> Iterable[str]:
-    return (reviewed.commit for reviewed in tonight.reviewed)
+def _commits(batch_answers: BatchAnswers) -> Iterable[str]:
+    return (reviewed.commit for reviewed in batch_answers.reviewed)
 
 
-def _fixed(known: Known, commit: str, note: str, *, changed: bool) -> Standing:
+def _fixed(known: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:
     # The anchor stays where it was last seen: there it is looked for should it come back.
-    closed = replace(known, state=State.FIXED, closed_by=commit)
-    return Standing(known=closed, finding=None, note=note, changed=changed)
+    closed = replace(known, state=FindingState.FIXED, closed_by=commit)
+    return FindingStatus(tracked=closed, finding=None, note=note, changed=changed)
 
 
-def _fixed_here(moved: Known, commit: str, note: str, *, changed: bool) -> Standing:
+def _fixed_here(moved: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:
     """Closed in the very content where it stands: its anchor says so, and the same is no return."""
     here = replace(moved, anchor=replace(moved.anchor, commit=commit))
     return _fixed(here, commit, note, changed=changed)
 
 
-def _born(finding: Finding, taken: set[str], tonight: Tonight) -> Standing:
+def _born(finding: Finding, taken: set[str], batch_answers: BatchAnswers) -> FindingStatus:
     """A finding nobody knew; one that was dismissed elsewhere stays dismissed."""
-    remark = finding.remark
+    remark = finding.raw
     own, count = finding.fingerprint, 1
     while own in taken:
         own = fingerprint(
-            tonight.task,
+            batch_answers.task,
             finding.anchor.path,
             finding.evidence,
             count,
@@ -221,11 +245,11 @@ def _born(finding: Finding, taken: set[str], tonight: Tonight) -> Standing:
             remark.category,
         )
         count += 1
-    dismissed = own in tonight.dismissed
-    known = Known(
+    dismissed = own in batch_answers.dismissed
+    known = TrackedFinding(
         fingerprint=own,
         anchor=finding.anchor,
-        state=State.DISMISSED if dismissed else State.NEW,
+        state=FindingState.DISMISSED if dismissed else FindingState.NEW,
         severity=remark.severity,
         category=remark.category,
         rule=remark.rule,
@@ -234,14 +258,14 @@ def _born(finding: Finding, taken: set[str], tonight: Tonight) -> Standing:
         security=remark.security,
         pre_existing=remark.pre_existing,
     )
-    return Standing(known=known, finding=finding, changed=not dismissed)
+    return FindingStatus(tracked=known, finding=finding, changed=not dismissed)
 
 
-def _in_order(standings: Iterable[Standing]) -> tuple[Standing, ...]:
-    def key(standing: Standing) -> tuple[object, ...]:
-        known = standing.known
+def _in_order(statuses: Iterable[FindingStatus]) -> tuple[FindingStatus, ...]:
+    def key(standing: FindingStatus) -> tuple[object, ...]:
+        known = standing.tracked
         anchor = known.anchor
         place = (anchor.path, anchor.start_line, known.fingerprint)
         return known.severity.rank, known.pre_existing, *place
 
-    return tuple(sorted(standings, key=key))
+    return tuple(sorted(statuses, key=key))

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 
 from batch_action.findings.identity import NO_EVIDENCE
 from batch_action.findings.line_map import lines_of, overlap
-from batch_action.findings.positions import Live, Place, Sight
-from batch_action.models.findings import Known, State, Tonight
+from batch_action.findings.positions import ChangeStatus, LocatedFinding, Position
+from batch_action.models.findings import BatchAnswers, FindingState, TrackedFinding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A known finding and its place in the newest content."""
 
-    known: Known
-    place: Place
+    tracked: TrackedFinding
+    place: Position
     dismissed: bool = False
 
     @property
     def fixed(self) -> bool:
         """It was closed on an earlier night, and nobody dismissed it."""
-        return self.known.state is State.FIXED and not self.dismissed
+        return self.tracked.state is FindingState.FIXED and not self.dismissed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +34,17 @@ class Matches:
     """Live findings that repeat a known finding which already has its own."""
 
 
-Rule = Callable[[Candidate, Live], bool]
+Rule = Callable[[Candidate, LocatedFinding], bool]
 
 
-def match(candidates: Sequence[Candidate], live: Sequence[Live], tonight: Tonight) -> Matches:
+def match(
+    candidates: Sequence[Candidate], live: Sequence[LocatedFinding], batch_answers: BatchAnswers
+) -> Matches:
     """Pairs known and tonight's findings, the surest rule first, each at most once."""
 
-    def stale(candidate: Candidate, one: Live) -> bool:
+    def stale(candidate: Candidate, one: LocatedFinding) -> bool:
         # An older batch never changes what a newer one set, unless it has seen today's content.
-        return not one.today and (one.commit, candidate.known.closed_by) in tonight.after
+        return not one.today and (one.commit, candidate.tracked.closed_by) in batch_answers.after
 
     rules: tuple[Rule, ...] = (
         lambda c, one: not c.fixed and _stayed(c, one),
@@ -73,14 +75,14 @@ def match(candidates: Sequence[Candidate], live: Sequence[Live], tonight: Tonigh
 
 def _doubles(
     candidates: Sequence[Candidate],
-    live: Sequence[Live],
+    live: Sequence[LocatedFinding],
     near: "_Neighbours",
     found: dict[int, int],
     stale: Rule,
 ) -> frozenset[int]:
     taken = set(found.values())
 
-    def again(number: int, one: Live) -> bool:
+    def again(number: int, one: LocatedFinding) -> bool:
         # What was found elsewhere has left its place: what is reported there now is another. So
         # is what is reported where it only may have been.
         if number not in found or not _same_category(candidates[number], one):
@@ -91,7 +93,7 @@ def _doubles(
         anchor = one.finding.anchor
         return now.path == anchor.path and overlap(lines, lines_of(anchor)) > 0
 
-    def double(number: int, one: Live) -> bool:
+    def double(number: int, one: LocatedFinding) -> bool:
         candidate = candidates[number]
         if candidate.fixed:
             return stale(candidate, one) and _back(candidate, one)
@@ -108,7 +110,7 @@ def _doubles(
 class _Neighbours:
     """The live findings a candidate could be: in its file, or with its evidence."""
 
-    def __init__(self, live: Sequence[Live]) -> None:
+    def __init__(self, live: Sequence[LocatedFinding]) -> None:
         self._by_path: dict[str, list[int]] = defaultdict(list)
         self._by_digest: dict[str, list[int]] = defaultdict(list)
         for number, one in enumerate(live):
@@ -119,62 +121,62 @@ class _Neighbours:
     def of(self, candidate: Candidate) -> Iterable[int]:
         return {
             *self._by_path.get(candidate.place.path, ()),
-            *self._by_digest.get(candidate.known.evidence_digest, ()),
+            *self._by_digest.get(candidate.tracked.evidence_digest, ()),
         }
 
 
-def _distance(candidate: Candidate, one: Live) -> tuple[bool, bool, int]:
+def _distance(candidate: Candidate, one: LocatedFinding) -> tuple[bool, bool, int]:
     anchor = one.finding.anchor
     lines = candidate.place.lines
     away = anchor.path != candidate.place.path or lines is None
     start, end = lines or (0, 0)
-    other = candidate.known.evidence_digest != one.finding.evidence_digest
+    other = candidate.tracked.evidence_digest != one.finding.evidence_digest
     return away, other, abs(start - anchor.start_line) + abs(end - anchor.end_line)
 
 
-def _overlaps(candidate: Candidate, one: Live) -> bool:
+def _overlaps(candidate: Candidate, one: LocatedFinding) -> bool:
     place, anchor = candidate.place, one.finding.anchor
     if place.lines is None or place.path != anchor.path:
         return False
     return overlap(place.lines, lines_of(anchor)) > 0
 
 
-def _same_category(candidate: Candidate, one: Live) -> bool:
-    return candidate.known.category == one.finding.remark.category
+def _same_category(candidate: Candidate, one: LocatedFinding) -> bool:
+    return candidate.tracked.category == one.finding.raw.category
 
 
-def _same_evidence(candidate: Candidate, one: Live) -> bool:
-    return candidate.known.evidence_digest == one.finding.evidence_digest != NO_EVIDENCE
+def _same_evidence(candidate: Candidate, one: LocatedFinding) -> bool:
+    return candidate.tracked.evidence_digest == one.finding.evidence_digest != NO_EVIDENCE
 
 
-def _stayed(candidate: Candidate, one: Live) -> bool:
+def _stayed(candidate: Candidate, one: LocatedFinding) -> bool:
     """At its place, where its own lines stand as they did or read the same."""
     own = candidate.place.kept or _same_evidence(candidate, one)
     return own and _same_category(candidate, one) and _overlaps(candidate, one)
 
 
-def _moved_within(candidate: Candidate, one: Live) -> bool:
+def _moved_within(candidate: Candidate, one: LocatedFinding) -> bool:
     """The same code elsewhere in its file; an untouched finding has not moved."""
     return (
-        candidate.place.sight is not Sight.UNTOUCHED
+        candidate.place.sight is not ChangeStatus.UNTOUCHED
         and candidate.place.path == one.finding.anchor.path
         and _same_evidence(candidate, one)
     )
 
 
-def _moved_away(candidate: Candidate, one: Live) -> bool:
+def _moved_away(candidate: Candidate, one: LocatedFinding) -> bool:
     """The same code in another file, where its own lines are not what they were.
 
     Before its old file has its verdict this may be a copy instead. Then that verdict bears the
     old one anew: better than telling one thing twice until then.
     """
     place = candidate.place
-    touched = place.sight is Sight.TOUCHED and (candidate.dismissed or not place.kept)
-    left = touched or place.sight in (Sight.SETTLED, Sight.GONE)
+    touched = place.sight is ChangeStatus.TOUCHED and (candidate.dismissed or not place.kept)
+    left = touched or place.sight in (ChangeStatus.SETTLED, ChangeStatus.GONE)
     return left and _same_evidence(candidate, one) and _same_category(candidate, one)
 
 
-def _back(candidate: Candidate, one: Live) -> bool:
+def _back(candidate: Candidate, one: LocatedFinding) -> bool:
     if candidate.place.path != one.finding.anchor.path:
         return False
     return _same_evidence(candidate, one) or (

@@ -5,11 +5,11 @@ from enum import Enum, unique
 
 from batch_action.findings.identity import NO_EVIDENCE, merge_doubles
 from batch_action.findings.line_map import Lines, carry, estimate, lines_of, overlap, put_in
-from batch_action.models.findings import Anchor, Finding, Known, Reviewed, Tonight
+from batch_action.models.findings import Anchor, BatchAnswers, Finding, ReviewedFile, TrackedFinding
 
 
 @unique
-class Sight(Enum):
+class ChangeStatus(Enum):
     """What can be said of a known finding before looking at what was reported."""
 
     UNTOUCHED = "its neighbourhood did not change: it stands, whatever the model says"
@@ -19,10 +19,10 @@ class Sight(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Position:
     """A known finding's place in the newest content."""
 
-    sight: Sight
+    sight: ChangeStatus
     path: str
     lines: Lines | None
     """About where it is now; None when its file is gone."""
@@ -38,7 +38,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
+class LocatedFinding:
     """One of tonight's findings, carried to the newest content."""
 
     finding: Finding
@@ -48,23 +48,27 @@ class Live:
     """What was reviewed reads exactly as the newest content."""
 
 
-def path_now(path: str, tonight: Tonight) -> str:
+def path_now(path: str, batch_answers: BatchAnswers) -> str:
     """The path's name at the newest commit; itself when it still exists or was deleted."""
-    return path if path in tonight.current else tonight.renamed.get(path, path)
+    return path if path in batch_answers.current else batch_answers.renamed.get(path, path)
 
 
-def carried(anchor: Anchor, digest: str, tonight: Tonight) -> Anchor | None:
+def carried(anchor: Anchor, digest: str, batch_answers: BatchAnswers) -> Anchor | None:
     """The anchor in the newest content; None when its neighbourhood was touched or is gone.
 
     The neighbourhood of a whole-file finding (its digest says so) is the file: any change counts.
     """
-    path = path_now(anchor.path, tonight)
-    blob = tonight.current.get(path)
+    path = path_now(anchor.path, batch_answers)
+    blob = batch_answers.current.get(path)
     if blob is None:
         return None
     if blob == anchor.blob:
-        return anchor if path == anchor.path else replace(anchor, path=path, commit=tonight.commit)
-    moved = tonight.maps.get((anchor.blob, blob)) if digest != NO_EVIDENCE else None
+        return (
+            anchor
+            if path == anchor.path
+            else replace(anchor, path=path, commit=batch_answers.commit)
+        )
+    moved = batch_answers.maps.get((anchor.blob, blob)) if digest != NO_EVIDENCE else None
     scope = carry(moved, anchor.scope) if moved else None
     lines = carry(moved, lines_of(anchor)) if moved else None
     if scope is None or lines is None:
@@ -72,75 +76,83 @@ def carried(anchor: Anchor, digest: str, tonight: Tonight) -> Anchor | None:
     return Anchor(
         path=path,
         blob=blob,
-        commit=tonight.commit,
+        commit=batch_answers.commit,
         start_line=lines[0],
         end_line=lines[1],
         scope=scope,
     )
 
 
-def follow(known: Known, tonight: Tonight) -> Place:
+def follow(known: TrackedFinding, batch_answers: BatchAnswers) -> Position:
     """Where a known finding stands now, and what tonight's verdicts can say about it."""
-    path = path_now(known.anchor.path, tonight)
-    blob = tonight.current.get(path)
+    path = path_now(known.anchor.path, batch_answers)
+    blob = batch_answers.current.get(path)
     if blob is None:
-        return Place(sight=Sight.GONE, path=path, lines=None, commit=tonight.commit)
-    note = tonight.excluded.get(path, "")
-    anchor = carried(known.anchor, known.evidence_digest, tonight)
+        return Position(sight=ChangeStatus.GONE, path=path, lines=None, commit=batch_answers.commit)
+    note = batch_answers.excluded.get(path, "")
+    anchor = carried(known.anchor, known.evidence_digest, batch_answers)
     if anchor is not None:
-        return Place(
-            sight=Sight.UNTOUCHED,
+        return Position(
+            sight=ChangeStatus.UNTOUCHED,
             path=path,
             lines=lines_of(anchor),
             anchor=anchor,
-            commit=tonight.commit,
+            commit=batch_answers.commit,
             same=blob == known.anchor.blob,
             kept=True,
             note=note,
         )
-    lines = _about(known, blob, tonight)
+    lines = _about(known, blob, batch_answers)
     if note:
-        return Place(
-            sight=Sight.UNTOUCHED, path=path, lines=lines, commit=tonight.commit, note=note
+        return Position(
+            sight=ChangeStatus.UNTOUCHED,
+            path=path,
+            lines=lines,
+            commit=batch_answers.commit,
+            note=note,
         )
-    commit = _settled_by(known, path, blob, tonight)
-    moved = tonight.maps.get((known.anchor.blob, blob))
-    return Place(
-        sight=Sight.SETTLED if commit else Sight.TOUCHED,
+    commit = _settled_by(known, path, blob, batch_answers)
+    moved = batch_answers.maps.get((known.anchor.blob, blob))
+    return Position(
+        sight=ChangeStatus.SETTLED if commit else ChangeStatus.TOUCHED,
         path=path,
         lines=lines,
-        commit=commit or tonight.commit,
+        commit=commit or batch_answers.commit,
         kept=moved is not None and carry(moved, lines_of(known.anchor)) is not None,
     )
 
 
-def _about(known: Known, blob: str, tonight: Tonight) -> Lines:
-    moved = tonight.maps.get((known.anchor.blob, blob))
+def _about(known: TrackedFinding, blob: str, batch_answers: BatchAnswers) -> Lines:
+    moved = batch_answers.maps.get((known.anchor.blob, blob))
     return estimate(moved, lines_of(known.anchor)) if moved else lines_of(known.anchor)
 
 
-def _settled_by(known: Known, path: str, blob: str, tonight: Tonight) -> str | None:
+def _settled_by(
+    known: TrackedFinding, path: str, blob: str, batch_answers: BatchAnswers
+) -> str | None:
     """The commit of the verdict that has seen what became of this finding.
 
     That is a verdict on the newest content, or one on content between: newer than the finding,
     already without it.
     """
-    for reviewed in reversed(tonight.reviewed):
-        if reviewed.blob == blob and path_now(reviewed.path, tonight) == path:
+    for reviewed in reversed(batch_answers.reviewed):
+        if reviewed.blob == blob and path_now(reviewed.path, batch_answers) == path:
             return reviewed.commit
-    if (path, blob) in tonight.verdicts:
-        return tonight.commit
-    for reviewed in tonight.reviewed:
-        if path_now(reviewed.path, tonight) == path and _gone_in(known, reviewed, tonight):
+    if (path, blob) in batch_answers.verdicts:
+        return batch_answers.commit
+    for reviewed in batch_answers.reviewed:
+        if path_now(reviewed.path, batch_answers) == path and _gone_in(
+            known, reviewed, batch_answers
+        ):
             return reviewed.commit
     return None
 
 
-def _gone_in(known: Known, reviewed: Reviewed, tonight: Tonight) -> bool:
+def _gone_in(known: TrackedFinding, reviewed: ReviewedFile, batch_answers: BatchAnswers) -> bool:
     """Whether a newer verdict saw the finding's place changed and did not report it."""
-    if (known.anchor.commit, reviewed.commit) not in tonight.after:
+    if (known.anchor.commit, reviewed.commit) not in batch_answers.after:
         return False
-    moved = tonight.maps.get((known.anchor.blob, reviewed.blob))
+    moved = batch_answers.maps.get((known.anchor.blob, reviewed.blob))
     whole = known.evidence_digest == NO_EVIDENCE
     if moved is None or not (whole or carry(moved, known.anchor.scope) is None):
         return False
@@ -156,26 +168,26 @@ def _gone_in(known: Known, reviewed: Reviewed, tonight: Tonight) -> bool:
                 and put_in(moved, lines_of(finding.anchor))
             )
         )
-        for finding in tonight.findings
+        for finding in batch_answers.findings
     )
 
 
-def live_findings(tonight: Tonight) -> tuple[list[Live], tuple[Finding, ...]]:
+def live_findings(batch_answers: BatchAnswers) -> tuple[list[LocatedFinding], tuple[Finding, ...]]:
     """Tonight's findings in the newest content without doubles, and those held back.
 
     A finding whose neighbourhood has changed since it was reported says nothing about today's
     content: that content is selected itself and gets its own verdict.
     """
-    live: list[Live] = []
+    live: list[LocatedFinding] = []
     held: list[Finding] = []
-    for finding in tonight.findings:
-        anchor = carried(finding.anchor, finding.evidence_digest, tonight)
+    for finding in batch_answers.findings:
+        anchor = carried(finding.anchor, finding.evidence_digest, batch_answers)
         if anchor is None:
             held.append(finding)
         else:
             moved, reviewed = replace(finding, anchor=anchor), finding.anchor
             today = reviewed.blob == anchor.blob
-            live.append(Live(finding=moved, commit=reviewed.commit, today=today))
+            live.append(LocatedFinding(finding=moved, commit=reviewed.commit, today=today))
     origin = {id(one.finding): one for one in live}
     kept, doubles = merge_doubles(one.finding for one in live)
     return [origin[id(finding)] for finding in kept], (*held, *doubles)

@@ -13,8 +13,8 @@ from batch_action.clients.github.errors import RefusedError
 from batch_action.config.settings import Settings
 from batch_action.errors import GitHubError
 from batch_action.ledger import codec, trust
-from batch_action.models.github import ArtifactFacts, RunFacts
-from batch_action.models.github_context import Context
+from batch_action.models.github import ArtifactInfo, WorkflowRunInfo
+from batch_action.models.github_context import GitHubContext
 from batch_action.models.ledger import Ledger
 
 MOST_LOOKS = 8
@@ -40,7 +40,7 @@ class Reader(Protocol):
         ...
 
     @property
-    def context(self) -> Context:
+    def context(self) -> GitHubContext:
         """Whose repository it is, and which run is ours."""
         ...
 
@@ -66,37 +66,37 @@ class Found:
     ledgers: list[Ledger] = field(default_factory=list)
     ids: set[int] = field(default_factory=set)
     """Artifacts whose facts we have."""
-    held: set[str] = field(default_factory=set)
+    suppressed: set[str] = field(default_factory=set)
     """Names that this run holds and whose facts we have."""
     refused: list[str] = field(default_factory=list)
     refused_ids: set[int] = field(default_factory=set)
     expired: int = 0
     vanished: set[int] = field(default_factory=set)
-    newest: ArtifactFacts | None = None
-    runs: dict[str, RunFacts] = field(default_factory=dict)
+    newest: ArtifactInfo | None = None
+    runs: dict[str, WorkflowRunInfo] = field(default_factory=dict)
 
 
 class _VanishedError(Exception):
     """An artifact was in the list and is gone: perhaps replaced by one that knows more."""
 
 
-def stem(world: Reader) -> str:
+def stem(ctx: Reader) -> str:
     """What the ledger of this task is called, without its slot."""
-    key = f"-{world.settings.state_key}" if world.settings.state_key else ""
-    return f"batch-action-{world.task.name}{key}{'-pr' if world.context.pulls else ''}"
+    key = f"-{ctx.settings.state_key}" if ctx.settings.state_key else ""
+    return f"batch-action-{ctx.task.name}{key}{'-pr' if ctx.context.pulls else ''}"
 
 
-def slots(world: Reader) -> tuple[str, ...]:
+def slots(ctx: Reader) -> tuple[str, ...]:
     """The artifact names of this task's ledger: a name can be used once per run.
 
     Two are used in turn. The third is a spare, because a name whose upload died between its first
     and its last call is taken for the whole run, re-runs included, and shown by no list.
     """
-    return tuple(f"{stem(world)}-{slot}" for slot in "abc")
+    return tuple(f"{stem(ctx)}-{slot}" for slot in "abc")
 
 
 def read_artifacts(
-    world: Reader, github: Store, found: Found, known: frozenset[int] = frozenset()
+    ctx: Reader, github: Store, found: Found, known: frozenset[int] = frozenset()
 ) -> None:
     """Open every artifact that is believed and not yet *known* or absorbed by another one.
 
@@ -105,7 +105,7 @@ def read_artifacts(
     """
     for _ in range(MOST_LOOKS):
         try:
-            _look(world, github, found, known)
+            _look(ctx, github, found, known)
         except _VanishedError:
             continue
         return
@@ -115,27 +115,27 @@ def read_artifacts(
     )
 
 
-def opened(world: Reader, data: bytes) -> Ledger:
+def opened(ctx: Reader, data: bytes) -> Ledger:
     """The ledger in these bytes, if it is this task's and signed as asked. RefusedLedgerError."""
-    chosen = (world.settings.state_secret, world.settings.state_secret_previous)
+    chosen = (ctx.settings.state_secret, ctx.settings.state_secret_previous)
     secrets = [secret.get_secret_value() for secret in chosen if secret]
     return codec.unseal(
-        data, repository=world.context.repository_id, task=world.task.name, secrets=secrets
+        data, repository=ctx.context.repository_id, task=ctx.task.name, secrets=secrets
     )
 
 
-def _look(world: Reader, github: Store, found: Found, known: frozenset[int]) -> None:
-    everything = _listed(world, github)
+def _look(ctx: Reader, github: Store, found: Found, known: frozenset[int]) -> None:
+    everything = _listed(ctx, github)
     found.expired = sum(artifact.expired for artifact in everything)
     listed = [artifact for artifact in everything if not artifact.expired]
     living = {artifact.id for artifact in listed}
     absorbed = known | found.ids | {i for ledger in found.ledgers for i in ledger.absorbed}
     for artifact in listed:
-        ours = artifact.run_id == world.context.run_id
+        ours = artifact.run_id == ctx.context.run_id
         if artifact.id not in absorbed | found.refused_ids:
             if len(found.ledgers) == MOST_OPENED:
                 break
-            ledger = _believed(world, github, artifact, found)
+            ledger = _believed(ctx, github, artifact, found)
             if ledger is None:
                 continue
             found.newest = found.newest or artifact
@@ -144,18 +144,18 @@ def _look(world: Reader, github: Store, found: Found, known: frozenset[int]) -> 
             found.ledgers.append(ledger.model_copy(update={"absorbed": kept}))
             absorbed |= {artifact.id, *ledger.absorbed}
         if ours and artifact.id in absorbed:
-            found.held.add(artifact.name)
+            found.suppressed.add(artifact.name)
 
 
-def _listed(world: Reader, github: Store) -> list[ArtifactFacts]:
+def _listed(ctx: Reader, github: Store) -> list[ArtifactInfo]:
     """All artifacts of our names, newest first.
 
     The names are asked for one after the other, and meanwhile another run may write one and delete
     the other: only two equal looks are believed.
     """
-    seen: list[ArtifactFacts] | None = None
+    seen: list[ArtifactInfo] | None = None
     for _ in range(MOST_LOOKS):
-        names = [a for name in slots(world) for a in github.actions.artifacts(name)]
+        names = [a for name in slots(ctx) for a in github.actions.artifacts(name)]
         fresh = sorted(names, key=lambda a: (a.created_at, a.id), reverse=True)
         again = seen is not None and [a.id for a in fresh] == [a.id for a in seen]
         seen = fresh
@@ -164,14 +164,14 @@ def _listed(world: Reader, github: Store) -> list[ArtifactFacts]:
     return seen or []
 
 
-def _believed(world: Reader, github: Store, artifact: ArtifactFacts, found: Found) -> Ledger | None:
+def _believed(ctx: Reader, github: Store, artifact: ArtifactInfo, found: Found) -> Ledger | None:
     """The ledger of one artifact, or None after noting why it is refused."""
     try:
-        reason = _refusal(world, github, artifact, found)
+        reason = _refusal(ctx, github, artifact, found)
         if reason is None:
             data = github.actions.download(artifact, codec.MAX_ZIPPED)
             if data is not None:
-                return opened(world, data)
+                return opened(ctx, data)
             if artifact.id not in found.vanished:
                 found.vanished.add(artifact.id)
                 raise _VanishedError
@@ -191,15 +191,15 @@ def _believed(world: Reader, github: Store, artifact: ArtifactFacts, found: Foun
     return None
 
 
-def _refusal(world: Reader, github: Store, artifact: ArtifactFacts, found: Found) -> str | None:
+def _refusal(ctx: Reader, github: Store, artifact: ArtifactInfo, found: Found) -> str | None:
     """Why an artifact is refused before it is opened: by the list, then by its run."""
-    context = world.context
+    context = ctx.context
     reason = trust.refusal_of_artifact(artifact, context.repository_id, codec.MAX_ZIPPED)
     if reason is not None or artifact.run_id == context.run_id:
         return reason
     if artifact.run_id not in found.runs:
         found.runs[artifact.run_id] = github.actions.run(artifact.run_id)
-    own = world.settings.state_branch or context.default_branch
+    own = ctx.settings.state_branch or context.default_branch
     # A run on another branch has a memory of its own there; nobody else believes it. A pull
     # request's branch is not what its run is on.
     here = None if context.pull else context.branch
@@ -208,6 +208,6 @@ def _refusal(world: Reader, github: Store, artifact: ArtifactFacts, found: Found
         artifact,
         context.repository_id,
         branches=frozenset(branch for branch in (own, here) if branch),
-        workflows=world.settings.state_workflows,
+        workflows=ctx.settings.state_workflows,
         pulls=context.pulls,
     )

@@ -7,9 +7,9 @@ request included, so a name proves nothing: the run that made it must be one of 
 from http import HTTPStatus
 
 from batch_action.clients.github.errors import RefusedError
-from batch_action.context import GitHub, World
+from batch_action.context import GitHubClients, RunContext
 from batch_action.ledger import pull_requests, view
-from batch_action.models.github import ArtifactFacts, PullFacts, RunFacts
+from batch_action.models.github import ArtifactInfo, PullRequestInfo, WorkflowRunInfo
 from batch_action.models.ledger import Intended, Ledger
 
 EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatch"})
@@ -18,7 +18,7 @@ PULL = "pull_request"
 """The event whose runs write the ledger of pull requests, and no other."""
 
 
-def refusal_of_artifact(artifact: ArtifactFacts, repository_id: str, max_bytes: int) -> str | None:
+def refusal_of_artifact(artifact: ArtifactInfo, repository_id: str, max_bytes: int) -> str | None:
     """Why this artifact is refused by what the list says of it; None when it is not."""
     ids = {artifact.head_repository_id, artifact.repository_id} - {""}
     if ids - {repository_id}:
@@ -29,8 +29,8 @@ def refusal_of_artifact(artifact: ArtifactFacts, repository_id: str, max_bytes: 
 
 
 def refusal_of_run(
-    run: RunFacts,
-    artifact: ArtifactFacts,
+    run: WorkflowRunInfo,
+    artifact: ArtifactInfo,
     repository_id: str,
     *,
     branches: frozenset[str],
@@ -58,24 +58,24 @@ def refusal_of_run(
     return None
 
 
-def vouched(world: World, ledger: Ledger, pull: PullFacts) -> Ledger:
+def vouched(ctx: RunContext, ledger: Ledger, pull: PullRequestInfo) -> Ledger:
     """One pull request's facts without batches that were not sent by a run of it.
 
     What waits is asked about, each time: a run of the event, from our repository, about the very
     commit that the ledger names, and GitHub says that it belongs to this pull request.
     """
     waiting = {p.intended.intent: p.intended for p in view.pending(ledger)}
-    foreign = {name for name, one in waiting.items() if not _is_of(world, one, pull)}
+    foreign = {name for name, one in waiting.items() if not _is_of(ctx, one, pull)}
     if foreign:
-        world.warn(
+        ctx.warn(
             f"The ledger names {len(foreign)} submits for pull request #{pull.number} that GitHub "
             "does not know as its own: they are left alone."
         )
     return pull_requests.without(ledger, frozenset(foreign))
 
 
-def _is_of(world: World, intended: Intended, pull: PullFacts) -> bool:
-    github, context = world.need_github(), world.context
+def _is_of(ctx: RunContext, intended: Intended, pull: PullRequestInfo) -> bool:
+    github, context = ctx.require_github(), ctx.context
     if pull.head_repository_id != context.repository_id:
         return False
     run = _run(github, intended.run.partition(".")[0])
@@ -88,7 +88,7 @@ def _is_of(world: World, intended: Intended, pull: PullFacts) -> bool:
     return pull.number in github.pulls.of_commit(intended.head)
 
 
-def _run(github: GitHub, name: str) -> RunFacts | None:
+def _run(github: GitHubClients, name: str) -> WorkflowRunInfo | None:
     """The run; None when it was deleted since."""
     if not name.isdecimal():
         return None

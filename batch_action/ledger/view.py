@@ -13,9 +13,9 @@ from batch_action.models.ledger import (
     Dismissed,
     Intended,
     Ledger,
-    Question,
     Recheck,
     Rejected,
+    RequestKey,
     Selected,
     Sent,
     Withdrawn,
@@ -31,7 +31,7 @@ FREE_OF_ATTEMPT = frozenset({"billing", "canceled", "closed", "unanswered", "und
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingBatch:
     """A batch that was sent and not yet collected."""
 
     sent: Sent
@@ -39,13 +39,13 @@ class Pending:
     withdrawn: bool
 
     @property
-    def questions(self) -> tuple[Question, ...]:
+    def request_keys(self) -> tuple[RequestKey, ...]:
         """What was asked in this batch, in sending order."""
         return self.intended.batches[self.sent.index]
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenIntent:
     """An intent with batches whose creates were never answered."""
 
     intended: Intended
@@ -68,19 +68,19 @@ def sent_batches(ledger: Ledger) -> Iterator[tuple[Sent, Intended]]:
             yield sent, intended
 
 
-def pending(ledger: Ledger) -> tuple[Pending, ...]:
+def pending(ledger: Ledger) -> tuple[PendingBatch, ...]:
     """Batches sent and not yet collected, oldest first."""
     done = {x.batch for x in facts_of(ledger, Collected)}
     withdrawn = {x.batch for x in facts_of(ledger, Withdrawn)}
     found = [
-        Pending(sent, intended, sent.batch in withdrawn)
+        PendingBatch(sent, intended, sent.batch in withdrawn)
         for sent, intended in sent_batches(ledger)
         if sent.batch not in done
     ]
     return tuple(sorted(found, key=lambda p: (p.sent.created_at, p.sent.batch)))
 
 
-def open_intents(ledger: Ledger) -> tuple[Open, ...]:
+def open_intents(ledger: Ledger) -> tuple[OpenIntent, ...]:
     """Intents that may have batches we do not know of, oldest first."""
     sent: dict[str, set[int]] = {}
     for fact in facts_of(ledger, Sent):
@@ -97,7 +97,7 @@ def open_intents(ledger: Ledger) -> tuple[Open, ...]:
         missing = set(range(len(intended.batches))) - sent.get(intended.intent, set())
         if missing and intended.intent not in closed:
             others = frozenset(rejected.get(intended.intent, set()))
-            found.append(Open(intended, tuple(sorted(missing)), others))
+            found.append(OpenIntent(intended, tuple(sorted(missing)), others))
     return tuple(found)
 
 
@@ -112,19 +112,19 @@ def known_batches(ledger: Ledger) -> frozenset[str]:
     return frozenset(x.batch for x in facts_of(ledger, Sent))
 
 
-def outcomes(ledger: Ledger) -> Iterator[tuple[Question, Intended, Sent, str | None]]:
+def outcomes(ledger: Ledger) -> Iterator[tuple[RequestKey, Intended, Sent, str | None]]:
     """Each collected question with its failure, None for a verdict."""
     collected = {x.batch: x for x in facts_of(ledger, Collected)}
     for sent, intended in sent_batches(ledger):
         fact = collected.get(sent.batch)
         if fact is not None:
-            for question in intended.batches[sent.index]:
-                yield question, intended, sent, fact.failed.get(question.id)
+            for request_key in intended.batches[sent.index]:
+                yield request_key, intended, sent, fact.failed.get(request_key.id)
 
 
 def answered(ledger: Ledger) -> frozenset[str]:
     """The custom ids that have a verdict: not asked again, unless a person wishes so."""
-    again = {wish.path for wish in wishes(ledger)}
+    again = {wish.path for wish in open_recheck_requests(ledger)}
     return frozenset(
         q.id for q, _, _, failure in outcomes(ledger) if failure is None and q.path not in again
     )
@@ -141,12 +141,12 @@ def verdicts(ledger: Ledger) -> Iterator[tuple[str, str, frozenset[str]]]:
             yield path, blob, frozenset(chain.from_iterable(parts.values()))
 
 
-def wishes(ledger: Ledger) -> tuple[Recheck, ...]:
+def open_recheck_requests(ledger: Ledger) -> tuple[Recheck, ...]:
     """People's wishes for another look that no verdict has answered yet."""
     return tuple(w for w in facts_of(ledger, Recheck) if not _answers(ledger, w))
 
 
-def granted(ledger: Ledger, by: frozenset[str]) -> tuple[Recheck, ...]:
+def answered_recheck_requests(ledger: Ledger, by: frozenset[str]) -> tuple[Recheck, ...]:
     """The wishes that these batches, and none before them, have answered."""
     found = ((wish, _answers(ledger, wish)) for wish in facts_of(ledger, Recheck))
     return tuple(wish for wish, answers in found if answers and answers <= by)
@@ -164,21 +164,21 @@ def asking(ledger: Ledger, path: str) -> tuple[str, ...]:
         sorted(
             sent.batch
             for sent, intended in sent_batches(ledger)
-            if any(question.path == path for question in intended.batches[sent.index])
+            if any(request_key.path == path for request_key in intended.batches[sent.index])
         )
     )
 
 
 def in_flight(ledger: Ledger) -> frozenset[str]:
     """The custom ids that are being answered, or may be."""
-    sent = chain.from_iterable(p.questions for p in pending(ledger))
+    sent = chain.from_iterable(p.request_keys for p in pending(ledger))
     maybe = (
-        question
+        request_key
         for open_ in open_intents(ledger)
         for index in open_.indexes
-        for question in open_.intended.batches[index]
+        for request_key in open_.intended.batches[index]
     )
-    return frozenset(question.id for question in chain(sent, maybe))
+    return frozenset(request_key.id for request_key in chain(sent, maybe))
 
 
 def attempts(ledger: Ledger) -> Counter[str]:
@@ -205,7 +205,7 @@ def last_failure(ledger: Ledger) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class BacklogFile:
     """A file that still needs a verdict."""
 
     path: str
@@ -216,8 +216,8 @@ class Owed:
     """When it was first selected without having had a verdict since."""
 
 
-def _file(question: Question) -> tuple[str, str]:
-    return question.path, question.blob
+def _file(request_key: RequestKey) -> tuple[str, str]:
+    return request_key.path, request_key.blob
 
 
 def settled_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
@@ -225,7 +225,7 @@ def settled_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
 
     Not those of which a person wishes another look.
     """
-    again = {wish.path for wish in wishes(ledger)}
+    again = {wish.path for wish in open_recheck_requests(ledger)}
     return frozenset((p, b) for p, b, _ in verdicts(ledger) if p not in again)
 
 
@@ -233,20 +233,20 @@ def withdrawn_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
     """(path, blob) pairs of batches that were canceled: not asked again by themselves."""
     gone = {x.batch for x in facts_of(ledger, Withdrawn)}
     return frozenset(
-        _file(question)
+        _file(request_key)
         for sent, intended in sent_batches(ledger)
         if sent.batch in gone
-        for question in intended.batches[sent.index]
+        for request_key in intended.batches[sent.index]
     )
 
 
 def _in_flight_files(ledger: Ledger) -> frozenset[tuple[str, str]]:
     ids = in_flight(ledger)
     return frozenset(
-        _file(question)
+        _file(request_key)
         for intended in facts_of(ledger, Intended)
-        for question in chain.from_iterable(intended.batches)
-        if question.id in ids
+        for request_key in chain.from_iterable(intended.batches)
+        if request_key.id in ids
     )
 
 
@@ -269,14 +269,14 @@ def _gone(fact: Selected, scope: str | None) -> tuple[str, ...]:
     return fact.gone + (fact.excluded if scope in (None, fact.scope) else ())
 
 
-def newest(ledger: Ledger, scope: str | None = None) -> dict[str, Owed]:
+def newest(ledger: Ledger, scope: str | None = None) -> dict[str, BacklogFile]:
     """For each path ever selected and still there: its newest blob, and what to compare with.
 
     The comparison starts from the last blob that had a verdict, so that a change that was owed
     for some nights is shown whole. *scope*: whose excluded paths count; None: everybody's.
     """
     settled = settled_files(ledger)
-    found: dict[str, Owed] = {}
+    found: dict[str, BacklogFile] = {}
     for fact in _selections(ledger):
         for path in _gone(fact, scope):
             found.pop(path, None)
@@ -285,7 +285,7 @@ def newest(ledger: Ledger, scope: str | None = None) -> dict[str, Owed]:
             open_before = before is not None and (before.path, before.blob) not in settled
             first = before if before is not None and open_before else None
             old, since = (first.old, first.since) if first else (entry.old, fact.at)
-            found[entry.path] = Owed(entry.path, entry.blob, old, since)
+            found[entry.path] = BacklogFile(entry.path, entry.blob, old, since)
     return found
 
 
@@ -297,7 +297,7 @@ def left_out(ledger: Ledger) -> frozenset[str]:
     return frozenset(found)
 
 
-def unsettled(ledger: Ledger, scope: str | None = None) -> dict[str, Owed]:
+def unsettled(ledger: Ledger, scope: str | None = None) -> dict[str, BacklogFile]:
     """What is selected and has no verdict, is not in flight and was not withdrawn, by path.
 
     Files that were given up are among them: with another model or prompt they are asked again, so
@@ -308,7 +308,9 @@ def unsettled(ledger: Ledger, scope: str | None = None) -> dict[str, Owed]:
     return {path: item for path, item in found if (path, item.blob) not in done}
 
 
-def owed(ledger: Ledger, *, max_attempts: int, scope: str | None = None) -> dict[str, Owed]:
+def backlog(
+    ledger: Ledger, *, max_attempts: int, scope: str | None = None
+) -> dict[str, BacklogFile]:
     """What goes out with the next submit, by path: unsettled, and not given up."""
     given_up = given_up_files(ledger, max_attempts)
     waiting = unsettled(ledger, scope).items()
@@ -360,7 +362,7 @@ def _share(intended: Intended, indexes: Iterable[int]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class WarmUp:
+class CacheWarmUp:
     """A request that was sent first, so that others can read what it leaves in the cache."""
 
     intended: Intended
@@ -377,13 +379,13 @@ class WarmUp:
         return self.withdrawn or bool(self.collected and self.collected.failed)
 
 
-def outstanding(ledger: Ledger) -> WarmUp | None:
+def outstanding(ledger: Ledger) -> CacheWarmUp | None:
     """The newest warm-up, if nothing has been sent since."""
     sent = {intended.intent: fact for fact, intended in sent_batches(ledger)}
     maybe = {open_.intended.intent for open_ in open_intents(ledger)}
     asked = [x for x in facts_of(ledger, Intended) if x.intent in sent or x.intent in maybe]
     newest = max(asked, key=lambda x: (x.at, x.intent), default=None)
-    if newest is None or newest.way != "warm-up":
+    if newest is None or newest.mode != "warm-up":
         return None
     fact = sent.get(newest.intent)
     batch = fact.batch if fact else None
@@ -391,4 +393,4 @@ def outstanding(ledger: Ledger) -> WarmUp | None:
     gone = (x for x in facts_of(ledger, Withdrawn) if x.batch == batch)
     chosen = (x for x in facts_of(ledger, Selected) if x.head == newest.head)
     paths = frozenset(file.path for x in chosen for file in x.files)
-    return WarmUp(newest, fact, next(collected, None), next(gone, None) is not None, paths)
+    return CacheWarmUp(newest, fact, next(collected, None), next(gone, None) is not None, paths)

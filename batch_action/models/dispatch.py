@@ -6,7 +6,7 @@ from enum import StrEnum, unique
 
 
 @unique
-class Fate(StrEnum):
+class DispatchStatus(StrEnum):
     """What has become of one dispatch."""
 
     DUE = "due"
@@ -21,7 +21,7 @@ class Fate(StrEnum):
 
 
 @unique
-class Source(StrEnum):
+class DeliverySource(StrEnum):
     """Who told that a batch has ended."""
 
     WEBHOOK = "webhook"
@@ -32,7 +32,7 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class WebhookEvent:
     """What a body says."""
 
     kind: str
@@ -41,27 +41,27 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class BatchNotification:
     """One event that came through the door, whoever brought it."""
 
     id: str
     """Equal for equal deliveries: the second one has no effect."""
-    source: Source
-    event: Event
+    source: DeliverySource
+    event: WebhookEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A notice as it is remembered."""
 
-    notice: Notice
+    notice: BatchNotification
     at: datetime
     times: int
     """How often it came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class EndedBatch:
     """A batch that has ended and has not found its repository yet."""
 
     batch: str
@@ -71,10 +71,10 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Awaited:
+class PendingBatchRecord:
     """A pending batch, as a repository's ledger names it."""
 
-    shelf: str
+    ledger_name: str
     """The ledger's name here: `owner/name/task` with the state key, if there is one."""
     repository: str
     batch: str
@@ -89,8 +89,8 @@ class Dispatch:
 
     batch: str
     repository: str
-    shelf: str
-    fate: Fate
+    ledger_name: str
+    status: DispatchStatus
     tries: int
     """How many have failed."""
     born_at: datetime
@@ -116,7 +116,7 @@ class StartedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class DeliveryResponse:
     """What the sender of a delivery is answered."""
 
     status: int

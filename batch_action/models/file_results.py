@@ -34,7 +34,7 @@ class RefusedFile:
 
 
 @unique
-class Ruling(StrEnum):
+class Verdict(StrEnum):
     """Whether what was asked about a file holds."""
 
     VALID = "VALID"
@@ -43,13 +43,13 @@ class Ruling(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class FileVerdict:
     """The ruling on one file; what breaks is told as findings."""
 
     path: str
     blob: str
     old_blob: str | None
     commit: str
-    ruling: Ruling
+    verdict: Verdict
     summary: str
     """A few sentences; the model's words."""

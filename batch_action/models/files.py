@@ -8,7 +8,7 @@ from enum import StrEnum, unique
 
 
 @unique
-class Status(StrEnum):
+class ChangeType(StrEnum):
     """How a file stands between base and head."""
 
     ADDED = "added"
@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 @unique
-class Reason(StrEnum):
+class SkipReason(StrEnum):
     """Why a changed file is not sent tonight."""
 
     DELETED = "deleted"
@@ -50,11 +50,11 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class FileChange:
     """One entry of `git diff --raw`, or of a tree for `select: all`."""
 
     path: str
-    status: Status
+    status: ChangeType
     mode: str
     """Six octal digits at head, e.g. `100644`; `000000` when deleted."""
     blob: str
@@ -80,7 +80,7 @@ class Hunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class FilePart:
     """A run of lines of one file that travels in one request."""
 
     number: int
@@ -93,7 +93,7 @@ class Part:
 
 
 @unique
-class Role(StrEnum):
+class ContextKind(StrEnum):
     """What another text is to the file it is sent along with: the name of its element."""
 
     BEFORE = "before"
@@ -101,10 +101,10 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Companion:
+class ContextFile:
     """Another text that is sent along with a file; its blob is part of the question."""
 
-    role: Role
+    role: ContextKind
     path: str
     blob: str
     text: str
@@ -113,11 +113,11 @@ class Companion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped:
+class SkippedFile:
     """A file that is not sent, and why."""
 
     path: str
-    reason: Reason
+    reason: SkipReason
     detail: str = ""
     """A few words more, e.g. the pattern that matched or the size that is too large."""
     blob: str | None = None
@@ -130,7 +130,7 @@ class SelectedFile:
     """A file chosen for review, with everything a prompt needs of it."""
 
     path: str
-    status: Status
+    status: ChangeType
     blob: str
     old_path: str | None
     old_blob: str | None
@@ -141,14 +141,14 @@ class SelectedFile:
     change: str
     """The changed hunks with context as unified diff lines; empty for a whole-file review."""
     hunks: tuple[Hunk, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[FilePart, ...]
     risk: float
     """Larger goes out first when money is short."""
     masked: int
     """How many secrets were masked."""
     faithful: bool = True
     """The text, encoded as UTF-8, is the blob again (but for masks and a byte order mark)."""
-    companions: tuple[Companion, ...] = ()
+    context_files: tuple[ContextFile, ...] = ()
     hints: tuple[tuple[str, str], ...] = ()
     """What else the request says of it: the element's name and its text."""
 
@@ -162,4 +162,4 @@ class Selection:
     """None when there is nothing to compare with: the whole tree was selected."""
     files: tuple[SelectedFile, ...]
     """In order of falling risk."""
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedFile, ...]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
-from batch_action.models.file_results import GeneratedFile, Judgement, RefusedFile
+from batch_action.models.file_results import FileVerdict, GeneratedFile, RefusedFile
 
 
 @unique
@@ -31,7 +31,7 @@ class Confidence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
+class RawFinding:
     """What a task read out of one answer: claimed, not yet checked against the file."""
 
     rule: str
@@ -44,8 +44,8 @@ class Remark:
     evidence: str
     """The quoted code; empty for whole-file categories."""
     title: str
-    why: str
-    remedy: str
+    explanation: str
+    remediation: str
     suggestion: str | None = None
     """Replacement for exactly the lines of the evidence."""
     cwe: str | None = None
@@ -76,7 +76,7 @@ class Finding:
     fingerprint: str
     """16 hex digits, fixed at birth."""
     anchor: Anchor
-    remark: Remark
+    raw: RawFinding
     evidence: str
     """The lines as they stand in the (masked) blob, not as the model quoted them."""
     evidence_digest: str
@@ -87,7 +87,7 @@ class Finding:
 
 
 @unique
-class State(StrEnum):
+class FindingState(StrEnum):
     """Where a finding is in its life."""
 
     NEW = "new"
@@ -100,17 +100,17 @@ class State(StrEnum):
     """Accepted by the code itself (an inline comment) or by the baseline file: listed, not told."""
 
 
-LIVE = (State.NEW, State.OPEN, State.RECHECKING, State.BACK)
+OPEN_STATES = (FindingState.NEW, FindingState.OPEN, FindingState.RECHECKING, FindingState.BACK)
 """The states of a finding that is told as open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class TrackedFinding:
     """A finding as a destination remembers it; its wording stays there as opaque text."""
 
     fingerprint: str
     anchor: Anchor
-    state: State
+    state: FindingState
     severity: Severity
     category: str
     rule: str
@@ -124,7 +124,7 @@ class Known:
     """ISO date of the fix; empty while open, or until written down."""
     closed_by: str = ""
     """The commit at which it was found fixed."""
-    held: str = ""
+    suppressed: str = ""
     """Why it is IGNORED: `comment` or `baseline`; one that was mended meanwhile keeps it, because
     nobody was told of it."""
     reason: str = ""
@@ -132,7 +132,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reviewed:
+class ReviewedFile:
     """A file that has a verdict tonight."""
 
     path: str
@@ -161,7 +161,7 @@ class Dismissal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecheckWish:
+class RecheckRequest:
     """A person with write access asks to have a finding's file asked about again."""
 
     fingerprint: str
@@ -170,7 +170,7 @@ class RecheckWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recollection:
+class PublishedState:
     """What one destination remembers: the same shape whatever it is written in."""
 
     destination: str
@@ -178,11 +178,11 @@ class Recollection:
     """The newest commit it told about; empty when unknown."""
     batches: tuple[str, ...] = ()
     """The batches of the night it told about last."""
-    known: tuple[Known, ...] = ()
+    tracked: tuple[TrackedFinding, ...] = ()
     dismissals: tuple[Dismissal, ...] = ()
     """What people dismissed there since."""
-    rechecks: tuple[RecheckWish, ...] = ()
-    words: dict[str, str] = field(default_factory=dict)
+    rechecks: tuple[RecheckRequest, ...] = ()
+    blocks: dict[str, str] = field(default_factory=dict)
     """Fingerprint to the Markdown of its block as it stands there, people's words included: a
     destination that does not know a finding yet takes over this wording."""
     pending: bool = False
@@ -191,7 +191,7 @@ class Recollection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
+class Thresholds:
     """What a finding must reach to be born; what is known already lives on."""
 
     severity: Severity = Severity.LOW
@@ -199,13 +199,13 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tonight:
+class BatchAnswers:
     """All that one collect has to say about the code, destination by destination the same."""
 
     task: str
     commit: str
     """The newest reviewed head."""
-    reviewed: tuple[Reviewed, ...]
+    reviewed: tuple[ReviewedFile, ...]
     """Oldest batch first."""
     findings: tuple[Finding, ...]
     discarded: int = 0
@@ -225,28 +225,28 @@ class Tonight:
     """Path to the reason why it is no longer reviewed, e.g. `file excluded`, `given up`."""
     after: frozenset[tuple[str, str]] = frozenset()
     """(older, newer) commits: the newer one descends from the older one."""
-    again: bool = False
+    redelivered: bool = False
     """This very night was delivered here before: what was new then is still called new."""
-    bar: Bar = field(default_factory=Bar)
+    thresholds: Thresholds = field(default_factory=Thresholds)
     baseline: frozenset[str] = frozenset()
     """Fingerprints that the baseline file accepts."""
-    rechecking: frozenset[str] = frozenset()
+    recheck_requested: frozenset[str] = frozenset()
     """Fingerprints a person wants re-checked, and no verdict has come since."""
-    rechecked: frozenset[str] = frozenset()
+    recheck_answered: frozenset[str] = frozenset()
     """Fingerprints whose re-check tonight's verdicts answer: not reported again means fixed."""
     generated: tuple[GeneratedFile, ...] = ()
     """What tasks that write files wrote tonight, already checked."""
-    judgements: tuple[Judgement, ...] = ()
+    file_verdicts: tuple[FileVerdict, ...] = ()
     """What refactor-validation (or an own task of kind `verdict`) says of each file."""
     refused: tuple[RefusedFile, ...] = ()
     """Generated files that failed a check: told in the receipt, never written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class FindingStatus:
     """One finding after tonight: what changed about it and why."""
 
-    known: Known
+    tracked: TrackedFinding
     """With its new anchor and state."""
     finding: Finding | None
     """Tonight's finding, when it was reported tonight: fresh wording for a new block."""
@@ -257,19 +257,19 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciled:
+class Reconciliation:
     """Every finding's standing, in the order people should read them: worst first."""
 
-    standings: tuple[Standing, ...]
+    statuses: tuple[FindingStatus, ...]
     commit: str
     """The newest commit known: the one the anchors were carried to."""
-    held: tuple[Finding, ...] = ()
+    suppressed: tuple[Finding, ...] = ()
     """Tonight's findings that say nothing more: doubles, and those about code that has changed."""
     below: tuple[tuple[str, int], ...] = ()
     """`min-severity` and `min-confidence`, each with how many findings it held back tonight."""
-    words: dict[str, str] = field(default_factory=dict)
+    blocks: dict[str, str] = field(default_factory=dict)
     """Fingerprint to its block as some destination worded it, from all recollections."""
 
-    def in_state(self, *states: State) -> tuple[Standing, ...]:
+    def in_state(self, *states: FindingState) -> tuple[FindingStatus, ...]:
         """The standings in any of these states, order kept."""
-        return tuple(s for s in self.standings if s.known.state in states)
+        return tuple(s for s in self.statuses if s.tracked.state in states)

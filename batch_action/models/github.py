@@ -7,7 +7,7 @@ TOOL = "batch-action"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RepositoryFacts:
+class RepositoryInfo:
     """The repository as GitHub knows it today."""
 
     id: str
@@ -18,7 +18,7 @@ class RepositoryFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueText:
+class IssueInfo:
     """An issue as it stands on GitHub."""
 
     number: int
@@ -45,7 +45,7 @@ class IssueText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
+class BodyRevision:
     """One state of a text that was edited."""
 
     editor: str
@@ -55,7 +55,7 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommentText:
+class CommentInfo:
     """A comment on an issue or pull request."""
 
     id: int
@@ -71,7 +71,7 @@ class CommentText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArtifactFacts:
+class ArtifactInfo:
     """A workflow artifact in the repository's list; any run, a fork's too, may have made it."""
 
     id: int
@@ -93,7 +93,7 @@ class ArtifactFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
+class WorkflowRunInfo:
     """A workflow run, for the question whether to trust what it left."""
 
     id: str
@@ -125,7 +125,7 @@ class StoredArtifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommitText:
+class CommitInfo:
     """A commit's message and tree."""
 
     sha: str
@@ -134,7 +134,7 @@ class CommitText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PullText:
+class DraftPullRequestInfo:
     """A pull request as it stands on GitHub."""
 
     number: int
@@ -149,7 +149,7 @@ class PullText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PullFacts:
+class PullRequestInfo:
     """What a pull request is about, and whether it still is."""
 
     number: int
@@ -168,7 +168,7 @@ class PullFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewText:
+class ReviewInfo:
     """A review of a pull request."""
 
     id: int
@@ -178,16 +178,16 @@ class ReviewText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InlineText:
+class ReviewCommentInfo:
     """A comment on lines of a pull request."""
 
-    comment: CommentText
+    comment: CommentInfo
     reply_to: int | None
     """The comment whose thread it is in; None for the one that began it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InlineDraft:
+class ReviewCommentDraft:
     """A comment as it is to be posted, on the new side of the diff."""
 
     path: str
@@ -197,7 +197,7 @@ class InlineDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnalysisFacts:
+class AnalysisInfo:
     """An uploaded analysis as code scanning lists it."""
 
     id: int
@@ -209,7 +209,7 @@ class AnalysisFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertFacts:
+class AlertInfo:
     """A code-scanning alert of ours, as it stands."""
 
     number: int

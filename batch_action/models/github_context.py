@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class GitHubContext:
     """What the runner (or the command line) says about this run."""
 
     workspace: Path
@@ -28,7 +28,7 @@ class Context:
     """None when the event does not tell."""
     fork: bool
     """A pull request from another repository: no secrets, read-only token."""
-    pull: "Pull | None" = None
+    pull: "PullRequestContext | None" = None
     """The pull request the event is about."""
     pulls: bool = False
     """The ledger of pull requests is meant, not that of branches."""
@@ -47,7 +47,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pull:
+class PullRequestContext:
     """A pull request as its event describes it."""
 
     number: int

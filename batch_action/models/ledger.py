@@ -58,7 +58,7 @@ class FileEntry(Record):
     """The blob the change is counted from, None for a new file."""
 
 
-class Question(Record):
+class RequestKey(Record):
     """One request of a batch: enough to join its answer to a file, nothing of its text."""
 
     id: CustomId
@@ -133,14 +133,14 @@ class Intended(BaseFact):
     base: Sha | None = None
     model: str
     effort: str | None = None
-    batches: tuple[tuple[Question, ...], ...]
+    batches: tuple[tuple[RequestKey, ...], ...]
     worst_case_usd: float | None = Field(default=None, ge=0)
     """None when the model has no known price."""
     pull: int | None = Field(default=None, ge=1)
     """The pull request that was reviewed; in the ledger of pull requests only."""
     patched: bool = False
     """`head` is no commit of the repository: it exists while `patch-file` is given."""
-    way: Literal["warm-up", "warmed", "interactive"] | None = None
+    mode: Literal["warm-up", "warmed", "interactive"] | None = None
     """How it was asked, where not as a plain batch."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("intent",)

@@ -3,44 +3,44 @@
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-from batch_action.models.file_results import GeneratedFile, Judgement, RefusedFile
-from batch_action.models.findings import Known, Reconciled, Standing
+from batch_action.models.file_results import FileVerdict, GeneratedFile, RefusedFile
+from batch_action.models.findings import FindingStatus, Reconciliation, TrackedFinding
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import Cost
 
 
 @unique
-class Account(StrEnum):
+class FileStatus(StrEnum):
     """What became of a selected file."""
 
     REVIEWED = "reviewed"
     IN_FLIGHT = "in flight"
-    OWED = "owed to a later night"
+    BACKLOG = "in the backlog"
     REFUSED = "refused by the model"
     WITHDRAWN = "withdrawn"
     GIVEN_UP = "given up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class FileStatusEntry:
     """One file of a receipt."""
 
     path: str
-    account: Account
+    status: FileStatus
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class FileStatuses:
     """The account of every file of a run."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[FileStatusEntry, ...]
     skipped: tuple[tuple[str, int], ...] = ()
     """Reason and number of files that the submit left out; its summary names them."""
 
-    def count(self, account: Account) -> int:
+    def count(self, account: FileStatus) -> int:
         """How many files ended so."""
-        return sum(entry.account is account for entry in self.entries)
+        return sum(entry.status is account for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Night:
+class RunReport:
     """The circumstances of a collect that every report names."""
 
     task: str
@@ -84,7 +84,7 @@ class Night:
     model: str
     date: str
     """ISO date of the collect."""
-    receipt: Receipt
+    file_statuses: FileStatuses
     spending: Spending | None
     discarded: int
     public: bool
@@ -106,7 +106,7 @@ class Night:
     """No batch ended tonight: people's wishes are answered, nothing was reviewed."""
     assignees: tuple[str, ...] = ()
     """Logins that new issues are assigned to; GitHub leaves out who may not be."""
-    judgements: tuple[Judgement, ...] = ()
+    file_verdicts: tuple[FileVerdict, ...] = ()
     generated: tuple[GeneratedFile, ...] = ()
     refused: tuple[RefusedFile, ...] = ()
     """Generated files that failed a check."""
@@ -118,7 +118,7 @@ class Night:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class DestinationResult:
     """What a destination holds after delivery, read back."""
 
     destination: str
@@ -132,30 +132,30 @@ class Delivered:
     open: int = 0
     note: str = ""
     """One sentence for people: what was left out, or why nothing was delivered."""
-    held: tuple[tuple[str, int], ...] = ()
+    suppressed: tuple[tuple[str, int], ...] = ()
     """Why findings are not told here (`max-findings`, `max-issues`, `public`), and how many."""
     ids: tuple[str, ...] = ()
     """What was written, read back: issue numbers, comment ids, an analysis id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class PublishResult:
     """All that one collect has to tell: what became of the findings, and where they went."""
 
-    night: Night
-    reconciled: Reconciled
-    delivered: tuple[Delivered, ...]
+    report: RunReport
+    reconciled: Reconciliation
+    results: tuple[DestinationResult, ...]
     warnings: tuple[str, ...] = ()
     """Sentences for people: what went wrong along the way."""
 
     @property
-    def standings(self) -> tuple[Standing, ...]:
+    def statuses(self) -> tuple[FindingStatus, ...]:
         """Every finding's standing, worst first."""
-        return self.reconciled.standings
+        return self.reconciled.statuses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueMemory:
+class RollingIssueState:
     """What the rolling issue remembers, read from its markers."""
 
     schema: int
@@ -167,10 +167,10 @@ class IssueMemory:
     """The batches of the night it told about last."""
     first: bool
     """That night opened the issue: opening it was the notification."""
-    known: tuple[Known, ...]
+    tracked: tuple[TrackedFinding, ...]
     blocks: dict[str, str]
     """Fingerprint to the text between its markers, people's words included; never re-worded."""
-    tail: str = ""
+    footer: str = ""
     """The body's end, from the receipt on: a night without answers keeps it."""
 
 
@@ -191,6 +191,6 @@ class IssueDraft:
     labels: tuple[str, ...]
     fingerprints: frozenset[str]
     """All that body and overflow remember."""
-    held: tuple[tuple[str, int], ...] = ()
+    suppressed: tuple[tuple[str, int], ...] = ()
     """What keeps findings out of the body, and how many: see `Delivered`."""
     assignees: tuple[str, ...] = ()

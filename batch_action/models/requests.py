@@ -8,7 +8,7 @@ from enum import StrEnum, unique
 from typing import Any
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.ledger import Question, Usage
+from batch_action.models.ledger import RequestKey, Usage
 
 CREATE_TIMEOUT = timedelta(minutes=10)
 """How long one create may take before its answer counts as lost (the SDK's own default)."""
@@ -23,7 +23,7 @@ ASK_WINDOW = timedelta(hours=1)
 class Request:
     """One file, or one part of a large file, ready to be sent."""
 
-    question: Question
+    request_key: RequestKey
     params: dict[str, Any]
     """Message params as the API takes them."""
     size: int
@@ -34,7 +34,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class TokenEstimate:
     """How many tokens a plan needs, and how we know."""
 
     input: int
@@ -60,7 +60,7 @@ class Cost:
 
 
 @unique
-class Way(StrEnum):
+class SubmissionMode(StrEnum):
     """How tonight's requests are asked."""
 
     BATCH = "batch"
@@ -78,7 +78,7 @@ class Way(StrEnum):
     @property
     def marked(self) -> bool:
         """Whether the shared instructions end in a cache breakpoint."""
-        return self in (Way.WARM_UP, Way.WARMED)
+        return self in (SubmissionMode.WARM_UP, SubmissionMode.WARMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +86,12 @@ class Plan:
     """The requests packed into batches, with tokens and dollars."""
 
     batches: tuple[tuple[Request, ...], ...]
-    owed: tuple[SelectedFile, ...]
+    backlog: tuple[SelectedFile, ...]
     """Selected, but over the cap: they wait for a later night."""
-    tokens: Tokens
+    tokens: TokenEstimate
     cost: Cost
     """The worst case: every answer as long as it may be."""
-    way: Way = Way.BATCH
+    mode: SubmissionMode = SubmissionMode.BATCH
     note: str = ""
     """One sentence for people: why this way, where it is not the usual one."""
     worst_usd: float | None = None
@@ -100,12 +100,12 @@ class Plan:
     @property
     def due(self) -> tuple[tuple[Request, ...], ...]:
         """The batches that go out now."""
-        match self.way:
-            case Way.ACCUMULATE | Way.AWAIT:
+        match self.mode:
+            case SubmissionMode.ACCUMULATE | SubmissionMode.AWAIT:
                 return ()
-            case Way.WARM_UP:
+            case SubmissionMode.WARM_UP:
                 return self.batches[:1]
-            case Way.BATCH | Way.WARMED | Way.INTERACTIVE:
+            case SubmissionMode.BATCH | SubmissionMode.WARMED | SubmissionMode.INTERACTIVE:
                 return self.batches
 
     @property
@@ -162,7 +162,7 @@ class BatchState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFacts:
+class ModelCapabilities:
     """What the Models API says of a model."""
 
     id: str

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from batch_action.models.file_results import Ruling
-from batch_action.models.findings import Remark
+from batch_action.models.file_results import Verdict
+from batch_action.models.findings import RawFinding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class FileDraft:
     """A whole file as the model wrote it."""
 
     path: str
@@ -17,7 +17,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class DraftTarget:
     """What a draft is held against; texts are masked and have plain line ends."""
 
     source: str
@@ -37,17 +37,17 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opinion:
+class FileAssessment:
     """What the model makes of a change as a whole."""
 
-    ruling: Ruling
+    verdict: Verdict
     summary: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class TaskResponse:
     """The three kinds of answer; most tasks give one of them."""
 
-    remarks: tuple[Remark, ...] = ()
-    drafts: tuple[Draft, ...] = ()
-    opinion: Opinion | None = None
+    raw_findings: tuple[RawFinding, ...] = ()
+    drafts: tuple[FileDraft, ...] = ()
+    assessment: FileAssessment | None = None

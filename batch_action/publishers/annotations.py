@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.escape import plain
-from batch_action.models.findings import Severity, Standing, State
-from batch_action.models.report import Delivered, Published
+from batch_action.models.findings import FindingState, FindingStatus, Severity
+from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers.markers import LONGEST_TITLE
 from batch_action.publishers.visibility import shown
 from batch_action.text import plural
@@ -35,7 +35,7 @@ class Annotation:
 
 
 def annotations(
-    published: Published, used: Mapping[str, int]
+    published: PublishResult, used: Mapping[str, int]
 ) -> tuple[tuple[Annotation, ...], str]:
     """The worst new findings for which there is room, and a sentence about the others.
 
@@ -43,8 +43,8 @@ def annotations(
     """
     news = [
         s
-        for s in shown(published.standings, published.night)
-        if s.changed and s.known.state in (State.NEW, State.BACK)
+        for s in shown(published.statuses, published.report)
+        if s.changed and s.tracked.state in (FindingState.NEW, FindingState.BACK)
     ]
     told = _fitting(news, used, spare=0)
     if len(told) < len(news):
@@ -58,22 +58,22 @@ def annotations(
 
 
 def _fitting(
-    news: Sequence[Standing], used: Mapping[str, int], *, spare: int
+    news: Sequence[FindingStatus], used: Mapping[str, int], *, spare: int
 ) -> tuple[Annotation, ...]:
     room = {level: MOST - used.get(level, 0) for level in LEVELS.values()}
     room["notice"] -= spare
     told = []
     for standing in news:
-        level = LEVELS[standing.known.severity]
+        level = LEVELS[standing.tracked.severity]
         if room[level] > 0:
             room[level] -= 1
             told.append(_annotation(standing, level))
     return tuple(told)
 
 
-def _annotation(standing: Standing, level: str) -> Annotation:
-    known, finding = standing.known, standing.finding
-    why = plain(finding.remark.why, LONGEST) if finding else ""
+def _annotation(standing: FindingStatus, level: str) -> Annotation:
+    known, finding = standing.tracked, standing.finding
+    why = plain(finding.raw.explanation, LONGEST) if finding else ""
     return Annotation(
         level=level,
         path=known.anchor.path,
@@ -87,11 +87,11 @@ def _annotation(standing: Standing, level: str) -> Annotation:
 DESTINATION = "annotations"
 
 
-def tell(world: World, published: Published) -> Delivered:
+def tell(ctx: RunContext, published: PublishResult) -> DestinationResult:
     """Annotate the worst new findings; says in one line how many found no room."""
-    told, rest = annotations(published, world.runner.annotated)
+    told, rest = annotations(published, ctx.runner.annotated)
     for one in told:
-        world.runner.annotate(
+        ctx.runner.annotate(
             one.level,
             one.message,
             file=one.path,
@@ -100,8 +100,8 @@ def tell(world: World, published: Published) -> Delivered:
             title=one.title,
         )
     if rest:
-        world.runner.annotate("notice", rest)
-    return Delivered(
+        ctx.runner.annotate("notice", rest)
+    return DestinationResult(
         destination=DESTINATION,
         action="written" if told else "skipped",
         new=len(told),

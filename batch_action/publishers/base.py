@@ -2,14 +2,14 @@
 
 from typing import Protocol
 
-from batch_action.models.findings import Recollection, Reconciled
-from batch_action.models.report import Delivered, Night
+from batch_action.models.findings import PublishedState, Reconciliation
+from batch_action.models.report import DestinationResult, RunReport
 
 
-class Desk(Protocol):
+class Publisher(Protocol):
     """One destination on one night; it keeps what it has read for what it then writes."""
 
-    def recall(self) -> Recollection:
+    def read_state(self) -> PublishedState:
         """Read what the destination holds, and what people asked for there. Writes nothing.
 
         Raises:
@@ -18,7 +18,7 @@ class Desk(Protocol):
         """
         ...
 
-    def deliver(self, reconciled: Reconciled, night: Night) -> Delivered:
+    def publish(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
         """Bring it to what tonight says, and read back what was written.
 
         `reconciled` joins what all destinations remember: a finding may be unknown here. A second

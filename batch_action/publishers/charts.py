@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from batch_action.escape import mermaid
-from batch_action.models.findings import LIVE, Severity, Standing
+from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity
 from batch_action.models.requests import Cost
 
 COLORS = {
@@ -20,9 +20,9 @@ HEADROOM = 1.1
 """The axis ends a little over the highest bar."""
 
 
-def severities(standings: Iterable[Standing]) -> str:
+def severities(statuses: Iterable[FindingStatus]) -> str:
     """A pie of the open findings by severity; empty when nothing is open."""
-    live = [s.known.severity for s in standings if s.known.state in LIVE]
+    live = [s.tracked.severity for s in statuses if s.tracked.state in OPEN_STATES]
     counts = {severity: live.count(severity) for severity in Severity if severity in live}
     if not counts:
         return ""

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from batch_action.escape import code_span, fence, html_code, markdown, prose
-from batch_action.models.findings import LIVE, Finding, Known, State
-from batch_action.models.report import Night
+from batch_action.models.findings import OPEN_STATES, Finding, FindingState, TrackedFinding
+from batch_action.models.report import RunReport
 from batch_action.publishers import markers, user_commands, wording
 from batch_action.publishers.templates import fill
 
@@ -13,7 +13,7 @@ MOST_LINES = 40
 LONGEST_CODE = 4_000
 LONGEST_PROSE = 3_000
 BRIEF = "<!-- batch-action:brief -->"
-BOXED = (*LIVE, State.IGNORED)
+BOXED = (*OPEN_STATES, FindingState.IGNORED)
 """The states in which a finding can still be dismissed."""
 
 
@@ -21,17 +21,17 @@ BOXED = (*LIVE, State.IGNORED)
 class Written:
     """A block as it goes out."""
 
-    known: Known
+    tracked: TrackedFinding
     text: str
     """With its markers."""
 
 
-def write(known: Known, finding: Finding | None, night: Night) -> str:
+def write(known: TrackedFinding, finding: Finding | None, report: RunReport) -> str:
     """The words of a new block; without *finding* a brief one, which `completed` fills in later.
 
     It says nothing that changes later (state, lines of today): those stand in the table.
     """
-    facts = _facts(known, finding, night)
+    facts = _facts(known, finding, report)
     return fill(
         "finding_block.md.j2",
         severity=wording.severity(known),
@@ -45,13 +45,13 @@ def write(known: Known, finding: Finding | None, night: Night) -> str:
 
 def details(finding: Finding) -> str:
     """What a finding is about: the code, why, what to do."""
-    remark = finding.remark
+    remark = finding.raw
     quoted = cut(finding.evidence)
     return fill(
         "finding_details.md.j2",
         code=fence(quoted, _language(finding.anchor.path)) if quoted.strip() else "",
-        why=prose(remark.why, LONGEST_PROSE),
-        remedy=prose(remark.remedy, LONGEST_PROSE),
+        explanation=prose(remark.explanation, LONGEST_PROSE),
+        remediation=prose(remark.remediation, LONGEST_PROSE),
         suggestion=proposed(finding),
     )
 
@@ -64,16 +64,16 @@ def completed(words: str, finding: Finding | None) -> str:
     return f"{before.rstrip(' ')}\n\n{details(finding)}{after}"
 
 
-def _facts(known: Known, finding: Finding | None, night: Night) -> str:
+def _facts(known: TrackedFinding, finding: Finding | None, report: RunReport) -> str:
     facts = [
-        f"First seen at {wording.place(known.anchor, night)}",
+        f"First seen at {wording.place(known.anchor, report)}",
         f"category {markdown(known.category, 60)}",
         f"rule {code_span(known.rule, 60) or 'unnamed'}",
     ]
     if finding:
-        facts.append(f"confidence {finding.remark.confidence.value}")
-        if finding.remark.cwe:
-            facts.append(markdown(finding.remark.cwe, 20))
+        facts.append(f"confidence {finding.raw.confidence.value}")
+        if finding.raw.cwe:
+            facts.append(markdown(finding.raw.cwe, 20))
     if known.pre_existing:
         facts.append("older than the reviewed change")
     return " · ".join(facts)
@@ -81,7 +81,7 @@ def _facts(known: Known, finding: Finding | None, night: Night) -> str:
 
 def proposed(finding: Finding) -> str:
     """What the model would write instead, to be read; empty when it says nothing."""
-    quoted, suggested = cut(finding.evidence), finding.remark.suggestion
+    quoted, suggested = cut(finding.evidence), finding.raw.suggestion
     if suggested is None:
         return ""
     old = [f"-{line}" for line in quoted.split("\n")] if quoted else []
@@ -104,7 +104,7 @@ def cut(code: str) -> str:
 
 
 def wrapped(
-    known: Known, words: str, limit: int, *, ticked: bool = False, box: bool = True
+    known: TrackedFinding, words: str, limit: int, *, ticked: bool = False, box: bool = True
 ) -> Written:
     """The block between its markers; only people's words can make it too long: cut then.
 
@@ -120,7 +120,7 @@ def wrapped(
     if over > 0:
         kept = words[: max(0, len(words) - over - 40)].rpartition("\n")[0]
         words = f"{kept}\n\n… (cut: too long for an issue)"
-    return Written(known=known, text=whole(words))
+    return Written(tracked=known, text=whole(words))
 
 
 def pack(written: Iterable[Written], room: int) -> list[list[Written]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from batch_action.errors import GitHubError
 from batch_action.escape import attribute, plain, unattribute
-from batch_action.models.findings import Anchor, Known, Severity, State
+from batch_action.models.findings import Anchor, FindingState, Severity, TrackedFinding
 
 SCHEMA = 1
 LONGEST_TITLE = 120
@@ -30,7 +30,7 @@ _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 class Block:
     """A finding in a text: what its marker says, and what stands between the markers."""
 
-    known: Known
+    tracked: TrackedFinding
     text: str
 
 
@@ -89,7 +89,7 @@ def value(fields: Mapping[str, str], name: str) -> str:
         return ""
 
 
-def night(batches: tuple[str, ...], commit: str) -> str:
+def report(batches: tuple[str, ...], commit: str) -> str:
     """The first line of the one notification of a night."""
     names = ",".join(attribute(batch) for batch in batches)
     return f"<!-- batch-action:night v{SCHEMA} batches={names} head={attribute(commit)} -->"
@@ -113,7 +113,7 @@ def read_more(body: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def start(known: Known) -> str:
+def start(known: TrackedFinding) -> str:
     """The line before a finding's block: all that is known of it but its words."""
     anchor = known.anchor
     fields = {
@@ -131,7 +131,7 @@ def start(known: Known) -> str:
         "since": attribute(known.since),
         "closed": attribute(known.closed),
         "by": attribute(known.closed_by),
-        "held": attribute(known.held),
+        "held": attribute(known.suppressed),
         **({"reason": attribute(plain(known.reason, LONGEST_TITLE))} if known.reason else {}),
         "security": str(int(known.security)),
         "pre": str(int(known.pre_existing)),
@@ -140,7 +140,7 @@ def start(known: Known) -> str:
     return f"<!-- batch-action:finding v{SCHEMA} {fields_of(fields)} -->"
 
 
-def wrap(known: Known, text: str) -> str:
+def wrap(known: TrackedFinding, text: str) -> str:
     """A finding's block between its markers."""
     # Words from elsewhere must not end their block, nor begin another.
     text = _INSIDE.sub("\\1\N{NON-BREAKING HYPHEN}", text)
@@ -149,28 +149,28 @@ def wrap(known: Known, text: str) -> str:
 
 def blocks(text: str) -> Iterator[Block]:
     """The finding blocks of a text; a damaged marker loses its own block only."""
-    known: Known | None = None
+    known: TrackedFinding | None = None
     inside: list[str] = []
     for line in text.replace("\r\n", "\n").split("\n"):
         if not _OTHER.match(line):
             inside.append(line)
             continue
         if known is not None:
-            yield Block(known=known, text="\n".join(inside))
+            yield Block(tracked=known, text="\n".join(inside))
         begin = _START.fullmatch(line)
         known = _known(read_fields(begin[2])) if begin and int(begin[1]) <= SCHEMA else None
         inside = []
     if known is not None:
-        yield Block(known=known, text="\n".join(inside))
+        yield Block(tracked=known, text="\n".join(inside))
 
 
-def _known(fields: Mapping[str, str]) -> Known | None:
+def _known(fields: Mapping[str, str]) -> TrackedFinding | None:
     """A marker's finding; None when a value is missing or not one of ours."""
     try:
-        return Known(
+        return TrackedFinding(
             fingerprint=_matching(_HEX16, fields["id"]),
             anchor=_anchor(fields),
-            state=State[fields["state"].upper()],
+            state=FindingState[fields["state"].upper()],
             severity=Severity(fields["severity"]),
             category=unattribute(fields["category"]),
             rule=unattribute(fields["rule"]),
@@ -181,7 +181,7 @@ def _known(fields: Mapping[str, str]) -> Known | None:
             since=unattribute(fields["since"]),
             closed=unattribute(fields["closed"]),
             closed_by=unattribute(fields["by"]),
-            held=unattribute(fields.get("held", "")),
+            suppressed=unattribute(fields.get("held", "")),
             reason=unattribute(fields.get("reason", "")),
         )
     except (KeyError, ValueError):

@@ -7,39 +7,39 @@ verdicts once, and each is then brought to the same result.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from batch_action.batches.results import Harvest
+from batch_action.batches.results import BatchResults
 from batch_action.clients.github.errors import RefusedError
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError
 from batch_action.findings import baseline
 from batch_action.findings.lifecycle import reconcile
 from batch_action.ledger import view
-from batch_action.models.file_results import Judgement, Ruling
+from batch_action.models.file_results import FileVerdict, Verdict
 from batch_action.models.findings import (
-    LIVE,
-    Bar,
+    OPEN_STATES,
+    BatchAnswers,
     Dismissal,
-    Recollection,
-    Reconciled,
-    Standing,
-    State,
-    Tonight,
+    FindingState,
+    FindingStatus,
+    PublishedState,
+    Reconciliation,
+    Thresholds,
 )
 from batch_action.models.ledger import Dismissed, Fact, Ledger, Recheck
-from batch_action.models.report import Delivered, Night, Published
+from batch_action.models.report import DestinationResult, PublishResult, RunReport
 from batch_action.publishers import run_report
-from batch_action.publishers.base import Desk
+from batch_action.publishers.base import Publisher
 from batch_action.publishers.draft_pr import publisher as draft_pr
 from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding import publisher as issue_per_finding
 from batch_action.publishers.positions import locate, newest_first
 from batch_action.publishers.sarif import publisher as sarif
 
-DESKS: Mapping[str, Callable[[World, Tonight], Desk]] = {
-    "issue": issue.desk,
-    "issue-per-finding": issue_per_finding.desk,
-    "sarif": sarif.desk,
-    "draft-pr": draft_pr.desk,
+PUBLISHERS: Mapping[str, Callable[[RunContext, BatchAnswers], Publisher]] = {
+    "issue": issue.create_publisher,
+    "issue-per-finding": issue_per_finding.create_publisher,
+    "sarif": sarif.create_publisher,
+    "draft-pr": draft_pr.create_publisher,
 }
 """The destinations that remember, in the order in which they are told."""
 
@@ -47,21 +47,21 @@ UNDELIVERED = ("refused", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recalled:
+class PublishedStates:
     """The open desks with what each of them remembers."""
 
-    desks: Mapping[str, Desk]
-    recollections: tuple[Recollection, ...]
+    publishers: Mapping[str, Publisher]
+    recollections: tuple[PublishedState, ...]
     """The one that told about the newest commit first."""
-    refused: tuple[Delivered, ...] = ()
+    refused: tuple[DestinationResult, ...] = ()
     """Destinations that GitHub does not let us read, and will not tomorrow either."""
 
-    def wishes(self, ledger: Ledger, world: World) -> tuple[Fact, ...]:
+    def wishes(self, ledger: Ledger, ctx: RunContext) -> tuple[Fact, ...]:
         """What people asked for since, as facts the ledger does not hold yet."""
         have = {fact.key() for fact in ledger.facts}
-        paths = {k.fingerprint: k.anchor.path for r in self.recollections for k in r.known}
+        paths = {k.fingerprint: k.anchor.path for r in self.recollections for k in r.tracked}
         dismissed: list[Fact] = [
-            Dismissed(fingerprint=d.fingerprint, by=d.by, where=d.where, at=world.now())
+            Dismissed(fingerprint=d.fingerprint, by=d.by, where=d.where, at=ctx.now())
             for d in self.dismissals
         ]
         rechecks: list[Fact] = [
@@ -71,7 +71,7 @@ class Recalled:
                 by=wish.by,
                 where=wish.where,
                 seen=view.asking(ledger, paths[wish.fingerprint]),
-                at=world.now(),
+                at=ctx.now(),
             )
             for recollection in self.recollections
             for wish in recollection.rechecks
@@ -91,171 +91,186 @@ class Recalled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class PipelineResult:
     """What publishing came to."""
 
-    published: Published
+    published: PublishResult
     problem: BatchActionError | None = None
     """Something could not be delivered and is to be tried again: nothing counts as collected."""
 
 
-def recall(
-    world: World,
-    tonight: Tonight,
-    desks: Mapping[str, Desk] | None = None,
-    inherited: Sequence[Recollection] = (),
-) -> Recalled:
+def read_states(
+    ctx: RunContext,
+    batch_answers: BatchAnswers,
+    publishers: Mapping[str, Publisher] | None = None,
+    inherited: Sequence[PublishedState] = (),
+) -> PublishedStates:
     """Read every destination that remembers. Raises GitHubError, ConfigError; writes nothing.
 
-    *desks*: other ones than those of `report`. *inherited*: what is known from elsewhere, such as
+    *publishers*: other ones than those of `report`. *inherited*: what is known from elsewhere, such as
     a merged pull request.
     """
-    world.screen.doing = "reading the destinations"
-    if desks is None:
-        desks = {name: DESKS[name](world, tonight) for name in DESKS if _wanted(name, world)}
+    ctx.console.doing = "reading the destinations"
+    if publishers is None:
+        publishers = {
+            name: PUBLISHERS[name](ctx, batch_answers) for name in PUBLISHERS if _wanted(name, ctx)
+        }
     found = list(inherited)
-    refused: dict[str, Delivered] = {}
-    for name, desk in desks.items():
+    refused: dict[str, DestinationResult] = {}
+    for name, publisher in publishers.items():
         try:
-            found.append(desk.recall())
+            found.append(publisher.read_state())
         except RefusedError as error:
             if not error.lasting:
                 raise
             refused[name] = _undelivered(name, error)
-    return Recalled(
-        desks={name: desk for name, desk in desks.items() if name not in refused},
-        recollections=tuple(newest_first(found, world.git)),
+    return PublishedStates(
+        publishers={
+            name: publisher for name, publisher in publishers.items() if name not in refused
+        },
+        recollections=tuple(newest_first(found, ctx.git)),
         refused=tuple(refused.values()),
     )
 
 
 def publish(
-    world: World,
+    ctx: RunContext,
     ledger: Ledger,
-    found: Harvest,
-    tonight: Tonight,
-    recalled: Recalled,
+    found: BatchResults,
+    batch_answers: BatchAnswers,
+    states: PublishedStates,
     *,
     pull: int | None = None,
     spent: Ledger | None = None,
-) -> Outcome:
+) -> PipelineResult:
     """Bring every destination to what tonight says.
 
     *ledger* holds the collected facts and people's wishes; they are saved only when this has no
     problem. What one destination cannot take does not keep the others from theirs. *spent*: all
     that counts for the month, if that is more.
     """
-    world.screen.doing = "publishing the findings"
-    night = run_report.night_of(world, ledger, found, tonight, pull=pull, spent=spent)
-    reconciled = _reconciled(world, ledger, tonight, recalled, night)
-    delivered = list(recalled.refused)
+    ctx.console.doing = "publishing the findings"
+    report = run_report.night_of(ctx, ledger, found, batch_answers, pull=pull, spent=spent)
+    reconciled = _reconciled(ctx, ledger, batch_answers, states, report)
+    delivered = list(states.refused)
     problem: BatchActionError | None = None
-    for name, desk in recalled.desks.items():
-        if world.settings.dry_run:
+    for name, publisher in states.publishers.items():
+        if ctx.settings.dry_run:
             break
         try:
-            delivered.append(desk.deliver(reconciled, night))
+            delivered.append(publisher.publish(reconciled, report))
         except GitHubError as error:
             delivered.append(_undelivered(name, error))
             if delivered[-1].action == "failed":
                 problem = problem or error
-    published = Published(
-        night=replace(night, commit=reconciled.commit),
+    published = PublishResult(
+        report=replace(report, commit=reconciled.commit),
         reconciled=reconciled,
-        delivered=tuple(delivered),
+        results=tuple(delivered),
         warnings=tuple(f"{d.destination}: {d.note}" for d in delivered if d.action == "refused"),
     )
-    return Outcome(
+    return PipelineResult(
         published=published,
-        problem=problem or undelivered(published, files_too="files" in world.settings.report),
+        problem=problem or undelivered(published, files_too="files" in ctx.settings.report),
     )
 
 
-def too_severe(world: World, published: Published) -> list[Standing]:
+def too_severe(ctx: RunContext, published: PublishResult) -> list[FindingStatus]:
     """New findings at or over `fail-on-severity`; empty when it is not set."""
-    limit = world.settings.fail_on_severity
+    limit = ctx.settings.fail_on_severity
     if limit is None:
         return []
     return [
         standing
-        for standing in published.standings
+        for standing in published.statuses
         if standing.changed
-        and standing.known.state in (State.NEW, State.BACK)
-        and standing.known.severity.rank <= limit.rank
+        and standing.tracked.state in (FindingState.NEW, FindingState.BACK)
+        and standing.tracked.severity.rank <= limit.rank
     ]
 
 
-def too_doubtful(world: World, published: Published) -> list[Judgement]:
+def too_doubtful(ctx: RunContext, published: PublishResult) -> list[FileVerdict]:
     """Tonight's rulings at or over `fail-on-verdict`; empty when it is not set."""
     failing = {
         None: (),
-        "invalid": (Ruling.INVALID,),
-        "uncertain": (Ruling.INVALID, Ruling.UNCERTAIN),
-    }[world.settings.fail_on_verdict]
-    return [judgement for judgement in published.night.judgements if judgement.ruling in failing]
+        "invalid": (Verdict.INVALID,),
+        "uncertain": (Verdict.INVALID, Verdict.UNCERTAIN),
+    }[ctx.settings.fail_on_verdict]
+    return [
+        judgement for judgement in published.report.file_verdicts if judgement.verdict in failing
+    ]
 
 
-def _wanted(name: str, world: World) -> bool:
-    return name in world.settings.report
+def _wanted(name: str, ctx: RunContext) -> bool:
+    return name in ctx.settings.report
 
 
-def _undelivered(name: str, error: GitHubError) -> Delivered:
+def _undelivered(name: str, error: GitHubError) -> DestinationResult:
     """Refused for good, or failed for now."""
     refused = isinstance(error, RefusedError) and error.lasting
-    return Delivered(destination=name, action="refused" if refused else "failed", note=str(error))
+    return DestinationResult(
+        destination=name, action="refused" if refused else "failed", note=str(error)
+    )
 
 
 def _reconciled(
-    world: World, ledger: Ledger, tonight: Tonight, recalled: Recalled, night: Night
-) -> Reconciled:
+    ctx: RunContext,
+    ledger: Ledger,
+    batch_answers: BatchAnswers,
+    states: PublishedStates,
+    report: RunReport,
+) -> Reconciliation:
     """What all destinations know meets tonight's verdicts."""
-    known = {k.fingerprint: k for r in reversed(recalled.recollections) for k in r.known}
-    words = {f: text for r in reversed(recalled.recollections) for f, text in r.words.items()}
-    told = {batch for r in recalled.recollections for batch in r.batches}
-    heads = [r.head for r in recalled.recollections if r.head]
-    settings = world.settings
+    known = {k.fingerprint: k for r in reversed(states.recollections) for k in r.tracked}
+    words = {f: text for r in reversed(states.recollections) for f, text in r.blocks.items()}
+    told = {batch for r in states.recollections for batch in r.batches}
+    heads = [r.head for r in states.recollections if r.head]
+    settings = ctx.settings
     complete = replace(
-        tonight,
-        dismissed=view.dismissed(ledger) | {d.fingerprint for d in recalled.dismissals},
+        batch_answers,
+        dismissed=view.dismissed(ledger) | {d.fingerprint for d in states.dismissals},
         # A batch comes twice only when the run died, or failed, after it had written somewhere.
-        again=not told.isdisjoint(night.batch_ids),
-        bar=Bar(severity=settings.min_severity, confidence=settings.min_confidence),
-        baseline=_baseline(world, world.rules_at(tonight.commit)),
-        rechecking=frozenset(wish.fingerprint for wish in view.wishes(ledger)),
-        rechecked=frozenset(
-            wish.fingerprint for wish in view.granted(ledger, frozenset(night.batch_ids))
+        redelivered=not told.isdisjoint(report.batch_ids),
+        thresholds=Thresholds(severity=settings.min_severity, confidence=settings.min_confidence),
+        baseline=_baseline(ctx, ctx.rules_at(batch_answers.commit)),
+        recheck_requested=frozenset(
+            wish.fingerprint for wish in view.open_recheck_requests(ledger)
+        ),
+        recheck_answered=frozenset(
+            wish.fingerprint
+            for wish in view.answered_recheck_requests(ledger, frozenset(report.batch_ids))
         ),
     )
     # A pull request's newest head is the one GitHub names, wherever it was pushed to.
-    head = heads[0] if heads and night.pull is None else None
-    placed = locate(complete, tuple(known.values()), world.git, head=head)
-    return replace(reconcile(tuple(known.values()), placed), words=words)
+    head = heads[0] if heads and report.pull is None else None
+    placed = locate(complete, tuple(known.values()), ctx.git, head=head)
+    return replace(reconcile(tuple(known.values()), placed), blocks=words)
 
 
-def _baseline(world: World, commit: str) -> frozenset[str]:
+def _baseline(ctx: RunContext, commit: str) -> frozenset[str]:
     """The accepted fingerprints. Raises ConfigError: an unreadable file must not flood people."""
-    name = world.settings.baseline_file
-    data = world.git.file_at(commit, name) if world.git.has_commit(commit) else None
+    name = ctx.settings.baseline_file
+    data = ctx.git.file_at(commit, name) if ctx.git.has_commit(commit) else None
     if data is None:
         return frozenset()
     return frozenset(one.fingerprint for one in baseline.parsed(data, name).findings)
 
 
-def undelivered(published: Published, *, files_too: bool) -> GitHubError | None:
+def undelivered(published: PublishResult, *, files_too: bool) -> GitHubError | None:
     """An error when there is something to tell and every destination refused it: never green.
 
     *files_too*: generated files are also written into the workspace.
     """
-    delivered = published.delivered
-    live = [s for s in published.standings if s.known.state in LIVE]
+    delivered = published.results
+    live = [s for s in published.statuses if s.tracked.state in OPEN_STATES]
     lost = [d for d in delivered if d.action in UNDELIVERED]
     nowhere = bool(live) and len(lost) == len(delivered) > 0
-    unproposed = bool(published.night.generated) and any(d.destination == "draft-pr" for d in lost)
+    unproposed = bool(published.report.generated) and any(d.destination == "draft-pr" for d in lost)
     if not (nowhere or (unproposed and not files_too)):
         return None
     reasons = " ".join(f"{d.destination}: {d.note}" for d in lost)
     return GitHubError(
-        f"{len(live) if nowhere else len(published.night.generated)} "
+        f"{len(live) if nowhere else len(published.report.generated)} "
         f"{'findings' if nowhere else 'generated files'} could not be delivered. {reasons}",
         fix="Mend one of these and run collect again: the answers are kept for 29 days.",
     )

@@ -6,12 +6,16 @@ from dataclasses import replace
 
 from batch_action.clients.git import GitRepo
 from batch_action.findings.line_map import line_map
-from batch_action.models.findings import Anchor, Known, Recollection, Tonight
+from batch_action.models.findings import Anchor, BatchAnswers, PublishedState, TrackedFinding
 
 
 def locate(
-    tonight: Tonight, known: Sequence[Known], repo: GitRepo, *, head: str | None = None
-) -> Tonight:
+    batch_answers: BatchAnswers,
+    known: Sequence[TrackedFinding],
+    repo: GitRepo,
+    *,
+    head: str | None = None,
+) -> BatchAnswers:
     """Tonight with `commit`, `current`, `renamed`, `maps` and `after` filled in.
 
     Args:
@@ -22,23 +26,25 @@ def locate(
             an older batch came late: the content at `head` decides.
 
     """
-    commit = _newest(tonight.commit, head, repo)
-    anchors = [k.anchor for k in known] + [f.anchor for f in tonight.findings]
-    paths = {a.path for a in anchors} | {r.path for r in tonight.reviewed}
+    commit = _newest(batch_answers.commit, head, repo)
+    anchors = [k.anchor for k in known] + [f.anchor for f in batch_answers.findings]
+    paths = {a.path for a in anchors} | {r.path for r in batch_answers.reviewed}
     if repo.has_commit(commit):
         current = repo.tree_blobs(commit, paths)
-        renamed = _renames(anchors, tonight, current, commit, repo)
+        renamed = _renames(anchors, batch_answers, current, commit, repo)
         current |= repo.tree_blobs(commit, set(renamed.values()))
     else:
         # A shallow clone without that commit: what was not reviewed counts as unchanged.
-        current = {a.path: a.blob for a in anchors} | {r.path: r.blob for r in tonight.reviewed}
-        renamed = {r.old_path: r.path for r in tonight.reviewed if r.old_path}
-    placed = replace(tonight, commit=commit, current=current, renamed=renamed)
+        current = {a.path: a.blob for a in anchors} | {
+            r.path: r.blob for r in batch_answers.reviewed
+        }
+        renamed = {r.old_path: r.path for r in batch_answers.reviewed if r.old_path}
+    placed = replace(batch_answers, commit=commit, current=current, renamed=renamed)
     maps = {pair: line_map(hunks) for pair, hunks in repo.hunks_of(_pairs(placed, known)).items()}
     return replace(placed, maps=maps, after=_after(placed, known, repo))
 
 
-def newest_first(found: Sequence[Recollection], repo: GitRepo) -> list[Recollection]:
+def newest_first(found: Sequence[PublishedState], repo: GitRepo) -> list[PublishedState]:
     """Recollections by the commit they told about last: what a newer one says of a finding wins."""
     heads = {r.head for r in found if r.head and repo.has_commit(r.head)}
     later = {
@@ -58,7 +64,7 @@ def _newest(commit: str, head: str | None, repo: GitRepo) -> str:
 
 def _renames(
     anchors: Iterable[Anchor],
-    tonight: Tonight,
+    batch_answers: BatchAnswers,
     current: dict[str, str],
     commit: str,
     repo: GitRepo,
@@ -71,44 +77,46 @@ def _renames(
             moves = repo.renames(old, commit)
             gone = {anchor.path for anchor in missing if anchor.commit == old}
             renamed |= {path: moves[path] for path in gone if path in moves}
-    for reviewed in tonight.reviewed:
+    for reviewed in batch_answers.reviewed:
         old_path = reviewed.old_path
         if old_path and old_path not in current and reviewed.path in current:
             renamed.setdefault(old_path, reviewed.path)
     return renamed
 
 
-def _pairs(tonight: Tonight, known: Sequence[Known]) -> list[tuple[str, str]]:
+def _pairs(batch_answers: BatchAnswers, known: Sequence[TrackedFinding]) -> list[tuple[str, str]]:
     """(old blob, new blob) for every question the life of a finding asks."""
     pairs: dict[tuple[str, str], None] = {}
-    for anchor in (*(k.anchor for k in known), *(f.anchor for f in tonight.findings)):
-        path = _now(anchor.path, tonight)
-        targets = {tonight.current.get(path)}
-        targets |= {r.blob for r in tonight.reviewed if _now(r.path, tonight) == path}
+    for anchor in (*(k.anchor for k in known), *(f.anchor for f in batch_answers.findings)):
+        path = _now(anchor.path, batch_answers)
+        targets = {batch_answers.current.get(path)}
+        targets |= {r.blob for r in batch_answers.reviewed if _now(r.path, batch_answers) == path}
         for blob in sorted(target for target in targets if target and target != anchor.blob):
             pairs[anchor.blob, blob] = None
     return list(pairs)
 
 
-def _now(path: str, tonight: Tonight) -> str:
-    return path if path in tonight.current else tonight.renamed.get(path, path)
+def _now(path: str, batch_answers: BatchAnswers) -> str:
+    return path if path in batch_answers.current else batch_answers.renamed.get(path, path)
 
 
-def _after(tonight: Tonight, known: Sequence[Known], repo: GitRepo) -> frozenset[tuple[str, str]]:
+def _after(
+    batch_answers: BatchAnswers, known: Sequence[TrackedFinding], repo: GitRepo
+) -> frozenset[tuple[str, str]]:
     """Which commit comes from which: only of files that tonight has something to say about.
 
     Each pair costs a process, and a ledger of years remembers many commits.
     """
     judged: dict[str, set[str]] = defaultdict(set)
     told: dict[str, set[str]] = defaultdict(set)
-    for reviewed in tonight.reviewed:
-        judged[_now(reviewed.path, tonight)].add(reviewed.commit)
-    for finding in tonight.findings:
-        told[_now(finding.anchor.path, tonight)].add(finding.anchor.commit)
+    for reviewed in batch_answers.reviewed:
+        judged[_now(reviewed.path, batch_answers)].add(reviewed.commit)
+    for finding in batch_answers.findings:
+        told[_now(finding.anchor.path, batch_answers)].add(finding.anchor.commit)
     pairs: set[tuple[str, str]] = set()
     for one in known:
-        path = _now(one.anchor.path, tonight)
-        if tonight.current.get(path) != one.anchor.blob:
+        path = _now(one.anchor.path, batch_answers)
+        if batch_answers.current.get(path) != one.anchor.blob:
             pairs |= {(one.anchor.commit, commit) for commit in judged[path]}
         if one.closed_by:
             pairs |= {(commit, one.closed_by) for commit in told[path]}

@@ -13,8 +13,8 @@ from batch_action.errors import (
     GitHubError,
 )
 from batch_action.escape import plain, visible, whole
-from batch_action.models.findings import LIVE, Standing, State
-from batch_action.models.report import Delivered, Night, Published, Spending
+from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus
+from batch_action.models.report import DestinationResult, PublishResult, RunReport, Spending
 from batch_action.publishers import results_schema, visibility, wording
 from batch_action.publishers.visibility import guarded, shown
 
@@ -22,35 +22,35 @@ LONGEST_CODE = 20_000
 LONGEST_PROSE = 10_000
 
 
-def results_of(published: Published, at: datetime) -> results_schema.Results:
+def results_of(published: PublishResult, at: datetime) -> results_schema.Results:
     """The whole night; *at*: now."""
-    night = published.night
-    standings = shown(published.standings, night)
+    report = published.report
+    statuses = shown(published.statuses, report)
     return results_schema.Results(
         schema=results_schema.SCHEMA,
         at=_moment(at),
-        task=night.task,
-        repository=night.repository,
-        repository_id=night.repository_id,
-        ref=whole(night.ref),
-        pull=night.pull,
-        commit=night.commit,
-        run_url=night.run_url,
-        model=night.model,
-        batch_ids=night.batch_ids,
-        verdict=wording.verdict(standings, guarded=guarded(night)),
-        counts=_counts(standings),
-        findings=tuple(_told(standing, night) for standing in standings),
-        receipt=_account(published),
-        spending=_money(night.spending) if night.spending else None,
-        judgements=tuple(
+        task=report.task,
+        repository=report.repository,
+        repository_id=report.repository_id,
+        ref=whole(report.ref),
+        pull=report.pull,
+        commit=report.commit,
+        run_url=report.run_url,
+        model=report.model,
+        batch_ids=report.batch_ids,
+        verdict=wording.verdict(statuses, guarded=guarded(report)),
+        counts=_counts(statuses),
+        findings=tuple(_told(standing, report) for standing in statuses),
+        file_statuses=_account(published),
+        spending=_money(report.spending) if report.spending else None,
+        file_verdicts=tuple(
             results_schema.Judged(
                 path=whole(j.path),
-                ruling=j.ruling,
+                verdict=j.verdict,
                 summary=_prose(j.summary),
                 commit=j.commit,
             )
-            for j in published.night.judgements
+            for j in published.report.file_verdicts
         ),
         generated=tuple(
             results_schema.Generated(
@@ -60,15 +60,15 @@ def results_of(published: Published, at: datetime) -> results_schema.Results:
                 replaces=g.replaces,
                 summary=_prose(g.summary),
             )
-            for g in published.night.generated
+            for g in published.report.generated
         ),
         refused=tuple(
             results_schema.Refused(
                 path=whole(r.path), source=whole(r.source), reason=plain(r.reason)
             )
-            for r in published.night.refused
+            for r in published.report.refused
         ),
-        destinations=tuple(_destination(d) for d in published.delivered),
+        destinations=tuple(_destination(d) for d in published.results),
         warnings=tuple(plain(w, wording.LONGEST_NOTE) for w in published.warnings),
     )
 
@@ -97,16 +97,16 @@ def failure_of(
     )
 
 
-def night_id(published: Published) -> str:
+def night_id(published: PublishResult) -> str:
     """The same for every telling of one night, so that a receiver can drop the second one."""
-    night = published.night
-    seeds = [night.repository_id, night.task, night.state_key, str(night.pull), night.commit]
-    seeds += night.batch_ids
-    if not night.batch_ids:
+    report = published.report
+    seeds = [report.repository_id, report.task, report.state_key, str(report.pull), report.commit]
+    seeds += report.batch_ids
+    if not report.batch_ids:
         # No batch names this night: people's wishes changed something on this day.
         seeds += [
-            night.date,
-            *(f"{s.known.fingerprint} {s.known.state}" for s in published.standings),
+            report.date,
+            *(f"{s.tracked.fingerprint} {s.tracked.state}" for s in published.statuses),
         ]
     return digest(seeds)
 
@@ -134,22 +134,22 @@ def _moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _counts(standings: Sequence[Standing]) -> results_schema.Counts:
-    changed = Counter(s.known.state for s in standings if s.changed)
-    there = Counter(s.known.state for s in standings)
+def _counts(statuses: Sequence[FindingStatus]) -> results_schema.Counts:
+    changed = Counter(s.tracked.state for s in statuses if s.changed)
+    there = Counter(s.tracked.state for s in statuses)
     return results_schema.Counts(
-        new=changed[State.NEW],
-        fixed=changed[State.FIXED],
-        back=changed[State.BACK],
-        open=sum(there[state] for state in LIVE),
-        dismissed=there[State.DISMISSED],
-        ignored=there[State.IGNORED],
+        new=changed[FindingState.NEW],
+        fixed=changed[FindingState.FIXED],
+        back=changed[FindingState.BACK],
+        open=sum(there[state] for state in OPEN_STATES),
+        dismissed=there[FindingState.DISMISSED],
+        ignored=there[FindingState.IGNORED],
     )
 
 
-def _told(standing: Standing, night: Night) -> results_schema.Told:
-    known, finding = standing.known, standing.finding
-    anchor, remark = known.anchor, finding.remark if finding else None
+def _told(standing: FindingStatus, report: RunReport) -> results_schema.Told:
+    known, finding = standing.tracked, standing.finding
+    anchor, remark = known.anchor, finding.raw if finding else None
     return results_schema.Told(
         fingerprint=known.fingerprint,
         state=known.state,
@@ -165,27 +165,27 @@ def _told(standing: Standing, night: Night) -> results_schema.Told:
             end_line=anchor.end_line,
             commit=anchor.commit,
             blob=anchor.blob,
-            url=wording.permalink(anchor, night),
+            url=wording.permalink(anchor, report),
         ),
-        why=_prose(remark.why) if remark else None,
-        remedy=_prose(remark.remedy) if remark else None,
+        explanation=_prose(remark.explanation) if remark else None,
+        remediation=_prose(remark.remediation) if remark else None,
         suggestion=_code(remark.suggestion) if remark else None,
         evidence=_code(finding.evidence) if finding else None,
         cwe=plain(remark.cwe) if remark and remark.cwe else None,
         security=known.security,
         pre_existing=known.pre_existing,
-        since=known.since or night.date,
-        closed=(known.closed or night.date) if known.state is State.FIXED else None,
+        since=known.since or report.date,
+        closed=(known.closed or report.date) if known.state is FindingState.FIXED else None,
         closed_by=known.closed_by or None,
-        note=plain(standing.note or standing.known.reason) or None,
+        note=plain(standing.note or standing.tracked.reason) or None,
     )
 
 
-def _account(published: Published) -> results_schema.Receipt:
-    receipt = published.night.receipt
+def _account(published: PublishResult) -> results_schema.Receipt:
+    receipt = published.report.file_statuses
     return results_schema.Receipt(
         files=tuple(
-            results_schema.File(path=whole(e.path), account=e.account, reason=plain(e.reason))
+            results_schema.File(path=whole(e.path), status=e.status, reason=plain(e.reason))
             for e in receipt.entries
         ),
         skipped=dict(receipt.skipped),
@@ -193,7 +193,7 @@ def _account(published: Published) -> results_schema.Receipt:
             results_schema.HeldBack(
                 filter=h.filter, count=h.count, destination=h.destination or None
             )
-            for h in visibility.held(published)
+            for h in visibility.suppressed(published)
         ),
     )
 
@@ -212,7 +212,7 @@ def _money(spending: Spending) -> results_schema.Money:
     )
 
 
-def _destination(delivered: Delivered) -> results_schema.Destination:
+def _destination(delivered: DestinationResult) -> results_schema.Destination:
     return results_schema.Destination(
         name=delivered.destination,
         action=delivered.action,

@@ -10,10 +10,10 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from batch_action.models.file_results import Ruling
-from batch_action.models.findings import Confidence, Severity, State
+from batch_action.models.file_results import Verdict
+from batch_action.models.findings import Confidence, FindingState, Severity
 from batch_action.models.ledger import Usage
-from batch_action.models.report import Account
+from batch_action.models.report import FileStatus
 
 SCHEMA: Final = "batch-action/results/1"
 Kind = Literal["configuration", "over-budget", "anthropic", "github", "other"]
@@ -41,7 +41,7 @@ class Told(Value):
     """One finding."""
 
     fingerprint: str = Field(description="16 hex digits; the same as long as the finding lives.")
-    state: State
+    state: FindingState
     changed: bool = Field(description="It became new, fixed or back in this night.")
     severity: Severity
     confidence: Confidence | None = Field(description="null when it was not reported this night.")
@@ -49,8 +49,8 @@ class Told(Value):
     rule: str
     title: str
     place: Place
-    why: str | None
-    remedy: str | None
+    explanation: str | None
+    remediation: str | None
     suggestion: str | None = Field(description="Replaces exactly the lines of the place.")
     evidence: str | None = Field(description="The lines as they stand in the file.")
     cwe: str | None
@@ -85,7 +85,7 @@ class File(Value):
     """What became of one file."""
 
     path: str
-    account: Account
+    status: FileStatus
     reason: str
 
 
@@ -116,7 +116,7 @@ class Judged(Value):
     """The ruling on one refactored file."""
 
     path: str
-    ruling: Ruling
+    verdict: Verdict
     summary: str
     commit: str
 
@@ -170,9 +170,9 @@ class Results(Value):
     verdict: str = Field(description="The night in one sentence.")
     counts: Counts
     findings: tuple[Told, ...] = Field(description="Worst first.")
-    receipt: Receipt
+    file_statuses: Receipt
     spending: Money | None = Field(description="null when no batch ended.")
-    judgements: tuple[Judged, ...]
+    file_verdicts: tuple[Judged, ...]
     generated: tuple[Generated, ...]
     refused: tuple[Refused, ...]
     destinations: tuple[Destination, ...]

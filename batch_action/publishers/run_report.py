@@ -2,49 +2,55 @@
 
 from collections import Counter
 
-from batch_action.batches.results import Answer, Harvest
-from batch_action.context import World
+from batch_action.batches.results import Answer, BatchResults
+from batch_action.context import RunContext
 from batch_action.ledger import view
-from batch_action.models.findings import Tonight
+from batch_action.models.findings import BatchAnswers
 from batch_action.models.ledger import Collected, Ledger, Selected, Usage, Withdrawn
 from batch_action.models.prices import prompt_tokens
-from batch_action.models.report import Account, Entry, Night, Receipt, Spending
+from batch_action.models.report import (
+    FileStatus,
+    FileStatusEntry,
+    FileStatuses,
+    RunReport,
+    Spending,
+)
 from batch_action.requests import pricing
 from batch_action.requests.builder import shared_text
 from batch_action.requests.planner import month_start
 
-ORDER = [*Account]
+ORDER = [*FileStatus]
 
 
 def night_of(
-    world: World,
+    ctx: RunContext,
     ledger: Ledger,
-    found: Harvest,
-    tonight: Tonight,
+    found: BatchResults,
+    batch_answers: BatchAnswers,
     *,
     pull: int | None = None,
     spent: Ledger | None = None,
-) -> Night:
+) -> RunReport:
     """The circumstances that every report names.
 
     *pull*: the pull request it is about; *spent*: all that counts for the month, if that is more
     than this ledger.
     """
-    context, settings = world.context, world.settings
+    context, settings = ctx.context, ctx.settings
     ended = found.ended
-    return Night(
-        task=world.task.name,
+    return RunReport(
+        task=ctx.task.name,
         repository=context.repository,
         repository_id=context.repository_id,
         server_url=context.server_url,
-        commit=tonight.commit,
+        commit=batch_answers.commit,
         run_url=context.run_url,
         batch_ids=tuple(pending.sent.batch for pending in ended),
         model=ended[-1].intended.model if ended else settings.model,
-        date=f"{world.now():%Y-%m-%d}",
-        receipt=_receipt(world, ledger, found),
-        spending=_spending(world, ledger, found, spent or ledger) if ended else None,
-        discarded=tonight.discarded,
+        date=f"{ctx.now():%Y-%m-%d}",
+        file_statuses=_receipt(ctx, ledger, found),
+        spending=_spending(ctx, ledger, found, spent or ledger) if ended else None,
+        discarded=batch_answers.discarded,
         # Unknown counts as public: the guard must not depend on what an event happens to carry.
         public=context.private is not True,
         allow_public_security=settings.allow_public_security_findings,
@@ -56,29 +62,29 @@ def night_of(
         pull=pull,
         state_key=settings.state_key,
         quiet=not ended,
-        judgements=tonight.judgements,
-        generated=tonight.generated,
-        refused=tonight.refused,
+        file_verdicts=batch_answers.file_verdicts,
+        generated=batch_answers.generated,
+        refused=batch_answers.refused,
     )
 
 
-def _receipt(world: World, ledger: Ledger, found: Harvest) -> Receipt:
+def _receipt(ctx: RunContext, ledger: Ledger, found: BatchResults) -> FileStatuses:
     """One entry a file that was asked about or waits; its least settled part speaks for it."""
-    given_up = view.given_up_files(ledger, world.settings.max_attempts)
+    given_up = view.given_up_files(ledger, ctx.settings.max_attempts)
     withdrawn = {fact.batch for fact in view.facts_of(ledger, Withdrawn)}
-    entries: dict[str, Entry] = {}
+    entries: dict[str, FileStatusEntry] = {}
     for answer in found.answers:
         entry = _entry(answer, given_up, withdrawn=answer.pending.sent.batch in withdrawn)
         before = entries.get(entry.path)
-        if before is None or ORDER.index(entry.account) > ORDER.index(before.account):
+        if before is None or ORDER.index(entry.status) > ORDER.index(before.status):
             entries[entry.path] = entry
-    flying = {q.path for pending in view.pending(ledger) for q in pending.questions}
-    owed = view.owed(ledger, max_attempts=world.settings.max_attempts, scope=world.scope)
+    flying = {q.path for pending in view.pending(ledger) for q in pending.request_keys}
+    backlog = view.backlog(ledger, max_attempts=ctx.settings.max_attempts, scope=ctx.scope)
     for path in flying:
-        entries.setdefault(path, Entry(path=path, account=Account.IN_FLIGHT))
-    for path in owed:
-        entries.setdefault(path, Entry(path=path, account=Account.OWED))
-    return Receipt(
+        entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.IN_FLIGHT))
+    for path in backlog:
+        entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.BACKLOG))
+    return FileStatuses(
         entries=tuple(sorted(entries.values(), key=lambda e: e.path)),
         skipped=_skipped(ledger, {pending.intended.head for pending in found.ended}),
     )
@@ -97,62 +103,64 @@ def _skipped(ledger: Ledger, heads: set[str]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(counts.items()))
 
 
-def _entry(answer: Answer, given_up: frozenset[tuple[str, str]], *, withdrawn: bool) -> Entry:
-    question, failure = answer.question, answer.failure
+def _entry(
+    answer: Answer, given_up: frozenset[tuple[str, str]], *, withdrawn: bool
+) -> FileStatusEntry:
+    request_key, failure = answer.request_key, answer.failure
     if failure is None:
-        return Entry(path=question.path, account=Account.REVIEWED)
-    if (question.path, question.blob) in given_up:
+        return FileStatusEntry(path=request_key.path, status=FileStatus.REVIEWED)
+    if (request_key.path, request_key.blob) in given_up:
         reason = f"{failure}; change the file or the model to have it asked again"
-        return Entry(path=question.path, account=Account.GIVEN_UP, reason=reason)
+        return FileStatusEntry(path=request_key.path, status=FileStatus.GIVEN_UP, reason=reason)
     if withdrawn:
         reason = "its batch was canceled; asked again when it changes"
-        return Entry(path=question.path, account=Account.WITHDRAWN, reason=reason)
+        return FileStatusEntry(path=request_key.path, status=FileStatus.WITHDRAWN, reason=reason)
     if failure.startswith("billing"):
         reason = f"{failure}: add credit or raise the limit; this counts no attempt"
-        return Entry(path=question.path, account=Account.OWED, reason=reason)
+        return FileStatusEntry(path=request_key.path, status=FileStatus.BACKLOG, reason=reason)
     if failure == "refused":
         reason = "asked again with the next submit"
-        return Entry(path=question.path, account=Account.REFUSED, reason=reason)
-    return Entry(path=question.path, account=Account.OWED, reason=failure)
+        return FileStatusEntry(path=request_key.path, status=FileStatus.REFUSED, reason=reason)
+    return FileStatusEntry(path=request_key.path, status=FileStatus.BACKLOG, reason=failure)
 
 
-def _spending(world: World, ledger: Ledger, found: Harvest, spent: Ledger) -> Spending:
+def _spending(ctx: RunContext, ledger: Ledger, found: BatchResults, spent: Ledger) -> Spending:
     usage = sum((usage for _, usage in found.usages), Usage())
     prompt = prompt_tokens(usage)
-    now = world.now()
-    system = shared_text(world, found.ended[-1].intended.head)
+    now = ctx.now()
+    system = shared_text(ctx, found.ended[-1].intended.head)
     shared = pricing.estimate(len(system.encode()))
     return Spending(
         usage=usage,
         cost=pricing.together(
-            pricing.account(world.prices, model, usages, shared)
+            pricing.actual_cost(ctx.prices, model, usages, shared)
             for model, usages in pricing.by_model(found.usages).items()
         ),
         month_usd=view.spend(spent, month_start(now)),
         cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
-        cache_saved_usd=_cache_saved(world, ledger, found)
+        cache_saved_usd=_cache_saved(ctx, ledger, found)
         if usage != pricing.uncached(usage)
         else None,
         batched=found.batched,
     )
 
 
-def _cache_saved(world: World, ledger: Ledger, found: Harvest) -> float | None:
+def _cache_saved(ctx: RunContext, ledger: Ledger, found: BatchResults) -> float | None:
     """What the prompt cache saved tonight, less what the warm-up before it had cost more."""
     groups = pricing.by_model([*found.usages, *_warm_ups(ledger, found)])
-    saved = [pricing.cache_saving(world.prices, model, used) for model, used in groups.items()]
+    saved = [pricing.cache_saving(ctx.prices, model, used) for model, used in groups.items()]
     return None if None in saved else sum(usd for usd in saved if usd is not None)
 
 
-def _warm_ups(ledger: Ledger, found: Harvest) -> list[tuple[str, Usage]]:
+def _warm_ups(ledger: Ledger, found: BatchResults) -> list[tuple[str, Usage]]:
     """Model and usage of the warm-ups that tonight's batches have read from."""
     ended = {pending.sent.batch for pending in found.ended}
     collected = {fact.batch: fact.usage for fact in view.facts_of(ledger, Collected)}
     before = [
         (intended.at, intended.model, sent.batch)
         for sent, intended in view.sent_batches(ledger)
-        if intended.way == "warm-up" and sent.batch not in ended
+        if intended.mode == "warm-up" and sent.batch not in ended
     ]
-    warmed = [pending.intended.at for pending in found.ended if pending.intended.way == "warmed"]
+    warmed = [pending.intended.at for pending in found.ended if pending.intended.mode == "warmed"]
     read = {max((x for x in before if x[0] < at), default=None) for at in warmed}
     return [(one[1], collected.get(one[2], Usage())) for one in read if one is not None]

@@ -5,11 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from batch_action.clients.webhooks import UndeliveredError
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
 from batch_action.escape import href, plain, slack
-from batch_action.models.findings import Standing, State
-from batch_action.models.report import Account, Delivered, Night, Published, Receipt
+from batch_action.models.findings import FindingState, FindingStatus
+from batch_action.models.report import (
+    DestinationResult,
+    FileStatus,
+    FileStatuses,
+    PublishResult,
+    RunReport,
+)
 from batch_action.publishers import wording
 from batch_action.publishers.markers import LONGEST_TITLE
 from batch_action.publishers.visibility import shown
@@ -29,7 +35,7 @@ UNDELIVERED = ("refused", "failed")
 Message = dict[str, Any]
 
 
-def brief(published: Published, fixers: Mapping[str, str]) -> Message | None:
+def brief(published: PublishResult, fixers: Mapping[str, str]) -> Message | None:
     """One night in a few lines; None for a quiet one.
 
     Args:
@@ -37,31 +43,31 @@ def brief(published: Published, fixers: Mapping[str, str]) -> Message | None:
         fixers: fingerprint of a fixed finding to who fixed it: a name, or a commit's first digits.
 
     """
-    night = published.night
-    standings = shown(published.standings, night)
-    news = [s for s in standings if s.changed]
-    unseen = sum(s.changed for s in published.standings) - len(news)
-    trouble = _trouble(night.receipt)
+    report = published.report
+    statuses = shown(published.statuses, report)
+    news = [s for s in statuses if s.changed]
+    unseen = sum(s.changed for s in published.statuses) - len(news)
+    trouble = _trouble(report.file_statuses)
     if not (news or unseen or trouble):
         return None
-    headline = ", ".join((_changes(news, fixers), *_money(night)))
-    worst = [s for s in news if s.known.state in (State.NEW, State.BACK)]
+    headline = ", ".join((_changes(news, fixers), *_money(report)))
+    worst = [s for s in news if s.tracked.state in (FindingState.NEW, FindingState.BACK)]
     blocks = [
-        _header(f"batch-action: {night.task}", night.repository),
+        _header(f"batch-action: {report.task}", report.repository),
         _section(f"*{headline}*"),
-        *(_section(_finding(s, night)) for s in worst[:MOST_FINDINGS]),
+        *(_section(_finding(s, report)) for s in worst[:MOST_FINDINGS]),
     ]
     notes = [
         *([f"… and {len(worst) - MOST_FINDINGS} more"] if len(worst) > MOST_FINDINGS else []),
         *([_unseen(unseen, published)] if unseen else []),
         *trouble,
-        *(_undelivered(d) for d in published.delivered if d.action in UNDELIVERED),
+        *(_undelivered(d) for d in published.results if d.action in UNDELIVERED),
     ]
     if notes:
         blocks.append(_section(_fitting(notes, "\n")))
-    context = [wording.receipt_line(night.receipt), *_links(published)]
+    context = [wording.receipt_line(report.file_statuses), *_links(published)]
     blocks.append(_context(_fitting(context, " · ")))
-    return _message(f"{slack(night.task, LONGEST_NAME)}: {headline}", blocks)
+    return _message(f"{slack(report.task, LONGEST_NAME)}: {headline}", blocks)
 
 
 def failure(problem: str, *, task: str, repository: str | None, run_url: str | None) -> Message:
@@ -75,73 +81,79 @@ def failure(problem: str, *, task: str, repository: str | None, run_url: str | N
     return _message(f"{slack(task, LONGEST_NAME)} failed: {slack(problem, 200)}", blocks)
 
 
-def _changes(news: Sequence[Standing], fixers: Mapping[str, str]) -> str:
+def _changes(news: Sequence[FindingStatus], fixers: Mapping[str, str]) -> str:
     """`3 new, 1 fixed by Ada, 1 back`."""
-    states = [s.known.state for s in news]
-    fixed = [fixers.get(s.known.fingerprint, "") for s in news if s.known.state is State.FIXED]
+    states = [s.tracked.state for s in news]
+    fixed = [
+        fixers.get(s.tracked.fingerprint, "") for s in news if s.tracked.state is FindingState.FIXED
+    ]
     names = [slack(name, LONGEST_NAME) for name in dict.fromkeys(fixed) if name]
     if len(names) > MOST_NAMES:
         names[MOST_NAMES - 1 :] = ["others"]
     by = f" by {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}" if names else ""
-    told = ((State.NEW, "new", ""), (State.FIXED, "fixed", by), (State.BACK, "back", ""))
+    told = (
+        (FindingState.NEW, "new", ""),
+        (FindingState.FIXED, "fixed", by),
+        (FindingState.BACK, "back", ""),
+    )
     parts = [f"{states.count(s)} {word}{more}" for s, word, more in told if s in states]
     return ", ".join(parts) or "nothing new"
 
 
-def _money(night: Night) -> list[str]:
+def _money(report: RunReport) -> list[str]:
     """`$0.41 (saved $0.58)` and `month $7.10`."""
-    if night.spending is None:
+    if report.spending is None:
         return []
-    saved, month = night.spending.saved_usd, night.spending.month_usd
+    saved, month = report.spending.saved_usd, report.spending.month_usd
     more = f" (saved {wording.dollars(saved)})" if saved is not None else ""
     return [
-        f"{wording.dollars(night.spending.paid_usd)}{more}",
+        f"{wording.dollars(report.spending.paid_usd)}{more}",
         *([f"month {wording.dollars(month)}"] if month is not None else []),
     ]
 
 
-def _finding(standing: Standing, night: Night) -> str:
-    known, anchor = standing.known, standing.known.anchor
+def _finding(standing: FindingStatus, report: RunReport) -> str:
+    known, anchor = standing.tracked, standing.tracked.anchor
     place = slack(f"{wording.shortened(anchor.path)}:{anchor.start_line}")
-    url = wording.permalink(anchor, night)
-    back = " (back)" if known.state is State.BACK else ""
+    url = wording.permalink(anchor, report)
+    back = " (back)" if known.state is FindingState.BACK else ""
     return (
         f"{wording.severity(known)}{back} · {_link(url, place)}\n"
         f"{slack(known.title, LONGEST_TITLE) or 'Untitled finding'}"
     )
 
 
-def _trouble(receipt: Receipt) -> list[str]:
+def _trouble(receipt: FileStatuses) -> list[str]:
     """What failed tonight: a night that is otherwise quiet is told for it."""
     expired = sum(e.reason.startswith("expired") for e in receipt.entries)
-    lost = receipt.count(Account.GIVEN_UP)
+    lost = receipt.count(FileStatus.GIVEN_UP)
     return [
         *([f"⚠️ {plural(expired, 'file')} expired without an answer"] if expired else []),
         *([f"⚠️ {plural(lost, 'file')} given up"] if lost else []),
     ]
 
 
-def _unseen(count: int, published: Published) -> str:
-    night = published.night
-    taken = {d.destination for d in published.delivered if d.action not in UNDELIVERED}
+def _unseen(count: int, published: PublishResult) -> str:
+    report = published.report
+    taken = {d.destination for d in published.results if d.action not in UNDELIVERED}
     where = "held back on a public repository"
-    if "sarif" in taken and night.repository:
-        url = f"{night.server_url}/{night.repository}/security/code-scanning"
+    if "sarif" in taken and report.repository:
+        url = f"{report.server_url}/{report.repository}/security/code-scanning"
         where = f"told in {_link(url, 'code scanning')} only"
     return f"🔒 {plural(count, 'change')} about security {where}"
 
 
-def _undelivered(delivered: Delivered) -> str:
+def _undelivered(delivered: DestinationResult) -> str:
     return f"⚠️ {delivered.destination}: {slack(delivered.note, 300) or delivered.action}"
 
 
-def _links(published: Published) -> list[str]:
+def _links(published: PublishResult) -> list[str]:
     links = [
         _link(d.url, f"{d.destination} #{d.number}" if d.number else d.destination)
-        for d in published.delivered
+        for d in published.results
         if d.url
     ]
-    run = published.night.run_url
+    run = published.report.run_url
     return [*links, *([_link(run, "run")] if run else [])]
 
 
@@ -194,48 +206,50 @@ MOST_LOOKED_UP = 20
 UNSET = "`slack-webhook-url` is not set: give the secret, or take `slack` out of `report`."
 
 
-def tell(world: World, published: Published) -> Delivered:
+def tell(ctx: RunContext, published: PublishResult) -> DestinationResult:
     """Send the brief of a night with news; a quiet one stays quiet."""
-    news = [s for s in shown(published.standings, published.night) if s.changed]
-    message = brief(published, fixers(world, news))
+    news = [s for s in shown(published.statuses, published.report) if s.changed]
+    message = brief(published, fixers(ctx, news))
     if message is None:
-        return Delivered(destination=DESTINATION, action="skipped", note="a quiet night")
-    return _send(world, message)
+        return DestinationResult(destination=DESTINATION, action="skipped", note="a quiet night")
+    return _send(ctx, message)
 
 
-def failed(world: World, error: BatchActionError) -> Delivered:
+def failed(ctx: RunContext, error: BatchActionError) -> DestinationResult:
     """Tell that a run could not do its work."""
     message = failure(
         str(error),
-        task=world.task.name,
-        repository=world.context.repository,
-        run_url=world.context.run_url,
+        task=ctx.task.name,
+        repository=ctx.context.repository,
+        run_url=ctx.context.run_url,
     )
-    return _send(world, message)
+    return _send(ctx, message)
 
 
-def fixers(world: World, standings: Iterable[Standing]) -> dict[str, str]:
+def fixers(ctx: RunContext, statuses: Iterable[FindingStatus]) -> dict[str, str]:
     """Who fixed what: the author of the last commit that touched the file, else the commit."""
-    fixed = [s.known for s in standings if s.known.state is State.FIXED and s.known.closed_by]
+    fixed = [
+        s.tracked for s in statuses if s.tracked.state is FindingState.FIXED and s.tracked.closed_by
+    ]
     found = {known.fingerprint: known.closed_by[:7] for known in fixed}
     for known in fixed[:MOST_LOOKED_UP]:
-        author = world.git.last_author(known.closed_by, known.anchor.path)
+        author = ctx.git.last_author(known.closed_by, known.anchor.path)
         if author:
             found[known.fingerprint] = author
     return found
 
 
-def _send(world: World, message: dict[str, Any]) -> Delivered:
-    url = world.settings.slack_webhook_url
+def _send(ctx: RunContext, message: dict[str, Any]) -> DestinationResult:
+    url = ctx.settings.slack_webhook_url
     if url is None:
-        return Delivered(destination=DESTINATION, action="refused", note=UNSET)
-    if world.settings.dry_run:
-        return Delivered(destination=DESTINATION, action="skipped", note="a dry run")
+        return DestinationResult(destination=DESTINATION, action="refused", note=UNSET)
+    if ctx.settings.dry_run:
+        return DestinationResult(destination=DESTINATION, action="skipped", note="a dry run")
     body = json.dumps(message).encode()
     try:
         # Slack knows no ids: what it may have shown already is not sent again.
-        world.webhooks.post(url.get_secret_value(), body, {}, repeatable=False)
+        ctx.webhooks.post(url.get_secret_value(), body, {}, repeatable=False)
     except UndeliveredError as error:
         note = f"Slack did not take the message: {error}. Check `slack-webhook-url`."
-        return Delivered(destination=DESTINATION, action="failed", note=note)
-    return Delivered(destination=DESTINATION, action="sent")
+        return DestinationResult(destination=DESTINATION, action="failed", note=note)
+    return DestinationResult(destination=DESTINATION, action="sent")

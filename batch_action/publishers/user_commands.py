@@ -12,8 +12,8 @@ from enum import StrEnum, unique
 from batch_action.clients.github.errors import RefusedError
 from batch_action.clients.github.issues import Issues
 from batch_action.escape import code_span, plain
-from batch_action.models.findings import Dismissal, RecheckWish
-from batch_action.models.github import CommentText, Revision
+from batch_action.models.findings import Dismissal, RecheckRequest
+from batch_action.models.github import BodyRevision, CommentInfo
 
 LONGEST_REASON = 300
 MOST_NAMED = 5
@@ -207,18 +207,18 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class UserCommands:
     """What people with write access asked for in one place."""
 
     dismissals: tuple[Dismissal, ...] = ()
-    rechecks: tuple[RecheckWish, ...] = ()
+    rechecks: tuple[RecheckRequest, ...] = ()
     answers: tuple[Answer, ...] = ()
     kept: frozenset[str] = frozenset()
     """Boxes that stay ticked: GitHub does not know their newest revision yet."""
 
-    def __add__(self, other: "Heard") -> "Heard":
+    def __add__(self, other: "UserCommands") -> "UserCommands":
         """Both together."""
-        return Heard(
+        return UserCommands(
             dismissals=self.dismissals + other.dismissals,
             rechecks=self.rechecks + other.rechecks,
             answers=self.answers + other.answers,
@@ -227,7 +227,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ticked:
+class TickedBoxes:
     """A text of ours in which boxes are ticked."""
 
     node_id: str
@@ -236,12 +236,12 @@ class Ticked:
 
 
 def hear(
-    comments: Sequence[CommentText],
+    comments: Sequence[CommentInfo],
     fingerprints: Collection[str],
     edge: Issues,
     *,
     about: str | None = None,
-) -> Heard:
+) -> UserCommands:
     """The commands in these comments.
 
     Args:
@@ -255,21 +255,25 @@ def hear(
 
     """
     ours = [comment.body for comment in comments if comment.trusted]
-    heard = Heard()
+    requested = UserCommands()
     for comment in comments:
         spoken = commands(comment.body)
         if not spoken or comment.author.endswith("[bot]"):
             continue
         if not edge.may_write(comment.author):
             if NO_RIGHT not in comment.reactions:
-                heard += Heard(answers=(Answer(comment=comment.id, reactions=(NO_RIGHT,)),))
+                requested += UserCommands(
+                    answers=(Answer(comment=comment.id, reactions=(NO_RIGHT,)),)
+                )
             continue
         meant = [understand(one, fingerprints, about=about) for one in spoken]
-        heard += _granted(comment, meant, ours)
-    return heard
+        requested += _granted(comment, meant, ours)
+    return requested
 
 
-def _granted(comment: CommentText, meant: Sequence[Understood], ours: Collection[str]) -> Heard:
+def _granted(
+    comment: CommentInfo, meant: Sequence[Understood], ours: Collection[str]
+) -> UserCommands:
     clear = [one for one in meant if one.fingerprint is not None]
     due = dict.fromkeys(REACTIONS[one.command.verb] for one in clear if one.command.verb)
     reactions = tuple(one for one in due if one not in comment.reactions)
@@ -280,7 +284,7 @@ def _granted(comment: CommentText, meant: Sequence[Understood], ours: Collection
     if reply and answered(reply, ours):
         reply = ""
     answer = Answer(comment=comment.id, reactions=reactions, reply=reply)
-    return Heard(
+    return UserCommands(
         dismissals=tuple(
             Dismissal(
                 fingerprint=str(one.fingerprint),
@@ -292,7 +296,7 @@ def _granted(comment: CommentText, meant: Sequence[Understood], ours: Collection
             if one.command.verb is Verb.WONTFIX
         ),
         rechecks=tuple(
-            RecheckWish(fingerprint=str(one.fingerprint), by=comment.author, where=comment.url)
+            RecheckRequest(fingerprint=str(one.fingerprint), by=comment.author, where=comment.url)
             for one in clear
             if one.command.verb is Verb.RECHECK
         ),
@@ -300,7 +304,9 @@ def _granted(comment: CommentText, meant: Sequence[Understood], ours: Collection
     )
 
 
-def see(texts: Iterable[Ticked], comments: Sequence[CommentText], edge: Issues) -> Heard:
+def see(
+    texts: Iterable[TickedBoxes], comments: Sequence[CommentInfo], edge: Issues
+) -> UserCommands:
     """The boxes that are ticked in our own texts, and by whom.
 
     Raises:
@@ -308,7 +314,7 @@ def see(texts: Iterable[Ticked], comments: Sequence[CommentText], edge: Issues) 
 
     """
     ours = [comment.body for comment in comments if comment.trusted]
-    heard = Heard()
+    requested = UserCommands()
     for text in texts:
         if not text.fingerprints:
             continue
@@ -317,33 +323,33 @@ def see(texts: Iterable[Ticked], comments: Sequence[CommentText], edge: Issues) 
         except RefusedError:
             revisions = []
         for fingerprint in sorted(text.fingerprints):
-            heard += _tick(fingerprint, text, revisions, ours, edge)
-    return heard
+            requested += _tick(fingerprint, text, revisions, ours, edge)
+    return requested
 
 
 def _tick(
     fingerprint: str,
-    text: Ticked,
-    revisions: Sequence[Revision],
+    text: TickedBoxes,
+    revisions: Sequence[BodyRevision],
     ours: Collection[str],
     edge: Issues,
-) -> Heard:
+) -> UserCommands:
     newest = revisions[0].text if revisions else None
     if newest is not None and fingerprint not in ticked(newest):
-        return Heard(kept=frozenset({fingerprint}))
+        return UserCommands(kept=frozenset({fingerprint}))
     by = _who(fingerprint, revisions)
     if by and edge.may_write(by):
-        return Heard(dismissals=(Dismissal(fingerprint=fingerprint, by=by, where=text.url),))
+        return UserCommands(dismissals=(Dismissal(fingerprint=fingerprint, by=by, where=text.url),))
     short = code_span(fingerprint[:SHORT])
     why = "who ticked it may not write here" if by else "GitHub does not say which person ticked it"
     command = code_span(f"/batch wontfix {fingerprint[:SHORT]} <reason>")
     marker = reply_marker(f"box-{fingerprint}", by)
     reply = f"{marker}\nThe box of {short} does not count: {why}. A comment {command} would."
     answers = () if answered(reply, ours) else (Answer(comment=None, reply=reply),)
-    return Heard(answers=answers)
+    return UserCommands(answers=answers)
 
 
-def _who(fingerprint: str, revisions: Sequence[Revision]) -> str:
+def _who(fingerprint: str, revisions: Sequence[BodyRevision]) -> str:
     """Who ticked a box that is ticked now: the editor of the first revision since which it is."""
     by = ""
     for revision in revisions:
@@ -355,14 +361,14 @@ def _who(fingerprint: str, revisions: Sequence[Revision]) -> str:
     return by if len(revisions) < MOST_REVISIONS else ""
 
 
-def replies(heard: Heard) -> Iterator[str]:
+def replies(requested: UserCommands) -> Iterator[str]:
     """The comments that are due."""
-    return (answer.reply for answer in heard.answers if answer.reply)
+    return (answer.reply for answer in requested.answers if answer.reply)
 
 
-def reactions(heard: Heard) -> Iterator[tuple[int, str]]:
+def reactions(requested: UserCommands) -> Iterator[tuple[int, str]]:
     """The reactions that are due: a comment's id and the reaction."""
-    for answer in heard.answers:
+    for answer in requested.answers:
         for content in answer.reactions:
             if answer.comment is not None:
                 yield answer.comment, content

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from batch_action.models.findings import LIVE, Reconciled, Standing, State
-from batch_action.models.report import Delivered, Night, Published
+from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus, Reconciliation
+from batch_action.models.report import DestinationResult, PublishResult, RunReport
 from batch_action.text import plural
 
 PUBLIC = "public"
@@ -20,19 +20,21 @@ _WORDS = {
 """How each reason reads. What is guarded is not counted where anybody can read."""
 
 
-def held_back(reconciled: Reconciled, night: Night, **here: int) -> tuple[tuple[str, int], ...]:
+def held_back(
+    reconciled: Reconciliation, report: RunReport, **here: int
+) -> tuple[tuple[str, int], ...]:
     """Each reason with how many findings it holds back; *here*: this destination's own limits."""
-    told = shown(reconciled.standings, night)
+    told = shown(reconciled.statuses, report)
     counts = Counter(dict(reconciled.below))
     counts.update(_ignored(told))
     counts.update({name.replace("_", "-"): count for name, count in here.items()})
-    counts[PUBLIC] = len(reconciled.standings) - len(told)
+    counts[PUBLIC] = len(reconciled.statuses) - len(told)
     return tuple((name, count) for name, count in counts.items() if count)
 
 
-def _ignored(standings: Sequence[Standing]) -> Counter[str]:
-    ignored = [s.known for s in standings if s.known.state is State.IGNORED]
-    return Counter(known.held or "comment" for known in ignored)
+def _ignored(statuses: Sequence[FindingStatus]) -> Counter[str]:
+    ignored = [s.tracked for s in statuses if s.tracked.state is FindingState.IGNORED]
+    return Counter(known.suppressed or "comment" for known in ignored)
 
 
 def held_back_sentence(held: Sequence[tuple[str, int]]) -> str:
@@ -60,7 +62,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class SuppressedCount:
     """What one filter held back."""
 
     filter: str
@@ -77,46 +79,48 @@ class Held:
         return f"{self.count} over `{self.filter}` in {self.destination}"
 
 
-def held(published: Published) -> tuple[Held, ...]:
+def suppressed(published: PublishResult) -> tuple[SuppressedCount, ...]:
     """All that was held back on one night, filter by filter; those with nothing are left out."""
-    counts = Counter(dict(held_back(published.reconciled, published.night)))
-    for known in (s.known for s in shown(published.standings, published.night)):
-        counts["dismissed"] += known.state is State.DISMISSED
-        counts["pre-existing"] += known.pre_existing and known.state in LIVE
-    counts["repeated"] = len(published.reconciled.held)
-    counts["discarded"] = published.night.discarded
+    counts = Counter(dict(held_back(published.reconciled, published.report)))
+    for known in (s.tracked for s in shown(published.statuses, published.report)):
+        counts["dismissed"] += known.state is FindingState.DISMISSED
+        counts["pre-existing"] += known.pre_existing and known.state in OPEN_STATES
+    counts["repeated"] = len(published.reconciled.suppressed)
+    counts["discarded"] = published.report.discarded
     # Here it is about what is open; a fixed one is nobody's loss.
     counts[PUBLIC] = hidden(published)
-    everywhere = [Held(filter=name, count=counts[name]) for name in WORDS if counts[name]]
-    return (*everywhere, *(h for d in published.delivered for h in _limits(d)))
+    everywhere = [
+        SuppressedCount(filter=name, count=counts[name]) for name in WORDS if counts[name]
+    ]
+    return (*everywhere, *(h for d in published.results for h in _limits(d)))
 
 
-def hidden(published: Published) -> int:
+def hidden(published: PublishResult) -> int:
     """How many live findings the guard of public repositories keeps back."""
-    if not guarded(published.night):
+    if not guarded(published.report):
         return 0
-    return sum(s.known.security and s.known.state in LIVE for s in published.standings)
+    return sum(s.tracked.security and s.tracked.state in OPEN_STATES for s in published.statuses)
 
 
-def _limits(delivered: Delivered) -> Iterator[Held]:
+def _limits(delivered: DestinationResult) -> Iterator[SuppressedCount]:
     """The destination's own limits; what holds everywhere is counted once, by us."""
-    for name, count in delivered.held:
+    for name, count in delivered.suppressed:
         if count and name not in WORDS:
-            yield Held(filter=name, count=count, destination=delivered.destination)
+            yield SuppressedCount(filter=name, count=count, destination=delivered.destination)
 
 
-def limits_sentence(published: Published) -> str:
+def limits_sentence(published: PublishResult) -> str:
     """`Held back or told apart: 3 below …; 2 accepted ….`; empty when nothing was."""
-    lines = "; ".join(h.line for h in held(published))
+    lines = "; ".join(h.line for h in suppressed(published))
     return f"Held back or told apart: {lines}." if lines else ""
 
 
-def guarded(night: Night) -> bool:
+def guarded(report: RunReport) -> bool:
     """Whether findings of a security category are held back: by category, whatever the task."""
-    return night.public and not night.allow_public_security
+    return report.public and not report.allow_public_security
 
 
-def shown(standings: Iterable[Standing], night: Night) -> tuple[Standing, ...]:
+def shown(statuses: Iterable[FindingStatus], report: RunReport) -> tuple[FindingStatus, ...]:
     """The standings that every destination but code scanning may tell."""
-    hide = guarded(night)
-    return tuple(s for s in standings if not (hide and s.known.security))
+    hide = guarded(report)
+    return tuple(s for s in statuses if not (hide and s.tracked.security))

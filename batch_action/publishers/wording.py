@@ -4,8 +4,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from batch_action.escape import href, html_code, inline, ours, path_url
-from batch_action.models.findings import LIVE, Anchor, Known, Severity, Standing, State
-from batch_action.models.report import Account, Delivered, Night, Receipt, Spending
+from batch_action.models.findings import (
+    OPEN_STATES,
+    Anchor,
+    FindingState,
+    FindingStatus,
+    Severity,
+    TrackedFinding,
+)
+from batch_action.models.report import (
+    DestinationResult,
+    FileStatus,
+    FileStatuses,
+    RunReport,
+    Spending,
+)
 from batch_action.publishers.markers import LONGEST_TITLE
 from batch_action.text import plural
 
@@ -16,25 +29,25 @@ SIGNS = {
     Severity.LOW: "🔵",
 }
 STATES = {
-    State.NEW: "🆕 new",
-    State.OPEN: "open",
-    State.RECHECKING: "🔁 being re-checked",
-    State.FIXED: "✅ fixed",
-    State.BACK: "↩️ back",
-    State.DISMISSED: "dismissed",
-    State.IGNORED: "ignored",
+    FindingState.NEW: "🆕 new",
+    FindingState.OPEN: "open",
+    FindingState.RECHECKING: "🔁 being re-checked",
+    FindingState.FIXED: "✅ fixed",
+    FindingState.BACK: "↩️ back",
+    FindingState.DISMISSED: "dismissed",
+    FindingState.IGNORED: "ignored",
 }
 LONGEST_PATH = 90
 LONGEST_NOTE = 500
 LONGEST_REMARK = 60
 
 
-def verdict(standings: Sequence[Standing], *, guarded: bool) -> str:
+def verdict(statuses: Sequence[FindingStatus], *, guarded: bool) -> str:
     """One sentence: what is open, how bad, and what tonight changed.
 
     *guarded*: findings may be held back here, so silence must not sound like a clean bill.
     """
-    live = [s.known for s in standings if s.known.state in LIVE]
+    live = [s.tracked for s in statuses if s.tracked.state in OPEN_STATES]
     nothing = "Nothing open that may be shown here" if guarded else "Nothing open"
     open_now = plural(len(live), "open finding") if live else nothing
     worst = [
@@ -42,14 +55,18 @@ def verdict(standings: Sequence[Standing], *, guarded: bool) -> str:
         for severity in (Severity.CRITICAL, Severity.HIGH)
         if (count := sum(known.severity is severity for known in live))
     ]
-    tonight = changes(standings)
-    return ", ".join([open_now, *worst]) + (f"; {tonight} tonight" if tonight else "") + "."
+    batch_answers = changes(statuses)
+    return (
+        ", ".join([open_now, *worst])
+        + (f"; {batch_answers} tonight" if batch_answers else "")
+        + "."
+    )
 
 
-def changes(standings: Iterable[Standing]) -> str:
+def changes(statuses: Iterable[FindingStatus]) -> str:
     """`2 new, 1 fixed, 1 back`; empty when nothing changed."""
-    states = [s.known.state for s in standings if s.changed]
-    told = ((State.NEW, "new"), (State.FIXED, "fixed"), (State.BACK, "back"))
+    states = [s.tracked.state for s in statuses if s.changed]
+    told = ((FindingState.NEW, "new"), (FindingState.FIXED, "fixed"), (FindingState.BACK, "back"))
     return ", ".join(f"{states.count(s)} {word}" for s, word in told if s in states)
 
 
@@ -89,14 +106,14 @@ def _cache_paid(spending: Spending) -> str:
     return f", which {told}, its warm-up counted"
 
 
-def receipt_line(receipt: Receipt) -> str:
-    """`12 files: 10 reviewed, 2 owed to a later night`."""
-    counts = [f"{n} {account.value}" for account in Account if (n := receipt.count(account))]
+def receipt_line(receipt: FileStatuses) -> str:
+    """`12 files: 10 reviewed, 2 in the backlog`."""
+    counts = [f"{n} {account.value}" for account in FileStatus if (n := receipt.count(account))]
     files = plural(len(receipt.entries), "file")
     return f"{files}: {', '.join(counts)}" if counts else files
 
 
-def skipped_line(receipt: Receipt) -> str:
+def skipped_line(receipt: FileStatuses) -> str:
     """`5 skipped by the submit: 3 binary, 2 lock-file`; empty when there were none."""
     if not receipt.skipped:
         return ""
@@ -106,9 +123,9 @@ def skipped_line(receipt: Receipt) -> str:
     )
 
 
-def permalink(anchor: Anchor, night: Night) -> str | None:
+def permalink(anchor: Anchor, report: RunReport) -> str | None:
     """The lines on GitHub at the reviewed commit; None without a repository there."""
-    if night.repository is None:
+    if report.repository is None:
         return None
     path = path_url(anchor.path)
     # Rendered Markdown has no lines to point at.
@@ -116,7 +133,7 @@ def permalink(anchor: Anchor, night: Night) -> str | None:
     lines = f"#L{anchor.start_line}"
     if anchor.end_line != anchor.start_line:
         lines += f"-L{anchor.end_line}"
-    return f"{night.server_url}/{night.repository}/blob/{anchor.commit}/{path}{view}{lines}"
+    return f"{report.server_url}/{report.repository}/blob/{anchor.commit}/{path}{view}{lines}"
 
 
 def shortened(path: str) -> str:
@@ -124,13 +141,13 @@ def shortened(path: str) -> str:
     return path if len(path) <= LONGEST_PATH else "…" + path[1 - LONGEST_PATH :]
 
 
-def place(anchor: Anchor, night: Night) -> str:
+def place(anchor: Anchor, report: RunReport) -> str:
     """`path:10-12` as a link where there is something to link to."""
     lines = f"{anchor.start_line}"
     if anchor.end_line != anchor.start_line:
         lines += f"-{anchor.end_line}"
     text = html_code(f"{shortened(anchor.path)}:{lines}")
-    url = permalink(anchor, night)
+    url = permalink(anchor, report)
     return f"[{text}]({url})" if url else text
 
 
@@ -140,7 +157,7 @@ def link(label: str, url: str | None) -> str:
     return f"[{label}]({address})" if address else label
 
 
-def deed(delivered: Delivered) -> str:
+def deed(delivered: DestinationResult) -> str:
     """What became of a destination: `issue: updated, [#12](…), 3 new, 1 fixed, 12 open. Note.`."""
     where = f"#{delivered.number}" if delivered.number else "open it"
     counts = (("new", delivered.new), ("fixed", delivered.fixed), ("open", delivered.open))
@@ -153,55 +170,58 @@ def deed(delivered: Delivered) -> str:
     return ", ".join(parts) + note
 
 
-def severity(known: Known) -> str:
+def severity(known: TrackedFinding) -> str:
     """Sign and word."""
     return f"{SIGNS[known.severity]} {known.severity.value}"
 
 
-def title(known: Known) -> str:
+def title(known: TrackedFinding) -> str:
     """The title, escaped; every finding has one."""
     return inline(known.title, LONGEST_TITLE) or "Untitled finding"
 
 
-def state(standing: Standing) -> str:
+def state(standing: FindingStatus) -> str:
     """The state's word, with the note and whether it is older than the change."""
     # `fixed (in 1a2b3c4)`: the word is said once.
-    said = remark(standing).removeprefix(f"{standing.known.state.value} ")
+    said = remark(standing).removeprefix(f"{standing.tracked.state.value} ")
     note = f" ({said})" if said else ""
-    older = ", pre-existing" if standing.known.pre_existing else ""
-    return STATES[standing.known.state] + note + older
+    older = ", pre-existing" if standing.tracked.pre_existing else ""
+    return STATES[standing.tracked.state] + note + older
 
 
-def remark(standing: Standing) -> str:
+def remark(standing: FindingStatus) -> str:
     """What became of it, or what a comment in the code says for it; as Markdown."""
-    return ours(standing.note or standing.known.reason, LONGEST_REMARK)
+    return ours(standing.note or standing.tracked.reason, LONGEST_REMARK)
 
 
-def line(standing: Standing) -> str:
+def line(standing: FindingStatus) -> str:
     """A finding as one item of a list."""
-    known = standing.known
+    known = standing.tracked
     note = f" · {said}" if (said := remark(standing)) else ""
     path = html_code(known.anchor.path, LONGEST_PATH)
     return f"- {severity(known)} · {title(known)} · {path}{note}"
 
 
-def row(standing: Standing, night: Night) -> tuple[str, ...]:
+def row(standing: FindingStatus, report: RunReport) -> tuple[str, ...]:
     """A finding's cells in a table: severity, title, place, state."""
-    known = standing.known
-    return severity(known), title(known), place(known.anchor, night), state(standing)
+    known = standing.tracked
+    return severity(known), title(known), place(known.anchor, report), state(standing)
 
 
-def dated(standing: Standing, night: Night) -> Standing:
+def dated(standing: FindingStatus, report: RunReport) -> FindingStatus:
     """With the day of its birth and of its fix, if tonight is that day."""
-    known = standing.known
-    fixed = known.state is State.FIXED
-    dates = {"since": known.since or night.date, "closed": known.closed or night.date}
+    known = standing.tracked
+    fixed = known.state is FindingState.FIXED
+    dates = {"since": known.since or report.date, "closed": known.closed or report.date}
     known = replace(known, since=dates["since"], closed=dates["closed"] if fixed else "")
-    return replace(standing, known=known)
+    return replace(standing, tracked=known)
 
 
-def as_before(standing: Standing, told: State | None) -> Standing:
+def as_before(standing: FindingStatus, told: FindingState | None) -> FindingStatus:
     """What was new on the last night is still called so on a quiet one after it."""
-    if standing.known.state is State.OPEN and told in (State.NEW, State.BACK):
-        return replace(standing, known=replace(standing.known, state=told))
+    if standing.tracked.state is FindingState.OPEN and told in (
+        FindingState.NEW,
+        FindingState.BACK,
+    ):
+        return replace(standing, tracked=replace(standing.tracked, state=told))
     return standing

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from batch_action.context import World
-from batch_action.models.files import Change
-from batch_action.models.findings import Remark
+from batch_action.context import RunContext
+from batch_action.models.files import FileChange
+from batch_action.models.findings import RawFinding
 from batch_action.models.licenses import Licensing
 from batch_action.selection.content import decode, is_binary
 from batch_action.selection.languages import language_of
-from batch_action.selection.patterns import Rules
+from batch_action.selection.patterns import PathRules
 from batch_action.tasks import license_check
 from batch_action.tasks.license import repository
 from batch_action.tasks.license.comments import has_comments
@@ -24,38 +24,38 @@ MOST_TEXTS = 8
 REGULAR = ("100644", "100755")
 
 
-def facts(world: World, head: str) -> str:
+def facts(ctx: RunContext, head: str) -> str:
     """What all requests of a night are told of licenses; empty for other tasks."""
-    if not world.task.licenses:
+    if not ctx.task.licenses:
         return ""
-    return license_check.facts(_licensing(world, _tree(world, world.rules_at(head))))
+    return license_check.facts(_licensing(ctx, _tree(ctx, ctx.rules_at(head))))
 
 
 @dataclass(slots=True)
-class Checker:
+class LicenseChecker:
     """Checks headers at collect; what a commit says is read once for all its files."""
 
-    world: World
-    trees: dict[str, list[Change]] = field(default_factory=dict)
+    ctx: RunContext
+    trees: dict[str, list[FileChange]] = field(default_factory=dict)
     licensings: dict[str, Licensing] = field(default_factory=dict)
     customs: dict[tuple[str, str], bool] = field(default_factory=dict)
     """(commit, language): whether most files have a header there."""
 
-    def remarks(self, path: str, text: str, commit: str) -> tuple[Remark, ...]:
+    def raw_findings(self, path: str, text: str, commit: str) -> tuple[RawFinding, ...]:
         """What is wrong with the header of a reviewed text; nothing for other tasks."""
-        if not self.world.task.licenses:
+        if not self.ctx.task.licenses:
             return ()
         language = language_of(path, text)
-        ruling = self.world.rules_at(commit)
+        ruling = self.ctx.rules_at(commit)
         if ruling not in self.licensings:
-            self.trees[ruling] = _tree(self.world, ruling)
-            self.licensings[ruling] = _licensing(self.world, self.trees[ruling])
+            self.trees[ruling] = _tree(self.ctx, ruling)
+            self.licensings[ruling] = _licensing(self.ctx, self.trees[ruling])
         licensing = self.licensings[ruling]
         wanted = self._wanted(language, ruling, licensing)
         return check(text, language, licensing, wanted=wanted)
 
     def _wanted(self, language: str, commit: str, licensing: Licensing) -> bool:
-        match self.world.settings.license_headers:
+        match self.ctx.settings.license_headers:
             case "required":
                 return True
             case "off":
@@ -68,12 +68,16 @@ class Checker:
                     self.customs[key] = most_have_one(headers, licensing.header)
                 return self.customs[key]
 
-    def _sample(self, language: str, tree: Iterable[Change]) -> list[str]:
+    def _sample(self, language: str, tree: Iterable[FileChange]) -> list[str]:
         """The beginnings of files of a language, evenly from the tree."""
         if not has_comments(language):
             return []
-        world = self.world
-        rules = Rules(world.settings.paths, world.settings.paths_ignore, elsewhere=world.elsewhere)
+        ctx = self.ctx
+        rules = PathRules(
+            ctx.settings.paths,
+            ctx.settings.paths_ignore,
+            other_tasks_patterns=ctx.other_tasks_patterns,
+        )
         files = [
             entry.blob
             for entry in tree
@@ -83,7 +87,7 @@ class Checker:
         ]
         return [
             decode(data[:READ])
-            for _, data in world.git.blobs(_small(world, _spread(files, SAMPLE)))
+            for _, data in ctx.git.blobs(_small(ctx, _spread(files, SAMPLE)))
             if data.strip() and not is_binary(data)
         ]
 
@@ -95,18 +99,18 @@ def _spread(items: Sequence[str], most: int) -> list[str]:
     return [items[number * len(items) // most] for number in range(most)]
 
 
-def _small(world: World, blobs: Sequence[str]) -> list[str]:
+def _small(ctx: RunContext, blobs: Sequence[str]) -> list[str]:
     """Those that are here and no larger than a file that is reviewed."""
-    sizes = world.git.sizes(blobs)
-    most = world.settings.max_file_bytes
+    sizes = ctx.git.sizes(blobs)
+    most = ctx.settings.max_file_bytes
     return [blob for blob in blobs if 0 < sizes.get(blob, 0) <= most]
 
 
-def _tree(world: World, commit: str) -> list[Change]:
-    return world.git.tree(commit) if world.git.has_commit(commit) else []
+def _tree(ctx: RunContext, commit: str) -> list[FileChange]:
+    return ctx.git.tree(commit) if ctx.git.has_commit(commit) else []
 
 
-def _licensing(world: World, tree: Iterable[Change]) -> Licensing:
+def _licensing(ctx: RunContext, tree: Iterable[FileChange]) -> Licensing:
     """The licenses the root's files name in a tree, with what the settings say."""
     named = {
         entry.blob: entry.path
@@ -115,10 +119,10 @@ def _licensing(world: World, tree: Iterable[Change]) -> Licensing:
     }
     own = [
         (named[blob], said)
-        for blob, data in world.git.blobs(_small(world, list(named)[:MOST_TEXTS]))
+        for blob, data in ctx.git.blobs(_small(ctx, list(named)[:MOST_TEXTS]))
         if (said := repository.license_in(named[blob], decode(data)))
     ]
-    settings = world.settings
+    settings = ctx.settings
     return Licensing(
         own=tuple(own),
         allowed=settings.allowed_licenses,

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.models.ledger import Usage
-from batch_action.models.requests import Request, Way
+from batch_action.models.requests import Request, SubmissionMode
 from batch_action.requests import pricing, prompt
 
 MAX_REQUESTS = 100_000
@@ -29,10 +29,10 @@ def slug(path: str, most: int = 20) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "_", path)[-most:].strip("_") or "file"
 
 
-def custom_id(task: str, path: str, blob: str, question: str) -> str:
+def custom_id(task: str, path: str, blob: str, request_key: str) -> str:
     """`<task>-<slug of the path>-<blob>-<digest>`: at most 64 of the letters allowed."""
     short = re.sub(r"[^A-Za-z0-9_-]+", "_", task)[:12]
-    return f"{short}-{slug(path)}-{blob[:12]}-{question}"
+    return f"{short}-{slug(path)}-{blob[:12]}-{request_key}"
 
 
 def size_of(custom_id: str, params: dict[str, Any]) -> int:
@@ -53,7 +53,7 @@ def pack(
     size = 0
     for request in requests:
         if request.size > max_bytes:
-            raise ValueError(f"{request.question.id} alone is larger than a batch")
+            raise ValueError(f"{request.request_key.id} alone is larger than a batch")
         if batch and (len(batch) == most or size + request.size > max_bytes):
             batches.append(tuple(batch))
             batch, size = [], 0
@@ -67,7 +67,7 @@ def check(batch: Sequence[Request]) -> None:
 
     Raises ValueError: such a batch is a bug of ours, not a mistake of the user's.
     """
-    ids = [request.question.id for request in batch]
+    ids = [request.request_key.id for request in batch]
     if not 1 <= len(ids) <= MAX_REQUESTS:
         raise ValueError(f"a batch of {len(ids)} requests")
     if len(set(ids)) != len(ids):
@@ -80,33 +80,33 @@ def check(batch: Sequence[Request]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pricing:
+class CostEstimator:
     """What requests can cost at the very most, asked this way."""
 
-    world: World
-    way: Way
+    ctx: RunContext
+    mode: SubmissionMode
     shared: int
     """Tokens of the prefix that all of them share."""
 
     def groups(self, requests: Iterable[Request]) -> dict[str, list[Usage]]:
         """The worst usage of each request, by model."""
-        return pricing.by_model((model_of(self.world, r), self._usage(r)) for r in requests)
+        return pricing.by_model((model_of(self.ctx, r), self._usage(r)) for r in requests)
 
     def worst(self, requests: Iterable[Request]) -> float | None:
         """The worst case in US dollars; None when a model has no known price."""
-        now = self.way is Way.INTERACTIVE
+        now = self.mode is SubmissionMode.INTERACTIVE
         price = pricing.interactive_usd if now else pricing.batch_usd
         groups = self.groups(requests).items()
-        costs = [price(self.world.prices, model, found) for model, found in groups]
+        costs = [price(self.ctx.prices, model, found) for model, found in groups]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
     def marked(self, requests: Iterable[Request]) -> list[Request]:
         """Those of them that share one cache: another model has one of its own."""
-        return [r for r in requests if r.question.model is None]
+        return [r for r in requests if r.request_key.model is None]
 
     def _usage(self, request: Request) -> Usage:
         """In the worst case every request writes the cache, and none reads it."""
-        cached = self.way.marked and request.question.model is None
+        cached = self.mode.marked and request.request_key.model is None
         written = min(self.shared, request.input_tokens) if cached else 0
         return Usage(
             input_tokens=request.input_tokens - written,
@@ -115,21 +115,23 @@ class Pricing:
         )
 
 
-def model_of(world: World, request: Request) -> str:
+def model_of(ctx: RunContext, request: Request) -> str:
     """The model a request goes to."""
-    return request.question.model or world.settings.model
+    return request.request_key.model or ctx.settings.model
 
 
-def packed(world: World, requests: Sequence[Request], way: Way) -> tuple[tuple[Request, ...], ...]:
+def packed(
+    ctx: RunContext, requests: Sequence[Request], way: SubmissionMode
+) -> tuple[tuple[Request, ...], ...]:
     """One model a batch, files by risk in each; a warm-up stands alone in the first."""
-    made = [_marked(r) if way.marked and r.question.model is None else r for r in requests]
-    first = _first(made) if way is Way.WARM_UP else None
+    made = [_marked(r) if way.marked and r.request_key.model is None else r for r in requests]
+    first = _first(made) if way is SubmissionMode.WARM_UP else None
     by_model: dict[str, list[Request]] = {}
     for request in made:
         if request is not first:
-            by_model.setdefault(model_of(world, request), []).append(request)
-    most = world.settings.max_requests_per_batch
-    if way is Way.INTERACTIVE:
+            by_model.setdefault(model_of(ctx, request), []).append(request)
+    most = ctx.settings.max_requests_per_batch
+    if way is SubmissionMode.INTERACTIVE:
         # Asked one by one: no batch holds them, and one intent does.
         return (tuple(made),) if made else ()
     rest = [batch for group in by_model.values() for batch in pack(group, most=most)]
@@ -138,10 +140,10 @@ def packed(world: World, requests: Sequence[Request], way: Way) -> tuple[tuple[R
 
 def _first(requests: Sequence[Request]) -> Request:
     """The request that warms the cache up: a small one ends soon, a whole file needs no other."""
-    own = [r for r in requests if r.question.model is None]
-    return min(own, key=lambda r: (r.question.of, r.input_tokens))
+    own = [r for r in requests if r.request_key.model is None]
+    return min(own, key=lambda r: (r.request_key.of, r.input_tokens))
 
 
 def _marked(request: Request) -> Request:
     params = prompt.marked(request.params)
-    return replace(request, params=params, size=size_of(request.question.id, params))
+    return replace(request, params=params, size=size_of(request.request_key.id, params))

@@ -9,7 +9,7 @@ import yaml
 
 from batch_action.models.ledger import Usage
 from batch_action.models.prices import Prices, prompt_tokens
-from batch_action.models.requests import Cost, Tokens
+from batch_action.models.requests import Cost, TokenEstimate
 
 BYTES_PER_TOKEN = 2.5
 """Offline estimate, meant to err on the dear side: source code measures 3 to 4 bytes a token, and
@@ -57,7 +57,7 @@ def columns(prices: Prices, model: str, usages: Iterable[Usage], shared: int) ->
     )
 
 
-def account(prices: Prices, model: str, usages: Iterable[Usage], shared: int) -> Cost:
+def actual_cost(prices: Prices, model: str, usages: Iterable[Usage], shared: int) -> Cost:
     """What a batch of these did cost, and would have cost: from the usage the API returned.
 
     Batch is what was billed, cache tokens at their own prices. Interactive is the same requests
@@ -147,6 +147,6 @@ def ratio_from(counted: list[tuple[int, int]]) -> tuple[float, float]:
     return ratio, spread
 
 
-def total(inputs: Iterable[int], output_max: int, method: str, error: float = 0.0) -> Tokens:
+def total(inputs: Iterable[int], output_max: int, method: str, error: float = 0.0) -> TokenEstimate:
     """The tokens of a plan."""
-    return Tokens(input=sum(inputs), output_max=output_max, method=method, error=error)
+    return TokenEstimate(input=sum(inputs), output_max=output_max, method=method, error=error)

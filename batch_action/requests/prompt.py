@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from batch_action.models.files import Companion, Part, SelectedFile
+from batch_action.models.files import ContextFile, FilePart, SelectedFile
 from batch_action.tasks.task import Task
 
 BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
@@ -12,22 +12,22 @@ BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
 no text can step out of its numbered line."""
 
 
-def system_text(task: Task, house_rules: str, facts: str = "") -> str:
+def system_text(task: Task, guidelines: str, facts: str = "") -> str:
     """The one block all requests of a night share, byte for byte; *facts*: what a task must know.
 
     Both change the answers and not the question: they are no part of its digest.
     """
     told = f"{task.prompt}\n\n{facts.strip()}" if facts.strip() else task.prompt
-    if not house_rules.strip():
+    if not guidelines.strip():
         return told
     return (
         f"{told}\n\n## This repository's own rules\n\n"
         "Its maintainers wrote what follows. Where it asks for more care, or says that something "
-        f"is fine here, follow it.\n\n{house_rules.strip()}"
+        f"is fine here, follow it.\n\n{guidelines.strip()}"
     )
 
 
-def user_text(file: SelectedFile, part: Part) -> str:
+def user_text(file: SelectedFile, part: FilePart) -> str:
     """What is said of the file, the changed hunks, its companions, then its numbered lines.
 
     Every source line starts with its number, every hunk line with its sign and every other line
@@ -44,7 +44,7 @@ def user_text(file: SelectedFile, part: Part) -> str:
     return (
         "".join(_hint(name, text) for name, text in file.hints)
         + change
-        + "".join(_companion(one) for one in file.companions)
+        + "".join(_companion(one) for one in file.context_files)
         + f'<file path="{_name(file.path)}" language="{escape(file.language)}" '
         f'first-line="{part.first}" last-line="{part.last}"{note}>\n'
         f"{_numbered(lines, part.first)}\n</file>"
@@ -56,7 +56,7 @@ def _hint(name: str, text: str) -> str:
     return "\n".join([f"<{name}>", *(f"> {line}" for line in lines), f"</{name}>\n"])
 
 
-def _companion(one: Companion) -> str:
+def _companion(one: ContextFile) -> str:
     note = "" if one.complete else ' complete="no"'
     lines = one.text.removesuffix("\n").split("\n")
     return f'<{one.role} path="{_name(one.path)}"{note}>\n{_numbered(lines, 1)}\n</{one.role}>\n'
@@ -91,7 +91,7 @@ def params(
     task: Task,
     system: str,
     file: SelectedFile,
-    part: Part,
+    part: FilePart,
     *,
     model: str,
     effort: str | None,

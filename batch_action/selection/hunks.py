@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.ledger.view import facts_of
 from batch_action.models.files import Hunk
 from batch_action.models.ledger import Ledger, Selected
@@ -94,7 +94,7 @@ Added = dict[tuple[str, str], Collection[int]]
 """(path, blob) to line numbers."""
 
 
-def added_lines(world: World, ledger: Ledger, commits: Collection[str]) -> Added:
+def added_lines(ctx: RunContext, ledger: Ledger, commits: Collection[str]) -> Added:
     """The added lines of every file that was selected at these commits; a new file's are all.
 
     Where there was nothing to compare with, or the old version is out of reach, none were added.
@@ -106,8 +106,8 @@ def added_lines(world: World, ledger: Ledger, commits: Collection[str]) -> Added
         for entry in fact.files
     ]
     pairs = {(old, blob) for _, blob, old in compared if old and old != blob}
-    here = {old for old, _ in pairs if world.git.has_blob(old)}
-    hunks = world.git.hunks_of(sorted(pair for pair in pairs if pair[0] in here))
+    here = {old for old, _ in pairs if ctx.git.has_blob(old)}
+    hunks = ctx.git.hunks_of(sorted(pair for pair in pairs if pair[0] in here))
     found: Added = {}
     for path, blob, old in compared:
         found[path, blob] = EVERY if old is None else _added_in(hunks.get((old, blob), ()))

@@ -1,6 +1,6 @@
 """The default ignores, as data: gitignore patterns by the reason they give."""
 
-from batch_action.models.files import Reason
+from batch_action.models.files import SkipReason
 
 LOCK_FILES = (
     *("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock"),
@@ -138,11 +138,11 @@ NOT_SOURCE = (
     *(".git-blame-ignore-revs", ".mailmap", "py.typed", "*.sarif", ".batch-action/"),
 )
 
-DEFAULTS: dict[Reason, tuple[str, ...]] = {
-    Reason.LOCK_FILE: LOCK_FILES,
-    Reason.MINIFIED: MINIFIED,
-    Reason.VENDORED: VENDORED,
-    Reason.GENERATED: GENERATED,
-    Reason.DEFAULT_IGNORE: NOT_SOURCE,
+DEFAULTS: dict[SkipReason, tuple[str, ...]] = {
+    SkipReason.LOCK_FILE: LOCK_FILES,
+    SkipReason.MINIFIED: MINIFIED,
+    SkipReason.VENDORED: VENDORED,
+    SkipReason.GENERATED: GENERATED,
+    SkipReason.DEFAULT_IGNORE: NOT_SOURCE,
 }
 """In the order they are asked: the first reason wins."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from batch_action.models.files import Part
+from batch_action.models.files import FilePart
 from batch_action.selection.content import lines_of
 
 MAX_CHARS = 60_000
@@ -11,7 +11,7 @@ MAX_CHARS = 60_000
 _CLOSING = (")", "]", "}", "end", "else", "elif", "except", "finally", "catch", "#endif", "</")
 
 
-def parts_of(text: str, max_chars: int = MAX_CHARS) -> tuple[Part, ...]:
+def parts_of(text: str, max_chars: int = MAX_CHARS) -> tuple[FilePart, ...]:
     """Return the parts of a text: together they hold each line once, in order.
 
     A part ends where the second half of what fits offers the best place: before a top-level
@@ -26,7 +26,7 @@ def parts_of(text: str, max_chars: int = MAX_CHARS) -> tuple[Part, ...]:
         bounds.append((first, last))
         first = last
     return tuple(
-        Part(number=number, of=len(bounds), first=start + 1, last=end)
+        FilePart(number=number, of=len(bounds), first=start + 1, last=end)
         for number, (start, end) in enumerate(bounds, 1)
     )
 

@@ -6,11 +6,11 @@ from functools import cached_property, lru_cache
 from pathspec import GitIgnoreSpec
 
 from batch_action.errors import ConfigError
-from batch_action.models.files import Reason, Skipped
+from batch_action.models.files import SkippedFile, SkipReason
 from batch_action.selection.ignores import DEFAULTS
 
 
-class Rules:
+class PathRules:
     """Which paths are wanted at all.
 
     The last matching pattern decides, as in a `.gitignore`. `paths` narrows; a pattern with `!` in
@@ -22,7 +22,7 @@ class Rules:
         paths: Sequence[str] = (),
         paths_ignore: Sequence[str] = (),
         *,
-        elsewhere: Sequence[Sequence[str]] = (),
+        other_tasks_patterns: Sequence[Sequence[str]] = (),
         default_ignores: bool = True,
     ) -> None:
         """Compile the patterns.
@@ -30,7 +30,7 @@ class Rules:
         Args:
             paths: the input.
             paths_ignore: the input.
-            elsewhere: `paths` of the rules of a monorepo that have their files for themselves.
+            other_tasks_patterns: `paths` of the rules of a monorepo that have their files for themselves.
             default_ignores: whether ours hold.
 
         Raises:
@@ -42,22 +42,24 @@ class Rules:
         self.default_ignores = default_ignores
         self._wanted = _compile("paths", self.paths)
         self._unwanted = _compile("paths-ignore", self.paths_ignore)
-        self._elsewhere = [(_compile("rules", lines), tuple(lines)) for lines in elsewhere]
+        self._other_tasks_patterns = [
+            (_compile("rules", lines), tuple(lines)) for lines in other_tasks_patterns
+        ]
 
-    def skip(self, path: str) -> Skipped | None:
+    def skip(self, path: str) -> SkippedFile | None:
         """Return why a path is not wanted, naming the pattern; None when it is."""
         if any(pattern.strip() for pattern in self.paths):
             wanted, pattern = self._last(self._wanted, self.paths, path)
             if not wanted:
-                return Skipped(path=path, reason=Reason.NOT_IN_PATHS, detail=pattern)
-        for spec, lines in self._elsewhere:
+                return SkippedFile(path=path, reason=SkipReason.NOT_IN_PATHS, detail=pattern)
+        for spec, lines in self._other_tasks_patterns:
             claimed, pattern = self._last(spec, lines, path)
             if claimed:
                 detail = f"the rule of {pattern} has it"
-                return Skipped(path=path, reason=Reason.NOT_IN_PATHS, detail=detail)
+                return SkippedFile(path=path, reason=SkipReason.NOT_IN_PATHS, detail=detail)
         unwanted, pattern = self._last(self._unwanted, self.paths_ignore, path)
         if unwanted:
-            return Skipped(path=path, reason=Reason.PATHS_IGNORE, detail=pattern)
+            return SkippedFile(path=path, reason=SkipReason.PATHS_IGNORE, detail=pattern)
         if unwanted is False:
             return None
         return self._by_default(path)
@@ -66,17 +68,17 @@ class Rules:
         """Tell whether the user named this path with `!`: then the default ignores keep quiet."""
         return self._unwanted.check_file(path).include is False
 
-    def _by_default(self, path: str) -> Skipped | None:
+    def _by_default(self, path: str) -> SkippedFile | None:
         if not self.default_ignores:
             return None
         for reason, spec in self._defaults.items():
             index = spec.check_file(path).index
             if index is not None:
-                return Skipped(path=path, reason=reason, detail=DEFAULTS[reason][index])
+                return SkippedFile(path=path, reason=reason, detail=DEFAULTS[reason][index])
         return None
 
     @cached_property
-    def _defaults(self) -> dict[Reason, GitIgnoreSpec]:
+    def _defaults(self) -> dict[SkipReason, GitIgnoreSpec]:
         return _default_specs()
 
     @staticmethod
@@ -86,7 +88,7 @@ class Rules:
 
 
 @lru_cache(maxsize=1)
-def _default_specs() -> dict[Reason, GitIgnoreSpec]:
+def _default_specs() -> dict[SkipReason, GitIgnoreSpec]:
     return {reason: GitIgnoreSpec.from_lines(lines) for reason, lines in DEFAULTS.items()}
 
 

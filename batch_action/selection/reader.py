@@ -4,17 +4,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batch_action.clients.git import GitRepo
-from batch_action.models.files import Change, Hunk, Reason, SelectedFile, Selection, Skipped, Status
+from batch_action.models.files import (
+    ChangeType,
+    FileChange,
+    Hunk,
+    SelectedFile,
+    Selection,
+    SkippedFile,
+    SkipReason,
+)
 from batch_action.selection import content, filters
 from batch_action.selection.hunks import change_text, changed_lines
 from batch_action.selection.languages import language_of
 from batch_action.selection.parts import parts_of
-from batch_action.selection.patterns import Rules
+from batch_action.selection.patterns import PathRules
 from batch_action.selection.risk import risk
 
 Mask = Callable[[str], tuple[str, int]]
 Progress = Callable[[int, int], None]
-_Sized = tuple[Change, int]
+_Sized = tuple[FileChange, int]
 
 FILES_AT_ONCE = 200
 BYTES_AT_ONCE = 16_000_000
@@ -26,7 +34,7 @@ class _Work:
     """What every file of this night is read with."""
 
     repo: GitRepo
-    rules: Rules
+    rules: PathRules
     max_file_bytes: int
     mask: Mask
     churn: Mapping[str, int]
@@ -38,18 +46,18 @@ def read(  # noqa: PLR0913 - what is read, and with what
     head: str,
     base: str | None,
     everything: bool,
-    owed: Mapping[str, str | None],
-    rules: Rules,
+    backlog: Mapping[str, str | None],
+    rules: PathRules,
     max_file_bytes: int,
     attributes_from: str,
     mask: Mask,
     progress: Progress,
-    changes: Sequence[Change] | None = None,
+    changes: Sequence[FileChange] | None = None,
 ) -> Selection:
     """Return the selection of one night: every changed or owed path once, as a file or skipped.
 
     `base` None: nothing to compare with, all files count as added. `everything`: unchanged files,
-    too. `owed`: path → the old blob to compare with, of files selected earlier that have no
+    too. `backlog`: path → the old blob to compare with, of files selected earlier that have no
     verdict; they are taken at head's content. `attributes_from`: the commit whose `.gitattributes`
     are trusted. `progress` is called with files done and files to read.
     `changes`: what changed since base, where this clone cannot tell it itself.
@@ -60,7 +68,7 @@ def read(  # noqa: PLR0913 - what is read, and with what
     """
     if changes is None:
         changes = () if base is None and everything else repo.changes(base, head)
-    entries = _entries(repo, changes, head=head, everything=everything, owed=owed)
+    entries = _entries(repo, changes, head=head, everything=everything, backlog=backlog)
     skipped, named = _screen_names(repo, entries, rules, attributes_from)
     churn = repo.churn(head) if named else {}
     work = _Work(repo=repo, rules=rules, max_file_bytes=max_file_bytes, mask=mask, churn=churn)
@@ -74,13 +82,13 @@ def read(  # noqa: PLR0913 - what is read, and with what
 
 
 def _read_all(
-    work: _Work, changes: list[Change], progress: Progress
-) -> tuple[list[SelectedFile], list[Skipped]]:
+    work: _Work, changes: list[FileChange], progress: Progress
+) -> tuple[list[SelectedFile], list[SkippedFile]]:
     fitting, skipped = _screen_sizes(work, changes)
     files: list[SelectedFile] = []
     progress(0, len(fitting))
     for done, result in enumerate(_read(work, fitting), 1):
-        if isinstance(result, Skipped):
+        if isinstance(result, SkippedFile):
             skipped.append(result)
         else:
             files.append(result)
@@ -90,58 +98,65 @@ def _read_all(
 
 def _entries(
     repo: GitRepo,
-    changes: Sequence[Change],
+    changes: Sequence[FileChange],
     *,
     head: str,
     everything: bool,
-    owed: Mapping[str, str | None],
-) -> list[Change | Skipped]:
+    backlog: Mapping[str, str | None],
+) -> list[FileChange | SkippedFile]:
     """Join what changed, what is owed and, if asked, all the rest; one entry for each path."""
     changed = {change.path: change for change in changes}
-    found: dict[str, Change | Skipped] = {path: _owing(one, owed) for path, one in changed.items()}
-    absent = [path for path in owed if path not in changed]
+    found: dict[str, FileChange | SkippedFile] = {
+        path: _owing(one, backlog) for path, one in changed.items()
+    }
+    absent = [path for path in backlog if path not in changed]
     if not everything and not absent:
         return list(found.values())
     tree = {entry.path: entry for entry in repo.tree(head)}
     for path in absent:
-        found[path] = _owed_entry(path, owed[path], tree.get(path))
+        found[path] = _owed_entry(path, backlog[path], tree.get(path))
     if everything:
         found |= {path: entry for path, entry in tree.items() if path not in found}
     return list(found.values())
 
 
-def _owing(change: Change, owed: Mapping[str, str | None]) -> Change:
+def _owing(change: FileChange, backlog: Mapping[str, str | None]) -> FileChange:
     """Compare a changed file that is still owed with what was reviewed last, not with base."""
-    path = change.path if change.path in owed else change.old_path
-    if path is None or path not in owed or change.status is Status.DELETED:
+    path = change.path if change.path in backlog else change.old_path
+    if path is None or path not in backlog or change.status is ChangeType.DELETED:
         return change
-    if change.status is Status.MODIFIED and change.blob in (change.old_blob, owed[path]):
+    if change.status is ChangeType.MODIFIED and change.blob in (change.old_blob, backlog[path]):
         # Only the mode changed tonight, but the content still waits for its verdict; or the file
         # went back to what was reviewed last.
-        return replace(change, status=Status.UNCHANGED, old_blob=owed[path])
-    return replace(change, old_blob=owed[path])
+        return replace(change, status=ChangeType.UNCHANGED, old_blob=backlog[path])
+    return replace(change, old_blob=backlog[path])
 
 
-def _owed_entry(path: str, old_blob: str | None, entry: Change | None) -> Change | Skipped:
+def _owed_entry(
+    path: str, old_blob: str | None, entry: FileChange | None
+) -> FileChange | SkippedFile:
     if entry is None:
-        return Skipped(path=path, reason=Reason.DELETED, detail="owed, but no longer there")
+        return SkippedFile(path=path, reason=SkipReason.DELETED, detail="owed, but no longer there")
     return replace(entry, old_blob=old_blob)
 
 
 def _screen_names(
-    repo: GitRepo, entries: Iterable[Change | Skipped], rules: Rules, attributes_from: str
-) -> tuple[list[Skipped], list[Change]]:
+    repo: GitRepo,
+    entries: Iterable[FileChange | SkippedFile],
+    rules: PathRules,
+    attributes_from: str,
+) -> tuple[list[SkippedFile], list[FileChange]]:
     """Part what a look at the tree entry and the name rules out from what must be read."""
-    skipped: list[Skipped] = []
-    standing: list[Change] = []
+    skipped: list[SkippedFile] = []
+    standing: list[FileChange] = []
     for entry in entries:
-        told = entry if isinstance(entry, Skipped) else filters.by_change(entry)
+        told = entry if isinstance(entry, SkippedFile) else filters.by_change(entry)
         if told is not None:
             skipped.append(told)
-        elif isinstance(entry, Change):
+        elif isinstance(entry, FileChange):
             standing.append(entry)
     attributes = repo.attributes(attributes_from, [entry.path for entry in standing])
-    named: list[Change] = []
+    named: list[FileChange] = []
     for entry in standing:
         told = filters.by_name(entry.path, rules, attributes.get(entry.path, {}))
         if told is None:
@@ -151,16 +166,18 @@ def _screen_names(
     return skipped, named
 
 
-def _screen_sizes(work: _Work, changes: list[Change]) -> tuple[list[_Sized], list[Skipped]]:
+def _screen_sizes(work: _Work, changes: list[FileChange]) -> tuple[list[_Sized], list[SkippedFile]]:
     """Part what is too large, or empty, from what is read; an old blob out of reach is dropped."""
     sizes = work.repo.sizes({blob for one in changes for blob in _blobs(one)})
     fitting: list[_Sized] = []
-    skipped: list[Skipped] = []
+    skipped: list[SkippedFile] = []
     for change in changes:
         if change.blob not in sizes:
             detail = "its content is not in this clone: check out without filter"
             skipped.append(
-                Skipped(path=change.path, blob=change.blob, reason=Reason.NOT_HERE, detail=detail)
+                SkippedFile(
+                    path=change.path, blob=change.blob, reason=SkipReason.NOT_HERE, detail=detail
+                )
             )
             continue
         told = filters.by_size(change.path, sizes[change.blob], work.max_file_bytes)
@@ -174,7 +191,7 @@ def _screen_sizes(work: _Work, changes: list[Change]) -> tuple[list[_Sized], lis
     return fitting, skipped
 
 
-def _read(work: _Work, sized: list[_Sized]) -> Iterator[SelectedFile | Skipped]:
+def _read(work: _Work, sized: list[_Sized]) -> Iterator[SelectedFile | SkippedFile]:
     """Yield what becomes of each file, in order, a bounded amount of bytes at a time."""
     for changes in _handfuls(sized):
         datas = dict(work.repo.blobs(dict.fromkeys(b for one in changes for b in _blobs(one))))
@@ -184,8 +201,8 @@ def _read(work: _Work, sized: list[_Sized]) -> Iterator[SelectedFile | Skipped]:
             yield _file(work, change, datas, hunks.get((change.old_blob or "", change.blob), ()))
 
 
-def _handfuls(sized: list[_Sized]) -> Iterator[list[Change]]:
-    handful: list[Change] = []
+def _handfuls(sized: list[_Sized]) -> Iterator[list[FileChange]]:
+    handful: list[FileChange] = []
     room = BYTES_AT_ONCE
     for change, size in sized:
         if handful and (size > room or len(handful) == FILES_AT_ONCE):
@@ -197,13 +214,13 @@ def _handfuls(sized: list[_Sized]) -> Iterator[list[Change]]:
         yield handful
 
 
-def _blobs(change: Change) -> tuple[str, ...]:
+def _blobs(change: FileChange) -> tuple[str, ...]:
     return (change.blob,) if change.old_blob is None else (change.blob, change.old_blob)
 
 
 def _file(
-    work: _Work, change: Change, datas: Mapping[str, bytes], hunks: tuple[Hunk, ...]
-) -> SelectedFile | Skipped:
+    work: _Work, change: FileChange, datas: Mapping[str, bytes], hunks: tuple[Hunk, ...]
+) -> SelectedFile | SkippedFile:
     """Return one file with all a prompt needs of it, or why its content is not reviewed."""
     data = datas[change.blob]
     told = filters.by_bytes(change.path, data)
@@ -219,7 +236,7 @@ def _file(
     if content.is_wide(data) or content.is_wide(old_data) or content.is_binary(old_data):
         hunks = ()  # git counts the bytes of such a file, not its lines
     old_text = work.mask(content.decode(old_data))[0] if hunks else ""
-    only_moved = change.status is Status.RENAMED and change.blob == change.old_blob
+    only_moved = change.status is ChangeType.RENAMED and change.blob == change.old_blob
     lines = 0 if only_moved else changed_lines(hunks) or len(content.lines_of(text))
     return SelectedFile(
         path=change.path,

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from batch_action.errors import ConfigError
-from batch_action.models.dispatch import Reply
+from batch_action.models.dispatch import DeliveryResponse
 
 DELIVERIES = "/webhooks/anthropic"
 MOST_BYTES = 256 * 1024
@@ -41,7 +41,7 @@ PAGE_HEADERS = {
 class Handlers:
     """What stands behind the addresses; each is called in a thread."""
 
-    receive: Callable[[Mapping[str, str], bytes], Reply] | None
+    receive: Callable[[Mapping[str, str], bytes], DeliveryResponse] | None
     """None: no secret is set, so nothing that is delivered could be proven."""
     page: Callable[[], str]
     health: Callable[[], tuple[bool, Mapping[str, Any]]]
@@ -75,7 +75,7 @@ def app(handlers: Handlers) -> Starlette:
 
 
 async def _deliveries(
-    request: Request, receive: Callable[[Mapping[str, str], bytes], Reply] | None
+    request: Request, receive: Callable[[Mapping[str, str], bytes], DeliveryResponse] | None
 ) -> Response:
     if receive is None:
         return _refused(501, "No webhook secret is set here, so this address is closed.")

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from batch_action.clients.anthropic.client import AnthropicApi
 from batch_action.clients.github.actions import Actions, Dispatches
 from batch_action.clients.github.client import GitHubClient
-from batch_action.config.server import Place
-from batch_action.server.log import Journal
+from batch_action.config.server import RepositoryConfig
+from batch_action.server.log import JsonLog
 from batch_action.server.signatures import Keys
 from batch_action.server.store import Store
 
@@ -21,10 +21,10 @@ STUCK = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class RepositoryClient:
     """One repository: how it is to be woken, and the edges to do it."""
 
-    place: Place
+    place: RepositoryConfig
     client: GitHubClient
     actions: Actions
     dispatches: Dispatches
@@ -35,7 +35,7 @@ class Post:
 
 
 @dataclass(slots=True)
-class Pulse:
+class LoopHealth:
     """Whether a loop is alive, for `/healthz` and the page."""
 
     name: str
@@ -52,21 +52,21 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Station:
+class ServerContext:
     """The service's world."""
 
     store: Store
-    posts: tuple[Post, ...]
+    posts: tuple[RepositoryClient, ...]
     keys: Keys
-    journal: Journal
+    log: JsonLog
     clock: Callable[[], datetime]
     chance: Callable[[], float]
     """A number from 0 to 1, for pauses that differ."""
     watch: bool
     settle: timedelta
     """How long GitHub may take to list a run that it has started."""
-    dispatching: Pulse = field(default_factory=lambda: Pulse("dispatcher"))
-    watching: Pulse = field(default_factory=lambda: Pulse("watcher"))
+    dispatching: LoopHealth = field(default_factory=lambda: LoopHealth("dispatcher"))
+    watching: LoopHealth = field(default_factory=lambda: LoopHealth("watcher"))
     arrived: threading.Event = field(default_factory=threading.Event)
     """Rung when a batch was told to have ended."""
     learnt: threading.Event = field(default_factory=threading.Event)

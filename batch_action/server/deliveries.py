@@ -6,9 +6,14 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from batch_action.models.dispatch import Event, Notice, Reply, Source
+from batch_action.models.dispatch import (
+    BatchNotification,
+    DeliveryResponse,
+    DeliverySource,
+    WebhookEvent,
+)
 from batch_action.server import signatures
-from batch_action.server.context import Station
+from batch_action.server.context import ServerContext
 
 LONGEST_KIND = 100
 _ENDED = re.compile(
@@ -23,7 +28,7 @@ class MalformedError(Exception):
     """The body is signed, and yet nothing we can read."""
 
 
-def event_of(body: bytes) -> Event:
+def event_of(body: bytes) -> WebhookEvent:
     """The event in a body; raises MalformedError."""
     try:
         told = json.loads(body)
@@ -38,8 +43,8 @@ def event_of(body: bytes) -> Event:
     if not isinstance(kind, str) or not 0 < len(kind) <= LONGEST_KIND or not kind.isprintable():
         raise MalformedError("The event has no type.")
     if not _ENDED.fullmatch(kind):
-        return Event(kind=kind, batch=None)
-    return Event(kind=kind, batch=_batch(data))
+        return WebhookEvent(kind=kind, batch=None)
+    return WebhookEvent(kind=kind, batch=_batch(data))
 
 
 def _batch(data: dict[str, Any]) -> str:
@@ -49,44 +54,48 @@ def _batch(data: dict[str, Any]) -> str:
     return named
 
 
-def receive(station: Station, headers: Mapping[str, str], body: bytes) -> Reply:
+def receive(ctx: ServerContext, headers: Mapping[str, str], body: bytes) -> DeliveryResponse:
     """Prove a delivery, read it, remember it; its effect comes after the answer.
 
     The order is the point: an unproven body is not even parsed, and nothing is acknowledged that
     would be forgotten by a crash.
     """
     try:
-        source, name = signatures.verified(headers, body, station.clock(), station.keys)
+        source, name = signatures.verified(headers, body, ctx.clock(), ctx.keys)
     except signatures.UnsignedError as why:
-        station.journal.warning("delivery", problem=f"Refused: {why}.", bytes=len(body))
-        return Reply(status=401, told={"error": "The signature could not be verified."})
+        ctx.log.warning("delivery", problem=f"Refused: {why}.", bytes=len(body))
+        return DeliveryResponse(status=401, told={"error": "The signature could not be verified."})
     try:
         event = event_of(body)
     except MalformedError as why:
-        station.journal.warning("delivery", id=name, source=source, problem=str(why))
-        return Reply(status=400, told={"error": str(why)})
+        ctx.log.warning("delivery", id=name, source=source, problem=str(why))
+        return DeliveryResponse(status=400, told={"error": str(why)})
     try:
-        fresh = accept(station, Notice(id=name, source=source, event=event))
+        fresh = accept(ctx, BatchNotification(id=name, source=source, event=event))
     except sqlite3.Error as error:
-        station.journal.error("delivery", id=name, problem=f"It could not be stored: {error}.")
-        return Reply(status=503, told={"error": "It could not be stored; send it again later."})
+        ctx.log.error("delivery", id=name, problem=f"It could not be stored: {error}.")
+        return DeliveryResponse(
+            status=503, told={"error": "It could not be stored; send it again later."}
+        )
     if not fresh:
-        return Reply(status=200, told={"status": "known", "id": name})
+        return DeliveryResponse(status=200, told={"status": "known", "id": name})
     if event.batch is None:
-        return Reply(status=200, told={"status": "ignored", "type": event.kind})
-    return Reply(status=202, told={"status": "accepted", "batch": event.batch})
+        return DeliveryResponse(status=200, told={"status": "ignored", "type": event.kind})
+    return DeliveryResponse(status=202, told={"status": "accepted", "batch": event.batch})
 
 
-def ended(station: Station, batch: str) -> bool:
+def ended(ctx: ServerContext, batch: str) -> bool:
     """What the watcher has seen, told as a webhook would tell it; False when it is known."""
-    event = Event(kind="message_batch.ended", batch=batch)
-    return accept(station, Notice(id=f"watcher:{batch}", source=Source.WATCHER, event=event))
+    event = WebhookEvent(kind="message_batch.ended", batch=batch)
+    return accept(
+        ctx, BatchNotification(id=f"watcher:{batch}", source=DeliverySource.WATCHER, event=event)
+    )
 
 
-def accept(station: Station, notice: Notice) -> bool:
+def accept(ctx: ServerContext, notice: BatchNotification) -> bool:
     """Remember it for good, then wake who acts on it. Raises sqlite3.Error."""
-    fresh = station.store.arrivals.accept(notice, station.clock())
-    station.journal.info(
+    fresh = ctx.store.deliveries.accept(notice, ctx.clock())
+    ctx.log.info(
         "delivery",
         id=notice.id,
         source=notice.source,
@@ -95,5 +104,5 @@ def accept(station: Station, notice: Notice) -> bool:
         said="" if fresh else "known already: no effect",
     )
     if fresh and notice.event.batch is not None:
-        station.arrived.set()
+        ctx.arrived.set()
     return fresh

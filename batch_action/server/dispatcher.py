@@ -12,10 +12,16 @@ from datetime import datetime, timedelta
 
 from batch_action.clients.github.errors import RefusedError
 from batch_action.errors import GitHubError
-from batch_action.models.dispatch import Awaited, Dispatch, Ended, Fate, StartedRun
+from batch_action.models.dispatch import (
+    Dispatch,
+    DispatchStatus,
+    EndedBatch,
+    PendingBatchRecord,
+    StartedRun,
+)
 from batch_action.server import backoff
-from batch_action.server.context import Station
-from batch_action.server.ledgers import Shelf, Shelves
+from batch_action.server.context import ServerContext
+from batch_action.server.ledgers import RemoteLedger, RemoteLedgers
 from batch_action.server.log import problem
 
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
@@ -47,24 +53,24 @@ NOBODYS_AFTER = timedelta(minutes=30)
 """A run saves what it has sent within minutes; later only an older ledger could name the batch."""
 
 
-def place(station: Station, shelves: Shelves, one: Ended) -> None:
+def place(ctx: ServerContext, ledgers: RemoteLedgers, one: EndedBatch) -> None:
     """Plan the dispatches for an ended batch, or look for its repository again later."""
-    store, now = station.store, station.clock()
+    store, now = ctx.store, ctx.clock()
     if not store.waiting.owners(one.batch):
-        shelves.refresh(MOST_OFTEN)
+        ledgers.refresh(MOST_OFTEN)
     owners = store.waiting.owners(one.batch)
-    done = shelves.collected(one.batch)
+    done = ledgers.collected(one.batch)
     if owners:
         for owner in owners:
-            store.errands.plan(owner, now)
-        store.arrivals.placed(one.batch)
+            store.dispatches.plan(owner, now)
+        store.deliveries.placed(one.batch)
     elif done is not None:
-        store.errands.plan(_remembered(done, one), now, Fate.COLLECTED)
-        store.arrivals.placed(one.batch)
-        station.journal.info("dispatch", batch=one.batch, said="collected before: not dispatched")
-    elif now - one.at > NOBODYS_AFTER and shelves.read_since(one.at):
-        store.arrivals.give_up(one.batch)
-        station.journal.warning(
+        store.dispatches.plan(_remembered(done, one), now, DispatchStatus.COLLECTED)
+        store.deliveries.placed(one.batch)
+        ctx.log.info("dispatch", batch=one.batch, said="collected before: not dispatched")
+    elif now - one.at > NOBODYS_AFTER and ledgers.read_since(one.at):
+        store.deliveries.give_up(one.batch)
+        ctx.log.warning(
             "dispatch",
             batch=one.batch,
             problem="No ledger of the listed repositories names this batch.",
@@ -72,13 +78,13 @@ def place(station: Station, shelves: Shelves, one: Ended) -> None:
             "brings it back.",
         )
     else:
-        pause = backoff.retry(one.tries + 1, station.chance())
-        store.arrivals.look_again(one.batch, now + timedelta(seconds=pause))
+        pause = backoff.retry(one.tries + 1, ctx.chance())
+        store.deliveries.look_again(one.batch, now + timedelta(seconds=pause))
 
 
-def _remembered(shelf: Shelf, one: Ended) -> Awaited:
-    return Awaited(
-        shelf=shelf.name,
+def _remembered(shelf: RemoteLedger, one: EndedBatch) -> PendingBatchRecord:
+    return PendingBatchRecord(
+        ledger_name=shelf.name,
         repository=shelf.post.place.repository,
         batch=one.batch,
         requests=0,
@@ -106,68 +112,68 @@ KEEP = timedelta(days=40)
 class Dispatcher:
     """Who talks to GitHub; one thread calls `round` again and again."""
 
-    def __init__(self, station: Station) -> None:
-        self._station = station
-        self.shelves = Shelves(station)
+    def __init__(self, ctx: ServerContext) -> None:
+        self._ctx = ctx
+        self.ledgers = RemoteLedgers(ctx)
         self._pruned_at: datetime | None = None
 
     def round(self) -> float:
         """Do all that is due. Seconds until something is due again."""
-        station = self._station
+        ctx = self._ctx
         self._prune()
-        next_look = self.shelves.refresh()
-        for ended in station.store.arrivals.ended(station.clock()):
+        next_look = self.ledgers.refresh()
+        for ended in ctx.store.deliveries.ended(ctx.clock()):
             try:
-                place(station, self.shelves, ended)
+                place(ctx, self.ledgers, ended)
             except Exception as bug:  # noqa: BLE001 - one batch must not hold up all others
-                station.journal.bug("dispatch", bug)
-                station.store.arrivals.look_again(ended.batch, station.clock() + AFTER_A_BUG)
-        for one in station.store.errands.due(station.clock()):
+                ctx.log.bug("dispatch", bug)
+                ctx.store.deliveries.look_again(ended.batch, ctx.clock() + AFTER_A_BUG)
+        for one in ctx.store.dispatches.due(ctx.clock()):
             try:
                 self._pursue(one)
             except Exception as bug:  # noqa: BLE001 - as above
-                station.journal.bug("dispatch", bug)
-                station.store.errands.postpone(one, station.clock() + AFTER_A_BUG)
-        station.dispatching.looked_at = station.clock()
-        due = station.store.errands.next_due()
+                ctx.log.bug("dispatch", bug)
+                ctx.store.dispatches.postpone(one, ctx.clock() + AFTER_A_BUG)
+        ctx.dispatching.looked_at = ctx.clock()
+        due = ctx.store.dispatches.next_due()
         wake_at = min(next_look, due) if due else next_look
-        return (wake_at - station.clock()).total_seconds()
+        return (wake_at - ctx.clock()).total_seconds()
 
     def _pursue(self, one: Dispatch) -> None:
-        shelf = self.shelves.named(one.shelf)
+        shelf = self.ledgers.named(one.ledger_name)
         if shelf is None:
-            self._fail(one, f"{one.shelf} is not in the file any more.")
-        elif one.fate is Fate.SENDING:
+            self._fail(one, f"{one.ledger_name} is not in the file any more.")
+        elif one.status is DispatchStatus.SENDING:
             self._look_for(one, shelf)
         else:
             self._send(one, shelf)
 
-    def _send(self, one: Dispatch, shelf: Shelf) -> None:
+    def _send(self, one: Dispatch, shelf: RemoteLedger) -> None:
         """Start the workflow, unless the ledger says that somebody was faster."""
-        station = self._station
+        ctx = self._ctx
         try:
-            self.shelves.look(shelf, FRESH)
+            self.ledgers.look(shelf, FRESH)
         except GitHubError as error:
-            self._again(one, Fate.DUE, error)
+            self._again(one, DispatchStatus.DUE, error)
             return
         if shelf.collected(one.batch):
-            station.store.errands.end(one, Fate.COLLECTED, "", station.clock())
+            ctx.store.dispatches.end(one, DispatchStatus.COLLECTED, "", ctx.clock())
             self._tell(one, said="collected meanwhile: not dispatched")
             return
-        if not station.store.errands.claim(one, station.clock()):
+        if not ctx.store.dispatches.claim(one, ctx.clock()):
             return
         try:
             run = self._wake(one, shelf)
         except RefusedError as error:
-            self._again(one, Fate.DUE, error)
+            self._again(one, DispatchStatus.DUE, error)
         except GitHubError as error:
             # Lost on the way there, or on the way back.
             self._tell(one, warning=True, **problem(error))
-            self._put_off(one, Fate.SENDING, LOOK_EVERY.total_seconds(), str(error))
+            self._put_off(one, DispatchStatus.SENDING, LOOK_EVERY.total_seconds(), str(error))
         else:
             self._started(one, run)
 
-    def _wake(self, one: Dispatch, shelf: Shelf) -> StartedRun | None:
+    def _wake(self, one: Dispatch, shelf: RemoteLedger) -> StartedRun | None:
         place, dispatches = shelf.post.place, shelf.post.dispatches
         if place.event == "repository_dispatch":
             dispatches.repository(EVENT_TYPE, {BATCH_INPUT: one.batch})
@@ -176,77 +182,83 @@ class Dispatcher:
             place.workflow, place.ref or shelf.branch, {BATCH_INPUT: one.batch}
         )
 
-    def _look_for(self, one: Dispatch, shelf: Shelf) -> None:
+    def _look_for(self, one: Dispatch, shelf: RemoteLedger) -> None:
         """Find the run that was perhaps started; send again only when there is none for sure."""
-        station = self._station
+        ctx = self._ctx
         claimed = one.claimed_at or one.born_at
         try:
             run = self._found(one, shelf, claimed - SKEW)
         except GitHubError as error:
-            self._again(one, Fate.SENDING, error)
+            self._again(one, DispatchStatus.SENDING, error)
             return
         if run is not None:
             self._started(one, run, "found: it had been started before")
-        elif station.clock() < claimed + station.settle:
-            self._put_off(one, Fate.SENDING, LOOK_EVERY.total_seconds(), one.note)
+        elif ctx.clock() < claimed + ctx.settle:
+            self._put_off(one, DispatchStatus.SENDING, LOOK_EVERY.total_seconds(), one.note)
         else:
             self._tell(one, said="no run was started: sending again")
-            self._put_off(one, Fate.DUE, 0, "")
+            self._put_off(one, DispatchStatus.DUE, 0, "")
             self._send(one, shelf)
 
-    def _found(self, one: Dispatch, shelf: Shelf, since: datetime) -> StartedRun | None:
-        place, errands = shelf.post.place, self._station.store.errands
+    def _found(self, one: Dispatch, shelf: RemoteLedger, since: datetime) -> StartedRun | None:
+        place, dispatches = shelf.post.place, self._ctx.store.dispatches
         by_file = place.event == "workflow_dispatch"
         runs = shelf.post.dispatches.runs(place.event, since, place.workflow if by_file else None)
         return recognised(
             runs,
             one.batch,
-            claimed=errands.known_runs(one.repository),
-            nameless=errands.nameless(one.repository, since) if by_file else None,
+            claimed=dispatches.known_runs(one.repository),
+            nameless=dispatches.nameless(one.repository, since) if by_file else None,
         )
 
     def _started(self, one: Dispatch, run: StartedRun | None, said: str = "started") -> None:
-        self._station.store.errands.started(one, run, self._station.clock())
+        self._ctx.store.dispatches.started(one, run, self._ctx.clock())
         self._tell(one, said=said, run=run.id if run else "", url=run.url if run else "")
 
-    def _again(self, one: Dispatch, fate: Fate, error: GitHubError) -> None:
+    def _again(self, one: Dispatch, fate: DispatchStatus, error: GitHubError) -> None:
         """Try later, or give up where that has no hope."""
-        station, tries = self._station, one.tries + 1
+        ctx, tries = self._ctx, one.tries + 1
         refused = isinstance(error, RefusedError) and error.wait is None
-        if station.clock() - one.born_at > GIVE_UP or (refused and tries >= MOST_REFUSALS):
+        if ctx.clock() - one.born_at > GIVE_UP or (refused and tries >= MOST_REFUSALS):
             self._fail(replace(one, tries=tries), str(error))
             return
         self._tell(one, warning=True, **problem(error))
         limit = error.wait or 0.0 if isinstance(error, RefusedError) else 0.0
-        pause = max(limit, backoff.retry(tries, station.chance()))
+        pause = max(limit, backoff.retry(tries, ctx.chance()))
         self._put_off(one, fate, pause, str(error), failed=True)
 
     def _fail(self, one: Dispatch, note: str) -> None:
-        self._station.store.errands.end(one, Fate.FAILED, note, self._station.clock())
-        self._station.journal.error(
+        self._ctx.store.dispatches.end(one, DispatchStatus.FAILED, note, self._ctx.clock())
+        self._ctx.log.error(
             "dispatch", batch=one.batch, repository=one.repository, problem=f"Given up. {note}"
         )
 
     def _put_off(
-        self, one: Dispatch, fate: Fate, seconds: float, note: str, *, failed: bool = False
+        self,
+        one: Dispatch,
+        fate: DispatchStatus,
+        seconds: float,
+        note: str,
+        *,
+        failed: bool = False,
     ) -> None:
-        now = self._station.clock()
+        now = self._ctx.clock()
         later = replace(
             one,
-            fate=fate,
+            status=fate,
             due_at=now + timedelta(seconds=seconds),
             note=note,
             tries=one.tries + failed,
         )
-        self._station.store.errands.put_off(later, now)
+        self._ctx.store.dispatches.put_off(later, now)
 
     def _tell(self, one: Dispatch, *, warning: bool = False, **fields: str) -> None:
-        journal = self._station.journal
-        tell = journal.warning if warning else journal.info
+        log = self._ctx.log
+        tell = log.warning if warning else log.info
         tell("dispatch", batch=one.batch, repository=one.repository, **fields)
 
     def _prune(self) -> None:
-        now = self._station.clock()
+        now = self._ctx.clock()
         if self._pruned_at is None or now - self._pruned_at > timedelta(days=1):
-            self._station.store.prune(now - KEEP)
+            self._ctx.store.prune(now - KEEP)
             self._pruned_at = now

@@ -8,11 +8,11 @@ from batch_action.config.settings import Settings
 from batch_action.errors import GitHubError
 from batch_action.ledger import merge, view
 from batch_action.ledger.artifacts import Found, read_artifacts
-from batch_action.models.dispatch import Awaited
-from batch_action.models.github import RepositoryFacts
-from batch_action.models.github_context import Context
+from batch_action.models.dispatch import PendingBatchRecord
+from batch_action.models.github import RepositoryInfo
+from batch_action.models.github_context import GitHubContext
 from batch_action.models.ledger import Collected, Ledger
-from batch_action.server.context import Post, Station
+from batch_action.server.context import RepositoryClient, ServerContext
 from batch_action.server.log import problem
 
 EVERY = timedelta(minutes=5)
@@ -33,16 +33,16 @@ class Reading:
     """The part of a world by which ledgers are believed."""
 
     settings: Settings
-    context: Context
+    context: GitHubContext
     task: TaskName
 
 
 @dataclass(slots=True, kw_only=True)
-class Shelf:
+class RemoteLedger:
     """One ledger of one repository, as it was read last."""
 
     name: str
-    post: Post
+    post: RepositoryClient
     settings: Settings
     pulls: bool
     """It is the ledger of pull requests."""
@@ -60,14 +60,14 @@ class Shelf:
         """How often it is read without anybody asking."""
         return AGAIN if self.problem else EVERY
 
-    def pending(self) -> list[Awaited]:
+    def pending(self) -> list[PendingBatchRecord]:
         """Batches sent and not collected."""
         return [
-            Awaited(
-                shelf=self.name,
+            PendingBatchRecord(
+                ledger_name=self.name,
                 repository=self.post.place.repository,
                 batch=one.sent.batch,
-                requests=len(one.questions),
+                requests=len(one.request_keys),
                 created_at=one.sent.created_at,
                 expires_at=one.sent.expires_at,
             )
@@ -80,23 +80,23 @@ class Shelf:
         return any(fact.batch == batch for fact in facts)
 
 
-class Shelves:
+class RemoteLedgers:
     """All ledgers of all listed repositories."""
 
-    def __init__(self, station: Station) -> None:
-        self._station = station
-        self._all = {shelf.name: shelf for post in station.posts for shelf in _shelves_of(post)}
-        station.store.waiting.keep_only(self._all)
+    def __init__(self, ctx: ServerContext) -> None:
+        self._ctx = ctx
+        self._all = {shelf.name: shelf for post in ctx.posts for shelf in _shelves_of(post)}
+        ctx.store.waiting.keep_only(self._all)
 
-    def all(self) -> list[Shelf]:
+    def all(self) -> list[RemoteLedger]:
         """Every ledger, in the file's order."""
         return list(self._all.values())
 
-    def named(self, name: str) -> Shelf | None:
+    def named(self, name: str) -> RemoteLedger | None:
         """The ledger of that name, if it is still listed."""
         return self._all.get(name)
 
-    def collected(self, batch: str) -> Shelf | None:
+    def collected(self, batch: str) -> RemoteLedger | None:
         """The ledger that says this batch was collected."""
         return next((shelf for shelf in self._all.values() if shelf.collected(batch)), None)
 
@@ -120,7 +120,7 @@ class Shelves:
             for shelf in self._all.values()
         )
 
-    def look(self, shelf: Shelf, older_than: timedelta = timedelta()) -> None:
+    def look(self, shelf: RemoteLedger, older_than: timedelta = timedelta()) -> None:
         """Read one ledger now, unless it was read a moment ago. Raises GitHubError."""
         if shelf.ledger is not None and not shelf.problem and self._age(shelf) < older_than:
             return
@@ -137,37 +137,37 @@ class Shelves:
         shelf.branch = facts.default_branch
         self._learnt(shelf, found)
 
-    def _learnt(self, shelf: Shelf, found: Found) -> None:
-        station = self._station
+    def _learnt(self, shelf: RemoteLedger, found: Found) -> None:
+        ctx = self._ctx
         for sentence in found.refused:
-            station.journal.warning("ledger", shelf=shelf.name, problem=sentence)
+            ctx.log.warning("ledger", ledger_name=shelf.name, problem=sentence)
         if shelf.problem:
-            station.journal.info("ledger", shelf=shelf.name, said="can be read again")
-        shelf.looked_at, shelf.problem = station.clock(), ""
-        before = {one.batch for one in station.store.waiting.all()}
+            ctx.log.info("ledger", ledger_name=shelf.name, said="can be read again")
+        shelf.looked_at, shelf.problem = ctx.clock(), ""
+        before = {one.batch for one in ctx.store.waiting.all()}
         pending = shelf.pending()
-        station.store.waiting.shelve(shelf.name, pending)
+        ctx.store.waiting.shelve(shelf.name, pending)
         new = [one.batch for one in pending if one.batch not in before]
         if new:
-            station.journal.info("ledger", shelf=shelf.name, pending=", ".join(new))
-            station.learnt.set()
+            ctx.log.info("ledger", ledger_name=shelf.name, pending=", ".join(new))
+            ctx.learnt.set()
 
-    def _told(self, shelf: Shelf, error: GitHubError) -> None:
+    def _told(self, shelf: RemoteLedger, error: GitHubError) -> None:
         if str(error) != shelf.problem:
-            self._station.journal.warning("ledger", shelf=shelf.name, **problem(error))
-        shelf.looked_at, shelf.problem = self._station.clock(), str(error)
+            self._ctx.log.warning("ledger", ledger_name=shelf.name, **problem(error))
+        shelf.looked_at, shelf.problem = self._ctx.clock(), str(error)
 
-    def _age(self, shelf: Shelf) -> timedelta:
+    def _age(self, shelf: RemoteLedger) -> timedelta:
         if shelf.looked_at is None:
             return timedelta.max
-        return self._station.clock() - shelf.looked_at
+        return self._ctx.clock() - shelf.looked_at
 
 
-def _shelves_of(post: Post) -> list[Shelf]:
+def _shelves_of(post: RepositoryClient) -> list[RemoteLedger]:
     place = post.place
     return [
-        Shelf(
-            name=place.shelf(book),
+        RemoteLedger(
+            name=place.ledger_name(book),
             post=post,
             pulls=book.pulls,
             settings=Settings.model_validate(
@@ -185,9 +185,9 @@ def _shelves_of(post: Post) -> list[Shelf]:
     ]
 
 
-def _reading(shelf: Shelf, facts: RepositoryFacts) -> Reading:
+def _reading(shelf: RemoteLedger, facts: RepositoryInfo) -> Reading:
     """As a run would read it that has made no artifact itself."""
-    context = Context(
+    context = GitHubContext(
         workspace=Path(),
         repository=shelf.post.place.repository,
         repository_id=facts.id,

@@ -19,7 +19,7 @@ SHORTEST_SECRET = 8
 """Shorter ones would hide half the words."""
 
 
-class Journal:
+class JsonLog:
     """Structured log lines on standard error; the libraries' own warnings in the same form."""
 
     def __init__(self, *, secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from batch_action.errors import BatchActionError
-from batch_action.server.context import Pulse, Station
+from batch_action.server.context import LoopHealth, ServerContext
 from batch_action.server.log import problem
 
 AFTER_A_FAILURE = 30.0
@@ -19,12 +19,12 @@ class Loop:
 
     def __init__(
         self,
-        station: Station,
-        pulse: Pulse,
+        ctx: ServerContext,
+        pulse: LoopHealth,
         act: Callable[[], float],
         bell: threading.Event,
     ) -> None:
-        self._station = station
+        self._ctx = ctx
         self._pulse = pulse
         self._act = act
         self._bell = bell
@@ -57,7 +57,7 @@ class Loop:
 
     def _round(self) -> float:
         """One round; whatever fails in it, there will be another."""
-        self._pulse.busy_since = self._station.ticks()
+        self._pulse.busy_since = self._ctx.ticks()
         try:
             return self._act()
         except Exception as error:  # noqa: BLE001 - the service outlives a bug of one round
@@ -71,7 +71,7 @@ class Loop:
     def _told(self, error: Exception) -> None:
         if isinstance(error, BatchActionError):
             self._pulse.problem = str(error)
-            self._station.journal.warning(self._pulse.name, **problem(error))
+            self._ctx.log.warning(self._pulse.name, **problem(error))
         else:
             self._pulse.problem = f"A bug: {error!r}"
-            self._station.journal.bug(self._pulse.name, error)
+            self._ctx.log.bug(self._pulse.name, error)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from batch_action.errors import ConfigError
-from batch_action.models.dispatch import Source
+from batch_action.models.dispatch import DeliverySource
 
 TOLERANCE = timedelta(minutes=5)
 """How far a delivery's clock may be from ours."""
@@ -57,15 +57,15 @@ def keys_from(standard: Mapping[str, str], hexadecimal: Mapping[str, str]) -> Ke
 
 def verified(
     headers: Mapping[str, str], body: bytes, now: datetime, keys: Keys
-) -> tuple[Source, str]:
+) -> tuple[DeliverySource, str]:
     """How this delivery is proven, and its id: equal for deliveries that are equal.
 
     *headers* by lower-case name. Raises UnsignedError.
     """
     if SIGNATURE_HEADER in headers and keys.standard:
-        return Source.WEBHOOK, _standard(headers, body, now, keys.standard)
+        return DeliverySource.WEBHOOK, _standard(headers, body, now, keys.standard)
     if HEX_HEADER in headers and keys.hexadecimal:
-        return Source.HEX, _hexadecimal(headers[HEX_HEADER], body, keys.hexadecimal)
+        return DeliverySource.HEX, _hexadecimal(headers[HEX_HEADER], body, keys.hexadecimal)
     raise UnsignedError("no signature of a kind that a secret is set for")
 
 

@@ -12,9 +12,15 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from batch_action import __version__
-from batch_action.models.dispatch import Awaited, Delivery, Dispatch, Fate, Source
-from batch_action.server.context import Station
-from batch_action.server.ledgers import Shelves
+from batch_action.models.dispatch import (
+    Delivery,
+    DeliverySource,
+    Dispatch,
+    DispatchStatus,
+    PendingBatchRecord,
+)
+from batch_action.server.context import ServerContext
+from batch_action.server.ledgers import RemoteLedgers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +36,7 @@ class Line:
 class Batch:
     """One pending batch and how far it is."""
 
-    awaited: Awaited
+    awaited: PendingBatchRecord
     ended: bool
     dispatch: Dispatch | None
 
@@ -38,7 +44,7 @@ class Batch:
     def state(self) -> str:
         """In a word: what it waits for."""
         if self.dispatch is not None:
-            return self.dispatch.fate.value
+            return self.dispatch.status.value
         return "ended" if self.ended else "running"
 
 
@@ -67,7 +73,7 @@ class Board:
     @property
     def failed(self) -> tuple[Dispatch, ...]:
         """What was given up."""
-        return tuple(one for one in self.dispatches if one.fate is Fate.FAILED)
+        return tuple(one for one in self.dispatches if one.status is DispatchStatus.FAILED)
 
     @property
     def mood(self) -> str:
@@ -87,17 +93,19 @@ MOODS = {
     "bad": "Needs a person",
 }
 FATES = {
-    Fate.DUE: "waiting to be sent",
-    Fate.SENDING: "looking for its run",
-    Fate.STARTED: "run started",
-    Fate.COLLECTED: "collected before",
-    Fate.FAILED: "failed for good",
+    DispatchStatus.DUE: "waiting to be sent",
+    DispatchStatus.SENDING: "looking for its run",
+    DispatchStatus.STARTED: "run started",
+    DispatchStatus.COLLECTED: "collected before",
+    DispatchStatus.FAILED: "failed for good",
 }
-STATES = {"running": "running", "ended": "ended"} | {fate.value: FATES[fate] for fate in Fate}
+STATES = {"running": "running", "ended": "ended"} | {
+    fate.value: FATES[fate] for fate in DispatchStatus
+}
 SOURCES = {
-    Source.WEBHOOK: "webhook",
-    Source.HEX: "webhook (hex signature)",
-    Source.WATCHER: "watcher",
+    DeliverySource.WEBHOOK: "webhook",
+    DeliverySource.HEX: "webhook (hex signature)",
+    DeliverySource.WATCHER: "watcher",
 }
 
 
@@ -166,24 +174,26 @@ MOST_SHOWN = 30
 MOST_KNOWN = 1000
 
 
-def board(station: Station, shelves: Shelves) -> Board:
+def board(ctx: ServerContext, ledgers: RemoteLedgers) -> Board:
     """Everything the page shows."""
-    store = station.store
-    ended = store.arrivals.heard_of()
-    known = store.errands.newest(MOST_KNOWN)
-    shown = [one for n, one in enumerate(known) if n < MOST_SHOWN or one.fate is Fate.FAILED]
+    store = ctx.store
+    ended = store.deliveries.heard_of()
+    known = store.dispatches.newest(MOST_KNOWN)
+    shown = [
+        one for n, one in enumerate(known) if n < MOST_SHOWN or one.status is DispatchStatus.FAILED
+    ]
     by_batch = {(one.batch, one.repository.lower()): one for one in known}
     lines = tuple(
-        Line(name=s.name, looked_at=s.looked_at, problem=s.problem) for s in shelves.all()
+        Line(name=s.name, looked_at=s.looked_at, problem=s.problem) for s in ledgers.all()
     )
     return Board(
-        now=station.clock(),
+        now=ctx.clock(),
         version=__version__,
-        door_open=bool(station.keys),
-        watched=station.watch,
-        watched_at=station.watching.looked_at,
-        stuck=_stuck(station),
-        troubles=tuple(_troubles(station, lines)),
+        door_open=bool(ctx.keys),
+        watched=ctx.watch,
+        watched_at=ctx.watching.looked_at,
+        stuck=_stuck(ctx),
+        troubles=tuple(_troubles(ctx, lines)),
         ledgers=lines,
         batches=tuple(
             Batch(
@@ -194,27 +204,27 @@ def board(station: Station, shelves: Shelves) -> Board:
             for one in store.waiting.all()
         ),
         dispatches=tuple(shown),
-        deliveries=tuple(store.arrivals.newest(MOST_SHOWN)),
-        lost=tuple(sorted(store.arrivals.lost()))[:MOST_SHOWN],
+        deliveries=tuple(store.deliveries.newest(MOST_SHOWN)),
+        lost=tuple(sorted(store.deliveries.lost()))[:MOST_SHOWN],
     )
 
 
-def render(station: Station, shelves: Shelves) -> str:
+def render(ctx: ServerContext, ledgers: RemoteLedgers) -> str:
     """The status page."""
-    return render_page(board(station, shelves))
+    return render_page(board(ctx, ledgers))
 
 
-def health(station: Station) -> tuple[bool, Mapping[str, Any]]:
+def health(ctx: ServerContext) -> tuple[bool, Mapping[str, Any]]:
     """Whether the service does its work, and the facts; a trouble outside is no illness of ours."""
-    stuck = _stuck(station)
+    stuck = _stuck(ctx)
     told: dict[str, Any] = {"store": "ok", "stuck": list(stuck), "problems": []}
     try:
-        station.store.beat(station.clock())
-        told["pending"] = len(station.store.waiting.all())
-        told["failed"] = len(station.store.errands.of(Fate.FAILED))
+        ctx.store.beat(ctx.clock())
+        told["pending"] = len(ctx.store.waiting.all())
+        told["failed"] = len(ctx.store.dispatches.of(DispatchStatus.FAILED))
     except sqlite3.Error as error:
         told["store"] = str(error)
-    pulses = (station.dispatching, *([station.watching] if station.watch else []))
+    pulses = (ctx.dispatching, *([ctx.watching] if ctx.watch else []))
     told["problems"] = [pulse.problem for pulse in pulses if pulse.problem]
     told["looked_at"] = {
         pulse.name: pulse.looked_at.isoformat(timespec="seconds") if pulse.looked_at else None
@@ -224,12 +234,12 @@ def health(station: Station) -> tuple[bool, Mapping[str, Any]]:
     return well, {"status": "ok" if well else "failing", **told}
 
 
-def _stuck(station: Station) -> tuple[str, ...]:
-    pulses = (station.dispatching, station.watching)
-    return tuple(pulse.name for pulse in pulses if pulse.stuck(station.ticks()))
+def _stuck(ctx: ServerContext) -> tuple[str, ...]:
+    pulses = (ctx.dispatching, ctx.watching)
+    return tuple(pulse.name for pulse in pulses if pulse.stuck(ctx.ticks()))
 
 
-def _troubles(station: Station, lines: tuple[Line, ...]) -> list[str]:
+def _troubles(ctx: ServerContext, lines: tuple[Line, ...]) -> list[str]:
     ledgers = [f"{line.name}: {line.problem}" for line in lines if line.problem]
-    loops = [p.problem for p in (station.watching, station.dispatching) if p.problem]
+    loops = [p.problem for p in (ctx.watching, ctx.dispatching) if p.problem]
     return [*ledgers, *loops]

@@ -10,15 +10,15 @@ from typing import Any, NoReturn, Self
 
 from batch_action.errors import ConfigError
 from batch_action.models.dispatch import (
-    Awaited,
+    BatchNotification,
     Delivery,
+    DeliverySource,
     Dispatch,
-    Ended,
-    Event,
-    Fate,
-    Notice,
-    Source,
+    DispatchStatus,
+    EndedBatch,
+    PendingBatchRecord,
     StartedRun,
+    WebhookEvent,
 )
 
 VERSION = 1
@@ -37,7 +37,7 @@ CREATE TABLE awaited (
   created REAL NOT NULL, expires REAL NOT NULL, PRIMARY KEY (shelf, batch)) WITHOUT ROWID;
 CREATE TABLE dispatch (
   batch TEXT NOT NULL, repository TEXT NOT NULL COLLATE NOCASE, shelf TEXT NOT NULL,
-  fate TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, born REAL NOT NULL, due REAL NOT NULL,
+  status TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, born REAL NOT NULL, due REAL NOT NULL,
   claimed REAL, changed REAL NOT NULL, run TEXT NOT NULL DEFAULT '', url TEXT NOT NULL DEFAULT '',
   note TEXT NOT NULL DEFAULT '', PRIMARY KEY (batch, repository)) WITHOUT ROWID;
 CREATE TABLE beat (at REAL NOT NULL);
@@ -82,10 +82,10 @@ class Base:
         """Write something, to see whether the file can be written. Raises sqlite3.Error."""
         self.write("UPDATE beat SET at = ?", now.timestamp())
 
-    def all(self, question: str, *values: Any) -> list[sqlite3.Row]:
+    def all(self, request_key: str, *values: Any) -> list[sqlite3.Row]:
         """Every row of an answer."""
         with self._lock:
-            return self._base.execute(question, values).fetchall()
+            return self._base.execute(request_key, values).fetchall()
 
     def write(self, order: str, *values: Any) -> int:
         """One change; how many rows it touched."""
@@ -143,13 +143,13 @@ def _refuse(path: Path, error: Exception) -> NoReturn:
     ) from None
 
 
-class Arrivals:
+class Deliveries:
     """Deliveries, and the ended batches they told of."""
 
     def __init__(self, base: Base) -> None:
         self._base = base
 
-    def accept(self, notice: Notice, now: datetime) -> bool:
+    def accept(self, notice: BatchNotification, now: datetime) -> bool:
         """Remember a notice and the batch that it says has ended; False for a repeated one."""
         event, at = notice.event, stamp(now)
         with self._base.writing() as base:
@@ -172,10 +172,10 @@ class Arrivals:
         """The newest deliveries."""
         return [
             Delivery(
-                notice=Notice(
+                notice=BatchNotification(
                     id=row["id"],
-                    source=Source(row["source"]),
-                    event=Event(kind=row["kind"], batch=row["batch"]),
+                    source=DeliverySource(row["source"]),
+                    event=WebhookEvent(kind=row["kind"], batch=row["batch"]),
                 ),
                 at=moment(row["at"]),
                 times=row["times"],
@@ -183,12 +183,12 @@ class Arrivals:
             for row in self._base.all("SELECT * FROM delivery ORDER BY at DESC, id LIMIT ?", most)
         ]
 
-    def ended(self, now: datetime) -> list[Ended]:
+    def ended(self, now: datetime) -> list[EndedBatch]:
         """Ended batches whose repository is to be looked for now, oldest first."""
         rows = self._base.all(
             "SELECT * FROM ended WHERE state = 'open' AND due <= ? ORDER BY at, batch", stamp(now)
         )
-        return [Ended(batch=r["batch"], at=moment(r["at"]), tries=r["tries"]) for r in rows]
+        return [EndedBatch(batch=r["batch"], at=moment(r["at"]), tries=r["tries"]) for r in rows]
 
     def lost(self) -> frozenset[str]:
         """Ended batches that no ledger names; a ledger that does so later brings them back."""
@@ -220,36 +220,41 @@ class Arrivals:
             base.execute("DELETE FROM ended WHERE at < ?", (stamp(before),))
 
 
-class Errands:
+class Dispatches:
     """One dispatch at most for a batch and a repository."""
 
     def __init__(self, base: Base) -> None:
         self._base = base
 
-    def plan(self, owner: Awaited, now: datetime, fate: Fate = Fate.DUE) -> None:
+    def plan(
+        self, owner: PendingBatchRecord, now: datetime, fate: DispatchStatus = DispatchStatus.DUE
+    ) -> None:
         """One dispatch for this batch and repository; one that failed gets another chance."""
         at = stamp(now)
         self._base.write(
-            "INSERT INTO dispatch (batch, repository, shelf, fate, born, due, changed)"
+            "INSERT INTO dispatch (batch, repository, shelf, status, born, due, changed)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET shelf = excluded.shelf,"
-            " fate = excluded.fate, tries = 0, born = excluded.born, due = excluded.due,"
-            " changed = excluded.changed, note = '' WHERE fate = 'failed'",
-            *(owner.batch, owner.repository, owner.shelf, fate, at, at, at),
+            " status = excluded.status, tries = 0, born = excluded.born, due = excluded.due,"
+            " changed = excluded.changed, note = '' WHERE status = 'failed'",
+            *(owner.batch, owner.repository, owner.ledger_name, fate, at, at, at),
         )
 
     def due(self, now: datetime) -> list[Dispatch]:
         """What is to be sent, or looked for, now; the most overdue first."""
         return self._found(
-            "fate IN (?, ?) AND due <= ? ORDER BY due, batch", Fate.DUE, Fate.SENDING, stamp(now)
+            "status IN (?, ?) AND due <= ? ORDER BY due, batch",
+            DispatchStatus.DUE,
+            DispatchStatus.SENDING,
+            stamp(now),
         )
 
     def newest(self, most: int) -> list[Dispatch]:
         """What changed last."""
         return self._found("1 ORDER BY changed DESC, batch LIMIT ?", most)
 
-    def of(self, fate: Fate) -> list[Dispatch]:
-        """All with this fate, the newest first."""
-        return self._found("fate = ? ORDER BY changed DESC, batch", fate)
+    def of(self, fate: DispatchStatus) -> list[Dispatch]:
+        """All with this status, the newest first."""
+        return self._found("status = ? ORDER BY changed DESC, batch", status)
 
     def known_runs(self, repository: str) -> frozenset[str]:
         """The runs we know to be ours."""
@@ -260,8 +265,8 @@ class Errands:
         """How many runs we have started there since then without being told which."""
         return len(
             self._found(
-                "repository = ? AND claimed >= ? AND fate = ? AND run = ''",
-                *(repository, stamp(since), Fate.STARTED),
+                "repository = ? AND claimed >= ? AND status = ? AND run = ''",
+                *(repository, stamp(since), DispatchStatus.STARTED),
             )
         )
 
@@ -270,9 +275,9 @@ class Errands:
         at = stamp(now)
         return (
             self._base.write(
-                "UPDATE dispatch SET fate = ?, claimed = ?, changed = ?"
-                " WHERE batch = ? AND repository = ? AND fate = ?",
-                *(Fate.SENDING, at, at, one.batch, one.repository, Fate.DUE),
+                "UPDATE dispatch SET status = ?, claimed = ?, changed = ?"
+                " WHERE batch = ? AND repository = ? AND status = ?",
+                *(DispatchStatus.SENDING, at, at, one.batch, one.repository, DispatchStatus.DUE),
             )
             == 1
         )
@@ -280,14 +285,14 @@ class Errands:
     def started(self, one: Dispatch, run: StartedRun | None, now: datetime) -> None:
         """Its run exists, whether or not we were told which it is."""
         found = {"run": run.id, "url": run.url} if run else {}
-        self._set(one, now, fate=Fate.STARTED, note="", **found)
+        self._set(one, now, status=DispatchStatus.STARTED, note="", **found)
 
     def put_off(self, later: Dispatch, now: datetime) -> None:
         """Not now: when it says itself."""
         self._set(
             later,
             now,
-            fate=later.fate,
+            status=later.status,
             due=stamp(later.due_at),
             tries=later.tries,
             note=later.note,
@@ -300,16 +305,16 @@ class Errands:
             *(stamp(due), one.batch, one.repository),
         )
 
-    def end(self, one: Dispatch, fate: Fate, note: str, now: datetime) -> None:
+    def end(self, one: Dispatch, fate: DispatchStatus, note: str, now: datetime) -> None:
         """Nothing more will be done about it."""
-        self._set(one, now, fate=fate, tries=one.tries, note=note)
+        self._set(one, now, status=fate, tries=one.tries, note=note)
 
     def next_due(self) -> datetime | None:
         """When something is to be done next, about a dispatch or an ended batch."""
         (row,) = self._base.all(
-            "SELECT min(due) AS due FROM (SELECT due FROM dispatch WHERE fate IN (?, ?)"
+            "SELECT min(due) AS due FROM (SELECT due FROM dispatch WHERE status IN (?, ?)"
             " UNION ALL SELECT due FROM ended WHERE state = 'open')",
-            *(Fate.DUE, Fate.SENDING),
+            *(DispatchStatus.DUE, DispatchStatus.SENDING),
         )
         return None if row["due"] is None else moment(row["due"])
 
@@ -330,8 +335,8 @@ class Errands:
             Dispatch(
                 batch=row["batch"],
                 repository=row["repository"],
-                shelf=row["shelf"],
-                fate=Fate(row["fate"]),
+                ledger_name=row["shelf"],
+                status=DispatchStatus(row["status"]),
                 tries=row["tries"],
                 born_at=moment(row["born"]),
                 due_at=moment(row["due"]),
@@ -345,16 +350,23 @@ class Errands:
         ]
 
 
-class Waiting:
+class PendingBatches:
     """Pending batches by ledger; known again right after a restart."""
 
     def __init__(self, base: Base) -> None:
         self._base = base
 
-    def shelve(self, shelf: str, awaited: Iterable[Awaited]) -> None:
+    def shelve(self, shelf: str, awaited: Iterable[PendingBatchRecord]) -> None:
         """Replace what one ledger waits for; what was given up as nobody's may be among it."""
         rows = [
-            (a.shelf, a.batch, a.repository, a.requests, stamp(a.created_at), stamp(a.expires_at))
+            (
+                a.ledger_name,
+                a.batch,
+                a.repository,
+                a.requests,
+                stamp(a.created_at),
+                stamp(a.expires_at),
+            )
             for a in awaited
         ]
         with self._base.writing() as base:
@@ -365,17 +377,17 @@ class Waiting:
                 [(row[1],) for row in rows],
             )
 
-    def keep_only(self, shelves: Iterable[str]) -> None:
+    def keep_only(self, ledgers: Iterable[str]) -> None:
         """Drop what is waited for by ledgers that are not listed any more."""
         known = {row["shelf"] for row in self._base.all("SELECT DISTINCT shelf FROM awaited")}
-        for gone in known - set(shelves):
+        for gone in known - set(ledgers):
             self._base.write("DELETE FROM awaited WHERE shelf = ?", gone)
 
-    def all(self) -> list[Awaited]:
+    def all(self) -> list[PendingBatchRecord]:
         """Every pending batch, oldest first."""
         return [
-            Awaited(
-                shelf=row["shelf"],
+            PendingBatchRecord(
+                ledger_name=row["shelf"],
                 repository=row["repository"],
                 batch=row["batch"],
                 requests=row["requests"],
@@ -385,7 +397,7 @@ class Waiting:
             for row in self._base.all("SELECT * FROM awaited ORDER BY created, batch, shelf")
         ]
 
-    def owners(self, batch: str) -> list[Awaited]:
+    def owners(self, batch: str) -> list[PendingBatchRecord]:
         """Who waits for this batch: one ledger, unless somebody copied another's."""
         return [one for one in self.all() if one.batch == batch]
 
@@ -396,9 +408,9 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Raise ConfigError where the file cannot be used, or another process does."""
         self._base = Base(path)
-        self.arrivals = Arrivals(self._base)
-        self.waiting = Waiting(self._base)
-        self.errands = Errands(self._base)
+        self.deliveries = Deliveries(self._base)
+        self.waiting = PendingBatches(self._base)
+        self.dispatches = Dispatches(self._base)
 
     def __enter__(self) -> Self:
         return self
@@ -416,5 +428,5 @@ class Store:
 
     def prune(self, before: datetime) -> None:
         """Forget what is older."""
-        self.arrivals.prune(before)
-        self.errands.prune(before)
+        self.deliveries.prune(before)
+        self.dispatches.prune(before)

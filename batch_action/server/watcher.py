@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from batch_action.clients.anthropic.client import AnthropicApi
 from batch_action.errors import AnthropicError, TransientError
-from batch_action.models.dispatch import Awaited
+from batch_action.models.dispatch import PendingBatchRecord
 from batch_action.server import backoff, deliveries
-from batch_action.server.context import Station
+from batch_action.server.context import ServerContext
 from batch_action.server.log import problem
 
 IDLE = 60.0
@@ -18,18 +18,18 @@ ONE_SECOND = timedelta(seconds=1)
 class Watcher:
     """Who talks to Anthropic; one thread calls `round` again and again."""
 
-    def __init__(self, station: Station) -> None:
-        self._station = station
+    def __init__(self, ctx: ServerContext) -> None:
+        self._ctx = ctx
         self._rounds = 0
         self._seen: frozenset[str] = frozenset()
 
     def round(self) -> float:
         """Ask once about everything that is pending. Seconds until it is time to ask again."""
-        station = self._station
+        ctx = self._ctx
         pending = self._pending()
         if not pending:
-            self._seen, station.watching.problem = frozenset(), ""
-            station.watching.looked_at = station.clock()
+            self._seen, ctx.watching.problem = frozenset(), ""
+            ctx.watching.looked_at = ctx.clock()
             return IDLE
         batches = frozenset(one.batch for one in pending)
         self._rounds = self._rounds + 1 if batches <= self._seen else 0
@@ -45,37 +45,39 @@ class Watcher:
                 )
                 self._told(error)
         if not problems:
-            station.watching.looked_at = station.clock()
-        station.watching.problem = " ".join(problems)
-        age = station.clock() - max(one.created_at for one in pending)
-        return max(wait, backoff.pause(self._rounds, age, station.chance()))
+            ctx.watching.looked_at = ctx.clock()
+        ctx.watching.problem = " ".join(problems)
+        age = ctx.clock() - max(one.created_at for one in pending)
+        return max(wait, backoff.pause(self._rounds, age, ctx.chance()))
 
-    def _pending(self) -> list[Awaited]:
-        heard = self._station.store.arrivals.heard_of()
-        return [one for one in self._station.store.waiting.all() if one.batch not in heard]
+    def _pending(self) -> list[PendingBatchRecord]:
+        requested = self._ctx.store.deliveries.heard_of()
+        return [one for one in self._ctx.store.waiting.all() if one.batch not in requested]
 
-    def _workspaces(self, pending: Sequence[Awaited]) -> list[tuple[AnthropicApi, list[Awaited]]]:
+    def _workspaces(
+        self, pending: Sequence[PendingBatchRecord]
+    ) -> list[tuple[AnthropicApi, list[PendingBatchRecord]]]:
         """The pending batches by the workspace they are in: one question for each."""
         by_shelf = {
-            post.place.shelf(book): post.anthropic
-            for post in self._station.posts
+            post.place.ledger_name(book): post.anthropic
+            for post in self._ctx.posts
             for book in post.place.ledgers
         }
-        groups: dict[int, tuple[AnthropicApi, list[Awaited]]] = {}
+        groups: dict[int, tuple[AnthropicApi, list[PendingBatchRecord]]] = {}
         for one in pending:
-            api = by_shelf.get(one.shelf)
+            api = by_shelf.get(one.ledger_name)
             if api is not None:
                 groups.setdefault(id(api), (api, []))[1].append(one)
         return list(groups.values())
 
-    def _ask(self, api: AnthropicApi, group: Sequence[Awaited]) -> None:
+    def _ask(self, api: AnthropicApi, group: Sequence[PendingBatchRecord]) -> None:
         """One list of the newest batches, back to the oldest that is waited for."""
         oldest = min(one.created_at for one in group)
         wanted = {one.batch for one in group}
         for state in api.created_since(oldest - ONE_SECOND):
             if state.id in wanted and state.status == "ended":
-                deliveries.ended(self._station, state.id)
+                deliveries.ended(self._ctx, state.id)
 
     def _told(self, error: AnthropicError) -> None:
-        if str(error) not in self._station.watching.problem:
-            self._station.journal.warning("watch", **problem(error))
+        if str(error) not in self._ctx.watching.problem:
+            self._ctx.log.warning("watch", **problem(error))

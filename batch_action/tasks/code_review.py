@@ -3,14 +3,14 @@
 from enum import StrEnum
 from typing import Annotated
 
-from batch_action.models.responses import Reading
-from batch_action.tasks.responses import Answer, BaseRemark, Folded, to_remarks
+from batch_action.models.responses import TaskResponse
+from batch_action.tasks.responses import BaseFinding, Folded, ResponseModel, to_raw_findings
 from batch_action.tasks.task import Task
 
 SECURITY = frozenset({"security"})
 
 
-class Category(StrEnum):
+class ReviewCategory(StrEnum):
     """What kind of problem; the prompt defines each."""
 
     BUG = "bug"
@@ -22,22 +22,24 @@ class Category(StrEnum):
     MAINTAINABILITY = "maintainability"
 
 
-class ReviewRemark(BaseRemark):
+class ReviewFinding(BaseFinding):
     """A remark of a code review."""
 
-    category: Annotated[Category, Folded]
+    category: Annotated[ReviewCategory, Folded]
 
 
-class Review(Answer):
+class Review(ResponseModel):
     """All problems of one file; an empty list is a good answer."""
 
-    findings: list[ReviewRemark]
+    findings: list[ReviewFinding]
 
 
 TASK = Task(
     name="code-review",
     description="Bugs and risks a change brought in or exposed",
     answer=Review,
-    reading=lambda answer: Reading(remarks=to_remarks(answer.findings, security=SECURITY)),
+    response=lambda answer: TaskResponse(
+        raw_findings=to_raw_findings(answer.findings, security=SECURITY)
+    ),
     security=SECURITY,
 )

@@ -10,10 +10,10 @@ import yaml
 from pydantic import BeforeValidator, create_model
 
 from batch_action.errors import ConfigError
-from batch_action.models.file_results import Ruling
+from batch_action.models.file_results import Verdict
 from batch_action.models.findings import Severity
-from batch_action.models.responses import Opinion, Reading
-from batch_action.tasks.responses import Answer, BaseRemark, Folded, raised, to_remarks
+from batch_action.models.responses import FileAssessment, TaskResponse
+from batch_action.tasks.responses import BaseFinding, Folded, ResponseModel, raised, to_raw_findings
 from batch_action.tasks.task import Task
 
 FOLDER = ".github/batch-action/tasks"
@@ -26,7 +26,7 @@ Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
 _FRONT = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)(.*)", re.DOTALL | re.MULTILINE)
 
 
-class OwnRemark(BaseRemark):
+class CustomFinding(BaseFinding):
     """Something that the instructions ask for."""
 
     security: bool
@@ -34,7 +34,7 @@ class OwnRemark(BaseRemark):
 
 JUDGED: dict[str, Any] = {
     "summary": (str, ...),
-    "ruling": (Annotated[Ruling, BeforeValidator(raised)], ...),
+    "verdict": (Annotated[Verdict, BeforeValidator(raised)], ...),
 }
 """What an answer of kind `verdict` ends with: what a ruling rests on comes before it."""
 
@@ -82,7 +82,7 @@ def parse(path: str, text: str, taken: Mapping[str, Task], *, name: str = "") ->
         name=told,
         description=description or f"The prompt in {path}",
         answer=answer,
-        reading=_reading(told, verdict=verdict),
+        response=_reading(told, verdict=verdict),
         whole=verdict,
         rules=("custom", "custom_verdict", "common") if verdict else ("custom", "common"),
         instructions=body.strip(),
@@ -186,25 +186,27 @@ def _severities(front: Mapping[str, Any], problems: list[str]) -> tuple[Severity
     return tuple(severity for severity in every if severity.value in words)
 
 
-def _answer(severities: tuple[Severity, ...], *, verdict: bool) -> type[Answer]:
+def _answer(severities: tuple[Severity, ...], *, verdict: bool) -> type[ResponseModel]:
     """The answer's model: the severities that are allowed, and a ruling if there is one."""
-    item: type[BaseRemark] = OwnRemark
+    item: type[BaseFinding] = CustomFinding
     if len(severities) < len(Severity):
         allowed = StrEnum("Severity", [(s.name, s.value) for s in severities])  # type: ignore[misc]
         item = create_model(
-            "OwnRemark", __base__=OwnRemark, severity=(Annotated[allowed, Folded], ...)
+            "OwnRemark", __base__=CustomFinding, severity=(Annotated[allowed, Folded], ...)
         )
-    listed = create_model("Report", __base__=Answer, findings=(list[item], ...))  # type: ignore[valid-type]
+    listed = create_model("Report", __base__=ResponseModel, findings=(list[item], ...))  # type: ignore[valid-type]
     return create_model("Judged", __base__=listed, **JUDGED) if verdict else listed
 
 
-def _reading(name: str, *, verdict: bool) -> Callable[[Any], Reading]:
-    def reading(answer: Any) -> Reading:
-        remarks = to_remarks(answer.findings, category=name)
+def _reading(name: str, *, verdict: bool) -> Callable[[Any], TaskResponse]:
+    def reading(answer: Any) -> TaskResponse:
+        remarks = to_raw_findings(answer.findings, category=name)
         if not verdict:
-            return Reading(remarks=remarks)
-        denied = answer.ruling is Ruling.VALID and bool(remarks)
-        ruling = Ruling.UNCERTAIN if denied else answer.ruling
-        return Reading(remarks=remarks, opinion=Opinion(ruling=ruling, summary=answer.summary))
+            return TaskResponse(raw_findings=remarks)
+        denied = answer.verdict is Verdict.VALID and bool(remarks)
+        ruling = Verdict.UNCERTAIN if denied else answer.verdict
+        return TaskResponse(
+            raw_findings=remarks, assessment=FileAssessment(verdict=ruling, summary=answer.summary)
+        )
 
     return reading

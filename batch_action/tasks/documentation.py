@@ -3,7 +3,7 @@
 import re
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.responses import Draft, Site
+from batch_action.models.responses import DraftTarget, FileDraft
 from batch_action.syntax import comparison, python
 from batch_action.tasks.generated.response import Writing, reading, rewritable
 from batch_action.tasks.task import Task
@@ -41,7 +41,7 @@ def style_of(file: SelectedFile) -> str:
     )
 
 
-def check(draft: Draft, site: Site) -> str | None:
+def check(draft: FileDraft, site: DraftTarget) -> str | None:
     """Why a documented file is refused: it may differ from the reviewed one in words only."""
     if draft.path != site.source:
         return "is not the file that was asked about"
@@ -52,7 +52,7 @@ TASK = Task(
     name="documentation",
     description="Docstrings and doc comments that are missing or no longer true",
     answer=Writing,
-    reading=reading,
+    response=reading,
     generates=True,
     check=check,
     rules=("generated",),

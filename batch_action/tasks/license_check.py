@@ -7,13 +7,13 @@ from enum import StrEnum
 from typing import Annotated
 
 from batch_action.models.licenses import Licensing, spdx_expression
-from batch_action.models.responses import Reading
+from batch_action.models.responses import TaskResponse
 from batch_action.tasks.license.headers import CONTRADICTING, DENIED, MISSING, UNKNOWN
-from batch_action.tasks.responses import Answer, BaseRemark, Folded, to_remarks
+from batch_action.tasks.responses import BaseFinding, Folded, ResponseModel, to_raw_findings
 from batch_action.tasks.task import Task
 
 
-class Category(StrEnum):
+class LicenseCategory(StrEnum):
     """What the model is asked about; the prompt defines each."""
 
     CONTRADICTING_HEADER = CONTRADICTING
@@ -23,31 +23,33 @@ class Category(StrEnum):
     UNKNOWN_LICENSE = UNKNOWN
 
 
-class LicenseRemark(BaseRemark):
+class LicenseFinding(BaseFinding):
     """Something that does not go with the repository's license."""
 
-    category: Annotated[Category, Folded]
+    category: Annotated[LicenseCategory, Folded]
     license: str | None
     """The SPDX identifier or expression it is about."""
 
 
-class LicenseReport(Answer):
+class LicenseReport(ResponseModel):
     """All of one file; an empty list is a good answer."""
 
-    findings: list[LicenseRemark]
+    findings: list[LicenseFinding]
 
 
 WHOLE_FILE = frozenset({MISSING, CONTRADICTING})
 LONGEST = 80
 
 
-def reading(answer: LicenseReport) -> Reading:
+def reading(answer: LicenseReport) -> TaskResponse:
     """The remarks, each with its license as the SPDX list has it, or said to be unknown."""
     told = [
-        item.model_copy(update={"why": _with_license(item.why, item.license)})
+        item.model_copy(update={"explanation": _with_license(item.explanation, item.license)})
         for item in answer.findings
     ]
-    return Reading(remarks=to_remarks(told, security=frozenset(), whole_file=WHOLE_FILE))
+    return TaskResponse(
+        raw_findings=to_raw_findings(told, security=frozenset(), whole_file=WHOLE_FILE)
+    )
 
 
 def _with_license(why: str, said: str | None) -> str:
@@ -82,7 +84,7 @@ TASK = Task(
     name="license-check",
     description="License headers, copied code and removed notices",
     answer=LicenseReport,
-    reading=reading,
+    response=reading,
     whole_file=WHOLE_FILE,
     licenses=True,
     floor_tokens=4_000,

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from batch_action.models.file_results import Ruling
-from batch_action.models.responses import Opinion, Reading
-from batch_action.tasks.responses import Answer, BaseRemark, Folded, raised, to_remarks
-from batch_action.tasks.task import Company, Task
+from batch_action.models.file_results import Verdict
+from batch_action.models.responses import FileAssessment, TaskResponse
+from batch_action.tasks.responses import BaseFinding, Folded, ResponseModel, raised, to_raw_findings
+from batch_action.tasks.task import ContextNeeds, Task
 
 
-class Category(StrEnum):
+class RefactoringCategory(StrEnum):
     """In what way callers can tell the new version from the old one; the prompt defines each."""
 
     SIGNATURE = "signature"
@@ -24,32 +24,32 @@ class Category(StrEnum):
     OTHER = "other"
 
 
-class BreakingChange(BaseRemark):
+class BreakingChange(BaseFinding):
     """Something that a caller or a user can observe, and that is not as it was."""
 
-    category: Annotated[Category, Folded]
+    category: Annotated[RefactoringCategory, Folded]
 
 
-class Validation(Answer):
+class Validation(ResponseModel):
     """Every breaking change of one file, then the ruling they lead to."""
 
     findings: list[BreakingChange]
     summary: str
-    ruling: Annotated[Ruling, BeforeValidator(raised)]
+    verdict: Annotated[Verdict, BeforeValidator(raised)]
 
 
-WHOLE_FILE = frozenset({Category.REMOVED.value})
+WHOLE_FILE = frozenset({RefactoringCategory.REMOVED.value})
 
 
-def reading(answer: Validation) -> Reading:
+def reading(answer: Validation) -> TaskResponse:
     """The breaking changes and the ruling; a ruling that its own findings deny is uncertain."""
-    denied = answer.ruling is Ruling.VALID and bool(answer.findings)
-    ruling = Ruling.UNCERTAIN if denied else answer.ruling
-    remarks = to_remarks(answer.findings, security=frozenset(), whole_file=WHOLE_FILE)
-    return Reading(
+    denied = answer.verdict is Verdict.VALID and bool(answer.findings)
+    ruling = Verdict.UNCERTAIN if denied else answer.verdict
+    remarks = to_raw_findings(answer.findings, security=frozenset(), whole_file=WHOLE_FILE)
+    return TaskResponse(
         # What breaks is this change's, on whatever line it shows.
-        remarks=tuple(replace(remark, pre_existing=False) for remark in remarks),
-        opinion=Opinion(ruling=ruling, summary=answer.summary),
+        raw_findings=tuple(replace(remark, pre_existing=False) for remark in remarks),
+        assessment=FileAssessment(verdict=ruling, summary=answer.summary),
     )
 
 
@@ -57,8 +57,8 @@ TASK = Task(
     name="refactor-validation",
     description="Whether a refactoring kept the behaviour: VALID, INVALID or UNCERTAIN",
     answer=Validation,
-    reading=reading,
+    response=reading,
     whole_file=WHOLE_FILE,
     whole=True,
-    company=Company.BEFORE,
+    company=ContextNeeds.BEFORE,
 )

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from batch_action.models.findings import Confidence, Remark, Severity
+from batch_action.models.findings import Confidence, RawFinding, Severity
 
 CWE = re.compile(r"\s*(?:CWE[-\s_]*)?0*([1-9]\d{0,4})\b", re.IGNORECASE)
 
@@ -27,13 +27,13 @@ def raised(value: Any) -> Any:
     return value.strip().upper() if isinstance(value, str) else value
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     """Closed, and strict about types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class BaseRemark(Answer):
+class BaseFinding(ResponseModel):
     """One problem at one place. The descriptions are part of the prompt."""
 
     rule: str
@@ -44,19 +44,19 @@ class BaseRemark(Answer):
     end_line: int
     evidence: str
     title: str
-    why: str
-    remedy: str
+    explanation: str
+    remediation: str
     suggestion: str | None
     pre_existing: bool
 
 
-def to_remarks(
+def to_raw_findings(
     items: Iterable[Any],
     *,
     security: frozenset[str] = frozenset(),
     whole_file: frozenset[str] = frozenset(),
     category: str = "",
-) -> tuple[Remark, ...]:
+) -> tuple[RawFinding, ...]:
     """Remarks of answer items that carry BaseRemark's fields, and perhaps `category` and `cwe`.
 
     *category*: of all of them, where they have none of their own; they say themselves then whether
@@ -75,9 +75,9 @@ def _weakness(said: str | None) -> str | None:
 
 def _remark(
     item: Any, category: str, security: frozenset[str], whole_file: frozenset[str]
-) -> Remark:
+) -> RawFinding:
     first = max(1, item.start_line)
-    return Remark(
+    return RawFinding(
         rule=item.rule,
         category=category,
         severity=Severity(item.severity),
@@ -86,8 +86,8 @@ def _remark(
         end_line=max(first, item.end_line),
         evidence=item.evidence,
         title=item.title,
-        why=item.why,
-        remedy=item.remedy,
+        explanation=item.explanation,
+        remediation=item.remediation,
         suggestion=item.suggestion or None,
         cwe=_weakness(getattr(item, "cwe", None)),
         pre_existing=item.pre_existing,

@@ -3,12 +3,12 @@
 from enum import StrEnum
 from typing import Annotated
 
-from batch_action.models.responses import Reading
-from batch_action.tasks.responses import Answer, BaseRemark, Folded, to_remarks
+from batch_action.models.responses import TaskResponse
+from batch_action.tasks.responses import BaseFinding, Folded, ResponseModel, to_raw_findings
 from batch_action.tasks.task import Task
 
 
-class Category(StrEnum):
+class SecurityCategory(StrEnum):
     """The focus areas; the prompt defines each."""
 
     INJECTION = "injection"
@@ -21,26 +21,28 @@ class Category(StrEnum):
     OTHER = "other"
 
 
-class SecurityRemark(BaseRemark):
+class SecurityFinding(BaseFinding):
     """A vulnerability."""
 
-    category: Annotated[Category, Folded]
+    category: Annotated[SecurityCategory, Folded]
     cwe: str | None
 
 
-class SecurityReport(Answer):
+class SecurityReport(ResponseModel):
     """All vulnerabilities of one file; an empty list is a good answer."""
 
-    findings: list[SecurityRemark]
+    findings: list[SecurityFinding]
 
 
-SECURITY = frozenset(category.value for category in Category)
+SECURITY = frozenset(category.value for category in SecurityCategory)
 
 TASK = Task(
     name="security-scan",
     description="Vulnerabilities with severity, CWE and remedy",
     answer=SecurityReport,
-    reading=lambda answer: Reading(remarks=to_remarks(answer.findings, security=SECURITY)),
+    response=lambda answer: TaskResponse(
+        raw_findings=to_raw_findings(answer.findings, security=SECURITY)
+    ),
     security=SECURITY,
     security_only=True,
 )

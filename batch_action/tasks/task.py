@@ -12,14 +12,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.responses import Draft, Reading, Site
+from batch_action.models.responses import DraftTarget, FileDraft, TaskResponse
 
 
 class UnreadableAnswerError(Exception):
     """The answer is no JSON, or not what the answer model asks for."""
 
 
-class Company(Enum):
+class ContextNeeds(Enum):
     """What is sent along with each file."""
 
     NONE = auto()
@@ -39,7 +39,7 @@ def no_hints(_: SelectedFile) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def no_check(_draft: Draft, _site: Site) -> str | None:
+def no_check(_draft: FileDraft, _site: DraftTarget) -> str | None:
     """For tasks that write no files."""
     return None
 
@@ -55,7 +55,7 @@ class Task:
     name: str
     description: str
     answer: type[BaseModel]
-    reading: Callable[[Any], Reading]
+    response: Callable[[Any], TaskResponse]
     security: frozenset[str] = frozenset()
     security_only: bool = False
     """Every category is one of security: on a public repository nothing of it is shown."""
@@ -64,7 +64,7 @@ class Task:
     """A file is asked about in one piece: its answer holds, or compares, whole files."""
     generates: bool = False
     """Its answer is files."""
-    check: Callable[[Draft, Site], str | None] = no_check
+    check: Callable[[FileDraft, DraftTarget], str | None] = no_check
     """Why a file it wrote is refused, in a few words; None when it is sound."""
     rules: tuple[str, ...] = ("common",)
     """The Markdown files that end its prompt, shared with tasks of its kind."""
@@ -76,7 +76,7 @@ class Task:
     """Settings it brings along for when nobody made them."""
     licenses: bool = False
     """It is told the repository's licenses, and headers are checked without the model."""
-    company: Company = Company.NONE
+    company: ContextNeeds = ContextNeeds.NONE
     suits: Callable[[SelectedFile], str | None] = suits_all
     """Why a file is not for this task, in a few words; None when it is."""
     hints: Callable[[SelectedFile], tuple[tuple[str, str], ...]] = no_hints
@@ -111,7 +111,7 @@ class Task:
         text = self.prompt + json.dumps(self.schema, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> TaskResponse:
         """What one answer says.
 
         Structured outputs promise the schema, not the bounds, so the model class decides again.
@@ -123,4 +123,4 @@ class Task:
             first = error.errors()[0]
             place = ".".join(str(x) for x in first["loc"]) or "the answer"
             raise UnreadableAnswerError(f"{place}: {first['msg']}") from None
-        return self.reading(answer)
+        return self.response(answer)

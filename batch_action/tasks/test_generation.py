@@ -3,11 +3,11 @@
 from pathlib import PurePosixPath
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.responses import Draft, Site
+from batch_action.models.responses import DraftTarget, FileDraft
 from batch_action.syntax import trees
 from batch_action.tasks.generated import paths
 from batch_action.tasks.generated.response import Writing, reading
-from batch_action.tasks.task import Company, Task
+from batch_action.tasks.task import ContextNeeds, Task
 from batch_action.tasks.testing import javascript, naming, python
 from batch_action.tasks.testing.frameworks import Pytest
 
@@ -27,7 +27,7 @@ def suits(file: SelectedFile) -> str | None:
     return None if file.text.strip() else "it is empty"
 
 
-def check(draft: Draft, site: Site) -> str | None:
+def check(draft: FileDraft, site: DraftTarget) -> str | None:
     """Why a test file is refused: by its place, by what it would overwrite, by what it holds."""
     told, pure = PurePosixPath(site.target), PurePosixPath(draft.path)
     beside = (pure.parent, pure.suffix) == (told.parent, told.suffix)
@@ -39,7 +39,7 @@ def check(draft: Draft, site: Site) -> str | None:
     return _content(draft, site)
 
 
-def _content(draft: Draft, site: Site) -> str | None:
+def _content(draft: FileDraft, site: DraftTarget) -> str | None:
     text, old = draft.text, site.present
     if site.framework == "pytest":
         if not python.has_tests(text):
@@ -60,12 +60,12 @@ TASK = Task(
     name="test-generation",
     description="Tests for edge cases and error conditions, where they are missing",
     answer=Writing,
-    reading=reading,
+    response=reading,
     generates=True,
     check=check,
     rules=("generated",),
     whole=True,
-    company=Company.TESTS,
+    company=ContextNeeds.TESTS,
     suits=suits,
     floor_tokens=12_000,
     share=1.5,

@@ -1,3 +1,3 @@
-from tests.stories.conftest import one_certificate
+from tests.integration.conftest import one_certificate
 
 __all__ = ["one_certificate"]

@@ -19,18 +19,18 @@ from batch_action.clients.anthropic.client import AnthropicApi
 from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.github.actions import Actions, Dispatches
 from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.code_scanning import Scanning
+from batch_action.clients.github.code_scanning import CodeScanning
 from batch_action.clients.github.errors import LostAnswerError, RefusedError
 from batch_action.clients.github.issues import Issues, LabelsDroppedError
-from batch_action.clients.github.pulls import Pulls
+from batch_action.clients.github.pulls import PullRequests
 from batch_action.errors import AnthropicError, GitHubError, QuotaError, TransientError
-from batch_action.models.files import Status
-from batch_action.models.github import InlineDraft
-from batch_action.models.ledger import Question
+from batch_action.models.files import ChangeType
+from batch_action.models.github import ReviewCommentDraft
+from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import OutcomeKind, Request
 from batch_action.requests import packing
 from batch_action.sandbox.server import Sandbox
-from tests.repos import Repo
+from tests.harness.git_repositories import Repo
 
 E = TypeVar("E", bound=Exception)
 
@@ -114,7 +114,7 @@ class Stage:
         return service
 
 
-def question(name: str, max_tokens: int = 500) -> Request:
+def request_key(name: str, max_tokens: int = 500) -> Request:
     """One small request with every part that ours have."""
     text = f'<file path="{name}.js" language="JavaScript" first-line="1" last-line="1">\n'
     params: dict[str, Any] = {
@@ -131,7 +131,7 @@ def question(name: str, max_tokens: int = 500) -> Request:
         "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}, "effort": "low"},
     }
     return Request(
-        question=Question(id=f"contract-{name}", path=f"{name}.js", blob="a" * 40),
+        request_key=RequestKey(id=f"contract-{name}", path=f"{name}.js", blob="a" * 40),
         params=params,
         size=packing.size_of(f"contract-{name}", params),
         input_tokens=1,
@@ -157,12 +157,12 @@ def models(stage: Stage) -> None:
 
 
 def counting(stage: Stage) -> None:
-    assert 20 < stage.anthropic().count_tokens(question("counted").params) < 2000
+    assert 20 < stage.anthropic().count_tokens(request_key("counted").params) < 2000
 
 
 def one_batch(stage: Stage) -> None:
     """A batch of one request from its creation to its answer."""
-    api, asked = stage.anthropic(), question("alone")
+    api, asked = stage.anthropic(), request_key("alone")
     state = api.create([asked])
     assert (state.status, state.total, state.results_url) == ("in_progress", 1, None)
     assert timedelta(0) < state.expires_at - state.created_at <= timedelta(hours=24)
@@ -174,13 +174,13 @@ def one_batch(stage: Stage) -> None:
         assert state.total == 1
     assert state.ended_at is not None
     assert state.results_url
-    got = api.outcomes(state.id, frozenset({asked.question.id}), stage.folder)
-    outcome = got[asked.question.id]
+    got = api.outcomes(state.id, frozenset({asked.request_key.id}), stage.folder)
+    outcome = got[asked.request_key.id]
     assert outcome.kind in {OutcomeKind.SUCCEEDED, OutcomeKind.TRUNCATED}
     assert outcome.usage.input_tokens + outcome.usage.cache_write_1h_tokens > 0
     assert outcome.usage.output_tokens > 0
-    assert api.first_id(state.id) == asked.question.id
-    assert api.ids(state.id, stage.folder) == [asked.question.id]
+    assert api.first_id(state.id) == asked.request_key.id
+    assert api.ids(state.id, stage.folder) == [asked.request_key.id]
 
 
 def endings(stage: Stage) -> None:
@@ -196,9 +196,9 @@ def endings(stage: Stage) -> None:
     twists = ("max_tokens", "refused", "errored:api_error", "expired", "canceled")
     for name, twist in zip(list(kinds)[1:], twists, strict=True):
         stage.behind(lambda box, n=name, t=twist: box.faults.outcome(t, f"-{n}$"))
-    api, asked = stage.anthropic(), [question(name) for name in kinds]
+    api, asked = stage.anthropic(), [request_key(name) for name in kinds]
     batch = api.create(asked).id
-    got = api.outcomes(batch, frozenset(r.question.id for r in asked), stage.folder)
+    got = api.outcomes(batch, frozenset(r.request_key.id for r in asked), stage.folder)
     assert {name: got[f"contract-{name}"].kind for name in kinds} == kinds
     assert got["contract-fine"].text.startswith('{"findings"')
     assert got["contract-cut"].text == ""
@@ -212,7 +212,7 @@ def window(stage: Stage) -> None:
     api = stage.anthropic()
     made = []
     for name in ("before", "first", "second", "after"):
-        made.append(api.create([question(name)]))
+        made.append(api.create([request_key(name)]))
         stage.later(60)
     found = api.created_between(made[1].created_at, made[2].created_at)
     assert [state.id for state in found] == [made[2].id, made[1].id]
@@ -223,7 +223,7 @@ def since(stage: Stage) -> None:
     api = stage.anthropic()
     made = []
     for name in ("before", "first", "second"):
-        made.append(api.create([question(name)]))
+        made.append(api.create([request_key(name)]))
         stage.later(60)
     found = api.created_since(made[1].created_at)
     assert [(state.id, state.status) for state in found] == [
@@ -235,7 +235,7 @@ def since(stage: Stage) -> None:
 def canceling(stage: Stage) -> None:
     api = stage.anthropic()
     stage.behind(lambda box: setattr(box.claude, "hold", True))
-    batch = api.create([question("unwanted")]).id
+    batch = api.create([request_key("unwanted")]).id
     state = api.cancel(batch)
     assert state is not None
     assert (state.status, state.canceled) == ("canceling", True)
@@ -263,7 +263,7 @@ def wrong_key(stage: Stage) -> None:
 
 def limited(stage: Stage) -> None:
     """A rate limit, a spent quota and an overload are told apart; no create is sent twice."""
-    api, asked = stage.anthropic(), [question("eager")]
+    api, asked = stage.anthropic(), [request_key("eager")]
     for status, details, kind in (
         (429, {"retry_after": 30}, TransientError),
         (429, {"error_details": {"error_code": "spend_limit_reached"}}, QuotaError),
@@ -363,7 +363,7 @@ def labels_dropped(stage: Stage) -> None:
     assert LABEL in dropped.problem
 
 
-def memory(stage: Stage) -> None:
+def ledger(stage: Stage) -> None:
     """A ledger stored by one run and read by another, over the redirect to another host."""
     data, name = zipped(b"{}"), "batch-action-state-00000000"
     number = stage.artifacts().upload(name, data, 7)
@@ -386,10 +386,10 @@ def compare(stage: Stage) -> None:
     client = stage.github()
     changed = {change.path: change for change in client.compare(base, head)}
     assert {path: change.status for path, change in changed.items()} == {
-        "added.js": Status.ADDED,
-        "changed.js": Status.MODIFIED,
-        "gone.js": Status.DELETED,
-        "new name.js": Status.RENAMED,
+        "added.js": ChangeType.ADDED,
+        "changed.js": ChangeType.MODIFIED,
+        "gone.js": ChangeType.DELETED,
+        "new name.js": ChangeType.RENAMED,
     }
     assert changed["new name.js"].old_path == "old name.js"
     assert client.compare(head, head) == []
@@ -437,7 +437,7 @@ def scanning(stage: Stage) -> None:
     stage.behind(
         lambda box: setattr(box.github.repository(stage.repository), "code_scanning", True)
     )
-    service = Scanning(stage.github(), sleep=lambda _seconds: None)
+    service = CodeScanning(stage.github(), sleep=lambda _seconds: None)
     branch, category = "refs/heads/main", "batch-action/contract"
     service.may_upload()
     assert service.latest(branch, category) is None
@@ -466,7 +466,7 @@ def no_scanning(stage: Stage) -> None:
     stage.behind(
         lambda box: setattr(box.github.repository(stage.repository), "code_scanning", False)
     )
-    service = Scanning(stage.github())
+    service = CodeScanning(stage.github())
     refused = _problem(RefusedError, service.may_upload)
     assert (refused.status, refused.lasting) == (403, True)
     assert "must be enabled" in refused.said
@@ -477,7 +477,7 @@ def reviewing(stage: Stage) -> None:
     """A pull request is looked at, reviewed, and its comments are edited, folded and deleted."""
     stage.behind(lambda box: _with_pull(box, stage))
     client = stage.github(**{"pull-requests": "write", "actions": "read", "contents": "read"})
-    pulls = Pulls(client, lambda login: login == "github-actions[bot]")
+    pulls = PullRequests(client, lambda login: login == "github-actions[bot]")
     pull = pulls.get(1)
     assert (pull.open, pull.merged, pull.merge_commit) == (True, False, "")
     assert (pull.head, pull.head_ref, pull.base_ref) == (stage.commits[1], "main", "before")
@@ -485,8 +485,8 @@ def reviewing(stage: Stage) -> None:
     assert pulls.of_commit("0" * 40) == frozenset()
     assert pulls.patches(1)["added.js"] == "@@ -0,0 +1 @@\n+six();"
     body = f"{MARKER}\nOne finding."
-    inside = InlineDraft(path="added.js", first=1, last=1, body="Here.")
-    outside = InlineDraft(path="added.js", first=1, last=3, body="Not here.")
+    inside = ReviewCommentDraft(path="added.js", first=1, last=1, body="Here.")
+    outside = ReviewCommentDraft(path="added.js", first=1, last=3, body="Not here.")
     refused = _problem(RefusedError, lambda: pulls.review(1, pull.head, body, [inside, outside]))
     assert (refused.status, refused.lasting) == (422, False)
     refused = _problem(RefusedError, lambda: pulls.comment(1, pull.head, outside))
@@ -552,7 +552,7 @@ LIVE: tuple[Scene, ...] = (
 )  # fmt: skip
 """What is also recorded from the real services: it costs next to nothing and leaves little."""
 SANDBOX: tuple[Scene, ...] = (
-    *LIVE, endings, window, canceling, limited, viewers, label_exists, labels_dropped, memory,
+    *LIVE, endings, window, canceling, limited, viewers, label_exists, labels_dropped, ledger,
     compare, forbidden, no_issues, scanning, no_scanning, since, dispatching,
     reviewing,
 )  # fmt: skip

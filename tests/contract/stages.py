@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from batch_action.sandbox.server import Sandbox
 from tests.contract.cassettes import ANTHROPIC, BLOBS, GITHUB, recorded, replayed
 from tests.contract.scenes import START, Scene, Stage
-from tests.repos import Repo
+from tests.harness.git_repositories import Repo
 
 REPOSITORY = "octo/demo"
 LIVE_ANTHROPIC = "https://api.anthropic.com"

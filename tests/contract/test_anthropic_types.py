@@ -9,7 +9,7 @@ from anthropic.types.messages.batch_create_params import BatchCreateParams
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from batch_action.models.files import SelectedFile, Status
+from batch_action.models.files import ChangeType, SelectedFile
 from batch_action.requests import prompt
 from batch_action.selection.parts import parts_of
 from batch_action.tasks.registry import all_tasks
@@ -48,7 +48,7 @@ def sent(ending: str) -> list[Any]:
 def real_params(task: Task, *, cache: bool, effort: str | None) -> dict[str, Any]:
     file = SelectedFile(
         path="a.py",
-        status=Status.MODIFIED,
+        status=ChangeType.MODIFIED,
         blob="a" * 40,
         old_path=None,
         old_blob="b" * 40,

@@ -24,7 +24,7 @@ DATA = zipped(b"{}")
 def said() -> dict[str, Request]:
     """The uploader's requests by method, in order."""
     found: dict[str, Request] = {}
-    for request, _ in exchanges(FOLDER / "sandbox-memory.yaml"):
+    for request, _ in exchanges(FOLDER / "sandbox-ledger.yaml"):
         if request.path.startswith(SERVICE):
             found[request.path.removeprefix(SERVICE)] = request
         elif request.method == "PUT":

@@ -103,9 +103,9 @@ def test_credentials_go_everywhere_but_to_the_blob_store(path: Path):
         ("limited", "anthropic-version: '2", "anthropic-version: '3"),
         ("issue", "state=all", "state=open"),
         ("forbidden", "title: 'No'", "title: 'Yes'"),
-        ("memory", "version: 4", "version: 7"),
-        ("memory", "https://blobs.example", "https://elsewhere.example"),
-        ("memory", "x-ms-blob-type: Block", "x-ms-blob-type: Append"),
+        ("ledger", "version: 4", "version: 7"),
+        ("ledger", "https://blobs.example", "https://elsewhere.example"),
+        ("ledger", "x-ms-blob-type: Block", "x-ms-blob-type: Append"),
         ("repository", "x-github-api-version: '2022", "x-github-api-version: '2021"),
     ],
 )

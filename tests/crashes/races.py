@@ -11,7 +11,7 @@ import httpx2
 import requests.adapters
 
 from batch_action.cli.main import enter
-from tests.nights import Night
+from tests.harness.workflow import WorkflowHarness
 
 T = TypeVar("T")
 
@@ -73,10 +73,12 @@ def interleaved(turns: Turns) -> Iterator[None]:
         requests.adapters.HTTPAdapter.send = send  # type: ignore[method-assign]
 
 
-def at_once(night: Night, modes: Sequence[str], choose: Callable[[int], int]) -> list[int]:
+def at_once(
+    workflow: WorkflowHarness, modes: Sequence[str], choose: Callable[[int], int]
+) -> list[int]:
     """Run these modes at one time, each as a workflow run of its own. Returns their exit codes."""
     names = [f"{number}-{mode}" for number, mode in enumerate(modes)]
-    steps = [(run := night.open({}), night.step(run, mode)) for mode in modes]
+    steps = [(run := workflow.open({}), workflow.step(run, mode)) for mode in modes]
     turns = Turns(names, choose)
     codes: dict[str, int] = {}
 
@@ -84,7 +86,7 @@ def at_once(night: Night, modes: Sequence[str], choose: Callable[[int], int]) ->
         turns.wait(name)
         try:
             codes[name] = enter(
-                ["action"], environ, clock=night.now, sleep=lambda _: None, write_interval=0.0
+                ["action"], environ, clock=workflow.now, sleep=lambda _: None, write_interval=0.0
             )
         finally:
             turns.leave(name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from batch_action.sandbox.server import Sandbox
 from tests.crashes import cells
 from tests.crashes.reaper import label_of
-from tests.nights import Night
+from tests.harness.workflow import WorkflowHarness
 
 HANGS = 20.0
 """Seconds for which the call that is hit would hang."""
@@ -53,24 +53,24 @@ def every(calls: dict[str, list[str]]) -> list[End]:
 def play(end: End) -> list[str]:
     """What is wrong after this signal and the nights that follow."""
     with Sandbox() as sandbox, tempfile.TemporaryDirectory() as folder:
-        night = cells.begin(sandbox, Path(folder), end.verb)
-        problems, run = _end(night, end)
+        workflow = cells.begin(sandbox, Path(folder), end.verb)
+        problems, run = _end(workflow, end)
         run.finish("failure")
-        problems += cells.recovered(night, lambda: _next_night(night))
+        problems += cells.recovered(workflow, lambda: _next_night(workflow))
         return problems
 
 
-def _next_night(night: Night) -> int:
-    night.advance(6 * 3600)
-    return night.run("run").exit
+def _next_night(workflow: WorkflowHarness) -> int:
+    workflow.advance(6 * 3600)
+    return workflow.run("run").exit
 
 
-def _end(night: Night, end: End):
-    run = night.open({})
-    environ = night.step(run, cells.mode_of(end.verb))
+def _end(workflow: WorkflowHarness, end: End):
+    run = workflow.open({})
+    environ = workflow.step(run, cells.mode_of(end.verb))
     method, path = end.label.split(" ", 1)
-    before = len(night.sandbox.faults.calls)
-    night.sandbox.faults.add("slow", method=method, path=_pattern(path), seconds=HANGS)
+    before = len(workflow.sandbox.faults.calls)
+    workflow.sandbox.faults.add("slow", method=method, path=_pattern(path), seconds=HANGS)
     process = subprocess.Popen(
         [sys.executable, "-m", "batch_action", "action"],
         env=environ | {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -79,7 +79,7 @@ def _end(night: Night, end: End):
         text=True,
     )
     problems = []
-    if not _reached(night, end, before, process):
+    if not _reached(workflow, end, before, process):
         problems.append("the call was never made")
     process.send_signal(getattr(signal, end.signal))
     started = time.monotonic()
@@ -90,7 +90,7 @@ def _end(night: Night, end: End):
         process.communicate()
         return [f"still alive a minute after {end.signal}"], run
     took = time.monotonic() - started
-    night.sandbox.faults.clear()
+    workflow.sandbox.faults.clear()
     if end.signal == "SIGTERM" and process.returncode != 130:
         problems.append(f"exit {process.returncode} after {took:.1f} s: {said[-300:]}")
     if end.signal == "SIGTERM" and took > PATIENCE:
@@ -110,11 +110,13 @@ def _pattern(path: str) -> str:
     return f"{escaped}$"
 
 
-def _reached(night: Night, end: End, before: int, process: subprocess.Popen[str]) -> bool:
+def _reached(
+    workflow: WorkflowHarness, end: End, before: int, process: subprocess.Popen[str]
+) -> bool:
     """Whether the call has arrived at the sandbox, where it hangs now."""
     until = time.monotonic() + 30
     while time.monotonic() < until and process.poll() is None:
-        calls = night.sandbox.faults.calls[before:]
+        calls = workflow.sandbox.faults.calls[before:]
         if any(f"{label_of(call.method, call.path)}" == end.label for call in calls):
             return True
         time.sleep(0.02)

@@ -6,7 +6,7 @@ import yaml
 
 from batch_action.config.assignments import assignments
 from batch_action.config.loading import gather
-from batch_action.selection.patterns import Rules
+from batch_action.selection.patterns import PathRules
 from tests.documents.test_action_yml import ACTION
 from tests.documents.texts import read
 
@@ -35,7 +35,9 @@ def test_every_file_goes_where_the_comments_say():
     found: dict[str, list[Any]] = {path: [] for path in FILES}
     for one in assignments(settings):
         chosen = one.settings
-        rules = Rules(chosen.paths, chosen.paths_ignore, elsewhere=one.elsewhere)
+        rules = PathRules(
+            chosen.paths, chosen.paths_ignore, other_tasks_patterns=one.other_tasks_patterns
+        )
         for path in FILES:
             if rules.skip(path) is None:
                 found[path].append((one.task, chosen.state_key, chosen.model, chosen.labels))

@@ -8,7 +8,7 @@ import pytest
 
 from batch_action.sandbox.server import Sandbox
 from tests.documents.texts import read, rows, section
-from tests.nights import BAD, Night
+from tests.harness.workflow import BAD, WorkflowHarness
 
 TABLE = rows(section(read("README.md"), "Permissions"))
 MODES = [
@@ -31,32 +31,32 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def night(sandbox: Sandbox, tmp_path: Path) -> Night:
+def workflow(sandbox: Sandbox, tmp_path: Path) -> WorkflowHarness:
     """A private repository with one change to review."""
-    made = Night.begin(sandbox, tmp_path)
+    made = WorkflowHarness.begin(sandbox, tmp_path)
     made.commit({"app.js": BAD})
     return made
 
 
-def sent(night: Night) -> None:
-    assert night.run("submit").exit == 0
+def sent(workflow: WorkflowHarness) -> None:
+    assert workflow.run("submit").exit == 0
 
 
 @pytest.mark.parametrize(("mode", "given"), MODES, ids=str)
-def test_what_the_readme_gives_is_enough(mode: str, given: str, night: Night):
+def test_what_the_readme_gives_is_enough(mode: str, given: str, workflow: WorkflowHarness):
     if mode == "collect":
-        sent(night)
-    done = night.start(mode, {"permissions": permissions(given)})
+        sent(workflow)
+    done = workflow.start(mode, {"permissions": permissions(given)})
     assert done.exit == 0, done.log
     assert done.said("warning") == []
 
 
 @pytest.mark.parametrize("mode", [mode for mode, _ in MODES])
-def test_without_an_issue_two_permissions_are_enough(mode: str, night: Night):
-    night.inputs["report"] = "summary"
+def test_without_an_issue_two_permissions_are_enough(mode: str, workflow: WorkflowHarness):
+    workflow.inputs["report"] = "summary"
     if mode == "collect":
-        sent(night)
-    done = night.start(mode, {"permissions": permissions(SUMMARY_ONLY)})
+        sent(workflow)
+    done = workflow.start(mode, {"permissions": permissions(SUMMARY_ONLY)})
     assert done.exit == 0, done.log
 
 
@@ -68,9 +68,11 @@ def test_without_an_issue_two_permissions_are_enough(mode: str, night: Night):
         ("collect", "issues: write", {"contents": "read", "actions": "read", "issues": "read"}),
     ],
 )
-def test_a_missing_line_is_named(mode: str, missing: str, less: dict[str, str], night: Night):
+def test_a_missing_line_is_named(
+    mode: str, missing: str, less: dict[str, str], workflow: WorkflowHarness
+):
     if mode == "collect":
-        sent(night)
-    done = night.start(mode, {"permissions": less})
+        sent(workflow)
+    done = workflow.start(mode, {"permissions": less})
     assert done.exit == 5
     assert missing in "".join(done.said("error"))

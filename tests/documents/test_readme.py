@@ -24,7 +24,7 @@ from batch_action.tasks.registry import all_tasks
 from tests.documents import tables
 from tests.documents.test_action_yml import ACTION
 from tests.documents.texts import ROOT, fences, plain, read, rows, section
-from tests.repos import Repo
+from tests.harness.git_repositories import Repo
 
 README = read("README.md")
 COMMANDS = dict(cli.commands)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from batch_action.cli.commands import cli
-from batch_action.config.server import Place, serving_from
+from batch_action.config.server import RepositoryConfig, serving_from
 from batch_action.server import dispatcher, ledgers
 from batch_action.server.app import BODY_SECONDS, DELIVERIES, MOST_BYTES
 from batch_action.server.backoff import FIRST, LONGEST, LONGEST_RETRY
@@ -47,7 +47,7 @@ def test_the_file_to_copy_is_one() -> None:
     (file,) = fences(TEXT, "yaml")
     shop, site = serving_from(yaml.safe_load(file), "SERVE.md").repositories
     assert (shop.workflow, site.token_env) == ("batch-action.yml", "SITE_TOKEN")
-    assert [site.shelf(book) for book in site.ledgers] == [
+    assert [site.ledger_name(book) for book in site.ledgers] == [
         "octo/site/code-review/web",
         "octo/site/security-scan/web",
     ]
@@ -55,7 +55,7 @@ def test_the_file_to_copy_is_one() -> None:
 
 def test_every_key_is_explained_with_its_default() -> None:
     told = {row[0].strip("`"): row[1] for row in rows(section(TEXT, "Start"))}
-    declared = {str(field.alias): field for field in Place.model_fields.values()}
+    declared = {str(field.alias): field for field in RepositoryConfig.model_fields.values()}
     assert list(told) == list(declared)
     for name, field in declared.items():
         match field.default:

@@ -13,9 +13,9 @@ import httpx2
 from batch_action.sandbox.server import Sandbox
 from batch_action.server.app import DELIVERIES
 from tests.documents.texts import ROOT
-from tests.nights import Night
-from tests.processes import Process, serving
-from tests.serving import SECRET, file_for, runs, submit
+from tests.harness.processes import Process, serving
+from tests.harness.serve import SECRET, file_for, runs, submit
+from tests.harness.workflow import WorkflowHarness
 
 HERE = Path(__file__).parent
 MODULES = ROOT / ".cache" / "e2e"
@@ -43,11 +43,11 @@ def main() -> int:
         return 2
     install()
     with Sandbox() as sandbox, tempfile.TemporaryDirectory() as folder:
-        night = Night.begin(sandbox, Path(folder))
-        batches = [submit(night), submit(night)]
-        file = file_for(night) | {"webhook-secret-env": ["NEW_KEY", "OLD_KEY"]}
-        with serving(night, file=file, environ={"NEW_KEY": SECRET, "OLD_KEY": OLD}) as process:
-            problems = [*answered(deliver(process, batches)), *started(night, process, batches)]
+        workflow = WorkflowHarness.begin(sandbox, Path(folder))
+        batches = [submit(workflow), submit(workflow)]
+        file = file_for(workflow) | {"webhook-secret-env": ["NEW_KEY", "OLD_KEY"]}
+        with serving(workflow, file=file, environ={"NEW_KEY": SECRET, "OLD_KEY": OLD}) as process:
+            problems = [*answered(deliver(process, batches)), *started(workflow, process, batches)]
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     sys.stdout.write(f"{len(EXPECTED)} deliveries by JavaScript, {len(problems)} problems\n")
@@ -92,15 +92,15 @@ def answered(answers: dict[str, list[object]]) -> list[str]:
     ]
 
 
-def started(night: Night, process: Process, batches: list[str]) -> list[str]:
+def started(workflow: WorkflowHarness, process: Process, batches: list[str]) -> list[str]:
     """Each batch has one run, and people see it on GitHub."""
     problems = []
     for batch in batches:
         process.waits_for(event="dispatch", batch=batch, said="started")
-    titles = sorted(run.title for run in runs(night))
+    titles = sorted(run.title for run in runs(workflow))
     if titles != sorted(f"batch-action {batch}" for batch in batches):
         problems.append(f"runs: {titles}")
-    page = f"{night.sandbox.github_url}/{night.hub.full_name}/actions"
+    page = f"{workflow.sandbox.github_url}/{workflow.hub.full_name}/actions"
     shown = httpx2.get(page, trust_env=False).text
     problems += [f"{page} does not show {batch}" for batch in batches if batch not in shown]
     return problems

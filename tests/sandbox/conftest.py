@@ -123,7 +123,7 @@ def client(hub: GitHub):
 
     def connect(token: str, repository: str = "octo/demo"):
         session = pygithub.Github(
-            base_url=f"{hub.world.origin}/api/v3",
+            base_url=f"{hub.instance.origin}/api/v3",
             auth=pygithub.Auth.Token(token),
             retry=None,
             seconds_between_requests=None,

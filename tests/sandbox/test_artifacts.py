@@ -16,7 +16,7 @@ def twirp(hub, http):
             "workflow_job_run_backend_id": run.job_backend,
         }
         return http.post(
-            f"{hub.world.origin}/{SERVICE}/{method}",
+            f"{hub.instance.origin}/{SERVICE}/{method}",
             json=ids | message,
             headers={"Authorization": f"Bearer {run.runtime_token}"},
         )

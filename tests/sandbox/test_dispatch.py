@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from github import GithubException
 
-from tests.repos import Repo
+from tests.harness.git_repositories import Repo
 
 COLLECT = """
 name: Collecting
@@ -121,11 +121,11 @@ def test_runs_are_found_by_their_birth(hub, repo, clock) -> None:
 def test_runs_have_pages(hub, repo, http) -> None:
     repo.get_workflow("collect.yml").create_dispatch("main", {"batch-id": "<b>"})
     (run,) = repo.get_workflow_runs()
-    listed = http.get(f"{hub.world.origin}/octo/works/actions").text
+    listed = http.get(f"{hub.instance.origin}/octo/works/actions").text
     shown = http.get(run.html_url).text
     assert "1 workflow run<" in listed
     for html in (listed, shown):
         assert "collect &lt;b&gt;" in html
         assert "collect.yml by workflow_dispatch, queued" in html
     assert "<code>batch-id: &lt;b&gt;</code>" in shown
-    assert http.get(f"{hub.world.origin}/octo/works/actions/runs/1").status_code == 404
+    assert http.get(f"{hub.instance.origin}/octo/works/actions/runs/1").status_code == 404

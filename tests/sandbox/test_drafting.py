@@ -1,4 +1,4 @@
-"""What the offline stand-in writes: tests that run, documentation that changes no code, rulings."""
+"""What the offline stand-in writes: tests that run, documentation that changes no code, verdicts."""
 
 import json
 import subprocess
@@ -133,7 +133,7 @@ def test_documented_scripts():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "ruling", "count"),
+    ("old", "new", "verdict", "count"),
     [
         (PYTHON, PYTHON, "VALID", 0),
         (PYTHON, PYTHON.replace("prices", "all_"), "INVALID", 1),
@@ -143,24 +143,24 @@ def test_documented_scripts():
         (PYTHON, "x = 1\n", "INVALID", 1),
     ],
 )
-def test_rulings(old, new, ruling, count):
+def test_verdicts(old, new, verdict, count):
     said, remarks = compare(source("a.py", old), source("a.py", new))
-    assert (said, len(remarks)) == (ruling, count)
+    assert (said, len(remarks)) == (verdict, count)
 
 
-def test_a_ruling_in_any_schema():
+def test_a_verdict_in_any_schema():
     schema = {
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            "ruling": {"enum": ["Valid", "INVALID", "uncertain"]},
+            "verdict": {"enum": ["Valid", "INVALID", "uncertain"]},
             "summary": {"type": "string"},
         },
     }
     assert schemas.complaint(schema) is None
     asked = read(beside("before", "a.py", PYTHON), shown("a.py", PYTHON))
     said = json.loads(filling.answer(schema, [], asked))
-    assert said["ruling"] == "Valid"
+    assert said["verdict"] == "Valid"
     assert "not Claude" in said["summary"]
 
 

@@ -109,7 +109,7 @@ def test_limits_and_switches(hub, client) -> None:
 
 
 def test_unchanged_answers_cost_a_304(hub, http) -> None:
-    url = f"{hub.world.origin}/api/v3/repos/octo/demo/issues"
+    url = f"{hub.instance.origin}/api/v3/repos/octo/demo/issues"
     headers = {"Authorization": f"Bearer {hub.token_for('octo')}"}
     first = http.get(url, headers=headers)
     again = http.get(url, headers=headers | {"If-None-Match": first.headers["etag"]})
@@ -153,11 +153,11 @@ def test_identity_tokens_are_fresh(hub, tmp_path, http) -> None:
 
 
 def test_the_side_door(hub, http) -> None:
-    door = f"{hub.world.origin}/_sandbox"
+    door = f"{hub.instance.origin}/_sandbox"
     asked = {"repository": "octo/demo", "event": "schedule", "permissions": {"issues": "write"}}
     run = http.post(f"{door}/runs", json=asked).json()
     assert run["environment"]["GITHUB_RUN_ID"] == str(run["id"])
-    api = f"{hub.world.origin}/api/v3/repos/octo/demo/issues"
+    api = f"{hub.instance.origin}/api/v3/repos/octo/demo/issues"
     headers = {"Authorization": f"Bearer {run['token']}"}
     assert http.post(api, json={"title": "x"}, headers=headers).status_code == 201
     assert http.post(f"{door}/runs/{run['id']}/finish").json()["conclusion"] == "success"
@@ -228,7 +228,7 @@ def test_a_branch_is_written_and_becomes_a_pull_request(hub, client, repo) -> No
         ours.create_pull("main", "ai/tests", title="Tests", body="", draft=True)
     assert refused(error)[1].startswith("GitHub Actions is not permitted to create")
     hub.repository("octo/demo").actions_may_open_pulls = True
-    pull = ours.create_pull("main", "ai/tests", title="Tests", body="why", draft=True)
+    pull = ours.create_pull("main", "ai/tests", title="Tests", body="explanation", draft=True)
     assert [file.filename for file in pull.get_files()] == ["t/test_a.py"]
     assert pull.get_commits().totalCount == 1
     assert [one.number for one in repo.get_pulls(head="octo:ai/tests")] == [pull.number]
@@ -319,7 +319,7 @@ def test_an_upload_replaces_the_one_before(hub, client, clock) -> None:
 def test_the_little_graphql_we_need(hub, client, http) -> None:
     run = hub.start_run("octo/demo", event="schedule")
     comment = client(run.token).create_issue("x").create_comment("old")
-    url = f"{hub.world.origin}/api/graphql"
+    url = f"{hub.instance.origin}/api/graphql"
     headers = {"Authorization": f"Bearer {run.token}"}
 
     def ask(query, **variables):
@@ -352,7 +352,7 @@ def test_edits_are_remembered_with_their_editors(hub, client, http) -> None:
     run = hub.start_run("octo/demo", event="schedule")
     issue = client(run.token).create_issue("x", body="one")
     comment = issue.create_comment("first")
-    url = f"{hub.world.origin}/api/graphql"
+    url = f"{hub.instance.origin}/api/graphql"
     query = """query($id: ID!) { node(id: $id) { ... on Comment { userContentEdits(first: 9) {
       nodes { deletedAt diff editor { __typename login } } } } } }"""
 

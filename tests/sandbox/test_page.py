@@ -60,7 +60,7 @@ def test_an_issue_reads_as_on_github(hub, client, http) -> None:
     issue = repo.create_issue("Report & more", body=f"{link}\n", labels=["ai"])
     issue.create_comment("done?")
     issue.edit(state="closed", state_reason="not_planned")
-    url = f"{hub.world.origin}/octo/demo/issues"
+    url = f"{hub.instance.origin}/octo/demo/issues"
     html = http.get(f"{url}/1").text
     assert "Report &amp; more <span>#1</span>" in html
     assert "Closed as not planned" in html
@@ -76,7 +76,7 @@ def test_issues_and_pull_requests_have_lists_of_their_own(hub, client, http) -> 
     client(hub.token_for("octo")).create_issue("A report")
     hub.open_pull("octo/demo", head="feature", title="A feature")
     issues, pulls = (
-        http.get(f"{hub.world.origin}/octo/demo/{n}").text for n in ("issues", "pulls")
+        http.get(f"{hub.instance.origin}/octo/demo/{n}").text for n in ("issues", "pulls")
     )
     assert ("A report" in issues, "A feature" in issues) == (True, False)
     assert ("A report" in pulls, "A feature" in pulls) == (False, True)

@@ -117,7 +117,7 @@ def test_comments_grow_old_and_fold(hub, client, http) -> None:
     threads = data["data"]["repository"]["pullRequest"]["reviewThreads"]["nodes"]
     assert [one["isOutdated"] for one in threads] == [False, True]
     assert [one["comments"]["nodes"][0]["isMinimized"] for one in threads] == [False, True]
-    html = http.get(f"{hub.world.origin}/octo/demo/pull/1").text
+    html = http.get(f"{hub.instance.origin}/octo/demo/pull/1").text
     assert "A few words." in html
     assert '<td class="src">+two</td>' in html
     assert "Suggested change" in html
@@ -127,5 +127,6 @@ def test_comments_grow_old_and_fold(hub, client, http) -> None:
     assert '<details class="minimized"><summary>This comment was marked as <b>resolved</b>' in html
     assert mutate(MINIMIZE % ("un", "", "un"))["unminimizeComment"]
     assert (
-        "minimized" not in http.get(f"{hub.world.origin}/octo/demo/pull/1").text.split("main>")[1]
+        "minimized"
+        not in http.get(f"{hub.instance.origin}/octo/demo/pull/1").text.split("main>")[1]
     )

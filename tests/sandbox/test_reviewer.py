@@ -28,8 +28,8 @@ SEVERITIES = ["CRITICAL", "High", "medium", "low"]
 def finding(**more):
     properties = {
         "title": {"type": "string"},
-        "why": {"type": "string"},
-        "remedy": {"type": "string"},
+        "explanation": {"type": "string"},
+        "remediation": {"type": "string"},
         "start_line": {"type": "integer"},
         "end_line": {"type": "integer"},
         "evidence": {"type": "string"},
@@ -190,7 +190,7 @@ def test_a_schema_is_filled_from_the_remarks():
     assert answer["summary"].endswith("on app.py (sandbox reviewer, not Claude).")
     sql = next(f for f in answer["findings"] if f["start_line"] == 7)
     assert sql["title"].endswith("(sandbox reviewer: ruff S608)")
-    assert "not of Claude" in sql["why"]
+    assert "not of Claude" in sql["explanation"]
     assert sql["evidence"] == PYTHON.splitlines()[6]
     assert (sql["severity"], sql["category"], sql["cwe"]) == ("High", "security", "CWE-89")
     assert sql["suggestion"] is None

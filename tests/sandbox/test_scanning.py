@@ -191,7 +191,7 @@ def test_an_alert_reads_as_on_github(hub, client, http, ask):
         "properties": {"tags": ["security", "external/cwe/cwe-89"], "security-severity": "9.5"},
     }
     upload(ask, run_of(result(1), result(2, path="gone.py"), **rule), commit_sha=sha)
-    url = f"{hub.world.origin}/octo/demo/security/code-scanning"
+    url = f"{hub.instance.origin}/octo/demo/security/code-scanning"
     listed = http.get(url).text
     assert "<b>2 Open</b>" in listed
     assert "A bad thing</a>" in listed

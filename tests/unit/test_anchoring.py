@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batch_action.findings.anchoring import anchor, anchor_all
 from batch_action.findings.scope import neighbourhood
-from batch_action.models.findings import Confidence, Finding, Remark, Severity
+from batch_action.models.findings import Confidence, Finding, RawFinding, Severity
 
 FILE = """\
 import os
@@ -27,17 +27,17 @@ def save(path, data):
 """
 
 
-def remark(evidence: str, start: int = 1, end: int | None = None, **fields) -> Remark:
+def remark(evidence: str, start: int = 1, end: int | None = None, **fields) -> RawFinding:
     values = {
         "rule": "leak",
         "category": "resources",
         "severity": Severity.MEDIUM,
         "confidence": Confidence.HIGH,
         "title": "t",
-        "why": "w",
-        "remedy": "r",
+        "explanation": "w",
+        "remediation": "r",
     }
-    return Remark(
+    return RawFinding(
         start_line=start,
         end_line=end or start,
         evidence=evidence,
@@ -50,7 +50,7 @@ def place(evidence: str, start: int = 1, end: int | None = None, text: str = FIL
     return found and (found.anchor.start_line, found.anchor.end_line)
 
 
-def find(what: Remark, text: str = FILE) -> Finding | None:
+def find(what: RawFinding, text: str = FILE) -> Finding | None:
     return anchor(what, task="t", path="a.py", text=text, blob="b" * 40, commit="c" * 40)
 
 
@@ -212,7 +212,7 @@ def test_doubles_are_merged_and_categories_kept_apart():
         remarks, task="t", path="a.py", text=FILE, blob="b" * 40, commit="c" * 40
     )
     assert discarded == 1
-    assert [(f.remark.category, f.remark.severity.value) for f in found] == [
+    assert [(f.raw.category, f.raw.severity.value) for f in found] == [
         ("fourth", "medium"),
         ("third", "medium"),
         ("resources", "high"),

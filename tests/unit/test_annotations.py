@@ -2,9 +2,9 @@
 
 import pytest
 
-from batch_action.models.findings import Severity, State
+from batch_action.models.findings import FindingState, Severity
 from batch_action.publishers.annotations import annotations
-from tests.reports import night, published, standing
+from tests.harness.reports import published, report, standing
 
 EVERY = [s for s in Severity for _ in range(12)]
 
@@ -13,10 +13,10 @@ def test_levels_places_and_words():
     first, second, third = annotations(
         published(
             standing(1, severity=Severity.HIGH),
-            standing(2, State.BACK, severity=Severity.MEDIUM),
-            standing(3, severity=Severity.LOW, why="", title=""),
-            standing(4, State.OPEN),
-            standing(5, State.FIXED),
+            standing(2, FindingState.BACK, severity=Severity.MEDIUM),
+            standing(3, severity=Severity.LOW, explanation="", title=""),
+            standing(4, FindingState.OPEN),
+            standing(5, FindingState.FIXED),
         ),
         {},
     )[0]
@@ -58,5 +58,5 @@ def test_what_fits_needs_no_sentence():
 
 
 def test_a_public_repository_shows_no_security_finding():
-    whole = published(standing(1, security=True), night=night(public=True))
+    whole = published(standing(1, security=True), report=report(public=True))
     assert annotations(whole, {}) == ((), "")

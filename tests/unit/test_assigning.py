@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from batch_action.config.assignments import Assignment, assignments
 from batch_action.config.loading import gather
 from batch_action.config.settings import Settings
-from batch_action.selection.patterns import Rules
+from batch_action.selection.patterns import PathRules
 
 PATTERNS = ("web/", "services/**", "services/pay/", "!services/pay/", "*.js", "*.py", "/docs/*")
 PATHS = ("web/a.js", "services/pay/card.py", "services/mail.js", "docs/x.md", "deep/web/b.py", "a")
@@ -21,14 +21,19 @@ def settings(text: str) -> Settings:
 
 def wants(one: Assignment, path: str) -> bool:
     chosen = one.settings
-    rules = Rules(chosen.paths, chosen.paths_ignore, elsewhere=one.elsewhere, default_ignores=False)
+    rules = PathRules(
+        chosen.paths,
+        chosen.paths_ignore,
+        other_tasks_patterns=one.other_tasks_patterns,
+        default_ignores=False,
+    )
     return rules.skip(path) is None
 
 
 def test_without_rules_every_task_looks_at_everything():
     found = assignments(settings("task: [code-review, security-scan, code-review]"))
     assert [one.task for one in found] == ["code-review", "security-scan"]
-    assert [one.elsewhere for one in found] == [(), ()]
+    assert [one.other_tasks_patterns for one in found] == [(), ()]
 
 
 def test_a_rule_says_what_it_says_and_leaves_the_rest():
@@ -85,7 +90,7 @@ def test_no_file_is_asked_about_twice_by_one_task(rules, path):
 
 
 def matches(rule, path: str) -> bool:
-    return Rules(rule["paths"], default_ignores=False).skip(path) is None
+    return PathRules(rule["paths"], default_ignores=False).skip(path) is None
 
 
 @given(rules=_rules, data=st.data())

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_action.clients.anthropic.client import AnthropicApi
-from batch_action.models.ledger import Question
+from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request, digest
 from batch_action.requests import packing
 
@@ -36,7 +36,7 @@ HOSTILE = (
 def request(number=0, size=10):
     name = f"code-review-a-{number}"
     return Request(
-        question=Question(id=name, path="a.py", blob=BLOB),
+        request_key=RequestKey(id=name, path="a.py", blob=BLOB),
         params={},
         size=size,
         input_tokens=1,
@@ -61,11 +61,11 @@ class TestCustomIds:
 
     def test_they_are_stable_for_ever(self):
         """A change here would ask, and pay for, every question of every ledger again."""
-        question = digest(
+        request_key = digest(
             "42", "code-review", "0" * 16, "claude-sonnet-5-5", "medium", "src/a.py", "1/1", BLOB
         )
-        assert question == "e07e9938615f42"
-        made = packing.custom_id("code-review", "src/a.py", BLOB, question)
+        assert request_key == "e07e9938615f42"
+        made = packing.custom_id("code-review", "src/a.py", BLOB, request_key)
         assert made == "code-review-src_a_py-0123456789ab-e07e9938615f42"
 
     @given(st.lists(st.none() | st.text(max_size=5), max_size=4), st.data())
@@ -138,7 +138,7 @@ class TestPacking:
         params = {"messages": [{"role": "user", "content": text}], "model": "ü"}
         batch = [
             Request(
-                question=Question(id=f"q-{n}", path="a.py", blob=BLOB),
+                request_key=RequestKey(id=f"q-{n}", path="a.py", blob=BLOB),
                 params=params,
                 size=packing.size_of(f"q-{n}", params),
                 input_tokens=1,
@@ -177,9 +177,9 @@ class TestTheLastCheck:
 
     @pytest.mark.parametrize("bad", ["", "a/b", "a.b", "x" * 65, "é", "a\n", "a b"])
     def test_ids_outside_of_the_pattern(self, bad):
-        question = Question.model_construct(id=bad, path="a.py", blob=BLOB)
+        request_key = RequestKey.model_construct(id=bad, path="a.py", blob=BLOB)
         with pytest.raises(ValueError, match="not allowed"):
-            packing.check([Request(**{**_fields(request()), "question": question})])
+            packing.check([Request(**{**_fields(request()), "request_key": request_key})])
 
 
 def _fields(one):

@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 
 from batch_action import escape
 from batch_action.publishers import markers
-from tests.hostile import TEXTS
-from tests.hostile import texts as hostile
+from tests.harness.hostile_text import TEXTS
+from tests.harness.hostile_text import texts as hostile
 
 GFM = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 MENTION = re.compile(r"(?:^|[^\w`])@[a-z0-9]", re.IGNORECASE)

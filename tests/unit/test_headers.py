@@ -39,7 +39,7 @@ def found(text, path="a.py", licensing=MIT, *, wanted=True):
         remarks, task="license-check", path=path, text=text, blob="b" * 40, commit="c" * 40
     )
     assert lost == 0, "every remark of ours has its place"
-    return [(one.remark.category, one.anchor.start_line) for one in anchored]
+    return [(one.raw.category, one.anchor.start_line) for one in anchored]
 
 
 @pytest.mark.parametrize(
@@ -194,11 +194,11 @@ def test_what_a_header_names_is_compared(line, licensing, told):
 
 def test_a_contradiction_says_what_stands_against_what():
     (one,) = check("# SPDX-License-Identifier: ISC\n", "python", MIT, wanted=True)
-    assert one.why == "The header names `ISC`. The repository is under `MIT` (LICENSE)."
+    assert one.explanation == "The header names `ISC`. The repository is under `MIT` (LICENSE)."
     assert (one.severity, one.confidence) == (Severity.MEDIUM, Confidence.HIGH)
     assert one.whole_file
     (one,) = check(f"/*\n{GPL}*/\n", "c", MIT, wanted=True)
-    assert "`GPL-3.0-or-later`" in one.why
+    assert "`GPL-3.0-or-later`" in one.explanation
     assert one.confidence is Confidence.MEDIUM
 
 
@@ -221,7 +221,7 @@ def test_a_header_that_repeats_itself_is_one_finding():
     tags = "".join(f"# SPDX-License-Identifier: No-{n}\n" for n in range(999))
     assert found(tags) == [("unknown-license", 1)]
     (one,) = check(tags, "python", MIT, wanted=True)
-    assert "`No-0`, `No-1`, `No-2` and 2" in one.why
+    assert "`No-0`, `No-1`, `No-2` and 2" in one.explanation
     whole = "# SPDX-License-Identifier: (MIT OR ISC)\n"
     assert found(whole * 999) == []
     denying = Licensing(denied=("MIT", "ISC"))
@@ -285,9 +285,9 @@ def test_an_incomplete_header_is_told_as_such():
     licensing = Licensing(header=WANTED)
     (one,) = check("# Copyright (c) 2024 A.\n", "python", licensing, wanted=True)
     assert (one.rule, one.category) == ("incomplete-license-header", "missing-header")
-    assert "“SPDX-License-Identifier: MIT”" in one.why
+    assert "“SPDX-License-Identifier: MIT”" in one.explanation
     (one,) = check("x = 1\n", "python", MIT, wanted=True)
-    assert one.remedy.endswith("for example `SPDX-License-Identifier: MIT`.")
+    assert one.remediation.endswith("for example `SPDX-License-Identifier: MIT`.")
 
 
 def test_most_is_more_than_half():

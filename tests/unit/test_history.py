@@ -13,23 +13,23 @@ from batch_action.models.ledger import (
     Dismissed,
     FileEntry,
     Intended,
-    Question,
     Recheck,
     Rejected,
+    RequestKey,
     Selected,
     Sent,
     Usage,
     Withdrawn,
 )
-from tests.histories import Diary, hours, ledger, live, sha, state_of, steps
+from tests.harness.replayed_runs import Diary, hours, ledger, live, sha, state_of, steps
 
 ONE, TWO, THREE, FOUR = (sha(str(n)) for n in range(1, 5))
 INTENT = "00000000000000aa"
 
 
-def question(path="a.py", blob=ONE, *, part=1, of=1, model=""):
+def request_key(path="a.py", blob=ONE, *, part=1, of=1, model=""):
     name = f"{path.replace('.', '_').replace('/', '_')}-{blob[:8]}-{part}of{of}{model}"
-    return Question(id=name, path=path, blob=blob, part=part, of=of)
+    return RequestKey(id=name, path=path, blob=blob, part=part, of=of)
 
 
 def intended(*groups, intent=INTENT, at=1, worst=1.0):
@@ -81,13 +81,15 @@ def selected(at, *entries, gone=(), head=None):
     )
 
 
-def owed(*facts, most=3):
-    return {path: item.old for path, item in view.owed(ledger(*facts), max_attempts=most).items()}
+def backlog(*facts, most=3):
+    return {
+        path: item.old for path, item in view.backlog(ledger(*facts), max_attempts=most).items()
+    }
 
 
 class TestBatches:
     def test_pending_is_what_was_sent_and_not_collected_oldest_first(self):
-        q = question()
+        q = request_key()
         known = ledger(
             intended((q,), (q,), (q,)),
             sent(0, at=3),
@@ -96,17 +98,17 @@ class TestBatches:
             collected("msgbatch_aa_2"),
             Withdrawn(batch="msgbatch_aa_0", by="ada", at=hours(4)),
         )
-        found = [(p.sent.batch, p.withdrawn, p.questions) for p in view.pending(known)]
+        found = [(p.sent.batch, p.withdrawn, p.request_keys) for p in view.pending(known)]
         assert found == [("msgbatch_aa_1", False, (q,)), ("msgbatch_aa_0", True, (q,))]
 
     @pytest.mark.parametrize("stray", [sent(intent="00000000000000bb"), sent(1)])
     def test_a_fact_that_points_at_nothing_is_passed_over(self, stray):
-        known = ledger(intended((question(),)), stray, collected(stray.batch))
+        known = ledger(intended((request_key(),)), stray, collected(stray.batch))
         assert view.pending(known) == ()
         assert view.answered(known) == frozenset()
 
     def test_an_intent_is_open_for_the_batches_that_have_no_answer(self):
-        q = question()
+        q = request_key()
         known = ledger(
             intended((q,), (q,), (q,)),
             sent(1),
@@ -120,18 +122,18 @@ class TestBatches:
         ]
 
     def test_an_intent_is_closed_by_its_last_answer_or_by_a_person(self):
-        q = question()
+        q = request_key()
         assert not view.open_intents(ledger(intended((q,)), sent()))
         assert not view.open_intents(ledger(intended((q,)), Rejected(intent=INTENT, batch=None)))
         assert view.known_batches(ledger(intended((q,)), sent())) == {"msgbatch_aa_0"}
 
     def test_the_window_grows_with_the_number_of_creates(self):
-        q, minute = question(), timedelta(minutes=1)
+        q, minute = request_key(), timedelta(minutes=1)
         start, end = view.window(intended((q,), (q,), (q,)), 10 * minute)
         assert (start, end) == (hours(1), hours(1) + 30 * minute + ADOPTION_SLACK)
 
     def test_in_flight_is_sent_or_perhaps_sent(self):
-        a, b, c, d = (question(f"{n}.py") for n in "abcd")
+        a, b, c, d = (request_key(f"{n}.py") for n in "abcd")
         known = ledger(intended((a,), (b,), (c,)), sent(0), sent(1), collected(), *asked(d, n=9))
         assert view.in_flight(known) == {b.id, c.id}
         assert view.answered(known) == {a.id, d.id}
@@ -152,7 +154,7 @@ class TestBatches:
         ],
     )
     def test_which_failures_count_as_attempts(self, kind, counts):
-        q = question()
+        q = request_key()
         known = ledger(*asked(q, n=1, failed={q.id: kind}), *asked(q, n=2, failed={q.id: kind}))
         assert view.attempts(known)[q.id] == (2 if counts else 0)
         assert view.failures(known, kind.split(":")[0])[q.id] == 2
@@ -160,7 +162,7 @@ class TestBatches:
         assert q.id not in view.answered(known)
 
     def test_the_last_failure_is_the_newest_one_until_there_is_a_verdict(self):
-        q = question()
+        q = request_key()
         twice = (
             *asked(q, n=1, failed={q.id: "expired"}),
             *asked(q, n=2, failed={q.id: "truncated"}),
@@ -172,12 +174,12 @@ class TestBatches:
 
 class TestFiles:
     def test_a_file_of_several_parts_is_settled_by_all_of_them_in_one_round(self):
-        first, second = (question(part=n, of=2) for n in (1, 2))
+        first, second = (request_key(part=n, of=2) for n in (1, 2))
         half = asked(first, second, failed={second.id: "expired"})
         assert view.settled_files(ledger(*half)) == set()
         assert view.settled_files(ledger(*half, *asked(second, n=2))) == {("a.py", ONE)}
         # Cut into three the next time, one of the three does not complete the two of before.
-        other = question(part=2, of=3)
+        other = request_key(part=2, of=3)
         assert view.settled_files(ledger(*half, *asked(other, n=2))) == set()
 
     def test_newest_forgets_what_is_gone_until_it_is_selected_again(self):
@@ -187,31 +189,31 @@ class TestFiles:
         assert view.newest(ledger(*nights, again))["a.py"].blob == TWO
 
     def test_a_file_owed_for_several_nights_is_compared_with_its_last_verdict(self):
-        settled = (selected(1, ("a.py", ONE, None)), *asked(question(blob=ONE)))
+        settled = (selected(1, ("a.py", ONE, None)), *asked(request_key(blob=ONE)))
         nights = (selected(2, ("a.py", TWO, ONE)), selected(3, ("a.py", THREE, TWO)))
-        assert owed(*settled, *nights) == {"a.py": ONE}
+        assert backlog(*settled, *nights) == {"a.py": ONE}
         # The verdict of the second night moves the start of the comparison.
-        between = asked(question(blob=TWO), n=2)
-        assert owed(*settled, *nights, *between) == {"a.py": TWO}
+        between = asked(request_key(blob=TWO), n=2)
+        assert backlog(*settled, *nights, *between) == {"a.py": TWO}
 
     def test_a_new_file_owed_for_several_nights_has_nothing_to_compare_with(self):
         nights = (selected(1, ("a.py", ONE, None)), selected(2, ("a.py", TWO, ONE)))
-        assert owed(*nights) == {"a.py": None}
+        assert backlog(*nights) == {"a.py": None}
 
     def test_a_file_that_went_back_to_an_answered_blob_is_not_owed(self):
         known = (
             selected(1, ("a.py", ONE, None)),
-            *asked(question(blob=ONE)),
+            *asked(request_key(blob=ONE)),
             selected(2, ("a.py", TWO, ONE)),
             selected(3, ("a.py", ONE, TWO)),
         )
-        assert owed(*known) == {}
+        assert backlog(*known) == {}
 
     def test_owed_is_selected_without_any_excuse(self):
-        night = selected(1, *((f"{n}.py", ONE, None) for n in "abcdefg"))
-        q = {n: question(f"{n}.py") for n in "abcdefg"}
+        report = selected(1, *((f"{n}.py", ONE, None) for n in "abcdefg"))
+        q = {n: request_key(f"{n}.py") for n in "abcdefg"}
         facts = (
-            night,
+            report,
             *asked(q["a"], n=1),
             *asked(q["b"], n=2, failed={q["b"].id: "expired"}),
             *asked(q["c"], n=3, failed={q["c"].id: "billing"}),
@@ -221,12 +223,12 @@ class TestFiles:
             Withdrawn(batch="msgbatch_aa_1", by="ada", at=hours(3)),
             collected("msgbatch_aa_1", **{q["e"].id: "canceled"}),
         )
-        assert sorted(owed(*facts, most=2)) == ["b.py", "c.py", "g.py"]
-        assert sorted(owed(*facts, most=1)) == ["c.py", "g.py"]
+        assert sorted(backlog(*facts, most=2)) == ["b.py", "c.py", "g.py"]
+        assert sorted(backlog(*facts, most=1)) == ["c.py", "g.py"]
         assert view.given_up_files(ledger(*facts), 1) == {("b.py", ONE)}
 
     def test_what_a_canceled_batch_had_answered_is_a_verdict_all_the_same(self):
-        q = question()
+        q = request_key()
         known = ledger(*asked(q, n=1), Withdrawn(batch="b1", by="ada", at=hours(2)))
         assert view.settled_files(known) == {("a.py", ONE)}
 
@@ -242,19 +244,19 @@ class TestFiles:
 
 class TestMoney:
     def test_spend_counts_from_its_moment_on(self):
-        q = question()
+        q = request_key()
         known = ledger(*asked(q, n=1, cost=1.0), *asked(q, n=2, cost=2.0), *asked(q, n=3, cost=4.0))
         assert view.spend(known, hours(2)) == 6.0
         assert view.spend(known, hours(4)) == 0
 
     def test_spend_is_unknown_with_an_unpriced_batch_of_the_period(self):
-        q = question()
+        q = request_key()
         known = ledger(*asked(q, n=1, cost=None), *asked(q, n=2, cost=2.0))
         assert view.spend(known, hours(1)) is None
         assert view.spend(known, hours(2)) == 2.0
 
     def test_committed_is_the_share_of_the_worst_case_that_is_in_flight(self):
-        a, b, c, d = (question(f"{n}.py") for n in "abcd")
+        a, b, c, d = (request_key(f"{n}.py") for n in "abcd")
         intent = intended((a, b), (c,), (d,), worst=4.0)
         assert view.committed(ledger(intent)) == 4.0
         assert view.committed(ledger(intent, sent(0), sent(1), sent(2))) == 4.0
@@ -264,7 +266,7 @@ class TestMoney:
         assert view.committed(ledger(intent, sent(1), closed)) == 1.0
 
     def test_unpriced_batches_commit_nothing(self):
-        assert view.committed(ledger(intended((question(),), worst=None), sent())) == 0
+        assert view.committed(ledger(intended((request_key(),), worst=None), sent())) == 0
 
 
 class TestTheLaw:
@@ -287,7 +289,7 @@ class TestTheLaw:
         live(diary, honest * 8)
         while diary.flying:
             live(diary, honest)
-        assert view.owed(diary.ledger, max_attempts=2) == {}
+        assert view.backlog(diary.ledger, max_attempts=2) == {}
         assert view.in_flight(diary.ledger) == frozenset()
         assert view.committed(diary.ledger) == 0
         for path, blob in diary.tree.items():
@@ -330,8 +332,8 @@ class TestPulls:
         looked(5, ("a.py", ONE), ("gone.py", ONE), at=1),
         looked(5, ("a.py", TWO), at=2, head=TWO),
         looked(6, ("a.py", ONE), at=1),
-        asked_about(5, (question(),), intent=A),
-        asked_about(6, (question(),), intent=B),
+        asked_about(5, (request_key(),), intent=A),
+        asked_about(6, (request_key(),), intent=B),
         sent(intent=A),
         sent(intent=B),
         collected(f"msgbatch_{A[-2:]}_0"),
@@ -344,9 +346,9 @@ class TestPulls:
 
     def test_each_has_its_own_questions_and_the_newest_selection(self):
         five, six = (pull_requests.of(self.LEDGER, number) for number in (5, 6))
-        assert view.answered(five) == {question().id}
+        assert view.answered(five) == {request_key().id}
         assert view.in_flight(five) == frozenset()
-        assert (view.answered(six), view.in_flight(six)) == (set(), {question().id})
+        assert (view.answered(six), view.in_flight(six)) == (set(), {request_key().id})
         assert view.newest(five).keys() == {"a.py"}
         assert view.heads(five) == (TWO,)
         assert view.dismissed(five) == view.dismissed(six) == {"f" * 16}
@@ -370,14 +372,14 @@ class TestPulls:
         assert not pull_requests.is_closed(again, 5)
 
     def test_what_was_answered_too_late_is_asked_again(self):
-        late = collected(f"msgbatch_{self.B[-2:]}_0", **{question().id: pull_requests.CLOSED})
+        late = collected(f"msgbatch_{self.B[-2:]}_0", **{request_key().id: pull_requests.CLOSED})
         six = pull_requests.of(merge.add(self.LEDGER, late), 6)
-        assert (view.answered(six), view.attempts(six)[question().id]) == (set(), 0)
+        assert (view.answered(six), view.attempts(six)[request_key().id]) == (set(), 0)
 
     def test_what_nobody_vouches_for_is_left_out(self):
         left = pull_requests.without(self.LEDGER, frozenset({self.B}))
         assert [p.intended.pull for p in view.pending(left)] == []
-        assert view.answered(left) == {question().id}
+        assert view.answered(left) == {request_key().id}
 
 
 class TestWishes:
@@ -390,48 +392,59 @@ class TestWishes:
 
     def test_it_waits_for_a_verdict_that_was_not_there_before(self):
         wish = self.wish("b1")
-        known = ledger(*asked(question(), n=1), wish)
-        assert (view.wishes(known), view.granted(known, frozenset({"b1"}))) == ((wish,), ())
-        answered = ledger(*known.facts, *asked(question(), n=3))
-        assert view.wishes(answered) == ()
-        assert view.granted(answered, frozenset({"b3"})) == (wish,)
+        known = ledger(*asked(request_key(), n=1), wish)
+        assert (
+            view.open_recheck_requests(known),
+            view.answered_recheck_requests(known, frozenset({"b1"})),
+        ) == ((wish,), ())
+        answered = ledger(*known.facts, *asked(request_key(), n=3))
+        assert view.open_recheck_requests(answered) == ()
+        assert view.answered_recheck_requests(answered, frozenset({"b3"})) == (wish,)
 
     def test_it_is_granted_once(self):
         wish = self.wish("b1")
-        facts = [*asked(question(), n=1), wish, *asked(question(), n=3), *asked(question(), n=4)]
+        facts = [
+            *asked(request_key(), n=1),
+            wish,
+            *asked(request_key(), n=3),
+            *asked(request_key(), n=4),
+        ]
         known = ledger(*facts)
-        assert view.granted(known, frozenset({"b4"})) == ()
-        assert view.granted(known, frozenset({"b3", "b4"})) == (wish,)
+        assert view.answered_recheck_requests(known, frozenset({"b4"})) == ()
+        assert view.answered_recheck_requests(known, frozenset({"b3", "b4"})) == (wish,)
 
     @pytest.mark.parametrize(
         "later",
         [
-            asked(question("b.py"), n=3),
-            asked(question(), n=3, failed={question().id: "errored"}),
-            asked(question(part=1, of=2), n=3),
-            (intended((question(),), intent=f"{3:016x}"), sent(intent=f"{3:016x}", batch="b3")),
+            asked(request_key("b.py"), n=3),
+            asked(request_key(), n=3, failed={request_key().id: "errored"}),
+            asked(request_key(part=1, of=2), n=3),
+            (intended((request_key(),), intent=f"{3:016x}"), sent(intent=f"{3:016x}", batch="b3")),
         ],
         ids=["another file", "failed", "half of it", "not collected"],
     )
     def test_what_is_no_answer_to_it(self, later):
         wish = self.wish("b1")
-        known = ledger(*asked(question(), n=1), wish, *later)
-        assert view.wishes(known) == (wish,)
-        assert view.granted(known, frozenset({"b1", "b3"})) == ()
+        known = ledger(*asked(request_key(), n=1), wish, *later)
+        assert view.open_recheck_requests(known) == (wish,)
+        assert view.answered_recheck_requests(known, frozenset({"b1", "b3"})) == ()
 
     def test_what_was_under_way_when_it_was_made_does_not_count(self):
-        flying = (intended((question(),), intent=f"{1:016x}"), sent(intent=f"{1:016x}", batch="b1"))
+        flying = (
+            intended((request_key(),), intent=f"{1:016x}"),
+            sent(intent=f"{1:016x}", batch="b1"),
+        )
         seen = view.asking(ledger(*flying), "a.py")
         assert seen == ("b1",)
         known = ledger(*flying, self.wish(*seen), collected("b1", at=9))
-        assert len(view.wishes(known)) == 1
+        assert len(view.open_recheck_requests(known)) == 1
         assert view.asking(known, "b.py") == ()
 
     def test_a_verdict_is_of_all_parts_of_one_round(self):
-        one, two = question(part=1, of=2), question(part=2, of=2)
+        one, two = request_key(part=1, of=2), request_key(part=2, of=2)
         half = asked(one, n=1)
         assert [*view.verdicts(ledger(*half))] == []
-        whole = ledger(*half, *asked(two, n=2), *asked(question("b.py", TWO), n=3))
+        whole = ledger(*half, *asked(two, n=2), *asked(request_key("b.py", TWO), n=3))
         assert sorted(view.verdicts(whole)) == [
             ("a.py", ONE, frozenset({"b1", "b2"})),
             ("b.py", TWO, frozenset({"b3"})),
@@ -445,9 +458,9 @@ class TestWishes:
         # Changing while it waits does not send it to the end of the queue,
         ([selected(3, ("a.py", TWO, None))], 0),
         # nor does a batch that is under way or has failed,
-        ([intended((question(),)), sent(), selected(3, ("a.py", TWO, None))], 0),
+        ([intended((request_key(),)), sent(), selected(3, ("a.py", TWO, None))], 0),
         # but a verdict does.
-        ([intended((question(),)), sent(), collected(), selected(6, ("a.py", TWO, None))], 6),
+        ([intended((request_key(),)), sent(), collected(), selected(6, ("a.py", TWO, None))], 6),
     ],
     ids=["new", "changed", "in flight", "answered"],
 )
@@ -458,8 +471,8 @@ def test_how_long_a_file_has_waited(facts, since):
 
 @pytest.mark.parametrize("failure", ["unanswered", "undelivered"])
 def test_what_was_asked_at_once_in_vain_counts_no_attempt(failure):
-    asked = question()
+    asked = request_key()
     facts = (intended((asked,)), sent(), collected(**{asked.id: failure}))
     known = ledger(selected(0, ("a.py", ONE, None)), *facts)
     assert not view.attempts(known)
-    assert "a.py" in view.owed(known, max_attempts=1)
+    assert "a.py" in view.backlog(known, max_attempts=1)

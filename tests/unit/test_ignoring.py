@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_action.findings.inline_suppressions import LONGEST_LINE, LONGEST_REASON, ignored
-from batch_action.models.findings import Confidence, Remark, Severity
+from batch_action.models.findings import Confidence, RawFinding, Severity
 
 
-def remark(**fields) -> Remark:
+def remark(**fields) -> RawFinding:
     values = {
         "rule": "sql-injection",
         "category": "bug",
@@ -18,10 +18,10 @@ def remark(**fields) -> Remark:
         "end_line": 1,
         "evidence": "",
         "title": "t",
-        "why": "w",
-        "remedy": "m",
+        "explanation": "w",
+        "remediation": "m",
     }
-    return Remark(**{**values, **fields})
+    return RawFinding(**{**values, **fields})
 
 
 def reason(text: str, at: int | tuple[int, int] = 2, added=(), **fields) -> str | None:

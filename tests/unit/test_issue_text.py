@@ -9,33 +9,39 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from batch_action.errors import GitHubError
-from batch_action.models.findings import LIVE, Reconciled, Severity, Standing, State
+from batch_action.models.findings import (
+    OPEN_STATES,
+    FindingState,
+    FindingStatus,
+    Reconciliation,
+    Severity,
+)
 from batch_action.models.ledger import Usage
 from batch_action.models.report import Spending
 from batch_action.models.requests import Cost
 from batch_action.publishers import finding_block, markers, user_commands
 from batch_action.publishers.issue.render import parse, render
-from tests import reports
-from tests.hostile import assert_inert
-from tests.reports import A, B, C, generated, judgement
+from tests.harness import reports
+from tests.harness.hostile_text import assert_inert
+from tests.harness.reports import A, B, C, generated, judgement
 
 COST = Cost(interactive_usd=0.2, batch_usd=0.1, batch_cached_usd=0.08)
-NIGHT = reports.night(
+NIGHT = reports.report(
     spending=replace(reports.SPENDING, cost=COST),
     discarded=1,
-    receipt=replace(reports.RECEIPT, skipped=()),
+    file_statuses=replace(reports.RECEIPT, skipped=()),
 )
 
 
-def standing(number: int = 1, state: State = State.NEW, **fields) -> Standing:
+def standing(number: int = 1, state: FindingState = FindingState.NEW, **fields) -> FindingStatus:
     """A finding that was reported, whatever its state; `fields` go to the remark."""
     values = {"title": "SQL from `name`", "category": "security", **fields}
     reported = reports.standing(number, **values)
     return replace(reports.standing(number, state, **values), finding=reported.finding)
 
 
-def draft(*standings: Standing, memory=None, **night):
-    return render(replace(NIGHT, **night), Reconciled(standings=standings, commit=C), memory)
+def draft(*statuses: FindingStatus, session=None, **report):
+    return render(replace(NIGHT, **report), Reconciliation(statuses=statuses, commit=C), session)
 
 
 def remembered(written):
@@ -75,11 +81,11 @@ run(q % name)
 END = """\
 ---
 
-<details><summary>Receipt: 2 files: 1 reviewed, 1 owed to a later night</summary>
+<details><summary>Receipt: 2 files: 1 reviewed, 1 in the backlog</summary>
 
 | File | Account | Reason |
 |---|---|---|
-| <code>src/x.py</code> | owed to a later night | over the cap |
+| <code>src/x.py</code> | in the backlog | over the cap |
 | <code>src/db.py</code> | reviewed |  |
 
 1 remark discarded: the quoted code is not in the file.
@@ -119,7 +125,7 @@ def test_a_first_night():
 
 
 def test_one_comment_when_something_is_new():
-    written = draft(standing(), memory=BEFORE)
+    written = draft(standing(), session=BEFORE)
     assert written.comment == (
         f"<!-- batch-action:night v1 batches=msgbatch_1 head={C} -->\n**1 new** in code review.\n\n"
         f"- 🆕 new: 🟠 high · SQL from <code>name</code> · [<code>src/db.py:10-12</code>]({LINK})"
@@ -135,11 +141,11 @@ def test_a_quiet_night():
 
 
 def test_fixed_dismissed_and_older_ones_are_folded():
-    fixed = standing(1, State.FIXED)
+    fixed = standing(1, FindingState.FIXED)
     fixed = replace(fixed, note="fixed in 1a2b3c4")
-    older = standing(2, State.OPEN, pre_existing=True, severity=Severity.CRITICAL)
-    gone = standing(3, State.DISMISSED)
-    written = draft(fixed, older, gone, memory=BEFORE)
+    older = standing(2, FindingState.OPEN, pre_existing=True, severity=Severity.CRITICAL)
+    gone = standing(3, FindingState.DISMISSED)
+    written = draft(fixed, older, gone, session=BEFORE)
     body = written.body
     assert "**1 open finding, 1 critical; 1 fixed tonight.**" in body
     assert "<summary>1 finding older than the reviewed changes</summary>" in body
@@ -149,44 +155,46 @@ def test_fixed_dismissed_and_older_ones_are_folded():
     assert "<summary>Dismissed: 1</summary>" in body
     assert "| open, pre-existing |" in body
     assert "- ✅ fixed: 🟠 high · SQL from <code>name</code> · fixed in 1a2b3c4" in written.comment
-    states = {k.state for k in remembered(written).known}
-    assert states == {State.FIXED, State.OPEN, State.DISMISSED}
+    states = {k.state for k in remembered(written).tracked}
+    assert states == {FindingState.FIXED, FindingState.OPEN, FindingState.DISMISSED}
 
 
 def test_only_fixed_ones_close_the_issue():
-    assert not draft(standing(1, State.FIXED)).open
+    assert not draft(standing(1, FindingState.FIXED)).open
 
 
 def test_a_fix_is_remembered_for_a_month():
-    known = replace(standing(1, State.FIXED).known, since="2026-01-01", closed="2026-03-02")
+    known = replace(
+        standing(1, FindingState.FIXED).tracked, since="2026-01-01", closed="2026-03-02"
+    )
     for days, there in ((0, True), (30, True), (31, False)):
         today = (date(2026, 3, 2) + timedelta(days)).isoformat()
-        written = draft(Standing(known=known, finding=None), date=today)
-        assert bool(remembered(written).known) is there
+        written = draft(FindingStatus(tracked=known, finding=None), date=today)
+        assert bool(remembered(written).tracked) is there
 
 
 def test_blocks_are_kept_word_for_word_with_what_people_wrote():
     first = draft(standing())
     edited = first.body.replace("**Why.**", "I am on it, @me.\r\n\r\n**Why.**")
-    memory = parse(edited, ())
-    reworded = standing(1, State.OPEN, title="other words", why="other")
-    again = render(NIGHT, Reconciled(standings=(reworded,), commit=C), memory)
+    session = parse(edited, ())
+    reworded = standing(1, FindingState.OPEN, title="other words", explanation="other")
+    again = render(NIGHT, Reconciliation(statuses=(reworded,), commit=C), session)
     assert "I am on it, @me.\n\n**Why.** The name comes from outside." in again.body
-    assert parse(again.body, ()).blocks == memory.blocks
-    third = render(NIGHT, Reconciled(standings=(reworded,), commit=C), parse(again.body, ()))
+    assert parse(again.body, ()).blocks == session.blocks
+    third = render(NIGHT, Reconciliation(statuses=(reworded,), commit=C), parse(again.body, ()))
     assert third.body == again.body
 
 
 def test_public_repositories_do_not_tell_of_security():
     secret, plain = standing(1, security=True, title="hole"), standing(2, title="slow")
-    written = draft(secret, plain, public=True, memory=BEFORE)
+    written = draft(secret, plain, public=True, session=BEFORE)
     whole = written.body + written.comment
     assert "hole" not in whole
     assert "0000000000000001" not in whole
     assert "**1 open finding, 1 high; 1 new tonight.**" in written.body
     assert "Security findings are not shown in public issues." in written.body
     assert not draft(secret, public=True).open
-    assert draft(secret, public=True, memory=BEFORE).comment is None
+    assert draft(secret, public=True, session=BEFORE).comment is None
     assert "hole" in draft(secret, public=True, allow_public_security=True).body
 
 
@@ -207,8 +215,8 @@ def test_money(cost, words):
 
 
 def test_400_findings_stay_one_readable_issue():
-    many = [standing(n, why="why " * 200) for n in range(1, 401)]
-    written = draft(*many, memory=BEFORE)
+    many = [standing(n, explanation="why " * 200) for n in range(1, 401)]
+    written = draft(*many, session=BEFORE)
     assert len(written.body) <= 60_000
     assert all(len(text) <= 30_000 for text in written.overflow)
     assert "The table shows the worst 25 of 400." in written.body
@@ -216,43 +224,43 @@ def test_400_findings_stay_one_readable_issue():
     assert [markers.read_more(text) for text in written.overflow] == list(
         range(1, len(written.overflow) + 1)
     )
-    assert {k.fingerprint for k in remembered(written).known} == written.fingerprints
+    assert {k.fingerprint for k in remembered(written).tracked} == written.fingerprints
     assert len(written.fingerprints) == 400
     assert len(written.comment) < 10_000
 
 
 def test_3000_findings_stay_readable_and_are_all_remembered():
-    many = [standing(n, why="why " * 700, remedy="do " * 900) for n in range(1, 3001)]
-    written = draft(*many, memory=BEFORE)
+    many = [standing(n, explanation="why " * 700, remediation="do " * 900) for n in range(1, 3001)]
+    written = draft(*many, session=BEFORE)
     assert len(written.body) <= 60_000
     assert all(len(text) <= 30_000 for text in written.overflow)
     assert sum(map(len, written.overflow)) < 3_000_000
-    memory = remembered(written)
-    assert len(memory.known) == 3000
-    brief = [f for f, words in memory.blocks.items() if finding_block.BRIEF in words]
+    session = remembered(written)
+    assert len(session.tracked) == 3000
+    brief = [f for f, words in session.blocks.items() if finding_block.BRIEF in words]
     assert 2800 < len(brief) < 3000
-    assert "why why" in memory.blocks[f"{1:016x}"]
-    assert dict(written.held)["max-findings"] == 3000 - written.body.count(FINDING)
-    later = [replace(s, known=known) for s, known in zip(many, memory.known, strict=True)]
-    again = remembered(draft(*later, memory=memory))
+    assert "why why" in session.blocks[f"{1:016x}"]
+    assert dict(written.suppressed)["max-findings"] == 3000 - written.body.count(FINDING)
+    later = [replace(s, tracked=known) for s, known in zip(many, session.tracked, strict=True)]
+    again = remembered(draft(*later, session=session))
     some = [f for f in brief if finding_block.BRIEF not in again.blocks[f]]
     assert 50 < len(some) < 200
     assert again.blocks[some[0]].replace("**Why.**", "").count("\n\n") > 3
 
 
 def test_details_come_later_to_a_brief_block_and_keep_what_people_wrote():
-    ignored = standing(1, State.IGNORED)
-    ignored = replace(ignored, known=replace(ignored.known, held="baseline"))
-    written = draft(ignored, memory=BEFORE)
+    ignored = standing(1, FindingState.IGNORED)
+    ignored = replace(ignored, tracked=replace(ignored.tracked, suppressed="baseline"))
+    written = draft(ignored, session=BEFORE)
     assert "<summary>Ignored: 1 by the baseline</summary>" in written.body
     assert "Held back: 1 finding accepted by the baseline." in written.body
     assert "**Why.**" not in written.body
-    memory = remembered(written)
-    assert memory.known[0].held == "baseline"
-    (told,) = memory.blocks.values()
+    session = remembered(written)
+    assert session.tracked[0].suppressed == "baseline"
+    (told,) = session.blocks.values()
     mine = told.replace("</details>", "Mine.\n\n</details>")
-    memory = replace(memory, blocks={memory.known[0].fingerprint: mine})
-    (now,) = remembered(draft(standing(1), memory=memory)).blocks.values()
+    session = replace(session, blocks={session.tracked[0].fingerprint: mine})
+    (now,) = remembered(draft(standing(1), session=session)).blocks.values()
     assert now.index("**Why.** The name") < now.index("Mine.")
     assert finding_block.BRIEF not in now
 
@@ -260,29 +268,31 @@ def test_details_come_later_to_a_brief_block_and_keep_what_people_wrote():
 def test_rulings_and_files_stay_until_the_next_answers():
     first = draft(
         standing(),
-        judgements=(judgement("It sorts @octo no more."),),
+        file_verdicts=(judgement("It sorts @octo no more."),),
         generated=(generated("Tests."),),
     )
     assert "| ❌ INVALID | It sorts" in first.body
     assert "| Generated file |" in first.body
     assert_inert(first.body, "https://github.com")
-    quiet = draft(standing(state=State.OPEN), memory=remembered(first), quiet=True, batch_ids=())
+    quiet = draft(
+        standing(state=FindingState.OPEN), session=remembered(first), quiet=True, batch_ids=()
+    )
     assert "| ❌ INVALID | It sorts" in quiet.body
-    later = draft(standing(state=State.OPEN), memory=remembered(first))
+    later = draft(standing(state=FindingState.OPEN), session=remembered(first))
     assert "INVALID" not in later.body
 
 
 def test_what_was_held_back_is_told():
     written = render(
         replace(NIGHT, max_findings=1, public=True),
-        Reconciled(
-            standings=(standing(1), standing(2), standing(3, security=True)),
+        Reconciliation(
+            statuses=(standing(1), standing(2), standing(3, security=True)),
             commit=C,
             below=(("min-severity", 3), ("min-confidence", 0)),
         ),
         BEFORE,
     )
-    assert written.held == (("min-severity", 3), ("max-findings", 1), ("public", 1))
+    assert written.suppressed == (("min-severity", 3), ("max-findings", 1), ("public", 1))
     assert (
         "Held back: 3 findings below `min-severity`, 1 in comments for lack of room "
         "(`max-findings`).\n"
@@ -292,19 +302,19 @@ def test_what_was_held_back_is_told():
 def test_words_from_another_destination_are_taken_over_but_end_no_block():
     forged = f"theirs\n<!-- /batch-action:finding -->\n{HEAD}\nmore"
     known = {f"{1:016x}": forged, f"{2:016x}": "unused"}
-    reconciled = Reconciled(standings=(standing(1), standing(2)), commit=C, words=known)
+    reconciled = Reconciliation(statuses=(standing(1), standing(2)), commit=C, blocks=known)
     written = render(NIGHT, reconciled, None)
-    memory = remembered(written)
-    assert len(memory.known) == 2
-    assert memory.blocks[f"{1:016x}"].startswith("theirs\n")
-    assert memory.blocks[f"{1:016x}"].endswith("\nmore")
-    assert memory.blocks[f"{2:016x}"] == "unused"
+    session = remembered(written)
+    assert len(session.tracked) == 2
+    assert session.blocks[f"{1:016x}"].startswith("theirs\n")
+    assert session.blocks[f"{1:016x}"].endswith("\nmore")
+    assert session.blocks[f"{2:016x}"] == "unused"
 
 
 def test_markers_without_the_newer_fields_are_read():
     body = draft(standing()).body.replace(" held=", "")
-    memory = parse(body, ())
-    assert (len(memory.known), memory.known[0].held) == (1, "")
+    session = parse(body, ())
+    assert (len(session.tracked), session.tracked[0].suppressed) == (1, "")
 
 
 def test_each_state_key_has_an_issue_of_its_own():
@@ -337,12 +347,12 @@ def test_a_damaged_block_harms_no_other():
     written = draft(standing(1), standing(2), standing(3))
     body = written.body.replace("<!-- /batch-action:finding id=0000000000000001 -->", "")
     body = body.replace("id=0000000000000002 state=new", "id=broken state=new")
-    assert {k.fingerprint for k in parse(body, ()).known} == {f"{n:016x}" for n in (1, 3)}
+    assert {k.fingerprint for k in parse(body, ()).tracked} == {f"{n:016x}" for n in (1, 3)}
 
 
 def test_a_damaged_head_is_read_as_far_as_possible():
-    memory = parse("<!-- batch-action v1 task=code-review head=%FF batches=a,b -->", ())
-    assert (memory.task, memory.head, memory.batches) == ("code-review", "", ("a", "b"))
+    session = parse("<!-- batch-action v1 task=code-review head=%FF batches=a,b -->", ())
+    assert (session.task, session.head, session.batches) == ("code-review", "", ("a", "b"))
 
 
 HOSTILE = st.lists(
@@ -378,27 +388,29 @@ HOSTILE = st.lists(
 
 
 @settings(deadline=None)
-@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.sampled_from(list(State)))
+@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.sampled_from(list(FindingState)))
 def test_what_is_written_is_read_back(title, text, code, path, state):
-    one = standing(1, state, title=title, why=text, remedy=text, rule=text, suggestion=code)
-    anchor = replace(one.known.anchor, path=path or "a")
-    known = replace(one.known, anchor=anchor, title=title, since="2026-01-01")
-    finding = replace(one.finding, anchor=anchor, evidence=code)
-    hostile = Standing(known=known, finding=finding, note=text, changed=one.changed)
-    written = draft(hostile, standing(2))
-    memory = remembered(written)
-    assert memory.repository_id == "42"
-    assert [k.fingerprint[-1] for k in memory.known if k.fingerprint.startswith("0" * 15)] == (
-        ["1", "2"] if state in LIVE else ["2", "1"]
+    one = standing(
+        1, state, title=title, explanation=text, remediation=text, rule=text, suggestion=code
     )
-    (read,) = (k for k in memory.known if k.fingerprint == known.fingerprint)
-    closed = "2026-03-02" if state is State.FIXED else ""
+    anchor = replace(one.tracked.anchor, path=path or "a")
+    known = replace(one.tracked, anchor=anchor, title=title, since="2026-01-01")
+    finding = replace(one.finding, anchor=anchor, evidence=code)
+    hostile = FindingStatus(tracked=known, finding=finding, note=text, changed=one.changed)
+    written = draft(hostile, standing(2))
+    session = remembered(written)
+    assert session.repository_id == "42"
+    assert [k.fingerprint[-1] for k in session.tracked if k.fingerprint.startswith("0" * 15)] == (
+        ["1", "2"] if state in OPEN_STATES else ["2", "1"]
+    )
+    (read,) = (k for k in session.tracked if k.fingerprint == known.fingerprint)
+    closed = "2026-03-02" if state is FindingState.FIXED else ""
     assert read == replace(known, title=read.title, closed=closed)
-    (other,) = (k for k in memory.known if k is not read)
-    later = (replace(hostile, known=read), replace(standing(2), known=other))
-    again = draft(*later, memory=memory)
-    assert remembered(again).blocks == memory.blocks
+    (other,) = (k for k in session.tracked if k is not read)
+    later = (replace(hostile, tracked=read), replace(standing(2), tracked=other))
+    again = draft(*later, session=session)
+    assert remembered(again).blocks == session.blocks
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(written.body)
-    assert sum(t.type == "fence" and t.info == "diff" for t in tokens) == 1 + (state in LIVE)
+    assert sum(t.type == "fence" and t.info == "diff" for t in tokens) == 1 + (state in OPEN_STATES)
     opened = sum(t.content.count("<details>") for t in tokens if t.type == "html_block")
     assert opened == sum(t.content.count("</details>") for t in tokens if t.type == "html_block")

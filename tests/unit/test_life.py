@@ -16,20 +16,20 @@ from batch_action.findings.lifecycle import reconcile
 from batch_action.findings.line_map import carry, estimate, line_map
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
-    Bar,
+    BatchAnswers,
     Confidence,
     Finding,
-    Known,
+    FindingState,
     LineMap,
-    Reconciled,
-    Remark,
-    Reviewed,
+    RawFinding,
+    Reconciliation,
+    ReviewedFile,
     Severity,
-    State,
-    Tonight,
+    Thresholds,
+    TrackedFinding,
 )
 
-LIVE = (State.NEW, State.OPEN, State.RECHECKING, State.BACK)
+LIVE = (FindingState.NEW, FindingState.OPEN, FindingState.RECHECKING, FindingState.BACK)
 
 
 def blob_of(text: str) -> str:
@@ -66,7 +66,9 @@ class World:
     def files(self, commit: str) -> dict[str, str]:
         return self.commits[int(commit, 16) - 1]
 
-    def findings(self, commit: str, path: str, remarks: Iterable[Remark]) -> tuple[Finding, ...]:
+    def findings(
+        self, commit: str, path: str, remarks: Iterable[RawFinding]
+    ) -> tuple[Finding, ...]:
         text = self.files(commit)[path]
         found, discarded = anchor_all(
             remarks, task="t", path=path, text=text, blob=blob_of(text), commit=commit
@@ -74,26 +76,26 @@ class World:
         assert discarded == 0
         return found
 
-    def tonight(
+    def batch_answers(
         self,
         commit: str,
-        reviewed: Mapping[str, Sequence[Remark]],
-        known: Sequence[Known] = (),
+        reviewed: Mapping[str, Sequence[RawFinding]],
+        known: Sequence[TrackedFinding] = (),
         *,
         head: str | None = None,
         renamed: Mapping[str, str] | None = None,
         **more,
-    ) -> Tonight:
+    ) -> BatchAnswers:
         """What `steps.placing` makes of it: all maps between all blobs of all commits."""
         now = self.files(head or commit)
         texts = {blob_of(t): t for files in self.commits for t in files.values()}
         count = len(self.commits)
         ids = [f"{n + 1:040x}" for n in range(count)]
-        return Tonight(
+        return BatchAnswers(
             task="t",
             commit=head or commit,
             reviewed=tuple(
-                Reviewed(path=p, blob=blob_of(self.files(commit)[p]), commit=commit)
+                ReviewedFile(path=p, blob=blob_of(self.files(commit)[p]), commit=commit)
                 for p in reviewed
             ),
             findings=tuple(f for p, r in reviewed.items() for f in self.findings(commit, p, r)),
@@ -104,42 +106,50 @@ class World:
             **more,
         )
 
-    def night(self, commit, reviewed, known: Sequence[Known] = (), **more) -> Reconciled:
-        return check(known, self.tonight(commit, reviewed, known, **more))
+    def report(
+        self, commit, reviewed, known: Sequence[TrackedFinding] = (), **more
+    ) -> Reconciliation:
+        return check(known, self.batch_answers(commit, reviewed, known, **more))
 
 
-def check(known: Sequence[Known], tonight: Tonight) -> Reconciled:
+def check(known: Sequence[TrackedFinding], batch_answers: BatchAnswers) -> Reconciliation:
     """Reconciles and asserts the laws that hold for every night."""
-    result = reconcile(known, tonight)
-    prints = [s.known.fingerprint for s in result.standings]
+    result = reconcile(known, batch_answers)
+    prints = [s.tracked.fingerprint for s in result.statuses]
     assert len(prints) == len(set(prints))
     assert {k.fingerprint for k in known} <= set(prints)
-    spoken = [s.finding for s in result.standings if s.finding] + list(result.held)
-    assert len(spoken) + sum(count for _, count in result.below) == len(tonight.findings)
-    again = reconcile(after(result), tonight)
-    assert {s.known.fingerprint for s in again.standings} == set(prints)
-    assert not any(s.changed for s in again.standings)
-    assert [s.known.anchor for s in again.standings] == [s.known.anchor for s in result.standings]
-    told = reconcile(after(result), replace(tonight, again=True))
-    if not {k.state for k in known} & {State.NEW, State.BACK, State.FIXED}:
-        assert [(s.known, s.changed) for s in told.standings] == [
-            (s.known, s.changed) for s in result.standings
+    spoken = [s.finding for s in result.statuses if s.finding] + list(result.suppressed)
+    assert len(spoken) + sum(count for _, count in result.below) == len(batch_answers.findings)
+    again = reconcile(after(result), batch_answers)
+    assert {s.tracked.fingerprint for s in again.statuses} == set(prints)
+    assert not any(s.changed for s in again.statuses)
+    assert [s.tracked.anchor for s in again.statuses] == [s.tracked.anchor for s in result.statuses]
+    told = reconcile(after(result), replace(batch_answers, redelivered=True))
+    if not {k.state for k in known} & {FindingState.NEW, FindingState.BACK, FindingState.FIXED}:
+        assert [(s.tracked, s.changed) for s in told.statuses] == [
+            (s.tracked, s.changed) for s in result.statuses
         ]
     return result
 
 
-def after(result: Reconciled) -> tuple[Known, ...]:
-    return tuple(s.known for s in result.standings)
+def after(result: Reconciliation) -> tuple[TrackedFinding, ...]:
+    return tuple(s.tracked for s in result.statuses)
 
 
-def states(result: Reconciled) -> list[str]:
-    return [s.known.state.name for s in result.standings]
+def states(result: Reconciliation) -> list[str]:
+    return [s.tracked.state.name for s in result.statuses]
 
 
-def says(evidence: str, line: int = 1, category: str = "bug", **more) -> Remark:
-    values = {"severity": Severity.HIGH, "rule": "r", "title": "t", "why": "w", "remedy": "m"}
+def says(evidence: str, line: int = 1, category: str = "bug", **more) -> RawFinding:
+    values = {
+        "severity": Severity.HIGH,
+        "rule": "r",
+        "title": "t",
+        "explanation": "w",
+        "remediation": "m",
+    }
     values["confidence"] = Confidence.HIGH
-    return Remark(
+    return RawFinding(
         category=category,
         start_line=line,
         end_line=line,
@@ -158,46 +168,48 @@ FIXED = function("bad", "a = 1", "check(a)", "return a")
 FAR = "".join(function(f"f{n}", f"x{n} = {n}", f"return x{n}") for n in range(6))
 
 
-def start(text: str = BAD + FAR, *remarks: Remark) -> tuple[World, tuple[Known, ...], str]:
-    world = World()
-    first = world.commit({"a.py": text})
-    result = world.night(first, {"a.py": remarks or [says("crash(a)")]})
+def start(
+    text: str = BAD + FAR, *remarks: RawFinding
+) -> tuple[World, tuple[TrackedFinding, ...], str]:
+    ctx = World()
+    first = ctx.commit({"a.py": text})
+    result = ctx.report(first, {"a.py": remarks or [says("crash(a)")]})
     assert set(states(result)) == {"NEW"}
-    return world, after(result), first
+    return ctx, after(result), first
 
 
 def test_untouched_stays_open_whatever_the_model_forgets():
-    world, known, _ = start()
-    head = world.commit({"a.py": BAD + FAR + GOOD})
-    result = world.night(head, {"a.py": []}, known)
+    ctx, known, _ = start()
+    head = ctx.commit({"a.py": BAD + FAR + GOOD})
+    result = ctx.report(head, {"a.py": []}, known)
     assert states(result) == ["OPEN"]
-    assert result.standings[0].known.anchor.commit == head
+    assert result.statuses[0].tracked.anchor.commit == head
 
 
 def test_untouched_and_unreviewed_moves_with_its_lines():
-    world, known, _ = start()
-    head = world.commit({"a.py": "import os\n\n" + BAD + FAR})
-    (standing,) = world.night(head, {}, known).standings
-    assert standing.known.state is State.OPEN
-    assert standing.known.anchor.start_line == known[0].anchor.start_line + 2
+    ctx, known, _ = start()
+    head = ctx.commit({"a.py": "import os\n\n" + BAD + FAR})
+    (standing,) = ctx.report(head, {}, known).statuses
+    assert standing.tracked.state is FindingState.OPEN
+    assert standing.tracked.anchor.start_line == known[0].anchor.start_line + 2
 
 
 def test_touched_is_being_rechecked_until_a_verdict():
-    world, known, _ = start()
-    head = world.commit({"a.py": FIXED + FAR})
-    result = world.night(head, {}, known)
+    ctx, known, _ = start()
+    head = ctx.commit({"a.py": FIXED + FAR})
+    result = ctx.report(head, {}, known)
     assert states(result) == ["RECHECKING"]
-    later = world.night(head, {"a.py": []}, after(result))
+    later = ctx.report(head, {"a.py": []}, after(result))
     assert states(later) == ["FIXED"]
-    assert later.standings[0].note == f"fixed in {head[:7]}"
-    assert later.standings[0].changed
+    assert later.statuses[0].note == f"fixed in {head[:7]}"
+    assert later.statuses[0].changed
 
 
 def test_an_earlier_verdict_on_the_same_content_counts():
-    world, known, _ = start()
-    head = world.commit({"a.py": FIXED + FAR})
+    ctx, known, _ = start()
+    head = ctx.commit({"a.py": FIXED + FAR})
     verdicts = frozenset({("a.py", blob_of(FIXED + FAR))})
-    assert states(world.night(head, {}, known, verdicts=verdicts)) == ["FIXED"]
+    assert states(ctx.report(head, {}, known, verdicts=verdicts)) == ["FIXED"]
 
 
 @pytest.mark.parametrize(
@@ -209,126 +221,128 @@ def test_an_earlier_verdict_on_the_same_content_counts():
     ],
 )
 def test_touched_and_reported_again_is_the_same_finding(text):
-    world, known, _ = start()
-    head = world.commit({"a.py": text})
+    ctx, known, _ = start()
+    head = ctx.commit({"a.py": text})
     evidence = next(line for line in text.splitlines() if "crash" in line)
     again = says(evidence, title="worded anew", rule="other")
-    (standing,) = world.night(head, {"a.py": [again]}, known).standings
-    assert standing.known.fingerprint == known[0].fingerprint
-    assert standing.known.state is State.OPEN
-    assert standing.known.title == "t"
-    assert standing.known.anchor.commit == head
+    (standing,) = ctx.report(head, {"a.py": [again]}, known).statuses
+    assert standing.tracked.fingerprint == known[0].fingerprint
+    assert standing.tracked.state is FindingState.OPEN
+    assert standing.tracked.title == "t"
+    assert standing.tracked.anchor.commit == head
 
 
 def test_a_fix_that_only_adds_code_is_noticed():
-    world, known, _ = start(function("leak", "h = open()", "use(h)") + FAR, says("h = open()"))
+    ctx, known, _ = start(function("leak", "h = open()", "use(h)") + FAR, says("h = open()"))
     text = function("leak", "h = open()", "use(h)", "h.close()") + FAR
-    assert states(world.night(world.commit({"a.py": text}), {"a.py": []}, known)) == ["FIXED"]
+    assert states(ctx.report(ctx.commit({"a.py": text}), {"a.py": []}, known)) == ["FIXED"]
 
 
 def test_deleted_files_fix_and_moved_code_moves():
-    world, known, _ = start()
-    gone = world.commit({"b.py": GOOD})
-    assert states(world.night(gone, {}, known)) == ["FIXED"]
-    world, known, _ = start()
-    head = world.commit({"a.py": FAR, "b.py": GOOD + BAD})
+    ctx, known, _ = start()
+    gone = ctx.commit({"b.py": GOOD})
+    assert states(ctx.report(gone, {}, known)) == ["FIXED"]
+    ctx, known, _ = start()
+    head = ctx.commit({"a.py": FAR, "b.py": GOOD + BAD})
     reviewed = {"a.py": [], "b.py": [says("crash(a)")]}
-    (standing,) = world.night(head, reviewed, known).standings
-    assert (standing.known.state, standing.known.anchor.path) == (State.OPEN, "b.py")
-    assert standing.known.fingerprint == known[0].fingerprint
+    (standing,) = ctx.report(head, reviewed, known).statuses
+    assert (standing.tracked.state, standing.tracked.anchor.path) == (FindingState.OPEN, "b.py")
+    assert standing.tracked.fingerprint == known[0].fingerprint
 
 
 def test_moved_inside_its_file():
-    world, known, _ = start()
-    head = world.commit({"a.py": FAR + BAD})
-    (standing,) = world.night(head, {"a.py": [says("crash(a)")]}, known).standings
-    assert standing.known.state is State.OPEN
+    ctx, known, _ = start()
+    head = ctx.commit({"a.py": FAR + BAD})
+    (standing,) = ctx.report(head, {"a.py": [says("crash(a)")]}, known).statuses
+    assert standing.tracked.state is FindingState.OPEN
 
 
 def test_functions_that_change_places_keep_their_findings():
     other = function("other", "b = 2", "break_it(b)", "return b")
-    world, known, _ = start(BAD + FAR + other)
-    head = world.commit({"a.py": other + FAR + BAD})
+    ctx, known, _ = start(BAD + FAR + other)
+    head = ctx.commit({"a.py": other + FAR + BAD})
     reviewed = {"a.py": [says("break_it(b)"), says("crash(a)")]}
-    result = world.night(head, reviewed, known)
-    found = {s.known.fingerprint: s.finding.evidence.strip() for s in result.standings}
+    result = ctx.report(head, reviewed, known)
+    found = {s.tracked.fingerprint: s.finding.evidence.strip() for s in result.statuses}
     assert sorted(states(result)) == ["NEW", "OPEN"]
     assert found[known[0].fingerprint] == "crash(a)"
 
 
 def test_what_stands_where_moved_code_was_is_another_finding():
-    world, known, _ = start()
+    ctx, known, _ = start()
     other = function("other", "b = 2", "break_it(b)", "return b")
-    head = world.commit({"a.py": other + FAR, "b.py": BAD})
+    head = ctx.commit({"a.py": other + FAR, "b.py": BAD})
     reviewed = {"a.py": [says("break_it(b)")], "b.py": [says("crash(a)")]}
-    result = world.night(head, reviewed, known)
-    (moved,) = (s for s in result.standings if s.known.fingerprint == known[0].fingerprint)
+    result = ctx.report(head, reviewed, known)
+    (moved,) = (s for s in result.statuses if s.tracked.fingerprint == known[0].fingerprint)
     assert sorted(states(result)) == ["NEW", "OPEN"]
-    assert moved.known.anchor.path == "b.py"
+    assert moved.tracked.anchor.path == "b.py"
 
 
 def test_an_older_batch_does_not_bear_again_what_a_newer_one_closed_elsewhere_in_its_file():
-    world, known, _ = start()
-    old = world.commit({"a.py": FAR + BAD.replace("a = 1", "a = 7")})
-    newer = world.commit({"a.py": FAR + BAD.replace("a = 1", "a = 7") + GOOD})
-    closed = after(world.night(newer, {"a.py": []}, known))
-    assert [k.state for k in closed] == [State.FIXED]
-    late = world.night(old, {"a.py": [says("crash(a)")]}, closed, head=newer)
+    ctx, known, _ = start()
+    old = ctx.commit({"a.py": FAR + BAD.replace("a = 1", "a = 7")})
+    newer = ctx.commit({"a.py": FAR + BAD.replace("a = 1", "a = 7") + GOOD})
+    closed = after(ctx.report(newer, {"a.py": []}, known))
+    assert [k.state for k in closed] == [FindingState.FIXED]
+    late = ctx.report(old, {"a.py": [says("crash(a)")]}, closed, head=newer)
     assert states(late) == ["FIXED"]
-    again = world.night(newer, {"a.py": [says("crash(a)")]}, after(late))
+    again = ctx.report(newer, {"a.py": [says("crash(a)")]}, after(late))
     assert states(again) == ["BACK"]
 
 
 def test_an_older_batch_speaks_for_content_that_is_back():
-    world, known, _ = start()
-    old = world.commit({"a.py": BAD.replace("a = 1", "a = 7") + FAR})
-    middle = world.commit({"a.py": BAD.replace("a = 1", "a = 8") + FAR})
-    closed = after(world.night(middle, {"a.py": []}, known))
-    assert [k.state for k in closed] == [State.FIXED]
+    ctx, known, _ = start()
+    old = ctx.commit({"a.py": BAD.replace("a = 1", "a = 7") + FAR})
+    middle = ctx.commit({"a.py": BAD.replace("a = 1", "a = 8") + FAR})
+    closed = after(ctx.report(middle, {"a.py": []}, known))
+    assert [k.state for k in closed] == [FindingState.FIXED]
     # An edit is taken back: what the older batch has seen is what is there.
-    head = world.commit({"a.py": BAD.replace("a = 1", "a = 7") + FAR})
-    late = world.night(old, {"a.py": [says("crash(a)")]}, closed, head=head)
+    head = ctx.commit({"a.py": BAD.replace("a = 1", "a = 7") + FAR})
+    late = ctx.report(old, {"a.py": [says("crash(a)")]}, closed, head=head)
     assert states(late) == ["BACK"]
 
 
 def test_two_that_came_to_be_about_the_same_lines_are_one():
     # Moved code, quoted otherwise where it arrived, was told twice while its old file waited.
-    world, known, _ = start(BAD, says("    a = 1\n    crash(a)"))
-    head = world.commit({"a.py": GOOD, "b.py": BAD})
-    twice = after(world.night(head, {"b.py": [says("crash(a)")]}, known))
+    ctx, known, _ = start(BAD, says("    a = 1\n    crash(a)"))
+    head = ctx.commit({"a.py": GOOD, "b.py": BAD})
+    twice = after(ctx.report(head, {"b.py": [says("crash(a)")]}, known))
     assert sorted(k.state.name for k in twice) == ["NEW", "RECHECKING"]
     # Then the new file takes the old one's name.
-    head = world.commit({"a.py": BAD})
+    head = ctx.commit({"a.py": BAD})
     renamed = {"b.py": "a.py"}
-    result = world.night(head, {}, twice, renamed=renamed)
+    result = ctx.report(head, {}, twice, renamed=renamed)
     assert sorted(states(result)) == ["FIXED", "OPEN"]
-    (closed,) = (s for s in result.standings if s.known.state is State.FIXED)
-    (told,) = (s for s in result.standings if s.known.state is State.OPEN)
-    assert (closed.note, closed.changed) == (f"told as {told.known.fingerprint[:8]}", False)
-    later = world.night(head, {"a.py": [says("crash(a)")]}, after(result))
+    (closed,) = (s for s in result.statuses if s.tracked.state is FindingState.FIXED)
+    (told,) = (s for s in result.statuses if s.tracked.state is FindingState.OPEN)
+    assert (closed.note, closed.changed) == (f"told as {told.tracked.fingerprint[:8]}", False)
+    later = ctx.report(head, {"a.py": [says("crash(a)")]}, after(result))
     assert sorted(states(later)) == ["FIXED", "OPEN"]
     # Nor does the other one come back when this one is closed while the code stays as it is.
-    seen = world.night(head, {"a.py": [says("crash(a)")]}, twice, renamed=renamed)
+    seen = ctx.report(head, {"a.py": [says("crash(a)")]}, twice, renamed=renamed)
     assert sorted(states(seen)) == ["FIXED", "OPEN"]
-    asked = frozenset(s.known.fingerprint for s in seen.standings if s.known.state is State.OPEN)
-    closed_too = world.night(head, {"a.py": []}, after(seen), rechecked=asked)
+    asked = frozenset(
+        s.tracked.fingerprint for s in seen.statuses if s.tracked.state is FindingState.OPEN
+    )
+    closed_too = ctx.report(head, {"a.py": []}, after(seen), recheck_answered=asked)
     assert states(closed_too) == ["FIXED", "FIXED"]
-    assert states(world.night(head, {}, after(closed_too))) == ["FIXED", "FIXED"]
+    assert states(ctx.report(head, {}, after(closed_too))) == ["FIXED", "FIXED"]
     # What a person dismissed is not told under the other's name.
     for one in twice:
         dismissed = frozenset({one.fingerprint})
-        result = world.night(head, {}, twice, renamed=renamed, dismissed=dismissed)
-        found = {s.known.fingerprint: s.known.state for s in result.standings}
-        assert found.pop(one.fingerprint) is State.DISMISSED
-        assert [*found.values()] == [State.FIXED]
+        result = ctx.report(head, {}, twice, renamed=renamed, dismissed=dismissed)
+        found = {s.tracked.fingerprint: s.tracked.state for s in result.statuses}
+        assert found.pop(one.fingerprint) is FindingState.DISMISSED
+        assert [*found.values()] == [FindingState.FIXED]
 
 
 def test_moved_away_beside_an_edit():
     body = function("near", "b = 2", "return b") + BAD
-    world, known, _ = start(body + FAR)
-    head = world.commit({"a.py": function("near", "b = 2", "return b, 1") + FAR, "b.py": BAD})
-    (standing,) = world.night(head, {"b.py": [says("crash(a)")]}, known).standings
-    assert (standing.known.state, standing.known.anchor.path) == (State.OPEN, "b.py")
+    ctx, known, _ = start(body + FAR)
+    head = ctx.commit({"a.py": function("near", "b = 2", "return b, 1") + FAR, "b.py": BAD})
+    (standing,) = ctx.report(head, {"b.py": [says("crash(a)")]}, known).statuses
+    assert (standing.tracked.state, standing.tracked.anchor.path) == (FindingState.OPEN, "b.py")
 
 
 def test_a_twin_that_is_put_in_between_is_another_finding():
@@ -336,136 +350,136 @@ def test_a_twin_that_is_put_in_between_is_another_finding():
     twin = BAD.replace("bad", "bad2")
     at = len(FAR.splitlines())
     quoted, otherwise = "    a = 1\n    crash(a)", "    crash(a)\n    return a"
-    world, known, _ = start(FAR + BAD, says(quoted, at + 2))
-    head = world.commit({"a.py": FAR + twin + BAD})
-    tonight = world.tonight(
+    ctx, known, _ = start(FAR + BAD, says(quoted, at + 2))
+    head = ctx.commit({"a.py": FAR + twin + BAD})
+    batch_answers = ctx.batch_answers(
         head,
         {"a.py": [says(otherwise, at + 3), says(quoted, at + 2 + len(twin.splitlines()))]},
         known,
     )
     blobs = blob_of(FAR + BAD), blob_of(FAR + twin + BAD)
     split = LineMap(hunks=((at + 2, 0, at + 3, len(twin.splitlines())),))
-    result = check(known, replace(tonight, maps={**tonight.maps, blobs: split}))
-    found = {s.known.state: s.known.anchor.start_line for s in result.standings}
-    assert found == {State.NEW: at + 3, State.OPEN: at + 2 + len(twin.splitlines())}
+    result = check(known, replace(batch_answers, maps={**batch_answers.maps, blobs: split}))
+    found = {s.tracked.state: s.tracked.anchor.start_line for s in result.statuses}
+    assert found == {FindingState.NEW: at + 3, FindingState.OPEN: at + 2 + len(twin.splitlines())}
 
 
 def test_renames_carry_the_finding():
-    world, known, _ = start()
-    head = world.commit({"new.py": BAD + FAR})
+    ctx, known, _ = start()
+    head = ctx.commit({"new.py": BAD + FAR})
     renamed = {"a.py": "new.py"}
-    (standing,) = world.night(head, {}, known, renamed=renamed).standings
-    assert (standing.known.state, standing.known.anchor.path) == (State.OPEN, "new.py")
+    (standing,) = ctx.report(head, {}, known, renamed=renamed).statuses
+    assert (standing.tracked.state, standing.tracked.anchor.path) == (FindingState.OPEN, "new.py")
 
 
 def test_excluded_and_given_up_stay_open_marked_so():
-    world, known, _ = start()
-    head = world.commit({"a.py": FIXED + FAR})
+    ctx, known, _ = start()
+    head = ctx.commit({"a.py": FIXED + FAR})
     excluded = {"a.py": "given up"}
-    (standing,) = world.night(head, {}, known, excluded=excluded).standings
-    assert (standing.known.state, standing.note) == (State.OPEN, "given up")
+    (standing,) = ctx.report(head, {}, known, excluded=excluded).statuses
+    assert (standing.tracked.state, standing.note) == (FindingState.OPEN, "given up")
 
 
 def test_twins_are_told_apart_by_place():
     twins = BAD + FAR + BAD.replace("bad", "bad2")
-    world, known, _ = start(twins, says("crash(a)", 3), says("crash(a)", 30))
+    ctx, known, _ = start(twins, says("crash(a)", 3), says("crash(a)", 30))
     assert len(known) == 2
-    head = world.commit({"a.py": FIXED + FAR + BAD.replace("bad", "bad2")})
-    result = world.night(head, {"a.py": [says("crash(a)", 30)]}, known)
+    head = ctx.commit({"a.py": FIXED + FAR + BAD.replace("bad", "bad2")})
+    result = ctx.report(head, {"a.py": [says("crash(a)", 30)]}, known)
     assert sorted(states(result)) == ["FIXED", "OPEN"]
 
 
 def test_a_twin_added_above_is_new_and_the_old_one_stays():
-    world, known, _ = start(FAR + BAD, says("crash(a)"))
-    head = world.commit({"a.py": BAD.replace("bad", "bad0") + FAR + BAD})
+    ctx, known, _ = start(FAR + BAD, says("crash(a)"))
+    head = ctx.commit({"a.py": BAD.replace("bad", "bad0") + FAR + BAD})
     reviewed = {"a.py": [says("crash(a)", 3), says("crash(a)", 33)]}
-    result = world.night(head, reviewed, known)
+    result = ctx.report(head, reviewed, known)
     assert sorted(states(result)) == ["NEW", "OPEN"]
 
 
 def test_an_older_batch_changes_nothing_a_newer_one_set():
-    world, _, old = start()
-    middle = world.commit({"a.py": FAR})
-    head = world.commit({"a.py": BAD + FAR + GOOD})
-    known = after(world.night(head, {"a.py": [says("crash(a)")]}))
-    late = world.night(middle, {"a.py": []}, known, head=head)
+    ctx, _, old = start()
+    middle = ctx.commit({"a.py": FAR})
+    head = ctx.commit({"a.py": BAD + FAR + GOOD})
+    known = after(ctx.report(head, {"a.py": [says("crash(a)")]}))
+    late = ctx.report(middle, {"a.py": []}, known, head=head)
     assert states(late) == ["OPEN"]
-    late = world.night(old, {"a.py": [says("crash(a)")]}, known, head=head)
+    late = ctx.report(old, {"a.py": [says("crash(a)")]}, known, head=head)
     assert states(late) == ["OPEN"]
-    fixed_at = world.commit({"a.py": FIXED + FAR})
-    fixed = after(world.night(fixed_at, {"a.py": []}, known))
-    late = world.night(old, {"a.py": [says("crash(a)")]}, fixed, head=fixed_at)
+    fixed_at = ctx.commit({"a.py": FIXED + FAR})
+    fixed = after(ctx.report(fixed_at, {"a.py": []}, known))
+    late = ctx.report(old, {"a.py": [says("crash(a)")]}, fixed, head=fixed_at)
     assert states(late) == ["FIXED"]
 
 
 def test_a_finding_on_content_that_changed_since_is_held():
-    world = World()
-    old = world.commit({"a.py": BAD + FAR})
-    head = world.commit({"a.py": FIXED + FAR})
-    result = world.night(
+    ctx = World()
+    old = ctx.commit({"a.py": BAD + FAR})
+    head = ctx.commit({"a.py": FIXED + FAR})
+    result = ctx.report(
         old, {"a.py": [says("crash(a)"), says("return x5", category="x")]}, head=head
     )
-    assert [s.known.category for s in result.standings] == ["x"]
-    assert len(result.held) == 1
+    assert [s.tracked.category for s in result.statuses] == ["x"]
+    assert len(result.suppressed) == 1
 
 
 def test_a_verdict_in_between_settles_what_is_touched_again():
-    world, known, _ = start()
-    middle = world.commit({"a.py": FIXED + FAR})
-    head = world.commit({"a.py": FIXED.replace("check", "check2") + FAR})
-    (standing,) = world.night(middle, {"a.py": []}, known, head=head).standings
-    assert (standing.known.state, standing.known.closed_by) == (State.FIXED, middle)
+    ctx, known, _ = start()
+    middle = ctx.commit({"a.py": FIXED + FAR})
+    head = ctx.commit({"a.py": FIXED.replace("check", "check2") + FAR})
+    (standing,) = ctx.report(middle, {"a.py": []}, known, head=head).statuses
+    assert (standing.tracked.state, standing.tracked.closed_by) == (FindingState.FIXED, middle)
 
 
 def test_a_verdict_in_between_settles_although_a_twin_stands_by():
     twin = BAD.replace("bad", "twin")
-    world, known, _ = start(BAD + FAR + twin, says("crash(a)", 3), says("crash(a)", 32))
+    ctx, known, _ = start(BAD + FAR + twin, says("crash(a)", 3), says("crash(a)", 32))
     assert len(known) == 2
-    middle = world.commit({"a.py": FIXED + FAR + twin})
-    head = world.commit({"a.py": FIXED.replace("check", "check2") + FAR + twin})
-    result = world.night(middle, {"a.py": [says("crash(a)", 32)]}, known, head=head)
+    middle = ctx.commit({"a.py": FIXED + FAR + twin})
+    head = ctx.commit({"a.py": FIXED.replace("check", "check2") + FAR + twin})
+    result = ctx.report(middle, {"a.py": [says("crash(a)", 32)]}, known, head=head)
     assert sorted(states(result)) == ["FIXED", "OPEN"]
 
 
 def test_wrongly_closed_comes_back():
-    world, known, _ = start()
-    head = world.commit({"a.py": BAD.replace("a = 1", "a = 2") + FAR})
-    fixed = after(world.night(head, {"a.py": []}, known))
-    assert fixed[0].state is State.FIXED
-    later = world.commit({"a.py": BAD.replace("a = 1", "a = 3") + FAR})
-    (standing,) = world.night(later, {"a.py": [says("crash(a)")]}, fixed).standings
-    assert (standing.known.state, standing.changed) == (State.BACK, True)
-    assert (standing.known.closed, standing.known.closed_by) == ("", "")
-    assert states(world.night(later, {}, (standing.known,))) == ["OPEN"]
+    ctx, known, _ = start()
+    head = ctx.commit({"a.py": BAD.replace("a = 1", "a = 2") + FAR})
+    fixed = after(ctx.report(head, {"a.py": []}, known))
+    assert fixed[0].state is FindingState.FIXED
+    later = ctx.commit({"a.py": BAD.replace("a = 1", "a = 3") + FAR})
+    (standing,) = ctx.report(later, {"a.py": [says("crash(a)")]}, fixed).statuses
+    assert (standing.tracked.state, standing.changed) == (FindingState.BACK, True)
+    assert (standing.tracked.closed, standing.tracked.closed_by) == ("", "")
+    assert states(ctx.report(later, {}, (standing.tracked,))) == ["OPEN"]
 
 
 def test_a_reverted_fix_is_back_without_a_new_verdict():
-    world, known, _ = start()
-    fixed = after(world.night(world.commit({"a.py": FIXED + FAR}), {"a.py": []}, known))
-    assert states(world.night(world.commit({"a.py": BAD + FAR}), {}, fixed)) == ["BACK"]
+    ctx, known, _ = start()
+    fixed = after(ctx.report(ctx.commit({"a.py": FIXED + FAR}), {"a.py": []}, known))
+    assert states(ctx.report(ctx.commit({"a.py": BAD + FAR}), {}, fixed)) == ["BACK"]
 
 
 def test_dismissed_is_never_reported_again():
-    world, known, first = start()
+    ctx, known, first = start()
     dismissed = frozenset({known[0].fingerprint})
-    result = world.night(first, {"a.py": [says("crash(a)")]}, known, dismissed=dismissed)
+    result = ctx.report(first, {"a.py": [says("crash(a)")]}, known, dismissed=dismissed)
     assert states(result) == ["DISMISSED"]
     known = after(result)
     for text in (BAD.replace("crash(a)", "crash(a, 2)") + FAR, FAR + BAD, FIXED + FAR):
-        head = world.commit({"a.py": text})
+        head = ctx.commit({"a.py": text})
         evidence = [line for line in text.splitlines() if "crash" in line]
         reviewed = {"a.py": [says(line) for line in evidence]}
-        assert states(world.night(head, reviewed, known)) == ["DISMISSED"]
-    head = world.commit({"b.py": BAD})
-    assert states(world.night(head, {"b.py": [says("crash(a)")]}, known)) == ["DISMISSED"]
+        assert states(ctx.report(head, reviewed, known)) == ["DISMISSED"]
+    head = ctx.commit({"b.py": BAD})
+    assert states(ctx.report(head, {"b.py": [says("crash(a)")]}, known)) == ["DISMISSED"]
 
 
 def test_dismissed_in_another_destination_is_not_even_born():
-    world = World()
-    head = world.commit({"a.py": BAD})
-    (finding,) = world.findings(head, "a.py", [says("crash(a)")])
+    ctx = World()
+    head = ctx.commit({"a.py": BAD})
+    (finding,) = ctx.findings(head, "a.py", [says("crash(a)")])
     dismissed = frozenset({finding.fingerprint})
-    result = world.night(head, {"a.py": [says("crash(a)")]}, dismissed=dismissed)
+    result = ctx.report(head, {"a.py": [says("crash(a)")]}, dismissed=dismissed)
     assert states(result) == ["DISMISSED"]
 
 
@@ -475,128 +489,134 @@ def test_dismissed_in_another_destination_is_not_even_born():
 @pytest.mark.parametrize(
     ("bar", "said", "below"),
     [
-        (Bar(), {}, ()),
-        (Bar(severity=Severity.HIGH), {}, ()),
-        (Bar(severity=Severity.CRITICAL), {}, (("min-severity", 1),)),
-        (Bar(severity=Severity.MEDIUM), {"severity": Severity.LOW}, (("min-severity", 1),)),
-        (Bar(confidence=Confidence.HIGH), {}, ()),
+        (Thresholds(), {}, ()),
+        (Thresholds(severity=Severity.HIGH), {}, ()),
+        (Thresholds(severity=Severity.CRITICAL), {}, (("min-severity", 1),)),
+        (Thresholds(severity=Severity.MEDIUM), {"severity": Severity.LOW}, (("min-severity", 1),)),
+        (Thresholds(confidence=Confidence.HIGH), {}, ()),
         (
-            Bar(confidence=Confidence.MEDIUM),
+            Thresholds(confidence=Confidence.MEDIUM),
             {"confidence": Confidence.LOW},
             (("min-confidence", 1),),
         ),
         # Counted once, by what holds it back first.
         (
-            Bar(severity=Severity.HIGH, confidence=Confidence.HIGH),
+            Thresholds(severity=Severity.HIGH, confidence=Confidence.HIGH),
             {"severity": Severity.LOW, "confidence": Confidence.LOW},
             (("min-severity", 1),),
         ),
     ],
 )
 def test_what_is_under_the_bar_is_counted_and_not_born(bar, said, below):
-    world = World()
-    first = world.commit({"a.py": BAD})
-    result = world.night(first, {"a.py": [says("crash(a)", **said)]}, bar=bar)
+    ctx = World()
+    first = ctx.commit({"a.py": BAD})
+    result = ctx.report(first, {"a.py": [says("crash(a)", **said)]}, thresholds=bar)
     assert result.below == below
     assert states(result) == ([] if below else ["NEW"])
 
 
 def test_what_is_known_lives_on_under_a_bar_that_was_raised():
-    world, known, first = start()
-    bar = Bar(severity=Severity.CRITICAL)
-    result = world.night(first, {"a.py": [says("crash(a)")]}, known, bar=bar)
+    ctx, known, first = start()
+    bar = Thresholds(severity=Severity.CRITICAL)
+    result = ctx.report(first, {"a.py": [says("crash(a)")]}, known, thresholds=bar)
     assert (states(result), result.below) == (["OPEN"], ())
-    fixed = world.night(world.commit({"a.py": FIXED}), {"a.py": []}, known, bar=bar)
+    fixed = ctx.report(ctx.commit({"a.py": FIXED}), {"a.py": []}, known, thresholds=bar)
     assert states(fixed) == ["FIXED"]
 
 
 def test_the_baseline_accepts_until_it_is_taken_back():
-    world, known, first = start()
+    ctx, known, first = start()
     baseline = frozenset({known[0].fingerprint})
-    result = world.night(first, {"a.py": [says("crash(a)")]}, known, baseline=baseline)
-    assert (states(result), result.standings[0].known.held) == (["IGNORED"], "baseline")
-    assert not result.standings[0].changed
+    result = ctx.report(first, {"a.py": [says("crash(a)")]}, known, baseline=baseline)
+    assert (states(result), result.statuses[0].tracked.suppressed) == (["IGNORED"], "baseline")
+    assert not result.statuses[0].changed
     # It is the same one after an edit around it, and elsewhere too.
     for text in ("import os\n\n" + BAD, FAR + BAD.replace("crash(a)", "crash(a, 1)")):
-        head = world.commit({"a.py": text})
+        head = ctx.commit({"a.py": text})
         line = next(line for line in text.splitlines() if "crash" in line)
-        result = world.night(head, {"a.py": [says(line)]}, after(result), baseline=baseline)
+        result = ctx.report(head, {"a.py": [says(line)]}, after(result), baseline=baseline)
         assert states(result) == ["IGNORED"]
-    (standing,) = world.night(head, {}, after(result)).standings
-    assert (standing.known.state, standing.changed) == (State.NEW, True)
+    (standing,) = ctx.report(head, {}, after(result)).statuses
+    assert (standing.tracked.state, standing.changed) == (FindingState.NEW, True)
 
 
 def test_what_the_baseline_accepts_is_not_even_born():
-    world = World()
-    head = world.commit({"a.py": BAD})
-    (finding,) = world.findings(head, "a.py", [says("crash(a)")])
+    ctx = World()
+    head = ctx.commit({"a.py": BAD})
+    (finding,) = ctx.findings(head, "a.py", [says("crash(a)")])
     baseline = frozenset({finding.fingerprint})
-    result = world.night(head, {"a.py": [says("crash(a)")]}, baseline=baseline)
+    result = ctx.report(head, {"a.py": [says("crash(a)")]}, baseline=baseline)
     assert states(result) == ["IGNORED"]
-    fixed = world.night(world.commit({"a.py": FIXED}), {"a.py": []}, after(result))
+    fixed = ctx.report(ctx.commit({"a.py": FIXED}), {"a.py": []}, after(result))
     assert states(fixed) == ["FIXED"]
-    assert not fixed.standings[0].changed, "nobody was told of it"
+    assert not fixed.statuses[0].changed, "nobody was told of it"
 
 
 COMMENT = function("bad", "a = 1", "# batch-action: ignore[bug] it must", "crash(a)", "return a")
 
 
 def test_a_comment_accepts_while_it_stands():
-    world, known, _ = start()
-    head = world.commit({"a.py": COMMENT + FAR})
-    assert states(world.night(head, {}, known)) == ["RECHECKING"]
-    result = world.night(head, {"a.py": [says("crash(a)")]}, known)
-    (standing,) = result.standings
-    assert (standing.known.state, standing.known.held) == (State.IGNORED, "comment")
-    assert (standing.known.reason, standing.changed) == ("it must", False)
+    ctx, known, _ = start()
+    head = ctx.commit({"a.py": COMMENT + FAR})
+    assert states(ctx.report(head, {}, known)) == ["RECHECKING"]
+    result = ctx.report(head, {"a.py": [says("crash(a)")]}, known)
+    (standing,) = result.statuses
+    assert (standing.tracked.state, standing.tracked.suppressed) == (
+        FindingState.IGNORED,
+        "comment",
+    )
+    assert (standing.tracked.reason, standing.changed) == ("it must", False)
     # A verdict that forgets it, and one on other lines, leave it accepted.
-    quiet = world.night(world.commit({"a.py": COMMENT + GOOD}), {"a.py": []}, after(result))
-    assert [(s.known.state, s.known.reason) for s in quiet.standings] == [
-        (State.IGNORED, "it must")
+    quiet = ctx.report(ctx.commit({"a.py": COMMENT + GOOD}), {"a.py": []}, after(result))
+    assert [(s.tracked.state, s.tracked.reason) for s in quiet.statuses] == [
+        (FindingState.IGNORED, "it must")
     ]
-    taken_back = world.commit({"a.py": BAD + GOOD})
-    waiting = world.night(taken_back, {}, after(quiet))
+    taken_back = ctx.commit({"a.py": BAD + GOOD})
+    waiting = ctx.report(taken_back, {}, after(quiet))
     assert states(waiting) == ["IGNORED"]
-    (standing,) = world.night(taken_back, {"a.py": [says("crash(a)")]}, after(waiting)).standings
-    assert (standing.known.state, standing.changed) == (State.NEW, True)
-    mended = world.night(world.commit({"a.py": GOOD}), {"a.py": []}, after(quiet))
-    assert [(s.known.state, s.changed) for s in mended.standings] == [(State.FIXED, False)]
+    (standing,) = ctx.report(taken_back, {"a.py": [says("crash(a)")]}, after(waiting)).statuses
+    assert (standing.tracked.state, standing.changed) == (FindingState.NEW, True)
+    mended = ctx.report(ctx.commit({"a.py": GOOD}), {"a.py": []}, after(quiet))
+    assert [(s.tracked.state, s.changed) for s in mended.statuses] == [(FindingState.FIXED, False)]
 
 
 def test_what_a_person_asks_to_look_at_waits_for_its_answer():
-    world, known, first = start()
+    ctx, known, first = start()
     asked = frozenset({known[0].fingerprint})
-    waiting = world.night(first, {}, known, rechecking=asked)
+    waiting = ctx.report(first, {}, known, recheck_requested=asked)
     assert states(waiting) == ["RECHECKING"]
-    assert waiting.standings[0].note == "asked for by a person"
+    assert waiting.statuses[0].note == "asked for by a person"
     # Reported again it is open; not reported it is fixed, though nothing has changed.
-    still = world.night(first, {"a.py": [says("crash(a)")]}, after(waiting), rechecked=asked)
-    assert (states(still), still.standings[0].changed) == (["OPEN"], False)
-    gone = world.night(first, {"a.py": []}, after(waiting), rechecked=asked)
-    assert (states(gone), gone.standings[0].changed) == (["FIXED"], True)
-    assert gone.standings[0].note.startswith("not reported again when re-checked in")
-    quiet = world.night(first, {}, after(gone))
-    assert (states(quiet), quiet.standings[0].changed) == (["FIXED"], False)
-    back = world.night(first, {"a.py": [says("crash(a)")]}, after(quiet))
+    still = ctx.report(first, {"a.py": [says("crash(a)")]}, after(waiting), recheck_answered=asked)
+    assert (states(still), still.statuses[0].changed) == (["OPEN"], False)
+    gone = ctx.report(first, {"a.py": []}, after(waiting), recheck_answered=asked)
+    assert (states(gone), gone.statuses[0].changed) == (["FIXED"], True)
+    assert gone.statuses[0].note.startswith("not reported again when re-checked in")
+    quiet = ctx.report(first, {}, after(gone))
+    assert (states(quiet), quiet.statuses[0].changed) == (["FIXED"], False)
+    back = ctx.report(first, {"a.py": [says("crash(a)")]}, after(quiet))
     assert states(back) == ["BACK"]
 
 
 def test_a_wish_does_not_hold_up_what_is_known_already():
-    world, known, _ = start()
+    ctx, known, _ = start()
     asked = frozenset({known[0].fingerprint})
-    head = world.commit({"a.py": FIXED + FAR})
-    assert states(world.night(head, {"a.py": []}, known, rechecking=asked)) == ["FIXED"]
-    deleted = world.commit({"b.py": GOOD})
-    (standing,) = world.night(deleted, {}, known, rechecked=asked).standings
-    assert (standing.known.state, standing.note) == (State.FIXED, f"file deleted in {deleted[:7]}")
-    dismissed = world.night(head, {}, known, dismissed=asked, rechecking=asked)
+    head = ctx.commit({"a.py": FIXED + FAR})
+    assert states(ctx.report(head, {"a.py": []}, known, recheck_requested=asked)) == ["FIXED"]
+    deleted = ctx.commit({"b.py": GOOD})
+    (standing,) = ctx.report(deleted, {}, known, recheck_answered=asked).statuses
+    assert (standing.tracked.state, standing.note) == (
+        FindingState.FIXED,
+        f"file deleted in {deleted[:7]}",
+    )
+    dismissed = ctx.report(head, {}, known, dismissed=asked, recheck_requested=asked)
     assert states(dismissed) == ["DISMISSED"]
 
 
 def test_two_categories_on_the_same_lines_are_two_findings():
-    world, known, first = start(BAD, says("crash(a)"), says("crash(a)", category="style"))
+    ctx, known, first = start(BAD, says("crash(a)"), says("crash(a)", category="style"))
     assert len({k.fingerprint for k in known}) == 2
-    result = world.night(
+    result = ctx.report(
         first, {"a.py": [says("crash(a)"), says("crash(a)", category="style")]}, known
     )
     assert states(result) == ["OPEN", "OPEN"]
@@ -604,18 +624,18 @@ def test_two_categories_on_the_same_lines_are_two_findings():
 
 def test_whole_file_findings_are_rechecked_when_anything_changes():
     license_ = says("", category="license", whole_file=True)
-    world, known, _ = start(BAD + FAR, license_)
-    head = world.commit({"a.py": BAD + FAR + GOOD})
-    assert states(world.night(head, {}, known)) == ["RECHECKING"]
-    assert states(world.night(head, {"a.py": [license_]}, known)) == ["OPEN"]
-    assert states(world.night(head, {"a.py": []}, known)) == ["FIXED"]
+    ctx, known, _ = start(BAD + FAR, license_)
+    head = ctx.commit({"a.py": BAD + FAR + GOOD})
+    assert states(ctx.report(head, {}, known)) == ["RECHECKING"]
+    assert states(ctx.report(head, {"a.py": [license_]}, known)) == ["OPEN"]
+    assert states(ctx.report(head, {"a.py": []}, known)) == ["FIXED"]
 
 
 def test_a_map_that_cannot_be_had_counts_as_touched():
-    world, known, _ = start()
-    head = world.commit({"a.py": BAD + FAR + GOOD})
-    tonight = replace(world.tonight(head, {}, known), maps={})
-    assert states(reconcile(known, tonight)) == ["RECHECKING"]
+    ctx, known, _ = start()
+    head = ctx.commit({"a.py": BAD + FAR + GOOD})
+    batch_answers = replace(ctx.batch_answers(head, {}, known), maps={})
+    assert states(reconcile(known, batch_answers)) == ["RECHECKING"]
 
 
 @pytest.mark.parametrize(
@@ -661,7 +681,7 @@ class Reviewer:
     def __init__(self, dice: random.Random, forgets: float) -> None:
         self.dice, self.forgets = dice, forgets
 
-    def __call__(self, text: str) -> list[Remark]:
+    def __call__(self, text: str) -> list[RawFinding]:
         return [
             says(line, number, title=f"t{self.dice.random()}", rule=f"r{self.dice.random()}")
             for number, line in enumerate(text.splitlines(), start=1)
@@ -669,7 +689,7 @@ class Reviewer:
         ]
 
 
-def edit(dice: random.Random, files: dict[str, str], night: int) -> tuple[dict[str, str], dict]:
+def edit(dice: random.Random, files: dict[str, str], report: int) -> tuple[dict[str, str], dict]:
     """One night's commit: bugs added, fixed, moved; functions added above; files renamed."""
     files = dict(files)
     renamed = {}
@@ -677,11 +697,11 @@ def edit(dice: random.Random, files: dict[str, str], night: int) -> tuple[dict[s
         parts = files[path].split("\n\n\n")
         roll = dice.random()
         at = dice.randrange(len(parts))
-        fresh = f"def n{night}_{path[0]}():\n    a = {night}\n    b = a\n    return b"
+        fresh = f"def n{report}_{path[0]}():\n    a = {report}\n    b = a\n    return b"
         if roll < 0.2:
             parts.insert(at, fresh)
         elif roll < 0.35:
-            parts.insert(at, fresh.replace("b = a", f"BUG({night})"))
+            parts.insert(at, fresh.replace("b = a", f"BUG({report})"))
         elif roll < 0.5:
             parts[at] = parts[at].replace("BUG", "OK")
         elif roll < 0.6:
@@ -691,16 +711,16 @@ def edit(dice: random.Random, files: dict[str, str], night: int) -> tuple[dict[s
             if other != path and len(parts) > 1:
                 files[other] += "\n\n\n" + parts.pop(at)
         elif roll < 0.72:
-            renamed[path] = f"{path[0]}{night}.py"
+            renamed[path] = f"{path[0]}{report}.py"
         files[path] = "\n\n\n".join(parts)
     for old, new in renamed.items():
         files[new] = files.pop(old)
     return files, renamed
 
 
-def live_places(known: Iterable[Known]) -> Counter:
+def live_places(known: Iterable[TrackedFinding]) -> Counter:
     # The place of one that is being re-checked is that of older content.
-    settled = [k for k in known if k.state in LIVE and k.state is not State.RECHECKING]
+    settled = [k for k in known if k.state in LIVE and k.state is not FindingState.RECHECKING]
     return Counter((k.anchor.path, k.anchor.start_line) for k in settled)
 
 
@@ -725,25 +745,27 @@ def test_nights(seed, forgets):
         )
         for p in "abc"
     }
-    reviewer, world, known = Reviewer(dice, forgets), World(), ()
+    reviewer, ctx, known = Reviewer(dice, forgets), World(), ()
     before: dict[str, str] = {}
     renamed: dict[str, str] = {}
-    for night in range(10):
-        head = world.commit(files)
+    for report in range(10):
+        head = ctx.commit(files)
         changed = [p for p in files if before.get(p) != files[p]]
         skip = {p for p in changed if dice.random() < 0.2}
         reviewed = {p: reviewer(files[p]) for p in changed if p not in skip}
-        result = world.night(head, reviewed, known, renamed=renamed)
+        result = ctx.report(head, reviewed, known, renamed=renamed)
         known = after(result)
         assert max(live_places(known).values(), default=1) == 1
         open_now = {
             (k.anchor.path, k.anchor.start_line)
             for k in known
-            if k.state in LIVE and k.state is not State.RECHECKING and k.anchor.path not in skip
+            if k.state in LIVE
+            and k.state is not FindingState.RECHECKING
+            and k.anchor.path not in skip
         }
         assert open_now <= bugs(files)
         if not forgets:
             assert {b for b in bugs(files) if b[0] in reviewed} <= open_now
         before = {p: t for p, t in files.items() if p not in skip}
-        files, renamed = edit(dice, files, night + 1)
+        files, renamed = edit(dice, files, report + 1)
         before = {renamed.get(p, p): t for p, t in before.items()}

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from batch_action.ledger.merge import add, canonical, merge
 from batch_action.models.ledger import Ledger, Withdrawn
-from tests.histories import EMPTY, facts, hours, ledger, ledgers
+from tests.harness.replayed_runs import EMPTY, facts, hours, ledger, ledgers
 
 
 def written(one: Ledger) -> str:

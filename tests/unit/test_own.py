@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_action.errors import ConfigError
-from batch_action.models.file_results import Ruling
+from batch_action.models.file_results import Verdict
 from batch_action.models.findings import Severity
 from batch_action.sandbox.schemas import complaint
 from batch_action.tasks import custom
@@ -33,8 +33,8 @@ def remark(**fields):
         "end_line": 1,
         "evidence": "print(x)",
         "title": "t",
-        "why": "w",
-        "remedy": "r",
+        "explanation": "w",
+        "remediation": "r",
         "suggestion": None,
         "pre_existing": False,
         "security": False,
@@ -103,22 +103,22 @@ class TestSound:
 class TestAnswers:
     def test_findings(self):
         said = json.dumps({"findings": [remark(), remark(security=True, severity=" LOW ")]})
-        one, two = parsed().read(said).remarks
+        one, two = parsed().read(said).raw_findings
         assert (one.category, one.severity, one.security) == ("no-prints", Severity.HIGH, False)
         assert (two.severity, two.security) == (Severity.LOW, True)
 
     def test_a_severity_that_was_left_out(self):
         task = parsed(FRONT + "severities: [high]\n")
-        assert len(task.read(json.dumps({"findings": [remark()]})).remarks) == 1
+        assert len(task.read(json.dumps({"findings": [remark()]})).raw_findings) == 1
         with pytest.raises(UnreadableAnswerError, match="severity"):
             task.read(json.dumps({"findings": [remark(severity="low")]}))
 
     def test_a_verdict(self):
         task = parsed(FRONT + "kind: verdict\n")
-        said = {"findings": [], "summary": "Fine.", "ruling": "valid"}
-        assert task.read(json.dumps(said)).opinion.ruling is Ruling.VALID
+        said = {"findings": [], "summary": "Fine.", "verdict": "valid"}
+        assert task.read(json.dumps(said)).assessment.verdict is Verdict.VALID
         said["findings"] = [remark()]
-        assert task.read(json.dumps(said)).opinion.ruling is Ruling.UNCERTAIN
+        assert task.read(json.dumps(said)).assessment.verdict is Verdict.UNCERTAIN
         with pytest.raises(UnreadableAnswerError):
             task.read(json.dumps({"findings": []}))
 

@@ -112,19 +112,19 @@ class TestTheTable:
 
     def test_an_unknown_model_is_unpriced_never_free(self):
         assert pricing.batch_usd(PRICES, "claude-new", [Usage()]) is None
-        for made in (pricing.columns, pricing.account):
+        for made in (pricing.columns, pricing.actual_cost):
             cost = made(PRICES, "claude-new", [Usage(input_tokens=1)], 0)
             assert cost == Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
             assert not cost.priced
 
     def test_a_night_as_the_fact_sheet_works_it_out(self):
-        night = [Usage(input_tokens=12_000, output_tokens=2_000)] * 40
+        report = [Usage(input_tokens=12_000, output_tokens=2_000)] * 40
         for model, dollars in (
             ("claude-sonnet-5-5", 0.88),
             ("claude-opus-5-5", 1.76),
             ("claude-haiku-5-5", 0.044),
         ):
-            cost = pricing.columns(PRICES, model, night, 0)
+            cost = pricing.columns(PRICES, model, report, 0)
             assert cost.batch_usd == pytest.approx(dollars)
             assert cost.interactive_usd == pytest.approx(2 * dollars)
 
@@ -163,7 +163,7 @@ class TestTheColumns:
 class TestTheAccount:
     @given(models, st.lists(usages, max_size=6), counts)
     def test_batch_is_what_was_billed(self, model, found, shared):
-        cost = pricing.account(PRICES, model, found, shared)
+        cost = pricing.actual_cost(PRICES, model, found, shared)
         assert cost.batch_usd == pricing.batch_usd(PRICES, model, found)
         told = pricing.columns(PRICES, model, found, shared)
         assert cost.interactive_usd == told.interactive_usd

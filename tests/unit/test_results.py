@@ -9,12 +9,21 @@ import pytest
 from hypothesis import given
 
 from batch_action.errors import BatchActionError, BudgetError, ConfigError, GitHubError, QuotaError
-from batch_action.models.findings import State
+from batch_action.models.findings import FindingState
 from batch_action.models.requests import Cost
 from batch_action.publishers import results_builder, results_schema
 from tests.documents.texts import ROOT
-from tests.hostile import texts as hostile
-from tests.reports import SPENDING, C, generated, judgement, night, published, refused, standing
+from tests.harness.hostile_text import texts as hostile
+from tests.harness.reports import (
+    SPENDING,
+    C,
+    generated,
+    judgement,
+    published,
+    refused,
+    report,
+    standing,
+)
 
 AT = datetime(2026, 3, 2, 6, 17, tzinfo=UTC)
 SCHEMAS = {"results": results_schema.Results, "failure": results_schema.Failure}
@@ -51,12 +60,12 @@ def test_the_published_schema_is_that_of_the_code(name):
 def test_a_whole_night_fits_the_schema():
     whole = published(
         standing(1),
-        standing(2, State.FIXED),
-        standing(3, State.RECHECKING),
-        standing(4, State.DISMISSED),
-        standing(5, State.IGNORED, held="baseline"),
+        standing(2, FindingState.FIXED),
+        standing(3, FindingState.RECHECKING),
+        standing(4, FindingState.DISMISSED),
+        standing(5, FindingState.IGNORED, suppressed="baseline"),
         below=(("min-severity", 2),),
-        judgements=(judgement("No."),),
+        file_verdicts=(judgement("No."),),
         generated=(generated("Tests."),),
         refused=(refused("../x"),),
         warnings=("Careful.",),
@@ -78,8 +87,8 @@ def test_a_whole_night_fits_the_schema():
     assert first["evidence"] == "run(q % name)"
     assert value["findings"][1]["closed_by"] == C
     assert value["spending"]["saved_usd"] == pytest.approx(0.58)
-    assert value["receipt"]["skipped"] == {"binary": 3}
-    held = {h["filter"]: h["count"] for h in value["receipt"]["held_back"]}
+    assert value["file_statuses"]["skipped"] == {"binary": 3}
+    held = {h["filter"]: h["count"] for h in value["file_statuses"]["held_back"]}
     assert held == {"min-severity": 2, "baseline": 1, "dismissed": 1}
     assert value["destinations"][0]["url"] == "https://github.com/octo/demo/issues/12"
 
@@ -87,9 +96,9 @@ def test_a_whole_night_fits_the_schema():
 def test_a_night_without_price_or_repository_fits_too():
     unpriced = Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
     spending = replace(SPENDING, cost=unpriced, month_usd=None)
-    bare = night(repository=None, run_url=None, spending=spending, batch_ids=())
-    valid(told(published(standing(1), night=bare)), "results")
-    valid(told(published(night=night(spending=None, pull=3))), "results")
+    bare = report(repository=None, run_url=None, spending=spending, batch_ids=())
+    valid(told(published(standing(1), report=bare)), "results")
+    valid(told(published(report=report(spending=None, pull=3))), "results")
 
 
 def test_another_field_is_refused():
@@ -99,17 +108,19 @@ def test_another_field_is_refused():
 
 
 def test_a_public_repository_tells_only_how_many():
-    value = told(published(standing(1, title="Stolen", security=True), night=night(public=True)))
+    value = told(published(standing(1, title="Stolen", security=True), report=report(public=True)))
     assert value["findings"] == []
     assert "Stolen" not in json.dumps(value)
-    assert value["receipt"]["held_back"] == [{"filter": "public", "count": 1, "destination": None}]
+    assert value["file_statuses"]["held_back"] == [
+        {"filter": "public", "count": 1, "destination": None}
+    ]
 
 
 @given(hostile)
 def test_hostile_words_are_data_and_whole(text):
     whole = published(
-        standing(1, title=text, why=text, suggestion=text, rule=text, path=f"a{text}"),
-        judgements=(judgement(text, text),),
+        standing(1, title=text, explanation=text, suggestion=text, rule=text, path=f"a{text}"),
+        file_verdicts=(judgement(text, text),),
         generated=(generated(text, text),),
         refused=(refused(text, text),),
     )
@@ -140,18 +151,18 @@ def test_one_night_has_one_id_and_another_night_another():
     again = published(standing(1), warnings=("told again",))
     assert results_builder.night_id(first) == results_builder.night_id(again)
     others = [
-        night(batch_ids=("msgbatch_2",)),
-        night(task="security-scan"),
-        night(state_key="web"),
-        night(pull=4),
-        night(repository_id="43"),
-        night(batch_ids=()),
-        night(batch_ids=(), date="2026-03-03"),
+        report(batch_ids=("msgbatch_2",)),
+        report(task="security-scan"),
+        report(state_key="web"),
+        report(pull=4),
+        report(repository_id="43"),
+        report(batch_ids=()),
+        report(batch_ids=(), date="2026-03-03"),
     ]
-    ids = {results_builder.night_id(published(standing(1), night=other)) for other in others}
+    ids = {results_builder.night_id(published(standing(1), report=other)) for other in others}
     assert len(ids | {results_builder.night_id(first)}) == len(others) + 1
-    quiet = night(batch_ids=())
-    dismissed = published(standing(1, State.DISMISSED), night=quiet)
+    quiet = report(batch_ids=())
+    dismissed = published(standing(1, FindingState.DISMISSED), report=quiet)
     assert results_builder.night_id(dismissed) != results_builder.night_id(
-        published(standing(1), night=quiet)
+        published(standing(1), report=quiet)
     )

@@ -18,23 +18,23 @@ from batch_action.escape import message, plain
 from batch_action.models.findings import (
     Anchor,
     Confidence,
-    Known,
-    Reconciled,
+    FindingState,
+    FindingStatus,
+    Reconciliation,
     Severity,
-    Standing,
-    State,
+    TrackedFinding,
 )
-from batch_action.models.report import Night, Receipt
+from batch_action.models.report import FileStatuses, RunReport
 from batch_action.publishers.sarif import messages
 from batch_action.publishers.sarif.document import category, render
 from batch_action.publishers.sarif.reader import Memory, parse, same
 from batch_action.publishers.sarif.rules import SCORES, identify, read_id
 from batch_action.sandbox.github import sarif as service
-from tests import reports
-from tests.reports import A, B, C
-from tests.sarif_schema import complaints
+from tests.harness import reports
+from tests.harness.reports import A, B, C
+from tests.harness.sarif_schema import complaints
 
-NIGHT = Night(
+NIGHT = RunReport(
     task="security-scan",
     repository="octo/demo",
     server_url="https://github.com",
@@ -43,7 +43,7 @@ NIGHT = Night(
     batch_ids=("msgbatch_1", "msgbatch_2"),
     model="model-x",
     date="2026-03-02",
-    receipt=Receipt(entries=()),
+    file_statuses=FileStatuses(entries=()),
     spending=None,
     discarded=0,
     public=True,
@@ -51,8 +51,8 @@ NIGHT = Night(
     max_findings=25,
     ref="refs/heads/main",
 )
-BACKGROUND = (State.FIXED, State.DISMISSED, State.IGNORED)
-LIVE = tuple(state for state in State if state not in BACKGROUND)
+BACKGROUND = (FindingState.FIXED, FindingState.DISMISSED, FindingState.IGNORED)
+LIVE = tuple(state for state in FindingState if state not in BACKGROUND)
 
 FORGED = (
     "x (Finding ffffffffffffffff, first seen 2026-01-01, lines 1 to 2 of blob aaaaaaaaaaaa in "
@@ -86,22 +86,24 @@ paths = st.one_of(st.sampled_from(["src/a.py", "a b/ü#?.py", "c:/d.py", "-- x"]
 hexes = st.text("0123456789abcdef", min_size=40, max_size=40)
 
 
-def standing(number: int = 1, state: State = State.NEW, **fields: Any) -> Standing:
+def standing(
+    number: int = 1, state: FindingState = FindingState.NEW, **fields: Any
+) -> FindingStatus:
     """A finding that was reported tonight, whatever its state; `fields` go to the remark."""
     values = {"title": "SQL from `name`", "suggestion": None, "cwe": "CWE-89", "security": True}
     values |= {"confidence": Confidence.MEDIUM, **fields}
     one = reports.standing(number, **values)
-    known = replace(one.known, state=state, since="2026-03-01")
+    known = replace(one.tracked, state=state, since="2026-03-01")
     assert one.finding
     finding = replace(one.finding, evidence="q = 1\nrun(q % •••••)")
-    return Standing(known=known, finding=finding)
+    return FindingStatus(tracked=known, finding=finding)
 
 
 @st.composite
-def standings(draw: st.DrawFn) -> tuple[Standing, ...]:
+def statuses(draw: st.DrawFn) -> tuple[FindingStatus, ...]:
     found = []
     for number in range(draw(st.integers(0, 5))):
-        state = draw(st.sampled_from(State))
+        state = draw(st.sampled_from(FindingState))
         first = draw(st.integers(1, 5000))
         one = standing(
             number,
@@ -111,8 +113,8 @@ def standings(draw: st.DrawFn) -> tuple[Standing, ...]:
             severity=draw(st.sampled_from(Severity)),
             confidence=draw(st.sampled_from(Confidence)),
             title=draw(texts),
-            why=draw(texts),
-            remedy=draw(texts),
+            explanation=draw(texts),
+            remediation=draw(texts),
             cwe=draw(st.sampled_from([None, "CWE-89", "cwe 79: XSS", "CWE-0", "no", "CWE-00007"])),
             security=draw(st.booleans()),
             pre_existing=draw(st.booleans()),
@@ -126,34 +128,36 @@ def standings(draw: st.DrawFn) -> tuple[Standing, ...]:
             scope=(1, first + 20),
         )
         known = replace(
-            one.known,
+            one.tracked,
             anchor=anchor,
             since=draw(st.sampled_from(["", "2026-02-03"])),
-            closed=draw(st.sampled_from(["", "2026-02-04"])) if state is State.FIXED else "",
-            closed_by=draw(hexes) if state is State.FIXED else "",
-            held=draw(st.sampled_from(["comment", "baseline"])) if state is State.IGNORED else "",
+            closed=draw(st.sampled_from(["", "2026-02-04"])) if state is FindingState.FIXED else "",
+            closed_by=draw(hexes) if state is FindingState.FIXED else "",
+            suppressed=draw(st.sampled_from(["comment", "baseline"]))
+            if state is FindingState.IGNORED
+            else "",
         )
         assert one.finding
         finding = replace(one.finding, anchor=anchor, evidence=draw(texts))
-        found.append(replace(one, known=known, finding=finding if draw(st.booleans()) else None))
+        found.append(replace(one, tracked=known, finding=finding if draw(st.booleans()) else None))
     return tuple(found)
 
 
-def drawn(*these: Standing, before: Memory | None = None, **night: Any):
-    told = Reconciled(standings=these, commit=C)
-    return render(replace(NIGHT, **night), told, before or Memory())
+def drawn(*these: FindingStatus, before: Memory | None = None, **report: Any):
+    told = Reconciliation(statuses=these, commit=C)
+    return render(replace(NIGHT, **report), told, before or Memory())
 
 
 def run_of(draft: Any) -> dict[str, Any]:
     return draft.document["runs"][0]
 
 
-def remembered(known: Known) -> Known:
+def remembered(known: TrackedFinding) -> TrackedFinding:
     """As it is remembered: dated, its title on one line and not too long."""
     return replace(
         known,
         since=known.since or NIGHT.date,
-        closed=(known.closed or NIGHT.date) if known.state is State.FIXED else "",
+        closed=(known.closed or NIGHT.date) if known.state is FindingState.FIXED else "",
         title=plain(known.title, 120),
     )
 
@@ -172,7 +176,7 @@ def strings(data: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 class TestTheDocument:
-    @given(standings(), st.sampled_from(["", "night-2"]), st.sampled_from([None, "octo/demo"]))
+    @given(statuses(), st.sampled_from(["", "night-2"]), st.sampled_from([None, "octo/demo"]))
     @settings(max_examples=60)
     def test_is_valid_and_remembers_all_it_was_told(self, these, key, repository):
         draft = drawn(*these, state_key=key, repository=repository)
@@ -180,14 +184,14 @@ class TestTheDocument:
         assert complaints(document) == []
         assert service.problems(document) == []
         assert gzip.decompress(draft.packed) == draft.data
-        memory = parse(document)
-        assert memory.exact
-        assert memory.batches == NIGHT.batch_ids
-        expected = {s.known.fingerprint: remembered(s.known) for s in these}
-        assert {known.fingerprint: known for known in memory.known} == expected
-        assert draft.live == len(memory.told) == sum(s.known.state in LIVE for s in these)
+        session = parse(document)
+        assert session.exact
+        assert session.batches == NIGHT.batch_ids
+        expected = {s.tracked.fingerprint: remembered(s.tracked) for s in these}
+        assert {known.fingerprint: known for known in session.tracked} == expected
+        assert draft.live == len(session.told) == sum(s.tracked.state in LIVE for s in these)
 
-    @given(standings())
+    @given(statuses())
     @settings(max_examples=60)
     def test_is_the_same_when_it_is_carried_forward(self, these):
         first = parse(json.loads(drawn(*these).data))
@@ -196,7 +200,7 @@ class TestTheDocument:
         assert same(first, second)
         assert first.told == second.told
 
-    @given(standings())
+    @given(statuses())
     @settings(max_examples=60)
     def test_acts_on_nothing(self, these):
         for name, text in strings(drawn(*these).document):
@@ -233,13 +237,15 @@ class TestTheDocument:
     @settings(max_examples=60)
     def test_a_path_is_a_relative_address_and_comes_back(self, path: str):
         one = standing()
-        moved = replace(one, known=replace(one.known, anchor=replace(one.known.anchor, path=path)))
+        moved = replace(
+            one, tracked=replace(one.tracked, anchor=replace(one.tracked.anchor, path=path))
+        )
         draft = drawn(moved)
         place = run_of(draft)["results"][0]["locations"][0]["physicalLocation"]
         address = urlsplit(place["artifactLocation"]["uri"])
         assert (address.scheme, address.netloc, address.query, address.fragment) == ("",) * 4
         assert address.path.isascii()
-        assert parse(json.loads(draft.data)).known[0].anchor.path == path
+        assert parse(json.loads(draft.data)).tracked[0].anchor.path == path
 
 
 class TestRules:
@@ -308,7 +314,7 @@ class TestRules:
 
     @given(st.text(max_size=80), st.text(max_size=80), st.sampled_from(Severity))
     def test_an_id_can_be_read_back(self, rule, kind, severity):
-        known = replace(standing().known, rule=rule, category=kind, severity=severity)
+        known = replace(standing().tracked, rule=rule, category=kind, severity=severity)
         read = read_id(identify(known))
         assert read is not None
         assert read[2] is severity
@@ -320,15 +326,15 @@ class TestWhatComesBack:
     """Code scanning returns a part of the document: ids, places, messages and rules."""
 
     def test_a_finding_is_known_again_from_what_people_see(self):
-        one, two = standing(1), standing(2, State.OPEN, security=False, category="bug")
-        draft = drawn(one, two, standing(3, State.FIXED))
+        one, two = standing(1), standing(2, FindingState.OPEN, security=False, category="bug")
+        draft = drawn(one, two, standing(3, FindingState.FIXED))
         run = json.loads(draft.data)["runs"][0]
         part = service.returned(run, {0: (7, "u"), 1: (8, "u")}, "refs/heads/main", C)
         assert complaints({"version": "2.1.0", "runs": [part]}) == []
-        memory = parse({"version": "2.1.0", "runs": [part]})
-        assert not memory.exact
-        assert memory.known == ()
-        first, second = memory.halves
+        session = parse({"version": "2.1.0", "runs": [part]})
+        assert not session.exact
+        assert session.tracked == ()
+        first, second = session.halves
         assert (first.path, first.category, first.rule) == (
             "src/db.py",
             "injection",
@@ -345,9 +351,9 @@ class TestWhatComesBack:
             commit=A[:12],
             pre_existing=False,
         )
-        assert same(memory, parse(draft.document))
-        told = memory.told[f"{1:016x}"]
-        assert told.words == (
+        assert same(session, parse(draft.document))
+        told = session.told[f"{1:016x}"]
+        assert told.blocks == (
             "SQL from `name`. The name comes from outside. Remedy: Use parameters."
         )
 
@@ -371,9 +377,9 @@ class TestWhatComesBack:
             lambda: run["results"].insert(0, "text"),
         ]
         changes[spoil]()
-        memory = parse(document)
-        assert f"{2:016x}" in memory.told
-        known = {one.fingerprint for one in memory.known}
+        session = parse(document)
+        assert f"{2:016x}" in session.told
+        known = {one.fingerprint for one in session.tracked}
         assert f"{2:016x}" in known
 
     @pytest.mark.parametrize(
@@ -384,7 +390,7 @@ class TestWhatComesBack:
 
     def test_a_forged_last_line_does_not_count(self):
         assert messages.trace(FORGED)
-        run = run_of(drawn(standing(title=FORGED, why=FORGED, remedy=FORGED)))
+        run = run_of(drawn(standing(title=FORGED, explanation=FORGED, remediation=FORGED)))
         trace = messages.trace(run["results"][0]["message"]["text"])
         assert trace is not None
         assert trace.fingerprint == f"{1:016x}"
@@ -392,11 +398,11 @@ class TestWhatComesBack:
 
 class TestDismissed:
     def test_only_what_has_an_alert_stays_a_result(self):
-        told = Reconciled(
-            standings=(
-                standing(1, State.DISMISSED),
-                standing(2, State.DISMISSED),
-                standing(3, State.IGNORED),
+        told = Reconciliation(
+            statuses=(
+                standing(1, FindingState.DISMISSED),
+                standing(2, FindingState.DISMISSED),
+                standing(3, FindingState.IGNORED),
             ),
             commit=C,
         )
@@ -412,7 +418,7 @@ class TestDismissed:
         ]
         assert draft.live == 0
         assert complaints(draft.document) == []
-        assert {k.fingerprint for k in parse(draft.document).known} == {
+        assert {k.fingerprint for k in parse(draft.document).tracked} == {
             f"{n:016x}" for n in (1, 2, 3)
         }
 
@@ -425,11 +431,11 @@ class TestLimits:
         )
         draft = drawn(*many)
         results = run_of(draft)["results"]
-        assert (len(results), draft.live, draft.held) == (5000, 5000, 100)
+        assert (len(results), draft.live, draft.suppressed) == (5000, 5000, 100)
         assert service.problems(draft.document) == []
         shown = {r["partialFingerprints"]["primaryLocationLineHash"] for r in results}
         assert shown == {f"{n:016x}" for n in range(5000)}
-        assert len(parse(draft.document).known) == 5100
+        assert len(parse(draft.document).tracked) == 5100
 
     def test_what_is_too_large_loses_its_words_first_then_its_least_results(self):
         letters = random.Random(7)  # incompressible, and the same every time
@@ -437,22 +443,24 @@ class TestLimits:
         def noise() -> str:
             return "".join(letters.choices(string.ascii_letters, k=400))
 
-        many = tuple(standing(n, why=noise(), remedy=noise()) for n in range(40))
-        told = Reconciled(standings=many, commit=C)
+        many = tuple(standing(n, explanation=noise(), remediation=noise()) for n in range(40))
+        told = Reconciliation(statuses=many, commit=C)
         whole = len(render(NIGHT, told, Memory()).packed)
         less = render(NIGHT, told, Memory(), limit=whole - 1)
-        assert (less.live, less.held) == (40, 0)
+        assert (less.live, less.suppressed) == (40, 0)
         assert "markdown" not in run_of(less)["results"][0]["message"]
         least = render(NIGHT, told, Memory(), limit=whole // 4)
         assert len(least.packed) <= whole // 4
         assert 0 < least.live < 40
-        assert least.live + least.held == 40
+        assert least.live + least.suppressed == 40
         assert complaints(least.document) == []
         assert run_of(least)["results"][0]["ruleId"] == run_of(less)["results"][0]["ruleId"]
 
     def test_long_texts_are_cut(self):
         long = "word " * 5000
-        run = run_of(drawn(standing(rule="r" * 500, title=long, why=long, remedy=long)))
+        run = run_of(
+            drawn(standing(rule="r" * 500, title=long, explanation=long, remediation=long))
+        )
         [rule] = run["tool"]["driver"]["rules"]
         assert len(rule["name"]) <= 255
         assert len(rule["shortDescription"]["text"]) <= 1024

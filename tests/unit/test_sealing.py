@@ -20,7 +20,7 @@ from batch_action.ledger.codec import (
     unseal,
 )
 from batch_action.models.ledger import FileEntry, Selected, Withdrawn
-from tests.histories import hours, ledger, ledgers, sha
+from tests.harness.replayed_runs import hours, ledger, ledgers, sha
 
 SECRET = "a long secret"
 FACT = Withdrawn(batch="msgbatch_1", by="ada", at=hours(1))

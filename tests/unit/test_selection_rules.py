@@ -1,13 +1,13 @@
 import pytest
 
 from batch_action.errors import ConfigError
-from batch_action.models.files import Change, Reason, Status
+from batch_action.models.files import ChangeType, FileChange, SkipReason
 from batch_action.selection import filters
 from batch_action.selection.languages import language_of
-from batch_action.selection.patterns import Rules
+from batch_action.selection.patterns import PathRules
 from batch_action.selection.risk import risk
 
-R = Reason
+R = SkipReason
 BLOB, OLD = "b" * 40, "a" * 40
 
 
@@ -40,40 +40,40 @@ BLOB, OLD = "b" * 40, "a" * 40
     ],
 )
 def test_the_last_matching_pattern_decides(paths, ignore, path, reason):
-    skipped = Rules(paths, ignore).skip(path)
+    skipped = PathRules(paths, ignore).skip(path)
     assert (skipped and skipped.reason) == reason
 
 
 def test_the_detail_names_the_pattern():
-    skipped = Rules([], ["docs/", "*.md"]).skip("docs/a.md")
+    skipped = PathRules([], ["docs/", "*.md"]).skip("docs/a.md")
     assert skipped is not None
     assert skipped.detail == "*.md"
 
 
 def test_default_ignores_can_be_turned_off():
-    assert Rules(default_ignores=False).skip("vendor/a.min.js") is None
+    assert PathRules(default_ignores=False).skip("vendor/a.min.js") is None
 
 
 def test_a_broken_pattern_names_the_input():
     with pytest.raises(ConfigError, match=r"paths-ignore: '!' is no pattern"):
-        Rules([], ["*.py", "!"])
+        PathRules([], ["*.py", "!"])
 
 
-def change(status=Status.MODIFIED, mode="100644", blob=BLOB, old_blob=OLD, path="a.py"):
-    return Change(path=path, status=status, mode=mode, blob=blob, old_blob=old_blob)
+def change(status=ChangeType.MODIFIED, mode="100644", blob=BLOB, old_blob=OLD, path="a.py"):
+    return FileChange(path=path, status=status, mode=mode, blob=blob, old_blob=old_blob)
 
 
 @pytest.mark.parametrize(
     ("one", "reason"),
     [
         (change(), None),
-        (change(Status.DELETED, "000000", "0" * 40), R.DELETED),
+        (change(ChangeType.DELETED, "000000", "0" * 40), R.DELETED),
         (change(mode="120000"), R.SYMLINK),
-        (change(Status.DELETED, "000000", "0" * 40, None), R.DELETED),
+        (change(ChangeType.DELETED, "000000", "0" * 40, None), R.DELETED),
         (change(mode="160000", old_blob=None), R.SUBMODULE),
         (change(mode="100755", old_blob=BLOB), R.MODE_ONLY),
-        (change(Status.RENAMED, old_blob=BLOB), None),
-        (change(Status.UNCHANGED, old_blob=BLOB), None),
+        (change(ChangeType.RENAMED, old_blob=BLOB), None),
+        (change(ChangeType.UNCHANGED, old_blob=BLOB), None),
         (change(path="\udcff.py"), R.UNREADABLE_NAME),
         (change(path='n"\n::é.py'), None),
     ],
@@ -101,7 +101,7 @@ def test_what_git_says_of_a_change(one, reason):
     ],
 )
 def test_attributes(attributes, path, reason):
-    skipped = filters.by_name(path, Rules([], ["!rescued.py"]), attributes)
+    skipped = filters.by_name(path, PathRules([], ["!rescued.py"]), attributes)
     assert (skipped and skipped.reason) == reason
 
 

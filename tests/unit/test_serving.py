@@ -21,19 +21,19 @@ def test_a_name_is_enough() -> None:
         "batch-action.yml",
         "workflow_dispatch",
     )
-    assert [place.shelf(book) for book in place.ledgers] == ["octo/shop/code-review"]
+    assert [place.ledger_name(book) for book in place.ledgers] == ["octo/shop/code-review"]
 
 
 def test_lists_may_be_words() -> None:
     (place,) = read(
         {**PLACE, "tasks": "code-review, security-scan", "state-key": "web"}
     ).repositories
-    assert [place.shelf(book) for book in place.ledgers] == [
+    assert [place.ledger_name(book) for book in place.ledgers] == [
         "octo/shop/code-review/web",
         "octo/shop/security-scan/web",
     ]
     (place,) = read({**PLACE, "pull-requests": True}).repositories
-    assert [(place.shelf(book), book.pulls) for book in place.ledgers] == [
+    assert [(place.ledger_name(book), book.pulls) for book in place.ledgers] == [
         ("octo/shop/code-review", False),
         ("octo/shop/code-review/pull-requests", True),
     ]

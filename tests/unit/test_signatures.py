@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from batch_action.errors import ConfigError
-from batch_action.models.dispatch import Source
+from batch_action.models.dispatch import DeliverySource
 from batch_action.server.signatures import TOLERANCE, Keys, UnsignedError, keys_from, verified
 
 NOW = datetime(2026, 11, 22, 2, 17, tzinfo=UTC)
@@ -55,7 +55,7 @@ def refused(headers: dict[str, str], body: bytes = BODY, keys: Keys = KEYS) -> b
 
 
 def test_the_python_library_s_deliveries_are_proven() -> None:
-    assert verified(signed(), BODY, NOW, KEYS) == (Source.WEBHOOK, "msg_1")
+    assert verified(signed(), BODY, NOW, KEYS) == (DeliverySource.WEBHOOK, "msg_1")
 
 
 def test_the_javascript_library_s_deliveries_are_proven() -> None:
@@ -66,7 +66,7 @@ def test_the_javascript_library_s_deliveries_are_proven() -> None:
         "webhook-signature": signature,
     }
     when = datetime.fromtimestamp(stamp, UTC)
-    assert verified(headers, body.encode(), when, KEYS) == (Source.WEBHOOK, name)
+    assert verified(headers, body.encode(), when, KEYS) == (DeliverySource.WEBHOOK, name)
 
 
 @given(
@@ -78,7 +78,7 @@ def test_whatever_is_signed_well_is_proven(body: str, name: str, key: bytes) -> 
     secret = "whsec_" + base64.b64encode(key).decode().rstrip("=")
     headers = signed(body.encode(), secret=secret, name=name)
     keys = keys_from({"A": OTHER, "B": secret}, {})
-    assert verified(headers, body.encode(), NOW, keys) == (Source.WEBHOOK, name)
+    assert verified(headers, body.encode(), NOW, keys) == (DeliverySource.WEBHOOK, name)
 
 
 @given(data=st.data())
@@ -155,7 +155,7 @@ def test_a_body_that_is_no_text_is_only_bytes() -> None:
 
 def test_the_other_form_is_good_only_with_its_own_secret() -> None:
     source, name = verified(hexed(), BODY, NOW, HEX_KEYS)
-    assert (source, name) == (Source.HEX, f"sha256:{hashlib.sha256(BODY).hexdigest()}")
+    assert (source, name) == (DeliverySource.HEX, f"sha256:{hashlib.sha256(BODY).hexdigest()}")
     assert refused(hexed(), keys=KEYS)
     assert refused(hexed(secret="another secret of that length"), keys=HEX_KEYS)
     assert refused(hexed(), BODY + b" ", HEX_KEYS)

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from batch_action.models.findings import State
-from batch_action.models.github import CommentText
+from batch_action.models.findings import FindingState
+from batch_action.models.github import CommentInfo
 from batch_action.publishers import finding_block
 from batch_action.publishers.issue_per_finding import render, state
 from tests.unit.test_issue_text import BLOCK, HOSTILE, LINK, NIGHT, A, C, standing
 
 KEY = render.run_key(NIGHT)
-ONE = replace(standing(), known=replace(standing().known, since="2026-03-02"))
+ONE = replace(standing(), tracked=replace(standing().tracked, since="2026-03-02"))
 BODY = f"""\
 <!-- batch-action:single v1 task=code-review repository=42 id=0000000000000001 opened={KEY} \
 head={C} batches=msgbatch_1 -->
@@ -31,7 +31,7 @@ BOX = "- [ ] dismiss this finding for good <!-- batch-action:box id=000000000000
 
 
 def test_a_new_issue():
-    assert render.title(ONE.known) == "SQL from `name` (src/db.py)"
+    assert render.title(ONE.tracked) == "SQL from `name` (src/db.py)"
     assert render.body(ONE, None, NIGHT) == BODY.replace(BOX, "")
     assert render.labels("code-review") == ("batch-action", "batch-action:finding:code-review")
 
@@ -39,8 +39,8 @@ def test_a_new_issue():
 def test_it_is_read_back():
     read = render.read(render.body(ONE, None, NIGHT).replace("\n", "\r\n"))
     assert (read.fingerprint, read.head, read.batches) == ("0" * 15 + "1", C, ("msgbatch_1",))
-    assert (read.known, read.opened) == (ONE.known, KEY)
-    assert read.words.startswith("<details><summary>🟠 high")
+    assert (read.tracked, read.opened) == (ONE.tracked, KEY)
+    assert read.blocks.startswith("<details><summary>🟠 high")
     assert render.read("Something else") is None
     assert render.read(render.body(ONE, None, NIGHT).replace("single v1", "single v2")) is None
 
@@ -51,7 +51,7 @@ def test_only_what_changed_is_rewritten():
     assert render.rewritten(body, ONE, later) == body
     fixed = replace(
         ONE,
-        known=replace(ONE.known, state=State.FIXED, closed="2026-03-09", closed_by=A),
+        tracked=replace(ONE.tracked, state=FindingState.FIXED, closed="2026-03-09", closed_by=A),
         note="fixed in aaaaaaa",
     )
     now = render.rewritten(f"My words.\r\n{body}\r\nMore.", fixed, later)
@@ -75,14 +75,14 @@ def test_lines_of_ours_that_people_removed_come_back():
     assert render.rewritten(without, ONE, NIGHT).count("**🟠 high** · 🆕 new") == 1
     end = body.index("<!-- batch-action:finding")
     damaged = body[:end] + "Mine."
-    assert render.read(damaged).known is None
-    assert render.read(render.rewritten(damaged, ONE, NIGHT)).known == ONE.known
+    assert render.read(damaged).tracked is None
+    assert render.read(render.rewritten(damaged, ONE, NIGHT)).tracked == ONE.tracked
 
 
 def test_words_of_another_destination_are_taken_over():
     body = render.body(ONE, "<details><summary>x</summary>\n\ntheirs\n\n</details>", NIGHT)
     assert "<details open><summary>x</summary>\n\ntheirs" in body
-    assert render.read(body).words == "<details><summary>x</summary>\n\ntheirs\n\n</details>"
+    assert render.read(body).blocks == "<details><summary>x</summary>\n\ntheirs\n\n</details>"
 
 
 @pytest.mark.parametrize(
@@ -95,35 +95,39 @@ def test_words_of_another_destination_are_taken_over():
     ],
 )
 def test_titles(title, path, shown):
-    anchor = replace(ONE.known.anchor, path=path)
-    assert render.title(replace(ONE.known, title=title, anchor=anchor)) == shown
+    anchor = replace(ONE.tracked.anchor, path=path)
+    assert render.title(replace(ONE.tracked, title=title, anchor=anchor)) == shown
 
 
 @settings(deadline=None, max_examples=50)
-@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.sampled_from(list(State)))
+@given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.sampled_from(list(FindingState)))
 def test_whatever_the_model_says_it_stays_one_finding(title, text, code, path, state):
-    one = standing(1, state, title=title, why=text, remedy=text, rule=text, suggestion=code)
-    anchor = replace(one.known.anchor, path=path or "a")
-    known = replace(one.known, anchor=anchor, title=title, since="2026-01-01", closed="2026-01-02")
+    one = standing(
+        1, state, title=title, explanation=text, remediation=text, rule=text, suggestion=code
+    )
+    anchor = replace(one.tracked.anchor, path=path or "a")
+    known = replace(
+        one.tracked, anchor=anchor, title=title, since="2026-01-01", closed="2026-01-02"
+    )
     finding = replace(one.finding, anchor=anchor, evidence=code)
-    hostile = replace(one, known=known, finding=finding, note=text)
+    hostile = replace(one, tracked=known, finding=finding, note=text)
     body = render.body(hostile, None, NIGHT)
     read = render.read(body)
-    assert replace(read.known, title="") == replace(known, title="")
-    assert render.rewritten(body, replace(hostile, known=read.known), NIGHT) == body
+    assert replace(read.tracked, title="") == replace(known, title="")
+    assert render.rewritten(body, replace(hostile, tracked=read.tracked), NIGHT) == body
     html = MarkdownIt("commonmark", {"html": True}).enable("table").render(body)
     assert html.count("<details") == html.count("</details>") == 1
     assert html.rstrip().endswith("</sub></p>")
 
 
-def page(text: str, id: int = 1) -> CommentText:
-    return CommentText(id=id, url="", body=text, author="us", trusted=True)
+def page(text: str, id: int = 1) -> CommentInfo:
+    return CommentInfo(id=id, url="", body=text, author="us", trusted=True)
 
 
 def written(*numbers: int) -> list[finding_block.Written]:
-    found = (standing(n, why="why " * 500) for n in numbers)
+    found = (standing(n, explanation="why " * 500) for n in numbers)
     return [
-        finding_block.wrapped(s.known, finding_block.write(s.known, s.finding, NIGHT), 9_000)
+        finding_block.wrapped(s.tracked, finding_block.write(s.tracked, s.finding, NIGHT), 9_000)
         for s in found
     ]
 

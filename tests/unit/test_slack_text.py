@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from batch_action.models.findings import Severity, State
-from batch_action.models.report import Account, Delivered, Entry, Receipt
+from batch_action.models.findings import FindingState, Severity
+from batch_action.models.report import DestinationResult, FileStatus, FileStatusEntry, FileStatuses
 from batch_action.publishers import slack
-from tests.hostile import texts as hostile
-from tests.reports import ISSUE, SPENDING, night, published, standing
+from tests.harness.hostile_text import texts as hostile
+from tests.harness.reports import ISSUE, SPENDING, published, report, standing
 
 
 def said(whole, **fixers: str) -> str:
@@ -32,7 +32,8 @@ def texts(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def test_the_morning_brief():
     whole = published(
-        *(standing(n, severity=Severity.CRITICAL) for n in range(1, 4)), standing(4, State.FIXED)
+        *(standing(n, severity=Severity.CRITICAL) for n in range(1, 4)),
+        standing(4, FindingState.FIXED),
     )
     message = slack.brief(whole, {f"{4:016x}": "Ada Lovelace"})
     assert message is not None
@@ -47,7 +48,7 @@ def test_the_morning_brief():
     )
     assert findings[0]["text"]["text"].endswith("|src/db.py:10>\nSQL from `name` (1)")
     assert context["elements"][0]["text"] == (
-        "2 files: 1 reviewed, 1 owed to a later night · "
+        "2 files: 1 reviewed, 1 in the backlog · "
         "<https://github.com/octo/demo/issues/12|issue #12> · "
         "<https://github.com/octo/demo/actions/runs/7|run>"
     )
@@ -65,35 +66,47 @@ def test_the_morning_brief():
     ],
 )
 def test_who_fixed_it(fixers, words):
-    fixed = [standing(n, State.FIXED) for n in range(1, len(fixers) + 1)]
-    back = [] if fixed else [standing(9, State.BACK)]
+    fixed = [standing(n, FindingState.FIXED) for n in range(1, len(fixers) + 1)]
+    back = [] if fixed else [standing(9, FindingState.BACK)]
     assert words in said(published(*fixed, *back), **fixers)
 
 
 RECEIPTS = {
-    "expired": (Entry(path="a", account=Account.OWED, reason="expired"), "1 file expired"),
-    "given up": (Entry(path="a", account=Account.GIVEN_UP, reason="truncated"), "1 file given up"),
+    "expired": (
+        FileStatusEntry(path="a", status=FileStatus.BACKLOG, reason="expired"),
+        "1 file expired",
+    ),
+    "given up": (
+        FileStatusEntry(path="a", status=FileStatus.GIVEN_UP, reason="truncated"),
+        "1 file given up",
+    ),
 }
 
 
 def test_a_quiet_night_is_quiet():
-    still = [standing(1, State.OPEN), standing(2, State.RECHECKING), standing(3, State.DISMISSED)]
+    still = [
+        standing(1, FindingState.OPEN),
+        standing(2, FindingState.RECHECKING),
+        standing(3, FindingState.DISMISSED),
+    ]
     assert slack.brief(published(*still), {}) is None
-    refused = Delivered(destination="sarif", action="refused", note="Not enabled.")
-    assert slack.brief(published(*still, delivered=(refused,)), {}) is None
+    refused = DestinationResult(destination="sarif", action="refused", note="Not enabled.")
+    assert slack.brief(published(*still, results=(refused,)), {}) is None
 
 
 @pytest.mark.parametrize("kind", RECEIPTS)
 def test_a_night_that_failed_is_told(kind):
     entry, words = RECEIPTS[kind]
-    whole = published(standing(1, State.OPEN), night=night(receipt=Receipt(entries=(entry,))))
+    whole = published(
+        standing(1, FindingState.OPEN), report=report(file_statuses=FileStatuses(entries=(entry,)))
+    )
     assert words in said(whole)
     assert "nothing new" in said(whole)
 
 
 def test_what_was_not_delivered_is_told_with_the_news():
-    refused = Delivered(destination="sarif", action="refused", note="Code scanning is off.")
-    assert "⚠️ sarif: Code scanning is off." in said(published(standing(1), delivered=(refused,)))
+    refused = DestinationResult(destination="sarif", action="refused", note="Code scanning is off.")
+    assert "⚠️ sarif: Code scanning is off." in said(published(standing(1), results=(refused,)))
 
 
 def test_only_the_worst_five_are_named():
@@ -105,19 +118,19 @@ def test_only_the_worst_five_are_named():
 def test_an_unpriced_night_says_so():
     cost = replace(SPENDING.cost, interactive_usd=None, batch_usd=None)
     spending = replace(SPENDING, cost=cost, month_usd=None)
-    text = said(published(standing(1), night=night(spending=spending)))
+    text = said(published(standing(1), report=report(spending=spending)))
     assert "*1 new, unpriced*" in text
-    assert "*1 new*" in said(published(standing(1), night=night(spending=None)))
+    assert "*1 new*" in said(published(standing(1), report=report(spending=None)))
 
 
 def test_a_public_repository_tells_only_how_many():
     hidden = standing(1, title="Stolen keys", security=True)
-    sarif = Delivered(destination="sarif", action="created")
-    public = night(public=True)
-    alone = said(published(hidden, night=public))
+    sarif = DestinationResult(destination="sarif", action="created")
+    public = report(public=True)
+    alone = said(published(hidden, report=public))
     assert "Stolen" not in alone
     assert "1 change about security held back on a public repository" in alone
-    told = said(published(hidden, night=public, delivered=(sarif,)))
+    told = said(published(hidden, report=public, results=(sarif,)))
     assert "told in <https://github.com/octo/demo/security/code-scanning|code scanning>" in told
 
 
@@ -137,9 +150,9 @@ def inert(text: dict[str, Any]) -> None:
 def test_hostile_words_mean_nothing_to_slack(text):
     whole = published(
         *(standing(n, title=text, path=f"a{text}") for n in range(1, 4)),
-        standing(4, State.FIXED),
-        night=night(task=text or "t"),
-        delivered=(ISSUE, Delivered(destination="sarif", action="refused", note=text)),
+        standing(4, FindingState.FIXED),
+        report=report(task=text or "t"),
+        results=(ISSUE, DestinationResult(destination="sarif", action="refused", note=text)),
     )
     message = slack.brief(whole, {f"{4:016x}": text})
     other = slack.failure(text or "t", task=text or "t", repository="o/r", run_url=None)
@@ -157,9 +170,10 @@ def test_the_longest_words_keep_slacks_limits():
     for text in ("&" * 9000, "`&` " * 3000, "<!here> " * 2000):
         whole = published(
             *(standing(n, title=text, path=text) for n in range(60)),
-            *(standing(n, State.FIXED) for n in range(60, 70)),
-            delivered=tuple(
-                Delivered(destination="sarif", action="refused", note=text) for _ in range(9)
+            *(standing(n, FindingState.FIXED) for n in range(60, 70)),
+            results=tuple(
+                DestinationResult(destination="sarif", action="refused", note=text)
+                for _ in range(9)
             ),
         )
         message = slack.brief(whole, {f"{n:016x}": f"{n}{text}" for n in range(60, 70)})

@@ -6,24 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.models.file_results import Ruling
-from batch_action.models.files import Reason, SelectedFile, Selection, Skipped, Status
-from batch_action.models.findings import Severity, State
-from batch_action.models.report import Account, Delivered, Entry, Receipt
-from batch_action.models.requests import Cost, Plan, Tokens
+from batch_action.models.file_results import Verdict
+from batch_action.models.files import ChangeType, SelectedFile, Selection, SkippedFile, SkipReason
+from batch_action.models.findings import FindingState, Severity
+from batch_action.models.report import DestinationResult, FileStatus, FileStatusEntry, FileStatuses
+from batch_action.models.requests import Cost, Plan, TokenEstimate
 from batch_action.publishers import charts, job_summary, visibility
 from batch_action.publishers.files.publisher import document
 from batch_action.publishers.job_summary import Waiting
-from tests.hostile import FILE_NAMES, GFM, TEXTS, assert_inert
-from tests.reports import (
+from tests.harness.hostile_text import FILE_NAMES, GFM, TEXTS, assert_inert
+from tests.harness.reports import (
     COST,
     ISSUE,
     C,
     generated,
     judgement,
-    night,
     published,
     refused,
+    report,
     standing,
 )
 
@@ -42,13 +42,13 @@ def fences(text: str, language: str) -> list[str]:
 def test_the_whole_summary():
     whole = published(
         standing(1),
-        standing(2, State.OPEN, severity=Severity.LOW),
-        standing(3, State.FIXED),
+        standing(2, FindingState.OPEN, severity=Severity.LOW),
+        standing(3, FindingState.FIXED),
         below=(("min-severity", 3), ("min-confidence", 0)),
-        judgements=(judgement("It sorts no more."),),
+        file_verdicts=(judgement("It sorts no more."),),
         generated=(generated("Tests of a"),),
         refused=(refused("../x"),),
-        night=night(discarded=2),
+        report=report(discarded=2),
     )
     text = collected(whole)
     assert "**2 open findings, 1 high; 1 new, 1 fixed tonight.**" in text
@@ -74,22 +74,22 @@ def test_nothing_collected_tells_what_runs():
 
 
 def test_every_filter_is_told():
-    issue = Delivered(
-        destination="issue", action="updated", held=(("max-findings", 4), ("public", 9))
+    issue = DestinationResult(
+        destination="issue", action="updated", suppressed=(("max-findings", 4), ("public", 9))
     )
     whole = published(
-        standing(1, State.IGNORED, held="comment"),
-        standing(2, State.IGNORED, held="baseline"),
-        standing(3, State.DISMISSED),
+        standing(1, FindingState.IGNORED, suppressed="comment"),
+        standing(2, FindingState.IGNORED, suppressed="baseline"),
+        standing(3, FindingState.DISMISSED),
         standing(4, pre_existing=True),
         standing(5, security=True),
-        standing(6, State.FIXED, security=True),
+        standing(6, FindingState.FIXED, security=True),
         below=(("min-severity", 1), ("min-confidence", 2)),
-        held=(standing(7).finding,),
-        delivered=(issue,),
-        night=night(public=True, discarded=8),
+        suppressed=(standing(7).finding,),
+        results=(issue,),
+        report=report(public=True, discarded=8),
     )
-    found = [(h.filter, h.count, h.destination) for h in visibility.held(whole)]
+    found = [(h.filter, h.count, h.destination) for h in visibility.suppressed(whole)]
     assert found == [
         ("min-severity", 1, ""),
         ("min-confidence", 2, ""),
@@ -103,7 +103,7 @@ def test_every_filter_is_told():
         ("max-findings", 4, "issue"),
     ]
     assert "4 over `max-findings` in issue." in visibility.limits_sentence(whole)
-    assert visibility.held(published(standing())) == ()
+    assert visibility.suppressed(published(standing())) == ()
     assert visibility.limits_sentence(published()) == ""
 
 
@@ -112,7 +112,7 @@ def test_a_public_repository_shows_no_security_finding(say):
     whole = published(
         standing(1, title="Loose end"),
         standing(2, title="Stolen keys", security=True),
-        night=night(public=True),
+        report=report(public=True),
     )
     text = say(whole, waiting=()) if say is job_summary.render_collected else say(whole)
     assert "Stolen" not in text
@@ -129,13 +129,13 @@ def charts_of(count: int) -> str:
 
 def test_the_document_tells_every_finding_in_full():
     whole = published(
-        standing(1, why="Because of one."),
-        standing(2, State.OPEN, why="Because of two."),
-        standing(3, State.RECHECKING),
-        standing(4, State.OPEN, pre_existing=True, title="Old one"),
-        standing(5, State.FIXED, title="Gone one"),
-        standing(6, State.IGNORED, held="baseline", title="Accepted one"),
-        words={f"{3:016x}": "Worded by the issue."},
+        standing(1, explanation="Because of one."),
+        standing(2, FindingState.OPEN, explanation="Because of two."),
+        standing(3, FindingState.RECHECKING),
+        standing(4, FindingState.OPEN, pre_existing=True, title="Old one"),
+        standing(5, FindingState.FIXED, title="Gone one"),
+        standing(6, FindingState.IGNORED, suppressed="baseline", title="Accepted one"),
+        blocks={f"{3:016x}": "Worded by the issue."},
     )
     text = document(whole)
     assert "Because of one." in text
@@ -152,7 +152,7 @@ def test_what_a_huge_submit_leaves_out_fits_too():
     files = [
         SelectedFile(
             path=f"{name}{n}",
-            status=Status.MODIFIED,
+            status=ChangeType.MODIFIED,
             blob=C,
             old_path=None,
             old_blob=None,
@@ -166,16 +166,16 @@ def test_what_a_huge_submit_leaves_out_fits_too():
         )
         for n in range(500)
     ]
-    skipped = [Skipped(path=f.path, reason=Reason.BINARY, detail=name) for f in files]
+    skipped = [SkippedFile(path=f.path, reason=SkipReason.BINARY, detail=name) for f in files]
     plan = Plan(
         batches=(),
-        owed=tuple(files),
-        tokens=Tokens(input=1, output_max=1, method="counted"),
+        backlog=tuple(files),
+        tokens=TokenEstimate(input=1, output_max=1, method="counted"),
         cost=COST,
     )
     selection = Selection(head=C, base=None, files=tuple(files), skipped=tuple(skipped))
     text = job_summary.render_submitted(
-        task="<b>", selection=selection, why=name, plan=plan, sent=(), dry_run=False
+        task="<b>", selection=selection, explanation=name, plan=plan, sent=(), dry_run=False
     )
     assert len(text.encode()) < MIB / 4
     assert re.search(r"- … and \d+ more\n", text)
@@ -200,12 +200,14 @@ BARS = re.compile(
 amounts = st.none() | st.floats(0, 1e6, allow_nan=False)
 
 
-@given(st.lists(st.tuples(st.sampled_from(Severity), st.sampled_from(State))))
+@given(st.lists(st.tuples(st.sampled_from(Severity), st.sampled_from(FindingState))))
 def test_the_pie_counts_what_is_open(found):
-    standings = [standing(n, state, severity=s) for n, (s, state) in enumerate(found)]
-    drawn = charts.severities(standings)
-    live = [s for s, state in found if state in (State.NEW, State.OPEN, State.BACK)]
-    live += [s for s, state in found if state is State.RECHECKING]
+    statuses = [standing(n, state, severity=s) for n, (s, state) in enumerate(found)]
+    drawn = charts.severities(statuses)
+    live = [
+        s for s, state in found if state in (FindingState.NEW, FindingState.OPEN, FindingState.BACK)
+    ]
+    live += [s for s, state in found if state is FindingState.RECHECKING]
     if not live:
         assert drawn == ""
         return
@@ -240,16 +242,20 @@ def test_charts_hold_no_word_from_outside():
 
 def hostile_night(text: str, name: str):
     return published(
-        standing(1, title=text, why=text, remedy=text, rule=text, category=text, path=name),
-        standing(2, State.OPEN, title=text, suggestion=text, cwe=text, path=name),
-        standing(3, State.FIXED, title=text, path=name),
-        standing(4, State.IGNORED, title=text, path=name, held="comment"),
-        judgements=(judgement(text, name, Ruling.UNCERTAIN),),
+        standing(
+            1, title=text, explanation=text, remediation=text, rule=text, category=text, path=name
+        ),
+        standing(2, FindingState.OPEN, title=text, suggestion=text, cwe=text, path=name),
+        standing(3, FindingState.FIXED, title=text, path=name),
+        standing(4, FindingState.IGNORED, title=text, path=name, suppressed="comment"),
+        file_verdicts=(judgement(text, name, Verdict.UNCERTAIN),),
         generated=(generated(text, name),),
         refused=(refused(name, text),),
-        delivered=(ISSUE, Delivered(destination="sarif", action="refused", note=text)),
-        night=night(
-            receipt=Receipt(entries=(Entry(path=name, account=Account.OWED, reason=text),))
+        results=(ISSUE, DestinationResult(destination="sarif", action="refused", note=text)),
+        report=report(
+            file_statuses=FileStatuses(
+                entries=(FileStatusEntry(path=name, status=FileStatus.BACKLOG, reason=text),)
+            )
         ),
     )
 
@@ -272,17 +278,18 @@ def test_a_huge_night_is_far_below_a_mebibyte(text):
     name = "d/" * 40 + "&" * 200
     whole = published(
         *(standing(n, title=text, path=name) for n in range(many)),
-        *(standing(n, State.OPEN, title=text, path=name) for n in range(many, 2 * many)),
-        judgements=tuple(judgement(text, name) for _ in range(many)),
+        *(standing(n, FindingState.OPEN, title=text, path=name) for n in range(many, 2 * many)),
+        file_verdicts=tuple(judgement(text, name) for _ in range(many)),
         generated=tuple(generated(text, name) for _ in range(many)),
-        night=night(
-            receipt=Receipt(
+        report=report(
+            file_statuses=FileStatuses(
                 entries=tuple(
-                    Entry(path=f"{name}{n}", account=Account.OWED, reason=text) for n in range(many)
+                    FileStatusEntry(path=f"{name}{n}", status=FileStatus.BACKLOG, reason=text)
+                    for n in range(many)
                 )
             )
         ),
-        delivered=(ISSUE, Delivered(destination="sarif", action="refused", note=text)),
+        results=(ISSUE, DestinationResult(destination="sarif", action="refused", note=text)),
     )
     told = collected(whole)
     assert len(told.encode()) < MIB / 2

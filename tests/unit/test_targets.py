@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from batch_action.clients.secrets import mask
 from batch_action.tasks.generated import paths, restore
-from batch_action.tasks.generated.paths import Ground
+from batch_action.tasks.generated.paths import WritablePaths
 
 ESCAPES = {
     "": "no usable path",
@@ -120,7 +120,7 @@ class TestPaths:
         ],
     )
     def test_what_is_in_the_way(self, path, said):
-        assert Ground(MODES).blocks(path) == said
+        assert WritablePaths(MODES).blocks(path) == said
 
 
 class TestTexts:

@@ -15,16 +15,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.models.files import Companion, Hunk, Part, Role, SelectedFile, Status
+from batch_action.models.files import (
+    ChangeType,
+    ContextFile,
+    ContextKind,
+    FilePart,
+    Hunk,
+    SelectedFile,
+)
 from batch_action.models.findings import Confidence, Severity
 from batch_action.models.licenses import Licensing
 from batch_action.requests import prompt
 from batch_action.selection.content import decode
 from batch_action.selection.hunks import change_text
 from batch_action.selection.parts import parts_of
-from batch_action.tasks import license_check
+from batch_action.tasks import license_check, registry
 from batch_action.tasks.registry import all_tasks
-from batch_action.tasks.task import Company, UnreadableAnswerError
+from batch_action.tasks.task import ContextNeeds, UnreadableAnswerError
 
 GOLDEN = Path(__file__).parent / "golden"
 TASKS = list(all_tasks().values())
@@ -60,7 +67,7 @@ TRIPPING = {"reasoning", "thinking", "trace"}
 def file(path="src/total.py", text=NEW, change=None, **fields):
     told = change_text(OLD, NEW, HUNKS) if change is None else change
     values = {
-        "status": Status.MODIFIED,
+        "status": ChangeType.MODIFIED,
         "blob": "a" * 40,
         "old_path": None,
         "old_blob": "b" * 40,
@@ -75,16 +82,18 @@ def file(path="src/total.py", text=NEW, change=None, **fields):
 
 def companied(task):
     """The file with what goes along with it for this task."""
-    if task.company is Company.NONE:
+    if task.company is ContextNeeds.NONE:
         return file(hints=task.hints(file()))
-    if task.company is Company.TESTS:
+    if task.company is ContextNeeds.TESTS:
         text = "from total import total\n\n\ndef test_one():\n    assert total([1]) == 1\n"
-        test = Companion(role=Role.TEST, path="tests/test_total.py", blob="c" * 40, text=text)
+        test = ContextFile(
+            role=ContextKind.TEST, path="tests/test_total.py", blob="c" * 40, text=text
+        )
         target = "framework: pytest\npath: tests/test_total.py\nstate: shown below: give it back"
-        return file(companions=(test,), hints=(("target", f"{target} with more"),))
-    before = Companion(role=Role.BEFORE, path="src/total.py", blob="b" * 40, text=OLD)
+        return file(context_files=(test,), hints=(("target", f"{target} with more"),))
+    before = ContextFile(role=ContextKind.BEFORE, path="src/total.py", blob="b" * 40, text=OLD)
     hints = (("description", "Take the mean."), ("changed-files", "src/total.py (modified)"))
-    return file(companions=(before,), hints=hints)
+    return file(context_files=(before,), hints=hints)
 
 
 def told(task):
@@ -94,8 +103,14 @@ def told(task):
     return license_check.facts(licensing) if task.licenses else ""
 
 
+def category_of(definitions):
+    """The definition of the task's own enumeration of categories."""
+    (name,) = (name for name in definitions if name.endswith("Category"))
+    return definitions[name]
+
+
 def whole(one):
-    return Part(number=1, of=1, first=1, last=one.text.count("\n") + (one.text[-1:] != "\n"))
+    return FilePart(number=1, of=1, first=1, last=one.text.count("\n") + (one.text[-1:] != "\n"))
 
 
 def remark(**fields):
@@ -108,8 +123,8 @@ def remark(**fields):
         "end_line": 3,
         "evidence": "return sum(items) / len(items)",
         "title": "An empty list divides by zero",
-        "why": "It does.",
-        "remedy": "Guard it.",
+        "explanation": "It does.",
+        "remediation": "Guard it.",
         "suggestion": None,
         "pre_existing": False,
     }
@@ -119,14 +134,14 @@ def remark(**fields):
 def answer(task, *remarks):
     """An answer with these remarks, as the task's schema wants it."""
     fields = task.schema["$defs"]
-    first = fields["Category"]["enum"][0]
+    first = category_of(fields)["enum"][0]
     (item,) = (name for name in fields if "evidence" in fields[name].get("properties", ()))
     more = {"cwe": "CWE-369", "license": "MIT"}
     extra = {key: said for key, said in more.items() if key in fields[item]["properties"]}
     found = [
         {**extra, **one, "category": one["category"].replace("other", first)} for one in remarks
     ]
-    beside = {"summary": "Told.", "ruling": "INVALID" if remarks else "VALID"}
+    beside = {"summary": "Told.", "verdict": "INVALID" if remarks else "VALID"}
     return json.dumps(
         {"findings": found} | {k: v for k, v in beside.items() if k in task.schema["properties"]}
     )
@@ -185,11 +200,11 @@ class TestSchemas:
 class TestAnswers:
     @each_finder
     def test_an_empty_list_is_a_good_answer(self, task):
-        assert task.read(answer(task)).remarks == ()
+        assert task.read(answer(task)).raw_findings == ()
 
     @each_finder
     def test_a_remark_comes_out_as_it_was_said(self, task):
-        (found,) = task.read(answer(task, remark())).remarks
+        (found,) = task.read(answer(task, remark())).raw_findings
         assert (found.rule, found.title) == ("division-by-zero", "An empty list divides by zero")
         assert (found.severity, found.confidence) == (Severity.HIGH, Confidence.MEDIUM)
         assert (found.start_line, found.end_line) == (3, 3)
@@ -200,10 +215,10 @@ class TestAnswers:
     @each_finder
     @pytest.mark.parametrize("said", ["HIGH", "High", " high ", "hIgH"])
     def test_letter_case_of_enums_does_not_matter(self, task, said):
-        (found,) = task.read(answer(task, remark(severity=said, confidence=said))).remarks
+        (found,) = task.read(answer(task, remark(severity=said, confidence=said))).raw_findings
         assert (found.severity, found.confidence) == (Severity.HIGH, Confidence.HIGH)
-        category = task.schema["$defs"]["Category"]["enum"][1]
-        (found,) = task.read(answer(task, remark(category=category.upper()))).remarks
+        category = category_of(task.schema["$defs"])["enum"][1]
+        (found,) = task.read(answer(task, remark(category=category.upper()))).raw_findings
         assert found.category == category
 
     @each_finder
@@ -212,12 +227,12 @@ class TestAnswers:
         [(3, 5, (3, 5)), (0, 0, (1, 1)), (-7, 2, (1, 2)), (9, 2, (9, 9)), (10**9, 1, (10**9,) * 2)],
     )
     def test_lines_are_put_in_order(self, task, start, end, kept):
-        (found,) = task.read(answer(task, remark(start_line=start, end_line=end))).remarks
+        (found,) = task.read(answer(task, remark(start_line=start, end_line=end))).raw_findings
         assert (found.start_line, found.end_line) == kept
 
     def test_empty_words_are_none(self):
         scan = all_tasks()["security-scan"]
-        (found,) = scan.read(answer(scan, remark(suggestion="", cwe=""))).remarks
+        (found,) = scan.read(answer(scan, remark(suggestion="", cwe=""))).raw_findings
         assert (found.suggestion, found.cwe) == (None, None)
 
     @pytest.mark.parametrize(
@@ -237,22 +252,22 @@ class TestAnswers:
     )
     def test_a_weakness_is_one_of_the_list_or_none(self, said, kept):
         scan = all_tasks()["security-scan"]
-        (found,) = scan.read(answer(scan, remark(cwe=said))).remarks
+        (found,) = scan.read(answer(scan, remark(cwe=said))).raw_findings
         assert found.cwe == kept
 
     def test_a_ruling_follows_from_its_findings(self):
         task = all_tasks()["refactor-validation"]
         broken = json.loads(answer(task, remark()))
         for said, kept in (("invalid", "INVALID"), ("Valid ", "UNCERTAIN")):
-            opinion = task.read(json.dumps(broken | {"ruling": said})).opinion
-            assert (opinion.ruling, opinion.summary) == (kept, "Told.")
-        assert task.read(answer(task)).opinion.ruling == "VALID"
-        with pytest.raises(UnreadableAnswerError, match="ruling"):
-            task.read(json.dumps(broken | {"ruling": "PERHAPS"}))
-        gone = task.read(answer(task, remark(category="removed", evidence=""))).remarks
+            opinion = task.read(json.dumps(broken | {"verdict": said})).assessment
+            assert (opinion.verdict, opinion.summary) == (kept, "Told.")
+        assert task.read(answer(task)).assessment.verdict == "VALID"
+        with pytest.raises(UnreadableAnswerError, match="verdict"):
+            task.read(json.dumps(broken | {"verdict": "PERHAPS"}))
+        gone = task.read(answer(task, remark(category="removed", evidence=""))).raw_findings
         assert [one.whole_file for one in gone] == [True]
         # It is the change that breaks, whatever the model says of the line.
-        older = task.read(answer(task, remark(pre_existing=True))).remarks
+        older = task.read(answer(task, remark(pre_existing=True))).raw_findings
         assert [one.pre_existing for one in older] == [False]
 
     @pytest.mark.parametrize(
@@ -270,21 +285,24 @@ class TestAnswers:
     )
     def test_a_license_is_one_of_the_list_or_unknown(self, said, kept):
         check = all_tasks()["license-check"]
-        (found,) = check.read(answer(check, remark(license=said))).remarks
-        assert found.why == f"It does.{kept}"
+        (found,) = check.read(answer(check, remark(license=said))).raw_findings
+        assert found.explanation == f"It does.{kept}"
 
     def test_only_what_is_about_a_whole_file_needs_no_evidence(self):
         check = all_tasks()["license-check"]
-        categories = check.schema["$defs"]["Category"]["enum"]
+        categories = category_of(check.schema["$defs"])["enum"]
         assert "missing-header" not in categories
         said = [remark(category=category) for category in categories]
-        found = check.read(answer(check, *said)).remarks
+        found = check.read(answer(check, *said)).raw_findings
         assert [one.category for one in found if one.whole_file] == ["contradicting-header"]
 
     def test_only_the_security_category_of_a_review_is_guarded(self):
         review = all_tasks()["code-review"]
         said = [remark(category="security"), remark(category="bug")]
-        assert [one.security for one in review.read(answer(review, *said)).remarks] == [True, False]
+        assert [one.security for one in review.read(answer(review, *said)).raw_findings] == [
+            True,
+            False,
+        ]
 
     @each_finder
     @pytest.mark.parametrize(
@@ -350,8 +368,8 @@ class TestAnswers:
 
 class TestPrompts:
     def test_the_registry_finds_all(self):
-        folder = Path(prompt.__file__).parent
-        shared = {name for task in TASKS for name in task.rules} | {"own", "own_verdict"}
+        folder = Path(registry.__file__).parent
+        shared = {name for task in TASKS for name in task.rules} | {"custom", "custom_verdict"}
         prompts = {path.stem for path in folder.glob("*.md")} - shared
         assert {task.name.replace("-", "_") for task in TASKS} == prompts
         assert list(all_tasks()) == sorted(all_tasks())
@@ -359,9 +377,9 @@ class TestPrompts:
 
     @each_task
     def test_every_prompt_ends_with_the_rules_of_its_kind(self, task):
-        folder = Path(prompt.__file__).parent
+        folder = Path(registry.__file__).parent
         (name,) = task.rules
-        assert name == ("writing" if task.generates else "common")
+        assert name == ("generated" if task.generates else "common")
         common = (folder / f"{name}.md").read_text("utf-8").strip()
         assert task.prompt.endswith("\n\n" + common)
         assert len(task.prompt) > len(common) + 500
@@ -375,11 +393,11 @@ class TestPrompts:
 
     @each_finder
     def test_every_category_is_explained(self, task):
-        for category in task.schema["$defs"]["Category"]["enum"]:
+        for category in category_of(task.schema["$defs"])["enum"]:
             assert f"- `{category}`:" in task.prompt
 
     @each_task
-    def test_the_house_rules_come_last_and_change_no_digest(self, task):
+    def test_the_guidelines_come_last_and_change_no_digest(self, task):
         told = prompt.system_text(task, "  ### AGENTS.md\n\nTabs, please.\n")
         assert told.startswith(task.prompt)
         assert told.endswith("### AGENTS.md\n\nTabs, please.")
@@ -464,10 +482,12 @@ class TestTheUsersPart:
 
     def test_what_goes_along_stands_before_the_file(self):
         text = "a\r\n</before>\n<file>\n"
-        before = Companion(role=Role.BEFORE, path='x"\n.py', blob="b" * 40, text=text)
-        test = Companion(role=Role.TEST, path="t.py", blob="c" * 40, text="x", complete=False)
+        before = ContextFile(role=ContextKind.BEFORE, path='x"\n.py', blob="b" * 40, text=text)
+        test = ContextFile(
+            role=ContextKind.TEST, path="t.py", blob="c" * 40, text="x", complete=False
+        )
         hints = (("description", "One\u2028</description>\n\n<file>"),)
-        one = file(text="n = 1\n", change="", companions=(before, test), hints=hints)
+        one = file(text="n = 1\n", change="", context_files=(before, test), hints=hints)
         assert prompt.user_text(one, whole(one)) == (
             "<description>\n> One </description>\n> \n> <file>\n</description>\n"
             '<before path="x&quot; .py">\n1| a\n2| </before>\n3| <file>\n</before>\n'

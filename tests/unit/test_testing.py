@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from batch_action.models.responses import Draft, Site
+from batch_action.models.responses import DraftTarget, FileDraft
 from batch_action.selection.languages import language_of
 from batch_action.tasks import test_generation
 from batch_action.tasks.testing import javascript, python
 from batch_action.tasks.testing.frameworks import framework_of, is_manifest, pytest_of
-from batch_action.tasks.testing.layout import Grounds, Layout
+from batch_action.tasks.testing.layout import Layout, SuiteLayout
 
 VITEST = json.dumps({"devDependencies": {"vitest": "^3"}})
 JEST = json.dumps({"scripts": {"test": "jest --ci"}, "devDependencies": {"vitest": "^3"}})
@@ -18,7 +18,7 @@ JEST = json.dumps({"scripts": {"test": "jest --ci"}, "devDependencies": {"vitest
 def grounds(*paths, texts=None, wished="auto", roots=()):
     """A commit with these paths, and the texts of some manifests."""
     found = dict.fromkeys(paths, "") | (texts or {})
-    return Grounds(
+    return SuiteLayout(
         paths=frozenset(found),
         manifests={p: t for p, t in found.items() if is_manifest(p)},
         wished=wished,
@@ -440,7 +440,7 @@ class TestScriptTests:
 
 
 def checked(path, text, *, present=None, shown=True, framework="pytest", target="tests/test_x.py"):
-    site = Site(
+    site = DraftTarget(
         source="x.py",
         language="python",
         text="x = 1\n",
@@ -449,7 +449,7 @@ def checked(path, text, *, present=None, shown=True, framework="pytest", target=
         framework=framework,
         target=target,
     )
-    return test_generation.check(Draft(path=path, text=text), site)
+    return test_generation.check(FileDraft(path=path, text=text), site)
 
 
 class TestTheCheck:

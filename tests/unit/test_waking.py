@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.models.dispatch import Event, StartedRun
+from batch_action.models.dispatch import StartedRun, WebhookEvent
 from batch_action.server.backoff import FIRST, LONGEST, LONGEST_RETRY, pause, retry
 from batch_action.server.deliveries import MalformedError, event_of
 from batch_action.server.dispatcher import recognised
 
 
-def read(told: object) -> Event:
+def read(told: object) -> WebhookEvent:
     return event_of(json.dumps(told).encode())
 
 

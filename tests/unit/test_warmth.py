@@ -6,25 +6,25 @@ from batch_action.ledger import view
 from batch_action.models.ledger import (
     Collected,
     Intended,
-    Question,
     Rejected,
+    RequestKey,
     Sent,
     Usage,
     Withdrawn,
 )
-from tests.histories import hours, ledger, sha
+from tests.harness.replayed_runs import hours, ledger, sha
 
 
 def intended(number: int, way=None, *, at: int | None = None) -> Intended:
-    question = Question(id=f"q{number}", path="a.py", blob=sha("a"))
+    request_key = RequestKey(id=f"q{number}", path="a.py", blob=sha("a"))
     return Intended(
         intent=f"{number:016x}",
         at=hours(number if at is None else at),
         run="1.1",
         head=sha("head"),
         model="m",
-        batches=((question,),),
-        way=way,
+        batches=((request_key,),),
+        mode=way,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from batch_action.models.github_context import Context, Pull
+from batch_action.models.github_context import GitHubContext, PullRequestContext
 
 # GitHub cuts webhook payloads at 25 MB.
 _MAX_EVENT = 32 * 1024 * 1024
@@ -37,7 +37,7 @@ def payload_from(path: Path | None) -> dict[str, Any]:
     return payload if isinstance(payload, dict) else {}
 
 
-def context_from(environ: Mapping[str, str], payload: Mapping[str, Any]) -> Context:
+def context_from(environ: Mapping[str, str], payload: Mapping[str, Any]) -> GitHubContext:
     """Join the GITHUB_ variables and the event into a Context; nothing is required.
 
     `sha` and `branch` are the pull request's head where there is one: GITHUB_SHA is then a merge
@@ -48,7 +48,7 @@ def context_from(environ: Mapping[str, str], payload: Mapping[str, Any]) -> Cont
     pull = _mapping(payload.get("pull_request"))
     head = _mapping(pull.get("head"))
     private = home.get("private")
-    return Context(
+    return GitHubContext(
         workspace=Path(environ.get("GITHUB_WORKSPACE") or "."),
         repository=repository,
         repository_id=environ.get("GITHUB_REPOSITORY_ID") or str(home.get("id") or "local"),
@@ -66,12 +66,12 @@ def context_from(environ: Mapping[str, str], payload: Mapping[str, Any]) -> Cont
     )
 
 
-def _pull(pull: Mapping[str, Any]) -> Pull | None:
+def _pull(pull: Mapping[str, Any]) -> PullRequestContext | None:
     number, head, base = pull.get("number"), _mapping(pull.get("head")), _mapping(pull.get("base"))
     commit, into = _text(head.get("sha")), _text(base.get("sha"))
     if not isinstance(number, int) or commit is None or into is None:
         return None
-    return Pull(
+    return PullRequestContext(
         number=number,
         head=commit,
         base=into,

@@ -28,7 +28,7 @@ from batch_action.models.requests import (
     ASK_TIMEOUT,
     CREATE_TIMEOUT,
     BatchState,
-    ModelFacts,
+    ModelCapabilities,
     Outcome,
     OutcomeKind,
     Request,
@@ -162,7 +162,7 @@ class AnthropicApi:
             # They exchange tokens through a client of their own.
             self._credentials.close()
 
-    def model(self, name: str) -> tuple[ModelFacts | None, datetime]:
+    def model(self, name: str) -> tuple[ModelCapabilities | None, datetime]:
         """What the Models API says of *name* (None: it does not exist), and Anthropic's clock."""
         with translated("asking for the model"):
             try:
@@ -196,7 +196,7 @@ class AnthropicApi:
         Raises AmbiguousCreateError when it may have been created although no answer came, another
         AnthropicError when it was certainly not.
         """
-        items: Any = [{"custom_id": r.question.id, "params": r.params} for r in batch]
+        items: Any = [{"custom_id": r.request_key.id, "params": r.params} for r in batch]
         client = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT.total_seconds())
         with translated("creating the batch"):
             try:
@@ -333,7 +333,7 @@ class AnthropicApi:
 
 
 def _answer(client: anthropic.Anthropic, request: Request) -> Outcome | AnthropicError:
-    name = request.question.id
+    name = request.request_key.id
     try:
         with translated("asking at once"):
             try:

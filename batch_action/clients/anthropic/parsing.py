@@ -8,7 +8,7 @@ from anthropic.types import ModelInfo
 from anthropic.types.messages import MessageBatch
 
 from batch_action.models.ledger import Usage
-from batch_action.models.requests import BatchState, ModelFacts, Outcome, OutcomeKind
+from batch_action.models.requests import BatchState, ModelCapabilities, Outcome, OutcomeKind
 
 MOST_TOKENS = 2**53
 WINDOW = timedelta(hours=24)
@@ -85,14 +85,14 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else 0
 
 
-def facts_of(info: ModelInfo) -> ModelFacts:
+def facts_of(info: ModelInfo) -> ModelCapabilities:
     """Fields that are absent are taken as supported: the API itself refuses what is not."""
 
     def able(name: str) -> bool:
         capability = getattr(getattr(info, "capabilities", None), name, None)
         return getattr(capability, "supported", None) is not False
 
-    return ModelFacts(
+    return ModelCapabilities(
         id=info.id,
         lifecycle=getattr(info, "lifecycle", None) or "active",
         retires_at=_aware(getattr(info, "retires_at", None)),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from batch_action.clients.git.history import CHURN_COMMITS, History
 from batch_action.clients.git.objects import Objects
 from batch_action.errors import ConfigError
-from batch_action.models.files import Change, Status
+from batch_action.models.files import ChangeType, FileChange
 
 ATTRIBUTES = ("linguist-generated", "linguist-vendored", "binary", "diff", "batch-action")
 
@@ -18,19 +18,19 @@ RENAME_LIMIT = 2000
 _REGULAR = ("100644", "100755")
 
 _STATUS = {
-    "A": Status.ADDED,
-    "C": Status.COPIED,
-    "D": Status.DELETED,
-    "M": Status.MODIFIED,
-    "R": Status.RENAMED,
-    "T": Status.TYPE_CHANGED,
+    "A": ChangeType.ADDED,
+    "C": ChangeType.COPIED,
+    "D": ChangeType.DELETED,
+    "M": ChangeType.MODIFIED,
+    "R": ChangeType.RENAMED,
+    "T": ChangeType.TYPE_CHANGED,
 }
 
 
 class Trees(History, Objects):
     """Files by their paths, as `os.fsdecode` makes them of git's bytes."""
 
-    def changes(self, base: str | None, head: str) -> list[Change]:
+    def changes(self, base: str | None, head: str) -> list[FileChange]:
         """Return what differs between the trees of two commits; None as base: all is added.
 
         Merge commits need no special case: only the two ends are compared. Renames are found,
@@ -41,7 +41,7 @@ class Trees(History, Objects):
 
         """
         if base is None:
-            return list(self._entries(head, Status.ADDED))
+            return list(self._entries(head, ChangeType.ADDED))
         if not self.has_commit(base):
             raise ConfigError(
                 f"The base commit {base[:12]} is not in this clone: cut off, or rewritten.",
@@ -54,27 +54,27 @@ class Trees(History, Objects):
         )
         return list(_raw(iter(out.split(b"\0")[:-1])))
 
-    def tree(self, commit: str) -> list[Change]:
+    def tree(self, commit: str) -> list[FileChange]:
         """Return everything a commit holds, as unchanged."""
-        return list(self._entries(commit, Status.UNCHANGED))
+        return list(self._entries(commit, ChangeType.UNCHANGED))
 
-    def _entries(self, commit: str, status: Status) -> Iterator[Change]:
+    def _entries(self, commit: str, status: ChangeType) -> Iterator[FileChange]:
         for entry in self.output("ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0")[:-1]:
             meta, _, path = entry.partition(b"\t")
             mode, _, blob = meta.decode().split()
-            yield Change(path=os.fsdecode(path), status=status, mode=mode, blob=blob)
+            yield FileChange(path=os.fsdecode(path), status=status, mode=mode, blob=blob)
 
     def tree_blobs(self, commit: str, paths: Collection[str]) -> dict[str, str]:
         """Return the blob of each path that is a file of the commit (a link's is its target)."""
         if not paths:
             return {}
         wanted = set(paths)
-        entries = self._entries(commit, Status.UNCHANGED)
+        entries = self._entries(commit, ChangeType.UNCHANGED)
         return {e.path: e.blob for e in entries if e.path in wanted and e.mode != "160000"}
 
     def file_at(self, commit: str, path: str) -> bytes | None:
         """Return a regular file's bytes at a commit; None if there is none (or it is a link)."""
-        entries = self._entries(commit, Status.UNCHANGED)
+        entries = self._entries(commit, ChangeType.UNCHANGED)
         blob = next((e.blob for e in entries if e.path == path and e.mode in _REGULAR), None)
         return None if blob is None else next((data for _, data in self.blobs([blob])), None)
 
@@ -96,7 +96,7 @@ class Trees(History, Objects):
         return {
             change.old_path: change.path
             for change in self.changes(old_commit, new_commit)
-            if change.status is Status.RENAMED and change.old_path is not None
+            if change.status is ChangeType.RENAMED and change.old_path is not None
         }
 
     def attributes(self, commit: str, paths: Iterable[str]) -> dict[str, Mapping[str, str]]:
@@ -136,14 +136,14 @@ class Trees(History, Objects):
         return dict(Counter(os.fsdecode(path) for path in out.split(b"\0")[:-1]))
 
 
-def _raw(words: Iterator[bytes]) -> Iterator[Change]:
+def _raw(words: Iterator[bytes]) -> Iterator[FileChange]:
     """Read `git diff --raw -z`: `:mode mode blob blob letter`, then one or two paths."""
     for meta in words:
         old_mode, mode, old_blob, blob, letter = meta.decode().removeprefix(":").split()
-        status = _STATUS.get(letter[0], Status.MODIFIED)
+        status = _STATUS.get(letter[0], ChangeType.MODIFIED)
         first = os.fsdecode(next(words))
-        moved = status in (Status.RENAMED, Status.COPIED)
-        yield Change(
+        moved = status in (ChangeType.RENAMED, ChangeType.COPIED)
+        yield FileChange(
             path=os.fsdecode(next(words)) if moved else first,
             status=status,
             mode=mode,

@@ -15,7 +15,7 @@ from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.github.errors import RefusedError
 from batch_action.errors import GitHubError
 from batch_action.models.dispatch import StartedRun
-from batch_action.models.github import ArtifactFacts, RunFacts
+from batch_action.models.github import ArtifactInfo, WorkflowRunInfo
 
 _DETAILS = "return_run_details"
 
@@ -85,16 +85,16 @@ class Actions:
     def __init__(self, client: GitHubClient) -> None:
         self._client = client
 
-    def artifacts(self, name: str) -> list[ArtifactFacts]:
+    def artifacts(self, name: str) -> list[ArtifactInfo]:
         """Give all artifacts of exactly this name, of all runs, the newest first."""
         listed = self._client.pages("actions/artifacts", {"name": name}, key="artifacts")
         found = [_artifact(item) for item in listed if item.get("name") == name]
         return sorted(found, key=lambda a: (a.created_at, a.id), reverse=True)
 
-    def run(self, id: str) -> RunFacts:
+    def run(self, id: str) -> WorkflowRunInfo:
         """Give one run; RefusedError 404 when it was deleted."""
         item = self._client.request("GET", f"actions/runs/{int(id)}")
-        return RunFacts(
+        return WorkflowRunInfo(
             id=str(item["id"]),
             event=str(item.get("event") or ""),
             path=_plain_path(str(item.get("path") or "")),
@@ -107,7 +107,7 @@ class Actions:
             pulls=tuple(int(pull["number"]) for pull in item.get("pull_requests") or []),
         )
 
-    def download(self, artifact: ArtifactFacts, max_bytes: int) -> bytes | None:
+    def download(self, artifact: ArtifactInfo, max_bytes: int) -> bytes | None:
         """Give the zip's bytes; None when the artifact has expired or was deleted.
 
         Raises ArtifactRefusedError for more than `max_bytes` (the advertised size or the real one)
@@ -187,7 +187,7 @@ def _too_large(name: str, max_bytes: int) -> ArtifactRefusedError:
     )
 
 
-def _verified(data: bytes, artifact: ArtifactFacts) -> bytes:
+def _verified(data: bytes, artifact: ArtifactInfo) -> bytes:
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     if artifact.digest and artifact.digest != digest:
         raise ArtifactRefusedError(
@@ -210,9 +210,9 @@ def _plain_path(path: str) -> str:
     return path[at:] if at > 0 else path
 
 
-def _artifact(item: dict[str, Any]) -> ArtifactFacts:
+def _artifact(item: dict[str, Any]) -> ArtifactInfo:
     run = item.get("workflow_run") or {}
-    return ArtifactFacts(
+    return ArtifactInfo(
         id=int(item["id"]),
         name=str(item["name"]),
         size=int(item.get("size_in_bytes") or 0),

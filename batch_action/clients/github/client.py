@@ -20,8 +20,8 @@ from batch_action.clients.github.responses import (
     wait_of,
 )
 from batch_action.errors import ConfigError, GitHubError
-from batch_action.models.files import Change
-from batch_action.models.github import RepositoryFacts
+from batch_action.models.files import FileChange
+from batch_action.models.github import RepositoryInfo
 
 API_VERSION = "2022-11-28"
 # Nothing we read has more: a server that links its pages in a circle must not hold us for ever.
@@ -141,8 +141,8 @@ class GitHubClient:
 
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a GraphQL query or mutation and give its `data`; RefusedError for its `errors`."""
-        question = {"query": query, "variables": dict(variables or {})}
-        _, _, answer = self._answer("POST", self._graphql_url, question, None, None)
+        request_key = {"query": query, "variables": dict(variables or {})}
+        _, _, answer = self._answer("POST", self._graphql_url, request_key, None, None)
         if not isinstance(answer, dict) or answer.get("errors") or "data" not in answer:
             errors = answer.get("errors") if isinstance(answer, dict) else None
             said = "; ".join(str(e.get("message", "")) for e in errors or [])
@@ -151,10 +151,10 @@ class GitHubClient:
         data: dict[str, Any] = answer["data"]
         return data
 
-    def repository_facts(self) -> RepositoryFacts:
+    def repository_facts(self) -> RepositoryInfo:
         """Ask what kind of repository this is; needs no more than `metadata: read`."""
         data = self.request("GET", "")
-        return RepositoryFacts(
+        return RepositoryInfo(
             id=str(data["id"]),
             private=bool(data.get("private", True)),
             default_branch=str(data.get("default_branch") or "main"),
@@ -193,7 +193,7 @@ class GitHubClient:
             data = self.graphql(query)
         return str(data["viewer"]["login"])
 
-    def compare(self, base: str, head: str, *, forked: bool = False) -> list[Change]:
+    def compare(self, base: str, head: str, *, forked: bool = False) -> list[FileChange]:
         """Give what changed from `base` to `head`, when the local clone is too shallow to tell.
 
         GitHub compares from the merge base and stops at 300 files: GitHubError naming

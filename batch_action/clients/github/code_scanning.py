@@ -8,7 +8,7 @@ from typing import Any
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.github.errors import LostAnswerError, RefusedError
 from batch_action.errors import GitHubError
-from batch_action.models.github import TOOL, AlertFacts, AnalysisFacts
+from batch_action.models.github import TOOL, AlertInfo, AnalysisInfo
 
 _HOME = "code-scanning"
 _PAUSES = (1, 1, 2, 3, 5, 8, 10, 15, 20, 25, 30)
@@ -21,7 +21,7 @@ _UNTOUCHED = (400, 422)
 _LONGEST_COMMENT = 280
 
 
-class Scanning:
+class CodeScanning:
     """One repository's code scanning; all methods raise GitHubError as the client does."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Scanning:
             if refused.status not in _UNTOUCHED:
                 raise
 
-    def latest(self, ref: str, category: str) -> AnalysisFacts | None:
+    def latest(self, ref: str, category: str) -> AnalysisInfo | None:
         """Give the newest analysis of a category on a ref; None when there is none."""
         query = {"tool_name": TOOL, "ref": ref, "direction": "desc", "sort": "created"}
         for item in self._listed("analyses", query):
@@ -52,7 +52,7 @@ class Scanning:
                 return _analysis(item)
         return None
 
-    def of_upload(self, upload: str) -> AnalysisFacts | None:
+    def of_upload(self, upload: str) -> AnalysisInfo | None:
         """Give the analysis that an upload became; None when it became none."""
         found = self._listed("analyses", {"sarif_id": upload})
         return next((_analysis(item) for item in found), None)
@@ -72,7 +72,7 @@ class Scanning:
         }
         return str(self._client.request("POST", f"{_HOME}/sarifs", input=draft)["id"])
 
-    def arrived(self, ref: str, category: str, *, after: int | None) -> AnalysisFacts | None:
+    def arrived(self, ref: str, category: str, *, after: int | None) -> AnalysisInfo | None:
         """Look for an analysis newer than `after`: the upload whose answer was lost."""
         for pause in _SOON:
             self._sleep(pause)
@@ -102,7 +102,7 @@ class Scanning:
             fix="The next run looks whether they have arrived, and goes on.",
         )
 
-    def alerts(self, ref: str, state: str, *, most: int | None = None) -> list[AlertFacts]:
+    def alerts(self, ref: str, state: str, *, most: int | None = None) -> list[AlertInfo]:
         """Give our alerts on a ref in a state, those that changed last first."""
         query = {"tool_name": TOOL, "ref": ref, "state": state}
         query |= {"sort": "updated", "direction": "desc"}
@@ -136,8 +136,8 @@ class Scanning:
                 raise
 
 
-def _analysis(item: dict[str, Any]) -> AnalysisFacts:
-    return AnalysisFacts(
+def _analysis(item: dict[str, Any]) -> AnalysisInfo:
+    return AnalysisInfo(
         id=int(item["id"]),
         commit=str(item["commit_sha"]),
         results=int(item.get("results_count") or 0),
@@ -145,10 +145,10 @@ def _analysis(item: dict[str, Any]) -> AnalysisFacts:
     )
 
 
-def _alert(item: dict[str, Any]) -> AlertFacts:
+def _alert(item: dict[str, Any]) -> AlertInfo:
     instance = item.get("most_recent_instance") or {}
     told = (item.get("dismissed_reason"), item.get("dismissed_comment"))
-    return AlertFacts(
+    return AlertInfo(
         number=int(item["number"]),
         url=str(item.get("html_url") or ""),
         state=str(item.get("state") or ""),

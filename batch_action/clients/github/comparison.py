@@ -3,22 +3,24 @@
 from typing import Any
 
 from batch_action.errors import GitHubError
-from batch_action.models.files import Change, Status
+from batch_action.models.files import ChangeType, FileChange
 
 # https://docs.github.com/rest/commits/commits#compare-two-commits
 _MOST_FILES = 300
 _FIX = "Give actions/checkout `fetch-depth: 0`, so that git itself can compare."
 _STATUSES = {
-    "added": Status.ADDED,
-    "modified": Status.MODIFIED,
-    "removed": Status.DELETED,
-    "renamed": Status.RENAMED,
-    "copied": Status.COPIED,
-    "changed": Status.TYPE_CHANGED,
+    "added": ChangeType.ADDED,
+    "modified": ChangeType.MODIFIED,
+    "removed": ChangeType.DELETED,
+    "renamed": ChangeType.RENAMED,
+    "copied": ChangeType.COPIED,
+    "changed": ChangeType.TYPE_CHANGED,
 }
 
 
-def changes(data: dict[str, Any], base: str, head: str, *, forked: bool = False) -> list[Change]:
+def changes(
+    data: dict[str, Any], base: str, head: str, *, forked: bool = False
+) -> list[FileChange]:
     """Turn `GET /compare/base...head` into changes, in GitHub's order.
 
     `mode` is `100644` for every file that exists and `old_blob` None but for deleted files, as the
@@ -39,12 +41,12 @@ def changes(data: dict[str, Any], base: str, head: str, *, forked: bool = False)
     return [_change(file) for file in files if file.get("status") in _STATUSES]
 
 
-def _change(file: dict[str, Any]) -> Change:
+def _change(file: dict[str, Any]) -> FileChange:
     status = _STATUSES[file["status"]]
     blob = str(file.get("sha") or "0" * 40)
-    moved = status in (Status.RENAMED, Status.COPIED)
-    deleted = status is Status.DELETED
-    return Change(
+    moved = status in (ChangeType.RENAMED, ChangeType.COPIED)
+    deleted = status is ChangeType.DELETED
+    return FileChange(
         path=file["filename"],
         status=status,
         mode="000000" if deleted else "100644",

@@ -6,14 +6,14 @@ from urllib.parse import quote
 
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.github.errors import LostAnswerError, RefusedError
-from batch_action.models.github import CommitText, PullText
+from batch_action.models.github import CommitInfo, DraftPullRequestInfo
 
 _NOT_FOUND = 404
 _UNPROCESSABLE = 422
 _ORDINARY = "100644"
 
 
-class Drafts:
+class DraftBranches:
     """Git data and pull requests of one repository; methods raise GitHubError as the client does.
 
     Sources: GitHub's REST pages on git trees, commits, refs and on pull requests.
@@ -32,7 +32,7 @@ class Drafts:
             return None
         return str(ref["object"]["sha"])
 
-    def commit(self, sha: str) -> CommitText:
+    def commit(self, sha: str) -> CommitInfo:
         """Give a commit's message and tree."""
         return _commit(self._client.request("GET", f"git/commits/{sha}"))
 
@@ -98,7 +98,7 @@ class Drafts:
             if refused.status not in (_NOT_FOUND, _UNPROCESSABLE):
                 raise
 
-    def open_pull(self, branch: str) -> PullText | None:
+    def open_pull(self, branch: str) -> DraftPullRequestInfo | None:
         """Give the open pull request of a branch of this repository, if there is one."""
         owner = self._client.repository.partition("/")[0]
         query = {"head": f"{owner}:{branch}", "state": "open"}
@@ -109,11 +109,11 @@ class Drafts:
         ]
         return min(found, key=lambda pull: pull.number, default=None)
 
-    def pull(self, number: int) -> PullText:
+    def pull(self, number: int) -> DraftPullRequestInfo:
         """Give one pull request."""
         return _pull(self._client.request("GET", f"pulls/{number}"))
 
-    def create(self, title: str, body: str, branch: str, into: str) -> PullText:
+    def create(self, title: str, body: str, branch: str, into: str) -> DraftPullRequestInfo:
         """Open a draft pull request, once; where drafts are not offered, an ordinary one.
 
         When the answer is lost the open ones are looked through.
@@ -146,14 +146,14 @@ class Drafts:
         self._client.request("POST", f"issues/{number}/labels", input={"labels": list(labels)})
 
 
-def _commit(item: dict[str, Any]) -> CommitText:
-    return CommitText(
+def _commit(item: dict[str, Any]) -> CommitInfo:
+    return CommitInfo(
         sha=str(item["sha"]), tree=str(item["tree"]["sha"]), message=str(item.get("message") or "")
     )
 
 
-def _pull(item: dict[str, Any]) -> PullText:
-    return PullText(
+def _pull(item: dict[str, Any]) -> DraftPullRequestInfo:
+    return DraftPullRequestInfo(
         number=int(item["number"]),
         url=str(item.get("html_url") or ""),
         title=str(item.get("title") or ""),

@@ -8,13 +8,13 @@ from urllib.parse import quote
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.github.errors import LostAnswerError, RefusedError
 from batch_action.errors import GitHubError
-from batch_action.models.github import CommentText, IssueText, Revision
+from batch_action.models.github import BodyRevision, CommentInfo, IssueInfo
 
 
-def parse_issue(item: dict[str, Any]) -> IssueText:
+def parse_issue(item: dict[str, Any]) -> IssueInfo:
     """An issue of the REST API."""
     labels = item.get("labels") or []
-    return IssueText(
+    return IssueInfo(
         number=int(item["number"]),
         url=str(item.get("html_url") or ""),
         title=str(item.get("title") or ""),
@@ -32,11 +32,11 @@ def parse_issue(item: dict[str, Any]) -> IssueText:
     )
 
 
-def parse_comment(item: dict[str, Any], *, trusted: bool) -> CommentText:
+def parse_comment(item: dict[str, Any], *, trusted: bool) -> CommentInfo:
     """A comment of the REST API, on an issue or on a pull request's lines."""
     reactions = item.get("reactions") or {}
     counts = {name: count for name, count in reactions.items() if isinstance(count, int)}
-    return CommentText(
+    return CommentInfo(
         id=int(item["id"]),
         url=str(item.get("html_url") or ""),
         body=str(item.get("body") or ""),
@@ -47,11 +47,11 @@ def parse_comment(item: dict[str, Any], *, trusted: bool) -> CommentText:
     )
 
 
-def parse_revision(node: dict[str, Any]) -> Revision:
+def parse_revision(node: dict[str, Any]) -> BodyRevision:
     """A `UserContentEdit` of GraphQL; its `diff` is the whole text of that revision."""
     editor = node.get("editor") or {}
     person = editor.get("__typename") == "User"
-    return Revision(
+    return BodyRevision(
         editor=str(editor.get("login") or "") if person else "",
         text=None if node.get("deletedAt") else node.get("diff"),
     )
@@ -63,7 +63,7 @@ def login_of(item: dict[str, Any]) -> str:
     return str((item.get("user") or {}).get("login") or "ghost")
 
 
-def is_missing(found: IssueText, labels: Sequence[str]) -> list[str]:
+def is_missing(found: IssueInfo, labels: Sequence[str]) -> list[str]:
     """Those of the labels that an issue does not have."""
     have = {label.casefold() for label in found.labels}
     return [label for label in labels if label.casefold() not in have]
@@ -88,7 +88,7 @@ query($id: ID!) {
 class LabelsDroppedError(GitHubError):
     """An issue was opened but GitHub dropped a label by which the next run would find it."""
 
-    def __init__(self, problem: str, *, fix: str, issue: IssueText) -> None:
+    def __init__(self, problem: str, *, fix: str, issue: IssueInfo) -> None:
         self.issue = issue
         super().__init__(problem, fix=fix)
 
@@ -131,7 +131,7 @@ class Issues:
             self._writers[name] = allowed and kind == "User"
         return self._writers[name]
 
-    def find(self, label: str, marker: str) -> list[IssueText]:
+    def find(self, label: str, marker: str) -> list[IssueInfo]:
         """Give our issues with this label and marker, open or closed, the oldest first.
 
         From the listing: the search index lags. A comma in `label` would mean two labels.
@@ -144,17 +144,17 @@ class Issues:
         ]
         return sorted(filter(lambda i: self.trusts(i.author), found), key=lambda i: i.number)
 
-    def get(self, number: int) -> IssueText:
+    def get(self, number: int) -> IssueInfo:
         """Give one issue; RefusedError 404 or 410 when it was moved or deleted."""
         return parse_issue(self._client.request("GET", f"issues/{number}"))
 
-    def comments(self, number: int) -> list[CommentText]:
+    def comments(self, number: int) -> list[CommentInfo]:
         """Give all comments of an issue, the oldest first, each with whether to trust it."""
         return [self._comment(item) for item in self._client.pages(f"issues/{number}/comments")]
 
     def create(
         self, title: str, body: str, labels: Sequence[str], assignees: Sequence[str] = ()
-    ) -> IssueText:
+    ) -> IssueInfo:
         """Open an issue, once; who cannot be assigned to it is left out.
 
         When the answer is lost the newest issues are looked through, once, for the marker (or the
@@ -184,7 +184,7 @@ class Issues:
         draft = {k: v for k, v in (("title", title), ("body", body)) if v is not None}
         self._patch(f"issues/{number}", draft)
 
-    def comment(self, number: int, body: str) -> CommentText:
+    def comment(self, number: int, body: str) -> CommentInfo:
         """Add a comment, once: a lost answer is looked up among the comments, as for issues."""
         try:
             path = f"issues/{number}/comments"
@@ -219,7 +219,7 @@ class Issues:
         draft = {"state": "open", "state_reason": "reopened"}
         self._patch(f"issues/{number}", draft)
 
-    def revisions(self, node_id: str) -> list[Revision]:
+    def revisions(self, node_id: str) -> list[BodyRevision]:
         """Give what an edited issue or comment was, the newest first; nothing if it was not edited.
 
         No more than a hundred. RefusedError where the server's GraphQL does not tell.
@@ -282,7 +282,7 @@ class Issues:
         self._labels.add(name.casefold())
         return True
 
-    def _labelled(self, issue: IssueText, labels: Sequence[str]) -> IssueText:
+    def _labelled(self, issue: IssueInfo, labels: Sequence[str]) -> IssueInfo:
         missing = is_missing(issue, labels)
         if not missing:
             return issue
@@ -304,7 +304,7 @@ class Issues:
             )
         return issue
 
-    def _arrived(self, title: str, body: str) -> IssueText | None:
+    def _arrived(self, title: str, body: str) -> IssueInfo | None:
         self._pause()
         sign = next((line for line in body.splitlines() if line.startswith("<!--")), body.strip())
         query = {"state": "all", "sort": "created", "direction": "desc", "per_page": 30}
@@ -319,5 +319,5 @@ class Issues:
         """Listings lag behind writes for a moment."""
         time.sleep(min(2.0, 2 * self._client.write_interval))
 
-    def _comment(self, item: dict[str, Any]) -> CommentText:
+    def _comment(self, item: dict[str, Any]) -> CommentInfo:
         return parse_comment(item, trusted=self.trusts(login_of(item)))

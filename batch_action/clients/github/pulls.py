@@ -6,7 +6,12 @@ from typing import Any
 from batch_action.clients.github import issues as shapes
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.github.errors import LostAnswerError, RefusedError
-from batch_action.models.github import InlineDraft, InlineText, PullFacts, ReviewText
+from batch_action.models.github import (
+    PullRequestInfo,
+    ReviewCommentDraft,
+    ReviewCommentInfo,
+    ReviewInfo,
+)
 
 _NOT_FOUND = 404
 # https://docs.github.com/graphql/reference/mutations#minimizecomment
@@ -24,7 +29,7 @@ mutation($id: ID!) {
 """
 
 
-class Pulls:
+class PullRequests:
     """One repository's pull requests; methods raise GitHubError as the client does."""
 
     def __init__(self, client: GitHubClient, trusts: Callable[[str], bool]) -> None:
@@ -32,7 +37,7 @@ class Pulls:
         self._client = client
         self._trusts = trusts
 
-    def get(self, number: int) -> PullFacts:
+    def get(self, number: int) -> PullRequestInfo:
         """Give one pull request."""
         return _facts(self._client.request("GET", f"pulls/{number}"))
 
@@ -51,10 +56,10 @@ class Pulls:
         files = self._client.pages(f"pulls/{number}/files")
         return {str(file["filename"]): file["patch"] for file in files if file.get("patch")}
 
-    def reviews(self, number: int) -> list[ReviewText]:
+    def reviews(self, number: int) -> list[ReviewInfo]:
         """Give all reviews, the oldest first."""
         return [
-            ReviewText(
+            ReviewInfo(
                 id=int(item["id"]),
                 url=str(item.get("html_url") or ""),
                 body=str(item.get("body") or ""),
@@ -63,11 +68,13 @@ class Pulls:
             for item in self._client.pages(f"pulls/{number}/reviews")
         ]
 
-    def comments(self, number: int) -> list[InlineText]:
+    def comments(self, number: int) -> list[ReviewCommentInfo]:
         """Give all comments on lines, the oldest first, each with whether to trust it."""
         return [self._comment(item) for item in self._client.pages(f"pulls/{number}/comments")]
 
-    def review(self, number: int, commit: str, body: str, drafts: Sequence[InlineDraft]) -> None:
+    def review(
+        self, number: int, commit: str, body: str, drafts: Sequence[ReviewCommentDraft]
+    ) -> None:
         """Post one review with all its comments: all of them or none.
 
         RefusedError 422 when a line of one of them is not in the diff; LostAnswerError when it is
@@ -77,7 +84,7 @@ class Pulls:
         draft = {"commit_id": commit, "event": "COMMENT", "body": body, "comments": comments}
         self._client.request("POST", f"pulls/{number}/reviews", input=draft)
 
-    def comment(self, number: int, commit: str, draft: InlineDraft) -> None:
+    def comment(self, number: int, commit: str, draft: ReviewCommentDraft) -> None:
         """Post a single comment on lines; errors as for a review."""
         body = {"commit_id": commit, **_placed(draft)}
         self._client.request("POST", f"pulls/{number}/comments", input=body)
@@ -131,17 +138,17 @@ class Pulls:
             return False
         return True
 
-    def _comment(self, item: dict[str, Any]) -> InlineText:
-        return InlineText(
+    def _comment(self, item: dict[str, Any]) -> ReviewCommentInfo:
+        return ReviewCommentInfo(
             comment=shapes.parse_comment(item, trusted=self._trusts(shapes.login_of(item))),
             reply_to=item.get("in_reply_to_id"),
         )
 
 
-def _facts(item: dict[str, Any]) -> PullFacts:
+def _facts(item: dict[str, Any]) -> PullRequestInfo:
     head, base = item.get("head") or {}, item.get("base") or {}
     merged = bool(item.get("merged_at"))
-    return PullFacts(
+    return PullRequestInfo(
         number=int(item["number"]),
         url=str(item.get("html_url") or ""),
         open=item.get("state") == "open",
@@ -156,7 +163,7 @@ def _facts(item: dict[str, Any]) -> PullFacts:
     )
 
 
-def _placed(draft: InlineDraft) -> dict[str, Any]:
+def _placed(draft: ReviewCommentDraft) -> dict[str, Any]:
     placed: dict[str, Any] = {
         "path": draft.path,
         "body": draft.body,

@@ -11,7 +11,7 @@ from github.GithubRetry import GithubRetry
 from urllib3.response import BaseHTTPResponse
 
 
-class PatientRetry(GithubRetry):
+class CappedRetry(GithubRetry):
     """PyGithub's retry, which also gives up at once on a `Retry-After` beyond the longest wait."""
 
     def increment(
@@ -25,12 +25,12 @@ class PatientRetry(GithubRetry):
         return super().increment(method, url, response, *args, **more)
 
 
-def retry_policy(max_wait: float) -> PatientRetry:
+def retry_policy(max_wait: float) -> CappedRetry:
     """Repeat GET and DELETE thrice on 5xx, 429 and broken connections, and never a write.
 
     `max_wait`: seconds; a rate limit that lasts longer is an error at once.
     """
-    return PatientRetry(
+    return CappedRetry(
         max_rate_limit_wait=max_wait,
         total=3,
         # Errors that are neither connect nor read would be repeated whatever the method.

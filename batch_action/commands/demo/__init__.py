@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from batch_action.commands.demo import artifacts, narration, rendering, repository, state
-from batch_action.commands.demo.console import Guide
+from batch_action.commands.demo.console import DemoConsole
 from batch_action.commands.demo.cycle import pass_night
-from batch_action.commands.demo.environment import Opener, Stage
+from batch_action.commands.demo.environment import DemoEnvironment, Opener
 from batch_action.sandbox.sample import Sample, commit
 from batch_action.sandbox.server import Sandbox
 
@@ -27,8 +27,8 @@ def demo(
     sample: str = "python",
 ) -> int:
     """Select, plan, submit, store, wait, collect, report; returns 0."""
-    guide = Guide()
-    narration.welcome(guide)
+    console = DemoConsole()
+    narration.welcome(console)
     artifacts.folder_for(out)
     with (
         tempfile.TemporaryDirectory(prefix="batch-action-demo-") as temp,
@@ -42,45 +42,47 @@ def demo(
         box.github.add_repository(
             chosen.name, private=True, default_branch=chosen.branch, git_dir=chosen.folder
         )
-        stage = Stage(box=box, subject=chosen, task=task, temp=folder, guide=guide, opener=opener)
+        environment = DemoEnvironment(
+            box=box, subject=chosen, task=task, temp=folder, console=console, opener=opener
+        )
         if chosen.sample is not None:
-            _sample(stage, out, chosen.sample)
+            _sample(environment, out, chosen.sample)
         else:
-            _own(stage, out)
+            _own(environment, out)
     return 0
 
 
-def _sample(stage: Stage, out: Path, chosen: Sample) -> None:
+def _sample(environment: DemoEnvironment, out: Path, chosen: Sample) -> None:
     """Two nights in a row: the second one finds a mended bug and a new one."""
-    guide, box = stage.guide, stage.box
-    guide.chapter("The first night")
-    narration.sample_repository(stage, chosen)
-    pass_night(stage)
-    _answers(stage, narration.issue)
+    console, box = environment.console, environment.box
+    console.chapter("The first night")
+    narration.sample_repository(environment, chosen)
+    pass_night(environment)
+    _answers(environment, narration.issue)
     box.clock.advance(NIGHT.total_seconds())
-    guide.chapter("The second night")
-    commit(stage.subject.folder, chosen.mended, box.clock.now(), chosen)
-    narration.new_commit(stage)
-    pass_night(stage)
-    _answers(stage, narration.issue_again)
-    narration.farewell(stage, artifacts.write(stage, out), out)
+    console.chapter("The second night")
+    commit(environment.subject.folder, chosen.mended, box.clock.now(), chosen)
+    narration.new_commit(environment)
+    pass_night(environment)
+    _answers(environment, narration.issue_again)
+    narration.farewell(environment, artifacts.write(environment, out), out)
 
 
-def _answers(stage: Stage, issue: Callable[[Stage], None]) -> None:
+def _answers(environment: DemoEnvironment, issue: Callable[[DemoEnvironment], None]) -> None:
     """Show what came back, by its kind."""
-    if stage.generates:
-        rendering.files(stage)
+    if environment.generates:
+        rendering.files(environment)
         return
-    rendering.rulings(stage)
-    issue(stage)
+    rendering.rulings(environment)
+    issue(environment)
 
 
-def _own(stage: Stage, out: Path) -> None:
+def _own(environment: DemoEnvironment, out: Path) -> None:
     """One night; the next call of the demo is the next night."""
-    path = state.place(out, stage.subject.git, stage.task)
-    narration.own_repository(stage, again=state.restore(stage, path))
-    sent = pass_night(stage)
-    if sent or not stage.generates:
-        _answers(stage, partial(narration.own_issue, sent=sent))
-    state.keep(stage, path)
-    narration.farewell(stage, artifacts.write(stage, out), out)
+    path = state.place(out, environment.subject.git, environment.task)
+    narration.own_repository(environment, again=state.restore(environment, path))
+    sent = pass_night(environment)
+    if sent or not environment.generates:
+        _answers(environment, partial(narration.own_issue, sent=sent))
+    state.keep(environment, path)
+    narration.farewell(environment, artifacts.write(environment, out), out)

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 from batch_action.commands.demo import rendering
-from batch_action.commands.demo.environment import Stage
+from batch_action.commands.demo.environment import DemoEnvironment
 from batch_action.errors import ConfigError
 from batch_action.sandbox.github.page import render_issue
 
@@ -34,9 +34,9 @@ def folder_for(out: Path) -> Path:
     return out
 
 
-def write(stage: Stage, out: Path) -> list[str]:
+def write(environment: DemoEnvironment, out: Path) -> list[str]:
     """Write what there is, remove what an earlier demo left instead; the names written."""
-    texts = _texts(stage)
+    texts = _texts(environment)
     for name in (one for one in NOTES if one != GENERATED):
         if name in texts:
             (out / name).write_text(texts[name], "utf-8", "replace")
@@ -44,37 +44,37 @@ def write(stage: Stage, out: Path) -> list[str]:
             (out / name).unlink(missing_ok=True)
     written = [name for name in NOTES if name in texts]
     shutil.rmtree(out / GENERATED, ignore_errors=True)
-    made = rendering.written(stage) if stage.generates else None
+    made = rendering.written(environment) if environment.generates else None
     if made is not None:
         shutil.copytree(made, out / GENERATED)
         written.append(GENERATED)
     return written
 
 
-def _texts(stage: Stage) -> dict[str, str]:
-    texts = {"job-summary.md": _public(stage, "\n---\n\n".join(stage.summaries))}
-    issue = stage.issue()
+def _texts(environment: DemoEnvironment) -> dict[str, str]:
+    texts = {"job-summary.md": _public(environment, "\n---\n\n".join(environment.summaries))}
+    issue = environment.issue()
     if issue is not None:
-        page = render_issue(issue, issue.comments, stage.repository)
-        texts["issue.html"] = _self_contained(stage, page)
-        texts["issue.md"] = _public(stage, f"# {issue.title}\n\n{issue.body}\n")
-    stored = stage.newest_artifact()
+        page = render_issue(issue, issue.comments, environment.repository)
+        texts["issue.html"] = _self_contained(environment, page)
+        texts["issue.md"] = _public(environment, f"# {issue.title}\n\n{issue.body}\n")
+    stored = environment.newest_artifact()
     if stored is not None:
-        texts["ledger.json"] = _ledger(stage.artifact_bytes(stored))
+        texts["ledger.json"] = _ledger(environment.artifact_bytes(stored))
     return texts
 
 
-def _public(stage: Stage, text: str) -> str:
+def _public(environment: DemoEnvironment, text: str) -> str:
     """Links of a repository that GitHub knows lead there: the sandbox is gone tomorrow."""
-    if stage.subject.on_github:
-        return text.replace(stage.box.github_url, "https://github.com")
+    if environment.subject.on_github:
+        return text.replace(environment.box.github_url, "https://github.com")
     return text
 
 
-def _self_contained(stage: Stage, page: str) -> str:
+def _self_contained(environment: DemoEnvironment, page: str) -> str:
     """A page whose links to the sandbox tell where they would lead instead of leading nowhere."""
-    gone = re.escape(stage.box.github_url)
-    return re.sub(rf'href="{gone}(/[^"]*)"', r'title="\1"', _public(stage, page))
+    gone = re.escape(environment.box.github_url)
+    return re.sub(rf'href="{gone}(/[^"]*)"', r'title="\1"', _public(environment, page))
 
 
 def _ledger(data: bytes) -> str:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from rich.box import SIMPLE
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.panel import Panel
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from batch_action import escape
-from batch_action.clients.console import Advance, Screen
+from batch_action.clients.console import Advance, Console
 
 WIDTH = 110
 """Of the output when it goes to a file or a pipe."""
@@ -27,12 +27,12 @@ MOST_ROWS = 25
 Justify = Literal["left", "right"]
 
 
-class Guide(Screen):
+class DemoConsole(Console):
     """Prints the demo on standard output; text of any origin is safe to pass."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: RichConsole | None = None) -> None:
         """Draw on `console`, standard output if not given."""
-        drawn = console or Console()
+        drawn = console or RichConsole()
         if not drawn.is_terminal:
             drawn.width = WIDTH
         super().__init__(plain=False, console=drawn)

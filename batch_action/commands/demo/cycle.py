@@ -3,75 +3,75 @@
 import time
 
 from batch_action.commands.collect import collect
-from batch_action.commands.demo.environment import Stage
+from batch_action.commands.demo.environment import DemoEnvironment
 from batch_action.commands.plan import plan
 from batch_action.commands.submit import submit
-from batch_action.ledger import store as memories
+from batch_action.ledger import store as sessions
 from batch_action.ledger import view
 from batch_action.publishers.wording import dollars
 from batch_action.text import plural
 
 
-def pass_night(stage: Stage) -> bool:
+def pass_night(environment: DemoEnvironment) -> bool:
     """Both runs of a night; False when there was nothing to send."""
-    _plan(stage)
-    if not _submit(stage):
+    _plan(environment)
+    if not _submit(environment):
         return False
-    _batch(stage)
-    _collect(stage)
+    _batch(environment)
+    _collect(environment)
     return True
 
 
-def _plan(stage: Stage) -> None:
-    guide = stage.guide
-    guide.step("Plan: which files, and what they can cost at most")
-    guide.say("Free, and without a key. This is `batch-action plan`.", style="dim")
-    with stage.run() as world:
-        plan(world)
-    stage.summaries.pop()
+def _plan(environment: DemoEnvironment) -> None:
+    console = environment.console
+    console.step("Plan: which files, and what they can cost at most")
+    console.say("Free, and without a key. This is `batch-action plan`.", style="dim")
+    with environment.run() as ctx:
+        plan(ctx)
+    environment.summaries.pop()
 
 
-def _submit(stage: Stage) -> bool:
-    guide = stage.guide
-    guide.step("Submit: the first run of the night sends them as one message batch")
-    before = stage.newest_artifact()
+def _submit(environment: DemoEnvironment) -> bool:
+    console = environment.console
+    console.step("Submit: the first run of the night sends them as one message batch")
+    before = environment.newest_artifact()
     start = time.monotonic()
-    with stage.run() as world:
-        submit(world)
-        ledger = memories.load(world).ledger
+    with environment.run() as ctx:
+        submit(ctx)
+        ledger = sessions.load(ctx).ledger
         sent = bool(view.pending(ledger))
-        owed = len(view.owed(ledger, max_attempts=world.settings.max_attempts))
-        cap = world.settings.max_cost_usd
+        backlog = len(view.backlog(ledger, max_attempts=ctx.settings.max_attempts))
+        cap = ctx.settings.max_cost_usd
     took = time.monotonic() - start
-    if owed:
-        guide.say(
-            f"{plural(owed, 'file')} more are owed to the next nights: at most {dollars(cap)} may "
+    if backlog:
+        console.say(
+            f"{plural(backlog, 'file')} more are owed to the next nights: at most {dollars(cap)} may "
             "be spent in one (`max-cost-usd`)."
         )
-    stored = stage.newest_artifact()
+    stored = environment.newest_artifact()
     if stored is not None and stored is not before:
-        guide.say(
+        console.say(
             f"What was sent is remembered in the workflow artifact {stored.name} "
             f"({stored.size:,} bytes)."
         )
     if sent:
-        guide.say(f"The runner is let go after {took:.1f} s: nobody pays for waiting.")
+        console.say(f"The runner is let go after {took:.1f} s: nobody pays for waiting.")
     return sent
 
 
-def _batch(stage: Stage) -> None:
-    guide = stage.guide
-    guide.step("The batch runs, and no runner with it")
-    guide.say("Anthropic answers most batches within an hour, all within 24 hours.", style="dim")
-    took = guide.wait(
-        f"The sandbox takes its {stage.box.claude.store.batch_seconds:.0f} seconds ...",
-        lambda: not stage.running(),
+def _batch(environment: DemoEnvironment) -> None:
+    console = environment.console
+    console.step("The batch runs, and no runner with it")
+    console.say("Anthropic answers most batches within an hour, all within 24 hours.", style="dim")
+    took = console.wait(
+        f"The sandbox takes its {environment.box.claude.store.batch_seconds:.0f} seconds ...",
+        lambda: not environment.running(),
     )
-    guide.say(f"Ended after {took:.0f} s.")
+    console.say(f"Ended after {took:.0f} s.")
 
 
-def _collect(stage: Stage) -> None:
-    guide = stage.guide
-    guide.step("Collect: the next run finds the ledger, fetches the answers, tells them once")
-    with stage.run() as world:
-        collect(world)
+def _collect(environment: DemoEnvironment) -> None:
+    console = environment.console
+    console.step("Collect: the next run finds the ledger, fetches the answers, tells them once")
+    with environment.run() as ctx:
+        collect(ctx)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from batch_action.clients.actions_runner.commands import Runner
-from batch_action.commands.demo.console import Guide
-from batch_action.commands.demo.repository import Subject
-from batch_action.context import World
+from batch_action.commands.demo.console import DemoConsole
+from batch_action.commands.demo.repository import DemoRepository
+from batch_action.context import RunContext
 from batch_action.sandbox.github.runs import Run
 from batch_action.sandbox.github.state import Artifact, Issue, Repository
 from batch_action.sandbox.server import Sandbox
@@ -31,20 +31,20 @@ class Opener(Protocol):
         flags: Mapping[str, Any],
         folder: Path,
         clock: Callable[[], datetime],
-    ) -> AbstractContextManager[World]:
+    ) -> AbstractContextManager[RunContext]:
         """Open the edges for one run."""
         ...
 
 
 @dataclass(slots=True, kw_only=True)
-class Stage:
+class DemoEnvironment:
     """The sandbox with the repository under review."""
 
     box: Sandbox
-    subject: Subject
+    subject: DemoRepository
     task: str
     temp: Path
-    guide: Guide
+    console: DemoConsole
     opener: Opener
     summaries: list[str] = field(default_factory=list)
     """What each run wrote for its page."""
@@ -67,7 +67,7 @@ class Stage:
         return self.box.github.repository(self.subject.name)
 
     @contextmanager
-    def run(self) -> Iterator[World]:
+    def run(self) -> Iterator[RunContext]:
         """One scheduled run: a fresh runner, which is let go at the end."""
         run = self.box.github.start_run(
             self.subject.name,
@@ -86,9 +86,9 @@ class Stage:
             stream=sys.stdout,
         )
         clock = self.box.clock.now
-        with self.opener(environ, self._flags(), self.subject.folder, clock) as world:
-            self.asked = world.task
-            yield replace(world, screen=self.guide, runner=runner)
+        with self.opener(environ, self._flags(), self.subject.folder, clock) as ctx:
+            self.asked = ctx.task
+            yield replace(ctx, console=self.console, runner=runner)
         run.finish()
         self.summaries.append(summary.read_text("utf-8"))
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from batch_action.commands.demo.artifacts import NOTES
-from batch_action.commands.demo.console import Guide
-from batch_action.commands.demo.environment import Stage
+from batch_action.commands.demo.console import DemoConsole
+from batch_action.commands.demo.environment import DemoEnvironment
 from batch_action.commands.demo.rendering import shortened
 from batch_action.sandbox.github.state import Issue
 from batch_action.sandbox.sample import Sample
@@ -24,7 +24,7 @@ AGAIN = (
 )
 
 
-def welcome(guide: Guide) -> None:
+def welcome(console: DemoConsole) -> None:
     """Say what this is before anything happens."""
     lines = [
         "Nightly code review at half price, played through on this machine:",
@@ -32,97 +32,99 @@ def welcome(guide: Guide) -> None:
         "",
         *NO_CLAUDE,
     ]
-    guide.box(lines, "batch-action demo")
+    console.box(lines, "batch-action demo")
 
 
-def sample_repository(stage: Stage, chosen: Sample) -> None:
+def sample_repository(environment: DemoEnvironment, chosen: Sample) -> None:
     """Introduce the sample."""
-    guide = stage.guide
-    guide.step(f"A small repository: {chosen.title}")
-    _log(stage, 5)
-    guide.say(f"The first run looks at what changed in {stage.subject.look_back}.")
+    console = environment.console
+    console.step(f"A small repository: {chosen.title}")
+    _log(environment, 5)
+    console.say(f"The first run looks at what changed in {environment.subject.look_back}.")
 
 
-def own_repository(stage: Stage, *, again: bool) -> None:
+def own_repository(environment: DemoEnvironment, *, again: bool) -> None:
     """Introduce the user's repository, and what an earlier demo knows of it."""
-    guide, chosen = stage.guide, stage.subject
-    guide.step(f"Your repository: {chosen.folder}")
-    _log(stage, 3)
-    guide.say("It is only read, at its last commit: nothing is written there.")
+    console, chosen = environment.console, environment.subject
+    console.step(f"Your repository: {chosen.folder}")
+    _log(environment, 3)
+    console.say("It is only read, at its last commit: nothing is written there.")
     if chosen.base:
-        guide.say(f"You asked for what changed since {chosen.base[:12]}.")
+        console.say(f"You asked for what changed since {chosen.base[:12]}.")
     elif again:
-        guide.say(
+        console.say(
             "An earlier demo reviewed it: only what changed since (or is still owed) is sent now."
         )
     else:
-        guide.say(f"The first run looks at {chosen.look_back}; choose with --base.")
+        console.say(f"The first run looks at {chosen.look_back}; choose with --base.")
 
 
-def new_commit(stage: Stage) -> None:
+def new_commit(environment: DemoEnvironment) -> None:
     """Tell what happened during the day."""
-    stage.guide.step("A day later: one bug is mended, and a new file came along")
-    _log(stage, 1)
-    stage.guide.say("Only what changed since is selected; nothing is asked or paid twice.")
+    environment.console.step("A day later: one bug is mended, and a new file came along")
+    _log(environment, 1)
+    environment.console.say("Only what changed since is selected; nothing is asked or paid twice.")
 
 
-def issue(stage: Stage) -> None:
+def issue(environment: DemoEnvironment) -> None:
     """Show the issue of the first night."""
-    found = stage.issue()
+    found = environment.issue()
     if found is None:
-        _nothing_found(stage)
+        _nothing_found(environment)
         return
-    stage.guide.step("The issue, as it reads on GitHub (shortened)")
-    _show(stage, found)
+    environment.console.step("The issue, as it reads on GitHub (shortened)")
+    _show(environment, found)
 
 
-def issue_again(stage: Stage) -> None:
+def issue_again(environment: DemoEnvironment) -> None:
     """Show that the second night edited the same issue."""
-    found = stage.issue()
+    found = environment.issue()
     if found is None:
-        _nothing_found(stage)
+        _nothing_found(environment)
         return
-    guide = stage.guide
-    guide.step("The same issue, edited in place: nothing is told twice")
-    _show(stage, found, example=False)
-    count = len(stage.repository.issues)
-    guide.say(
+    console = environment.console
+    console.step("The same issue, edited in place: nothing is told twice")
+    _show(environment, found, example=False)
+    count = len(environment.repository.issues)
+    console.say(
         f"Issues in the repository: {count}. "
         f"Comments on it: {len(found.comments)}, the one notification of what changed."
     )
 
 
-def own_issue(stage: Stage, *, sent: bool) -> None:
+def own_issue(environment: DemoEnvironment, *, sent: bool) -> None:
     """Show the issue of the user's repository, or say kindly why there is none."""
-    found = stage.issue()
+    found = environment.issue()
     if not sent:
-        stage.guide.say("Nothing to review has changed: nothing was sent, nothing was paid.")
+        environment.console.say(
+            "Nothing to review has changed: nothing was sent, nothing was paid."
+        )
     if found is not None and sent:
-        issue(stage)
+        issue(environment)
     elif found is not None:
-        stage.guide.say(f"The issue stays as it was: {verdict(found)}")
+        environment.console.say(f"The issue stays as it was: {verdict(found)}")
     elif sent:
-        _nothing_found(stage)
+        _nothing_found(environment)
 
 
-def farewell(stage: Stage, written: list[str], out: Path) -> None:
+def farewell(environment: DemoEnvironment, written: list[str], out: Path) -> None:
     """Say what was written and what to do next."""
-    guide = stage.guide
-    guide.chapter("What you have now")
+    console = environment.console
+    console.chapter("What you have now")
     room = max((len(str(out / name)) + 2 for name in written), default=0)
     for name in written:
-        guide.say(f"{out / name!s:<{max(room, 40)}}{NOTES[name]}")
-    guide.console.print()
+        console.say(f"{out / name!s:<{max(room, 40)}}{NOTES[name]}")
+    console.console.print()
     lines = [
         *([f"Open {out / 'issue.html'} in a browser.", ""] if "issue.html" in written else []),
-        *(AGAIN if stage.subject.keeps else OWN_CODE),
+        *(AGAIN if environment.subject.keeps else OWN_CODE),
         "   batch-action plan    what tonight would cost with Claude; free, and needs no key",
         "   batch-action init    writes the nightly workflow into your repository",
         "Then store your key as the repository secret ANTHROPIC_API_KEY, commit and push.",
         "",
         NO_CLAUDE[0],
     ]
-    guide.box(lines, "Next")
+    console.box(lines, "Next")
 
 
 def verdict(found: Issue) -> str:
@@ -131,22 +133,22 @@ def verdict(found: Issue) -> str:
     return lines[0].strip("*") if lines else ""
 
 
-def _show(stage: Stage, found: Issue, *, example: bool = True) -> None:
+def _show(environment: DemoEnvironment, found: Issue, *, example: bool = True) -> None:
     title = f"{found.title} #{found.number} · {found.state} · {', '.join(found.labels)}"
-    stage.guide.markdown(shortened(found.body or "", example=example), title)
+    environment.console.markdown(shortened(found.body or "", example=example), title)
 
 
-def _nothing_found(stage: Stage) -> None:
-    stage.guide.step("No issue: nothing open")
-    stage.guide.say(
+def _nothing_found(environment: DemoEnvironment) -> None:
+    environment.console.step("No issue: nothing open")
+    environment.console.say(
         "The sandbox's plain rules found nothing to say about these files, so no issue is opened. "
         "That is a good answer; Claude reads more deeply than they do."
     )
 
 
-def _log(stage: Stage, count: int) -> None:
-    code, out, _ = stage.subject.git.call(
+def _log(environment: DemoEnvironment, count: int) -> None:
+    code, out, _ = environment.subject.git.call(
         "log", f"--max-count={count}", "--format=%h  %ad  %s", "--date=format:%b %d %H:%M", "HEAD"
     )
     for line in out.decode("utf-8", "replace").splitlines() if code == 0 else ():
-        stage.guide.say(line, style="cyan")
+        environment.console.say(line, style="cyan")

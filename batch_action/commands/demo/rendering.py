@@ -7,7 +7,7 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
-from batch_action.commands.demo.environment import Stage
+from batch_action.commands.demo.environment import DemoEnvironment
 from batch_action.text import plural
 
 _HIDDEN = re.compile(r"<!--.*?-->\n?", re.DOTALL)
@@ -53,59 +53,59 @@ MOST_FILES = 3
 MOST_LINES = 24
 
 
-def files(stage: Stage) -> None:
+def files(environment: DemoEnvironment) -> None:
     """Show the generated files, the first ones with their text, and what was refused."""
-    guide, told = stage.guide, _results(stage)
+    console, told = environment.console, _results(environment)
     made, refused = told.get("generated", []), told.get("refused", [])
     if not (made or refused):
-        guide.step("No file came back: nothing to add")
-        guide.say(
+        console.step("No file came back: nothing to add")
+        console.say(
             "The sandbox's plain rules found nothing to write. That is a good answer; Claude "
             "knows more to say."
         )
         return
-    guide.step(f"{plural(len(made), 'file')} came back, each checked before it was written")
-    guide.table(
+    console.step(f"{plural(len(made), 'file')} came back, each checked before it was written")
+    console.table(
         ["File", "Made from", "What it is"],
         [(one["path"], one["source"], one["summary"]) for one in made],
     )
     for one in made[:MOST_FILES]:
-        guide.listing(_change(stage, one), one["path"])
+        console.listing(_change(environment, one), one["path"])
     if refused:
         rows = [(one["path"], one["reason"]) for one in refused]
-        guide.table(["Refused", "Because it"], rows)
+        console.table(["Refused", "Because it"], rows)
 
 
-def rulings(stage: Stage) -> None:
+def rulings(environment: DemoEnvironment) -> None:
     """Show what was judged, file by file."""
-    judged = _results(stage).get("judgements", [])
+    judged = _results(environment).get("file_verdicts", [])
     if judged:
-        stage.guide.step("The rulings: did the change keep what the code does?")
-        rows = [(one["path"], one["ruling"], one["summary"]) for one in judged]
-        stage.guide.table(["File", "Ruling", ""], rows)
+        environment.console.step("The rulings: did the change keep what the code does?")
+        rows = [(one["path"], one["verdict"], one["summary"]) for one in judged]
+        environment.console.table(["File", "Ruling", ""], rows)
 
 
-def written(stage: Stage) -> Path | None:
+def written(environment: DemoEnvironment) -> Path | None:
     """The folder with the generated files; None when there are none."""
-    folder = stage.workspace / ".batch-action" / "generated" / "files"
+    folder = environment.workspace / ".batch-action" / "generated" / "files"
     return folder if folder.is_dir() else None
 
 
-def _results(stage: Stage) -> dict[str, Any]:
-    path = stage.workspace / ".batch-action" / "results.json"
+def _results(environment: DemoEnvironment) -> dict[str, Any]:
+    path = environment.workspace / ".batch-action" / "results.json"
     found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
     return found
 
 
-def _change(stage: Stage, one: dict[str, Any]) -> str:
+def _change(environment: DemoEnvironment, one: dict[str, Any]) -> str:
     """The text of a new file, or what is new in one that was there."""
-    folder = written(stage)
+    folder = written(environment)
     if folder is None:
         return ""
     text = (folder / one["path"]).read_text("utf-8", "replace")
     lines = text.splitlines()
     if one["replaces"]:
-        data = dict(stage.subject.git.blobs([one["replaces"]])).get(one["replaces"], b"")
+        data = dict(environment.subject.git.blobs([one["replaces"]])).get(one["replaces"], b"")
         before = data.decode("utf-8", "replace").splitlines()
         lines = list(unified_diff(before, lines, lineterm="", n=2))[2:]
     more = [f"… and {len(lines) - MOST_LINES} more lines"] if len(lines) > MOST_LINES else []

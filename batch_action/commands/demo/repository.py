@@ -15,7 +15,7 @@ _GITHUB = re.compile(r"(?:^|[/@])github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class DemoRepository:
     """A repository under review."""
 
     folder: Path
@@ -39,7 +39,7 @@ class Subject:
         return self.git.resolve("HEAD")
 
 
-def sampled(folder: Path, now: datetime, name: str) -> Subject:
+def sampled(folder: Path, now: datetime, name: str) -> DemoRepository:
     """Build one of the samples and describe it."""
     chosen = SAMPLES[name]
     title = chosen.folder.replace("_", "-")
@@ -47,7 +47,7 @@ def sampled(folder: Path, now: datetime, name: str) -> Subject:
         build(folder / title, now, chosen)
     except FileNotFoundError:
         raise ConfigError("The program git was not found.", fix="Install git.") from None
-    return Subject(
+    return DemoRepository(
         folder=folder / title,
         git=GitRepo(folder / title),
         name=f"octo/{title}",
@@ -58,7 +58,7 @@ def sampled(folder: Path, now: datetime, name: str) -> Subject:
     )
 
 
-def own(repo: str, base: str | None) -> Subject:
+def own(repo: str, base: str | None) -> DemoRepository:
     """Describe the user's repository. Raises ConfigError when there is nothing to review."""
     folder = Path(repo).resolve()
     try:
@@ -82,7 +82,7 @@ def own(repo: str, base: str | None) -> Subject:
         )
     known = _name_on_github(git)
     start = commits[LOOK_BACK] if len(commits) > LOOK_BACK else "all"
-    return Subject(
+    return DemoRepository(
         folder=folder,
         git=git,
         name=known or f"you/{re.sub(r'[^A-Za-z0-9_.-]+', '-', folder.name) or 'repository'}",

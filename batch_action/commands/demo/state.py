@@ -8,12 +8,12 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from batch_action.clients.git import GitRepo
-from batch_action.commands.demo.environment import Stage
+from batch_action.commands.demo.environment import DemoEnvironment
 from batch_action.sandbox.github.state import Issue, Label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class SavedState:
     """The part of the sandbox's state that the next demo goes on with."""
 
     origin: str
@@ -27,7 +27,7 @@ class Kept:
     labels: dict[str, Label]
 
 
-_FORM = TypeAdapter(Kept)
+_FORM = TypeAdapter(SavedState)
 
 
 def place(out: Path, git: GitRepo, task: str) -> Path:
@@ -36,19 +36,19 @@ def place(out: Path, git: GitRepo, task: str) -> Path:
     return out / "state" / f"{key.hexdigest()[:16]}.json"
 
 
-def keep(stage: Stage, path: Path) -> None:
+def keep(environment: DemoEnvironment, path: Path) -> None:
     """Remember the newest ledger and the issue."""
-    stored = stage.newest_artifact()
+    stored = environment.newest_artifact()
     if stored is None:
         return
-    kept = Kept(
-        origin=stage.box.github_url,
-        name=stage.subject.name,
-        last_id=stage.box.github.world.new_id(),
+    kept = SavedState(
+        origin=environment.box.github_url,
+        name=environment.subject.name,
+        last_id=environment.box.github.instance.new_id(),
         artifact=stored.name,
-        ledger=b64encode(stage.artifact_bytes(stored)).decode("ascii"),
-        issues=stage.repository.issues,
-        labels=stage.repository.labels,
+        ledger=b64encode(environment.artifact_bytes(stored)).decode("ascii"),
+        issues=environment.repository.issues,
+        labels=environment.repository.labels,
     )
     path.parent.mkdir(exist_ok=True)
     fresh = path.with_suffix(".new")
@@ -56,31 +56,34 @@ def keep(stage: Stage, path: Path) -> None:
     fresh.replace(path)
 
 
-def restore(stage: Stage, path: Path) -> bool:
+def restore(environment: DemoEnvironment, path: Path) -> bool:
     """Put it back as if an earlier run of the same workflow had left it; False for a first demo."""
     try:
         kept = _FORM.validate_json(path.read_bytes())
     except FileNotFoundError:
         return False
     except ValidationError:
-        stage.guide.say(f"{path} cannot be read: this demo starts afresh.")
+        environment.console.say(f"{path} cannot be read: this demo starts afresh.")
         return False
-    world = stage.box.github.world
-    while world.new_id() <= kept.last_id:
+    ctx = environment.box.github.instance
+    while ctx.new_id() <= kept.last_id:
         pass  # no number may be given out twice: the ledger remembers some
     for issue in kept.issues.values():
-        issue.body = _moved(issue.body or "", kept, stage)
+        issue.body = _moved(issue.body or "", kept, environment)
         for comment in issue.comments:
-            comment.body = _moved(comment.body, kept, stage)
-    stage.repository.issues.update(kept.issues)
-    stage.repository.labels.update(kept.labels)
-    with stage.run() as earlier:
+            comment.body = _moved(comment.body, kept, environment)
+    environment.repository.issues.update(kept.issues)
+    environment.repository.labels.update(kept.labels)
+    with environment.run() as earlier:
         if earlier.artifacts is not None:
             earlier.artifacts.upload(kept.artifact, b64decode(kept.ledger), 90)
-    stage.summaries.clear()
+    environment.summaries.clear()
     return True
 
 
-def _moved(text: str, kept: Kept, stage: Stage) -> str:
-    old, new = f"{kept.origin}/{kept.name}/", f"{stage.box.github_url}/{stage.subject.name}/"
+def _moved(text: str, kept: SavedState, environment: DemoEnvironment) -> str:
+    old, new = (
+        f"{kept.origin}/{kept.name}/",
+        f"{environment.box.github_url}/{environment.subject.name}/",
+    )
     return text.replace(old, new)

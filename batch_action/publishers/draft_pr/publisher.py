@@ -7,17 +7,17 @@ a checkout. Once a person has pushed to it, commits go on top and only untouched
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from batch_action.clients.github.draft_branches import Drafts
+from batch_action.clients.github.draft_branches import DraftBranches
 from batch_action.clients.github.errors import RefusedError
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.file_results import RefusedFile
-from batch_action.models.findings import Recollection, Reconciled, Tonight
-from batch_action.models.github import PullText
-from batch_action.models.report import Delivered, Night
+from batch_action.models.findings import BatchAnswers, PublishedState, Reconciliation
+from batch_action.models.github import DraftPullRequestInfo
+from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import markers
 from batch_action.publishers.draft_pr import render
-from batch_action.publishers.draft_pr.render import Drafted
+from batch_action.publishers.draft_pr.render import DraftPullRequestState
 from batch_action.publishers.files.publisher import patch
 from batch_action.selection.content import decode
 from batch_action.text import plural
@@ -36,40 +36,40 @@ class _Branch:
     """Nobody has pushed to it since our last commit."""
 
 
-class DraftPr:
-    """The pull request of one task; see `desk`."""
+class DraftPullRequestPublisher:
+    """The pull request of one task; see `publisher`."""
 
-    def __init__(self, world: World, tonight: Tonight) -> None:
-        self._world = world
-        self._tonight = tonight
-        github = world.need_github()
-        self._edge = Drafts(github.client)
+    def __init__(self, ctx: RunContext, batch_answers: BatchAnswers) -> None:
+        self._ctx = ctx
+        self._tonight = batch_answers
+        github = ctx.require_github()
+        self._edge = DraftBranches(github.client)
         self._trusts = github.issues.trusts
-        self._name = render.branch(world.task.name, world.settings.state_key)
-        self._pull: PullText | None = None
+        self._name = render.branch(ctx.task.name, ctx.settings.state_key)
+        self._pull: DraftPullRequestInfo | None = None
 
-    def recall(self) -> Recollection:
+    def read_state(self) -> PublishedState:
         """Read the open pull request; findings are not remembered here."""
         self._pull = self._edge.open_pull(self._name)
         if self._pull is None or not self._trusts(self._pull.author):
-            return Recollection(destination=DESTINATION)
+            return PublishedState(destination=DESTINATION)
         fields = markers.read_head(self._pull.body) or {}
         batches = tuple(b for b in markers.value(fields, "batches").split(",") if b)
-        return Recollection(destination=DESTINATION, batches=batches)
+        return PublishedState(destination=DESTINATION, batches=batches)
 
-    def deliver(self, reconciled: Reconciled, night: Night) -> Delivered:  # noqa: ARG002 - Desk
+    def publish(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:  # noqa: ARG002 - Desk
         """Bring the branch and its pull request to what tonight's files and the older ones say."""
         pull = self._pull
         if pull is not None and not self._trusts(pull.author):
             note = f"pull request #{pull.number} from {self._name} is not ours: close it first"
-            return Delivered(destination=DESTINATION, action="refused", note=note)
+            return DestinationResult(destination=DESTINATION, action="refused", note=note)
         known = render.remembered(pull.body) if pull else ()
         files, left_out = self._standing(_joined(known, self._tonight))
         if pull is None and not files:
             note = _named(left_out) or "no files to propose"
-            return Delivered(destination=DESTINATION, action="skipped", note=note)
+            return DestinationResult(destination=DESTINATION, action="skipped", note=note)
         try:
-            return self._deliver(pull, files, left_out, night)
+            return self._deliver(pull, files, left_out, report)
         except RefusedError as error:
             if not error.lasting:
                 raise
@@ -77,11 +77,11 @@ class DraftPr:
 
     def _deliver(
         self,
-        pull: PullText | None,
-        files: Sequence[Drafted],
+        pull: DraftPullRequestInfo | None,
+        files: Sequence[DraftPullRequestState],
         left_out: Sequence[RefusedFile],
-        night: Night,
-    ) -> Delivered:
+        report: RunReport,
+    ) -> DestinationResult:
         branch = self._branch() if pull else None
         if pull and not files and (branch is None or branch.ours):
             self._edge.edit(pull.number, state="closed")
@@ -91,12 +91,16 @@ class DraftPr:
             files, theirs = self._untouched(branch, files)
             left_out = (*left_out, *theirs)
         base = branch if branch and not branch.ours else self._reviewed()
-        blobs, wrote = self._write(base, branch, files, night)
-        body = render.body(night, files, blobs, left_out)
+        blobs, wrote = self._write(base, branch, files, report)
+        body = render.body(report, files, blobs, left_out)
         return self._propose(pull, body, files, wrote=wrote, note=_named(left_out))
 
     def _write(
-        self, base: _Branch, before: _Branch | None, files: Sequence[Drafted], night: Night
+        self,
+        base: _Branch,
+        before: _Branch | None,
+        files: Sequence[DraftPullRequestState],
+        report: RunReport,
     ) -> tuple[dict[str, str], bool]:
         """The branch's commit; the blobs of its files, and whether anything changed."""
         modes = self._modes(base.head)
@@ -109,7 +113,7 @@ class DraftPr:
         fresh = [file for file in files if not file.blob]
         same = before is not None and before.tree == tree
         if not same:
-            message = render.message(self._world.task.name, fresh or files, tree, night)
+            message = render.message(self._ctx.task.name, fresh or files, tree, report)
             commit = self._edge.make_commit(message, tree, base.head)
             self._edge.point(self._name, commit)
         else:
@@ -121,19 +125,19 @@ class DraftPr:
 
     def _propose(
         self,
-        pull: PullText | None,
+        pull: DraftPullRequestInfo | None,
         body: str,
-        files: Sequence[Drafted],
+        files: Sequence[DraftPullRequestState],
         *,
         wrote: bool,
         note: str,
-    ) -> Delivered:
+    ) -> DestinationResult:
         count = plural(len(files), "file")
         if pull is None:
-            into = self._world.context.default_branch or self._world.context.branch or "main"
-            title = render.title(self._world.task.name)
+            into = self._ctx.context.default_branch or self._ctx.context.branch or "main"
+            title = render.title(self._ctx.task.name)
             made = self._edge.create(title, body, self._name, into)
-            self._edge.label(made.number, ("batch-action", *self._world.settings.labels))
+            self._edge.label(made.number, ("batch-action", *self._ctx.settings.labels))
             return _done("created", made, " ".join([f"{count}.", note]).strip())
         if body.strip() != pull.body.replace("\r\n", "\n").strip():
             self._edge.edit(pull.number, body=body)
@@ -143,8 +147,8 @@ class DraftPr:
         return _done("updated" if wrote else "unchanged", now, f"{count}. {note}".strip())
 
     def _standing(
-        self, files: Sequence[Drafted]
-    ) -> tuple[tuple[Drafted, ...], tuple[RefusedFile, ...]]:
+        self, files: Sequence[DraftPullRequestState]
+    ) -> tuple[tuple[DraftPullRequestState, ...], tuple[RefusedFile, ...]]:
         """The files whose source and place read as when they were reviewed; the others, named."""
         if not files:
             return (), ()
@@ -160,16 +164,16 @@ class DraftPr:
 
     def _blobs_now(self, paths: set[str]) -> dict[str, str]:
         """What stands at these paths on the default branch right now."""
-        world = self._world
-        branch = world.context.default_branch or world.context.branch or "main"
+        ctx = self._ctx
+        branch = ctx.context.default_branch or ctx.context.branch or "main"
         head = self._edge.branch(branch) or self._tonight.commit
-        if world.git.has_commit(head):
-            return world.git.tree_blobs(head, paths)
+        if ctx.git.has_commit(head):
+            return ctx.git.tree_blobs(head, paths)
         return self._edge.blobs(head, sorted(paths))
 
     def _untouched(
-        self, branch: _Branch, files: Sequence[Drafted]
-    ) -> tuple[tuple[Drafted, ...], tuple[RefusedFile, ...]]:
+        self, branch: _Branch, files: Sequence[DraftPullRequestState]
+    ) -> tuple[tuple[DraftPullRequestState, ...], tuple[RefusedFile, ...]]:
         """On a branch with people's commits: the files that nobody but us has changed there."""
         there = self._edge.blobs(branch.head, [file.path for file in files])
         recorded = {
@@ -198,33 +202,35 @@ class DraftPr:
         return _Branch(head=commit.sha, tree=commit.tree, ours=True)
 
     def _modes(self, commit: str) -> Mapping[str, str]:
-        git = self._world.git
+        git = self._ctx.git
         return {e.path: e.mode for e in git.tree(commit)} if git.has_commit(commit) else {}
 
-    def _patched(self, error: RefusedError) -> Delivered:
+    def _patched(self, error: RefusedError) -> DestinationResult:
         """What may not be proposed is left as a patch."""
-        world, files = self._world, self._tonight.generated
+        ctx, files = self._ctx, self._tonight.generated
         old = {file.replaces: file.path for file in files if file.replaces}
-        before = {old[blob]: decode(data) for blob, data in world.git.blobs(list(old))}
-        name = f"{world.task.name}.patch"
-        where = world.runner.write_result(name, patch(files, before).encode("utf-8", "replace"))
+        before = {old[blob]: decode(data) for blob, data in ctx.git.blobs(list(old))}
+        name = f"{ctx.task.name}.patch"
+        where = ctx.runner.write_result(name, patch(files, before).encode("utf-8", "replace"))
         note = f"{error} {plural(len(files), 'file')} stand in {where} instead."
-        return Delivered(destination=DESTINATION, action="refused", note=note)
+        return DestinationResult(destination=DESTINATION, action="refused", note=note)
 
 
-def desk(world: World, tonight: Tonight) -> DraftPr:
+def create_publisher(ctx: RunContext, batch_answers: BatchAnswers) -> DraftPullRequestPublisher:
     """The draft pull request of this world's task."""
-    return DraftPr(world, tonight)
+    return DraftPullRequestPublisher(ctx, batch_answers)
 
 
-def _joined(known: Sequence[Drafted], tonight: Tonight) -> tuple[Drafted, ...]:
+def _joined(
+    known: Sequence[DraftPullRequestState], batch_answers: BatchAnswers
+) -> tuple[DraftPullRequestState, ...]:
     """What the branch holds and what was written tonight; tonight's version of a path wins."""
     files = {file.path: file for file in known}
-    files |= {file.path: render.drafted(file) for file in tonight.generated}
+    files |= {file.path: render.drafted(file) for file in batch_answers.generated}
     return tuple(replace(files[path]) for path in sorted(files))
 
 
-def _out_of_date(file: Drafted, now: Mapping[str, str]) -> str | None:
+def _out_of_date(file: DraftPullRequestState, now: Mapping[str, str]) -> str | None:
     """Why a file cannot be proposed; None when it can, empty when it is merged already."""
     if file.path.casefold().startswith(WORKFLOWS):
         return "workflow files are never touched"
@@ -246,8 +252,8 @@ def _named(left_out: Sequence[RefusedFile]) -> str:
     return f"Left out: {shown}{more}."
 
 
-def _done(action: str, pull: PullText, note: str) -> Delivered:
-    return Delivered(
+def _done(action: str, pull: DraftPullRequestInfo, note: str) -> DestinationResult:
+    return DestinationResult(
         destination=DESTINATION,
         action=action,
         number=pull.number,

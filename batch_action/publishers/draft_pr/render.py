@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from batch_action.escape import attribute, html_code, markdown, plain, subject, table_cell
 from batch_action.models.file_results import GeneratedFile, RefusedFile
-from batch_action.models.report import Night
+from batch_action.models.report import RunReport
 from batch_action.publishers import markers
 from batch_action.publishers.templates import fill
 from batch_action.text import plural
@@ -19,7 +19,7 @@ LONGEST_BODY = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drafted:
+class DraftPullRequestState:
     """A file on our branch."""
 
     path: str
@@ -34,9 +34,9 @@ class Drafted:
     summary: str = ""
 
 
-def drafted(file: GeneratedFile) -> Drafted:
+def drafted(file: GeneratedFile) -> DraftPullRequestState:
     """A file that was generated tonight."""
-    return Drafted(
+    return DraftPullRequestState(
         path=file.path,
         source=file.source,
         source_blob=file.blob,
@@ -56,13 +56,13 @@ def title(task: str) -> str:
     return f"Nightly {task.replace('-', ' ')}"
 
 
-def message(task: str, files: Sequence[Drafted], tree: str, night: Night) -> str:
+def message(task: str, files: Sequence[DraftPullRequestState], tree: str, report: RunReport) -> str:
     """The commit's message; its trailer tells our commits from those of people."""
     first = f"Add {task.replace('-', ' ')} for {plural(len(files), 'file')}"
     lines = [f"- {subject(file.path, 120)}" for file in files[:50]]
     if len(files) > len(lines):
         lines.append(f"- and {len(files) - len(lines)} more")
-    run = f"\n\nBatch-Action-Run: {night.run_url}" if night.run_url else "\n"
+    run = f"\n\nBatch-Action-Run: {report.run_url}" if report.run_url else "\n"
     body = "\n".join(lines)
     return f"{first}\n\n{body}{run}\nBatch-Action-Tree: {tree}\n"
 
@@ -74,8 +74,8 @@ def is_ours(commit_message: str, tree: str) -> bool:
 
 
 def body(
-    night: Night,
-    files: Sequence[Drafted],
+    report: RunReport,
+    files: Sequence[DraftPullRequestState],
     blobs: dict[str, str],
     left_out: Sequence[RefusedFile],
 ) -> str:
@@ -90,18 +90,18 @@ def body(
         listed.append((row, mark))
     return fill(
         "draft_pr/pull_request.md.j2",
-        marker=markers.head(night.task, night.repository_id, night.commit, night.batch_ids),
-        task=markdown(night.task.replace("-", " ")),
+        marker=markers.head(report.task, report.repository_id, report.commit, report.batch_ids),
+        task=markdown(report.task.replace("-", " ")),
         rows=[row for row, _ in listed[:MOST_ROWS]],
         unlisted=len(files) - min(len(listed), MOST_ROWS),
         marks=[mark for _, mark in listed],
         left_out=[(html_code(r.path, 120), table_cell(r.reason, 200)) for r in left_out[:50]],
-        run_url=night.run_url,
-        model=html_code(night.model),
+        run_url=report.run_url,
+        model=html_code(report.model),
     )
 
 
-def remembered(text_of_body: str) -> tuple[Drafted, ...]:
+def remembered(text_of_body: str) -> tuple[DraftPullRequestState, ...]:
     """The files a body's markers tell of; a damaged marker is passed over."""
     return tuple(_parsed(text_of_body.replace("\r\n", "\n")))
 
@@ -110,7 +110,7 @@ def _cell(summary: str) -> str:
     return markdown(summary, 200)
 
 
-def _marker(file: Drafted, blob: str) -> str:
+def _marker(file: DraftPullRequestState, blob: str) -> str:
     values = {
         "path": attribute(file.path),
         "blob": blob,
@@ -123,7 +123,7 @@ def _marker(file: Drafted, blob: str) -> str:
     return f"<!-- batch-action:file v1 {told} -->"
 
 
-def _parsed(source: str) -> Iterator[Drafted]:
+def _parsed(source: str) -> Iterator[DraftPullRequestState]:
     for found in _FILE.finditer(source):
         fields = dict(word.partition("=")[::2] for word in found[1].split())
         shas = [fields.get(name, "") for name in ("blob", "reviewed")]
@@ -132,7 +132,7 @@ def _parsed(source: str) -> Iterator[Drafted]:
         if not all(_SHA.fullmatch(sha) for sha in (*shas, replaces or shas[0])):
             continue
         if path and origin:
-            yield Drafted(
+            yield DraftPullRequestState(
                 path=path,
                 source=origin,
                 source_blob=shas[1],

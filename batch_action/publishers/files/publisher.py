@@ -4,12 +4,12 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 from batch_action.batches import generated_files
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.escape import html_code, markdown
 from batch_action.models.file_results import GeneratedFile
-from batch_action.models.findings import LIVE, Standing, State
-from batch_action.models.report import Delivered, Published
+from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus
+from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import finding_block, tables, user_commands, wording
 from batch_action.publishers.results_builder import results_of
 from batch_action.publishers.results_schema import encoded
@@ -61,64 +61,66 @@ ROOM = 4_000_000
 """Bytes of one table; a file has no limit but patience."""
 
 
-def document(published: Published) -> str:
+def document(published: PublishResult) -> str:
     """Verdict, table, every finding in full, judgements, generated files, receipt, cost."""
-    night = published.night
-    standings = shown(published.standings, night)
-    live = [s for s in standings if s.known.state in LIVE]
-    spending = night.spending
+    report = published.report
+    statuses = shown(published.statuses, report)
+    live = [s for s in statuses if s.tracked.state in OPEN_STATES]
+    spending = report.spending
     return fill(
         "files/document.md.j2",
-        task=markdown(night.task, 60),
-        verdict=wording.verdict(standings, guarded=guarded(night)),
+        task=markdown(report.task, 60),
+        verdict=wording.verdict(statuses, guarded=guarded(report)),
         guarded=bool(hidden(published)),
         table=tables.table(
-            ("Severity", "Finding", "Where", "State"), [wording.row(s, night) for s in live], ROOM
+            ("Severity", "Finding", "Where", "State"), [wording.row(s, report) for s in live], ROOM
         ),
-        findings=_blocks([s for s in live if not s.known.pre_existing], published),
-        older=_blocks([s for s in live if s.known.pre_existing], published),
-        fixed=_lines(s for s in standings if s.known.state is State.FIXED and s.changed),
-        accepted=_lines(s for s in standings if s.known.state in (State.IGNORED, State.DISMISSED)),
-        destinations=[wording.deed(d) for d in published.delivered],
-        judgements=tables.judgements(published.night, ROOM),
-        generated=tables.generated(published.night, ROOM),
-        receipt=wording.receipt_line(night.receipt),
-        entries=tables.receipt(night.receipt, ROOM),
-        skipped=wording.skipped_line(night.receipt),
-        held=limits_sentence(published),
+        findings=_blocks([s for s in live if not s.tracked.pre_existing], published),
+        older=_blocks([s for s in live if s.tracked.pre_existing], published),
+        fixed=_lines(s for s in statuses if s.tracked.state is FindingState.FIXED and s.changed),
+        accepted=_lines(
+            s for s in statuses if s.tracked.state in (FindingState.IGNORED, FindingState.DISMISSED)
+        ),
+        destinations=[wording.deed(d) for d in published.results],
+        file_verdicts=tables.file_verdicts(published.report, ROOM),
+        generated=tables.generated(published.report, ROOM),
+        file_statuses=wording.receipt_line(report.file_statuses),
+        entries=tables.file_statuses(report.file_statuses, ROOM),
+        skipped=wording.skipped_line(report.file_statuses),
+        suppressed=limits_sentence(published),
         cost=wording.cost_line(spending) if spending else "",
         footer=" · ".join(_footer(published)),
     )
 
 
-def _blocks(standings: Sequence[Standing], published: Published) -> str:
+def _blocks(statuses: Sequence[FindingStatus], published: PublishResult) -> str:
     """Each finding as some destination has worded it before, or with tonight's words."""
-    words = published.reconciled.words
+    words = published.reconciled.blocks
     return "\n\n".join(
-        finding_block.completed(user_commands.unboxed(words[s.known.fingerprint]), s.finding)
-        if s.known.fingerprint in words
-        else finding_block.write(s.known, s.finding, published.night)
-        for s in standings
+        finding_block.completed(user_commands.unboxed(words[s.tracked.fingerprint]), s.finding)
+        if s.tracked.fingerprint in words
+        else finding_block.write(s.tracked, s.finding, published.report)
+        for s in statuses
     )
 
 
-def _lines(standings: Iterable[Standing]) -> list[str]:
+def _lines(statuses: Iterable[FindingStatus]) -> list[str]:
     return [
-        f"{wording.severity(s.known)} · {wording.title(s.known)} · "
-        f"{html_code(s.known.anchor.path, wording.LONGEST_PATH)} · {wording.state(s)}"
-        for s in standings
+        f"{wording.severity(s.tracked)} · {wording.title(s.tracked)} · "
+        f"{html_code(s.tracked.anchor.path, wording.LONGEST_PATH)} · {wording.state(s)}"
+        for s in statuses
     ]
 
 
-def _footer(published: Published) -> list[str]:
-    night = published.night
-    batches = ", ".join(html_code(batch) for batch in night.batch_ids)
+def _footer(published: PublishResult) -> list[str]:
+    report = published.report
+    batches = ", ".join(html_code(batch) for batch in report.batch_ids)
     return [
-        *([wording.link("run", night.run_url)] if night.run_url else []),
+        *([wording.link("run", report.run_url)] if report.run_url else []),
         *([f"batch {batches}"] if batches else []),
-        f"model {html_code(night.model)}",
-        f"commit {html_code(night.commit[:12])}",
-        markdown(night.date, 20),
+        f"model {html_code(report.model)}",
+        f"commit {html_code(report.commit[:12])}",
+        markdown(report.date, 20),
     ]
 
 
@@ -127,23 +129,23 @@ RESULTS = "results"
 REPORT = "report"
 
 
-def tell(world: World, published: Published) -> Delivered:
+def tell(ctx: RunContext, published: PublishResult) -> DestinationResult:
     """Write `results.json`, `report.md` and what was generated; sets the output `results-file`.
 
     Raises ConfigError when the workspace cannot be written to.
     """
     try:
-        data = encoded(results_of(published, world.now()))
-        path = world.runner.write_result(f"{world.named(RESULTS)}.json", data)
+        data = encoded(results_of(published, ctx.now()))
+        path = ctx.runner.write_result(f"{ctx.workspace_name(RESULTS)}.json", data)
         words = f"{document(published)}\n".encode()
-        text = world.runner.write_result(f"{world.named(REPORT)}.md", words)
+        text = ctx.runner.write_result(f"{ctx.workspace_name(REPORT)}.md", words)
         written = [path, text]
-        if published.night.generated:
-            written.append(generated_files.give(world, published.night.generated))
+        if published.report.generated:
+            written.append(generated_files.give(ctx, published.report.generated))
     except OSError as error:
         raise ConfigError(
             f"The results cannot be written to the workspace: {error.strerror}.",
             fix="Check the disk and whose the workspace is.",
         ) from None
-    world.runner.set_output("results-file", path)
-    return Delivered(destination=DESTINATION, action="written", ids=tuple(written))
+    ctx.runner.set_output("results-file", path)
+    return DestinationResult(destination=DESTINATION, action="written", ids=tuple(written))

@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from batch_action.escape import html_code, markdown, ours, table_cell
-from batch_action.models.findings import LIVE, Known, Reconciled, Standing, State
-from batch_action.models.report import Account, IssueDraft, IssueMemory, Night
+from batch_action.models.findings import (
+    OPEN_STATES,
+    FindingState,
+    FindingStatus,
+    Reconciliation,
+    TrackedFinding,
+)
+from batch_action.models.report import FileStatus, IssueDraft, RollingIssueState, RunReport
 from batch_action.publishers import (
     finding_block,
     markers,
@@ -37,47 +43,47 @@ class Section:
 
 def body(
     marker: str,
-    night: Night,
-    ordered: Sequence[Standing],
+    report: RunReport,
+    ordered: Sequence[FindingStatus],
     kept: Sequence[Written],
     *,
     spilled: int = 0,
-    held: Sequence[tuple[str, int]] = (),
-    tail: str = "",
+    suppressed: Sequence[tuple[str, int]] = (),
+    footer: str = "",
 ) -> str:
     """The whole body with the kept blocks.
 
-    `spilled`: how many stand in comments; `held`: what was held back; `tail`: the account of an
+    `spilled`: how many stand in comments; `suppressed`: what was held back; `footer`: the account of an
     earlier night, where this one has none.
     """
-    hidden = guarded(night)
-    live = [s for s in ordered if s.known.state in LIVE]
-    rows = _fit([_row(s, night) for s in live[: night.max_findings]], TABLE_ROOM)
+    hidden = guarded(report)
+    live = [s for s in ordered if s.tracked.state in OPEN_STATES]
+    rows = _fit([_row(s, report) for s in live[: report.max_findings]], TABLE_ROOM)
     return fill(
         "issue/issue.md.j2",
         marker=marker,
         verdict=wording.verdict(ordered, guarded=hidden),
         guarded=hidden,
         rows=rows,
-        elsewhere=_elsewhere(len(rows), len(live), spilled),
+        remaining=_elsewhere(len(rows), len(live), spilled),
         sections=_sections(ordered, kept),
-        tail=tail or _tail(night, held),
+        footer=footer or _tail(report, suppressed),
     )
 
 
-def _tail(night: Night, held: Sequence[tuple[str, int]]) -> str:
+def _tail(report: RunReport, suppressed: Sequence[tuple[str, int]]) -> str:
     """The account of a night: receipt, cost, and where it comes from."""
     return fill(
         "issue/footer.md.j2",
-        receipt=_receipt(night, held),
-        returned=tables.returned(night, RECEIPT_ROOM),
-        cost=wording.cost_line(night.spending) if night.spending else "",
-        footer=footer(night),
+        file_statuses=_receipt(report, suppressed),
+        returned=tables.returned(report, RECEIPT_ROOM),
+        cost=wording.cost_line(report.spending) if report.spending else "",
+        footer=footer(report),
     )
 
 
-def _row(standing: Standing, night: Night) -> tuple[str, ...]:
-    return (*wording.row(standing, night), markdown(standing.known.since, 20))
+def _row(standing: FindingStatus, report: RunReport) -> tuple[str, ...]:
+    return (*wording.row(standing, report), markdown(standing.tracked.since, 20))
 
 
 def _fit(rows: Sequence[tuple[str, ...]], room: int) -> list[tuple[str, ...]]:
@@ -96,82 +102,82 @@ def _elsewhere(listed: int, live: int, spilled: int) -> str:
     return " ".join(part for part in (told, where) if part)
 
 
-def _sections(ordered: Sequence[Standing], kept: Sequence[Written]) -> list[Section]:
+def _sections(ordered: Sequence[FindingStatus], kept: Sequence[Written]) -> list[Section]:
     """Live blocks in the open; pre-existing, fixed, ignored and dismissed ones folded."""
 
-    def those(*states: State, old: bool | None = None) -> str:
+    def those(*states: FindingState, old: bool | None = None) -> str:
         return finding_block.joined(
             block
             for block in kept
-            if block.known.state in states and old in (None, block.known.pre_existing)
+            if block.tracked.state in states and old in (None, block.tracked.pre_existing)
         )
 
-    def standing(state: State) -> list[Standing]:
-        return [s for s in ordered if s.known.state is state]
+    def standing(state: FindingState) -> list[FindingStatus]:
+        return [s for s in ordered if s.tracked.state is state]
 
-    older = sum(b.known.pre_existing and b.known.state in LIVE for b in kept)
-    fixed, ignored = standing(State.FIXED), standing(State.IGNORED)
-    dismissed = standing(State.DISMISSED)
+    older = sum(b.tracked.pre_existing and b.tracked.state in OPEN_STATES for b in kept)
+    fixed, ignored = standing(FindingState.FIXED), standing(FindingState.IGNORED)
+    dismissed = standing(FindingState.DISMISSED)
     sections = [
-        Section(summary="", blocks=those(*LIVE, old=False)),
+        Section(summary="", blocks=those(*OPEN_STATES, old=False)),
         Section(
             summary=f"{plural(older, 'finding')} older than the reviewed changes",
-            blocks=those(*LIVE, old=True),
+            blocks=those(*OPEN_STATES, old=True),
         ),
         Section(
             summary=f"✅ Fixed: {len(fixed)}",
-            blocks=those(State.FIXED),
+            blocks=those(FindingState.FIXED),
             lines=tuple(_fixed_line(s) for s in fixed[:LISTED]),
         ),
         Section(
             summary=_ignored(ignored),
-            blocks=those(State.IGNORED),
+            blocks=those(FindingState.IGNORED),
             lines=tuple(wording.line(s) for s in ignored[:LISTED]),
         ),
-        Section(summary=f"Dismissed: {len(dismissed)}", blocks=those(State.DISMISSED)),
+        Section(summary=f"Dismissed: {len(dismissed)}", blocks=those(FindingState.DISMISSED)),
     ]
     return [section for section in sections if section.blocks or section.lines]
 
 
-def _ignored(ignored: Sequence[Standing]) -> str:
-    listed = sum(s.known.held == "baseline" for s in ignored)
+def _ignored(ignored: Sequence[FindingStatus]) -> str:
+    listed = sum(s.tracked.suppressed == "baseline" for s in ignored)
     counts = ((len(ignored) - listed, "a comment in the code"), (listed, "the baseline"))
     by = ", ".join(f"{count} by {what}" for count, what in counts if count)
     return f"Ignored: {by}"
 
 
-def _fixed_line(standing: Standing) -> str:
+def _fixed_line(standing: FindingStatus) -> str:
     note = f" · {ours(standing.note, 60)}" if standing.note else ""
-    return f"- {wording.title(standing.known)}{note} · {markdown(standing.known.closed, 20)}"
+    return f"- {wording.title(standing.tracked)}{note} · {markdown(standing.tracked.closed, 20)}"
 
 
-def _receipt(night: Night, held: Sequence[tuple[str, int]]) -> dict[str, object]:
+def _receipt(report: RunReport, suppressed: Sequence[tuple[str, int]]) -> dict[str, object]:
     # What was not reviewed is what people look for.
-    order = sorted(night.receipt.entries, key=lambda e: e.account is Account.REVIEWED)
-    rows = [(html_code(e.path, 120), e.account.value, table_cell(e.reason, 120)) for e in order]
+    order = sorted(report.file_statuses.entries, key=lambda e: e.status is FileStatus.REVIEWED)
+    rows = [(html_code(e.path, 120), e.status.value, table_cell(e.reason, 120)) for e in order]
     fitting = _fit(rows, RECEIPT_ROOM)
     lines = []
     if len(fitting) < len(rows):
         lines.append(f"… and {plural(len(rows) - len(fitting), 'more file')}.")
-    if skipped := wording.skipped_line(night.receipt):
+    if skipped := wording.skipped_line(report.file_statuses):
         lines.append(f"{skipped}.")
-    if told := visibility.held_back_sentence(held):
+    if told := visibility.held_back_sentence(suppressed):
         lines.append(told)
-    if night.discarded:
-        remarks = plural(night.discarded, "remark")
+    if report.discarded:
+        remarks = plural(report.discarded, "remark")
         lines.append(f"{remarks} discarded: the quoted code is not in the file.")
-    return {"summary": wording.receipt_line(night.receipt), "rows": fitting, "lines": lines}
+    return {"summary": wording.receipt_line(report.file_statuses), "rows": fitting, "lines": lines}
 
 
-def footer(night: Night) -> list[str]:
+def footer(report: RunReport) -> list[str]:
     """Where a report comes from: run, batches, model, date."""
-    parts = [f"[run]({night.run_url})"] if night.run_url else []
-    batches = ", ".join(html_code(batch) for batch in night.batch_ids[:BATCHES])
-    if len(night.batch_ids) > BATCHES:
-        batches += f" and {len(night.batch_ids) - BATCHES} more"
+    parts = [f"[run]({report.run_url})"] if report.run_url else []
+    batches = ", ".join(html_code(batch) for batch in report.batch_ids[:BATCHES])
+    if len(report.batch_ids) > BATCHES:
+        batches += f" and {len(report.batch_ids) - BATCHES} more"
     if batches:
         parts.append(f"batch {batches}")
-    return [*parts, f"model {html_code(night.model)}", markdown(night.date, 20)]
+    return [*parts, f"model {html_code(report.model)}", markdown(report.date, 20)]
 
 
 LIMIT = 60_000
@@ -187,7 +193,7 @@ TAIL = "\n---\n\n<details><summary>Receipt: "
 """Where the body's last part begins: the account of the night."""
 
 
-def parse(body: str, comments: Sequence[str]) -> IssueMemory | None:
+def parse(body: str, comments: Sequence[str]) -> RollingIssueState | None:
     """What an issue remembers; None when the body carries no marker of ours.
 
     Args:
@@ -202,30 +208,30 @@ def parse(body: str, comments: Sequence[str]) -> IssueMemory | None:
     head = markers.read_head(body)
     if head is None:
         return None
-    known: dict[str, Known] = {}
+    known: dict[str, TrackedFinding] = {}
     words: dict[str, str] = {}
     for source in (body, *comments):
         for block in markers.blocks(source):
-            if block.known.fingerprint not in known:
-                known[block.known.fingerprint] = block.known
-                words[block.known.fingerprint] = user_commands.unboxed(block.text)
-    return IssueMemory(
+            if block.tracked.fingerprint not in known:
+                known[block.tracked.fingerprint] = block.tracked
+                words[block.tracked.fingerprint] = user_commands.unboxed(block.text)
+    return RollingIssueState(
         schema=markers.SCHEMA,
         task=markers.value(head, "task"),
         repository_id=markers.value(head, "repository"),
         head=markers.value(head, "head"),
         batches=tuple(b for b in markers.value(head, "batches").split(",") if b),
         first=head.get("first") == "1",
-        known=tuple(known.values()),
+        tracked=tuple(known.values()),
         blocks=words,
-        tail=body[start:].strip("\n") if (start := body.rfind(TAIL)) >= 0 else "",
+        footer=body[start:].strip("\n") if (start := body.rfind(TAIL)) >= 0 else "",
     )
 
 
 def render(
-    night: Night,
-    reconciled: Reconciled,
-    memory: IssueMemory | None,
+    report: RunReport,
+    reconciled: Reconciliation,
+    session: RollingIssueState | None,
     *,
     ticked: frozenset[str] = frozenset(),
 ) -> IssueDraft:
@@ -233,65 +239,79 @@ def render(
 
     *ticked*: boxes that stay so, because nobody has looked yet who ticked them.
     """
-    standings = [wording.dated(s, night) for s in shown(reconciled.standings, night)]
-    news, night_marker = _news(standings, night)
-    if night.quiet and memory:
-        told = {known.fingerprint: known.state for known in memory.known}
-        standings = [wording.as_before(s, told.get(s.known.fingerprint)) for s in standings]
-    live = [s for s in standings if s.known.state in LIVE]
-    live.sort(key=lambda s: s.known.pre_existing)
-    fixed = _recently_fixed(standings, night)
-    others = (State.IGNORED, State.DISMISSED)
-    ordered = [*live, *fixed, *(s for state in others for s in standings if s.known.state is state)]
-    words = {**reconciled.words, **(memory.blocks if memory else {})}
-    written = _written(ordered, words, night, ticked)
-    marker = _marker(night, reconciled, memory)
-    tail = memory.tail if night.quiet and memory else ""
-    held = visibility.held_back(reconciled, night, max_findings=len(live))
-    frame = body(marker, night, ordered, [], held=held, tail=tail)
-    kept, spilled = _share(written, len(live), night, frame)
+    statuses = [wording.dated(s, report) for s in shown(reconciled.statuses, report)]
+    news, night_marker = _news(statuses, report)
+    if report.quiet and session:
+        told = {known.fingerprint: known.state for known in session.tracked}
+        statuses = [wording.as_before(s, told.get(s.tracked.fingerprint)) for s in statuses]
+    live = [s for s in statuses if s.tracked.state in OPEN_STATES]
+    live.sort(key=lambda s: s.tracked.pre_existing)
+    fixed = _recently_fixed(statuses, report)
+    others = (FindingState.IGNORED, FindingState.DISMISSED)
+    ordered = [
+        *live,
+        *fixed,
+        *(s for state in others for s in statuses if s.tracked.state is state),
+    ]
+    words = {**reconciled.blocks, **(session.blocks if session else {})}
+    written = _written(ordered, words, report, ticked)
+    marker = _marker(report, reconciled, session)
+    footer = session.footer if report.quiet and session else ""
+    suppressed = visibility.held_back(reconciled, report, max_findings=len(live))
+    frame = body(marker, report, ordered, [], suppressed=suppressed, footer=footer)
+    kept, spilled = _share(written, len(live), report, frame)
     pages = finding_block.pack(spilled, COMMENT_LIMIT - 1_000)
-    outside = sum(block.known.state in LIVE for block in spilled)
-    held = visibility.held_back(reconciled, night, max_findings=outside)
+    outside = sum(block.tracked.state in OPEN_STATES for block in spilled)
+    suppressed = visibility.held_back(reconciled, report, max_findings=outside)
     return IssueDraft(
-        title=title(night),
-        body=body(marker, night, ordered, kept, spilled=len(spilled), held=held, tail=tail),
+        title=title(report),
+        body=body(
+            marker,
+            report,
+            ordered,
+            kept,
+            spilled=len(spilled),
+            suppressed=suppressed,
+            footer=footer,
+        ),
         overflow=tuple(_more(page, n, len(pages)) for n, page in enumerate(pages, start=1)),
-        comment=None if _opening(memory, night) else news,
+        comment=None if _opening(session, report) else news,
         comment_marker=night_marker,
         open=bool(live),
-        labels=tuple(dict.fromkeys((*labels(night.task), *night.labels))),
-        fingerprints=frozenset(s.known.fingerprint for s in ordered),
-        held=held,
-        assignees=night.assignees,
+        labels=tuple(dict.fromkeys((*labels(report.task), *report.labels))),
+        fingerprints=frozenset(s.tracked.fingerprint for s in ordered),
+        suppressed=suppressed,
+        assignees=report.assignees,
     )
 
 
-def _marker(night: Night, reconciled: Reconciled, memory: IssueMemory | None) -> str:
-    batches, first = night.batch_ids, _opening(memory, night)
-    if night.quiet and memory:
-        batches, first = memory.batches, memory.first
-    identity = markers.named(night.task, night.state_key)
-    return markers.head(identity, night.repository_id, reconciled.commit, batches, first=first)
+def _marker(
+    report: RunReport, reconciled: Reconciliation, session: RollingIssueState | None
+) -> str:
+    batches, first = report.batch_ids, _opening(session, report)
+    if report.quiet and session:
+        batches, first = session.batches, session.first
+    identity = markers.named(report.task, report.state_key)
+    return markers.head(identity, report.repository_id, reconciled.commit, batches, first=first)
 
 
-def _opening(memory: IssueMemory | None, night: Night) -> bool:
+def _opening(session: RollingIssueState | None, report: RunReport) -> bool:
     """Whether tonight opens the issue, or did so before it died."""
-    return memory is None or (memory.first and memory.batches == night.batch_ids)
+    return session is None or (session.first and session.batches == report.batch_ids)
 
 
-def unmoved(reconciled: Reconciled, memory: IssueMemory, night: Night) -> bool:
+def unmoved(reconciled: Reconciliation, session: RollingIssueState, report: RunReport) -> bool:
     """Whether a night without answers leaves every finding as the issue tells it."""
-    now = {s.known.fingerprint: s.known.state for s in shown(reconciled.standings, night)}
-    before = {known.fingerprint: known.state for known in memory.known}
-    news = (State.NEW, State.BACK)
-    return now == {f: State.OPEN if s in news else s for f, s in before.items()}
+    now = {s.tracked.fingerprint: s.tracked.state for s in shown(reconciled.statuses, report)}
+    before = {known.fingerprint: known.state for known in session.tracked}
+    news = (FindingState.NEW, FindingState.BACK)
+    return now == {f: FindingState.OPEN if s in news else s for f, s in before.items()}
 
 
-def title(night: Night) -> str:
+def title(report: RunReport) -> str:
     """The title of a new issue; afterwards it is the people's."""
-    key = f" ({night.state_key})" if night.state_key else ""
-    return f"Nightly {night.task.replace('-', ' ')}{key}"
+    key = f" ({report.state_key})" if report.state_key else ""
+    return f"Nightly {report.task.replace('-', ' ')}{key}"
 
 
 def labels(task: str) -> tuple[str, ...]:
@@ -299,32 +319,37 @@ def labels(task: str) -> tuple[str, ...]:
     return "batch-action", f"batch-action:{task}".replace(",", "-")[:LONGEST_LABEL]
 
 
-def _recently_fixed(standings: Sequence[Standing], night: Night) -> list[Standing]:
+def _recently_fixed(statuses: Sequence[FindingStatus], report: RunReport) -> list[FindingStatus]:
     """The fixed findings worth remembering, the newest first; the changelog is git's."""
 
-    def age(standing: Standing) -> int:
+    def age(standing: FindingStatus) -> int:
         try:
-            return (date.fromisoformat(night.date) - date.fromisoformat(standing.known.closed)).days
+            return (
+                date.fromisoformat(report.date) - date.fromisoformat(standing.tracked.closed)
+            ).days
         except ValueError:
             return 0
 
-    fixed = [s for s in standings if s.known.state is State.FIXED and age(s) <= FIXED_DAYS]
+    fixed = [s for s in statuses if s.tracked.state is FindingState.FIXED and age(s) <= FIXED_DAYS]
     return sorted(fixed, key=age)[:MOST_FIXED]
 
 
 def _written(
-    ordered: Sequence[Standing], words: dict[str, str], night: Night, ticked: frozenset[str]
+    ordered: Sequence[FindingStatus],
+    words: dict[str, str],
+    report: RunReport,
+    ticked: frozenset[str],
 ) -> list[Written]:
     """All blocks: of what is not open, and once new ones fill many pages, brief ones."""
     written, room = [], NEW_ROOM
     for standing in ordered:
-        known = standing.known
+        known = standing.tracked
         told = words.get(known.fingerprint)
-        finding = standing.finding if room > 0 and known.state in LIVE else None
+        finding = standing.finding if room > 0 and known.state in OPEN_STATES else None
         now = (
             finding_block.completed(told, finding)
             if told
-            else finding_block.write(known, finding, night)
+            else finding_block.write(known, finding, report)
         )
         room -= len(now) - len(told or "")
         limit, stays = COMMENT_LIMIT - 1_000, known.fingerprint in ticked
@@ -333,7 +358,7 @@ def _written(
 
 
 def _share(
-    written: Sequence[Written], live: int, night: Night, frame: str
+    written: Sequence[Written], live: int, report: RunReport, frame: str
 ) -> tuple[list[Written], list[Written]]:
     """The blocks for the body (the worst `max_findings` live ones, then the others), the rest."""
     room = LIMIT - len(frame) - 500
@@ -341,7 +366,7 @@ def _share(
     spilled: list[Written] = []
     for number, block in enumerate(written):
         size = len(block.text) + 2
-        if size > room or night.max_findings <= number < live:
+        if size > room or report.max_findings <= number < live:
             spilled.append(block)
         else:
             kept.append(block)
@@ -359,15 +384,15 @@ def _more(page: Sequence[Written], number: int, of: int) -> str:
     )
 
 
-def _news(standings: Sequence[Standing], night: Night) -> tuple[str | None, str]:
+def _news(statuses: Sequence[FindingStatus], report: RunReport) -> tuple[str | None, str]:
     """The one notification of a night that changed something, and the line that marks it."""
-    marker = markers.night(night.batch_ids, night.commit)
-    changed = [s for s in standings if s.changed]
+    marker = markers.report(report.batch_ids, report.commit)
+    changed = [s for s in statuses if s.changed]
     if not changed:
         return None, marker
     lines = [
-        f"{wording.STATES[s.known.state]}: {wording.severity(s.known)} · {wording.title(s.known)} · "
-        + (ours(s.note, 60) if s.note else wording.place(s.known.anchor, night))
+        f"{wording.STATES[s.tracked.state]}: {wording.severity(s.tracked)} · {wording.title(s.tracked)} · "
+        + (ours(s.note, 60) if s.note else wording.place(s.tracked.anchor, report))
         for s in changed[:LISTED]
     ]
     if len(changed) > LISTED:
@@ -376,8 +401,8 @@ def _news(standings: Sequence[Standing], night: Night) -> tuple[str | None, str]
         "issue/comment.md.j2",
         marker=marker,
         changes=wording.changes(changed),
-        what=markdown(night.task.replace("-", " "), 60),
+        what=markdown(report.task.replace("-", " "), 60),
         lines=lines,
-        run_url=night.run_url,
+        run_url=report.run_url,
     )
     return comment, marker

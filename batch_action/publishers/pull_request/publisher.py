@@ -10,25 +10,25 @@ from dataclasses import dataclass, field, replace
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.issues import Issues
-from batch_action.clients.github.pulls import Pulls
-from batch_action.context import World
+from batch_action.clients.github.pulls import PullRequests
+from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.findings import (
-    LIVE,
-    Known,
-    Recollection,
-    Reconciled,
-    Standing,
-    State,
-    Tonight,
+    OPEN_STATES,
+    BatchAnswers,
+    FindingState,
+    FindingStatus,
+    PublishedState,
+    Reconciliation,
+    TrackedFinding,
 )
-from batch_action.models.github import CommentText, InlineText, PullFacts
-from batch_action.models.report import Delivered, Night
+from batch_action.models.github import CommentInfo, PullRequestInfo, ReviewCommentInfo
+from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import markers, user_commands
 from batch_action.publishers.issue.publisher import same
 from batch_action.publishers.markers import Block
 from batch_action.publishers.pull_request import render, review_comments
-from batch_action.publishers.user_commands import Heard
+from batch_action.publishers.user_commands import UserCommands
 from batch_action.publishers.visibility import shown
 
 DESTINATION = "pr-review"
@@ -38,77 +38,77 @@ DESTINATION = "pr-review"
 class Spoken:
     """A comment of ours on lines, and the finding it is about."""
 
-    comment: CommentText
+    comment: CommentInfo
     block: Block
     told: str
     """What it says of the finding's state, above its words."""
 
 
 @dataclass(slots=True, kw_only=True)
-class PullReview:
+class PullRequestPublisher:
     """One pull request on one night; see `Desk`."""
 
-    edge: Pulls
+    edge: PullRequests
     issues: Issues
     git: GitRepo
-    pull: PullFacts
+    pull: PullRequestInfo
     identity: str
-    summary: CommentText | None = None
-    doubles: tuple[CommentText, ...] = ()
-    """Summaries that a race made; their findings are in `memory`."""
-    memory: render.Memory | None = None
+    summary: CommentInfo | None = None
+    doubles: tuple[CommentInfo, ...] = ()
+    """Summaries that a race made; their findings are in `session`."""
+    session: render.Memory | None = None
     spoken: dict[str, Spoken] = field(default_factory=dict)
-    surplus: tuple[CommentText, ...] = ()
+    surplus: tuple[CommentInfo, ...] = ()
     """Comments that a race made on findings which have one; nobody has answered them."""
-    heard: Heard = field(default_factory=Heard)
-    below: dict[int, Heard] = field(default_factory=dict)
+    requested: UserCommands = field(default_factory=UserCommands)
+    below: dict[int, UserCommands] = field(default_factory=dict)
     """What people said in the threads of comments on lines, by the comment that began each."""
 
-    def recall(self) -> Recollection:
+    def read_state(self) -> PublishedState:
         """What summary and comments remember, and what people ask for there; see `Desk`."""
         comments = self.issues.comments(self.pull.number)
         mine = [c for c in comments if c.trusted and render.is_ours(c.body, self.identity)]
         self.summary, self.doubles = mine[0] if mine else None, tuple(mine[1:])
-        self.memory = _joined([render.parse(one.body) for one in mine])
+        self.session = _joined([render.parse(one.body) for one in mine])
         inline = self.edge.comments(self.pull.number)
         self._listen(inline)
         known = self._known()
-        self.heard = user_commands.hear(comments, known, self.issues)
+        self.requested = user_commands.hear(comments, known, self.issues)
         self.below = _threads(inline, self.spoken, known, self.issues)
-        both = sum(self.below.values(), self.heard)
-        memory = self.memory
-        return Recollection(
+        both = sum(self.below.values(), self.requested)
+        session = self.session
+        return PublishedState(
             destination=DESTINATION,
-            head=memory.head if memory else "",
+            head=session.head if session else "",
             batches=self._batches(known),
-            known=tuple(known.values()),
+            tracked=tuple(known.values()),
             dismissals=both.dismissals,
             rechecks=both.rechecks,
-            words=self._words(),
+            blocks=self._words(),
             pending=bool(both.answers or self.doubles or self.surplus) or self._moved(known),
         )
 
-    def deliver(self, reconciled: Reconciled, night: Night) -> Delivered:
+    def publish(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
         """Review what is new, bring summary and comments up to date, read all back."""
-        told = shown(reconciled.standings, night)
-        posted = self._post(told, night)
-        for body in user_commands.replies(self.heard):
+        told = shown(reconciled.statuses, report)
+        posted = self._post(told, report)
+        for body in user_commands.replies(self.requested):
             self.issues.comment(self.pull.number, body)
-        for thread, heard in self.below.items():
-            for body in user_commands.replies(heard):
+        for thread, requested in self.below.items():
+            for body in user_commands.replies(requested):
                 self.edge.reply(self.pull.number, thread, body)
-        wrote = self._summarise(reconciled, night)
+        wrote = self._summarise(reconciled, report)
         edited = self._update(told)
         self._thank()
-        counts = Delivered(
+        counts = DestinationResult(
             destination=DESTINATION,
             action="skipped",
             number=self.pull.number,
             url=self.summary.url if self.summary else self.pull.url,
-            new=sum(s.changed and s.known.state is State.NEW for s in told),
-            fixed=sum(s.changed and s.known.state is State.FIXED for s in told),
-            open=sum(s.known.state in LIVE for s in told),
-            held=wrote.held,
+            new=sum(s.changed and s.tracked.state is FindingState.NEW for s in told),
+            fixed=sum(s.changed and s.tracked.state is FindingState.FIXED for s in told),
+            open=sum(s.tracked.state in OPEN_STATES for s in told),
+            suppressed=wrote.suppressed,
             ids=tuple(str(one.comment.id) for one in self.spoken.values()),
         )
         if self.summary is None:
@@ -120,7 +120,7 @@ class PullReview:
 
     # What is there.
 
-    def _listen(self, inline: Sequence[InlineText]) -> None:
+    def _listen(self, inline: Sequence[ReviewCommentInfo]) -> None:
         self.spoken = {}
         answered = {one.reply_to for one in inline}
         surplus = []
@@ -129,47 +129,47 @@ class PullReview:
             if parsed is not None and one.reply_to is None:
                 block, told = parsed
                 found = Spoken(comment=one.comment, block=block, told=told)
-                first = self.spoken.setdefault(block.known.fingerprint, found)
+                first = self.spoken.setdefault(block.tracked.fingerprint, found)
                 if first is not found and one.comment.id not in answered:
                     surplus.append(one.comment)
         self.surplus = tuple(surplus)
 
-    def _known(self) -> dict[str, Known]:
+    def _known(self) -> dict[str, TrackedFinding]:
         """Every finding that is remembered here; the summary knows better than a comment."""
-        known = {name: one.block.known for name, one in self.spoken.items()}
-        return known | {k.fingerprint: k for k in (self.memory.known if self.memory else ())}
+        known = {name: one.block.tracked for name, one in self.spoken.items()}
+        return known | {k.fingerprint: k for k in (self.session.tracked if self.session else ())}
 
     def _words(self) -> dict[str, str]:
         spoken = {
-            name: review_comments.folded(one.block.known, one.block.text)
+            name: review_comments.folded(one.block.tracked, one.block.text)
             for name, one in self.spoken.items()
         }
-        return spoken | dict(self.memory.blocks if self.memory else {})
+        return spoken | dict(self.session.blocks if self.session else {})
 
-    def _batches(self, known: Mapping[str, Known]) -> tuple[str, ...]:
+    def _batches(self, known: Mapping[str, TrackedFinding]) -> tuple[str, ...]:
         """The batches that were told; reviews tell of those whose summary was never written."""
-        batches = self.memory.batches if self.memory else ()
-        there = {k.fingerprint for k in self.memory.known} if self.memory else set()
+        batches = self.session.batches if self.session else ()
+        there = {k.fingerprint for k in self.session.tracked} if self.session else set()
         if known.keys() <= there:
             return batches
         nights = [r.body for r in self.edge.reviews(self.pull.number) if r.trusted]
         return (*batches, *(batch for body in nights for batch in markers.read_night(body)))
 
-    def _moved(self, known: Mapping[str, Known]) -> bool:
+    def _moved(self, known: Mapping[str, TrackedFinding]) -> bool:
         """Whether the branch has moved on under what is known: some of it may be gone, or back."""
-        return bool(known) and (self.memory is None or self.memory.head != self.pull.head)
+        return bool(known) and (self.session is None or self.session.head != self.pull.head)
 
     # What is new.
 
-    def _is_fresh(self, standing: Standing) -> bool:
+    def _is_fresh(self, standing: FindingStatus) -> bool:
         """Whether it was never told here, and belongs to what this pull request changes."""
-        known = standing.known
+        known = standing.tracked
         before = known.fingerprint in self.spoken or known.fingerprint in {
-            k.fingerprint for k in (self.memory.known if self.memory else ())
+            k.fingerprint for k in (self.session.tracked if self.session else ())
         }
-        return not (before or known.pre_existing) and known.state in LIVE
+        return not (before or known.pre_existing) and known.state in OPEN_STATES
 
-    def _post(self, told: Sequence[Standing], night: Night) -> bool:
+    def _post(self, told: Sequence[FindingStatus], report: RunReport) -> bool:
         """One review with what is new on lines of the diff; whether any comment of it stands."""
         fresh = [s for s in told if self._is_fresh(s)]
         remarks = review_comments.placed(fresh, self.edge, self.pull.number, self.git)
@@ -179,7 +179,7 @@ class PullReview:
             remarks = [one for one in remarks if one.fingerprint not in self.spoken]
         if not remarks:
             return False
-        marker = markers.night(night.batch_ids, night.commit)
+        marker = markers.report(report.batch_ids, report.commit)
         text = f"{marker}\n{render.opening(len(remarks), len(fresh))}"
         stands = review_comments.post(remarks, text, self.edge, self.pull)
         self._listen(self.edge.comments(self.pull.number))
@@ -193,14 +193,16 @@ class PullReview:
 
     # What was told before.
 
-    def _summarise(self, reconciled: Reconciled, night: Night) -> Delivered:
+    def _summarise(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
         """Write the summary if it changed, and look whether it is there."""
-        ids = dict(self.memory.comments) if self.memory else {}
+        ids = dict(self.session.comments) if self.session else {}
         ids |= {name: one.comment.id for name, one in self.spoken.items()}
         urls = {name: one.comment.url for name, one in self.spoken.items()}
         comments = render.Comments(urls=urls, ids=ids)
-        draft = render.render(night, reconciled, self.memory, comments)
-        done = Delivered(destination=DESTINATION, action="unchanged", held=draft.held)
+        draft = render.render(report, reconciled, self.session, comments)
+        done = DestinationResult(
+            destination=DESTINATION, action="unchanged", suppressed=draft.suppressed
+        )
         if self.summary is None:
             if not draft.open:
                 return done
@@ -222,7 +224,7 @@ class PullReview:
             for c in self.issues.comments(number)
             if c.trusted and render.is_ours(c.body, self.identity)
         ]
-        there = {k.fingerprint for body in bodies for k in render.parse(body).known}
+        there = {k.fingerprint for body in bodies for k in render.parse(body).tracked}
         if missing := draft.fingerprints - there:
             raise GitHubError(
                 f"The summary of pull request #{number} was written, but {len(missing)} of "
@@ -230,19 +232,19 @@ class PullReview:
                 fix="Run collect again; if it stays so, delete that comment to start a new one.",
             )
 
-    def _update(self, told: Sequence[Standing]) -> bool:
+    def _update(self, told: Sequence[FindingStatus]) -> bool:
         """Say in each comment what became of its finding, and fold away what has ended.
 
         The text is edited last: it says that the rest is done.
         """
         edited = False
         for standing in told:
-            one = self.spoken.get(standing.known.fingerprint)
+            one = self.spoken.get(standing.tracked.fingerprint)
             line = review_comments.state_line(standing)
             if one is None or one.told == line:
                 continue
             self.edge.fold(one.comment.node_id, review_comments.folded_as(standing) if line else "")
-            body = review_comments.comment_body(standing.known, one.block.text, line)
+            body = review_comments.comment_body(standing.tracked, one.block.text, line)
             self.edge.edit(one.comment.id, body)
             edited = True
         for comment in self.surplus:
@@ -250,49 +252,51 @@ class PullReview:
         return edited or bool(self.surplus)
 
     def _thank(self) -> None:
-        for comment, content in user_commands.reactions(self.heard):
+        for comment, content in user_commands.reactions(self.requested):
             self.issues.react(comment, content)
-        for heard in self.below.values():
-            for comment, content in user_commands.reactions(heard):
+        for requested in self.below.values():
+            for comment, content in user_commands.reactions(requested):
                 self.edge.react(comment, content)
-        self.heard, self.below = Heard(), {}
+        self.requested, self.below = UserCommands(), {}
 
 
-def desk(world: World, tonight: Tonight, pull: PullFacts) -> PullReview:
+def create_publisher(
+    ctx: RunContext, batch_answers: BatchAnswers, pull: PullRequestInfo
+) -> PullRequestPublisher:
     """The review of one pull request."""
-    github, settings = world.need_github(), world.settings
-    repository = world.context.repository_id
-    return PullReview(
+    github, settings = ctx.require_github(), ctx.settings
+    repository = ctx.context.repository_id
+    return PullRequestPublisher(
         edge=github.pulls,
         issues=github.issues,
-        git=world.git,
+        git=ctx.git,
         pull=pull,
-        identity=render.identity(tonight.task, repository, settings.state_key, pull.number),
+        identity=render.identity(batch_answers.task, repository, settings.state_key, pull.number),
     )
 
 
-def _joined(memories: Sequence[render.Memory]) -> render.Memory | None:
+def _joined(sessions: Sequence[render.Memory]) -> render.Memory | None:
     """The oldest summary's memory with what only the others know."""
-    if not memories:
+    if not sessions:
         return None
-    first = memories[0]
-    known = {k.fingerprint: k for memory in reversed(memories) for k in memory.known}
-    words = {n: words for memory in reversed(memories) for n, words in memory.blocks.items()}
-    comments = {n: number for m in reversed(memories) for n, number in m.comments.items()}
-    return replace(first, known=tuple(known.values()), blocks=words, comments=comments)
+    first = sessions[0]
+    known = {k.fingerprint: k for session in reversed(sessions) for k in session.tracked}
+    words = {n: words for session in reversed(sessions) for n, words in session.blocks.items()}
+    comments = {n: number for m in reversed(sessions) for n, number in m.comments.items()}
+    return replace(first, tracked=tuple(known.values()), blocks=words, comments=comments)
 
 
 def _threads(
-    inline: Sequence[InlineText],
+    inline: Sequence[ReviewCommentInfo],
     spoken: Mapping[str, Spoken],
-    known: Mapping[str, Known],
+    known: Mapping[str, TrackedFinding],
     issues: Issues,
-) -> dict[int, Heard]:
+) -> dict[int, UserCommands]:
     """What people answered below our comments: there a command needs no id."""
-    heard = {}
+    requested = {}
     for name, one in spoken.items():
         thread = one.comment.id
         answers = [other.comment for other in inline if other.reply_to == thread]
         if answers:
-            heard[thread] = user_commands.hear(answers, known, issues, about=name)
-    return heard
+            requested[thread] = user_commands.hear(answers, known, issues, about=name)
+    return requested

@@ -10,8 +10,14 @@ from dataclasses import dataclass
 
 from batch_action.errors import GitHubError
 from batch_action.escape import attribute, markdown
-from batch_action.models.findings import LIVE, Known, Reconciled, Standing, State
-from batch_action.models.report import Night
+from batch_action.models.findings import (
+    OPEN_STATES,
+    FindingState,
+    FindingStatus,
+    Reconciliation,
+    TrackedFinding,
+)
+from batch_action.models.report import RunReport
 from batch_action.publishers import finding_block, markers, tables, visibility, wording
 from batch_action.publishers.finding_block import Written
 from batch_action.publishers.issue.render import Section, footer
@@ -51,12 +57,12 @@ class Memory:
 
     head: str
     batches: tuple[str, ...]
-    known: tuple[Known, ...]
+    tracked: tuple[TrackedFinding, ...]
     blocks: Mapping[str, str]
     """Fingerprint to its words, where they stand here."""
     comments: Mapping[str, int]
     """Fingerprint to the comment on its lines."""
-    account: str
+    status: str
     """Receipt and cost of the last batch, as they stand."""
 
 
@@ -67,7 +73,7 @@ class Draft:
     text: str
     fingerprints: frozenset[str]
     """All that it remembers."""
-    held: tuple[tuple[str, int], ...]
+    suppressed: tuple[tuple[str, int], ...]
     open: bool
     """It has something to tell."""
 
@@ -97,14 +103,14 @@ def parse(body: str) -> Memory:
     body = body.replace("\r\n", "\n")
     match, index, account = _HEAD.match(body), _INDEX.search(body), _ACCOUNT.search(body)
     fields = markers.read_fields(match[2]) if match else {}
-    found = {block.known.fingerprint: block for block in markers.blocks(body)}
+    found = {block.tracked.fingerprint: block for block in markers.blocks(body)}
     return Memory(
         head=markers.value(fields, "head"),
         batches=tuple(b for b in markers.value(fields, "batches").split(",") if b),
-        known=tuple(block.known for block in found.values()),
+        tracked=tuple(block.tracked for block in found.values()),
         blocks={name: block.text for name, block in found.items() if block.text.strip()},
         comments={name: int(number) for name, number in _ENTRY.findall(index[1] if index else "")},
-        account=account[1].strip("\n") if account else "",
+        status=account[1].strip("\n") if account else "",
     )
 
 
@@ -115,29 +121,29 @@ def opening(told: int, new: int) -> str:
 
 
 def render(
-    night: Night, reconciled: Reconciled, memory: Memory | None, comments: Comments
+    report: RunReport, reconciled: Reconciliation, session: Memory | None, comments: Comments
 ) -> Draft:
     """The summary as it should read after tonight."""
-    standings = [wording.dated(s, night) for s in shown(reconciled.standings, night)]
-    live = [s for s in standings if s.known.state in LIVE]
-    live.sort(key=lambda s: s.known.pre_existing)
-    ended = [s for s in standings if s.known.state not in LIVE]
-    words = {**reconciled.words, **(memory.blocks if memory else {})}
-    frame = _text(night, reconciled, memory, comments, standings, live, [])
-    kept, told = _fitted([*live, *ended], words, night, comments, LIMIT - SPARE - len(frame))
-    silent = sum(s.known.fingerprint not in told for s in live)
+    statuses = [wording.dated(s, report) for s in shown(reconciled.statuses, report)]
+    live = [s for s in statuses if s.tracked.state in OPEN_STATES]
+    live.sort(key=lambda s: s.tracked.pre_existing)
+    ended = [s for s in statuses if s.tracked.state not in OPEN_STATES]
+    words = {**reconciled.blocks, **(session.blocks if session else {})}
+    frame = _text(report, reconciled, session, comments, statuses, live, [])
+    kept, told = _fitted([*live, *ended], words, report, comments, LIMIT - SPARE - len(frame))
+    silent = sum(s.tracked.fingerprint not in told for s in live)
     return Draft(
-        text=_text(night, reconciled, memory, comments, standings, live, kept),
-        fingerprints=frozenset(block.known.fingerprint for block in kept),
-        held=visibility.held_back(reconciled, night, max_findings=silent),
-        open=bool(live or night.judgements or night.generated),
+        text=_text(report, reconciled, session, comments, statuses, live, kept),
+        fingerprints=frozenset(block.tracked.fingerprint for block in kept),
+        suppressed=visibility.held_back(reconciled, report, max_findings=silent),
+        open=bool(live or report.file_verdicts or report.generated),
     )
 
 
 def _fitted(
-    ordered: Sequence[Standing],
+    ordered: Sequence[FindingStatus],
     words: Mapping[str, str],
-    night: Night,
+    report: RunReport,
     comments: Comments,
     room: int,
 ) -> tuple[list[Written], frozenset[str]]:
@@ -147,24 +153,26 @@ def _fitted(
     """
     kept: list[Written] = []
     for standing in ordered:
-        bare = Written(known=standing.known, text=markers.wrap(standing.known, ""))
+        bare = Written(tracked=standing.tracked, text=markers.wrap(standing.tracked, ""))
         room -= len(bare.text) + 2
         if room < 0:
             break
         kept.append(bare)
-    told = {s.known.fingerprint for s in ordered if s.known.fingerprint in comments.urls}
+    told = {s.tracked.fingerprint for s in ordered if s.tracked.fingerprint in comments.urls}
     worded = 0
     for number, block in enumerate(kept):
         standing = ordered[number]
-        known = standing.known
-        if known.state not in LIVE or known.fingerprint in told:
+        known = standing.tracked
+        if known.state not in OPEN_STATES or known.fingerprint in told:
             continue
-        spoken = words.get(known.fingerprint) or finding_block.write(known, standing.finding, night)
+        spoken = words.get(known.fingerprint) or finding_block.write(
+            known, standing.finding, report
+        )
         whole = markers.wrap(known, _cut(finding_block.completed(spoken, standing.finding)))
         room -= len(whole) - len(block.text)
-        if room < 0 or worded == night.max_findings:
+        if room < 0 or worded == report.max_findings:
             break
-        kept[number] = Written(known=known, text=whole)
+        kept[number] = Written(tracked=known, text=whole)
         told.add(known.fingerprint)
         worded += 1
     return kept, frozenset(told)
@@ -177,38 +185,38 @@ def _cut(words: str) -> str:
 
 
 def _text(
-    night: Night,
-    reconciled: Reconciled,
-    memory: Memory | None,
+    report: RunReport,
+    reconciled: Reconciliation,
+    session: Memory | None,
     comments: Comments,
-    standings: Sequence[Standing],
-    live: Sequence[Standing],
+    statuses: Sequence[FindingStatus],
+    live: Sequence[FindingStatus],
     kept: Sequence[Written],
 ) -> str:
-    hidden = guarded(night)
-    batches = night.batch_ids or (memory.batches if memory else ())
-    listed = live[: night.max_findings]
-    account = memory.account if memory and night.quiet else _account(night, reconciled)
+    hidden = guarded(report)
+    batches = report.batch_ids or (session.batches if session else ())
+    listed = live[: report.max_findings]
+    account = session.status if session and report.quiet else _account(report, reconciled)
     return fill(
         "pull_request/review.md.j2",
-        marker=_marker(night, reconciled.commit, batches),
+        marker=_marker(report, reconciled.commit, batches),
         index=_index(comments.ids),
-        what=markdown(night.task.replace("-", " "), 60),
-        verdict=wording.verdict(standings, guarded=hidden),
+        what=markdown(report.task.replace("-", " "), 60),
+        verdict=wording.verdict(statuses, guarded=hidden),
         guarded=hidden,
         table=tables.table(
             ("Severity", "Finding", "Where", "State"),
-            [_row(s, night, comments.urls) for s in listed],
+            [_row(s, report, comments.urls) for s in listed],
             TABLE_ROOM,
         ),
-        elsewhere=f"The worst {len(listed)} of {len(live)}." if len(listed) < len(live) else "",
-        sections=_sections(standings, kept),
-        account=f"<!-- batch-action:account -->\n{account}\n<!-- /batch-action:account -->",
+        remaining=f"The worst {len(listed)} of {len(live)}." if len(listed) < len(live) else "",
+        sections=_sections(statuses, kept),
+        status=f"<!-- batch-action:account -->\n{account}\n<!-- /batch-action:account -->",
     )
 
 
-def _marker(night: Night, commit: str, batches: Sequence[str]) -> str:
-    told = identity(night.task, night.repository_id, night.state_key, night.pull or 0)
+def _marker(report: RunReport, commit: str, batches: Sequence[str]) -> str:
+    told = identity(report.task, report.repository_id, report.state_key, report.pull or 0)
     names = ",".join(attribute(batch) for batch in batches)
     head = f"{told}{attribute(commit)} batches={names}"
     return f"<!-- batch-action:review v{markers.SCHEMA} {head} -->"
@@ -219,57 +227,57 @@ def _index(ids: Mapping[str, int]) -> str:
     return f"<!-- batch-action:inline v{markers.SCHEMA} {entries} -->"
 
 
-def _row(standing: Standing, night: Night, urls: Mapping[str, str]) -> tuple[str, ...]:
-    severity, title, place, state = wording.row(standing, night)
-    url = urls.get(standing.known.fingerprint)
+def _row(standing: FindingStatus, report: RunReport, urls: Mapping[str, str]) -> tuple[str, ...]:
+    severity, title, place, state = wording.row(standing, report)
+    url = urls.get(standing.tracked.fingerprint)
     return severity, f"[{title}]({url})" if url else title, place, state
 
 
-def _sections(standings: Sequence[Standing], kept: Sequence[Written]) -> list[Section]:
+def _sections(statuses: Sequence[FindingStatus], kept: Sequence[Written]) -> list[Section]:
     """What is open in the open; what is older, and what has ended, folded."""
 
-    def those(*states: State, old: bool | None = None) -> str:
+    def those(*states: FindingState, old: bool | None = None) -> str:
         return finding_block.joined(
             block
             for block in kept
-            if block.known.state in states and old in (None, block.known.pre_existing)
+            if block.tracked.state in states and old in (None, block.tracked.pre_existing)
         )
 
-    def ended(state: State, word: str) -> Section:
-        found = [s for s in standings if s.known.state is state]
+    def ended(state: FindingState, word: str) -> Section:
+        found = [s for s in statuses if s.tracked.state is state]
         lines = [wording.line(s) for s in found[:LISTED]]
         return Section(summary=f"{word}: {len(found)}", blocks=those(state), lines=tuple(lines))
 
-    older = sum(s.known.pre_existing and s.known.state in LIVE for s in standings)
+    older = sum(s.tracked.pre_existing and s.tracked.state in OPEN_STATES for s in statuses)
     sections = [
-        Section(summary="", blocks=those(*LIVE, old=False)),
+        Section(summary="", blocks=those(*OPEN_STATES, old=False)),
         Section(
             summary=f"{plural(older, 'finding')} older than this pull request",
-            blocks=those(*LIVE, old=True),
+            blocks=those(*OPEN_STATES, old=True),
         ),
-        ended(State.FIXED, "✅ Fixed"),
-        ended(State.IGNORED, "🔕 Ignored"),
-        ended(State.DISMISSED, "🔕 Dismissed"),
+        ended(FindingState.FIXED, "✅ Fixed"),
+        ended(FindingState.IGNORED, "🔕 Ignored"),
+        ended(FindingState.DISMISSED, "🔕 Dismissed"),
     ]
     return [section for section in sections if section.blocks or section.lines]
 
 
-def _account(night: Night, reconciled: Reconciled) -> str:
-    lines = [f"{told}." for told in (wording.skipped_line(night.receipt),) if told]
+def _account(report: RunReport, reconciled: Reconciliation) -> str:
+    lines = [f"{told}." for told in (wording.skipped_line(report.file_statuses),) if told]
     lines += [
         told
-        for told in (visibility.held_back_sentence(visibility.held_back(reconciled, night)),)
+        for told in (visibility.held_back_sentence(visibility.held_back(reconciled, report)),)
         if told
     ]
-    if night.discarded:
-        remarks = plural(night.discarded, "remark")
+    if report.discarded:
+        remarks = plural(report.discarded, "remark")
         lines.append(f"{remarks} discarded: the quoted code is not in the file.")
     return fill(
         "pull_request/review_account.md.j2",
-        summary=wording.receipt_line(night.receipt),
-        table=tables.receipt(night.receipt, RECEIPT_ROOM),
+        summary=wording.receipt_line(report.file_statuses),
+        table=tables.file_statuses(report.file_statuses, RECEIPT_ROOM),
         lines=lines,
-        returned=tables.returned(night, RECEIPT_ROOM),
-        cost=wording.cost_line(night.spending) if night.spending else "",
-        footer=footer(night),
+        returned=tables.returned(report, RECEIPT_ROOM),
+        cost=wording.cost_line(report.spending) if report.spending else "",
+        footer=footer(report),
     )

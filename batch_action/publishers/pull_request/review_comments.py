@@ -7,11 +7,11 @@ from http import HTTPStatus
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.errors import LostAnswerError, RefusedError
-from batch_action.clients.github.pulls import Pulls
+from batch_action.clients.github.pulls import PullRequests
 from batch_action.clients.secrets import mask
 from batch_action.escape import code_span, fence, html_code, markdown, ours, prose, visible
-from batch_action.models.findings import Finding, Known, Standing, State
-from batch_action.models.github import InlineDraft, PullFacts
+from batch_action.models.findings import Finding, FindingState, FindingStatus, TrackedFinding
+from batch_action.models.github import PullRequestInfo, ReviewCommentDraft
 from batch_action.publishers import finding_block, markers, wording
 from batch_action.publishers.markers import Block
 from batch_action.publishers.templates import fill
@@ -39,21 +39,21 @@ def within(lines: Lines, shown: Sequence[Lines]) -> Lines | None:
 
 MASK = "•"
 ENDED = {
-    State.FIXED: "✅ **Fixed.**",
-    State.DISMISSED: "🔕 **Dismissed.**",
-    State.IGNORED: "🔕 **Ignored.**",
+    FindingState.FIXED: "✅ **Fixed.**",
+    FindingState.DISMISSED: "🔕 **Dismissed.**",
+    FindingState.IGNORED: "🔕 **Ignored.**",
 }
 
 
-def write(known: Known, finding: Finding, *, suggestion: str | None) -> str:
+def write(known: TrackedFinding, finding: Finding, *, suggestion: str | None) -> str:
     """The words of a new comment; *suggestion*: what GitHub may put in place of the lines."""
-    remark = finding.remark
+    remark = finding.raw
     return fill(
         "pull_request/review_comment.md.j2",
         severity=wording.severity(known),
         title=wording.title(known),
-        why=prose(remark.why, finding_block.LONGEST_PROSE),
-        remedy=prose(remark.remedy, finding_block.LONGEST_PROSE),
+        explanation=prose(remark.explanation, finding_block.LONGEST_PROSE),
+        remediation=prose(remark.remediation, finding_block.LONGEST_PROSE),
         suggestion=fence(suggestion, "suggestion") if suggestion is not None else "",
         otherwise=finding_block.proposed(finding) if suggestion is None else "",
         facts=_facts(known, finding),
@@ -66,7 +66,7 @@ def suggested(finding: Finding, lines: Sequence[str]) -> str | None:
     Nothing masked may come back as code, nothing invisible may be slipped in, and the first line
     must stand where the old one did.
     """
-    new = finding.remark.suggestion
+    new = finding.raw.suggestion
     old = "\n".join(lines)
     if new is None or old != finding.evidence or MASK in old + new:
         return None
@@ -82,7 +82,7 @@ def _indent(code: str) -> str:
     return first[: len(first) - len(first.lstrip())]
 
 
-def comment_body(known: Known, words: str, told: str = "") -> str:
+def comment_body(known: TrackedFinding, words: str, told: str = "") -> str:
     """The whole comment: what became of the finding, then the words it was born with."""
     block = markers.wrap(known, words)
     return f"{told}\n\n{block}" if told else block
@@ -96,31 +96,31 @@ def parse(comment: str) -> tuple[Block, str] | None:
     return block, comment.replace("\r\n", "\n").partition("<!-- batch-action:finding ")[0].strip()
 
 
-def state_line(standing: Standing) -> str:
+def state_line(standing: FindingStatus) -> str:
     """What a comment says above its words once its finding is no longer open; else nothing."""
-    known = standing.known
+    known = standing.tracked
     ended = ENDED.get(known.state, "")
-    if known.state is not State.FIXED or not (standing.note or known.closed_by):
+    if known.state is not FindingState.FIXED or not (standing.note or known.closed_by):
         return ended
     note = standing.note or f"fixed in {known.closed_by[:7]}"
     return f"✅ **{ours(note[:1].upper() + note[1:], 60)}.**"
 
 
-def folded_as(standing: Standing) -> str:
+def folded_as(standing: FindingStatus) -> str:
     """Why a comment is folded away, in GitHub's words."""
-    gone = standing.known.state is State.FIXED and standing.note.startswith("file deleted")
+    gone = standing.tracked.state is FindingState.FIXED and standing.note.startswith("file deleted")
     return "OUTDATED" if gone else "RESOLVED"
 
 
-def folded(known: Known, words: str) -> str:
+def folded(known: TrackedFinding, words: str) -> str:
     """The words of a comment as a block for other destinations."""
     path = html_code(known.anchor.path, wording.LONGEST_PATH)
     summary = f"{wording.severity(known)} · <b>{wording.title(known)}</b> · {path}"
     return f"<details><summary>{summary}</summary>\n\n{words.strip()}\n\n</details>"
 
 
-def _facts(known: Known, finding: Finding) -> str:
-    remark = finding.remark
+def _facts(known: TrackedFinding, finding: Finding) -> str:
+    remark = finding.raw
     facts = [
         f"category {markdown(known.category, 60)}",
         f"rule {code_span(known.rule, 60) or 'unnamed'}",
@@ -140,10 +140,12 @@ class Remark:
     """A finding and the comment that tells it."""
 
     fingerprint: str
-    draft: InlineDraft
+    draft: ReviewCommentDraft
 
 
-def placed(fresh: Sequence[Standing], edge: Pulls, number: int, git: GitRepo) -> list[Remark]:
+def placed(
+    fresh: Sequence[FindingStatus], edge: PullRequests, number: int, git: GitRepo
+) -> list[Remark]:
     """Comments on the lines that the diff of the newest head shows; the other findings have none.
 
     A longer finding is told on as many of its lines as one hunk shows.
@@ -153,10 +155,10 @@ def placed(fresh: Sequence[Standing], edge: Pulls, number: int, git: GitRepo) ->
         return []
     patches = edge.patches(number)
     shown = {path: hunks(patch) for path, patch in patches.items()}
-    texts = _texts(git, {s.known.anchor.blob for s in reported})
+    texts = _texts(git, {s.tracked.anchor.blob for s in reported})
     remarks = []
     for standing in reported:
-        anchor = standing.known.anchor
+        anchor = standing.tracked.anchor
         at = within((anchor.start_line, anchor.end_line), shown.get(anchor.path, ()))
         if at is not None:
             remarks.append(_remark(standing, at, texts.get(anchor.blob, [])))
@@ -171,17 +173,19 @@ def _texts(git: GitRepo, blobs: set[str]) -> dict[str, list[str]]:
     }
 
 
-def _remark(standing: Standing, at: Lines, lines: Sequence[str]) -> Remark:
-    known, finding = standing.known, standing.finding
+def _remark(standing: FindingStatus, at: Lines, lines: Sequence[str]) -> Remark:
+    known, finding = standing.tracked, standing.finding
     assert finding is not None  # noqa: S101 - for the type checker: `placed` has looked
     whole = at == (known.anchor.start_line, known.anchor.end_line)
     new = suggested(finding, lines[at[0] - 1 : at[1]]) if whole else None
     body = comment_body(known, write(known, finding, suggestion=new))
-    draft = InlineDraft(path=known.anchor.path, first=at[0], last=at[1], body=body)
+    draft = ReviewCommentDraft(path=known.anchor.path, first=at[0], last=at[1], body=body)
     return Remark(fingerprint=known.fingerprint, draft=draft)
 
 
-def post(remarks: Sequence[Remark], body: str, edge: Pulls, pull: PullFacts) -> frozenset[str]:
+def post(
+    remarks: Sequence[Remark], body: str, edge: PullRequests, pull: PullRequestInfo
+) -> frozenset[str]:
     """Post one review; comment by comment where GitHub refuses one of them.
 
     The fingerprints of those that are to be there now: what GitHub refuses by itself too is not.
@@ -198,7 +202,7 @@ def post(remarks: Sequence[Remark], body: str, edge: Pulls, pull: PullFacts) -> 
     return frozenset(remark.fingerprint for remark in remarks)
 
 
-def _alone(remark: Remark, edge: Pulls, pull: PullFacts) -> bool:
+def _alone(remark: Remark, edge: PullRequests, pull: PullRequestInfo) -> bool:
     try:
         edge.comment(pull.number, pull.head, remark.draft)
     except RefusedError as refused:

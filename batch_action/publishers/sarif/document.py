@@ -8,9 +8,16 @@ from typing import Any, Protocol
 
 from batch_action import __version__
 from batch_action.escape import message, path_url, visible
-from batch_action.models.findings import LIVE, Finding, Known, Reconciled, Standing, State
+from batch_action.models.findings import (
+    OPEN_STATES,
+    Finding,
+    FindingState,
+    FindingStatus,
+    Reconciliation,
+    TrackedFinding,
+)
 from batch_action.models.github import TOOL
-from batch_action.models.report import Night
+from batch_action.models.report import RunReport
 from batch_action.publishers import finding_block
 from batch_action.publishers.sarif import messages, state
 from batch_action.publishers.sarif.reader import Memory, Told
@@ -75,7 +82,7 @@ class Draft:
     document: dict[str, Any]
     live: int
     """How many open findings it shows."""
-    held: int
+    suppressed: int
     """How many it has no room for; they are remembered, the worst are shown."""
 
 
@@ -85,8 +92,8 @@ def category(task: str, state_key: str) -> str:
 
 
 def render(
-    night: Night,
-    reconciled: Reconciled,
+    report: RunReport,
+    reconciled: Reconciliation,
     before: Memory,
     *,
     kept: Mapping[str, str] | None = None,
@@ -103,67 +110,71 @@ def render(
 
     """
     dismissed = kept or {}
-    standings = [_dated(standing, night) for standing in reconciled.standings]
-    shown = [s for s in standings if s.known.state in LIVE or s.known.fingerprint in dismissed]
+    statuses = [_dated(standing, report) for standing in reconciled.statuses]
+    shown = [
+        s for s in statuses if s.tracked.state in OPEN_STATES or s.tracked.fingerprint in dismissed
+    ]
     hidden = [
-        s for s in standings if s.known.fingerprint not in {t.known.fingerprint for t in shown}
+        s for s in statuses if s.tracked.fingerprint not in {t.tracked.fingerprint for t in shown}
     ]
 
     def build(most: int, *, words: bool) -> dict[str, Any]:
         results = shown[:most]
         rest = [*shown[most:], *_remembered(hidden)][:MOST_REMEMBERED]
-        return _document(night, reconciled, results, rest, before, dismissed, words=words)
+        return _document(report, reconciled, results, rest, before, dismissed, words=words)
 
     fit: Fit = fitted(build, most=min(len(shown), MOST_RESULTS), limit=limit)
-    live = [s.known.state in LIVE for s in shown]
+    live = [s.tracked.state in OPEN_STATES for s in shown]
     return Draft(
         data=fit.data,
         packed=fit.packed,
         document=fit.document,
         live=sum(live[: fit.most]),
-        held=sum(live[fit.most :]),
+        suppressed=sum(live[fit.most :]),
     )
 
 
-def _is_result(standing: Standing, dismissed: Mapping[str, str]) -> bool:
-    return standing.known.state in LIVE or standing.known.fingerprint in dismissed
+def _is_result(standing: FindingStatus, dismissed: Mapping[str, str]) -> bool:
+    return standing.tracked.state in OPEN_STATES or standing.tracked.fingerprint in dismissed
 
 
-def _dated(standing: Standing, night: Night) -> Standing:
-    known = standing.known
-    closed = (known.closed or night.date) if known.state is State.FIXED else ""
-    return replace(standing, known=replace(known, since=known.since or night.date, closed=closed))
+def _dated(standing: FindingStatus, report: RunReport) -> FindingStatus:
+    known = standing.tracked
+    closed = (known.closed or report.date) if known.state is FindingState.FIXED else ""
+    return replace(
+        standing, tracked=replace(known, since=known.since or report.date, closed=closed)
+    )
 
 
-def _remembered(hidden: Iterable[Standing]) -> list[Standing]:
+def _remembered(hidden: Iterable[FindingStatus]) -> list[FindingStatus]:
     """What is accepted, and the newest of what is fixed: it may come back."""
     hidden = list(hidden)
-    fixed = [s for s in hidden if s.known.state is State.FIXED]
-    fixed.sort(key=lambda s: s.known.closed, reverse=True)
-    return [*(s for s in hidden if s.known.state is not State.FIXED), *fixed[:MOST_FIXED]]
+    fixed = [s for s in hidden if s.tracked.state is FindingState.FIXED]
+    fixed.sort(key=lambda s: s.tracked.closed, reverse=True)
+    return [*(s for s in hidden if s.tracked.state is not FindingState.FIXED), *fixed[:MOST_FIXED]]
 
 
 def _document(
-    night: Night,
-    reconciled: Reconciled,
-    shown: Sequence[Standing],
-    rest: Sequence[Standing],
+    report: RunReport,
+    reconciled: Reconciliation,
+    shown: Sequence[FindingStatus],
+    rest: Sequence[FindingStatus],
     before: Memory,
     dismissed: Mapping[str, str],
     *,
     words: bool,
 ) -> dict[str, Any]:
-    rules = rules_for([(s.known, s.finding) for s in shown], before.rules, night.task)
+    rules = rules_for([(s.tracked, s.finding) for s in shown], before.rules, report.task)
     index = {rule["id"]: number for number, rule in enumerate(rules)}
     results = []
     for standing in shown:
-        known, finding = standing.known, standing.finding
+        known, finding = standing.tracked, standing.finding
         told = before.told.get(known.fingerprint)
         result = _result(known, finding, told, index[identify(known)])
         if words:
             block = told.markdown if told else ""
-            block = block or reconciled.words.get(known.fingerprint, "")
-            result["message"]["markdown"] = block or finding_block.write(known, finding, night)
+            block = block or reconciled.blocks.get(known.fingerprint, "")
+            result["message"]["markdown"] = block or finding_block.write(known, finding, report)
         if known.fingerprint in dismissed:
             result["suppressions"] = [_suppression(dismissed[known.fingerprint])]
         results.append(result)
@@ -176,30 +187,32 @@ def _document(
     }
     run: dict[str, Any] = {
         "tool": {"driver": driver},
-        "automationDetails": {"id": f"{category(night.task, night.state_key)}/"},
+        "automationDetails": {"id": f"{category(report.task, report.state_key)}/"},
         "columnKind": "utf16CodeUnits",
         "results": results,
         "properties": {
             state.KEY: {
-                "batches": list(night.batch_ids),
-                "rest": [state.written(standing.known) for standing in rest],
+                "batches": list(report.batch_ids),
+                "rest": [state.written(standing.tracked) for standing in rest],
             }
         },
     }
-    if night.repository is not None:
-        run["versionControlProvenance"] = [_provenance(night, reconciled.commit)]
+    if report.repository is not None:
+        run["versionControlProvenance"] = [_provenance(report, reconciled.commit)]
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _provenance(night: Night, commit: str) -> dict[str, str]:
+def _provenance(report: RunReport, commit: str) -> dict[str, str]:
     where = {
-        "repositoryUri": f"{night.server_url}/{night.repository}",
+        "repositoryUri": f"{report.server_url}/{report.repository}",
         "revisionId": commit,
     }
-    return where | ({"branch": night.ref} if night.ref else {})
+    return where | ({"branch": report.ref} if report.ref else {})
 
 
-def _result(known: Known, finding: Finding | None, told: Told | None, rule: int) -> dict[str, Any]:
+def _result(
+    known: TrackedFinding, finding: Finding | None, told: Told | None, rule: int
+) -> dict[str, Any]:
     anchor = known.anchor
     said = messages.sentence(known, finding, told.text if told else "")
     region: dict[str, Any] = {

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from batch_action.escape import message
-from batch_action.models.findings import Finding, Known, Severity
+from batch_action.models.findings import Finding, Severity, TrackedFinding
 from batch_action.publishers.markers import LONGEST_TITLE
 
 LONGEST_PROSE = 1_500
@@ -37,20 +37,20 @@ class Trace:
     pre_existing: bool
 
 
-def sentence(known: Known, finding: Finding | None, before: str) -> str:
+def sentence(known: TrackedFinding, finding: Finding | None, before: str) -> str:
     """The message's text without its last line; *before*: what it was the last time."""
     if before:
         return message(before, LONGEST)
     parts = [_ended(message(known.title, LONGEST_TITLE) or "Untitled finding")]
     if finding is not None:
-        why = message(finding.remark.why, LONGEST_PROSE)
-        remedy = message(finding.remark.remedy, LONGEST_PROSE)
+        why = message(finding.raw.explanation, LONGEST_PROSE)
+        remedy = message(finding.raw.remediation, LONGEST_PROSE)
         parts += [_ended(why)] if why else []
         parts += [f"Remedy: {_ended(remedy)}"] if remedy else []
     return " ".join(parts)
 
 
-def signed(text: str, known: Known) -> str:
+def signed(text: str, known: TrackedFinding) -> str:
     """The text with the line by which the finding is known again."""
     anchor = known.anchor
     lines = f"line {anchor.start_line}"

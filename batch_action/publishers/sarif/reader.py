@@ -7,16 +7,23 @@ from typing import Any
 from urllib.parse import unquote
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.code_scanning import Scanning
+from batch_action.clients.github.code_scanning import CodeScanning
 from batch_action.clients.secrets import mask
-from batch_action.context import World
+from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.escape import plain, prose
-from batch_action.findings.anchoring import Page
+from batch_action.findings.anchoring import SourceText
 from batch_action.findings.identity import NO_EVIDENCE, evidence_digest
 from batch_action.findings.scope import AROUND, neighbourhood
-from batch_action.models.findings import Anchor, Dismissal, Known, Severity, State, Tonight
-from batch_action.models.github import AlertFacts, AnalysisFacts
+from batch_action.models.findings import (
+    Anchor,
+    BatchAnswers,
+    Dismissal,
+    FindingState,
+    Severity,
+    TrackedFinding,
+)
+from batch_action.models.github import AlertInfo, AnalysisInfo
 from batch_action.publishers.sarif import messages, state
 from batch_action.publishers.sarif.messages import Trace
 from batch_action.publishers.sarif.rules import Rule, read_id
@@ -39,7 +46,7 @@ class Told:
     """How many lines it spans, and the column behind its last one."""
 
     @property
-    def words(self) -> str:
+    def blocks(self) -> str:
         """The block, or one of the plain text."""
         return self.markdown or prose(self.text)
 
@@ -65,7 +72,7 @@ class Memory:
     exact: bool = False
     """Our own properties came back."""
     batches: tuple[str, ...] = ()
-    known: tuple[Known, ...] = ()
+    tracked: tuple[TrackedFinding, ...] = ()
     halves: tuple[Half, ...] = ()
     told: dict[str, Told] = field(default_factory=dict)
     rules: dict[str, Rule] = field(default_factory=dict)
@@ -82,7 +89,7 @@ def parse(document: object) -> Memory:
     rules = {str(rule.get("id")): dict(rule) for rule in _mappings(driver.get("rules"))}
     bag = _dict(run.get("properties")).get(state.KEY)
     rest = [k for one in _mappings(_dict(bag).get("rest")) if (k := state.read(one))]
-    known: dict[str, Known] = {}
+    known: dict[str, TrackedFinding] = {}
     halves: dict[str, Half] = {}
     told: dict[str, Told] = {}
     for result in _mappings(run.get("results")):
@@ -102,7 +109,7 @@ def parse(document: object) -> Memory:
         batches=tuple(b for b in batches if isinstance(b, str))
         if isinstance(batches, list)
         else (),
-        known=tuple(known.values()),
+        tracked=tuple(known.values()),
         halves=tuple(halves.values()),
         told=told,
         rules=rules,
@@ -204,10 +211,10 @@ MOST_FIXED = 100
 class Last:
     """What code scanning holds before tonight."""
 
-    facts: AnalysisFacts | None = None
-    memory: Memory = field(default_factory=Memory)
-    known: tuple[Known, ...] = ()
-    dismissed: dict[str, AlertFacts] = field(default_factory=dict)
+    facts: AnalysisInfo | None = None
+    session: Memory = field(default_factory=Memory)
+    tracked: tuple[TrackedFinding, ...] = ()
+    dismissed: dict[str, AlertInfo] = field(default_factory=dict)
     """The dismissed alerts by their findings' fingerprints."""
 
     @property
@@ -221,43 +228,43 @@ class Last:
         return self.facts.commit if self.facts else ""
 
 
-def read(world: World, scanning: Scanning, ref: str, category: str) -> Last:
+def read(ctx: RunContext, scanning: CodeScanning, ref: str, category: str) -> Last:
     """The last analysis; of what GitHub did not keep of it, what git and the alerts can tell."""
     facts = scanning.latest(ref, category)
     if facts is None:
         return Last()
-    memory = parse(scanning.document(facts.id))
-    known = {one.fingerprint: one for one in memory.known}
-    if not memory.exact:
+    session = parse(scanning.document(facts.id))
+    known = {one.fingerprint: one for one in session.tracked}
+    if not session.exact:
         gone = by_fingerprint(scanning.alerts(ref, "fixed", most=MOST_FIXED))
-        fixed = {f: a for f, a in gone.items() if a.fixed_at and f not in memory.told}
+        fixed = {f: a for f, a in gone.items() if a.fixed_at and f not in session.told}
         halves = [
             half
             for alert in fixed.values()
-            if (half := parse_partial(alert.text, alert.path, alert.rule, memory.rules))
+            if (half := parse_partial(alert.text, alert.path, alert.rule, session.rules))
         ]
         known |= retrace(
-            [*memory.halves, *halves],
+            [*session.halves, *halves],
             {f: alert.fixed_at[:10] for f, alert in fixed.items()},
             facts.commit,
-            world.git,
-            world.task,
+            ctx.git,
+            ctx.task,
         )
     return Last(
         facts=facts,
-        memory=memory,
-        known=tuple(known.values()),
+        session=session,
+        tracked=tuple(known.values()),
         dismissed=by_fingerprint(scanning.alerts(ref, "dismissed")),
     )
 
 
-def dismissals(world: World, tonight: Tonight, last: Last) -> Iterator[Dismissal]:
+def dismissals(ctx: RunContext, batch_answers: BatchAnswers, last: Last) -> Iterator[Dismissal]:
     """What people with write access dismissed, as far as the ledger does not know it yet."""
     for fingerprint, alert in last.dismissed.items():
         by = alert.dismissed_by
-        if fingerprint in tonight.dismissed or not by:
+        if fingerprint in batch_answers.dismissed or not by:
             continue
-        if world.need_github().issues.may_write(by):
+        if ctx.require_github().issues.may_write(by):
             yield Dismissal(
                 fingerprint=fingerprint,
                 by=by,
@@ -266,9 +273,9 @@ def dismissals(world: World, tonight: Tonight, last: Last) -> Iterator[Dismissal
             )
 
 
-def by_fingerprint(alerts: Iterable[AlertFacts]) -> dict[str, AlertFacts]:
+def by_fingerprint(alerts: Iterable[AlertInfo]) -> dict[str, AlertInfo]:
     """Our alerts by the finding that their message names; of two the one that changed last."""
-    found: dict[str, AlertFacts] = {}
+    found: dict[str, AlertInfo] = {}
     for alert in alerts:
         trace = messages.trace(alert.text)
         if trace is not None:
@@ -281,7 +288,7 @@ ID_LENGTH = 40
 
 def retrace(
     halves: Sequence[Half], fixed: Mapping[str, str], head: str, repo: GitRepo, task: Task
-) -> dict[str, Known]:
+) -> dict[str, TrackedFinding]:
     """The findings behind what was shown of them at a commit, by their fingerprints.
 
     A blob that is not here any more (a shallow clone) has surely changed: then an id that is nobody
@@ -289,14 +296,16 @@ def retrace(
     """
     blobs = _blobs(halves, head, repo)
     commits = {short: _commit(short, head, repo) for short in {h.trace.commit for h in halves}}
-    pages = {blob: Page(mask(decode(data))[0]) for blob, data in repo.blobs(sorted(blobs.values()))}
+    pages = {
+        blob: SourceText(mask(decode(data))[0]) for blob, data in repo.blobs(sorted(blobs.values()))
+    }
     found = {}
     for half in halves:
         trace = half.trace
         blob = blobs.get(trace.blob) or trace.blob.ljust(ID_LENGTH, "0")
         known = _known(half, blob, commits[trace.commit], pages.get(blob), task)
         if closed := fixed.get(trace.fingerprint):
-            known = replace(known, state=State.FIXED, closed=closed, closed_by=head)
+            known = replace(known, state=FindingState.FIXED, closed=closed, closed_by=head)
         found[trace.fingerprint] = known
     return found
 
@@ -328,7 +337,9 @@ def _blobs(halves: Sequence[Half], head: str, repo: GitRepo) -> dict[str, str]:
     return found
 
 
-def _known(half: Half, blob: str, commit: str, page: Page | None, task: Task) -> Known:
+def _known(
+    half: Half, blob: str, commit: str, page: SourceText | None, task: Task
+) -> TrackedFinding:
     trace = half.trace
     whole = half.category in task.whole_file
     first, last = trace.start_line, trace.end_line
@@ -336,7 +347,7 @@ def _known(half: Half, blob: str, commit: str, page: Page | None, task: Task) ->
     if page is not None and last <= len(page.lines):
         scope = (1, len(page.lines)) if whole else neighbourhood(page.lines, first, last)
         digest = evidence_digest("\n".join(page.lines[first - 1 : last]))
-    return Known(
+    return TrackedFinding(
         fingerprint=trace.fingerprint,
         anchor=Anchor(
             path=half.path,
@@ -346,7 +357,7 @@ def _known(half: Half, blob: str, commit: str, page: Page | None, task: Task) ->
             end_line=last,
             scope=scope,
         ),
-        state=State.OPEN,
+        state=FindingState.OPEN,
         severity=half.severity,
         category=half.category,
         rule=half.rule,

@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from batch_action.escape import code_span, markdown, message, plain
-from batch_action.models.findings import Confidence, Finding, Known, Severity
+from batch_action.models.findings import Confidence, Finding, Severity, TrackedFinding
 from batch_action.publishers.sarif.messages import level
 
 Rule = dict[str, Any]
-Reported = Sequence[tuple[Known, Finding | None]]
+Reported = Sequence[tuple[TrackedFinding, Finding | None]]
 """The findings of one rule, the worst first."""
 
 LONGEST_NAME = 60
@@ -42,7 +42,7 @@ _LETTERS = re.compile(
 )
 
 
-def identify(known: Known) -> str:
+def identify(known: TrackedFinding) -> str:
     """The rule's id: category, rule and severity, from which all three can be read back."""
     return f"{_part(known.category)}/{_part(known.rule)}/{known.severity.value}"
 
@@ -59,7 +59,7 @@ def read_id(text: str) -> tuple[str, str, Severity] | None:
 
 def rules_for(reported: Reported, before: Mapping[str, Rule], task: str) -> list[Rule]:
     """The rules of these findings, by their ids; *before*: those of the last analysis."""
-    groups: dict[str, list[tuple[Known, Finding | None]]] = {}
+    groups: dict[str, list[tuple[TrackedFinding, Finding | None]]] = {}
     for known, finding in reported:
         groups.setdefault(identify(known), []).append((known, finding))
     return [
@@ -100,7 +100,7 @@ def _rule(id: str, group: Reported, before: Mapping[str, Any], task: str) -> Rul
     }
 
 
-def _help(known: Known, name: str, weaknesses: Sequence[int], task: str) -> dict[str, str]:
+def _help(known: TrackedFinding, name: str, weaknesses: Sequence[int], task: str) -> dict[str, str]:
     """How such a finding comes about, and how to be rid of it."""
     life = (
         "A model reviewed the file and quoted the code it means; the quotation was found in the "
@@ -124,7 +124,7 @@ def _help(known: Known, name: str, weaknesses: Sequence[int], task: str) -> dict
     }
 
 
-def _tags(known: Known, weaknesses: Sequence[int]) -> list[str]:
+def _tags(known: TrackedFinding, weaknesses: Sequence[int]) -> list[str]:
     category = plain(known.category, LONGEST_NAME)
     tags = list(dict.fromkeys(["security"] * known.security + [category] * bool(category)))
     # Two digits at least, as CodeQL writes them.
@@ -135,7 +135,7 @@ def _tags(known: Known, weaknesses: Sequence[int]) -> list[str]:
 def _weaknesses(findings: Iterable[Finding], before: object) -> list[int]:
     """The CWE numbers of tonight's findings and of the last analysis."""
     tags = [tag for tag in before if isinstance(tag, str)] if isinstance(before, list) else []
-    found = [m[1] for f in findings for m in _CWE.finditer(f.remark.cwe or "")]
+    found = [m[1] for f in findings for m in _CWE.finditer(f.raw.cwe or "")]
     found += [m[1] for tag in tags if (m := _CWE_TAG.fullmatch(tag))]
     return sorted({int(number) for number in found} - {0})
 
@@ -144,7 +144,7 @@ def _precision(findings: Sequence[Finding], before: Mapping[str, Any]) -> str:
     """As sure as the reviewer was of the worst one."""
     if findings:
         sure: dict[Confidence, str] = {c: c.value for c in Confidence}
-        return sure[findings[0].remark.confidence]
+        return sure[findings[0].raw.confidence]
     told = before.get("precision")
     return told if told in PRECISIONS else "medium"
 

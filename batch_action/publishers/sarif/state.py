@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from batch_action.escape import attribute, path_url, plain, unattribute
-from batch_action.models.findings import Anchor, Known, Severity, State
+from batch_action.models.findings import Anchor, FindingState, Severity, TrackedFinding
 from batch_action.publishers.markers import LONGEST_TITLE
 
 KEY = "batchAction/v1"
@@ -16,7 +16,7 @@ _HEX16 = re.compile(r"[0-9a-f]{16}")
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
-def written(known: Known) -> dict[str, Any]:
+def written(known: TrackedFinding) -> dict[str, Any]:
     """A finding as JSON; free text is percent-encoded, so that any of it comes back as it was."""
     anchor = known.anchor
     return {
@@ -37,17 +37,17 @@ def written(known: Known) -> dict[str, Any]:
         "since": attribute(known.since),
         "closed": attribute(known.closed),
         "closedBy": attribute(known.closed_by),
-        "held": attribute(known.held),
+        "held": attribute(known.suppressed),
         "reason": attribute(plain(known.reason, LONGEST_TITLE)),
     }
 
 
-def read(data: object) -> Known | None:
+def read(data: object) -> TrackedFinding | None:
     """The finding behind `written`; None when a value is missing or none of ours."""
     if not isinstance(data, Mapping):
         return None
     try:
-        return Known(
+        return TrackedFinding(
             fingerprint=_matching(_HEX16, data["id"]),
             anchor=Anchor(
                 path=unquote(_text(data["path"]), errors="surrogateescape"),
@@ -57,7 +57,7 @@ def read(data: object) -> Known | None:
                 end_line=_span(data["lines"])[1],
                 scope=_span(data["scope"]),
             ),
-            state=State[_text(data["state"]).upper()],
+            state=FindingState[_text(data["state"]).upper()],
             severity=Severity(data["severity"]),
             category=unattribute(_text(data["category"])),
             rule=unattribute(_text(data["rule"])),
@@ -68,7 +68,7 @@ def read(data: object) -> Known | None:
             since=unattribute(_text(data["since"])),
             closed=unattribute(_text(data["closed"])),
             closed_by=unattribute(_text(data["closedBy"])),
-            held=unattribute(_text(data["held"])),
+            suppressed=unattribute(_text(data["held"])),
             reason=unattribute(_text(data.get("reason", ""))),
         )
     except (KeyError, ValueError):

@@ -19,13 +19,13 @@ def _visible(call: Call) -> list[Artifact]:
     found = [
         item
         for item in call.repository.artifacts
-        if item.finalized and call.world.listed(item.created_at) and name in {"", item.name}
+        if item.finalized and call.instance.listed(item.created_at) and name in {"", item.name}
     ]
     return sorted(found, key=lambda item: item.id, reverse=True)
 
 
 def _shape(call: Call, item: Artifact) -> Json:
-    return shapes.artifact(call.world, call.repository, item)
+    return shapes.artifact(call.instance, call.repository, item)
 
 
 def _artifacts(call: Call) -> Answer:
@@ -55,7 +55,7 @@ def _artifact(call: Call) -> Answer:
 def _delete(call: Call) -> Answer:
     item = _find_artifact(call)
     call.repository.artifacts.remove(item)
-    call.world.blobs.drop(item.blob)
+    call.instance.blobs.drop(item.blob)
     return Answer(status=204)
 
 
@@ -63,15 +63,15 @@ def _download(call: Call) -> Answer:
     item = _find_artifact(call)
     if call.part("format") != "zip":
         raise not_found()
-    if item.expires_at <= call.world.clock.now():
+    if item.expires_at <= call.instance.clock.now():
         raise Refusal(410, "Artifact has expired")
-    location = call.world.blobs.link(item.blob, "r", _LINK_LIFE, name=f"{item.name}.zip")
+    location = call.instance.blobs.link(item.blob, "r", _LINK_LIFE, name=f"{item.name}.zip")
     return Answer(status=302, headers={"Location": location})
 
 
 def _find_run(call: Call) -> Run:
     number = call.number("run")
-    for run in call.world.runs_of(call.repository):
+    for run in call.instance.runs_of(call.repository):
         if run.id == number:
             return run
     raise not_found()
@@ -85,7 +85,7 @@ def _matches(call: Call, run: Run) -> bool:
         and event in {"", run.event}
         and status in {"", run.status, run.conclusion or ""}
         and sha in {"", run.head_sha}
-        and call.world.listed(run.created_at)
+        and call.instance.listed(run.created_at)
         and _created(call.query("created"), run.created_at)
     )
 
@@ -100,29 +100,29 @@ def _created(asked: str, moment: datetime) -> bool:
 
 
 def _runs(call: Call) -> Answer:
-    found = [run for run in call.world.runs_of(call.repository) if _matches(call, run)]
-    return call.page(found, lambda run: shapes.run(call.world, run), around="workflow_runs")
+    found = [run for run in call.instance.runs_of(call.repository) if _matches(call, run)]
+    return call.page(found, lambda run: shapes.run(call.instance, run), around="workflow_runs")
 
 
 def _workflow_runs(call: Call) -> Answer:
     path = _workflow(call)
     found = [
         run
-        for run in call.world.runs_of(call.repository)
+        for run in call.instance.runs_of(call.repository)
         if run.workflow_path == path and _matches(call, run)
     ]
-    return call.page(found, lambda run: shapes.run(call.world, run), around="workflow_runs")
+    return call.page(found, lambda run: shapes.run(call.instance, run), around="workflow_runs")
 
 
 def _run(call: Call) -> Answer:
-    return Answer(data=shapes.run(call.world, _find_run(call)))
+    return Answer(data=shapes.run(call.instance, _find_run(call)))
 
 
 def _attempt(call: Call) -> Answer:
     number, attempt = call.number("run"), call.number("attempt")
-    for run in call.world.runs:
+    for run in call.instance.runs:
         if (run.repository, run.id, run.attempt) == (call.repository, number, attempt):
-            return Answer(data=shapes.run(call.world, run))
+            return Answer(data=shapes.run(call.instance, run))
     raise not_found()
 
 
@@ -131,7 +131,7 @@ def _workflow(call: Call) -> str:
     asked = call.part("workflow")
     if not asked.isdecimal():
         return f".github/workflows/{asked}"
-    for run in call.world.runs:
+    for run in call.instance.runs:
         if run.workflow_id == int(asked):
             return run.workflow_path
     raise not_found()
@@ -147,9 +147,9 @@ def _describe_workflow(call: Call) -> Answer:
             "name": path.rpartition("/")[2].partition(".")[0],
             "path": path,
             "state": "active",
-            "badge_url": f"{call.world.origin}/{call.repository.full_name}/workflows/x/badge.svg",
-            "url": f"{shapes.base(call.world, call.repository)}/actions/workflows/{number}",
-            "html_url": f"{call.world.origin}/{call.repository.full_name}/blob/main/{path}",
+            "badge_url": f"{call.instance.origin}/{call.repository.full_name}/workflows/x/badge.svg",
+            "url": f"{shapes.base(call.instance, call.repository)}/actions/workflows/{number}",
+            "html_url": f"{call.instance.origin}/{call.repository.full_name}/blob/main/{path}",
             "created_at": shapes.instant(call.repository.created_at),
             "updated_at": shapes.instant(call.repository.created_at),
         }
@@ -170,7 +170,7 @@ def _dispatch(call: Call) -> Answer:
     if workflow and (complaint := workflow.complaint(inputs)):
         raise Refusal(422, complaint)
     run = launch.enqueue(
-        call.world,
+        call.instance,
         call.repository,
         title=workflow.title("workflow_dispatch", payload) if workflow else "",
         event="workflow_dispatch",
@@ -181,8 +181,8 @@ def _dispatch(call: Call) -> Answer:
     )
     if not body.get("return_run_details"):
         return Answer(status=204)
-    url = f"{shapes.base(call.world, call.repository)}/actions/runs/{run.id}"
-    page = f"{call.world.origin}/{call.repository.full_name}/actions/runs/{run.id}"
+    url = f"{shapes.base(call.instance, call.repository)}/actions/runs/{run.id}"
+    page = f"{call.instance.origin}/{call.repository.full_name}/actions/runs/{run.id}"
     return Answer(data={"workflow_run_id": run.id, "run_url": url, "html_url": page})
 
 

@@ -24,7 +24,7 @@ def insist_enabled(call: Call) -> None:
 
 def reconcile(call: Call, analysis: Analysis, run: sarif.Run) -> None:
     """Open what is new, fix what is gone: of the same tool, category and ref only."""
-    alerts, now = call.repository.alerts, instant(call.world.now())
+    alerts, now = call.repository.alerts, instant(call.instance.now())
     mine = _mine(call, analysis)
     present = set()
     for result in sarif.worst_first(run):
@@ -87,9 +87,9 @@ def _rule(result: Mapping[str, Any], rule: Mapping[str, Any]) -> Json:
 
 def _new_alert(call: Call, analysis: Analysis, result: Mapping[str, Any]) -> Json:
     number = max(call.repository.alerts, default=0) + 1
-    now = instant(call.world.now())
-    url = f"{base(call.world, call.repository)}/code-scanning/alerts/{number}"
-    page = f"{call.world.origin}/{call.repository.full_name}/security/code-scanning/{number}"
+    now = instant(call.instance.now())
+    url = f"{base(call.instance, call.repository)}/code-scanning/alerts/{number}"
+    page = f"{call.instance.origin}/{call.repository.full_name}/security/code-scanning/{number}"
     return {
         "_key": _key(result),
         "_home": (analysis.tool, analysis.category, analysis.ref),
@@ -154,7 +154,7 @@ def _get_alert(call: Call) -> Answer:
 
 def _edit_alert(call: Call) -> Answer:
     alert, body = _alert(call), call.body()
-    now = instant(call.world.now())
+    now = instant(call.instance.now())
     if body.get("state") == "dismissed":
         if body.get("dismissed_reason") not in _DISMISSALS:
             raise Refusal(422, "dismissed_reason is required when state is dismissed")
@@ -162,7 +162,7 @@ def _edit_alert(call: Call) -> Answer:
             raise Refusal(422, "dismissed_comment is too long (maximum is 280 characters)")
         alert |= {
             "state": "dismissed",
-            "dismissed_by": user(call.world, call.world.author(call.actor)),
+            "dismissed_by": user(call.instance, call.instance.author(call.actor)),
             "dismissed_at": now,
             "dismissed_reason": body["dismissed_reason"],
             "dismissed_comment": body.get("dismissed_comment"),

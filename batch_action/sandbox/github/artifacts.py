@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batch_action.sandbox.github.instance import GitHubInstance
 from batch_action.sandbox.github.runs import Run
 from batch_action.sandbox.github.shapes import instant
 from batch_action.sandbox.github.state import Artifact
-from batch_action.sandbox.github.world import World
 
 _SERVICE = "/twirp/github.actions.results.api.v1.ArtifactService"
 _FORBIDDEN = re.compile(r'[":<>|*?\r\n\\/]')
@@ -40,9 +40,9 @@ class _Error(Exception):
         self.code = code
 
 
-def routes(world: World) -> list[Route]:
+def routes(instance: GitHubInstance) -> list[Route]:
     """The five methods of the service."""
-    methods: dict[str, Callable[[World, Run, Message], Message]] = {
+    methods: dict[str, Callable[[GitHubInstance, Run, Message], Message]] = {
         "CreateArtifact": _create,
         "FinalizeArtifact": _finalize,
         "ListArtifacts": _list,
@@ -51,12 +51,12 @@ def routes(world: World) -> list[Route]:
     }
 
     def answer(request: Request, raw: bytes) -> Response:
-        with world.lock:
+        with instance.lock:
             try:
-                run = _caller(world, request)
+                run = _caller(instance, request)
                 message = _message(run, raw)
                 method = methods.get(request.path_params["method"], _unknown)
-                return JSONResponse(method(world, run, message))
+                return JSONResponse(method(instance, run, message))
             except _Error as error:
                 content = {"code": error.code, "msg": str(error)}
                 return JSONResponse(content, status_code=_STATUS[error.code])
@@ -68,13 +68,13 @@ def routes(world: World) -> list[Route]:
     return [Route(f"{_SERVICE}/{{method}}", serve, methods=["POST"])]
 
 
-def _unknown(_world: World, _run: Run, _message: Message) -> Message:
+def _unknown(_instance: GitHubInstance, _run: Run, _message: Message) -> Message:
     raise _Error("not_found", "no such method")
 
 
-def _caller(world: World, request: Request) -> Run:
+def _caller(instance: GitHubInstance, request: Request) -> Run:
     token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    for run in world.runs:
+    for run in instance.runs:
         if run.alive and run.runtime_token == token:
             return run
     raise _Error("unauthenticated", "authentication failed: the token is unknown or its job ended")
@@ -108,7 +108,7 @@ def _held(run: Run) -> list[Artifact]:
     return [item for item in run.repository.artifacts if item.run_id == run.id]
 
 
-def _create(world: World, run: Run, message: Message) -> Message:
+def _create(instance: GitHubInstance, run: Run, message: Message) -> Message:
     name = _name(message)
     if any(item.name == name for item in _held(run)):
         raise _Error("already_exists", _TAKEN)
@@ -116,10 +116,10 @@ def _create(world: World, run: Run, message: Message) -> Message:
         raise _Error("invalid_argument", "version is not supported")
     if message["workflow_job_run_backend_id"] != run.job_backend:
         raise _Error("permission_denied", "the token is not valid for this job")
-    now = world.clock.now()
+    now = instance.clock.now()
     latest = now + _RETENTION
     until = message.get("expires_at")
-    number = world.new_id()
+    number = instance.new_id()
     item = Artifact(
         id=number,
         name=name,
@@ -128,16 +128,16 @@ def _create(world: World, run: Run, message: Message) -> Message:
         job_backend=run.job_backend,
         blob=f"actions-results/{run.run_backend}/workflow-job-run-{run.job_backend}/{number}.zip",
         mime_type=message.get("mime_type") or "application/zip",
-        created_at=world.now(),
+        created_at=instance.now(),
         expires_at=min(latest, datetime.fromisoformat(until)) if until else latest,
     )
     run.repository.artifacts.append(item)
-    return {"ok": True, "signed_upload_url": world.blobs.link(item.blob, "cw", _LINK_LIFE)}
+    return {"ok": True, "signed_upload_url": instance.blobs.link(item.blob, "cw", _LINK_LIFE)}
 
 
-def _finalize(world: World, run: Run, message: Message) -> Message:
+def _finalize(instance: GitHubInstance, run: Run, message: Message) -> Message:
     item = _find(run, message, finalized=False)
-    data = world.blobs.get(item.blob)
+    data = instance.blobs.get(item.blob)
     if data is None:
         raise _Error("invalid_argument", "the artifact has not been uploaded")
     if int(message.get("size", -1)) != len(data):
@@ -155,13 +155,13 @@ def _find(run: Run, message: Message, *, finalized: bool) -> Artifact:
     raise _Error("not_found", "artifact not found")
 
 
-def _list(world: World, run: Run, message: Message) -> Message:
+def _list(instance: GitHubInstance, run: Run, message: Message) -> Message:
     name, number = message.get("name_filter"), message.get("id_filter")
     found = [
         item
         for item in _held(run)
         if item.finalized
-        and world.listed(item.created_at)
+        and instance.listed(item.created_at)
         and name in {None, item.name}
         and str(number or item.id) == str(item.id)
     ]
@@ -180,17 +180,17 @@ def _described(item: Artifact) -> Message:
     }
 
 
-def _sign(world: World, run: Run, message: Message) -> Message:
+def _sign(instance: GitHubInstance, run: Run, message: Message) -> Message:
     item = _find(run, message, finalized=True)
-    link = world.blobs.link(item.blob, "r", _LINK_LIFE, name=f"{item.name}.zip")
+    link = instance.blobs.link(item.blob, "r", _LINK_LIFE, name=f"{item.name}.zip")
     return {"name": item.name, "signed_url": link}
 
 
-def _delete(world: World, run: Run, message: Message) -> Message:
+def _delete(instance: GitHubInstance, run: Run, message: Message) -> Message:
     name, job = _name(message), message["workflow_job_run_backend_id"]
     for item in _held(run):
         if (item.name, item.job_backend) == (name, job):
             run.repository.artifacts.remove(item)
-            world.blobs.drop(item.blob)
+            instance.blobs.drop(item.blob)
             return {"ok": True, "artifact_id": str(item.id)}
     raise _Error("not_found", "artifact not found")

@@ -7,40 +7,42 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from batch_action.sandbox.github import alert_page, page, pull_page, run_page
+from batch_action.sandbox.github.instance import GitHubInstance
 from batch_action.sandbox.github.state import Repository
-from batch_action.sandbox.github.world import World
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def routes(world: World) -> list[Route]:
+def routes(instance: GitHubInstance) -> list[Route]:
     """Issues, pull requests, alerts and workflow runs: a list, and each by itself."""
 
     def runs(repository: Repository, _request: Request) -> str:
-        return run_page.render_runs(world.runs_of(repository), repository)
+        return run_page.render_runs(instance.runs_of(repository), repository)
 
     def run(repository: Repository, request: Request) -> str | None:
         number = request.path_params["number"]
-        found = [one for one in world.runs_of(repository) if one.id == number]
+        found = [one for one in instance.runs_of(repository) if one.id == number]
         return run_page.render_run(found[0]) if found else None
 
     return [
-        _route(world, "/{owner}/{name}/actions", runs),
-        _route(world, "/{owner}/{name}/actions/runs/{number:int}", run),
-        _route(world, "/{owner}/{name}/issues", _issues),
-        _route(world, "/{owner}/{name}/pulls", _pulls),
-        _route(world, "/{owner}/{name}/issues/{number:int}", _issue),
-        _route(world, "/{owner}/{name}/pull/{number:int}", _issue),
-        _route(world, "/{owner}/{name}/security/code-scanning", _alerts),
-        _route(world, "/{owner}/{name}/security/code-scanning/{number:int}", _alert),
+        _route(instance, "/{owner}/{name}/actions", runs),
+        _route(instance, "/{owner}/{name}/actions/runs/{number:int}", run),
+        _route(instance, "/{owner}/{name}/issues", _issues),
+        _route(instance, "/{owner}/{name}/pulls", _pulls),
+        _route(instance, "/{owner}/{name}/issues/{number:int}", _issue),
+        _route(instance, "/{owner}/{name}/pull/{number:int}", _issue),
+        _route(instance, "/{owner}/{name}/security/code-scanning", _alerts),
+        _route(instance, "/{owner}/{name}/security/code-scanning/{number:int}", _alert),
     ]
 
 
-def _route(world: World, path: str, answer: Callable[[Repository, Request], str | None]) -> Route:
+def _route(
+    instance: GitHubInstance, path: str, answer: Callable[[Repository, Request], str | None]
+) -> Route:
     def serve(request: Request) -> Response:
         place = request.path_params
-        with world.lock:
-            repository = world.repository(f"{place['owner']}/{place['name']}")
+        with instance.lock:
+            repository = instance.repository(f"{place['owner']}/{place['name']}")
             html = answer(repository, request) if repository else None
         if html is None:
             return HTMLResponse("<h1>404</h1>", status_code=404)

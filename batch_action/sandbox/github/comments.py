@@ -10,7 +10,7 @@ from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, o
 
 
 def _shape(call: Call, comment: Comment) -> Json:
-    return issue_shapes.comment(call.world, call.repository, comment)
+    return issue_shapes.comment(call.instance, call.repository, comment)
 
 
 def _of_issue(call: Call) -> Answer:
@@ -41,11 +41,11 @@ def _create(call: Call) -> Answer:
     if issue.pull is None and not call.repository.has_issues:
         raise Refusal(410, "Issues has been disabled in this repository.")
     text = body_text("IssueComment", call.body().get("body"))
-    now = call.world.now()
+    now = call.instance.now()
     comment = Comment(
-        id=call.world.new_id(),
+        id=call.instance.new_id(),
         number=issue.number,
-        user=call.world.author(call.actor),
+        user=call.instance.author(call.actor),
         body=text,
         created_at=now,
         updated_at=now,

@@ -19,19 +19,19 @@ def _list(call: Call) -> Answer:
     paths = ["--", call.query("path")] if call.query("path") else []
     found = git_of(call).text("rev-list", "--max-count=1000", *flags, start, *paths).split()
     return call.page(
-        found, lambda sha: gitshapes.commit(call.world, call.repository, git_of(call), sha)
+        found, lambda sha: gitshapes.commit(call.instance, call.repository, git_of(call), sha)
     )
 
 
 def _get(call: Call) -> Answer:
     sha, git = commit_id(call, call.part("sha")), git_of(call)
-    shown = gitshapes.commit(call.world, call.repository, git, sha)
+    shown = gitshapes.commit(call.instance, call.repository, git, sha)
     before = shown["parents"][0]["sha"] if shown["parents"] else EMPTY_TREE
     files = diffs.between(git, before, sha)
     added, gone = sum(file.additions for file in files), sum(file.deletions for file in files)
     shown["stats"] = {"total": added + gone, "additions": added, "deletions": gone}
     shown["files"] = [
-        gitshapes.changed(call.world, call.repository, sha, file) for file in files[:_FILES]
+        gitshapes.changed(call.instance, call.repository, sha, file) for file in files[:_FILES]
     ]
     return Answer(data=shown)
 
@@ -50,10 +50,10 @@ def _compare(call: Call) -> Answer:
     commits = git.text("rev-list", "--reverse", f"{first}..{last}").split()
 
     def shape(sha: str) -> Json:
-        return gitshapes.commit(call.world, call.repository, git, sha)
+        return gitshapes.commit(call.instance, call.repository, git, sha)
 
-    url = f"{base(call.world, call.repository)}/compare/{quote(call.part('range'))}"
-    page = f"{call.world.origin}/{call.repository.full_name}/compare/{quote(call.part('range'))}"
+    url = f"{base(call.instance, call.repository)}/compare/{quote(call.part('range'))}"
+    page = f"{call.instance.origin}/{call.repository.full_name}/compare/{quote(call.part('range'))}"
     return Answer(
         data={
             "url": url,
@@ -69,7 +69,7 @@ def _compare(call: Call) -> Answer:
             "total_commits": len(commits),
             "commits": [shape(sha) for sha in commits[:_COMMITS]],
             "files": [
-                gitshapes.changed(call.world, call.repository, last, file)
+                gitshapes.changed(call.instance, call.repository, last, file)
                 for file in diffs.between(git, fork, last)[:_FILES]
             ],
         }
@@ -87,9 +87,9 @@ def _branch(call: Call) -> Answer:
     sha = git_of(call).resolve(f"refs/heads/{name}")
     if sha is None:
         raise Refusal(404, "Branch not found")
-    shown = gitshapes.commit(call.world, call.repository, git_of(call), sha)
-    url = f"{base(call.world, call.repository)}/branches/{quote(name)}"
-    page = f"{call.world.origin}/{call.repository.full_name}/tree/{quote(name)}"
+    shown = gitshapes.commit(call.instance, call.repository, git_of(call), sha)
+    url = f"{base(call.instance, call.repository)}/branches/{quote(name)}"
+    page = f"{call.instance.origin}/{call.repository.full_name}/tree/{quote(name)}"
     return Answer(
         data={
             "name": name,
@@ -139,8 +139,8 @@ def _folder(call: Call, sha: str, path: str) -> list[Json]:
 
 
 def _entry(call: Call, commit: str, path: str, kind: str, sha: str) -> Json:
-    url = base(call.world, call.repository)
-    page = f"{call.world.origin}/{call.repository.full_name}"
+    url = base(call.instance, call.repository)
+    page = f"{call.instance.origin}/{call.repository.full_name}"
     links = {
         "self": f"{url}/contents/{quote(path)}?ref={commit}",
         "git": f"{url}/git/{kind}s/{sha}",

@@ -9,31 +9,31 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from batch_action.sandbox.github import environment, issue_shapes, launch, shapes
-from batch_action.sandbox.github.world import World
+from batch_action.sandbox.github.instance import GitHubInstance
 
 _DOOR = "/_sandbox"
 
 
-def routes(world: World) -> list[Route]:
+def routes(instance: GitHubInstance) -> list[Route]:
     """All control endpoints."""
     return [
-        _route(world, "POST", "/runs", _start),
-        _route(world, "POST", "/runs/{run}/finish", _finish),
-        _route(world, "GET", "/state", _state),
-        _route(world, "POST", "/list-lag", _lag),
+        _route(instance, "POST", "/runs", _start),
+        _route(instance, "POST", "/runs/{run}/finish", _finish),
+        _route(instance, "GET", "/state", _state),
+        _route(instance, "POST", "/list-lag", _lag),
     ]
 
 
 def _route(
-    world: World,
+    instance: GitHubInstance,
     method: str,
     path: str,
-    answer: Callable[[World, Request, dict[str, Any]], dict[str, Any]],
+    answer: Callable[[GitHubInstance, Request, dict[str, Any]], dict[str, Any]],
 ) -> Route:
     def locked(request: Request, body: dict[str, Any]) -> Response:
-        with world.lock:
+        with instance.lock:
             try:
-                return JSONResponse(answer(world, request, body))
+                return JSONResponse(answer(instance, request, body))
             except (LookupError, TypeError, ValueError) as error:
                 return JSONResponse({"message": str(error)}, status_code=400)
 
@@ -44,8 +44,8 @@ def _route(
     return Route(_DOOR + path, serve, methods=[method])
 
 
-def _start(world: World, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    run = launch.start(world, body.pop("repository"), **body)
+def _start(instance: GitHubInstance, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    run = launch.start(instance, body.pop("repository"), **body)
     return {
         "id": run.id,
         "attempt": run.attempt,
@@ -56,39 +56,40 @@ def _start(world: World, _request: Request, body: dict[str, Any]) -> dict[str, A
     }
 
 
-def _finish(world: World, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+def _finish(instance: GitHubInstance, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     number = int(request.path_params["run"])
-    attempts = [run for run in world.runs if run.id == number]
+    attempts = [run for run in instance.runs if run.id == number]
     if not attempts:
         raise LookupError(f"No run {number}.")
     attempts[-1].finish(body.get("conclusion", "success"))
     return {"id": number, "conclusion": attempts[-1].conclusion}
 
 
-def _lag(world: World, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    world.list_lag = float(body["seconds"])
-    return {"seconds": world.list_lag}
+def _lag(instance: GitHubInstance, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    instance.list_lag = float(body["seconds"])
+    return {"seconds": instance.list_lag}
 
 
-def _state(world: World, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
+def _state(instance: GitHubInstance, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for repository in world.repositories.values():
+    for repository in instance.repositories.values():
         issues = repository.issues.values()
         found[repository.full_name] = {
-            "issues": [issue_shapes.issue(world, repository, issue) for issue in issues],
+            "issues": [issue_shapes.issue(instance, repository, issue) for issue in issues],
             "comments": [
-                issue_shapes.comment(world, repository, comment)
+                issue_shapes.comment(instance, repository, comment)
                 for issue in issues
                 for comment in issue.comments
             ],
             "labels": [
-                issue_shapes.label(world, repository, label) for label in repository.labels.values()
+                issue_shapes.label(instance, repository, label)
+                for label in repository.labels.values()
             ],
             "artifacts": [
-                shapes.artifact(world, repository, item)
+                shapes.artifact(instance, repository, item)
                 for item in repository.artifacts
                 if item.finalized
             ],
-            "runs": [shapes.run(world, run) for run in world.runs_of(repository)],
+            "runs": [shapes.run(instance, run) for run in instance.runs_of(repository)],
         }
-    return {"repositories": found, "writes": [list(write) for write in world.writes]}
+    return {"repositories": found, "writes": [list(write) for write in instance.writes]}

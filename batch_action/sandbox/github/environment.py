@@ -59,8 +59,8 @@ def _common(run: "Run") -> dict[str, str]:
 
 
 def _github(run: "Run") -> dict[str, str]:
-    origin, repository = run.world.origin, run.repository
-    owner = run.world.users.get(repository.owner)
+    origin, repository = run.instance.origin, run.repository
+    owner = run.instance.users.get(repository.owner)
     ref = _ref(run)
     return {
         "GITHUB_ACTION": "__batch-action",
@@ -96,7 +96,7 @@ def _github(run: "Run") -> dict[str, str]:
 
 
 def _services(run: "Run") -> dict[str, str]:
-    origin = run.world.origin
+    origin = run.instance.origin
     variables = {
         "ACTIONS_RUNTIME_URL": f"{origin}/_apis/pipelines/",
         "ACTIONS_RUNTIME_TOKEN": run.runtime_token,

@@ -46,7 +46,7 @@ def _get_blob(call: Call) -> Answer:
 
 
 def _blob_shape(call: Call, sha: str) -> Json:
-    url = f"{base(call.world, call.repository)}/git/blobs/{sha}"
+    url = f"{base(call.instance, call.repository)}/git/blobs/{sha}"
     return {"sha": sha, "node_id": f"B_{sha}", "url": url}
 
 
@@ -64,7 +64,7 @@ def _create_blob(call: Call) -> Answer:
 def _get_tree(call: Call) -> Answer:
     sha = _object(call, call.part("sha"), "tree")
     deep = bool(call.query("recursive"))
-    return Answer(data=gitshapes.tree(call.world, call.repository, git_of(call), sha, deep=deep))
+    return Answer(data=gitshapes.tree(call.instance, call.repository, git_of(call), sha, deep=deep))
 
 
 def _create_tree(call: Call) -> Answer:
@@ -83,7 +83,7 @@ def _create_tree(call: Call) -> Answer:
             sha = git.bytes("write-tree", environment=index).decode().strip()
         except GitError as error:
             raise Refusal(422, f"GitRPC::BadObjectState: {error}") from None
-    shown = gitshapes.tree(call.world, call.repository, git, sha, deep=False)
+    shown = gitshapes.tree(call.instance, call.repository, git, sha, deep=False)
     return Answer(status=201, data=shown)
 
 
@@ -105,7 +105,7 @@ def _index_line(call: Call, entry: Json) -> bytes:
 
 def _get_commit(call: Call) -> Answer:
     sha = _object(call, call.part("sha"), "commit")
-    return Answer(data=gitshapes.git_commit(call.world, call.repository, git_of(call), sha))
+    return Answer(data=gitshapes.git_commit(call.instance, call.repository, git_of(call), sha))
 
 
 def _create_commit(call: Call) -> Answer:
@@ -120,15 +120,15 @@ def _create_commit(call: Call) -> Answer:
         "commit-tree", tree, *flags, stdin=message.encode(), environment=_signature(call, body)
     )
     sha = done.decode().strip()
-    shown = gitshapes.git_commit(call.world, call.repository, git_of(call), sha)
+    shown = gitshapes.git_commit(call.instance, call.repository, git_of(call), sha)
     return Answer(status=201, data=shown)
 
 
 def _signature(call: Call, body: dict[str, Any]) -> dict[str, str]:
     """Author and committer as asked for, else the token's holder."""
-    person = call.world.author(call.actor)
+    person = call.instance.author(call.actor)
     email = f"{person.id}+{person.login}@users.noreply.github.com"
-    now = call.world.now().isoformat()
+    now = call.instance.now().isoformat()
     author = body.get("author") or {"name": person.login, "email": email, "date": now}
     found = {}
     for role, who in (("AUTHOR", author), ("COMMITTER", body.get("committer") or author)):

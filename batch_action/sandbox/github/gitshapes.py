@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 from batch_action.sandbox.github.diffs import Changed
 from batch_action.sandbox.github.git import Git
+from batch_action.sandbox.github.instance import GitHubInstance
 from batch_action.sandbox.github.shapes import Json, base, instant
 from batch_action.sandbox.github.state import Repository
-from batch_action.sandbox.github.world import World
 
 _FORMAT = "%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B"
 _UNSIGNED = {
@@ -20,16 +20,16 @@ _UNSIGNED = {
 _TREE_LIMIT = 100_000
 
 
-def git_commit(world: World, repository: Repository, git: Git, sha: str) -> Json:
+def git_commit(instance: GitHubInstance, repository: Repository, git: Git, sha: str) -> Json:
     """A commit as the git-data endpoints tell it."""
     shown = git.text("show", "--no-patch", f"--format={_FORMAT}", sha)
     tree_sha, parents, *people, message = shown.split("\0")
-    url = base(world, repository)
+    url = base(instance, repository)
     return {
         "sha": sha,
         "node_id": f"C_{sha}",
         "url": f"{url}/git/commits/{sha}",
-        "html_url": f"{world.origin}/{repository.full_name}/commit/{sha}",
+        "html_url": f"{instance.origin}/{repository.full_name}/commit/{sha}",
         "author": _person(*people[:3]),
         "committer": _person(*people[3:]),
         "tree": {"sha": tree_sha, "url": f"{url}/git/trees/{tree_sha}"},
@@ -38,7 +38,7 @@ def git_commit(world: World, repository: Repository, git: Git, sha: str) -> Json
             {
                 "sha": parent,
                 "url": f"{url}/git/commits/{parent}",
-                "html_url": f"{world.origin}/{repository.full_name}/commit/{parent}",
+                "html_url": f"{instance.origin}/{repository.full_name}/commit/{parent}",
             }
             for parent in parents.split()
         ],
@@ -50,10 +50,10 @@ def _person(name: str, email: str, date: str) -> Json:
     return {"name": name, "email": email, "date": instant(datetime.fromisoformat(date))}
 
 
-def commit(world: World, repository: Repository, git: Git, sha: str) -> Json:
+def commit(instance: GitHubInstance, repository: Repository, git: Git, sha: str) -> Json:
     """A commit as the commits endpoints tell it."""
-    inner = git_commit(world, repository, git, sha)
-    url = f"{base(world, repository)}/commits"
+    inner = git_commit(instance, repository, git, sha)
+    url = f"{base(instance, repository)}/commits"
     parents = inner["parents"]
     return {
         "sha": sha,
@@ -72,9 +72,9 @@ def commit(world: World, repository: Repository, git: Git, sha: str) -> Json:
     }
 
 
-def changed(world: World, repository: Repository, head: str, file: Changed) -> Json:
+def changed(instance: GitHubInstance, repository: Repository, head: str, file: Changed) -> Json:
     """A file of a comparison, a commit or a pull request."""
-    page = f"{world.origin}/{repository.full_name}"
+    page = f"{instance.origin}/{repository.full_name}"
     path = quote(file.path)
     shown: Json = {
         "sha": file.sha,
@@ -85,7 +85,7 @@ def changed(world: World, repository: Repository, head: str, file: Changed) -> J
         "changes": file.additions + file.deletions,
         "blob_url": f"{page}/blob/{head}/{path}",
         "raw_url": f"{page}/raw/{head}/{path}",
-        "contents_url": f"{base(world, repository)}/contents/{path}?ref={head}",
+        "contents_url": f"{base(instance, repository)}/contents/{path}?ref={head}",
     }
     if file.patch is not None:
         shown["patch"] = file.patch
@@ -94,11 +94,13 @@ def changed(world: World, repository: Repository, head: str, file: Changed) -> J
     return shown
 
 
-def tree(world: World, repository: Repository, git: Git, sha: str, *, deep: bool) -> Json:
+def tree(
+    instance: GitHubInstance, repository: Repository, git: Git, sha: str, *, deep: bool
+) -> Json:
     """A tree, with what is below it when `deep`."""
     flags = ["-r", "-t"] if deep else []
     listing = git.bytes("ls-tree", "-z", "-l", *flags, sha).decode(errors="replace")
-    url = f"{base(world, repository)}/git"
+    url = f"{base(instance, repository)}/git"
     entries = []
     for record in listing.split("\0")[:-1]:
         head, _, path = record.partition("\t")

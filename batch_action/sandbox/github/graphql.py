@@ -68,7 +68,7 @@ def _pick(value: Any, fields: Iterable[Field]) -> Any:
 
 
 def _viewer(call: Call, _field: Field) -> Json:
-    person = call.world.author(call.actor)
+    person = call.instance.author(call.actor)
     return {
         "__typename": "User",
         "id": f"U_{person.id}",
@@ -79,7 +79,7 @@ def _viewer(call: Call, _field: Field) -> Json:
 
 def _repository(call: Call, field: Field) -> Json:
     name = f"{field.arguments.get('owner')}/{field.arguments.get('name')}"
-    repository = call.world.repository(name)
+    repository = call.instance.repository(name)
     if repository is None or not call.actor.sees(repository):
         message = f"Could not resolve to a Repository with the name '{name}'."
         raise _Failure("NOT_FOUND", message)
@@ -192,7 +192,7 @@ def _node(call: Call, field: Field) -> Json:
 
 
 def _nodes(call: Call) -> Iterator[tuple[Repository, Issue, revisions.Editable]]:
-    for repository in call.world.repositories.values():
+    for repository in call.instance.repositories.values():
         if call.actor.sees(repository):
             for issue in repository.issues.values():
                 records: list[revisions.Editable] = [issue, *issue.comments]

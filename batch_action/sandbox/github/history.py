@@ -12,10 +12,10 @@ from batch_action.sandbox.github.wire import Answer, Call, on
 def note(call: Call, issue: Issue, name: str, detail: Mapping[str, Any] | None = None) -> None:
     """Write a line into an issue's history."""
     event = Event(
-        id=call.world.new_id(),
+        id=call.instance.new_id(),
         name=name,
-        actor=call.world.author(call.actor),
-        created_at=call.world.now(),
+        actor=call.instance.author(call.actor),
+        created_at=call.instance.now(),
         detail=detail or {},
     )
     issue.events.append(event)
@@ -23,7 +23,7 @@ def note(call: Call, issue: Issue, name: str, detail: Mapping[str, Any] | None =
 
 def _events(call: Call) -> Answer:
     shown = [
-        issue_shapes.event(call.world, call.repository, event) for event in call.issue().events
+        issue_shapes.event(call.instance, call.repository, event) for event in call.issue().events
     ]
     return call.page(shown, dict)
 
@@ -31,10 +31,10 @@ def _events(call: Call) -> Answer:
 def _timeline(call: Call) -> Answer:
     issue = call.issue()
     lines: list[Json] = [
-        issue_shapes.event(call.world, call.repository, event) for event in issue.events
+        issue_shapes.event(call.instance, call.repository, event) for event in issue.events
     ]
     for comment in issue.comments:
-        shown = issue_shapes.comment(call.world, call.repository, comment)
+        shown = issue_shapes.comment(call.instance, call.repository, comment)
         lines.append(shown | {"event": "commented", "actor": shown["user"]})
     lines.sort(key=lambda line: (line["created_at"], line["id"]))
     return call.page(lines, dict)
@@ -43,10 +43,11 @@ def _timeline(call: Call) -> Answer:
 def _repository_events(call: Call) -> Answer:
     lines: list[Json] = []
     for issue in call.repository.issues.values():
-        shown = {"issue": issue_shapes.issue(call.world, call.repository, issue)}
-        shown["issue"]["url"] = f"{base(call.world, call.repository)}/issues/{issue.number}"
+        shown = {"issue": issue_shapes.issue(call.instance, call.repository, issue)}
+        shown["issue"]["url"] = f"{base(call.instance, call.repository)}/issues/{issue.number}"
         lines += [
-            issue_shapes.event(call.world, call.repository, event) | shown for event in issue.events
+            issue_shapes.event(call.instance, call.repository, event) | shown
+            for event in issue.events
         ]
     lines.sort(key=lambda line: int(line["id"]), reverse=True)
     return call.page(lines, dict)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from batch_action.sandbox.github.instance import GitHubInstance
 from batch_action.sandbox.github.shapes import Json, app, base, instant, user
 from batch_action.sandbox.github.state import (
     Comment,
@@ -12,7 +13,6 @@ from batch_action.sandbox.github.state import (
     Repository,
     User,
 )
-from batch_action.sandbox.github.world import World
 
 _REACTIONS = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
 
@@ -26,12 +26,12 @@ def association(repository: Repository, author: User) -> str:
     return "NONE"
 
 
-def label(world: World, repository: Repository, record: Label) -> Json:
+def label(instance: GitHubInstance, repository: Repository, record: Label) -> Json:
     """A label."""
     return {
         "id": record.id,
         "node_id": f"LA_{record.id}",
-        "url": f"{base(world, repository)}/labels/{record.name}",
+        "url": f"{base(instance, repository)}/labels/{record.name}",
         "name": record.name,
         "color": record.color,
         "default": False,
@@ -46,25 +46,25 @@ def reactions(url: str, given: Sequence[Reaction] = ()) -> Json:
     return {"url": f"{url}/reactions", "total_count": len(given)} | counts
 
 
-def issue(world: World, repository: Repository, record: Issue) -> Json:
+def issue(instance: GitHubInstance, repository: Repository, record: Issue) -> Json:
     """An issue, or a pull request seen as one."""
-    url = f"{base(world, repository)}/issues/{record.number}"
+    url = f"{base(instance, repository)}/issues/{record.number}"
     kind = "pull" if record.pull else "issues"
-    page = f"{world.origin}/{repository.full_name}/{kind}/{record.number}"
-    people = [user(world, person) for person in record.assignees]
+    page = f"{instance.origin}/{repository.full_name}/{kind}/{record.number}"
+    people = [user(instance, person) for person in record.assignees]
     shown: Json = {
         "id": record.id,
         "node_id": f"{'PR' if record.pull else 'I'}_{record.id}",
         "number": record.number,
         "title": record.title,
         "body": record.body,
-        "user": user(world, record.user),
+        "user": user(instance, record.user),
         "author_association": association(repository, record.user),
         "state": record.state,
         "state_reason": record.state_reason,
         "locked": record.locked,
         "labels": [
-            label(world, repository, repository.labels[name.lower()]) for name in record.labels
+            label(instance, repository, repository.labels[name.lower()]) for name in record.labels
         ],
         "assignees": people,
         "assignee": people[0] if people else None,
@@ -72,18 +72,18 @@ def issue(world: World, repository: Repository, record: Issue) -> Json:
         "created_at": instant(record.created_at),
         "updated_at": instant(record.updated_at),
         "closed_at": instant(record.closed_at),
-        "closed_by": user(world, record.closed_by) if record.closed_by else None,
-        "performed_via_github_app": app(world) if record.by_app else None,
+        "closed_by": user(instance, record.closed_by) if record.closed_by else None,
+        "performed_via_github_app": app(instance) if record.by_app else None,
         "url": url,
         "html_url": page,
-        "repository_url": base(world, repository),
+        "repository_url": base(instance, repository),
         "labels_url": f"{url}/labels{{/name}}",
         **{f"{name}_url": f"{url}/{name}" for name in ("comments", "events", "timeline")},
         "reactions": reactions(url, record.reactions),
         **dict.fromkeys(("active_lock_reason", "milestone", "type")),
     }
     if record.pull:
-        pull_url = f"{base(world, repository)}/pulls/{record.number}"
+        pull_url = f"{base(instance, repository)}/pulls/{record.number}"
         shown |= {"draft": record.pull.draft, "pull_request": _as_pull(pull_url, page)}
     return shown
 
@@ -94,38 +94,38 @@ def _as_pull(url: str, page: str) -> Json:
     return {"url": url, "merged_at": None} | pages
 
 
-def comment(world: World, repository: Repository, record: Comment) -> Json:
+def comment(instance: GitHubInstance, repository: Repository, record: Comment) -> Json:
     """A comment on an issue."""
-    url = f"{base(world, repository)}/issues/comments/{record.id}"
+    url = f"{base(instance, repository)}/issues/comments/{record.id}"
     kind = "pull" if repository.issues[record.number].pull else "issues"
-    page = f"{world.origin}/{repository.full_name}/{kind}/{record.number}"
+    page = f"{instance.origin}/{repository.full_name}/{kind}/{record.number}"
     return {
         "id": record.id,
         "node_id": f"IC_{record.id}",
         "url": url,
         "html_url": f"{page}#issuecomment-{record.id}",
-        "issue_url": f"{base(world, repository)}/issues/{record.number}",
+        "issue_url": f"{base(instance, repository)}/issues/{record.number}",
         "body": record.body,
-        "user": user(world, record.user),
+        "user": user(instance, record.user),
         "author_association": association(repository, record.user),
         "created_at": instant(record.created_at),
         "updated_at": instant(record.updated_at),
-        "performed_via_github_app": app(world) if record.by_app else None,
+        "performed_via_github_app": app(instance) if record.by_app else None,
         "reactions": reactions(url, record.reactions),
     }
 
 
-def event(world: World, repository: Repository, record: Event) -> Json:
+def event(instance: GitHubInstance, repository: Repository, record: Event) -> Json:
     """A line of an issue's history."""
     return {
         "id": record.id,
         "node_id": f"E_{record.id}",
-        "url": f"{base(world, repository)}/issues/events/{record.id}",
+        "url": f"{base(instance, repository)}/issues/events/{record.id}",
         "event": record.name,
-        "actor": user(world, record.actor),
+        "actor": user(instance, record.actor),
         "commit_id": None,
         "commit_url": None,
         "created_at": instant(record.created_at),
-        "performed_via_github_app": app(world) if record.actor.kind == "Bot" else None,
+        "performed_via_github_app": app(instance) if record.actor.kind == "Bot" else None,
         **record.detail,
     }

@@ -42,13 +42,13 @@ def title_text(resource: str, text: object) -> str:
 
 def new_issue(call: Call, title: str, body: str | None) -> Issue:
     """A fresh number with nothing attached yet."""
-    repository, now = call.repository, call.world.now()
+    repository, now = call.repository, call.instance.now()
     issue = Issue(
-        id=call.world.new_id(),
+        id=call.instance.new_id(),
         number=max(repository.issues, default=0) + 1,
         title=title,
         body=body,
-        user=call.world.author(call.actor),
+        user=call.instance.author(call.actor),
         created_at=now,
         updated_at=now,
         by_app=call.actor.is_workflow,
@@ -59,7 +59,7 @@ def new_issue(call: Call, title: str, body: str | None) -> Issue:
 
 def shape(call: Call, issue: Issue) -> Json:
     """An issue in JSON."""
-    return issue_shapes.issue(call.world, call.repository, issue)
+    return issue_shapes.issue(call.instance, call.repository, issue)
 
 
 def _list(call: Call) -> Answer:
@@ -86,7 +86,7 @@ def _matching(call: Call) -> Iterator[Issue]:
     for issue in call.repository.issues.values():
         names = {name.lower() for name in issue.labels}
         if (
-            call.world.listed(issue.created_at)
+            call.instance.listed(issue.created_at)
             and state in {"all", issue.state}
             and creator in {"", issue.user.login}
             and (not assignee or assignee in {person.login for person in issue.assignees})
@@ -138,7 +138,7 @@ def _edit(call: Call) -> Answer:
     if body.get("assignees") is not None:
         issue.assignees = _people(call, body)
     set_state(call, issue, body)
-    issue.updated_at = call.world.now()
+    issue.updated_at = call.instance.now()
     return Answer(data=shape(call, issue))
 
 
@@ -159,7 +159,7 @@ def set_state(call: Call, issue: Issue, body: dict[str, Any]) -> None:
         raise invalid("Issue", "state", "invalid")
     if state == "closed":
         if issue.state == "open":
-            issue.closed_at, issue.closed_by = call.world.now(), call.world.author(call.actor)
+            issue.closed_at, issue.closed_by = call.instance.now(), call.instance.author(call.actor)
             said = None if issue.pull else reason or "completed"
             history.note(call, issue, "closed", {"state_reason": said})
         issue.state_reason = None if issue.pull else reason or issue.state_reason or "completed"
@@ -173,7 +173,7 @@ def set_state(call: Call, issue: Issue, body: dict[str, Any]) -> None:
 def _people(call: Call, body: dict[str, Any]) -> list[User]:
     """Those named who can be assigned; the rest is dropped as GitHub drops it."""
     names = body.get("assignees") or ([body["assignee"]] if body.get("assignee") else [])
-    allowed, known = call.repository.permissions, call.world.users
+    allowed, known = call.repository.permissions, call.instance.users
     return [known[name] for name in names if name in known and name in allowed]
 
 

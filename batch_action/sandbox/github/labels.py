@@ -28,7 +28,7 @@ def put_on(call: Call, issue: Issue, names: list[str]) -> None:
     """Add labels to an issue, making those the repository doesn't know."""
     for name in names:
         known = call.repository.labels.setdefault(
-            name.lower(), Label(id=call.world.new_id(), name=name)
+            name.lower(), Label(id=call.instance.new_id(), name=name)
         )
         if known.name not in issue.labels:
             issue.labels.append(known.name)
@@ -53,7 +53,7 @@ def replace(call: Call, issue: Issue, names: list[str]) -> None:
 
 
 def _shape(call: Call, label: Label) -> dict[str, Any]:
-    return issue_shapes.label(call.world, call.repository, label)
+    return issue_shapes.label(call.instance, call.repository, label)
 
 
 def _find(call: Call) -> Label:
@@ -77,7 +77,7 @@ def _create(call: Call) -> Answer:
     (name,) = checked([body.get("name")])
     if name.lower() in call.repository.labels:
         raise invalid("Label", "name", "already_exists")
-    label = Label(id=call.world.new_id(), name=name)
+    label = Label(id=call.instance.new_id(), name=name)
     _describe(label, body)
     call.repository.labels[name.lower()] = label
     return Answer(status=201, data=_shape(call, label))
@@ -138,7 +138,7 @@ def _names(call: Call) -> list[str]:
     """Also a bare array: clients send it and GitHub takes it."""
     if call.raw.lstrip().startswith(b"["):
         bare = Call(
-            world=call.world, actor=call.actor, request=call.request, target=call.target,
+            instance=call.instance, actor=call.actor, request=call.request, target=call.target,
             raw=b'{"labels":' + call.raw + b"}",
         )  # fmt: skip
         return checked(bare.body()["labels"])

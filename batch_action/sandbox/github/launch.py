@@ -9,48 +9,48 @@ from typing import Any, Unpack
 
 from batch_action.sandbox.github import merging, pulls, shapes
 from batch_action.sandbox.github.git import Git
+from batch_action.sandbox.github.instance import ACTIONS_BOT, GitHubInstance
 from batch_action.sandbox.github.runs import Run, RunOptions
 from batch_action.sandbox.github.state import Repository
 from batch_action.sandbox.github.tokens import Actor, unsigned_jwt
-from batch_action.sandbox.github.world import ACTIONS_BOT, World
 
 DEFAULT_PERMISSIONS = {"contents": "read", "actions": "read", "issues": "write"}
 _NOWHERE = "0" * 40
 
 
-def start(world: World, full_name: str, **how: Unpack[RunOptions]) -> Run:
+def start(instance: GitHubInstance, full_name: str, **how: Unpack[RunOptions]) -> Run:
     """Start a run, or with `rerun_of` another attempt of one."""
-    repository = world.repository(full_name)
+    repository = instance.repository(full_name)
     if repository is None:
         raise LookupError(f"No repository {full_name}: call add_repository first.")
-    with world.lock:
-        run = _record(world, repository, merging.of_event(repository, how))
+    with instance.lock:
+        run = _record(instance, repository, merging.of_event(repository, how))
         _arm(run)
-        world.runs.append(run)
+        instance.runs.append(run)
         return run
 
 
 def enqueue(
-    world: World, repository: Repository, *, title: str = "", **how: Unpack[RunOptions]
+    instance: GitHubInstance, repository: Repository, *, title: str = "", **how: Unpack[RunOptions]
 ) -> Run:
     """A run that waits for a runner: what a dispatch leaves behind."""
-    run = _record(world, repository, how)
+    run = _record(instance, repository, how)
     run.status, run.title = "queued", title
-    world.runs.append(run)
+    instance.runs.append(run)
     return run
 
 
-def _record(world: World, repository: Repository, how: RunOptions) -> Run:
+def _record(instance: GitHubInstance, repository: Repository, how: RunOptions) -> Run:
     branch = how.get("branch", repository.default_branch)
     path = how.get("workflow_path", ".github/workflows/nightly.yml")
     head = how.get("head_repository") or repository.full_name
-    home = world.repository(head)
-    again = _earlier(world, how.get("rerun_of"))
+    home = instance.repository(head)
+    again = _earlier(instance, how.get("rerun_of"))
     sha = how.get("head_sha") or (again.head_sha if again else _tip(repository, branch))
-    now = world.now()
+    now = instance.now()
     run = Run(
-        id=again.id if again else world.new_id(),
-        number=again.number if again else len(world.runs_of(repository)) + 1,
+        id=again.id if again else instance.new_id(),
+        number=again.number if again else len(instance.runs_of(repository)) + 1,
         attempt=again.attempt + 1 if again else 1,
         repository=repository,
         event=how["event"],
@@ -60,16 +60,16 @@ def _record(world: World, repository: Repository, how: RunOptions) -> Run:
         workflow_id=workflow_id(path),
         head_repository=head,
         head_repository_id=home.id if home else zlib.crc32(head.lower().encode()),
-        actor=world.users.get(how.get("actor", ""), ACTIONS_BOT),
+        actor=instance.users.get(how.get("actor", ""), ACTIONS_BOT),
         permissions=dict(how.get("permissions", DEFAULT_PERMISSIONS)),
         created_at=again.created_at if again else now,
         updated_at=now,
         run_backend=again.run_backend if again else str(uuid.uuid4()),
         job_backend=str(uuid.uuid4()),
-        world=world,
+        instance=instance,
     )
     given = how.get("payload", {})
-    subject = _subject(world, repository, given.get("number"))
+    subject = _subject(instance, repository, given.get("number"))
     run.merge_sha = subject.get("pull_request", {}).get("merge_commit_sha") or ""
     run.payload = {**_payload(run), **subject, **given}
     return run
@@ -82,13 +82,13 @@ def _arm(run: Run) -> None:
         repository_id=run.repository.id,
         permissions=run.permissions,
     )
-    run.token = run.world.tokens.issue("ghs_", run.token_actor)
+    run.token = run.instance.tokens.issue("ghs_", run.token_actor)
     run.runtime_token = unsigned_jwt(
         {
             "scp": "Actions.GenericRead:00000000-0000-0000-0000-000000000000 "
             f"Actions.Results:{run.run_backend}:{run.job_backend}",
-            "iat": int(run.world.now().timestamp()),
-            "exp": int((run.world.now() + timedelta(hours=6)).timestamp()),
+            "iat": int(run.instance.now().timestamp()),
+            "exp": int((run.instance.now() + timedelta(hours=6)).timestamp()),
             "jti": str(uuid.uuid4()),
         }
     )
@@ -101,11 +101,11 @@ def workflow_id(path: str) -> int:
     return zlib.crc32(path.encode())
 
 
-def _earlier(world: World, rerun_of: "Run | int | None") -> Run | None:
+def _earlier(instance: GitHubInstance, rerun_of: "Run | int | None") -> Run | None:
     if rerun_of is None:
         return None
     number = rerun_of if isinstance(rerun_of, int) else rerun_of.id
-    attempts = [run for run in world.runs if run.id == number]
+    attempts = [run for run in instance.runs if run.id == number]
     if not attempts:
         raise LookupError(f"No run {number} to run again.")
     return attempts[-1]
@@ -117,19 +117,19 @@ def _tip(repository: Repository, branch: str) -> str:
     return Git(repository.git_dir).resolve(branch) or _NOWHERE
 
 
-def _subject(world: World, repository: Repository, number: object) -> Mapping[str, Any]:
+def _subject(instance: GitHubInstance, repository: Repository, number: object) -> Mapping[str, Any]:
     """The pull request that a payload names by its number."""
     issue = repository.issues.get(number) if isinstance(number, int) else None
     if issue is None or issue.pull is None:
         return {}
     merging.try_out(repository, issue)
-    return {"action": "synchronize", "pull_request": pulls.shape(world, repository, issue)}
+    return {"action": "synchronize", "pull_request": pulls.shape(instance, repository, issue)}
 
 
 def _payload(run: Run) -> Mapping[str, Any]:
     payload: dict[str, Any] = {
-        "repository": shapes.repository(run.world, run.repository),
-        "sender": shapes.user(run.world, run.actor),
+        "repository": shapes.repository(run.instance, run.repository),
+        "sender": shapes.user(run.instance, run.actor),
     }
     ref = f"refs/heads/{run.head_branch}"
     match run.event:

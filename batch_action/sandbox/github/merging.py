@@ -7,8 +7,8 @@ from batch_action.sandbox.github.git import Git, GitError
 from batch_action.sandbox.github.state import Event, Issue, Pull, Repository
 
 if TYPE_CHECKING:
+    from batch_action.sandbox.github.instance import GitHubInstance
     from batch_action.sandbox.github.runs import RunOptions
-    from batch_action.sandbox.github.world import World
 
 _MERGER = {
     f"GIT_{who}_{what}": value
@@ -78,16 +78,18 @@ def try_out(repository: Repository, issue: Issue) -> None:
         git.bytes("update-ref", f"refs/pull/{issue.number}/{name}", sha)
 
 
-def end(world: "World", repository: Repository, issue: Issue, merged_as: str | None) -> None:
+def end(
+    instance: "GitHubInstance", repository: Repository, issue: Issue, merged_as: str | None
+) -> None:
     """Close it, merged or not, as its owner."""
     if issue.pull is None:
         raise LookupError(f"#{issue.number} is no pull request.")
     follow(repository, issue)
     if merged_as is not None and repository.git_dir is not None:
         issue.pull.base_sha = Git(repository.git_dir).text("rev-parse", f"{merged_as}^1")
-    now, owner = world.now(), world.users[repository.owner]
+    now, owner = instance.now(), instance.users[repository.owner]
     issue.state, issue.closed_at, issue.closed_by = "closed", now, owner
     issue.pull.merge_commit = merged_as
     issue.pull.merged_at = now if merged_as else None
     for name in ("merged", "closed") if merged_as else ("closed",):
-        issue.events.append(Event(id=world.new_id(), name=name, actor=owner, created_at=now))
+        issue.events.append(Event(id=instance.new_id(), name=name, actor=owner, created_at=now))

@@ -7,38 +7,38 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batch_action.sandbox.github.instance import GitHubInstance
 from batch_action.sandbox.github.runs import Run
 from batch_action.sandbox.github.tokens import unsigned_jwt
-from batch_action.sandbox.github.world import World
 
 _LIFE = timedelta(minutes=5)
 
 
-def routes(world: World) -> list[Route]:
+def routes(instance: GitHubInstance) -> list[Route]:
     """The address in ACTIONS_ID_TOKEN_REQUEST_URL."""
 
     def answer(request: Request) -> Response:
-        with world.lock:
+        with instance.lock:
             token = request.headers.get("authorization", "").partition(" ")[2]
-            for run in world.runs:
+            for run in instance.runs:
                 wanted = run.run_backend == request.path_params["run"] and run.alive
                 if wanted and token and token == run.id_token_request_token:
-                    value = _identity(world, run, request.query_params.get("audience"))
+                    value = _identity(instance, run, request.query_params.get("audience"))
                     return JSONResponse({"count": len(value), "value": value})
         return JSONResponse({"message": "Not authorized for this resource."}, status_code=401)
 
     return [Route("/_apis/oidc/{run}", answer, methods=["GET"])]
 
 
-def _identity(world: World, run: Run, audience: str | None) -> str:
-    now = world.now()
+def _identity(instance: GitHubInstance, run: Run, audience: str | None) -> str:
+    now = instance.now()
     ref = f"refs/heads/{run.head_branch}"
     name = run.repository.full_name
     return unsigned_jwt(
         {
             "jti": str(uuid.uuid4()),
             "sub": f"repo:{name}:ref:{ref}",
-            "aud": audience or f"{world.origin}/{run.repository.owner}",
+            "aud": audience or f"{instance.origin}/{run.repository.owner}",
             "iss": "https://token.actions.githubusercontent.com",
             "ref": ref,
             "sha": run.head_sha,

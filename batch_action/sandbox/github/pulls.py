@@ -3,11 +3,11 @@
 from batch_action.sandbox.github import diffs, gitshapes, issue_shapes, issues, merging
 from batch_action.sandbox.github.git import Git
 from batch_action.sandbox.github.gitdata import git_of
+from batch_action.sandbox.github.instance import GitHubInstance
 from batch_action.sandbox.github.shapes import Json, base, instant, user
 from batch_action.sandbox.github.shapes import repository as full_shape
 from batch_action.sandbox.github.state import Issue, Pull, Repository, User
 from batch_action.sandbox.github.wire import Answer, Call, Refusal, invalid, not_found, on
-from batch_action.sandbox.github.world import World
 
 
 def find(call: Call) -> tuple[Issue, Pull]:
@@ -24,20 +24,20 @@ def changes(call: Call, pull: Pull, commit: str | None = None) -> list[diffs.Cha
     return merging.changes(git_of(call), pull, commit)
 
 
-def shape(world: World, repository: Repository, issue: Issue) -> Json:
+def shape(instance: GitHubInstance, repository: Repository, issue: Issue) -> Json:
     """A pull request in JSON."""
     merging.follow(repository, issue)
     pull = issue.pull
     if pull is None:
         raise not_found()
-    shown = issue_shapes.issue(world, repository, issue)
+    shown = issue_shapes.issue(instance, repository, issue)
     for name in ("pull_request", "state_reason", "closed_by", "reactions", "repository_url"):
         del shown[name]
-    home = world.repository(pull.head_repository)
-    into = _side(world, repository, repository.owner, pull.base_ref, pull.base_sha)
+    home = instance.repository(pull.head_repository)
+    into = _side(instance, repository, repository.owner, pull.base_ref, pull.base_sha)
     head_owner = pull.head_repository.partition("/")[0]
     return shown | {
-        **_links(base(world, repository), shown, pull),
+        **_links(base(instance, repository), shown, pull),
         "draft": pull.draft,
         "merged": pull.merged_at is not None,
         "merged_at": instant(pull.merged_at),
@@ -50,20 +50,22 @@ def shape(world: World, repository: Repository, issue: Issue) -> Json:
         "requested_reviewers": [],
         "requested_teams": [],
         "review_comments": len(pull.comments),
-        "head": _side(world, home, head_owner, pull.head_ref, pull.head_sha),
+        "head": _side(instance, home, head_owner, pull.head_ref, pull.head_sha),
         "base": into,
     }
 
 
-def _side(world: World, home: Repository | None, whose: str, ref: str, sha: str) -> Json:
+def _side(
+    instance: GitHubInstance, home: Repository | None, whose: str, ref: str, sha: str
+) -> Json:
     """The head or the base; a deleted fork has no repository any more."""
-    people = world.users.get(whose) or User(login=whose, id=1)
+    people = instance.users.get(whose) or User(login=whose, id=1)
     return {
         "label": f"{whose}:{ref}",
         "ref": ref,
         "sha": sha,
-        "user": user(world, people),
-        "repo": full_shape(world, home) if home else None,
+        "user": user(instance, people),
+        "repo": full_shape(instance, home) if home else None,
     }
 
 
@@ -85,10 +87,10 @@ def _links(api: str, shown: Json, pull: Pull) -> Json:
 
 
 def _shaped(call: Call, issue: Issue) -> Json:
-    return shape(call.world, call.repository, issue)
+    return shape(call.instance, call.repository, issue)
 
 
-def opened(world: World, repository: Repository, *, head: str, base: str) -> Issue:
+def opened(instance: GitHubInstance, repository: Repository, *, head: str, base: str) -> Issue:
     """A pull request that somebody opened by hand."""
     if repository.git_dir is None:
         raise LookupError(f"{repository.full_name} has no git_dir to take branches from.")
@@ -104,13 +106,13 @@ def opened(world: World, repository: Repository, *, head: str, base: str) -> Iss
         head_repository=repository.full_name,
     )
     issue = Issue(
-        id=world.new_id(),
+        id=instance.new_id(),
         number=max(repository.issues, default=0) + 1,
         title="",
         body=None,
-        user=world.users[repository.owner],
-        created_at=world.now(),
-        updated_at=world.now(),
+        user=instance.users[repository.owner],
+        created_at=instance.now(),
+        updated_at=instance.now(),
         pull=pull,
     )
     repository.issues[issue.number] = issue
@@ -128,7 +130,7 @@ def _list(call: Call) -> Answer:
         # GitHub ignores a head without an owner instead of finding nothing.
         if ":" in head and head != label:
             continue
-        if call.world.listed(issue.created_at):
+        if call.instance.listed(issue.created_at):
             found.append(issue)
     if call.query("direction", "desc") == "desc":
         found.reverse()
@@ -203,7 +205,7 @@ def _edit(call: Call) -> Answer:
         text = body["body"]
         issue.body = None if text is None else issues.body_text("PullRequest", text)
     issues.set_state(call, issue, body)
-    issue.updated_at = call.world.now()
+    issue.updated_at = call.instance.now()
     return Answer(data=_in_full(call, issue, pull))
 
 
@@ -211,7 +213,7 @@ def _files(call: Call) -> Answer:
     _issue, pull = find(call)
     return call.page(
         changes(call, pull)[:3000],
-        lambda file: gitshapes.changed(call.world, call.repository, pull.head_sha, file),
+        lambda file: gitshapes.changed(call.instance, call.repository, pull.head_sha, file),
     )
 
 
@@ -219,7 +221,7 @@ def _commits(call: Call) -> Answer:
     _issue, pull = find(call)
     git = git_of(call)
     found = git.text("rev-list", "--reverse", f"{pull.base_sha}..{pull.head_sha}").split()
-    return call.page(found, lambda sha: gitshapes.commit(call.world, call.repository, git, sha))
+    return call.page(found, lambda sha: gitshapes.commit(call.instance, call.repository, git, sha))
 
 
 def _of_commit(call: Call) -> Answer:

@@ -21,7 +21,7 @@ def _shape(call: Call, reaction: Reaction) -> Json:
     return {
         "id": reaction.id,
         "node_id": f"REA_{reaction.id}",
-        "user": user(call.world, reaction.user),
+        "user": user(call.instance, reaction.user),
         "content": reaction.content,
         "created_at": instant(reaction.created_at),
     }
@@ -37,12 +37,12 @@ def _create(call: Call) -> Answer:
     record, content = _record(call), call.body().get("content")
     if content not in CONTENTS:
         raise invalid("Reaction", "content", "invalid")
-    author = call.world.author(call.actor)
+    author = call.instance.author(call.actor)
     for one in record.reactions:
         if one.user is author and one.content == content:
             return Answer(data=_shape(call, one))
     reaction = Reaction(
-        id=call.world.new_id(), user=author, content=str(content), created_at=call.world.now()
+        id=call.instance.new_id(), user=author, content=str(content), created_at=call.instance.now()
     )
     record.reactions.append(reaction)
     return Answer(status=201, data=_shape(call, reaction))

@@ -7,7 +7,7 @@ from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, o
 
 
 def _ref_shape(call: Call, ref: str, sha: str) -> Json:
-    url = base(call.world, call.repository)
+    url = base(call.instance, call.repository)
     return {
         "ref": ref,
         "node_id": f"REF_{ref}",

@@ -8,7 +8,7 @@ _ROLES = {"maintain": "write", "triage": "read"}
 
 
 def _repository(call: Call) -> Answer:
-    shown = shapes.repository(call.world, call.repository)
+    shown = shapes.repository(call.instance, call.repository)
     pushes = call.actor.may(call.repository, "contents=write")
     level = call.repository.permissions.get(call.actor.login, "read")
     shown["permissions"] = {
@@ -24,35 +24,35 @@ def _repository(call: Call) -> Answer:
 def _me(call: Call) -> Answer:
     if call.actor.is_workflow:
         raise Refusal(403, "Resource not accessible by integration")
-    return Answer(data=shapes.user(call.world, call.world.author(call.actor)))
+    return Answer(data=shapes.user(call.instance, call.instance.author(call.actor)))
 
 
 def _user(call: Call) -> Answer:
-    person = call.world.users.get(call.part("login"))
+    person = call.instance.users.get(call.part("login"))
     if person is None:
         raise not_found()
-    return Answer(data=shapes.user(call.world, person))
+    return Answer(data=shapes.user(call.instance, person))
 
 
 def _permission(call: Call) -> Answer:
-    person = call.world.users.get(call.part("login"))
+    person = call.instance.users.get(call.part("login"))
     if person is None:
         raise not_found()
     repository = call.repository
     fallback = "none" if repository.private else "read"
     role = repository.permissions.get(person.login, fallback)
-    shown = shapes.user(call.world, person) | {"role_name": role}
+    shown = shapes.user(call.instance, person) | {"role_name": role}
     permission = _ROLES.get(role, role)
     return Answer(data={"permission": permission, "role_name": role, "user": shown})
 
 
 def _collaborators(call: Call) -> Answer:
     people = [
-        call.world.users[login]
+        call.instance.users[login]
         for login in call.repository.permissions
-        if login in call.world.users
+        if login in call.instance.users
     ]
-    return call.page(people, lambda person: shapes.user(call.world, person))
+    return call.page(people, lambda person: shapes.user(call.instance, person))
 
 
 def _dispatch(call: Call) -> Answer:
@@ -68,7 +68,7 @@ def _dispatch(call: Call) -> Answer:
     for workflow in workflows_of(call.repository):
         if workflow.listens_to(kind):
             launch.enqueue(
-                call.world,
+                call.instance,
                 call.repository,
                 title=workflow.title("repository_dispatch", event),
                 event="repository_dispatch",

@@ -18,8 +18,8 @@ _OUTSIDE = "pull_request_review_thread.line must be part of the diff"
 
 def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
     """A comment on lines, in JSON."""
-    url = f"{base(call.world, call.repository)}/pulls"
-    page = f"{call.world.origin}/{call.repository.full_name}/pull/{issue.number}"
+    url = f"{base(call.instance, call.repository)}/pulls"
+    page = f"{call.instance.origin}/{call.repository.full_name}/pull/{issue.number}"
     line = standing(call.repository, issue, comment)
     start = None if line is None or comment.line is None else comment.start_line
     shown: Json = {
@@ -29,7 +29,7 @@ def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
         "url": f"{url}/comments/{comment.id}",
         "html_url": f"{page}#discussion_r{comment.id}",
         "pull_request_url": f"{url}/{issue.number}",
-        "user": user(call.world, comment.user),
+        "user": user(call.instance, comment.user),
         "author_association": issue_shapes.association(call.repository, comment.user),
         "body": comment.body,
         "path": comment.path,
@@ -82,11 +82,11 @@ def placed(call: Call, pull: Pull, sent: dict[str, Any], review: int | None) -> 
         raise Refusal(422, "Unprocessable Entity", ["Path could not be resolved"])
     if kind == "line":
         _insist_in_diff(lines_of(file.patch), sent, line, side)
-    now = call.world.now()
+    now = call.instance.now()
     return ReviewComment(
-        id=call.world.new_id(),
+        id=call.instance.new_id(),
         review_id=review,
-        user=call.world.author(call.actor),
+        user=call.instance.author(call.actor),
         body=text,
         path=path,
         commit_id=commit,
@@ -172,11 +172,11 @@ def _answer_to(call: Call, issue: Issue, pull: Pull, number: int) -> Answer:
     parent = next((one for one in pull.comments if one.id == number), None)
     if parent is None:
         raise not_found()
-    now = call.world.now()
+    now = call.instance.now()
     comment = ReviewComment(
-        id=call.world.new_id(),
+        id=call.instance.new_id(),
         review_id=None,
-        user=call.world.author(call.actor),
+        user=call.instance.author(call.actor),
         body=body_text("PullRequestReviewComment", call.body().get("body")),
         path=parent.path,
         commit_id=parent.commit_id,

@@ -17,22 +17,22 @@ _STATES = {
 
 
 def _review_shape(call: Call, issue: Issue, review: Review) -> Json:
-    page = f"{call.world.origin}/{call.repository.full_name}/pull/{issue.number}"
+    page = f"{call.instance.origin}/{call.repository.full_name}/pull/{issue.number}"
     return {
         "id": review.id,
         "node_id": f"PRR_{review.id}",
-        "user": user(call.world, review.user),
+        "user": user(call.instance, review.user),
         "body": review.body,
         "state": review.state,
         "commit_id": review.commit_id,
         "submitted_at": instant(review.submitted_at),
         "html_url": f"{page}#pullrequestreview-{review.id}",
-        "pull_request_url": f"{base(call.world, call.repository)}/pulls/{issue.number}",
+        "pull_request_url": f"{base(call.instance, call.repository)}/pulls/{issue.number}",
         "author_association": issue_shapes.association(call.repository, review.user),
         "_links": {
             "html": {"href": f"{page}#pullrequestreview-{review.id}"},
             "pull_request": {
-                "href": f"{base(call.world, call.repository)}/pulls/{issue.number}",
+                "href": f"{base(call.instance, call.repository)}/pulls/{issue.number}",
             },
         },
     }
@@ -64,12 +64,12 @@ def _create_review(call: Call) -> Answer:
     if event in {"COMMENT", "REQUEST_CHANGES"} and not text:
         raise Refusal(422, "Unprocessable Entity", ["Body can't be blank"])
     review = Review(
-        id=call.world.new_id(),
-        user=call.world.author(call.actor),
+        id=call.instance.new_id(),
+        user=call.instance.author(call.actor),
         body=text,
         state=_STATES[event],
         commit_id=str(body.get("commit_id") or pull.head_sha),
-        submitted_at=call.world.now() if event else None,
+        submitted_at=call.instance.now() if event else None,
     )
     # All or nothing: one line outside the diff sinks the whole review.
     at = {"commit_id": review.commit_id}

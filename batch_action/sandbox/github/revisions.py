@@ -14,14 +14,14 @@ def rewrite(call: Call, record: Editable, text: str | None) -> None:
     """Give a record another body, and remember who did it; the same body is no edit."""
     if (text or "") == (record.body or ""):
         return
-    world = call.world
+    instance = call.instance
     if not record.edits:
         first = Edit(user=record.user, text=record.body or "", at=record.created_at)
         record.edits.append(first)
-    author = world.author(call.actor)
-    record.edits.append(Edit(user=author, text=text or "", at=world.now()))
+    author = instance.author(call.actor)
+    record.edits.append(Edit(user=author, text=text or "", at=instance.now()))
     record.body = text or ""
-    record.updated_at = world.now()
+    record.updated_at = instance.now()
 
 
 def connection(record: Editable, arguments: Mapping[str, Any]) -> Json:

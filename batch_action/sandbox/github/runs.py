@@ -11,7 +11,7 @@ from batch_action.sandbox.github.state import Repository, User
 from batch_action.sandbox.github.tokens import Actor
 
 if TYPE_CHECKING:
-    from batch_action.sandbox.github.world import World
+    from batch_action.sandbox.github.instance import GitHubInstance
 
 
 class RunOptions(TypedDict, total=False):
@@ -64,13 +64,13 @@ class Run:
     """What the artifact service accepts."""
     id_token_request_token: str = field(default="", repr=False)
     token_actor: Actor | None = None
-    world: "World" = field(repr=False)
+    instance: "GitHubInstance" = field(repr=False)
 
     def finish(self, conclusion: str = "success") -> None:
         """End the run; its tokens are refused from now on."""
-        with self.world.lock:
+        with self.instance.lock:
             self.status, self.conclusion = "completed", conclusion
-            self.updated_at = self.world.now()
+            self.updated_at = self.instance.now()
             if self.token_actor:
                 self.token_actor.alive = False
 

@@ -31,19 +31,19 @@ def _upload(call: Call) -> Answer:
     document = sarif.unpacked(body["sarif"])
     upload = Upload(
         id=str(uuid.uuid4()),
-        created_at=call.world.now(),
+        created_at=call.instance.now(),
         errors=sarif.problems(document),
     )
     call.repository.uploads[upload.id] = upload
     for run in [] if upload.errors else document["runs"]:
         _record(call, body, run, upload)
-    url = f"{base(call.world, call.repository)}/code-scanning/sarifs/{upload.id}"
+    url = f"{base(call.instance, call.repository)}/code-scanning/sarifs/{upload.id}"
     return Answer(status=202, data={"id": upload.id, "url": url})
 
 
 def _record(call: Call, body: dict[str, Any], run: sarif.Run, upload: Upload) -> None:
     analysis = Analysis(
-        id=call.world.new_id(),
+        id=call.instance.new_id(),
         sarif_id=upload.id,
         commit_sha=body["commit_sha"],
         ref=body["ref"],
@@ -65,8 +65,8 @@ def _record(call: Call, body: dict[str, Any], run: sarif.Run, upload: Upload) ->
 
 
 def _processed(call: Call, upload: Upload) -> bool:
-    lag = timedelta(seconds=call.world.scanning_lag)
-    return upload.created_at + lag <= call.world.clock.now()
+    lag = timedelta(seconds=call.instance.scanning_lag)
+    return upload.created_at + lag <= call.instance.clock.now()
 
 
 def _status(call: Call) -> Answer:
@@ -78,7 +78,7 @@ def _status(call: Call) -> Answer:
     # Whoever looks at once must be able to wait.
     if first or not _processed(call, upload):
         return Answer(data={"processing_status": "pending"})
-    url = f"{base(call.world, call.repository)}/code-scanning/analyses?sarif_id={upload.id}"
+    url = f"{base(call.instance, call.repository)}/code-scanning/analyses?sarif_id={upload.id}"
     status = "failed" if upload.errors else "complete"
     return Answer(
         data={
@@ -104,7 +104,7 @@ def _analysis_shape(call: Call, analysis: Analysis) -> Json:
         "created_at": instant(analysis.created_at),
         "results_count": min(analysis.results, sarif.KEPT),
         "rules_count": len(run["tool"]["driver"].get("rules", [])),
-        "url": f"{base(call.world, call.repository)}/code-scanning/analyses/{analysis.id}",
+        "url": f"{base(call.instance, call.repository)}/code-scanning/analyses/{analysis.id}",
         "sarif_id": analysis.sarif_id,
         "tool": {"name": analysis.tool, "guid": None, "version": None},
         "deletable": True,

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from batch_action.sandbox.github.instance import GitHubInstance
 from batch_action.sandbox.github.runs import Run
 from batch_action.sandbox.github.state import Artifact, Repository, User
-from batch_action.sandbox.github.world import World
 
 Json = dict[str, Any]
 
@@ -56,9 +56,9 @@ _LINKS = {
 } | {name: f"/{name}" for name in _PLAIN_LINKS}
 
 
-def app(world: World) -> Json:
+def app(instance: GitHubInstance) -> Json:
     """The app in whose name workflows write."""
-    return _ACTIONS_APP | {"owner": user(world, _GITHUB)}
+    return _ACTIONS_APP | {"owner": user(instance, _GITHUB)}
 
 
 def instant(moment: datetime | None) -> str | None:
@@ -66,22 +66,22 @@ def instant(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
-def base(world: World, repository: Repository) -> str:
+def base(instance: GitHubInstance, repository: Repository) -> str:
     """The address of a repository in the API."""
-    return f"{world.origin}/api/v3/repos/{repository.full_name}"
+    return f"{instance.origin}/api/v3/repos/{repository.full_name}"
 
 
-def user(world: World, person: User) -> Json:
+def user(instance: GitHubInstance, person: User) -> Json:
     """A person or a bot."""
-    url = f"{world.origin}/api/v3/users/{person.login.replace('[', '%5B').replace(']', '%5D')}"
+    url = f"{instance.origin}/api/v3/users/{person.login.replace('[', '%5B').replace(']', '%5D')}"
     return {
         "login": person.login,
         "id": person.id,
         "node_id": f"U_{person.id}",
-        "avatar_url": f"{world.origin}/avatars/{person.id}",
+        "avatar_url": f"{instance.origin}/avatars/{person.id}",
         "gravatar_id": "",
         "url": url,
-        "html_url": f"{world.origin}/{person.login}",
+        "html_url": f"{instance.origin}/{person.login}",
         "followers_url": f"{url}/followers",
         "following_url": f"{url}/following{{/other_user}}",
         "gists_url": f"{url}/gists{{/gist_id}}",
@@ -97,33 +97,33 @@ def user(world: World, person: User) -> Json:
     }
 
 
-def owner(world: World, repository: Repository) -> Json:
+def owner(instance: GitHubInstance, repository: Repository) -> Json:
     """The account a repository belongs to."""
-    known = world.users.get(repository.owner)
-    return user(world, known or User(login=repository.owner, id=1, kind="Organization"))
+    known = instance.users.get(repository.owner)
+    return user(instance, known or User(login=repository.owner, id=1, kind="Organization"))
 
 
-def minimal(world: World, repository: Repository) -> Json:
+def minimal(instance: GitHubInstance, repository: Repository) -> Json:
     """A repository inside something else."""
-    url = base(world, repository)
+    url = base(instance, repository)
     return {
         "id": repository.id,
         "node_id": f"R_{repository.id}",
         "name": repository.name,
         "full_name": repository.full_name,
         "private": repository.private,
-        "owner": owner(world, repository),
-        "html_url": f"{world.origin}/{repository.full_name}",
+        "owner": owner(instance, repository),
+        "html_url": f"{instance.origin}/{repository.full_name}",
         "description": None,
         "fork": False,
         "url": url,
     } | {f"{name}_url": url + path for name, path in _LINKS.items()}
 
 
-def repository(world: World, record: Repository) -> Json:
+def repository(instance: GitHubInstance, record: Repository) -> Json:
     """A repository in full."""
     opened = [issue for issue in record.issues.values() if issue.state == "open"]
-    return minimal(world, record) | {
+    return minimal(instance, record) | {
         "default_branch": record.default_branch,
         "visibility": "private" if record.private else "public",
         "has_issues": record.has_issues,
@@ -148,10 +148,10 @@ def repository(world: World, record: Repository) -> Json:
         "created_at": instant(record.created_at),
         "updated_at": instant(record.created_at),
         "pushed_at": instant(record.created_at),
-        "clone_url": f"{world.origin}/{record.full_name}.git",
-        "git_url": f"git://{world.origin.partition('//')[2]}/{record.full_name}.git",
-        "ssh_url": f"git@{world.origin.partition('//')[2]}:{record.full_name}.git",
-        "svn_url": f"{world.origin}/{record.full_name}",
+        "clone_url": f"{instance.origin}/{record.full_name}.git",
+        "git_url": f"git://{instance.origin.partition('//')[2]}/{record.full_name}.git",
+        "ssh_url": f"git@{instance.origin.partition('//')[2]}:{record.full_name}.git",
+        "svn_url": f"{instance.origin}/{record.full_name}",
         "mirror_url": None,
         "homepage": None,
         "network_count": 0,
@@ -162,10 +162,10 @@ def repository(world: World, record: Repository) -> Json:
     }
 
 
-def artifact(world: World, record: Repository, item: Artifact) -> Json:
+def artifact(instance: GitHubInstance, record: Repository, item: Artifact) -> Json:
     """An artifact as the REST API lists it."""
-    url = f"{base(world, record)}/actions/artifacts/{item.id}"
-    run = next(run for run in reversed(world.runs) if run.id == item.run_id)
+    url = f"{base(instance, record)}/actions/artifacts/{item.id}"
+    run = next(run for run in reversed(instance.runs) if run.id == item.run_id)
     return {
         "id": item.id,
         "node_id": f"A_{item.id}",
@@ -173,7 +173,7 @@ def artifact(world: World, record: Repository, item: Artifact) -> Json:
         "size_in_bytes": item.size,
         "url": url,
         "archive_download_url": f"{url}/zip",
-        "expired": item.expires_at <= world.clock.now(),
+        "expired": item.expires_at <= instance.clock.now(),
         "digest": item.digest,
         "created_at": instant(item.created_at),
         "updated_at": instant(item.created_at),
@@ -188,18 +188,18 @@ def artifact(world: World, record: Repository, item: Artifact) -> Json:
     }
 
 
-def run(world: World, attempt: Run) -> Json:
+def run(instance: GitHubInstance, attempt: Run) -> Json:
     """A workflow run, as its newest attempt tells it."""
     record = attempt.repository
-    url = f"{base(world, record)}/actions/runs/{attempt.id}"
-    head = world.repository(attempt.head_repository)
+    url = f"{base(instance, record)}/actions/runs/{attempt.id}"
+    head = instance.repository(attempt.head_repository)
     elsewhere = {"id": attempt.head_repository_id, "full_name": attempt.head_repository}
     return {
         "id": attempt.id,
         "name": attempt.workflow_path.rpartition("/")[2].partition(".")[0],
         "node_id": f"WFR_{attempt.id}",
         "check_suite_id": attempt.id,
-        "check_suite_url": f"{base(world, record)}/check-suites/{attempt.id}",
+        "check_suite_url": f"{base(instance, record)}/check-suites/{attempt.id}",
         "head_branch": attempt.head_branch,
         "head_sha": attempt.head_sha,
         "path": attempt.workflow_path,
@@ -211,34 +211,34 @@ def run(world: World, attempt: Run) -> Json:
         "conclusion": attempt.conclusion,
         "workflow_id": attempt.workflow_id,
         "url": url,
-        "html_url": f"{world.origin}/{record.full_name}/actions/runs/{attempt.id}",
-        "pull_requests": _pulls_of(world, attempt),
+        "html_url": f"{instance.origin}/{record.full_name}/actions/runs/{attempt.id}",
+        "pull_requests": _pulls_of(instance, attempt),
         "referenced_workflows": [],
         "created_at": instant(attempt.created_at),
         "updated_at": instant(attempt.updated_at),
         "run_started_at": instant(attempt.created_at),
-        "actor": user(world, attempt.actor),
-        "triggering_actor": user(world, attempt.actor),
+        "actor": user(instance, attempt.actor),
+        "triggering_actor": user(instance, attempt.actor),
         **{f"{name}_url": f"{url}/{name}" for name in _RUN_LINKS},
-        "workflow_url": f"{base(world, record)}/actions/workflows/{attempt.workflow_id}",
+        "workflow_url": f"{base(instance, record)}/actions/workflows/{attempt.workflow_id}",
         "previous_attempt_url": None,
         "head_commit": None,
-        "repository": minimal(world, record),
-        "head_repository": minimal(world, head) if head else elsewhere,
+        "repository": minimal(instance, record),
+        "head_repository": minimal(instance, head) if head else elsewhere,
     }
 
 
-def _pulls_of(world: World, attempt: Run) -> list[Json]:
+def _pulls_of(instance: GitHubInstance, attempt: Run) -> list[Json]:
     """The open pull requests of the run's branch or commit: none of a fork's."""
     record = attempt.repository
     if attempt.head_repository.lower() != record.full_name.lower():
         return []
-    inside = {"id": record.id, "url": base(world, record), "name": record.name}
+    inside = {"id": record.id, "url": base(instance, record), "name": record.name}
     return [
         {
             "id": issue.id,
             "number": issue.number,
-            "url": f"{base(world, record)}/pulls/{issue.number}",
+            "url": f"{base(instance, record)}/pulls/{issue.number}",
             "head": {"ref": pull.head_ref, "sha": pull.head_sha, "repo": inside},
             "base": {"ref": pull.base_ref, "sha": pull.base_sha, "repo": inside},
         }

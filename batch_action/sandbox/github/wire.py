@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from batch_action.sandbox.github.instance import GitHubInstance
 from batch_action.sandbox.github.state import Issue, Repository
 from batch_action.sandbox.github.tokens import Actor
-from batch_action.sandbox.github.world import World
 
 _DOCS = "https://docs.github.com/rest"
 _VERSIONS = {"2022-11-28", "2026-03-10"}
@@ -64,7 +64,7 @@ class Answer:
 class Call:
     """One request to one endpoint, already let in."""
 
-    world: World
+    instance: GitHubInstance
     actor: Actor
     request: Request
     raw: bytes
@@ -137,7 +137,7 @@ class Call:
         wanted = {"prev": number - 1, "next": number + 1, "last": last, "first": 1}
         hidden = {"prev", "first"} if number == 1 else set()
         hidden |= {"next", "last"} if number >= last else set()
-        path = self.world.origin + self.request.url.path
+        path = self.instance.origin + self.request.url.path
         return ", ".join(
             f'<{path}?{self.request.url.include_query_params(page=page).query}>; rel="{relation}"'
             for relation, page in wanted.items()
@@ -160,30 +160,32 @@ class Endpoint:
     person: str | None = None
     prefix: str = "/api/v3"
 
-    def route(self, world: World) -> Route:
+    def route(self, instance: GitHubInstance) -> Route:
         """The same, bound to a world."""
 
         async def serve(request: Request) -> Response:
             raw = await request.body()
-            return await run_in_threadpool(self._serve, world, request, raw)
+            return await run_in_threadpool(self._serve, instance, request, raw)
 
         return Route(self.prefix + self.path, serve, methods=[self.method])
 
-    def _serve(self, world: World, request: Request, raw: bytes) -> Response:
-        with world.lock:
-            actor = world.tokens.holder(request.headers.get("authorization", ""))
+    def _serve(self, instance: GitHubInstance, request: Request, raw: bytes) -> Response:
+        with instance.lock:
+            actor = instance.tokens.holder(request.headers.get("authorization", ""))
             try:
-                answer = self._answer(world, actor, request, raw)
+                answer = self._answer(instance, actor, request, raw)
             except Refusal as refusal:
                 answer = Answer(
                     status=refusal.status, data=refusal.content, headers=refusal.headers
                 )
             if actor and answer.status < 400 and self.method != "GET" and self._counts(raw):
                 path = request.url.path.removeprefix(self.prefix)
-                world.writes.append((self.method, path, actor.login))
+                instance.writes.append((self.method, path, actor.login))
         return _response(request, actor, answer)
 
-    def _answer(self, world: World, actor: Actor | None, request: Request, raw: bytes) -> Answer:
+    def _answer(
+        self, instance: GitHubInstance, actor: Actor | None, request: Request, raw: bytes
+    ) -> Answer:
         if actor is None:
             raise Refusal(401, "Bad credentials")
         if request.headers.get("x-github-api-version", "2022-11-28") not in _VERSIONS:
@@ -192,10 +194,10 @@ class Endpoint:
         target = None
         if "owner" in request.path_params:
             owner, name = request.path_params["owner"], request.path_params["name"]
-            target = world.repository(f"{owner}/{name}")
+            target = instance.repository(f"{owner}/{name}")
             if target is None or not actor.sees(target):
                 raise not_found()
-        call = Call(world=world, actor=actor, request=request, raw=raw, target=target)
+        call = Call(instance=instance, actor=actor, request=request, raw=raw, target=target)
         call.insist(*self.needs, person=self.person)
         return self.answer(call)
 

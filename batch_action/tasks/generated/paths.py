@@ -53,7 +53,7 @@ def _odd(part: str) -> bool:
     )
 
 
-class Ground:
+class WritablePaths:
     """What a commit holds, as far as it can be in the way."""
 
     def __init__(self, modes: Mapping[str, str]) -> None:

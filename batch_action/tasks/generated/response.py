@@ -1,13 +1,13 @@
 """What tasks that write files have in common: the answer, and how drafts are taken from it."""
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.responses import Draft, Reading
+from batch_action.models.responses import FileDraft, TaskResponse
 from batch_action.syntax import comparison
 from batch_action.tasks.generated import paths
-from batch_action.tasks.responses import Answer
+from batch_action.tasks.responses import ResponseModel
 
 
-class WrittenFile(Answer):
+class WrittenFile(ResponseModel):
     """One whole file."""
 
     path: str
@@ -15,17 +15,17 @@ class WrittenFile(Answer):
     summary: str
 
 
-class Writing(Answer):
+class Writing(ResponseModel):
     """The files that were asked for; an empty list is a good answer."""
 
     files: list[WrittenFile]
 
 
-def reading(answer: Writing) -> Reading:
+def reading(answer: Writing) -> TaskResponse:
     """The files as they were written."""
-    return Reading(
+    return TaskResponse(
         drafts=tuple(
-            Draft(path=one.path, text=one.text, summary=one.summary) for one in answer.files
+            FileDraft(path=one.path, text=one.text, summary=one.summary) for one in answer.files
         )
     )
 

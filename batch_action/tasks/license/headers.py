@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from batch_action.models.findings import Confidence, Remark, Severity
+from batch_action.models.findings import Confidence, RawFinding, Severity
 from batch_action.models.licenses import Licensing, licenses_in, spdx_expression
 from batch_action.tasks.license.comments import LONGEST_LINE, bare, has_comments, opening
 from batch_action.tasks.license.notices import licenses_noticed
@@ -40,7 +40,7 @@ class Header:
     lines: tuple[tuple[int, str], ...]
 
     @property
-    def words(self) -> str:
+    def blocks(self) -> str:
         """All of it, a line each."""
         return "\n".join(words for _, words in self.lines)
 
@@ -52,7 +52,7 @@ class Header:
 
     def has(self, expected: Sequence[str]) -> bool:
         """Whether it is a license header: with the *expected* lines, or any if there are none."""
-        return _NOTICE.search(self.words) is not None if not expected else not self.lacks(expected)
+        return _NOTICE.search(self.blocks) is not None if not expected else not self.lacks(expected)
 
     def lacks(self, expected: Sequence[str]) -> str:
         """The first *expected* line that does not stand there in its order; empty when all do."""
@@ -69,7 +69,9 @@ def header_of(text: str, language: str) -> Header:
     return Header(opening(text, language))
 
 
-def check(text: str, language: str, licensing: Licensing, *, wanted: bool) -> tuple[Remark, ...]:
+def check(
+    text: str, language: str, licensing: Licensing, *, wanted: bool
+) -> tuple[RawFinding, ...]:
     """What is wrong with the header of one text. *wanted*: whether it must have one at all."""
     header = header_of(text, language)
     remarks = list(_named(text, header, licensing))
@@ -95,7 +97,7 @@ class _Claims:
     """The licenses that its identifiers name."""
 
 
-def _named(text: str, header: Header, licensing: Licensing) -> Iterator[Remark]:
+def _named(text: str, header: Header, licensing: Licensing) -> Iterator[RawFinding]:
     """Remarks on the licenses that a header names, in an identifier or in words."""
     claims = _Claims()
     for number, said in header.tags:
@@ -129,9 +131,9 @@ def _tagged(number: int, said: str, licensing: Licensing, claims: _Claims) -> No
 
 def _worded(header: Header, licensing: Licensing, claims: _Claims) -> None:
     """What its words claim besides: with less confidence, and only where nothing fits."""
-    noticed = [name for name in licenses_noticed(header.words) if name not in claims.told]
+    noticed = [name for name in licenses_noticed(header.blocks) if name not in claims.told]
     refused = [name for name in noticed if licensing.denies(name)]
-    if refused and not (_CHOICE.search(header.words) and len(refused) < len(noticed)):
+    if refused and not (_CHOICE.search(header.blocks) and len(refused) < len(noticed)):
         number = next((n for n, line in header.lines if _NOTICE.search(line)), header.lines[0][0])
         claims.denied += [(number, name, Confidence.MEDIUM) for name in refused]
     elif noticed and not any(licensing.permits(name) for name in noticed):
@@ -147,13 +149,13 @@ def _fits(said: str, licensing: Licensing) -> bool:
     return any(one is not None and licensing.permits(one) for one in known)
 
 
-def _missing(header: Header, licensing: Licensing) -> Remark:
+def _missing(header: Header, licensing: Licensing) -> RawFinding:
     lacks = header.lacks(licensing.header)
     partly = bool(lacks and header.has(()))
     wish = f" This repository asks for the line “{lacks}”." if lacks else ""
     own = licensing.own[0][1] if licensing.own else ""
     tag = f", for example `SPDX-License-Identifier: {own}`" if own and not lacks else ""
-    return Remark(
+    return RawFinding(
         rule="incomplete-license-header" if partly else "missing-license-header",
         category=MISSING,
         severity=Severity.LOW,
@@ -162,13 +164,13 @@ def _missing(header: Header, licensing: Licensing) -> Remark:
         end_line=1,
         evidence="",
         title="The license header lacks a line" if partly else "The license header is missing",
-        why=f"Whoever gets this file alone cannot tell under which license it is.{wish}",
-        remedy=f"Put the header above the first code{tag}.",
+        explanation=f"Whoever gets this file alone cannot tell under which license it is.{wish}",
+        remediation=f"Put the header above the first code{tag}.",
         whole_file=True,
     )
 
 
-def _contradicting(strange: list[tuple[str, Confidence]], licensing: Licensing) -> Remark:
+def _contradicting(strange: list[tuple[str, Confidence]], licensing: Licensing) -> RawFinding:
     names = _list(name for name, _ in strange)
     own = ", ".join(f"`{name}` ({source})" for source, name in licensing.own)
     may = ", ".join(f"`{name}`" for name in licensing.allowed)
@@ -177,7 +179,7 @@ def _contradicting(strange: list[tuple[str, Confidence]], licensing: Licensing) 
         f"The repository is under {own}." if own else "",
         f"Allowed besides: {may}." if may else "",
     ]
-    return Remark(
+    return RawFinding(
         rule="header-names-another-license",
         category=CONTRADICTING,
         severity=Severity.MEDIUM,
@@ -186,14 +188,14 @@ def _contradicting(strange: list[tuple[str, Confidence]], licensing: Licensing) 
         end_line=1,
         evidence="",
         title="The license header contradicts the repository's license",
-        why=" ".join(one for one in told if one),
-        remedy="Correct the header if it is wrong. If the code comes from elsewhere, keep its "
+        explanation=" ".join(one for one in told if one),
+        remediation="Correct the header if it is wrong. If the code comes from elsewhere, keep its "
         "notice, and add its license to `allowed-licenses` or take the code out.",
         whole_file=True,
     )
 
 
-def _unknown(number: int, line: str, said: Sequence[str]) -> Remark:
+def _unknown(number: int, line: str, said: Sequence[str]) -> RawFinding:
     return _located(
         number,
         line,
@@ -202,14 +204,14 @@ def _unknown(number: int, line: str, said: Sequence[str]) -> Remark:
         severity=Severity.MEDIUM,
         confidence=Confidence.HIGH,
         title="The SPDX list has no such license",
-        why=f"No identifier or expression of the SPDX list: {_list(said)}. No tool can tell what "
+        explanation=f"No identifier or expression of the SPDX list: {_list(said)}. No tool can tell what "
         "that allows.",
-        remedy="Write the identifier as the SPDX list has it, or `LicenseRef-…` for a license of "
+        remediation="Write the identifier as the SPDX list has it, or `LicenseRef-…` for a license of "
         "your own.",
     )
 
 
-def _denied(number: int, line: str, names: Sequence[str], sure: Confidence) -> Remark:
+def _denied(number: int, line: str, names: Sequence[str], sure: Confidence) -> RawFinding:
     return _located(
         number,
         line,
@@ -218,8 +220,8 @@ def _denied(number: int, line: str, names: Sequence[str], sure: Confidence) -> R
         severity=Severity.HIGH,
         confidence=sure,
         title=f"The header names {_short(names[0])}, which is denied here",
-        why=f"`denied-licenses` forbids {_list(names)}: nothing here may be under it.",
-        remedy="Take the code out, or find out whether its owner offers it under another license.",
+        explanation=f"`denied-licenses` forbids {_list(names)}: nothing here may be under it.",
+        remediation="Take the code out, or find out whether its owner offers it under another license.",
     )
 
 
@@ -232,10 +234,10 @@ def _located(
     severity: Severity,
     confidence: Confidence,
     title: str,
-    why: str,
-    remedy: str,
-) -> Remark:
-    return Remark(
+    explanation: str,
+    remediation: str,
+) -> RawFinding:
+    return RawFinding(
         rule=rule,
         category=category,
         severity=severity,
@@ -244,8 +246,8 @@ def _located(
         end_line=number,
         evidence=line[:LONGEST_LINE],
         title=title,
-        why=why,
-        remedy=remedy,
+        explanation=explanation,
+        remediation=remediation,
     )
 
 

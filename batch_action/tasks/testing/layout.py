@@ -50,7 +50,7 @@ class Index:
     sources: Mapping[str, Sequence[str]]
 
     @classmethod
-    def of(cls, framework: Framework, paths: Sequence[str], grounds: "Grounds") -> "Index":
+    def of(cls, framework: Framework, paths: Sequence[str], grounds: "SuiteLayout") -> "Index":
         """Sort the files of a language."""
         tests = [p for p in paths if naming.is_test(p, framework, grounds.pytest(p))]
         there = frozenset(tests)
@@ -81,7 +81,7 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grounds:
+class SuiteLayout:
     """What a commit holds, and what its owner says of tests."""
 
     paths: frozenset[str]

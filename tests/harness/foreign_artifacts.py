@@ -1,0 +1,54 @@
+"""Ledger artifacts that no run of ours has left."""
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from batch_action.sandbox.github.blobs import Blob
+from batch_action.sandbox.github.state import Artifact
+from tests.harness.workflow import WorkflowHarness
+
+STEM = "batch-action-code-review"
+
+
+def zipped(entries: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def plant(
+    workflow: WorkflowHarness, data: bytes, how: Mapping[str, Any], **changes: Any
+) -> Artifact:
+    """An artifact of our name, left by some run."""
+    run = workflow.open(how)
+    ctx = workflow.sandbox.github.instance
+    number = ctx.new_id()
+    item = Artifact(
+        id=number,
+        name=f"{STEM}-a",
+        run_id=run.id,
+        run_backend=run.run_backend,
+        job_backend=run.job_backend,
+        blob=f"planted/{number}.zip",
+        mime_type="application/zip",
+        created_at=ctx.now(),
+        expires_at=ctx.now().replace(year=2099),
+        size=len(data),
+        digest=f"sha256:{hashlib.sha256(data).hexdigest()}",
+        finalized=True,
+    )
+    for name, value in changes.items():
+        setattr(item, name, value)
+    put(workflow, item, data)
+    workflow.hub.artifacts.append(item)
+    run.finish()
+    return item
+
+
+def put(workflow: WorkflowHarness, item: Artifact, data: bytes) -> None:
+    workflow.sandbox.github.blobs._blobs[item.blob] = Blob(data=data)

@@ -1,0 +1,839 @@
+"""The Anthropic edge against the sandbox, over real HTTP; foreign hosts by a transport of ours."""
+
+import base64
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx2
+import pytest
+
+from batch_action.clients.anthropic.client import HOME, AnthropicApi, keyless
+from batch_action.clients.anthropic.parsing import outcome_of
+from batch_action.errors import (
+    AmbiguousCreateError,
+    AnthropicError,
+    ConfigError,
+    QuotaError,
+    TransientError,
+)
+from batch_action.models.ledger import RequestKey, Usage
+from batch_action.models.requests import OutcomeKind, Request
+from batch_action.requests import packing
+from batch_action.sandbox.server import Sandbox
+from tests.harness.git_repositories import Repo
+
+MODEL = "claude-sonnet-5-5"
+BATCHES = "/v1/messages/batches"
+KEY = "sk-ant-secret-of-the-edge"
+_names = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(seed=3) as box:
+        yield box
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Iterator[Sandbox]:
+    running.faults.clear()
+    running.faults.calls.clear()
+    yield running
+    running.faults.clear()
+    running.claude.hold = False
+    running.claude.results_origin = None
+    running.claude.max_bytes = 256_000_000
+
+
+@pytest.fixture
+def api(sandbox, one_certificate, monkeypatch) -> Iterator[AnthropicApi]:
+    monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
+    key = f"{KEY}--ws-edge{next(_names)}"
+    with AnthropicApi(
+        api_key=key, base_url=sandbox.anthropic_url, sleep=lambda _seconds: None
+    ) as api:
+        yield api
+
+
+def requests(count=3, text="x"):
+    made = []
+    for n in range(count):
+        name = f"code-review-a_py-{n}"
+        params = {
+            "model": MODEL,
+            "max_tokens": 2000,
+            "messages": [{"role": "user", "content": f"{text} {n}"}],
+        }
+        request_key = RequestKey(id=name, path="a.py", blob="a" * 40)
+        made.append(
+            Request(
+                request_key=request_key,
+                params=params,
+                size=packing.size_of(name, params),
+                input_tokens=1,
+                max_tokens=2000,
+                risk=0.0,
+            )
+        )
+    return made
+
+
+def ids(made):
+    return frozenset(r.request_key.id for r in made)
+
+
+def seen(sandbox, method, ending):
+    return sum(c.method == method and c.path.endswith(ending) for c in sandbox.faults.calls)
+
+
+def told(caught):
+    """The whole sentence; it names no secret."""
+    sentence = str(caught.value)
+    assert KEY not in sentence
+    assert ".." not in sentence.replace("…", "")
+    return sentence
+
+
+def through(handler, base_url="https://proxy.example", key=KEY):
+    """An edge whose network is a function."""
+    api = AnthropicApi(api_key=key, base_url=base_url, sleep=lambda _seconds: None)
+    api._http._transport = httpx2.MockTransport(handler)
+    api._http._mounts = {}
+    return api
+
+
+class TestCreate:
+    def test_what_was_created_comes_back_dated_by_anthropic(self, api, sandbox):
+        state = api.create(requests(3))
+        assert (state.status, state.total, state.canceled) == ("in_progress", 3, False)
+        assert state.expires_at - state.created_at == timedelta(hours=24)
+        assert state.created_at.tzinfo is not None
+        assert [c.path for c in sandbox.faults.calls] == [BATCHES]
+
+    @pytest.mark.parametrize(
+        ("fault", "details", "exists"),
+        [
+            ("drop-after", {}, True),
+            ("drop-before", {}, False),
+            ("truncate", {}, True),
+            ("status", {"status": 500}, False),
+            ("status", {"status": 502, "body": "<html>Bad gateway</html>"}, False),
+            ("status", {"status": 503}, False),
+            ("status", {"status": 504}, False),
+            ("status", {"status": 200, "body": "<html>Welcome to the proxy</html>"}, False),
+            (
+                "status",
+                {"status": 200, "body": "{}", "headers": {"content-type": "application/json"}},
+                False,
+            ),
+        ],
+    )
+    def test_a_lost_answer_is_ambiguous_and_never_sent_again(
+        self, api, sandbox, fault, details, exists
+    ):
+        sandbox.faults.add(fault, method="POST", path=f"{BATCHES}$", **details)
+        with pytest.raises(AmbiguousCreateError, match="may exist") as caught:
+            api.create(requests(2))
+        assert "next run" in told(caught)
+        assert caught.value.exit_code == 4
+        assert seen(sandbox, "POST", BATCHES) == 1
+        now = sandbox.clock.now()
+        listed = api.created_between(now - timedelta(minutes=1), now + timedelta(minutes=1))
+        assert [state.total for state in listed] == ([2] if exists else [])
+
+    @pytest.mark.parametrize(
+        ("details", "kind", "fix"),
+        [
+            (
+                {"status": 400, "message": "requests.0.params: Field required"},
+                AnthropicError,
+                "req",
+            ),
+            ({"status": 401}, AnthropicError, "`anthropic-api-key`"),
+            ({"status": 402, "message": "Your credit is used up"}, QuotaError, "credit"),
+            ({"status": 403}, AnthropicError, "`anthropic-api-key`"),
+            ({"status": 404}, AnthropicError, "req"),
+            ({"status": 413}, AnthropicError, "`max-requests-per-batch`"),
+            ({"status": 429}, TransientError, "next run"),
+            ({"status": 529}, TransientError, "next run"),
+            (
+                {
+                    "status": 429,
+                    "error_details": {"error_code": "enforced_spend_limit_reached"},
+                },
+                QuotaError,
+                "limit",
+            ),
+            (
+                {"status": 429, "error_details": {"error_code": "ramp_limit_exceeded"}},
+                QuotaError,
+                "limit",
+            ),
+            (
+                {
+                    "status": 400,
+                    "message": "You have reached your specified workspace API usage limits.",
+                },
+                QuotaError,
+                "limit",
+            ),
+        ],
+    )
+    def test_a_certain_refusal_has_the_class_of_its_cure(self, api, sandbox, details, kind, fix):
+        sandbox.faults.add("status", method="POST", path=f"{BATCHES}$", **details)
+        with pytest.raises(AnthropicError) as caught:
+            api.create(requests())
+        assert type(caught.value) is kind
+        assert fix in told(caught)
+        assert str(details["status"]) in told(caught)
+        assert details.get("message", "").rstrip(".") in told(caught)
+        assert seen(sandbox, "POST", BATCHES) == 1
+
+    @pytest.mark.parametrize("status", [408, 409])
+    def test_what_a_proxy_may_say_after_the_request_arrived_is_ambiguous(
+        self, api, sandbox, status
+    ):
+        sandbox.faults.add("status", method="POST", path=f"{BATCHES}$", status=status)
+        with pytest.raises(AmbiguousCreateError):
+            api.create(requests())
+        assert seen(sandbox, "POST", BATCHES) == 1
+
+    def test_a_bad_batch_is_refused_by_the_service_itself(self, api, sandbox):
+        twice = requests(1) * 2
+        with pytest.raises(AnthropicError) as caught:
+            api.create(twice)
+        assert type(caught.value) is AnthropicError
+        sandbox.claude.max_bytes = 1000
+        with pytest.raises(AnthropicError, match="413"):
+            api.create(requests(20))
+
+    def test_a_refused_connection_did_certainly_nothing(self):
+        with (
+            AnthropicApi(api_key=KEY, base_url="http://127.0.0.1:9", sleep=lambda _s: None) as api,
+            pytest.raises(TransientError) as caught,
+        ):
+            api.create(requests())
+        assert "could not be reached while creating the batch" in told(caught)
+
+    @pytest.mark.parametrize(
+        ("error", "kind"),
+        [
+            (httpx2.ConnectError("no"), TransientError),
+            (httpx2.ConnectTimeout("no"), TransientError),
+            (httpx2.ReadTimeout("no"), AmbiguousCreateError),
+            (httpx2.WriteTimeout("no"), AmbiguousCreateError),
+            (httpx2.WriteError("no"), AmbiguousCreateError),
+            (httpx2.ReadError("no"), AmbiguousCreateError),
+            (httpx2.RemoteProtocolError("no"), AmbiguousCreateError),
+        ],
+    )
+    def test_only_what_never_left_is_certain(self, error, kind):
+        calls = []
+
+        def answer(request):
+            calls.append(request)
+            raise error
+
+        with through(answer) as api, pytest.raises(AnthropicError) as caught:
+            api.create(requests())
+        assert type(caught.value) is kind
+        assert len(calls) == 1
+
+
+class TestResults:
+    def outcomes(self, api, batch, want, tmp_path):
+        return api.outcomes(batch.id, want, tmp_path)
+
+    @pytest.fixture
+    def made(self):
+        return requests(12, text="é日本語" * 20)
+
+    @pytest.fixture
+    def batch(self, api, made):
+        return api.create(made)
+
+    def test_all_come_back_in_any_order(self, api, batch, made, tmp_path, sandbox):
+        sandbox.faults.outcome("expired", custom_id="-1$")
+        found = self.outcomes(api, batch, ids(made), tmp_path)
+        assert found.keys() == ids(made)
+        assert all(outcome.custom_id == name for name, outcome in found.items())
+        lines = (tmp_path / f"{batch.id}.jsonl").read_text("utf-8").splitlines()
+        order = [json.loads(line)["custom_id"] for line in lines]
+        assert order != [r.request_key.id for r in made], "the sandbox shuffles"
+
+    @pytest.mark.parametrize("fault", ["truncate", "drop-before", "drop-after"])
+    def test_a_broken_download_starts_again(self, api, batch, made, tmp_path, sandbox, fault):
+        sandbox.faults.add(fault, path="/results$", times=2)
+        assert self.outcomes(api, batch, ids(made), tmp_path).keys() == ids(made)
+
+    @pytest.mark.parametrize("status", [404, 429, 500, 503, 529])
+    def test_a_failure_that_passes_is_waited_for(self, api, batch, made, tmp_path, sandbox, status):
+        headers = {"x-should-retry": "false"}
+        sandbox.faults.add("status", path="/results$", status=status, times=2, headers=headers)
+        assert self.outcomes(api, batch, ids(made), tmp_path).keys() == ids(made)
+
+    def test_one_that_does_not_pass_is_told_and_nothing_is_acted_upon(
+        self, api, batch, made, tmp_path, sandbox
+    ):
+        headers = {"x-should-retry": "false"}
+        sandbox.faults.add("status", path="/results$", status=503, times=99, headers=headers)
+        with pytest.raises(TransientError, match="could not be downloaded whole") as caught:
+            self.outcomes(api, batch, ids(made), tmp_path)
+        assert "29 days" in told(caught)
+        assert seen(sandbox, "GET", "/results") == 4
+
+    def test_a_refused_key_is_not_waited_for(self, api, batch, made, tmp_path, sandbox):
+        sandbox.faults.add("status", path="/results$", status=401)
+        with pytest.raises(AnthropicError, match="`anthropic-api-key`"):
+            self.outcomes(api, batch, ids(made), tmp_path)
+        assert seen(sandbox, "GET", "/results") == 1
+
+    def test_a_missing_line_is_asked_for_again_then_absent(
+        self, api, batch, made, tmp_path, sandbox
+    ):
+        sandbox.faults.outcome("missing", custom_id="-7$")
+        found = self.outcomes(api, batch, ids(made), tmp_path)
+        assert ids(made) - found.keys() == {"code-review-a_py-7"}
+        assert seen(sandbox, "GET", "/results") == 4
+
+    def served(self, *bodies):
+        """An edge that answers each download of results with the next of these bodies."""
+        left = list(bodies)
+
+        def answer(request):
+            if not request.url.path.endswith("/results"):
+                return httpx2.Response(200, json=_batch("https://proxy.example/x/results"))
+            return httpx2.Response(200, content=left.pop(0) if len(left) > 1 else left[0])
+
+        return through(answer)
+
+    def test_blank_lines_windows_ends_doubles_and_strangers_do_no_harm(self, tmp_path):
+        body = b"\n\r\n" + b"\r\n\n".join([_line("a"), _line("b"), _line("a"), _line("zz")])
+        with self.served(body) as api:
+            found = api.outcomes("msgbatch_1", frozenset("ab"), tmp_path)
+        assert {name: outcome.text for name, outcome in found.items()} == {"a": "é a", "b": "é b"}
+
+    @pytest.mark.parametrize("end", range(1, 12))
+    def test_a_body_cut_anywhere_is_never_half_believed(self, tmp_path, end):
+        whole = _line("a") + b"\n" + _line("b")
+        middle = whole.index("é b".encode())
+        with self.served(whole[: middle - 5 + end], whole) as api:
+            found = api.outcomes("msgbatch_1", frozenset("ab"), tmp_path)
+        assert sorted(found) == ["a", "b"]
+
+    def test_parts_of_two_downloads_make_a_whole(self, tmp_path):
+        with self.served(_line("a"), _line("b"), b"") as api:
+            assert sorted(api.outcomes("msgbatch_1", frozenset("ab"), tmp_path)) == ["a", "b"]
+
+    def test_only_garbage_is_transient(self, tmp_path):
+        for garbage in (b"{", b"\xff\xfe", b'{"custom_id": "a"'):
+            with self.served(garbage) as api, pytest.raises(TransientError):
+                api.outcomes("msgbatch_1", frozenset("a"), tmp_path)
+            with self.served(garbage) as api, pytest.raises(TransientError):
+                api.first_id("msgbatch_1")
+
+    def test_the_first_id(self, api, batch, made, sandbox):
+        assert api.first_id(batch.id) in ids(made)
+        with self.served(b"\n\n" + _line("b") + b"\n{") as other:
+            assert other.first_id("msgbatch_1") == "b"
+        with self.served(b"\n") as other:
+            assert other.first_id("msgbatch_1") is None
+
+    def test_results_that_are_not_ready_are_said_to_be(self, api, made, tmp_path, sandbox):
+        sandbox.claude.hold = True
+        state = api.create(made)
+        with pytest.raises(AnthropicError, match="Has it finished"):
+            self.outcomes(api, state, ids(made), tmp_path)
+
+
+class TestResultLines:
+    @pytest.mark.parametrize(
+        ("result", "kind", "text", "detail"),
+        [
+            ({"type": "expired"}, OutcomeKind.EXPIRED, "", ""),
+            ({"type": "canceled"}, OutcomeKind.CANCELED, "", ""),
+            (
+                {"type": "errored", "error": {"error": {"type": "api_error"}}},
+                OutcomeKind.ERRORED,
+                "",
+                "api_error",
+            ),
+            ({"type": "errored"}, OutcomeKind.ERRORED, "", "None"),
+            ({"type": "paused"}, OutcomeKind.UNREADABLE, "", "result type paused"),
+            ({}, OutcomeKind.UNREADABLE, "", "result type None"),
+            (None, OutcomeKind.UNREADABLE, "", "result type None"),
+            ([], OutcomeKind.UNREADABLE, "", "result type None"),
+        ],
+    )
+    def test_what_is_no_answer(self, result, kind, text, detail):
+        found = outcome_of({"custom_id": "a", "result": result})
+        assert (found.kind, found.text, found.detail) == (kind, text, detail)
+        assert found.usage == Usage()
+
+    @pytest.mark.parametrize(
+        ("message", "kind", "text", "detail"),
+        [
+            (
+                {"stop_reason": "end_turn", "content": [{"type": "text", "text": "{}"}]},
+                OutcomeKind.SUCCEEDED,
+                "{}",
+                "end_turn",
+            ),
+            (
+                {
+                    "stop_reason": "end_turn",
+                    "content": [
+                        {"type": "thinking", "thinking": "hm", "text": "not this"},
+                        {"type": "text", "text": "{"},
+                        {"type": "new"},
+                        {"type": "text", "text": "}"},
+                    ],
+                },
+                OutcomeKind.SUCCEEDED,
+                "{}",
+                "end_turn",
+            ),
+            (
+                {"stop_reason": "max_tokens", "content": [{"type": "text", "text": "{"}]},
+                OutcomeKind.TRUNCATED,
+                "",
+                "max_tokens",
+            ),
+            (
+                {"stop_reason": "model_context_window_exceeded", "content": []},
+                OutcomeKind.TRUNCATED,
+                "",
+                "model_context_window_exceeded",
+            ),
+            (
+                {"stop_reason": "refusal", "content": [], "stop_details": {"category": "cyber"}},
+                OutcomeKind.REFUSED,
+                "",
+                "cyber",
+            ),
+            (
+                {"stop_reason": "refusal", "content": None, "stop_details": None},
+                OutcomeKind.REFUSED,
+                "",
+                "refusal",
+            ),
+            ({}, OutcomeKind.SUCCEEDED, "", "None"),
+            ({"stop_reason": "end_turn", "content": "text"}, OutcomeKind.SUCCEEDED, "", "end_turn"),
+            ({"stop_reason": "end_turn", "content": [7]}, OutcomeKind.SUCCEEDED, "", "end_turn"),
+            ({"stop_reason": "end_turn", "content": 7}, OutcomeKind.SUCCEEDED, "", "end_turn"),
+        ],
+    )
+    def test_what_succeeded_can_hide(self, message, kind, text, detail):
+        line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
+        found = outcome_of(line)
+        assert (found.kind, found.text, found.detail) == (kind, text, detail)
+
+    def test_usage(self):
+        usage = {
+            "input_tokens": 1,
+            "output_tokens": 2,
+            "cache_creation_input_tokens": 30,
+            "cache_read_input_tokens": 4,
+            "cache_creation": {"ephemeral_1h_input_tokens": 10, "ephemeral_5m_input_tokens": 20},
+            "service_tier": "batch",
+        }
+        message = {"stop_reason": "end_turn", "content": [], "usage": usage}
+        line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
+        assert outcome_of(line).usage == Usage(
+            input_tokens=1,
+            output_tokens=2,
+            cache_write_5m_tokens=20,
+            cache_write_1h_tokens=10,
+            cache_read_tokens=4,
+        )
+        for odd in (None, "7", -1, 2**70, 1.5, {}):
+            message["usage"] = {"input_tokens": odd}
+            assert outcome_of(line).usage == Usage()
+
+    @pytest.mark.parametrize("line", [None, 7, [], "a", {}])
+    def test_a_line_that_is_none_belongs_to_nobody(self, line):
+        assert outcome_of(line).kind is OutcomeKind.UNREADABLE
+
+
+class TestWhereTheKeyGoes:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://evil.example/results",
+            "https://api.anthropic.com.evil.example/results",
+            "http://proxy.example/results",
+            "https://proxy.example:444/results",
+            "https://127.0.0.1/results",
+            "https://proxy.example@evil.example/results",
+            "https://xproxy.example/results",
+        ],
+    )
+    def test_results_on_another_host_are_refused_and_it_never_hears_of_us(self, tmp_path, url):
+        hosts = []
+
+        def answer(request):
+            hosts.append(str(request.url))
+            return httpx2.Response(200, json=_batch(url))
+
+        with through(answer) as api:
+            start = time.monotonic()
+            for look in (
+                lambda: api.outcomes("msgbatch_1", frozenset("a"), tmp_path),
+                lambda: api.first_id("msgbatch_1"),
+            ):
+                with pytest.raises(AnthropicError, match="points to") as caught:
+                    look()
+                assert not isinstance(caught.value, TransientError)
+                told(caught)
+            assert time.monotonic() - start < 1, "a refusal is not tried again"
+        assert hosts == [f"https://proxy.example{BATCHES}/msgbatch_1"] * 2
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://proxy.example/else/results",
+            "https://PROXY.example/results",
+            "https://proxy.example:443/results",
+            "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
+        ],
+    )
+    def test_results_at_home_are_fetched(self, tmp_path, url):
+        def answer(request):
+            body = _line("a") if request.url.path.endswith("/results") else None
+            return (
+                httpx2.Response(200, content=body)
+                if body
+                else httpx2.Response(200, json=_batch(url))
+            )
+
+        with through(answer) as api:
+            assert set(api.outcomes("msgbatch_1", frozenset("a"), tmp_path)) == {"a"}
+
+    def test_a_redirect_does_not_take_the_key_along(self, tmp_path):
+        hosts = []
+
+        def answer(request):
+            hosts.append(request.url.host)
+            return httpx2.Response(302, headers={"location": "https://evil.example/"})
+
+        with through(answer) as api, pytest.raises(AnthropicError, match=r"evil\.example"):
+            api.retrieve("msgbatch_1")
+        assert set(hosts) == {"proxy.example"}
+
+    @pytest.mark.parametrize(
+        "url", ["http://proxy.example", "http://10.0.0.1:80", "ftp://127.0.0.1x", "http://"]
+    )
+    def test_a_base_url_in_the_clear_is_refused(self, url):
+        with pytest.raises(ConfigError, match="`anthropic-base-url`"):
+            AnthropicApi(api_key=KEY, base_url=url)
+
+    @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1"])
+    def test_but_not_on_loopback(self, url):
+        AnthropicApi(api_key=KEY, base_url=url).close()
+
+    def test_home_is_the_api(self):
+        assert HOME == "https://api.anthropic.com"
+
+    def test_the_sdks_variables_are_read_by_nobody_but_the_door(self, sandbox, tmp_path):
+        """A token, other headers and another address lie in the environment: none is used."""
+        repo = Repo.init(tmp_path / "repo")
+        repo.commit({"a.py": "x = 1\n"})
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB", "ANTHROPIC"))}
+        environ = {
+            **kept,
+            "ANTHROPIC_API_KEY": f"{KEY}--ws-door",
+            "ANTHROPIC_AUTH_TOKEN": "sk-ant-invalid-token",
+            "ANTHROPIC_CUSTOM_HEADERS": "anthropic-version: 1999-01-01",
+            "ANTHROPIC_PROFILE": "nobody",
+            "ANTHROPIC_BASE_URL": sandbox.anthropic_url,
+            "ANTHROPIC_LOG": "debug",
+        }
+        done = subprocess.run(
+            [
+                sys.executable,
+                *("-m", "batch_action", "plan", "--json"),
+                *("--repo", str(repo.path), "--first-run", "all"),
+            ],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        assert KEY not in done.stdout + done.stderr
+        assert json.loads(done.stdout)["tokens"]["method"] == "counted"
+        assert seen(sandbox, "POST", "/count_tokens") == 1
+
+
+class TestQuestions:
+    def test_an_unknown_batch_is_none(self, api, sandbox):
+        assert api.retrieve("msgbatch_nobody") is None
+        assert api.cancel("msgbatch_nobody") is None
+
+    def test_another_workspaces_batch_is_none(self, api, sandbox):
+        state = api.create(requests(1))
+        assert api.retrieve(state.id).id == state.id
+        other = f"{KEY}--ws-other"
+        with AnthropicApi(api_key=other, base_url=sandbox.anthropic_url) as stranger:
+            assert stranger.retrieve(state.id) is None
+
+    def test_canceling(self, api, sandbox):
+        sandbox.claude.hold = True
+        state = api.cancel(api.create(requests(1)).id)
+        assert state.canceled
+        assert api.retrieve(state.id).status == "ended"
+
+    def test_created_between_is_newest_first_and_within(self, api, sandbox):
+        made = []
+        for _ in range(4):
+            made.append(api.create(requests(1)))
+            sandbox.clock.advance(60)
+        start, end = made[1].created_at, made[2].created_at
+        assert [s.id for s in api.created_between(start, end)] == [made[2].id, made[1].id]
+
+    def test_created_between_reads_all_pages_it_needs(self):
+        pages = []
+
+        def answer(request):
+            pages.append(dict(request.url.params))
+            page = len(pages)
+            moment = f"2026-11-01T0{9 - page}:00:00Z"
+            batch = _batch(None, id=f"msgbatch_{page}", created_at=moment)
+            last = batch["id"]
+            return httpx2.Response(
+                200,
+                json={"data": [batch], "has_more": True, "first_id": last, "last_id": last},
+            )
+
+        moments = [datetime(2026, 11, 1, hour, tzinfo=UTC) for hour in (6, 9)]
+        with through(answer) as api:
+            found = [state.id for state in api.created_between(*moments)]
+        assert found == ["msgbatch_1", "msgbatch_2", "msgbatch_3"]
+        assert len(pages) == 4
+
+    def test_counting_is_free_and_leaves_max_tokens_out(self, api, sandbox):
+        assert api.count_tokens(requests(1, text="word " * 400)[0].params) > 300
+        assert sandbox.claude.billed() == [] or seen(sandbox, "POST", BATCHES) == 0
+
+    @pytest.mark.parametrize("status", [429, 500, 529])
+    def test_reading_is_tried_again(self, api, sandbox, status):
+        state = api.create(requests(1))
+        sandbox.faults.add("status", path=state.id, status=status, headers={"retry-after-ms": "1"})
+        assert api.retrieve(state.id).id == state.id
+
+
+class TestModels:
+    def test_facts_and_clock_come_together(self, api, sandbox):
+        facts, clock = api.model(MODEL)
+        assert (facts.id, facts.lifecycle) == (MODEL, "active")
+        assert facts.batch
+        assert facts.structured_outputs
+        assert facts.effort
+        assert facts.max_tokens > 0
+        assert abs(clock - sandbox.clock.now()) < timedelta(seconds=2)
+
+    def test_the_clock_is_anthropics_not_ours(self, api, sandbox):
+        before = api.model(MODEL)[1]
+        sandbox.clock.advance(3600)
+        after = api.model("claude-unknown")[1]
+        assert timedelta(seconds=3598) < after - before < timedelta(seconds=3605)
+        assert after.tzinfo is not None
+
+    def test_an_unknown_model_is_none(self, api):
+        assert api.model("claude-unknown")[0] is None
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            {"id": "m"},
+            {"id": "m", "capabilities": None},
+            {"id": "m", "capabilities": {}},
+            {"id": "m", "capabilities": {"batch": {}}, "lifecycle": None, "retires_at": None},
+        ],
+    )
+    def test_missing_facts_are_taken_as_supported(self, told):
+        with through(lambda _request: httpx2.Response(200, json=told)) as api:
+            facts, clock = api.model("m")
+        assert (facts.batch, facts.structured_outputs, facts.effort) == (True, True, True)
+        assert (facts.lifecycle, facts.retires_at, facts.max_tokens) == ("active", None, None)
+        assert abs(clock - datetime.now(UTC)) < timedelta(minutes=1)
+
+    def test_what_is_not_supported_is_told(self):
+        told = {"id": "m", "capabilities": {"batch": {"supported": False}}}
+        with through(lambda _request: httpx2.Response(200, json=told)) as api:
+            facts, _ = api.model("m")
+        assert (facts.batch, facts.structured_outputs) == (False, True)
+
+    @pytest.mark.parametrize(
+        ("date", "hour"),
+        [
+            ("Sun, 22 Nov 2026 02:17:00 GMT", 2),
+            ("Sun, 22 Nov 2026 02:17:00 +0100", 1),
+            ("yesterday", None),
+            ("", None),
+        ],
+    )
+    def test_the_date_header(self, date, hour):
+        headers = {"date": date}
+        with through(lambda _r: httpx2.Response(404, headers=headers, json={})) as api:
+            model, clock = api.model("m")
+        assert model is None
+        assert clock.utcoffset() == timedelta(0)
+        if hour is not None:
+            assert clock == datetime(2026, 11, 22, hour, 17, tzinfo=UTC)
+
+
+class TestKeyless:
+    @pytest.fixture
+    def minted(self):
+        return []
+
+    @pytest.fixture
+    def identity(self, minted):
+        def fresh():
+            claims = {"jti": f"one-{next(_names)}", "sub": "repo:octo/demo:ref:refs/heads/main"}
+            parts = [{"alg": "RS256"}, claims, {"signature": 1}]
+            token = ".".join(
+                base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts
+            )
+            minted.append(token)
+            return token
+
+        return fresh
+
+    def connect(self, sandbox, identity, **fields):
+        values = {"service_account": None, "workspace": None, **fields}
+        credentials = keyless(identity=identity, rule="fdrl_1", organization="org-1", **values)
+        return AnthropicApi(api_key=None, credentials=credentials, base_url=sandbox.anthropic_url)
+
+    def test_a_token_is_exchanged_once_and_used_for_all_calls(self, sandbox, identity, minted):
+        with self.connect(sandbox, identity, workspace="wrkspc_1") as api:
+            state = api.create(requests(1))
+            assert api.retrieve(state.id).id == state.id
+        assert len(minted) == seen(sandbox, "POST", "/oauth/token") == 1
+
+    def test_every_exchange_has_a_fresh_identity(self, sandbox, identity, minted):
+        with self.connect(sandbox, identity) as api:
+            api.model(MODEL)
+            sandbox.clock.advance(700)
+            # The first token has died by the service's clock: 401, then a second exchange.
+            assert api.model(MODEL)[0].id == MODEL
+        assert len(minted) == len(set(minted)) == 2
+
+    def test_a_used_identity_is_refused_with_the_cure(self, sandbox, identity):
+        once = identity()
+        with self.connect(sandbox, lambda: once) as api:
+            api.model(MODEL)
+        with (
+            self.connect(sandbox, lambda: once) as api,
+            pytest.raises(AnthropicError, match="federation rule") as caught,
+        ):
+            api.model(MODEL)
+        assert once not in told(caught)
+
+    def test_what_our_door_says_about_a_missing_permission_is_heard(self, sandbox):
+        def refuse():
+            raise ConfigError("GitHub gave no identity token.", fix="Add `id-token: write`.")
+
+        with self.connect(sandbox, refuse) as api, pytest.raises(ConfigError, match="id-token"):
+            api.model(MODEL)
+
+
+def _line(name):
+    message = {
+        "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": f"é {name}"}],
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    }
+    result = {"custom_id": name, "result": {"type": "succeeded", "message": message}}
+    return json.dumps(result, ensure_ascii=False).encode()
+
+
+def _batch(results_url, **fields):
+    return {
+        "id": "msgbatch_1",
+        "type": "message_batch",
+        "processing_status": "ended",
+        "request_counts": {
+            "processing": 0,
+            "succeeded": 1,
+            "errored": 0,
+            "canceled": 0,
+            "expired": 0,
+        },
+        "ended_at": None,
+        "created_at": "2026-11-01T02:00:00Z",
+        "expires_at": "2026-11-02T02:00:00Z",
+        "archived_at": None,
+        "cancel_initiated_at": None,
+        "results_url": results_url,
+        **fields,
+    }
+
+
+def answered(api, made):
+    """What each request came to, with its name where it has one."""
+    found = list(api.answers(made, lambda: True))
+    return {o.custom_id: (o.kind, o.detail) for o in found if not isinstance(o, AnthropicError)}, [
+        o for o in found if isinstance(o, AnthropicError)
+    ]
+
+
+class TestAskingAtOnce:
+    def test_each_request_is_answered_side_by_side(self, sandbox, api):
+        made = requests(9)
+        found, problems = answered(api, made)
+        assert found == dict.fromkeys(ids(made), (OutcomeKind.SUCCEEDED, "end_turn"))
+        assert (problems, seen(sandbox, "POST", "/v1/messages")) == ([], 9)
+
+    def test_a_long_answer_needs_no_stream(self, api):
+        (long,) = requests(1)
+        long.params["max_tokens"] = 128_000
+        assert answered(api, [long])[0][long.request_key.id] == (OutcomeKind.SUCCEEDED, "end_turn")
+
+    def test_usage_is_that_of_the_message(self, api):
+        (outcome,) = api.answers(requests(1), lambda: True)
+        assert outcome.usage.input_tokens > 0
+        assert outcome.usage.output_tokens > 0
+
+    def test_a_request_that_is_wrong_is_only_its_own_mistake(self, api):
+        good, bad = requests(2)
+        bad.params["max_tokens"] = 0
+        found, problems = answered(api, [good, bad])
+        assert found[good.request_key.id][0] is OutcomeKind.SUCCEEDED
+        assert found[bad.request_key.id] == (OutcomeKind.ERRORED, "invalid_request_error")
+        assert problems == []
+
+    @pytest.mark.parametrize("status", [401, 402, 403])
+    def test_what_hits_all_is_told_as_such(self, sandbox, api, status):
+        sandbox.faults.add("status", path="/v1/messages$", status=status)
+        found, problems = answered(api, requests(1))
+        assert found == {}
+        assert str(status) in str(problems[0])
+
+    def test_what_passes_leaves_a_request_unanswered(self):
+        def handler(_request):
+            headers = {"retry-after-ms": "1"}
+            return httpx2.Response(529, headers=headers, json={"type": "error", "error": {}})
+
+        (outcome,) = through(handler).answers(requests(1), lambda: True)
+        assert outcome.kind is OutcomeKind.UNANSWERED
+        assert "529" in outcome.detail
+
+    def test_a_page_in_between_is_no_answer(self):
+        proxy = through(lambda _request: httpx2.Response(200, text="<html>please log in"))
+        (problem,) = proxy.answers(requests(1), lambda: True)
+        assert "no JSON" in str(problem)
+
+    def test_what_is_not_begun_is_not_asked(self, sandbox, api):
+        budget = iter([True, False, False])
+        found = list(api.answers(requests(3), lambda: next(budget)))
+        assert [outcome is None for outcome in found].count(True) == 2
+        assert seen(sandbox, "POST", "/v1/messages") == 1

@@ -1,0 +1,352 @@
+"""The command line: clear sentences, pure JSON, and an orderly way out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from batch_action import __version__
+from tests.harness.git_repositories import Repo
+from tests.harness.workflow import BAD, HOUR, WORSE, WorkflowHarness, foreign
+
+CONFIG = ".github/batch-action.yml"
+BOMB = "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}' if before else 'x'] * 9)}]\n"
+    for before, name in zip(["", *"abcdefg"], "abcdefgh", strict=True)
+)
+BOMB += "model: *h\n"
+"""Some hundred bytes of YAML that are millions of words when written out."""
+
+
+def told_once(workflow: WorkflowHarness, argv: list[str], **environ: str | None) -> str:
+    """Exit 2 with one sentence on standard error, and no traceback."""
+    result = workflow.cli(*argv, environ=environ)
+    assert result.exit == 2, result.log
+    assert "Traceback" not in result.log
+    assert result.stdout == ""
+    assert result.stderr.strip()
+    return result.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["plan", "--no-such-flag"], "--no-such-flag"),
+        (["no-such-verb"], "no-such-verb"),
+        (["plan", "--task", "poetry"], "`task` 'poetry' does not exist"),
+        (["plan", "--max-cost-usd", "much"], "`max-cost-usd` 'much'"),
+        (["plan", "--max-cost-usd", "-1"], "`max-cost-usd` '-1'"),
+        (["plan", "--max-cost-usd", "nan"], "`max-cost-usd` 'nan'"),
+        (["plan", "--max-attempts", "2.5"], "`max-attempts` '2.5'"),
+        (["plan", "--select", "some"], "`select` 'some'"),
+        (["plan", "--effort", "heroic"], "`effort` 'heroic'"),
+        (["plan", "--base", "nowhere"], "`base`"),
+        (["plan", "--base", "--output=x"], "`base`"),
+        (["plan", "--head", "nowhere"], "nowhere"),
+        (["plan", "--first-run", "soon"], "`first-run`"),
+        (["plan", "--state-key", "a/b"], "`state-key` 'a/b'"),
+        (["plan", "--repo", "/no/such/folder"], "/no/such/folder"),
+        (["collect", "--batch-id", "../x"], "`batch-id` '../x'"),
+        (["collect", "--report", "pigeon"], "`report`"),
+        (["collect", "--fail-on-severity", "dire"], "`fail-on-severity` 'dire'"),
+        (["cancel", "--batch-id", "msgbatch_1"], "msgbatch_1"),
+        (["submit", "--anthropic-base-url", "ftp://x"], "`anthropic-base-url`"),
+        (["submit", "--anthropic-base-url", "http://example.com"], "must be https"),
+    ],
+)
+def test_every_bad_input_gets_a_sentence(
+    workflow: WorkflowHarness, argv: list[str], words: str
+) -> None:
+    assert words in told_once(workflow, argv)
+
+
+def test_all_mistakes_at_once(workflow: WorkflowHarness) -> None:
+    told = told_once(workflow, ["plan", "--select", "some", "--max-attempts", "0"])
+    assert "`select`" in told
+    assert "`max-attempts`" in told
+
+
+def test_a_missing_key(workflow: WorkflowHarness) -> None:
+    for verb in ("submit", "run"):
+        told = told_once(workflow, [verb], ANTHROPIC_API_KEY=None)
+        assert "`anthropic-api-key` is not set" in told
+        assert "ANTHROPIC_API_KEY" in told
+
+
+def test_a_wrong_key(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    result = workflow.cli("submit", environ={"ANTHROPIC_API_KEY": "sk-ant-invalid"})
+    assert result.exit == 4
+    assert "`anthropic-api-key`" in result.stderr
+    assert "sk-ant-invalid" not in result.log
+
+
+@pytest.mark.parametrize("value", ["sk-ant-first\nsk-ant-second", "sk-ant-\x00", "sk-ant-cl\u00e9"])
+def test_a_key_that_no_header_can_carry_is_not_quoted(
+    workflow: WorkflowHarness, value: str
+) -> None:
+    told = told_once(workflow, ["submit"], ANTHROPIC_API_KEY=value)
+    assert "`anthropic-api-key` holds a line break" in told
+    assert "sk-ant" not in told
+    environ = {"GITHUB_TOKEN": value, "GITHUB_REPOSITORY": "octo/x"}
+    told = told_once(workflow, ["plan"], **environ)
+    assert "`github-token`" in told
+    assert "sk-ant" not in told
+
+
+def test_no_repository(workflow: WorkflowHarness, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "git repository" in told_once(workflow, ["plan", "--repo", str(empty)])
+    assert "actions/checkout" in told_once(workflow, ["submit", "--repo", str(empty)])
+    Repo.init(tmp_path / "fresh")
+    assert "no commit yet" in told_once(workflow, ["plan", "--repo", str(tmp_path / "fresh")])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("model: [\n", "no valid YAML"),
+        ("- model\n", "must hold `input: value` lines"),
+        ("just words\n", "must hold `input: value` lines"),
+        ("modle: x\n", "did you mean `model`?"),
+        ("max_cost_usd: 3\n", "did you mean `max-cost-usd`?"),
+        ("anthropic-api-key: sk-ant-secret\n", "`anthropic-api-key` cannot be set in"),
+        ("github-token: ghp_secret\n", "`github-token` cannot be set in"),
+        ("max-findings: many\n", "`max-findings` 'many'"),
+        ("when: 2026-13-45\n", "no valid YAML"),
+        ("prices: {claude-x: {input: -1}}\n", "`prices`"),
+        ("prices: {claude-x: 7}\n", "`prices`"),
+        ("paths: {a: b}\n", "`paths`"),
+        (BOMB, "`model`"),
+        ("1: 2\n", "`1`"),
+        ("\x00", "no valid YAML"),
+    ],
+    ids=range(15),
+)
+def test_a_bad_config_file(workflow: WorkflowHarness, text: str, words: str) -> None:
+    workflow.commit({CONFIG: text})
+    told = told_once(workflow, ["plan"])
+    assert words in told
+    assert CONFIG in told or "`" in told
+    assert "secret" not in told.replace("secrets", "")
+    assert len(told) < 3000
+
+
+def test_the_config_file_is_the_commits(workflow: WorkflowHarness) -> None:
+    workflow.commit({CONFIG: "paths: ['*.js']\n", "a.js": BAD, "b.ts": BAD})
+    (workflow.repo.path / CONFIG).write_text("nonsense: 1\n")
+    data = json.loads(workflow.cli("plan", "--json", "--first-run", "all").stdout)
+    assert [file["path"] for file in data["files"]] == ["a.js"]
+
+
+def test_version_and_help(workflow: WorkflowHarness) -> None:
+    assert __version__ in workflow.cli("--version").stdout
+    for verb in ("plan", "submit", "collect", "run", "status", "cancel", "init", "demo", "sandbox"):
+        shown = workflow.cli(verb, "--help")
+        assert shown.exit == 0
+        assert "Usage: batch-action" in shown.stdout
+
+
+def test_init_writes_once(workflow: WorkflowHarness) -> None:
+    folder = workflow.folder / "new"
+    folder.mkdir()
+    assert workflow.cli("init", "--repo", str(folder)).exit == 0
+    again = workflow.cli("init", "--repo", str(folder))
+    assert again.exit == 2
+    assert "--force" in again.stderr
+    assert workflow.cli("init", "--repo", str(folder), "--force", "--two-workflows").exit == 0
+
+
+# Data on standard output.
+
+ODD = {
+    b"latin-\xe9.js": BAD,
+    "new\nline.js": BAD,
+    'quo"te.js': BAD,
+    "with space.js": BAD,
+    "tab\t.js": BAD,
+    "::error::.js": BAD,
+    "-dash.js": BAD,
+    "\u00e9\u4e2d\U0001f600.js": BAD,
+    "deep/er/and/deeper/file.ts": BAD,
+    "image.png": b"\x89PNG\0",
+    "binary.dat": b"\0\1\2\3",
+    "lfs.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 1\n",
+    "huge.js": "const a = 1;\n" * 100_000,
+    "minified.min.js": "a=1;" * 5_000,
+    "package-lock.json": "{}\n",
+    "gen.js": "// Code generated by x. DO NOT EDIT.\nlet a = 1;\n",
+    "empty.js": "",
+    "utf16.js": "let a = eval(b);\n".encode("utf-16"),
+    "crlf.js": "let a = eval(b);\r\n",
+    "secret.js": "const key = 'AKIAIOSFODNN7EXAMPLE';\n",
+}
+
+
+def odd(workflow: WorkflowHarness) -> tuple[str, str]:
+    repo = workflow.repo
+    repo.commit({"gone.js": BAD, "old.js": BAD * 3, "mode.js": WORSE, "kind.js": WORSE})
+    base = repo.commit()
+    repo.git("mv", "old.js", "renamed.js")
+    repo.write({"gone.js": None, "kind.js": None, **ODD})
+    (repo.path / "kind.js").symlink_to("mode.js")
+    (repo.path / "link.js").symlink_to("/etc/passwd")
+    (repo.path / "mode.js").chmod(0o755)
+    sub = Repo.init(workflow.folder / "sub")
+    sub.commit({"x": "y"})
+    repo.git("submodule", "--quiet", "add", str(sub.path), "module")
+    return base, repo.commit()
+
+
+def test_plan_accounts_for_all_that_git_says_changed(workflow: WorkflowHarness) -> None:
+    base, head = odd(workflow)
+    names = (
+        workflow.repo.git("diff", "--name-only", "-M", "-z", base, head).rstrip("\0").split("\0")
+    )
+    given = ["plan", "--base", base, "--head", head, "--json"]
+    result = workflow.cli(*given, environ={"ANTHROPIC_API_KEY": None})
+    assert result.exit == 0, result.log
+    result.stdout.encode("ascii")
+    data = json.loads(result.stdout)
+    assert {"files", "skipped", "owed", "requests", "batches", "tokens", "cost"} <= set(data)
+    paths = [f["path"] for f in data["files"]] + [s["path"] for s in data["skipped"]]
+    assert sorted(paths) == sorted(names)
+    assert all(f["status"] for f in data["files"])
+    assert all(s["reason"] for s in data["skipped"])
+    assert set(data["tokens"]) >= {"input", "output_max", "method"}
+    assert set(data["cost"]) >= {"interactive_usd", "batch_usd", "batch_cached_usd", "priced"}
+    reasons = {s["path"]: s["reason"] for s in data["skipped"]}
+    assert reasons["kind.js"] == reasons["link.js"] == "symlink"
+    assert reasons["module"] == "submodule"
+    assert reasons["latin-\udce9.js"] == "unreadable-name"
+    assert "renamed.js" in [f["path"] for f in data["files"]]
+    shown = workflow.cli(*given[:-1], environ={"ANTHROPIC_API_KEY": None})
+    assert shown.exit == 0
+    assert foreign(shown.log) == []
+
+
+def test_the_odd_repository_goes_all_the_way(workflow: WorkflowHarness) -> None:
+    _, _ = odd(workflow)
+    assert workflow.run("submit").exit == 0
+    result = workflow.run("collect")
+    assert result.exit == 0, result.log
+    assert "AKIAIOSFODNN7EXAMPLE" not in workflow.public_text + result.log + result.summary
+    prompts = json.dumps([b.requests for b in workflow.batches])
+    assert "AKIAIOSFODNN7EXAMPLE" not in prompts
+    assert "root:" not in prompts
+    assert workflow.run("run").outputs["status"] == "nothing-to-do"
+
+
+def test_json_is_pure_also_in_a_workflow(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    for argv in (["plan", "--json", "--first-run", "all"], ["status", "--json"]):
+        inside = {"GITHUB_ACTIONS": "true", "GITHUB_TOKEN": None}
+        result = workflow.cli(*argv, environ=inside)
+        assert result.exit == 0, result.log
+        json.loads(result.stdout)
+        assert "add-mask" in result.stderr
+
+
+def test_status_tells_where_everything_is(workflow: WorkflowHarness) -> None:
+    workflow.sandbox.claude.hold = True
+    workflow.commit({"a.js": BAD})
+    workflow.cli("submit", "--first-run", "last-commit")
+    workflow.advance(2 * HOUR)
+    data = json.loads(workflow.cli("status", "--json").stdout)
+    assert data["last_head"] == workflow.repo.head()
+    assert [p["batch"] for p in data["pending"]] == [workflow.batches[0].id]
+    assert data["pending"][0]["age_hours"] == pytest.approx(2, abs=0.01)
+    assert data["owed"] == []
+    assert data["committed_usd"] > 0
+    assert workflow.batches[0].id in workflow.cli("status").stderr
+
+
+def test_the_whole_circle_on_a_command_line(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    assert workflow.cli("submit", "--first-run", "last-commit").exit == 0
+    result = workflow.cli("collect", "--report", "summary")
+    assert result.exit == 0, result.log
+    assert workflow.cli("submit").exit == 0
+    assert len(workflow.batches) == 1
+
+
+def test_collect_without_github_says_what_is_missing(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.cli("submit", "--first-run", "last-commit")
+    told = told_once(workflow, ["collect"])
+    assert "`github-token`" in told
+    assert "GITHUB_REPOSITORY" in told
+
+
+def test_a_file_of_the_runner_that_cannot_be_written_is_named(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    result = workflow.start(
+        "plan", {}, environ={"GITHUB_OUTPUT": str(workflow.folder / "no" / "where")}
+    )
+    assert result.exit == 2
+    assert any("cannot be written" in line for line in result.said("error"))
+
+
+def test_a_bug_says_what_to_report(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.clock_off = "no number"  # a clock that breaks in our hands
+    result = workflow.cli("plan", "--first-run", "last-commit")
+    assert result.exit == 70
+    assert "Please report" in result.log
+    assert f"batch-action {__version__}" in result.log
+    assert "A bug in batch-action ended this run; see the log above." in result.log
+
+
+# Interrupts: a real process that hangs in a real call.
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupt_while_a_batch_is_created(workflow: WorkflowHarness, number: int) -> None:
+    workflow.commit({"a.js": BAD})
+    run = workflow.open({})
+    environ = workflow.step(run, "submit")
+    create = {"service": "claude", "method": "POST", "path": r"/v1/messages/batches$"}
+    workflow.sandbox.faults.add("slow", **create, seconds=1)
+    with subprocess.Popen(
+        [sys.executable, "-m", "batch_action", "action"],
+        env=environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        wait_for_create(workflow)
+        start = time.monotonic()
+        process.send_signal(number)
+        log = process.communicate(timeout=20)[0]
+        took = time.monotonic() - start
+    assert process.returncode == 130, log
+    assert took < 8
+    assert "Traceback" not in log
+    assert "Interrupted" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text()
+    assert [a.run_id for a in workflow.artifacts] == [run.id]
+    run.finish("cancelled")
+    time.sleep(max(0.0, 1.2 - took))  # the service goes on with what it got
+    workflow.advance(HOUR)
+    again = workflow.run("run")
+    assert again.exit == 0, again.log
+    workflow.run("run")
+    assert len(workflow.bill) == len(workflow.batches) == 1
+    assert workflow.issue.body.count("<!-- batch-action:finding ") == 2
+
+
+def wait_for_create(workflow: WorkflowHarness) -> None:
+    """Until the create has arrived at the service, which is slow to answer."""
+    deadline = time.monotonic() + 30
+    calls = workflow.sandbox.faults.calls
+    known = len(calls)
+    while time.monotonic() < deadline:
+        if any(c.fault == "slow" for c in calls[known:]):
+            return
+        time.sleep(0.02)
+    raise AssertionError("no create was seen")

@@ -1,0 +1,148 @@
+"""Documentation: the file comes back with better words and the same code, or not at all."""
+
+import pytest
+
+from tests.harness.workflow import WorkflowHarness, path_in
+
+PYTHON = "import sys\n\n\ndef total(prices):\n    return sum(prices)  # noqa: C419\n"
+
+
+@pytest.fixture
+def writing(workflow: WorkflowHarness) -> WorkflowHarness:
+    workflow.inputs |= {"task": "documentation", "report": None}
+    return workflow
+
+
+def written(workflow: WorkflowHarness) -> dict[str, str]:
+    folder = workflow.repo.path / ".batch-action" / "generated" / "files"
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes().decode() for path in found}
+
+
+def test_what_can_be_compared_is_documented_and_the_rest_is_not_asked_about(
+    writing: WorkflowHarness,
+):
+    workflow = writing
+    workflow.commit(
+        {
+            "money.py": PYTHON,
+            "web/cart.ts": "export function pieces(n: number): number {\r\n  return n;\r\n}\r\n",
+            "main.go": "package main\n\nfunc Run() int {\n\treturn 1\n}\n",
+            "main.rs": "fn main() {}\n",
+            "broken.py": "def f(:\n",
+            "latin.py": b"x = '\xe9'\n",
+            "done.py": '"""Nothing to add."""\n',
+        }
+    )
+    result = workflow.run("submit")
+    assert workflow.asked() == ["done.py", "main.go", "money.py", "web/cart.ts"]
+    for said in (
+        "code in rust cannot be told from its documentation",
+        "it does not parse as python",
+        "its text is not all UTF-8",
+    ):
+        assert said in result.summary
+    told = workflow.batches[0].requests
+    hints = {path_in(r): r["params"]["messages"][0]["content"].split("<file")[0] for r in told}
+    assert "> none in this file yet" in hints["money.py"]
+    assert "> TSDoc" in hints["web/cart.ts"]
+    assert "> Go doc comments" in hints["main.go"]
+    result = workflow.run("collect")
+    assert result.exit == 0
+    files = written(workflow)
+    assert set(files) == {"main.go", "money.py", "web/cart.ts"}
+    assert files["main.go"].startswith("package main\n\n// Run: run. (sandbox reviewer")
+    assert "sandbox reviewer, not Claude" in files["money.py"]
+    assert files["money.py"].endswith("return sum(prices)  # noqa: C419\n")
+    assert files["web/cart.ts"].count("\r\n") == files["web/cart.ts"].count("\n") == 4
+    assert workflow.issues == []
+
+
+SECRET = "sk-ant-" + "a1B2" * 8
+KEYS = f"KEY = '{SECRET}'\n\n\ndef key():\n    return KEY"
+GOOD = PYTHON.replace("prices):\n", 'prices):\n    """Add up."""\n')
+
+
+def said(**texts):
+    """What to answer about each path: the whole file, or a list of files."""
+
+    def say(request):
+        told = texts.get(path_in(request).replace(".", "_").replace("/", "_"), [])
+        files = [{"text": told}] if isinstance(told, str) else told
+        return {"files": [{"path": path_in(request), "summary": "Told.", **one} for one in files]}
+
+    return say
+
+
+def shown(workflow: WorkflowHarness, path: str) -> str:
+    """The text of a file as its request shows it."""
+    (text,) = (
+        r["params"]["messages"][0]["content"]
+        for r in workflow.batches[-1].requests
+        if path_in(r) == path
+    )
+    lines = text.rpartition("<file ")[2].split("\n")[1:-1]
+    return "".join(f"{line.partition('| ')[2]}\n" for line in lines)
+
+
+def test_what_changes_more_than_words_is_discarded_and_counted(writing: WorkflowHarness):
+    workflow = writing
+    paths = ("code", "flag", "away", "other", "twice", "good", "same", "bidi")
+    workflow.commit({f"{name}.py": PYTHON for name in paths} | {"next.py": "x = 1\n"})
+    workflow.run("submit")
+    workflow.answer(
+        said(
+            code_py=GOOD.replace("sum(", "max("),
+            flag_py=GOOD.replace("  # noqa: C419", ""),
+            away_py=[{"path": "../away.py", "text": GOOD}],
+            other_py=[{"path": "good.py", "text": GOOD}],
+            twice_py=[{"text": GOOD.replace("Add", "Sum")}, {"text": GOOD}],
+            good_py=GOOD,
+            same_py=PYTHON + "\n\n",
+            bidi_py=GOOD.replace("Add", "\u202eAdd"),
+        )
+    )
+    result = workflow.run("collect")
+    assert result.exit == 0
+    assert written(workflow) == {"good.py": GOOD, "twice.py": GOOD}
+    for reason in (
+        "changes the code",
+        "adds, drops or moves a comment that tools read",
+        "leaves the repository",
+        "is not the file that was asked about",
+        "has characters that hide what it says",
+    ):
+        assert reason in result.summary
+    assert result.summary.count("refused: ") == 5
+    # All of them were answered: nothing is owed, nothing is asked again.
+    assert workflow.run("submit").outputs["requests-count"] == "0"
+
+
+def test_a_masked_secret_comes_back_unseen(writing: WorkflowHarness):
+    workflow = writing
+    workflow.commit({"keys.py": KEYS, "lost.py": KEYS})
+    workflow.run("submit")
+    text = shown(workflow, "keys.py")
+    assert SECRET not in str(workflow.batches[-1].requests)
+    documented = text.replace("key():\n", 'key():\n    """Tell it."""\n')
+    workflow.answer(
+        said(keys_py=documented, lost_py=documented.replace("KEY = '", "KEY = '").replace("•", "x"))
+    )
+    result = workflow.run("collect")
+    assert written(workflow) == {
+        "keys.py": KEYS.replace("key():\n", 'key():\n    """Tell it."""\n')
+    }
+    assert "changes the code" in result.summary
+    assert SECRET not in result.log + result.summary
+
+
+def test_a_byte_order_mark_stays_and_large_files_are_left_out(writing: WorkflowHarness):
+    workflow = writing
+    big = "".join(f"def f{n}():\n    return {n}\n\n\n" for n in range(3_000))
+    workflow.commit({"mark.py": b"\xef\xbb\xbf" + PYTHON.encode(), "big.py": big})
+    result = workflow.run("submit")
+    assert workflow.asked() == ["mark.py"]
+    assert "documentation looks at whole files of at most 60,000 characters" in result.summary
+    workflow.answer(said(mark_py=GOOD))
+    workflow.run("collect")
+    assert written(workflow) == {"mark.py": "\ufeff" + GOOD}

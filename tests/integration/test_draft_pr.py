@@ -1,0 +1,226 @@
+"""The draft pull request: real git behind the sandbox's GitHub, no checkout by us."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from batch_action.batches.results import BatchResults
+from batch_action.cli.bootstrap import Invocation, build_context
+from batch_action.clients.actions_runner.environment import inputs_from
+from batch_action.context import RunContext
+from batch_action.models.file_results import GeneratedFile
+from batch_action.models.findings import BatchAnswers, Reconciliation
+from batch_action.models.report import DestinationResult, PublishResult
+from batch_action.publishers import pipeline, run_report
+from batch_action.publishers.draft_pr import publisher as draft_pr
+from batch_action.publishers.draft_pr.render import remembered
+from batch_action.publishers.files.publisher import patch
+from batch_action.sandbox.github.state import Issue
+from batch_action.sandbox.server import Sandbox
+from tests.harness.git_repositories import Repo
+from tests.harness.workflow import WorkflowHarness
+
+RIGHTS = {"contents": "write", "pull-requests": "write", "issues": "write", "actions": "read"}
+BRANCH = "batch-action/code-review"
+CODE, TEST = "def f():\n    return 1\n", "def test_f():\n    assert f() == 1\n"
+
+
+@pytest.fixture
+def workflow(whole_sandbox: Sandbox, tmp_path: Path) -> WorkflowHarness:
+    workflow = WorkflowHarness.begin(whole_sandbox, tmp_path, private=True)
+    workflow.inputs["report"] = "draft-pr"
+    workflow.hub.actions_may_open_pulls = True
+    workflow.commit({"f.py": CODE, "g.py": CODE})
+    return workflow
+
+
+@contextmanager
+def context_of(workflow: WorkflowHarness, **rights: str) -> Iterator[RunContext]:
+    run = workflow.open({"permissions": RIGHTS | rights})
+    environ = workflow.step(run, "collect")
+    invocation = Invocation(
+        environ=environ,
+        action_inputs=inputs_from(environ),
+        clock=workflow.now,
+        sleep=lambda _seconds: None,
+        write_interval=0.0,
+    )
+    with build_context(invocation, flags={}, repo=str(workflow.repo.path)) as ctx:
+        yield ctx
+
+
+def generated(workflow: WorkflowHarness, path: str, source: str, text: str = TEST) -> GeneratedFile:
+    blob = workflow.repo.git("rev-parse", f"HEAD:{source}").strip()
+    there = workflow.repo.git("ls-tree", "HEAD", path).split()
+    return GeneratedFile(
+        path=path,
+        text=text,
+        source=source,
+        blob=blob,
+        commit=workflow.repo.head(),
+        replaces=there[2] if there else None,
+        summary="Tests @everyone | f",
+    )
+
+
+def deliver(workflow: WorkflowHarness, *files: GeneratedFile, **rights: str) -> DestinationResult:
+    with context_of(workflow, **rights) as ctx:
+        commit = files[-1].commit if files else workflow.repo.head()
+        batch_answers = BatchAnswers(
+            task="code-review", commit=commit, reviewed=(), findings=(), generated=files
+        )
+        publisher = draft_pr.create_publisher(ctx, batch_answers)
+        publisher.read_state()
+        ledger = pipeline.Ledger(repository=ctx.context.repository_id, task="code-review")
+        record = run_report.night_of(ctx, ledger, BatchResults(), batch_answers)
+        return publisher.publish(Reconciliation(statuses=(), commit=commit), record)
+
+
+def pulls(workflow: WorkflowHarness) -> list[Issue]:
+    return [issue for issue in workflow.issues if issue.pull]
+
+
+def on_branch(workflow: WorkflowHarness, path: str) -> str:
+    return workflow.repo.git("show", f"{BRANCH}:{path}") + "\n"
+
+
+def test_it_opens_one_draft_with_one_commit_on_the_reviewed_one(workflow: WorkflowHarness):
+    done = deliver(workflow, generated(workflow, "test_f.py", "f.py"))
+    (pull,) = pulls(workflow)
+    assert (done.action, done.number) == ("created", pull.number)
+    assert pull.pull is not None
+    assert pull.pull.draft
+    assert on_branch(workflow, "test_f.py") == TEST
+    assert workflow.repo.git("rev-parse", f"{BRANCH}^").strip() == workflow.repo.head()
+    assert workflow.repo.git("status", "--porcelain") == ""
+    (file,) = remembered(pull.body or "")
+    assert (file.path, file.source) == ("test_f.py", "f.py")
+    assert "@everyone" not in (pull.body or "")
+    assert set(pull.labels) == {"batch-action"}
+
+
+def test_the_next_run_keeps_what_is_there_and_adds_to_it(workflow: WorkflowHarness):
+    deliver(workflow, generated(workflow, "test_f.py", "f.py"))
+    workflow.commit({"other.txt": "x\n"})
+    done = deliver(workflow, generated(workflow, "test_g.py", "g.py", "def test_g(): ...\n"))
+    (pull,) = pulls(workflow)
+    assert done.action == "updated"
+    assert {f.path for f in remembered(pull.body or "")} == {"test_f.py", "test_g.py"}
+    assert on_branch(workflow, "test_f.py") == TEST
+    assert workflow.repo.git("rev-list", "--count", f"HEAD..{BRANCH}").strip() == "1"
+
+
+def test_the_same_night_twice_writes_nothing_the_second_time(workflow: WorkflowHarness):
+    file = generated(workflow, "test_f.py", "f.py")
+    deliver(workflow, file)
+    head = workflow.repo.git("rev-parse", BRANCH)
+    assert deliver(workflow, file).action == "unchanged"
+    assert workflow.repo.git("rev-parse", BRANCH) == head
+
+
+def test_a_file_changed_since_the_review_is_left_out_and_named(workflow: WorkflowHarness):
+    old, good = generated(workflow, "test_f.py", "f.py"), generated(workflow, "test_g.py", "g.py")
+    workflow.commit({"f.py": CODE + "# newer\n"})
+    done = deliver(workflow, old, good)
+    (pull,) = pulls(workflow)
+    assert "test_f.py" in done.note
+    assert "test_f.py" in (pull.body or "")
+    assert [f.path for f in remembered(pull.body or "")] == ["test_g.py"]
+
+
+def test_a_hand_written_file_that_appeared_meanwhile_is_not_overwritten(workflow: WorkflowHarness):
+    file = generated(workflow, "test_f.py", "f.py")
+    workflow.commit({"test_f.py": "mine\n"})
+    assert deliver(workflow, file).action == "skipped"
+    assert pulls(workflow) == []
+
+
+def test_it_is_closed_when_all_is_merged(workflow: WorkflowHarness):
+    deliver(workflow, generated(workflow, "test_f.py", "f.py"))
+    workflow.commit({"test_f.py": TEST})
+    assert deliver(workflow).action == "closed"
+    assert pulls(workflow)[0].state == "closed"
+    assert workflow.repo.git("branch", "--list", BRANCH) == ""
+
+
+def test_people_on_the_branch_keep_what_they_wrote(workflow: WorkflowHarness):
+    deliver(workflow, generated(workflow, "test_f.py", "f.py"))
+    theirs = workflow.repo.path.parent / "theirs"
+    workflow.repo.git("worktree", "add", "-q", str(theirs), BRANCH)
+    (theirs / "test_f.py").write_text("better\n")
+    Repo(theirs).git("commit", "-qam", "Better")
+    workflow.repo.git("worktree", "remove", "--force", str(theirs))
+    deliver(
+        workflow, generated(workflow, "test_f.py", "f.py"), generated(workflow, "test_g.py", "g.py")
+    )
+    assert on_branch(workflow, "test_f.py") == "better\n"
+    assert on_branch(workflow, "test_g.py") == TEST
+    assert "Better" in workflow.repo.git("log", "--format=%s", BRANCH)
+
+
+def test_workflow_files_are_never_touched(workflow: WorkflowHarness):
+    done = deliver(workflow, generated(workflow, ".github/workflows/x.yml", "f.py", "on: push\n"))
+    assert done.action == "skipped"
+    assert "never touched" in done.note
+
+
+def test_where_it_is_forbidden_a_patch_is_left_that_applies(workflow: WorkflowHarness):
+    workflow.hub.actions_may_open_pulls = False
+    done = deliver(
+        workflow, generated(workflow, "test_f.py", "f.py"), generated(workflow, "g.py", "g.py")
+    )
+    assert done.action == "refused"
+    assert "create and approve pull requests" in done.note
+    written = workflow.repo.path / ".batch-action" / "code-review.patch"
+    workflow.repo.git("apply", str(written))
+    assert (workflow.repo.path / "test_f.py").read_text() == TEST
+    assert (workflow.repo.path / "g.py").read_text() == TEST
+
+
+def test_nothing_proposed_is_never_green(workflow: WorkflowHarness):
+    refused = DestinationResult(destination="draft-pr", action="refused", note="forbidden")
+    with context_of(workflow) as ctx:
+        files = (generated(workflow, "test_f.py", "f.py"),)
+        batch_answers = BatchAnswers(
+            task="code-review",
+            commit=workflow.repo.head(),
+            reviewed=(),
+            findings=(),
+            generated=files,
+        )
+        ledger = pipeline.Ledger(repository=ctx.context.repository_id, task="code-review")
+        record = run_report.night_of(ctx, ledger, BatchResults(), batch_answers)
+    published = PublishResult(
+        report=record,
+        reconciled=Reconciliation(statuses=(), commit=""),
+        results=(refused,),
+    )
+    assert pipeline.undelivered(published, files_too=False)
+    assert pipeline.undelivered(published, files_too=True) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("plain.txt", "a\nb\n", "a\nc\n"),
+        ("new file.txt", None, "a\n"),
+        ("no-newline.txt", "a\nb", "a\nc"),
+        ("gains-newline.txt", "a", "a\n"),
+        ('ünïcode "quoted".txt', "a\n", "b\n"),
+        ("crlf.txt", "a\r\nb\r\n", "a\r\nc\r\n"),
+        ("form\x0cfeed.txt", "a\x0cb\n", "a\x0cc\u2028\n"),
+        ("empty.txt", "a\n", ""),
+    ],
+)
+def test_git_applies_our_patches(tmp_path: Path, path: str, old: str | None, new: str):
+    repo = Repo.init(tmp_path / "r")
+    repo.commit({path: old.encode()} if old is not None else {"x": "x"})
+    file = GeneratedFile(path=path, text=new, source="x", blob="0" * 40, commit=repo.head())
+    text = patch([file], {path: old} if old is not None else {})
+    subprocess.run(
+        ["git", "apply", "-"], cwd=repo.path, input=text.encode(), check=True, capture_output=True
+    )
+    assert (repo.path / path).read_bytes() == new.encode()

@@ -1,0 +1,193 @@
+"""What goes wrong in a batch is told before it hurts, and asked again in a better way."""
+
+from tests.harness.workflow import BAD, DAY, HOUR, WORSE, WorkflowHarness
+
+
+def test_a_refused_question_goes_to_the_fallback_model(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD, "b.js": WORSE})
+    workflow.sandbox.faults.outcome("refused", custom_id="a_js")
+    workflow.run("submit")
+    collected = workflow.run("collect")
+    assert "refused by the model" in workflow.issue.body
+    assert collected.exit == 0
+    workflow.sandbox.faults.clear()
+    sent = workflow.run("submit", fallback_model="claude-opus-5-5")
+    assert sent.outputs["requests-count"] == "1"
+    [request] = workflow.batches[-1].requests
+    assert request["params"]["model"] == "claude-opus-5-5"
+    assert workflow.run("collect", fallback_model="claude-opus-5-5").exit == 0
+    assert "a.js" in workflow.issue.body
+    again = workflow.run("submit", fallback_model="claude-opus-5-5")
+    assert again.outputs["requests-count"] == "0", "it has its verdict, from the other model"
+
+
+def test_a_fallback_model_that_does_not_exist_is_told_before_anything_is_sent(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"a.js": BAD})
+    result = workflow.run("submit", fallback_model="claude-nothing")
+    assert result.exit == 2
+    assert "claude-nothing" in result.said("error")[0]
+    assert workflow.batches == []
+
+
+def test_given_up_files_are_asked_again_when_the_model_changes(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.faults.outcome("unreadable", custom_id=".*")
+    for _ in range(3):
+        workflow.run("submit")
+        workflow.run("collect")
+    assert workflow.run("submit").outputs["requests-count"] == "0"
+    workflow.sandbox.faults.clear()
+    other = workflow.run("submit", model="claude-opus-5-5")
+    assert other.outputs["requests-count"] == "1"
+
+
+def test_a_batch_about_to_expire_and_results_about_to_go_are_told(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.claude.hold = True
+    workflow.run("submit")
+    workflow.advance(23 * HOUR)
+    soon = workflow.run("collect")
+    assert any("expires at" in line for line in soon.said("warning"))
+    workflow.finish()
+    workflow.advance(26 * DAY)
+    late = workflow.run("collect")
+    assert any("deletes the results" in line for line in late.said("warning"))
+    assert late.outputs["status"] == "collected"
+
+
+def test_a_lost_create_whose_batch_expired_is_still_ours_and_costs_nothing(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.claude.hold = True
+    create = {"service": "claude", "method": "POST", "path": r"/v1/messages/batches$"}
+    workflow.sandbox.faults.add("drop-after", **create)
+    assert workflow.run("submit").exit == 4
+    workflow.advance(25 * HOUR)
+    workflow.sandbox.claude.hold = False
+    assert workflow.run("collect").exit == 0
+    assert workflow.bill == []
+    assert workflow.run("submit").outputs["requests-count"] == "1", "expired: owed again"
+    workflow.run("collect")
+    assert len(workflow.bill) == 1
+
+
+def test_two_lost_creates_of_one_size_find_each_their_own(workflow: WorkflowHarness) -> None:
+    create = {"service": "claude", "method": "POST", "path": r"/v1/messages/batches$"}
+    for name in ("a.js", "b.js"):
+        workflow.commit({name: BAD})
+        workflow.sandbox.faults.add("drop-after", **create)
+        assert workflow.run("submit").exit == 4
+    assert [workflow.asked(0), workflow.asked(1)] == [["a.js"], ["b.js"]]
+    workflow.advance(HOUR)
+    assert workflow.run("collect").outputs["status"] == "collected"
+    assert sorted(workflow.bill) == sorted(workflow.sent)
+    assert workflow.run("submit").outputs["status"] == "nothing-to-do"
+
+
+def test_an_older_commit_looked_at_again_moves_and_forgets_nothing(
+    workflow: WorkflowHarness,
+) -> None:
+    """Last week's run is run again, while newer files are owed."""
+    workflow.commit({"a.js": BAD})
+    older = workflow.repo.head()
+    workflow.run("submit")
+    workflow.run("collect")
+    workflow.commit({"a.js": WORSE, "new.js": BAD})
+    workflow.sandbox.faults.outcome("expired", custom_id=".*")
+    workflow.run("submit")
+    workflow.run("collect")
+    workflow.sandbox.faults.clear()
+    again = workflow.start("run", {"head_sha": older})
+    assert again.exit == 0, again.log
+    assert workflow.run("submit").outputs["requests-count"] == "2"
+    assert workflow.asked() == ["a.js", "new.js"]
+
+
+def test_counting_that_fails_falls_back_to_the_estimate(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.faults.add("status", path="count_tokens", status=404, times=9)
+    result = workflow.run("submit")
+    assert result.outputs["requests-count"] == "1"
+    assert any("estimated offline" in line for line in result.said("warning"))
+
+
+def test_a_create_answered_409_by_a_proxy_may_have_arrived(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    create = {"service": "claude", "method": "POST", "path": r"/v1/messages/batches$"}
+    workflow.sandbox.faults.add("status", **create, status=409)
+    assert workflow.run("submit").exit == 4
+    assert workflow.run("submit").outputs["requests-count"] == "0", "it may exist: in flight"
+    workflow.advance(HOUR)
+    workflow.run("collect")
+    assert workflow.run("submit").outputs["requests-count"] == "1", "it does not: owed"
+
+
+def test_a_listed_artifact_without_content_hides_no_older_one(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    workflow.run("collect")
+    workflow.commit({"b.js": WORSE})
+    workflow.run("submit")
+    newest = max(workflow.artifacts, key=lambda item: item.id)
+    zipped = {"service": "github", "path": rf"/artifacts/{newest.id}/zip$"}
+    workflow.sandbox.faults.add("status", **zipped, status=410, times=99)
+    result = workflow.run("collect")
+    assert any(f"artifact {newest.id}" in line for line in result.said("warning")), result.log
+    assert "first run" not in workflow.run("plan").log
+
+
+def test_equal_files_with_like_names_are_both_recovered(workflow: WorkflowHarness) -> None:
+    twins = [f"packages/{name}/components/Button/index.js" for name in ("one", "two")]
+    workflow.commit(dict.fromkeys(twins, BAD))
+    [batch] = workflow.run("submit").ids
+    workflow.hub.artifacts.clear()
+    assert workflow.run("collect", batch_id=batch).outputs["status"] == "collected"
+    assert all(path in workflow.issue.body for path in twins)
+
+
+def test_a_state_dir_that_is_a_file_is_named(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    (workflow.folder / "taken").write_text("x")
+    result = workflow.cli(
+        "submit", "--first-run", "all", "--state-dir", str(workflow.folder / "taken")
+    )
+    assert result.exit == 2
+    assert "state-dir" in result.log
+    assert workflow.batches == []
+
+
+def test_expired_ledgers_are_told_when_nothing_else_is_left(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit", retention_days="1")
+    workflow.advance(2 * DAY)
+    told = workflow.run("collect").said("warning")
+    assert any("have expired" in line and "retention-days" in line for line in told)
+
+
+def test_a_batch_that_is_gone_can_be_let_go_of_by_name(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    [batch] = workflow.run("submit").ids
+    gone = {"service": "claude", "path": rf"/batches/{batch}"}
+    workflow.sandbox.faults.add("status", **gone, status=404, times=99)
+    run = workflow.open({})
+    environ = workflow.step(run, "submit")
+    environ |= {"GITHUB_TOKEN": run.token, "ANTHROPIC_API_KEY": workflow.key}
+    assert workflow._enter(["cancel", "--batch-id", batch], environ, run).exit == 0
+    run.finish()
+    workflow.run("collect")
+    assert workflow.cli("status", "--json").exit == 0
+    waiting = workflow.run("status").log
+    assert batch not in waiting
+
+
+def test_a_batch_collected_before_says_so(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    [batch] = workflow.run("submit").ids
+    workflow.run("collect")
+    again = workflow.run("collect", batch_id=batch)
+    assert any("was collected before" in line for line in again.said("warning"))

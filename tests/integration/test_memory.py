@@ -1,0 +1,286 @@
+"""The ledger between runs: two slots, who is believed, and what happens when it is gone."""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from batch_action.sandbox.github.runs import Run
+from tests.harness.foreign_artifacts import STEM, plant, zipped
+from tests.harness.workflow import BAD, DAY, WORSE, WorkflowHarness
+
+
+def ours(workflow: WorkflowHarness) -> bytes:
+    """The newest ledger's bytes."""
+    data = workflow.sandbox.github.blobs.get(workflow.artifacts[-1].blob)
+    assert data is not None
+    return data
+
+
+def held(workflow: WorkflowHarness, run: Run | None) -> list[str]:
+    assert run is not None
+    return sorted(a.name for a in workflow.artifacts if a.run_id == run.id)
+
+
+def test_each_run_leaves_one_whole_ledger(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    first = workflow.run("submit")
+    assert len(held(workflow, first.run)) == 1
+    second = workflow.run("collect")
+    assert len(held(workflow, second.run)) == 1
+    third = workflow.run("run")
+    assert held(workflow, third.run) == []  # nothing new, nothing written
+
+
+def test_a_rerun_of_the_same_run_finds_another_slot(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    first = workflow.run("submit")
+    workflow.commit({"b.js": WORSE})
+    again = workflow.start("submit", {"rerun_of": first.run, "head_sha": workflow.repo.head()})
+    assert again.exit == 0, again.log
+    assert workflow.asked() == ["b.js"]
+    third = workflow.start("run", {"rerun_of": first.run, "head_sha": workflow.repo.head()})
+    assert third.exit == 0, third.log
+    assert workflow.run("run").exit == 0
+    assert len(workflow.bill) == len(set(workflow.bill)) == 2
+    assert workflow.issue.body.count("<!-- batch-action:finding ") == 4
+
+
+def test_the_ledger_holds_no_text_of_files_or_findings(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD + "const MAGIC_WORD = 1;\n"})
+    workflow.run("submit")
+    workflow.run("collect")
+    for item in workflow.artifacts:
+        data = workflow.sandbox.github.blobs.get(item.blob)
+        with zipfile.ZipFile(io.BytesIO(data or b"")) as archive:
+            assert set(archive.namelist()) <= {"ledger.json", "ledger.hmac"}
+            text = archive.read("ledger.json").decode()
+        assert "MAGIC_WORD" not in text
+        assert "eval" not in text
+        assert "sk-ant" not in text
+
+
+POISON = [
+    ("a fork", {"head_repository": "mallory/demo"}, {}, "a fork"),
+    ("a pull request", {"event": "pull_request"}, {}, "pull_request"),
+    ("a branch", {"event": "push", "branch": "feature"}, {}, "'feature'"),
+    ("a digest", {}, {"digest": "sha256:" + "0" * 64}, "digest"),
+]
+
+
+@pytest.mark.parametrize(("what", "how", "changes", "words"), POISON, ids=[p[0] for p in POISON])
+def test_who_is_not_believed(
+    workflow: WorkflowHarness, what: str, how: dict[str, Any], changes: dict[str, Any], words: str
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    workflow.run("collect")
+    lie = json.loads(zipfile.ZipFile(io.BytesIO(ours(workflow))).read("ledger.json"))
+    lie["facts"] = [f for f in lie["facts"] if f["kind"] != "collected"]
+    lie["absorbed"] = [a.id for a in workflow.artifacts]
+    item = plant(workflow, zipped({"ledger.json": json.dumps(lie).encode()}), how, **changes)
+    writes = workflow.writes
+    result = workflow.run("run")
+    assert result.exit == 0, result.log
+    assert str(item.id) in result.summary, what
+    assert words in result.summary
+    assert (workflow.writes, len(workflow.batches)) == (writes, 1)
+
+
+GARBAGE = {
+    "no zip": b"hello",
+    "empty": b"",
+    "no ledger": zipped({"other.txt": b"x"}),
+    "traversal": zipped({"../ledger.json": b"{}"}),
+    "no JSON": zipped({"ledger.json": b"{nope"}),
+    "deep": zipped({"ledger.json": b"[" * 100_000}),
+    "a list": zipped({"ledger.json": b"[]"}),
+    "nan": zipped({"ledger.json": b'{"schema_version": NaN}'}),
+    "future": zipped({"ledger.json": b'{"schema_version": 2, "facts": []}'}),
+    "another's": zipped({"ledger.json": b'{"repository": "1", "task": "code-review"}'}),
+    "commands": zipped({"ledger.json": b'{"::error::x": 1, "task": "\\n::error::y"}'}),
+}
+
+
+def test_garbage_is_refused_by_name_and_harms_nothing(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    planted = {what: plant(workflow, data, {}) for what, data in GARBAGE.items()}
+    result = workflow.run("run")
+    assert result.exit == 0, result.log
+    missing = [what for what, item in planted.items() if str(item.id) not in result.summary]
+    assert missing == []
+    assert "newer batch-action" in result.summary
+    assert [c for c in result.said("error") if c] == []
+    assert result.outputs["findings-count"] == "2"
+    assert len(workflow.bill) == 1
+
+
+def test_a_lying_ledger_of_a_trusted_run_costs_no_crash(workflow: WorkflowHarness) -> None:
+    """Values from an artifact are only keys: they build no path, no URL, and no command."""
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    lie = json.loads(zipfile.ZipFile(io.BytesIO(ours(workflow))).read("ledger.json"))
+    for fact in lie["facts"]:
+        if fact["kind"] == "sent":
+            fact["batch"] = "..%2F..%2Fmodels"
+    plant(workflow, zipped({"ledger.json": json.dumps(lie).encode()}), {})
+    result = workflow.run("run")
+    assert result.exit in (0, 2), result.log
+
+
+def test_a_secret_is_required_once_set_and_can_be_rotated(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit", state_secret="old")
+    stranger = workflow.run("collect")
+    assert stranger.exit == 0
+    wrong = workflow.run("collect", state_secret="wrong")
+    assert "state-secret" in wrong.summary
+    rotated = {"BATCH_ACTION_STATE_SECRET_PREVIOUS": "old"}
+    workflow.commit({"b.js": WORSE})
+    turned = workflow.start("run", {}, state_secret="new", environ=rotated)
+    assert turned.exit == 0
+    assert workflow.run("run", state_secret="new").exit == 0
+    assert len(workflow.bill) == len(set(workflow.bill)) == 2
+    assert "old" not in "".join(turned.said("warning"))
+
+
+def test_a_ledger_without_signature_is_refused_when_there_is_a_secret(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    result = workflow.run("collect", state_secret="s3cret-word")
+    assert "its signature does not match `state-secret`" in result.summary.replace("&#96;", "`")
+    assert "s3cret-word" not in result.summary
+
+
+def test_state_key_separates(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD, "b/c.js": WORSE})
+    workflow.run("submit", state_key="one", paths="a.js")
+    workflow.run("submit", state_key="two", paths="b/")
+    assert [workflow.asked(0), workflow.asked(1)] == [["a.js"], ["b/c.js"]]
+    assert {a.name for a in workflow.artifacts} <= {
+        f"{STEM}-{key}-{slot}" for key in ("one", "two") for slot in "abc"
+    }
+    workflow.run("collect", state_key="one")
+    assert workflow.run("collect", state_key="one").outputs["status"] == "nothing-to-do"
+    assert workflow.run("collect", state_key="two").outputs["status"] == "collected"
+    assert workflow.run("submit", state_key="one").outputs["status"] in (
+        "nothing-to-do",
+        "submitted",
+    )
+
+
+def test_without_the_artifact_service_the_ledger_is_a_file(workflow: WorkflowHarness) -> None:
+    ghes = {"ACTIONS_RESULTS_URL": None}
+    workflow.commit({"a.js": BAD})
+    first = workflow.start("submit", {}, environ=ghes)
+    assert "kept in a file" in first.said("notice")[0]
+    path = workflow.repo.path / first.outputs["state-file"]
+    assert path.is_file()
+    assert (path.parent.parent / ".gitignore").read_text() == "*\n"
+    assert workflow.repo.git("status", "--porcelain") == ""
+    second = workflow.start("run", {}, environ=ghes)
+    assert second.outputs["findings-count"] == "2"
+    assert len(workflow.batches) == 1
+    assert workflow.artifacts == []
+
+
+@pytest.mark.parametrize("data", [b"hello", zipped({"ledger.json": b"{}"})])
+def test_a_corrupt_file_is_not_overwritten(workflow: WorkflowHarness, data: bytes) -> None:
+    ghes = {"ACTIONS_RESULTS_URL": None}
+    workflow.commit({"a.js": BAD})
+    path = workflow.repo.path / workflow.start("submit", {}, environ=ghes).outputs["state-file"]
+    path.write_bytes(data)
+    for mode in ("submit", "collect", "run", "status"):
+        result = workflow.start(mode, {}, environ=ghes)
+        assert result.exit == 2
+        assert "nothing was overwritten" in result.said("error")[0]
+    assert path.read_bytes() == data
+    assert len(workflow.batches) == 1
+
+
+def test_a_planted_link_for_the_results_is_refused(workflow: WorkflowHarness) -> None:
+    target = workflow.folder / "elsewhere"
+    target.mkdir()
+    (workflow.repo.path / ".batch-action").symlink_to(target)
+    workflow.commit({"a.js": BAD})
+    result = workflow.start("submit", {}, environ={"ACTIONS_RESULTS_URL": None})
+    assert result.exit == 2
+    assert ".batch-action" in result.said("error")[0]
+    assert list(target.iterdir()) == []
+    assert workflow.batches == []
+
+
+def test_vanished_artifacts_leave_the_base_in_the_issue(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    workflow.run("collect")
+    workflow.hub.artifacts.clear()
+    workflow.commit({"b.js": WORSE})
+    workflow.commit({"c.js": WORSE})
+    result = workflow.run("run", first_run="none")
+    assert workflow.asked() == ["b.js", "c.js"]
+    assert "clean-up job" in result.summary
+    workflow.run("run", first_run="none")
+    assert workflow.issue.body.count("<!-- batch-action:finding ") == 6
+
+
+def test_a_quiet_repository_renews_its_memory(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    workflow.run("collect")
+    before = len(workflow.artifacts)
+    workflow.advance(10 * DAY)
+    workflow.run("run")
+    assert len(workflow.artifacts) == before
+    workflow.advance(40 * DAY)
+    workflow.run("run")
+    assert len(workflow.artifacts) == before + 1
+    assert len(workflow.batches) == 1
+
+
+def test_a_death_between_upload_and_delete_leaves_a_whole_ledger(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.faults.add("status", service="github", path="DeleteArtifact", times=9)
+    assert workflow.run("submit").exit in (0, 5)
+    workflow.sandbox.faults.clear()
+    assert workflow.run("run").exit == 0
+    assert len(workflow.bill) == 1
+
+
+@pytest.mark.parametrize("method", ["CreateArtifact", "FinalizeArtifact"])
+@pytest.mark.parametrize("fault", ["drop-before", "drop-after"])
+def test_a_flaky_artifact_service_is_tried_again(
+    workflow: WorkflowHarness, method: str, fault: str
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.faults.add(fault, service="github", path=method)
+    assert workflow.run("submit").exit == 0
+    assert workflow.run("collect").outputs["findings-count"] == "2"
+
+
+def test_nothing_is_sent_when_the_intent_cannot_be_saved(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.faults.add("status", service="github", path="CreateArtifact", times=99)
+    result = workflow.run("submit")
+    assert result.exit == 5
+    assert workflow.batches == []
+    workflow.sandbox.faults.clear()
+    assert workflow.run("submit").outputs["status"] == "submitted"
+
+
+def test_what_was_sent_is_found_again_when_only_the_answer_could_not_be_saved(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.faults.add("status", service="github", path="CreateArtifact", nth=2, times=99)
+    assert workflow.run("submit").exit == 5
+    workflow.sandbox.faults.clear()
+    workflow.run("run")
+    workflow.run("run")
+    assert len(workflow.bill) == 1
+    assert workflow.issue.body.count("<!-- batch-action:finding ") == 2

@@ -1,0 +1,118 @@
+"""Own tasks: one Markdown file in the repository, and everything else is as for those that ship."""
+
+import json
+
+import pytest
+
+from tests.harness.pull_requests import PullStory
+from tests.harness.workflow import BAD, WORSE, WorkflowHarness
+
+PATH = ".github/batch-action/tasks/no-prints.md"
+TASK = """\
+---
+name: no-prints
+description: Prints that were left behind
+paths: src/
+severities: [low]
+---
+Find every message that was left behind.
+"""
+
+
+def test_a_task_from_the_reviewed_commit(workflow: WorkflowHarness):
+    workflow.commit({PATH: TASK, "src/a.js": WORSE, "b.js": WORSE})
+    plan = workflow.cli("plan", "--task", "no-prints", "--first-run", "all")
+    assert plan.exit == 0, plan.log
+    told = " ".join(plan.log.split())
+    assert f"no-prints is your own task (findings), from {PATH}: Prints that were" in told
+    told = json.loads(workflow.cli("plan", "--task", "no-prints", "--json").stdout)
+    assert (told["task"], told["task_from"]) == ("no-prints", PATH)
+    workflow.repo.write({PATH: "dirty"})
+    workflow.run("submit", task="no-prints")
+    assert workflow.asked() == ["src/a.js"]
+    params = workflow.batches[-1].requests[0]["params"]
+    assert params["system"][0]["text"].startswith("Find every message that was left behind.")
+    severities = params["output_config"]["format"]["schema"]["$defs"]["Severity"]["enum"]
+    assert severities == ["low"]
+    result = workflow.run("collect", task="no-prints")
+    assert result.exit == 0, result.log
+    assert "console" in workflow.issue.body or "message" in workflow.issue.body
+    assert "batch-action-no-prints-a" in {a.name for a in workflow.artifacts}
+    # A new wording is a new question.
+    workflow.commit({PATH: TASK.replace("every", "each")})
+    assert workflow.run("submit", task="no-prints", select="all").outputs["requests-count"] == "1"
+
+
+def test_its_settings_yield_to_those_of_the_user(workflow: WorkflowHarness):
+    workflow.commit(
+        {PATH: TASK.replace("paths", "effort: low\npaths"), "src/a.js": BAD, "b.js": BAD}
+    )
+    workflow.run("submit", task="no-prints", paths="b.js", effort="high")
+    assert workflow.asked() == ["b.js"]
+    config = workflow.batches[-1].requests[0]["params"]["output_config"]
+    assert config["effort"] == "high"
+
+
+def test_mistakes_stop_the_run_with_all_their_sentences(workflow: WorkflowHarness):
+    workflow.commit({PATH: TASK.replace("low", "worst").replace("name:", "nam:"), "src/a.js": BAD})
+    result = workflow.run("submit", task="no-prints")
+    assert result.exit == 2
+    assert "`nam` is no key of a task: did you mean `name`?" in result.log
+    assert "`severities` must be a list" in result.log
+    result = workflow.run("submit", task="no-print")
+    assert "Tasks: code-review" in result.log
+    assert "no-prints (your own)" in result.log
+    assert workflow.batches == []
+
+
+def test_a_verdict_of_ones_own(workflow: WorkflowHarness):
+    judge = TASK.replace("severities: [low]", "kind: verdict")
+    workflow.commit({PATH: judge, "src/a.js": BAD, "src/b.js": "let x = 1;\n"})
+    workflow.run("submit", task="no-prints", report="summary")
+    result = workflow.run("collect", task="no-prints", report="summary", fail_on_verdict="invalid")
+    assert result.exit == 1
+    assert "❌ INVALID" in result.summary
+    assert "✅ VALID" in result.summary
+
+
+@pytest.mark.parametrize("way", ["input", "flag"])
+def test_a_one_off_prompt(workflow: WorkflowHarness, way):
+    workflow.commit({"prompts/todo.md": "Find all TODOs.\n", "a.js": WORSE})
+    workflow.repo.write({"prompts/todo.md": "Find all FIXMEs.\n"})
+    if way == "input":
+        workflow.run("submit", prompt_file="prompts/todo.md")
+    else:
+        assert (
+            workflow.cli("submit", "--prompt-file", "prompts/todo.md", "--first-run", "all").exit
+            == 0
+        )
+    text = workflow.batches[-1].requests[0]["params"]["system"][0]["text"]
+    assert text.startswith("Find all TODOs." if way == "input" else "Find all FIXMEs.")
+    assert workflow.sent[0].startswith("prompt-todo-")
+
+
+def test_a_prompt_file_that_is_not_there(workflow: WorkflowHarness):
+    workflow.commit({"a.js": BAD})
+    workflow.repo.write({"new.md": "Find.\n"})
+    result = workflow.run("submit", prompt_file="new.md")
+    assert result.exit == 2
+    assert "`prompt-file` new.md is not in the reviewed commit." in result.log
+    assert "cannot be read" in workflow.cli("plan", "--prompt-file", "none.md").log
+
+
+def test_a_pull_request_is_judged_by_the_tasks_it_comes_to(workflow: WorkflowHarness):
+    workflow.commit({PATH: TASK})
+    pull = PullStory.begin(
+        workflow,
+        {
+            PATH: TASK.replace("Find every", "Praise every"),
+            PATH.replace("no-prints", "mine"): TASK.replace("no-prints", "mine"),
+            "src/a.js": WORSE,
+        },
+    )
+    assert pull.run("submit", task="no-prints").exit == 0
+    text = workflow.batches[-1].requests[0]["params"]["system"][0]["text"]
+    assert text.startswith("Find every")
+    result = pull.run("submit", task="mine")
+    assert result.exit == 2
+    assert "`task` 'mine' does not exist" in result.log

@@ -1,0 +1,332 @@
+"""Requests become a plan: by risk, whole files only, under every cap, and never without a price."""
+
+from datetime import timedelta
+
+import pytest
+from tests.harness.contexts import NOW, context_of
+
+from batch_action.batches import submit
+from batch_action.clients.secrets import mask
+from batch_action.errors import BudgetError, ConfigError
+from batch_action.ledger import view
+from batch_action.models.files import SkipReason
+from batch_action.models.ledger import Collected, Intended, RequestKey, Sent, Usage
+from batch_action.requests import builder, planner, pricing
+from batch_action.selection import reader
+from batch_action.selection.patterns import PathRules
+from tests.harness.git_repositories import Repo
+from tests.harness.replayed_runs import EMPTY, MOST, ledger
+
+LONG = "".join(f"def f{n}(x):\n    return x + {n}\n\n\n" for n in range(4000))
+"""Some 150,000 characters: more than one part."""
+
+
+@pytest.fixture
+def repo(tmp_path):
+    made = Repo.init(tmp_path / "repo")
+    made.commit(
+        {
+            "src/auth/login.py": "def login():\n    return 1\n" * 3,
+            "b.py": "b = 1\n",
+            "long.py": LONG,
+            "docs/notes.md": "# Notes\n",
+        }
+    )
+    return made
+
+
+def ask(ctx, known=EMPTY, *, base=None):
+    backlog = view.backlog(known, max_attempts=ctx.settings.max_attempts)
+    selection = reader.read(
+        ctx.git,
+        head=ctx.git.resolve("HEAD"),
+        base=base,
+        everything=False,
+        backlog={path: item.old for path, item in backlog.items()},
+        rules=PathRules(),
+        max_file_bytes=1_000_000,
+        attributes_from=ctx.git.resolve("HEAD"),
+        mask=mask,
+        progress=lambda _done, _total: None,
+    )
+    return builder.ask(ctx, known, selection, None)
+
+
+def planned(repo, known=EMPTY, now=NOW, **flags):
+    with context_of(repo.path, now=now, **flags) as ctx:
+        asked = ask(ctx, known)
+        return ctx, asked, planner.plan(ctx, asked, known, exact=False)
+
+
+def cost_of(ctx, asked, path):
+    found = [
+        Usage(input_tokens=r.input_tokens, output_tokens=r.max_tokens) for r in asked.requests[path]
+    ]
+    return pricing.batch_usd(ctx.prices, ctx.settings.model, found)
+
+
+def sent_paths(plan):
+    return list(dict.fromkeys(r.request_key.path for r in plan.requests))
+
+
+def paid(usd, *, at=NOW, worst=0.0, collected=True):
+    """A batch of the past, collected or in flight."""
+    request_key = RequestKey(id="past", path="past.py", blob="a" * 40)
+    fields = {"intent": "0" * 16, "at": at, "run": "1.1", "head": "a" * 40, "base": None}
+    facts = [
+        Intended(**fields, model="m", effort=None, batches=((request_key,),), worst_case_usd=worst),
+        Sent(
+            intent="0" * 16,
+            index=0,
+            batch="msgbatch_1",
+            created_at=at,
+            expires_at=at + timedelta(days=1),
+        ),
+    ]
+    if collected:
+        facts.append(Collected(batch="msgbatch_1", at=at, usage=Usage(), cost_usd=usd, failed={}))
+    return ledger(*facts)
+
+
+def test_everything_fits_and_goes_out_by_risk(repo):
+    ctx, asked, plan = planned(repo)
+    by_risk = [file.path for file in asked.selection.files]
+    assert sent_paths(plan) == by_risk
+    assert [file.risk for file in asked.selection.files] == sorted(
+        (file.risk for file in asked.selection.files), reverse=True
+    )
+    assert plan.backlog == ()
+    assert len(asked.requests["long.py"]) > 1
+    total = sum(cost_of(ctx, asked, path) for path in by_risk)
+    assert plan.cost.batch_usd == pytest.approx(total)
+    assert plan.cost.interactive_usd == pytest.approx(2 * total)
+    assert plan.tokens.method == "offline-estimate"
+    planner.refuse_over_budget(ctx, plan)
+
+
+def test_under_a_cap_only_whole_files_go_out_and_the_rest_is_owed(repo):
+    ctx, asked, _ = planned(repo)
+    costs = {file.path: cost_of(ctx, asked, file.path) for file in asked.selection.files}
+    order = list(costs)
+    for room in (costs[order[0]], sum(costs.values()) * 0.5, sum(costs.values()) * 0.99):
+        ctx, asked, plan = planned(repo, max_cost_usd=str(room * 1.0001))
+        out, backlog = sent_paths(plan), [file.path for file in plan.backlog]
+        assert sorted(out + backlog) == sorted(order)
+        assert out
+        assert backlog
+        assert out == [path for path in order if path in out], "the riskiest goes first"
+        assert plan.cost.batch_usd <= room * 1.0001
+        for path in out:
+            assert sum(r.request_key.path == path for r in plan.requests) == len(
+                asked.requests[path]
+            )
+        for path in backlog:
+            left = room * 1.0001 - sum(costs[p] for p in out if order.index(p) < order.index(path))
+            assert costs[path] > left, "it would have fitted when its turn came"
+        planner.refuse_over_budget(ctx, plan)
+
+
+def test_when_not_even_one_fits(repo):
+    ctx, _, plan = planned(repo, max_cost_usd="0.0001")
+    assert plan.requests == ()
+    with pytest.raises(BudgetError, match="Not even one file") as caught:
+        planner.refuse_over_budget(ctx, plan)
+    assert caught.value.exit_code == 3
+    assert "`max-cost-usd`" in str(caught.value)
+
+
+def test_over_budget_can_fail(repo):
+    ctx, asked, _ = planned(repo)
+    room = cost_of(ctx, asked, "b.py") * 2.1
+    ctx, _, plan = planned(repo, max_cost_usd=str(room), on_over_budget="fail")
+    assert plan.requests
+    assert plan.backlog
+    with pytest.raises(BudgetError, match="nothing was sent"):
+        planner.refuse_over_budget(ctx, plan)
+    ctx, _, plan = planned(repo, on_over_budget="fail")
+    planner.refuse_over_budget(ctx, plan)
+
+
+@pytest.mark.parametrize(
+    ("known", "fits"),
+    [
+        (EMPTY, True),
+        (paid(9.99), False),
+        (paid(9.99, at=NOW - timedelta(days=2)), True),
+        (paid(0, worst=9.99, collected=False), False),
+        (paid(0, worst=9.99, collected=False, at=NOW - timedelta(days=2)), False),
+        (paid(1.0, worst=9.99), True),
+        (paid(99.0), False),
+    ],
+)
+def test_the_monthly_budget_counts_what_was_spent_and_what_is_in_flight(repo, known, fits):
+    ctx, _, plan = planned(repo, known, monthly_budget_usd="10")
+    assert bool(plan.requests) == bool(fits)
+    if not fits:
+        with pytest.raises(BudgetError, match="`monthly-budget-usd`"):
+            planner.refuse_over_budget(ctx, plan)
+
+
+def test_one_unpriced_batch_does_not_wipe_out_the_month(repo):
+    past = paid(9.99)
+    (request_key,) = (RequestKey(id="odd", path="odd.py", blob="a" * 40),)
+    unpriced = ledger(
+        *past.facts,
+        Intended(
+            intent="1" * 16,
+            at=NOW,
+            run="1.1",
+            head="a" * 40,
+            base=None,
+            model="new",
+            effort=None,
+            batches=((request_key,),),
+            worst_case_usd=None,
+        ),
+        Sent(
+            intent="1" * 16,
+            index=0,
+            batch="msgbatch_2",
+            created_at=NOW,
+            expires_at=NOW + timedelta(days=1),
+        ),
+        Collected(batch="msgbatch_2", at=NOW, usage=Usage(), cost_usd=None, failed={}),
+    )
+    assert planned(repo, unpriced, monthly_budget_usd="10")[2].requests == ()
+
+
+def test_a_model_without_a_price_is_refused_not_free(repo):
+    ctx, _, plan = planned(repo, model="claude-new")
+    assert plan.requests
+    assert not plan.cost.priced
+    with pytest.raises(ConfigError, match="'claude-new' has no known price") as caught:
+        planner.refuse_over_budget(ctx, plan)
+    assert "`prices`" in str(caught.value)
+
+
+def test_batches_are_cut_as_told_in_order(repo):
+    _, _, whole = planned(repo)
+    _, _, cut = planned(repo, max_requests_per_batch="2")
+    assert cut.requests == whole.requests
+    assert [len(batch) for batch in whole.batches] == [len(whole.requests)]
+    assert all(len(batch) <= 2 for batch in cut.batches)
+
+
+class TestAskedBefore:
+    def workflow(self, repo, known, base=None, **flags):
+        """What a submit would record, and the questions by path."""
+        with context_of(repo.path, max_attempts=str(MOST), **flags) as ctx:
+            asked = ask(ctx, known, base=base)
+            return submit.selected(ctx, asked.selection), asked
+
+    def answered(self, n, request_keys, *, failed=None, done=True):
+        intent, batch = f"{n:016x}", f"msgbatch_{n}"
+        at = NOW + timedelta(hours=n)
+        facts = [
+            Intended(
+                intent=intent,
+                at=at,
+                run="1.1",
+                head="a" * 40,
+                base=None,
+                model="m",
+                effort=None,
+                batches=(tuple(request_keys),),
+                worst_case_usd=None,
+            ),
+            Sent(
+                intent=intent,
+                index=0,
+                batch=batch,
+                created_at=at,
+                expires_at=at + timedelta(days=1),
+            ),
+        ]
+        if done:
+            kinds = {q.id: failed for q in request_keys} if failed else {}
+            facts.append(Collected(batch=batch, at=at, usage=Usage(), cost_usd=0, failed=kinds))
+        return facts
+
+    @pytest.mark.parametrize("done", [True, False])
+    def test_a_file_that_went_back_to_what_was_asked_is_not_owed_for_ever(self, tmp_path, done):
+        repo = Repo.init(tmp_path / "r")
+        first = repo.commit({"a.py": "x = 1\n"})
+        one, asked = self.workflow(repo, EMPTY)
+        request_keys = [r.request_key for r in asked.requests["a.py"]]
+        known = ledger(one, *self.answered(1, request_keys, done=done))
+        second = repo.commit({"a.py": "x = 2\n"})
+        two, asked = self.workflow(repo, known, base=first)
+        two = two.model_copy(update={"at": one.at + timedelta(days=1)})
+        known = ledger(*known.facts, two)
+        assert set(view.backlog(known, max_attempts=MOST)) == {"a.py"}
+        repo.commit({"a.py": "x = 1\n"})
+        three, asked = self.workflow(repo, known, base=second)
+        three = three.model_copy(update={"at": one.at + timedelta(days=2)})
+        reason = SkipReason.SAME_AS_BEFORE if done else SkipReason.IN_FLIGHT
+        assert [s.reason for s in asked.selection.skipped] == [reason]
+        known = ledger(*known.facts, three)
+        assert view.backlog(known, max_attempts=MOST) == {}
+        assert view.newest(known)["a.py"].blob == request_keys[0].blob
+        if not done:
+            lost = Collected(
+                batch="msgbatch_1",
+                at=NOW,
+                usage=Usage(),
+                cost_usd=0,
+                failed={q.id: "expired" for q in request_keys},
+            )
+            known = ledger(*known.facts, lost)
+            assert set(view.backlog(known, max_attempts=MOST)) == {"a.py"}
+
+    def test_a_changed_mode_forgets_nothing_of_what_is_in_flight(self, tmp_path):
+        repo = Repo.init(tmp_path / "r")
+        first = repo.commit({"a.py": "x = 1\n"})
+        one, asked = self.workflow(repo, EMPTY)
+        request_keys = [r.request_key for r in asked.requests["a.py"]]
+        known = ledger(one, *self.answered(1, request_keys, done=False))
+        (repo.path / "a.py").chmod(0o755)
+        repo.commit()
+        two, asked = self.workflow(repo, known, base=first)
+        assert [s.reason for s in asked.selection.skipped] == [SkipReason.MODE_ONLY]
+        two = two.model_copy(update={"at": one.at + timedelta(days=1)})
+        lost = self.answered(1, request_keys, failed="expired")
+        assert set(view.backlog(ledger(one, two, *lost), max_attempts=MOST)) == {"a.py"}
+
+    def test_a_truncated_question_gets_twice_the_room(self, repo):
+        one, asked = self.workflow(repo, EMPTY)
+        (request,) = asked.requests["b.py"]
+        known = ledger(one, *self.answered(1, [request.request_key], failed="truncated"))
+        _, again = self.workflow(repo, known)
+        (second,) = again.requests["b.py"]
+        assert second.request_key == request.request_key
+        assert second.max_tokens == 2 * request.max_tokens
+
+    def test_a_question_that_failed_too_often_is_given_up_by_name(self, repo):
+        one, asked = self.workflow(repo, EMPTY)
+        request_keys = [r.request_key for r in asked.requests["b.py"]]
+        known = ledger(
+            one, *(f for n in (1, 2) for f in self.answered(n, request_keys, failed="expired"))
+        )
+        _, again = self.workflow(repo, known)
+        reasons = {s.path: s.reason for s in again.selection.skipped}
+        assert reasons["b.py"] is SkipReason.GIVEN_UP
+        assert "b.py" not in view.backlog(known, max_attempts=MOST)
+
+    def test_a_pure_rename_inherits_the_verdict(self, repo):
+        base = repo.head()
+        one, asked = self.workflow(repo, EMPTY)
+        request_keys = [r.request_key for r in asked.requests["b.py"]]
+        known = ledger(one, *self.answered(1, request_keys))
+        repo.commit({"b.py": None, "c.py": "b = 1\n"})
+        _, again = self.workflow(repo, known, base=base)
+        told = {s.path: (s.reason, s.detail) for s in again.selection.skipped}
+        assert told["c.py"] == (SkipReason.SAME_AS_BEFORE, "renamed from b.py")
+
+    def test_an_answered_question_is_asked_again_only_when_told_to(self, repo):
+        one, asked = self.workflow(repo, EMPTY)
+        request_keys = [r.request_key for file in asked.requests.values() for r in file]
+        known = ledger(one, *self.answered(1, request_keys))
+        assert self.workflow(repo, known)[1].requests == {}
+        assert len(self.workflow(repo, known, recheck=True)[1].requests) == 4
+        # Another model is another question.
+        assert len(self.workflow(repo, known, model="claude-opus-5-5")[1].requests) == 4

@@ -1,0 +1,237 @@
+"""`prompt-cache: warm`: one request first, the others read what it has left, and it pays or not."""
+
+from typing import Any
+
+import pytest
+
+from batch_action.ledger import view
+from batch_action.models.ledger import Collected, Intended
+from batch_action.sandbox.batches import Batch
+from tests.crashes.cells import die, remembered
+from tests.crashes.reaper import Reaper
+from tests.harness.workflow import BAD, HOUR, WorkflowHarness, path_in
+
+FOUR = {f"{name}.js": BAD.replace("run", name) for name in ("one", "two", "three", "four")}
+WARM = {"prompt_cache": "warm"}
+
+
+def sizes(workflow: WorkflowHarness) -> list[int]:
+    return [len(batch.requests) for batch in workflow.batches]
+
+
+def marks(batch: Batch) -> list[Any]:
+    return [r["params"]["system"][-1].get("cache_control") for r in batch.requests]
+
+
+def usages(workflow: WorkflowHarness, batch: Batch) -> list[Any]:
+    billed = workflow.sandbox.claude.billed()
+    return [one.usage for one in billed if one.batch_id == batch.id]
+
+
+def ways(workflow: WorkflowHarness) -> list[str | None]:
+    found = view.facts_of(remembered(workflow), Intended)
+    return [intended.mode for intended in sorted(found, key=lambda x: x.at)]
+
+
+@pytest.fixture
+def warm(workflow: WorkflowHarness) -> WorkflowHarness:
+    """Four files to be asked about, with the prompt cache."""
+    workflow.inputs |= WARM
+    workflow.commit(FOUR)
+    return workflow
+
+
+def test_off_is_the_default_and_marks_nothing(workflow: WorkflowHarness) -> None:
+    workflow.commit(FOUR)
+    workflow.run("submit")
+    assert (sizes(workflow), marks(workflow.batches[0])) == ([4], [None] * 4)
+
+
+def test_one_goes_first_and_the_others_read_what_it_left(warm: WorkflowHarness) -> None:
+    first = warm.run("submit")
+    assert (sizes(warm), first.outputs["requests-count"]) == ([1], "1")
+    assert first.outputs["backlog-count"] == "3"
+    assert "fills the prompt cache" in first.summary
+    warm.advance(HOUR / 4)
+    second = warm.run()
+    assert sizes(warm) == [1, 3]
+    assert second.outputs["requests-count"] == "3"
+    assert "The prompt cache is warm" in second.summary
+    assert {str(m) for b in warm.batches for m in marks(b)} == {
+        "{'type': 'ephemeral', 'ttl': '1h'}"
+    }
+    warm.advance(HOUR)
+    third = warm.run()
+    assert third.outputs["findings-count"] == "8"
+    (written,) = usages(warm, warm.batches[0])
+    assert written["cache_creation"]["ephemeral_1h_input_tokens"] > 0
+    assert all(usage["cache_read_input_tokens"] > 0 for usage in usages(warm, warm.batches[1]))
+    assert len(warm.bill) == len(set(warm.bill)) == 4
+    assert ways(warm) == ["warm-up", "warmed"]
+    assert warm.run().outputs["status"] == "nothing-to-do"
+
+
+def test_the_report_says_whether_it_paid(warm: WorkflowHarness) -> None:
+    warm.run("submit")
+    collected = warm.run()
+    assert "0% of input from cache, which cost $0.00" in collected.summary
+    assert "more, its warm-up counted" in collected.summary
+    warm.advance(HOUR)
+    told = warm.run().summary
+    assert "of input from cache, which saved $0.00" in told
+    facts = list(view.facts_of(remembered(warm), Collected))
+    billed = sum(fact.cost_usd or 0 for fact in facts)
+    plain = (
+        sum(
+            fact.usage.input_tokens
+            + fact.usage.cache_write_1h_tokens
+            + fact.usage.cache_read_tokens
+            + 5 * fact.usage.output_tokens
+            for fact in facts
+        )
+        * 1e-6
+    )
+    share = sum(fact.usage.cache_read_tokens for fact in facts)
+    assert share > 0
+    saved = plain - billed
+    assert saved > 0
+    assert f"saved ${saved:.4f}" in told
+
+
+def test_wait_minutes_does_both_in_one_run(warm: WorkflowHarness) -> None:
+    done = warm.run(wait_minutes="5")
+    assert (done.exit, sizes(warm)) == (0, [1, 3])
+    assert done.outputs["requests-count"] == "4"
+    assert done.ids == [batch.id for batch in warm.batches]
+    assert done.outputs["backlog-count"] == "0"
+    assert done.outputs["new-findings-count"] == "2"
+    warm.advance(HOUR)
+    assert warm.run().outputs["findings-count"] == "8"
+
+
+def test_every_task_warms_its_own_cache_before_anybody_waits(warm: WorkflowHarness) -> None:
+    warm.run(task="code-review, security-scan", wait_minutes="5")
+    assert sizes(warm) == [1, 1, 3, 3]
+
+
+def test_the_others_wait_while_it_runs_but_not_for_ever(warm: WorkflowHarness) -> None:
+    warm.sandbox.claude.hold = True
+    warm.run("submit")
+    warm.advance(HOUR)
+    waits = warm.run("submit")
+    assert (waits.outputs["status"], sizes(warm)) == ("pending", [1])
+    assert warm.batches[0].id in waits.summary
+    warm.advance(1.5 * HOUR)
+    cold = warm.run("submit")
+    assert (cold.outputs["status"], sizes(warm)) == ("submitted", [1, 3])
+    assert "takes too long" in cold.summary
+    assert marks(warm.batches[1]) == [None] * 3
+    assert ways(warm) == ["warm-up", None]
+
+
+def test_when_nobody_looks_within_the_hour_they_go_out_cold(warm: WorkflowHarness) -> None:
+    warm.run("submit")
+    warm.advance(2 * HOUR)
+    warm.clock_off = 7 * HOUR
+    cold = warm.run()
+    assert sizes(warm) == [1, 3]
+    assert "no run looked within the hour" in cold.summary
+    assert marks(warm.batches[1]) == [None] * 3
+    assert "findings-count" in cold.outputs
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ({"model": "claude-opus-5-5"}, "another model"),
+        ({"effort": "low"}, "another effort"),
+        ({"prompt_cache": "off"}, "is off by now"),
+    ],
+    ids=str,
+)
+def test_what_would_not_be_read_is_not_marked(warm: WorkflowHarness, what: Any, told: str) -> None:
+    warm.run("submit")
+    later = warm.run("submit", **what)
+    assert told in later.summary
+    assert marks(warm.batches[-1]) == [None] * len(warm.batches[-1].requests)
+
+
+def test_who_was_not_there_waits_for_a_warm_up_of_his_own(warm: WorkflowHarness) -> None:
+    warm.run("submit")
+    (asked,) = warm.asked(0)
+    warm.advance(2 * HOUR)
+    warm.commit(dict.fromkeys(set(FOUR) - {asked}))
+    warm.commit({f"later-{name}": text for name, text in FOUR.items()})
+    warm.run()
+    assert (sizes(warm), ways(warm)) == ([1, 1], ["warm-up", "warm-up"])
+
+
+def test_new_guidelines_make_the_cache_useless(warm: WorkflowHarness) -> None:
+    warm.run("submit")
+    warm.commit({"AGENTS.md": "Tabs, not spaces.\n"})
+    later = warm.run("submit")
+    assert "house rules have changed" in later.summary
+    assert marks(warm.batches[-1]) == [None] * len(warm.batches[-1].requests)
+
+
+def test_a_warm_up_without_an_answer_warms_nothing(warm: WorkflowHarness) -> None:
+    warm.sandbox.faults.outcome("errored:api_error")
+    warm.run("submit")
+    warm.finish()
+    warm.sandbox.faults.clear()
+    later = warm.run()
+    assert "its warm-up was not answered" in later.summary
+    assert sizes(warm) == [1, 4]
+    assert marks(warm.batches[1]) == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("files", "inputs", "told"),
+    [
+        ({"a.js": BAD}, {}, "too few requests"),
+        (FOUR, {"model": "claude-haiku-4-5"}, "caches none below 4,096"),
+        (FOUR, {"max_cost_usd": "0.07"}, "under the cap there are too few"),
+    ],
+    ids=["few", "short", "dear"],
+)
+def test_it_is_left_alone_where_it_would_not_pay(
+    workflow: WorkflowHarness, files: dict[str, str], inputs: dict[str, str], told: str
+) -> None:
+    workflow.commit(files)
+    if "model" in inputs:
+        inputs = {**inputs, "effort": "none"}
+    result = workflow.run("submit", **WARM, **inputs)
+    assert result.exit == 0
+    assert told in result.summary
+    assert marks(workflow.batches[0]) == [None] * len(workflow.batches[0].requests)
+
+
+def test_the_worst_case_counts_a_cache_that_nobody_could_read(warm: WorkflowHarness) -> None:
+    warm.run("submit")
+    warm.run("submit")
+    first, rest = sorted(view.facts_of(remembered(warm), Intended), key=lambda x: x.at)
+    assert first.worst_case_usd is not None
+    assert rest.worst_case_usd is not None
+    assert rest.worst_case_usd / 3 == pytest.approx(first.worst_case_usd, rel=0.05)
+    # More than the same at the price of plain input: the prefix is written at the double price.
+    assert first.worst_case_usd > 0.032
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", ["POST /v1/messages/batches", "GET /v1/messages/batches/{batch}"])
+@pytest.mark.parametrize("nth", [0, 1])
+def test_a_death_on_the_way_pays_nothing_twice(
+    warm: WorkflowHarness, call: str, when: str, nth: int
+) -> None:
+    if nth:
+        warm.run("submit")
+        warm.advance(600)
+    die(warm, "run", Reaper(call, when))
+    for _ in range(4):
+        warm.advance(HOUR)
+        assert warm.run().exit == 0
+    assert sorted(path_in(r) for b in warm.batches for r in b.requests) == sorted(FOUR)
+    assert len(warm.bill) == len(set(warm.bill)) == 4
+    ledger = remembered(warm)
+    assert (view.pending(ledger), view.open_intents(ledger)) == ((), ())
+    assert warm.issue.body.count("<!-- batch-action:finding ") == 8

@@ -1,0 +1,231 @@
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from batch_action.clients.git import GitRepo
+from batch_action.clients.secrets import mask
+from batch_action.errors import ConfigError
+from batch_action.models.files import ChangeType, Selection, SkipReason
+from batch_action.selection.patterns import PathRules
+from batch_action.selection.reader import read
+from tests.harness.git_repositories import Repo
+
+TOKEN = "ghp_" + "a1B2" * 9
+BODY = "".join(f"x{n} = {n}\n" for n in range(20))
+
+
+def select(
+    repo, base, head, *, everything=False, backlog=None, rules=None, limit=1_000_000, seen=None
+):
+    return read(
+        GitRepo(repo.path),
+        head=head,
+        base=base,
+        everything=everything,
+        backlog=backlog or {},
+        rules=rules or PathRules(),
+        max_file_bytes=limit,
+        attributes_from=head,
+        mask=mask,
+        progress=lambda done, total: seen.append((done, total)) if seen is not None else None,
+    )
+
+
+def chosen(selection: Selection):
+    return {file.path: file.status for file in selection.files}
+
+
+def reasons(selection: Selection):
+    return {one.path: one.reason for one in selection.skipped}
+
+
+@pytest.fixture
+def repo(tmp_path):
+    return Repo.init(tmp_path / "repo")
+
+
+def test_one_night(repo):
+    base = repo.commit(
+        {
+            "src/auth.py": BODY,
+            "moved.py": BODY + "moved = 1\n",
+            "gone.py": "g = 1\n",
+            "mode.py": "m = 1\n",
+            ".gitattributes": "gen.py linguist-generated\n",
+        }
+    )
+    inner = Repo.init(repo.path / "sub")
+    inner.commit({"x": "1"})
+    (repo.path / "mode.py").chmod(0o755)
+    (repo.path / "link.py").symlink_to("mode.py")
+    head = repo.commit(
+        {
+            "src/auth.py": BODY.replace("x7 = 7", f"x7 = '{TOKEN}'"),
+            "moved.py": None,
+            "new.py": BODY + "moved = 1\n",
+            "gone.py": None,
+            "gen.py": "generated = 1\n",
+            "yarn.lock": "a\n",
+            "web/a.min.js": "a\n",
+            "vendor/a.go": "package a\n",
+            "bin.py": b"a\0b",
+            "big.py": b"x = 1\n" * 500,
+            "empty.py": "",
+            "utf16.py": "é = 1\n".encode("utf-16"),
+            "crlf.py": "a = 1\r\nb = 2\r\n",
+            "lfs.py": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            'n"\n::x.py': "n = 1\n",
+            b"caf\xe9.py": "n = 1\n",
+            "docs/a.md": "# A\n",
+        }
+    )
+    # The dirty work tree says something else; nothing of it may be read.
+    repo.write({"src/auth.py": "dirty\n", ".gitattributes": "* linguist-generated\n"})
+    seen = []
+    workflow = select(repo, base, head, rules=PathRules([], ["docs/"]), limit=2000, seen=seen)
+    assert chosen(workflow) == {
+        "src/auth.py": ChangeType.MODIFIED,
+        "new.py": ChangeType.RENAMED,
+        "utf16.py": ChangeType.ADDED,
+        "crlf.py": ChangeType.ADDED,
+        'n"\n::x.py': ChangeType.ADDED,
+    }
+    assert reasons(workflow) == {
+        "gone.py": SkipReason.DELETED,
+        "mode.py": SkipReason.MODE_ONLY,
+        "link.py": SkipReason.SYMLINK,
+        "sub": SkipReason.SUBMODULE,
+        "gen.py": SkipReason.GENERATED,
+        "yarn.lock": SkipReason.LOCK_FILE,
+        "web/a.min.js": SkipReason.MINIFIED,
+        "vendor/a.go": SkipReason.VENDORED,
+        "bin.py": SkipReason.BINARY,
+        "big.py": SkipReason.TOO_LARGE,
+        "empty.py": SkipReason.EMPTY,
+        "lfs.py": SkipReason.LFS_POINTER,
+        "caf\udce9.py": SkipReason.UNREADABLE_NAME,
+        "docs/a.md": SkipReason.PATHS_IGNORE,
+    }
+    assert seen[0][0] == 0
+    assert seen[-1][0] == seen[-1][1]
+    by_path = {file.path: file for file in workflow.files}
+    auth = by_path["src/auth.py"]
+    assert workflow.files[0] == auth  # the riskiest name goes first
+    assert auth.masked == 1
+    assert TOKEN not in auth.text + auth.change
+    assert f"-x7 = 7\n+x7 = '{'•' * 40}'" in auth.change
+    assert (len(auth.hunks), auth.hunks[0].new_start, auth.language) == (1, 8, "python")
+    assert [(part.first, part.last) for part in auth.parts] == [(1, 20)]
+    assert by_path["crlf.py"].text == "a = 1\r\nb = 2\r\n"
+    assert by_path["utf16.py"].text == "é = 1\n"
+    moved = by_path["new.py"]
+    assert (moved.old_path, moved.old_blob, moved.hunks, moved.change) == (
+        "moved.py",
+        moved.blob,
+        (),
+        "",
+    )
+    json.dumps([file.text + file.path for file in workflow.files])
+
+
+def test_a_merge_is_seen_from_its_two_ends(repo):
+    base = repo.commit({"a.py": "a = 1\n"})
+    repo.git("checkout", "--quiet", "-b", "side")
+    repo.commit({"b.py": "b = 1\n"})
+    repo.git("checkout", "--quiet", "main")
+    repo.commit({"c.py": "c = 1\n"})
+    repo.git("merge", "--quiet", "--no-ff", "--no-edit", "side")
+    assert set(chosen(select(repo, base, repo.head()))) == {"b.py", "c.py"}
+
+
+def test_an_empty_range_selects_nothing(repo):
+    head = repo.commit({"a.py": "a = 1\n"})
+    workflow = select(repo, head, head)
+    assert (workflow.files, workflow.skipped) == ((), ())
+
+
+def test_without_base_and_everything(repo):
+    base = repo.commit({"a.py": "a = 1\n", "b.py": "b = 1\n", "c.py": "c = 1\n"})
+    head = repo.commit({"b.py": "b = 2\n", "c.py": None})
+    assert chosen(select(repo, None, head)) == {"a.py": ChangeType.ADDED, "b.py": ChangeType.ADDED}
+    whole = select(repo, None, head, everything=True)
+    assert chosen(whole) == {"a.py": ChangeType.UNCHANGED, "b.py": ChangeType.UNCHANGED}
+    both = select(repo, base, head, everything=True)
+    assert chosen(both) == {"a.py": ChangeType.UNCHANGED, "b.py": ChangeType.MODIFIED}
+    assert reasons(both) == {"c.py": SkipReason.DELETED}
+
+
+def test_what_is_owed_comes_at_heads_content(repo):
+    first = repo.commit(
+        {"same.py": "a = 1\n", "again.py": "a = 1\n", "gone.py": "g = 1\n", "old.py": BODY}
+    )
+    git = GitRepo(repo.path)
+    before = git.tree_blobs(first, ["same.py", "again.py", "gone.py", "old.py"])
+    base = repo.commit({"same.py": "a = 2\n", "again.py": "a = 2\n", "gone.py": None})
+    (repo.path / "old.py").rename(repo.path / "new.py")
+    (repo.path / "same.py").chmod(0o755)
+    head = repo.commit({"again.py": "a = 3\n"})
+    backlog = {**before, "never.py": None}
+    workflow = select(repo, base, head, backlog=backlog)
+    files = {file.path: file for file in workflow.files}
+    assert chosen(workflow) == {
+        "same.py": ChangeType.UNCHANGED,
+        "again.py": ChangeType.MODIFIED,
+        "new.py": ChangeType.RENAMED,
+    }
+    assert files["same.py"].change == "@@ -1,1 +1,1 @@\n-a = 1\n+a = 2"
+    assert files["again.py"].change == "@@ -1,1 +1,1 @@\n-a = 1\n+a = 3"
+    assert reasons(workflow) == {
+        "gone.py": SkipReason.DELETED,
+        "old.py": SkipReason.DELETED,
+        "never.py": SkipReason.DELETED,
+    }
+
+
+def test_a_base_that_is_gone_names_the_cure(repo, tmp_path):
+    gone = repo.commit({"a.py": "a = 1\n"})
+    repo.git("checkout", "--quiet", "--orphan", "new")
+    head = repo.commit({"a.py": "a = 2\n"})
+    # Force-pushed, but still here: the two trees can be compared all the same.
+    assert chosen(select(repo, gone, head)) == {"a.py": ChangeType.MODIFIED}
+    repo.git("clone", "--quiet", "--single-branch", f"file://{repo.path}", str(tmp_path / "clone"))
+    with pytest.raises(ConfigError, match="fetch-depth: 0"):
+        select(Repo(tmp_path / "clone"), gone, head)
+
+
+def test_a_file_that_was_a_link_or_binary_is_read_whole(repo):
+    repo.path.joinpath("a.py").symlink_to("b.py")
+    base = repo.commit({"b.py": b"\0"})
+    repo.path.joinpath("a.py").unlink()
+    head = repo.commit({"a.py": "a = 1\n", "b.py": "b = 1\n"})
+    workflow = select(repo, base, head)
+    assert chosen(workflow) == {"a.py": ChangeType.TYPE_CHANGED, "b.py": ChangeType.MODIFIED}
+    assert {file.change for file in workflow.files} == {""}
+
+
+NAMES = st.sampled_from(
+    ["a.py", "b/c.py", "vendor/d.py", "x.lock", "é\n.py", "dist/e.js", "f.png", "g", "auth.go"]
+)
+CONTENTS = st.sampled_from(["", "a = 1\n", "b = 2\n", BODY, BODY + "z\n", "\0", "# @generated\n"])
+TREES = st.dictionaries(NAMES, CONTENTS, max_size=6)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(first=TREES, second=TREES, backlog=st.sets(NAMES, max_size=3), everything=st.booleans())
+def test_every_path_ends_once(tmp_path_factory, first, second, backlog, everything):
+    repo = Repo.init(tmp_path_factory.mktemp("law"))
+    base = repo.commit(dict(first))
+    head = repo.commit({**dict.fromkeys(first, None), **second})
+    git = GitRepo(repo.path)
+    known = git.tree_blobs(base, backlog)
+    workflow = select(
+        repo, base, head, backlog={path: known.get(path) for path in backlog}, everything=everything
+    )
+    ended = [file.path for file in workflow.files] + [one.path for one in workflow.skipped]
+    expected = {one.path for one in git.changes(base, head)} | backlog
+    if everything:
+        expected |= {one.path for one in git.tree(head)}
+    assert sorted(ended) == sorted(expected)
+    assert list(workflow.files) == sorted(workflow.files, key=lambda file: (-file.risk, file.path))

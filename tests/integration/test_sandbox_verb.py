@@ -1,0 +1,83 @@
+"""`batch-action sandbox`: what it prints is enough for the real commands in another shell."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.harness.git_repositories import Repo
+
+BAD = "import os\n\n\ndef run(x):\n    return eval(x)\n"
+GOOD = "def run(x):\n    return x + 1\n"
+
+COMMAND = [sys.executable, "-m", "batch_action"]
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    made = Repo.init(tmp_path / "own", "--initial-branch=trunk")
+    made.commit({"app.py": GOOD})
+    made.commit({"app.py": BAD})
+    return made
+
+
+@contextmanager
+def served(repo: Repo) -> Iterator[tuple["subprocess.Popen[str]", dict[str, str]]]:
+    process = subprocess.Popen(
+        [*COMMAND, "sandbox", "--repo", str(repo.path), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        exports: dict[str, str] = {}
+        while "NO_PROXY" not in exports and (line := process.stdout.readline()):
+            found = re.fullmatch(r"export (\w+)='?([^'\n]*)'?\n", line)
+            assert found, line
+            exports[found[1]] = found[2]
+        yield process, exports
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def run(repo: Repo, exports: dict[str, str], *argv: str) -> str:
+    done = subprocess.run(
+        [*COMMAND, *argv, "--repo", str(repo.path)],
+        env={"PATH": os.environ["PATH"], **exports},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_printed_environment_lets_run_go_the_whole_way(repo: Repo) -> None:
+    with served(repo) as (process, exports):
+        assert "Sent 1 request" in run(repo, exports, "run", "--first-run", "last-commit")
+        assert "issue: created" in run(repo, exports, "run")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_sigterm_ends_it_well(repo: Repo) -> None:
+    with served(repo) as (process, _):
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_a_folder_without_repository_is_told(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "sandbox", "--repo", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "no git repository" in done.stderr

@@ -1,0 +1,268 @@
+"""A small workload: sent all the same, left to grow, or asked at once at full price."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from batch_action.cli.main import enter
+from batch_action.errors import Interrupted
+from batch_action.ledger import view
+from batch_action.models.ledger import Collected, Intended, Sent
+from tests.crashes.cells import die, remembered
+from tests.crashes.reaper import Reaper
+from tests.harness.pull_requests import PullStory
+from tests.harness.workflow import BAD, DAY, GOOD, HOUR, WORSE, WorkflowHarness
+
+FEW = {"min_requests": "3"}
+ACCUMULATE = {**FEW, "small_workload": "accumulate"}
+AT_ONCE = {**FEW, "small_workload": "interactive"}
+WORST = 0.0305
+"""What one small file can cost at the most in a batch, in US dollars."""
+
+
+def asked_at_once(workflow: WorkflowHarness) -> int:
+    """How many requests the Messages API was asked."""
+    return sum(
+        c.method == "POST" and c.path == "/v1/messages" for c in workflow.sandbox.faults.calls
+    )
+
+
+@pytest.fixture
+def counted(workflow: WorkflowHarness) -> WorkflowHarness:
+    """With no call from other stories."""
+    workflow.sandbox.faults.calls.clear()
+    return workflow
+
+
+def test_it_is_sent_all_the_same_by_default(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    assert workflow.run("submit", **FEW).outputs["status"] == "submitted"
+
+
+def test_it_waits_for_more_and_then_goes_out_together(workflow: WorkflowHarness) -> None:
+    workflow.inputs |= ACCUMULATE
+    workflow.commit({"a.js": BAD})
+    first = workflow.run("submit")
+    assert (first.exit, first.outputs["status"]) == (0, "accumulated")
+    assert (first.outputs["requests-count"], first.outputs["backlog-count"]) == ("0", "1")
+    assert "1 open, fewer than" in first.summary
+    facts = remembered(workflow).facts
+    assert [fact.kind for fact in facts] == ["selected"]
+    writes = len(workflow.artifacts)
+    assert workflow.run("submit").outputs["status"] == "accumulated"
+    assert len(workflow.artifacts) == writes
+    workflow.advance(DAY)
+    workflow.commit({"b.js": BAD.replace("x", "y"), "c.js": WORSE})
+    assert workflow.run("submit").outputs["status"] == "submitted"
+    assert workflow.asked() == ["a.js", "b.js", "c.js"]
+
+
+def test_it_does_not_wait_for_ever(workflow: WorkflowHarness) -> None:
+    workflow.inputs |= ACCUMULATE | {"max_wait_days": "2"}
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    workflow.advance(DAY)
+    workflow.commit({"b.js": BAD.replace("x", "y")})
+    assert workflow.run("submit").outputs["status"] == "accumulated"
+    workflow.advance(DAY)
+    sent = workflow.run("submit")
+    assert sent.outputs["status"] == "submitted"
+    assert "has waited since" in sent.summary
+    assert workflow.asked() == ["a.js", "b.js"]
+
+
+def test_a_file_that_changes_while_it_waits_is_compared_with_what_was_reviewed(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"a.js": GOOD})
+    workflow.run()
+    workflow.run()
+    workflow.inputs |= ACCUMULATE | {"max_wait_days": "2"}
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    workflow.advance(DAY)
+    workflow.commit({"a.js": WORSE})
+    workflow.run("submit")
+    workflow.advance(DAY)
+    workflow.run("submit")
+    (request,) = workflow.batches[-1].requests
+    assert "-  return x + 1;" in request["params"]["messages"][0]["content"]
+
+
+def test_it_is_asked_at_once_and_told_in_the_same_run(counted: WorkflowHarness) -> None:
+    workflow = counted
+    workflow.commit({"a.js": BAD, "b.js": WORSE})
+    done = workflow.run(**AT_ONCE)
+    assert (done.exit, workflow.batches, asked_at_once(workflow)) == (0, [], 2)
+    assert done.outputs["status"] == "collected"
+    assert done.outputs["requests-count"] == "2"
+    assert done.outputs["new-findings-count"] == "4"
+    assert "a.js" in workflow.issue.body
+    assert "nothing is paid twice" in done.summary
+    assert "(interactive, at full price)" in done.summary
+    assert "batch $" in done.summary.partition("would have been")[2]
+    assert (float(done.outputs["cost-usd"]) > 0, float(done.outputs["savings-usd"])) == (True, 0)
+    ledger = remembered(workflow)
+    (sent,) = view.facts_of(ledger, Sent)
+    assert sent.batch.startswith("interactive-")
+    (collected,) = view.facts_of(ledger, Collected)
+    full = collected.cost_usd
+    assert full == pytest.approx(float(done.outputs["cost-usd"]), abs=1e-6)
+    # What has an answer is asked no more.
+    assert workflow.run(**AT_ONCE).outputs["status"] == "nothing-to-do"
+    assert asked_at_once(workflow) == 2
+
+
+def test_the_cap_counts_the_full_price(counted: WorkflowHarness) -> None:
+    workflow = counted
+    workflow.commit({"a.js": BAD})
+    cap = WORST * 1.5
+    assert workflow.run("submit", **AT_ONCE, max_cost_usd=str(cap)).exit == 3
+    assert asked_at_once(workflow) == 0
+    assert workflow.run("submit", max_cost_usd=str(cap)).exit == 0
+
+
+def test_who_does_not_answer_is_owed_and_the_rest_is_told(counted: WorkflowHarness) -> None:
+    workflow = counted
+    workflow.commit({"a.js": BAD, "b.js": WORSE})
+    # Five refusals are one request's three tries and two of the other's.
+    workflow.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=5, status=529)
+    done = workflow.run(**AT_ONCE)
+    assert done.exit == 0
+    assert done.outputs["new-findings-count"] == "2"
+    assert "unanswered" in done.summary
+    ledger = remembered(workflow)
+    assert len(view.backlog(ledger, max_attempts=1)) == 1
+    workflow.advance(DAY)
+    assert workflow.run(**AT_ONCE).outputs["findings-count"] == "4"
+
+
+def test_when_nobody_answers_the_run_fails_and_asks_again(counted: WorkflowHarness) -> None:
+    workflow = counted
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=9, status=529)
+    assert workflow.run(**AT_ONCE).exit == 4
+    assert view.open_intents(remembered(workflow)) == ()
+    workflow.sandbox.faults.clear()
+    assert workflow.run(**AT_ONCE).outputs["new-findings-count"] == "2"
+
+
+def test_a_key_without_credit_stops_after_its_first_answer(counted: WorkflowHarness) -> None:
+    workflow = counted
+    workflow.commit({"a.js": BAD, "b.js": WORSE})
+    workflow.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=9, status=402)
+    result = workflow.run("submit", **AT_ONCE)
+    assert result.exit == 4
+    assert "402" in result.summary
+    assert workflow.batches == []
+
+
+def test_answers_that_cannot_be_delivered_are_paid_for_once_more_at_most(
+    counted: WorkflowHarness,
+) -> None:
+    workflow = counted
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.faults.add("status", service="github", method="POST", path="/issues$", times=9)
+    lost = workflow.run(**AT_ONCE)
+    assert lost.exit == 5
+    ledger = remembered(workflow)
+    (collected,) = view.facts_of(ledger, Collected)
+    assert set(collected.failed.values()) == {"undelivered"}
+    assert collected.cost_usd is not None
+    assert collected.cost_usd > 0
+    # Nobody pays at full price again for what might not arrive: a batch can be fetched again.
+    again = workflow.run(**AT_ONCE)
+    assert "can be fetched again" in again.summary
+    assert (asked_at_once(workflow), len(workflow.batches)) == (1, 1)
+    workflow.sandbox.faults.clear()
+    assert workflow.run(**AT_ONCE).outputs["new-findings-count"] == "2"
+
+
+def test_a_run_that_died_in_the_middle_is_told_and_its_files_are_owed(
+    counted: WorkflowHarness,
+) -> None:
+    workflow = counted
+    workflow.commit({"a.js": BAD})
+    intent = abandoned(workflow)
+    # Perhaps it still asks: nobody else does.
+    assert workflow.run(**AT_ONCE).outputs["status"] == "nothing-to-do"
+    assert asked_at_once(workflow) == 1
+    workflow.advance(2 * HOUR)
+    workflow.clock_off = -5 * HOUR  # The runner's own clock has no say in it.
+    result = workflow.run(**AT_ONCE)
+    assert result.outputs["new-findings-count"] == "2"
+    assert "perhaps paid for twice" in "".join(result.said("warning"))
+    assert asked_at_once(workflow) == 2
+    intents = {fact.intent for fact in view.facts_of(remembered(workflow), Intended)}
+    assert len(intents - {intent}) == 1
+
+
+def abandoned(workflow: WorkflowHarness) -> str:
+    """A run that dies when its answer is there; its intent."""
+    workflow.inputs |= AT_ONCE
+    die(workflow, "submit", Reaper("POST /v1/messages", "after"))
+    (open_,) = view.open_intents(remembered(workflow))
+    assert open_.intended.mode == "interactive"
+    return open_.intended.intent
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", ["POST /issues", "POST ArtifactService/FinalizeArtifact"])
+def test_a_death_at_any_other_place_loses_no_file(
+    counted: WorkflowHarness, call: str, when: str
+) -> None:
+    workflow = counted
+    workflow.commit({"a.js": BAD})
+    workflow.inputs |= AT_ONCE
+    die(workflow, "submit", Reaper(call, when))
+    workflow.advance(2 * HOUR)
+    workflow.run()
+    workflow.advance(2 * HOUR)
+    assert workflow.run().exit == 0
+    assert workflow.issue.body.count("<!-- batch-action:finding ") == 2
+    assert not view.open_intents(remembered(workflow))
+    assert not view.pending(remembered(workflow))
+    assert asked_at_once(workflow) <= 2
+
+
+def test_an_interrupt_gives_the_questions_back(counted: WorkflowHarness) -> None:
+    workflow = counted
+    workflow.commit({f"{n}.js": f"// {n}\n{BAD}" for n in range(6)})
+    signals = iter([True])
+
+    def clock() -> datetime:
+        if asked_at_once(workflow) and next(signals, False):
+            raise Interrupted
+        return workflow.sandbox.clock.now()
+
+    run = workflow.open({})
+    environ = workflow.step(run, "submit", small_workload="interactive")
+    code = enter(["action"], environ, clock=clock, sleep=lambda _: None, write_interval=0.0)
+    run.finish("failure")
+    assert code == 130
+    assert "Interrupted while" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text("utf-8")
+    ledger = remembered(workflow)
+    assert view.open_intents(ledger) == ()
+    assert len(view.backlog(ledger, max_attempts=1)) == 6
+
+
+def test_plan_shows_which_way_it_would_go(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD, "b.js": WORSE})
+    config = {f"BATCH_ACTION_{k.upper()}": v for k, v in AT_ONCE.items()}
+    plain = json.loads(workflow.cli("plan", "--json", "--base", "HEAD~1").stdout)
+    told = json.loads(workflow.cli("plan", "--json", "--base", "HEAD~1", environ=config).stdout)
+    assert (plain["way"], plain["note"], told["way"]) == ("batch", "", "interactive")
+    assert told["cost"]["due_usd"] == pytest.approx(2 * plain["cost"]["due_usd"])
+    assert "asked at once" in told["note"]
+    shown = workflow.cli("plan", "--base", "HEAD~1", environ=config)
+    assert "asked at once" in " ".join(shown.stderr.split())
+
+
+def test_who_opens_a_pull_request_need_not_wait_for_more(workflow: WorkflowHarness) -> None:
+    workflow.environ["BATCH_ACTION_SMALL_WORKLOAD"] = "accumulate"
+    workflow.environ["BATCH_ACTION_PROMPT_CACHE"] = "warm"
+    pull = PullStory.begin(workflow, {f"{name}.js": WORSE for name in "abcd"})
+    assert pull.run().exit == 0
+    assert workflow.asked() == ["a.js", "b.js", "c.js", "d.js"]

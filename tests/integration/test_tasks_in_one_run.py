@@ -1,0 +1,291 @@
+"""Several tasks in one run, and a monorepo's rules: ledgers apart, one summary, one budget."""
+
+import json
+
+import pytest
+import yaml
+
+from batch_action.sandbox.github.state import Issue
+from tests.harness.workflow import BAD, DAY, HOUR, WORSE, WorkflowHarness, path_in
+
+BOTH = "code-review, security-scan"
+RULES = """
+task: code-review
+labels: [nightly]
+rules:
+  - name: pay
+    paths: [services/pay/]
+    task: code-review, security-scan
+    model: claude-opus-5-5
+    effort: high
+    labels: [team-pay]
+    assignees: [ana, nobody-here]
+  - paths: [services/**]
+"""
+
+OWN = """---
+name: jargon
+description: Words that nobody outside understands
+model: claude-haiku-5-5
+---
+Find every word that nobody outside of this team understands.
+"""
+
+
+def models(workflow: WorkflowHarness) -> list[tuple[str, list[str]]]:
+    """Each batch's model and what it asks about."""
+    found = []
+    for batch in workflow.batches:
+        told = {request["params"]["model"] for request in batch.requests}
+        assert len(told) == 1
+        found.append((told.pop(), sorted(path_in(request) for request in batch.requests)))
+    return found
+
+
+def tasks(workflow: WorkflowHarness) -> list[str]:
+    """Each batch's task, from its custom ids."""
+    heads = [
+        {r["custom_id"].rsplit("-", 3)[0] for r in batch.requests} for batch in workflow.batches
+    ]
+    assert all(len(head) == 1 for head in heads)
+    return [head.pop() for head in heads]
+
+
+def names(workflow: WorkflowHarness) -> set[str]:
+    return {artifact.name.rsplit("-", 1)[0] for artifact in workflow.artifacts}
+
+
+def issue(workflow: WorkflowHarness, *parts: str) -> Issue:
+    (found,) = (i for i in workflow.issues if all(part in i.title for part in parts))
+    return found
+
+
+def test_two_tasks_have_their_batches_ledgers_and_issues(workflow: WorkflowHarness) -> None:
+    workflow.inputs["task"] = BOTH
+    workflow.commit({"a.js": BAD})
+    sent = workflow.run("submit")
+    assert sent.exit == 0
+    assert tasks(workflow) == ["code-review", "security-sca"]
+    assert sent.ids == [batch.id for batch in workflow.batches]
+    assert sent.outputs["requests-count"] == "2"
+    assert names(workflow) == {"batch-action-code-review", "batch-action-security-scan"}
+    done = workflow.run("collect")
+    assert (done.exit, done.outputs["status"]) == (0, "collected")
+    assert len(workflow.issues) == 2
+    assert done.outputs["issue-number"] == str(issue(workflow, "code review").number)
+    assert done.outputs["findings-count"] == done.outputs["new-findings-count"] == "4"
+    cost = float(done.outputs["cost-usd"])
+    assert cost == pytest.approx(sum(float(usd) for usd in costs(done.summary)), abs=2e-4)
+    assert len(workflow.bill) == len(set(workflow.bill)) == 2
+    assert workflow.run().outputs["status"] == "nothing-to-do"
+
+
+def costs(summary: str) -> list[str]:
+    return [
+        word.strip("$ |") for word in summary.split("this run ")[1:] for word in word.split()[:1]
+    ]
+
+
+def test_one_summary_tells_of_all_tasks(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    done = workflow.run(task=BOTH)
+    table = done.summary.partition("### All tasks")[2]
+    assert table.count("| submitted | 1 |") == 2
+    assert done.summary.count("### batch-action: code-review") == 1
+    assert "### All tasks" not in workflow.run().summary
+
+
+def test_one_task_failing_never_stops_the_others(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run(task=BOTH)
+    workflow.commit({"b.js": WORSE})
+    workflow.sandbox.faults.add("status", service="github", method="POST", path="/issues$")
+    result = workflow.run(task=BOTH)
+    assert result.exit == 5
+    assert len(workflow.issues) == 1
+    assert workflow.asked(2) == workflow.asked(3) == ["b.js"]
+    (told,) = result.said("error")
+    assert told.startswith("code-review: ")
+    assert workflow.run(task=BOTH).exit == 0
+    assert len(workflow.issues) == 2
+    assert len(workflow.bill) == len(set(workflow.bill)) == 4
+
+
+def test_tasks_that_do_not_exist_are_all_named(workflow: WorkflowHarness) -> None:
+    result = workflow.run(task="code-reviews, security-scan, nonesuch")
+    assert result.exit == 2
+    (told,) = result.said("error")
+    assert "`task` 'code-reviews' does not exist" in told
+    assert "`task` 'nonesuch' does not exist" in told
+    assert workflow.batches == []
+
+
+def test_the_cap_is_one_for_all_tasks(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    told = workflow.cli(
+        "plan", "--json", "--task", "code-review\nsecurity-scan", "--base", "HEAD~1"
+    )
+    plans = json.loads(told.stdout)
+    assert [plan["task"] for plan in plans] == ["code-review", "security-scan"]
+    first = plans[0]["cost"]["batch_usd"]
+    result = workflow.run("submit", task=BOTH, max_cost_usd=f"{first * 1.5:.6f}")
+    assert result.exit == 0
+    assert tasks(workflow) == ["code-review"]
+    assert "security-scan: the budget is used up" in result.summary
+    assert result.outputs["backlog-count"] == "1"
+    workflow.run("submit", task=BOTH)
+    assert tasks(workflow) == ["code-review", "security-sca"]
+
+
+def test_the_month_counts_what_all_tasks_have_spent(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run(task="code-review")
+    workflow.run(task="code-review")
+    workflow.commit({"b.js": BAD})
+    # One task has spent nothing yet, but the month is the other one's, too.
+    told = workflow.run("submit", task=BOTH, monthly_budget_usd="0.0001")
+    assert told.exit == 3
+    assert len(workflow.batches) == 1
+
+
+def test_a_batch_id_is_one_tasks_only(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run(task=BOTH)
+    second = workflow.batches[1].id
+    done = workflow.run("collect", task=BOTH, batch_id=second)
+    assert (done.exit, done.ids) == (0, [second])
+    assert [i.title for i in workflow.issues] == [issue(workflow, "security scan").title]
+    for artifact in list(workflow.hub.artifacts):
+        workflow.hub.artifacts.remove(artifact)
+    lost = workflow.run("collect", task=BOTH, batch_id=workflow.batches[0].id)
+    assert (lost.exit, lost.ids) == (0, [workflow.batches[0].id])
+    assert len(workflow.issues) == 2
+    unknown = workflow.run("collect", task=BOTH, batch_id="msgbatch_nonesuch")
+    assert unknown.exit == 2
+    assert len(unknown.said("error")) == 1
+
+
+def test_cancel_reaches_every_task_and_a_batch_id_only_its_own(workflow: WorkflowHarness) -> None:
+    workflow.sandbox.claude.hold = True
+    workflow.commit({"a.js": BAD})
+    workflow.cli("submit", "--task", "code-review", "--task", "security-scan", "--base", "HEAD~1")
+    both = ("--task", "code-review", "--task", "security-scan")
+    assert workflow.cli("cancel", *both, "--batch-id", workflow.batches[1].id).exit == 0
+    assert [batch.canceled is not None for batch in workflow.batches] == [False, True]
+    seen = json.loads(workflow.cli("status", "--json", *both).stdout)
+    assert [len(one["pending"]) for one in seen] == [1, 1]
+    assert workflow.cli("cancel", *both).exit == 0
+    assert all(batch.canceled for batch in workflow.batches)
+    assert workflow.cli("cancel", *both, "--batch-id", "msgbatch_nonesuch").exit == 2
+
+
+def test_a_monorepo_sends_each_file_where_its_rule_says(workflow: WorkflowHarness) -> None:
+    workflow.sandbox.github.add_user("ana")
+    workflow.hub.permissions["ana"] = "write"
+    workflow.commit({".github/batch-action.yml": RULES})
+    workflow.commit(
+        {
+            "services/pay/card.js": BAD,
+            "services/mail/send.js": WORSE,
+            "tool.js": BAD.replace("run", "tool"),
+        }
+    )
+    sent = workflow.run("submit")
+    assert sent.exit == 0
+    pay, other = ["services/pay/card.js"], ["services/mail/send.js"]
+    assert models(workflow) == [
+        ("claude-sonnet-5-5", ["tool.js"]),
+        ("claude-opus-5-5", pay),
+        ("claude-opus-5-5", pay),
+        ("claude-sonnet-5-5", other),
+    ]
+    assert tasks(workflow) == ["code-review", "code-review", "security-sca", "code-review"]
+    efforts = [b.requests[0]["params"]["output_config"]["effort"] for b in workflow.batches]
+    assert efforts == ["medium", "high", "high", "medium"]
+    assert "the rule of services/pay/ has it" in sent.summary
+    workflow.advance(4 * HOUR)
+    assert workflow.run("collect").exit == 0
+    mine = issue(workflow, "code review", "pay")
+    assert {"team-pay", "nightly"} & set(mine.labels) == {"team-pay"}
+    assert [person.login for person in mine.assignees] == ["ana"]
+    general = next(i for i in workflow.issues if "(" not in i.title)
+    assert "nightly" in general.labels
+    assert "tool.js" in general.body
+    assert "card.js" not in general.body
+    assert len(workflow.issues) == 4
+    assert len(workflow.bill) == len(set(workflow.bill)) == 4
+
+
+def test_rules_in_another_order_find_their_ledgers_again(workflow: WorkflowHarness) -> None:
+    workflow.commit({".github/batch-action.yml": RULES})
+    workflow.commit({"services/pay/card.js": BAD, "services/mail/send.js": WORSE})
+    workflow.run()
+    before = names(workflow)
+    config = yaml.safe_load(RULES)
+    # Neither rule matches the other's files any more, whatever the order.
+    config["rules"][1]["paths"] = ["services/**", "!services/pay/"]
+    config["rules"][1]["name"] = "rest"
+    config["rules"].reverse()
+    workflow.commit({".github/batch-action.yml": yaml.safe_dump(config)})
+    workflow.advance(DAY)
+    workflow.run()
+    assert {name for name in names(workflow) if "pay" in name} <= before
+    # What the first night had asked of the payment service was not asked again.
+    assert sum("services/pay/card.js" in paths for _, paths in models(workflow)) == 2
+
+
+def test_a_rule_narrows_nothing_for_another_task(workflow: WorkflowHarness) -> None:
+    workflow.commit(
+        {".github/batch-action.yml": "rules: [{paths: web/, task: security-scan, name: web}]"}
+    )
+    workflow.commit({"web/a.js": BAD, "b.js": BAD.replace("run", "go")})
+    workflow.run("submit")
+    assert [paths for _, paths in models(workflow)] == [["b.js", "web/a.js"], ["web/a.js"]]
+    # A flag names the only tasks of a command.
+    told = json.loads(workflow.cli("plan", "--json", "--task", "security-scan").stdout)
+    assert [plan["state_key"] for plan in told] == ["", "web"]
+
+
+def test_what_several_tasks_leave_in_the_workspace_stands_apart(workflow: WorkflowHarness) -> None:
+    workflow.inputs |= {"task": BOTH, "report": "files, summary"}
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    done = workflow.run("collect")
+    files = done.outputs["results-file"].split("\n")
+    assert files == [f".batch-action/results-{t}.json" for t in ("code-review", "security-scan")]
+    told = [json.loads((workflow.repo.path / name).read_text("utf-8"))["task"] for name in files]
+    assert told == ["code-review", "security-scan"]
+
+
+def test_without_artifacts_each_task_has_a_file_of_its_own(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    kept = workflow.start("submit", {}, environ={"ACTIONS_RESULTS_URL": None}, task=BOTH)
+    files = kept.outputs["state-file"].split("\n")
+    assert len(files) == 2
+    assert all((workflow.repo.path / name).is_file() for name in files)
+
+
+def test_a_ledger_that_cannot_be_read_stops_only_its_own_task(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    state = workflow.repo.path / ".batch-action" / "state"
+    state.mkdir(parents=True)
+    (state / "batch-action-code-review.zip").write_bytes(b"not a ledger")
+    both = ("--task", "code-review", "--task", "security-scan")
+    result = workflow.cli("submit", *both, "--base", "HEAD~1")
+    assert result.exit == 2
+    assert "code-review: The ledger file" in " ".join(result.stderr.split())
+    assert tasks(workflow) == ["security-sca"]
+
+
+def test_a_rule_may_name_a_task_of_the_users_own(workflow: WorkflowHarness) -> None:
+    rule = "{paths: docs/, task: jargon, model: claude-opus-5-5}"
+    workflow.commit(
+        {
+            ".github/batch-action/tasks/jargon.md": OWN,
+            ".github/batch-action.yml": f"rules: [{rule}]",
+        }
+    )
+    workflow.commit({"docs/a.js": BAD, "b.js": WORSE})
+    assert workflow.run("submit").exit == 0
+    assert tasks(workflow) == ["code-review", "jargon"]
+    assert models(workflow)[1] == ("claude-opus-5-5", ["docs/a.js"])

@@ -1,0 +1,141 @@
+"""Test generation: existing tests go along, and what comes back is a test file that runs."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.harness.workflow import WorkflowHarness, path_in
+
+MONEY = "def total(prices):\n    return sum(prices)\n\n\nclass Till:\n    pass\n"
+TEST = "from shop.money import total\n\n\ndef test_total():\n    assert total([1]) == 1\n"
+CART = (
+    "export function pieces(cart: { lines: number[] }): number {\n  return cart.lines.length;\n}\n"
+)
+VITEST = json.dumps({"devDependencies": {"vitest": "^3"}})
+
+
+@pytest.fixture
+def testing(workflow: WorkflowHarness) -> WorkflowHarness:
+    workflow.inputs |= {"task": "test-generation", "report": None}
+    return workflow
+
+
+def written(workflow: WorkflowHarness) -> dict[str, str]:
+    folder = workflow.repo.path / ".batch-action" / "generated" / "files"
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_text("utf-8") for path in found}
+
+
+GO_TEST = 'package main\n\nimport "testing"\n\nfunc TestZero(t *testing.T) {}\n'
+
+
+def prompts(workflow: WorkflowHarness) -> dict[str, str]:
+    """What was said of each file."""
+    requests = workflow.batches[-1].requests
+    return {path_in(r): r["params"]["messages"][0]["content"] for r in requests}
+
+
+def test_a_monorepo_gets_tests_where_each_package_has_them(testing: WorkflowHarness):
+    workflow = testing
+    workflow.commit(
+        {
+            "api/pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
+            "api/shop/__init__.py": "",
+            "api/shop/money.py": MONEY,
+            "api/tests/test_money.py": TEST,
+            "web/package.json": VITEST,
+            "web/src/cart.ts": CART,
+            "tool/main.go": "package main\n\nfunc Run() int { return 1 }\n",
+            "tool/main_test.go": GO_TEST,
+            "docs/x.rb": "x = 1\n",
+            "other/x.ts": CART,
+        }
+    )
+    result = workflow.run("submit")
+    assert workflow.asked() == ["api/shop/money.py", "tool/main.go", "web/src/cart.ts"]
+    for said in ("part of the tests", "no tests are written for ruby", "no jest or vitest"):
+        assert said in result.summary
+    told = prompts(workflow)
+    assert '<test path="api/tests/test_money.py">\n1| from shop.money' in told["api/shop/money.py"]
+    assert "> path: api/tests/test_money.py\n> state: shown" in told["api/shop/money.py"]
+    assert (
+        "> framework: vitest\n> path: web/src/cart.test.ts\n> state: new" in told["web/src/cart.ts"]
+    )
+    result = workflow.run("collect")
+    assert result.exit == 0
+    files = written(workflow)
+    assert set(files) == {
+        "api/tests/test_money.py",
+        "tool/main_test.go",
+        "web/src/cart.test.ts",
+    }
+    assert files["api/tests/test_money.py"].startswith(TEST)
+    assert files["tool/main_test.go"].startswith(GO_TEST)
+    assert "func TestRunIsThere(" in files["tool/main_test.go"]
+    workflow.repo.write(dict(files))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_money.py"],
+        cwd=workflow.repo.path / "api",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
+
+
+def test_changed_tests_are_another_question(testing: WorkflowHarness):
+    workflow = testing
+    workflow.commit({"shop/money.py": MONEY})
+    workflow.run("submit")
+    workflow.run("collect")
+    assert workflow.run("submit", select="all").outputs["requests-count"] == "0"
+    workflow.commit({"tests/test_money.py": TEST})
+    assert workflow.run("submit", select="all").outputs["requests-count"] == "1"
+    assert len(set(workflow.sent)) == 2
+
+
+def test_a_test_that_is_too_long_is_told_by_its_names(testing: WorkflowHarness):
+    workflow = testing
+    many = "".join(f"def test_{n}():\n    assert {n} == {n}\n\n\n" for n in range(2_500))
+    workflow.commit({"shop/money.py": MONEY, "tests/test_money.py": many})
+    workflow.run("submit")
+    told = prompts(workflow)["shop/money.py"]
+    assert '<test path="tests/test_money.py" complete="no">\n  1| def test_0\n' in told
+    assert "… and 2300 more" in told
+    assert "> path: tests/test_shop_money.py\n> state: new" in told
+    workflow.run("collect")
+    assert set(written(workflow)) == {"tests/test_shop_money.py"}
+
+
+def test_what_escapes_or_overwrites_is_refused_and_counted(testing: WorkflowHarness):
+    workflow = testing
+    workflow.commit(
+        {"a.py": MONEY, "b.py": MONEY, "c.py": MONEY, "tests/test_a.py": TEST, "tests/x.py": "x\n"}
+    )
+    workflow.run("submit")
+    good = "def test_it():\n    assert 1\n"
+    bad = {
+        "../test_a.py": "leaves the repository",
+        "/test_a.py": "leaves the repository",
+        ".github/workflows/test_a.py": "acts by what is in it",
+        ".git/hooks/test_a.py": "is git",
+        "tests/x.py": "is not where pytest would look",
+        "conftest.py": "is not where pytest would look",
+        "Tests/test_a.py": "only in letter case",
+        "tests/test_a.py": "drops or changes what was there",
+    }
+
+    def say(request):
+        paths = bad if path_in(request) == "a.py" else ["tests/test_more.py"]
+        return {"files": [{"path": p, "text": good, "summary": ""} for p in paths]}
+
+    workflow.answer(say)
+    result = workflow.run("collect")
+    assert set(written(workflow)) == {"tests/test_more.py"}
+    for reason in bad.values():
+        assert reason in result.summary.replace("&#39;", "'")
+    assert "was written for" in result.summary
+    assert result.summary.count("refused: ") == len(bad) + 1

@@ -1,0 +1,120 @@
+"""The webhook edge against a receiver on loopback: retries, silence about the address."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from standardwebhooks import Webhook
+
+from batch_action.clients.webhooks import UndeliveredError, Webhooks, signature
+from tests.harness.webhook_receiver import PATH, Receiver, receiving
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def receiver(served: Receiver) -> Receiver:
+    served.got.clear()
+    served.answers.clear()
+    return served
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def hooks(pauses: list[float], one_certificate, monkeypatch: pytest.MonkeyPatch) -> Webhooks:
+    monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
+    return Webhooks(sleep=pauses.append, timeout=5.0)
+
+
+def test_a_message_arrives_as_it_was_given(hooks, receiver):
+    hooks.post(receiver.url, b'{"a": "\\u2026"}', {"webhook-id": "x"}, repeatable=True)
+    assert receiver.last.json == {"a": "…"}
+    assert receiver.last.headers["content-type"] == "application/json"
+    assert receiver.last.headers["webhook-id"] == "x"
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_what_passes_is_tried_again(hooks, receiver, pauses, status):
+    receiver.answers = [(status, {}, ""), (status, {"retry-after": "7"}, "")]
+    hooks.post(receiver.url, b"{}", {}, repeatable=False)
+    assert (len(receiver.got), pauses) == (3, [1.0, 7.0])
+
+
+def test_it_gives_up_after_a_few_tries(hooks, receiver, pauses):
+    receiver.answers = [(503, {"retry-after": "99999"}, "")] * 9
+    with pytest.raises(UndeliveredError, match="it answered 503"):
+        hooks.post(receiver.url, b"{}", {}, repeatable=True)
+    assert (len(receiver.got), pauses) == (4, [30.0] * 3)
+
+
+def test_a_refusal_is_final_and_tells_its_reason(hooks, receiver, pauses):
+    receiver.answers = [(404, {}, "no_service")]
+    with pytest.raises(UndeliveredError, match=r"it answered 404 \(no_service\)"):
+        hooks.post(receiver.url, b"{}", {}, repeatable=True)
+    assert pauses == []
+
+
+def test_an_answer_of_many_words_is_not_repeated(hooks, receiver):
+    receiver.answers = [(400, {}, "<b>::error::pwned</b>" * 99_999)]
+    with pytest.raises(UndeliveredError) as caught:
+        hooks.post(receiver.url, b"{}", {}, repeatable=True)
+    assert str(caught.value) == "it answered 400"
+
+
+def test_a_redirect_is_not_followed(hooks, receiver):
+    receiver.answers = [(302, {"location": receiver.url}, "")]
+    with pytest.raises(UndeliveredError, match="302"):
+        hooks.post(receiver.url, b"{}", {}, repeatable=True)
+    assert len(receiver.got) == 1
+
+
+def test_a_lost_answer_is_asked_for_again_only_where_that_cannot_double_it(hooks, receiver):
+    receiver.answers = [None]
+    hooks.post(receiver.url, b"{}", {}, repeatable=True)
+    assert len(receiver.got) == 2
+    receiver.answers = [None]
+    with pytest.raises(UndeliveredError, match="its answer was lost"):
+        hooks.post(receiver.url, b"{}", {}, repeatable=False)
+    assert len(receiver.got) == 3
+
+
+def test_nobody_there(hooks, pauses):
+    with pytest.raises(UndeliveredError, match="it cannot be reached"):
+        hooks.post(f"http://127.0.0.1:1{PATH}", b"{}", {}, repeatable=False)
+    assert len(pauses) == 3
+
+
+@pytest.mark.parametrize("answer", [None, (404, {}, PATH), (302, {"location": PATH}, ""), "nobody"])
+def test_the_address_stands_in_no_sentence_and_no_log(hooks, receiver, caplog, answer):
+    caplog.set_level(logging.DEBUG, "httpx2")
+    url = f"http://127.0.0.1:1{PATH}" if answer == "nobody" else receiver.url
+    receiver.answers = [] if answer == "nobody" else [answer]
+    with pytest.raises(UndeliveredError) as caught:
+        hooks.post(url, b"{}", {}, repeatable=False)
+    told: list[BaseException | None] = [caught.value]
+    while told[-1] is not None:
+        told.append(told[-1].__cause__ or told[-1].__context__)
+    words = " ".join(f"{one} {one!r}" for one in told) + caplog.text
+    assert "secretsecret" not in words
+
+
+def test_the_signature_is_that_of_standard_webhooks():
+    now, body = datetime.now(UTC), '{"a": "…"}'.encode()
+    headers = signature(SECRET, "msg_1", now, body)
+    assert Webhook(SECRET).verify(body, headers) == {"a": "…"}
+    other = signature("whsec_" + "A" * 32, "msg_1", now, body)
+    assert other["webhook-signature"] != headers["webhook-signature"]
+    # Another zone is the same moment.
+    local = now.astimezone().astimezone()
+    assert signature(SECRET, "msg_1", local, body) == headers
