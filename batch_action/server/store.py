@@ -252,7 +252,7 @@ class Dispatches:
         """What changed last."""
         return self._found("1 ORDER BY changed DESC, batch LIMIT ?", most)
 
-    def of(self, fate: DispatchStatus) -> list[Dispatch]:
+    def of(self, status: DispatchStatus) -> list[Dispatch]:
         """All with this status, the newest first."""
         return self._found("status = ? ORDER BY changed DESC, batch", status)
 

@@ -10,10 +10,10 @@ from typing import Any
 import jsonschema
 import pytest
 from standardwebhooks import Webhook
-from tests.harness.contexts import context_of
 
 from batch_action.publishers import markers, notifiers
 from tests.documents.texts import ROOT
+from tests.harness.contexts import context_of
 from tests.harness.hostile_text import FILE_NAMES, TEXTS, answer, assert_inert
 from tests.harness.reports import generated, judgement, published, refused, standing
 from tests.harness.webhook_receiver import Received, Receiver, receiving

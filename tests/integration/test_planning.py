@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from tests.harness.contexts import NOW, context_of
 
 from batch_action.batches import submit
 from batch_action.clients.secrets import mask
@@ -14,6 +13,7 @@ from batch_action.models.ledger import Collected, Intended, RequestKey, Sent, Us
 from batch_action.requests import builder, planner, pricing
 from batch_action.selection import reader
 from batch_action.selection.patterns import PathRules
+from tests.harness.contexts import NOW, context_of
 from tests.harness.git_repositories import Repo
 from tests.harness.replayed_runs import EMPTY, MOST, ledger
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from tests.harness.contexts import context_of
 
 from batch_action.batches.results import BatchResults
 from batch_action.clients.github.errors import LostAnswerError, RefusedError
@@ -28,6 +27,7 @@ from batch_action.models.findings import (
 from batch_action.models.ledger import Dismissed, Ledger, Recheck
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import pipeline
+from tests.harness.contexts import context_of
 from tests.harness.git_repositories import Repo
 
 TASK = "code-review"

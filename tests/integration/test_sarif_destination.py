@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from tests.harness.contexts import context_of
 
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
@@ -28,6 +27,7 @@ from batch_action.models.report import DestinationResult, FileStatuses
 from batch_action.models.report import RunReport as Circumstances
 from batch_action.publishers.positions import locate
 from batch_action.publishers.sarif import publisher as sarif
+from tests.harness.contexts import context_of
 from tests.harness.sarif_schema import complaints
 from tests.harness.workflow import BAD, GOOD, WORSE, WorkflowHarness
 

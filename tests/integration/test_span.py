@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from tests.harness.contexts import NOW, context_of
 
 from batch_action.errors import ConfigError
 from batch_action.models.ledger import Ledger, Selected
 from batch_action.selection import commit_range
+from tests.harness.contexts import NOW, context_of
 from tests.harness.git_repositories import Repo
 from tests.harness.replayed_runs import EMPTY, hours, ledger
 
