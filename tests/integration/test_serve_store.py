@@ -90,7 +90,7 @@ def test_what_is_old_is_forgotten(tmp_path: Path) -> None:
 def test_two_ledgers_that_name_a_batch_make_one_dispatch(tmp_path: Path) -> None:
     with Store(tmp_path / "s.sqlite3") as store:
         for shelf in ("o/r/t", "o/r/u"):
-            store.waiting.shelve(shelf, [awaited(ledger_name=shelf)])
+            store.waiting.shelve(shelf, [awaited(shelf=shelf)])
         owners = store.waiting.owners("b")
         assert len(owners) == 2
         for owner in owners:
