@@ -1,4 +1,4 @@
-"""Selection becomes requests: which questions are open, and how each is asked."""
+"""Build the requests of a selection: which are open, their request keys and message params."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,116 +24,138 @@ from batch_action.tasks.task import ContextNeeds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSet:
-    """The files with an open question, their requests, and those that have none."""
+    """A selection with the open requests of its files."""
 
     selection: Selection
-    """Without the files that need not be asked: those are among its skipped ones."""
+    """Its files have open requests; those without are among the skipped files."""
     requests: dict[str, tuple[Request, ...]]
-    """Path to its requests, one a part."""
+    """Path to its requests, one per part."""
     shared_bytes: int
-    """Bytes of the prompt that all requests share."""
+    """Size of the prompt that all requests share, in UTF-8 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Past:
-    """What the ledger says about questions, computed once."""
+class _LedgerState:
+    """The ledger's answers to the queries of this module, computed once per selection."""
 
     answered: frozenset[str]
+    """Ids of request keys, as in the three fields below."""
     in_flight: frozenset[str]
-    settled: frozenset[tuple[str, str]]
     attempts: dict[str, int]
     truncated: dict[str, int]
     refused: dict[str, int]
+    settled: frozenset[tuple[str, str]]
+    """(path, blob)."""
     withdrawn: frozenset[tuple[str, str]]
-    """Of a pull request, which is looked at as a whole each time."""
+    """(path, blob); only for a pull request, which is selected as a whole in each run."""
 
 
-def ask(ctx: RunContext, ledger: Ledger, selection: Selection, limit: int | None) -> RequestSet:
-    """The open questions of a selection; *limit* is the model's own `max_tokens`, if known.
+def build_requests(
+    ctx: RunContext, ledger: Ledger, selection: Selection, model_max_tokens: int | None
+) -> RequestSet:
+    """Build the open requests of a selection and skip the files that have none.
 
-    A question with a verdict is not asked again (`recheck` asks anyway), nor one in flight or
-    given up; a pure rename inherits the verdict of the old name.
+    A request that was answered is not sent again (unless `recheck` is set), nor is one that is in
+    flight or given up. A renamed file with the same content inherits the answer of its old path.
+
+    Args:
+        ctx: the run.
+        ledger: the facts about earlier runs.
+        selection: the selected files, context files attached.
+        model_max_tokens: the model's own limit of `max_tokens`, if known.
+
     """
-    past = _Past(
-        answered=view.answered(ledger),
-        in_flight=view.in_flight(ledger),
-        settled=view.settled_files(ledger),
-        attempts=view.attempts(ledger),
-        truncated=view.failures(ledger, "truncated"),
-        refused=view.failures(ledger, "refused"),
-        withdrawn=view.withdrawn_files(ledger) if ctx.pull else frozenset(),
+    state = _LedgerState(
+        answered=view.answered_ids(ledger),
+        in_flight=view.in_flight_ids(ledger),
+        settled=view.reviewed_files(ledger),
+        attempts=view.count_attempts(ledger),
+        truncated=view.count_failures(ledger, "truncated"),
+        refused=view.count_failures(ledger, "refused"),
+        withdrawn=view.withdrawn_files(ledger) if ctx.pull_number else frozenset(),
     )
-    newest = view.newest(ledger)
-    system = shared_text(ctx, selection.head)
-    kept, skipped, requests = [], list(selection.skipped), {}
-    for file in _ticked(ctx, selection.files):
-        asked = [
-            (request_key, part)
+    newest = view.newest_files(ledger)
+    system = shared_instructions(ctx, selection.head)
+    files, skipped, requests = [], list(selection.skipped), {}
+    for file in _with_progress(ctx, selection.files):
+        open_parts = [
+            (key, part)
             for part in file.parts
-            if _open(
-                request_key := _question(ctx, file, part, past), past, recheck=ctx.settings.recheck
+            if _is_open(
+                key := _request_key(ctx, file, part, state), state, recheck=ctx.settings.recheck
             )
         ]
-        reason = _reason(ctx, file, past, [request_key for request_key, _ in asked])
+        reason = _skip_reason(ctx, file, state, [key for key, _ in open_parts])
         if reason is None:
-            made = tuple(_request(ctx, system, file, q, p, past, limit) for q, p in asked)
-            big = [r for r in made if r.size > packing.MAX_REQUEST_BYTES]
-            if big:
-                size = f"{big[0].size / 1e6:.0f} MB as one request"
+            built = tuple(
+                _build_request(ctx, system, file, key, part, state, model_max_tokens)
+                for key, part in open_parts
+            )
+            too_large = [r for r in built if r.size_bytes > packing.MAX_REQUEST_BYTES]
+            if too_large:
+                size = f"{too_large[0].size_bytes / 1e6:.0f} MB as one request"
                 reason = SkippedFile(path=file.path, reason=SkipReason.TOO_LARGE, detail=size)
             else:
-                kept.append(file)
-                requests[file.path] = made
+                files.append(file)
+                requests[file.path] = built
         if reason is not None:
             known = newest.get(file.path)
-            # A pull request's selection tells all that it consists of, asked tonight or before.
-            back = ctx.pull is not None or (known is not None and known.blob != file.blob)
+            # A pull request's selection lists all its files, whenever they were sent.
+            back = ctx.pull_number is not None or (known is not None and known.blob != file.blob)
             skipped.append(replace(reason, blob=file.blob) if back else reason)
     return RequestSet(
-        selection=replace(selection, files=tuple(kept), skipped=tuple(skipped)),
+        selection=replace(selection, files=tuple(files), skipped=tuple(skipped)),
         requests=requests,
         shared_bytes=len(system.encode()),
     )
 
 
-def _ticked(ctx: RunContext, found: Sequence[SelectedFile]) -> Iterator[SelectedFile]:
-    with ctx.console.progress("Packing requests", len(found)) as tick:
-        for done, file in enumerate(found, 1):
+def _with_progress(ctx: RunContext, files: Sequence[SelectedFile]) -> Iterator[SelectedFile]:
+    with ctx.console.progress("Packing requests", len(files)) as tick:
+        for done, file in enumerate(files, 1):
             yield file
-            tick(done, len(found))
+            tick(done, len(files))
 
 
-def shared_text(ctx: RunContext, head: str) -> str:
-    """The instructions that all requests about this commit share."""
-    rules = guidelines(ctx, ctx.rules_at(head))
-    return prompt.system_text(ctx.task, rules, license_context.facts(ctx, head))
+def shared_instructions(ctx: RunContext, head: str) -> str:
+    """Return the system prompt that all requests about this commit share."""
+    guidelines = read_guidelines(ctx, ctx.rules_commit_for(head))
+    return prompt.system_text(ctx.task, guidelines, license_context.describe_licenses(ctx, head))
 
 
-def guidelines(ctx: RunContext, commit: str) -> str:
-    """The repository's own rules, as a commit has them; at most 20,000 characters of each."""
+MAX_GUIDELINES_CHARS = 20_000
+"""Characters of each guidelines file that are sent."""
+
+
+def read_guidelines(ctx: RunContext, commit: str) -> str:
+    """Return the repository's guidelines files as of a commit, each under a heading."""
     texts = []
     for name in ctx.settings.guidelines:
         data = ctx.git.file_at(commit, name) if ctx.git.has_commit(commit) else None
         if data:
-            texts.append(f"### {name}\n\n{data.decode('utf-8', 'replace')[:20_000].strip()}")
+            text = data.decode("utf-8", "replace")[:MAX_GUIDELINES_CHARS].strip()
+            texts.append(f"### {name}\n\n{text}")
     return "\n\n".join(texts)
 
 
-def _question(ctx: RunContext, file: SelectedFile, part: FilePart, past: _Past) -> RequestKey:
-    """The question about this part; once refused, it goes to `fallback-model` instead."""
-    effort = ctx.settings.effort
-    beside = file.context_files
-    first = question_of(
-        ctx, file, part, model=ctx.settings.model, effort=effort, context_files=beside
-    )
-    other = ctx.settings.fallback_model
-    if other and past.refused.get(first.id):
-        second = question_of(ctx, file, part, model=other, effort=effort, context_files=beside)
-        return second.model_copy(update={"model": other})
-    return first
+def _request_key(
+    ctx: RunContext, file: SelectedFile, part: FilePart, state: _LedgerState
+) -> RequestKey:
+    """Return the request key of this part: for `fallback-model` after a refusal."""
+
+    def key_for(model: str) -> RequestKey:
+        effort, context_files = ctx.settings.effort, file.context_files
+        return request_key_of(
+            ctx, file, part, model=model, effort=effort, context_files=context_files
+        )
+
+    key, fallback = key_for(ctx.settings.model), ctx.settings.fallback_model
+    if fallback and state.refused.get(key.id):
+        return key_for(fallback).model_copy(update={"model": fallback})
+    return key
 
 
-def question_of(
+def request_key_of(
     ctx: RunContext,
     file: SelectedFile | FileChange,
     part: FilePart,
@@ -142,89 +164,98 @@ def question_of(
     effort: str,
     context_files: Sequence[ContextFile] = (),
 ) -> RequestKey:
-    """The question about one part of one blob: what its id is made of, and nothing else."""
+    """Return the request key of one part of one blob; its id digests what the answer depends on.
+
+    Guidelines and license terms are not part of it: when they change, no file is sent again.
+    """
     task = ctx.task
-    beside = [field for one in context_files for field in (one.role.value, one.path, one.blob)]
-    if task.company is ContextNeeds.BEFORE and ctx.settings.refactor_description:
-        beside.append(ctx.settings.refactor_description)
-    question_digest = digest(
-        ctx.context.repository_id,
+    context = [field for c in context_files for field in (c.kind.value, c.path, c.blob)]
+    if task.context_needs is ContextNeeds.BEFORE and ctx.settings.refactor_description:
+        context.append(ctx.settings.refactor_description)
+    request_digest = digest(
+        ctx.github_context.repository_id,
         task.name,
         task.digest,
         model,
         effort,
         file.path,
-        f"{part.number}/{part.of}",
+        f"{part.number}/{part.count}",
         file.blob,
-        *beside,
+        *context,
     )
-    name = packing.custom_id(task.name, file.path, file.blob, question_digest)
-    old = next((one.blob for one in context_files if one.role is ContextKind.BEFORE), None)
+    custom_id = packing.custom_id(task.name, file.path, file.blob, request_digest)
+    old = next((c.blob for c in context_files if c.kind is ContextKind.BEFORE), None)
     return RequestKey(
-        id=name, path=file.path, blob=file.blob, part=part.number, of=part.of, old=old
+        id=custom_id,
+        path=file.path,
+        blob=file.blob,
+        part=part.number,
+        parts=part.count,
+        old_blob=old,
     )
 
 
-def _open(request_key: RequestKey, past: _Past, *, recheck: bool) -> bool:
-    return request_key.id not in past.in_flight and (recheck or request_key.id not in past.answered)
+def _is_open(key: RequestKey, state: _LedgerState, *, recheck: bool) -> bool:
+    return key.id not in state.in_flight and (recheck or key.id not in state.answered)
 
 
-def _reason(
-    ctx: RunContext, file: SelectedFile, past: _Past, asked: list[RequestKey]
+def _skip_reason(
+    ctx: RunContext, file: SelectedFile, state: _LedgerState, open_keys: Sequence[RequestKey]
 ) -> SkippedFile | None:
-    """Why this file is not asked about, or None when it is."""
+    """Return why this file is not sent, or None when it is."""
     renamed = file.status is ChangeType.RENAMED and file.blob == file.old_blob
-    if renamed and (file.old_path, file.blob) in past.settled and not ctx.settings.recheck:
+    if renamed and (file.old_path, file.blob) in state.settled and not ctx.settings.recheck:
         detail = f"renamed from {file.old_path}"
-        return SkippedFile(path=file.path, reason=SkipReason.SAME_AS_BEFORE, detail=detail)
-    if not asked:
-        request_keys = [_question(ctx, file, part, past) for part in file.parts]
-        flying = any(request_key.id in past.in_flight for request_key in request_keys)
-        reason = SkipReason.IN_FLIGHT if flying else SkipReason.SAME_AS_BEFORE
+        return SkippedFile(path=file.path, reason=SkipReason.ALREADY_REVIEWED, detail=detail)
+    if not open_keys:
+        keys = [_request_key(ctx, file, part, state) for part in file.parts]
+        in_flight = any(key.id in state.in_flight for key in keys)
+        reason = SkipReason.IN_FLIGHT if in_flight else SkipReason.ALREADY_REVIEWED
         return SkippedFile(path=file.path, reason=reason)
-    if (file.path, file.blob) in past.withdrawn:
+    if (file.path, file.blob) in state.withdrawn:
         detail = "its batch was canceled"
         return SkippedFile(path=file.path, reason=SkipReason.WITHDRAWN, detail=detail)
-    most = ctx.settings.max_attempts
-    if any(past.attempts.get(request_key.id, 0) >= most for request_key in asked):
-        detail = f"failed {most} times; change the file, the model or `max-attempts`"
+    max_attempts = ctx.settings.max_attempts
+    if any(state.attempts.get(key.id, 0) >= max_attempts for key in open_keys):
+        detail = f"failed {max_attempts} times; change the file, the model or `max-attempts`"
         return SkippedFile(path=file.path, reason=SkipReason.GIVEN_UP, detail=detail)
     return None
 
 
-def _request(
+def _build_request(
     ctx: RunContext,
     system: str,
     file: SelectedFile,
     request_key: RequestKey,
     part: FilePart,
-    past: _Past,
-    limit: int | None,
+    state: _LedgerState,
+    model_max_tokens: int | None,
 ) -> Request:
     effort = None if ctx.settings.effort == "none" else ctx.settings.effort
     size = len(system.encode()) + len(prompt.user_text(file, part).encode())
-    tokens = pricing.estimate(size)
-    most = prompt.answer_tokens(ctx.task, tokens, past.truncated.get(request_key.id, 0), limit)
-    params = prompt.params(
+    tokens = pricing.estimate_tokens(size)
+    truncations = state.truncated.get(request_key.id, 0)
+    max_tokens = prompt.max_answer_tokens(ctx.task, tokens, truncations, model_max_tokens)
+    params = prompt.message_params(
         ctx.task,
         system,
         file,
         part,
         model=request_key.model or ctx.settings.model,
         effort=effort,
-        max_tokens=most,
+        max_tokens=max_tokens,
     )
     return Request(
         request_key=request_key,
         params=params,
-        size=packing.size_of(request_key.id, params),
+        size_bytes=packing.size_of(request_key.id, params),
         input_tokens=tokens,
-        max_tokens=most,
+        max_tokens=max_tokens,
         risk=file.risk,
     )
 
 
-def all_requests(asked: RequestSet) -> Iterator[Request]:
-    """Every request, files by risk, parts in order."""
-    for file in asked.selection.files:
-        yield from asked.requests[file.path]
+def all_requests(request_set: RequestSet) -> Iterator[Request]:
+    """Yield every request: files by falling risk, parts in order."""
+    for file in request_set.selection.files:
+        yield from request_set.requests[file.path]

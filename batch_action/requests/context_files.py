@@ -1,4 +1,4 @@
-"""What a change is meant to do, in the words of whoever made it: data, like the change itself."""
+"""Attach to each selected file the context its task needs: old versions, tests, descriptions."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -20,42 +20,22 @@ from batch_action.selection.content import decode, is_binary, is_faithful
 from batch_action.selection.parts import MAX_CHARS
 from batch_action.tasks.task import ContextNeeds, Task
 from batch_action.tasks.testing.frameworks import is_manifest
-from batch_action.tasks.testing.layout import Layout, SuiteLayout
+from batch_action.tasks.testing.layout import FileTests, SuiteLayout
 
-MOST_COMMITS = 30
-DESCRIPTION_MAX_CHARS = 8_000
-
-
-def described(ctx: RunContext, selection: Selection) -> list[str]:
-    """The description in one text, or none: the input's, the pull request's, or the commits'."""
-    given = (ctx.settings.refactor_description or "").strip()
-    text = given or _of_pull(ctx) or _of_commits(ctx, selection)
-    if len(text) > DESCRIPTION_MAX_CHARS and not given:
-        text = text[:DESCRIPTION_MAX_CHARS] + " …"
-    return [text] if text else []
-
-
-def _of_pull(ctx: RunContext) -> str:
-    pull = ctx.context.pull
-    if pull is None:
-        return ""
-    return "\n\n".join(part.strip() for part in (pull.title, pull.body) if part.strip())
-
-
-def _of_commits(ctx: RunContext, selection: Selection) -> str:
-    if selection.base is None or ctx.settings.patch_file:
-        return ""
-    messages = ctx.git.messages(selection.base, selection.head, MOST_COMMITS)
-    return "\n\n---\n\n".join(messages)
-
-
-MOST_TESTS = 3
-"""Test files that go along with one file, the nearest ones."""
-TESTS_MAX_CHARS = 60_000
-"""Of all tests of one file that are shown whole; of the rest only the names are told."""
-MOST_MANIFESTS = 1_000
-LARGEST_MANIFEST = 200_000
-MOST_NAMES = 200
+MAX_COMMITS = 30
+"""Commit messages in the description of a change."""
+MAX_DESCRIPTION_CHARS = 8_000
+MAX_OLD_VERSION_CHARS = 2 * MAX_CHARS
+"""A longer old version is not compared: it is sent in one piece."""
+MAX_CHANGED_FILES = 200
+"""Changed files that a request names."""
+MAX_TEST_FILES = 3
+"""Test files that are sent along with one file, the nearest first."""
+MAX_TEST_CHARS = 60_000
+"""Characters of one file's tests that are sent in full; of further ones only the test names."""
+MAX_TEST_NAMES = 200
+MAX_MANIFESTS = 1_000
+MAX_MANIFEST_BYTES = 200_000
 
 _TEST_NAME = re.compile(
     r"^\s*(?:(?:async\s+)?def\s+test\w*|class\s+Test\w*|(?:describe|suite|it|test)\b.*?\(\s*"
@@ -64,178 +44,211 @@ _TEST_NAME = re.compile(
 )
 
 
-@dataclass(slots=True)
-class TestLocator:
-    """Knows the tests of one commit."""
-
-    ctx: RunContext
-    commit: str
-    tree: dict[str, FileChange] = field(default_factory=dict)
-    grounds: SuiteLayout = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Read what the commit holds, and its manifests."""
-        git, settings = self.ctx.git, self.ctx.settings
-        if not self.tree:
-            self.tree = {entry.path: entry for entry in git.tree(self.commit)}
-        named = sorted((p for p in self.tree if is_manifest(p)), key=lambda p: (p.count("/"), p))
-        wanted = {self.tree[path].blob for path in named[:MOST_MANIFESTS]}
-        small = [blob for blob, size in git.sizes(wanted).items() if size <= LARGEST_MANIFEST]
-        texts = {blob: decode(data) for blob, data in git.blobs(sorted(small))}
-        self.grounds = SuiteLayout(
-            paths=frozenset(self.tree),
-            manifests={path: texts.get(self.tree[path].blob, "") for path in named},
-            wished=settings.test_framework,
-            roots=settings.test_paths,
-        )
-
-    def attend(self, file: SelectedFile) -> SelectedFile | SkippedFile:
-        """The file with its tests and where new ones belong, or why it gets none."""
-        layout = self.grounds.layout(file.path, file.language)
-        if isinstance(layout, str):
-            return SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=layout)
-        tests = self.context_files(layout)
-        target = self.target(layout, tests)
-        state = "new file" if target not in self.tree else "shown below: give it back with more"
-        told = f"framework: {layout.framework}\npath: {target}\nstate: {state}"
-        return replace(file, context_files=tests, hints=(*file.hints, ("target", told)))
-
-    def context_files(self, layout: Layout) -> tuple[ContextFile, ...]:
-        """The tests that are there, whole as long as there is room."""
-        paths = layout.tests[:MOST_TESTS]
-        blobs = [self.tree[path].blob for path in paths if self.tree[path].mode != "120000"]
-        sizes = self.ctx.git.sizes(blobs)
-        limit = self.ctx.settings.max_file_bytes
-        small = [blob for blob in blobs if sizes.get(blob, limit + 1) <= limit]
-        datas = dict(self.ctx.git.blobs(sorted(set(small))))
-        return tuple(_shown((p, self.tree[p].blob, datas.get(self.tree[p].blob)) for p in paths))
-
-    def target(self, layout: Layout, tests: Sequence[ContextFile]) -> str:
-        """Where new tests belong: only a test that is shown whole can be given back."""
-        whole = {test.path for test in tests if test.complete}
-        there = layout.target in self.tree
-        return layout.spare if there and layout.target not in whole else layout.target
-
-
-def _shown(found: Iterable[tuple[str, str, bytes | None]]) -> Iterable[ContextFile]:
-    room = TESTS_MAX_CHARS
-    for path, blob, data in found:
-        if data is None or is_binary(data):
-            continue
-        plain = decode(data)
-        text = mask(plain)[0]
-        whole = len(text) <= room and is_faithful(data, plain)
-        room -= len(text) if whole else 0
-        yield ContextFile(
-            role=ContextKind.TEST,
-            path=path,
-            blob=blob,
-            text=text if whole else _names(text),
-            complete=whole,
-        )
-
-
-def _names(text: str) -> str:
-    found = [" ".join(match[0].split()) for match in _TEST_NAME.finditer(text)]
-    more = [f"… and {len(found) - MOST_NAMES} more"] if len(found) > MOST_NAMES else []
-    return "\n".join([*found[:MOST_NAMES], *more])
-
-
-OLD_VERSION_MAX_CHARS = 2 * MAX_CHARS
-"""An older version is not longer than this: it is shown in one piece."""
-MOST_NAMED = 200
-"""Other changed files that a request names."""
-
-
-def suit(ctx: RunContext, selection: Selection) -> Selection:
-    """The selection with companions and hints, without what is not for this task."""
+def attach(ctx: RunContext, selection: Selection) -> Selection:
+    """Attach context files and hints, and skip the files that the task does not apply to."""
     files: list[SelectedFile] = []
     skipped = list(selection.skipped)
     for file in selection.files:
-        reason = _unsuited(ctx.task, file)
+        reason = _skip_for_task(ctx.task, file)
         if reason is None:
             files.append(replace(file, hints=(*file.hints, *ctx.task.hints(file))))
         else:
             skipped.append(reason)
-    suited = replace(selection, files=tuple(files), skipped=tuple(skipped))
-    match ctx.task.company:
+    applicable = replace(selection, files=tuple(files), skipped=tuple(skipped))
+    match ctx.task.context_needs:
         case ContextNeeds.BEFORE:
-            return _with_versions(ctx, suited)
+            return _attach_old_versions(ctx, applicable)
         case ContextNeeds.TESTS:
-            return _with_tests(ctx, suited)
+            return _attach_tests(ctx, applicable)
         case ContextNeeds.NONE:
-            return suited
+            return applicable
 
 
-def _unsuited(task: Task, file: SelectedFile) -> SkippedFile | None:
-    if task.whole and len(file.parts) > 1:
-        detail = f"{task.name} looks at whole files of at most {MAX_CHARS:,} characters"
+@dataclass(slots=True)
+class TestLocator:
+    """The test files of one commit, and where new tests belong."""
+
+    ctx: RunContext
+    commit: str
+    tree: dict[str, FileChange] = field(default_factory=dict)
+    """Path to its entry; read from git unless given."""
+    suite: SuiteLayout = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read the commit's tree and its package manifests."""
+        git, settings = self.ctx.git, self.ctx.settings
+        if not self.tree:
+            self.tree = {entry.path: entry for entry in git.tree(self.commit)}
+        manifests = sorted(
+            (path for path in self.tree if is_manifest(path)), key=lambda p: (p.count("/"), p)
+        )
+        blobs = {self.tree[path].blob for path in manifests[:MAX_MANIFESTS]}
+        small = [blob for blob, size in git.sizes(blobs).items() if size <= MAX_MANIFEST_BYTES]
+        texts = {blob: decode(data) for blob, data in git.blobs(sorted(small))}
+        self.suite = SuiteLayout(
+            paths=frozenset(self.tree),
+            manifests={path: texts.get(self.tree[path].blob, "") for path in manifests},
+            preferred=settings.test_framework,
+            roots=settings.test_paths,
+        )
+
+    def attach(self, file: SelectedFile) -> SelectedFile | SkippedFile:
+        """Attach the file's tests and the path for new ones, or skip it with the reason."""
+        layout = self.suite.locate_tests(file.path, file.language)
+        if isinstance(layout, str):
+            return SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=layout)
+        tests = self.test_files(layout)
+        target = self.target(layout, tests)
+        state = "new file" if target not in self.tree else "shown below, to be extended"
+        hint = f"framework: {layout.framework}\npath: {target}\nstate: {state}"
+        return replace(file, context_files=tests, hints=(*file.hints, ("target", hint)))
+
+    def test_files(self, layout: FileTests) -> tuple[ContextFile, ...]:
+        """Return the existing tests: complete up to `MAX_TEST_CHARS`, then as names only."""
+        paths = layout.tests[:MAX_TEST_FILES]
+        blobs = [self.tree[path].blob for path in paths if self.tree[path].mode != "120000"]
+        sizes = self.ctx.git.sizes(blobs)
+        limit = self.ctx.settings.max_file_bytes
+        small = [blob for blob in blobs if sizes.get(blob, limit + 1) <= limit]
+        contents = dict(self.ctx.git.blobs(sorted(set(small))))
+        return tuple(
+            _fit_to_limit((p, self.tree[p].blob, contents.get(self.tree[p].blob)) for p in paths)
+        )
+
+    def target(self, layout: FileTests, tests: Sequence[ContextFile]) -> str:
+        """Return the path for new tests: an existing file only if it is sent in full."""
+        complete = {test.path for test in tests if test.complete}
+        exists = layout.target in self.tree
+        return layout.new_path if exists and layout.target not in complete else layout.target
+
+
+def _fit_to_limit(tests: Iterable[tuple[str, str, bytes | None]]) -> Iterable[ContextFile]:
+    """Yield the text files among (path, blob, content), in full or as test names."""
+    chars_left = MAX_TEST_CHARS
+    for path, blob, data in tests:
+        if data is None or is_binary(data):
+            continue
+        decoded = decode(data)
+        text = mask(decoded)[0]
+        complete = len(text) <= chars_left and is_faithful(data, decoded)
+        chars_left -= len(text) if complete else 0
+        yield ContextFile(
+            kind=ContextKind.TEST,
+            path=path,
+            blob=blob,
+            text=text if complete else _test_names(text),
+            complete=complete,
+        )
+
+
+def _test_names(text: str) -> str:
+    names = [" ".join(match[0].split()) for match in _TEST_NAME.finditer(text)]
+    return "\n".join(_at_most(names, MAX_TEST_NAMES))
+
+
+def _at_most(lines: list[str], limit: int) -> list[str]:
+    more = [f"… and {len(lines) - limit} more"] if len(lines) > limit else []
+    return [*lines[:limit], *more]
+
+
+def _skip_for_task(task: Task, file: SelectedFile) -> SkippedFile | None:
+    if task.needs_whole_file and len(file.parts) > 1:
+        detail = f"{task.name} takes whole files of at most {MAX_CHARS:,} characters"
         return SkippedFile(path=file.path, reason=SkipReason.TOO_LARGE, detail=detail)
-    unsuited = task.suits(file)
-    if not unsuited:
+    reason = task.skip_reason(file)
+    if not reason:
         return None
-    return SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=unsuited)
+    return SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=reason)
 
 
-def _with_versions(ctx: RunContext, selection: Selection) -> Selection:
-    """Each file with the version it is compared with, and what the change is meant to do."""
-    wanted = {file.old_blob for file in selection.files if file.old_blob}
-    texts = {blob: mask(decode(data))[0] for blob, data in ctx.git.blobs(sorted(wanted))}
+def _attach_old_versions(ctx: RunContext, selection: Selection) -> Selection:
+    """Attach the version that each file is compared with, and the change's description."""
+    blobs = {file.old_blob for file in selection.files if file.old_blob}
+    texts = {blob: mask(decode(data))[0] for blob, data in ctx.git.blobs(sorted(blobs))}
     files: list[SelectedFile] = []
     skipped = list(selection.skipped)
-    told = _described(ctx, selection)
+    hints = _change_hints(ctx, selection)
     for file in selection.files:
         text = texts.get(file.old_blob or "")
-        reason = _incomparable(ctx, file, text)
+        reason = _skip_without_old_version(ctx, file, text)
         if reason is not None or text is None or file.old_blob is None:
             skipped.extend([reason] if reason else [])
             continue
         before = ContextFile(
-            role=ContextKind.BEFORE, path=file.old_path or file.path, blob=file.old_blob, text=text
+            kind=ContextKind.BEFORE, path=file.old_path or file.path, blob=file.old_blob, text=text
         )
-        files.append(replace(file, context_files=(before,), hints=(*told, *file.hints)))
+        files.append(replace(file, context_files=(before,), hints=(*hints, *file.hints)))
     return replace(selection, files=tuple(files), skipped=tuple(skipped))
 
 
-def _with_tests(ctx: RunContext, selection: Selection) -> Selection:
-    """Each file with the tests it has, and where new ones belong."""
+def _attach_tests(ctx: RunContext, selection: Selection) -> Selection:
+    """Attach the existing tests of each file and the path for new ones."""
     if not selection.files:
         return selection
-    attendant = TestLocator(ctx, selection.head)
-    found = [attendant.attend(file) for file in selection.files]
+    locator = TestLocator(ctx, selection.head)
+    results = [locator.attach(file) for file in selection.files]
     return replace(
         selection,
-        files=tuple(one for one in found if isinstance(one, SelectedFile)),
-        skipped=(*selection.skipped, *(one for one in found if isinstance(one, SkippedFile))),
+        files=tuple(file for file in results if isinstance(file, SelectedFile)),
+        skipped=(*selection.skipped, *(file for file in results if isinstance(file, SkippedFile))),
     )
 
 
-def _incomparable(ctx: RunContext, file: SelectedFile, text: str | None) -> SkippedFile | None:
+def _skip_without_old_version(
+    ctx: RunContext, file: SelectedFile, text: str | None
+) -> SkippedFile | None:
     if text is None and file.status is ChangeType.MODIFIED and ctx.git.is_shallow():
         detail = "its older version is not in this clone: set `fetch-depth: 0`"
         return SkippedFile(
-            path=file.path, blob=file.blob, reason=SkipReason.NOT_HERE, detail=detail
+            path=file.path, blob=file.blob, reason=SkipReason.NOT_IN_CLONE, detail=detail
         )
     if text is None:
         detail = "there is no older version to compare it with"
         return SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=detail)
-    if len(text) > OLD_VERSION_MAX_CHARS:
-        detail = f"its older version has more than {OLD_VERSION_MAX_CHARS:,} characters"
+    if len(text) > MAX_OLD_VERSION_CHARS:
+        detail = f"its older version has more than {MAX_OLD_VERSION_CHARS:,} characters"
         return SkippedFile(path=file.path, reason=SkipReason.TOO_LARGE, detail=detail)
     return None
 
 
-def _described(ctx: RunContext, selection: Selection) -> tuple[tuple[str, str], ...]:
-    """What the change is meant to do, and which files it touches besides."""
-    found = [("description", mask(text)[0]) for text in described(ctx, selection)]
-    names = sorted(_named(selection))
+def _change_hints(ctx: RunContext, selection: Selection) -> tuple[tuple[str, str], ...]:
+    """Return the hints on the whole change: its description and the files it touches."""
+    hints = []
+    if description := _description(ctx, selection):
+        hints.append(("description", mask(description)[0]))
+    names = sorted(_changed_files(selection))
     if len(names) > 1:
-        more = [f"… and {len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
-        found.append(("changed-files", "\n".join([*names[:MOST_NAMED], *more])))
-    return tuple(found)
+        hints.append(("changed-files", "\n".join(_at_most(names, MAX_CHANGED_FILES))))
+    return tuple(hints)
 
 
-def _named(selection: Selection) -> Iterable[str]:
+def _description(ctx: RunContext, selection: Selection) -> str:
+    """Return `refactor-description`, else the pull request's text, else the commit messages.
+
+    It is data for the prompt, as untrusted as the change itself.
+    """
+    configured = (ctx.settings.refactor_description or "").strip()
+    text = configured or _pull_request_text(ctx) or _commit_messages(ctx, selection)
+    if len(text) > MAX_DESCRIPTION_CHARS and not configured:
+        text = text[:MAX_DESCRIPTION_CHARS] + " …"
+    return text
+
+
+def _pull_request_text(ctx: RunContext) -> str:
+    pull = ctx.github_context.pull_request
+    if pull is None:
+        return ""
+    return "\n\n".join(part.strip() for part in (pull.title, pull.body) if part.strip())
+
+
+def _commit_messages(ctx: RunContext, selection: Selection) -> str:
+    if selection.base is None or ctx.settings.patch_file:
+        return ""
+    messages = ctx.git.messages(selection.base, selection.head, MAX_COMMITS)
+    return "\n\n---\n\n".join(messages)
+
+
+def _changed_files(selection: Selection) -> Iterable[str]:
     for file in selection.files:
         moved = file.old_path and file.old_path != file.path
         yield f"{file.path} ({file.status}{f' from {file.old_path}' if moved else ''})"

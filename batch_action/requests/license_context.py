@@ -1,4 +1,4 @@
-"""What a license check knows without the model: the repository's licenses, and every header."""
+"""The license check's work without the model: the repository's licenses and the file headers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -6,55 +6,57 @@ from dataclasses import dataclass, field
 from batch_action.context import RunContext
 from batch_action.models.files import FileChange
 from batch_action.models.findings import RawFinding
-from batch_action.models.licenses import Licensing
+from batch_action.models.licenses import LicensePolicy
 from batch_action.selection.content import decode, is_binary
 from batch_action.selection.languages import language_of
 from batch_action.selection.patterns import PathRules
 from batch_action.tasks import license_check
 from batch_action.tasks.license import repository
 from batch_action.tasks.license.comments import has_comments
-from batch_action.tasks.license.headers import check, header_of, most_have_one
+from batch_action.tasks.license.headers import check_header, header_of, is_header_common
 
-SAMPLE = 200
-"""Files of a language whose headers tell whether headers are the custom."""
-READ = 4_096
-"""Bytes of each that are read for it."""
-MOST_TEXTS = 8
-"""License texts at the root that are looked at."""
-REGULAR = ("100644", "100755")
+MAX_SAMPLE_FILES = 200
+"""Files of one language that are sampled to see whether license headers are common."""
+SAMPLE_BYTES = 4_096
+"""Bytes of each sampled file that are read."""
+MAX_LICENSE_TEXTS = 8
+"""License texts in the root folder that are read."""
+REGULAR_FILE_MODES = ("100644", "100755")
 
 
-def facts(ctx: RunContext, head: str) -> str:
-    """What all requests of a night are told of licenses; empty for other tasks."""
-    if not ctx.task.licenses:
+def describe_licenses(ctx: RunContext, head: str) -> str:
+    """Return the license policy as text for the shared instructions; empty for other tasks."""
+    if not ctx.task.checks_licenses:
         return ""
-    return license_check.facts(_licensing(ctx, _tree(ctx, ctx.rules_at(head))))
+    return license_check.describe_licenses(_policy(ctx, _tree(ctx, ctx.rules_commit_for(head))))
 
 
 @dataclass(slots=True)
 class LicenseChecker:
-    """Checks headers at collect; what a commit says is read once for all its files."""
+    """Checks license headers at collect; each commit's policy is read once."""
 
     ctx: RunContext
     trees: dict[str, list[FileChange]] = field(default_factory=dict)
-    licensings: dict[str, Licensing] = field(default_factory=dict)
-    customs: dict[tuple[str, str], bool] = field(default_factory=dict)
-    """(commit, language): whether most files have a header there."""
+    """Commit to its tree."""
+    policies: dict[str, LicensePolicy] = field(default_factory=dict)
+    """Commit to its policy."""
+    headers_expected: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """(commit, language) to whether most files of the language have a header."""
 
     def raw_findings(self, path: str, text: str, commit: str) -> tuple[RawFinding, ...]:
-        """What is wrong with the header of a reviewed text; nothing for other tasks."""
-        if not self.ctx.task.licenses:
+        """Return the findings about the header of a reviewed text; none for other tasks."""
+        if not self.ctx.task.checks_licenses:
             return ()
         language = language_of(path, text)
-        ruling = self.ctx.rules_at(commit)
-        if ruling not in self.licensings:
-            self.trees[ruling] = _tree(self.ctx, ruling)
-            self.licensings[ruling] = _licensing(self.ctx, self.trees[ruling])
-        licensing = self.licensings[ruling]
-        wanted = self._wanted(language, ruling, licensing)
-        return check(text, language, licensing, wanted=wanted)
+        rules_commit = self.ctx.rules_commit_for(commit)
+        if rules_commit not in self.policies:
+            self.trees[rules_commit] = _tree(self.ctx, rules_commit)
+            self.policies[rules_commit] = _policy(self.ctx, self.trees[rules_commit])
+        policy = self.policies[rules_commit]
+        required = self._header_required(language, rules_commit, policy)
+        return check_header(text, language, policy, required=required)
 
-    def _wanted(self, language: str, commit: str, licensing: Licensing) -> bool:
+    def _header_required(self, language: str, commit: str, policy: LicensePolicy) -> bool:
         match self.ctx.settings.license_headers:
             case "required":
                 return True
@@ -62,14 +64,14 @@ class LicenseChecker:
                 return False
             case "auto":
                 key = commit, language
-                if key not in self.customs:
-                    texts = self._sample(language, self.trees[commit])
+                if key not in self.headers_expected:
+                    texts = self._sample_texts(language, self.trees[commit])
                     headers = (header_of(text, language) for text in texts)
-                    self.customs[key] = most_have_one(headers, licensing.header)
-                return self.customs[key]
+                    self.headers_expected[key] = is_header_common(headers, policy.header)
+                return self.headers_expected[key]
 
-    def _sample(self, language: str, tree: Iterable[FileChange]) -> list[str]:
-        """The beginnings of files of a language, evenly from the tree."""
+    def _sample_texts(self, language: str, tree: Iterable[FileChange]) -> list[str]:
+        """Return the first bytes of files of a language, sampled evenly from the tree."""
         if not has_comments(language):
             return []
         ctx = self.ctx
@@ -81,50 +83,54 @@ class LicenseChecker:
         files = [
             entry.blob
             for entry in tree
-            if entry.mode in REGULAR
+            if entry.mode in REGULAR_FILE_MODES
             and language_of(entry.path) == language
             and rules.skip(entry.path) is None
         ]
         return [
-            decode(data[:READ])
-            for _, data in ctx.git.blobs(_small(ctx, _spread(files, SAMPLE)))
+            decode(data[:SAMPLE_BYTES])
+            for _, data in ctx.git.blobs(
+                _within_size_limit(ctx, _sample_evenly(files, MAX_SAMPLE_FILES))
+            )
             if data.strip() and not is_binary(data)
         ]
 
 
-def _spread(items: Sequence[str], most: int) -> list[str]:
-    """At most so many, evenly from all, always the same."""
-    if len(items) <= most:
+def _sample_evenly(items: Sequence[str], limit: int) -> list[str]:
+    """Return at most *limit* items, evenly spaced, so the same items give the same sample."""
+    if len(items) <= limit:
         return list(items)
-    return [items[number * len(items) // most] for number in range(most)]
+    return [items[number * len(items) // limit] for number in range(limit)]
 
 
-def _small(ctx: RunContext, blobs: Sequence[str]) -> list[str]:
-    """Those that are here and no larger than a file that is reviewed."""
+def _within_size_limit(ctx: RunContext, blobs: Sequence[str]) -> list[str]:
+    """Return the blobs that are in the clone, not empty and not larger than `max-file-bytes`."""
     sizes = ctx.git.sizes(blobs)
-    most = ctx.settings.max_file_bytes
-    return [blob for blob in blobs if 0 < sizes.get(blob, 0) <= most]
+    limit = ctx.settings.max_file_bytes
+    return [blob for blob in blobs if 0 < sizes.get(blob, 0) <= limit]
 
 
 def _tree(ctx: RunContext, commit: str) -> list[FileChange]:
     return ctx.git.tree(commit) if ctx.git.has_commit(commit) else []
 
 
-def _licensing(ctx: RunContext, tree: Iterable[FileChange]) -> Licensing:
-    """The licenses the root's files name in a tree, with what the settings say."""
-    named = {
+def _policy(ctx: RunContext, tree: Iterable[FileChange]) -> LicensePolicy:
+    """Return the policy: the licenses named by files in the root folder, and the settings."""
+    paths = {
         entry.blob: entry.path
         for entry in sorted(tree, key=lambda entry: entry.path)
-        if entry.mode in REGULAR and "/" not in entry.path and repository.tells(entry.path)
+        if entry.mode in REGULAR_FILE_MODES
+        and "/" not in entry.path
+        and repository.may_name_license(entry.path)
     }
-    own = [
-        (named[blob], said)
-        for blob, data in ctx.git.blobs(_small(ctx, list(named)[:MOST_TEXTS]))
-        if (said := repository.license_in(named[blob], decode(data)))
+    licenses = [
+        (paths[blob], name)
+        for blob, data in ctx.git.blobs(_within_size_limit(ctx, list(paths)[:MAX_LICENSE_TEXTS]))
+        if (name := repository.license_in(paths[blob], decode(data)))
     ]
     settings = ctx.settings
-    return Licensing(
-        own=tuple(own),
+    return LicensePolicy(
+        repository_licenses=tuple(licenses),
         allowed=settings.allowed_licenses,
         denied=settings.denied_licenses,
         header=settings.license_header,

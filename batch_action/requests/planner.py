@@ -1,4 +1,4 @@
-"""Requests become a plan: tokens, dollars, what fits under the cap, and batches."""
+"""Build the plan of a run: select files, count tokens, apply the budget, pack batches."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,143 +12,195 @@ from batch_action.ledger import view
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import BacklogFile
 from batch_action.models.files import FileChange, SelectedFile, Selection, SkippedFile, SkipReason
-from batch_action.models.ledger import Ledger
-from batch_action.models.requests import ModelCapabilities, Plan, SubmissionMode
+from batch_action.models.ledger import Ledger, Usage
+from batch_action.models.requests import ModelCapabilities, Plan, Request, SubmissionMode
 from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding import state
 from batch_action.publishers.sarif import publisher as sarif
 from batch_action.requests import builder, context_files, packing, pricing, send_strategy
 from batch_action.requests.builder import RequestSet, all_requests
-from batch_action.requests.packing import CostEstimator
 from batch_action.requests.send_strategy import SendStrategy
 from batch_action.selection import commit_range, reader
 from batch_action.selection.commit_range import CommitRange
 from batch_action.selection.patterns import PathRules
+from batch_action.selection.reader import SelectionOptions
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
-    """How bytes become tokens tonight."""
+class _TokenScale:
+    """How bytes are converted to tokens in this plan."""
 
-    ratio: float
+    bytes_per_token: float
     method: str
+    """As in `TokenEstimate`, like the next field."""
     error: float
 
 
-def plan(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostEstimator:
+    """The worst case of what requests can cost in one submission mode."""
+
+    ctx: RunContext
+    mode: SubmissionMode
+    shared_tokens: int
+    """Tokens of the prefix that all requests share."""
+
+    def worst_usages(self, requests: Iterable[Request]) -> dict[str, list[Usage]]:
+        """Return the largest possible usage of each request, by model."""
+        return pricing.group_by_model(
+            (packing.model_of(self.ctx, request), self._worst_usage(request))
+            for request in requests
+        )
+
+    def worst_usd(self, requests: Iterable[Request]) -> float | None:
+        """Return the worst case in US dollars; None when a model has no known price."""
+        interactive = self.mode is SubmissionMode.INTERACTIVE
+        price = pricing.interactive_usd if interactive else pricing.batch_usd
+        costs = [
+            price(self.ctx.prices, model, usages)
+            for model, usages in self.worst_usages(requests).items()
+        ]
+        return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+    def _worst_usage(self, request: Request) -> Usage:
+        """In the worst case every request writes the cache, and none reads it."""
+        cached = self.mode.has_cache_breakpoint and request.request_key.model is None
+        written = min(self.shared_tokens, request.input_tokens) if cached else 0
+        return Usage(
+            input_tokens=request.input_tokens - written,
+            cache_write_1h_tokens=written,
+            output_tokens=request.max_tokens,
+        )
+
+
+def build_plan(
     ctx: RunContext,
-    asked: RequestSet,
+    request_set: RequestSet,
     ledger: Ledger,
-    choice: SendStrategy = SendStrategy(SubmissionMode.BATCH),  # noqa: B008 - frozen
+    strategy: SendStrategy = SendStrategy(SubmissionMode.BATCH),  # noqa: B008 - frozen
     *,
     exact: bool,
 ) -> Plan:
-    """Pack what fits under the caps into batches; what does not fit is owed, whole files only.
+    """Pack the files that fit the budget into batches; the others go to the backlog, whole.
 
-    *ledger*: whose spending counts for the caps. *choice*: which way the requests go.
+    Args:
+        ctx: the run.
+        request_set: the open requests.
+        ledger: the facts whose spending counts against the budget.
+        strategy: how the requests are sent.
+        exact: count the tokens of every request instead of a sample.
+
     """
-    asked, scale = _counted(ctx, asked, exact=exact)
-    shared = pricing.estimate(asked.shared_bytes, scale.ratio)
-    price = CostEstimator(ctx=ctx, mode=choice.mode, shared=shared)
-    chosen, backlog = _fill(asked, price, _budget(ctx, ledger))
-    requests = [request for file in chosen for request in asked.requests[file.path]]
-    if choice.mode is SubmissionMode.WARM_UP and not send_strategy.pays(
-        ctx, price.marked(requests), shared
+    request_set, scale = _count_tokens(ctx, request_set, exact=exact)
+    shared = pricing.estimate_tokens(request_set.shared_bytes, scale.bytes_per_token)
+    estimator = CostEstimator(ctx=ctx, mode=strategy.mode, shared_tokens=shared)
+    files, backlog = _fill_budget(request_set, estimator, _remaining_usd(ctx, ledger))
+    requests = [request for file in files for request in request_set.requests[file.path]]
+    if strategy.mode is SubmissionMode.WARM_UP and not send_strategy.is_caching_cheaper(
+        ctx, requests, shared
     ):
-        choice = SendStrategy(
-            SubmissionMode.BATCH, "No prompt cache: under the cap there are too few requests."
+        strategy = SendStrategy(
+            SubmissionMode.BATCH, "No prompt cache: too few requests fit the budget."
         )
-        price = replace(price, mode=choice.mode)
-    made = packing.packed(ctx, requests, choice.mode)
-    due = made[0] if choice.mode is SubmissionMode.WARM_UP else requests
-    groups = price.groups(requests)
+        estimator = replace(estimator, mode=strategy.mode)
+    batches = packing.pack_by_model(ctx, requests, strategy.mode)
+    due = batches[0] if strategy.mode is SubmissionMode.WARM_UP else requests
     return Plan(
-        batches=made,
-        mode=choice.mode,
-        note=choice.note,
-        worst_usd=price.worst(due),
+        batches=batches,
+        mode=strategy.mode,
+        note=strategy.note,
+        worst_case_usd=estimator.worst_usd(due),
         backlog=tuple(backlog),
-        tokens=pricing.total(
+        tokens=pricing.sum_tokens(
             (request.input_tokens for request in requests),
             sum(request.max_tokens for request in requests),
             scale.method,
             scale.error,
         ),
-        cost=pricing.together(
-            pricing.columns(ctx.prices, model, usages, shared) for model, usages in groups.items()
+        cost=pricing.add_costs(
+            pricing.estimate_cost(ctx.prices, model, usages, shared)
+            for model, usages in estimator.worst_usages(requests).items()
         ),
     )
 
 
-def refuse_over_budget(ctx: RunContext, plan: Plan) -> None:
-    """Raise BudgetError when nothing fits, or not all of it and `on-over-budget: fail`.
+def check_budget(ctx: RunContext, plan: Plan) -> None:
+    """Check the plan against the budget, and add a warning when another task has used it up.
 
-    Raise ConfigError when the model has no known price: no cap could be kept.
+    Raises BudgetError: when no file fits, or not every file and `on-over-budget` is `fail`.
+    Raises ConfigError: when the model has no known price, so no budget can be enforced.
     """
     settings = ctx.settings
-    if plan.requests and not plan.cost.priced:
+    if plan.requests and not plan.cost.is_priced:
         raise ConfigError(
-            f"`model` {settings.model!r} has no known price, so `max-cost-usd` cannot be kept.",
+            f"`model` {settings.model!r} has no known price, so `max-cost-usd` cannot be enforced.",
             fix="Add its price to `prices` in the config file; the README shows how.",
         )
     if not plan.backlog:
         return
     names = ", ".join(file.path for file in plan.backlog[:3])
     if not plan.requests and ctx.budget.sent_usd:
-        # The cap is one for all tasks of a run: this one stands in line again tomorrow.
-        ctx.warn(f"{ctx.title}: the budget is used up, {len(plan.backlog)} files are owed.")
+        # All tasks of a run share one budget: this one's files go out with a later run.
+        ctx.warn(
+            f"{ctx.title}: the budget is used up, {len(plan.backlog)} files are in the backlog."
+        )
         return
     if not plan.requests:
         raise BudgetError(
-            f"Not even one file fits under the budget ({len(plan.backlog)} wait: {names} …).",
+            f"Not even one file fits the budget ({len(plan.backlog)} in the backlog: {names} …).",
             fix="Raise `max-cost-usd` or `monthly-budget-usd`, or narrow `paths`.",
         )
     if settings.on_over_budget == "fail":
         raise BudgetError(
-            f"{len(plan.backlog)} files do not fit under the budget ({names} …) and "
+            f"{len(plan.backlog)} files do not fit the budget ({names} …) and "
             "`on-over-budget` is `fail`: nothing was sent.",
             fix="Raise `max-cost-usd` or `monthly-budget-usd`, or use `on-over-budget: fill`.",
         )
 
 
 def month_start(now: datetime) -> datetime:
-    """The first moment of the calendar month, UTC."""
+    """Return the start of the calendar month, UTC."""
     return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def _budget(ctx: RunContext, ledger: Ledger) -> float:
+def _remaining_usd(ctx: RunContext, ledger: Ledger) -> float:
     settings, now = ctx.settings, ctx.now()
     left = settings.max_cost_usd - ctx.budget.sent_usd
     if settings.monthly_budget_usd is not None:
-        spent = view.known_spend(ledger, month_start(now)) + ctx.budget.other_tasks_patterns(
+        spent = view.known_spend_usd(ledger, month_start(now)) + ctx.budget.other_ledgers_usd(
             ctx.title
         )
-        left = min(left, settings.monthly_budget_usd - spent - view.committed(ledger))
+        left = min(left, settings.monthly_budget_usd - spent - view.committed_usd(ledger))
     return left
 
 
-def _fill(
-    asked: RequestSet, price: CostEstimator, budget: float
+def _fill_budget(
+    request_set: RequestSet, estimator: CostEstimator, budget_usd: float
 ) -> tuple[list[SelectedFile], list[SelectedFile]]:
-    """Files by risk until the worst case reaches the budget; a smaller one may still fit."""
-    chosen, backlog, used = [], [], 0.0
-    for file in asked.selection.files:
-        cost = price.worst(asked.requests[file.path])
-        if cost is not None and used + cost > budget:
+    """Return the files that fit the budget by risk, and the rest; a smaller file may still fit."""
+    files, backlog, used = [], [], 0.0
+    for file in request_set.selection.files:
+        cost = estimator.worst_usd(request_set.requests[file.path])
+        if cost is not None and used + cost > budget_usd:
             backlog.append(file)
             continue
         used += cost or 0.0
-        chosen.append(file)
-    return chosen, backlog
+        files.append(file)
+    return files, backlog
 
 
-def _counted(ctx: RunContext, asked: RequestSet, *, exact: bool) -> tuple[RequestSet, _Scale]:
-    """The requests with their tokens: counted, scaled from a sample, or estimated offline."""
-    requests = list(all_requests(asked))
+def _count_tokens(
+    ctx: RunContext, request_set: RequestSet, *, exact: bool
+) -> tuple[RequestSet, _TokenScale]:
+    """Set the requests' input tokens: counted, scaled from a sample, or estimated offline.
+
+    Raises AnthropicError: when *exact* is set and counting fails.
+    """
+    requests = list(all_requests(request_set))
     api = ctx.anthropic
     if api is None or not requests:
-        return asked, _Scale(pricing.BYTES_PER_TOKEN, "offline-estimate", 0.0)
-    sizes = [request.size for request in requests]
+        return request_set, _TokenScale(pricing.BYTES_PER_TOKEN, "offline-estimate", 0.0)
+    sizes = [request.size_bytes for request in requests]
     indexes = range(len(requests)) if exact else pricing.sample_indexes(sizes)
     counted: dict[int, int] = {}
     try:
@@ -156,42 +208,45 @@ def _counted(ctx: RunContext, asked: RequestSet, *, exact: bool) -> tuple[Reques
             for done, index in enumerate(indexes, 1):
                 counted[index] = api.count_tokens(requests[index].params)
                 tick(done, len(indexes))
-    except AnthropicError as failure:
+    except AnthropicError as error:
         if exact:
             raise
-        ctx.warn(f"Tokens are estimated offline, because they could not be counted: {failure}")
-        return asked, _Scale(pricing.BYTES_PER_TOKEN, "offline-estimate", 0.0)
-    ratio, error = pricing.ratio_from([(sizes[i], tokens) for i, tokens in counted.items()])
-    # A sample is scaled to its dear side, so that the cap holds.
-    careful = ratio / (1 + error)
-    tokens = [counted.get(i, pricing.estimate(size, careful)) for i, size in enumerate(sizes)]
+        ctx.warn(f"Tokens are estimated offline, because they could not be counted: {error}")
+        return request_set, _TokenScale(pricing.BYTES_PER_TOKEN, "offline-estimate", 0.0)
+    ratio, spread = pricing.bytes_per_token([(sizes[i], tokens) for i, tokens in counted.items()])
+    # Fewer bytes a token than measured: an estimate that is too high cannot exceed the budget.
+    low_ratio = ratio / (1 + spread)
+    tokens = [
+        counted.get(i, pricing.estimate_tokens(size, low_ratio)) for i, size in enumerate(sizes)
+    ]
     complete = len(counted) == len(requests)
-    scale = _Scale(ratio, "counted" if complete else "sampled", 0.0 if complete else error)
-    return _with_tokens(asked, tokens), scale
+    scale = _TokenScale(ratio, "counted" if complete else "sampled", 0.0 if complete else spread)
+    return _with_tokens(request_set, tokens), scale
 
 
-def _with_tokens(asked: RequestSet, tokens: Iterable[int]) -> RequestSet:
-    fresh = iter(tokens)
+def _with_tokens(request_set: RequestSet, tokens: Iterable[int]) -> RequestSet:
+    counts = iter(tokens)
     requests = {
         file.path: tuple(
-            replace(request, input_tokens=next(fresh)) for request in asked.requests[file.path]
+            replace(request, input_tokens=next(counts))
+            for request in request_set.requests[file.path]
         )
-        for file in asked.selection.files
+        for file in request_set.selection.files
     }
-    return replace(asked, requests=requests)
+    return replace(request_set, requests=requests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedPlan:
-    """A plan with the selection it came from."""
+    """A plan with the selection it was built from."""
 
     selection: Selection
     explanation: str
-    """How the base was found."""
+    """Where the base commit comes from, in one sentence for people."""
     partial: bool
-    """Whether the base leaves something out."""
+    """The selection leaves out commits or files."""
     behind: bool
-    """Whether a later commit was looked at before."""
+    """An earlier run has reviewed a later commit."""
     plan: Plan
 
 
@@ -200,58 +255,71 @@ def prepare(
     session: LedgerSession,
     *,
     model: ModelCapabilities | None = None,
-    clock: datetime | None = None,
+    now: datetime | None = None,
     exact: bool = False,
 ) -> PreparedPlan:
-    """Select, read, ask and price; nothing is sent or saved. Raises ConfigError.
+    """Select files, build their requests and plan the batches; nothing is sent or saved.
 
-    *model* and *clock*: what Anthropic says of the model, and its time, where they were asked.
+    Raises ConfigError: when no commit range can be determined.
+
+    Args:
+        ctx: the run.
+        session: the loaded ledger.
+        model: the model's capabilities, if the API was asked for them.
+        now: Anthropic's time, if known; else the run's clock.
+        exact: count the tokens of every request instead of a sample.
+
     """
     settings = ctx.settings
-    ledger = sessions.scope(ctx, session.ledger)
-    chosen = commit_range.choose(ctx, ledger, _trace(ctx, session))
-    # A pull request is looked at as a whole each time, as is a patch: what is owed is among what it
-    # changes.
-    alone = chosen.behind or ctx.pull or settings.patch_file
-    backlog = {} if alone else view.unsettled(ledger, ctx.scope)
+    ledger = sessions.ledger_of_run(ctx, session.ledger)
+    commits = commit_range.choose_range(ctx, ledger, _last_reported_head(ctx, session))
+    # A pull request or a patch is selected as a whole in each run, its backlog included.
+    complete = commits.behind or ctx.pull_number or settings.patch_file
+    backlog = {} if complete else view.unreviewed_files(ledger, ctx.scope)
+    options = SelectionOptions(
+        rules=PathRules(
+            settings.paths, settings.paths_ignore, other_tasks_patterns=ctx.other_tasks_patterns
+        ),
+        max_file_bytes=settings.max_file_bytes,
+        attributes_from=ctx.rules_commit_for(commits.head),
+        mask=mask,
+        all_files=commits.all_files,
+    )
     with ctx.console.progress("Reading files", 1) as progress:
-        selection = reader.read(
+        selection = reader.select_files(
             ctx.git,
-            head=chosen.head,
-            base=chosen.base,
-            everything=chosen.everything,
+            commits.head,
+            commits.base,
+            options,
             backlog={path: item.old for path, item in backlog.items()},
-            rules=PathRules(
-                settings.paths, settings.paths_ignore, other_tasks_patterns=ctx.other_tasks_patterns
-            ),
-            max_file_bytes=settings.max_file_bytes,
-            attributes_from=ctx.rules_at(chosen.head),
-            mask=mask,
             progress=progress,
-            changes=_compared(ctx, chosen),
+            changes=_changes_from_github(ctx, commits),
         )
-    if chosen.behind:
-        selection = _without_newer(selection, view.newest(ledger))
-    selection = context_files.suit(ctx, selection)
-    asked = builder.ask(ctx, ledger, selection, model.max_tokens if model else None)
-    choice = send_strategy.choose(ctx, asked, ledger, clock or ctx.now())
+    if commits.behind:
+        selection = _drop_superseded(selection, view.newest_files(ledger))
+    selection = context_files.attach(ctx, selection)
+    request_set = builder.build_requests(
+        ctx, ledger, selection, model.max_tokens if model else None
+    )
+    strategy = send_strategy.choose(ctx, request_set, ledger, now or ctx.now())
+    budget_ledger = sessions.load_budget_ledger(ctx, session)
     return PreparedPlan(
-        selection=asked.selection,
-        explanation=chosen.explanation,
-        partial=chosen.partial or chosen.behind,
-        behind=chosen.behind,
-        plan=plan(ctx, asked, sessions.spending(ctx, session), choice, exact=exact),
+        selection=request_set.selection,
+        explanation=commits.explanation,
+        partial=commits.partial or commits.behind,
+        behind=commits.behind,
+        plan=build_plan(ctx, request_set, budget_ledger, strategy, exact=exact),
     )
 
 
-def _without_newer(selection: Selection, newest: Mapping[str, BacklogFile]) -> Selection:
-    """An older commit's selection without the files of which a later version is known."""
-    late = [file for file in selection.files if file.path in newest]
+def _drop_superseded(selection: Selection, newest: Mapping[str, BacklogFile]) -> Selection:
+    """Skip the files of which an earlier run has reviewed a later version."""
     skipped = [
         SkippedFile(
-            path=file.path, reason=SkipReason.SAME_AS_BEFORE, detail="a later version is known"
+            path=file.path, reason=SkipReason.ALREADY_REVIEWED, detail="a later version is known"
         )
-        for file in late
+        for file in selection.files
+        if file.path in newest
     ]
     return replace(
         selection,
@@ -260,45 +328,47 @@ def _without_newer(selection: Selection, newest: Mapping[str, BacklogFile]) -> S
     )
 
 
-def _compared(ctx: RunContext, chosen: CommitRange) -> list[FileChange] | None:
-    """What changed, asked of GitHub where a shallow clone does not reach back to the base.
+def _changes_from_github(ctx: RunContext, commits: CommitRange) -> list[FileChange] | None:
+    """Compare the commits through the API when a shallow clone does not contain the base.
 
-    The API tells no modes and no old blobs: modes come from head's tree, and the files are
-    reviewed whole. Raises GitHubError naming `fetch-depth: 0` where its answer is not complete.
+    The API returns neither modes nor old blobs: modes are read from the tree of head, and the
+    files are reviewed whole.
+
+    Raises GitHubError: when its answer is incomplete; the message names `fetch-depth: 0`.
     """
     git = ctx.git
-    if chosen.base is None or (git.has_commit(chosen.base) and not chosen.forked):
+    if commits.base is None or (git.has_commit(commits.base) and not commits.fork_unknown):
         return None
     if ctx.github is None or not git.is_shallow():
         return None
-    lacking = f"This shallow clone does not hold {chosen.base[:12]}, the commit of the last run: "
-    if chosen.forked:
-        lacking = "This shallow clone does not hold the place where this pull request begins: "
+    missing = f"{commits.base[:12]}, the commit of the last run"
+    if commits.fork_unknown:
+        missing = "the merge base of this pull request"
     ctx.warn(
-        f"{lacking}GitHub tells what changed, and those files are reviewed whole. "
-        "`fetch-depth: 0` is better."
+        f"This shallow clone does not contain {missing}: the changed files come from GitHub's API "
+        "and are reviewed whole. Set `fetch-depth: 0`."
     )
-    changes = ctx.github.client.compare(chosen.base, chosen.head, forked=chosen.forked)
-    tree = {entry.path: entry for entry in git.tree(chosen.head)}
+    changes = ctx.github.client.compare(commits.base, commits.head, forked=commits.fork_unknown)
+    tree = {entry.path: entry for entry in git.tree(commits.head)}
     return [
         replace(change, mode=tree[change.path].mode) if change.path in tree else change
         for change in changes
     ]
 
 
-def _trace(ctx: RunContext, session: LedgerSession) -> str | None:
-    """The head our issues or alerts name, asked for only when there is no ledger to ask."""
-    if ctx.pull or ctx.github is None or view.heads(session.ledger):
+def _last_reported_head(ctx: RunContext, session: LedgerSession) -> str | None:
+    """Return the head that the published issues or alerts name, when the ledger records none."""
+    if ctx.pull_number or ctx.github is None or view.recorded_heads(session.ledger):
         return None
-    edge, key = ctx.github.issues, ctx.settings.state_key
-    name, repository = ctx.task.name, ctx.context.repository_id
+    issues, key = ctx.github.issues, ctx.settings.state_key
+    task, repository = ctx.task.name, ctx.github_context.repository_id
     head = ""
     if "issue" in ctx.settings.report:
-        rolling = issue.remember(edge, name, repository, key)
-        head = rolling.session.head if rolling else ""
+        rolling = issue.read_rolling_issue(issues, task, repository, key)
+        head = rolling.state.head if rolling else ""
     if not head and "issue-per-finding" in ctx.settings.report:
-        told = state.remember(edge, name, key, repository)
-        head = state.newest_head(told, ctx.git)
+        finding_issues = state.read_finding_issues(issues, task, key, repository)
+        head = state.find_newest_head(finding_issues, ctx.git)
     if not head and "sarif" in ctx.settings.report:
-        head = sarif.analysed_head(ctx)
+        head = sarif.last_analyzed_commit(ctx)
     return head or None

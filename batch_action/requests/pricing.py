@@ -1,4 +1,4 @@
-"""Tokens and dollars: estimates before, accounts after. Prices are a dated data file."""
+"""Token estimates, and costs before and after a batch; the price table is `prices.yaml`."""
 
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -12,12 +12,15 @@ from batch_action.models.prices import Prices, prompt_tokens
 from batch_action.models.requests import Cost, TokenEstimate
 
 BYTES_PER_TOKEN = 2.5
-"""Offline estimate, meant to err on the dear side: source code measures 3 to 4 bytes a token, and
-the tokenizer of the current models yields about 30 % more tokens than the older one."""
+"""The offline estimate, low on purpose: source code measures 3 to 4 bytes per token, and the
+tokenizer of the current models yields about 30 % more tokens than the older one."""
 
 
 def load(overrides: Mapping[str, Any] | None = None) -> Prices:
-    """The shipped table with *overrides* (model id to rates); pydantic's ValidationError if bad."""
+    """Load the packaged price table and apply *overrides* (model id to rates).
+
+    Raises pydantic's ValidationError: when an override is invalid.
+    """
     text = resources.files("batch_action.requests").joinpath("prices.yaml").read_text("utf-8")
     data = yaml.safe_load(text)
     data["models"].update(overrides or {})
@@ -25,32 +28,38 @@ def load(overrides: Mapping[str, Any] | None = None) -> Prices:
 
 
 def batch_usd(prices: Prices, model: str, usages: Iterable[Usage]) -> float | None:
-    """What these requests cost in a batch; None when the model has no known price."""
+    """Return the cost of requests in a batch; None when the model has no known price."""
     rates = prices.models.get(model)
     if rates is None:
         return None
-    return prices.batch_discount * sum(rates.of(usage).usd(usage) for usage in usages)
+    return prices.batch_discount * sum(rates.rates_for(usage).usd(usage) for usage in usages)
 
 
 def interactive_usd(prices: Prices, model: str, usages: Iterable[Usage]) -> float | None:
-    """What these requests cost through the Messages API; None without a known price."""
+    """Return the cost of requests through the Messages API; None without a known price."""
     usd = batch_usd(prices, model, usages)
     return None if usd is None else usd / prices.batch_discount
 
 
-def columns(prices: Prices, model: str, usages: Iterable[Usage], shared: int) -> Cost:
-    """Interactive, batch and batch+cache for the same requests.
+def estimate_cost(prices: Prices, model: str, usages: Iterable[Usage], shared: int) -> Cost:
+    """Estimate the cost of the same requests interactively, in a batch, and in a cached batch.
 
-    *usages* is one Usage a request; *shared* the tokens of the prefix all of them share. The three
-    columns are counterfactuals of each other: the first two as if nothing had been cached, the
-    third as if the prefix was written once (1 h) and read by every other request.
+    The first two assume that nothing is cached, the third that the first request writes the prefix
+    (1 h) and every other one reads it.
+
+    Args:
+        prices: the price table.
+        model: the model's id.
+        usages: one per request.
+        shared: tokens of the prefix that all requests share.
+
     """
-    plain = [uncached(usage) for usage in usages]
+    plain = [without_cache(usage) for usage in usages]
     batch = batch_usd(prices, model, plain)
     if batch is None:
         return Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
     cached = batch_usd(
-        prices, model, [_cached(u, shared, first=not i) for i, u in enumerate(plain)]
+        prices, model, [_with_cache(u, shared, first=not i) for i, u in enumerate(plain)]
     )
     return Cost(
         interactive_usd=batch / prices.batch_discount, batch_usd=batch, batch_cached_usd=cached
@@ -58,44 +67,44 @@ def columns(prices: Prices, model: str, usages: Iterable[Usage], shared: int) ->
 
 
 def actual_cost(prices: Prices, model: str, usages: Iterable[Usage], shared: int) -> Cost:
-    """What a batch of these did cost, and would have cost: from the usage the API returned.
+    """Compute the cost of a collected batch from the usage that the API returned.
 
-    Batch is what was billed, cache tokens at their own prices. Interactive is the same requests
-    without batch and cache. Batch+cache is what was billed where the cache was really read, else
-    the counterfactual of `columns`.
+    `batch_usd` is the billed amount, cache tokens at their own prices; `interactive_usd` is the
+    estimate without batch and cache; `batch_cached_usd` is the billed amount if the cache was read,
+    else the estimate of `estimate_cost`.
     """
-    found = list(usages)
-    told = columns(prices, model, found, shared)
-    billed = batch_usd(prices, model, found)
-    cached = any(usage.cache_read_tokens for usage in found)
+    usages = list(usages)
+    estimate = estimate_cost(prices, model, usages, shared)
+    billed = batch_usd(prices, model, usages)
+    cached = any(usage.cache_read_tokens for usage in usages)
     return Cost(
-        interactive_usd=told.interactive_usd,
+        interactive_usd=estimate.interactive_usd,
         batch_usd=billed,
-        batch_cached_usd=billed if cached else told.batch_cached_usd,
+        batch_cached_usd=billed if cached else estimate.batch_cached_usd,
     )
 
 
-def uncached(usage: Usage) -> Usage:
-    """The same tokens as if there were no prompt cache."""
+def without_cache(usage: Usage) -> Usage:
+    """Return the same tokens as if there were no prompt cache."""
     return Usage(input_tokens=prompt_tokens(usage), output_tokens=usage.output_tokens)
 
 
 def cache_saving(prices: Prices, model: str, usages: Iterable[Usage]) -> float | None:
-    """What the prompt cache saved these requests of a batch; negative when it cost more."""
-    found = list(usages)
-    plain = batch_usd(prices, model, [uncached(usage) for usage in found])
-    billed = batch_usd(prices, model, found)
+    """Return what the prompt cache saved a batch in US dollars; negative when it cost more."""
+    usages = list(usages)
+    plain = batch_usd(prices, model, [without_cache(usage) for usage in usages])
+    billed = batch_usd(prices, model, usages)
     return None if plain is None or billed is None else plain - billed
 
 
-def together(costs: Iterable[Cost]) -> Cost:
-    """The sum of several costs; a column that one of them does not know is not known."""
+def add_costs(costs: Iterable[Cost]) -> Cost:
+    """Add costs; an amount that is None in one of them is None in the sum."""
+    costs = list(costs)
 
     def column(name: str) -> float | None:
-        amounts = [getattr(cost, name) for cost in found]
+        amounts = [getattr(cost, name) for cost in costs]
         return None if None in amounts else float(sum(amounts))
 
-    found = list(costs)
     return Cost(
         interactive_usd=column("interactive_usd"),
         batch_usd=column("batch_usd"),
@@ -103,15 +112,15 @@ def together(costs: Iterable[Cost]) -> Cost:
     )
 
 
-def by_model(asked: Iterable[tuple[str, Usage]]) -> dict[str, list[Usage]]:
-    """Usages grouped by model: prices and caches are a model's own."""
+def group_by_model(usages: Iterable[tuple[str, Usage]]) -> dict[str, list[Usage]]:
+    """Group (model, usage) pairs by model: each model has its own prices and cache."""
     groups: dict[str, list[Usage]] = {}
-    for model, usage in asked:
+    for model, usage in usages:
         groups.setdefault(model, []).append(usage)
     return groups
 
 
-def _cached(usage: Usage, shared: int, *, first: bool) -> Usage:
+def _with_cache(usage: Usage, shared: int, *, first: bool) -> Usage:
     prefix = min(shared, usage.input_tokens)
     return Usage(
         input_tokens=usage.input_tokens - prefix,
@@ -121,24 +130,24 @@ def _cached(usage: Usage, shared: int, *, first: bool) -> Usage:
     )
 
 
-def estimate(size: int, ratio: float = BYTES_PER_TOKEN) -> int:
-    """Tokens of *size* bytes of prompt at *ratio* bytes a token, rounded up."""
+def estimate_tokens(size: int, ratio: float = BYTES_PER_TOKEN) -> int:
+    """Estimate the tokens of *size* bytes of prompt at *ratio* bytes per token, rounded up."""
     return int(-(-size // ratio))
 
 
-def sample_indexes(sizes: list[int], most: int = 8) -> list[int]:
-    """Which requests to count: spread evenly over the sizes, the largest always among them."""
+def sample_indexes(sizes: list[int], limit: int = 8) -> list[int]:
+    """Choose the requests to count: spread evenly over the sizes, with the largest one."""
     order = sorted(range(len(sizes)), key=lambda index: (sizes[index], index))
-    if len(order) <= most:
+    if len(order) <= limit:
         return order
-    step = (len(order) - 1) / (most - 1)
-    return sorted({order[round(n * step)] for n in range(most)})
+    step = (len(order) - 1) / (limit - 1)
+    return sorted({order[round(n * step)] for n in range(limit)})
 
 
-def ratio_from(counted: list[tuple[int, int]]) -> tuple[float, float]:
-    """Bytes a token and its relative spread, from counted (bytes, tokens) pairs.
+def bytes_per_token(counted: list[tuple[int, int]]) -> tuple[float, float]:
+    """Return the bytes per token and their relative spread, from (bytes, tokens) pairs.
 
-    Raises ValueError on an empty sample.
+    Raises ValueError: when there are no pairs.
     """
     if not counted:
         raise ValueError("an empty sample has no ratio")
@@ -147,6 +156,8 @@ def ratio_from(counted: list[tuple[int, int]]) -> tuple[float, float]:
     return ratio, spread
 
 
-def total(inputs: Iterable[int], output_max: int, method: str, error: float = 0.0) -> TokenEstimate:
-    """The tokens of a plan."""
+def sum_tokens(
+    inputs: Iterable[int], output_max: int, method: str, error: float = 0.0
+) -> TokenEstimate:
+    """Return the token estimate of requests with these input tokens."""
     return TokenEstimate(input=sum(inputs), output_max=output_max, method=method, error=error)

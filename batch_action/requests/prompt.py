@@ -1,4 +1,4 @@
-"""Message params for one question: shared instructions first, the file last."""
+"""Message params of one request: the shared instructions first, the file last."""
 
 from collections.abc import Sequence
 from html import escape
@@ -7,87 +7,93 @@ from typing import Any
 from batch_action.models.files import ContextFile, FilePart, SelectedFile
 from batch_action.tasks.task import Task
 
-BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
-"""What a reader may take for the end of a line although git does not: shown as a space, so that
-no text can step out of its numbered line."""
+LINE_BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
+"""Characters that a model may read as the end of a line although git does not. They become spaces,
+so that no text can leave its numbered line."""
 
 
 def system_text(task: Task, guidelines: str, facts: str = "") -> str:
-    """The one block all requests of a night share, byte for byte; *facts*: what a task must know.
+    """Return the instructions that all requests of a run share, byte for byte.
 
-    Both change the answers and not the question: they are no part of its digest.
+    Args:
+        task: the task, whose prompt comes first.
+        guidelines: the text of the repository's guidelines files; may be empty.
+        facts: what the task needs to know of the repository, e.g. its licenses; may be empty.
+
     """
-    told = f"{task.prompt}\n\n{facts.strip()}" if facts.strip() else task.prompt
+    text = f"{task.prompt}\n\n{facts.strip()}" if facts.strip() else task.prompt
     if not guidelines.strip():
-        return told
+        return text
     return (
-        f"{told}\n\n## This repository's own rules\n\n"
-        "Its maintainers wrote what follows. Where it asks for more care, or says that something "
+        f"{text}\n\n## Guidelines of this repository\n\n"
+        "The maintainers wrote the following. Where it asks for more care, or says that something "
         f"is fine here, follow it.\n\n{guidelines.strip()}"
     )
 
 
 def user_text(file: SelectedFile, part: FilePart) -> str:
-    """What is said of the file, the changed hunks, its companions, then its numbered lines.
+    """Return the file's hints, its changed hunks, its context files, and its numbered lines.
 
     Every source line starts with its number, every hunk line with its sign and every other line
     with an angle bracket, so that nothing in a file can look like the end of its element.
     """
     change = ""
-    if file.change:
+    if file.diff:
         change = (
             f'<change path="{_name(file.path)}" status="{file.status}">\n'
-            f"{_plain(file.change).rstrip()}\n</change>\n"
+            f"{_without_line_breaks(file.diff).rstrip()}\n</change>\n"
         )
-    lines = file.text.split("\n")[part.first - 1 : part.last]
-    note = "" if part.of == 1 else f' part="{part.number} of {part.of}"'
+    lines = file.text.split("\n")[part.start_line - 1 : part.end_line]
+    note = "" if part.count == 1 else f' part="{part.number} of {part.count}"'
     return (
         "".join(_hint(name, text) for name, text in file.hints)
         + change
-        + "".join(_companion(one) for one in file.context_files)
+        + "".join(_context_file(context_file) for context_file in file.context_files)
         + f'<file path="{_name(file.path)}" language="{escape(file.language)}" '
-        f'first-line="{part.first}" last-line="{part.last}"{note}>\n'
-        f"{_numbered(lines, part.first)}\n</file>"
+        f'first-line="{part.start_line}" last-line="{part.end_line}"{note}>\n'
+        f"{_numbered(lines, part.start_line)}\n</file>"
     )
 
 
 def _hint(name: str, text: str) -> str:
-    lines = _plain(text).rstrip("\n").split("\n")
+    lines = _without_line_breaks(text).rstrip("\n").split("\n")
     return "\n".join([f"<{name}>", *(f"> {line}" for line in lines), f"</{name}>\n"])
 
 
-def _companion(one: ContextFile) -> str:
-    note = "" if one.complete else ' complete="no"'
-    lines = one.text.removesuffix("\n").split("\n")
-    return f'<{one.role} path="{_name(one.path)}"{note}>\n{_numbered(lines, 1)}\n</{one.role}>\n'
+def _context_file(file: ContextFile) -> str:
+    note = "" if file.complete else ' complete="no"'
+    lines = file.text.removesuffix("\n").split("\n")
+    element = file.kind
+    return f'<{element} path="{_name(file.path)}"{note}>\n{_numbered(lines, 1)}\n</{element}>\n'
 
 
-def _numbered(lines: Sequence[str], first: int) -> str:
-    width = len(str(first + len(lines) - 1))
+def _numbered(lines: Sequence[str], start: int) -> str:
+    width = len(str(start + len(lines) - 1))
     return "\n".join(
-        f"{n:>{width}}| {_plain(x.rstrip(chr(13)))}" for n, x in enumerate(lines, first)
+        f"{number:>{width}}| {_without_line_breaks(line.rstrip(chr(13)))}"
+        for number, line in enumerate(lines, start)
     )
 
 
 def _name(path: str) -> str:
-    return escape(_plain(path.replace("\n", " ")), quote=True)
+    return escape(_without_line_breaks(path.replace("\n", " ")), quote=True)
 
 
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n").translate(BREAKS)
+def _without_line_breaks(text: str) -> str:
+    return text.replace("\r\n", "\n").translate(LINE_BREAKS)
 
 
-def marked(params: dict[str, Any]) -> dict[str, Any]:
-    """The same with a 1 h cache breakpoint at the end of the shared instructions.
+def with_cache_breakpoint(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the params with a 1-hour cache breakpoint at the end of the shared instructions.
 
-    Anthropic's batch-processing page advises that lifetime for batches.
+    Anthropic's batch-processing page recommends that lifetime for batches.
     """
     *others, last = params["system"]
-    mark = {"type": "ephemeral", "ttl": "1h"}
-    return params | {"system": [*others, last | {"cache_control": mark}]}
+    cache_control = {"type": "ephemeral", "ttl": "1h"}
+    return params | {"system": [*others, last | {"cache_control": cache_control}]}
 
 
-def params(
+def message_params(
     task: Task,
     system: str,
     file: SelectedFile,
@@ -97,7 +103,7 @@ def params(
     effort: str | None,
     max_tokens: int,
 ) -> dict[str, Any]:
-    """Message params: structured output, no tools, no sampling parameters, no prefill."""
+    """Build message params: structured output, no tools, sampling parameters or prefill."""
     config: dict[str, Any] = {"format": {"type": "json_schema", "schema": task.schema}}
     if effort is not None:
         config["effort"] = effort
@@ -110,10 +116,12 @@ def params(
     }
 
 
-def answer_tokens(task: Task, input_tokens: int, doublings: int, limit: int | None) -> int:
-    """`max_tokens`: the task's floor and a share of the input, doubled after each truncation.
+def max_answer_tokens(task: Task, input_tokens: int, doublings: int, limit: int | None) -> int:
+    """Return `max_tokens`: the task's base plus a share of the input, doubled per truncation.
 
-    *limit* is the model's own maximum, where it is known.
+    *limit* is the model's own maximum, if known.
     """
-    wanted = min(task.ceiling_tokens, task.floor_tokens + int(task.share * input_tokens))
-    return min(wanted << doublings, limit or 128_000)
+    tokens = min(
+        task.max_output_tokens, task.base_output_tokens + int(task.output_ratio * input_tokens)
+    )
+    return min(tokens << doublings, limit or 128_000)

@@ -1,7 +1,8 @@
-"""The prompt cache of a night: whether a warm-up pays, and whether one has left it warm.
+"""Decide how the open requests are sent: batch, prompt-cache warm-up, small workload.
 
-A cold batch writes the cache with every request and reads nothing, which is dearer than no cache.
-So one request goes first; the others follow when it has ended, within the hour the cache lives.
+A batch with a cold prompt cache writes the cache with every request and reads nothing, which costs
+more than no cache. So one request, the warm-up, is sent first; the others follow after it has
+ended, within the hour that a cache entry lives.
 """
 
 from dataclasses import dataclass
@@ -13,174 +14,189 @@ from batch_action.ledger.view import CacheWarmUp
 from batch_action.models.ledger import Ledger, Usage
 from batch_action.models.requests import Request, SubmissionMode
 from batch_action.requests import pricing
-from batch_action.requests.builder import RequestSet, all_requests, shared_text
+from batch_action.requests.builder import RequestSet, all_requests, shared_instructions
 
-LIFETIME = timedelta(minutes=50)
-"""The entry lives an hour; the followers need some minutes of it until the first of them starts."""
-PATIENCE = timedelta(hours=2)
-"""How long the others wait for a warm-up that has not ended: most batches take under an hour."""
-DEAREST_TOKEN = 4
-"""Bytes a token of plain English at the most: an estimate of the prefix that is not too large."""
-FEWEST = 3
-"""Requests, the warm-up among them: a write at the double price needs two reads to pay."""
+CACHE_LIFETIME = timedelta(minutes=50)
+"""A cache entry lives an hour; the requests that read it need some minutes to start."""
+MAX_WARM_UP_WAIT = timedelta(hours=2)
+"""Most batches take less than an hour; after this time the others are sent without the cache."""
+MAX_BYTES_PER_TOKEN = 4
+"""Of plain English: a low estimate of the shared prefix, which must not fall below the minimum."""
+MIN_CACHED_REQUESTS = 3
+"""With the warm-up: one write at double price pays off after two reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendStrategy:
-    """How tonight's requests are asked, and why."""
+    """How the open requests are sent."""
 
     mode: SubmissionMode
     note: str = ""
+    """The reason, in sentences for people; empty for an ordinary batch."""
 
 
-def awaited(ledger: Ledger) -> bool:
-    """Whether a warm-up is under way that others wait for."""
-    found = view.outstanding(ledger)
-    return found is not None and found.collected is None and not found.withdrawn
+def is_warm_up_pending(ledger: Ledger) -> bool:
+    """Return whether a warm-up is in flight that other requests wait for."""
+    warm_up = view.outstanding_warm_up(ledger)
+    return warm_up is not None and warm_up.collected is None and not warm_up.withdrawn
 
 
-def follow(
-    ctx: RunContext, ledger: Ledger, asked: RequestSet, now: datetime
-) -> SendStrategy | None:
-    """What the warm-up that went before means for the others; None when none went before these.
+def choose(ctx: RunContext, request_set: RequestSet, ledger: Ledger, now: datetime) -> SendStrategy:
+    """Choose how the open requests are sent; *now* is Anthropic's time.
 
-    *now*: by Anthropic's clock. Whatever has become of it, the others wait for one only once.
+    Requests that wait for a warm-up come first, even if few: they were counted when it was sent.
     """
-    found = view.outstanding(ledger)
-    if found is None or found.selected.isdisjoint(asked.requests):
+    if not request_set.selection.files:
+        return SendStrategy(SubmissionMode.BATCH)
+    following = _follow_warm_up(ctx, ledger, request_set, now)
+    if following is not None:
+        return following
+    small = _handle_small_workload(ctx, request_set, ledger)
+    if small is not None:
+        return small
+    # The author of a pull request waits for the review: no warm-up first.
+    if ctx.settings.prompt_cache == "warm" and ctx.pull_number is None:
+        return _start_warm_up(ctx, request_set)
+    return SendStrategy(SubmissionMode.BATCH)
+
+
+def is_caching_cheaper(ctx: RunContext, requests: list[Request], shared: int) -> bool:
+    """Return whether reading a prefix of *shared* tokens from the cache costs less than none.
+
+    Only the requests for the configured model count: another model has a cache of its own.
+    """
+    usages = [
+        Usage(input_tokens=request.input_tokens, output_tokens=request.max_tokens)
+        for request in requests
+        if request.request_key.model is None
+    ]
+    cost = pricing.estimate_cost(ctx.prices, ctx.settings.model, usages, shared)
+    cached, plain = cost.batch_cached_usd, cost.batch_usd
+    return (
+        len(usages) >= MIN_CACHED_REQUESTS
+        and cached is not None
+        and plain is not None
+        and cached < plain
+    )
+
+
+def _follow_warm_up(
+    ctx: RunContext, ledger: Ledger, request_set: RequestSet, now: datetime
+) -> SendStrategy | None:
+    """Return how requests that wait for a warm-up are sent; None when none was sent for them.
+
+    They wait for one warm-up only, whatever its outcome.
+    """
+    warm_up = view.outstanding_warm_up(ledger)
+    if warm_up is None or warm_up.selected.isdisjoint(request_set.requests):
         return None
-    cold = _cold(ctx, found, asked.selection.head)
-    if cold is not None:
-        return SendStrategy(SubmissionMode.BATCH, f"Sent without the prompt cache: {cold}.")
-    ended = _ended(ctx, found)
-    if ended is None and now - found.intended.at > PATIENCE:
-        return SendStrategy(
-            SubmissionMode.BATCH, "Sent without the prompt cache: its warm-up takes too long."
-        )
-    if ended is None:
-        where = f"batch {found.sent.batch}" if found.sent else "a batch"
-        note = (
-            f"The others wait for {where} to fill the prompt cache: they go out when it has ended."
-        )
+    reason = _cache_miss_reason(ctx, warm_up, request_set.selection.head)
+    if reason is not None:
+        return _uncached(reason)
+    ended_at = _warm_up_end(ctx, warm_up)
+    if ended_at is None and now - warm_up.intended.at > MAX_WARM_UP_WAIT:
+        return _uncached("the warm-up takes too long")
+    if ended_at is None:
+        batch = f"batch {warm_up.sent.batch}" if warm_up.sent else "a batch"
+        note = f"The other requests wait until {batch} has ended and filled the prompt cache."
         return SendStrategy(SubmissionMode.AWAIT, note)
-    if now - ended > LIFETIME:
-        late = f"its warm-up ended at {ended:%H:%M} UTC, and no run looked within the hour"
-        return SendStrategy(SubmissionMode.BATCH, f"Sent without the prompt cache: {late}.")
+    if now - ended_at > CACHE_LIFETIME:
+        return _uncached(f"the warm-up ended at {ended_at:%H:%M} UTC, more than 50 minutes ago")
     return SendStrategy(
         SubmissionMode.WARMED, "The prompt cache is warm: the shared instructions are read from it."
     )
 
 
-def _cold(ctx: RunContext, found: CacheWarmUp, head: str) -> str | None:
-    """Why what the warm-up left would not be read."""
-    intended, settings = found.intended, ctx.settings
+def _uncached(reason: str) -> SendStrategy:
+    return SendStrategy(SubmissionMode.BATCH, f"Sent without the prompt cache: {reason}.")
+
+
+def _cache_miss_reason(ctx: RunContext, warm_up: CacheWarmUp, head: str) -> str | None:
+    """Return why requests about *head* would not read the warm-up's cache entry, or None."""
+    intended, settings = warm_up.intended, ctx.settings
     if settings.prompt_cache == "off":
-        return "`prompt-cache` is off by now"
-    if found.spoilt:
-        return "its warm-up was not answered"
+        return "`prompt-cache` is now `off`"
+    if warm_up.is_lost:
+        return "the warm-up was not answered"
     if (intended.model, intended.effort or "none") != (settings.model, settings.effort):
-        return "its warm-up asked another model, or with another effort"
-    if shared_text(ctx, intended.head) != shared_text(ctx, head):
-        return "the house rules have changed since its warm-up"
+        return "the warm-up used another model or effort"
+    if shared_instructions(ctx, intended.head) != shared_instructions(ctx, head):
+        return "the guidelines have changed since the warm-up"
     return None
 
 
-def _ended(ctx: RunContext, found: CacheWarmUp) -> datetime | None:
-    """When the warm-up ended; None while it runs, or when nobody can tell."""
-    if found.sent is None or ctx.anthropic is None:
+def _warm_up_end(ctx: RunContext, warm_up: CacheWarmUp) -> datetime | None:
+    """Return when the warm-up ended; None while it runs, or when that is not known."""
+    if warm_up.sent is None or ctx.anthropic is None:
         return None
-    state = ctx.anthropic.retrieve(found.sent.batch)
+    state = ctx.anthropic.retrieve(warm_up.sent.batch)
     return state.ended_at if state is not None and state.status == "ended" else None
 
 
-def begin(ctx: RunContext, asked: RequestSet) -> SendStrategy:
-    """A warm-up, if it pays; else why not."""
-    name = ctx.settings.model
-    rates = ctx.prices.models.get(name)
+def _start_warm_up(ctx: RunContext, request_set: RequestSet) -> SendStrategy:
+    """Return a warm-up if it pays off, else a batch with the reason."""
+    model = ctx.settings.model
+    rates = ctx.prices.models.get(model)
     minimum = rates.cache_minimum if rates else None
     if minimum is None:
-        note = f"No prompt cache: the smallest prefix that {name} caches is not known."
+        note = f"No prompt cache: the smallest prefix that {model} caches is not known."
         return SendStrategy(SubmissionMode.BATCH, note)
-    shared = asked.shared_bytes // DEAREST_TOKEN
+    shared = request_set.shared_bytes // MAX_BYTES_PER_TOKEN
     if shared < minimum:
         note = (
-            f"No prompt cache: the shared instructions have some {shared:,} tokens, and {name} "
-            f"caches none below {minimum:,}."
+            f"No prompt cache: the shared instructions have about {shared:,} tokens; {model} "
+            f"caches a prefix of {minimum:,} or more."
         )
         return SendStrategy(SubmissionMode.BATCH, note)
-    if not pays(ctx, [r for r in all_requests(asked) if r.request_key.model is None], shared):
+    if not is_caching_cheaper(ctx, list(all_requests(request_set)), shared):
         return SendStrategy(
-            SubmissionMode.BATCH, "No prompt cache: there are too few requests for it to pay."
+            SubmissionMode.BATCH, "No prompt cache: with so few requests it does not pay off."
         )
     return SendStrategy(
         SubmissionMode.WARM_UP,
-        "One request goes first and fills the prompt cache. The others follow when it has ended: "
-        "if a run looks within the hour (`wait-minutes` lets this one wait), else without the "
-        "cache.",
+        "One request is sent first and fills the prompt cache. The others follow when it has "
+        "ended: with the cache if a run collects it within the hour (set `wait-minutes` to wait "
+        "in this run), else without.",
     )
 
 
-def pays(ctx: RunContext, requests: list[Request], shared: int) -> bool:
-    """Whether reading the prefix from the cache is cheaper than not to cache it at all."""
-    usages = [Usage(input_tokens=r.input_tokens, output_tokens=r.max_tokens) for r in requests]
-    cost = pricing.columns(ctx.prices, ctx.settings.model, usages, shared)
-    cached, plain = cost.batch_cached_usd, cost.batch_usd
-    return len(requests) >= FEWEST and cached is not None and plain is not None and cached < plain
-
-
-def prefix(ctx: RunContext, head: str) -> int:
-    """Tokens of what all requests of a night share, on the dear side."""
-    return pricing.estimate(len(shared_text(ctx, head).encode()))
-
-
-def choose(ctx: RunContext, asked: RequestSet, ledger: Ledger, now: datetime) -> SendStrategy:
-    """The way for everything that is open; *now*: by Anthropic's clock.
-
-    What waits for a warm-up goes before all else: it was decided on before, when it was more.
-    """
-    if not asked.selection.files:
-        return SendStrategy(SubmissionMode.BATCH)
-    followed = follow(ctx, ledger, asked, now)
-    if followed is not None:
-        return followed
-    # Who opens a pull request waits for its review: it is not held back.
-    warm = ctx.settings.prompt_cache == "warm" and ctx.pull is None
-    return _small(ctx, asked, ledger) or (
-        begin(ctx, asked) if warm else SendStrategy(SubmissionMode.BATCH)
-    )
-
-
-def _small(ctx: RunContext, asked: RequestSet, ledger: Ledger) -> SendStrategy | None:
-    """What becomes of a small workload; None when it is none, or is sent like any other."""
+def _handle_small_workload(
+    ctx: RunContext, request_set: RequestSet, ledger: Ledger
+) -> SendStrategy | None:
+    """Apply `small-workload`; None when the workload is not small or is sent like any other."""
     settings = ctx.settings
-    count = sum(1 for _ in all_requests(asked))
+    count = sum(1 for _ in all_requests(request_set))
     if count >= settings.min_requests or settings.small_workload == "submit":
         return None
-    few = f"{count} open, fewer than `min-requests: {settings.min_requests}`"
+    summary = f"{count} open, fewer than `min-requests: {settings.min_requests}`"
     if settings.small_workload == "accumulate":
-        if ctx.pull is not None:
+        if ctx.pull_number is not None:
             return None
-        return _accumulated(ctx, asked, ledger, few)
-    lost = view.last_failure(ledger)
-    if any(lost.get(request.request_key.id) == "undelivered" for request in all_requests(asked)):
-        note = "The last answers could not be delivered: these can be fetched again."
+        return _accumulate(ctx, request_set, ledger, summary)
+    failures = view.last_failures(ledger)
+    if any(failures.get(r.request_key.id) == "undelivered" for r in all_requests(request_set)):
+        note = "The last answers could not be delivered: the results of a batch can be read again."
         return SendStrategy(SubmissionMode.BATCH, note)
     return SendStrategy(
         SubmissionMode.INTERACTIVE,
-        f"Requests: {few}. They are asked at once, at full price, and outside of the promise that "
-        "nothing is paid twice: should a run die before it has told the answers, it asks again.",
+        f"Requests: {summary}. They are sent now through the Messages API, at full price. If the "
+        "run dies before it has published the answers, the next run sends and pays for them again.",
     )
 
 
-def _accumulated(ctx: RunContext, asked: RequestSet, ledger: Ledger, few: str) -> SendStrategy:
-    """More are waited for, but not longer than `max-wait-days`."""
+def _accumulate(
+    ctx: RunContext, request_set: RequestSet, ledger: Ledger, summary: str
+) -> SendStrategy:
+    """Wait for more requests, but at most `max-wait-days` for the oldest one."""
     now = ctx.now()
-    waiting = view.unsettled(ledger, ctx.scope)
-    begun = (waiting[path].since for path in asked.requests if path in waiting)
-    oldest = min(begun, default=now)
+    waiting = view.unreviewed_files(ledger, ctx.scope)
+    since = (waiting[path].since for path in request_set.requests if path in waiting)
+    oldest = min(since, default=now)
     until = oldest + timedelta(days=ctx.settings.max_wait_days)
     if now >= until:
-        note = f"Requests: {few}, but the oldest has waited since {oldest:%Y-%m-%d %H:%M} UTC."
+        note = f"Requests: {summary}, but the oldest has waited since {oldest:%Y-%m-%d %H:%M} UTC."
         return SendStrategy(SubmissionMode.BATCH, note)
-    note = f"Requests: {few}. They wait for more, until {until:%Y-%m-%d %H:%M} UTC at the latest."
+    note = (
+        f"Requests: {summary}. They wait for more, until {until:%Y-%m-%d %H:%M} UTC at the latest."
+    )
     return SendStrategy(SubmissionMode.ACCUMULATE, note)
