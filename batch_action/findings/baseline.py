@@ -1,4 +1,4 @@
-"""The baseline file: findings that the repository's maintainers accepted; listed, not told."""
+"""The baseline file: findings that the repository's maintainers accepted, so none is reported."""
 
 import json
 from collections.abc import Iterable
@@ -10,11 +10,11 @@ from batch_action.errors import ConfigError
 from batch_action.models.findings import TrackedFinding
 from batch_action.models.ledger import Fingerprint
 
-MAX_BASELINE = 10_000_000
+MAX_BASELINE_BYTES = 10_000_000
 
 
 class BaselineEntry(BaseModel):
-    """One accepted finding; everything but the fingerprint is for people."""
+    """One accepted finding; only the fingerprint is compared, the rest is for people."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,10 +34,13 @@ class Baseline(BaseModel):
     findings: tuple[BaselineEntry, ...]
 
 
-def parsed(data: bytes, name: str) -> Baseline:
-    """The file's content. Raises ConfigError."""
+def parse(data: bytes, name: str) -> Baseline:
+    """Parse the baseline file.
+
+    Raises ConfigError: when it is too large or invalid.
+    """
     problem = "it is too large"
-    if len(data) <= MAX_BASELINE:
+    if len(data) <= MAX_BASELINE_BYTES:
         try:
             return Baseline.model_validate_json(data)
         except ValidationError as error:
@@ -46,28 +49,31 @@ def parsed(data: bytes, name: str) -> Baseline:
             problem = f"{place}: {first['msg']}"
     raise ConfigError(
         f"The baseline file {name} cannot be read ({problem}).",
-        fix="Write it anew with `batch-action baseline`, or delete it.",
+        fix="Write it again with `batch-action baseline`, or delete it.",
     )
 
 
-def unnamed(known: TrackedFinding) -> TrackedFinding:
-    """The same finding without a word about what it is."""
-    return replace(known, category="security", title="")
+def redact(tracked: TrackedFinding) -> TrackedFinding:
+    """Return the finding without its category and title."""
+    return replace(tracked, category="security", title="")
 
 
-def written(task: str, known: Iterable[TrackedFinding], before: bytes | None, name: str) -> str:
-    """The file with these findings of *task*; what it holds of other tasks is kept."""
-    others = [one for one in parsed(before, name).findings if one.task != task] if before else []
-    fresh = [
+def render(task: str, accepted: Iterable[TrackedFinding], before: bytes | None, name: str) -> str:
+    """Return the file's JSON with the findings of *task* replaced; other tasks' entries stay.
+
+    Raises ConfigError: when the file *before* is invalid.
+    """
+    others = [e for e in parse(before, name).findings if e.task != task] if before else []
+    entries = [
         BaselineEntry(
-            fingerprint=k.fingerprint,
+            fingerprint=tracked.fingerprint,
             task=task,
-            path=k.anchor.path,
-            category=k.category,
-            title=k.title,
+            path=tracked.anchor.path,
+            category=tracked.category,
+            title=tracked.title,
         )
-        for k in known
+        for tracked in accepted
     ]
-    ordered = sorted((*others, *fresh), key=lambda one: (one.task, one.path, one.fingerprint))
-    findings = [one.model_dump() for one in ordered]
+    ordered = sorted((*others, *entries), key=lambda e: (e.task, e.path, e.fingerprint))
+    findings = [entry.model_dump() for entry in ordered]
     return json.dumps({"version": 1, "findings": findings}, indent=2, ensure_ascii=False) + "\n"

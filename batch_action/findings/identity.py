@@ -1,6 +1,6 @@
-"""What makes a finding this finding, at its birth.
+"""The fingerprints of findings, and duplicates among the findings of one run.
 
-The fingerprint is fixed then; later nights find the finding by its place, never by recomputing.
+A fingerprint is computed once, when a finding is new; later runs match findings by position.
 """
 
 import hashlib
@@ -8,30 +8,30 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-from batch_action.findings.line_map import same_lines
+from batch_action.findings.line_map import share_lines
 from batch_action.models.findings import Confidence, Finding
 
 MASK = "•"
-_IGNORED = re.compile("[\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
+_INVISIBLE = re.compile("[\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
 
 
-def normalise(evidence: str) -> str:
-    """Evidence without white space and invisible characters, masked runs as one `•`."""
-    return re.sub(f"{MASK}+", MASK, _IGNORED.sub("", evidence))
+def normalize(evidence: str) -> str:
+    """Remove white space and invisible characters, and reduce masked runs to one `•`."""
+    return re.sub(f"{MASK}+", MASK, _INVISIBLE.sub("", evidence))
 
 
 def fingerprint(task: str, path: str, evidence: str, ordinal: int, *distinct: str) -> str:
-    """16 hex digits of task, path at birth, normalised evidence and its ordinal in the file.
+    """Return 16 hex digits of the task, path, normalized evidence and its ordinal in the file.
 
-    `distinct` is given only where another finding already has these: two remarks of different
-    categories on the same lines are two findings, and a twin may be added above a known one.
+    *distinct* is given only when another finding has the same four: two categories may be reported
+    on the same lines, and a copy of the code may be added above a known finding.
     """
-    return _digest(task, path, normalise(evidence), str(ordinal), *distinct)[:16]
+    return _digest(task, path, normalize(evidence), str(ordinal), *distinct)[:16]
 
 
 def evidence_digest(evidence: str) -> str:
-    """12 hex digits that find a finding again which moved."""
-    return _digest(normalise(evidence))[:12]
+    """Return 12 hex digits of the normalized evidence, to recognize a finding that moved."""
+    return _digest(normalize(evidence))[:12]
 
 
 def _digest(*parts: str) -> str:
@@ -40,34 +40,36 @@ def _digest(*parts: str) -> str:
 
 
 NO_EVIDENCE = evidence_digest("")
-"""The digest of whole-file findings: says nothing about a move."""
+"""The digest of whole-file findings, which have no evidence: useless to recognize a move."""
 
 
-def weight(finding: Finding) -> tuple[int, int, int, str, str]:
-    """A total order of findings at one place: the most telling first."""
-    remark = finding.raw
-    sure = list(Confidence).index(remark.confidence)
-    return remark.severity.rank, sure, finding.anchor.start_line, remark.category, remark.rule
+def sort_key(finding: Finding) -> tuple[int, int, int, str, str]:
+    """Return a total order of findings in the same lines: the most severe and certain first."""
+    raw = finding.raw
+    uncertainty = list(Confidence).index(raw.confidence)
+    return raw.severity.rank, uncertainty, finding.anchor.start_line, raw.category, raw.rule
 
 
-def same_place(one: Finding, other: Finding) -> bool:
-    """Whether two findings of one night are about the same thing: category and lines."""
-    a, b = one.raw, other.raw
-    kind = (a.category, a.whole_file) == (b.category, b.whole_file)
-    return kind and same_lines(one.anchor, other.anchor)
+def is_same_problem(first: Finding, second: Finding) -> bool:
+    """Return whether two findings of one run have the same category and share lines."""
+    a, b = first.raw, second.raw
+    same_category = (a.category, a.whole_file) == (b.category, b.whole_file)
+    return same_category and share_lines(first.anchor, second.anchor)
 
 
-def merge_doubles(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """The findings without doubles, and the doubles; the more severe one stays.
+def merge_duplicates(
+    findings: Iterable[Finding],
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """Return the findings without duplicates, and the duplicates; the more severe one stays.
 
-    Doubles come from overlapping parts of a large file and from talkative answers.
+    Duplicates come from overlapping parts of a large file and from repetitive answers.
     """
-    near: defaultdict[str, list[Finding]] = defaultdict(list)
-    doubles: list[Finding] = []
-    for finding in sorted(findings, key=weight):
-        there = near[finding.anchor.path]
-        double = any(same_place(finding, other) for other in there)
-        (doubles if double else there).append(finding)
-    kept = [finding for there in near.values() for finding in there]
-    kept.sort(key=lambda f: (f.anchor.path, f.anchor.start_line, weight(f)))
-    return tuple(kept), tuple(doubles)
+    by_path: defaultdict[str, list[Finding]] = defaultdict(list)
+    duplicates: list[Finding] = []
+    for finding in sorted(findings, key=sort_key):
+        others = by_path[finding.anchor.path]
+        duplicate = any(is_same_problem(finding, other) for other in others)
+        (duplicates if duplicate else others).append(finding)
+    unique = [finding for others in by_path.values() for finding in others]
+    unique.sort(key=lambda f: (f.anchor.path, f.anchor.start_line, sort_key(f)))
+    return tuple(unique), tuple(duplicates)

@@ -1,4 +1,4 @@
-"""`batch-action: ignore[category] reason` in the code: a finding that its authors accept."""
+"""Inline suppressions: comments in the code like `batch-action: ignore[category] reason`."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -11,37 +11,39 @@ _COMMENT = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(r"\s*(?:\*/|-->|\"\"\"|''')\s*$")
-LONGEST_LINE = 2_000
-LONGEST_REASON = 200
+MAX_LINE_CHARS = 2_000
+MAX_REASON_CHARS = 200
 
 
-def ignored(
-    remark: RawFinding, lines: Sequence[str], start: int, end: int, added: Collection[int]
+def suppression_reason(
+    raw_finding: RawFinding, lines: Sequence[str], start: int, end: int, added: Collection[int]
 ) -> str | None:
-    """The reason of a comment that covers a finding; None when there is none.
+    """Return the reason in the comment that suppresses a finding; None when there is no comment.
 
-    A comment covers the line it stands on; alone on its line, also the one below it. In brackets
-    stand categories or rules, parted by commas; without brackets every finding is meant but those
-    of security, which must be named. Such a one is hidden by no comment that the reviewed change
-    itself brought in: what a change says about its own safety is not taken from it.
+    A comment applies to its own line; alone on its line, also to the next one. The brackets list
+    categories or rules, separated by commas; without brackets it applies to every finding but those
+    of security, whose category must be named. A comment that the reviewed change itself added
+    suppresses no security finding: a change is not trusted about its own safety.
 
     Args:
-        remark: what was found.
+        raw_finding: the finding.
         lines: the reviewed text.
         start: the finding's first line, 1-based.
-        end: its last one.
+        end: its last line, inclusive.
         added: the lines that the reviewed change added.
 
     """
     for number in range(max(1, start - 1), min(end, len(lines)) + 1):
-        line = lines[number - 1][:LONGEST_LINE]
-        found = _COMMENT.search(line)
-        if found is None or (remark.security and number in added):
+        line = lines[number - 1][:MAX_LINE_CHARS]
+        comment = _COMMENT.search(line)
+        if comment is None or (raw_finding.security and number in added):
             continue
-        if number < start and line[: found.start()].strip():
+        if number < start and line[: comment.start()].strip():
             continue
-        names = [name.strip().casefold() for name in (found[1] or "").split(",") if name.strip()]
-        meant = {remark.category.casefold(), remark.rule.casefold()}
-        if meant & set(names) or (found[1] is None and not remark.security):
-            return _END.sub("", found[2]).strip()[:LONGEST_REASON]
+        listed = comment[1]
+        names = {n.strip().casefold() for n in (listed or "").split(",") if n.strip()}
+        if names & {raw_finding.category.casefold(), raw_finding.rule.casefold()} or (
+            listed is None and not raw_finding.security
+        ):
+            return _END.sub("", comment[2]).strip()[:MAX_REASON_CHARS]
     return None

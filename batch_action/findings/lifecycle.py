@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from batch_action.findings.identity import NO_EVIDENCE, fingerprint
-from batch_action.findings.line_map import same_lines
+from batch_action.findings.line_map import share_lines
 from batch_action.findings.matching import Candidate, match
-from batch_action.findings.positions import ChangeStatus, Position, follow, live_findings
+from batch_action.findings.positions import ChangeStatus, Position, locate, locate_findings
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
@@ -38,41 +38,44 @@ def reconcile(known: Sequence[TrackedFinding], batch_answers: BatchAnswers) -> R
         `held`; no two standings share a fingerprint.
 
     """
-    live, held = live_findings(batch_answers)
+    live, held = locate_findings(batch_answers)
     candidates = [
         Candidate(
             tracked=k,
-            place=follow(k, batch_answers),
+            position=locate(k, batch_answers),
             dismissed=k.state is FindingState.DISMISSED or k.fingerprint in batch_answers.dismissed,
         )
         for k in known
     ]
     matches = match(candidates, live, batch_answers)
     statuses = [
-        _stand(c, live[matches.found[i]].finding if i in matches.found else None, batch_answers)
+        _update(c, live[matches.pairs[i]].finding if i in matches.pairs else None, batch_answers)
         for i, c in enumerate(candidates)
     ]
     taken = {k.fingerprint for k in known}
-    spoken_for = {*matches.found.values(), *matches.doubles}
+    spoken_for = {*matches.pairs.values(), *matches.duplicates}
     below: Counter[str] = Counter()
     for number, one in enumerate(live):
         if number in spoken_for:
             continue
-        if filtered := _under(one.finding.raw, batch_answers.thresholds):
+        if filtered := _missed_threshold(one.finding.raw, batch_answers.thresholds):
             below[filtered] += 1
             continue
-        statuses.append(_born(one.finding, taken, batch_answers))
+        statuses.append(_new(one.finding, taken, batch_answers))
         taken.add(statuses[-1].tracked.fingerprint)
-    doubles = (live[number].finding for number in sorted(matches.doubles))
+    doubles = (live[number].finding for number in sorted(matches.duplicates))
     return Reconciliation(
-        statuses=_in_order(_accepted(one, batch_answers) for one in _once(statuses, batch_answers)),
+        statuses=_sort(
+            _apply_suppression(one, batch_answers)
+            for one in _merge_overlapping(statuses, batch_answers)
+        ),
         commit=batch_answers.commit,
-        suppressed=(*held, *doubles),
-        below=tuple(sorted(below.items())),
+        dropped=(*held, *doubles),
+        below_threshold=tuple(sorted(below.items())),
     )
 
 
-def _once(
+def _merge_overlapping(
     statuses: Sequence[FindingStatus], batch_answers: BatchAnswers
 ) -> Iterable[FindingStatus]:
     """Each with a place of its own: two that have come to be about the same lines are one.
@@ -95,76 +98,80 @@ def _once(
             yield standing
             continue
         there = kept[known.anchor.path, known.category]
-        same = [other for other in there if same_lines(known.anchor, other.anchor)]
+        same = [other for other in there if share_lines(known.anchor, other.anchor)]
         if same and known.state is not FindingState.DISMISSED:
             note = f"told as {same[0].fingerprint[:8]}"
-            yield _fixed_here(known, batch_answers.commit, note, changed=False)
+            yield _close_in_place(known, batch_answers.commit, note, changed=False)
         else:
             there.append(known)
             yield standing
 
 
-def _under(remark: RawFinding, bar: Thresholds) -> str | None:
+def _missed_threshold(raw_finding: RawFinding, bar: Thresholds) -> str | None:
     """The filter that keeps a finding from being born; what is known already lives on."""
-    if remark.severity.rank > bar.severity.rank:
+    if raw_finding.severity.rank > bar.severity.rank:
         return "min-severity"
     sure = list(Confidence)
-    return "min-confidence" if sure.index(remark.confidence) > sure.index(bar.confidence) else None
+    return (
+        "min-confidence"
+        if sure.index(raw_finding.confidence) > sure.index(bar.confidence)
+        else None
+    )
 
 
-def _accepted(standing: FindingStatus, batch_answers: BatchAnswers) -> FindingStatus:
+def _apply_suppression(standing: FindingStatus, batch_answers: BatchAnswers) -> FindingStatus:
     """Listed and not told, when a comment in the code or the baseline accepts it.
 
     It is told as new when that ends: nobody was told before.
     """
     known, finding = standing.tracked, standing.finding
     if known.state not in OPEN_STATES:
-        untold = known.state is FindingState.FIXED and known.suppressed
+        untold = known.state is FindingState.FIXED and known.ignored_by
         return replace(standing, changed=False) if untold else standing
     held, reason = "baseline" if known.fingerprint in batch_answers.baseline else "", ""
-    if finding is not None and finding.ignored is not None:
-        held, reason = "comment", finding.ignored
-    elif finding is None and known.suppressed == "comment":
+    if finding is not None and finding.ignore_reason is not None:
+        held, reason = "comment", finding.ignore_reason
+    elif finding is None and known.ignored_by == "comment":
         # Nothing was said of it tonight: the comment counts until something is.
-        held, reason = "comment", known.reason
+        held, reason = "comment", known.ignore_reason
     if held:
-        quiet = replace(known, state=FindingState.IGNORED, suppressed=held, reason=reason)
+        quiet = replace(known, state=FindingState.IGNORED, ignored_by=held, ignore_reason=reason)
         return replace(standing, tracked=quiet, changed=False)
-    if known.suppressed:
-        fresh = replace(known, state=FindingState.NEW, suppressed="", reason="")
+    if known.ignored_by:
+        fresh = replace(known, state=FindingState.NEW, ignored_by="", ignore_reason="")
         return replace(standing, tracked=fresh, changed=True)
     return standing
 
 
-def _stand(
+def _update(
     candidate: Candidate, finding: Finding | None, batch_answers: BatchAnswers
 ) -> FindingStatus:
     """What tonight made of one known finding."""
-    known, place = candidate.tracked, candidate.place
+    known, place = candidate.tracked, candidate.position
     moved = known if place.anchor is None else replace(known, anchor=place.anchor)
     if finding is not None and (
-        known.state is FindingState.FIXED or place.sight is not ChangeStatus.UNTOUCHED
+        known.state is FindingState.FIXED or place.change is not ChangeStatus.UNTOUCHED
     ):
         # One that was closed may be back elsewhere in its file: it is where it was seen.
         moved = replace(known, anchor=finding.anchor)
     if candidate.dismissed:
         return FindingStatus(tracked=replace(moved, state=FindingState.DISMISSED), finding=finding)
     if known.state is FindingState.FIXED:
-        return _closed(known, moved, place, finding, batch_answers)
+        return _update_fixed(known, moved, place, finding, batch_answers)
     if finding is not None:
-        return _open(moved, known, finding, place.note, batch_answers)
-    return _unreported(known, moved, place, batch_answers)
+        return _keep_open(moved, known, finding, place.note, batch_answers)
+    return _update_unreported(known, moved, place, batch_answers)
 
 
-def _unreported(
+def _update_unreported(
     known: TrackedFinding, moved: TrackedFinding, place: Position, batch_answers: BatchAnswers
 ) -> FindingStatus:
     """An open finding of which tonight's answers say nothing."""
-    sight, at = place.sight, place.commit[:7]
+    sight, at = place.change, place.commit[:7]
     rechecking = replace(moved, state=FindingState.RECHECKING)
     if known.fingerprint in batch_answers.recheck_answered and sight is not ChangeStatus.GONE:
         note = f"not reported again when re-checked in {at}"
-        close = _fixed_here if sight is ChangeStatus.UNTOUCHED else _fixed
+        close = _close_in_place if sight is ChangeStatus.UNTOUCHED else _close
         return close(moved, place.commit, note, changed=True)
     if known.fingerprint in batch_answers.recheck_requested and sight in (
         ChangeStatus.UNTOUCHED,
@@ -173,30 +180,30 @@ def _unreported(
         return FindingStatus(tracked=rechecking, finding=None, note="asked for by a person")
     match sight:
         case ChangeStatus.UNTOUCHED:
-            return _open(moved, known, None, place.note, batch_answers)
+            return _keep_open(moved, known, None, place.note, batch_answers)
         case ChangeStatus.TOUCHED:
             return FindingStatus(tracked=rechecking, finding=None, note=place.note)
         case ChangeStatus.GONE:
-            return _fixed(known, place.commit, f"file deleted in {at}", changed=True)
+            return _close(known, place.commit, f"file deleted in {at}", changed=True)
         case ChangeStatus.SETTLED:
-            return _fixed(known, place.commit, f"fixed in {at}", changed=True)
+            return _close(known, place.commit, f"fixed in {at}", changed=True)
 
 
-def _open(
+def _keep_open(
     moved: TrackedFinding,
     known: TrackedFinding,
     finding: Finding | None,
     note: str,
     batch_answers: BatchAnswers,
 ) -> FindingStatus:
-    stays = batch_answers.redelivered and known.state in (FindingState.NEW, FindingState.BACK)
+    stays = batch_answers.republished and known.state in (FindingState.NEW, FindingState.BACK)
     state = known.state if stays else FindingState.OPEN
     return FindingStatus(
         tracked=replace(moved, state=state), finding=finding, note=note, changed=stays
     )
 
 
-def _closed(
+def _update_fixed(
     known: TrackedFinding,
     moved: TrackedFinding,
     place: Position,
@@ -204,36 +211,40 @@ def _closed(
     batch_answers: BatchAnswers,
 ) -> FindingStatus:
     """A fixed finding stays fixed, unless it is reported again or its very file is back."""
-    here = known.closed_by == known.anchor.commit
-    if finding is not None or (place.same and not here):
-        back = replace(moved, state=FindingState.BACK, closed="", closed_by="")
+    here = known.closing_commit == known.anchor.commit
+    if finding is not None or (place.file_unchanged and not here):
+        back = replace(moved, state=FindingState.BACK, closed_on="", closing_commit="")
         return FindingStatus(tracked=back, finding=finding, changed=True)
-    changed = batch_answers.redelivered and known.closed_by in {
+    changed = batch_answers.republished and known.closing_commit in {
         batch_answers.commit,
-        *_commits(batch_answers),
+        *_reviewed_commits(batch_answers),
     }
-    return _fixed(known, known.closed_by, f"fixed in {known.closed_by[:7]}", changed=changed)
+    return _close(
+        known, known.closing_commit, f"fixed in {known.closing_commit[:7]}", changed=changed
+    )
 
 
-def _commits(batch_answers: BatchAnswers) -> Iterable[str]:
+def _reviewed_commits(batch_answers: BatchAnswers) -> Iterable[str]:
     return (reviewed.commit for reviewed in batch_answers.reviewed)
 
 
-def _fixed(known: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:
+def _close(known: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:
     # The anchor stays where it was last seen: there it is looked for should it come back.
-    closed = replace(known, state=FindingState.FIXED, closed_by=commit)
+    closed = replace(known, state=FindingState.FIXED, closing_commit=commit)
     return FindingStatus(tracked=closed, finding=None, note=note, changed=changed)
 
 
-def _fixed_here(moved: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:
+def _close_in_place(
+    moved: TrackedFinding, commit: str, note: str, *, changed: bool
+) -> FindingStatus:
     """Closed in the very content where it stands: its anchor says so, and the same is no return."""
     here = replace(moved, anchor=replace(moved.anchor, commit=commit))
-    return _fixed(here, commit, note, changed=changed)
+    return _close(here, commit, note, changed=changed)
 
 
-def _born(finding: Finding, taken: set[str], batch_answers: BatchAnswers) -> FindingStatus:
+def _new(finding: Finding, taken: set[str], batch_answers: BatchAnswers) -> FindingStatus:
     """A finding nobody knew; one that was dismissed elsewhere stays dismissed."""
-    remark = finding.raw
+    raw_finding = finding.raw
     own, count = finding.fingerprint, 1
     while own in taken:
         own = fingerprint(
@@ -242,7 +253,7 @@ def _born(finding: Finding, taken: set[str], batch_answers: BatchAnswers) -> Fin
             finding.evidence,
             count,
             finding.fingerprint,
-            remark.category,
+            raw_finding.category,
         )
         count += 1
     dismissed = own in batch_answers.dismissed
@@ -250,18 +261,18 @@ def _born(finding: Finding, taken: set[str], batch_answers: BatchAnswers) -> Fin
         fingerprint=own,
         anchor=finding.anchor,
         state=FindingState.DISMISSED if dismissed else FindingState.NEW,
-        severity=remark.severity,
-        category=remark.category,
-        rule=remark.rule,
-        title=remark.title,
+        severity=raw_finding.severity,
+        category=raw_finding.category,
+        rule=raw_finding.rule,
+        title=raw_finding.title,
         evidence_digest=finding.evidence_digest,
-        security=remark.security,
-        pre_existing=remark.pre_existing,
+        security=raw_finding.security,
+        pre_existing=raw_finding.pre_existing,
     )
     return FindingStatus(tracked=known, finding=finding, changed=not dismissed)
 
 
-def _in_order(statuses: Iterable[FindingStatus]) -> tuple[FindingStatus, ...]:
+def _sort(statuses: Iterable[FindingStatus]) -> tuple[FindingStatus, ...]:
     def key(standing: FindingStatus) -> tuple[object, ...]:
         known = standing.tracked
         anchor = known.anchor

@@ -1,27 +1,27 @@
-"""How lines moved from one blob into another."""
+"""Line maps: where the lines of one blob are in another one."""
 
 from collections.abc import Iterable
 
 from batch_action.models.files import Hunk
 from batch_action.models.findings import Anchor, LineMap
 
-Lines = tuple[int, int]
+LineRange = tuple[int, int]
 """First and last line, 1-based, inclusive."""
 
 
-def line_map(hunks: Iterable[Hunk]) -> LineMap:
-    """The line map of two blobs from their `git diff -U0` hunks, in order."""
+def build_line_map(hunks: Iterable[Hunk]) -> LineMap:
+    """Build the line map of two blobs from their `git diff -U0` hunks, in order."""
     return LineMap(hunks=tuple((h.old_start, h.old_lines, h.new_start, h.new_lines) for h in hunks))
 
 
-def carry(moved: LineMap, lines: Lines) -> Lines | None:
-    """Where these old lines stand now; None when any of them was touched.
+def map_lines(line_map: LineMap, lines: LineRange) -> LineRange | None:
+    """Return where these old lines are now; None when any of them was changed.
 
-    An insertion touches lines only when it falls between two of them.
+    An insertion counts as a change only between two of the lines.
     """
     first, last = lines
     shift = 0
-    for old, count, _, added in moved.hunks:
+    for old, count, _, added in line_map.hunks:
         if count == 0:
             if old < first:
                 shift += added
@@ -34,15 +34,15 @@ def carry(moved: LineMap, lines: Lines) -> Lines | None:
     return first + shift, last + shift
 
 
-def estimate(moved: LineMap, lines: Lines) -> Lines:
-    """About where these old lines stand now, touched or not; a changed run is scaled."""
-    first, last = (_place(moved, line) for line in lines)
+def estimate_lines(line_map: LineMap, lines: LineRange) -> LineRange:
+    """Estimate where these old lines are now; a changed hunk is scaled to its new size."""
+    first, last = (_estimate_line(line_map, line) for line in lines)
     return first, max(first, last)
 
 
-def _place(moved: LineMap, line: int) -> int:
+def _estimate_line(line_map: LineMap, line: int) -> int:
     shift = 0
-    for old, count, new, added in moved.hunks:
+    for old, count, new, added in line_map.hunks:
         if count and old <= line < old + count:
             return max(1, new + (line - old) * added // count)
         if old + max(count - 1, 0) >= line:
@@ -51,24 +51,24 @@ def _place(moved: LineMap, line: int) -> int:
     return max(1, line + shift)
 
 
-def put_in(moved: LineMap, lines: Lines) -> bool:
-    """Whether any of these new lines is not an old line that stayed as it was."""
+def has_added_lines(line_map: LineMap, lines: LineRange) -> bool:
+    """Return whether any of these new lines was added or changed."""
     return any(
-        added and overlap((new, new + added - 1), lines) > 0 for _, _, new, added in moved.hunks
+        added and overlap((new, new + added - 1), lines) > 0 for _, _, new, added in line_map.hunks
     )
 
 
-def overlap(one: Lines, other: Lines) -> int:
-    """How many lines two ranges share; negative: how far apart they are."""
-    return min(one[1], other[1]) - max(one[0], other[0]) + 1
+def overlap(first: LineRange, second: LineRange) -> int:
+    """Count the lines that two ranges share; a negative count is the distance between them."""
+    return min(first[1], second[1]) - max(first[0], second[0]) + 1
 
 
-def lines_of(anchor: Anchor) -> Lines:
-    """First and last line of an anchor."""
+def lines_of(anchor: Anchor) -> LineRange:
+    """Return the first and last line of an anchor."""
     return anchor.start_line, anchor.end_line
 
 
-def same_lines(one: Anchor, other: Anchor) -> bool:
-    """Whether two anchors share lines of the same content."""
-    content = (one.path, one.blob) == (other.path, other.blob)
-    return content and overlap(lines_of(one), lines_of(other)) > 0
+def share_lines(first: Anchor, second: Anchor) -> bool:
+    """Return whether two anchors share lines of the same blob and path."""
+    same_content = (first.path, first.blob) == (second.path, second.blob)
+    return same_content and overlap(lines_of(first), lines_of(second)) > 0

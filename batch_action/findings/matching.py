@@ -15,7 +15,7 @@ class Candidate:
     """A known finding and its place in the newest content."""
 
     tracked: TrackedFinding
-    place: Position
+    position: Position
     dismissed: bool = False
 
     @property
@@ -28,9 +28,9 @@ class Candidate:
 class Matches:
     """Who is who, by index into candidates and live findings."""
 
-    found: dict[int, int]
+    pairs: dict[int, int]
     """Candidate to live finding, one to one."""
-    doubles: frozenset[int]
+    duplicates: frozenset[int]
     """Live findings that repeat a known finding which already has its own."""
 
 
@@ -44,18 +44,21 @@ def match(
 
     def stale(candidate: Candidate, one: LocatedFinding) -> bool:
         # An older batch never changes what a newer one set, unless it has seen today's content.
-        return not one.today and (one.commit, candidate.tracked.closed_by) in batch_answers.after
+        return (
+            not one.is_current
+            and (one.commit, candidate.tracked.closing_commit) in batch_answers.descendants
+        )
 
     rules: tuple[Rule, ...] = (
-        lambda c, one: not c.fixed and _stayed(c, one),
+        lambda c, one: not c.fixed and _has_stayed(c, one),
         # Identical code elsewhere says more than other code at about the place.
-        lambda c, one: not c.fixed and _moved_within(c, one),
-        lambda c, one: c.fixed and not stale(c, one) and _back(c, one),
-        lambda c, one: not c.fixed and _moved_away(c, one),
+        lambda c, one: not c.fixed and _has_moved_in_file(c, one),
+        lambda c, one: c.fixed and not stale(c, one) and _is_back(c, one),
+        lambda c, one: not c.fixed and _has_moved_to_file(c, one),
         lambda c, one: not c.fixed and _same_category(c, one) and _overlaps(c, one),
         lambda c, one: not c.fixed and not c.dismissed and _overlaps(c, one),
     )
-    near = _Neighbours(live)
+    near = _FindingIndex(live)
     found: dict[int, int] = {}
     for rule in rules:
         taken = set(found.values())
@@ -70,13 +73,13 @@ def match(
             if i not in found and j not in taken:
                 found[i] = j
                 taken.add(j)
-    return Matches(found=found, doubles=_doubles(candidates, live, near, found, stale))
+    return Matches(pairs=found, duplicates=_find_duplicates(candidates, live, near, found, stale))
 
 
-def _doubles(
+def _find_duplicates(
     candidates: Sequence[Candidate],
     live: Sequence[LocatedFinding],
-    near: "_Neighbours",
+    near: "_FindingIndex",
     found: dict[int, int],
     stale: Rule,
 ) -> frozenset[int]:
@@ -87,8 +90,8 @@ def _doubles(
         # is what is reported where it only may have been.
         if number not in found or not _same_category(candidates[number], one):
             return False
-        now, place = live[found[number]].finding.anchor, candidates[number].place
-        exactly = place.kept and _overlaps(candidates[number], live[found[number]])
+        now, place = live[found[number]].finding.anchor, candidates[number].position
+        exactly = place.lines_unchanged and _overlaps(candidates[number], live[found[number]])
         lines = place.lines if exactly and place.lines else lines_of(now)
         anchor = one.finding.anchor
         return now.path == anchor.path and overlap(lines, lines_of(anchor)) > 0
@@ -96,7 +99,7 @@ def _doubles(
     def double(number: int, one: LocatedFinding) -> bool:
         candidate = candidates[number]
         if candidate.fixed:
-            return stale(candidate, one) and _back(candidate, one)
+            return stale(candidate, one) and _is_back(candidate, one)
         return again(number, one)
 
     return frozenset(
@@ -107,7 +110,7 @@ def _doubles(
     )
 
 
-class _Neighbours:
+class _FindingIndex:
     """The live findings a candidate could be: in its file, or with its evidence."""
 
     def __init__(self, live: Sequence[LocatedFinding]) -> None:
@@ -120,22 +123,22 @@ class _Neighbours:
 
     def of(self, candidate: Candidate) -> Iterable[int]:
         return {
-            *self._by_path.get(candidate.place.path, ()),
+            *self._by_path.get(candidate.position.path, ()),
             *self._by_digest.get(candidate.tracked.evidence_digest, ()),
         }
 
 
 def _distance(candidate: Candidate, one: LocatedFinding) -> tuple[bool, bool, int]:
     anchor = one.finding.anchor
-    lines = candidate.place.lines
-    away = anchor.path != candidate.place.path or lines is None
+    lines = candidate.position.lines
+    away = anchor.path != candidate.position.path or lines is None
     start, end = lines or (0, 0)
     other = candidate.tracked.evidence_digest != one.finding.evidence_digest
     return away, other, abs(start - anchor.start_line) + abs(end - anchor.end_line)
 
 
 def _overlaps(candidate: Candidate, one: LocatedFinding) -> bool:
-    place, anchor = candidate.place, one.finding.anchor
+    place, anchor = candidate.position, one.finding.anchor
     if place.lines is None or place.path != anchor.path:
         return False
     return overlap(place.lines, lines_of(anchor)) > 0
@@ -149,35 +152,37 @@ def _same_evidence(candidate: Candidate, one: LocatedFinding) -> bool:
     return candidate.tracked.evidence_digest == one.finding.evidence_digest != NO_EVIDENCE
 
 
-def _stayed(candidate: Candidate, one: LocatedFinding) -> bool:
+def _has_stayed(candidate: Candidate, one: LocatedFinding) -> bool:
     """At its place, where its own lines stand as they did or read the same."""
-    own = candidate.place.kept or _same_evidence(candidate, one)
+    own = candidate.position.lines_unchanged or _same_evidence(candidate, one)
     return own and _same_category(candidate, one) and _overlaps(candidate, one)
 
 
-def _moved_within(candidate: Candidate, one: LocatedFinding) -> bool:
+def _has_moved_in_file(candidate: Candidate, one: LocatedFinding) -> bool:
     """The same code elsewhere in its file; an untouched finding has not moved."""
     return (
-        candidate.place.sight is not ChangeStatus.UNTOUCHED
-        and candidate.place.path == one.finding.anchor.path
+        candidate.position.change is not ChangeStatus.UNTOUCHED
+        and candidate.position.path == one.finding.anchor.path
         and _same_evidence(candidate, one)
     )
 
 
-def _moved_away(candidate: Candidate, one: LocatedFinding) -> bool:
+def _has_moved_to_file(candidate: Candidate, one: LocatedFinding) -> bool:
     """The same code in another file, where its own lines are not what they were.
 
     Before its old file has its verdict this may be a copy instead. Then that verdict bears the
     old one anew: better than telling one thing twice until then.
     """
-    place = candidate.place
-    touched = place.sight is ChangeStatus.TOUCHED and (candidate.dismissed or not place.kept)
-    left = touched or place.sight in (ChangeStatus.SETTLED, ChangeStatus.GONE)
+    place = candidate.position
+    touched = place.change is ChangeStatus.TOUCHED and (
+        candidate.dismissed or not place.lines_unchanged
+    )
+    left = touched or place.change in (ChangeStatus.SETTLED, ChangeStatus.GONE)
     return left and _same_evidence(candidate, one) and _same_category(candidate, one)
 
 
-def _back(candidate: Candidate, one: LocatedFinding) -> bool:
-    if candidate.place.path != one.finding.anchor.path:
+def _is_back(candidate: Candidate, one: LocatedFinding) -> bool:
+    if candidate.position.path != one.finding.anchor.path:
         return False
     return _same_evidence(candidate, one) or (
         _same_category(candidate, one) and _overlaps(candidate, one)

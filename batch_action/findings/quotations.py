@@ -1,4 +1,4 @@
-"""What models add when they quote code, and how to see through it."""
+"""Clean up quoted code: remove what models add to it, such as fences, line numbers and elisions."""
 
 import html
 import re
@@ -27,7 +27,7 @@ _ELISION = re.compile(
 )
 _BARE = re.compile(r"[\[(]?(?:\.{2,}|[…⋮⋯])[\])]?")
 _INLINE_ELISION = re.compile(r"\.{3}|[…⋮⋯]")
-_HIDDEN = re.compile(
+_REDACTED = re.compile(
     r"\*{3,}|[xX]{4,}|#{4,}|[\[<(](?:redacted|masked|hidden|secret|removed)[^\])>\n]{0,30}[\])>]",
     re.IGNORECASE,
 )
@@ -45,11 +45,11 @@ _PAIRS = (
 )
 _QUOTES = {pair[0]: pair[1] for pair in _PAIRS}
 _TRIPLE = 3
-MOST_READINGS = 64
+MAX_VARIANTS = 64
 
 
-def readings(evidence: str) -> Iterator[str]:
-    """The evidence as quoted, then with more and more of the additions taken away."""
+def variants(evidence: str) -> Iterator[str]:
+    """Yield the evidence as quoted, then with more and more of the additions removed."""
     seen: set[str] = set()
     layer = [evidence.replace("\r\n", "\n")]
     steps: tuple[Callable[[str], tuple[str, ...]], ...]
@@ -60,26 +60,26 @@ def readings(evidence: str) -> Iterator[str]:
     for step in (None, *steps):
         if step is not None:
             layer = list(dict.fromkeys(new for old in layer for new in (old, *step(old))))
-            layer = layer[:MOST_READINGS]
+            layer = layer[:MAX_VARIANTS]
         for text in layer:
             if text.strip() and text not in seen:
                 seen.add(text)
                 yield text
 
 
-def hidden(text: str) -> str:
-    """The text with what models write for a secret they were not shown, as one mask each."""
-    return _HIDDEN.sub(MASK, text)
+def mask_redactions(text: str) -> str:
+    """Replace what models write for a masked secret (`***`, `[redacted]`) by the mask."""
+    return _REDACTED.sub(MASK, text)
 
 
-def segments(evidence: str, *, bare: bool = False) -> tuple[str, ...]:
-    """The runs of code between elisions: lines of dots first, dots inside a line too.
+def split_at_elisions(evidence: str, *, bare: bool = False) -> tuple[str, ...]:
+    """Return the runs of code between elisions: whole lines of dots, and dots inside a line.
 
-    A line that begins with dots is all elision, unless only *bare* dots are to count.
+    A line that begins with dots is an elision as a whole, unless only *bare* dots count.
     """
     runs: list[list[str]] = [[]]
     for line in evidence.split("\n"):
-        if _BARE.fullmatch(line.strip()) if bare else _elided(line):
+        if _BARE.fullmatch(line.strip()) if bare else _is_elision(line):
             runs.append([])
             continue
         first, *more = _INLINE_ELISION.split(line)
@@ -89,25 +89,25 @@ def segments(evidence: str, *, bare: bool = False) -> tuple[str, ...]:
     return tuple(text for text in texts if text.strip())
 
 
-def _elided(line: str) -> bool:
+def _is_elision(line: str) -> bool:
     return bool(_ELISION.fullmatch(" ".join(line.split())))
 
 
 def _unescape(text: str) -> tuple[str, ...]:
-    """Evidence escaped once too often, for JSON or for HTML."""
-    found = []
+    """Undo an extra escape for JSON or HTML."""
+    results = []
     if "\\" in text:
         plain = text
-        for escaped, meant in ("\\r", ""), ("\\n", "\n"), ("\\t", "\t"), ('\\"', '"'):
-            plain = plain.replace(escaped, meant)
-        found.append(plain.replace("\\\\", "\\"))
+        for escaped, character in ("\\r", ""), ("\\n", "\n"), ("\\t", "\t"), ('\\"', '"'):
+            plain = plain.replace(escaped, character)
+        results.append(plain.replace("\\\\", "\\"))
     if "&" in text:
-        found.append(html.unescape(text))
-    return tuple(found)
+        results.append(html.unescape(text))
+    return tuple(results)
 
 
 def _unfence(text: str) -> tuple[str, ...]:
-    """Without its fence; of a quotation cut short only one end is there."""
+    """Remove the fence; a truncated quotation has only one end of it."""
     if match := _FENCE.fullmatch(text) or _ELEMENT.fullmatch(text):
         return (match[2],)
     begins = _FENCE_BEGINS.match(text)
@@ -116,35 +116,35 @@ def _unfence(text: str) -> tuple[str, ...]:
 
 
 def _unquote(text: str) -> tuple[str, ...]:
-    """Without the quotes around all of it, or those of each line."""
+    """Remove the quotes around the whole text, or around each line."""
     bare = text.strip()
-    found = []
-    if _quoted(bare):
-        found.append(bare[1:-1])
+    results = []
+    if _is_quoted(bare):
+        results.append(bare[1:-1])
         inner = bare[_TRIPLE:-_TRIPLE]
         if inner and bare == f"{bare[0] * _TRIPLE}{inner}{bare[-1] * _TRIPLE}":
-            found.append(inner)
+            results.append(inner)
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    if len(lines) > 1 and all(_quoted(line) for line in lines):
-        found.append("\n".join(line[1:-1] for line in lines))
+    if len(lines) > 1 and all(_is_quoted(line) for line in lines):
+        results.append("\n".join(line[1:-1] for line in lines))
     if lines and all(line[0] == ">" for line in lines):
-        found.append("\n".join(line[1:] for line in lines))
-    return tuple(found)
+        results.append("\n".join(line[1:] for line in lines))
+    return tuple(results)
 
 
-def _quoted(bare: str) -> bool:
+def _is_quoted(bare: str) -> bool:
     return len(bare) > 1 and _QUOTES.get(bare[0]) == bare[-1]
 
 
 def _unlabel(text: str) -> tuple[str, ...]:
-    """Without the file or the lines named before it."""
+    """Remove a file name or line numbers in front of the code."""
     match = _LABEL.match(text)
     return (text[match.end() :],) if match else ()
 
 
 def _code_lines(text: str) -> list[str]:
     lines = text.split("\n")
-    return [line for line in lines if line.strip() and not _elided(line)]
+    return [line for line in lines if line.strip() and not _is_elision(line)]
 
 
 def _unnumber(text: str) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ def _unnumber(text: str) -> tuple[str, ...]:
 
 
 def _undiff(text: str) -> tuple[str, ...]:
-    """The new side of a quoted diff; a single marked line also with a space before its mark."""
+    """Return the new side of a quoted diff, whose marks may follow spaces, and both sides."""
     text = "\n".join(line for line in text.split("\n") if not line.startswith("@@"))
     code = _code_lines(text)
     if not any(line[0] in "+-" for line in code) or any(line[0] not in "+- " for line in code):

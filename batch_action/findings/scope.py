@@ -1,13 +1,13 @@
-"""The neighbourhood of a place: what has to change before a finding there can."""
+"""The neighborhood of lines: a finding can change its state only when its neighborhood changes."""
 
 import re
 from collections.abc import Sequence
 
-AROUND = 10
-"""Lines to each side where no enclosing part is found (DESIGN, life of a finding)."""
-LONGEST_HEADER = 300
-LARGEST = 120
-"""A longer enclosing part says too little: ten lines around then."""
+CONTEXT_LINES = 10
+"""Lines on each side when no enclosing definition is found."""
+MAX_HEADER_CHARS = 300
+MAX_SCOPE_LINES = 120
+"""A longer enclosing definition is not used: any change in it would count."""
 
 _HEADER = re.compile(
     r"\s*(?:(?:export|default|pub(?:\([^)]*\))?|public|private|protected|internal|static|final|"
@@ -22,40 +22,43 @@ _CLOSING = re.compile(r"\s*[)\]}]")
 _OPENING = re.compile(r"\s*\{\s*$")
 
 
-def neighbourhood(lines: Sequence[str], start: int, end: int) -> tuple[int, int]:
-    """First and last line of the enclosing part of `start..end` (1-based), else ten around."""
-    found = _enclosing(lines, start, end)
-    if found is not None and found[1] - found[0] < LARGEST:
-        return found
-    return max(1, start - AROUND), min(max(len(lines), 1), end + AROUND)
+def neighborhood(lines: Sequence[str], start: int, end: int) -> tuple[int, int]:
+    """Return the first and last line (1-based) of the definition around `start..end`.
+
+    Without one, or when it is too long, return `CONTEXT_LINES` lines on each side.
+    """
+    scope = _enclosing_scope(lines, start, end)
+    if scope is not None and scope[1] - scope[0] < MAX_SCOPE_LINES:
+        return scope
+    return max(1, start - CONTEXT_LINES), min(max(len(lines), 1), end + CONTEXT_LINES)
 
 
 def _indent(line: str) -> int | None:
-    """Columns before the first character; None for a blank line."""
+    """Return the columns before the first character; None for a blank line."""
     bare = line.expandtabs(4)
     return len(bare) - len(bare.lstrip()) if bare.strip() else None
 
 
 def _is_header(line: str) -> bool:
-    # No header is that long, and the pattern must not meet a minified line.
-    short = len(line) <= LONGEST_HEADER
+    # The pattern is slow on a minified line, which is no header anyway.
+    short = len(line) <= MAX_HEADER_CHARS
     return short and bool(_HEADER.match(line)) and not _CONTROL.match(line)
 
 
-def _enclosing(lines: Sequence[str], start: int, end: int) -> tuple[int, int] | None:
+def _enclosing_scope(lines: Sequence[str], start: int, end: int) -> tuple[int, int] | None:
     header = _header(lines, start, end)
     return None if header is None else (header, _block_end(lines, header, end))
 
 
 def _header(lines: Sequence[str], start: int, end: int) -> int | None:
-    """The line that opens the enclosing definition."""
+    """Return the line that opens the enclosing definition."""
     indents = [i for line in lines[start - 1 : end] if (i := _indent(line)) is not None]
     if not indents:
         return None
     inner = min(indents)
     if _is_header(lines[start - 1]) and _indent(lines[start - 1]) == inner:
         return start
-    for number in range(start - 1, max(0, start - 1 - LARGEST), -1):
+    for number in range(start - 1, max(0, start - 1 - MAX_SCOPE_LINES), -1):
         line = lines[number - 1]
         indent = _indent(line)
         if indent is None or indent >= inner or _CLOSING.match(line) or _OPENING.match(line):
@@ -67,9 +70,9 @@ def _header(lines: Sequence[str], start: int, end: int) -> int | None:
 
 
 def _block_end(lines: Sequence[str], header: int, end: int) -> int:
-    """The last line of the block; after an indented block also the line behind it.
+    """Return the last line of the block; of an indented block the line after it.
 
-    With that line an addition at the block's very end falls between two lines of it.
+    So an addition at the end of the block falls between two of its lines.
     """
     outer = _indent(lines[header - 1]) or 0
     last = header
