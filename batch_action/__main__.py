@@ -1,4 +1,4 @@
-"""`python -m batch_action`."""
+"""Run the command line as `python -m batch_action`."""
 
 from batch_action.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Everything a verb is handed: settings, circumstances and the edges, built by the door."""
+"""The context of a run: settings, GitHub context, task and clients, for one task of the run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,15 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from batch_action.clients.actions_runner.commands import Runner
-from batch_action.clients.anthropic.client import AnthropicApi
+from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.actions import Actions
-from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.code_scanning import CodeScanning
-from batch_action.clients.github.issues import Issues
-from batch_action.clients.github.pulls import PullRequests
+from batch_action.clients.github.clients import GitHubClients
 from batch_action.clients.webhooks import Webhooks
 from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError
@@ -22,111 +18,108 @@ from batch_action.models.github_context import GitHubContext
 from batch_action.models.prices import Prices
 from batch_action.models.requests import digest
 from batch_action.tasks.task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class GitHubClients:
-    """GitHub's API: one client, the families of calls on it."""
-
-    client: GitHubClient
-    issues: Issues
-    actions: Actions
-    pulls: PullRequests
-    scanning: CodeScanning
+from batch_action.text import task_slug, task_title
 
 
 @dataclass(slots=True)
 class Budget:
-    """What the tasks of one run spend together; it changes in place."""
+    """What the tasks of one run spend together, in dollars; it is updated in place."""
 
     sent_usd: float = 0.0
     """The worst case of everything that this run has sent."""
     ledgers: dict[str, float] = field(default_factory=dict)
-    """By title: what a ledger knows as spent this month or still in flight."""
+    """By title of the ledger: spent this month, and at most for the batches in flight."""
 
-    def other_tasks_patterns(self, title: str) -> float:
-        """What all other ledgers of this run know."""
+    def other_ledgers_usd(self, title: str) -> float:
+        """Return the sum over all ledgers but the one with this title."""
         return sum(usd for name, usd in self.ledgers.items() if name != title)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What a verb needs of the world. An edge that is None was not configured."""
+    """What the commands need for one task of a run; a client that is None is not configured."""
 
     settings: Settings
-    context: GitHubContext
+    github_context: GitHubContext
     task: Task
     prices: Prices
     git: GitRepo
-    anthropic: AnthropicApi | None
+    anthropic: AnthropicClient | None
     github: GitHubClients | None
     artifacts: ArtifactService | None
-    """None where there is no artifact service: the ledger is then a file in `state_dir`."""
+    """None outside of Actions and on GitHub Enterprise Server: the ledger is a file then."""
     state_dir: Path
     runner: Runner
     console: Console
     webhooks: Webhooks
     clock: Callable[[], datetime]
-    rules: str | None = None
-    """The commit whose house rules, attributes and baseline hold, where it is not the reviewed one:
-    a pull request must not change the rules it is reviewed by."""
-    started: datetime | None = None
-    """When the run began: all its tasks wait until the same moment."""
+    rules_commit: str | None = None
+    """The commit whose guidelines, attributes and baseline apply; None for the reviewed one.
+
+    A pull request must not change the rules of its own review."""
+    started_at: datetime | None = None
+    """When the run started: its tasks share one deadline."""
     other_tasks_patterns: tuple[tuple[str, ...], ...] = ()
-    """Patterns of the monorepo's rules whose files are not this task's here."""
-    alone: bool = True
-    """Whether this is the run's only task: else what it leaves in the workspace bears its name."""
+    """Patterns of the `rules` (monorepo) whose files are excluded here."""
+    is_only_task: bool = True
+    """Whether the run has one task only; else names in the workspace contain the task's."""
     budget: Budget = field(default_factory=Budget)
     warnings: list[str] = field(default_factory=list)
-    """Sentences for the summary; filled along the way."""
+    """Messages for the job summary, in their order."""
 
     @property
     def scope(self) -> str:
-        """Digest of the patterns that decide what is looked at."""
-        claimed = (text for patterns in self.other_tasks_patterns for text in (None, *patterns))
-        chosen = self.settings
-        return digest(*chosen.paths, None, *chosen.paths_ignore, *claimed)
+        """The digest of the patterns that decide which files are selected."""
+        excluded = (text for patterns in self.other_tasks_patterns for text in (None, *patterns))
+        settings = self.settings
+        return digest(*settings.paths, None, *settings.paths_ignore, *excluded)
 
     @property
     def title(self) -> str:
-        """The task, and what tells its ledger from others of it: `code-review (web)`."""
-        key = self.settings.state_key
-        return f"{self.task.name} ({key})" if key else self.task.name
+        """The task and, in parentheses, the state key, as in `code-review (web)`."""
+        return task_title(self.task.name, self.settings.state_key)
 
-    def workspace_name(self, name: str) -> str:
-        """The name of something this task leaves in the workspace."""
-        key = self.settings.state_key
-        own = f"-{self.task.name}" + (f"-{key}" if key else "")
-        return name if self.alone else f"{name}{own}"
+    def output_name(self, name: str) -> str:
+        """Return the name for a file or folder of this task in the workspace."""
+        if self.is_only_task:
+            return name
+        return f"{name}-{task_slug(self.task.name, self.settings.state_key)}"
+
+    @property
+    def hides_security_findings(self) -> bool:
+        """Whether everybody could read the security findings, and the settings do not allow it."""
+        # A repository of unknown visibility counts as public: not every event names it.
+        is_public = self.github_context.private is not True
+        return is_public and not self.settings.allow_public_security_findings
 
     @property
     def deadline(self) -> datetime:
-        """Until when batches are waited for; whole seconds, as `now` tells them."""
-        begun = (self.started or self.clock()).replace(microsecond=0)
-        return begun + timedelta(minutes=self.settings.wait_minutes)
+        """The time, in whole seconds, until which the run waits for batches (`wait-minutes`)."""
+        started_at = (self.started_at or self.clock()).replace(microsecond=0)
+        return started_at + timedelta(minutes=self.settings.wait_minutes)
 
     @property
-    def pull(self) -> int | None:
-        """The pull request whose facts this run writes; None for a branch."""
-        about = self.context.pull
-        return about.number if about and self.context.pulls else None
+    def pull_number(self) -> int | None:
+        """The number of the pull request whose ledger this run writes; None for a branch."""
+        pull = self.github_context.pull_request
+        return pull.number if pull and self.github_context.for_pull_requests else None
 
-    def rules_at(self, commit: str) -> str:
-        """The commit whose rules hold for what is reviewed at *commit*."""
-        return self.rules or commit
+    def rules_commit_for(self, commit: str) -> str:
+        """Return the commit whose rules apply to a review of *commit*."""
+        return self.rules_commit or commit
 
     def now(self) -> datetime:
-        """The time, UTC, whole seconds: what facts carry."""
+        """Return the time in UTC and whole seconds, as facts record it."""
         return self.clock().replace(microsecond=0)
 
-    def warn(self, sentence: str) -> None:
-        """Tell it once, now and in the summary."""
-        if sentence not in self.warnings:
-            self.warnings.append(sentence)
-            self.runner.annotate("warning", sentence)
+    def warn(self, message: str) -> None:
+        """Report a warning once, in the log and in the job summary."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+            self.runner.annotate("warning", message)
 
-    def require_anthropic(self) -> AnthropicApi:
-        """The Anthropic edge, or ConfigError."""
+    def require_anthropic(self) -> AnthropicClient:
+        """Return the Anthropic client. Raises ConfigError when none is configured."""
         if self.anthropic is None:
             raise ConfigError(
                 "`anthropic-api-key` is not set.",
@@ -137,7 +130,7 @@ class RunContext:
         return self.anthropic
 
     def require_github(self) -> GitHubClients:
-        """The GitHub edge, or ConfigError."""
+        """Return the GitHub clients. Raises ConfigError when none are configured."""
         if self.github is None:
             raise ConfigError(
                 "`github-token` or the repository's name is not set.",

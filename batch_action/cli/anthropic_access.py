@@ -1,4 +1,4 @@
-"""How Anthropic is reached: by a key, or by the identity that GitHub gives a job."""
+"""Open the Anthropic client, with an API key or with the OIDC token of a GitHub job."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -7,67 +7,72 @@ import httpx2
 from pydantic import SecretStr
 
 from batch_action.clients.actions_runner.commands import Runner
-from batch_action.clients.anthropic.client import AnthropicApi, keyless
+from batch_action.clients.anthropic.client import AnthropicClient, workload_identity_credentials
 from batch_action.config.settings import Settings
 from batch_action.errors import AnthropicError, ConfigError
 
 AUDIENCE = "https://api.anthropic.com"
 
 
-def anthropic_api(
+def open_anthropic(
     environ: Mapping[str, str],
     settings: Settings,
     runner: Runner,
     stack: ExitStack,
     sleep: Callable[[float], None],
-) -> AnthropicApi | None:
-    """The edge, by key or by GitHub's identity; None when neither was given."""
+) -> AnthropicClient | None:
+    """Open the client with the key or by workload identity federation; None without either."""
     key, base = settings.anthropic_api_key, settings.anthropic_base_url
     if key is not None:
         return stack.enter_context(
-            AnthropicApi(api_key=header("anthropic-api-key", key), base_url=base, sleep=sleep)
+            AnthropicClient(
+                api_key=header_value("anthropic-api-key", key), base_url=base, sleep=sleep
+            )
         )
     rule, organization = settings.anthropic_federation_rule_id, settings.anthropic_organization_id
     if not (rule and organization):
         return None
-    credentials = keyless(
-        identity=lambda: _identity(environ, runner),
+    credentials = workload_identity_credentials(
+        identity=lambda: _fetch_identity_token(environ, runner),
         rule=rule,
         organization=organization,
         service_account=settings.anthropic_service_account_id,
         workspace=settings.anthropic_workspace_id,
     )
     return stack.enter_context(
-        AnthropicApi(api_key=None, credentials=credentials, base_url=base, sleep=sleep)
+        AnthropicClient(api_key=None, credentials=credentials, base_url=base, sleep=sleep)
     )
 
 
-def _identity(environ: Mapping[str, str], runner: Runner) -> str:
-    """A fresh GitHub OIDC token: each is good for one exchange."""
+def _fetch_identity_token(environ: Mapping[str, str], runner: Runner) -> str:
+    """Fetch a new OIDC token from GitHub: each can be exchanged once."""
     url = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
     token = environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
     if not (url and token):
         raise ConfigError(
-            "The federation ids are set, but GitHub gave this job no identity token.",
+            "The federation ids are set, but this job cannot request an OIDC token from GitHub.",
             fix="Add `id-token: write` to the job's permissions.",
         )
     try:
-        answer = httpx2.get(
+        response = httpx2.get(
             url, params={"audience": AUDIENCE}, headers={"Authorization": f"Bearer {token}"}
         ).raise_for_status()
-        identity = str(answer.json()["value"])
+        oidc_token = str(response.json()["value"])
     except (httpx2.HTTPError, ValueError, KeyError) as error:
-        raise AnthropicError(f"GitHub's identity token could not be fetched: {error}.") from None
-    runner.mask(identity)
-    return identity
+        raise AnthropicError(f"GitHub's OIDC token could not be fetched: {error}.") from None
+    runner.mask(oidc_token)
+    return oidc_token
 
 
-def header(name: str, secret: SecretStr) -> str:
-    """A key as it may stand in a header; whoever refuses it later would quote it in full."""
+def header_value(name: str, secret: SecretStr) -> str:
+    """Return a secret as the value of an HTTP header. Raises ConfigError when it cannot be one.
+
+    A library that refuses it later would quote it in its message.
+    """
     value = secret.get_secret_value().strip()
     if not (value.isascii() and value.isprintable()):
         raise ConfigError(
-            f"`{name}` holds a line break or another character that no key has.",
-            fix="Store the secret again: the key alone, on one line.",
+            f"`{name}` contains a line break or another character that no key contains.",
+            fix="Store the secret again: only the key, on one line.",
         )
     return value

@@ -1,4 +1,4 @@
-"""Which commits are read: the reviewed one, and the one whose config and rules hold for it."""
+"""Build the contexts of a run: settings, tasks and clients, from flags, environment and commits."""
 
 import sys
 import time
@@ -13,85 +13,31 @@ import yaml
 from pydantic import ValidationError
 
 from batch_action import escape
-from batch_action.cli.anthropic_access import anthropic_api, header
-from batch_action.cli.task_loader import TaskLoader, apply_patch, with_task_defaults
+from batch_action.cli.anthropic_access import header_value, open_anthropic
+from batch_action.cli.task_loader import PatchFile, TaskLoader, apply_patch, with_task_defaults
 from batch_action.clients.actions_runner.commands import Runner
-from batch_action.clients.actions_runner.environment import context_from, payload_from
-from batch_action.clients.artifacts import ArtifactService, why_not
+from batch_action.clients.actions_runner.environment import github_context, read_event
+from batch_action.clients.artifacts import ArtifactService, unavailable_reason
 from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.actions import Actions
-from batch_action.clients.github.client import BOT, GitHubClient
-from batch_action.clients.github.code_scanning import CodeScanning
-from batch_action.clients.github.issues import Issues
-from batch_action.clients.github.pulls import PullRequests
+from batch_action.clients.github.client import ACTIONS_BOT
+from batch_action.clients.github.clients import GitHubClients, open_github_clients
 from batch_action.clients.webhooks import Webhooks
-from batch_action.config.assignments import assignments
-from batch_action.config.loading import gather
+from batch_action.config.assignments import Assignment, assign_tasks
+from batch_action.config.loading import load_settings
 from batch_action.config.settings import Settings
-from batch_action.context import GitHubClients, RunContext
+from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError
 from batch_action.models.github_context import GitHubContext
 from batch_action.models.prices import Prices
 from batch_action.requests import pricing
 from batch_action.tasks.task import Task
 
-MAX_CONFIG = 1_000_000
-
-
-def rules_of_pull(context: GitHubContext, git: GitRepo) -> str | None:
-    """The commit by whose rules a pull request is reviewed: the default branch's, never its own."""
-    pull = context.pull
-    if pull is None or context.fork:
-        return None
-    name = context.default_branch or git.default_branch_guess() or "main"
-    tip = git.branch_tip(name)
-    if tip is None and pull.into == name and git.has_commit(pull.base):
-        tip = pull.base
-    if tip is None:
-        raise ConfigError(
-            f"The branch {name}, whose config and house rules hold for a pull request, is not in "
-            "this shallow clone.",
-            fix="Set `fetch-depth: 0` at actions/checkout.",
-        )
-    return tip
-
-
-def reviewed(flags: Mapping[str, Any], context: GitHubContext, git: GitRepo) -> str:
-    """The commit that is reviewed. Raises ConfigError."""
-    head = flags.get("head") or context.sha or "HEAD"
-    return _commit(git, head, given="head" in flags and bool(flags["head"]))
-
-
-def _commit(git: GitRepo, rev: str, *, given: bool) -> str:
-    try:
-        return git.resolve(rev)
-    except ConfigError as error:
-        if not given:
-            raise
-        raise ConfigError(f"`head`: {error.problem}", fix=error.fix) from None
-
-
-def config_file(git: GitRepo, commit: str, name: str) -> Mapping[str, Any]:
-    """The config file of a commit, never of the work tree."""
-    data = git.file_at(commit, name)
-    if data is None:
-        return {}
-    if len(data) > MAX_CONFIG:
-        raise ConfigError(f"{name} is larger than a config file can be.")
-    try:
-        parsed = yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{name} is no valid YAML: {' '.join(str(error).split())}.") from None
-    if parsed is None:
-        return {}
-    if not isinstance(parsed, dict):
-        raise ConfigError(f"{name} must hold `input: value` lines.")
-    return parsed
+MAX_CONFIG_BYTES = 1_000_000
 
 
 class TestHooks(TypedDict, total=False):
-    """How time passes: real, unless somebody who tests says otherwise."""
+    """Replacements that tests pass for the clock and the pauses of an `Invocation`."""
 
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
@@ -100,7 +46,7 @@ class TestHooks(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """What came in from outside."""
+    """The environment of one execution of the program."""
 
     environ: Mapping[str, str]
     action_inputs: Mapping[str, str] = field(default_factory=dict)
@@ -111,11 +57,11 @@ class Invocation:
     """Seconds between two writes to GitHub, as its documentation asks."""
 
     def workspace(self, repo: str | None) -> Path:
-        """The repository's folder."""
+        """Return the folder of the repository; *repo* is the value of `--repo`."""
         return Path(repo or self.environ.get("GITHUB_WORKSPACE") or ".").resolve()
 
-    def tell(self, error: BatchActionError) -> None:
-        """One failure, as an annotation in Actions and as a line elsewhere."""
+    def report_error(self, error: BatchActionError) -> None:
+        """Report an error: an annotation and a job summary in Actions, a line elsewhere."""
         runner = self.runner(self.workspace(None))
         runner.annotate("error", str(error))
         with suppress(OSError):
@@ -123,7 +69,7 @@ class Invocation:
             runner.summary("\n".join(["**Failed**", "", *(f"> {line}  " for line in lines), ""]))
 
     def runner(self, workspace: Path) -> Runner:
-        """The runner's file commands, or plain lines outside of Actions."""
+        """Return the runner's file commands; outside of Actions they print plain lines."""
         environ = self.environ
         return Runner(
             workspace,
@@ -139,7 +85,7 @@ class Invocation:
 def build_context(
     invocation: Invocation, *, flags: Mapping[str, Any], repo: str | None
 ) -> Iterator[RunContext]:
-    """The world of the first task; see `open_worlds`."""
+    """Build the contexts and yield the first task's; see `build_contexts`."""
     with build_contexts(invocation, flags=flags, repo=repo) as contexts:
         yield contexts[0]
 
@@ -148,158 +94,221 @@ def build_context(
 def build_contexts(
     invocation: Invocation, *, flags: Mapping[str, Any], repo: str | None
 ) -> Iterator[tuple[RunContext, ...]]:
-    """A world for each assignment: settings and ledger of its own, the edges of all.
+    """Yield a context for each assignment, with its own settings; the clients are shared.
 
-    Everything is closed at the end. A task that is named as a flag is the only one. Raises
-    ConfigError.
+    A task given as a flag is the only one. All clients are closed at the end. Raises ConfigError.
     """
     workspace = invocation.workspace(repo)
     runner = invocation.runner(workspace)
-    context = replace(
-        context_from(
-            invocation.environ, payload_from(_path(invocation.environ.get("GITHUB_EVENT_PATH")))
-        ),
-        workspace=workspace,
-    )
+    context = _read_github_context(invocation, workspace)
     git = GitRepo(workspace)
-    rules = rules_of_pull(context, git)
-    # A fork's pull request is left alone: whatever its checkout holds is not even looked at.
-    source = None if context.fork else rules or reviewed(flags, context, git)
-    settings = _settings(invocation, flags, git, source)
+    rules_commit = pull_request_rules_commit(context, git)
+    # The pull request of a fork is not reviewed, and its config and tasks are not trusted.
+    config_commit = None
+    if not context.from_fork:
+        config_commit = rules_commit or reviewed_commit(flags, context, git)
+    settings = _load_settings(invocation, flags, git, config_commit)
     for secret in settings.secrets():
         runner.mask(secret)
-    library = TaskLoader(git=git, commit=source)
-    tasks: dict[str, Task] = {}
-    if settings.prompt_file:
-        typed = workspace if flags.get("prompt-file") else None
-        task = library.prompted(settings.prompt_file, typed)
-        tasks = {task.name: task}
-        settings = settings.model_copy(update={"task": (task.name,), "rules": ()})
-    given = assignments(settings, settings.task if flags.get("task") else ())
-    tasks = tasks or library.chosen(one.task for one in given)
+    assignments, tasks = _assign_tasks(
+        settings, flags, TaskLoader(git=git, commit=config_commit), workspace
+    )
     with ExitStack() as stack:
         patch = None
         if settings.patch_file:
-            head = reviewed(flags, context, git)
+            head = reviewed_commit(flags, context, git)
             patch = apply_patch(settings.patch_file, git, head, workspace, stack)
-            rules = rules or head
-        github = _github(invocation, settings, context, runner, stack)
-        context = _completed(context, github, git)
+            rules_commit = rules_commit or head
+        github = _open_github(invocation, settings, context, runner, stack)
         ctx = RunContext(
             settings=settings,
-            context=context,
-            task=tasks[given[0].task],
-            prices=_prices(settings),
+            github_context=_complete_github_context(context, github, git),
+            task=tasks[assignments[0].task],
+            prices=_load_prices(settings),
             git=git,
-            anthropic=anthropic_api(invocation.environ, settings, runner, stack, invocation.sleep),
+            anthropic=open_anthropic(invocation.environ, settings, runner, stack, invocation.sleep),
             github=github,
-            artifacts=_artifacts(invocation, runner, stack),
+            artifacts=_open_artifacts(invocation, runner, stack),
             state_dir=settings.state_dir or workspace / ".batch-action" / "state",
             runner=runner,
             console=Console(plain=runner.actions),
             webhooks=Webhooks(sleep=invocation.sleep),
             clock=invocation.clock,
-            rules=rules,
-            started=invocation.clock(),
+            rules_commit=rules_commit,
+            started_at=invocation.clock(),
+            is_only_task=len(assignments) == 1,
         )
-        yield tuple(
-            replace(
-                ctx,
-                settings=with_task_defaults(one.settings, tasks[one.task], patch),
-                task=tasks[one.task],
-                other_tasks_patterns=one.other_tasks_patterns,
-                alone=len(given) == 1,
-                runner=runner.part(),
-            )
-            for one in given
-        )
+        yield tuple(_context_of_task(ctx, a, tasks[a.task], patch) for a in assignments)
 
 
-def _settings(
-    invocation: Invocation, flags: Mapping[str, Any], git: GitRepo, source: str | None
+def _context_of_task(
+    ctx: RunContext, assignment: Assignment, task: Task, patch: PatchFile | None
+) -> RunContext:
+    return replace(
+        ctx,
+        settings=with_task_defaults(assignment.settings, task, patch),
+        task=task,
+        other_tasks_patterns=assignment.other_tasks_patterns,
+        runner=ctx.runner.for_task(),
+    )
+
+
+def pull_request_rules_commit(context: GitHubContext, git: GitRepo) -> str | None:
+    """Return the commit whose config and guidelines apply to a pull request.
+
+    It is the tip of the default branch: a pull request must not change the rules of its own review.
+    None outside of pull requests, and for a fork's. Raises ConfigError in a shallow clone.
+    """
+    pull = context.pull_request
+    if pull is None or context.from_fork:
+        return None
+    name = context.default_branch or git.default_branch_guess() or "main"
+    tip = git.branch_tip(name)
+    if tip is None and pull.base_ref == name and git.has_commit(pull.base):
+        tip = pull.base
+    if tip is None:
+        raise ConfigError(
+            f"The branch {name}, whose config and guidelines apply to a pull request, is not in "
+            "this shallow clone.",
+            fix="Set `fetch-depth: 0` at actions/checkout.",
+        )
+    return tip
+
+
+def reviewed_commit(flags: Mapping[str, Any], context: GitHubContext, git: GitRepo) -> str:
+    """Return the id of the reviewed commit. Raises ConfigError when there is none."""
+    try:
+        return git.resolve(flags.get("head") or context.sha or "HEAD")
+    except ConfigError as error:
+        if not flags.get("head"):
+            raise
+        raise ConfigError(f"`head`: {error.problem}", fix=error.fix) from None
+
+
+def read_yaml(data: bytes, name: str) -> Any:
+    """Parse a YAML file called *name*. Raises ConfigError when it is too large or invalid."""
+    if len(data) > MAX_CONFIG_BYTES:
+        raise ConfigError(f"{name} is larger than {MAX_CONFIG_BYTES:,} bytes.")
+    try:
+        return yaml.safe_load(data)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{name} is not valid YAML: {' '.join(str(error).split())}.") from None
+
+
+def _read_config_file(git: GitRepo, commit: str, name: str) -> Mapping[str, Any]:
+    """Read the config file from a commit, never from the working tree."""
+    data = git.file_at(commit, name)
+    content = read_yaml(data, name) if data is not None else None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{name} must consist of `input: value` lines.")
+    return content
+
+
+def _load_settings(
+    invocation: Invocation, flags: Mapping[str, Any], git: GitRepo, commit: str | None
 ) -> Settings:
+    """Load the settings; without a *commit* no config file is read."""
     name = str(
         flags.get("config-file")
         or invocation.action_inputs.get("config-file")
         or invocation.environ.get("BATCH_ACTION_CONFIG_FILE")
         or ".github/batch-action.yml"
     )
-    file = {} if source is None else config_file(git, source, name)
-    return gather(
+    return load_settings(
         flags=flags,
         action_inputs=invocation.action_inputs,
         environ=invocation.environ,
-        file=file,
+        file={} if commit is None else _read_config_file(git, commit, name),
         file_name=name,
     )
 
 
-def _prices(settings: Settings) -> Prices:
+def _load_prices(settings: Settings) -> Prices:
     try:
         return pricing.load(settings.prices)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(x) for x in first["loc"])
-        raise ConfigError(f"`prices` {place}: {first['msg']}.") from None
+        path = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"`prices` {path}: {first['msg']}.") from None
 
 
-def _github(
+def _assign_tasks(
+    settings: Settings, flags: Mapping[str, Any], loader: TaskLoader, workspace: Path
+) -> tuple[tuple[Assignment, ...], dict[str, Task]]:
+    """Return the assignments, and the tasks by name; `prompt-file` replaces all other tasks."""
+    if settings.prompt_file:
+        # A path given as a flag comes from the user: it may be any file, not only a committed one.
+        folder = workspace if flags.get("prompt-file") else None
+        task = loader.load_prompt_file(settings.prompt_file, folder)
+        settings = settings.model_copy(update={"task": (task.name,), "rules": ()})
+        return assign_tasks(settings), {task.name: task}
+    assignments = assign_tasks(settings, settings.task if flags.get("task") else ())
+    return assignments, loader.load_tasks(a.task for a in assignments)
+
+
+def _read_github_context(invocation: Invocation, workspace: Path) -> GitHubContext:
+    event = read_event(_path(invocation.environ.get("GITHUB_EVENT_PATH")))
+    return replace(github_context(invocation.environ, event), workspace=workspace)
+
+
+def _complete_github_context(
+    context: GitHubContext, github: GitHubClients | None, git: GitRepo
+) -> GitHubContext:
+    """Add what the environment and the event did not contain, from GitHub and git."""
+    known = context.default_branch and context.private is not None
+    if github is not None and not (known and context.repository_id != "local"):
+        info = github.client.repository_info()
+        context = replace(
+            context,
+            repository_id=info.id,
+            private=info.private,
+            default_branch=info.default_branch,
+        )
+    return context if context.branch else replace(context, branch=git.current_branch())
+
+
+def _open_github(
     invocation: Invocation,
     settings: Settings,
     context: GitHubContext,
     runner: Runner,
     stack: ExitStack,
 ) -> GitHubClients | None:
+    """Open the GitHub clients; None without a token or without the repository's name."""
     if settings.github_token is None or context.repository is None:
         return None
-    client = stack.enter_context(
-        GitHubClient(
-            header("github-token", settings.github_token),
-            api_url=context.api_url,
+    # On a laptop the token is a person's, but the reports were written by the workflow. Only
+    # workflows of this repository can write there as its bot, so the bot is trusted.
+    bot = () if runner.actions else (ACTIONS_BOT,)
+    return stack.enter_context(
+        open_github_clients(
+            header_value("github-token", settings.github_token),
             repository=context.repository,
+            api_url=context.api_url,
             graphql_url=invocation.environ.get("GITHUB_GRAPHQL_URL"),
+            trusted_authors=(*settings.trusted_authors, *bot),
             write_interval=invocation.write_interval,
+            sleep=invocation.sleep,
         )
     )
-    # What the nightly workflow wrote is ours on a person's machine, too: only its bot is believed
-    # there, which nobody can be who cannot run workflows of this repository.
-    bot = () if runner.actions else (BOT,)
-    issues = Issues(client, (*settings.trusted_authors, *bot))
-    return GitHubClients(
-        client=client,
-        issues=issues,
-        actions=Actions(client),
-        pulls=PullRequests(client, issues.trusts),
-        scanning=CodeScanning(client, sleep=invocation.sleep),
-    )
 
 
-def _completed(context: GitHubContext, github: GitHubClients | None, git: GitRepo) -> GitHubContext:
-    """What neither the environment nor the event told, from git and GitHub."""
-    known = context.default_branch and context.private is not None
-    if github is not None and not (known and context.repository_id != "local"):
-        facts = github.client.repository_facts()
-        context = replace(
-            context,
-            repository_id=facts.id,
-            private=facts.private,
-            default_branch=facts.default_branch,
-        )
-    return context if context.branch else replace(context, branch=git.current_branch())
-
-
-def _artifacts(invocation: Invocation, runner: Runner, stack: ExitStack) -> ArtifactService | None:
-    """The artifact service, where this is a step of a GitHub action; it says when it is not."""
+def _open_artifacts(
+    invocation: Invocation, runner: Runner, stack: ExitStack
+) -> ArtifactService | None:
+    """Open the artifact service; None, with a notice in Actions, where there is none."""
     environ = invocation.environ
     values = (
         environ.get("ACTIONS_RESULTS_URL", ""),
         environ.get("ACTIONS_RUNTIME_TOKEN", ""),
         environ.get("GITHUB_SERVER_URL", ""),
     )
-    reason = why_not(*values)
+    reason = unavailable_reason(*values)
     if reason:
         if runner.actions:
-            runner.annotate("notice", f"The ledger is kept in a file: {reason}")
+            runner.annotate("notice", f"The ledger is stored in a file: {reason}")
         return None
     days = environ.get("GITHUB_RETENTION_DAYS", "")
     return stack.enter_context(

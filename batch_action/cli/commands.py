@@ -1,4 +1,4 @@
-"""The verbs as commands: flags generated from Settings, one story called."""
+"""The command line's commands: each parses its options and calls a function of `commands/`."""
 
 import json
 import os
@@ -14,19 +14,34 @@ import click
 
 from batch_action import __version__
 from batch_action.cli.bootstrap import Invocation, build_context
-from batch_action.cli.options import CHOICE, REPORT, SENDING, STATE, extra, opened, told, verb
+from batch_action.cli.options import (
+    REPORT_OPTIONS,
+    SELECTION_OPTIONS,
+    SEND_OPTIONS,
+    STATE_OPTIONS,
+    command_options,
+    import_command,
+    open_contexts,
+    run_for_tasks,
+)
 from batch_action.cli.serve import serve
-from batch_action.clients.actions_runner.environment import inputs_from
-from batch_action.commands import baseline as accepting
-from batch_action.commands import cancel as canceling
-from batch_action.commands import collect as collecting
-from batch_action.commands import init as initialising
-from batch_action.commands import plan as planning
-from batch_action.commands import propose as proposing
-from batch_action.commands import run as running
-from batch_action.commands import status as looking
-from batch_action.commands import submit as submitting
-from batch_action.commands.multi_task import Verb, each, recovered, remembered, run_for_each_task
+from batch_action.clients.actions_runner.environment import read_inputs
+from batch_action.commands import baseline as baseline_command
+from batch_action.commands import cancel as cancel_command
+from batch_action.commands import collect as collect_command
+from batch_action.commands import init as init_command
+from batch_action.commands import plan as plan_command
+from batch_action.commands import propose as propose_command
+from batch_action.commands import run as run_command
+from batch_action.commands import status as status_command
+from batch_action.commands import submit as submit_command
+from batch_action.commands.multi_task import (
+    Command,
+    owner_in_ledgers,
+    recover_owner,
+    run_for_each_task,
+    run_without_ledger,
+)
 from batch_action.context import RunContext
 from batch_action.publishers.pull_request import eligibility
 
@@ -50,20 +65,23 @@ def cli() -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 @click.option("--exact", is_flag=True, help="Count the tokens of every request (needs a key).")
-@verb(*STATE, *CHOICE, "anthropic-base-url")
+@command_options(*STATE_OPTIONS, *SELECTION_OPTIONS, "anthropic-base-url")
 def plan(
     invocation: Invocation, *, repo: str | None, as_json: bool, exact: bool, **values: Any
 ) -> int:
     """Show what would be sent and what it would cost; spends nothing, needs no key."""
-    made: list[dict[str, object]] | None = [] if as_json else None
-    code = told(invocation, repo, values, partial(planning.plan, exact=exact, data=made))
-    return _printed(made, code)
+    data: list[dict[str, object]] | None = [] if as_json else None
+    code = run_for_tasks(
+        invocation, repo, values, partial(plan_command.plan, exact=exact, data=data)
+    )
+    return _print_json(data, code)
 
 
-def _printed(data: list[dict[str, object]] | None, code: int) -> int:
-    """Print what was asked for as JSON: one object, or a list of them when there are several tasks.
+def _print_json(data: list[dict[str, object]] | None, code: int) -> int:
+    """Print the data of all tasks as JSON and return the exit code.
 
-    ASCII keeps names that are no UTF-8 as lone surrogates, so nothing is lost.
+    One task is an object, several are a list. Names that are not UTF-8 are lone surrogates, which
+    only ASCII output can escape.
     """
     if data:
         click.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=True))
@@ -71,57 +89,65 @@ def _printed(data: list[dict[str, object]] | None, code: int) -> int:
 
 
 @cli.command()
-@verb(*STATE, *CHOICE, *SENDING)
+@command_options(*STATE_OPTIONS, *SELECTION_OPTIONS, *SEND_OPTIONS)
 def submit(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
-    """Send what changed since the last run, and what is owed, as a message batch."""
-    return told(invocation, repo, values, submitting.submit)
+    """Send what changed since the last run, and the backlog, as a message batch."""
+    return run_for_tasks(invocation, repo, values, submit_command.submit)
 
 
 @cli.command()
-@verb(*STATE, *REPORT, *SENDING, "max-attempts")
+@command_options(*STATE_OPTIONS, *REPORT_OPTIONS, *SEND_OPTIONS, "max-attempts")
 def collect(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     """Fetch what has ended and bring the issue up to date; never spends money."""
-    return told(invocation, repo, values, collecting.collect, whose=recovered)
+    return run_for_tasks(
+        invocation, repo, values, collect_command.collect, find_owner=recover_owner
+    )
 
 
 @cli.command()
-@verb(*STATE, *CHOICE, *REPORT, *SENDING)
+@command_options(*STATE_OPTIONS, *SELECTION_OPTIONS, *REPORT_OPTIONS, *SEND_OPTIONS)
 def run(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     """Collect what has ended, then submit what is new."""
-    with opened(invocation, repo, values) as contexts:
-        return running.run(contexts, invocation.tell)
+    with open_contexts(invocation, repo, values) as contexts:
+        return run_command.run(contexts, invocation.report_error)
 
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-@verb(*STATE, "max-attempts")
+@command_options(*STATE_OPTIONS, "max-attempts")
 def status(invocation: Invocation, *, repo: str | None, as_json: bool, **values: Any) -> int:
-    """Show pending batches with age and expiry, owed files, and what was spent."""
-    seen: list[dict[str, object]] | None = [] if as_json else None
-    return _printed(seen, told(invocation, repo, values, partial(looking.status, data=seen)))
+    """Show pending batches with age and expiry, the backlog, and what was spent."""
+    data: list[dict[str, object]] | None = [] if as_json else None
+    return _print_json(
+        data, run_for_tasks(invocation, repo, values, partial(status_command.status, data=data))
+    )
 
 
 @cli.command()
-@verb(*STATE, "batch-id", "anthropic-base-url")
+@command_options(*STATE_OPTIONS, "batch-id", "anthropic-base-url")
 def cancel(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     """Ask Anthropic to cancel pending batches."""
-    return told(invocation, repo, values, canceling.cancel, whose=remembered)
+    return run_for_tasks(
+        invocation, repo, values, cancel_command.cancel, find_owner=owner_in_ledgers
+    )
 
 
 @cli.command()
-@verb("task", "config-file", "state-key", "propose-from", "propose-only", "labels", "dry-run")
+@command_options(
+    "task", "config-file", "state-key", "propose-from", "propose-only", "labels", "dry-run"
+)
 def propose(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     """Open a draft pull request for generated files that an earlier job checked."""
-    with opened(invocation, repo, values) as contexts:
-        return each(contexts[:1], proposing.propose, invocation.tell)
+    with open_contexts(invocation, repo, values) as contexts:
+        return run_without_ledger(contexts[:1], propose_command.propose, invocation.report_error)
 
 
 @cli.command()
-@verb(*STATE, "report", "baseline-file")
+@command_options(*STATE_OPTIONS, "report", "baseline-file")
 def baseline(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     """Accept every finding that is open now, in a file to commit."""
-    with opened(invocation, repo, values) as contexts:
-        return each(contexts, accepting.baseline, invocation.tell)
+    with open_contexts(invocation, repo, values) as contexts:
+        return run_without_ledger(contexts, baseline_command.baseline, invocation.report_error)
 
 
 @cli.command()
@@ -130,7 +156,7 @@ def baseline(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
 @click.option("--two-workflows", is_flag=True, help="One workflow submits, another collects.")
 def init(*, repo: str, force: bool, two_workflows: bool) -> int:
     """Write the workflow and a commented config into a repository."""
-    return initialising.init(Path(repo), force=force, two_workflows=two_workflows)
+    return init_command.init(Path(repo), force=force, two_workflows=two_workflows)
 
 
 @cli.command()
@@ -148,21 +174,21 @@ def init(*, repo: str, force: bool, two_workflows: bool) -> int:
 )
 @click.option("--out", default="batch-action-demo", show_default=True, help="Where files go.")
 def demo(*, repo: str | None, base: str | None, task: str, sample: str, out: str) -> int:
-    """Go the whole way against the sandbox: no key, no account, no network."""
-    story = extra("demo", "sandbox")
-    # All of it is on loopback: a proxy of this machine must not come between.
+    """Submit and collect against the sandbox: no key, no account, no network."""
+    run_demo = import_command("demo", "sandbox")
+    # The sandbox is on loopback: a proxy of this machine must not intercept it.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-    told = {"repo": repo, "base": base, "task": task, "sample": sample, "out": Path(out)}
-    return int(story(**told, opener=_opened))
+    options = {"repo": repo, "base": base, "task": task, "sample": sample, "out": Path(out)}
+    return int(run_demo(**options, open_context=_open_demo_context))
 
 
-def _opened(
+def _open_demo_context(
     environ: Mapping[str, str],
     flags: Mapping[str, Any],
     folder: Path,
     clock: Callable[[], datetime],
 ) -> AbstractContextManager[RunContext]:
-    """The door's own way to open a world, for the demo's runs."""
+    """Open the context of one run of the demo."""
     invocation = Invocation(environ=environ, clock=clock, write_interval=0.0)
     return build_context(invocation, flags=flags, repo=str(folder))
 
@@ -173,7 +199,11 @@ def _opened(
 @click.option("--repo", type=click.Path(exists=True, file_okay=False), default=".")
 def sandbox(*, port: int, batch_seconds: float, repo: str) -> int:
     """Serve the emulated Anthropic and GitHub on loopback for your own tests."""
-    return int(extra("sandbox", "sandbox")(port=port, batch_seconds=batch_seconds, repo=Path(repo)))
+    return int(
+        import_command("sandbox", "sandbox")(
+            port=port, batch_seconds=batch_seconds, repo=Path(repo)
+        )
+    )
 
 
 cli.add_command(serve)
@@ -182,41 +212,46 @@ cli.add_command(serve)
 @cli.command()
 @click.pass_obj
 def action(invocation: Invocation) -> int:
-    """Run as a GitHub action: inputs from INPUT_*, the verb from `mode`."""
-    invocation = replace(invocation, action_inputs=inputs_from(invocation.environ))
-    with opened(invocation, None, {}) as contexts:
-        return _action(contexts, invocation)
+    """Run as a GitHub action: inputs from INPUT_*, the command from `mode`."""
+    invocation = replace(invocation, action_inputs=read_inputs(invocation.environ))
+    with open_contexts(invocation, None, {}) as contexts:
+        return _run_action(contexts, invocation)
 
 
-def _action(contexts: Sequence[RunContext], invocation: Invocation) -> int:
-    context, mode = contexts[0].context, contexts[0].settings.mode
+def _run_action(contexts: Sequence[RunContext], invocation: Invocation) -> int:
+    context, mode = contexts[0].github_context, contexts[0].settings.mode
     if context.event.startswith("pull_request"):
-        contexts = tuple(eligibility.entered(ctx) for ctx in contexts)
-        if context.fork or mode in ("run", "submit"):
-            contexts = _reviewing(contexts)
+        contexts = tuple(eligibility.with_pull_request(ctx) for ctx in contexts)
+        if context.from_fork or mode in ("run", "submit"):
+            contexts = _reviewing_contexts(contexts)
         if not contexts:
             return 0
     match mode:
         case "run":
-            return running.run(contexts, invocation.tell)
+            return run_command.run(contexts, invocation.report_error)
         case "collect":
             return run_for_each_task(
-                contexts, (collecting.collect,), invocation.tell, whose=recovered
+                contexts,
+                (collect_command.collect,),
+                invocation.report_error,
+                find_owner=recover_owner,
             )
         case "propose":
-            return each(contexts[:1], proposing.propose, invocation.tell)
+            return run_without_ledger(
+                contexts[:1], propose_command.propose, invocation.report_error
+            )
         case _:
-            verbs: dict[str, Verb] = {
-                "submit": submitting.submit,
-                "plan": planning.plan,
-                "status": looking.status,
+            commands: dict[str, Command] = {
+                "submit": submit_command.submit,
+                "plan": plan_command.plan,
+                "status": status_command.status,
             }
-            return run_for_each_task(contexts, (verbs[mode],), invocation.tell)
+            return run_for_each_task(contexts, (commands[mode],), invocation.report_error)
 
 
-def _reviewing(contexts: Sequence[RunContext]) -> tuple[RunContext, ...]:
-    """The tasks that review this pull request; when there is none, it is told why."""
-    reasons = [eligibility.why_not(ctx) for ctx in contexts]
+def _reviewing_contexts(contexts: Sequence[RunContext]) -> tuple[RunContext, ...]:
+    """Return the tasks that review this pull request; without any, annotate the reason."""
+    reasons = [eligibility.skip_reason(ctx) for ctx in contexts]
     found = tuple(w for w, reason in zip(contexts, reasons, strict=True) if reason is None)
     if not found:
         contexts[0].runner.annotate("notice", next(filter(None, reasons)))

@@ -1,4 +1,4 @@
-"""Verbs that need an extra: imported only when they are called."""
+"""Options of the commands, generated from the declared inputs; how a command is run."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,26 +8,27 @@ from typing import Any
 import click
 
 from batch_action.cli.bootstrap import Invocation, build_contexts
-from batch_action.commands.multi_task import Verb, Whose, run_for_each_task
-from batch_action.config.loading import inputs
+from batch_action.commands.multi_task import Command, FindOwner, run_for_each_task
+from batch_action.config.loading import declared_inputs
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, Interrupted
 from batch_action.publishers import job_summary
 
 
-def extra(verb: str, package: str) -> Callable[..., Any]:
-    """The story of a verb that needs the extra *package*; ConfigError where it is missing."""
+def import_command(command: str, package: str) -> Callable[..., Any]:
+    """Import a command that needs the extra *package*. Raises ConfigError when it is missing."""
     try:
-        found: Callable[..., Any] = getattr(import_module(f"batch_action.commands.{verb}"), verb)
+        module = import_module(f"batch_action.commands.{command}")
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"`{verb}` needs the package {error.name}, which is not installed.",
+            f"`{command}` needs the package {error.name}, which is not installed.",
             fix=f"Install it with: pip install 'batch-action[{package}]'",
         ) from None
-    return found
+    function: Callable[..., Any] = getattr(module, command)
+    return function
 
 
-STATE = [
+STATE_OPTIONS = [
     "task",
     "prompt-file",
     "patch-file",
@@ -36,7 +37,7 @@ STATE = [
     "state-key",
     "state-branch",
 ]
-CHOICE = [
+SELECTION_OPTIONS = [
     "model",
     "effort",
     "paths",
@@ -60,7 +61,7 @@ CHOICE = [
     "test-framework",
     "test-paths",
 ]
-REPORT = [
+REPORT_OPTIONS = [
     "report",
     "min-severity",
     "min-confidence",
@@ -73,12 +74,12 @@ REPORT = [
     "wait-minutes",
     "batch-id",
 ]
-SENDING = ["dry-run", "retention-days", "anthropic-base-url"]
+SEND_OPTIONS = ["dry-run", "retention-days", "anthropic-base-url"]
 
 
-def option(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """The option of one input."""
-    field, declared = inputs()[name]
+def input_option(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Return the option of an input."""
+    field, declared = declared_inputs()[name]
     text = declared.help
     kind: dict[str, Any] = {"default": None, "help": text, "metavar": "VALUE"}
     if field.annotation is bool:
@@ -88,20 +89,20 @@ def option(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     return click.option(f"--{name}", **kind)
 
 
-def given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Click's values under the inputs' names; a repeated flag becomes lines."""
+def inputs_from_flags(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values under the names of the inputs; a repeated flag becomes lines."""
     return {
         key.replace("_", "-"): "\n".join(value) if isinstance(value, tuple) else value
         for key, value in values.items()
     }
 
 
-def verb(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a command the flags of these inputs, `--repo`, and the door."""
+def command_options(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Add the options of these inputs and `--repo` to a command, and pass it the invocation."""
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
         for name in reversed(names):
-            function = option(name)(function)
+            function = input_option(name)(function)
         return click.option(
             "--repo",
             type=click.Path(exists=True, file_okay=False),
@@ -112,27 +113,29 @@ def verb(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
 
 
 @contextmanager
-def opened(
+def open_contexts(
     invocation: Invocation, repo: str | None, values: Mapping[str, Any]
 ) -> Iterator[tuple[RunContext, ...]]:
-    """A world for each task; at the end what needs attention is told, and where it stopped."""
-    with build_contexts(invocation, flags=given(values), repo=repo) as contexts:
+    """Yield a context for each task; at the end write what needs attention to the job summary."""
+    with build_contexts(invocation, flags=inputs_from_flags(values), repo=repo) as contexts:
         try:
             yield contexts
         except Interrupted:
-            job_summary.interrupted(contexts[0])
+            job_summary.report_interrupted(contexts[0])
             raise
         finally:
-            job_summary.attention(*contexts)
+            job_summary.report_run_end(*contexts)
 
 
-def told(
+def run_for_tasks(
     invocation: Invocation,
     repo: str | None,
     values: Mapping[str, Any],
-    story: Verb,
-    whose: Whose | None = None,
+    command: Command,
+    find_owner: FindOwner | None = None,
 ) -> int:
-    """The exit code of a verb that is done for every task."""
-    with opened(invocation, repo, values) as contexts:
-        return run_for_each_task(contexts, (story,), invocation.tell, whose=whose)
+    """Run a command for every task and return the exit code."""
+    with open_contexts(invocation, repo, values) as contexts:
+        return run_for_each_task(
+            contexts, (command,), invocation.report_error, find_owner=find_owner
+        )

@@ -1,46 +1,51 @@
-"""The door of `serve`: the YAML file and the variables it names become open edges."""
+"""The command `serve`: its options, and its clients opened from the YAML file and variables."""
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
-import yaml
 from pydantic import SecretStr
 
-from batch_action.cli.anthropic_access import header
-from batch_action.cli.bootstrap import MAX_CONFIG, Invocation
-from batch_action.cli.options import extra
-from batch_action.clients.anthropic.client import HOME, AnthropicApi
-from batch_action.clients.github.actions import Actions, Dispatches
+from batch_action.cli.anthropic_access import header_value
+from batch_action.cli.bootstrap import Invocation, read_yaml
+from batch_action.cli.options import import_command
+from batch_action.clients.anthropic.client import DEFAULT_BASE_URL, AnthropicClient
+from batch_action.clients.github.actions import Actions, WorkflowDispatcher
 from batch_action.clients.github.client import GitHubClient
-from batch_action.config.server import RepositoryConfig, ServerConfig, serving_from, variables
+from batch_action.config.server import (
+    RepositoryConfig,
+    ServerConfig,
+    parse_server_config,
+    secret_variables,
+)
 from batch_action.errors import ConfigError
 from batch_action.server.context import RepositoryClient, ServerContext
 from batch_action.server.log import JsonLog
 from batch_action.server.signatures import Keys, keys_from
 from batch_action.server.store import Store
 
-GITHUB = "https://api.github.com"
+GITHUB_API_URL = "https://api.github.com"
 SIGNING_KEY = "ANTHROPIC_WEBHOOK_SIGNING_KEY"
-"""The SDK's own variable, used where the file names none."""
-CALL_SECONDS = 20
-BETWEEN_CALLS = 0.1
-"""Seconds: all but a rare dispatch is reading, and a limit that is hit is waited for."""
-LONGEST_WAIT = 1.0
-"""Seconds a rate limit may hold up a call; longer ones are waited for between the calls."""
+"""The variable that the SDK reads; used when the file names none."""
+TIMEOUT_SECONDS = 20
+WRITE_INTERVAL_SECONDS = 0.1
+"""Seconds between two writes: dispatches are rare, and a rate limit is waited for."""
+MAX_RATE_LIMIT_WAIT = 1.0
+"""Seconds that a call may wait for a rate limit; longer ones are waited for between calls."""
 
 
 @click.command()
-@click.option("--config", default="serve.yml", show_default=True, help="The repositories to wake.")
+@click.option(
+    "--config", default="serve.yml", show_default=True, help="The file with the repositories."
+)
 @click.option(
     "--store",
     default="batch-action-serve.sqlite3",
     show_default=True,
-    help="The file that remembers what was delivered and started.",
+    help="The database of deliveries and dispatches.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8930, show_default=True, help="0 for any that is free.")
@@ -49,7 +54,7 @@ LONGEST_WAIT = 1.0
     "--settle-seconds",
     default=120.0,
     show_default=True,
-    help="How long a run that was perhaps started is looked for before it is started again.",
+    help="Look this long for a run whose start got no response before starting it again.",
 )
 @click.pass_obj
 def serve(
@@ -62,37 +67,39 @@ def serve(
     watch: bool,
     settle_seconds: float,
 ) -> int:
-    """Start the collecting workflow of listed repositories when their batches have ended."""
-    story = extra("serve", "server")
-    with open_station(
+    """Start the workflow that collects in listed repositories when their batches have ended."""
+    run_server = import_command("serve", "server")
+    with open_server_context(
         invocation, config=Path(config), store=Path(store), watch=watch, settle=settle_seconds
     ) as ctx:
-        return int(story(ctx, host=host, port=port))
+        return int(run_server(ctx, host=host, port=port))
 
 
 @contextmanager
-def open_station(
+def open_server_context(
     invocation: Invocation, *, config: Path, store: Path, watch: bool, settle: float
 ) -> Iterator[ServerContext]:
-    """The service's world; everything is closed at the end. Raises ConfigError."""
-    serving = _serving(config)
-    secrets = _set(invocation.environ, variables(serving) | {SIGNING_KEY})
+    """Open the store and the clients, close them at the end. Raises ConfigError."""
+    server_config = _load_server_config(config)
+    secrets = _read_variables(invocation.environ, secret_variables(server_config) | {SIGNING_KEY})
     with ExitStack() as stack:
         log = JsonLog(secrets=secrets.values())
         stack.callback(log.close)
-        workspaces: dict[str, AnthropicApi] = {}
-        for place in serving.repositories if watch else ():
+        workspaces: dict[str, AnthropicClient] = {}
+        for place in server_config.repositories if watch else ():
             name = place.anthropic_api_key_env
             if name not in workspaces:
-                workspaces[name] = stack.enter_context(_anthropic(invocation, name, secrets))
+                workspaces[name] = stack.enter_context(_open_anthropic(invocation, name, secrets))
         posts = tuple(
-            _post(invocation, place, secrets, workspaces.get(place.anthropic_api_key_env), stack)
-            for place in serving.repositories
+            _open_repository_client(
+                invocation, place, secrets, workspaces.get(place.anthropic_api_key_env), stack
+            )
+            for place in server_config.repositories
         )
         yield ServerContext(
             store=stack.enter_context(Store(store)),
             posts=posts,
-            keys=_keys(serving, secrets),
+            keys=_webhook_keys(server_config, secrets),
             log=log,
             clock=invocation.clock,
             chance=random.random,
@@ -101,91 +108,90 @@ def open_station(
         )
 
 
-def _set(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """Those of the variables that hold something, without a line break at their end."""
-    held = ((name, environ.get(name, "").strip()) for name in names)
-    return {name: value for name, value in held if value}
+def _read_variables(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Return the variables that are not blank, with surrounding whitespace removed."""
+    values = ((name, environ.get(name, "").strip()) for name in names)
+    return {name: value for name, value in values if value}
 
 
-def _serving(path: Path) -> ServerConfig:
+def _load_server_config(path: Path) -> ServerConfig:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(
             f"The file {path} cannot be read: {error.strerror}.",
-            fix="Name it with `--config`; docs/SERVE.md shows one to copy.",
+            fix="Name it with `--config`; docs/SERVE.md contains an example.",
         ) from None
-    if len(data) > MAX_CONFIG:
-        raise ConfigError(f"{path} is larger than a config file can be.")
-    try:
-        content: Any = yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is no valid YAML: {' '.join(str(error).split())}.") from None
-    return serving_from(content, path.name)
+    return parse_server_config(read_yaml(data, str(path)), path.name)
 
 
-def _post(
+def _open_repository_client(
     invocation: Invocation,
     place: RepositoryConfig,
     secrets: Mapping[str, str],
-    anthropic: AnthropicApi | None,
+    anthropic: AnthropicClient | None,
     stack: ExitStack,
 ) -> RepositoryClient:
     client = stack.enter_context(
         GitHubClient(
-            header(place.token_env, SecretStr(_secret(place.token_env, secrets, place))),
-            api_url=place.api_url or invocation.environ.get("GITHUB_API_URL") or GITHUB,
+            header_value(
+                place.token_env, SecretStr(_required_secret(place.token_env, secrets, place))
+            ),
+            api_url=place.api_url or invocation.environ.get("GITHUB_API_URL") or GITHUB_API_URL,
             repository=place.repository,
-            timeout=CALL_SECONDS,
-            write_interval=min(invocation.write_interval, BETWEEN_CALLS),
-            max_rate_limit_wait=LONGEST_WAIT,
+            timeout=TIMEOUT_SECONDS,
+            write_interval=min(invocation.write_interval, WRITE_INTERVAL_SECONDS),
+            max_rate_limit_wait=MAX_RATE_LIMIT_WAIT,
         )
     )
     return RepositoryClient(
         place=place,
         client=client,
         actions=Actions(client),
-        dispatches=Dispatches(client),
+        dispatches=WorkflowDispatcher(client),
         anthropic=anthropic,
-        state_secret=_perhaps(place.state_secret_env, secrets, place),
-        state_secret_previous=_perhaps(place.state_secret_previous_env, secrets, place),
+        state_secret=_optional_secret(place.state_secret_env, secrets, place),
+        state_secret_previous=_optional_secret(place.state_secret_previous_env, secrets, place),
     )
 
 
-def _anthropic(invocation: Invocation, name: str, secrets: Mapping[str, str]) -> AnthropicApi:
+def _open_anthropic(
+    invocation: Invocation, name: str, secrets: Mapping[str, str]
+) -> AnthropicClient:
     if name not in secrets:
         raise ConfigError(
-            f"`--watch` asks Anthropic, and {name} is not set.",
+            f"`--watch` polls Anthropic, and {name} is not set.",
             fix="Set it to a key of the workspace that the batches are in.",
         )
-    return AnthropicApi(
-        api_key=header(name, SecretStr(secrets[name])),
-        base_url=invocation.environ.get("ANTHROPIC_BASE_URL") or HOME,
+    return AnthropicClient(
+        api_key=header_value(name, SecretStr(secrets[name])),
+        base_url=invocation.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL,
     )
 
 
-def _keys(serving: ServerConfig, secrets: Mapping[str, str]) -> Keys:
-    workspace_name = serving.webhook_secret_env
-    standard = (
-        workspace_name if workspace_name is not None else tuple({SIGNING_KEY} & secrets.keys())
-    )
+def _webhook_keys(config: ServerConfig, secrets: Mapping[str, str]) -> Keys:
+    standard = config.webhook_secret_env
+    if standard is None:
+        standard = tuple({SIGNING_KEY} & secrets.keys())
     return keys_from(
-        {name: _secret(name, secrets) for name in standard},
-        {name: _secret(name, secrets) for name in serving.hex_secret_env},
+        {name: _required_secret(name, secrets) for name in standard},
+        {name: _required_secret(name, secrets) for name in config.hex_secret_env},
     )
 
 
-def _perhaps(
+def _optional_secret(
     name: str | None, secrets: Mapping[str, str], place: RepositoryConfig
 ) -> SecretStr | None:
-    return SecretStr(_secret(name, secrets, place)) if name else None
+    return SecretStr(_required_secret(name, secrets, place)) if name else None
 
 
-def _secret(name: str, secrets: Mapping[str, str], place: RepositoryConfig | None = None) -> str:
+def _required_secret(
+    name: str, secrets: Mapping[str, str], place: RepositoryConfig | None = None
+) -> str:
     if name not in secrets:
-        where = f" for {place.repository}" if place else ""
+        suffix = f" for {place.repository}" if place else ""
         raise ConfigError(
-            f"The file names the variable {name}{where}, which is not set.",
-            fix="Set it in the environment of `serve`; the secret itself never stands in the file.",
+            f"The file names the variable {name}{suffix}, which is not set.",
+            fix="Set it in the environment of `serve`; the file never contains the secret itself.",
         )
     return secrets[name]

@@ -1,4 +1,4 @@
-"""The tasks as they were chosen, and what they bring along for settings that nobody made."""
+"""Load the tasks of a run, apply their defaults to the settings, apply `patch-file`."""
 
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -12,14 +12,14 @@ from batch_action.tasks import custom
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import Task
 
-MAX_PATCH = 30_000_000
-UNLINKED = frozenset({"summary", "slack", "webhook"})
-"""Destinations that do not point at lines of a commit: what a patch makes is in none."""
+MAX_PATCH_BYTES = 30_000_000
+REPORTS_WITHOUT_LINKS = frozenset({"summary", "slack", "webhook"})
+"""Destinations without links to lines of a commit: the commit of a patch is not on GitHub."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchFile:
-    """A patch in place of commits: the one it makes while we look, and the one it applies to."""
+    """The temporary commit with the patch applied (*head*), and the commit it applies to."""
 
     head: str
     base: str
@@ -27,29 +27,29 @@ class PatchFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskLoader:
-    """The tasks that ship, and those that a commit of the repository has."""
+    """Load built-in tasks, and custom tasks from a commit of the repository."""
 
     git: GitRepo
     commit: str | None
-    """None where nothing of the repository may be believed."""
+    """None when the repository's files are not trusted: there are only built-in tasks then."""
 
-    def chosen(self, names: Iterable[str]) -> dict[str, Task]:
-        """The tasks by name. Raises ConfigError with everything that is wrong with any of them."""
-        found: dict[str, Task] = {}
+    def load_tasks(self, names: Iterable[str]) -> dict[str, Task]:
+        """Return the tasks by name. Raises ConfigError with the problems of all of them."""
+        tasks: dict[str, Task] = {}
         problems: list[ConfigError] = []
         for name in dict.fromkeys(names):
             try:
-                found[name] = self._task(name)
+                tasks[name] = self._load_task(name)
             except ConfigError as error:
                 problems.append(error)
         if len(problems) == 1:
             raise problems[0]
         if problems:
             raise ConfigError("\n".join(str(problem) for problem in problems))
-        return found
+        return tasks
 
-    def prompted(self, name: str, folder: Path | None) -> Task:
-        """The task in `prompt-file`: of the commit, or of a *folder* where a person says so."""
+    def load_prompt_file(self, name: str, folder: Path | None) -> Task:
+        """Return the task in `prompt-file`, read from *folder* if given, else from the commit."""
         try:
             data = (folder / name).read_bytes() if folder else self._read(name)
         except OSError as error:
@@ -61,29 +61,32 @@ class TaskLoader:
             )
         return custom.parse(name, _text(name, data), all_tasks())
 
-    def _task(self, name: str) -> Task:
+    def _load_task(self, name: str) -> Task:
         tasks = all_tasks()
         if name in tasks:
             return tasks[name]
         path = custom.path_of(name)
-        data = self._read(path) if custom.NAME.fullmatch(name) else None
+        data = self._read(path) if custom.NAME_PATTERN.fullmatch(name) else None
         if data is None:
-            known = [*tasks, *(f"{one} (your own)" for one in self._own())]
+            known = [
+                *tasks,
+                *(f"{custom_name} (custom)" for custom_name in self._custom_task_names()),
+            ]
             raise ConfigError(f"`task` {name!r} does not exist.", fix=f"Tasks: {', '.join(known)}.")
         return custom.parse(path, _text(path, data), tasks, name=name)
 
     def _read(self, path: str) -> bytes | None:
         return self.git.file_at(self.commit, path) if self.commit else None
 
-    def _own(self) -> list[str]:
+    def _custom_task_names(self) -> list[str]:
         tree = self.git.tree(self.commit) if self.commit else []
-        there = (PurePosixPath(entry.path) for entry in tree)
-        return sorted(p.stem for p in there if str(p.parent) == custom.FOLDER and p.suffix == ".md")
+        paths = (PurePosixPath(entry.path) for entry in tree)
+        return sorted(p.stem for p in paths if str(p.parent) == custom.FOLDER and p.suffix == ".md")
 
 
 def _text(path: str, data: bytes) -> str:
-    if len(data) > custom.LARGEST:
-        raise ConfigError(f"The task {path} is larger than a prompt can be.")
+    if len(data) > custom.MAX_FILE_BYTES:
+        raise ConfigError(f"The task {path} is too large for a prompt.")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -91,33 +94,36 @@ def _text(path: str, data: bytes) -> str:
 
 
 def with_task_defaults(settings: Settings, task: Task, patch: PatchFile | None) -> Settings:
-    """The settings with the task's own defaults in place of the general ones.
+    """Return the settings with the task's defaults for inputs that were not set.
 
-    Raises ConfigError for what does not go with a patch.
+    Raises ConfigError when the task or a destination cannot be combined with a patch.
     """
-    brought: dict[str, object] = dict(task.defaults)
-    if task.report or patch:
-        brought["report"] = ("summary",) if patch else task.report
-    made = settings.model_fields_set
-    update = {name: value for name, value in brought.items() if name not in made}
+    defaults: dict[str, object] = dict(task.default_settings)
+    if task.default_report or patch:
+        defaults["report"] = ("summary",) if patch else task.default_report
+    update = {
+        name: value for name, value in defaults.items() if name not in settings.model_fields_set
+    }
     if patch is not None:
         update |= {"head": patch.head, "base": patch.base}
     settings = settings.model_copy(update=update)
-    where = sorted({*settings.report} - UNLINKED)
-    if patch is not None and (where or task.generates):
-        what = f"`task: {task.name}`" if task.generates else f"`report: {', '.join(where)}`"
+    linking = sorted({*settings.report} - REPORTS_WITHOUT_LINKS)
+    if patch is not None and (linking or task.generates_files):
+        option = (
+            f"`task: {task.name}`" if task.generates_files else f"`report: {', '.join(linking)}`"
+        )
         raise ConfigError(
-            f"`patch-file` does not go with {what}: its commit is on nobody's GitHub.",
-            fix="Use `refactor-validation` or a task of findings, and `report: summary`.",
+            f"`patch-file` cannot be combined with {option}: its commit is not on GitHub.",
+            fix="Use `refactor-validation` or a task with findings, and `report: summary`.",
         )
     return settings
 
 
 def apply_patch(name: str, git: GitRepo, head: str, folder: Path, stack: ExitStack) -> PatchFile:
-    """The patch of this file on a commit, until the stack is closed. Raises ConfigError."""
+    """Apply a patch file to a commit, until the stack is closed. Raises ConfigError."""
     try:
-        if (folder / name).stat().st_size > MAX_PATCH:
-            raise ConfigError(f"`patch-file` {name} is larger than a patch can be.")
+        if (folder / name).stat().st_size > MAX_PATCH_BYTES:
+            raise ConfigError(f"`patch-file` {name} is larger than {MAX_PATCH_BYTES:,} bytes.")
         patch = (folder / name).read_bytes()
     except OSError as error:
         raise ConfigError(

@@ -1,1 +1,1 @@
-"""One module per command: its steps, called in order."""
+"""One module for each command."""

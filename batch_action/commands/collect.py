@@ -1,4 +1,4 @@
-"""`collect`: fetch what has ended, put the findings where people read. Never spends money."""
+"""`collect`: fetch ended batches and publish their findings; sends no requests."""
 
 import time
 
@@ -16,147 +16,155 @@ from batch_action.publishers.pipeline import PipelineResult
 from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.publishers.pull_request.collect import PullRequestLedger, PullRequestResults
 
-FIRST_PAUSE = 5.0
-LONGEST_PAUSE = 60.0
+FIRST_POLL_SECONDS = 5.0
+MAX_POLL_SECONDS = 60.0
 
 
 def collect(ctx: RunContext, session: LedgerSession | None = None) -> int:
-    """Deliver every ended batch, answer what people asked for. Never spends money.
+    """Publish the results of every ended batch, and apply what users requested in comments.
 
-    Returns 1 for a new finding at `fail-on-severity` or a ruling at `fail-on-verdict`, else 0.
-    Raises GitHubError when something could not be delivered: then nothing counts as collected, and
-    the next run delivers again.
+    Returns 1 for a new finding at `fail-on-severity` or a verdict at `fail-on-verdict`, else 0.
+    Raises GitHubError when a destination failed: no batch counts as collected then, and the next
+    run publishes them again.
     """
     session = session or sessions.load(ctx)
-    if ctx.pull is not None:
-        return _to_pull(ctx, session, None)
-    beside = pull_request_collect.beside(ctx)
-    found = _found(ctx, session, beside)
-    pulled = (
-        pull_request_collect.collect(beside.ctx, beside.session, session.ledger)
-        if beside
+    if ctx.pull_number is not None:
+        return _collect_pull_request(ctx, session, None)
+    pull_requests = pull_request_collect.load_ledger(ctx)
+    batch_results = _branch_results(ctx, session, pull_requests)
+    pull_request_results = (
+        pull_request_collect.collect(pull_requests.ctx, pull_requests.session, session.ledger)
+        if pull_requests
         else PullRequestResults()
     )
     try:
-        return deliver(ctx, session, found, pulled)
+        return publish_results(ctx, session, batch_results, pull_request_results)
     finally:
-        if beside is not None:
-            job_summary.pulls(beside.ctx, beside.session, pulled.published)
+        if pull_requests is not None:
+            job_summary.report_pull_requests(
+                pull_requests.ctx, pull_requests.session, pull_request_results.published
+            )
 
 
-def deliver(
+def publish_results(
     ctx: RunContext,
     session: LedgerSession,
-    found: BatchResults,
-    pulled: PullRequestResults | None = None,
+    batch_results: BatchResults,
+    pull_request_results: PullRequestResults | None = None,
 ) -> int:
-    """Bring answers and wishes to every destination, and only then remember the answers.
+    """Publish results and users' requests to every destination, then record the batches.
 
-    *pulled*: what became of pull requests besides.
+    *pull_request_results*: what the same run collected for pull requests. Returns the exit code.
     """
-    if ctx.pull is not None:
-        return _to_pull(ctx, session, found)
-    pulled = pulled or PullRequestResults()
-    # The facts count only once the answers are delivered: until then nothing was collected.
-    after = merge.add(session.ledger, *found.facts)
-    outcome = _publish(ctx, session, after, found, pulled)
-    done = outcome is None or outcome.problem is None
+    if ctx.pull_number is not None:
+        return _collect_pull_request(ctx, session, batch_results)
+    pull_request_results = pull_request_results or PullRequestResults()
+    # These facts are saved only after everything is published: see `collect`.
+    after = merge.add(session.ledger, *batch_results.facts)
+    result = _publish(ctx, session, after, batch_results, pull_request_results)
+    done = result is None or result.problem is None
     if not ctx.settings.dry_run:
         if done:
-            session.ledger = merge.add(session.ledger, *found.facts)
+            session.ledger = merge.add(session.ledger, *batch_results.facts)
         sessions.save(ctx, session)
-    published = outcome.published if outcome else None
-    if done and (published or not pulled.inherited):
-        pull_request_collect.end(pulled)
+    published = result.published if result else None
+    if done and (published or not pull_request_results.inherited):
+        pull_request_collect.save_closed(pull_request_results)
     if published is not None and done:
         published = notifiers.notify(ctx, published)
-    job_summary.collected(ctx, session, published)
-    return _code(ctx, published, (outcome.problem if outcome else None) or pulled.problem)
+    job_summary.report_collected(ctx, session, published)
+    return _exit_code(
+        ctx, published, (result.problem if result else None) or pull_request_results.problem
+    )
 
 
-def _to_pull(ctx: RunContext, session: LedgerSession, found: BatchResults | None) -> int:
-    """A pull request's own run: what has ended for it, or was *found* already, and for no other."""
-    pulled = PullRequestResults()
-    if found or sessions.scope(ctx, session.ledger).facts:
-        branches = sessions.load(sessions.other(ctx))
-        pulled = pull_request_collect.collect(
-            ctx, session, branches.ledger, only=ctx.pull, given=found
+def _collect_pull_request(
+    ctx: RunContext, session: LedgerSession, batch_results: BatchResults | None
+) -> int:
+    """Collect in a pull request's own run: its ended batches, or *batch_results* if given."""
+    pull_request_results = PullRequestResults()
+    if batch_results or sessions.ledger_of_run(ctx, session.ledger).facts:
+        branches = sessions.load(sessions.switch_ledger(ctx))
+        pull_request_results = pull_request_collect.collect(
+            ctx, session, branches.ledger, only=ctx.pull_number, given=batch_results
         )
-    published = next(iter(pulled.published), None)
+    published = next(iter(pull_request_results.published), None)
     if published is not None:
         published = notifiers.notify(ctx, published)
-    job_summary.collected(ctx, session, published)
-    return _code(ctx, published, pulled.problem)
+    job_summary.report_collected(ctx, session, published)
+    return _exit_code(ctx, published, pull_request_results.problem)
 
 
-def _code(
+def _exit_code(
     ctx: RunContext, published: PublishResult | None, problem: BatchActionError | None
 ) -> int:
     if problem is not None:
         raise problem
     if published is None:
         return 0
-    severe = pipeline.too_severe(ctx, published)
-    return 1 if severe or pipeline.too_doubtful(ctx, published) else 0
+    severe = pipeline.select_failing_findings(ctx, published)
+    return 1 if severe or pipeline.select_failing_verdicts(ctx, published) else 0
 
 
-def _found(
-    ctx: RunContext, session: LedgerSession, beside: PullRequestLedger | None
+def _branch_results(
+    ctx: RunContext, session: LedgerSession, pull_requests: PullRequestLedger | None
 ) -> BatchResults:
-    """What has ended on the branch; with `batch-id` of a pull request's batch, nothing."""
-    if beside is not None and ctx.settings.batch_id in view.known_batches(beside.session.ledger):
+    """Return the results of the branch; none when `batch-id` is a pull request's batch."""
+    if pull_requests is not None and ctx.settings.batch_id in view.known_batch_ids(
+        pull_requests.session.ledger
+    ):
         return BatchResults()
-    recover.recover(ctx, session)
-    return _harvest(ctx, session)
+    recover.recover_batch(ctx, session)
+    return _wait_for_results(ctx, session)
 
 
 def _publish(
     ctx: RunContext,
     session: LedgerSession,
     after: Ledger,
-    found: BatchResults,
-    pulled: PullRequestResults,
+    batch_results: BatchResults,
+    pull_request_results: PullRequestResults,
 ) -> PipelineResult | None:
-    """What became of the answers and wishes; None when there were neither."""
-    if not found.ended and ctx.github is None:
+    """Publish results and users' requests; None when there are neither."""
+    if not batch_results.ended and ctx.github is None:
         return None
-    batch_answers = results.batch_answers(ctx, after, found)
+    batch_answers = results.build_answers(ctx, after, batch_results)
     try:
-        states = pipeline.read_states(ctx, batch_answers, inherited=pulled.inherited)
+        states = pipeline.read_states(ctx, batch_answers, inherited=pull_request_results.inherited)
     except GitHubError as error:
-        if found.ended:
+        if batch_results.ended:
             raise
-        # Nothing was to be delivered: whether somebody asked for something can be seen tomorrow.
+        # There are no results to publish; the next run reads the users' requests.
         ctx.warn(str(error))
         return None
-    wishes = states.wishes(after, ctx)
-    if not (found.ended or wishes or states.pending):
+    requested = states.requested_facts(after, ctx)
+    if not (batch_results.ended or requested or states.has_pending_work):
         return None
-    # People's wishes are known for good, whatever becomes of the delivery.
-    session.add(*wishes)
-    ledger = merge.add(after, *wishes)
-    spent = pull_request_collect.spent(ledger, pulled)
-    return pipeline.publish(ctx, ledger, found, batch_answers, states, spent=spent)
+    # Users' requests are saved even if publishing fails.
+    session.add(*requested)
+    ledger = merge.add(after, *requested)
+    spent = pull_request_collect.with_pull_request_spending(ledger, pull_request_results)
+    return pipeline.publish(ctx, ledger, batch_results, batch_answers, states, spend_ledger=spent)
 
 
-def _harvest(ctx: RunContext, session: LedgerSession) -> BatchResults:
-    """What has ended, waiting up to `wait-minutes` for it with a growing pause.
+def _wait_for_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
+    """Fetch the results of ended batches, polling up to `wait-minutes` with growing pauses.
 
-    A network that is away for a moment ends no wait.
+    A transient error is raised only after that time.
     """
-    if not (view.pending(session.ledger) or view.open_intents(session.ledger)):
+    if not (view.pending_batches(session.ledger) or view.open_intents(session.ledger)):
         return BatchResults()
     until = ctx.deadline
-    pause = FIRST_PAUSE
+    pause = FIRST_POLL_SECONDS
     while True:
         try:
-            lost_creates.settle(ctx, session)
-            found = results.fetch_results(ctx, session)
+            lost_creates.resolve_open_intents(ctx, session)
+            batch_results = results.fetch_results(ctx, session)
         except TransientError:
             if ctx.now() >= until:
                 raise
         else:
-            if found.ended or not found.waiting or ctx.now() >= until:
-                return found
+            if batch_results.ended or not batch_results.waiting or ctx.now() >= until:
+                return batch_results
         time.sleep(min(pause, max(0.0, (until - ctx.now()).total_seconds())))
-        pause = min(LONGEST_PAUSE, pause * 2)
+        pause = min(MAX_POLL_SECONDS, pause * 2)

@@ -1,27 +1,28 @@
-"""`init`: write the workflow and a commented config into a repository."""
+"""`init`: write the workflow and a commented config file into a repository."""
 
+import textwrap
 from importlib import resources
 from pathlib import Path
 
 from rich.console import Console
 
-from batch_action.config.loading import inputs
+from batch_action.config.loading import declared_inputs
 from batch_action.errors import ConfigError
 
 WIDTH = 90
 
 
 def init(repo: Path, *, force: bool, two_workflows: bool) -> int:
-    """Write both files below `.github/`. Raises ConfigError rather than overwrite one."""
+    """Write both files below `.github/`. Returns 0. Raises ConfigError when one exists."""
     name = "submit-and-collect.yml" if two_workflows else "nightly.yml"
     template = resources.files("batch_action.commands").joinpath("templates", name)
     texts = {
         repo / ".github" / "workflows" / "batch-action.yml": template.read_text("utf-8"),
         repo / ".github" / "batch-action.yml": config_text(),
     }
-    there = [str(path) for path in texts if path.exists()]
-    if there and not force:
-        raise ConfigError(f"{', '.join(there)} exists already.", fix="Overwrite with --force.")
+    existing = [str(path) for path in texts if path.exists()]
+    if existing and not force:
+        raise ConfigError(f"{', '.join(existing)} already exists.", fix="Overwrite with --force.")
     console = Console(stderr=True)
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,32 +30,26 @@ def init(repo: Path, *, force: bool, two_workflows: bool) -> int:
         console.print(f"wrote {path}", markup=False, highlight=False)
     console.print(
         "Next: store your key as the secret ANTHROPIC_API_KEY, pin the action to a release's "
-        "commit, push, and try `batch-action plan` to see what tonight would cost.",
+        "commit, push, and run `batch-action plan` to see what a run would cost.",
         markup=False,
     )
     return 0
 
 
 def config_text() -> str:
-    """A config file in which every input that may stand there is explained and commented out."""
-    lines = ["# What batch-action does in this repository. Inputs of the workflow's step win.", ""]
-    for name, (field, declared) in inputs().items():
+    """Return a config file with every input that it may contain, explained and commented out."""
+    lines = [
+        "# Settings of batch-action in this repository. Inputs in the workflow take precedence.",
+        "",
+    ]
+    for name, (field, declared) in declared_inputs().items():
         if declared.file:
-            lines += [f"# {line}" for line in _wrapped(declared.help)]
-            lines += [f"# {name}: {_yaml(field.default)}", ""]
+            lines += [f"# {line}" for line in textwrap.wrap(declared.help, WIDTH)]
+            lines += [f"# {name}: {_yaml_value(field.default)}", ""]
     return "\n".join(lines)
 
 
-def _wrapped(text: str) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if len(lines[-1]) + len(word) > WIDTH:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
-
-
-def _yaml(value: object) -> str:
+def _yaml_value(value: object) -> str:
     match value:
         case None | "":
             return ""

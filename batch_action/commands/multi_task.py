@@ -1,4 +1,4 @@
-"""One verb over every task of a run: one that fails never stops the others."""
+"""Run commands for every task of a run: the failure of one does not stop the others."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,34 +16,34 @@ from batch_action.publishers import notifiers
 from batch_action.publishers.pull_request import collect
 from batch_action.requests.planner import month_start
 
-Verb = Callable[[RunContext, LedgerSession], int]
-Tell = Callable[[BatchActionError], None]
+Command = Callable[[RunContext, LedgerSession], int]
+ErrorReporter = Callable[[BatchActionError], None]
 
 
 @dataclass(slots=True)
 class ExitCodes:
-    """The exit codes of several steps, of which the first failure's counts."""
+    """The exit codes of several steps; the first failure's is the exit code of the run."""
 
-    tell: Tell
+    report_error: ErrorReporter
     codes: list[int] = field(default_factory=list)
-    told: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
     bug: Exception | None = None
 
     def run(self, ctx: RunContext, step: Callable[[], int], title: str = "") -> None:
-        """Do one step; its failure is told once, under the title of its task."""
+        """Run a step and report its error, once, with the *title* of its task."""
         try:
             self.codes.append(step())
         except BatchActionError as error:
-            if str(error) not in self.told:
-                self.told.add(str(error))
-                self.tell(_titled(error, title) if title else error)
-                notifiers.failure(ctx, error)
+            if str(error) not in self.reported:
+                self.reported.add(str(error))
+                self.report_error(_with_title(error, title) if title else error)
+                notifiers.notify_failure(ctx, error)
             self.codes.append(error.exit_code)
         except Exception as error:  # noqa: BLE001 - a bug in one step must not stop the others
             self.bug = self.bug or error
 
-    def first(self) -> int:
-        """The first failure's exit code; a bug is raised only now."""
+    def exit_code(self) -> int:
+        """Return the exit code of the first failure; raise a bug's exception after all steps."""
         if self.bug is not None:
             raise self.bug
         return next((code for code in self.codes if code), 0)
@@ -51,88 +51,102 @@ class ExitCodes:
 
 @dataclass(slots=True)
 class LedgerSet:
-    """The ledgers of a run by their tasks' titles."""
+    """The ledgers of a run, by title."""
 
     sessions: dict[str, LedgerSession] = field(default_factory=dict)
 
     def load(self, ctx: RunContext) -> int:
-        """Read one; 0, as a step that went well."""
+        """Load the ledger of a task; return 0, the exit code of the step."""
         self.sessions[ctx.title] = sessions.load(ctx)
         return 0
 
-    def reckon(self, contexts: Sequence[RunContext]) -> None:
-        """Note what every ledger knows to be spent this month or in flight."""
+    def update_budget(self, contexts: Sequence[RunContext]) -> None:
+        """Record what each ledger has spent this month, and at most for its batches in flight."""
         for ctx in contexts:
             ledger = self.sessions[ctx.title].ledger
-            spent = view.known_spend(ledger, month_start(ctx.now()))
-            ctx.budget.ledgers[ctx.title] = spent + view.committed(ledger)
+            spent = view.known_spend_usd(ledger, month_start(ctx.now()))
+            ctx.budget.ledgers[ctx.title] = spent + view.committed_usd(ledger)
 
 
-Whose = Callable[[Sequence[RunContext], LedgerSet], RunContext]
+FindOwner = Callable[[Sequence[RunContext], LedgerSet], RunContext]
 
 
 def run_for_each_task(
     contexts: Sequence[RunContext],
-    verbs: Sequence[Verb],
-    tell: Tell,
+    commands: Sequence[Command],
+    report_error: ErrorReporter,
     *,
-    then: Sequence[Verb] = (),
-    whose: Whose | None = None,
-    others: Sequence[Verb] = (),
+    afterwards: Sequence[Command] = (),
+    find_owner: FindOwner | None = None,
+    other_commands: Sequence[Command] = (),
 ) -> int:
-    """Do *verbs* for every task, then *then*. Returns the first failure's exit code.
+    """Run *commands* for every task, then *afterwards*; return the first failure's exit code.
 
-    The ledgers of several tasks are read first: what one has spent counts for all. With `batch-id`
-    and *whose*, only the task that the batch belongs to does *verbs*; the others do *others*.
+    All ledgers are loaded first, because the tasks share the budget. With `batch_id-id` and
+    *find_owner*, only the task that owns the batch_id runs *commands*; the others run
+    *other_commands*.
     """
-    codes, shelf = ExitCodes(tell), LedgerSet()
+    codes, ledgers = ExitCodes(report_error), LedgerSet()
     for ctx in contexts:
-        codes.run(ctx, partial(shelf.load, ctx), _name(ctx, contexts))
-    there = [ctx for ctx in contexts if ctx.title in shelf.sessions]
-    owner = whose(there, shelf) if whose and there and there[0].settings.batch_id else None
-    for steps in (verbs, then):
-        for ctx in there:
-            mine = owner in (None, ctx)
-            for act in steps if mine else others if steps is verbs else ():
-                shelf.reckon(there)
-                session = shelf.sessions[ctx.title]
-                codes.run(ctx, partial(act, ctx, session), _name(ctx, contexts))
-    return codes.first()
+        codes.run(ctx, partial(ledgers.load, ctx), _error_title(ctx, contexts))
+    loaded = [ctx for ctx in contexts if ctx.title in ledgers.sessions]
+    owner = (
+        find_owner(loaded, ledgers)
+        if find_owner and loaded and loaded[0].settings.batch_id
+        else None
+    )
+    for steps in (commands, afterwards):
+        for ctx in loaded:
+            is_owner = owner in (None, ctx)
+            others = other_commands if steps is commands else ()
+            for step in steps if is_owner else others:
+                ledgers.update_budget(loaded)
+                session = ledgers.sessions[ctx.title]
+                codes.run(ctx, partial(step, ctx, session), _error_title(ctx, contexts))
+    return codes.exit_code()
 
 
-def each(contexts: Sequence[RunContext], verb: Callable[[RunContext], int], tell: Tell) -> int:
-    """Do a verb that needs no ledger for every task."""
-    codes = ExitCodes(tell)
+def run_without_ledger(
+    contexts: Sequence[RunContext],
+    command: Callable[[RunContext], int],
+    report_error: ErrorReporter,
+) -> int:
+    """Run a command that needs no ledger for every task; return the first failure's code."""
+    codes = ExitCodes(report_error)
     for ctx in contexts:
-        codes.run(ctx, partial(verb, ctx), _name(ctx, contexts))
-    return codes.first()
+        codes.run(ctx, partial(command, ctx), _error_title(ctx, contexts))
+    return codes.exit_code()
 
 
-def remembered(contexts: Sequence[RunContext], shelf: LedgerSet) -> RunContext:
-    """The task whose ledger knows `batch-id`; else the first one, which says what is wrong."""
-    batch = contexts[0].settings.batch_id
-    known = (w for w in contexts if batch in view.known_batches(shelf.sessions[w.title].ledger))
-    beside = (w for w in contexts if collect.holds(w, batch))
-    return next(chain(known, beside), contexts[0])
+def owner_in_ledgers(contexts: Sequence[RunContext], ledgers: LedgerSet) -> RunContext:
+    """Return the task whose ledger contains `batch_id-id`, else the first one, which reports it."""
+    batch_id = contexts[0].settings.batch_id
+    known = (
+        ctx
+        for ctx in contexts
+        if batch_id in view.known_batch_ids(ledgers.sessions[ctx.title].ledger)
+    )
+    in_pull_requests = (ctx for ctx in contexts if collect.has_batch(ctx, batch_id))
+    return next(chain(known, in_pull_requests), contexts[0])
 
 
-def recovered(contexts: Sequence[RunContext], shelf: LedgerSet) -> RunContext:
-    """The same; a batch that no ledger knows is the first task's that can have asked for it."""
-    for ctx in (remembered(contexts, shelf), *contexts):
+def recover_owner(contexts: Sequence[RunContext], ledgers: LedgerSet) -> RunContext:
+    """Return the owner of `batch_id-id`; one in no ledger is recovered into the first that fits."""
+    for ctx in (owner_in_ledgers(contexts, ledgers), *contexts):
         with suppress(ConfigError):
-            if collect.holds(ctx, ctx.settings.batch_id):
+            if collect.has_batch(ctx, ctx.settings.batch_id):
                 return ctx
-            recover.recover(ctx, shelf.sessions[ctx.title])
+            recover.recover_batch(ctx, ledgers.sessions[ctx.title])
             return ctx
     return contexts[0]
 
 
-def _name(ctx: RunContext, contexts: Sequence[RunContext]) -> str:
-    """What a failure is told under: nothing where there is only one task."""
+def _error_title(ctx: RunContext, contexts: Sequence[RunContext]) -> str:
+    """Return the title of a task's errors: empty when there is only one task."""
     return ctx.title if len(contexts) > 1 else ""
 
 
-def _titled(error: BatchActionError, title: str) -> BatchActionError:
-    told = BatchActionError(f"{title}: {error.problem}", fix=error.fix)
-    told.exit_code = error.exit_code
-    return told
+def _with_title(error: BatchActionError, title: str) -> BatchActionError:
+    reported = BatchActionError(f"{title}: {error.problem}", fix=error.fix)
+    reported.exit_code = error.exit_code
+    return reported

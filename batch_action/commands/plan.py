@@ -1,10 +1,10 @@
-"""`plan`: what would be sent and what it would cost. Spends nothing, needs no key."""
+"""`plan`: show what `submit` would send and what it would cost; needs no API key."""
 
 from batch_action.context import RunContext
 from batch_action.ledger import store as sessions
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import job_summary
-from batch_action.publishers.wording import dollars
+from batch_action.publishers.report_text import format_dollars
 from batch_action.requests import planner
 from batch_action.requests.planner import PreparedPlan
 from batch_action.text import plural
@@ -21,24 +21,24 @@ def plan(
     session = session or sessions.load(ctx)
     prepared = planner.prepare(ctx, session, exact=exact)
     if data is not None:
-        data.append(as_data(ctx, prepared))
+        data.append(plan_data(ctx, prepared))
         return 0
-    show(ctx, prepared)
-    job_summary.planned(ctx, prepared)
+    print_plan(ctx, prepared)
+    job_summary.report_plan(ctx, prepared)
     return 0
 
 
-def as_data(ctx: RunContext, prepared: PreparedPlan) -> dict[str, object]:
-    """The plan as JSON data; paths are as git names them."""
-    chosen, made = prepared.selection, prepared.plan
-    backlog = {file.path for file in made.backlog}
+def plan_data(ctx: RunContext, prepared: PreparedPlan) -> dict[str, object]:
+    """Return the plan as JSON data, with paths as git names them."""
+    selection, plan = prepared.selection, prepared.plan
+    backlog = {file.path for file in plan.backlog}
     return {
         "task": ctx.task.name,
-        "task_from": ctx.task.origin or None,
+        "task_from": ctx.task.source_path or None,
         "state_key": ctx.settings.state_key,
         "model": ctx.settings.model,
-        "head": chosen.head,
-        "base": chosen.base,
+        "head": selection.head,
+        "base": selection.base,
         "base_from": prepared.explanation,
         "files": [
             {
@@ -46,48 +46,49 @@ def as_data(ctx: RunContext, prepared: PreparedPlan) -> dict[str, object]:
                 "status": file.status.value,
                 "old_path": file.old_path,
                 "parts": len(file.parts),
-                "masked_secrets": file.masked,
-                "owed": file.path in backlog,
+                "masked_secrets": file.masked_secrets,
+                "backlog": file.path in backlog,
             }
-            for file in chosen.files
+            for file in selection.files
         ],
         "skipped": [
-            {"path": s.path, "reason": s.reason.value, "detail": s.detail} for s in chosen.skipped
+            {"path": s.path, "reason": s.reason.value, "detail": s.detail}
+            for s in selection.skipped
         ],
-        "owed": sorted(backlog),
-        "way": made.mode.value,
-        "note": made.note,
-        "requests": len(made.requests),
-        "batches": len(made.batches),
+        "backlog": sorted(backlog),
+        "mode": plan.mode.value,
+        "note": plan.note,
+        "requests": len(plan.requests),
+        "batches": len(plan.batches),
         "tokens": {
-            "input": made.tokens.input,
-            "output_max": made.tokens.output_max,
-            "method": made.tokens.method,
-            "error": round(made.tokens.error, 4),
+            "input": plan.tokens.input,
+            "output_max": plan.tokens.output_max,
+            "method": plan.tokens.method,
+            "error": round(plan.tokens.error, 4),
         },
         "cost": {
-            "interactive_usd": made.cost.interactive_usd,
-            "batch_usd": made.cost.batch_usd,
-            "batch_cached_usd": made.cost.batch_cached_usd,
-            "due_usd": made.worst_usd,
-            "priced": made.cost.priced,
+            "interactive_usd": plan.cost.interactive_usd,
+            "batch_usd": plan.cost.batch_usd,
+            "batch_cached_usd": plan.cost.batch_cached_usd,
+            "due_usd": plan.worst_case_usd,
+            "priced": plan.cost.is_priced,
             "worst_case": True,
         },
     }
 
 
-def show(ctx: RunContext, prepared: PreparedPlan) -> None:
-    """The plan as a person reads it."""
-    chosen, made, console = prepared.selection, prepared.plan, ctx.console
-    backlog = {file.path for file in made.backlog}
-    base = chosen.base[:12] if chosen.base else "the beginning"
-    if ctx.task.origin:
-        kind = "verdict" if ctx.task.whole else "findings"
-        console.say(
-            f"{ctx.task.name} is your own task ({kind}), from {ctx.task.origin}: "
+def print_plan(ctx: RunContext, prepared: PreparedPlan) -> None:
+    """Print the plan as tables."""
+    selection, plan, console = prepared.selection, prepared.plan, ctx.console
+    backlog = {file.path for file in plan.backlog}
+    base = selection.base[:12] if selection.base else "empty tree"
+    if ctx.task.source_path:
+        kind = "verdict" if ctx.task.needs_whole_file else "findings"
+        console.print(
+            f"{ctx.task.name} is a custom task ({kind}), from {ctx.task.source_path}: "
             f"{ctx.task.description}"
         )
-    console.say(f"{ctx.title}: {base}..{chosen.head[:12]} ({prepared.explanation})")
+    console.print(f"{ctx.title}: {base}..{selection.head[:12]} ({prepared.explanation})")
     console.table(
         ["File", "Status", "Parts", ""],
         [
@@ -95,24 +96,24 @@ def show(ctx: RunContext, prepared: PreparedPlan) -> None:
                 f.path,
                 f.status.value,
                 str(len(f.parts)),
-                "owed: over the cap" if f.path in backlog else "",
+                "backlog: over the cost limit" if f.path in backlog else "",
             )
-            for f in chosen.files
+            for f in selection.files
         ],
-        title=plural(len(chosen.files), "file"),
+        title=plural(len(selection.files), "file"),
         right=[2],
     )
-    if chosen.skipped:
-        rows = [(s.path, s.reason.value, s.detail) for s in chosen.skipped]
+    if selection.skipped:
+        rows = [(s.path, s.reason.value, s.detail) for s in selection.skipped]
         console.table(["Skipped", "Reason", ""], rows, title=f"{len(rows)} skipped")
-    if made.note:
-        console.say(made.note)
+    if plan.note:
+        console.print(plan.note)
     tokens = (
-        f"{made.tokens.input:,} tokens in ({made.tokens.method}), {made.tokens.output_max:,} out"
+        f"{plan.tokens.input:,} tokens in ({plan.tokens.method}), {plan.tokens.output_max:,} out"
     )
-    costs = (made.cost.interactive_usd, made.cost.batch_usd, made.cost.batch_cached_usd)
+    costs = (plan.cost.interactive_usd, plan.cost.batch_usd, plan.cost.batch_cached_usd)
     console.table(
         ["At most", "interactive", "batch", "batch + cache"],
-        [(f"{plural(len(made.requests), 'request')}, {tokens}", *map(dollars, costs))],
+        [(f"{plural(len(plan.requests), 'request')}, {tokens}", *map(format_dollars, costs))],
         right=[1, 2, 3],
     )

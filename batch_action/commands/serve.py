@@ -1,4 +1,4 @@
-"""`serve`: wakes repositories when their batches are done. Webhooks in, workflow runs out."""
+"""`serve`: start workflow runs in repositories when their batches have ended."""
 
 from functools import partial
 
@@ -12,13 +12,14 @@ from batch_action.server.watcher import Watcher
 
 
 def serve(ctx: ServerContext, *, host: str, port: int) -> int:
-    """Answer, watch and dispatch until SIGINT or SIGTERM; returns 0 when all has stopped well.
+    """Serve webhooks, watch batches and dispatch runs until SIGINT or SIGTERM. Returns 0.
 
-    Whatever happens to the process in between, the store knows how to go on.
+    The store has all that is needed to continue after a crash. Raises ConfigError when neither
+    webhooks nor the watcher are configured.
     """
     if not (ctx.keys or ctx.watch):
         raise ConfigError(
-            "Nothing would ever wake this service: no webhook secret is set, and `--watch` is not.",
+            "This service would never learn of a batch: no webhook secret and no `--watch` is set.",
             fix="Use `--watch`; Anthropic sends no webhooks for batches today.",
         )
     dispatcher, watcher = Dispatcher(ctx), Watcher(ctx)
@@ -34,10 +35,10 @@ def serve(ctx: ServerContext, *, host: str, port: int) -> int:
     try:
         for loop in loops:
             loop.start()
-        _tell(ctx, server.address)
+        _log_start(ctx, server.address)
         server.run()
     except (Interrupted, KeyboardInterrupt):
-        ctx.log.info("stop", said="Stopping: what is in flight may end.")
+        ctx.log.info("stop", said="Stopping after the calls in flight.")
     finally:
         server.close()
         for loop in loops:
@@ -48,11 +49,11 @@ def serve(ctx: ServerContext, *, host: str, port: int) -> int:
     return 0
 
 
-def _tell(ctx: ServerContext, address: str) -> None:
+def _log_start(ctx: ServerContext, address: str) -> None:
     if not ctx.keys:
         ctx.log.warning(
             "start",
-            problem="No webhook secret is set, so /webhooks/anthropic is closed.",
+            problem="No webhook secret is set, so /webhooks/anthropic is disabled.",
             fix="Name its variable as `webhook-secret-env` in the file; the watcher needs none.",
         )
     names = ", ".join(sorted({post.place.repository for post in ctx.posts}))

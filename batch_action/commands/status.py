@@ -1,14 +1,38 @@
-"""`status`: pending batches with age and expiry, owed files, spend."""
+"""`status`: show pending batches with age and expiry, the backlog, and what was spent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from batch_action.context import RunContext
 from batch_action.ledger import store as sessions
 from batch_action.ledger import view
-from batch_action.ledger.artifacts import slots
+from batch_action.ledger.artifacts import artifact_names
 from batch_action.ledger.store import LedgerSession
+from batch_action.ledger.view import PendingBatch
 from batch_action.publishers import job_summary
+from batch_action.publishers.job_summary import RunningBatch
 from batch_action.publishers.pull_request import collect
-from batch_action.publishers.wording import dollars
+from batch_action.publishers.report_text import format_dollars
 from batch_action.requests.planner import month_start
+from batch_action.text import plural
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateOverview:
+    """What the ledger of a task says now, and that of its pull requests."""
+
+    ledger: str
+    """Where the ledger is: names of artifacts, path of the file; empty for none."""
+    last_head: str | None
+    pending: Sequence[RunningBatch]
+    pull_requests: Sequence[PendingBatch]
+    """The pending batches of pull requests."""
+    open_intents: list[str]
+    backlog: list[str]
+    given_up: list[str]
+    month_usd: float | None
+    """None when a price is unknown."""
+    committed_usd: float
 
 
 def status(
@@ -17,61 +41,81 @@ def status(
     *,
     data: list[dict[str, object]] | None = None,
 ) -> int:
-    """Show where everything is, or add it to *data*. Returns 0."""
-    session = session or sessions.load(ctx)
-    ledger = session.ledger
-    waiting = job_summary.waiting(ctx, session)
-    backlog = view.backlog(ledger, max_attempts=ctx.settings.max_attempts, scope=ctx.scope)
-    given_up = sorted({p for p, _ in view.given_up_files(ledger, ctx.settings.max_attempts)})
-    spent = view.spend(ledger, month_start(ctx.now()))
-    heads = view.heads(ledger)
-    beside = collect.beside(ctx)
-    flying = [*view.pending(beside.session.ledger)] if beside else []
-    file = sessions.path_of(ctx)
-    places = [*(slots(ctx) if ctx.github else ()), *([str(file)] * file.is_file())]
-    where = ", ".join(places)
-    told: dict[str, object] = {
+    """Print the state of a task, or add it to *data*. Returns 0."""
+    overview = _read_overview(ctx, session or sessions.load(ctx))
+    if data is not None:
+        data.append(_as_data(ctx, overview))
+    else:
+        _print(ctx, overview)
+    return 0
+
+
+def _read_overview(ctx: RunContext, session: LedgerSession) -> StateOverview:
+    ledger, max_attempts = session.ledger, ctx.settings.max_attempts
+    pull_requests = collect.load_ledger(ctx)
+    file = sessions.state_file_of(ctx)
+    places = [*(artifact_names(ctx) if ctx.github else ()), *([str(file)] * file.is_file())]
+    return StateOverview(
+        ledger=", ".join(places),
+        last_head=next(iter(view.recorded_heads(ledger)), None),
+        pending=job_summary.list_running_batches(ctx, session),
+        pull_requests=(view.pending_batches(pull_requests.session.ledger) if pull_requests else ()),
+        open_intents=[item.intended.intent for item in view.open_intents(ledger)],
+        backlog=sorted(view.backlog(ledger, max_attempts=max_attempts, scope=ctx.scope)),
+        given_up=sorted({path for path, _ in view.given_up_files(ledger, max_attempts)}),
+        month_usd=view.spend_usd(ledger, month_start(ctx.now())),
+        committed_usd=view.committed_usd(ledger),
+    )
+
+
+def _as_data(ctx: RunContext, overview: StateOverview) -> dict[str, object]:
+    return {
         "task": ctx.task.name,
         "state_key": ctx.settings.state_key,
-        "ledger": where,
-        "last_head": heads[0] if heads else None,
+        "ledger": overview.ledger,
+        "last_head": overview.last_head,
         "pending": [
             {
-                "batch": w.batch,
-                "requests": w.requests,
-                "age_hours": round(w.age_hours, 2),
-                "expires": w.expires,
+                "batch": batch.batch,
+                "requests": batch.requests,
+                "age_hours": round(batch.age_hours, 2),
+                "expires": batch.expires,
             }
-            for w in waiting
+            for batch in overview.pending
         ],
         "pull_requests": [
-            {"pull": p.intended.pull, "batch": p.sent.batch, "requests": len(p.request_keys)}
-            for p in flying
+            {
+                "pull_request": batch.intended.pull_request,
+                "batch": batch.sent.batch,
+                "requests": len(batch.request_keys),
+            }
+            for batch in overview.pull_requests
         ],
-        "open_intents": [open_.intended.intent for open_ in view.open_intents(ledger)],
-        "owed": sorted(backlog),
-        "given_up": given_up,
-        "month_usd": spent,
-        "committed_usd": view.committed(ledger),
+        "open_intents": overview.open_intents,
+        "backlog": overview.backlog,
+        "given_up": overview.given_up,
+        "month_usd": overview.month_usd,
+        "committed_usd": overview.committed_usd,
     }
-    if data is not None:
-        data.append(told)
-        return 0
+
+
+def _print(ctx: RunContext, overview: StateOverview) -> None:
     console = ctx.console
-    last = heads[0][:12] if heads else "no commit yet"
-    console.say(f"Task {ctx.title}; last run on {last}; ledger: {where or 'none'}.")
-    rows = [(w.batch, str(w.requests), f"{w.age_hours:.1f} h", w.expires) for w in waiting]
+    last = overview.last_head[:12] if overview.last_head else "no commit yet"
+    console.print(f"Task {ctx.title}; last run on {last}; ledger: {overview.ledger or 'none'}.")
+    rows = [(b.batch, str(b.requests), f"{b.age_hours:.1f} h", b.expires) for b in overview.pending]
     console.table(["Pending batch", "Requests", "Age", "Expires"], rows or [("none", "", "", "")])
-    if flying:
-        numbers = sorted({p.intended.pull for p in flying if p.intended.pull})
-        told_of = ", ".join(f"#{number}" for number in numbers)
-        console.say(f"Pending for pull requests, too: {told_of}.")
-    console.say(f"{len(backlog)} files owed: {', '.join(sorted(backlog)[:10]) or 'none'}")
-    if given_up:
-        console.say(f"{len(given_up)} given up: {', '.join(given_up[:10])}")
-    if told["open_intents"]:
-        console.say("A create is unanswered: the next run finds out whether its batch exists.")
-    console.say(
-        f"This month {dollars(spent)}; in flight at most {dollars(view.committed(ledger))}."
+    numbers = {batch.intended.pull_request for batch in overview.pull_requests} - {None}
+    if numbers:
+        listed = ", ".join(f"#{number}" for number in sorted(filter(None, numbers)))
+        console.print(f"Also pending for pull requests: {listed}.")
+    backlog = ", ".join(overview.backlog[:10]) or "none"
+    console.print(f"{plural(len(overview.backlog), 'file')} in the backlog: {backlog}")
+    if overview.given_up:
+        console.print(f"{len(overview.given_up)} given up: {', '.join(overview.given_up[:10])}")
+    if overview.open_intents:
+        console.print("A create got no response: the next run finds out whether its batch exists.")
+    console.print(
+        f"This month {format_dollars(overview.month_usd)}; "
+        f"in flight at most {format_dollars(overview.committed_usd)}."
     )
-    return 0

@@ -1,10 +1,10 @@
-"""`submit`: choose what changed, ask about it in a batch, let the runner go."""
+"""`submit`: select changed files and send their requests as message batches."""
 
 from batch_action.batches import lost_creates, synchronous
 from batch_action.batches import submit as batch_submit
 from batch_action.batches.results import BatchResults
 from batch_action.batches.submit import ModelCheck
-from batch_action.commands.collect import deliver
+from batch_action.commands.collect import publish_results
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
 from batch_action.ledger import store as sessions
@@ -17,46 +17,47 @@ from batch_action.requests.planner import PreparedPlan
 
 
 def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
-    """Send what is new and what is owed. Returns the exit code; raises BatchActionError.
+    """Send requests for changed files and the backlog; return the exit code.
 
-    A small workload may wait for more, or be asked at once: then its answers are delivered here.
+    A small workload may be postponed, or sent synchronously: its results are published here.
+    Raises BatchActionError.
     """
     ctx.require_anthropic()
     session = session or sessions.load(ctx)
-    ready = batch_submit.preflight(ctx)
+    model_check = batch_submit.check_models(ctx)
     if view.open_intents(session.ledger):
-        lost_creates.settle(ctx, session)
+        lost_creates.resolve_open_intents(ctx, session)
     batch_submit.check_destinations(ctx)
-    prepared = planner.prepare(ctx, session, model=ready.model, clock=ready.clock)
-    planner.refuse_over_budget(ctx, prepared.plan)
+    prepared = planner.prepare(ctx, session, model=model_check.model, now=model_check.clock)
+    planner.check_budget(ctx, prepared.plan)
     before = len(session.sent)
-    found = None if ctx.settings.dry_run else _send(ctx, session, prepared, ready)
-    job_summary.submitted(ctx, session, prepared, session.sent[before:], found)
-    return 0 if found is None else _deliver(ctx, session, found)
+    batch_results = None if ctx.settings.dry_run else _send(ctx, session, prepared, model_check)
+    job_summary.report_submitted(ctx, session, prepared, session.sent[before:], batch_results)
+    return 0 if batch_results is None else _publish(ctx, session, batch_results)
 
 
 def _send(
-    ctx: RunContext, session: LedgerSession, prepared: PreparedPlan, ready: ModelCheck
+    ctx: RunContext, session: LedgerSession, prepared: PreparedPlan, model_check: ModelCheck
 ) -> BatchResults | None:
-    """Send or ask what is due, and remember what was selected; answers only of what was asked."""
-    plan, found = prepared.plan, None
-    chosen = batch_submit.selected(
+    """Send what is due and record the selection; return the results of synchronous requests."""
+    plan, batch_results = prepared.plan, None
+    selected = batch_submit.selected_fact(
         ctx, prepared.selection, partial=prepared.partial, behind=prepared.behind
     )
     if plan.due and plan.mode is SubmissionMode.INTERACTIVE:
-        found = synchronous.ask(ctx, session, plan, chosen, ready)
+        batch_results = synchronous.send_requests(ctx, session, plan, selected, model_check)
     elif plan.due:
-        batch_submit.send(ctx, session, plan, chosen, ready)
-    elif batch_submit.is_news(sessions.scope(ctx, session.ledger), chosen):
-        # Nothing to ask now, but the next night counts from here.
-        session.add(chosen)
+        batch_submit.send_batches(ctx, session, plan, selected, model_check)
+    elif batch_submit.adds_selection(sessions.ledger_of_run(ctx, session.ledger), selected):
+        # There is nothing to send, but the next run starts from this commit.
+        session.add(selected)
     sessions.save(ctx, session)
-    return found
+    return batch_results
 
 
-def _deliver(ctx: RunContext, session: LedgerSession, found: BatchResults) -> int:
+def _publish(ctx: RunContext, session: LedgerSession, batch_results: BatchResults) -> int:
     try:
-        return deliver(ctx, session, found)
+        return publish_results(ctx, session, batch_results)
     except BatchActionError:
-        synchronous.lose(ctx, session, found)
+        synchronous.record_undelivered(ctx, session, batch_results)
         raise

@@ -91,7 +91,7 @@ def test_a_key_that_no_header_can_carry_is_not_quoted(
     workflow: WorkflowHarness, value: str
 ) -> None:
     told = told_once(workflow, ["submit"], ANTHROPIC_API_KEY=value)
-    assert "`anthropic-api-key` holds a line break" in told
+    assert "`anthropic-api-key` contains a line break" in told
     assert "sk-ant" not in told
     environ = {"GITHUB_TOKEN": value, "GITHUB_REPOSITORY": "octo/x"}
     told = told_once(workflow, ["plan"], **environ)
@@ -111,21 +111,21 @@ def test_no_repository(workflow: WorkflowHarness, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("model: [\n", "no valid YAML"),
-        ("- model\n", "must hold `input: value` lines"),
-        ("just words\n", "must hold `input: value` lines"),
+        ("model: [\n", "is not valid YAML"),
+        ("- model\n", "must consist of `input: value` lines"),
+        ("just words\n", "must consist of `input: value` lines"),
         ("modle: x\n", "did you mean `model`?"),
         ("max_cost_usd: 3\n", "did you mean `max-cost-usd`?"),
         ("anthropic-api-key: sk-ant-secret\n", "`anthropic-api-key` cannot be set in"),
         ("github-token: ghp_secret\n", "`github-token` cannot be set in"),
         ("max-findings: many\n", "`max-findings` 'many'"),
-        ("when: 2026-13-45\n", "no valid YAML"),
+        ("when: 2026-13-45\n", "is not valid YAML"),
         ("prices: {claude-x: {input: -1}}\n", "`prices`"),
         ("prices: {claude-x: 7}\n", "`prices`"),
         ("paths: {a: b}\n", "`paths`"),
         (BOMB, "`model`"),
         ("1: 2\n", "`1`"),
-        ("\x00", "no valid YAML"),
+        ("\x00", "is not valid YAML"),
     ],
     ids=range(15),
 )
@@ -214,7 +214,7 @@ def test_plan_accounts_for_all_that_git_says_changed(workflow: WorkflowHarness) 
     assert result.exit == 0, result.log
     result.stdout.encode("ascii")
     data = json.loads(result.stdout)
-    assert {"files", "skipped", "owed", "requests", "batches", "tokens", "cost"} <= set(data)
+    assert {"files", "skipped", "backlog", "requests", "batches", "tokens", "cost"} <= set(data)
     paths = [f["path"] for f in data["files"]] + [s["path"] for s in data["skipped"]]
     assert sorted(paths) == sorted(names)
     assert all(f["status"] for f in data["files"])
@@ -254,7 +254,7 @@ def test_json_is_pure_also_in_a_workflow(workflow: WorkflowHarness) -> None:
 
 
 def test_status_tells_where_everything_is(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     workflow.commit({"a.js": BAD})
     workflow.cli("submit", "--first-run", "last-commit")
     workflow.advance(2 * HOUR)
@@ -262,7 +262,7 @@ def test_status_tells_where_everything_is(workflow: WorkflowHarness) -> None:
     assert data["last_head"] == workflow.repo.head()
     assert [p["batch"] for p in data["pending"]] == [workflow.batches[0].id]
     assert data["pending"][0]["age_hours"] == pytest.approx(2, abs=0.01)
-    assert data["owed"] == []
+    assert data["backlog"] == []
     assert data["committed_usd"] > 0
     assert workflow.batches[0].id in workflow.cli("status").stderr
 
@@ -290,12 +290,12 @@ def test_a_file_of_the_runner_that_cannot_be_written_is_named(workflow: Workflow
         "plan", {}, environ={"GITHUB_OUTPUT": str(workflow.folder / "no" / "where")}
     )
     assert result.exit == 2
-    assert any("cannot be written" in line for line in result.said("error"))
+    assert any("cannot be written" in line for line in result.annotations("error"))
 
 
 def test_a_bug_says_what_to_report(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    workflow.clock_off = "no number"  # a clock that breaks in our hands
+    workflow.clock_skew = "no number"  # a clock that breaks in our hands
     result = workflow.cli("plan", "--first-run", "last-commit")
     assert result.exit == 70
     assert "Please report" in result.log
@@ -311,7 +311,7 @@ def test_an_interrupt_while_a_batch_is_created(workflow: WorkflowHarness, number
     workflow.commit({"a.js": BAD})
     run = workflow.open({})
     environ = workflow.step(run, "submit")
-    create = {"service": "claude", "method": "POST", "path": r"/v1/messages/batches$"}
+    create = {"service": "anthropic", "method": "POST", "path": r"/v1/messages/batches$"}
     workflow.sandbox.faults.add("slow", **create, seconds=1)
     with subprocess.Popen(
         [sys.executable, "-m", "batch_action", "action"],
@@ -330,13 +330,13 @@ def test_an_interrupt_while_a_batch_is_created(workflow: WorkflowHarness, number
     assert "Traceback" not in log
     assert "Interrupted" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text()
     assert [a.run_id for a in workflow.artifacts] == [run.id]
-    run.finish("cancelled")
+    workflow.sandbox.github.finish_run(run, "cancelled")
     time.sleep(max(0.0, 1.2 - took))  # the service goes on with what it got
     workflow.advance(HOUR)
     again = workflow.run("run")
     assert again.exit == 0, again.log
     workflow.run("run")
-    assert len(workflow.bill) == len(workflow.batches) == 1
+    assert len(workflow.billed_ids) == len(workflow.batches) == 1
     assert workflow.issue.body.count("<!-- batch-action:finding ") == 2
 
 

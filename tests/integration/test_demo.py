@@ -11,7 +11,7 @@ import pytest
 
 from batch_action.cli.main import enter
 from batch_action.commands import demo as story
-from batch_action.commands.demo.rendering import shortened
+from batch_action.commands.demo.rendering import shorten
 from tests.harness.git_repositories import Repo
 
 BAD = "import os\n\n\ndef run(x):\n    return eval(x)\n"
@@ -44,7 +44,7 @@ def test_the_sample_goes_the_whole_way_twice(tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert "NOT Claude" in told
     assert "no key, no account, no network" in told
-    first, second = told.split("The second night")
+    first, second = told.split("The second day")
     for path in ("shop/orders.py", "shop/export.py", "web/voucher.js", "package-lock.json"):
         assert path in first
     plan = second.split("Submit:")[0]
@@ -94,7 +94,7 @@ def test_an_own_repository_is_remembered_and_never_written_to(tmp_path: Path) ->
     code, told, _ = demo(*run)
     assert code == 0
     assert "Nothing to review has changed" in told
-    assert "The issue stays as it was: 2 open findings" in told
+    assert "The issue is unchanged: 2 open findings" in told
     assert fingerprint(repo.path) == before
 
     repo.commit({"bad.py": GOOD, "next.js": "eval(x)\n", "untracked.py": None})
@@ -116,7 +116,7 @@ def test_files_without_findings_open_no_issue(tmp_path: Path) -> None:
     repo.git("checkout", "--quiet", "--detach")
     code, told, _ = demo("--repo", str(repo.path), "--out", str(out))
     assert code == 0
-    assert "nothing open" in told
+    assert "no open findings" in told
     assert not (out / "issue.html").exists()
 
 
@@ -129,7 +129,7 @@ def test_state_that_cannot_be_read_starts_afresh(tmp_path: Path) -> None:
     kept.write_text("{}")
     code, told, _ = demo(*run)
     assert code == 0
-    assert "starts afresh" in told
+    assert "starts without it" in told
     assert "good.py" in told
 
 
@@ -138,7 +138,7 @@ def test_documented_files_of_a_monorepo_are_shown_and_kept(tmp_path: Path) -> No
     code, told, err = demo("--out", str(out), "--sample", "monorepo", "--task", "documentation")
     assert (code, err) == (0, "")
     assert "a market: Python, TypeScript and Go" in told
-    assert "3 files came back, each checked" in told
+    assert "3 files generated, each checked" in told
     first = out / "generated" / "api" / "market" / "stalls.py"
     assert '"""Find. (sandbox reviewer, not Claude)"""' in first.read_text()
     assert not (out / "issue.md").exists()
@@ -148,7 +148,7 @@ def test_rulings_of_a_go_module_are_shown(tmp_path: Path) -> None:
     out = tmp_path / "left"
     code, told, _ = demo("--out", str(out), "--sample", "go", "--task", "refactor-validation")
     assert code == 0
-    assert "The rulings" in told
+    assert "The verdicts" in told
     assert "ferry.go" in told
     assert "INVALID" in told
     assert not (out / "generated").exists()
@@ -163,12 +163,12 @@ def test_generated_tests_never_touch_an_own_repository(tmp_path: Path) -> None:
     run = ("--repo", str(repo.path), "--out", str(out), "--task", "test-generation")
     code, told, _ = demo(*run)
     assert code == 0
-    assert "1 file came back" in told
+    assert "1 file generated" in told
     assert (out / "generated" / "a.test.ts").is_file()
     assert fingerprint(repo.path) == before
     code, told, _ = demo(*run)
     assert code == 0
-    assert "came back" not in told
+    assert "generated, each" not in told
 
 
 @pytest.mark.parametrize("case", ["plain", "empty", "shallow", "base", "out", "task"])
@@ -203,7 +203,7 @@ def test_shortened_hides_markers_and_folds_all_but_one_finding() -> None:
         return f"<!-- batch-action:finding v1 id=1 -->\n{inside}\n<!-- /batch-action:finding -->\n"
 
     body = f"<!-- batch-action v1 -->\n**2 open findings.**\n\n{block('one')}\n{block('two')}"
-    assert shortened(body) == (
-        "**2 open findings.**\n\n▼ **one**\n\n**Why.** Because.\n\n▶ 1 more, folded like this one"
+    assert shorten(body) == (
+        "**2 open findings.**\n\n▼ **one**\n\n**Why.** Because.\n\n▶ 1 more, collapsed"
     )
-    assert shortened(body, example=False) == "**2 open findings.**"
+    assert shorten(body, example=False) == "**2 open findings.**"

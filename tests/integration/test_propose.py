@@ -15,7 +15,7 @@ from tests.integration.test_draft_pr import workflow as workflow  # noqa: PLC041
 
 def hand_over(workflow: WorkflowHarness, *files: GeneratedFile) -> Path:
     with context_of(workflow) as ctx:
-        return workflow.repo.path / generated_files.give(ctx, files)
+        return workflow.repo.path / generated_files.write_bundle(ctx, files)
 
 
 def test_only_what_passed_is_proposed(workflow: WorkflowHarness):
@@ -38,7 +38,7 @@ def test_only_what_passed_is_proposed(workflow: WorkflowHarness):
 def test_what_is_taken_is_what_was_given(workflow: WorkflowHarness):
     files = [generated(workflow, "test_f.py", "f.py"), generated(workflow, "g.py", "g.py", "ü\r\n")]
     folder = hand_over(workflow, *files)
-    assert generated_files.take(folder) == ("code-review", files)
+    assert generated_files.read_bundle(folder) == ("code-review", files)
     assert (folder / "files" / "test_f.py").read_text() == TEST
 
 
@@ -61,8 +61,8 @@ def test_a_forged_path_is_refused(workflow: WorkflowHarness, path: str):
     data = json.loads(manifest.read_text())
     data["files"][0]["path"] = path
     manifest.write_text(json.dumps(data))
-    with pytest.raises(ConfigError, match="leaves it"):
-        generated_files.take(folder)
+    with pytest.raises(ConfigError, match="is outside of it"):
+        generated_files.read_bundle(folder)
 
 
 def test_a_link_in_the_place_of_a_file_is_refused(workflow: WorkflowHarness):
@@ -70,10 +70,10 @@ def test_a_link_in_the_place_of_a_file_is_refused(workflow: WorkflowHarness):
     (folder / "files" / "test_f.py").unlink()
     (folder / "files" / "test_f.py").symlink_to("/etc/hostname")
     with pytest.raises(ConfigError):
-        generated_files.take(folder)
+        generated_files.read_bundle(folder)
 
 
 def test_without_a_folder_a_sentence_says_what_writes_it(workflow: WorkflowHarness):
     result = workflow.start("propose", {"permissions": RIGHTS})
     assert result.exit == 2
-    assert "report: files" in result.said("error")[0]
+    assert "report: files" in result.annotations("error")[0]

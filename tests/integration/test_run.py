@@ -12,7 +12,7 @@ def test_run_is_collect_and_submit(workflow: WorkflowHarness) -> None:
     second = workflow.run()
     assert second.exit == 0
     assert "a.js" in workflow.issue.body
-    assert workflow.asked() == ["b.js"]
+    assert workflow.requested_paths() == ["b.js"]
     third = workflow.run()
     assert third.outputs["findings-count"] == "4"
     assert third.outputs["issue-action"] == "updated"
@@ -22,7 +22,7 @@ def test_run_is_collect_and_submit(workflow: WorkflowHarness) -> None:
     writes = workflow.writes
     workflow.run()
     assert workflow.writes == writes
-    assert len(workflow.bill) == len(set(workflow.bill)) == 2
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 2
 
 
 def test_a_failing_collect_does_not_stop_the_submit(workflow: WorkflowHarness) -> None:
@@ -32,8 +32,8 @@ def test_a_failing_collect_does_not_stop_the_submit(workflow: WorkflowHarness) -
     workflow.sandbox.faults.add("status", service="github", method="POST", path="/issues$")
     result = workflow.run()
     assert result.exit == 5
-    assert workflow.asked() == ["b.js"]
-    assert len(result.said("error")) == 1
+    assert workflow.requested_paths() == ["b.js"]
+    assert len(result.annotations("error")) == 1
     # The answers were not delivered, so they are not collected.
     assert workflow.run().outputs["findings-count"] == "4"
 
@@ -46,17 +46,17 @@ def test_a_failing_submit_does_not_stop_the_collect(workflow: WorkflowHarness) -
     assert result.exit == 2
     assert "a.js" in workflow.issue.body
     workflow.run()
-    assert workflow.asked() == ["b.js"]
+    assert workflow.requested_paths() == ["b.js"]
 
 
 def test_both_fail_and_the_first_decides(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run()
     workflow.commit({"b.js": WORSE})
-    workflow.hub.has_issues = False
+    workflow.github_repository.has_issues = False
     result = workflow.run(model="claude-nonesuch-9")
     assert result.exit == 5
-    assert len(result.said("error")) == 2
+    assert len(result.annotations("error")) == 2
     assert "nonesuch" in result.summary
 
 
@@ -65,13 +65,13 @@ def test_fail_on_severity_does_not_stop_the_submit(workflow: WorkflowHarness) ->
     workflow.run()
     workflow.commit({"b.js": WORSE})
     assert workflow.run(fail_on_severity="high").exit == 1
-    assert workflow.asked() == ["b.js"]
+    assert workflow.requested_paths() == ["b.js"]
 
 
 def test_a_service_that_is_down_is_told_once_per_half(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run()
-    workflow.sandbox.faults.add("status", service="claude", times=50, status=529)
+    workflow.sandbox.faults.add("status", service="anthropic", times=50, status=529)
     down = workflow.run()
     assert down.exit == 4
     assert "529" in down.summary
@@ -90,14 +90,14 @@ def test_two_nights_of_two_runs(workflow: WorkflowHarness) -> None:
     assert [batch.ended is not None for batch in workflow.batches] == [True] * 3
     assert workflow.issue.body.count("<!-- batch-action:finding ") == 6
     assert len(workflow.issue.comments) == 2
-    assert len(workflow.bill) == len(set(workflow.bill)) == 3
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 3
 
 
 def test_a_pull_request_run_does_nothing(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     result = workflow.start("run", {"event": "pull_request", "branch": "feature"})
     assert result.exit == 0
-    assert "pull request" in result.said("notice")[0]
+    assert "pull request" in result.annotations("notice")[0]
     assert (workflow.batches, workflow.artifacts, workflow.writes) == ([], [], [])
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from batch_action.sandbox.github.state import Issue
+from batch_action.sandbox.github.records import Issue
 from tests.harness.workflow import BAD, DAY, HOUR, WORSE, WorkflowHarness, path_in
 
 BOTH = "code-review, security-scan"
@@ -76,7 +76,7 @@ def test_two_tasks_have_their_batches_ledgers_and_issues(workflow: WorkflowHarne
     assert done.outputs["findings-count"] == done.outputs["new-findings-count"] == "4"
     cost = float(done.outputs["cost-usd"])
     assert cost == pytest.approx(sum(float(usd) for usd in costs(done.summary)), abs=2e-4)
-    assert len(workflow.bill) == len(set(workflow.bill)) == 2
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 2
     assert workflow.run().outputs["status"] == "nothing-to-do"
 
 
@@ -103,18 +103,18 @@ def test_one_task_failing_never_stops_the_others(workflow: WorkflowHarness) -> N
     result = workflow.run(task=BOTH)
     assert result.exit == 5
     assert len(workflow.issues) == 1
-    assert workflow.asked(2) == workflow.asked(3) == ["b.js"]
-    (told,) = result.said("error")
+    assert workflow.requested_paths(2) == workflow.requested_paths(3) == ["b.js"]
+    (told,) = result.annotations("error")
     assert told.startswith("code-review: ")
     assert workflow.run(task=BOTH).exit == 0
     assert len(workflow.issues) == 2
-    assert len(workflow.bill) == len(set(workflow.bill)) == 4
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 4
 
 
 def test_tasks_that_do_not_exist_are_all_named(workflow: WorkflowHarness) -> None:
     result = workflow.run(task="code-reviews, security-scan, nonesuch")
     assert result.exit == 2
-    (told,) = result.said("error")
+    (told,) = result.annotations("error")
     assert "`task` 'code-reviews' does not exist" in told
     assert "`task` 'nonesuch' does not exist" in told
     assert workflow.batches == []
@@ -155,18 +155,18 @@ def test_a_batch_id_is_one_tasks_only(workflow: WorkflowHarness) -> None:
     done = workflow.run("collect", task=BOTH, batch_id=second)
     assert (done.exit, done.ids) == (0, [second])
     assert [i.title for i in workflow.issues] == [issue(workflow, "security scan").title]
-    for artifact in list(workflow.hub.artifacts):
-        workflow.hub.artifacts.remove(artifact)
+    for artifact in list(workflow.github_repository.artifacts):
+        workflow.github_repository.artifacts.remove(artifact)
     lost = workflow.run("collect", task=BOTH, batch_id=workflow.batches[0].id)
     assert (lost.exit, lost.ids) == (0, [workflow.batches[0].id])
     assert len(workflow.issues) == 2
     unknown = workflow.run("collect", task=BOTH, batch_id="msgbatch_nonesuch")
     assert unknown.exit == 2
-    assert len(unknown.said("error")) == 1
+    assert len(unknown.annotations("error")) == 1
 
 
 def test_cancel_reaches_every_task_and_a_batch_id_only_its_own(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     workflow.commit({"a.js": BAD})
     workflow.cli("submit", "--task", "code-review", "--task", "security-scan", "--base", "HEAD~1")
     both = ("--task", "code-review", "--task", "security-scan")
@@ -181,7 +181,7 @@ def test_cancel_reaches_every_task_and_a_batch_id_only_its_own(workflow: Workflo
 
 def test_a_monorepo_sends_each_file_where_its_rule_says(workflow: WorkflowHarness) -> None:
     workflow.sandbox.github.add_user("ana")
-    workflow.hub.permissions["ana"] = "write"
+    workflow.github_repository.permissions["ana"] = "write"
     workflow.commit({".github/batch-action.yml": RULES})
     workflow.commit(
         {
@@ -202,7 +202,7 @@ def test_a_monorepo_sends_each_file_where_its_rule_says(workflow: WorkflowHarnes
     assert tasks(workflow) == ["code-review", "code-review", "security-sca", "code-review"]
     efforts = [b.requests[0]["params"]["output_config"]["effort"] for b in workflow.batches]
     assert efforts == ["medium", "high", "high", "medium"]
-    assert "the rule of services/pay/ has it" in sent.summary
+    assert "matched by the rule with services/pay/" in sent.summary
     workflow.advance(4 * HOUR)
     assert workflow.run("collect").exit == 0
     mine = issue(workflow, "code review", "pay")
@@ -213,7 +213,7 @@ def test_a_monorepo_sends_each_file_where_its_rule_says(workflow: WorkflowHarnes
     assert "tool.js" in general.body
     assert "card.js" not in general.body
     assert len(workflow.issues) == 4
-    assert len(workflow.bill) == len(set(workflow.bill)) == 4
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 4
 
 
 def test_rules_in_another_order_find_their_ledgers_again(workflow: WorkflowHarness) -> None:

@@ -1,4 +1,4 @@
-"""`demo`: the whole way against the sandbox, on a sample repository or on the user's own."""
+"""`demo`: plan, submit and collect against the sandbox, for a sample or the user's repository."""
 
 import tempfile
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from batch_action.commands.demo import artifacts, narration, rendering, repository, state
 from batch_action.commands.demo.console import DemoConsole
-from batch_action.commands.demo.cycle import pass_night
-from batch_action.commands.demo.environment import DemoEnvironment, Opener
-from batch_action.sandbox.sample import Sample, commit
+from batch_action.commands.demo.cycle import run_cycle
+from batch_action.commands.demo.environment import ContextOpener, DemoEnvironment
+from batch_action.sandbox.sample_repositories import Sample, create_commit
 from batch_action.sandbox.server import Sandbox
 
 BATCH_SECONDS = 3.0
-NIGHT = timedelta(hours=24)
+DAY = timedelta(hours=24)
 
 
 def demo(
@@ -23,66 +23,73 @@ def demo(
     base: str | None,
     task: str,
     out: Path,
-    opener: Opener,
+    open_context: ContextOpener,
     sample: str = "python",
 ) -> int:
-    """Select, plan, submit, store, wait, collect, report; returns 0."""
+    """Run the demo on *repo*, or on a sample, and write its results to *out*. Returns 0."""
     console = DemoConsole()
-    narration.welcome(console)
-    artifacts.folder_for(out)
+    narration.introduce_demo(console)
+    artifacts.create_folder(out)
     with (
         tempfile.TemporaryDirectory(prefix="batch-action-demo-") as temp,
-        Sandbox(batch_seconds=BATCH_SECONDS) as box,
+        Sandbox(batch_seconds=BATCH_SECONDS) as sandbox,
     ):
         folder = Path(temp)
         if repo is None:
-            chosen = repository.sampled(folder, box.clock.now(), sample)
+            target = repository.create_sample(folder, sandbox.clock.now(), sample)
         else:
-            chosen = repository.own(repo, base)
-        box.github.add_repository(
-            chosen.name, private=True, default_branch=chosen.branch, git_dir=chosen.folder
+            target = repository.open_user_repository(repo, base)
+        sandbox.github.add_repository(
+            target.name, private=True, default_branch=target.branch, git_dir=target.folder
         )
         environment = DemoEnvironment(
-            box=box, subject=chosen, task=task, temp=folder, console=console, opener=opener
+            sandbox=sandbox,
+            target=target,
+            task=task,
+            temp=folder,
+            console=console,
+            open_context=open_context,
         )
-        if chosen.sample is not None:
-            _sample(environment, out, chosen.sample)
+        if target.sample is not None:
+            _demo_sample(environment, out, target.sample)
         else:
-            _own(environment, out)
+            _demo_user_repository(environment, out)
     return 0
 
 
-def _sample(environment: DemoEnvironment, out: Path, chosen: Sample) -> None:
-    """Two nights in a row: the second one finds a mended bug and a new one."""
-    console, box = environment.console, environment.box
-    console.chapter("The first night")
-    narration.sample_repository(environment, chosen)
-    pass_night(environment)
-    _answers(environment, narration.issue)
-    box.clock.advance(NIGHT.total_seconds())
-    console.chapter("The second night")
-    commit(environment.subject.folder, chosen.mended, box.clock.now(), chosen)
-    narration.new_commit(environment)
-    pass_night(environment)
-    _answers(environment, narration.issue_again)
-    narration.farewell(environment, artifacts.write(environment, out), out)
+def _demo_sample(environment: DemoEnvironment, out: Path, sample: Sample) -> None:
+    """Run two cycles: in the second one, one bug is fixed and a new one is found."""
+    console, sandbox = environment.console, environment.sandbox
+    console.chapter("The first day")
+    narration.introduce_sample(environment, sample)
+    run_cycle(environment)
+    _show_results(environment, narration.show_issue)
+    sandbox.clock.advance(DAY.total_seconds())
+    console.chapter("The second day")
+    create_commit(environment.target.folder, sample.fix, sandbox.clock.now(), sample)
+    narration.announce_commit(environment)
+    run_cycle(environment)
+    _show_results(environment, narration.show_updated_issue)
+    narration.show_next_steps(environment, artifacts.write(environment, out), out)
 
 
-def _answers(environment: DemoEnvironment, issue: Callable[[DemoEnvironment], None]) -> None:
-    """Show what came back, by its kind."""
-    if environment.generates:
-        rendering.files(environment)
+def _show_results(
+    environment: DemoEnvironment, show_issue: Callable[[DemoEnvironment], None]
+) -> None:
+    """Show generated files, or verdicts and the issue."""
+    if environment.generates_files:
+        rendering.show_files(environment)
         return
-    rendering.rulings(environment)
-    issue(environment)
+    rendering.show_verdicts(environment)
+    show_issue(environment)
 
 
-def _own(environment: DemoEnvironment, out: Path) -> None:
-    """One night; the next call of the demo is the next night."""
-    path = state.place(out, environment.subject.git, environment.task)
-    narration.own_repository(environment, again=state.restore(environment, path))
-    sent = pass_night(environment)
-    if sent or not environment.generates:
-        _answers(environment, partial(narration.own_issue, sent=sent))
-    state.keep(environment, path)
-    narration.farewell(environment, artifacts.write(environment, out), out)
+def _demo_user_repository(environment: DemoEnvironment, out: Path) -> None:
+    """Run one cycle; the next demo on this repository continues from its state."""
+    path = state.state_path(out, environment.target.git, environment.task)
+    narration.introduce_user_repository(environment, again=state.restore(environment, path))
+    sent = run_cycle(environment)
+    if sent or not environment.generates_files:
+        _show_results(environment, partial(narration.show_user_issue, sent=sent))
+    state.save(environment, path)
+    narration.show_next_steps(environment, artifacts.write(environment, out), out)

@@ -1,4 +1,4 @@
-"""The guide through the demo: numbered steps, short sentences, and waiting that is seen."""
+"""The console of the demo: numbered steps, indented text, tables and frames."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,23 +15,23 @@ from rich.table import Table
 from rich.text import Text
 
 from batch_action import escape
-from batch_action.clients.console import Advance, Console
+from batch_action.clients.console import Console, ProgressCallback
 
 WIDTH = 110
-"""Of the output when it goes to a file or a pipe."""
-WORTH_A_BAR = 200
-PAUSE = 0.1
+"""Columns of output to a file or a pipe."""
+MIN_TOTAL_FOR_BAR = 200
+POLL_SECONDS = 0.1
 INDENT = "    "
-MOST_ROWS = 25
+MAX_ROWS = 25
 
 Justify = Literal["left", "right"]
 
 
 class DemoConsole(Console):
-    """Prints the demo on standard output; text of any origin is safe to pass."""
+    """A console on standard output; it escapes control characters in all texts."""
 
     def __init__(self, console: RichConsole | None = None) -> None:
-        """Draw on `console`, standard output if not given."""
+        """Print on *console*, standard output by default."""
         drawn = console or RichConsole()
         if not drawn.is_terminal:
             drawn.width = WIDTH
@@ -39,20 +39,20 @@ class DemoConsole(Console):
         self._step = 0
 
     def chapter(self, title: str) -> None:
-        """Begin a night."""
+        """Print the heading of a chapter."""
         self.console.print()
         self.console.print(Rule(Text(escape.visible(title), "bold"), align="left", style="cyan"))
 
     def step(self, title: str) -> None:
-        """Announce the next numbered step."""
+        """Print the heading of the next numbered step."""
         self._step += 1
         number = f"\n{self._step:>2}  "
         self.console.print(Text.assemble((number, "bold cyan"), (escape.visible(title), "bold")))
 
-    def say(self, text: str = "", *, style: str = "") -> None:
-        """Print a line below the step's title."""
-        room = self.console.width - len(INDENT)
-        for line in Text(escape.visible(text), style).wrap(self.console, room):
+    def print(self, text: str = "", *, style: str = "") -> None:
+        """Print a text, wrapped and indented below the step's heading."""
+        width = self.console.width - len(INDENT)
+        for line in Text(escape.visible(text), style).wrap(self.console, width):
             self.console.print(Text.assemble(INDENT, line))
 
     def table(
@@ -63,48 +63,48 @@ class DemoConsole(Console):
         title: str = "",
         right: Sequence[int] = (),
     ) -> None:
-        """Print a light table; a column that says nothing is left out."""
+        """Print a table without the columns that are empty in all rows."""
         if title:
-            self.say(title, style="bold")
-        told = [n for n in range(len(columns)) if any(row[n] for row in rows)]
+            self.print(title, style="bold")
+        shown = [n for n in range(len(columns)) if any(row[n] for row in rows)]
         table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
-        for n in told:
+        for n in shown:
             justify: Justify = "right" if n in right else "left"
             table.add_column(Text(escape.visible(columns[n])), justify=justify, overflow="fold")
-        for row in rows[:MOST_ROWS]:
-            table.add_row(*(Text(escape.visible(row[n])) for n in told))
+        for row in rows[:MAX_ROWS]:
+            table.add_row(*(Text(escape.visible(row[n])) for n in shown))
         self.console.print(Padding(table, (0, 0, 0, len(INDENT)), expand=False))
-        if len(rows) > MOST_ROWS:
-            self.say(f"... and {len(rows) - MOST_ROWS:,} more")
+        if len(rows) > MAX_ROWS:
+            self.print(f"... and {len(rows) - MAX_ROWS:,} more")
         self.console.print()
 
-    def box(self, lines: list[str], title: str) -> None:
-        """Print lines that must not be missed."""
+    def panel(self, lines: list[str], title: str) -> None:
+        """Print lines in a frame."""
         text = Text("\n".join(escape.visible(line) for line in lines))
         self.console.print(Panel(text, title=escape.plain(title), title_align="left", expand=False))
 
     def listing(self, text: str, title: str) -> None:
-        """Print code as it is, in a frame."""
-        shown = Text("\n".join(escape.visible(line) for line in text.split("\n")))
-        self.console.print(Panel(shown, title=escape.plain(title), title_align="left"))
+        """Print source code in a frame."""
+        code = Text("\n".join(escape.visible(line) for line in text.split("\n")))
+        self.console.print(Panel(code, title=escape.plain(title), title_align="left"))
 
     def markdown(self, text: str, title: str) -> None:
-        """Print Markdown as it reads, in a frame."""
-        shown = Markdown(escape.visible(text), hyperlinks=False)
-        self.console.print(Panel(shown, title=escape.plain(title), title_align="left"))
+        """Print rendered Markdown in a frame."""
+        rendered = Markdown(escape.visible(text), hyperlinks=False)
+        self.console.print(Panel(rendered, title=escape.plain(title), title_align="left"))
 
-    def wait(self, sentence: str, done: Callable[[], bool]) -> float:
-        """Wait until it is done; how many seconds it took."""
+    def wait(self, message: str, is_done: Callable[[], bool]) -> float:
+        """Wait until *is_done* returns True; return the seconds that took."""
         start = time.monotonic()
         if not self.console.is_terminal:
-            self.say(sentence)
-        with self.console.status(Text(f"  {sentence}")):
-            while not done():
-                time.sleep(PAUSE)
+            self.print(message)
+        with self.console.status(Text(f"  {message}")):
+            while not is_done():
+                time.sleep(POLL_SECONDS)
         return time.monotonic() - start
 
     @contextmanager
-    def progress(self, title: str, total: int) -> Iterator[Advance]:
-        """Show a bar for long work only: the demo is a story, not a log."""
+    def progress(self, title: str, total: int) -> Iterator[ProgressCallback]:
+        """Show a progress bar for long work only."""
         with super().progress(title, total) as advance:
-            yield lambda done, of: advance(done, of) if of >= WORTH_A_BAR else None
+            yield lambda done, total: advance(done, total) if total >= MIN_TOTAL_FOR_BAR else None

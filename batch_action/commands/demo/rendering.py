@@ -1,4 +1,4 @@
-"""An issue's Markdown, shortened for a terminal: no hidden markers, no tags, one finding whole."""
+"""Results on a terminal: the issue's Markdown shortened, generated files, and verdicts."""
 
 import html
 import json
@@ -22,8 +22,8 @@ _TAG = re.compile(r"</?(?:sub|summary|details)>")
 _GAP = re.compile(r"\n{3,}")
 
 
-def shortened(body: str, *, example: bool = True) -> str:
-    """What a person sees before unfolding anything, with one finding unfolded as an example."""
+def shorten(body: str, *, example: bool = True) -> str:
+    """Return the Markdown without markers and tags; only the first finding is expanded."""
     seen = 0
 
     def finding(match: re.Match[str]) -> str:
@@ -32,81 +32,80 @@ def shortened(body: str, *, example: bool = True) -> str:
         return f"{match[1].strip()}\n" if seen == 1 and example else ""
 
     text = _HIDDEN.sub("", _FINDING.sub(finding, body))
-    text = _FOLDED.sub(lambda m: _unfolded(m, seen), text).replace("</details>", "")
+    text = _FOLDED.sub(lambda m: _expand(m, seen), text).replace("</details>", "")
     text = _LINK.sub(r"\1", text)
     text = _TAG.sub("", _BOLD.sub("**", _CODE.sub("`", text)))
-    # A bar inside a table's cell must not become the cell's end.
+    # A vertical bar inside of a cell must not end the cell.
     return _GAP.sub("\n\n", html.unescape(text.replace("&#124;", "\\|"))).strip()
 
 
-def _unfolded(match: re.Match[str], findings: int) -> str:
+def _expand(match: re.Match[str], findings: int) -> str:
     summary, inside = match[1], match[2].strip()
     if "**Why.**" in inside:
-        more = f"\n\n▶ {findings - 1} more, folded like this one" if findings > 1 else ""
+        more = f"\n\n▶ {findings - 1} more, collapsed" if findings > 1 else ""
         return f"▼ {summary}\n\n{inside}{more}\n"
     if inside.startswith("- "):
         return f"▼ {summary}\n\n{inside}\n"
     return f"▶ {summary}\n"
 
 
-MOST_FILES = 3
-MOST_LINES = 24
+MAX_FILES = 3
+MAX_LINES = 24
 
 
-def files(environment: DemoEnvironment) -> None:
-    """Show the generated files, the first ones with their text, and what was refused."""
-    console, told = environment.console, _results(environment)
-    made, refused = told.get("generated", []), told.get("refused", [])
-    if not (made or refused):
-        console.step("No file came back: nothing to add")
-        console.say(
-            "The sandbox's plain rules found nothing to write. That is a good answer; Claude "
-            "knows more to say."
+def show_files(environment: DemoEnvironment) -> None:
+    """Show the generated files, the first ones with their text, and the refused ones."""
+    console, results = environment.console, _read_results(environment)
+    generated, refused = results.get("generated", []), results.get("refused", [])
+    if not (generated or refused):
+        console.step("No file was generated")
+        console.print(
+            "The sandbox's simple rules found nothing to write. Claude writes more than they do."
         )
         return
-    console.step(f"{plural(len(made), 'file')} came back, each checked before it was written")
+    console.step(f"{plural(len(generated), 'file')} generated, each checked before it was written")
     console.table(
-        ["File", "Made from", "What it is"],
-        [(one["path"], one["source"], one["summary"]) for one in made],
+        ["File", "Source", "Summary"],
+        [(file["path"], file["source"], file["summary"]) for file in generated],
     )
-    for one in made[:MOST_FILES]:
-        console.listing(_change(environment, one), one["path"])
+    for file in generated[:MAX_FILES]:
+        console.listing(_preview(environment, file), file["path"])
     if refused:
-        rows = [(one["path"], one["reason"]) for one in refused]
-        console.table(["Refused", "Because it"], rows)
+        rows = [(file["path"], file["reason"]) for file in refused]
+        console.table(["Refused", "Reason"], rows)
 
 
-def rulings(environment: DemoEnvironment) -> None:
-    """Show what was judged, file by file."""
-    judged = _results(environment).get("file_verdicts", [])
-    if judged:
-        environment.console.step("The rulings: did the change keep what the code does?")
-        rows = [(one["path"], one["verdict"], one["summary"]) for one in judged]
-        environment.console.table(["File", "Ruling", ""], rows)
+def show_verdicts(environment: DemoEnvironment) -> None:
+    """Show the verdict of each file."""
+    verdicts = _read_results(environment).get("file_verdicts", [])
+    if verdicts:
+        environment.console.step("The verdicts: does the change preserve the behavior?")
+        rows = [(file["path"], file["verdict"], file["summary"]) for file in verdicts]
+        environment.console.table(["File", "Verdict", ""], rows)
 
 
-def written(environment: DemoEnvironment) -> Path | None:
-    """The folder with the generated files; None when there are none."""
+def generated_folder(environment: DemoEnvironment) -> Path | None:
+    """Return the folder with the generated files; None when there are none."""
     folder = environment.workspace / ".batch-action" / "generated" / "files"
     return folder if folder.is_dir() else None
 
 
-def _results(environment: DemoEnvironment) -> dict[str, Any]:
+def _read_results(environment: DemoEnvironment) -> dict[str, Any]:
     path = environment.workspace / ".batch-action" / "results.json"
-    found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
-    return found
+    results: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+    return results
 
 
-def _change(environment: DemoEnvironment, one: dict[str, Any]) -> str:
-    """The text of a new file, or what is new in one that was there."""
-    folder = written(environment)
+def _preview(environment: DemoEnvironment, file: dict[str, Any]) -> str:
+    """Return the first lines of a new file, or of the diff to the file it replaces."""
+    folder = generated_folder(environment)
     if folder is None:
         return ""
-    text = (folder / one["path"]).read_text("utf-8", "replace")
+    text = (folder / file["path"]).read_text("utf-8", "replace")
     lines = text.splitlines()
-    if one["replaces"]:
-        data = dict(environment.subject.git.blobs([one["replaces"]])).get(one["replaces"], b"")
+    if file["replaces"]:
+        data = dict(environment.target.git.blobs([file["replaces"]])).get(file["replaces"], b"")
         before = data.decode("utf-8", "replace").splitlines()
         lines = list(unified_diff(before, lines, lineterm="", n=2))[2:]
-    more = [f"… and {len(lines) - MOST_LINES} more lines"] if len(lines) > MOST_LINES else []
-    return "\n".join([*lines[:MOST_LINES], *more])
+    more = [f"… and {len(lines) - MAX_LINES} more lines"] if len(lines) > MAX_LINES else []
+    return "\n".join([*lines[:MAX_LINES], *more])

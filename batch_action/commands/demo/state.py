@@ -1,4 +1,4 @@
-"""What lasts from one demo on a repository to the next: its ledger and its issue."""
+"""The state of a demo that the next one on the same repository restores: ledger and issue."""
 
 import hashlib
 from base64 import b64decode, b64encode
@@ -9,15 +9,15 @@ from pydantic.dataclasses import dataclass
 
 from batch_action.clients.git import GitRepo
 from batch_action.commands.demo.environment import DemoEnvironment
-from batch_action.sandbox.github.state import Issue, Label
+from batch_action.sandbox.github.records import Issue, Label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedState:
-    """The part of the sandbox's state that the next demo goes on with."""
+    """The part of the sandbox's state that the next demo restores."""
 
     origin: str
-    """Where the sandbox's GitHub was: its links are moved to where it is now."""
+    """The address of the sandbox's GitHub; links in texts contain it."""
     name: str
     last_id: int
     artifact: str
@@ -27,63 +27,63 @@ class SavedState:
     labels: dict[str, Label]
 
 
-_FORM = TypeAdapter(SavedState)
+STATE_ADAPTER = TypeAdapter(SavedState)
 
 
-def place(out: Path, git: GitRepo, task: str) -> Path:
-    """The file for this repository and task."""
-    key = hashlib.sha256(f"{git.common_dir.resolve()}\n{task}".encode("utf-8", "replace"))
+def state_path(out: Path, git: GitRepo, task: str) -> Path:
+    """Return the file for this repository and task."""
+    key = hashlib.sha256(f"{git.runner.common_dir.resolve()}\n{task}".encode("utf-8", "replace"))
     return out / "state" / f"{key.hexdigest()[:16]}.json"
 
 
-def keep(environment: DemoEnvironment, path: Path) -> None:
-    """Remember the newest ledger and the issue."""
-    stored = environment.newest_artifact()
-    if stored is None:
+def save(environment: DemoEnvironment, path: Path) -> None:
+    """Save the newest ledger and the issue."""
+    artifact = environment.newest_artifact()
+    if artifact is None:
         return
-    kept = SavedState(
-        origin=environment.box.github_url,
-        name=environment.subject.name,
-        last_id=environment.box.github.instance.new_id(),
-        artifact=stored.name,
-        ledger=b64encode(environment.artifact_bytes(stored)).decode("ascii"),
+    saved = SavedState(
+        origin=environment.sandbox.github_url,
+        name=environment.target.name,
+        last_id=environment.sandbox.github.instance.new_id(),
+        artifact=artifact.name,
+        ledger=b64encode(environment.artifact_bytes(artifact)).decode("ascii"),
         issues=environment.repository.issues,
         labels=environment.repository.labels,
     )
     path.parent.mkdir(exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(_FORM.dump_json(kept))
-    fresh.replace(path)
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(STATE_ADAPTER.dump_json(saved))
+    temporary.replace(path)
 
 
 def restore(environment: DemoEnvironment, path: Path) -> bool:
-    """Put it back as if an earlier run of the same workflow had left it; False for a first demo."""
+    """Restore the state as an earlier run of the workflow left it; return False without one."""
     try:
-        kept = _FORM.validate_json(path.read_bytes())
+        saved = STATE_ADAPTER.validate_json(path.read_bytes())
     except FileNotFoundError:
         return False
     except ValidationError:
-        environment.console.say(f"{path} cannot be read: this demo starts afresh.")
+        environment.console.print(f"{path} cannot be read: this demo starts without it.")
         return False
-    ctx = environment.box.github.instance
-    while ctx.new_id() <= kept.last_id:
-        pass  # no number may be given out twice: the ledger remembers some
-    for issue in kept.issues.values():
-        issue.body = _moved(issue.body or "", kept, environment)
+    instance = environment.sandbox.github.instance
+    while instance.new_id() <= saved.last_id:
+        pass  # no id may be used twice: the ledger contains some
+    for issue in saved.issues.values():
+        issue.body = _relocate_links(issue.body or "", saved, environment)
         for comment in issue.comments:
-            comment.body = _moved(comment.body, kept, environment)
-    environment.repository.issues.update(kept.issues)
-    environment.repository.labels.update(kept.labels)
+            comment.body = _relocate_links(comment.body, saved, environment)
+    environment.repository.issues.update(saved.issues)
+    environment.repository.labels.update(saved.labels)
     with environment.run() as earlier:
         if earlier.artifacts is not None:
-            earlier.artifacts.upload(kept.artifact, b64decode(kept.ledger), 90)
+            earlier.artifacts.upload(saved.artifact, b64decode(saved.ledger), 90)
     environment.summaries.clear()
     return True
 
 
-def _moved(text: str, kept: SavedState, environment: DemoEnvironment) -> str:
+def _relocate_links(text: str, saved: SavedState, environment: DemoEnvironment) -> str:
     old, new = (
-        f"{kept.origin}/{kept.name}/",
-        f"{environment.box.github_url}/{environment.subject.name}/",
+        f"{saved.origin}/{saved.name}/",
+        f"{environment.sandbox.github_url}/{environment.target.name}/",
     )
     return text.replace(old, new)

@@ -21,14 +21,14 @@ COMMAND = [sys.executable, "-m", "batch_action"]
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repo:
-    made = Repo.init(tmp_path / "own", "--initial-branch=trunk")
-    made.commit({"app.py": GOOD})
-    made.commit({"app.py": BAD})
-    return made
+    repository = Repo.init(tmp_path / "own", "--initial-branch=trunk")
+    repository.commit({"app.py": GOOD})
+    repository.commit({"app.py": BAD})
+    return repository
 
 
 @contextmanager
-def served(repo: Repo) -> Iterator[tuple["subprocess.Popen[str]", dict[str, str]]]:
+def serve_sandbox(repo: Repo) -> Iterator[tuple["subprocess.Popen[str]", dict[str, str]]]:
     process = subprocess.Popen(
         [*COMMAND, "sandbox", "--repo", str(repo.path), "--port", "0"],
         stdout=subprocess.PIPE,
@@ -39,9 +39,9 @@ def served(repo: Repo) -> Iterator[tuple["subprocess.Popen[str]", dict[str, str]
         assert process.stdout
         exports: dict[str, str] = {}
         while "NO_PROXY" not in exports and (line := process.stdout.readline()):
-            found = re.fullmatch(r"export (\w+)='?([^'\n]*)'?\n", line)
-            assert found, line
-            exports[found[1]] = found[2]
+            match = re.fullmatch(r"export (\w+)='?([^'\n]*)'?\n", line)
+            assert match, line
+            exports[match[1]] = match[2]
         yield process, exports
     finally:
         process.kill()
@@ -60,8 +60,8 @@ def run(repo: Repo, exports: dict[str, str], *argv: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_printed_environment_lets_run_go_the_whole_way(repo: Repo) -> None:
-    with served(repo) as (process, exports):
+def test_the_printed_environment_is_enough_to_submit_and_collect(repo: Repo) -> None:
+    with serve_sandbox(repo) as (process, exports):
         assert "Sent 1 request" in run(repo, exports, "run", "--first-run", "last-commit")
         assert "issue: created" in run(repo, exports, "run")
         process.send_signal(signal.SIGINT)
@@ -69,13 +69,13 @@ def test_the_printed_environment_lets_run_go_the_whole_way(repo: Repo) -> None:
     assert repo.git("status", "--porcelain") == ""
 
 
-def test_sigterm_ends_it_well(repo: Repo) -> None:
-    with served(repo) as (process, _):
+def test_sigterm_stops_it(repo: Repo) -> None:
+    with serve_sandbox(repo) as (process, _):
         process.terminate()
         assert process.wait(20) == 0
 
 
-def test_a_folder_without_repository_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_repository_is_an_error(tmp_path: Path) -> None:
     done = subprocess.run(
         [*COMMAND, "sandbox", "--repo", str(tmp_path)], capture_output=True, text=True, check=False
     )

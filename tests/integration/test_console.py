@@ -83,7 +83,7 @@ HOSTILE = ["::error::x", "a\n  ::add-mask::b", "##[set-output name=a]b", "x" * 5
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_no_command_in_a_log(text):
     plain, out = console(terminal=False)
-    plain.say(text)
+    plain.print(text)
     plain.step(text)
     plain.table([text, "b"], [[text, text]], title=text)
     with plain.progress(text, 1) as advance:
@@ -94,7 +94,7 @@ def test_hostile_text_is_no_command_in_a_log(text):
 
 def test_markup_and_control_characters_of_others_are_shown_as_they_are():
     drawn, out = console(terminal=True)
-    drawn.say("[bold]x[/bold] :bug: \x1b[2J")
+    drawn.print("[bold]x[/bold] :bug: \x1b[2J")
     drawn.step("[red]step[/red]")
     drawn.table(["[b]c[/b]"], [["[/oops]"]], title="[i]t[/i]")
     text = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
@@ -110,12 +110,12 @@ def test_a_plain_table_has_columns():
 
 
 def test_human_output_goes_to_stderr_by_default(capsys):
-    Console(plain=True).say("hello")
+    Console(plain=True).print("hello")
     assert capsys.readouterr() == ("", "hello\n")
 
 
 def test_undecodable_names_can_be_shown():
     for terminal in (True, False):
         any_screen, out = console(terminal=terminal)
-        any_screen.say("\udcff.py")
+        any_screen.print("\udcff.py")
         assert "\N{REPLACEMENT CHARACTER}.py" in out.getvalue()
