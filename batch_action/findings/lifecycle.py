@@ -1,7 +1,7 @@
-"""The life of a finding: what tonight changes about what is known (DESIGN, *Life*).
+"""The lifecycle of findings: how the answers of a run change the state of known findings.
 
-A finding can change state only when its neighbourhood did. Where it is touched it is being
-re-checked, until a verdict on that content or later content reports it again or does not.
+A finding changes its state only when its neighborhood has changed. It is then being re-checked
+until a verdict on that content, or on later content, reports it again or does not.
 """
 
 from collections import Counter, defaultdict
@@ -27,200 +27,202 @@ from batch_action.models.findings import (
 
 
 def reconcile(known: Sequence[TrackedFinding], batch_answers: BatchAnswers) -> Reconciliation:
-    """Every finding's standing after tonight.
+    """Compute the status of every finding after this run.
 
     Args:
-        known: what one destination remembers, each fingerprint once.
-        tonight: what this collect has to say, with `current`, `renamed`, `maps` filled in.
+        known: the state of one destination, each fingerprint once.
+        batch_answers: what the collected answers report.
 
     Returns:
-        Each known finding in exactly one standing; each of tonight's in one standing or in
-        `held`; no two standings share a fingerprint.
+        Each known finding in exactly one status; each reported one in one status, in `dropped` or
+        counted in `below_threshold`. No two statuses have the same fingerprint.
 
     """
-    live, held = locate_findings(batch_answers)
+    located, outdated = locate_findings(batch_answers)
     candidates = [
         Candidate(
-            tracked=k,
-            position=locate(k, batch_answers),
-            dismissed=k.state is FindingState.DISMISSED or k.fingerprint in batch_answers.dismissed,
+            tracked=tracked,
+            position=locate(tracked, batch_answers),
+            dismissed=tracked.state is FindingState.DISMISSED
+            or tracked.fingerprint in batch_answers.dismissed,
         )
-        for k in known
+        for tracked in known
     ]
-    matches = match(candidates, live, batch_answers)
+    matches = match(candidates, located, batch_answers)
     statuses = [
-        _update(c, live[matches.pairs[i]].finding if i in matches.pairs else None, batch_answers)
+        _update(c, located[matches.pairs[i]].finding if i in matches.pairs else None, batch_answers)
         for i, c in enumerate(candidates)
     ]
-    taken = {k.fingerprint for k in known}
-    spoken_for = {*matches.pairs.values(), *matches.duplicates}
-    below: Counter[str] = Counter()
-    for number, one in enumerate(live):
-        if number in spoken_for:
+    taken = {tracked.fingerprint for tracked in known}
+    matched = {*matches.pairs.values(), *matches.duplicates}
+    below_threshold: Counter[str] = Counter()
+    for number, reported in enumerate(located):
+        if number in matched:
             continue
-        if filtered := _missed_threshold(one.finding.raw, batch_answers.thresholds):
-            below[filtered] += 1
+        if threshold := _missed_threshold(reported.finding.raw, batch_answers.thresholds):
+            below_threshold[threshold] += 1
             continue
-        statuses.append(_new(one.finding, taken, batch_answers))
+        statuses.append(_new(reported.finding, taken, batch_answers))
         taken.add(statuses[-1].tracked.fingerprint)
-    doubles = (live[number].finding for number in sorted(matches.duplicates))
+    duplicates = (located[number].finding for number in sorted(matches.duplicates))
     return Reconciliation(
         statuses=_sort(
-            _apply_suppression(one, batch_answers)
-            for one in _merge_overlapping(statuses, batch_answers)
+            _apply_suppression(status, batch_answers)
+            for status in _merge_overlapping(statuses, batch_answers)
         ),
         commit=batch_answers.commit,
-        dropped=(*held, *doubles),
-        below_threshold=tuple(sorted(below.items())),
+        dropped=(*outdated, *duplicates),
+        below_threshold=tuple(sorted(below_threshold.items())),
     )
 
 
 def _merge_overlapping(
     statuses: Sequence[FindingStatus], batch_answers: BatchAnswers
 ) -> Iterable[FindingStatus]:
-    """Each with a place of its own: two that have come to be about the same lines are one.
+    """Close all but one of the findings of one category that share lines by now.
 
-    Code that moved may be told twice until its old file has its verdict. When that file becomes
-    the new one, by a rename or by moving on, both stand at the same place.
+    Code that moved to another file may be reported twice until its old file has a verdict. When
+    the old file becomes the new one, by a rename or otherwise, both findings share lines.
     """
 
-    def worth(standing: FindingStatus) -> tuple[bool, bool, bool, str]:
-        known = standing.tracked
-        sure = known.state is FindingState.RECHECKING, standing.finding is None
-        # What a person has dismissed is not told under another name.
-        return known.state is not FindingState.DISMISSED, *sure, known.fingerprint
+    def priority(status: FindingStatus) -> tuple[bool, bool, bool, str]:
+        tracked = status.tracked
+        certainty = tracked.state is FindingState.RECHECKING, status.finding is None
+        # What a person has dismissed must not be reported under another fingerprint.
+        return tracked.state is not FindingState.DISMISSED, *certainty, tracked.fingerprint
 
     kept: defaultdict[tuple[str, str], list[TrackedFinding]] = defaultdict(list)
-    for standing in sorted(statuses, key=worth):
-        known = standing.tracked
-        lasts = known.state in (*OPEN_STATES, FindingState.DISMISSED)
-        if not lasts or known.evidence_digest == NO_EVIDENCE:
-            yield standing
+    for status in sorted(statuses, key=priority):
+        tracked = status.tracked
+        mergeable = tracked.state in (*OPEN_STATES, FindingState.DISMISSED)
+        if not mergeable or tracked.evidence_digest == NO_EVIDENCE:
+            yield status
             continue
-        there = kept[known.anchor.path, known.category]
-        same = [other for other in there if share_lines(known.anchor, other.anchor)]
-        if same and known.state is not FindingState.DISMISSED:
-            note = f"told as {same[0].fingerprint[:8]}"
-            yield _close_in_place(known, batch_answers.commit, note, changed=False)
+        others = kept[tracked.anchor.path, tracked.category]
+        overlapping = [other for other in others if share_lines(tracked.anchor, other.anchor)]
+        if overlapping and tracked.state is not FindingState.DISMISSED:
+            note = f"reported as {overlapping[0].fingerprint[:8]}"
+            yield _close_in_place(tracked, batch_answers.commit, note, changed=False)
         else:
-            there.append(known)
-            yield standing
+            others.append(tracked)
+            yield status
 
 
-def _missed_threshold(raw_finding: RawFinding, bar: Thresholds) -> str | None:
-    """The filter that keeps a finding from being born; what is known already lives on."""
-    if raw_finding.severity.rank > bar.severity.rank:
+def _missed_threshold(raw: RawFinding, thresholds: Thresholds) -> str | None:
+    """Return the input whose threshold a new finding misses; known findings stay open."""
+    if raw.severity.rank > thresholds.severity.rank:
         return "min-severity"
-    sure = list(Confidence)
-    return (
-        "min-confidence"
-        if sure.index(raw_finding.confidence) > sure.index(bar.confidence)
-        else None
-    )
+    levels = list(Confidence)
+    if levels.index(raw.confidence) > levels.index(thresholds.confidence):
+        return "min-confidence"
+    return None
 
 
-def _apply_suppression(standing: FindingStatus, batch_answers: BatchAnswers) -> FindingStatus:
-    """Listed and not told, when a comment in the code or the baseline accepts it.
+def _apply_suppression(status: FindingStatus, batch_answers: BatchAnswers) -> FindingStatus:
+    """Ignore an open finding that an inline comment or the baseline accepts.
 
-    It is told as new when that ends: nobody was told before.
+    When neither does any more, it is reported as new, because it was never reported.
     """
-    known, finding = standing.tracked, standing.finding
-    if known.state not in OPEN_STATES:
-        untold = known.state is FindingState.FIXED and known.ignored_by
-        return replace(standing, changed=False) if untold else standing
-    held, reason = "baseline" if known.fingerprint in batch_answers.baseline else "", ""
+    tracked, finding = status.tracked, status.finding
+    if tracked.state not in OPEN_STATES:
+        unreported = tracked.state is FindingState.FIXED and tracked.ignored_by
+        return replace(status, changed=False) if unreported else status
+    ignored_by, reason = "baseline" if tracked.fingerprint in batch_answers.baseline else "", ""
     if finding is not None and finding.ignore_reason is not None:
-        held, reason = "comment", finding.ignore_reason
-    elif finding is None and known.ignored_by == "comment":
-        # Nothing was said of it tonight: the comment counts until something is.
-        held, reason = "comment", known.ignore_reason
-    if held:
-        quiet = replace(known, state=FindingState.IGNORED, ignored_by=held, ignore_reason=reason)
-        return replace(standing, tracked=quiet, changed=False)
-    if known.ignored_by:
-        fresh = replace(known, state=FindingState.NEW, ignored_by="", ignore_reason="")
-        return replace(standing, tracked=fresh, changed=True)
-    return standing
+        ignored_by, reason = "comment", finding.ignore_reason
+    elif finding is None and tracked.ignored_by == "comment":
+        # Not reported in this run: the comment that was found last still applies.
+        ignored_by, reason = "comment", tracked.ignore_reason
+    if ignored_by:
+        ignored = replace(
+            tracked, state=FindingState.IGNORED, ignored_by=ignored_by, ignore_reason=reason
+        )
+        return replace(status, tracked=ignored, changed=False)
+    if tracked.ignored_by:
+        new = replace(tracked, state=FindingState.NEW, ignored_by="", ignore_reason="")
+        return replace(status, tracked=new, changed=True)
+    return status
 
 
 def _update(
     candidate: Candidate, finding: Finding | None, batch_answers: BatchAnswers
 ) -> FindingStatus:
-    """What tonight made of one known finding."""
-    known, place = candidate.tracked, candidate.position
-    moved = known if place.anchor is None else replace(known, anchor=place.anchor)
+    """Compute the status of a known finding; *finding* is its match among the reported ones."""
+    tracked, position = candidate.tracked, candidate.position
+    moved = tracked if position.anchor is None else replace(tracked, anchor=position.anchor)
     if finding is not None and (
-        known.state is FindingState.FIXED or place.change is not ChangeStatus.UNTOUCHED
+        tracked.state is FindingState.FIXED or position.change is not ChangeStatus.UNCHANGED
     ):
-        # One that was closed may be back elsewhere in its file: it is where it was seen.
-        moved = replace(known, anchor=finding.anchor)
+        # A fixed finding may be back elsewhere in its file, so the reported position counts.
+        moved = replace(tracked, anchor=finding.anchor)
     if candidate.dismissed:
         return FindingStatus(tracked=replace(moved, state=FindingState.DISMISSED), finding=finding)
-    if known.state is FindingState.FIXED:
-        return _update_fixed(known, moved, place, finding, batch_answers)
+    if tracked.state is FindingState.FIXED:
+        return _update_fixed(tracked, moved, position, finding, batch_answers)
     if finding is not None:
-        return _keep_open(moved, known, finding, place.note, batch_answers)
-    return _update_unreported(known, moved, place, batch_answers)
+        return _keep_open(moved, tracked, finding, position.note, batch_answers)
+    return _update_unreported(tracked, moved, position, batch_answers)
 
 
 def _update_unreported(
-    known: TrackedFinding, moved: TrackedFinding, place: Position, batch_answers: BatchAnswers
+    tracked: TrackedFinding, moved: TrackedFinding, position: Position, batch_answers: BatchAnswers
 ) -> FindingStatus:
-    """An open finding of which tonight's answers say nothing."""
-    sight, at = place.change, place.commit[:7]
+    """Compute the status of an open finding that no answer reports."""
+    change, commit = position.change, position.commit[:7]
     rechecking = replace(moved, state=FindingState.RECHECKING)
-    if known.fingerprint in batch_answers.recheck_answered and sight is not ChangeStatus.GONE:
-        note = f"not reported again when re-checked in {at}"
-        close = _close_in_place if sight is ChangeStatus.UNTOUCHED else _close
-        return close(moved, place.commit, note, changed=True)
-    if known.fingerprint in batch_answers.recheck_requested and sight in (
-        ChangeStatus.UNTOUCHED,
-        ChangeStatus.TOUCHED,
+    if tracked.fingerprint in batch_answers.recheck_answered and change is not ChangeStatus.DELETED:
+        note = f"not reported again when re-checked in {commit}"
+        close = _close_in_place if change is ChangeStatus.UNCHANGED else _close
+        return close(moved, position.commit, note, changed=True)
+    if tracked.fingerprint in batch_answers.recheck_requested and change in (
+        ChangeStatus.UNCHANGED,
+        ChangeStatus.CHANGED,
     ):
-        return FindingStatus(tracked=rechecking, finding=None, note="asked for by a person")
-    match sight:
-        case ChangeStatus.UNTOUCHED:
-            return _keep_open(moved, known, None, place.note, batch_answers)
-        case ChangeStatus.TOUCHED:
-            return FindingStatus(tracked=rechecking, finding=None, note=place.note)
-        case ChangeStatus.GONE:
-            return _close(known, place.commit, f"file deleted in {at}", changed=True)
-        case ChangeStatus.SETTLED:
-            return _close(known, place.commit, f"fixed in {at}", changed=True)
+        return FindingStatus(tracked=rechecking, finding=None, note="requested by a person")
+    match change:
+        case ChangeStatus.UNCHANGED:
+            return _keep_open(moved, tracked, None, position.note, batch_answers)
+        case ChangeStatus.CHANGED:
+            return FindingStatus(tracked=rechecking, finding=None, note=position.note)
+        case ChangeStatus.DELETED:
+            return _close(tracked, position.commit, f"file deleted in {commit}", changed=True)
+        case ChangeStatus.REVIEWED:
+            return _close(tracked, position.commit, f"fixed in {commit}", changed=True)
 
 
 def _keep_open(
     moved: TrackedFinding,
-    known: TrackedFinding,
+    tracked: TrackedFinding,
     finding: Finding | None,
     note: str,
     batch_answers: BatchAnswers,
 ) -> FindingStatus:
-    stays = batch_answers.republished and known.state in (FindingState.NEW, FindingState.BACK)
-    state = known.state if stays else FindingState.OPEN
+    # New or back in this run, whose answers are published for the second time.
+    changed = batch_answers.republished and tracked.state in (FindingState.NEW, FindingState.BACK)
+    state = tracked.state if changed else FindingState.OPEN
     return FindingStatus(
-        tracked=replace(moved, state=state), finding=finding, note=note, changed=stays
+        tracked=replace(moved, state=state), finding=finding, note=note, changed=changed
     )
 
 
 def _update_fixed(
-    known: TrackedFinding,
+    tracked: TrackedFinding,
     moved: TrackedFinding,
-    place: Position,
+    position: Position,
     finding: Finding | None,
     batch_answers: BatchAnswers,
 ) -> FindingStatus:
-    """A fixed finding stays fixed, unless it is reported again or its very file is back."""
-    here = known.closing_commit == known.anchor.commit
-    if finding is not None or (place.file_unchanged and not here):
+    """Keep a fixed finding fixed, unless it is reported again or the content it was in is back."""
+    closed_in_place = tracked.closing_commit == tracked.anchor.commit
+    if finding is not None or (position.file_unchanged and not closed_in_place):
         back = replace(moved, state=FindingState.BACK, closed_on="", closing_commit="")
         return FindingStatus(tracked=back, finding=finding, changed=True)
-    changed = batch_answers.republished and known.closing_commit in {
+    changed = batch_answers.republished and tracked.closing_commit in {
         batch_answers.commit,
         *_reviewed_commits(batch_answers),
     }
     return _close(
-        known, known.closing_commit, f"fixed in {known.closing_commit[:7]}", changed=changed
+        tracked, tracked.closing_commit, f"fixed in {tracked.closing_commit[:7]}", changed=changed
     )
 
 
@@ -228,55 +230,58 @@ def _reviewed_commits(batch_answers: BatchAnswers) -> Iterable[str]:
     return (reviewed.commit for reviewed in batch_answers.reviewed)
 
 
-def _close(known: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:
-    # The anchor stays where it was last seen: there it is looked for should it come back.
-    closed = replace(known, state=FindingState.FIXED, closing_commit=commit)
+def _close(tracked: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:
+    # The anchor stays the last known one: there the finding is searched if it comes back.
+    closed = replace(tracked, state=FindingState.FIXED, closing_commit=commit)
     return FindingStatus(tracked=closed, finding=None, note=note, changed=changed)
 
 
 def _close_in_place(
     moved: TrackedFinding, commit: str, note: str, *, changed: bool
 ) -> FindingStatus:
-    """Closed in the very content where it stands: its anchor says so, and the same is no return."""
-    here = replace(moved, anchor=replace(moved.anchor, commit=commit))
-    return _close(here, commit, note, changed=changed)
+    """Close a finding whose content is unchanged, so the same content does not reopen it.
+
+    Its anchor's commit is set to the closing commit, which `_update_fixed` compares.
+    """
+    anchored = replace(moved, anchor=replace(moved.anchor, commit=commit))
+    return _close(anchored, commit, note, changed=changed)
 
 
 def _new(finding: Finding, taken: set[str], batch_answers: BatchAnswers) -> FindingStatus:
-    """A finding nobody knew; one that was dismissed elsewhere stays dismissed."""
-    raw_finding = finding.raw
-    own, count = finding.fingerprint, 1
-    while own in taken:
-        own = fingerprint(
+    """Track a new finding; one that was dismissed at another destination stays dismissed."""
+    raw = finding.raw
+    unique, count = finding.fingerprint, 1
+    while unique in taken:
+        unique = fingerprint(
             batch_answers.task,
             finding.anchor.path,
             finding.evidence,
             count,
             finding.fingerprint,
-            raw_finding.category,
+            raw.category,
         )
         count += 1
-    dismissed = own in batch_answers.dismissed
-    known = TrackedFinding(
-        fingerprint=own,
+    dismissed = unique in batch_answers.dismissed
+    tracked = TrackedFinding(
+        fingerprint=unique,
         anchor=finding.anchor,
         state=FindingState.DISMISSED if dismissed else FindingState.NEW,
-        severity=raw_finding.severity,
-        category=raw_finding.category,
-        rule=raw_finding.rule,
-        title=raw_finding.title,
+        severity=raw.severity,
+        category=raw.category,
+        rule=raw.rule,
+        title=raw.title,
         evidence_digest=finding.evidence_digest,
-        security=raw_finding.security,
-        pre_existing=raw_finding.pre_existing,
+        security=raw.security,
+        pre_existing=raw.pre_existing,
     )
-    return FindingStatus(tracked=known, finding=finding, changed=not dismissed)
+    return FindingStatus(tracked=tracked, finding=finding, changed=not dismissed)
 
 
 def _sort(statuses: Iterable[FindingStatus]) -> tuple[FindingStatus, ...]:
-    def key(standing: FindingStatus) -> tuple[object, ...]:
-        known = standing.tracked
-        anchor = known.anchor
-        place = (anchor.path, anchor.start_line, known.fingerprint)
-        return known.severity.rank, known.pre_existing, *place
+    def key(status: FindingStatus) -> tuple[int, bool, str, int, str]:
+        tracked = status.tracked
+        anchor = tracked.anchor
+        order = tracked.severity.rank, tracked.pre_existing
+        return *order, anchor.path, anchor.start_line, tracked.fingerprint
 
     return tuple(sorted(statuses, key=key))

@@ -1,4 +1,4 @@
-"""Which of tonight's findings is which known one: by place first, then by evidence."""
+"""Match reported findings with known ones: by position first, then by evidence."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +12,7 @@ from batch_action.models.findings import BatchAnswers, FindingState, TrackedFind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A known finding and its place in the newest content."""
+    """A known finding and its position in the newest content."""
 
     tracked: TrackedFinding
     position: Position
@@ -20,170 +20,177 @@ class Candidate:
 
     @property
     def fixed(self) -> bool:
-        """It was closed on an earlier night, and nobody dismissed it."""
+        """Return whether an earlier run closed it, and nobody dismissed it."""
         return self.tracked.state is FindingState.FIXED and not self.dismissed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matches:
-    """Who is who, by index into candidates and live findings."""
+    """The result of matching, as indexes of candidates and located findings."""
 
     pairs: dict[int, int]
-    """Candidate to live finding, one to one."""
+    """Candidate to located finding, one to one."""
     duplicates: frozenset[int]
-    """Live findings that repeat a known finding which already has its own."""
+    """Located findings that repeat a candidate which has a pair already."""
 
 
 Rule = Callable[[Candidate, LocatedFinding], bool]
 
 
 def match(
-    candidates: Sequence[Candidate], live: Sequence[LocatedFinding], batch_answers: BatchAnswers
+    candidates: Sequence[Candidate], located: Sequence[LocatedFinding], batch_answers: BatchAnswers
 ) -> Matches:
-    """Pairs known and tonight's findings, the surest rule first, each at most once."""
+    """Pair known and reported findings, the strictest rule first, each finding at most once."""
 
-    def stale(candidate: Candidate, one: LocatedFinding) -> bool:
-        # An older batch never changes what a newer one set, unless it has seen today's content.
+    def is_stale(candidate: Candidate, reported: LocatedFinding) -> bool:
+        # An older batch does not reopen what a newer one closed, unless it has seen the newest
+        # content.
         return (
-            not one.is_current
-            and (one.commit, candidate.tracked.closing_commit) in batch_answers.descendants
+            not reported.is_current
+            and (reported.commit, candidate.tracked.closing_commit) in batch_answers.descendants
         )
 
     rules: tuple[Rule, ...] = (
-        lambda c, one: not c.fixed and _has_stayed(c, one),
-        # Identical code elsewhere says more than other code at about the place.
-        lambda c, one: not c.fixed and _has_moved_in_file(c, one),
-        lambda c, one: c.fixed and not stale(c, one) and _is_back(c, one),
-        lambda c, one: not c.fixed and _has_moved_to_file(c, one),
-        lambda c, one: not c.fixed and _same_category(c, one) and _overlaps(c, one),
-        lambda c, one: not c.fixed and not c.dismissed and _overlaps(c, one),
+        lambda c, reported: not c.fixed and _has_stayed(c, reported),
+        # Equal code elsewhere is a stronger sign than other code in about the same lines.
+        lambda c, reported: not c.fixed and _has_moved_in_file(c, reported),
+        lambda c, reported: c.fixed and not is_stale(c, reported) and _is_back(c, reported),
+        lambda c, reported: not c.fixed and _has_moved_to_file(c, reported),
+        lambda c, reported: (
+            not c.fixed and _has_same_category(c, reported) and _overlaps(c, reported)
+        ),
+        lambda c, reported: not c.fixed and not c.dismissed and _overlaps(c, reported),
     )
-    near = _FindingIndex(live)
-    found: dict[int, int] = {}
+    index = _FindingIndex(located)
+    pairs: dict[int, int] = {}
     for rule in rules:
-        taken = set(found.values())
-        pairs = [
-            (_distance(candidate, live[j]), i, j)
+        taken = set(pairs.values())
+        ranked = [
+            (_distance(candidate, located[j]), i, j)
             for i, candidate in enumerate(candidates)
-            if i not in found
-            for j in near.of(candidate)
-            if j not in taken and rule(candidate, live[j])
+            if i not in pairs
+            for j in index.near(candidate)
+            if j not in taken and rule(candidate, located[j])
         ]
-        for _, i, j in sorted(pairs):
-            if i not in found and j not in taken:
-                found[i] = j
+        for _, i, j in sorted(ranked):
+            if i not in pairs and j not in taken:
+                pairs[i] = j
                 taken.add(j)
-    return Matches(pairs=found, duplicates=_find_duplicates(candidates, live, near, found, stale))
+    return Matches(
+        pairs=pairs, duplicates=_find_duplicates(candidates, located, index, pairs, is_stale)
+    )
 
 
 def _find_duplicates(
     candidates: Sequence[Candidate],
-    live: Sequence[LocatedFinding],
-    near: "_FindingIndex",
-    found: dict[int, int],
-    stale: Rule,
+    located: Sequence[LocatedFinding],
+    index: "_FindingIndex",
+    pairs: dict[int, int],
+    is_stale: Rule,
 ) -> frozenset[int]:
-    taken = set(found.values())
+    taken = set(pairs.values())
 
-    def again(number: int, one: LocatedFinding) -> bool:
-        # What was found elsewhere has left its place: what is reported there now is another. So
-        # is what is reported where it only may have been.
-        if number not in found or not _same_category(candidates[number], one):
+    def repeats_pair(number: int, reported: LocatedFinding) -> bool:
+        # A finding that was matched elsewhere has left its lines: a finding reported there is
+        # another one, as is one that is reported at its estimated lines only.
+        if number not in pairs or not _has_same_category(candidates[number], reported):
             return False
-        now, place = live[found[number]].finding.anchor, candidates[number].position
-        exactly = place.lines_unchanged and _overlaps(candidates[number], live[found[number]])
-        lines = place.lines if exactly and place.lines else lines_of(now)
-        anchor = one.finding.anchor
-        return now.path == anchor.path and overlap(lines, lines_of(anchor)) > 0
+        pair, position = located[pairs[number]], candidates[number].position
+        in_place = position.lines_unchanged and _overlaps(candidates[number], pair)
+        matched, anchor = pair.finding.anchor, reported.finding.anchor
+        lines = position.lines if in_place and position.lines else lines_of(matched)
+        return matched.path == anchor.path and overlap(lines, lines_of(anchor)) > 0
 
-    def double(number: int, one: LocatedFinding) -> bool:
+    def is_duplicate(number: int, reported: LocatedFinding) -> bool:
         candidate = candidates[number]
         if candidate.fixed:
-            return stale(candidate, one) and _is_back(candidate, one)
-        return again(number, one)
+            return is_stale(candidate, reported) and _is_back(candidate, reported)
+        return repeats_pair(number, reported)
 
     return frozenset(
         j
         for i, candidate in enumerate(candidates)
-        for j in near.of(candidate)
-        if j not in taken and double(i, live[j])
+        for j in index.near(candidate)
+        if j not in taken and is_duplicate(i, located[j])
     )
 
 
 class _FindingIndex:
-    """The live findings a candidate could be: in its file, or with its evidence."""
+    """The located findings that a candidate could match: in its file, or with its evidence."""
 
-    def __init__(self, live: Sequence[LocatedFinding]) -> None:
+    def __init__(self, located: Sequence[LocatedFinding]) -> None:
         self._by_path: dict[str, list[int]] = defaultdict(list)
         self._by_digest: dict[str, list[int]] = defaultdict(list)
-        for number, one in enumerate(live):
-            self._by_path[one.finding.anchor.path].append(number)
-            if one.finding.evidence_digest != NO_EVIDENCE:
-                self._by_digest[one.finding.evidence_digest].append(number)
+        for number, reported in enumerate(located):
+            self._by_path[reported.finding.anchor.path].append(number)
+            if reported.finding.evidence_digest != NO_EVIDENCE:
+                self._by_digest[reported.finding.evidence_digest].append(number)
 
-    def of(self, candidate: Candidate) -> Iterable[int]:
+    def near(self, candidate: Candidate) -> Iterable[int]:
         return {
             *self._by_path.get(candidate.position.path, ()),
             *self._by_digest.get(candidate.tracked.evidence_digest, ()),
         }
 
 
-def _distance(candidate: Candidate, one: LocatedFinding) -> tuple[bool, bool, int]:
-    anchor = one.finding.anchor
+def _distance(candidate: Candidate, reported: LocatedFinding) -> tuple[bool, bool, int]:
+    anchor = reported.finding.anchor
     lines = candidate.position.lines
-    away = anchor.path != candidate.position.path or lines is None
+    elsewhere = anchor.path != candidate.position.path or lines is None
     start, end = lines or (0, 0)
-    other = candidate.tracked.evidence_digest != one.finding.evidence_digest
-    return away, other, abs(start - anchor.start_line) + abs(end - anchor.end_line)
+    changed = candidate.tracked.evidence_digest != reported.finding.evidence_digest
+    return elsewhere, changed, abs(start - anchor.start_line) + abs(end - anchor.end_line)
 
 
-def _overlaps(candidate: Candidate, one: LocatedFinding) -> bool:
-    place, anchor = candidate.position, one.finding.anchor
-    if place.lines is None or place.path != anchor.path:
+def _overlaps(candidate: Candidate, reported: LocatedFinding) -> bool:
+    position, anchor = candidate.position, reported.finding.anchor
+    if position.lines is None or position.path != anchor.path:
         return False
-    return overlap(place.lines, lines_of(anchor)) > 0
+    return overlap(position.lines, lines_of(anchor)) > 0
 
 
-def _same_category(candidate: Candidate, one: LocatedFinding) -> bool:
-    return candidate.tracked.category == one.finding.raw.category
+def _has_same_category(candidate: Candidate, reported: LocatedFinding) -> bool:
+    return candidate.tracked.category == reported.finding.raw.category
 
 
-def _same_evidence(candidate: Candidate, one: LocatedFinding) -> bool:
-    return candidate.tracked.evidence_digest == one.finding.evidence_digest != NO_EVIDENCE
+def _has_same_evidence(candidate: Candidate, reported: LocatedFinding) -> bool:
+    return candidate.tracked.evidence_digest == reported.finding.evidence_digest != NO_EVIDENCE
 
 
-def _has_stayed(candidate: Candidate, one: LocatedFinding) -> bool:
-    """At its place, where its own lines stand as they did or read the same."""
-    own = candidate.position.lines_unchanged or _same_evidence(candidate, one)
-    return own and _same_category(candidate, one) and _overlaps(candidate, one)
+def _has_stayed(candidate: Candidate, reported: LocatedFinding) -> bool:
+    """Return whether it is reported at its position, with its lines or its evidence unchanged."""
+    unchanged = candidate.position.lines_unchanged or _has_same_evidence(candidate, reported)
+    return unchanged and _has_same_category(candidate, reported) and _overlaps(candidate, reported)
 
 
-def _has_moved_in_file(candidate: Candidate, one: LocatedFinding) -> bool:
-    """The same code elsewhere in its file; an untouched finding has not moved."""
+def _has_moved_in_file(candidate: Candidate, reported: LocatedFinding) -> bool:
+    """Return whether the same code is elsewhere in its file, which has changed around it."""
     return (
-        candidate.position.change is not ChangeStatus.UNTOUCHED
-        and candidate.position.path == one.finding.anchor.path
-        and _same_evidence(candidate, one)
+        candidate.position.change is not ChangeStatus.UNCHANGED
+        and candidate.position.path == reported.finding.anchor.path
+        and _has_same_evidence(candidate, reported)
     )
 
 
-def _has_moved_to_file(candidate: Candidate, one: LocatedFinding) -> bool:
-    """The same code in another file, where its own lines are not what they were.
+def _has_moved_to_file(candidate: Candidate, reported: LocatedFinding) -> bool:
+    """Return whether the same code is in another file, and its own lines have changed.
 
-    Before its old file has its verdict this may be a copy instead. Then that verdict bears the
-    old one anew: better than telling one thing twice until then.
+    Until its old file has a verdict, this may be a copy of the code instead. That verdict then
+    reports the old one as new, which is better than two findings until then.
     """
-    place = candidate.position
-    touched = place.change is ChangeStatus.TOUCHED and (
-        candidate.dismissed or not place.lines_unchanged
+    position = candidate.position
+    changed = position.change is ChangeStatus.CHANGED and (
+        candidate.dismissed or not position.lines_unchanged
     )
-    left = touched or place.change in (ChangeStatus.SETTLED, ChangeStatus.GONE)
-    return left and _same_evidence(candidate, one) and _same_category(candidate, one)
+    left = changed or position.change in (ChangeStatus.REVIEWED, ChangeStatus.DELETED)
+    return (
+        left and _has_same_evidence(candidate, reported) and _has_same_category(candidate, reported)
+    )
 
 
-def _is_back(candidate: Candidate, one: LocatedFinding) -> bool:
-    if candidate.position.path != one.finding.anchor.path:
+def _is_back(candidate: Candidate, reported: LocatedFinding) -> bool:
+    if candidate.position.path != reported.finding.anchor.path:
         return False
-    return _same_evidence(candidate, one) or (
-        _same_category(candidate, one) and _overlaps(candidate, one)
+    return _has_same_evidence(candidate, reported) or (
+        _has_same_category(candidate, reported) and _overlaps(candidate, reported)
     )

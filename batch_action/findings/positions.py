@@ -1,4 +1,4 @@
-"""Where known findings and tonight's findings stand in the newest content."""
+"""Positions: where known and reported findings are in the newest content."""
 
 from dataclasses import dataclass, replace
 from enum import Enum, unique
@@ -17,53 +17,58 @@ from batch_action.models.findings import Anchor, BatchAnswers, Finding, Reviewed
 
 @unique
 class ChangeStatus(Enum):
-    """What can be said of a known finding before looking at what was reported."""
+    """What happened to the neighborhood of a known finding since it was anchored."""
 
-    UNTOUCHED = "its neighbourhood did not change: it stands, whatever the model says"
-    TOUCHED = "its neighbourhood changed, and no verdict on that has come"
-    SETTLED = "its neighbourhood changed, and there is a verdict on it"
-    GONE = "its file was deleted"
+    UNCHANGED = "unchanged"
+    """The finding stays open, whatever the model reports."""
+    CHANGED = "changed"
+    """No verdict on the change yet."""
+    REVIEWED = "reviewed"
+    """It changed, and there is a verdict on the change."""
+    DELETED = "deleted"
+    """The file was deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """A known finding's place in the newest content."""
+    """Where a known finding is in the newest content."""
 
     change: ChangeStatus
     path: str
     lines: LineRange | None
-    """About where it is now; None when its file is gone."""
+    """An estimate unless `anchor` is set; None when the file was deleted."""
     anchor: Anchor | None = None
-    """The carried anchor, when it could be carried exactly and the content is another one."""
+    """The anchor in the newest content, when its lines could be mapped exactly."""
     commit: str
-    """The commit that settles it."""
+    """The commit of the verdict when `change` is REVIEWED, else the newest commit."""
     file_unchanged: bool = False
-    """Its file reads exactly as when it was anchored."""
+    """The file's blob is still the one of the anchor."""
     lines_unchanged: bool = False
-    """Its own lines are as they were, whatever happened around them."""
+    """The finding's own lines are unchanged, whatever happened around them."""
     note: str = ""
+    """Why the file is no longer reviewed; empty when it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocatedFinding:
-    """One of tonight's findings, carried to the newest content."""
+    """A reported finding, moved to the newest content."""
 
     finding: Finding
     commit: str
-    """The commit it was reported on."""
+    """The commit that it was reported on."""
     is_current: bool
-    """What was reviewed reads exactly as the newest content."""
+    """The reviewed blob is the newest one."""
 
 
 def current_path(path: str, batch_answers: BatchAnswers) -> str:
-    """The path's name at the newest commit; itself when it still exists or was deleted."""
+    """Return the path at the newest commit: the new name after a rename, else *path* itself."""
     return path if path in batch_answers.current_blobs else batch_answers.renames.get(path, path)
 
 
 def carry_anchor(anchor: Anchor, digest: str, batch_answers: BatchAnswers) -> Anchor | None:
-    """The anchor in the newest content; None when its neighbourhood was touched or is gone.
+    """Return the anchor in the newest content; None when its neighborhood has changed.
 
-    The neighbourhood of a whole-file finding (its digest says so) is the file: any change counts.
+    The neighborhood of a whole-file finding (its digest is `NO_EVIDENCE`) is the whole file.
     """
     path = current_path(anchor.path, batch_answers)
     blob = batch_answers.current_blobs.get(path)
@@ -75,9 +80,9 @@ def carry_anchor(anchor: Anchor, digest: str, batch_answers: BatchAnswers) -> An
             if path == anchor.path
             else replace(anchor, path=path, commit=batch_answers.commit)
         )
-    moved = batch_answers.line_maps.get((anchor.blob, blob)) if digest != NO_EVIDENCE else None
-    scope = map_lines(moved, anchor.scope) if moved else None
-    lines = map_lines(moved, lines_of(anchor)) if moved else None
+    line_map = batch_answers.line_maps.get((anchor.blob, blob)) if digest != NO_EVIDENCE else None
+    scope = map_lines(line_map, anchor.scope) if line_map else None
+    lines = map_lines(line_map, lines_of(anchor)) if line_map else None
     if scope is None or lines is None:
         return None
     return Anchor(
@@ -90,59 +95,62 @@ def carry_anchor(anchor: Anchor, digest: str, batch_answers: BatchAnswers) -> An
     )
 
 
-def locate(known: TrackedFinding, batch_answers: BatchAnswers) -> Position:
-    """Where a known finding stands now, and what tonight's verdicts can say about it."""
-    path = current_path(known.anchor.path, batch_answers)
+def locate(tracked: TrackedFinding, batch_answers: BatchAnswers) -> Position:
+    """Locate a known finding in the newest content, and compare it with the verdicts."""
+    path = current_path(tracked.anchor.path, batch_answers)
     blob = batch_answers.current_blobs.get(path)
     if blob is None:
         return Position(
-            change=ChangeStatus.GONE, path=path, lines=None, commit=batch_answers.commit
+            change=ChangeStatus.DELETED, path=path, lines=None, commit=batch_answers.commit
         )
     note = batch_answers.excluded.get(path, "")
-    anchor = carry_anchor(known.anchor, known.evidence_digest, batch_answers)
+    anchor = carry_anchor(tracked.anchor, tracked.evidence_digest, batch_answers)
     if anchor is not None:
         return Position(
-            change=ChangeStatus.UNTOUCHED,
+            change=ChangeStatus.UNCHANGED,
             path=path,
             lines=lines_of(anchor),
             anchor=anchor,
             commit=batch_answers.commit,
-            file_unchanged=blob == known.anchor.blob,
+            file_unchanged=blob == tracked.anchor.blob,
             lines_unchanged=True,
             note=note,
         )
-    lines = _estimated_lines(known, blob, batch_answers)
+    lines = _estimated_lines(tracked, blob, batch_answers)
     if note:
         return Position(
-            change=ChangeStatus.UNTOUCHED,
+            change=ChangeStatus.UNCHANGED,
             path=path,
             lines=lines,
             commit=batch_answers.commit,
             note=note,
         )
-    commit = _settled_by(known, path, blob, batch_answers)
-    moved = batch_answers.line_maps.get((known.anchor.blob, blob))
+    commit = _settled_by(tracked, path, blob, batch_answers)
+    line_map = batch_answers.line_maps.get((tracked.anchor.blob, blob))
     return Position(
-        change=ChangeStatus.SETTLED if commit else ChangeStatus.TOUCHED,
+        change=ChangeStatus.REVIEWED if commit else ChangeStatus.CHANGED,
         path=path,
         lines=lines,
         commit=commit or batch_answers.commit,
-        lines_unchanged=moved is not None and map_lines(moved, lines_of(known.anchor)) is not None,
+        lines_unchanged=line_map is not None
+        and map_lines(line_map, lines_of(tracked.anchor)) is not None,
     )
 
 
-def _estimated_lines(known: TrackedFinding, blob: str, batch_answers: BatchAnswers) -> LineRange:
-    moved = batch_answers.line_maps.get((known.anchor.blob, blob))
-    return estimate_lines(moved, lines_of(known.anchor)) if moved else lines_of(known.anchor)
+def _estimated_lines(tracked: TrackedFinding, blob: str, batch_answers: BatchAnswers) -> LineRange:
+    line_map = batch_answers.line_maps.get((tracked.anchor.blob, blob))
+    return (
+        estimate_lines(line_map, lines_of(tracked.anchor)) if line_map else lines_of(tracked.anchor)
+    )
 
 
 def _settled_by(
-    known: TrackedFinding, path: str, blob: str, batch_answers: BatchAnswers
+    tracked: TrackedFinding, path: str, blob: str, batch_answers: BatchAnswers
 ) -> str | None:
-    """The commit of the verdict that has seen what became of this finding.
+    """Return the commit of a verdict on the finding's changed neighborhood, or None.
 
-    That is a verdict on the newest content, or one on content between: newer than the finding,
-    already without it.
+    It is a verdict on the newest content, or one on content in between that no longer has the
+    finding.
     """
     for reviewed in reversed(batch_answers.reviewed):
         if reviewed.blob == blob and current_path(reviewed.path, batch_answers) == path:
@@ -151,30 +159,32 @@ def _settled_by(
         return batch_answers.commit
     for reviewed in batch_answers.reviewed:
         if current_path(reviewed.path, batch_answers) == path and _is_gone_in(
-            known, reviewed, batch_answers
+            tracked, reviewed, batch_answers
         ):
             return reviewed.commit
     return None
 
 
-def _is_gone_in(known: TrackedFinding, reviewed: ReviewedFile, batch_answers: BatchAnswers) -> bool:
-    """Whether a newer verdict saw the finding's place changed and did not report it."""
-    if (known.anchor.commit, reviewed.commit) not in batch_answers.descendants:
+def _is_gone_in(
+    tracked: TrackedFinding, reviewed: ReviewedFile, batch_answers: BatchAnswers
+) -> bool:
+    """Return whether a newer verdict saw the finding's lines changed and did not report it."""
+    if (tracked.anchor.commit, reviewed.commit) not in batch_answers.descendants:
         return False
-    moved = batch_answers.line_maps.get((known.anchor.blob, reviewed.blob))
-    whole = known.evidence_digest == NO_EVIDENCE
-    if moved is None or not (whole or map_lines(moved, known.anchor.scope) is None):
+    line_map = batch_answers.line_maps.get((tracked.anchor.blob, reviewed.blob))
+    whole = tracked.evidence_digest == NO_EVIDENCE
+    if line_map is None or not (whole or map_lines(line_map, tracked.anchor.scope) is None):
         return False
-    about = estimate_lines(moved, lines_of(known.anchor))
+    about = estimate_lines(line_map, lines_of(tracked.anchor))
     return not any(
         finding.anchor.blob == reviewed.blob
         and finding.anchor.path == reviewed.path
         and (
             overlap(about, lines_of(finding.anchor)) > 0
-            # Where the same code stood before it is a twin; only what was put in may be ours.
+            # Equal code that was there before is a copy; only added code can be this finding.
             or (
-                known.evidence_digest == finding.evidence_digest != NO_EVIDENCE
-                and has_added_lines(moved, lines_of(finding.anchor))
+                tracked.evidence_digest == finding.evidence_digest != NO_EVIDENCE
+                and has_added_lines(line_map, lines_of(finding.anchor))
             )
         )
         for finding in batch_answers.findings
@@ -184,21 +194,25 @@ def _is_gone_in(known: TrackedFinding, reviewed: ReviewedFile, batch_answers: Ba
 def locate_findings(
     batch_answers: BatchAnswers,
 ) -> tuple[list[LocatedFinding], tuple[Finding, ...]]:
-    """Tonight's findings in the newest content without doubles, and those held back.
+    """Move the reported findings to the newest content; return them, and those to drop.
 
-    A finding whose neighbourhood has changed since it was reported says nothing about today's
-    content: that content is selected itself and gets its own verdict.
+    Duplicates are dropped, and findings whose neighborhood has changed since they were reported:
+    the changed content is selected itself and gets its own verdict.
     """
-    live: list[LocatedFinding] = []
-    held: list[Finding] = []
+    located: list[LocatedFinding] = []
+    outdated: list[Finding] = []
     for finding in batch_answers.findings:
         anchor = carry_anchor(finding.anchor, finding.evidence_digest, batch_answers)
         if anchor is None:
-            held.append(finding)
-        else:
-            moved, reviewed = replace(finding, anchor=anchor), finding.anchor
-            today = reviewed.blob == anchor.blob
-            live.append(LocatedFinding(finding=moved, commit=reviewed.commit, is_current=today))
-    origin = {id(one.finding): one for one in live}
-    kept, doubles = merge_duplicates(one.finding for one in live)
-    return [origin[id(finding)] for finding in kept], (*held, *doubles)
+            outdated.append(finding)
+            continue
+        located.append(
+            LocatedFinding(
+                finding=replace(finding, anchor=anchor),
+                commit=finding.anchor.commit,
+                is_current=finding.anchor.blob == anchor.blob,
+            )
+        )
+    by_id = {id(item.finding): item for item in located}
+    unique, duplicates = merge_duplicates(item.finding for item in located)
+    return [by_id[id(finding)] for finding in unique], (*outdated, *duplicates)

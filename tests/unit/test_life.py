@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batch_action.findings.anchoring import anchor_all
 from batch_action.findings.lifecycle import reconcile
-from batch_action.findings.line_map import carry, estimate, line_map
+from batch_action.findings.line_map import estimate_lines, build_line_map, map_lines
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     BatchAnswers,
@@ -50,7 +50,7 @@ def hunks(old: str, new: str) -> LineMap:
                     new_lines=m - k,
                 )
             )
-    return line_map(found)
+    return build_line_map(found)
 
 
 @dataclass
@@ -99,10 +99,10 @@ class World:
                 for p in reviewed
             ),
             findings=tuple(f for p, r in reviewed.items() for f in self.findings(commit, p, r)),
-            current={path: blob_of(text) for path, text in now.items()},
-            renamed=dict(renamed or {}),
-            maps={(a, b): hunks(texts[a], texts[b]) for a in texts for b in texts if a != b},
-            after=frozenset((a, b) for a in ids for b in ids if a < b),
+            current_blobs={path: blob_of(text) for path, text in now.items()},
+            renames=dict(renamed or {}),
+            line_maps={(a, b): hunks(texts[a], texts[b]) for a in texts for b in texts if a != b},
+            descendants=frozenset((a, b) for a in ids for b in ids if a < b),
             **more,
         )
 
@@ -118,13 +118,13 @@ def check(known: Sequence[TrackedFinding], batch_answers: BatchAnswers) -> Recon
     prints = [s.tracked.fingerprint for s in result.statuses]
     assert len(prints) == len(set(prints))
     assert {k.fingerprint for k in known} <= set(prints)
-    spoken = [s.finding for s in result.statuses if s.finding] + list(result.suppressed)
-    assert len(spoken) + sum(count for _, count in result.below) == len(batch_answers.findings)
+    spoken = [s.finding for s in result.statuses if s.finding] + list(result.dropped)
+    assert len(spoken) + sum(count for _, count in result.below_threshold) == len(batch_answers.findings)
     again = reconcile(after(result), batch_answers)
     assert {s.tracked.fingerprint for s in again.statuses} == set(prints)
     assert not any(s.changed for s in again.statuses)
     assert [s.tracked.anchor for s in again.statuses] == [s.tracked.anchor for s in result.statuses]
-    told = reconcile(after(result), replace(batch_answers, redelivered=True))
+    told = reconcile(after(result), replace(batch_answers, republished=True))
     if not {k.state for k in known} & {FindingState.NEW, FindingState.BACK, FindingState.FIXED}:
         assert [(s.tracked, s.changed) for s in told.statuses] == [
             (s.tracked, s.changed) for s in result.statuses
@@ -209,7 +209,7 @@ def test_an_earlier_verdict_on_the_same_content_counts():
     ctx, known, _ = start()
     head = ctx.commit({"a.py": FIXED + FAR})
     verdicts = frozenset({("a.py", blob_of(FIXED + FAR))})
-    assert states(ctx.report(head, {}, known, verdicts=verdicts)) == ["FIXED"]
+    assert states(ctx.report(head, {}, known, reviewed_before=verdicts)) == ["FIXED"]
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_two_that_came_to_be_about_the_same_lines_are_one():
     assert sorted(states(result)) == ["FIXED", "OPEN"]
     (closed,) = (s for s in result.statuses if s.tracked.state is FindingState.FIXED)
     (told,) = (s for s in result.statuses if s.tracked.state is FindingState.OPEN)
-    assert (closed.note, closed.changed) == (f"told as {told.tracked.fingerprint[:8]}", False)
+    assert (closed.note, closed.changed) == (f"reported as {told.tracked.fingerprint[:8]}", False)
     later = ctx.report(head, {"a.py": [says("crash(a)")]}, after(result))
     assert sorted(states(later)) == ["FIXED", "OPEN"]
     # Nor does the other one come back when this one is closed while the code stays as it is.
@@ -359,7 +359,7 @@ def test_a_twin_that_is_put_in_between_is_another_finding():
     )
     blobs = blob_of(FAR + BAD), blob_of(FAR + twin + BAD)
     split = LineMap(hunks=((at + 2, 0, at + 3, len(twin.splitlines())),))
-    result = check(known, replace(batch_answers, maps={**batch_answers.maps, blobs: split}))
+    result = check(known, replace(batch_answers, line_maps={**batch_answers.line_maps, blobs: split}))
     found = {s.tracked.state: s.tracked.anchor.start_line for s in result.statuses}
     assert found == {FindingState.NEW: at + 3, FindingState.OPEN: at + 2 + len(twin.splitlines())}
 
@@ -420,7 +420,7 @@ def test_a_finding_on_content_that_changed_since_is_held():
         old, {"a.py": [says("crash(a)"), says("return x5", category="x")]}, head=head
     )
     assert [s.tracked.category for s in result.statuses] == ["x"]
-    assert len(result.suppressed) == 1
+    assert len(result.dropped) == 1
 
 
 def test_a_verdict_in_between_settles_what_is_touched_again():
@@ -428,7 +428,7 @@ def test_a_verdict_in_between_settles_what_is_touched_again():
     middle = ctx.commit({"a.py": FIXED + FAR})
     head = ctx.commit({"a.py": FIXED.replace("check", "check2") + FAR})
     (standing,) = ctx.report(middle, {"a.py": []}, known, head=head).statuses
-    assert (standing.tracked.state, standing.tracked.closed_by) == (FindingState.FIXED, middle)
+    assert (standing.tracked.state, standing.tracked.closing_commit) == (FindingState.FIXED, middle)
 
 
 def test_a_verdict_in_between_settles_although_a_twin_stands_by():
@@ -449,7 +449,7 @@ def test_wrongly_closed_comes_back():
     later = ctx.commit({"a.py": BAD.replace("a = 1", "a = 3") + FAR})
     (standing,) = ctx.report(later, {"a.py": [says("crash(a)")]}, fixed).statuses
     assert (standing.tracked.state, standing.changed) == (FindingState.BACK, True)
-    assert (standing.tracked.closed, standing.tracked.closed_by) == ("", "")
+    assert (standing.tracked.closed_on, standing.tracked.closing_commit) == ("", "")
     assert states(ctx.report(later, {}, (standing.tracked,))) == ["OPEN"]
 
 
@@ -511,7 +511,7 @@ def test_what_is_under_the_bar_is_counted_and_not_born(bar, said, below):
     ctx = World()
     first = ctx.commit({"a.py": BAD})
     result = ctx.report(first, {"a.py": [says("crash(a)", **said)]}, thresholds=bar)
-    assert result.below == below
+    assert result.below_threshold == below
     assert states(result) == ([] if below else ["NEW"])
 
 
@@ -519,7 +519,7 @@ def test_what_is_known_lives_on_under_a_bar_that_was_raised():
     ctx, known, first = start()
     bar = Thresholds(severity=Severity.CRITICAL)
     result = ctx.report(first, {"a.py": [says("crash(a)")]}, known, thresholds=bar)
-    assert (states(result), result.below) == (["OPEN"], ())
+    assert (states(result), result.below_threshold) == (["OPEN"], ())
     fixed = ctx.report(ctx.commit({"a.py": FIXED}), {"a.py": []}, known, thresholds=bar)
     assert states(fixed) == ["FIXED"]
 
@@ -528,7 +528,7 @@ def test_the_baseline_accepts_until_it_is_taken_back():
     ctx, known, first = start()
     baseline = frozenset({known[0].fingerprint})
     result = ctx.report(first, {"a.py": [says("crash(a)")]}, known, baseline=baseline)
-    assert (states(result), result.statuses[0].tracked.suppressed) == (["IGNORED"], "baseline")
+    assert (states(result), result.statuses[0].tracked.ignored_by) == (["IGNORED"], "baseline")
     assert not result.statuses[0].changed
     # It is the same one after an edit around it, and elsewhere too.
     for text in ("import os\n\n" + BAD, FAR + BAD.replace("crash(a)", "crash(a, 1)")):
@@ -561,14 +561,14 @@ def test_a_comment_accepts_while_it_stands():
     assert states(ctx.report(head, {}, known)) == ["RECHECKING"]
     result = ctx.report(head, {"a.py": [says("crash(a)")]}, known)
     (standing,) = result.statuses
-    assert (standing.tracked.state, standing.tracked.suppressed) == (
+    assert (standing.tracked.state, standing.tracked.ignored_by) == (
         FindingState.IGNORED,
         "comment",
     )
-    assert (standing.tracked.reason, standing.changed) == ("it must", False)
+    assert (standing.tracked.ignore_reason, standing.changed) == ("it must", False)
     # A verdict that forgets it, and one on other lines, leave it accepted.
     quiet = ctx.report(ctx.commit({"a.py": COMMENT + GOOD}), {"a.py": []}, after(result))
-    assert [(s.tracked.state, s.tracked.reason) for s in quiet.statuses] == [
+    assert [(s.tracked.state, s.tracked.ignore_reason) for s in quiet.statuses] == [
         (FindingState.IGNORED, "it must")
     ]
     taken_back = ctx.commit({"a.py": BAD + GOOD})
@@ -585,7 +585,7 @@ def test_what_a_person_asks_to_look_at_waits_for_its_answer():
     asked = frozenset({known[0].fingerprint})
     waiting = ctx.report(first, {}, known, recheck_requested=asked)
     assert states(waiting) == ["RECHECKING"]
-    assert waiting.statuses[0].note == "asked for by a person"
+    assert waiting.statuses[0].note == "requested by a person"
     # Reported again it is open; not reported it is fixed, though nothing has changed.
     still = ctx.report(first, {"a.py": [says("crash(a)")]}, after(waiting), recheck_answered=asked)
     assert (states(still), still.statuses[0].changed) == (["OPEN"], False)
@@ -634,7 +634,7 @@ def test_whole_file_findings_are_rechecked_when_anything_changes():
 def test_a_map_that_cannot_be_had_counts_as_touched():
     ctx, known, _ = start()
     head = ctx.commit({"a.py": BAD + FAR + GOOD})
-    batch_answers = replace(ctx.batch_answers(head, {}, known), maps={})
+    batch_answers = replace(ctx.batch_answers(head, {}, known), line_maps={})
     assert states(reconcile(known, batch_answers)) == ["RECHECKING"]
 
 
@@ -654,8 +654,8 @@ def test_a_map_that_cannot_be_had_counts_as_touched():
 )
 def test_line_maps(changed, lines, carried, about):
     moved = LineMap(hunks=tuple(changed))
-    assert carry(moved, lines) == carried
-    assert estimate(moved, lines) == about
+    assert map_lines(moved, lines) == carried
+    assert estimate_lines(moved, lines) == about
 
 
 texts = st.lists(st.sampled_from(["a", "b", "c", "d", ""]), max_size=12)
@@ -668,10 +668,10 @@ def test_what_is_carried_reads_the_same(old, new, data):
     first = data.draw(st.integers(1, len(old)))
     last = data.draw(st.integers(first, len(old)))
     moved = hunks("".join(f"{x}\n" for x in old), "".join(f"{x}\n" for x in new))
-    now = carry(moved, (first, last))
+    now = map_lines(moved, (first, last))
     if now is not None:
         assert old[first - 1 : last] == new[now[0] - 1 : now[1]]
-    low, high = estimate(moved, (first, last))
+    low, high = estimate_lines(moved, (first, last))
     assert 1 <= low <= high
 
 
