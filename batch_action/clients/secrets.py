@@ -1,4 +1,4 @@
-"""Secrets are masked before a text leaves the machine, by detect-secrets."""
+"""Mask secrets before a text leaves the machine, with detect-secrets."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -24,13 +24,13 @@ from detect_secrets.plugins.twilio import TwilioKeyDetector
 
 MASK = "•"
 
-WINDOW = 4096
-"""Longer lines are looked at in windows: some detectors take quadratic time over one line."""
-OVERLAP = 1536
+_WINDOW_CHARS = 4096
+"""Longer lines are scanned in windows: some detectors take quadratic time for a line."""
+_OVERLAP_CHARS = 1536
 
-Span = tuple[int, int]
+_Span = tuple[int, int]
 
-# A detector is asked only about lines that hold its trigger, in lower case: most hold none.
+# A detector runs only on lines that match its trigger, in lower case; most lines match none.
 _TRIGGERS: tuple[tuple[RegexBasedDetector, str], ...] = (
     (AWSKeyDetector(), r"aws|(?:a3t[a-z0-9]|abia|acca|akia|asia)[0-9a-z]{16}"),
     (ArtifactoryDetector(), r"akc[a-z0-9]{10}"),
@@ -52,8 +52,8 @@ _TRIGGERS: tuple[tuple[RegexBasedDetector, str], ...] = (
 )
 _DETECTORS = tuple((detector, re.compile(trigger)) for detector, trigger in _TRIGGERS)
 
-# Formats that detect-secrets 1.5 does not know; each is documented by its issuer.
-_MORE = re.compile(
+# Formats that detect-secrets 1.5 does not detect; each is documented by its issuer.
+_ADDITIONAL_FORMATS = re.compile(
     r"sk-ant-[A-Za-z0-9_-]{20,}"
     r"|sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{40,}"
     r"|github_pat_[A-Za-z0-9_]{50,}"
@@ -70,15 +70,15 @@ _JWT_TAIL = re.compile(r"[A-Za-z0-9_\-.=]*")
 
 
 def mask(text: str) -> tuple[str, int]:
-    """Return the text with every secret's characters as `•`, and how many secrets there were.
+    """Replace every character of each secret by `•`; return the text and the number of secrets.
 
-    Line ends inside a secret stay, so each line keeps its number and its length. Masking a masked
+    Line ends inside a secret stay, so no line changes its number or its length. Masking a masked
     text changes nothing.
     """
-    spans = [*key_spans(text), *_tokens(text)]
+    spans = [*_private_key_spans(text), *_token_spans(text)]
     if not spans:
         return text, 0
-    merged = _merged(spans)
+    merged = _merge(spans)
     pieces, at = [], 0
     for start, end in merged:
         pieces += [text[at:start], re.sub(r"[^\r\n]", MASK, text[start:end])]
@@ -86,33 +86,39 @@ def mask(text: str) -> tuple[str, int]:
     return "".join((*pieces, text[at:])), len(merged)
 
 
-def _tokens(text: str) -> Iterator[Span]:
-    yield from (match.span() for match in _MORE.finditer(text))
-    low = text.lower()
-    if len(low) != len(text):  # some letters grow in lower case, and places must not move
-        low = text.translate(_LOWER)
+def _token_spans(text: str) -> Iterator[_Span]:
+    yield from (match.span() for match in _ADDITIONAL_FORMATS.finditer(text))
+    lower = text.lower()
+    if len(lower) != len(
+        text
+    ):  # some letters become longer in lower case, which would shift offsets
+        lower = text.translate(_LOWER)
     for detector, trigger in _DETECTORS:
-        for start, piece in _pieces(text, low, trigger):
-            yield from ((start + a, start + b) for a, b in _found(detector, piece))
+        for start, piece in _pieces_with_trigger(text, lower, trigger):
+            yield from ((start + a, start + b) for a, b in _secret_spans(detector, piece))
 
 
-def _pieces(text: str, low: str, trigger: re.Pattern[str]) -> Iterator[tuple[int, str]]:
-    """Yield `(offset, line)` of the lines with the trigger; a long line in windows that overlap."""
+def _pieces_with_trigger(
+    text: str, lower: str, trigger: re.Pattern[str]
+) -> Iterator[tuple[int, str]]:
+    """Yield (offset, text) of each line with the trigger, long lines in overlapping windows."""
     end = -1
-    for match in trigger.finditer(low):
+    for match in trigger.finditer(lower):
         if match.start() < end:
             continue
         start = text.rfind("\n", 0, match.start()) + 1
         end = text.find("\n", match.start())
         end = len(text) if end < 0 else end
-        for at in range(start, max(end - OVERLAP, start + 1), WINDOW - OVERLAP):
-            if trigger.search(low, at, min(at + WINDOW, end)):
-                yield at, text[at : min(at + WINDOW, end)]
+        for at in range(
+            start, max(end - _OVERLAP_CHARS, start + 1), _WINDOW_CHARS - _OVERLAP_CHARS
+        ):
+            if trigger.search(lower, at, min(at + _WINDOW_CHARS, end)):
+                yield at, text[at : min(at + _WINDOW_CHARS, end)]
 
 
-def _found(detector: RegexBasedDetector, line: str) -> Iterator[Span]:
+def _secret_spans(detector: RegexBasedDetector, line: str) -> Iterator[_Span]:
     jwt = isinstance(detector, JwtTokenDetector)
-    # A group is the secret itself for these two, and only its prefix for the others.
+    # The group is the secret itself for these two, but only its prefix for the others.
     grouped = isinstance(detector, (AWSKeyDetector, NpmDetector))
     for pattern in detector.denylist:
         for match in pattern.finditer(line):
@@ -126,8 +132,8 @@ def _found(detector: RegexBasedDetector, line: str) -> Iterator[Span]:
             yield start, tail.end() if tail else end
 
 
-def _merged(spans: Sequence[Span]) -> list[Span]:
-    merged: list[Span] = []
+def _merge(spans: Sequence[_Span]) -> list[_Span]:
+    merged: list[_Span] = []
     for start, end in sorted(spans):
         if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(merged[-1][1], end))
@@ -149,16 +155,16 @@ _END = re.compile(
 # One line of a block: up to a line end, or to an escaped one.
 _LINE = re.compile(r"(.*?)(?:\r?\n|(?:\\r)?\\n|\Z)")
 _DECORATION = " \t\"'`+#/*>|,;()\\.\r"
-_MATERIAL = re.compile(r"[A-Za-z0-9+/=]+(?: [A-Za-z0-9+/=]+)*")
+_KEY_LINE = re.compile(r"[A-Za-z0-9+/=]+(?: [A-Za-z0-9+/=]+)*")
 _HEADER = re.compile(r"[A-Z][A-Za-z-]+: .*")
-_LONG_WORD = 16
-"""A word of a sentence is shorter, a line of key material longer."""
-_ENOUGH = 40
-"""Fewer characters than this between BEGIN and END are a placeholder."""
+_MIN_KEY_WORD_CHARS = 16
+"""Words of prose are shorter, lines of a key are longer."""
+_MIN_KEY_CHARS = 40
+"""With fewer characters between BEGIN and END it is a placeholder."""
 
 
-def key_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield `(start, end)` of each block of key material, its BEGIN and END lines included."""
+def _private_key_spans(text: str) -> Iterator[_Span]:
+    """Yield the span of each private key, its BEGIN and END lines included."""
     if "PRIVATE KEY" not in text and "PuTTY-User-Key-File" not in text:
         return
     begins = list(_BEGIN.finditer(text))
@@ -170,9 +176,9 @@ def key_spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _end_of_block(text: str, at: int, limit: int) -> int | None:
-    """Return where the block ends that began before `at`; None if there is no material.
+    """Return the end of the key block that begins before *at*; None if it is not a key.
 
-    The next block's BEGIN is the `limit`, so that the whole text is read only once.
+    *limit* is where the next block begins, so that the whole text is read only once.
     """
     length, end, first = 0, at, True
     while at < limit:
@@ -181,26 +187,26 @@ def _end_of_block(text: str, at: int, limit: int) -> int | None:
             break
         closing = _END.search(text, at, line.end(1))
         body = text[at : closing.start() if closing else line.end(1)].strip(_DECORATION)
-        size = _material(body)
+        size = _key_chars(body)
         if size is None and not (first and not closing and not body):
             break
         length += size or 0
         if size:
             end = at + len(text[at : line.end(1)].rstrip(_DECORATION))
         if closing:
-            return closing.end() if length >= _ENOUGH else None
+            return closing.end() if length >= _MIN_KEY_CHARS else None
         at, first = line.end(), False
-    return end if length >= _ENOUGH else None
+    return end if length >= _MIN_KEY_CHARS else None
 
 
-def _material(body: str) -> int | None:
-    """Return a line's amount of key material, 0 if it is empty or a header; None: it is code."""
+def _key_chars(body: str) -> int | None:
+    """Return how many characters of a key a line has; None if it cannot be part of a key."""
     if not body or _HEADER.fullmatch(body):
         return 0
-    if not _MATERIAL.fullmatch(body):
+    if not _KEY_LINE.fullmatch(body):
         return None
     words = body.split(" ")
-    # The last line of a block may be as short as `A=`; several words are long ones.
-    if len(words) > 1 and any(len(word) < _LONG_WORD for word in words[:-1]):
+    # The last line of a key may be as short as `A=`; if a line has several words, they are long.
+    if len(words) > 1 and any(len(word) < _MIN_KEY_WORD_CHARS for word in words[:-1]):
         return None
     return len(body)

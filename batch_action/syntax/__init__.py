@@ -1,1 +1,1 @@
-"""Parsers of source code: what is code, what is documentation, and which comments are directives."""
+"""Parsers of source code: separate code from documentation and from comments that tools read."""

@@ -1,20 +1,20 @@
-"""One door to the parsers: by the language's word."""
+"""Compare code without its documentation, in any language that can be parsed."""
 
-from batch_action.syntax import python, trees
+from batch_action.syntax import python, treesitter
 
-COMPARABLE = frozenset({"python", *trees.LANGUAGES})
-"""Languages whose code we can tell from its documentation."""
+COMPARABLE_LANGUAGES = frozenset({"python", *treesitter.LANGUAGES})
+"""Languages whose code can be separated from its documentation."""
 
 
 def parses(language: str, text: str) -> bool:
-    """Whether the text is code of a comparable language."""
+    """Return whether a text in a comparable language has no syntax error."""
     if language == "python":
         return python.parse(text) is not None
-    return trees.parse(text, language) is not None
+    return treesitter.parse(text, language) is not None
 
 
-def changed(language: str, old: str, new: str) -> str | None:
-    """Why the new text is more than the old code with other documentation; None when it is not."""
+def find_code_change(language: str, old: str, new: str) -> str | None:
+    """Return in what the new text differs besides documentation; None if in nothing."""
     if language == "python":
-        return python.changed(old, new)
-    return trees.changed(old, new, language)
+        return python.find_code_change(old, new)
+    return treesitter.find_code_change(old, new, language)

@@ -1,4 +1,4 @@
-"""Comments that are more than words: tools read them, so they stay where they are."""
+"""Recognize comments that tools read, such as linter directives, and license notices."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,76 +21,89 @@ _SCRIPT = re.compile(
     re.IGNORECASE,
 )
 _GO = re.compile(
-    r"//[a-z0-9]+:[a-z0-9]"  # go:build, nolint:…, lint:… and whatever a tool calls its own
+    r"//[a-z0-9]+:[a-z0-9]"  # go:build, nolint:…, lint:… and those of any other tool
     r"|/[/*]line |//(?:export|extern|sysnb?|nolint)\b|//\s*\+|//\s*@\w|//\s*#?nosec\b"
     r"|//\s*Code generated .* DO NOT EDIT\.$"
 )
 """https://go.dev/doc/comment#syntax, https://pkg.go.dev/cmd/compile#hdr-Compiler_Directives."""
-_OLD_BUILD = re.compile(r"//\s*\+build\b")
-_OUTPUT = re.compile(r"/[/*]\s*(?:unordered )?output:", re.IGNORECASE)
+_OLD_BUILD_CONSTRAINT = re.compile(r"//\s*\+build\b")
+_EXAMPLE_OUTPUT = re.compile(r"/[/*]\s*(?:unordered )?output:", re.IGNORECASE)
 _LEGAL = re.compile(r"copyright|\(c\)|©|SPDX-|\blicen[sc]ed?\b", re.IGNORECASE)
-_NEXT = re.compile(
+_APPLIES_TO_NEXT = re.compile(
     r"next-line|ignore next|ignore-next|@ts-(?:ignore|expect-error)"
     r"|(?:prettier|biome|rome|oxlint|deno-lint|deno-fmt)-ignore(?!-)",
     re.IGNORECASE,
 )
-"""Those that speak of what comes next: nothing may come between."""
+"""Directives about the next line or statement: nothing may be inserted between."""
 
 
-class Comment(NamedTuple):
-    """A comment, and where it stands."""
+class CodeComment(NamedTuple):
+    """A comment and its position."""
 
-    before: int
-    """How many tokens of the code stand before it."""
+    token_index: int
+    """How many code tokens come before it."""
     text: str
-    alone: bool
-    """Nothing stands before it on its line."""
-    leads: bool = False
-    """What comes next is code, on a line of its own."""
+    own_line: bool
+    """Nothing comes before it on its line."""
+    precedes_code_line: bool = False
+    """Code follows it on the next line."""
 
 
-def in_python(comment: Comment) -> Comment | None:
-    """The comment, when it is a directive or names rights; None when it is only words."""
-    found = _PYTHON.match(comment.text) or _LEGAL.search(comment.text)
-    return _kept(comment, comment.text.strip()) if found else None
+def python_directive(comment: CodeComment) -> CodeComment | None:
+    """Return the comment if it is a directive or a license notice, else None."""
+    match = _PYTHON.match(comment.text) or _LEGAL.search(comment.text)
+    return _to_directive(comment, comment.text.strip()) if match else None
 
 
-def in_scripts(comments: Iterable[Comment]) -> Iterator[Comment]:
-    """The lines of comments that are directives or name rights, without the comment's frame."""
-    return (_kept(one, line) for one in comments for line in _in_script(one.text))
+def script_directives(comments: Iterable[CodeComment]) -> Iterator[CodeComment]:
+    """Yield the lines of JavaScript comments that are directives or license notices."""
+    return (
+        _to_directive(comment, line)
+        for comment in comments
+        for line in _directive_lines(comment.text)
+    )
 
 
-def _kept(comment: Comment, text: str) -> Comment:
-    """What must stay as it is: these words, and where they stand."""
-    return comment._replace(text=text, leads=comment.leads or not _NEXT.search(text))
+def _to_directive(comment: CodeComment, text: str) -> CodeComment:
+    """Return what may not change: the text, and the position as far as it matters."""
+    position_matters = _APPLIES_TO_NEXT.search(text) is not None
+    return comment._replace(
+        text=text, precedes_code_line=comment.precedes_code_line or not position_matters
+    )
 
 
-def _in_script(comment: str) -> tuple[str, ...]:
+def _directive_lines(comment: str) -> tuple[str, ...]:
     if comment.startswith("/*!") or re.match(r"///\s*<", comment):
         return (comment,)
-    lines = comment.split("\n")
     return tuple(
-        line.strip().strip("/*").strip()
-        for line in lines
+        _strip_marks(line)
+        for line in comment.split("\n")
         if _SCRIPT.search(line.strip()) or _LEGAL.search(line)
     )
 
 
-def in_go(comments: Sequence[Comment], foreign: int = 0) -> Iterator[Comment]:
-    """As of scripts; *foreign*: how many tokens end with the import of cgo, whose comment is C.
+def _strip_marks(line: str) -> str:
+    return line.strip().strip("/*").strip()
 
-    Until there each comment counts, and before the package also below an old build constraint: it
-    is none any more without the blank line after it (https://pkg.go.dev/go/build/constraint).
+
+def go_directives(comments: Sequence[CodeComment], cgo_tokens: int = 0) -> Iterator[CodeComment]:
+    """Yield the Go comments, or lines of them, that are directives or license notices.
+
+    *cgo_tokens* is how many tokens there are up to the end of `import "C"`, whose comment is C
+    code: all comments until there count. With an old build constraint all comments before the
+    package clause count, because it needs the blank line after it
+    (https://pkg.go.dev/go/build/constraint).
     """
-    if any(_OLD_BUILD.match(one.text) for one in comments):
-        foreign = max(foreign, 1)
-    printed = -1
-    for one in comments:
-        # What an example prints stands in the comments from `// Output:` to the end of its body.
-        if _OUTPUT.match(one.text):
-            printed = one.before
-        if one.before < foreign or one.before == printed or _GO.match(one.text):
-            yield _kept(one, one.text)
+    if any(_OLD_BUILD_CONSTRAINT.match(comment.text) for comment in comments):
+        cgo_tokens = max(cgo_tokens, 1)
+    output_index = -1
+    for comment in comments:
+        # The expected output of an example is all comments from `// Output:` to its end.
+        if _EXAMPLE_OUTPUT.match(comment.text):
+            output_index = comment.token_index
+        is_output = comment.token_index == output_index
+        if comment.token_index < cgo_tokens or is_output or _GO.match(comment.text):
+            yield _to_directive(comment, comment.text)
         else:
-            lines = (line.strip().strip("/*").strip() for line in one.text.split("\n"))
-            yield from (_kept(one, line) for line in lines if _LEGAL.search(line))
+            lines = map(_strip_marks, comment.text.split("\n"))
+            yield from (_to_directive(comment, line) for line in lines if _LEGAL.search(line))

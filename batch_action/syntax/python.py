@@ -1,4 +1,4 @@
-"""Python: code without its docstrings and comments, by the language's own parser."""
+"""Compare Python code without its docstrings and comments, with `ast` and `tokenize`."""
 
 import ast
 import io
@@ -6,10 +6,9 @@ import tokenize
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from batch_action.syntax import directives
-from batch_action.syntax.directives import Comment
+from batch_action.syntax.directives import CodeComment
 
 _LAYOUT = frozenset(
     {
@@ -21,27 +20,27 @@ _LAYOUT = frozenset(
         tokenize.ENDMARKER,
     }
 )
-_Place = tuple[int, int]
+_Position = tuple[int, int]
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Code:
-    """A text taken apart."""
+class _ParsedCode:
+    """The parts of a text that are compared."""
 
-    shape: str
-    """The syntax tree without bare strings: docstrings and what is written like them."""
+    structure: str
+    """The syntax tree without string statements, docstrings included."""
     tokens: tuple[str, ...]
-    directives: tuple[Comment, ...]
+    directives: tuple[CodeComment, ...]
     comments: tuple[str, ...]
     docstrings: tuple[str | None, ...]
     """Of the module and of each class and function, in the order of the text."""
-    reads_itself: bool
-    """The code looks at its own docstrings."""
+    reads_docstrings: bool
+    """The code may read its own docstrings."""
 
 
 def parse(text: str) -> ast.Module | None:
-    """The syntax tree, or None: no Python, or none that this version of Python knows."""
+    """Return the syntax tree; None if the running version of Python cannot parse the text."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -51,90 +50,91 @@ def parse(text: str) -> ast.Module | None:
 
 
 def docstrings(text: str) -> list[str]:
-    """All docstrings of a text, in its order; none when it does not parse."""
+    """Return all docstrings of a text; none if it does not parse."""
     tree = parse(text)
     if tree is None:
         return []
-    found = (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, Documented))
-    return [one for one in found if one]
+    texts = (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, Documented))
+    return [text for text in texts if text]
 
 
-def changed(old: str, new: str) -> str | None:
-    """Why the new text is more than the old code with other documentation; None when it is not."""
-    one, other = _taken_apart(old), _taken_apart(new)
-    if one is None or other is None:
+def find_code_change(old: str, new: str) -> str | None:
+    """Return in what the new text differs besides documentation; None if in nothing."""
+    before, after = _parse_code(old), _parse_code(new)
+    if before is None or after is None:
         return "does not parse"
-    if one.shape != other.shape:
+    if before.structure != after.structure:
         return "changes the code"
-    if one.tokens != other.tokens:
-        return "writes the code in another way"
-    if one.directives != other.directives or _metadata(one, other):
+    if before.tokens != after.tokens:
+        return "changes how the code is written"
+    if before.directives != after.directives or _changes_script_metadata(before, after):
         return "adds, drops or moves a comment that tools read"
-    if one.reads_itself and _redocumented(one, other):
+    if before.reads_docstrings and _changes_existing_docstrings(before, after):
         return "changes docstrings that the code reads"
     return None
 
 
-def _metadata(one: _Code, other: _Code) -> bool:
-    """Whether inline script metadata (PEP 723) differs: each of its lines is a comment."""
-    return any(c.startswith("# ///") for c in one.comments) and one.comments != other.comments
+def _changes_script_metadata(before: _ParsedCode, after: _ParsedCode) -> bool:
+    """Return whether a text with inline script metadata (PEP 723) changes any comment."""
+    has_metadata = any(comment.startswith("# ///") for comment in before.comments)
+    return has_metadata and before.comments != after.comments
 
 
-def _redocumented(one: _Code, other: _Code) -> bool:
-    pairs = list(zip(one.docstrings, other.docstrings, strict=True))
-    return pairs[0][0] != pairs[0][1] or any(a is not None and a != b for a, b in pairs)
+def _changes_existing_docstrings(before: _ParsedCode, after: _ParsedCode) -> bool:
+    """Return whether a docstring changes, or one is added to the module."""
+    pairs = list(zip(before.docstrings, after.docstrings, strict=True))
+    return pairs[0][0] != pairs[0][1] or any(old is not None and old != new for old, new in pairs)
 
 
-def _taken_apart(text: str) -> _Code | None:
+def _parse_code(text: str) -> _ParsedCode | None:
     text = text.replace("\r\n", "\n")
     tree = parse(text)
-    if tree is None or not _future_first(tree):
+    if tree is None or not _has_leading_future_imports(tree):
         return None
     try:
-        return _code(tree, text)
+        return _extract_code(tree, text)
     except (tokenize.TokenError, SyntaxError, RecursionError, MemoryError):
         return None
 
 
-def _code(tree: ast.Module, text: str) -> _Code:
-    told = tuple(
+def _extract_code(tree: ast.Module, text: str) -> _ParsedCode:
+    docstrings = tuple(
         ast.get_docstring(node, clean=False)
-        for node in _walked(tree)
+        for node in _walk_in_order(tree)
         if isinstance(node, Documented)
     )
-    spans = list(_spans(tree, text))
+    spans = list(_string_statement_spans(tree, text))
     tokens: list[str] = []
-    found: list[Comment] = []
+    found: list[CodeComment] = []
     comments: list[str] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             comments.append(token.string)
-            alone = not token.line[: token.start[1]].strip()
-            if kept := directives.in_python(Comment(len(tokens), token.string, alone)):
-                found.append(kept)
-        elif token.type not in _LAYOUT and not _within(token.start, spans):
+            own_line = not token.line[: token.start[1]].strip()
+            comment = CodeComment(len(tokens), token.string, own_line)
+            if directive := directives.python_directive(comment):
+                found.append(directive)
+        elif token.type not in _LAYOUT and not any(a <= token.start < b for a, b in spans):
             tokens.append(token.string)
-    reads_itself = "__doc__" in tokens or "docopt" in tokens
-    _strip(tree)
-    return _Code(
-        shape=ast.dump(tree),
+    _remove_string_statements(tree)
+    return _ParsedCode(
+        structure=ast.dump(tree),
         tokens=tuple(tokens),
         directives=tuple(found),
         comments=tuple(comments),
-        docstrings=told,
-        reads_itself=reads_itself,
+        docstrings=docstrings,
+        reads_docstrings="__doc__" in tokens or "docopt" in tokens,
     )
 
 
-def _walked(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node, in the order of the text."""
+def _walk_in_order(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield every node in the order of the text, unlike `ast.walk`."""
     yield node
     for child in ast.iter_child_nodes(node):
-        yield from _walked(child)
+        yield from _walk_in_order(child)
 
 
-def _bare(node: ast.AST) -> bool:
-    """A string that is a whole statement: it does nothing."""
+def _is_string_statement(node: ast.AST) -> bool:
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
@@ -142,37 +142,33 @@ def _bare(node: ast.AST) -> bool:
     )
 
 
-def _spans(tree: ast.Module, text: str) -> Iterator[tuple[_Place, _Place]]:
-    """From where to where each bare string stands, as the tokenizer counts: in characters."""
+def _string_statement_spans(tree: ast.Module, text: str) -> Iterator[tuple[_Position, _Position]]:
+    """Yield start and end of each string statement in characters, as `tokenize` counts."""
     lines = text.split("\n")
 
-    def place(line: int, offset: int) -> _Place:
+    def position(line: int, offset: int) -> _Position:
         return line, len(lines[line - 1].encode()[:offset].decode("utf-8", "replace"))
 
     for node in ast.walk(tree):
-        if _bare(node) and isinstance(node, ast.Expr):
+        if _is_string_statement(node) and isinstance(node, ast.Expr):
             end = node.end_lineno or node.lineno, node.end_col_offset or 0
-            yield place(node.lineno, node.col_offset), place(*end)
+            yield position(node.lineno, node.col_offset), position(*end)
 
 
-def _within(start: _Place, spans: list[tuple[_Place, _Place]]) -> bool:
-    return any(first <= start < last for first, last in spans)
-
-
-def _strip(tree: ast.Module) -> None:
+def _remove_string_statements(tree: ast.Module) -> None:
     for node in ast.walk(tree):
         for name in ("body", "orelse", "finalbody"):
             body = getattr(node, name, None)
             if isinstance(body, list):
-                setattr(node, name, [one for one in body if not _bare(one)])
+                setattr(node, name, [child for child in body if not _is_string_statement(child)])
 
 
-def _future_first(tree: ast.Module) -> bool:
-    """Whether nothing but one docstring stands before `from __future__ import`."""
-    future = [
-        n
-        for n, node in enumerate(tree.body)
+def _has_leading_future_imports(tree: ast.Module) -> bool:
+    """Return whether at most one docstring comes before `from __future__ import`."""
+    indexes = [
+        index
+        for index, node in enumerate(tree.body)
         if isinstance(node, ast.ImportFrom) and node.module == "__future__"
     ]
-    first = 1 if tree.body and _bare(tree.body[0]) else 0
-    return not future or (future[0] == first and all(b - a == 1 for a, b in pairwise(future)))
+    first = 1 if tree.body and _is_string_statement(tree.body[0]) else 0
+    return indexes == list(range(first, first + len(indexes)))

@@ -1,17 +1,15 @@
-"""Code review: problems a change brought or exposed."""
+"""The code-review task: problems that a change introduces or exposes."""
 
 from enum import StrEnum
 from typing import Annotated
 
 from batch_action.models.responses import TaskResponse
-from batch_action.tasks.responses import BaseFinding, Folded, ResponseModel, to_raw_findings
+from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel, to_raw_findings
 from batch_action.tasks.task import Task
-
-SECURITY = frozenset({"security"})
 
 
 class ReviewCategory(StrEnum):
-    """What kind of problem; the prompt defines each."""
+    """The kind of problem; the prompt defines each."""
 
     BUG = "bug"
     SECURITY = "security"
@@ -23,23 +21,25 @@ class ReviewCategory(StrEnum):
 
 
 class ReviewFinding(BaseFinding):
-    """A remark of a code review."""
+    """One finding of a code review."""
 
-    category: Annotated[ReviewCategory, Folded]
+    category: Annotated[ReviewCategory, LowerCased]
 
 
-class Review(ResponseModel):
+class CodeReview(ResponseModel):
     """All problems of one file; an empty list is a good answer."""
 
     findings: list[ReviewFinding]
 
 
+SECURITY_CATEGORIES = frozenset({ReviewCategory.SECURITY.value})
+
 TASK = Task(
     name="code-review",
-    description="Bugs and risks a change brought in or exposed",
-    answer=Review,
-    response=lambda answer: TaskResponse(
-        raw_findings=to_raw_findings(answer.findings, security=SECURITY)
+    description="Bugs and risks that a change introduces or exposes",
+    answer_model=CodeReview,
+    to_response=lambda answer: TaskResponse(
+        raw_findings=to_raw_findings(answer.findings, security_categories=SECURITY_CATEGORIES)
     ),
-    security=SECURITY,
+    security_categories=SECURITY_CATEGORIES,
 )

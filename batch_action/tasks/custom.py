@@ -1,4 +1,4 @@
-"""Tasks of the user's own: a Markdown file whose front matter says what the prompt below it is."""
+"""Custom tasks: a Markdown file of the repository, with a prompt and YAML front matter."""
 
 import difflib
 import re
@@ -7,206 +7,212 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BeforeValidator, create_model
+from pydantic import create_model
 
 from batch_action.errors import ConfigError
 from batch_action.models.file_results import Verdict
 from batch_action.models.findings import Severity
-from batch_action.models.responses import FileAssessment, TaskResponse
-from batch_action.tasks.responses import BaseFinding, Folded, ResponseModel, raised, to_raw_findings
+from batch_action.models.responses import TaskResponse
+from batch_action.tasks.responses import (
+    BaseFinding,
+    LowerCased,
+    ResponseModel,
+    UpperCased,
+    to_raw_findings,
+    to_verdict_response,
+)
 from batch_action.tasks.task import Task
+from batch_action.text import plural
 
 FOLDER = ".github/batch-action/tasks"
-NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-LONGEST_NAME = 40
-"""Goes into artifact names, branch names and the marker of an issue."""
-LARGEST = 100_000
+NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+MAX_NAME_CHARS = 40
+"""The name becomes part of artifact names, branch names and the marker of an issue."""
+MAX_FILE_BYTES = 100_000
+MAX_LINE_CHARS = 200
 KEYS = ("name", "description", "kind", "paths", "model", "effort", "severities")
 Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
-_FRONT = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)(.*)", re.DOTALL | re.MULTILINE)
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)(.*)", re.DOTALL | re.MULTILINE)
 
 
 class CustomFinding(BaseFinding):
-    """Something that the instructions ask for."""
+    """A finding of a custom task."""
 
     security: bool
 
 
-JUDGED: dict[str, Any] = {
+_VERDICT_FIELDS: dict[str, Any] = {
     "summary": (str, ...),
-    "verdict": (Annotated[Verdict, BeforeValidator(raised)], ...),
+    "verdict": (Annotated[Verdict, UpperCased], ...),
 }
-"""What an answer of kind `verdict` ends with: what a ruling rests on comes before it."""
+"""The last fields of an answer of kind `verdict`: the findings it follows from come first."""
 
 
 def path_of(name: str) -> str:
-    """Where the task of this name is."""
+    """Return the path of the task with this name."""
     return f"{FOLDER}/{name}.md"
 
 
-def parse(path: str, text: str, taken: Mapping[str, Task], *, name: str = "") -> Task:
-    """The task in a Markdown file.
+def parse(path: str, text: str, builtin_tasks: Mapping[str, Task], *, name: str = "") -> Task:
+    """Parse the Markdown file of a custom task.
 
     Args:
-        path: where it is, for the messages.
+        path: its path, for the messages.
         text: its content.
-        taken: the tasks that ship: their names are not free.
-        name: the name it must have; empty: its own, or one made of the path.
+        builtin_tasks: tasks whose names cannot be used.
+        name: the name it must have; empty: the one in the file, or one made from the path.
 
     Raises:
-        ConfigError: with everything that is wrong with it.
+        ConfigError: when it is not valid, with all problems.
 
     """
     problems: list[str] = []
-    front, body = _parted(text, problems)
-    problems += [_unknown(key) for key in front if key not in KEYS]
-    told = _text(front, "name", problems) or name or _named_after(path)
-    problems += _misnamed(told, name, taken)
-    description = _text(front, "description", problems)
+    front, body = _split_front_matter(text, problems)
+    problems += [_unknown_key(key) for key in front if key not in KEYS]
+    own_name = _read_line(front, "name", problems) or name or _name_from_path(path)
+    problems += _name_problems(own_name, name, builtin_tasks)
+    description = _read_line(front, "description", problems)
     if not description and name:
         problems.append("`description` is missing: one line that says what the task looks for.")
-    kind = _word(front, "kind", ("findings", "verdict"), problems) or "findings"
-    effort = _word(front, "effort", get_args(Effort), problems)
-    severities = _severities(front, problems)
-    paths = _lines(front, "paths", problems)
-    model = _text(front, "model", problems)
+    kind = _read_choice(front, "kind", ("findings", "verdict"), problems) or "findings"
+    effort = _read_choice(front, "effort", get_args(Effort), problems)
+    severities = _read_severities(front, problems)
+    paths = _read_list(front, "paths", problems)
+    model = _read_line(front, "model", problems)
     if not body.strip():
-        problems.append("the prompt is missing: it stands below the second `---`.")
+        problems.append("the prompt is missing: write it below the second `---`.")
     if problems:
         listed = "\n".join(f"- {problem}" for problem in problems)
-        count = "this" if len(problems) == 1 else f"these {len(problems)} things"
-        raise ConfigError(f"The task {path} needs attention for {count}:\n{listed}")
+        raise ConfigError(f"The task {path} has {plural(len(problems), 'problem')}:\n{listed}")
     verdict = kind == "verdict"
-    answer = _answer(severities, verdict=verdict)
+    settings = {"paths": paths, "model": model, "effort": effort}
     return Task(
-        name=told,
+        name=own_name,
         description=description or f"The prompt in {path}",
-        answer=answer,
-        response=_reading(told, verdict=verdict),
-        whole=verdict,
-        rules=("custom", "custom_verdict", "common") if verdict else ("custom", "common"),
+        answer_model=_create_answer_model(severities, verdict=verdict),
+        to_response=_response_converter(own_name, verdict=verdict),
+        needs_whole_file=verdict,
+        shared_prompts=("custom", *(("custom_verdict",) if verdict else ()), "common"),
         instructions=body.strip(),
-        origin=path,
-        defaults={
-            key: value
-            for key, value in (("paths", paths), ("model", model), ("effort", effort))
-            if value
-        },
+        source_path=path,
+        default_settings={key: value for key, value in settings.items() if value},
     )
 
 
-def _parted(text: str, problems: list[str]) -> tuple[dict[str, Any], str]:
-    """The front matter and the prompt; a file without front matter is all prompt."""
+def _split_front_matter(text: str, problems: list[str]) -> tuple[dict[str, Any], str]:
+    """Return the front matter and the prompt; a file without front matter is all prompt."""
     text = text.replace("\r\n", "\n").removeprefix("\ufeff")
     if not text.startswith("---"):
         return {}, text
-    found = _FRONT.match(text)
-    if found is None:
-        problems.append("its front matter does not end: a line `---` stands above the prompt.")
+    match = _FRONT_MATTER.match(text)
+    if match is None:
+        problems.append("its front matter does not end: a line `---` is missing above the prompt.")
+        # The prompt is not missing: do not report that as well.
         return {}, "x"
+    front, body = match.groups()
     try:
-        front = yaml.safe_load(found[1])
+        values = yaml.safe_load(front)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problems.append(f"its front matter is no valid YAML: {' '.join(str(error).split())[:200]}.")
-        return {}, found[2]
-    if front is None:
-        return {}, found[2]
-    if not isinstance(front, dict):
-        problems.append("its front matter must hold `key: value` lines.")
-        return {}, found[2]
-    return front, found[2]
+        reason = " ".join(str(error).split())[:MAX_LINE_CHARS]
+        problems.append(f"its front matter is not valid YAML: {reason}.")
+        return {}, body
+    if values is not None and not isinstance(values, dict):
+        problems.append("its front matter must consist of `key: value` lines.")
+        return {}, body
+    return values or {}, body
 
 
-def _unknown(key: object) -> str:
-    close = difflib.get_close_matches(str(key)[:40], KEYS, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(KEYS)}."
-    return f"`{str(key)[:40]}` is no key of a task: {hint}"
+def _unknown_key(key: object) -> str:
+    shown = str(key)[:MAX_NAME_CHARS]
+    close = difflib.get_close_matches(shown, KEYS, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else f"the keys are {', '.join(KEYS)}."
+    return f"`{shown}` is not a key of a task: {hint}"
 
 
-def _misnamed(told: str, wanted: str, taken: Mapping[str, Task]) -> list[str]:
-    if not NAME.fullmatch(told) or len(told) > LONGEST_NAME:
-        rule = f"at most {LONGEST_NAME} of `a-z`, `0-9` and single hyphens, a letter first"
-        return [f"`name` {told[:60]!r} must be {rule}."]
-    if told in taken:
-        return [f"`name` {told!r} is a task that ships with batch-action: choose another one."]
-    if wanted and told != wanted:
-        return [f"`name` is {told!r}, but the file is named {wanted!r}: they must be the same."]
+def _name_problems(name: str, required: str, builtin_tasks: Mapping[str, Task]) -> list[str]:
+    if not NAME_PATTERN.fullmatch(name) or len(name) > MAX_NAME_CHARS:
+        rule = f"at most {MAX_NAME_CHARS} of `a-z`, `0-9` and single hyphens, a letter first"
+        return [f"`name` {name[:60]!r} must be {rule}."]
+    if name in builtin_tasks:
+        return [f"`name` {name!r} is a built-in task: choose another one."]
+    if required and name != required:
+        return [f"`name` is {name!r}, but the file is named {required!r}: they must be the same."]
     return []
 
 
-def _named_after(path: str) -> str:
-    """A name for a prompt that has none."""
+def _name_from_path(path: str) -> str:
     stem = path.rpartition("/")[2].partition(".")[0].lower()
     words = re.findall(r"[a-z0-9]+", stem)
-    return "-".join(["prompt", *words])[:LONGEST_NAME].strip("-")
+    return "-".join(["prompt", *words])[:MAX_NAME_CHARS].strip("-")
 
 
-def _text(front: Mapping[str, Any], key: str, problems: list[str]) -> str:
+def _read_line(front: Mapping[str, Any], key: str, problems: list[str]) -> str:
     value = front.get(key)
     if value is None:
         return ""
-    if not isinstance(value, str) or "\n" in value.strip() or len(value) > 200:  # noqa: PLR2004
-        problems.append(f"`{key}` must be one line of text, of at most 200 characters.")
+    if not isinstance(value, str) or "\n" in value.strip() or len(value) > MAX_LINE_CHARS:
+        problems.append(f"`{key}` must be one line of at most {MAX_LINE_CHARS} characters.")
         return ""
     return value.strip()
 
 
-def _word(front: Mapping[str, Any], key: str, words: tuple[str, ...], problems: list[str]) -> str:
+def _read_choice(
+    front: Mapping[str, Any], key: str, choices: tuple[str, ...], problems: list[str]
+) -> str:
     value = front.get(key)
     if value is None:
         return ""
-    if not isinstance(value, str) or value.strip().lower() not in words:
-        problems.append(f"`{key}` must be one of: {', '.join(words)}.")
+    if not isinstance(value, str) or value.strip().lower() not in choices:
+        problems.append(f"`{key}` must be one of: {', '.join(choices)}.")
         return ""
     return value.strip().lower()
 
 
-def _lines(front: Mapping[str, Any], key: str, problems: list[str]) -> tuple[str, ...]:
-    """A list of texts, or one text with an item a line."""
+def _read_list(front: Mapping[str, Any], key: str, problems: list[str]) -> tuple[str, ...]:
+    """Read a list of strings, or one string with one item per line."""
     value = front.get(key)
     items = value.splitlines() if isinstance(value, str) else [] if value is None else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        problems.append(f"`{key}` must be a list of texts, or text with one item a line.")
+        problems.append(f"`{key}` must be a list of strings, or a string with one item per line.")
         return ()
     return tuple(item.strip() for item in items if item.strip())
 
 
-def _severities(front: Mapping[str, Any], problems: list[str]) -> tuple[Severity, ...]:
-    """The severities that may be used; all, if nothing is said."""
+def _read_severities(front: Mapping[str, Any], problems: list[str]) -> tuple[Severity, ...]:
+    """Read the allowed severities; the default is all."""
     value = front.get("severities")
-    named = re.split(r"[,\s]+", value) if isinstance(value, str) else value
-    every = tuple(Severity)
-    if named is None:
-        return every
-    known = {severity.value: severity for severity in every}
-    words = [str(word).strip().lower() for word in named if word] if isinstance(named, list) else []
-    if not words or any(word not in known for word in words):
+    items = re.split(r"[,\s]+", value) if isinstance(value, str) else value
+    if items is None:
+        return tuple(Severity)
+    names = [str(item).strip().lower() for item in items if item] if isinstance(items, list) else []
+    known = [severity.value for severity in Severity]
+    if not names or any(name not in known for name in names):
         problems.append(f"`severities` must be a list of some of: {', '.join(known)}.")
-        return every
-    return tuple(severity for severity in every if severity.value in words)
+        return tuple(Severity)
+    return tuple(severity for severity in Severity if severity.value in names)
 
 
-def _answer(severities: tuple[Severity, ...], *, verdict: bool) -> type[ResponseModel]:
-    """The answer's model: the severities that are allowed, and a ruling if there is one."""
+def _create_answer_model(severities: tuple[Severity, ...], *, verdict: bool) -> type[ResponseModel]:
+    """Create the answer model: with only these severities, and with a verdict if asked for."""
     item: type[BaseFinding] = CustomFinding
     if len(severities) < len(Severity):
         allowed = StrEnum("Severity", [(s.name, s.value) for s in severities])  # type: ignore[misc]
         item = create_model(
-            "OwnRemark", __base__=CustomFinding, severity=(Annotated[allowed, Folded], ...)
+            "CustomFinding", __base__=CustomFinding, severity=(Annotated[allowed, LowerCased], ...)
         )
-    listed = create_model("Report", __base__=ResponseModel, findings=(list[item], ...))  # type: ignore[valid-type]
-    return create_model("Judged", __base__=listed, **JUDGED) if verdict else listed
+    report = create_model("CustomReport", __base__=ResponseModel, findings=(list[item], ...))  # type: ignore[valid-type]
+    if not verdict:
+        return report
+    return create_model("CustomValidation", __base__=report, **_VERDICT_FIELDS)
 
 
-def _reading(name: str, *, verdict: bool) -> Callable[[Any], TaskResponse]:
-    def reading(answer: Any) -> TaskResponse:
-        remarks = to_raw_findings(answer.findings, category=name)
-        if not verdict:
-            return TaskResponse(raw_findings=remarks)
-        denied = answer.verdict is Verdict.VALID and bool(remarks)
-        ruling = Verdict.UNCERTAIN if denied else answer.verdict
-        return TaskResponse(
-            raw_findings=remarks, assessment=FileAssessment(verdict=ruling, summary=answer.summary)
-        )
+def _response_converter(name: str, *, verdict: bool) -> Callable[[Any], TaskResponse]:
+    """Return the `to_response` of a task whose findings all have its name as category."""
 
-    return reading
+    def to_response(answer: Any) -> TaskResponse:
+        raw_findings = to_raw_findings(answer.findings, category=name)
+        if verdict:
+            return to_verdict_response(answer, raw_findings)
+        return TaskResponse(raw_findings=raw_findings)
+
+    return to_response

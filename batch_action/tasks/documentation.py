@@ -1,14 +1,15 @@
-"""Documentation: docstrings and doc comments that are missing or no longer true."""
+"""The documentation task: docstrings and doc comments that are missing or out of date."""
 
 import re
 
 from batch_action.models.files import SelectedFile
 from batch_action.models.responses import DraftTarget, FileDraft
 from batch_action.syntax import comparison, python
-from batch_action.tasks.generated.response import Writing, reading, rewritable
+from batch_action.tasks.generated import paths
+from batch_action.tasks.generated.response import WrittenFiles, to_response
 from batch_action.tasks.task import Task
 
-STYLES = {
+DOCSTRING_STYLES = {
     "Google": re.compile(
         r"^\s*(?:Args|Arguments|Returns|Raises|Yields|Attributes|Example|Examples):\s*$",
         re.MULTILINE,
@@ -16,50 +17,67 @@ STYLES = {
     "NumPy": re.compile(r"^\s*(?:Parameters|Returns|Raises|Yields)\s*\n\s*-{3,}\s*$", re.MULTILINE),
     "Sphinx": re.compile(r"^\s*:(?:param|returns?|raises?|rtype|type)\b[^:\n]*:", re.MULTILINE),
 }
-"""How docstrings name parameters, by the lines that only one style has."""
+"""Lines that only docstrings of this style have."""
 
 DOC_COMMENTS = {
     "javascript": "JSDoc, with types in braces",
     "jsx": "JSDoc, with types in braces",
-    "typescript": "TSDoc: the types stand in the code, not in the comment",
-    "tsx": "TSDoc: the types stand in the code, not in the comment",
-    "go": "Go doc comments: whole sentences that begin with the name they tell of",
+    "typescript": "TSDoc: the types are in the code, not in the comment",
+    "tsx": "TSDoc: the types are in the code, not in the comment",
+    "go": "Go doc comments: whole sentences that begin with the name they describe",
 }
 
 
 def style_of(file: SelectedFile) -> str:
-    """The style that the file's docstrings already have, in words."""
+    """Describe the style that the file's documentation has or should have."""
     if file.language != "python":
         return DOC_COMMENTS.get(file.language, "")
-    texts = python.docstrings(file.text)
-    counts = {name: sum(bool(p.search(t)) for t in texts) for name, p in STYLES.items()}
-    best = max(counts, key=lambda name: counts[name])
-    if counts[best]:
-        return f"{best} style, as this file's docstrings have it"
+    docstrings = python.docstrings(file.text)
+    counts = {
+        name: sum(bool(pattern.search(text)) for text in docstrings)
+        for name, pattern in DOCSTRING_STYLES.items()
+    }
+    style = max(counts, key=lambda name: counts[name])
+    if counts[style]:
+        return f"{style} style, as in this file's docstrings"
     return (
-        "plain sentences, as this file's docstrings have it" if texts else "none in this file yet"
+        "plain sentences, as in this file's docstrings" if docstrings else "none in this file yet"
     )
 
 
-def check(draft: FileDraft, site: DraftTarget) -> str | None:
-    """Why a documented file is refused: it may differ from the reviewed one in words only."""
-    if draft.path != site.source:
-        return "is not the file that was asked about"
-    return comparison.changed(site.language, site.text, draft.text)
+def skip_reason(file: SelectedFile) -> str | None:
+    """Return why the documentation of a file cannot be rewritten; None if it can."""
+    if file.language not in comparison.COMPARABLE_LANGUAGES:
+        language = file.language or "this language"
+        return f"code in {language} cannot be separated from its documentation"
+    if not file.lossless:
+        return "its text is not all UTF-8"
+    if problem := paths.path_problem(file.path) or paths.text_problem(file.text):
+        return f"it {problem}"
+    if not comparison.parses(file.language, file.text):
+        return f"it does not parse as {file.language}"
+    return None
+
+
+def check_draft(draft: FileDraft, target: DraftTarget) -> str | None:
+    """Return why a draft is refused: it may change nothing but documentation."""
+    if draft.path != target.source:
+        return "is not the requested file"
+    return comparison.find_code_change(target.language, target.text, draft.text)
 
 
 TASK = Task(
     name="documentation",
-    description="Docstrings and doc comments that are missing or no longer true",
-    answer=Writing,
-    response=reading,
-    generates=True,
-    check=check,
-    rules=("generated",),
-    whole=True,
-    suits=rewritable,
+    description="Docstrings and doc comments that are missing or out of date",
+    answer_model=WrittenFiles,
+    to_response=to_response,
+    generates_files=True,
+    check_draft=check_draft,
+    shared_prompts=("generated",),
+    needs_whole_file=True,
+    skip_reason=skip_reason,
     hints=lambda file: (("documentation-style", style_of(file)),),
-    floor_tokens=8_000,
-    share=1.7,
-    ceiling_tokens=64_000,
+    base_output_tokens=8_000,
+    output_ratio=1.7,
+    max_output_tokens=64_000,
 )

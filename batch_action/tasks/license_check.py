@@ -1,92 +1,96 @@
-"""License check: code and notices that do not go with the repository's license.
+"""The license-check task: code and notices that conflict with the repository's license.
 
-Whether a header is there, and what its identifiers say, `headers` tells without the model.
+Missing headers and their identifiers are checked by `license/headers` without the model.
 """
 
 from enum import StrEnum
 from typing import Annotated
 
-from batch_action.models.licenses import Licensing, spdx_expression
+from batch_action.models.licenses import LicensePolicy, spdx_expression
 from batch_action.models.responses import TaskResponse
-from batch_action.tasks.license.headers import CONTRADICTING, DENIED, MISSING, UNKNOWN
-from batch_action.tasks.responses import BaseFinding, Folded, ResponseModel, to_raw_findings
+from batch_action.tasks.license import headers
+from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel, to_raw_findings
 from batch_action.tasks.task import Task
 
 
 class LicenseCategory(StrEnum):
-    """What the model is asked about; the prompt defines each."""
+    """What the model looks for; the prompt defines each."""
 
-    CONTRADICTING_HEADER = CONTRADICTING
+    CONTRADICTING_HEADER = headers.CONTRADICTING_HEADER
     FOREIGN_CODE = "foreign-code"
     NOTICE_REMOVED = "notice-removed"
-    DENIED_LICENSE = DENIED
-    UNKNOWN_LICENSE = UNKNOWN
+    DENIED_LICENSE = headers.DENIED_LICENSE
+    UNKNOWN_LICENSE = headers.UNKNOWN_LICENSE
 
 
 class LicenseFinding(BaseFinding):
-    """Something that does not go with the repository's license."""
+    """Something that conflicts with the repository's license."""
 
-    category: Annotated[LicenseCategory, Folded]
+    category: Annotated[LicenseCategory, LowerCased]
     license: str | None
-    """The SPDX identifier or expression it is about."""
+    """The SPDX identifier or expression that it is about."""
 
 
 class LicenseReport(ResponseModel):
-    """All of one file; an empty list is a good answer."""
+    """All license problems of one file; an empty list is a good answer."""
 
     findings: list[LicenseFinding]
 
 
-WHOLE_FILE = frozenset({MISSING, CONTRADICTING})
-LONGEST = 80
+WHOLE_FILE_CATEGORIES = frozenset({headers.MISSING_HEADER, headers.CONTRADICTING_HEADER})
+MAX_LICENSE_CHARS = 80
+"""Characters shown of a license that is not on the SPDX list."""
 
 
-def reading(answer: LicenseReport) -> TaskResponse:
-    """The remarks, each with its license as the SPDX list has it, or said to be unknown."""
-    told = [
+def to_response(answer: LicenseReport) -> TaskResponse:
+    """Return the findings, each with its license appended to the explanation."""
+    items = [
         item.model_copy(update={"explanation": _with_license(item.explanation, item.license)})
         for item in answer.findings
     ]
     return TaskResponse(
-        raw_findings=to_raw_findings(told, security=frozenset(), whole_file=WHOLE_FILE)
+        raw_findings=to_raw_findings(items, whole_file_categories=WHOLE_FILE_CATEGORIES)
     )
 
 
-def _with_license(why: str, said: str | None) -> str:
-    if not said or not said.strip():
-        return why
-    if found := spdx_expression(said):
-        return f"{why} License: {found}."
-    plain = " ".join(said.replace("`", "'").split())
-    plain = plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}…"
-    return f"{why} License: unknown (the SPDX list does not have `{plain}`)."
+def _with_license(explanation: str, license_name: str | None) -> str:
+    if not license_name or not license_name.strip():
+        return explanation
+    if expression := spdx_expression(license_name):
+        return f"{explanation} License: {expression}."
+    plain = " ".join(license_name.replace("`", "'").split())
+    if len(plain) > MAX_LICENSE_CHARS:
+        plain = f"{plain[:MAX_LICENSE_CHARS]}…"
+    return f"{explanation} License: unknown (`{plain}` is not on the SPDX list)."
 
 
-def facts(licensing: Licensing) -> str:
-    """What the prompt tells of this repository's licenses; only identifiers of the SPDX list."""
-    own = ", ".join(f"`{expression}` (from {source})" for source, expression in licensing.own)
+def describe_licenses(licensing: LicensePolicy) -> str:
+    """Return the part of the prompt that lists the repository's licenses by SPDX identifier."""
+    own = ", ".join(
+        f"`{expression}` (from {source})" for source, expression in licensing.repository_licenses
+    )
     return "\n".join(
         [
             "## The licenses of this repository",
             "",
-            f"- Its own license: {own or 'its files do not tell'}.",
-            f"- Also allowed here: {_listed(licensing.allowed)}.",
-            f"- Denied here: {_listed(licensing.denied)}.",
+            f"- Its own license: {own or 'not stated in its files'}.",
+            f"- Also allowed here: {_join_names(licensing.allowed)}.",
+            f"- Denied here: {_join_names(licensing.denied)}.",
         ]
     )
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(f"`{name}`" for name in names) or "nothing is named"
+def _join_names(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
 
 
 TASK = Task(
     name="license-check",
     description="License headers, copied code and removed notices",
-    answer=LicenseReport,
-    response=reading,
-    whole_file=WHOLE_FILE,
-    licenses=True,
-    floor_tokens=4_000,
-    share=0.25,
+    answer_model=LicenseReport,
+    to_response=to_response,
+    whole_file_categories=WHOLE_FILE_CATEGORIES,
+    checks_licenses=True,
+    base_output_tokens=4_000,
+    output_ratio=0.25,
 )

@@ -1,19 +1,24 @@
-"""Refactor validation: whether a change of the code kept what the code does."""
+"""The refactor-validation task: whether a change preserves the behavior of the code."""
 
 from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BeforeValidator
-
 from batch_action.models.file_results import Verdict
-from batch_action.models.responses import FileAssessment, TaskResponse
-from batch_action.tasks.responses import BaseFinding, Folded, ResponseModel, raised, to_raw_findings
+from batch_action.models.responses import TaskResponse
+from batch_action.tasks.responses import (
+    BaseFinding,
+    LowerCased,
+    ResponseModel,
+    UpperCased,
+    to_raw_findings,
+    to_verdict_response,
+)
 from batch_action.tasks.task import ContextNeeds, Task
 
 
-class RefactoringCategory(StrEnum):
-    """In what way callers can tell the new version from the old one; the prompt defines each."""
+class BreakingChangeCategory(StrEnum):
+    """How the new version differs for its callers; the prompt defines each."""
 
     SIGNATURE = "signature"
     RESULT = "result"
@@ -25,40 +30,37 @@ class RefactoringCategory(StrEnum):
 
 
 class BreakingChange(BaseFinding):
-    """Something that a caller or a user can observe, and that is not as it was."""
+    """A change of behavior that a caller or a user can observe."""
 
-    category: Annotated[RefactoringCategory, Folded]
+    category: Annotated[BreakingChangeCategory, LowerCased]
 
 
-class Validation(ResponseModel):
-    """Every breaking change of one file, then the ruling they lead to."""
+class RefactorValidation(ResponseModel):
+    """Every breaking change of one file, then the verdict that follows from them."""
 
     findings: list[BreakingChange]
     summary: str
-    verdict: Annotated[Verdict, BeforeValidator(raised)]
+    verdict: Annotated[Verdict, UpperCased]
 
 
-WHOLE_FILE = frozenset({RefactoringCategory.REMOVED.value})
+WHOLE_FILE_CATEGORIES = frozenset({BreakingChangeCategory.REMOVED.value})
 
 
-def reading(answer: Validation) -> TaskResponse:
-    """The breaking changes and the ruling; a ruling that its own findings deny is uncertain."""
-    denied = answer.verdict is Verdict.VALID and bool(answer.findings)
-    ruling = Verdict.UNCERTAIN if denied else answer.verdict
-    remarks = to_raw_findings(answer.findings, security=frozenset(), whole_file=WHOLE_FILE)
-    return TaskResponse(
-        # What breaks is this change's, on whatever line it shows.
-        raw_findings=tuple(replace(remark, pre_existing=False) for remark in remarks),
-        assessment=FileAssessment(verdict=ruling, summary=answer.summary),
+def to_response(answer: RefactorValidation) -> TaskResponse:
+    """Return the breaking changes and the verdict."""
+    raw_findings = to_raw_findings(answer.findings, whole_file_categories=WHOLE_FILE_CATEGORIES)
+    # A breaking change is always introduced by the reviewed change, whichever line shows it.
+    return to_verdict_response(
+        answer, tuple(replace(finding, pre_existing=False) for finding in raw_findings)
     )
 
 
 TASK = Task(
     name="refactor-validation",
-    description="Whether a refactoring kept the behaviour: VALID, INVALID or UNCERTAIN",
-    answer=Validation,
-    response=reading,
-    whole_file=WHOLE_FILE,
-    whole=True,
-    company=ContextNeeds.BEFORE,
+    description="Whether a refactoring preserves behavior: VALID, INVALID or UNCERTAIN",
+    answer_model=RefactorValidation,
+    to_response=to_response,
+    whole_file_categories=WHOLE_FILE_CATEGORIES,
+    needs_whole_file=True,
+    context_needs=ContextNeeds.BEFORE,
 )

@@ -1,4 +1,4 @@
-"""All tasks that ship: every module of this package that has a `TASK`."""
+"""The built-in tasks: every module of this package that defines `TASK`."""
 
 import pkgutil
 from functools import cache
@@ -10,9 +10,10 @@ from batch_action.tasks.task import Task
 
 @cache
 def all_tasks() -> dict[str, Task]:
-    """Name to task, in alphabetical order."""
+    """Return the built-in tasks by name, in alphabetical order."""
     modules = (
-        import_module(f"{tasks.__name__}.{m.name}") for m in pkgutil.iter_modules(tasks.__path__)
+        import_module(f"{tasks.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(tasks.__path__)
     )
     found = [task for m in modules if isinstance(task := getattr(m, "TASK", None), Task)]
     return {task.name: task for task in sorted(found, key=lambda task: task.name)}

@@ -1,7 +1,7 @@
-"""What a model may answer: closed models, every field required, no bounds.
+"""The base of all answer models: closed, every field required, no bounds.
 
-So their plain JSON schema is legal for structured outputs as it stands. Letter case of enum values
-is not guaranteed by the API, so it is folded before validation.
+Their plain JSON schema is therefore legal for structured outputs. The API does not guarantee the
+letter case of enum values, so it is normalized before validation.
 """
 
 import re
@@ -10,36 +10,38 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from batch_action.models.file_results import Verdict
 from batch_action.models.findings import Confidence, RawFinding, Severity
+from batch_action.models.responses import FileAssessment, TaskResponse
 
-CWE = re.compile(r"\s*(?:CWE[-\s_]*)?0*([1-9]\d{0,4})\b", re.IGNORECASE)
+_CWE = re.compile(r"\s*(?:CWE[-\s_]*)?0*([1-9]\d{0,4})\b", re.IGNORECASE)
 
 
-def _fold(value: Any) -> Any:
+def _to_lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-Folded = BeforeValidator(_fold)
-
-
-def raised(value: Any) -> Any:
-    """A word of an enum in capitals, whatever case it came in."""
+def _to_upper(value: Any) -> Any:
     return value.strip().upper() if isinstance(value, str) else value
 
 
+LowerCased = BeforeValidator(_to_lower)
+UpperCased = BeforeValidator(_to_upper)
+
+
 class ResponseModel(BaseModel):
-    """Closed, and strict about types."""
+    """An immutable model without additional fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class BaseFinding(ResponseModel):
-    """One problem at one place. The descriptions are part of the prompt."""
+    """One problem at one location. The docstrings are part of the schema."""
 
     rule: str
     """A short kebab-case name of the kind of problem, e.g. off-by-one."""
-    severity: Annotated[Severity, Folded]
-    confidence: Annotated[Confidence, Folded]
+    severity: Annotated[Severity, LowerCased]
+    confidence: Annotated[Confidence, LowerCased]
     start_line: int
     end_line: int
     evidence: str
@@ -53,28 +55,42 @@ class BaseFinding(ResponseModel):
 def to_raw_findings(
     items: Iterable[Any],
     *,
-    security: frozenset[str] = frozenset(),
-    whole_file: frozenset[str] = frozenset(),
+    security_categories: frozenset[str] = frozenset(),
+    whole_file_categories: frozenset[str] = frozenset(),
     category: str = "",
 ) -> tuple[RawFinding, ...]:
-    """Remarks of answer items that carry BaseRemark's fields, and perhaps `category` and `cwe`.
+    """Convert answer items that have the fields of `BaseFinding`, and maybe `category` and `cwe`.
 
-    *category*: of all of them, where they have none of their own; they say themselves then whether
-    they are about security.
+    *category* is the category of items that have none of their own; such items carry a field
+    `security` instead.
     """
     return tuple(
-        _remark(item, category or item.category.value, security, whole_file) for item in items
+        _to_raw_finding(
+            item,
+            category or item.category.value,
+            security_categories=security_categories,
+            whole_file_categories=whole_file_categories,
+        )
+        for item in items
     )
 
 
-def _weakness(said: str | None) -> str | None:
-    """`CWE-89`, however it was written; what is no such number is left out, not the finding."""
-    found = CWE.match(said or "")
-    return f"CWE-{int(found[1])}" if found else None
+def to_verdict_response(answer: Any, raw_findings: tuple[RawFinding, ...]) -> TaskResponse:
+    """Convert an answer with `verdict` and `summary`; VALID with findings becomes UNCERTAIN."""
+    contradicted = answer.verdict is Verdict.VALID and bool(raw_findings)
+    verdict = Verdict.UNCERTAIN if contradicted else answer.verdict
+    return TaskResponse(
+        raw_findings=raw_findings,
+        assessment=FileAssessment(verdict=verdict, summary=answer.summary),
+    )
 
 
-def _remark(
-    item: Any, category: str, security: frozenset[str], whole_file: frozenset[str]
+def _to_raw_finding(
+    item: Any,
+    category: str,
+    *,
+    security_categories: frozenset[str],
+    whole_file_categories: frozenset[str],
 ) -> RawFinding:
     first = max(1, item.start_line)
     return RawFinding(
@@ -89,8 +105,14 @@ def _remark(
         explanation=item.explanation,
         remediation=item.remediation,
         suggestion=item.suggestion or None,
-        cwe=_weakness(getattr(item, "cwe", None)),
+        cwe=_normalize_cwe(getattr(item, "cwe", None)),
         pre_existing=item.pre_existing,
-        whole_file=category in whole_file,
-        security=category in security or bool(getattr(item, "security", False)),
+        whole_file=category in whole_file_categories,
+        security=category in security_categories or bool(getattr(item, "security", False)),
     )
+
+
+def _normalize_cwe(text: str | None) -> str | None:
+    """Return `CWE-89` however it is written; None if the text has no CWE number."""
+    match = _CWE.match(text or "")
+    return f"CWE-{int(match[1])}" if match else None

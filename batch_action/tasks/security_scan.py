@@ -1,10 +1,10 @@
-"""Security scan: vulnerabilities with severity, CWE and remediation."""
+"""The security-scan task: vulnerabilities with severity, CWE and remediation."""
 
 from enum import StrEnum
 from typing import Annotated
 
 from batch_action.models.responses import TaskResponse
-from batch_action.tasks.responses import BaseFinding, Folded, ResponseModel, to_raw_findings
+from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel, to_raw_findings
 from batch_action.tasks.task import Task
 
 
@@ -24,7 +24,7 @@ class SecurityCategory(StrEnum):
 class SecurityFinding(BaseFinding):
     """A vulnerability."""
 
-    category: Annotated[SecurityCategory, Folded]
+    category: Annotated[SecurityCategory, LowerCased]
     cwe: str | None
 
 
@@ -34,15 +34,15 @@ class SecurityReport(ResponseModel):
     findings: list[SecurityFinding]
 
 
-SECURITY = frozenset(category.value for category in SecurityCategory)
+SECURITY_CATEGORIES = frozenset(category.value for category in SecurityCategory)
 
 TASK = Task(
     name="security-scan",
-    description="Vulnerabilities with severity, CWE and remedy",
-    answer=SecurityReport,
-    response=lambda answer: TaskResponse(
-        raw_findings=to_raw_findings(answer.findings, security=SECURITY)
+    description="Vulnerabilities with severity, CWE and remediation",
+    answer_model=SecurityReport,
+    to_response=lambda answer: TaskResponse(
+        raw_findings=to_raw_findings(answer.findings, security_categories=SECURITY_CATEGORIES)
     ),
-    security=SECURITY,
+    security_categories=SECURITY_CATEGORIES,
     security_only=True,
 )

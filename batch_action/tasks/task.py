@@ -1,4 +1,4 @@
-"""What a task is: its prompt, its answer model, and what is read out of an answer."""
+"""The definition of a task: its prompt, its answer model, and what it needs and produces."""
 
 import hashlib
 import json
@@ -16,111 +16,113 @@ from batch_action.models.responses import DraftTarget, FileDraft, TaskResponse
 
 
 class UnreadableAnswerError(Exception):
-    """The answer is no JSON, or not what the answer model asks for."""
+    """An answer that is not JSON, or does not match the task's answer model."""
 
 
 class ContextNeeds(Enum):
-    """What is sent along with each file."""
+    """Which context files a task needs with each file."""
 
     NONE = auto()
     BEFORE = auto()
-    """The version it is compared with; files without one are not asked about."""
+    """The version that the file is compared with; files without one are skipped."""
     TESTS = auto()
-    """The tests it has, and where new ones belong."""
+    """The existing tests of the file, and the path for new ones."""
 
 
-def suits_all(_: SelectedFile) -> str | None:
-    """Every file is fine."""
+def _accept_any_file(_: SelectedFile) -> str | None:
     return None
 
 
-def no_hints(_: SelectedFile) -> tuple[tuple[str, str], ...]:
-    """Nothing more to say of a file."""
+def _no_hints(_: SelectedFile) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def no_check(_draft: FileDraft, _site: DraftTarget) -> str | None:
-    """For tasks that write no files."""
+def _accept_draft(_draft: FileDraft, _target: DraftTarget) -> str | None:
     return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A task through the one door: module and prompt share its name.
-
-    `reading` takes a validated answer apart; categories named in `security` are guarded on public
-    repositories, those in `whole_file` need no quoted evidence.
-    """
+    """What is asked of each file; a built-in task's module and prompt are named after it."""
 
     name: str
     description: str
-    answer: type[BaseModel]
-    response: Callable[[Any], TaskResponse]
-    security: frozenset[str] = frozenset()
+    answer_model: type[BaseModel]
+    to_response: Callable[[Any], TaskResponse]
+    """Converts a validated answer."""
+    security_categories: frozenset[str] = frozenset()
+    """Categories that are hidden on public repositories."""
     security_only: bool = False
-    """Every category is one of security: on a public repository nothing of it is shown."""
-    whole_file: frozenset[str] = frozenset()
-    whole: bool = False
-    """A file is asked about in one piece: its answer holds, or compares, whole files."""
-    generates: bool = False
-    """Its answer is files."""
-    check: Callable[[FileDraft, DraftTarget], str | None] = no_check
-    """Why a file it wrote is refused, in a few words; None when it is sound."""
-    rules: tuple[str, ...] = ("common",)
-    """The Markdown files that end its prompt, shared with tasks of its kind."""
+    """Every category is a security category: nothing is shown on a public repository."""
+    whole_file_categories: frozenset[str] = frozenset()
+    """Categories that are about the file as a whole and need no evidence."""
+    needs_whole_file: bool = False
+    """Large files are skipped, not split: an answer holds or compares whole files."""
+    generates_files: bool = False
+    """An answer consists of files."""
+    check_draft: Callable[[FileDraft, DraftTarget], str | None] = _accept_draft
+    """Returns in a few words why a generated file is refused; None if it is accepted."""
+    shared_prompts: tuple[str, ...] = ("common",)
+    """Markdown files, without suffix, that are appended to the prompt."""
     instructions: str | None = None
-    """Its own text, where that is not the Markdown file beside its module."""
-    origin: str = ""
-    """The file of the repository that it was read from; empty for tasks that ship."""
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Settings it brings along for when nobody made them."""
-    licenses: bool = False
-    """It is told the repository's licenses, and headers are checked without the model."""
-    company: ContextNeeds = ContextNeeds.NONE
-    suits: Callable[[SelectedFile], str | None] = suits_all
-    """Why a file is not for this task, in a few words; None when it is."""
-    hints: Callable[[SelectedFile], tuple[tuple[str, str], ...]] = no_hints
-    """What the request says of a file besides its text: name of the element, and its text."""
-    floor_tokens: int = 6_000
-    """`max_tokens` of the smallest request: room for thinking and a few findings."""
-    share: float = 0.5
-    """How much of the input, in tokens, is added to that."""
-    ceiling_tokens: int = 32_000
+    """The prompt itself, if it is not the Markdown file next to the task's module."""
+    source_path: str = ""
+    """The repository's file that defines a custom task; empty for built-in tasks."""
+    default_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that apply unless the user sets them."""
+    checks_licenses: bool = False
+    """The prompt lists the repository's licenses, and headers are checked without the model."""
+    context_needs: ContextNeeds = ContextNeeds.NONE
+    skip_reason: Callable[[SelectedFile], str | None] = _accept_any_file
+    """Returns in a few words why the task does not apply to a file; None if it does."""
+    hints: Callable[[SelectedFile], tuple[tuple[str, str], ...]] = _no_hints
+    """Returns more facts about a file for its request: element names and their texts."""
+    base_output_tokens: int = 6_000
+    """`max_tokens` of the smallest request: enough for thinking and a few findings."""
+    output_ratio: float = 0.5
+    """Output tokens added to that for each input token."""
+    max_output_tokens: int = 32_000
 
     @property
-    def report(self) -> tuple[Literal["files", "summary"], ...]:
-        """Where its answers go if nobody says; empty: where all others go."""
-        return ("files", "summary") if self.generates else ()
+    def default_report(self) -> tuple[Literal["files", "summary"], ...]:
+        """The `report` of a task that generates files; empty: the input's default."""
+        return ("files", "summary") if self.generates_files else ()
 
     @cached_property
     def prompt(self) -> str:
-        """The task's instructions: the Markdown file beside its module, then the shared rules."""
-        files = resources.files("batch_action.tasks")
-        names = self.rules if self.instructions else (self.name.replace("-", "_"), *self.rules)
-        texts = [files.joinpath(f"{name}.md").read_text("utf-8").strip() for name in names]
+        """The task's instructions followed by the shared prompts."""
+        folder = resources.files("batch_action.tasks")
+        own = () if self.instructions else (self.name.replace("-", "_"),)
+        texts = [
+            folder.joinpath(f"{name}.md").read_text("utf-8").strip()
+            for name in (*own, *self.shared_prompts)
+        ]
         return "\n\n".join([self.instructions, *texts] if self.instructions else texts)
 
     @cached_property
     def schema(self) -> dict[str, Any]:
         """The plain JSON schema of the answer model, as structured outputs take it."""
-        return self.answer.model_json_schema()
+        return self.answer_model.model_json_schema()
 
     @cached_property
     def digest(self) -> str:
-        """Changes when the question changes: prompt or schema, not the house rules."""
+        """A hash of the prompt and the schema, but not of the repository's guidelines."""
         text = self.prompt + json.dumps(self.schema, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def read(self, text: str) -> TaskResponse:
-        """What one answer says.
+    def parse_answer(self, text: str) -> TaskResponse:
+        """Parse the text of one answer.
 
-        Structured outputs promise the schema, not the bounds, so the model class decides again.
-        Raises UnreadableAnswerError.
+        Structured outputs guarantee the schema only, so the answer model validates it again.
+
+        Raises:
+            UnreadableAnswerError: when the text is not JSON or does not match the model.
+
         """
         try:
-            answer = self.answer.model_validate_json(text)
+            answer = self.answer_model.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(x) for x in first["loc"]) or "the answer"
-            raise UnreadableAnswerError(f"{place}: {first['msg']}") from None
-        return self.response(answer)
+            location = ".".join(str(part) for part in first["loc"]) or "the answer"
+            raise UnreadableAnswerError(f"{location}: {first['msg']}") from None
+        return self.to_response(answer)

@@ -1,17 +1,17 @@
-"""Test generation: tests for what a file does at its edges and when something fails."""
+"""The test-generation task: tests for edge cases and error conditions."""
 
 from pathlib import PurePosixPath
 
 from batch_action.models.files import SelectedFile
 from batch_action.models.responses import DraftTarget, FileDraft
-from batch_action.syntax import trees
+from batch_action.syntax import comparison
 from batch_action.tasks.generated import paths
-from batch_action.tasks.generated.response import Writing, reading
+from batch_action.tasks.generated.response import WrittenFiles, to_response
 from batch_action.tasks.task import ContextNeeds, Task
-from batch_action.tasks.testing import javascript, naming, python
-from batch_action.tasks.testing.frameworks import Pytest
+from batch_action.tasks.testing import naming, python, treesitter
+from batch_action.tasks.testing.frameworks import PytestConfig
 
-_GRAMMAR = {
+_LANGUAGES = {
     ".tsx": "tsx",
     ".ts": "typescript",
     ".mts": "typescript",
@@ -20,54 +20,54 @@ _GRAMMAR = {
 }
 
 
-def suits(file: SelectedFile) -> str | None:
-    """Why no tests are written for a file; what needs the repository is asked later."""
-    if problem := paths.unsafe(file.path):
+def skip_reason(file: SelectedFile) -> str | None:
+    """Return why a file gets no tests, as far as its path and text tell; None if it may."""
+    if problem := paths.path_problem(file.path):
         return f"it {problem}"
     return None if file.text.strip() else "it is empty"
 
 
-def check(draft: FileDraft, site: DraftTarget) -> str | None:
-    """Why a test file is refused: by its place, by what it would overwrite, by what it holds."""
-    told, pure = PurePosixPath(site.target), PurePosixPath(draft.path)
-    beside = (pure.parent, pure.suffix) == (told.parent, told.suffix)
-    named = beside and naming.is_test(draft.path, site.framework, Pytest())
-    if draft.path != site.target and not named:
-        return f"is not where {site.framework or 'anything'} would look for tests"
-    if site.present is not None and draft.path not in site.tests:
-        return "would overwrite a file that was not shown whole"
-    return _content(draft, site)
+def check_draft(draft: FileDraft, target: DraftTarget) -> str | None:
+    """Return why a test file is refused: its path, what it would overwrite, or its content."""
+    expected, path = PurePosixPath(target.test_path), PurePosixPath(draft.path)
+    same_folder = (path.parent, path.suffix) == (expected.parent, expected.suffix)
+    is_test = same_folder and naming.is_test(draft.path, target.framework, PytestConfig())
+    if draft.path != target.test_path and not is_test:
+        return f"is not where {target.framework or 'any framework'} would look for tests"
+    if target.existing_text is not None and draft.path not in target.tests:
+        return "would overwrite a file that was not shown in full"
+    return _content_problem(draft, target)
 
 
-def _content(draft: FileDraft, site: DraftTarget) -> str | None:
-    text, old = draft.text, site.present
-    if site.framework == "pytest":
+def _content_problem(draft: FileDraft, target: DraftTarget) -> str | None:
+    text, old = draft.text, target.existing_text
+    if target.framework == "pytest":
         if not python.has_tests(text):
-            return "holds no test that can be read"
-        return None if old is None else python.problem(old, text)
-    language = _GRAMMAR.get(PurePosixPath(draft.path).suffix, "javascript")
-    if trees.parse(text, language) is None:
+            return "has no test that parses"
+        return None if old is None else python.extension_problem(old, text)
+    language = _LANGUAGES.get(PurePosixPath(draft.path).suffix, "javascript")
+    if not comparison.parses(language, text):
         return "does not parse"
-    if not javascript.has_tests(text, language):
-        return "holds no test"
-    alone = javascript.runs_alone(text, language)
-    if alone and not (old is not None and javascript.runs_alone(old, language)):
-        return "switches all other tests off"
-    return None if old is None else javascript.problem(old, text, language)
+    if not treesitter.has_tests(text, language):
+        return "has no test"
+    was_exclusive = old is not None and treesitter.is_exclusive(old, language)
+    if treesitter.is_exclusive(text, language) and not was_exclusive:
+        return "disables all other tests"
+    return None if old is None else treesitter.extension_problem(old, text, language)
 
 
 TASK = Task(
     name="test-generation",
-    description="Tests for edge cases and error conditions, where they are missing",
-    answer=Writing,
-    response=reading,
-    generates=True,
-    check=check,
-    rules=("generated",),
-    whole=True,
-    company=ContextNeeds.TESTS,
-    suits=suits,
-    floor_tokens=12_000,
-    share=1.5,
-    ceiling_tokens=64_000,
+    description="Tests for edge cases and error conditions that have none",
+    answer_model=WrittenFiles,
+    to_response=to_response,
+    generates_files=True,
+    check_draft=check_draft,
+    shared_prompts=("generated",),
+    needs_whole_file=True,
+    context_needs=ContextNeeds.TESTS,
+    skip_reason=skip_reason,
+    base_output_tokens=12_000,
+    output_ratio=1.5,
+    max_output_tokens=64_000,
 )

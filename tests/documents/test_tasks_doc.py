@@ -19,6 +19,6 @@ def test_the_example_is_a_task_and_all_keys_are_told():
     name = re.search(r"^name: (.+)$", example, re.MULTILINE)
     assert name
     task = custom.parse(custom.path_of(name[1]), example, all_tasks(), name=name[1])
-    assert task.defaults["paths"]
+    assert task.default_settings["paths"]
     cells = " ".join(row[0] for row in rows(section(TEXT, "Your own")))
     assert re.findall(r"`(\w+)`", cells) == list(custom.KEYS)

@@ -1,6 +1,6 @@
-"""Tasks: what is asked, byte for byte, and what may come back.
+"""Tasks: the exact requests, and which answers are accepted.
 
-After an intended change of a prompt renew the golden requests and read their difference:
+After an intended change of a prompt renew the golden requests and review the difference:
 
     RENEW_GOLDEN=1 .venv/bin/python -m pytest tests/unit/test_tasks.py && git diff tests/unit/golden
 """
@@ -24,10 +24,10 @@ from batch_action.models.files import (
     SelectedFile,
 )
 from batch_action.models.findings import Confidence, Severity
-from batch_action.models.licenses import Licensing
+from batch_action.models.licenses import LicensePolicy
 from batch_action.requests import prompt
 from batch_action.selection.content import decode
-from batch_action.selection.hunks import change_text
+from batch_action.selection.hunks import render_hunks
 from batch_action.selection.parts import parts_of
 from batch_action.tasks import license_check, registry
 from batch_action.tasks.registry import all_tasks
@@ -35,9 +35,9 @@ from batch_action.tasks.task import ContextNeeds, UnreadableAnswerError
 
 GOLDEN = Path(__file__).parent / "golden"
 TASKS = list(all_tasks().values())
-FINDERS = [task for task in TASKS if "findings" in task.schema["properties"]]
+FINDINGS_TASKS = [task for task in TASKS if "findings" in task.schema["properties"]]
 each_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-each_finder = pytest.mark.parametrize("task", FINDERS, ids=lambda task: task.name)
+each_findings_task = pytest.mark.parametrize("task", FINDINGS_TASKS, ids=lambda task: task.name)
 OLD = "def total(items):\n    return sum(items)\n"
 NEW = "def total(items):\n    # café\n    return sum(items) / len(items)\n"
 HUNKS = (Hunk(old_start=2, old_lines=1, new_start=2, new_lines=2),)
@@ -61,11 +61,11 @@ FORBIDDEN = {
     "if",
     "propertyNames",
 }
-TRIPPING = {"reasoning", "thinking", "trace"}
+RESERVED_NAMES = {"reasoning", "thinking", "trace"}
 
 
-def file(path="src/total.py", text=NEW, change=None, **fields):
-    told = change_text(OLD, NEW, HUNKS) if change is None else change
+def file(path="src/total.py", text=NEW, diff=None, **fields):
+    diff = render_hunks(OLD, NEW, HUNKS) if diff is None else diff
     values = {
         "status": ChangeType.MODIFIED,
         "blob": "a" * 40,
@@ -75,45 +75,52 @@ def file(path="src/total.py", text=NEW, change=None, **fields):
         "hunks": HUNKS,
         "parts": parts_of(text),
         "risk": 1.0,
-        "masked": 0,
+        "masked_secrets": 0,
     }
-    return SelectedFile(path=path, text=text, change=told, **{**values, **fields})
+    return SelectedFile(path=path, text=text, diff=diff, **{**values, **fields})
 
 
-def companied(task):
-    """The file with what goes along with it for this task."""
-    if task.company is ContextNeeds.NONE:
+def with_context_files(task):
+    """Return the file with the context files that this task needs."""
+    if task.context_needs is ContextNeeds.NONE:
         return file(hints=task.hints(file()))
-    if task.company is ContextNeeds.TESTS:
+    if task.context_needs is ContextNeeds.TESTS:
         text = "from total import total\n\n\ndef test_one():\n    assert total([1]) == 1\n"
         test = ContextFile(
-            role=ContextKind.TEST, path="tests/test_total.py", blob="c" * 40, text=text
+            kind=ContextKind.TEST, path="tests/test_total.py", blob="c" * 40, text=text
         )
-        target = "framework: pytest\npath: tests/test_total.py\nstate: shown below: give it back"
-        return file(context_files=(test,), hints=(("target", f"{target} with more"),))
-    before = ContextFile(role=ContextKind.BEFORE, path="src/total.py", blob="b" * 40, text=OLD)
+        target = "framework: pytest\npath: tests/test_total.py\nstate: shown below, to be extended"
+        return file(context_files=(test,), hints=(("target", target),))
+    before = ContextFile(kind=ContextKind.BEFORE, path="src/total.py", blob="b" * 40, text=OLD)
     hints = (("description", "Take the mean."), ("changed-files", "src/total.py (modified)"))
     return file(context_files=(before,), hints=hints)
 
 
-def told(task):
-    """What the requests of this task say of the repository besides."""
+def licenses_text(task):
+    """Return what the requests of this task say about licenses."""
     own = (("LICENSE", "MIT"), ("pyproject.toml", "MIT"))
-    licensing = Licensing(own=own, allowed=("ISC",), denied=("GPL-3.0-only", "GPL-3.0-or-later"))
-    return license_check.facts(licensing) if task.licenses else ""
+    licensing = LicensePolicy(
+        repository_licenses=own, allowed=("ISC",), denied=("GPL-3.0-only", "GPL-3.0-or-later")
+    )
+    return license_check.describe_licenses(licensing) if task.checks_licenses else ""
 
 
 def category_of(definitions):
-    """The definition of the task's own enumeration of categories."""
+    """Return the definition of the task's own enumeration of categories."""
     (name,) = (name for name in definitions if name.endswith("Category"))
     return definitions[name]
 
 
-def whole(one):
-    return FilePart(number=1, of=1, first=1, last=one.text.count("\n") + (one.text[-1:] != "\n"))
+def whole_part(selected):
+    return FilePart(
+        number=1,
+        count=1,
+        start_line=1,
+        end_line=selected.text.count("\n") + (selected.text[-1:] != "\n"),
+    )
 
 
-def remark(**fields):
+def finding_item(**fields):
     values = {
         "rule": "division-by-zero",
         "category": "other",
@@ -131,25 +138,30 @@ def remark(**fields):
     return {**values, **fields}
 
 
-def answer(task, *remarks):
-    """An answer with these remarks, as the task's schema wants it."""
+def answer(task, *items):
+    """Return an answer with these findings that matches the task's schema."""
     fields = task.schema["$defs"]
     first = category_of(fields)["enum"][0]
-    (item,) = (name for name in fields if "evidence" in fields[name].get("properties", ()))
+    (properties,) = (
+        definition["properties"]
+        for definition in fields.values()
+        if "evidence" in definition.get("properties", ())
+    )
     more = {"cwe": "CWE-369", "license": "MIT"}
-    extra = {key: said for key, said in more.items() if key in fields[item]["properties"]}
-    found = [
-        {**extra, **one, "category": one["category"].replace("other", first)} for one in remarks
+    extra = {key: value for key, value in more.items() if key in properties}
+    findings = [
+        {**extra, **item, "category": item["category"].replace("other", first)} for item in items
     ]
-    beside = {"summary": "Told.", "verdict": "INVALID" if remarks else "VALID"}
+    verdict = {"summary": "A summary.", "verdict": "INVALID" if items else "VALID"}
     return json.dumps(
-        {"findings": found} | {k: v for k, v in beside.items() if k in task.schema["properties"]}
+        {"findings": findings}
+        | {k: v for k, v in verdict.items() if k in task.schema["properties"]}
     )
 
 
 class TestSchemas:
     @each_task
-    def test_it_is_what_the_sdk_would_send_but_for_the_type_of_enums(self, task):
+    def test_it_is_what_the_sdk_would_send_except_for_the_type_of_enums(self, task):
         def without(node):
             if isinstance(node, list):
                 return [without(x) for x in node]
@@ -158,7 +170,7 @@ class TestSchemas:
             drop = {"type"} if "enum" in node else set()
             return {k: without(v) for k, v in node.items() if k not in drop}
 
-        assert without(task.schema) == anthropic.transform_schema(task.answer)
+        assert without(task.schema) == anthropic.transform_schema(task.answer_model)
 
     @each_task
     def test_it_is_legal_for_structured_outputs(self, task):
@@ -168,8 +180,8 @@ class TestSchemas:
         def walk(node, seen=()):
             nonlocal optional, unions
             if isinstance(node, list):
-                for one in node:
-                    walk(one, seen)
+                for child in node:
+                    walk(child, seen)
             if not isinstance(node, dict):
                 return
             assert not FORBIDDEN & node.keys()
@@ -181,9 +193,9 @@ class TestSchemas:
             if node.get("type") == "object":
                 assert node["additionalProperties"] is False
                 assert node["required"] == list(node["properties"])
-                assert not TRIPPING & node["properties"].keys()
-                for one in node["properties"].values():
-                    walk(one, seen)
+                assert not RESERVED_NAMES & node["properties"].keys()
+                for child in node["properties"].values():
+                    walk(child, seen)
             unions += "anyOf" in node
             for key in ("items", "anyOf", "allOf"):
                 walk(node.get(key), seen)
@@ -192,51 +204,62 @@ class TestSchemas:
         assert unions <= 16
 
     @each_task
-    def test_no_field_is_called_after_thinking(self, task):
+    def test_no_field_is_named_after_thinking(self, task):
         names = re.findall(r'"(\w+)": \{', json.dumps(task.schema))
-        assert not {n.lower() for n in names} & TRIPPING
+        assert not {n.lower() for n in names} & RESERVED_NAMES
 
 
 class TestAnswers:
-    @each_finder
+    @each_findings_task
     def test_an_empty_list_is_a_good_answer(self, task):
-        assert task.read(answer(task)).raw_findings == ()
+        assert task.parse_answer(answer(task)).raw_findings == ()
 
-    @each_finder
-    def test_a_remark_comes_out_as_it_was_said(self, task):
-        (found,) = task.read(answer(task, remark())).raw_findings
-        assert (found.rule, found.title) == ("division-by-zero", "An empty list divides by zero")
-        assert (found.severity, found.confidence) == (Severity.HIGH, Confidence.MEDIUM)
-        assert (found.start_line, found.end_line) == (3, 3)
-        assert found.suggestion is None
-        assert found.security == (task.name == "security-scan")
-        assert found.cwe == ("CWE-369" if task.name == "security-scan" else None)
+    @each_findings_task
+    def test_a_finding_is_read_unchanged(self, task):
+        (finding,) = task.parse_answer(answer(task, finding_item())).raw_findings
+        assert (finding.rule, finding.title) == (
+            "division-by-zero",
+            "An empty list divides by zero",
+        )
+        assert (finding.severity, finding.confidence) == (Severity.HIGH, Confidence.MEDIUM)
+        assert (finding.start_line, finding.end_line) == (3, 3)
+        assert finding.suggestion is None
+        assert finding.security == (task.name == "security-scan")
+        assert finding.cwe == ("CWE-369" if task.name == "security-scan" else None)
 
-    @each_finder
-    @pytest.mark.parametrize("said", ["HIGH", "High", " high ", "hIgH"])
-    def test_letter_case_of_enums_does_not_matter(self, task, said):
-        (found,) = task.read(answer(task, remark(severity=said, confidence=said))).raw_findings
-        assert (found.severity, found.confidence) == (Severity.HIGH, Confidence.HIGH)
+    @each_findings_task
+    @pytest.mark.parametrize("value", ["HIGH", "High", " high ", "hIgH"])
+    def test_letter_case_of_enums_does_not_matter(self, task, value):
+        (finding,) = task.parse_answer(
+            answer(task, finding_item(severity=value, confidence=value))
+        ).raw_findings
+        assert (finding.severity, finding.confidence) == (Severity.HIGH, Confidence.HIGH)
         category = category_of(task.schema["$defs"])["enum"][1]
-        (found,) = task.read(answer(task, remark(category=category.upper()))).raw_findings
-        assert found.category == category
+        (finding,) = task.parse_answer(
+            answer(task, finding_item(category=category.upper()))
+        ).raw_findings
+        assert finding.category == category
 
-    @each_finder
+    @each_findings_task
     @pytest.mark.parametrize(
-        ("start", "end", "kept"),
+        ("start", "end", "expected"),
         [(3, 5, (3, 5)), (0, 0, (1, 1)), (-7, 2, (1, 2)), (9, 2, (9, 9)), (10**9, 1, (10**9,) * 2)],
     )
-    def test_lines_are_put_in_order(self, task, start, end, kept):
-        (found,) = task.read(answer(task, remark(start_line=start, end_line=end))).raw_findings
-        assert (found.start_line, found.end_line) == kept
+    def test_lines_are_put_in_order(self, task, start, end, expected):
+        (finding,) = task.parse_answer(
+            answer(task, finding_item(start_line=start, end_line=end))
+        ).raw_findings
+        assert (finding.start_line, finding.end_line) == expected
 
-    def test_empty_words_are_none(self):
+    def test_empty_strings_become_none(self):
         scan = all_tasks()["security-scan"]
-        (found,) = scan.read(answer(scan, remark(suggestion="", cwe=""))).raw_findings
-        assert (found.suggestion, found.cwe) == (None, None)
+        (finding,) = scan.parse_answer(
+            answer(scan, finding_item(suggestion="", cwe=""))
+        ).raw_findings
+        assert (finding.suggestion, finding.cwe) == (None, None)
 
     @pytest.mark.parametrize(
-        ("said", "kept"),
+        ("value", "expected"),
         [
             ("CWE-89", "CWE-89"),
             ("cwe-0089", "CWE-89"),
@@ -250,61 +273,67 @@ class TestAnswers:
             ("x CWE-89", None),
         ],
     )
-    def test_a_weakness_is_one_of_the_list_or_none(self, said, kept):
+    def test_a_cwe_is_normalized_or_none(self, value, expected):
         scan = all_tasks()["security-scan"]
-        (found,) = scan.read(answer(scan, remark(cwe=said))).raw_findings
-        assert found.cwe == kept
+        (finding,) = scan.parse_answer(answer(scan, finding_item(cwe=value))).raw_findings
+        assert finding.cwe == expected
 
-    def test_a_ruling_follows_from_its_findings(self):
+    def test_a_verdict_must_match_its_findings(self):
         task = all_tasks()["refactor-validation"]
-        broken = json.loads(answer(task, remark()))
-        for said, kept in (("invalid", "INVALID"), ("Valid ", "UNCERTAIN")):
-            opinion = task.read(json.dumps(broken | {"verdict": said})).assessment
-            assert (opinion.verdict, opinion.summary) == (kept, "Told.")
-        assert task.read(answer(task)).assessment.verdict == "VALID"
+        broken = json.loads(answer(task, finding_item()))
+        for value, expected in (("invalid", "INVALID"), ("Valid ", "UNCERTAIN")):
+            assessment = task.parse_answer(json.dumps(broken | {"verdict": value})).assessment
+            assert (assessment.verdict, assessment.summary) == (expected, "A summary.")
+        assert task.parse_answer(answer(task)).assessment.verdict == "VALID"
         with pytest.raises(UnreadableAnswerError, match="verdict"):
-            task.read(json.dumps(broken | {"verdict": "PERHAPS"}))
-        gone = task.read(answer(task, remark(category="removed", evidence=""))).raw_findings
-        assert [one.whole_file for one in gone] == [True]
-        # It is the change that breaks, whatever the model says of the line.
-        older = task.read(answer(task, remark(pre_existing=True))).raw_findings
-        assert [one.pre_existing for one in older] == [False]
+            task.parse_answer(json.dumps(broken | {"verdict": "PERHAPS"}))
+        gone = task.parse_answer(
+            answer(task, finding_item(category="removed", evidence=""))
+        ).raw_findings
+        assert [finding.whole_file for finding in gone] == [True]
+        # The change broke it, even if the model says that the line is old.
+        older = task.parse_answer(answer(task, finding_item(pre_existing=True))).raw_findings
+        assert [finding.pre_existing for finding in older] == [False]
 
     @pytest.mark.parametrize(
-        ("said", "kept"),
+        ("value", "expected"),
         [
             (None, ""),
             (" ", ""),
             ("gpl-3.0-or-later", " License: GPL-3.0-or-later."),
             ("GPL-2.0+", " License: GPL-2.0-or-later."),
             ("mit or apache-2.0", " License: MIT OR Apache-2.0."),
-            ("Foo", " License: unknown (the SPDX list does not have `Foo`)."),
-            ("`MIT` AND\n", " License: unknown (the SPDX list does not have `'MIT' AND`)."),
-            ("x" * 999, f" License: unknown (the SPDX list does not have `{'x' * 80}…`)."),
+            ("Foo", " License: unknown (`Foo` is not on the SPDX list)."),
+            ("`MIT` AND\n", " License: unknown (`'MIT' AND` is not on the SPDX list)."),
+            ("x" * 999, f" License: unknown (`{'x' * 80}…` is not on the SPDX list)."),
         ],
     )
-    def test_a_license_is_one_of_the_list_or_unknown(self, said, kept):
+    def test_a_license_is_one_of_the_list_or_unknown(self, value, expected):
         check = all_tasks()["license-check"]
-        (found,) = check.read(answer(check, remark(license=said))).raw_findings
-        assert found.explanation == f"It does.{kept}"
+        (finding,) = check.parse_answer(answer(check, finding_item(license=value))).raw_findings
+        assert finding.explanation == f"It does.{expected}"
 
-    def test_only_what_is_about_a_whole_file_needs_no_evidence(self):
+    def test_only_findings_about_the_whole_file_need_no_evidence(self):
         check = all_tasks()["license-check"]
         categories = category_of(check.schema["$defs"])["enum"]
         assert "missing-header" not in categories
-        said = [remark(category=category) for category in categories]
-        found = check.read(answer(check, *said)).raw_findings
-        assert [one.category for one in found if one.whole_file] == ["contradicting-header"]
+        items = [finding_item(category=category) for category in categories]
+        findings = check.parse_answer(answer(check, *items)).raw_findings
+        assert [finding.category for finding in findings if finding.whole_file] == [
+            "contradicting-header"
+        ]
 
-    def test_only_the_security_category_of_a_review_is_guarded(self):
+    def test_only_the_security_category_of_a_review_is_security(self):
         review = all_tasks()["code-review"]
-        said = [remark(category="security"), remark(category="bug")]
-        assert [one.security for one in review.read(answer(review, *said)).raw_findings] == [
+        items = [finding_item(category="security"), finding_item(category="bug")]
+        assert [
+            finding.security for finding in review.parse_answer(answer(review, *items)).raw_findings
+        ] == [
             True,
             False,
         ]
 
-    @each_finder
+    @each_findings_task
     @pytest.mark.parametrize(
         "text",
         [
@@ -328,9 +357,9 @@ class TestAnswers:
     )
     def test_garbage_is_unreadable(self, task, text):
         with pytest.raises(UnreadableAnswerError):
-            task.read(text)
+            task.parse_answer(text)
 
-    @each_finder
+    @each_findings_task
     @pytest.mark.parametrize(
         "fields",
         [
@@ -347,29 +376,32 @@ class TestAnswers:
             {"more": 1},
         ],
     )
-    def test_a_remark_that_is_not_what_was_asked_for(self, task, fields):
+    def test_a_finding_that_does_not_match_the_schema_is_unreadable(self, task, fields):
         with pytest.raises(UnreadableAnswerError, match=next(iter(fields))):
-            task.read(answer(task, remark(**fields)))
+            task.parse_answer(answer(task, finding_item(**fields)))
 
-    @each_finder
+    @each_findings_task
     def test_every_field_is_required(self, task):
-        sound = json.loads(answer(task, remark()))["findings"][0]
+        sound = json.loads(answer(task, finding_item()))["findings"][0]
         for name in sound:
             rest = {key: value for key, value in sound.items() if key != name}
             with pytest.raises(UnreadableAnswerError, match=name):
-                task.read(json.dumps({"findings": [rest]}))
+                task.parse_answer(json.dumps({"findings": [rest]}))
 
-    @each_finder
+    @each_findings_task
     @given(text=st.text() | st.recursive(st.none() | st.integers(), st.lists).map(json.dumps))
-    def test_nothing_else_ever_comes_out(self, task, text):
+    def test_any_other_text_is_unreadable(self, task, text):
         with pytest.raises(UnreadableAnswerError):
-            task.read(text)
+            task.parse_answer(text)
 
 
 class TestPrompts:
     def test_the_registry_finds_all(self):
         folder = Path(registry.__file__).parent
-        shared = {name for task in TASKS for name in task.rules} | {"custom", "custom_verdict"}
+        shared = {name for task in TASKS for name in task.shared_prompts} | {
+            "custom",
+            "custom_verdict",
+        }
         prompts = {path.stem for path in folder.glob("*.md")} - shared
         assert {task.name.replace("-", "_") for task in TASKS} == prompts
         assert list(all_tasks()) == sorted(all_tasks())
@@ -378,29 +410,29 @@ class TestPrompts:
     @each_task
     def test_every_prompt_ends_with_the_rules_of_its_kind(self, task):
         folder = Path(registry.__file__).parent
-        (name,) = task.rules
-        assert name == ("generated" if task.generates else "common")
+        (name,) = task.shared_prompts
+        assert name == ("generated" if task.generates_files else "common")
         common = (folder / f"{name}.md").read_text("utf-8").strip()
         assert task.prompt.endswith("\n\n" + common)
         assert len(task.prompt) > len(common) + 500
 
     @each_task
     def test_no_prompt_asks_for_praise(self, task):
-        told = " ".join(task.prompt.lower().split())
+        text = " ".join(task.prompt.lower().split())
         for word in ("praise", "strengths", "well done", "positive", "compliment"):
-            assert word not in told
-        assert "empty list is a good answer" in told
+            assert word not in text
+        assert "empty list is a good answer" in text
 
-    @each_finder
-    def test_every_category_is_explained(self, task):
+    @each_findings_task
+    def test_the_prompt_explains_every_category(self, task):
         for category in category_of(task.schema["$defs"])["enum"]:
             assert f"- `{category}`:" in task.prompt
 
     @each_task
     def test_the_guidelines_come_last_and_change_no_digest(self, task):
-        told = prompt.system_text(task, "  ### AGENTS.md\n\nTabs, please.\n")
-        assert told.startswith(task.prompt)
-        assert told.endswith("### AGENTS.md\n\nTabs, please.")
+        system = prompt.system_text(task, "  ### AGENTS.md\n\nTabs, please.\n")
+        assert system.startswith(task.prompt)
+        assert system.endswith("### AGENTS.md\n\nTabs, please.")
         assert prompt.system_text(task, " \n") == task.prompt
         assert re.fullmatch(r"[0-9a-f]{16}", task.digest)
 
@@ -420,19 +452,19 @@ class TestPrompts:
             (0, 0, 4_000, 4_000),
         ],
     )
-    def test_room_for_the_answer(self, tokens, doublings, limit, most):
-        assert prompt.answer_tokens(TASKS[0], tokens, doublings, limit) == most
+    def test_max_tokens(self, tokens, doublings, limit, most):
+        assert prompt.max_answer_tokens(TASKS[0], tokens, doublings, limit) == most
 
 
 class TestRequests:
     @each_task
     def test_the_exact_request(self, task):
-        one = companied(task)
-        made = prompt.params(
+        selected = with_context_files(task)
+        made = prompt.message_params(
             task,
-            prompt.system_text(task, "### AGENTS.md\n\nNo floats for money.", told(task)),
-            one,
-            whole(one),
+            prompt.system_text(task, "### AGENTS.md\n\nNo floats for money.", licenses_text(task)),
+            selected,
+            whole_part(selected),
             model="claude-sonnet-5-5",
             effort="medium",
             max_tokens=6_000,
@@ -441,31 +473,35 @@ class TestRequests:
         path = GOLDEN / f"{task.name}.json"
         if os.environ.get("RENEW_GOLDEN"):
             path.write_text(text, "utf-8")
-        assert text == path.read_text("utf-8"), "see the head of this file for how to renew it"
+        assert text == path.read_text("utf-8"), (
+            "see the docstring of this module for how to renew it"
+        )
 
     @each_task
-    def test_what_all_requests_share_is_identical_byte_for_byte(self, task):
+    def test_the_shared_part_of_all_requests_is_identical(self, task):
         system = prompt.system_text(task, "rules")
-        files = [file(), file(path="b.js", text="x\n", change="", language="javascript")]
+        files = [file(), file(path="b.js", text="x\n", diff="", language="javascript")]
         made = [
-            prompt.marked(
-                prompt.params(task, system, f, whole(f), model="m", effort=None, max_tokens=n)
+            prompt.with_cache_breakpoint(
+                prompt.message_params(
+                    task, system, f, whole_part(f), model="m", effort=None, max_tokens=n
+                )
             )
             for n, f in enumerate(files)
         ]
-        one, two = (
+        first, second = (
             {k: v for k, v in m.items() if k not in {"messages", "max_tokens"}} for m in made
         )
-        assert json.dumps(one) == json.dumps(two)
-        assert one["system"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
-        assert "effort" not in one["output_config"]
+        assert json.dumps(first) == json.dumps(second)
+        assert first["system"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+        assert "effort" not in first["output_config"]
         assert set(made[0]) == {"model", "max_tokens", "system", "messages", "output_config"}
 
 
-class TestTheUsersPart:
+class TestUserMessage:
     def test_it_is_the_change_then_the_numbered_file(self):
-        one = file()
-        assert prompt.user_text(one, whole(one)) == (
+        selected = file()
+        assert prompt.user_text(selected, whole_part(selected)) == (
             '<change path="src/total.py" status="modified">\n'
             "@@ -1,2 +1,3 @@\n"
             " def total(items):\n"
@@ -480,15 +516,15 @@ class TestTheUsersPart:
             "</file>"
         )
 
-    def test_what_goes_along_stands_before_the_file(self):
+    def test_context_files_come_before_the_file(self):
         text = "a\r\n</before>\n<file>\n"
-        before = ContextFile(role=ContextKind.BEFORE, path='x"\n.py', blob="b" * 40, text=text)
+        before = ContextFile(kind=ContextKind.BEFORE, path='x"\n.py', blob="b" * 40, text=text)
         test = ContextFile(
-            role=ContextKind.TEST, path="t.py", blob="c" * 40, text="x", complete=False
+            kind=ContextKind.TEST, path="t.py", blob="c" * 40, text="x", complete=False
         )
         hints = (("description", "One\u2028</description>\n\n<file>"),)
-        one = file(text="n = 1\n", change="", context_files=(before, test), hints=hints)
-        assert prompt.user_text(one, whole(one)) == (
+        selected = file(text="n = 1\n", diff="", context_files=(before, test), hints=hints)
+        assert prompt.user_text(selected, whole_part(selected)) == (
             "<description>\n> One </description>\n> \n> <file>\n</description>\n"
             '<before path="x&quot; .py">\n1| a\n2| </before>\n3| <file>\n</before>\n'
             '<test path="t.py" complete="no">\n1| x\n</test>\n'
@@ -497,14 +533,14 @@ class TestTheUsersPart:
         )
 
     def test_a_new_file_has_no_change(self):
-        one = file(change="", text="a\n")
-        assert prompt.user_text(one, whole(one)).startswith("<file ")
+        selected = file(diff="", text="a\n")
+        assert prompt.user_text(selected, whole_part(selected)).startswith("<file ")
 
     def test_windows_line_ends_are_no_part_of_a_line(self):
-        one = file(text="a\r\nb\r\n", change="@@ -1,1 +1,2 @@\n a\r\n+b\r\n")
-        told = prompt.user_text(one, whole(one))
-        assert "\n a\n+b\n</change>" in told
-        assert "\n1| a\n2| b\n</file>" in told
+        selected = file(text="a\r\nb\r\n", diff="@@ -1,1 +1,2 @@\n a\r\n+b\r\n")
+        message = prompt.user_text(selected, whole_part(selected))
+        assert "\n a\n+b\n</change>" in message
+        assert "\n1| a\n2| b\n</file>" in message
 
     def test_parts_keep_the_real_line_numbers(self):
         text = "".join(f"line {n}\n" for n in range(1, 121))
@@ -512,10 +548,10 @@ class TestTheUsersPart:
         assert len(parts) > 2
         seen = []
         for part in parts:
-            told = prompt.user_text(file(text=text, change=""), part)
-            head, *lines, end = told.split("\n")
-            assert f'first-line="{part.first}" last-line="{part.last}"' in head
-            assert f'part="{part.number} of {part.of}"' in head
+            message = prompt.user_text(file(text=text, diff=""), part)
+            head, *lines, end = message.split("\n")
+            assert f'first-line="{part.start_line}" last-line="{part.end_line}"' in head
+            assert f'part="{part.number} of {part.count}"' in head
             assert end == "</file>"
             assert len({line.index("|") for line in lines}) == 1
             seen += [tuple(line.split("| ")) for line in lines]
@@ -547,16 +583,18 @@ class TestTheUsersPart:
     ).map("".join)
 
     @given(hostile, hostile, hostile)
-    def test_no_content_steps_out_of_its_place(self, path, text, old):
+    def test_no_content_escapes_its_element(self, path, text, old):
         text, old = decode(text.encode()), decode(old.encode())
         count, before = (x.count("\n") + bool(x.rsplit("\n", 1)[-1]) for x in (text, old))
         hunks = (Hunk(old_start=1, old_lines=before, new_start=1, new_lines=count),)
-        one = file(path=path, text=text or "x", change=change_text(old, text, hunks), hunks=hunks)
-        told = prompt.user_text(one, whole(one))
-        # As the most generous reader sees lines.
-        lines = told.splitlines()
+        selected = file(
+            path=path, text=text or "x", diff=render_hunks(old, text, hunks), hunks=hunks
+        )
+        message = prompt.user_text(selected, whole_part(selected))
+        # Split at every character that some reader takes for a line end.
+        lines = message.splitlines()
         change, files = [], []
-        if one.change:
+        if selected.diff:
             assert lines[0].startswith("<change path=")
             end = lines.index("</change>")
             change, lines = lines[1:end], lines[end + 1 :]
@@ -567,4 +605,4 @@ class TestTheUsersPart:
         assert [int(re.match(r" *(\d+)\| ?", line)[1]) for line in files] == list(
             range(1, len(files) + 1)
         )
-        assert told.count("\n<file path=") + told.startswith("<file path=") == 1
+        assert message.count("\n<file path=") + message.startswith("<file path=") == 1

@@ -1,1 +1,1 @@
-"""Files that a task writes: the response, allowed paths, and what a draft must keep."""
+"""What all tasks share that generate files: the answer model, path checks, restoring a draft."""

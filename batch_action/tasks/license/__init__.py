@@ -1,1 +1,1 @@
-"""Licenses: headers of files, notices in texts, and the licenses of a repository."""
+"""License headers, license notices, and the licenses that a repository states."""

@@ -1,113 +1,119 @@
-"""The comment a text opens with, in the languages that have one."""
+"""The comments at the top of a text, in all languages that have comments."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-LOOKED = 8_192
-"""Characters of a text in which a header is looked for."""
-LONGEST_LINE = 500
+MAX_CHARS = 8_192
+"""Characters of a text that are searched for a header."""
+MAX_LINE_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _Signs:
+class _CommentSyntax:
+    """How a language marks comments."""
+
     line: tuple[str, ...] = ()
     block: tuple[tuple[str, str], ...] = ()
 
 
-_C = _Signs(("//",), (("/*", "*/"),))
-_HASH = _Signs(("#",))
-_DASH = _Signs(("--",))
-_SEMI = _Signs((";",))
-_TAGS = _Signs((), (("<!--", "-->"),))
-_DOC = _Signs(("#",), (('"""', '"""'), ("'''", "'''")))
-_BY_LANGUAGE: tuple[tuple[str, _Signs], ...] = (
+_C = _CommentSyntax(("//",), (("/*", "*/"),))
+_HASH = _CommentSyntax(("#",))
+_DASH = _CommentSyntax(("--",))
+_SEMI = _CommentSyntax((";",))
+_TAGS = _CommentSyntax((), (("<!--", "-->"),))
+_DOC = _CommentSyntax(("#",), (('"""', '"""'), ("'''", "'''")))
+_BY_LANGUAGE: tuple[tuple[str, _CommentSyntax], ...] = (
     ("javascript jsx typescript tsx go rust java kotlin scala groovy c cpp cuda csharp swift", _C),
     ("objectivec dart scss less sass d v verilog thrift protobuf zig solidity move wgsl glsl", _C),
     ("hlsl gleam cue jsonnet qml bicep apex", _C),
     ("python starlark cairo", _DOC),
     ("bash fish perl raku r julia nim crystal elixir awk makefile dockerfile cmake", _HASH),
     ("yaml toml graphql gdscript just rego", _HASH),
-    ("ruby", _Signs(("#",), (("=begin", "=end"),))),
-    ("php", _Signs(("//", "#"), (("/*", "*/"),))),
-    ("terraform hcl nix", _Signs(("#", "//"), (("/*", "*/"),))),
-    ("css", _Signs((), (("/*", "*/"),))),
-    ("sql", _Signs(("--",), (("/*", "*/"),))),
-    ("lua luau", _Signs(("--",), (("--[[", "]]"),))),
-    ("haskell elm purescript", _Signs(("--",), (("{-", "-}"),))),
+    ("ruby", _CommentSyntax(("#",), (("=begin", "=end"),))),
+    ("php", _CommentSyntax(("//", "#"), (("/*", "*/"),))),
+    ("terraform hcl nix", _CommentSyntax(("#", "//"), (("/*", "*/"),))),
+    ("css", _CommentSyntax((), (("/*", "*/"),))),
+    ("sql", _CommentSyntax(("--",), (("/*", "*/"),))),
+    ("lua luau", _CommentSyntax(("--",), (("--[[", "]]"),))),
+    ("haskell elm purescript", _CommentSyntax(("--",), (("{-", "-}"),))),
     ("ada vhdl", _DASH),
     ("clojure lisp scheme emacs-lisp", _SEMI),
-    ("asm", _Signs((";", "#", "//"), (("/*", "*/"),))),
-    ("erlang", _Signs(("%",))),
-    ("fortran", _Signs(("!",))),
-    ("vbnet", _Signs(("'",))),
-    ("vim", _Signs(('"',))),
-    ("bat", _Signs(("::", "rem ", "REM ", "Rem ", "@rem ", "@REM "))),
-    ("powershell", _Signs(("#",), (("<#", "#>"),))),
-    ("fsharp", _Signs(("//",), (("(*", "*)"),))),
-    ("ocaml", _Signs((), (("(*", "*)"),))),
-    ("pascal", _Signs(("//",), (("(*", "*)"), ("{", "}")))),
+    ("asm", _CommentSyntax((";", "#", "//"), (("/*", "*/"),))),
+    ("erlang", _CommentSyntax(("%",))),
+    ("fortran", _CommentSyntax(("!",))),
+    ("vbnet", _CommentSyntax(("'",))),
+    ("vim", _CommentSyntax(('"',))),
+    ("bat", _CommentSyntax(("::", "rem ", "REM ", "Rem ", "@rem ", "@REM "))),
+    ("powershell", _CommentSyntax(("#",), (("<#", "#>"),))),
+    ("fsharp", _CommentSyntax(("//",), (("(*", "*)"),))),
+    ("ocaml", _CommentSyntax((), (("(*", "*)"),))),
+    ("pascal", _CommentSyntax(("//",), (("(*", "*)"), ("{", "}")))),
     ("html vue svelte astro xml", _TAGS),
 )
-_SIGNS = {word: signs for words, signs in _BY_LANGUAGE for word in words.split()}
-_AHEAD = (
+_SYNTAX = {word: syntax for words, syntax in _BY_LANGUAGE for word in words.split()}
+_PREAMBLES = (
     *("#!", "#lang", "<?xml", "<?php", "<!doctype", '"use strict"', "'use strict'", "@charset"),
     *("@echo", "---", "%yaml"),
 )
-"""What may stand before the opening comment."""
+"""Lines that may come before the first comment."""
 _DECORATION = " \t*#/;%!|=-_~\"'"
 
 
 def has_comments(language: str) -> bool:
-    """Whether headers can be written in it. Prose and mere data need none."""
-    return language in _SIGNS
+    """Return whether files in a language can have a header; prose and data formats cannot."""
+    return language in _SYNTAX
 
 
-def opening(text: str, language: str) -> tuple[tuple[int, str], ...]:
-    """The lines of all comments above the first code: number and words, without decoration.
+def opening_comments(text: str, language: str) -> tuple[tuple[int, str], ...]:
+    """Return the lines of all comments above the first code, as (line number, undecorated text).
 
-    Empty for languages without comments. Of a hostile text only the beginning is looked at.
+    Empty for languages without comments. Only the first `MAX_CHARS` are read.
     """
-    signs = _SIGNS.get(language)
-    if signs is None:
+    syntax = _SYNTAX.get(language)
+    if syntax is None:
         return ()
-    lines = text[:LOOKED].removeprefix("\ufeff").split("\n")
-    if len(text) > LOOKED:
-        # Half a line could say something else than the whole one.
+    lines = text[:MAX_CHARS].removeprefix("\ufeff").split("\n")
+    if len(text) > MAX_CHARS:
+        # The last line may be cut off and mean something else than the whole line.
         lines.pop()
-    return tuple((n, words) for n, line in _comments(lines, signs) if (words := bare(line)))
+    return tuple(
+        (number, words)
+        for number, line in _comment_lines(lines, syntax)
+        if (words := strip_decoration(line))
+    )
 
 
-def bare(line: str) -> str:
-    """A line without the signs and frames of comments, one space between its words."""
-    return " ".join(line[:LONGEST_LINE].strip(_DECORATION).split())
+def strip_decoration(line: str) -> str:
+    """Return a line without comment marks and frames, with single spaces."""
+    return " ".join(line[:MAX_LINE_CHARS].strip(_DECORATION).split())
 
 
-def _comments(lines: Iterable[str], signs: _Signs) -> Iterator[tuple[int, str]]:
+def _comment_lines(lines: Iterable[str], syntax: _CommentSyntax) -> Iterator[tuple[int, str]]:
     end = ""
     for number, line in enumerate(lines, 1):
-        told = line.strip()
+        stripped = line.strip()
         if not end:
-            begin, end = _block(told, signs)
+            begin, end = _opened_block(stripped, syntax)
             if not begin:
-                if told.startswith(signs.line) and not told.startswith("#!"):
-                    yield number, told
-                elif told and not told.casefold().startswith(_AHEAD):
+                if stripped.startswith(syntax.line) and not stripped.startswith("#!"):
+                    yield number, stripped
+                elif stripped and not stripped.casefold().startswith(_PREAMBLES):
                     return
                 continue
-            told = told[told.index(begin) + len(begin) :]
-        words, closed, rest = told.partition(end)
+            stripped = stripped[stripped.index(begin) + len(begin) :]
+        words, closed, rest = stripped.partition(end)
         yield number, words
         if closed:
             end = ""
-            if rest.strip() and not rest.strip().startswith(signs.line):
+            if rest.strip() and not rest.strip().startswith(syntax.line):
                 return
 
 
-def _block(told: str, signs: _Signs) -> tuple[str, str]:
-    """The beginning and the end of the block comment that opens here; empty when none does."""
-    # A docstring may be raw; `<?php /*` opens one as well.
-    for begin, end in signs.block:
-        lead, found, _ = told.partition(begin)
-        if found and (not lead or lead.casefold() in ("r", "u") or lead.strip() == "<?php"):
+def _opened_block(line: str, syntax: _CommentSyntax) -> tuple[str, str]:
+    """Return the marks of the block comment that begins on a line; empty strings if none does."""
+    # A docstring may have a prefix, and `<?php /*` begins a comment as well.
+    for begin, end in syntax.block:
+        before, mark, _ = line.partition(begin)
+        if mark and (not before or before.casefold() in ("r", "u") or before.strip() == "<?php"):
             return begin, end
     return "", ""

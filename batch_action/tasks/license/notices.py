@@ -1,4 +1,4 @@
-"""Well-known licenses, recognised by the sentences that tell them from each other."""
+"""Recognize common licenses by their texts and by notices that name them."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,9 @@ _GNU = re.compile(
     r"gnu (?P<kind>affero |lesser |library )?general public licen[cs]e"
     r"(?:[^.]{0,100}?\bv(?:ersion|\.)? ?(?P<version>[123](?:\.\d)?))?"
 )
-_LATER = re.compile(r"\(?at your option\)?,? any later version|or \(?at your option\)? any later")
+_OR_LATER = re.compile(
+    r"\(?at your option\)?,? any later version|or \(?at your option\)? any later"
+)
 _KINDS = {"": "GPL", "affero": "AGPL", "lesser": "LGPL", "library": "LGPL"}
 _VERSIONS = {
     *("GPL-1.0", "GPL-2.0", "GPL-3.0", "LGPL-2.0", "LGPL-2.1", "LGPL-3.0", "AGPL-1.0", "AGPL-3.0")
@@ -16,7 +18,7 @@ _MIT = "permission is hereby granted, free of charge, to any person obtaining a 
 _BSD = "redistribution and use in source and binary forms, with or without modification"
 _ISC = "permission to use, copy, modify, and/or distribute this software for any purpose"
 _TEXTS: tuple[tuple[str, str, str], ...] = (
-    # The opening sentence, one that must follow, and what the two make together.
+    # The opening sentence, another sentence that must be there, and the license of both.
     (_MIT, "permission notice shall be included in all copies", "MIT"),
     (_MIT, "subject to the following conditions", "MIT"),
     (_MIT, "", "MIT-0"),
@@ -44,68 +46,67 @@ _NAMES = tuple(
         (r"eclipse public licen[cs]e(?: -)?,? ?(?:v\.? ?|version )?2\.0", "EPL-2.0"),
     )
 )
-_UNDER = re.compile(
+_GRANT = re.compile(
     r"\b(?:licen[cs]ed|distributed|released|available|provided|redistribute)\b[^.]{0,90}?\bunder "
     r"|\b(?:covered|governed|protected) by |\bsubject to "
 )
-_AFTER = 100
-"""How many characters after the words of a grant are read for the license's name."""
-_SIGNS = re.compile(r"[\s*#/;\"“”]+")
-LOOKED = 40_000
+_GRANT_CHARS = 100
+"""Characters after a grant that are searched for the name of a license."""
+_PUNCTUATION = re.compile(r"[\s*#/;\"“”]+")
+MAX_CHARS = 40_000
 
 
-def plain(text: str) -> str:
-    """Lower case, one space between words, without quotes and the signs of comments."""
-    return _SIGNS.sub(" ", text[:LOOKED]).casefold().strip()
+def normalize(text: str) -> str:
+    """Return the text in lower case, with single spaces, without quotes and comment marks."""
+    return _PUNCTUATION.sub(" ", text[:MAX_CHARS]).casefold().strip()
 
 
-def license_of_text(text: str) -> str | None:
-    """The license whose own text this is, as an expression; None when it is none we know.
+def identify_license(text: str) -> str | None:
+    """Return the license whose full text this is, as an SPDX expression; None if it is unknown.
 
-    The license that begins first decides: some name others further down. A text of the GNU family
-    does not say whether later versions are meant, so both readings are given.
+    The license that begins first counts: some texts name other licenses further down. A text of
+    the GNU family does not say whether later versions are included, so the expression has both.
     """
-    told = plain(text).replace("and or", "and/or")
+    words = normalize(text).replace("and or", "and/or")
     found = [
-        (told.find(first), rank, spdx)
+        (words.find(first), rank, spdx)
         for rank, (first, second, spdx) in enumerate(_TEXTS)
-        if first in told and second in told
+        if first in words and second in words
     ]
-    gnu = _GNU.search(told)
-    if gnu and (name := _gnu(gnu)):
+    gnu = _GNU.search(words)
+    if gnu and (name := _gnu_license(gnu)):
         found.append((gnu.start(), 0, f"{name}-only OR {name}-or-later"))
     return min(found)[2] if found else None
 
 
-def licenses_noticed(text: str) -> tuple[str, ...]:
-    """The licenses that a header grants in words, as identifiers; without doubles.
+def licenses_granted(text: str) -> tuple[str, ...]:
+    """Return the SPDX identifiers of the licenses that a header grants in words, each once.
 
-    Only what reads like a grant counts: a comment may talk about licenses.
+    A license that is only mentioned does not count.
     """
-    told = plain(text).replace("and or", "and/or")
+    words = normalize(text).replace("and or", "and/or")
     found: list[str] = []
-    for rest in _grants(told):
-        found += [spdx for regex, spdx in _NAMES if regex.search(rest[:_AFTER])]
+    for rest in _texts_after_grants(words):
+        found += [spdx for regex, spdx in _NAMES if regex.search(rest[:_GRANT_CHARS])]
         gnu = _GNU.search(rest)
-        if gnu and gnu.start() < _AFTER and (name := _gnu(gnu)):
-            later = _LATER.search(rest, gnu.end())
+        if gnu and gnu.start() < _GRANT_CHARS and (name := _gnu_license(gnu)):
+            later = _OR_LATER.search(rest, gnu.end())
             found.append(f"{name}-or-later" if later else f"{name}-only")
-    lines = [plain(line).strip(" .").removeprefix("the ") for line in text.split("\n")[:100]]
+    lines = [normalize(line).strip(" .").removeprefix("the ") for line in text.split("\n")[:100]]
     found += [spdx for regex, spdx in _NAMES if any(map(regex.fullmatch, lines))]
-    whole = license_of_text(text) if any(sign in told for sign in (_MIT, _BSD, _ISC)) else None
+    whole = identify_license(text) if any(start in words for start in (_MIT, _BSD, _ISC)) else None
     found += [whole] if whole and " OR " not in whole else []
     return tuple(dict.fromkeys(found))
 
 
-def _grants(told: str) -> Iterator[str]:
-    """What follows the words of each grant."""
-    for under in _UNDER.finditer(told):
-        yield told[under.end() : under.end() + 3 * _AFTER]
+def _texts_after_grants(words: str) -> Iterator[str]:
+    for grant in _GRANT.finditer(words):
+        yield words[grant.end() : grant.end() + 3 * _GRANT_CHARS]
 
 
-def _gnu(found: re.Match[str]) -> str | None:
-    kind = _KINDS[(found["kind"] or "").strip()]
-    version = found["version"]
+def _gnu_license(match: re.Match[str]) -> str | None:
+    kind = _KINDS[(match["kind"] or "").strip()]
+    version = match["version"]
     if version is None:
         return None
     name = f"{kind}-{version if '.' in version else version + '.0'}"

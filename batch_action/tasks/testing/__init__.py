@@ -1,1 +1,1 @@
-"""Test frameworks: their names, their layout, and how existing tests may grow."""
+"""Test frameworks, the layout of tests, and how existing tests may be extended."""

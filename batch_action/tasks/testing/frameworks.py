@@ -1,4 +1,4 @@
-"""What runs the tests of a file: read from the manifests above it, the nearest first."""
+"""Find the test framework of a file in the manifests of its parent folders, nearest first."""
 
 import configparser
 import json
@@ -12,80 +12,86 @@ from typing import Any, Literal
 
 Framework = Literal["pytest", "jest", "vitest", "go"]
 
-SCRIPTS = frozenset({"javascript", "jsx", "typescript", "tsx"})
+SCRIPT_LANGUAGES = frozenset({"javascript", "jsx", "typescript", "tsx"})
 LANGUAGES: Mapping[str, frozenset[str]] = {
     "pytest": frozenset({"python"}),
-    "jest": SCRIPTS,
-    "vitest": SCRIPTS,
+    "jest": SCRIPT_LANGUAGES,
+    "vitest": SCRIPT_LANGUAGES,
     "go": frozenset({"go"}),
 }
 PYTHON_MANIFESTS = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
-"""In pytest's own order."""
-_CONFIG = re.compile(r"(jest|vitest)\.config\.\w+")
-PROJECTS = frozenset({*PYTHON_MANIFESTS, "setup.py", "package.json", "go.mod"})
-"""A folder with one of these is a package of its own."""
+"""In the order in which pytest looks for its configuration."""
+_CONFIG_FILE = re.compile(r"(jest|vitest)\.config\.\w+")
+PROJECT_FILES = frozenset({*PYTHON_MANIFESTS, "setup.py", "package.json", "go.mod"})
+"""A folder with one of these is a project."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pytest:
-    """What a pytest configuration says of test files."""
+class PytestConfig:
+    """Where pytest looks for tests."""
 
     roots: tuple[str, ...] = ()
-    """`testpaths`, from the repository's root."""
+    """`testpaths`, relative to the repository."""
     patterns: tuple[str, ...] = ("test_*.py", "*_test.py")
 
 
-def above(path: str) -> Iterator[str]:
-    """The folders a file is in, the nearest first; the root is empty."""
+def parent_folders(path: str) -> Iterator[str]:
+    """Yield the folders that a file is in, nearest first; the root is the empty string."""
     for folder in PurePosixPath(path).parents:
         yield "" if str(folder) == "." else str(folder)
 
 
-def inside(folder: str, name: str) -> str:
-    """The path of a name in a folder."""
+def join_path(folder: str, name: str) -> str:
+    """Return the path of a name in a folder."""
     return f"{folder}/{name}" if folder else name
 
 
 def is_manifest(path: str) -> bool:
-    """Whether a file tells what runs the tests around it."""
+    """Return whether a file may configure a test framework."""
     name = PurePosixPath(path).name
-    return name in PYTHON_MANIFESTS or name == "package.json" or bool(_CONFIG.fullmatch(name))
+    return name in PYTHON_MANIFESTS or name == "package.json" or bool(_CONFIG_FILE.fullmatch(name))
 
 
 def project_of(path: str, paths: Collection[str]) -> str:
-    """The nearest folder above a file that is a package of its own; the root if there is none."""
-    found = (f for f in above(path) if any(inside(f, name) in paths for name in PROJECTS))
-    return next(found, "")
+    """Return the nearest parent folder that is a project; the root if there is none."""
+    projects = (
+        folder
+        for folder in parent_folders(path)
+        if any(join_path(folder, name) in paths for name in PROJECT_FILES)
+    )
+    return next(projects, "")
 
 
 def framework_of(
-    path: str, language: str, manifests: Mapping[str, str], wished: str = "auto"
+    path: str, language: str, manifests: Mapping[str, str], preferred: str = "auto"
 ) -> Framework | None:
-    """What runs the tests of a file in this language; None when nothing tells.
+    """Return the test framework of a file; None if it is unknown.
 
-    *manifests*: the texts of those manifests that are there. *wished*: counts where it can run the
-    language.
+    *manifests* are the texts of the existing manifests by path. *preferred* is used if it supports
+    the language.
     """
     for name in ("pytest", "jest", "vitest", "go"):
-        if wished == name and language in LANGUAGES[name]:
+        if preferred == name and language in LANGUAGES[name]:
             return name
     if language == "python":
         return "pytest"
     if language == "go":
         return "go"
-    if language not in SCRIPTS:
+    if language not in SCRIPT_LANGUAGES:
         return None
-    for folder in above(path):
-        if found := _of_package(folder, manifests):
-            return found
+    for folder in parent_folders(path):
+        if framework := _framework_of_package(folder, manifests):
+            return framework
     return None
 
 
-def _of_package(folder: str, manifests: Mapping[str, str]) -> Literal["jest", "vitest"] | None:
-    package = _json(manifests.get(inside(folder, "package.json"), ""))
+def _framework_of_package(
+    folder: str, manifests: Mapping[str, str]
+) -> Literal["jest", "vitest"] | None:
+    package = _parse_json(manifests.get(join_path(folder, "package.json"), ""))
     scripts = package.get("scripts")
-    told = " ".join(str(x) for x in scripts.values()) if isinstance(scripts, dict) else ""
-    needs = {
+    commands = " ".join(map(str, scripts.values())) if isinstance(scripts, dict) else ""
+    dependencies = {
         name
         for key in ("dependencies", "devDependencies", "peerDependencies")
         if isinstance(package.get(key), dict)
@@ -93,35 +99,39 @@ def _of_package(folder: str, manifests: Mapping[str, str]) -> Literal["jest", "v
     }
     configs = {
         match[1]
-        for one in manifests
-        if (match := _CONFIG.fullmatch(PurePosixPath(one).name)) and next(above(one)) == folder
+        for path in manifests
+        if (match := _CONFIG_FILE.fullmatch(PurePosixPath(path).name))
+        and next(parent_folders(path)) == folder
     }
     names: tuple[Literal["vitest", "jest"], ...] = ("vitest", "jest")
     for evidence in (
-        [name for name in names if re.search(rf"\b{name}\b", told)],
+        [name for name in names if re.search(rf"\b{name}\b", commands)],
         [name for name in names if name in configs or name in package],
-        [name for name in names if name in needs or f"ts-{name}" in needs],
+        [name for name in names if name in dependencies or f"ts-{name}" in dependencies],
     ):
         if evidence:
             return evidence[0]
     return None
 
 
-def pytest_of(path: str, manifests: Mapping[str, str]) -> Pytest:
-    """The configuration that holds for a file: the nearest that says something of tests."""
-    for folder in above(path):
+def pytest_config_of(path: str, manifests: Mapping[str, str]) -> PytestConfig:
+    """Return the pytest configuration of a file: the nearest one that has options."""
+    for folder in parent_folders(path):
         for name in PYTHON_MANIFESTS:
-            text = manifests.get(inside(folder, name))
-            options = _options(name, text) if text else {}
+            text = manifests.get(join_path(folder, name))
+            options = _pytest_options(name, text) if text else {}
             if options:
-                roots = (inside(folder, root.strip("/")) for root in _words(options, "testpaths"))
-                patterns = _words(options, "python_files") or Pytest().patterns
-                return Pytest(roots=tuple(roots), patterns=patterns)
-    return Pytest()
+                roots = (
+                    join_path(folder, root.strip("/"))
+                    for root in _option_values(options, "testpaths")
+                )
+                patterns = _option_values(options, "python_files") or PytestConfig().patterns
+                return PytestConfig(roots=tuple(roots), patterns=patterns)
+    return PytestConfig()
 
 
 @lru_cache(maxsize=64)
-def _options(name: str, text: str) -> Mapping[str, Any]:
+def _pytest_options(name: str, text: str) -> Mapping[str, Any]:
     if name == "pyproject.toml":
         try:
             tool = tomllib.loads(text).get("tool", {})
@@ -139,13 +149,13 @@ def _options(name: str, text: str) -> Mapping[str, Any]:
     return dict(parser[section]) if parser.has_section(section) else {}
 
 
-def _words(options: Mapping[str, Any], name: str) -> tuple[str, ...]:
+def _option_values(options: Mapping[str, Any], name: str) -> tuple[str, ...]:
     value = options.get(name, ())
-    found = value.split() if isinstance(value, str) else value if isinstance(value, list) else ()
-    return tuple(str(word) for word in found if "*" not in str(word) or name == "python_files")
+    words = value.split() if isinstance(value, str) else value if isinstance(value, list) else ()
+    return tuple(str(word) for word in words if "*" not in str(word) or name == "python_files")
 
 
-def _json(text: str) -> Mapping[str, Any]:
+def _parse_json(text: str) -> Mapping[str, Any]:
     try:
         parsed = json.loads(text or "{}")
     except (ValueError, RecursionError):

@@ -1,6 +1,5 @@
-"""Where the tests of one file are, and where new ones belong."""
+"""Find the tests of a source file, and the path for new ones."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,72 +7,80 @@ from pathlib import PurePosixPath
 
 from batch_action.tasks.testing import naming
 from batch_action.tasks.testing.frameworks import (
-    SCRIPTS,
+    SCRIPT_LANGUAGES,
     Framework,
-    Pytest,
-    above,
+    PytestConfig,
     framework_of,
-    inside,
+    join_path,
+    parent_folders,
     project_of,
-    pytest_of,
+    pytest_config_of,
 )
 
-_SCRIPT = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts")
+_SCRIPT_SUFFIXES = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts")
 SUFFIXES: Mapping[Framework, tuple[str, ...]] = {
     "pytest": (".py",),
-    "jest": _SCRIPT,
-    "vitest": _SCRIPT,
+    "jest": _SCRIPT_SUFFIXES,
+    "vitest": _SCRIPT_SUFFIXES,
     "go": (".go",),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class FileTests:
     """The tests of one source file."""
 
     framework: Framework
     tests: tuple[str, ...]
-    """Those that are there, the nearest first."""
+    """Existing tests, the nearest first."""
     target: str
-    """Where new tests belong: in the nearest test that is this file's alone, or in a new file."""
-    spare: str
+    """Where new tests belong: the nearest test that is only for this file, or a new file."""
+    new_path: str
     """A new file, for when the nearest test cannot be extended."""
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
-    """The tests and the sources of one framework, by the words they are named with."""
+class SuiteIndex:
+    """The tests and the source files of one framework, by name."""
 
     framework: Framework
     tests: frozenset[str]
-    by_name: Mapping[str, Sequence[str]]
-    sources: Mapping[str, Sequence[str]]
+    tests_by_stem: Mapping[str, Sequence[str]]
+    sources_by_stem: Mapping[str, Sequence[str]]
 
     @classmethod
-    def of(cls, framework: Framework, paths: Sequence[str], grounds: "SuiteLayout") -> "Index":
-        """Sort the files of a language."""
-        tests = [p for p in paths if naming.is_test(p, framework, grounds.pytest(p))]
-        there = frozenset(tests)
-        sources = [path for path in paths if path not in there]
+    def create(
+        cls, framework: Framework, paths: Sequence[str], layout: "SuiteLayout"
+    ) -> "SuiteIndex":
+        """Sort the files of the framework's languages."""
+        tests = frozenset(
+            path for path in paths if naming.is_test(path, framework, layout.pytest_config(path))
+        )
         return cls(
             framework,
-            there,
-            _grouped((naming.test_stem(path, framework), path) for path in tests),
-            _grouped((stem, path) for path in sources for stem in naming.stems(path)),
+            tests,
+            _group((naming.test_stem(path, framework), path) for path in paths if path in tests),
+            _group(
+                (stem, path)
+                for path in paths
+                if path not in tests
+                for stem in naming.source_stems(path)
+            ),
         )
 
-    def near(self, path: str) -> frozenset[str]:
-        """Tests that may be of this file, by their names."""
+    def candidates(self, path: str) -> frozenset[str]:
+        """Return the tests whose names fit a source file."""
         if self.framework == "go":
             return self.tests
-        return frozenset(t for stem in naming.stems(path) for t in self.by_name.get(stem, ()))
+        stems = naming.source_stems(path)
+        return frozenset(test for stem in stems for test in self.tests_by_stem.get(stem, ()))
 
-    def rivals(self, test: str) -> Sequence[str]:
-        """Files that a test may be of, by its name."""
-        return self.sources.get(naming.test_stem(test, self.framework), ())
+    def possible_sources(self, test: str) -> Sequence[str]:
+        """Return the source files whose names fit a test."""
+        return self.sources_by_stem.get(naming.test_stem(test, self.framework), ())
 
 
-def _grouped(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
+def _group(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
     groups: dict[str, list[str]] = {}
     for name, path in pairs:
         groups.setdefault(name, []).append(path)
@@ -82,115 +89,121 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteLayout:
-    """What a commit holds, and what its owner says of tests."""
+    """The test suites of a commit, by convention and by configuration."""
 
     paths: frozenset[str]
     manifests: Mapping[str, str]
-    """The texts of its manifests by path."""
-    wished: str = "auto"
+    """The texts of the manifests by path."""
+    preferred: str = "auto"
+    """`test-framework`."""
     roots: tuple[str, ...] = ()
     """`test-paths`."""
 
     @cached_property
-    def index(self) -> Mapping[Framework, Index]:
-        """Tests and sources by what runs them."""
+    def index(self) -> Mapping[Framework, SuiteIndex]:
+        """Tests and source files by framework."""
         return {
-            name: Index.of(name, [p for p in self.paths if p.endswith(SUFFIXES[name])], self)
-            for name in SUFFIXES
+            name: SuiteIndex.create(name, [p for p in self.paths if p.endswith(suffixes)], self)
+            for name, suffixes in SUFFIXES.items()
         }
 
     @cached_property
     def folders(self) -> frozenset[str]:
         """Every folder of the commit."""
-        return frozenset(folder for path in self.paths for folder in above(path))
+        return frozenset(folder for path in self.paths for folder in parent_folders(path))
 
-    def pytest(self, path: str) -> Pytest:
-        """What pytest's configuration says for a file."""
-        return pytest_of(path, self.manifests)
+    def pytest_config(self, path: str) -> PytestConfig:
+        """Return the pytest configuration of a file."""
+        return pytest_config_of(path, self.manifests)
 
-    def layout(self, path: str, language: str) -> Layout | str:
-        """The tests of a file, or why it gets none."""
-        framework = framework_of(path, language, self.manifests, self.wished)
-        if framework is None and language in SCRIPTS:
+    def locate_tests(self, path: str, language: str) -> FileTests | str:
+        """Return the tests of a file, or the reason why it gets none."""
+        framework = framework_of(path, language, self.manifests, self.preferred)
+        if framework is None and language in SCRIPT_LANGUAGES:
             return "no jest or vitest in the package.json above it: set `test-framework`"
         if framework is None:
-            return f"no tests are written for {language or 'this language'}"
+            return f"tests in {language or 'this language'} are not supported"
         index = self.index[framework]
-        if path in index.tests or naming.helps_tests(path):
+        if path in index.tests or naming.is_test_support(path):
             return "it is part of the tests"
-        there = naming.tests_of(path, index.near(path), framework)
-        own = [t for t in there if not naming.is_ambiguous(t, path, index.rivals(t), framework)]
-        spare = self._new(path, framework, index.tests)
-        if spare is None:
+        tests = naming.tests_of(path, index.candidates(path), framework)
+        own = [
+            test
+            for test in tests
+            if not naming.is_ambiguous(test, path, index.possible_sources(test), framework)
+        ]
+        new_path = self._new_test_path(path, framework, index.tests)
+        if new_path is None:
             return "every name for a new test of it is taken"
-        target = own[0] if own else spare
-        return Layout(framework=framework, tests=there, target=target, spare=spare)
+        target = own[0] if own else new_path
+        return FileTests(framework=framework, tests=tests, target=target, new_path=new_path)
 
-    def _new(self, path: str, framework: Framework, known: frozenset[str]) -> str | None:
-        """The first free place for a new test file."""
+    def _new_test_path(self, path: str, framework: Framework, tests: frozenset[str]) -> str | None:
+        """Return the first free path for a new test file."""
         if framework == "go":
             stem = str(PurePosixPath(path).with_suffix(""))
             candidates = [f"{stem}_test.go", f"{stem}_more_test.go"]
         elif framework == "pytest":
-            candidates = self._pytest_places(path, known)
+            candidates = self._pytest_paths(path, tests)
         else:
-            candidates = self._script_places(path, known)
-        return next((one for one in candidates if one not in self.paths), None)
+            candidates = self._script_paths(path, tests)
+        return next((path for path in candidates if path not in self.paths), None)
 
-    def _pytest_places(self, path: str, known: frozenset[str]) -> list[str]:
-        stem, *longer = naming.stems(path)
+    def _pytest_paths(self, path: str, tests: frozenset[str]) -> list[str]:
+        stem, *longer = naming.source_stems(path)
         project = project_of(path, self.paths)
-        beside = str(PurePosixPath(path).parent)
+        folder = next(parent_folders(path))
         names = [f"test_{name}.py" for name in (stem, *longer, f"{stem}_more")]
-        roots = self._roots(project, self.pytest(path).roots)
-        if not roots and any(next(above(test)) == beside for test in known):
-            return [inside("" if beside == "." else beside, name) for name in names]
-        root = roots[0] if roots else inside(project, "tests")
-        folder = self._mirrored(path, root, project)
-        return [inside(folder, name) for name in names]
+        roots = self._test_roots(project, self.pytest_config(path).roots)
+        if roots or not any(next(parent_folders(test)) == folder for test in tests):
+            root = roots[0] if roots else join_path(project, "tests")
+            folder = self._mirror_folders(path, root, project)
+        return [join_path(folder, name) for name in names]
 
-    def _script_places(self, path: str, known: frozenset[str]) -> list[str]:
+    def _script_paths(self, path: str, tests: frozenset[str]) -> list[str]:
         pure = PurePosixPath(path)
         project = project_of(path, self.paths)
-        mine = [test for test in known if not project or test.startswith(f"{project}/")]
-        kind = "spec" if _more(mine, ".spec.", ".test.") else "test"
-        beside = "" if str(pure.parent) == "." else str(pure.parent)
-        if self.roots or _more(mine, "/test", "/__tests__/"):
-            roots = self._roots(project, ())
-            folder = self._mirrored(path, roots[0], project) if roots else beside
-        else:
-            folder = inside(beside, "__tests__") if _in_folders(mine) else beside
+        own_tests = [test for test in tests if not project or test.startswith(f"{project}/")]
+        kind = "spec" if _is_more_common(".spec.", ".test.", own_tests) else "test"
+        folder = next(parent_folders(path))
+        if self.roots or _is_more_common("/test", "/__tests__/", own_tests):
+            roots = self._test_roots(project, ())
+            folder = self._mirror_folders(path, roots[0], project) if roots else folder
+        elif 2 * sum("__tests__/" in test for test in own_tests) > len(own_tests):
+            folder = join_path(folder, "__tests__")
         names = (pure.stem, f"{pure.stem}.more")
-        return [inside(folder, f"{name}.{kind}{pure.suffix}") for name in names]
+        return [join_path(folder, f"{name}.{kind}{pure.suffix}") for name in names]
 
-    def _roots(self, project: str, configured: Sequence[str]) -> list[str]:
-        """Folders of tests of this package: as its owner says, as configured, or as is usual."""
-        told = [root.strip("/") for root in self.roots]
-        mine = [root for root in told if not project or f"{root}/".startswith(f"{project}/")]
-        usual = [inside(project, name) for name in ("tests", "test")]
-        there = [root for root in (*configured, *usual) if root in self.folders]
-        return [*mine, *([] if mine else told), *there]
+    def _test_roots(self, project: str, configured: Sequence[str]) -> list[str]:
+        """Return the test folders of a project: from `test-paths`, configured, or the usual ones.
 
-    def _mirrored(self, path: str, root: str, project: str) -> str:
-        """The deepest folder of tests that follows the folders of the source."""
-        inner = path.removeprefix(f"{project}/") if project else path
-        parts = [p for p in PurePosixPath(inner).parts[:-1] if p not in naming.PLAIN]
-        best = root
+        The folders of `test-paths` outside of the project count only if none is inside.
+        """
+        set_by_user = [root.strip("/") for root in self.roots]
+        inside = [
+            root for root in set_by_user if not project or f"{root}/".startswith(f"{project}/")
+        ]
+        usual = [join_path(project, name) for name in ("tests", "test")]
+        existing = [root for root in (*configured, *usual) if root in self.folders]
+        return [*(inside or set_by_user), *existing]
+
+    def _mirror_folders(self, path: str, root: str, project: str) -> str:
+        """Return the deepest folder below *root* that mirrors the folders of a source file."""
+        relative = path.removeprefix(f"{project}/") if project else path
+        parts = [
+            part for part in PurePosixPath(relative).parts[:-1] if part not in naming.SOURCE_FOLDERS
+        ]
+        deepest = root
         for start in range(len(parts)):
             folder = root
             for part in parts[start:]:
-                if inside(folder, part) not in self.folders:
+                if join_path(folder, part) not in self.folders:
                     break
-                folder = inside(folder, part)
-            best = max(best, folder, key=len)
-        return best
+                folder = join_path(folder, part)
+            deepest = max(deepest, folder, key=len)
+        return deepest
 
 
-def _more(paths: Collection[str], one: str, other: str) -> bool:
-    counts = Counter(word for path in paths for word in (one, other) if word in f"/{path}")
-    return counts[one] > counts[other]
-
-
-def _in_folders(tests: Collection[str]) -> bool:
-    """Whether most tests stand in `__tests__`."""
-    return 2 * sum("__tests__/" in test for test in tests) > len(tests)
+def _is_more_common(text: str, other: str, paths: Collection[str]) -> bool:
+    """Return whether more paths contain the one text than the other."""
+    return sum(text in f"/{path}" for path in paths) > sum(other in f"/{path}" for path in paths)

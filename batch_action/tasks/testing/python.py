@@ -1,4 +1,4 @@
-"""Python tests that grow: everything that was there is still there, and runs as it did."""
+"""Check that a Python test file extends another one: nothing is lost, redefined or disabled."""
 
 import ast
 import io
@@ -11,110 +11,109 @@ from batch_action.syntax import python
 
 _Node = TypeVar("_Node")
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-ADDED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+ADDABLE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 
-DROPS = "drops or changes what was there"
-SHADOWS = "takes a name that was there for something else"
-RUNS = "adds statements that run by themselves"
+DROPS_CODE = "drops or changes existing code"
+DROPS_COMMENTS = "drops existing comments"
+REDEFINES_NAME = "redefines an existing name"
+RUNS_CODE = "adds code that runs outside of tests"
 
 
 def has_tests(text: str) -> bool:
-    """Whether pytest finds a test in it."""
+    """Return whether pytest would find a test in a text, by the default names."""
     tree = python.parse(text)
-    found = (node.name for node in ast.walk(tree) if isinstance(node, Definition)) if tree else ()
-    return any(name.startswith(("test", "Test")) for name in found)
+    names = (node.name for node in ast.walk(tree) if isinstance(node, Definition)) if tree else ()
+    return any(name.startswith(("test", "Test")) for name in names)
 
 
-def problem(old: str, new: str) -> str | None:
-    """Why the new text does not extend the old one; None when it does."""
-    one, other = python.parse(old), python.parse(new)
-    if one is None or other is None:
+def extension_problem(old: str, new: str) -> str | None:
+    """Return why the new text does not extend the old one; None if it does."""
+    old_tree, new_tree = python.parse(old), python.parse(new)
+    if old_tree is None or new_tree is None:
         return "does not parse"
-    if reason := _body(one.body, other.body, set(_bound(one.body))):
-        return reason
-    comments = Counter(_comments(old))
-    comments.subtract(_comments(new))
-    return "drops comments that were there" if max(comments.values(), default=0) > 0 else None
+    if problem := _body_problem(old_tree.body, new_tree.body):
+        return problem
+    return DROPS_COMMENTS if Counter(_comments(old)) - Counter(_comments(new)) else None
 
 
-def _body(old: Sequence[ast.stmt], new: Sequence[ast.stmt], names: set[str]) -> str | None:
-    """Why one block does not extend another; *names*: what the old block binds."""
-    imported = {pair for node in new for pair in _imports(node)}
+def _body_problem(old: Sequence[ast.stmt], new: Sequence[ast.stmt]) -> str | None:
+    imported = {origin for node in new for origin in _imports(node)}
     rest = iter(new)
     added: list[ast.stmt] = []
     for node in old:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             if not imported.issuperset(_imports(node)):
-                return DROPS
+                return DROPS_CODE
             continue
-        same, between = again(_face(node), rest, _face)
-        if same is None:
-            return DROPS
-        added += between
-        if isinstance(node, ast.ClassDef) and isinstance(same, ast.ClassDef):
-            inner = set(_bound(node.body))
-            if reason := _body(node.body, same.body, inner):
-                return reason
-    return _additions([*added, *rest], old, names)
+        match, skipped = find_next(_signature(node), rest, _signature)
+        if match is None:
+            return DROPS_CODE
+        added += skipped
+        if isinstance(node, ast.ClassDef) and isinstance(match, ast.ClassDef):
+            problem = _body_problem(node.body, match.body)
+            if problem:
+                return problem
+    return _additions_problem([*added, *rest], old)
 
 
-def again(
-    wanted: object, rest: Iterator[_Node], face: Callable[[_Node], object]
+def find_next(
+    signature: object, rest: Iterator[_Node], signature_of: Callable[[_Node], object]
 ) -> tuple[_Node | None, list[_Node]]:
-    """The next statement with this face, and what stands before it; None when there is none."""
-    between: list[_Node] = []
-    for one in rest:
-        if face(one) == wanted:
-            return one, between
-        between.append(one)
-    return None, between
+    """Return the next statement with this signature, or None, and the statements before it."""
+    skipped: list[_Node] = []
+    for node in rest:
+        if signature_of(node) == signature:
+            return node, skipped
+        skipped.append(node)
+    return None, skipped
 
 
-def _face(node: ast.stmt) -> str:
-    """What must be the same: all of a statement, but of a class only what stands above its body."""
+def _signature(node: ast.stmt) -> str:
+    """Return what may not change: a whole statement, but only the head of a class."""
     if not isinstance(node, ast.ClassDef):
         return ast.dump(node)
     parts = [*node.decorator_list, *node.bases, *node.keywords]
     return f"class {node.name}: {[ast.dump(part) for part in parts]}"
 
 
-def _additions(added: Sequence[ast.stmt], old: Sequence[ast.stmt], names: set[str]) -> str | None:
-    before = {pair for node in old for pair in _imports(node)}
+def _additions_problem(added: Sequence[ast.stmt], old: Sequence[ast.stmt]) -> str | None:
+    old_names = {*_bound_names(old), "pytestmark", "pytest_plugins", "__test__"}
+    old_imports = {origin for node in old for origin in _imports(node)}
     for node in added:
-        fresh = set(_bound([node]))
+        names = set(_bound_names([node]))
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            fresh = {bound for pair, bound in _pairs(node) if pair not in before}
-        words = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if not words and not isinstance(node, (*ADDED, ast.Assign, ast.AnnAssign)):
-            return RUNS
-        if fresh & (names | {"pytestmark", "pytest_plugins", "__test__"}):
-            return SHADOWS
+            names = {name for origin, name in _imported_names(node) if origin not in old_imports}
+        is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if not is_constant and not isinstance(node, (*ADDABLE, ast.Assign, ast.AnnAssign)):
+            return RUNS_CODE
+        if names & old_names:
+            return REDEFINES_NAME
     return None
 
 
-def _bound(body: Sequence[ast.stmt]) -> Iterator[str]:
-    """The names a block binds, as far as tests and their helpers are concerned."""
+def _bound_names(body: Sequence[ast.stmt]) -> Iterator[str]:
+    """Yield the names that a block defines, imports, assigns or deletes."""
     for node in body:
         if isinstance(node, Definition):
             yield node.name
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield from (bound for _, bound in _pairs(node))
+            yield from (name for _, name in _imported_names(node))
         else:
-            stored = (n for n in ast.walk(node) if isinstance(n, ast.Name))
-            yield from (n.id for n in stored if isinstance(n.ctx, (ast.Store, ast.Del)))
+            names = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+            yield from (n.id for n in names if isinstance(n.ctx, (ast.Store, ast.Del)))
 
 
 def _imports(node: ast.stmt) -> Iterator[tuple[str, ...]]:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
-        yield from (pair for pair, _ in _pairs(node))
+        yield from (origin for origin, _ in _imported_names(node))
 
 
-def _pairs(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What each imported name stands for, and the name."""
-    origin = f"{'.' * node.level}{node.module or ''}" if isinstance(node, ast.ImportFrom) else "="
-    for one in node.names:
-        bound = one.asname or one.name.partition(".")[0]
-        yield (origin, one.name, one.asname or ""), bound
+def _imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the origin of each import (module, name, alias) and the name that it binds."""
+    module = f"{'.' * node.level}{node.module or ''}" if isinstance(node, ast.ImportFrom) else "="
+    for alias in node.names:
+        name = alias.asname or alias.name.partition(".")[0]
+        yield (module, alias.name, alias.asname or ""), name
 
 
 def _comments(text: str) -> list[str]:

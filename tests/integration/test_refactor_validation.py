@@ -38,7 +38,7 @@ def test_both_versions_and_the_commits_words_go_out(refactoring: WorkflowHarness
     workflow = refactoring
     workflow.commit({"money.py": BROKEN, "new.py": "x = 1\n"})
     result = workflow.run("submit")
-    assert workflow.asked() == ["money.py"]
+    assert workflow.requested_paths() == ["money.py"]
     told = prompt_of(workflow)
     assert "<description>\n> commit 3\n</description>" in told
     assert '<before path="money.py">\n1| def total(prices):' in told
@@ -78,7 +78,7 @@ def test_another_base_is_another_question(refactoring: WorkflowHarness):
     workflow.run("collect")
     workflow.run("submit", base="HEAD~2")
     workflow.run("submit", base="HEAD~2", refactor_description="Add a tax.")
-    assert len(workflow.sent) == len(set(workflow.sent)) == 3
+    assert len(workflow.sent_ids) == len(set(workflow.sent_ids)) == 3
     workflow.run("collect")
     assert workflow.run("submit", base="HEAD~1").outputs["requests-count"] == "0"
 
@@ -91,9 +91,9 @@ def test_a_patch_is_validated_and_never_applied(refactoring: WorkflowHarness):
     del workflow.inputs["report"]
     sent = workflow.run("submit", patch_file="change.patch")
     assert sent.exit == 0
-    assert workflow.asked() == ["money.py"]
+    assert workflow.requested_paths() == ["money.py"]
     result = workflow.run("collect")
-    assert "give the same `patch-file`" in result.log
+    assert "run with the same `patch-file`" in result.log
     assert "INVALID" not in result.summary
     result = workflow.run("collect", patch_file="change.patch", fail_on_verdict="invalid")
     assert result.exit == 1
@@ -105,7 +105,7 @@ def test_a_patch_is_validated_and_never_applied(refactoring: WorkflowHarness):
     # The next night counts from the last commit, as if there had been no patch.
     workflow.commit({"money.py": SAME, "change.patch": None})
     assert "refused" not in workflow.run("submit").log
-    assert workflow.asked() == ["money.py"]
+    assert workflow.requested_paths() == ["money.py"]
     assert '<before path="money.py">\n1| def total(prices):' in prompt_of(workflow)
 
 
@@ -114,8 +114,11 @@ def test_a_patch_is_validated_and_never_applied(refactoring: WorkflowHarness):
     [
         ({"patch_file": "nowhere.patch"}, "`patch-file` nowhere.patch cannot be read"),
         ({"patch_file": "money.py"}, "does not apply"),
-        ({"patch_file": "change.patch", "report": "issue"}, "does not go with `report: issue`"),
-        ({"patch_file": "change.patch", "task": "documentation"}, "does not go with `task:"),
+        (
+            {"patch_file": "change.patch", "report": "issue"},
+            "cannot be combined with `report: issue`",
+        ),
+        ({"patch_file": "change.patch", "task": "documentation"}, "cannot be combined with `task:"),
     ],
 )
 def test_what_does_not_go_with_a_patch(refactoring: WorkflowHarness, inputs, said):

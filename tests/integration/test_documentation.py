@@ -35,9 +35,9 @@ def test_what_can_be_compared_is_documented_and_the_rest_is_not_asked_about(
         }
     )
     result = workflow.run("submit")
-    assert workflow.asked() == ["done.py", "main.go", "money.py", "web/cart.ts"]
+    assert workflow.requested_paths() == ["done.py", "main.go", "money.py", "web/cart.ts"]
     for said in (
-        "code in rust cannot be told from its documentation",
+        "code in rust cannot be separated from its documentation",
         "it does not parse as python",
         "its text is not all UTF-8",
     ):
@@ -109,8 +109,8 @@ def test_what_changes_more_than_words_is_discarded_and_counted(writing: Workflow
         "changes the code",
         "adds, drops or moves a comment that tools read",
         "leaves the repository",
-        "is not the file that was asked about",
-        "has characters that hide what it says",
+        "is not the requested file",
+        "has bidirectional control characters",
     ):
         assert reason in result.summary
     assert result.summary.count("refused: ") == 5
@@ -141,8 +141,8 @@ def test_a_byte_order_mark_stays_and_large_files_are_left_out(writing: WorkflowH
     big = "".join(f"def f{n}():\n    return {n}\n\n\n" for n in range(3_000))
     workflow.commit({"mark.py": b"\xef\xbb\xbf" + PYTHON.encode(), "big.py": big})
     result = workflow.run("submit")
-    assert workflow.asked() == ["mark.py"]
-    assert "documentation looks at whole files of at most 60,000 characters" in result.summary
+    assert workflow.requested_paths() == ["mark.py"]
+    assert "documentation takes whole files of at most 60,000 characters" in result.summary
     workflow.answer(said(mark_py=GOOD))
     workflow.run("collect")
     assert written(workflow) == {"mark.py": "\ufeff" + GOOD}

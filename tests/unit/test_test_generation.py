@@ -7,9 +7,9 @@ import pytest
 from batch_action.models.responses import DraftTarget, FileDraft
 from batch_action.selection.languages import language_of
 from batch_action.tasks import test_generation
-from batch_action.tasks.testing import javascript, python
-from batch_action.tasks.testing.frameworks import framework_of, is_manifest, pytest_of
-from batch_action.tasks.testing.layout import Layout, SuiteLayout
+from batch_action.tasks.testing import python, treesitter
+from batch_action.tasks.testing.frameworks import framework_of, is_manifest, pytest_config_of
+from batch_action.tasks.testing.layout import FileTests, SuiteLayout
 
 VITEST = json.dumps({"devDependencies": {"vitest": "^3"}})
 JEST = json.dumps({"scripts": {"test": "jest --ci"}, "devDependencies": {"vitest": "^3"}})
@@ -21,13 +21,13 @@ def grounds(*paths, texts=None, wished="auto", roots=()):
     return SuiteLayout(
         paths=frozenset(found),
         manifests={p: t for p, t in found.items() if is_manifest(p)},
-        wished=wished,
+        preferred=wished,
         roots=tuple(roots),
     )
 
 
 def layout(path, *others, **more):
-    return grounds(path, *others, **more).layout(path, language_of(path))
+    return grounds(path, *others, **more).locate_tests(path, language_of(path))
 
 
 class TestFrameworks:
@@ -81,7 +81,7 @@ class TestFrameworks:
         ],
     )
     def test_what_pytest_is_told(self, manifests, roots, patterns):
-        found = pytest_of("src/a.py", manifests)
+        found = pytest_config_of("src/a.py", manifests)
         assert (found.roots, found.patterns) == (roots, patterns)
 
 
@@ -148,13 +148,13 @@ class TestPlaces:
     @pytest.mark.parametrize(("path", "others", "tests", "target"), PLACES)
     def test_by_convention(self, path, others, tests, target):
         found = layout(path, *others)
-        assert isinstance(found, Layout), found
+        assert isinstance(found, FileTests), found
         assert (list(found.tests), found.target) == (tests, target)
 
     @pytest.mark.parametrize(("path", "others", "tests", "target"), WEB)
     def test_of_scripts(self, path, others, tests, target):
         found = layout(path, *others, texts={"package.json": VITEST})
-        assert isinstance(found, Layout), found
+        assert isinstance(found, FileTests), found
         assert (list(found.tests), found.target) == (tests, target)
 
     def test_the_owner_says_where(self):
@@ -174,8 +174,8 @@ class TestPlaces:
             ("tests/helpers.py", [], "part of the tests"),
             ("conftest.py", [], "part of the tests"),
             ("x_test.go", [], "part of the tests"),
-            ("x.rs", [], "no tests are written for rust"),
-            ("README.md", [], "no tests are written for markdown"),
+            ("x.rs", [], "tests in rust are not supported"),
+            ("README.md", [], "tests in markdown are not supported"),
             ("x.ts", [], "no jest or vitest"),
             ("x.go", ["x_test.go", "x_more_test.go"], "every name"),
         ],
@@ -222,28 +222,28 @@ GROWS = [
     [("PRICES = [1, 2]\n", "PRICES = [1, 2]\nMORE = [3]\n")],
 ]
 SHRINKS = [
-    ([("def test_two", "def test_2")], python.DROPS),
-    ([("== 3", "== 4")], python.DROPS),
-    ([("(till)", "()")], python.DROPS),
-    ([("[1, 2]", "[1]")], python.DROPS),
-    ([("@pytest.fixture\n", "")], python.DROPS),
-    ([("import pytest\n", "")], python.DROPS),
-    ([("import money", "import money as coins")], python.DROPS),
-    ([("class TestTotal:", "class TestTotal(Base):")], python.DROPS),
-    ([("    rate = 2\n\n", "")], python.DROPS),
+    ([("def test_two", "def test_2")], python.DROPS_CODE),
+    ([("== 3", "== 4")], python.DROPS_CODE),
+    ([("(till)", "()")], python.DROPS_CODE),
+    ([("[1, 2]", "[1]")], python.DROPS_CODE),
+    ([("@pytest.fixture\n", "")], python.DROPS_CODE),
+    ([("import pytest\n", "")], python.DROPS_CODE),
+    ([("import money", "import money as coins")], python.DROPS_CODE),
+    ([("class TestTotal:", "class TestTotal(Base):")], python.DROPS_CODE),
+    ([("    rate = 2\n\n", "")], python.DROPS_CODE),
     ([("    # by hand\n", "")], "comments"),
     ([("  # ours", "")], "comments"),
     (
         [("PRICES = [1, 2]\n", "PRICES = [1, 2]\npytestmark = pytest.mark.skip\n")],
-        python.SHADOWS,
+        python.REDEFINES_NAME,
     ),
-    ([("PRICES = [1, 2]\n", "PRICES = [1, 2]\nprint(1)\n")], python.RUNS),
-    ([("PRICES = [1, 2]\n", "PRICES = [1, 2]\nif True:\n    x = 1\n")], python.RUNS),
-    ([("== 3\n", "== 3\n\n\ndef test_two():\n    pass\n")], python.SHADOWS),
-    ([("== 3\n", "== 3\n\n\ntest_two = None\n")], python.SHADOWS),
-    ([("== 3\n", "== 3\n\n\nfrom x import till\n")], python.SHADOWS),
-    ([("== 3\n", "== 3\n\n\ndel test_two\n")], python.RUNS),
-    ([("== 1\n", "== 1\n\n    test_one = None\n")], python.SHADOWS),
+    ([("PRICES = [1, 2]\n", "PRICES = [1, 2]\nprint(1)\n")], python.RUNS_CODE),
+    ([("PRICES = [1, 2]\n", "PRICES = [1, 2]\nif True:\n    x = 1\n")], python.RUNS_CODE),
+    ([("== 3\n", "== 3\n\n\ndef test_two():\n    pass\n")], python.REDEFINES_NAME),
+    ([("== 3\n", "== 3\n\n\ntest_two = None\n")], python.REDEFINES_NAME),
+    ([("== 3\n", "== 3\n\n\nfrom x import till\n")], python.REDEFINES_NAME),
+    ([("== 3\n", "== 3\n\n\ndel test_two\n")], python.RUNS_CODE),
+    ([("== 1\n", "== 1\n\n    test_one = None\n")], python.REDEFINES_NAME),
     ([("def test_two", "def test_two(")], "does not parse"),
 ]
 
@@ -258,11 +258,11 @@ def edited(text, *pairs):
 class TestPythonTests:
     @pytest.mark.parametrize("pairs", GROWS)
     def test_what_grows(self, pairs):
-        assert python.problem(OLD, edited(OLD, *pairs)) is None
+        assert python.extension_problem(OLD, edited(OLD, *pairs)) is None
 
     @pytest.mark.parametrize(("pairs", "said"), SHRINKS)
     def test_what_does_not_keep_all(self, pairs, said):
-        assert said in (python.problem(OLD, edited(OLD, *pairs)) or "")
+        assert said in (python.extension_problem(OLD, edited(OLD, *pairs)) or "")
 
     def test_what_is_a_test(self):
         assert python.has_tests("def test_x(): pass")
@@ -299,20 +299,20 @@ SPEC_GROWS = [
     [("test.each([[1]", "describe('more', () => { test('a', () => {}); });\n\ntest.each([[1]")],
 ]
 SPEC_SHRINKS = [
-    ([("toBe(3)", "toBe(4)")], python.DROPS),
-    ([('"counts"', '"counts all"')], python.DROPS),
-    ([('"the cart"', '"a cart"')], python.DROPS),
-    ([("{ expect, test }", "{ test }")], python.DROPS),
-    ([('import cart from "./cart";\n', "")], python.DROPS),
-    ([("import cart from", "import * as cart from")], python.DROPS),
-    ([("  const one = cart(lines);\n", "")], python.DROPS),
+    ([("toBe(3)", "toBe(4)")], python.DROPS_CODE),
+    ([('"counts"', '"counts all"')], python.DROPS_CODE),
+    ([('"the cart"', '"a cart"')], python.DROPS_CODE),
+    ([("{ expect, test }", "{ test }")], python.DROPS_CODE),
+    ([('import cart from "./cart";\n', "")], python.DROPS_CODE),
+    ([("import cart from", "import * as cart from")], python.DROPS_CODE),
+    ([("  const one = cart(lines);\n", "")], python.DROPS_CODE),
     ([("    // by hand\n", "")], "comments"),
     ([("// Tests of the cart.\n", "")], "comments"),
-    ([("const lines", 'vi.mock("./cart");\nconst lines')], python.RUNS),
-    ([("const lines", "beforeEach(() => {});\nconst lines")], python.RUNS),
-    ([("  const one", "  afterEach(() => {});\n  const one")], python.RUNS),
-    ([("test.each([[1]", "function lines() {}\ntest.each([[1]")], python.SHADOWS),
-    ([("(n) => expect", "(n) => (0, expect)")], python.DROPS),
+    ([("const lines", 'vi.mock("./cart");\nconst lines')], python.RUNS_CODE),
+    ([("const lines", "beforeEach(() => {});\nconst lines")], python.RUNS_CODE),
+    ([("  const one", "  afterEach(() => {});\n  const one")], python.RUNS_CODE),
+    ([("test.each([[1]", "function lines() {}\ntest.each([[1]")], python.REDEFINES_NAME),
+    ([("(n) => expect", "(n) => (0, expect)")], python.DROPS_CODE),
     ([("describe(", "describe((")], "does not parse"),
 ]
 
@@ -355,24 +355,24 @@ GO_GROWS = [
     [("// TestTotal adds.", "func helper() {}\n\nfunc ExampleTotal() {}\n\n// TestTotal adds.")],
 ]
 GO_SHRINKS = [
-    ([("Of(3)", "Of(4)")], python.DROPS),
-    ([("package cart", "package cart_test")], python.DROPS),
-    ([("TestTotal(", "TestAll(")], python.DROPS),
-    ([('\tmoney "shop/money" // ours\n', "")], python.DROPS),
-    ([('money "shop/money"', 'money "evil/money"')], python.DROPS),
-    ([("one, two = 1, 2", "one, two = 1, 3")], python.DROPS),
-    ([("t.open = false", "t.open = true")], python.DROPS),
-    ([("[]till{{open: true}}", "[]till{}")], python.DROPS),
+    ([("Of(3)", "Of(4)")], python.DROPS_CODE),
+    ([("package cart", "package cart_test")], python.DROPS_CODE),
+    ([("TestTotal(", "TestAll(")], python.DROPS_CODE),
+    ([('\tmoney "shop/money" // ours\n', "")], python.DROPS_CODE),
+    ([('money "shop/money"', 'money "evil/money"')], python.DROPS_CODE),
+    ([("one, two = 1, 2", "one, two = 1, 3")], python.DROPS_CODE),
+    ([("t.open = false", "t.open = true")], python.DROPS_CODE),
+    ([("[]till{{open: true}}", "[]till{}")], python.DROPS_CODE),
     ([("\t// by hand\n", "")], "comments"),
     ([(" // ours", "")], "comments"),
-    ([("// TestTotal adds.", "func init() {}\n\n// TestTotal adds.")], python.RUNS),
+    ([("// TestTotal adds.", "func init() {}\n\n// TestTotal adds.")], python.RUNS_CODE),
     (
         [("// TestTotal adds.", "func TestMain(m *testing.M) {}\n\n// TestTotal adds.")],
-        python.RUNS,
+        python.RUNS_CODE,
     ),
-    ([("var tills", "var two = 3\n\nvar tills")], python.SHADOWS),
-    ([("var tills", "func (t *till) shut() {}\n\nvar tills")], python.SHADOWS),
-    ([("var tills", "type (\n\ta int\n\ttill int\n)\n\nvar tills")], python.SHADOWS),
+    ([("var tills", "var two = 3\n\nvar tills")], python.REDEFINES_NAME),
+    ([("var tills", "func (t *till) shut() {}\n\nvar tills")], python.REDEFINES_NAME),
+    ([("var tills", "type (\n\ta int\n\ttill int\n)\n\nvar tills")], python.REDEFINES_NAME),
     ([("func TestTotal(t", "func TestTotal((t")], "does not parse"),
 ]
 
@@ -380,11 +380,11 @@ GO_SHRINKS = [
 class TestGoTests:
     @pytest.mark.parametrize("pairs", GO_GROWS)
     def test_what_grows(self, pairs):
-        assert javascript.problem(GO, edited(GO, *pairs), "go") is None
+        assert treesitter.extension_problem(GO, edited(GO, *pairs), "go") is None
 
     @pytest.mark.parametrize(("pairs", "said"), GO_SHRINKS)
     def test_what_does_not_keep_all(self, pairs, said):
-        assert said in (javascript.problem(GO, edited(GO, *pairs), "go") or "")
+        assert said in (treesitter.extension_problem(GO, edited(GO, *pairs), "go") or "")
 
     @pytest.mark.parametrize(
         ("name", "is_test"),
@@ -402,24 +402,26 @@ class TestGoTests:
     )
     def test_what_is_a_test(self, name, is_test):
         text = f"package x\n\nfunc {name}(t *testing.T) {{}}\n"
-        assert javascript.has_tests(text, "go") == is_test
-        assert not javascript.has_tests(f"package x\n\nfunc (t T) {name}() {{}}\n", "go")
+        assert treesitter.has_tests(text, "go") == is_test
+        assert not treesitter.has_tests(f"package x\n\nfunc (t T) {name}() {{}}\n", "go")
 
 
 class TestScriptTests:
     @pytest.mark.parametrize("pairs", SPEC_GROWS)
     def test_what_grows(self, pairs):
-        assert javascript.problem(SPEC, edited(SPEC, *pairs), "typescript") is None
+        assert treesitter.extension_problem(SPEC, edited(SPEC, *pairs), "typescript") is None
 
     @pytest.mark.parametrize(("pairs", "said"), SPEC_SHRINKS)
     def test_what_does_not_keep_all(self, pairs, said):
-        assert said in (javascript.problem(SPEC, edited(SPEC, *pairs), "typescript") or "")
+        assert said in (
+            treesitter.extension_problem(SPEC, edited(SPEC, *pairs), "typescript") or ""
+        )
 
     def test_what_is_a_test(self):
-        assert javascript.has_tests("describe('x', () => { it('y', () => {}) })", "javascript")
-        assert javascript.has_tests("test.each([1])('y', () => {})", "javascript")
-        assert not javascript.has_tests("describe('x', () => {})", "javascript")
-        assert not javascript.has_tests("// it('x')", "javascript")
+        assert treesitter.has_tests("describe('x', () => { it('y', () => {}) })", "javascript")
+        assert treesitter.has_tests("test.each([1])('y', () => {})", "javascript")
+        assert not treesitter.has_tests("describe('x', () => {})", "javascript")
+        assert not treesitter.has_tests("// it('x')", "javascript")
 
     @pytest.mark.parametrize(
         ("text", "alone"),
@@ -436,7 +438,7 @@ class TestScriptTests:
         ],
     )
     def test_what_runs_alone(self, text, alone):
-        assert javascript.runs_alone(text, "javascript") == alone
+        assert treesitter.is_exclusive(text, "javascript") == alone
 
 
 def checked(path, text, *, present=None, shown=True, framework="pytest", target="tests/test_x.py"):
@@ -444,12 +446,12 @@ def checked(path, text, *, present=None, shown=True, framework="pytest", target=
         source="x.py",
         language="python",
         text="x = 1\n",
-        present=present,
+        existing_text=present,
         tests=frozenset({path}) if shown else frozenset(),
         framework=framework,
-        target=target,
+        test_path=target,
     )
-    return test_generation.check(FileDraft(path=path, text=text), site)
+    return test_generation.check_draft(FileDraft(path=path, text=text), site)
 
 
 class TestTheCheck:
@@ -474,26 +476,28 @@ class TestTheCheck:
     def test_what_was_not_shown_whole_is_not_overwritten(self):
         assert checked("tests/test_x.py", OLD, present=OLD) is None
         found = checked("tests/test_x.py", OLD, present=OLD, shown=False)
-        assert found == "would overwrite a file that was not shown whole"
-        assert checked("tests/test_x.py", "def test_a(): pass\n", present=OLD) == python.DROPS
+        assert found == "would overwrite a file that was not shown in full"
+        assert checked("tests/test_x.py", "def test_a(): pass\n", present=OLD) == python.DROPS_CODE
 
     def test_it_holds_a_test_that_can_be_read(self):
-        assert "holds no test" in checked("tests/test_x.py", "x = 1\n")
-        assert "holds no test" in checked("tests/test_x.py", "def test_x(:\n")
+        assert "has no test" in checked("tests/test_x.py", "x = 1\n")
+        assert "has no test" in checked("tests/test_x.py", "def test_x(:\n")
         web = {"framework": "vitest", "target": "x.test.ts"}
         assert checked("x.test.ts", "test('a', () => { let x: number = 1; });", **web) is None
-        assert checked("x.test.ts", "let x = 1;", **web) == "holds no test"
+        assert checked("x.test.ts", "let x = 1;", **web) == "has no test"
         assert checked("x.test.ts", "test('a', () => {", **web) == "does not parse"
-        assert "all other tests off" in checked("x.test.ts", "test.only('a', () => {});", **web)
+        assert "disables all other tests" in checked(
+            "x.test.ts", "test.only('a', () => {});", **web
+        )
         assert checked("x.test.ts", SPEC, present=SPEC, **web) is None
         go = {"framework": "go", "target": "x_test.go"}
         assert checked("x_test.go", "package x\nfunc TestX(t *testing.T) {}\n", **go) is None
-        assert checked("x_test.go", "package x\n", **go) == "holds no test"
+        assert checked("x_test.go", "package x\n", **go) == "has no test"
         assert checked("x_test.go", "package x\nfunc TestX(", **go) == "does not parse"
         assert checked("x_test.go", GO + MORE, present=GO, **go) is None
-        assert checked("x_test.go", MORE, **go) == "holds no test"
-        assert checked("x_test.go", MORE, present=GO, **go) == "holds no test"
+        assert checked("x_test.go", MORE, **go) == "has no test"
+        assert checked("x_test.go", MORE, present=GO, **go) == "has no test"
 
     def test_a_file_that_has_no_place_any_more(self):
         found = checked("tests/test_x.py", OLD, framework="", target="")
-        assert found == "is not where anything would look for tests"
+        assert found == "is not where any framework would look for tests"

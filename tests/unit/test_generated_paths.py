@@ -20,44 +20,44 @@ ESCAPES = {
     "../x.py": "leaves",
     "tests/../../x.py": "leaves",
     "a/..": "leaves",
-    "tests/..\\..\\x.py": "not every system",
-    "tests\\x.py": "not every system",
-    "./x.py": "not every system",
-    "a//x.py": "not every system",
-    "a/./x.py": "not every system",
-    "a/": "not every system",
-    "a/x.py.": "not every system",
-    "a/x.py ": "not every system",
-    " a/x.py": "not every system",
-    "a /x.py": "not every system",
-    "a/.. /x.py": "not every system",
-    "a/.../x.py": "not every system",
-    "x\n.py": "not every system",
-    "x\0.py": "not every system",
-    "x\x7f.py": "not every system",
-    "x?.py": "not every system",
-    "x.py:stream": "not every system",
-    "a/.git::$INDEX_ALLOCATION/config": "not every system",
-    "con": "not every system",
-    "a/NUL.py": "not every system",
-    "aux.tests/x.py": "not every system",
-    "LPT1.py": "not every system",
-    "x\u200b.py": "not every system",
-    ".g\u200cit/config": "not every system",
-    "x\u202e.py": "not every system",
-    "cafe\u0301.py": "not every system",
-    "a/" + "x" * 121 + ".py": "not every system",
-    ".git/hooks/pre-commit": "git's own",
-    "sub/.GIT/config": "git's own",
-    "GIT~1/config": "git's own",
-    ".gitattributes": "git's own",
-    ".gitmodules": "git's own",
-    "a/.gitignore": "git's own",
-    ".github/workflows/x.yml": "acts by what is in it",
-    ".GitHub/Workflows/x.yml": "acts by what is in it",
-    ".github/actions/x/action.yml": "acts by what is in it",
-    ".github/batch-action/tasks/x.md": "acts by what is in it",
-    ".batch-action/generated/x.py": "acts by what is in it",
+    "tests/..\\..\\x.py": "not valid on every system",
+    "tests\\x.py": "not valid on every system",
+    "./x.py": "not valid on every system",
+    "a//x.py": "not valid on every system",
+    "a/./x.py": "not valid on every system",
+    "a/": "not valid on every system",
+    "a/x.py.": "not valid on every system",
+    "a/x.py ": "not valid on every system",
+    " a/x.py": "not valid on every system",
+    "a /x.py": "not valid on every system",
+    "a/.. /x.py": "not valid on every system",
+    "a/.../x.py": "not valid on every system",
+    "x\n.py": "not valid on every system",
+    "x\0.py": "not valid on every system",
+    "x\x7f.py": "not valid on every system",
+    "x?.py": "not valid on every system",
+    "x.py:stream": "not valid on every system",
+    "a/.git::$INDEX_ALLOCATION/config": "not valid on every system",
+    "con": "not valid on every system",
+    "a/NUL.py": "not valid on every system",
+    "aux.tests/x.py": "not valid on every system",
+    "LPT1.py": "not valid on every system",
+    "x\u200b.py": "not valid on every system",
+    ".g\u200cit/config": "not valid on every system",
+    "x\u202e.py": "not valid on every system",
+    "cafe\u0301.py": "not valid on every system",
+    "a/" + "x" * 121 + ".py": "not valid on every system",
+    ".git/hooks/pre-commit": "file of git itself",
+    "sub/.GIT/config": "file of git itself",
+    "GIT~1/config": "file of git itself",
+    ".gitattributes": "file of git itself",
+    ".gitmodules": "file of git itself",
+    "a/.gitignore": "file of git itself",
+    ".github/workflows/x.yml": "configures automation",
+    ".GitHub/Workflows/x.yml": "configures automation",
+    ".github/actions/x/action.yml": "configures automation",
+    ".github/batch-action/tasks/x.md": "configures automation",
+    ".batch-action/generated/x.py": "configures automation",
 }
 FINE = [
     "x.py",
@@ -83,15 +83,15 @@ MODES = {
 class TestPaths:
     @pytest.mark.parametrize(("path", "said"), ESCAPES.items())
     def test_what_is_refused(self, path, said):
-        assert said in (paths.unsafe(path) or "")
+        assert said in (paths.path_problem(path) or "")
 
     @pytest.mark.parametrize("path", FINE)
     def test_what_is_fine(self, path):
-        assert paths.unsafe(path) is None
+        assert paths.path_problem(path) is None
 
     @given(st.text(st.sampled_from("ab./\\~: \0\u200bGIT.git-"), max_size=20))
     def test_nothing_that_passes_leaves(self, path):
-        if paths.unsafe(path) is None:
+        if paths.path_problem(path) is None:
             parts = path.split("/")
             assert path
             assert not {"", ".", ".."} & {*parts}
@@ -110,9 +110,9 @@ class TestPaths:
             ("module", "is a link"),
             ("link/test_b.py", "goes through a link"),
             ("module/test_b.py", "goes through a link"),
-            ("src/app.py/test_b.py", "has a file for its folder"),
-            ("tests", "has a folder in its place"),
-            ("Tests", "has a folder in its place"),
+            ("src/app.py/test_b.py", "has a file as its folder"),
+            ("tests", "has the path of a folder"),
+            ("Tests", "has the path of a folder"),
             ("tests/Test_a.py", "differs from a file only in letter case"),
             ("Tests/test_b.py", "differs from a folder only in letter case"),
             ("docs/guide.py", "differs from a file only in letter case"),
@@ -120,7 +120,7 @@ class TestPaths:
         ],
     )
     def test_what_is_in_the_way(self, path, said):
-        assert WritablePaths(MODES).blocks(path) == said
+        assert WritablePaths(MODES).problem(path) == said
 
 
 class TestTexts:
@@ -133,14 +133,14 @@ class TestTexts:
             ("x\0", "characters that no source"),
             ("x\x1b[31m", "characters that no source"),
             ("x\ud800", "characters that no source"),
-            ("x = '\u202e'", "hide what it says"),
-            ("x\u2066", "hide what it says"),
-            ("x" * (paths.LARGEST + 1), "is too large"),
+            ("x = '\u202e'", "bidirectional control"),
+            ("x\u2066", "bidirectional control"),
+            ("x" * (paths.MAX_TEXT_CHARS + 1), "is too large"),
         ],
     )
     def test_what_no_file_may_hold(self, text, said):
-        assert (said or "") in (paths.unfit(text) or "")
-        assert (paths.unfit(text) is None) == (said is None)
+        assert (said or "") in (paths.text_problem(text) or "")
+        assert (paths.text_problem(text) is None) == (said is None)
 
 
 SECRET = "sk-ant-" + "a1B2" * 8
@@ -154,7 +154,7 @@ class TestRestoring:
         draft = masked.replace("import os\n", '"""Keys."""\nimport os\n').replace(
             "x = 1", "# x\nx = 1"
         )
-        restored = restore.unmasked(draft, masked, ORIGINAL)
+        restored = restore.restore_secrets(draft, masked, ORIGINAL)
         assert restored == ORIGINAL.replace("import os\n", '"""Keys."""\nimport os\n').replace(
             "x = 1", "# x\nx = 1"
         )
@@ -173,18 +173,18 @@ class TestRestoring:
     )
     def test_a_touched_secret_is_refused(self, change):
         masked, _ = mask(ORIGINAL)
-        assert restore.unmasked(change(masked), masked, ORIGINAL) is None
+        assert restore.restore_secrets(change(masked), masked, ORIGINAL) is None
 
     def test_without_a_secret_a_bullet_is_a_letter(self):
-        assert restore.unmasked("a •\n• b", "a •", "a •") == "a •\n• b"
+        assert restore.restore_secrets("a •\n• b", "a •", "a •") == "a •\n• b"
 
     @given(st.text(st.sampled_from("ab\n•"), max_size=30))
     def test_a_text_without_secrets_stays(self, text):
-        assert restore.unmasked(text, "x", "x") == text
+        assert restore.restore_secrets(text, "x", "x") == text
 
     def test_lines_end_as_they_did(self):
-        assert restore.written_like("a\nb\n", "x\r\ny\r\n") == "a\r\nb\r\n"
-        assert restore.written_like("a\nb\n", "x\r\ny\nz\n") == "a\nb\n"
-        assert restore.ended_like("a\n\n", "x") == "a"
-        assert restore.ended_like("a", "x\n") == "a\n"
-        assert restore.ended_like("a", "") == "a\n"
+        assert restore.match_line_ends("a\nb\n", "x\r\ny\r\n") == "a\r\nb\r\n"
+        assert restore.match_line_ends("a\nb\n", "x\r\ny\nz\n") == "a\nb\n"
+        assert restore.match_final_line_end("a\n\n", "x") == "a"
+        assert restore.match_final_line_end("a", "x\n") == "a\n"
+        assert restore.match_final_line_end("a", "") == "a\n"

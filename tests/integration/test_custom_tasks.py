@@ -24,12 +24,12 @@ def test_a_task_from_the_reviewed_commit(workflow: WorkflowHarness):
     plan = workflow.cli("plan", "--task", "no-prints", "--first-run", "all")
     assert plan.exit == 0, plan.log
     told = " ".join(plan.log.split())
-    assert f"no-prints is your own task (findings), from {PATH}: Prints that were" in told
+    assert f"no-prints is a custom task (findings), from {PATH}: Prints that were" in told
     told = json.loads(workflow.cli("plan", "--task", "no-prints", "--json").stdout)
     assert (told["task"], told["task_from"]) == ("no-prints", PATH)
     workflow.repo.write({PATH: "dirty"})
     workflow.run("submit", task="no-prints")
-    assert workflow.asked() == ["src/a.js"]
+    assert workflow.requested_paths() == ["src/a.js"]
     params = workflow.batches[-1].requests[0]["params"]
     assert params["system"][0]["text"].startswith("Find every message that was left behind.")
     severities = params["output_config"]["format"]["schema"]["$defs"]["Severity"]["enum"]
@@ -48,7 +48,7 @@ def test_its_settings_yield_to_those_of_the_user(workflow: WorkflowHarness):
         {PATH: TASK.replace("paths", "effort: low\npaths"), "src/a.js": BAD, "b.js": BAD}
     )
     workflow.run("submit", task="no-prints", paths="b.js", effort="high")
-    assert workflow.asked() == ["b.js"]
+    assert workflow.requested_paths() == ["b.js"]
     config = workflow.batches[-1].requests[0]["params"]["output_config"]
     assert config["effort"] == "high"
 
@@ -57,11 +57,11 @@ def test_mistakes_stop_the_run_with_all_their_sentences(workflow: WorkflowHarnes
     workflow.commit({PATH: TASK.replace("low", "worst").replace("name:", "nam:"), "src/a.js": BAD})
     result = workflow.run("submit", task="no-prints")
     assert result.exit == 2
-    assert "`nam` is no key of a task: did you mean `name`?" in result.log
+    assert "`nam` is not a key of a task: did you mean `name`?" in result.log
     assert "`severities` must be a list" in result.log
     result = workflow.run("submit", task="no-print")
     assert "Tasks: code-review" in result.log
-    assert "no-prints (your own)" in result.log
+    assert "no-prints (custom)" in result.log
     assert workflow.batches == []
 
 
@@ -88,7 +88,7 @@ def test_a_one_off_prompt(workflow: WorkflowHarness, way):
         )
     text = workflow.batches[-1].requests[0]["params"]["system"][0]["text"]
     assert text.startswith("Find all TODOs." if way == "input" else "Find all FIXMEs.")
-    assert workflow.sent[0].startswith("prompt-todo-")
+    assert workflow.sent_ids[0].startswith("prompt-todo-")
 
 
 def test_a_prompt_file_that_is_not_there(workflow: WorkflowHarness):

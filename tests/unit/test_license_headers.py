@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from batch_action.findings.anchoring import anchor_all
 from batch_action.models.findings import Confidence, Severity
-from batch_action.models.licenses import Licensing, spdx_expression, spdx_id
+from batch_action.models.licenses import LicensePolicy, spdx_expression, spdx_id
 from batch_action.selection.languages import language_of
-from batch_action.tasks.license.comments import has_comments, opening
-from batch_action.tasks.license.headers import check, header_of, most_have_one
-from batch_action.tasks.license.notices import license_of_text, licenses_noticed
-from batch_action.tasks.license.repository import license_in, tells
+from batch_action.tasks.license.comments import has_comments, opening_comments
+from batch_action.tasks.license.headers import check_header, header_of, is_header_common
+from batch_action.tasks.license.notices import identify_license, licenses_granted
+from batch_action.tasks.license.repository import license_in, may_name_license
 
-MIT = Licensing(own=(("LICENSE", "MIT"),))
-GPL2 = Licensing(own=(("COPYING", "GPL-2.0-only OR GPL-2.0-or-later"),))
+MIT = LicensePolicy(repository_licenses=(("LICENSE", "MIT"),))
+GPL2 = LicensePolicy(repository_licenses=(("COPYING", "GPL-2.0-only OR GPL-2.0-or-later"),))
 EXCEPTION = "GPL-2.0-only WITH Classpath-exception-2.0"
 EXCEPTED = f"SPDX-License-Identifier: {EXCEPTION}"
 TAG = "SPDX-License-Identifier: MIT"
@@ -34,7 +34,7 @@ GPL = (
 
 
 def found(text, path="a.py", licensing=MIT, *, wanted=True):
-    remarks = check(text, language_of(path, text), licensing, wanted=wanted)
+    remarks = check_header(text, language_of(path, text), licensing, required=wanted)
     anchored, lost = anchor_all(
         remarks, task="license-check", path=path, text=text, blob="b" * 40, commit="c" * 40
     )
@@ -130,42 +130,54 @@ def test_where_no_comment_can_stand_none_is_missed(path):
         ("SPDX-License-Identifier: MIT OR GPL-2.0-only", MIT, []),
         ("SPDX-License-Identifier: MIT AND ISC", MIT, ["contradicting-header"]),
         ("SPDX-License-Identifier: ISC", MIT, ["contradicting-header"]),
-        ("SPDX-License-Identifier: ISC", Licensing(), []),
-        ("SPDX-License-Identifier: ISC", Licensing(allowed=("ISC",)), []),
-        ("SPDX-License-Identifier: MIT", Licensing(allowed=("ISC",)), ["contradicting-header"]),
-        ("SPDX-License-Identifier: MIT AND ISC", Licensing(own=MIT.own, allowed=("ISC",)), []),
+        ("SPDX-License-Identifier: ISC", LicensePolicy(), []),
+        ("SPDX-License-Identifier: ISC", LicensePolicy(allowed=("ISC",)), []),
+        ("SPDX-License-Identifier: MIT", LicensePolicy(allowed=("ISC",)), ["contradicting-header"]),
+        (
+            "SPDX-License-Identifier: MIT AND ISC",
+            LicensePolicy(repository_licenses=MIT.repository_licenses, allowed=("ISC",)),
+            [],
+        ),
         (
             "SPDX-License-Identifier: ISC",
-            Licensing(own=MIT.own, denied=("ISC",)),
+            LicensePolicy(repository_licenses=MIT.repository_licenses, denied=("ISC",)),
             ["denied-license"],
         ),
-        ("SPDX-License-Identifier: MIT OR ISC", Licensing(denied=("ISC",)), []),
-        ("SPDX-License-Identifier: MIT AND ISC", Licensing(denied=("ISC",)), ["denied-license"]),
+        ("SPDX-License-Identifier: MIT OR ISC", LicensePolicy(denied=("ISC",)), []),
+        (
+            "SPDX-License-Identifier: MIT AND ISC",
+            LicensePolicy(denied=("ISC",)),
+            ["denied-license"],
+        ),
         (
             "SPDX-License-Identifier: GPL-2.0+",
-            Licensing(denied=("GPL-2.0-or-later",)),
+            LicensePolicy(denied=("GPL-2.0-or-later",)),
             ["denied-license"],
         ),
         (EXCEPTED, GPL2, []),
         (EXCEPTED, MIT, ["contradicting-header"]),
-        (EXCEPTED, Licensing(own=MIT.own, allowed=("GPL-2.0-only",)), []),
-        (EXCEPTED, Licensing(denied=("GPL-2.0-only",)), ["denied-license"]),
-        (EXCEPTED, Licensing(denied=("GPL-2.0-only",), allowed=(EXCEPTION,)), []),
+        (
+            EXCEPTED,
+            LicensePolicy(repository_licenses=MIT.repository_licenses, allowed=("GPL-2.0-only",)),
+            [],
+        ),
+        (EXCEPTED, LicensePolicy(denied=("GPL-2.0-only",)), ["denied-license"]),
+        (EXCEPTED, LicensePolicy(denied=("GPL-2.0-only",), allowed=(EXCEPTION,)), []),
         ("SPDX-License-Identifier: MITT", MIT, ["unknown-license"]),
         ("SPDX-License-Identifier: MIT/Apache-2.0", MIT, ["unknown-license"]),
         ("SPDX-License-Identifier: MIT AND", MIT, ["unknown-license"]),
         ("SPDX-License-Identifier: " + "(" * 300, MIT, ["unknown-license"]),
-        ("SPDX-License-Identifier: LicenseRef-Ours", Licensing(), []),
+        ("SPDX-License-Identifier: LicenseRef-Ours", LicensePolicy(), []),
         ("SPDX-License-Identifier: LicenseRef-Ours", MIT, ["contradicting-header"]),
         ("SPDX-License-Identifier: LicenseRef-Ours OR MIT", MIT, []),
         (
             "SPDX-License-Identifier: GPL-3.0-or-later",
-            Licensing(own=(("COPYING", "GPL-3.0-only"),)),
+            LicensePolicy(repository_licenses=(("COPYING", "GPL-3.0-only"),)),
             [],
         ),
         (
             "SPDX-License-Identifier: GPL-2.0-only",
-            Licensing(own=(("COPYING", "GPL-3.0-only"),)),
+            LicensePolicy(repository_licenses=(("COPYING", "GPL-3.0-only"),)),
             ["contradicting-header"],
         ),
         (
@@ -176,12 +188,12 @@ def test_where_no_comment_can_stand_none_is_missed(path):
         ("Licensed under either of Apache License, Version 2.0 or MIT license", MIT, []),
         (
             "Licensed under either of Apache License, Version 2.0 or MIT license",
-            Licensing(denied=("Apache-2.0",)),
+            LicensePolicy(denied=("Apache-2.0",)),
             [],
         ),
         (
             "Copyright 2024 A. Licensed under the Apache License, Version 2.0",
-            Licensing(denied=("Apache-2.0",)),
+            LicensePolicy(denied=("Apache-2.0",)),
             ["denied-license"],
         ),
     ],
@@ -193,17 +205,19 @@ def test_what_a_header_names_is_compared(line, licensing, told):
 
 
 def test_a_contradiction_says_what_stands_against_what():
-    (one,) = check("# SPDX-License-Identifier: ISC\n", "python", MIT, wanted=True)
+    (one,) = check_header("# SPDX-License-Identifier: ISC\n", "python", MIT, required=True)
     assert one.explanation == "The header names `ISC`. The repository is under `MIT` (LICENSE)."
     assert (one.severity, one.confidence) == (Severity.MEDIUM, Confidence.HIGH)
     assert one.whole_file
-    (one,) = check(f"/*\n{GPL}*/\n", "c", MIT, wanted=True)
+    (one,) = check_header(f"/*\n{GPL}*/\n", "c", MIT, required=True)
     assert "`GPL-3.0-or-later`" in one.explanation
     assert one.confidence is Confidence.MEDIUM
 
 
 def test_what_is_denied_or_unknown_stands_at_its_line():
-    denying = Licensing(own=MIT.own, denied=("GPL-3.0-or-later",))
+    denying = LicensePolicy(
+        repository_licenses=MIT.repository_licenses, denied=("GPL-3.0-or-later",)
+    )
     text = f"// Words.\n/*\n{GPL}*/\nint x;\n"
     assert found(text, "a.c", denying) == [("denied-license", 5)]
     text = "# Copyright 2024 A\n# SPDX-License-Identifier: Mit License v7\nx = 1\n"
@@ -212,7 +226,9 @@ def test_what_is_denied_or_unknown_stands_at_its_line():
 
 def test_an_identifier_is_not_told_twice():
     text = "# SPDX-License-Identifier: GPL-3.0-or-later\n#" + GPL.replace("\n", "\n#") + "\n"
-    denying = Licensing(own=MIT.own, denied=("GPL-3.0-or-later",))
+    denying = LicensePolicy(
+        repository_licenses=MIT.repository_licenses, denied=("GPL-3.0-or-later",)
+    )
     assert found(text, "a.py", denying) == [("denied-license", 1)]
     assert found(text, "a.py") == [("contradicting-header", 1)]
 
@@ -220,11 +236,11 @@ def test_an_identifier_is_not_told_twice():
 def test_a_header_that_repeats_itself_is_one_finding():
     tags = "".join(f"# SPDX-License-Identifier: No-{n}\n" for n in range(999))
     assert found(tags) == [("unknown-license", 1)]
-    (one,) = check(tags, "python", MIT, wanted=True)
+    (one,) = check_header(tags, "python", MIT, required=True)
     assert "`No-0`, `No-1`, `No-2` and 2" in one.explanation
     whole = "# SPDX-License-Identifier: (MIT OR ISC)\n"
     assert found(whole * 999) == []
-    denying = Licensing(denied=("MIT", "ISC"))
+    denying = LicensePolicy(denied=("MIT", "ISC"))
     assert found(whole * 999, licensing=denying) == [("denied-license", 1)]
 
 
@@ -257,8 +273,8 @@ WANTED = ("Copyright (c) {year} {name}.", "", "# SPDX-License-Identifier: MIT")
 )
 def test_the_lines_a_repository_asks_for(text, lacks):
     header = header_of(text, "python")
-    assert header.lacks(WANTED) == lacks
-    assert header.has(WANTED) == (not lacks)
+    assert header.first_missing_line(WANTED) == lacks
+    assert header.satisfies(WANTED) == (not lacks)
 
 
 @pytest.mark.parametrize(
@@ -278,24 +294,24 @@ def test_the_lines_a_repository_asks_for(text, lacks):
     ],
 )
 def test_placeholders(expected, words, fits):
-    assert header_of(f"# {words}\n", "python").has((expected,)) == fits
+    assert header_of(f"# {words}\n", "python").satisfies((expected,)) == fits
 
 
 def test_an_incomplete_header_is_told_as_such():
-    licensing = Licensing(header=WANTED)
-    (one,) = check("# Copyright (c) 2024 A.\n", "python", licensing, wanted=True)
+    licensing = LicensePolicy(header=WANTED)
+    (one,) = check_header("# Copyright (c) 2024 A.\n", "python", licensing, required=True)
     assert (one.rule, one.category) == ("incomplete-license-header", "missing-header")
     assert "“SPDX-License-Identifier: MIT”" in one.explanation
-    (one,) = check("x = 1\n", "python", MIT, wanted=True)
+    (one,) = check_header("x = 1\n", "python", MIT, required=True)
     assert one.remediation.endswith("for example `SPDX-License-Identifier: MIT`.")
 
 
 def test_most_is_more_than_half():
     with_one, without = header_of(f"# {TAG}\n", "python"), header_of("x\n", "python")
-    assert most_have_one([with_one, with_one, without], ())
-    assert not most_have_one([with_one, without], ())
-    assert not most_have_one([], ())
-    assert not most_have_one([with_one], WANTED)
+    assert is_header_common([with_one, with_one, without], ())
+    assert not is_header_common([with_one, without], ())
+    assert not is_header_common([], ())
+    assert not is_header_common([with_one], WANTED)
 
 
 HOSTILE = st.lists(
@@ -323,11 +339,13 @@ HOSTILE = st.lists(
 
 @given(HOSTILE, st.sampled_from(["python", "javascript", "html", "lua", "pascal", ""]), HOSTILE)
 def test_nothing_breaks_it_and_every_remark_has_its_place(text, language, expected):
-    licensing = Licensing(own=MIT.own, denied=("GPL-3.0-only",), header=(expected,))
-    remarks = check(text, language, licensing, wanted=True)
+    licensing = LicensePolicy(
+        repository_licenses=MIT.repository_licenses, denied=("GPL-3.0-only",), header=(expected,)
+    )
+    remarks = check_header(text, language, licensing, required=True)
     _, lost = anchor_all(remarks, task="t", path="a", text=text, blob="b", commit="c")
     assert lost == 0
-    assert all(1 <= n <= text.count("\n") + 1 for n, _ in opening(text, language))
+    assert all(1 <= n <= text.count("\n") + 1 for n, _ in opening_comments(text, language))
 
 
 @given(st.text() | HOSTILE)
@@ -400,7 +418,7 @@ def test_an_expression_is_in_normal_form_or_none(text):
     ],
 )
 def test_license_texts_are_told_from_each_other(text, name):
-    assert license_of_text(text) == name
+    assert identify_license(text) == name
     assert license_in("LICENSE", text) == name
 
 
@@ -437,7 +455,7 @@ def test_license_texts_are_told_from_each_other(text, name):
     ],
 )
 def test_only_what_reads_like_a_grant_is_a_notice(words, names):
-    assert licenses_noticed(words) == names
+    assert licenses_granted(words) == names
 
 
 @pytest.mark.parametrize(
@@ -464,7 +482,7 @@ def test_only_what_reads_like_a_grant_is_a_notice(words, names):
     ],
 )
 def test_manifests(path, text, name):
-    assert tells(path)
+    assert may_name_license(path)
     assert license_in(path, text) == name
 
 
@@ -483,4 +501,4 @@ def test_manifests(path, text, name):
     ],
 )
 def test_where_a_license_is_looked_for(path, does):
-    assert tells(path) == does
+    assert may_name_license(path) == does

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from batch_action.errors import ConfigError
 from batch_action.models.file_results import Verdict
 from batch_action.models.findings import Severity
-from batch_action.sandbox.schemas import complaint
+from batch_action.sandbox.anthropic.schemas import schema_error
 from batch_action.tasks import custom
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import Task, UnreadableAnswerError
@@ -46,10 +46,14 @@ class TestSound:
     def test_the_least(self):
         task = parsed()
         assert (task.name, task.description) == ("no-prints", "Prints that were left behind")
-        assert task.origin == ".github/batch-action/tasks/no-prints.md"
-        assert task.prompt.startswith("# No prints\n\nFind every print.\n\n## What belongs")
+        assert task.source_path == ".github/batch-action/tasks/no-prints.md"
+        assert task.prompt.startswith("# No prints\n\nFind every print.\n\n## What counts")
         assert "## Severity" in task.prompt
-        assert (task.whole, task.generates, task.defaults) == (False, False, {})
+        assert (task.needs_whole_file, task.generates_files, task.default_settings) == (
+            False,
+            False,
+            {},
+        )
 
     def test_the_most(self):
         more = (
@@ -57,14 +61,14 @@ class TestSound:
             "severities: [low, HIGH]\n"
         )
         task = parsed(FRONT + more)
-        assert task.whole
-        assert task.defaults == {
+        assert task.needs_whole_file
+        assert task.default_settings == {
             "paths": ("src/", "!src/gen/"),
             "model": "claude-opus-5-5",
             "effort": "low",
         }
         assert task.schema["$defs"]["Severity"]["enum"] == ["high", "low"]
-        assert "## The ruling" in task.prompt
+        assert "## The verdict" in task.prompt
 
     def test_windows_and_marks(self):
         text = f"\ufeff---\n{FRONT}---\n{BODY}".replace("\n", "\r\n")
@@ -77,7 +81,7 @@ class TestSound:
     @pytest.mark.parametrize("severities", ["", "severities: [high]\n"])
     def test_the_schema_is_legal(self, kind, severities):
         task = parsed(f"{FRONT}kind: {kind}\n{severities}")
-        assert complaint(task.schema) is None
+        assert schema_error(task.schema) is None
 
         def without(node):
             if isinstance(node, list):
@@ -87,7 +91,7 @@ class TestSound:
             drop = {"type"} if "enum" in node else set()
             return {k: without(v) for k, v in node.items() if k not in drop}
 
-        assert without(task.schema) == anthropic.transform_schema(task.answer)
+        assert without(task.schema) == anthropic.transform_schema(task.answer_model)
 
     def test_every_word_of_it_is_part_of_the_question(self):
         digests = {
@@ -103,24 +107,24 @@ class TestSound:
 class TestAnswers:
     def test_findings(self):
         said = json.dumps({"findings": [remark(), remark(security=True, severity=" LOW ")]})
-        one, two = parsed().read(said).raw_findings
+        one, two = parsed().parse_answer(said).raw_findings
         assert (one.category, one.severity, one.security) == ("no-prints", Severity.HIGH, False)
         assert (two.severity, two.security) == (Severity.LOW, True)
 
     def test_a_severity_that_was_left_out(self):
         task = parsed(FRONT + "severities: [high]\n")
-        assert len(task.read(json.dumps({"findings": [remark()]})).raw_findings) == 1
+        assert len(task.parse_answer(json.dumps({"findings": [remark()]})).raw_findings) == 1
         with pytest.raises(UnreadableAnswerError, match="severity"):
-            task.read(json.dumps({"findings": [remark(severity="low")]}))
+            task.parse_answer(json.dumps({"findings": [remark(severity="low")]}))
 
     def test_a_verdict(self):
         task = parsed(FRONT + "kind: verdict\n")
         said = {"findings": [], "summary": "Fine.", "verdict": "valid"}
-        assert task.read(json.dumps(said)).assessment.verdict is Verdict.VALID
+        assert task.parse_answer(json.dumps(said)).assessment.verdict is Verdict.VALID
         said["findings"] = [remark()]
-        assert task.read(json.dumps(said)).assessment.verdict is Verdict.UNCERTAIN
+        assert task.parse_answer(json.dumps(said)).assessment.verdict is Verdict.UNCERTAIN
         with pytest.raises(UnreadableAnswerError):
-            task.read(json.dumps({"findings": []}))
+            task.parse_answer(json.dumps({"findings": []}))
 
 
 class TestMistakes:
@@ -132,31 +136,31 @@ class TestMistakes:
             (FRONT + "kind: opinion\n", "`kind` must be one of: findings, verdict."),
             (FRONT + "effort: most\n", "`effort` must be one of: low, medium"),
             (FRONT + "effort: 3\n", "`effort` must be one of"),
-            (FRONT + "path: src/\n", "`path` is no key of a task: did you mean `paths`?"),
-            (FRONT + "colour: red\n", "there are name, description, kind"),
+            (FRONT + "path: src/\n", "`path` is not a key of a task: did you mean `paths`?"),
+            (FRONT + "colour: red\n", "the keys are name, description, kind"),
             (FRONT + "paths: {a: 1}\n", "`paths` must be a list"),
             (FRONT + "paths: [1]\n", "`paths` must be a list"),
             (FRONT + "severities: []\n", "`severities` must be a list of some of"),
             (FRONT + "severities: [worst]\n", "`severities` must be a list of some of"),
             (FRONT + "severities: 7\n", "`severities` must be a list of some of"),
-            (FRONT + "model: [a]\n", "`model` must be one line of text"),
+            (FRONT + "model: [a]\n", "`model` must be one line"),
             ("name: no-prints\ndescription: |\n  a\n  b\n", "`description` must be one line"),
-            ("- a\n- b\n", "must hold `key: value` lines"),
-            ("a: b: c\n", "is no valid YAML"),
-            ("1: x\n" + FRONT, "`1` is no key"),
+            ("- a\n- b\n", "must consist of `key: value` lines"),
+            ("a: b: c\n", "is not valid YAML"),
+            ("1: x\n" + FRONT, "`1` is not a key"),
         ],
     )
     def test_a_sentence_for_each(self, front, said):
         with pytest.raises(ConfigError) as caught:
             parsed(front)
         assert said in str(caught.value)
-        assert "no-prints.md needs attention for" in str(caught.value)
+        assert "no-prints.md has " in str(caught.value)
 
     def test_all_at_once(self):
         with pytest.raises(ConfigError) as caught:
             parsed("name: Bad Name\nkind: x\neffort: y\nmore: z\n", body=" \n")
         text = str(caught.value)
-        assert "these 6 things" in text
+        assert "has 6 problems" in text
         assert text.count("\n- ") == 6
 
     @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def test_a_monorepo_gets_tests_where_each_package_has_them(testing: WorkflowHarn
         }
     )
     result = workflow.run("submit")
-    assert workflow.asked() == ["api/shop/money.py", "tool/main.go", "web/src/cart.ts"]
-    for said in ("part of the tests", "no tests are written for ruby", "no jest or vitest"):
+    assert workflow.requested_paths() == ["api/shop/money.py", "tool/main.go", "web/src/cart.ts"]
+    for said in ("part of the tests", "tests in ruby are not supported", "no jest or vitest"):
         assert said in result.summary
     told = prompts(workflow)
     assert '<test path="api/tests/test_money.py">\n1| from shop.money' in told["api/shop/money.py"]
@@ -94,7 +94,7 @@ def test_changed_tests_are_another_question(testing: WorkflowHarness):
     assert workflow.run("submit", select="all").outputs["requests-count"] == "0"
     workflow.commit({"tests/test_money.py": TEST})
     assert workflow.run("submit", select="all").outputs["requests-count"] == "1"
-    assert len(set(workflow.sent)) == 2
+    assert len(set(workflow.sent_ids)) == 2
 
 
 def test_a_test_that_is_too_long_is_told_by_its_names(testing: WorkflowHarness):
@@ -120,12 +120,12 @@ def test_what_escapes_or_overwrites_is_refused_and_counted(testing: WorkflowHarn
     bad = {
         "../test_a.py": "leaves the repository",
         "/test_a.py": "leaves the repository",
-        ".github/workflows/test_a.py": "acts by what is in it",
-        ".git/hooks/test_a.py": "is git",
+        ".github/workflows/test_a.py": "configures automation",
+        ".git/hooks/test_a.py": "is a file of git",
         "tests/x.py": "is not where pytest would look",
         "conftest.py": "is not where pytest would look",
         "Tests/test_a.py": "only in letter case",
-        "tests/test_a.py": "drops or changes what was there",
+        "tests/test_a.py": "drops or changes existing code",
     }
 
     def say(request):
