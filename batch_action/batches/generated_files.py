@@ -1,7 +1,8 @@
-"""Generated files handed to a later step through a folder, and taken from there again.
+"""Generated files: validate a task's drafts, and pass the valid ones on in a folder.
 
-`.batch-action/generated` holds `manifest.json` and the files below `files/`, at their paths. A job
-without secrets can run them; only then a job with the right to write proposes what passed.
+The bundle `.batch-action/generated` holds `manifest.json` and the files under `files/`, at their
+paths. A job without secrets can run them; only then a job with write permission proposes those that
+passed.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -18,18 +19,20 @@ from batch_action.models.files import FileChange
 from batch_action.models.ledger import Sha
 from batch_action.models.responses import DraftTarget, FileDraft
 from batch_action.requests.context_files import TestLocator
-from batch_action.selection.content import decode, encoding, is_faithful
+from batch_action.selection.content import bom_encoding, decode, is_lossless
 from batch_action.selection.languages import language_of
 from batch_action.tasks.generated import paths, restore
 from batch_action.tasks.generated.paths import WritablePaths
 from batch_action.tasks.task import ContextNeeds
 
-FOLDER = "generated"
-MAX_FILE = 10_000_000
+BUNDLE_FOLDER = "generated"
+MAX_FILE_BYTES = 10_000_000
+
+ValidatedFiles = tuple[tuple[GeneratedFile, ...], tuple[RefusedFile, ...]]
 
 
-class Listed(BaseModel):
-    """A file of the manifest; its text stands in a file of its own."""
+class ManifestEntry(BaseModel):
+    """A file of the manifest; its text is in a file of its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,72 +45,18 @@ class Listed(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a task generated in one night."""
+    """What a task generated in one run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: int = 1
     task: str
-    files: tuple[Listed, ...]
-
-
-def give(ctx: RunContext, files: Sequence[GeneratedFile]) -> str:
-    """Write the folder; its path relative to the workspace."""
-    listed = tuple(Listed(**{k: v for k, v in asdict(f).items() if k != "text"}) for f in files)
-    manifest = Manifest(task=ctx.task.name, files=listed)
-    data = {f"files/{f.path}": f.text.encode("utf-8", "replace") for f in files if inside(f.path)}
-    data["manifest.json"] = manifest.model_dump_json(indent=2).encode()
-    return ctx.runner.write_folder(ctx.workspace_name(FOLDER), data)
-
-
-def take(folder: Path, only: Collection[str] | None = None) -> tuple[str, list[GeneratedFile]]:
-    """The task's name and the files of such a folder, all or *only* those at these paths.
-
-    Raises ConfigError: there is no such folder, or it was changed so that it is none any more.
-    """
-    try:
-        manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
-        return manifest.task, [
-            GeneratedFile(text=_text(folder, one.path), **one.model_dump())
-            for one in manifest.files
-            if only is None or one.path in only
-        ]
-    except OSError as error:
-        problem = f"{error.strerror}: {error.filename}"
-    except ValidationError as error:
-        problem = f"its manifest is damaged ({error.errors()[0]['msg']})"
-    except ValueError as error:
-        problem = str(error)
-    raise ConfigError(
-        f"{folder} holds no generated files: {problem}.",
-        fix="Let `report: files` write it in the job that collects, and pass it on unchanged.",
-    )
-
-
-def inside(path: str) -> bool:
-    """Whether a path stays inside the repository, and out of git's own folder."""
-    pure = PurePosixPath(path)
-    parts = [part.casefold() for part in pure.parts]
-    return bool(parts) and not (
-        pure.is_absolute() or ".." in parts or ".git" in parts or "\\" in path or "\0" in path
-    )
-
-
-def _text(folder: Path, path: str) -> str:
-    place = folder / "files" / path
-    if not inside(path) or not place.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"{path!r} leaves it")
-    if place.is_symlink() or place.stat().st_size > MAX_FILE:
-        raise ValueError(f"{path!r} is no file of ours")
-    return place.read_bytes().decode("utf-8")
-
-
-Results = tuple[tuple[GeneratedFile, ...], tuple[RefusedFile, ...]]
+    files: tuple[ManifestEntry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedSource:
-    """A reviewed file with what its answers wrote."""
+    """A reviewed file with the drafts of its answers."""
 
     path: str
     blob: str
@@ -117,115 +66,178 @@ class GeneratedSource:
     drafts: tuple[FileDraft, ...]
 
 
+def write_bundle(ctx: RunContext, files: Sequence[GeneratedFile]) -> str:
+    """Write the folder; return its path relative to the workspace."""
+    manifest = Manifest(
+        task=ctx.task.name,
+        files=tuple(
+            ManifestEntry(**{k: v for k, v in asdict(file).items() if k != "text"})
+            for file in files
+        ),
+    )
+    data = {
+        f"files/{file.path}": file.text.encode("utf-8", "replace")
+        for file in files
+        if is_inside_repository(file.path)
+    }
+    data["manifest.json"] = manifest.model_dump_json(indent=2).encode()
+    return ctx.runner.write_folder(ctx.output_name(BUNDLE_FOLDER), data)
+
+
+def read_bundle(
+    folder: Path, only: Collection[str] | None = None
+) -> tuple[str, list[GeneratedFile]]:
+    """Return the task's name and the files of a bundle: all, or *only* those at these paths.
+
+    Raises ConfigError: the folder is missing or not a valid bundle.
+    """
+    try:
+        manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+        return manifest.task, [
+            GeneratedFile(text=_read_text(folder, entry.path), **entry.model_dump())
+            for entry in manifest.files
+            if only is None or entry.path in only
+        ]
+    except OSError as error:
+        problem = f"{error.strerror}: {error.filename}"
+    except ValidationError as error:
+        problem = f"its manifest is invalid ({error.errors()[0]['msg']})"
+    except ValueError as error:
+        problem = str(error)
+    raise ConfigError(
+        f"{folder} is not a folder of generated files: {problem}.",
+        fix="Let `report: files` write it in the job that collects, and pass it on unchanged.",
+    )
+
+
+def is_inside_repository(path: str) -> bool:
+    """Return whether a path is inside the repository, and not in git's own folder."""
+    pure = PurePosixPath(path)
+    parts = [part.casefold() for part in pure.parts]
+    return bool(parts) and not (
+        pure.is_absolute() or ".." in parts or ".git" in parts or "\\" in path or "\0" in path
+    )
+
+
+def _read_text(folder: Path, path: str) -> str:
+    file = folder / "files" / path
+    if not is_inside_repository(path) or not file.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{path!r} is outside of it")
+    if file.is_symlink() or file.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"{path!r} is a symlink or too large")
+    return file.read_bytes().decode("utf-8")
+
+
+def validate_drafts(ctx: RunContext, sources: Iterable[GeneratedSource]) -> ValidatedFiles:
+    """Return the valid files and the refused ones; of two drafts at one path the later counts."""
+    validator = Validator(ctx)
+    for source in sources:
+        for draft in {draft.path: draft for draft in source.drafts}.values():
+            validator.validate(source, draft)
+    return tuple(validator.files.values()), tuple(validator.refused)
+
+
 @dataclass(slots=True)
-class _Validator:
-    """What is decided, file by file."""
+class Validator:
+    """Checks drafts one by one, and collects the valid files and the refused ones."""
 
     ctx: RunContext
-    made: dict[str, GeneratedFile] = field(default_factory=dict)
+    files: dict[str, GeneratedFile] = field(default_factory=dict)
+    """The valid files by path."""
     refused: list[RefusedFile] = field(default_factory=list)
-    trees: dict[str, dict[str, FileChange]] = field(default_factory=dict)
-    grounds: dict[str, WritablePaths] = field(default_factory=dict)
-    attendants: dict[str, TestLocator] = field(default_factory=dict)
+    _trees: dict[str, dict[str, FileChange]] = field(default_factory=dict)
+    _writable_paths: dict[str, WritablePaths] = field(default_factory=dict)
+    _test_locators: dict[str, TestLocator] = field(default_factory=dict)
 
-    def decide(self, source: GeneratedSource, draft: FileDraft) -> None:
-        """Check one draft."""
+    def validate(self, source: GeneratedSource, draft: FileDraft) -> None:
+        """Check one draft, and add it to `files` or `refused`."""
         path = draft.path
-        problem = paths.unsafe(path) or paths.unfit(draft.text)
+        problem = paths.path_problem(path) or paths.text_problem(draft.text)
         if problem is None and not self.ctx.git.has_commit(source.commit):
-            problem = "belongs to a commit that is no longer here"
+            problem = "belongs to a commit that is no longer in this repository"
         tree: dict[str, FileChange] = {}
         if problem is None:
-            tree, ground = self._commit(source.commit)
-            problem = ground.blocks(path)
+            tree, writable_paths = self._load_commit(source.commit)
+            problem = writable_paths.problem(path)
         data = None
         if problem is None and path in tree:
             data = next((d for _, d in self.ctx.git.blobs([tree[path].blob])), None)
-            if data is None or not is_faithful(data, decode(data)):
-                problem = "is to replace a file that is not all UTF-8"
+            if data is None or not is_lossless(data, decode(data)):
+                problem = "would replace a file that is not all UTF-8"
         if problem is None:
-            problem = self._fill(source, draft, tree.get(path), data)
+            problem = self._add(source, draft, tree.get(path), data)
         if problem is not None:
             self.refused.append(RefusedFile(path=path[:300], source=source.path, reason=problem))
 
-    def _fill(
+    def _add(
         self,
         source: GeneratedSource,
         draft: FileDraft,
-        there: FileChange | None,
+        existing: FileChange | None,
         data: bytes | None,
     ) -> str | None:
-        """Hold the draft against what is there; keep it, or say why not."""
+        """Check a draft against the existing file, and add it; return why it is refused."""
         original = decode(data) if data is not None else ""
-        present = restore.plain(mask(original)[0]) if data is not None else None
-        text = restore.ended_like(restore.plain(draft.text), present or "")
-        site = self._site(source, present)
+        existing_text = restore.normalize_line_ends(mask(original)[0]) if data is not None else None
+        text = restore.match_final_line_end(
+            restore.normalize_line_ends(draft.text), existing_text or ""
+        )
+        target = self._target(source, existing_text)
         checked = FileDraft(path=draft.path, text=text, summary=draft.summary)
-        problem = self.ctx.task.check(checked, site)
-        if problem is None and draft.path in self.made:
-            other = self.made[draft.path].source
+        problem = self.ctx.task.check_draft(checked, target)
+        if problem is None and draft.path in self.files:
+            other = self.files[draft.path].source
             problem = f"was written for {other}, too" if other != source.path else None
-        if problem is not None or text == present:
+        if problem is not None or text == existing_text:
             return problem
-        if present is not None:
-            real = restore.unmasked(text, present, restore.plain(original))
-            if real is None:
+        if existing_text is not None:
+            restored = restore.restore_secrets(
+                text, existing_text, restore.normalize_line_ends(original)
+            )
+            if restored is None:
                 return "changes a line with a masked secret"
-            text = restore.written_like(real, original)
-        mark = "\ufeff" if data is not None and encoding(data) == "utf-8" else ""
-        self.made[draft.path] = GeneratedFile(
+            text = restore.match_line_ends(restored, original)
+        mark = "\ufeff" if data is not None and bom_encoding(data) == "utf-8" else ""
+        self.files[draft.path] = GeneratedFile(
             path=draft.path,
             text=mark + text,
             source=source.path,
             blob=source.blob,
             commit=source.commit,
-            replaces=there.blob if there else None,
+            replaces=existing.blob if existing else None,
             summary=draft.summary,
         )
         return None
 
-    def _site(self, source: GeneratedSource, present: str | None) -> DraftTarget:
-        """What the draft is held against; where tests belong is found out as it was before."""
+    def _target(self, source: GeneratedSource, existing_text: str | None) -> DraftTarget:
+        """Return what the draft is checked against; tests are located as for the request."""
         language = language_of(source.path, source.text)
-        site = DraftTarget(
+        target = DraftTarget(
             source=source.path,
             language=language,
-            text=restore.plain(source.text),
-            present=present,
+            text=restore.normalize_line_ends(source.text),
+            existing_text=existing_text,
         )
-        if self.ctx.task.company is not ContextNeeds.TESTS:
-            return site
-        if source.commit not in self.attendants:
-            tree = self.trees[source.commit]
-            self.attendants[source.commit] = TestLocator(self.ctx, source.commit, tree)
-        attendant = self.attendants[source.commit]
-        layout = attendant.grounds.layout(source.path, language)
+        if self.ctx.task.context_needs is not ContextNeeds.TESTS:
+            return target
+        if source.commit not in self._test_locators:
+            tree = self._trees[source.commit]
+            self._test_locators[source.commit] = TestLocator(self.ctx, source.commit, tree)
+        locator = self._test_locators[source.commit]
+        layout = locator.suite.locate_tests(source.path, language)
         if isinstance(layout, str):
-            return site
-        tests = attendant.context_files(layout)
+            return target
+        tests = locator.test_files(layout)
         return replace(
-            site,
+            target,
             tests=frozenset(test.path for test in tests if test.complete),
             framework=layout.framework,
-            target=attendant.target(layout, tests),
+            test_path=locator.target(layout, tests),
         )
 
-    def _commit(self, commit: str) -> tuple[dict[str, FileChange], WritablePaths]:
-        if commit not in self.trees:
-            self.trees[commit] = {entry.path: entry for entry in self.ctx.git.tree(commit)}
-            modes = {path: entry.mode for path, entry in self.trees[commit].items()}
-            self.grounds[commit] = WritablePaths(modes)
-        return self.trees[commit], self.grounds[commit]
-
-
-def settle(ctx: RunContext, sources: Iterable[GeneratedSource]) -> Results:
-    """The sound files of tonight and the refused ones; the last answer about a file speaks."""
-    publisher = _Validator(ctx)
-    for source in sources:
-        for draft in _latest(source.drafts):
-            publisher.decide(source, draft)
-    return tuple(publisher.made.values()), tuple(publisher.refused)
-
-
-def _latest(drafts: Sequence[FileDraft]) -> Iterable[FileDraft]:
-    return {draft.path: draft for draft in drafts}.values()
+    def _load_commit(self, commit: str) -> tuple[dict[str, FileChange], WritablePaths]:
+        if commit not in self._trees:
+            self._trees[commit] = {entry.path: entry for entry in self.ctx.git.tree(commit)}
+            modes = {path: entry.mode for path, entry in self._trees[commit].items()}
+            self._writable_paths[commit] = WritablePaths(modes)
+        return self._trees[commit], self._writable_paths[commit]

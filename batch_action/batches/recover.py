@@ -1,4 +1,4 @@
-"""A batch nobody remembers: path, blob and part are found again from its custom ids and git."""
+"""Recover a batch that no ledger knows: find its requests by custom ids and git."""
 
 import hashlib
 import re
@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import get_args
 
+from batch_action.batches.submit import sent_fact
 from batch_action.clients.secrets import mask
 from batch_action.config.inputs import Effort
 from batch_action.context import RunContext
@@ -19,34 +20,37 @@ from batch_action.models.files import ContextFile, ContextKind, FileChange
 from batch_action.models.ledger import Intended, RequestKey, Sent
 from batch_action.models.requests import BatchState
 from batch_action.requests import packing
-from batch_action.requests.builder import question_of
+from batch_action.requests.builder import request_key_of
 from batch_action.requests.context_files import TestLocator
 from batch_action.selection.content import decode
 from batch_action.selection.languages import language_of
 from batch_action.selection.parts import parts_of
 from batch_action.tasks.task import ContextNeeds
 
-MOST_VERSIONS = 100
-"""Older versions of a file that it may have been compared with."""
-MOST_COMMITS = 300
-"""How far back a reviewed commit is looked for."""
+MAX_VERSIONS = 100
+"""How many older versions of a file are tried as the one it was compared with."""
+MAX_COMMITS = 300
+"""How many ancestors of head are searched for the reviewed commit."""
 
-ID = re.compile(r"(?P<task>.+)-(?P<slug>\w+)-(?P<blob>[0-9a-f]{12})-(?P<digest>[0-9a-f]{14})")
+CUSTOM_ID = re.compile(
+    r"(?P<task>.+)-(?P<slug>\w+)-(?P<blob>[0-9a-f]{12})-(?P<digest>[0-9a-f]{14})"
+)
 
 
-def recover(ctx: RunContext, session: LedgerSession) -> None:
-    """Remember `batch-id` again when no ledger knows it; nothing is saved yet.
+def recover_batch(ctx: RunContext, session: LedgerSession) -> None:
+    """Add the facts of `batch-id` when the ledger does not know it, without saving them.
 
-    Only the results of an ended batch name its questions. A line counts as ours when its digest is
-    that of a question this repository can ask; other lines are dropped. Raises ConfigError for a
-    batch that Anthropic does not know or that holds none of our questions.
+    Only the results of an ended batch name its requests. A line is ours when its digest is that of
+    a request which this repository can make; other lines are dropped.
+
+    Raises ConfigError: Anthropic does not know the batch, or no request of it is ours.
     """
     batch = ctx.settings.batch_id
     if batch is None:
         return
-    if batch in view.known_batches(session.ledger):
-        if batch not in {pending.sent.batch for pending in view.pending(session.ledger)}:
-            ctx.warn(f"Batch {batch} was collected before: there is nothing new in it.")
+    if batch in view.known_batch_ids(session.ledger):
+        if batch not in {pending.sent.batch for pending in view.pending_batches(session.ledger)}:
+            ctx.warn(f"Batch {batch} was already collected: it has nothing new.")
         return
     state = ctx.require_anthropic().retrieve(batch)
     if state is None:
@@ -58,112 +62,105 @@ def recover(ctx: RunContext, session: LedgerSession) -> None:
         ctx.warn(f"Batch {batch} is in no ledger and has not ended: collect it again later.")
         return
     with tempfile.TemporaryDirectory(prefix="batch-action-") as folder:
-        ids = ctx.require_anthropic().ids(batch, Path(folder))
-    head, found = _questions(ctx, ids)
-    if not found:
+        ids = ctx.require_anthropic().result_ids(batch, Path(folder))
+    head, keys = _find_request_keys(ctx, ids)
+    if not keys:
         raise ConfigError(
-            f"`batch-id` {batch}: none of its {len(ids)} requests is a question of task "
+            f"`batch-id` {batch}: none of its {len(ids)} requests is one of task "
             f"{ctx.task.name} in this repository.",
             fix="Check the id, `task` and the checkout (`fetch-depth: 0`).",
         )
-    if len(found) < len(ids):
-        ctx.warn(f"{len(ids) - len(found)} answers of batch {batch} are not ours: dropped.")
-    session.add(*_facts(state, head, found))
+    if len(keys) < len(ids):
+        ctx.warn(f"{len(ids) - len(keys)} answers of batch {batch} are not ours: dropped.")
+    session.add(*_recovered_facts(state, head, keys))
 
 
-def _facts(state: BatchState, head: str, found: dict[str, RequestKey]) -> tuple[Intended, Sent]:
-    # No `Selected` fact: what else that submit chose is unknown, so the base must not move.
+def _recovered_facts(state: BatchState, head: str, keys: list[RequestKey]) -> tuple[Intended, Sent]:
+    # No `Selected` fact: what else that submit selected is unknown, so the base must not move.
     intended = Intended(
         intent=hashlib.sha256(state.id.encode()).hexdigest()[:16],
         at=state.created_at,
         run="recovered",
         head=head,
-        model=next(request_key.model for request_key in found.values()) or "",
-        batches=(tuple(found.values()),),
+        model=keys[0].model or "",
+        batches=(tuple(keys),),
     )
-    sent = Sent(
-        intent=intended.intent,
-        index=0,
-        batch=state.id,
-        created_at=state.created_at,
-        expires_at=state.expires_at,
-    )
-    return intended, sent
+    return intended, sent_fact(intended, 0, state)
 
 
-def _questions(ctx: RunContext, ids: list[str]) -> tuple[str, dict[str, RequestKey]]:
-    """The questions behind these ids, and the newest commit that holds most of them."""
-    wanted = {name: match for name in ids if (match := ID.fullmatch(name))}
+def _find_request_keys(ctx: RunContext, ids: list[str]) -> tuple[str, list[RequestKey]]:
+    """Return the newest commit that contains most of the files, and the keys of these ids."""
+    matches = {name: match for name in ids if (match := CUSTOM_ID.fullmatch(name))}
     best: tuple[str, dict[str, list[FileChange]]] = ("", {})
     start = ctx.git.resolve(ctx.settings.head or "HEAD")
-    for commit in ctx.git.ancestors(start, MOST_COMMITS):
-        held = _held(wanted, ctx.git.tree(commit))
-        if len(held) > len(best[1]):
-            best = (commit, held)
-        if len(held) == len(wanted):
+    for commit in ctx.git.ancestors(start, MAX_COMMITS):
+        candidates = _candidate_files(matches, ctx.git.tree(commit))
+        if len(candidates) > len(best[1]):
+            best = (commit, candidates)
+        if len(candidates) == len(matches):
             break
-    commit, held = best
-    company = _Company(ctx, commit)
-    asked = {name: _first_question(company, name, changes) for name, changes in held.items()}
-    return commit, {
-        name: request_key for name, request_key in asked.items() if request_key is not None
-    }
+    commit, candidates = best
+    contexts = _ContextCandidates(ctx, commit)
+    keys = (_match_request_key(contexts, name, files) for name, files in candidates.items())
+    return commit, [key for key in keys if key is not None]
 
 
-def _held(wanted: dict[str, re.Match[str]], tree: list[FileChange]) -> dict[str, list[FileChange]]:
-    """For each id the files it may be about: several, when equal content has like names."""
+def _candidate_files(
+    matches: dict[str, re.Match[str]], tree: list[FileChange]
+) -> dict[str, list[FileChange]]:
+    """Return for each id the files that it may be about: several, where slug and blob are equal."""
     by_name: dict[tuple[str, str], list[FileChange]] = {}
     for entry in tree:
         by_name.setdefault((entry.blob[:12], packing.slug(entry.path)), []).append(entry)
-    pairs = ((name, by_name.get((m["blob"], m["slug"]))) for name, m in wanted.items())
+    pairs = ((name, by_name.get((m["blob"], m["slug"]))) for name, m in matches.items())
     return {name: entries for name, entries in pairs if entries}
 
 
 @dataclass(slots=True)
-class _Company:
-    """What may have gone along with a question about a file of this commit."""
+class _ContextCandidates:
+    """The context files that a request about a file of this commit may have had."""
 
     ctx: RunContext
     commit: str
-    attendant: TestLocator | None = None
+    locator: TestLocator | None = None
 
     def of(self, change: FileChange) -> Iterator[tuple[ContextFile, ...]]:
-        """Every choice; for comparing tasks one for each older version."""
-        match self.ctx.task.company:
+        """Yield each possible set; tasks that compare have one for each older version."""
+        match self.ctx.task.context_needs:
             case ContextNeeds.NONE:
                 yield ()
             case ContextNeeds.TESTS:
-                self.attendant = self.attendant or TestLocator(self.ctx, self.commit)
-                layout = self.attendant.grounds.layout(change.path, language_of(change.path))
-                yield () if isinstance(layout, str) else self.attendant.context_files(layout)
+                self.locator = self.locator or TestLocator(self.ctx, self.commit)
+                layout = self.locator.suite.locate_tests(change.path, language_of(change.path))
+                yield () if isinstance(layout, str) else self.locator.test_files(layout)
             case ContextNeeds.BEFORE:
-                for blob in self.ctx.git.versions(self.commit, change.path, MOST_VERSIONS):
+                for blob in self.ctx.git.versions(self.commit, change.path, MAX_VERSIONS):
                     yield (
-                        ContextFile(role=ContextKind.BEFORE, path=change.path, blob=blob, text=""),
+                        ContextFile(kind=ContextKind.BEFORE, path=change.path, blob=blob, text=""),
                     )
 
 
-def _first_question(company: _Company, name: str, changes: list[FileChange]) -> RequestKey | None:
-    asked = (_question(company, name, change) for change in changes)
-    return next((request_key for request_key in asked if request_key is not None), None)
-
-
-def _question(company: _Company, name: str, change: FileChange) -> RequestKey | None:
-    """The question of this id about that file, whatever model and effort it was asked with."""
-    ctx = company.ctx
-    data = dict(ctx.git.blobs([change.blob])).get(change.blob)
-    if data is None:
-        return None
-    parts = parts_of(mask(decode(data))[0])
-    for beside, part, (model, effort) in product(company.of(change), parts, _ways(ctx)):
-        request_key = question_of(
-            ctx, change, part, model=model, effort=effort, context_files=beside
-        )
-        if request_key.id == name:
-            return request_key.model_copy(update={"model": model})
+def _match_request_key(
+    contexts: _ContextCandidates, custom_id: str, files: list[FileChange]
+) -> RequestKey | None:
+    """Return the request with this id about one of the files, for any model and effort."""
+    ctx = contexts.ctx
+    for file in files:
+        data = dict(ctx.git.blobs([file.blob])).get(file.blob)
+        if data is None:
+            continue
+        parts = parts_of(mask(decode(data))[0])
+        for context_files, part, (model, effort) in product(
+            contexts.of(file), parts, _models_and_efforts(ctx)
+        ):
+            key = request_key_of(
+                ctx, file, part, model=model, effort=effort, context_files=context_files
+            )
+            if key.id == custom_id:
+                return key.model_copy(update={"model": model})
     return None
 
 
-def _ways(ctx: RunContext) -> Iterator[tuple[str, str]]:
+def _models_and_efforts(ctx: RunContext) -> Iterator[tuple[str, str]]:
     models = (ctx.settings.model, ctx.settings.fallback_model, *ctx.prices.models)
     return product((model for model in dict.fromkeys(models) if model), get_args(Effort))

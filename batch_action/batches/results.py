@@ -1,4 +1,4 @@
-"""The results of a batch that has ended, or what is told of one that has not."""
+"""Fetch the results of batches that have ended, and turn them into answers and findings."""
 
 import tempfile
 from collections.abc import Mapping
@@ -23,140 +23,147 @@ from batch_action.models.responses import TaskResponse
 from batch_action.requests import pricing
 from batch_action.requests.license_context import LicenseChecker
 from batch_action.selection.content import decode
-from batch_action.selection.hunks import added_lines
+from batch_action.selection.hunks import find_added_lines
 from batch_action.tasks.task import UnreadableAnswerError
 from batch_action.text import plural
 
-LAG = timedelta(minutes=15)
+LISTING_LAG = timedelta(minutes=15)
 """How long after a create Anthropic may not know a batch (anthropic-sdk-python issue 1432)."""
 
 RETENTION = timedelta(days=29)
-"""Results are kept for 29 days after the batch was created (Anthropic's batch-processing page)."""
+"""Anthropic keeps results for 29 days after the create (its page on batch processing)."""
 
-SOON = timedelta(hours=2)
-LAST_DAYS = timedelta(days=3)
-"""When to tell that a batch, or its results, will not be there much longer."""
+EXPIRY_NOTICE = timedelta(hours=2)
+DELETION_NOTICE = timedelta(days=3)
+"""How long before a batch expires, or its results are deleted, to warn."""
+
+BILLING_ERRORS = frozenset({"billing_error", "rate_limit_error"})
+"""Error types that are about the account, not the request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """What came back by custom id, and whether somebody had canceled the batch."""
+class FetchedBatch:
+    """The outcomes by custom id, and whether somebody canceled the batch."""
 
     outcomes: dict[str, Outcome]
     canceled: bool = False
 
 
-def _is_here(ctx: RunContext, pending: PendingBatch) -> bool:
-    """Whether what was asked about is here, where it was a patch's and no commit's."""
-    if not pending.intended.patched or ctx.git.has_commit(pending.intended.head):
-        return True
-    ctx.warn(
-        f"Batch {pending.sent.batch} is about a patch: give the same `patch-file`, on the same "
-        "commit, to collect it."
-    )
-    return False
-
-
-def fetch(ctx: RunContext, pending: PendingBatch) -> Fetched | None:
-    """What came back; None while there is nothing to fetch; empty when it is lost for good."""
-    if not _is_here(ctx, pending):
-        return None
-    api, sent = ctx.require_anthropic(), pending.sent
-    state = api.retrieve(sent.batch)
-    age = ctx.now() - sent.created_at
-    if state is None or state.archived_at is not None:
-        unknown = state is None and age < RETENTION and not pending.withdrawn
-        return _lost(ctx, pending, unknown=unknown)
-    if state.status != "ended":
-        ctx.console.say(f"Batch {sent.batch} is {state.status}, {_hours(age)} old.")
-        if sent.expires_at - ctx.now() < SOON:
-            ctx.warn(
-                f"Batch {sent.batch} expires at {sent.expires_at:%H:%M} UTC: what is not answered "
-                "by then costs nothing and is owed to the next submit."
-            )
-        return None
-    if state.results_url is None:
-        ctx.warn(f"Batch {sent.batch} has ended, but its results are not there yet.")
-        return None
-    if age > RETENTION - LAST_DAYS:
-        until = sent.created_at + RETENTION
-        ctx.warn(f"Anthropic deletes the results of {sent.batch} on {until:%Y-%m-%d}.")
-    want = frozenset(request_key.id for request_key in pending.request_keys)
-    ctx.console.say(f"Batch {sent.batch} has ended: fetching {plural(len(want), 'answer')}.")
-    with (
-        tempfile.TemporaryDirectory(prefix="batch-action-") as folder,
-        ctx.console.progress("Downloading answers", len(want)) as tick,
-    ):
-        return Fetched(api.outcomes(sent.batch, want, Path(folder), tick), state.canceled)
-
-
-def _lost(ctx: RunContext, pending: PendingBatch, *, unknown: bool) -> Fetched | None:
-    """Nothing, for good; None while a batch that is *unknown* may still turn up."""
-    batch = pending.sent.batch
-    if not unknown:
-        if not pending.withdrawn:
-            ctx.warn(f"The results of batch {batch} are gone (29 days): its files are owed.")
-        return Fetched({})
-    if ctx.now() - pending.sent.created_at > LAG:
-        ctx.warn(
-            f"Anthropic does not know batch {batch} with this key: is it for another workspace? "
-            "It stays pending."
-        )
-    return None
-
-
-def _hours(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"  # noqa: PLR2004
-
-
-BILLING = frozenset({"billing_error", "rate_limit_error"})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """One question of an ended batch with what came back for it."""
+class RequestAnswer:
+    """One request of an ended batch with its outcome."""
 
     pending: PendingBatch
     request_key: RequestKey
     outcome: Outcome
     response: TaskResponse
+    """Empty when there is a failure."""
     failure: str | None
     """None for a verdict; else the kind of failure, as the ledger records it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchResults:
-    """Everything that had ended when we looked."""
+    """The results of all batches that have ended, and the batches that have not."""
 
     ended: tuple[PendingBatch, ...] = ()
     waiting: tuple[PendingBatch, ...] = ()
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[RequestAnswer, ...] = ()
     facts: tuple[Fact, ...] = ()
-    """To be saved once the answers are delivered."""
+    """To be saved once the answers are published."""
     usages: tuple[tuple[str, Usage], ...] = ()
-    """Model and tokens of each billed request, for the counterfactual columns."""
+    """Model and tokens of each billed request, for comparing prices."""
     batched: bool = True
-    """Paid at the batch price; else asked at once, through the Messages API."""
+    """Paid at the batch price; else sent through the Messages API at full price."""
+
+
+def _has_reviewed_commit(ctx: RunContext, pending: PendingBatch) -> bool:
+    """Return whether the reviewed commit exists; that of a patch only with `patch-file`."""
+    if not pending.intended.patched or ctx.git.has_commit(pending.intended.head):
+        return True
+    ctx.warn(
+        f"Batch {pending.sent.batch} is about a patch: to collect it, run with the same "
+        "`patch-file` on the same commit."
+    )
+    return False
+
+
+def fetch_batch(ctx: RunContext, pending: PendingBatch) -> FetchedBatch | None:
+    """Return the outcomes; None while there are none to fetch; empty when they are lost."""
+    if not _has_reviewed_commit(ctx, pending):
+        return None
+    api, sent = ctx.require_anthropic(), pending.sent
+    state = api.retrieve(sent.batch)
+    age = ctx.now() - sent.created_at
+    if state is None or state.archived_at is not None:
+        unknown = state is None and age < RETENTION and not pending.withdrawn
+        return _report_missing(ctx, pending, unknown=unknown)
+    if state.status != "ended":
+        ctx.console.print(f"Batch {sent.batch} is {state.status}, {_format_age(age)} old.")
+        if sent.expires_at - ctx.now() < EXPIRY_NOTICE:
+            ctx.warn(
+                f"Batch {sent.batch} expires at {sent.expires_at:%H:%M} UTC: what is not answered "
+                "by then costs nothing and stays in the backlog."
+            )
+        return None
+    if state.results_url is None:
+        ctx.warn(f"Batch {sent.batch} has ended, but its results are not available yet.")
+        return None
+    if age > RETENTION - DELETION_NOTICE:
+        until = sent.created_at + RETENTION
+        ctx.warn(f"Anthropic deletes the results of {sent.batch} on {until:%Y-%m-%d}.")
+    ids = frozenset(key.id for key in pending.request_keys)
+    ctx.console.print(f"Batch {sent.batch} has ended: fetching {plural(len(ids), 'answer')}.")
+    with (
+        tempfile.TemporaryDirectory(prefix="batch-action-") as folder,
+        ctx.console.progress("Downloading answers", len(ids)) as progress,
+    ):
+        return FetchedBatch(api.outcomes(sent.batch, ids, Path(folder), progress), state.canceled)
+
+
+def _report_missing(
+    ctx: RunContext, pending: PendingBatch, *, unknown: bool
+) -> FetchedBatch | None:
+    """Warn and return no outcomes; None while a batch that is *unknown* may still appear."""
+    batch = pending.sent.batch
+    if not unknown:
+        if not pending.withdrawn:
+            ctx.warn(
+                f"The results of batch {batch} were deleted (29 days): its files are back in the "
+                "backlog."
+            )
+        return FetchedBatch({})
+    if ctx.now() - pending.sent.created_at > LISTING_LAG:
+        ctx.warn(
+            f"Anthropic does not know batch {batch} with this key. Was it sent by another "
+            "workspace? It stays pending."
+        )
+    return None
+
+
+def _format_age(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"  # noqa: PLR2004
 
 
 def fetch_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
     """Fetch every pending batch that has ended; with `batch-id` only that one.
 
-    What has not ended is told with its age. Raises TransientError when results cannot be had now.
+    The age of those that have not ended is printed. Raises TransientError: nothing was fetched, and
+    a later attempt may succeed.
     """
     ended: list[PendingBatch] = []
     waiting: list[PendingBatch] = []
-    answers: list[Answer] = []
+    answers: list[RequestAnswer] = []
     facts: list[Fact] = []
     usages: list[tuple[str, Usage]] = []
     problem: TransientError | None = None
-    for pending in view.pending(session.ledger):
+    for pending in view.pending_batches(session.ledger):
         wanted = ctx.settings.batch_id in (None, pending.sent.batch)
         try:
-            fetched = fetch(ctx, pending) if wanted else None
+            fetched = fetch_batch(ctx, pending) if wanted else None
         except TransientError as error:
-            # The other batches' answers need not wait for this one's.
+            # The answers of other batches can still be fetched.
             ctx.warn(str(error))
             fetched, problem = None, error
         if fetched is None:
@@ -164,11 +171,11 @@ def fetch_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
             continue
         ended.append(pending)
         if fetched.canceled and not pending.withdrawn:
-            facts.append(Withdrawn(batch=pending.sent.batch, by="", at=ctx.now()))
-        one = read_batch(ctx, pending, fetched.outcomes, batched=True)
-        answers += one.answers
-        usages += one.usages
-        facts += one.facts
+            facts.append(Withdrawn(batch=pending.sent.batch, actor="", at=ctx.now()))
+        batch = read_batch(ctx, pending, fetched.outcomes, batched=True)
+        answers += batch.answers
+        usages += batch.usages
+        facts += batch.facts
     if problem is not None and not ended:
         raise problem
     return BatchResults(
@@ -183,38 +190,39 @@ def fetch_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
 def read_batch(
     ctx: RunContext, pending: PendingBatch, outcomes: Mapping[str, Outcome], *, batched: bool
 ) -> BatchResults:
-    """The answers of one batch; not *batched*: of what was asked at once, at full price."""
-    read = [_answer(ctx, pending, q, outcomes.get(q.id)) for q in pending.request_keys]
-    billed = [(_model(a), a.outcome.usage) for a in read if a.outcome.usage != Usage()]
+    """Return the answers of one batch; if not *batched*, priced as the Messages API."""
+    answers = [
+        _read_answer(ctx, pending, key, outcomes.get(key.id)) for key in pending.request_keys
+    ]
+    billed = [(_model_of(a), a.outcome.usage) for a in answers if a.outcome.usage != Usage()]
     return BatchResults(
         ended=(pending,),
-        answers=tuple(read),
-        facts=(_collected(ctx, pending, read, billed, batched=batched),),
+        answers=tuple(answers),
+        facts=(_collected_fact(ctx, pending, answers, billed, batched=batched),),
         usages=tuple(billed),
         batched=batched,
     )
 
 
-def batch_answers(ctx: RunContext, ledger: Ledger, found: BatchResults) -> BatchAnswers:
-    """The verdicts and findings of these answers, oldest batch first.
+def build_answers(ctx: RunContext, ledger: Ledger, batch_results: BatchResults) -> BatchAnswers:
+    """Return the findings and verdicts of these answers, oldest batch first.
 
-    *ledger* must already hold the collected facts, so that a file counts as reviewed only when all
-    its parts have a verdict. When nothing has ended, it is about the newest commit looked at.
+    *ledger* must already contain the collected facts, so that a file counts as reviewed only when
+    all its parts have a verdict. When no batch has ended, the commit is the newest recorded head.
     """
-    heads = view.heads(ledger)
-    newest = found.ended[-1].intended.head if found.ended else next(iter(heads), "")
-    settled = view.settled_files(ledger)
-    by_file: dict[tuple[str, str], list[Answer]] = {}
-    for answer in found.answers:
+    ended = batch_results.ended
+    newest = ended[-1].intended.head if ended else next(iter(view.recorded_heads(ledger)), "")
+    reviewed_files = view.reviewed_files(ledger)
+    by_file: dict[tuple[str, str], list[RequestAnswer]] = {}
+    for answer in batch_results.answers:
         if answer.failure is None:
-            by_file.setdefault((answer.request_key.path, answer.request_key.blob), []).append(
-                answer
-            )
-    texts = _texts(ctx, {blob for _, blob in by_file})
-    added = added_lines(ctx, ledger, {p.intended.head for p in found.ended})
+            key = answer.request_key
+            by_file.setdefault((key.path, key.blob), []).append(answer)
+    texts = _reviewed_texts(ctx, {blob for _, blob in by_file})
+    added = find_added_lines(ctx, ledger, {pending.intended.head for pending in ended})
     reviewed: list[ReviewedFile] = []
     findings: list[Finding] = []
-    judgements: list[FileVerdict] = []
+    file_verdicts: list[FileVerdict] = []
     sources: list[GeneratedSource] = []
     discarded = 0
     checker = LicenseChecker(ctx)
@@ -222,9 +230,9 @@ def batch_answers(ctx: RunContext, ledger: Ledger, found: BatchResults) -> Batch
         commit = answers[-1].pending.intended.head
         if blob not in texts:
             continue
-        remarks = [remark for answer in answers for remark in answer.response.raw_findings]
-        anchored, lost = anchor_all(
-            [*remarks, *checker.raw_findings(path, texts[blob], commit)],
+        raw_findings = [raw for answer in answers for raw in answer.response.raw_findings]
+        anchored, unanchored = anchor_all(
+            [*raw_findings, *checker.raw_findings(path, texts[blob], commit)],
             task=ctx.task.name,
             path=path,
             text=texts[blob],
@@ -233,37 +241,39 @@ def batch_answers(ctx: RunContext, ledger: Ledger, found: BatchResults) -> Batch
             added=added.get((path, blob), ()),
         )
         findings += anchored
-        discarded += lost
-        judgements += _judgements(path, blob, commit, answers)
+        discarded += unanchored
+        file_verdicts += _file_verdicts(path, blob, commit, answers)
         drafts = tuple(draft for answer in answers for draft in answer.response.drafts)
         sources.append(
             GeneratedSource(path=path, blob=blob, commit=commit, text=texts[blob], drafts=drafts)
         )
-        if (path, blob) in settled:
+        if (path, blob) in reviewed_files:
             reviewed.append(ReviewedFile(path=path, blob=blob, commit=commit))
-    generated, refused = generated_files.settle(ctx, sources)
+    generated, refused = generated_files.validate_drafts(ctx, sources)
     return BatchAnswers(
         task=ctx.task.name,
         commit=newest,
         reviewed=tuple(reviewed),
         findings=tuple(findings),
         discarded=discarded,
-        dismissed=view.dismissed(ledger),
-        verdicts=settled,
-        excluded=_excluded(ctx, ledger),
-        file_verdicts=tuple(judgements),
+        dismissed=view.dismissed_fingerprints(ledger),
+        reviewed_before=reviewed_files,
+        excluded=_exclusion_reasons(ctx, ledger),
+        file_verdicts=tuple(file_verdicts),
         generated=generated,
         refused=refused,
     )
 
 
-def _judgements(path: str, blob: str, commit: str, answers: list[Answer]) -> list[FileVerdict]:
-    """The rulings on one file, if the task gives any."""
+def _file_verdicts(
+    path: str, blob: str, commit: str, answers: list[RequestAnswer]
+) -> list[FileVerdict]:
+    """Return the verdicts on one file, if the task has any."""
     return [
         FileVerdict(
             path=path,
             blob=blob,
-            old_blob=answer.request_key.old,
+            old_blob=answer.request_key.old_blob,
             commit=commit,
             verdict=answer.response.assessment.verdict,
             summary=answer.response.assessment.summary,
@@ -273,39 +283,46 @@ def _judgements(path: str, blob: str, commit: str, answers: list[Answer]) -> lis
     ]
 
 
-def _excluded(ctx: RunContext, ledger: Ledger) -> dict[str, str]:
-    """Why a path is not reviewed any more: its findings stay open, and say so."""
-    given_up = view.given_up_files(ledger, ctx.settings.max_attempts)
-    newest = view.newest(ledger)
-    stuck = {p: "given up" for p, blob in given_up if p in newest and newest[p].blob == blob}
-    return dict.fromkeys(view.left_out(ledger), "file excluded") | stuck
+def _exclusion_reasons(ctx: RunContext, ledger: Ledger) -> dict[str, str]:
+    """Return why paths are not reviewed any more; their findings stay open, with the reason."""
+    newest = view.newest_files(ledger)
+    given_up = {
+        path: "given up"
+        for path, blob in view.given_up_files(ledger, ctx.settings.max_attempts)
+        if path in newest and newest[path].blob == blob
+    }
+    return dict.fromkeys(view.excluded_paths(ledger), "file excluded") | given_up
 
 
-def _model(answer: Answer) -> str:
+def _model_of(answer: RequestAnswer) -> str:
     return answer.request_key.model or answer.pending.intended.model
 
 
-def _answer(
+def _read_answer(
     ctx: RunContext, pending: PendingBatch, request_key: RequestKey, outcome: Outcome | None
-) -> Answer:
-    found = outcome or Outcome(custom_id=request_key.id, kind=OutcomeKind.MISSING)
-    reading = TaskResponse()
-    failure = _failure(found)
+) -> RequestAnswer:
+    outcome = outcome or Outcome(custom_id=request_key.id, kind=OutcomeKind.MISSING)
+    response = TaskResponse()
+    failure = _failure_of(outcome)
     if failure is None:
         try:
-            reading = ctx.task.read(found.text)
+            response = ctx.task.parse_answer(outcome.text)
         except UnreadableAnswerError:
             failure = OutcomeKind.UNREADABLE.value
-    return Answer(
-        pending=pending, request_key=request_key, outcome=found, response=reading, failure=failure
+    return RequestAnswer(
+        pending=pending,
+        request_key=request_key,
+        outcome=outcome,
+        response=response,
+        failure=failure,
     )
 
 
-def _failure(outcome: Outcome) -> str | None:
+def _failure_of(outcome: Outcome) -> str | None:
     match outcome.kind:
         case OutcomeKind.SUCCEEDED:
             return None
-        case OutcomeKind.ERRORED if outcome.detail in BILLING:
+        case OutcomeKind.ERRORED if outcome.detail in BILLING_ERRORS:
             return f"billing:{outcome.detail}"
         case OutcomeKind.ERRORED:
             return f"errored:{outcome.detail}"[:80]
@@ -313,34 +330,37 @@ def _failure(outcome: Outcome) -> str | None:
             return kind.value
 
 
-def _collected(
+def _collected_fact(
     ctx: RunContext,
     pending: PendingBatch,
-    read: list[Answer],
+    answers: list[RequestAnswer],
     billed: list[tuple[str, Usage]],
     *,
     batched: bool,
 ) -> Collected:
     price = pricing.batch_usd if batched else pricing.interactive_usd
-    groups = pricing.by_model(billed).items()
+    groups = pricing.group_by_model(billed).items()
     costs = [price(ctx.prices, model, usages) for model, usages in groups]
     return Collected(
         batch=pending.sent.batch,
         at=ctx.now(),
         usage=sum((usage for _, usage in billed), Usage()),
         cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
-        failed={answer.request_key.id: answer.failure for answer in read if answer.failure},
+        failed={answer.request_key.id: answer.failure for answer in answers if answer.failure},
     )
 
 
-def _texts(ctx: RunContext, blobs: set[str]) -> dict[str, str]:
-    """The reviewed texts as the model saw them: decoded and masked. Missing blobs are absent."""
-    have = {blob for blob in blobs if ctx.git.has_blob(blob)}
-    if lost := len(blobs - have):
+def _reviewed_texts(ctx: RunContext, blobs: set[str]) -> dict[str, str]:
+    """Return the texts of the blobs as the model saw them: decoded and masked; skip missing ones.
+
+    Raises ConfigError: blobs are missing in a shallow clone.
+    """
+    available = {blob for blob in blobs if ctx.git.has_blob(blob)}
+    if missing := len(blobs - available):
         if ctx.git.is_shallow():
             raise ConfigError(
-                f"{lost} reviewed files are not in this shallow clone.",
+                f"{missing} reviewed files are not in this shallow clone.",
                 fix="Set `fetch-depth: 0` at actions/checkout; the answers wait for the next run.",
             )
-        ctx.warn(f"{lost} reviewed files are not in this repository any more: dropped.")
-    return {blob: mask(decode(data))[0] for blob, data in ctx.git.blobs(sorted(have))}
+        ctx.warn(f"{missing} reviewed files are no longer in this repository: dropped.")
+    return {blob: mask(decode(data))[0] for blob, data in ctx.git.blobs(sorted(available))}

@@ -1,4 +1,4 @@
-"""Before money is spent: a place where somebody may read the findings."""
+"""Submit a plan: check destinations and model, save the intent, create the batches."""
 
 import hashlib
 from collections.abc import Mapping
@@ -30,101 +30,98 @@ from batch_action.models.requests import (
 from batch_action.requests import packing
 from batch_action.text import plural
 
+RETIREMENT_NOTICE = timedelta(days=60)
+"""How long before a model's retirement to warn."""
+CLOCK_ROUNDING = timedelta(seconds=2)
+"""Both clocks report whole seconds."""
+STILL_PRESENT = frozenset(
+    {
+        SkipReason.ALREADY_REVIEWED,
+        SkipReason.IN_FLIGHT,
+        SkipReason.GIVEN_UP,
+        SkipReason.WITHDRAWN,
+        SkipReason.NOT_IN_CLONE,
+        SkipReason.MODE_ONLY,
+    }
+)
+"""Skipped in this run, but still in the repository: what earlier runs recorded remains valid."""
+PATTERN_REASONS = frozenset({SkipReason.NOT_IN_PATHS, SkipReason.PATHS_IGNORE})
+"""Excluded by the user's patterns, for runs with the same patterns only."""
+
+RESERVED_BYTES = 8_192
+RESERVED_BYTES_PER_REQUEST = 40
+"""Zipped bytes for the facts about the answers: without that space nothing is sent."""
+
+INTENT_MODES: Mapping[SubmissionMode, Literal["warm-up", "warmed", "interactive"]] = {
+    SubmissionMode.WARM_UP: "warm-up",
+    SubmissionMode.WARMED: "warmed",
+    SubmissionMode.INTERACTIVE: "interactive",
+}
+"""The ledger's `mode` of submissions other than a plain batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCheck:
+    """The model's capabilities, checked before anything is spent, and the time of the check."""
+
+    model: ModelCapabilities | None
+    """None: the models API does not list it."""
+    clock: datetime
+    """By Anthropic's clock."""
+    local_clock: datetime
+    """By this machine's clock."""
+
 
 def check_destinations(ctx: RunContext) -> None:
-    """Ask whether code scanning would take findings, and say what a public repository hides.
+    """Check that code scanning accepts uploads, and warn of findings that nothing will show.
 
-    Raises ConfigError when findings of this task may go to code scanning only and it would refuse
-    them: then a review would be paid for that nobody can read.
+    Raises ConfigError: the findings of this task may go to code scanning only, and it would refuse
+    them, so that nobody could read the review that is paid for.
     """
-    wanted = "sarif" in ctx.settings.report and ctx.pull is None
-    refused = _refusal(ctx) if wanted else None
-    if not _hidden(ctx):
+    wanted = "sarif" in ctx.settings.report and ctx.pull_number is None
+    refused = _code_scanning_refusal(ctx) if wanted else None
+    if not (ctx.task.security_only and ctx.hides_security_findings):
         if refused is not None:
-            ctx.warn(f"Code scanning will not take the findings. {refused}")
+            ctx.warn(f"Code scanning will not accept the findings. {refused}")
         return
     if refused is not None:
         raise ConfigError(
-            f"{ctx.task.name} finds security problems only, which a public repository shows in "
-            f"code scanning alone, and that would not take them: nothing was sent. {refused}",
-            fix="The permission is needed by the job that submits too, because it asks before it "
-            "spends. `allow-public-security-findings` shows them elsewhere, to everybody.",
+            f"{ctx.task.name} reports security problems only, which a public repository shows only "
+            f"in code scanning, and code scanning would refuse them: nothing was sent. {refused}",
+            fix="The job that submits needs the permission, too: it checks before it spends. Or "
+            "set `allow-public-security-findings` to show the findings elsewhere, to everybody.",
         )
     if not wanted:
         ctx.warn(
-            f"{ctx.task.name} finds security problems only, and on a public repository those are "
-            "shown nowhere: add `sarif` to `report`, or set `allow-public-security-findings`."
+            f"{ctx.task.name} reports security problems only, and a public repository does not "
+            "show them: add `sarif` to `report`, or set `allow-public-security-findings`."
         )
 
 
-def _hidden(ctx: RunContext) -> bool:
-    """Whether nothing but code scanning may tell what this task finds."""
-    shown = ctx.context.private is True or ctx.settings.allow_public_security_findings
-    return ctx.task.security_only and not shown
-
-
-def _refusal(ctx: RunContext) -> RefusedError | None:
-    """Why code scanning would refuse; None when it would not, or when nobody says."""
+def _code_scanning_refusal(ctx: RunContext) -> RefusedError | None:
+    """Return why code scanning would refuse an upload; None when it would not, or is unknown."""
     if ctx.github is None or ctx.settings.dry_run:
         return None
     try:
-        ctx.github.scanning.may_upload()
+        ctx.github.scanning.check_upload_permission()
     except RefusedError as refused:
-        return refused if refused.lasting else None
+        return refused if refused.permanent else None
     except GitHubError:
         return None
     return None
 
 
-RETIRES_SOON = timedelta(days=60)
-ROUNDING = timedelta(seconds=2)
-STILL_THERE = frozenset(
-    {
-        SkipReason.SAME_AS_BEFORE,
-        SkipReason.IN_FLIGHT,
-        SkipReason.GIVEN_UP,
-        SkipReason.WITHDRAWN,
-        SkipReason.NOT_HERE,
-        SkipReason.MODE_ONLY,
-    }
-)
-"""Skipped tonight, but not gone: what an earlier night recorded about them stays true."""
+def check_models(ctx: RunContext) -> ModelCheck:
+    """Check the key, the model and its fallback.
 
-SPARE = 8_192
-SPARE_PER_QUESTION = 40
-"""Zipped bytes that the answers' facts may need on top: an intent that leaves no room is refused
-before it is paid for."""
-
-WAYS: Mapping[SubmissionMode, Literal["warm-up", "warmed", "interactive"]] = {
-    SubmissionMode.WARM_UP: "warm-up",
-    SubmissionMode.WARMED: "warmed",
-    SubmissionMode.INTERACTIVE: "interactive",
-}
-"""How the ledger calls what is no plain batch."""
-
-BY_PATTERN = frozenset({SkipReason.NOT_IN_PATHS, SkipReason.PATHS_IGNORE})
-"""Left out by the user's patterns: gone for runs with the same patterns only."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCheck:
-    """What was asked before anything is spent."""
-
-    model: ModelCapabilities | None
-    clock: datetime
-    """Anthropic's clock."""
-    ours: datetime
-    """Our clock at that moment."""
-
-
-def preflight(ctx: RunContext) -> ModelCheck:
-    """Check the key, the model and its fallback. Raises ConfigError, AnthropicError."""
+    Raises ConfigError: a model does not exist, is retired or lacks a feature; AnthropicError.
+    """
     if ctx.settings.fallback_model:
-        _checked(ctx, ctx.settings.fallback_model)
-    return _checked(ctx, ctx.settings.model)
+        _check_model(ctx, ctx.settings.fallback_model)
+    return _check_model(ctx, ctx.settings.model)
 
 
-def _checked(ctx: RunContext, name: str) -> ModelCheck:
+def _check_model(ctx: RunContext, name: str) -> ModelCheck:
     model, clock = ctx.require_anthropic().model(name)
     if model is None:
         if name not in ctx.prices.models:
@@ -132,103 +129,101 @@ def _checked(ctx: RunContext, name: str) -> ModelCheck:
                 f"`model` {name!r} does not exist at Anthropic.",
                 fix="Anthropic's documentation lists the models.",
             )
-        ctx.warn(f"Anthropic's models list does not know {name}; it is tried all the same.")
-        return ModelCheck(model=None, clock=clock, ours=ctx.now())
+        ctx.warn(f"Anthropic's list of models does not contain {name}; it is used anyway.")
+        return ModelCheck(model=None, clock=clock, local_clock=ctx.now())
     if model.lifecycle == "retired":
         raise ConfigError(f"`model` {name} is retired.", fix="Choose a current one.")
     if not (model.batch and model.structured_outputs):
         missing = "message batches" if not model.batch else "structured outputs"
         raise ConfigError(f"`model` {name} does not support {missing}.", fix="Choose another one.")
     if not model.effort and ctx.settings.effort != "none":
-        raise ConfigError(f"`model` {name} takes no effort.", fix="Set `effort: none`.")
-    if model.retires_at and model.retires_at - clock < RETIRES_SOON:
+        raise ConfigError(f"`model` {name} does not support effort.", fix="Set `effort: none`.")
+    if model.retires_at and model.retires_at - clock < RETIREMENT_NOTICE:
         ctx.warn(f"The model {name} retires on {model.retires_at:%Y-%m-%d}: choose another one.")
-    return ModelCheck(model=model, clock=clock, ours=ctx.now())
+    return ModelCheck(model=model, clock=clock, local_clock=ctx.now())
 
 
-def selected(
+def selected_fact(
     ctx: RunContext, selection: Selection, *, partial: bool = False, behind: bool = False
 ) -> Selected:
-    """The fact that a submit looked at head and chose these files.
+    """Return the fact that a submit selected these files at head.
 
-    A run *behind*, on an older commit than one that was looked at, says nothing about what is gone:
-    by now it may be there.
+    A run that is *behind*, on an older commit than an earlier run, records nothing as removed: the
+    newer commit may have those files.
     """
     entries = [
-        FileEntry(path=file.path, blob=file.blob, old=file.old_blob) for file in selection.files
+        FileEntry(path=file.path, blob=file.blob, old_blob=file.old_blob)
+        for file in selection.files
     ]
     entries += [
         FileEntry(path=s.path, blob=s.blob)
         for s in selection.skipped
-        if s.blob and s.reason in STILL_THERE and not behind
+        if s.blob and s.reason in STILL_PRESENT and not behind
     ]
-    kept = {entry.path for entry in entries}
-    absent = [s for s in selection.skipped if s.reason not in STILL_THERE and not behind]
-    gone = {s.path for s in absent if s.reason not in BY_PATTERN}
-    excluded = {s.path for s in absent if s.reason in BY_PATTERN}
+    recorded = {entry.path for entry in entries}
+    absent = [s for s in selection.skipped if s.reason not in STILL_PRESENT and not behind]
+    removed = {s.path for s in absent if s.reason not in PATTERN_REASONS}
+    excluded = {s.path for s in absent if s.reason in PATTERN_REASONS}
     renamed = {file.old_path for file in selection.files if file.old_path}
     if ctx.settings.patch_file:
-        # What is not applied yet is owed by nobody, and nothing is gone by it.
-        entries, gone, excluded, renamed = [], set(), set(), set()
+        # A patch is not part of the branch: it adds nothing to the backlog, and removes nothing.
+        entries, removed, excluded, renamed = [], set(), set(), set()
     counts: dict[str, int] = {}
     for skipped in selection.skipped:
         counts[skipped.reason.value] = counts.get(skipped.reason.value, 0) + 1
     return Selected(
         head=selection.head,
         base=selection.base,
-        branch=ctx.context.branch or "",
+        branch=ctx.github_context.branch or "",
         at=ctx.now(),
         files=tuple(entries),
-        gone=() if behind else _named((gone | renamed) - kept),
-        excluded=_named(excluded - kept),
+        removed=() if behind else _sort_encodable((removed | renamed) - recorded),
+        excluded=_sort_encodable(excluded - recorded),
         scope=ctx.scope,
         partial=partial,
         skipped=counts,
-        pull=ctx.pull,
+        pull_request=ctx.pull_number,
     )
 
 
-def is_news(ledger: Ledger, chosen: Selected) -> bool:
-    """Whether this selection tells something: a head that was not looked at, or a file not owed.
-
-    Or that a pull request, which had ended, is open again.
-    """
-    if chosen.pull and pull_requests.is_closed(ledger, chosen.pull):
+def adds_selection(ledger: Ledger, selected: Selected) -> bool:
+    """Return whether this selection is new: a new head, a new file, or a reopened pull request."""
+    if selected.pull_request and pull_requests.is_closed(ledger, selected.pull_request):
         return True
-    known = view.newest(ledger, chosen.scope)
-    there = {(path, item.blob) for path, item in known.items()}
-    looked_at = chosen.head in view.heads(ledger, chosen.scope)
-    return not looked_at or any((f.path, f.blob) not in there for f in chosen.files)
+    known = view.newest_files(ledger, selected.scope)
+    files = {(path, file.blob) for path, file in known.items()}
+    is_recorded = selected.head in view.recorded_heads(ledger, selected.scope)
+    return not is_recorded or any((f.path, f.blob) not in files for f in selected.files)
 
 
-def send(
-    ctx: RunContext, session: LedgerSession, plan: Plan, chosen: Selected, ready: ModelCheck
+def send_batches(
+    ctx: RunContext, session: LedgerSession, plan: Plan, selected: Selected, model_check: ModelCheck
 ) -> list[BatchState]:
-    """Save the intent, create every batch that is due, save the answers.
+    """Save the intent, create every batch of the plan, and save the ids.
 
-    After an ambiguous create nothing more is sent: the intent stays open and its questions count as
-    in flight. After a certain refusal the intent is closed and the rest is owed. Whatever ends
-    this, the facts known so far are saved before it goes on.
+    After a create with a lost response nothing more is sent: the intent stays open and its requests
+    count as in flight. After a refusal the intent is closed and the rest stays in the backlog. In
+    each case the facts known so far are saved before an error is raised.
     """
-    begun = ctx.now()
-    intended = claim(ctx, session, plan, chosen, ready)
+    started = ctx.now()
+    intended = save_intent(ctx, session, plan, selected, model_check)
     sent: list[BatchState] = []
     if intended is None:
         return sent
     try:
         for index, batch in enumerate(plan.due):
-            if ctx.now() - begun > CREATE_TIMEOUT * index + view.ADOPTION_SLACK:
+            if ctx.now() - started > CREATE_TIMEOUT * index + view.ADOPTION_SLACK:
                 raise TransientError(
-                    "Saving the intent took so long that a lost answer could not be placed any "
-                    "more: the rest is not sent.",
+                    "Saving the intent took so long that a batch could not be found again if the "
+                    "response to its create were lost: the rest is not sent.",
                     fix="It goes out with the next submit.",
                 )
-            ctx.console.doing = "creating the batch"
+            ctx.console.activity = "creating the batch"
             state = ctx.require_anthropic().create(batch)
             sent.append(state)
             session.sent.append(state)
-            session.add(_sent(intended, index, state))
-            ctx.console.say(f"Batch {state.id} created: {plural(len(batch), 'request')}.")
+            session.add(sent_fact(intended, index, state))
+            ctx.console.print(f"Batch {state.id} created: {plural(len(batch), 'request')}.")
     except AmbiguousCreateError:
         raise
     except BatchActionError:
@@ -239,59 +234,71 @@ def send(
     return sent
 
 
-def claim(
-    ctx: RunContext, session: LedgerSession, plan: Plan, chosen: Selected, ready: ModelCheck
+def save_intent(
+    ctx: RunContext, session: LedgerSession, plan: Plan, selected: Selected, model_check: ModelCheck
 ) -> Intended | None:
-    """Save the intent to ask what is due; None when another run turns out to ask the same.
+    """Save the intent to send the plan's batches; None when another run is sending the same.
 
-    Then nothing is sent: both may step back, never both send.
+    Of two such runs both may give up, but never both send. Raises ConfigError, GitHubError.
     """
     for batch in plan.due:
-        packing.check(batch)
-    intended = _intended(ctx, plan, chosen, ready)
-    session.add(chosen, intended)
-    sessions.save(ctx, session, room=SPARE + SPARE_PER_QUESTION * len(plan.requests))
+        packing.check_batch(batch)
+    intended = _intended_fact(ctx, plan, selected, model_check)
+    session.add(selected, intended)
+    sessions.save(
+        ctx,
+        session,
+        reserved_bytes=RESERVED_BYTES + RESERVED_BYTES_PER_REQUEST * len(plan.requests),
+    )
     recheck = ctx.settings.recheck
     fresh = sessions.refresh(ctx, session)
-    if fresh and _rivalled(sessions.scope(ctx, session.ledger), intended, recheck=recheck):
+    if fresh and _overlaps_other_run(
+        sessions.ledger_of_run(ctx, session.ledger), intended, recheck=recheck
+    ):
         session.add(Rejected(intent=intended.intent, batch=None))
         sessions.save(ctx, session)
-        ctx.warn("Another run is sending the same files right now: this one sends nothing.")
+        ctx.warn("Another run is sending the same files at this moment: this run sends nothing.")
         return None
-    ctx.budget.sent_usd += plan.worst_usd or 0.0
+    ctx.budget.sent_usd += plan.worst_case_usd or 0.0
     return intended
 
 
-def _rivalled(ledger: Ledger, ours: Intended, *, recheck: bool) -> bool:
-    """Whether another run asks one of our questions, or has its answer by now."""
-    asked = {request_key.id for batch in ours.batches for request_key in batch}
-    without = [fact for fact in ledger.facts if fact.key() != ours.key()]
-    others = ledger.model_copy(update={"facts": tuple(without)})
-    known = view.in_flight(others) | (frozenset() if recheck else view.answered(others))
-    return not asked.isdisjoint(known)
+def _overlaps_other_run(ledger: Ledger, intended: Intended, *, recheck: bool) -> bool:
+    """Return whether another run is sending one of our requests, or already has its answer."""
+    ids = {key.id for batch in intended.batches for key in batch}
+    others = ledger.model_copy(
+        update={"facts": tuple(fact for fact in ledger.facts if fact.key() != intended.key())}
+    )
+    known = view.in_flight_ids(others) | (frozenset() if recheck else view.answered_ids(others))
+    return not ids.isdisjoint(known)
 
 
-def _intended(ctx: RunContext, plan: Plan, chosen: Selected, ready: ModelCheck) -> Intended:
-    asked = tuple(tuple(request.request_key for request in batch) for batch in plan.due)
-    name = f"{ctx.context.run} {chosen.at.isoformat()} {[q.id for b in asked for q in b]}"
+def _intended_fact(
+    ctx: RunContext, plan: Plan, selected: Selected, model_check: ModelCheck
+) -> Intended:
+    batches = tuple(tuple(request.request_key for request in batch) for batch in plan.due)
+    name = (
+        f"{ctx.github_context.run} {selected.at.isoformat()} {[q.id for b in batches for q in b]}"
+    )
     return Intended(
         intent=hashlib.sha256(name.encode()).hexdigest()[:16],
-        # Reading and counting may have taken long, and both clocks tell whole seconds.
-        at=ready.clock + (chosen.at - ready.ours) - ROUNDING,
-        run=ctx.context.run,
-        head=chosen.head,
-        base=chosen.base,
+        # Reading and counting may have taken long since the check.
+        at=model_check.clock + (selected.at - model_check.local_clock) - CLOCK_ROUNDING,
+        run=ctx.github_context.run,
+        head=selected.head,
+        base=selected.base,
         model=ctx.settings.model,
         effort=None if ctx.settings.effort == "none" else ctx.settings.effort,
-        batches=asked,
-        worst_case_usd=plan.worst_usd,
-        mode=WAYS.get(plan.mode),
-        pull=ctx.pull,
+        batches=batches,
+        worst_case_usd=plan.worst_case_usd,
+        mode=INTENT_MODES.get(plan.mode),
+        pull_request=ctx.pull_number,
         patched=bool(ctx.settings.patch_file),
     )
 
 
-def _sent(intended: Intended, index: int, state: BatchState) -> Sent:
+def sent_fact(intended: Intended, index: int, state: BatchState) -> Sent:
+    """Return the fact that batch *index* of an intent was created."""
     return Sent(
         intent=intended.intent,
         index=index,
@@ -301,6 +308,6 @@ def _sent(intended: Intended, index: int, state: BatchState) -> Sent:
     )
 
 
-def _named(paths: set[str]) -> tuple[str, ...]:
-    """Sorted, without what the ledger cannot carry: lone surrogates cannot be written as JSON."""
+def _sort_encodable(paths: set[str]) -> tuple[str, ...]:
+    """Sort the paths, without those with lone surrogates: they cannot be written as JSON."""
     return tuple(sorted(p for p in paths if not any("\ud800" <= c <= "\udfff" for c in p)))

@@ -1,11 +1,13 @@
-"""A small workload asked at once, through the Messages API: at full price, and without a net.
+"""Send a small workload through the Messages API, at full price and without a batch.
 
-The questions are claimed like those of a batch, so that no two runs ask them. But the answers come
-only once: what a run that dies has paid for is lost, and its files are owed again.
+The intent is saved like that of a batch, so that no two runs send the same requests. But the
+answers come only once: those of an interrupted run are lost, and its files are back in the backlog.
 """
 
-from batch_action.batches import results, submit
-from batch_action.batches.results import BatchResults
+from dataclasses import replace
+
+from batch_action.batches import submit
+from batch_action.batches.results import BatchResults, read_batch
 from batch_action.batches.submit import ModelCheck
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, Interrupted, TransientError
@@ -13,26 +15,27 @@ from batch_action.ledger import store as sessions
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
 from batch_action.models.ledger import Collected, Rejected, Selected, Sent
-from batch_action.models.requests import ASK_TIMEOUT, Outcome, OutcomeKind, Plan, Request
+from batch_action.models.requests import SYNCHRONOUS_TIMEOUT, Outcome, OutcomeKind, Plan, Request
 
-PREFIX = "interactive-"
-"""No id of Anthropic's begins so: nobody asks for such a batch."""
-STARTS = 2 * ASK_TIMEOUT
-"""How long another question is begun: with its retries it then still ends within `ASK_WINDOW`."""
+ID_PREFIX = "interactive-"
+"""No id of Anthropic's begins with it, so such a batch is never retrieved."""
+START_LIMIT = 2 * SYNCHRONOUS_TIMEOUT
+"""How long more requests are started: with retries they then end within `SYNCHRONOUS_WINDOW`."""
 
 
-def ask(
-    ctx: RunContext, session: LedgerSession, plan: Plan, chosen: Selected, ready: ModelCheck
+def send_requests(
+    ctx: RunContext, session: LedgerSession, plan: Plan, selected: Selected, model_check: ModelCheck
 ) -> BatchResults | None:
-    """The answers, not yet delivered and not in the ledger; None when another run asks the same.
+    """Return the answers, not yet published and not in the ledger.
 
-    Raises AnthropicError when there is no answer at all: then everything is owed again.
+    None when another run is sending the same requests. Raises AnthropicError: nothing was answered,
+    and everything is back in the backlog.
     """
-    intended = submit.claim(ctx, session, plan, chosen, ready)
+    intended = submit.save_intent(ctx, session, plan, selected, model_check)
     if intended is None:
         return None
     try:
-        outcomes = _outcomes(ctx, plan.requests)
+        outcomes = _collect_outcomes(ctx, plan.requests)
     except (AnthropicError, Interrupted):
         session.add(Rejected(intent=intended.intent, batch=None))
         sessions.save(ctx, session)
@@ -40,35 +43,30 @@ def ask(
     sent = Sent(
         intent=intended.intent,
         index=0,
-        batch=f"{PREFIX}{intended.intent}",
+        batch=f"{ID_PREFIX}{intended.intent}",
         created_at=intended.at,
         expires_at=intended.at,
     )
-    found = results.read_batch(
-        ctx, PendingBatch(sent, intended, withdrawn=False), outcomes, batched=False
-    )
-    return results.BatchResults(
-        ended=found.ended,
-        answers=found.answers,
-        facts=(sent, *found.facts),
-        usages=found.usages,
-        batched=False,
-    )
+    batch = PendingBatch(sent, intended, withdrawn=False)
+    batch_results = read_batch(ctx, batch, outcomes, batched=False)
+    return replace(batch_results, facts=(sent, *batch_results.facts))
 
 
-def is_batch(name: str) -> bool:
-    """Whether it names a batch at Anthropic."""
-    return not name.startswith(PREFIX)
+def is_batch_id(name: str) -> bool:
+    """Return whether this is the id of a batch at Anthropic."""
+    return not name.startswith(ID_PREFIX)
 
 
-def lose(ctx: RunContext, session: LedgerSession, found: BatchResults) -> None:
-    """Account for answers that could not be delivered: paid for, and their files are owed."""
+def record_undelivered(
+    ctx: RunContext, session: LedgerSession, batch_results: BatchResults
+) -> None:
+    """Record answers that could not be published: they are paid for, their files in the backlog."""
     known = {fact.key() for fact in session.ledger.facts}
-    if known.issuperset(fact.key() for fact in found.facts):
-        return  # They were delivered; it was something else that failed.
-    for fact in found.facts:
+    if known.issuperset(fact.key() for fact in batch_results.facts):
+        return  # They were published; something else has failed.
+    for fact in batch_results.facts:
         if isinstance(fact, Collected):
-            ids = (answer.request_key.id for answer in found.answers)
+            ids = (answer.request_key.id for answer in batch_results.answers)
             failed = dict.fromkeys(ids, "undelivered") | fact.failed
             session.add(fact.model_copy(update={"failed": failed}))
         else:
@@ -76,34 +74,36 @@ def lose(ctx: RunContext, session: LedgerSession, found: BatchResults) -> None:
     sessions.save(ctx, session)
 
 
-def _outcomes(ctx: RunContext, requests: tuple[Request, ...]) -> dict[str, Outcome]:
-    """What came back for each request; raises the problem when nothing did."""
-    api, begun = ctx.require_anthropic(), ctx.clock()
-    problem: AnthropicError | None = None
-    found: dict[str, Outcome] = {}
+def _collect_outcomes(ctx: RunContext, requests: tuple[Request, ...]) -> dict[str, Outcome]:
+    """Send the requests and return the outcome of each by custom id.
 
-    def go_on() -> bool:
-        return problem is None and ctx.clock() - begun < STARTS
+    Raises AnthropicError: nothing was answered.
+    """
+    api, started = ctx.require_anthropic(), ctx.clock()
+    error: AnthropicError | None = None
+    outcomes: dict[str, Outcome] = {}
 
-    with ctx.console.progress("Asking at once", len(requests)) as tick:
-        for result in api.answers(requests, go_on):
+    def should_continue() -> bool:
+        return error is None and ctx.clock() - started < START_LIMIT
+
+    with ctx.console.progress("Sending requests", len(requests)) as progress:
+        for result in api.create_messages(requests, should_continue):
             if isinstance(result, AnthropicError):
-                problem = problem or result
+                error = error or result
             elif result is not None:
-                found[result.custom_id] = result
-            tick(len(found), len(requests))
-    answered = [o for o in found.values() if o.kind is not OutcomeKind.UNANSWERED]
-    if not answered:
-        why = next((o.detail for o in found.values()), "no time was left")
-        raise problem or TransientError(
-            f"None of the {len(requests)} requests was answered ({why}).",
-            fix="Their files are owed: the next run asks again.",
+                outcomes[result.custom_id] = result
+            progress(len(outcomes), len(requests))
+    if all(outcome.kind is OutcomeKind.UNANSWERED for outcome in outcomes.values()):
+        reason = next((outcome.detail for outcome in outcomes.values()), "no time was left")
+        raise error or TransientError(
+            f"None of the {len(requests)} requests was answered ({reason}).",
+            fix="Their files are in the backlog: the next run sends them again.",
         )
-    if problem is not None:
-        ctx.warn(f"Some requests were not asked: {problem}")
-    names = (request.request_key.id for request in requests)
-    return {name: found.get(name) or _unanswered(name) for name in names}
-
-
-def _unanswered(name: str) -> Outcome:
-    return Outcome(custom_id=name, kind=OutcomeKind.UNANSWERED)
+    if error is not None:
+        ctx.warn(f"Some requests were not sent: {error}")
+    ids = (request.request_key.id for request in requests)
+    return {
+        custom_id: outcomes.get(custom_id)
+        or Outcome(custom_id=custom_id, kind=OutcomeKind.UNANSWERED)
+        for custom_id in ids
+    }

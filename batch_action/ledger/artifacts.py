@@ -1,7 +1,7 @@
-"""Ledger artifacts: which there are, which may be believed, and what is in them.
+"""List a ledger's artifacts, decide which to trust, and read those.
 
-Anybody who can run a workflow in the repository can leave an artifact of our name, so each is asked
-for its run before it is opened, and what is refused harms nothing else.
+Anybody who can run a workflow in the repository can upload an artifact with our name, so the run of
+each is checked before it is opened. A refused artifact does not affect the others.
 """
 
 from dataclasses import dataclass, field
@@ -13,45 +13,46 @@ from batch_action.clients.github.errors import RefusedError
 from batch_action.config.settings import Settings
 from batch_action.errors import GitHubError
 from batch_action.ledger import codec, trust
-from batch_action.models.github import ArtifactInfo, WorkflowRunInfo
+from batch_action.models.github import Artifact, WorkflowRun
 from batch_action.models.github_context import GitHubContext
 from batch_action.models.ledger import Ledger
+from batch_action.text import task_slug
 
-MOST_LOOKS = 8
-MOST_OPENED = 60
-"""Ledgers opened in one load; each names what it absorbed, so two or three are the rule."""
+MAX_LISTINGS = 8
+MAX_OPENED = 60
+"""Ledgers opened in one load; each names the artifacts merged into it, so two or three suffice."""
 
 
-class Named(Protocol):
-    """A task, as far as its ledger is concerned."""
+class LedgerTask(Protocol):
+    """The part of a task that its ledger needs."""
 
     @property
     def name(self) -> str:
-        """What the ledger's artifacts are called after."""
+        """The name that is part of the artifacts' names."""
         ...
 
 
-class Reader(Protocol):
-    """As much of a world as decides what is believed: `serve` reads ledgers without the rest."""
+class LedgerContext(Protocol):
+    """The part of a run's context that reading a ledger needs; `serve` has no more than this."""
 
     @property
     def settings(self) -> Settings:
-        """Secrets, branch, workflows and state key."""
+        """Secrets, trusted branch and workflows, and the state key."""
         ...
 
     @property
-    def context(self) -> GitHubContext:
-        """Whose repository it is, and which run is ours."""
+    def github_context(self) -> GitHubContext:
+        """The repository, and the id of this run."""
         ...
 
     @property
-    def task(self) -> Named:
-        """Whose ledger it is."""
+    def task(self) -> LedgerTask:
+        """The task of the ledger."""
         ...
 
 
-class Store(Protocol):
-    """Where artifacts are."""
+class ArtifactClients(Protocol):
+    """The client by which artifacts are read."""
 
     @property
     def actions(self) -> Actions:
@@ -60,154 +61,166 @@ class Store(Protocol):
 
 
 @dataclass(slots=True)
-class Found:
-    """What a look at the artifacts gave."""
+class ArtifactScan:
+    """The result of listing and reading the artifacts; filled in place."""
 
     ledgers: list[Ledger] = field(default_factory=list)
-    ids: set[int] = field(default_factory=set)
-    """Artifacts whose facts we have."""
-    suppressed: set[str] = field(default_factory=set)
-    """Names that this run holds and whose facts we have."""
+    opened_ids: set[int] = field(default_factory=set)
+    """Artifacts that were read."""
+    superseded: set[str] = field(default_factory=set)
+    """Names that this run has uploaded to, and whose facts were read."""
     refused: list[str] = field(default_factory=list)
+    """One sentence for each refused artifact."""
     refused_ids: set[int] = field(default_factory=set)
-    expired: int = 0
-    vanished: set[int] = field(default_factory=set)
-    newest: ArtifactInfo | None = None
-    runs: dict[str, WorkflowRunInfo] = field(default_factory=dict)
+    expired_count: int = 0
+    vanished_ids: set[int] = field(default_factory=set)
+    newest: Artifact | None = None
+    runs: dict[str, WorkflowRun] = field(default_factory=dict)
 
 
-class _VanishedError(Exception):
-    """An artifact was in the list and is gone: perhaps replaced by one that knows more."""
+class _ArtifactVanishedError(Exception):
+    """A listed artifact is gone: perhaps it was replaced by one with more facts."""
 
 
-def stem(ctx: Reader) -> str:
-    """What the ledger of this task is called, without its slot."""
-    key = f"-{ctx.settings.state_key}" if ctx.settings.state_key else ""
-    return f"batch-action-{ctx.task.name}{key}{'-pr' if ctx.context.pulls else ''}"
+def artifact_stem(ctx: LedgerContext) -> str:
+    """Return the name of this task's ledger, without the suffix of a slot."""
+    suffix = "-pr" if ctx.github_context.for_pull_requests else ""
+    return f"batch-action-{task_slug(ctx.task.name, ctx.settings.state_key)}{suffix}"
 
 
-def slots(ctx: Reader) -> tuple[str, ...]:
-    """The artifact names of this task's ledger: a name can be used once per run.
+def artifact_names(ctx: LedgerContext) -> tuple[str, ...]:
+    """Return the artifact names of this task's ledger; each can be used once per run.
 
-    Two are used in turn. The third is a spare, because a name whose upload died between its first
-    and its last call is taken for the whole run, re-runs included, and shown by no list.
+    Two are used in turn. The third is a spare: a name whose upload was interrupted between its
+    first and its last call is taken for the whole run, re-runs included, and is in no list.
     """
-    return tuple(f"{stem(ctx)}-{slot}" for slot in "abc")
+    return tuple(f"{artifact_stem(ctx)}-{slot}" for slot in "abc")
 
 
 def read_artifacts(
-    ctx: Reader, github: Store, found: Found, known: frozenset[int] = frozenset()
+    ctx: LedgerContext,
+    github: ArtifactClients,
+    scan: ArtifactScan,
+    known: frozenset[int] = frozenset(),
 ) -> None:
-    """Open every artifact that is believed and not yet *known* or absorbed by another one.
+    """Read every trusted artifact into *scan*, but for *known* ones and those merged into another.
 
-    An artifact that vanishes between list and download was replaced by one that knows more, so the
-    look starts again.
+    An artifact that vanishes between list and download was replaced by one with more facts, so the
+    artifacts are listed again. Raises GitHubError: that happened too often.
     """
-    for _ in range(MOST_LOOKS):
+    for _ in range(MAX_LISTINGS):
         try:
-            _look(ctx, github, found, known)
-        except _VanishedError:
+            _scan_once(ctx, github, scan, known)
+        except _ArtifactVanishedError:
             continue
         return
     raise GitHubError(
         "The ledger's artifacts keep changing while they are read.",
-        fix="Too many runs at one time: use a `concurrency` group.",
+        fix="Too many runs at the same time: use a `concurrency` group.",
     )
 
 
-def opened(ctx: Reader, data: bytes) -> Ledger:
-    """The ledger in these bytes, if it is this task's and signed as asked. RefusedLedgerError."""
+def open_ledger(ctx: LedgerContext, data: bytes) -> Ledger:
+    """Return the ledger in these bytes.
+
+    Raises RefusedLedgerError: it is invalid, another task's, or not signed with `state-secret`.
+    """
     chosen = (ctx.settings.state_secret, ctx.settings.state_secret_previous)
     secrets = [secret.get_secret_value() for secret in chosen if secret]
-    return codec.unseal(
-        data, repository=ctx.context.repository_id, task=ctx.task.name, secrets=secrets
+    return codec.decode(
+        data, repository=ctx.github_context.repository_id, task=ctx.task.name, secrets=secrets
     )
 
 
-def _look(ctx: Reader, github: Store, found: Found, known: frozenset[int]) -> None:
-    everything = _listed(ctx, github)
-    found.expired = sum(artifact.expired for artifact in everything)
-    listed = [artifact for artifact in everything if not artifact.expired]
-    living = {artifact.id for artifact in listed}
-    absorbed = known | found.ids | {i for ledger in found.ledgers for i in ledger.absorbed}
+def _scan_once(
+    ctx: LedgerContext, github: ArtifactClients, scan: ArtifactScan, known: frozenset[int]
+) -> None:
+    artifacts = _list_artifacts(ctx, github)
+    scan.expired_count = sum(artifact.expired for artifact in artifacts)
+    listed = [artifact for artifact in artifacts if not artifact.expired]
+    listed_ids = {artifact.id for artifact in listed}
+    merged = known | scan.opened_ids | {i for x in scan.ledgers for i in x.merged_artifacts}
     for artifact in listed:
-        ours = artifact.run_id == ctx.context.run_id
-        if artifact.id not in absorbed | found.refused_ids:
-            if len(found.ledgers) == MOST_OPENED:
+        if artifact.id not in merged | scan.refused_ids:
+            if len(scan.ledgers) == MAX_OPENED:
                 break
-            ledger = _believed(ctx, github, artifact, found)
+            ledger = _open_artifact(ctx, github, artifact, scan)
             if ledger is None:
                 continue
-            found.newest = found.newest or artifact
-            found.ids.add(artifact.id)
-            kept = tuple(i for i in ledger.absorbed if i in living)
-            found.ledgers.append(ledger.model_copy(update={"absorbed": kept}))
-            absorbed |= {artifact.id, *ledger.absorbed}
-        if ours and artifact.id in absorbed:
-            found.suppressed.add(artifact.name)
+            scan.newest = scan.newest or artifact
+            scan.opened_ids.add(artifact.id)
+            remaining = tuple(i for i in ledger.merged_artifacts if i in listed_ids)
+            scan.ledgers.append(ledger.model_copy(update={"merged_artifacts": remaining}))
+            merged |= {artifact.id, *ledger.merged_artifacts}
+        if artifact.run_id == ctx.github_context.run_id and artifact.id in merged:
+            scan.superseded.add(artifact.name)
 
 
-def _listed(ctx: Reader, github: Store) -> list[ArtifactInfo]:
-    """All artifacts of our names, newest first.
+def _list_artifacts(ctx: LedgerContext, github: ArtifactClients) -> list[Artifact]:
+    """Return all artifacts with our names, newest first.
 
-    The names are asked for one after the other, and meanwhile another run may write one and delete
-    the other: only two equal looks are believed.
+    The names are listed one after the other, and meanwhile another run may write one and delete
+    the other: only two equal lists in a row are a consistent one.
     """
-    seen: list[ArtifactInfo] | None = None
-    for _ in range(MOST_LOOKS):
-        names = [a for name in slots(ctx) for a in github.actions.artifacts(name)]
-        fresh = sorted(names, key=lambda a: (a.created_at, a.id), reverse=True)
-        again = seen is not None and [a.id for a in fresh] == [a.id for a in seen]
-        seen = fresh
-        if again:
+    previous: list[Artifact] | None = None
+    for _ in range(MAX_LISTINGS):
+        artifacts = [a for name in artifact_names(ctx) for a in github.actions.artifacts(name)]
+        artifacts.sort(key=lambda a: (a.created_at, a.id), reverse=True)
+        stable = previous is not None and [a.id for a in artifacts] == [a.id for a in previous]
+        previous = artifacts
+        if stable:
             break
-    return seen or []
+    return previous or []
 
 
-def _believed(ctx: Reader, github: Store, artifact: ArtifactInfo, found: Found) -> Ledger | None:
-    """The ledger of one artifact, or None after noting why it is refused."""
+def _open_artifact(
+    ctx: LedgerContext, github: ArtifactClients, artifact: Artifact, scan: ArtifactScan
+) -> Ledger | None:
+    """Return the ledger of one artifact, or None after recording why it is refused."""
     try:
-        reason = _refusal(ctx, github, artifact, found)
+        reason = _refusal_reason(ctx, github, artifact, scan)
         if reason is None:
-            data = github.actions.download(artifact, codec.MAX_ZIPPED)
+            data = github.actions.download(artifact, codec.MAX_ZIPPED_BYTES)
             if data is not None:
-                return opened(ctx, data)
-            if artifact.id not in found.vanished:
-                found.vanished.add(artifact.id)
-                raise _VanishedError
+                return open_ledger(ctx, data)
+            if artifact.id not in scan.vanished_ids:
+                scan.vanished_ids.add(artifact.id)
+                raise _ArtifactVanishedError
             reason = "it is listed, but its content is gone"
     except RefusedError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
-        reason = "its run was deleted, so nothing tells who made it"
+        reason = "its run was deleted, so its origin is unknown"
     except codec.RefusedLedgerError as error:
-        reason = f"{error}; {error.admit}"
+        reason = f"{error}; {error.fix}"
     except ArtifactRefusedError as error:
         reason = str(error)
-    found.refused_ids.add(artifact.id)
-    found.refused.append(
+    scan.refused_ids.add(artifact.id)
+    scan.refused.append(
         f"Ledger artifact {artifact.id} of run {artifact.run_id} is refused: {reason}."
     )
     return None
 
 
-def _refusal(ctx: Reader, github: Store, artifact: ArtifactInfo, found: Found) -> str | None:
-    """Why an artifact is refused before it is opened: by the list, then by its run."""
-    context = ctx.context
-    reason = trust.refusal_of_artifact(artifact, context.repository_id, codec.MAX_ZIPPED)
+def _refusal_reason(
+    ctx: LedgerContext, github: ArtifactClients, artifact: Artifact, scan: ArtifactScan
+) -> str | None:
+    """Return why an artifact is refused before it is opened: by the list, then by its run."""
+    context = ctx.github_context
+    reason = trust.refusal_of_artifact(artifact, context.repository_id, codec.MAX_ZIPPED_BYTES)
     if reason is not None or artifact.run_id == context.run_id:
         return reason
-    if artifact.run_id not in found.runs:
-        found.runs[artifact.run_id] = github.actions.run(artifact.run_id)
-    own = ctx.settings.state_branch or context.default_branch
-    # A run on another branch has a memory of its own there; nobody else believes it. A pull
-    # request's branch is not what its run is on.
-    here = None if context.pull else context.branch
+    if artifact.run_id not in scan.runs:
+        scan.runs[artifact.run_id] = github.actions.run(artifact.run_id)
+    trusted = ctx.settings.state_branch or context.default_branch
+    # A run on another branch has its own ledger there, which no other branch trusts. The run of a
+    # pull request is not on the pull request's branch.
+    current = None if context.pull_request else context.branch
     return trust.refusal_of_run(
-        found.runs[artifact.run_id],
+        scan.runs[artifact.run_id],
         artifact,
         context.repository_id,
-        branches=frozenset(branch for branch in (own, here) if branch),
+        branches=frozenset(branch for branch in (trusted, current) if branch),
         workflows=ctx.settings.state_workflows,
-        pulls=context.pulls,
+        pulls=context.for_pull_requests,
     )

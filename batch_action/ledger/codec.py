@@ -1,7 +1,7 @@
-"""A ledger as the bytes of an artifact, and back: small, checked, and signed if there is a secret.
+"""Encode a ledger as the zip of an artifact, signed when there is a secret, and decode it.
 
-What comes back may have been made by anybody who can run a workflow in the repository, so every
-step has a cap and nothing is unpacked to disk.
+Anybody who can run a workflow in the repository can upload such an artifact, so every step of
+decoding has a limit and nothing is unpacked to disk.
 """
 
 import hashlib
@@ -17,17 +17,17 @@ from pydantic import ValidationError
 
 from batch_action.models.ledger import Ledger
 
-NAME = "ledger.json"
-SIGNATURE = "ledger.hmac"
-MAX_ZIPPED = 16 * 1024 * 1024
-MAX_UNZIPPED = 256 * 1024 * 1024
-LONGEST_REASON = 200
-METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-"""The others unpack without a cap, or need what an interpreter may lack."""
-FIXED_DATE = (2026, 1, 1, 0, 0, 0)
-"""The same facts make the same bytes."""
+LEDGER_ENTRY = "ledger.json"
+SIGNATURE_ENTRY = "ledger.hmac"
+MAX_ZIPPED_BYTES = 16 * 1024 * 1024
+MAX_UNZIPPED_BYTES = 256 * 1024 * 1024
+MAX_REASON_CHARS = 200
+COMPRESSION_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""The others have no size limit while unpacking, or need an optional module of Python."""
+ENTRY_DATE = (2026, 1, 1, 0, 0, 0)
+"""Constant, so that equal facts have equal bytes."""
 
-BROKEN = (
+ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -38,95 +38,99 @@ BROKEN = (
     ValueError,
     OverflowError,
 )
-"""What zipfile raises for bytes that are no sound zip."""
+"""What zipfile raises for malformed bytes."""
 
 
 class RefusedLedgerError(Exception):
-    """These bytes are not a ledger we may believe; the message says why."""
+    """The bytes are not a trusted ledger; the message is the reason."""
 
-    def __init__(self, why: str, admit: str = "nothing admits it") -> None:
-        self.admit = admit
-        """What would have it believed."""
-        super().__init__(why)
+    def __init__(self, reason: str, fix: str = "no setting accepts it") -> None:
+        self.fix = fix
+        """What would make a later run accept it."""
+        super().__init__(reason)
 
 
 class TooLargeError(Exception):
-    """The ledger would not be read back: it must not be paid for."""
+    """The ledger is larger than a later run would read."""
 
 
-def seal(ledger: Ledger, secret: str | None, room: int = 0) -> bytes:
-    """The zip of *ledger*, signed when there is a secret.
+def encode(ledger: Ledger, secret: str | None, reserved_bytes: int = 0) -> bytes:
+    """Return the zip of *ledger*, signed when there is a secret.
 
-    Raises TooLargeError when it, and *room* bytes of facts to come, would not be read back.
+    Raises TooLargeError: it would be over the limit of `decode`, with *reserved_bytes* (zipped) for
+    facts that are yet to come.
     """
     text = ledger.model_dump_json(exclude_none=True).encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        archive.writestr(_entry(NAME), text)
+        archive.writestr(_entry_info(LEDGER_ENTRY), text)
         if secret is not None:
-            archive.writestr(_entry(SIGNATURE), _sign(text, secret))
+            archive.writestr(_entry_info(SIGNATURE_ENTRY), sign(text, secret))
     data = buffer.getvalue()
-    if len(data) + room > MAX_ZIPPED or len(text) > MAX_UNZIPPED:
+    if len(data) + reserved_bytes > MAX_ZIPPED_BYTES or len(text) > MAX_UNZIPPED_BYTES:
         raise TooLargeError(
             f"the ledger has grown to {len(data) / 2**20:.1f} MiB zipped; "
-            f"{MAX_ZIPPED // 2**20} MiB is what a later run would read"
+            f"a later run reads at most {MAX_ZIPPED_BYTES // 2**20} MiB"
         )
     return data
 
 
-def unseal(data: bytes, *, repository: str, task: str, secrets: Sequence[str]) -> Ledger:
-    """The ledger in these bytes.
+def decode(data: bytes, *, repository: str, task: str, secrets: Sequence[str]) -> Ledger:
+    """Return the ledger in these bytes.
 
-    With *secrets* the signature must match one of them. Raises RefusedLedgerError.
+    Raises RefusedLedgerError: the zip or the JSON is invalid or too large, the ledger belongs to
+    another repository or task, or there are *secrets* and the signature matches none of them.
     """
-    entries = _entries(data)
-    text = entries.get(NAME)
+    entries = _read_entries(data)
+    text = entries.get(LEDGER_ENTRY)
     if text is None:
-        raise RefusedLedgerError(f"it holds no {NAME}")
+        raise RefusedLedgerError(f"it has no entry {LEDGER_ENTRY}")
     if secrets and not any(
-        hmac.compare_digest(entries.get(SIGNATURE, b""), _sign(text, secret)) for secret in secrets
+        hmac.compare_digest(entries.get(SIGNATURE_ENTRY, b""), sign(text, secret))
+        for secret in secrets
     ):
         raise RefusedLedgerError(
             "its signature does not match `state-secret`",
-            "`state-secret-previous` admits what an earlier secret has signed",
+            "set `state-secret-previous` to accept what an earlier secret has signed",
         )
     try:
         ledger = Ledger.model_validate_json(text)
     except ValidationError as error:
-        raise RefusedLedgerError(_why(text, error)) from None
+        raise RefusedLedgerError(_invalid_reason(text, error)) from None
     if (ledger.repository, ledger.task) != (repository, task):
         raise RefusedLedgerError("it belongs to another repository or task")
     return ledger
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, FIXED_DATE)
+def _entry_info(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, ENTRY_DATE)
     info.compress_type = zipfile.ZIP_DEFLATED
     return info
 
 
-def _sign(text: bytes, secret: str) -> bytes:
+def sign(text: bytes, secret: str) -> bytes:
+    """Return the HMAC-SHA256 of *text* in hex digits."""
     return hmac.new(secret.encode(), text, hashlib.sha256).hexdigest().encode()
 
 
-def _entries(data: bytes) -> dict[str, bytes]:
+def _read_entries(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
             names = [info.filename for info in infos]
-            if len(set(names)) != len(names) or not set(names) <= {NAME, SIGNATURE}:
-                raise RefusedLedgerError("it holds other entries than a ledger has")
-            if sum(info.file_size for info in infos) > MAX_UNZIPPED:
-                raise RefusedLedgerError("it would unpack to more than a ledger may have")
-            if not {info.compress_type for info in infos} <= METHODS:
-                raise RefusedLedgerError("it is packed by a method a ledger does not use")
-            return {info.filename: _read(archive, info) for info in infos}
-    except BROKEN as error:
-        raise RefusedLedgerError(f"it is no readable zip ({_short(str(error))})") from None
+            if len(set(names)) != len(names) or not set(names) <= {LEDGER_ENTRY, SIGNATURE_ENTRY}:
+                raise RefusedLedgerError("it has entries that a ledger does not have")
+            if sum(info.file_size for info in infos) > MAX_UNZIPPED_BYTES:
+                raise RefusedLedgerError("it would unpack to more than the limit of a ledger")
+            if not {info.compress_type for info in infos} <= COMPRESSION_METHODS:
+                raise RefusedLedgerError("it is compressed by a method that a ledger does not use")
+            return {info.filename: _read_entry(archive, info) for info in infos}
+    except ZIP_ERRORS as error:
+        raise RefusedLedgerError(f"it is not a readable zip ({_shorten(str(error))})") from None
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """At most the declared size: a zip may lie about it."""
+def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Read at most the declared size: a zip may declare a wrong one."""
     with archive.open(info) as file:
         data = file.read(info.file_size + 1)
     if len(data) > info.file_size:
@@ -134,19 +138,19 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     return data
 
 
-def _why(text: bytes, error: ValidationError) -> str:
+def _invalid_reason(text: bytes, error: ValidationError) -> str:
     try:
         version = json.loads(text).get("schema_version")
     except (ValueError, AttributeError, RecursionError):
-        return "it is no JSON object"
+        return "it is not a JSON object"
     if isinstance(version, int) and version > 1:
         return f"it was written by a newer batch-action (schema {version}): update this one"
     first = error.errors()[0]
-    place = ".".join(str(x) for x in first["loc"]) or "the ledger"
-    return _short(f"{place}: {first['msg']}")
+    field = ".".join(str(x) for x in first["loc"]) or "the ledger"
+    return _shorten(f"{field}: {first['msg']}")
 
 
-def _short(text: str) -> str:
-    """Fit for a log line: names and values in here may be anybody's."""
+def _shorten(text: str) -> str:
+    """Make it fit for a log line: names and values in it are not trusted."""
     plain = "".join(char if char.isprintable() else "?" for char in text)
-    return plain if len(plain) <= LONGEST_REASON else plain[: LONGEST_REASON - 1] + "…"
+    return plain if len(plain) <= MAX_REASON_CHARS else plain[: MAX_REASON_CHARS - 1] + "…"

@@ -1,8 +1,8 @@
-"""The ledger of pull requests: each one's own facts, as if it had a ledger to itself."""
+"""Queries on the ledger of pull requests: the facts of each pull request."""
 
 from collections.abc import Callable
 
-from batch_action.ledger.view import facts_of, open_intents, pending
+from batch_action.ledger.view import facts_of, open_intents, pending_batches
 from batch_action.models.ledger import (
     Closed,
     Collected,
@@ -18,68 +18,68 @@ from batch_action.models.ledger import (
 )
 
 CLOSED = "closed"
-"""The failure of a question whose pull request ended before its answer could be told."""
+"""The failure of a request whose pull request was closed before its answer was published."""
 
 
-def of(ledger: Ledger, number: int) -> Ledger:
-    """What the ledger knows of one pull request.
+def ledger_of(ledger: Ledger, number: int) -> Ledger:
+    """Return the facts of one pull request as a ledger.
 
-    The same file at the same content is a question of its own in each pull request: it is told to
-    other people. Of the selections only the newest counts: what a pull request no longer changes
-    is nobody's business there. What people dismissed is dismissed in all of them.
+    The same content of a file is requested again in each pull request, since other people read the
+    answer. Only the newest selection counts: files that a pull request no longer changes are not
+    reviewed there. Dismissals hold in all pull requests.
     """
-    intents = {x.intent for x in facts_of(ledger, Intended) if x.pull == number}
+    intents = {x.intent for x in facts_of(ledger, Intended) if x.pull_request == number}
     batches = {x.batch for x in facts_of(ledger, Sent) if x.intent in intents}
     newest = max(_selections(ledger, number), key=lambda x: (x.at, x.head), default=None)
 
-    def ours(fact: Fact) -> bool:
+    def belongs(fact: Fact) -> bool:
         match fact:
             case Selected():
                 return fact == newest
             case Intended() | Closed():
-                return fact.pull == number
+                return fact.pull_request == number
             case Sent() | Rejected():
                 return fact.intent in intents
             case Collected() | Withdrawn():
                 return fact.batch in batches
             case Recheck():
-                return f"/pull/{number}#" in fact.where
+                return f"/pull/{number}#" in fact.source
             case Dismissed():
                 return True
 
-    return _only(ledger, ours)
+    return _filter_facts(ledger, belongs)
 
 
-def without(ledger: Ledger, intents: frozenset[str]) -> Ledger:
-    """The ledger without what came of these intents."""
+def remove_intents(ledger: Ledger, intents: frozenset[str]) -> Ledger:
+    """Return the ledger without these intents and their batches."""
 
-    def kept(fact: Fact) -> bool:
+    def remains(fact: Fact) -> bool:
         return not (isinstance(fact, Intended | Sent | Rejected) and fact.intent in intents)
 
-    return _only(ledger, kept)
+    return _filter_facts(ledger, remains)
 
 
-def to_look_at(ledger: Ledger) -> tuple[int, ...]:
-    """The pull requests that have not ended, or with batches that were not collected."""
-    intended = (x.pull for x in facts_of(ledger, Intended) if x.pull)
-    numbers = {*intended, *(x.pull for x in facts_of(ledger, Selected) if x.pull)}
-    return tuple(n for n in sorted(numbers) if _unfinished(ledger, n))
+def unfinished_pull_requests(ledger: Ledger) -> tuple[int, ...]:
+    """Return the pull requests that are open or have batches that were not collected."""
+    intended = (x.pull_request for x in facts_of(ledger, Intended) if x.pull_request)
+    numbers = {*intended, *(x.pull_request for x in facts_of(ledger, Selected) if x.pull_request)}
+    return tuple(n for n in sorted(numbers) if _is_unfinished(ledger, n))
 
 
 def is_closed(ledger: Ledger, number: int) -> bool:
-    """Whether it ended, and was not looked at again since."""
-    ends = [x.at for x in facts_of(ledger, Closed) if x.pull == number]
-    return bool(ends) and not any(x.at > max(ends) for x in _selections(ledger, number))
+    """Return whether it was closed, and not reviewed again since."""
+    closed = [x.at for x in facts_of(ledger, Closed) if x.pull_request == number]
+    return bool(closed) and not any(x.at > max(closed) for x in _selections(ledger, number))
 
 
-def _unfinished(ledger: Ledger, number: int) -> bool:
-    view = of(ledger, number)
-    return not is_closed(ledger, number) or bool(pending(view) or open_intents(view))
+def _is_unfinished(ledger: Ledger, number: int) -> bool:
+    own = ledger_of(ledger, number)
+    return not is_closed(ledger, number) or bool(pending_batches(own) or open_intents(own))
 
 
 def _selections(ledger: Ledger, number: int) -> list[Selected]:
-    return [x for x in facts_of(ledger, Selected) if x.pull == number]
+    return [x for x in facts_of(ledger, Selected) if x.pull_request == number]
 
 
-def _only(ledger: Ledger, wanted: Callable[[Fact], bool]) -> Ledger:
-    return ledger.model_copy(update={"facts": tuple(x for x in ledger.facts if wanted(x))})
+def _filter_facts(ledger: Ledger, predicate: Callable[[Fact], bool]) -> Ledger:
+    return ledger.model_copy(update={"facts": tuple(x for x in ledger.facts if predicate(x))})

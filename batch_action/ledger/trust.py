@@ -1,95 +1,101 @@
-"""Whether an artifact of our name may be believed before it is even opened.
+"""Decide whether an artifact with our name is trusted, before it is opened.
 
-Anybody who can run a workflow in the repository can leave an artifact of any name, a fork's pull
-request included, so a name proves nothing: the run that made it must be one of ours.
+Anybody who can run a workflow in the repository, a fork's pull request included, can upload an
+artifact of any name. So the workflow run that uploaded it must be a trusted one.
 """
 
 from http import HTTPStatus
 
+from batch_action.clients.github.clients import GitHubClients
 from batch_action.clients.github.errors import RefusedError
-from batch_action.context import GitHubClients, RunContext
+from batch_action.context import RunContext
 from batch_action.ledger import pull_requests, view
-from batch_action.models.github import ArtifactInfo, PullRequestInfo, WorkflowRunInfo
+from batch_action.models.github import Artifact, PullRequest, WorkflowRun
 from batch_action.models.ledger import Intended, Ledger
 
-EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatch"})
+TRUSTED_EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatch"})
 """Events whose workflow and code come from the branch itself."""
-PULL = "pull_request"
-"""The event whose runs write the ledger of pull requests, and no other."""
+PULL_REQUEST_EVENT = "pull_request"
+"""The event whose runs write the ledger of pull requests, and no other ledger."""
+
+_OTHER_REPOSITORY = "it was uploaded by a run of another repository (a fork)"
 
 
-def refusal_of_artifact(artifact: ArtifactInfo, repository_id: str, max_bytes: int) -> str | None:
-    """Why this artifact is refused by what the list says of it; None when it is not."""
+def refusal_of_artifact(artifact: Artifact, repository_id: str, max_bytes: int) -> str | None:
+    """Return why an artifact is refused by its entry in the list; None when it is not."""
     ids = {artifact.head_repository_id, artifact.repository_id} - {""}
     if ids - {repository_id}:
-        return "it was made by a run of another repository (a fork); nothing admits it"
+        return _OTHER_REPOSITORY
     if artifact.size > max_bytes:
-        return f"it is {artifact.size} bytes, more than a ledger may have; nothing admits it"
+        return f"it has {artifact.size} bytes, over the limit of {max_bytes}"
     return None
 
 
 def refusal_of_run(
-    run: WorkflowRunInfo,
-    artifact: ArtifactInfo,
+    run: WorkflowRun,
+    artifact: Artifact,
     repository_id: str,
     *,
     branches: frozenset[str],
     workflows: tuple[str, ...],
     pulls: bool = False,
 ) -> str | None:
-    """Why what this run left is refused; None when it is not.
+    """Return why an artifact of this run is refused; None when it is not.
 
-    Whose run it was is told by the list, by the run, or by both; nobody telling is not enough.
-    *pulls*: it is the ledger of pull requests, to which their runs on any branch may write.
+    The head repository must be named by the run or by the artifact's entry in the list. *pulls*: it
+    is the ledger of pull requests, to which their runs on any branch may write.
     """
-    own_pull = pulls and run.event == PULL
+    own_pull = pulls and run.event == PULL_REQUEST_EVENT
     if (run.head_repository_id or artifact.head_repository_id) != repository_id:
-        return "it was made by a run of another repository (a fork); nothing admits it"
-    if run.event not in EVENTS and not own_pull:
-        count = ", ".join(sorted({*EVENTS, PULL} if pulls else EVENTS))
-        return f"it was made by a `{run.event}` run; only {count} count"
+        return _OTHER_REPOSITORY
+    if run.event not in TRUSTED_EVENTS and not own_pull:
+        trusted = TRUSTED_EVENTS | {PULL_REQUEST_EVENT} if pulls else TRUSTED_EVENTS
+        names = ", ".join(sorted(trusted))
+        return f"it was uploaded by a `{run.event}` run; the trusted events are {names}"
     if run.head_branch not in branches and not own_pull:
         return (
-            f"it was made on branch {run.head_branch!r}; `state-branch: {run.head_branch}` "
-            "would admit it"
+            f"it was uploaded on branch {run.head_branch!r}; `state-branch: {run.head_branch}` "
+            "would accept it"
         )
     if workflows and run.path not in workflows and run.path.rsplit("/", 1)[-1] not in workflows:
-        return f"it was made by {run.path}; add it to `state-workflows` to admit it"
+        return f"it was uploaded by {run.path}; add it to `state-workflows` to accept it"
     return None
 
 
-def vouched(ctx: RunContext, ledger: Ledger, pull: PullRequestInfo) -> Ledger:
-    """One pull request's facts without batches that were not sent by a run of it.
+def verify_pull_request(ctx: RunContext, ledger: Ledger, pull: PullRequest) -> Ledger:
+    """Return one pull request's facts without the batches that no run of it has sent.
 
-    What waits is asked about, each time: a run of the event, from our repository, about the very
-    commit that the ledger names, and GitHub says that it belongs to this pull request.
+    GitHub is asked for the run of every pending batch each time: its event must be `pull_request`,
+    its repository ours, its commit the one in the ledger, and it must belong to this pull request.
     """
-    waiting = {p.intended.intent: p.intended for p in view.pending(ledger)}
-    foreign = {name for name, one in waiting.items() if not _is_of(ctx, one, pull)}
+    waiting = {p.intended.intent: p.intended for p in view.pending_batches(ledger)}
+    foreign = {
+        intent for intent, intended in waiting.items() if not _belongs_to(ctx, intended, pull)
+    }
     if foreign:
         ctx.warn(
-            f"The ledger names {len(foreign)} submits for pull request #{pull.number} that GitHub "
-            "does not know as its own: they are left alone."
+            f"The ledger names {len(foreign)} submits for pull request #{pull.number} whose runs "
+            "GitHub does not list for it: they are ignored."
         )
-    return pull_requests.without(ledger, frozenset(foreign))
+    return pull_requests.remove_intents(ledger, frozenset(foreign))
 
 
-def _is_of(ctx: RunContext, intended: Intended, pull: PullRequestInfo) -> bool:
-    github, context = ctx.require_github(), ctx.context
+def _belongs_to(ctx: RunContext, intended: Intended, pull: PullRequest) -> bool:
+    github, context = ctx.require_github(), ctx.github_context
     if pull.head_repository_id != context.repository_id:
         return False
-    run = _run(github, intended.run.partition(".")[0])
+    run = _find_run(github, intended.run.partition(".")[0])
     if run is not None:
-        ours = run.event == PULL and run.head_repository_id == context.repository_id
-        if not ours or run.head_sha != intended.head:
+        own = run.event == PULL_REQUEST_EVENT and run.head_repository_id == context.repository_id
+        if not own or run.head_sha != intended.head:
             return False
-        if pull.number in run.pulls or run.head_branch == pull.head_ref:
+        if pull.number in run.pull_requests or run.head_branch == pull.head_ref:
             return True
-    return pull.number in github.pulls.of_commit(intended.head)
+    return pull.number in github.pulls.numbers_of_commit(intended.head)
 
 
-def _run(github: GitHubClients, name: str) -> WorkflowRunInfo | None:
-    """The run; None when it was deleted since."""
+def _find_run(github: GitHubClients, name: str) -> WorkflowRun | None:
+    """Return the run; None when it was deleted since."""
     if not name.isdecimal():
         return None
     try:

@@ -1,25 +1,25 @@
-"""What a blob's bytes are: text, and in which encoding, or something no one reviews."""
+"""Classify a blob's bytes: text and its encoding, binary, LFS pointer, generated, minified."""
 
 import codecs
 import re
 
-SNIFFED = 8192
+BINARY_SNIFF_BYTES = 8192
 """Git's own test: a NUL among the first 8,000 bytes makes a file binary; see gitattributes(5)."""
 
 LFS_HEADER = b"version https://git-lfs.github.com/spec/v1"
-LFS_MAX = 1024
-"""A pointer is smaller than this, by git-lfs's specification."""
+MAX_LFS_POINTER_BYTES = 1024
+"""A pointer is smaller than this (git-lfs, docs/spec.md)."""
 
-HEAD_LINES = 40
-"""Generators sign in the first lines; linguist looks at as many for most of its tests."""
+GENERATED_MARKER_LINES = 40
+"""A generator's marker is in the first lines; linguist reads as many for most of its tests."""
 
-LONG_AVERAGE = 500
-"""Characters per line on average from which a text was written by a machine."""
-LONG_MINIMUM = 5000
-"""Shorter texts are never called minified."""
+MINIFIED_AVERAGE_CHARS = 500
+"""A text with more characters per line on average is minified."""
+MINIFIED_MIN_CHARS = 5000
+"""A shorter text is never minified."""
 
-# Longest first: the mark of UTF-32 begins with the one of UTF-16.
-_MARKS = (
+# UTF-32 before UTF-16: its mark begins with the one of UTF-16.
+_BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -39,39 +39,42 @@ _GENERATED = re.compile(
 )
 
 
-def encoding(data: bytes) -> str | None:
-    """Return the encoding that a byte order mark tells; None without one."""
-    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
+def bom_encoding(data: bytes) -> str | None:
+    """Return the encoding that the byte order mark names; None without a mark."""
+    return next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
 
 
 def is_wide(data: bytes) -> bool:
-    """Tell whether the text is UTF-16 or UTF-32: its lines are not git's lines then."""
-    return encoding(data) not in (None, "utf-8")
+    """Return whether the text is UTF-16 or UTF-32; git counts its lines differently."""
+    return bom_encoding(data) not in (None, "utf-8")
 
 
 def is_binary(data: bytes) -> bool:
-    """Tell whether no text can be read from the bytes."""
-    return not is_wide(data) and b"\0" in data[:SNIFFED]
+    """Return whether git would call the bytes binary; UTF-16 and UTF-32 count as text."""
+    return not is_wide(data) and b"\0" in data[:BINARY_SNIFF_BYTES]
 
 
 def is_lfs_pointer(data: bytes) -> bool:
-    """Tell whether the bytes stand for a file that git-lfs keeps elsewhere."""
-    return len(data) < LFS_MAX and data.startswith(LFS_HEADER)
+    """Return whether the bytes are a Git LFS pointer."""
+    return len(data) < MAX_LFS_POINTER_BYTES and data.startswith(LFS_HEADER)
 
 
 def decode(data: bytes) -> str:
-    r"""Return the text without its byte order mark; `\r\n` stays, what is wrong becomes U+FFFD.
+    r"""Return the text without its byte order mark; UTF-8 unless the mark names another encoding.
 
-    The result never holds a lone surrogate, so it can always travel as JSON.
+    `\r\n` stays, invalid bytes become U+FFFD. The result never holds a lone surrogate, so it can
+    always be sent as JSON.
     """
-    told = encoding(data)
-    mark = next((mark for mark, name in _MARKS if name == told), b"")
-    return data[len(mark) :].decode(told or "utf-8", errors="replace")
+    encoding = bom_encoding(data)
+    mark = next((mark for mark, name in _BYTE_ORDER_MARKS if name == encoding), b"")
+    return data[len(mark) :].decode(encoding or "utf-8", errors="replace")
 
 
-def is_faithful(data: bytes, text: str) -> bool:
-    """Tell whether the decoded text says all that the bytes say, so that it may replace them."""
-    return encoding(data) in (None, "utf-8") and text.encode() == data.removeprefix(codecs.BOM_UTF8)
+def is_lossless(data: bytes, text: str) -> bool:
+    """Return whether the text encodes back to the same bytes, so that it may replace them."""
+    return bom_encoding(data) in (None, "utf-8") and text.encode() == data.removeprefix(
+        codecs.BOM_UTF8
+    )
 
 
 def lines_of(text: str) -> list[str]:
@@ -81,12 +84,12 @@ def lines_of(text: str) -> list[str]:
 
 
 def generated_marker(text: str) -> str | None:
-    """Return the words in the first lines by which a generator signed; None without."""
-    head = "\n".join(text[:16_000].split("\n", HEAD_LINES)[:HEAD_LINES])
+    """Return the text of a generator's marker in the first lines; None without one."""
+    head = "\n".join(text[:16_000].split("\n", GENERATED_MARKER_LINES)[:GENERATED_MARKER_LINES])
     match = _GENERATED.search(head)
     return match[0][:80] if match else None
 
 
-def average_line(text: str) -> int:
-    """Return the characters per line, rounded down; 0 for a text too short to judge."""
-    return len(text) // (text.count("\n") + 1) if len(text) >= LONG_MINIMUM else 0
+def average_line_chars(text: str) -> int:
+    """Return the characters per line, rounded down; 0 for a text of few characters."""
+    return len(text) // (text.count("\n") + 1) if len(text) >= MINIFIED_MIN_CHARS else 0

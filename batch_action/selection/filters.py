@@ -1,27 +1,31 @@
-"""Who is not reviewed, and why: by the change, by the name, by the size, by the content."""
+"""Which files are not reviewed, and why: by the change, the name, the size and the content.
+
+Each check returns the skipped file with its reason, or None when the file passes.
+"""
 
 from collections.abc import Mapping
 
 from batch_action.models.files import ChangeType, FileChange, SkippedFile, SkipReason
 from batch_action.selection import content
-from batch_action.selection.parts import MAX_CHARS, long_line
+from batch_action.selection.parts import MAX_CHARS, find_long_line
 from batch_action.selection.patterns import PathRules
 
 SYMLINK_MODE = "120000"
 SUBMODULE_MODE = "160000"
 
-_NO = ("unset", "false")
+_FALSE_VALUES = ("unset", "false")
+"""How `git check-attr` reports `-name` and `name=false`."""
 
 
-def by_change(change: FileChange) -> SkippedFile | None:
-    """Return why git's own entry rules a file out; None when it does not.
+def check_change(change: FileChange) -> SkippedFile | None:
+    """Check git's own entry: deletions, symlinks, submodules and changes of the mode only.
 
-    A pure rename is no mode-only change: its verdict moves with it.
+    A pure rename is not a mode-only change: its verdict moves with it.
     """
     if change.status is ChangeType.DELETED:
         return SkippedFile(path=change.path, reason=SkipReason.DELETED)
-    if _unreadable(change.path):
-        detail = "the name is no UTF-8"
+    if _is_not_utf8(change.path):
+        detail = "the name is not UTF-8"
         return SkippedFile(path=change.path, reason=SkipReason.UNREADABLE_NAME, detail=detail)
     if change.mode == SYMLINK_MODE:
         return SkippedFile(path=change.path, reason=SkipReason.SYMLINK)
@@ -34,54 +38,56 @@ def by_change(change: FileChange) -> SkippedFile | None:
     return None
 
 
-def by_name(path: str, rules: PathRules, attributes: Mapping[str, str]) -> SkippedFile | None:
-    """Return why the user's patterns, the commit's attributes or the defaults rule a path out.
+def check_name(path: str, rules: PathRules, attributes: Mapping[str, str]) -> SkippedFile | None:
+    """Check the user's patterns, the commit's attributes and the default ignores.
 
     Args:
         path: as git names it.
         rules: `paths`, `paths-ignore` and the default ignores.
-        attributes: what `.gitattributes` says of the path, in git's words (`set`, `unset`, …).
+        attributes: the path's attributes with git's values (`set`, `unset`, …).
 
     """
-    told = rules.skip(path)
-    if told and told.reason in (SkipReason.NOT_IN_PATHS, SkipReason.PATHS_IGNORE):
-        return told
-    if rules.rescues(path):
+    skipped = rules.skip(path)
+    if skipped and skipped.reason in (SkipReason.NOT_IN_PATHS, SkipReason.PATHS_IGNORE):
+        return skipped
+    if rules.reincludes(path):
         return None
-    return _by_attribute(path, attributes) or (None if _kept(attributes) else told)
+    return _check_attributes(path, attributes) or (
+        None if _is_hand_written(attributes) else skipped
+    )
 
 
-def _by_attribute(path: str, attributes: Mapping[str, str]) -> SkippedFile | None:
+def _check_attributes(path: str, attributes: Mapping[str, str]) -> SkippedFile | None:
     def skipped(reason: SkipReason, attribute: str) -> SkippedFile:
         return SkippedFile(path=path, reason=reason, detail=f".gitattributes: {attribute}")
 
-    ours = attributes.get("batch-action")
-    if ours in _NO:
+    own = attributes.get("batch-action")
+    if own in _FALSE_VALUES:
         return skipped(SkipReason.PATHS_IGNORE, "-batch-action")
-    if ours is not None:
+    if own is not None:
         return None
     for reason, name in (
         (SkipReason.GENERATED, "linguist-generated"),
         (SkipReason.VENDORED, "linguist-vendored"),
     ):
-        if attributes.get(name, "unset") not in _NO:
+        if attributes.get(name, "unset") not in _FALSE_VALUES:
             return skipped(reason, name)
     if attributes.get("binary") == "set":
         return skipped(SkipReason.BINARY, "binary")
     return skipped(SkipReason.BINARY, "-diff") if attributes.get("diff") == "unset" else None
 
 
-def _kept(attributes: Mapping[str, str]) -> bool:
-    """Tell whether the attributes claim the file as hand-written."""
+def _is_hand_written(attributes: Mapping[str, str]) -> bool:
+    """Return whether the attributes mark the file as hand-written."""
     return (
-        attributes.get("batch-action", "unset") not in _NO
-        or attributes.get("linguist-generated") in _NO
-        or attributes.get("linguist-vendored") in _NO
+        attributes.get("batch-action", "unset") not in _FALSE_VALUES
+        or attributes.get("linguist-generated") in _FALSE_VALUES
+        or attributes.get("linguist-vendored") in _FALSE_VALUES
     )
 
 
-def by_size(path: str, size: int, limit: int) -> SkippedFile | None:
-    """Return why the size in bytes rules a file out: nothing in it, or more than `limit`."""
+def check_size(path: str, size: int, limit: int) -> SkippedFile | None:
+    """Check the size in bytes: neither empty nor more than `limit`."""
     if size == 0:
         return SkippedFile(path=path, reason=SkipReason.EMPTY)
     if size > limit:
@@ -90,8 +96,8 @@ def by_size(path: str, size: int, limit: int) -> SkippedFile | None:
     return None
 
 
-def by_bytes(path: str, data: bytes) -> SkippedFile | None:
-    """Return why the bytes are no text to review."""
+def check_bytes(path: str, data: bytes) -> SkippedFile | None:
+    """Check that the bytes are text, and not a Git LFS pointer."""
     if content.is_lfs_pointer(data):
         return SkippedFile(path=path, reason=SkipReason.LFS_POINTER)
     if content.is_binary(data):
@@ -99,36 +105,36 @@ def by_bytes(path: str, data: bytes) -> SkippedFile | None:
     return None
 
 
-def by_text(
-    path: str, text: str, *, machine_made: bool = True, max_chars: int = MAX_CHARS
+def check_text(
+    path: str, text: str, *, skip_generated: bool = True, max_chars: int = MAX_CHARS
 ) -> SkippedFile | None:
-    """Return why the text is not worth a review.
+    """Check the decoded text: not blank, not generated or minified, no line too long for a part.
 
     Args:
-        path: for the answer.
-        text: decoded.
-        machine_made: whether generated and minified texts are left out.
-        max_chars: the size of a part; a longer line cannot be cut.
+        path: the path of the result.
+        text: the decoded text.
+        skip_generated: whether to skip generated and minified texts.
+        max_chars: the size of a part in characters; a longer line cannot be split.
 
     """
     if not text.strip():
         return SkippedFile(
             path=path, reason=SkipReason.EMPTY, detail="only white space" if text else ""
         )
-    if machine_made:
+    if skip_generated:
         marker = content.generated_marker(text)
         if marker:
             return SkippedFile(path=path, reason=SkipReason.GENERATED, detail=f"says {marker!r}")
-        average = content.average_line(text)
-        if average > content.LONG_AVERAGE:
+        average = content.average_line_chars(text)
+        if average > content.MINIFIED_AVERAGE_CHARS:
             detail = f"{average:,} characters per line on average"
             return SkippedFile(path=path, reason=SkipReason.MINIFIED, detail=detail)
-    number = long_line(text, max_chars)
+    number = find_long_line(text, max_chars)
     if number is not None:
         detail = f"line {number} alone has more than {max_chars:,} characters"
         return SkippedFile(path=path, reason=SkipReason.TOO_LARGE, detail=detail)
     return None
 
 
-def _unreadable(path: str) -> bool:
+def _is_not_utf8(path: str) -> bool:
     return any("\ud800" <= char <= "\udfff" for char in path)

@@ -1,4 +1,4 @@
-"""The changed hunks with context, as the lines of a unified diff."""
+"""Changed hunks: rendered as a unified diff, counted, and the lines they add."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -8,46 +8,51 @@ from batch_action.models.files import Hunk
 from batch_action.models.ledger import Ledger, Selected
 from batch_action.selection.content import lines_of
 
-CONTEXT = 3
+CONTEXT_LINES = 3
 """Unchanged lines before and after a change, as `diff -u` shows."""
 MAX_CHARS = 30_000
-"""A longer change is cut: the file itself follows in the request anyway."""
+"""A longer diff is cut: the whole file follows in the request anyway."""
+
+ALL_LINES = range(1, 2**31)
+
+AddedLines = dict[tuple[str, str], Collection[int]]
+"""(path, blob) → numbers of the added lines."""
 
 
-def change_text(old: str, new: str, hunks: Sequence[Hunk], *, max_chars: int = MAX_CHARS) -> str:
+def render_hunks(old: str, new: str, hunks: Sequence[Hunk], *, max_chars: int = MAX_CHARS) -> str:
     r"""Return the hunks as a unified diff without file headers; empty without hunks.
 
     Args:
-        old: the masked text at base; empty when it is not shown (removed lines are left out then).
+        old: the masked text at base; empty to leave the removed lines out.
         new: the masked text at head.
-        hunks: as `git diff -U0` counts, in order.
-        max_chars: where the text ends, with a line that tells how many hunks are left out.
+        hunks: in order, as `git diff -U0` counts lines.
+        max_chars: the limit of the result; a last line counts the places that are left out.
 
     """
     old_lines, new_lines = lines_of(old), lines_of(new)
-    groups = list(_groups(hunks))
+    groups = list(_group_hunks(hunks))
     shown: list[str] = []
-    room = max_chars
+    remaining = max_chars
     for number, group in enumerate(groups):
         lines = list(_lines(group, old_lines, new_lines))
-        room -= sum(len(line) + 1 for line in lines)
-        if room < 0:
+        remaining -= sum(len(line) + 1 for line in lines)
+        if remaining < 0:
             shown.append(f"… {len(groups) - number} more changed places are not shown here")
             break
         shown.extend(lines)
     return "\n".join(shown)
 
 
-def changed_lines(hunks: Sequence[Hunk]) -> int:
-    """Return how many lines were added or removed, a replaced one counted once."""
+def count_changed_lines(hunks: Sequence[Hunk]) -> int:
+    """Return how many lines were added or removed; a replaced line counts once."""
     return sum(max(hunk.old_lines, hunk.new_lines) for hunk in hunks)
 
 
-def _groups(hunks: Sequence[Hunk]) -> Iterator[list[Hunk]]:
-    """Put hunks together whose contexts touch."""
+def _group_hunks(hunks: Sequence[Hunk]) -> Iterator[list[Hunk]]:
+    """Yield groups of hunks whose context lines touch."""
     group: list[Hunk] = []
     for hunk in hunks:
-        if group and _start(hunk) - _end(group[-1]) > 2 * CONTEXT:
+        if group and _start(hunk) - _end(group[-1]) > 2 * CONTEXT_LINES:
             yield group
             group = []
         group.append(hunk)
@@ -56,7 +61,7 @@ def _groups(hunks: Sequence[Hunk]) -> Iterator[list[Hunk]]:
 
 
 def _start(hunk: Hunk) -> int:
-    """Return how many lines at head stand before the change."""
+    """Return how many lines at head are before the change."""
     return hunk.new_start - 1 if hunk.new_lines else hunk.new_start
 
 
@@ -69,8 +74,8 @@ def _old_start(hunk: Hunk) -> int:
 
 
 def _lines(group: Sequence[Hunk], old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
-    first = max(_start(group[0]) - CONTEXT, 0)
-    last = min(_end(group[-1]) + CONTEXT, len(new))
+    first = max(_start(group[0]) - CONTEXT_LINES, 0)
+    last = min(_end(group[-1]) + CONTEXT_LINES, len(new))
     before = _start(group[0]) - first
     old_first = _old_start(group[0]) - before
     shift = sum(hunk.new_lines - hunk.old_lines for hunk in group)
@@ -88,31 +93,26 @@ def _range(start: int, length: int) -> str:
     return f"{start + 1 if length else start},{length}"
 
 
-EVERY = range(1, 2**31)
+def find_added_lines(ctx: RunContext, ledger: Ledger, commits: Collection[str]) -> AddedLines:
+    """Return the added lines of every file that was selected at these commits.
 
-Added = dict[tuple[str, str], Collection[int]]
-"""(path, blob) to line numbers."""
-
-
-def added_lines(ctx: RunContext, ledger: Ledger, commits: Collection[str]) -> Added:
-    """The added lines of every file that was selected at these commits; a new file's are all.
-
-    Where there was nothing to compare with, or the old version is out of reach, none were added.
+    All lines of a new file are added; none where there was no base to compare with, or where the
+    old blob is not in this clone.
     """
     compared = [
-        (entry.path, entry.blob, entry.old)
+        (entry.path, entry.blob, entry.old_blob)
         for fact in facts_of(ledger, Selected)
         if fact.head in commits and fact.base is not None
         for entry in fact.files
     ]
     pairs = {(old, blob) for _, blob, old in compared if old and old != blob}
-    here = {old for old, _ in pairs if ctx.git.has_blob(old)}
-    hunks = ctx.git.hunks_of(sorted(pair for pair in pairs if pair[0] in here))
-    found: Added = {}
-    for path, blob, old in compared:
-        found[path, blob] = EVERY if old is None else _added_in(hunks.get((old, blob), ()))
-    return found
+    available = {old for old, _ in pairs if ctx.git.has_blob(old)}
+    hunks = ctx.git.hunks_of(sorted(pair for pair in pairs if pair[0] in available))
+    return {
+        (path, blob): ALL_LINES if old is None else _added_by(hunks.get((old, blob), ()))
+        for path, blob, old in compared
+    }
 
 
-def _added_in(hunks: Collection[Hunk]) -> frozenset[int]:
+def _added_by(hunks: Collection[Hunk]) -> frozenset[int]:
     return frozenset(line for h in hunks for line in range(h.new_start, h.new_start + h.new_lines))

@@ -1,4 +1,4 @@
-"""The default ignores, as data: gitignore patterns by the reason they give."""
+"""The default ignores: gitignore patterns by skip reason."""
 
 from batch_action.models.files import SkipReason
 
@@ -145,4 +145,4 @@ DEFAULTS: dict[SkipReason, tuple[str, ...]] = {
     SkipReason.GENERATED: GENERATED,
     SkipReason.DEFAULT_IGNORE: NOT_SOURCE,
 }
-"""In the order they are asked: the first reason wins."""
+"""In the order in which they are tried: the first reason wins."""

@@ -1,4 +1,4 @@
-"""From a file's name, or its first line, to the language's word in a prompt and a fence."""
+"""Map a file's name or shebang to the language name used in prompts and code fences."""
 
 import re
 
@@ -173,7 +173,7 @@ _INTERPRETERS = {
 
 
 def language_of(path: str, text: str = "") -> str:
-    """Return a lower-case word for the language; empty when neither name nor shebang tells it."""
+    """Return the language as a lower-case word; empty when name and shebang are unknown."""
     name = path.rpartition("/")[2].lower()
     if name in _NAMES:
         return _NAMES[name]

@@ -1,4 +1,4 @@
-"""The user's `paths` and `paths-ignore` and our default ignores, in gitignore's own language."""
+"""Match paths against `paths`, `paths-ignore` and the default ignores, in gitignore syntax."""
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -11,10 +11,10 @@ from batch_action.selection.ignores import DEFAULTS
 
 
 class PathRules:
-    """Which paths are wanted at all.
+    """Which paths a task reviews.
 
     The last matching pattern decides, as in a `.gitignore`. `paths` narrows; a pattern with `!` in
-    `paths-ignore` brings back what another pattern or a default ignore took away.
+    `paths-ignore` re-includes what another pattern or a default ignore excludes.
     """
 
     def __init__(
@@ -30,45 +30,43 @@ class PathRules:
         Args:
             paths: the input.
             paths_ignore: the input.
-            other_tasks_patterns: `paths` of the rules of a monorepo that have their files for themselves.
-            default_ignores: whether ours hold.
+            other_tasks_patterns: `paths` of the monorepo's other rules, whose files are not ours.
+            default_ignores: whether the default ignores apply.
 
         Raises:
-            ConfigError: a pattern is none; the sentence names the input and the pattern.
+            ConfigError: a pattern is invalid; the message names the input and the pattern.
 
         """
         self.paths = tuple(paths)
         self.paths_ignore = tuple(paths_ignore)
         self.default_ignores = default_ignores
-        self._wanted = _compile("paths", self.paths)
-        self._unwanted = _compile("paths-ignore", self.paths_ignore)
+        self._included = _compile("paths", self.paths)
+        self._ignored = _compile("paths-ignore", self.paths_ignore)
         self._other_tasks_patterns = [
             (_compile("rules", lines), tuple(lines)) for lines in other_tasks_patterns
         ]
 
     def skip(self, path: str) -> SkippedFile | None:
-        """Return why a path is not wanted, naming the pattern; None when it is."""
+        """Return why a path is not reviewed, naming the pattern; None when it is."""
         if any(pattern.strip() for pattern in self.paths):
-            wanted, pattern = self._last(self._wanted, self.paths, path)
-            if not wanted:
+            included, pattern = self._last_match(self._included, self.paths, path)
+            if not included:
                 return SkippedFile(path=path, reason=SkipReason.NOT_IN_PATHS, detail=pattern)
         for spec, lines in self._other_tasks_patterns:
-            claimed, pattern = self._last(spec, lines, path)
+            claimed, pattern = self._last_match(spec, lines, path)
             if claimed:
-                detail = f"the rule of {pattern} has it"
+                detail = f"matched by the rule with {pattern}"
                 return SkippedFile(path=path, reason=SkipReason.NOT_IN_PATHS, detail=detail)
-        unwanted, pattern = self._last(self._unwanted, self.paths_ignore, path)
-        if unwanted:
+        ignored, pattern = self._last_match(self._ignored, self.paths_ignore, path)
+        if ignored:
             return SkippedFile(path=path, reason=SkipReason.PATHS_IGNORE, detail=pattern)
-        if unwanted is False:
-            return None
-        return self._by_default(path)
+        return None if ignored is False else self._skip_by_default(path)
 
-    def rescues(self, path: str) -> bool:
-        """Tell whether the user named this path with `!`: then the default ignores keep quiet."""
-        return self._unwanted.check_file(path).include is False
+    def reincludes(self, path: str) -> bool:
+        """Return whether `paths-ignore` names this path with `!`, so no default ignore applies."""
+        return self._ignored.check_file(path).include is False
 
-    def _by_default(self, path: str) -> SkippedFile | None:
+    def _skip_by_default(self, path: str) -> SkippedFile | None:
         if not self.default_ignores:
             return None
         for reason, spec in self._defaults.items():
@@ -82,9 +80,11 @@ class PathRules:
         return _default_specs()
 
     @staticmethod
-    def _last(spec: GitIgnoreSpec, lines: Sequence[str], path: str) -> tuple[bool | None, str]:
-        found = spec.check_file(path)
-        return found.include, "" if found.index is None else lines[found.index]
+    def _last_match(
+        spec: GitIgnoreSpec, lines: Sequence[str], path: str
+    ) -> tuple[bool | None, str]:
+        result = spec.check_file(path)
+        return result.include, "" if result.index is None else lines[result.index]
 
 
 @lru_cache(maxsize=1)
@@ -98,6 +98,7 @@ def _compile(name: str, patterns: Sequence[str]) -> GitIgnoreSpec:
             GitIgnoreSpec.from_lines([pattern])
         except ValueError as error:
             raise ConfigError(
-                f"{name}: {pattern!r} is no pattern.", fix="Write it as in a .gitignore file."
+                f"{name}: {pattern!r} is not a valid pattern.",
+                fix="Write it as in a .gitignore file.",
             ) from error
     return GitIgnoreSpec.from_lines(patterns)

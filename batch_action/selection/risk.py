@@ -1,4 +1,4 @@
-"""Which file goes out first when the money is short."""
+"""Estimate how risky a changed file is: the riskiest are sent first under the cost cap."""
 
 import math
 import re
@@ -31,12 +31,12 @@ _LOWER_OF = _table(_LOWER)
 
 
 def risk(path: str, *, changed: int, churn: int) -> float:
-    """Return a number above 0; only its order means something.
+    """Return a score above 0; only the order of scores means something.
 
     Args:
-        path: as git names it; its words are looked up in short lists.
+        path: as git names it; its words are looked up in lists of risky and harmless words.
         changed: lines added or removed, or the lines of the file for a whole-file review.
-        churn: commits that touched the path lately; what changes often breaks often.
+        churn: recent commits that touched the path; what changes often breaks often.
 
     """
     words = {word.lower() for word in _WORD.findall(path)}

@@ -43,7 +43,7 @@ class Cell:
 
 def begin(sandbox: Sandbox, folder: Path, verb: str) -> WorkflowHarness:
     """A repository in the state in which the verb has something to do."""
-    workflow = WorkflowHarness.begin(sandbox, folder)
+    workflow = WorkflowHarness.create(sandbox, folder)
     workflow.inputs |= WAYS.get(verb, ("", {}))[1]
     workflow.commit({"app.js": BAD, "web.js": "function f(x) {\n  return eval(x);\n}\n"})
     if verb == "warm":
@@ -104,7 +104,7 @@ def recovered(workflow: WorkflowHarness, first: Callable[[], int]) -> list[str]:
 def wrong(workflow: WorkflowHarness) -> list[str]:
     """Everything that must hold and does not."""
     problems = []
-    paid = Counter(workflow.bill)
+    paid = Counter(workflow.billed_ids)
     problems += [f"paid {n} times: {name}" for name, n in paid.items() if n > 1]
     files = {"app.js", "web.js"} | (
         {"other.js"} if (workflow.repo.path / "other.js").exists() else set()
@@ -115,7 +115,7 @@ def wrong(workflow: WorkflowHarness) -> list[str]:
     problems += [f"never asked: {path}" for path in sorted(files - asked)]
     known = {f.batch for f in ledger.facts if isinstance(f, Sent | Rejected)}
     problems += [f"unknown batch: {b.id}" for b in workflow.batches if b.id not in known]
-    if view.pending(ledger) or view.open_intents(ledger):
+    if view.pending_batches(ledger) or view.open_intents(ledger):
         problems.append("something is still in flight")
     if owing := history.backlog(ledger, max_attempts=3):
         problems.append(f"still owed: {sorted(owing)}")
@@ -127,8 +127,8 @@ def _wrong_issue(workflow: WorkflowHarness, files: set[str]) -> list[str]:
     if len(issues) != 1:
         return [f"{len(issues)} open issues"]
     texts = [issues[0].body, *(comment.body for comment in issues[0].comments)]
-    found = Counter(block.tracked.fingerprint for text in texts for block in markers.blocks(text))
-    places = {block.tracked.anchor.path for text in texts for block in markers.blocks(text)}
+    found = Counter(block.tracked.fingerprint for text in texts for block in markers.parse_blocks(text))
+    places = {block.tracked.anchor.path for text in texts for block in markers.parse_blocks(text)}
     problems = [f"finding {name} stands {n} times" for name, n in found.items() if n > 1]
     problems += [f"no finding in {path}" for path in sorted(files - places)]
     heads = Counter(comment.body.split("\n")[0] for comment in issues[0].comments)
@@ -137,12 +137,12 @@ def _wrong_issue(workflow: WorkflowHarness, files: set[str]) -> list[str]:
 
 def remembered(workflow: WorkflowHarness) -> Ledger:
     """The union of all ledgers in the artifacts."""
-    repository, task = str(workflow.hub.id), "code-review"
+    repository, task = str(workflow.github_repository.id), "code-review"
     found = [Ledger(repository=repository, task=task)]
     for artifact in workflow.artifacts:
         data = workflow.sandbox.github.blobs.get(artifact.blob)
         assert data is not None
-        found.append(codec.unseal(data, repository=repository, task=task, secrets=[]))
+        found.append(codec.decode(data, repository=repository, task=task, secrets=[]))
     return merge.merge(*found)[0]
 
 
@@ -152,7 +152,7 @@ def die(workflow: WorkflowHarness, verb: str, reaper: Reaper):
     files = [Path(environ[name]) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")]
     with reaper.watching(*files), suppress(Death):
         workflow._enter(["action"], environ, run)
-    run.finish("failure" if reaper.dead else "success")
+    workflow.sandbox.github.finish_run(run, "failure" if reaper.dead else "success")
     return run
 
 

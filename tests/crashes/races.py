@@ -102,6 +102,6 @@ def at_once(
         for thread in threads:
             thread.join(120)
     for run, _ in steps:
-        run.finish()
+        workflow.sandbox.github.finish_run(run)
     assert "Traceback" not in noise.getvalue(), noise.getvalue()
     return [codes[name] for name in names]

@@ -55,7 +55,7 @@ def play(end: End) -> list[str]:
     with Sandbox() as sandbox, tempfile.TemporaryDirectory() as folder:
         workflow = cells.begin(sandbox, Path(folder), end.verb)
         problems, run = _end(workflow, end)
-        run.finish("failure")
+        workflow.sandbox.github.finish_run(run, "failure")
         problems += cells.recovered(workflow, lambda: _next_night(workflow))
         return problems
 

@@ -6,8 +6,8 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from batch_action.sandbox.github.blobs import Blob
-from batch_action.sandbox.github.state import Artifact
+from batch_action.sandbox.github.blob_store import Blob
+from batch_action.sandbox.github.records import Artifact
 from tests.harness.workflow import WorkflowHarness
 
 STEM = "batch-action-code-review"
@@ -45,8 +45,8 @@ def plant(
     for name, value in changes.items():
         setattr(item, name, value)
     put(workflow, item, data)
-    workflow.hub.artifacts.append(item)
-    run.finish()
+    workflow.github_repository.artifacts.append(item)
+    workflow.sandbox.github.finish_run(run)
     return item
 
 

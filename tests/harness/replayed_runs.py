@@ -56,7 +56,7 @@ _batches = _numbers.map(lambda n: f"msgbatch_{n}")
 _ids = _numbers.map(lambda n: f"code-review-a_py-{n}")
 _questions = st.builds(RequestKey, id=_ids, path=_paths, blob=_shas)
 _money = st.none() | st.sampled_from([0.0, 0.25, 1.5])
-_entries = st.builds(FileEntry, path=_paths, blob=_shas, old=st.none() | _shas)
+_entries = st.builds(FileEntry, path=_paths, blob=_shas, old_blob=st.none() | _shas)
 
 facts = st.one_of(
     st.builds(
@@ -66,7 +66,7 @@ facts = st.one_of(
         branch=st.just("main"),
         at=_moments,
         files=st.lists(_entries, max_size=2).map(tuple),
-        gone=st.lists(_paths, max_size=1).map(tuple),
+        removed=st.lists(_paths, max_size=1).map(tuple),
     ),
     st.builds(
         Intended,
@@ -99,19 +99,19 @@ facts = st.one_of(
         cost_usd=_money,
         failed=st.dictionaries(_ids, st.sampled_from(COUNTED + FREE), max_size=2),
     ),
-    st.builds(Withdrawn, batch=_batches, by=st.sampled_from(["ada", "bo"]), at=_moments),
+    st.builds(Withdrawn, batch=_batches, actor=st.sampled_from(["ada", "bo"]), at=_moments),
     st.builds(
         Dismissed,
         fingerprint=_intents,
-        by=st.sampled_from(["ada", "bo"]),
-        where=st.just("issue"),
+        actor=st.sampled_from(["ada", "bo"]),
+        source=st.just("issue"),
         at=_moments,
     ),
 )
 
 ledgers = st.builds(
     lambda found, written, absorbed: ledger(*found).model_copy(
-        update={"written_at": written, "absorbed": tuple(sorted(absorbed))}
+        update={"written_at": written, "merged_artifacts": tuple(sorted(absorbed))}
     ),
     st.lists(facts, max_size=8),
     st.none() | _moments,
@@ -134,7 +134,7 @@ def request_keys(path: str, blob: str) -> tuple[RequestKey, ...]:
             path=path,
             blob=blob,
             part=part,
-            of=of,
+            parts=of,
         )
         for part in range(1, of + 1)
     )
@@ -191,7 +191,7 @@ class Diary:
         """Select what changed or is owed; send as many files as there is room for."""
         backlog = view.backlog(self.ledger, max_attempts=MOST)
         wanted = {p for p, b in self.tree.items() if self.seen.get(p) != b or p in backlog}
-        known = view.newest(self.ledger)
+        known = view.newest_files(self.ledger)
         in_flight = {q.id for group in self.flying.values() for q in group}
         kept, back = [], []
         for path in sorted(wanted):
@@ -204,7 +204,7 @@ class Diary:
                 back.append(path)
         gone = sorted((set(self.seen) | set(known)) - set(self.tree))
         entries = [
-            FileEntry(path=p, blob=self.tree[p], old=self.seen.get(p))
+            FileEntry(path=p, blob=self.tree[p], old_blob=self.seen.get(p))
             for p in sorted([path for path, _ in kept] + back)
         ]
         head = sha(f"head {self.name} {self.steps}")
@@ -215,7 +215,7 @@ class Diary:
                 branch="main",
                 at=self.now(),
                 files=tuple(entries),
-                gone=tuple(gone),
+                removed=tuple(gone),
             )
         )
         self.seen = dict(self.tree)
@@ -298,7 +298,7 @@ class Diary:
         known = sorted(key for key in self.flying if "/" not in key)
         if known:
             batch = known[which % len(known)]
-            self.add(Withdrawn(batch=batch, by="ada", at=self.now()))
+            self.add(Withdrawn(batch=batch, actor="ada", at=self.now()))
             self.withdrawn |= {(q.path, q.blob) for q in self.flying[batch]}
 
     # What the books say.
@@ -310,7 +310,7 @@ class Diary:
         ids = {q.id for q in asked}
         cases = (
             ("verdict", ids <= self.answered),
-            ("gone", path not in self.care),
+            ("removed", path not in self.care),
             ("superseded", self.care.get(path) != blob),
             ("in flight", any(q.id in ids for group in self.flying.values() for q in group)),
             ("withdrawn", file in self.withdrawn),
@@ -322,11 +322,11 @@ class Diary:
 def state_of(known: Ledger, file: File) -> list[str]:
     """Every state a selected file is in, by the history; the law wants exactly one."""
     path, blob = file
-    newest = view.newest(known)
-    settled = file in view.settled_files(known)
+    newest = view.newest_files(known)
+    settled = file in view.reviewed_files(known)
     here = path in newest and newest[path].blob == blob
     asked = {q.id for q in request_keys(path, blob)}
-    flying = bool(asked & view.in_flight(known))
+    flying = bool(asked & view.in_flight_ids(known))
     withdrawn = any(
         fact.batch == sent.batch and asked & {q.id for q in intended.batches[sent.index]}
         for fact in view.facts_of(known, Withdrawn)
@@ -337,7 +337,7 @@ def state_of(known: Ledger, file: File) -> list[str]:
     open_ = here and not settled
     found = {
         "verdict": settled,
-        "gone": not settled and path not in newest,
+        "removed": not settled and path not in newest,
         "superseded": not settled and path in newest and not here,
         "in flight": open_ and flying,
         "withdrawn": open_ and not flying and withdrawn,

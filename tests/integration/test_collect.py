@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.sandbox.github.state import Issue
+from batch_action.sandbox.github.records import Issue
 from tests.harness.git_repositories import Repo
 from tests.harness.workflow import BAD, DAY, GOOD, HOUR, WORSE, WorkflowHarness, foreign, tokens_of
 from tests.integration.test_submit import shallow
@@ -27,11 +27,11 @@ def test_twice_reports_once(workflow: WorkflowHarness) -> None:
     assert (first.outputs["status"], first.outputs["new-findings-count"]) == ("collected", "4")
     assert second.outputs == {"status": "nothing-to-do"}
     assert workflow.writes == writes
-    assert len(workflow.bill) == 2
+    assert len(workflow.billed_ids) == 2
 
 
 def test_a_batch_that_runs_is_told_with_its_age(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     submitted(workflow)
     workflow.advance(3 * HOUR)
     result = workflow.run("collect")
@@ -45,7 +45,7 @@ def test_a_batch_that_runs_is_told_with_its_age(workflow: WorkflowHarness) -> No
 def test_a_batch_that_lags_after_its_create_is_waited_for(workflow: WorkflowHarness) -> None:
     submitted(workflow)
     workflow.sandbox.faults.add(
-        "status", service="claude", method="GET", path=r"/batches/msgbatch_\w+$", status=404
+        "status", service="anthropic", method="GET", path=r"/batches/msgbatch_\w+$", status=404
     )
     assert workflow.run("collect").exit == 0
     assert workflow.run("collect").outputs["status"] == "collected"
@@ -70,7 +70,7 @@ def test_results_are_gone_after_29_days(workflow: WorkflowHarness) -> None:
     assert "29 days" in result.summary
     assert "owed" in result.summary
     assert workflow.run("submit").outputs["status"] == "submitted"
-    assert [workflow.asked(0), workflow.asked(1)] == [["a.js"], ["a.js"]]
+    assert [workflow.requested_paths(0), workflow.requested_paths(1)] == [["a.js"], ["a.js"]]
     assert workflow.run("collect").outputs["findings-count"] == "2"
 
 
@@ -81,7 +81,7 @@ def test_results_are_gone_after_29_days(workflow: WorkflowHarness) -> None:
 def test_what_failed_is_owed_and_the_rest_reported_now(
     workflow: WorkflowHarness, kind: str
 ) -> None:
-    workflow.sandbox.faults.outcome(kind, custom_id="-a_js-")
+    workflow.sandbox.faults.add_outcome(kind, custom_id="-a_js-")
     submitted(workflow, {"a.js": BAD, "b.js": WORSE})
     result = workflow.run("collect")
     assert result.exit == 0, result.log
@@ -89,7 +89,7 @@ def test_what_failed_is_owed_and_the_rest_reported_now(
     assert "b.js" in workflow.issue.body
     workflow.sandbox.faults.clear()
     again = workflow.run("run")
-    assert workflow.asked() == ["a.js"], again.log
+    assert workflow.requested_paths() == ["a.js"], again.log
     assert workflow.run("collect").outputs["findings-count"] == "4"
     assert workflow.run("run").exit == 0
     assert len(workflow.batches) == 2
@@ -98,7 +98,7 @@ def test_what_failed_is_owed_and_the_rest_reported_now(
 
 
 def test_what_keeps_failing_is_given_up_by_name(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.faults.outcome("errored:api_error", custom_id="-a_js-")
+    workflow.sandbox.faults.add_outcome("errored:api_error", custom_id="-a_js-")
     submitted(workflow)
     for _ in range(4):
         workflow.run("collect")
@@ -109,11 +109,11 @@ def test_what_keeps_failing_is_given_up_by_name(workflow: WorkflowHarness) -> No
     workflow.commit({"a.js": GOOD})
     workflow.sandbox.faults.clear()
     workflow.run("submit")
-    assert workflow.asked() == ["a.js"]
+    assert workflow.requested_paths() == ["a.js"]
 
 
 def test_the_receipt_names_who_was_given_up(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.faults.outcome("unreadable", custom_id="-a_js-")
+    workflow.sandbox.faults.add_outcome("unreadable", custom_id="-a_js-")
     submitted(workflow)
     workflow.start("collect", {}, environ={"BATCH_ACTION_MAX_ATTEMPTS": "1"})
     assert "given up" in workflow.issue.body
@@ -121,21 +121,21 @@ def test_the_receipt_names_who_was_given_up(workflow: WorkflowHarness) -> None:
 
 
 def test_a_whole_batch_expires(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     submitted(workflow)
     workflow.advance(25 * HOUR)
-    workflow.sandbox.claude.hold = False
+    workflow.sandbox.anthropic.hold = False
     result = workflow.run("collect")
     assert result.exit == 0
     assert "expired" in result.summary
     assert workflow.issues == []
     workflow.run("submit")
     assert workflow.run("collect").outputs["findings-count"] == "4"
-    assert len(workflow.bill) == 2
+    assert len(workflow.billed_ids) == 2
 
 
 def test_billing_trouble_counts_no_attempt(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.faults.outcome("errored:billing_error")
+    workflow.sandbox.faults.add_outcome("errored:billing_error")
     submitted(workflow, {"a.js": BAD})
     for _ in range(5):
         told = workflow.run("collect")
@@ -147,7 +147,7 @@ def test_billing_trouble_counts_no_attempt(workflow: WorkflowHarness) -> None:
 
 
 def test_a_batch_canceled_by_cancel_is_withdrawn(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     submitted(workflow)
     environ = person(workflow)
     canceled = workflow.cli("cancel", environ=environ)
@@ -158,16 +158,16 @@ def test_a_batch_canceled_by_cancel_is_withdrawn(workflow: WorkflowHarness) -> N
     assert workflow.run("submit").outputs["status"] == "nothing-to-do"
     workflow.commit({"b.js": GOOD})
     workflow.run("submit")
-    assert workflow.asked() == ["b.js"]
+    assert workflow.requested_paths() == ["b.js"]
 
 
 def person(workflow: WorkflowHarness) -> dict[str, str]:
     """Somebody's own machine, with a token that may read and write."""
-    login = workflow.hub.owner
-    workflow.sandbox.github.add_user(login, **{workflow.hub.full_name: "admin"})
+    login = workflow.github_repository.owner
+    workflow.sandbox.github.add_user(login, **{workflow.github_repository.full_name: "admin"})
     return {
         "GITHUB_TOKEN": workflow.sandbox.github.token_for(login),
-        "GITHUB_REPOSITORY": workflow.hub.full_name,
+        "GITHUB_REPOSITORY": workflow.github_repository.full_name,
         "GITHUB_API_URL": f"{workflow.sandbox.github_url}/api/v3",
         "GITHUB_GRAPHQL_URL": f"{workflow.sandbox.github_url}/api/graphql",
         "GITHUB_SERVER_URL": workflow.sandbox.github_url,
@@ -184,9 +184,9 @@ def test_cancel_of_what_has_ended_says_so(workflow: WorkflowHarness) -> None:
 
 
 def test_a_batch_canceled_by_somebody_else_is_withdrawn(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     submitted(workflow)
-    workflow.sandbox.claude.store.cancel(workflow.name, workflow.batches[0].id)
+    workflow.sandbox.anthropic.store.cancel(workflow.name, workflow.batches[0].id)
     result = workflow.run("collect")
     assert result.exit == 0
     assert "withdrawn" in result.summary
@@ -196,13 +196,13 @@ def test_a_batch_canceled_by_somebody_else_is_withdrawn(workflow: WorkflowHarnes
 @pytest.mark.parametrize("fault", ["truncate", "drop-before", "status"])
 def test_a_broken_download_starts_again(workflow: WorkflowHarness, fault: str) -> None:
     submitted(workflow)
-    workflow.sandbox.faults.add(fault, service="claude", path=RESULTS)
+    workflow.sandbox.faults.add(fault, service="anthropic", path=RESULTS)
     assert workflow.run("collect").outputs["findings-count"] == "4"
 
 
 def test_results_that_cannot_be_had_now_wait(workflow: WorkflowHarness) -> None:
     submitted(workflow)
-    workflow.sandbox.faults.add("truncate", service="claude", path=RESULTS, times=4)
+    workflow.sandbox.faults.add("truncate", service="anthropic", path=RESULTS, times=4)
     failed = workflow.run("collect")
     assert failed.exit == 4
     assert workflow.writes == []
@@ -216,13 +216,13 @@ def test_a_shallow_clone_at_collect_loses_nothing(workflow: WorkflowHarness) -> 
     clone = shallow(workflow, "shallow")
     result = workflow.start("collect", {}, workspace=clone)
     assert result.exit == 2
-    assert "fetch-depth: 0" in result.said("error")[0]
+    assert "fetch-depth: 0" in result.annotations("error")[0]
     assert "fetch-depth: 0" in result.summary
     assert workflow.writes == []
     workflow.repo.git("-C", str(clone), "fetch", "-q", "--unshallow")
     whole = workflow.start("collect", {}, workspace=clone)
     assert whole.outputs["status"] == "collected"
-    assert len(workflow.bill) == 1
+    assert len(workflow.billed_ids) == 1
 
 
 # The rolling issue.
@@ -263,7 +263,7 @@ def test_a_forged_issue_is_not_ours(workflow: WorkflowHarness) -> None:
     submitted(workflow)
     workflow.run("collect")
     real = workflow.issue
-    workflow.sandbox.github.add_user("mallory", **{workflow.hub.full_name: "read"})
+    workflow.sandbox.github.add_user("mallory", **{workflow.github_repository.full_name: "read"})
     forged = Issue(
         id=999_999,
         number=2,
@@ -274,9 +274,9 @@ def test_a_forged_issue_is_not_ours(workflow: WorkflowHarness) -> None:
         updated_at=real.updated_at,
         labels=list(real.labels),
     )
-    workflow.hub.issues = {0: forged, 1: real}
+    workflow.github_repository.issues = {0: forged, 1: real}
     forged.number = 0
-    workflow.hub.issues = {0: forged, 1: real}
+    workflow.github_repository.issues = {0: forged, 1: real}
     workflow.commit({"c.js": BAD})
     workflow.run("submit")
     assert workflow.run("collect").outputs["issue-number"] == "1"
@@ -287,7 +287,7 @@ SECURITY_WORDS = ("eval", "executed", "CWE-95")
 
 
 def public(workflow: WorkflowHarness) -> WorkflowHarness:
-    workflow.hub.private = False
+    workflow.github_repository.private = False
     return workflow
 
 
@@ -321,19 +321,19 @@ def test_the_file_cannot_allow_it(workflow: WorkflowHarness) -> None:
     workflow.commit({".github/batch-action.yml": "allow-public-security-findings: true\n"})
     result = workflow.run("submit")
     assert result.exit == 2
-    assert "allow-public-security-findings" in result.said("error")[0]
+    assert "allow-public-security-findings" in result.annotations("error")[0]
 
 
 def test_issues_are_disabled(workflow: WorkflowHarness) -> None:
     submitted(workflow)
-    workflow.hub.has_issues = False
+    workflow.github_repository.has_issues = False
     result = workflow.run("collect")
     assert result.exit == 5
-    assert "Issues are disabled" in result.said("error")[0]
+    assert "Issues are disabled" in result.annotations("error")[0]
     assert "Issues are disabled" in result.summary
     assert workflow.run("run").exit == 5
     # Nothing was marked as collected, not even by the other half of `run`.
-    workflow.hub.has_issues = True
+    workflow.github_repository.has_issues = True
     assert workflow.run("collect").outputs["issue-action"] == "created"
     assert workflow.run("status").exit == 0
 
@@ -343,11 +343,11 @@ def test_a_token_that_may_not_write_issues(workflow: WorkflowHarness) -> None:
     poor = {"permissions": {"contents": "read", "actions": "read"}}
     result = workflow.start("collect", poor)
     assert result.exit == 5
-    assert "`issues: " in result.said("error")[0]
+    assert "`issues: " in result.annotations("error")[0]
     reader = {"permissions": {"contents": "read", "actions": "read", "issues": "read"}}
     result = workflow.start("collect", reader)
     assert result.exit == 5
-    assert "`issues: write`" in result.said("error")[0]
+    assert "`issues: write`" in result.annotations("error")[0]
     assert workflow.run("collect").outputs["issue-action"] == "created"
 
 
@@ -355,7 +355,7 @@ def test_a_token_that_may_not_read_artifacts(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     result = workflow.start("submit", {"permissions": {"contents": "read"}})
     assert result.exit == 5
-    assert "`actions: read`" in result.said("error")[0]
+    assert "`actions: read`" in result.annotations("error")[0]
     assert workflow.batches == []
 
 
@@ -503,7 +503,7 @@ def test_hostile_file_names_are_only_text(workflow: WorkflowHarness) -> None:
     submitted(workflow, {name: f"// {n}\n{BAD}" for n, name in enumerate(names)})
     results = [workflow.run("plan"), workflow.run("run"), workflow.run("status")]
     assert [r.exit for r in results] == [0, 0, 0]
-    assert len(workflow.sent) == len(names)
+    assert len(workflow.sent_ids) == len(names)
     for result in results:
         assert foreign(result.log) == []
         assert "@octocat" not in result.summary

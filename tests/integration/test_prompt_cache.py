@@ -6,7 +6,7 @@ import pytest
 
 from batch_action.ledger import view
 from batch_action.models.ledger import Collected, Intended
-from batch_action.sandbox.batches import Batch
+from batch_action.sandbox.anthropic.batches import Batch
 from tests.crashes.cells import die, remembered
 from tests.crashes.reaper import Reaper
 from tests.harness.workflow import BAD, HOUR, WorkflowHarness, path_in
@@ -24,7 +24,7 @@ def marks(batch: Batch) -> list[Any]:
 
 
 def usages(workflow: WorkflowHarness, batch: Batch) -> list[Any]:
-    billed = workflow.sandbox.claude.billed()
+    billed = workflow.sandbox.anthropic.billed()
     return [one.usage for one in billed if one.batch_id == batch.id]
 
 
@@ -66,7 +66,7 @@ def test_one_goes_first_and_the_others_read_what_it_left(warm: WorkflowHarness) 
     (written,) = usages(warm, warm.batches[0])
     assert written["cache_creation"]["ephemeral_1h_input_tokens"] > 0
     assert all(usage["cache_read_input_tokens"] > 0 for usage in usages(warm, warm.batches[1]))
-    assert len(warm.bill) == len(set(warm.bill)) == 4
+    assert len(warm.billed_ids) == len(set(warm.billed_ids)) == 4
     assert ways(warm) == ["warm-up", "warmed"]
     assert warm.run().outputs["status"] == "nothing-to-do"
 
@@ -115,7 +115,7 @@ def test_every_task_warms_its_own_cache_before_anybody_waits(warm: WorkflowHarne
 
 
 def test_the_others_wait_while_it_runs_but_not_for_ever(warm: WorkflowHarness) -> None:
-    warm.sandbox.claude.hold = True
+    warm.sandbox.anthropic.hold = True
     warm.run("submit")
     warm.advance(HOUR)
     waits = warm.run("submit")
@@ -132,10 +132,10 @@ def test_the_others_wait_while_it_runs_but_not_for_ever(warm: WorkflowHarness) -
 def test_when_nobody_looks_within_the_hour_they_go_out_cold(warm: WorkflowHarness) -> None:
     warm.run("submit")
     warm.advance(2 * HOUR)
-    warm.clock_off = 7 * HOUR
+    warm.clock_skew = 7 * HOUR
     cold = warm.run()
     assert sizes(warm) == [1, 3]
-    assert "no run looked within the hour" in cold.summary
+    assert "more than 50 minutes ago" in cold.summary
     assert marks(warm.batches[1]) == [None] * 3
     assert "findings-count" in cold.outputs
 
@@ -158,7 +158,7 @@ def test_what_would_not_be_read_is_not_marked(warm: WorkflowHarness, what: Any, 
 
 def test_who_was_not_there_waits_for_a_warm_up_of_his_own(warm: WorkflowHarness) -> None:
     warm.run("submit")
-    (asked,) = warm.asked(0)
+    (asked,) = warm.requested_paths(0)
     warm.advance(2 * HOUR)
     warm.commit(dict.fromkeys(set(FOUR) - {asked}))
     warm.commit({f"later-{name}": text for name, text in FOUR.items()})
@@ -170,17 +170,17 @@ def test_new_guidelines_make_the_cache_useless(warm: WorkflowHarness) -> None:
     warm.run("submit")
     warm.commit({"AGENTS.md": "Tabs, not spaces.\n"})
     later = warm.run("submit")
-    assert "house rules have changed" in later.summary
+    assert "guidelines have changed" in later.summary
     assert marks(warm.batches[-1]) == [None] * len(warm.batches[-1].requests)
 
 
 def test_a_warm_up_without_an_answer_warms_nothing(warm: WorkflowHarness) -> None:
-    warm.sandbox.faults.outcome("errored:api_error")
+    warm.sandbox.faults.add_outcome("errored:api_error")
     warm.run("submit")
     warm.finish()
     warm.sandbox.faults.clear()
     later = warm.run()
-    assert "its warm-up was not answered" in later.summary
+    assert "the warm-up was not answered" in later.summary
     assert sizes(warm) == [1, 4]
     assert marks(warm.batches[1]) == [None] * 4
 
@@ -231,7 +231,7 @@ def test_a_death_on_the_way_pays_nothing_twice(
         warm.advance(HOUR)
         assert warm.run().exit == 0
     assert sorted(path_in(r) for b in warm.batches for r in b.requests) == sorted(FOUR)
-    assert len(warm.bill) == len(set(warm.bill)) == 4
+    assert len(warm.billed_ids) == len(set(warm.billed_ids)) == 4
     ledger = remembered(warm)
-    assert (view.pending(ledger), view.open_intents(ledger)) == ((), ())
+    assert (view.pending_batches(ledger), view.open_intents(ledger)) == ((), ())
     assert warm.issue.body.count("<!-- batch-action:finding ") == 8

@@ -40,10 +40,10 @@ def test_two_submits_at_one_time_send_each_question_once(workflow, seed):
     workflow.commit({"app.js": BAD})
     codes = races.at_once(workflow, ["submit", "submit"], random.Random(seed).randrange)
     assert codes == [0, 0]
-    assert len(workflow.sent) == len(set(workflow.sent))
+    assert len(workflow.sent_ids) == len(set(workflow.sent_ids))
     settle(workflow)
     settle(workflow)
-    assert sorted(set(workflow.sent)) == sorted(workflow.bill)
+    assert sorted(set(workflow.sent_ids)) == sorted(workflow.billed_ids)
 
 
 def test_jobs_of_one_run_without_a_state_key_lose_nothing(workflow):
@@ -52,7 +52,7 @@ def test_jobs_of_one_run_without_a_state_key_lose_nothing(workflow):
     run = workflow.open({})
     first = workflow._enter(["action"], workflow.step(run, "submit"), run)
     second = workflow._enter(["action"], workflow.step(run, "submit"), run)
-    run.finish()
+    workflow.sandbox.github.finish_run(run)
     assert (first.exit, second.exit) == (0, 0)
     assert second.outputs["requests-count"] == "0"
     workflow.advance(3600)

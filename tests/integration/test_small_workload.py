@@ -56,7 +56,7 @@ def test_it_waits_for_more_and_then_goes_out_together(workflow: WorkflowHarness)
     workflow.advance(DAY)
     workflow.commit({"b.js": BAD.replace("x", "y"), "c.js": WORSE})
     assert workflow.run("submit").outputs["status"] == "submitted"
-    assert workflow.asked() == ["a.js", "b.js", "c.js"]
+    assert workflow.requested_paths() == ["a.js", "b.js", "c.js"]
 
 
 def test_it_does_not_wait_for_ever(workflow: WorkflowHarness) -> None:
@@ -70,7 +70,7 @@ def test_it_does_not_wait_for_ever(workflow: WorkflowHarness) -> None:
     sent = workflow.run("submit")
     assert sent.outputs["status"] == "submitted"
     assert "has waited since" in sent.summary
-    assert workflow.asked() == ["a.js", "b.js"]
+    assert workflow.requested_paths() == ["a.js", "b.js"]
 
 
 def test_a_file_that_changes_while_it_waits_is_compared_with_what_was_reviewed(
@@ -100,7 +100,7 @@ def test_it_is_asked_at_once_and_told_in_the_same_run(counted: WorkflowHarness) 
     assert done.outputs["requests-count"] == "2"
     assert done.outputs["new-findings-count"] == "4"
     assert "a.js" in workflow.issue.body
-    assert "nothing is paid twice" in done.summary
+    assert "sends and pays for them again" in done.summary
     assert "(interactive, at full price)" in done.summary
     assert "batch $" in done.summary.partition("would have been")[2]
     assert (float(done.outputs["cost-usd"]) > 0, float(done.outputs["savings-usd"])) == (True, 0)
@@ -174,7 +174,7 @@ def test_answers_that_cannot_be_delivered_are_paid_for_once_more_at_most(
     assert collected.cost_usd > 0
     # Nobody pays at full price again for what might not arrive: a batch can be fetched again.
     again = workflow.run(**AT_ONCE)
-    assert "can be fetched again" in again.summary
+    assert "can be read again" in again.summary
     assert (asked_at_once(workflow), len(workflow.batches)) == (1, 1)
     workflow.sandbox.faults.clear()
     assert workflow.run(**AT_ONCE).outputs["new-findings-count"] == "2"
@@ -190,10 +190,10 @@ def test_a_run_that_died_in_the_middle_is_told_and_its_files_are_owed(
     assert workflow.run(**AT_ONCE).outputs["status"] == "nothing-to-do"
     assert asked_at_once(workflow) == 1
     workflow.advance(2 * HOUR)
-    workflow.clock_off = -5 * HOUR  # The runner's own clock has no say in it.
+    workflow.clock_skew = -5 * HOUR  # The runner's own clock has no say in it.
     result = workflow.run(**AT_ONCE)
     assert result.outputs["new-findings-count"] == "2"
-    assert "perhaps paid for twice" in "".join(result.said("warning"))
+    assert "may be paid for twice" in "".join(result.annotations("warning"))
     assert asked_at_once(workflow) == 2
     intents = {fact.intent for fact in view.facts_of(remembered(workflow), Intended)}
     assert len(intents - {intent}) == 1
@@ -223,7 +223,7 @@ def test_a_death_at_any_other_place_loses_no_file(
     assert workflow.run().exit == 0
     assert workflow.issue.body.count("<!-- batch-action:finding ") == 2
     assert not view.open_intents(remembered(workflow))
-    assert not view.pending(remembered(workflow))
+    assert not view.pending_batches(remembered(workflow))
     assert asked_at_once(workflow) <= 2
 
 
@@ -240,7 +240,7 @@ def test_an_interrupt_gives_the_questions_back(counted: WorkflowHarness) -> None
     run = workflow.open({})
     environ = workflow.step(run, "submit", small_workload="interactive")
     code = enter(["action"], environ, clock=clock, sleep=lambda _: None, write_interval=0.0)
-    run.finish("failure")
+    workflow.sandbox.github.finish_run(run, "failure")
     assert code == 130
     assert "Interrupted while" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text("utf-8")
     ledger = remembered(workflow)
@@ -253,11 +253,11 @@ def test_plan_shows_which_way_it_would_go(workflow: WorkflowHarness) -> None:
     config = {f"BATCH_ACTION_{k.upper()}": v for k, v in AT_ONCE.items()}
     plain = json.loads(workflow.cli("plan", "--json", "--base", "HEAD~1").stdout)
     told = json.loads(workflow.cli("plan", "--json", "--base", "HEAD~1", environ=config).stdout)
-    assert (plain["way"], plain["note"], told["way"]) == ("batch", "", "interactive")
+    assert (plain["mode"], plain["note"], told["mode"]) == ("batch", "", "interactive")
     assert told["cost"]["due_usd"] == pytest.approx(2 * plain["cost"]["due_usd"])
-    assert "asked at once" in told["note"]
+    assert "sent now" in told["note"]
     shown = workflow.cli("plan", "--base", "HEAD~1", environ=config)
-    assert "asked at once" in " ".join(shown.stderr.split())
+    assert "sent now" in " ".join(shown.stderr.split())
 
 
 def test_who_opens_a_pull_request_need_not_wait_for_more(workflow: WorkflowHarness) -> None:
@@ -265,4 +265,4 @@ def test_who_opens_a_pull_request_need_not_wait_for_more(workflow: WorkflowHarne
     workflow.environ["BATCH_ACTION_PROMPT_CACHE"] = "warm"
     pull = PullStory.begin(workflow, {f"{name}.js": WORSE for name in "abcd"})
     assert pull.run().exit == 0
-    assert workflow.asked() == ["a.js", "b.js", "c.js", "d.js"]
+    assert workflow.requested_paths() == ["a.js", "b.js", "c.js", "d.js"]

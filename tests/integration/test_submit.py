@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.sandbox import catalogue
-from batch_action.sandbox.catalogue import Model
+from batch_action.sandbox.anthropic import models
+from batch_action.sandbox.anthropic.models import Model
 from tests.harness.git_repositories import Repo
 from tests.harness.workflow import BAD, DAY, GOOD, HOUR, WORSE, WorkflowHarness, tokens_of
 
@@ -18,10 +18,10 @@ def test_twice_on_one_commit_sends_once(workflow: WorkflowHarness) -> None:
     assert (first.exit, second.exit) == (0, 0)
     assert first.outputs["status"] == "submitted"
     assert second.outputs["status"] == "nothing-to-do"
-    assert [workflow.asked()] == [["app.js", "web.js"]]
+    assert [workflow.requested_paths()] == [["app.js", "web.js"]]
     assert first.ids == [workflow.batches[0].id]
     assert len(workflow.batches) == 1
-    assert len(workflow.bill) == len(set(workflow.bill)) == 2
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 2
 
 
 def test_a_second_commit_selects_only_its_change(workflow: WorkflowHarness) -> None:
@@ -29,21 +29,21 @@ def test_a_second_commit_selects_only_its_change(workflow: WorkflowHarness) -> N
     workflow.run("submit")
     workflow.commit({"b.js": WORSE})
     result = workflow.run("submit")
-    assert [workflow.asked(0), workflow.asked(1)] == [["a.js", "b.js"], ["b.js"]]
+    assert [workflow.requested_paths(0), workflow.requested_paths(1)] == [["a.js", "b.js"], ["b.js"]]
     assert "the last run" in result.summary
 
 
 def test_a_file_changed_while_its_batch_is_in_flight(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     workflow.commit({"a.js": BAD, "b.js": BAD})
     workflow.run("submit")
     workflow.commit({"a.js": WORSE})
     workflow.run("submit")
-    assert workflow.asked() == ["a.js"]
+    assert workflow.requested_paths() == ["a.js"]
     workflow.finish()
     result = workflow.run("collect")
     assert result.outputs["status"] == "collected"
-    assert len(workflow.bill) == 3
+    assert len(workflow.billed_ids) == 3
     assert "loose" in workflow.issue.body
     # The older blob of a.py has no say: its eval is gone from the head we reviewed.
     assert workflow.issue.body.count("path=a.js") == 2
@@ -59,7 +59,7 @@ def test_reverting_to_an_answered_blob_asks_nothing(workflow: WorkflowHarness) -
     workflow.commit({"a.js": BAD})
     result = workflow.run("submit")
     assert result.outputs["status"] == "nothing-to-do"
-    assert "same-as-before" in result.summary
+    assert "already-reviewed" in result.summary
     assert len(workflow.batches) == 2
 
 
@@ -69,7 +69,7 @@ def test_recheck_is_for_the_command_line(workflow: WorkflowHarness) -> None:
     workflow.run("collect")
     again = workflow.run("submit", recheck="true", select="all")
     assert again.outputs["status"] == "submitted"
-    assert len(workflow.bill) == 3  # a.py twice, README once
+    assert len(workflow.billed_ids) == 3  # a.py twice, README once
 
 
 def test_deleted_and_renamed_files(workflow: WorkflowHarness) -> None:
@@ -80,16 +80,16 @@ def test_deleted_and_renamed_files(workflow: WorkflowHarness) -> None:
     workflow.repo.git("mv", "moved.js", "here.js")
     workflow.commit({"gone.js": None, "here.js": big(41)})
     result = workflow.run("submit")
-    assert workflow.asked() == ["here.js"]
+    assert workflow.requested_paths() == ["here.js"]
     assert "renamed from old.js" in result.summary
     assert "deleted" in result.summary
-    assert len(workflow.bill) == len(set(workflow.bill)) == 4
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 4
     workflow.run("collect")
     assert workflow.run("submit").outputs["status"] == "nothing-to-do"
 
 
 def test_a_pure_rename_of_what_is_in_flight_is_not_asked_again(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     workflow.commit({"old.js": BAD})
     workflow.run("submit")
     workflow.repo.git("mv", "old.js", "new.js")
@@ -101,7 +101,7 @@ def test_a_pure_rename_of_what_is_in_flight_is_not_asked_again(workflow: Workflo
     workflow.finish()
     workflow.run("collect")
     assert "new.js" in workflow.issue.body
-    assert len(workflow.bill) <= 2
+    assert len(workflow.billed_ids) <= 2
 
 
 def test_select_all_asks_what_has_no_verdict(workflow: WorkflowHarness) -> None:
@@ -109,7 +109,7 @@ def test_select_all_asks_what_has_no_verdict(workflow: WorkflowHarness) -> None:
     workflow.run("submit")
     workflow.commit({"b.js": BAD})
     workflow.run("submit", select="all")
-    assert workflow.asked() == ["README", "b.js"]
+    assert workflow.requested_paths() == ["README", "b.js"]
 
 
 @pytest.mark.parametrize(
@@ -133,18 +133,18 @@ def test_forms_of_first_run(
     workflow.commit({"b.js": WORSE})
     result = workflow.run("submit", first_run=first_run)
     assert result.exit == 0, result.log
-    assert (workflow.asked() if workflow.batches else None) == expected
+    assert (workflow.requested_paths() if workflow.batches else None) == expected
     # The next night counts from here, whatever the first did.
     workflow.commit({"c.js": BAD})
     assert workflow.run("submit", first_run=first_run).exit == 0
-    assert workflow.asked() == ["c.js"]
+    assert workflow.requested_paths() == ["c.js"]
 
 
 def test_a_wrong_first_run_is_named(workflow: WorkflowHarness) -> None:
     result = workflow.run("submit", first_run="yesterday-ish")
     assert result.exit == 2
-    assert "yesterday-ish" in result.said("error")[0]
-    assert "first-run" in result.said("error")[0]
+    assert "yesterday-ish" in result.annotations("error")[0]
+    assert "first-run" in result.annotations("error")[0]
 
 
 def test_merge_commits_bring_what_they_merged(workflow: WorkflowHarness) -> None:
@@ -157,7 +157,7 @@ def test_merge_commits_bring_what_they_merged(workflow: WorkflowHarness) -> None
     workflow.repo.commits += 1
     workflow.repo.git("merge", "-q", "--no-ff", "-m", "merge", "feature")
     workflow.run("submit")
-    assert workflow.asked() == ["feature.js", "main.js"]
+    assert workflow.requested_paths() == ["feature.js", "main.js"]
 
 
 def test_an_empty_range_still_advances_the_base(workflow: WorkflowHarness) -> None:
@@ -169,7 +169,7 @@ def test_an_empty_range_still_advances_the_base(workflow: WorkflowHarness) -> No
     workflow.commit({"c.js": BAD})
     result = workflow.run("submit")
     assert f"{head[:12]}.." in result.summary
-    assert workflow.asked() == ["c.js"]
+    assert workflow.requested_paths() == ["c.js"]
 
 
 def test_after_a_force_push_the_trees_are_compared(workflow: WorkflowHarness) -> None:
@@ -179,9 +179,9 @@ def test_after_a_force_push_the_trees_are_compared(workflow: WorkflowHarness) ->
     workflow.repo.git("reset", "-q", "--hard", base)
     workflow.commit({"b.js": BAD, "c.js": WORSE})
     result = workflow.run("submit")
-    assert workflow.asked() == ["c.js"]
+    assert workflow.requested_paths() == ["c.js"]
     assert "no ancestor" in result.summary
-    assert len(workflow.sent) == len(set(workflow.sent))
+    assert len(workflow.sent_ids) == len(set(workflow.sent_ids))
 
 
 def test_after_a_force_push_that_lost_the_base_first_run_decides(workflow: WorkflowHarness) -> None:
@@ -190,10 +190,10 @@ def test_after_a_force_push_that_lost_the_base_first_run_decides(workflow: Workf
     fresh = Repo.init(workflow.folder / "fresh")
     fresh.commit({"x.js": GOOD})
     fresh.commit({"y.js": WORSE})
-    workflow.repo, workflow.hub.git_dir = fresh, fresh.path
+    workflow.repo, workflow.github_repository.git_dir = fresh, fresh.path
     result = workflow.run("submit")
     assert "is gone from this repository" in result.summary
-    assert workflow.asked() == ["y.js"]
+    assert workflow.requested_paths() == ["y.js"]
 
 
 def shallow(workflow: WorkflowHarness, name: str) -> Path:
@@ -207,11 +207,11 @@ def test_a_shallow_clone_at_submit(workflow: WorkflowHarness) -> None:
     clone = shallow(workflow, "shallow")
     result = workflow.start("submit", {}, workspace=clone)
     assert result.exit == 2
-    assert "fetch-depth: 0" in result.said("error")[0]
+    assert "fetch-depth: 0" in result.annotations("error")[0]
     assert workflow.batches == []
     assert workflow.artifacts == []
     assert workflow.run("submit").exit == 0
-    assert workflow.asked() == ["a.js"]
+    assert workflow.requested_paths() == ["a.js"]
 
 
 def test_a_shallow_clone_asks_github_once_the_base_is_known(workflow: WorkflowHarness) -> None:
@@ -221,7 +221,7 @@ def test_a_shallow_clone_asks_github_once_the_base_is_known(workflow: WorkflowHa
     workflow.commit({"c.js": BAD, "a.js": None})
     result = workflow.start("submit", {}, workspace=shallow(workflow, "shallow"))
     assert result.exit == 0, result.log
-    assert workflow.asked() == ["b.js", "c.js"]
+    assert workflow.requested_paths() == ["b.js", "c.js"]
     assert "fetch-depth: 0" in result.summary
     assert workflow.run("submit").outputs["status"] == "nothing-to-do"
 
@@ -238,13 +238,13 @@ def test_what_does_not_fit_is_owed_named_and_goes_out_next(workflow: WorkflowHar
     worst = json.loads(workflow.cli("plan", "--first-run", "last-commit", "--json").stdout)
     cap = worst["cost"]["batch_usd"] / 2
     first = workflow.run("submit", max_cost_usd=str(cap))
-    sent = workflow.asked()
+    sent = workflow.requested_paths()
     left = sorted({f"f{n}.js" for n in range(4)} - set(sent))
     assert 0 < len(sent) < 4
     assert first.outputs["backlog-count"] == str(len(left))
     assert all(path in first.summary for path in left)
     workflow.run("submit")
-    assert workflow.asked() == left
+    assert workflow.requested_paths() == left
     assert workflow.run("submit").outputs == {
         "status": "nothing-to-do",
         "batch-ids": "",
@@ -257,11 +257,11 @@ def test_not_even_one_file_fits(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     result = workflow.run("submit", max_cost_usd="0.0001")
     assert result.exit == 3
-    assert "a.js" in result.said("error")[0]
-    assert "max-cost-usd" in result.said("error")[0]
+    assert "a.js" in result.annotations("error")[0]
+    assert "max-cost-usd" in result.annotations("error")[0]
     assert workflow.batches == []
     assert workflow.run("submit").exit == 0
-    assert workflow.asked() == ["a.js"]
+    assert workflow.requested_paths() == ["a.js"]
 
 
 def test_over_budget_fails_when_told_so(workflow: WorkflowHarness) -> None:
@@ -270,26 +270,26 @@ def test_over_budget_fails_when_told_so(workflow: WorkflowHarness) -> None:
     config = {"environ": {"BATCH_ACTION_ON_OVER_BUDGET": "fail"}}
     result = workflow.start("submit", {}, max_cost_usd="0.08", **config)
     assert result.exit == 3
-    assert "on-over-budget" in result.said("error")[0]
+    assert "on-over-budget" in result.annotations("error")[0]
     assert workflow.batches == []
 
 
 def test_a_monthly_budget_counts_what_is_in_flight_and_what_was_spent(
     workflow: WorkflowHarness,
 ) -> None:
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     workflow.commit({"a.js": BAD})
     budget = {"environ": {"BATCH_ACTION_MONTHLY_BUDGET_USD": "0.05"}}
     assert workflow.start("submit", {}, **budget).exit == 0
     workflow.commit({"b.js": WORSE})
     full = workflow.start("submit", {}, **budget)
     assert full.exit == 3
-    assert "monthly-budget-usd" in full.said("error")[0]
+    assert "monthly-budget-usd" in full.annotations("error")[0]
     workflow.finish()
     # What it really cost is far below its worst case.
     assert workflow.run("collect").exit == 0
     assert workflow.start("submit", {}, **budget).exit == 0
-    assert workflow.asked() == ["b.js"]
+    assert workflow.requested_paths() == ["b.js"]
 
 
 @pytest.mark.parametrize(
@@ -303,8 +303,8 @@ def test_models_that_cannot_be_used(workflow: WorkflowHarness, model: str, words
     workflow.commit({"a.js": BAD})
     result = workflow.run("submit", model=model)
     assert result.exit == 2
-    assert words in result.said("error")[0]
-    assert model in result.said("error")[0]
+    assert words in result.annotations("error")[0]
+    assert model in result.annotations("error")[0]
     assert workflow.batches == []
 
 
@@ -312,16 +312,16 @@ def test_an_unpriced_model_is_refused_until_it_has_a_price(
     workflow: WorkflowHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh = Model(id="claude-fresh-1", name="F", line="f", created="2026-11-20")
-    monkeypatch.setattr(catalogue, "MODELS", (*catalogue.MODELS, fresh))
+    monkeypatch.setattr(models, "MODELS", (*models.MODELS, fresh))
     workflow.commit({"a.js": BAD})
     result = workflow.run("submit", model="claude-fresh-1")
     assert result.exit == 2
-    assert "no known price" in result.said("error")[0]
+    assert "no known price" in result.annotations("error")[0]
     assert workflow.batches == []
     price = "{input: 1, output: 1, write_5m: 1, write_1h: 1, read: 1}"
     workflow.commit({".github/batch-action.yml": f"prices:\n  claude-fresh-1: {price}\n"})
     assert workflow.run("submit", model="claude-fresh-1", first_run="HEAD~2").exit == 0
-    assert workflow.asked() == [".github/batch-action.yml", "a.js"]
+    assert workflow.requested_paths() == [".github/batch-action.yml", "a.js"]
 
 
 def test_a_model_that_retires_soon_is_warned_of(workflow: WorkflowHarness) -> None:
@@ -355,11 +355,11 @@ def test_a_dry_run_sends_posts_and_saves_nothing(workflow: WorkflowHarness) -> N
 def test_a_lost_answer_is_confirmed_and_not_sent_again(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD, "b.js": BAD})
     workflow.sandbox.faults.add(
-        "drop-after", service="claude", method="POST", path=r"/v1/messages/batches$"
+        "drop-after", service="anthropic", method="POST", path=r"/v1/messages/batches$"
     )
     lost = workflow.run("submit")
     assert lost.exit == 4
-    assert "may exist" in lost.said("error")[0]
+    assert "may exist" in lost.annotations("error")[0]
     again = workflow.run("submit")
     assert again.exit == 0
     assert "is ours" in again.summary
@@ -367,15 +367,15 @@ def test_a_lost_answer_is_confirmed_and_not_sent_again(workflow: WorkflowHarness
     assert collected.outputs["status"] == "collected"
     assert workflow.run("submit").outputs["status"] == "nothing-to-do"
     assert len(workflow.batches) == 1
-    assert len(workflow.bill) == 2
+    assert len(workflow.billed_ids) == 2
     assert len(workflow.issues) == 1
 
 
 def test_a_lost_answer_waits_while_its_batch_runs(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add(
-        "drop-after", service="claude", method="POST", path=r"/v1/messages/batches$"
+        "drop-after", service="anthropic", method="POST", path=r"/v1/messages/batches$"
     )
     workflow.run("submit")
     workflow.advance(10 * HOUR)
@@ -393,7 +393,7 @@ def test_a_create_that_never_was_is_owed_again_after_its_window(
 ) -> None:
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add(
-        fault, service="claude", method="POST", path=r"/v1/messages/batches$"
+        fault, service="anthropic", method="POST", path=r"/v1/messages/batches$"
     )
     assert workflow.run("submit").exit == 4
     soon = workflow.run("submit")
@@ -403,23 +403,23 @@ def test_a_create_that_never_was_is_owed_again_after_its_window(
     later = workflow.run("submit")
     assert later.outputs["status"] == "submitted"
     assert "owed again" in later.summary
-    assert workflow.asked() == ["a.js"]
+    assert workflow.requested_paths() == ["a.js"]
     workflow.run("collect")
-    assert len(workflow.bill) == 1
+    assert len(workflow.billed_ids) == 1
 
 
 def test_a_runner_whose_clock_is_ahead_does_not_send_twice(workflow: WorkflowHarness) -> None:
-    workflow.clock_off = 3 * HOUR
+    workflow.clock_skew = 3 * HOUR
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add(
-        "drop-after", service="claude", method="POST", path=r"/v1/messages/batches$"
+        "drop-after", service="anthropic", method="POST", path=r"/v1/messages/batches$"
     )
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     assert workflow.run("submit").exit == 4
     # The list lags, as lists do: our batch is not in it yet.
     workflow.sandbox.faults.add(
         "status",
-        service="claude",
+        service="anthropic",
         method="GET",
         path=r"/v1/messages/batches$",
         status=200,
@@ -436,10 +436,10 @@ def test_somebody_elses_batch_of_one_size_is_not_adopted(
 ) -> None:
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add(
-        "drop-before", service="claude", method="POST", path=r"/v1/messages/batches$"
+        "drop-before", service="anthropic", method="POST", path=r"/v1/messages/batches$"
     )
     assert workflow.run("submit").exit == 4
-    other = WorkflowHarness.begin(workflow.sandbox, tmp_path / "other")
+    other = WorkflowHarness.create(workflow.sandbox, tmp_path / "other")
     other.commit({"z.js": BAD})
     # Another repository in the same workspace.
     assert other.run("submit", anthropic_api_key=workflow.key).exit == 0
@@ -447,14 +447,14 @@ def test_somebody_elses_batch_of_one_size_is_not_adopted(
     assert workflow.run("submit").outputs["status"] == "submitted"
     assert workflow.run("collect").outputs["status"] == "collected"
     assert "z.js" not in workflow.issue.body
-    assert [workflow.asked(0), workflow.asked(1)] == [["z.js"], ["a.js"]]
+    assert [workflow.requested_paths(0), workflow.requested_paths(1)] == [["z.js"], ["a.js"]]
 
 
 def test_a_refused_create_leaves_everything_owed(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add(
         "status",
-        service="claude",
+        service="anthropic",
         method="POST",
         path=r"/v1/messages/batches$",
         status=400,
@@ -462,16 +462,16 @@ def test_a_refused_create_leaves_everything_owed(workflow: WorkflowHarness) -> N
     )
     refused = workflow.run("submit")
     assert refused.exit == 4
-    assert "credit balance" in refused.said("error")[0]
+    assert "credit balance" in refused.annotations("error")[0]
     assert workflow.run("submit").outputs["status"] == "submitted"
-    assert workflow.asked() == ["a.js"]
+    assert workflow.requested_paths() == ["a.js"]
 
 
 def test_several_batches_of_one_submit(workflow: WorkflowHarness) -> None:
     workflow.commit({f"f{n}.js": BAD + f"// {n}\n" for n in range(5)})
     many = {"environ": {"BATCH_ACTION_MAX_REQUESTS_PER_BATCH": "2"}}
     workflow.sandbox.faults.add(
-        "drop-after", service="claude", method="POST", path=r"/v1/messages/batches$", nth=2
+        "drop-after", service="anthropic", method="POST", path=r"/v1/messages/batches$", nth=2
     )
     assert workflow.start("submit", {}, **many).exit == 4
     assert len(workflow.batches) == 2
@@ -480,14 +480,14 @@ def test_several_batches_of_one_submit(workflow: WorkflowHarness) -> None:
     workflow.start("submit", {}, **many)
     workflow.start("run", {}, **many)
     workflow.start("run", {}, **many)
-    assert len(workflow.sent) == len(set(workflow.sent)) == 5
-    assert sorted(workflow.bill) == sorted(workflow.sent)
+    assert len(workflow.sent_ids) == len(set(workflow.sent_ids)) == 5
+    assert sorted(workflow.billed_ids) == sorted(workflow.sent_ids)
     assert workflow.issue.body.count("<!-- batch-action:finding") == 10
 
 
 def test_truncated_questions_get_twice_the_room(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    workflow.sandbox.faults.outcome("max_tokens")
+    workflow.sandbox.faults.add_outcome("max_tokens")
     workflow.run("submit")
     workflow.run("collect")
     workflow.sandbox.faults.clear()
@@ -506,9 +506,9 @@ def test_a_base_given_by_hand_hides_nothing_from_the_next_night(workflow):
     between = workflow.repo.head()
     workflow.commit({"c.js": BAD})
     workflow.run("submit", base=between)
-    assert workflow.asked() == ["c.js"]
+    assert workflow.requested_paths() == ["c.js"]
     assert workflow.run("submit").outputs["requests-count"] == "1"
-    assert workflow.asked() == ["b.js"], "what lay before the given base is still to be seen"
+    assert workflow.requested_paths() == ["b.js"], "what lay before the given base is still to be seen"
 
 
 def test_a_base_further_back_is_a_base_like_any_other(workflow):
@@ -517,7 +517,7 @@ def test_a_base_further_back_is_a_base_like_any_other(workflow):
     workflow.run("submit")
     workflow.commit({"b.js": BAD})
     workflow.run("submit", base=first)
-    assert workflow.asked() == ["b.js"]
+    assert workflow.requested_paths() == ["b.js"]
     assert workflow.run("submit").outputs["status"] == "nothing-to-do"
 
 
@@ -526,22 +526,22 @@ def test_paths_of_one_run_hide_nothing_from_the_next_night(workflow):
     workflow.run("submit")
     workflow.commit({"src/b.js": BAD, "c.js": BAD})
     workflow.run("submit", paths="src/**")
-    assert workflow.asked() == ["src/b.js"]
+    assert workflow.requested_paths() == ["src/b.js"]
     workflow.run("submit")
-    assert workflow.asked() == ["c.js"]
+    assert workflow.requested_paths() == ["c.js"]
 
 
 def test_what_was_owed_outside_the_paths_of_one_run_is_still_owed(workflow):
     workflow.commit({"a.js": BAD, "src/b.js": BAD})
-    workflow.sandbox.faults.outcome("expired", custom_id=".*")
+    workflow.sandbox.faults.add_outcome("expired", custom_id=".*")
     workflow.run("submit")
     workflow.run("collect")
     workflow.sandbox.faults.clear()
     workflow.commit({"src/b.js": WORSE})
     workflow.run("submit", paths="src/**")
-    assert workflow.asked() == ["src/b.js"]
+    assert workflow.requested_paths() == ["src/b.js"]
     workflow.run("submit")
-    assert workflow.asked() == ["a.js"]
+    assert workflow.requested_paths() == ["a.js"]
 
 
 def test_another_branch_has_a_memory_of_its_own(workflow):
@@ -551,5 +551,5 @@ def test_another_branch_has_a_memory_of_its_own(workflow):
     assert workflow.start("submit", elsewhere).outputs["requests-count"] == "1"
     assert workflow.start("submit", elsewhere).outputs["requests-count"] == "0"
     assert workflow.start("collect", elsewhere).outputs["status"] == "collected"
-    refused = [line for line in workflow.run("submit").said("warning") if "is refused" in line]
+    refused = [line for line in workflow.run("submit").annotations("warning") if "is refused" in line]
     assert any("state-branch: side" in line for line in refused), "nobody else believes it"

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from batch_action.models.files import Hunk, SkipReason
 from batch_action.selection import content, filters
-from batch_action.selection.hunks import change_text, changed_lines
-from batch_action.selection.parts import long_line, parts_of
+from batch_action.selection.hunks import count_changed_lines, render_hunks
+from batch_action.selection.parts import find_long_line, parts_of
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
 
@@ -26,7 +26,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
     ],
 )
 def test_bytes(data, reason):
-    skipped = filters.by_bytes("a.py", data)
+    skipped = filters.check_bytes("a.py", data)
     assert (skipped and skipped.reason) == reason
 
 
@@ -70,12 +70,12 @@ def test_decoded_text_always_travels_as_json(data):
     ],
 )
 def test_texts(text, reason):
-    skipped = filters.by_text("a.py", text)
+    skipped = filters.check_text("a.py", text)
     assert (skipped and skipped.reason) == reason
 
 
 def test_machine_made_texts_can_be_wanted():
-    assert filters.by_text("a.py", "# @generated\nx\n", machine_made=False) is None
+    assert filters.check_text("a.py", "# @generated\nx\n", skip_generated=False) is None
 
 
 LINES = st.lists(st.sampled_from(["", "def f():", "    x = 1", "}", "é" * 30, "\u2028", "a\r"]))
@@ -85,15 +85,15 @@ LINES = st.lists(st.sampled_from(["", "def f():", "    x = 1", "}", "é" * 30, "
 def test_parts_hold_every_line_once(lines, size, ended):
     text = "\n".join(lines) + ("\n" if ended else "")
     parts = parts_of(text, size)
-    numbers = [number for part in parts for number in range(part.first, part.last + 1)]
+    numbers = [number for part in parts for number in range(part.start_line, part.end_line + 1)]
     count = len(content.lines_of(text))
     assert numbers == list(range(1, count + 1))
     assert [part.number for part in parts] == list(range(1, len(parts) + 1))
-    assert {part.of for part in parts} <= {len(parts)}
+    assert {part.count for part in parts} <= {len(parts)}
     all_lines = content.lines_of(text)
     for part in parts:
-        chars = sum(len(line) + 1 for line in all_lines[part.first - 1 : part.last])
-        assert chars <= size or part.first == part.last
+        chars = sum(len(line) + 1 for line in all_lines[part.start_line - 1 : part.end_line])
+        assert chars <= size or part.start_line == part.end_line
 
 
 def test_a_part_begins_at_a_definition():
@@ -101,16 +101,16 @@ def test_a_part_begins_at_a_definition():
     lines = content.lines_of(text)
     parts = parts_of(text, 400)
     assert len(parts) > 3
-    assert all(lines[part.first - 1].startswith("def ") for part in parts)
+    assert all(lines[part.start_line - 1].startswith("def ") for part in parts)
 
 
 def test_a_small_text_is_one_part():
-    assert [(p.first, p.last, p.of) for p in parts_of("a\nb\n")] == [(1, 2, 1)]
+    assert [(p.start_line, p.end_line, p.count) for p in parts_of("a\nb\n")] == [(1, 2, 1)]
 
 
 def test_long_line():
-    assert long_line("a\n" + "b" * 100 + "\n", 50) == 2
-    assert long_line("a\nb\n", 50) is None
+    assert find_long_line("a\n" + "b" * 100 + "\n", 50) == 2
+    assert find_long_line("a\nb\n", 50) is None
 
 
 def hunks_between(old, new):
@@ -131,24 +131,24 @@ SHORT = st.lists(st.sampled_from(["a", "b", "c", "", "d e"]), max_size=30)
 @given(SHORT, SHORT)
 def test_the_change_is_the_unified_diff(old, new):
     hunks = hunks_between(old, new)
-    text = change_text("".join(f"{x}\n" for x in old), "".join(f"{x}\n" for x in new), hunks)
+    text = render_hunks("".join(f"{x}\n" for x in old), "".join(f"{x}\n" for x in new), hunks)
     expected = list(difflib.unified_diff(old, new, lineterm="", n=3))[2:]
     ours = [line for line in text.split("\n") if hunks]
     # difflib drops `,1`; and it never joins as we do hunks that are exactly six lines apart.
     plain = [line for line in expected if not line.startswith("@@")]
     assert [line for line in ours if not line.startswith("@@")] == plain
-    assert changed_lines(hunks) == sum(max(h.old_lines, h.new_lines) for h in hunks)
+    assert count_changed_lines(hunks) == sum(max(h.old_lines, h.new_lines) for h in hunks)
 
 
 def test_the_change_reads_as_a_diff():
     old, new = "1\n2\n3\n4\n5\n6\n", "1\n2\n3\nfour\n5\n6\n"
     hunk = Hunk(old_start=4, old_lines=1, new_start=4, new_lines=1)
-    assert change_text(old, new, [hunk]) == ("@@ -1,6 +1,6 @@\n 1\n 2\n 3\n-4\n+four\n 5\n 6")
-    assert "-4" not in change_text("", new, [hunk])
+    assert render_hunks(old, new, [hunk]) == ("@@ -1,6 +1,6 @@\n 1\n 2\n 3\n-4\n+four\n 5\n 6")
+    assert "-4" not in render_hunks("", new, [hunk])
 
 
 def test_a_long_change_is_cut_with_a_word():
     new = "x\n" * 400
     hunks = [Hunk(old_start=n, old_lines=0, new_start=n, new_lines=1) for n in range(10, 400, 50)]
-    text = change_text(new, new, hunks, max_chars=100)
+    text = render_hunks(new, new, hunks, max_chars=100)
     assert text.endswith("6 more changed places are not shown here")

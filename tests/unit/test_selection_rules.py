@@ -55,7 +55,7 @@ def test_default_ignores_can_be_turned_off():
 
 
 def test_a_broken_pattern_names_the_input():
-    with pytest.raises(ConfigError, match=r"paths-ignore: '!' is no pattern"):
+    with pytest.raises(ConfigError, match=r"paths-ignore: '!' is not a valid pattern"):
         PathRules([], ["*.py", "!"])
 
 
@@ -79,7 +79,7 @@ def change(status=ChangeType.MODIFIED, mode="100644", blob=BLOB, old_blob=OLD, p
     ],
 )
 def test_what_git_says_of_a_change(one, reason):
-    skipped = filters.by_change(one)
+    skipped = filters.check_change(one)
     assert (skipped and skipped.reason) == reason
 
 
@@ -101,7 +101,7 @@ def test_what_git_says_of_a_change(one, reason):
     ],
 )
 def test_attributes(attributes, path, reason):
-    skipped = filters.by_name(path, PathRules([], ["!rescued.py"]), attributes)
+    skipped = filters.check_name(path, PathRules([], ["!rescued.py"]), attributes)
     assert (skipped and skipped.reason) == reason
 
 
@@ -109,7 +109,7 @@ def test_attributes(attributes, path, reason):
     ("size", "reason"), [(0, R.EMPTY), (1, None), (100, None), (101, R.TOO_LARGE)]
 )
 def test_size(size, reason):
-    skipped = filters.by_size("a.py", size, 100)
+    skipped = filters.check_size("a.py", size, 100)
     assert (skipped and skipped.reason) == reason
 
 

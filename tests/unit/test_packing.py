@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_action.clients.anthropic.client import AnthropicApi
+from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request, digest
 from batch_action.requests import packing
@@ -38,7 +38,7 @@ def request(number=0, size=10):
     return Request(
         request_key=RequestKey(id=name, path="a.py", blob=BLOB),
         params={},
-        size=size,
+        size_bytes=size,
         input_tokens=1,
         max_tokens=1,
         risk=0.0,
@@ -102,12 +102,12 @@ class TestPacking:
     @given(sizes, st.integers(1, 7), st.integers(100, 300))
     def test_the_laws(self, sizes, most, max_bytes):
         requests = [request(n, size) for n, size in enumerate(sizes)]
-        batches = packing.pack(iter(requests), most=most, max_bytes=max_bytes)
+        batches = packing.pack(iter(requests), max_requests=most, max_bytes=max_bytes)
         assert [r for batch in batches for r in batch] == requests
         assert all(1 <= len(batch) <= most for batch in batches)
-        assert all(sum(r.size for r in batch) <= max_bytes for batch in batches)
+        assert all(sum(r.size_bytes for r in batch) <= max_bytes for batch in batches)
         for one, two in itertools.pairwise(batches):
-            full = len(one) == most or sum(r.size for r in one) + two[0].size > max_bytes
+            full = len(one) == most or sum(r.size_bytes for r in one) + two[0].size_bytes > max_bytes
             assert full, "a batch was closed although the next request would have fitted"
 
     def test_nothing_makes_no_batch(self):
@@ -123,7 +123,7 @@ class TestPacking:
 
     def test_the_limits_leave_room_below_the_services_own(self):
         assert packing.MAX_REQUESTS == 100_000
-        assert 240_000_000 <= packing.MAX_BYTES < 256_000_000
+        assert 240_000_000 <= packing.MAX_BATCH_BYTES < 256_000_000
         assert packing.MAX_REQUEST_BYTES <= 32_000_000
 
     @settings(max_examples=15)
@@ -140,27 +140,27 @@ class TestPacking:
             Request(
                 request_key=RequestKey(id=f"q-{n}", path="a.py", blob=BLOB),
                 params=params,
-                size=packing.size_of(f"q-{n}", params),
+                size_bytes=packing.size_of(f"q-{n}", params),
                 input_tokens=1,
                 max_tokens=1,
                 risk=0.0,
             )
             for n in range(count)
         ]
-        with AnthropicApi(api_key="k", base_url="http://127.0.0.1:9") as api:
+        with AnthropicClient(api_key="k", base_url="http://127.0.0.1:9") as api:
             api._client = api._client.copy(
                 http_client=httpx2.Client(transport=httpx2.MockTransport(answer))
             )
             with pytest.raises(Exception, match="403"):
                 api.create(batch)
         assert json.loads(sent[0])["requests"][0]["params"] == params
-        assert len(sent[0]) == sum(r.size for r in batch) - 1 + len('{"requests":[]}')
+        assert len(sent[0]) == sum(r.size_bytes for r in batch) - 1 + len('{"requests":[]}')
 
 
 class TestTheLastCheck:
     def test_what_is_sound_passes(self):
-        packing.check([request(n) for n in range(3)])
-        packing.check([request(1, packing.MAX_BYTES)])
+        packing.check_batch([request(n) for n in range(3)])
+        packing.check_batch([request(1, packing.MAX_BATCH_BYTES)])
 
     @pytest.mark.parametrize(
         ("batch", "why"),
@@ -168,18 +168,18 @@ class TestTheLastCheck:
             ([], "0 requests"),
             ([request()] * (packing.MAX_REQUESTS + 1), "100001 requests"),
             ([request(1), request(1)], "twice"),
-            ([request(1, packing.MAX_BYTES), request(2, 1)], "too many bytes"),
+            ([request(1, packing.MAX_BATCH_BYTES), request(2, 1)], "too many bytes"),
         ],
     )
     def test_what_the_api_would_refuse_as_a_whole(self, batch, why):
         with pytest.raises(ValueError, match=why):
-            packing.check(batch)
+            packing.check_batch(batch)
 
     @pytest.mark.parametrize("bad", ["", "a/b", "a.b", "x" * 65, "é", "a\n", "a b"])
     def test_ids_outside_of_the_pattern(self, bad):
         request_key = RequestKey.model_construct(id=bad, path="a.py", blob=BLOB)
         with pytest.raises(ValueError, match="not allowed"):
-            packing.check([Request(**{**_fields(request()), "request_key": request_key})])
+            packing.check_batch([Request(**{**_fields(request()), "request_key": request_key})])
 
 
 def _fields(one):

@@ -29,7 +29,7 @@ INTENT = "00000000000000aa"
 
 def request_key(path="a.py", blob=ONE, *, part=1, of=1, model=""):
     name = f"{path.replace('.', '_').replace('/', '_')}-{blob[:8]}-{part}of{of}{model}"
-    return RequestKey(id=name, path=path, blob=blob, part=part, of=of)
+    return RequestKey(id=name, path=path, blob=blob, part=part, parts=of)
 
 
 def intended(*groups, intent=INTENT, at=1, worst=1.0):
@@ -76,14 +76,14 @@ def selected(at, *entries, gone=(), head=None):
         base=None,
         branch="main",
         at=hours(at),
-        files=tuple(FileEntry(path=p, blob=b, old=old) for p, b, old in entries),
-        gone=gone,
+        files=tuple(FileEntry(path=p, blob=b, old_blob=old) for p, b, old in entries),
+        removed=gone,
     )
 
 
 def backlog(*facts, most=3):
     return {
-        path: item.old for path, item in view.backlog(ledger(*facts), max_attempts=most).items()
+        path: item.old_blob for path, item in view.backlog(ledger(*facts), max_attempts=most).items()
     }
 
 
@@ -96,16 +96,16 @@ class TestBatches:
             sent(1, at=1),
             sent(2, at=2),
             collected("msgbatch_aa_2"),
-            Withdrawn(batch="msgbatch_aa_0", by="ada", at=hours(4)),
+            Withdrawn(batch="msgbatch_aa_0", actor="ada", at=hours(4)),
         )
-        found = [(p.sent.batch, p.withdrawn, p.request_keys) for p in view.pending(known)]
+        found = [(p.sent.batch, p.withdrawn, p.request_keys) for p in view.pending_batches(known)]
         assert found == [("msgbatch_aa_1", False, (q,)), ("msgbatch_aa_0", True, (q,))]
 
     @pytest.mark.parametrize("stray", [sent(intent="00000000000000bb"), sent(1)])
     def test_a_fact_that_points_at_nothing_is_passed_over(self, stray):
         known = ledger(intended((request_key(),)), stray, collected(stray.batch))
-        assert view.pending(known) == ()
-        assert view.answered(known) == frozenset()
+        assert view.pending_batches(known) == ()
+        assert view.answered_ids(known) == frozenset()
 
     def test_an_intent_is_open_for_the_batches_that_have_no_answer(self):
         q = request_key()
@@ -125,18 +125,18 @@ class TestBatches:
         q = request_key()
         assert not view.open_intents(ledger(intended((q,)), sent()))
         assert not view.open_intents(ledger(intended((q,)), Rejected(intent=INTENT, batch=None)))
-        assert view.known_batches(ledger(intended((q,)), sent())) == {"msgbatch_aa_0"}
+        assert view.known_batch_ids(ledger(intended((q,)), sent())) == {"msgbatch_aa_0"}
 
     def test_the_window_grows_with_the_number_of_creates(self):
         q, minute = request_key(), timedelta(minutes=1)
-        start, end = view.window(intended((q,), (q,), (q,)), 10 * minute)
+        start, end = view.create_window(intended((q,), (q,), (q,)), 10 * minute)
         assert (start, end) == (hours(1), hours(1) + 30 * minute + ADOPTION_SLACK)
 
     def test_in_flight_is_sent_or_perhaps_sent(self):
         a, b, c, d = (request_key(f"{n}.py") for n in "abcd")
         known = ledger(intended((a,), (b,), (c,)), sent(0), sent(1), collected(), *asked(d, n=9))
-        assert view.in_flight(known) == {b.id, c.id}
-        assert view.answered(known) == {a.id, d.id}
+        assert view.in_flight_ids(known) == {b.id, c.id}
+        assert view.answered_ids(known) == {a.id, d.id}
 
     @pytest.mark.parametrize(
         ("kind", "counts"),
@@ -156,10 +156,10 @@ class TestBatches:
     def test_which_failures_count_as_attempts(self, kind, counts):
         q = request_key()
         known = ledger(*asked(q, n=1, failed={q.id: kind}), *asked(q, n=2, failed={q.id: kind}))
-        assert view.attempts(known)[q.id] == (2 if counts else 0)
-        assert view.failures(known, kind.split(":")[0])[q.id] == 2
-        assert view.last_failure(known) == {q.id: kind}
-        assert q.id not in view.answered(known)
+        assert view.count_attempts(known)[q.id] == (2 if counts else 0)
+        assert view.count_failures(known, kind.split(":")[0])[q.id] == 2
+        assert view.last_failures(known) == {q.id: kind}
+        assert q.id not in view.answered_ids(known)
 
     def test_the_last_failure_is_the_newest_one_until_there_is_a_verdict(self):
         q = request_key()
@@ -167,26 +167,26 @@ class TestBatches:
             *asked(q, n=1, failed={q.id: "expired"}),
             *asked(q, n=2, failed={q.id: "truncated"}),
         )
-        assert view.last_failure(ledger(*twice)) == {q.id: "truncated"}
-        assert view.last_failure(ledger(*twice, *asked(q, n=3))) == {}
-        assert view.failures(ledger(*twice), "truncated") == {q.id: 1}
+        assert view.last_failures(ledger(*twice)) == {q.id: "truncated"}
+        assert view.last_failures(ledger(*twice, *asked(q, n=3))) == {}
+        assert view.count_failures(ledger(*twice), "truncated") == {q.id: 1}
 
 
 class TestFiles:
     def test_a_file_of_several_parts_is_settled_by_all_of_them_in_one_round(self):
         first, second = (request_key(part=n, of=2) for n in (1, 2))
         half = asked(first, second, failed={second.id: "expired"})
-        assert view.settled_files(ledger(*half)) == set()
-        assert view.settled_files(ledger(*half, *asked(second, n=2))) == {("a.py", ONE)}
+        assert view.reviewed_files(ledger(*half)) == set()
+        assert view.reviewed_files(ledger(*half, *asked(second, n=2))) == {("a.py", ONE)}
         # Cut into three the next time, one of the three does not complete the two of before.
         other = request_key(part=2, of=3)
-        assert view.settled_files(ledger(*half, *asked(other, n=2))) == set()
+        assert view.reviewed_files(ledger(*half, *asked(other, n=2))) == set()
 
     def test_newest_forgets_what_is_gone_until_it_is_selected_again(self):
         nights = (selected(1, ("a.py", ONE, None)), selected(2, gone=("a.py",)))
-        assert view.newest(ledger(*nights)) == {}
+        assert view.newest_files(ledger(*nights)) == {}
         again = selected(3, ("a.py", TWO, None))
-        assert view.newest(ledger(*nights, again))["a.py"].blob == TWO
+        assert view.newest_files(ledger(*nights, again))["a.py"].blob == TWO
 
     def test_a_file_owed_for_several_nights_is_compared_with_its_last_verdict(self):
         settled = (selected(1, ("a.py", ONE, None)), *asked(request_key(blob=ONE)))
@@ -220,7 +220,7 @@ class TestFiles:
             intended((q["d"],), (q["e"],), (q["f"],)),
             sent(0),
             sent(1),
-            Withdrawn(batch="msgbatch_aa_1", by="ada", at=hours(3)),
+            Withdrawn(batch="msgbatch_aa_1", actor="ada", at=hours(3)),
             collected("msgbatch_aa_1", **{q["e"].id: "canceled"}),
         )
         assert sorted(backlog(*facts, most=2)) == ["b.py", "c.py", "g.py"]
@@ -229,44 +229,44 @@ class TestFiles:
 
     def test_what_a_canceled_batch_had_answered_is_a_verdict_all_the_same(self):
         q = request_key()
-        known = ledger(*asked(q, n=1), Withdrawn(batch="b1", by="ada", at=hours(2)))
-        assert view.settled_files(known) == {("a.py", ONE)}
+        known = ledger(*asked(q, n=1), Withdrawn(batch="b1", actor="ada", at=hours(2)))
+        assert view.reviewed_files(known) == {("a.py", ONE)}
 
     def test_heads_are_newest_first_and_named_once(self):
         nights = [selected(n, head=head) for n, head in ((1, ONE), (2, TWO), (3, ONE))]
-        assert view.heads(ledger(*nights)) == (ONE, TWO)
-        assert view.heads(ledger()) == ()
+        assert view.recorded_heads(ledger(*nights)) == (ONE, TWO)
+        assert view.recorded_heads(ledger()) == ()
 
     def test_dismissed(self):
-        fact = Dismissed(fingerprint="0" * 16, by="ada", where="issue", at=hours(1))
-        assert view.dismissed(ledger(fact)) == {"0" * 16}
+        fact = Dismissed(fingerprint="0" * 16, actor="ada", source="issue", at=hours(1))
+        assert view.dismissed_fingerprints(ledger(fact)) == {"0" * 16}
 
 
 class TestMoney:
     def test_spend_counts_from_its_moment_on(self):
         q = request_key()
         known = ledger(*asked(q, n=1, cost=1.0), *asked(q, n=2, cost=2.0), *asked(q, n=3, cost=4.0))
-        assert view.spend(known, hours(2)) == 6.0
-        assert view.spend(known, hours(4)) == 0
+        assert view.spend_usd(known, hours(2)) == 6.0
+        assert view.spend_usd(known, hours(4)) == 0
 
     def test_spend_is_unknown_with_an_unpriced_batch_of_the_period(self):
         q = request_key()
         known = ledger(*asked(q, n=1, cost=None), *asked(q, n=2, cost=2.0))
-        assert view.spend(known, hours(1)) is None
-        assert view.spend(known, hours(2)) == 2.0
+        assert view.spend_usd(known, hours(1)) is None
+        assert view.spend_usd(known, hours(2)) == 2.0
 
     def test_committed_is_the_share_of_the_worst_case_that_is_in_flight(self):
         a, b, c, d = (request_key(f"{n}.py") for n in "abcd")
         intent = intended((a, b), (c,), (d,), worst=4.0)
-        assert view.committed(ledger(intent)) == 4.0
-        assert view.committed(ledger(intent, sent(0), sent(1), sent(2))) == 4.0
-        assert view.committed(ledger(intent, sent(0), sent(1), sent(2), collected())) == 2.0
-        assert view.committed(ledger(intent, sent(0), collected(), sent(1))) == 2.0
+        assert view.committed_usd(ledger(intent)) == 4.0
+        assert view.committed_usd(ledger(intent, sent(0), sent(1), sent(2))) == 4.0
+        assert view.committed_usd(ledger(intent, sent(0), sent(1), sent(2), collected())) == 2.0
+        assert view.committed_usd(ledger(intent, sent(0), collected(), sent(1))) == 2.0
         closed = Rejected(intent=INTENT, batch=None)
-        assert view.committed(ledger(intent, sent(1), closed)) == 1.0
+        assert view.committed_usd(ledger(intent, sent(1), closed)) == 1.0
 
     def test_unpriced_batches_commit_nothing(self):
-        assert view.committed(ledger(intended((request_key(),), worst=None), sent())) == 0
+        assert view.committed_usd(ledger(intended((request_key(),), worst=None), sent())) == 0
 
 
 class TestTheLaw:
@@ -290,8 +290,8 @@ class TestTheLaw:
         while diary.flying:
             live(diary, honest)
         assert view.backlog(diary.ledger, max_attempts=2) == {}
-        assert view.in_flight(diary.ledger) == frozenset()
-        assert view.committed(diary.ledger) == 0
+        assert view.in_flight_ids(diary.ledger) == frozenset()
+        assert view.committed_usd(diary.ledger) == 0
         for path, blob in diary.tree.items():
             assert diary.state((path, blob)) in {"verdict", "withdrawn", "given up"}
 
@@ -306,24 +306,24 @@ class TestTheLaw:
             assert len(state_of(both, file)) == 1, (file, state_of(both, file), conflicts)
         for part in (trunk.ledger, left.ledger, right.ledger):
             if not conflicts:  # one batch has one outcome, whoever collects it
-                assert view.settled_files(part) <= view.settled_files(both)
-                assert view.answered(part) <= view.answered(both)
-            assert set(view.heads(part)) <= set(view.heads(both))
+                assert view.reviewed_files(part) <= view.reviewed_files(both)
+                assert view.answered_ids(part) <= view.answered_ids(both)
+            assert set(view.recorded_heads(part)) <= set(view.recorded_heads(both))
         # A prefix tells nothing new.
         assert merge.merge(both, trunk.ledger)[0] == both
 
 
 def looked(pull, *files, at, head=ONE):
     entries = tuple(FileEntry(path=path, blob=blob) for path, blob in files)
-    return Selected(head=head, branch="b", at=hours(at), files=entries, pull=pull)
+    return Selected(head=head, branch="b", at=hours(at), files=entries, pull_request=pull)
 
 
 def asked_about(pull, *groups, intent):
-    return intended(*groups, intent=intent).model_copy(update={"pull": pull})
+    return intended(*groups, intent=intent).model_copy(update={"pull_request": pull})
 
 
 def ended(pull, at):
-    return Closed(pull=pull, merged=False, at=hours(at))
+    return Closed(pull_request=pull, merged=False, at=hours(at))
 
 
 class TestPulls:
@@ -337,21 +337,21 @@ class TestPulls:
         sent(intent=A),
         sent(intent=B),
         collected(f"msgbatch_{A[-2:]}_0"),
-        Dismissed(fingerprint="f" * 16, by="ada", where="pr-review", at=hours(3)),
+        Dismissed(fingerprint="f" * 16, actor="ada", source="pr-review", at=hours(3)),
         *(
-            Recheck(fingerprint="e" * 16, path="a.py", by="ada", where=where, at=hours(3))
+            Recheck(fingerprint="e" * 16, path="a.py", actor="ada", source=where, at=hours(3))
             for where in ("https://github.com/o/r/pull/5#issuecomment-1", "x/pull/55#issue-1")
         ),
     )
 
     def test_each_has_its_own_questions_and_the_newest_selection(self):
-        five, six = (pull_requests.of(self.LEDGER, number) for number in (5, 6))
-        assert view.answered(five) == {request_key().id}
-        assert view.in_flight(five) == frozenset()
-        assert (view.answered(six), view.in_flight(six)) == (set(), {request_key().id})
-        assert view.newest(five).keys() == {"a.py"}
-        assert view.heads(five) == (TWO,)
-        assert view.dismissed(five) == view.dismissed(six) == {"f" * 16}
+        five, six = (pull_requests.ledger_of(self.LEDGER, number) for number in (5, 6))
+        assert view.answered_ids(five) == {request_key().id}
+        assert view.in_flight_ids(five) == frozenset()
+        assert (view.answered_ids(six), view.in_flight_ids(six)) == (set(), {request_key().id})
+        assert view.newest_files(five).keys() == {"a.py"}
+        assert view.recorded_heads(five) == (TWO,)
+        assert view.dismissed_fingerprints(five) == view.dismissed_fingerprints(six) == {"f" * 16}
         assert [len([*view.facts_of(v, Recheck)]) for v in (five, six)] == [1, 0]
 
     def test_two_of_one_commit_and_moment_are_two(self):
@@ -359,27 +359,27 @@ class TestPulls:
         assert len(both.facts) == 2
 
     def test_who_is_to_be_looked_at(self):
-        assert pull_requests.to_look_at(self.LEDGER) == (5, 6)
+        assert pull_requests.unfinished_pull_requests(self.LEDGER) == (5, 6)
         closed = merge.add(self.LEDGER, ended(5, 3), ended(6, 3))
-        assert pull_requests.to_look_at(closed) == (6,), "its batch was not collected"
+        assert pull_requests.unfinished_pull_requests(closed) == (6,), "its batch was not collected"
         assert [pull_requests.is_closed(closed, number) for number in (5, 6, 7)] == [
             True,
             True,
             False,
         ]
         again = merge.add(closed, looked(5, at=4))
-        assert pull_requests.to_look_at(again) == (5, 6)
+        assert pull_requests.unfinished_pull_requests(again) == (5, 6)
         assert not pull_requests.is_closed(again, 5)
 
     def test_what_was_answered_too_late_is_asked_again(self):
         late = collected(f"msgbatch_{self.B[-2:]}_0", **{request_key().id: pull_requests.CLOSED})
-        six = pull_requests.of(merge.add(self.LEDGER, late), 6)
-        assert (view.answered(six), view.attempts(six)[request_key().id]) == (set(), 0)
+        six = pull_requests.ledger_of(merge.add(self.LEDGER, late), 6)
+        assert (view.answered_ids(six), view.count_attempts(six)[request_key().id]) == (set(), 0)
 
     def test_what_nobody_vouches_for_is_left_out(self):
-        left = pull_requests.without(self.LEDGER, frozenset({self.B}))
-        assert [p.intended.pull for p in view.pending(left)] == []
-        assert view.answered(left) == {request_key().id}
+        left = pull_requests.remove_intents(self.LEDGER, frozenset({self.B}))
+        assert [p.intended.pull_request for p in view.pending_batches(left)] == []
+        assert view.answered_ids(left) == {request_key().id}
 
 
 class TestWishes:
@@ -387,7 +387,7 @@ class TestWishes:
 
     def wish(self, *seen, path="a.py", where="issues/1#1", at=2):
         return Recheck(
-            fingerprint="e" * 16, path=path, by="ada", where=where, seen=seen, at=hours(at)
+            fingerprint="e" * 16, path=path, actor="ada", source=where, batches_before=seen, at=hours(at)
         )
 
     def test_it_waits_for_a_verdict_that_was_not_there_before(self):
@@ -434,11 +434,11 @@ class TestWishes:
             intended((request_key(),), intent=f"{1:016x}"),
             sent(intent=f"{1:016x}", batch="b1"),
         )
-        seen = view.asking(ledger(*flying), "a.py")
+        seen = view.batches_of_path(ledger(*flying), "a.py")
         assert seen == ("b1",)
         known = ledger(*flying, self.wish(*seen), collected("b1", at=9))
         assert len(view.open_recheck_requests(known)) == 1
-        assert view.asking(known, "b.py") == ()
+        assert view.batches_of_path(known, "b.py") == ()
 
     def test_a_verdict_is_of_all_parts_of_one_round(self):
         one, two = request_key(part=1, of=2), request_key(part=2, of=2)
@@ -466,7 +466,7 @@ class TestWishes:
 )
 def test_how_long_a_file_has_waited(facts, since):
     facts = [selected(0, ("a.py", ONE, None)), *facts]
-    assert view.newest(ledger(*facts))["a.py"].since == hours(since)
+    assert view.newest_files(ledger(*facts))["a.py"].since == hours(since)
 
 
 @pytest.mark.parametrize("failure", ["unanswered", "undelivered"])
@@ -474,5 +474,5 @@ def test_what_was_asked_at_once_in_vain_counts_no_attempt(failure):
     asked = request_key()
     facts = (intended((asked,)), sent(), collected(**{asked.id: failure}))
     known = ledger(selected(0, ("a.py", ONE, None)), *facts)
-    assert not view.attempts(known)
+    assert not view.count_attempts(known)
     assert "a.py" in view.backlog(known, max_attempts=1)

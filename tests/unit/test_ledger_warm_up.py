@@ -46,7 +46,7 @@ WARM = (intended(1, "warm-up"), sent(1))
 
 
 @pytest.mark.parametrize(
-    ("facts", "outstanding", "spoilt"),
+    ("facts", "outstanding", "is_lost"),
     [
         ((), False, False),
         ((intended(1), sent(1)), False, False),
@@ -54,7 +54,7 @@ WARM = (intended(1, "warm-up"), sent(1))
         ((intended(1, "warm-up"),), True, False),
         ((*WARM, collected(1)), True, False),
         ((*WARM, collected(1, q1="refused")), True, True),
-        ((*WARM, Withdrawn(batch="msgbatch_1", by="", at=hours(2))), True, True),
+        ((*WARM, Withdrawn(batch="msgbatch_1", actor="", at=hours(2))), True, True),
         ((*WARM, intended(2, "warmed"), sent(2)), False, False),
         ((*WARM, intended(2)), False, False),
         # What was never sent follows nothing.
@@ -64,7 +64,7 @@ WARM = (intended(1, "warm-up"), sent(1))
     ],
     ids=str,
 )
-def test_outstanding(facts, outstanding, spoilt):
-    found = view.outstanding(ledger(*facts))
+def test_outstanding(facts, outstanding, is_lost):
+    found = view.outstanding_warm_up(ledger(*facts))
     assert (found is not None) is outstanding
-    assert bool(found and found.spoilt) is spoilt
+    assert bool(found and found.is_lost) is is_lost

@@ -40,11 +40,11 @@ def test_a_rerun_of_the_same_run_finds_another_slot(workflow: WorkflowHarness) -
     workflow.commit({"b.js": WORSE})
     again = workflow.start("submit", {"rerun_of": first.run, "head_sha": workflow.repo.head()})
     assert again.exit == 0, again.log
-    assert workflow.asked() == ["b.js"]
+    assert workflow.requested_paths() == ["b.js"]
     third = workflow.start("run", {"rerun_of": first.run, "head_sha": workflow.repo.head()})
     assert third.exit == 0, third.log
     assert workflow.run("run").exit == 0
-    assert len(workflow.bill) == len(set(workflow.bill)) == 2
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 2
     assert workflow.issue.body.count("<!-- batch-action:finding ") == 4
 
 
@@ -115,7 +115,7 @@ def test_garbage_is_refused_by_name_and_harms_nothing(workflow: WorkflowHarness)
     assert "newer batch-action" in result.summary
     assert [c for c in result.said("error") if c] == []
     assert result.outputs["findings-count"] == "2"
-    assert len(workflow.bill) == 1
+    assert len(workflow.billed_ids) == 1
 
 
 def test_a_lying_ledger_of_a_trusted_run_costs_no_crash(workflow: WorkflowHarness) -> None:
@@ -143,7 +143,7 @@ def test_a_secret_is_required_once_set_and_can_be_rotated(workflow: WorkflowHarn
     turned = workflow.start("run", {}, state_secret="new", environ=rotated)
     assert turned.exit == 0
     assert workflow.run("run", state_secret="new").exit == 0
-    assert len(workflow.bill) == len(set(workflow.bill)) == 2
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 2
     assert "old" not in "".join(turned.said("warning"))
 
 
@@ -161,7 +161,7 @@ def test_state_key_separates(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD, "b/c.js": WORSE})
     workflow.run("submit", state_key="one", paths="a.js")
     workflow.run("submit", state_key="two", paths="b/")
-    assert [workflow.asked(0), workflow.asked(1)] == [["a.js"], ["b/c.js"]]
+    assert [workflow.requested_paths(0), workflow.requested_paths(1)] == [["a.js"], ["b/c.js"]]
     assert {a.name for a in workflow.artifacts} <= {
         f"{STEM}-{key}-{slot}" for key in ("one", "two") for slot in "abc"
     }
@@ -219,11 +219,11 @@ def test_vanished_artifacts_leave_the_base_in_the_issue(workflow: WorkflowHarnes
     workflow.commit({"a.js": BAD})
     workflow.run("submit")
     workflow.run("collect")
-    workflow.hub.artifacts.clear()
+    workflow.github_repository.artifacts.clear()
     workflow.commit({"b.js": WORSE})
     workflow.commit({"c.js": WORSE})
     result = workflow.run("run", first_run="none")
-    assert workflow.asked() == ["b.js", "c.js"]
+    assert workflow.requested_paths() == ["b.js", "c.js"]
     assert "clean-up job" in result.summary
     workflow.run("run", first_run="none")
     assert workflow.issue.body.count("<!-- batch-action:finding ") == 6
@@ -249,7 +249,7 @@ def test_a_death_between_upload_and_delete_leaves_a_whole_ledger(workflow: Workf
     assert workflow.run("submit").exit in (0, 5)
     workflow.sandbox.faults.clear()
     assert workflow.run("run").exit == 0
-    assert len(workflow.bill) == 1
+    assert len(workflow.billed_ids) == 1
 
 
 @pytest.mark.parametrize("method", ["CreateArtifact", "FinalizeArtifact"])
@@ -282,5 +282,5 @@ def test_what_was_sent_is_found_again_when_only_the_answer_could_not_be_saved(
     workflow.sandbox.faults.clear()
     workflow.run("run")
     workflow.run("run")
-    assert len(workflow.bill) == 1
+    assert len(workflow.billed_ids) == 1
     assert workflow.issue.body.count("<!-- batch-action:finding ") == 2

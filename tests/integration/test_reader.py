@@ -9,7 +9,7 @@ from batch_action.clients.secrets import mask
 from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, Selection, SkipReason
 from batch_action.selection.patterns import PathRules
-from batch_action.selection.reader import read
+from batch_action.selection.reader import SelectionOptions, select_files
 from tests.harness.git_repositories import Repo
 
 TOKEN = "ghp_" + "a1B2" * 9
@@ -17,18 +17,20 @@ BODY = "".join(f"x{n} = {n}\n" for n in range(20))
 
 
 def select(
-    repo, base, head, *, everything=False, backlog=None, rules=None, limit=1_000_000, seen=None
+    repo, base, head, *, all_files=False, backlog=None, rules=None, limit=1_000_000, seen=None
 ):
-    return read(
+    return select_files(
         GitRepo(repo.path),
-        head=head,
-        base=base,
-        everything=everything,
+        head,
+        base,
+        SelectionOptions(
+            rules=rules or PathRules(),
+            max_file_bytes=limit,
+            attributes_from=head,
+            mask=mask,
+            all_files=all_files,
+        ),
         backlog=backlog or {},
-        rules=rules or PathRules(),
-        max_file_bytes=limit,
-        attributes_from=head,
-        mask=mask,
         progress=lambda done, total: seen.append((done, total)) if seen is not None else None,
     )
 
@@ -38,7 +40,7 @@ def chosen(selection: Selection):
 
 
 def reasons(selection: Selection):
-    return {one.path: one.reason for one in selection.skipped}
+    return {file.path: file.reason for file in selection.skipped}
 
 
 @pytest.fixture
@@ -113,15 +115,15 @@ def test_one_night(repo):
     by_path = {file.path: file for file in workflow.files}
     auth = by_path["src/auth.py"]
     assert workflow.files[0] == auth  # the riskiest name goes first
-    assert auth.masked == 1
-    assert TOKEN not in auth.text + auth.change
-    assert f"-x7 = 7\n+x7 = '{'•' * 40}'" in auth.change
+    assert auth.masked_secrets == 1
+    assert TOKEN not in auth.text + auth.diff
+    assert f"-x7 = 7\n+x7 = '{'•' * 40}'" in auth.diff
     assert (len(auth.hunks), auth.hunks[0].new_start, auth.language) == (1, 8, "python")
-    assert [(part.first, part.last) for part in auth.parts] == [(1, 20)]
+    assert [(part.start_line, part.end_line) for part in auth.parts] == [(1, 20)]
     assert by_path["crlf.py"].text == "a = 1\r\nb = 2\r\n"
     assert by_path["utf16.py"].text == "é = 1\n"
     moved = by_path["new.py"]
-    assert (moved.old_path, moved.old_blob, moved.hunks, moved.change) == (
+    assert (moved.old_path, moved.old_blob, moved.hunks, moved.diff) == (
         "moved.py",
         moved.blob,
         (),
@@ -146,13 +148,13 @@ def test_an_empty_range_selects_nothing(repo):
     assert (workflow.files, workflow.skipped) == ((), ())
 
 
-def test_without_base_and_everything(repo):
+def test_without_base_and_all_files(repo):
     base = repo.commit({"a.py": "a = 1\n", "b.py": "b = 1\n", "c.py": "c = 1\n"})
     head = repo.commit({"b.py": "b = 2\n", "c.py": None})
     assert chosen(select(repo, None, head)) == {"a.py": ChangeType.ADDED, "b.py": ChangeType.ADDED}
-    whole = select(repo, None, head, everything=True)
+    whole = select(repo, None, head, all_files=True)
     assert chosen(whole) == {"a.py": ChangeType.UNCHANGED, "b.py": ChangeType.UNCHANGED}
-    both = select(repo, base, head, everything=True)
+    both = select(repo, base, head, all_files=True)
     assert chosen(both) == {"a.py": ChangeType.UNCHANGED, "b.py": ChangeType.MODIFIED}
     assert reasons(both) == {"c.py": SkipReason.DELETED}
 
@@ -175,8 +177,8 @@ def test_what_is_owed_comes_at_heads_content(repo):
         "again.py": ChangeType.MODIFIED,
         "new.py": ChangeType.RENAMED,
     }
-    assert files["same.py"].change == "@@ -1,1 +1,1 @@\n-a = 1\n+a = 2"
-    assert files["again.py"].change == "@@ -1,1 +1,1 @@\n-a = 1\n+a = 3"
+    assert files["same.py"].diff == "@@ -1,1 +1,1 @@\n-a = 1\n+a = 2"
+    assert files["again.py"].diff == "@@ -1,1 +1,1 @@\n-a = 1\n+a = 3"
     assert reasons(workflow) == {
         "gone.py": SkipReason.DELETED,
         "old.py": SkipReason.DELETED,
@@ -202,7 +204,7 @@ def test_a_file_that_was_a_link_or_binary_is_read_whole(repo):
     head = repo.commit({"a.py": "a = 1\n", "b.py": "b = 1\n"})
     workflow = select(repo, base, head)
     assert chosen(workflow) == {"a.py": ChangeType.TYPE_CHANGED, "b.py": ChangeType.MODIFIED}
-    assert {file.change for file in workflow.files} == {""}
+    assert {file.diff for file in workflow.files} == {""}
 
 
 NAMES = st.sampled_from(
@@ -213,19 +215,19 @@ TREES = st.dictionaries(NAMES, CONTENTS, max_size=6)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-@given(first=TREES, second=TREES, backlog=st.sets(NAMES, max_size=3), everything=st.booleans())
-def test_every_path_ends_once(tmp_path_factory, first, second, backlog, everything):
+@given(first=TREES, second=TREES, backlog=st.sets(NAMES, max_size=3), all_files=st.booleans())
+def test_every_path_ends_once(tmp_path_factory, first, second, backlog, all_files):
     repo = Repo.init(tmp_path_factory.mktemp("law"))
     base = repo.commit(dict(first))
     head = repo.commit({**dict.fromkeys(first, None), **second})
     git = GitRepo(repo.path)
     known = git.tree_blobs(base, backlog)
     workflow = select(
-        repo, base, head, backlog={path: known.get(path) for path in backlog}, everything=everything
+        repo, base, head, backlog={path: known.get(path) for path in backlog}, all_files=all_files
     )
     ended = [file.path for file in workflow.files] + [one.path for one in workflow.skipped]
     expected = {one.path for one in git.changes(base, head)} | backlog
-    if everything:
+    if all_files:
         expected |= {one.path for one in git.tree(head)}
     assert sorted(ended) == sorted(expected)
     assert list(workflow.files) == sorted(workflow.files, key=lambda file: (-file.risk, file.path))

@@ -30,9 +30,9 @@ def pauses(workflow: WorkflowHarness, monkeypatch) -> Iterator[Pauses]:
             workflow.finish()
 
     monkeypatch.setattr(time, "sleep", wait)
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     yield waited
-    workflow.sandbox.claude.hold = False
+    workflow.sandbox.anthropic.hold = False
 
 
 def asked(workflow: WorkflowHarness) -> int:
@@ -58,7 +58,7 @@ def test_the_wait_has_an_end(sent: WorkflowHarness, pauses: Pauses) -> None:
     assert (done.exit, done.outputs["status"]) == (0, "pending")
     assert pauses[:2] == [5.0, 10.0]
     assert sum(pauses) <= 31
-    assert max(pauses) <= collect.LONGEST_PAUSE
+    assert max(pauses) <= collect.MAX_POLL_SECONDS
 
 
 def test_without_it_nothing_is_waited_for(sent: WorkflowHarness, pauses: Pauses) -> None:
@@ -68,7 +68,7 @@ def test_without_it_nothing_is_waited_for(sent: WorkflowHarness, pauses: Pauses)
 
 def test_a_broken_network_ends_no_wait(sent: WorkflowHarness, pauses: Pauses) -> None:
     away = {"status": 500, "headers": {"x-should-retry": "false"}}
-    sent.sandbox.faults.add("status", service="claude", path=ONE, times=2, **away)
+    sent.sandbox.faults.add("status", service="anthropic", path=ONE, times=2, **away)
     before = asked(sent)
     done = sent.run("collect", wait_minutes="10")
     assert done.outputs["status"] == "collected"
@@ -80,7 +80,7 @@ def test_a_network_that_stays_away_is_told_at_the_end(
     sent: WorkflowHarness, pauses: Pauses
 ) -> None:
     away = {"status": 500, "headers": {"x-should-retry": "false"}}
-    sent.sandbox.faults.add("status", service="claude", path=ONE, times=99, **away)
+    sent.sandbox.faults.add("status", service="anthropic", path=ONE, times=99, **away)
     pauses.last = None
     done = sent.run("collect", wait_minutes="0.5")
     assert done.exit == 4

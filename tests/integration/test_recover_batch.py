@@ -7,7 +7,7 @@ from tests.harness.workflow import BAD, WORSE, WorkflowHarness
 
 def forget(workflow: WorkflowHarness) -> None:
     """Somebody's clean-up job deletes all artifacts."""
-    workflow.hub.artifacts.clear()
+    workflow.github_repository.artifacts.clear()
 
 
 def test_a_batch_without_a_ledger_is_reported_as_usual(workflow):
@@ -37,10 +37,10 @@ def test_the_model_and_effort_it_was_asked_with_need_not_be_today_s(workflow):
 
 
 def test_another_repository_s_batch_is_refused(whole_sandbox, tmp_path):
-    theirs = WorkflowHarness.begin(whole_sandbox, tmp_path / "theirs")
+    theirs = WorkflowHarness.create(whole_sandbox, tmp_path / "theirs")
     theirs.commit({"app.js": BAD})
     [batch] = theirs.run("submit").ids
-    ours = WorkflowHarness.begin(whole_sandbox, tmp_path / "ours")
+    ours = WorkflowHarness.create(whole_sandbox, tmp_path / "ours")
     ours.commit({"app.js": BAD})
     result = ours.run("collect", batch_id=batch, anthropic_api_key=theirs.key)
     assert result.exit == 2
@@ -72,7 +72,7 @@ def test_an_id_that_is_none_is_one_clear_sentence(workflow, name):
 
 
 def test_a_batch_that_still_runs_is_told_and_waits(workflow):
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     workflow.commit({"app.js": BAD})
     [batch] = workflow.run("submit").ids
     forget(workflow)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from hypothesis import given
 
-from batch_action.ledger.merge import add, canonical, merge
+from batch_action.ledger.merge import add, canonical_json, merge
 from batch_action.models.ledger import Ledger, Withdrawn
 from tests.harness.replayed_runs import EMPTY, facts, hours, ledger, ledgers
 
@@ -38,7 +38,7 @@ def test_no_fact_is_forgotten(one, two):
     both, warnings = merge(one, two)
     keys = {fact.key() for x in (one, two) for fact in x.facts}
     assert [fact.key() for fact in both.facts] == sorted(keys)
-    assert set(both.absorbed) == {*one.absorbed, *two.absorbed}
+    assert set(both.merged_artifacts) == {*one.merged_artifacts, *two.merged_artifacts}
     unequal = {a.key() for a in one.facts for b in two.facts if a.key() == b.key() and a != b}
     assert len(warnings) == len(unequal)
 
@@ -47,28 +47,28 @@ def test_no_fact_is_forgotten(one, two):
 def test_of_two_values_for_one_key_the_smaller_canonical_one_stays(one, two):
     both, warnings = merge(ledger(one), ledger(two))
     if one.key() != two.key():
-        assert set(map(canonical, both.facts)) == {canonical(one), canonical(two)}
+        assert set(map(canonical_json, both.facts)) == {canonical_json(one), canonical_json(two)}
         assert warnings == []
     else:
-        assert [canonical(x) for x in both.facts] == [min(canonical(one), canonical(two))]
+        assert [canonical_json(x) for x in both.facts] == [min(canonical_json(one), canonical_json(two))]
         assert bool(warnings) == (one != two)
 
 
 def test_a_conflict_is_told_once_by_its_key():
-    by = [ledger(Withdrawn(batch="msgbatch_1", by=who, at=hours(1))) for who in ("cy", "ada", "bo")]
+    by = [ledger(Withdrawn(batch="msgbatch_1", actor=who, at=hours(1))) for who in ("cy", "ada", "bo")]
     for order in itertools.permutations(by):
         both, warnings = merge(*order)
-        assert [fact.by for fact in both.facts] == ["ada"]
+        assert [fact.actor for fact in both.facts] == ["ada"]
         assert warnings == ["two unequal facts for withdrawn msgbatch_1"]
 
 
 def test_one_moment_told_in_two_time_zones_is_one_fact():
     lines = [
-        f'{{"kind":"withdrawn","batch":"b","by":"ada","at":"{at}"}}'
+        f'{{"kind":"withdrawn","batch":"b","actor":"ada","at":"{at}"}}'
         for at in ("2026-11-01T02:00:00Z", "2026-11-01T03:00:00+01:00")
     ]
     one, two = (Withdrawn.model_validate_json(line) for line in lines)
-    assert canonical(one) == canonical(two) == lines[0]
+    assert canonical_json(one) == canonical_json(two) == lines[0]
     assert merge(ledger(one), ledger(two))[1] == []
 
 

@@ -5,7 +5,7 @@ from tests.harness.workflow import BAD, DAY, HOUR, WORSE, WorkflowHarness
 
 def test_a_refused_question_goes_to_the_fallback_model(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD, "b.js": WORSE})
-    workflow.sandbox.faults.outcome("refused", custom_id="a_js")
+    workflow.sandbox.faults.add_outcome("refused", custom_id="a_js")
     workflow.run("submit")
     collected = workflow.run("collect")
     assert "refused by the model" in workflow.issue.body
@@ -33,7 +33,7 @@ def test_a_fallback_model_that_does_not_exist_is_told_before_anything_is_sent(
 
 def test_given_up_files_are_asked_again_when_the_model_changes(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    workflow.sandbox.faults.outcome("unreadable", custom_id=".*")
+    workflow.sandbox.faults.add_outcome("unreadable", custom_id=".*")
     for _ in range(3):
         workflow.run("submit")
         workflow.run("collect")
@@ -47,7 +47,7 @@ def test_a_batch_about_to_expire_and_results_about_to_go_are_told(
     workflow: WorkflowHarness,
 ) -> None:
     workflow.commit({"a.js": BAD})
-    workflow.sandbox.claude.hold = True
+    workflow.sandbox.anthropic.hold = True
     workflow.run("submit")
     workflow.advance(23 * HOUR)
     soon = workflow.run("collect")
@@ -63,29 +63,29 @@ def test_a_lost_create_whose_batch_expired_is_still_ours_and_costs_nothing(
     workflow: WorkflowHarness,
 ) -> None:
     workflow.commit({"a.js": BAD})
-    workflow.sandbox.claude.hold = True
-    create = {"service": "claude", "method": "POST", "path": r"/v1/messages/batches$"}
+    workflow.sandbox.anthropic.hold = True
+    create = {"service": "anthropic", "method": "POST", "path": r"/v1/messages/batches$"}
     workflow.sandbox.faults.add("drop-after", **create)
     assert workflow.run("submit").exit == 4
     workflow.advance(25 * HOUR)
-    workflow.sandbox.claude.hold = False
+    workflow.sandbox.anthropic.hold = False
     assert workflow.run("collect").exit == 0
-    assert workflow.bill == []
+    assert workflow.billed_ids == []
     assert workflow.run("submit").outputs["requests-count"] == "1", "expired: owed again"
     workflow.run("collect")
-    assert len(workflow.bill) == 1
+    assert len(workflow.billed_ids) == 1
 
 
 def test_two_lost_creates_of_one_size_find_each_their_own(workflow: WorkflowHarness) -> None:
-    create = {"service": "claude", "method": "POST", "path": r"/v1/messages/batches$"}
+    create = {"service": "anthropic", "method": "POST", "path": r"/v1/messages/batches$"}
     for name in ("a.js", "b.js"):
         workflow.commit({name: BAD})
         workflow.sandbox.faults.add("drop-after", **create)
         assert workflow.run("submit").exit == 4
-    assert [workflow.asked(0), workflow.asked(1)] == [["a.js"], ["b.js"]]
+    assert [workflow.requested_paths(0), workflow.requested_paths(1)] == [["a.js"], ["b.js"]]
     workflow.advance(HOUR)
     assert workflow.run("collect").outputs["status"] == "collected"
-    assert sorted(workflow.bill) == sorted(workflow.sent)
+    assert sorted(workflow.billed_ids) == sorted(workflow.sent_ids)
     assert workflow.run("submit").outputs["status"] == "nothing-to-do"
 
 
@@ -98,14 +98,14 @@ def test_an_older_commit_looked_at_again_moves_and_forgets_nothing(
     workflow.run("submit")
     workflow.run("collect")
     workflow.commit({"a.js": WORSE, "new.js": BAD})
-    workflow.sandbox.faults.outcome("expired", custom_id=".*")
+    workflow.sandbox.faults.add_outcome("expired", custom_id=".*")
     workflow.run("submit")
     workflow.run("collect")
     workflow.sandbox.faults.clear()
     again = workflow.start("run", {"head_sha": older})
     assert again.exit == 0, again.log
     assert workflow.run("submit").outputs["requests-count"] == "2"
-    assert workflow.asked() == ["a.js", "new.js"]
+    assert workflow.requested_paths() == ["a.js", "new.js"]
 
 
 def test_counting_that_fails_falls_back_to_the_estimate(workflow: WorkflowHarness) -> None:
@@ -118,7 +118,7 @@ def test_counting_that_fails_falls_back_to_the_estimate(workflow: WorkflowHarnes
 
 def test_a_create_answered_409_by_a_proxy_may_have_arrived(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    create = {"service": "claude", "method": "POST", "path": r"/v1/messages/batches$"}
+    create = {"service": "anthropic", "method": "POST", "path": r"/v1/messages/batches$"}
     workflow.sandbox.faults.add("status", **create, status=409)
     assert workflow.run("submit").exit == 4
     assert workflow.run("submit").outputs["requests-count"] == "0", "it may exist: in flight"
@@ -145,7 +145,7 @@ def test_equal_files_with_like_names_are_both_recovered(workflow: WorkflowHarnes
     twins = [f"packages/{name}/components/Button/index.js" for name in ("one", "two")]
     workflow.commit(dict.fromkeys(twins, BAD))
     [batch] = workflow.run("submit").ids
-    workflow.hub.artifacts.clear()
+    workflow.github_repository.artifacts.clear()
     assert workflow.run("collect", batch_id=batch).outputs["status"] == "collected"
     assert all(path in workflow.issue.body for path in twins)
 
@@ -172,13 +172,13 @@ def test_expired_ledgers_are_told_when_nothing_else_is_left(workflow: WorkflowHa
 def test_a_batch_that_is_gone_can_be_let_go_of_by_name(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     [batch] = workflow.run("submit").ids
-    gone = {"service": "claude", "path": rf"/batches/{batch}"}
+    gone = {"service": "anthropic", "path": rf"/batches/{batch}"}
     workflow.sandbox.faults.add("status", **gone, status=404, times=99)
     run = workflow.open({})
     environ = workflow.step(run, "submit")
     environ |= {"GITHUB_TOKEN": run.token, "ANTHROPIC_API_KEY": workflow.key}
     assert workflow._enter(["cancel", "--batch-id", batch], environ, run).exit == 0
-    run.finish()
+    workflow.sandbox.github.finish_run(run)
     workflow.run("collect")
     assert workflow.cli("status", "--json").exit == 0
     waiting = workflow.run("status").log
