@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 from playwright.sync_api import Page, Route, sync_playwright
 
-from batch_action.sandbox import sample
+from batch_action.sandbox import sample_repositories
 from batch_action.sandbox.github.annotation_page import render_annotations
 from batch_action.sandbox.github.page import render_markdown
 from batch_action.sandbox.server import Sandbox
@@ -62,17 +62,17 @@ def played() -> Iterator[tuple[WorkflowHarness, list[Scene]]]:
     """The nights, and what there is to see afterwards."""
     with tempfile.TemporaryDirectory() as temp, Sandbox() as box, receiving() as slack:
         folder = Path(temp)
-        sample.build(folder / "shop", box.clock.now())
+        sample_repositories.create_repository(folder / "shop", box.clock.now())
         hub = box.github.add_repository(NAME, git_dir=folder / "shop", private=True)
-        hub.actions_may_open_pulls = hub.code_scanning = True
+        hub.actions_can_open_pull_requests = hub.code_scanning = True
         workflow = WorkflowHarness(
-            sandbox=box, folder=folder, repo=Repo(folder / "shop", commits=40), hub=hub
+            sandbox=box, folder=folder, repo=Repo(folder / "shop", commits=40), github_repository=hub
         )
         workflow.inputs |= {"report": REPORT, "first_run": "all"}
         workflow.inputs["slack_webhook_url"] = slack.url
         first = _night(workflow)
         workflow.advance(DAY)
-        sample.commit(folder / "shop", sample.SHOP.mended, box.clock.now())
+        sample_repositories.create_commit(folder / "shop", sample_repositories.SHOP.mended, box.clock.now())
         second = _night(workflow)
         assert first.exit == second.exit == 0, second.log
         brief = slack.last.json
@@ -81,7 +81,7 @@ def played() -> Iterator[tuple[WorkflowHarness, list[Scene]]]:
         del workflow.inputs["slack_webhook_url"]
         documented = _night(workflow, select="all", **PROPOSED)
         assert documented.exit == 0, documented.log
-        draft = max(workflow.hub.issues)
+        draft = max(workflow.github_repository.issues)
         shutil.rmtree(results)
         pull = PullStory.begin(workflow, {"shop/loading.py": CHANGE}, branch="load-orders")
         assert pull.run("submit").exit == 0
@@ -103,7 +103,7 @@ def _scenes(
     workflow: WorkflowHarness, texts: tuple[str, str, str], brief: Any, draft: int, pull: int
 ) -> list[Scene]:
     summary, report, log = texts
-    noted = render_annotations("batch-action", log, workflow.hub)
+    noted = render_annotations("batch-action", log, workflow.github_repository)
     home = f"{workflow.sandbox.github_url}/{NAME}"
     rolling = next(i.number for i in workflow.issues if i.title.startswith("Nightly"))
     single = next(
@@ -118,10 +118,10 @@ def _scenes(
         Scene(name="pr-review", url=f"{home}/pull/{pull}", tall=2000),
         Scene(name="draft-pr", url=f"{home}/pull/{draft}", tall=900),
         Scene(
-            name="summary", html=render_markdown("Job summary", summary, workflow.hub), tall=1700
+            name="summary", html=render_markdown("Job summary", summary, workflow.github_repository), tall=1700
         ),
         Scene(name="annotations", html=noted, tall=1100),
-        Scene(name="files", html=render_markdown("report.md", report, workflow.hub), tall=1200),
+        Scene(name="files", html=render_markdown("report.md", report, workflow.github_repository), tall=1200),
         Scene(name="slack", html=_slack(brief), tall=600),
     ]
 

@@ -1,4 +1,4 @@
-"""The one clock of all emulated services."""
+"""The clock of all emulated services."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -13,20 +13,20 @@ class Clock:
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        """Tell the sandbox's time, in UTC."""
+        """Return the time of the sandbox, in UTC."""
         with self._lock:
             return datetime.now(UTC) + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Let time pass for all services at once."""
+        """Advance the time of all services."""
         with self._lock:
             self._offset += timedelta(seconds=seconds)
 
     def http_date(self) -> str:
-        """Give the time in the form of an HTTP `date` header."""
+        """Return the time in the format of the HTTP `date` header."""
         return format_datetime(self.now(), usegmt=True)
 
 
 def rfc3339(moment: datetime | None) -> str | None:
-    """Write a moment as the services do, or nothing for no moment."""
+    """Format a time as the services do; None stays None."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The log of all calls, and faults on demand."""
+"""The log of all calls, and the faults and outcomes to inject."""
 
 import re
 import threading
@@ -22,14 +22,14 @@ class Call:
     path: str
     route: str
     status: int | None = None
-    """What the service answered; none when it was cut off before it could."""
+    """The status of the response; None when the connection was closed before it."""
     fault: str = ""
-    """The kind of the fault that struck this call."""
+    """The kind of the fault that was injected."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Fault:
-    """A misfortune waiting for the calls that match it."""
+    """A fault to inject into matching calls."""
 
     kind: str
     service: str | None = None
@@ -38,39 +38,39 @@ class Fault:
     nth: int = 1
     times: int = 1
     details: dict[str, Any] = field(default_factory=dict)
-    seen: int = 0
-    """How many matching calls have passed since the fault was added."""
+    matched: int = 0
+    """Matching calls since the fault was added."""
 
-    def strikes(self, call: Call) -> bool:
-        """Count a matching call; true when this is one that must suffer."""
+    def matches(self, call: Call) -> bool:
+        """Count a matching call; return whether the fault applies to it."""
         if self.service not in (None, call.service) or self.method not in (None, call.method):
             return False
         if self.path is not None and not re.search(self.path, call.path):
             return False
-        self.seen += 1
-        return self.nth <= self.seen < self.nth + self.times
+        self.matched += 1
+        return self.nth <= self.matched < self.nth + self.times
 
 
 @dataclass(kw_only=True, slots=True)
-class Outcome:
-    """What becomes of the batch requests that match, whatever they ask."""
+class OutcomeRule:
+    """The outcome of matching batch requests."""
 
     kind: str
     custom_id: str | None = None
     every: int = 1
 
     def applies(self, custom_id: str, position: int) -> bool:
-        """Tell whether the request with this id at this place (from 1) is meant."""
+        """Return whether the rule matches a request, by its id and its position (from 1)."""
         named = self.custom_id is None or re.search(self.custom_id, custom_id) is not None
         return named and position % self.every == 0
 
 
 class Faults:
-    """Calls seen, and faults and outcomes to come."""
+    """The calls so far, and the faults and outcomes to inject."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[OutcomeRule] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
@@ -84,9 +84,12 @@ class Faults:
         times: int = 1,
         **details: Any,
     ) -> Fault:
-        """Make the nth matching call, and the times - 1 after it, suffer the fault."""
+        """Inject a fault into `times` matching calls, starting with the nth.
+
+        Raises ValueError: when the kind is unknown.
+        """
         if kind not in KINDS:
-            raise ValueError(f"{kind!r} is no fault; choose from {sorted(KINDS)}")
+            raise ValueError(f"{kind!r} is not a fault; choose from {sorted(KINDS)}")
         fault = Fault(
             kind=kind,
             service=service,
@@ -100,37 +103,42 @@ class Faults:
             self._faults.append(fault)
         return fault
 
-    def outcome(self, kind: str, custom_id: str | None = None, every: int = 1) -> Outcome:
-        """Decide what becomes of matching batch requests; the first rule that applies wins."""
+    def add_outcome(self, kind: str, custom_id: str | None = None, every: int = 1) -> OutcomeRule:
+        """Set the outcome of matching batch requests; the first rule that matches applies.
+
+        Raises ValueError: when the kind is unknown.
+        """
         if kind not in OUTCOMES and not kind.startswith("errored:"):
-            raise ValueError(f"{kind!r} is no outcome; choose from {sorted(OUTCOMES)}")
-        rule = Outcome(kind=kind, custom_id=custom_id, every=every)
+            raise ValueError(f"{kind!r} is not an outcome; choose from {sorted(OUTCOMES)}")
+        rule = OutcomeRule(kind=kind, custom_id=custom_id, every=every)
         with self._lock:
             self.outcomes.append(rule)
         return rule
 
     def clear(self) -> None:
-        """Forget all faults and outcomes to come; the calls stay."""
+        """Remove all faults and outcomes; the calls stay."""
         with self._lock:
             self._faults.clear()
             self.outcomes.clear()
 
-    def begin(self, service: str, method: str, path: str, route: str) -> tuple[Call, Fault | None]:
-        """Record a call and find the fault that strikes it."""
+    def record_call(
+        self, service: str, method: str, path: str, route: str
+    ) -> tuple[Call, Fault | None]:
+        """Record a call; return it with the fault to inject."""
         with self._lock:
             call = Call(
                 number=len(self.calls) + 1, service=service, method=method, path=path, route=route
             )
             self.calls.append(call)
-            # A list, not a generator: every fault counts every matching call.
-            struck = [fault for fault in self._faults if fault.strikes(call)]
-        call.fault = struck[0].kind if struck else ""
-        return call, struck[0] if struck else None
+            # A list, because every fault counts every matching call.
+            matching = [fault for fault in self._faults if fault.matches(call)]
+        call.fault = matching[0].kind if matching else ""
+        return call, matching[0] if matching else None
 
-    def from_json(self, wish: Mapping[str, Any]) -> dict[str, Any]:
+    def from_json(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Add the fault or outcome that a control request describes; return it as stored."""
-        rest = dict(wish)
+        rest = dict(body)
         kind = str(rest.pop("kind", ""))
-        made: Fault | Outcome
-        made = self.add(kind, **rest) if kind in KINDS else self.outcome(kind, **rest)
-        return asdict(made)
+        added: Fault | OutcomeRule
+        added = self.add(kind, **rest) if kind in KINDS else self.add_outcome(kind, **rest)
+        return asdict(added)

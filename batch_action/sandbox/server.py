@@ -1,4 +1,4 @@
-"""All emulated services together, on loopback."""
+"""All emulated services, on the loopback interface."""
 
 import asyncio
 import socket
@@ -10,11 +10,11 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
-from .claude import Claude
-from .clock import Clock
-from .faults import Faults
-from .github.app import build
-from .wire import CuttableProtocol, Wire
+from batch_action.sandbox.anthropic.app import AnthropicApi
+from batch_action.sandbox.clock import Clock
+from batch_action.sandbox.fault_middleware import ClosableProtocol, FaultMiddleware
+from batch_action.sandbox.faults import Faults
+from batch_action.sandbox.github.app import create_github
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 10.0
@@ -32,20 +32,22 @@ class Sandbox:
         ports: tuple[int, int, int] = (0, 0, 0),
         host: str = LOOPBACK,
     ) -> None:
-        # The sockets come first: the services must know their own addresses.
+        # The services need to know their own addresses.
         self._sockets = _listen(host, ports)
-        claude, github, blobs = (sock.getsockname()[1] for sock in self._sockets)
-        self.anthropic_url = f"http://{LOOPBACK}:{claude}"
+        anthropic, github, blobs = (sock.getsockname()[1] for sock in self._sockets)
+        self.anthropic_url = f"http://{LOOPBACK}:{anthropic}"
         self.github_url = f"http://{LOOPBACK}:{github}"
-        # Another host name on purpose: credentials must not follow a redirect there.
+        # Another host name, to find clients that send credentials after a redirect.
         self.blob_url = f"http://localhost:{blobs}"
         self.clock = Clock()
         self.faults = Faults()
-        self.claude = Claude(self.clock, self.faults, batch_seconds=batch_seconds, seed=seed)
-        self.github = build(self.clock, self.github_url, self.blob_url)
+        self.anthropic = AnthropicApi(
+            self.clock, self.faults, batch_seconds=batch_seconds, seed=seed
+        )
+        self.github = create_github(self.clock, self.github_url, self.blob_url)
         self.blobs = self.github.blobs
         self._servers = [
-            self._server(self.claude.app, "claude"),
+            self._server(self.anthropic.app, "anthropic"),
             self._server(self.github.app, "github"),
             self._server(self.blobs.app, "blobs"),
         ]
@@ -55,7 +57,7 @@ class Sandbox:
         ]
 
     def __enter__(self) -> Self:
-        """Start all services and wait until they answer."""
+        """Start all services and wait until they accept connections."""
         for thread in self._threads:
             thread.start()
         deadline = time.monotonic() + START_SECONDS
@@ -82,8 +84,8 @@ class Sandbox:
 
     def _server(self, app: ASGIApp, service: str) -> uvicorn.Server:
         config = uvicorn.Config(
-            Wire(app, service=service, faults=self.faults, clock=self.clock),
-            http=CuttableProtocol,
+            FaultMiddleware(app, service=service, faults=self.faults, clock=self.clock),
+            http=ClosableProtocol,
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -98,7 +100,7 @@ class Sandbox:
 
 
 def _listen(host: str, ports: tuple[int, int, int]) -> list[socket.socket]:
-    """Bind one socket for each service; leave none open when one fails."""
+    """Bind one socket per service; close all of them when one fails."""
     sockets: list[socket.socket] = []
     try:
         sockets.extend(socket.create_server((host, port), backlog=128) for port in ports)

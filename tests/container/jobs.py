@@ -69,7 +69,7 @@ class Job:
             head_sha=git("rev-parse", "main", at=self.origin),
             permissions=PERMISSIONS,
         )
-        environ = run.environ(self.runner.workspace, self.runner.temp)
+        environ = self.sandbox.github.step_environment(run, self.runner.workspace, self.runner.temp)
         environ["ANTHROPIC_BASE_URL"] = self.sandbox.anthropic_url
         said = {"mode": mode, "anthropic-api-key": key} | {
             name.replace("_", "-"): value for name, value in inputs.items()
@@ -80,7 +80,7 @@ class Job:
         """Run one mode to its end, then end its run: its token is worth nothing afterwards."""
         step, run = self.start(mode, key=key, **inputs)
         ended = step.end()
-        run.finish("failure" if ended.exit_code else "success")
+        self.sandbox.github.finish_run(run, "failure" if ended.exit_code else "success")
         return ended
 
 

@@ -91,7 +91,7 @@ def test_a_cancelled_job_ends_in_time_and_the_next_one_goes_on(job, number):
     wait_until(lambda: any(call.fault == "slow" for call in faults.calls), step)
     step.signal(number)
     ended = step.end()
-    run.finish("cancelled")
+    job.sandbox.github.finish_run(run, "cancelled")
     assert ended.seconds < 7.5, "after that the runner sends the next signal, then kills"
     assert ended.exit_code == 130, ended.log
     assert "Traceback" not in ended.log

@@ -43,7 +43,7 @@ def main() -> int:
         return 2
     install()
     with Sandbox() as sandbox, tempfile.TemporaryDirectory() as folder:
-        workflow = WorkflowHarness.begin(sandbox, Path(folder))
+        workflow = WorkflowHarness.create(sandbox, Path(folder))
         batches = [submit(workflow), submit(workflow)]
         file = file_for(workflow) | {"webhook-secret-env": ["NEW_KEY", "OLD_KEY"]}
         with serving(workflow, file=file, environ={"NEW_KEY": SECRET, "OLD_KEY": OLD}) as process:
@@ -100,7 +100,7 @@ def started(workflow: WorkflowHarness, process: Process, batches: list[str]) -> 
     titles = sorted(run.title for run in runs(workflow))
     if titles != sorted(f"batch-action {batch}" for batch in batches):
         problems.append(f"runs: {titles}")
-    page = f"{workflow.sandbox.github_url}/{workflow.hub.full_name}/actions"
+    page = f"{workflow.sandbox.github_url}/{workflow.github_repository.full_name}/actions"
     shown = httpx2.get(page, trust_env=False).text
     problems += [f"{page} does not show {batch}" for batch in batches if batch not in shown]
     return problems

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from batch_action.cli.main import enter
-from batch_action.sandbox.batches import Batch
+from batch_action.sandbox.anthropic.batches import Batch
+from batch_action.sandbox.github.records import Artifact, Issue, Repository
 from batch_action.sandbox.github.runs import Run
-from batch_action.sandbox.github.state import Artifact, Issue, Repository
 from batch_action.sandbox.server import Sandbox
 from tests.harness.git_repositories import Repo
 
@@ -61,7 +61,7 @@ class Result:
         """The batches it names."""
         return [x for x in self.outputs.get("batch-ids", "").split(",") if x]
 
-    def said(self, level: str) -> list[str]:
+    def annotations(self, level: str) -> list[str]:
         """The annotations of a level, in words."""
         return [data for name, data in commands(self.log) if name == level]
 
@@ -73,25 +73,25 @@ class WorkflowHarness:
     sandbox: Sandbox
     folder: Path
     repo: Repo
-    hub: Repository
+    github_repository: Repository
     inputs: dict[str, str] = field(default_factory=lambda: {"first_run": "last-commit"})
     """Given to every run, besides its own."""
     environ: dict[str, str] = field(default_factory=dict)
-    clock_off: float = 0.0
+    clock_skew: float = 0.0
     """How far the runner's clock is ahead of everybody else's, in seconds."""
 
     @classmethod
-    def begin(cls, sandbox: Sandbox, folder: Path, **options: Any) -> "WorkflowHarness":
+    def create(cls, sandbox: Sandbox, folder: Path, **options: Any) -> "WorkflowHarness":
         """A fresh repository with one commit, and nothing else in its world."""
         sandbox.faults.clear()
-        sandbox.claude.hold = False
-        sandbox.claude.answer_with(None)
-        sandbox.claude.results_origin = None
+        sandbox.anthropic.hold = False
+        sandbox.anthropic.answer_with(None)
+        sandbox.anthropic.results_origin = None
         sandbox.github.list_lag = 0.0
         repo = Repo.init(folder / "repo")
         name = f"octo/demo{next(_names)}"
         hub = sandbox.github.add_repository(name, git_dir=repo.path, **options)
-        workflow = cls(sandbox=sandbox, folder=folder, repo=repo, hub=hub)
+        workflow = cls(sandbox=sandbox, folder=folder, repo=repo, github_repository=hub)
         workflow.commit({"README": "one\n"})
         return workflow
 
@@ -122,7 +122,7 @@ class WorkflowHarness:
         run = self.open(how)
         given = self.step(run, mode, workspace=workspace, environ=environ, **inputs)
         result = self._enter(["action"], given, run)
-        run.finish("success" if result.exit == 0 else "failure")
+        self.sandbox.github.finish_run(run, "success" if result.exit == 0 else "failure")
         return result
 
     def open(self, how: Mapping[str, Any]) -> Run:
@@ -130,7 +130,7 @@ class WorkflowHarness:
         options = {"event": "schedule", "permissions": PERMISSIONS} | dict(how)
         if "head_sha" not in options and "rerun_of" not in options:
             options["head_sha"] = self.repo.head()
-        return self.sandbox.github.start_run(self.hub.full_name, **options)  # type: ignore[arg-type]
+        return self.sandbox.github.start_run(self.github_repository.full_name, **options)  # type: ignore[arg-type]
 
     def step(
         self,
@@ -151,7 +151,7 @@ class WorkflowHarness:
             **inputs,
         }
         variables: dict[str, str | None] = {
-            **run.environ(workspace or self.repo.path, temp),
+            **self.sandbox.github.step_environment(run, workspace or self.repo.path, temp),
             "PATH": os.environ["PATH"],
             "ANTHROPIC_BASE_URL": self.sandbox.anthropic_url,
             **{f"INPUT_{k.upper().replace('_', '-')}": v for k, v in given.items()},
@@ -191,13 +191,13 @@ class WorkflowHarness:
         )
 
     def now(self) -> datetime:
-        return self.sandbox.clock.now() + timedelta(seconds=self.clock_off)
+        return self.sandbox.clock.now() + timedelta(seconds=self.clock_skew)
 
     # What is there to see afterwards.
 
     @property
     def name(self) -> str:
-        return self.hub.name
+        return self.github_repository.name
 
     @property
     def key(self) -> str:
@@ -206,27 +206,27 @@ class WorkflowHarness:
     @property
     def batches(self) -> list[Batch]:
         """Our workspace's batches, oldest first."""
-        return [b for b in reversed(self.sandbox.claude.batches) if b.workspace == self.name]
+        return [b for b in reversed(self.sandbox.anthropic.batches) if b.workspace == self.name]
 
     @property
-    def sent(self) -> list[str]:
+    def sent_ids(self) -> list[str]:
         """The custom ids of everything that was ever sent."""
         return [r["custom_id"] for batch in self.batches for r in batch.requests]
 
-    def asked(self, number: int = -1) -> list[str]:
+    def requested_paths(self, number: int = -1) -> list[str]:
         """The paths asked about in a batch, sorted."""
         return sorted(path_in(request) for request in self.batches[number].requests)
 
     @property
-    def bill(self) -> list[str]:
+    def billed_ids(self) -> list[str]:
         """The custom ids that cost money, one for each time."""
         ours = {batch.id for batch in self.batches}
-        return [b.custom_id for b in self.sandbox.claude.billed() if b.batch_id in ours]
+        return [b.custom_id for b in self.sandbox.anthropic.billed() if b.batch_id in ours]
 
     @property
     def writes(self) -> list[tuple[str, str]]:
         """Every write to this repository on GitHub."""
-        prefix = f"/repos/{self.hub.full_name}"
+        prefix = f"/repos/{self.github_repository.full_name}"
         found = self.sandbox.github.writes
         return [
             (m, p.removeprefix(prefix)) for m, p, _ in found if f"{p}/".startswith(f"{prefix}/")
@@ -234,7 +234,7 @@ class WorkflowHarness:
 
     @property
     def issues(self) -> list[Issue]:
-        return list(self.hub.issues.values())
+        return list(self.github_repository.issues.values())
 
     @property
     def issue(self) -> Issue:
@@ -244,7 +244,7 @@ class WorkflowHarness:
 
     @property
     def artifacts(self) -> list[Artifact]:
-        return [a for a in self.hub.artifacts if a.finalized]
+        return [a for a in self.github_repository.artifacts if a.finalized]
 
     def answer(self, say: Callable[[Mapping[str, Any]], object]) -> None:
         """Let the newest batch's answers be what `say` makes of each request, as JSON."""
@@ -263,13 +263,13 @@ class WorkflowHarness:
             result = {"type": "succeeded", "message": message}
             lines.append(json.dumps({"custom_id": request["custom_id"], "result": result}))
         body = "\n".join(lines) + "\n"
-        self.sandbox.faults.add("status", service="claude", path=RESULTS, status=200, body=body)
+        self.sandbox.faults.add("status", service="anthropic", path=RESULTS, status=200, body=body)
 
     def finish(self) -> None:
         """End every batch that still runs."""
         for batch in self.batches:
             if batch.ended is None:
-                self.sandbox.claude.finish(batch.id)
+                self.sandbox.anthropic.finish(batch.id)
 
     @property
     def public_text(self) -> str:

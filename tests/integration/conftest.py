@@ -34,4 +34,4 @@ def workflow(
 ) -> WorkflowHarness:
     """A private repository with one commit; its own workspace at Anthropic."""
     monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
-    return WorkflowHarness.begin(whole_sandbox, tmp_path)
+    return WorkflowHarness.create(whole_sandbox, tmp_path)

@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from batch_action.sandbox.github.app import GitHub, build
+from batch_action.sandbox.github.app import GitHub, create_github
 
 
 class HandClock:
@@ -111,7 +111,7 @@ def clock() -> HandClock:
 def hub(fleet: SimpleNamespace, clock: HandClock, git_dir: Path, tmp_path: Path) -> GitHub:
     copy = tmp_path / "remote.git"
     subprocess.run(["git", "clone", "-q", "--mirror", str(git_dir), str(copy)], check=True)
-    fleet.hub = build(clock, fleet.origin, fleet.blob_origin)
+    fleet.hub = create_github(clock, fleet.origin, fleet.blob_origin)
     fleet.hub.add_repository("octo/demo", git_dir=copy)
     return fleet.hub
 

@@ -89,7 +89,7 @@ def test_what_the_service_refuses(hub, run, twirp, http) -> None:
     blob = {"x-ms-blob-type": "BlockBlob"}
     assert http.put(link, content=b"1234", headers=blob).status_code == 201
     assert twirp(run, "FinalizeArtifact", name="ab", size="5").status_code == 400
-    run.finish()
+    hub.finish_run(run)
     assert twirp(run, "CreateArtifact", name="c", version=4).status_code == 401
 
 

@@ -29,11 +29,11 @@ def running():
 def sandbox(running):
     yield running
     running.faults.clear()
-    running.claude.hold = False
-    running.claude.answer_with(None)
-    running.claude.max_bytes = 256_000_000
-    running.claude.results_origin = None
-    running.claude.store.batch_seconds = 0
+    running.anthropic.hold = False
+    running.anthropic.answer_with(None)
+    running.anthropic.max_bytes = 256_000_000
+    running.anthropic.results_origin = None
+    running.anthropic.store.batch_seconds = 0
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_a_batch_is_created_ends_and_gives_results(batches, sandbox):
 
 
 def test_batch_seconds_are_counted_by_the_clock(batches, sandbox):
-    sandbox.claude.store.batch_seconds = 600
+    sandbox.anthropic.store.batch_seconds = 600
     made = batches.create(requests=[item()])
     assert batches.retrieve(made.id).processing_status == "in_progress"
     with pytest.raises(anthropic.AnthropicError, match="results_url"):
@@ -166,7 +166,7 @@ def test_batch_seconds_are_counted_by_the_clock(batches, sandbox):
 
 
 def test_a_held_batch_expires_after_a_day(batches, sandbox):
-    sandbox.claude.hold = True
+    sandbox.anthropic.hold = True
     made = batches.create(requests=[item("a"), item("b")])
     sandbox.clock.advance(DAY - 60)
     assert batches.retrieve(made.id).processing_status == "in_progress"
@@ -178,17 +178,17 @@ def test_a_held_batch_expires_after_a_day(batches, sandbox):
 
 
 def test_a_held_batch_ends_when_it_is_let_go_or_finished(batches, sandbox):
-    sandbox.claude.hold = True
+    sandbox.anthropic.hold = True
     one, two = (batches.create(requests=[item()]) for _ in range(2))
-    sandbox.claude.finish(one.id)
+    sandbox.anthropic.finish(one.id)
     assert batches.retrieve(one.id).request_counts.succeeded == 1
     assert batches.retrieve(two.id).processing_status == "in_progress"
-    sandbox.claude.hold = False
+    sandbox.anthropic.hold = False
     assert batches.retrieve(two.id).processing_status == "ended"
 
 
 def test_cancel(batches, sandbox):
-    sandbox.claude.store.batch_seconds = 1000
+    sandbox.anthropic.store.batch_seconds = 1000
     made = batches.create(requests=[item(f"r{n}") for n in range(10)])
     sandbox.clock.advance(301)
     canceling = batches.cancel(made.id)
@@ -203,16 +203,16 @@ def test_cancel(batches, sandbox):
 
 
 def test_delete_only_what_has_ended(batches, sandbox):
-    sandbox.claude.hold = True
+    sandbox.anthropic.hold = True
     made = batches.create(requests=[item("kept on the bill".replace(" ", "-"))])
     with pytest.raises(anthropic.BadRequestError):
         batches.delete(made.id)
-    sandbox.claude.finish(made.id)
+    sandbox.anthropic.finish(made.id)
     gone = batches.delete(made.id)
     DeletedMessageBatch.model_validate(gone.model_dump())
     with pytest.raises(anthropic.NotFoundError):
         batches.retrieve(made.id)
-    assert [b.custom_id for b in sandbox.claude.billed() if b.batch_id == made.id] == [
+    assert [b.custom_id for b in sandbox.anthropic.billed() if b.batch_id == made.id] == [
         "kept-on-the-bill"
     ]
 
@@ -258,7 +258,7 @@ def test_results_are_shuffled_but_stable(batches, http):
 
 
 def test_the_sandbox_may_name_another_host_for_results(batches, sandbox):
-    sandbox.claude.results_origin = "https://evil.example"
+    sandbox.anthropic.results_origin = "https://evil.example"
     made = batches.create(requests=[item()])
     url = batches.retrieve(made.id).results_url
     assert url == f"https://evil.example/v1/messages/batches/{made.id}/results"
@@ -388,7 +388,7 @@ def test_too_many_requests_are_refused(http):
 
 
 def test_too_many_bytes_are_refused(batches, sandbox):
-    sandbox.claude.max_bytes = 1000
+    sandbox.anthropic.max_bytes = 1000
     with pytest.raises(anthropic.ContentTooLargeError) as caught:
         batches.create(requests=[item(system="x" * 1000)])
     assert caught.value.type == "request_too_large"
@@ -524,7 +524,7 @@ def test_outcomes(batches, sandbox):
         "missing",
     ]
     for kind in kinds:
-        sandbox.faults.outcome(kind, custom_id=f"^{kind.partition(':')[0]}$")
+        sandbox.faults.add_outcome(kind, custom_id=f"^{kind.partition(':')[0]}$")
     config = schema(summary={"type": "string"})
     names = [kind.partition(":")[0] for kind in kinds]
     made = batches.create(requests=[item(name, output_config=config) for name in [*names, "good"]])
@@ -546,7 +546,7 @@ def test_outcomes(batches, sandbox):
     for name, readable in (("max_tokens", False), ("unreadable", False), ("good", True)):
         text = found[name].message.content[-1].text
         assert _is_json(text) is readable
-    paid = {bill.custom_id for bill in sandbox.claude.billed() if bill.batch_id == made.id}
+    paid = {bill.custom_id for bill in sandbox.anthropic.billed() if bill.batch_id == made.id}
     assert paid == {"max_tokens", "unreadable", "missing", "good"}
 
 
@@ -559,7 +559,7 @@ def _is_json(text):
 
 
 def test_every_second_request(batches, sandbox):
-    sandbox.faults.outcome("expired", every=2)
+    sandbox.faults.add_outcome("expired", every=2)
     found = run(batches, *[item(f"r{n}") for n in range(1, 5)])
     assert [name for name, result in sorted(found.items()) if result.type == "expired"] == [
         "r2",
@@ -610,7 +610,7 @@ def test_short_prefixes_are_silently_not_cached(batches):
 def test_the_bill_lists_what_the_results_say(batches, sandbox):
     made = batches.create(requests=[item("a"), item("b", temperature=1), item("c")])
     batches.retrieve(made.id)
-    paid = {b.custom_id: b for b in sandbox.claude.billed() if b.batch_id == made.id}
+    paid = {b.custom_id: b for b in sandbox.anthropic.billed() if b.batch_id == made.id}
     found = results(batches, made.id)
     assert set(paid) == {"a", "c"}
     for name, bill in paid.items():
@@ -645,7 +645,7 @@ def test_models(client):
 
 
 def test_answers_may_be_given_in_the_reviewers_place(batches, sandbox):
-    sandbox.claude.answer_with(
+    sandbox.anthropic.answer_with(
         lambda params: "by hand" if params["messages"][0]["content"] == "Hello" else None
     )
     other = item("b", messages=[{"role": "user", "content": "Bye"}])
@@ -660,7 +660,7 @@ def test_a_message_is_answered_at_once(client, sandbox):
     message = client.messages.create(**params)
     assert message.content[0].type == "thinking"
     assert message.usage.service_tier == "standard"
-    assert [bill.batch_id for bill in sandbox.claude.billed()].count(None) == 1
+    assert [bill.batch_id for bill in sandbox.anthropic.billed()].count(None) == 1
     messages = [*params["messages"], {"role": "assistant", "content": "{"}]
     with pytest.raises(anthropic.BadRequestError, match="prefill"):
         client.messages.create(**{**params, "messages": messages})
@@ -672,8 +672,8 @@ def test_a_message_is_answered_at_once(client, sandbox):
 
 
 def test_every_shape_is_the_sdks(http, sandbox):
-    sandbox.faults.outcome("refused", custom_id="refused")
-    sandbox.faults.outcome("expired", custom_id="expired")
+    sandbox.faults.add_outcome("refused", custom_id="refused")
+    sandbox.faults.add_outcome("expired", custom_id="expired")
     requests = [item("good"), item("bad", top_k=1), item("refused"), item("expired")]
     made = http.post("/v1/messages/batches", json={"requests": requests}).json()
     strictly(MessageBatch, made)

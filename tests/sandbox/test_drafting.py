@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.sandbox import drafting, filling, prompts, schemas
-from batch_action.sandbox.documenting import documented
-from batch_action.sandbox.publicity import names
-from batch_action.sandbox.verdicts import compare
+from batch_action.sandbox.anthropic import schemas
+from batch_action.sandbox.reviewer import file_drafts, fill_schema, prompts
+from batch_action.sandbox.reviewer.docstring_writer import add_documentation
+from batch_action.sandbox.reviewer.public_names import public_names
+from batch_action.sandbox.reviewer.verdicts import compare_versions
 from tests.sandbox.test_reviewer import shown
-from tests.unit.test_syntax import stripped
+from tests.unit.test_code_comparison import stripped
 
-PACKAGE = Path(drafting.__file__).parents[1]
+PACKAGE = Path(file_drafts.__file__).parents[2]
 PYTHON = "def total(prices):\n    return sum(prices)\n\n\nclass Till:\n    size = 3\n"
 FILES = {
     "type": "object",
@@ -35,7 +36,7 @@ FILES = {
 
 
 def read(*texts):
-    return prompts.read({"messages": [{"role": "user", "content": "\n".join(texts)}]})
+    return prompts.read_prompt({"messages": [{"role": "user", "content": "\n".join(texts)}]})
 
 
 def source(path, text):
@@ -54,7 +55,7 @@ def target(path, framework):
 
 def drafts(*texts):
     asked = read(*texts)
-    return json.loads(filling.answer(FILES, [], asked))["files"]
+    return json.loads(fill_schema.fill_schema(FILES, [], asked))["files"]
 
 
 def test_the_prompt_is_read_whole():
@@ -64,7 +65,7 @@ def test_the_prompt_is_read_whole():
         beside("test", "t.py", "x\n", ' complete="no"'),
         shown("a.py", "y\n"),
     )
-    assert asked.notes == {"description": "One\n</description>\ntwo"}
+    assert asked.sections == {"description": "One\n</description>\ntwo"}
     assert asked.before is not None
     assert (asked.before.path, asked.before.text) == ("old.py", "a\n</before>\n")
     assert [(t.path, t.whole) for t in asked.tests] == [("t.py", False)]
@@ -103,7 +104,7 @@ def test_tests_of_other_languages(path, text, framework, parts):
 
 
 def test_what_is_tested_is_not_tested_again():
-    there = "import pytest\n\n\ndef test_total_is_there():\n    pass\n"
+    there = "import pytest\n\n\ndef test_total_exists():\n    pass\n"
     test = beside("test", "tests/test_money.py", there)
     (made,) = drafts(target("tests/test_money.py", "pytest"), test, shown("money.py", PYTHON))
     assert made["text"].startswith(there)
@@ -112,24 +113,26 @@ def test_what_is_tested_is_not_tested_again():
     assert drafts(target("tests/test_x.py", "pytest"), shown("x.py", nothing)) == []
 
 
-@pytest.mark.parametrize("name", ["prompts", "server", "textual", "params"])
+@pytest.mark.parametrize(
+    "name", ["reviewer/prompts", "server", "reviewer/patterns", "anthropic/params"]
+)
 def test_documented_python_is_the_same_code(name):
     # Without its one-line docstrings, so that there is something to document.
     text = (PACKAGE / "sandbox" / f"{name}.py").read_text("utf-8")
     kept = (line for line in text.splitlines() if line.count('"""') != 2)
     text = "\n".join(kept) + "\n"
-    found = documented(source("x.py", text))
+    found = add_documentation(source("x.py", text))
     assert found is not None
     assert stripped(found[0]) == stripped(text)
 
 
 def test_documented_scripts():
     text = "export function f() {}\n\n/** Said. */\nexport class A {}\nexport const g = () => 1;\n"
-    found = documented(source("a.ts", text))
+    found = add_documentation(source("a.ts", text))
     assert found is not None
     assert found[0].count("/**") == 3
     assert found[1] == 2
-    assert documented(source("a.go", "package a\n")) is None
+    assert add_documentation(source("a.go", "package a\n")) is None
 
 
 @pytest.mark.parametrize(
@@ -144,7 +147,7 @@ def test_documented_scripts():
     ],
 )
 def test_verdicts(old, new, verdict, count):
-    said, remarks = compare(source("a.py", old), source("a.py", new))
+    said, remarks = compare_versions(source("a.py", old), source("a.py", new))
     assert (said, len(remarks)) == (verdict, count)
 
 
@@ -157,18 +160,18 @@ def test_a_verdict_in_any_schema():
             "summary": {"type": "string"},
         },
     }
-    assert schemas.complaint(schema) is None
+    assert schemas.schema_error(schema) is None
     asked = read(beside("before", "a.py", PYTHON), shown("a.py", PYTHON))
-    said = json.loads(filling.answer(schema, [], asked))
+    said = json.loads(fill_schema.fill_schema(schema, [], asked))
     assert said["verdict"] == "Valid"
     assert "not Claude" in said["summary"]
 
 
 def test_names_of_go_and_scripts():
     go = "func (t *T) Do(x int) error {\n}\n\nfunc hidden() {}\n\nfunc Open(n string) {\n}\n"
-    assert [(n.name, n.signature) for n in names(source("a.go", go))] == [
+    assert [(n.name, n.signature) for n in public_names(source("a.go", go))] == [
         ("T.Do", "(x int) error"),
         ("Open", "(n string)"),
     ]
     script = "export default class A {}\nexport async function f(a,\n b) {}\nexport const c = 1;\n"
-    assert [n.name for n in names(source("a.ts", script))] == ["A", "f", "c"]
+    assert [n.name for n in public_names(source("a.ts", script))] == ["A", "f", "c"]

@@ -60,14 +60,14 @@ def request(custom_id="r1"):
 
 def test_a_call_dropped_before_does_nothing(sandbox, client):
     sandbox.faults.add("drop-before", method="POST")
-    before = len(sandbox.claude.batches)
+    before = len(sandbox.anthropic.batches)
     with pytest.raises(anthropic.APIConnectionError):
         client.messages.batches.create(requests=[request()])
-    assert len(sandbox.claude.batches) == before
+    assert len(sandbox.anthropic.batches) == before
     [call] = sandbox.faults.calls
     assert (call.number, call.service, call.route, call.status, call.fault) == (
         1,
-        "claude",
+        "anthropic",
         BATCHES,
         None,
         "drop-before",
@@ -76,19 +76,19 @@ def test_a_call_dropped_before_does_nothing(sandbox, client):
 
 def test_a_call_dropped_after_has_happened(sandbox, client):
     sandbox.faults.add("drop-after", method="POST")
-    before = len(sandbox.claude.batches)
+    before = len(sandbox.anthropic.batches)
     with pytest.raises(anthropic.APIConnectionError):
         client.messages.batches.create(requests=[request()])
-    assert len(sandbox.claude.batches) == before + 1
+    assert len(sandbox.anthropic.batches) == before + 1
     assert sandbox.faults.calls[0].status == 200
 
 
 def test_what_is_answered_late_was_done_at_once(sandbox, client):
     sandbox.faults.add("late", method="POST", seconds=1)
-    before = len(sandbox.claude.batches)
+    before = len(sandbox.anthropic.batches)
     with pytest.raises(anthropic.APITimeoutError):
         client.with_options(timeout=0.3).messages.batches.create(requests=[request()])
-    assert len(sandbox.claude.batches) == before + 1
+    assert len(sandbox.anthropic.batches) == before + 1
 
 
 @pytest.mark.parametrize("kind", ["drop-before", "drop-after"])
@@ -242,10 +242,10 @@ def test_batches_are_controlled_over_http(sandbox, http, client):
 
 
 def test_a_wrong_kind_is_refused():
-    with pytest.raises(ValueError, match="no fault"):
+    with pytest.raises(ValueError, match="not a fault"):
         Faults().add("explode")
-    with pytest.raises(ValueError, match="no outcome"):
-        Faults().outcome("lost")
+    with pytest.raises(ValueError, match="not an outcome"):
+        Faults().add_outcome("lost")
 
 
 def test_two_sandboxes_stand_side_by_side():

@@ -65,7 +65,7 @@ def test_each_endpoint_asks_for_its_scope(hub, client) -> None:
     with pytest.raises(GithubException) as error:
         repo.requester.requestJsonAndCheck("GET", "/user")
     assert error.value.status == 403
-    run.finish()
+    hub.finish_run(run)
     with pytest.raises(GithubException) as error:
         repo.update()
     assert refused(error) == (401, "Bad credentials")
@@ -118,7 +118,7 @@ def test_unchanged_answers_cost_a_304(hub, http) -> None:
 
 def test_the_environment_is_a_container_steps(hub, tmp_path: Path) -> None:
     run = hub.start_run("octo/demo", event="workflow_dispatch", payload={"inputs": {"a": "b"}})
-    environ = run.environ(tmp_path / "workspace", tmp_path / "temp")
+    environ = hub.step_environment(run, tmp_path / "workspace", tmp_path / "temp")
     assert "GITHUB_TOKEN" not in environ
     assert json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_text())["inputs"] == {"a": "b"}
     assert Path(environ["GITHUB_OUTPUT"]).read_bytes() == b""
@@ -129,7 +129,7 @@ def test_the_environment_is_a_container_steps(hub, tmp_path: Path) -> None:
 
 
 def test_runs_are_found(hub, client) -> None:
-    hub.start_run("octo/demo", event="schedule").finish()
+    hub.finish_run(hub.start_run("octo/demo", event="schedule"))
     hub.start_run("octo/demo", event="push", head_repository="eve/demo", permissions={})
     repo = client(hub.token_for("octo"))
     first, second = sorted(repo.get_workflow_runs(), key=lambda run: run.id)
@@ -141,7 +141,7 @@ def test_runs_are_found(hub, client) -> None:
 
 def test_identity_tokens_are_fresh(hub, tmp_path, http) -> None:
     run = hub.start_run("octo/demo", event="schedule", permissions={"id-token": "write"})
-    environ = run.environ(tmp_path, tmp_path)
+    environ = hub.step_environment(run, tmp_path, tmp_path)
     url = environ["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&audience=https%3A%2F%2Fexample.com"
     headers = {"Authorization": f"Bearer {environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
     claims = []
@@ -227,7 +227,7 @@ def test_a_branch_is_written_and_becomes_a_pull_request(hub, client, repo) -> No
     with pytest.raises(GithubException) as error:
         ours.create_pull("main", "ai/tests", title="Tests", body="", draft=True)
     assert refused(error)[1].startswith("GitHub Actions is not permitted to create")
-    hub.repository("octo/demo").actions_may_open_pulls = True
+    hub.repository("octo/demo").actions_can_open_pull_requests = True
     pull = ours.create_pull("main", "ai/tests", title="Tests", body="explanation", draft=True)
     assert [file.filename for file in pull.get_files()] == ["t/test_a.py"]
     assert pull.get_commits().totalCount == 1
@@ -244,7 +244,7 @@ def test_a_branch_is_written_and_becomes_a_pull_request(hub, client, repo) -> No
 
 
 def test_one_line_outside_the_diff_sinks_the_review(hub, client) -> None:
-    hub.open_pull("octo/demo", head="feature", author="octo")
+    hub.open_pull_request("octo/demo", head="feature", author="octo")
     run = hub.start_run(
         "octo/demo",
         event="pull_request",

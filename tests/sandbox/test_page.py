@@ -1,11 +1,11 @@
 import pytest
 
 from batch_action.sandbox.github import page
-from batch_action.sandbox.github.markdown import render
+from batch_action.sandbox.github.markdown import markdown_to_html
 
 
 def test_github_markdown_is_understood() -> None:
-    html = render(
+    html = markdown_to_html(
         "> [!WARNING]\n> Careful.\n\n| a | b |\n|---|--:|\n| 1 | ~~2~~ |\n\n- [x] done\n\n"
         "<details><summary>More</summary>\n\n`code`\n\n</details>\n\n```diff\n-a\n+b\n```\n"
     )
@@ -33,7 +33,7 @@ def test_github_markdown_is_understood() -> None:
     ],
 )
 def test_nothing_runs_and_nothing_is_loaded(hostile: str) -> None:
-    html = render(hostile).lower()
+    html = markdown_to_html(hostile).lower()
     for danger in (
         "<script",
         "src=",
@@ -48,8 +48,10 @@ def test_nothing_runs_and_nothing_is_loaded(hostile: str) -> None:
 
 
 def test_a_body_cannot_break_out_of_its_card() -> None:
-    assert render("</div></article><b>bold") == "<b>bold</b>"
-    assert render("<details><summary>open") == "<details><summary>open</summary></details>"
+    assert markdown_to_html("</div></article><b>bold") == "<b>bold</b>"
+    assert (
+        markdown_to_html("<details><summary>open") == "<details><summary>open</summary></details>"
+    )
 
 
 def test_an_issue_reads_as_on_github(hub, client, http) -> None:
@@ -74,7 +76,7 @@ def test_an_issue_reads_as_on_github(hub, client, http) -> None:
 
 def test_issues_and_pull_requests_have_lists_of_their_own(hub, client, http) -> None:
     client(hub.token_for("octo")).create_issue("A report")
-    hub.open_pull("octo/demo", head="feature", title="A feature")
+    hub.open_pull_request("octo/demo", head="feature", title="A feature")
     issues, pulls = (
         http.get(f"{hub.instance.origin}/octo/demo/{n}").text for n in ("issues", "pulls")
     )

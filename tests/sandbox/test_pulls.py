@@ -39,10 +39,10 @@ def run_of(hub, number: int = 1):
 
 
 def test_a_run_is_about_the_head_and_checks_out_a_merge(hub, client, tmp_path) -> None:
-    hub.open_pull("octo/demo", head="feature")
+    hub.open_pull_request("octo/demo", head="feature")
     first = committed(hub, "one\ntwo\nthree\n")
     run = run_of(hub)
-    environ = run.environ(tmp_path / "work", tmp_path / "temp")
+    environ = hub.step_environment(run, tmp_path / "work", tmp_path / "temp")
     assert (run.head_branch, run.head_sha) == ("feature", first)
     assert environ["GITHUB_SHA"] not in (first, "")
     assert environ["GITHUB_REF"] == "refs/pull/1/merge"
@@ -57,18 +57,18 @@ def test_a_run_is_about_the_head_and_checks_out_a_merge(hub, client, tmp_path) -
     assert [one.number for one in repo.get_workflow_run(run.id).pull_requests] == [1]
     assert {one.number for one in repo.get_commit(first).get_pulls()} == {1}
     assert repo.get_commit(pull.base.sha).get_pulls().totalCount == 0
-    hub.end_pull("octo/demo", 1)
+    hub.close_pull_request("octo/demo", 1)
     assert repo.get_workflow_run(run.id).pull_requests == []
     ended = repo.get_pull(1)
     assert (ended.state, ended.merged, ended.merged_at) == ("closed", False, None)
 
 
 def test_a_merged_one_keeps_its_commits(hub, client) -> None:
-    hub.open_pull("octo/demo", head="feature")
+    hub.open_pull_request("octo/demo", head="feature")
     run = run_of(hub)
     repo = client(run.token)
     head = repo.get_pull(1).head.sha
-    hub.end_pull("octo/demo", 1, merged_as=run.merge_sha)
+    hub.close_pull_request("octo/demo", 1, merged_as=run.merge_sha)
     pull = repo.get_pull(1)
     assert (pull.state, pull.merged, pull.merge_commit_sha) == ("closed", True, run.merge_sha)
     assert pull.merged_at is not None
@@ -77,7 +77,7 @@ def test_a_merged_one_keeps_its_commits(hub, client) -> None:
 
 
 def test_comments_grow_old_and_fold(hub, client, http) -> None:
-    hub.open_pull("octo/demo", head="feature", title="A feature")
+    hub.open_pull_request("octo/demo", head="feature", title="A feature")
     committed(hub, "one\ntwo\nthree\n")
     run = run_of(hub)
     repo = client(run.token)

@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from batch_action.sandbox import filling, prompts, reviewer, schemas
+from batch_action.sandbox.anthropic import schemas
+from batch_action.sandbox.reviewer import fill_schema, prompts, review
 
 PYTHON = """\
 import os
@@ -71,11 +72,11 @@ def shown(path, source, *, first=1, language=None, change=""):
 
 def prompt(*texts):
     blocks = [{"type": "text", "text": text} for text in texts]
-    return prompts.read({"messages": [{"role": "user", "content": blocks}]})
+    return prompts.read_prompt({"messages": [{"role": "user", "content": blocks}]})
 
 
 def remarks(*texts):
-    return reviewer.review(prompt(*texts))
+    return review.review(prompt(*texts))
 
 
 def rules(*texts):
@@ -84,7 +85,7 @@ def rules(*texts):
 
 def filled(schema, *texts):
     asked = prompt(*texts)
-    return json.loads(filling.answer(schema, reviewer.review(asked), asked))
+    return json.loads(fill_schema.fill_schema(schema, review.review(asked), asked))
 
 
 def test_python_is_read_by_ruff():
@@ -94,7 +95,7 @@ def test_python_is_read_by_ruff():
     assert (sql.start, sql.severity, sql.cwe, sql.security) == (7, "high", "CWE-89", True)
     assert sql.evidence == PYTHON.splitlines()[6]
     assert not found["ruff B006"].security
-    assert [r.start for r in found.values() if "handling" in r.words] == [8]
+    assert [r.start for r in found.values() if "handling" in r.keywords] == [8]
     assert not sql.pre_existing
 
 
@@ -181,8 +182,8 @@ def test_only_the_last_user_message_is_read():
         {"role": "assistant", "content": "yes"},
         {"role": "user", "content": new},
     ]
-    assert [file.path for file in prompts.read({"messages": messages}).files] == ["new.js"]
-    assert prompts.read({"messages": []}).files == []
+    assert [file.path for file in prompts.read_prompt({"messages": messages}).files] == ["new.js"]
+    assert prompts.read_prompt({"messages": []}).files == []
 
 
 def test_a_schema_is_filled_from_the_remarks():
@@ -190,7 +191,7 @@ def test_a_schema_is_filled_from_the_remarks():
     assert answer["summary"].endswith("on app.py (sandbox reviewer, not Claude).")
     sql = next(f for f in answer["findings"] if f["start_line"] == 7)
     assert sql["title"].endswith("(sandbox reviewer: ruff S608)")
-    assert "not of Claude" in sql["explanation"]
+    assert "not Claude" in sql["explanation"]
     assert sql["evidence"] == PYTHON.splitlines()[6]
     assert (sql["severity"], sql["category"], sql["cwe"]) == ("High", "security", "CWE-89")
     assert sql["suggestion"] is None
@@ -251,21 +252,21 @@ def test_strings_nobody_knows_say_what_they_are():
 
 def test_without_a_schema_the_answer_is_text():
     found = remarks(shown("a.js", "eval(x)\n"))
-    assert filling.plain_answer(found) == (
+    assert fill_schema.plain_answer(found) == (
         "- a.js:1 Text is executed as code (sandbox reviewer: eval)"
     )
-    assert "sandbox reviewer" in filling.plain_answer([])
+    assert "sandbox reviewer" in fill_schema.plain_answer([])
 
 
 def test_good_schemas_are_good():
     wanted = {**report(finding()), "additionalProperties": False}
     wanted["required"] = ["summary", "findings"]
-    assert schemas.complaint(wanted) is None
+    assert schemas.schema_error(wanted) is None
 
 
 TERMS = """\
 - Its own license: `MIT` (from LICENSE), `GPL-2.0-only OR GPL-2.0-or-later` (from COPYING).
-- Also allowed here: nothing is named.
+- Also allowed here: none.
 - Denied here: `AGPL-3.0-or-later`.
 """
 LICENSES = ["contradicting-header", "foreign-code", "notice-removed", "denied-license"]
@@ -276,8 +277,10 @@ def legal(text, system=f"Rules.\n{TERMS}"):
     item = finding(
         category={"enum": LICENSES}, license={"anyOf": [{"type": "string"}, {"type": "null"}]}
     )
-    asked = prompts.read({"system": system, "messages": [{"role": "user", "content": text}]})
-    found = json.loads(filling.answer(report(item), reviewer.review(asked), asked))["findings"]
+    asked = prompts.read_prompt({"system": system, "messages": [{"role": "user", "content": text}]})
+    found = json.loads(fill_schema.fill_schema(report(item), review.review(asked), asked))[
+        "findings"
+    ]
     return [(one["category"], one["license"], one["start_line"]) for one in found]
 
 

@@ -162,7 +162,7 @@ def test_an_analysis_comes_back_in_part(hub, ask):
     assert back["properties"]["github/alertNumber"] == 1
     assert back["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "a%20b.py"}
     assert ask("GET", "alerts/1")["most_recent_instance"]["location"]["path"] == "a b.py"
-    hub.repository("octo/demo").returns_whole_sarif = True
+    hub.repository("octo/demo").returns_full_sarif = True
     [run] = ask("GET", f"analyses/{made['id']}", headers=accept)["runs"]
     assert run["properties"] == {"ours": 2}
 

@@ -2,13 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from batch_action.sandbox.github import launch, shapes
+from batch_action.sandbox.github import json_objects, run_factory
 from batch_action.sandbox.github.git import Git
+from batch_action.sandbox.github.json_objects import Json
+from batch_action.sandbox.github.records import Artifact
+from batch_action.sandbox.github.rest import ApiResponse, Call, GitHubError, endpoint, not_found
 from batch_action.sandbox.github.runs import Run
-from batch_action.sandbox.github.shapes import Json
-from batch_action.sandbox.github.state import Artifact
-from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
-from batch_action.sandbox.github.workflows import Workflow, workflow_at
+from batch_action.sandbox.github.workflows import Workflow, read_workflow
 
 _LINK_LIFE = timedelta(minutes=1)
 
@@ -19,58 +19,58 @@ def _visible(call: Call) -> list[Artifact]:
     found = [
         item
         for item in call.repository.artifacts
-        if item.finalized and call.instance.listed(item.created_at) and name in {"", item.name}
+        if item.finalized and call.instance.is_listed(item.created_at) and name in {"", item.name}
     ]
     return sorted(found, key=lambda item: item.id, reverse=True)
 
 
 def _shape(call: Call, item: Artifact) -> Json:
-    return shapes.artifact(call.instance, call.repository, item)
+    return json_objects.artifact_json(call.instance, call.repository, item)
 
 
-def _artifacts(call: Call) -> Answer:
-    return call.page(_visible(call), lambda item: _shape(call, item), around="artifacts")
+def _artifacts(call: Call) -> ApiResponse:
+    return call.page(_visible(call), lambda item: _shape(call, item), wrapper="artifacts")
 
 
-def _run_artifacts(call: Call) -> Answer:
+def _run_artifacts(call: Call) -> ApiResponse:
     run = _find_run(call)
     found = [item for item in _visible(call) if item.run_id == run.id]
     if call.query("direction") == "asc":
         found.reverse()
-    return call.page(found, lambda item: _shape(call, item), around="artifacts")
+    return call.page(found, lambda item: _shape(call, item), wrapper="artifacts")
 
 
 def _find_artifact(call: Call) -> Artifact:
-    number = call.number("artifact")
+    number = call.path_number("artifact")
     for item in call.repository.artifacts:
         if item.id == number and item.finalized:
             return item
     raise not_found()
 
 
-def _artifact(call: Call) -> Answer:
-    return Answer(data=_shape(call, _find_artifact(call)))
+def _artifact(call: Call) -> ApiResponse:
+    return ApiResponse(data=_shape(call, _find_artifact(call)))
 
 
-def _delete(call: Call) -> Answer:
+def _delete(call: Call) -> ApiResponse:
     item = _find_artifact(call)
     call.repository.artifacts.remove(item)
     call.instance.blobs.drop(item.blob)
-    return Answer(status=204)
+    return ApiResponse(status=204)
 
 
-def _download(call: Call) -> Answer:
+def _download(call: Call) -> ApiResponse:
     item = _find_artifact(call)
-    if call.part("format") != "zip":
+    if call.path_part("format") != "zip":
         raise not_found()
     if item.expires_at <= call.instance.clock.now():
-        raise Refusal(410, "Artifact has expired")
+        raise GitHubError(410, "Artifact has expired")
     location = call.instance.blobs.link(item.blob, "r", _LINK_LIFE, name=f"{item.name}.zip")
-    return Answer(status=302, headers={"Location": location})
+    return ApiResponse(status=302, headers={"Location": location})
 
 
 def _find_run(call: Call) -> Run:
-    number = call.number("run")
+    number = call.path_number("run")
     for run in call.instance.runs_of(call.repository):
         if run.id == number:
             return run
@@ -85,7 +85,7 @@ def _matches(call: Call, run: Run) -> bool:
         and event in {"", run.event}
         and status in {"", run.status, run.conclusion or ""}
         and sha in {"", run.head_sha}
-        and call.instance.listed(run.created_at)
+        and call.instance.is_listed(run.created_at)
         and _created(call.query("created"), run.created_at)
     )
 
@@ -99,36 +99,40 @@ def _created(asked: str, moment: datetime) -> bool:
     return after and (last in {"", "*"} or moment <= datetime.fromisoformat(last))
 
 
-def _runs(call: Call) -> Answer:
+def _runs(call: Call) -> ApiResponse:
     found = [run for run in call.instance.runs_of(call.repository) if _matches(call, run)]
-    return call.page(found, lambda run: shapes.run(call.instance, run), around="workflow_runs")
+    return call.page(
+        found, lambda run: json_objects.run_json(call.instance, run), wrapper="workflow_runs"
+    )
 
 
-def _workflow_runs(call: Call) -> Answer:
+def _workflow_runs(call: Call) -> ApiResponse:
     path = _workflow(call)
     found = [
         run
         for run in call.instance.runs_of(call.repository)
         if run.workflow_path == path and _matches(call, run)
     ]
-    return call.page(found, lambda run: shapes.run(call.instance, run), around="workflow_runs")
+    return call.page(
+        found, lambda run: json_objects.run_json(call.instance, run), wrapper="workflow_runs"
+    )
 
 
-def _run(call: Call) -> Answer:
-    return Answer(data=shapes.run(call.instance, _find_run(call)))
+def _run(call: Call) -> ApiResponse:
+    return ApiResponse(data=json_objects.run_json(call.instance, _find_run(call)))
 
 
-def _attempt(call: Call) -> Answer:
-    number, attempt = call.number("run"), call.number("attempt")
+def _attempt(call: Call) -> ApiResponse:
+    number, attempt = call.path_number("run"), call.path_number("attempt")
     for run in call.instance.runs:
         if (run.repository, run.id, run.attempt) == (call.repository, number, attempt):
-            return Answer(data=shapes.run(call.instance, run))
+            return ApiResponse(data=json_objects.run_json(call.instance, run))
     raise not_found()
 
 
 def _workflow(call: Call) -> str:
     """The path of a workflow known by its file name or its id."""
-    asked = call.part("workflow")
+    asked = call.path_part("workflow")
     if not asked.isdecimal():
         return f".github/workflows/{asked}"
     for run in call.instance.runs:
@@ -137,10 +141,10 @@ def _workflow(call: Call) -> str:
     raise not_found()
 
 
-def _describe_workflow(call: Call) -> Answer:
+def _describe_workflow(call: Call) -> ApiResponse:
     path = _workflow(call)
-    number = launch.workflow_id(path)
-    return Answer(
+    number = run_factory.workflow_id(path)
+    return ApiResponse(
         data={
             "id": number,
             "node_id": f"W_{number}",
@@ -148,28 +152,30 @@ def _describe_workflow(call: Call) -> Answer:
             "path": path,
             "state": "active",
             "badge_url": f"{call.instance.origin}/{call.repository.full_name}/workflows/x/badge.svg",
-            "url": f"{shapes.base(call.instance, call.repository)}/actions/workflows/{number}",
+            "url": f"{json_objects.api_url(call.instance, call.repository)}/actions/workflows/{number}",
             "html_url": f"{call.instance.origin}/{call.repository.full_name}/blob/main/{path}",
-            "created_at": shapes.instant(call.repository.created_at),
-            "updated_at": shapes.instant(call.repository.created_at),
+            "created_at": json_objects.format_time(call.repository.created_at),
+            "updated_at": json_objects.format_time(call.repository.created_at),
         }
     )
 
 
-def _dispatch(call: Call) -> Answer:
+def _dispatch(call: Call) -> ApiResponse:
     body = call.body()
     ref, inputs = body.get("ref"), body.get("inputs") or {}
     if not isinstance(ref, str) or not ref:
-        raise Refusal(422, 'Invalid request.\n\n"ref" wasn\'t supplied.')
+        raise GitHubError(422, 'Invalid request.\n\n"ref" wasn\'t supplied.')
     if len(inputs) > 25:
-        raise Refusal(422, "you may only define up to 25 `inputs` for a `workflow_dispatch` event")
+        raise GitHubError(
+            422, "you may only define up to 25 `inputs` for a `workflow_dispatch` event"
+        )
     branch = ref.removeprefix("refs/heads/")
     path = _workflow(call)
     payload = {"inputs": inputs, "ref": f"refs/heads/{branch}"}
     workflow = _dispatchable(call, path, branch)
-    if workflow and (complaint := workflow.complaint(inputs)):
-        raise Refusal(422, complaint)
-    run = launch.enqueue(
+    if workflow and (complaint := workflow.input_error(inputs)):
+        raise GitHubError(422, complaint)
+    run = run_factory.enqueue_run(
         call.instance,
         call.repository,
         title=workflow.title("workflow_dispatch", payload) if workflow else "",
@@ -180,10 +186,10 @@ def _dispatch(call: Call) -> Answer:
         actor=call.actor.login,
     )
     if not body.get("return_run_details"):
-        return Answer(status=204)
-    url = f"{shapes.base(call.instance, call.repository)}/actions/runs/{run.id}"
+        return ApiResponse(status=204)
+    url = f"{json_objects.api_url(call.instance, call.repository)}/actions/runs/{run.id}"
     page = f"{call.instance.origin}/{call.repository.full_name}/actions/runs/{run.id}"
-    return Answer(data={"workflow_run_id": run.id, "run_url": url, "html_url": page})
+    return ApiResponse(data={"workflow_run_id": run.id, "run_url": url, "html_url": page})
 
 
 def _dispatchable(call: Call, path: str, ref: str) -> Workflow | None:
@@ -191,27 +197,27 @@ def _dispatchable(call: Call, path: str, ref: str) -> Workflow | None:
     repository = call.repository
     if repository.git_dir is None:
         return None
-    if workflow_at(repository, repository.default_branch, path) is None:
+    if read_workflow(repository, repository.default_branch, path) is None:
         # GitHub knows a workflow once its file is on the default branch.
         raise not_found()
     if Git(repository.git_dir).resolve(ref) is None:
-        raise Refusal(422, f"No ref found for: {ref}")
-    workflow = workflow_at(repository, ref, path)
+        raise GitHubError(422, f"No ref found for: {ref}")
+    workflow = read_workflow(repository, ref, path)
     if workflow is None:
         raise not_found()
     return workflow
 
 
 ENDPOINTS = (
-    on("GET ~/actions/artifacts", _artifacts, "actions=read"),
-    on("GET ~/actions/artifacts/{artifact}", _artifact, "actions=read"),
-    on("DELETE ~/actions/artifacts/{artifact}", _delete, "actions=write"),
-    on("GET ~/actions/artifacts/{artifact}/{format}", _download, "actions=read"),
-    on("GET ~/actions/runs", _runs, "actions=read"),
-    on("GET ~/actions/runs/{run}", _run, "actions=read"),
-    on("GET ~/actions/runs/{run}/attempts/{attempt}", _attempt, "actions=read"),
-    on("GET ~/actions/runs/{run}/artifacts", _run_artifacts, "actions=read"),
-    on("GET ~/actions/workflows/{workflow}", _describe_workflow, "actions=read"),
-    on("GET ~/actions/workflows/{workflow}/runs", _workflow_runs, "actions=read"),
-    on("POST ~/actions/workflows/{workflow}/dispatches", _dispatch, "actions=write"),
+    endpoint("GET ~/actions/artifacts", _artifacts, "actions=read"),
+    endpoint("GET ~/actions/artifacts/{artifact}", _artifact, "actions=read"),
+    endpoint("DELETE ~/actions/artifacts/{artifact}", _delete, "actions=write"),
+    endpoint("GET ~/actions/artifacts/{artifact}/{format}", _download, "actions=read"),
+    endpoint("GET ~/actions/runs", _runs, "actions=read"),
+    endpoint("GET ~/actions/runs/{run}", _run, "actions=read"),
+    endpoint("GET ~/actions/runs/{run}/attempts/{attempt}", _attempt, "actions=read"),
+    endpoint("GET ~/actions/runs/{run}/artifacts", _run_artifacts, "actions=read"),
+    endpoint("GET ~/actions/workflows/{workflow}", _describe_workflow, "actions=read"),
+    endpoint("GET ~/actions/workflows/{workflow}/runs", _workflow_runs, "actions=read"),
+    endpoint("POST ~/actions/workflows/{workflow}/dispatches", _dispatch, "actions=write"),
 )

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from html import escape
 
-from batch_action.sandbox.github.markdown import render
-from batch_action.sandbox.github.page import framed, snippets_of
-from batch_action.sandbox.github.shapes import Json
-from batch_action.sandbox.github.state import Repository
+from batch_action.sandbox.github.json_objects import Json
+from batch_action.sandbox.github.markdown import markdown_to_html
+from batch_action.sandbox.github.page import page_html, snippet_reader
+from batch_action.sandbox.github.records import Repository
 
 _AROUND = 3
 """Lines of code above and below an alert."""
@@ -27,7 +27,7 @@ def render_list(repository: Repository) -> str:
     head = f"<header><b>{still} Open</b> · <a>{len(alerts) - still} Closed</a></header>"
     rows = "".join(_row(alert, repository) for alert in alerts)
     title = '<h1 class="title">Code scanning</h1>'
-    return framed("Code scanning", repository, f'{title}<div class="list">{head}{rows}</div>')
+    return page_html("Code scanning", repository, f'{title}<div class="list">{head}{rows}</div>')
 
 
 def render_alert(alert: Json, repository: Repository) -> str:
@@ -37,9 +37,9 @@ def render_alert(alert: Json, repository: Repository) -> str:
     body = f"""<h1 class="title">{heading}</h1>
 <div class="meta"><span class="state {state}">{_icon(state)}{_WORDS[state]}</span>
 <span>in <b>{escape(_branch(alert))}</b> · {_day(alert["created_at"])}</span></div>
-<div class="columns"><div>{_code(alert, repository)}{_about(alert)}{_history(alert)}</div>
+<div class="columns"><div>{_code(alert, repository)}{_rule_html(alert)}{_history(alert)}</div>
 <aside class="side">{_side(alert)}</aside></div>"""
-    return framed(f"{rule['description']} · #{alert['number']}", repository, body)
+    return page_html(f"{rule['description']} · #{alert['number']}", repository, body)
 
 
 def _rank(alert: Json) -> tuple[bool, int, int]:
@@ -76,7 +76,7 @@ def _code(alert: Json, repository: Repository) -> str:
     instance = alert["most_recent_instance"]
     where, sha = instance["location"], instance["commit_sha"]
     first, last = where["start_line"], where["end_line"]
-    shows = snippets_of(repository)
+    shows = snippet_reader(repository)
     lines = ((shows(sha, where["path"]) or "") if shows else "").splitlines()
     start = max(1, first - _AROUND)
     rows = "".join(
@@ -87,7 +87,7 @@ def _code(alert: Json, repository: Repository) -> str:
         _line(number, text, hit=False)
         for number, text in enumerate(lines[last : last + _AROUND], last + 1)
     )
-    said = f'<tr class="said"><td colspan="2">{_said(alert)}</td></tr>'
+    said = f'<tr class="said"><td colspan="2">{_message_html(alert)}</td></tr>'
     head = f"<header><b>{escape(where['path'])}</b>:{first} in {escape(sha[:7])}</header>"
     table = f'<table class="lines">{rows}{said}{after}</table>'
     return (
@@ -101,13 +101,13 @@ def _line(number: int, text: str, *, hit: bool) -> str:
     return f'<tr{kind}><td class="number">{number}</td><td class="code">{escape(text)}</td></tr>'
 
 
-def _said(alert: Json) -> str:
+def _message_html(alert: Json) -> str:
     text = escape(alert["most_recent_instance"]["message"]["text"])
     tool = escape(alert["tool"]["name"])
     return f'<div class="{_severity(alert)}">{text}<small>{tool}</small></div>'
 
 
-def _about(alert: Json) -> str:
+def _rule_html(alert: Json) -> str:
     rule = alert["rule"]
     facts = "".join(
         f"<div><small>{name}</small>{value}</div>"
@@ -117,7 +117,7 @@ def _about(alert: Json) -> str:
             ("Description", escape(rule["full_description"])),
         )
     )
-    text = f'<div class="text">{render(rule["help"])}</div>'
+    text = f'<div class="text">{markdown_to_html(rule["help"])}</div>'
     return f'<article class="card"><div class="facts">{facts}</div>{text}</article>'
 
 

@@ -5,29 +5,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from batch_action.sandbox.github import sarif
-from batch_action.sandbox.github.shapes import Json, base, instant, user
-from batch_action.sandbox.github.state import Analysis
-from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
+from batch_action.sandbox.github.json_objects import Json, api_url, format_time, user_json
+from batch_action.sandbox.github.records import Analysis
+from batch_action.sandbox.github.rest import ApiResponse, Call, GitHubError, endpoint, not_found
 
 _OFF = "Code Security must be enabled for this repository to use code scanning."
 _DISMISSED = ("dismissed_by", "dismissed_at", "dismissed_reason", "dismissed_comment")
 _DISMISSALS = {"false positive", "won't fix", "used in tests", "mitigated"}
-_LONGEST_COMMENT = 280
+_MAX_COMMENT_CHARS = 280
 _SCORES = ((9.0, "critical"), (6.9, "high"), (3.9, "medium"), (0.0, "low"))
 
 
-def insist_enabled(call: Call) -> None:
+def require_code_scanning(call: Call) -> None:
     """Refuse where the repository has no licence for it."""
     if not call.repository.code_scanning:
-        raise Refusal(403, _OFF)
+        raise GitHubError(403, _OFF)
 
 
-def reconcile(call: Call, analysis: Analysis, run: sarif.Run) -> None:
+def update_alerts(call: Call, analysis: Analysis, run: sarif.Run) -> None:
     """Open what is new, fix what is gone: of the same tool, category and ref only."""
-    alerts, now = call.repository.alerts, instant(call.instance.now())
-    mine = _mine(call, analysis)
+    alerts, now = call.repository.alerts, format_time(call.instance.now())
+    mine = _alerts_of(call, analysis)
     present = set()
-    for result in sarif.worst_first(run):
+    for result in sarif.stored_results(run):
         key = _key(result)
         present.add(key)
         if key not in mine:
@@ -39,7 +39,7 @@ def reconcile(call: Call, analysis: Analysis, run: sarif.Run) -> None:
         alert["rule"] = _rule(result, sarif.rule_of(run, result))
         alert["most_recent_instance"] |= {
             "commit_sha": analysis.commit_sha,
-            "location": sarif.location(result),
+            "location": sarif.location_of(result),
             "message": {"text": result["message"]["text"]},
         }
     for key, alert in mine.items():
@@ -49,14 +49,14 @@ def reconcile(call: Call, analysis: Analysis, run: sarif.Run) -> None:
         alert["most_recent_instance"]["state"] = alert["state"]
 
 
-def numbered(call: Call, analysis: Analysis, run: sarif.Run) -> dict[int, tuple[int, str]]:
+def alerts_by_result(call: Call, analysis: Analysis, run: sarif.Run) -> dict[int, tuple[int, str]]:
     """The place of each kept result in its run, to its alert's number and address."""
-    mine = _mine(call, analysis)
+    mine = _alerts_of(call, analysis)
     found = ((place, mine.get(_key(result))) for place, result in enumerate(run["results"]))
     return {place: (alert["number"], alert["url"]) for place, alert in found if alert}
 
 
-def _mine(call: Call, analysis: Analysis) -> dict[str, Json]:
+def _alerts_of(call: Call, analysis: Analysis) -> dict[str, Json]:
     home = (analysis.tool, analysis.category, analysis.ref)
     alerts = call.repository.alerts.values()
     return {alert["_key"]: alert for alert in alerts if alert["_home"] == home}
@@ -66,7 +66,7 @@ def _key(result: Mapping[str, Any]) -> str:
     """The one fingerprint GitHub uses; without it every upload makes a new alert."""
     prints = result.get("partialFingerprints", {})
     fingerprint = prints.get("primaryLocationLineHash") or str(uuid.uuid4())
-    return f"{result.get('ruleId')}:{sarif.location(result)['path']}:{fingerprint}"
+    return f"{result.get('ruleId')}:{sarif.location_of(result)['path']}:{fingerprint}"
 
 
 def _rule(result: Mapping[str, Any], rule: Mapping[str, Any]) -> Json:
@@ -87,8 +87,8 @@ def _rule(result: Mapping[str, Any], rule: Mapping[str, Any]) -> Json:
 
 def _new_alert(call: Call, analysis: Analysis, result: Mapping[str, Any]) -> Json:
     number = max(call.repository.alerts, default=0) + 1
-    now = instant(call.instance.now())
-    url = f"{base(call.instance, call.repository)}/code-scanning/alerts/{number}"
+    now = format_time(call.instance.now())
+    url = f"{api_url(call.instance, call.repository)}/code-scanning/alerts/{number}"
     page = f"{call.instance.origin}/{call.repository.full_name}/security/code-scanning/{number}"
     return {
         "_key": _key(result),
@@ -120,10 +120,10 @@ def _public(alert: Json) -> Json:
     return {key: value for key, value in alert.items() if not key.startswith("_")}
 
 
-def _alerts(call: Call) -> Answer:
-    insist_enabled(call)
+def _alerts(call: Call) -> ApiResponse:
+    require_code_scanning(call)
     if not call.repository.analyses:
-        raise Refusal(404, "no analysis found")
+        raise GitHubError(404, "no analysis found")
     asked = {name: call.query(name) for name in ("state", "tool_name", "ref")}
     found = [
         alert
@@ -141,28 +141,28 @@ def _alerts(call: Call) -> Answer:
 
 
 def _alert(call: Call) -> Json:
-    insist_enabled(call)
-    found = call.repository.alerts.get(call.number("number"))
+    require_code_scanning(call)
+    found = call.repository.alerts.get(call.path_number("number"))
     if found is None:
         raise not_found()
     return found
 
 
-def _get_alert(call: Call) -> Answer:
-    return Answer(data=_public(_alert(call)))
+def _get_alert(call: Call) -> ApiResponse:
+    return ApiResponse(data=_public(_alert(call)))
 
 
-def _edit_alert(call: Call) -> Answer:
+def _edit_alert(call: Call) -> ApiResponse:
     alert, body = _alert(call), call.body()
-    now = instant(call.instance.now())
+    now = format_time(call.instance.now())
     if body.get("state") == "dismissed":
         if body.get("dismissed_reason") not in _DISMISSALS:
-            raise Refusal(422, "dismissed_reason is required when state is dismissed")
-        if len(body.get("dismissed_comment") or "") > _LONGEST_COMMENT:
-            raise Refusal(422, "dismissed_comment is too long (maximum is 280 characters)")
+            raise GitHubError(422, "dismissed_reason is required when state is dismissed")
+        if len(body.get("dismissed_comment") or "") > _MAX_COMMENT_CHARS:
+            raise GitHubError(422, "dismissed_comment is too long (maximum is 280 characters)")
         alert |= {
             "state": "dismissed",
-            "dismissed_by": user(call.instance, call.instance.author(call.actor)),
+            "dismissed_by": user_json(call.instance, call.instance.author(call.actor)),
             "dismissed_at": now,
             "dismissed_reason": body["dismissed_reason"],
             "dismissed_comment": body.get("dismissed_comment"),
@@ -170,15 +170,15 @@ def _edit_alert(call: Call) -> Answer:
     elif body.get("state") == "open":
         alert |= {"state": "open"} | dict.fromkeys(_DISMISSED)
     else:
-        raise Refusal(422, "state must be open or dismissed")
+        raise GitHubError(422, "state must be open or dismissed")
     alert["updated_at"] = now
     alert["most_recent_instance"]["state"] = alert["state"]
-    return Answer(data=_public(alert))
+    return ApiResponse(data=_public(alert))
 
 
 _R, _W = "security_events=read", "security_events=write"
 ENDPOINTS = (
-    on("GET ~/code-scanning/alerts", _alerts, _R),
-    on("GET ~/code-scanning/alerts/{number}", _get_alert, _R),
-    on("PATCH ~/code-scanning/alerts/{number}", _edit_alert, _W),
+    endpoint("GET ~/code-scanning/alerts", _alerts, _R),
+    endpoint("GET ~/code-scanning/alerts/{number}", _get_alert, _R),
+    endpoint("PATCH ~/code-scanning/alerts/{number}", _edit_alert, _W),
 )

@@ -4,22 +4,22 @@ from collections.abc import Iterator
 from html import escape
 
 from batch_action.sandbox.github import page
-from batch_action.sandbox.github.state import Repository
+from batch_action.sandbox.github.records import Repository
 
 _LEVELS = {"error": "Error", "warning": "Warning", "notice": "Notice"}
-_MOST = 10
+_MAX_PER_LEVEL = 10
 """Of one level in one step; the runner drops what comes after."""
 _CODES = (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%"))
 
 
 def render_annotations(job: str, log: str, repository: Repository) -> str:
     """What one step of *job* annotated: the level, the title, the words and their place."""
-    rows = "".join(_row(job, *one) for one in _kept(log))
+    rows = "".join(_row(job, *one) for one in _parse_annotations(log))
     body = f'<div class="list"><header>Annotations</header>{rows or "<p>None</p>"}</div>'
-    return page.framed("Annotations", repository, body)
+    return page.page_html("Annotations", repository, body)
 
 
-def _kept(log: str) -> Iterator[tuple[str, dict[str, str], str]]:
+def _parse_annotations(log: str) -> Iterator[tuple[str, dict[str, str], str]]:
     counts = dict.fromkeys(_LEVELS, 0)
     for line in log.splitlines():
         head, sign, message = line.strip().removeprefix("::").partition("::")
@@ -27,9 +27,13 @@ def _kept(log: str) -> Iterator[tuple[str, dict[str, str], str]]:
         if not line.strip().startswith("::") or not sign or level not in _LEVELS:
             continue
         counts[level] += 1
-        if counts[level] <= _MOST:
+        if counts[level] <= _MAX_PER_LEVEL:
             pairs = (pair.partition("=") for pair in rest.split(","))
-            yield level, {key.strip(): _plain(value) for key, _, value in pairs}, _plain(message)
+            yield (
+                level,
+                {key.strip(): _unescape(value) for key, _, value in pairs},
+                _unescape(message),
+            )
 
 
 def _row(job: str, level: str, given: dict[str, str], message: str) -> str:
@@ -44,7 +48,7 @@ def _row(job: str, level: str, given: dict[str, str], message: str) -> str:
 <p>{escape(message)}</p></div></div>"""
 
 
-def _plain(text: str) -> str:
+def _unescape(text: str) -> str:
     for code, sign in _CODES:
         text = text.replace(code, sign)
     return text

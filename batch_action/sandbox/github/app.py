@@ -1,4 +1,4 @@
-"""The door: a GitHub to talk to in Python, and the two apps that serve it."""
+"""The emulated GitHub: its ASGI app, and the Python interface for tests."""
 
 from pathlib import Path
 from typing import Unpack
@@ -8,56 +8,38 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from batch_action.sandbox.github import (
-    actions,
-    alerts,
-    artifacts,
-    browse,
-    comments,
-    commits,
+    artifact_service,
     control,
-    gitdata,
-    graphql,
-    history,
-    issues,
-    labels,
-    launch,
-    merging,
     oidc,
+    pull_branches,
     pulls,
-    reactions,
-    refs,
-    repositories,
-    review_comments,
-    reviews,
-    scanning,
+    run_factory,
+    runner_environment,
+    web_pages,
 )
-from batch_action.sandbox.github.blobs import Blobs
+from batch_action.sandbox.github.blob_store import BlobStore
+from batch_action.sandbox.github.endpoints import ENDPOINTS
 from batch_action.sandbox.github.instance import Clock, GitHubInstance
+from batch_action.sandbox.github.records import Issue, Repository, User
 from batch_action.sandbox.github.runs import Run, RunOptions
-from batch_action.sandbox.github.state import Issue, Repository, User
 from batch_action.sandbox.github.tokens import Actor
 
-_FAMILIES = (
-    repositories, issues, history, comments, reactions, labels, actions, refs, gitdata, commits,
-    pulls, reviews, review_comments, scanning, alerts, graphql,
-)  # fmt: skip
 
-
-def build(clock: Clock, origin: str, blob_origin: str) -> "GitHub":
-    """A GitHub without repositories, for `origin` and, on another host, `blob_origin`."""
+def create_github(clock: Clock, origin: str, blob_origin: str) -> "GitHub":
+    """Create a GitHub without repositories; `blob_origin` is on another host than `origin`."""
     return GitHub(GitHubInstance(clock, origin, blob_origin))
 
 
 class GitHub:
-    """The emulated GitHub: `app` and `blobs.app` are to be served, the rest is for tests."""
+    """The emulated GitHub; `app` and `blobs.app` are the two ASGI apps to serve."""
 
     def __init__(self, instance: GitHubInstance) -> None:
         self.instance = instance
-        self.app = _assemble(instance)
+        self.app = _create_app(instance)
 
     @property
-    def blobs(self) -> Blobs:
-        """The blob store; its `app` belongs on another host name."""
+    def blobs(self) -> BlobStore:
+        """The blob store; its `app` is served on another host name."""
         return self.instance.blobs
 
     @property
@@ -67,7 +49,7 @@ class GitHub:
 
     @property
     def list_lag(self) -> float:
-        """For how many seconds the newly created stays out of lists."""
+        """Seconds until a new record appears in lists."""
         return self.instance.list_lag
 
     @list_lag.setter
@@ -76,7 +58,7 @@ class GitHub:
 
     @property
     def scanning_lag(self) -> float:
-        """For how many seconds an uploaded SARIF file is being processed."""
+        """Seconds until an uploaded SARIF file is processed."""
         return self.instance.scanning_lag
 
     @scanning_lag.setter
@@ -92,7 +74,7 @@ class GitHub:
         git_dir: Path | None = None,
         has_issues: bool = True,
     ) -> Repository:
-        """A new repository, whose owner may do everything in it."""
+        """Add a repository; its owner is an admin of it."""
         instance = self.instance
         with instance.lock:
             repository = Repository(
@@ -110,7 +92,7 @@ class GitHub:
             return repository
 
     def add_user(self, login: str, /, **permissions: str) -> User:
-        """A person, with what they may do per repository: `**{"octo/demo": "write"}`."""
+        """Add a user, or add permissions to one: `**{"octo/demo": "write"}`."""
         instance = self.instance
         with instance.lock:
             user = instance.users.setdefault(login, User(login=login, id=instance.new_id()))
@@ -122,20 +104,20 @@ class GitHub:
             return user
 
     def token_for(self, login: str) -> str:
-        """A new token of a person."""
+        """Create a personal access token for a user."""
         with self.instance.lock:
             if login not in self.instance.users:
                 raise LookupError(f"No user {login}: call add_user first.")
             return self.instance.tokens.issue("ghp_", Actor(login=login))
 
     def repository(self, full_name: str) -> Repository:
-        """A repository's record, to look into or to change settings of."""
-        found = self.instance.repository(full_name)
-        if found is None:
+        """Return the record of a repository, to read it or to change its settings."""
+        repository = self.instance.repository(full_name)
+        if repository is None:
             raise LookupError(f"No repository {full_name}: call add_repository first.")
-        return found
+        return repository
 
-    def open_pull(
+    def open_pull_request(
         self,
         full_name: str,
         *,
@@ -145,43 +127,52 @@ class GitHub:
         title: str = "A change",
         head_repository: str | None = None,
     ) -> Issue:
-        """A pull request between two branches of `git_dir`; `head_repository` makes it a fork's."""
+        """Open a pull request between two branches of `git_dir`.
+
+        `head_repository`: the full name of the fork that it comes from.
+        """
         repository = self.repository(full_name)
         with self.instance.lock:
             into = base or repository.default_branch
-            issue = pulls.opened(self.instance, repository, head=head, base=into)
+            issue = pulls.open_pull_request(self.instance, repository, head=head, base=into)
             issue.title = title
             issue.user = self.instance.users[author or repository.owner]
             if issue.pull and head_repository:
                 issue.pull.head_repository = head_repository
             return issue
 
-    def end_pull(self, full_name: str, number: int, *, merged_as: str | None = None) -> None:
-        """Close a pull request; `merged_as`: the commit on its base branch that holds it."""
+    def close_pull_request(
+        self, full_name: str, number: int, *, merged_as: str | None = None
+    ) -> None:
+        """Close a pull request; `merged_as`: the commit on the base branch that it was merged as."""
         with self.instance.lock:
             repository = self.repository(full_name)
             issue = repository.issues[number]
-            merging.end(self.instance, repository, issue, merged_as)
+            pull_branches.close_pull_request(self.instance, repository, issue, merged_as)
 
-    def start_run(self, repository: str, **how: Unpack[RunOptions]) -> Run:
-        """A workflow run in progress, with its tokens and environment."""
-        return launch.start(self.instance, repository, **how)
+    def start_run(self, repository: str, **options: Unpack[RunOptions]) -> Run:
+        """Start a workflow run, with its tokens."""
+        return run_factory.start_run(self.instance, repository, **options)
 
+    def step_environment(self, run: Run, workspace: Path, temp: Path) -> dict[str, str]:
+        """Return the environment of a container action's step; create its files below `temp`."""
+        return runner_environment.step_environment(self.instance, run, workspace, temp)
 
-def _assemble(instance: GitHubInstance) -> Starlette:
-    endpoints = [endpoint for family in _FAMILIES for endpoint in family.ENDPOINTS]
-    # Literal parts win over placeholders, as `/issues/comments` over `/issues/{number}`, and these
-    # over what takes the whole rest: `/commits/{sha}/pulls` over `/commits/{sha:path}`.
-    endpoints.sort(key=lambda one: one.path.replace(":path}", "\x7f}").replace("{", "\x7f"))
-    routes = [endpoint.route(instance) for endpoint in endpoints]
-    routes += (
-        artifacts.routes(instance)
-        + oidc.routes(instance)
-        + control.routes(instance)
-        + browse.routes(instance)
-    )
-    return Starlette(routes=routes, exception_handlers={404: _missing, 405: _missing})
+    def finish_run(self, run: Run, conclusion: str = "success") -> None:
+        """Complete a run; its tokens are refused from now on."""
+        self.instance.finish_run(run, conclusion)
 
 
-async def _missing(_request: Request, _error: Exception) -> Response:
+def _create_app(instance: GitHubInstance) -> Starlette:
+    routes = [
+        *(endpoint.route(instance) for endpoint in ENDPOINTS),
+        *artifact_service.routes(instance),
+        *oidc.routes(instance),
+        *control.routes(instance),
+        *web_pages.routes(instance),
+    ]
+    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
+
+
+async def _not_found(_request: Request, _error: Exception) -> Response:
     return JSONResponse({"message": "Not Found", "status": "404"}, status_code=404)

@@ -2,22 +2,22 @@
 
 from datetime import datetime
 
-from batch_action.sandbox.github import issue_shapes, revisions
-from batch_action.sandbox.github.issues import body_text
-from batch_action.sandbox.github.shapes import Json
-from batch_action.sandbox.github.state import Comment, Issue
-from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
+from batch_action.sandbox.github import content_edits, issue_objects
+from batch_action.sandbox.github.issues import validate_body
+from batch_action.sandbox.github.json_objects import Json
+from batch_action.sandbox.github.records import Comment, Issue
+from batch_action.sandbox.github.rest import ApiResponse, Call, GitHubError, endpoint, not_found
 
 
 def _shape(call: Call, comment: Comment) -> Json:
-    return issue_shapes.comment(call.instance, call.repository, comment)
+    return issue_objects.comment_json(call.instance, call.repository, comment)
 
 
-def _of_issue(call: Call) -> Answer:
+def _of_issue(call: Call) -> ApiResponse:
     return call.page(_since(call, call.issue().comments), lambda found: _shape(call, found))
 
 
-def _of_repository(call: Call) -> Answer:
+def _of_repository(call: Call) -> ApiResponse:
     everything = [
         comment for issue in call.repository.issues.values() for comment in issue.comments
     ]
@@ -35,12 +35,12 @@ def _since(call: Call, comments: list[Comment]) -> list[Comment]:
     return [one for one in comments if after is None or one.updated_at >= after]
 
 
-def _create(call: Call) -> Answer:
+def _create(call: Call) -> ApiResponse:
     issue = call.issue()
     _may_write(call, issue)
     if issue.pull is None and not call.repository.has_issues:
-        raise Refusal(410, "Issues has been disabled in this repository.")
-    text = body_text("IssueComment", call.body().get("body"))
+        raise GitHubError(410, "Issues has been disabled in this repository.")
+    text = validate_body("IssueComment", call.body().get("body"))
     now = call.instance.now()
     comment = Comment(
         id=call.instance.new_id(),
@@ -53,17 +53,17 @@ def _create(call: Call) -> Answer:
     )
     issue.comments.append(comment)
     issue.updated_at = now
-    return Answer(status=201, data=_shape(call, comment))
+    return ApiResponse(status=201, data=_shape(call, comment))
 
 
 def _may_write(call: Call, issue: Issue) -> None:
     needs = ("issues=write", "pull_requests=write") if issue.pull else ("issues=write",)
-    call.insist(*needs, person="read")
+    call.require_permission(*needs, person_role="read")
 
 
-def find(call: Call) -> tuple[Issue, Comment]:
+def find_comment(call: Call) -> tuple[Issue, Comment]:
     """The comment in the path, with what it is on."""
-    wanted = call.number("comment")
+    wanted = call.path_number("comment")
     for issue in call.repository.issues.values():
         for comment in issue.comments:
             if comment.id == wanted:
@@ -71,36 +71,36 @@ def find(call: Call) -> tuple[Issue, Comment]:
     raise not_found()
 
 
-def _get(call: Call) -> Answer:
-    return Answer(data=_shape(call, find(call)[1]))
+def _get(call: Call) -> ApiResponse:
+    return ApiResponse(data=_shape(call, find_comment(call)[1]))
 
 
 def _own_or_rank(call: Call) -> tuple[Issue, Comment]:
-    issue, comment = find(call)
+    issue, comment = find_comment(call)
     _may_write(call, issue)
     if not call.actor.is_workflow and comment.user.login != call.actor.login:
-        call.insist("issues=write")
+        call.require_permission("issues=write")
     return issue, comment
 
 
-def _edit(call: Call) -> Answer:
+def _edit(call: Call) -> ApiResponse:
     _issue, comment = _own_or_rank(call)
-    revisions.rewrite(call, comment, body_text("IssueComment", call.body().get("body")))
-    return Answer(data=_shape(call, comment))
+    content_edits.edit_body(call, comment, validate_body("IssueComment", call.body().get("body")))
+    return ApiResponse(data=_shape(call, comment))
 
 
-def _delete(call: Call) -> Answer:
+def _delete(call: Call) -> ApiResponse:
     issue, comment = _own_or_rank(call)
     issue.comments.remove(comment)
-    return Answer(status=204)
+    return ApiResponse(status=204)
 
 
 _READ = ("issues=read", "pull_requests=read")
 ENDPOINTS = (
-    on("GET ~/issues/comments", _of_repository, *_READ),
-    on("GET ~/issues/comments/{comment}", _get, *_READ),
-    on("PATCH ~/issues/comments/{comment}", _edit),
-    on("DELETE ~/issues/comments/{comment}", _delete),
-    on("GET ~/issues/{number}/comments", _of_issue, *_READ),
-    on("POST ~/issues/{number}/comments", _create),
+    endpoint("GET ~/issues/comments", _of_repository, *_READ),
+    endpoint("GET ~/issues/comments/{comment}", _get, *_READ),
+    endpoint("PATCH ~/issues/comments/{comment}", _edit),
+    endpoint("DELETE ~/issues/comments/{comment}", _delete),
+    endpoint("GET ~/issues/{number}/comments", _of_issue, *_READ),
+    endpoint("POST ~/issues/{number}/comments", _create),
 )

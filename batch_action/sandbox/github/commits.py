@@ -3,41 +3,43 @@
 import base64
 from urllib.parse import quote
 
-from batch_action.sandbox.github import diffs, gitshapes
+from batch_action.sandbox.github import commit_objects, diffs
 from batch_action.sandbox.github.git import EMPTY_TREE, GitError
-from batch_action.sandbox.github.gitdata import commit_id, git_of
-from batch_action.sandbox.github.shapes import Json, base
-from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
+from batch_action.sandbox.github.git_data import git_of, resolve_commit
+from batch_action.sandbox.github.json_objects import Json, api_url
+from batch_action.sandbox.github.rest import ApiResponse, Call, GitHubError, endpoint, not_found
 
 _FILES, _COMMITS, _INLINE = 300, 250, 1 << 20
 _KINDS = {"blob": "file", "tree": "dir", "commit": "submodule"}
 
 
-def _list(call: Call) -> Answer:
-    start = commit_id(call, call.query("sha") or call.repository.default_branch)
+def _list(call: Call) -> ApiResponse:
+    start = resolve_commit(call, call.query("sha") or call.repository.default_branch)
     flags = [f"--{name}={call.query(name)}" for name in ("since", "until") if call.query(name)]
     paths = ["--", call.query("path")] if call.query("path") else []
     found = git_of(call).text("rev-list", "--max-count=1000", *flags, start, *paths).split()
     return call.page(
-        found, lambda sha: gitshapes.commit(call.instance, call.repository, git_of(call), sha)
+        found,
+        lambda sha: commit_objects.commit_json(call.instance, call.repository, git_of(call), sha),
     )
 
 
-def _get(call: Call) -> Answer:
-    sha, git = commit_id(call, call.part("sha")), git_of(call)
-    shown = gitshapes.commit(call.instance, call.repository, git, sha)
+def _get(call: Call) -> ApiResponse:
+    sha, git = resolve_commit(call, call.path_part("sha")), git_of(call)
+    shown = commit_objects.commit_json(call.instance, call.repository, git, sha)
     before = shown["parents"][0]["sha"] if shown["parents"] else EMPTY_TREE
-    files = diffs.between(git, before, sha)
+    files = diffs.diff_commits(git, before, sha)
     added, gone = sum(file.additions for file in files), sum(file.deletions for file in files)
     shown["stats"] = {"total": added + gone, "additions": added, "deletions": gone}
     shown["files"] = [
-        gitshapes.changed(call.instance, call.repository, sha, file) for file in files[:_FILES]
+        commit_objects.changed_file_json(call.instance, call.repository, sha, file)
+        for file in files[:_FILES]
     ]
-    return Answer(data=shown)
+    return ApiResponse(data=shown)
 
 
-def _compare(call: Call) -> Answer:
-    left, dots, right = call.part("range").partition("...")
+def _compare(call: Call) -> ApiResponse:
+    left, dots, right = call.path_part("range").partition("...")
     git = git_of(call)
     first, last = git.resolve(left), git.resolve(right)
     if not dots or first is None or last is None:
@@ -45,16 +47,16 @@ def _compare(call: Call) -> Answer:
     try:
         fork = git.text("merge-base", first, last)
     except GitError:
-        raise Refusal(404, f"No common ancestor between {left} and {right}.") from None
+        raise GitHubError(404, f"No common ancestor between {left} and {right}.") from None
     behind, ahead = git.text("rev-list", "--left-right", "--count", f"{first}...{last}").split()
     commits = git.text("rev-list", "--reverse", f"{first}..{last}").split()
 
     def shape(sha: str) -> Json:
-        return gitshapes.commit(call.instance, call.repository, git, sha)
+        return commit_objects.commit_json(call.instance, call.repository, git, sha)
 
-    url = f"{base(call.instance, call.repository)}/compare/{quote(call.part('range'))}"
-    page = f"{call.instance.origin}/{call.repository.full_name}/compare/{quote(call.part('range'))}"
-    return Answer(
+    url = f"{api_url(call.instance, call.repository)}/compare/{quote(call.path_part('range'))}"
+    page = f"{call.instance.origin}/{call.repository.full_name}/compare/{quote(call.path_part('range'))}"
+    return ApiResponse(
         data={
             "url": url,
             "html_url": page,
@@ -69,8 +71,8 @@ def _compare(call: Call) -> Answer:
             "total_commits": len(commits),
             "commits": [shape(sha) for sha in commits[:_COMMITS]],
             "files": [
-                gitshapes.changed(call.instance, call.repository, last, file)
-                for file in diffs.between(git, fork, last)[:_FILES]
+                commit_objects.changed_file_json(call.instance, call.repository, last, file)
+                for file in diffs.diff_commits(git, fork, last)[:_FILES]
             ],
         }
     )
@@ -82,15 +84,15 @@ def _relation(ahead: int, behind: int) -> str:
     return "ahead" if ahead else "behind" if behind else "identical"
 
 
-def _branch(call: Call) -> Answer:
-    name = call.part("branch")
+def _branch(call: Call) -> ApiResponse:
+    name = call.path_part("branch")
     sha = git_of(call).resolve(f"refs/heads/{name}")
     if sha is None:
-        raise Refusal(404, "Branch not found")
-    shown = gitshapes.commit(call.instance, call.repository, git_of(call), sha)
-    url = f"{base(call.instance, call.repository)}/branches/{quote(name)}"
+        raise GitHubError(404, "Branch not found")
+    shown = commit_objects.commit_json(call.instance, call.repository, git_of(call), sha)
+    url = f"{api_url(call.instance, call.repository)}/branches/{quote(name)}"
     page = f"{call.instance.origin}/{call.repository.full_name}/tree/{quote(name)}"
-    return Answer(
+    return ApiResponse(
         data={
             "name": name,
             "commit": shown,
@@ -102,30 +104,30 @@ def _branch(call: Call) -> Answer:
     )
 
 
-def _contents(call: Call) -> Answer:
-    path = call.part("path").strip("/")
+def _contents(call: Call) -> ApiResponse:
+    path = call.path_part("path").strip("/")
     sha = git_of(call).resolve(call.query("ref") or call.repository.default_branch)
     if sha is None:
-        raise Refusal(404, f"No commit found for the ref {call.query('ref')}")
+        raise GitHubError(404, f"No commit found for the ref {call.query('ref')}")
     if not path:
-        return Answer(data=_folder(call, sha, ""))
+        return ApiResponse(data=_folder(call, sha, ""))
     listing = git_of(call).bytes("--literal-pathspecs", "ls-tree", "-z", sha, "--", path).decode()
     if not listing:
         raise not_found()
     head = listing.partition("\t")[0].split()
     if head[1] == "tree":
-        return Answer(data=_folder(call, sha, path))
+        return ApiResponse(data=_folder(call, sha, path))
     shown = _entry(call, sha, path, head[1], head[2])
     if head[1] != "blob":
-        return Answer(data=shown)
+        return ApiResponse(data=shown)
     data = git_of(call).bytes("cat-file", "blob", head[2])
     if "raw" in call.request.headers.get("accept", ""):
-        return Answer(data=data)
+        return ApiResponse(data=data)
     small = len(data) <= _INLINE
     shown["size"] = len(data)
     shown["encoding"] = "base64" if small else "none"
     shown["content"] = base64.encodebytes(data).decode() if small else ""
-    return Answer(data=shown)
+    return ApiResponse(data=shown)
 
 
 def _folder(call: Call, sha: str, path: str) -> list[Json]:
@@ -139,7 +141,7 @@ def _folder(call: Call, sha: str, path: str) -> list[Json]:
 
 
 def _entry(call: Call, commit: str, path: str, kind: str, sha: str) -> Json:
-    url = base(call.instance, call.repository)
+    url = api_url(call.instance, call.repository)
     page = f"{call.instance.origin}/{call.repository.full_name}"
     links = {
         "self": f"{url}/contents/{quote(path)}?ref={commit}",
@@ -161,9 +163,9 @@ def _entry(call: Call, commit: str, path: str, kind: str, sha: str) -> Json:
 
 
 ENDPOINTS = (
-    on("GET ~/commits", _list, "contents=read"),
-    on("GET ~/commits/{sha:path}", _get, "contents=read"),
-    on("GET ~/compare/{range:path}", _compare, "contents=read"),
-    on("GET ~/branches/{branch:path}", _branch, "contents=read"),
-    on("GET ~/contents/{path:path}", _contents, "contents=read"),
+    endpoint("GET ~/commits", _list, "contents=read"),
+    endpoint("GET ~/commits/{sha:path}", _get, "contents=read"),
+    endpoint("GET ~/compare/{range:path}", _compare, "contents=read"),
+    endpoint("GET ~/branches/{branch:path}", _branch, "contents=read"),
+    endpoint("GET ~/contents/{path:path}", _contents, "contents=read"),
 )

@@ -1,4 +1,4 @@
-"""The side door for processes that hold no Python object: runs, state and lag over HTTP."""
+"""Control of the emulated GitHub over HTTP, for other processes: runs, state and delays."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batch_action.sandbox.github import environment, issue_shapes, launch, shapes
+from batch_action.sandbox.github import issue_objects, json_objects, run_factory, runner_environment
 from batch_action.sandbox.github.instance import GitHubInstance
 
-_DOOR = "/_sandbox"
+_PREFIX = "/_sandbox"
 
 
 def routes(instance: GitHubInstance) -> list[Route]:
-    """All control endpoints."""
+    """List the control endpoints."""
     return [
         _route(instance, "POST", "/runs", _start),
         _route(instance, "POST", "/runs/{run}/finish", _finish),
@@ -28,12 +28,12 @@ def _route(
     instance: GitHubInstance,
     method: str,
     path: str,
-    answer: Callable[[GitHubInstance, Request, dict[str, Any]], dict[str, Any]],
+    handler: Callable[[GitHubInstance, Request, dict[str, Any]], dict[str, Any]],
 ) -> Route:
     def locked(request: Request, body: dict[str, Any]) -> Response:
         with instance.lock:
             try:
-                return JSONResponse(answer(instance, request, body))
+                return JSONResponse(handler(instance, request, body))
             except (LookupError, TypeError, ValueError) as error:
                 return JSONResponse({"message": str(error)}, status_code=400)
 
@@ -41,17 +41,17 @@ def _route(
         body = await request.json() if await request.body() else {}
         return await run_in_threadpool(locked, request, body)
 
-    return Route(_DOOR + path, serve, methods=[method])
+    return Route(_PREFIX + path, serve, methods=[method])
 
 
 def _start(instance: GitHubInstance, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    run = launch.start(instance, body.pop("repository"), **body)
+    run = run_factory.start_run(instance, body.pop("repository"), **body)
     return {
         "id": run.id,
         "attempt": run.attempt,
         "token": run.token,
         "runtime_token": run.runtime_token,
-        "environment": environment.without_files(run),
+        "environment": runner_environment.container_environment(instance, run),
         "event": dict(run.payload),
     }
 
@@ -61,7 +61,7 @@ def _finish(instance: GitHubInstance, request: Request, body: dict[str, Any]) ->
     attempts = [run for run in instance.runs if run.id == number]
     if not attempts:
         raise LookupError(f"No run {number}.")
-    attempts[-1].finish(body.get("conclusion", "success"))
+    instance.finish_run(attempts[-1], body.get("conclusion", "success"))
     return {"id": number, "conclusion": attempts[-1].conclusion}
 
 
@@ -71,25 +71,25 @@ def _lag(instance: GitHubInstance, _request: Request, body: dict[str, Any]) -> d
 
 
 def _state(instance: GitHubInstance, _request: Request, _body: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    repositories: dict[str, Any] = {}
     for repository in instance.repositories.values():
         issues = repository.issues.values()
-        found[repository.full_name] = {
-            "issues": [issue_shapes.issue(instance, repository, issue) for issue in issues],
+        repositories[repository.full_name] = {
+            "issues": [issue_objects.issue_json(instance, repository, issue) for issue in issues],
             "comments": [
-                issue_shapes.comment(instance, repository, comment)
+                issue_objects.comment_json(instance, repository, comment)
                 for issue in issues
                 for comment in issue.comments
             ],
             "labels": [
-                issue_shapes.label(instance, repository, label)
+                issue_objects.label_json(instance, repository, label)
                 for label in repository.labels.values()
             ],
             "artifacts": [
-                shapes.artifact(instance, repository, item)
+                json_objects.artifact_json(instance, repository, item)
                 for item in repository.artifacts
                 if item.finalized
             ],
-            "runs": [shapes.run(instance, run) for run in instance.runs_of(repository)],
+            "runs": [json_objects.run_json(instance, run) for run in instance.runs_of(repository)],
         }
-    return {"repositories": found, "writes": [list(write) for write in instance.writes]}
+    return {"repositories": repositories, "writes": [list(write) for write in instance.writes]}

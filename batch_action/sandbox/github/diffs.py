@@ -16,7 +16,7 @@ _FLAGS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
+class ChangedFile:
     """One file of a diff."""
 
     path: str
@@ -29,7 +29,7 @@ class Changed:
     """None for what is binary or only renamed."""
 
 
-def between(git: Git, before: str, after: str) -> list[Changed]:
+def diff_commits(git: Git, before: str, after: str) -> list[ChangedFile]:
     """All files that differ between two commits or trees."""
     raw = git.bytes("diff", *_FLAGS, "--raw", "-z", before, after)
     text = git.bytes("diff", *_FLAGS, "-p", before, after).decode(errors="replace")
@@ -41,7 +41,7 @@ def between(git: Git, before: str, after: str) -> list[Changed]:
         start = re.search(r"^@@ ", section, flags=re.MULTILINE)
         patch = section[start.start() :].rstrip("\n") if start else None
         lines = (patch or "").splitlines()
-        changed = Changed(
+        changed = ChangedFile(
             path=path,
             previous=previous,
             status=_STATUS.get(status, "changed"),
@@ -68,7 +68,7 @@ def _entries(raw: bytes) -> Iterator[tuple[str, str | None, str, str]]:
         yield status[0], previous, path, before if status[0] == "D" else after
 
 
-def lines_of(patch: str | None) -> dict[str, dict[int, int]]:
+def patch_lines(patch: str | None) -> dict[str, dict[int, int]]:
     """Which line numbers a patch shows, by side, each with the number of its hunk."""
     shown: dict[str, dict[int, int]] = {"LEFT": {}, "RIGHT": {}}
     left = right = hunk = 0
@@ -86,7 +86,7 @@ def lines_of(patch: str | None) -> dict[str, dict[int, int]]:
     return shown
 
 
-def moved(git: Git, before: str, after: str, path: str, line: int) -> int | None:
+def line_after(git: Git, before: str, after: str, path: str, line: int) -> int | None:
     """Where a line of a file stands in a later commit; None when it was changed or is gone."""
     try:
         text = git.text("diff", *_FLAGS, "-U0", before, after, "--", path)

@@ -3,17 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from batch_action.sandbox.github import review_comments, revisions
-from batch_action.sandbox.github.query import Field, Unreadable, read
-from batch_action.sandbox.github.shapes import Json, instant
-from batch_action.sandbox.github.state import (
-    Comment,
-    Issue,
-    Pull,
-    Repository,
-    ReviewComment,
-)
-from batch_action.sandbox.github.wire import Answer, Call, Endpoint, Refusal
+from batch_action.sandbox.github import content_edits, review_comments
+from batch_action.sandbox.github.graphql_parser import Field, UnsupportedQueryError, parse_operation
+from batch_action.sandbox.github.json_objects import Json, format_time
+from batch_action.sandbox.github.records import Comment, Issue, Pull, Repository, ReviewComment
+from batch_action.sandbox.github.rest import ApiResponse, Call, Endpoint, GitHubError
 
 _CLASSIFIERS = {"ABUSE", "OFF_TOPIC", "OUTDATED", "RESOLVED", "DUPLICATE", "SPAM"}
 
@@ -26,20 +20,22 @@ class _Failure(Exception):  # noqa: N818
         self.kind = kind
 
 
-def _serve(call: Call) -> Answer:
+def _serve(call: Call) -> ApiResponse:
     body = call.body()
     try:
-        kind, fields = read(str(body.get("query", "")), body.get("variables") or {})
+        kind, fields = parse_operation(str(body.get("query", "")), body.get("variables") or {})
         roots = _MUTATIONS if kind == "mutation" else _QUERIES
         data = {field.alias: _resolve(call, roots, field) for field in fields}
-    except Unreadable as error:
-        return Answer(data={"errors": [{"message": str(error)}]})
+    except UnsupportedQueryError as error:
+        return ApiResponse(data={"errors": [{"message": str(error)}]})
     except _Failure as error:
-        return Answer(data={"data": None, "errors": [{"type": error.kind, "message": str(error)}]})
-    except Refusal as refusal:
+        return ApiResponse(
+            data={"data": None, "errors": [{"type": error.kind, "message": str(error)}]}
+        )
+    except GitHubError as refusal:
         errors = [{"type": "FORBIDDEN", "message": str(refusal)}]
-        return Answer(data={"data": None, "errors": errors})
-    return Answer(data={"data": data})
+        return ApiResponse(data={"data": None, "errors": errors})
+    return ApiResponse(data={"data": data})
 
 
 def _resolve(call: Call, roots: "Mapping[str, _Root]", field: Field) -> Any:
@@ -80,7 +76,7 @@ def _viewer(call: Call, _field: Field) -> Json:
 def _repository(call: Call, field: Field) -> Json:
     name = f"{field.arguments.get('owner')}/{field.arguments.get('name')}"
     repository = call.instance.repository(name)
-    if repository is None or not call.actor.sees(repository):
+    if repository is None or not call.actor.can_read(repository):
         message = f"Could not resolve to a Repository with the name '{name}'."
         raise _Failure("NOT_FOUND", message)
 
@@ -131,9 +127,9 @@ def _issue(issue: Issue) -> Json:
         "title": issue.title,
         "body": issue.body or "",
         "state": issue.state.upper(),
-        "author": revisions.actor(issue.user),
-        "createdAt": instant(issue.created_at),
-        "userContentEdits": lambda arguments: revisions.connection(issue, arguments),
+        "author": content_edits.graphql_actor(issue.user),
+        "createdAt": format_time(issue.created_at),
+        "userContentEdits": lambda arguments: content_edits.edits_connection(issue, arguments),
         "comments": lambda _arguments: {
             "__typename": "IssueCommentConnection",
             "totalCount": len(issue.comments),
@@ -150,9 +146,9 @@ def _threads(repository: Repository, issue: Issue, pull: Pull) -> list[Json]:
             "id": f"PRRT_{first.id}",
             "isResolved": False,
             "isOutdated": first.line is not None
-            and review_comments.standing(repository, issue, first) is None,
+            and review_comments.current_line(repository, issue, first) is None,
             "path": first.path,
-            "line": review_comments.standing(repository, issue, first),
+            "line": review_comments.current_line(repository, issue, first),
             "comments": lambda _arguments, first=first: {
                 "__typename": "PullRequestReviewCommentConnection",
                 "nodes": [_comment(x) for x in pull.comments if first.id in (x.id, x.in_reply_to)],
@@ -170,9 +166,9 @@ def _comment(comment: Comment | ReviewComment) -> Json:
         "id": f"{'PRRC' if review else 'IC'}_{comment.id}",
         "databaseId": comment.id,
         "body": comment.body,
-        "author": revisions.actor(comment.user),
-        "createdAt": instant(comment.created_at),
-        "userContentEdits": lambda arguments: revisions.connection(comment, arguments),
+        "author": content_edits.graphql_actor(comment.user),
+        "createdAt": format_time(comment.created_at),
+        "userContentEdits": lambda arguments: content_edits.edits_connection(comment, arguments),
         "isMinimized": comment.minimized is not None,
         "minimizedReason": (comment.minimized or "").lower() or None,
     }
@@ -184,24 +180,24 @@ def _node(call: Call, field: Field) -> Json:
     for repository, issue, record in _nodes(call):
         if node in _ids(record):
             kind = "pull_requests=read" if issue.pull else "issues=read"
-            if not call.actor.may(repository, kind):
-                raise Refusal(403, "Resource not accessible by integration")
+            if not call.actor.has_permission(repository, kind):
+                raise GitHubError(403, "Resource not accessible by integration")
             return _issue(record) if isinstance(record, Issue) else _comment(record)
     message = f"Could not resolve to a node with the global id of '{node}'"
     raise _Failure("NOT_FOUND", message)
 
 
-def _nodes(call: Call) -> Iterator[tuple[Repository, Issue, revisions.Editable]]:
+def _nodes(call: Call) -> Iterator[tuple[Repository, Issue, content_edits.Editable]]:
     for repository in call.instance.repositories.values():
-        if call.actor.sees(repository):
+        if call.actor.can_read(repository):
             for issue in repository.issues.values():
-                records: list[revisions.Editable] = [issue, *issue.comments]
+                records: list[content_edits.Editable] = [issue, *issue.comments]
                 records += issue.pull.comments if issue.pull else []
                 for record in records:
                     yield repository, issue, record
 
 
-def _ids(record: revisions.Editable) -> set[str]:
+def _ids(record: content_edits.Editable) -> set[str]:
     prefixes = {"I", "PR"} if isinstance(record, Issue) else {"IC"}
     if isinstance(record, ReviewComment):
         prefixes = {"PRRC"}
@@ -244,11 +240,11 @@ def _by_node_id(call: Call, node: str) -> Comment | ReviewComment:
 
 def _insist(call: Call, repository: Repository, issue: Issue) -> None:
     needs = ["issues=write", *(["pull_requests=write"] if issue.pull else [])]
-    if not any(call.actor.may(repository, need) for need in needs):
-        raise Refusal(403, "Resource not accessible by integration")
+    if not any(call.actor.has_permission(repository, need) for need in needs):
+        raise GitHubError(403, "Resource not accessible by integration")
 
 
 _Root = Callable[[Call, Field], Json]
 _QUERIES: dict[str, _Root] = {"viewer": _viewer, "repository": _repository, "node": _node}
 _MUTATIONS: dict[str, _Root] = {"minimizeComment": _minimize, "unminimizeComment": _unminimize}
-ENDPOINTS = (Endpoint(method="POST", path="/graphql", answer=_serve, prefix="/api"),)
+ENDPOINTS = (Endpoint(method="POST", path="/graphql", handler=_serve, prefix="/api"),)

@@ -1,35 +1,34 @@
-"""Everything the emulated GitHub knows, behind one lock."""
+"""The whole state of the emulated GitHub, behind one lock."""
 
 import itertools
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from batch_action.sandbox.github.blobs import Blobs
+from batch_action.sandbox.github.blob_store import BlobStore
+from batch_action.sandbox.github.records import Repository, User
 from batch_action.sandbox.github.runs import Run
-from batch_action.sandbox.github.state import Comment, Issue, Repository, User
 from batch_action.sandbox.github.tokens import Actor, Tokens
 
 ACTIONS_BOT = User(login="github-actions[bot]", id=41898282, kind="Bot")
 
 
 class Clock(Protocol):
-    """Whatever tells the time."""
+    """A source of the current time."""
 
     def now(self) -> datetime:
-        """The time, in UTC."""
+        """Return the time, in UTC."""
         ...
 
 
 class GitHubInstance:
-    """The shared memory of all endpoints; hold `lock` while touching it."""
+    """The state that all endpoints share; hold `lock` while reading or changing it."""
 
     def __init__(self, clock: Clock, origin: str, blob_origin: str) -> None:
         self.clock = clock
         self.origin = origin.rstrip("/")
         self.lock = threading.RLock()
-        self.blobs = Blobs(clock.now, blob_origin.rstrip("/"))
+        self.blobs = BlobStore(clock.now, blob_origin.rstrip("/"))
         self.tokens = Tokens()
         self.users: dict[str, User] = {ACTIONS_BOT.login: ACTIONS_BOT}
         self.repositories: dict[str, Repository] = {}
@@ -40,23 +39,23 @@ class GitHubInstance:
         self._numbers = itertools.count(1_000_001)
 
     def new_id(self) -> int:
-        """A number nobody else has."""
+        """Return a number that no other record has."""
         return next(self._numbers)
 
     def now(self) -> datetime:
-        """The clock's time, to the second as the API tells it."""
+        """Return the clock's time, truncated to seconds as in the API."""
         return self.clock.now().astimezone(UTC).replace(microsecond=0)
 
-    def listed(self, created_at: datetime) -> bool:
-        """Whether something this young already shows in lists."""
+    def is_listed(self, created_at: datetime) -> bool:
+        """Return whether a record of this age appears in lists (see `list_lag`)."""
         return created_at + timedelta(seconds=self.list_lag) <= self.clock.now()
 
     def repository(self, full_name: str) -> Repository | None:
-        """The repository of that name, in any spelling of case."""
+        """Find a repository by its name, ignoring case."""
         return self.repositories.get(full_name.lower())
 
     def runs_of(self, repository: Repository) -> list[Run]:
-        """The newest attempt of each of its runs, newest first."""
+        """List the latest attempt of each run of the repository, newest first."""
         newest: dict[int, Run] = {}
         for run in self.runs:
             if run.repository is repository:
@@ -64,12 +63,13 @@ class GitHubInstance:
         return sorted(newest.values(), key=lambda run: run.id, reverse=True)
 
     def author(self, actor: Actor) -> User:
-        """Under which name an actor's words appear."""
+        """Return the account in whose name an actor writes."""
         return self.users[actor.login]
 
-    def all_comments(self) -> Iterator[tuple[Repository, Issue, Comment]]:
-        """Every comment of every repository."""
-        for repository in self.repositories.values():
-            for issue in repository.issues.values():
-                for comment in issue.comments:
-                    yield repository, issue, comment
+    def finish_run(self, run: Run, conclusion: str = "success") -> None:
+        """Complete the run; its tokens are refused from now on."""
+        with self.lock:
+            run.status, run.conclusion = "completed", conclusion
+            run.updated_at = self.now()
+            if run.token_actor:
+                run.token_actor.active = False

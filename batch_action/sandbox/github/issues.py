@@ -4,33 +4,33 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from batch_action.sandbox.github import history, issue_shapes, labels, revisions
-from batch_action.sandbox.github.shapes import Json
-from batch_action.sandbox.github.state import Issue, User
-from batch_action.sandbox.github.wire import (
-    BODY_LIMIT,
-    Answer,
+from batch_action.sandbox.github import content_edits, issue_events, issue_objects, labels
+from batch_action.sandbox.github.json_objects import Json
+from batch_action.sandbox.github.records import Issue, User
+from batch_action.sandbox.github.rest import (
+    MAX_BODY_CHARS,
+    ApiResponse,
     Call,
-    Refusal,
+    GitHubError,
+    endpoint,
     invalid,
-    on,
 )
 
 _TITLE_LIMIT = 256
 _REASONS = {"completed", "not_planned", "duplicate", "reopened"}
 
 
-def body_text(resource: str, text: object) -> str:
+def validate_body(resource: str, text: object) -> str:
     """A body the API takes, or its refusal."""
     if not isinstance(text, str):
         raise invalid(resource, "body", "missing_field")
-    if len(text) > BODY_LIMIT:
-        message = f"Body is too long (maximum is {BODY_LIMIT} characters)"
+    if len(text) > MAX_BODY_CHARS:
+        message = f"Body is too long (maximum is {MAX_BODY_CHARS} characters)"
         raise invalid(resource, "body", "custom", message)
     return text
 
 
-def title_text(resource: str, text: object) -> str:
+def validate_title(resource: str, text: object) -> str:
     """A title the API takes, or its refusal."""
     if not isinstance(text, str) or not text.strip():
         raise invalid(resource, "title", "missing_field")
@@ -57,12 +57,12 @@ def new_issue(call: Call, title: str, body: str | None) -> Issue:
     return issue
 
 
-def shape(call: Call, issue: Issue) -> Json:
+def _to_json(call: Call, issue: Issue) -> Json:
     """An issue in JSON."""
-    return issue_shapes.issue(call.instance, call.repository, issue)
+    return issue_objects.issue_json(call.instance, call.repository, issue)
 
 
-def _list(call: Call) -> Answer:
+def _list(call: Call) -> ApiResponse:
     _must_have_issues(call, pulls_too=True)
     found = list(_matching(call))
     key = call.query("sort", "created")
@@ -75,7 +75,7 @@ def _list(call: Call) -> Answer:
         found.sort(key=lambda issue: len(issue.comments))
     if call.query("direction", "desc") == "desc":
         found.reverse()
-    return call.page(found, lambda issue: shape(call, issue))
+    return call.page(found, lambda issue: _to_json(call, issue))
 
 
 def _matching(call: Call) -> Iterator[Issue]:
@@ -86,7 +86,7 @@ def _matching(call: Call) -> Iterator[Issue]:
     for issue in call.repository.issues.values():
         names = {name.lower() for name in issue.labels}
         if (
-            call.instance.listed(issue.created_at)
+            call.instance.is_listed(issue.created_at)
             and state in {"all", issue.state}
             and creator in {"", issue.user.login}
             and (not assignee or assignee in {person.login for person in issue.assignees})
@@ -98,48 +98,48 @@ def _matching(call: Call) -> Iterator[Issue]:
 
 def _must_have_issues(call: Call, *, pulls_too: bool = False) -> None:
     if not call.repository.has_issues and not pulls_too:
-        raise Refusal(410, "Issues has been disabled in this repository.")
+        raise GitHubError(410, "Issues has been disabled in this repository.")
 
 
-def _get(call: Call) -> Answer:
+def _get(call: Call) -> ApiResponse:
     issue = call.issue()
     if issue.pull is None:
         _must_have_issues(call)
-    return Answer(data=shape(call, issue))
+    return ApiResponse(data=_to_json(call, issue))
 
 
-def _create(call: Call) -> Answer:
+def _create(call: Call) -> ApiResponse:
     _must_have_issues(call)
     body = call.body()
-    title = title_text("Issue", body.get("title"))
-    text = None if body.get("body") is None else body_text("Issue", body["body"])
-    names = labels.checked(body.get("labels") or [])
+    title = validate_title("Issue", body.get("title"))
+    text = None if body.get("body") is None else validate_body("Issue", body["body"])
+    names = labels.validate_names(body.get("labels") or [])
     issue = new_issue(call, title, text)
-    if call.actor.pushes(call.repository):
-        labels.put_on(call, issue, names)
+    if call.actor.can_push(call.repository):
+        labels.add_labels(call, issue, names)
         issue.assignees = _people(call, body)
-    return Answer(status=201, data=shape(call, issue))
+    return ApiResponse(status=201, data=_to_json(call, issue))
 
 
-def _edit(call: Call) -> Answer:
+def _edit(call: Call) -> ApiResponse:
     issue, body = call.issue(), call.body()
     _may_edit(call, issue)
     if body.get("title") is not None:
-        title = title_text("Issue", body["title"])
+        title = validate_title("Issue", body["title"])
         if title != issue.title:
             renamed = {"rename": {"from": issue.title, "to": title}}
-            history.note(call, issue, "renamed", renamed)
+            issue_events.add_event(call, issue, "renamed", renamed)
         issue.title = title
     if "body" in body:
-        text = None if body["body"] is None else body_text("Issue", body["body"])
-        revisions.rewrite(call, issue, text)
+        text = None if body["body"] is None else validate_body("Issue", body["body"])
+        content_edits.edit_body(call, issue, text)
     if body.get("labels") is not None:
-        labels.replace(call, issue, labels.checked(body["labels"]))
+        labels.replace_labels(call, issue, labels.validate_names(body["labels"]))
     if body.get("assignees") is not None:
         issue.assignees = _people(call, body)
     set_state(call, issue, body)
     issue.updated_at = call.instance.now()
-    return Answer(data=shape(call, issue))
+    return ApiResponse(data=_to_json(call, issue))
 
 
 def _may_edit(call: Call, issue: Issue) -> None:
@@ -147,7 +147,7 @@ def _may_edit(call: Call, issue: Issue) -> None:
     if not call.actor.is_workflow and issue.user.login == call.actor.login:
         return
     needs = ("issues=write", "pull_requests=write") if issue.pull else ("issues=write",)
-    call.insist(*needs, person="triage")
+    call.require_permission(*needs, person_role="triage")
 
 
 def set_state(call: Call, issue: Issue, body: dict[str, Any]) -> None:
@@ -161,13 +161,13 @@ def set_state(call: Call, issue: Issue, body: dict[str, Any]) -> None:
         if issue.state == "open":
             issue.closed_at, issue.closed_by = call.instance.now(), call.instance.author(call.actor)
             said = None if issue.pull else reason or "completed"
-            history.note(call, issue, "closed", {"state_reason": said})
+            issue_events.add_event(call, issue, "closed", {"state_reason": said})
         issue.state_reason = None if issue.pull else reason or issue.state_reason or "completed"
         issue.state = "closed"
     elif state == "open" and issue.state == "closed":
         issue.state, issue.state_reason = "open", None if issue.pull else "reopened"
         issue.closed_at = issue.closed_by = None
-        history.note(call, issue, "reopened", {"state_reason": None})
+        issue_events.add_event(call, issue, "reopened", {"state_reason": None})
 
 
 def _people(call: Call, body: dict[str, Any]) -> list[User]:
@@ -177,23 +177,23 @@ def _people(call: Call, body: dict[str, Any]) -> list[User]:
     return [known[name] for name in names if name in known and name in allowed]
 
 
-def _search(_call: Call) -> Answer:
+def _search(_call: Call) -> ApiResponse:
     """Search lags on GitHub; here it lags for ever, so that nobody builds on it."""
-    return Answer(data={"total_count": 0, "incomplete_results": True, "items": []})
+    return ApiResponse(data={"total_count": 0, "incomplete_results": True, "items": []})
 
 
-def _lock(call: Call) -> Answer:
+def _lock(call: Call) -> ApiResponse:
     call.issue().locked = call.request.method == "PUT"
-    return Answer(status=204)
+    return ApiResponse(status=204)
 
 
 _READ = ("issues=read", "pull_requests=read")
 ENDPOINTS = (
-    on("GET ~/issues", _list, "issues=read"),
-    on("POST ~/issues", _create, "issues=write", person="read"),
-    on("GET ~/issues/{number}", _get, *_READ),
-    on("PATCH ~/issues/{number}", _edit),
-    on("PUT ~/issues/{number}/lock", _lock, "issues=write"),
-    on("DELETE ~/issues/{number}/lock", _lock, "issues=write"),
-    on("GET /search/issues", _search),
+    endpoint("GET ~/issues", _list, "issues=read"),
+    endpoint("POST ~/issues", _create, "issues=write", person_role="read"),
+    endpoint("GET ~/issues/{number}", _get, *_READ),
+    endpoint("PATCH ~/issues/{number}", _edit),
+    endpoint("PUT ~/issues/{number}/lock", _lock, "issues=write"),
+    endpoint("DELETE ~/issues/{number}/lock", _lock, "issues=write"),
+    endpoint("GET /search/issues", _search),
 )

@@ -2,18 +2,25 @@
 
 from typing import Any
 
-from batch_action.sandbox.github import history, issue_shapes
-from batch_action.sandbox.github.state import Issue, Label
-from batch_action.sandbox.github.wire import Answer, Call, Refusal, invalid, not_found, on
+from batch_action.sandbox.github import issue_events, issue_objects
+from batch_action.sandbox.github.records import Issue, Label
+from batch_action.sandbox.github.rest import (
+    ApiResponse,
+    Call,
+    GitHubError,
+    endpoint,
+    invalid,
+    not_found,
+)
 
 _NAME_LIMIT, _DESCRIPTION_LIMIT = 50, 100
 _HEX = set("0123456789abcdefABCDEF")
 
 
-def checked(names: object) -> list[str]:
+def validate_names(names: object) -> list[str]:
     """Label names as the API takes them: strings, or objects with a name."""
     if not isinstance(names, list):
-        raise Refusal(422, "Invalid request.\n\nLabels is not an array.")
+        raise GitHubError(422, "Invalid request.\n\nLabels is not an array.")
     plain = [name.get("name") if isinstance(name, dict) else name for name in names]
     for name in plain:
         if not isinstance(name, str) or not name.strip():
@@ -24,7 +31,7 @@ def checked(names: object) -> list[str]:
     return [str(name) for name in plain]
 
 
-def put_on(call: Call, issue: Issue, names: list[str]) -> None:
+def add_labels(call: Call, issue: Issue, names: list[str]) -> None:
     """Add labels to an issue, making those the repository doesn't know."""
     for name in names:
         known = call.repository.labels.setdefault(
@@ -33,61 +40,61 @@ def put_on(call: Call, issue: Issue, names: list[str]) -> None:
         if known.name not in issue.labels:
             issue.labels.append(known.name)
             shown = {"label": {"name": known.name, "color": known.color}}
-            history.note(call, issue, "labeled", shown)
+            issue_events.add_event(call, issue, "labeled", shown)
 
 
-def take_off(call: Call, issue: Issue, name: str) -> None:
+def remove_label(call: Call, issue: Issue, name: str) -> None:
     """Remove one label from an issue."""
     issue.labels.remove(name)
     known = call.repository.labels[name.lower()]
     shown = {"label": {"name": name, "color": known.color}}
-    history.note(call, issue, "unlabeled", shown)
+    issue_events.add_event(call, issue, "unlabeled", shown)
 
 
-def replace(call: Call, issue: Issue, names: list[str]) -> None:
+def replace_labels(call: Call, issue: Issue, names: list[str]) -> None:
     """Make these the only labels of an issue."""
     wanted = {name.lower() for name in names}
     for name in [name for name in issue.labels if name.lower() not in wanted]:
-        take_off(call, issue, name)
-    put_on(call, issue, names)
+        remove_label(call, issue, name)
+    add_labels(call, issue, names)
 
 
 def _shape(call: Call, label: Label) -> dict[str, Any]:
-    return issue_shapes.label(call.instance, call.repository, label)
+    return issue_objects.label_json(call.instance, call.repository, label)
 
 
 def _find(call: Call) -> Label:
-    label = call.repository.labels.get(call.part("label").lower())
+    label = call.repository.labels.get(call.path_part("label").lower())
     if label is None:
         raise not_found()
     return label
 
 
-def _list(call: Call) -> Answer:
+def _list(call: Call) -> ApiResponse:
     found = sorted(call.repository.labels.values(), key=lambda label: label.name.lower())
     return call.page(found, lambda label: _shape(call, label))
 
 
-def _get(call: Call) -> Answer:
-    return Answer(data=_shape(call, _find(call)))
+def _get(call: Call) -> ApiResponse:
+    return ApiResponse(data=_shape(call, _find(call)))
 
 
-def _create(call: Call) -> Answer:
+def _create(call: Call) -> ApiResponse:
     body = call.body()
-    (name,) = checked([body.get("name")])
+    (name,) = validate_names([body.get("name")])
     if name.lower() in call.repository.labels:
         raise invalid("Label", "name", "already_exists")
     label = Label(id=call.instance.new_id(), name=name)
     _describe(label, body)
     call.repository.labels[name.lower()] = label
-    return Answer(status=201, data=_shape(call, label))
+    return ApiResponse(status=201, data=_shape(call, label))
 
 
-def _edit(call: Call) -> Answer:
+def _edit(call: Call) -> ApiResponse:
     label, body = _find(call), call.body()
     _describe(label, body)
     if body.get("new_name"):
-        (name,) = checked([body["new_name"]])
+        (name,) = validate_names([body["new_name"]])
         if name.lower() != label.name.lower() and name.lower() in call.repository.labels:
             raise invalid("Label", "name", "already_exists")
         for issue in call.repository.issues.values():
@@ -95,7 +102,7 @@ def _edit(call: Call) -> Answer:
         del call.repository.labels[label.name.lower()]
         label.name = name
         call.repository.labels[name.lower()] = label
-    return Answer(data=_shape(call, label))
+    return ApiResponse(data=_shape(call, label))
 
 
 def _describe(label: Label, body: dict[str, Any]) -> None:
@@ -111,26 +118,26 @@ def _describe(label: Label, body: dict[str, Any]) -> None:
         label.description = description
 
 
-def _delete(call: Call) -> Answer:
+def _delete(call: Call) -> ApiResponse:
     label = _find(call)
     for issue in call.repository.issues.values():
         issue.labels = [name for name in issue.labels if name != label.name]
     del call.repository.labels[label.name.lower()]
-    return Answer(status=204)
+    return ApiResponse(status=204)
 
 
-def _of_issue(call: Call) -> Answer:
+def _of_issue(call: Call) -> ApiResponse:
     found = [call.repository.labels[name.lower()] for name in call.issue().labels]
     return call.page(found, lambda label: _shape(call, label))
 
 
-def _add(call: Call) -> Answer:
-    put_on(call, call.issue(), _names(call))
+def _add(call: Call) -> ApiResponse:
+    add_labels(call, call.issue(), _names(call))
     return _of_issue(call)
 
 
-def _set(call: Call) -> Answer:
-    replace(call, call.issue(), _names(call))
+def _set(call: Call) -> ApiResponse:
+    replace_labels(call, call.issue(), _names(call))
     return _of_issue(call)
 
 
@@ -141,28 +148,30 @@ def _names(call: Call) -> list[str]:
             instance=call.instance, actor=call.actor, request=call.request, target=call.target,
             raw=b'{"labels":' + call.raw + b"}",
         )  # fmt: skip
-        return checked(bare.body()["labels"])
-    return checked(call.body().get("labels") or [])
+        return validate_names(bare.body()["labels"])
+    return validate_names(call.body().get("labels") or [])
 
 
-def _remove(call: Call) -> Answer:
-    issue, name = call.issue(), call.part("label").lower()
+def _remove(call: Call) -> ApiResponse:
+    issue, name = call.issue(), call.path_part("label").lower()
     found = [label for label in issue.labels if label.lower() == name]
     if not found:
-        raise Refusal(404, "Label does not exist")
-    take_off(call, issue, found[0])
+        raise GitHubError(404, "Label does not exist")
+    remove_label(call, issue, found[0])
     return _of_issue(call)
 
 
 _WRITE = ("issues=write", "pull_requests=write")
 ENDPOINTS = (
-    on("GET ~/labels", _list, "issues=read", "pull_requests=read"),
-    on("POST ~/labels", _create, *_WRITE),
-    on("GET ~/labels/{label:path}", _get, "issues=read", "pull_requests=read"),
-    on("PATCH ~/labels/{label:path}", _edit, *_WRITE),
-    on("DELETE ~/labels/{label:path}", _delete, *_WRITE),
-    on("GET ~/issues/{number}/labels", _of_issue, "issues=read", "pull_requests=read"),
-    on("POST ~/issues/{number}/labels", _add, *_WRITE, person="triage"),
-    on("PUT ~/issues/{number}/labels", _set, *_WRITE, person="triage"),
-    on("DELETE ~/issues/{number}/labels/{label:path}", _remove, *_WRITE, person="triage"),
+    endpoint("GET ~/labels", _list, "issues=read", "pull_requests=read"),
+    endpoint("POST ~/labels", _create, *_WRITE),
+    endpoint("GET ~/labels/{label:path}", _get, "issues=read", "pull_requests=read"),
+    endpoint("PATCH ~/labels/{label:path}", _edit, *_WRITE),
+    endpoint("DELETE ~/labels/{label:path}", _delete, *_WRITE),
+    endpoint("GET ~/issues/{number}/labels", _of_issue, "issues=read", "pull_requests=read"),
+    endpoint("POST ~/issues/{number}/labels", _add, *_WRITE, person_role="triage"),
+    endpoint("PUT ~/issues/{number}/labels", _set, *_WRITE, person_role="triage"),
+    endpoint(
+        "DELETE ~/issues/{number}/labels/{label:path}", _remove, *_WRITE, person_role="triage"
+    ),
 )

@@ -10,7 +10,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from batch_action.sandbox.github.sanitize import clean
+from batch_action.sandbox.github.sanitize import sanitize_html
 
 Snippets = Callable[[str, str], str | None]
 """From a commit and a path to a file's text, if there is such a file."""
@@ -23,9 +23,9 @@ _BARE = re.compile(r"https?://[^\s<>\"'`|]+[^\s<>\"'`|.,;:!?)\]]")
 _DIFF = {"+": "add", "-": "del", "@": "hunk"}
 
 
-def render(text: str, repository: str = "", snippets: Snippets | None = None) -> str:
+def markdown_to_html(text: str, repository: str = "", snippets: Snippets | None = None) -> str:
     """The HTML of a Markdown text, as it would read on GitHub."""
-    return clean(_Page(repository, snippets).render(text))
+    return sanitize_html(_Page(repository, snippets).render(text))
 
 
 class _Page:

@@ -21,7 +21,7 @@ def routes(instance: GitHubInstance) -> list[Route]:
         with instance.lock:
             token = request.headers.get("authorization", "").partition(" ")[2]
             for run in instance.runs:
-                wanted = run.run_backend == request.path_params["run"] and run.alive
+                wanted = run.run_backend == request.path_params["run"] and run.active
                 if wanted and token and token == run.id_token_request_token:
                     value = _identity(instance, run, request.query_params.get("audience"))
                     return JSONResponse({"count": len(value), "value": value})

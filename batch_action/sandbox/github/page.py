@@ -6,8 +6,8 @@ from html import escape
 from importlib.resources import files
 
 from batch_action.sandbox.github.git import Git, GitError
-from batch_action.sandbox.github.markdown import Snippets, render
-from batch_action.sandbox.github.state import Comment, Event, Issue, Label, Repository, User
+from batch_action.sandbox.github.markdown import Snippets, markdown_to_html
+from batch_action.sandbox.github.records import Comment, Event, Issue, Label, Repository, User
 
 _ICONS = {
     "open": '<circle cx="8" cy="8" r="6.6"/><circle cx="8" cy="8" r="1" fill="currentColor"/>',
@@ -24,7 +24,7 @@ _WORDS = {
     "not_planned": "Closed as not planned",
     "merged": "Merged",
 }
-_TOLD = {
+_EVENT_TEXTS = {
     "closed": "closed this",
     "merged": "merged this",
     "reopened": "reopened this",
@@ -43,21 +43,25 @@ def render_issue(
     reviews: Iterable[Entry] = (),
 ) -> str:
     """An issue or a pull request with its comments, as it reads on GitHub."""
-    shows = snippets_of(repository)
+    shows = snippet_reader(repository)
     entries: list[Entry] = [
         (one.created_at, one.id, _comment(one, repository, shows)) for one in comments
     ]
     entries += reviews
-    entries += [(one.created_at, one.id, _event(one)) for one in issue.events if one.name in _TOLD]
-    first = card(issue.user, issue.created_at, text_of(issue.body, repository, shows), opened=True)
+    entries += [
+        (one.created_at, one.id, _event(one)) for one in issue.events if one.name in _EVENT_TEXTS
+    ]
+    first = comment_card(
+        issue.user, issue.created_at, body_html(issue.body, repository, shows), opened=True
+    )
     kind = _kind(issue)
     body = f"""<h1 class="title">{escape(issue.title)} <span>#{issue.number}</span></h1>
 <div class="meta"><span class="state {kind}">{_icon(kind)}{_WORDS[kind]}</span>
-<span>{name_of(issue.user)} opened this {day_of(issue.created_at)}
+<span>{login_html(issue.user)} opened this {format_day(issue.created_at)}
 · {_count(len(issue.comments), "comment")}</span></div>
 <div class="columns"><div>{first}{"".join(html for *_when, html in sorted(entries))}</div>
 <aside class="side">{_side(issue, repository)}</aside></div>"""
-    return framed(f"{issue.title} · #{issue.number}", repository, body)
+    return page_html(f"{issue.title} · #{issue.number}", repository, body)
 
 
 def render_list(title: str, issues: Sequence[Issue], repository: Repository) -> str:
@@ -65,18 +69,18 @@ def render_list(title: str, issues: Sequence[Issue], repository: Repository) -> 
     rows = "".join(_row(one, repository) for one in sorted(issues, key=lambda one: -one.number))
     still = sum(one.state == "open" for one in issues)
     head = f"<header>{still} open · {len(issues) - still} closed</header>"
-    return framed(title, repository, f'<div class="list">{head}{rows}</div>')
+    return page_html(title, repository, f'<div class="list">{head}{rows}</div>')
 
 
 def render_markdown(title: str, markdown: str, repository: Repository | None = None) -> str:
     """Any Markdown text, such as a job's summary, on a page."""
-    shows = snippets_of(repository) if repository else None
-    html = render(markdown, repository.full_name if repository else "", shows)
+    shows = snippet_reader(repository) if repository else None
+    html = markdown_to_html(markdown, repository.full_name if repository else "", shows)
     head = f'<header><b>{escape(title)}</b></header><div class="text">{html}</div>'
-    return framed(title, repository, f'<article class="card">{head}</article>')
+    return page_html(title, repository, f'<article class="card">{head}</article>')
 
 
-def snippets_of(repository: Repository) -> Snippets | None:
+def snippet_reader(repository: Repository) -> Snippets | None:
     """How permalinks find the lines they point at."""
     folder = repository.git_dir
     if folder is None:
@@ -92,18 +96,18 @@ def snippets_of(repository: Repository) -> Snippets | None:
     return read
 
 
-def text_of(body: str | None, repository: Repository, shows: Snippets | None) -> str:
+def body_html(body: str | None, repository: Repository, shows: Snippets | None) -> str:
     """A body as it reads."""
-    html = render(body or "*No description provided.*", repository.full_name, shows)
+    html = markdown_to_html(body or "*No description provided.*", repository.full_name, shows)
     return f'<div class="text">{html}</div>'
 
 
 def _comment(comment: Comment, repository: Repository, shows: Snippets | None) -> str:
-    inside = text_of(comment.body, repository, shows)
-    return card(comment.user, comment.created_at, folded(inside, comment.minimized))
+    inside = body_html(comment.body, repository, shows)
+    return comment_card(comment.user, comment.created_at, hide_minimized(inside, comment.minimized))
 
 
-def folded(inside: str, minimized: str | None) -> str:
+def hide_minimized(inside: str, minimized: str | None) -> str:
     """A comment's text, behind a line to click on when somebody has hidden it."""
     if not minimized:
         return inside
@@ -112,13 +116,13 @@ def folded(inside: str, minimized: str | None) -> str:
     return f'<details class="minimized">{told}{inside}</details>'
 
 
-def card(author: User, when: datetime, inside: str, *, opened: bool = False) -> str:
+def comment_card(author: User, when: datetime, inside: str, *, opened: bool = False) -> str:
     """Somebody's words with their name above."""
     verb = "opened" if opened else "commented"
-    return beside(author, f"{name_of(author)} {verb} {day_of(when)}", inside)
+    return author_card(author, f"{login_html(author)} {verb} {format_day(when)}", inside)
 
 
-def beside(author: User, head: str, inside: str) -> str:
+def author_card(author: User, head: str, inside: str) -> str:
     """A card beside its author's face."""
     bot = " bot" if author.kind == "Bot" else ""
     face = f'<div class="face{bot}">{escape(author.login[:1].upper())}</div>'
@@ -132,8 +136,8 @@ def _event(event: Event) -> str:
     if event.name == "closed":
         kind = "not_planned" if event.detail.get("state_reason") == "not_planned" else "completed"
     how = " as not planned" if kind == "not_planned" else ""
-    told = f"{_TOLD[event.name]}{how} {day_of(event.created_at)}"
-    return f'<div class="event">{_icon(kind)}<span>{name_of(event.actor)} {told}</span></div>'
+    told = f"{_EVENT_TEXTS[event.name]}{how} {format_day(event.created_at)}"
+    return f'<div class="event">{_icon(kind)}<span>{login_html(event.actor)} {told}</span></div>'
 
 
 def _side(issue: Issue, repository: Repository) -> str:
@@ -149,7 +153,7 @@ def _side(issue: Issue, repository: Repository) -> str:
 def _row(issue: Issue, repository: Repository) -> str:
     kind = _kind(issue)
     place = f"/{repository.full_name}/{'pull' if issue.pull else 'issues'}/{issue.number}"
-    said = f"#{issue.number} opened {day_of(issue.created_at)} by {escape(_login(issue.user))}"
+    said = f"#{issue.number} opened {format_day(issue.created_at)} by {escape(_login(issue.user))}"
     return f"""<div class="row"><span class="{kind}">{_icon(kind)}</span><div>
 <a href="{escape(place)}">{escape(issue.title)}</a>{_labels(issue, repository)}
 <small>{said} · {_count(len(issue.comments), "comment")}</small></div></div>"""
@@ -186,13 +190,13 @@ def _login(user: User) -> str:
     return user.login.removesuffix("[bot]")
 
 
-def name_of(user: User) -> str:
+def login_html(user: User) -> str:
     """A login, marked when it is a bot's."""
     bot = ' <span class="pill">bot</span>' if user.kind == "Bot" else ""
     return f"<b>{escape(_login(user))}</b>{bot}"
 
 
-def day_of(moment: datetime) -> str:
+def format_day(moment: datetime) -> str:
     """The day something happened."""
     return f"on {moment:%b} {moment.day}, {moment.year}"
 
@@ -201,7 +205,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def framed(title: str, repository: Repository | None, body: str) -> str:
+def page_html(title: str, repository: Repository | None, body: str) -> str:
     """A whole page around a body."""
     css = files("batch_action.sandbox.github").joinpath("page.css").read_text(encoding="utf-8")
     bar = ""

@@ -7,8 +7,8 @@ from html import escape
 
 from batch_action.sandbox.github import diffs, page
 from batch_action.sandbox.github.page import Entry
-from batch_action.sandbox.github.review_comments import standing
-from batch_action.sandbox.github.state import Issue, Pull, Repository, Review, ReviewComment
+from batch_action.sandbox.github.records import Issue, Pull, Repository, Review, ReviewComment
+from batch_action.sandbox.github.review_comments import current_line
 
 _SHOWN = 4
 """Lines of the diff above a comment; a longer comment shows all of its own."""
@@ -21,7 +21,7 @@ _VERBS = {
 }
 
 
-def entries(issue: Issue, repository: Repository) -> Iterator[Entry]:
+def timeline_entries(issue: Issue, repository: Repository) -> Iterator[Entry]:
     """Each review with the threads it began, and comments that belong to none; empty for issues."""
     pull = issue.pull
     if pull is None:
@@ -40,27 +40,27 @@ def entries(issue: Issue, repository: Repository) -> Iterator[Entry]:
 
 def _review(review: Review, when: datetime, repository: Repository) -> str:
     verb = _VERBS.get(review.state, "reviewed")
-    head = f"{page.name_of(review.user)} {verb} {page.day_of(when)}"
-    text = page.text_of(review.body, repository, page.snippets_of(repository))
-    return page.beside(review.user, head, text if review.body else "")
+    head = f"{page.login_html(review.user)} {verb} {page.format_day(when)}"
+    text = page.body_html(review.body, repository, page.snippet_reader(repository))
+    return page.author_card(review.user, head, text if review.body else "")
 
 
 def _thread(first: ReviewComment, issue: Issue, pull: Pull, repository: Repository) -> str:
-    outdated = first.line is not None and standing(repository, issue, first) is None
+    outdated = first.line is not None and current_line(repository, issue, first) is None
     label = '<span class="outdated">Outdated</span>' if outdated else ""
     said = [one for one in pull.comments if first.id in (one.id, one.in_reply_to)]
-    comments = "".join(_said(one, first, repository) for one in said)
+    comments = "".join(_comment(one, first, repository) for one in said)
     return (
         f'<section class="thread" id="discussion_r{first.id}">'
         f"<header>{escape(first.path)}{label}</header>{_lines(first)}{comments}</section>"
     )
 
 
-def _said(comment: ReviewComment, first: ReviewComment, repository: Repository) -> str:
-    who = f"{page.name_of(comment.user)} commented {page.day_of(comment.created_at)}"
-    text = page.text_of(comment.body, repository, page.snippets_of(repository))
+def _comment(comment: ReviewComment, first: ReviewComment, repository: Repository) -> str:
+    who = f"{page.login_html(comment.user)} commented {page.format_day(comment.created_at)}"
+    text = page.body_html(comment.body, repository, page.snippet_reader(repository))
     text = _SUGGESTED.sub(lambda found: _suggestion(found[1], first), text)
-    inside = page.folded(text, comment.minimized)
+    inside = page.hide_minimized(text, comment.minimized)
     return f'<div class="word"><div class="who">{who}</div>{inside}</div>'
 
 

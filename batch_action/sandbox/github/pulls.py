@@ -1,46 +1,53 @@
 """Pull requests: opening, reading, editing, and the files they change."""
 
-from batch_action.sandbox.github import diffs, gitshapes, issue_shapes, issues, merging
+from batch_action.sandbox.github import commit_objects, diffs, issue_objects, issues, pull_branches
 from batch_action.sandbox.github.git import Git
-from batch_action.sandbox.github.gitdata import git_of
+from batch_action.sandbox.github.git_data import git_of
 from batch_action.sandbox.github.instance import GitHubInstance
-from batch_action.sandbox.github.shapes import Json, base, instant, user
-from batch_action.sandbox.github.shapes import repository as full_shape
-from batch_action.sandbox.github.state import Issue, Pull, Repository, User
-from batch_action.sandbox.github.wire import Answer, Call, Refusal, invalid, not_found, on
+from batch_action.sandbox.github.json_objects import Json, api_url, format_time, user_json
+from batch_action.sandbox.github.json_objects import repository_json as full_shape
+from batch_action.sandbox.github.records import Issue, Pull, Repository, User
+from batch_action.sandbox.github.rest import (
+    ApiResponse,
+    Call,
+    GitHubError,
+    endpoint,
+    invalid,
+    not_found,
+)
 
 
-def find(call: Call) -> tuple[Issue, Pull]:
+def find_pull_request(call: Call) -> tuple[Issue, Pull]:
     """The pull request in the path."""
     issue = call.issue()
     if issue.pull is None:
         raise not_found()
-    merging.follow(call.repository, issue)
+    pull_branches.refresh_commits(call.repository, issue)
     return issue, issue.pull
 
 
-def changes(call: Call, pull: Pull, commit: str | None = None) -> list[diffs.Changed]:
+def changed_files(call: Call, pull: Pull, commit: str | None = None) -> list[diffs.ChangedFile]:
     """What a pull request changes (up to one of its commits), from where its branch forked."""
-    return merging.changes(git_of(call), pull, commit)
+    return pull_branches.changed_files(git_of(call), pull, commit)
 
 
-def shape(instance: GitHubInstance, repository: Repository, issue: Issue) -> Json:
+def pull_request_json(instance: GitHubInstance, repository: Repository, issue: Issue) -> Json:
     """A pull request in JSON."""
-    merging.follow(repository, issue)
+    pull_branches.refresh_commits(repository, issue)
     pull = issue.pull
     if pull is None:
         raise not_found()
-    shown = issue_shapes.issue(instance, repository, issue)
+    shown = issue_objects.issue_json(instance, repository, issue)
     for name in ("pull_request", "state_reason", "closed_by", "reactions", "repository_url"):
         del shown[name]
     home = instance.repository(pull.head_repository)
     into = _side(instance, repository, repository.owner, pull.base_ref, pull.base_sha)
     head_owner = pull.head_repository.partition("/")[0]
     return shown | {
-        **_links(base(instance, repository), shown, pull),
+        **_links(api_url(instance, repository), shown, pull),
         "draft": pull.draft,
         "merged": pull.merged_at is not None,
-        "merged_at": instant(pull.merged_at),
+        "merged_at": format_time(pull.merged_at),
         "merged_by": None,
         "mergeable": True,
         "mergeable_state": "clean",
@@ -64,7 +71,7 @@ def _side(
         "label": f"{whose}:{ref}",
         "ref": ref,
         "sha": sha,
-        "user": user(instance, people),
+        "user": user_json(instance, people),
         "repo": full_shape(instance, home) if home else None,
     }
 
@@ -87,10 +94,12 @@ def _links(api: str, shown: Json, pull: Pull) -> Json:
 
 
 def _shaped(call: Call, issue: Issue) -> Json:
-    return shape(call.instance, call.repository, issue)
+    return pull_request_json(call.instance, call.repository, issue)
 
 
-def opened(instance: GitHubInstance, repository: Repository, *, head: str, base: str) -> Issue:
+def open_pull_request(
+    instance: GitHubInstance, repository: Repository, *, head: str, base: str
+) -> Issue:
     """A pull request that somebody opened by hand."""
     if repository.git_dir is None:
         raise LookupError(f"{repository.full_name} has no git_dir to take branches from.")
@@ -119,7 +128,7 @@ def opened(instance: GitHubInstance, repository: Repository, *, head: str, base:
     return issue
 
 
-def _list(call: Call) -> Answer:
+def _list(call: Call) -> ApiResponse:
     state, head, into = call.query("state", "open"), call.query("head"), call.query("base")
     found = []
     for issue in call.repository.issues.values():
@@ -130,22 +139,22 @@ def _list(call: Call) -> Answer:
         # GitHub ignores a head without an owner instead of finding nothing.
         if ":" in head and head != label:
             continue
-        if call.instance.listed(issue.created_at):
+        if call.instance.is_listed(issue.created_at):
             found.append(issue)
     if call.query("direction", "desc") == "desc":
         found.reverse()
     return call.page(found, lambda issue: _shaped(call, issue))
 
 
-def _get(call: Call) -> Answer:
-    return Answer(data=_in_full(call, *find(call)))
+def _get(call: Call) -> ApiResponse:
+    return ApiResponse(data=_in_full(call, *find_pull_request(call)))
 
 
 def _in_full(call: Call, issue: Issue, pull: Pull) -> Json:
     """A single pull request also tells its size."""
     shown = _shaped(call, issue)
     if call.repository.git_dir:
-        files = changes(call, pull)
+        files = changed_files(call, pull)
         between = git_of(call).text("rev-list", "--count", f"{pull.base_sha}..{pull.head_sha}")
         shown |= {
             "additions": sum(file.additions for file in files),
@@ -156,18 +165,18 @@ def _in_full(call: Call, issue: Issue, pull: Pull) -> Json:
     return shown
 
 
-def _create(call: Call) -> Answer:
-    if call.actor.is_workflow and not call.repository.actions_may_open_pulls:
+def _create(call: Call) -> ApiResponse:
+    if call.actor.is_workflow and not call.repository.actions_can_open_pull_requests:
         message = "GitHub Actions is not permitted to create or approve pull requests."
-        raise Refusal(403, message)
+        raise GitHubError(403, message)
     body = call.body()
-    title = issues.title_text("PullRequest", body.get("title"))
-    text = None if body.get("body") is None else issues.body_text("PullRequest", body["body"])
+    title = issues.validate_title("PullRequest", body.get("title"))
+    text = None if body.get("body") is None else issues.validate_body("PullRequest", body["body"])
     pull = _branches(call, str(body.get("head", "")), str(body.get("base", "")))
     pull.draft = bool(body.get("draft"))
     issue = issues.new_issue(call, title, text)
     issue.pull = pull
-    return Answer(status=201, data=_in_full(call, issue, pull))
+    return ApiResponse(status=201, data=_in_full(call, issue, pull))
 
 
 def _branches(call: Call, head: str, into: str) -> Pull:
@@ -196,53 +205,57 @@ def _branches(call: Call, head: str, into: str) -> Pull:
     )
 
 
-def _edit(call: Call) -> Answer:
-    issue, pull = find(call)
+def _edit(call: Call) -> ApiResponse:
+    issue, pull = find_pull_request(call)
     body = call.body()
     if body.get("title") is not None:
-        issue.title = issues.title_text("PullRequest", body["title"])
+        issue.title = issues.validate_title("PullRequest", body["title"])
     if "body" in body:
         text = body["body"]
-        issue.body = None if text is None else issues.body_text("PullRequest", text)
+        issue.body = None if text is None else issues.validate_body("PullRequest", text)
     issues.set_state(call, issue, body)
     issue.updated_at = call.instance.now()
-    return Answer(data=_in_full(call, issue, pull))
+    return ApiResponse(data=_in_full(call, issue, pull))
 
 
-def _files(call: Call) -> Answer:
-    _issue, pull = find(call)
+def _files(call: Call) -> ApiResponse:
+    _issue, pull = find_pull_request(call)
     return call.page(
-        changes(call, pull)[:3000],
-        lambda file: gitshapes.changed(call.instance, call.repository, pull.head_sha, file),
+        changed_files(call, pull)[:3000],
+        lambda file: commit_objects.changed_file_json(
+            call.instance, call.repository, pull.head_sha, file
+        ),
     )
 
 
-def _commits(call: Call) -> Answer:
-    _issue, pull = find(call)
+def _commits(call: Call) -> ApiResponse:
+    _issue, pull = find_pull_request(call)
     git = git_of(call)
     found = git.text("rev-list", "--reverse", f"{pull.base_sha}..{pull.head_sha}").split()
-    return call.page(found, lambda sha: gitshapes.commit(call.instance, call.repository, git, sha))
+    return call.page(
+        found, lambda sha: commit_objects.commit_json(call.instance, call.repository, git, sha)
+    )
 
 
-def _of_commit(call: Call) -> Answer:
-    sha = git_of(call).resolve(call.part("sha"))
+def _of_commit(call: Call) -> ApiResponse:
+    sha = git_of(call).resolve(call.path_part("sha"))
     if sha is None:
-        raise Refusal(422, f"No commit found for SHA: {call.part('sha')}")
+        raise GitHubError(422, f"No commit found for SHA: {call.path_part('sha')}")
     found = [
         issue
         for issue in call.repository.issues.values()
-        if issue.pull and merging.holds(git_of(call), issue.pull, sha)
+        if issue.pull and pull_branches.contains_commit(git_of(call), issue.pull, sha)
     ]
     return call.page(found, lambda issue: _shaped(call, issue))
 
 
 _R, _W = "pull_requests=read", "pull_requests=write"
 ENDPOINTS = (
-    on("GET ~/pulls", _list, _R),
-    on("POST ~/pulls", _create, _W),
-    on("GET ~/pulls/{number}", _get, _R),
-    on("PATCH ~/pulls/{number}", _edit, _W),
-    on("GET ~/pulls/{number}/files", _files, _R),
-    on("GET ~/pulls/{number}/commits", _commits, _R),
-    on("GET ~/commits/{sha}/pulls", _of_commit, _R),
+    endpoint("GET ~/pulls", _list, _R),
+    endpoint("POST ~/pulls", _create, _W),
+    endpoint("GET ~/pulls/{number}", _get, _R),
+    endpoint("PATCH ~/pulls/{number}", _edit, _W),
+    endpoint("GET ~/pulls/{number}/files", _files, _R),
+    endpoint("GET ~/pulls/{number}/commits", _commits, _R),
+    endpoint("GET ~/commits/{sha}/pulls", _of_commit, _R),
 )

@@ -1,10 +1,17 @@
 """Reactions to issues and comments: the same one again by the same account changes nothing."""
 
 from batch_action.sandbox.github import comments, review_comments
-from batch_action.sandbox.github.revisions import Editable
-from batch_action.sandbox.github.shapes import Json, instant, user
-from batch_action.sandbox.github.state import Reaction
-from batch_action.sandbox.github.wire import Answer, Call, Endpoint, invalid, not_found, on
+from batch_action.sandbox.github.content_edits import Editable
+from batch_action.sandbox.github.json_objects import Json, format_time, user_json
+from batch_action.sandbox.github.records import Reaction
+from batch_action.sandbox.github.rest import (
+    ApiResponse,
+    Call,
+    Endpoint,
+    endpoint,
+    invalid,
+    not_found,
+)
 
 CONTENTS = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
 
@@ -14,56 +21,58 @@ def _record(call: Call) -> Editable:
         return call.issue()
     if "/pulls/" in call.request.url.path:
         return review_comments.find_comment(call)[2]
-    return comments.find(call)[1]
+    return comments.find_comment(call)[1]
 
 
 def _shape(call: Call, reaction: Reaction) -> Json:
     return {
         "id": reaction.id,
         "node_id": f"REA_{reaction.id}",
-        "user": user(call.instance, reaction.user),
+        "user": user_json(call.instance, reaction.user),
         "content": reaction.content,
-        "created_at": instant(reaction.created_at),
+        "created_at": format_time(reaction.created_at),
     }
 
 
-def _list(call: Call) -> Answer:
+def _list(call: Call) -> ApiResponse:
     wanted = call.query("content")
     found = [one for one in _record(call).reactions if wanted in {"", one.content}]
     return call.page(found, lambda reaction: _shape(call, reaction))
 
 
-def _create(call: Call) -> Answer:
+def _create(call: Call) -> ApiResponse:
     record, content = _record(call), call.body().get("content")
     if content not in CONTENTS:
         raise invalid("Reaction", "content", "invalid")
     author = call.instance.author(call.actor)
     for one in record.reactions:
         if one.user is author and one.content == content:
-            return Answer(data=_shape(call, one))
+            return ApiResponse(data=_shape(call, one))
     reaction = Reaction(
         id=call.instance.new_id(), user=author, content=str(content), created_at=call.instance.now()
     )
     record.reactions.append(reaction)
-    return Answer(status=201, data=_shape(call, reaction))
+    return ApiResponse(status=201, data=_shape(call, reaction))
 
 
-def _delete(call: Call) -> Answer:
-    record, number = _record(call), call.number("reaction")
+def _delete(call: Call) -> ApiResponse:
+    record, number = _record(call), call.path_number("reaction")
     for one in record.reactions:
         if one.id == number:
             if one.user.login != call.actor.login:
-                call.insist("issues=write")
+                call.require_permission("issues=write")
             record.reactions.remove(one)
-            return Answer(status=204)
+            return ApiResponse(status=204)
     raise not_found()
 
 
 def _below(path: str, scope: str) -> tuple[Endpoint, ...]:
     return (
-        on(f"GET {path}/reactions", _list, f"{scope}=read"),
-        on(f"POST {path}/reactions", _create, f"{scope}=write", person="read"),
-        on(f"DELETE {path}/reactions/{{reaction}}", _delete, f"{scope}=write", person="read"),
+        endpoint(f"GET {path}/reactions", _list, f"{scope}=read"),
+        endpoint(f"POST {path}/reactions", _create, f"{scope}=write", person_role="read"),
+        endpoint(
+            f"DELETE {path}/reactions/{{reaction}}", _delete, f"{scope}=write", person_role="read"
+        ),
     )
 
 

@@ -1,13 +1,13 @@
 """Git refs over REST: the branches and tags of the real repository."""
 
 from batch_action.sandbox.github.git import GitError
-from batch_action.sandbox.github.gitdata import git_of
-from batch_action.sandbox.github.shapes import Json, base
-from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
+from batch_action.sandbox.github.git_data import git_of
+from batch_action.sandbox.github.json_objects import Json, api_url
+from batch_action.sandbox.github.rest import ApiResponse, Call, GitHubError, endpoint, not_found
 
 
 def _ref_shape(call: Call, ref: str, sha: str) -> Json:
-    url = base(call.instance, call.repository)
+    url = api_url(call.instance, call.repository)
     return {
         "ref": ref,
         "node_id": f"REF_{ref}",
@@ -25,73 +25,73 @@ def _refs(call: Call, prefix: str) -> list[Json]:
     return [_ref_shape(call, ref, sha) for ref, sha in pairs if ref.startswith(prefix)]
 
 
-def _get_ref(call: Call) -> Answer:
-    wanted = f"refs/{call.part('ref')}"
+def _get_ref(call: Call) -> ApiResponse:
+    wanted = f"refs/{call.path_part('ref')}"
     for shown in _refs(call, wanted):
         if shown["ref"] == wanted:
-            return Answer(data=shown)
+            return ApiResponse(data=shown)
     raise not_found()
 
 
-def _matching(call: Call) -> Answer:
-    return call.page(_refs(call, f"refs/{call.part('ref')}"), dict)
+def _matching(call: Call) -> ApiResponse:
+    return call.page(_refs(call, f"refs/{call.path_part('ref')}"), dict)
 
 
-def _all_refs(call: Call) -> Answer:
+def _all_refs(call: Call) -> ApiResponse:
     return call.page(_refs(call, "refs/"), dict)
 
 
-def _create_ref(call: Call) -> Answer:
+def _create_ref(call: Call) -> ApiResponse:
     body = call.body()
     ref, sha = str(body.get("ref", "")), str(body.get("sha", ""))
     if not ref.startswith("refs/") or ref.count("/") < 2:
-        raise Refusal(422, "Reference name is invalid")
+        raise GitHubError(422, "Reference name is invalid")
     if git_of(call).resolve(sha) is None:
-        raise Refusal(422, "Object does not exist")
+        raise GitHubError(422, "Object does not exist")
     if git_of(call).resolve(ref) is not None:
-        raise Refusal(422, "Reference already exists")
+        raise GitHubError(422, "Reference already exists")
     _update(call, ref, sha)
-    return Answer(status=201, data=_ref_shape(call, ref, sha))
+    return ApiResponse(status=201, data=_ref_shape(call, ref, sha))
 
 
-def _edit_ref(call: Call) -> Answer:
-    ref, body = f"refs/{call.part('ref')}", call.body()
+def _edit_ref(call: Call) -> ApiResponse:
+    ref, body = f"refs/{call.path_part('ref')}", call.body()
     old, sha = git_of(call).resolve(ref), str(body.get("sha", ""))
     if old is None:
-        raise Refusal(422, "Reference does not exist")
+        raise GitHubError(422, "Reference does not exist")
     if git_of(call).resolve(sha) is None:
-        raise Refusal(422, "Object does not exist")
+        raise GitHubError(422, "Object does not exist")
     if not body.get("force") and git_of(call).text("merge-base", old, sha) != old:
-        raise Refusal(422, "Update is not a fast forward")
+        raise GitHubError(422, "Update is not a fast forward")
     _update(call, ref, sha)
     for issue in call.repository.issues.values():
         if issue.pull and issue.state == "open" and ref == f"refs/heads/{issue.pull.head_ref}":
             issue.pull.head_sha = sha
-    return Answer(data=_ref_shape(call, ref, sha))
+    return ApiResponse(data=_ref_shape(call, ref, sha))
 
 
 def _update(call: Call, ref: str, sha: str) -> None:
     try:
         git_of(call).bytes("update-ref", "--", ref, sha)
     except GitError as error:
-        raise Refusal(422, f"Reference name is invalid: {error}") from None
+        raise GitHubError(422, f"Reference name is invalid: {error}") from None
 
 
-def _delete_ref(call: Call) -> Answer:
-    ref = f"refs/{call.part('ref')}"
+def _delete_ref(call: Call) -> ApiResponse:
+    ref = f"refs/{call.path_part('ref')}"
     if git_of(call).resolve(ref) is None:
-        raise Refusal(422, "Reference does not exist")
+        raise GitHubError(422, "Reference does not exist")
     git_of(call).bytes("update-ref", "-d", "--", ref)
-    return Answer(status=204)
+    return ApiResponse(status=204)
 
 
 _W = "contents=write"
 ENDPOINTS = (
-    on("GET ~/git/refs", _all_refs, "contents=read"),
-    on("GET ~/git/ref/{ref:path}", _get_ref, "contents=read"),
-    on("GET ~/git/refs/{ref:path}", _get_ref, "contents=read"),
-    on("GET ~/git/matching-refs/{ref:path}", _matching, "contents=read"),
-    on("POST ~/git/refs", _create_ref, _W),
-    on("PATCH ~/git/refs/{ref:path}", _edit_ref, _W),
-    on("DELETE ~/git/refs/{ref:path}", _delete_ref, _W),
+    endpoint("GET ~/git/refs", _all_refs, "contents=read"),
+    endpoint("GET ~/git/ref/{ref:path}", _get_ref, "contents=read"),
+    endpoint("GET ~/git/refs/{ref:path}", _get_ref, "contents=read"),
+    endpoint("GET ~/git/matching-refs/{ref:path}", _matching, "contents=read"),
+    endpoint("POST ~/git/refs", _create_ref, _W),
+    endpoint("PATCH ~/git/refs/{ref:path}", _edit_ref, _W),
+    endpoint("DELETE ~/git/refs/{ref:path}", _delete_ref, _W),
 )

@@ -2,25 +2,32 @@
 
 from typing import Any
 
-from batch_action.sandbox.github import diffs, issue_shapes, merging, revisions
-from batch_action.sandbox.github.diffs import lines_of
+from batch_action.sandbox.github import content_edits, diffs, issue_objects, pull_branches
+from batch_action.sandbox.github.diffs import patch_lines
 from batch_action.sandbox.github.git import Git
-from batch_action.sandbox.github.gitdata import git_of
-from batch_action.sandbox.github.issues import body_text
-from batch_action.sandbox.github.pulls import changes, find
-from batch_action.sandbox.github.shapes import Json, base, instant, user
-from batch_action.sandbox.github.state import Issue, Pull, Repository, ReviewComment
-from batch_action.sandbox.github.wire import Answer, Call, Refusal, invalid, not_found, on
+from batch_action.sandbox.github.git_data import git_of
+from batch_action.sandbox.github.issues import validate_body
+from batch_action.sandbox.github.json_objects import Json, api_url, format_time, user_json
+from batch_action.sandbox.github.pulls import changed_files, find_pull_request
+from batch_action.sandbox.github.records import Issue, Pull, Repository, ReviewComment
+from batch_action.sandbox.github.rest import (
+    ApiResponse,
+    Call,
+    GitHubError,
+    endpoint,
+    invalid,
+    not_found,
+)
 
 _OWN = {"LEFT": "-", "RIGHT": "+"}
 _OUTSIDE = "pull_request_review_thread.line must be part of the diff"
 
 
-def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
+def review_comment_json(call: Call, issue: Issue, comment: ReviewComment) -> Json:
     """A comment on lines, in JSON."""
-    url = f"{base(call.instance, call.repository)}/pulls"
+    url = f"{api_url(call.instance, call.repository)}/pulls"
     page = f"{call.instance.origin}/{call.repository.full_name}/pull/{issue.number}"
-    line = standing(call.repository, issue, comment)
+    line = current_line(call.repository, issue, comment)
     start = None if line is None or comment.line is None else comment.start_line
     shown: Json = {
         "id": comment.id,
@@ -29,8 +36,8 @@ def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
         "url": f"{url}/comments/{comment.id}",
         "html_url": f"{page}#discussion_r{comment.id}",
         "pull_request_url": f"{url}/{issue.number}",
-        "user": user(call.instance, comment.user),
-        "author_association": issue_shapes.association(call.repository, comment.user),
+        "user": user_json(call.instance, comment.user),
+        "author_association": issue_objects.author_association(call.repository, comment.user),
         "body": comment.body,
         "path": comment.path,
         "line": line,
@@ -43,9 +50,11 @@ def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
         "commit_id": comment.commit_id,
         "original_commit_id": comment.commit_id,
         "diff_hunk": comment.diff_hunk,
-        "created_at": instant(comment.created_at),
-        "updated_at": instant(comment.updated_at),
-        "reactions": issue_shapes.reactions(f"{url}/comments/{comment.id}", comment.reactions),
+        "created_at": format_time(comment.created_at),
+        "updated_at": format_time(comment.updated_at),
+        "reactions": issue_objects.reactions_json(
+            f"{url}/comments/{comment.id}", comment.reactions
+        ),
         "_links": {
             "self": {"href": f"{url}/comments/{comment.id}"},
             "html": {"href": f"{page}#discussion_r{comment.id}"},
@@ -57,31 +66,33 @@ def comment_shape(call: Call, issue: Issue, comment: ReviewComment) -> Json:
     return shown
 
 
-def standing(repository: Repository, issue: Issue, comment: ReviewComment) -> int | None:
+def current_line(repository: Repository, issue: Issue, comment: ReviewComment) -> int | None:
     """Where the commented line is at the newest head; None once it was changed: outdated."""
     pull = issue.pull
     if comment.line is None or pull is None or repository.git_dir is None:
         return comment.line
-    merging.follow(repository, issue)
+    pull_branches.refresh_commits(repository, issue)
     if comment.side == "LEFT" or comment.commit_id == pull.head_sha:
         return comment.line
     git = Git(repository.git_dir)
-    return diffs.moved(git, comment.commit_id, pull.head_sha, comment.path, comment.line)
+    return diffs.line_after(git, comment.commit_id, pull.head_sha, comment.path, comment.line)
 
 
-def placed(call: Call, pull: Pull, sent: dict[str, Any], review: int | None) -> ReviewComment:
+def create_comment(
+    call: Call, pull: Pull, sent: dict[str, Any], review: int | None
+) -> ReviewComment:
     """A comment on lines that the diff shows, or a refusal."""
     path, line = str(sent.get("path", "")), sent.get("line")
-    text = body_text("PullRequestReviewComment", sent.get("body"))
+    text = validate_body("PullRequestReviewComment", sent.get("body"))
     side, kind = str(sent.get("side") or "RIGHT"), sent.get("subject_type") or "line"
     commit = str(sent.get("commit_id") or pull.head_sha)
-    if not merging.holds(git_of(call), pull, commit):
-        raise Refusal(422, "Unprocessable Entity", ["Commit is not part of the pull request"])
-    file = next((one for one in changes(call, pull, commit) if one.path == path), None)
+    if not pull_branches.contains_commit(git_of(call), pull, commit):
+        raise GitHubError(422, "Unprocessable Entity", ["Commit is not part of the pull request"])
+    file = next((one for one in changed_files(call, pull, commit) if one.path == path), None)
     if file is None:
-        raise Refusal(422, "Unprocessable Entity", ["Path could not be resolved"])
+        raise GitHubError(422, "Unprocessable Entity", ["Path could not be resolved"])
     if kind == "line":
-        _insist_in_diff(lines_of(file.patch), sent, line, side)
+        _require_in_diff(patch_lines(file.patch), sent, line, side)
     now = call.instance.now()
     return ReviewComment(
         id=call.instance.new_id(),
@@ -121,38 +132,38 @@ def _hunk_until(patch: str, line: int | None, side: str) -> str:
     return ""
 
 
-def _insist_in_diff(
+def _require_in_diff(
     shown: dict[str, dict[int, int]], sent: dict[str, Any], line: object, side: str
 ) -> None:
     hunk = shown.get(side, {}).get(line) if isinstance(line, int) else None
     if hunk is None:
-        raise Refusal(422, "Unprocessable Entity", [_OUTSIDE])
+        raise GitHubError(422, "Unprocessable Entity", [_OUTSIDE])
     start = sent.get("start_line")
     if start is None:
         return
     if shown.get(str(sent.get("start_side") or side), {}).get(start) != hunk:
         outside = "pull_request_review_thread.start_line must be part of the same hunk as the line"
-        raise Refusal(422, "Unprocessable Entity", [outside])
+        raise GitHubError(422, "Unprocessable Entity", [outside])
     if side == (sent.get("start_side") or side) and isinstance(line, int) and start >= line:
         message = "pull_request_review_thread.start_line must precede the end line"
-        raise Refusal(422, "Unprocessable Entity", [message])
+        raise GitHubError(422, "Unprocessable Entity", [message])
 
 
-def _comments(call: Call) -> Answer:
-    issue, pull = find(call)
-    return call.page(pull.comments, lambda comment: comment_shape(call, issue, comment))
+def _comments(call: Call) -> ApiResponse:
+    issue, pull = find_pull_request(call)
+    return call.page(pull.comments, lambda comment: review_comment_json(call, issue, comment))
 
 
-def _create_comment(call: Call) -> Answer:
-    issue, pull = find(call)
+def _create_comment(call: Call) -> ApiResponse:
+    issue, pull = find_pull_request(call)
     body = call.body()
     if body.get("in_reply_to"):
-        return _answer_to(call, issue, pull, int(body["in_reply_to"]))
+        return _reply_to(call, issue, pull, int(body["in_reply_to"]))
     if not body.get("commit_id"):
         raise invalid("PullRequestReviewComment", "commit_id", "missing_field")
     try:
-        comment = placed(call, pull, body, None)
-    except Refusal as refusal:
+        comment = create_comment(call, pull, body, None)
+    except GitHubError as refusal:
         # By itself it is refused in another form than inside of a review.
         errors = refusal.content.get("errors") or [{}]
         if not isinstance(errors[0], str):
@@ -160,15 +171,15 @@ def _create_comment(call: Call) -> Answer:
         field = errors[0].partition(" ")[0]
         raise invalid("PullRequestReviewComment", field, "custom", errors[0]) from None
     pull.comments.append(comment)
-    return Answer(status=201, data=comment_shape(call, issue, comment))
+    return ApiResponse(status=201, data=review_comment_json(call, issue, comment))
 
 
-def _reply(call: Call) -> Answer:
-    issue, pull = find(call)
-    return _answer_to(call, issue, pull, call.number("comment"))
+def _reply(call: Call) -> ApiResponse:
+    issue, pull = find_pull_request(call)
+    return _reply_to(call, issue, pull, call.path_number("comment"))
 
 
-def _answer_to(call: Call, issue: Issue, pull: Pull, number: int) -> Answer:
+def _reply_to(call: Call, issue: Issue, pull: Pull, number: int) -> ApiResponse:
     parent = next((one for one in pull.comments if one.id == number), None)
     if parent is None:
         raise not_found()
@@ -177,7 +188,7 @@ def _answer_to(call: Call, issue: Issue, pull: Pull, number: int) -> Answer:
         id=call.instance.new_id(),
         review_id=None,
         user=call.instance.author(call.actor),
-        body=body_text("PullRequestReviewComment", call.body().get("body")),
+        body=validate_body("PullRequestReviewComment", call.body().get("body")),
         path=parent.path,
         commit_id=parent.commit_id,
         created_at=now,
@@ -188,12 +199,12 @@ def _answer_to(call: Call, issue: Issue, pull: Pull, number: int) -> Answer:
         by_app=call.actor.is_workflow,
     )
     pull.comments.append(comment)
-    return Answer(status=201, data=comment_shape(call, issue, comment))
+    return ApiResponse(status=201, data=review_comment_json(call, issue, comment))
 
 
 def find_comment(call: Call) -> tuple[Issue, Pull, ReviewComment]:
     """The comment in the path, with its pull request."""
-    number = call.number("comment")
+    number = call.path_number("comment")
     for issue in call.repository.issues.values():
         for comment in issue.pull.comments if issue.pull else []:
             if comment.id == number and issue.pull:
@@ -201,30 +212,30 @@ def find_comment(call: Call) -> tuple[Issue, Pull, ReviewComment]:
     raise not_found()
 
 
-def _get_comment(call: Call) -> Answer:
+def _get_comment(call: Call) -> ApiResponse:
     issue, _pull, comment = find_comment(call)
-    return Answer(data=comment_shape(call, issue, comment))
+    return ApiResponse(data=review_comment_json(call, issue, comment))
 
 
-def _edit_comment(call: Call) -> Answer:
+def _edit_comment(call: Call) -> ApiResponse:
     issue, _pull, comment = find_comment(call)
-    text = body_text("PullRequestReviewComment", call.body().get("body"))
-    revisions.rewrite(call, comment, text)
-    return Answer(data=comment_shape(call, issue, comment))
+    text = validate_body("PullRequestReviewComment", call.body().get("body"))
+    content_edits.edit_body(call, comment, text)
+    return ApiResponse(data=review_comment_json(call, issue, comment))
 
 
-def _delete_comment(call: Call) -> Answer:
+def _delete_comment(call: Call) -> ApiResponse:
     _issue, pull, comment = find_comment(call)
     pull.comments.remove(comment)
-    return Answer(status=204)
+    return ApiResponse(status=204)
 
 
 _R, _W = "pull_requests=read", "pull_requests=write"
 ENDPOINTS = (
-    on("GET ~/pulls/{number}/comments", _comments, _R),
-    on("POST ~/pulls/{number}/comments", _create_comment, _W, person="read"),
-    on("POST ~/pulls/{number}/comments/{comment}/replies", _reply, _W, person="read"),
-    on("GET ~/pulls/comments/{comment}", _get_comment, _R),
-    on("PATCH ~/pulls/comments/{comment}", _edit_comment, _W),
-    on("DELETE ~/pulls/comments/{comment}", _delete_comment, _W),
+    endpoint("GET ~/pulls/{number}/comments", _comments, _R),
+    endpoint("POST ~/pulls/{number}/comments", _create_comment, _W, person_role="read"),
+    endpoint("POST ~/pulls/{number}/comments/{comment}/replies", _reply, _W, person_role="read"),
+    endpoint("GET ~/pulls/comments/{comment}", _get_comment, _R),
+    endpoint("PATCH ~/pulls/comments/{comment}", _edit_comment, _W),
+    endpoint("DELETE ~/pulls/comments/{comment}", _delete_comment, _W),
 )

@@ -1,12 +1,12 @@
 """Reviews of pull requests and comments on their lines."""
 
-from batch_action.sandbox.github import issue_shapes
-from batch_action.sandbox.github.issues import body_text
-from batch_action.sandbox.github.pulls import find
-from batch_action.sandbox.github.review_comments import comment_shape, placed
-from batch_action.sandbox.github.shapes import Json, base, instant, user
-from batch_action.sandbox.github.state import Issue, Review
-from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
+from batch_action.sandbox.github import issue_objects
+from batch_action.sandbox.github.issues import validate_body
+from batch_action.sandbox.github.json_objects import Json, api_url, format_time, user_json
+from batch_action.sandbox.github.pulls import find_pull_request
+from batch_action.sandbox.github.records import Issue, Review
+from batch_action.sandbox.github.rest import ApiResponse, Call, GitHubError, endpoint, not_found
+from batch_action.sandbox.github.review_comments import create_comment, review_comment_json
 
 _STATES = {
     None: "PENDING",
@@ -21,48 +21,52 @@ def _review_shape(call: Call, issue: Issue, review: Review) -> Json:
     return {
         "id": review.id,
         "node_id": f"PRR_{review.id}",
-        "user": user(call.instance, review.user),
+        "user": user_json(call.instance, review.user),
         "body": review.body,
         "state": review.state,
         "commit_id": review.commit_id,
-        "submitted_at": instant(review.submitted_at),
+        "submitted_at": format_time(review.submitted_at),
         "html_url": f"{page}#pullrequestreview-{review.id}",
-        "pull_request_url": f"{base(call.instance, call.repository)}/pulls/{issue.number}",
-        "author_association": issue_shapes.association(call.repository, review.user),
+        "pull_request_url": f"{api_url(call.instance, call.repository)}/pulls/{issue.number}",
+        "author_association": issue_objects.author_association(call.repository, review.user),
         "_links": {
             "html": {"href": f"{page}#pullrequestreview-{review.id}"},
             "pull_request": {
-                "href": f"{base(call.instance, call.repository)}/pulls/{issue.number}",
+                "href": f"{api_url(call.instance, call.repository)}/pulls/{issue.number}",
             },
         },
     }
 
 
-def _reviews(call: Call) -> Answer:
-    issue, pull = find(call)
+def _reviews(call: Call) -> ApiResponse:
+    issue, pull = find_pull_request(call)
     return call.page(pull.reviews, lambda review: _review_shape(call, issue, review))
 
 
-def _review(call: Call) -> Answer:
-    issue, pull = find(call)
-    number = call.number("review")
+def _review(call: Call) -> ApiResponse:
+    issue, pull = find_pull_request(call)
+    number = call.path_number("review")
     for review in pull.reviews:
         if review.id == number:
-            return Answer(data=_review_shape(call, issue, review))
+            return ApiResponse(data=_review_shape(call, issue, review))
     raise not_found()
 
 
-def _create_review(call: Call) -> Answer:
-    issue, pull = find(call)
+def _create_review(call: Call) -> ApiResponse:
+    issue, pull = find_pull_request(call)
     body = call.body()
     event = body.get("event") or None
     if event not in _STATES:
-        raise Refusal(422, "Variable $event of type PullRequestReviewEvent was invalid")
-    if event == "APPROVE" and call.actor.is_workflow and not call.repository.actions_may_open_pulls:
-        raise Refusal(422, "GitHub Actions is not permitted to approve pull requests.")
-    text = body_text("PullRequestReview", body.get("body") or "")
+        raise GitHubError(422, "Variable $event of type PullRequestReviewEvent was invalid")
+    if (
+        event == "APPROVE"
+        and call.actor.is_workflow
+        and not call.repository.actions_can_open_pull_requests
+    ):
+        raise GitHubError(422, "GitHub Actions is not permitted to approve pull requests.")
+    text = validate_body("PullRequestReview", body.get("body") or "")
     if event in {"COMMENT", "REQUEST_CHANGES"} and not text:
-        raise Refusal(422, "Unprocessable Entity", ["Body can't be blank"])
+        raise GitHubError(422, "Unprocessable Entity", ["Body can't be blank"])
     review = Review(
         id=call.instance.new_id(),
         user=call.instance.author(call.actor),
@@ -73,23 +77,25 @@ def _create_review(call: Call) -> Answer:
     )
     # All or nothing: one line outside the diff sinks the whole review.
     at = {"commit_id": review.commit_id}
-    comments = [placed(call, pull, sent | at, review.id) for sent in body.get("comments") or []]
+    comments = [
+        create_comment(call, pull, sent | at, review.id) for sent in body.get("comments") or []
+    ]
     pull.reviews.append(review)
     pull.comments += comments
-    return Answer(data=_review_shape(call, issue, review))
+    return ApiResponse(data=_review_shape(call, issue, review))
 
 
-def _review_comments(call: Call) -> Answer:
-    issue, pull = find(call)
-    number = call.number("review")
+def _review_comments(call: Call) -> ApiResponse:
+    issue, pull = find_pull_request(call)
+    number = call.path_number("review")
     found = [comment for comment in pull.comments if comment.review_id == number]
-    return call.page(found, lambda comment: comment_shape(call, issue, comment))
+    return call.page(found, lambda comment: review_comment_json(call, issue, comment))
 
 
 _R, _W = "pull_requests=read", "pull_requests=write"
 ENDPOINTS = (
-    on("GET ~/pulls/{number}/reviews", _reviews, _R),
-    on("POST ~/pulls/{number}/reviews", _create_review, _W, person="read"),
-    on("GET ~/pulls/{number}/reviews/{review}", _review, _R),
-    on("GET ~/pulls/{number}/reviews/{review}/comments", _review_comments, _R),
+    endpoint("GET ~/pulls/{number}/reviews", _reviews, _R),
+    endpoint("POST ~/pulls/{number}/reviews", _create_review, _W, person_role="read"),
+    endpoint("GET ~/pulls/{number}/reviews/{review}", _review, _R),
+    endpoint("GET ~/pulls/{number}/reviews/{review}/comments", _review_comments, _R),
 )

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from html import escape
 
 from batch_action.sandbox.github import page
+from batch_action.sandbox.github.records import Repository
 from batch_action.sandbox.github.runs import Run
-from batch_action.sandbox.github.state import Repository
 
 
 def render_runs(runs: Sequence[Run], repository: Repository) -> str:
@@ -13,7 +13,7 @@ def render_runs(runs: Sequence[Run], repository: Repository) -> str:
     rows = "".join(_row(run) for run in runs)
     number = f"{len(runs)} workflow run{'' if len(runs) == 1 else 's'}"
     body = f'<div class="list"><header>{number}</header>{rows}</div>'
-    return page.framed("Actions", repository, body)
+    return page.page_html("Actions", repository, body)
 
 
 def render_run(run: Run) -> str:
@@ -21,24 +21,24 @@ def render_run(run: Run) -> str:
     given = run.payload.get("inputs") or run.payload.get("client_payload") or {}
     told = "".join(f"<li><code>{escape(k)}: {escape(str(v))}</code></li>" for k, v in given.items())
     body = f"""<h1 class="title">{escape(_title(run))} <span>#{run.number}</span></h1>
-<div class="meta"><span>{_said(run)}</span></div>
+<div class="meta"><span>{_details(run)}</span></div>
 <article class="card"><header><b>Inputs</b></header>
 <div class="text"><ul>{told or "<li>none</li>"}</ul></div></article>"""
-    return page.framed(_title(run), run.repository, body)
+    return page.page_html(_title(run), run.repository, body)
 
 
 def _row(run: Run) -> str:
     place = f"/{run.repository.full_name}/actions/runs/{run.id}"
     state = "completed" if run.status == "completed" else "open"
     return f"""<div class="row"><span class="{state}">●</span><div>
-<a href="{escape(place)}">{escape(_title(run))}</a><small>{_said(run)}</small></div></div>"""
+<a href="{escape(place)}">{escape(_title(run))}</a><small>{_details(run)}</small></div></div>"""
 
 
 def _title(run: Run) -> str:
     return run.title or run.event
 
 
-def _said(run: Run) -> str:
+def _details(run: Run) -> str:
     ended = f", {run.conclusion}" if run.conclusion else ""
     told = f"{run.workflow_path.rpartition('/')[2]} by {run.event}, {run.status}{ended}"
     return f"{escape(told)} · {run.created_at:%Y-%m-%d %H:%M} UTC"

@@ -1,21 +1,16 @@
-"""Workflow runs: one record per attempt, with the tokens its steps get."""
+"""Workflow runs: one record per attempt, with the tokens of its steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Required, TypedDict
+from typing import Any, Required, TypedDict
 
-from batch_action.sandbox.github import environment
-from batch_action.sandbox.github.state import Repository, User
+from batch_action.sandbox.github.records import Repository, User
 from batch_action.sandbox.github.tokens import Actor
-
-if TYPE_CHECKING:
-    from batch_action.sandbox.github.instance import GitHubInstance
 
 
 class RunOptions(TypedDict, total=False):
-    """What may be said of a run when it starts; all but the event has a sensible default."""
+    """Options of a new run; only the event is required."""
 
     event: Required[str]
     branch: str
@@ -23,10 +18,10 @@ class RunOptions(TypedDict, total=False):
     workflow_path: str
     permissions: Mapping[str, str]
     head_repository: str | None
-    """A fork's full name: its runs live in our list too."""
+    """Full name of the fork; its runs are listed in the base repository, too."""
     rerun_of: "Run | int | None"
     payload: Mapping[str, Any]
-    """Merged over the event's own payload."""
+    """Merged over the default payload of the event."""
     actor: str
 
 
@@ -52,33 +47,20 @@ class Run:
     status: str = "in_progress"
     conclusion: str | None = None
     title: str = ""
-    """What `run-name` came to; empty where nobody asked."""
+    """The evaluated `run-name`; empty for runs that no dispatch created."""
     payload: Mapping[str, Any] = field(default_factory=dict)
     merge_sha: str = ""
-    """What is checked out for a pull request: GitHub's test merge, not its head."""
+    """GitHub's test merge, which a pull request run checks out instead of the head."""
     run_backend: str
     job_backend: str
     token: str = field(default="", repr=False)
     """The workflow token (`github.token`)."""
     runtime_token: str = field(default="", repr=False)
-    """What the artifact service accepts."""
+    """The token for the artifact service (`ACTIONS_RUNTIME_TOKEN`)."""
     id_token_request_token: str = field(default="", repr=False)
     token_actor: Actor | None = None
-    instance: "GitHubInstance" = field(repr=False)
-
-    def finish(self, conclusion: str = "success") -> None:
-        """End the run; its tokens are refused from now on."""
-        with self.instance.lock:
-            self.status, self.conclusion = "completed", conclusion
-            self.updated_at = self.instance.now()
-            if self.token_actor:
-                self.token_actor.alive = False
 
     @property
-    def alive(self) -> bool:
-        """Whether its tokens are still good."""
-        return self.token_actor is not None and self.token_actor.alive
-
-    def environ(self, workspace: Path, temp: Path) -> dict[str, str]:
-        """The whole environment of a container action's step, its files created below `temp`."""
-        return environment.of_step(self, workspace, temp)
+    def active(self) -> bool:
+        """Whether the tokens of the run are still valid."""
+        return self.token_actor is not None and self.token_actor.active

@@ -11,7 +11,16 @@ _TAGS = _VOID | {
     "s", "samp", "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody",
     "td", "tfoot", "th", "thead", "tr", "tt", "ul", "var",
 }  # fmt: skip
-_DEADLY = {"script", "style", "iframe", "object", "template", "textarea", "svg", "math"}
+_DROPPED_WITH_CONTENT = {
+    "script",
+    "style",
+    "iframe",
+    "object",
+    "template",
+    "textarea",
+    "svg",
+    "math",
+}
 _ANYWHERE = {"title", "align", "dir", "lang", "colspan", "rowspan", "start", "open"}
 _ALERTS = {"note", "tip", "important", "warning", "caution"}
 _CLASSES = {
@@ -24,7 +33,7 @@ _ALIGNMENT = re.compile(r"text-align: ?(left|center|right);?")
 _SAFE_LINKS = ("http://", "https://", "mailto:", "#", "/")
 
 
-def clean(html: str) -> str:
+def sanitize_html(html: str) -> str:
     """The same HTML without anything that runs, loads or breaks out."""
     cleaner = _Cleaner()
     cleaner.feed(html)
@@ -37,15 +46,15 @@ class _Cleaner(HTMLParser):
         super().__init__(convert_charrefs=True)
         self._out: list[str] = []
         self._open: list[str] = []
-        self._deadly = 0
+        self._dropped_depth = 0
 
     def result(self) -> str:
         return "".join(self._out) + "".join(f"</{tag}>" for tag in reversed(self._open))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _DEADLY:
-            self._deadly += 1
-        if self._deadly or tag not in _TAGS:
+        if tag in _DROPPED_WITH_CONTENT:
+            self._dropped_depth += 1
+        if self._dropped_depth or tag not in _TAGS:
             return
         values = {name: value or "" for name, value in attrs}
         if tag == "img":
@@ -65,10 +74,10 @@ class _Cleaner(HTMLParser):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _DEADLY:
-            self._deadly = max(0, self._deadly - 1)
+        if tag in _DROPPED_WITH_CONTENT:
+            self._dropped_depth = max(0, self._dropped_depth - 1)
             return
-        if self._deadly or tag not in self._open:
+        if self._dropped_depth or tag not in self._open:
             return
         while self._open:
             last = self._open.pop()
@@ -77,7 +86,7 @@ class _Cleaner(HTMLParser):
                 return
 
     def handle_data(self, data: str) -> None:
-        if not self._deadly:
+        if not self._dropped_depth:
             self._out.append(escape(data, quote=False))
 
 

@@ -12,40 +12,40 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from batch_action.sandbox.github.wire import Refusal
+from batch_action.sandbox.github.rest import GitHubError
 
 Run = Mapping[str, Any]
 
-KEPT = 5_000
+MAX_ALERTS = 5_000
 """Results of a run that become alerts, the most severe first."""
-_PACKED_LIMIT = 10_000_000
-_MOST_RUNS, _MOST_RESULTS, _MOST_RULES, _MOST_LOCATIONS, _MOST_TAGS = 20, 25_000, 25_000, 1_000, 20
+_MAX_UPLOAD_BYTES = 10_000_000
+_MAX_RUNS, _MAX_RESULTS, _MAX_RULES, _MAX_LOCATIONS, _MAX_TAGS = 20, 25_000, 25_000, 1_000, 20
 _LEVELS = ("error", "warning", "note", "none")
 _RESULT = ("correlationGuid", "level", "ruleId", "ruleIndex", "rule", "relatedLocations")
 _REGION = ("startLine", "startColumn", "endLine", "endColumn")
 
 
-def unpacked(text: str) -> dict[str, Any]:
+def unpack(text: str) -> dict[str, Any]:
     """The document behind base64 and gzip, as far as it is refused at the door."""
     try:
         packed = base64.b64decode(text, validate=True)
-        if len(packed) > _PACKED_LIMIT:
-            raise Refusal(413, "SARIF upload is too large.")
+        if len(packed) > _MAX_UPLOAD_BYTES:
+            raise GitHubError(413, "SARIF upload is too large.")
         sarif = json.loads(gzip.decompress(packed))
     except (binascii.Error, OSError, EOFError, zlib.error, ValueError):
-        raise Refusal(400, "Invalid SARIF. Not base64 of gzip of JSON.") from None
+        raise GitHubError(400, "Invalid SARIF. Not base64 of gzip of JSON.") from None
     if not isinstance(sarif, dict) or sarif.get("version") != "2.1.0":
-        raise Refusal(400, "Invalid SARIF. Only version 2.1.0 is supported.")
+        raise GitHubError(400, "Invalid SARIF. Only version 2.1.0 is supported.")
     return sarif
 
 
-def problems(sarif: Mapping[str, Any]) -> list[str]:
+def processing_errors(sarif: Mapping[str, Any]) -> list[str]:
     """Why processing fails, in the order in which it notices; one is enough to fail."""
     runs = sarif.get("runs")
     if not isinstance(runs, list):
         return ["Invalid SARIF. JSON syntax error: runs is required"]
     found = []
-    if len(runs) > _MOST_RUNS:
+    if len(runs) > _MAX_RUNS:
         found.append(f"rejecting SARIF, as there are more runs than allowed ({len(runs)} > 20)")
     names = [(tool_of(run), category_of(run)) for run in runs]
     if len(set(names)) < len(names):
@@ -62,9 +62,9 @@ def _run_problems(run: Run) -> Iterator[str]:
     if not isinstance(results, list):
         yield "expected results"
         return
-    if len(results) > _MOST_RESULTS:
+    if len(results) > _MAX_RESULTS:
         yield f"rejecting SARIF, as there are more results per run than allowed ({len(results)})"
-    if len(rules) > _MOST_RULES:
+    if len(rules) > _MAX_RULES:
         yield f"rejecting SARIF, as there are more rules per run than allowed ({len(rules)})"
     for rule in rules:
         yield from _rule_problems(rule)
@@ -74,15 +74,15 @@ def _run_problems(run: Run) -> Iterator[str]:
 
 def _rule_problems(rule: Mapping[str, Any]) -> Iterator[str]:
     tags = rule.get("properties", {}).get("tags", [])
-    if len(tags) > _MOST_TAGS:
+    if len(tags) > _MAX_TAGS:
         yield f"rejecting SARIF, as there are more tags per rule than allowed ({len(tags)})"
 
 
 def _result_problems(result: Mapping[str, Any]) -> Iterator[str]:
     places = result.get("locations") or []
-    if not places or not location(result)["path"]:
+    if not places or not location_of(result)["path"]:
         yield "locationFromSarifResult: expected artifact location"
-    if len(places) > _MOST_LOCATIONS:
+    if len(places) > _MAX_LOCATIONS:
         yield "rejecting SARIF, as there are more locations per result than allowed"
     if not result.get("message", {}).get("text"):
         yield "expected message text"
@@ -108,7 +108,7 @@ def rule_of(run: Run, result: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((rule for rule in _rules(run) if rule.get("id") == result.get("ruleId")), {})
 
 
-def worst_first(run: Run) -> list[Mapping[str, Any]]:
+def stored_results(run: Run) -> list[Mapping[str, Any]]:
     """The results that are kept."""
     scores = {
         rule.get("id"): float(rule.get("properties", {}).get("security-severity", 0))
@@ -120,10 +120,10 @@ def worst_first(run: Run) -> list[Mapping[str, Any]]:
         place = _LEVELS.index(level) if level in _LEVELS else len(_LEVELS)
         return -scores.get(result.get("ruleId"), 0.0), place
 
-    return sorted(run.get("results", []), key=rank)[:KEPT]
+    return sorted(run.get("results", []), key=rank)[:MAX_ALERTS]
 
 
-def location(result: Mapping[str, Any]) -> dict[str, Any]:
+def location_of(result: Mapping[str, Any]) -> dict[str, Any]:
     """The first place of a result, in the words of an alert."""
     places = result.get("locations") or [{}]
     physical = places[0].get("physicalLocation", {})
@@ -138,7 +138,7 @@ def location(result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def returned(run: Run, numbers: Mapping[int, tuple[int, str]], ref: str, sha: str) -> Run:
+def returned_run(run: Run, numbers: Mapping[int, tuple[int, str]], ref: str, sha: str) -> Run:
     """A run as the API gives it back: what code scanning uses of it, and its own additions.
 
     Property bags, snippets, Markdown messages and other fingerprints do not come back. `numbers`:
@@ -150,7 +150,7 @@ def returned(run: Run, numbers: Mapping[int, tuple[int, str]], ref: str, sha: st
         "automationDetails": {"id": run.get("automationDetails", {}).get("id", "/")},
         "conversion": {"tool": {"driver": {"name": "GitHub Code Scanning"}}},
         "results": [
-            _returned(result, *numbers[place])
+            _returned_result(result, *numbers[place])
             for place, result in enumerate(run["results"])
             if place in numbers
         ],
@@ -161,7 +161,7 @@ def returned(run: Run, numbers: Mapping[int, tuple[int, str]], ref: str, sha: st
     }
 
 
-def _returned(result: Mapping[str, Any], number: int, url: str) -> Run:
+def _returned_result(result: Mapping[str, Any], number: int, url: str) -> Run:
     physical = result["locations"][0]["physicalLocation"]
     region = physical.get("region", {})
     hashed = result.get("partialFingerprints", {}).get("primaryLocationLineHash")

@@ -6,39 +6,39 @@ from datetime import timedelta
 from typing import Any
 
 from batch_action.sandbox.github import alerts, sarif
-from batch_action.sandbox.github.shapes import Json, base, instant
-from batch_action.sandbox.github.state import Analysis, Upload
-from batch_action.sandbox.github.wire import Answer, Call, Refusal, not_found, on
+from batch_action.sandbox.github.json_objects import Json, api_url, format_time
+from batch_action.sandbox.github.records import Analysis, Upload
+from batch_action.sandbox.github.rest import ApiResponse, Call, GitHubError, endpoint, not_found
 
 _REF = re.compile(r"refs/(heads/.+|tags/.+|pull/\d+/(merge|head))")
 _SHA = re.compile(r"[0-9a-fA-F]{40}([0-9a-fA-F]{24})?")
 _FIELDS = {"commit_sha", "ref", "sarif", "checkout_uri", "started_at", "tool_name", "validate"}
 
 
-def _upload(call: Call) -> Answer:
-    alerts.insist_enabled(call)
+def _upload(call: Call) -> ApiResponse:
+    alerts.require_code_scanning(call)
     body = call.body()
     missing = [n for n in ("commit_sha", "ref", "sarif") if not isinstance(body.get(n), str)]
     if missing:
         names = ", ".join(f'"{name}"' for name in missing)
-        raise Refusal(422, f"Invalid request.\n\n{names} weren't supplied.")
+        raise GitHubError(422, f"Invalid request.\n\n{names} weren't supplied.")
     if unknown := sorted(body.keys() - _FIELDS):
-        raise Refusal(422, f'Invalid request.\n\n"{unknown[0]}" is not a permitted key.')
+        raise GitHubError(422, f'Invalid request.\n\n"{unknown[0]}" is not a permitted key.')
     if not _REF.fullmatch(body["ref"]):
-        raise Refusal(422, "ref must be refs/heads/…, refs/tags/… or refs/pull/N/(merge|head)")
+        raise GitHubError(422, "ref must be refs/heads/…, refs/tags/… or refs/pull/N/(merge|head)")
     if not _SHA.fullmatch(body["commit_sha"]):
-        raise Refusal(422, "commit_sha must be a full commit id")
-    document = sarif.unpacked(body["sarif"])
+        raise GitHubError(422, "commit_sha must be a full commit id")
+    document = sarif.unpack(body["sarif"])
     upload = Upload(
         id=str(uuid.uuid4()),
         created_at=call.instance.now(),
-        errors=sarif.problems(document),
+        errors=sarif.processing_errors(document),
     )
     call.repository.uploads[upload.id] = upload
     for run in [] if upload.errors else document["runs"]:
         _record(call, body, run, upload)
-    url = f"{base(call.instance, call.repository)}/code-scanning/sarifs/{upload.id}"
-    return Answer(status=202, data={"id": upload.id, "url": url})
+    url = f"{api_url(call.instance, call.repository)}/code-scanning/sarifs/{upload.id}"
+    return ApiResponse(status=202, data={"id": upload.id, "url": url})
 
 
 def _record(call: Call, body: dict[str, Any], run: sarif.Run, upload: Upload) -> None:
@@ -61,7 +61,7 @@ def _record(call: Call, body: dict[str, Any], run: sarif.Run, upload: Upload) ->
         != (analysis.tool, analysis.category, analysis.ref, analysis.commit_sha)
     ]
     call.repository.analyses.append(analysis)
-    alerts.reconcile(call, analysis, run)
+    alerts.update_alerts(call, analysis, run)
 
 
 def _processed(call: Call, upload: Upload) -> bool:
@@ -69,18 +69,18 @@ def _processed(call: Call, upload: Upload) -> bool:
     return upload.created_at + lag <= call.instance.clock.now()
 
 
-def _status(call: Call) -> Answer:
-    alerts.insist_enabled(call)
-    upload = call.repository.uploads.get(call.part("sarif"))
+def _status(call: Call) -> ApiResponse:
+    alerts.require_code_scanning(call)
+    upload = call.repository.uploads.get(call.path_part("sarif"))
     if upload is None:
         raise not_found()
-    first, upload.looked_at = not upload.looked_at, True
+    first, upload.polled = not upload.polled, True
     # Whoever looks at once must be able to wait.
     if first or not _processed(call, upload):
-        return Answer(data={"processing_status": "pending"})
-    url = f"{base(call.instance, call.repository)}/code-scanning/analyses?sarif_id={upload.id}"
+        return ApiResponse(data={"processing_status": "pending"})
+    url = f"{api_url(call.instance, call.repository)}/code-scanning/analyses?sarif_id={upload.id}"
     status = "failed" if upload.errors else "complete"
-    return Answer(
+    return ApiResponse(
         data={
             "processing_status": status,
             "analyses_url": None if upload.errors else url,
@@ -91,7 +91,7 @@ def _status(call: Call) -> Answer:
 
 def _analysis_shape(call: Call, analysis: Analysis) -> Json:
     run = analysis.sarif["runs"][0]
-    ignored = analysis.results - sarif.KEPT
+    ignored = analysis.results - sarif.MAX_ALERTS
     return {
         "id": analysis.id,
         "ref": analysis.ref,
@@ -101,57 +101,57 @@ def _analysis_shape(call: Call, analysis: Analysis) -> Json:
         "environment": "",
         "error": "",
         "warning": f"{ignored} results were ignored" if ignored > 0 else "",
-        "created_at": instant(analysis.created_at),
-        "results_count": min(analysis.results, sarif.KEPT),
+        "created_at": format_time(analysis.created_at),
+        "results_count": min(analysis.results, sarif.MAX_ALERTS),
         "rules_count": len(run["tool"]["driver"].get("rules", [])),
-        "url": f"{base(call.instance, call.repository)}/code-scanning/analyses/{analysis.id}",
+        "url": f"{api_url(call.instance, call.repository)}/code-scanning/analyses/{analysis.id}",
         "sarif_id": analysis.sarif_id,
         "tool": {"name": analysis.tool, "guid": None, "version": None},
         "deletable": True,
     }
 
 
-def _there(call: Call) -> list[Analysis]:
+def _processed_analyses(call: Call) -> list[Analysis]:
     """The analyses that are processed, the newest first."""
     uploads = call.repository.uploads
     found = [one for one in call.repository.analyses if _processed(call, uploads[one.sarif_id])]
     return found[::-1]
 
 
-def _analyses(call: Call) -> Answer:
-    alerts.insist_enabled(call)
+def _analyses(call: Call) -> ApiResponse:
+    alerts.require_code_scanning(call)
     asked = {name: call.query(name) for name in ("ref", "sarif_id", "tool_name")}
     found = [
         one
-        for one in _there(call)
+        for one in _processed_analyses(call)
         if asked["ref"] in {"", one.ref, one.ref.removeprefix("refs/heads/")}
         and asked["sarif_id"] in {"", one.sarif_id}
         and asked["tool_name"] in {"", one.tool}
     ]
     if not found:
-        raise Refusal(404, "no analysis found")
+        raise GitHubError(404, "no analysis found")
     return call.page(found, lambda one: _analysis_shape(call, one))
 
 
-def _analysis(call: Call) -> Answer:
-    alerts.insist_enabled(call)
-    number = call.number("analysis")
-    for one in _there(call):
+def _analysis(call: Call) -> ApiResponse:
+    alerts.require_code_scanning(call)
+    number = call.path_number("analysis")
+    for one in _processed_analyses(call):
         if one.id == number:
             if "sarif" not in call.request.headers.get("accept", ""):
-                return Answer(data=_analysis_shape(call, one))
+                return ApiResponse(data=_analysis_shape(call, one))
             media = {"Content-Type": "application/sarif+json; charset=utf-8"}
-            return Answer(data=_document(call, one), headers=media)
+            return ApiResponse(data=_document(call, one), headers=media)
     raise not_found()
 
 
 def _document(call: Call, analysis: Analysis) -> Json:
     """The uploaded document, or the subset of it that GitHub documents to give back."""
     run = analysis.sarif["runs"][0]
-    numbers = alerts.numbered(call, analysis, run)
-    if call.repository.returns_whole_sarif:
+    numbers = alerts.alerts_by_result(call, analysis, run)
+    if call.repository.returns_full_sarif:
         return analysis.sarif
-    part = sarif.returned(run, numbers, analysis.ref, analysis.commit_sha)
+    part = sarif.returned_run(run, numbers, analysis.ref, analysis.commit_sha)
     return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0"} | {
         "runs": [part]
     }
@@ -159,8 +159,8 @@ def _document(call: Call, analysis: Analysis) -> Json:
 
 _R, _W = "security_events=read", "security_events=write"
 ENDPOINTS = (
-    on("POST ~/code-scanning/sarifs", _upload, _W),
-    on("GET ~/code-scanning/sarifs/{sarif}", _status, _R),
-    on("GET ~/code-scanning/analyses", _analyses, _R),
-    on("GET ~/code-scanning/analyses/{analysis}", _analysis, _R),
+    endpoint("POST ~/code-scanning/sarifs", _upload, _W),
+    endpoint("GET ~/code-scanning/sarifs/{sarif}", _status, _R),
+    endpoint("GET ~/code-scanning/analyses", _analyses, _R),
+    endpoint("GET ~/code-scanning/analyses/{analysis}", _analysis, _R),
 )

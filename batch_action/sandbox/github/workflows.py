@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from batch_action.sandbox.github.git import Git, GitError
-from batch_action.sandbox.github.state import Repository
+from batch_action.sandbox.github.records import Repository
 
 FOLDER = ".github/workflows"
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}")
@@ -36,7 +36,7 @@ class Workflow:
         found = declared[event]
         return found if isinstance(found, dict) else {}
 
-    def complaint(self, inputs: Mapping[str, Any]) -> str | None:
+    def input_error(self, inputs: Mapping[str, Any]) -> str | None:
         """Why a `workflow_dispatch` with these inputs is refused, in GitHub's words."""
         trigger = self.trigger("workflow_dispatch")
         if trigger is None:
@@ -51,7 +51,7 @@ class Workflow:
                 return f"Required input '{name}' not provided"
         return None
 
-    def listens_to(self, kind: str) -> bool:
+    def accepts_dispatch(self, kind: str) -> bool:
         """Whether a `repository_dispatch` of this type starts it."""
         trigger = self.trigger("repository_dispatch")
         if trigger is None:
@@ -66,7 +66,7 @@ class Workflow:
             "inputs": payload.get("inputs") or {},
             "github": {"event": payload, "event_name": event},
         }
-        told = _EXPRESSION.sub(lambda match: _evaluated(match[1], contexts), named).strip()
+        told = _EXPRESSION.sub(lambda match: _evaluate(match[1], contexts), named).strip()
         if told:
             return told
         if event == "repository_dispatch":
@@ -74,7 +74,7 @@ class Workflow:
         return str(self.content.get("name") or self.path)
 
 
-def workflow_at(repository: Repository, ref: str, path: str) -> Workflow | None:
+def read_workflow(repository: Repository, ref: str, path: str) -> Workflow | None:
     """The workflow file of that path at a branch, tag or commit; None where there is none."""
     if repository.git_dir is None:
         return None
@@ -97,21 +97,21 @@ def workflows_of(repository: Repository) -> Iterator[Workflow]:
         return
     for path in listed.splitlines():
         if PurePosixPath(path).suffix in {".yml", ".yaml"}:
-            found = workflow_at(repository, ref, path)
+            found = read_workflow(repository, ref, path)
             if found is not None:
                 yield found
 
 
-def _evaluated(expression: str, contexts: Mapping[str, Any]) -> str:
+def _evaluate(expression: str, contexts: Mapping[str, Any]) -> str:
     """`a.b || 'text'`: the first that is not empty, which is as much of the language as we read."""
     for part in expression.split("||"):
-        value = _looked_up(part.strip(), contexts)
+        value = _look_up(part.strip(), contexts)
         if value:
             return value
     return ""
 
 
-def _looked_up(part: str, contexts: Mapping[str, Any]) -> str:
+def _look_up(part: str, contexts: Mapping[str, Any]) -> str:
     if part.startswith("'") and part.endswith("'"):
         return part[1:-1]
     found: Any = contexts

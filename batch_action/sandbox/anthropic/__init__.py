@@ -1,0 +1,1 @@
+"""The emulated Anthropic API: batches, messages, models, tokens, and the prompt cache."""

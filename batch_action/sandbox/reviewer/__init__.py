@@ -1,0 +1,1 @@
+"""The offline reviewer that answers prompts in place of a model."""
