@@ -1,7 +1,7 @@
 """How large a ledger grows and how long it takes to read: `make bench`.
 
-A year of nightly runs on 200 files each, and one night of 25,000 files; sizes in MiB, times as
-multiples of the smallest case, because seconds differ from machine to machine.
+A year of nightly runs on 200 files each, and one run on 25,000 files; sizes in MiB, times also as
+multiples of the smallest case, because seconds differ between machines.
 """
 
 import hashlib
@@ -31,18 +31,19 @@ MIB = 2**20
 
 
 def sha(*parts: object) -> str:
-    """A fake object id."""
+    """Return a made-up object id."""
     return hashlib.sha1("/".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
 
 
-def night(number: int, paths: list[str]) -> tuple[Fact, ...]:
-    """All facts of one night whose answers came back."""
+def facts_of_run(number: int, paths: list[str]) -> tuple[Fact, ...]:
+    """Return all facts of one run whose batch was collected."""
     at = START + timedelta(days=number)
     head, base = sha("head", number), sha("head", number - 1)
     entries = tuple(
-        FileEntry(path=path, blob=sha(path, number), old=sha(path, number - 1)) for path in paths
+        FileEntry(path=path, blob=sha(path, number), old_blob=sha(path, number - 1))
+        for path in paths
     )
-    asked = tuple(
+    request_keys = tuple(
         RequestKey(
             id=packing.custom_id("code-review", e.path, e.blob, packing.digest(e.path, e.blob)),
             path=e.path,
@@ -61,7 +62,7 @@ def night(number: int, paths: list[str]) -> tuple[Fact, ...]:
             base=base,
             model="claude-sonnet-5-5",
             effort="medium",
-            batches=(asked,),
+            batches=(request_keys,),
             worst_case_usd=1.0,
         ),
         Sent(
@@ -81,44 +82,47 @@ def night(number: int, paths: list[str]) -> tuple[Fact, ...]:
     )
 
 
-def measure(name: str, nights: int, per_night: int) -> float:
-    """Print a case; returns the seconds of one whole load."""
-    paths = [f"src/package_{n % 40}/module_{n}.py" for n in range(per_night * 5)]
+def measure(name: str, runs: int, files_per_run: int) -> float:
+    """Measure and print a case; return the seconds of reading and evaluating the ledger."""
+    paths = [f"src/package_{n % 40}/module_{n}.py" for n in range(files_per_run * 5)]
     facts: list[Fact] = []
-    for number in range(nights):
-        start = number * per_night % len(paths)
-        facts += night(number, (paths + paths)[start : start + per_night])
+    for number in range(runs):
+        start = number * files_per_run % len(paths)
+        facts += facts_of_run(number, (paths + paths)[start : start + files_per_run])
     empty = Ledger(repository="1", task="code-review")
     ledger = empty.model_copy(update={"facts": tuple(facts)})
-    data, writing = timed(lambda: codec.seal(ledger, None))
-    read, reading = timed(
-        lambda: codec.unseal(data, repository="1", task="code-review", secrets=[])
+    data, encode_seconds = time_call(lambda: codec.encode(ledger, None))
+    decoded, decode_seconds = time_call(
+        lambda: codec.decode(data, repository="1", task="code-review", secrets=[])
     )
-    _, merged = timed(lambda: merge.merge(empty, read, read))
-    _, implied = timed(lambda: (view.backlog(read, max_attempts=3), view.answered(read)))
-    total = reading + merged + implied
+    _, merge_seconds = time_call(lambda: merge.merge(empty, decoded, decoded))
+    _, query_seconds = time_call(
+        lambda: (view.backlog(decoded, max_attempts=3), view.answered_ids(decoded))
+    )
+    total = decode_seconds + merge_seconds + query_seconds
     print(
         f"{name:<32} {len(data) / MIB:7.2f} MiB zipped"
-        f" of {codec.MAX_ZIPPED / MIB:.0f}   write {writing:6.2f} s   read {reading:6.2f} s"
-        f"   merge {merged:6.2f} s   owed {implied:6.2f} s"
+        f" of {codec.MAX_ZIPPED_BYTES / MIB:.0f}   encode {encode_seconds:6.2f} s"
+        f"   decode {decode_seconds:6.2f} s   merge {merge_seconds:6.2f} s   backlog {query_seconds:6.2f} s"
     )
     return total
 
 
-def timed(act: Callable[[], T]) -> tuple[T, float]:
-    """A result and its seconds."""
+def time_call(function: Callable[[], T]) -> tuple[T, float]:
+    """Call a function; return its result and the seconds it took."""
     start = time.perf_counter()
-    result = act()
+    result = function()
     return result, time.perf_counter() - start
 
 
 def main() -> int:
     """Run all cases."""
-    small = measure("30 nights of 20 files", 30, 20)
-    year = measure("365 nights of 200 files", 365, 200)
-    big = measure("one night of 25,000 files", 1, 25_000)
+    month = measure("30 runs of 20 files", 30, 20)
+    year = measure("365 runs of 200 files", 365, 200)
+    large = measure("one run of 25,000 files", 1, 25_000)
     print(
-        f"loading: a year is {year / small:.0f} times a month, 25,000 files {big / small:.0f} times"
+        f"decode, merge and backlog: a year takes {year / month:.0f} times as long as a month, "
+        f"25,000 files {large / month:.0f} times"
     )
     return 0
 

@@ -58,7 +58,7 @@ def cli() -> None:
     """Nightly AI upkeep of a repository at half price.
 
     Picks the files changed since the last run, sends them to Anthropic's Message Batches API and
-    lets go; a later run collects the answers and keeps one issue up to date.
+    ends; a later run collects the results and updates one issue.
     """
 
 
@@ -69,7 +69,7 @@ def cli() -> None:
 def plan(
     invocation: Invocation, *, repo: str | None, as_json: bool, exact: bool, **values: Any
 ) -> int:
-    """Show what would be sent and what it would cost; spends nothing, needs no key."""
+    """Show what would be sent and what it would cost; needs no API key."""
     data: list[dict[str, object]] | None = [] if as_json else None
     code = run_for_tasks(
         invocation, repo, values, partial(plan_command.plan, exact=exact, data=data)
@@ -98,7 +98,7 @@ def submit(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
 @cli.command()
 @command_options(*STATE_OPTIONS, *REPORT_OPTIONS, *SEND_OPTIONS, "max-attempts")
 def collect(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
-    """Fetch what has ended and bring the issue up to date; never spends money."""
+    """Fetch the results of ended batches and update the reports; sends no requests."""
     return run_for_tasks(
         invocation, repo, values, collect_command.collect, find_owner=recover_owner
     )
@@ -107,7 +107,7 @@ def collect(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
 @cli.command()
 @command_options(*STATE_OPTIONS, *SELECTION_OPTIONS, *REPORT_OPTIONS, *SEND_OPTIONS)
 def run(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
-    """Collect what has ended, then submit what is new."""
+    """Collect ended batches, then submit what changed."""
     with open_contexts(invocation, repo, values) as contexts:
         return run_command.run(contexts, invocation.report_error)
 
@@ -137,7 +137,7 @@ def cancel(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
     "task", "config-file", "state-key", "propose-from", "propose-only", "labels", "dry-run"
 )
 def propose(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
-    """Open a draft pull request for generated files that an earlier job checked."""
+    """Open a draft pull request with generated files that an earlier job tested."""
     with open_contexts(invocation, repo, values) as contexts:
         return run_without_ledger(contexts[:1], propose_command.propose, invocation.report_error)
 
@@ -145,14 +145,14 @@ def propose(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
 @cli.command()
 @command_options(*STATE_OPTIONS, "report", "baseline-file")
 def baseline(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
-    """Accept every finding that is open now, in a file to commit."""
+    """Accept every open finding, in a file to commit."""
     with open_contexts(invocation, repo, values) as contexts:
         return run_without_ledger(contexts, baseline_command.baseline, invocation.report_error)
 
 
 @cli.command()
 @click.option("--repo", type=click.Path(exists=True, file_okay=False), default=".")
-@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.option("--two-workflows", is_flag=True, help="One workflow submits, another collects.")
 def init(*, repo: str, force: bool, two_workflows: bool) -> int:
     """Write the workflow and a commented config into a repository."""
@@ -160,11 +160,9 @@ def init(*, repo: str, force: bool, two_workflows: bool) -> int:
 
 
 @cli.command()
-@click.option("--repo", type=click.Path(exists=True, file_okay=False), help="Your own repository.")
+@click.option("--repo", type=click.Path(exists=True, file_okay=False), help="Your repository.")
 @click.option("--base", help="Review what changed since this commit, e.g. HEAD~5.")
-@click.option(
-    "--task", default="code-review", show_default=True, help="What is asked of each file."
-)
+@click.option("--task", default="code-review", show_default=True, help="The task to run.")
 @click.option(
     "--sample",
     type=click.Choice(["python", "typescript", "go", "monorepo"]),
@@ -252,7 +250,7 @@ def _run_action(contexts: Sequence[RunContext], invocation: Invocation) -> int:
 def _reviewing_contexts(contexts: Sequence[RunContext]) -> tuple[RunContext, ...]:
     """Return the tasks that review this pull request; without any, annotate the reason."""
     reasons = [eligibility.skip_reason(ctx) for ctx in contexts]
-    found = tuple(w for w, reason in zip(contexts, reasons, strict=True) if reason is None)
-    if not found:
+    eligible = tuple(c for c, reason in zip(contexts, reasons, strict=True) if reason is None)
+    if not eligible:
         contexts[0].runner.annotate("notice", next(filter(None, reasons)))
-    return found
+    return eligible

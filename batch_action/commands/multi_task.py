@@ -82,7 +82,7 @@ def run_for_each_task(
 ) -> int:
     """Run *commands* for every task, then *afterwards*; return the first failure's exit code.
 
-    All ledgers are loaded first, because the tasks share the budget. With `batch_id-id` and
+    All ledgers are loaded first, because the tasks share the budget. With `batch-id` and
     *find_owner*, only the task that owns the batch_id runs *commands*; the others run
     *other_commands*.
     """
@@ -119,7 +119,7 @@ def run_without_ledger(
 
 
 def owner_in_ledgers(contexts: Sequence[RunContext], ledgers: LedgerSet) -> RunContext:
-    """Return the task whose ledger contains `batch_id-id`, else the first one, which reports it."""
+    """Return the task whose ledger contains `batch-id`, else the first one, which reports it."""
     batch_id = contexts[0].settings.batch_id
     known = (
         ctx
@@ -131,7 +131,7 @@ def owner_in_ledgers(contexts: Sequence[RunContext], ledgers: LedgerSet) -> RunC
 
 
 def recover_owner(contexts: Sequence[RunContext], ledgers: LedgerSet) -> RunContext:
-    """Return the owner of `batch_id-id`; one in no ledger is recovered into the first that fits."""
+    """Return the owner of `batch-id`; one in no ledger is recovered into the first that fits."""
     for ctx in (owner_in_ledgers(contexts, ledgers), *contexts):
         with suppress(ConfigError):
             if collect.has_batch(ctx, ctx.settings.batch_id):

@@ -43,7 +43,7 @@ def propose(ctx: RunContext) -> int:
     result = publisher.publish(Reconciliation(statuses=(), commit=commit), report)
     if result.action == "refused":
         raise GitHubError(f"Nothing was proposed: {result.note}")
-    ctx.runner.set_output("pull-number", result.number or "")
-    ctx.runner.set_output("pull-url", result.url or "")
+    ctx.runner.set_output("pull-request-number", result.number or "")
+    ctx.runner.set_output("pull-request-url", result.url or "")
     ctx.console.print(f"draft-pr: {result.action} {result.url or ''} {result.note}".strip())
     return 0

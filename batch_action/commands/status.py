@@ -19,7 +19,7 @@ from batch_action.text import plural
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateOverview:
-    """What the ledger of a task says now, and that of its pull requests."""
+    """The state of a task, and of its pull requests."""
 
     ledger: str
     """Where the ledger is: names of artifacts, path of the file; empty for none."""

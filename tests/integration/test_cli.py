@@ -1,4 +1,4 @@
-"""The command line: clear sentences, pure JSON, and an orderly way out."""
+"""The command line: error messages, JSON on standard output, bugs and interrupts."""
 
 import json
 import os
@@ -15,16 +15,16 @@ from tests.harness.git_repositories import Repo
 from tests.harness.workflow import BAD, HOUR, WORSE, WorkflowHarness, foreign
 
 CONFIG = ".github/batch-action.yml"
-BOMB = "".join(
+YAML_BOMB = "".join(
     f"{name}: &{name} [{', '.join([f'*{before}' if before else 'x'] * 9)}]\n"
     for before, name in zip(["", *"abcdefg"], "abcdefgh", strict=True)
 )
-BOMB += "model: *h\n"
-"""Some hundred bytes of YAML that are millions of words when written out."""
+YAML_BOMB += "model: *h\n"
+"""A few hundred bytes of YAML that expand to millions of words."""
 
 
-def told_once(workflow: WorkflowHarness, argv: list[str], **environ: str | None) -> str:
-    """Exit 2 with one sentence on standard error, and no traceback."""
+def error_of(workflow: WorkflowHarness, argv: list[str], **environ: str | None) -> str:
+    """Run a command that exits with 2 and no traceback; return its standard error."""
     result = workflow.cli(*argv, environ=environ)
     assert result.exit == 2, result.log
     assert "Traceback" not in result.log
@@ -34,10 +34,10 @@ def told_once(workflow: WorkflowHarness, argv: list[str], **environ: str | None)
 
 
 @pytest.mark.parametrize(
-    ("argv", "words"),
+    ("argv", "message"),
     [
         (["plan", "--no-such-flag"], "--no-such-flag"),
-        (["no-such-verb"], "no-such-verb"),
+        (["no-such-command"], "no-such-command"),
         (["plan", "--task", "poetry"], "`task` 'poetry' does not exist"),
         (["plan", "--max-cost-usd", "much"], "`max-cost-usd` 'much'"),
         (["plan", "--max-cost-usd", "-1"], "`max-cost-usd` '-1'"),
@@ -59,23 +59,21 @@ def told_once(workflow: WorkflowHarness, argv: list[str], **environ: str | None)
         (["submit", "--anthropic-base-url", "http://example.com"], "must be https"),
     ],
 )
-def test_every_bad_input_gets_a_sentence(
-    workflow: WorkflowHarness, argv: list[str], words: str
-) -> None:
-    assert words in told_once(workflow, argv)
+def test_every_bad_input_is_named(workflow: WorkflowHarness, argv: list[str], message: str) -> None:
+    assert message in error_of(workflow, argv)
 
 
-def test_all_mistakes_at_once(workflow: WorkflowHarness) -> None:
-    told = told_once(workflow, ["plan", "--select", "some", "--max-attempts", "0"])
-    assert "`select`" in told
-    assert "`max-attempts`" in told
+def test_all_bad_inputs_are_reported_at_once(workflow: WorkflowHarness) -> None:
+    error = error_of(workflow, ["plan", "--select", "some", "--max-attempts", "0"])
+    assert "`select`" in error
+    assert "`max-attempts`" in error
 
 
 def test_a_missing_key(workflow: WorkflowHarness) -> None:
-    for verb in ("submit", "run"):
-        told = told_once(workflow, [verb], ANTHROPIC_API_KEY=None)
-        assert "`anthropic-api-key` is not set" in told
-        assert "ANTHROPIC_API_KEY" in told
+    for command in ("submit", "run"):
+        error = error_of(workflow, [command], ANTHROPIC_API_KEY=None)
+        assert "`anthropic-api-key` is not set" in error
+        assert "ANTHROPIC_API_KEY" in error
 
 
 def test_a_wrong_key(workflow: WorkflowHarness) -> None:
@@ -87,29 +85,29 @@ def test_a_wrong_key(workflow: WorkflowHarness) -> None:
 
 
 @pytest.mark.parametrize("value", ["sk-ant-first\nsk-ant-second", "sk-ant-\x00", "sk-ant-cl\u00e9"])
-def test_a_key_that_no_header_can_carry_is_not_quoted(
+def test_a_key_that_no_header_can_contain_is_not_quoted(
     workflow: WorkflowHarness, value: str
 ) -> None:
-    told = told_once(workflow, ["submit"], ANTHROPIC_API_KEY=value)
-    assert "`anthropic-api-key` contains a line break" in told
-    assert "sk-ant" not in told
+    error = error_of(workflow, ["submit"], ANTHROPIC_API_KEY=value)
+    assert "`anthropic-api-key` contains a line break" in error
+    assert "sk-ant" not in error
     environ = {"GITHUB_TOKEN": value, "GITHUB_REPOSITORY": "octo/x"}
-    told = told_once(workflow, ["plan"], **environ)
-    assert "`github-token`" in told
-    assert "sk-ant" not in told
+    error = error_of(workflow, ["plan"], **environ)
+    assert "`github-token`" in error
+    assert "sk-ant" not in error
 
 
 def test_no_repository(workflow: WorkflowHarness, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert "git repository" in told_once(workflow, ["plan", "--repo", str(empty)])
-    assert "actions/checkout" in told_once(workflow, ["submit", "--repo", str(empty)])
+    assert "git repository" in error_of(workflow, ["plan", "--repo", str(empty)])
+    assert "actions/checkout" in error_of(workflow, ["submit", "--repo", str(empty)])
     Repo.init(tmp_path / "fresh")
-    assert "no commit yet" in told_once(workflow, ["plan", "--repo", str(tmp_path / "fresh")])
+    assert "no commit yet" in error_of(workflow, ["plan", "--repo", str(tmp_path / "fresh")])
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("model: [\n", "is not valid YAML"),
         ("- model\n", "must consist of `input: value` lines"),
@@ -123,22 +121,22 @@ def test_no_repository(workflow: WorkflowHarness, tmp_path: Path) -> None:
         ("prices: {claude-x: {input: -1}}\n", "`prices`"),
         ("prices: {claude-x: 7}\n", "`prices`"),
         ("paths: {a: b}\n", "`paths`"),
-        (BOMB, "`model`"),
+        (YAML_BOMB, "`model`"),
         ("1: 2\n", "`1`"),
         ("\x00", "is not valid YAML"),
     ],
     ids=range(15),
 )
-def test_a_bad_config_file(workflow: WorkflowHarness, text: str, words: str) -> None:
+def test_a_bad_config_file(workflow: WorkflowHarness, text: str, message: str) -> None:
     workflow.commit({CONFIG: text})
-    told = told_once(workflow, ["plan"])
-    assert words in told
-    assert CONFIG in told or "`" in told
-    assert "secret" not in told.replace("secrets", "")
-    assert len(told) < 3000
+    error = error_of(workflow, ["plan"])
+    assert message in error
+    assert CONFIG in error or "`" in error
+    assert "secret" not in error.replace("secrets", "")
+    assert len(error) < 3000
 
 
-def test_the_config_file_is_the_commits(workflow: WorkflowHarness) -> None:
+def test_the_config_file_is_read_from_the_commit(workflow: WorkflowHarness) -> None:
     workflow.commit({CONFIG: "paths: ['*.js']\n", "a.js": BAD, "b.ts": BAD})
     (workflow.repo.path / CONFIG).write_text("nonsense: 1\n")
     data = json.loads(workflow.cli("plan", "--json", "--first-run", "all").stdout)
@@ -147,13 +145,23 @@ def test_the_config_file_is_the_commits(workflow: WorkflowHarness) -> None:
 
 def test_version_and_help(workflow: WorkflowHarness) -> None:
     assert __version__ in workflow.cli("--version").stdout
-    for verb in ("plan", "submit", "collect", "run", "status", "cancel", "init", "demo", "sandbox"):
-        shown = workflow.cli(verb, "--help")
+    for command in (
+        "plan",
+        "submit",
+        "collect",
+        "run",
+        "status",
+        "cancel",
+        "init",
+        "demo",
+        "sandbox",
+    ):
+        shown = workflow.cli(command, "--help")
         assert shown.exit == 0
         assert "Usage: batch-action" in shown.stdout
 
 
-def test_init_writes_once(workflow: WorkflowHarness) -> None:
+def test_init_overwrites_only_with_force(workflow: WorkflowHarness) -> None:
     folder = workflow.folder / "new"
     folder.mkdir()
     assert workflow.cli("init", "--repo", str(folder)).exit == 0
@@ -165,7 +173,7 @@ def test_init_writes_once(workflow: WorkflowHarness) -> None:
 
 # Data on standard output.
 
-ODD = {
+ODD_FILES = {
     b"latin-\xe9.js": BAD,
     "new\nline.js": BAD,
     'quo"te.js': BAD,
@@ -189,12 +197,12 @@ ODD = {
 }
 
 
-def odd(workflow: WorkflowHarness) -> tuple[str, str]:
+def commit_odd_files(workflow: WorkflowHarness) -> tuple[str, str]:
     repo = workflow.repo
     repo.commit({"gone.js": BAD, "old.js": BAD * 3, "mode.js": WORSE, "kind.js": WORSE})
     base = repo.commit()
     repo.git("mv", "old.js", "renamed.js")
-    repo.write({"gone.js": None, "kind.js": None, **ODD})
+    repo.write({"gone.js": None, "kind.js": None, **ODD_FILES})
     (repo.path / "kind.js").symlink_to("mode.js")
     (repo.path / "link.js").symlink_to("/etc/passwd")
     (repo.path / "mode.js").chmod(0o755)
@@ -204,8 +212,8 @@ def odd(workflow: WorkflowHarness) -> tuple[str, str]:
     return base, repo.commit()
 
 
-def test_plan_accounts_for_all_that_git_says_changed(workflow: WorkflowHarness) -> None:
-    base, head = odd(workflow)
+def test_plan_lists_every_file_that_git_reports_as_changed(workflow: WorkflowHarness) -> None:
+    base, head = commit_odd_files(workflow)
     names = (
         workflow.repo.git("diff", "--name-only", "-M", "-z", base, head).rstrip("\0").split("\0")
     )
@@ -231,8 +239,8 @@ def test_plan_accounts_for_all_that_git_says_changed(workflow: WorkflowHarness) 
     assert foreign(shown.log) == []
 
 
-def test_the_odd_repository_goes_all_the_way(workflow: WorkflowHarness) -> None:
-    _, _ = odd(workflow)
+def test_odd_files_are_submitted_and_collected(workflow: WorkflowHarness) -> None:
+    _, _ = commit_odd_files(workflow)
     assert workflow.run("submit").exit == 0
     result = workflow.run("collect")
     assert result.exit == 0, result.log
@@ -243,7 +251,7 @@ def test_the_odd_repository_goes_all_the_way(workflow: WorkflowHarness) -> None:
     assert workflow.run("run").outputs["status"] == "nothing-to-do"
 
 
-def test_json_is_pure_also_in_a_workflow(workflow: WorkflowHarness) -> None:
+def test_standard_output_is_json_only_in_a_workflow_too(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     for argv in (["plan", "--json", "--first-run", "all"], ["status", "--json"]):
         inside = {"GITHUB_ACTIONS": "true", "GITHUB_TOKEN": None}
@@ -253,7 +261,7 @@ def test_json_is_pure_also_in_a_workflow(workflow: WorkflowHarness) -> None:
         assert "add-mask" in result.stderr
 
 
-def test_status_tells_where_everything_is(workflow: WorkflowHarness) -> None:
+def test_status_shows_the_state(workflow: WorkflowHarness) -> None:
     workflow.sandbox.anthropic.hold = True
     workflow.commit({"a.js": BAD})
     workflow.cli("submit", "--first-run", "last-commit")
@@ -267,7 +275,7 @@ def test_status_tells_where_everything_is(workflow: WorkflowHarness) -> None:
     assert workflow.batches[0].id in workflow.cli("status").stderr
 
 
-def test_the_whole_circle_on_a_command_line(workflow: WorkflowHarness) -> None:
+def test_submit_and_collect_on_the_command_line(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     assert workflow.cli("submit", "--first-run", "last-commit").exit == 0
     result = workflow.cli("collect", "--report", "summary")
@@ -276,15 +284,15 @@ def test_the_whole_circle_on_a_command_line(workflow: WorkflowHarness) -> None:
     assert len(workflow.batches) == 1
 
 
-def test_collect_without_github_says_what_is_missing(workflow: WorkflowHarness) -> None:
+def test_collect_without_github_names_what_is_missing(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.cli("submit", "--first-run", "last-commit")
-    told = told_once(workflow, ["collect"])
-    assert "`github-token`" in told
-    assert "GITHUB_REPOSITORY" in told
+    error = error_of(workflow, ["collect"])
+    assert "`github-token`" in error
+    assert "GITHUB_REPOSITORY" in error
 
 
-def test_a_file_of_the_runner_that_cannot_be_written_is_named(workflow: WorkflowHarness) -> None:
+def test_a_runner_file_that_cannot_be_written_is_an_error(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     result = workflow.start(
         "plan", {}, environ={"GITHUB_OUTPUT": str(workflow.folder / "no" / "where")}
@@ -293,17 +301,17 @@ def test_a_file_of_the_runner_that_cannot_be_written_is_named(workflow: Workflow
     assert any("cannot be written" in line for line in result.annotations("error"))
 
 
-def test_a_bug_says_what_to_report(workflow: WorkflowHarness) -> None:
+def test_a_bug_is_reported_with_versions(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    workflow.clock_skew = "no number"  # a clock that breaks in our hands
+    workflow.clock_skew = "no number"  # makes the clock raise TypeError
     result = workflow.cli("plan", "--first-run", "last-commit")
     assert result.exit == 70
     assert "Please report" in result.log
-    assert f"batch-action {__version__}" in result.log
+    assert f"batch-action {__version__}, command plan, Python" in result.log
     assert "A bug in batch-action ended this run; see the log above." in result.log
 
 
-# Interrupts: a real process that hangs in a real call.
+# Interrupts: a process in a slow call.
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -331,7 +339,7 @@ def test_an_interrupt_while_a_batch_is_created(workflow: WorkflowHarness, number
     assert "Interrupted" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text()
     assert [a.run_id for a in workflow.artifacts] == [run.id]
     workflow.sandbox.github.finish_run(run, "cancelled")
-    time.sleep(max(0.0, 1.2 - took))  # the service goes on with what it got
+    time.sleep(max(0.0, 1.2 - took))  # the service completes the create
     workflow.advance(HOUR)
     again = workflow.run("run")
     assert again.exit == 0, again.log
@@ -341,7 +349,7 @@ def test_an_interrupt_while_a_batch_is_created(workflow: WorkflowHarness, number
 
 
 def wait_for_create(workflow: WorkflowHarness) -> None:
-    """Until the create has arrived at the service, which is slow to answer."""
+    """Wait until the create has arrived at the service, which responds slowly."""
     deadline = time.monotonic() + 30
     calls = workflow.sandbox.faults.calls
     known = len(calls)

@@ -1,4 +1,4 @@
-"""The screen on a terminal, in a job log and in a pipe."""
+"""The console on a terminal, in a job log and in a pipe."""
 
 import io
 import re
@@ -23,7 +23,7 @@ def console(*, terminal: bool, clock=None, width: int = 60) -> tuple[Console, io
     return Console(plain=not terminal, console=console, clock=clock or Clock()), out
 
 
-def test_plain_progress_tells_every_tenth():
+def test_plain_progress_prints_every_tenth():
     plain, out = console(terminal=False)
     with plain.progress("Reading files", 5000) as advance:
         for done in range(1, 5001):
@@ -34,7 +34,7 @@ def test_plain_progress_tells_every_tenth():
     assert lines[-1] == "Reading files: 5,000 of 5,000"
 
 
-def test_plain_progress_of_slow_work_tells_every_ten_seconds():
+def test_plain_progress_of_slow_work_prints_every_ten_seconds():
     clock = Clock()
     plain, out = console(terminal=False, clock=clock)
     with plain.progress("Waiting", 1000) as advance:
@@ -50,8 +50,8 @@ def test_plain_progress_of_slow_work_tells_every_ten_seconds():
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_progress_over_nothing_and_a_growing_total(terminal):
-    any_screen, _ = console(terminal=terminal)
-    with any_screen.progress("Nothing", 0) as advance:
+    any_console, _ = console(terminal=terminal)
+    with any_console.progress("Nothing", 0) as advance:
         advance(0, 0)
         advance(1, 0)
         advance(1, 10)
@@ -116,6 +116,6 @@ def test_human_output_goes_to_stderr_by_default(capsys):
 
 def test_undecodable_names_can_be_shown():
     for terminal in (True, False):
-        any_screen, out = console(terminal=terminal)
-        any_screen.print("\udcff.py")
+        any_console, out = console(terminal=terminal)
+        any_console.print("\udcff.py")
         assert "\N{REPLACEMENT CHARACTER}.py" in out.getvalue()

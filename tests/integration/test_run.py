@@ -1,4 +1,4 @@
-"""`run`: collect what has ended, then submit what is new; neither half stops the other."""
+"""`run`: collect, then submit; the failure of one does not stop the other."""
 
 from tests.harness.workflow import BAD, HOUR, WORSE, WorkflowHarness
 
@@ -16,7 +16,7 @@ def test_run_is_collect_and_submit(workflow: WorkflowHarness) -> None:
     third = workflow.run()
     assert third.outputs["findings-count"] == "4"
     assert third.outputs["issue-action"] == "updated"
-    # That there was nothing more to send does not hide what was collected.
+    # Having nothing more to send does not hide that something was collected.
     assert third.outputs["status"] == "collected"
     assert third.ids == [workflow.batches[1].id]
     writes = workflow.writes
@@ -34,7 +34,7 @@ def test_a_failing_collect_does_not_stop_the_submit(workflow: WorkflowHarness) -
     assert result.exit == 5
     assert workflow.requested_paths() == ["b.js"]
     assert len(result.annotations("error")) == 1
-    # The answers were not delivered, so they are not collected.
+    # The results were not published, so they are not collected.
     assert workflow.run().outputs["findings-count"] == "4"
 
 
@@ -49,7 +49,7 @@ def test_a_failing_submit_does_not_stop_the_collect(workflow: WorkflowHarness) -
     assert workflow.requested_paths() == ["b.js"]
 
 
-def test_both_fail_and_the_first_decides(workflow: WorkflowHarness) -> None:
+def test_both_fail_and_the_first_failure_is_the_exit_code(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run()
     workflow.commit({"b.js": WORSE})
@@ -68,7 +68,7 @@ def test_fail_on_severity_does_not_stop_the_submit(workflow: WorkflowHarness) ->
     assert workflow.requested_paths() == ["b.js"]
 
 
-def test_a_service_that_is_down_is_told_once_per_half(workflow: WorkflowHarness) -> None:
+def test_an_unavailable_service_is_reported_once_per_command(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run()
     workflow.sandbox.faults.add("status", service="anthropic", times=50, status=529)
@@ -79,8 +79,8 @@ def test_a_service_that_is_down_is_told_once_per_half(workflow: WorkflowHarness)
     assert workflow.run().outputs["findings-count"] == "2"
 
 
-def test_two_nights_of_two_runs(workflow: WorkflowHarness) -> None:
-    """02:17 submits, 06:17 collects and submits only what is new."""
+def test_two_runs_a_day(workflow: WorkflowHarness) -> None:
+    """The run at 02:17 submits, the one at 06:17 collects and submits only what is new."""
     for number in range(3):
         workflow.commit({f"f{number}.js": f"// {number}\n{BAD}"})
         workflow.run()

@@ -1,4 +1,4 @@
-"""`batch-action sandbox`: what it prints is enough for the real commands in another shell."""
+"""`batch-action sandbox`: what it prints is enough to run the commands in another shell."""
 
 import os
 import re

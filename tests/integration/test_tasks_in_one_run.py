@@ -1,4 +1,4 @@
-"""Several tasks in one run, and a monorepo's rules: ledgers apart, one summary, one budget."""
+"""Several tasks in one run, and a monorepo's rules: separate ledgers, one summary, one budget."""
 
 import json
 
@@ -8,7 +8,7 @@ import yaml
 from batch_action.sandbox.github.records import Issue
 from tests.harness.workflow import BAD, DAY, HOUR, WORSE, WorkflowHarness, path_in
 
-BOTH = "code-review, security-scan"
+TWO_TASKS = "code-review, security-scan"
 RULES = """
 task: code-review
 labels: [nightly]
@@ -23,27 +23,27 @@ rules:
   - paths: [services/**]
 """
 
-OWN = """---
+CUSTOM_TASK = """---
 name: jargon
-description: Words that nobody outside understands
+description: Words that are not common English
 model: claude-haiku-5-5
 ---
-Find every word that nobody outside of this team understands.
+Find every word that only this team understands.
 """
 
 
 def models(workflow: WorkflowHarness) -> list[tuple[str, list[str]]]:
-    """Each batch's model and what it asks about."""
-    found = []
+    """Return the model and the paths of each batch."""
+    batches = []
     for batch in workflow.batches:
-        told = {request["params"]["model"] for request in batch.requests}
-        assert len(told) == 1
-        found.append((told.pop(), sorted(path_in(request) for request in batch.requests)))
-    return found
+        used_models = {request["params"]["model"] for request in batch.requests}
+        assert len(used_models) == 1
+        batches.append((used_models.pop(), sorted(path_in(request) for request in batch.requests)))
+    return batches
 
 
 def tasks(workflow: WorkflowHarness) -> list[str]:
-    """Each batch's task, from its custom ids."""
+    """Return the task of each batch, from its custom ids."""
     heads = [
         {r["custom_id"].rsplit("-", 3)[0] for r in batch.requests} for batch in workflow.batches
     ]
@@ -56,12 +56,12 @@ def names(workflow: WorkflowHarness) -> set[str]:
 
 
 def issue(workflow: WorkflowHarness, *parts: str) -> Issue:
-    (found,) = (i for i in workflow.issues if all(part in i.title for part in parts))
-    return found
+    (match,) = (i for i in workflow.issues if all(part in i.title for part in parts))
+    return match
 
 
 def test_two_tasks_have_their_batches_ledgers_and_issues(workflow: WorkflowHarness) -> None:
-    workflow.inputs["task"] = BOTH
+    workflow.inputs["task"] = TWO_TASKS
     workflow.commit({"a.js": BAD})
     sent = workflow.run("submit")
     assert sent.exit == 0
@@ -86,9 +86,9 @@ def costs(summary: str) -> list[str]:
     ]
 
 
-def test_one_summary_tells_of_all_tasks(workflow: WorkflowHarness) -> None:
+def test_one_summary_lists_all_tasks(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    done = workflow.run(task=BOTH)
+    done = workflow.run(task=TWO_TASKS)
     table = done.summary.partition("### All tasks")[2]
     assert table.count("| submitted | 1 |") == 2
     assert done.summary.count("### batch-action: code-review") == 1
@@ -97,16 +97,16 @@ def test_one_summary_tells_of_all_tasks(workflow: WorkflowHarness) -> None:
 
 def test_one_task_failing_never_stops_the_others(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    workflow.run(task=BOTH)
+    workflow.run(task=TWO_TASKS)
     workflow.commit({"b.js": WORSE})
     workflow.sandbox.faults.add("status", service="github", method="POST", path="/issues$")
-    result = workflow.run(task=BOTH)
+    result = workflow.run(task=TWO_TASKS)
     assert result.exit == 5
     assert len(workflow.issues) == 1
     assert workflow.requested_paths(2) == workflow.requested_paths(3) == ["b.js"]
-    (told,) = result.annotations("error")
-    assert told.startswith("code-review: ")
-    assert workflow.run(task=BOTH).exit == 0
+    (error,) = result.annotations("error")
+    assert error.startswith("code-review: ")
+    assert workflow.run(task=TWO_TASKS).exit == 0
     assert len(workflow.issues) == 2
     assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 4
 
@@ -114,53 +114,53 @@ def test_one_task_failing_never_stops_the_others(workflow: WorkflowHarness) -> N
 def test_tasks_that_do_not_exist_are_all_named(workflow: WorkflowHarness) -> None:
     result = workflow.run(task="code-reviews, security-scan, nonesuch")
     assert result.exit == 2
-    (told,) = result.annotations("error")
-    assert "`task` 'code-reviews' does not exist" in told
-    assert "`task` 'nonesuch' does not exist" in told
+    (error,) = result.annotations("error")
+    assert "`task` 'code-reviews' does not exist" in error
+    assert "`task` 'nonesuch' does not exist" in error
     assert workflow.batches == []
 
 
-def test_the_cap_is_one_for_all_tasks(workflow: WorkflowHarness) -> None:
+def test_all_tasks_share_one_cost_limit(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    told = workflow.cli(
+    planned = workflow.cli(
         "plan", "--json", "--task", "code-review\nsecurity-scan", "--base", "HEAD~1"
     )
-    plans = json.loads(told.stdout)
+    plans = json.loads(planned.stdout)
     assert [plan["task"] for plan in plans] == ["code-review", "security-scan"]
     first = plans[0]["cost"]["batch_usd"]
-    result = workflow.run("submit", task=BOTH, max_cost_usd=f"{first * 1.5:.6f}")
+    result = workflow.run("submit", task=TWO_TASKS, max_cost_usd=f"{first * 1.5:.6f}")
     assert result.exit == 0
     assert tasks(workflow) == ["code-review"]
     assert "security-scan: the budget is used up" in result.summary
     assert result.outputs["backlog-count"] == "1"
-    workflow.run("submit", task=BOTH)
+    workflow.run("submit", task=TWO_TASKS)
     assert tasks(workflow) == ["code-review", "security-sca"]
 
 
-def test_the_month_counts_what_all_tasks_have_spent(workflow: WorkflowHarness) -> None:
+def test_all_tasks_share_the_monthly_budget(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run(task="code-review")
     workflow.run(task="code-review")
     workflow.commit({"b.js": BAD})
-    # One task has spent nothing yet, but the month is the other one's, too.
-    told = workflow.run("submit", task=BOTH, monthly_budget_usd="0.0001")
-    assert told.exit == 3
+    # One task has spent nothing yet, but both share the budget of the month.
+    sent = workflow.run("submit", task=TWO_TASKS, monthly_budget_usd="0.0001")
+    assert sent.exit == 3
     assert len(workflow.batches) == 1
 
 
-def test_a_batch_id_is_one_tasks_only(workflow: WorkflowHarness) -> None:
+def test_a_batch_id_belongs_to_one_task(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    workflow.run(task=BOTH)
+    workflow.run(task=TWO_TASKS)
     second = workflow.batches[1].id
-    done = workflow.run("collect", task=BOTH, batch_id=second)
+    done = workflow.run("collect", task=TWO_TASKS, batch_id=second)
     assert (done.exit, done.ids) == (0, [second])
     assert [i.title for i in workflow.issues] == [issue(workflow, "security scan").title]
     for artifact in list(workflow.github_repository.artifacts):
         workflow.github_repository.artifacts.remove(artifact)
-    lost = workflow.run("collect", task=BOTH, batch_id=workflow.batches[0].id)
+    lost = workflow.run("collect", task=TWO_TASKS, batch_id=workflow.batches[0].id)
     assert (lost.exit, lost.ids) == (0, [workflow.batches[0].id])
     assert len(workflow.issues) == 2
-    unknown = workflow.run("collect", task=BOTH, batch_id="msgbatch_nonesuch")
+    unknown = workflow.run("collect", task=TWO_TASKS, batch_id="msgbatch_nonesuch")
     assert unknown.exit == 2
     assert len(unknown.annotations("error")) == 1
 
@@ -172,14 +172,14 @@ def test_cancel_reaches_every_task_and_a_batch_id_only_its_own(workflow: Workflo
     both = ("--task", "code-review", "--task", "security-scan")
     assert workflow.cli("cancel", *both, "--batch-id", workflow.batches[1].id).exit == 0
     assert [batch.canceled is not None for batch in workflow.batches] == [False, True]
-    seen = json.loads(workflow.cli("status", "--json", *both).stdout)
-    assert [len(one["pending"]) for one in seen] == [1, 1]
+    states = json.loads(workflow.cli("status", "--json", *both).stdout)
+    assert [len(state["pending"]) for state in states] == [1, 1]
     assert workflow.cli("cancel", *both).exit == 0
     assert all(batch.canceled for batch in workflow.batches)
     assert workflow.cli("cancel", *both, "--batch-id", "msgbatch_nonesuch").exit == 2
 
 
-def test_a_monorepo_sends_each_file_where_its_rule_says(workflow: WorkflowHarness) -> None:
+def test_a_monorepo_sends_each_file_by_its_rule(workflow: WorkflowHarness) -> None:
     workflow.sandbox.github.add_user("ana")
     workflow.github_repository.permissions["ana"] = "write"
     workflow.commit({".github/batch-action.yml": RULES})
@@ -205,9 +205,9 @@ def test_a_monorepo_sends_each_file_where_its_rule_says(workflow: WorkflowHarnes
     assert "matched by the rule with services/pay/" in sent.summary
     workflow.advance(4 * HOUR)
     assert workflow.run("collect").exit == 0
-    mine = issue(workflow, "code review", "pay")
-    assert {"team-pay", "nightly"} & set(mine.labels) == {"team-pay"}
-    assert [person.login for person in mine.assignees] == ["ana"]
+    issue_of_pay = issue(workflow, "code review", "pay")
+    assert {"team-pay", "nightly"} & set(issue_of_pay.labels) == {"team-pay"}
+    assert [person.login for person in issue_of_pay.assignees] == ["ana"]
     general = next(i for i in workflow.issues if "(" not in i.title)
     assert "nightly" in general.labels
     assert "tool.js" in general.body
@@ -230,7 +230,7 @@ def test_rules_in_another_order_find_their_ledgers_again(workflow: WorkflowHarne
     workflow.advance(DAY)
     workflow.run()
     assert {name for name in names(workflow) if "pay" in name} <= before
-    # What the first night had asked of the payment service was not asked again.
+    # The file of the payment service was not sent again.
     assert sum("services/pay/card.js" in paths for _, paths in models(workflow)) == 2
 
 
@@ -242,25 +242,27 @@ def test_a_rule_narrows_nothing_for_another_task(workflow: WorkflowHarness) -> N
     workflow.run("submit")
     assert [paths for _, paths in models(workflow)] == [["b.js", "web/a.js"], ["web/a.js"]]
     # A flag names the only tasks of a command.
-    told = json.loads(workflow.cli("plan", "--json", "--task", "security-scan").stdout)
-    assert [plan["state_key"] for plan in told] == ["", "web"]
+    plans = json.loads(workflow.cli("plan", "--json", "--task", "security-scan").stdout)
+    assert [plan["state_key"] for plan in plans] == ["", "web"]
 
 
-def test_what_several_tasks_leave_in_the_workspace_stands_apart(workflow: WorkflowHarness) -> None:
-    workflow.inputs |= {"task": BOTH, "report": "files, summary"}
+def test_the_files_of_several_tasks_have_different_names(workflow: WorkflowHarness) -> None:
+    workflow.inputs |= {"task": TWO_TASKS, "report": "files, summary"}
     workflow.commit({"a.js": BAD})
     workflow.run("submit")
     done = workflow.run("collect")
     files = done.outputs["results-file"].split("\n")
     assert files == [f".batch-action/results-{t}.json" for t in ("code-review", "security-scan")]
-    told = [json.loads((workflow.repo.path / name).read_text("utf-8"))["task"] for name in files]
-    assert told == ["code-review", "security-scan"]
+    tasks_in_files = [
+        json.loads((workflow.repo.path / name).read_text("utf-8"))["task"] for name in files
+    ]
+    assert tasks_in_files == ["code-review", "security-scan"]
 
 
 def test_without_artifacts_each_task_has_a_file_of_its_own(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    kept = workflow.start("submit", {}, environ={"ACTIONS_RESULTS_URL": None}, task=BOTH)
-    files = kept.outputs["state-file"].split("\n")
+    submitted = workflow.start("submit", {}, environ={"ACTIONS_RESULTS_URL": None}, task=TWO_TASKS)
+    files = submitted.outputs["state-file"].split("\n")
     assert len(files) == 2
     assert all((workflow.repo.path / name).is_file() for name in files)
 
@@ -277,11 +279,11 @@ def test_a_ledger_that_cannot_be_read_stops_only_its_own_task(workflow: Workflow
     assert tasks(workflow) == ["security-sca"]
 
 
-def test_a_rule_may_name_a_task_of_the_users_own(workflow: WorkflowHarness) -> None:
+def test_a_rule_may_name_a_custom_task(workflow: WorkflowHarness) -> None:
     rule = "{paths: docs/, task: jargon, model: claude-opus-5-5}"
     workflow.commit(
         {
-            ".github/batch-action/tasks/jargon.md": OWN,
+            ".github/batch-action/tasks/jargon.md": CUSTOM_TASK,
             ".github/batch-action.yml": f"rules: [{rule}]",
         }
     )

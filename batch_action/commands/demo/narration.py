@@ -50,7 +50,7 @@ def introduce_user_repository(environment: DemoEnvironment, *, again: bool) -> N
     _print_log(environment, 3)
     console.print("It is only read, at its last commit; nothing is written to it.")
     if target.base:
-        console.print(f"You asked for what changed since {target.base[:12]}.")
+        console.print(f"It reviews what changed since {target.base[:12]}.")
     elif again:
         console.print(
             "An earlier demo reviewed it: only what changed since, and the backlog, is sent now."
