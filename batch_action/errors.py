@@ -1,59 +1,59 @@
-"""Errors own their exit code and say what to do."""
+"""Expected errors, each with its exit code and a fix for the user."""
 
 
 class BatchActionError(Exception):
-    """An expected failure: one clear sentence for the user, and the process's exit code."""
+    """An expected failure, with one sentence for the user and the exit code of the process."""
 
     exit_code = 70
 
     def __init__(self, problem: str, *, fix: str = "") -> None:
         self.problem = problem
-        """What is wrong, naming the input or the thing."""
+        """What is wrong, with the name of the input or resource."""
         self.fix = fix
         """What the user can do about it."""
         super().__init__(f"{problem} {fix}".strip())
 
 
 class ConfigError(BatchActionError):
-    """A mistake in the inputs, or a usage that cannot work."""
+    """The inputs are invalid, or the command cannot run with them."""
 
     exit_code = 2
 
 
 class BudgetError(BatchActionError):
-    """Not even one request fits under the cap, or `on-over-budget: fail`."""
+    """The budget covers no request, or not all of them with `on-over-budget: fail`."""
 
     exit_code = 3
 
 
 class AnthropicError(BatchActionError):
-    """Anthropic refused or failed."""
+    """Anthropic's API refused a call or failed."""
 
     exit_code = 4
 
 
 class AmbiguousCreateError(AnthropicError):
-    """A batch was perhaps created: the answer was lost. The intent stays open."""
+    """The response to a create was lost: the batch may exist. The intent stays open."""
 
 
 class TransientError(AnthropicError):
-    """Anthropic failed in a way that passes: the next run goes on."""
+    """Anthropic's API failed temporarily: the next run continues."""
 
-    wait: float = 0.0
-    """Seconds Anthropic asked us to wait."""
+    retry_after: float = 0.0
+    """Seconds to wait, from the response's `retry-after` header."""
 
 
 class QuotaError(AnthropicError):
-    """A spend limit, credit or contract is exhausted: retrying is useless until a person acts."""
+    """A spend limit, credit or contract is exhausted: a retry fails until a person acts."""
 
 
 class GitHubError(BatchActionError):
-    """GitHub refused or failed."""
+    """GitHub's API refused a call or failed."""
 
     exit_code = 5
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM. Not an Exception, so that no retry loop of a library swallows it."""
+    """SIGINT or SIGTERM. Not an Exception, so that no library's retry loop swallows it."""
 
     exit_code = 130

@@ -1,1 +1,1 @@
-"""Every input, declared once, and where its value comes from."""
+"""Configuration: the inputs, the files that set them, and their validation."""

@@ -1,4 +1,4 @@
-"""Which task looks at which files: one assignment for each task, and for each task of each rule."""
+"""Assignments of files to tasks: one per task, and one per task of each rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,53 +9,55 @@ from batch_action.config.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """One task on some of the files, with its settings as for a run of its own."""
+    """One task with the settings for its files."""
 
     settings: Settings
     other_tasks_patterns: tuple[tuple[str, ...], ...] = ()
-    """Patterns of the rules whose files are not this one's."""
+    """Patterns of the rules that assign their files to this task elsewhere: not selected here."""
 
     @property
     def task(self) -> str:
-        """The one task it is about."""
+        """Name of the task."""
         return self.settings.task[0]
 
 
-def assignments(settings: Settings, only: Sequence[str] = ()) -> tuple[Assignment, ...]:
-    """The tasks of `task` in their order, then those of the rules in theirs.
+def assign_tasks(settings: Settings, only: Sequence[str] = ()) -> tuple[Assignment, ...]:
+    """Return the assignments of `task` in order, then those of the rules in order.
 
-    A file that a rule matches is not looked at by the same task elsewhere: not by a later rule, and
-    not in general. *only*: leave out all other tasks.
+    A task gets a file once: from the first rule that matches it, else from the general settings.
+    *only* limits the result to these tasks; empty means all.
     """
     general = [
         Assignment(
             settings=settings.model_copy(update={"task": (task,), "rules": ()}),
-            other_tasks_patterns=_claimed(settings, settings.rules, task),
+            other_tasks_patterns=_claimed_patterns(settings, settings.rules, task),
         )
         for task in dict.fromkeys(settings.task)
     ]
-    ruled = [
+    by_rule = [
         Assignment(
-            settings=_ruled(settings, rule, task),
-            other_tasks_patterns=_claimed(settings, settings.rules[:number], task),
+            settings=_settings_for_rule(settings, rule, task),
+            other_tasks_patterns=_claimed_patterns(settings, settings.rules[:number], task),
         )
         for number, rule in enumerate(settings.rules)
-        for task in _tasks(settings, rule)
+        for task in _tasks_of(settings, rule)
     ]
-    return tuple(a for a in (*general, *ruled) if not only or a.task in only)
+    return tuple(a for a in (*general, *by_rule) if not only or a.task in only)
 
 
-def _tasks(settings: Settings, rule: Rule) -> tuple[str, ...]:
+def _tasks_of(settings: Settings, rule: Rule) -> tuple[str, ...]:
     return tuple(dict.fromkeys(rule.task or settings.task))
 
 
-def _claimed(settings: Settings, rules: Sequence[Rule], task: str) -> tuple[tuple[str, ...], ...]:
-    return tuple(rule.paths for rule in rules if task in _tasks(settings, rule))
+def _claimed_patterns(
+    settings: Settings, rules: Sequence[Rule], task: str
+) -> tuple[tuple[str, ...], ...]:
+    return tuple(rule.paths for rule in rules if task in _tasks_of(settings, rule))
 
 
-def _ruled(settings: Settings, rule: Rule, task: str) -> Settings:
-    """The rule's own values in place of the general ones; a ledger, issue and branch of its own."""
-    own = {
+def _settings_for_rule(settings: Settings, rule: Rule, task: str) -> Settings:
+    """Override the general settings with the rule's, and its ledger, issue and branch names."""
+    overrides = {
         "model": rule.model,
         "effort": rule.effort,
         "labels": rule.labels,
@@ -68,6 +70,6 @@ def _ruled(settings: Settings, rule: Rule, task: str) -> Settings:
             "rules": (),
             "paths": rule.paths,
             "state_key": key,
-            **{name: value for name, value in own.items() if value is not None},
+            **{name: value for name, value in overrides.items() if value is not None},
         }
     )

@@ -1,4 +1,4 @@
-"""What the door needs to know of an input besides its type, and how lists are written."""
+"""What an input declares besides its type, and the types and validators that inputs share."""
 
 import base64
 import re
@@ -6,104 +6,107 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_core import PydanticCustomError
+
+from batch_action.models.licenses import spdx_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """What the door needs to know of an input besides its type and default."""
+    """What an input declares besides its type and default."""
 
     help: str
+    """One sentence for action.yml, `--help` and the docs."""
     action: bool = False
-    """Declared in action.yml; finer things live in the file only."""
+    """Declared in action.yml; the others are flags, variables or keys of the config file."""
     file: bool = True
-    """May be set in the config file: never keys, tokens, URLs or the public guard."""
+    """Allowed in the config file: never keys, tokens, URLs or anything that guards a secret."""
     env: str | None = None
-    """A conventional environment variable, besides BATCH_ACTION_<NAME>."""
-    form: str = ""
-    """What its pattern asks for, in words."""
+    """A conventional environment variable, besides `BATCH_ACTION_<NAME>`."""
+    expected: str = ""
+    """What the field's pattern accepts, in words, for the error message."""
 
 
-def lines(value: Any) -> Any:
-    """One item a line, in text from outside; blank lines do not count."""
+def split_lines(value: Any) -> Any:
+    """Split text into its lines, without blank ones; leave a list as it is."""
     if isinstance(value, str):
-        return tuple(x for line in value.splitlines() if (x := line.strip()))
+        return tuple(item for line in value.splitlines() if (item := line.strip()))
     return value
 
 
-def words(value: Any) -> Any:
-    """Items between commas or line breaks, in text from outside."""
+def split_words(value: Any) -> Any:
+    """Split text at commas and line breaks, without blank items; leave a list as it is."""
     if isinstance(value, str):
-        return tuple(x for word in re.split(r"[,\n]", value) if (x := word.strip()))
+        return tuple(item for word in re.split(r"[,\n]", value) if (item := word.strip()))
     return value
 
 
-def no_pulls_key(value: str) -> str:
-    """A `state-key` under which the ledger cannot be taken for that of pull requests."""
+def check_state_key(value: str) -> str:
+    """Refuse a `state-key` that would give a ledger the name of the pull requests' ledger."""
     if f"-{value}".endswith("-pr"):
-        raise PydanticCustomError("reserved", "so ends the name of the ledger of pull requests")
+        raise PydanticCustomError("reserved", "`-pr` ends the name of the pull requests' ledger")
     return value
 
 
-Lines = Annotated[tuple[str, ...], BeforeValidator(lines)]
-Words = Annotated[tuple[str, ...], BeforeValidator(words)]
-Secret = SecretStr | None
-SHORTEST_PATH = 16
-"""A shorter path of a secret address hides nothing, and is a word that logs need."""
-
-
-def address(value: SecretStr) -> SecretStr:
-    """A secret address: https, or http on this very machine."""
-    parts = _split(value.get_secret_value())
-    local = parts is not None and parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if parts is None or not (parts.scheme == "https" or (local and parts.scheme == "http")):
-        raise PydanticCustomError("secret_address", "not an https:// address")
+def check_secret_url(value: SecretStr) -> SecretStr:
+    """Refuse a URL that is neither https nor http on this machine."""
+    url = _parse_url(value.get_secret_value())
+    is_local = url is not None and url.hostname in ("localhost", "127.0.0.1", "::1")
+    if url is None or not (url.scheme == "https" or (is_local and url.scheme == "http")):
+        raise PydanticCustomError("secret_url", "not an https:// URL")
     return value
 
 
-def _split(text: str) -> SplitResult | None:
-    """An address with a host, and nothing that a log or a header could break at."""
+def _parse_url(text: str) -> SplitResult | None:
+    # Blanks and control characters could break a log line or a header.
     try:
-        parts = urlsplit(text)
-        _ = parts.port
+        url = urlsplit(text)
+        _ = url.port
     except ValueError:
         return None
-    clean = text.isascii() and text.isprintable() and " " not in text
-    return parts if clean and parts.hostname and not parts.username else None
+    is_clean = text.isascii() and text.isprintable() and " " not in text
+    return url if is_clean and url.hostname and not url.username else None
 
 
-def signing_key(value: SecretStr) -> SecretStr:
-    """A key as Standard Webhooks write it: base64, with or without `whsec_` before it."""
+def check_signing_key(value: SecretStr) -> SecretStr:
+    """Refuse a key that is not base64, with or without the `whsec_` of Standard Webhooks."""
     text = value.get_secret_value().removeprefix("whsec_")
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:
         key = b""
     if not key:
-        raise PydanticCustomError("signing_key", "no signing key")
+        raise PydanticCustomError("signing_key", "not a signing key")
     return value
 
 
-SecretAddress = Annotated[SecretStr, AfterValidator(address)] | None
-SigningKey = Annotated[SecretStr, AfterValidator(signing_key)] | None
+def normalize_spdx_ids(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Spell license identifiers as the SPDX list does; refuse those that it does not have."""
+    unknown = [name for name in names if spdx_id(name) is None]
+    if unknown:
+        raise PydanticCustomError(
+            "spdx", "the SPDX list does not have {names}", {"names": ", ".join(map(repr, unknown))}
+        )
+    return tuple(spdx_id(name) or name for name in names)
+
+
+Lines = Annotated[tuple[str, ...], BeforeValidator(split_lines)]
+Words = Annotated[tuple[str, ...], BeforeValidator(split_words)]
+LicenseIds = Annotated[Words, AfterValidator(normalize_spdx_ids)]
+Secret = SecretStr | None
+SecretUrl = Annotated[SecretStr, AfterValidator(check_secret_url)] | None
+SigningKey = Annotated[SecretStr, AfterValidator(check_signing_key)] | None
 Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
-
-
-class Inputs(BaseModel):
-    """Validated inputs; attribute names are the inputs' names with underscores."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=lambda name: name.replace("_", "-"),
-        hide_input_in_errors=True,
-    )
-
-    def secrets(self) -> tuple[str, ...]:
-        """What no log may show: every secret, and of secret addresses the path alone as well."""
-        fields = type(self).model_fields
-        given = [getattr(self, name) for name in fields]
-        told = [value.get_secret_value() for value in given if isinstance(value, SecretStr)]
-        paths = [urlsplit(text).path for text in told if text.startswith(("http://", "https://"))]
-        return (*told, *(path for path in paths if len(path) >= SHORTEST_PATH))
+Destination = Literal[
+    "issue",
+    "issue-per-finding",
+    "pr-review",
+    "draft-pr",
+    "sarif",
+    "summary",
+    "annotations",
+    "files",
+    "slack",
+    "webhook",
+]

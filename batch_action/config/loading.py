@@ -1,7 +1,6 @@
-"""Mappings in (flags, inputs, environment, file), Settings out; all mistakes at once."""
+"""Settings from flags, action inputs, environment variables and the config file."""
 
 import difflib
-import inspect
 import reprlib
 from collections.abc import Mapping
 from datetime import date
@@ -10,62 +9,55 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from batch_action.config.inputs import Input, Inputs
+from batch_action.config.inputs import Input
 from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError
 
-BRIEFLY = reprlib.Repr()
-BRIEFLY.maxstring = BRIEFLY.maxother = 100
-BRIEFLY.maxlevel = 2
-"""A value that a person can read: YAML's aliases make huge ones of little text."""
+# Bounds a value in a message: YAML aliases expand to huge values.
+VALUE_REPR = reprlib.Repr()
+VALUE_REPR.maxstring = VALUE_REPR.maxother = 100
+VALUE_REPR.maxlevel = 2
 
-
-NUMBERS = (int, float, float | None)
-A_NUMBER = "must be a plain number such as 5 or 2.5, without a unit."
-A_WHOLE_NUMBER = "must be a whole number such as 30, without a unit."
-RULES = {
-    "literal_error": "must be one of: {words}.",
-    "enum": "must be one of: {words}.",
-    "float_parsing": A_NUMBER,
-    "float_type": A_NUMBER,
-    "finite_number": A_NUMBER,
-    "int_parsing": A_WHOLE_NUMBER,
-    "int_parsing_size": A_WHOLE_NUMBER,
-    "int_type": A_WHOLE_NUMBER,
-    "int_from_float": A_WHOLE_NUMBER,
+NUMBER_TYPES = (int, float, float | None)
+MUST_BE_NUMBER = "must be a plain number such as 5 or 2.5, without a unit."
+MUST_BE_INTEGER = "must be a whole number such as 30, without a unit."
+REQUIREMENTS = {
+    "literal_error": "must be one of: {choices}.",
+    "enum": "must be one of: {choices}.",
+    "float_parsing": MUST_BE_NUMBER,
+    "float_type": MUST_BE_NUMBER,
+    "finite_number": MUST_BE_NUMBER,
+    "int_parsing": MUST_BE_INTEGER,
+    "int_parsing_size": MUST_BE_INTEGER,
+    "int_type": MUST_BE_INTEGER,
+    "int_from_float": MUST_BE_INTEGER,
     "greater_than_equal": "must be {ge:g} or more.",
     "less_than_equal": "must be {le:g} or less.",
     "bool_parsing": "must be `true` or `false`.",
     "bool_type": "must be `true` or `false`.",
     "string_too_long": "must have at most {max_length} characters.",
     "string_type": "must be text: in YAML, put it in quotes.",
-    "tuple_type": "must be a list, or text with one item a line.",
-    "secret_address": "must be an address that begins with https://.",
+    "tuple_type": "must be a list, or text with one item per line.",
+    "secret_url": "must be a URL that begins with https://.",
     "signing_key": "must be `whsec_` and base64.",
-    "dict_type": "must hold `name: value` lines.",
-    "model_type": "must hold `name: value` lines.",
+    "dict_type": "must contain `name: value` lines.",
+    "model_type": "must contain `name: value` lines.",
     "missing": "is missing.",
     "too_short": "must not be empty.",
     "extra_forbidden": "is not one of its keys.",
 }
-"""Pydantic's kinds of error in a user's words."""
+"""Pydantic's error types as sentences for users."""
 
 
-def inputs() -> dict[str, tuple[FieldInfo, Input]]:
-    """Every input's name (kebab-case) with its field and its declaration.
-
-    What `Settings` declares itself comes first, then the families it is made of.
-    """
-    families = [family for family in Settings.__mro__ if issubclass(family, Inputs)]
-    fields = [Settings.model_fields[name] for f in families for name in inspect.get_annotations(f)]
+def declared_inputs() -> dict[str, tuple[FieldInfo, Input]]:
+    """Map every input's name (kebab-case) to its field and its declaration."""
     return {
         str(field.alias): (field, next(m for m in field.metadata if isinstance(m, Input)))
-        for field in fields
-        if field.alias
+        for field in Settings.model_fields.values()
     }
 
 
-def gather(
+def load_settings(
     *,
     flags: Mapping[str, Any],
     action_inputs: Mapping[str, str],
@@ -73,99 +65,108 @@ def gather(
     file: Mapping[str, Any],
     file_name: str,
 ) -> Settings:
-    """Settings by precedence: flag or input, environment, file, default; an empty string is unset.
+    """Build the settings by precedence: flag, action input, environment, config file, default.
 
-    Raises ConfigError with all mistakes at once.
+    An empty string counts as unset. Raises ConfigError with all problems of all inputs.
     """
-    known = inputs()
+    declarations = declared_inputs()
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    problems = [_unknown(key, file_name, known) for key in file if key not in known]
-    for name, (field, declared) in known.items():
+    problems = [
+        _unknown_key_problem(key, file_name, declarations)
+        for key in file
+        if key not in declarations
+    ]
+    for name, (field, declared) in declarations.items():
         if name in file and not declared.file:
             problems.append(f"`{name}` cannot be set in {file_name}: make it an input or a flag.")
-        for source, given in (
+        for source, raw in (
             (f"flag --{name}", flags.get(name)),
             (f"input {name}", action_inputs.get(name)),
             (f"environment {declared.env}", environ.get(declared.env or "")),
-            (_variable(name), environ.get(_variable(name))),
+            (_environment_variable(name), environ.get(_environment_variable(name))),
             (file_name, file.get(name)),
         ):
-            value = _plain(given, field)
+            value = _normalize(raw, field)
             if value is not None and value not in ("", ()):
                 values[name], sources[name] = value, source
                 break
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        problems += [_sentence(dict(e), values, sources, known) for e in error.errors()]
+        problems += [
+            _validation_problem(dict(e), values, sources, declarations) for e in error.errors()
+        ]
     if problems:
-        raise ConfigError(_list(problems))
+        raise ConfigError(_join_problems(problems))
     return settings
 
 
-def _variable(name: str) -> str:
+def _environment_variable(name: str) -> str:
     return "BATCH_ACTION_" + name.upper().replace("-", "_")
 
 
-def _list(problems: list[str]) -> str:
+def _join_problems(problems: list[str]) -> str:
     if len(problems) == 1:
         return problems[0]
-    return f"{len(problems)} inputs need attention:\n" + "\n".join(f"- {p}" for p in problems)
+    return f"{len(problems)} inputs are not valid:\n" + "\n".join(f"- {p}" for p in problems)
 
 
-def _unknown(key: object, file_name: str, known: Mapping[str, Any]) -> str:
-    names = [name for name, (_, declared) in known.items() if declared.file]
-    close = difflib.get_close_matches(str(key).replace("_", "-"), names, n=1, cutoff=0.7)
-    hint = f"did you mean `{close[0]}`?" if close else "the README lists all inputs."
-    return f"`{key}` in {file_name} is no input of batch-action: {hint}"
+def _unknown_key_problem(
+    key: object, file_name: str, declarations: Mapping[str, tuple[FieldInfo, Input]]
+) -> str:
+    names = [name for name, (_, declared) in declarations.items() if declared.file]
+    similar = difflib.get_close_matches(str(key).replace("_", "-"), names, n=1, cutoff=0.7)
+    hint = f"did you mean `{similar[0]}`?" if similar else "the README lists all inputs."
+    return f"`{key}` in {file_name} is not an input of batch-action: {hint}"
 
 
-def _plain(value: Any, field: FieldInfo) -> Any:
-    """A value as a person meant it: without blanks around it, a bare YAML date as its text.
+def _normalize(value: Any, field: FieldInfo) -> Any:
+    """Strip blanks, and turn a YAML date, or a YAML boolean for a number, into text.
 
-    YAML's true would pass for the number 1; as text it is refused.
+    Pydantic would accept the boolean `true` as the number 1.
     """
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bool) and field.annotation is not bool:
-        return str(value).lower() if field.annotation in NUMBERS else value
+        return str(value).lower() if field.annotation in NUMBER_TYPES else value
     return value
 
 
-def _sentence(
+def _validation_problem(
     error: Mapping[str, Any],
     values: Mapping[str, Any],
     sources: Mapping[str, str],
-    known: Mapping[str, tuple[FieldInfo, Input]],
+    declarations: Mapping[str, tuple[FieldInfo, Input]],
 ) -> str:
-    name, *inside = error["loc"]
-    field, declared = known[name]
-    hidden = "Secret" in str(field.annotation) or error["type"] == "missing"
-    shown = "" if hidden else f" {BRIEFLY.repr(error['input'] if inside else values.get(name))}"
-    where = f" ({sources[name]})" if name in sources else ""
-    nested = _nested(inside, str(error["type"]))
-    # What the whole input is for says nothing of one key inside it.
-    help_ = "" if nested else f" {declared.help}"
-    return f"`{name}`{nested}{shown}{where} {_rule(error, declared, inside)}{help_}"
+    name, *path = error["loc"]
+    field, declared = declarations[name]
+    is_hidden = "Secret" in str(field.annotation) or error["type"] == "missing"
+    value = "" if is_hidden else f" {VALUE_REPR.repr(error['input'] if path else values.get(name))}"
+    source = f" ({sources[name]})" if name in sources else ""
+    location = _location(path, str(error["type"]))
+    # The help of the whole input does not explain a key inside it.
+    help_ = "" if location else f" {declared.help}"
+    return f"`{name}`{location}{value}{source} {_requirement(error, declared, path)}{help_}"
 
 
-def _nested(inside: list[Any], kind: str) -> str:
-    """` number 2, `paths`` for a value inside a list of mappings; empty in a plain list."""
-    keys = [f", `{step}`" for step in inside if isinstance(step, str)]
-    listed = keys or kind == "model_type"
-    return f" number {inside[0] + 1}{''.join(keys)}" if inside and listed else ""
+def _location(path: list[Any], error_type: str) -> str:
+    """Format the path to a value in a list of mappings: ` number 2, `paths``; else empty."""
+    keys = [f", `{step}`" for step in path if isinstance(step, str)]
+    in_mapping = keys or error_type == "model_type"
+    return f" number {path[0] + 1}{''.join(keys)}" if path and in_mapping else ""
 
 
-def _rule(error: Mapping[str, Any], declared: Input, inside: list[Any]) -> str:
-    """What was expected, in words."""
-    kind, context = error["type"], dict(error.get("ctx", {}))
-    if kind == "string_pattern_mismatch" and declared.form:
-        return f"must be {declared.form}."
-    words = str(context.pop("expected", "")).replace(" or ", ", ").replace("'", "")
-    rule = RULES.get(kind, "is not valid: {said}.")
-    told = rule.format(words=words, said=str(error["msg"]).rstrip("."), **context)
-    item = bool(inside) and isinstance(inside[-1], int)
-    return f"each item {told}" if item and kind == "string_type" else told
+def _requirement(error: Mapping[str, Any], declared: Input, path: list[Any]) -> str:
+    """Describe the expected value."""
+    error_type, context = error["type"], dict(error.get("ctx", {}))
+    if error_type == "string_pattern_mismatch" and declared.expected:
+        return f"must be {declared.expected}."
+    choices = str(context.pop("expected", "")).replace(" or ", ", ").replace("'", "")
+    template = REQUIREMENTS.get(error_type, "is not valid: {message}.")
+    message = str(error["msg"]).rstrip(".")
+    requirement = template.format(choices=choices, message=message, **context)
+    is_item = bool(path) and isinstance(path[-1], int)
+    return f"each item {requirement}" if is_item and error_type == "string_type" else requirement

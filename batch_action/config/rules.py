@@ -1,4 +1,4 @@
-"""Rules of a monorepo: which files have a task, a model, labels and people of their own."""
+"""Rules of a monorepo: tasks, model, labels and assignees for the files that match paths."""
 
 import hashlib
 import re
@@ -9,12 +9,12 @@ from pydantic_core import PydanticCustomError
 
 from batch_action.config.inputs import Effort, Lines, Words
 
-LONGEST_WORD = 12
-_unset = BeforeValidator(lambda value: None if value == "" else value)
+MAX_SLUG_WORD_CHARS = 12
+_EmptyAsNone = BeforeValidator(lambda value: None if value == "" else value)
 
 
-def _name(name: str) -> str:
-    # `-pr` ends the names of the ledgers of pull requests.
+def _check_name(name: str) -> str:
+    # `-pr` ends the name of the pull requests' ledger.
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,19}", name) or re.search(r"(^|-)pr$", name):
         raise PydanticCustomError(
             "rule_name",
@@ -24,42 +24,42 @@ def _name(name: str) -> str:
 
 
 class Rule(BaseModel):
-    """What holds for the files its paths match; what it does not say is as for all others."""
+    """Settings for the files that `paths` matches; a key that is not set is as for all files."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    name: Annotated[Annotated[str, AfterValidator(_name)] | None, _unset] = None
-    """Names its ledger and its issue, so that its paths may change."""
+    name: Annotated[Annotated[str, AfterValidator(_check_name)] | None, _EmptyAsNone] = None
+    """Names its ledger and issue, so that its paths may change."""
     paths: Annotated[Lines, Field(min_length=1)]
     task: Words = ()
-    model: Annotated[str | None, _unset] = None
-    effort: Annotated[Effort | None, _unset] = None
+    model: Annotated[str | None, _EmptyAsNone] = None
+    effort: Annotated[Effort | None, _EmptyAsNone] = None
     labels: Words | None = None
     assignees: Words | None = None
 
     @property
     def slug(self) -> str:
-        """The name, or one made of the paths: the same wherever the rule stands in its list."""
+        """The name, or one derived from the paths; it does not depend on the rule's position."""
         if self.name is not None:
             return self.name
         words = re.findall(r"[a-z0-9]+", self.paths[0].lower())
         digest = hashlib.sha256("\n".join(self.paths).encode()).hexdigest()[:6]
-        return f"{(words[-1] if words else 'rule')[:LONGEST_WORD]}-{digest}"
+        return f"{(words[-1] if words else 'rule')[:MAX_SLUG_WORD_CHARS]}-{digest}"
 
 
-def _told_apart(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """Refuse two rules that would share one ledger."""
-    first: dict[str, int] = {}
+def _check_unique(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Refuse two rules that would share a ledger."""
+    numbers: dict[str, int] = {}
     for number, rule in enumerate(rules, 1):
-        before = first.setdefault(rule.slug, number)
+        before = numbers.setdefault(rule.slug, number)
         if before != number:
-            same = "name" if rule.name else "paths"
+            field = "name" if rule.name else "paths"
             raise PydanticCustomError(
-                "rules_alike",
-                "rules {before} and {number} have the same {same}",
-                {"before": before, "number": number, "same": same},
+                "duplicate_rules",
+                "rules {before} and {number} have the same {field}",
+                {"before": before, "number": number, "field": field},
             )
     return rules
 
 
-Rules = Annotated[tuple[Rule, ...], AfterValidator(_told_apart)]
+Rules = Annotated[tuple[Rule, ...], AfterValidator(_check_unique)]

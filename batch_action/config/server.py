@@ -1,6 +1,6 @@
-"""What `serve` is told: the repositories it wakes, from one YAML file; secrets by name only.
+"""The config file of `serve`: the repositories whose workflows it starts.
 
-The file names environment variables and never holds a token, so it may be committed and shown.
+The file contains names of environment variables and no secrets, so it may be committed.
 """
 
 import re
@@ -11,53 +11,51 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from batch_action.config.inputs import no_pulls_key, words
+from batch_action.config.inputs import check_state_key, split_words
 from batch_action.errors import ConfigError
 
 T = TypeVar("T")
-_A_SECRET = re.compile(r"(gh[pousr]_|github_pat_|whsec_|sk-ant-)")
+_SECRET_PREFIX = re.compile(r"(gh[pousr]_|github_pat_|whsec_|sk-ant-)")
 
 
-def _variable(name: str) -> str:
-    if _A_SECRET.match(name) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name):
-        raise ValueError(
-            "must be the name of an environment variable; the secret itself never stands in here"
-        )
+def _check_variable_name(name: str) -> str:
+    if _SECRET_PREFIX.match(name) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name):
+        raise ValueError("must be the name of an environment variable, never the secret itself")
     return name
 
 
-def _listed(value: Any) -> Any:
-    """One or several: a word, words between commas, or a YAML list."""
-    return tuple(value) if isinstance(value, list) else words("" if value is None else value)
+def _split_list(value: Any) -> Any:
+    """Split text at commas; turn a YAML list into a tuple."""
+    return tuple(value) if isinstance(value, list) else split_words("" if value is None else value)
 
 
-def _some(items: tuple[T, ...]) -> tuple[T, ...]:
-    # Not `min_length`: pydantic counts only the items that are without a mistake.
+def _check_not_empty(items: tuple[T, ...]) -> tuple[T, ...]:
+    # Not `min_length`: pydantic counts only the valid items.
     if not items:
         raise ValueError("must not be empty")
     return items
 
 
-Variable = Annotated[str, AfterValidator(_variable)]
-Variables = Annotated[tuple[Variable, ...], BeforeValidator(_listed)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Variable = Annotated[str, AfterValidator(_check_variable_name)]
+Variables = Annotated[tuple[Variable, ...], BeforeValidator(_split_list)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_split_list)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
-Key = Annotated[Name, AfterValidator(no_pulls_key)]
-Keys = Annotated[tuple[Key, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_split_list)]
+StateKey = Annotated[Name, AfterValidator(check_state_key)]
+StateKeys = Annotated[tuple[StateKey, ...], BeforeValidator(_split_list)]
 
 
 class LedgerConfig(NamedTuple):
     """One ledger of a repository."""
 
     task: str
-    key: str
-    """Its `state-key`."""
-    pulls: bool
-    """The ledger of pull requests."""
+    state_key: str
+    """The input `state-key` of its runs; empty when not set."""
+    pull_requests: bool
+    """Whether it is the ledger of pull requests."""
 
 
-class _Told(BaseModel):
+class _ConfigModel(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
@@ -66,107 +64,114 @@ class _Told(BaseModel):
     )
 
 
-class RepositoryConfig(_Told):
-    """One repository to be woken, and how."""
+class RepositoryConfig(_ConfigModel):
+    """A repository, its ledgers, and the workflow to start when one of its batches has ended."""
 
     repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")]
     token_env: Variable = "GITHUB_TOKEN"  # noqa: S105 - the name of a variable
     event: Literal["workflow_dispatch", "repository_dispatch"] = "workflow_dispatch"
-    """How: `workflow_dispatch` of `workflow`, or the `repository_dispatch` event `batch-ended`."""
+    """`workflow_dispatch` of `workflow`, or the `repository_dispatch` event `batch-ended`."""
     workflow: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*\.ya?ml$")] = (
         "batch-action.yml"
     )
     """The workflow's file name below `.github/workflows`."""
     ref: Annotated[str, Field(pattern=r"^[^\s~^:?*\[\\-][^\s~^:?*\[\\]*$")] | None = None
-    """The branch to run it on; the default branch where none is given."""
-    tasks: Annotated[Names, AfterValidator(_some)] = ("code-review",)
-    state_key: Keys = ()
-    """The `state-key`s of its ledgers, where it has some."""
+    """The branch to run it on; None: the default branch."""
+    tasks: Annotated[Names, AfterValidator(_check_not_empty)] = ("code-review",)
+    state_keys: StateKeys = ()
+    """The values of the input `state-key` of its workflows, if they set it."""
     pull_requests: bool = False
-    """Whether batches of its pull requests are waited for too."""
+    """Whether to watch the batches of its pull requests too."""
     state_secret_env: Variable | None = None
     state_secret_previous_env: Variable | None = None
     state_branch: str | None = None
     state_workflows: Words = ()
     anthropic_api_key_env: Variable = "ANTHROPIC_API_KEY"
-    """The key of the workspace its batches are in; only the watcher needs it."""
+    """The key of the workspace of its batches; only the watcher needs it."""
     api_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    """GitHub's API, where it is another than GITHUB_API_URL or github.com's."""
+    """GitHub's API URL; None: GITHUB_API_URL or github.com's."""
 
     @property
     def ledgers(self) -> tuple[LedgerConfig, ...]:
-        """Its ledgers."""
+        """One ledger per task, state key and kind (branches, pull requests)."""
         kinds = (False, True) if self.pull_requests else (False,)
         return tuple(
-            LedgerConfig(task, key, pulls)
+            LedgerConfig(task, state_key, pull_requests)
             for task in self.tasks
-            for key in self.state_key or ("",)
-            for pulls in kinds
+            for state_key in self.state_keys or ("",)
+            for pull_requests in kinds
         )
 
-    def ledger_name(self, book: LedgerConfig) -> str:
-        """What one of its ledgers is called here."""
-        more = [book.key] * bool(book.key) + ["pull-requests"] * book.pulls
-        return "/".join([self.repository, book.task, *more])
+    def ledger_name(self, ledger: LedgerConfig) -> str:
+        """Format the name of a ledger: `owner/name/task[/state-key][/pull-requests]`."""
+        parts = [self.repository, ledger.task]
+        if ledger.state_key:
+            parts.append(ledger.state_key)
+        if ledger.pull_requests:
+            parts.append("pull-requests")
+        return "/".join(parts)
 
 
-class ServerConfig(_Told):
-    """The whole file."""
+class ServerConfig(_ConfigModel):
+    """The config file of `serve`."""
 
-    repositories: Annotated[tuple[RepositoryConfig, ...], AfterValidator(_some)]
+    repositories: Annotated[tuple[RepositoryConfig, ...], AfterValidator(_check_not_empty)]
     webhook_secret_env: Variables | None = None
-    """Keys of Standard Webhooks (`whsec_…`); several while a key is changed."""
+    """Variables with keys of Standard Webhooks (`whsec_…`); several while a key is rotated."""
     hex_secret_env: Variables = ()
-    """Secrets of the header `anthropic-signature`; without one that header proves nothing."""
+    """Variables with secrets of the header `anthropic-signature`; empty: it is not accepted."""
 
 
-def serving_from(content: Any, file_name: str) -> ServerConfig:
-    """The file's content, checked. Raises ConfigError with all mistakes at once."""
+def parse_server_config(content: Any, file_name: str) -> ServerConfig:
+    """Validate the content of the file. Raises ConfigError with all problems."""
     if not isinstance(content, Mapping):
         raise ConfigError(
-            f"{file_name} must hold `repositories:` with a list.",
-            fix="docs/SERVE.md shows one to copy.",
+            f"{file_name} must contain `repositories:` with a list.",
+            fix="docs/SERVE.md has an example.",
         )
     try:
-        serving = ServerConfig.model_validate(content)
+        config = ServerConfig.model_validate(content)
     except ValidationError as error:
         raise ConfigError(
-            f"{file_name} needs attention:\n"
-            + "\n".join(f"- {line}" for line in map(_sentence, error.errors()))
+            f"{file_name} is not valid:\n"
+            + "\n".join(f"- {line}" for line in map(_validation_problem, error.errors()))
             + "\ndocs/SERVE.md explains every key."
         ) from None
-    twice = _twice(
-        place.ledger_name(book) for place in serving.repositories for book in place.ledgers
+    duplicates = _duplicates(
+        repository.ledger_name(ledger)
+        for repository in config.repositories
+        for ledger in repository.ledgers
     )
-    if twice:
+    if duplicates:
         raise ConfigError(
-            f"{file_name} names {', '.join(twice)} twice.", fix="One entry for each ledger."
+            f"{file_name} lists {', '.join(duplicates)} more than once.",
+            fix="Keep one entry per ledger.",
         )
-    return serving
+    return config
 
 
-def variables(serving: ServerConfig) -> frozenset[str]:
-    """Every environment variable that the file names and that holds a secret."""
-    own = [
-        (p.token_env, p.state_secret_env, p.state_secret_previous_env, p.anthropic_api_key_env)
-        for p in serving.repositories
+def secret_variables(config: ServerConfig) -> frozenset[str]:
+    """Return the names of all environment variables that contain secrets."""
+    per_repository = [
+        (r.token_env, r.state_secret_env, r.state_secret_previous_env, r.anthropic_api_key_env)
+        for r in config.repositories
     ]
-    names = chain(*own, serving.webhook_secret_env or (), serving.hex_secret_env)
+    names = chain(*per_repository, config.webhook_secret_env or (), config.hex_secret_env)
     return frozenset(name for name in names if name)
 
 
-def _twice(names: Iterable[str]) -> list[str]:
-    counted = Counter(name.lower() for name in names)
-    return [name for name, times in counted.items() if times > 1]
+def _duplicates(names: Iterable[str]) -> list[str]:
+    counts = Counter(name.lower() for name in names)
+    return [name for name, count in counts.items() if count > 1]
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
-    where = ""
+def _validation_problem(error: Mapping[str, Any]) -> str:
+    path = ""
     for step in error["loc"]:
-        where += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if where else str(step)
-    rule = {
-        "extra_forbidden": "is no key of this file",
+        path += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if path else str(step)
+    requirement = {
+        "extra_forbidden": "is not a key of this file",
         "missing": "is missing",
-        "string_pattern_mismatch": "does not look like one",
+        "string_pattern_mismatch": "does not have the expected format",
     }.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
-    return f"`{where}` {rule}."
+    return f"`{path}` {requirement}."

@@ -1,1 +1,1 @@
-"""Frozen values that every other package passes around."""
+"""Immutable data types that the other packages share."""

@@ -1,4 +1,4 @@
-"""What tasks answer with besides findings: generated files and judgements."""
+"""Task results other than findings: generated files and file verdicts."""
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -6,36 +6,36 @@ from enum import StrEnum, unique
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedFile:
-    """A whole file that a task wrote: text only, never run and never written unchecked."""
+    """A whole file that a task generated and that passed its checks; it is never executed."""
 
     path: str
-    """Where it belongs, relative to the repository's root; checked to stay inside it."""
+    """Target path, relative to the repository's root and checked to be inside it."""
     text: str
     source: str
-    """The reviewed file it was made from; equal to `path` when that file itself was rewritten."""
+    """The reviewed file that it was generated from; equal to `path` when that file is rewritten."""
     blob: str
-    """The source's blob that was reviewed."""
+    """The reviewed blob of `source`."""
     commit: str
     """The reviewed commit."""
     replaces: str | None = None
-    """The blob that stood at `path` in the reviewed commit; None for a new file."""
+    """The blob at `path` in the reviewed commit; None for a new file."""
     summary: str = ""
-    """One sentence for people; the model's words."""
+    """One sentence for people, written by the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedFile:
-    """A generated file that failed a check, and why."""
+    """A generated file that failed a check, with the reason."""
 
     path: str
     source: str
     reason: str
-    """A short sentence of ours, e.g. `changes the code`, `leaves the repository`."""
+    """A short phrase of this package, e.g. `changes the code`, `leaves the repository`."""
 
 
 @unique
 class Verdict(StrEnum):
-    """Whether what was asked about a file holds."""
+    """Whether a file passes a validation task."""
 
     VALID = "VALID"
     INVALID = "INVALID"
@@ -44,7 +44,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileVerdict:
-    """The ruling on one file; what breaks is told as findings."""
+    """The verdict on one file; its problems are reported as findings."""
 
     path: str
     blob: str
@@ -52,4 +52,4 @@ class FileVerdict:
     commit: str
     verdict: Verdict
     summary: str
-    """A few sentences; the model's words."""
+    """A few sentences, written by the model."""

@@ -1,15 +1,15 @@
-"""What git says changed, and which of it is reviewed: the words of a selection."""
+"""Changed files, the parts and texts that requests are made of, and the selection of a run."""
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-# Paths are `str` as `os.fsdecode` makes them: bytes that are no UTF-8 are lone surrogates. Such a
-# name can neither travel in JSON nor to an API, so the file is skipped, but it is still accounted.
+# Paths are `str` as `os.fsdecode` makes them: bytes that are not UTF-8 are lone surrogates. JSON
+# cannot carry such a path, so the file is skipped, but it is listed.
 
 
 @unique
 class ChangeType(StrEnum):
-    """How a file stands between base and head."""
+    """How a file changed between base and head."""
 
     ADDED = "added"
     MODIFIED = "modified"
@@ -18,12 +18,12 @@ class ChangeType(StrEnum):
     TYPE_CHANGED = "type-changed"
     DELETED = "deleted"
     UNCHANGED = "unchanged"
-    """Not changed, but selected: `select: all`, or owed since an earlier night."""
+    """Not changed, but selected: by `select: all`, or from the backlog."""
 
 
 @unique
 class SkipReason(StrEnum):
-    """Why a changed file is not sent tonight."""
+    """Why a changed file is not sent in this run."""
 
     DELETED = "deleted"
     NOT_IN_PATHS = "not-in-paths"
@@ -41,8 +41,8 @@ class SkipReason(StrEnum):
     MODE_ONLY = "mode-only"
     UNREADABLE_NAME = "unreadable-name"
     TOO_LARGE = "too-large"
-    NOT_HERE = "not-in-this-clone"
-    SAME_AS_BEFORE = "same-as-before"
+    NOT_IN_CLONE = "not-in-this-clone"
+    ALREADY_REVIEWED = "already-reviewed"
     IN_FLIGHT = "in-flight"
     GIVEN_UP = "given-up"
     WITHDRAWN = "withdrawn"
@@ -60,9 +60,9 @@ class FileChange:
     blob: str
     """Object id at head, 40 (or 64) hex digits; all zeros when deleted."""
     old_path: str | None = None
-    """The path at base, for renames and copies."""
+    """The path at base, of a renamed or copied file."""
     old_blob: str | None = None
-    """Object id at base; None when there was none."""
+    """Object id at base; None for a new file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,20 +81,21 @@ class Hunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePart:
-    """A run of lines of one file that travels in one request."""
+    """A range of lines of one file that one request asks about."""
 
     number: int
     """1-based."""
-    of: int
-    first: int
-    """First line, 1-based."""
-    last: int
-    """Last line, inclusive."""
+    count: int
+    """How many parts the file has."""
+    start_line: int
+    """1-based."""
+    end_line: int
+    """1-based, inclusive."""
 
 
 @unique
 class ContextKind(StrEnum):
-    """What another text is to the file it is sent along with: the name of its element."""
+    """How a context file relates to the reviewed file: the name of its element in the prompt."""
 
     BEFORE = "before"
     TEST = "test"
@@ -102,32 +103,32 @@ class ContextKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextFile:
-    """Another text that is sent along with a file; its blob is part of the question."""
+    """Another file sent along with the reviewed one; its blob is part of the request's digest."""
 
-    role: ContextKind
+    kind: ContextKind
     path: str
     blob: str
     text: str
-    """Decoded and masked, as the file's own; only an outline when not complete."""
+    """Decoded and masked like the reviewed text; an outline when not `complete`."""
     complete: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedFile:
-    """A file that is not sent, and why."""
+    """A file that is not sent, with the reason."""
 
     path: str
     reason: SkipReason
     detail: str = ""
-    """A few words more, e.g. the pattern that matched or the size that is too large."""
+    """Details, e.g. the pattern that matched or the size of the file."""
     blob: str | None = None
-    """Set when the file went back to a blob that need not be asked about again: what the ledger
-    knows as this path's newest one is no longer there."""
+    """The blob at head, set when the file went back to one that was already reviewed: the ledger
+    then replaces the path's newest blob with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectedFile:
-    """A file chosen for review, with everything a prompt needs of it."""
+    """A file selected for review, with everything that its prompt needs."""
 
     path: str
     status: ChangeType
@@ -135,31 +136,31 @@ class SelectedFile:
     old_path: str | None
     old_blob: str | None
     language: str
-    """A lower-case word for the prompt and the fence, e.g. `python`; empty when unknown."""
+    """Lower-case name for the prompt and code fences, e.g. `python`; empty when unknown."""
     text: str
-    """The blob at head, decoded (bytes that do not decode become U+FFFD), secrets masked."""
-    change: str
-    """The changed hunks with context as unified diff lines; empty for a whole-file review."""
+    """The blob at head, decoded (undecodable bytes become U+FFFD), with secrets masked."""
+    diff: str
+    """Unified diff of the changed hunks with context; empty for a whole-file review."""
     hunks: tuple[Hunk, ...]
     parts: tuple[FilePart, ...]
     risk: float
-    """Larger goes out first when money is short."""
-    masked: int
-    """How many secrets were masked."""
-    faithful: bool = True
-    """The text, encoded as UTF-8, is the blob again (but for masks and a byte order mark)."""
+    """Files of higher risk are sent first when the budget does not cover all."""
+    masked_secrets: int
+    """How many secrets are masked in `text`."""
+    lossless: bool = True
+    """Whether `text` encodes to the blob again (except for masks and a byte order mark)."""
     context_files: tuple[ContextFile, ...] = ()
     hints: tuple[tuple[str, str], ...] = ()
-    """What else the request says of it: the element's name and its text."""
+    """More elements for the prompt: (name, text)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The files chosen for a task on one night, and the skipped ones with their reasons."""
+    """The files selected for a task in one run, and the skipped ones with their reasons."""
 
     head: str
     base: str | None
-    """None when there is nothing to compare with: the whole tree was selected."""
+    """None when there is no commit to compare with: the whole tree was selected."""
     files: tuple[SelectedFile, ...]
-    """In order of falling risk."""
+    """In order of descending risk."""
     skipped: tuple[SkippedFile, ...]

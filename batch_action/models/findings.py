@@ -1,4 +1,4 @@
-"""A finding from the model's remark to the thing people read."""
+"""Findings, from the model's raw finding to the tracked finding that publishers report."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
@@ -8,7 +8,7 @@ from batch_action.models.file_results import FileVerdict, GeneratedFile, Refused
 
 @unique
 class Severity(StrEnum):
-    """How bad, worst first; the definitions stand in each task's prompt."""
+    """How bad a finding is, worst first; each task's prompt defines the levels."""
 
     CRITICAL = "critical"
     HIGH = "high"
@@ -17,13 +17,13 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for critical … 3 for low."""
+        """Position in the order: 0 for critical … 3 for low."""
         return list(Severity).index(self)
 
 
 @unique
 class Confidence(StrEnum):
-    """How sure the reviewer is."""
+    """How sure the model is."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -32,33 +32,33 @@ class Confidence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawFinding:
-    """What a task read out of one answer: claimed, not yet checked against the file."""
+    """A finding as parsed from a model's answer, not yet checked against the file."""
 
     rule: str
-    """A short kebab-case slug, e.g. `sql-injection`."""
+    """Kebab-case slug, e.g. `sql-injection`."""
     category: str
     severity: Severity
     confidence: Confidence
     start_line: int
     end_line: int
     evidence: str
-    """The quoted code; empty for whole-file categories."""
+    """The code as the model quoted it; empty for whole-file categories."""
     title: str
     explanation: str
     remediation: str
     suggestion: str | None = None
-    """Replacement for exactly the lines of the evidence."""
+    """Replacement for exactly the lines of `evidence`."""
     cwe: str | None = None
     pre_existing: bool = False
     whole_file: bool = False
-    """Its category needs no evidence and is anchored at line 1."""
+    """Whether its category needs no evidence; it is then anchored at line 1."""
     security: bool = False
-    """Its category is a security category: guarded on public repositories."""
+    """Whether its category is about security; such findings are hidden on public repositories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """Where a finding stands: a place in one blob of one commit."""
+    """The location of a finding: lines of one blob in one commit."""
 
     path: str
     blob: str
@@ -66,29 +66,29 @@ class Anchor:
     start_line: int
     end_line: int
     scope: tuple[int, int]
-    """First and last line of its neighbourhood: the enclosing part, else ten lines around."""
+    """First and last line of the neighborhood: the enclosing definition, else ten lines around."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A located remark with its identity."""
+    """A raw finding located in a file, with its fingerprint."""
 
     fingerprint: str
-    """16 hex digits, fixed at birth."""
+    """16 hex digits, fixed when the finding is first reported."""
     anchor: Anchor
     raw: RawFinding
     evidence: str
-    """The lines as they stand in the (masked) blob, not as the model quoted them."""
+    """The lines as they are in the (masked) blob, not as the model quoted them."""
     evidence_digest: str
-    """12 hex digits of the normalised evidence: finds a finding again that moved."""
-    ignored: str | None = None
-    """The reason beside a `batch-action: ignore[category]` comment in the code that covers it;
-    empty when the comment gives none, None when there is no such comment."""
+    """12 hex digits of the normalized evidence; matches a finding whose code moved."""
+    ignore_reason: str | None = None
+    """The reason given in the `batch-action: ignore[category]` comment that covers the code; empty
+    when the comment gives none, None when there is no such comment."""
 
 
 @unique
 class FindingState(StrEnum):
-    """Where a finding is in its life."""
+    """The state of a finding in its lifecycle."""
 
     NEW = "new"
     OPEN = "open"
@@ -97,16 +97,16 @@ class FindingState(StrEnum):
     BACK = "back"
     DISMISSED = "dismissed"
     IGNORED = "ignored"
-    """Accepted by the code itself (an inline comment) or by the baseline file: listed, not told."""
+    """Accepted by an inline comment or by the baseline file: listed, not reported."""
 
 
 OPEN_STATES = (FindingState.NEW, FindingState.OPEN, FindingState.RECHECKING, FindingState.BACK)
-"""The states of a finding that is told as open."""
+"""The states of a finding that is reported as open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedFinding:
-    """A finding as a destination remembers it; its wording stays there as opaque text."""
+    """A finding as a destination stores it; its wording stays there as opaque text."""
 
     fingerprint: str
     anchor: Anchor
@@ -118,22 +118,22 @@ class TrackedFinding:
     evidence_digest: str
     security: bool = False
     pre_existing: bool = False
-    since: str = ""
-    """ISO date of birth; empty until a destination has written it down."""
-    closed: str = ""
-    """ISO date of the fix; empty while open, or until written down."""
-    closed_by: str = ""
-    """The commit at which it was found fixed."""
-    suppressed: str = ""
-    """Why it is IGNORED: `comment` or `baseline`; one that was mended meanwhile keeps it, because
-    nobody was told of it."""
-    reason: str = ""
-    """What the comment in the code says for itself."""
+    opened_on: str = ""
+    """ISO date of the first report; empty until a destination has stored it."""
+    closed_on: str = ""
+    """ISO date on which it was closed; empty while open, or until a destination has stored it."""
+    closing_commit: str = ""
+    """The commit at which it was fixed."""
+    ignored_by: str = ""
+    """Why it is IGNORED: `comment` or `baseline`. A fixed one keeps the value, because it was never
+    reported."""
+    ignore_reason: str = ""
+    """The reason given in the inline comment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewedFile:
-    """A file that has a verdict tonight."""
+    """A file that was reviewed in this run."""
 
     path: str
     blob: str
@@ -143,7 +143,7 @@ class ReviewedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineMap:
-    """How the lines of one blob moved into another, from `git diff -U0`."""
+    """Map of the lines of one blob to those of another, from `git diff -U0`."""
 
     hunks: tuple[tuple[int, int, int, int], ...]
     """(old start, old lines, new start, new lines) in order."""
@@ -151,48 +151,48 @@ class LineMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dismissal:
-    """A person with write access dismissed a finding, somewhere people read."""
+    """A person with write access dismissed a finding at some destination."""
 
     fingerprint: str
-    by: str
-    where: str
-    """The URL of the comment, issue or alert; else the destination's name."""
+    actor: str
+    source: str
+    """URL of the comment, issue or alert; else the destination's name."""
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecheckRequest:
-    """A person with write access asks to have a finding's file asked about again."""
+    """A person with write access asks to review a finding's file again."""
 
     fingerprint: str
-    by: str
-    where: str
+    actor: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedState:
-    """What one destination remembers: the same shape whatever it is written in."""
+    """The state read from one destination, in the same shape for all of them."""
 
     destination: str
     head: str = ""
-    """The newest commit it told about; empty when unknown."""
+    """The newest commit that was reported there; empty when unknown."""
     batches: tuple[str, ...] = ()
-    """The batches of the night it told about last."""
+    """The batches of the last run that was reported there."""
     tracked: tuple[TrackedFinding, ...] = ()
     dismissals: tuple[Dismissal, ...] = ()
     """What people dismissed there since."""
     rechecks: tuple[RecheckRequest, ...] = ()
     blocks: dict[str, str] = field(default_factory=dict)
-    """Fingerprint to the Markdown of its block as it stands there, people's words included: a
-    destination that does not know a finding yet takes over this wording."""
-    pending: bool = False
-    """Somebody waits for an answer there, or a finding for its turn: to be delivered to even when
-    no batch has ended."""
+    """Fingerprint to the Markdown of its block there, with people's edits: a destination that does
+    not have a finding yet takes over this wording."""
+    has_pending_work: bool = False
+    """Whether a user command needs an answer there or a finding waits to be published: publish even
+    when no batch has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """What a finding must reach to be born; what is known already lives on."""
+    """The minimum of a new finding; findings that are already tracked stay."""
 
     severity: Severity = Severity.LOW
     confidence: Confidence = Confidence.LOW
@@ -200,76 +200,76 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchAnswers:
-    """All that one collect has to say about the code, destination by destination the same."""
+    """The answers of one collect about the code, the same for every destination."""
 
     task: str
     commit: str
-    """The newest reviewed head."""
+    """The newest reviewed commit."""
     reviewed: tuple[ReviewedFile, ...]
     """Oldest batch first."""
     findings: tuple[Finding, ...]
     discarded: int = 0
-    """Remarks whose evidence is not in the file."""
-    current: dict[str, str] = field(default_factory=dict)
-    """Path to blob at `commit` for every path a known finding or a reviewed file names; a path
-    that is missing was deleted."""
-    renamed: dict[str, str] = field(default_factory=dict)
-    """Old path to new path, since the known findings were anchored."""
-    maps: dict[tuple[str, str], LineMap] = field(default_factory=dict)
-    """(old blob, new blob) to the line map, for every pair a known finding needs."""
+    """How many raw findings were discarded because their evidence is not in the file."""
+    current_blobs: dict[str, str] = field(default_factory=dict)
+    """Path to blob at `commit`, for every path of a tracked finding or a reviewed file; a missing
+    path was deleted."""
+    renames: dict[str, str] = field(default_factory=dict)
+    """Old path to new path, since the tracked findings were anchored."""
+    line_maps: dict[tuple[str, str], LineMap] = field(default_factory=dict)
+    """(old blob, new blob) to the line map, for every pair that a tracked finding needs."""
     dismissed: frozenset[str] = frozenset()
     """Fingerprints, from the ledger."""
-    verdicts: frozenset[tuple[str, str]] = frozenset()
-    """(path, blob) that had a verdict on an earlier night: they are not asked again."""
+    reviewed_before: frozenset[tuple[str, str]] = frozenset()
+    """(path, blob) that an earlier run reviewed: they are not sent again."""
     excluded: dict[str, str] = field(default_factory=dict)
     """Path to the reason why it is no longer reviewed, e.g. `file excluded`, `given up`."""
-    after: frozenset[tuple[str, str]] = frozenset()
-    """(older, newer) commits: the newer one descends from the older one."""
-    redelivered: bool = False
-    """This very night was delivered here before: what was new then is still called new."""
+    descendants: frozenset[tuple[str, str]] = frozenset()
+    """Pairs (older, newer) of commits of which the newer one descends from the older one."""
+    republished: bool = False
+    """Whether this run was published here before: what was new then is still called new."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     baseline: frozenset[str] = frozenset()
     """Fingerprints that the baseline file accepts."""
     recheck_requested: frozenset[str] = frozenset()
-    """Fingerprints a person wants re-checked, and no verdict has come since."""
+    """Fingerprints whose re-check was requested and not answered yet."""
     recheck_answered: frozenset[str] = frozenset()
-    """Fingerprints whose re-check tonight's verdicts answer: not reported again means fixed."""
+    """Fingerprints whose re-check this run answers: not reported again means fixed."""
     generated: tuple[GeneratedFile, ...] = ()
-    """What tasks that write files wrote tonight, already checked."""
+    """Files generated in this run that passed their checks."""
     file_verdicts: tuple[FileVerdict, ...] = ()
-    """What refactor-validation (or an own task of kind `verdict`) says of each file."""
+    """Verdicts of refactor-validation or of a custom task of kind `verdict`."""
     refused: tuple[RefusedFile, ...] = ()
-    """Generated files that failed a check: told in the receipt, never written."""
+    """Generated files that failed a check: reported, never written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingStatus:
-    """One finding after tonight: what changed about it and why."""
+    """One finding after this run: what changed about it and why."""
 
     tracked: TrackedFinding
     """With its new anchor and state."""
     finding: Finding | None
-    """Tonight's finding, when it was reported tonight: fresh wording for a new block."""
+    """The finding with the wording for a new block; None when this run did not report it."""
     note: str = ""
-    """E.g. `fixed in 1a2b3c4`, `file excluded`, `given up`."""
+    """Why it changed, e.g. `fixed in 1a2b3c4`, `file excluded`, `given up`."""
     changed: bool = False
-    """It became new, fixed or back tonight: worth a notification."""
+    """Whether it became new, fixed or back in this run: worth a notification."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
-    """Every finding's standing, in the order people should read them: worst first."""
+    """The status of every finding, worst first."""
 
     statuses: tuple[FindingStatus, ...]
     commit: str
-    """The newest commit known: the one the anchors were carried to."""
-    suppressed: tuple[Finding, ...] = ()
-    """Tonight's findings that say nothing more: doubles, and those about code that has changed."""
-    below: tuple[tuple[str, int], ...] = ()
-    """`min-severity` and `min-confidence`, each with how many findings it held back tonight."""
+    """The newest known commit, to which the anchors were moved."""
+    dropped: tuple[Finding, ...] = ()
+    """Findings of this run that are not reported: duplicates, and those about code that changed."""
+    below_threshold: tuple[tuple[str, int], ...] = ()
+    """`min-severity` and `min-confidence`, each with the number of findings that it suppressed."""
     blocks: dict[str, str] = field(default_factory=dict)
-    """Fingerprint to its block as some destination worded it, from all recollections."""
+    """Fingerprint to its block as a destination has it, from all published states."""
 
     def in_state(self, *states: FindingState) -> tuple[FindingStatus, ...]:
-        """The standings in any of these states, order kept."""
+        """Return the statuses in any of these states, in order."""
         return tuple(s for s in self.statuses if s.tracked.state in states)

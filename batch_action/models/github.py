@@ -1,25 +1,25 @@
-"""What GitHub says about issues, comments, runs and artifacts, in our own small words."""
+"""GitHub resources, reduced to the fields that this package uses."""
 
 from dataclasses import dataclass
 
-TOOL = "batch-action"
-"""The name under which code scanning knows us."""
+TOOL_NAME = "batch-action"
+"""The tool name of this package's SARIF analyses in code scanning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RepositoryInfo:
-    """The repository as GitHub knows it today."""
+class Repository:
+    """A repository."""
 
     id: str
-    """GitHub's numeric id as text: it survives renames."""
+    """GitHub's numeric id as text; it survives renames."""
     private: bool
     default_branch: str
     has_issues: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueInfo:
-    """An issue as it stands on GitHub."""
+class Issue:
+    """An issue."""
 
     number: int
     url: str
@@ -34,28 +34,28 @@ class IssueInfo:
     created_at: str
     """ISO 8601 in UTC, as GitHub writes it."""
     node_id: str = ""
-    """Its name in GraphQL."""
+    """Id for GraphQL."""
     updated_at: str = ""
     closed_at: str = ""
     """Empty while it is open."""
     closed_by: str = ""
-    """Who closed it; empty while it is open, or when GitHub does not say."""
+    """Login of the person who closed it; empty while it is open, or when unknown."""
     comments: int = 0
-    """How many there are."""
+    """Number of comments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyRevision:
-    """One state of a text that was edited."""
+    """One revision of an edited issue or comment body."""
 
     editor: str
-    """The login of the person who wrote it; empty for a bot, or when nobody is named."""
+    """Login of the editor; empty for a bot or when GitHub does not return one."""
     text: str | None
-    """The whole text as it was then; None when somebody deleted this revision."""
+    """The whole body in this revision; None when the revision was deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommentInfo:
+class IssueComment:
     """A comment on an issue or pull request."""
 
     id: int
@@ -63,43 +63,43 @@ class CommentInfo:
     body: str
     author: str
     trusted: bool
-    """Written by us (the token's own account) or by one of the `trusted-authors`."""
+    """Whether its author is the token's own account or one of `trusted-authors`."""
     node_id: str = ""
-    """Its name in GraphQL."""
+    """Id for GraphQL."""
     reactions: tuple[str, ...] = ()
-    """Which reactions it has from anybody, as the API spells them: `+1`, `eyes`, …"""
+    """Distinct reactions, as the API spells them: `+1`, `eyes`, …"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArtifactInfo:
-    """A workflow artifact in the repository's list; any run, a fork's too, may have made it."""
+class Artifact:
+    """A workflow artifact of the repository; any run, also a fork's, may have uploaded it."""
 
     id: int
     name: str
     size: int
-    """Bytes of the zip."""
+    """Size of the zip in bytes."""
     expired: bool
     created_at: str
     expires_at: str
     digest: str | None
-    """`sha256:<hex>` of the zip, when the service recorded one."""
+    """`sha256:<hex>` of the zip; None when the service has none."""
     run_id: str
-    """Empty when GitHub no longer knows the run."""
+    """Empty when GitHub no longer has the run."""
     repository_id: str
     head_repository_id: str
-    """Unequal to `repository_id` when a fork's run made it."""
+    """Differs from `repository_id` when a fork's run uploaded it."""
     head_branch: str
     head_sha: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkflowRunInfo:
-    """A workflow run, for the question whether to trust what it left."""
+class WorkflowRun:
+    """A workflow run, with what decides whether its artifacts are trusted."""
 
     id: str
     event: str
     path: str
-    """The workflow's file, `.github/workflows/x.yml`: without `owner/repo/` and `@ref`."""
+    """Path of the workflow file, `.github/workflows/x.yml`, without `owner/repo/` and `@ref`."""
     head_branch: str
     head_sha: str
     head_repository_id: str
@@ -107,13 +107,13 @@ class WorkflowRunInfo:
     run_attempt: int
     status: str
     created_at: str
-    pulls: tuple[int, ...] = ()
-    """Open pull requests of its branch or commit."""
+    pull_requests: tuple[int, ...] = ()
+    """Numbers of the open pull requests of its branch or commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredArtifact:
-    """An artifact of this very run, as the artifact service lists it."""
+    """An artifact of the current run, as the artifact service lists it."""
 
     id: int
     name: str
@@ -125,8 +125,8 @@ class StoredArtifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommitInfo:
-    """A commit's message and tree."""
+class GitCommit:
+    """A commit object of the Git database API."""
 
     sha: str
     tree: str
@@ -134,8 +134,8 @@ class CommitInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DraftPullRequestInfo:
-    """A pull request as it stands on GitHub."""
+class DraftPullRequest:
+    """A pull request opened by `propose`."""
 
     number: int
     url: str
@@ -145,30 +145,30 @@ class DraftPullRequestInfo:
     """`open` or `closed`."""
     author: str
     head_ref: str
-    """The branch it comes from."""
+    """Name of its branch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PullRequestInfo:
-    """What a pull request is about, and whether it still is."""
+class PullRequest:
+    """A pull request under review."""
 
     number: int
     url: str
     open: bool
     merged: bool
     merge_commit: str
-    """What it was merged as; empty while it is open, or closed without a merge."""
+    """Id of the merge commit; empty while it is open or when it was closed without a merge."""
     head: str
-    """The newest commit of its branch."""
+    """Newest commit of its branch."""
     head_ref: str
     head_repository_id: str
-    """Empty when the repository it came from was deleted."""
+    """Empty when the head repository was deleted."""
     base: str
     base_ref: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewInfo:
+class PullRequestReview:
     """A review of a pull request."""
 
     id: int
@@ -178,52 +178,52 @@ class ReviewInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewCommentInfo:
+class ReviewComment:
     """A comment on lines of a pull request."""
 
-    comment: CommentInfo
-    reply_to: int | None
-    """The comment whose thread it is in; None for the one that began it."""
+    comment: IssueComment
+    in_reply_to: int | None
+    """Id of the first comment of its thread; None for the first one itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewCommentDraft:
-    """A comment as it is to be posted, on the new side of the diff."""
+    """A review comment to be posted on the new side of the diff."""
 
     path: str
-    first: int
-    last: int
+    start_line: int
+    end_line: int
     body: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnalysisInfo:
-    """An uploaded analysis as code scanning lists it."""
+class CodeScanningAnalysis:
+    """An uploaded analysis, as code scanning lists it."""
 
     id: int
     commit: str
     """The reviewed commit."""
     results: int
     error: str
-    """What went wrong while it was processed; empty when nothing did."""
+    """Error of its processing; empty when there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertInfo:
-    """A code-scanning alert of ours, as it stands."""
+class CodeScanningAlert:
+    """A code scanning alert raised by this package."""
 
     number: int
     url: str
-    """Its page."""
+    """Page of the alert."""
     state: str
     """`open`, `dismissed` or `fixed`."""
     rule: str
-    text: str
-    """The message of the result it was last seen in."""
+    message: str
+    """Message of its most recent instance."""
     path: str
     dismissed_by: str
-    """A login; empty while nobody dismissed it."""
-    reason: str
-    """Of the dismissal, with the person's comment."""
+    """Login of the person who dismissed it; empty while it is not dismissed."""
+    dismissed_reason: str
+    """Reason of the dismissal, with the person's comment."""
     fixed_at: str
     """ISO 8601; empty while it is not fixed."""

@@ -1,4 +1,4 @@
-"""Where we run: the repository, the run and the commit, as the door read them."""
+"""The GitHub context of a run: repository, event, commit and pull request."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitHubContext:
-    """What the runner (or the command line) says about this run."""
+    """Context of a run as GitHub's runner or the command line defines it."""
 
     workspace: Path
     repository: str | None
@@ -19,28 +19,28 @@ class GitHubContext:
     event: str
     """GitHub's event name, or `local`."""
     sha: str | None
-    """The commit the run is about."""
+    """The commit to review."""
     branch: str | None
     default_branch: str | None
     server_url: str
     api_url: str
     private: bool | None
-    """None when the event does not tell."""
-    fork: bool
-    """A pull request from another repository: no secrets, read-only token."""
-    pull: "PullRequestContext | None" = None
-    """The pull request the event is about."""
-    pulls: bool = False
-    """The ledger of pull requests is meant, not that of branches."""
+    """None when the event does not include it."""
+    from_fork: bool
+    """Whether the pull request is from another repository: no secrets, read-only token."""
+    pull_request: "PullRequestContext | None" = None
+    """The pull request of the event."""
+    for_pull_requests: bool = False
+    """Whether the run uses the ledger of pull requests, not that of branches."""
 
     @property
     def run(self) -> str:
-        """`<run id>.<attempt>`, the name facts use."""
+        """`<run id>.<attempt>`, as facts store it."""
         return f"{self.run_id}.{self.run_attempt}"
 
     @property
     def run_url(self) -> str | None:
-        """The run's page on GitHub."""
+        """URL of the run on GitHub; None for a local run."""
         if self.repository is None or self.run_id == "local":
             return None
         return f"{self.server_url}/{self.repository}/actions/runs/{self.run_id}"
@@ -52,13 +52,13 @@ class PullRequestContext:
 
     number: int
     head: str
-    """The newest commit of its branch (not GitHub's merge commit)."""
+    """Newest commit of its branch (not GitHub's merge commit)."""
     base: str
-    """The commit of the branch it is to be merged into."""
-    into: str = ""
-    """The name of that branch."""
+    """Commit of the branch that it is to be merged into."""
+    base_ref: str = ""
+    """Name of that branch."""
     author: str = ""
-    """The login of who opened it."""
+    """Login of the person who opened it."""
     title: str = ""
     body: str = ""
-    """What its author wrote: anybody's words."""
+    """Description by its author: untrusted text."""

@@ -1,7 +1,7 @@
-"""The ledger: grow-only facts about all nights of one task in one repository.
+"""The ledger: grow-only facts about all runs of one task in one repository.
 
-The format is read back by later versions and by other runs, so it is closed: unknown fields are
-refused, every fact has a key, and two ledgers merge by union of their facts.
+Other runs and later versions read the format, so it is closed: unknown fields are refused, every
+fact has a key, and two ledgers merge by the union of their facts.
 """
 
 from datetime import UTC, datetime
@@ -18,62 +18,65 @@ Path = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 def _utc(moment: datetime) -> datetime:
-    # Far from both ends of the calendar, so that windows can be added to it.
-    if not 2000 < moment.year < 3000:  # noqa: PLR2004 - any year of ours
-        raise ValueError("no year of this service")
+    # Far from both ends of the calendar, so that time spans can be added to it.
+    if not 2000 < moment.year < 3000:  # noqa: PLR2004 - a plausible year
+        raise ValueError("must be in a year between 2000 and 3000")
     return moment.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
-"""Always UTC, whatever zone it was told in; written with `Z`."""
+Timestamp = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""Converted to UTC from any time zone; written with `Z`."""
 Count = Annotated[int, Field(ge=0, le=2**53)]
-"""Small enough for every reader of JSON, and for arithmetic with dollars."""
+"""Exact as a JSON number in every reader, and in arithmetic with dollars."""
 
 
-class Record(BaseModel):
-    """A frozen, closed piece of the ledger."""
+class LedgerModel(BaseModel):
+    """Base of all ledger models: frozen, without unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class BaseFact(Record):
-    """A fact that is never changed, only added; its key tells it from all others."""
+class BaseFact(LedgerModel):
+    """A fact: added once, never changed, identified by its key."""
 
     kind: str
     key_fields: ClassVar[tuple[str, ...]] = ()
+    """The fields that identify a fact among those of its kind."""
 
     def key(self) -> tuple[str, ...]:
-        """The kind and the values that make this fact this fact."""
+        """Return the kind and the values of `key_fields`."""
         values = (getattr(self, name) for name in self.key_fields)
         parts = (v.isoformat() if isinstance(v, datetime) else str(v or "") for v in values)
         return (self.kind, *parts)
 
 
-class FileEntry(Record):
-    """One selected file: what it was, and what it is compared with."""
+class FileEntry(LedgerModel):
+    """A selected file and the blob that it is compared with."""
 
     path: Path
     blob: Sha
-    old: Sha | None = None
-    """The blob the change is counted from, None for a new file."""
+    old_blob: Sha | None = None
+    """The blob at base; None for a new file."""
 
 
-class RequestKey(Record):
-    """One request of a batch: enough to join its answer to a file, nothing of its text."""
+class RequestKey(LedgerModel):
+    """Identifies one request of a batch: joins its answer to a file, without any text of it."""
 
     id: CustomId
     path: Path
     blob: Sha
     part: int = Field(default=1, ge=1)
-    of: int = Field(default=1, ge=1)
+    """1-based."""
+    parts: int = Field(default=1, ge=1)
+    """How many parts the file has."""
     model: str | None = None
-    """None: the intent's own; else `fallback-model`, after a refusal."""
-    old: Sha | None = None
-    """The version that it asks to compare with."""
+    """None: the intent's model; else `fallback-model`, after a refusal."""
+    old_blob: Sha | None = None
+    """The blob that the request compares with."""
 
 
-class Usage(Record):
-    """Tokens the API says it billed, summed over a batch."""
+class Usage(LedgerModel):
+    """Billed tokens, as the API reports them, of a request or summed over a batch."""
 
     input_tokens: Count = 0
     output_tokens: Count = 0
@@ -92,41 +95,41 @@ class Usage(Record):
 
 
 class Selected(BaseFact):
-    """A submit looked at `head` and chose these files."""
+    """A submit selected these files at `head`."""
 
     kind: Literal["selected"] = "selected"
     head: Sha
     base: Sha | None = None
     branch: str
-    at: Moment
+    at: Timestamp
     files: tuple[FileEntry, ...]
-    gone: tuple[Path, ...] = ()
-    """Paths deleted, renamed away or excluded since: nothing is owed for them any more."""
+    removed: tuple[Path, ...] = ()
+    """Paths deleted, renamed or excluded since: they leave the backlog."""
     excluded: tuple[Path, ...] = ()
-    """Paths that the patterns of `scope` leave out; with other patterns they may be back."""
+    """Paths that the patterns of `scope` exclude; other patterns may include them again."""
     scope: str = ""
-    """Digest of `paths` and `paths-ignore`: a run narrowed by hand moves nobody else's base."""
+    """Digest of `paths` and `paths-ignore`: a run with other patterns does not move the base."""
     partial: bool = False
-    """`base` was given and left something out: its head is nobody's base."""
+    """Whether an explicit `base` left out commits: `head` must not become a base."""
     skipped: dict[str, int] = {}
-    """How many files were skipped for each reason."""
-    pull: int | None = Field(default=None, ge=1)
-    """The pull request that was looked at; in the ledger of pull requests only."""
+    """Skip reason to number of files."""
+    pull_request: int | None = Field(default=None, ge=1)
+    """Number of the pull request; only in the ledger of pull requests."""
 
     key_fields: ClassVar[tuple[str, ...]] = (
         "head",
         "at",
-        "pull",
+        "pull_request",
     )
 
 
 class Intended(BaseFact):
-    """Saved before the first create of a submit: what is about to be sent, and when."""
+    """A submit is about to create these batches; saved before the first create."""
 
     kind: Literal["intended"] = "intended"
     intent: IntentId
-    at: Moment
-    """Anthropic's clock (its `date` header), so that candidates are compared with one clock."""
+    at: Timestamp
+    """By Anthropic's clock (its `date` header), because it is compared with batches' times."""
     run: str
     """`<run id>.<attempt>`, or `local`."""
     head: Sha
@@ -136,37 +139,37 @@ class Intended(BaseFact):
     batches: tuple[tuple[RequestKey, ...], ...]
     worst_case_usd: float | None = Field(default=None, ge=0)
     """None when the model has no known price."""
-    pull: int | None = Field(default=None, ge=1)
-    """The pull request that was reviewed; in the ledger of pull requests only."""
+    pull_request: int | None = Field(default=None, ge=1)
+    """Number of the pull request; only in the ledger of pull requests."""
     patched: bool = False
-    """`head` is no commit of the repository: it exists while `patch-file` is given."""
+    """Whether `head` is a commit made of `patch-file`, which is not in the repository."""
     mode: Literal["warm-up", "warmed", "interactive"] | None = None
-    """How it was asked, where not as a plain batch."""
+    """How the requests were sent; None for plain batches."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("intent",)
 
 
 class Sent(BaseFact):
-    """The create of one batch of an intent was answered, or confirmed later."""
+    """A batch of an intent was created: the create was answered, or the batch was found later."""
 
     kind: Literal["sent"] = "sent"
     intent: IntentId
     index: int = Field(ge=0)
-    """Which of the intent's batches."""
+    """Index into the intent's `batches`."""
     batch: BatchId
-    created_at: Moment
-    expires_at: Moment
+    created_at: Timestamp
+    expires_at: Timestamp
 
     key_fields: ClassVar[tuple[str, ...]] = ("batch",)
 
 
 class Rejected(BaseFact):
-    """A candidate turned out to be somebody else's; without a batch: nothing more is coming."""
+    """A candidate batch is not the intent's; without a batch: no more batches are expected."""
 
     kind: Literal["rejected"] = "rejected"
     intent: IntentId
     batch: BatchId | None = None
-    """None: the create was refused, or its window passed and no candidate is left."""
+    """None: the create was refused, or its time window passed without a candidate."""
 
     key_fields: ClassVar[tuple[str, ...]] = (
         "intent",
@@ -175,72 +178,72 @@ class Rejected(BaseFact):
 
 
 class Collected(BaseFact):
-    """A batch ended and its answers were delivered."""
+    """A batch ended and its results were published."""
 
     kind: Literal["collected"] = "collected"
     batch: BatchId
-    at: Moment
+    at: Timestamp
     usage: Usage
     cost_usd: float | None = Field(default=None, ge=0)
     failed: dict[CustomId, str]
-    """The questions without a verdict, each with its kind of failure."""
+    """Request id to kind of failure, for the requests without a usable answer."""
 
     key_fields: ClassVar[tuple[str, ...]] = ("batch",)
 
 
 class Withdrawn(BaseFact):
-    """A person canceled this batch: what it held is not asked again by itself."""
+    """A person canceled this batch: its files are not sent again until they change."""
 
     kind: Literal["withdrawn"] = "withdrawn"
     batch: BatchId
-    by: str
-    at: Moment
+    actor: str
+    at: Timestamp
 
     key_fields: ClassVar[tuple[str, ...]] = ("batch",)
 
 
 class Dismissed(BaseFact):
-    """A person with write access dismissed a finding for good."""
+    """A person with write access dismissed a finding permanently."""
 
     kind: Literal["dismissed"] = "dismissed"
     fingerprint: Fingerprint
-    by: str
-    where: str
-    """A URL or a destination's name."""
-    at: Moment
+    actor: str
+    source: str
+    """A URL, or a destination's name."""
+    at: Timestamp
 
     key_fields: ClassVar[tuple[str, ...]] = ("fingerprint",)
 
 
 class Recheck(BaseFact):
-    """A person with write access wants this file asked about again, whatever is known of it."""
+    """A person with write access requested another review of a finding's file."""
 
     kind: Literal["recheck"] = "recheck"
     fingerprint: Fingerprint
     path: Path
-    by: str
-    where: str
-    """The URL of the comment that asks: one fact for one wish."""
-    seen: tuple[BatchId, ...] = ()
-    """The batches that had asked about the file by then: a verdict of another one answers."""
-    at: Moment
+    actor: str
+    source: str
+    """URL of the comment with the request; one fact per request."""
+    batches_before: tuple[BatchId, ...] = ()
+    """The batches that had this file before the request: only a later one answers it."""
+    at: Timestamp
 
     key_fields: ClassVar[tuple[str, ...]] = (
         "fingerprint",
-        "where",
+        "source",
     )
 
 
 class Closed(BaseFact):
-    """A pull request has ended and what was open on it has been dealt with."""
+    """A pull request was closed and its pending work was completed."""
 
     kind: Literal["closed"] = "closed"
-    pull: int = Field(ge=1)
+    pull_request: int = Field(ge=1)
     merged: bool
-    at: Moment
+    at: Timestamp
 
     key_fields: ClassVar[tuple[str, ...]] = (
-        "pull",
+        "pull_request",
         "at",
     )
 
@@ -251,14 +254,14 @@ Fact = Annotated[
 ]
 
 
-class Ledger(Record):
+class Ledger(LedgerModel):
     """All facts of one task in one repository, sorted by key."""
 
     schema_version: Literal[1] = 1
     repository: str
     """GitHub's numeric repository id as text, or `local`."""
     task: str
-    written_at: Moment | None = None
-    absorbed: tuple[int, ...] = ()
-    """Ids of the artifacts whose facts are in here: readers need not open those."""
+    written_at: Timestamp | None = None
+    merged_artifacts: tuple[int, ...] = ()
+    """Ids of the artifacts whose facts are in this ledger: readers need not open them."""
     facts: tuple[Fact, ...] = ()

@@ -1,103 +1,114 @@
-"""License identifiers as the SPDX list has them, and what a repository says of its licenses."""
+"""SPDX license identifiers and expressions, and a repository's license policy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-LONGEST = 200
+MAX_EXPRESSION_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Licensing:
-    """Under which licenses the code of a repository is, may be, and must not be."""
+class LicensePolicy:
+    """The licenses that code in a repository has, may have and must not have."""
 
-    own: tuple[tuple[str, str], ...] = ()
-    """The file that says so, and the expression it names, in normal form."""
+    repository_licenses: tuple[tuple[str, str], ...] = ()
+    """The repository's licenses: (file that declares it, normalized expression)."""
     allowed: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
-    """The lines every header must have, with their placeholders; empty: any header will do."""
+    """The lines that every header must have, with placeholders; empty: any header is valid."""
 
     def permits(self, expression: str) -> bool:
-        """Whether code under a valid expression may be here: one of its choices is accepted.
+        """Return whether a choice of a valid expression is allowed.
 
-        Where nothing is known about the repository's licenses, everything may.
+        Where no license of the repository is known and none is listed, everything is allowed.
         """
-        accepted = {family(name) for _, own in self.own for name in licenses_in(own)}
-        known = bool(accepted or self.allowed)
-        return not known or _holds(
-            expression, lambda name: self._allows(name) or family(_plain(name)) in accepted
+        families = {
+            license_family(name)
+            for _, declared in self.repository_licenses
+            for name in licenses_in(declared)
+        }
+        if not families and not self.allowed:
+            return True
+        return _is_satisfied(
+            expression,
+            lambda name: (
+                self._is_allowed(name) or license_family(_without_exception(name)) in families
+            ),
         )
 
     def denies(self, expression: str) -> bool:
-        """Whether no choice of a valid expression is without a denied license."""
-        return not _holds(expression, lambda name: not self._forbids(name))
+        """Return whether every choice of a valid expression has a denied license."""
+        return not _is_satisfied(expression, lambda name: not self._is_denied(name))
 
-    def _allows(self, name: str) -> bool:
-        return name in self.allowed or _plain(name) in self.allowed
+    def _is_allowed(self, name: str) -> bool:
+        return name in self.allowed or _without_exception(name) in self.allowed
 
-    def _forbids(self, name: str) -> bool:
-        # An exception takes nothing away from the license, unless somebody looked at just this one.
-        return name in self.denied or (_plain(name) in self.denied and name not in self.allowed)
-
-
-def _plain(name: str) -> str:
-    """A license without its exception."""
-    return name.partition(" WITH ")[0]
+    def _is_denied(self, name: str) -> bool:
+        # An exception does not lift a denied license, unless this combination is allowed.
+        return name in self.denied or (
+            _without_exception(name) in self.denied and name not in self.allowed
+        )
 
 
-def family(name: str) -> str:
-    """A license without its `-only` or `-or-later`: the text of the license is the same."""
+def license_family(name: str) -> str:
+    """Return a license without `-only` or `-or-later`: the license text is the same."""
     return name.replace("-or-later", "").replace("-only", "")
 
 
+def _without_exception(name: str) -> str:
+    return name.partition(" WITH ")[0]
+
+
 def spdx_id(text: str) -> str | None:
-    """The identifier (with its exception) as the list writes it; None when it has none such."""
-    found = spdx_expression(text)
-    return found if found and not any(word in found for word in (" AND ", " OR ")) else None
+    """Return an identifier (with its exception) as the SPDX list spells it; None when unknown."""
+    expression = spdx_expression(text)
+    if expression is None or " AND " in expression or " OR " in expression:
+        return None
+    return expression
 
 
 def spdx_expression(text: str) -> str | None:
-    """An expression of identifiers in its normal form; None when it is none."""
-    if not text.strip() or len(text) > LONGEST or "licenseref" in text.lower():
+    """Return a license expression in its normal form; None when the text is not one."""
+    if not text.strip() or len(text) > MAX_EXPRESSION_CHARS or "licenseref" in text.lower():
         return None
-    return _normalised(text.strip())
-
-
-def licenses_in(expression: str) -> frozenset[str]:
-    """The identifiers of a valid expression, each with its exception."""
-    parsed = _licensing().parse(expression)
-    symbols = _licensing().license_symbols(parsed, decompose=False)
-    return frozenset(symbol.render("{symbol.key}") for symbol in symbols)
-
-
-def _holds(expression: str, accepts: Callable[[str], bool]) -> bool:
-    return _met(_licensing().parse(expression), accepts)
-
-
-def _met(node: Any, accepts: Callable[[str], bool]) -> bool:
-    licensing = _licensing()
-    if isinstance(node, licensing.OR):
-        return any(_met(one, accepts) for one in node.args)
-    if isinstance(node, licensing.AND):
-        return all(_met(one, accepts) for one in node.args)
-    return accepts(node.render("{symbol.key}"))
+    return _normalize(text.strip())
 
 
 @lru_cache(maxsize=1_000)
-def _normalised(text: str) -> str | None:
+def _normalize(text: str) -> str | None:
     try:
-        told = _licensing().validate(text).normalized_expression
+        expression = _spdx_licensing().validate(text).normalized_expression
     except (AttributeError, LookupError, TypeError, ValueError):
-        # The library stumbles over some texts that are no expressions, e.g. `MIT AND`.
+        # The library fails on some texts that are not expressions, e.g. `MIT AND`.
         return None
-    return str(told) if told else None
+    return str(expression) if expression else None
+
+
+def licenses_in(expression: str) -> frozenset[str]:
+    """Return the identifiers in a valid expression, each with its exception."""
+    parsed = _spdx_licensing().parse(expression)
+    symbols = _spdx_licensing().license_symbols(parsed, decompose=False)
+    return frozenset(symbol.render("{symbol.key}") for symbol in symbols)
+
+
+def _is_satisfied(expression: str, accepts: Callable[[str], bool]) -> bool:
+    return _evaluate(_spdx_licensing().parse(expression), accepts)
+
+
+def _evaluate(node: Any, accepts: Callable[[str], bool]) -> bool:
+    licensing = _spdx_licensing()
+    if isinstance(node, licensing.OR):
+        return any(_evaluate(operand, accepts) for operand in node.args)
+    if isinstance(node, licensing.AND):
+        return all(_evaluate(operand, accepts) for operand in node.args)
+    return accepts(node.render("{symbol.key}"))
 
 
 @cache
-def _licensing() -> Any:
-    # Importing it takes longer than all other imports, and few runs are about licenses.
+def _spdx_licensing() -> Any:
+    # Importing it takes longer than all other imports, and few runs need it.
     from license_expression import get_spdx_licensing  # noqa: PLC0415
 
     return get_spdx_licensing()

@@ -1,4 +1,4 @@
-"""Prices of models, and what a usage costs by them."""
+"""Prices of models, and the cost of a usage."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ from batch_action.models.ledger import Usage
 
 
 class Rates(BaseModel):
-    """US dollars per million tokens, interactive."""
+    """US dollars per million tokens at the interactive price."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -19,7 +19,7 @@ class Rates(BaseModel):
     read: float = Field(ge=0)
 
     def usd(self, usage: Usage) -> float:
-        """What this usage costs interactively."""
+        """Return the cost of this usage at the interactive price."""
         return (
             usage.input_tokens * self.input
             + usage.output_tokens * self.output
@@ -36,19 +36,20 @@ class LongRates(Rates):
 
 
 class ModelRates(Rates):
-    """A model's rates, and its other rates for long prompts if it has any."""
+    """A model's rates, and its rates for long prompts if they differ."""
 
-    over: LongRates | None = None
+    long_context: LongRates | None = None
     cache_minimum: int | None = Field(default=None, gt=0)
-    """Tokens below which a prefix is silently not cached; None where it is not known."""
+    """Shorter prefixes (in tokens) are silently not cached; None when unknown."""
 
-    def of(self, usage: Usage) -> Rates:
-        """The rates that apply to one request of this usage."""
-        return self.over if self.over and prompt_tokens(usage) > self.over.tokens else self
+    def rates_for(self, usage: Usage) -> Rates:
+        """Return the rates for one request with this usage."""
+        long_context = self.long_context
+        return long_context if long_context and prompt_tokens(usage) > long_context.tokens else self
 
 
 class Prices(BaseModel):
-    """The price table: `prices.yaml`, with the config file's `prices` laid over it."""
+    """The price table: `prices.yaml`, overridden by the config file's `prices`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,7 +59,7 @@ class Prices(BaseModel):
 
 
 def prompt_tokens(usage: Usage) -> int:
-    """All input tokens of a request, cached ones included (`input_tokens` excludes them)."""
+    """Count all input tokens, including cached ones (which `input_tokens` excludes)."""
     return (
         usage.input_tokens
         + usage.cache_write_5m_tokens

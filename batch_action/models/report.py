@@ -1,4 +1,4 @@
-"""What is told about a run: the receipt, the money, and what was delivered."""
+"""The report of a run: file statuses, spending, and what was published at each destination."""
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -7,11 +7,12 @@ from batch_action.models.file_results import FileVerdict, GeneratedFile, Refused
 from batch_action.models.findings import FindingStatus, Reconciliation, TrackedFinding
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import Cost
+from batch_action.text import task_title
 
 
 @unique
 class FileStatus(StrEnum):
-    """What became of a selected file."""
+    """The status of a selected file after a run."""
 
     REVIEWED = "reviewed"
     IN_FLIGHT = "in flight"
@@ -23,7 +24,7 @@ class FileStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStatusEntry:
-    """One file of a receipt."""
+    """The status of one file, with its reason."""
 
     path: str
     status: FileStatus
@@ -32,48 +33,48 @@ class FileStatusEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStatuses:
-    """The account of every file of a run."""
+    """The status of every selected file of a run."""
 
     entries: tuple[FileStatusEntry, ...]
     skipped: tuple[tuple[str, int], ...] = ()
-    """Reason and number of files that the submit left out; its summary names them."""
+    """(reason, number of files) that the submit skipped; its job summary lists the files."""
 
-    def count(self, account: FileStatus) -> int:
-        """How many files ended so."""
-        return sum(entry.status is account for entry in self.entries)
+    def count(self, status: FileStatus) -> int:
+        """Count the files with this status."""
+        return sum(entry.status is status for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
-    """What tonight cost, what it would have cost otherwise, and the month so far."""
+    """The cost of a run, of the alternatives to it, and of the month to date."""
 
     usage: Usage
     cost: Cost
-    """From the usage the API returned; interactive and cached are counterfactuals."""
-    month_usd: float | None
+    """From the usage that the API returned, at each price."""
+    month_to_date_usd: float | None
     cache_share: float
-    """Cached input tokens as a share of all input tokens, 0 to 1."""
+    """Cached share of all input tokens, 0 to 1."""
     cache_saved_usd: float | None = None
-    """What the prompt cache saved, its warm-up counted; negative when it cost more. None: not used,
-    or no price is known."""
+    """What the prompt cache saved, net of the warm-up; negative when it cost more; None when it was
+    not used or the price is unknown."""
     batched: bool = True
-    """Asked in batches; else at once, at the interactive price."""
+    """Whether the requests were sent in batches, not synchronously at the interactive price."""
 
     @property
     def paid_usd(self) -> float | None:
-        """What was billed."""
+        """The billed cost; None when the price is unknown."""
         return self.cost.batch_usd if self.batched else self.cost.interactive_usd
 
     @property
     def saved_usd(self) -> float | None:
-        """What was saved against the same requests at full price; None when unpriced."""
+        """The savings against the interactive price; None when the price is unknown."""
         full, paid = self.cost.interactive_usd, self.paid_usd
         return None if full is None or paid is None else full - paid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """The circumstances of a collect that every report names."""
+    """The data of a collect that reports show besides the findings."""
 
     task: str
     repository: str | None
@@ -87,25 +88,26 @@ class RunReport:
     file_statuses: FileStatuses
     spending: Spending | None
     discarded: int
-    public: bool
-    allow_public_security: bool
+    """How many raw findings were discarded because their evidence is not in the file."""
+    hides_security: bool
+    """Whether security findings are left out of every destination but code scanning."""
     max_findings: int
     repository_id: str = "local"
-    """GitHub's numeric id as text: survives a rename of the repository."""
+    """GitHub's numeric id as text; it survives renames."""
     labels: tuple[str, ...] = ()
-    """The user's own labels for new issues, besides ours."""
+    """The input `labels`: more labels for new issues."""
     max_issues: int = 10
     """How many issues `issue-per-finding` opens in one run."""
     ref: str = ""
-    """`refs/heads/<branch>` or `refs/pull/<number>/head`: where the reviewed commit stands."""
-    pull: int | None = None
-    """The pull request this night is about; None for a branch."""
+    """`refs/heads/<branch>` or `refs/pull/<number>/head`: where the reviewed commit is."""
+    pull_request: int | None = None
+    """Number of the reviewed pull request; None for a branch."""
     state_key: str = ""
-    """Keeps several ledgers of one task apart, and what they write."""
-    quiet: bool = False
-    """No batch ended tonight: people's wishes are answered, nothing was reviewed."""
+    """The input `state-key`: separates several ledgers of one task."""
+    commands_only: bool = False
+    """Whether no batch ended: only user commands are processed, nothing was reviewed."""
     assignees: tuple[str, ...] = ()
-    """Logins that new issues are assigned to; GitHub leaves out who may not be."""
+    """The input `assignees`: logins to assign new issues to."""
     file_verdicts: tuple[FileVerdict, ...] = ()
     generated: tuple[GeneratedFile, ...] = ()
     refused: tuple[RefusedFile, ...] = ()
@@ -113,13 +115,13 @@ class RunReport:
 
     @property
     def title(self) -> str:
-        """The task, and what tells it from others of its name: `code-review (web)`."""
-        return f"{self.task} ({self.state_key})" if self.state_key else self.task
+        """The task with its `state-key`: `code-review (web)`."""
+        return task_title(self.task, self.state_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationResult:
-    """What a destination holds after delivery, read back."""
+    """The result of publishing to one destination, read back from it."""
 
     destination: str
     action: str
@@ -128,69 +130,70 @@ class DestinationResult:
     number: int | None = None
     url: str | None = None
     new: int = 0
+    """Number of findings, as are `fixed` and `open`."""
     fixed: int = 0
     open: int = 0
     note: str = ""
-    """One sentence for people: what was left out, or why nothing was delivered."""
+    """One sentence for people: what was left out, or why nothing was published."""
     suppressed: tuple[tuple[str, int], ...] = ()
-    """Why findings are not told here (`max-findings`, `max-issues`, `public`), and how many."""
+    """Number of suppressed findings by reason: `max-findings`, `max-issues` or `public`."""
     ids: tuple[str, ...] = ()
-    """What was written, read back: issue numbers, comment ids, an analysis id."""
+    """Ids of what was written: issue numbers, comment ids or an analysis id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishResult:
-    """All that one collect has to tell: what became of the findings, and where they went."""
+    """The result of one collect: the status of the findings, and where they were published."""
 
     report: RunReport
-    reconciled: Reconciliation
+    reconciliation: Reconciliation
     results: tuple[DestinationResult, ...]
     warnings: tuple[str, ...] = ()
-    """Sentences for people: what went wrong along the way."""
+    """Sentences for people about what failed."""
 
     @property
     def statuses(self) -> tuple[FindingStatus, ...]:
-        """Every finding's standing, worst first."""
-        return self.reconciled.statuses
+        """The status of every finding, worst first."""
+        return self.reconciliation.statuses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollingIssueState:
-    """What the rolling issue remembers, read from its markers."""
+    """The state of the rolling issue, read from its markers."""
 
     schema: int
     task: str
     repository_id: str
     head: str
-    """The newest commit it told about; empty when unknown."""
+    """The newest commit that it reported; empty when unknown."""
     batches: tuple[str, ...]
-    """The batches of the night it told about last."""
-    first: bool
-    """That night opened the issue: opening it was the notification."""
+    """The batches of the last run that it reported."""
+    just_opened: bool
+    """Whether that run opened the issue: opening it was the notification."""
     tracked: tuple[TrackedFinding, ...]
     blocks: dict[str, str]
-    """Fingerprint to the text between its markers, people's words included; never re-worded."""
+    """Fingerprint to the text between its markers, with people's edits; it is never rewritten."""
     footer: str = ""
-    """The body's end, from the receipt on: a night without answers keeps it."""
+    """The end of the body, from the file statuses on; a run without answers keeps it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueDraft:
-    """The rolling issue as it should read."""
+    """The rolling issue as it is to be written."""
 
     title: str
     body: str
     overflow: tuple[str, ...]
-    """Comments that hold the findings for which the body has no room."""
+    """Comments with the findings that exceed the body's limit."""
     comment: str | None
-    """The one notification, when something is new, fixed or back; a new issue needs none."""
+    """The notification of new, fixed and back findings; a new issue needs none."""
     comment_marker: str
-    """The first line of `comment`: posted once."""
+    """First line of `comment`; it is posted once."""
     open: bool
-    """Something is open."""
+    """Whether there are open findings."""
     labels: tuple[str, ...]
     fingerprints: frozenset[str]
-    """All that body and overflow remember."""
+    """Fingerprints of all findings in the body and the overflow comments."""
     suppressed: tuple[tuple[str, int], ...] = ()
-    """What keeps findings out of the body, and how many: see `Delivered`."""
+    """Number of suppressed findings by reason; see `DestinationResult`."""
     assignees: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Requests, plans and what comes back for them."""
+"""Requests, the plan that packs them into batches, and their outcomes."""
 
 import hashlib
 import json
@@ -11,12 +11,12 @@ from batch_action.models.files import SelectedFile
 from batch_action.models.ledger import RequestKey, Usage
 
 CREATE_TIMEOUT = timedelta(minutes=10)
-"""How long one create may take before its answer counts as lost (the SDK's own default)."""
+"""How long one create may take before its response counts as lost (the SDK's default)."""
 
-ASK_TIMEOUT = timedelta(minutes=10)
-"""How long one try of a request that is asked at once may take."""
-ASK_WINDOW = timedelta(hours=1)
-"""After this time nothing is asked any more that one run asks at once."""
+SYNCHRONOUS_TIMEOUT = timedelta(minutes=10)
+"""How long one attempt of a synchronous request may take."""
+SYNCHRONOUS_WINDOW = timedelta(hours=1)
+"""How long a run sends synchronous requests; the rest stays in the backlog."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +25,9 @@ class Request:
 
     request_key: RequestKey
     params: dict[str, Any]
-    """Message params as the API takes them."""
-    size: int
-    """Bytes of its JSON inside the batch, separator included."""
+    """Parameters of the Messages API."""
+    size_bytes: int
+    """Bytes of its JSON in the batch, with the separator."""
     input_tokens: int
     max_tokens: int
     risk: float
@@ -35,71 +35,71 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenEstimate:
-    """How many tokens a plan needs, and how we know."""
+    """How many tokens a plan needs, and how they were counted."""
 
     input: int
     output_max: int
     method: str
     """`offline-estimate`, `sampled` or `counted`."""
     error: float = 0.0
-    """Relative spread of the sample, e.g. 0.08 for ±8 %; 0 when counted."""
+    """Relative error of the sample, e.g. 0.08 for ±8 %; 0 when counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Three columns in US dollars; None when the model has no known price."""
+    """Cost in US dollars by way of sending; None when the model's price is unknown."""
 
     interactive_usd: float | None
     batch_usd: float | None
     batch_cached_usd: float | None
 
     @property
-    def priced(self) -> bool:
+    def is_priced(self) -> bool:
         """Whether the model's price is known."""
         return self.batch_usd is not None
 
 
 @unique
 class SubmissionMode(StrEnum):
-    """How tonight's requests are asked."""
+    """How the requests of a run are sent."""
 
     BATCH = "batch"
     WARM_UP = "warm-up"
-    """One request goes first, as a batch of its own, and fills the prompt cache."""
+    """One request is sent first, in its own batch, and writes the prompt cache."""
     AWAIT = "await"
-    """Nothing goes out while that one is running."""
+    """The warm-up batch is in flight: nothing is sent."""
     WARMED = "warmed"
-    """The others, which read what it has left in the cache."""
+    """The warm-up batch has ended: the other requests read the cache."""
     ACCUMULATE = "accumulate"
-    """Too few: they wait for more."""
+    """Too few requests: they wait for more."""
     INTERACTIVE = "interactive"
-    """Too few: asked at once through the Messages API, at full price."""
+    """Too few requests: sent one by one through the Messages API, at full price."""
 
     @property
-    def marked(self) -> bool:
-        """Whether the shared instructions end in a cache breakpoint."""
+    def has_cache_breakpoint(self) -> bool:
+        """Whether the shared instructions end with a cache breakpoint."""
         return self in (SubmissionMode.WARM_UP, SubmissionMode.WARMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The requests packed into batches, with tokens and dollars."""
+    """The requests of a run packed into batches, with tokens and dollars."""
 
     batches: tuple[tuple[Request, ...], ...]
     backlog: tuple[SelectedFile, ...]
-    """Selected, but over the cap: they wait for a later night."""
+    """Selected files over the budget: they wait for a later submit."""
     tokens: TokenEstimate
     cost: Cost
-    """The worst case: every answer as long as it may be."""
+    """The worst case: every answer has its maximum length."""
     mode: SubmissionMode = SubmissionMode.BATCH
     note: str = ""
-    """One sentence for people: why this way, where it is not the usual one."""
-    worst_usd: float | None = None
-    """What is due now can cost this much at the very most, asked this way."""
+    """One sentence for people: why `mode` is not the usual one."""
+    worst_case_usd: float | None = None
+    """The maximum cost of the `due` batches in this mode."""
 
     @property
     def due(self) -> tuple[tuple[Request, ...], ...]:
-        """The batches that go out now."""
+        """The batches to send in this run."""
         match self.mode:
             case SubmissionMode.ACCUMULATE | SubmissionMode.AWAIT:
                 return ()
@@ -110,13 +110,13 @@ class Plan:
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """All requests in sending order."""
+        """All requests in the order of sending."""
         return tuple(request for batch in self.batches for request in batch)
 
 
 @unique
 class OutcomeKind(StrEnum):
-    """What became of one request: the API's four words, refined by ours."""
+    """The outcome of one request: the API's four result types, and refinements of them."""
 
     SUCCEEDED = "succeeded"
     ERRORED = "errored"
@@ -127,43 +127,43 @@ class OutcomeKind(StrEnum):
     UNREADABLE = "unreadable"
     MISSING = "missing"
     UNANSWERED = "unanswered"
-    """Asked at once, and no answer came: nobody knows whether it was worked on."""
+    """Sent synchronously without a response: it may have been processed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came back for one request."""
+    """The result of one request."""
 
     custom_id: str
     kind: OutcomeKind
     text: str = ""
-    """The answer's text blocks joined; empty unless succeeded."""
+    """The joined text blocks of the answer; empty unless succeeded."""
     detail: str = ""
-    """The error type, stop reason or refusal category."""
+    """Error type, stop reason or refusal category."""
     usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchState:
-    """A batch as the API shows it."""
+    """A message batch as the API returns it."""
 
     id: str
     status: str
-    """`in_progress`, `canceling` or `ended`: Anthropic's words."""
+    """`in_progress`, `canceling` or `ended`, as the API spells it."""
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None
     archived_at: datetime | None
     total: int
-    """Sum of all request counts."""
+    """Number of its requests."""
     results_url: str | None
     canceled: bool = False
-    """Somebody asked to cancel it."""
+    """Whether its cancellation was requested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCapabilities:
-    """What the Models API says of a model."""
+    """The capabilities of a model, from the Models API."""
 
     id: str
     lifecycle: str
@@ -177,6 +177,6 @@ class ModelCapabilities:
 
 
 def digest(*fields: str | None) -> str:
-    """14 hex digits of the question's fields; None and "" differ, and so do their borders."""
+    """Return 14 hex digits that identify the fields; None differs from ""."""
     data = json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode()
     return hashlib.sha256(data).hexdigest()[:14]

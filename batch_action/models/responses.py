@@ -1,4 +1,4 @@
-"""What a task reads out of one answer: claimed, not yet checked against anything."""
+"""A task's parsed answer, not yet checked against the repository."""
 
 from dataclasses import dataclass
 
@@ -18,27 +18,27 @@ class FileDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftTarget:
-    """What a draft is held against; texts are masked and have plain line ends."""
+    """What a file draft is validated against; texts are masked and have LF line ends."""
 
     source: str
-    """The path of the reviewed file it was made from."""
+    """Path of the reviewed file that it was generated from."""
     language: str
-    """Of that file."""
+    """Language of `source`."""
     text: str
-    """The reviewed text."""
-    present: str | None
-    """What stands at the draft's path in the reviewed commit; None: nothing does."""
+    """Reviewed text of `source`."""
+    existing_text: str | None
+    """Text at the draft's path in the reviewed commit; None when there is no file."""
     tests: frozenset[str] = frozenset()
-    """The tests of the reviewed file that were sent along whole."""
+    """Paths of the tests of `source` that were sent in full."""
     framework: str = ""
-    """What its tests are written for."""
-    target: str = ""
-    """Where new tests were asked for."""
+    """Test framework of `source`."""
+    test_path: str = ""
+    """Path at which new tests were requested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileAssessment:
-    """What the model makes of a change as a whole."""
+    """The model's assessment of a whole file."""
 
     verdict: Verdict
     summary: str
@@ -46,7 +46,7 @@ class FileAssessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResponse:
-    """The three kinds of answer; most tasks give one of them."""
+    """A task's answer about one file: findings, drafts or an assessment."""
 
     raw_findings: tuple[RawFinding, ...] = ()
     drafts: tuple[FileDraft, ...] = ()

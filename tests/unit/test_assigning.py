@@ -4,8 +4,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.config.assignments import Assignment, assignments
-from batch_action.config.loading import gather
+from batch_action.config.assignments import Assignment, assign_tasks
+from batch_action.config.loading import load_settings
 from batch_action.config.settings import Settings
 from batch_action.selection.patterns import PathRules
 
@@ -14,7 +14,7 @@ PATHS = ("web/a.js", "services/pay/card.py", "services/mail.js", "docs/x.md", "d
 
 
 def settings(text: str) -> Settings:
-    return gather(
+    return load_settings(
         flags={}, action_inputs={}, environ={}, file=yaml.safe_load(text) or {}, file_name="f"
     )
 
@@ -31,7 +31,7 @@ def wants(one: Assignment, path: str) -> bool:
 
 
 def test_without_rules_every_task_looks_at_everything():
-    found = assignments(settings("task: [code-review, security-scan, code-review]"))
+    found = assign_tasks(settings("task: [code-review, security-scan, code-review]"))
     assert [one.task for one in found] == ["code-review", "security-scan"]
     assert [one.other_tasks_patterns for one in found] == [(), ()]
 
@@ -50,7 +50,7 @@ def test_a_rule_says_what_it_says_and_leaves_the_rest():
       - {name: web, paths: [web/], model: special, labels: []}
       - {paths: "services/**", task: [code-review, security-scan], assignees: bob}
     """
-    general, web, services, scan = (one.settings for one in assignments(settings(text)))
+    general, web, services, scan = (one.settings for one in assign_tasks(settings(text)))
     assert (general.paths, general.state_key, general.rules) == (("src/",), "mono", ())
     assert (web.model, web.effort, web.labels, web.assignees) == ("special", "low", (), ("ana",))
     assert (web.paths, web.paths_ignore, web.state_key) == (("web/",), ("*.gen.js",), "mono.web")
@@ -62,7 +62,7 @@ def test_a_rule_says_what_it_says_and_leaves_the_rest():
 
 def test_a_task_by_name_is_the_only_one():
     text = "task: [a, b]\nrules: [{paths: x, task: b, name: r}, {paths: y, task: a}]"
-    found = assignments(settings(text), ("b",))
+    found = assign_tasks(settings(text), ("b",))
     assert [(one.task, one.settings.state_key) for one in found] == [("b", ""), ("b", "r")]
 
 
@@ -76,7 +76,7 @@ _rules = st.lists(_rule, max_size=4, unique_by=lambda rule: tuple(rule["paths"])
 
 @given(rules=_rules, path=st.sampled_from(PATHS))
 def test_no_file_is_asked_about_twice_by_one_task(rules, path):
-    found = assignments(settings(yaml.safe_dump({"task": ["a", "b"], "rules": rules})))
+    found = assign_tasks(settings(yaml.safe_dump({"task": ["a", "b"], "rules": rules})))
     for task in ("a", "b"):
         having = [one for one in found if one.task == task and wants(one, path)]
         assert len(having) <= 1
@@ -98,7 +98,7 @@ def test_the_order_of_rules_changes_no_name(rules, data):
     other = data.draw(st.permutations(rules))
 
     def keys(listed):
-        made = assignments(settings(yaml.safe_dump({"rules": listed})))
+        made = assign_tasks(settings(yaml.safe_dump({"rules": listed})))
         return {(one.task, one.settings.paths): one.settings.state_key for one in made}
 
     assert keys(rules) == keys(other)

@@ -8,17 +8,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.config.loading import gather, inputs
+from batch_action.config.loading import declared_inputs, load_settings
 from batch_action.errors import ConfigError
 from batch_action.models.findings import Severity
 
 FILE = ".github/batch-action.yml"
-SECRETS = sorted(name for name, (field, _) in inputs().items() if "Secret" in str(field.annotation))
-NOT_IN_FILE = sorted(name for name, (_, declared) in inputs().items() if not declared.file)
+SECRETS = sorted(name for name, (field, _) in declared_inputs().items() if "Secret" in str(field.annotation))
+NOT_IN_FILE = sorted(name for name, (_, declared) in declared_inputs().items() if not declared.file)
 
 
 def settings(*, flags=None, given=None, environ=None, text=""):
-    return gather(
+    return load_settings(
         flags=flags or {},
         action_inputs=given or {},
         environ=environ or {},
@@ -164,9 +164,9 @@ class TestMistakes:
             ("retention-days", "9" * 5000, "must be a whole number such as 30"),
             ("dry-run", "maybe", "must be `true` or `false`."),
             ("state-key", "a/b", "must be at most 40 letters, digits, `_`, `.` or `-`."),
-            ("state-key", "web-pr", "so ends the name of the ledger of pull requests."),
+            ("state-key", "web-pr", "`-pr` ends the name of the pull requests' ledger."),
             ("batch-id", "../x", "must be an id such as `msgbatch_…`."),
-            ("anthropic-base-url", "api.x", "must be an address that begins with https://."),
+            ("anthropic-base-url", "api.x", "must be a URL that begins with https://."),
         ],
     )
     def test_the_sentence_names_the_input_the_value_and_the_cure(self, name, value, told):
@@ -174,7 +174,7 @@ class TestMistakes:
         assert said.startswith(f"`{name}` ")
         assert f"(input {name})" in said
         assert told in said
-        assert said.endswith(inputs()[name][1].help)
+        assert said.endswith(declared_inputs()[name][1].help)
         assert len(said) < 500
         assert "should be" not in said
         assert "Input" not in said
@@ -188,11 +188,11 @@ class TestMistakes:
             ("model: 5", "must be text: in YAML, put it in quotes."),
             ("state-key: 010", "must be text: in YAML, put it in quotes."),
             ("model: [a]", "must be text"),
-            ("paths: {a: b}", "must be a list, or text with one item a line."),
-            ("paths: 5", "must be a list, or text with one item a line."),
+            ("paths: {a: b}", "must be a list, or text with one item per line."),
+            ("paths: 5", "must be a list, or text with one item per line."),
             ("paths: [a, 5]", "5 (.github/batch-action.yml) each item must be text"),
             ("labels: [a, true]", "each item must be text"),
-            ("prices: 5", "must hold `name: value` lines."),
+            ("prices: 5", "must contain `name: value` lines."),
             ("select: true", "must be one of: changed, all."),
         ],
     )
@@ -214,7 +214,7 @@ class TestMistakes:
             text="max-findings: 0\nmaxcost: 3\ngithub-token: x",
         )
         first, *rest = said.splitlines()
-        assert first == "6 inputs need attention:"
+        assert first == "6 inputs are not valid:"
         assert len(rest) == 6
         assert all(line.startswith("- `") for line in rest)
         for source in (
@@ -268,7 +268,7 @@ class TestSecrets:
     @given(st.sampled_from(SECRETS), st.sampled_from([5, True, ["a"], {"hunter2": "hunter2"}]))
     def test_no_sentence_shows_one(self, name, wrong):
         with pytest.raises(ConfigError) as caught:
-            gather(
+            load_settings(
                 flags={name: {"hunter2": wrong}, "max-cost-usd": "five"},
                 action_inputs={},
                 environ={},
@@ -285,7 +285,7 @@ class TestSecrets:
         assert "hunter2" not in repr(found) + str(found)
         assert value in found.secrets()
 
-    def test_the_path_of_a_secret_address_is_a_secret_too(self):
+    def test_the_path_of_a_secret_url_is_a_secret_too(self):
         found = settings(flags={"webhook-url": f"https://x.example/{HUNTER}?a=b"})
         assert found.secrets() == (f"https://x.example/{HUNTER}?a=b", f"/{HUNTER}")
         assert settings(flags={"webhook-url": "https://x.example/hook"}).secrets() == (
@@ -295,15 +295,15 @@ class TestSecrets:
     @pytest.mark.parametrize(
         "address", ["https://hooks.slack.com/services/x", "http://localhost:80/x", "http://[::1]/x"]
     )
-    def test_addresses_are_https_or_on_this_machine(self, address):
+    def test_urls_are_https_or_on_this_machine(self, address):
         assert settings(flags={"slack-webhook-url": address}).secrets() == (address,)
 
     @pytest.mark.parametrize(
         "address",
         ["http://hooks.slack.com/x", "ftp://localhost/x", "https:///x", "https://a:b@c/x", "x"],
     )
-    def test_no_other_address_is_taken(self, address):
-        with pytest.raises(ConfigError, match="must be an address that begins with https://") as no:
+    def test_no_other_url_is_accepted(self, address):
+        with pytest.raises(ConfigError, match="must be a URL that begins with https://") as no:
             settings(flags={"slack-webhook-url": address})
         assert address not in str(no.value) or address == "x"
 
@@ -313,7 +313,7 @@ class TestRules:
         ("rules", "told"),
         [
             ("7", "`rules` 7 (.github/batch-action.yml) must be a list"),
-            ("[7]", "`rules` number 1 7 (.github/batch-action.yml) must hold `name: value` lines."),
+            ("[7]", "`rules` number 1 7 (.github/batch-action.yml) must contain `name: value` lines."),
             ("[{}]", "`rules` number 1, `paths` (.github/batch-action.yml) is missing."),
             (
                 "[{paths: []}]",
@@ -339,7 +339,7 @@ class TestRules:
 
     def test_all_mistakes_of_all_rules_are_told_at_once(self):
         told = complaint(text="rules: [{path: x}, {paths: y, effort: so, model: [1]}]")
-        assert told.startswith("4 inputs need attention:")
+        assert told.startswith("4 inputs are not valid:")
 
     def test_what_is_empty_is_unset(self):
         (rule,) = settings(text="rules: [{paths: x, name: '', model: '', effort: ''}]").rules
