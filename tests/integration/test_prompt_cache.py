@@ -7,8 +7,8 @@ import pytest
 from batch_action.ledger import view
 from batch_action.models.ledger import Collected, Intended
 from batch_action.sandbox.anthropic.batches import Batch
-from tests.crashes.cells import die, remembered
-from tests.crashes.reaper import Reaper
+from tests.crashes.cells import run_until_crash, stored_ledger
+from tests.crashes.crash_point import CrashPoint
 from tests.harness.workflow import BAD, HOUR, WorkflowHarness, path_in
 
 FOUR = {f"{name}.js": BAD.replace("run", name) for name in ("one", "two", "three", "four")}
@@ -29,7 +29,7 @@ def usages(workflow: WorkflowHarness, batch: Batch) -> list[Any]:
 
 
 def ways(workflow: WorkflowHarness) -> list[str | None]:
-    found = view.facts_of(remembered(workflow), Intended)
+    found = view.facts_of(stored_ledger(workflow), Intended)
     return [intended.mode for intended in sorted(found, key=lambda x: x.at)]
 
 
@@ -75,11 +75,11 @@ def test_the_report_says_whether_it_paid(warm: WorkflowHarness) -> None:
     warm.run("submit")
     collected = warm.run()
     assert "0% of input from cache, which cost $0.00" in collected.summary
-    assert "more, its warm-up counted" in collected.summary
+    assert "more, including its warm-up" in collected.summary
     warm.advance(HOUR)
     told = warm.run().summary
     assert "of input from cache, which saved $0.00" in told
-    facts = list(view.facts_of(remembered(warm), Collected))
+    facts = list(view.facts_of(stored_ledger(warm), Collected))
     billed = sum(fact.cost_usd or 0 for fact in facts)
     plain = (
         sum(
@@ -209,7 +209,7 @@ def test_it_is_left_alone_where_it_would_not_pay(
 def test_the_worst_case_counts_a_cache_that_nobody_could_read(warm: WorkflowHarness) -> None:
     warm.run("submit")
     warm.run("submit")
-    first, rest = sorted(view.facts_of(remembered(warm), Intended), key=lambda x: x.at)
+    first, rest = sorted(view.facts_of(stored_ledger(warm), Intended), key=lambda x: x.at)
     assert first.worst_case_usd is not None
     assert rest.worst_case_usd is not None
     assert rest.worst_case_usd / 3 == pytest.approx(first.worst_case_usd, rel=0.05)
@@ -226,12 +226,12 @@ def test_a_death_on_the_way_pays_nothing_twice(
     if nth:
         warm.run("submit")
         warm.advance(600)
-    die(warm, "run", Reaper(call, when))
+    run_until_crash(warm, "run", CrashPoint(call, when))
     for _ in range(4):
         warm.advance(HOUR)
         assert warm.run().exit == 0
     assert sorted(path_in(r) for b in warm.batches for r in b.requests) == sorted(FOUR)
     assert len(warm.billed_ids) == len(set(warm.billed_ids)) == 4
-    ledger = remembered(warm)
+    ledger = stored_ledger(warm)
     assert (view.pending_batches(ledger), view.open_intents(ledger)) == ((), ())
     assert warm.issue.body.count("<!-- batch-action:finding ") == 8

@@ -10,8 +10,8 @@ from batch_action.cli.main import enter
 from batch_action.errors import Interrupted
 from batch_action.ledger import view
 from batch_action.models.ledger import Collected, Intended, Sent
-from tests.crashes.cells import die, remembered
-from tests.crashes.reaper import Reaper
+from tests.crashes.cells import run_until_crash, stored_ledger
+from tests.crashes.crash_point import CrashPoint
 from tests.harness.pull_requests import PullStory
 from tests.harness.workflow import BAD, DAY, GOOD, HOUR, WORSE, WorkflowHarness
 
@@ -48,7 +48,7 @@ def test_it_waits_for_more_and_then_goes_out_together(workflow: WorkflowHarness)
     assert (first.exit, first.outputs["status"]) == (0, "accumulated")
     assert (first.outputs["requests-count"], first.outputs["backlog-count"]) == ("0", "1")
     assert "1 open, fewer than" in first.summary
-    facts = remembered(workflow).facts
+    facts = stored_ledger(workflow).facts
     assert [fact.kind for fact in facts] == ["selected"]
     writes = len(workflow.artifacts)
     assert workflow.run("submit").outputs["status"] == "accumulated"
@@ -104,7 +104,7 @@ def test_it_is_asked_at_once_and_told_in_the_same_run(counted: WorkflowHarness) 
     assert "(interactive, at full price)" in done.summary
     assert "batch $" in done.summary.partition("would have been")[2]
     assert (float(done.outputs["cost-usd"]) > 0, float(done.outputs["savings-usd"])) == (True, 0)
-    ledger = remembered(workflow)
+    ledger = stored_ledger(workflow)
     (sent,) = view.facts_of(ledger, Sent)
     assert sent.batch.startswith("interactive-")
     (collected,) = view.facts_of(ledger, Collected)
@@ -133,7 +133,7 @@ def test_who_does_not_answer_is_owed_and_the_rest_is_told(counted: WorkflowHarne
     assert done.exit == 0
     assert done.outputs["new-findings-count"] == "2"
     assert "unanswered" in done.summary
-    ledger = remembered(workflow)
+    ledger = stored_ledger(workflow)
     assert len(view.backlog(ledger, max_attempts=1)) == 1
     workflow.advance(DAY)
     assert workflow.run(**AT_ONCE).outputs["findings-count"] == "4"
@@ -144,7 +144,7 @@ def test_when_nobody_answers_the_run_fails_and_asks_again(counted: WorkflowHarne
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=9, status=529)
     assert workflow.run(**AT_ONCE).exit == 4
-    assert view.open_intents(remembered(workflow)) == ()
+    assert view.open_intents(stored_ledger(workflow)) == ()
     workflow.sandbox.faults.clear()
     assert workflow.run(**AT_ONCE).outputs["new-findings-count"] == "2"
 
@@ -167,7 +167,7 @@ def test_answers_that_cannot_be_delivered_are_paid_for_once_more_at_most(
     workflow.sandbox.faults.add("status", service="github", method="POST", path="/issues$", times=9)
     lost = workflow.run(**AT_ONCE)
     assert lost.exit == 5
-    ledger = remembered(workflow)
+    ledger = stored_ledger(workflow)
     (collected,) = view.facts_of(ledger, Collected)
     assert set(collected.failed.values()) == {"undelivered"}
     assert collected.cost_usd is not None
@@ -195,15 +195,15 @@ def test_a_run_that_died_in_the_middle_is_told_and_its_files_are_owed(
     assert result.outputs["new-findings-count"] == "2"
     assert "may be paid for twice" in "".join(result.annotations("warning"))
     assert asked_at_once(workflow) == 2
-    intents = {fact.intent for fact in view.facts_of(remembered(workflow), Intended)}
+    intents = {fact.intent for fact in view.facts_of(stored_ledger(workflow), Intended)}
     assert len(intents - {intent}) == 1
 
 
 def abandoned(workflow: WorkflowHarness) -> str:
     """A run that dies when its answer is there; its intent."""
     workflow.inputs |= AT_ONCE
-    die(workflow, "submit", Reaper("POST /v1/messages", "after"))
-    (open_,) = view.open_intents(remembered(workflow))
+    run_until_crash(workflow, "submit", CrashPoint("POST /v1/messages", "after"))
+    (open_,) = view.open_intents(stored_ledger(workflow))
     assert open_.intended.mode == "interactive"
     return open_.intended.intent
 
@@ -216,14 +216,14 @@ def test_a_death_at_any_other_place_loses_no_file(
     workflow = counted
     workflow.commit({"a.js": BAD})
     workflow.inputs |= AT_ONCE
-    die(workflow, "submit", Reaper(call, when))
+    run_until_crash(workflow, "submit", CrashPoint(call, when))
     workflow.advance(2 * HOUR)
     workflow.run()
     workflow.advance(2 * HOUR)
     assert workflow.run().exit == 0
     assert workflow.issue.body.count("<!-- batch-action:finding ") == 2
-    assert not view.open_intents(remembered(workflow))
-    assert not view.pending_batches(remembered(workflow))
+    assert not view.open_intents(stored_ledger(workflow))
+    assert not view.pending_batches(stored_ledger(workflow))
     assert asked_at_once(workflow) <= 2
 
 
@@ -243,7 +243,7 @@ def test_an_interrupt_gives_the_questions_back(counted: WorkflowHarness) -> None
     workflow.sandbox.github.finish_run(run, "failure")
     assert code == 130
     assert "Interrupted while" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text("utf-8")
-    ledger = remembered(workflow)
+    ledger = stored_ledger(workflow)
     assert view.open_intents(ledger) == ()
     assert len(view.backlog(ledger, max_attempts=1)) == 6
 

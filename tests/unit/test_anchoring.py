@@ -1,4 +1,4 @@
-"""Evidence against the file, as models quote it."""
+"""Anchoring: evidence as models quote it, searched in the file."""
 
 import time
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_action.findings.anchoring import anchor, anchor_all
-from batch_action.findings.scope import neighbourhood
+from batch_action.findings.scope import neighborhood
 from batch_action.models.findings import Confidence, Finding, RawFinding, Severity
 
 FILE = """\
@@ -27,7 +27,7 @@ def save(path, data):
 """
 
 
-def remark(evidence: str, start: int = 1, end: int | None = None, **fields) -> RawFinding:
+def raw_finding(evidence: str, start: int = 1, end: int | None = None, **fields) -> RawFinding:
     values = {
         "rule": "leak",
         "category": "resources",
@@ -46,12 +46,12 @@ def remark(evidence: str, start: int = 1, end: int | None = None, **fields) -> R
 
 
 def place(evidence: str, start: int = 1, end: int | None = None, text: str = FILE):
-    found = find(remark(evidence, start, end), text)
+    found = find(raw_finding(evidence, start, end), text)
     return found and (found.anchor.start_line, found.anchor.end_line)
 
 
-def find(what: RawFinding, text: str = FILE) -> Finding | None:
-    return anchor(what, task="t", path="a.py", text=text, blob="b" * 40, commit="c" * 40)
+def find(raw: RawFinding, text: str = FILE) -> Finding | None:
+    return anchor(raw, task="t", path="a.py", text=text, blob="b" * 40, commit="c" * 40)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def find(what: RawFinding, text: str = FILE) -> Finding | None:
         ('token = "•••"', (12, 12)),
         ("data\u200b = handle.read()", (5, 5)),
         ("data = handle.read()\r\n    return data\r\n", (5, 6)),
-        # Numbers, and places named before the code.
+        # Line numbers, and files or lines named before the code.
         ("5. data = handle.read()", (5, 5)),
         ("5) data = handle.read()", (5, 5)),
         ("[5] data = handle.read()", (5, 5)),
@@ -108,7 +108,7 @@ def find(what: RawFinding, text: str = FILE) -> Finding | None:
         ("<code>data = handle.read()</code>", (5, 5)),
         ("\u201edata = handle.read()\u201c", (5, 5)),
         ("\u2039data = handle.read()\u203a", (5, 5)),
-        # Escaped once too often, and typed otherwise.
+        # Escaped twice, or with similar characters.
         ("data = handle.read()\\n    return data", (5, 6)),
         ('print(\\"saved…\\", *data)', (11, 11)),
         ("print(&quot;saved…&quot;, *data)", (11, 11)),
@@ -123,7 +123,7 @@ def find(what: RawFinding, text: str = FILE) -> Finding | None:
         ("def load(path): ... return data", (3, 6)),
         ("... data = handle.read()", (5, 5)),
         ("5| data = handle.read()\n...\n13| return None", (5, 13)),
-        # Secrets, as models write what they were not shown.
+        # Masked secrets, as models write them.
         ('token = "********"', (12, 12)),
         ('token = "[REDACTED]"', (12, 12)),
         ('token = "<masked secret>"', (12, 12)),
@@ -144,11 +144,11 @@ def test_quotations(evidence, lines):
 @pytest.mark.parametrize(
     ("claimed", "lines"), [(1, (4, 4)), (4, (4, 4)), (6, (4, 4)), (9, (9, 9)), (999, (9, 9))]
 )
-def test_the_place_nearest_to_the_claimed_lines(claimed, lines):
+def test_the_match_nearest_to_the_claimed_lines(claimed, lines):
     assert place("handle = open(path)", claimed) == lines
 
 
-def test_a_scrap_must_be_near():
+def test_short_evidence_must_be_near():
     assert place(")", 5) == (5, 5)
     assert place("*", 1) is None
 
@@ -156,60 +156,60 @@ def test_a_scrap_must_be_near():
 def test_crlf_tabs_and_composed_letters():
     text = "a = 1\r\n\tcafe\u0301 = 2\r\nb = 3\r\n"
     assert place("    caf\u00e9 = 2", text=text) == (2, 2)
-    assert find(remark("a = 1\ncafé = 2"), text).evidence == "a = 1\n\tcafé = 2"
+    assert find(raw_finding("a = 1\ncafé = 2"), text).evidence == "a = 1\n\tcafé = 2"
 
 
-def test_a_mask_is_only_seen_where_something_is_masked():
+def test_a_mask_counts_only_where_something_is_masked():
     text = "token = 'plain'\nother = 1\n"
     assert place("token = '********'", text=text) is None
     assert place("token = '••••'", text=text) == (1, 1)
 
 
-def test_dashes_are_no_different_place_nor_identity():
+def test_dashes_change_neither_lines_nor_fingerprint():
     text = "a = 1\nsay('yes \u2013 no')\nb = 2\n"
     assert place("say('yes - no')", text=text) == (2, 2)
-    assert find(remark("say('yes - no')"), text).evidence == "say('yes \u2013 no')"
+    assert find(raw_finding("say('yes - no')"), text).evidence == "say('yes \u2013 no')"
 
 
-def test_whole_file_remarks_need_no_evidence():
-    found = find(remark("", 7, whole_file=True))
+def test_whole_file_findings_need_no_evidence():
+    found = find(raw_finding("", 7, whole_file=True))
     assert (found.anchor.start_line, found.anchor.end_line, found.evidence) == (1, 1, "")
     assert found.anchor.scope == (1, 13)
 
 
-def test_the_finding_carries_the_file_s_lines_not_the_quotation():
-    found = find(remark("data=handle.read()"))
+def test_the_evidence_is_the_file_s_lines_not_the_quotation():
+    found = find(raw_finding("data=handle.read()"))
     assert found.evidence == "    data = handle.read()"
     assert found.anchor.scope == (3, 7)
 
 
-def test_twins_have_ordinals_and_fingerprints_of_their_own():
-    first, second = (find(remark("handle = open(path)", line)) for line in (4, 9))
+def test_copies_have_their_own_ordinals_and_fingerprints():
+    first, second = (find(raw_finding("handle = open(path)", line)) for line in (4, 9))
     assert first.fingerprint != second.fingerprint
     assert first.evidence_digest == second.evidence_digest
     assert len(first.fingerprint), len(first.evidence_digest) == (16, 12)
 
 
-def test_lines_above_and_white_space_do_not_change_the_identity():
-    before = find(remark("data = handle.read()")).fingerprint
+def test_lines_above_and_white_space_do_not_change_the_fingerprint():
+    before = find(raw_finding("data = handle.read()")).fingerprint
     after = FILE.replace("data = handle", "data  =  handle").replace(
         "import os", "import os\n\nX = 1"
     )
-    assert find(remark("data = handle.read()"), after).fingerprint == before
+    assert find(raw_finding("data = handle.read()"), after).fingerprint == before
 
 
-def test_doubles_are_merged_and_categories_kept_apart():
-    remarks = [
-        remark("data = handle.read()", severity=Severity.LOW),
-        remark("data = handle.read()\n    return data", severity=Severity.HIGH),
-        remark("data = handle.read()", category="style"),
-        remark("gone"),
-        remark("return data", category="style", severity=Severity.LOW),
-        remark("handle = open(path)\n    data = handle.read()", 4, category="third"),
-        remark("handle = open(path)\n    data = handle.read()", 4, category="fourth"),
+def test_duplicates_are_merged_and_categories_stay_separate():
+    raw_findings = [
+        raw_finding("data = handle.read()", severity=Severity.LOW),
+        raw_finding("data = handle.read()\n    return data", severity=Severity.HIGH),
+        raw_finding("data = handle.read()", category="style"),
+        raw_finding("gone"),
+        raw_finding("return data", category="style", severity=Severity.LOW),
+        raw_finding("handle = open(path)\n    data = handle.read()", 4, category="third"),
+        raw_finding("handle = open(path)\n    data = handle.read()", 4, category="fourth"),
     ]
     found, discarded = anchor_all(
-        remarks, task="t", path="a.py", text=FILE, blob="b" * 40, commit="c" * 40
+        raw_findings, task="t", path="a.py", text=FILE, blob="b" * 40, commit="c" * 40
     )
     assert discarded == 1
     assert [(f.raw.category, f.raw.severity.value) for f in found] == [
@@ -233,7 +233,7 @@ def test_any_run_of_lines_is_found_again_at_its_place(lines, data):
     last = data.draw(st.integers(first, len(lines)))
     quoted = "\n".join(lines[first - 1 : last])
     solid = "".join(quoted.split()).replace("•", "")
-    found = find(remark(quoted, first, last), "\n".join(lines))
+    found = find(raw_finding(quoted, first, last), "\n".join(lines))
     if len(solid) >= 4:
         assert found is not None
         assert first <= found.anchor.end_line
@@ -274,26 +274,26 @@ AROUND = {
     st.sampled_from(["\n", "\r\n"]),
     st.integers(-40, 40),
 )
-def test_whatever_is_added_the_place_is_found(first, more, added, around, end, off):
+def test_evidence_is_found_whatever_is_added(first, more, added, around, end, off):
     lines = [f"    größe_{n} = call({n}, 'ü', [{n * 7}])  # {n}" for n in range(1, 37)]
     last = first + more
     quoted = ADDITIONS[added](first, lines[first - 1 : last])
     evidence = AROUND[around].format("\n".join(quoted))
-    found = find(remark(evidence, first + off, last + off), end.join(lines) + end)
+    found = find(raw_finding(evidence, first + off, last + off), end.join(lines) + end)
     assert found is not None
     assert (found.anchor.start_line, found.anchor.end_line) == (first, last)
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=6, unique=True), st.integers(1, 61))
-def test_of_several_places_the_claimed_one_is_taken(twins, claimed):
-    lines = ["twin = broken()" if n in twins else f"other_{n} = {n}" for n in range(61)]
+def test_of_several_matches_the_claimed_one_is_taken(copies, claimed):
+    lines = ["twin = broken()" if n in copies else f"other_{n} = {n}" for n in range(61)]
     start, _ = place("twin = broken()", claimed, text="\n".join(lines))
-    assert abs(start - claimed) == min(abs(n + 1 - claimed) for n in twins)
+    assert abs(start - claimed) == min(abs(n + 1 - claimed) for n in copies)
 
 
 @given(st.text(), st.text(), st.integers(-5, 50), st.integers(-5, 50))
-def test_nonsense_never_raises_and_never_leaves_the_file(evidence, text, start, end):
-    found = find(remark(evidence, start, end), text)
+def test_nonsense_never_raises_and_stays_in_the_file(evidence, text, start, end):
+    found = find(raw_finding(evidence, start, end), text)
     if found is not None:
         count = len(text.removesuffix("\n").split("\n"))
         low, high = found.anchor.scope
@@ -321,7 +321,7 @@ def test_nonsense_never_raises_and_never_leaves_the_file(evidence, text, start, 
 def test_hostile_evidence_ends_soon(evidence):
     text = "a" * 200_000 + "\n" + "a \n" * 5_000
     start = time.perf_counter()
-    find(remark(evidence), text)
+    find(raw_finding(evidence), text)
     assert time.perf_counter() - start < 3
 
 
@@ -371,5 +371,5 @@ int main(void) {
         ("", (1, 1), (1, 1)),
     ],
 )
-def test_neighbourhoods(text, lines, scope):
-    assert neighbourhood(text.removesuffix("\n").split("\n"), *lines) == scope
+def test_neighborhoods(text, lines, scope):
+    assert neighborhood(text.removesuffix("\n").split("\n"), *lines) == scope

@@ -1,4 +1,4 @@
-"""Custom ids and packing: what the API refuses as a whole is never sent."""
+"""Custom ids and packing: batches that the API would refuse are never sent."""
 
 import itertools
 import json
@@ -59,8 +59,8 @@ class TestCustomIds:
         assert made.startswith("security-sca-")
         assert made.endswith(f"-{BLOB[:12]}-{digest(path)}")
 
-    def test_they_are_stable_for_ever(self):
-        """A change here would ask, and pay for, every question of every ledger again."""
+    def test_they_are_stable(self):
+        """A change here would send, and pay for, every request of every ledger again."""
         request_key = digest(
             "42", "code-review", "0" * 16, "claude-sonnet-5-5", "medium", "src/a.py", "1/1", BLOB
         )
@@ -69,7 +69,7 @@ class TestCustomIds:
         assert made == "code-review-src_a_py-0123456789ab-e07e9938615f42"
 
     @given(st.lists(st.none() | st.text(max_size=5), max_size=4), st.data())
-    def test_different_questions_have_different_digests(self, fields, data):
+    def test_different_fields_have_different_digests(self, fields, data):
         other = data.draw(st.lists(st.none() | st.text(max_size=5), max_size=4))
         same = digest(*fields) == digest(*other)
         assert same == (fields == other)
@@ -86,12 +86,12 @@ class TestCustomIds:
             (("\ud800",), ("?",)),
         ],
     )
-    def test_borders_between_fields_count(self, one, two):
+    def test_boundaries_between_fields_count(self, one, two):
         assert digest(*one) != digest(*two)
         assert re.fullmatch(r"[0-9a-f]{14}", digest(*one))
 
     @given(st.sets(st.text(min_size=1, max_size=40), min_size=2, max_size=40))
-    def test_paths_that_look_alike_are_told_apart(self, paths):
+    def test_similar_paths_have_different_ids(self, paths):
         made = {packing.custom_id("t", path, BLOB, digest(path)) for path in paths}
         assert len(made) == len(paths)
 
@@ -100,28 +100,30 @@ class TestPacking:
     sizes = st.lists(st.integers(1, 100), max_size=40)
 
     @given(sizes, st.integers(1, 7), st.integers(100, 300))
-    def test_the_laws(self, sizes, most, max_bytes):
+    def test_the_invariants(self, sizes, most, max_bytes):
         requests = [request(n, size) for n, size in enumerate(sizes)]
         batches = packing.pack(iter(requests), max_requests=most, max_bytes=max_bytes)
         assert [r for batch in batches for r in batch] == requests
         assert all(1 <= len(batch) <= most for batch in batches)
         assert all(sum(r.size_bytes for r in batch) <= max_bytes for batch in batches)
         for one, two in itertools.pairwise(batches):
-            full = len(one) == most or sum(r.size_bytes for r in one) + two[0].size_bytes > max_bytes
+            full = (
+                len(one) == most or sum(r.size_bytes for r in one) + two[0].size_bytes > max_bytes
+            )
             assert full, "a batch was closed although the next request would have fitted"
 
-    def test_nothing_makes_no_batch(self):
+    def test_no_requests_make_no_batch(self):
         assert packing.pack([]) == ()
 
     def test_exactly_the_limit_fits(self):
         assert len(packing.pack([request(1, 50), request(2, 50)], max_bytes=100)) == 1
         assert len(packing.pack([request(1, 100)], max_bytes=100)) == 1
 
-    def test_one_that_is_larger_than_a_batch_is_our_bug(self):
+    def test_a_request_larger_than_a_batch_is_a_bug(self):
         with pytest.raises(ValueError, match="larger than a batch"):
             packing.pack([request(1, 101)], max_bytes=100)
 
-    def test_the_limits_leave_room_below_the_services_own(self):
+    def test_the_limits_are_below_those_of_the_api(self):
         assert packing.MAX_REQUESTS == 100_000
         assert 240_000_000 <= packing.MAX_BATCH_BYTES < 256_000_000
         assert packing.MAX_REQUEST_BYTES <= 32_000_000
@@ -157,8 +159,8 @@ class TestPacking:
         assert len(sent[0]) == sum(r.size_bytes for r in batch) - 1 + len('{"requests":[]}')
 
 
-class TestTheLastCheck:
-    def test_what_is_sound_passes(self):
+class TestCheckBatch:
+    def test_a_valid_batch_passes(self):
         packing.check_batch([request(n) for n in range(3)])
         packing.check_batch([request(1, packing.MAX_BATCH_BYTES)])
 
@@ -171,7 +173,7 @@ class TestTheLastCheck:
             ([request(1, packing.MAX_BATCH_BYTES), request(2, 1)], "too many bytes"),
         ],
     )
-    def test_what_the_api_would_refuse_as_a_whole(self, batch, why):
+    def test_what_the_api_would_refuse(self, batch, why):
         with pytest.raises(ValueError, match=why):
             packing.check_batch(batch)
 
@@ -182,5 +184,5 @@ class TestTheLastCheck:
             packing.check_batch([Request(**{**_fields(request()), "request_key": request_key})])
 
 
-def _fields(one):
-    return {name: getattr(one, name) for name in one.__slots__}
+def _fields(value):
+    return {name: getattr(value, name) for name in value.__slots__}

@@ -1,4 +1,4 @@
-"""Dollars: against the published table, and the laws between the columns."""
+"""Costs: against the published prices, and the relations between the amounts."""
 
 from datetime import date
 from typing import ClassVar
@@ -54,8 +54,8 @@ def usd(model, **tokens):
     return pricing.batch_usd(PRICES, model, [Usage(**tokens)])
 
 
-class TestTheTable:
-    def test_it_is_whole_and_dated(self):
+class TestPriceTable:
+    def test_it_is_complete_and_dated(self):
         assert set(PRICES.models) == set(PUBLISHED)
         assert date(2026, 10, 8) <= PRICES.as_of <= date(2026, 11, 30)
 
@@ -93,7 +93,7 @@ class TestTheTable:
             ({"output_tokens": 150_000, "input_tokens": 1}, False),
         ],
     )
-    def test_a_long_prompt_is_repriced_as_a_whole_cached_tokens_counted(self, tokens, over):
+    def test_a_long_prompt_is_repriced_as_a_whole_with_its_cached_tokens(self, tokens, over):
         rates = HAIKU_OVER if over else PUBLISHED["claude-haiku-5-5"]
         batch_in, batch_out, write_5m, write_1h, read = rates
         expected = (
@@ -112,45 +112,45 @@ class TestTheTable:
 
     def test_an_unknown_model_is_unpriced_never_free(self):
         assert pricing.batch_usd(PRICES, "claude-new", [Usage()]) is None
-        for made in (pricing.columns, pricing.actual_cost):
+        for made in (pricing.estimate_cost, pricing.actual_cost):
             cost = made(PRICES, "claude-new", [Usage(input_tokens=1)], 0)
             assert cost == Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
-            assert not cost.priced
+            assert not cost.is_priced
 
-    def test_a_night_as_the_fact_sheet_works_it_out(self):
+    def test_a_worked_example(self):
         report = [Usage(input_tokens=12_000, output_tokens=2_000)] * 40
         for model, dollars in (
             ("claude-sonnet-5-5", 0.88),
             ("claude-opus-5-5", 1.76),
             ("claude-haiku-5-5", 0.044),
         ):
-            cost = pricing.columns(PRICES, model, report, 0)
+            cost = pricing.estimate_cost(PRICES, model, report, 0)
             assert cost.batch_usd == pytest.approx(dollars)
             assert cost.interactive_usd == pytest.approx(2 * dollars)
 
 
-class TestTheColumns:
+class TestEstimateCost:
     @given(models, st.lists(usages, max_size=6), counts)
     def test_batch_is_half_of_interactive(self, model, found, shared):
-        cost = pricing.columns(PRICES, model, found, shared)
+        cost = pricing.estimate_cost(PRICES, model, found, shared)
         assert cost.interactive_usd == pytest.approx(2 * cost.batch_usd)
 
     @given(models, st.integers(1, 50_000), st.lists(st.integers(0, 100_000), min_size=3))
     def test_a_shared_prefix_pays_from_the_third_request_on(self, model, shared, rests):
         found = [Usage(input_tokens=shared + rest, output_tokens=9) for rest in rests]
-        cost = pricing.columns(PRICES, model, found, shared)
+        cost = pricing.estimate_cost(PRICES, model, found, shared)
         assert cost.batch_cached_usd <= cost.batch_usd
 
     @given(models, st.integers(1000, 50_000), st.integers(0, 40_000))
     def test_a_single_cold_request_pays_extra(self, model, shared, rest):
         found = [Usage(input_tokens=shared + rest)]
-        cost = pricing.columns(PRICES, model, found, shared)
+        cost = pricing.estimate_cost(PRICES, model, found, shared)
         assert cost.batch_cached_usd > cost.batch_usd
 
     @given(models, st.lists(usages, max_size=6), counts)
     def test_they_do_not_depend_on_what_was_cached(self, model, found, shared):
         plain = [Usage(input_tokens=prompt_tokens(u), output_tokens=u.output_tokens) for u in found]
-        assert pricing.columns(PRICES, model, found, shared) == pricing.columns(
+        assert pricing.estimate_cost(PRICES, model, found, shared) == pricing.estimate_cost(
             PRICES, model, plain, shared
         )
 
@@ -160,21 +160,21 @@ class TestTheColumns:
         assert pricing.batch_usd(PRICES, model, [*found, one]) >= before
 
 
-class TestTheAccount:
+class TestActualCost:
     @given(models, st.lists(usages, max_size=6), counts)
     def test_batch_is_what_was_billed(self, model, found, shared):
         cost = pricing.actual_cost(PRICES, model, found, shared)
         assert cost.batch_usd == pricing.batch_usd(PRICES, model, found)
-        told = pricing.columns(PRICES, model, found, shared)
-        assert cost.interactive_usd == told.interactive_usd
+        estimate = pricing.estimate_cost(PRICES, model, found, shared)
+        assert cost.interactive_usd == estimate.interactive_usd
         read = any(u.cache_read_tokens for u in found)
-        assert cost.batch_cached_usd == (cost.batch_usd if read else told.batch_cached_usd)
+        assert cost.batch_cached_usd == (cost.batch_usd if read else estimate.batch_cached_usd)
 
 
-class TestTheEstimate:
+class TestTokenEstimates:
     @given(st.integers(0, 10**9), st.floats(0.5, 8))
     def test_it_is_never_too_small(self, size, ratio):
-        tokens = pricing.estimate(size, ratio)
+        tokens = pricing.estimate_tokens(size, ratio)
         assert tokens * ratio >= size * (1 - 1e-9)
         assert tokens <= size / ratio + 1
 
@@ -197,21 +197,26 @@ class TestTheEstimate:
         ],
     )
     def test_ratio_and_spread(self, counted, ratio, spread):
-        assert pricing.ratio_from(counted) == (pytest.approx(ratio), pytest.approx(spread))
+        assert pricing.bytes_per_token(counted) == (pytest.approx(ratio), pytest.approx(spread))
 
     def test_an_empty_sample_has_no_ratio(self):
         with pytest.raises(ValueError, match="empty"):
-            pricing.ratio_from([])
+            pricing.bytes_per_token([])
 
     def test_total(self):
-        told = pricing.total([1, 2, 3], 9, "sampled", 0.1)
-        assert (told.input, told.output_max, told.method, told.error) == (6, 9, "sampled", 0.1)
+        estimate = pricing.sum_tokens([1, 2, 3], 9, "sampled", 0.1)
+        assert (estimate.input, estimate.output_max, estimate.method, estimate.error) == (
+            6,
+            9,
+            "sampled",
+            0.1,
+        )
 
 
 class TestOverrides:
     RATES: ClassVar = {"input": 1, "output": 2, "write_5m": 1.25, "write_1h": 2, "read": 0.1}
 
-    def test_they_lie_over_the_shipped_table(self):
+    def test_they_override_the_packaged_table(self):
         prices = pricing.load({"claude-new": self.RATES, "claude-opus-5-5": self.RATES})
         assert pricing.batch_usd(prices, "claude-new", [Usage(output_tokens=MILLION)]) == 1
         assert pricing.batch_usd(prices, "claude-opus-5-5", [Usage(input_tokens=MILLION)]) == 0.5
@@ -230,11 +235,11 @@ class TestOverrides:
             RATES | {"input": float("nan")},
             RATES | {"output": float("inf")},
             RATES | {"batch": 1},
-            RATES | {"over": {"tokens": 0, **RATES}},
-            RATES | {"over": RATES},
+            RATES | {"long_context": {"tokens": 0, **RATES}},
+            RATES | {"long_context": RATES},
         ],
     )
-    def test_bad_ones_are_refused_by_the_models_name(self, rates):
+    def test_an_invalid_one_is_refused_with_the_models_name(self, rates):
         with pytest.raises(ValidationError) as caught:
             pricing.load({"claude-new": rates})
         assert caught.value.errors()[0]["loc"][:2] == ("models", "claude-new")

@@ -1,14 +1,18 @@
-"""`batch-action: ignore[…]` in the code: what it hides, and what it may not."""
+"""Inline suppressions: `batch-action: ignore[…]` in the code."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.findings.inline_suppressions import LONGEST_LINE, LONGEST_REASON, ignored
+from batch_action.findings.inline_suppressions import (
+    MAX_LINE_CHARS,
+    MAX_REASON_CHARS,
+    suppression_reason,
+)
 from batch_action.models.findings import Confidence, RawFinding, Severity
 
 
-def remark(**fields) -> RawFinding:
+def raw_finding(**fields) -> RawFinding:
     values = {
         "rule": "sql-injection",
         "category": "bug",
@@ -25,13 +29,15 @@ def remark(**fields) -> RawFinding:
 
 
 def reason(text: str, at: int | tuple[int, int] = 2, added=(), **fields) -> str | None:
-    """What accepts a finding on these lines of a text."""
+    """Return the suppression reason of a finding on these lines of a text."""
     first, last = at if isinstance(at, tuple) else (at, at)
-    return ignored(remark(**fields), text.split("\n"), first, last, frozenset(added))
+    return suppression_reason(
+        raw_finding(**fields), text.split("\n"), first, last, frozenset(added)
+    )
 
 
 @pytest.mark.parametrize(
-    ("comment", "told"),
+    ("comment", "expected"),
     [
         ("# batch-action: ignore[bug] it is tested", "it is tested"),
         ("#batch-action:ignore[bug]", ""),
@@ -57,19 +63,19 @@ def reason(text: str, at: int | tuple[int, int] = 2, added=(), **fields) -> str 
         ("# batch-action: ignore", ""),
     ],
 )
-def test_what_a_comment_says(comment: str, told: str | None):
-    assert reason(f"{comment}\nrun(q)") == told
-    assert reason(f"\nrun(q)  {comment}") == told
+def test_reasons_of_comments(comment: str, expected: str | None):
+    assert reason(f"{comment}\nrun(q)") == expected
+    assert reason(f"\nrun(q)  {comment}") == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "at", "told"),
+    ("text", "at", "expected"),
     [
         ("# batch-action: ignore above\nrun(q)", 2, "above"),
         ("run(q)  # batch-action: ignore here", 1, "here"),
         ("run(\n  q,  # batch-action: ignore inside\n)", (1, 3), "inside"),
         ("run(\n  q,\n)  # batch-action: ignore at its end", (1, 3), "at its end"),
-        # Neither one that belongs to the line above, nor one that is further away,
+        # Not one that belongs to the line above, nor one that is further away,
         ("run(p)  # batch-action: ignore only p\nrun(q)", 2, None),
         ("# batch-action: ignore far\n\nrun(q)", 3, None),
         # nor one below.
@@ -77,26 +83,28 @@ def test_what_a_comment_says(comment: str, told: str | None):
         ("    # batch-action: ignore indented\n    run(q)", 2, "indented"),
     ],
 )
-def test_which_lines_a_comment_covers(text, at, told):
-    assert reason(text, at) == told
+def test_the_lines_a_comment_applies_to(text, at, expected):
+    assert reason(text, at) == expected
 
 
 @pytest.mark.parametrize(
-    ("comment", "added", "told"),
+    ("comment", "added", "expected"),
     [
         ("# batch-action: ignore[bug] known", (), "known"),
         ("# batch-action: ignore[sql-injection] known", (), "known"),
-        # Security has to be named,
+        # Security must be named,
         ("# batch-action: ignore known", (), None),
-        # and no change vouches for itself.
+        # and a change cannot suppress findings about itself.
         ("# batch-action: ignore[bug] trust me", (1,), None),
         ("# batch-action: ignore[bug] older than the change below it", (2,), "older than the"),
     ],
 )
-def test_security_is_hidden_by_name_and_never_by_the_change_itself(comment, added, told):
+def test_security_must_be_named_and_the_comment_must_be_older_than_the_change(
+    comment, added, expected
+):
     found = reason(f"{comment}\nrun(q)", added=added, security=True)
-    assert found is None if told is None else (found or "").startswith(told)
-    # What is no matter of security may be accepted along with the change that brings it.
+    assert found is None if expected is None else (found or "").startswith(expected)
+    # Other findings may be suppressed by the change that adds them.
     assert reason("# batch-action: ignore[bug]\nrun(q)", added=(1, 2)) == ""
 
 
@@ -106,13 +114,13 @@ def test_an_older_comment_counts_although_the_change_adds_another():
 
 
 @given(st.text(max_size=400), st.integers(1, 5), st.integers(0, 3))
-def test_whatever_stands_there_is_read_and_short(words: str, first: int, more: int):
+def test_any_reason_is_one_short_line(words: str, first: int, more: int):
     lines = f"# batch-action: ignore[bug] {words}".split("\n")
-    found = ignored(remark(), lines, first, first + more, frozenset())
-    assert found is None or (len(found) <= LONGEST_REASON and "\n" not in found)
+    found = suppression_reason(raw_finding(), lines, first, first + more, frozenset())
+    assert found is None or (len(found) <= MAX_REASON_CHARS and "\n" not in found)
     assert (found is None) <= (first > 2)
 
 
 def test_a_minified_line_is_not_searched_to_its_end():
-    far = " " * LONGEST_LINE + "# batch-action: ignore[bug] far"
+    far = " " * MAX_LINE_CHARS + "# batch-action: ignore[bug] far"
     assert reason(far, 1) is None

@@ -1,11 +1,11 @@
-"""Less noise: bars, comments in the code, the baseline, and what people ask for in the issue."""
+"""Suppressions: thresholds, comments in the code, the baseline, and commands in the issue."""
 
 import json
 
 import pytest
 
 from batch_action.publishers import markers
-from batch_action.sandbox.github.state import Comment
+from batch_action.sandbox.github.records import Comment
 from tests.harness.workflow import BAD, GOOD, WORSE, WorkflowHarness
 from tests.integration.test_collect import person
 
@@ -13,7 +13,7 @@ IGNORED = WORSE.replace("  return x", "  // batch-action: ignore[style, {}] on p
 EVAL = "function run(x) {\n  return eval(x);\n}\n"
 
 
-def look(workflow: WorkflowHarness, **inputs: str):
+def submit_and_collect(workflow: WorkflowHarness, **inputs: str):
     """Submit, wait, collect."""
     workflow.run("submit", **inputs)
     workflow.finish()
@@ -23,20 +23,24 @@ def look(workflow: WorkflowHarness, **inputs: str):
 
 
 def states(workflow: WorkflowHarness) -> dict[str, str]:
-    """Rule to state, as the issue remembers."""
-    return {b.tracked.rule: b.tracked.state.value for b in markers.blocks(workflow.issue.body)}
+    """Rule to state, from the issue's state."""
+    return {
+        b.tracked.rule: b.tracked.state.value for b in markers.parse_blocks(workflow.issue.body)
+    }
 
 
-def ids(workflow: WorkflowHarness) -> dict[str, str]:
+def fingerprints(workflow: WorkflowHarness) -> dict[str, str]:
     """Rule to fingerprint."""
-    return {b.tracked.rule: b.tracked.fingerprint for b in markers.blocks(workflow.issue.body)}
+    return {
+        b.tracked.rule: b.tracked.fingerprint for b in markers.parse_blocks(workflow.issue.body)
+    }
 
 
-def says(
+def comment(
     workflow: WorkflowHarness, text: str, by: str = "octo", role: str | None = "write"
 ) -> None:
     """A person comments on the issue."""
-    more = {workflow.hub.full_name: role} if role else {}
+    more = {workflow.github_repository.full_name: role} if role else {}
     workflow.sandbox.github.add_user(by, **more)
     ctx = workflow.sandbox.github.instance
     when = {"created_at": ctx.now(), "updated_at": ctx.now()}
@@ -46,16 +50,16 @@ def says(
     workflow.issue.comments.append(comment)
 
 
-def test_what_is_under_the_bar_is_counted_in_the_receipt(workflow: WorkflowHarness) -> None:
+def test_findings_below_a_threshold_are_counted(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD, "b.js": WORSE})
-    result = look(workflow, min_severity="high")
+    result = submit_and_collect(workflow, min_severity="high")
     assert result.outputs["new-findings-count"] == "1"
     assert states(workflow) == {"eval": "new"}
     assert "Held back: 3 findings below `min-severity`." in workflow.issue.body
     assert "3 below `min-severity`" in result.summary
-    # The bar is lowered: what was held back is not asked again, and told when it is seen again.
+    # A lower threshold sends no file again; a finding is new when it is reported again.
     workflow.commit({"b.js": WORSE + "// the end\n"})
-    result = look(workflow)
+    result = submit_and_collect(workflow)
     assert result.outputs["new-findings-count"] == "2"
 
 
@@ -74,66 +78,71 @@ def test_only_new_findings_make_a_run_fail(workflow: WorkflowHarness) -> None:
 @pytest.mark.parametrize("how", ["bug", "loose-equality", " Bug "])
 def test_a_comment_accepts_a_finding_and_it_is_listed(workflow: WorkflowHarness, how: str) -> None:
     workflow.commit({"a.js": IGNORED.replace("{}", how)})
-    result = look(workflow)
+    result = submit_and_collect(workflow)
     assert states(workflow) == {"console-log": "new", "loose-equality": "ignored"}
     assert result.outputs["new-findings-count"] == "1"
     assert "<summary>Ignored: 1 by a comment in the code</summary>" in workflow.issue.body
     assert "· on purpose" in workflow.issue.body
     workflow.commit({"b.js": EVAL})
-    look(workflow)
+    submit_and_collect(workflow)
     assert "· on purpose" in workflow.issue.body
     workflow.commit({"a.js": WORSE})
-    assert look(workflow).outputs["new-findings-count"] == "1"
+    assert submit_and_collect(workflow).outputs["new-findings-count"] == "1"
     assert states(workflow)["loose-equality"] == "new"
 
 
-def test_no_change_hides_its_own_vulnerability(workflow: WorkflowHarness) -> None:
+def test_a_change_cannot_suppress_its_own_vulnerability(workflow: WorkflowHarness) -> None:
     comment = "  // batch-action: ignore[injection] trust me\n"
     workflow.inputs["task"] = "security-scan"
     workflow.commit({"a.js": GOOD.replace("{\n", "{\n" + comment)})
-    look(workflow)
-    # The comment is older than the change that brings the danger: its authors vouched for it.
+    submit_and_collect(workflow)
+    # The comment is older than the change that adds the vulnerability, so it counts.
     workflow.commit({"a.js": EVAL.replace("{\n", "{\n" + comment), "b.js": EVAL})
-    look(workflow)
+    submit_and_collect(workflow)
     found = {
-        b.tracked.anchor.path: b.tracked.state.value for b in markers.blocks(workflow.issue.body)
+        b.tracked.anchor.path: b.tracked.state.value
+        for b in markers.parse_blocks(workflow.issue.body)
     }
     assert found == {"a.js": "ignored", "b.js": "new"}
     workflow.commit({"b.js": EVAL.replace("{\n", "{\n" + comment)})
-    result = look(workflow)
+    result = submit_and_collect(workflow)
     found = {
-        b.tracked.anchor.path: b.tracked.state.value for b in markers.blocks(workflow.issue.body)
+        b.tracked.anchor.path: b.tracked.state.value
+        for b in markers.parse_blocks(workflow.issue.body)
     }
     assert found == {"a.js": "ignored", "b.js": "open"}
     assert result.outputs["findings-count"] == "1"
 
 
-def test_the_baseline_accepts_what_is_open_and_nothing_later(workflow: WorkflowHarness) -> None:
+def test_the_baseline_accepts_open_findings_and_no_later_ones(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    look(workflow)
+    submit_and_collect(workflow)
     result = workflow.cli("baseline", environ=person(workflow))
     assert result.exit == 0, result.log
     assert "2 findings accepted" in result.log
     path = workflow.repo.path / ".github" / "batch-action-baseline.json"
     accepted = json.loads(path.read_text("utf-8"))
-    assert {one["fingerprint"] for one in accepted["findings"]} == set(ids(workflow).values())
+    assert {one["fingerprint"] for one in accepted["findings"]} == set(
+        fingerprints(workflow).values()
+    )
     workflow.commit({".github/batch-action-baseline.json": path.read_text("utf-8"), "b.js": EVAL})
-    result = look(workflow)
+    result = submit_and_collect(workflow)
     assert result.outputs["new-findings-count"] == "1"
     found = {
-        (b.tracked.anchor.path, b.tracked.state.value) for b in markers.blocks(workflow.issue.body)
+        (b.tracked.anchor.path, b.tracked.state.value)
+        for b in markers.parse_blocks(workflow.issue.body)
     }
     assert found == {("a.js", "ignored"), ("b.js", "new")}
     assert "2 findings accepted by the baseline" in workflow.issue.body
-    # What was accepted and is mended leaves the file when it is written anew.
+    # A fixed finding leaves the baseline when the file is written again.
     workflow.commit({"a.js": GOOD})
-    look(workflow)
+    submit_and_collect(workflow)
     assert workflow.cli("baseline", environ=person(workflow)).exit == 0
     left = json.loads(path.read_text("utf-8"))["findings"]
     assert [one["path"] for one in left] == ["b.js"]
 
 
-def test_a_baseline_of_what_cannot_be_read_is_no_empty_one(workflow: WorkflowHarness) -> None:
+def test_an_unreadable_state_does_not_make_an_empty_baseline(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD, ".github/batch-action-baseline.json": "{}"})
     for environ in (person(workflow), {}):
         result = workflow.cli("baseline", environ=environ)
@@ -143,50 +152,52 @@ def test_a_baseline_of_what_cannot_be_read_is_no_empty_one(workflow: WorkflowHar
     assert path.read_text("utf-8") == "{}"
 
 
-def test_what_is_excluded_stays_open_until_it_is_looked_at_again(workflow: WorkflowHarness) -> None:
+def test_an_excluded_finding_stays_open_until_its_file_is_reviewed_again(
+    workflow: WorkflowHarness,
+) -> None:
     workflow.commit({"a.js": BAD, "b.js": GOOD})
-    look(workflow)
+    submit_and_collect(workflow)
     config = ".github/batch-action.yml"
     workflow.commit({"a.js": GOOD, config: "paths-ignore: [a.js]\n"})
-    look(workflow)
-    assert workflow.asked() == [config]
+    submit_and_collect(workflow)
+    assert workflow.requested_paths() == [config]
     assert set(states(workflow).values()) == {"open"}
     assert workflow.issue.body.count("open (file excluded)") == 2
-    # Included again it is asked about, though it changed while nobody looked.
+    # When included again it is reviewed, although it changed while it was excluded.
     workflow.commit({config: "max-findings: 20\n"})
-    look(workflow)
-    assert workflow.asked() == [config, "a.js"]
+    submit_and_collect(workflow)
+    assert workflow.requested_paths() == [config, "a.js"]
     assert set(states(workflow).values()) == {"fixed"}
 
 
-def test_other_line_ends_are_no_fix(workflow: WorkflowHarness) -> None:
+def test_other_line_endings_do_not_fix_a_finding(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": WORSE, "b.js": WORSE})
-    assert look(workflow).outputs["findings-count"] == "4"
+    assert submit_and_collect(workflow).outputs["findings-count"] == "4"
     workflow.commit({"a.js": WORSE.replace("\n", "\r\n")})
     workflow.run("submit")
-    assert workflow.asked() == ["a.js"]
-    # The model forgets both; nothing that it could have seen is another.
+    assert workflow.requested_paths() == ["a.js"]
+    # The model reports neither of them, and no other finding.
     workflow.answer(lambda _request: {"findings": []})
     result = workflow.run("collect")
     assert (result.outputs["findings-count"], result.outputs["fixed-findings-count"]) == ("4", "0")
     workflow.commit({"a.js": GOOD.replace("\n", "\r\n")})
-    assert look(workflow).outputs["fixed-findings-count"] == "2"
+    assert submit_and_collect(workflow).outputs["fixed-findings-count"] == "2"
 
 
-def test_a_recheck_is_asked_once_and_answered_once(workflow: WorkflowHarness) -> None:
+def test_a_recheck_is_requested_once_and_answered_once(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    look(workflow)
-    leftover, danger = ids(workflow)["console-log"], ids(workflow)["eval"]
-    says(workflow, f"/batch recheck {leftover[:8]}")
-    says(workflow, f"/batch recheck {danger[:8]}", by="guest", role=None)
+    submit_and_collect(workflow)
+    leftover, danger = fingerprints(workflow)["console-log"], fingerprints(workflow)["eval"]
+    comment(workflow, f"/batch recheck {leftover[:8]}")
+    comment(workflow, f"/batch recheck {danger[:8]}", by="guest", role=None)
     result = workflow.run("collect")
     assert result.exit == 0, result.log
     assert states(workflow) == {"console-log": "being re-checked", "eval": "new"}
-    said = [[reaction.content for reaction in c.reactions] for c in workflow.issue.comments]
-    assert said == [["eyes"], ["confused"]]
+    reactions = [[reaction.content for reaction in c.reactions] for c in workflow.issue.comments]
+    assert reactions == [["eyes"], ["confused"]]
 
     workflow.run("submit")
-    assert (len(workflow.batches), workflow.asked()) == (2, ["a.js"])
+    assert (len(workflow.batches), workflow.requested_paths()) == (2, ["a.js"])
     assert workflow.run("submit").outputs["status"] in ("nothing-to-do", "pending")
     assert len(workflow.batches) == 2
     # This time the model does not report it.
@@ -194,24 +205,24 @@ def test_a_recheck_is_asked_once_and_answered_once(workflow: WorkflowHarness) ->
     result = workflow.run("collect")
     assert states(workflow) == {"console-log": "fixed", "eval": "open"}
     assert result.outputs["fixed-findings-count"] == "1"
-    # Nothing has changed since: nothing is asked, nothing comes back, nothing is said again.
+    # Nothing has changed since: nothing is sent, no finding comes back, no reaction is added.
     before = len(workflow.issue.comments)
     workflow.commit({"b.js": GOOD})
-    look(workflow)
-    assert workflow.asked() == ["b.js"]
+    submit_and_collect(workflow)
+    assert workflow.requested_paths() == ["b.js"]
     assert states(workflow) == {"console-log": "fixed", "eval": "open"}
     assert len(workflow.issue.comments) == before
 
 
-def test_a_dismissed_finding_stays_so_whatever_happens_to_its_file(
+def test_a_dismissed_finding_stays_dismissed_whatever_happens_to_its_file(
     workflow: WorkflowHarness,
 ) -> None:
     workflow.commit({"a.js": BAD})
-    look(workflow)
-    says(workflow, f"/batch wontfix {ids(workflow)['eval'][:8]} it is a calculator")
+    submit_and_collect(workflow)
+    comment(workflow, f"/batch wontfix {fingerprints(workflow)['eval'][:8]} it is a calculator")
     assert workflow.run("collect").exit == 0
     assert states(workflow) == {"console-log": "new", "eval": "dismissed"}
     workflow.commit({"a.js": "// moved down\n" + BAD.replace("eval(x)", "eval(x )")})
-    result = look(workflow)
+    result = submit_and_collect(workflow)
     assert states(workflow) == {"console-log": "open", "eval": "dismissed"}
     assert result.outputs["new-findings-count"] == "0"

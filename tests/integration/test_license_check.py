@@ -1,4 +1,4 @@
-"""License check: headers are read without the model, the rest is asked with the terms told."""
+"""License check: headers are checked without the model, the rest with the policy in the prompt."""
 
 import pytest
 
@@ -25,8 +25,8 @@ def licensed(workflow: WorkflowHarness) -> WorkflowHarness:
     return workflow
 
 
-def through(workflow: WorkflowHarness, **inputs: str) -> str:
-    """A night and its morning; what the issue says then."""
+def issue_after_run(workflow: WorkflowHarness, **inputs: str) -> str:
+    """Submit, collect, and return the body of the issue."""
     assert workflow.run("submit", **inputs).exit == 0
     assert workflow.run("collect").exit == 0
     return "\n".join(issue.body for issue in workflow.issues)
@@ -38,33 +38,33 @@ def system(workflow: WorkflowHarness) -> str:
     return str(text)
 
 
-def test_a_missing_header_is_found_though_the_model_says_nothing(licensed: WorkflowHarness) -> None:
+def test_a_missing_header_is_found_without_the_model(licensed: WorkflowHarness) -> None:
     workflow = licensed
     workflow.commit({"src/new.ts": CODE, "tool.py": "x = 2\n", "data.json": "{}\n"})
-    body = through(workflow)
-    assert workflow.asked() == ["data.json", "src/new.ts", "tool.py"]
+    body = issue_after_run(workflow)
+    assert workflow.requested_paths() == ["data.json", "src/new.ts", "tool.py"]
     assert "The license header is missing" in body
     assert "src/new.ts" in body
     assert "SPDX-License-Identifier: MIT" in body
-    # Python has no custom of headers here, and JSON has no comments.
+    # Most Python files here have no header, and JSON has no comments.
     assert "tool.py" not in body.split("<summary>Receipt")[0]
-    assert len(workflow.bill) == 3
+    assert len(workflow.billed_ids) == 3
 
 
 def test_it_is_fixed_when_the_header_is_there(licensed: WorkflowHarness) -> None:
     workflow = licensed
     workflow.commit({"src/new.ts": CODE})
-    through(workflow)
+    issue_after_run(workflow)
     fixed = workflow.commit({"src/new.ts": HEADER + CODE})
-    body = through(workflow)
+    body = issue_after_run(workflow)
     assert fixed[:7] in body
     assert workflow.issue.state == "closed"
 
 
-def test_it_stays_one_finding_while_nothing_is_done(licensed: WorkflowHarness) -> None:
+def test_it_stays_one_finding_while_nothing_changes(licensed: WorkflowHarness) -> None:
     workflow = licensed
     workflow.commit({"src/new.ts": CODE})
-    through(workflow)
+    issue_after_run(workflow)
     workflow.commit({"src/new.ts": CODE + "export const two = 2;\n"})
     assert workflow.run("submit").exit == 0
     result = workflow.run("collect")
@@ -74,32 +74,32 @@ def test_it_stays_one_finding_while_nothing_is_done(licensed: WorkflowHarness) -
 def test_required_and_off(licensed: WorkflowHarness) -> None:
     workflow = licensed
     workflow.commit({CONFIG: "license-headers: required\n", "tool.py": "x = 2\n"})
-    assert "tool.py" in through(workflow)
+    assert "tool.py" in issue_after_run(workflow)
     workflow.commit({CONFIG: "license-headers: 'off'\n", "src/new.ts": CODE})
     workflow.run("submit")
     assert workflow.run("collect").outputs["new-findings-count"] == "0"
 
 
-def test_the_lines_of_a_header_are_the_repositorys_own(licensed: WorkflowHarness) -> None:
+def test_the_expected_header_is_configurable(licensed: WorkflowHarness) -> None:
     workflow = licensed
     lines = 'license-headers: required\nlicense-header: ["Copyright {year} {name}"]\n'
     workflow.commit(
         {CONFIG: lines, "src/new.ts": HEADER + CODE, "src/fine.ts": "// Copyright 2024 A\n"}
     )
-    body = through(workflow)
+    body = issue_after_run(workflow)
     assert "The license header lacks a line" in body
     assert "src/fine.ts" not in body.split("<summary>Receipt")[0]
 
 
-def test_the_terms_are_told_to_all_requests_alike(licensed: WorkflowHarness) -> None:
+def test_all_requests_get_the_license_policy(licensed: WorkflowHarness) -> None:
     workflow = licensed
     workflow.commit({CONFIG: DENYING, "package.json": '{"license": "Apache-2.0"}', "a.ts": CODE})
     workflow.run("submit")
-    told = system(workflow)
-    assert "- Its own license: `MIT` (from LICENSE), `Apache-2.0` (from package.json)." in told
-    assert "- Also allowed here: `ISC`." in told
-    assert "- Denied here: `GPL-3.0-only`, `GPL-3.0-or-later`." in told
-    # What is told changes the answers, not the question.
+    text = system(workflow)
+    assert "- Its own license: `MIT` (from LICENSE), `Apache-2.0` (from package.json)." in text
+    assert "- Also allowed here: `ISC`." in text
+    assert "- Denied here: `GPL-3.0-only`, `GPL-3.0-or-later`." in text
+    # The policy is not part of the request key.
     workflow.commit({CONFIG: None})
     workflow.run("collect")
     workflow.run("submit", select="all", paths="/a.ts")
@@ -113,28 +113,28 @@ def test_a_denied_license_is_one_finding_at_its_line(licensed: WorkflowHarness) 
     workflow.run("submit", paths="src")
     result = workflow.run("collect", fail_on_severity="high")
     assert result.exit == 1
-    # The offline reviewer saw it, too.
+    # The sandbox's reviewer reports it, too.
     assert result.outputs["findings-count"] == "1"
     assert "denied" in workflow.issue.body
     assert "src/copied.ts" in workflow.issue.body
     assert "L2" in workflow.issue.body
 
 
-def test_another_license_in_the_header_is_told_once(licensed: WorkflowHarness) -> None:
+def test_another_license_in_the_header_is_reported_once(licensed: WorkflowHarness) -> None:
     workflow = licensed
     workflow.commit({"src/copied.ts": "// SPDX-License-Identifier: EPL-2.0\n" + CODE})
     workflow.run("submit")
-    # Both the offline reviewer and the plain reading saw it.
+    # Both the sandbox's reviewer and the header check report it.
     assert workflow.run("collect").outputs["findings-count"] == "1"
     words = "// Copyright 2020 A.\n// Licensed under the Apache License, Version 2.0.\n"
     workflow.commit({"src/more.ts": words + CODE})
-    assert "The header names `Apache-2.0`" in through(workflow)
+    assert "The header names `Apache-2.0`" in issue_after_run(workflow)
     workflow.commit({"src/copied.ts": "// SPDX-License-Identifier: Eclipse 2\n" + CODE})
-    body = through(workflow)
+    body = issue_after_run(workflow)
     assert "The SPDX list has no such license" in body
 
 
-def test_other_tasks_hear_nothing_of_it(licensed: WorkflowHarness) -> None:
+def test_other_tasks_get_no_license_policy(licensed: WorkflowHarness) -> None:
     workflow = licensed
     workflow.commit({"src/new.ts": CODE})
     workflow.run("submit", task="code-review")
@@ -142,7 +142,7 @@ def test_other_tasks_hear_nothing_of_it(licensed: WorkflowHarness) -> None:
     assert workflow.run("collect", task="code-review").outputs["findings-count"] == "0"
 
 
-def test_a_pull_request_does_not_choose_the_terms_it_is_reviewed_by(
+def test_a_pull_request_cannot_change_the_policy_it_is_reviewed_by(
     licensed: WorkflowHarness,
 ) -> None:
     workflow = licensed
@@ -153,8 +153,8 @@ def test_a_pull_request_does_not_choose_the_terms_it_is_reviewed_by(
     assert pull.run("submit").exit == 0
     assert "- Its own license: `MIT` (from LICENSE)." in system(workflow)
     assert pull.collect().exit == 0
-    said = "\n".join(
+    comments = "\n".join(
         [review.body for review in pull.pull.reviews] + [one.body for one in pull.pull.comments]
     )
-    assert "The license header is missing" in said
-    assert "category contradicting-header" in said
+    assert "The license header is missing" in comments
+    assert "category contradicting-header" in comments

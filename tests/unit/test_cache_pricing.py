@@ -1,4 +1,4 @@
-"""What the prompt cache saves, and what asking at once costs."""
+"""What the prompt cache saves, and what interactive requests cost."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from batch_action.models.ledger import Usage
 from batch_action.models.report import Spending
 from batch_action.models.requests import Cost
-from batch_action.publishers.wording import cost_line
+from batch_action.publishers.report_text import format_cost
 from batch_action.requests import pricing
 
 PRICES = pricing.load()
@@ -25,10 +25,10 @@ MINIMA = {
     "claude-haiku-5-5": 512,
     "claude-haiku-4-5": 4_096,
 }
-"""Tokens (Anthropic's page on prompt caching, September 2026)."""
+"""Tokens (Anthropic's prompt-caching page, September 2026)."""
 
 
-def test_every_model_tells_what_it_caches():
+def test_every_model_has_a_cache_minimum():
     assert {name: PRICES.models[name].cache_minimum for name in MINIMA} == MINIMA
     assert all(rates.cache_minimum for rates in PRICES.models.values())
 
@@ -43,21 +43,21 @@ def test_a_warm_up_pays_from_the_third_request_on(model, count, prefix):
 
 
 @given(model=MODELS, count=st.integers(1, 50), prefix=st.integers(1, 50_000))
-def test_a_cold_batch_with_marks_is_always_dearer(model, count, prefix):
+def test_a_cold_batch_with_breakpoints_always_costs_more(model, count, prefix):
     written = [Usage(cache_write_1h_tokens=prefix)] * count
     assert (pricing.cache_saving(PRICES, model, written) or 0) < 0
 
 
-def test_without_cache_tokens_or_prices_there_is_nothing_to_tell():
+def test_without_cache_tokens_or_prices_there_is_no_saving():
     usage = Usage(input_tokens=5, output_tokens=7)
-    assert pricing.uncached(usage) == usage
+    assert pricing.without_cache(usage) == usage
     assert pricing.cache_saving(PRICES, "claude-sonnet-5-5", [usage]) == 0
     assert pricing.cache_saving(PRICES, "unheard-of", [usage]) is None
     assert pricing.interactive_usd(PRICES, "unheard-of", [usage]) is None
 
 
 @given(model=MODELS, size=st.integers(0, 90_000))
-def test_at_once_is_the_full_price(model, size):
+def test_interactive_requests_cost_the_full_price(model, size):
     usage = [Usage(input_tokens=size, output_tokens=size)]
     full = pricing.interactive_usd(PRICES, model, usage)
     assert full == pytest.approx(2 * (pricing.batch_usd(PRICES, model, usage) or 0))
@@ -67,24 +67,24 @@ COST = Cost(interactive_usd=0.4, batch_usd=0.2, batch_cached_usd=0.15)
 
 
 @pytest.mark.parametrize(
-    ("batched", "saved", "told"),
+    ("batched", "saved", "expected"),
     [
         (True, None, "this run $0.20 · would have been (counterfactual): interactive $0.40, "),
         (False, None, "this run $0.40 (interactive, at full price) · "),
         (False, None, "would have been (counterfactual): batch $0.20, batch + cache $0.15 · "),
         (True, None, "50% of input from cache"),
-        (True, 0.05, "50% of input from cache, which saved $0.05, its warm-up counted"),
-        (True, -0.02, "50% of input from cache, which cost $0.02 more, its warm-up counted"),
+        (True, 0.05, "50% of input from cache, which saved $0.05, including its warm-up"),
+        (True, -0.02, "50% of input from cache, which cost $0.02 more, including its warm-up"),
     ],
 )
-def test_the_cost_line_tells_the_price_that_was_paid(batched, saved, told):
+def test_the_cost_line_shows_the_price_that_was_paid(batched, saved, expected):
     spending = Spending(
         usage=Usage(),
         cost=COST,
-        month_usd=None,
+        month_to_date_usd=None,
         cache_share=0.5,
         cache_saved_usd=saved,
         batched=batched,
     )
-    assert told in cost_line(spending)
+    assert expected in format_cost(spending)
     assert spending.saved_usd == pytest.approx(0.2 if batched else 0)

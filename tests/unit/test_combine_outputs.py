@@ -1,12 +1,12 @@
-"""What an output of a run is when several tasks have set it."""
+"""The outputs of a run with several tasks."""
 
 import pytest
 
-from batch_action.clients.actions_runner.commands import TELLING, joined
+from batch_action.clients.actions_runner.commands import STATUS_ORDER, combine_outputs
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "whole"),
+    ("name", "values", "combined"),
     [
         ("status", ["collected"], "collected"),
         ("status", ["nothing-to-do", "pending", "submitted", "collected"], "submitted"),
@@ -20,22 +20,25 @@ from batch_action.clients.actions_runner.commands import TELLING, joined
         ("batch-ids", [], ""),
     ],
 )
-def test_each_kind_has_its_way(name, values, whole):
-    assert joined(name, [{name: value} for value in values]) == whole
+def test_each_kind_of_output_is_combined(name, values, combined):
+    assert combine_outputs(name, [{name: value} for value in values]) == combined
 
 
-def test_who_has_not_set_it_does_not_count():
-    assert joined("findings-count", [{}, {"findings-count": "2"}, {"status": "pending"}]) == "2"
+def test_a_task_without_the_output_does_not_count():
+    assert (
+        combine_outputs("findings-count", [{}, {"findings-count": "2"}, {"status": "pending"}])
+        == "2"
+    )
 
 
-def test_number_address_and_action_are_of_one_issue():
+def test_number_url_and_action_are_of_one_issue():
     none = {"issue-number": "", "issue-url": "", "issue-action": "skipped"}
     one = {"issue-number": "7", "issue-url": "https://x/7", "issue-action": "created"}
     two = {"issue-number": "9", "issue-url": "https://x/9", "issue-action": "updated"}
-    whole = {name: joined(name, [none, one, two]) for name in one}
-    assert whole == one
-    assert {name: joined(name, [none, none]) for name in one} == none
+    combined = {name: combine_outputs(name, [none, one, two]) for name in one}
+    assert combined == one
+    assert {name: combine_outputs(name, [none, none]) for name in one} == none
 
 
-def test_every_word_of_status_has_its_place():
-    assert len(set(TELLING)) == len(TELLING)
+def test_every_status_has_its_rank():
+    assert len(set(STATUS_ORDER)) == len(STATUS_ORDER)

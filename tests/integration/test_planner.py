@@ -1,4 +1,4 @@
-"""Requests become a plan: by risk, whole files only, under every cap, and never without a price."""
+"""The planner: files by risk, whole files only, within every budget, and never without a price."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from batch_action.selection import reader
 from batch_action.selection.patterns import PathRules
 from tests.harness.contexts import NOW, context_of
 from tests.harness.git_repositories import Repo
-from tests.harness.replayed_runs import EMPTY, MOST, ledger
+from tests.harness.replayed_runs import EMPTY, MAX_ATTEMPTS, ledger
 
 LONG = "".join(f"def f{n}(x):\n    return x + {n}\n\n\n" for n in range(4000))
 """Some 150,000 characters: more than one part."""
@@ -35,32 +35,32 @@ def repo(tmp_path):
     return made
 
 
-def ask(ctx, known=EMPTY, *, base=None):
+def build(ctx, known=EMPTY, *, base=None):
     backlog = view.backlog(known, max_attempts=ctx.settings.max_attempts)
-    selection = reader.read(
+    head = ctx.git.resolve("HEAD")
+    selection = reader.select_files(
         ctx.git,
-        head=ctx.git.resolve("HEAD"),
-        base=base,
-        everything=False,
-        backlog={path: item.old for path, item in backlog.items()},
-        rules=PathRules(),
-        max_file_bytes=1_000_000,
-        attributes_from=ctx.git.resolve("HEAD"),
-        mask=mask,
+        head,
+        base,
+        reader.SelectionOptions(
+            rules=PathRules(), max_file_bytes=1_000_000, attributes_from=head, mask=mask
+        ),
+        backlog={path: item.old_blob for path, item in backlog.items()},
         progress=lambda _done, _total: None,
     )
-    return builder.ask(ctx, known, selection, None)
+    return builder.build_requests(ctx, known, selection, None)
 
 
-def planned(repo, known=EMPTY, now=NOW, **flags):
+def build_plan(repo, known=EMPTY, now=NOW, **flags):
     with context_of(repo.path, now=now, **flags) as ctx:
-        asked = ask(ctx, known)
-        return ctx, asked, planner.plan(ctx, asked, known, exact=False)
+        request_set = build(ctx, known)
+        return ctx, request_set, planner.build_plan(ctx, request_set, known, exact=False)
 
 
-def cost_of(ctx, asked, path):
+def cost_of(ctx, request_set, path):
     found = [
-        Usage(input_tokens=r.input_tokens, output_tokens=r.max_tokens) for r in asked.requests[path]
+        Usage(input_tokens=r.input_tokens, output_tokens=r.max_tokens)
+        for r in request_set.requests[path]
     ]
     return pricing.batch_usd(ctx.prices, ctx.settings.model, found)
 
@@ -70,7 +70,7 @@ def sent_paths(plan):
 
 
 def paid(usd, *, at=NOW, worst=0.0, collected=True):
-    """A batch of the past, collected or in flight."""
+    """An earlier batch, collected or in flight."""
     request_key = RequestKey(id="past", path="past.py", blob="a" * 40)
     fields = {"intent": "0" * 16, "at": at, "run": "1.1", "head": "a" * 40, "base": None}
     facts = [
@@ -88,28 +88,30 @@ def paid(usd, *, at=NOW, worst=0.0, collected=True):
     return ledger(*facts)
 
 
-def test_everything_fits_and_goes_out_by_risk(repo):
-    ctx, asked, plan = planned(repo)
-    by_risk = [file.path for file in asked.selection.files]
+def test_everything_fits_and_is_sent_by_risk(repo):
+    ctx, request_set, plan = build_plan(repo)
+    by_risk = [file.path for file in request_set.selection.files]
     assert sent_paths(plan) == by_risk
-    assert [file.risk for file in asked.selection.files] == sorted(
-        (file.risk for file in asked.selection.files), reverse=True
+    assert [file.risk for file in request_set.selection.files] == sorted(
+        (file.risk for file in request_set.selection.files), reverse=True
     )
     assert plan.backlog == ()
-    assert len(asked.requests["long.py"]) > 1
-    total = sum(cost_of(ctx, asked, path) for path in by_risk)
+    assert len(request_set.requests["long.py"]) > 1
+    total = sum(cost_of(ctx, request_set, path) for path in by_risk)
     assert plan.cost.batch_usd == pytest.approx(total)
     assert plan.cost.interactive_usd == pytest.approx(2 * total)
     assert plan.tokens.method == "offline-estimate"
-    planner.refuse_over_budget(ctx, plan)
+    planner.check_budget(ctx, plan)
 
 
-def test_under_a_cap_only_whole_files_go_out_and_the_rest_is_owed(repo):
-    ctx, asked, _ = planned(repo)
-    costs = {file.path: cost_of(ctx, asked, file.path) for file in asked.selection.files}
+def test_within_a_budget_only_whole_files_are_sent_and_the_rest_is_backlog(repo):
+    ctx, request_set, _ = build_plan(repo)
+    costs = {
+        file.path: cost_of(ctx, request_set, file.path) for file in request_set.selection.files
+    }
     order = list(costs)
     for room in (costs[order[0]], sum(costs.values()) * 0.5, sum(costs.values()) * 0.99):
-        ctx, asked, plan = planned(repo, max_cost_usd=str(room * 1.0001))
+        ctx, request_set, plan = build_plan(repo, max_cost_usd=str(room * 1.0001))
         out, backlog = sent_paths(plan), [file.path for file in plan.backlog]
         assert sorted(out + backlog) == sorted(order)
         assert out
@@ -118,33 +120,33 @@ def test_under_a_cap_only_whole_files_go_out_and_the_rest_is_owed(repo):
         assert plan.cost.batch_usd <= room * 1.0001
         for path in out:
             assert sum(r.request_key.path == path for r in plan.requests) == len(
-                asked.requests[path]
+                request_set.requests[path]
             )
         for path in backlog:
             left = room * 1.0001 - sum(costs[p] for p in out if order.index(p) < order.index(path))
             assert costs[path] > left, "it would have fitted when its turn came"
-        planner.refuse_over_budget(ctx, plan)
+        planner.check_budget(ctx, plan)
 
 
 def test_when_not_even_one_fits(repo):
-    ctx, _, plan = planned(repo, max_cost_usd="0.0001")
+    ctx, _, plan = build_plan(repo, max_cost_usd="0.0001")
     assert plan.requests == ()
     with pytest.raises(BudgetError, match="Not even one file") as caught:
-        planner.refuse_over_budget(ctx, plan)
+        planner.check_budget(ctx, plan)
     assert caught.value.exit_code == 3
     assert "`max-cost-usd`" in str(caught.value)
 
 
 def test_over_budget_can_fail(repo):
-    ctx, asked, _ = planned(repo)
-    room = cost_of(ctx, asked, "b.py") * 2.1
-    ctx, _, plan = planned(repo, max_cost_usd=str(room), on_over_budget="fail")
+    ctx, request_set, _ = build_plan(repo)
+    room = cost_of(ctx, request_set, "b.py") * 2.1
+    ctx, _, plan = build_plan(repo, max_cost_usd=str(room), on_over_budget="fail")
     assert plan.requests
     assert plan.backlog
     with pytest.raises(BudgetError, match="nothing was sent"):
-        planner.refuse_over_budget(ctx, plan)
-    ctx, _, plan = planned(repo, on_over_budget="fail")
-    planner.refuse_over_budget(ctx, plan)
+        planner.check_budget(ctx, plan)
+    ctx, _, plan = build_plan(repo, on_over_budget="fail")
+    planner.check_budget(ctx, plan)
 
 
 @pytest.mark.parametrize(
@@ -160,11 +162,11 @@ def test_over_budget_can_fail(repo):
     ],
 )
 def test_the_monthly_budget_counts_what_was_spent_and_what_is_in_flight(repo, known, fits):
-    ctx, _, plan = planned(repo, known, monthly_budget_usd="10")
+    ctx, _, plan = build_plan(repo, known, monthly_budget_usd="10")
     assert bool(plan.requests) == bool(fits)
     if not fits:
         with pytest.raises(BudgetError, match="`monthly-budget-usd`"):
-            planner.refuse_over_budget(ctx, plan)
+            planner.check_budget(ctx, plan)
 
 
 def test_one_unpriced_batch_does_not_wipe_out_the_month(repo):
@@ -192,32 +194,32 @@ def test_one_unpriced_batch_does_not_wipe_out_the_month(repo):
         ),
         Collected(batch="msgbatch_2", at=NOW, usage=Usage(), cost_usd=None, failed={}),
     )
-    assert planned(repo, unpriced, monthly_budget_usd="10")[2].requests == ()
+    assert build_plan(repo, unpriced, monthly_budget_usd="10")[2].requests == ()
 
 
 def test_a_model_without_a_price_is_refused_not_free(repo):
-    ctx, _, plan = planned(repo, model="claude-new")
+    ctx, _, plan = build_plan(repo, model="claude-new")
     assert plan.requests
-    assert not plan.cost.priced
+    assert not plan.cost.is_priced
     with pytest.raises(ConfigError, match="'claude-new' has no known price") as caught:
-        planner.refuse_over_budget(ctx, plan)
+        planner.check_budget(ctx, plan)
     assert "`prices`" in str(caught.value)
 
 
-def test_batches_are_cut_as_told_in_order(repo):
-    _, _, whole = planned(repo)
-    _, _, cut = planned(repo, max_requests_per_batch="2")
+def test_batches_are_cut_in_order_by_the_setting(repo):
+    _, _, whole = build_plan(repo)
+    _, _, cut = build_plan(repo, max_requests_per_batch="2")
     assert cut.requests == whole.requests
     assert [len(batch) for batch in whole.batches] == [len(whole.requests)]
     assert all(len(batch) <= 2 for batch in cut.batches)
 
 
-class TestAskedBefore:
+class TestAnsweredBefore:
     def workflow(self, repo, known, base=None, **flags):
-        """What a submit would record, and the questions by path."""
-        with context_of(repo.path, max_attempts=str(MOST), **flags) as ctx:
-            asked = ask(ctx, known, base=base)
-            return submit.selected(ctx, asked.selection), asked
+        """Return what a submit would record, and the request keys by path."""
+        with context_of(repo.path, max_attempts=str(MAX_ATTEMPTS), **flags) as ctx:
+            request_set = build(ctx, known, base=base)
+            return submit.selected_fact(ctx, request_set.selection), request_set
 
     def answered(self, n, request_keys, *, failed=None, done=True):
         intent, batch = f"{n:016x}", f"msgbatch_{n}"
@@ -248,25 +250,25 @@ class TestAskedBefore:
         return facts
 
     @pytest.mark.parametrize("done", [True, False])
-    def test_a_file_that_went_back_to_what_was_asked_is_not_owed_for_ever(self, tmp_path, done):
+    def test_a_file_reverted_to_answered_content_leaves_the_backlog(self, tmp_path, done):
         repo = Repo.init(tmp_path / "r")
         first = repo.commit({"a.py": "x = 1\n"})
-        one, asked = self.workflow(repo, EMPTY)
-        request_keys = [r.request_key for r in asked.requests["a.py"]]
+        one, request_set = self.workflow(repo, EMPTY)
+        request_keys = [r.request_key for r in request_set.requests["a.py"]]
         known = ledger(one, *self.answered(1, request_keys, done=done))
         second = repo.commit({"a.py": "x = 2\n"})
-        two, asked = self.workflow(repo, known, base=first)
+        two, request_set = self.workflow(repo, known, base=first)
         two = two.model_copy(update={"at": one.at + timedelta(days=1)})
         known = ledger(*known.facts, two)
-        assert set(view.backlog(known, max_attempts=MOST)) == {"a.py"}
+        assert set(view.backlog(known, max_attempts=MAX_ATTEMPTS)) == {"a.py"}
         repo.commit({"a.py": "x = 1\n"})
-        three, asked = self.workflow(repo, known, base=second)
+        three, request_set = self.workflow(repo, known, base=second)
         three = three.model_copy(update={"at": one.at + timedelta(days=2)})
-        reason = SkipReason.SAME_AS_BEFORE if done else SkipReason.IN_FLIGHT
-        assert [s.reason for s in asked.selection.skipped] == [reason]
+        reason = SkipReason.ALREADY_REVIEWED if done else SkipReason.IN_FLIGHT
+        assert [s.reason for s in request_set.selection.skipped] == [reason]
         known = ledger(*known.facts, three)
-        assert view.backlog(known, max_attempts=MOST) == {}
-        assert view.newest(known)["a.py"].blob == request_keys[0].blob
+        assert view.backlog(known, max_attempts=MAX_ATTEMPTS) == {}
+        assert view.newest_files(known)["a.py"].blob == request_keys[0].blob
         if not done:
             lost = Collected(
                 batch="msgbatch_1",
@@ -276,25 +278,25 @@ class TestAskedBefore:
                 failed={q.id: "expired" for q in request_keys},
             )
             known = ledger(*known.facts, lost)
-            assert set(view.backlog(known, max_attempts=MOST)) == {"a.py"}
+            assert set(view.backlog(known, max_attempts=MAX_ATTEMPTS)) == {"a.py"}
 
     def test_a_changed_mode_forgets_nothing_of_what_is_in_flight(self, tmp_path):
         repo = Repo.init(tmp_path / "r")
         first = repo.commit({"a.py": "x = 1\n"})
-        one, asked = self.workflow(repo, EMPTY)
-        request_keys = [r.request_key for r in asked.requests["a.py"]]
+        one, request_set = self.workflow(repo, EMPTY)
+        request_keys = [r.request_key for r in request_set.requests["a.py"]]
         known = ledger(one, *self.answered(1, request_keys, done=False))
         (repo.path / "a.py").chmod(0o755)
         repo.commit()
-        two, asked = self.workflow(repo, known, base=first)
-        assert [s.reason for s in asked.selection.skipped] == [SkipReason.MODE_ONLY]
+        two, request_set = self.workflow(repo, known, base=first)
+        assert [s.reason for s in request_set.selection.skipped] == [SkipReason.MODE_ONLY]
         two = two.model_copy(update={"at": one.at + timedelta(days=1)})
         lost = self.answered(1, request_keys, failed="expired")
-        assert set(view.backlog(ledger(one, two, *lost), max_attempts=MOST)) == {"a.py"}
+        assert set(view.backlog(ledger(one, two, *lost), max_attempts=MAX_ATTEMPTS)) == {"a.py"}
 
     def test_a_truncated_question_gets_twice_the_room(self, repo):
-        one, asked = self.workflow(repo, EMPTY)
-        (request,) = asked.requests["b.py"]
+        one, request_set = self.workflow(repo, EMPTY)
+        (request,) = request_set.requests["b.py"]
         known = ledger(one, *self.answered(1, [request.request_key], failed="truncated"))
         _, again = self.workflow(repo, known)
         (second,) = again.requests["b.py"]
@@ -302,31 +304,31 @@ class TestAskedBefore:
         assert second.max_tokens == 2 * request.max_tokens
 
     def test_a_question_that_failed_too_often_is_given_up_by_name(self, repo):
-        one, asked = self.workflow(repo, EMPTY)
-        request_keys = [r.request_key for r in asked.requests["b.py"]]
+        one, request_set = self.workflow(repo, EMPTY)
+        request_keys = [r.request_key for r in request_set.requests["b.py"]]
         known = ledger(
             one, *(f for n in (1, 2) for f in self.answered(n, request_keys, failed="expired"))
         )
         _, again = self.workflow(repo, known)
         reasons = {s.path: s.reason for s in again.selection.skipped}
         assert reasons["b.py"] is SkipReason.GIVEN_UP
-        assert "b.py" not in view.backlog(known, max_attempts=MOST)
+        assert "b.py" not in view.backlog(known, max_attempts=MAX_ATTEMPTS)
 
     def test_a_pure_rename_inherits_the_verdict(self, repo):
         base = repo.head()
-        one, asked = self.workflow(repo, EMPTY)
-        request_keys = [r.request_key for r in asked.requests["b.py"]]
+        one, request_set = self.workflow(repo, EMPTY)
+        request_keys = [r.request_key for r in request_set.requests["b.py"]]
         known = ledger(one, *self.answered(1, request_keys))
         repo.commit({"b.py": None, "c.py": "b = 1\n"})
         _, again = self.workflow(repo, known, base=base)
-        told = {s.path: (s.reason, s.detail) for s in again.selection.skipped}
-        assert told["c.py"] == (SkipReason.SAME_AS_BEFORE, "renamed from b.py")
+        reasons = {s.path: (s.reason, s.detail) for s in again.selection.skipped}
+        assert reasons["c.py"] == (SkipReason.ALREADY_REVIEWED, "renamed from b.py")
 
-    def test_an_answered_question_is_asked_again_only_when_told_to(self, repo):
-        one, asked = self.workflow(repo, EMPTY)
-        request_keys = [r.request_key for file in asked.requests.values() for r in file]
+    def test_an_answered_request_is_sent_again_only_with_recheck(self, repo):
+        one, request_set = self.workflow(repo, EMPTY)
+        request_keys = [r.request_key for file in request_set.requests.values() for r in file]
         known = ledger(one, *self.answered(1, request_keys))
         assert self.workflow(repo, known)[1].requests == {}
         assert len(self.workflow(repo, known, recheck=True)[1].requests) == 4
-        # Another model is another question.
+        # Another model makes another request key.
         assert len(self.workflow(repo, known, model="claude-opus-5-5")[1].requests) == 4

@@ -1,8 +1,8 @@
-"""Thirty nights of a real repository, reviewed by a scripted reviewer with human failings.
+"""Thirty runs of a real repository, reviewed by a scripted reviewer that makes mistakes.
 
-A file's history adds, moves, edits around, fixes and deletes defects; the reviewer reports what it
-sees, but it also forgets, rewords and quotes badly, is late or fails. What must hold is checked
-every night against what the files say.
+A file's history adds, moves, edits around, fixes and deletes defects. The reviewer reports them but
+also misses some, rewords and misquotes, is late or fails. After every run the findings are
+compared with the files.
 """
 
 import json
@@ -30,29 +30,31 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.publishers import markers
-from batch_action.publishers.positions import locate
-from batch_action.sandbox.prompts import read
+from batch_action.publishers.positions import resolve
+from batch_action.sandbox.reviewer.prompts import read_prompt
 from tests.harness.git_repositories import Repo
-from tests.harness.rewrites import Code, defects, name_at, untouched
+from tests.harness.random_changes import ChangingCode, defect_at, defects, is_untouched
 from tests.harness.workflow import WorkflowHarness
 
 TASK = "code-review"
-NIGHTS = 30
+RUNS = 30
 LIVE = (FindingState.NEW, FindingState.OPEN, FindingState.RECHECKING, FindingState.BACK)
 
 
 @dataclass
 class Reviewer:
-    """Says what it sees of a text: mostly, and in words and lines of its own."""
+    """Reports most defects of a text, each time with other words and lines."""
 
     chance: random.Random
     forgets: float = 0.2
     counts: Counter[str] = field(default_factory=Counter)
 
     def raw_findings(self, text: str) -> list[RawFinding]:
-        return [r for at in defects(text).values() if (r := self._remark(text.split("\n"), at))]
+        return [
+            r for at in defects(text).values() if (r := self._raw_finding(text.split("\n"), at))
+        ]
 
-    def _remark(self, lines: list[str], at: int) -> RawFinding | None:
+    def _raw_finding(self, lines: list[str], at: int) -> RawFinding | None:
         chance = self.chance
         if chance.random() < self.forgets:
             self.counts["forgotten"] += 1
@@ -80,19 +82,19 @@ class Reviewer:
 
 @dataclass
 class Batch:
-    """The files of one night, at its commit."""
+    """The files of one run, at its commit."""
 
     commit: str
     blobs: dict[str, str]
 
 
 @dataclass
-class Years:
-    """The repository, its reviewer, and what the rolling issue remembers."""
+class Simulation:
+    """The repository, its reviewer, and the state of the rolling issue."""
 
     repo: Repo
     git: GitRepo
-    code: Code
+    code: ChangingCode
     chance: random.Random
     reviewer: Reviewer
     fails: float = 0.1
@@ -102,7 +104,7 @@ class Years:
     trees: dict[str, dict[str, str]] = field(default_factory=dict)
     """Path to blob by commit, in order."""
     texts: dict[str, str] = field(default_factory=dict)
-    """Every text there ever was, by its blob."""
+    """Every text of the history, by its blob."""
     waiting: list[Batch] = field(default_factory=list)
     backlog: set[str] = field(default_factory=set)
     verdicts: set[tuple[str, str]] = field(default_factory=set)
@@ -111,7 +113,7 @@ class Years:
     counts: Counter[str] = field(default_factory=Counter)
 
     def submit(self) -> None:
-        """Commits; what changed since the last night, and what is owed, goes into a batch."""
+        """Commit; send what changed since the last run, and the backlog, in a batch."""
         gone = {p.name for p in self.repo.path.glob("*.py")} - self.code.files.keys()
         commit = self.repo.commit({**self.code.texts(), **dict.fromkeys(gone)})
         there = {entry.path: entry.blob for entry in self.git.tree(commit)}
@@ -126,7 +128,7 @@ class Years:
         self.base = commit
 
     def collect(self, *, most: int) -> None:
-        """Some batches have ended, not always the oldest first."""
+        """Collect some batches, not always the oldest first."""
         self.chance.shuffle(self.waiting)
         ended, self.waiting = self.waiting[:most], self.waiting[most:]
         for batch in ended:
@@ -157,10 +159,10 @@ class Years:
             commit=batch.commit,
             reviewed=tuple(reviewed),
             findings=tuple(findings),
-            verdicts=frozenset(self.verdicts),
+            reviewed_before=frozenset(self.verdicts),
         )
         self.verdicts |= {(r.path, r.blob) for r in reviewed}
-        placed = locate(batch_answers, self.tracked, self.git, head=self.head or None)
+        placed = resolve(batch_answers, self.tracked, self.git, head=self.head or None)
         result = reconcile(self.tracked, placed)
         self.counts["late"] += placed.commit != batch.commit
         before = dict(self.names)
@@ -172,73 +174,73 @@ class Years:
 
     def about(self, finding: Finding) -> str:
         anchor = finding.anchor
-        return name_at(self.texts[anchor.blob], anchor.start_line, anchor.end_line)
+        return defect_at(self.texts[anchor.blob], anchor.start_line, anchor.end_line)
 
     def name(self, result: Reconciliation, batch_answers: BatchAnswers) -> None:
-        """Which defect each standing is about."""
+        """Which defect each status is about."""
         digests = {old.fingerprint: old.evidence_digest for old in self.tracked}
         seen = {(self.about(f), f.evidence_digest) for f in batch_answers.findings}
-        told = [s.finding and self.about(s.finding) for s in result.statuses]
-        for standing in result.statuses:
-            if standing.changed:
-                self.counts[standing.tracked.state.value] += 1
-            if standing.finding is None:
+        reported = [s.finding and self.about(s.finding) for s in result.statuses]
+        for status in result.statuses:
+            if status.changed:
+                self.counts[status.tracked.state.value] += 1
+            if status.finding is None:
                 continue
-            own, now = standing.tracked.fingerprint, self.about(standing.finding)
+            own, now = status.tracked.fingerprint, self.about(status.finding)
             before = self.names.get(own, now)
             if before != now:
-                # Other code where it was: by rule the same finding, from now on about that.
-                # Never where the old one is reported elsewhere, quoted as before, unless another
-                # one is about that already.
+                # Other code in its lines: by the matching rules the same finding, now about it.
+                # Not where the old one is reported elsewhere with equal evidence, unless another
+                # finding is about that already.
                 self.counts["taken over"] += 1
                 twins = before.partition(":")[2] == now.partition(":")[2]
-                back = standing.tracked.state is FindingState.BACK
-                lost = (before, digests[own]) not in seen or before in told
-                assert twins or back or lost, ("swapped", before, now, standing)
+                back = status.tracked.state is FindingState.BACK
+                lost = (before, digests[own]) not in seen or before in reported
+                assert twins or back or lost, ("swapped", before, now, status)
             self.names[own] = now
 
     def check(self, result: Reconciliation, batch_answers: BatchAnswers) -> None:
-        """Tonight's standings against what the files say."""
+        """Compare the statuses of this run with the files."""
         entries = self.trees[batch_answers.commit]
         wrong = self.wrong(batch_answers)
         live = {s.tracked.fingerprint: s for s in result.statuses if s.tracked.state in LIVE}
-        told = Counter(self.names[own] for own in live)
-        for name, count in told.items():
+        reported = Counter(self.names[own] for own in live)
+        for name, count in reported.items():
             if count > 1:
                 same = [s for own, s in live.items() if self.names[own] == name]
-                # What waits for its verdict may have moved and been quoted otherwise there.
+                # A finding without a verdict may have moved and been quoted differently there.
                 settled = [s for s in same if s.tracked.state is not FindingState.RECHECKING]
                 digests = {s.tracked.evidence_digest for s in same}
                 assert len(settled) < 2, ("duplicates", same)
                 assert len(digests) == count, ("duplicates", same)
                 self.counts["unsure"] += 1
-        for own, standing in live.items():
-            path = self.now(standing.tracked.anchor.path, batch_answers)
-            assert path in entries, ("its file is gone", standing)
+        for own, status in live.items():
+            path = self.now(status.tracked.anchor.path, batch_answers)
+            assert path in entries, ("its file is gone", status)
             if (path, entries[path]) in self.verdicts:
-                assert self.names[own] in wrong, ("zombie", standing)
-                assert standing.tracked.state is not FindingState.RECHECKING, ("for ever", standing)
+                assert self.names[own] in wrong, ("stale", status)
+                assert status.tracked.state is not FindingState.RECHECKING, ("for ever", status)
         named = {self.names[own] for own in live}
         for finding in batch_answers.findings:
             if entries.get(finding.anchor.path) == finding.anchor.blob:
-                # Whatever was closed before, what is seen in today's content is open.
+                # A defect reported in the newest content is open, whatever was closed before.
                 assert self.about(finding) in named, ("reported and not open", finding)
 
     def check_memory(
         self, result: Reconciliation, batch_answers: BatchAnswers, before: dict[str, str]
     ) -> None:
-        """What was open yesterday: it stays where nothing happened, and ends where it is fixed."""
+        """An open finding stays open while its lines are unchanged, and is closed when fixed."""
         live = {s.tracked.fingerprint: s for s in result.statuses if s.tracked.state in LIVE}
         wrong = self.wrong(batch_answers)
         for old in self.tracked:
             if old.state not in LIVE:
                 continue
             path = self.now(old.anchor.path, batch_answers)
-            blob = batch_answers.current.get(path, "")
+            blob = batch_answers.current_blobs.get(path, "")
             now, name = live.get(old.fingerprint), before[old.fingerprint]
-            kept = blob and untouched(self.texts[old.anchor.blob], self.texts[blob], name)
+            kept = blob and is_untouched(self.texts[old.anchor.blob], self.texts[blob], name)
             if kept and not now:
-                # Told twice while one of its files had no verdict: the other one lives on.
+                # Reported twice until one of its files had a verdict: the other one stays open.
                 others = [f for f in live if f != old.fingerprint and self.names[f] == name]
                 assert others, ("closed and not touched", old)
                 self.counts["made one"] += 1
@@ -257,18 +259,18 @@ class Years:
     def check_births(
         self, result: Reconciliation, batch_answers: BatchAnswers, before: dict[str, str]
     ) -> None:
-        """What was closed and is reported again at its place comes back, and is not born again."""
+        """A closed finding that is reported again in its lines comes back and is not a new one."""
         closed = {
             (self.now(old.anchor.path, batch_answers), before[old.fingerprint]): old
             for old in self.tracked
             if old.state is FindingState.FIXED
         }
-        for standing in result.statuses:
-            known = standing.tracked
+        for status in result.statuses:
+            known = status.tracked
             if known.state is FindingState.NEW:
                 old = closed.get((known.anchor.path, self.names[known.fingerprint]))
                 if old is not None:
-                    self.counts["born again"] += 1
+                    self.counts["reported again"] += 1
                     assert old.evidence_digest != known.evidence_digest, ("not back", old, known)
 
     def wrong(self, batch_answers: BatchAnswers) -> set[str]:
@@ -276,102 +278,107 @@ class Years:
         return {name for blob in blobs for name in defects(self.texts[blob])}
 
     def age(self, commit: str) -> int:
-        """How many commits ago."""
+        """Return how many commits ago that was."""
         return len(self.trees) - list(self.trees).index(commit)
 
     def now(self, path: str, batch_answers: BatchAnswers) -> str:
-        return path if path in batch_answers.current else batch_answers.renamed.get(path, path)
+        return (
+            path if path in batch_answers.current_blobs else batch_answers.renames.get(path, path)
+        )
 
     def remember(self, result: Reconciliation) -> None:
-        """As the rolling issue does: in its markers."""
-        text = "\n\n".join(markers.wrap(s.tracked, "words") for s in result.statuses)
-        found = tuple(block.tracked for block in markers.blocks(text))
+        """Encode and decode the state as the rolling issue does, in its markers."""
+        text = "\n\n".join(markers.wrap_block(s.tracked, "words") for s in result.statuses)
+        found = tuple(block.tracked for block in markers.parse_blocks(text))
         assert found == tuple(s.tracked for s in result.statuses)
         self.tracked, self.head = found, result.commit
 
     def open(self) -> Counter[str]:
-        """The defects that are told as open, each with how often."""
+        """Count the open findings of each defect."""
         return Counter(self.names[k.fingerprint] for k in self.tracked if k.state in LIVE)
 
 
-def live_through(folder: Path, seed: int, nights: int = NIGHTS) -> Years:
+def simulate(folder: Path, seed: int, runs: int = RUNS) -> Simulation:
     chance = random.Random(seed)
     repo = Repo.init(folder)
-    code = Code(chance)
+    code = ChangingCode(chance)
     code.begin()
     reviewer = Reviewer(chance)
-    years = Years(repo=repo, git=GitRepo(folder), code=code, chance=chance, reviewer=reviewer)
-    for _ in range(nights):
+    simulation = Simulation(
+        repo=repo, git=GitRepo(folder), code=code, chance=chance, reviewer=reviewer
+    )
+    for _ in range(runs):
         for _ in range(chance.randint(1, 3)):
-            years.counts[f"change: {code.change()}"] += 1
-        years.submit()
-        years.collect(most=chance.randint(0, 2))
-    years.collect(most=99)
-    # The last word, by a reviewer without failings: exactly what is wrong is open, each once.
-    years.fails = reviewer.forgets = 0
+            simulation.counts[f"change: {code.change()}"] += 1
+        simulation.submit()
+        simulation.collect(most=chance.randint(0, 2))
+    simulation.collect(most=99)
+    # A final review that misses nothing: exactly the defects are open, each once.
+    simulation.fails = reviewer.forgets = 0
     code.touch()
-    years.submit()
-    years.collect(most=99)
+    simulation.submit()
+    simulation.collect(most=99)
     wrong = {name for text in code.texts().values() for name in defects(text)}
-    assert years.open() == Counter(wrong), (years.open(), wrong)
-    years.counts += reviewer.counts
-    return years
+    assert simulation.open() == Counter(wrong), (simulation.open(), wrong)
+    simulation.counts += reviewer.counts
+    return simulation
 
 
 @pytest.mark.parametrize("seed", [1, 7])
-def test_thirty_nights(tmp_path: Path, seed: int):
-    years = live_through(tmp_path / "repo", seed)
-    fixed = sum(k.state is FindingState.FIXED for k in years.tracked)
-    defective = len(set(years.names.values()))
+def test_thirty_runs(tmp_path: Path, seed: int):
+    simulation = simulate(tmp_path / "repo", seed)
+    fixed = sum(k.state is FindingState.FIXED for k in simulation.tracked)
+    defective = len(set(simulation.names.values()))
     print(  # noqa: T201 - the counts are what the test is read for
-        f"\nseed {seed}: {NIGHTS} nights, {len(years.trees)} commits, "
-        f"{len(years.tracked)} findings of {defective} defects: {years.open().total()} open, "
-        f"{fixed} fixed; duplicates 0, zombies 0; {dict(sorted(years.counts.items()))}"
+        f"\nseed {seed}: {RUNS} runs, {len(simulation.trees)} commits, "
+        f"{len(simulation.tracked)} findings of {defective} defects: "
+        f"{simulation.open().total()} open, {fixed} fixed; "
+        f"{dict(sorted(simulation.counts.items()))}"
     )
     assert fixed
-    assert years.open()
-    assert years.counts["forgotten"]
-    assert years.counts["late"]
+    assert simulation.open()
+    assert simulation.counts["forgotten"]
+    assert simulation.counts["late"]
 
 
-# The whole circle: what the model says goes through the API, what is known through the issue.
+# End to end: the answers go through the sandbox's API, the state through the issue.
 
 
 @dataclass
-class Spoken:
-    """The reviewer in the model's place; what it reported of which text is known afterwards."""
+class ScriptedModel:
+    """The reviewer as the model of the sandbox; records what it reported."""
 
     seed: int
-    told: set[tuple[str, str]] = field(default_factory=set)
-    """Path and defect."""
+    reported: set[tuple[str, str]] = field(default_factory=set)
+    """(path, defect)."""
 
     def __call__(self, params: Mapping[str, Any]) -> str:
-        (file,) = read(params).files
-        # Called from several threads, in any order: each file has its own chance.
+        (file,) = read_prompt(params).files
+        # Called from several threads in any order: each file has its own random generator.
         reviewer = Reviewer(random.Random(f"{self.seed} {file.path} {file.text}"))
-        remarks = reviewer.raw_findings(file.text)
-        names = (name_at(file.text, *place(r, file.text)) for r in remarks)
-        self.told |= {(file.path, name) for name in names}
-        return json.dumps({"findings": [written(remark) for remark in remarks]})
+        raw_findings = reviewer.raw_findings(file.text)
+        names = (defect_at(file.text, *place(r, file.text)) for r in raw_findings)
+        self.reported |= {(file.path, name) for name in names}
+        return json.dumps({"findings": [as_json(raw_finding) for raw_finding in raw_findings]})
 
 
-def place(remark: RawFinding, text: str) -> tuple[int, int]:
-    (found,), lost = anchor_all([remark], task="", path="", text=text, blob="", commit="")
+def place(raw_finding: RawFinding, text: str) -> tuple[int, int]:
+    (found,), lost = anchor_all([raw_finding], task="", path="", text=text, blob="", commit="")
     assert lost == 0
     return found.anchor.start_line, found.anchor.end_line
 
 
-def written(remark: RawFinding) -> dict[str, object]:
+def as_json(raw_finding: RawFinding) -> dict[str, object]:
     names = ("rule", "category", "severity", "confidence", "start_line", "end_line")
     more = ("evidence", "title", "explanation", "remediation", "suggestion", "pre_existing")
-    return {name: getattr(remark, name) for name in (*names, *more)}
+    return {name: getattr(raw_finding, name) for name in (*names, *more)}
 
 
-def test_six_nights_through_the_whole_circle(workflow: WorkflowHarness):
-    code = Code(random.Random(3))
+def test_six_runs_through_submit_and_collect(workflow: WorkflowHarness):
+    code = ChangingCode(random.Random(3))
     code.begin()
-    spoken = Spoken(3)
-    workflow.sandbox.claude.answer_with(spoken)
+    model = ScriptedModel(3)
+    workflow.sandbox.anthropic.answer_with(model)
     workflow.inputs["paths"] = "*.py"
     counts: Counter[str] = Counter()
     for number in range(6):
@@ -381,16 +388,16 @@ def test_six_nights_through_the_whole_circle(workflow: WorkflowHarness):
             code.touch()
         gone = {p.name for p in workflow.repo.path.glob("*.py")} - code.files.keys()
         workflow.commit({**code.texts(), **dict.fromkeys(gone)})
-        spoken.told.clear()
+        model.reported.clear()
         assert workflow.run("submit").exit == 0
         workflow.finish()
         result = workflow.run("collect")
         assert result.exit == 0, result.log
         counts["new"] += int(result.outputs.get("new-findings-count") or 0)
         counts["fixed"] += int(result.outputs.get("fixed-findings-count") or 0)
-        asked = set(workflow.asked()) if workflow.batches else set()
-        told = check_issue(workflow, code.texts(), spoken.told, asked)
-        print(f"night {number + 1}: {told.total()} open")  # noqa: T201 - as above
+        asked = set(workflow.requested_paths()) if workflow.batches else set()
+        reported = check_issue(workflow, code.texts(), model.reported, asked)
+        print(f"run {number + 1}: {reported.total()} open")  # noqa: T201 - as above
     print(dict(sorted(counts.items())))  # noqa: T201
     assert counts["new"]
     assert counts["fixed"]
@@ -402,17 +409,17 @@ def check_issue(
     reported: set[tuple[str, str]],
     asked: set[str],
 ) -> Counter[str]:
-    """Everything the issue says is open, against the files."""
+    """Compare the open findings in the issue with the files."""
     body = "\n".join([workflow.issue.body, *(c.body for c in workflow.issue.comments)])
-    live = [b.tracked for b in markers.blocks(body) if b.tracked.state in LIVE]
-    told: Counter[str] = Counter()
+    live = [b.tracked for b in markers.parse_blocks(body) if b.tracked.state in LIVE]
+    reported: Counter[str] = Counter()
     for known in live:
         anchor = known.anchor
         assert known.state is not FindingState.RECHECKING or anchor.path not in asked, known
         text = workflow.repo.git("cat-file", "blob", anchor.blob)
-        name = name_at(text, anchor.start_line, anchor.end_line)
-        told[name] += 1
-        assert name in defects(texts[anchor.path]), ("zombie", known)
-    assert max(told.values(), default=0) <= 1, ("duplicates", told)
-    assert {name for _, name in reported} <= told.keys(), "reported and not open"
-    return told
+        name = defect_at(text, anchor.start_line, anchor.end_line)
+        reported[name] += 1
+        assert name in defects(texts[anchor.path]), ("stale", known)
+    assert max(reported.values(), default=0) <= 1, ("duplicates", reported)
+    assert {name for _, name in reported} <= reported.keys(), "reported and not open"
+    return reported
