@@ -1,4 +1,4 @@
-"""GitHub's artifact service from inside a container action: upload, list and delete."""
+"""The artifact service of GitHub Actions, called from a container action: upload, list, delete."""
 
 import base64
 import hashlib
@@ -20,161 +20,28 @@ from batch_action.errors import GitHubError
 from batch_action.models.github import StoredArtifact
 
 _SERVICE = "twirp/github.actions.results.api.v1.ArtifactService"
-# The official client's policy: five tries, 3 s, then random within [3 * 1.5^n, 3 * 1.5^(n+1)).
-_ATTEMPTS = 5
-_FIRST_WAIT = 3.0
-_GROWTH = 1.5
-_AGAIN = frozenset({429, 500, 502, 503, 504})
-_TOO_MANY = 429
-
-
-class RefusedCallError(Exception):
-    """The service said no, or said nothing (status 0) until we gave up; for this package only."""
-
-    def __init__(self, status: int, said: str, *, after_loss: bool) -> None:
-        super().__init__(said)
-        self.status = status
-        self.said = said
-        self.after_loss = after_loss
-        """An earlier try of this very call may have been carried out."""
-
-
-class TwirpClient:
-    """Calls to the service at the origin of `results_url`, and uploads to where it says."""
-
-    def __init__(
-        self, results_url: str, token: str, *, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        address = httpx2.URL(results_url)
-        self._base = f"{address.scheme}://{address.netloc.decode()}/{_SERVICE}"
-        self._token = token
-        self._sleep = sleep
-        # At INFO it logs every address, the signed ones included.
-        logging.getLogger("httpx2").setLevel(logging.WARNING)
-        self._http = httpx2.Client(timeout=30.0, headers={"User-Agent": "batch-action"})
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._http.close()
-
-    def call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Call a method and give its answer; raises RefusedCallError."""
-        headers = {"Authorization": f"Bearer {self._token}"}
-        answer = self._try_often(
-            lambda: self._http.post(f"{self._base}/{method}", json=body, headers=headers),
-            wants_json=True,
-        )
-        data: dict[str, Any] = answer.json()
-        if data.get("ok") is False:
-            raise RefusedCallError(answer.status_code, "not ok", after_loss=False)
-        return data
-
-    def put(self, address: str, data: bytes, headers: Mapping[str, str], timeout: float) -> None:
-        """Upload to a signed address, without credentials; raises RefusedCallError."""
-        self._try_often(
-            lambda: self._http.put(address, content=data, headers=dict(headers), timeout=timeout)
-        )
-
-    def _try_often(
-        self, send: Callable[[], httpx2.Response], *, wants_json: bool = False
-    ) -> httpx2.Response:
-        lost = False
-        refused = RefusedCallError(0, "", after_loss=False)
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                self._sleep(_pause(attempt))
-            try:
-                answer = send()
-            except httpx2.ConnectError:
-                raise RefusedCallError(0, "no connection", after_loss=lost) from None
-            except httpx2.HTTPError as error:
-                refused = RefusedCallError(0, type(error).__name__, after_loss=True)
-                lost = True
-                continue
-            if answer.is_success and (not wants_json or _is_object(answer)):
-                return answer
-            refused = RefusedCallError(answer.status_code, _said(answer), after_loss=lost)
-            if answer.status_code not in _AGAIN and not answer.is_success:
-                raise refused
-            lost = lost or answer.status_code != _TOO_MANY
-        raise refused
-
-
-def backend_ids(token: str) -> dict[str, str]:
-    """Read whose artifacts the token may touch; nobody but the service checks its signature.
-
-    Raises GitHubError for a token without the scope `Actions.Results:<run>:<job>`.
-    """
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        scopes = [scope.split(":") for scope in str(claims["scp"]).split(" ")]
-    except (IndexError, ValueError, KeyError, TypeError):
-        scopes = []
-    for scope in scopes:
-        match scope:
-            case ["Actions.Results", run, job]:
-                return {"workflow_run_backend_id": run, "workflow_job_run_backend_id": job}
-    raise GitHubError("ACTIONS_RUNTIME_TOKEN holds no right to store artifacts.")
-
-
-def field(data: Mapping[str, Any], name: str) -> Any:
-    """Read a field in either spelling of protobuf's JSON: snake_case or lowerCamelCase."""
-    first, *rest = name.split("_")
-    return data.get(name, data.get(first + "".join(word.capitalize() for word in rest)))
-
-
-def _pause(attempt: int) -> float:
-    if attempt == 1:
-        return _FIRST_WAIT
-    low = _FIRST_WAIT * _GROWTH ** (attempt - 1)
-    return random.uniform(low, low * _GROWTH)  # noqa: S311 - spreads clients, keeps no secret
-
-
-def _is_object(answer: httpx2.Response) -> bool:
-    try:
-        return isinstance(answer.json(), dict)
-    except ValueError:
-        return False
-
-
-def _said(answer: httpx2.Response) -> str:
-    if _is_object(answer):
-        return str(answer.json().get("msg") or "")[:300]
-    return answer.text[:300]
-
-
-_FORBIDDEN = re.compile(r'[":<>|*?\r\n\\/]')
-_TAKEN = 409
-_UPLOAD_TIMEOUT = 300.0
-_NOT_HERE = (
-    "Only a step of GitHub Actions itself can store artifacts: run this as an action (`uses:`), or "
-    "keep the state in a file with `--state-dir`."
+# The official client's policy: five attempts, 3 s, then random within [3 * 1.5^n, 3 * 1.5^(n+1)).
+_MAX_ATTEMPTS = 5
+_FIRST_DELAY_SECONDS = 3.0
+_BACKOFF_FACTOR = 1.5
+_RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+_CONFLICT = 409
+_TOO_MANY_REQUESTS = 429
+_UPLOAD_TIMEOUT_SECONDS = 300.0
+_MAX_MESSAGE_CHARS = 300
+_FORBIDDEN_CHARS = re.compile(r'[":<>|*?\r\n\\/]')
+_UNAVAILABLE_FIX = (
+    "Only a step of GitHub Actions can store artifacts: run this as an action (`uses:`), or store "
+    "the state in a file with `--state-dir`."
 )
 
 
 class NameTakenError(GitHubError):
-    """The run, or an earlier attempt of it, already holds an artifact of this name."""
-
-
-def why_not(results_url: str, runtime_token: str, server_url: str) -> str | None:
-    """Give the sentence why artifacts cannot be stored here; None when they can.
-
-    Arguments are the values of ACTIONS_RESULTS_URL, ACTIONS_RUNTIME_TOKEN, GITHUB_SERVER_URL, empty
-    when unset. The hosts are those the official client accepts.
-    """
-    host = urlsplit(server_url).hostname or ""
-    if not (host == "github.com" or host.endswith((".ghe.com", ".localhost")) or _loopback(host)):
-        return f"GitHub Enterprise Server ({host}) does not support artifacts of version 4."
-    for name, value in (("URL", results_url), ("TOKEN", runtime_token)):
-        if not value:
-            variable = "ACTIONS_RESULTS_URL" if name == "URL" else "ACTIONS_RUNTIME_TOKEN"
-            return f"{variable} is not set: this is no step of a GitHub action."
-    return None
+    """The run, or an earlier attempt of it, already has an artifact of this name."""
 
 
 class ArtifactService:
-    """The artifacts of the run we are in. Use as a context manager, or `close()`."""
+    """The artifacts of the current run. Use as a context manager, or `close()`."""
 
     def __init__(
         self,
@@ -187,14 +54,25 @@ class ArtifactService:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Raise GitHubError where artifacts cannot be stored (see `why_not`).
+        """Prepare calls to the service.
 
-        `max_days`: GITHUB_RETENTION_DAYS; `mask` is told the secret part of signed addresses.
+        Args:
+            results_url: ACTIONS_RESULTS_URL.
+            runtime_token: ACTIONS_RUNTIME_TOKEN.
+            server_url: GITHUB_SERVER_URL.
+            max_days: GITHUB_RETENTION_DAYS.
+            mask: called with the secret part of each signed URL.
+            sleep: waits between attempts.
+            now: the clock.
+
+        Raises:
+            GitHubError: artifacts cannot be stored here (see `unavailable_reason`).
+
         """
-        reason = why_not(results_url, runtime_token, server_url)
+        reason = unavailable_reason(results_url, runtime_token, server_url)
         if reason:
-            raise GitHubError(reason, fix=_NOT_HERE)
-        self._ids = backend_ids(runtime_token)
+            raise GitHubError(reason, fix=_UNAVAILABLE_FIX)
+        self._ids = parse_backend_ids(runtime_token)
         self._twirp = TwirpClient(results_url, runtime_token, sleep=sleep)
         self._max_days = max_days
         self._mask = mask
@@ -216,74 +94,85 @@ class ArtifactService:
         self._twirp.close()
 
     def upload(self, name: str, zip_bytes: bytes, retention_days: int) -> int:
-        """Store a zip under `name` and give its id, when the service holds all of its bytes.
+        """Store a zip as an artifact and return its id, once the service has all of its bytes.
 
-        Raises NameTakenError when the run already holds that name, GitHubError for all else.
+        Raises:
+            NameTakenError: the run already has an artifact of that name.
+            GitHubError: it could not be stored.
+
         """
         check_name(name)
-        address = self._create(name, self._expiry(retention_days))
-        self._put(address, zip_bytes)
-        number = self._finalize(name, zip_bytes)
-        self._verify(name, number, len(zip_bytes))
-        return number
+        upload_url = self._create(name, self._expires_at(retention_days))
+        self._put(upload_url, zip_bytes)
+        artifact_id = self._finalize(name, zip_bytes)
+        self._verify_size(name, artifact_id, len(zip_bytes))
+        return artifact_id
 
     def delete(self, name: str, known: Container[int] | None = None) -> bool:
-        """Delete this run's artifacts of that name; False when there was none.
+        """Delete this run's artifacts of that name; return whether there was one.
 
-        With *known* nothing is deleted when the name holds an artifact that is not among these ids:
-        another job of this run has written there meanwhile.
+        With `known`, delete nothing when the name has an artifact that is not among these ids:
+        another job of this run has stored it in the meantime.
         """
-        found = self.listed(name)
-        if known is not None and any(item.id not in known for item in found):
+        artifacts = self.list_artifacts(name)
+        if known is not None and any(artifact.id not in known for artifact in artifacts):
             return False
-        deleted = [self._drop(name, item.run_backend, item.job_backend) for item in found]
+        deleted = [
+            self._delete(name, artifact.run_backend, artifact.job_backend) for artifact in artifacts
+        ]
         return any(deleted)
 
-    def listed(self, name: str | None = None) -> tuple[StoredArtifact, ...]:
-        """Give this run's finished artifacts, all attempts together, the newest first."""
+    def list_artifacts(self, name: str | None = None) -> tuple[StoredArtifact, ...]:
+        """Return the finished artifacts of this run, of all its attempts, the newest first."""
         body = {**self._ids, **({"name_filter": name} if name is not None else {})}
-        answer = self._checked("ListArtifacts", body)
-        stored = [_stored(item) for item in answer.get("artifacts") or []]
-        ours = [item for item in stored if name in (None, item.name)]
-        return tuple(sorted(ours, key=lambda item: item.id, reverse=True))
+        try:
+            response = self._twirp.call("ListArtifacts", body)
+        except RefusedCallError as refused:
+            _raise_github_error("ListArtifacts", "", refused)
+        artifacts = [_parse_artifact(item) for item in response.get("artifacts") or []]
+        matching = [artifact for artifact in artifacts if name in (None, artifact.name)]
+        return tuple(sorted(matching, key=lambda artifact: artifact.id, reverse=True))
 
-    def _expiry(self, days: int) -> str:
+    def _expires_at(self, days: int) -> str:
         days = max(1, min(days, self._max_days or days))
-        until = self._now().astimezone(UTC) + timedelta(days=days)
-        return until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        expiry = self._now().astimezone(UTC) + timedelta(days=days)
+        return expiry.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def _create(self, name: str, expires_at: str) -> str:
-        # Version 4 without a mime type: what newer servers and strict older ones both take.
+        """Create an unfinished artifact and return the signed URL for its upload."""
+        # Version 4 without a MIME type: newer servers and strict older ones both accept it.
         body = {**self._ids, "name": name, "version": 4, "expires_at": expires_at}
         try:
             try:
-                answer = self._twirp.call("CreateArtifact", body)
+                response = self._twirp.call("CreateArtifact", body)
             except RefusedCallError as refused:
-                if refused.status != _TAKEN or not refused.after_loss or self.listed(name):
+                is_ours = refused.status == _CONFLICT and refused.after_lost_response
+                if not is_ours or self.list_artifacts(name):
                     raise
-                # The name is taken by our own try whose answer was lost: a finished artifact would
-                # be in the list. The unfinished one is deleted by the ids it was made with.
-                self._drop(name, *self._ids.values())
-                answer = self._twirp.call("CreateArtifact", body)
+                # Our own attempt, whose response was lost, has taken the name: a finished artifact
+                # would be listed. The unfinished one is deleted by the ids it was created with.
+                self._delete(name, *self._ids.values())
+                response = self._twirp.call("CreateArtifact", body)
         except RefusedCallError as refused:
-            _give_up("CreateArtifact", name, refused)
-        address = str(field(answer, "signed_upload_url") or "")
-        if not address:
-            raise GitHubError(f"The artifact service gave no address to upload {name} to.")
-        for key, value in parse_qsl(urlsplit(address).query):
+            _raise_github_error("CreateArtifact", name, refused)
+        upload_url = str(read_field(response, "signed_upload_url") or "")
+        if not upload_url:
+            raise GitHubError(f"The artifact service returned no URL to upload {name} to.")
+        for key, value in parse_qsl(urlsplit(upload_url).query):
             if key == "sig":
                 self._mask(value)
                 self._mask(quote(value, safe=""))
-        return address
+        return upload_url
 
-    def _put(self, address: str, data: bytes) -> None:
+    def _put(self, upload_url: str, data: bytes) -> None:
         """Put Blob: https://learn.microsoft.com/rest/api/storageservices/put-blob."""
         headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/zip"}
         try:
-            self._twirp.put(address, data, headers, _UPLOAD_TIMEOUT)
+            self._twirp.put(upload_url, data, headers, _UPLOAD_TIMEOUT_SECONDS)
         except RefusedCallError as refused:
+            reason = _blob_error_code(refused.message)
             raise GitHubError(
-                f"The artifact's upload failed with {refused.status} ({_blob_code(refused.said)}).",
+                f"The artifact's upload failed with {refused.status} ({reason}).",
                 fix="The next run goes on; a runner with a firewall must reach "
                 "*.blob.core.windows.net.",
             ) from None
@@ -292,55 +181,71 @@ class ArtifactService:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         body = {**self._ids, "name": name, "size": str(len(data)), "hash": digest}
         try:
-            answer = self._twirp.call("FinalizeArtifact", body)
+            response = self._twirp.call("FinalizeArtifact", body)
         except RefusedCallError as refused:
-            # A second Finalize after a lost answer finds nothing left to finish.
-            done = self.listed(name) if refused.after_loss else ()
-            if done and done[0].size == len(data):
-                return done[0].id
-            _give_up("FinalizeArtifact", name, refused)
-        return int(field(answer, "artifact_id") or 0)
+            # A second FinalizeArtifact after a lost response has nothing left to finalize.
+            finished = self.list_artifacts(name) if refused.after_lost_response else ()
+            if finished and finished[0].size == len(data):
+                return finished[0].id
+            _raise_github_error("FinalizeArtifact", name, refused)
+        return int(read_field(response, "artifact_id") or 0)
 
-    def _verify(self, name: str, number: int, size: int) -> None:
+    def _verify_size(self, name: str, artifact_id: int, size: int) -> None:
         try:
-            found = [item.size for item in self.listed(name) if item.id == number]
+            sizes = [item.size for item in self.list_artifacts(name) if item.id == artifact_id]
         except GitHubError:
-            # Finalize has confirmed the size already; a service that cannot list is no failure.
+            # FinalizeArtifact has confirmed the size: a service that cannot list is no failure.
             return
-        if found and found[0] != size:
-            raise GitHubError(f"The artifact {name} arrived with {found[0]} of {size} bytes.")
+        if sizes and sizes[0] != size:
+            raise GitHubError(f"The artifact {name} arrived with {sizes[0]} of {size} bytes.")
 
-    def _drop(self, name: str, run_backend: str, job_backend: str) -> bool:
+    def _delete(self, name: str, run_backend: str, job_backend: str) -> bool:
         ids = dict(zip(self._ids, (run_backend, job_backend), strict=True))
         try:
             self._twirp.call("DeleteArtifact", {**ids, "name": name})
         except RefusedCallError as refused:
             if refused.status == httpx2.codes.NOT_FOUND:
-                return refused.after_loss
-            _give_up("DeleteArtifact", name, refused)
+                return refused.after_lost_response
+            _raise_github_error("DeleteArtifact", name, refused)
         return True
 
-    def _checked(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            return self._twirp.call(method, body)
-        except RefusedCallError as refused:
-            _give_up(method, "", refused)
+
+def unavailable_reason(results_url: str, runtime_token: str, server_url: str) -> str | None:
+    """Return why artifacts cannot be stored here, as a sentence; None when they can.
+
+    The arguments are ACTIONS_RESULTS_URL, ACTIONS_RUNTIME_TOKEN and GITHUB_SERVER_URL, empty when
+    unset. The hosts are those that the official client accepts.
+    """
+    host = urlsplit(server_url).hostname or ""
+    is_supported = host == "github.com" or host.endswith((".ghe.com", ".localhost"))
+    if not (is_supported or _is_loopback(host)):
+        return f"GitHub Enterprise Server ({host}) does not support artifacts of version 4."
+    for name, value in (("URL", results_url), ("TOKEN", runtime_token)):
+        if not value:
+            variable = "ACTIONS_RESULTS_URL" if name == "URL" else "ACTIONS_RUNTIME_TOKEN"
+            return f"{variable} is not set: this is no step of a GitHub action."
+    return None
 
 
 def check_name(name: str) -> None:
-    """Raise GitHubError for a name the service does not take."""
-    if not name or _FORBIDDEN.search(name):
+    """Check that the service accepts an artifact's name.
+
+    Raises:
+        GitHubError: it does not.
+
+    """
+    if not name or _FORBIDDEN_CHARS.search(name):
         raise GitHubError(
             f"{name!r} cannot name an artifact.",
             fix='Choose a `state-key` without any of " : < > | * ? \\ / and line breaks.',
         )
 
 
-def _give_up(method: str, name: str, refused: RefusedCallError) -> NoReturn:
-    what = f"The artifact service refused {method} {name}".rstrip()
-    if refused.status == _TAKEN:
-        raise NameTakenError(f"This run already holds an artifact named {name}.") from None
-    if "insufficient usage" in refused.said:
+def _raise_github_error(method: str, name: str, refused: "RefusedCallError") -> NoReturn:
+    action = f"The artifact service refused {method} {name}".rstrip()
+    if refused.status == _CONFLICT:
+        raise NameTakenError(f"This run already has an artifact named {name}.") from None
+    if "insufficient usage" in refused.message:
         raise GitHubError(
             "The account's artifact storage quota is used up.",
             fix="Delete old artifacts or raise the spending limit; GitHub recounts every 6 to 12 "
@@ -348,35 +253,164 @@ def _give_up(method: str, name: str, refused: RefusedCallError) -> NoReturn:
         ) from None
     if refused.status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
         raise GitHubError(
-            f"{what} with {refused.status} ({refused.said}).",
+            f"{action} with {refused.status} ({refused.message}).",
             fix="The runtime token belongs to a job that has ended, or the runner's clock is off.",
         ) from None
-    said = f"{refused.status} {refused.said}" if refused.status else refused.said
+    reason = f"{refused.status} {refused.message}" if refused.status else refused.message
     raise GitHubError(
-        f"{what} ({said}).",
+        f"{action} ({reason}).",
         fix="The next run goes on; see https://www.githubstatus.com.",
     ) from None
 
 
-def _stored(item: Mapping[str, Any]) -> StoredArtifact:
+def _parse_artifact(item: Mapping[str, Any]) -> StoredArtifact:
     return StoredArtifact(
-        id=int(field(item, "database_id") or 0),
+        id=int(read_field(item, "database_id") or 0),
         name=str(item.get("name") or ""),
         size=int(item.get("size") or 0),
-        created_at=str(field(item, "created_at") or ""),
+        created_at=str(read_field(item, "created_at") or ""),
         digest=item.get("digest"),
-        run_backend=str(field(item, "workflow_run_backend_id") or ""),
-        job_backend=str(field(item, "workflow_job_run_backend_id") or ""),
+        run_backend=str(read_field(item, "workflow_run_backend_id") or ""),
+        job_backend=str(read_field(item, "workflow_job_run_backend_id") or ""),
     )
 
 
-def _blob_code(text: str) -> str:
-    found = re.search(r"<Code>(\w+)</Code>", text)
-    return found[1] if found else "no reason given"
+def _blob_error_code(text: str) -> str:
+    match = re.search(r"<Code>(\w+)</Code>", text)
+    return match[1] if match else "no reason given"
 
 
-def _loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+class RefusedCallError(Exception):
+    """The service refused a call, or responded (status 0) to none of the attempts."""
+
+    def __init__(self, status: int, message: str, *, after_lost_response: bool) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.after_lost_response = after_lost_response
+        """An earlier attempt of the same call may have been carried out."""
+
+
+class TwirpClient:
+    """Calls to the Twirp service at the origin of `results_url`, and uploads to signed URLs."""
+
+    def __init__(
+        self, results_url: str, token: str, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        url = httpx2.URL(results_url)
+        self._base_url = f"{url.scheme}://{url.netloc.decode()}/{_SERVICE}"
+        self._token = token
+        self._sleep = sleep
+        # At INFO it logs every URL, the signed ones included.
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
+        self._http = httpx2.Client(timeout=30.0, headers={"User-Agent": "batch-action"})
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Call a method and return its response.
+
+        Raises:
+            RefusedCallError: the service refused, or did not respond.
+
+        """
+        headers = {"Authorization": f"Bearer {self._token}"}
+        response = self._send_with_retries(
+            lambda: self._http.post(f"{self._base_url}/{method}", json=body, headers=headers),
+            expects_json=True,
+        )
+        data: dict[str, Any] = response.json()
+        if data.get("ok") is False:
+            raise RefusedCallError(response.status_code, "not ok", after_lost_response=False)
+        return data
+
+    def put(self, url: str, data: bytes, headers: Mapping[str, str], timeout: float) -> None:
+        """Upload to a signed URL, without credentials.
+
+        Raises:
+            RefusedCallError: the blob store refused, or did not respond.
+
+        """
+        self._send_with_retries(
+            lambda: self._http.put(url, content=data, headers=dict(headers), timeout=timeout)
+        )
+
+    def _send_with_retries(
+        self, send: Callable[[], httpx2.Response], *, expects_json: bool = False
+    ) -> httpx2.Response:
+        lost = False
+        refused = RefusedCallError(0, "", after_lost_response=False)
+        for attempt in range(_MAX_ATTEMPTS):
+            if attempt:
+                self._sleep(_delay(attempt))
+            try:
+                response = send()
+            except httpx2.ConnectError:
+                raise RefusedCallError(0, "no connection", after_lost_response=lost) from None
+            except httpx2.HTTPError as error:
+                refused = RefusedCallError(0, type(error).__name__, after_lost_response=True)
+                lost = True
+                continue
+            status = response.status_code
+            if response.is_success and (not expects_json or _is_json_object(response)):
+                return response
+            refused = RefusedCallError(status, _message_of(response), after_lost_response=lost)
+            if status not in _RETRIED_STATUSES and not response.is_success:
+                raise refused
+            lost = lost or status != _TOO_MANY_REQUESTS
+        raise refused
+
+
+def parse_backend_ids(token: str) -> dict[str, str]:
+    """Return the run's and the job's id in a runtime token; only the service checks its signature.
+
+    Raises:
+        GitHubError: the token has no scope `Actions.Results:<run>:<job>`.
+
+    """
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        scopes = [scope.split(":") for scope in str(claims["scp"]).split(" ")]
+    except (IndexError, ValueError, KeyError, TypeError):
+        scopes = []
+    for scope in scopes:
+        match scope:
+            case ["Actions.Results", run, job]:
+                return {"workflow_run_backend_id": run, "workflow_job_run_backend_id": job}
+    raise GitHubError("ACTIONS_RUNTIME_TOKEN has no permission to store artifacts.")
+
+
+def read_field(data: Mapping[str, Any], name: str) -> Any:
+    """Return a field in either spelling of protobuf's JSON: snake_case or lowerCamelCase."""
+    first, *rest = name.split("_")
+    return data.get(name, data.get(first + "".join(word.capitalize() for word in rest)))
+
+
+def _delay(attempt: int) -> float:
+    if attempt == 1:
+        return _FIRST_DELAY_SECONDS
+    low = _FIRST_DELAY_SECONDS * _BACKOFF_FACTOR ** (attempt - 1)
+    return random.uniform(low, low * _BACKOFF_FACTOR)  # noqa: S311 - spreads clients, is no secret
+
+
+def _is_json_object(response: httpx2.Response) -> bool:
+    try:
+        return isinstance(response.json(), dict)
+    except ValueError:
+        return False
+
+
+def _message_of(response: httpx2.Response) -> str:
+    if _is_json_object(response):
+        return str(response.json().get("msg") or "")[:_MAX_MESSAGE_CHARS]
+    return response.text[:_MAX_MESSAGE_CHARS]

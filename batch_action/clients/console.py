@@ -1,4 +1,4 @@
-"""What a person sees: steps, tables, and progress that suits a terminal or a log."""
+"""The console: lines, steps, tables and progress for a terminal or a log."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,17 +11,17 @@ from rich.text import Text
 
 from batch_action import escape
 
-Advance = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called with (done, total)."""
 
-# In a log nothing can be drawn over: a line per tenth of the work, or per ten seconds of it.
-_SHARE = 10
-_SECONDS = 10.0
-_WORTH_TELLING = 50
+# A log cannot be redrawn: one line per tenth of the work, or per ten seconds.
+_PROGRESS_LINES = 10
+_PROGRESS_INTERVAL_SECONDS = 10.0
+_MIN_TOTAL_FOR_TENTHS = 50
 
 
 class Console:
-    """The one place that prints for people. Text of any origin is safe to pass."""
+    """Prints for people. Text of any origin is safe to pass."""
 
     def __init__(
         self,
@@ -30,28 +30,27 @@ class Console:
         console: RichConsole | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Draw on `console` (stderr if not given); `plain` for job logs and pipes.
+        """Print on `console` (stderr if not given); `plain`: for job logs and pipes.
 
-        Plain lines are neither coloured, wrapped nor redrawn, and none of them is a command to the
-        runner.
+        Plain lines are neither colored, wrapped nor redrawn, and none is a workflow command.
         """
         self.plain = plain
         self.console = console or RichConsole(stderr=True)
         self._clock = clock
-        self.doing = ""
-        """What is under way, for the person who reads where an interrupted run stopped."""
+        self.activity = ""
+        """The current activity, to report where an interrupted run stopped."""
 
-    def say(self, text: str = "", *, style: str = "") -> None:
+    def print(self, text: str = "", *, style: str = "") -> None:
         """Print a line, or several."""
         if self.plain:
-            self._line(escape.log(text))
+            self._write_line(escape.log(text))
         else:
-            self.console.print(_shown(text), style=style or None)
+            self.console.print(_literal(text), style=style or None)
 
     def step(self, title: str) -> None:
         """Announce the next step of the work."""
         if self.plain:
-            self._line(escape.log(f"== {title}"))
+            self._write_line(escape.log(f"== {title}"))
         else:
             self.console.print(
                 Text.assemble(("\n▸ ", "bold cyan"), (escape.visible(title), "bold"))
@@ -65,27 +64,27 @@ class Console:
         title: str = "",
         right: Sequence[int] = (),
     ) -> None:
-        """Print a table; `right` are the numbers of the columns that hold numbers, from 0."""
+        """Print a table; `right`: the indices of right-aligned columns, from 0."""
         if self.plain:
             self._plain_table(columns, rows, title, right)
             return
-        table = Table(title=_shown(title) if title else None, title_justify="left")
+        table = Table(title=_literal(title) if title else None, title_justify="left")
         for number, column in enumerate(columns):
             table.add_column(
-                _shown(column),
+                _literal(column),
                 justify="right" if number in right else "left",
                 overflow="fold",
             )
         for row in rows:
-            table.add_row(*(_shown(cell) for cell in row))
+            table.add_row(*(_literal(cell) for cell in row))
         self.console.print(table)
 
     @contextmanager
-    def progress(self, title: str, total: int) -> Iterator[Advance]:
-        """Give a callback that shows how far the work is; `total` may grow while it runs."""
-        self.doing = title[:1].lower() + title[1:]
+    def progress(self, title: str, total: int) -> Iterator[ProgressCallback]:
+        """Yield a callback that shows progress; `total` may grow meanwhile."""
+        self.activity = title[:1].lower() + title[1:]
         if self.plain or not self.console.is_terminal:
-            yield self._sparse(title)
+            yield self._progress_lines(title)
             return
         bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -99,19 +98,20 @@ class Console:
             task = bar.add_task(escape.plain(title), total=total)
             yield lambda done, of: bar.update(task, completed=done, total=of)
 
-    def _sparse(self, title: str) -> Advance:
-        told = 0
+    def _progress_lines(self, title: str) -> ProgressCallback:
+        reported_tenth = 0
         last = self._clock()
 
         def advance(done: int, total: int) -> None:
-            nonlocal told, last
-            tenth = _SHARE if total <= 0 else _SHARE * done // total
+            nonlocal reported_tenth, last
+            tenth = _PROGRESS_LINES if total <= 0 else _PROGRESS_LINES * done // total
             now = self._clock()
-            if total < _WORTH_TELLING and now - last < _SECONDS:
+            is_due = now - last >= _PROGRESS_INTERVAL_SECONDS
+            if total < _MIN_TOTAL_FOR_TENTHS and not is_due:
                 return
-            if tenth > told or now - last >= _SECONDS:
-                told, last = max(tenth, told), now
-                self.say(f"{title}: {done:,} of {total:,}")
+            if tenth > reported_tenth or is_due:
+                reported_tenth, last = max(tenth, reported_tenth), now
+                self.print(f"{title}: {done:,} of {total:,}")
 
         return advance
 
@@ -125,20 +125,20 @@ class Console:
         lines = [list(columns), *([escape.plain(cell) for cell in row] for row in rows)]
         widths = [max(len(line[n]) for line in lines) for n in range(len(columns))]
         if title:
-            self.say(title)
+            self.print(title)
         for line in lines:
             cells = [
                 cell.rjust(width) if number in right else cell.ljust(width)
                 for number, (cell, width) in enumerate(zip(line, widths, strict=True))
             ]
-            self.say("  ".join(cells).rstrip())
+            self.print("  ".join(cells).rstrip())
 
-    def _line(self, text: str) -> None:
+    def _write_line(self, text: str) -> None:
         """Print without rich's wrapping, which could bring a `::` to the start of a line."""
         self.console.file.write(text + "\n")
         self.console.file.flush()
 
 
-def _shown(text: str) -> Text:
-    """Text as it is: rich would read markup and `:emoji:` out of a plain string."""
+def _literal(text: str) -> Text:
+    """Return text that rich prints as it is, without markup and `:emoji:`."""
     return Text(escape.visible(text))

@@ -9,16 +9,16 @@ import pytest
 
 from batch_action.batches.results import BatchResults
 from batch_action.cli.bootstrap import Invocation, build_context
-from batch_action.clients.actions_runner.environment import inputs_from
+from batch_action.clients.actions_runner.environment import read_inputs
 from batch_action.context import RunContext
 from batch_action.models.file_results import GeneratedFile
 from batch_action.models.findings import BatchAnswers, Reconciliation
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import pipeline, run_report
 from batch_action.publishers.draft_pr import publisher as draft_pr
-from batch_action.publishers.draft_pr.render import remembered
-from batch_action.publishers.files.publisher import patch
-from batch_action.sandbox.github.state import Issue
+from batch_action.publishers.draft_pr.render import parse_files
+from batch_action.publishers.files.publisher import render_patch
+from batch_action.sandbox.github.records import Issue
 from batch_action.sandbox.server import Sandbox
 from tests.harness.git_repositories import Repo
 from tests.harness.workflow import WorkflowHarness
@@ -30,9 +30,9 @@ CODE, TEST = "def f():\n    return 1\n", "def test_f():\n    assert f() == 1\n"
 
 @pytest.fixture
 def workflow(whole_sandbox: Sandbox, tmp_path: Path) -> WorkflowHarness:
-    workflow = WorkflowHarness.begin(whole_sandbox, tmp_path, private=True)
+    workflow = WorkflowHarness.create(whole_sandbox, tmp_path, private=True)
     workflow.inputs["report"] = "draft-pr"
-    workflow.hub.actions_may_open_pulls = True
+    workflow.github_repository.actions_can_open_pull_requests = True
     workflow.commit({"f.py": CODE, "g.py": CODE})
     return workflow
 
@@ -43,7 +43,7 @@ def context_of(workflow: WorkflowHarness, **rights: str) -> Iterator[RunContext]
     environ = workflow.step(run, "collect")
     invocation = Invocation(
         environ=environ,
-        action_inputs=inputs_from(environ),
+        action_inputs=read_inputs(environ),
         clock=workflow.now,
         sleep=lambda _seconds: None,
         write_interval=0.0,
@@ -74,8 +74,8 @@ def deliver(workflow: WorkflowHarness, *files: GeneratedFile, **rights: str) -> 
         )
         publisher = draft_pr.create_publisher(ctx, batch_answers)
         publisher.read_state()
-        ledger = pipeline.Ledger(repository=ctx.context.repository_id, task="code-review")
-        record = run_report.night_of(ctx, ledger, BatchResults(), batch_answers)
+        ledger = pipeline.Ledger(repository=ctx.github_context.repository_id, task="code-review")
+        record = run_report.build(ctx, ledger, BatchResults(), batch_answers)
         return publisher.publish(Reconciliation(statuses=(), commit=commit), record)
 
 
@@ -96,7 +96,7 @@ def test_it_opens_one_draft_with_one_commit_on_the_reviewed_one(workflow: Workfl
     assert on_branch(workflow, "test_f.py") == TEST
     assert workflow.repo.git("rev-parse", f"{BRANCH}^").strip() == workflow.repo.head()
     assert workflow.repo.git("status", "--porcelain") == ""
-    (file,) = remembered(pull.body or "")
+    (file,) = parse_files(pull.body or "")
     assert (file.path, file.source) == ("test_f.py", "f.py")
     assert "@everyone" not in (pull.body or "")
     assert set(pull.labels) == {"batch-action"}
@@ -108,7 +108,7 @@ def test_the_next_run_keeps_what_is_there_and_adds_to_it(workflow: WorkflowHarne
     done = deliver(workflow, generated(workflow, "test_g.py", "g.py", "def test_g(): ...\n"))
     (pull,) = pulls(workflow)
     assert done.action == "updated"
-    assert {f.path for f in remembered(pull.body or "")} == {"test_f.py", "test_g.py"}
+    assert {f.path for f in parse_files(pull.body or "")} == {"test_f.py", "test_g.py"}
     assert on_branch(workflow, "test_f.py") == TEST
     assert workflow.repo.git("rev-list", "--count", f"HEAD..{BRANCH}").strip() == "1"
 
@@ -128,7 +128,7 @@ def test_a_file_changed_since_the_review_is_left_out_and_named(workflow: Workflo
     (pull,) = pulls(workflow)
     assert "test_f.py" in done.note
     assert "test_f.py" in (pull.body or "")
-    assert [f.path for f in remembered(pull.body or "")] == ["test_g.py"]
+    assert [f.path for f in parse_files(pull.body or "")] == ["test_g.py"]
 
 
 def test_a_hand_written_file_that_appeared_meanwhile_is_not_overwritten(workflow: WorkflowHarness):
@@ -168,7 +168,7 @@ def test_workflow_files_are_never_touched(workflow: WorkflowHarness):
 
 
 def test_where_it_is_forbidden_a_patch_is_left_that_applies(workflow: WorkflowHarness):
-    workflow.hub.actions_may_open_pulls = False
+    workflow.github_repository.actions_can_open_pull_requests = False
     done = deliver(
         workflow, generated(workflow, "test_f.py", "f.py"), generated(workflow, "g.py", "g.py")
     )
@@ -191,15 +191,15 @@ def test_nothing_proposed_is_never_green(workflow: WorkflowHarness):
             findings=(),
             generated=files,
         )
-        ledger = pipeline.Ledger(repository=ctx.context.repository_id, task="code-review")
-        record = run_report.night_of(ctx, ledger, BatchResults(), batch_answers)
+        ledger = pipeline.Ledger(repository=ctx.github_context.repository_id, task="code-review")
+        record = run_report.build(ctx, ledger, BatchResults(), batch_answers)
     published = PublishResult(
         report=record,
-        reconciled=Reconciliation(statuses=(), commit=""),
+        reconciliation=Reconciliation(statuses=(), commit=""),
         results=(refused,),
     )
-    assert pipeline.undelivered(published, files_too=False)
-    assert pipeline.undelivered(published, files_too=True) is None
+    assert pipeline.find_delivery_error(published, writes_files=False)
+    assert pipeline.find_delivery_error(published, writes_files=True) is None
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_git_applies_our_patches(tmp_path: Path, path: str, old: str | None, new
     repo = Repo.init(tmp_path / "r")
     repo.commit({path: old.encode()} if old is not None else {"x": "x"})
     file = GeneratedFile(path=path, text=new, source="x", blob="0" * 40, commit=repo.head())
-    text = patch([file], {path: old} if old is not None else {})
+    text = render_patch([file], {path: old} if old is not None else {})
     subprocess.run(
         ["git", "apply", "-"], cwd=repo.path, input=text.encode(), check=True, capture_output=True
     )

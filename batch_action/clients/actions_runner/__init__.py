@@ -1,1 +1,1 @@
-"""The runner of GitHub Actions: what it tells a step, and what a step may tell it."""
+"""The runner of GitHub Actions: what a step reads from it, and what a step writes to it."""

@@ -1,4 +1,4 @@
-"""What the runner tells a step: inputs, event and context, from plain mappings."""
+"""Inputs, event payload and context of a step, from plain mappings."""
 
 import json
 from collections.abc import Mapping
@@ -8,28 +8,28 @@ from typing import Any
 from batch_action.models.github_context import GitHubContext, PullRequestContext
 
 # GitHub cuts webhook payloads at 25 MB.
-_MAX_EVENT = 32 * 1024 * 1024
-_INPUT = "INPUT_"
+_MAX_EVENT_BYTES = 32 * 1024 * 1024
+_INPUT_PREFIX = "INPUT_"
 
 
-def inputs_from(environ: Mapping[str, str]) -> dict[str, str]:
-    """Give the inputs that were set, by their lower-case names.
+def read_inputs(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the inputs that were set, by their lower-case names.
 
     The runner upper-cases a name and turns only spaces into `_`, so `api-key` arrives as
     `INPUT_API-KEY`. It sets every declared input: an empty one counts as unset.
     """
     values = {
-        name.removeprefix(_INPUT).replace(" ", "_").lower(): value.strip()
+        name.removeprefix(_INPUT_PREFIX).replace(" ", "_").lower(): value.strip()
         for name, value in environ.items()
-        if name.startswith(_INPUT)
+        if name.startswith(_INPUT_PREFIX)
     }
     return {name: value for name, value in values.items() if name and value}
 
 
-def payload_from(path: Path | None) -> dict[str, Any]:
-    """Read `event.json`; a missing, huge or broken file is an empty payload."""
+def read_event(path: Path | None) -> dict[str, Any]:
+    """Return the payload in `event.json`; a missing, huge or broken file is an empty payload."""
     try:
-        if path is None or path.stat().st_size > _MAX_EVENT:
+        if path is None or path.stat().st_size > _MAX_EVENT_BYTES:
             return {}
         payload = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -37,32 +37,33 @@ def payload_from(path: Path | None) -> dict[str, Any]:
     return payload if isinstance(payload, dict) else {}
 
 
-def context_from(environ: Mapping[str, str], payload: Mapping[str, Any]) -> GitHubContext:
-    """Join the GITHUB_ variables and the event into a Context; nothing is required.
+def github_context(environ: Mapping[str, str], payload: Mapping[str, Any]) -> GitHubContext:
+    """Return the context from the GITHUB_ variables and the event; nothing is required.
 
-    `sha` and `branch` are the pull request's head where there is one: GITHUB_SHA is then a merge
-    commit that exists nowhere else.
+    For a pull request `sha` and `branch` are those of its head: GITHUB_SHA is then a test merge
+    commit that is on no branch.
     """
     repository = environ.get("GITHUB_REPOSITORY") or None
-    home = _mapping(payload.get("repository"))
+    event_repository = _mapping(payload.get("repository"))
     pull = _mapping(payload.get("pull_request"))
     head = _mapping(pull.get("head"))
-    private = home.get("private")
+    private = event_repository.get("private")
     return GitHubContext(
         workspace=Path(environ.get("GITHUB_WORKSPACE") or "."),
         repository=repository,
-        repository_id=environ.get("GITHUB_REPOSITORY_ID") or str(home.get("id") or "local"),
+        repository_id=environ.get("GITHUB_REPOSITORY_ID")
+        or str(event_repository.get("id") or "local"),
         run_id=environ.get("GITHUB_RUN_ID") or "local",
         run_attempt=_number(environ.get("GITHUB_RUN_ATTEMPT")),
         event=environ.get("GITHUB_EVENT_NAME") or "local",
         sha=_text(head.get("sha")) or environ.get("GITHUB_SHA") or None,
         branch=_text(head.get("ref")) or _branch(environ),
-        default_branch=_text(home.get("default_branch")),
+        default_branch=_text(event_repository.get("default_branch")),
         server_url=(environ.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/"),
         api_url=(environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/"),
         private=private if isinstance(private, bool) else None,
-        fork=bool(pull) and _from_elsewhere(head, repository),
-        pull=_pull(pull),
+        from_fork=bool(pull) and _is_fork(head, repository),
+        pull_request=_pull(pull),
     )
 
 
@@ -75,15 +76,15 @@ def _pull(pull: Mapping[str, Any]) -> PullRequestContext | None:
         number=number,
         head=commit,
         base=into,
-        into=_text(base.get("ref")) or "",
+        base_ref=_text(base.get("ref")) or "",
         author=_text(_mapping(pull.get("user")).get("login")) or "",
         title=_text(pull.get("title")) or "",
         body=_text(pull.get("body")) or "",
     )
 
 
-def _from_elsewhere(head: Mapping[str, Any], repository: str | None) -> bool:
-    # A deleted fork leaves null.
+def _is_fork(head: Mapping[str, Any], repository: str | None) -> bool:
+    # For a deleted fork GitHub sends null.
     name = _text(_mapping(head.get("repo")).get("full_name"))
     return name is None or name.casefold() != (repository or "").casefold()
 

@@ -1,4 +1,4 @@
-"""What the SDK raises becomes an error that says what to do."""
+"""Translation of the SDK's exceptions into our errors, which tell the user what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,25 +10,28 @@ from batch_action.errors import AnthropicError, BatchActionError, QuotaError, Tr
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn what the SDK raises into errors that say what to do."""
+def translate_errors(action: str) -> Iterator[None]:
+    """Raise the SDK's exceptions as AnthropicError and its kinds.
+
+    `action`: what the block does, for messages, such as "creating the batch".
+    """
     try:
         yield
     except anthropic.APIStatusError as error:
-        raise _status_error(error, doing) from error
+        raise _status_error(error, action) from error
     except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
         cause = error.__cause__ or error
         if isinstance(cause, BatchActionError):
-            # What we hand the SDK (the identity of a keyless run) has said already what to do.
+            # Raised by our identity provider inside the SDK: it names the fix already.
             raise cause from None
         raise TransientError(
-            f"Anthropic could not be reached while {doing}: {str(cause).rstrip('.')}.",
+            f"Anthropic could not be reached while {action}: {str(cause).rstrip('.')}.",
             fix="The next run tries again.",
         ) from error
     except anthropic.WorkloadIdentityError as error:
         if isinstance(error.__cause__, httpx2.HTTPError):
             raise TransientError(
-                f"Anthropic could not be reached while {doing}: {str(error).rstrip('.')}.",
+                f"Anthropic could not be reached while {action}: {str(error).rstrip('.')}.",
                 fix="The next run tries again.",
             ) from error
         raise AnthropicError(
@@ -37,28 +40,30 @@ def translated(doing: str) -> Iterator[None]:
         ) from error
     except anthropic.AnthropicError as error:
         raise AnthropicError(
-            f"Anthropic failed while {doing}: {str(error).rstrip('.')}."
+            f"Anthropic failed while {action}: {str(error).rstrip('.')}."
         ) from error
 
 
-def _status_error(error: anthropic.APIStatusError, doing: str) -> AnthropicError:
-    said = f"Anthropic answered {error.status_code} while {doing}: {_message(error)}"
-    known = error.status_code
+def _status_error(error: anthropic.APIStatusError, action: str) -> AnthropicError:
+    message = f"Anthropic answered {error.status_code} while {action}: {_message(error)}"
+    status = error.status_code
     if isinstance(error, anthropic.AuthenticationError | anthropic.PermissionDeniedError):
-        return AnthropicError(said, fix="Check `anthropic-api-key` and the workspace it is for.")
+        return AnthropicError(message, fix="Check `anthropic-api-key` and the workspace it is for.")
     if _is_quota(error):
-        return QuotaError(said, fix="Raise the limit or add credit; nothing was sent or lost.")
-    if known in {408, 409, 429} or known >= 500:  # noqa: PLR2004 - HTTP's own numbers
-        transient = TransientError(said, fix="The next run tries again.")
-        transient.wait = _wait(error.response.headers.get("retry-after", ""))
+        return QuotaError(message, fix="Raise the limit or add credit; nothing was sent or lost.")
+    if status in {408, 409, 429} or status >= 500:  # noqa: PLR2004 - HTTP
+        transient = TransientError(message, fix="The next run tries again.")
+        transient.retry_after = _retry_after(error.response.headers.get("retry-after", ""))
         return transient
     if isinstance(error, anthropic.ContentTooLargeError):
-        return AnthropicError(said, fix="Set `max-requests-per-batch` to a smaller number.")
-    return AnthropicError(said, fix=f"Request id {error.request_id}: please report it with this.")
+        return AnthropicError(message, fix="Set `max-requests-per-batch` to a smaller number.")
+    return AnthropicError(
+        message, fix=f"Request id {error.request_id}: please report it with this."
+    )
 
 
-def _wait(header: str) -> float:
-    """Seconds of a `retry-after`; the form with a date is not used by Anthropic."""
+def _retry_after(header: str) -> float:
+    """Return the seconds of a `retry-after`; Anthropic does not use the form with a date."""
     return float(header) if header.replace(".", "", 1).isdecimal() else 0.0
 
 
@@ -66,7 +71,7 @@ def _message(error: anthropic.APIStatusError) -> str:
     body = error.body if isinstance(error.body, dict) else {}
     inner = body.get("error")
     text = inner.get("message") if isinstance(inner, dict) else None
-    # A proxy may answer with a page.
+    # A proxy may respond with an HTML page.
     return " ".join(str(text or error.message).split())[:300].rstrip(".") + "."
 
 
@@ -80,21 +85,21 @@ def _is_quota(error: anthropic.APIStatusError) -> bool:
     )
 
 
-def hits_all(error: anthropic.APIStatusError) -> bool:
-    """Whether every other request would be refused like this one: the key, the credit."""
+def affects_all_requests(error: anthropic.APIStatusError) -> bool:
+    """Return whether every other request would be refused too: a bad key, no credit."""
     refused = anthropic.AuthenticationError | anthropic.PermissionDeniedError
     return isinstance(error, refused) or _is_quota(error)
 
 
-def never_arrived(error: Exception) -> bool:
-    """Whether the request certainly did nothing: no connection, or turned away with a 4xx or 529.
+def was_not_processed(error: Exception) -> bool:
+    """Return whether a request certainly had no effect: no connection, or a 4xx or 529.
 
-    A 408 or 409 may come from a proxy after the request has arrived, like any other 5xx.
+    A 408 or 409 may come from a proxy after the request has arrived, as any other 5xx.
     """
     status = getattr(error, "status_code", None)
     if status is not None:
         refused = 400 <= status < 500 and status not in {408, 409}  # noqa: PLR2004 - HTTP
-        return refused or status == 529  # noqa: PLR2004 - Anthropic's number
+        return refused or status == 529  # noqa: PLR2004 - Anthropic's overload status
     return isinstance(
         error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | BatchActionError
     )

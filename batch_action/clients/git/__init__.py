@@ -1,12 +1,5 @@
-"""The git repository under review, through GitPython's command runner."""
+"""The git repository under review, read through GitPython's command runner."""
 
-from batch_action.clients.git.patching import Patching
+from batch_action.clients.git.repository import GitRepo
 
 __all__ = ["GitRepo"]
-
-
-class GitRepo(Patching):
-    """A repository on disk: its commits (history), trees, blobs (objects), a patch (patching).
-
-    Every method may raise `ConfigError` with git's own last words when git fails.
-    """

@@ -1,6 +1,6 @@
-"""How git is called: plumbing only, on the object database only, with nothing of it trusted.
+"""The git runner: plumbing commands on the object database, with a hardened environment.
 
-The repository under review is somebody's content, its `.git/config` included. So no call fetches,
+The repository under review is untrusted content, its `.git/config` included. So no call fetches,
 runs a hook, a filter, a signature check or an external diff, reads the system's or the user's
 configuration, or touches the work tree.
 """
@@ -13,7 +13,12 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from batch_action.errors import ConfigError
 
+if TYPE_CHECKING:
+    from git.cmd import Git
+
 NO_REPOSITORY = "add actions/checkout with fetch-depth: 0 before this step."
+TIMEOUT_SECONDS = 600.0
+"""For a call that returns its whole output; a stream has no limit."""
 
 CONFIG = {
     # A container runs as root in a workspace of another owner; see actions/runner and git 2.35.2.
@@ -30,7 +35,124 @@ CONFIG = {
 }
 
 
-def hardened(git_dir: Path) -> dict[str, str]:
+class GitRunner:
+    """Runs git commands on one repository, all with the same hardened environment."""
+
+    def __init__(self, path: Path) -> None:
+        """Find the repository of `path`.
+
+        Raises:
+            ConfigError: there is none, or no git program.
+
+        """
+        self.path = path
+        self.git_dir = find_git_dir(path)
+        self.common_dir = find_common_dir(self.git_dir)
+        self._git = _command(self.git_dir)
+        self._env = hardened_environment(self.git_dir)
+        self._extra_objects: tuple[str, ...] = ()
+
+    def call(
+        self,
+        *args: str,
+        feed: Iterable[bytes] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes, str]:
+        """Run `git ARGS` with `feed` on standard input; return exit code, output, error output."""
+        with _temporary_file(feed) as stdin:
+            return self._git.execute(
+                ["git", "--no-pager", *args],
+                istream=stdin,
+                with_extended_output=True,
+                with_exceptions=False,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+                kill_after_timeout=TIMEOUT_SECONDS,
+                env={**self._env, **(env or {})},
+            )
+
+    def output(
+        self,
+        *args: str,
+        feed: Iterable[bytes] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Run `git ARGS` and return its output.
+
+        Raises:
+            ConfigError: git failed; the message holds the last line of its error output.
+
+        """
+        code, out, stderr = self.call(*args, feed=feed, env=env)
+        if code:
+            raise git_error(args, stderr)
+        return out
+
+    @contextmanager
+    def stream(
+        self, args: Sequence[str], *, feed: Iterable[bytes], env: Mapping[str, str] | None = None
+    ) -> Iterator[IO[bytes]]:
+        """Run `git ARGS` and yield its output as a stream; the process ends with the block."""
+        with _temporary_file(feed) as stdin:
+            process = self._git.execute(
+                ["git", "--no-pager", *args],
+                istream=stdin,
+                as_process=True,
+                env={**self._env, **(env or {})},
+            )
+            try:
+                yield process.stdout
+            finally:
+                process.stdout.close()
+                process.stderr.close()
+                # A caller that stops reading early breaks the pipe: that is no failure.
+                if process.proc is not None:
+                    process.proc.wait()
+
+    @contextmanager
+    def scratch_repository(self) -> Iterator[dict[str, str]]:
+        """Yield the environment of an empty repository that borrows this one's objects.
+
+        What is written (an index, trees) goes there and is deleted with the block; git sees neither
+        this repository's configuration nor its `info/attributes` nor a work tree.
+        """
+        with tempfile.TemporaryDirectory(prefix="batch-action-git-") as name:
+            folder = Path(name)
+            for part in ("objects", "refs"):
+                (folder / part).mkdir()
+            (folder / "HEAD").write_text("ref: refs/heads/none\n")
+            (folder / "config").write_text(self._scratch_config())
+            yield {
+                "GIT_DIR": name,
+                "GIT_INDEX_FILE": str(folder / "index"),
+                "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(
+                    (_quote(self.common_dir / "objects"), *self._extra_objects)
+                ),
+            }
+
+    @contextmanager
+    def extra_objects(self, folder: str) -> Iterator[None]:
+        """Let every call inside the block also read the objects of `folder`."""
+        env, previous = self._env, self._extra_objects
+        self._extra_objects = (*previous, _quote(Path(folder)))
+        self._env = {**env, "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(self._extra_objects)}
+        try:
+            yield
+        finally:
+            self._env, self._extra_objects = env, previous
+
+    def _scratch_config(self) -> str:
+        code, out, _ = self.call("rev-parse", "--show-object-format")
+        if code == 0 and out.strip() == b"sha256":
+            return (
+                "[core]\n\trepositoryformatversion = 1\n\tbare = true\n"
+                "[extensions]\n\tobjectFormat = sha256\n"
+            )
+        return "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+
+
+def hardened_environment(git_dir: Path) -> dict[str, str]:
     """Return the environment of a call on `git_dir`; it wins over what the process inherited."""
     env = {
         "GIT_DIR": str(git_dir),
@@ -78,19 +200,22 @@ def find_git_dir(path: Path) -> Path:
     raise ConfigError(f"There is no git repository at {path}:", fix=NO_REPOSITORY)
 
 
-def common_dir(git_dir: Path) -> Path:
-    """Return where objects and shallow file live: elsewhere for a linked work tree."""
+def find_common_dir(git_dir: Path) -> Path:
+    """Return the folder of objects and shallow file: elsewhere for a linked work tree."""
     pointer = git_dir / "commondir"
     if not pointer.is_file():
         return git_dir
     return (git_dir / pointer.read_text("utf-8", "surrogateescape").strip()).resolve()
 
 
-if TYPE_CHECKING:
-    from git.cmd import Git
-
-TIMEOUT = 600.0
-"""Seconds for one call that answers at once; a stream has no limit."""
+def git_error(args: Sequence[str], stderr: str) -> ConfigError:
+    """Return the error for a git call that failed, with git's last line as the reason."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    reason = lines[-1].strip() if lines else "git gave no reason"
+    return ConfigError(
+        f"git {args[0]} failed: {reason}.",
+        fix="Check out the repository with fetch-depth: 0, without filter or sparse objects.",
+    )
 
 
 def _command(path: Path) -> "Git":
@@ -102,136 +227,15 @@ def _command(path: Path) -> "Git":
     return Git(path)
 
 
-class GitRunner:
-    """Runs one git command after another on one repository, all in the same hardened way."""
-
-    def __init__(self, path: Path) -> None:
-        """Find the repository of `path`; ConfigError when there is none."""
-        self.path = path
-        self.git_dir = find_git_dir(path)
-        self.common_dir = common_dir(self.git_dir)
-        self._git = _command(self.git_dir)
-        self._env = hardened(self.git_dir)
-        self._borrowed: tuple[str, ...] = ()
-
-    def call(
-        self,
-        *args: str,
-        feed: Iterable[bytes] = (),
-        env: Mapping[str, str] | None = None,
-    ) -> tuple[int, bytes, str]:
-        """Run `git ARGS` with `feed` on its standard input; exit code, output, complaint."""
-        with _file_of(feed) as stdin:
-            return self._git.execute(
-                ["git", "--no-pager", *args],
-                istream=stdin,
-                with_extended_output=True,
-                with_exceptions=False,
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-                kill_after_timeout=TIMEOUT,
-                env={**self._env, **(env or {})},
-            )
-
-    def output(
-        self,
-        *args: str,
-        feed: Iterable[bytes] = (),
-        env: Mapping[str, str] | None = None,
-    ) -> bytes:
-        """Run `git ARGS` and return its output.
-
-        Raises:
-            ConfigError: git failed; the sentence carries git's own last words.
-
-        """
-        code, out, complaint = self.call(*args, feed=feed, env=env)
-        if code:
-            raise failed(args, complaint)
-        return out
-
-    @contextmanager
-    def stream(
-        self, args: Sequence[str], *, feed: Iterable[bytes], env: Mapping[str, str] | None = None
-    ) -> Iterator[IO[bytes]]:
-        """Run `git ARGS` and lend its output as a stream; the process ends with the block."""
-        with _file_of(feed) as stdin:
-            process = self._git.execute(
-                ["git", "--no-pager", *args],
-                istream=stdin,
-                as_process=True,
-                env={**self._env, **(env or {})},
-            )
-            try:
-                yield process.stdout
-            finally:
-                process.stdout.close()
-                process.stderr.close()
-                # Whoever stopped reading early leaves a process on a broken pipe: not a failure.
-                if process.proc is not None:
-                    process.proc.wait()
-
-    @contextmanager
-    def scratch(self) -> Iterator[dict[str, str]]:
-        """Lend the environment of an empty repository that only borrows our objects.
-
-        What is written (an index, trees) lands there and is gone afterwards; neither the
-        repository's configuration nor its `info/attributes` nor a work tree is seen by git.
-        """
-        with tempfile.TemporaryDirectory(prefix="batch-action-git-") as name:
-            folder = Path(name)
-            for part in ("objects", "refs"):
-                (folder / part).mkdir()
-            (folder / "HEAD").write_text("ref: refs/heads/none\n")
-            (folder / "config").write_text(self._scratch_config())
-            yield {
-                "GIT_DIR": name,
-                "GIT_INDEX_FILE": str(folder / "index"),
-                "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
-                "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(
-                    (f'"{_c_quoted(self.common_dir / "objects")}"', *self._borrowed)
-                ),
-            }
-
-    @contextmanager
-    def borrowing(self, objects: str) -> Iterator[None]:
-        """Let every call see the objects of that folder, too."""
-        env, borrowed = self._env, self._borrowed
-        self._borrowed = (*borrowed, f'"{_c_quoted(Path(objects))}"')
-        self._env = {**env, "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(self._borrowed)}
-        try:
-            yield
-        finally:
-            self._env, self._borrowed = env, borrowed
-
-    def _scratch_config(self) -> str:
-        code, out, _ = self.call("rev-parse", "--show-object-format")
-        if code == 0 and out.strip() == b"sha256":
-            return (
-                "[core]\n\trepositoryformatversion = 1\n\tbare = true\n"
-                "[extensions]\n\tobjectFormat = sha256\n"
-            )
-        return "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
-
-
-def failed(args: Sequence[str], complaint: str) -> ConfigError:
-    """Return the error for a git call that went wrong, with git's last line as the reason."""
-    words = [line for line in complaint.splitlines() if line.strip()]
-    reason = words[-1].strip() if words else "git gave no reason"
-    return ConfigError(
-        f"git {args[0]} failed: {reason}.",
-        fix="Check out the repository with fetch-depth: 0, without filter or sparse objects.",
-    )
-
-
-def _c_quoted(path: Path) -> str:
-    """Return a path as git reads it between quotes: a colon would otherwise part two paths."""
-    return str(path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _quote(path: Path) -> str:
+    """Return a path in git's C-style quotes: a bare colon would separate two paths."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{text}"'
 
 
 @contextmanager
-def _file_of(feed: Iterable[bytes]) -> Iterator[BinaryIO]:
-    """Lend a rewound temporary file: a pipe both ends of which are full would never move."""
+def _temporary_file(feed: Iterable[bytes]) -> Iterator[BinaryIO]:
+    """Yield a rewound temporary file: pipes that are full at both ends would deadlock."""
     with tempfile.TemporaryFile(prefix="batch-action-feed-") as file:
         for piece in feed:
             file.write(piece)

@@ -1,4 +1,4 @@
-"""The one connection to GitHub: authorised, throttled, never writing twice."""
+"""The HTTP client of GitHub's REST and GraphQL APIs: authorized, throttled, never writing twice."""
 
 import logging
 import time
@@ -10,31 +10,36 @@ from urllib.parse import urlsplit
 import requests
 from github import Auth, Github, GithubException
 
-from batch_action.clients.github.comparison import changes
-from batch_action.clients.github.errors import LostAnswerError, RefusedError, rate_limited, refusal
+from batch_action.clients.github.comparison import parse_comparison
+from batch_action.clients.github.errors import (
+    LostResponseError,
+    RefusedError,
+    error_of,
+    is_rate_limited,
+)
 from batch_action.clients.github.responses import (
-    decoded,
-    next_query,
+    decode_json,
+    error_message,
+    next_page_query,
+    rate_limit_wait,
     retry_policy,
-    said_in,
-    wait_of,
 )
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.models.files import FileChange
-from batch_action.models.github import RepositoryInfo
+from batch_action.models.github import Repository
 
 API_VERSION = "2022-11-28"
-# Nothing we read has more: a server that links its pages in a circle must not hold us for ever.
+# No listing of ours has more; it also ends a loop when a server's pages link in a circle.
 _MAX_PAGES = 100
-BOT = "github-actions[bot]"
-"""Whom a workflow's token acts as."""
+ACTIONS_BOT = "github-actions[bot]"
+"""The account that a workflow's token acts as."""
 
 
 class GitHubClient:
-    """Requests to one repository's API, with every failure as a `GitHubError`.
+    """A client of one repository's API, which raises every failure as a `GitHubError`.
 
-    GET and DELETE are repeated on 5xx and broken connections; POST, PATCH and PUT never are, but
-    for a rate limit, which says that nothing was done. Use as a context manager, or `close()`.
+    GET and DELETE are retried after a 5xx or a broken connection; POST, PATCH and PUT only after a
+    rate limit, when nothing was carried out. Use as a context manager, or `close()`.
     """
 
     def __init__(
@@ -48,14 +53,28 @@ class GitHubClient:
         write_interval: float = 1.0,
         max_rate_limit_wait: float = 120.0,
     ) -> None:
-        """Raise ConfigError for an empty token, or an address or name that cannot be one."""
+        """Prepare requests to one repository.
+
+        Args:
+            token: a workflow's or a person's token.
+            api_url: base URL of the REST API.
+            repository: `owner/name`.
+            graphql_url: URL of the GraphQL API, derived from `api_url` if not given.
+            timeout: seconds for one request.
+            write_interval: seconds between two writes.
+            max_rate_limit_wait: seconds; a longer rate limit is an error.
+
+        Raises:
+            ConfigError: the token is empty, or a URL or the name is invalid.
+
+        """
         if not token:
             raise ConfigError(
-                "`github-token` is empty.", fix="Give it, or leave the input out of the workflow."
+                "`github-token` is empty.", fix="Set it, or leave the input out of the workflow."
             )
-        address = urlsplit(api_url)
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise ConfigError(f"GITHUB_API_URL is no web address: {api_url!r}.")
+        url = urlsplit(api_url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ConfigError(f"GITHUB_API_URL is no URL: {api_url!r}.")
         if repository.count("/") != 1:
             raise ConfigError(f"The repository must be `owner/name`, not {repository!r}.")
         self.repository = repository
@@ -63,7 +82,7 @@ class GitHubClient:
         self.write_interval = write_interval
         self.timeout = timeout
         self._max_wait = max_rate_limit_wait
-        # On import it sets itself to INFO and writes every refusal to stderr.
+        # On import PyGithub sets its logger to INFO, which writes every refusal to stderr.
         logging.getLogger("github").setLevel(logging.WARNING)
         self._github = Github(
             auth=Auth.Token(token),
@@ -78,7 +97,7 @@ class GitHubClient:
         )
         self._requester = self._github.requester
         self._graphql_url = graphql_url or self._requester.graphql_url
-        if urlsplit(self._graphql_url).netloc != address.netloc:
+        if urlsplit(self._graphql_url).netloc != url.netloc:
             raise ConfigError("GITHUB_GRAPHQL_URL and GITHUB_API_URL must name the same host.")
 
     def __enter__(self) -> Self:
@@ -105,56 +124,71 @@ class GitHubClient:
         parameters: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """Send one request and give the decoded JSON of its answer, None for an empty one.
+        """Send one request and return its response's JSON, None for an empty response.
 
         `path` is absolute below the API (`/user`), or relative to the repository (`issues/5`, the
-        empty string for the repository itself). Raises RefusedError with the status, and
-        LostAnswerError for a write whose answer was lost.
+        empty string for the repository itself).
+
+        Raises:
+            RefusedError: GitHub responded with an error.
+            LostResponseError: no response came to a write.
+
         """
-        _, _, data = self._answer(method, self._at(path), input, parameters, headers)
+        _, _, data = self._send_with_retries(
+            method, self._absolute(path), input, parameters, headers
+        )
         return data
 
-    def pages(
+    def paginate(
         self, path: str, parameters: Mapping[str, Any] | None = None, *, key: str | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Give the items of a listing, of all its pages; `key` names the list inside an object."""
+        """Yield the items of all pages of a listing; `key`: the list's key inside an object."""
         query: dict[str, Any] | None = {"per_page": 100, **(parameters or {})}
         for _ in range(_MAX_PAGES):
-            _, headers, data = self._answer("GET", self._at(path), None, query, None)
+            _, headers, data = self._send_with_retries(
+                "GET", self._absolute(path), None, query, None
+            )
             items = data[key] if key else data
             yield from items
-            query = next_query(headers.get("link", ""))
+            query = next_page_query(headers.get("link", ""))
             if query is None:
                 return
 
-    def location(self, path: str) -> str | None:
-        """Give the address a GET redirects to, without going there; None when it is gone."""
+    def redirect_location(self, path: str) -> str | None:
+        """Return the URL that a GET redirects to, without following it; None when it is gone."""
         try:
-            status, headers, _ = self._answer("GET", self._at(path), None, None, None)
+            status, headers, _ = self._send_with_retries(
+                "GET", self._absolute(path), None, None, None
+            )
         except RefusedError as refused:
             if refused.status in (404, 410):
                 return None
             raise
         if "location" not in headers:
-            raise GitHubError(f"GitHub answered {status} to GET {path}, without an address.")
+            raise GitHubError(f"GitHub answered {status} to GET {path}, without a redirect URL.")
         return headers["location"]
 
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a GraphQL query or mutation and give its `data`; RefusedError for its `errors`."""
-        request_key = {"query": query, "variables": dict(variables or {})}
-        _, _, answer = self._answer("POST", self._graphql_url, request_key, None, None)
-        if not isinstance(answer, dict) or answer.get("errors") or "data" not in answer:
-            errors = answer.get("errors") if isinstance(answer, dict) else None
-            said = "; ".join(str(e.get("message", "")) for e in errors or [])
-            problem = f"GitHub's GraphQL API refused: {said or 'no data'}."
-            raise RefusedError(problem, status=200, said=said)
-        data: dict[str, Any] = answer["data"]
+        """Send a GraphQL query or mutation and return its `data`.
+
+        Raises:
+            RefusedError: the response has `errors`, or no `data`.
+
+        """
+        body = {"query": query, "variables": dict(variables or {})}
+        _, _, response = self._send_with_retries("POST", self._graphql_url, body, None, None)
+        if not isinstance(response, dict) or response.get("errors") or "data" not in response:
+            errors = response.get("errors") if isinstance(response, dict) else None
+            message = "; ".join(str(error.get("message", "")) for error in errors or [])
+            problem = f"GitHub's GraphQL API refused: {message or 'no data'}."
+            raise RefusedError(problem, status=200, message=message)
+        data: dict[str, Any] = response["data"]
         return data
 
-    def repository_facts(self) -> RepositoryInfo:
-        """Ask what kind of repository this is; needs no more than `metadata: read`."""
+    def repository_info(self) -> Repository:
+        """Return the repository's properties; needs no more than `metadata: read`."""
         data = self.request("GET", "")
-        return RepositoryInfo(
+        return Repository(
             id=str(data["id"]),
             private=bool(data.get("private", True)),
             default_branch=str(data.get("default_branch") or "main"),
@@ -162,15 +196,15 @@ class GitHubClient:
         )
 
     def viewer(self) -> str:
-        """Give the login our token acts as, as REST spells it.
+        """Return the login that our token acts as, as REST spells it.
 
-        A workflow token may not GET /user (403), so GraphQL is asked first. A server that knows
-        neither only serves workflow tokens: then it is the workflow's bot.
+        A workflow token may not GET /user (403), so GraphQL comes first. A server that supports
+        neither only serves workflow tokens: then the login is the workflow's bot.
         """
         try:
             login = self._viewer_login()
-        except LostAnswerError as lost:
-            # Never guessed: whom we take ourselves for decides whose issues we believe.
+        except LostResponseError as lost:
+            # Never guess: our login decides whose issues we trust.
             try:
                 login = str(self.request("GET", "/user")["login"])
             except RefusedError:
@@ -181,35 +215,38 @@ class GitHubClient:
             except RefusedError as refused:
                 if refused.status not in (403, 404, 405):
                     raise
-                login = BOT
-        return BOT if login == "github-actions" else login
+                login = ACTIONS_BOT
+        return ACTIONS_BOT if login == "github-actions" else login
 
     def _viewer_login(self) -> str:
         query = "{ viewer { login } }"
         try:
             data = self.graphql(query)
-        except LostAnswerError:
-            # A question changes nothing: unlike a mutation it may be put again.
+        except LostResponseError:
+            # A query changes nothing: unlike a mutation it may be repeated.
             data = self.graphql(query)
         return str(data["viewer"]["login"])
 
     def compare(self, base: str, head: str, *, forked: bool = False) -> list[FileChange]:
-        """Give what changed from `base` to `head`, when the local clone is too shallow to tell.
+        """Return what changed from `base` to `head`, for a clone that is too shallow to tell.
 
-        GitHub compares from the merge base and stops at 300 files: GitHubError naming
-        `fetch-depth: 0` where its answer would not be the difference of the two trees, unless
-        *forked*: what `head` changed since it left `base` is wanted. Modes and the blobs of `base`
-        are not told: see `comparing.changes`.
+        GitHub compares from the merge base and lists at most 300 files. Modes and the blobs of
+        `base` are missing: see `parse_comparison`.
+
+        Raises:
+            GitHubError: the list is incomplete; or, unless `forked` (what `head` changed since it
+                left `base` is wanted), it is not the difference between the two trees.
+
         """
         data = self.request("GET", f"compare/{base}...{head}", parameters={"per_page": 1})
-        return changes(data, base, head, forked=forked)
+        return parse_comparison(data, base, head, forked=forked)
 
-    def _at(self, path: str) -> str:
+    def _absolute(self, path: str) -> str:
         if path.startswith("/"):
             return path
         return f"/repos/{self.repository}/{path}".rstrip("/")
 
-    def _answer(
+    def _send_with_retries(
         self,
         method: str,
         path: str,
@@ -217,17 +254,17 @@ class GitHubClient:
         parameters: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
     ) -> tuple[int, dict[str, str], Any]:
-        for last in (False, False, True):
-            status, got, data = self._send(method, path, input, parameters, headers)
-            said = said_in(data)
-            if status < 300 or (status == 302 and "location" in got):  # noqa: PLR2004 - HTTP
-                return status, got, data
-            wait = wait_of(got)
-            limited = rate_limited(status, got, said) and wait <= self._max_wait
-            if last or method == "GET" or not limited:
-                raise refusal(status, got, said, method, urlsplit(path).path)
+        for is_last in (False, False, True):
+            status, received, data = self._send(method, path, input, parameters, headers)
+            message = error_message(data)
+            if status < 300 or (status == 302 and "location" in received):  # noqa: PLR2004 - HTTP
+                return status, received, data
+            wait = rate_limit_wait(received)
+            can_wait = is_rate_limited(status, received, message) and wait <= self._max_wait
+            if is_last or method == "GET" or not can_wait:
+                raise error_of(status, received, message, method, urlsplit(path).path)
             time.sleep(wait)
-        raise AssertionError  # pragma: no cover - the last round raises or returns
+        raise AssertionError  # pragma: no cover - the last attempt raises or returns
 
     def _send(
         self,
@@ -237,20 +274,24 @@ class GitHubClient:
         parameters: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
     ) -> tuple[int, dict[str, str], Any]:
-        """Pass one request to PyGithub; its exceptions are turned into ours here and only here."""
+        """Send one request through PyGithub and translate its exceptions into ours."""
         try:
-            status, got, text = self._requester.requestJson(
+            status, received, text = self._requester.requestJson(
                 method, path, dict(parameters or {}), dict(headers or {}), input
             )
         except GithubException as error:
-            got = {str(k).lower(): str(v) for k, v in (error.headers or {}).items()}
-            raise refusal(error.status, got, said_in(error.data), method, path) from error
+            received = {str(k).lower(): str(v) for k, v in (error.headers or {}).items()}
+            raise error_of(
+                error.status, received, error_message(error.data), method, path
+            ) from error
         except (requests.RequestException, OSError) as error:
             problem = f"GitHub did not answer {method} {path}: {type(error).__name__}."
             fix = f"Check that {self.api_url} can be reached; the next run goes on."
             if method in ("GET", "DELETE"):
                 raise GitHubError(problem, fix=fix) from error
-            raise LostAnswerError(problem, fix=fix) from error
+            raise LostResponseError(problem, fix=fix) from error
         except (AssertionError, RuntimeError) as error:
-            raise GitHubError(f"GitHub sent {method} {path} to a foreign place: {error}") from error
-        return status, {k: str(v) for k, v in got.items()}, decoded(text)
+            raise GitHubError(
+                f"GitHub redirected {method} {path} to another host: {error}"
+            ) from error
+        return status, {k: str(v) for k, v in received.items()}, decode_json(text)

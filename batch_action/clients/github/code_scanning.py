@@ -1,4 +1,4 @@
-"""Code scanning: SARIF goes up, analyses and alerts are read back."""
+"""The client of code scanning: SARIF uploads, analyses and alerts."""
 
 import base64
 import time
@@ -6,138 +6,147 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.errors import LostAnswerError, RefusedError
+from batch_action.clients.github.errors import LostResponseError, RefusedError
 from batch_action.errors import GitHubError
-from batch_action.models.github import TOOL, AlertInfo, AnalysisInfo
+from batch_action.models.github import TOOL_NAME, CodeScanningAlert, CodeScanningAnalysis
 
-_HOME = "code-scanning"
-_PAUSES = (1, 1, 2, 3, 5, 8, 10, 15, 20, 25, 30)
-"""Seconds between looks at an upload: two minutes together, as GitHub's own action waits."""
-_SOON = (2, 5, 10)
-"""Seconds between looks for an upload whose answer was lost."""
-_UNTOUCHED = (400, 422)
-"""How a request is refused that is allowed, but says nothing."""
+_PATH = "code-scanning"
+_PROCESSING_DELAYS = (1, 1, 2, 3, 5, 8, 10, 15, 20, 25, 30)
+"""Seconds between two polls of an upload: two minutes in total, as GitHub's own action waits."""
+_LOST_UPLOAD_DELAYS = (2, 5, 10)
+"""Seconds before each search for an upload whose response was lost."""
+_INCOMPLETE_STATUSES = (400, 422)
+"""The statuses for a request that is permitted, but incomplete."""
 # https://docs.github.com/rest/code-scanning/code-scanning#update-a-code-scanning-alert
-_LONGEST_COMMENT = 280
+_MAX_COMMENT_CHARS = 280
 
 
 class CodeScanning:
-    """One repository's code scanning; all methods raise GitHubError as the client does."""
+    """One repository's code scanning; methods raise GitHubError as the client does."""
 
     def __init__(
         self, client: GitHubClient, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        """Wait by `sleep` while uploads are processed."""
+        """Use a client; `sleep` waits while uploads are processed."""
         self._client = client
         self._sleep = sleep
 
-    def may_upload(self) -> None:
-        """Ask whether an upload would be let in; nothing is written.
+    def check_upload_permission(self) -> None:
+        """Check that uploads are permitted, without writing anything.
 
-        Raises a lasting RefusedError naming the permission or the setting, or GitHubError when
-        GitHub does not say. The token's permissions can be seen nowhere: an empty upload is
-        refused as incomplete if it is allowed, and as forbidden if not.
+        GitHub does not show a token's permissions, so this sends an empty upload, which is refused
+        as incomplete if uploads are permitted, and as forbidden if not.
+
+        Raises:
+            RefusedError: a permanent one that names the missing permission or setting.
+            GitHubError: GitHub does not tell.
+
         """
         try:
-            self._client.request("POST", f"{_HOME}/sarifs", input={})
+            self._client.request("POST", f"{_PATH}/sarifs", input={})
         except RefusedError as refused:
-            if refused.status not in _UNTOUCHED:
+            if refused.status not in _INCOMPLETE_STATUSES:
                 raise
 
-    def latest(self, ref: str, category: str) -> AnalysisInfo | None:
-        """Give the newest analysis of a category on a ref; None when there is none."""
-        query = {"tool_name": TOOL, "ref": ref, "direction": "desc", "sort": "created"}
-        for item in self._listed("analyses", query):
+    def latest_analysis(self, ref: str, category: str) -> CodeScanningAnalysis | None:
+        """Return the newest analysis of a category on a ref; None when there is none."""
+        query = {"tool_name": TOOL_NAME, "ref": ref, "direction": "desc", "sort": "created"}
+        for item in self._paginate("analyses", query):
             if item.get("category") == category and not item.get("error"):
-                return _analysis(item)
+                return _parse_analysis(item)
         return None
 
-    def of_upload(self, upload: str) -> AnalysisInfo | None:
-        """Give the analysis that an upload became; None when it became none."""
-        found = self._listed("analyses", {"sarif_id": upload})
-        return next((_analysis(item) for item in found), None)
+    def analysis_of_upload(self, upload: str) -> CodeScanningAnalysis | None:
+        """Return the analysis of an upload; None when there is none."""
+        items = self._paginate("analyses", {"sarif_id": upload})
+        return next((_parse_analysis(item) for item in items), None)
 
     def document(self, analysis: int) -> Any:
-        """Give an analysis as SARIF: the part of it that GitHub keeps, with its own additions."""
+        """Return an analysis as SARIF: the part of it that GitHub stores, with its additions."""
         accept = {"Accept": "application/sarif+json"}
-        return self._client.request("GET", f"{_HOME}/analyses/{analysis}", headers=accept)
+        return self._client.request("GET", f"{_PATH}/analyses/{analysis}", headers=accept)
 
     def upload(self, packed: bytes, *, commit: str, ref: str) -> str:
-        """Send compressed SARIF, once, and give the upload's id; it is processed afterwards."""
-        draft = {
+        """Upload compressed SARIF, once, and return the upload's id; processing comes later."""
+        body = {
             "commit_sha": commit,
             "ref": ref,
             "sarif": base64.b64encode(packed).decode(),
-            "tool_name": TOOL,
+            "tool_name": TOOL_NAME,
         }
-        return str(self._client.request("POST", f"{_HOME}/sarifs", input=draft)["id"])
+        return str(self._client.request("POST", f"{_PATH}/sarifs", input=body)["id"])
 
-    def arrived(self, ref: str, category: str, *, after: int | None) -> AnalysisInfo | None:
-        """Look for an analysis newer than `after`: the upload whose answer was lost."""
-        for pause in _SOON:
-            self._sleep(pause)
-            found = self.latest(ref, category)
-            if found is not None and found.id != after:
-                return found
+    def find_lost_upload(
+        self, ref: str, category: str, *, after: int | None
+    ) -> CodeScanningAnalysis | None:
+        """Return an analysis newer than `after`, from an upload whose response was lost."""
+        for delay in _LOST_UPLOAD_DELAYS:
+            self._sleep(delay)
+            analysis = self.latest_analysis(ref, category)
+            if analysis is not None and analysis.id != after:
+                return analysis
         return None
 
-    def problems(self, upload: str) -> tuple[str, ...]:
-        """Wait until an upload is processed, and give what GitHub found wrong with it.
+    def wait_for_processing(self, upload: str) -> tuple[str, ...]:
+        """Wait until an upload is processed, and return GitHub's error messages.
 
-        Raises GitHubError when that takes more than two minutes.
+        Raises:
+            GitHubError: that takes more than two minutes.
+
         """
-        for pause in (*_PAUSES, None):
-            found = self._client.request("GET", f"{_HOME}/sarifs/{upload}")
-            match found.get("processing_status"):
+        for delay in (*_PROCESSING_DELAYS, None):
+            status = self._client.request("GET", f"{_PATH}/sarifs/{upload}")
+            match status.get("processing_status"):
                 case "complete":
                     return ()
                 case "failed":
-                    errors = found.get("errors")
-                    told = errors if isinstance(errors, list) and errors else ["no reason given"]
-                    return tuple(str(one) for one in told)
-            if pause is not None:
-                self._sleep(pause)
+                    errors = status.get("errors")
+                    has_errors = isinstance(errors, list) and errors
+                    messages = errors if has_errors else ["no reason given"]
+                    return tuple(str(message) for message in messages)
+            if delay is not None:
+                self._sleep(delay)
         raise GitHubError(
             "Code scanning is still processing the uploaded findings.",
-            fix="The next run looks whether they have arrived, and goes on.",
+            fix="The next run checks whether they have arrived, and goes on.",
         )
 
-    def alerts(self, ref: str, state: str, *, most: int | None = None) -> list[AlertInfo]:
-        """Give our alerts on a ref in a state, those that changed last first."""
-        query = {"tool_name": TOOL, "ref": ref, "state": state}
+    def alerts(self, ref: str, state: str, *, limit: int | None = None) -> list[CodeScanningAlert]:
+        """Return our alerts on a ref in a state, the most recently updated first."""
+        query = {"tool_name": TOOL_NAME, "ref": ref, "state": state}
         query |= {"sort": "updated", "direction": "desc"}
-        found = []
-        for item in self._listed("alerts", query):
-            found.append(_alert(item))
-            if len(found) == most:
+        alerts = []
+        for item in self._paginate("alerts", query):
+            alerts.append(_parse_alert(item))
+            if len(alerts) == limit:
                 break
-        return found
+        return alerts
 
     def dismiss(self, number: int, comment: str) -> None:
-        """Dismiss an alert as `won't fix`; when the answer is lost, look whether it was done."""
-        path = f"{_HOME}/alerts/{number}"
-        draft = {
+        """Dismiss an alert as `won't fix`; after a lost response, check whether it is dismissed."""
+        path = f"{_PATH}/alerts/{number}"
+        body = {
             "state": "dismissed",
             "dismissed_reason": "won't fix",
-            "dismissed_comment": comment[:_LONGEST_COMMENT],
+            "dismissed_comment": comment[:_MAX_COMMENT_CHARS],
         }
         try:
-            self._client.request("PATCH", path, input=draft)
-        except LostAnswerError:
+            self._client.request("PATCH", path, input=body)
+        except LostResponseError:
             if self._client.request("GET", path).get("state") != "dismissed":
                 raise
 
-    def _listed(self, what: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
-        """The items of a listing; before the first upload GitHub says 404 instead of none."""
+    def _paginate(self, listing: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield the items of a listing; before the first upload GitHub responds with a 404."""
         try:
-            yield from self._client.pages(f"{_HOME}/{what}", query)
+            yield from self._client.paginate(f"{_PATH}/{listing}", query)
         except RefusedError as refused:
-            if refused.status != 404 or "no analysis" not in refused.said:  # noqa: PLR2004 - HTTP
+            if refused.status != 404 or "no analysis" not in refused.message:  # noqa: PLR2004 - HTTP
                 raise
 
 
-def _analysis(item: dict[str, Any]) -> AnalysisInfo:
-    return AnalysisInfo(
+def _parse_analysis(item: dict[str, Any]) -> CodeScanningAnalysis:
+    return CodeScanningAnalysis(
         id=int(item["id"]),
         commit=str(item["commit_sha"]),
         results=int(item.get("results_count") or 0),
@@ -145,17 +154,17 @@ def _analysis(item: dict[str, Any]) -> AnalysisInfo:
     )
 
 
-def _alert(item: dict[str, Any]) -> AlertInfo:
+def _parse_alert(item: dict[str, Any]) -> CodeScanningAlert:
     instance = item.get("most_recent_instance") or {}
-    told = (item.get("dismissed_reason"), item.get("dismissed_comment"))
-    return AlertInfo(
+    reasons = (item.get("dismissed_reason"), item.get("dismissed_comment"))
+    return CodeScanningAlert(
         number=int(item["number"]),
         url=str(item.get("html_url") or ""),
         state=str(item.get("state") or ""),
         rule=str((item.get("rule") or {}).get("id") or ""),
-        text=str((instance.get("message") or {}).get("text") or ""),
+        message=str((instance.get("message") or {}).get("text") or ""),
         path=str((instance.get("location") or {}).get("path") or ""),
         dismissed_by=str((item.get("dismissed_by") or {}).get("login") or ""),
-        reason=": ".join(str(one) for one in told if one),
+        dismissed_reason=": ".join(str(reason) for reason in reasons if reason),
         fixed_at=str(item.get("fixed_at") or ""),
     )

@@ -1,14 +1,14 @@
-"""GitHub's refusals as sentences that name the missing permission or setting."""
+"""Errors of GitHub's API, with a fix that names the missing permission or setting."""
 
 import re
 from collections.abc import Mapping
 
-from batch_action.clients.github.responses import wait_of
+from batch_action.clients.github.responses import rate_limit_wait
 from batch_action.errors import GitHubError
 
 
 class RefusedError(GitHubError):
-    """GitHub answered with an error; whatever was asked has not happened."""
+    """GitHub responded with an error: the request had no effect."""
 
     def __init__(
         self,
@@ -16,26 +16,26 @@ class RefusedError(GitHubError):
         *,
         fix: str = "",
         status: int,
-        said: str = "",
-        lasting: bool = False,
+        message: str = "",
+        permanent: bool = False,
         wait: float | None = None,
     ) -> None:
         self.status = status
         """The HTTP status."""
-        self.lasting = lasting
-        """A permission or setting is missing: the next run would be refused just the same."""
-        self.said = said
-        """GitHub's own words."""
+        self.permanent = permanent
+        """A permission or setting is missing: the next run would be refused as well."""
+        self.message = message
+        """GitHub's message."""
         self.wait = wait
-        """Seconds until a rate limit ends; None when it was no rate limit."""
+        """Seconds until the rate limit ends; None when this is no rate limit."""
         super().__init__(problem, fix=fix)
 
 
-class LostAnswerError(GitHubError):
-    """A write was sent and its answer never came: it may or may not have happened."""
+class LostResponseError(GitHubError):
+    """A write was sent and no response came: it may or may not have been carried out."""
 
 
-# GET needs `read`, everything else `write`. First match wins; paths without `/repos/<o>/<r>`.
+# Paths are below `/repos/<owner>/<name>`; the first match wins. GET needs `read`, the rest `write`.
 _SCOPES = (
     (re.compile(r"^/(issues|labels|milestones)\b"), "issues"),
     (re.compile(r"^/pulls\b"), "pull-requests"),
@@ -50,18 +50,18 @@ _NOT_PERMITTED = re.compile(
 _LIMITED = re.compile(
     r"rate limit|abuse detection|wait a few minutes|retry your request", re.IGNORECASE
 )
-_LASTING = frozenset({401, 403, 404, 410})
-_QUOTED_LENGTH = 300
-_UNAUTHORISED = (
+_PERMANENT_STATUSES = frozenset({401, 403, 404, 410})
+_MAX_MESSAGE_CHARS = 300
+_UNAUTHORIZED = (
     "`github-token` is wrong or has expired: leave it out to use the workflow's own token, or "
-    "renew the one you gave."
+    "renew it."
 )
 
 
-def needed_permission(method: str, path: str) -> str:
-    """Give the `permissions:` line an endpoint is known to need; empty when unknown.
+def required_permission(method: str, path: str) -> str:
+    """Return the `permissions:` line that an endpoint needs; empty when unknown.
 
-    `path` is an API path such as `/repos/o/r/issues`; rule: the table of minimal permissions in
+    `path` is an API path such as `/repos/o/r/issues`. Source: the table of minimal permissions in
     GitHub's documentation of the workflow token.
     """
     below = re.sub(r"^/repos/[^/]+/[^/]+", "", path)
@@ -73,81 +73,81 @@ def needed_permission(method: str, path: str) -> str:
 
 
 def accepted_permissions(header: str) -> str:
-    """Turn `issues=write; pull_requests=write` (`;` means or) into workflow words."""
-    ways = []
-    for way in header.split(";"):
-        pairs = [pair.strip().partition("=") for pair in way.split(",") if "=" in pair]
+    """Turn `issues=write; pull_requests=write` (`;` means or) into `permissions:` lines."""
+    alternatives = []
+    for alternative in header.split(";"):
+        pairs = [pair.strip().partition("=") for pair in alternative.split(",") if "=" in pair]
         lines = [f"{name.replace('_', '-')}: {level}" for name, _, level in pairs]
         if lines:
-            ways.append(" and ".join(f"`{line}`" for line in lines))
-    return " or ".join(ways)
+            alternatives.append(" and ".join(f"`{line}`" for line in lines))
+    return " or ".join(alternatives)
 
 
-def rate_limited(status: int, headers: Mapping[str, str], said: str) -> bool:
-    """Tell whether a refusal means "later", not "never"."""
+def is_rate_limited(status: int, headers: Mapping[str, str], message: str) -> bool:
+    """Return whether an error is a rate limit, which passes."""
     if status == 429:  # noqa: PLR2004 - HTTP
         return True
-    spent = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
-    return status == 403 and (spent or _LIMITED.search(said) is not None)  # noqa: PLR2004 - HTTP
+    is_exhausted = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
+    return status == 403 and (is_exhausted or _LIMITED.search(message) is not None)  # noqa: PLR2004 - HTTP
 
 
-def refusal(
-    status: int, headers: Mapping[str, str], said: str, method: str, path: str
-) -> RefusedError | LostAnswerError:
-    """Make the error for an answer of 300 and more.
+def error_of(
+    status: int, headers: Mapping[str, str], message: str, method: str, path: str
+) -> RefusedError | LostResponseError:
+    """Return the error for a response with a status of 300 or more.
 
-    `headers` have lower-case names, `said` is GitHub's `message` with its `errors` appended.
-    A 5xx to a write may come from a proxy after the write was done: that is a lost answer.
+    `headers` have lower-case names, `message` is GitHub's `message` with its `errors` appended.
+    A 5xx to a write may come from a proxy after the write was carried out: a lost response.
     """
-    said = said[:_QUOTED_LENGTH]
-    what = f"GitHub refused {method} {path} with {status}"
-    if said:
-        what += f" ({said})"
+    message = message[:_MAX_MESSAGE_CHARS]
+    problem = f"GitHub refused {method} {path} with {status}"
+    if message:
+        problem += f" ({message})"
     if status >= 500:  # noqa: PLR2004 - HTTP
         problem = f"GitHub failed on {method} {path} with {status}."
         fix = "Nothing is lost: the next run goes on. See https://www.githubstatus.com."
         if method != "GET":
-            return LostAnswerError(problem, fix=fix)
-        return RefusedError(problem, fix=fix, status=status, said=said)
+            return LostResponseError(problem, fix=fix)
+        return RefusedError(problem, fix=fix, status=status, message=message)
     return RefusedError(
-        what + ".",
-        fix=_advice(status, headers, said, method, path),
+        problem + ".",
+        fix=_advice(status, headers, message, method, path),
         status=status,
-        said=said,
-        lasting=status in _LASTING and not rate_limited(status, headers, said),
-        wait=wait_of(headers) if rate_limited(status, headers, said) else None,
+        message=message,
+        permanent=status in _PERMANENT_STATUSES and not is_rate_limited(status, headers, message),
+        wait=rate_limit_wait(headers) if is_rate_limited(status, headers, message) else None,
     )
 
 
-def _advice(status: int, headers: Mapping[str, str], said: str, method: str, path: str) -> str:
+def _advice(status: int, headers: Mapping[str, str], message: str, method: str, path: str) -> str:
     if status < 400:  # noqa: PLR2004 - HTTP
         return "The repository has moved: use its new owner/name."
-    if rate_limited(status, headers, said):
+    if is_rate_limited(status, headers, message):
         return (
-            "The rate limit of this token is spent: the next run goes on. If it happens every "
-            "night, move the schedule or lower `max-findings`."
+            "The rate limit of this token is used up: the next run goes on. If it happens often, "
+            "move the schedule or lower `max-findings`."
         )
     if status == 403:  # noqa: PLR2004 - HTTP
-        return _forbidden(headers, said, method, path)
-    return {401: _UNAUTHORISED, 404: _missing(method, path), 410: _gone(path)}.get(
-        status, _unprocessable(said)
+        return _forbidden(headers, message, method, path)
+    return {401: _UNAUTHORIZED, 404: _missing(method, path), 410: _gone(path)}.get(
+        status, _unprocessable(message)
     )
 
 
-def _forbidden(headers: Mapping[str, str], said: str, method: str, path: str) -> str:
-    if "sso" in headers.get("x-github-sso", "") or "SAML" in said:
-        return "Authorise this token for the organisation's single sign-on."
-    if "create or approve pull requests" in said:
+def _forbidden(headers: Mapping[str, str], message: str, method: str, path: str) -> str:
+    if "sso" in headers.get("x-github-sso", "") or "SAML" in message:
+        return "Authorize this token for the organization's single sign-on."
+    if "create or approve pull requests" in message:
         return (
             'Turn on "Allow GitHub Actions to create and approve pull requests" in the '
-            "repository's or organisation's Actions settings."
+            "repository's or organization's Actions settings."
         )
-    if "must be enabled" in said or "is not enabled" in said:
+    if "must be enabled" in message or "is not enabled" in message:
         return "Turn the feature on in the repository's settings, or leave out that report."
     header = accepted_permissions(headers.get("x-accepted-github-permissions", ""))
-    known = needed_permission(method, path)
+    known = required_permission(method, path)
     lines = header or (f"`{known}`" if known else "")
-    if lines and (header or _NOT_PERMITTED.search(said) or not said):
+    if lines and (header or _NOT_PERMITTED.search(message) or not message):
         return (
             f"Add {lines} to the job's `permissions:` (a personal token needs the same). A pull "
             "request from a fork only ever gets a read-only token."
@@ -156,7 +156,7 @@ def _forbidden(headers: Mapping[str, str], said: str, method: str, path: str) ->
 
 
 def _missing(method: str, path: str) -> str:
-    known = needed_permission(method, path)
+    known = required_permission(method, path)
     lines = f" `{known}`" if known else " the right permission"
     return (
         "It does not exist, or the token cannot see it: check the repository's name, and in a "
@@ -173,7 +173,7 @@ def _gone(path: str) -> str:
     return "It was deleted or has expired."
 
 
-def _unprocessable(said: str) -> str:
-    if "too long" in said or "too large" in said:
+def _unprocessable(message: str) -> str:
+    if "too long" in message or "too large" in message:
         return "The text is over GitHub's limit: lower `max-findings`."
     return "This looks like a bug of batch-action: please report it with this line."

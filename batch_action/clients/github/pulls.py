@@ -1,23 +1,23 @@
-"""Pull requests that are reviewed: what they are, their diff, our reviews and comments on them."""
+"""The client of pull requests: their properties, patches, reviews and review comments."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from batch_action.clients.github import issues as shapes
 from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.errors import LostAnswerError, RefusedError
+from batch_action.clients.github.errors import LostResponseError, RefusedError
 from batch_action.models.github import (
-    PullRequestInfo,
+    PullRequest,
+    PullRequestReview,
+    ReviewComment,
     ReviewCommentDraft,
-    ReviewCommentInfo,
-    ReviewInfo,
 )
 
 _NOT_FOUND = 404
 # https://docs.github.com/graphql/reference/mutations#minimizecomment
 _MINIMIZE = """
-mutation($id: ID!, $why: ReportedContentClassifiers!) {
-  minimizeComment(input: {subjectId: $id, classifier: $why}) {
+mutation($id: ID!, $reason: ReportedContentClassifiers!) {
+  minimizeComment(input: {subjectId: $id, classifier: $reason}) {
     minimizedComment { isMinimized }
   }
 }
@@ -32,83 +32,87 @@ mutation($id: ID!) {
 class PullRequests:
     """One repository's pull requests; methods raise GitHubError as the client does."""
 
-    def __init__(self, client: GitHubClient, trusts: Callable[[str], bool]) -> None:
-        """*trusts*: whether text by a login is ours to believe and to edit."""
+    def __init__(self, client: GitHubClient, is_trusted: Callable[[str], bool]) -> None:
+        """Use a client; `is_trusted`: whether text by a login is ours to trust and to edit."""
         self._client = client
-        self._trusts = trusts
+        self._is_trusted = is_trusted
 
-    def get(self, number: int) -> PullRequestInfo:
-        """Give one pull request."""
-        return _facts(self._client.request("GET", f"pulls/{number}"))
+    def get(self, number: int) -> PullRequest:
+        """Return one pull request."""
+        return _parse_pull(self._client.request("GET", f"pulls/{number}"))
 
-    def of_commit(self, sha: str) -> frozenset[int]:
-        """Give the numbers of the pull requests that a commit belongs to."""
+    def numbers_of_commit(self, sha: str) -> frozenset[int]:
+        """Return the numbers of the pull requests that a commit belongs to."""
         try:
-            return frozenset(int(i["number"]) for i in self._client.pages(f"commits/{sha}/pulls"))
+            return frozenset(
+                int(i["number"]) for i in self._client.paginate(f"commits/{sha}/pulls")
+            )
         except RefusedError as refused:
-            # 422 is GitHub's word for a commit it does not have.
+            # GitHub responds with 422 for a commit it does not have.
             if refused.status not in (_NOT_FOUND, 422):
                 raise
             return frozenset()
 
     def patches(self, number: int) -> dict[str, str]:
-        """Give the patch of each changed file as GitHub shows it; not of binary and huge ones."""
-        files = self._client.pages(f"pulls/{number}/files")
+        """Return `{path: patch}` as GitHub shows it, without binary and huge files."""
+        files = self._client.paginate(f"pulls/{number}/files")
         return {str(file["filename"]): file["patch"] for file in files if file.get("patch")}
 
-    def reviews(self, number: int) -> list[ReviewInfo]:
-        """Give all reviews, the oldest first."""
+    def reviews(self, number: int) -> list[PullRequestReview]:
+        """Return all reviews, the oldest first."""
         return [
-            ReviewInfo(
+            PullRequestReview(
                 id=int(item["id"]),
                 url=str(item.get("html_url") or ""),
                 body=str(item.get("body") or ""),
-                trusted=self._trusts(shapes.login_of(item)),
+                trusted=self._is_trusted(shapes.login_of(item)),
             )
-            for item in self._client.pages(f"pulls/{number}/reviews")
+            for item in self._client.paginate(f"pulls/{number}/reviews")
         ]
 
-    def comments(self, number: int) -> list[ReviewCommentInfo]:
-        """Give all comments on lines, the oldest first, each with whether to trust it."""
-        return [self._comment(item) for item in self._client.pages(f"pulls/{number}/comments")]
+    def comments(self, number: int) -> list[ReviewComment]:
+        """Return all review comments, the oldest first, each with whether to trust it."""
+        return [self._comment(item) for item in self._client.paginate(f"pulls/{number}/comments")]
 
     def review(
         self, number: int, commit: str, body: str, drafts: Sequence[ReviewCommentDraft]
     ) -> None:
         """Post one review with all its comments: all of them or none.
 
-        RefusedError 422 when a line of one of them is not in the diff; LostAnswerError when it is
-        to be looked up among the comments whether it was done.
+        Raises:
+            RefusedError: with status 422, when a line of a comment is not in the diff.
+            LostResponseError: it may have been posted; the comments show whether it was.
+
         """
-        comments = [_placed(draft) for draft in drafts]
-        draft = {"commit_id": commit, "event": "COMMENT", "body": body, "comments": comments}
-        self._client.request("POST", f"pulls/{number}/reviews", input=draft)
+        comments = [_comment_body(draft) for draft in drafts]
+        data = {"commit_id": commit, "event": "COMMENT", "body": body, "comments": comments}
+        self._client.request("POST", f"pulls/{number}/reviews", input=data)
 
     def comment(self, number: int, commit: str, draft: ReviewCommentDraft) -> None:
-        """Post a single comment on lines; errors as for a review."""
-        body = {"commit_id": commit, **_placed(draft)}
+        """Post a single review comment; errors as for a review."""
+        body = {"commit_id": commit, **_comment_body(draft)}
         self._client.request("POST", f"pulls/{number}/comments", input=body)
 
     def reply(self, number: int, comment: int, body: str) -> None:
-        """Answer in the thread that a comment began."""
+        """Reply in the thread that a comment started."""
         path = f"pulls/{number}/comments/{comment}/replies"
         self._client.request("POST", path, input={"body": body})
 
     def edit(self, id: int, body: str) -> None:
-        """Replace a comment's text; one that somebody deleted is no more to be edited."""
+        """Replace a comment's text, if the comment still exists."""
         path = f"pulls/comments/{id}"
         try:
             self._client.request("PATCH", path, input={"body": body})
-        except LostAnswerError:
-            now = self._client.request("GET", path)
-            if str(now.get("body") or "").strip() != body.strip():
+        except LostResponseError:
+            comment = self._client.request("GET", path)
+            if str(comment.get("body") or "").strip() != body.strip():
                 raise
         except RefusedError as refused:
             if refused.status != _NOT_FOUND:
                 raise
 
     def delete(self, id: int) -> None:
-        """Delete a comment; one that is already gone is fine."""
+        """Delete a comment, if it exists."""
         try:
             self._client.request("DELETE", f"pulls/comments/{id}")
         except RefusedError as refused:
@@ -116,39 +120,39 @@ class PullRequests:
                 raise
 
     def react(self, id: int, content: str) -> None:
-        """React to a comment; the same reaction again changes nothing, so it may be repeated."""
+        """React to a comment; retried, because a repeated reaction changes nothing."""
         path = f"pulls/comments/{id}/reactions"
         try:
             self._client.request("POST", path, input={"content": content})
-        except LostAnswerError:
+        except LostResponseError:
             self._client.request("POST", path, input={"content": content})
 
-    def fold(self, node_id: str, why: str) -> bool:
-        """Fold a comment away as `RESOLVED` or `OUTDATED`; an empty *why* shows it again.
+    def set_minimized(self, node_id: str, reason: str) -> bool:
+        """Minimize a comment as `RESOLVED` or `OUTDATED`; without a `reason`, show it again.
 
-        May be repeated. False where GitHub does not do it: its text has to say so then.
+        Return False where GitHub refuses. Retried, because repeating it changes nothing.
         """
-        query = _MINIMIZE if why else _UNMINIMIZE
-        variables = {"id": node_id, "why": why} if why else {"id": node_id}
+        query = _MINIMIZE if reason else _UNMINIMIZE
+        variables = {"id": node_id, "reason": reason} if reason else {"id": node_id}
         try:
             self._client.graphql(query, variables)
-        except LostAnswerError:
+        except LostResponseError:
             self._client.graphql(query, variables)
         except RefusedError:
             return False
         return True
 
-    def _comment(self, item: dict[str, Any]) -> ReviewCommentInfo:
-        return ReviewCommentInfo(
-            comment=shapes.parse_comment(item, trusted=self._trusts(shapes.login_of(item))),
-            reply_to=item.get("in_reply_to_id"),
+    def _comment(self, item: dict[str, Any]) -> ReviewComment:
+        return ReviewComment(
+            comment=shapes.parse_comment(item, trusted=self._is_trusted(shapes.login_of(item))),
+            in_reply_to=item.get("in_reply_to_id"),
         )
 
 
-def _facts(item: dict[str, Any]) -> PullRequestInfo:
+def _parse_pull(item: dict[str, Any]) -> PullRequest:
     head, base = item.get("head") or {}, item.get("base") or {}
     merged = bool(item.get("merged_at"))
-    return PullRequestInfo(
+    return PullRequest(
         number=int(item["number"]),
         url=str(item.get("html_url") or ""),
         open=item.get("state") == "open",
@@ -163,13 +167,13 @@ def _facts(item: dict[str, Any]) -> PullRequestInfo:
     )
 
 
-def _placed(draft: ReviewCommentDraft) -> dict[str, Any]:
-    placed: dict[str, Any] = {
+def _comment_body(draft: ReviewCommentDraft) -> dict[str, Any]:
+    body: dict[str, Any] = {
         "path": draft.path,
         "body": draft.body,
-        "line": draft.last,
+        "line": draft.end_line,
         "side": "RIGHT",
     }
-    if draft.first < draft.last:
-        placed |= {"start_line": draft.first, "start_side": "RIGHT"}
-    return placed
+    if draft.start_line < draft.end_line:
+        body |= {"start_line": draft.start_line, "start_side": "RIGHT"}
+    return body

@@ -1,4 +1,4 @@
-"""How an answer of GitHub is read: its JSON, its words, its next page, and when to come back."""
+"""Parsing of GitHub's responses (JSON, error message, next page), and the retry policy."""
 
 import json
 import time
@@ -12,12 +12,12 @@ from urllib3.response import BaseHTTPResponse
 
 
 class CappedRetry(GithubRetry):
-    """PyGithub's retry, which also gives up at once on a `Retry-After` beyond the longest wait."""
+    """PyGithub's retry policy, which also gives up on a `Retry-After` beyond the longest wait."""
 
     def increment(
         self, method: Any = None, url: Any = None, response: Any = None, *args: Any, **more: Any
     ) -> Any:
-        """Raise GithubException for such an answer; see urllib3 for the rest."""
+        """Raise GithubException for such a response; see urllib3 for the rest."""
         if isinstance(response, BaseHTTPResponse) and self.max_rate_limit_wait is not None:
             after = response.headers.get("Retry-After", "")
             if after.isdigit() and int(after) > self.max_rate_limit_wait:
@@ -26,14 +26,15 @@ class CappedRetry(GithubRetry):
 
 
 def retry_policy(max_wait: float) -> CappedRetry:
-    """Repeat GET and DELETE thrice on 5xx, 429 and broken connections, and never a write.
+    """Return a policy that retries GET and DELETE three times, and never a write.
 
-    `max_wait`: seconds; a rate limit that lasts longer is an error at once.
+    It retries after a 5xx, a 429 and a broken connection. `max_wait`: seconds; a rate limit that
+    lasts longer is an error at once.
     """
     return CappedRetry(
         max_rate_limit_wait=max_wait,
         total=3,
-        # Errors that are neither connect nor read would be repeated whatever the method.
+        # Other errors would be retried whatever the method.
         other=0,
         backoff_factor=0.5,
         allowed_methods=frozenset({"GET", "HEAD", "DELETE"}),
@@ -42,8 +43,8 @@ def retry_policy(max_wait: float) -> CappedRetry:
     )
 
 
-def wait_of(headers: Mapping[str, str]) -> float:
-    """Seconds until a rate limit ends; a minute when GitHub does not say, as its docs ask."""
+def rate_limit_wait(headers: Mapping[str, str]) -> float:
+    """Return the seconds until a rate limit ends; a minute without headers, as GitHub advises."""
     after = headers.get("retry-after", "")
     if after.isdigit():
         return float(after)
@@ -53,25 +54,25 @@ def wait_of(headers: Mapping[str, str]) -> float:
     return 60.0
 
 
-def next_query(link: str) -> dict[str, Any] | None:
-    """Give the query of the `rel="next"` address in a Link header; None on the last page."""
+def next_page_query(link: str) -> dict[str, Any] | None:
+    """Return the query of the `rel="next"` URL in a Link header; None on the last page."""
     for part in link.split(","):
-        address, _, relation = part.partition(";")
+        url, _, relation = part.partition(";")
         if 'rel="next"' in relation:
-            return dict(parse_qsl(urlsplit(address.strip(" <>")).query, keep_blank_values=True))
+            return dict(parse_qsl(urlsplit(url.strip(" <>")).query, keep_blank_values=True))
     return None
 
 
-def decoded(text: str) -> Any:
-    """Read a body as JSON; other text (a proxy's page) becomes a `message`."""
+def decode_json(text: str) -> Any:
+    """Parse a body as JSON; other text (a proxy's page) becomes a `message`."""
     try:
         return json.loads(text) if text else None
     except ValueError:
         return {"message": text[:200]}
 
 
-def said_in(data: Any) -> str:
-    """Give the `message` of an error's body, with its `errors` appended."""
+def error_message(data: Any) -> str:
+    """Return the `message` of an error's body, with its `errors` appended."""
     if not isinstance(data, dict):
         return ""
     errors = data.get("errors")

@@ -1,6 +1,6 @@
-"""The destination `draft-pr`: generated files as one draft pull request a task.
+"""The destination `draft-pr`: generated files as one draft pull request per task.
 
-The branch is the reviewed commit with one commit of ours on top, made anew by each run and without
+The branch is the reviewed commit with one commit of ours on top, recreated by each run and without
 a checkout. Once a person has pushed to it, commits go on top and only untouched files are written.
 """
 
@@ -13,246 +13,258 @@ from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.file_results import RefusedFile
 from batch_action.models.findings import BatchAnswers, PublishedState, Reconciliation
-from batch_action.models.github import DraftPullRequestInfo
+from batch_action.models.github import DraftPullRequest
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import markers
 from batch_action.publishers.draft_pr import render
-from batch_action.publishers.draft_pr.render import DraftPullRequestState
-from batch_action.publishers.files.publisher import patch
+from batch_action.publishers.draft_pr.render import ProposedFile
+from batch_action.publishers.files.publisher import render_patch
 from batch_action.selection.content import decode
 from batch_action.text import plural
 
 DESTINATION = "draft-pr"
 WORKFLOWS = ".github/workflows/"
+MAX_NAMED_FILES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Branch:
-    """Our branch as it stands."""
+    """The state of our branch."""
 
     head: str
     tree: str
-    ours: bool
+    is_ours: bool
     """Nobody has pushed to it since our last commit."""
 
 
 class DraftPullRequestPublisher:
-    """The pull request of one task; see `publisher`."""
+    """The draft pull request of one task; see `Publisher`."""
 
     def __init__(self, ctx: RunContext, batch_answers: BatchAnswers) -> None:
         self._ctx = ctx
-        self._tonight = batch_answers
+        self._batch_answers = batch_answers
         github = ctx.require_github()
-        self._edge = DraftBranches(github.client)
-        self._trusts = github.issues.trusts
-        self._name = render.branch(ctx.task.name, ctx.settings.state_key)
-        self._pull: DraftPullRequestInfo | None = None
+        self._branches = DraftBranches(github.client)
+        self._is_trusted = github.issues.is_trusted
+        self._branch_name = render.branch_name(ctx.task.name, ctx.settings.state_key)
+        self._pull: DraftPullRequest | None = None
 
     def read_state(self) -> PublishedState:
-        """Read the open pull request; findings are not remembered here."""
-        self._pull = self._edge.open_pull(self._name)
-        if self._pull is None or not self._trusts(self._pull.author):
+        """Read the open pull request, which stores no findings."""
+        self._pull = self._branches.find_open_pull_request(self._branch_name)
+        if self._pull is None or not self._is_trusted(self._pull.author):
             return PublishedState(destination=DESTINATION)
-        fields = markers.read_head(self._pull.body) or {}
-        batches = tuple(b for b in markers.value(fields, "batches").split(",") if b)
+        fields = markers.parse_head(self._pull.body) or {}
+        batches = markers.decode_list(fields, "batches")
         return PublishedState(destination=DESTINATION, batches=batches)
 
-    def publish(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:  # noqa: ARG002 - Desk
-        """Bring the branch and its pull request to what tonight's files and the older ones say."""
+    def publish(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:  # noqa: ARG002 - Publisher
+        """Update the branch and its pull request with this run's files and the older ones."""
         pull = self._pull
-        if pull is not None and not self._trusts(pull.author):
-            note = f"pull request #{pull.number} from {self._name} is not ours: close it first"
+        if pull is not None and not self._is_trusted(pull.author):
+            note = (
+                f"pull request #{pull.number} from {self._branch_name} is not ours: close it first"
+            )
             return DestinationResult(destination=DESTINATION, action="refused", note=note)
-        known = render.remembered(pull.body) if pull else ()
-        files, left_out = self._standing(_joined(known, self._tonight))
+        proposed = render.parse_files(pull.body) if pull else ()
+        files, left_out = self._select_up_to_date(_merge_files(proposed, self._batch_answers))
         if pull is None and not files:
-            note = _named(left_out) or "no files to propose"
+            note = _left_out_note(left_out) or "no files to propose"
             return DestinationResult(destination=DESTINATION, action="skipped", note=note)
         try:
-            return self._deliver(pull, files, left_out, report)
+            return self._publish_files(pull, files, left_out, report)
         except RefusedError as error:
-            if not error.lasting:
+            if not error.permanent:
                 raise
-            return self._patched(error)
+            return self._write_patch(error)
 
-    def _deliver(
+    def _publish_files(
         self,
-        pull: DraftPullRequestInfo | None,
-        files: Sequence[DraftPullRequestState],
+        pull: DraftPullRequest | None,
+        files: Sequence[ProposedFile],
         left_out: Sequence[RefusedFile],
         report: RunReport,
     ) -> DestinationResult:
-        branch = self._branch() if pull else None
-        if pull and not files and (branch is None or branch.ours):
-            self._edge.edit(pull.number, state="closed")
-            self._edge.drop(self._name)
-            return _done("closed", pull, _named(left_out))
-        if branch is not None and not branch.ours:
-            files, theirs = self._untouched(branch, files)
-            left_out = (*left_out, *theirs)
-        base = branch if branch and not branch.ours else self._reviewed()
-        blobs, wrote = self._write(base, branch, files, report)
+        branch = self._read_branch() if pull else None
+        if pull and not files and (branch is None or branch.is_ours):
+            self._branches.edit(pull.number, state="closed")
+            self._branches.delete_branch(self._branch_name)
+            return _result("closed", pull, _left_out_note(left_out))
+        if branch is not None and not branch.is_ours:
+            files, changed = self._select_untouched(branch, files)
+            left_out = (*left_out, *changed)
+        base = branch if branch and not branch.is_ours else self._reviewed_commit()
+        blobs, has_changed = self._write_branch(base, branch, files, report)
         body = render.body(report, files, blobs, left_out)
-        return self._propose(pull, body, files, wrote=wrote, note=_named(left_out))
+        return self._update_pull_request(
+            pull, body, files, has_changed=has_changed, note=_left_out_note(left_out)
+        )
 
-    def _write(
+    def _write_branch(
         self,
         base: _Branch,
         before: _Branch | None,
-        files: Sequence[DraftPullRequestState],
+        files: Sequence[ProposedFile],
         report: RunReport,
     ) -> tuple[dict[str, str], bool]:
-        """The branch's commit; the blobs of its files, and whether anything changed."""
+        """Commit the files to the branch; return their blobs, and whether anything changed."""
         modes = self._modes(base.head)
-        tree = self._edge.tree(
+        tree = self._branches.create_tree(
             base.tree,
             {file.path: file.text for file in files if not file.blob},
             {file.path: file.blob for file in files if file.blob},
             modes,
         )
-        fresh = [file for file in files if not file.blob]
-        same = before is not None and before.tree == tree
-        if not same:
-            message = render.message(self._ctx.task.name, fresh or files, tree, report)
-            commit = self._edge.make_commit(message, tree, base.head)
-            self._edge.point(self._name, commit)
+        new_files = [file for file in files if not file.blob]
+        is_same = before is not None and before.tree == tree
+        if not is_same:
+            message = render.commit_message(self._ctx.task.name, new_files or files, tree, report)
+            commit = self._branches.create_commit(message, tree, base.head)
+            self._branches.set_branch(self._branch_name, commit)
         else:
             commit = before.head if before else base.head
-        found = self._edge.blobs(commit, [file.path for file in fresh])
-        if missing := [file.path for file in fresh if file.path not in found]:
+        blobs = self._branches.blobs(commit, [file.path for file in new_files])
+        if missing := [file.path for file in new_files if file.path not in blobs]:
             raise GitHubError(f"{plural(len(missing), 'file')} of the branch cannot be read back.")
-        return {file.path: file.blob or found[file.path] for file in files}, not same
+        return {file.path: file.blob or blobs[file.path] for file in files}, not is_same
 
-    def _propose(
+    def _update_pull_request(
         self,
-        pull: DraftPullRequestInfo | None,
+        pull: DraftPullRequest | None,
         body: str,
-        files: Sequence[DraftPullRequestState],
+        files: Sequence[ProposedFile],
         *,
-        wrote: bool,
+        has_changed: bool,
         note: str,
     ) -> DestinationResult:
         count = plural(len(files), "file")
         if pull is None:
-            into = self._ctx.context.default_branch or self._ctx.context.branch or "main"
+            into = (
+                self._ctx.github_context.default_branch or self._ctx.github_context.branch or "main"
+            )
             title = render.title(self._ctx.task.name)
-            made = self._edge.create(title, body, self._name, into)
-            self._edge.label(made.number, ("batch-action", *self._ctx.settings.labels))
-            return _done("created", made, " ".join([f"{count}.", note]).strip())
+            created = self._branches.create(title, body, self._branch_name, into)
+            self._branches.label(created.number, ("batch-action", *self._ctx.settings.labels))
+            return _result("created", created, " ".join([f"{count}.", note]).strip())
         if body.strip() != pull.body.replace("\r\n", "\n").strip():
-            self._edge.edit(pull.number, body=body)
-        now = self._edge.pull(pull.number)
-        if now.body.replace("\r\n", "\n").strip() != body.strip():
-            raise GitHubError(f"Pull request #{pull.number} was written but reads otherwise.")
-        return _done("updated" if wrote else "unchanged", now, f"{count}. {note}".strip())
+            self._branches.edit(pull.number, body=body)
+        updated = self._branches.pull(pull.number)
+        if updated.body.replace("\r\n", "\n").strip() != body.strip():
+            raise GitHubError(f"Pull request #{pull.number} was written, but its text differs.")
+        return _result(
+            "updated" if has_changed else "unchanged", updated, f"{count}. {note}".strip()
+        )
 
-    def _standing(
-        self, files: Sequence[DraftPullRequestState]
-    ) -> tuple[tuple[DraftPullRequestState, ...], tuple[RefusedFile, ...]]:
-        """The files whose source and place read as when they were reviewed; the others, named."""
+    def _select_up_to_date(
+        self, files: Sequence[ProposedFile]
+    ) -> tuple[tuple[ProposedFile, ...], tuple[RefusedFile, ...]]:
+        """Return the files whose source and target are as reviewed, and the others with reasons."""
         if not files:
             return (), ()
-        now = self._blobs_now({path for file in files for path in (file.path, file.source)})
-        kept, left = [], []
+        blobs = self._current_blobs({path for file in files for path in (file.path, file.source)})
+        up_to_date, left_out = [], []
         for file in files:
-            reason = _out_of_date(file, now)
+            reason = _outdated_reason(file, blobs)
             if reason is None:
-                kept.append(file)
+                up_to_date.append(file)
             elif reason:
-                left.append(RefusedFile(path=file.path, source=file.source, reason=reason))
-        return tuple(kept), tuple(left)
+                left_out.append(RefusedFile(path=file.path, source=file.source, reason=reason))
+        return tuple(up_to_date), tuple(left_out)
 
-    def _blobs_now(self, paths: set[str]) -> dict[str, str]:
-        """What stands at these paths on the default branch right now."""
+    def _current_blobs(self, paths: set[str]) -> dict[str, str]:
+        """Return the blobs of these paths at the current head of the default branch."""
         ctx = self._ctx
-        branch = ctx.context.default_branch or ctx.context.branch or "main"
-        head = self._edge.branch(branch) or self._tonight.commit
+        branch = ctx.github_context.default_branch or ctx.github_context.branch or "main"
+        head = self._branches.head_of(branch) or self._batch_answers.commit
         if ctx.git.has_commit(head):
             return ctx.git.tree_blobs(head, paths)
-        return self._edge.blobs(head, sorted(paths))
+        return self._branches.blobs(head, sorted(paths))
 
-    def _untouched(
-        self, branch: _Branch, files: Sequence[DraftPullRequestState]
-    ) -> tuple[tuple[DraftPullRequestState, ...], tuple[RefusedFile, ...]]:
-        """On a branch with people's commits: the files that nobody but us has changed there."""
-        there = self._edge.blobs(branch.head, [file.path for file in files])
+    def _select_untouched(
+        self, branch: _Branch, files: Sequence[ProposedFile]
+    ) -> tuple[tuple[ProposedFile, ...], tuple[RefusedFile, ...]]:
+        """Split files by whether people have changed them on the branch."""
+        blobs = self._branches.blobs(branch.head, [file.path for file in files])
         recorded = {
-            f.path: f.blob for f in render.remembered(self._pull.body if self._pull else "")
+            f.path: f.blob for f in render.parse_files(self._pull.body if self._pull else "")
         }
-        kept, theirs = [], []
+        untouched, changed = [], []
         for file in files:
-            now = there.get(file.path)
-            if now in (file.replaces, recorded.get(file.path), file.blob or None):
-                kept.append(file)
+            blob = blobs.get(file.path)
+            if blob in (file.replaces, recorded.get(file.path), file.blob or None):
+                untouched.append(file)
             else:
                 reason = "somebody has changed it on this branch"
-                theirs.append(RefusedFile(path=file.path, source=file.source, reason=reason))
-        return tuple(kept), tuple(theirs)
+                changed.append(RefusedFile(path=file.path, source=file.source, reason=reason))
+        return tuple(untouched), tuple(changed)
 
-    def _branch(self) -> _Branch | None:
-        head = self._edge.branch(self._name)
+    def _read_branch(self) -> _Branch | None:
+        head = self._branches.head_of(self._branch_name)
         if head is None:
             return None
-        commit = self._edge.commit(head)
-        ours = render.is_ours(commit.message, commit.tree)
-        return _Branch(head=head, tree=commit.tree, ours=ours)
+        commit = self._branches.commit(head)
+        is_ours = render.is_ours(commit.message, commit.tree)
+        return _Branch(head=head, tree=commit.tree, is_ours=is_ours)
 
-    def _reviewed(self) -> _Branch:
-        commit = self._edge.commit(self._tonight.commit)
-        return _Branch(head=commit.sha, tree=commit.tree, ours=True)
+    def _reviewed_commit(self) -> _Branch:
+        commit = self._branches.commit(self._batch_answers.commit)
+        return _Branch(head=commit.sha, tree=commit.tree, is_ours=True)
 
     def _modes(self, commit: str) -> Mapping[str, str]:
         git = self._ctx.git
         return {e.path: e.mode for e in git.tree(commit)} if git.has_commit(commit) else {}
 
-    def _patched(self, error: RefusedError) -> DestinationResult:
-        """What may not be proposed is left as a patch."""
-        ctx, files = self._ctx, self._tonight.generated
-        old = {file.replaces: file.path for file in files if file.replaces}
-        before = {old[blob]: decode(data) for blob, data in ctx.git.blobs(list(old))}
+    def _write_patch(self, error: RefusedError) -> DestinationResult:
+        """Write the files as a patch, because GitHub refuses the pull request."""
+        ctx, files = self._ctx, self._batch_answers.generated
+        paths = {file.replaces: file.path for file in files if file.replaces}
+        before = {paths[blob]: decode(data) for blob, data in ctx.git.blobs(list(paths))}
         name = f"{ctx.task.name}.patch"
-        where = ctx.runner.write_result(name, patch(files, before).encode("utf-8", "replace"))
-        note = f"{error} {plural(len(files), 'file')} stand in {where} instead."
+        patch_path = ctx.runner.write_result(
+            name, render_patch(files, before).encode("utf-8", "replace")
+        )
+        note = f"{error} {plural(len(files), 'file')} are in {patch_path} instead."
         return DestinationResult(destination=DESTINATION, action="refused", note=note)
 
 
 def create_publisher(ctx: RunContext, batch_answers: BatchAnswers) -> DraftPullRequestPublisher:
-    """The draft pull request of this world's task."""
+    """Create the publisher of the task's draft pull request."""
     return DraftPullRequestPublisher(ctx, batch_answers)
 
 
-def _joined(
-    known: Sequence[DraftPullRequestState], batch_answers: BatchAnswers
-) -> tuple[DraftPullRequestState, ...]:
-    """What the branch holds and what was written tonight; tonight's version of a path wins."""
-    files = {file.path: file for file in known}
-    files |= {file.path: render.drafted(file) for file in batch_answers.generated}
+def _merge_files(
+    proposed: Sequence[ProposedFile], batch_answers: BatchAnswers
+) -> tuple[ProposedFile, ...]:
+    """Return the files of the branch and of this run; this run's version of a path wins."""
+    files = {file.path: file for file in proposed}
+    files |= {file.path: render.proposed_file(file) for file in batch_answers.generated}
     return tuple(replace(files[path]) for path in sorted(files))
 
 
-def _out_of_date(file: DraftPullRequestState, now: Mapping[str, str]) -> str | None:
-    """Why a file cannot be proposed; None when it can, empty when it is merged already."""
+def _outdated_reason(file: ProposedFile, blobs: Mapping[str, str]) -> str | None:
+    """Return why a file cannot be proposed; None when it can, empty when it is merged already."""
     if file.path.casefold().startswith(WORKFLOWS):
         return "workflow files are never touched"
     if any("\ud800" <= c <= "\udfff" for c in file.path):
         return "its name is not UTF-8"
-    there = now.get(file.path)
-    if file.blob and there == file.blob:
+    blob = blobs.get(file.path)
+    if file.blob and blob == file.blob:
         return ""
-    if now.get(file.source) != file.source_blob:
+    if blobs.get(file.source) != file.source_blob:
         return "its source has changed since it was reviewed"
-    return None if there == file.replaces else "it has changed since it was reviewed"
+    return None if blob == file.replaces else "it has changed since it was reviewed"
 
 
-def _named(left_out: Sequence[RefusedFile]) -> str:
+def _left_out_note(left_out: Sequence[RefusedFile]) -> str:
     if not left_out:
         return ""
-    shown = "; ".join(f"{one.path}: {one.reason}" for one in left_out[:5])
-    more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""  # noqa: PLR2004 - shown
+    shown = "; ".join(f"{file.path}: {file.reason}" for file in left_out[:MAX_NAMED_FILES])
+    unnamed = len(left_out) - MAX_NAMED_FILES
+    more = f" and {unnamed} more" if unnamed > 0 else ""
     return f"Left out: {shown}{more}."
 
 
-def _done(action: str, pull: DraftPullRequestInfo, note: str) -> DestinationResult:
+def _result(action: str, pull: DraftPullRequest, note: str) -> DestinationResult:
     return DestinationResult(
         destination=DESTINATION,
         action=action,

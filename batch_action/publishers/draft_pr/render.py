@@ -1,4 +1,4 @@
-"""The draft pull request of generated files: its words, and what its body remembers."""
+"""The texts of the draft pull request, and the state that its body stores."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,35 +8,35 @@ from batch_action.escape import attribute, html_code, markdown, plain, subject, 
 from batch_action.models.file_results import GeneratedFile, RefusedFile
 from batch_action.models.report import RunReport
 from batch_action.publishers import markers
-from batch_action.publishers.templates import fill
-from batch_action.text import plural
+from batch_action.publishers.templates import render_template
+from batch_action.text import plural, task_slug
 
 _FILE = re.compile(r"^<!-- batch-action:file v1 (.*?) ?-->\s*$", re.MULTILINE)
 _TREE = re.compile(r"^Batch-Action-Tree: ([0-9a-f]{40}(?:[0-9a-f]{24})?)$", re.MULTILINE)
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-MOST_ROWS = 200
-LONGEST_BODY = 60_000
+MAX_ROWS = 200
+MAX_BODY_CHARS = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DraftPullRequestState:
-    """A file on our branch."""
+class ProposedFile:
+    """A generated file that the pull request proposes."""
 
     path: str
     source: str
     source_blob: str
-    """The source as it was reviewed: once it changes, the file is out of date."""
+    """The reviewed version of the source: once it changes, the file is out of date."""
     replaces: str | None
-    """What stood at `path` then; None for a new file."""
+    """The blob at `path` in the reviewed commit; None for a new file."""
     blob: str = ""
-    """The file itself, where it is on the branch already; empty for one written tonight."""
+    """The blob on the branch; empty for a file of this run."""
     text: str = ""
     summary: str = ""
 
 
-def drafted(file: GeneratedFile) -> DraftPullRequestState:
-    """A file that was generated tonight."""
-    return DraftPullRequestState(
+def proposed_file(file: GeneratedFile) -> ProposedFile:
+    """Return a file that this run generated."""
+    return ProposedFile(
         path=file.path,
         source=file.source,
         source_blob=file.blob,
@@ -46,18 +46,18 @@ def drafted(file: GeneratedFile) -> DraftPullRequestState:
     )
 
 
-def branch(night_task: str, state_key: str) -> str:
-    """The one branch of a task."""
-    return f"batch-action/{night_task}" + (f"-{state_key}" if state_key else "")
+def branch_name(task: str, state_key: str) -> str:
+    """Return the name of a task's branch."""
+    return f"batch-action/{task_slug(task, state_key)}"
 
 
 def title(task: str) -> str:
-    """The title of a new pull request; afterwards it is the person's to change."""
+    """Return the title of a new pull request; people may change it later."""
     return f"Nightly {task.replace('-', ' ')}"
 
 
-def message(task: str, files: Sequence[DraftPullRequestState], tree: str, report: RunReport) -> str:
-    """The commit's message; its trailer tells our commits from those of people."""
+def commit_message(task: str, files: Sequence[ProposedFile], tree: str, report: RunReport) -> str:
+    """Return the commit's message; its trailer tells our commits from people's."""
     first = f"Add {task.replace('-', ' ')} for {plural(len(files), 'file')}"
     lines = [f"- {subject(file.path, 120)}" for file in files[:50]]
     if len(files) > len(lines):
@@ -67,50 +67,54 @@ def message(task: str, files: Sequence[DraftPullRequestState], tree: str, report
     return f"{first}\n\n{body}{run}\nBatch-Action-Tree: {tree}\n"
 
 
-def is_ours(commit_message: str, tree: str) -> bool:
-    """Whether a commit is one of ours as we made it: an amended one has another tree."""
-    found = _TREE.search(commit_message)
-    return found is not None and found[1] == tree
+def is_ours(message: str, tree: str) -> bool:
+    """Return whether a commit is ours and unchanged: an amended one has another tree."""
+    match = _TREE.search(message)
+    return match is not None and match[1] == tree
 
 
 def body(
     report: RunReport,
-    files: Sequence[DraftPullRequestState],
+    files: Sequence[ProposedFile],
     blobs: dict[str, str],
     left_out: Sequence[RefusedFile],
 ) -> str:
-    """What people read, and the markers that remember every file."""
-    listed, room = [], LONGEST_BODY
+    """Return the table of files with a marker for every file, and what was left out."""
+    listed, remaining = [], MAX_BODY_CHARS
     for number, file in enumerate(files):
         row = (html_code(file.path, 120), html_code(file.source, 120), _cell(file.summary))
-        mark = _marker(file, blobs[file.path])
-        room -= len(mark) + (sum(map(len, row)) + 10 if number < MOST_ROWS else 0)
-        if room < 0:
+        marker = _marker(file, blobs[file.path])
+        remaining -= len(marker) + (sum(map(len, row)) + 10 if number < MAX_ROWS else 0)
+        if remaining < 0:
             break
-        listed.append((row, mark))
-    return fill(
+        listed.append((row, marker))
+    return render_template(
         "draft_pr/pull_request.md.j2",
-        marker=markers.head(report.task, report.repository_id, report.commit, report.batch_ids),
+        marker=markers.format_head(
+            report.task, report.repository_id, report.commit, report.batch_ids
+        ),
         task=markdown(report.task.replace("-", " ")),
-        rows=[row for row, _ in listed[:MOST_ROWS]],
-        unlisted=len(files) - min(len(listed), MOST_ROWS),
-        marks=[mark for _, mark in listed],
-        left_out=[(html_code(r.path, 120), table_cell(r.reason, 200)) for r in left_out[:50]],
+        rows=[row for row, _ in listed[:MAX_ROWS]],
+        unlisted=len(files) - min(len(listed), MAX_ROWS),
+        file_markers=[marker for _, marker in listed],
+        left_out=[
+            (html_code(file.path, 120), table_cell(file.reason, 200)) for file in left_out[:50]
+        ],
         run_url=report.run_url,
         model=html_code(report.model),
     )
 
 
-def remembered(text_of_body: str) -> tuple[DraftPullRequestState, ...]:
-    """The files a body's markers tell of; a damaged marker is passed over."""
-    return tuple(_parsed(text_of_body.replace("\r\n", "\n")))
+def parse_files(body: str) -> tuple[ProposedFile, ...]:
+    """Return the files of a body's markers; a damaged marker is skipped."""
+    return tuple(_parse_markers(body.replace("\r\n", "\n")))
 
 
 def _cell(summary: str) -> str:
     return markdown(summary, 200)
 
 
-def _marker(file: DraftPullRequestState, blob: str) -> str:
+def _marker(file: ProposedFile, blob: str) -> str:
     values = {
         "path": attribute(file.path),
         "blob": blob,
@@ -119,24 +123,24 @@ def _marker(file: DraftPullRequestState, blob: str) -> str:
         "replaces": file.replaces or "",
         "summary": attribute(plain(file.summary, 200)),
     }
-    told = " ".join(f"{name}={value}" for name, value in values.items())
-    return f"<!-- batch-action:file v1 {told} -->"
+    fields = " ".join(f"{name}={value}" for name, value in values.items())
+    return f"<!-- batch-action:file v1 {fields} -->"
 
 
-def _parsed(source: str) -> Iterator[DraftPullRequestState]:
-    for found in _FILE.finditer(source):
-        fields = dict(word.partition("=")[::2] for word in found[1].split())
+def _parse_markers(body: str) -> Iterator[ProposedFile]:
+    for match in _FILE.finditer(body):
+        fields = dict(word.partition("=")[::2] for word in match[1].split())
         shas = [fields.get(name, "") for name in ("blob", "reviewed")]
-        path, origin = markers.value(fields, "path"), markers.value(fields, "source")
+        path, source = markers.decode_field(fields, "path"), markers.decode_field(fields, "source")
         replaces = fields.get("replaces") or None
         if not all(_SHA.fullmatch(sha) for sha in (*shas, replaces or shas[0])):
             continue
-        if path and origin:
-            yield DraftPullRequestState(
+        if path and source:
+            yield ProposedFile(
                 path=path,
-                source=origin,
+                source=source,
                 source_blob=shas[1],
                 replaces=replaces,
                 blob=shas[0],
-                summary=markers.value(fields, "summary"),
+                summary=markers.decode_field(fields, "summary"),
             )

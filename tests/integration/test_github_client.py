@@ -10,8 +10,8 @@ import pytest
 from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.github.actions import Actions, ArtifactRefusedError
 from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.comparison import changes
-from batch_action.clients.github.errors import LostAnswerError, RefusedError, refusal
+from batch_action.clients.github.comparison import parse_comparison
+from batch_action.clients.github.errors import LostResponseError, RefusedError, error_of
 from batch_action.clients.github.issues import Issues, LabelsDroppedError
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.models.files import ChangeType
@@ -63,7 +63,7 @@ def posts(sandbox: Sandbox, path: str) -> int:
 
 class TestClient:
     def test_tells_what_repository_it_is(self, sandbox, client):
-        facts = client.repository_facts()
+        facts = client.repository_info()
         assert facts.id == str(sandbox.github.repository("octo/demo").id)
         assert (facts.private, facts.default_branch, facts.has_issues) == (True, "main", True)
 
@@ -84,31 +84,31 @@ class TestClient:
         sandbox.faults.add("status", path="graphql", status=502, times=1)
         assert client.viewer() == "github-actions[bot]"
         sandbox.faults.add("status", path="graphql", status=502, times=9)
-        with pytest.raises(LostAnswerError):
+        with pytest.raises(LostResponseError):
             client.viewer()
 
     def test_reading_is_repeated(self, sandbox, client):
         sandbox.faults.add("status", path="/octo/demo$", status=502, times=1)
         sandbox.faults.add("drop-after", path="/octo/demo$", nth=2, times=1)
-        assert client.repository_facts().default_branch == "main"
+        assert client.repository_info().default_branch == "main"
         assert len(sandbox.faults.calls) == 3
 
     def test_reading_that_goes_on_failing_is_a_sentence(self, sandbox, client):
         sandbox.faults.add("status", path="/octo/demo$", status=503, times=9)
         with pytest.raises(RefusedError, match=r"GitHub failed on GET .* with 503.*next run"):
-            client.repository_facts()
+            client.repository_info()
 
     @pytest.mark.parametrize("kind", ["drop-before", "drop-after", "status"])
     def test_a_write_is_never_sent_twice(self, sandbox, client, kind):
         sandbox.faults.add(kind, method="POST", path="labels", times=9)
-        with pytest.raises(LostAnswerError):
+        with pytest.raises(LostResponseError):
             client.request("POST", "labels", input={"name": "a", "color": "ffffff"})
         assert posts(sandbox, "/labels") == 1
 
     def test_a_slow_write_is_never_sent_twice(self, sandbox):
         run = sandbox.github.start_run("octo/demo", event="schedule")
         sandbox.faults.add("slow", method="POST", path="labels", seconds=2)
-        with connect(sandbox, run.token, timeout=1) as client, pytest.raises(LostAnswerError):
+        with connect(sandbox, run.token, timeout=1) as client, pytest.raises(LostResponseError):
             client.request("POST", "labels", input={"name": "a", "color": "ffffff"})
         assert posts(sandbox, "/labels") == 1
 
@@ -143,7 +143,7 @@ class TestClient:
             connect(sandbox, "ghp_nobody") as client,
             pytest.raises(RefusedError, match="`github-token` is wrong or has expired"),
         ):
-            client.repository_facts()
+            client.repository_info()
 
     def test_an_unknown_repository(self, sandbox):
         token = sandbox.github.token_for("octo")
@@ -151,7 +151,7 @@ class TestClient:
             connect(sandbox, token, "octo/nowhere") as client,
             pytest.raises(RefusedError, match=r"octo/nowhere.*cannot see it.*contents: read"),
         ):
-            client.repository_facts()
+            client.repository_info()
 
     def test_nobody_listens(self):
         nowhere = "http://127.0.0.1:1/api/v3"
@@ -159,7 +159,7 @@ class TestClient:
             GitHubClient("t", api_url=nowhere, repository="o/r", write_interval=0) as client,
             pytest.raises(GitHubError, match="did not answer GET /repos/o/r"),
         ):
-            client.repository_facts()
+            client.repository_info()
 
     @pytest.mark.parametrize(
         ("token", "how", "words"),
@@ -182,14 +182,14 @@ class TestClient:
     def test_all_pages_are_read(self, sandbox, client):
         for number in range(5):
             client.request("POST", "labels", input={"name": f"l{number}", "color": "ffffff"})
-        names = [item["name"] for item in client.pages("labels", {"per_page": 2})]
+        names = [item["name"] for item in client.paginate("labels", {"per_page": 2})]
         assert {f"l{number}" for number in range(5)} <= set(names)
 
 
 class TestRefusals:
     def said(self, status: int, said: str, path: str, method="POST", **headers: str) -> str:
         names = {key.replace("_", "-"): value for key, value in headers.items()}
-        return str(refusal(status, names, said, method, path))
+        return str(error_of(status, names, said, method, path))
 
     @pytest.mark.parametrize(
         ("path", "method", "line"),
@@ -289,12 +289,12 @@ class TestIssues:
 
     def test_tells_who_put_a_label_on(self, sandbox, issues):
         number = issues.create("Code review", BODY, ["wontfix"]).number
-        assert issues.labelled_by(number, "other") == ""
-        assert issues.labelled_by(number, "WONTFIX") == "github-actions[bot]"
+        assert issues.labeled_by(number, "other") == ""
+        assert issues.labeled_by(number, "WONTFIX") == "github-actions[bot]"
         with connect(sandbox, sandbox.github.token_for("octo")) as person:
             person.request("DELETE", f"issues/{number}/labels/wontfix")
             person.request("POST", f"issues/{number}/labels", input={"labels": ["wontfix"]})
-        assert issues.labelled_by(number, "wontfix") == "octo"
+        assert issues.labeled_by(number, "wontfix") == "octo"
 
     def test_tells_who_closed_it(self, sandbox, issues):
         number = issues.create("Code review", BODY, []).number
@@ -338,7 +338,7 @@ class TestIssues:
 
     def test_an_issue_that_never_arrived_is_an_error(self, sandbox, issues):
         sandbox.faults.add("drop-before", method="POST", path="issues$")
-        with pytest.raises(LostAnswerError):
+        with pytest.raises(LostResponseError):
             issues.create("Code review", BODY, [])
         assert posts(sandbox, "/issues") == 1
 
@@ -350,7 +350,7 @@ class TestIssues:
         if arrives:
             assert issues.comment(number, "One more.").body == "One more."
         else:
-            with pytest.raises(LostAnswerError):
+            with pytest.raises(LostResponseError):
                 issues.comment(number, "One more.")
         assert len(issues.comments(number)) == 1 + arrives
         assert posts(sandbox, "/comments") == 2
@@ -362,7 +362,7 @@ class TestIssues:
         if arrives:
             issues.close(number, "completed")
         else:
-            with pytest.raises(LostAnswerError):
+            with pytest.raises(LostResponseError):
                 issues.close(number, "completed")
         assert issues.get(number).state == ("closed" if arrives else "open")
         assert sum(call.method == "PATCH" for call in sandbox.faults.calls) == 1
@@ -500,7 +500,7 @@ class TestComparing:
             self.file(filename="b.py", status="removed", sha="2" * 40),
             self.file(filename="c.py", status="renamed", previous_filename="d.py"),
         ]
-        modified, deleted, renamed = changes({"status": "ahead", "files": files}, "a" * 40, "b")
+        modified, deleted, renamed = parse_comparison({"status": "ahead", "files": files}, "a" * 40, "b")
         assert (modified.path, modified.status, modified.blob) == (
             "a.py",
             ChangeType.MODIFIED,
@@ -516,11 +516,11 @@ class TestComparing:
     @pytest.mark.parametrize("status", ["diverged", "behind"])
     def test_another_history_cannot_be_compared(self, status):
         with pytest.raises(GitHubError, match="fetch-depth: 0"):
-            changes({"status": status, "files": []}, "a" * 40, "b" * 40)
+            parse_comparison({"status": status, "files": []}, "a" * 40, "b" * 40)
 
     def test_three_hundred_files_may_be_more(self):
         with pytest.raises(GitHubError, match="fetch-depth: 0"):
-            changes({"status": "ahead", "files": [self.file()] * 300}, "a", "b")
+            parse_comparison({"status": "ahead", "files": [self.file()] * 300}, "a", "b")
 
     def test_an_unknown_base_is_a_refusal(self, client):
         with pytest.raises(RefusedError):

@@ -20,10 +20,15 @@ from batch_action.models.findings import (
     ReviewedFile,
     TrackedFinding,
 )
-from batch_action.publishers.positions import locate
+from batch_action.publishers.positions import resolve
 from batch_action.publishers.sarif.document import render
-from batch_action.publishers.sarif.messages import Trace
-from batch_action.publishers.sarif.reader import Half, Memory, parse, retrace
+from batch_action.publishers.sarif.messages import Footer
+from batch_action.publishers.sarif.reader import (
+    AnalysisState,
+    PartialFinding,
+    parse,
+    rebuild_from_git,
+)
 from batch_action.sandbox.github import sarif as service
 from batch_action.tasks.registry import all_tasks
 from tests.harness.git_repositories import Repo
@@ -118,15 +123,15 @@ class Nights:
         self, batch_answers: BatchAnswers, known: tuple[TrackedFinding, ...]
     ) -> Reconciliation:
         git = GitRepo(self.repo.path)
-        return reconcile(known, locate(batch_answers, known, git, head=None))
+        return reconcile(known, resolve(batch_answers, known, git, head=None))
 
 
-def given_back(told: Reconciliation, before: Memory) -> Memory:
+def given_back(told: Reconciliation, before: AnalysisState) -> AnalysisState:
     """What is left after code scanning has kept its part."""
     document: Any = json.loads(render(NIGHT, told, before).data)
     run = document["runs"][0]
     numbers = {place: (place + 1, "u") for place in range(len(run["results"]))}
-    part = service.returned(run, numbers, NIGHT.ref, told.commit)
+    part = service.returned_run(run, numbers, NIGHT.ref, told.commit)
     return parse({"version": "2.1.0", "runs": [part]})
 
 
@@ -146,13 +151,13 @@ def test_little_is_enough_to_live_on(tmp_path: Path, seed: int):
     nights = Nights(Repo.init(tmp_path / "repo"), random.Random(seed))
     git = GitRepo(nights.repo.path)
     known: tuple[TrackedFinding, ...] = ()
-    session, commit = Memory(), ""
+    session, commit = AnalysisState(), ""
     seen = 0
     for _ in range(NIGHTS):
         nights.change()
         batch_answers = nights.review()
         whole = nights.settle(batch_answers, known)
-        found = retrace(session.halves, {}, commit, git, TASK) if commit else {}
+        found = rebuild_from_git(session.halves, {}, commit, git, TASK) if commit else {}
         # What is fixed is told by the alerts; here it is taken from the full memory.
         fixed = {k.fingerprint: k for k in known if k.state is FindingState.FIXED}
         part = nights.settle(batch_answers, (*found.values(), *fixed.values()))
@@ -163,9 +168,9 @@ def test_little_is_enough_to_live_on(tmp_path: Path, seed: int):
     assert seen > NIGHTS
 
 
-def half(first: int, last: int, blob: str, path: str = "a.py", category: str = "bug") -> Half:
-    return Half(
-        trace=Trace(
+def half(first: int, last: int, blob: str, path: str = "a.py", category: str = "bug") -> PartialFinding:
+    return PartialFinding(
+        trace=Footer(
             fingerprint="1" * 16,
             since="2026-01-01",
             start_line=first,
@@ -188,7 +193,7 @@ def test_what_is_not_here_any_more_has_changed(tmp_path: Path):
     commit = repo.commit({"a.py": "one\ntwo\n"})
     git = GitRepo(repo.path)
     blob = git.tree_blobs(commit, ["a.py"])["a.py"]
-    [there] = retrace([half(1, 1, blob[:12])], {}, commit, git, TASK).values()
+    [there] = rebuild_from_git([half(1, 1, blob[:12])], {}, commit, git, TASK).values()
     assert (there.anchor.blob, there.anchor.commit, there.state) == (
         blob,
         commit,
@@ -196,13 +201,13 @@ def test_what_is_not_here_any_more_has_changed(tmp_path: Path):
     )
     lost = half(30, 31, "0123456789ab")
     for where in (commit, "e" * 40):
-        [gone] = retrace([lost], {"1" * 16: "2026-02-02"}, where, git, TASK).values()
+        [gone] = rebuild_from_git([lost], {"1" * 16: "2026-02-02"}, where, git, TASK).values()
         assert gone.anchor.blob.startswith("0123456789ab")
         assert len(gone.anchor.blob) == 40
         assert gone.anchor.scope == (20, 41)
         assert (gone.state, gone.closed) == (FindingState.FIXED, "2026-02-02")
     # Lines that the text does not have are somebody else's.
-    [beyond] = retrace([half(5, 9, blob[:12])], {}, commit, git, TASK).values()
+    [beyond] = rebuild_from_git([half(5, 9, blob[:12])], {}, commit, git, TASK).values()
     assert beyond.evidence_digest == ""
 
 
@@ -212,5 +217,5 @@ def test_whether_it_is_about_security_the_task_knows(tmp_path: Path):
     git = GitRepo(repo.path)
     for category, security in (("security", True), ("bug", False)):
         one = replace(half(1, 1, "a"), category=category)
-        [known] = retrace([one], {}, commit, git, TASK).values()
+        [known] = rebuild_from_git([one], {}, commit, git, TASK).values()
         assert known.security is security

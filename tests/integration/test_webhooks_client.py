@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from batch_action.clients.webhooks import UndeliveredError, Webhooks, signature
+from batch_action.clients.webhooks import UndeliveredError, Webhooks, signature_headers
 from tests.harness.webhook_receiver import PATH, Receiver, receiving
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -84,7 +84,7 @@ def test_a_lost_answer_is_asked_for_again_only_where_that_cannot_double_it(hooks
     hooks.post(receiver.url, b"{}", {}, repeatable=True)
     assert len(receiver.got) == 2
     receiver.answers = [None]
-    with pytest.raises(UndeliveredError, match="its answer was lost"):
+    with pytest.raises(UndeliveredError, match="its response was lost"):
         hooks.post(receiver.url, b"{}", {}, repeatable=False)
     assert len(receiver.got) == 3
 
@@ -111,10 +111,10 @@ def test_the_address_stands_in_no_sentence_and_no_log(hooks, receiver, caplog, a
 
 def test_the_signature_is_that_of_standard_webhooks():
     now, body = datetime.now(UTC), '{"a": "…"}'.encode()
-    headers = signature(SECRET, "msg_1", now, body)
+    headers = signature_headers(SECRET, "msg_1", now, body)
     assert Webhook(SECRET).verify(body, headers) == {"a": "…"}
-    other = signature("whsec_" + "A" * 32, "msg_1", now, body)
+    other = signature_headers("whsec_" + "A" * 32, "msg_1", now, body)
     assert other["webhook-signature"] != headers["webhook-signature"]
     # Another zone is the same moment.
     local = now.astimezone().astimezone()
-    assert signature(SECRET, "msg_1", local, body) == headers
+    assert signature_headers(SECRET, "msg_1", local, body) == headers

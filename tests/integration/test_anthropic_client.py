@@ -13,8 +13,12 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 
-from batch_action.clients.anthropic.client import HOME, AnthropicApi, keyless
-from batch_action.clients.anthropic.parsing import outcome_of
+from batch_action.clients.anthropic.client import (
+    DEFAULT_BASE_URL,
+    AnthropicClient,
+    workload_identity_credentials,
+)
+from batch_action.clients.anthropic.parsing import outcome_of_result
 from batch_action.errors import (
     AmbiguousCreateError,
     AnthropicError,
@@ -46,16 +50,16 @@ def sandbox(running: Sandbox) -> Iterator[Sandbox]:
     running.faults.calls.clear()
     yield running
     running.faults.clear()
-    running.claude.hold = False
-    running.claude.results_origin = None
-    running.claude.max_bytes = 256_000_000
+    running.anthropic.hold = False
+    running.anthropic.results_origin = None
+    running.anthropic.max_bytes = 256_000_000
 
 
 @pytest.fixture
-def api(sandbox, one_certificate, monkeypatch) -> Iterator[AnthropicApi]:
+def api(sandbox, one_certificate, monkeypatch) -> Iterator[AnthropicClient]:
     monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
     key = f"{KEY}--ws-edge{next(_names)}"
-    with AnthropicApi(
+    with AnthropicClient(
         api_key=key, base_url=sandbox.anthropic_url, sleep=lambda _seconds: None
     ) as api:
         yield api
@@ -75,7 +79,7 @@ def requests(count=3, text="x"):
             Request(
                 request_key=request_key,
                 params=params,
-                size=packing.size_of(name, params),
+                size_bytes=packing.size_of(name, params),
                 input_tokens=1,
                 max_tokens=2000,
                 risk=0.0,
@@ -102,7 +106,7 @@ def told(caught):
 
 def through(handler, base_url="https://proxy.example", key=KEY):
     """An edge whose network is a function."""
-    api = AnthropicApi(api_key=key, base_url=base_url, sleep=lambda _seconds: None)
+    api = AnthropicClient(api_key=key, base_url=base_url, sleep=lambda _seconds: None)
     api._http._transport = httpx2.MockTransport(handler)
     api._http._mounts = {}
     return api
@@ -209,13 +213,13 @@ class TestCreate:
         with pytest.raises(AnthropicError) as caught:
             api.create(twice)
         assert type(caught.value) is AnthropicError
-        sandbox.claude.max_bytes = 1000
+        sandbox.anthropic.max_bytes = 1000
         with pytest.raises(AnthropicError, match="413"):
             api.create(requests(20))
 
     def test_a_refused_connection_did_certainly_nothing(self):
         with (
-            AnthropicApi(api_key=KEY, base_url="http://127.0.0.1:9", sleep=lambda _s: None) as api,
+            AnthropicClient(api_key=KEY, base_url="http://127.0.0.1:9", sleep=lambda _s: None) as api,
             pytest.raises(TransientError) as caught,
         ):
             api.create(requests())
@@ -259,7 +263,7 @@ class TestResults:
         return api.create(made)
 
     def test_all_come_back_in_any_order(self, api, batch, made, tmp_path, sandbox):
-        sandbox.faults.outcome("expired", custom_id="-1$")
+        sandbox.faults.add_outcome("expired", custom_id="-1$")
         found = self.outcomes(api, batch, ids(made), tmp_path)
         assert found.keys() == ids(made)
         assert all(outcome.custom_id == name for name, outcome in found.items())
@@ -297,7 +301,7 @@ class TestResults:
     def test_a_missing_line_is_asked_for_again_then_absent(
         self, api, batch, made, tmp_path, sandbox
     ):
-        sandbox.faults.outcome("missing", custom_id="-7$")
+        sandbox.faults.add_outcome("missing", custom_id="-7$")
         found = self.outcomes(api, batch, ids(made), tmp_path)
         assert ids(made) - found.keys() == {"code-review-a_py-7"}
         assert seen(sandbox, "GET", "/results") == 4
@@ -336,17 +340,17 @@ class TestResults:
             with self.served(garbage) as api, pytest.raises(TransientError):
                 api.outcomes("msgbatch_1", frozenset("a"), tmp_path)
             with self.served(garbage) as api, pytest.raises(TransientError):
-                api.first_id("msgbatch_1")
+                api.first_result_id("msgbatch_1")
 
     def test_the_first_id(self, api, batch, made, sandbox):
-        assert api.first_id(batch.id) in ids(made)
+        assert api.first_result_id(batch.id) in ids(made)
         with self.served(b"\n\n" + _line("b") + b"\n{") as other:
-            assert other.first_id("msgbatch_1") == "b"
+            assert other.first_result_id("msgbatch_1") == "b"
         with self.served(b"\n") as other:
-            assert other.first_id("msgbatch_1") is None
+            assert other.first_result_id("msgbatch_1") is None
 
     def test_results_that_are_not_ready_are_said_to_be(self, api, made, tmp_path, sandbox):
-        sandbox.claude.hold = True
+        sandbox.anthropic.hold = True
         state = api.create(made)
         with pytest.raises(AnthropicError, match="Has it finished"):
             self.outcomes(api, state, ids(made), tmp_path)
@@ -372,7 +376,7 @@ class TestResultLines:
         ],
     )
     def test_what_is_no_answer(self, result, kind, text, detail):
-        found = outcome_of({"custom_id": "a", "result": result})
+        found = outcome_of_result({"custom_id": "a", "result": result})
         assert (found.kind, found.text, found.detail) == (kind, text, detail)
         assert found.usage == Usage()
 
@@ -431,7 +435,7 @@ class TestResultLines:
     )
     def test_what_succeeded_can_hide(self, message, kind, text, detail):
         line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
-        found = outcome_of(line)
+        found = outcome_of_result(line)
         assert (found.kind, found.text, found.detail) == (kind, text, detail)
 
     def test_usage(self):
@@ -445,7 +449,7 @@ class TestResultLines:
         }
         message = {"stop_reason": "end_turn", "content": [], "usage": usage}
         line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
-        assert outcome_of(line).usage == Usage(
+        assert outcome_of_result(line).usage == Usage(
             input_tokens=1,
             output_tokens=2,
             cache_write_5m_tokens=20,
@@ -454,11 +458,11 @@ class TestResultLines:
         )
         for odd in (None, "7", -1, 2**70, 1.5, {}):
             message["usage"] = {"input_tokens": odd}
-            assert outcome_of(line).usage == Usage()
+            assert outcome_of_result(line).usage == Usage()
 
     @pytest.mark.parametrize("line", [None, 7, [], "a", {}])
     def test_a_line_that_is_none_belongs_to_nobody(self, line):
-        assert outcome_of(line).kind is OutcomeKind.UNREADABLE
+        assert outcome_of_result(line).kind is OutcomeKind.UNREADABLE
 
 
 class TestWhereTheKeyGoes:
@@ -485,7 +489,7 @@ class TestWhereTheKeyGoes:
             start = time.monotonic()
             for look in (
                 lambda: api.outcomes("msgbatch_1", frozenset("a"), tmp_path),
-                lambda: api.first_id("msgbatch_1"),
+                lambda: api.first_result_id("msgbatch_1"),
             ):
                 with pytest.raises(AnthropicError, match="points to") as caught:
                     look()
@@ -531,14 +535,14 @@ class TestWhereTheKeyGoes:
     )
     def test_a_base_url_in_the_clear_is_refused(self, url):
         with pytest.raises(ConfigError, match="`anthropic-base-url`"):
-            AnthropicApi(api_key=KEY, base_url=url)
+            AnthropicClient(api_key=KEY, base_url=url)
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1"])
     def test_but_not_on_loopback(self, url):
-        AnthropicApi(api_key=KEY, base_url=url).close()
+        AnthropicClient(api_key=KEY, base_url=url).close()
 
     def test_home_is_the_api(self):
-        assert HOME == "https://api.anthropic.com"
+        assert DEFAULT_BASE_URL == "https://api.anthropic.com"
 
     def test_the_sdks_variables_are_read_by_nobody_but_the_door(self, sandbox, tmp_path):
         """A token, other headers and another address lie in the environment: none is used."""
@@ -581,11 +585,11 @@ class TestQuestions:
         state = api.create(requests(1))
         assert api.retrieve(state.id).id == state.id
         other = f"{KEY}--ws-other"
-        with AnthropicApi(api_key=other, base_url=sandbox.anthropic_url) as stranger:
+        with AnthropicClient(api_key=other, base_url=sandbox.anthropic_url) as stranger:
             assert stranger.retrieve(state.id) is None
 
     def test_canceling(self, api, sandbox):
-        sandbox.claude.hold = True
+        sandbox.anthropic.hold = True
         state = api.cancel(api.create(requests(1)).id)
         assert state.canceled
         assert api.retrieve(state.id).status == "ended"
@@ -620,7 +624,7 @@ class TestQuestions:
 
     def test_counting_is_free_and_leaves_max_tokens_out(self, api, sandbox):
         assert api.count_tokens(requests(1, text="word " * 400)[0].params) > 300
-        assert sandbox.claude.billed() == [] or seen(sandbox, "POST", BATCHES) == 0
+        assert sandbox.anthropic.billed() == [] or seen(sandbox, "POST", BATCHES) == 0
 
     @pytest.mark.parametrize("status", [429, 500, 529])
     def test_reading_is_tried_again(self, api, sandbox, status):
@@ -710,8 +714,8 @@ class TestKeyless:
 
     def connect(self, sandbox, identity, **fields):
         values = {"service_account": None, "workspace": None, **fields}
-        credentials = keyless(identity=identity, rule="fdrl_1", organization="org-1", **values)
-        return AnthropicApi(api_key=None, credentials=credentials, base_url=sandbox.anthropic_url)
+        credentials = workload_identity_credentials(identity=identity, rule="fdrl_1", organization="org-1", **values)
+        return AnthropicClient(api_key=None, credentials=credentials, base_url=sandbox.anthropic_url)
 
     def test_a_token_is_exchanged_once_and_used_for_all_calls(self, sandbox, identity, minted):
         with self.connect(sandbox, identity, workspace="wrkspc_1") as api:
@@ -780,7 +784,7 @@ def _batch(results_url, **fields):
 
 def answered(api, made):
     """What each request came to, with its name where it has one."""
-    found = list(api.answers(made, lambda: True))
+    found = list(api.create_messages(made, lambda: True))
     return {o.custom_id: (o.kind, o.detail) for o in found if not isinstance(o, AnthropicError)}, [
         o for o in found if isinstance(o, AnthropicError)
     ]
@@ -799,7 +803,7 @@ class TestAskingAtOnce:
         assert answered(api, [long])[0][long.request_key.id] == (OutcomeKind.SUCCEEDED, "end_turn")
 
     def test_usage_is_that_of_the_message(self, api):
-        (outcome,) = api.answers(requests(1), lambda: True)
+        (outcome,) = api.create_messages(requests(1), lambda: True)
         assert outcome.usage.input_tokens > 0
         assert outcome.usage.output_tokens > 0
 
@@ -823,17 +827,17 @@ class TestAskingAtOnce:
             headers = {"retry-after-ms": "1"}
             return httpx2.Response(529, headers=headers, json={"type": "error", "error": {}})
 
-        (outcome,) = through(handler).answers(requests(1), lambda: True)
+        (outcome,) = through(handler).create_messages(requests(1), lambda: True)
         assert outcome.kind is OutcomeKind.UNANSWERED
         assert "529" in outcome.detail
 
     def test_a_page_in_between_is_no_answer(self):
         proxy = through(lambda _request: httpx2.Response(200, text="<html>please log in"))
-        (problem,) = proxy.answers(requests(1), lambda: True)
+        (problem,) = proxy.create_messages(requests(1), lambda: True)
         assert "no JSON" in str(problem)
 
     def test_what_is_not_begun_is_not_asked(self, sandbox, api):
         budget = iter([True, False, False])
-        found = list(api.answers(requests(3), lambda: next(budget)))
+        found = list(api.create_messages(requests(3), lambda: next(budget)))
         assert [outcome is None for outcome in found].count(True) == 2
         assert seen(sandbox, "POST", "/v1/messages") == 1

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.clients.actions_runner.commands import Runner, fit
-from batch_action.clients.actions_runner.environment import context_from, inputs_from, payload_from
+from batch_action.clients.actions_runner.commands import Runner, truncate_markdown
+from batch_action.clients.actions_runner.environment import github_context, read_event, read_inputs
 from batch_action.errors import BatchActionError, ConfigError
 from batch_action.models.github_context import PullRequestContext
 from batch_action.sandbox.server import Sandbox
@@ -120,18 +120,18 @@ class TestSummary:
         assert text.decode().rstrip().endswith("at most 1 MiB.")
 
     def test_short_text_is_as_it_was(self):
-        assert fit("a\n```\nb", 7) == "a\n```\nb"
+        assert truncate_markdown("a\n```\nb", 7) == "a\n```\nb"
 
     def test_it_is_not_cut_inside_of_a_fence_or_open_details(self):
         start = "Intro\n\n<details><summary>x</summary>\n\n"
         code = "````python\n```\n" + "code()\n\n" * 400 + "````\n\nEnd\n\n</details>\n"
-        cut = fit(start + code, 1000)
+        cut = truncate_markdown(start + code, 1000)
         assert cut.startswith("Intro\n\n<details><summary>x</summary>\n\n</details>\n\n> [!NOTE]")
         assert "code()" not in cut
 
     @pytest.mark.parametrize("room", [-5, 0, 10, 90, 200])
     def test_with_hardly_any_room_it_still_fits(self, room):
-        assert len(fit("words and words\n\n" * 99, room).encode()) <= max(room, 0)
+        assert len(truncate_markdown("words and words\n\n" * 99, room).encode()) <= max(room, 0)
 
 
 class TestCommands:
@@ -146,7 +146,7 @@ class TestCommands:
         runner.annotate("error", "y")
         runner.annotate("notice", "z")
         assert stream.getvalue().startswith("::error file=a.py,line=3,endLine=5::x\n")
-        assert runner.annotated == {"error": 2, "notice": 1}
+        assert runner.annotation_counts == {"error": 2, "notice": 1}
 
     @pytest.mark.parametrize(
         "hostile",
@@ -185,7 +185,7 @@ class TestCommands:
 
     def test_groups(self, runner, stream):
         runner.group("Plan")
-        runner.endgroup()
+        runner.end_group()
         assert stream.getvalue() == "::group::Plan\n::endgroup::\n"
 
     def test_outside_of_actions_all_is_plain_lines_on_stderr(self, tmp_path, capsys):
@@ -194,7 +194,7 @@ class TestCommands:
         runner.annotate("debug", "unseen")
         runner.mask("secret")
         runner.group("Plan")
-        runner.endgroup()
+        runner.end_group()
         out, err = capsys.readouterr()
         assert (out, err) == ("", "error: a.py:3: Bad: wrong\nPlan\n")
 
@@ -236,7 +236,7 @@ class TestResults:
         folder = runner.workspace / ".batch-action"
         (folder / "deep").mkdir()
         (folder / "deep" / "link").symlink_to(outside)
-        runner.give(folder)
+        runner.chown_to_workspace_owner(folder)
         owners = {path.lstat().st_uid for path in [folder, *folder.rglob("*")]}
         assert owners == {NOBODY}
         assert outside.stat().st_uid == 0
@@ -252,7 +252,7 @@ class TestInputs:
             "INPUT_": "x",
             "OTHER": "x",
         }
-        assert inputs_from(environ) == {"anthropic-api-key": "sk-ant-x", "my_input": "1"}
+        assert read_inputs(environ) == {"anthropic-api-key": "sk-ant-x", "my_input": "1"}
 
 
 class TestContext:
@@ -260,18 +260,20 @@ class TestContext:
         with Sandbox() as sandbox:
             repository = sandbox.github.add_repository("octo/demo", private=False)
             run = sandbox.github.start_run("octo/demo", event="schedule")
-            environ = run.environ(tmp_path / "workspace", tmp_path / "temp")
-            context = context_from(environ, payload_from(Path(environ["GITHUB_EVENT_PATH"])))
+            environ = sandbox.github.step_environment(
+                run, tmp_path / "workspace", tmp_path / "temp"
+            )
+            context = github_context(environ, read_event(Path(environ["GITHUB_EVENT_PATH"])))
             assert context.api_url == f"{sandbox.github_url}/api/v3"
         assert context.workspace == tmp_path / "workspace"
         assert (context.repository, context.repository_id) == ("octo/demo", str(repository.id))
         assert (context.run, context.event) == (f"{run.id}.1", "schedule")
         assert (context.branch, context.default_branch) == ("main", "main")
-        assert (context.private, context.fork) == (False, False)
+        assert (context.private, context.from_fork) == (False, False)
         assert context.sha == run.head_sha
 
     def test_the_command_line_has_no_context_at_all(self):
-        context = context_from({}, {})
+        context = github_context({}, {})
         assert (context.repository, context.repository_id, context.run_id) == (
             None,
             "local",
@@ -292,22 +294,24 @@ class TestContext:
             "GITHUB_HEAD_REF": "topic",
         }
         pull = {"head": {"sha": "h" * 40, "ref": "topic", "repo": head}}
-        context = context_from(environ, {"pull_request": pull})
-        assert (context.fork, context.sha, context.branch) == (fork, "h" * 40, "topic")
+        context = github_context(environ, {"pull_request": pull})
+        assert (context.from_fork, context.sha, context.branch) == (fork, "h" * 40, "topic")
 
     @pytest.mark.parametrize(
-        ("change", "there"),
+        ("change", "is_valid"),
         [({}, True), ({"number": "3"}, False), ({"head": {}}, False), ({"base": None}, False)],
     )
-    def test_which_pull_request_it_is(self, change, there):
+    def test_which_pull_request_it_is(self, change, is_valid):
         base = {"sha": "b" * 40, "ref": "main"}
         pull = {"number": 3, "head": {"sha": "h" * 40}, "base": base, "user": {"login": "ada"}}
-        found = context_from({}, {"pull_request": pull | change}).pull
-        told = PullRequestContext(number=3, head="h" * 40, base="b" * 40, into="main", author="ada")
-        assert found == (told if there else None)
+        context = github_context({}, {"pull_request": pull | change}).pull_request
+        expected = PullRequestContext(
+            number=3, head="h" * 40, base="b" * 40, base_ref="main", author="ada"
+        )
+        assert context == (expected if is_valid else None)
 
     def test_a_tag_is_no_branch(self):
-        assert context_from({"GITHUB_REF": "refs/tags/v1"}, {}).branch is None
+        assert github_context({"GITHUB_REF": "refs/tags/v1"}, {}).branch is None
 
     @pytest.mark.parametrize(
         "payload",
@@ -318,20 +322,20 @@ class TestContext:
         ],
     )
     def test_an_odd_payload_is_tolerated(self, payload):
-        context = context_from({"GITHUB_RUN_ATTEMPT": "x"}, payload)
+        context = github_context({"GITHUB_RUN_ATTEMPT": "x"}, payload)
         assert (context.private, context.default_branch, context.run_attempt) == (None, None, 1)
 
     @pytest.mark.parametrize("text", ["", "[1]", "{", "[" * 100_000, "\ud800"])
     def test_a_broken_event_is_an_empty_one(self, tmp_path, text):
         path = tmp_path / "event.json"
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
-        assert payload_from(path) == {}
+        assert read_event(path) == {}
 
     def test_a_missing_or_huge_event_is_an_empty_one(self, tmp_path):
-        assert payload_from(None) == {}
-        assert payload_from(tmp_path / "none") == {}
+        assert read_event(None) == {}
+        assert read_event(tmp_path / "none") == {}
         with (tmp_path / "huge").open("wb") as file:
             file.truncate(33 * 1024 * 1024)
-        assert payload_from(tmp_path / "huge") == {}
+        assert read_event(tmp_path / "huge") == {}
         (tmp_path / "good").write_text(json.dumps({"a": 1}))
-        assert payload_from(tmp_path / "good") == {"a": 1}
+        assert read_event(tmp_path / "good") == {"a": 1}

@@ -11,7 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from batch_action.clients.artifacts import ArtifactService, NameTakenError, check_name, why_not
+from batch_action.clients.artifacts import (
+    ArtifactService,
+    NameTakenError,
+    check_name,
+    unavailable_reason,
+)
 from batch_action.errors import GitHubError
 from batch_action.sandbox.server import Sandbox
 
@@ -59,14 +64,14 @@ def calls(sandbox: Sandbox, method: str) -> int:
 
 def test_what_is_uploaded_is_listed_and_deleted(sandbox, service):
     number = service.upload("state-a", DATA, 30)
-    [stored] = service.listed()
+    [stored] = service.list_artifacts()
     assert (stored.id, stored.name, stored.size) == (number, "state-a", len(DATA))
     assert stored.digest.startswith("sha256:")
     [kept] = sandbox.github.repository("octo/demo").artifacts
     assert sandbox.blobs.get(kept.blob) == DATA
     assert service.delete("state-a") is True
     assert service.delete("state-a") is False
-    assert service.listed("state-a") == ()
+    assert service.list_artifacts("state-a") == ()
 
 
 def test_retention_is_capped_by_the_repository(sandbox, run):
@@ -110,7 +115,7 @@ def test_names_the_service_refuses_are_refused_first(name):
     ],
 )
 def test_enterprise_servers_are_refused_with_a_sentence(server, allowed):
-    reason = why_not("https://results", "token", server)
+    reason = unavailable_reason("https://results", "token", server)
     assert (reason is None) == allowed
     if not allowed:
         with pytest.raises(GitHubError, match=r"Enterprise Server.*--state-dir"):
@@ -125,15 +130,15 @@ def test_outside_of_an_action_it_says_so(url, token):
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "a.e30.c", "a.eyJzY3AiOiAieCJ9.c"])
 def test_a_token_without_the_scope(token):
-    with pytest.raises(GitHubError, match="no right to store artifacts"):
+    with pytest.raises(GitHubError, match="no permission to store artifacts"):
         ArtifactService("https://results", token, GITHUB)
 
 
 def test_a_taken_name_is_told_apart_and_keeps_what_it_holds(sandbox, service):
     number = service.upload("state-a", DATA, 30)
-    with pytest.raises(NameTakenError, match="already holds"):
+    with pytest.raises(NameTakenError, match="already has"):
         service.upload("state-a", DATA + b"more", 30)
-    assert [(item.id, item.size) for item in service.listed()] == [(number, len(DATA))]
+    assert [(item.id, item.size) for item in service.list_artifacts()] == [(number, len(DATA))]
     assert calls(sandbox, "DeleteArtifact") == 0
 
 
@@ -142,7 +147,7 @@ def test_a_name_taken_before_is_kept_even_if_an_answer_was_lost(sandbox, service
     sandbox.faults.add("status", path="CreateArtifact", status=503)
     with pytest.raises(NameTakenError):
         service.upload("state-a", DATA, 30)
-    assert [item.id for item in service.listed()] == [number]
+    assert [item.id for item in service.list_artifacts()] == [number]
 
 
 @pytest.mark.parametrize("method", ["CreateArtifact", "FinalizeArtifact", "ListArtifacts"])
@@ -150,7 +155,7 @@ def test_a_name_taken_before_is_kept_even_if_an_answer_was_lost(sandbox, service
 def test_an_upload_survives_a_lost_answer(sandbox, service, method, fault):
     sandbox.faults.add(fault, path=method)
     number = service.upload("state-a", DATA, 30)
-    assert [item.id for item in service.listed()] == [number]
+    assert [item.id for item in service.list_artifacts()] == [number]
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -191,7 +196,7 @@ def test_refusals_are_sentences_and_not_repeated(sandbox, service, details, word
 
 
 def test_the_token_of_a_finished_job(sandbox, run, service):
-    run.finish()
+    sandbox.github.finish_run(run)
     with pytest.raises(GitHubError, match="job that has ended"):
         service.upload("state-a", DATA, 30)
 

@@ -1,0 +1,429 @@
+"""The repository under review: its commits, trees and blobs."""
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from batch_action.clients.git import parsing
+from batch_action.clients.git.patch import commit_patch
+from batch_action.clients.git.runner import NO_REPOSITORY, GitRunner, git_error
+from batch_action.errors import ConfigError
+from batch_action.models.files import ChangeType, FileChange, Hunk
+
+MAX_COMPARED_CANDIDATES = 32
+"""How many incomparable ancestors `nearest_ancestor` measures the distance of."""
+MAX_CHURN_COMMITS = 2000
+"""How many commits `churn` reads: a hint for the order of files must stay cheap."""
+RENAME_LIMIT = 2000
+"""Inexact renames are looked for among at most so many added and deleted files."""
+ATTRIBUTES = ("linguist-generated", "linguist-vendored", "binary", "diff", "batch-action")
+"""The attributes that `attributes` reads."""
+
+
+class GitRepo:
+    """A repository on disk: its commit graph, its trees and its blobs.
+
+    Paths are text as `os.fsdecode` makes it of git's bytes. Every method may raise `ConfigError`
+    with the last line of git's error output.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the repository of `path`.
+
+        Raises:
+            ConfigError: there is none, or no git program.
+
+        """
+        self.runner = GitRunner(path)
+
+    # Commits
+
+    def resolve(self, rev: str) -> str:
+        """Return the full commit id that `rev` means; a branch may exist only as `origin/<rev>`.
+
+        Raises:
+            ConfigError: there is no such commit; the message tells an empty repository, a shallow
+                clone and a wrong name apart.
+
+        """
+        if not rev or rev.startswith("-") or "\0" in rev:
+            raise ConfigError(f"{rev!r} is no revision.", fix="Give a commit id, branch or tag.")
+        for name in (rev, f"refs/remotes/origin/{rev}"):
+            code, out, stderr = self.runner.call(
+                "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+            )
+            if code == 0:
+                return out.decode().strip()
+            if "not a git repository" in stderr:
+                raise ConfigError(
+                    f"There is no git repository at {self.runner.path}:", fix=NO_REPOSITORY
+                )
+        raise self._unknown_revision(rev)
+
+    def _unknown_revision(self, rev: str) -> ConfigError:
+        refs_are_empty = self.runner.call("rev-list", "--max-count=1", "--all")[1] == b""
+        if refs_are_empty and not self._ref_exists("HEAD^{commit}"):
+            return ConfigError(
+                f"The repository at {self.runner.path} has no commit yet.",
+                fix="Commit something first.",
+            )
+        if self.is_shallow():
+            return ConfigError(
+                f"The revision {rev!r} is not in this shallow clone.",
+                fix="Set fetch-depth: 0 on actions/checkout.",
+            )
+        return ConfigError(
+            f"The revision {rev!r} is no commit of this repository.",
+            fix="Check the spelling, or set fetch-depth: 0 on actions/checkout.",
+        )
+
+    def _ref_exists(self, name: str) -> bool:
+        return self.runner.call("rev-parse", "--verify", "--quiet", name)[0] == 0
+
+    def is_shallow(self) -> bool:
+        """Return whether history was cut off when it was fetched."""
+        shallow = self.runner.common_dir / "shallow"
+        return shallow.is_file() and shallow.stat().st_size > 0
+
+    def has_commit(self, sha: str) -> bool:
+        """Return whether the commit with this id, and its tree, are in this clone."""
+        return parsing.is_commit_id(sha) and all(
+            self.runner.call("cat-file", "-e", f"{sha}^{{{kind}}}")[0] == 0
+            for kind in ("commit", "tree")
+        )
+
+    def is_ancestor(self, older: str, newer: str) -> bool | None:
+        """Return whether `newer` descends from `older` (or is it); None when the clone cannot tell.
+
+        In a shallow clone commits between the two may be missing, so "no" means unknown.
+        """
+        code, _, stderr = self.runner.call("merge-base", "--is-ancestor", older, newer)
+        if code == 0:
+            return True
+        if self.is_shallow():
+            return None
+        if code == 1:
+            return False
+        if not (self.has_commit(older) and self.has_commit(newer)):
+            return False
+        raise git_error(["merge-base"], stderr)
+
+    def merge_base(self, first: str, second: str) -> str | None:
+        """Return the best common ancestor of two commits; None when this clone has none."""
+        if not (self.has_commit(first) and self.has_commit(second)):
+            return None
+        code, out, _ = self.runner.call("merge-base", first, second)
+        return out.decode().split()[0] if code == 0 else None
+
+    def nearest_ancestor(self, candidates: Sequence[str], head: str) -> str | None:
+        """Return the candidate with the fewest commits between it and `head`, or None.
+
+        Two calls narrow any number of candidates down: what `head` lacks is no ancestor, and an
+        ancestor that is not on the boundary of the rest is older than another one.
+        """
+        if head in candidates:
+            return head
+        ids = [sha for sha in dict.fromkeys(candidates) if parsing.is_commit_id(sha)]
+        present = self._commits_among(ids)
+        unreachable = set(self._rev_list([f"^{head}", *present]))
+        ancestors = [sha for sha in present if sha not in unreachable]
+        if not ancestors:
+            return None
+        lines = self._rev_list([head, *(f"^{sha}" for sha in ancestors)], "--boundary")
+        boundary = {line[1:] for line in lines if line.startswith("-")}
+        nearest = [sha for sha in ancestors if sha in boundary][:MAX_COMPARED_CANDIDATES]
+        return min(nearest, key=lambda sha: (self._distance(sha, head), sha), default=None)
+
+    def _commits_among(self, ids: Sequence[str]) -> list[str]:
+        feed = (f"{sha}\n".encode() for sha in ids)
+        out = self.runner.output("cat-file", "--batch-check=%(objectname) %(objecttype)", feed=feed)
+        lines = out.decode().splitlines()
+        return [line.split()[0] for line in lines if line.endswith(" commit")]
+
+    def _rev_list(self, tips: Sequence[str], *options: str) -> list[str]:
+        feed = (f"{tip}\n".encode() for tip in tips)
+        return self.runner.output("rev-list", *options, "--stdin", feed=feed).decode().splitlines()
+
+    def _distance(self, older: str, newer: str) -> int:
+        return int(self.runner.output("rev-list", "--count", newer, f"^{older}"))
+
+    def ancestors(self, commit: str, limit: int) -> list[str]:
+        """Return the commit and its first-parent ancestors, newest first, at most `limit`."""
+        return self._rev_list([commit], "--first-parent", f"--max-count={limit}")
+
+    def parent(self, commit: str) -> str | None:
+        """Return the first parent; None for a root and at the boundary of a shallow clone."""
+        line = self.runner.output("rev-list", "--max-count=1", "--parents", commit).decode().split()
+        return line[1] if len(line) > 1 else None
+
+    def commit_before(self, commit: str, moment: datetime) -> str | None:
+        """Return the newest first-parent ancestor (or itself) committed at or before `moment`."""
+        out = self.runner.output(
+            "rev-list",
+            "--max-count=1",
+            "--first-parent",
+            f"--min-age={max(0, int(moment.timestamp()))}",
+            commit,
+        )
+        return out.decode().strip() or None
+
+    def messages(self, base: str | None, head: str, limit: int) -> list[str]:
+        """Return the messages of at most `limit` commits of `head` not in `base`, oldest first."""
+        excluded = [] if base is None or not self.has_commit(base) else [f"^{base}"]
+        out = self.runner.output(
+            *("rev-list", "--no-merges", "--no-commit-header", "--encoding=UTF-8"),
+            *("--format=%B%x00", f"--max-count={limit}", head, *excluded),
+        )
+        messages = out.decode("utf-8", "replace").split("\0")
+        return [message.strip() for message in reversed(messages) if message.strip()]
+
+    def commit_time(self, commit: str) -> datetime:
+        """Return the committer's time, in UTC."""
+        out = self.runner.output("rev-list", "--max-count=1", "--timestamp", commit)
+        return datetime.fromtimestamp(int(out.decode().split()[0]), UTC)
+
+    def last_author(self, commit: str, path: str) -> str | None:
+        """Return who wrote the last commit, up to this one, that touched a path.
+
+        None when there is none, and in a shallow clone: its oldest commit seems to touch all files.
+        """
+        if self.is_shallow() or not self.has_commit(commit):
+            return None
+        code, out, _ = self.runner.call(
+            *("rev-list", "--max-count=1", "--no-merges", "--encoding=UTF-8", "--format=%an"),
+            *(commit, "--", path),
+        )
+        lines = out.decode("utf-8", "replace").splitlines()
+        return lines[1].strip() or None if code == 0 and len(lines) > 1 else None
+
+    # Branches
+
+    def current_branch(self) -> str | None:
+        """Return the branch that is checked out; None when HEAD is detached."""
+        return self._symbolic_ref("HEAD", "refs/heads/")
+
+    def branch_tip(self, name: str) -> str | None:
+        """Return the newest known commit of a branch, origin's first; never a tag of that name."""
+        for ref in (f"refs/remotes/origin/{name}", f"refs/heads/{name}"):
+            code, out, _ = self.runner.call("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+            if code == 0:
+                return out.decode().strip()
+        return None
+
+    def default_branch_guess(self) -> str | None:
+        """Return the default branch as far as the clone knows: origin's HEAD, main, master."""
+        origin_head = self._symbolic_ref("refs/remotes/origin/HEAD", "refs/remotes/origin/")
+        if origin_head:
+            return origin_head
+        for name in ("main", "master"):
+            for prefix in ("refs/remotes/origin/", "refs/heads/"):
+                if self.runner.call("show-ref", "--verify", "--quiet", prefix + name)[0] == 0:
+                    return name
+        return self.current_branch()
+
+    def _symbolic_ref(self, ref: str, prefix: str) -> str | None:
+        code, out, _ = self.runner.call("symbolic-ref", "--quiet", ref)
+        name = out.decode("utf-8", "surrogateescape").strip()
+        return name.removeprefix(prefix) if code == 0 and name.startswith(prefix) else None
+
+    # Trees
+
+    def changes(self, base: str | None, head: str) -> list[FileChange]:
+        """Return the differences between the trees of two commits; without `base`, all is added.
+
+        Merge commits need no special case: only the two ends are compared. Renames are detected,
+        copies are not. An `old_blob` is only ever a file's.
+
+        Raises:
+            ConfigError: an object of either side is missing; the message names `fetch-depth: 0`.
+
+        """
+        if base is None:
+            return self._tree(head, ChangeType.ADDED)
+        if not self.has_commit(base):
+            raise ConfigError(
+                f"The base commit {base[:12]} is not in this clone: cut off, or rewritten.",
+                fix="Set fetch-depth: 0 on actions/checkout, or choose another base.",
+            )
+        out = self.runner.output(
+            *("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "-M", f"-l{RENAME_LIMIT}"),
+            *("--ignore-submodules=none", "--no-ext-diff", "--no-textconv"),
+            *(base, head),
+        )
+        return list(parsing.parse_raw_diff(out))
+
+    def tree(self, commit: str) -> list[FileChange]:
+        """Return every entry of a commit's tree, as unchanged."""
+        return self._tree(commit, ChangeType.UNCHANGED)
+
+    def _tree(self, commit: str, status: ChangeType) -> list[FileChange]:
+        out = self.runner.output("ls-tree", "-r", "-z", "--full-tree", commit)
+        return list(parsing.parse_tree(out, status))
+
+    def tree_blobs(self, commit: str, paths: Collection[str]) -> dict[str, str]:
+        """Return the blob of each path that is a file of the commit (a link's is its target)."""
+        if not paths:
+            return {}
+        wanted = set(paths)
+        return {
+            entry.path: entry.blob
+            for entry in self.tree(commit)
+            if entry.path in wanted and entry.mode != parsing.SUBMODULE_MODE
+        }
+
+    def file_at(self, commit: str, path: str) -> bytes | None:
+        """Return a regular file's bytes at a commit; None if there is none (or it is a link)."""
+        for entry in self.tree(commit):
+            if entry.path == path and entry.mode in parsing.REGULAR_FILE_MODES:
+                return next((data for _, data in self.blobs([entry.blob])), None)
+        return None
+
+    def versions(self, commit: str, path: str, limit: int) -> list[str]:
+        """Return a path's blobs up to a commit, newest first, of its last `limit` changes."""
+        commits = self.runner.output("rev-list", f"--max-count={limit}", commit, "--", path)
+        out = self.runner.output(
+            *("diff-tree", "--stdin", "--root", "-r", "-m", "-z", "--raw", "--no-abbrev"),
+            *("--no-commit-id", "--no-renames", "--no-ext-diff", "--no-textconv", "--", path),
+            feed=[commits],
+        )
+        blobs = (
+            blob
+            for change in parsing.parse_raw_diff(out)
+            for blob in (change.blob, change.old_blob)
+        )
+        return [blob for blob in dict.fromkeys(blobs) if blob and blob.strip("0")]
+
+    def renames(self, old_commit: str, new_commit: str) -> dict[str, str]:
+        """Return `{old path: new path}` of the files that were renamed between two commits."""
+        return {
+            change.old_path: change.path
+            for change in self.changes(old_commit, new_commit)
+            if change.status is ChangeType.RENAMED and change.old_path is not None
+        }
+
+    def attributes(self, commit: str, paths: Iterable[str]) -> dict[str, Mapping[str, str]]:
+        """Return `{path: {attribute: value}}` from the commit's own `.gitattributes`.
+
+        Values are git's words: `set`, `unset` or the value; unspecified ones are absent. Git 2.39
+        cannot read attributes from a commit, so a throw-away index does.
+        """
+        feed = [os.fsencode(path) + b"\0" for path in paths]
+        if not feed:
+            return {}
+        with self.runner.scratch_repository() as env:
+            self.runner.output("read-tree", f"{commit}^{{tree}}", env=env)
+            out = self.runner.output(
+                *("check-attr", "--cached", "-z", "--stdin", *ATTRIBUTES), feed=feed, env=env
+            )
+        return parsing.parse_attributes(out)
+
+    def churn(self, head: str, days: int = 90) -> dict[str, int]:
+        """Return how many commits touched each path in the `days` before the head's own time."""
+        since = self.commit_time(head) - timedelta(days=days)
+        commits = self.runner.output(
+            *("rev-list", "--no-merges", f"--max-count={MAX_CHURN_COMMITS}"),
+            *(f"--max-age={int(since.timestamp())}", head),
+        )
+        out = self.runner.output(
+            *("diff-tree", "--stdin", "-r", "-z", "--name-only", "--no-commit-id", "--no-renames"),
+            *("--ignore-submodules=none", "--no-ext-diff", "--no-textconv"),
+            feed=[commits],
+        )
+        return dict(Counter(os.fsdecode(path) for path in out.split(b"\0")[:-1]))
+
+    def patched(self, commit: str, patch: bytes) -> AbstractContextManager[str]:
+        """Open a block in which a temporary commit, `commit` with the patch, exists; its id.
+
+        Raises:
+            ConfigError: on entering, when the patch does not apply or changes nothing.
+
+        """
+        return commit_patch(self.runner, commit, patch, int(self.commit_time(commit).timestamp()))
+
+    # Blobs
+
+    def has_blob(self, sha: str) -> bool:
+        """Return whether the blob with this id is in this clone."""
+        return sha in self.sizes([sha])
+
+    def sizes(self, ids: Iterable[str]) -> dict[str, int]:
+        """Return the size in bytes of each blob that is in this clone, by id."""
+        feed = (f"{sha}\n".encode() for sha in ids)
+        out = self.runner.output("cat-file", "--batch-check", "--buffer", feed=feed)
+        sizes = {}
+        for line in out.splitlines():
+            words = line.decode("utf-8", "surrogateescape").split()
+            if len(words) == 3 and words[1] == "blob":  # noqa: PLR2004 - id, type, size
+                sizes[words[0]] = int(words[2])
+        return sizes
+
+    def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield `(id, bytes)` in the given order, one blob in memory at a time; skip missing ones.
+
+        Raises:
+            ConfigError: git stopped early (a damaged object database).
+
+        """
+        wanted = list(ids)
+        if not wanted:
+            return
+        feed = (f"{sha}\n".encode() for sha in wanted)
+        with self.runner.stream(["cat-file", "--batch", "--buffer"], feed=feed) as stdout:
+            for _ in wanted:
+                words = stdout.readline().split()
+                if not words:
+                    raise git_error(["cat-file"], "the object database ended too early")
+                if len(words) != 3:  # noqa: PLR2004 - `<id> missing`
+                    continue
+                content = stdout.read(int(words[2]))
+                stdout.read(1)
+                if words[1] == b"blob":
+                    yield words[0].decode(), content
+
+    def hunks(self, old_blob: str, new_blob: str) -> tuple[Hunk, ...]:
+        """Return the hunks between two blobs, as `git diff -U0` counts; () if one is missing."""
+        return self.hunks_of([(old_blob, new_blob)]).get((old_blob, new_blob), ())
+
+    def hunks_of(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[Hunk, ...]]:
+        """Return the hunks of many pairs `(old blob, new blob)`, without pairs that miss a blob.
+
+        Different line endings are no change. Two throw-away trees hold the old and the new blobs
+        under the same numbers, so that one diff of the trees serves all pairs.
+        """
+        present = self.sizes({sha for pair in pairs for sha in pair})
+        complete = [
+            pair for pair in dict.fromkeys(pairs) if pair[0] in present and pair[1] in present
+        ]
+        if not any(old != new for old, new in complete):
+            return dict.fromkeys(complete, ())
+        hunks: dict[tuple[str, str], list[Hunk]] = {pair: [] for pair in complete}
+        with self.runner.scratch_repository() as env:
+            trees = [
+                self.runner.output(
+                    *("mktree", "-z"), feed=_tree_entries(pair[side] for pair in complete), env=env
+                )
+                for side in (0, 1)
+            ]
+            command = _diff_command(*(tree.decode().strip() for tree in trees))
+            with self.runner.stream(command, feed=(), env=env) as stdout:
+                for number, hunk in parsing.parse_numbered_hunks(stdout):
+                    hunks[complete[number]].append(hunk)
+        return {pair: tuple(found) for pair, found in hunks.items()}
+
+
+def _tree_entries(blobs: Iterable[str]) -> Iterator[bytes]:
+    for number, sha in enumerate(blobs):
+        yield f"100644 blob {sha}\t{number:08d}\0".encode()
+
+
+def _diff_command(old: str, new: str) -> list[str]:
+    return [
+        # Raw lines name each pair that differs, even if only line endings do and no hunk follows.
+        *("diff-tree", "-r", "--raw", "-p", "-U0", "--text", "--no-renames", "--no-color"),
+        *("--full-index", "--ignore-cr-at-eol"),
+        *("--no-ext-diff", "--no-textconv", "--diff-algorithm=histogram"),
+        *("--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/", old, new),
+    ]
