@@ -1,4 +1,4 @@
-"""Own tasks: one Markdown file in the repository, and everything else is as for those that ship."""
+"""Custom tasks and prompt files: read from the repository, otherwise like built-in tasks."""
 
 import json
 
@@ -23,10 +23,10 @@ def test_a_task_from_the_reviewed_commit(workflow: WorkflowHarness):
     workflow.commit({PATH: TASK, "src/a.js": WORSE, "b.js": WORSE})
     plan = workflow.cli("plan", "--task", "no-prints", "--first-run", "all")
     assert plan.exit == 0, plan.log
-    told = " ".join(plan.log.split())
-    assert f"no-prints is a custom task (findings), from {PATH}: Prints that were" in told
-    told = json.loads(workflow.cli("plan", "--task", "no-prints", "--json").stdout)
-    assert (told["task"], told["task_from"]) == ("no-prints", PATH)
+    log = " ".join(plan.log.split())
+    assert f"no-prints is a custom task (findings), from {PATH}: Prints that were" in log
+    plan = json.loads(workflow.cli("plan", "--task", "no-prints", "--json").stdout)
+    assert (plan["task"], plan["task_from"]) == ("no-prints", PATH)
     workflow.repo.write({PATH: "dirty"})
     workflow.run("submit", task="no-prints")
     assert workflow.requested_paths() == ["src/a.js"]
@@ -38,12 +38,12 @@ def test_a_task_from_the_reviewed_commit(workflow: WorkflowHarness):
     assert result.exit == 0, result.log
     assert "console" in workflow.issue.body or "message" in workflow.issue.body
     assert "batch-action-no-prints-a" in {a.name for a in workflow.artifacts}
-    # A new wording is a new question.
+    # A changed prompt makes a new request.
     workflow.commit({PATH: TASK.replace("every", "each")})
     assert workflow.run("submit", task="no-prints", select="all").outputs["requests-count"] == "1"
 
 
-def test_its_settings_yield_to_those_of_the_user(workflow: WorkflowHarness):
+def test_the_settings_of_the_user_take_precedence(workflow: WorkflowHarness):
     workflow.commit(
         {PATH: TASK.replace("paths", "effort: low\npaths"), "src/a.js": BAD, "b.js": BAD}
     )
@@ -53,7 +53,7 @@ def test_its_settings_yield_to_those_of_the_user(workflow: WorkflowHarness):
     assert config["effort"] == "high"
 
 
-def test_mistakes_stop_the_run_with_all_their_sentences(workflow: WorkflowHarness):
+def test_an_invalid_task_fails_the_run_with_all_problems(workflow: WorkflowHarness):
     workflow.commit({PATH: TASK.replace("low", "worst").replace("name:", "nam:"), "src/a.js": BAD})
     result = workflow.run("submit", task="no-prints")
     assert result.exit == 2
@@ -65,9 +65,9 @@ def test_mistakes_stop_the_run_with_all_their_sentences(workflow: WorkflowHarnes
     assert workflow.batches == []
 
 
-def test_a_verdict_of_ones_own(workflow: WorkflowHarness):
-    judge = TASK.replace("severities: [low]", "kind: verdict")
-    workflow.commit({PATH: judge, "src/a.js": BAD, "src/b.js": "let x = 1;\n"})
+def test_a_custom_verdict(workflow: WorkflowHarness):
+    verdict_task = TASK.replace("severities: [low]", "kind: verdict")
+    workflow.commit({PATH: verdict_task, "src/a.js": BAD, "src/b.js": "let x = 1;\n"})
     workflow.run("submit", task="no-prints", report="summary")
     result = workflow.run("collect", task="no-prints", report="summary", fail_on_verdict="invalid")
     assert result.exit == 1
@@ -75,11 +75,11 @@ def test_a_verdict_of_ones_own(workflow: WorkflowHarness):
     assert "✅ VALID" in result.summary
 
 
-@pytest.mark.parametrize("way", ["input", "flag"])
-def test_a_one_off_prompt(workflow: WorkflowHarness, way):
+@pytest.mark.parametrize("source", ["input", "flag"])
+def test_a_prompt_file(workflow: WorkflowHarness, source):
     workflow.commit({"prompts/todo.md": "Find all TODOs.\n", "a.js": WORSE})
     workflow.repo.write({"prompts/todo.md": "Find all FIXMEs.\n"})
-    if way == "input":
+    if source == "input":
         workflow.run("submit", prompt_file="prompts/todo.md")
     else:
         assert (
@@ -87,11 +87,11 @@ def test_a_one_off_prompt(workflow: WorkflowHarness, way):
             == 0
         )
     text = workflow.batches[-1].requests[0]["params"]["system"][0]["text"]
-    assert text.startswith("Find all TODOs." if way == "input" else "Find all FIXMEs.")
+    assert text.startswith("Find all TODOs." if source == "input" else "Find all FIXMEs.")
     assert workflow.sent_ids[0].startswith("prompt-todo-")
 
 
-def test_a_prompt_file_that_is_not_there(workflow: WorkflowHarness):
+def test_a_missing_prompt_file(workflow: WorkflowHarness):
     workflow.commit({"a.js": BAD})
     workflow.repo.write({"new.md": "Find.\n"})
     result = workflow.run("submit", prompt_file="new.md")
@@ -100,7 +100,7 @@ def test_a_prompt_file_that_is_not_there(workflow: WorkflowHarness):
     assert "cannot be read" in workflow.cli("plan", "--prompt-file", "none.md").log
 
 
-def test_a_pull_request_is_judged_by_the_tasks_it_comes_to(workflow: WorkflowHarness):
+def test_a_pull_request_is_reviewed_with_the_tasks_of_its_base(workflow: WorkflowHarness):
     workflow.commit({PATH: TASK})
     pull = PullStory.begin(
         workflow,

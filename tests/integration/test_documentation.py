@@ -1,4 +1,4 @@
-"""Documentation: the file comes back with better words and the same code, or not at all."""
+"""The documentation task: a file is accepted with unchanged code only."""
 
 import pytest
 
@@ -8,21 +8,21 @@ PYTHON = "import sys\n\n\ndef total(prices):\n    return sum(prices)  # noqa: C4
 
 
 @pytest.fixture
-def writing(workflow: WorkflowHarness) -> WorkflowHarness:
+def documentation(workflow: WorkflowHarness) -> WorkflowHarness:
     workflow.inputs |= {"task": "documentation", "report": None}
     return workflow
 
 
-def written(workflow: WorkflowHarness) -> dict[str, str]:
+def generated_files(workflow: WorkflowHarness) -> dict[str, str]:
     folder = workflow.repo.path / ".batch-action" / "generated" / "files"
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes().decode() for path in found}
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes().decode() for path in paths}
 
 
-def test_what_can_be_compared_is_documented_and_the_rest_is_not_asked_about(
-    writing: WorkflowHarness,
+def test_comparable_files_are_documented_and_others_skipped(
+    documentation: WorkflowHarness,
 ):
-    workflow = writing
+    workflow = documentation
     workflow.commit(
         {
             "money.py": PYTHON,
@@ -36,20 +36,20 @@ def test_what_can_be_compared_is_documented_and_the_rest_is_not_asked_about(
     )
     result = workflow.run("submit")
     assert workflow.requested_paths() == ["done.py", "main.go", "money.py", "web/cart.ts"]
-    for said in (
+    for reason in (
         "code in rust cannot be separated from its documentation",
         "it does not parse as python",
         "its text is not all UTF-8",
     ):
-        assert said in result.summary
-    told = workflow.batches[0].requests
-    hints = {path_in(r): r["params"]["messages"][0]["content"].split("<file")[0] for r in told}
+        assert reason in result.summary
+    requests = workflow.batches[0].requests
+    hints = {path_in(r): r["params"]["messages"][0]["content"].split("<file")[0] for r in requests}
     assert "> none in this file yet" in hints["money.py"]
     assert "> TSDoc" in hints["web/cart.ts"]
     assert "> Go doc comments" in hints["main.go"]
     result = workflow.run("collect")
     assert result.exit == 0
-    files = written(workflow)
+    files = generated_files(workflow)
     assert set(files) == {"main.go", "money.py", "web/cart.ts"}
     assert files["main.go"].startswith("package main\n\n// Run: run. (sandbox reviewer")
     assert "sandbox reviewer, not Claude" in files["money.py"]
@@ -63,19 +63,21 @@ KEYS = f"KEY = '{SECRET}'\n\n\ndef key():\n    return KEY"
 GOOD = PYTHON.replace("prices):\n", 'prices):\n    """Add up."""\n')
 
 
-def said(**texts):
-    """What to answer about each path: the whole file, or a list of files."""
+def answer_with(**texts):
+    """Return an answer function: for each path the text of the file, or a list of files."""
 
-    def say(request):
-        told = texts.get(path_in(request).replace(".", "_").replace("/", "_"), [])
-        files = [{"text": told}] if isinstance(told, str) else told
-        return {"files": [{"path": path_in(request), "summary": "Told.", **one} for one in files]}
+    def answer(request):
+        answers = texts.get(path_in(request).replace(".", "_").replace("/", "_"), [])
+        files = [{"text": answers}] if isinstance(answers, str) else answers
+        return {
+            "files": [{"path": path_in(request), "summary": "A summary.", **file} for file in files]
+        }
 
-    return say
+    return answer
 
 
-def shown(workflow: WorkflowHarness, path: str) -> str:
-    """The text of a file as its request shows it."""
+def requested_text(workflow: WorkflowHarness, path: str) -> str:
+    """Return the text of a file as its request shows it."""
     (text,) = (
         r["params"]["messages"][0]["content"]
         for r in workflow.batches[-1].requests
@@ -85,13 +87,13 @@ def shown(workflow: WorkflowHarness, path: str) -> str:
     return "".join(f"{line.partition('| ')[2]}\n" for line in lines)
 
 
-def test_what_changes_more_than_words_is_discarded_and_counted(writing: WorkflowHarness):
-    workflow = writing
+def test_a_file_with_other_changes_is_refused_and_counted(documentation: WorkflowHarness):
+    workflow = documentation
     paths = ("code", "flag", "away", "other", "twice", "good", "same", "bidi")
     workflow.commit({f"{name}.py": PYTHON for name in paths} | {"next.py": "x = 1\n"})
     workflow.run("submit")
     workflow.answer(
-        said(
+        answer_with(
             code_py=GOOD.replace("sum(", "max("),
             flag_py=GOOD.replace("  # noqa: C419", ""),
             away_py=[{"path": "../away.py", "text": GOOD}],
@@ -104,7 +106,7 @@ def test_what_changes_more_than_words_is_discarded_and_counted(writing: Workflow
     )
     result = workflow.run("collect")
     assert result.exit == 0
-    assert written(workflow) == {"good.py": GOOD, "twice.py": GOOD}
+    assert generated_files(workflow) == {"good.py": GOOD, "twice.py": GOOD}
     for reason in (
         "changes the code",
         "adds, drops or moves a comment that tools read",
@@ -114,35 +116,37 @@ def test_what_changes_more_than_words_is_discarded_and_counted(writing: Workflow
     ):
         assert reason in result.summary
     assert result.summary.count("refused: ") == 5
-    # All of them were answered: nothing is owed, nothing is asked again.
+    # All files were answered: the backlog is empty.
     assert workflow.run("submit").outputs["requests-count"] == "0"
 
 
-def test_a_masked_secret_comes_back_unseen(writing: WorkflowHarness):
-    workflow = writing
+def test_a_masked_secret_is_restored(documentation: WorkflowHarness):
+    workflow = documentation
     workflow.commit({"keys.py": KEYS, "lost.py": KEYS})
     workflow.run("submit")
-    text = shown(workflow, "keys.py")
+    text = requested_text(workflow, "keys.py")
     assert SECRET not in str(workflow.batches[-1].requests)
-    documented = text.replace("key():\n", 'key():\n    """Tell it."""\n')
+    documented = text.replace("key():\n", 'key():\n    """Return it."""\n')
     workflow.answer(
-        said(keys_py=documented, lost_py=documented.replace("KEY = '", "KEY = '").replace("•", "x"))
+        answer_with(
+            keys_py=documented, lost_py=documented.replace("KEY = '", "KEY = '").replace("•", "x")
+        )
     )
     result = workflow.run("collect")
-    assert written(workflow) == {
-        "keys.py": KEYS.replace("key():\n", 'key():\n    """Tell it."""\n')
+    assert generated_files(workflow) == {
+        "keys.py": KEYS.replace("key():\n", 'key():\n    """Return it."""\n')
     }
     assert "changes the code" in result.summary
     assert SECRET not in result.log + result.summary
 
 
-def test_a_byte_order_mark_stays_and_large_files_are_left_out(writing: WorkflowHarness):
-    workflow = writing
+def test_a_byte_order_mark_is_kept_and_large_files_are_skipped(documentation: WorkflowHarness):
+    workflow = documentation
     big = "".join(f"def f{n}():\n    return {n}\n\n\n" for n in range(3_000))
     workflow.commit({"mark.py": b"\xef\xbb\xbf" + PYTHON.encode(), "big.py": big})
     result = workflow.run("submit")
     assert workflow.requested_paths() == ["mark.py"]
     assert "documentation takes whole files of at most 60,000 characters" in result.summary
-    workflow.answer(said(mark_py=GOOD))
+    workflow.answer(answer_with(mark_py=GOOD))
     workflow.run("collect")
-    assert written(workflow) == {"mark.py": "\ufeff" + GOOD}
+    assert generated_files(workflow) == {"mark.py": "\ufeff" + GOOD}

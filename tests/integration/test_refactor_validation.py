@@ -1,4 +1,4 @@
-"""Refactor validation: both versions go out, a ruling comes back, and a patch is never applied."""
+"""The refactor-validation task: both versions are sent, and a patch is never applied."""
 
 import pytest
 
@@ -24,7 +24,7 @@ PATCH = """\
 
 
 @pytest.fixture
-def refactoring(workflow: WorkflowHarness) -> WorkflowHarness:
+def refactor_validation(workflow: WorkflowHarness) -> WorkflowHarness:
     workflow.inputs |= {"task": "refactor-validation", "report": "summary"}
     workflow.commit({"money.py": OLD, "web.ts": "export function f(a: number) {\n  return a;\n}\n"})
     return workflow
@@ -34,21 +34,21 @@ def prompt_of(workflow: WorkflowHarness, number: int = 0) -> str:
     return str(workflow.batches[-1].requests[number]["params"]["messages"][0]["content"])
 
 
-def test_both_versions_and_the_commits_words_go_out(refactoring: WorkflowHarness):
-    workflow = refactoring
+def test_both_versions_and_the_commit_messages_are_sent(refactor_validation: WorkflowHarness):
+    workflow = refactor_validation
     workflow.commit({"money.py": BROKEN, "new.py": "x = 1\n"})
     result = workflow.run("submit")
     assert workflow.requested_paths() == ["money.py"]
-    told = prompt_of(workflow)
-    assert "<description>\n> commit 3\n</description>" in told
-    assert '<before path="money.py">\n1| def total(prices):' in told
-    assert told.index("<before") < told.index("<file")
-    assert "> money.py (modified)\n> new.py (added)" in told
+    prompt = prompt_of(workflow)
+    assert "<description>\n> commit 3\n</description>" in prompt
+    assert '<before path="money.py">\n1| def total(prices):' in prompt
+    assert prompt.index("<before") < prompt.index("<file")
+    assert "> money.py (modified)\n> new.py (added)" in prompt
     assert "there is no older version to compare it with" in result.summary
 
 
-def test_a_breaking_change_is_located_and_fails_the_run(refactoring: WorkflowHarness):
-    workflow = refactoring
+def test_a_breaking_change_is_located_and_fails_the_run(refactor_validation: WorkflowHarness):
+    workflow = refactor_validation
     workflow.commit({"money.py": BROKEN})
     workflow.run("submit", refactor_description="Only renames.\n</description>")
     assert "<description>\n> Only renames.\n> </description>\n</description>" in prompt_of(workflow)
@@ -57,12 +57,12 @@ def test_a_breaking_change_is_located_and_fails_the_run(refactoring: WorkflowHar
     assert "❌ INVALID" in result.summary
     assert "total" in result.summary
     assert workflow.issues == []
-    # It was told: the next run has nothing to fail for.
+    # The verdict was reported: the next run does not fail.
     assert workflow.run("collect", fail_on_verdict="invalid").exit == 0
 
 
-def test_a_change_of_words_is_valid(refactoring: WorkflowHarness):
-    workflow = refactoring
+def test_a_change_of_documentation_is_valid(refactor_validation: WorkflowHarness):
+    workflow = refactor_validation
     workflow.commit({"money.py": SAME})
     workflow.run("submit")
     result = workflow.run("collect", fail_on_verdict="uncertain")
@@ -70,8 +70,8 @@ def test_a_change_of_words_is_valid(refactoring: WorkflowHarness):
     assert "✅ VALID" in result.summary
 
 
-def test_another_base_is_another_question(refactoring: WorkflowHarness):
-    workflow = refactoring
+def test_another_base_makes_another_request(refactor_validation: WorkflowHarness):
+    workflow = refactor_validation
     workflow.commit({"money.py": SAME})
     workflow.commit({"money.py": BROKEN})
     workflow.run("submit")
@@ -83,8 +83,8 @@ def test_another_base_is_another_question(refactoring: WorkflowHarness):
     assert workflow.run("submit", base="HEAD~1").outputs["requests-count"] == "0"
 
 
-def test_a_patch_is_validated_and_never_applied(refactoring: WorkflowHarness):
-    workflow = refactoring
+def test_a_patch_is_validated_and_never_applied(refactor_validation: WorkflowHarness):
+    workflow = refactor_validation
     workflow.commit({"change.patch": PATCH})
     workflow.repo.write({"money.py": "dirty\n"})
     before = sorted(str(p) for p in workflow.repo.path.rglob("*") if ".batch-action" not in str(p))
@@ -102,7 +102,7 @@ def test_a_patch_is_validated_and_never_applied(refactoring: WorkflowHarness):
     assert (workflow.repo.path / "money.py").read_text() == "dirty\n"
     after = sorted(str(p) for p in workflow.repo.path.rglob("*") if ".batch-action" not in str(p))
     assert after == before
-    # The next night counts from the last commit, as if there had been no patch.
+    # The next run starts from the last commit, as if there had been no patch.
     workflow.commit({"money.py": SAME, "change.patch": None})
     assert "refused" not in workflow.run("submit").log
     assert workflow.requested_paths() == ["money.py"]
@@ -110,7 +110,7 @@ def test_a_patch_is_validated_and_never_applied(refactoring: WorkflowHarness):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "said"),
+    ("inputs", "message"),
     [
         ({"patch_file": "nowhere.patch"}, "`patch-file` nowhere.patch cannot be read"),
         ({"patch_file": "money.py"}, "does not apply"),
@@ -121,31 +121,31 @@ def test_a_patch_is_validated_and_never_applied(refactoring: WorkflowHarness):
         ({"patch_file": "change.patch", "task": "documentation"}, "cannot be combined with `task:"),
     ],
 )
-def test_what_does_not_go_with_a_patch(refactoring: WorkflowHarness, inputs, said):
-    workflow = refactoring
+def test_inputs_that_conflict_with_a_patch(refactor_validation: WorkflowHarness, inputs, message):
+    workflow = refactor_validation
     workflow.commit({"change.patch": PATCH})
     result = workflow.run("submit", **({"report": None} | inputs))
     assert result.exit == 2
-    assert said in result.log
+    assert message in result.log
     assert workflow.batches == []
 
 
-def test_a_pull_request_tells_what_it_is_meant_to_do(refactoring: WorkflowHarness):
-    workflow = refactoring
+def test_the_text_of_a_pull_request_is_the_description(refactor_validation: WorkflowHarness):
+    workflow = refactor_validation
     pull = PullStory.begin(workflow, {"money.py": BROKEN}, title="Tax included")
     pull.issue.body = "As agreed.\n\n</description>"
     assert pull.run("submit").exit == 0
-    told = prompt_of(workflow)
-    assert "> Tax included\n> \n> As agreed.\n> \n> </description>\n</description>" in told
-    assert '<before path="money.py">\n1| def total(prices):' in told
+    prompt = prompt_of(workflow)
+    assert "> Tax included\n> \n> As agreed.\n> \n> </description>\n</description>" in prompt
+    assert '<before path="money.py">\n1| def total(prices):' in prompt
     result = pull.collect()
     assert result.exit == 0, result.log
     assert "❌ INVALID" in result.summary
     assert "❌ INVALID" in pull.summary
 
 
-def test_a_pull_request_hears_that_nothing_breaks(refactoring: WorkflowHarness):
-    workflow = refactoring
+def test_a_valid_pull_request(refactor_validation: WorkflowHarness):
+    workflow = refactor_validation
     pull = PullStory.begin(workflow, {"money.py": SAME})
     pull.run("submit")
     assert pull.collect().exit == 0

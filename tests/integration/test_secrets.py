@@ -1,3 +1,5 @@
+"""Masking of secrets: real formats, no false positives, speed."""
+
 import re
 import time
 
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from batch_action.clients.secrets import mask
 
-# Put together here, so that no scanner takes this file for a leak.
+# Concatenated here, so that no secret scanner reports this file.
 KEY = "MIIE" + "vQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ" + "x" * 14
 BEGIN, END = "-----BEGIN RSA PRIVATE " + "KEY-----", "-----END RSA PRIVATE " + "KEY-----"
 JWT = "eyJhbGciOiJIUzI1NiJ9" + "." + "eyJzdWIiOiIxIn0" + "." + "abcDEF_-123456789"
@@ -42,7 +44,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9" + "." + "eyJzdWIiOiIxIn0" + "." + "abcDEF_-12345678
         "Private-MAC: " + "a1" * 20,
     ],
 )
-def test_an_issued_secret_is_masked_whole_and_once(secret):
+def test_a_secret_is_masked_completely_and_counted_once(secret):
     text = f"a = 1\nb = '{secret}'\nc = 2\n"
     masked, count = mask(text)
     assert count == 1
@@ -58,7 +60,7 @@ def test_only_the_value_of_an_assignment_is_masked():
     assert "\n//r.org/:_authToken=••••" in masked
 
 
-def test_a_key_without_end_is_masked_as_far_as_it_goes():
+def test_a_key_without_end_is_masked_to_its_last_line():
     masked, count = mask(f"{BEGIN}\n{KEY}\n{KEY}\n\nx = call(1)\n")
     assert count == 1
     assert KEY not in masked
@@ -78,12 +80,12 @@ def test_a_key_without_end_is_masked_as_far_as_it_goes():
         "x = eyJ.parse(task-list)\n",
     ],
 )
-def test_ordinary_code_stays(text):
+def test_ordinary_code_is_unchanged(text):
     assert mask(text) == (text, 0)
 
 
 @given(st.text(alphabet=st.sampled_from("aK1\n\r'•İ-_. ")))
-def test_lengths_and_lines_stay(text):
+def test_lengths_and_lines_are_unchanged(text):
     secret = "ghp_" + "a1B2" * 9
     whole = f"{text}\n{secret}\n{text}"
     masked, _ = mask(whole)
@@ -94,7 +96,7 @@ def test_lengths_and_lines_stay(text):
     assert secret not in masked
 
 
-def test_a_secret_far_out_in_a_long_line_is_found():
+def test_a_secret_in_a_long_line_is_found():
     secret = "ghp_" + "a1B2" * 9
     for offset in (4000, 4090, 9000, 100_000):
         masked, count = mask("x " * (offset // 2) + secret + " y" * 5000)
@@ -111,7 +113,7 @@ def test_a_secret_far_out_in_a_long_line_is_found():
         "def f(x):\n    return x + 1\n" * 25_000,
     ],
 )
-def test_a_large_text_is_quick(text):
+def test_a_large_text_is_fast(text):
     started = time.perf_counter()
     mask(text)
     assert time.perf_counter() - started < 5

@@ -1,4 +1,4 @@
-"""Test generation: existing tests go along, and what comes back is a test file that runs."""
+"""The test-generation task: existing tests are sent along, and generated files can run."""
 
 import json
 import subprocess
@@ -17,28 +17,28 @@ VITEST = json.dumps({"devDependencies": {"vitest": "^3"}})
 
 
 @pytest.fixture
-def testing(workflow: WorkflowHarness) -> WorkflowHarness:
+def generation(workflow: WorkflowHarness) -> WorkflowHarness:
     workflow.inputs |= {"task": "test-generation", "report": None}
     return workflow
 
 
-def written(workflow: WorkflowHarness) -> dict[str, str]:
+def generated_files(workflow: WorkflowHarness) -> dict[str, str]:
     folder = workflow.repo.path / ".batch-action" / "generated" / "files"
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_text("utf-8") for path in found}
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_text("utf-8") for path in paths}
 
 
 GO_TEST = 'package main\n\nimport "testing"\n\nfunc TestZero(t *testing.T) {}\n'
 
 
-def prompts(workflow: WorkflowHarness) -> dict[str, str]:
-    """What was said of each file."""
+def messages(workflow: WorkflowHarness) -> dict[str, str]:
+    """Return the user message about each file."""
     requests = workflow.batches[-1].requests
     return {path_in(r): r["params"]["messages"][0]["content"] for r in requests}
 
 
-def test_a_monorepo_gets_tests_where_each_package_has_them(testing: WorkflowHarness):
-    workflow = testing
+def test_each_package_of_a_monorepo_has_its_own_tests(generation: WorkflowHarness):
+    workflow = generation
     workflow.commit(
         {
             "api/pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
@@ -55,17 +55,20 @@ def test_a_monorepo_gets_tests_where_each_package_has_them(testing: WorkflowHarn
     )
     result = workflow.run("submit")
     assert workflow.requested_paths() == ["api/shop/money.py", "tool/main.go", "web/src/cart.ts"]
-    for said in ("part of the tests", "tests in ruby are not supported", "no jest or vitest"):
-        assert said in result.summary
-    told = prompts(workflow)
-    assert '<test path="api/tests/test_money.py">\n1| from shop.money' in told["api/shop/money.py"]
-    assert "> path: api/tests/test_money.py\n> state: shown" in told["api/shop/money.py"]
+    for reason in ("part of the tests", "tests in ruby are not supported", "no jest or vitest"):
+        assert reason in result.summary
+    prompts = messages(workflow)
     assert (
-        "> framework: vitest\n> path: web/src/cart.test.ts\n> state: new" in told["web/src/cart.ts"]
+        '<test path="api/tests/test_money.py">\n1| from shop.money' in prompts["api/shop/money.py"]
+    )
+    assert "> path: api/tests/test_money.py\n> state: shown" in prompts["api/shop/money.py"]
+    assert (
+        "> framework: vitest\n> path: web/src/cart.test.ts\n> state: new"
+        in prompts["web/src/cart.ts"]
     )
     result = workflow.run("collect")
     assert result.exit == 0
-    files = written(workflow)
+    files = generated_files(workflow)
     assert set(files) == {
         "api/tests/test_money.py",
         "tool/main_test.go",
@@ -86,8 +89,8 @@ def test_a_monorepo_gets_tests_where_each_package_has_them(testing: WorkflowHarn
     assert "3 passed" in done.stdout
 
 
-def test_changed_tests_are_another_question(testing: WorkflowHarness):
-    workflow = testing
+def test_changed_tests_make_another_request(generation: WorkflowHarness):
+    workflow = generation
     workflow.commit({"shop/money.py": MONEY})
     workflow.run("submit")
     workflow.run("collect")
@@ -97,21 +100,21 @@ def test_changed_tests_are_another_question(testing: WorkflowHarness):
     assert len(set(workflow.sent_ids)) == 2
 
 
-def test_a_test_that_is_too_long_is_told_by_its_names(testing: WorkflowHarness):
-    workflow = testing
+def test_of_a_long_test_file_only_the_names_are_sent(generation: WorkflowHarness):
+    workflow = generation
     many = "".join(f"def test_{n}():\n    assert {n} == {n}\n\n\n" for n in range(2_500))
     workflow.commit({"shop/money.py": MONEY, "tests/test_money.py": many})
     workflow.run("submit")
-    told = prompts(workflow)["shop/money.py"]
-    assert '<test path="tests/test_money.py" complete="no">\n  1| def test_0\n' in told
-    assert "… and 2300 more" in told
-    assert "> path: tests/test_shop_money.py\n> state: new" in told
+    prompt = messages(workflow)["shop/money.py"]
+    assert '<test path="tests/test_money.py" complete="no">\n  1| def test_0\n' in prompt
+    assert "… and 2300 more" in prompt
+    assert "> path: tests/test_shop_money.py\n> state: new" in prompt
     workflow.run("collect")
-    assert set(written(workflow)) == {"tests/test_shop_money.py"}
+    assert set(generated_files(workflow)) == {"tests/test_shop_money.py"}
 
 
-def test_what_escapes_or_overwrites_is_refused_and_counted(testing: WorkflowHarness):
-    workflow = testing
+def test_an_unsafe_or_overwriting_file_is_refused_and_counted(generation: WorkflowHarness):
+    workflow = generation
     workflow.commit(
         {"a.py": MONEY, "b.py": MONEY, "c.py": MONEY, "tests/test_a.py": TEST, "tests/x.py": "x\n"}
     )
@@ -128,13 +131,13 @@ def test_what_escapes_or_overwrites_is_refused_and_counted(testing: WorkflowHarn
         "tests/test_a.py": "drops or changes existing code",
     }
 
-    def say(request):
+    def answer(request):
         paths = bad if path_in(request) == "a.py" else ["tests/test_more.py"]
         return {"files": [{"path": p, "text": good, "summary": ""} for p in paths]}
 
-    workflow.answer(say)
+    workflow.answer(answer)
     result = workflow.run("collect")
-    assert set(written(workflow)) == {"tests/test_more.py"}
+    assert set(generated_files(workflow)) == {"tests/test_more.py"}
     for reason in bad.values():
         assert reason in result.summary.replace("&#39;", "'")
     assert "was written for" in result.summary

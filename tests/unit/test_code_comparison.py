@@ -1,4 +1,4 @@
-"""Code against its documented copy: words may differ, nothing else may."""
+"""Code comparison: documentation may change, code and directives may not."""
 
 import ast
 import warnings
@@ -54,7 +54,7 @@ def edited(text, *pairs):
     return text
 
 
-WORDS = [
+DOCUMENTATION_EDITS = [
     [],
     [('"""Money."""', '"""Money, in cents.\n\nMore: ünï."""')],
     [("class Till(dict):\n", 'class Till(dict):\n    """A till."""\n\n')],
@@ -77,7 +77,7 @@ WORDS = [
         )
     ],
 ]
-CODE = [
+CODE_EDITS = [
     ([("tax=0.5", "tax=0.6")], "changes the code"),
     ([("(1 + tax)", "(1 - tax)")], "changes the code"),
     ([("return sum(prices)", "return sum((prices))")], "how the code is written"),
@@ -100,7 +100,7 @@ CODE = [
     ([("prices: list[int]", "prices: list")], "changes the code"),
     ([('    return "é', '    return """x""" "é')], "changes the code"),
 ]
-SCRIPT_WORDS = [
+SCRIPT_DOCUMENTATION_EDITS = [
     [],
     [("export function", "/**\n * Say yes.\n * @param {string} x - it\n */\nexport function")],
     [("Old words.", "New words.\n * @returns {number} nothing")],
@@ -110,7 +110,7 @@ SCRIPT_WORDS = [
     [("// @ts-check\n", "// @ts-check\n/** About this module. */\n")],
     [("  // eslint-disable-next-line", "  // Says yes.\n  // eslint-disable-next-line")],
 ]
-SCRIPT_CODE = [
+SCRIPT_CODE_EDITS = [
     ([("x, y", "y, x")], "changes the code"),
     ([("return eval(x)", "return\n eval(x)")], "changes the code"),
     ([("return eval(x)", "return /*\n*/ eval(x)")], "changes the code"),
@@ -169,7 +169,7 @@ func ExampleTill() {
 \t// a  b 1 2
 }
 """
-GO_WORDS = [
+GO_DOCUMENTATION_EDITS = [
     [],
     [("package till", "// Package till counts.\n//\n// More: ünï.\npackage till")],
     [("Old words.", "Till is new words.")],
@@ -182,7 +182,7 @@ GO_WORDS = [
     [("\n\nfunc Example", "\n\n\n\nfunc Example")],
     [("\tSize int", "\tSize   int")],
 ]
-GO_CODE = [
+GO_CODE_EDITS = [
     ([("sum += price", "sum -= price")], "changes the code"),
     ([("return sum +", "return sum -")], "changes the code"),
     ([("'a'", "'b'")], "changes the code"),
@@ -211,23 +211,23 @@ GO_CODE = [
 
 
 class TestPython:
-    @pytest.mark.parametrize("pairs", WORDS)
-    def test_words_may_change(self, pairs):
+    @pytest.mark.parametrize("pairs", DOCUMENTATION_EDITS)
+    def test_documentation_may_change(self, pairs):
         new = edited(PYTHON, *pairs)
         assert python.find_code_change(PYTHON, new) is None
         assert python.find_code_change(PYTHON.replace("\n", "\r\n"), new) is None
 
-    @pytest.mark.parametrize(("pairs", "said"), CODE)
-    def test_code_may_not(self, pairs, said):
-        assert said in (python.find_code_change(PYTHON, edited(PYTHON, *pairs)) or "")
+    @pytest.mark.parametrize(("pairs", "problem"), CODE_EDITS)
+    def test_code_may_not_change(self, pairs, problem):
+        assert problem in (python.find_code_change(PYTHON, edited(PYTHON, *pairs)) or "")
 
-    def test_a_body_of_nothing_but_a_docstring(self):
+    def test_a_body_that_is_only_a_docstring(self):
         old, new = "def f():\n    pass\n", 'def f():\n    """Nothing."""\n'
         assert python.find_code_change(old, new) == "changes the code"
         assert python.find_code_change(old, 'def f():\n    """Nothing."""\n    pass\n') is None
         assert python.find_code_change(new, 'def f():\n    """Not a thing."""\n') is None
 
-    def test_docstrings_that_the_code_reads_stay(self):
+    def test_docstrings_that_the_code_reads_may_not_change(self):
         old = '"""Usage: x [-h]"""\nprint(__doc__)\n\n\ndef f():\n    pass\n'
         assert python.find_code_change(old, old.replace("Usage", "Use")) is not None
         assert python.find_code_change(old, old.replace("():\n", '():\n    """Do."""\n')) is None
@@ -236,7 +236,7 @@ class TestPython:
             "changes docstrings that the code reads"
         )
 
-    def test_inline_script_metadata_stays(self):
+    def test_inline_script_metadata_may_not_change(self):
         old = "# /// script\n# dependencies = []\n# ///\nx = 1\n"
         assert python.find_code_change(old, old.replace("[]", '["evil"]')) is not None
         assert python.find_code_change(old, old + "# the end\n") is not None
@@ -244,7 +244,7 @@ class TestPython:
     @pytest.mark.parametrize(
         "text", ["def f(:", "x = '", "\0", "(" * 5_000, "if 1:\n\tx\n        y"]
     )
-    def test_what_does_not_parse(self, text):
+    def test_invalid_code(self, text):
         assert not comparison.parses("python", text)
         assert python.find_code_change(text, text) == "does not parse"
 
@@ -252,38 +252,38 @@ class TestPython:
         st.integers(0, len(PYTHON) - 1),
         st.sampled_from(["", "x", "1", "#", '"', "\\", " ", "\n", "(", "é"]),
     )
-    def test_a_single_changed_letter_is_words_or_refused(self, at, letter):
+    def test_a_changed_character_is_documentation_or_refused(self, at, letter):
         new = PYTHON[:at] + letter + PYTHON[at + 1 :]
         if python.find_code_change(PYTHON, new) is None:
-            assert stripped(new) == stripped(PYTHON)
+            assert without_documentation(new) == without_documentation(PYTHON)
 
 
-def stripped(text):
-    """The tree without docstrings, by another way than the one that is tested."""
+def without_documentation(text):
+    """Return the code without docstrings, in another way than the tested code."""
     with warnings.catch_warnings():
-        # A changed letter may make an escape that Python only warns of.
+        # A changed character may create an invalid escape sequence, which is only a warning.
         warnings.simplefilter("ignore")
         tree = ast.parse(text)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [
-                one
-                for one in body
-                if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+                node
+                for node in body
+                if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
             ]
     return ast.unparse(tree)
 
 
 class TestScripts:
     @pytest.mark.parametrize("language", ["javascript", "jsx"])
-    @pytest.mark.parametrize("pairs", SCRIPT_WORDS)
-    def test_words_may_change(self, pairs, language):
+    @pytest.mark.parametrize("pairs", SCRIPT_DOCUMENTATION_EDITS)
+    def test_documentation_may_change(self, pairs, language):
         assert comparison.find_code_change(language, SCRIPT, edited(SCRIPT, *pairs)) is None
 
-    @pytest.mark.parametrize(("pairs", "said"), SCRIPT_CODE)
-    def test_code_may_not(self, pairs, said):
-        assert said in (
+    @pytest.mark.parametrize(("pairs", "problem"), SCRIPT_CODE_EDITS)
+    def test_code_may_not_change(self, pairs, problem):
+        assert problem in (
             comparison.find_code_change("javascript", SCRIPT, edited(SCRIPT, *pairs)) or ""
         )
 
@@ -301,7 +301,7 @@ class TestScripts:
         assert not comparison.parses("javascript", old)
 
     @given(st.data())
-    def test_no_letter_of_the_code_can_change(self, data):
+    def test_no_character_of_the_code_may_change(self, data):
         comments = ("#!/usr/bin/env node", "// @ts-check", "// eslint", "/** Old words. */")
         at = data.draw(st.integers(0, len(SCRIPT) - 1))
         line = SCRIPT[SCRIPT.rfind("\n", 0, at) + 1 :].split("\n", maxsplit=1)[0].strip()
@@ -310,33 +310,33 @@ class TestScripts:
         if new != SCRIPT and not SCRIPT[at].isspace() and not line.startswith(comments):
             assert comparison.find_code_change("javascript", SCRIPT, new) is not None
 
-    def test_a_tree_that_is_too_deep_is_refused_and_nothing_crashes(self):
+    def test_a_tree_that_is_too_deep_is_refused(self):
         deep = "x = " + "[" * 3_000 + "]" * 3_000
         assert comparison.find_code_change("javascript", deep, deep) == "does not parse"
 
 
 class TestGo:
-    @pytest.mark.parametrize("pairs", GO_WORDS)
-    def test_words_may_change(self, pairs):
-        # The preamble of cgo is code: with it, nothing above it may change.
+    @pytest.mark.parametrize("pairs", GO_DOCUMENTATION_EDITS)
+    def test_documentation_may_change(self, pairs):
+        # The preamble of cgo is code, so nothing above it may change.
         old = edited(GO, ('/*\n#include <till.h>\n*/\nimport "C"\n\n', ""))
         new = edited(old, *pairs)
         assert comparison.find_code_change("go", old, new) is None
         assert comparison.find_code_change("go", old.replace("\n", "\r\n"), new) is None
 
-    @pytest.mark.parametrize(("pairs", "said"), GO_CODE)
-    def test_code_may_not(self, pairs, said):
-        assert said in (comparison.find_code_change("go", GO, edited(GO, *pairs)) or "")
+    @pytest.mark.parametrize(("pairs", "problem"), GO_CODE_EDITS)
+    def test_code_may_not_change(self, pairs, problem):
+        assert problem in (comparison.find_code_change("go", GO, edited(GO, *pairs)) or "")
 
-    def test_words_may_not_part_an_old_build_constraint_from_its_blank_line(self):
+    def test_an_old_build_constraint_keeps_its_blank_line(self):
         old = "// +build linux\n\npackage x\n"
-        said = comparison.find_code_change(
+        problem = comparison.find_code_change(
             "go", old, "// +build linux\n// Package x is.\npackage x\n"
         )
-        assert said == "adds, drops or moves a comment that tools read"
+        assert problem == "adds, drops or moves a comment that tools read"
 
     @given(st.data())
-    def test_no_letter_of_the_code_can_change(self, data):
+    def test_no_character_of_the_code_may_change(self, data):
         at = data.draw(st.integers(0, len(GO) - 1))
         line = GO[GO.rfind("\n", 0, at) + 1 :].split("\n", maxsplit=1)[0]
         letter = data.draw(st.sampled_from(["", "x", "1", "@", "'", "`", "{", "é", "\n"]))

@@ -1,6 +1,7 @@
-"""Own tasks: what the front matter may say, and everything that is wrong with it at once."""
+"""Custom tasks: what the front matter may contain, and all of its problems at once."""
 
 import json
+import re
 
 import anthropic
 import pytest
@@ -19,12 +20,12 @@ FRONT = "name: no-prints\ndescription: Prints that were left behind\n"
 BODY = "# No prints\n\nFind every print.\n"
 
 
-def parsed(front=FRONT, body=BODY, name="no-prints"):
+def parse_task(front=FRONT, body=BODY, name="no-prints"):
     text = f"---\n{front}---\n{body}"
     return custom.parse(custom.path_of(name or "x"), text, all_tasks(), name=name)
 
 
-def remark(**fields):
+def finding_item(**fields):
     values = {
         "rule": "print",
         "severity": "high",
@@ -42,9 +43,9 @@ def remark(**fields):
     return {**values, **fields}
 
 
-class TestSound:
-    def test_the_least(self):
-        task = parsed()
+class TestValid:
+    def test_minimal(self):
+        task = parse_task()
         assert (task.name, task.description) == ("no-prints", "Prints that were left behind")
         assert task.source_path == ".github/batch-action/tasks/no-prints.md"
         assert task.prompt.startswith("# No prints\n\nFind every print.\n\n## What counts")
@@ -55,12 +56,12 @@ class TestSound:
             {},
         )
 
-    def test_the_most(self):
+    def test_all_keys(self):
         more = (
             "kind: Verdict\npaths: |\n  src/\n\n  !src/gen/\nmodel: claude-opus-5-5\neffort: low\n"
             "severities: [low, HIGH]\n"
         )
-        task = parsed(FRONT + more)
+        task = parse_task(FRONT + more)
         assert task.needs_whole_file
         assert task.default_settings == {
             "paths": ("src/", "!src/gen/"),
@@ -70,17 +71,19 @@ class TestSound:
         assert task.schema["$defs"]["Severity"]["enum"] == ["high", "low"]
         assert "## The verdict" in task.prompt
 
-    def test_windows_and_marks(self):
+    def test_crlf_and_byte_order_mark(self):
         text = f"\ufeff---\n{FRONT}---\n{BODY}".replace("\n", "\r\n")
-        assert custom.parse("x.md", text, all_tasks(), name="no-prints").prompt == parsed().prompt
+        assert (
+            custom.parse("x.md", text, all_tasks(), name="no-prints").prompt == parse_task().prompt
+        )
 
-    def test_a_rule_in_the_prompt_is_no_front_matter(self):
-        assert "a\n---\nb" in parsed(body="a\n---\nb\n").prompt
+    def test_a_horizontal_rule_in_the_prompt_is_not_front_matter(self):
+        assert "a\n---\nb" in parse_task(body="a\n---\nb\n").prompt
 
     @pytest.mark.parametrize("kind", ["findings", "verdict"])
     @pytest.mark.parametrize("severities", ["", "severities: [high]\n"])
     def test_the_schema_is_legal(self, kind, severities):
-        task = parsed(f"{FRONT}kind: {kind}\n{severities}")
+        task = parse_task(f"{FRONT}kind: {kind}\n{severities}")
         assert schema_error(task.schema) is None
 
         def without(node):
@@ -93,43 +96,49 @@ class TestSound:
 
         assert without(task.schema) == anthropic.transform_schema(task.answer_model)
 
-    def test_every_word_of_it_is_part_of_the_question(self):
+    def test_the_digest_covers_the_prompt_and_the_schema_only(self):
         digests = {
-            parsed().digest,
-            parsed(body="# No prints\n\nFind each print.\n").digest,
-            parsed(FRONT + "kind: verdict\n").digest,
-            parsed(FRONT + "severities: [high]\n").digest,
+            parse_task().digest,
+            parse_task(body="# No prints\n\nFind each print.\n").digest,
+            parse_task(FRONT + "kind: verdict\n").digest,
+            parse_task(FRONT + "severities: [high]\n").digest,
         }
         assert len(digests) == 4
-        assert parsed(FRONT + "paths: src/\nmodel: m\n").digest == parsed().digest
+        assert parse_task(FRONT + "paths: src/\nmodel: m\n").digest == parse_task().digest
 
 
 class TestAnswers:
     def test_findings(self):
-        said = json.dumps({"findings": [remark(), remark(security=True, severity=" LOW ")]})
-        one, two = parsed().parse_answer(said).raw_findings
-        assert (one.category, one.severity, one.security) == ("no-prints", Severity.HIGH, False)
-        assert (two.severity, two.security) == (Severity.LOW, True)
+        problem = json.dumps(
+            {"findings": [finding_item(), finding_item(security=True, severity=" LOW ")]}
+        )
+        first, second = parse_task().parse_answer(problem).raw_findings
+        assert (first.category, first.severity, first.security) == (
+            "no-prints",
+            Severity.HIGH,
+            False,
+        )
+        assert (second.severity, second.security) == (Severity.LOW, True)
 
-    def test_a_severity_that_was_left_out(self):
-        task = parsed(FRONT + "severities: [high]\n")
-        assert len(task.parse_answer(json.dumps({"findings": [remark()]})).raw_findings) == 1
+    def test_a_severity_that_is_not_allowed(self):
+        task = parse_task(FRONT + "severities: [high]\n")
+        assert len(task.parse_answer(json.dumps({"findings": [finding_item()]})).raw_findings) == 1
         with pytest.raises(UnreadableAnswerError, match="severity"):
-            task.parse_answer(json.dumps({"findings": [remark(severity="low")]}))
+            task.parse_answer(json.dumps({"findings": [finding_item(severity="low")]}))
 
     def test_a_verdict(self):
-        task = parsed(FRONT + "kind: verdict\n")
-        said = {"findings": [], "summary": "Fine.", "verdict": "valid"}
-        assert task.parse_answer(json.dumps(said)).assessment.verdict is Verdict.VALID
-        said["findings"] = [remark()]
-        assert task.parse_answer(json.dumps(said)).assessment.verdict is Verdict.UNCERTAIN
+        task = parse_task(FRONT + "kind: verdict\n")
+        problem = {"findings": [], "summary": "Fine.", "verdict": "valid"}
+        assert task.parse_answer(json.dumps(problem)).assessment.verdict is Verdict.VALID
+        problem["findings"] = [finding_item()]
+        assert task.parse_answer(json.dumps(problem)).assessment.verdict is Verdict.UNCERTAIN
         with pytest.raises(UnreadableAnswerError):
             task.parse_answer(json.dumps({"findings": []}))
 
 
-class TestMistakes:
+class TestInvalid:
     @pytest.mark.parametrize(
-        ("front", "said"),
+        ("front", "problem"),
         [
             ("description: d\nname: other\n", "the file is named 'no-prints'"),
             ("name: no-prints\n", "`description` is missing"),
@@ -150,15 +159,15 @@ class TestMistakes:
             ("1: x\n" + FRONT, "`1` is not a key"),
         ],
     )
-    def test_a_sentence_for_each(self, front, said):
+    def test_each_problem_has_a_message(self, front, problem):
         with pytest.raises(ConfigError) as caught:
-            parsed(front)
-        assert said in str(caught.value)
-        assert "no-prints.md has " in str(caught.value)
+            parse_task(front)
+        assert problem in str(caught.value)
+        assert re.search(r"no-prints\.md has \d problems?:\n", str(caught.value))
 
-    def test_all_at_once(self):
+    def test_all_problems_are_reported_at_once(self):
         with pytest.raises(ConfigError) as caught:
-            parsed("name: Bad Name\nkind: x\neffort: y\nmore: z\n", body=" \n")
+            parse_task("name: Bad Name\nkind: x\neffort: y\nmore: z\n", body=" \n")
         text = str(caught.value)
         assert "has 6 problems" in text
         assert text.count("\n- ") == 6
@@ -167,25 +176,25 @@ class TestMistakes:
         "name",
         ["A", "a_b", "-a", "a-", "a--b", "a" * 41, "1a", "../x", "a/b", "é", "code-review", ""],
     )
-    def test_names_that_do_not_fit(self, name):
+    def test_invalid_names(self, name):
         with pytest.raises(ConfigError, match="`name`"):
-            parsed(f"name: '{name}'\ndescription: d\n", name=name or "../y")
+            parse_task(f"name: '{name}'\ndescription: d\n", name=name or "../y")
 
     def test_front_matter_without_an_end(self):
         with pytest.raises(ConfigError, match="does not end"):
             custom.parse("x.md", "---\nname: x\n", all_tasks(), name="x")
 
     @given(st.text(max_size=60), st.text(max_size=60))
-    def test_nothing_but_a_task_or_a_sentence_comes_out(self, front, body):
+    def test_any_text_is_a_task_or_a_config_error(self, front, body):
         try:
-            task = parsed(front + "\n", body)
+            task = parse_task(front + "\n", body)
         except ConfigError:
             return
         assert isinstance(task, Task)
         assert task.name == "no-prints"
 
 
-class TestOneOff:
+class TestPromptFile:
     @pytest.mark.parametrize(
         ("path", "name"),
         [
@@ -202,6 +211,6 @@ class TestOneOff:
         assert task.description == f"The prompt in {path}"
         assert task.prompt.startswith("Find all TODOs.\n\n")
 
-    def test_its_own_name_counts(self):
+    def test_a_name_in_the_front_matter_is_used(self):
         task = custom.parse("any.md", f"---\n{FRONT}---\n{BODY}", all_tasks())
         assert task.name == "no-prints"

@@ -1,4 +1,4 @@
-"""Generated paths that try to leave, texts that hide something, and what a draft gets back."""
+"""Generated files: unsafe paths and texts, and restoring what the request did not show."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from batch_action.clients.secrets import mask
 from batch_action.tasks.generated import paths, restore
 from batch_action.tasks.generated.paths import WritablePaths
 
-ESCAPES = {
+UNSAFE = {
     "": "no usable path",
     "   ": "no usable path",
     "a/" * 200 + "b.py": "no usable path",
@@ -59,7 +59,7 @@ ESCAPES = {
     ".github/batch-action/tasks/x.md": "configures automation",
     ".batch-action/generated/x.py": "configures automation",
 }
-FINE = [
+SAFE = [
     "x.py",
     "tests/unit/test_x.py",
     "src/__tests__/x.test.ts",
@@ -81,16 +81,16 @@ MODES = {
 
 
 class TestPaths:
-    @pytest.mark.parametrize(("path", "said"), ESCAPES.items())
-    def test_what_is_refused(self, path, said):
-        assert said in (paths.path_problem(path) or "")
+    @pytest.mark.parametrize(("path", "problem"), UNSAFE.items())
+    def test_unsafe_paths(self, path, problem):
+        assert problem in (paths.path_problem(path) or "")
 
-    @pytest.mark.parametrize("path", FINE)
-    def test_what_is_fine(self, path):
+    @pytest.mark.parametrize("path", SAFE)
+    def test_safe_paths(self, path):
         assert paths.path_problem(path) is None
 
     @given(st.text(st.sampled_from("ab./\\~: \0\u200bGIT.git-"), max_size=20))
-    def test_nothing_that_passes_leaves(self, path):
+    def test_no_safe_path_leaves_the_repository(self, path):
         if paths.path_problem(path) is None:
             parts = path.split("/")
             assert path
@@ -101,7 +101,7 @@ class TestPaths:
             assert "\0" not in path
 
     @pytest.mark.parametrize(
-        ("path", "said"),
+        ("path", "problem"),
         [
             ("tests/test_a.py", None),
             ("tests/test_b.py", None),
@@ -119,13 +119,13 @@ class TestPaths:
             ("Docs/guide2.py", None),
         ],
     )
-    def test_what_is_in_the_way(self, path, said):
-        assert WritablePaths(MODES).problem(path) == said
+    def test_conflicts_with_existing_paths(self, path, problem):
+        assert WritablePaths(MODES).problem(path) == problem
 
 
 class TestTexts:
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "problem"),
         [
             ("x = 1\n", None),
             ("\tx = 'é'\r\n\f", None),
@@ -138,17 +138,17 @@ class TestTexts:
             ("x" * (paths.MAX_TEXT_CHARS + 1), "is too large"),
         ],
     )
-    def test_what_no_file_may_hold(self, text, said):
-        assert (said or "") in (paths.text_problem(text) or "")
-        assert (paths.text_problem(text) is None) == (said is None)
+    def test_refused_texts(self, text, problem):
+        assert (problem or "") in (paths.text_problem(text) or "")
+        assert (paths.text_problem(text) is None) == (problem is None)
 
 
 SECRET = "sk-ant-" + "a1B2" * 8
 ORIGINAL = f"import os\nKEY = '{SECRET}'  # •\nx = 1\nOTHER = '{SECRET}'\n"
 
 
-class TestRestoring:
-    def test_secrets_come_back_where_their_lines_are_unchanged(self):
+class TestRestore:
+    def test_secrets_are_restored_if_their_lines_are_unchanged(self):
         masked, count = mask(ORIGINAL)
         assert count == 2
         draft = masked.replace("import os\n", '"""Keys."""\nimport os\n').replace(
@@ -171,18 +171,18 @@ class TestRestoring:
             lambda t: "\n".join(reversed(t.split("\n"))),
         ],
     )
-    def test_a_touched_secret_is_refused(self, change):
+    def test_a_changed_line_with_a_secret_is_refused(self, change):
         masked, _ = mask(ORIGINAL)
         assert restore.restore_secrets(change(masked), masked, ORIGINAL) is None
 
-    def test_without_a_secret_a_bullet_is_a_letter(self):
+    def test_without_a_secret_a_bullet_is_an_ordinary_character(self):
         assert restore.restore_secrets("a •\n• b", "a •", "a •") == "a •\n• b"
 
     @given(st.text(st.sampled_from("ab\n•"), max_size=30))
-    def test_a_text_without_secrets_stays(self, text):
+    def test_a_text_without_secrets_is_unchanged(self, text):
         assert restore.restore_secrets(text, "x", "x") == text
 
-    def test_lines_end_as_they_did(self):
+    def test_line_ends_match_the_original(self):
         assert restore.match_line_ends("a\nb\n", "x\r\ny\r\n") == "a\r\nb\r\n"
         assert restore.match_line_ends("a\nb\n", "x\r\ny\nz\n") == "a\nb\n"
         assert restore.match_final_line_end("a\n\n", "x") == "a"

@@ -1,4 +1,4 @@
-"""License headers: found in every language's comments, compared with what the repository wants."""
+"""License headers in every language, license notices, and the licenses of a repository."""
 
 from pathlib import Path
 
@@ -33,13 +33,13 @@ GPL = (
 )
 
 
-def found(text, path="a.py", licensing=MIT, *, wanted=True):
-    remarks = check_header(text, language_of(path, text), licensing, required=wanted)
-    anchored, lost = anchor_all(
-        remarks, task="license-check", path=path, text=text, blob="b" * 40, commit="c" * 40
+def check_text(text, path="a.py", licensing=MIT, *, required=True):
+    raw_findings = check_header(text, language_of(path, text), licensing, required=required)
+    anchored, dropped = anchor_all(
+        raw_findings, task="license-check", path=path, text=text, blob="b" * 40, commit="c" * 40
     )
-    assert lost == 0, "every remark of ours has its place"
-    return [(one.raw.category, one.anchor.start_line) for one in anchored]
+    assert dropped == 0, "every finding must be anchored"
+    return [(finding.raw.category, finding.anchor.start_line) for finding in anchored]
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def found(text, path="a.py", licensing=MIT, *, wanted=True):
         ("a.js", "/* Licensed under the MIT license. */\nf();\n"),
     ],
 )
-def test_a_header_is_seen_in_any_language(path, text):
-    assert found(text, path) == []
+def test_a_header_is_found_in_any_language(path, text):
+    assert check_text(text, path) == []
 
 
 @pytest.mark.parametrize(
@@ -111,19 +111,19 @@ def test_a_header_is_seen_in_any_language(path, text):
         ("a.js", "/*\n" + "\n" * 20_000 + f"{TAG}\n*/\n"),
     ],
 )
-def test_a_missing_one_is_told_at_line_1(path, text):
-    assert found(text, path) == [("missing-header", 1)]
-    assert found(text, path, wanted=False) == []
+def test_a_missing_header_is_reported_at_line_1(path, text):
+    assert check_text(text, path) == [("missing-header", 1)]
+    assert check_text(text, path, required=False) == []
 
 
 @pytest.mark.parametrize("path", ["a.json", "README.md", "a.txt", "a.csv", "LICENSE", "a.ipynb"])
-def test_where_no_comment_can_stand_none_is_missed(path):
+def test_languages_without_comments_need_no_header(path):
     assert not has_comments(language_of(path))
-    assert found("a\n", path) == []
+    assert check_text("a\n", path) == []
 
 
 @pytest.mark.parametrize(
-    ("line", "licensing", "told"),
+    ("line", "licensing", "categories"),
     [
         (TAG, MIT, []),
         ("SPDX-License-Identifier: mit", MIT, []),
@@ -198,57 +198,57 @@ def test_where_no_comment_can_stand_none_is_missed(path):
         ),
     ],
 )
-def test_what_a_header_names_is_compared(line, licensing, told):
+def test_the_licenses_of_a_header_are_checked(line, licensing, categories):
     assert [
-        category for category, _ in found(f"#!/bin/sh\n# {line}\necho\n", "a.sh", licensing)
-    ] == told
+        category for category, _ in check_text(f"#!/bin/sh\n# {line}\necho\n", "a.sh", licensing)
+    ] == categories
 
 
-def test_a_contradiction_says_what_stands_against_what():
-    (one,) = check_header("# SPDX-License-Identifier: ISC\n", "python", MIT, required=True)
-    assert one.explanation == "The header names `ISC`. The repository is under `MIT` (LICENSE)."
-    assert (one.severity, one.confidence) == (Severity.MEDIUM, Confidence.HIGH)
-    assert one.whole_file
-    (one,) = check_header(f"/*\n{GPL}*/\n", "c", MIT, required=True)
-    assert "`GPL-3.0-or-later`" in one.explanation
-    assert one.confidence is Confidence.MEDIUM
+def test_a_contradiction_names_both_licenses():
+    (finding,) = check_header("# SPDX-License-Identifier: ISC\n", "python", MIT, required=True)
+    assert finding.explanation == "The header names `ISC`. The repository is under `MIT` (LICENSE)."
+    assert (finding.severity, finding.confidence) == (Severity.MEDIUM, Confidence.HIGH)
+    assert finding.whole_file
+    (finding,) = check_header(f"/*\n{GPL}*/\n", "c", MIT, required=True)
+    assert "`GPL-3.0-or-later`" in finding.explanation
+    assert finding.confidence is Confidence.MEDIUM
 
 
-def test_what_is_denied_or_unknown_stands_at_its_line():
+def test_a_denied_or_unknown_license_is_reported_at_its_line():
     denying = LicensePolicy(
         repository_licenses=MIT.repository_licenses, denied=("GPL-3.0-or-later",)
     )
     text = f"// Words.\n/*\n{GPL}*/\nint x;\n"
-    assert found(text, "a.c", denying) == [("denied-license", 5)]
+    assert check_text(text, "a.c", denying) == [("denied-license", 5)]
     text = "# Copyright 2024 A\n# SPDX-License-Identifier: Mit License v7\nx = 1\n"
-    assert found(text) == [("unknown-license", 2)]
+    assert check_text(text) == [("unknown-license", 2)]
 
 
-def test_an_identifier_is_not_told_twice():
+def test_a_license_is_not_reported_twice():
     text = "# SPDX-License-Identifier: GPL-3.0-or-later\n#" + GPL.replace("\n", "\n#") + "\n"
     denying = LicensePolicy(
         repository_licenses=MIT.repository_licenses, denied=("GPL-3.0-or-later",)
     )
-    assert found(text, "a.py", denying) == [("denied-license", 1)]
-    assert found(text, "a.py") == [("contradicting-header", 1)]
+    assert check_text(text, "a.py", denying) == [("denied-license", 1)]
+    assert check_text(text, "a.py") == [("contradicting-header", 1)]
 
 
-def test_a_header_that_repeats_itself_is_one_finding():
+def test_a_repetitive_header_has_one_finding():
     tags = "".join(f"# SPDX-License-Identifier: No-{n}\n" for n in range(999))
-    assert found(tags) == [("unknown-license", 1)]
-    (one,) = check_header(tags, "python", MIT, required=True)
-    assert "`No-0`, `No-1`, `No-2` and 2" in one.explanation
+    assert check_text(tags) == [("unknown-license", 1)]
+    (finding,) = check_header(tags, "python", MIT, required=True)
+    assert "`No-0`, `No-1`, `No-2` and 2" in finding.explanation
     whole = "# SPDX-License-Identifier: (MIT OR ISC)\n"
-    assert found(whole * 999) == []
+    assert check_text(whole * 999) == []
     denying = LicensePolicy(denied=("MIT", "ISC"))
-    assert found(whole * 999, licensing=denying) == [("denied-license", 1)]
+    assert check_text(whole * 999, licensing=denying) == [("denied-license", 1)]
 
 
-WANTED = ("Copyright (c) {year} {name}.", "", "# SPDX-License-Identifier: MIT")
+HEADER_LINES = ("Copyright (c) {year} {name}.", "", "# SPDX-License-Identifier: MIT")
 
 
 @pytest.mark.parametrize(
-    ("text", "lacks"),
+    ("text", "missing"),
     [
         ("# Copyright (c) 2024 A B.\n# SPDX-License-Identifier: MIT\n", ""),
         ("#   Copyright  (c) 2019-2024   A.\n# Words.\n# SPDX-License-Identifier: MIT\n", ""),
@@ -271,14 +271,14 @@ WANTED = ("Copyright (c) {year} {name}.", "", "# SPDX-License-Identifier: MIT")
         ("x = 1\n", "Copyright (c) {year} {name}."),
     ],
 )
-def test_the_lines_a_repository_asks_for(text, lacks):
+def test_required_header_lines(text, missing):
     header = header_of(text, "python")
-    assert header.first_missing_line(WANTED) == lacks
-    assert header.satisfies(WANTED) == (not lacks)
+    assert header.first_missing_line(HEADER_LINES) == missing
+    assert header.satisfies(HEADER_LINES) == (not missing)
 
 
 @pytest.mark.parametrize(
-    ("expected", "words", "fits"),
+    ("expected", "words", "matches"),
     [
         ("{name}", "x", True),
         ("by {name} and {name}", "by a and b", True),
@@ -293,25 +293,25 @@ def test_the_lines_a_repository_asks_for(text, lacks):
         ("{name} {year}", "A 2024", True),
     ],
 )
-def test_placeholders(expected, words, fits):
-    assert header_of(f"# {words}\n", "python").satisfies((expected,)) == fits
+def test_placeholders(expected, words, matches):
+    assert header_of(f"# {words}\n", "python").satisfies((expected,)) == matches
 
 
-def test_an_incomplete_header_is_told_as_such():
-    licensing = LicensePolicy(header=WANTED)
-    (one,) = check_header("# Copyright (c) 2024 A.\n", "python", licensing, required=True)
-    assert (one.rule, one.category) == ("incomplete-license-header", "missing-header")
-    assert "“SPDX-License-Identifier: MIT”" in one.explanation
-    (one,) = check_header("x = 1\n", "python", MIT, required=True)
-    assert one.remediation.endswith("for example `SPDX-License-Identifier: MIT`.")
+def test_an_incomplete_header():
+    licensing = LicensePolicy(header=HEADER_LINES)
+    (finding,) = check_header("# Copyright (c) 2024 A.\n", "python", licensing, required=True)
+    assert (finding.rule, finding.category) == ("incomplete-license-header", "missing-header")
+    assert "“SPDX-License-Identifier: MIT”" in finding.explanation
+    (finding,) = check_header("x = 1\n", "python", MIT, required=True)
+    assert finding.remediation.endswith("for example `SPDX-License-Identifier: MIT`.")
 
 
-def test_most_is_more_than_half():
+def test_a_header_is_common_in_more_than_half_of_the_files():
     with_one, without = header_of(f"# {TAG}\n", "python"), header_of("x\n", "python")
     assert is_header_common([with_one, with_one, without], ())
     assert not is_header_common([with_one, without], ())
     assert not is_header_common([], ())
-    assert not is_header_common([with_one], WANTED)
+    assert not is_header_common([with_one], HEADER_LINES)
 
 
 HOSTILE = st.lists(
@@ -338,18 +338,18 @@ HOSTILE = st.lists(
 
 
 @given(HOSTILE, st.sampled_from(["python", "javascript", "html", "lua", "pascal", ""]), HOSTILE)
-def test_nothing_breaks_it_and_every_remark_has_its_place(text, language, expected):
+def test_any_text_can_be_checked_and_every_finding_is_anchored(text, language, expected):
     licensing = LicensePolicy(
         repository_licenses=MIT.repository_licenses, denied=("GPL-3.0-only",), header=(expected,)
     )
-    remarks = check_header(text, language, licensing, required=True)
-    _, lost = anchor_all(remarks, task="t", path="a", text=text, blob="b", commit="c")
-    assert lost == 0
+    raw_findings = check_header(text, language, licensing, required=True)
+    _, dropped = anchor_all(raw_findings, task="t", path="a", text=text, blob="b", commit="c")
+    assert dropped == 0
     assert all(1 <= n <= text.count("\n") + 1 for n, _ in opening_comments(text, language))
 
 
 @given(st.text() | HOSTILE)
-def test_an_expression_is_in_normal_form_or_none(text):
+def test_an_expression_is_normalized_or_none(text):
     normal = spdx_expression(text)
     assert normal is None or spdx_expression(normal) == normal
     assert spdx_id(text) in (normal, None)
@@ -417,7 +417,7 @@ def test_an_expression_is_in_normal_form_or_none(text):
         ("", None),
     ],
 )
-def test_license_texts_are_told_from_each_other(text, name):
+def test_license_texts_are_identified(text, name):
     assert identify_license(text) == name
     assert license_in("LICENSE", text) == name
 
@@ -454,7 +454,7 @@ def test_license_texts_are_told_from_each_other(text, name):
         ("", ()),
     ],
 )
-def test_only_what_reads_like_a_grant_is_a_notice(words, names):
+def test_only_granted_licenses_count(words, names):
     assert licenses_granted(words) == names
 
 
@@ -481,13 +481,13 @@ def test_only_what_reads_like_a_grant_is_a_notice(words, names):
         ("Cargo.toml", "[package]\nlicense.workspace = true\n", None),
     ],
 )
-def test_manifests(path, text, name):
+def test_the_license_in_a_manifest(path, text, name):
     assert may_name_license(path)
     assert license_in(path, text) == name
 
 
 @pytest.mark.parametrize(
-    ("path", "does"),
+    ("path", "expected"),
     [
         ("LICENSE", True),
         ("license.md", True),
@@ -500,5 +500,5 @@ def test_manifests(path, text, name):
         ("README.md", False),
     ],
 )
-def test_where_a_license_is_looked_for(path, does):
-    assert may_name_license(path) == does
+def test_files_that_may_name_the_license(path, expected):
+    assert may_name_license(path) == expected

@@ -1,4 +1,4 @@
-"""Tests of tests: where they are by convention, and whether a longer one keeps a shorter one."""
+"""Test generation: frameworks, the location of tests, and checks of a generated test file."""
 
 import json
 
@@ -15,24 +15,24 @@ VITEST = json.dumps({"devDependencies": {"vitest": "^3"}})
 JEST = json.dumps({"scripts": {"test": "jest --ci"}, "devDependencies": {"vitest": "^3"}})
 
 
-def grounds(*paths, texts=None, wished="auto", roots=()):
-    """A commit with these paths, and the texts of some manifests."""
-    found = dict.fromkeys(paths, "") | (texts or {})
+def suite(*paths, texts=None, preferred="auto", roots=()):
+    """Return the layout of a commit with these paths and manifest texts."""
+    files = dict.fromkeys(paths, "") | (texts or {})
     return SuiteLayout(
-        paths=frozenset(found),
-        manifests={p: t for p, t in found.items() if is_manifest(p)},
-        preferred=wished,
+        paths=frozenset(files),
+        manifests={p: t for p, t in files.items() if is_manifest(p)},
+        preferred=preferred,
         roots=tuple(roots),
     )
 
 
-def layout(path, *others, **more):
-    return grounds(path, *others, **more).locate_tests(path, language_of(path))
+def locate(path, *others, **more):
+    return suite(path, *others, **more).locate_tests(path, language_of(path))
 
 
 class TestFrameworks:
     @pytest.mark.parametrize(
-        ("path", "manifests", "wished", "expected"),
+        ("path", "manifests", "preferred", "expected"),
         [
             ("a.py", {}, "auto", "pytest"),
             ("a.py", {}, "vitest", "pytest"),
@@ -57,8 +57,8 @@ class TestFrameworks:
             ("a.ts", {"package.json": '{"scripts": {"t": "echo jesting"}}'}, "auto", None),
         ],
     )
-    def test_what_runs_them(self, path, manifests, wished, expected):
-        assert framework_of(path, language_of(path), manifests, wished) == expected
+    def test_the_framework_of_a_file(self, path, manifests, preferred, expected):
+        assert framework_of(path, language_of(path), manifests, preferred) == expected
 
     @pytest.mark.parametrize(
         ("manifests", "roots", "patterns"),
@@ -80,13 +80,13 @@ class TestFrameworks:
             ({"tox.ini": "testpaths = x"}, (), ("test_*.py", "*_test.py")),
         ],
     )
-    def test_what_pytest_is_told(self, manifests, roots, patterns):
-        found = pytest_config_of("src/a.py", manifests)
-        assert (found.roots, found.patterns) == (roots, patterns)
+    def test_the_pytest_configuration_of_a_file(self, manifests, roots, patterns):
+        config = pytest_config_of("src/a.py", manifests)
+        assert (config.roots, config.patterns) == (roots, patterns)
 
 
-PLACES = [
-    # path, other files, the tests it has, where new ones belong
+LOCATIONS = [
+    # path, other files, its existing tests, the path for new tests
     ("shop/money.py", [], [], "tests/test_money.py"),
     ("money.py", ["tests/test_orders.py"], [], "tests/test_money.py"),
     ("shop/money.py", ["tests/test_money.py"], ["tests/test_money.py"], "tests/test_money.py"),
@@ -101,7 +101,7 @@ PLACES = [
         "shop/tests/test_money.py",
     ),
     ("shop/__init__.py", ["tests/test_shop.py"], ["tests/test_shop.py"], "tests/test_shop.py"),
-    # A name that two files share says nothing.
+    # A stem that two files share is ambiguous.
     (
         "a/utils.py",
         ["b/utils.py", "tests/test_utils.py"],
@@ -121,7 +121,7 @@ PLACES = [
         ["tests/test_utils.py"],
         "tests/test_utils.py",
     ),
-    # Each package of a monorepo has its own.
+    # Each package of a monorepo has its own tests.
     ("api/app/x.py", ["api/pyproject.toml", "web/tests/test_x.py"], [], "api/tests/test_x.py"),
     ("cart.go", [], [], "cart_test.go"),
     ("cart.go", ["cart_test.go"], ["cart_test.go"], "cart_test.go"),
@@ -144,31 +144,31 @@ WEB = [
 ]
 
 
-class TestPlaces:
-    @pytest.mark.parametrize(("path", "others", "tests", "target"), PLACES)
+class TestLocations:
+    @pytest.mark.parametrize(("path", "others", "tests", "target"), LOCATIONS)
     def test_by_convention(self, path, others, tests, target):
-        found = layout(path, *others)
-        assert isinstance(found, FileTests), found
-        assert (list(found.tests), found.target) == (tests, target)
+        file_tests = locate(path, *others)
+        assert isinstance(file_tests, FileTests), file_tests
+        assert (list(file_tests.tests), file_tests.target) == (tests, target)
 
     @pytest.mark.parametrize(("path", "others", "tests", "target"), WEB)
-    def test_of_scripts(self, path, others, tests, target):
-        found = layout(path, *others, texts={"package.json": VITEST})
-        assert isinstance(found, FileTests), found
-        assert (list(found.tests), found.target) == (tests, target)
+    def test_scripts_by_convention(self, path, others, tests, target):
+        file_tests = locate(path, *others, texts={"package.json": VITEST})
+        assert isinstance(file_tests, FileTests), file_tests
+        assert (list(file_tests.tests), file_tests.target) == (tests, target)
 
-    def test_the_owner_says_where(self):
+    def test_configured_locations(self):
         assert (
-            layout("shop/x.py", "tests/test_a.py", roots=["checks/"]).target == "checks/test_x.py"
+            locate("shop/x.py", "tests/test_a.py", roots=["checks/"]).target == "checks/test_x.py"
         )
-        told = layout("web/x.ts", texts={"web/package.json": VITEST}, roots=["web/t"])
-        assert told.target == "web/t/x.test.ts"
+        file_tests = locate("web/x.ts", texts={"web/package.json": VITEST}, roots=["web/t"])
+        assert file_tests.target == "web/t/x.test.ts"
         config = '[tool.pytest.ini_options]\ntestpaths = ["checks"]\n'
-        found = layout("x.py", "checks/a.py", texts={"pyproject.toml": config})
-        assert found.target == "checks/test_x.py"
+        file_tests = locate("x.py", "checks/a.py", texts={"pyproject.toml": config})
+        assert file_tests.target == "checks/test_x.py"
 
     @pytest.mark.parametrize(
-        ("path", "others", "said"),
+        ("path", "others", "problem"),
         [
             ("tests/test_x.py", [], "part of the tests"),
             ("tests/helpers.py", [], "part of the tests"),
@@ -180,8 +180,8 @@ class TestPlaces:
             ("x.go", ["x_test.go", "x_more_test.go"], "every name"),
         ],
     )
-    def test_who_gets_none(self, path, others, said):
-        assert said in layout(path, *others)
+    def test_files_without_tests(self, path, others, problem):
+        assert problem in locate(path, *others)
 
 
 OLD = '''\
@@ -208,7 +208,7 @@ def test_two(till):
     # by hand
     assert money.total(PRICES) == 3
 '''
-GROWS = [
+EXTENSIONS = [
     [],
     [("import pytest\n", "import pytest\nimport os\n")],
     [("from shop import money", "from shop import money, orders")],
@@ -221,7 +221,7 @@ GROWS = [
     ],
     [("PRICES = [1, 2]\n", "PRICES = [1, 2]\nMORE = [3]\n")],
 ]
-SHRINKS = [
+REDUCTIONS = [
     ([("def test_two", "def test_2")], python.DROPS_CODE),
     ([("== 3", "== 4")], python.DROPS_CODE),
     ([("(till)", "()")], python.DROPS_CODE),
@@ -256,15 +256,15 @@ def edited(text, *pairs):
 
 
 class TestPythonTests:
-    @pytest.mark.parametrize("pairs", GROWS)
-    def test_what_grows(self, pairs):
+    @pytest.mark.parametrize("pairs", EXTENSIONS)
+    def test_extensions_are_accepted(self, pairs):
         assert python.extension_problem(OLD, edited(OLD, *pairs)) is None
 
-    @pytest.mark.parametrize(("pairs", "said"), SHRINKS)
-    def test_what_does_not_keep_all(self, pairs, said):
-        assert said in (python.extension_problem(OLD, edited(OLD, *pairs)) or "")
+    @pytest.mark.parametrize(("pairs", "problem"), REDUCTIONS)
+    def test_reductions_are_refused(self, pairs, problem):
+        assert problem in (python.extension_problem(OLD, edited(OLD, *pairs)) or "")
 
-    def test_what_is_a_test(self):
+    def test_recognized_tests(self):
         assert python.has_tests("def test_x(): pass")
         assert python.has_tests("class TestX:\n    def test_y(self): pass")
         assert not python.has_tests("def check(): pass")
@@ -289,7 +289,7 @@ describe("the cart", () => {
 
 test.each([[1], [2]])("of %d", (n) => expect(cart([n]).pieces).toBe(n));
 """
-SPEC_GROWS = [
+SPEC_EXTENSIONS = [
     [],
     [("{ expect, test }", "{ describe, expect, test }")],
     [('import cart from "./cart";', 'import cart from "./cart";\nimport x from "./x";')],
@@ -298,7 +298,7 @@ SPEC_GROWS = [
     [("toBe(3)", "toBe(3) /* three */")],
     [("test.each([[1]", "describe('more', () => { test('a', () => {}); });\n\ntest.each([[1]")],
 ]
-SPEC_SHRINKS = [
+SPEC_REDUCTIONS = [
     ([("toBe(3)", "toBe(4)")], python.DROPS_CODE),
     ([('"counts"', '"counts all"')], python.DROPS_CODE),
     ([('"the cart"', '"a cart"')], python.DROPS_CODE),
@@ -345,7 +345,7 @@ func TestTotal(t *testing.T) {
 }
 """
 MORE = "func TestNone(t *testing.T) {\n\tif Total() != 0 {\n\t\tt.Fail()\n\t}\n}\n"
-GO_GROWS = [
+GO_EXTENSIONS = [
     [],
     [("// TestTotal adds.", f"{MORE}\n// TestTotal adds.")],
     [('\t"testing"\n', '\t"errors"\n\t"testing"\n')],
@@ -354,7 +354,7 @@ GO_GROWS = [
     [("var tills", "type box struct{}\n\nfunc (b *box) shut() {}\n\nvar tills")],
     [("// TestTotal adds.", "func helper() {}\n\nfunc ExampleTotal() {}\n\n// TestTotal adds.")],
 ]
-GO_SHRINKS = [
+GO_REDUCTIONS = [
     ([("Of(3)", "Of(4)")], python.DROPS_CODE),
     ([("package cart", "package cart_test")], python.DROPS_CODE),
     ([("TestTotal(", "TestAll(")], python.DROPS_CODE),
@@ -378,13 +378,13 @@ GO_SHRINKS = [
 
 
 class TestGoTests:
-    @pytest.mark.parametrize("pairs", GO_GROWS)
-    def test_what_grows(self, pairs):
+    @pytest.mark.parametrize("pairs", GO_EXTENSIONS)
+    def test_extensions_are_accepted(self, pairs):
         assert treesitter.extension_problem(GO, edited(GO, *pairs), "go") is None
 
-    @pytest.mark.parametrize(("pairs", "said"), GO_SHRINKS)
-    def test_what_does_not_keep_all(self, pairs, said):
-        assert said in (treesitter.extension_problem(GO, edited(GO, *pairs), "go") or "")
+    @pytest.mark.parametrize(("pairs", "problem"), GO_REDUCTIONS)
+    def test_reductions_are_refused(self, pairs, problem):
+        assert problem in (treesitter.extension_problem(GO, edited(GO, *pairs), "go") or "")
 
     @pytest.mark.parametrize(
         ("name", "is_test"),
@@ -400,31 +400,31 @@ class TestGoTests:
             ("Help", False),
         ],
     )
-    def test_what_is_a_test(self, name, is_test):
+    def test_recognized_tests(self, name, is_test):
         text = f"package x\n\nfunc {name}(t *testing.T) {{}}\n"
         assert treesitter.has_tests(text, "go") == is_test
         assert not treesitter.has_tests(f"package x\n\nfunc (t T) {name}() {{}}\n", "go")
 
 
 class TestScriptTests:
-    @pytest.mark.parametrize("pairs", SPEC_GROWS)
-    def test_what_grows(self, pairs):
+    @pytest.mark.parametrize("pairs", SPEC_EXTENSIONS)
+    def test_extensions_are_accepted(self, pairs):
         assert treesitter.extension_problem(SPEC, edited(SPEC, *pairs), "typescript") is None
 
-    @pytest.mark.parametrize(("pairs", "said"), SPEC_SHRINKS)
-    def test_what_does_not_keep_all(self, pairs, said):
-        assert said in (
+    @pytest.mark.parametrize(("pairs", "problem"), SPEC_REDUCTIONS)
+    def test_reductions_are_refused(self, pairs, problem):
+        assert problem in (
             treesitter.extension_problem(SPEC, edited(SPEC, *pairs), "typescript") or ""
         )
 
-    def test_what_is_a_test(self):
+    def test_recognized_tests(self):
         assert treesitter.has_tests("describe('x', () => { it('y', () => {}) })", "javascript")
         assert treesitter.has_tests("test.each([1])('y', () => {})", "javascript")
         assert not treesitter.has_tests("describe('x', () => {})", "javascript")
         assert not treesitter.has_tests("// it('x')", "javascript")
 
     @pytest.mark.parametrize(
-        ("text", "alone"),
+        ("text", "exclusive"),
         [
             ("it.only('x')", True),
             ("describe\n  .only('x')", True),
@@ -437,11 +437,13 @@ class TestScriptTests:
             ("it('of .only fit()')", False),
         ],
     )
-    def test_what_runs_alone(self, text, alone):
-        assert treesitter.is_exclusive(text, "javascript") == alone
+    def test_exclusive_tests(self, text, exclusive):
+        assert treesitter.is_exclusive(text, "javascript") == exclusive
 
 
-def checked(path, text, *, present=None, shown=True, framework="pytest", target="tests/test_x.py"):
+def check_draft(
+    path, text, *, present=None, shown=True, framework="pytest", target="tests/test_x.py"
+):
     site = DraftTarget(
         source="x.py",
         language="python",
@@ -454,9 +456,9 @@ def checked(path, text, *, present=None, shown=True, framework="pytest", target=
     return test_generation.check_draft(FileDraft(path=path, text=text), site)
 
 
-class TestTheCheck:
+class TestCheckDraft:
     @pytest.mark.parametrize(
-        ("path", "said"),
+        ("path", "problem"),
         [
             ("tests/test_x.py", None),
             ("tests/test_more.py", None),
@@ -468,36 +470,38 @@ class TestTheCheck:
             ("tests/sub/test_x.py", "is not where"),
         ],
     )
-    def test_only_where_tests_belong(self, path, said):
-        found = checked(path, "def test_x():\n    assert 1\n")
-        assert (found is None) == (said is None)
-        assert (said or "") in (found or "")
+    def test_the_path_must_be_a_test_path(self, path, problem):
+        result = check_draft(path, "def test_x():\n    assert 1\n")
+        assert (result is None) == (problem is None)
+        assert (problem or "") in (result or "")
 
-    def test_what_was_not_shown_whole_is_not_overwritten(self):
-        assert checked("tests/test_x.py", OLD, present=OLD) is None
-        found = checked("tests/test_x.py", OLD, present=OLD, shown=False)
-        assert found == "would overwrite a file that was not shown in full"
-        assert checked("tests/test_x.py", "def test_a(): pass\n", present=OLD) == python.DROPS_CODE
+    def test_a_file_that_was_not_shown_in_full_is_not_overwritten(self):
+        assert check_draft("tests/test_x.py", OLD, present=OLD) is None
+        result = check_draft("tests/test_x.py", OLD, present=OLD, shown=False)
+        assert result == "would overwrite a file that was not shown in full"
+        assert (
+            check_draft("tests/test_x.py", "def test_a(): pass\n", present=OLD) == python.DROPS_CODE
+        )
 
-    def test_it_holds_a_test_that_can_be_read(self):
-        assert "has no test" in checked("tests/test_x.py", "x = 1\n")
-        assert "has no test" in checked("tests/test_x.py", "def test_x(:\n")
+    def test_it_must_have_a_test_that_parses(self):
+        assert "has no test" in check_draft("tests/test_x.py", "x = 1\n")
+        assert "has no test" in check_draft("tests/test_x.py", "def test_x(:\n")
         web = {"framework": "vitest", "target": "x.test.ts"}
-        assert checked("x.test.ts", "test('a', () => { let x: number = 1; });", **web) is None
-        assert checked("x.test.ts", "let x = 1;", **web) == "has no test"
-        assert checked("x.test.ts", "test('a', () => {", **web) == "does not parse"
-        assert "disables all other tests" in checked(
+        assert check_draft("x.test.ts", "test('a', () => { let x: number = 1; });", **web) is None
+        assert check_draft("x.test.ts", "let x = 1;", **web) == "has no test"
+        assert check_draft("x.test.ts", "test('a', () => {", **web) == "does not parse"
+        assert "disables all other tests" in check_draft(
             "x.test.ts", "test.only('a', () => {});", **web
         )
-        assert checked("x.test.ts", SPEC, present=SPEC, **web) is None
+        assert check_draft("x.test.ts", SPEC, present=SPEC, **web) is None
         go = {"framework": "go", "target": "x_test.go"}
-        assert checked("x_test.go", "package x\nfunc TestX(t *testing.T) {}\n", **go) is None
-        assert checked("x_test.go", "package x\n", **go) == "has no test"
-        assert checked("x_test.go", "package x\nfunc TestX(", **go) == "does not parse"
-        assert checked("x_test.go", GO + MORE, present=GO, **go) is None
-        assert checked("x_test.go", MORE, **go) == "has no test"
-        assert checked("x_test.go", MORE, present=GO, **go) == "has no test"
+        assert check_draft("x_test.go", "package x\nfunc TestX(t *testing.T) {}\n", **go) is None
+        assert check_draft("x_test.go", "package x\n", **go) == "has no test"
+        assert check_draft("x_test.go", "package x\nfunc TestX(", **go) == "does not parse"
+        assert check_draft("x_test.go", GO + MORE, present=GO, **go) is None
+        assert check_draft("x_test.go", MORE, **go) == "has no test"
+        assert check_draft("x_test.go", MORE, present=GO, **go) == "has no test"
 
-    def test_a_file_that_has_no_place_any_more(self):
-        found = checked("tests/test_x.py", OLD, framework="", target="")
-        assert found == "is not where any framework would look for tests"
+    def test_a_source_file_that_gets_no_tests_anymore(self):
+        result = check_draft("tests/test_x.py", OLD, framework="", target="")
+        assert result == "is not where any framework would look for tests"

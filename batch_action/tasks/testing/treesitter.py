@@ -1,0 +1,230 @@
+"""Check that a JavaScript, TypeScript or Go test file extends another one, with tree-sitter."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from tree_sitter import Node
+
+from batch_action.syntax import treesitter
+from batch_action.tasks.testing.python import (
+    DROPS_CODE,
+    DROPS_COMMENTS,
+    REDEFINES_NAME,
+    RUNS_CODE,
+    find_next,
+)
+
+GROUP_CALLS = frozenset({"describe", "suite"})
+TEST_CALLS = frozenset({"it", "test"})
+GO_TEST = re.compile(r"(?:Test|Fuzz|Benchmark|Example)(?![a-z])")
+"""https://pkg.go.dev/testing#pkg-overview"""
+GO_AUTOMATIC = frozenset({"init", "TestMain"})
+"""Functions that Go itself calls, before or around all tests of the package."""
+EXCLUSIVE_CALLS = frozenset({"fit", "fdescribe", "ftest"})
+"""Calls that disable all other tests of the file."""
+IMPORTS = frozenset({"import_statement", "import_declaration"})
+GROUPED_DECLARATIONS = frozenset(
+    {"lexical_declaration", "type_declaration", "const_declaration", "var_declaration"}
+)
+"""Declarations that may declare several names, each in a part of its own."""
+DECLARATION_PARTS = frozenset(
+    {"variable_declarator", "type_spec", "type_alias", "const_spec", "var_spec"}
+)
+DECLARATIONS = frozenset(
+    {
+        *IMPORTS,
+        *GROUPED_DECLARATIONS,
+        "function_declaration",
+        "method_declaration",
+        "interface_declaration",
+        "type_alias_declaration",
+        "class_declaration",
+    }
+)
+
+
+def has_tests(text: str, language: str) -> bool:
+    """Return whether a test framework of the language would find a test in a text."""
+    tree = treesitter.parse(text, language)
+    if tree is None:
+        return False
+    if language == "go":
+        nodes = _code_children(tree.root_node)
+        has_package = any(node.type == "package_clause" for node in nodes)
+        return has_package and any(_is_go_test(node) for node in nodes)
+    calls = (node for _, node in treesitter.nodes(tree) if node.type == "call_expression")
+    return any(_called_name(call) in TEST_CALLS for call in calls)
+
+
+def _is_go_test(node: Node) -> bool:
+    names = _declared_names(node) if node.type == "function_declaration" else ()
+    return any(GO_TEST.match(name) and name not in GO_AUTOMATIC for name in names)
+
+
+def is_exclusive(text: str, language: str) -> bool:
+    """Return whether a test disables all others; Go has no such tests."""
+    tree = treesitter.parse(text, language) if language != "go" else None
+    nodes = (node for _, node in treesitter.nodes(tree)) if tree else ()
+    chains = (_call_chain(node) for node in nodes if node.type == "call_expression")
+    return any(chain[0] in EXCLUSIVE_CALLS or "only" in chain[1:] for chain in chains if chain)
+
+
+def extension_problem(old: str, new: str, language: str) -> str | None:
+    """Return why the new text does not extend the old one; None if it does."""
+    old_tree, new_tree = treesitter.parse(old, language), treesitter.parse(new, language)
+    if old_tree is None or new_tree is None:
+        return "does not parse"
+    old_root, new_root = old_tree.root_node, new_tree.root_node
+    problem = _body_problem(_code_children(old_root), _code_children(new_root), top=True)
+    if problem:
+        return problem
+    added_names = {*_names_declared_in(new_root)} - {*_names_declared_in(old_root)}
+    if language == "go" and GO_AUTOMATIC & added_names:
+        return RUNS_CODE
+    return DROPS_COMMENTS if Counter(_comments(old_root)) - Counter(_comments(new_root)) else None
+
+
+def _body_problem(old: Sequence[Node], new: Sequence[Node], *, top: bool) -> str | None:
+    imported = {origin for node in new for origin in _imports(node)}
+    rest = iter(new)
+    added: list[Node] = []
+    for node in old:
+        if node.type in IMPORTS:
+            if not imported.issuperset(_imports(node)):
+                return DROPS_CODE
+            continue
+        match, skipped = find_next(_signature(node), rest, _signature)
+        if match is None:
+            return DROPS_CODE
+        added += skipped
+        old_body, new_body = _group_body(node), _group_body(match)
+        if old_body is not None and new_body is not None:
+            problem = _body_problem(_code_children(old_body), _code_children(new_body), top=False)
+            if problem:
+                return problem
+    added += rest
+    old_names = {name for node in old for name in _declared_names(node)}
+    if any(name in old_names for node in added for name in _declared_names(node)):
+        return REDEFINES_NAME
+    return RUNS_CODE if any(not _is_allowed_addition(node, top=top) for node in added) else None
+
+
+def _is_allowed_addition(node: Node, *, top: bool) -> bool:
+    """Return whether an added statement cannot affect existing tests."""
+    if node.type in DECLARATIONS:
+        return top or node.type not in IMPORTS
+    call = _call_of(node)
+    return call is not None and _called_name(call) in GROUP_CALLS | TEST_CALLS
+
+
+def _names_declared_in(node: Node) -> Iterator[str]:
+    return (name for child in _code_children(node) for name in _declared_names(child))
+
+
+def _declared_names(node: Node) -> Iterator[str]:
+    """Yield the names that a statement declares; a method's name includes its receiver."""
+    if node.type in GROUPED_DECLARATIONS or node.type == "var_spec_list":
+        yield from _names_declared_in(node)
+    elif node.type in DECLARATIONS or node.type in DECLARATION_PARTS:
+        receiver = node.child_by_field_name("receiver")
+        prefix = "".join(_leaves(receiver)) if receiver is not None else ""
+        names = (_text(name) for name in node.children_by_field_name("name"))
+        yield from (prefix + name for name in names if name not in ("_", ","))
+
+
+def _signature(node: Node) -> tuple[str, ...]:
+    """Return what may not change: a whole statement, but only the head of a group."""
+    body = _group_body(node)
+    end = body.start_byte if body is not None else node.end_byte
+    return tuple(
+        f"{child.type} {'' if _has_parts(child) else _text(child)}"
+        for child in _descendants(node)
+        if child.start_byte < end and child.type != "comment"
+    )
+
+
+def _group_body(node: Node) -> Node | None:
+    """Return the body of a statement `describe(…)`; None for other statements."""
+    call = _call_of(node)
+    if call is None or _called_name(call) not in GROUP_CALLS:
+        return None
+    arguments = call.child_by_field_name("arguments")
+    last = arguments.named_children[-1] if arguments and arguments.named_children else None
+    body = last.child_by_field_name("body") if last else None
+    return body if body is not None and body.type == "statement_block" else None
+
+
+def _call_of(node: Node) -> Node | None:
+    """Return the call that a statement consists of; None for other statements."""
+    call = node.named_children[0] if node.type == "expression_statement" else None
+    return call if call is not None and call.type == "call_expression" else None
+
+
+def _called_name(call: Node) -> str:
+    """Return the name that is called: `describe` of `describe.each(…)(…)`."""
+    return next(iter(_call_chain(call)), "")
+
+
+def _call_chain(call: Node) -> list[str]:
+    """Return all names of a call: `test`, `only` and `each` of `test.only.each(…)(…)`."""
+    names: list[str] = []
+    node = call.child_by_field_name("function")
+    while node is not None and node.type in ("member_expression", "call_expression"):
+        inner = "object" if node.type == "member_expression" else "function"
+        member = node.child_by_field_name("property")
+        names += [_text(member)] if member is not None else []
+        node = node.child_by_field_name(inner)
+    return [*([_text(node)] if node is not None else []), *reversed(names)]
+
+
+def _imports(node: Node) -> Iterator[tuple[str, str]]:
+    """Yield module and name of each import; of Go `go` and the whole import spec."""
+    if node.type == "import_declaration":
+        specs = (child for child in _descendants(node) if child.type == "import_spec")
+        yield from (("go", " ".join(_leaves(spec))) for spec in specs)
+    if node.type != "import_statement":
+        return
+    source = node.child_by_field_name("source")
+    module = _text(source).strip("'\"") if source is not None else ""
+    yield module, ""
+    for child in _descendants(node):
+        is_default = (
+            child.type == "identifier" and child.parent and child.parent.type == "import_clause"
+        )
+        if is_default or child.type in ("import_specifier", "namespace_import"):
+            yield module, " ".join(_text(child).split())
+
+
+def _code_children(node: Node) -> list[Node]:
+    return [child for child in node.named_children if child.type != "comment"]
+
+
+def _comments(node: Node) -> Iterator[str]:
+    return (_text(child) for child in _descendants(node) if child.type == "comment")
+
+
+def _leaves(node: Node) -> Iterator[str]:
+    return (
+        _text(child)
+        for child in _descendants(node)
+        if child.type != "comment" and not _has_parts(child)
+    )
+
+
+def _has_parts(node: Node) -> bool:
+    return bool(node.child_count) and node.type not in treesitter.ATOMS
+
+
+def _descendants(node: Node) -> Iterator[Node]:
+    """Yield every node of a subtree, but none inside of an atom."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        yield current
+        if current.type not in treesitter.ATOMS:
+            stack += reversed(current.children)
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")
