@@ -48,7 +48,7 @@ def test_comparable_files_are_documented_and_others_skipped(
     assert "> TSDoc" in hints["web/cart.ts"]
     assert "> Go doc comments" in hints["main.go"]
     result = workflow.run("collect")
-    assert result.exit == 0
+    assert result.exit == 0, result.log
     files = generated_files(workflow)
     assert set(files) == {"main.go", "money.py", "web/cart.ts"}
     assert files["main.go"].startswith("package main\n\n// Run: run. (sandbox reviewer")
@@ -105,7 +105,7 @@ def test_a_file_with_other_changes_is_refused_and_counted(documentation: Workflo
         )
     )
     result = workflow.run("collect")
-    assert result.exit == 0
+    assert result.exit == 0, result.log
     assert generated_files(workflow) == {"good.py": GOOD, "twice.py": GOOD}
     for reason in (
         "changes the code",

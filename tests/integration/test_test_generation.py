@@ -67,7 +67,7 @@ def test_each_package_of_a_monorepo_has_its_own_tests(generation: WorkflowHarnes
         in prompts["web/src/cart.ts"]
     )
     result = workflow.run("collect")
-    assert result.exit == 0
+    assert result.exit == 0, result.log
     files = generated_files(workflow)
     assert set(files) == {
         "api/tests/test_money.py",
