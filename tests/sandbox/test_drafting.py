@@ -13,7 +13,7 @@ from batch_action.sandbox.reviewer.docstring_writer import add_documentation
 from batch_action.sandbox.reviewer.public_names import public_names
 from batch_action.sandbox.reviewer.verdicts import compare_versions
 from tests.sandbox.test_reviewer import shown
-from tests.unit.test_code_comparison import stripped
+from tests.unit.test_code_comparison import without_documentation
 
 PACKAGE = Path(file_drafts.__file__).parents[2]
 PYTHON = "def total(prices):\n    return sum(prices)\n\n\nclass Till:\n    size = 3\n"
@@ -123,7 +123,7 @@ def test_documented_python_is_the_same_code(name):
     text = "\n".join(kept) + "\n"
     found = add_documentation(source("x.py", text))
     assert found is not None
-    assert stripped(found[0]) == stripped(text)
+    assert without_documentation(found[0]) == without_documentation(text)
 
 
 def test_documented_scripts():

@@ -57,9 +57,9 @@ class Batch:
         """Start to cancel the batch; the requests that are finished by now keep their results."""
         if self.canceled is not None:
             return
-        whole = (self.ends_at - self.created).total_seconds()
-        if whole > 0 and not hold:
-            share = min(1.0, (now - self.created).total_seconds() / whole)
+        total_seconds = (self.ends_at - self.created).total_seconds()
+        if total_seconds > 0 and not hold:
+            share = min(1.0, (now - self.created).total_seconds() / total_seconds)
             self.finished_when_canceled = int(share * len(self.requests))
         self.canceled = now
 

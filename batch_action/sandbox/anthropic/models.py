@@ -126,5 +126,5 @@ ALIASES = {
 
 def find_model(name: object) -> Model | None:
     """Find a model by its id or alias."""
-    wanted = ALIASES.get(name, name) if isinstance(name, str) else name
-    return next((model for model in MODELS if model.id == wanted), None)
+    model_id = ALIASES.get(name, name) if isinstance(name, str) else name
+    return next((model for model in MODELS if model.id == model_id), None)

@@ -42,8 +42,8 @@ def _parse_limit(text: str) -> int:
     return int(text)
 
 
-def _index_of(entries: Sequence[Mapping[str, Any]], wanted: str, name: str) -> int:
+def _index_of(entries: Sequence[Mapping[str, Any]], cursor: str, name: str) -> int:
     ids = [entry["id"] for entry in entries]
-    if wanted not in ids:
-        raise ApiError(400, f"{name}: no object with id '{wanted}'")
-    return ids.index(wanted)
+    if cursor not in ids:
+        raise ApiError(400, f"{name}: no object with id '{cursor}'")
+    return ids.index(cursor)

@@ -107,16 +107,16 @@ def _extras_error(params: Params, model: Model) -> str | None:
 
 
 def _max_tokens_error(params: Params, model: Model) -> str | None:
-    wanted = params.get("max_tokens")
-    if wanted is None:
+    max_tokens = params.get("max_tokens")
+    if max_tokens is None:
         return "max_tokens: Field required"
-    if not isinstance(wanted, int) or isinstance(wanted, bool):
+    if not isinstance(max_tokens, int) or isinstance(max_tokens, bool):
         return "max_tokens: Input should be a valid integer"
-    if wanted < 1:
+    if max_tokens < 1:
         return "max_tokens: Input should be greater than or equal to 1"
-    if wanted > model.max_tokens:
+    if max_tokens > model.max_tokens:
         return (
-            f"max_tokens: {wanted} > {model.max_tokens}, which is the maximum allowed number of"
+            f"max_tokens: {max_tokens} > {model.max_tokens}, which is the maximum allowed number of"
             f" output tokens for {model.id}"
         )
     size = estimate_input_tokens(params)
@@ -191,18 +191,18 @@ def _output_error(params: Params, model: Model) -> str | None:
         return f"output_config.effort: effort is not supported by {model.id}"
     if effort not in (None, *EFFORTS):
         return f"output_config.effort: Input should be one of {', '.join(EFFORTS)}"
-    wanted = output.get("format")
-    if wanted is None:
+    output_format = output.get("format")
+    if output_format is None:
         return None
-    if not isinstance(wanted, Mapping) or wanted.get("type") != "json_schema":
+    if not isinstance(output_format, Mapping) or output_format.get("type") != "json_schema":
         return "output_config.format.type: Input should be 'json_schema'"
-    return schemas.schema_error(wanted.get("schema"))
+    return schemas.schema_error(output_format.get("schema"))
 
 
 def _thinking_error(params: Params, model: Model) -> str | None:
-    wanted = params.get("thinking") or {}
-    if model.modern and (wanted.get("type") == "enabled" or "budget_tokens" in wanted):
+    thinking = params.get("thinking") or {}
+    if model.modern and (thinking.get("type") == "enabled" or "budget_tokens" in thinking):
         return f"thinking.budget_tokens: not supported by {model.id}"
-    if wanted.get("type") == "disabled" and model.modern and not model.disables_thinking:
+    if thinking.get("type") == "disabled" and model.modern and not model.disables_thinking:
         return f"thinking.type: thinking cannot be disabled on {model.id}"
     return None

@@ -79,8 +79,8 @@ def cacheable_prefixes(workspace: str, params: Mapping[str, Any]) -> list[Prefix
     for block in _blocks(params):
         fields = block if isinstance(block, Mapping) else {}
         mark = fields.get("cache_control")
-        bare = {k: v for k, v in fields.items() if k != "cache_control"} or block
-        digest.update(json.dumps(bare).encode())
+        unmarked = {k: v for k, v in fields.items() if k != "cache_control"} or block
+        digest.update(json.dumps(unmarked).encode())
         size += sum(estimate_tokens(text) for text in content_texts([block]))
         if mark and size >= model.cache_minimum:
             prefixes.append(Prefix(digest.hexdigest(), size, str(mark.get("ttl", "5m"))))

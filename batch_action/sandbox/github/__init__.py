@@ -1,1 +1,1 @@
-"""An emulated GitHub: REST, a little GraphQL, the artifact service, its blob store and pages."""
+"""The emulated GitHub: REST, some GraphQL, the artifact service, its blob store, and web pages."""

@@ -1,4 +1,4 @@
-"""Actions over REST: artifacts, runs and dispatches."""
+"""The Actions endpoints: artifacts, workflow runs and dispatches."""
 
 from datetime import datetime, timedelta
 
@@ -14,14 +14,14 @@ _LINK_LIFE = timedelta(minutes=1)
 
 
 def _visible(call: Call) -> list[Artifact]:
-    """Finalized artifacts, newest first, of the name asked for: exactly that name."""
+    """List the finalized artifacts, newest first; `name` must match exactly."""
     name = call.query("name")
-    found = [
+    artifacts = [
         item
         for item in call.repository.artifacts
         if item.finalized and call.instance.is_listed(item.created_at) and name in {"", item.name}
     ]
-    return sorted(found, key=lambda item: item.id, reverse=True)
+    return sorted(artifacts, key=lambda item: item.id, reverse=True)
 
 
 def _shape(call: Call, item: Artifact) -> Json:
@@ -34,10 +34,10 @@ def _artifacts(call: Call) -> ApiResponse:
 
 def _run_artifacts(call: Call) -> ApiResponse:
     run = _find_run(call)
-    found = [item for item in _visible(call) if item.run_id == run.id]
+    artifacts = [item for item in _visible(call) if item.run_id == run.id]
     if call.query("direction") == "asc":
-        found.reverse()
-    return call.page(found, lambda item: _shape(call, item), wrapper="artifacts")
+        artifacts.reverse()
+    return call.page(artifacts, lambda item: _shape(call, item), wrapper="artifacts")
 
 
 def _find_artifact(call: Call) -> Artifact:
@@ -90,31 +90,35 @@ def _matches(call: Call, run: Run) -> bool:
     )
 
 
-def _created(asked: str, moment: datetime) -> bool:
-    """Whether a run's birth lies in `>=A`, `<=B` or `A..B`, as the search syntax has it."""
-    if asked.startswith((">=", "<=")):
-        asked = f"{asked[2:]}..*" if asked.startswith(">") else f"*..{asked[2:]}"
-    first, _, last = asked.partition("..")
+def _created(created_range: str, moment: datetime) -> bool:
+    """Return whether a time is in a range of the search syntax: `>=A`, `<=B` or `A..B`."""
+    if created_range.startswith((">=", "<=")):
+        created_range = (
+            f"{created_range[2:]}..*"
+            if created_range.startswith(">")
+            else f"*..{created_range[2:]}"
+        )
+    first, _, last = created_range.partition("..")
     after = first in {"", "*"} or datetime.fromisoformat(first) <= moment
     return after and (last in {"", "*"} or moment <= datetime.fromisoformat(last))
 
 
 def _runs(call: Call) -> ApiResponse:
-    found = [run for run in call.instance.runs_of(call.repository) if _matches(call, run)]
+    runs = [run for run in call.instance.runs_of(call.repository) if _matches(call, run)]
     return call.page(
-        found, lambda run: json_objects.run_json(call.instance, run), wrapper="workflow_runs"
+        runs, lambda run: json_objects.run_json(call.instance, run), wrapper="workflow_runs"
     )
 
 
 def _workflow_runs(call: Call) -> ApiResponse:
     path = _workflow(call)
-    found = [
+    runs = [
         run
         for run in call.instance.runs_of(call.repository)
         if run.workflow_path == path and _matches(call, run)
     ]
     return call.page(
-        found, lambda run: json_objects.run_json(call.instance, run), wrapper="workflow_runs"
+        runs, lambda run: json_objects.run_json(call.instance, run), wrapper="workflow_runs"
     )
 
 
@@ -131,12 +135,12 @@ def _attempt(call: Call) -> ApiResponse:
 
 
 def _workflow(call: Call) -> str:
-    """The path of a workflow known by its file name or its id."""
-    asked = call.path_part("workflow")
-    if not asked.isdecimal():
-        return f".github/workflows/{asked}"
+    """Return the path of a workflow from its file name or id."""
+    name_or_id = call.path_part("workflow")
+    if not name_or_id.isdecimal():
+        return f".github/workflows/{name_or_id}"
     for run in call.instance.runs:
-        if run.workflow_id == int(asked):
+        if run.workflow_id == int(name_or_id):
             return run.workflow_path
     raise not_found()
 
@@ -144,6 +148,8 @@ def _workflow(call: Call) -> str:
 def _describe_workflow(call: Call) -> ApiResponse:
     path = _workflow(call)
     number = run_factory.workflow_id(path)
+    web_url = f"{call.instance.origin}/{call.repository.full_name}"
+    api_url = json_objects.api_url(call.instance, call.repository)
     return ApiResponse(
         data={
             "id": number,
@@ -151,9 +157,9 @@ def _describe_workflow(call: Call) -> ApiResponse:
             "name": path.rpartition("/")[2].partition(".")[0],
             "path": path,
             "state": "active",
-            "badge_url": f"{call.instance.origin}/{call.repository.full_name}/workflows/x/badge.svg",
-            "url": f"{json_objects.api_url(call.instance, call.repository)}/actions/workflows/{number}",
-            "html_url": f"{call.instance.origin}/{call.repository.full_name}/blob/main/{path}",
+            "badge_url": f"{web_url}/workflows/x/badge.svg",
+            "url": f"{api_url}/actions/workflows/{number}",
+            "html_url": f"{web_url}/blob/main/{path}",
             "created_at": json_objects.format_time(call.repository.created_at),
             "updated_at": json_objects.format_time(call.repository.created_at),
         }
@@ -193,7 +199,7 @@ def _dispatch(call: Call) -> ApiResponse:
 
 
 def _dispatchable(call: Call, path: str, ref: str) -> Workflow | None:
-    """The workflow as it is at the ref; None where no git repository could tell."""
+    """Read the workflow at the ref; None for a repository without git data."""
     repository = call.repository
     if repository.git_dir is None:
         return None

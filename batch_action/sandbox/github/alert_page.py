@@ -1,4 +1,4 @@
-"""Code-scanning alerts as pages: the list, and one alert at its lines."""
+"""Web pages of code-scanning alerts: the list, and a single alert with its code."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -21,17 +21,17 @@ _WORDS = {"open": "Open", "fixed": "Fixed", "dismissed": "Dismissed"}
 
 
 def render_list(repository: Repository) -> str:
-    """All alerts: the open ones first, the worst of them on top."""
+    """Render all alerts: the open ones first, by severity."""
     alerts = sorted(repository.alerts.values(), key=_rank)
-    still = sum(alert["state"] == "open" for alert in alerts)
-    head = f"<header><b>{still} Open</b> · <a>{len(alerts) - still} Closed</a></header>"
+    open_count = sum(alert["state"] == "open" for alert in alerts)
+    head = f"<header><b>{open_count} Open</b> · <a>{len(alerts) - open_count} Closed</a></header>"
     rows = "".join(_row(alert, repository) for alert in alerts)
     title = '<h1 class="title">Code scanning</h1>'
     return page_html("Code scanning", repository, f'{title}<div class="list">{head}{rows}</div>')
 
 
 def render_alert(alert: Json, repository: Repository) -> str:
-    """One alert: its code with what is said about it, the rule, and what happened to it."""
+    """Render one alert: its code with the message, the rule, and the history."""
     state, rule = alert["state"], alert["rule"]
     heading = f"{escape(rule['description'])} <span>#{alert['number']}</span>"
     body = f"""<h1 class="title">{heading}</h1>
@@ -53,51 +53,51 @@ def _severity(alert: Json) -> str:
 
 
 def _row(alert: Json, repository: Repository) -> str:
-    where = alert["most_recent_instance"]["location"]
-    place = f"/{repository.full_name}/security/code-scanning/{alert['number']}"
+    location = alert["most_recent_instance"]["location"]
+    url = f"/{repository.full_name}/security/code-scanning/{alert['number']}"
     match alert["state"]:
         case "fixed":
-            told = f"closed as fixed {_day(alert['fixed_at'])}"
+            event = f"closed as fixed {_day(alert['fixed_at'])}"
         case "dismissed":
-            told = f"closed as {escape(alert['dismissed_reason'])} {_day(alert['dismissed_at'])}"
+            event = f"closed as {escape(alert['dismissed_reason'])} {_day(alert['dismissed_at'])}"
         case _:
-            told = f"opened {_day(alert['created_at'])}"
+            event = f"opened {_day(alert['created_at'])}"
     line = (
-        f"#{alert['number']} {told} · Detected by {escape(alert['tool']['name'])} in "
-        f"{escape(where['path'])}:{where['start_line']}"
+        f"#{alert['number']} {event} · Detected by {escape(alert['tool']['name'])} in "
+        f"{escape(location['path'])}:{location['start_line']}"
     )
     return f"""<div class="row"><span class="{alert["state"]}">{_icon(alert["state"])}</span><div>
-<a href="{escape(place)}">{escape(alert["rule"]["description"])}</a>{_pill(alert)}
+<a href="{escape(url)}">{escape(alert["rule"]["description"])}</a>{_pill(alert)}
 <small>{line}</small></div></div>"""
 
 
 def _code(alert: Json, repository: Repository) -> str:
-    """The lines with some around them, and the message below the last one."""
+    """Render the lines of an alert with context, and its message below the last one."""
     instance = alert["most_recent_instance"]
-    where, sha = instance["location"], instance["commit_sha"]
-    first, last = where["start_line"], where["end_line"]
+    location, sha = instance["location"], instance["commit_sha"]
+    first, last = location["start_line"], location["end_line"]
     shows = snippet_reader(repository)
-    lines = ((shows(sha, where["path"]) or "") if shows else "").splitlines()
+    lines = ((shows(sha, location["path"]) or "") if shows else "").splitlines()
     start = max(1, first - _AROUND)
     rows = "".join(
-        _line(number, text, hit=first <= number <= last)
+        _line(number, text, highlighted=first <= number <= last)
         for number, text in enumerate(lines[start - 1 : min(last, len(lines))], start)
     )
     after = "".join(
-        _line(number, text, hit=False)
+        _line(number, text, highlighted=False)
         for number, text in enumerate(lines[last : last + _AROUND], last + 1)
     )
-    said = f'<tr class="said"><td colspan="2">{_message_html(alert)}</td></tr>'
-    head = f"<header><b>{escape(where['path'])}</b>:{first} in {escape(sha[:7])}</header>"
-    table = f'<table class="lines">{rows}{said}{after}</table>'
+    message_row = f'<tr class="said"><td colspan="2">{_message_html(alert)}</td></tr>'
+    head = f"<header><b>{escape(location['path'])}</b>:{first} in {escape(sha[:7])}</header>"
+    table = f'<table class="lines">{rows}{message_row}{after}</table>'
     return (
         f'<article class="card alert">{head}<div class="text" style="padding:0">'
         f'<div class="snippet">{table}</div></div></article>'
     )
 
 
-def _line(number: int, text: str, *, hit: bool) -> str:
-    kind = ' class="hit"' if hit else ""
+def _line(number: int, text: str, *, highlighted: bool) -> str:
+    kind = ' class="hit"' if highlighted else ""
     return f'<tr{kind}><td class="number">{number}</td><td class="code">{escape(text)}</td></tr>'
 
 
@@ -109,7 +109,7 @@ def _message_html(alert: Json) -> str:
 
 def _rule_html(alert: Json) -> str:
     rule = alert["rule"]
-    facts = "".join(
+    fields = "".join(
         f"<div><small>{name}</small>{value}</div>"
         for name, value in (
             ("Tool", escape(alert["tool"]["name"])),
@@ -118,7 +118,7 @@ def _rule_html(alert: Json) -> str:
         )
     )
     text = f'<div class="text">{markdown_to_html(rule["help"])}</div>'
-    return f'<article class="card"><div class="facts">{facts}</div>{text}</article>'
+    return f'<article class="card"><div class="facts">{fields}</div>{text}</article>'
 
 
 def _history(alert: Json) -> str:
@@ -128,11 +128,11 @@ def _history(alert: Json) -> str:
         branch = escape(_branch(alert))
         events.append(("fixed", f"Closed as fixed in <b>{branch}</b> {_day(alert['fixed_at'])}"))
     if alert["state"] == "dismissed":
-        who = escape(alert["dismissed_by"]["login"].removesuffix("[bot]"))
-        why = escape(alert["dismissed_reason"])
+        login = escape(alert["dismissed_by"]["login"].removesuffix("[bot]"))
+        reason = escape(alert["dismissed_reason"])
         comment = escape(alert["dismissed_comment"] or "")
-        told = f"<b>{who}</b> closed this as {why} {_day(alert['dismissed_at'])}"
-        events.append(("dismissed", f"{told}{f': {comment}' if comment else ''}"))
+        event = f"<b>{login}</b> closed this as {reason} {_day(alert['dismissed_at'])}"
+        events.append(("dismissed", f"{event}{f': {comment}' if comment else ''}"))
     rows = (f'<div class="event">{_icon(kind)}<span>{text}</span></div>' for kind, text in events)
     return f'<div class="history">{"".join(rows)}</div>'
 
@@ -145,14 +145,14 @@ def _side(alert: Json) -> str:
         if tag.startswith("external/cwe/")
     ]
     return "".join(
-        f"<section><h2>{name}</h2>{shown}</section>"
-        for name, shown in (
+        f"<section><h2>{name}</h2>{content}</section>"
+        for name, content in (
             ("Severity", _pill(alert)),
             ("Affected branches", escape(_branch(alert))),
             ("Tags", _labels(tags)),
             ("Weaknesses", _labels(weaknesses)),
         )
-        if shown
+        if content
     )
 
 

@@ -1,4 +1,4 @@
-"""Code-scanning alerts: what uploads open and fix, and people dismiss."""
+"""Code-scanning alerts: uploads open and fix them, people dismiss them."""
 
 import uuid
 from collections.abc import Mapping
@@ -25,15 +25,15 @@ def require_code_scanning(call: Call) -> None:
 def update_alerts(call: Call, analysis: Analysis, run: sarif.Run) -> None:
     """Open what is new, fix what is gone: of the same tool, category and ref only."""
     alerts, now = call.repository.alerts, format_time(call.instance.now())
-    mine = _alerts_of(call, analysis)
-    present = set()
+    existing = _alerts_of(call, analysis)
+    seen = set()
     for result in sarif.stored_results(run):
         key = _key(result)
-        present.add(key)
-        if key not in mine:
-            mine[key] = _new_alert(call, analysis, result)
-            alerts[mine[key]["number"]] = mine[key]
-        alert = mine[key]
+        seen.add(key)
+        if key not in existing:
+            existing[key] = _new_alert(call, analysis, result)
+            alerts[existing[key]["number"]] = existing[key]
+        alert = existing[key]
         if alert["state"] == "fixed":
             alert |= {"state": "open", "fixed_at": None, "updated_at": now}
         alert["rule"] = _rule(result, sarif.rule_of(run, result))
@@ -42,28 +42,28 @@ def update_alerts(call: Call, analysis: Analysis, run: sarif.Run) -> None:
             "location": sarif.location_of(result),
             "message": {"text": result["message"]["text"]},
         }
-    for key, alert in mine.items():
-        if key not in present and alert["state"] == "open":
+    for key, alert in existing.items():
+        if key not in seen and alert["state"] == "open":
             alert |= {"state": "fixed", "fixed_at": now, "updated_at": now}
-    for alert in mine.values():
+    for alert in existing.values():
         alert["most_recent_instance"]["state"] = alert["state"]
 
 
 def alerts_by_result(call: Call, analysis: Analysis, run: sarif.Run) -> dict[int, tuple[int, str]]:
-    """The place of each kept result in its run, to its alert's number and address."""
-    mine = _alerts_of(call, analysis)
-    found = ((place, mine.get(_key(result))) for place, result in enumerate(run["results"]))
-    return {place: (alert["number"], alert["url"]) for place, alert in found if alert}
+    """Map the index of each stored result in its run to the number and URL of its alert."""
+    existing = _alerts_of(call, analysis)
+    pairs = ((index, existing.get(_key(result))) for index, result in enumerate(run["results"]))
+    return {index: (alert["number"], alert["url"]) for index, alert in pairs if alert}
 
 
 def _alerts_of(call: Call, analysis: Analysis) -> dict[str, Json]:
-    home = (analysis.tool, analysis.category, analysis.ref)
+    source = (analysis.tool, analysis.category, analysis.ref)
     alerts = call.repository.alerts.values()
-    return {alert["_key"]: alert for alert in alerts if alert["_home"] == home}
+    return {alert["_key"]: alert for alert in alerts if alert["_home"] == source}
 
 
 def _key(result: Mapping[str, Any]) -> str:
-    """The one fingerprint GitHub uses; without it every upload makes a new alert."""
+    """Return the identity of an alert; without a fingerprint every upload opens a new one."""
     prints = result.get("partialFingerprints", {})
     fingerprint = prints.get("primaryLocationLineHash") or str(uuid.uuid4())
     return f"{result.get('ruleId')}:{sarif.location_of(result)['path']}:{fingerprint}"
@@ -124,28 +124,29 @@ def _alerts(call: Call) -> ApiResponse:
     require_code_scanning(call)
     if not call.repository.analyses:
         raise GitHubError(404, "no analysis found")
-    asked = {name: call.query(name) for name in ("state", "tool_name", "ref")}
-    found = [
+    filters = {name: call.query(name) for name in ("state", "tool_name", "ref")}
+    alerts = [
         alert
         for alert in call.repository.alerts.values()
-        if asked["state"] in {"", alert["state"]}
-        and asked["tool_name"] in {"", alert["tool"]["name"]}
-        and asked["ref"].removeprefix("refs/heads/")
+        if filters["state"] in {"", alert["state"]}
+        and filters["tool_name"] in {"", alert["tool"]["name"]}
+        and filters["ref"].removeprefix("refs/heads/")
         in {"", alert["most_recent_instance"]["ref"].removeprefix("refs/heads/")}
     ]
-    by = "updated_at" if call.query("sort") == "updated" else "created_at"
-    found.sort(
-        key=lambda alert: (alert[by], alert["number"]), reverse=call.query("direction") != "asc"
+    sort_key = "updated_at" if call.query("sort") == "updated" else "created_at"
+    alerts.sort(
+        key=lambda alert: (alert[sort_key], alert["number"]),
+        reverse=call.query("direction") != "asc",
     )
-    return call.page(found, _public)
+    return call.page(alerts, _public)
 
 
 def _alert(call: Call) -> Json:
     require_code_scanning(call)
-    found = call.repository.alerts.get(call.path_number("number"))
-    if found is None:
+    alert = call.repository.alerts.get(call.path_number("number"))
+    if alert is None:
         raise not_found()
-    return found
+    return alert
 
 
 def _get_alert(call: Call) -> ApiResponse:

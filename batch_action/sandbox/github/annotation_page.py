@@ -1,4 +1,4 @@
-"""The annotations of a run, from the commands in its log, as the run's page lists them."""
+"""Web page of the annotations of a run, from the commands in its log."""
 
 from collections.abc import Iterator
 from html import escape
@@ -13,8 +13,8 @@ _CODES = (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")
 
 
 def render_annotations(job: str, log: str, repository: Repository) -> str:
-    """What one step of *job* annotated: the level, the title, the words and their place."""
-    rows = "".join(_row(job, *one) for one in _parse_annotations(log))
+    """Render the annotations in the log of one step: level, title, message and location."""
+    rows = "".join(_row(job, *annotation) for annotation in _parse_annotations(log))
     body = f'<div class="list"><header>Annotations</header>{rows or "<p>None</p>"}</div>'
     return page.page_html("Annotations", repository, body)
 
@@ -36,15 +36,15 @@ def _parse_annotations(log: str) -> Iterator[tuple[str, dict[str, str], str]]:
             )
 
 
-def _row(job: str, level: str, given: dict[str, str], message: str) -> str:
-    place = given.get("file", "")
-    if place and "line" in given:
-        first, last = given["line"], given.get("endLine", given["line"])
-        place += f"#L{first}" if first == last else f"#L{first}-L{last}"
-    title = given.get("title") or _LEVELS[level]
+def _row(job: str, level: str, properties: dict[str, str], message: str) -> str:
+    location = properties.get("file", "")
+    if location and "line" in properties:
+        first, last = properties["line"], properties.get("endLine", properties["line"])
+        location += f"#L{first}" if first == last else f"#L{first}-L{last}"
+    title = properties.get("title") or _LEVELS[level]
     return f"""<div class="row note {level}"><span aria-hidden="true">●</span><div>
 <b>{escape(title)}</b><small><b>{_LEVELS[level]}</b> · {escape(job)}
-{f"· <code>{escape(place)}</code>" if place else ""}</small>
+{f"· <code>{escape(location)}</code>" if location else ""}</small>
 <p>{escape(message)}</p></div></div>"""
 
 

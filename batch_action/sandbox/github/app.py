@@ -44,7 +44,7 @@ class GitHub:
 
     @property
     def writes(self) -> list[tuple[str, str, str]]:
-        """Every successful write so far: method, path below /api/v3, login."""
+        """Every successful write so far: method, path below `/api/v3`, login."""
         return self.instance.writes
 
     @property
@@ -133,8 +133,8 @@ class GitHub:
         """
         repository = self.repository(full_name)
         with self.instance.lock:
-            into = base or repository.default_branch
-            issue = pulls.open_pull_request(self.instance, repository, head=head, base=into)
+            base_ref = base or repository.default_branch
+            issue = pulls.open_pull_request(self.instance, repository, head=head, base=base_ref)
             issue.title = title
             issue.user = self.instance.users[author or repository.owner]
             if issue.pull and head_repository:
@@ -144,7 +144,7 @@ class GitHub:
     def close_pull_request(
         self, full_name: str, number: int, *, merged_as: str | None = None
     ) -> None:
-        """Close a pull request; `merged_as`: the commit on the base branch that it was merged as."""
+        """Close a pull request; `merged_as`: its commit on the base branch, if it was merged."""
         with self.instance.lock:
             repository = self.repository(full_name)
             issue = repository.issues[number]

@@ -1,4 +1,4 @@
-"""The artifact service (version 4): Twirp over JSON, for the steps of a living run."""
+"""The artifact service (version 4): Twirp over JSON, for the steps of active runs."""
 
 import json
 import re
@@ -41,7 +41,7 @@ class _Error(Exception):
 
 
 def routes(instance: GitHubInstance) -> list[Route]:
-    """The five methods of the service."""
+    """Create the route of the five methods of the service."""
     methods: dict[str, Callable[[GitHubInstance, Run, Message], Message]] = {
         "CreateArtifact": _create,
         "FinalizeArtifact": _finalize,
@@ -81,7 +81,7 @@ def _caller(instance: GitHubInstance, request: Request) -> Run:
 
 
 def _message(run: Run, raw: bytes) -> Message:
-    """The request in snake_case, whichever of protobuf's two spellings it came in."""
+    """Return the request in snake_case; protobuf's JSON also allows camelCase."""
     try:
         sent = json.loads(raw)
     except ValueError:
@@ -104,7 +104,7 @@ def _name(message: Message) -> str:
 
 
 def _held(run: Run) -> list[Artifact]:
-    """What the run holds, all attempts together."""
+    """List the artifacts of all attempts of the run."""
     return [item for item in run.repository.artifacts if item.run_id == run.id]
 
 
@@ -118,7 +118,7 @@ def _create(instance: GitHubInstance, run: Run, message: Message) -> Message:
         raise _Error("permission_denied", "the token is not valid for this job")
     now = instance.clock.now()
     latest = now + _RETENTION
-    until = message.get("expires_at")
+    expires_at = message.get("expires_at")
     number = instance.new_id()
     item = Artifact(
         id=number,
@@ -129,7 +129,7 @@ def _create(instance: GitHubInstance, run: Run, message: Message) -> Message:
         blob=f"actions-results/{run.run_backend}/workflow-job-run-{run.job_backend}/{number}.zip",
         mime_type=message.get("mime_type") or "application/zip",
         created_at=instance.now(),
-        expires_at=min(latest, datetime.fromisoformat(until)) if until else latest,
+        expires_at=min(latest, datetime.fromisoformat(expires_at)) if expires_at else latest,
     )
     run.repository.artifacts.append(item)
     return {"ok": True, "signed_upload_url": instance.blobs.link(item.blob, "cw", _LINK_LIFE)}
@@ -157,7 +157,7 @@ def _find(run: Run, message: Message, *, finalized: bool) -> Artifact:
 
 def _list(instance: GitHubInstance, run: Run, message: Message) -> Message:
     name, number = message.get("name_filter"), message.get("id_filter")
-    found = [
+    artifacts = [
         item
         for item in _held(run)
         if item.finalized
@@ -165,7 +165,7 @@ def _list(instance: GitHubInstance, run: Run, message: Message) -> Message:
         and name in {None, item.name}
         and str(number or item.id) == str(item.id)
     ]
-    return {"artifacts": [_described(item) for item in found]}
+    return {"artifacts": [_described(item) for item in artifacts]}
 
 
 def _described(item: Artifact) -> Message:

@@ -1,4 +1,4 @@
-"""The blob store on another host: signed links, Put Blob and staged blocks, and no credentials."""
+"""The blob store, served on another host: signed URLs, Put Blob and staged blocks."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ _STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(slots=True)
 class Blob:
-    """What lies at one path; readable once it is committed."""
+    """The content of one path; readable once it is committed."""
 
     data: bytes | None = None
     content_type: str = "application/octet-stream"
@@ -28,7 +28,7 @@ class Blob:
 
 
 class BlobStore:
-    """Blobs by path, each reachable by a signed link only."""
+    """The blobs by path; each is accessible through signed URLs only."""
 
     def __init__(self, now: Callable[[], datetime], origin: str) -> None:
         self._now = now
@@ -39,26 +39,32 @@ class BlobStore:
             routes=[Route("/{path:path}", self._serve, methods=["GET", "HEAD", "PUT"])]
         )
 
-    def link(self, path: str, may: str, lasting: timedelta, name: str = "") -> str:
-        """A link that is good for reading (`r`) or writing (`cw`) for a while."""
-        until = (self._now() + lasting).astimezone(UTC).strftime(_STAMP)
-        query = {"se": until, "sp": may, "spr": "https,http", "sr": "b", "sv": "2026-04-06"}
+    def link(self, path: str, permissions: str, lifetime: timedelta, name: str = "") -> str:
+        """Create a URL that can be used to read (`r`) or write (`cw`) a blob for a time."""
+        expiry = (self._now() + lifetime).astimezone(UTC).strftime(_STAMP)
+        query = {
+            "se": expiry,
+            "sp": permissions,
+            "spr": "https,http",
+            "sr": "b",
+            "sv": "2026-04-06",
+        }
         if name:
             query["rscd"] = f'attachment; filename="{name}"'
-        query["sig"] = self._signature(path, until, may)
+        query["sig"] = self._signature(path, expiry, permissions)
         return f"{self._origin}/{path}?{urlencode(query)}"
 
     def get(self, path: str) -> bytes | None:
-        """The committed bytes at a path."""
+        """Return the committed bytes of a path."""
         blob = self._blobs.get(path)
         return blob.data if blob else None
 
     def drop(self, path: str) -> None:
-        """Forget a blob."""
+        """Delete a blob."""
         self._blobs.pop(path, None)
 
-    def _signature(self, path: str, until: str, may: str) -> str:
-        text = f"{path}\n{until}\n{may}".encode()
+    def _signature(self, path: str, expiry: str, permissions: str) -> str:
+        text = f"{path}\n{expiry}\n{permissions}".encode()
         return base64.b64encode(hmac.digest(self._key, text, hashlib.sha256)).decode()
 
     async def _serve(self, request: Request) -> Response:
@@ -78,7 +84,7 @@ class BlobStore:
         return Response(blob.data, media_type=blob.content_type, headers=headers)
 
     def _refusal(self, request: Request, path: str) -> Response | None:
-        """Why a request isn't served, if it isn't."""
+        """Return the error response to a request without a valid signature; else None."""
         if "authorization" in request.headers:
             return _error(
                 403,
@@ -86,13 +92,13 @@ class BlobStore:
                 "Only one of a shared access signature and an Authorization header may be used.",
             )
         query = request.query_params
-        until, may = query.get("se", ""), query.get("sp", "")
-        genuine = self._signature(path, until, may)
-        if not hmac.compare_digest(query.get("sig", "").encode(), genuine.encode()):
+        expiry, permissions = query.get("se", ""), query.get("sp", "")
+        expected = self._signature(path, expiry, permissions)
+        if not hmac.compare_digest(query.get("sig", "").encode(), expected.encode()):
             return _error(403, "AuthenticationFailed", "Signature did not match.")
-        if datetime.strptime(until, _STAMP).replace(tzinfo=UTC) < self._now():
-            return _error(403, "AuthenticationFailed", f"Signature not valid after {until}.")
-        if ("w" if request.method == "PUT" else "r") not in may:
+        if datetime.strptime(expiry, _STAMP).replace(tzinfo=UTC) < self._now():
+            return _error(403, "AuthenticationFailed", f"Signature not valid after {expiry}.")
+        if ("w" if request.method == "PUT" else "r") not in permissions:
             return _error(403, "AuthorizationPermissionMismatch", "The link is not for this.")
         return None
 
@@ -102,10 +108,10 @@ class BlobStore:
             case "block":
                 blob.blocks[request.query_params["blockid"]] = body
             case "blocklist":
-                wanted = [node.text or "" for node in ET.fromstring(body)]  # noqa: S314
-                if any(block not in blob.blocks for block in wanted):
+                block_ids = [node.text or "" for node in ET.fromstring(body)]  # noqa: S314
+                if any(block not in blob.blocks for block in block_ids):
                     return _error(400, "InvalidBlockList", "A listed block was never staged.")
-                blob.data = b"".join(blob.blocks[block] for block in wanted)
+                blob.data = b"".join(blob.blocks[block] for block in block_ids)
                 blob.content_type = request.headers.get("x-ms-blob-content-type", blob.content_type)
             case None:
                 if request.headers.get("x-ms-blob-type") != "BlockBlob":

@@ -14,25 +14,25 @@ def _shape(call: Call, comment: Comment) -> Json:
 
 
 def _of_issue(call: Call) -> ApiResponse:
-    return call.page(_since(call, call.issue().comments), lambda found: _shape(call, found))
+    return call.page(_since(call, call.issue().comments), lambda comment: _shape(call, comment))
 
 
 def _of_repository(call: Call) -> ApiResponse:
-    everything = [
+    all_comments = [
         comment for issue in call.repository.issues.values() for comment in issue.comments
     ]
-    found = _since(call, sorted(everything, key=lambda comment: comment.id))
+    comments = _since(call, sorted(all_comments, key=lambda comment: comment.id))
     if call.query("sort") == "updated":
-        found.sort(key=lambda comment: comment.updated_at)
+        comments.sort(key=lambda comment: comment.updated_at)
     if call.query("sort") and call.query("direction", "desc") == "desc":
-        found.reverse()
-    return call.page(found, lambda comment: _shape(call, comment))
+        comments.reverse()
+    return call.page(comments, lambda comment: _shape(call, comment))
 
 
 def _since(call: Call, comments: list[Comment]) -> list[Comment]:
     since = call.query("since")
     after = datetime.fromisoformat(since) if since else None
-    return [one for one in comments if after is None or one.updated_at >= after]
+    return [comment for comment in comments if after is None or comment.updated_at >= after]
 
 
 def _create(call: Call) -> ApiResponse:
@@ -62,11 +62,11 @@ def _may_write(call: Call, issue: Issue) -> None:
 
 
 def find_comment(call: Call) -> tuple[Issue, Comment]:
-    """The comment in the path, with what it is on."""
-    wanted = call.path_number("comment")
+    """Find the comment in the path, with its issue."""
+    number = call.path_number("comment")
     for issue in call.repository.issues.values():
         for comment in issue.comments:
-            if comment.id == wanted:
+            if comment.id == number:
                 return issue, comment
     raise not_found()
 

@@ -1,4 +1,4 @@
-"""How GitHub writes commits, trees and changed files in JSON."""
+"""The JSON objects of commits, trees and changed files."""
 
 from datetime import datetime
 from urllib.parse import quote
@@ -21,17 +21,17 @@ _TREE_LIMIT = 100_000
 
 
 def git_commit_json(instance: GitHubInstance, repository: Repository, git: Git, sha: str) -> Json:
-    """A commit as the git-data endpoints tell it."""
-    shown = git.text("show", "--no-patch", f"--format={_FORMAT}", sha)
-    tree_sha, parents, *people, message = shown.split("\0")
+    """Return a commit object of the Git database endpoints."""
+    output = git.text("show", "--no-patch", f"--format={_FORMAT}", sha)
+    tree_sha, parents, *signatures, message = output.split("\0")
     url = api_url(instance, repository)
     return {
         "sha": sha,
         "node_id": f"C_{sha}",
         "url": f"{url}/git/commits/{sha}",
         "html_url": f"{instance.origin}/{repository.full_name}/commit/{sha}",
-        "author": _person(*people[:3]),
-        "committer": _person(*people[3:]),
+        "author": _person(*signatures[:3]),
+        "committer": _person(*signatures[3:]),
         "tree": {"sha": tree_sha, "url": f"{url}/git/trees/{tree_sha}"},
         "message": message.rstrip("\n"),
         "parents": [
@@ -51,7 +51,7 @@ def _person(name: str, email: str, date: str) -> Json:
 
 
 def commit_json(instance: GitHubInstance, repository: Repository, git: Git, sha: str) -> Json:
-    """A commit as the commits endpoints tell it."""
+    """Return a commit object of the commits endpoints."""
     inner = git_commit_json(instance, repository, git, sha)
     url = f"{api_url(instance, repository)}/commits"
     parents = inner["parents"]
@@ -75,10 +75,10 @@ def commit_json(instance: GitHubInstance, repository: Repository, git: Git, sha:
 def changed_file_json(
     instance: GitHubInstance, repository: Repository, head: str, file: ChangedFile
 ) -> Json:
-    """A file of a comparison, a commit or a pull request."""
+    """Return a file object of a comparison, a commit or a pull request."""
     page = f"{instance.origin}/{repository.full_name}"
     path = quote(file.path)
-    shown: Json = {
+    result: Json = {
         "sha": file.sha,
         "filename": file.path,
         "status": file.status,
@@ -90,16 +90,16 @@ def changed_file_json(
         "contents_url": f"{api_url(instance, repository)}/contents/{path}?ref={head}",
     }
     if file.patch is not None:
-        shown["patch"] = file.patch
+        result["patch"] = file.patch
     if file.previous is not None:
-        shown["previous_filename"] = file.previous
-    return shown
+        result["previous_filename"] = file.previous
+    return result
 
 
 def tree_json(
     instance: GitHubInstance, repository: Repository, git: Git, sha: str, *, deep: bool
 ) -> Json:
-    """A tree, with what is below it when `deep`."""
+    """Return a tree object, recursively when `deep`."""
     flags = ["-r", "-t"] if deep else []
     listing = git.bytes("ls-tree", "-z", "-l", *flags, sha).decode(errors="replace")
     url = f"{api_url(instance, repository)}/git"
@@ -107,11 +107,11 @@ def tree_json(
     for record in listing.split("\0")[:-1]:
         head, _, path = record.partition("\t")
         mode, kind, entry, size = head.split()
-        shown: Json = {"path": path, "mode": mode, "type": kind, "sha": entry}
+        item: Json = {"path": path, "mode": mode, "type": kind, "sha": entry}
         if kind == "blob":
-            shown["size"] = int(size)
-        shown["url"] = f"{url}/{kind}s/{entry}"
-        entries.append(shown)
+            item["size"] = int(size)
+        item["url"] = f"{url}/{kind}s/{entry}"
+        entries.append(item)
     return {
         "sha": sha,
         "url": f"{url}/trees/{sha}",

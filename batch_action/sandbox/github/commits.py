@@ -1,4 +1,4 @@
-"""Commits, comparisons, branches and contents over REST."""
+"""The endpoints of commits, comparisons, branches and contents."""
 
 import base64
 from urllib.parse import quote
@@ -17,25 +17,25 @@ def _list(call: Call) -> ApiResponse:
     start = resolve_commit(call, call.query("sha") or call.repository.default_branch)
     flags = [f"--{name}={call.query(name)}" for name in ("since", "until") if call.query(name)]
     paths = ["--", call.query("path")] if call.query("path") else []
-    found = git_of(call).text("rev-list", "--max-count=1000", *flags, start, *paths).split()
+    shas = git_of(call).text("rev-list", "--max-count=1000", *flags, start, *paths).split()
     return call.page(
-        found,
+        shas,
         lambda sha: commit_objects.commit_json(call.instance, call.repository, git_of(call), sha),
     )
 
 
 def _get(call: Call) -> ApiResponse:
     sha, git = resolve_commit(call, call.path_part("sha")), git_of(call)
-    shown = commit_objects.commit_json(call.instance, call.repository, git, sha)
-    before = shown["parents"][0]["sha"] if shown["parents"] else EMPTY_TREE
+    result = commit_objects.commit_json(call.instance, call.repository, git, sha)
+    before = result["parents"][0]["sha"] if result["parents"] else EMPTY_TREE
     files = diffs.diff_commits(git, before, sha)
-    added, gone = sum(file.additions for file in files), sum(file.deletions for file in files)
-    shown["stats"] = {"total": added + gone, "additions": added, "deletions": gone}
-    shown["files"] = [
+    added, deleted = sum(file.additions for file in files), sum(file.deletions for file in files)
+    result["stats"] = {"total": added + deleted, "additions": added, "deletions": deleted}
+    result["files"] = [
         commit_objects.changed_file_json(call.instance, call.repository, sha, file)
         for file in files[:_FILES]
     ]
-    return ApiResponse(data=shown)
+    return ApiResponse(data=result)
 
 
 def _compare(call: Call) -> ApiResponse:
@@ -54,8 +54,9 @@ def _compare(call: Call) -> ApiResponse:
     def shape(sha: str) -> Json:
         return commit_objects.commit_json(call.instance, call.repository, git, sha)
 
-    url = f"{api_url(call.instance, call.repository)}/compare/{quote(call.path_part('range'))}"
-    page = f"{call.instance.origin}/{call.repository.full_name}/compare/{quote(call.path_part('range'))}"
+    path = f"compare/{quote(call.path_part('range'))}"
+    url = f"{api_url(call.instance, call.repository)}/{path}"
+    page = f"{call.instance.origin}/{call.repository.full_name}/{path}"
     return ApiResponse(
         data={
             "url": url,
@@ -89,13 +90,13 @@ def _branch(call: Call) -> ApiResponse:
     sha = git_of(call).resolve(f"refs/heads/{name}")
     if sha is None:
         raise GitHubError(404, "Branch not found")
-    shown = commit_objects.commit_json(call.instance, call.repository, git_of(call), sha)
+    commit = commit_objects.commit_json(call.instance, call.repository, git_of(call), sha)
     url = f"{api_url(call.instance, call.repository)}/branches/{quote(name)}"
     page = f"{call.instance.origin}/{call.repository.full_name}/tree/{quote(name)}"
     return ApiResponse(
         data={
             "name": name,
-            "commit": shown,
+            "commit": commit,
             "protected": False,
             "protection": {},
             "protection_url": f"{url}/protection",
@@ -117,27 +118,27 @@ def _contents(call: Call) -> ApiResponse:
     head = listing.partition("\t")[0].split()
     if head[1] == "tree":
         return ApiResponse(data=_folder(call, sha, path))
-    shown = _entry(call, sha, path, head[1], head[2])
+    result = _entry(call, sha, path, head[1], head[2])
     if head[1] != "blob":
-        return ApiResponse(data=shown)
+        return ApiResponse(data=result)
     data = git_of(call).bytes("cat-file", "blob", head[2])
     if "raw" in call.request.headers.get("accept", ""):
         return ApiResponse(data=data)
     small = len(data) <= _INLINE
-    shown["size"] = len(data)
-    shown["encoding"] = "base64" if small else "none"
-    shown["content"] = base64.encodebytes(data).decode() if small else ""
-    return ApiResponse(data=shown)
+    result["size"] = len(data)
+    result["encoding"] = "base64" if small else "none"
+    result["content"] = base64.encodebytes(data).decode() if small else ""
+    return ApiResponse(data=result)
 
 
 def _folder(call: Call, sha: str, path: str) -> list[Json]:
-    inside = git_of(call).bytes("ls-tree", "-z", f"{sha}:{path}").decode(errors="replace")
-    found = []
-    for record in inside.split("\0")[:-1]:
+    listing = git_of(call).bytes("ls-tree", "-z", f"{sha}:{path}").decode(errors="replace")
+    entries = []
+    for record in listing.split("\0")[:-1]:
         head, _, name = record.partition("\t")
         _mode, kind, entry = head.split()
-        found.append(_entry(call, sha, f"{path}/{name}".lstrip("/"), kind, entry))
-    return found
+        entries.append(_entry(call, sha, f"{path}/{name}".lstrip("/"), kind, entry))
+    return entries
 
 
 def _entry(call: Call, commit: str, path: str, kind: str, sha: str) -> Json:

@@ -1,4 +1,4 @@
-"""Who edited a body: GitHub keeps every revision, and only GraphQL tells of them."""
+"""The edit history of bodies, which only GraphQL returns."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ Editable = Issue | Comment | ReviewComment
 
 
 def edit_body(call: Call, record: Editable, text: str | None) -> None:
-    """Give a record another body, and remember who did it; the same body is no edit."""
+    """Change the body of a record and add to its edit history; an equal body is no edit."""
     if (text or "") == (record.body or ""):
         return
     instance = call.instance
@@ -25,7 +25,7 @@ def edit_body(call: Call, record: Editable, text: str | None) -> None:
 
 
 def edits_connection(record: Editable, arguments: Mapping[str, Any]) -> Json:
-    """`userContentEdits`: the newest first, each with the whole text as its `diff`."""
+    """Return `userContentEdits`, newest first; the `diff` of each is its full text."""
     newest_first = [
         _edit(edit, f"UCE_{record.id}_{number}") for number, edit in enumerate(record.edits)
     ][::-1]
@@ -50,6 +50,6 @@ def _edit(edit: Edit, node: str) -> Json:
 
 
 def graphql_actor(person: User) -> Json:
-    """GraphQL drops the `[bot]` from an author's login, and says so with its type."""
+    """Return an actor object; GraphQL leaves `[bot]` out of the login of bots."""
     login = person.login.removesuffix("[bot]")
     return {"__typename": person.kind, "login": login, "databaseId": person.id}

@@ -1,4 +1,4 @@
-"""What changed between two trees, as GitHub lists it and as review comments need it."""
+"""Diffs between commits: changed files, the lines of a patch, and moved lines."""
 
 import re
 from collections.abc import Iterator
@@ -26,17 +26,17 @@ class ChangedFile:
     additions: int
     deletions: int
     patch: str | None
-    """None for what is binary or only renamed."""
+    """None for binary files and pure renames."""
 
 
 def diff_commits(git: Git, before: str, after: str) -> list[ChangedFile]:
-    """All files that differ between two commits or trees."""
+    """List the files that differ between two commits or trees."""
     raw = git.bytes("diff", *_FLAGS, "--raw", "-z", before, after)
     text = git.bytes("diff", *_FLAGS, "-p", before, after).decode(errors="replace")
     patches = re.split(r"^diff --git .*\n", text, flags=re.MULTILINE)[1:]
-    found = []
+    files = []
     for status, previous, path, sha in _entries(raw):
-        # A file that became a link comes as a deletion and an addition.
+        # A file that became a symlink is listed as a deletion and an addition.
         section = patches.pop(0) + (patches.pop(0) if status == "T" else "")
         start = re.search(r"^@@ ", section, flags=re.MULTILINE)
         patch = section[start.start() :].rstrip("\n") if start else None
@@ -50,12 +50,12 @@ def diff_commits(git: Git, before: str, after: str) -> list[ChangedFile]:
             deletions=sum(line.startswith("-") for line in lines),
             patch=patch,
         )
-        found.append(changed)
-    return found
+        files.append(changed)
+    return files
 
 
 def _entries(raw: bytes) -> Iterator[tuple[str, str | None, str, str]]:
-    """Status letter, old path of a rename, path and blob of each raw record."""
+    """Yield the status letter, old path of a rename, path and blob of each raw record."""
     fields = iter(raw.decode(errors="replace").split("\0"))
     for head in fields:
         if not head:
@@ -69,8 +69,8 @@ def _entries(raw: bytes) -> Iterator[tuple[str, str | None, str, str]]:
 
 
 def patch_lines(patch: str | None) -> dict[str, dict[int, int]]:
-    """Which line numbers a patch shows, by side, each with the number of its hunk."""
-    shown: dict[str, dict[int, int]] = {"LEFT": {}, "RIGHT": {}}
+    """Map the line numbers that a patch shows to their hunk numbers, for each side."""
+    lines: dict[str, dict[int, int]] = {"LEFT": {}, "RIGHT": {}}
     left = right = hunk = 0
     for line in (patch or "").splitlines():
         start = HUNK.match(line)
@@ -78,26 +78,26 @@ def patch_lines(patch: str | None) -> dict[str, dict[int, int]]:
             left, right, hunk = int(start[1]), int(start[2]), hunk + 1
             continue
         if line[:1] in {" ", "-", ""}:
-            shown["LEFT"][left] = hunk
+            lines["LEFT"][left] = hunk
             left += 1
         if line[:1] in {" ", "+", ""}:
-            shown["RIGHT"][right] = hunk
+            lines["RIGHT"][right] = hunk
             right += 1
-    return shown
+    return lines
 
 
 def line_after(git: Git, before: str, after: str, path: str, line: int) -> int | None:
-    """Where a line of a file stands in a later commit; None when it was changed or is gone."""
+    """Return the number of a line in a later commit; None when it was changed or deleted."""
     try:
         text = git.text("diff", *_FLAGS, "-U0", before, after, "--", path)
     except GitError:
         return None
     shift = 0
-    for found in re.finditer(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", text, re.MULTILINE):
-        first, count = int(found[1]), int(found[2] or 1)
+    for hunk in re.finditer(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", text, re.MULTILINE):
+        first, count = int(hunk[1]), int(hunk[2] or 1)
         if first <= line < first + count:
             return None
         if first > line or (count == 0 and first == line):
             break
-        shift += int(found[4] or 1) - count
+        shift += int(hunk[4] or 1) - count
     return line + shift

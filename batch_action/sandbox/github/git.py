@@ -1,4 +1,4 @@
-"""Questions to the real git repository behind the emulated one."""
+"""Git commands in the real repository behind an emulated one."""
 
 import subprocess
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
 class GitError(Exception):
-    """Git said no."""
+    """A git command failed."""
 
 
 class Git:
-    """One repository, by subprocess; no hook, filter or configuration of it is run."""
+    """One git repository; its hooks and the system configuration are not used."""
 
     def __init__(self, folder: Path) -> None:
         self._prefix = [
@@ -27,7 +27,10 @@ class Git:
         stdin: bytes | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> bytes:
-        """What a git command printed."""
+        """Run a git command and return its output.
+
+        Raises GitError: when it fails.
+        """
         settings = {"PATH": "/usr/local/bin:/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1"}
         done = subprocess.run(
             [*self._prefix, *arguments],
@@ -41,15 +44,15 @@ class Git:
         return done.stdout
 
     def text(self, *arguments: str) -> str:
-        """The same, as text without the last line break."""
+        """Run a git command and return its output as text without the last line feed."""
         return self.bytes(*arguments).decode(errors="replace").rstrip("\n")
 
     def resolve(self, name: str, kind: str = "commit") -> str | None:
-        """The full id behind a branch, tag or abbreviated id; None if there is none."""
+        """Resolve a branch, tag or abbreviated id to a full id; None if there is none."""
         if name.startswith("-"):
             return None
         try:
-            found = self.text("rev-parse", "--verify", "--quiet", f"{name}^{{{kind}}}")
+            sha = self.text("rev-parse", "--verify", "--quiet", f"{name}^{{{kind}}}")
         except GitError:
             return None
-        return found or None
+        return sha or None

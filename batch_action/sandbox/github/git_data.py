@@ -1,4 +1,4 @@
-"""Git data over REST: commits, trees and blobs, read from and written to the real repository."""
+"""The Git database endpoints: commits, trees and blobs of the real repository."""
 
 import base64
 import binascii
@@ -22,18 +22,18 @@ _MODES = {"100644", "100755", "040000", "160000", "120000"}
 
 
 def git_of(call: Call) -> Git:
-    """The git repository behind the one in the path."""
+    """Return the git repository behind the one in the path."""
     if call.repository.git_dir is None:
         raise GitHubError(409, "Git Repository is empty.")
     return Git(call.repository.git_dir)
 
 
 def resolve_commit(call: Call, name: str) -> str:
-    """The commit behind a branch, tag or id."""
-    found = git_of(call).resolve(name)
-    if found is None:
+    """Resolve a branch, tag or id to a commit."""
+    sha = git_of(call).resolve(name)
+    if sha is None:
         raise GitHubError(422, f"No commit found for SHA: {name}")
-    return found
+    return sha
 
 
 def _object(call: Call, sha: str, kind: str) -> str:
@@ -92,8 +92,8 @@ def _create_tree(call: Call) -> ApiResponse:
             sha = git.bytes("write-tree", environment=index).decode().strip()
         except GitError as error:
             raise GitHubError(422, f"GitRPC::BadObjectState: {error}") from None
-    shown = commit_objects.tree_json(call.instance, call.repository, git, sha, deep=False)
-    return ApiResponse(status=201, data=shown)
+    tree = commit_objects.tree_json(call.instance, call.repository, git, sha, deep=False)
+    return ApiResponse(status=201, data=tree)
 
 
 def _is_workflow(entry: Json) -> bool:
@@ -131,22 +131,22 @@ def _create_commit(call: Call) -> ApiResponse:
         "commit-tree", tree, *flags, stdin=message.encode(), environment=_signature(call, body)
     )
     sha = done.decode().strip()
-    shown = commit_objects.git_commit_json(call.instance, call.repository, git_of(call), sha)
-    return ApiResponse(status=201, data=shown)
+    commit = commit_objects.git_commit_json(call.instance, call.repository, git_of(call), sha)
+    return ApiResponse(status=201, data=commit)
 
 
 def _signature(call: Call, body: dict[str, Any]) -> dict[str, str]:
-    """Author and committer as asked for, else the token's holder."""
+    """Return git's variables for the requested author and committer, by default the actor."""
     person = call.instance.author(call.actor)
     email = f"{person.id}+{person.login}@users.noreply.github.com"
     now = call.instance.now().isoformat()
     author = body.get("author") or {"name": person.login, "email": email, "date": now}
-    found = {}
-    for role, who in (("AUTHOR", author), ("COMMITTER", body.get("committer") or author)):
-        found[f"GIT_{role}_NAME"] = str(who["name"])
-        found[f"GIT_{role}_EMAIL"] = str(who["email"])
-        found[f"GIT_{role}_DATE"] = str(who.get("date") or now)
-    return found
+    variables = {}
+    for role, identity in (("AUTHOR", author), ("COMMITTER", body.get("committer") or author)):
+        variables[f"GIT_{role}_NAME"] = str(identity["name"])
+        variables[f"GIT_{role}_EMAIL"] = str(identity["email"])
+        variables[f"GIT_{role}_DATE"] = str(identity.get("date") or now)
+    return variables
 
 
 _W = "contents=write"

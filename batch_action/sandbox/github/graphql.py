@@ -1,4 +1,4 @@
-"""The few GraphQL fields that REST has no answer for."""
+"""The GraphQL fields for what REST cannot do."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -47,9 +47,9 @@ def _resolve(call: Call, roots: "Mapping[str, _Root]", field: Field) -> Any:
 
 
 def _pick(value: Any, fields: Iterable[Field]) -> Any:
-    """The asked-for fields of a value; callables take the field's arguments."""
+    """Return the selected fields of a value; callables are called with the arguments."""
     if isinstance(value, list):
-        return [_pick(one, fields) for one in value]
+        return [_pick(item, fields) for item in value]
     if not isinstance(value, dict):
         return value
     picked = {}
@@ -58,8 +58,8 @@ def _pick(value: Any, fields: Iterable[Field]) -> Any:
             message = f"Field '{field.name}' doesn't exist on type '{value['__typename']}'"
             raise _Failure("undefinedField", message)
         inner = value[field.name]
-        found = inner(field.arguments) if callable(inner) else inner
-        picked[field.alias] = _pick(found, field.inner)
+        result = inner(field.arguments) if callable(inner) else inner
+        picked[field.alias] = _pick(result, field.inner)
     return picked
 
 
@@ -81,25 +81,25 @@ def _repository(call: Call, field: Field) -> Json:
         raise _Failure("NOT_FOUND", message)
 
     def issue(arguments: Mapping[str, Any]) -> Json:
-        found = repository.issues.get(int(arguments.get("number", 0)))
-        if found is None:
+        record = repository.issues.get(int(arguments.get("number", 0)))
+        if record is None:
             number = arguments.get("number")
             message = f"Could not resolve to an Issue with the number of {number}."
             raise _Failure("NOT_FOUND", message)
-        return _issue(found)
+        return _issue(record)
 
     def pull(arguments: Mapping[str, Any]) -> Json:
-        found = repository.issues.get(int(arguments.get("number", 0)))
-        if found is None or found.pull is None:
+        record = repository.issues.get(int(arguments.get("number", 0)))
+        if record is None or record.pull is None:
             number = arguments.get("number")
             message = f"Could not resolve to a PullRequest with the number of {number}."
             raise _Failure("NOT_FOUND", message)
-        threads = _threads(repository, found, found.pull)
-        return _issue(found) | {
+        threads = _threads(repository, record, record.pull)
+        return _issue(record) | {
             "__typename": "PullRequest",
-            "headRefOid": found.pull.head_sha,
-            "isDraft": found.pull.draft,
-            "merged": found.pull.merged_at is not None,
+            "headRefOid": record.pull.head_sha,
+            "isDraft": record.pull.draft,
+            "merged": record.pull.merged_at is not None,
             "reviewThreads": lambda _arguments: {
                 "__typename": "PullRequestReviewThreadConnection",
                 "totalCount": len(threads),
@@ -139,7 +139,7 @@ def _issue(issue: Issue) -> Json:
 
 
 def _threads(repository: Repository, issue: Issue, pull: Pull) -> list[Json]:
-    """Comments on the same lines, an opening one and the answers to it."""
+    """List the review threads: a first comment and its replies."""
     return [
         {
             "__typename": "PullRequestReviewThread",
@@ -175,7 +175,7 @@ def _comment(comment: Comment | ReviewComment) -> Json:
 
 
 def _node(call: Call, field: Field) -> Json:
-    """An issue or comment by its global id."""
+    """Find an issue or comment by its global id."""
     node = str(field.arguments.get("id"))
     for repository, issue, record in _nodes(call):
         if node in _ids(record):
@@ -205,26 +205,26 @@ def _ids(record: content_edits.Editable) -> set[str]:
 
 
 def _minimize(call: Call, field: Field) -> Json:
-    asked = field.arguments.get("input") or {}
-    classifier = asked.get("classifier")
+    arguments = field.arguments.get("input") or {}
+    classifier = arguments.get("classifier")
     if classifier not in _CLASSIFIERS:
         raise _Failure("argumentLiteralsIncompatible", "Unknown ReportedContentClassifiers value.")
-    comment = _by_node_id(call, str(asked.get("subjectId")))
+    comment = _by_node_id(call, str(arguments.get("subjectId")))
     comment.minimized = classifier
     return {
         "__typename": "MinimizeCommentPayload",
-        "clientMutationId": asked.get("clientMutationId"),
+        "clientMutationId": arguments.get("clientMutationId"),
         "minimizedComment": _comment(comment),
     }
 
 
 def _unminimize(call: Call, field: Field) -> Json:
-    asked = field.arguments.get("input") or {}
-    comment = _by_node_id(call, str(asked.get("subjectId")))
+    arguments = field.arguments.get("input") or {}
+    comment = _by_node_id(call, str(arguments.get("subjectId")))
     comment.minimized = None
     return {
         "__typename": "UnminimizeCommentPayload",
-        "clientMutationId": asked.get("clientMutationId"),
+        "clientMutationId": arguments.get("clientMutationId"),
         "unminimizedComment": _comment(comment),
     }
 

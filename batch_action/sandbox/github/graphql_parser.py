@@ -1,4 +1,4 @@
-"""A tiny GraphQL reader: selections with arguments and variables, no fragments, no types."""
+"""A minimal GraphQL parser: selections, arguments, variables and inline fragments."""
 
 import json
 import re
@@ -12,12 +12,12 @@ _TOKEN = re.compile(
 
 
 class UnsupportedQueryError(Exception):
-    """A query beyond what this reader knows."""
+    """The query uses syntax that this parser does not support."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field that was asked for."""
+    """A selected field."""
 
     name: str
     alias: str
@@ -26,7 +26,7 @@ class Field:
 
 
 def parse_operation(text: str, variables: Mapping[str, Any]) -> tuple[str, tuple[Field, ...]]:
-    """The kind of an operation (`query` or `mutation`) and its fields."""
+    """Return the kind of an operation (`query` or `mutation`) and its fields."""
     reader = _Parser(text, variables)
     kind = "query"
     if reader.peek() in {"query", "mutation"}:
@@ -57,7 +57,7 @@ class _Parser:
         return token
 
     def skip_parentheses(self) -> None:
-        """Variable declarations: their types are not checked."""
+        """Skip the variable declarations; their types are not checked."""
         while self.take() != ")":
             pass
 
@@ -86,24 +86,24 @@ class _Parser:
 
     def _arguments(self) -> dict[str, Any]:
         self.take("(")
-        found = {}
+        arguments = {}
         while self.peek() != ")":
             name = self.take()
             self.take(":")
-            found[name] = self._value()
+            arguments[name] = self._value()
         self.take(")")
-        return found
+        return arguments
 
     def _value(self) -> Any:
         token = self.take()
         if token == "{":  # noqa: S105
-            found = {}
+            value = {}
             while self.peek() != "}":
                 name = self.take()
                 self.take(":")
-                found[name] = self._value()
+                value[name] = self._value()
             self.take("}")
-            return found
+            return value
         if token == "[":  # noqa: S105
             items = []
             while self.peek() != "]":

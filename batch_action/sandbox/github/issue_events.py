@@ -1,4 +1,4 @@
-"""What happened to an issue, and by whom: its events and its timeline."""
+"""The events and the timeline of issues."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from batch_action.sandbox.github.rest import ApiResponse, Call, endpoint
 
 
 def add_event(call: Call, issue: Issue, name: str, detail: Mapping[str, Any] | None = None) -> None:
-    """Write a line into an issue's history."""
+    """Add an event to an issue."""
     event = Event(
         id=call.instance.new_id(),
         name=name,
@@ -22,36 +22,36 @@ def add_event(call: Call, issue: Issue, name: str, detail: Mapping[str, Any] | N
 
 
 def _events(call: Call) -> ApiResponse:
-    shown = [
+    events = [
         issue_objects.event_json(call.instance, call.repository, event)
         for event in call.issue().events
     ]
-    return call.page(shown, dict)
+    return call.page(events, dict)
 
 
 def _timeline(call: Call) -> ApiResponse:
     issue = call.issue()
-    lines: list[Json] = [
+    items: list[Json] = [
         issue_objects.event_json(call.instance, call.repository, event) for event in issue.events
     ]
     for comment in issue.comments:
-        shown = issue_objects.comment_json(call.instance, call.repository, comment)
-        lines.append(shown | {"event": "commented", "actor": shown["user"]})
-    lines.sort(key=lambda line: (line["created_at"], line["id"]))
-    return call.page(lines, dict)
+        item = issue_objects.comment_json(call.instance, call.repository, comment)
+        items.append(item | {"event": "commented", "actor": item["user"]})
+    items.sort(key=lambda item: (item["created_at"], item["id"]))
+    return call.page(items, dict)
 
 
 def _repository_events(call: Call) -> ApiResponse:
-    lines: list[Json] = []
+    events: list[Json] = []
     for issue in call.repository.issues.values():
-        shown = {"issue": issue_objects.issue_json(call.instance, call.repository, issue)}
-        shown["issue"]["url"] = f"{api_url(call.instance, call.repository)}/issues/{issue.number}"
-        lines += [
-            issue_objects.event_json(call.instance, call.repository, event) | shown
+        parent = {"issue": issue_objects.issue_json(call.instance, call.repository, issue)}
+        parent["issue"]["url"] = f"{api_url(call.instance, call.repository)}/issues/{issue.number}"
+        events += [
+            issue_objects.event_json(call.instance, call.repository, event) | parent
             for event in issue.events
         ]
-    lines.sort(key=lambda line: int(line["id"]), reverse=True)
-    return call.page(lines, dict)
+    events.sort(key=lambda event: int(event["id"]), reverse=True)
+    return call.page(events, dict)
 
 
 _READ = ("issues=read", "pull_requests=read")

@@ -1,4 +1,4 @@
-"""How GitHub writes issues, comments, labels and events in JSON."""
+"""The JSON objects of issues, comments, labels and events."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ _REACTIONS = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eye
 
 
 def author_association(repository: Repository, author: User) -> str:
-    """What an author is to the repository."""
+    """Return the `author_association` of an account."""
     if author.login == repository.owner:
         return "OWNER"
     if repository.permissions.get(author.login) in {"admin", "maintain", "write", "triage"}:
@@ -27,7 +27,7 @@ def author_association(repository: Repository, author: User) -> str:
 
 
 def label_json(instance: GitHubInstance, repository: Repository, record: Label) -> Json:
-    """A label."""
+    """Return a label object."""
     return {
         "id": record.id,
         "node_id": f"LA_{record.id}",
@@ -39,20 +39,20 @@ def label_json(instance: GitHubInstance, repository: Repository, record: Label) 
     }
 
 
-def reactions_json(url: str, given: Sequence[Reaction] = ()) -> Json:
-    """How many reactions of each kind a text has."""
-    contents = [reaction.content for reaction in given]
+def reactions_json(url: str, reactions: Sequence[Reaction] = ()) -> Json:
+    """Return the summary of reactions by content."""
+    contents = [reaction.content for reaction in reactions]
     counts = {content: contents.count(content) for content in _REACTIONS}
-    return {"url": f"{url}/reactions", "total_count": len(given)} | counts
+    return {"url": f"{url}/reactions", "total_count": len(reactions)} | counts
 
 
 def issue_json(instance: GitHubInstance, repository: Repository, record: Issue) -> Json:
-    """An issue, or a pull request seen as one."""
+    """Return an issue object, also of a pull request."""
     url = f"{api_url(instance, repository)}/issues/{record.number}"
     kind = "pull" if record.pull else "issues"
     page = f"{instance.origin}/{repository.full_name}/{kind}/{record.number}"
-    people = [user_json(instance, person) for person in record.assignees]
-    shown: Json = {
+    assignees = [user_json(instance, person) for person in record.assignees]
+    result: Json = {
         "id": record.id,
         "node_id": f"{'PR' if record.pull else 'I'}_{record.id}",
         "number": record.number,
@@ -67,8 +67,8 @@ def issue_json(instance: GitHubInstance, repository: Repository, record: Issue) 
             label_json(instance, repository, repository.labels[name.lower()])
             for name in record.labels
         ],
-        "assignees": people,
-        "assignee": people[0] if people else None,
+        "assignees": assignees,
+        "assignee": assignees[0] if assignees else None,
         "comments": len(record.comments),
         "created_at": format_time(record.created_at),
         "updated_at": format_time(record.updated_at),
@@ -85,18 +85,18 @@ def issue_json(instance: GitHubInstance, repository: Repository, record: Issue) 
     }
     if record.pull:
         pull_url = f"{api_url(instance, repository)}/pulls/{record.number}"
-        shown |= {"draft": record.pull.draft, "pull_request": _pull_request_links(pull_url, page)}
-    return shown
+        result |= {"draft": record.pull.draft, "pull_request": _pull_request_links(pull_url, page)}
+    return result
 
 
 def _pull_request_links(url: str, page: str) -> Json:
-    """What tells an issue apart that is a pull request."""
+    """Return the `pull_request` field of an issue."""
     pages = {"html_url": page, "diff_url": f"{page}.diff", "patch_url": f"{page}.patch"}
     return {"url": url, "merged_at": None} | pages
 
 
 def comment_json(instance: GitHubInstance, repository: Repository, record: Comment) -> Json:
-    """A comment on an issue."""
+    """Return an issue comment object."""
     url = f"{api_url(instance, repository)}/issues/comments/{record.id}"
     kind = "pull" if repository.issues[record.number].pull else "issues"
     page = f"{instance.origin}/{repository.full_name}/{kind}/{record.number}"
@@ -117,7 +117,7 @@ def comment_json(instance: GitHubInstance, repository: Repository, record: Comme
 
 
 def event_json(instance: GitHubInstance, repository: Repository, record: Event) -> Json:
-    """A line of an issue's history."""
+    """Return an issue event object."""
     return {
         "id": record.id,
         "node_id": f"E_{record.id}",

@@ -1,4 +1,4 @@
-"""Issues: listing, opening and editing."""
+"""The issue endpoints."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -21,7 +21,10 @@ _REASONS = {"completed", "not_planned", "duplicate", "reopened"}
 
 
 def validate_body(resource: str, text: object) -> str:
-    """A body the API takes, or its refusal."""
+    """Return the body.
+
+    Raises GitHubError: when it is missing or too long.
+    """
     if not isinstance(text, str):
         raise invalid(resource, "body", "missing_field")
     if len(text) > MAX_BODY_CHARS:
@@ -31,7 +34,10 @@ def validate_body(resource: str, text: object) -> str:
 
 
 def validate_title(resource: str, text: object) -> str:
-    """A title the API takes, or its refusal."""
+    """Return the title.
+
+    Raises GitHubError: when it is missing or too long.
+    """
     if not isinstance(text, str) or not text.strip():
         raise invalid(resource, "title", "missing_field")
     if len(text) > _TITLE_LIMIT:
@@ -41,7 +47,7 @@ def validate_title(resource: str, text: object) -> str:
 
 
 def new_issue(call: Call, title: str, body: str | None) -> Issue:
-    """A fresh number with nothing attached yet."""
+    """Create an issue with the next number."""
     repository, now = call.repository, call.instance.now()
     issue = Issue(
         id=call.instance.new_id(),
@@ -58,30 +64,29 @@ def new_issue(call: Call, title: str, body: str | None) -> Issue:
 
 
 def _to_json(call: Call, issue: Issue) -> Json:
-    """An issue in JSON."""
     return issue_objects.issue_json(call.instance, call.repository, issue)
 
 
 def _list(call: Call) -> ApiResponse:
     _must_have_issues(call, pulls_too=True)
-    found = list(_matching(call))
+    issues = list(_matching(call))
     key = call.query("sort", "created")
     if key not in {"created", "updated", "comments"}:
         raise invalid("Issue", "sort", "invalid")
-    found.sort(key=lambda issue: issue.number)
+    issues.sort(key=lambda issue: issue.number)
     if key == "updated":
-        found.sort(key=lambda issue: issue.updated_at)
+        issues.sort(key=lambda issue: issue.updated_at)
     if key == "comments":
-        found.sort(key=lambda issue: len(issue.comments))
+        issues.sort(key=lambda issue: len(issue.comments))
     if call.query("direction", "desc") == "desc":
-        found.reverse()
-    return call.page(found, lambda issue: _to_json(call, issue))
+        issues.reverse()
+    return call.page(issues, lambda issue: _to_json(call, issue))
 
 
 def _matching(call: Call) -> Iterator[Issue]:
     state, creator = call.query("state", "open"), call.query("creator")
     assignee, since = call.query("assignee"), call.query("since")
-    wanted = {name.strip().lower() for name in call.query("labels").split(",") if name.strip()}
+    labels = {name.strip().lower() for name in call.query("labels").split(",") if name.strip()}
     after = datetime.fromisoformat(since) if since else None
     for issue in call.repository.issues.values():
         names = {name.lower() for name in issue.labels}
@@ -90,7 +95,7 @@ def _matching(call: Call) -> Iterator[Issue]:
             and state in {"all", issue.state}
             and creator in {"", issue.user.login}
             and (not assignee or assignee in {person.login for person in issue.assignees})
-            and wanted <= names
+            and labels <= names
             and (after is None or issue.updated_at >= after)
         ):
             yield issue
@@ -143,7 +148,7 @@ def _edit(call: Call) -> ApiResponse:
 
 
 def _may_edit(call: Call, issue: Issue) -> None:
-    """Its author may, and who has triage rights; a workflow needs the scope."""
+    """Require the author, the triage role, or the scope of a workflow token."""
     if not call.actor.is_workflow and issue.user.login == call.actor.login:
         return
     needs = ("issues=write", "pull_requests=write") if issue.pull else ("issues=write",)
@@ -151,7 +156,7 @@ def _may_edit(call: Call, issue: Issue) -> None:
 
 
 def set_state(call: Call, issue: Issue, body: dict[str, Any]) -> None:
-    """Close or reopen as a PATCH asks, and write it into the history."""
+    """Close or reopen an issue as a PATCH requests, and add the event."""
     state, reason = body.get("state"), body.get("state_reason")
     if reason is not None and reason not in _REASONS:
         raise invalid("Issue", "state_reason", "invalid")
@@ -160,8 +165,8 @@ def set_state(call: Call, issue: Issue, body: dict[str, Any]) -> None:
     if state == "closed":
         if issue.state == "open":
             issue.closed_at, issue.closed_by = call.instance.now(), call.instance.author(call.actor)
-            said = None if issue.pull else reason or "completed"
-            issue_events.add_event(call, issue, "closed", {"state_reason": said})
+            recorded_reason = None if issue.pull else reason or "completed"
+            issue_events.add_event(call, issue, "closed", {"state_reason": recorded_reason})
         issue.state_reason = None if issue.pull else reason or issue.state_reason or "completed"
         issue.state = "closed"
     elif state == "open" and issue.state == "closed":
@@ -171,14 +176,14 @@ def set_state(call: Call, issue: Issue, body: dict[str, Any]) -> None:
 
 
 def _people(call: Call, body: dict[str, Any]) -> list[User]:
-    """Those named who can be assigned; the rest is dropped as GitHub drops it."""
+    """Return the requested assignees; accounts without a role are ignored, as on GitHub."""
     names = body.get("assignees") or ([body["assignee"]] if body.get("assignee") else [])
-    allowed, known = call.repository.permissions, call.instance.users
-    return [known[name] for name in names if name in known and name in allowed]
+    allowed, users = call.repository.permissions, call.instance.users
+    return [users[name] for name in names if name in users and name in allowed]
 
 
 def _search(_call: Call) -> ApiResponse:
-    """Search lags on GitHub; here it lags for ever, so that nobody builds on it."""
+    """Return no result: the search index lags on GitHub, so clients must not rely on it."""
     return ApiResponse(data={"total_count": 0, "incomplete_results": True, "items": []})
 
 

@@ -1,4 +1,4 @@
-"""How GitHub writes its people, repositories and runs in JSON."""
+"""The JSON objects of accounts, repositories, artifacts and workflow runs."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -57,22 +57,22 @@ _LINKS = {
 
 
 def app_json(instance: GitHubInstance) -> Json:
-    """The app in whose name workflows write."""
+    """Return the object of the GitHub Actions app."""
     return _ACTIONS_APP | {"owner": user_json(instance, _GITHUB)}
 
 
 def format_time(moment: datetime | None) -> str | None:
-    """A time as the API writes it."""
+    """Format a time as the API does."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def api_url(instance: GitHubInstance, repository: Repository) -> str:
-    """The address of a repository in the API."""
+    """Return the API URL of a repository."""
     return f"{instance.origin}/api/v3/repos/{repository.full_name}"
 
 
 def user_json(instance: GitHubInstance, person: User) -> Json:
-    """A person or a bot."""
+    """Return an account object."""
     url = f"{instance.origin}/api/v3/users/{person.login.replace('[', '%5B').replace(']', '%5D')}"
     return {
         "login": person.login,
@@ -98,13 +98,13 @@ def user_json(instance: GitHubInstance, person: User) -> Json:
 
 
 def owner_json(instance: GitHubInstance, repository: Repository) -> Json:
-    """The account a repository belongs to."""
-    known = instance.users.get(repository.owner)
-    return user_json(instance, known or User(login=repository.owner, id=1, kind="Organization"))
+    """Return the account object of the owner of a repository."""
+    account = instance.users.get(repository.owner)
+    return user_json(instance, account or User(login=repository.owner, id=1, kind="Organization"))
 
 
 def minimal_repository_json(instance: GitHubInstance, repository: Repository) -> Json:
-    """A repository inside something else."""
+    """Return the repository object inside other objects."""
     url = api_url(instance, repository)
     return {
         "id": repository.id,
@@ -121,7 +121,7 @@ def minimal_repository_json(instance: GitHubInstance, repository: Repository) ->
 
 
 def repository_json(instance: GitHubInstance, record: Repository) -> Json:
-    """A repository in full."""
+    """Return the full repository object."""
     opened = [issue for issue in record.issues.values() if issue.state == "open"]
     return minimal_repository_json(instance, record) | {
         "default_branch": record.default_branch,
@@ -163,7 +163,7 @@ def repository_json(instance: GitHubInstance, record: Repository) -> Json:
 
 
 def artifact_json(instance: GitHubInstance, record: Repository, item: Artifact) -> Json:
-    """An artifact as the REST API lists it."""
+    """Return an artifact object."""
     url = f"{api_url(instance, record)}/actions/artifacts/{item.id}"
     run = next(run for run in reversed(instance.runs) if run.id == item.run_id)
     return {
@@ -189,7 +189,7 @@ def artifact_json(instance: GitHubInstance, record: Repository, item: Artifact) 
 
 
 def run_json(instance: GitHubInstance, attempt: Run) -> Json:
-    """A workflow run, as its newest attempt tells it."""
+    """Return the workflow run object of an attempt."""
     record = attempt.repository
     url = f"{api_url(instance, record)}/actions/runs/{attempt.id}"
     head = instance.repository(attempt.head_repository)
@@ -229,7 +229,7 @@ def run_json(instance: GitHubInstance, attempt: Run) -> Json:
 
 
 def _pulls_of(instance: GitHubInstance, attempt: Run) -> list[Json]:
-    """The open pull requests of the run's branch or commit: none of a fork's."""
+    """List the open pull requests of the run's branch or commit; none for forks."""
     record = attempt.repository
     if attempt.head_repository.lower() != record.full_name.lower():
         return []

@@ -1,4 +1,4 @@
-"""Labels of a repository and of its issues."""
+"""The endpoints of labels of a repository and of its issues."""
 
 from typing import Any
 
@@ -18,7 +18,10 @@ _HEX = set("0123456789abcdefABCDEF")
 
 
 def validate_names(names: object) -> list[str]:
-    """Label names as the API takes them: strings, or objects with a name."""
+    """Return label names, given as strings or as objects with a name.
+
+    Raises GitHubError: when a name is missing or too long.
+    """
     if not isinstance(names, list):
         raise GitHubError(422, "Invalid request.\n\nLabels is not an array.")
     plain = [name.get("name") if isinstance(name, dict) else name for name in names]
@@ -32,29 +35,29 @@ def validate_names(names: object) -> list[str]:
 
 
 def add_labels(call: Call, issue: Issue, names: list[str]) -> None:
-    """Add labels to an issue, making those the repository doesn't know."""
+    """Add labels to an issue; create those that the repository does not have."""
     for name in names:
-        known = call.repository.labels.setdefault(
+        label = call.repository.labels.setdefault(
             name.lower(), Label(id=call.instance.new_id(), name=name)
         )
-        if known.name not in issue.labels:
-            issue.labels.append(known.name)
-            shown = {"label": {"name": known.name, "color": known.color}}
-            issue_events.add_event(call, issue, "labeled", shown)
+        if label.name not in issue.labels:
+            issue.labels.append(label.name)
+            detail = {"label": {"name": label.name, "color": label.color}}
+            issue_events.add_event(call, issue, "labeled", detail)
 
 
 def remove_label(call: Call, issue: Issue, name: str) -> None:
     """Remove one label from an issue."""
     issue.labels.remove(name)
-    known = call.repository.labels[name.lower()]
-    shown = {"label": {"name": name, "color": known.color}}
-    issue_events.add_event(call, issue, "unlabeled", shown)
+    label = call.repository.labels[name.lower()]
+    detail = {"label": {"name": name, "color": label.color}}
+    issue_events.add_event(call, issue, "unlabeled", detail)
 
 
 def replace_labels(call: Call, issue: Issue, names: list[str]) -> None:
-    """Make these the only labels of an issue."""
-    wanted = {name.lower() for name in names}
-    for name in [name for name in issue.labels if name.lower() not in wanted]:
+    """Set the labels of an issue."""
+    kept_names = {name.lower() for name in names}
+    for name in [name for name in issue.labels if name.lower() not in kept_names]:
         remove_label(call, issue, name)
     add_labels(call, issue, names)
 
@@ -71,8 +74,8 @@ def _find(call: Call) -> Label:
 
 
 def _list(call: Call) -> ApiResponse:
-    found = sorted(call.repository.labels.values(), key=lambda label: label.name.lower())
-    return call.page(found, lambda label: _shape(call, label))
+    labels = sorted(call.repository.labels.values(), key=lambda label: label.name.lower())
+    return call.page(labels, lambda label: _shape(call, label))
 
 
 def _get(call: Call) -> ApiResponse:
@@ -127,8 +130,8 @@ def _delete(call: Call) -> ApiResponse:
 
 
 def _of_issue(call: Call) -> ApiResponse:
-    found = [call.repository.labels[name.lower()] for name in call.issue().labels]
-    return call.page(found, lambda label: _shape(call, label))
+    labels = [call.repository.labels[name.lower()] for name in call.issue().labels]
+    return call.page(labels, lambda label: _shape(call, label))
 
 
 def _add(call: Call) -> ApiResponse:
@@ -142,22 +145,22 @@ def _set(call: Call) -> ApiResponse:
 
 
 def _names(call: Call) -> list[str]:
-    """Also a bare array: clients send it and GitHub takes it."""
+    """Return the names in the body, which may be a bare array."""
     if call.raw.lstrip().startswith(b"["):
-        bare = Call(
+        wrapped = Call(
             instance=call.instance, actor=call.actor, request=call.request, target=call.target,
             raw=b'{"labels":' + call.raw + b"}",
         )  # fmt: skip
-        return validate_names(bare.body()["labels"])
+        return validate_names(wrapped.body()["labels"])
     return validate_names(call.body().get("labels") or [])
 
 
 def _remove(call: Call) -> ApiResponse:
     issue, name = call.issue(), call.path_part("label").lower()
-    found = [label for label in issue.labels if label.lower() == name]
-    if not found:
+    matching = [label for label in issue.labels if label.lower() == name]
+    if not matching:
         raise GitHubError(404, "Label does not exist")
-    remove_label(call, issue, found[0])
+    remove_label(call, issue, matching[0])
     return _of_issue(call)
 
 

@@ -1,4 +1,4 @@
-"""GitHub Flavored Markdown to harmless HTML, with snippets for permalinks into the repository."""
+"""Convert GitHub Flavored Markdown to safe HTML, with code snippets for permalinks."""
 
 import re
 from collections.abc import Callable
@@ -24,12 +24,12 @@ _DIFF = {"+": "add", "-": "del", "@": "hunk"}
 
 
 def markdown_to_html(text: str, repository: str = "", snippets: Snippets | None = None) -> str:
-    """The HTML of a Markdown text, as it would read on GitHub."""
+    """Convert Markdown to HTML, as GitHub renders it."""
     return sanitize_html(_Page(repository, snippets).render(text))
 
 
 class _Page:
-    """One rendering: the parser with our rules for fences, links and permalinks."""
+    """The parser with our rules for fences, links and permalinks."""
 
     def __init__(self, repository: str, snippets: Snippets | None) -> None:
         self._repository = repository.lower()
@@ -42,17 +42,17 @@ class _Page:
 
     def render(self, text: str) -> str:
         tokens = self._parser.parse(text)
-        for at, token in enumerate(tokens):
-            if token.type == "inline" and at and tokens[at - 1].type == "paragraph_open":
+        for index, token in enumerate(tokens):
+            if token.type == "inline" and index and tokens[index - 1].type == "paragraph_open":
                 snippet = self._snippet(token.content.strip())
                 if snippet:
-                    tokens[at - 1].hidden = tokens[at + 1].hidden = True
+                    tokens[index - 1].hidden = tokens[index + 1].hidden = True
                     token.children = [Token("html_inline", "", 0, content=snippet)]
         rendered = self._parser.renderer.render(tokens, self._parser.options, {})
         return str(rendered)
 
     def _snippet(self, line: str) -> str | None:
-        """The lines behind a permalink that stands alone, in the same repository only."""
+        """Return the code of a permalink on a line of its own; None for other repositories."""
         link = _PERMALINK.match(line)
         if not link or not self._snippets or link["name"].lower() != self._repository:
             return None
@@ -75,9 +75,9 @@ class _Page:
 
 
 def _fence(
-    _self: RendererHTML, tokens: list[Token], at: int, _options: OptionsDict, _env: EnvType
+    _self: RendererHTML, tokens: list[Token], index: int, _options: OptionsDict, _env: EnvType
 ) -> str:
-    token = tokens[at]
+    token = tokens[index]
     language = token.info.strip().partition(" ")[0]
     if language not in {"diff", "suggestion"}:
         return f"<pre><code>{escape(token.content, quote=False)}</code></pre>\n"
@@ -90,16 +90,16 @@ def _fence(
 
 
 def _text(
-    _self: RendererHTML, tokens: list[Token], at: int, _options: OptionsDict, _env: EnvType
+    _self: RendererHTML, tokens: list[Token], index: int, _options: OptionsDict, _env: EnvType
 ) -> str:
-    """Text with bare addresses made links, unless it is inside one."""
-    text = tokens[at].content
-    depth = sum(token.nesting for token in tokens[:at] if token.type.startswith("link_"))
+    """Render text with bare URLs as links, except inside a link."""
+    text = tokens[index].content
+    depth = sum(token.nesting for token in tokens[:index] if token.type.startswith("link_"))
     if depth:
         return escape(text, quote=False)
     out, end = [], 0
-    for found in _BARE.finditer(text):
-        url = escape(found[0])
-        out += [escape(text[end : found.start()], quote=False), f'<a href="{url}">{url}</a>']
-        end = found.end()
+    for match in _BARE.finditer(text):
+        url = escape(match[0])
+        out += [escape(text[end : match.start()], quote=False), f'<a href="{url}">{url}</a>']
+        end = match.end()
     return "".join(out) + escape(text[end:], quote=False)

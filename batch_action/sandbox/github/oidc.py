@@ -1,4 +1,4 @@
-"""Identity tokens for runs with `id-token: write`: fresh on every request."""
+"""OIDC identity tokens for runs with `id-token: write`; every request returns a new one."""
 
 import uuid
 from datetime import timedelta
@@ -15,14 +15,14 @@ _LIFE = timedelta(minutes=5)
 
 
 def routes(instance: GitHubInstance) -> list[Route]:
-    """The address in ACTIONS_ID_TOKEN_REQUEST_URL."""
+    """Create the route of `ACTIONS_ID_TOKEN_REQUEST_URL`."""
 
     def answer(request: Request) -> Response:
         with instance.lock:
             token = request.headers.get("authorization", "").partition(" ")[2]
             for run in instance.runs:
-                wanted = run.run_backend == request.path_params["run"] and run.active
-                if wanted and token and token == run.id_token_request_token:
+                is_caller = run.run_backend == request.path_params["run"] and run.active
+                if is_caller and token and token == run.id_token_request_token:
                     value = _identity(instance, run, request.query_params.get("audience"))
                     return JSONResponse({"count": len(value), "value": value})
         return JSONResponse({"message": "Not authorized for this resource."}, status_code=401)

@@ -1,4 +1,4 @@
-"""Issues, lists and summaries as pages of their own: no script, nothing loaded from elsewhere."""
+"""Web pages of issues, issue lists and Markdown, without scripts and external resources."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -42,7 +42,7 @@ def render_issue(
     repository: Repository,
     reviews: Iterable[Entry] = (),
 ) -> str:
-    """An issue or a pull request with its comments, as it reads on GitHub."""
+    """Render an issue or a pull request with its comments."""
     shows = snippet_reader(repository)
     entries: list[Entry] = [
         (one.created_at, one.id, _comment(one, repository, shows)) for one in comments
@@ -65,15 +65,17 @@ def render_issue(
 
 
 def render_list(title: str, issues: Sequence[Issue], repository: Repository) -> str:
-    """These issues or pull requests of a repository, the newest first."""
-    rows = "".join(_row(one, repository) for one in sorted(issues, key=lambda one: -one.number))
-    still = sum(one.state == "open" for one in issues)
-    head = f"<header>{still} open · {len(issues) - still} closed</header>"
+    """Render a list of issues or pull requests, newest first."""
+    rows = "".join(
+        _row(issue, repository) for issue in sorted(issues, key=lambda issue: -issue.number)
+    )
+    open_count = sum(issue.state == "open" for issue in issues)
+    head = f"<header>{open_count} open · {len(issues) - open_count} closed</header>"
     return page_html(title, repository, f'<div class="list">{head}{rows}</div>')
 
 
 def render_markdown(title: str, markdown: str, repository: Repository | None = None) -> str:
-    """Any Markdown text, such as a job's summary, on a page."""
+    """Render a Markdown text, such as a job summary, as a page."""
     shows = snippet_reader(repository) if repository else None
     html = markdown_to_html(markdown, repository.full_name if repository else "", shows)
     head = f'<header><b>{escape(title)}</b></header><div class="text">{html}</div>'
@@ -81,7 +83,7 @@ def render_markdown(title: str, markdown: str, repository: Repository | None = N
 
 
 def snippet_reader(repository: Repository) -> Snippets | None:
-    """How permalinks find the lines they point at."""
+    """Create the function that reads files for permalinks; None without a git repository."""
     folder = repository.git_dir
     if folder is None:
         return None
@@ -97,7 +99,7 @@ def snippet_reader(repository: Repository) -> Snippets | None:
 
 
 def body_html(body: str | None, repository: Repository, shows: Snippets | None) -> str:
-    """A body as it reads."""
+    """Render the body of an issue or comment."""
     html = markdown_to_html(body or "*No description provided.*", repository.full_name, shows)
     return f'<div class="text">{html}</div>'
 
@@ -108,22 +110,22 @@ def _comment(comment: Comment, repository: Repository, shows: Snippets | None) -
 
 
 def hide_minimized(inside: str, minimized: str | None) -> str:
-    """A comment's text, behind a line to click on when somebody has hidden it."""
+    """Collapse the text of a minimized comment."""
     if not minimized:
         return inside
     reason = escape(minimized.lower().replace("_", " "))
-    told = f"<summary>This comment was marked as <b>{reason}</b>.</summary>"
-    return f'<details class="minimized">{told}{inside}</details>'
+    summary = f"<summary>This comment was marked as <b>{reason}</b>.</summary>"
+    return f'<details class="minimized">{summary}{inside}</details>'
 
 
 def comment_card(author: User, when: datetime, inside: str, *, opened: bool = False) -> str:
-    """Somebody's words with their name above."""
+    """Render a text with its author and date."""
     verb = "opened" if opened else "commented"
     return author_card(author, f"{login_html(author)} {verb} {format_day(when)}", inside)
 
 
 def author_card(author: User, head: str, inside: str) -> str:
-    """A card beside its author's face."""
+    """Render a card next to the avatar of its author."""
     bot = " bot" if author.kind == "Bot" else ""
     face = f'<div class="face{bot}">{escape(author.login[:1].upper())}</div>'
     return f"""<div class="entry">{face}
@@ -135,38 +137,43 @@ def _event(event: Event) -> str:
     kind = "merged" if event.name == "merged" else "open"
     if event.name == "closed":
         kind = "not_planned" if event.detail.get("state_reason") == "not_planned" else "completed"
-    how = " as not planned" if kind == "not_planned" else ""
-    told = f"{_EVENT_TEXTS[event.name]}{how} {format_day(event.created_at)}"
-    return f'<div class="event">{_icon(kind)}<span>{login_html(event.actor)} {told}</span></div>'
+    suffix = " as not planned" if kind == "not_planned" else ""
+    text = f"{_EVENT_TEXTS[event.name]}{suffix} {format_day(event.created_at)}"
+    return f'<div class="event">{_icon(kind)}<span>{login_html(event.actor)} {text}</span></div>'
 
 
 def _side(issue: Issue, repository: Repository) -> str:
     labels = _labels(issue, repository)
-    people = ", ".join(escape(person.login) for person in issue.assignees)
-    sections = (("Labels", labels or "None yet", labels), ("Assignees", people or "No one", people))
+    assignees = ", ".join(escape(person.login) for person in issue.assignees)
+    sections = (
+        ("Labels", labels or "None yet", labels),
+        ("Assignees", assignees or "No one", assignees),
+    )
     return "".join(
-        f"<section{'' if full else ' class=empty'}><h2>{name}</h2>{shown}</section>"
-        for name, shown, full in sections
+        f"<section{'' if has_content else ' class=empty'}><h2>{name}</h2>{content}</section>"
+        for name, content, has_content in sections
     )
 
 
 def _row(issue: Issue, repository: Repository) -> str:
     kind = _kind(issue)
-    place = f"/{repository.full_name}/{'pull' if issue.pull else 'issues'}/{issue.number}"
-    said = f"#{issue.number} opened {format_day(issue.created_at)} by {escape(_login(issue.user))}"
+    url = f"/{repository.full_name}/{'pull' if issue.pull else 'issues'}/{issue.number}"
+    details = (
+        f"#{issue.number} opened {format_day(issue.created_at)} by {escape(_login(issue.user))}"
+    )
     return f"""<div class="row"><span class="{kind}">{_icon(kind)}</span><div>
-<a href="{escape(place)}">{escape(issue.title)}</a>{_labels(issue, repository)}
-<small>{said} · {_count(len(issue.comments), "comment")}</small></div></div>"""
+<a href="{escape(url)}">{escape(issue.title)}</a>{_labels(issue, repository)}
+<small>{details} · {_count(len(issue.comments), "comment")}</small></div></div>"""
 
 
 def _labels(issue: Issue, repository: Repository) -> str:
-    known = [repository.labels[name.lower()] for name in issue.labels]
-    return f'<div class="labels">{"".join(map(_label, known))}</div>' if known else ""
+    labels = [repository.labels[name.lower()] for name in issue.labels]
+    return f'<div class="labels">{"".join(map(_label, labels))}</div>' if labels else ""
 
 
 def _label(label: Label) -> str:
-    red, green, blue = (int(label.color[at : at + 2], 16) for at in (0, 2, 4))
-    # Perceived lightness decides between dark and light letters.
+    red, green, blue = (int(label.color[start : start + 2], 16) for start in (0, 2, 4))
+    # Perceived lightness decides between dark and light text.
     ink = "#1f2328" if red * 0.299 + green * 0.587 + blue * 0.114 > 140 else "#ffffff"
     style = f"background:#{escape(label.color)};color:{ink}"
     return f'<span class="label" style="{style}">{escape(label.name)}</span>'
@@ -191,13 +198,13 @@ def _login(user: User) -> str:
 
 
 def login_html(user: User) -> str:
-    """A login, marked when it is a bot's."""
+    """Render a login, with a label for bots."""
     bot = ' <span class="pill">bot</span>' if user.kind == "Bot" else ""
     return f"<b>{escape(_login(user))}</b>{bot}"
 
 
 def format_day(moment: datetime) -> str:
-    """The day something happened."""
+    """Format the day of an event."""
     return f"on {moment:%b} {moment.day}, {moment.year}"
 
 
@@ -206,7 +213,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def page_html(title: str, repository: Repository | None, body: str) -> str:
-    """A whole page around a body."""
+    """Render a page with a body."""
     css = files("batch_action.sandbox.github").joinpath("page.css").read_text(encoding="utf-8")
     bar = ""
     if repository:

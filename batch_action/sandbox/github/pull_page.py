@@ -1,4 +1,4 @@
-"""What a pull request's page shows besides an issue's: reviews, and comments below their lines."""
+"""The reviews and review threads on the web page of a pull request."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _VERBS = {
 
 
 def timeline_entries(issue: Issue, repository: Repository) -> Iterator[Entry]:
-    """Each review with the threads it began, and comments that belong to none; empty for issues."""
+    """Yield each review with its threads, and threads without a review; nothing for issues."""
     pull = issue.pull
     if pull is None:
         return
@@ -30,12 +30,14 @@ def timeline_entries(issue: Issue, repository: Repository) -> Iterator[Entry]:
     for review in pull.reviews:
         if review.submitted_at is not None:
             html = _review(review, review.submitted_at, repository)
-            begun = [one for one in pull.comments if one.review_id == review.id]
-            html += "".join(_thread(one, issue, pull, repository) for one in begun)
+            first_comments = [
+                comment for comment in pull.comments if comment.review_id == review.id
+            ]
+            html += "".join(_thread(comment, issue, pull, repository) for comment in first_comments)
             yield review.submitted_at, review.id, html
-    for one in pull.comments:
-        if one.in_reply_to is None and one.review_id not in reviewed:
-            yield one.created_at, one.id, _thread(one, issue, pull, repository)
+    for comment in pull.comments:
+        if comment.in_reply_to is None and comment.review_id not in reviewed:
+            yield comment.created_at, comment.id, _thread(comment, issue, pull, repository)
 
 
 def _review(review: Review, when: datetime, repository: Repository) -> str:
@@ -48,8 +50,8 @@ def _review(review: Review, when: datetime, repository: Repository) -> str:
 def _thread(first: ReviewComment, issue: Issue, pull: Pull, repository: Repository) -> str:
     outdated = first.line is not None and current_line(repository, issue, first) is None
     label = '<span class="outdated">Outdated</span>' if outdated else ""
-    said = [one for one in pull.comments if first.id in (one.id, one.in_reply_to)]
-    comments = "".join(_comment(one, first, repository) for one in said)
+    thread = [comment for comment in pull.comments if first.id in (comment.id, comment.in_reply_to)]
+    comments = "".join(_comment(comment, first, repository) for comment in thread)
     return (
         f'<section class="thread" id="discussion_r{first.id}">'
         f"<header>{escape(first.path)}{label}</header>{_lines(first)}{comments}</section>"
@@ -57,15 +59,15 @@ def _thread(first: ReviewComment, issue: Issue, pull: Pull, repository: Reposito
 
 
 def _comment(comment: ReviewComment, first: ReviewComment, repository: Repository) -> str:
-    who = f"{page.login_html(comment.user)} commented {page.format_day(comment.created_at)}"
+    header = f"{page.login_html(comment.user)} commented {page.format_day(comment.created_at)}"
     text = page.body_html(comment.body, repository, page.snippet_reader(repository))
-    text = _SUGGESTED.sub(lambda found: _suggestion(found[1], first), text)
+    text = _SUGGESTED.sub(lambda match: _suggestion(match[1], first), text)
     inside = page.hide_minimized(text, comment.minimized)
-    return f'<div class="word"><div class="who">{who}</div>{inside}</div>'
+    return f'<div class="word"><div class="who">{header}</div>{inside}</div>'
 
 
 def _suggestion(rows: str, comment: ReviewComment) -> str:
-    """What the suggestion takes away, and what it puts there."""
+    """Render the removed and added lines of a suggestion."""
     count = (comment.line or 0) - (comment.start_line or comment.line or 0) + 1
     old = [row[1:] for row in comment.diff_hunk.splitlines()[1:] if row[:1] != "-"][-count:]
     new = re.findall(r"<span class=\"add\">(.*?)</span>", rows, re.DOTALL)
@@ -76,7 +78,7 @@ def _suggestion(rows: str, comment: ReviewComment) -> str:
 
 
 def _lines(comment: ReviewComment) -> str:
-    """The last lines of the diff up to the commented one."""
+    """Render the last lines of the diff up to the commented one."""
     rows, left, right = [], 0, 0
     for line in comment.diff_hunk.splitlines():
         start = diffs.HUNK.match(line)
@@ -88,9 +90,9 @@ def _lines(comment: ReviewComment) -> str:
         rows.append(_row(kind, *numbers, escape(line)))
         left += kind != "add"
         right += kind != "del"
-    own = (comment.line or 0) - (comment.start_line or comment.line or 0) + 1
-    shown = "".join(rows[-max(_SHOWN, own) :])
-    return f'<table class="hunk-lines">{shown}</table>' if shown else ""
+    length = (comment.line or 0) - (comment.start_line or comment.line or 0) + 1
+    html = "".join(rows[-max(_SHOWN, length) :])
+    return f'<table class="hunk-lines">{html}</table>' if html else ""
 
 
 def _row(kind: str, left: str, right: str, line: str) -> str:

@@ -1,4 +1,4 @@
-"""Pull requests: opening, reading, editing, and the files they change."""
+"""The pull request endpoints."""
 
 from batch_action.sandbox.github import commit_objects, diffs, issue_objects, issues, pull_branches
 from batch_action.sandbox.github.git import Git
@@ -18,7 +18,7 @@ from batch_action.sandbox.github.rest import (
 
 
 def find_pull_request(call: Call) -> tuple[Issue, Pull]:
-    """The pull request in the path."""
+    """Find the pull request in the path, with its current commits."""
     issue = call.issue()
     if issue.pull is None:
         raise not_found()
@@ -27,24 +27,24 @@ def find_pull_request(call: Call) -> tuple[Issue, Pull]:
 
 
 def changed_files(call: Call, pull: Pull, commit: str | None = None) -> list[diffs.ChangedFile]:
-    """What a pull request changes (up to one of its commits), from where its branch forked."""
+    """List the files changed from the merge base to `commit` (default: the head)."""
     return pull_branches.changed_files(git_of(call), pull, commit)
 
 
 def pull_request_json(instance: GitHubInstance, repository: Repository, issue: Issue) -> Json:
-    """A pull request in JSON."""
+    """Return a pull request object."""
     pull_branches.refresh_commits(repository, issue)
     pull = issue.pull
     if pull is None:
         raise not_found()
-    shown = issue_objects.issue_json(instance, repository, issue)
+    result = issue_objects.issue_json(instance, repository, issue)
     for name in ("pull_request", "state_reason", "closed_by", "reactions", "repository_url"):
-        del shown[name]
-    home = instance.repository(pull.head_repository)
-    into = _side(instance, repository, repository.owner, pull.base_ref, pull.base_sha)
+        del result[name]
+    head_repository = instance.repository(pull.head_repository)
+    base = _side(instance, repository, repository.owner, pull.base_ref, pull.base_sha)
     head_owner = pull.head_repository.partition("/")[0]
-    return shown | {
-        **_links(api_url(instance, repository), shown, pull),
+    return result | {
+        **_links(api_url(instance, repository), result, pull),
         "draft": pull.draft,
         "merged": pull.merged_at is not None,
         "merged_at": format_time(pull.merged_at),
@@ -57,40 +57,40 @@ def pull_request_json(instance: GitHubInstance, repository: Repository, issue: I
         "requested_reviewers": [],
         "requested_teams": [],
         "review_comments": len(pull.comments),
-        "head": _side(instance, home, head_owner, pull.head_ref, pull.head_sha),
-        "base": into,
+        "head": _side(instance, head_repository, head_owner, pull.head_ref, pull.head_sha),
+        "base": base,
     }
 
 
 def _side(
-    instance: GitHubInstance, home: Repository | None, whose: str, ref: str, sha: str
+    instance: GitHubInstance, repository: Repository | None, owner: str, ref: str, sha: str
 ) -> Json:
-    """The head or the base; a deleted fork has no repository any more."""
-    people = instance.users.get(whose) or User(login=whose, id=1)
+    """Return the `head` or `base` object; the `repo` of a deleted fork is null."""
+    account = instance.users.get(owner) or User(login=owner, id=1)
     return {
-        "label": f"{whose}:{ref}",
+        "label": f"{owner}:{ref}",
         "ref": ref,
         "sha": sha,
-        "user": user_json(instance, people),
-        "repo": full_shape(instance, home) if home else None,
+        "user": user_json(instance, account),
+        "repo": full_shape(instance, repository) if repository else None,
     }
 
 
-def _links(api: str, shown: Json, pull: Pull) -> Json:
-    """All addresses of a pull request, in both of the ways GitHub gives them."""
-    url, page = f"{api}/pulls/{shown['number']}", shown["html_url"]
+def _links(api: str, issue: Json, pull: Pull) -> Json:
+    """Return the URL fields and the `_links` of a pull request."""
+    url, page = f"{api}/pulls/{issue['number']}", issue["html_url"]
     links = {
-        "issue": f"{api}/issues/{shown['number']}",
-        "comments": shown["comments_url"],
+        "issue": f"{api}/issues/{issue['number']}",
+        "comments": issue["comments_url"],
         "review_comments": f"{url}/comments",
         "review_comment": f"{api}/pulls/comments{{/number}}",
         "commits": f"{url}/commits",
         "statuses": f"{api}/statuses/{pull.head_sha}",
     }
-    found: Json = {f"{name}_url": address for name, address in links.items()}
+    result: Json = {f"{name}_url": address for name, address in links.items()}
     hrefs = {"self": url, "html": page} | links
-    found |= {"url": url, "diff_url": f"{page}.diff", "patch_url": f"{page}.patch"}
-    return found | {"_links": {name: {"href": address} for name, address in hrefs.items()}}
+    result |= {"url": url, "diff_url": f"{page}.diff", "patch_url": f"{page}.patch"}
+    return result | {"_links": {name: {"href": address} for name, address in hrefs.items()}}
 
 
 def _shaped(call: Call, issue: Issue) -> Json:
@@ -100,7 +100,10 @@ def _shaped(call: Call, issue: Issue) -> Json:
 def open_pull_request(
     instance: GitHubInstance, repository: Repository, *, head: str, base: str
 ) -> Issue:
-    """A pull request that somebody opened by hand."""
+    """Open a pull request in the name of the owner.
+
+    Raises LookupError: when a branch does not exist.
+    """
     if repository.git_dir is None:
         raise LookupError(f"{repository.full_name} has no git_dir to take branches from.")
     git = Git(repository.git_dir)
@@ -129,21 +132,21 @@ def open_pull_request(
 
 
 def _list(call: Call) -> ApiResponse:
-    state, head, into = call.query("state", "open"), call.query("head"), call.query("base")
-    found = []
+    state, head, base = call.query("state", "open"), call.query("head"), call.query("base")
+    pulls = []
     for issue in call.repository.issues.values():
         pull = issue.pull
-        if pull is None or state not in {"all", issue.state} or into not in {"", pull.base_ref}:
+        if pull is None or state not in {"all", issue.state} or base not in {"", pull.base_ref}:
             continue
         label = f"{pull.head_repository.partition('/')[0]}:{pull.head_ref}"
         # GitHub ignores a head without an owner instead of finding nothing.
         if ":" in head and head != label:
             continue
         if call.instance.is_listed(issue.created_at):
-            found.append(issue)
+            pulls.append(issue)
     if call.query("direction", "desc") == "desc":
-        found.reverse()
-    return call.page(found, lambda issue: _shaped(call, issue))
+        pulls.reverse()
+    return call.page(pulls, lambda issue: _shaped(call, issue))
 
 
 def _get(call: Call) -> ApiResponse:
@@ -151,18 +154,18 @@ def _get(call: Call) -> ApiResponse:
 
 
 def _in_full(call: Call, issue: Issue, pull: Pull) -> Json:
-    """A single pull request also tells its size."""
-    shown = _shaped(call, issue)
+    """Return the object of a single pull request, which includes its size."""
+    result = _shaped(call, issue)
     if call.repository.git_dir:
         files = changed_files(call, pull)
-        between = git_of(call).text("rev-list", "--count", f"{pull.base_sha}..{pull.head_sha}")
-        shown |= {
+        count = git_of(call).text("rev-list", "--count", f"{pull.base_sha}..{pull.head_sha}")
+        result |= {
             "additions": sum(file.additions for file in files),
             "deletions": sum(file.deletions for file in files),
             "changed_files": len(files),
-            "commits": int(between),
+            "commits": int(count),
         }
-    return shown
+    return result
 
 
 def _create(call: Call) -> ApiResponse:
@@ -179,26 +182,29 @@ def _create(call: Call) -> ApiResponse:
     return ApiResponse(status=201, data=_in_full(call, issue, pull))
 
 
-def _branches(call: Call, head: str, into: str) -> Pull:
-    """The two branches of a new pull request, both of which must exist and differ."""
+def _branches(call: Call, head: str, base: str) -> Pull:
+    """Create a pull request record from its branches.
+
+    Raises GitHubError: when a branch does not exist or there is nothing to merge.
+    """
     head_owner, colon, branch = head.rpartition(":")
     git = git_of(call)
-    head_sha, base_sha = git.resolve(f"refs/heads/{branch}"), git.resolve(f"refs/heads/{into}")
+    head_sha, base_sha = git.resolve(f"refs/heads/{branch}"), git.resolve(f"refs/heads/{base}")
     if head_sha is None or (colon and head_owner != call.repository.owner):
         raise invalid("PullRequest", "head", "invalid")
     if base_sha is None:
         raise invalid("PullRequest", "base", "invalid")
     if git.text("rev-list", "--count", f"{base_sha}..{head_sha}") == "0":
-        message = f"No commits between {into} and {branch}"
+        message = f"No commits between {base} and {branch}"
         raise invalid("PullRequest", "head", "custom", message)
     for issue in call.repository.issues.values():
-        open_one = issue.pull if issue.state == "open" else None
-        if open_one and (open_one.head_ref, open_one.base_ref) == (branch, into):
+        other = issue.pull if issue.state == "open" else None
+        if other and (other.head_ref, other.base_ref) == (branch, base):
             message = f"A pull request already exists for {call.repository.owner}:{branch}."
             raise invalid("PullRequest", "head", "custom", message)
     return Pull(
         head_ref=branch,
-        base_ref=into,
+        base_ref=base,
         head_sha=head_sha,
         base_sha=base_sha,
         head_repository=call.repository.full_name,
@@ -231,9 +237,9 @@ def _files(call: Call) -> ApiResponse:
 def _commits(call: Call) -> ApiResponse:
     _issue, pull = find_pull_request(call)
     git = git_of(call)
-    found = git.text("rev-list", "--reverse", f"{pull.base_sha}..{pull.head_sha}").split()
+    shas = git.text("rev-list", "--reverse", f"{pull.base_sha}..{pull.head_sha}").split()
     return call.page(
-        found, lambda sha: commit_objects.commit_json(call.instance, call.repository, git, sha)
+        shas, lambda sha: commit_objects.commit_json(call.instance, call.repository, git, sha)
     )
 
 
@@ -241,12 +247,12 @@ def _of_commit(call: Call) -> ApiResponse:
     sha = git_of(call).resolve(call.path_part("sha"))
     if sha is None:
         raise GitHubError(422, f"No commit found for SHA: {call.path_part('sha')}")
-    found = [
+    pulls = [
         issue
         for issue in call.repository.issues.values()
         if issue.pull and pull_branches.contains_commit(git_of(call), issue.pull, sha)
     ]
-    return call.page(found, lambda issue: _shaped(call, issue))
+    return call.page(pulls, lambda issue: _shaped(call, issue))
 
 
 _R, _W = "pull_requests=read", "pull_requests=write"

@@ -1,4 +1,4 @@
-"""Reactions to issues and comments: the same one again by the same account changes nothing."""
+"""The reaction endpoints; repeating a reaction has no effect."""
 
 from batch_action.sandbox.github import comments, review_comments
 from batch_action.sandbox.github.content_edits import Editable
@@ -35,9 +35,11 @@ def _shape(call: Call, reaction: Reaction) -> Json:
 
 
 def _list(call: Call) -> ApiResponse:
-    wanted = call.query("content")
-    found = [one for one in _record(call).reactions if wanted in {"", one.content}]
-    return call.page(found, lambda reaction: _shape(call, reaction))
+    content = call.query("content")
+    reactions = [
+        reaction for reaction in _record(call).reactions if content in {"", reaction.content}
+    ]
+    return call.page(reactions, lambda reaction: _shape(call, reaction))
 
 
 def _create(call: Call) -> ApiResponse:
@@ -45,9 +47,9 @@ def _create(call: Call) -> ApiResponse:
     if content not in CONTENTS:
         raise invalid("Reaction", "content", "invalid")
     author = call.instance.author(call.actor)
-    for one in record.reactions:
-        if one.user is author and one.content == content:
-            return ApiResponse(data=_shape(call, one))
+    for existing in record.reactions:
+        if existing.user is author and existing.content == content:
+            return ApiResponse(data=_shape(call, existing))
     reaction = Reaction(
         id=call.instance.new_id(), user=author, content=str(content), created_at=call.instance.now()
     )
@@ -57,11 +59,11 @@ def _create(call: Call) -> ApiResponse:
 
 def _delete(call: Call) -> ApiResponse:
     record, number = _record(call), call.path_number("reaction")
-    for one in record.reactions:
-        if one.id == number:
-            if one.user.login != call.actor.login:
+    for reaction in record.reactions:
+        if reaction.id == number:
+            if reaction.user.login != call.actor.login:
                 call.require_permission("issues=write")
-            record.reactions.remove(one)
+            record.reactions.remove(reaction)
             return ApiResponse(status=204)
     raise not_found()
 

@@ -1,4 +1,4 @@
-"""The nouns GitHub remembers; plain records that only the endpoints change."""
+"""The records of the emulated GitHub."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(slots=True, kw_only=True)
 class User:
-    """A person or a bot."""
+    """A user, bot or organization."""
 
     login: str
     id: int
     kind: str = "User"
-    """`User` or `Bot`, as the API spells it."""
+    """The `type` of the API: `User`, `Bot` or `Organization`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,18 +29,18 @@ class Label:
 
 @dataclass(slots=True, kw_only=True)
 class Edit:
-    """One revision of a body, the first one included as soon as there is a second."""
+    """One revision of a body; the first is recorded with the first change."""
 
     user: User
     text: str
     at: datetime
     deleted: bool = False
-    """Somebody deleted this revision's text from the history."""
+    """Whether the text of this revision was deleted from the history."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Reaction:
-    """An emoji somebody put under a text."""
+    """A reaction to an issue or comment."""
 
     id: int
     user: User
@@ -54,15 +54,15 @@ class Comment:
 
     id: int
     number: int
-    """The issue it belongs to."""
+    """The number of its issue."""
     user: User
     body: str
     created_at: datetime
     updated_at: datetime
     by_app: bool = False
-    """Whether a workflow's token wrote it."""
+    """Whether it was created with a workflow token."""
     minimized: str | None = None
-    """The classifier it was hidden with."""
+    """The classifier that it was minimized with."""
     edits: list[Edit] = field(default_factory=list)
     """Oldest first."""
     reactions: list[Reaction] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Comment:
 
 @dataclass(slots=True, kw_only=True)
 class Event:
-    """Something that happened to an issue: closed, reopened, labeled, and so on."""
+    """An event of an issue, such as `closed`, `reopened` or `labeled`."""
 
     id: int
     name: str
@@ -81,7 +81,7 @@ class Event:
 
 @dataclass(slots=True, kw_only=True)
 class ReviewComment:
-    """A comment on lines of a pull request."""
+    """A review comment on lines of a pull request."""
 
     id: int
     review_id: int | None
@@ -118,25 +118,25 @@ class Review:
 
 @dataclass(slots=True, kw_only=True)
 class Pull:
-    """What makes an issue a pull request."""
+    """The fields that only pull requests have."""
 
     head_ref: str
     base_ref: str
     head_sha: str
     base_sha: str
     head_repository: str
-    """Full name of the repository the head lives in; a fork's differs from ours."""
+    """Full name of the repository of the head, which may be a fork."""
     draft: bool = False
     merged_at: datetime | None = None
     merge_commit: str | None = None
-    """What it was merged as; while it is open, GitHub's own test merge."""
+    """The merge commit; GitHub's test merge while the pull request is open."""
     reviews: list[Review] = field(default_factory=list)
     comments: list[ReviewComment] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
 class Issue:
-    """An issue, or with `pull` a pull request: GitHub numbers them together."""
+    """An issue, or a pull request if `pull` is set; both share one sequence of numbers."""
 
     id: int
     number: int
@@ -163,7 +163,7 @@ class Issue:
 
 @dataclass(slots=True, kw_only=True)
 class Artifact:
-    """A file of a run; only what is finalized can be listed."""
+    """An artifact of a run; lists contain finalized ones only."""
 
     id: int
     name: str
@@ -181,12 +181,12 @@ class Artifact:
 
 @dataclass(slots=True, kw_only=True)
 class Upload:
-    """A SARIF file on its way to become analyses."""
+    """An uploaded SARIF file."""
 
     id: str
     created_at: datetime
     errors: list[str]
-    """Why processing failed."""
+    """The reasons why processing failed."""
     polled: bool = False
 
 
@@ -207,7 +207,7 @@ class Analysis:
 
 @dataclass(slots=True, kw_only=True)
 class Repository:
-    """A repository with all that hangs on it."""
+    """A repository with its contents and settings."""
 
     id: int
     full_name: str
@@ -217,22 +217,22 @@ class Repository:
     """The real git repository behind the git-data endpoints."""
     has_issues: bool = True
     code_scanning: bool = False
-    """Whether SARIF uploads are accepted: always in public, with a licence in private."""
+    """Whether SARIF uploads are accepted: always if public, with a license if private."""
     actions_can_open_pull_requests: bool = False
-    """The setting "Allow GitHub Actions to create and approve pull requests", off as on GitHub."""
+    """The setting "Allow GitHub Actions to create and approve pull requests"; off by default."""
     created_at: datetime
     permissions: dict[str, str] = field(default_factory=dict)
-    """What each login may do: admin, maintain, write, triage or read."""
+    """The role of each login: admin, maintain, write, triage or read."""
     labels: dict[str, Label] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)
     artifacts: list[Artifact] = field(default_factory=list)
     uploads: dict[str, Upload] = field(default_factory=dict)
     analyses: list[Analysis] = field(default_factory=list)
     returns_full_sarif: bool = False
-    """Give back an analysis as it was uploaded, not the subset that GitHub keeps."""
+    """Return analyses as they were uploaded instead of the subset that GitHub stores."""
     alerts: dict[int, dict[str, Any]] = field(default_factory=dict)
     dispatches: list[dict[str, Any]] = field(default_factory=list)
-    """What was sent to `POST /dispatches`."""
+    """The bodies of `POST /dispatches`."""
 
     @property
     def owner(self) -> str:

@@ -1,4 +1,4 @@
-"""Git refs over REST: the branches and tags of the real repository."""
+"""The Git reference endpoints: branches and tags of the real repository."""
 
 from batch_action.sandbox.github.git import GitError
 from batch_action.sandbox.github.git_data import git_of
@@ -26,10 +26,10 @@ def _refs(call: Call, prefix: str) -> list[Json]:
 
 
 def _get_ref(call: Call) -> ApiResponse:
-    wanted = f"refs/{call.path_part('ref')}"
-    for shown in _refs(call, wanted):
-        if shown["ref"] == wanted:
-            return ApiResponse(data=shown)
+    name = f"refs/{call.path_part('ref')}"
+    for ref in _refs(call, name):
+        if ref["ref"] == name:
+            return ApiResponse(data=ref)
     raise not_found()
 
 

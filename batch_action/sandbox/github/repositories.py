@@ -1,4 +1,4 @@
-"""Repositories, people and what they may do."""
+"""The endpoints of repositories, users, collaborators and dispatches."""
 
 from batch_action.sandbox.github import json_objects, run_factory
 from batch_action.sandbox.github.rest import (
@@ -15,17 +15,17 @@ _ROLES = {"maintain": "write", "triage": "read"}
 
 
 def _repository(call: Call) -> ApiResponse:
-    shown = json_objects.repository_json(call.instance, call.repository)
+    result = json_objects.repository_json(call.instance, call.repository)
     pushes = call.actor.has_permission(call.repository, "contents=write")
     level = call.repository.permissions.get(call.actor.login, "read")
-    shown["permissions"] = {
+    result["permissions"] = {
         "admin": level == "admin",
         "maintain": level in {"admin", "maintain"},
         "push": pushes,
         "triage": pushes or level == "triage",
         "pull": True,
     }
-    return ApiResponse(data=shown)
+    return ApiResponse(data=result)
 
 
 def _me(call: Call) -> ApiResponse:
@@ -48,18 +48,18 @@ def _permission(call: Call) -> ApiResponse:
     repository = call.repository
     fallback = "none" if repository.private else "read"
     role = repository.permissions.get(person.login, fallback)
-    shown = json_objects.user_json(call.instance, person) | {"role_name": role}
+    account = json_objects.user_json(call.instance, person) | {"role_name": role}
     permission = _ROLES.get(role, role)
-    return ApiResponse(data={"permission": permission, "role_name": role, "user": shown})
+    return ApiResponse(data={"permission": permission, "role_name": role, "user": account})
 
 
 def _collaborators(call: Call) -> ApiResponse:
-    people = [
+    accounts = [
         call.instance.users[login]
         for login in call.repository.permissions
         if login in call.instance.users
     ]
-    return call.page(people, lambda person: json_objects.user_json(call.instance, person))
+    return call.page(accounts, lambda person: json_objects.user_json(call.instance, person))
 
 
 def _dispatch(call: Call) -> ApiResponse:

@@ -105,10 +105,10 @@ class Call:
 
         Raises GitHubError: 404 when there is none.
         """
-        found = self.repository.issues.get(self.path_number("number"))
-        if found is None:
+        issue = self.repository.issues.get(self.path_number("number"))
+        if issue is None:
             raise not_found()
-        return found
+        return issue
 
     def body(self) -> dict[str, Any]:
         """Return the JSON object in the request body; empty when there is no body.
@@ -118,12 +118,12 @@ class Call:
         if not self.raw.strip():
             return {}
         try:
-            found = json.loads(self.raw)
+            body = json.loads(self.raw)
         except ValueError:
             raise GitHubError(400, "Problems parsing JSON") from None
-        if not isinstance(found, dict):
+        if not isinstance(body, dict):
             raise GitHubError(422, "Invalid request.\n\nFor 'links/0/schema', not an object.")
-        return found
+        return body
 
     def require_permission(self, *permissions: str, person_role: str | None = None) -> None:
         """Require any of the permissions (none: no requirement).

@@ -1,4 +1,4 @@
-"""Comments on the lines of a pull request: only lines that its diff shows can have one."""
+"""The review comment endpoints; only lines in the diff can have comments."""
 
 from typing import Any
 
@@ -24,12 +24,12 @@ _OUTSIDE = "pull_request_review_thread.line must be part of the diff"
 
 
 def review_comment_json(call: Call, issue: Issue, comment: ReviewComment) -> Json:
-    """A comment on lines, in JSON."""
+    """Return a review comment object."""
     url = f"{api_url(call.instance, call.repository)}/pulls"
     page = f"{call.instance.origin}/{call.repository.full_name}/pull/{issue.number}"
     line = current_line(call.repository, issue, comment)
     start = None if line is None or comment.line is None else comment.start_line
-    shown: Json = {
+    result: Json = {
         "id": comment.id,
         "node_id": f"PRRC_{comment.id}",
         "pull_request_review_id": comment.review_id,
@@ -62,12 +62,12 @@ def review_comment_json(call: Call, issue: Issue, comment: ReviewComment) -> Jso
         },
     }
     if comment.in_reply_to:
-        shown["in_reply_to_id"] = comment.in_reply_to
-    return shown
+        result["in_reply_to_id"] = comment.in_reply_to
+    return result
 
 
 def current_line(repository: Repository, issue: Issue, comment: ReviewComment) -> int | None:
-    """Where the commented line is at the newest head; None once it was changed: outdated."""
+    """Return the current number of the commented line; None when it is outdated."""
     pull = issue.pull
     if comment.line is None or pull is None or repository.git_dir is None:
         return comment.line
@@ -81,14 +81,19 @@ def current_line(repository: Repository, issue: Issue, comment: ReviewComment) -
 def create_comment(
     call: Call, pull: Pull, sent: dict[str, Any], review: int | None
 ) -> ReviewComment:
-    """A comment on lines that the diff shows, or a refusal."""
+    """Create a review comment.
+
+    Raises GitHubError: when its lines are not in the diff.
+    """
     path, line = str(sent.get("path", "")), sent.get("line")
     text = validate_body("PullRequestReviewComment", sent.get("body"))
     side, kind = str(sent.get("side") or "RIGHT"), sent.get("subject_type") or "line"
     commit = str(sent.get("commit_id") or pull.head_sha)
     if not pull_branches.contains_commit(git_of(call), pull, commit):
         raise GitHubError(422, "Unprocessable Entity", ["Commit is not part of the pull request"])
-    file = next((one for one in changed_files(call, pull, commit) if one.path == path), None)
+    file = next(
+        (changed for changed in changed_files(call, pull, commit) if changed.path == path), None
+    )
     if file is None:
         raise GitHubError(422, "Unprocessable Entity", ["Path could not be resolved"])
     if kind == "line":
@@ -114,34 +119,34 @@ def create_comment(
 
 
 def _hunk_until(patch: str, line: int | None, side: str) -> str:
-    """The hunk with the line, up to it: what GitHub shows above a comment."""
+    """Return the hunk up to the line, which GitHub shows above a comment."""
     if line is None:
         return patch.partition("\n@@ ")[0]
-    kept: list[str] = []
+    lines: list[str] = []
     left = right = 0
     for row in patch.splitlines():
         start = diffs.HUNK.match(row)
         if start:
-            left, right, kept = int(start[1]) - 1, int(start[2]) - 1, [row]
+            left, right, lines = int(start[1]) - 1, int(start[2]) - 1, [row]
             continue
-        kept.append(row)
+        lines.append(row)
         left += row[:1] != "+"
         right += row[:1] != "-"
         if (left if side == "LEFT" else right) == line and row[:1] in {" ", "", _OWN[side]}:
-            return "\n".join(kept)
+            return "\n".join(lines)
     return ""
 
 
 def _require_in_diff(
-    shown: dict[str, dict[int, int]], sent: dict[str, Any], line: object, side: str
+    patch: dict[str, dict[int, int]], sent: dict[str, Any], line: object, side: str
 ) -> None:
-    hunk = shown.get(side, {}).get(line) if isinstance(line, int) else None
+    hunk = patch.get(side, {}).get(line) if isinstance(line, int) else None
     if hunk is None:
         raise GitHubError(422, "Unprocessable Entity", [_OUTSIDE])
     start = sent.get("start_line")
     if start is None:
         return
-    if shown.get(str(sent.get("start_side") or side), {}).get(start) != hunk:
+    if patch.get(str(sent.get("start_side") or side), {}).get(start) != hunk:
         outside = "pull_request_review_thread.start_line must be part of the same hunk as the line"
         raise GitHubError(422, "Unprocessable Entity", [outside])
     if side == (sent.get("start_side") or side) and isinstance(line, int) and start >= line:
@@ -164,7 +169,7 @@ def _create_comment(call: Call) -> ApiResponse:
     try:
         comment = create_comment(call, pull, body, None)
     except GitHubError as refusal:
-        # By itself it is refused in another form than inside of a review.
+        # GitHub uses another error format here than for the comments of a review.
         errors = refusal.content.get("errors") or [{}]
         if not isinstance(errors[0], str):
             raise
@@ -180,7 +185,7 @@ def _reply(call: Call) -> ApiResponse:
 
 
 def _reply_to(call: Call, issue: Issue, pull: Pull, number: int) -> ApiResponse:
-    parent = next((one for one in pull.comments if one.id == number), None)
+    parent = next((other for other in pull.comments if other.id == number), None)
     if parent is None:
         raise not_found()
     now = call.instance.now()
@@ -203,7 +208,7 @@ def _reply_to(call: Call, issue: Issue, pull: Pull, number: int) -> ApiResponse:
 
 
 def find_comment(call: Call) -> tuple[Issue, Pull, ReviewComment]:
-    """The comment in the path, with its pull request."""
+    """Find the review comment in the path, with its pull request."""
     number = call.path_number("comment")
     for issue in call.repository.issues.values():
         for comment in issue.pull.comments if issue.pull else []:

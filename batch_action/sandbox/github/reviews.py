@@ -1,4 +1,4 @@
-"""Reviews of pull requests and comments on their lines."""
+"""The review endpoints."""
 
 from batch_action.sandbox.github import issue_objects
 from batch_action.sandbox.github.issues import validate_body
@@ -75,10 +75,10 @@ def _create_review(call: Call) -> ApiResponse:
         commit_id=str(body.get("commit_id") or pull.head_sha),
         submitted_at=call.instance.now() if event else None,
     )
-    # All or nothing: one line outside the diff sinks the whole review.
-    at = {"commit_id": review.commit_id}
+    # GitHub refuses the whole review when one line is not in the diff.
+    commit = {"commit_id": review.commit_id}
     comments = [
-        create_comment(call, pull, sent | at, review.id) for sent in body.get("comments") or []
+        create_comment(call, pull, sent | commit, review.id) for sent in body.get("comments") or []
     ]
     pull.reviews.append(review)
     pull.comments += comments
@@ -88,8 +88,8 @@ def _create_review(call: Call) -> ApiResponse:
 def _review_comments(call: Call) -> ApiResponse:
     issue, pull = find_pull_request(call)
     number = call.path_number("review")
-    found = [comment for comment in pull.comments if comment.review_id == number]
-    return call.page(found, lambda comment: review_comment_json(call, issue, comment))
+    comments = [comment for comment in pull.comments if comment.review_id == number]
+    return call.page(comments, lambda comment: review_comment_json(call, issue, comment))
 
 
 _R, _W = "pull_requests=read", "pull_requests=write"

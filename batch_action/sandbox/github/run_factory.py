@@ -1,4 +1,4 @@
-"""Starting a workflow run: its record, its tokens, and the event it saw."""
+"""Create workflow runs with their tokens and event payloads."""
 
 import secrets
 import uuid
@@ -19,7 +19,10 @@ _NO_COMMIT = "0" * 40
 
 
 def start_run(instance: GitHubInstance, full_name: str, **options: Unpack[RunOptions]) -> Run:
-    """Start a run, or with `rerun_of` another attempt of one."""
+    """Start a run, or another attempt with `rerun_of`.
+
+    Raises LookupError: when the repository or the earlier run does not exist.
+    """
     repository = instance.repository(full_name)
     if repository is None:
         raise LookupError(f"No repository {full_name}: call add_repository first.")
@@ -39,7 +42,7 @@ def enqueue_run(
     title: str = "",
     **options: Unpack[RunOptions],
 ) -> Run:
-    """A run that waits for a runner: what a dispatch leaves behind."""
+    """Queue a run, as a dispatch does."""
     run = _create_run(instance, repository, options)
     run.status, run.title = "queued", title
     instance.runs.append(run)
@@ -50,14 +53,16 @@ def _create_run(instance: GitHubInstance, repository: Repository, options: RunOp
     branch = options.get("branch", repository.default_branch)
     path = options.get("workflow_path", ".github/workflows/nightly.yml")
     head = options.get("head_repository") or repository.full_name
-    home = instance.repository(head)
-    again = _previous_attempt(instance, options.get("rerun_of"))
-    sha = options.get("head_sha") or (again.head_sha if again else _branch_tip(repository, branch))
+    head_repository = instance.repository(head)
+    previous = _previous_attempt(instance, options.get("rerun_of"))
+    sha = options.get("head_sha") or (
+        previous.head_sha if previous else _branch_tip(repository, branch)
+    )
     now = instance.now()
     run = Run(
-        id=again.id if again else instance.new_id(),
-        number=again.number if again else len(instance.runs_of(repository)) + 1,
-        attempt=again.attempt + 1 if again else 1,
+        id=previous.id if previous else instance.new_id(),
+        number=previous.number if previous else len(instance.runs_of(repository)) + 1,
+        attempt=previous.attempt + 1 if previous else 1,
         repository=repository,
         event=options["event"],
         head_branch=branch,
@@ -65,23 +70,25 @@ def _create_run(instance: GitHubInstance, repository: Repository, options: RunOp
         workflow_path=path,
         workflow_id=workflow_id(path),
         head_repository=head,
-        head_repository_id=home.id if home else zlib.crc32(head.lower().encode()),
+        head_repository_id=head_repository.id
+        if head_repository
+        else zlib.crc32(head.lower().encode()),
         actor=instance.users.get(options.get("actor", ""), ACTIONS_BOT),
         permissions=dict(options.get("permissions", DEFAULT_PERMISSIONS)),
-        created_at=again.created_at if again else now,
+        created_at=previous.created_at if previous else now,
         updated_at=now,
-        run_backend=again.run_backend if again else str(uuid.uuid4()),
+        run_backend=previous.run_backend if previous else str(uuid.uuid4()),
         job_backend=str(uuid.uuid4()),
     )
-    given = options.get("payload", {})
-    subject = _pull_request_payload(instance, repository, given.get("number"))
+    payload = options.get("payload", {})
+    subject = _pull_request_payload(instance, repository, payload.get("number"))
     run.merge_sha = subject.get("pull_request", {}).get("merge_commit_sha") or ""
-    run.payload = {**_event_payload(instance, run), **subject, **given}
+    run.payload = {**_event_payload(instance, run), **subject, **payload}
     return run
 
 
 def _issue_tokens(instance: GitHubInstance, run: Run) -> None:
-    """Give a run its tokens."""
+    """Create the tokens of a run."""
     run.token_actor = Actor(
         login=ACTIONS_BOT.login,
         repository_id=run.repository.id,
@@ -102,7 +109,7 @@ def _issue_tokens(instance: GitHubInstance, run: Run) -> None:
 
 
 def workflow_id(path: str) -> int:
-    """The same number for the same workflow file."""
+    """Return the id of a workflow file."""
     return zlib.crc32(path.encode())
 
 
@@ -125,7 +132,7 @@ def _branch_tip(repository: Repository, branch: str) -> str:
 def _pull_request_payload(
     instance: GitHubInstance, repository: Repository, number: object
 ) -> Mapping[str, Any]:
-    """The pull request that a payload names by its number."""
+    """Return the payload of the pull request with a number; empty if there is none."""
     issue = repository.issues.get(number) if isinstance(number, int) else None
     if issue is None or issue.pull is None:
         return {}

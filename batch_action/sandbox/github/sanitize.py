@@ -1,4 +1,4 @@
-"""HTML made harmless: an allow-list of tags and attributes, balanced to the last one."""
+"""Sanitize HTML: allowed tags and attributes only, all tags closed."""
 
 import re
 from html import escape
@@ -34,7 +34,7 @@ _SAFE_LINKS = ("http://", "https://", "mailto:", "#", "/")
 
 
 def sanitize_html(html: str) -> str:
-    """The same HTML without anything that runs, loads or breaks out."""
+    """Remove everything that runs scripts, loads resources or breaks the page."""
     cleaner = _Cleaner()
     cleaner.feed(html)
     cleaner.close()
@@ -62,14 +62,14 @@ class _Cleaner(HTMLParser):
             return
         if tag == "input" and values.get("type") != "checkbox":
             return
-        kept = "".join(
+        attributes = "".join(
             f' {name}="{escape(value)}"'
             for name, value in values.items()
             if _allowed(tag, name, value)
         )
         if tag == "input":
-            kept = ' type="checkbox" disabled' + (" checked" if "checked" in values else "")
-        self._out.append(f"<{tag}{kept}>")
+            attributes = ' type="checkbox" disabled' + (" checked" if "checked" in values else "")
+        self._out.append(f"<{tag}{attributes}>")
         if tag not in _VOID:
             self._open.append(tag)
 
@@ -101,6 +101,6 @@ def _allowed(tag: str, name: str, value: str) -> bool:
 
 
 def _picture(values: dict[str, str]) -> str:
-    """Only its words: no picture is fetched from anywhere."""
+    """Render the alternative text only: no image is loaded."""
     alt = escape(values.get("alt", ""))
     return f'<span class="mention">[image{": " + alt if alt else ""}]</span>'

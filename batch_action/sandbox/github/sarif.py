@@ -1,4 +1,4 @@
-"""What code scanning makes of a SARIF file: the limits, the complaints, and the part it keeps.
+"""SARIF files in code scanning: limits, processing errors, and the subset that is stored.
 
 https://docs.github.com/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
 """
@@ -26,7 +26,10 @@ _REGION = ("startLine", "startColumn", "endLine", "endColumn")
 
 
 def unpack(text: str) -> dict[str, Any]:
-    """The document behind base64 and gzip, as far as it is refused at the door."""
+    """Decode an uploaded document.
+
+    Raises GitHubError: when it is too large or not SARIF 2.1.0.
+    """
     try:
         packed = base64.b64decode(text, validate=True)
         if len(packed) > _MAX_UPLOAD_BYTES:
@@ -40,19 +43,19 @@ def unpack(text: str) -> dict[str, Any]:
 
 
 def processing_errors(sarif: Mapping[str, Any]) -> list[str]:
-    """Why processing fails, in the order in which it notices; one is enough to fail."""
+    """List the reasons why processing fails."""
     runs = sarif.get("runs")
     if not isinstance(runs, list):
         return ["Invalid SARIF. JSON syntax error: runs is required"]
-    found = []
+    errors = []
     if len(runs) > _MAX_RUNS:
-        found.append(f"rejecting SARIF, as there are more runs than allowed ({len(runs)} > 20)")
+        errors.append(f"rejecting SARIF, as there are more runs than allowed ({len(runs)} > 20)")
     names = [(tool_of(run), category_of(run)) for run in runs]
     if len(set(names)) < len(names):
-        found.append("rejecting SARIF, as there are multiple runs with the same category")
+        errors.append("rejecting SARIF, as there are multiple runs with the same category")
     for run in runs:
-        found += _run_problems(run)
-    return found
+        errors += _run_problems(run)
+    return errors
 
 
 def _run_problems(run: Run) -> Iterator[str]:
@@ -89,12 +92,12 @@ def _result_problems(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def tool_of(run: Run) -> str:
-    """The name of the analysis tool."""
+    """Return the name of the analysis tool."""
     return str(run.get("tool", {}).get("driver", {}).get("name", ""))
 
 
 def category_of(run: Run) -> str:
-    """What stands before the last slash of the run's id."""
+    """Return the category: the run's id up to the last slash."""
     return str(run.get("automationDetails", {}).get("id", "")).rpartition("/")[0]
 
 
@@ -104,12 +107,12 @@ def _rules(run: Run) -> list[Mapping[str, Any]]:
 
 
 def rule_of(run: Run, result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The rule of a result; nothing for one that the run does not describe."""
+    """Return the rule of a result; empty when the run does not describe it."""
     return next((rule for rule in _rules(run) if rule.get("id") == result.get("ruleId")), {})
 
 
 def stored_results(run: Run) -> list[Mapping[str, Any]]:
-    """The results that are kept."""
+    """List the results that become alerts, the most severe first."""
     scores = {
         rule.get("id"): float(rule.get("properties", {}).get("security-severity", 0))
         for rule in _rules(run)
@@ -117,14 +120,14 @@ def stored_results(run: Run) -> list[Mapping[str, Any]]:
 
     def rank(result: Mapping[str, Any]) -> tuple[float, int]:
         level = str(result.get("level", "warning"))
-        place = _LEVELS.index(level) if level in _LEVELS else len(_LEVELS)
-        return -scores.get(result.get("ruleId"), 0.0), place
+        level_rank = _LEVELS.index(level) if level in _LEVELS else len(_LEVELS)
+        return -scores.get(result.get("ruleId"), 0.0), level_rank
 
     return sorted(run.get("results", []), key=rank)[:MAX_ALERTS]
 
 
 def location_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The first place of a result, in the words of an alert."""
+    """Return the first location of a result in the format of an alert."""
     places = result.get("locations") or [{}]
     physical = places[0].get("physicalLocation", {})
     region = physical.get("region", {})
@@ -139,22 +142,22 @@ def location_of(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def returned_run(run: Run, numbers: Mapping[int, tuple[int, str]], ref: str, sha: str) -> Run:
-    """A run as the API gives it back: what code scanning uses of it, and its own additions.
+    """Return a run as the API does: the fields that code scanning uses, and its additions.
 
-    Property bags, snippets, Markdown messages and other fingerprints do not come back. `numbers`:
-    the place of a result to its alert's number and address.
+    Property bags, snippets, Markdown messages and other fingerprints are not returned. `numbers`:
+    the number and URL of the alert of each result, by the index of the result.
     """
     driver = run["tool"]["driver"]
-    kept = ("name", "version", "semanticVersion", "rules")
+    fields = ("name", "version", "semanticVersion", "rules")
     return {
         "automationDetails": {"id": run.get("automationDetails", {}).get("id", "/")},
         "conversion": {"tool": {"driver": {"name": "GitHub Code Scanning"}}},
         "results": [
-            _returned_result(result, *numbers[place])
-            for place, result in enumerate(run["results"])
-            if place in numbers
+            _returned_result(result, *numbers[index])
+            for index, result in enumerate(run["results"])
+            if index in numbers
         ],
-        "tool": {"driver": {name: driver[name] for name in kept if name in driver}},
+        "tool": {"driver": {name: driver[name] for name in fields if name in driver}},
         "versionControlProvenance": [
             {"branch": ref, "revisionId": sha, "repositoryUri": "https://github.com"}
         ],

@@ -1,4 +1,4 @@
-"""Code scanning: SARIF in, analyses out."""
+"""The code scanning endpoints of SARIF uploads and analyses."""
 
 import re
 import uuid
@@ -53,11 +53,11 @@ def _record(call: Call, body: dict[str, Any], run: sarif.Run, upload: Upload) ->
         tool=sarif.tool_of(run),
         results=len(run["results"]),
     )
-    # Of one commit only the last upload of a tool and category is kept.
+    # An upload replaces an earlier one of the same commit, tool and category.
     call.repository.analyses[:] = [
-        one
-        for one in call.repository.analyses
-        if (one.tool, one.category, one.ref, one.commit_sha)
+        other
+        for other in call.repository.analyses
+        if (other.tool, other.category, other.ref, other.commit_sha)
         != (analysis.tool, analysis.category, analysis.ref, analysis.commit_sha)
     ]
     call.repository.analyses.append(analysis)
@@ -75,7 +75,7 @@ def _status(call: Call) -> ApiResponse:
     if upload is None:
         raise not_found()
     first, upload.polled = not upload.polled, True
-    # Whoever looks at once must be able to wait.
+    # The first poll always returns `pending`, so that clients must be able to wait.
     if first or not _processed(call, upload):
         return ApiResponse(data={"processing_status": "pending"})
     url = f"{api_url(call.instance, call.repository)}/code-scanning/analyses?sarif_id={upload.id}"
@@ -112,41 +112,45 @@ def _analysis_shape(call: Call, analysis: Analysis) -> Json:
 
 
 def _processed_analyses(call: Call) -> list[Analysis]:
-    """The analyses that are processed, the newest first."""
+    """List the processed analyses, newest first."""
     uploads = call.repository.uploads
-    found = [one for one in call.repository.analyses if _processed(call, uploads[one.sarif_id])]
-    return found[::-1]
+    analyses = [
+        analysis
+        for analysis in call.repository.analyses
+        if _processed(call, uploads[analysis.sarif_id])
+    ]
+    return analyses[::-1]
 
 
 def _analyses(call: Call) -> ApiResponse:
     alerts.require_code_scanning(call)
-    asked = {name: call.query(name) for name in ("ref", "sarif_id", "tool_name")}
-    found = [
-        one
-        for one in _processed_analyses(call)
-        if asked["ref"] in {"", one.ref, one.ref.removeprefix("refs/heads/")}
-        and asked["sarif_id"] in {"", one.sarif_id}
-        and asked["tool_name"] in {"", one.tool}
+    filters = {name: call.query(name) for name in ("ref", "sarif_id", "tool_name")}
+    analyses = [
+        analysis
+        for analysis in _processed_analyses(call)
+        if filters["ref"] in {"", analysis.ref, analysis.ref.removeprefix("refs/heads/")}
+        and filters["sarif_id"] in {"", analysis.sarif_id}
+        and filters["tool_name"] in {"", analysis.tool}
     ]
-    if not found:
+    if not analyses:
         raise GitHubError(404, "no analysis found")
-    return call.page(found, lambda one: _analysis_shape(call, one))
+    return call.page(analyses, lambda analysis: _analysis_shape(call, analysis))
 
 
 def _analysis(call: Call) -> ApiResponse:
     alerts.require_code_scanning(call)
     number = call.path_number("analysis")
-    for one in _processed_analyses(call):
-        if one.id == number:
+    for analysis in _processed_analyses(call):
+        if analysis.id == number:
             if "sarif" not in call.request.headers.get("accept", ""):
-                return ApiResponse(data=_analysis_shape(call, one))
+                return ApiResponse(data=_analysis_shape(call, analysis))
             media = {"Content-Type": "application/sarif+json; charset=utf-8"}
-            return ApiResponse(data=_document(call, one), headers=media)
+            return ApiResponse(data=_document(call, analysis), headers=media)
     raise not_found()
 
 
 def _document(call: Call, analysis: Analysis) -> Json:
-    """The uploaded document, or the subset of it that GitHub documents to give back."""
+    """Return the uploaded document, or the documented subset of it."""
     run = analysis.sarif["runs"][0]
     numbers = alerts.alerts_by_result(call, analysis, run)
     if call.repository.returns_full_sarif:

@@ -1,4 +1,4 @@
-"""The pages of the emulated GitHub, open to every visitor of the sandbox."""
+"""The web pages of the emulated GitHub, which need no login."""
 
 from collections.abc import Callable
 
@@ -14,14 +14,14 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def routes(instance: GitHubInstance) -> list[Route]:
-    """Issues, pull requests, alerts and workflow runs: a list, and each by itself."""
+    """Create the routes of issues, pull requests, alerts and workflow runs."""
 
     def runs(repository: Repository, _request: Request) -> str:
         return run_page.render_runs(instance.runs_of(repository), repository)
 
     def run(repository: Repository, request: Request) -> str | None:
         number = request.path_params["number"]
-        found = [one for one in instance.runs_of(repository) if one.id == number]
+        found = [attempt for attempt in instance.runs_of(repository) if attempt.id == number]
         return run_page.render_run(found[0]) if found else None
 
     return [
@@ -37,13 +37,13 @@ def routes(instance: GitHubInstance) -> list[Route]:
 
 
 def _route(
-    instance: GitHubInstance, path: str, answer: Callable[[Repository, Request], str | None]
+    instance: GitHubInstance, path: str, render: Callable[[Repository, Request], str | None]
 ) -> Route:
     def serve(request: Request) -> Response:
-        place = request.path_params
+        parameters = request.path_params
         with instance.lock:
-            repository = instance.repository(f"{place['owner']}/{place['name']}")
-            html = answer(repository, request) if repository else None
+            repository = instance.repository(f"{parameters['owner']}/{parameters['name']}")
+            html = render(repository, request) if repository else None
         if html is None:
             return HTMLResponse("<h1>404</h1>", status_code=404)
         return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
@@ -52,13 +52,13 @@ def _route(
 
 
 def _issues(repository: Repository, _request: Request) -> str:
-    found = [one for one in repository.issues.values() if one.pull is None]
-    return page.render_list("Issues", found, repository)
+    issues = [issue for issue in repository.issues.values() if issue.pull is None]
+    return page.render_list("Issues", issues, repository)
 
 
 def _pulls(repository: Repository, _request: Request) -> str:
-    found = [one for one in repository.issues.values() if one.pull is not None]
-    return page.render_list("Pull requests", found, repository)
+    pulls = [issue for issue in repository.issues.values() if issue.pull is not None]
+    return page.render_list("Pull requests", pulls, repository)
 
 
 def _issue(repository: Repository, request: Request) -> str | None:

@@ -1,4 +1,4 @@
-"""Workflow files as GitHub reads them: what starts one, with which inputs, by which title."""
+"""Workflow files: their triggers, inputs and run names."""
 
 import json
 import re
@@ -24,7 +24,7 @@ class Workflow:
     content: Mapping[Any, Any]
 
     def trigger(self, event: str) -> Mapping[str, Any] | None:
-        """What stands below `on: <event>`; None when the event does not start it."""
+        """Return the options of `on: <event>`; None if the event is not a trigger."""
         # YAML 1.1 reads the bare word `on` as true.
         declared = self.content.get("on", self.content.get(True))
         if isinstance(declared, str):
@@ -33,26 +33,26 @@ class Workflow:
             declared = dict.fromkeys(declared)
         if not isinstance(declared, dict) or event not in declared:
             return None
-        found = declared[event]
-        return found if isinstance(found, dict) else {}
+        options = declared[event]
+        return options if isinstance(options, dict) else {}
 
     def input_error(self, inputs: Mapping[str, Any]) -> str | None:
-        """Why a `workflow_dispatch` with these inputs is refused, in GitHub's words."""
+        """Return GitHub's error message for the inputs of a `workflow_dispatch`; None if valid."""
         trigger = self.trigger("workflow_dispatch")
         if trigger is None:
             return "Workflow does not have 'workflow_dispatch' trigger"
         declared = trigger.get("inputs") or {}
-        foreign = [name for name in inputs if name not in declared]
-        if foreign:
-            return f"Unexpected inputs provided: {json.dumps(foreign)}"
-        for name, one in declared.items():
-            wanted = bool(one) and one.get("required") and "default" not in one
-            if wanted and inputs.get(name) in (None, ""):
+        unknown = [name for name in inputs if name not in declared]
+        if unknown:
+            return f"Unexpected inputs provided: {json.dumps(unknown)}"
+        for name, options in declared.items():
+            required = bool(options) and options.get("required") and "default" not in options
+            if required and inputs.get(name) in (None, ""):
                 return f"Required input '{name}' not provided"
         return None
 
     def accepts_dispatch(self, kind: str) -> bool:
-        """Whether a `repository_dispatch` of this type starts it."""
+        """Return whether a `repository_dispatch` of this type triggers the workflow."""
         trigger = self.trigger("repository_dispatch")
         if trigger is None:
             return False
@@ -60,22 +60,22 @@ class Workflow:
         return types is None or kind in ([types] if isinstance(types, str) else types)
 
     def title(self, event: str, payload: Mapping[str, Any]) -> str:
-        """`run-name` with its expressions filled in, or what GitHub takes where there is none."""
+        """Return the evaluated `run-name`, or GitHub's default without one."""
         named = str(self.content.get("run-name") or "")
         contexts = {
             "inputs": payload.get("inputs") or {},
             "github": {"event": payload, "event_name": event},
         }
-        told = _EXPRESSION.sub(lambda match: _evaluate(match[1], contexts), named).strip()
-        if told:
-            return told
+        title = _EXPRESSION.sub(lambda match: _evaluate(match[1], contexts), named).strip()
+        if title:
+            return title
         if event == "repository_dispatch":
             return str(payload.get("action") or event)
         return str(self.content.get("name") or self.path)
 
 
 def read_workflow(repository: Repository, ref: str, path: str) -> Workflow | None:
-    """The workflow file of that path at a branch, tag or commit; None where there is none."""
+    """Read a workflow file at a branch, tag or commit; None if there is none."""
     if repository.git_dir is None:
         return None
     try:
@@ -87,7 +87,7 @@ def read_workflow(repository: Repository, ref: str, path: str) -> Workflow | Non
 
 
 def workflows_of(repository: Repository) -> Iterator[Workflow]:
-    """All workflows of the default branch."""
+    """Yield all workflows of the default branch."""
     if repository.git_dir is None:
         return
     ref = repository.default_branch
@@ -97,13 +97,13 @@ def workflows_of(repository: Repository) -> Iterator[Workflow]:
         return
     for path in listed.splitlines():
         if PurePosixPath(path).suffix in {".yml", ".yaml"}:
-            found = read_workflow(repository, ref, path)
-            if found is not None:
-                yield found
+            workflow = read_workflow(repository, ref, path)
+            if workflow is not None:
+                yield workflow
 
 
 def _evaluate(expression: str, contexts: Mapping[str, Any]) -> str:
-    """`a.b || 'text'`: the first that is not empty, which is as much of the language as we read."""
+    """Evaluate `a.b || 'text'` to the first non-empty value; nothing else is supported."""
     for part in expression.split("||"):
         value = _look_up(part.strip(), contexts)
         if value:
@@ -114,7 +114,7 @@ def _evaluate(expression: str, contexts: Mapping[str, Any]) -> str:
 def _look_up(part: str, contexts: Mapping[str, Any]) -> str:
     if part.startswith("'") and part.endswith("'"):
         return part[1:-1]
-    found: Any = contexts
+    value: Any = contexts
     for name in part.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return "" if found is None else str(found)
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return "" if value is None else str(value)

@@ -55,7 +55,8 @@ Schema = Mapping[str, Any]
 
 
 def _explanation(finding: Finding) -> str:
-    return f"{finding.message}. A rule of the sandbox found this, not Claude ({LABEL}: {finding.rule})."
+    source = f"A rule of the sandbox found this, not Claude ({LABEL}: {finding.rule})."
+    return f"{finding.message}. {source}"
 
 
 FIELD_VALUES: Mapping[str, Callable[[Finding], Any]] = {

@@ -14,6 +14,7 @@ COPIED = re.compile(
 )
 STACK_OVERFLOW = re.compile(r"(?i)\bstack ?overflow\b")
 NOTICE = re.compile(r"(?i)\bcopyright\b|SPDX-License-Identifier|\ball rights reserved\b")
+NOTICE_REMOVED = ("notice-removed", "notice")
 HEADER_LINES = 30
 """Lines at the top of a file that count as its header."""
 
@@ -37,8 +38,7 @@ def _findings(file: SourceFile, prompt: Prompt) -> Iterator[Finding]:
         first = next((n for n, text in sorted(file.lines.items()) if text.strip()), 1)
         if not has_notice:
             message = f"A notice is gone: {removed.strip()[:100]}"
-            license = _license_named_in(removed)
-            yield from _finding(file, first, message, license, ("notice-removed", "notice"))
+            yield from _finding(file, first, message, _license_named_in(removed), NOTICE_REMOVED)
 
 
 def _foreign_license(file: SourceFile, number: int, name: str, prompt: Prompt) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from batch_action.sandbox.reviewer.prompts import Prompt, SourceFile
 from batch_action.sandbox.reviewer.public_names import PublicName, public_names
 
 SIGNATURE = "Written by the sandbox, not by Claude."
+_CHECKS = {"class": "isinstance(found, type)"}
 
 
 def write_tests(prompt: Prompt) -> tuple[str, str, int] | None:
@@ -45,10 +46,10 @@ def _write_pytest(file: SourceFile, path: str, public: Sequence[PublicName], exi
         rf"^(?:from|import) ([\w.]*\b{module.split('.')[-1]})\b", existing, re.MULTILINE
     )
     up = f"parents[{len(PurePosixPath(path).parts) - 1}]"
-    where = " / ".join([up, *(f'"{part}"' for part in folder)])
+    root = " / ".join([up, *(f'"{part}"' for part in folder)])
     head = (
         f'"""{SIGNATURE}"""\n\nimport importlib\nimport sys\nfrom pathlib import Path\n\n'
-        f"sys.path.insert(0, str(Path(__file__).resolve().{where}))\n"
+        f"sys.path.insert(0, str(Path(__file__).resolve().{root}))\n"
     )
     if existing:
         head = f"{existing.rstrip()}\n"
@@ -58,7 +59,7 @@ def _write_pytest(file: SourceFile, path: str, public: Sequence[PublicName], exi
         f'    """{public_name.name} exists and is a {public_name.kind}."""\n'
         + ("    import importlib\n\n" if existing else "")
         + f'    found = getattr(importlib.import_module("{name}"), "{public_name.name}")\n'
-        f"    assert {'isinstance(found, type)' if public_name.kind == 'class' else 'callable(found)'}\n"
+        f"    assert {_CHECKS.get(public_name.kind, 'callable(found)')}\n"
         for public_name in public
     ]
     return head + "".join(bodies)
@@ -80,12 +81,12 @@ def _import_path(source: str, test: str) -> tuple[tuple[str, ...], str]:
 
 
 def _write_jest(file: SourceFile, path: str, public: Sequence[PublicName], existing: str) -> str:
-    where = _relative_import(file.path, path)
+    source_path = _relative_import(file.path, path)
     common = "require(" in existing or re.search(r"^(module\.)?exports\b", file.text, re.MULTILINE)
     load = (
-        f'const sandboxed = require("{where}");'
+        f'const sandboxed = require("{source_path}");'
         if common
-        else f'import * as sandboxed from "{where}";'
+        else f'import * as sandboxed from "{source_path}";'
     )
     head = f"{existing.rstrip()}\n\n{load}\n" if existing else f"// {SIGNATURE}\n{load}\n"
     typed = path.endswith((".ts", ".tsx", ".mts", ".cts"))
