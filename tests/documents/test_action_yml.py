@@ -1,4 +1,4 @@
-"""action.yml against the code: every input, every default, every output."""
+"""action.yml against the code: inputs, defaults and outputs."""
 
 import ast
 import re
@@ -32,7 +32,7 @@ def outputs_in(path: Path) -> set[str]:
             ):
                 names.add(name)
             case ast.Call(func=ast.Attribute(attr="set_output")):
-                pytest.fail(f"line {node.lineno}: an output's name that this test cannot read")
+                pytest.fail(f"line {node.lineno}: the name of an output is not a constant")
     return names
 
 
@@ -43,7 +43,7 @@ def test_the_inputs_are_those_of_the_code():
 def test_only_the_token_declares_a_default():
     declared = {name: i["default"] for name, i in ACTION["inputs"].items() if "default" in i}
     assert declared == {"github-token": "${{ github.token }}"}
-    assert all(one["required"] is False for one in ACTION["inputs"].values())
+    assert all(item["required"] is False for item in ACTION["inputs"].values())
 
 
 def test_outputs_are_what_the_code_can_set():
@@ -57,11 +57,15 @@ def test_the_status_words_are_those_of_the_code():
 
 
 def status_words() -> set[str]:
-    """The string constants of every value that `status` is set to, variables followed."""
+    """The string constants of every value that `status` is set to.
+
+    Variables and functions of the module are followed.
+    """
     tree = ast.parse(read("batch_action/publishers/job_summary.py"))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     words: set[str] = set()
-    for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
-        given = {
+    for function in functions.values():
+        variables = {
             node.targets[0].id: node.value
             for node in ast.walk(function)
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
@@ -72,21 +76,30 @@ def status_words() -> set[str]:
                     func=ast.Attribute(attr="set_output"),
                     args=[ast.Constant(value="status"), value],
                 ):
-                    words |= outcomes(given.get(value.id, value) if is_name(value) else value)
+                    words |= constants_in(value, variables, functions)
     return words
 
 
-def is_name(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name)
-
-
-def outcomes(value: ast.expr) -> set[str]:
+def constants_in(
+    value: ast.expr, variables: dict[str, ast.expr], functions: dict[str, ast.FunctionDef]
+) -> set[str]:
     match value:
         case ast.Constant(value=str(word)):
             return {word}
-        case ast.IfExp(body=one, orelse=other):
-            return outcomes(one) | outcomes(other)
-    pytest.fail(f"line {value.lineno}: a status that this test cannot read")
+        case ast.IfExp(body=body, orelse=orelse):
+            branches = [body, orelse]
+        case ast.Name(id=name) if name in variables:
+            branches = [variables[name]]
+        case ast.Call(func=ast.Name(id=name)) if name in functions:
+            branches = [
+                node.value
+                for node in ast.walk(functions[name])
+                if isinstance(node, ast.Return) and node.value
+            ]
+            variables = {}
+        case _:
+            pytest.fail(f"line {value.lineno}: the status is not a constant")
+    return set().union(*(constants_in(branch, variables, functions) for branch in branches))
 
 
 def test_it_is_a_docker_action_with_a_name_and_a_short_description():

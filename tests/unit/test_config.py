@@ -1,4 +1,4 @@
-"""Inputs from everywhere become Settings; every mistake becomes a sentence, all of them at once."""
+"""Settings from all sources, and the messages for all mistakes at once."""
 
 from datetime import date
 from pathlib import Path
@@ -13,21 +13,23 @@ from batch_action.errors import ConfigError
 from batch_action.models.findings import Severity
 
 FILE = ".github/batch-action.yml"
-SECRETS = sorted(name for name, (field, _) in declared_inputs().items() if "Secret" in str(field.annotation))
+SECRETS = sorted(
+    name for name, (field, _) in declared_inputs().items() if "Secret" in str(field.annotation)
+)
 NOT_IN_FILE = sorted(name for name, (_, declared) in declared_inputs().items() if not declared.file)
 
 
-def settings(*, flags=None, given=None, environ=None, text=""):
+def settings(*, flags=None, action_inputs=None, environ=None, text=""):
     return load_settings(
         flags=flags or {},
-        action_inputs=given or {},
+        action_inputs=action_inputs or {},
         environ=environ or {},
         file=yaml.safe_load(text) or {},
         file_name=FILE,
     )
 
 
-def complaint(**sources):
+def error_message(**sources):
     with pytest.raises(ConfigError) as caught:
         settings(**sources)
     assert caught.value.exit_code == 2
@@ -37,23 +39,23 @@ def complaint(**sources):
 class TestPrecedence:
     SOURCES = (
         {"flags": {"model": "flag"}},
-        {"given": {"model": "input"}},
+        {"action_inputs": {"model": "input"}},
         {"environ": {"BATCH_ACTION_MODEL": "environment"}},
         {"text": "model: file"},
     )
 
     @pytest.mark.parametrize("first", range(len(SOURCES)))
-    def test_the_nearest_source_wins(self, first):
-        told = {k: v for source in reversed(self.SOURCES[first:]) for k, v in source.items()}
+    def test_the_first_source_wins(self, first):
+        values = {k: v for source in reversed(self.SOURCES[first:]) for k, v in source.items()}
         expected = ("flag", "input", "environment", "file")[first]
-        assert settings(**told).model == expected
+        assert settings(**values).model == expected
 
-    def test_without_any_source_the_default(self):
-        found = settings()
-        assert (found.model, found.max_cost_usd, found.mode) == ("claude-sonnet-5-5", 5.0, "run")
-        assert found.first_run == "24h"
-        assert found.report == ("issue", "summary")
-        assert not found.allow_public_security_findings
+    def test_defaults(self):
+        result = settings()
+        assert (result.model, result.max_cost_usd, result.mode) == ("claude-sonnet-5-5", 5.0, "run")
+        assert result.first_run == "24h"
+        assert result.report == ("issue", "summary")
+        assert not result.allow_public_security_findings
 
     @pytest.mark.parametrize(
         ("variable", "name"),
@@ -62,35 +64,36 @@ class TestPrecedence:
             ("GITHUB_TOKEN", "github_token"),
         ],
     )
-    def test_conventional_variables_come_before_our_own(self, variable, name):
-        ours = f"BATCH_ACTION_{name.upper()}"
-        both = settings(environ={variable: "a", ours: "b"})
+    def test_conventional_variables_take_precedence(self, variable, name):
+        variable_of_input = f"BATCH_ACTION_{name.upper()}"
+        both = settings(environ={variable: "a", variable_of_input: "b"})
         assert getattr(both, name).get_secret_value() == "a"
-        assert getattr(settings(environ={ours: "b"}), name).get_secret_value() == "b"
+        assert getattr(settings(environ={variable_of_input: "b"}), name).get_secret_value() == "b"
 
     @pytest.mark.parametrize("empty", ["", "  ", "\n"])
     def test_an_empty_text_is_unset(self, empty):
-        found = settings(
+        result = settings(
             flags={"model": None, "paths": ()},
-            given={"model": empty, "max-cost-usd": empty, "fail-on-severity": empty},
+            action_inputs={"model": empty, "max-cost-usd": empty, "fail-on-severity": empty},
             environ={"BATCH_ACTION_MODEL": empty, "ANTHROPIC_API_KEY": empty},
             text="model: from-file\nmax-cost-usd:\npaths: ['*.py']",
         )
-        assert (found.model, found.max_cost_usd) == ("from-file", 5.0)
-        assert found.paths == ("*.py",)
-        assert found.anthropic_api_key is None
-        assert found.fail_on_severity is None
+        assert (result.model, result.max_cost_usd) == ("from-file", 5.0)
+        assert result.paths == ("*.py",)
+        assert result.anthropic_api_key is None
+        assert result.fail_on_severity is None
 
     def test_false_and_zero_are_values(self):
-        found = settings(flags={"recheck": False, "max-cost-usd": 0}, text="max-cost-usd: 7")
-        assert (found.recheck, found.max_cost_usd) == (False, 0)
+        result = settings(flags={"recheck": False, "max-cost-usd": 0}, text="max-cost-usd: 7")
+        assert (result.recheck, result.max_cost_usd) == (False, 0)
 
-    def test_blanks_around_a_value_are_nobodys_wish(self):
-        found = settings(
-            environ={"ANTHROPIC_API_KEY": "sk-ant-x\n"}, given={"model": " claude-opus-5-5 "}
+    def test_a_value_is_stripped(self):
+        result = settings(
+            environ={"ANTHROPIC_API_KEY": "sk-ant-x\n"},
+            action_inputs={"model": " claude-opus-5-5 "},
         )
-        assert found.anthropic_api_key.get_secret_value() == "sk-ant-x"
-        assert found.model == "claude-opus-5-5"
+        assert result.anthropic_api_key.get_secret_value() == "sk-ant-x"
+        assert result.model == "claude-opus-5-5"
 
 
 class TestValues:
@@ -110,8 +113,8 @@ class TestValues:
         ],
     )
     def test_texts(self, name, value, expected):
-        found = settings(given={name: value})
-        assert getattr(found, name.replace("-", "_")) == expected
+        result = settings(action_inputs={name: value})
+        assert getattr(result, name.replace("-", "_")) == expected
 
     @pytest.mark.parametrize(
         ("text", "expected"),
@@ -137,14 +140,14 @@ class TestValues:
         name = text.split(":")[0].replace("-", "_")
         assert getattr(settings(text=text), name) == expected
 
-    def test_a_yaml_moment_is_its_text(self):
+    def test_a_yaml_timestamp_becomes_text(self):
         assert settings(text="first-run: 2026-11-01 02:00:00").first_run == "2026-11-01T02:00:00"
         assert isinstance(yaml.safe_load("2026-11-01"), date)
 
 
 class TestMistakes:
     @pytest.mark.parametrize(
-        ("name", "value", "told"),
+        ("name", "value", "expected"),
         [
             ("mode", "runn", "must be one of: run, submit, collect, plan, status, propose."),
             ("effort", "off", "must be one of: low, medium, high, xhigh, max, none."),
@@ -169,18 +172,18 @@ class TestMistakes:
             ("anthropic-base-url", "api.x", "must be a URL that begins with https://."),
         ],
     )
-    def test_the_sentence_names_the_input_the_value_and_the_cure(self, name, value, told):
-        said = complaint(given={name: value})
-        assert said.startswith(f"`{name}` ")
-        assert f"(input {name})" in said
-        assert told in said
-        assert said.endswith(declared_inputs()[name][1].help)
-        assert len(said) < 500
-        assert "should be" not in said
-        assert "Input" not in said
+    def test_the_message_names_the_input_the_value_and_the_fix(self, name, value, expected):
+        message = error_message(action_inputs={name: value})
+        assert message.startswith(f"`{name}` ")
+        assert f"(input {name})" in message
+        assert expected in message
+        assert message.endswith(declared_inputs()[name][1].help)
+        assert len(message) < 500
+        assert "should be" not in message
+        assert "Input" not in message
 
     @pytest.mark.parametrize(
-        ("text", "told"),
+        ("text", "expected"),
         [
             ("max-cost-usd: true", "must be a plain number"),
             ("max-findings: yes", "must be a whole number"),
@@ -196,24 +199,24 @@ class TestMistakes:
             ("select: true", "must be one of: changed, all."),
         ],
     )
-    def test_yaml_of_the_wrong_kind(self, text, told):
-        said = complaint(text=text)
-        assert told in said
-        assert FILE in said
+    def test_yaml_of_the_wrong_type(self, text, expected):
+        message = error_message(text=text)
+        assert expected in message
+        assert FILE in message
 
-    def test_the_wrong_item_is_the_one_that_is_shown(self):
-        said = complaint(text="report: [issue, slak]")
-        assert "'slak'" in said
-        assert said.startswith("`report` ")
+    def test_the_message_shows_the_wrong_item(self):
+        message = error_message(text="report: [issue, slak]")
+        assert "'slak'" in message
+        assert message.startswith("`report` ")
 
-    def test_every_mistake_is_told_at_once(self):
-        said = complaint(
+    def test_all_mistakes_are_reported_at_once(self):
+        message = error_message(
             flags={"effort": "off"},
-            given={"max-cost-usd": "five"},
+            action_inputs={"max-cost-usd": "five"},
             environ={"BATCH_ACTION_MODE": "runn"},
             text="max-findings: 0\nmaxcost: 3\ngithub-token: x",
         )
-        first, *rest = said.splitlines()
+        first, *rest = message.splitlines()
         assert first == "6 inputs are not valid:"
         assert len(rest) == 6
         assert all(line.startswith("- `") for line in rest)
@@ -223,7 +226,7 @@ class TestMistakes:
             "BATCH_ACTION_MODE",
             f"({FILE})",
         ):
-            assert source in said
+            assert source in message
 
     @pytest.mark.parametrize(
         ("key", "hint"),
@@ -237,16 +240,16 @@ class TestMistakes:
         ],
     )
     def test_an_unknown_key_has_a_hint(self, key, hint):
-        said = complaint(text=f"{key}: 1")
-        assert hint in said
-        assert FILE in said
+        message = error_message(text=f"{key}: 1")
+        assert hint in message
+        assert FILE in message
 
     @pytest.mark.parametrize("name", NOT_IN_FILE)
-    def test_what_the_file_may_not_hold(self, name):
-        said = complaint(text=f"{name}: 'hunter2-hunter2'")
-        assert f"`{name}` cannot be set in {FILE}" in said
+    def test_an_input_that_the_file_must_not_set(self, name):
+        message = error_message(text=f"{name}: 'hunter2-hunter2'")
+        assert f"`{name}` cannot be set in {FILE}" in message
 
-    def test_secrets_and_the_public_guard_are_among_them(self):
+    def test_the_file_must_not_set_secrets(self):
         assert set(SECRETS) == {
             "anthropic-api-key",
             "github-token",
@@ -261,12 +264,12 @@ class TestMistakes:
         )
 
 
-HUNTER = "hunter2" * 4
+SECRET_PATH = "hunter2" * 4
 
 
 class TestSecrets:
     @given(st.sampled_from(SECRETS), st.sampled_from([5, True, ["a"], {"hunter2": "hunter2"}]))
-    def test_no_sentence_shows_one(self, name, wrong):
+    def test_no_message_shows_a_secret(self, name, wrong):
         with pytest.raises(ConfigError) as caught:
             load_settings(
                 flags={name: {"hunter2": wrong}, "max-cost-usd": "five"},
@@ -279,41 +282,44 @@ class TestSecrets:
         assert f"`{name}`" in str(caught.value)
 
     @pytest.mark.parametrize("name", SECRETS)
-    def test_no_representation_shows_one(self, name):
-        value = f"https://x.example/{HUNTER}" if name.endswith("-url") else "hunter2"
-        found = settings(flags={name: value})
-        assert "hunter2" not in repr(found) + str(found)
-        assert value in found.secrets()
+    def test_no_representation_shows_a_secret(self, name):
+        value = f"https://x.example/{SECRET_PATH}" if name.endswith("-url") else "hunter2"
+        result = settings(flags={name: value})
+        assert "hunter2" not in repr(result) + str(result)
+        assert value in result.secrets()
 
     def test_the_path_of_a_secret_url_is_a_secret_too(self):
-        found = settings(flags={"webhook-url": f"https://x.example/{HUNTER}?a=b"})
-        assert found.secrets() == (f"https://x.example/{HUNTER}?a=b", f"/{HUNTER}")
+        result = settings(flags={"webhook-url": f"https://x.example/{SECRET_PATH}?a=b"})
+        assert result.secrets() == (f"https://x.example/{SECRET_PATH}?a=b", f"/{SECRET_PATH}")
         assert settings(flags={"webhook-url": "https://x.example/hook"}).secrets() == (
             "https://x.example/hook",
         )
 
     @pytest.mark.parametrize(
-        "address", ["https://hooks.slack.com/services/x", "http://localhost:80/x", "http://[::1]/x"]
+        "url", ["https://hooks.slack.com/services/x", "http://localhost:80/x", "http://[::1]/x"]
     )
-    def test_urls_are_https_or_on_this_machine(self, address):
-        assert settings(flags={"slack-webhook-url": address}).secrets() == (address,)
+    def test_urls_are_https_or_on_this_machine(self, url):
+        assert settings(flags={"slack-webhook-url": url}).secrets() == (url,)
 
     @pytest.mark.parametrize(
-        "address",
+        "url",
         ["http://hooks.slack.com/x", "ftp://localhost/x", "https:///x", "https://a:b@c/x", "x"],
     )
-    def test_no_other_url_is_accepted(self, address):
-        with pytest.raises(ConfigError, match="must be a URL that begins with https://") as no:
-            settings(flags={"slack-webhook-url": address})
-        assert address not in str(no.value) or address == "x"
+    def test_no_other_url_is_accepted(self, url):
+        with pytest.raises(ConfigError, match="must be a URL that begins with https://") as caught:
+            settings(flags={"slack-webhook-url": url})
+        assert url not in str(caught.value) or url == "x"
 
 
 class TestRules:
     @pytest.mark.parametrize(
-        ("rules", "told"),
+        ("rules", "expected"),
         [
             ("7", "`rules` 7 (.github/batch-action.yml) must be a list"),
-            ("[7]", "`rules` number 1 7 (.github/batch-action.yml) must contain `name: value` lines."),
+            (
+                "[7]",
+                "`rules` number 1 7 (.github/batch-action.yml) must contain `name: value` lines.",
+            ),
             ("[{}]", "`rules` number 1, `paths` (.github/batch-action.yml) is missing."),
             (
                 "[{paths: []}]",
@@ -334,14 +340,14 @@ class TestRules:
             ("[{paths: x, name: a}, {paths: y, name: a}]", "rules 1 and 2 have the same name"),
         ],
     )
-    def test_a_mistake_is_told_with_its_place(self, rules, told):
-        assert told in complaint(text=f"rules: {rules}")
+    def test_a_message_names_the_location(self, rules, expected):
+        assert expected in error_message(text=f"rules: {rules}")
 
-    def test_all_mistakes_of_all_rules_are_told_at_once(self):
-        told = complaint(text="rules: [{path: x}, {paths: y, effort: so, model: [1]}]")
-        assert told.startswith("4 inputs are not valid:")
+    def test_all_mistakes_of_all_rules_are_reported_at_once(self):
+        message = error_message(text="rules: [{path: x}, {paths: y, effort: so, model: [1]}]")
+        assert message.startswith("4 inputs are not valid:")
 
-    def test_what_is_empty_is_unset(self):
+    def test_an_empty_value_is_unset(self):
         (rule,) = settings(text="rules: [{paths: x, name: '', model: '', effort: ''}]").rules
         assert (rule.name, rule.model, rule.effort) == (None, None, None)
         assert rule.slug.startswith("x-")

@@ -1,4 +1,4 @@
-"""Hostile text, rendered as GitHub would."""
+"""Escaping of hostile text, checked with a Markdown renderer like GitHub's."""
 
 import re
 from html import unescape
@@ -99,14 +99,14 @@ def test_a_code_span_is_one_span(text):
 
 
 @given(st.text(alphabet=st.characters(codec=None)))
-def test_an_attribute_comes_back_and_stays_inside(text):
+def test_an_attribute_round_trips_and_has_no_delimiter(text):
     value = escape.attribute(text)
     assert escape.unattribute(value) == text
     assert not re.search(r"--|[\s<>=,]", value)
 
 
 @given(hostile)
-def test_no_output_carries_a_marker(text):
+def test_no_output_contains_a_marker(text):
     outputs = (
         escape.markdown(text),
         escape.prose(text),
@@ -117,7 +117,7 @@ def test_no_output_carries_a_marker(text):
     for output in outputs:
         assert "<!-- batch-action" not in output.lower()
         assert "<!-- /batch-action" not in output.lower()
-        assert list(markers.blocks(output)) == []
+        assert list(markers.parse_blocks(output)) == []
 
 
 @given(hostile)
@@ -170,7 +170,7 @@ def test_path_url(path, url):
     assert escape.path_url(path) == url
 
 
-def test_what_is_invisible_in_code_is_shown():
+def test_invisible_characters_in_code_become_visible():
     assert escape.visible("a\u202eb\x00\r\nc") == "a\u2039U+202E\u203ab␀\nc"
 
 
@@ -178,12 +178,12 @@ def test_plain_is_cut():
     assert escape.plain("one two three", 8) == "one two…"
 
 
-# Titles, Slack, Mermaid, addresses.
+# Titles, Slack, Mermaid, URLs.
 
 
 @pytest.mark.parametrize("kind", TEXTS)
-def test_what_it_tries_comes_out_of_no_channel(kind):
-    """The table of hostile texts, one by one: inert, and still to be read."""
+def test_hostile_text_is_inert_in_every_channel(kind):
+    """Each hostile text is inert and still readable."""
     text = TEXTS[kind]
     words = set(re.findall(r"[a-z]{4,}", text, re.IGNORECASE))
     test_markdown_is_one_paragraph_of_plain_text.hypothesis.inner_test(text)
@@ -209,7 +209,7 @@ def test_a_title_refers_to_nothing_and_skips_nothing(text):
 
 
 @given(hostile)
-def test_slack_is_told_words_only(text):
+def test_slack_gets_plain_text_only(text):
     safe = escape.slack(text)
     assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)", safe)
     assert not re.search(r"[*~]|@\w|#\w|://", safe)
@@ -226,7 +226,7 @@ def test_a_chart_label_stays_in_its_quotes(text):
 
 
 @given(hostile)
-def test_an_address_is_one_or_nothing(text):
+def test_a_url_is_valid_or_empty(text):
     for url in (text, f"https://github.com/{text}", f"https://{text}"):
         safe = escape.href(url)
         assert not re.search(r"[\s()<>|\"'`\\\[\]*]", safe)
@@ -240,7 +240,7 @@ def test_an_address_is_one_or_nothing(text):
     "url",
     ["javascript:alert(1)", "data:text/html,x", "//evil.example", "https://a@evil.example/", ""],
 )
-def test_no_address_is_no_link(url):
+def test_other_schemes_are_no_link(url):
     assert escape.href(url) == ""
 
 
@@ -271,7 +271,7 @@ def test_slack_by_example(text, expected):
     assert escape.slack(text) == expected
 
 
-def test_ids_stay_whole_in_code_and_in_our_own_sentences():
+def test_commit_ids_stay_intact_in_code_and_in_trusted_text():
     assert escape.html_code("0123abcd") == "<code>0123abcd</code>"
-    assert escape.ours("fixed in 0123abc") == "fixed in 0123abc"
+    assert escape.markdown_with_commits("fixed in 0123abc") == "fixed in 0123abc"
     assert escape.markdown("fixed in 0123abc") == "fixed in 0123ab\u200bc"

@@ -1,4 +1,4 @@
-"""Which task looks at which files: rules of a monorepo, and the first that matches has the file."""
+"""Assignments of files to tasks: the first rule that matches a file gets it."""
 
 import yaml
 from hypothesis import given
@@ -19,24 +19,24 @@ def settings(text: str) -> Settings:
     )
 
 
-def wants(one: Assignment, path: str) -> bool:
-    chosen = one.settings
+def selects(assignment: Assignment, path: str) -> bool:
+    chosen = assignment.settings
     rules = PathRules(
         chosen.paths,
         chosen.paths_ignore,
-        other_tasks_patterns=one.other_tasks_patterns,
+        other_tasks_patterns=assignment.other_tasks_patterns,
         default_ignores=False,
     )
     return rules.skip(path) is None
 
 
-def test_without_rules_every_task_looks_at_everything():
-    found = assign_tasks(settings("task: [code-review, security-scan, code-review]"))
-    assert [one.task for one in found] == ["code-review", "security-scan"]
-    assert [one.other_tasks_patterns for one in found] == [(), ()]
+def test_without_rules_every_task_gets_all_files():
+    assignments = assign_tasks(settings("task: [code-review, security-scan, code-review]"))
+    assert [item.task for item in assignments] == ["code-review", "security-scan"]
+    assert [item.other_tasks_patterns for item in assignments] == [(), ()]
 
 
-def test_a_rule_says_what_it_says_and_leaves_the_rest():
+def test_a_rule_overrides_only_its_own_keys():
     text = """
     task: code-review
     model: general
@@ -50,7 +50,7 @@ def test_a_rule_says_what_it_says_and_leaves_the_rest():
       - {name: web, paths: [web/], model: special, labels: []}
       - {paths: "services/**", task: [code-review, security-scan], assignees: bob}
     """
-    general, web, services, scan = (one.settings for one in assign_tasks(settings(text)))
+    general, web, services, scan = (item.settings for item in assign_tasks(settings(text)))
     assert (general.paths, general.state_key, general.rules) == (("src/",), "mono", ())
     assert (web.model, web.effort, web.labels, web.assignees) == ("special", "low", (), ("ana",))
     assert (web.paths, web.paths_ignore, web.state_key) == (("web/",), ("*.gen.js",), "mono.web")
@@ -60,10 +60,13 @@ def test_a_rule_says_what_it_says_and_leaves_the_rest():
     assert services.state_key.startswith("mono.services-")
 
 
-def test_a_task_by_name_is_the_only_one():
+def test_only_the_named_tasks():
     text = "task: [a, b]\nrules: [{paths: x, task: b, name: r}, {paths: y, task: a}]"
-    found = assign_tasks(settings(text), ("b",))
-    assert [(one.task, one.settings.state_key) for one in found] == [("b", ""), ("b", "r")]
+    assignments = assign_tasks(settings(text), ("b",))
+    assert [(item.task, item.settings.state_key) for item in assignments] == [
+        ("b", ""),
+        ("b", "r"),
+    ]
 
 
 _rule = st.builds(
@@ -75,18 +78,18 @@ _rules = st.lists(_rule, max_size=4, unique_by=lambda rule: tuple(rule["paths"])
 
 
 @given(rules=_rules, path=st.sampled_from(PATHS))
-def test_no_file_is_asked_about_twice_by_one_task(rules, path):
-    found = assign_tasks(settings(yaml.safe_dump({"task": ["a", "b"], "rules": rules})))
+def test_a_task_gets_a_file_once(rules, path):
+    assignments = assign_tasks(settings(yaml.safe_dump({"task": ["a", "b"], "rules": rules})))
     for task in ("a", "b"):
-        having = [one for one in found if one.task == task and wants(one, path)]
-        assert len(having) <= 1
+        selecting = [item for item in assignments if item.task == task and selects(item, path)]
+        assert len(selecting) <= 1
         first = next(
             (r for r in rules if task in r.get("task", ["a", "b"]) and matches(r, path)), None
         )
         if first is not None:
-            assert [one.settings.paths for one in having] == [tuple(first["paths"])]
+            assert [item.settings.paths for item in selecting] == [tuple(first["paths"])]
         else:
-            assert [one.settings.paths for one in having] == [()]
+            assert [item.settings.paths for item in selecting] == [()]
 
 
 def matches(rule, path: str) -> bool:
@@ -94,12 +97,12 @@ def matches(rule, path: str) -> bool:
 
 
 @given(rules=_rules, data=st.data())
-def test_the_order_of_rules_changes_no_name(rules, data):
+def test_state_keys_do_not_depend_on_the_order_of_rules(rules, data):
     other = data.draw(st.permutations(rules))
 
-    def keys(listed):
-        made = assign_tasks(settings(yaml.safe_dump({"rules": listed})))
-        return {(one.task, one.settings.paths): one.settings.state_key for one in made}
+    def state_keys(order):
+        assignments = assign_tasks(settings(yaml.safe_dump({"rules": order})))
+        return {(item.task, item.settings.paths): item.settings.state_key for item in assignments}
 
-    assert keys(rules) == keys(other)
-    assert len(set(keys(rules).values())) == len(rules) + 1
+    assert state_keys(rules) == state_keys(other)
+    assert len(set(state_keys(rules).values())) == len(rules) + 1
