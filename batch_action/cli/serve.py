@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -50,12 +49,6 @@ MAX_RATE_LIMIT_WAIT = 1.0
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8930, show_default=True, help="0 for any that is free.")
 @click.option("--watch", is_flag=True, help="Ask Anthropic for pending batches: no webhook needed.")
-@click.option(
-    "--settle-seconds",
-    default=120.0,
-    show_default=True,
-    help="Look this long for a run whose start got no response before starting it again.",
-)
 @click.pass_obj
 def serve(
     invocation: Invocation,
@@ -65,19 +58,18 @@ def serve(
     host: str,
     port: int,
     watch: bool,
-    settle_seconds: float,
 ) -> int:
     """Start the workflow that collects in listed repositories when their batches have ended."""
     run_server = import_command("serve", "server")
     with open_server_context(
-        invocation, config=Path(config), store=Path(store), watch=watch, settle=settle_seconds
+        invocation, config=Path(config), store=Path(store), watch=watch
     ) as ctx:
         return int(run_server(ctx, host=host, port=port))
 
 
 @contextmanager
 def open_server_context(
-    invocation: Invocation, *, config: Path, store: Path, watch: bool, settle: float
+    invocation: Invocation, *, config: Path, store: Path, watch: bool
 ) -> Iterator[ServerContext]:
     """Open the store and the clients, close them at the end. Raises ConfigError."""
     server_config = _load_server_config(config)
@@ -86,25 +78,28 @@ def open_server_context(
         log = JsonLog(secrets=secrets.values())
         stack.callback(log.close)
         workspaces: dict[str, AnthropicClient] = {}
-        for place in server_config.repositories if watch else ():
-            name = place.anthropic_api_key_env
+        for repository in server_config.repositories if watch else ():
+            name = repository.anthropic_api_key_env
             if name not in workspaces:
                 workspaces[name] = stack.enter_context(_open_anthropic(invocation, name, secrets))
-        posts = tuple(
+        repositories = tuple(
             _open_repository_client(
-                invocation, place, secrets, workspaces.get(place.anthropic_api_key_env), stack
+                invocation,
+                repository,
+                secrets,
+                workspaces.get(repository.anthropic_api_key_env),
+                stack,
             )
-            for place in server_config.repositories
+            for repository in server_config.repositories
         )
         yield ServerContext(
             store=stack.enter_context(Store(store)),
-            posts=posts,
+            repositories=repositories,
             keys=_webhook_keys(server_config, secrets),
             log=log,
             clock=invocation.clock,
-            chance=random.random,
+            jitter=random.random,
             watch=watch,
-            settle=timedelta(seconds=settle),
         )
 
 
@@ -127,7 +122,7 @@ def _load_server_config(path: Path) -> ServerConfig:
 
 def _open_repository_client(
     invocation: Invocation,
-    place: RepositoryConfig,
+    config: RepositoryConfig,
     secrets: Mapping[str, str],
     anthropic: AnthropicClient | None,
     stack: ExitStack,
@@ -135,23 +130,23 @@ def _open_repository_client(
     client = stack.enter_context(
         GitHubClient(
             header_value(
-                place.token_env, SecretStr(_required_secret(place.token_env, secrets, place))
+                config.token_env, SecretStr(_required_secret(config.token_env, secrets, config))
             ),
-            api_url=place.api_url or invocation.environ.get("GITHUB_API_URL") or GITHUB_API_URL,
-            repository=place.repository,
+            api_url=config.api_url or invocation.environ.get("GITHUB_API_URL") or GITHUB_API_URL,
+            repository=config.repository,
             timeout=TIMEOUT_SECONDS,
             write_interval=min(invocation.write_interval, WRITE_INTERVAL_SECONDS),
             max_rate_limit_wait=MAX_RATE_LIMIT_WAIT,
         )
     )
     return RepositoryClient(
-        place=place,
+        config=config,
         client=client,
         actions=Actions(client),
-        dispatches=WorkflowDispatcher(client),
+        dispatcher=WorkflowDispatcher(client),
         anthropic=anthropic,
-        state_secret=_optional_secret(place.state_secret_env, secrets, place),
-        state_secret_previous=_optional_secret(place.state_secret_previous_env, secrets, place),
+        state_secret=_optional_secret(config.state_secret_env, secrets, config),
+        state_secret_previous=_optional_secret(config.state_secret_previous_env, secrets, config),
     )
 
 
@@ -169,27 +164,27 @@ def _open_anthropic(
     )
 
 
-def _webhook_keys(config: ServerConfig, secrets: Mapping[str, str]) -> Keys:
-    standard = config.webhook_secret_env
+def _webhook_keys(server_config: ServerConfig, secrets: Mapping[str, str]) -> Keys:
+    standard = server_config.webhook_secret_env
     if standard is None:
         standard = tuple({SIGNING_KEY} & secrets.keys())
     return keys_from(
         {name: _required_secret(name, secrets) for name in standard},
-        {name: _required_secret(name, secrets) for name in config.hex_secret_env},
+        {name: _required_secret(name, secrets) for name in server_config.hex_secret_env},
     )
 
 
 def _optional_secret(
-    name: str | None, secrets: Mapping[str, str], place: RepositoryConfig
+    name: str | None, secrets: Mapping[str, str], config: RepositoryConfig
 ) -> SecretStr | None:
-    return SecretStr(_required_secret(name, secrets, place)) if name else None
+    return SecretStr(_required_secret(name, secrets, config)) if name else None
 
 
 def _required_secret(
-    name: str, secrets: Mapping[str, str], place: RepositoryConfig | None = None
+    name: str, secrets: Mapping[str, str], config: RepositoryConfig | None = None
 ) -> str:
     if name not in secrets:
-        suffix = f" for {place.repository}" if place else ""
+        suffix = f" for {config.repository}" if config else ""
         raise ConfigError(
             f"The file names the variable {name}{suffix}, which is not set.",
             fix="Set it in the environment of `serve`; the file never contains the secret itself.",

@@ -1,4 +1,4 @@
-"""`serve`: start workflow runs in repositories when their batches have ended."""
+"""`serve`: start a repository's workflow when its batch has ended. Webhooks in, runs out."""
 
 from functools import partial
 
@@ -12,14 +12,13 @@ from batch_action.server.watcher import Watcher
 
 
 def serve(ctx: ServerContext, *, host: str, port: int) -> int:
-    """Serve webhooks, watch batches and dispatch runs until SIGINT or SIGTERM. Returns 0.
+    """Serve, watch and dispatch until SIGINT or SIGTERM; return 0 after an orderly stop.
 
-    The store has all that is needed to continue after a crash. Raises ConfigError when neither
-    webhooks nor the watcher are configured.
+    Raises ConfigError: neither webhooks nor the watcher are configured, or the address is taken.
     """
     if not (ctx.keys or ctx.watch):
         raise ConfigError(
-            "This service would never learn of a batch: no webhook secret and no `--watch` is set.",
+            "Nothing would ever start a workflow: no webhook secret is set, and `--watch` is not.",
             fix="Use `--watch`; Anthropic sends no webhooks for batches today.",
         )
     dispatcher, watcher = Dispatcher(ctx), Watcher(ctx)
@@ -29,23 +28,23 @@ def serve(ctx: ServerContext, *, host: str, port: int) -> int:
         health=lambda: status_page.health(ctx),
     )
     server = Server(app(handlers), host, port)
-    loops = [Loop(ctx, ctx.dispatching, dispatcher.round, ctx.arrived)]
+    loops = [Loop(ctx, ctx.dispatching, dispatcher.round, ctx.batch_ended)]
     if ctx.watch:
-        loops.append(Loop(ctx, ctx.watching, watcher.round, ctx.learnt))
+        loops.append(Loop(ctx, ctx.watching, watcher.round, ctx.batch_added))
     try:
         for loop in loops:
             loop.start()
         _log_start(ctx, server.address)
         server.run()
     except (Interrupted, KeyboardInterrupt):
-        ctx.log.info("stop", said="Stopping after the calls in flight.")
+        ctx.log.info("stop", message="Stopping: requests in flight may end.")
     finally:
         server.close()
         for loop in loops:
             loop.end()
         for loop in loops:
             loop.stop()
-    ctx.log.info("stop", said="Stopped.")
+    ctx.log.info("stop", message="Stopped.")
     return 0
 
 
@@ -53,8 +52,8 @@ def _log_start(ctx: ServerContext, address: str) -> None:
     if not ctx.keys:
         ctx.log.warning(
             "start",
-            problem="No webhook secret is set, so /webhooks/anthropic is disabled.",
+            problem="No webhook secret is set, so /webhooks/anthropic is closed.",
             fix="Name its variable as `webhook-secret-env` in the file; the watcher needs none.",
         )
-    names = ", ".join(sorted({post.place.repository for post in ctx.posts}))
+    names = ", ".join(sorted({repository.config.repository for repository in ctx.repositories}))
     ctx.log.info("start", address=address, repositories=names, watch=ctx.watch)

@@ -1,4 +1,4 @@
-"""Three addresses: deliveries in, the status page and the health out."""
+"""The HTTP server: deliveries in, the status page and the health out."""
 
 import asyncio
 import socket
@@ -13,21 +13,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from batch_action.errors import ConfigError
-from batch_action.models.dispatch import DeliveryResponse
+from batch_action.server.deliveries import DeliveryResponse
 
 DELIVERIES = "/webhooks/anthropic"
-MOST_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
 """Events name a thing and little more; a real one has less than a kilobyte."""
-MOST_DISCARDED = 16 * MOST_BYTES
+MAX_DISCARDED_BYTES = 16 * MAX_BYTES
 """How much of a body that is too large is read all the same: closed on while it still sends, a
-sender may lose the answer to the reset of the connection (RFC 9112, section 9.6)."""
+sender may lose the response to the reset of the connection (RFC 9112, section 9.6)."""
 BODY_SECONDS = 10.0
 """How long a body may take to arrive."""
-LAST = {"Connection": "close"}
-"""After an answer that did not wait for the whole body."""
+STOP_SECONDS = 5
+"""How long requests in flight may take once the service stops."""
+MAX_CONNECTIONS = 200
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -39,134 +39,89 @@ PAGE_HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handlers:
-    """What stands behind the addresses; each is called in a thread."""
+    """The functions behind the addresses; each is called in a thread."""
 
     receive: Callable[[Mapping[str, str], bytes], DeliveryResponse] | None
-    """None: no secret is set, so nothing that is delivered could be proven."""
+    """None: no secret is set, so no delivery could be verified."""
     page: Callable[[], str]
     health: Callable[[], tuple[bool, Mapping[str, Any]]]
 
 
 class _TooLargeError(Exception):
-    """More than any delivery has."""
+    """A body over the limit."""
 
 
 def app(handlers: Handlers) -> Starlette:
-    """The application to be served."""
+    """Return the ASGI application."""
 
     async def deliveries(request: Request) -> Response:
-        return await _deliveries(request, handlers.receive)
+        return await _deliver(request, handlers.receive)
 
     async def page(_request: Request) -> Response:
         return HTMLResponse(await run_in_threadpool(handlers.page), headers=PAGE_HEADERS)
 
     async def health(_request: Request) -> Response:
-        well, told = await run_in_threadpool(handlers.health)
+        ok, body = await run_in_threadpool(handlers.health)
         headers = {"Cache-Control": "no-store"}
-        return JSONResponse(dict(told), status_code=200 if well else 503, headers=headers)
+        return JSONResponse(dict(body), status_code=200 if ok else 503, headers=headers)
 
     return Starlette(
         routes=[
+            # With the slash, too: a redirect would make senders lose the body.
             Route(DELIVERIES, deliveries, methods=["POST"]),
+            Route(f"{DELIVERIES}/", deliveries, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
             Route("/", page, methods=["GET"]),
         ]
     )
 
 
-async def _deliveries(
+async def _deliver(
     request: Request, receive: Callable[[Mapping[str, str], bytes], DeliveryResponse] | None
 ) -> Response:
     if receive is None:
-        return _refused(501, "No webhook secret is set here, so this address is closed.")
+        return _refuse(501, "No webhook secret is set here, so this address is closed.")
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            body = await _whole(request)
+            body = await _read_body(request)
     except _TooLargeError:
-        return _refused(413, f"No event has more than {MOST_BYTES} bytes.")
+        return _refuse(413, f"No event has more than {MAX_BYTES} bytes.")
     except TimeoutError:
-        return _refused(408, f"The body did not arrive within {BODY_SECONDS:g} seconds.")
+        return _refuse(408, f"The body did not arrive within {BODY_SECONDS:g} seconds.")
     except ClientDisconnect:
-        return _refused(400, "The body did not arrive.")
-    reply = await run_in_threadpool(receive, dict(request.headers), body)
-    return JSONResponse(reply.told, status_code=reply.status)
+        return _refuse(400, "The body did not arrive.")
+    response = await run_in_threadpool(receive, dict(request.headers), body)
+    return JSONResponse(response.body, status_code=response.status)
 
 
-async def _whole(request: Request) -> bytes:
-    """The body, never more than is allowed of it in memory, whatever it says of itself."""
+async def _read_body(request: Request) -> bytes:
+    """Read the body, with never more than the limit in memory, whatever its length header says."""
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MOST_DISCARDED:
+    if declared.isdecimal() and int(declared) > MAX_DISCARDED_BYTES:
         raise _TooLargeError
     body = bytearray()
-    seen = 0
+    size = 0
     async for chunk in request.stream():
-        seen += len(chunk)
-        if seen > MOST_DISCARDED:
+        size += len(chunk)
+        if size > MAX_DISCARDED_BYTES:
             raise _TooLargeError
-        if seen <= MOST_BYTES:
+        if size <= MAX_BYTES:
             body += chunk
-    if seen > MOST_BYTES:
+    if size > MAX_BYTES:
         raise _TooLargeError
     return bytes(body)
 
 
-def _refused(status: int, why: str) -> Response:
-    return JSONResponse({"error": why}, status_code=status, headers=LAST)
-
-
-HEAD_SECONDS = 10.0
-"""How long the head of a request may take to arrive; uvicorn itself would wait for ever."""
-STOP_SECONDS = 5
-"""How long requests in flight may take once the end has come."""
-MOST_CONNECTIONS = 200
-
-
-class Impatient(H11Protocol):
-    """HTTP/1.1 that hangs up on a connection which never gets to the end of a request's head."""
-
-    _late: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first head."""
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        """Go on waiting, unless the head is complete now."""
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
-        self._rest()
-        super().connection_lost(exc)
-
-    def _between(self) -> bool:
-        """Whether no request is being answered."""
-        return self.cycle is None or self.cycle.response_complete
-
-    def _watch(self) -> None:
-        if not self._between():
-            self._rest()
-        elif self._late is None:
-            self._late = self.loop.call_later(HEAD_SECONDS, self._hang_up)
-
-    def _rest(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
-
-    def _hang_up(self) -> None:
-        self._late = None
-        if self._between():
-            self.transport.close()
+def _refuse(status: int, reason: str) -> Response:
+    # The response did not wait for the whole body.
+    return JSONResponse({"error": reason}, status_code=status, headers={"Connection": "close"})
 
 
 class Server:
-    """One listening socket and who answers on it."""
+    """A listening socket and the application on it."""
 
     def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        """Take the address at once, so that it is known. Raises ConfigError where it is taken."""
+        """Bind the address at once, so that it is known. Raises ConfigError if it is taken."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family)
@@ -175,13 +130,12 @@ class Server:
                 f"Nothing can listen on {host}, port {port}: {error}.",
                 fix="Choose another `--port` or `--host`.",
             ) from None
-        shown = f"[{host}]" if ":" in host else host
-        self.address = f"http://{shown}:{self._socket.getsockname()[1]}"
+        host_in_url = f"[{host}]" if ":" in host else host
+        self.address = f"http://{host_in_url}:{self._socket.getsockname()[1]}"
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                http=Impatient,
-                loop="asyncio",
+                http="h11",
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -189,20 +143,20 @@ class Server:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=MOST_CONNECTIONS,
+                limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=5,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
         )
 
     def close(self) -> None:
-        """Give the address back, if it was never served."""
+        """Release the address, if it was never served."""
         self._socket.close()
 
     def run(self) -> None:
-        """Answer until SIGINT or SIGTERM, or `stop`; both are raised again afterwards."""
+        """Serve until SIGINT or SIGTERM, which are raised again afterwards, or `stop`."""
         self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        """End it from another thread."""
+        """Stop from another thread."""
         self._server.should_exit = True

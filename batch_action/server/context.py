@@ -1,34 +1,34 @@
-"""Everything `serve` works with, built by the door: the store, the repositories, the journal."""
+"""What the parts of `serve` share: store, clients, keys, log, clock."""
 
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import SecretStr
 
-from batch_action.clients.anthropic.client import AnthropicApi
-from batch_action.clients.github.actions import Actions, Dispatches
+from batch_action.clients.anthropic.client import AnthropicClient
+from batch_action.clients.github.actions import Actions, WorkflowDispatcher
 from batch_action.clients.github.client import GitHubClient
 from batch_action.config.server import RepositoryConfig
 from batch_action.server.log import JsonLog
 from batch_action.server.signatures import Keys
 from batch_action.server.store import Store
 
-STUCK = 300.0
-"""Seconds of one round after which a loop counts as stuck: no call waits that long."""
+STUCK_SECONDS = 300.0
+"""Of one round, after which a loop counts as stuck: no call waits that long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryClient:
-    """One repository: how it is to be woken, and the edges to do it."""
+    """One repository of the file, with the clients to reach it."""
 
-    place: RepositoryConfig
+    config: RepositoryConfig
     client: GitHubClient
     actions: Actions
-    dispatches: Dispatches
-    anthropic: AnthropicApi | None
+    dispatcher: WorkflowDispatcher
+    anthropic: AnthropicClient | None
     """The workspace its batches are in; None without a watcher."""
     state_secret: SecretStr | None = None
     state_secret_previous: SecretStr | None = None
@@ -36,39 +36,38 @@ class RepositoryClient:
 
 @dataclass(slots=True)
 class LoopHealth:
-    """Whether a loop is alive, for `/healthz` and the page."""
+    """Whether a loop is alive, for `/healthz` and the status page."""
 
     name: str
     busy_since: float | None = None
-    ended: bool = False
-    looked_at: datetime | None = None
-    """When it last did what it is for."""
+    """Monotonic seconds; None between two rounds."""
+    dead: bool = False
+    last_success_at: datetime | None = None
     problem: str = ""
-    """Why it did not, since then."""
+    """Why it has not succeeded since."""
 
-    def stuck(self, now: float) -> bool:
-        """Whether a person should start the service again."""
-        return self.ended or (self.busy_since is not None and now - self.busy_since > STUCK)
+    def is_stuck(self, now: float) -> bool:
+        """Tell whether the service has to be restarted."""
+        return self.dead or (self.busy_since is not None and now - self.busy_since > STUCK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerContext:
-    """The service's world."""
+    """Configuration, clients and state of the service."""
 
     store: Store
-    posts: tuple[RepositoryClient, ...]
+    repositories: tuple[RepositoryClient, ...]
     keys: Keys
     log: JsonLog
     clock: Callable[[], datetime]
-    chance: Callable[[], float]
-    """A number from 0 to 1, for pauses that differ."""
+    jitter: Callable[[], float]
+    """A random number from 0 to 1."""
     watch: bool
-    settle: timedelta
-    """How long GitHub may take to list a run that it has started."""
+    """Whether Anthropic is asked about pending batches."""
     dispatching: LoopHealth = field(default_factory=lambda: LoopHealth("dispatcher"))
     watching: LoopHealth = field(default_factory=lambda: LoopHealth("watcher"))
-    arrived: threading.Event = field(default_factory=threading.Event)
-    """Rung when a batch was told to have ended."""
-    learnt: threading.Event = field(default_factory=threading.Event)
-    """Rung when a ledger named a batch that nobody waited for before."""
-    ticks: Callable[[], float] = time.monotonic
+    batch_ended: threading.Event = field(default_factory=threading.Event)
+    """Wakes the dispatcher."""
+    batch_added: threading.Event = field(default_factory=threading.Event)
+    """Wakes the watcher."""
+    monotonic: Callable[[], float] = time.monotonic

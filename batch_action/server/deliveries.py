@@ -1,21 +1,17 @@
-"""What a proven delivery says: that a batch has ended, or something else."""
+"""Receive webhook deliveries: verify, parse, store; the workflow is started later."""
 
 import json
 import re
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from batch_action.models.dispatch import (
-    BatchNotification,
-    DeliveryResponse,
-    DeliverySource,
-    WebhookEvent,
-)
 from batch_action.server import signatures
 from batch_action.server.context import ServerContext
+from batch_action.server.store import Delivery
 
-LONGEST_KIND = 100
+MAX_TYPE_CHARS = 100
 _ENDED = re.compile(
     r"(?:message_?batch(?:es)?|messages?\.batch(?:es)?|batch)"
     r"\.(?:ended|completed|succeeded|failed|expired|cancell?ed)"
@@ -25,84 +21,84 @@ _BATCH = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class MalformedError(Exception):
-    """The body is signed, and yet nothing we can read."""
+    """The body is signed, but is not an event."""
 
 
-def event_of(body: bytes) -> WebhookEvent:
-    """The event in a body; raises MalformedError."""
+@dataclass(frozen=True, slots=True)
+class DeliveryResponse:
+    """The HTTP response to a delivery."""
+
+    status: int
+    body: dict[str, str]
+
+
+def parse_event(body: bytes) -> tuple[str, str | None]:
+    """Return the event's type and the batch that has ended, if it is about that.
+
+    Raises MalformedError.
+    """
     try:
-        told = json.loads(body)
+        event = json.loads(body)
     except (ValueError, RecursionError):
-        raise MalformedError("The body is no JSON.") from None
-    if not isinstance(told, dict):
-        raise MalformedError("The body is no JSON object.")
-    data = told.get("data")
+        raise MalformedError("The body is not JSON.") from None
+    if not isinstance(event, dict):
+        raise MalformedError("The body is not a JSON object.")
+    data = event.get("data")
     data = data if isinstance(data, dict) else {}
     # Anthropic's own webhooks are all of type `event`; what happened is the type of their data.
-    kind = data.get("type") if told.get("type") == "event" else told.get("type")
-    if not isinstance(kind, str) or not 0 < len(kind) <= LONGEST_KIND or not kind.isprintable():
+    kind = data.get("type") if event.get("type") == "event" else event.get("type")
+    if not isinstance(kind, str) or not 0 < len(kind) <= MAX_TYPE_CHARS or not kind.isprintable():
         raise MalformedError("The event has no type.")
-    if not _ENDED.fullmatch(kind):
-        return WebhookEvent(kind=kind, batch=None)
-    return WebhookEvent(kind=kind, batch=_batch(data))
+    return kind, _batch(data) if _ENDED.fullmatch(kind) else None
 
 
 def _batch(data: dict[str, Any]) -> str:
-    named = data.get("batch_id", data.get("id"))
-    if not isinstance(named, str) or not _BATCH.fullmatch(named):
+    batch = data.get("batch_id", data.get("id"))
+    if not isinstance(batch, str) or not _BATCH.fullmatch(batch):
         raise MalformedError("The event names no batch: `data.batch_id` or `data.id` is needed.")
-    return named
+    return batch
 
 
 def receive(ctx: ServerContext, headers: Mapping[str, str], body: bytes) -> DeliveryResponse:
-    """Prove a delivery, read it, remember it; its effect comes after the answer.
+    """Verify a delivery, parse it, store it; it takes effect after the response.
 
-    The order is the point: an unproven body is not even parsed, and nothing is acknowledged that
-    would be forgotten by a crash.
+    An unverified body is not even parsed, and nothing is acknowledged that a crash would lose.
     """
     try:
-        source, name = signatures.verified(headers, body, ctx.clock(), ctx.keys)
-    except signatures.UnsignedError as why:
-        ctx.log.warning("delivery", problem=f"Refused: {why}.", bytes=len(body))
-        return DeliveryResponse(status=401, told={"error": "The signature could not be verified."})
+        source, name = signatures.verify(headers, body, ctx.keys)
+    except signatures.UnsignedError as error:
+        ctx.log.warning("delivery", problem=f"Refused: {error}.", bytes=len(body))
+        return DeliveryResponse(401, {"error": "The signature could not be verified."})
     try:
-        event = event_of(body)
-    except MalformedError as why:
-        ctx.log.warning("delivery", id=name, source=source, problem=str(why))
-        return DeliveryResponse(status=400, told={"error": str(why)})
+        kind, batch = parse_event(body)
+    except MalformedError as error:
+        ctx.log.warning("delivery", id=name, source=source, problem=str(error))
+        return DeliveryResponse(400, {"error": str(error)})
+    delivery = Delivery(id=name, source=source, type=kind, batch=batch, at=ctx.clock())
     try:
-        fresh = accept(ctx, BatchNotification(id=name, source=source, event=event))
+        new = accept(ctx, delivery)
     except sqlite3.Error as error:
-        ctx.log.error("delivery", id=name, problem=f"It could not be stored: {error}.")
-        return DeliveryResponse(
-            status=503, told={"error": "It could not be stored; send it again later."}
-        )
-    if not fresh:
-        return DeliveryResponse(status=200, told={"status": "known", "id": name})
-    if event.batch is None:
-        return DeliveryResponse(status=200, told={"status": "ignored", "type": event.kind})
-    return DeliveryResponse(status=202, told={"status": "accepted", "batch": event.batch})
+        problem = f"It could not be stored: {error}."
+        ctx.log.error("delivery", id=name, problem=problem)  # noqa: TRY400 - our log, no trace
+        return DeliveryResponse(503, {"error": "It could not be stored; send it again later."})
+    if not new:
+        return DeliveryResponse(200, {"status": "known", "id": name})
+    if batch is None:
+        return DeliveryResponse(200, {"status": "ignored", "type": kind})
+    return DeliveryResponse(202, {"status": "accepted", "batch": batch})
 
 
-def ended(ctx: ServerContext, batch: str) -> bool:
-    """What the watcher has seen, told as a webhook would tell it; False when it is known."""
-    event = WebhookEvent(kind="message_batch.ended", batch=batch)
-    return accept(
-        ctx, BatchNotification(id=f"watcher:{batch}", source=DeliverySource.WATCHER, event=event)
-    )
-
-
-def accept(ctx: ServerContext, notice: BatchNotification) -> bool:
-    """Remember it for good, then wake who acts on it. Raises sqlite3.Error."""
-    fresh = ctx.store.deliveries.accept(notice, ctx.clock())
+def accept(ctx: ServerContext, delivery: Delivery) -> bool:
+    """Store a delivery, then wake the dispatcher; False for a known one. Raises sqlite3.Error."""
+    new = ctx.store.accept(delivery)
     ctx.log.info(
         "delivery",
-        id=notice.id,
-        source=notice.source,
-        type=notice.event.kind,
-        batch=notice.event.batch,
-        said="" if fresh else "known already: no effect",
+        id=delivery.id,
+        source=delivery.source,
+        type=delivery.type,
+        batch=delivery.batch,
+        message="" if new else "known already: no effect",
     )
-    if fresh and notice.event.batch is not None:
-        ctx.arrived.set()
-    return fresh
+    if new and delivery.batch is not None:
+        ctx.batch_ended.set()
+    return new

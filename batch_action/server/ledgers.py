@@ -7,33 +7,32 @@ from pathlib import Path
 from batch_action.config.settings import Settings
 from batch_action.errors import GitHubError
 from batch_action.ledger import merge, view
-from batch_action.ledger.artifacts import Found, read_artifacts
-from batch_action.models.dispatch import PendingBatchRecord
-from batch_action.models.github import RepositoryInfo
+from batch_action.ledger.artifacts import ArtifactScan, read_artifacts
+from batch_action.models.github import Repository
 from batch_action.models.github_context import GitHubContext
 from batch_action.models.ledger import Collected, Ledger
 from batch_action.server.context import RepositoryClient, ServerContext
 from batch_action.server.log import problem
+from batch_action.server.store import PendingInLedger
 
-EVERY = timedelta(minutes=5)
-"""How often the ledgers are read without anybody asking."""
-AGAIN = timedelta(minutes=1)
-"""How often one is tried that could not be read."""
+READ_EVERY = timedelta(minutes=5)
+RETRY_AFTER = timedelta(minutes=1)
+"""Between two reads of a ledger that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskName:
-    """All that a ledger has to do with its task."""
+    """What reading a ledger needs of its task."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """The part of a world by which ledgers are believed."""
+class ReaderContext:
+    """What decides which artifacts are trusted."""
 
     settings: Settings
-    context: GitHubContext
+    github_context: GitHubContext
     task: TaskName
 
 
@@ -42,42 +41,38 @@ class RemoteLedger:
     """One ledger of one repository, as it was read last."""
 
     name: str
-    post: RepositoryClient
+    repository: RepositoryClient
     settings: Settings
-    pulls: bool
+    pull_requests: bool
     """It is the ledger of pull requests."""
     ledger: Ledger | None = None
-    branch: str = ""
-    """The repository's default branch."""
-    looked_at: datetime | None = None
+    default_branch: str = ""
+    read_at: datetime | None = None
     """When it was read last, or could not be."""
     problem: str = ""
     refused: set[int] = field(default_factory=set)
-    """Artifacts that were refused, and told of, already."""
+    """Artifacts that were refused, and logged, already."""
 
     @property
-    def every(self) -> timedelta:
-        """How often it is read without anybody asking."""
-        return AGAIN if self.problem else EVERY
+    def interval(self) -> timedelta:
+        """How often it is read."""
+        return RETRY_AFTER if self.problem else READ_EVERY
 
-    def pending(self) -> list[PendingBatchRecord]:
-        """Batches sent and not collected."""
+    def age(self, now: datetime) -> timedelta:
+        """Return the time since it was read."""
+        return now - self.read_at if self.read_at else timedelta.max
+
+    def pending(self) -> list[PendingInLedger]:
+        """Return the batches that were sent and not collected."""
         return [
-            PendingBatchRecord(
-                ledger_name=self.name,
-                repository=self.post.place.repository,
-                batch=one.sent.batch,
-                requests=len(one.request_keys),
-                created_at=one.sent.created_at,
-                expires_at=one.sent.expires_at,
+            PendingInLedger(
+                id=batch.sent.batch,
+                requests=len(batch.request_keys),
+                created_at=batch.sent.created_at,
+                expires_at=batch.sent.expires_at,
             )
-            for one in (view.pending(self.ledger) if self.ledger else ())
+            for batch in (view.pending_batches(self.ledger) if self.ledger else ())
         ]
-
-    def collected(self, batch: str) -> bool:
-        """Whether the ledger says that this batch was collected."""
-        facts = view.facts_of(self.ledger, Collected) if self.ledger else ()
-        return any(fact.batch == batch for fact in facts)
 
 
 class RemoteLedgers:
@@ -85,122 +80,122 @@ class RemoteLedgers:
 
     def __init__(self, ctx: ServerContext) -> None:
         self._ctx = ctx
-        self._all = {shelf.name: shelf for post in ctx.posts for shelf in _shelves_of(post)}
-        ctx.store.waiting.keep_only(self._all)
+        self._all = {
+            ledger.name: ledger
+            for repository in ctx.repositories
+            for ledger in _ledgers_of(repository)
+        }
+        ctx.store.keep_ledgers(self._all, ctx.clock())
 
     def all(self) -> list[RemoteLedger]:
-        """Every ledger, in the file's order."""
+        """Return every ledger, in the file's order."""
         return list(self._all.values())
 
-    def named(self, name: str) -> RemoteLedger | None:
-        """The ledger of that name, if it is still listed."""
+    def get(self, name: str) -> RemoteLedger | None:
+        """Return the ledger of that name, if it is still listed."""
         return self._all.get(name)
 
-    def collected(self, batch: str) -> RemoteLedger | None:
-        """The ledger that says this batch was collected."""
-        return next((shelf for shelf in self._all.values() if shelf.collected(batch)), None)
-
-    def refresh(self, older_than: timedelta = EVERY) -> datetime:
-        """Read every ledger that was not read for so long; when the next one is due.
-
-        One that cannot be read is told, keeps what it is known to wait for, and stops no other.
-        """
-        for shelf in self._all.values():
-            if self._age(shelf) >= min(older_than, shelf.every):
-                try:
-                    self.look(shelf)
-                except GitHubError as error:
-                    self._told(shelf, error)
-        return min(s.looked_at + s.every for s in self._all.values() if s.looked_at)
-
-    def read_since(self, moment: datetime) -> bool:
-        """Whether every ledger was read, with success, after that."""
-        return all(
-            shelf.looked_at and shelf.looked_at > moment and not shelf.problem
-            for shelf in self._all.values()
+    def is_collected(self, batch: str) -> bool:
+        """Tell whether any ledger says that this batch was collected."""
+        return any(
+            fact.batch == batch
+            for remote in self._all.values()
+            if remote.ledger is not None
+            for fact in view.facts_of(remote.ledger, Collected)
         )
 
-    def look(self, shelf: RemoteLedger, older_than: timedelta = timedelta()) -> None:
-        """Read one ledger now, unless it was read a moment ago. Raises GitHubError."""
-        if shelf.ledger is not None and not shelf.problem and self._age(shelf) < older_than:
-            return
-        facts = shelf.post.client.repository_facts()
-        reading = _reading(shelf, facts)
-        fresh = Ledger(repository=facts.id, task=reading.task.name)
-        if shelf.ledger is None or shelf.ledger.repository != facts.id:
-            shelf.ledger = fresh
-        found = Found(refused_ids=shelf.refused)
-        read_artifacts(reading, shelf.post, found, known=frozenset(shelf.ledger.absorbed))
-        merged, _ = merge.merge(shelf.ledger, *found.ledgers)
-        absorbed = tuple(sorted(found.ids | set(shelf.ledger.absorbed) | set(merged.absorbed)))
-        shelf.ledger = merged.model_copy(update={"absorbed": absorbed})
-        shelf.branch = facts.default_branch
-        self._learnt(shelf, found)
+    def refresh(self, max_age: timedelta = READ_EVERY) -> datetime:
+        """Read every ledger that was not read for so long; return when the next one is due.
 
-    def _learnt(self, shelf: RemoteLedger, found: Found) -> None:
+        One that cannot be read is logged, keeps what it is known to wait for, and stops no other.
+        """
+        for ledger in self._all.values():
+            if ledger.age(self._ctx.clock()) >= min(max_age, ledger.interval):
+                try:
+                    self.read(ledger)
+                except GitHubError as error:
+                    self._record_problem(ledger, error)
+        return min(s.read_at + s.interval for s in self._all.values() if s.read_at)
+
+    def were_read_since(self, moment: datetime) -> bool:
+        """Tell whether every ledger was read, with success, after that."""
+        return all(
+            ledger.read_at and ledger.read_at > moment and not ledger.problem
+            for ledger in self._all.values()
+        )
+
+    def read(self, remote: RemoteLedger, max_age: timedelta = timedelta()) -> None:
+        """Read one ledger, unless it is younger than *max_age*. Raises GitHubError."""
         ctx = self._ctx
+        if remote.ledger and not remote.problem and remote.age(ctx.clock()) < max_age:
+            return
+        info = remote.repository.client.repository_info()
+        reader = _reader_context(remote, info)
+        if remote.ledger is None or remote.ledger.repository != info.id:
+            remote.ledger = Ledger(repository=info.id, task=reader.task.name)
+        found = ArtifactScan(refused_ids=remote.refused)
+        known = frozenset(remote.ledger.merged_artifacts)
+        read_artifacts(reader, remote.repository, found, known=known)
+        merged, _ = merge.merge(remote.ledger, *found.ledgers)
+        merged_artifacts = tuple(sorted(found.opened_ids | known | set(merged.merged_artifacts)))
+        remote.ledger = merged.model_copy(update={"merged_artifacts": merged_artifacts})
+        remote.default_branch = info.default_branch
         for sentence in found.refused:
-            ctx.log.warning("ledger", ledger_name=shelf.name, problem=sentence)
-        if shelf.problem:
-            ctx.log.info("ledger", ledger_name=shelf.name, said="can be read again")
-        shelf.looked_at, shelf.problem = ctx.clock(), ""
-        before = {one.batch for one in ctx.store.waiting.all()}
-        pending = shelf.pending()
-        ctx.store.waiting.shelve(shelf.name, pending)
-        new = [one.batch for one in pending if one.batch not in before]
+            ctx.log.warning("ledger", ledger=remote.name, problem=sentence)
+        if remote.problem:
+            ctx.log.info("ledger", ledger=remote.name, message="can be read again")
+        remote.read_at, remote.problem = ctx.clock(), ""
+        repository = remote.repository.config.repository
+        new = ctx.store.set_pending(remote.name, repository, remote.pending(), ctx.clock())
         if new:
-            ctx.log.info("ledger", ledger_name=shelf.name, pending=", ".join(new))
-            ctx.learnt.set()
+            ctx.log.info("ledger", ledger=remote.name, pending=", ".join(new))
+            ctx.batch_added.set()
 
-    def _told(self, shelf: RemoteLedger, error: GitHubError) -> None:
-        if str(error) != shelf.problem:
-            self._ctx.log.warning("ledger", ledger_name=shelf.name, **problem(error))
-        shelf.looked_at, shelf.problem = self._ctx.clock(), str(error)
-
-    def _age(self, shelf: RemoteLedger) -> timedelta:
-        if shelf.looked_at is None:
-            return timedelta.max
-        return self._ctx.clock() - shelf.looked_at
+    def _record_problem(self, remote: RemoteLedger, error: GitHubError) -> None:
+        if str(error) != remote.problem:
+            self._ctx.log.warning("ledger", ledger=remote.name, **problem(error))
+        remote.read_at, remote.problem = self._ctx.clock(), str(error)
 
 
-def _shelves_of(post: RepositoryClient) -> list[RemoteLedger]:
-    place = post.place
+def _ledgers_of(repository: RepositoryClient) -> list[RemoteLedger]:
+    config = repository.config
     return [
         RemoteLedger(
-            name=place.ledger_name(book),
-            post=post,
-            pulls=book.pulls,
+            name=config.ledger_name(ledger),
+            repository=repository,
+            pull_requests=ledger.pull_requests,
             settings=Settings.model_validate(
                 {
-                    "task": book.task,
-                    "state-key": book.key,
-                    "state-secret": post.state_secret,
-                    "state-secret-previous": post.state_secret_previous,
-                    "state-branch": place.state_branch,
-                    "state-workflows": place.state_workflows,
+                    "task": ledger.task,
+                    "state-key": ledger.state_key,
+                    "state-secret": repository.state_secret,
+                    "state-secret-previous": repository.state_secret_previous,
+                    "state-branch": config.state_branch,
+                    "state-workflows": config.state_workflows,
                 }
             ),
         )
-        for book in place.ledgers
+        for ledger in config.ledgers
     ]
 
 
-def _reading(shelf: RemoteLedger, facts: RepositoryInfo) -> Reading:
-    """As a run would read it that has made no artifact itself."""
+def _reader_context(remote: RemoteLedger, info: Repository) -> ReaderContext:
+    """Build the context of a run that has uploaded no artifact itself."""
     context = GitHubContext(
         workspace=Path(),
-        repository=shelf.post.place.repository,
-        repository_id=facts.id,
+        repository=remote.repository.config.repository,
+        repository_id=info.id,
         run_id="serve",
         run_attempt=1,
         event="serve",
         sha=None,
         branch=None,
-        default_branch=facts.default_branch,
+        default_branch=info.default_branch,
         server_url="",
-        api_url=shelf.post.client.api_url,
-        private=facts.private,
-        fork=False,
-        pulls=shelf.pulls,
+        api_url=remote.repository.client.api_url,
+        private=info.private,
+        from_fork=False,
+        for_pull_requests=remote.pull_requests,
     )
-    return Reading(settings=shelf.settings, context=context, task=TaskName(shelf.settings.task[0]))
+    task = TaskName(remote.settings.task[0])
+    return ReaderContext(settings=remote.settings, github_context=context, task=task)

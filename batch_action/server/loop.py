@@ -1,4 +1,4 @@
-"""A thread that does its round again and again, rests in between, and can be woken and stopped."""
+"""A thread that repeats a round, pauses in between, and can be woken and stopped."""
 
 import threading
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from batch_action.server.context import LoopHealth, ServerContext
 from batch_action.server.log import problem
 
 AFTER_A_FAILURE = 30.0
-LONGEST_REST = 600.0
-SHORTEST_REST = 0.2
+MAX_PAUSE = 600.0
+MIN_PAUSE = 0.2
 STOP_SECONDS = 3.0
-"""How long the end of a round is waited for. A longer one is left to die: the store knows it."""
+"""How long to wait for the end of a round. A longer one is abandoned: the store can go on."""
 
 
 class Loop:
@@ -20,58 +20,59 @@ class Loop:
     def __init__(
         self,
         ctx: ServerContext,
-        pulse: LoopHealth,
+        health: LoopHealth,
         act: Callable[[], float],
-        bell: threading.Event,
+        wake: threading.Event,
     ) -> None:
+        """*act* does one round and returns the seconds to pause; *wake* ends a pause."""
         self._ctx = ctx
-        self._pulse = pulse
+        self._health = health
         self._act = act
-        self._bell = bell
-        self._over = False
-        self._thread = threading.Thread(target=self._run, name=pulse.name, daemon=True)
+        self._wake = wake
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=health.name, daemon=True)
 
     def start(self) -> None:
-        """Begin the first round."""
+        """Start the thread."""
         self._thread.start()
 
     def end(self) -> None:
         """Begin no other round."""
-        self._over = True
-        self._bell.set()
+        self._stopping = True
+        self._wake.set()
 
     def stop(self) -> None:
-        """End, and wait for the round that is under way."""
+        """End, and wait for the round that is in progress."""
         self.end()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
         try:
-            while not self._over:
-                rest = self._round()
-                self._bell.wait(min(LONGEST_REST, max(SHORTEST_REST, rest)))
-                self._bell.clear()
+            while not self._stopping:
+                pause = self._round()
+                self._wake.wait(min(MAX_PAUSE, max(MIN_PAUSE, pause)))
+                self._wake.clear()
         finally:
-            self._pulse.ended = not self._over
+            self._health.dead = not self._stopping
 
     def _round(self) -> float:
-        """One round; whatever fails in it, there will be another."""
-        self._pulse.busy_since = self._ctx.ticks()
+        """Do one round; whatever fails in it, there will be another."""
+        self._health.busy_since = self._ctx.monotonic()
         try:
             return self._act()
         except Exception as error:  # noqa: BLE001 - the service outlives a bug of one round
-            # At the end the store closes under a round that takes too long: no news.
-            if not self._over:
-                self._told(error)
+            # While stopping, the store is closed under a round that takes too long: not news.
+            if not self._stopping:
+                self._record(error)
         finally:
-            self._pulse.busy_since = None
+            self._health.busy_since = None
         return AFTER_A_FAILURE
 
-    def _told(self, error: Exception) -> None:
+    def _record(self, error: Exception) -> None:
         if isinstance(error, BatchActionError):
-            self._pulse.problem = str(error)
-            self._ctx.log.warning(self._pulse.name, **problem(error))
+            self._health.problem = str(error)
+            self._ctx.log.warning(self._health.name, **problem(error))
         else:
-            self._pulse.problem = f"A bug: {error!r}"
-            self._ctx.log.bug(self._pulse.name, error)
+            self._health.problem = f"A bug: {error!r}"
+            self._ctx.log.bug(self._health.name, error)

@@ -1,46 +1,36 @@
-"""Whose word counts: a delivery's signature, checked over the raw bytes before anything is read.
+"""Proof of a webhook delivery: its signature, checked over the raw bytes before they are parsed.
 
-Standard Webhooks (https://www.standardwebhooks.com): `webhook-id`, `webhook-timestamp` and
-`webhook-signature`, the latter with one or several `v1,<base64 of HMAC-SHA256>`. The tests sign
-with that project's own libraries; we verify ourselves because those take one key, their own clock,
-and text instead of bytes.
+Standard Webhooks (https://www.standardwebhooks.com) through its library, and the plain form of
+the header `anthropic-signature`: the body's HMAC-SHA256 in hexadecimal.
 """
 
-import base64
 import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from batch_action.errors import ConfigError
-from batch_action.models.dispatch import DeliverySource
 
-TOLERANCE = timedelta(minutes=5)
-"""How far a delivery's clock may be from ours."""
-ID_HEADER = "webhook-id"
-STAMP_HEADER = "webhook-timestamp"
-SIGNATURE_HEADER = "webhook-signature"
 HEX_HEADER = "anthropic-signature"
-MOST_SIGNATURES = 16
-SHORTEST_KEY = 16
-"""Bytes: a shorter one can be guessed from a single delivery."""
-_ID = re.compile(r"[!-~]{1,256}")
-_STAMP = re.compile(r"[0-9]{1,11}")
+SIGNATURE_HEADER = "webhook-signature"
+MIN_KEY_BYTES = 16
+"""A shorter key can be guessed from a single delivery."""
 _HEX = re.compile(r"(?:sha256=)?([0-9a-fA-F]{64})")
 
 
 class UnsignedError(Exception):
-    """It is not proven that a delivery comes from whom it says; why is for the log only."""
+    """The sender of a delivery is not proven; the reason is for the log only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Every secret that is good now: several of a kind while one is being changed."""
+    """Every secret that is valid now: several of a kind while one is being rotated."""
 
-    standard: tuple[bytes, ...] = field(default=(), repr=False)
+    standard: tuple[Webhook, ...] = field(default=(), repr=False)
     hexadecimal: tuple[bytes, ...] = field(default=(), repr=False)
 
     def __bool__(self) -> bool:
@@ -48,87 +38,68 @@ class Keys:
 
 
 def keys_from(standard: Mapping[str, str], hexadecimal: Mapping[str, str]) -> Keys:
-    """The keys in these secrets, by the names of their variables. Raises ConfigError."""
+    """Build the keys from these secrets, by the names of their variables. Raises ConfigError."""
+    for name, secret in hexadecimal.items():
+        _check_length(name, secret.encode())
     return Keys(
-        tuple(_long_enough(name, _decoded(name, secret)) for name, secret in standard.items()),
-        tuple(_long_enough(name, secret.encode()) for name, secret in hexadecimal.items()),
+        tuple(_webhook(name, secret) for name, secret in standard.items()),
+        tuple(secret.encode() for secret in hexadecimal.values()),
     )
 
 
-def verified(
-    headers: Mapping[str, str], body: bytes, now: datetime, keys: Keys
-) -> tuple[DeliverySource, str]:
-    """How this delivery is proven, and its id: equal for deliveries that are equal.
+def verify(headers: Mapping[str, str], body: bytes, keys: Keys) -> tuple[str, str]:
+    """Return how a delivery is proven (`webhook`, `hex-signature`) and its id.
 
-    *headers* by lower-case name. Raises UnsignedError.
+    Equal deliveries have equal ids. *headers* by lower-case name. Raises UnsignedError.
     """
     if SIGNATURE_HEADER in headers and keys.standard:
-        return DeliverySource.WEBHOOK, _standard(headers, body, now, keys.standard)
+        return "webhook", _verify_standard(headers, body, keys.standard)
     if HEX_HEADER in headers and keys.hexadecimal:
-        return DeliverySource.HEX, _hexadecimal(headers[HEX_HEADER], body, keys.hexadecimal)
+        return "hex-signature", _verify_hexadecimal(headers[HEX_HEADER], body, keys.hexadecimal)
     raise UnsignedError("no signature of a kind that a secret is set for")
 
 
-def _standard(
-    headers: Mapping[str, str], body: bytes, now: datetime, keys: tuple[bytes, ...]
-) -> str:
-    name, stamp = headers.get(ID_HEADER, ""), headers.get(STAMP_HEADER, "")
-    if not (_ID.fullmatch(name) and _STAMP.fullmatch(stamp)):
-        raise UnsignedError(f"{ID_HEADER} or {STAMP_HEADER} is missing or malformed")
-    if abs(now.timestamp() - int(stamp)) > TOLERANCE.total_seconds():
-        raise UnsignedError("its timestamp is more than 5 minutes off")
-    signed = f"{name}.{stamp}.".encode() + body
-    given = list(_signatures(headers[SIGNATURE_HEADER]))
-    if not _any_match(given, (_digest(key, signed) for key in keys)):
-        raise UnsignedError("no signature matches")
-    return name
+def _verify_standard(headers: Mapping[str, str], body: bytes, keys: tuple[Webhook, ...]) -> str:
+    reason: Exception | None = None
+    for key in keys:
+        try:
+            key.verify(body, dict(headers), json_parse=False)
+        except (WebhookVerificationError, ValueError) as error:
+            # ValueError: the library does not guard against malformed base64 or UTF-8.
+            reason = error
+        else:
+            return headers["webhook-id"]
+    raise UnsignedError(str(reason) or "no signature matches")
 
 
-def _hexadecimal(header: str, body: bytes, keys: tuple[bytes, ...]) -> str:
-    """The form without id and time: the body itself is what a replay is known by."""
+def _verify_hexadecimal(header: str, body: bytes, keys: tuple[bytes, ...]) -> str:
+    """Verify the form without id and time; the body's digest is what a replay is known by."""
     match = _HEX.fullmatch(header.strip())
     if match is None:
-        raise UnsignedError(f"{HEX_HEADER} is no SHA-256 in hexadecimal")
-    if not _any_match([bytes.fromhex(match[1])], (_digest(key, body) for key in keys)):
+        raise UnsignedError(f"{HEX_HEADER} is not a SHA-256 in hexadecimal")
+    given = bytes.fromhex(match[1])
+    matches = [hmac.compare_digest(given, hmac.digest(key, body, "sha256")) for key in keys]
+    if not any(matches):
         raise UnsignedError("no signature matches")
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-def _signatures(header: str) -> Iterable[bytes]:
-    for word in header.split()[:MOST_SIGNATURES]:
-        version, _, value = word.partition(",")
-        if version == "v1":
-            try:
-                yield base64.b64decode(value, validate=True)
-            except (binascii.Error, ValueError):
-                continue
-
-
-def _any_match(given: list[bytes], expected: Iterable[bytes]) -> bool:
-    """Whether any fits, in a time that tells nothing: no comparison is left out."""
-    found = [hmac.compare_digest(one, other) for other in expected for one in given]
-    return any(found)
-
-
-def _digest(key: bytes, signed: bytes) -> bytes:
-    return hmac.new(key, signed, hashlib.sha256).digest()
-
-
-def _decoded(name: str, secret: str) -> bytes:
+def _webhook(name: str, secret: str) -> Webhook:
     text = secret.removeprefix("whsec_")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        key = binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
     except (binascii.Error, ValueError):
         raise ConfigError(
             f"{name} holds no key of Standard Webhooks: that is `whsec_` and base64.",
             fix="Copy it again from where the webhook was set up.",
         ) from None
+    _check_length(name, key)
+    return Webhook(key)
 
 
-def _long_enough(name: str, key: bytes) -> bytes:
-    if len(key) < SHORTEST_KEY:
+def _check_length(name: str, key: bytes) -> None:
+    if len(key) < MIN_KEY_BYTES:
         raise ConfigError(
             f"{name} is too short to protect anything: {len(key)} bytes.",
-            fix=f"Use at least {SHORTEST_KEY} random bytes.",
+            fix=f"Use at least {MIN_KEY_BYTES} random bytes.",
         )
-    return key

@@ -1,134 +1,357 @@
-"""The file itself: opened by one process, written in whole transactions, flushed to the disk."""
+"""The state of `serve`: one SQLite file that survives any death of the process.
 
+One row a delivery, one row a batch. A delivery is stored before it is acknowledged. A workflow run
+is started first and recorded afterwards, so a death in between starts it twice: `collect` finds
+nothing to do the second time.
+"""
+
+import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum, unique
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from batch_action.errors import ConfigError
-from batch_action.models.dispatch import (
-    BatchNotification,
-    Delivery,
-    DeliverySource,
-    Dispatch,
-    DispatchStatus,
-    EndedBatch,
-    PendingBatchRecord,
-    StartedRun,
-    WebhookEvent,
-)
 
 VERSION = 1
 LOCK_SECONDS = 5.0
-"""How long the lock of a predecessor that is just stopping is waited for."""
+"""How long to wait for the lock of a process that is just stopping."""
 SCHEMA = """
 BEGIN IMMEDIATE;
 CREATE TABLE delivery (
-  id TEXT PRIMARY KEY, source TEXT NOT NULL, kind TEXT NOT NULL, batch TEXT, at REAL NOT NULL,
+  id TEXT PRIMARY KEY, source TEXT NOT NULL, type TEXT NOT NULL, batch TEXT, at REAL NOT NULL,
   times INTEGER NOT NULL DEFAULT 1) WITHOUT ROWID;
-CREATE TABLE ended (
-  batch TEXT PRIMARY KEY, at REAL NOT NULL, due REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
-  state TEXT NOT NULL DEFAULT 'open') WITHOUT ROWID;
-CREATE TABLE awaited (
-  shelf TEXT NOT NULL, batch TEXT NOT NULL, repository TEXT NOT NULL, requests INTEGER NOT NULL,
-  created REAL NOT NULL, expires REAL NOT NULL, PRIMARY KEY (shelf, batch)) WITHOUT ROWID;
-CREATE TABLE dispatch (
-  batch TEXT NOT NULL, repository TEXT NOT NULL COLLATE NOCASE, shelf TEXT NOT NULL,
-  status TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, born REAL NOT NULL, due REAL NOT NULL,
-  claimed REAL, changed REAL NOT NULL, run TEXT NOT NULL DEFAULT '', url TEXT NOT NULL DEFAULT '',
-  note TEXT NOT NULL DEFAULT '', PRIMARY KEY (batch, repository)) WITHOUT ROWID;
-CREATE TABLE beat (at REAL NOT NULL);
-INSERT INTO beat VALUES (0);
+CREATE TABLE batch (
+  id TEXT PRIMARY KEY, status TEXT NOT NULL, ledger TEXT NOT NULL DEFAULT '',
+  repository TEXT NOT NULL DEFAULT '', requests INTEGER NOT NULL DEFAULT 0,
+  created_at REAL NOT NULL, expires_at REAL NOT NULL, ended_at REAL, due_at REAL,
+  tries INTEGER NOT NULL DEFAULT 0, changed_at REAL NOT NULL, run TEXT NOT NULL DEFAULT '',
+  url TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+CREATE TABLE heartbeat (at REAL NOT NULL);
+INSERT INTO heartbeat VALUES (0);
 PRAGMA user_version = 1;
 COMMIT;
 """
 
 
-class Base:
+@unique
+class BatchStatus(StrEnum):
+    """What `serve` knows of a batch."""
+
+    PENDING = "pending"
+    """A ledger names it; it has not ended as far as we know."""
+    ENDED = "ended"
+    """It has ended; its workflow is to be started."""
+    STARTED = "started"
+    """Its workflow was started."""
+    COLLECTED = "collected"
+    """Its ledger says so."""
+    FAILED = "failed"
+    """Given up; a person has to look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A webhook delivery, or what the watcher saw."""
+
+    id: str
+    """Equal for equal deliveries: the second one has no effect."""
+    source: str
+    """`webhook`, `hex-signature` or `watcher`."""
+    type: str
+    """The event's type, e.g. `batch.completed`."""
+    batch: str | None
+    """The batch that has ended; None for an event that is not about that."""
+    at: datetime
+    times: int = 1
+    """How often it came."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRecord:
+    """One batch."""
+
+    id: str
+    status: BatchStatus
+    ledger: str
+    """The name of the ledger that names it; empty while none does."""
+    repository: str
+    """`owner/name`; empty while no ledger names the batch."""
+    requests: int
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    """When we learned that it has ended."""
+    tries: int
+    """How many dispatches have failed."""
+    changed_at: datetime
+    run: str
+    """GitHub's id of the run that was started, where it is known."""
+    url: str
+    note: str
+    """What went wrong, in a sentence with the fix."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingInLedger:
+    """A batch as a ledger names it: sent, not collected."""
+
+    id: str
+    requests: int
+    created_at: datetime
+    expires_at: datetime
+
+
+class Store:
     """One SQLite file; any thread may call, each call is one transaction."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the file, and keep others out. Raises ConfigError where that cannot be."""
+        """Open or create the file and lock it. Raises ConfigError if it is unusable or in use."""
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._base = sqlite3.connect(
+            self._db = sqlite3.connect(
                 path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
             )
         except (OSError, sqlite3.Error) as error:
             _refuse(path, error)
-        self._base.row_factory = sqlite3.Row
+        self._db.row_factory = sqlite3.Row
         try:
-            version = self._prepared()
+            version = self._prepare()
         except sqlite3.Error as error:
-            self._base.close()
+            self._db.close()
             _refuse(path, error)
         if version != VERSION:
-            self._base.close()
+            self._db.close()
             raise ConfigError(
                 f"The store {path} was written by another version of batch-action ({version}).",
                 fix="Update batch-action, or start with a fresh file.",
             )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Give the file back."""
+        """Release the file."""
         with self._lock:
-            self._base.close()
+            self._db.close()
 
-    def beat(self, now: datetime) -> None:
+    def check(self, now: datetime) -> None:
         """Write something, to see whether the file can be written. Raises sqlite3.Error."""
-        self.write("UPDATE beat SET at = ?", now.timestamp())
+        self._write("UPDATE heartbeat SET at = ?", now.timestamp())
 
-    def all(self, request_key: str, *values: Any) -> list[sqlite3.Row]:
-        """Every row of an answer."""
+    def accept(self, delivery: Delivery) -> bool:
+        """Store a delivery and that its batch has ended; False for a repeated one."""
+        at = delivery.at.timestamp()
+        with self._transaction() as db:
+            (times,) = db.execute(
+                "INSERT INTO delivery (id, source, type, batch, at) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times",
+                (delivery.id, delivery.source, delivery.type, delivery.batch, at),
+            ).fetchone()
+            if times > 1:
+                return False
+            if delivery.batch is not None:
+                # A batch that was started or collected stays so; one that failed is tried again.
+                db.execute(
+                    "INSERT INTO batch"
+                    " (id, status, created_at, expires_at, ended_at, due_at, changed_at)"
+                    " VALUES (:id, 'ended', :at, :at, :at, :at, :at) ON CONFLICT DO UPDATE SET"
+                    " status = 'ended', ended_at = :at, due_at = :at, changed_at = :at, tries = 0,"
+                    " note = '' WHERE status IN ('pending', 'failed')",
+                    {"id": delivery.batch, "at": at},
+                )
+        return True
+
+    def deliveries(self, limit: int) -> list[Delivery]:
+        """Return the newest deliveries."""
+        rows = self._rows("SELECT * FROM delivery ORDER BY at DESC, id LIMIT ?", limit)
+        return [Delivery(**{**dict(row), "at": _datetime(row["at"])}) for row in rows]
+
+    def set_pending(
+        self, ledger: str, repository: str, pending: Iterable[PendingInLedger], now: datetime
+    ) -> list[str]:
+        """Record what a ledger names as pending; return the ids that are new.
+
+        What it does not name any more was collected. A batch that was given up because no ledger
+        named it is dispatched now.
+        """
+        at, new = now.timestamp(), []
+        with self._transaction() as db:
+            known = {row["id"] for row in db.execute("SELECT id FROM batch")}
+            names = []
+            for batch in pending:
+                names.append(batch.id)
+                if batch.id not in known:
+                    new.append(batch.id)
+                db.execute(
+                    "INSERT INTO batch (id, status, ledger, repository, requests, created_at,"
+                    " expires_at, changed_at) VALUES (:id, 'pending', :ledger, :repository,"
+                    " :requests, :created, :expires, :at) ON CONFLICT DO UPDATE SET"
+                    " ledger = :ledger, repository = :repository, requests = :requests,"
+                    " created_at = :created, expires_at = :expires,"
+                    " due_at = CASE WHEN ledger = '' THEN :at ELSE due_at END,"
+                    " note = CASE WHEN ledger = '' THEN '' ELSE note END,"
+                    " changed_at = CASE WHEN ledger = '' OR status = 'collected' THEN :at"
+                    " ELSE changed_at END,"
+                    " status = CASE WHEN ledger = '' AND status = 'failed' THEN 'ended'"
+                    " WHEN status = 'collected' THEN 'pending' ELSE status END"
+                    " WHERE ledger IN ('', :ledger)",
+                    {
+                        "id": batch.id,
+                        "ledger": ledger,
+                        "repository": repository,
+                        "requests": batch.requests,
+                        "created": batch.created_at.timestamp(),
+                        "expires": batch.expires_at.timestamp(),
+                        "at": at,
+                    },
+                )
+            db.execute(
+                "UPDATE batch SET status = 'collected', changed_at = ?, due_at = NULL"
+                " WHERE ledger = ? AND status IN ('pending', 'ended', 'started')"
+                " AND id NOT IN (SELECT value FROM json_each(?))",
+                (at, ledger, json.dumps(names)),
+            )
+        return new
+
+    def keep_ledgers(self, ledgers: Iterable[str], now: datetime) -> None:
+        """Drop what other ledgers named: they are not in the file any more."""
+        names = json.dumps(list(ledgers))
+        with self._transaction() as db:
+            db.execute(
+                "DELETE FROM batch WHERE status = 'pending' AND ledger != ''"
+                " AND ledger NOT IN (SELECT value FROM json_each(?))",
+                (names,),
+            )
+            db.execute(
+                "UPDATE batch SET status = 'failed', due_at = NULL, changed_at = :at,"
+                " note = 'Its ledger is not in the file any more.'"
+                " WHERE status = 'ended' AND ledger != ''"
+                " AND ledger NOT IN (SELECT value FROM json_each(:names))",
+                {"names": names, "at": now.timestamp()},
+            )
+
+    def batches(self, *statuses: BatchStatus, limit: int = -1) -> list[BatchRecord]:
+        """Return the batches in these states, what changed last first."""
+        return self._records(
+            "status IN (SELECT value FROM json_each(?)) ORDER BY changed_at DESC, id LIMIT ?",
+            *(json.dumps(statuses), limit),
+        )
+
+    def batch(self, batch_id: str) -> BatchRecord | None:
+        """Return one batch; None if it is unknown."""
+        return next(iter(self._records("id = ?", batch_id)), None)
+
+    def due(self, now: datetime) -> list[BatchRecord]:
+        """Return the ended batches whose turn has come, the most overdue first."""
+        return self._records(
+            "status = 'ended' AND due_at <= ? ORDER BY due_at, id", now.timestamp()
+        )
+
+    def next_due(self) -> datetime | None:
+        """Return when the next ended batch is due."""
+        (row,) = self._rows("SELECT min(due_at) AS due FROM batch WHERE status = 'ended'")
+        return None if row["due"] is None else _datetime(row["due"])
+
+    def postpone(self, batch: BatchRecord, due: datetime, now: datetime, note: str = "") -> None:
+        """Count a failed try and try this batch again later."""
+        self._write(
+            "UPDATE batch SET due_at = ?, tries = tries + 1, note = ?, changed_at = ?"
+            " WHERE id = ? AND status = 'ended'",
+            *(due.timestamp(), note, now.timestamp(), batch.id),
+        )
+
+    def finish(
+        self,
+        batch: BatchRecord,
+        status: BatchStatus,
+        now: datetime,
+        *,
+        note: str = "",
+        run: str = "",
+        url: str = "",
+    ) -> None:
+        """Record the last state of a batch; nothing more is done about it."""
+        self._write(
+            "UPDATE batch SET status = ?, due_at = NULL, note = ?, run = ?, url = ?, tries = ?,"
+            " changed_at = ? WHERE id = ?",
+            *(status, note, run, url, batch.tries, now.timestamp(), batch.id),
+        )
+
+    def prune(self, before: datetime) -> None:
+        """Forget what is older."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM delivery WHERE at < ?", (before.timestamp(),))
+            db.execute("DELETE FROM batch WHERE changed_at < ?", (before.timestamp(),))
+
+    def _records(self, where: str, *values: Any) -> list[BatchRecord]:
+        rows = self._rows(f"SELECT * FROM batch WHERE {where}", *values)  # noqa: S608 - ours
+        return [
+            BatchRecord(
+                id=row["id"],
+                status=BatchStatus(row["status"]),
+                ledger=row["ledger"],
+                repository=row["repository"],
+                requests=row["requests"],
+                created_at=_datetime(row["created_at"]),
+                expires_at=_datetime(row["expires_at"]),
+                ended_at=None if row["ended_at"] is None else _datetime(row["ended_at"]),
+                tries=row["tries"],
+                changed_at=_datetime(row["changed_at"]),
+                run=row["run"],
+                url=row["url"],
+                note=row["note"],
+            )
+            for row in rows
+        ]
+
+    def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         with self._lock:
-            return self._base.execute(request_key, values).fetchall()
+            return self._db.execute(query, values).fetchall()
 
-    def write(self, order: str, *values: Any) -> int:
-        """One change; how many rows it touched."""
-        with self.writing() as base:
-            return base.execute(order, values).rowcount
+    def _write(self, statement: str, *values: Any) -> None:
+        with self._transaction() as db:
+            db.execute(statement, values)
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Several changes that are made together, or not at all."""
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            self._base.execute("BEGIN IMMEDIATE")
+            self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield self._base
+                yield self._db
             except BaseException:
-                self._base.execute("ROLLBACK")
+                self._db.execute("ROLLBACK")
                 raise
-            self._base.execute("COMMIT")
+            self._db.execute("COMMIT")
 
-    def _prepared(self) -> int:
-        # Exclusive: a second process would send what this one is sending. The kernel gives the lock
-        # back however this process ends, and no file of shared memory is needed for the log.
-        self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute("PRAGMA synchronous = FULL")
+    def _prepare(self) -> int:
+        # Exclusive: a second process would send what this one is sending. The kernel releases the
+        # lock however this process ends, and no file of shared memory is needed for the log.
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
         if self._version() == 0:
-            self._base.executescript(SCHEMA)
+            self._db.executescript(SCHEMA)
         else:
-            self._base.execute("BEGIN IMMEDIATE")
-            self._base.execute("COMMIT")
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("COMMIT")
         return self._version()
 
     def _version(self) -> int:
-        return int(self._base.execute("PRAGMA user_version").fetchone()[0])
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
 
-def stamp(moment: datetime) -> float:
-    """How a moment is stored."""
-    return moment.timestamp()
-
-
-def moment(stamped: float) -> datetime:
-    """A stored moment."""
-    return datetime.fromtimestamp(stamped, UTC)
+def _datetime(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)
 
 
 def _refuse(path: Path, error: Exception) -> NoReturn:
@@ -141,292 +364,3 @@ def _refuse(path: Path, error: Exception) -> NoReturn:
         f"The store {path} cannot be used: {error}.",
         fix="Give `--store` a file on a disk that can be written.",
     ) from None
-
-
-class Deliveries:
-    """Deliveries, and the ended batches they told of."""
-
-    def __init__(self, base: Base) -> None:
-        self._base = base
-
-    def accept(self, notice: BatchNotification, now: datetime) -> bool:
-        """Remember a notice and the batch that it says has ended; False for a repeated one."""
-        event, at = notice.event, stamp(now)
-        with self._base.writing() as base:
-            (times,) = base.execute(
-                "INSERT INTO delivery (id, source, kind, batch, at) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times",
-                (notice.id, notice.source, event.kind, event.batch, at),
-            ).fetchone()
-            if times > 1:
-                return False
-            if event.batch is not None:
-                base.execute(
-                    "INSERT INTO ended (batch, at, due) VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
-                    " SET at = excluded.at, due = excluded.due, tries = 0, state = 'open'",
-                    (event.batch, at, at),
-                )
-        return True
-
-    def newest(self, most: int) -> list[Delivery]:
-        """The newest deliveries."""
-        return [
-            Delivery(
-                notice=BatchNotification(
-                    id=row["id"],
-                    source=DeliverySource(row["source"]),
-                    event=WebhookEvent(kind=row["kind"], batch=row["batch"]),
-                ),
-                at=moment(row["at"]),
-                times=row["times"],
-            )
-            for row in self._base.all("SELECT * FROM delivery ORDER BY at DESC, id LIMIT ?", most)
-        ]
-
-    def ended(self, now: datetime) -> list[EndedBatch]:
-        """Ended batches whose repository is to be looked for now, oldest first."""
-        rows = self._base.all(
-            "SELECT * FROM ended WHERE state = 'open' AND due <= ? ORDER BY at, batch", stamp(now)
-        )
-        return [EndedBatch(batch=r["batch"], at=moment(r["at"]), tries=r["tries"]) for r in rows]
-
-    def lost(self) -> frozenset[str]:
-        """Ended batches that no ledger names; a ledger that does so later brings them back."""
-        rows = self._base.all("SELECT batch FROM ended WHERE state = 'lost'")
-        return frozenset(row["batch"] for row in rows)
-
-    def heard_of(self) -> frozenset[str]:
-        """Every batch of whose end we know."""
-        return frozenset(row["batch"] for row in self._base.all("SELECT batch FROM ended"))
-
-    def look_again(self, batch: str, due: datetime) -> None:
-        """Look for this batch's repository again at that time."""
-        self._base.write(
-            "UPDATE ended SET due = ?, tries = tries + 1 WHERE batch = ?", stamp(due), batch
-        )
-
-    def placed(self, batch: str) -> None:
-        """Its repository was found."""
-        self._base.write("UPDATE ended SET state = 'placed' WHERE batch = ?", batch)
-
-    def give_up(self, batch: str) -> None:
-        """Its repository is not looked for any more."""
-        self._base.write("UPDATE ended SET state = 'lost' WHERE batch = ?", batch)
-
-    def prune(self, before: datetime) -> None:
-        """Forget what is older."""
-        with self._base.writing() as base:
-            base.execute("DELETE FROM delivery WHERE at < ?", (stamp(before),))
-            base.execute("DELETE FROM ended WHERE at < ?", (stamp(before),))
-
-
-class Dispatches:
-    """One dispatch at most for a batch and a repository."""
-
-    def __init__(self, base: Base) -> None:
-        self._base = base
-
-    def plan(
-        self, owner: PendingBatchRecord, now: datetime, fate: DispatchStatus = DispatchStatus.DUE
-    ) -> None:
-        """One dispatch for this batch and repository; one that failed gets another chance."""
-        at = stamp(now)
-        self._base.write(
-            "INSERT INTO dispatch (batch, repository, shelf, status, born, due, changed)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET shelf = excluded.shelf,"
-            " status = excluded.status, tries = 0, born = excluded.born, due = excluded.due,"
-            " changed = excluded.changed, note = '' WHERE status = 'failed'",
-            *(owner.batch, owner.repository, owner.ledger_name, fate, at, at, at),
-        )
-
-    def due(self, now: datetime) -> list[Dispatch]:
-        """What is to be sent, or looked for, now; the most overdue first."""
-        return self._found(
-            "status IN (?, ?) AND due <= ? ORDER BY due, batch",
-            DispatchStatus.DUE,
-            DispatchStatus.SENDING,
-            stamp(now),
-        )
-
-    def newest(self, most: int) -> list[Dispatch]:
-        """What changed last."""
-        return self._found("1 ORDER BY changed DESC, batch LIMIT ?", most)
-
-    def of(self, status: DispatchStatus) -> list[Dispatch]:
-        """All with this status, the newest first."""
-        return self._found("status = ? ORDER BY changed DESC, batch", status)
-
-    def known_runs(self, repository: str) -> frozenset[str]:
-        """The runs we know to be ours."""
-        mine = self._found("repository = ? AND run != ''", repository)
-        return frozenset(one.run for one in mine)
-
-    def nameless(self, repository: str, since: datetime) -> int:
-        """How many runs we have started there since then without being told which."""
-        return len(
-            self._found(
-                "repository = ? AND claimed >= ? AND status = ? AND run = ''",
-                *(repository, stamp(since), DispatchStatus.STARTED),
-            )
-        )
-
-    def claim(self, one: Dispatch, now: datetime) -> bool:
-        """Say that it is being sent now; False when that is not ours to do."""
-        at = stamp(now)
-        return (
-            self._base.write(
-                "UPDATE dispatch SET status = ?, claimed = ?, changed = ?"
-                " WHERE batch = ? AND repository = ? AND status = ?",
-                *(DispatchStatus.SENDING, at, at, one.batch, one.repository, DispatchStatus.DUE),
-            )
-            == 1
-        )
-
-    def started(self, one: Dispatch, run: StartedRun | None, now: datetime) -> None:
-        """Its run exists, whether or not we were told which it is."""
-        found = {"run": run.id, "url": run.url} if run else {}
-        self._set(one, now, status=DispatchStatus.STARTED, note="", **found)
-
-    def put_off(self, later: Dispatch, now: datetime) -> None:
-        """Not now: when it says itself."""
-        self._set(
-            later,
-            now,
-            status=later.status,
-            due=stamp(later.due_at),
-            tries=later.tries,
-            note=later.note,
-        )
-
-    def postpone(self, one: Dispatch, due: datetime) -> None:
-        """Leave all as it stands, but for the time of the next try."""
-        self._base.write(
-            "UPDATE dispatch SET due = ? WHERE batch = ? AND repository = ?",
-            *(stamp(due), one.batch, one.repository),
-        )
-
-    def end(self, one: Dispatch, fate: DispatchStatus, note: str, now: datetime) -> None:
-        """Nothing more will be done about it."""
-        self._set(one, now, status=fate, tries=one.tries, note=note)
-
-    def next_due(self) -> datetime | None:
-        """When something is to be done next, about a dispatch or an ended batch."""
-        (row,) = self._base.all(
-            "SELECT min(due) AS due FROM (SELECT due FROM dispatch WHERE status IN (?, ?)"
-            " UNION ALL SELECT due FROM ended WHERE state = 'open')",
-            *(DispatchStatus.DUE, DispatchStatus.SENDING),
-        )
-        return None if row["due"] is None else moment(row["due"])
-
-    def prune(self, before: datetime) -> None:
-        """Forget what has not changed since."""
-        self._base.write("DELETE FROM dispatch WHERE changed < ?", stamp(before))
-
-    def _set(self, one: Dispatch, now: datetime, **columns: Any) -> None:
-        columns |= {"changed": stamp(now)}
-        marks = ", ".join(f"{name} = ?" for name in columns)
-        self._base.write(
-            f"UPDATE dispatch SET {marks} WHERE batch = ? AND repository = ?",  # noqa: S608 - names of ours
-            *(*columns.values(), one.batch, one.repository),
-        )
-
-    def _found(self, where: str, *values: Any) -> list[Dispatch]:
-        return [
-            Dispatch(
-                batch=row["batch"],
-                repository=row["repository"],
-                ledger_name=row["shelf"],
-                status=DispatchStatus(row["status"]),
-                tries=row["tries"],
-                born_at=moment(row["born"]),
-                due_at=moment(row["due"]),
-                claimed_at=None if row["claimed"] is None else moment(row["claimed"]),
-                changed_at=moment(row["changed"]),
-                run=row["run"],
-                url=row["url"],
-                note=row["note"],
-            )
-            for row in self._base.all(f"SELECT * FROM dispatch WHERE {where}", *values)  # noqa: S608 - ours
-        ]
-
-
-class PendingBatches:
-    """Pending batches by ledger; known again right after a restart."""
-
-    def __init__(self, base: Base) -> None:
-        self._base = base
-
-    def shelve(self, shelf: str, awaited: Iterable[PendingBatchRecord]) -> None:
-        """Replace what one ledger waits for; what was given up as nobody's may be among it."""
-        rows = [
-            (
-                a.ledger_name,
-                a.batch,
-                a.repository,
-                a.requests,
-                stamp(a.created_at),
-                stamp(a.expires_at),
-            )
-            for a in awaited
-        ]
-        with self._base.writing() as base:
-            base.execute("DELETE FROM awaited WHERE shelf = ?", (shelf,))
-            base.executemany("INSERT INTO awaited VALUES (?, ?, ?, ?, ?, ?)", rows)
-            base.executemany(
-                "UPDATE ended SET state = 'open' WHERE state = 'lost' AND batch = ?",
-                [(row[1],) for row in rows],
-            )
-
-    def keep_only(self, ledgers: Iterable[str]) -> None:
-        """Drop what is waited for by ledgers that are not listed any more."""
-        known = {row["shelf"] for row in self._base.all("SELECT DISTINCT shelf FROM awaited")}
-        for gone in known - set(ledgers):
-            self._base.write("DELETE FROM awaited WHERE shelf = ?", gone)
-
-    def all(self) -> list[PendingBatchRecord]:
-        """Every pending batch, oldest first."""
-        return [
-            PendingBatchRecord(
-                ledger_name=row["shelf"],
-                repository=row["repository"],
-                batch=row["batch"],
-                requests=row["requests"],
-                created_at=moment(row["created"]),
-                expires_at=moment(row["expires"]),
-            )
-            for row in self._base.all("SELECT * FROM awaited ORDER BY created, batch, shelf")
-        ]
-
-    def owners(self, batch: str) -> list[PendingBatchRecord]:
-        """Who waits for this batch: one ledger, unless somebody copied another's."""
-        return [one for one in self.all() if one.batch == batch]
-
-
-class Store:
-    """The memory of `serve`. Use as a context manager, or `close()`."""
-
-    def __init__(self, path: Path) -> None:
-        """Raise ConfigError where the file cannot be used, or another process does."""
-        self._base = Base(path)
-        self.deliveries = Deliveries(self._base)
-        self.waiting = PendingBatches(self._base)
-        self.dispatches = Dispatches(self._base)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._base.close()
-
-    def beat(self, now: datetime) -> None:
-        """Raise sqlite3.Error unless the file can be written."""
-        self._base.beat(now)
-
-    def prune(self, before: datetime) -> None:
-        """Forget what is older."""
-        self.deliveries.prune(before)
-        self.dispatches.prune(before)
