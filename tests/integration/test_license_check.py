@@ -47,7 +47,7 @@ def test_a_missing_header_is_found_without_the_model(licensed: WorkflowHarness) 
     assert "src/new.ts" in body
     assert "SPDX-License-Identifier: MIT" in body
     # Most Python files here have no header, and JSON has no comments.
-    assert "tool.py" not in body.split("<summary>Receipt")[0]
+    assert "tool.py" not in body.split("<summary>Files reviewed")[0]
     assert len(workflow.billed_ids) == 3
 
 
@@ -88,7 +88,7 @@ def test_the_expected_header_is_configurable(licensed: WorkflowHarness) -> None:
     )
     body = issue_after_run(workflow)
     assert "The license header lacks a line" in body
-    assert "src/fine.ts" not in body.split("<summary>Receipt")[0]
+    assert "src/fine.ts" not in body.split("<summary>Files reviewed")[0]
 
 
 def test_all_requests_get_the_license_policy(licensed: WorkflowHarness) -> None:
@@ -131,7 +131,7 @@ def test_another_license_in_the_header_is_reported_once(licensed: WorkflowHarnes
     assert "The header names `Apache-2.0`" in issue_after_run(workflow)
     workflow.commit({"src/copied.ts": "// SPDX-License-Identifier: Eclipse 2\n" + CODE})
     body = issue_after_run(workflow)
-    assert "The SPDX list has no such license" in body
+    assert "The license is not on the SPDX list" in body
 
 
 def test_other_tasks_get_no_license_policy(licensed: WorkflowHarness) -> None:

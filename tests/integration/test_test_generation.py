@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.harness.workflow import WorkflowHarness, path_in
+from tests.harness.workflow import WorkflowHarness, path_of_request
 
 MONEY = "def total(prices):\n    return sum(prices)\n\n\nclass Till:\n    pass\n"
 TEST = "from shop.money import total\n\n\ndef test_total():\n    assert total([1]) == 1\n"
@@ -34,7 +34,7 @@ GO_TEST = 'package main\n\nimport "testing"\n\nfunc TestZero(t *testing.T) {}\n'
 def messages(workflow: WorkflowHarness) -> dict[str, str]:
     """Return the user message about each file."""
     requests = workflow.batches[-1].requests
-    return {path_in(r): r["params"]["messages"][0]["content"] for r in requests}
+    return {path_of_request(r): r["params"]["messages"][0]["content"] for r in requests}
 
 
 def test_each_package_of_a_monorepo_has_its_own_tests(generation: WorkflowHarness):
@@ -76,7 +76,7 @@ def test_each_package_of_a_monorepo_has_its_own_tests(generation: WorkflowHarnes
     }
     assert files["api/tests/test_money.py"].startswith(TEST)
     assert files["tool/main_test.go"].startswith(GO_TEST)
-    assert "func TestRunIsThere(" in files["tool/main_test.go"]
+    assert "func TestRunExists(" in files["tool/main_test.go"]
     workflow.repo.write(dict(files))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_money.py"],
@@ -132,7 +132,7 @@ def test_an_unsafe_or_overwriting_file_is_refused_and_counted(generation: Workfl
     }
 
     def answer(request):
-        paths = bad if path_in(request) == "a.py" else ["tests/test_more.py"]
+        paths = bad if path_of_request(request) == "a.py" else ["tests/test_more.py"]
         return {"files": [{"path": p, "text": good, "summary": ""} for p in paths]}
 
     workflow.answer(answer)

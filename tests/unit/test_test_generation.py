@@ -89,6 +89,7 @@ LOCATIONS = [
     # path, other files, its existing tests, the path for new tests
     ("shop/money.py", [], [], "tests/test_money.py"),
     ("money.py", ["tests/test_orders.py"], [], "tests/test_money.py"),
+    ("money.py", ["test_orders.py"], [], "test_money.py"),
     ("shop/money.py", ["tests/test_money.py"], ["tests/test_money.py"], "tests/test_money.py"),
     ("shop/money.py", ["test/money_test.py"], ["test/money_test.py"], "test/money_test.py"),
     ("src/shop/money.py", ["tests/shop/test_x.py"], [], "tests/shop/test_money.py"),

@@ -173,7 +173,7 @@ def _missing_header(header: Header, licensing: LicensePolicy) -> RawFinding:
         end_line=1,
         evidence="",
         title="The license header lacks a line" if incomplete else "The license header is missing",
-        explanation=f"The license of this file cannot be told from the file alone.{requirement}",
+        explanation=f"The file alone does not show which license it is under.{requirement}",
         remediation=f"Put the header above the first code{example}.",
         whole_file=True,
     )
