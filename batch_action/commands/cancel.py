@@ -42,8 +42,8 @@ def _cancel(ctx: RunContext, session: LedgerSession) -> int:
         ctx.console.print(f"Batch {batch.sent.batch} {_describe(state)}.")
         is_lost = state is None and batch_id is not None
         if is_lost or (state is not None and (state.canceled or state.status != "ended")):
-            by = ctx.github_context.run
-            session.add(Withdrawn(batch=batch.sent.batch, actor=by, at=ctx.now()))
+            actor = ctx.github_context.run
+            session.add(Withdrawn(batch=batch.sent.batch, actor=actor, at=ctx.now()))
     sessions.save(ctx, session)
     return len(pending)
 

@@ -12,7 +12,7 @@ import pytest
 
 from batch_action import __version__
 from tests.harness.git_repositories import Repo
-from tests.harness.workflow import BAD, HOUR, WORSE, WorkflowHarness, foreign
+from tests.harness.workflow import BAD, HOUR, WORSE, WorkflowHarness, unexpected_commands
 
 CONFIG = ".github/batch-action.yml"
 YAML_BOMB = "".join(
@@ -236,7 +236,7 @@ def test_plan_lists_every_file_that_git_reports_as_changed(workflow: WorkflowHar
     assert "renamed.js" in [f["path"] for f in data["files"]]
     shown = workflow.cli(*given[:-1], environ={"ANTHROPIC_API_KEY": None})
     assert shown.exit == 0
-    assert foreign(shown.log) == []
+    assert unexpected_commands(shown.log) == []
 
 
 def test_odd_files_are_submitted_and_collected(workflow: WorkflowHarness) -> None:

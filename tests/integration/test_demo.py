@@ -50,8 +50,8 @@ def test_two_cycles_on_the_sample(tmp_path: Path) -> None:
     plan = second.split("Submit:")[0]
     assert "2 files" in plan
     assert "shop/export.py" not in plan
-    assert "9 new tonight" in first
-    assert "1 new, 1 fixed tonight" in second
+    assert "9 new in this run" in first
+    assert "1 new, 1 fixed in this run" in second
     assert "Issues in the repository: 1." in second
     for hidden in ("::", "<!--", "<code>", "<details>", "sk_live"):
         assert hidden not in output
@@ -103,7 +103,7 @@ def test_the_state_of_a_users_repository_is_restored_and_nothing_is_written_to_i
     code, output, _ = demo(*run)
     assert code == 0
     assert "old.py" not in output
-    assert "1 new, 2 fixed tonight" in output
+    assert "1 new, 2 fixed in this run" in output
     assert (out / "issue.md").read_text().count("batch-action v1 task=") == 1
 
     code, output, _ = demo(*run, "--base", "HEAD~2")

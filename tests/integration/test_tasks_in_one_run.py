@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from batch_action.sandbox.github.records import Issue
-from tests.harness.workflow import BAD, DAY, HOUR, WORSE, WorkflowHarness, path_in
+from tests.harness.workflow import BAD, DAY, HOUR, WORSE, WorkflowHarness, path_of_request
 
 TWO_TASKS = "code-review, security-scan"
 RULES = """
@@ -38,7 +38,9 @@ def models(workflow: WorkflowHarness) -> list[tuple[str, list[str]]]:
     for batch in workflow.batches:
         used_models = {request["params"]["model"] for request in batch.requests}
         assert len(used_models) == 1
-        batches.append((used_models.pop(), sorted(path_in(request) for request in batch.requests)))
+        batches.append(
+            (used_models.pop(), sorted(path_of_request(request) for request in batch.requests))
+        )
     return batches
 
 
