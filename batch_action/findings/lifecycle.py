@@ -91,14 +91,14 @@ def _merge_overlapping(
         # What a person has dismissed must not be reported under another fingerprint.
         return tracked.state is not FindingState.DISMISSED, *certainty, tracked.fingerprint
 
-    kept: defaultdict[tuple[str, str], list[TrackedFinding]] = defaultdict(list)
+    merged: defaultdict[tuple[str, str], list[TrackedFinding]] = defaultdict(list)
     for status in sorted(statuses, key=priority):
         tracked = status.tracked
         mergeable = tracked.state in (*OPEN_STATES, FindingState.DISMISSED)
         if not mergeable or tracked.evidence_digest == NO_EVIDENCE:
             yield status
             continue
-        others = kept[tracked.anchor.path, tracked.category]
+        others = merged[tracked.anchor.path, tracked.category]
         overlapping = [other for other in others if share_lines(tracked.anchor, other.anchor)]
         if overlapping and tracked.state is not FindingState.DISMISSED:
             note = f"reported as {overlapping[0].fingerprint[:8]}"
@@ -231,7 +231,7 @@ def _reviewed_commits(batch_answers: BatchAnswers) -> Iterable[str]:
 
 
 def _close(tracked: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:
-    # The anchor stays the last known one: there the finding is searched if it comes back.
+    # The anchor stays the last known one: the finding is searched there if it comes back.
     closed = replace(tracked, state=FindingState.FIXED, closing_commit=commit)
     return FindingStatus(tracked=closed, finding=None, note=note, changed=changed)
 

@@ -1,1 +1,1 @@
-"""What is asked about each selected file, and what it costs."""
+"""Requests and plans: what is sent for each selected file, and what it costs."""

@@ -16,7 +16,7 @@ from batch_action.models.files import (
     SkippedFile,
     SkipReason,
 )
-from batch_action.selection.content import decode, is_binary, is_faithful
+from batch_action.selection.content import decode, is_binary, is_lossless
 from batch_action.selection.parts import MAX_CHARS
 from batch_action.tasks.task import ContextNeeds, Task
 from batch_action.tasks.testing.frameworks import is_manifest
@@ -130,7 +130,7 @@ def _fit_to_limit(tests: Iterable[tuple[str, str, bytes | None]]) -> Iterable[Co
             continue
         decoded = decode(data)
         text = mask(decoded)[0]
-        complete = len(text) <= chars_left and is_faithful(data, decoded)
+        complete = len(text) <= chars_left and is_lossless(data, decoded)
         chars_left -= len(text) if complete else 0
         yield ContextFile(
             kind=ContextKind.TEST,

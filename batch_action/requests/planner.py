@@ -291,7 +291,7 @@ def prepare(
             commits.head,
             commits.base,
             options,
-            backlog={path: item.old for path, item in backlog.items()},
+            backlog={path: item.old_blob for path, item in backlog.items()},
             progress=progress,
             changes=_changes_from_github(ctx, commits),
         )

@@ -115,7 +115,7 @@ def _cache_miss_reason(ctx: RunContext, warm_up: CacheWarmUp, head: str) -> str 
     """Return why requests about *head* would not read the warm-up's cache entry, or None."""
     intended, settings = warm_up.intended, ctx.settings
     if settings.prompt_cache == "off":
-        return "`prompt-cache` is now `off`"
+        return "`prompt-cache` is off now"
     if warm_up.is_lost:
         return "the warm-up was not answered"
     if (intended.model, intended.effort or "none") != (settings.model, settings.effort):

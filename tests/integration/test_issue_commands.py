@@ -64,8 +64,8 @@ def test_a_command_dismisses_and_gets_a_reaction(harness):
     (dismissal,) = harness.previous_state.dismissals
     assert (dismissal.fingerprint, dismissal.actor) == (first, "octo")
     assert (dismissal.source, dismissal.reason) == (comment.url, "by design")
-    (reply_,) = harness.issues.comments(1)
-    assert reply_.reactions == ("+1",)
+    (command,) = harness.issues.comments(1)
+    assert command.reactions == ("+1",)
     body = harness.issues.get(1).body
     assert "Dismissed: 1" in body
     assert f"box id={first}" not in body
@@ -88,7 +88,7 @@ def test_a_run_without_results_answers_and_changes_nothing_else(harness):
     assert "Dismissed: 1" in now
     assert "**1 open finding, 1 high.**" in now
     assert "🆕 new" in now
-    assert now[now.index("Receipt:") :] == body[body.index("Receipt:") :]
+    assert now[now.index("Files reviewed:") :] == body[body.index("Files reviewed:") :]
     assert now.splitlines()[0] == body.splitlines()[0]
     assert len(replies(harness)) == 1
     harness.sandbox.faults.calls.clear()
@@ -210,7 +210,7 @@ def test_a_box_ticked_by_an_unknown_person_does_not_count(harness, how):
     harness.collect(harness.review())
     assert harness.previous_state.dismissals == ()
     (reply,) = replies(harness)
-    assert "GitHub does not say which person ticked it" in reply
+    assert "GitHub does not name its author" in reply
 
 
 def test_a_box_ticked_while_a_run_publishes_waits_for_the_next_run(harness):
@@ -272,6 +272,6 @@ def test_a_dismissal_outlives_the_issue(workflow: WorkflowHarness):
     workflow.run("submit")
     workflow.finish()
     assert workflow.run("collect").exit == 0
-    reply_ = [block.tracked for block in markers.parse_blocks(workflow.issue.body)]
-    assert first.fingerprint not in {k.fingerprint for k in reply_ if k.state in OPEN_STATES}
-    assert len([k for k in reply_ if k.state in OPEN_STATES]) == 1
+    tracked = [block.tracked for block in markers.parse_blocks(workflow.issue.body)]
+    assert first.fingerprint not in {k.fingerprint for k in tracked if k.state in OPEN_STATES}
+    assert len([k for k in tracked if k.state in OPEN_STATES]) == 1

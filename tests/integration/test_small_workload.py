@@ -1,4 +1,4 @@
-"""A small workload: sent all the same, left to grow, or asked at once at full price."""
+"""A small workload: sent as usual, accumulated, or sent interactively at full price."""
 
 import json
 from datetime import datetime
@@ -17,13 +17,13 @@ from tests.harness.workflow import BAD, DAY, GOOD, HOUR, WORSE, WorkflowHarness
 
 FEW = {"min_requests": "3"}
 ACCUMULATE = {**FEW, "small_workload": "accumulate"}
-AT_ONCE = {**FEW, "small_workload": "interactive"}
+INTERACTIVE = {**FEW, "small_workload": "interactive"}
 WORST = 0.0305
 """What one small file can cost at the most in a batch, in US dollars."""
 
 
-def asked_at_once(workflow: WorkflowHarness) -> int:
-    """How many requests the Messages API was asked."""
+def interactive_requests(workflow: WorkflowHarness) -> int:
+    """Count the requests to the Messages API."""
     return sum(
         c.method == "POST" and c.path == "/v1/messages" for c in workflow.sandbox.faults.calls
     )
@@ -31,17 +31,17 @@ def asked_at_once(workflow: WorkflowHarness) -> int:
 
 @pytest.fixture
 def counted(workflow: WorkflowHarness) -> WorkflowHarness:
-    """With no call from other stories."""
+    """A workflow whose calls are counted from here on."""
     workflow.sandbox.faults.calls.clear()
     return workflow
 
 
-def test_it_is_sent_all_the_same_by_default(workflow: WorkflowHarness) -> None:
+def test_it_is_sent_as_usual_by_default(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     assert workflow.run("submit", **FEW).outputs["status"] == "submitted"
 
 
-def test_it_waits_for_more_and_then_goes_out_together(workflow: WorkflowHarness) -> None:
+def test_it_waits_for_more_and_is_sent_with_it(workflow: WorkflowHarness) -> None:
     workflow.inputs |= ACCUMULATE
     workflow.commit({"a.js": BAD})
     first = workflow.run("submit")
@@ -59,7 +59,7 @@ def test_it_waits_for_more_and_then_goes_out_together(workflow: WorkflowHarness)
     assert workflow.requested_paths() == ["a.js", "b.js", "c.js"]
 
 
-def test_it_does_not_wait_for_ever(workflow: WorkflowHarness) -> None:
+def test_it_does_not_wait_forever(workflow: WorkflowHarness) -> None:
     workflow.inputs |= ACCUMULATE | {"max_wait_days": "2"}
     workflow.commit({"a.js": BAD})
     workflow.run("submit")
@@ -91,11 +91,11 @@ def test_a_file_that_changes_while_it_waits_is_compared_with_what_was_reviewed(
     assert "-  return x + 1;" in request["params"]["messages"][0]["content"]
 
 
-def test_it_is_asked_at_once_and_told_in_the_same_run(counted: WorkflowHarness) -> None:
+def test_interactive_requests_are_published_in_the_same_run(counted: WorkflowHarness) -> None:
     workflow = counted
     workflow.commit({"a.js": BAD, "b.js": WORSE})
-    done = workflow.run(**AT_ONCE)
-    assert (done.exit, workflow.batches, asked_at_once(workflow)) == (0, [], 2)
+    done = workflow.run(**INTERACTIVE)
+    assert (done.exit, workflow.batches, interactive_requests(workflow)) == (0, [], 2)
     assert done.outputs["status"] == "collected"
     assert done.outputs["requests-count"] == "2"
     assert done.outputs["new-findings-count"] == "4"
@@ -110,98 +110,100 @@ def test_it_is_asked_at_once_and_told_in_the_same_run(counted: WorkflowHarness) 
     (collected,) = view.facts_of(ledger, Collected)
     full = collected.cost_usd
     assert full == pytest.approx(float(done.outputs["cost-usd"]), abs=1e-6)
-    # What has an answer is asked no more.
-    assert workflow.run(**AT_ONCE).outputs["status"] == "nothing-to-do"
-    assert asked_at_once(workflow) == 2
+    # An answered request is not sent again.
+    assert workflow.run(**INTERACTIVE).outputs["status"] == "nothing-to-do"
+    assert interactive_requests(workflow) == 2
 
 
-def test_the_cap_counts_the_full_price(counted: WorkflowHarness) -> None:
+def test_the_budget_counts_the_full_price(counted: WorkflowHarness) -> None:
     workflow = counted
     workflow.commit({"a.js": BAD})
     cap = WORST * 1.5
-    assert workflow.run("submit", **AT_ONCE, max_cost_usd=str(cap)).exit == 3
-    assert asked_at_once(workflow) == 0
+    assert workflow.run("submit", **INTERACTIVE, max_cost_usd=str(cap)).exit == 3
+    assert interactive_requests(workflow) == 0
     assert workflow.run("submit", max_cost_usd=str(cap)).exit == 0
 
 
-def test_who_does_not_answer_is_owed_and_the_rest_is_told(counted: WorkflowHarness) -> None:
+def test_an_unanswered_file_is_backlog_and_the_rest_is_published(counted: WorkflowHarness) -> None:
     workflow = counted
     workflow.commit({"a.js": BAD, "b.js": WORSE})
     # Five refusals are one request's three tries and two of the other's.
     workflow.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=5, status=529)
-    done = workflow.run(**AT_ONCE)
+    done = workflow.run(**INTERACTIVE)
     assert done.exit == 0
     assert done.outputs["new-findings-count"] == "2"
     assert "unanswered" in done.summary
     ledger = stored_ledger(workflow)
     assert len(view.backlog(ledger, max_attempts=1)) == 1
     workflow.advance(DAY)
-    assert workflow.run(**AT_ONCE).outputs["findings-count"] == "4"
+    assert workflow.run(**INTERACTIVE).outputs["findings-count"] == "4"
 
 
-def test_when_nobody_answers_the_run_fails_and_asks_again(counted: WorkflowHarness) -> None:
+def test_without_any_answer_the_run_fails_and_the_next_one_sends_again(
+    counted: WorkflowHarness,
+) -> None:
     workflow = counted
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=9, status=529)
-    assert workflow.run(**AT_ONCE).exit == 4
+    assert workflow.run(**INTERACTIVE).exit == 4
     assert view.open_intents(stored_ledger(workflow)) == ()
     workflow.sandbox.faults.clear()
-    assert workflow.run(**AT_ONCE).outputs["new-findings-count"] == "2"
+    assert workflow.run(**INTERACTIVE).outputs["new-findings-count"] == "2"
 
 
 def test_a_key_without_credit_stops_after_its_first_answer(counted: WorkflowHarness) -> None:
     workflow = counted
     workflow.commit({"a.js": BAD, "b.js": WORSE})
     workflow.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=9, status=402)
-    result = workflow.run("submit", **AT_ONCE)
+    result = workflow.run("submit", **INTERACTIVE)
     assert result.exit == 4
     assert "402" in result.summary
     assert workflow.batches == []
 
 
-def test_answers_that_cannot_be_delivered_are_paid_for_once_more_at_most(
+def test_answers_that_cannot_be_published_are_paid_for_once_more_at_most(
     counted: WorkflowHarness,
 ) -> None:
     workflow = counted
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add("status", service="github", method="POST", path="/issues$", times=9)
-    lost = workflow.run(**AT_ONCE)
+    lost = workflow.run(**INTERACTIVE)
     assert lost.exit == 5
     ledger = stored_ledger(workflow)
     (collected,) = view.facts_of(ledger, Collected)
     assert set(collected.failed.values()) == {"undelivered"}
     assert collected.cost_usd is not None
     assert collected.cost_usd > 0
-    # Nobody pays at full price again for what might not arrive: a batch can be fetched again.
-    again = workflow.run(**AT_ONCE)
+    # Not at full price again: the results of a batch can be read again.
+    again = workflow.run(**INTERACTIVE)
     assert "can be read again" in again.summary
-    assert (asked_at_once(workflow), len(workflow.batches)) == (1, 1)
+    assert (interactive_requests(workflow), len(workflow.batches)) == (1, 1)
     workflow.sandbox.faults.clear()
-    assert workflow.run(**AT_ONCE).outputs["new-findings-count"] == "2"
+    assert workflow.run(**INTERACTIVE).outputs["new-findings-count"] == "2"
 
 
-def test_a_run_that_died_in_the_middle_is_told_and_its_files_are_owed(
+def test_a_run_that_crashed_is_reported_and_its_files_are_backlog(
     counted: WorkflowHarness,
 ) -> None:
     workflow = counted
     workflow.commit({"a.js": BAD})
     intent = abandoned(workflow)
-    # Perhaps it still asks: nobody else does.
-    assert workflow.run(**AT_ONCE).outputs["status"] == "nothing-to-do"
-    assert asked_at_once(workflow) == 1
+    # The other run may still be sending, so this one does not.
+    assert workflow.run(**INTERACTIVE).outputs["status"] == "nothing-to-do"
+    assert interactive_requests(workflow) == 1
     workflow.advance(2 * HOUR)
-    workflow.clock_skew = -5 * HOUR  # The runner's own clock has no say in it.
-    result = workflow.run(**AT_ONCE)
+    workflow.clock_skew = -5 * HOUR  # The runner's clock does not count.
+    result = workflow.run(**INTERACTIVE)
     assert result.outputs["new-findings-count"] == "2"
     assert "may be paid for twice" in "".join(result.annotations("warning"))
-    assert asked_at_once(workflow) == 2
+    assert interactive_requests(workflow) == 2
     intents = {fact.intent for fact in view.facts_of(stored_ledger(workflow), Intended)}
     assert len(intents - {intent}) == 1
 
 
 def abandoned(workflow: WorkflowHarness) -> str:
     """A run that dies when its answer is there; its intent."""
-    workflow.inputs |= AT_ONCE
+    workflow.inputs |= INTERACTIVE
     run_until_crash(workflow, "submit", CrashPoint("POST /v1/messages", "after"))
     (open_,) = view.open_intents(stored_ledger(workflow))
     assert open_.intended.mode == "interactive"
@@ -210,12 +212,12 @@ def abandoned(workflow: WorkflowHarness) -> str:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("call", ["POST /issues", "POST ArtifactService/FinalizeArtifact"])
-def test_a_death_at_any_other_place_loses_no_file(
+def test_a_crash_anywhere_else_loses_no_file(
     counted: WorkflowHarness, call: str, when: str
 ) -> None:
     workflow = counted
     workflow.commit({"a.js": BAD})
-    workflow.inputs |= AT_ONCE
+    workflow.inputs |= INTERACTIVE
     run_until_crash(workflow, "submit", CrashPoint(call, when))
     workflow.advance(2 * HOUR)
     workflow.run()
@@ -224,16 +226,16 @@ def test_a_death_at_any_other_place_loses_no_file(
     assert workflow.issue.body.count("<!-- batch-action:finding ") == 2
     assert not view.open_intents(stored_ledger(workflow))
     assert not view.pending_batches(stored_ledger(workflow))
-    assert asked_at_once(workflow) <= 2
+    assert interactive_requests(workflow) <= 2
 
 
-def test_an_interrupt_gives_the_questions_back(counted: WorkflowHarness) -> None:
+def test_an_interrupt_puts_the_files_in_the_backlog(counted: WorkflowHarness) -> None:
     workflow = counted
     workflow.commit({f"{n}.js": f"// {n}\n{BAD}" for n in range(6)})
     signals = iter([True])
 
     def clock() -> datetime:
-        if asked_at_once(workflow) and next(signals, False):
+        if interactive_requests(workflow) and next(signals, False):
             raise Interrupted
         return workflow.sandbox.clock.now()
 
@@ -248,19 +250,21 @@ def test_an_interrupt_gives_the_questions_back(counted: WorkflowHarness) -> None
     assert len(view.backlog(ledger, max_attempts=1)) == 6
 
 
-def test_plan_shows_which_way_it_would_go(workflow: WorkflowHarness) -> None:
+def test_plan_shows_how_it_would_be_sent(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD, "b.js": WORSE})
-    config = {f"BATCH_ACTION_{k.upper()}": v for k, v in AT_ONCE.items()}
+    config = {f"BATCH_ACTION_{k.upper()}": v for k, v in INTERACTIVE.items()}
     plain = json.loads(workflow.cli("plan", "--json", "--base", "HEAD~1").stdout)
-    told = json.loads(workflow.cli("plan", "--json", "--base", "HEAD~1", environ=config).stdout)
-    assert (plain["mode"], plain["note"], told["mode"]) == ("batch", "", "interactive")
-    assert told["cost"]["due_usd"] == pytest.approx(2 * plain["cost"]["due_usd"])
-    assert "sent now" in told["note"]
+    shown_plan = json.loads(
+        workflow.cli("plan", "--json", "--base", "HEAD~1", environ=config).stdout
+    )
+    assert (plain["mode"], plain["note"], shown_plan["mode"]) == ("batch", "", "interactive")
+    assert shown_plan["cost"]["due_usd"] == pytest.approx(2 * plain["cost"]["due_usd"])
+    assert "sent now" in shown_plan["note"]
     shown = workflow.cli("plan", "--base", "HEAD~1", environ=config)
     assert "sent now" in " ".join(shown.stderr.split())
 
 
-def test_who_opens_a_pull_request_need_not_wait_for_more(workflow: WorkflowHarness) -> None:
+def test_a_pull_request_does_not_wait_for_more(workflow: WorkflowHarness) -> None:
     workflow.environ["BATCH_ACTION_SMALL_WORKLOAD"] = "accumulate"
     workflow.environ["BATCH_ACTION_PROMPT_CACHE"] = "warm"
     pull = PullStory.begin(workflow, {f"{name}.js": WORSE for name in "abcd"})

@@ -411,15 +411,15 @@ def check_issue(
 ) -> Counter[str]:
     """Compare the open findings in the issue with the files."""
     body = "\n".join([workflow.issue.body, *(c.body for c in workflow.issue.comments)])
-    live = [b.tracked for b in markers.parse_blocks(body) if b.tracked.state in LIVE]
-    reported: Counter[str] = Counter()
-    for known in live:
+    open_findings = [b.tracked for b in markers.parse_blocks(body) if b.tracked.state in LIVE]
+    counts: Counter[str] = Counter()
+    for known in open_findings:
         anchor = known.anchor
         assert known.state is not FindingState.RECHECKING or anchor.path not in asked, known
         text = workflow.repo.git("cat-file", "blob", anchor.blob)
         name = defect_at(text, anchor.start_line, anchor.end_line)
-        reported[name] += 1
+        counts[name] += 1
         assert name in defects(texts[anchor.path]), ("stale", known)
-    assert max(reported.values(), default=0) <= 1, ("duplicates", reported)
-    assert {name for _, name in reported} <= reported.keys(), "reported and not open"
-    return reported
+    assert max(counts.values(), default=0) <= 1, ("duplicates", counts)
+    assert {name for _, name in reported} <= counts.keys(), "reported and not open"
+    return counts
