@@ -23,6 +23,7 @@ from batch_action.models.ledger import (
     Sent,
     Usage,
 )
+from batch_action.models.requests import digest
 from batch_action.requests import packing
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ def facts_of_run(number: int, paths: list[str]) -> tuple[Fact, ...]:
     )
     request_keys = tuple(
         RequestKey(
-            id=packing.custom_id("code-review", e.path, e.blob, packing.digest(e.path, e.blob)),
+            id=packing.custom_id("code-review", e.path, e.blob, digest(e.path, e.blob)),
             path=e.path,
             blob=e.blob,
         )
@@ -103,7 +104,8 @@ def measure(name: str, runs: int, files_per_run: int) -> float:
     print(
         f"{name:<32} {len(data) / MIB:7.2f} MiB zipped"
         f" of {codec.MAX_ZIPPED_BYTES / MIB:.0f}   encode {encode_seconds:6.2f} s"
-        f"   decode {decode_seconds:6.2f} s   merge {merge_seconds:6.2f} s   backlog {query_seconds:6.2f} s"
+        f"   decode {decode_seconds:6.2f} s   merge {merge_seconds:6.2f} s"
+        f"   backlog {query_seconds:6.2f} s"
     )
     return total
 
