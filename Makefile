@@ -9,7 +9,7 @@ SAMPLE ?= python
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
-.PHONY: help bench crashes demo e2e screenshots test tests lint types floors record format container lock clean
+.PHONY: help bench crashes demo e2e screenshots test tests lint types imports record format container lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,7 +24,7 @@ $(VENV)/ready: requirements-dev.lock
 demo: $(VENV)/ready ## Run the whole circle against the sandbox (REPO=path, TASK=…, SAMPLE=python|typescript|go|monorepo)
 	$(BIN)/batch-action demo $(if $(REPO),--repo "$(REPO)") $(if $(BASE),--base "$(BASE)") --task $(TASK) --sample $(SAMPLE)
 
-test: lint types floors tests ## Everything that needs no container
+test: lint types imports tests ## Everything that needs no container
 
 tests: $(VENV)/ready
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
@@ -41,7 +41,7 @@ lint: $(VENV)/ready ## ruff, zizmor, yamllint and the schemas of action.yml and 
 types: $(VENV)/ready
 	$(BIN)/mypy
 
-floors: $(VENV)/ready
+imports: $(VENV)/ready
 	$(BIN)/lint-imports
 
 screenshots: $(VENV)/ready ## Take the pictures of the documents (needs Chromium; npm for the charts)

@@ -1,4 +1,4 @@
-"""One profile for all property tests: no deadline, a moderate number of tries."""
+"""One hypothesis profile for all property tests: no deadline, 60 examples."""
 
 from hypothesis import HealthCheck, settings
 

@@ -39,8 +39,8 @@ SHOP = Sample(
     folder="corner_shop",
     title="a corner shop in Python and JavaScript",
     history=(
-        SampleCommit(folder="1-orders", message="Take orders", age=timedelta(days=21)),
-        SampleCommit(folder="2-stock", message="Keep the stock", age=timedelta(days=12)),
+        SampleCommit(folder="1-orders", message="Add orders", age=timedelta(days=21)),
+        SampleCommit(folder="2-stock", message="Add the stock", age=timedelta(days=12)),
         SampleCommit(
             folder="3-search", message="Search the orders of a customer", age=timedelta(hours=9)
         ),
@@ -48,12 +48,14 @@ SHOP = Sample(
             folder="4-export", message="Export the day for the accountant", age=timedelta(hours=6)
         ),
         SampleCommit(
-            folder="5-vouchers", message="Vouchers, and what runs low", age=timedelta(hours=4)
+            folder="5-vouchers",
+            message="Add vouchers and a list of low stock",
+            age=timedelta(hours=4),
         ),
     ),
     fix=SampleCommit(
-        folder="6-mended",
-        message="Mend the order search; remind who has not paid",
+        folder="6-fixed",
+        message="Fix the order search; remind customers of unpaid orders",
         age=timedelta(hours=2),
     ),
 )
@@ -64,9 +66,7 @@ TEA_HOUSE = Sample(
         SampleCommit(folder="1-menu", message="A menu", age=timedelta(days=15)),
         SampleCommit(folder="2-orders", message="Tables and their orders", age=timedelta(hours=8)),
     ),
-    fix=SampleCommit(
-        folder="3-mended", message="Count tips; show the menu", age=timedelta(hours=2)
-    ),
+    fix=SampleCommit(folder="3-fixed", message="Add tips; show the menu", age=timedelta(hours=2)),
 )
 FERRY = Sample(
     folder="ferry",
@@ -78,7 +78,9 @@ FERRY = Sample(
         ),
     ),
     fix=SampleCommit(
-        folder="3-mended", message="Mend the tickets; mind storms", age=timedelta(hours=2)
+        folder="3-fixed",
+        message="Fix the tickets; cancel crossings in storms",
+        age=timedelta(hours=2),
     ),
 )
 MARKET = Sample(
@@ -89,7 +91,7 @@ MARKET = Sample(
         SampleCommit(folder="2-stalls", message="Stalls, taxes and labels", age=timedelta(hours=5)),
     ),
     fix=SampleCommit(
-        folder="3-mended", message="Mend the stalls; greet people", age=timedelta(hours=2)
+        folder="3-fixed", message="Fix the stalls; greet visitors", age=timedelta(hours=2)
     ),
 )
 SAMPLES: Mapping[str, Sample] = {

@@ -1,3 +1,5 @@
+"""Fixtures: the image, a virtual runner, the sandbox, and a job."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -6,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.container.jobs import Job, checkout, make_repository
+from tests.container.jobs import Job, check_out, create_repository
 from tests.container.machine import Engine, prepare
 from tests.container.runner import Runner
 
@@ -26,13 +28,13 @@ def image(engine) -> str:
 
 @pytest.fixture
 def runner(engine, image, tmp_path) -> Runner:
-    """A runner that has checked out nothing yet."""
+    """A runner without a checkout."""
     return Runner(engine, image, tmp_path)
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Any]:
-    # Imported late: the harness is proved without the package.
+    # Imported here, because the tests of the harness do not need the package.
     from batch_action.sandbox.server import Sandbox  # noqa: PLC0415
 
     with Sandbox() as running:
@@ -41,12 +43,12 @@ def sandbox() -> Iterator[Any]:
 
 @pytest.fixture
 def origin(tmp_path) -> Path:
-    """The repository as GitHub holds it."""
-    return make_repository(tmp_path / "origin.git")
+    """The bare repository on GitHub."""
+    return create_repository(tmp_path / "origin.git")
 
 
 @pytest.fixture
 def job(runner, sandbox, origin) -> Job:
-    """A job of octo/demo, its repository checked out."""
-    checkout(origin, runner)
+    """A job of octo/demo with a checkout."""
+    check_out(origin, runner)
     return Job(runner=runner, sandbox=sandbox, origin=origin)

@@ -1,4 +1,4 @@
-"""A repository with bugs, the jobs that look after it, and a workspace that means harm."""
+"""A repository with bugs, the jobs that review it, and a hostile workspace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.container.runner import Ended, Runner, Step, declared_inputs, give_to_user
+from tests.container.runner import Runner, Step, StepResult, declared_inputs, give_to_user
 
 NAME = "octo/demo"
 KEY = "sk-ant-api03-of-the-container-tests"
@@ -47,7 +47,7 @@ export function show(cart) {
 
 @dataclass
 class Job:
-    """The nightly job: each step belongs to a run of its own."""
+    """The nightly job; each step has a run of its own."""
 
     runner: Runner
     sandbox: Any
@@ -71,26 +71,26 @@ class Job:
         )
         environ = self.sandbox.github.step_environment(run, self.runner.workspace, self.runner.temp)
         environ["ANTHROPIC_BASE_URL"] = self.sandbox.anthropic_url
-        said = {"mode": mode, "anthropic-api-key": key} | {
+        given = {"mode": mode, "anthropic-api-key": key} | {
             name.replace("_", "-"): value for name, value in inputs.items()
         }
-        return self.runner.step(environ, declared_inputs(run.token) | said), run
+        return self.runner.step(environ, declared_inputs(run.token) | given), run
 
-    def act(self, mode: str, *, key: str = KEY, **inputs: str) -> Ended:
-        """Run one mode to its end, then end its run: its token is worth nothing afterwards."""
+    def run_mode(self, mode: str, *, key: str = KEY, **inputs: str) -> StepResult:
+        """Run one mode to its end, and finish its run."""
         step, run = self.start(mode, key=key, **inputs)
-        ended = step.end()
-        self.sandbox.github.finish_run(run, "failure" if ended.exit_code else "success")
-        return ended
+        result = step.end()
+        self.sandbox.github.finish_run(run, "failure" if result.exit_code else "success")
+        return result
 
 
-def checkout(origin: Path, runner: Runner) -> None:
-    """Do as actions/checkout with `fetch-depth: 0`: the files are the user's."""
+def check_out(origin: Path, runner: Runner) -> None:
+    """Check out as actions/checkout with `fetch-depth: 0`: the user owns the files."""
     git("clone", "--quiet", str(origin), ".", at=runner.workspace)
     give_to_user(runner.workspace)
 
 
-def make_repository(git_dir: Path) -> Path:
+def create_repository(git_dir: Path) -> Path:
     work = git_dir.with_suffix(".work")
     work.mkdir()
     git("init", "--quiet", "--initial-branch=main", at=work)
@@ -104,7 +104,7 @@ def make_repository(git_dir: Path) -> Path:
 
 
 def git(*words: str, at: Path) -> str:
-    """Run the host's git, whoever owns the folder and whatever the host's user has configured."""
+    """Run the host's git without its user settings, in a folder of any owner."""
     settings = ("safe.directory=*", "user.name=Octo", "user.email=octo@example.org")
     command = ["git", *(word for setting in settings for word in ("-c", setting)), *words]
     environ = {
@@ -114,24 +114,26 @@ def git(*words: str, at: Path) -> str:
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
-    done = subprocess.run(command, cwd=at, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    process = subprocess.run(
+        command, cwd=at, env=environ, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
 
 
-class Traps:
-    """Everything in a workspace that runs by itself when somebody is careless."""
+class HostileWorkspace:
+    """Files and git settings in a workspace that run code when a tool is careless."""
 
     def __init__(self, runner: Runner) -> None:
-        self._inside = "/github/runner_temp/sprung"
-        self._outside = runner.temp / "sprung"
+        self._inside = "/github/runner_temp/executed"
+        self._outside = runner.temp / "executed"
         self._outside.mkdir()
         self._set_python(runner.workspace)
         self._set_git(runner.workspace)
         give_to_user(runner.workspace)
 
     @property
-    def sprung(self) -> set[str]:
+    def executed(self) -> set[str]:
         return {path.name for path in self._outside.iterdir()}
 
     def _set_python(self, workspace: Path) -> None:

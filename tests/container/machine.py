@@ -1,9 +1,8 @@
-"""Make this machine able to build and run the image, and say how.
+"""Prepare this machine to build and run the image.
 
-With a Docker daemon there is nothing to do. Without one, podman is installed, and a stand-in for
-the base image is made from Debian packages, because the machine may reach no image registry.
-Everything is kept below one cache folder, in a storage of its own: the machine's own images are
-not touched.
+With a Docker daemon there is nothing to do. Without one, podman is installed, and a substitute for
+the base image is made from Debian packages, because there may be no access to an image registry.
+All files are below one cache folder with its own image storage.
 
     python tests/container/machine.py     # prepare, then print the engine's command as JSON
 """
@@ -68,7 +67,10 @@ class Engine:
     def run(
         self, *words: str, environ: Mapping[str, str] | None = None, timeout: float = 60
     ) -> str:
-        """Run to the end and return what was printed; fail with it."""
+        """Run to the end and return the output.
+
+        Raises RuntimeError: with the output, when the command fails.
+        """
         process = self.start(*words, environ=environ)
         try:
             log, _ = process.communicate(timeout=timeout)
@@ -84,12 +86,12 @@ class Engine:
 
 
 def prepare() -> Engine:
-    """Prepare what is missing; the second call on a machine takes well under a second."""
+    """Prepare what is missing; later calls on a machine take less than a second."""
     if _docker_answers():
         return Engine(command=("docker",))
     cache = Path(os.environ.get("CONTAINER_CACHE") or PROJECT / ".cache" / "container").resolve()
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache):
+    with _lock(cache):
         _install_tools()
         engine = _podman(cache)
         if not _has_base_image(engine):
@@ -100,12 +102,12 @@ def prepare() -> Engine:
 def _docker_answers() -> bool:
     if not shutil.which("docker"):
         return False
-    asked = ["docker", "info", "--format", "{{.ServerVersion}}"]
-    return subprocess.run(asked, capture_output=True, check=False, timeout=60).returncode == 0
+    command = ["docker", "info", "--format", "{{.ServerVersion}}"]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
 
 
 @contextmanager
-def _alone(cache: Path) -> Iterator[None]:
+def _lock(cache: Path) -> Iterator[None]:
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -149,7 +151,7 @@ def _podman(cache: Path) -> Engine:
 
 
 def _overlay_works(cache: Path) -> bool:
-    """An overlay cannot lie on another one (a clone inside a container): then files are copied."""
+    """Return whether overlay mounts work; they do not on top of another overlay file system."""
     answer = cache / "overlay-works"
     if not answer.exists():
         probe = cache / "probe"
@@ -186,11 +188,11 @@ def _machine_volumes(folder: Path) -> list[str]:
 
 
 def _pip_settings() -> dict[str, dict[str, str]]:
-    """Return what `pip config list` tells, environment and all files merged, by section."""
-    told = _output([sys.executable, "-m", "pip", "config", "list"])
+    """Return pip's settings by section, from its environment variables and all files."""
+    output = _output([sys.executable, "-m", "pip", "config", "list"])
     settings: dict[str, dict[str, str]] = {"global": {}}
     from_environ = {}
-    for line in told.splitlines():
+    for line in output.splitlines():
         name, _, value = line.partition("=")
         section, _, key = name.rpartition(".")
         if section == ":env:":
@@ -198,7 +200,7 @@ def _pip_settings() -> dict[str, dict[str, str]]:
         else:
             settings.setdefault(section, {})[key] = ast.literal_eval(value)
     settings["global"] |= {k: v for k, v in from_environ.items() if k != "config-file"}
-    # The lock file decides; a file of constraints would have to be mounted, too.
+    # The lock file pins the versions; a file of constraints would have to be mounted, too.
     settings["global"].pop("constraint", None)
     return settings
 
@@ -219,15 +221,15 @@ def _local_folders(settings: Mapping[str, Mapping[str, str]]) -> set[str]:
             for word in values.get(key, "").split():
                 path = Path(word.removeprefix("file://"))
                 if path.is_absolute() and path.is_dir():
-                    # An index links to its neighbours: simple/NAME/index.html -> ../../files/.
+                    # An index links to its neighbors: simple/NAME/index.html -> ../../files/.
                     folders.add(str(path.parent if path.name == "simple" else path))
     return folders
 
 
 def _apt_settings(*, trusted: bool) -> str:
-    kept = ("Acquire::http::Proxy", "Acquire::https::Proxy")
-    told = _output(["apt-config", "dump"]).splitlines()
-    lines = [line for line in told if line.startswith(kept)]
+    options = ("Acquire::http::Proxy", "Acquire::https::Proxy")
+    dump = _output(["apt-config", "dump"]).splitlines()
+    lines = [line for line in dump if line.startswith(options)]
     if trusted:
         lines.append('Acquire::https::CAInfo "/run/machine/ca.crt";')
     return "".join(f"{line}\n" for line in lines)
@@ -243,7 +245,7 @@ def _has_base_image(engine: Engine) -> bool:
 
 
 def _make_base_image(engine: Engine, cache: Path) -> None:
-    """Debian's own Python 3.13 under the paths where the real image has its one."""
+    """Import Debian's Python 3.13 as the base image, with the paths of the real one."""
     rootfs = cache / "rootfs"
     shutil.rmtree(rootfs, ignore_errors=True)
     mirror = _debian_mirror()
@@ -271,7 +273,7 @@ def _make_base_image(engine: Engine, cache: Path) -> None:
 
 
 def _debian_mirror() -> str:
-    """Return the mirror this machine itself installs from."""
+    """Return the Debian mirror of this machine's apt sources."""
     targets = _output(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages"],
     )
@@ -286,7 +288,7 @@ def _debian_mirror() -> str:
 
 
 def _call(command: list[str], environ: Mapping[str, str] | None = None) -> None:
-    """Run quietly; show what was printed only when it failed."""
+    """Run a command; raise RuntimeError with its output when it fails."""
     done = subprocess.run(
         command,
         env=environ,

@@ -1,7 +1,7 @@
-"""One virtual runner: runs the image as GitHub's runner runs a container action.
+"""A virtual runner: runs the image as GitHub's runner runs a container action.
 
-The folders, the environment, the rewriting of paths and the signals are those of the real one
-(actions/runner, ContainerActionHandler); only the docker socket is left out.
+Folders, environment, rewritten paths and signals are those of ContainerActionHandler in
+actions/runner; only the docker socket is missing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import yaml
 from tests.container.machine import PROJECT, Engine
 
 USER = 1001 if os.geteuid() == 0 else os.geteuid()
-"""Who owns the runner's folders: never root, and root is who runs in the container."""
+"""The owner of the runner's folders: never root, but root runs in the container."""
 
 FILE_COMMANDS = {
     "GITHUB_OUTPUT": "set_output",
@@ -33,8 +33,8 @@ FILE_COMMANDS = {
 
 
 @dataclass(frozen=True)
-class Ended:
-    """What a step left behind."""
+class StepResult:
+    """The result of a step."""
 
     exit_code: int
     log: str
@@ -48,7 +48,7 @@ class Ended:
 
 
 class Step:
-    """A container that runs; `end` waits for it."""
+    """A running container; `end` waits for its end."""
 
     def __init__(self, process: subprocess.Popen[str], files: Mapping[str, Path]) -> None:
         self._process = process
@@ -60,18 +60,18 @@ class Step:
         return self._process.poll() is None
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the engine's command, which passes it on to PID 1: so does the runner."""
+        """Signal the engine, which passes the signal on to PID 1, as the runner does."""
         self._process.send_signal(number)
         self._since = time.monotonic()
 
-    def end(self, timeout: float = 120) -> Ended:
+    def end(self, timeout: float = 120) -> StepResult:
         try:
             log, _ = self._process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self._process.kill()
             log, _ = self._process.communicate()
             raise AssertionError(f"still running after {timeout} s:\n{log}") from None
-        return Ended(
+        return StepResult(
             exit_code=self._process.returncode,
             log=log,
             outputs=_parse(self._files["GITHUB_OUTPUT"].read_text()),
@@ -81,7 +81,7 @@ class Step:
 
 
 class Runner:
-    """The machine a job runs on, with its checkout."""
+    """The machine of a job, with its checkout."""
 
     def __init__(self, engine: Engine, image: str, root: Path) -> None:
         self.engine = engine
@@ -107,9 +107,9 @@ class Runner:
         entrypoint: str | None = None,
         arguments: tuple[str, ...] = (),
     ) -> Step:
-        """Start the action; `environ` and `inputs` hold paths as the host sees them."""
+        """Start the action; `environ` and `inputs` contain the paths of the host."""
         files = self._file_commands()
-        known = {
+        variables = {
             **(environ or {}),
             **{f"INPUT_{name.replace(' ', '_').upper()}": v for name, v in (inputs or {}).items()},
             "HOME": "/github/home",
@@ -119,31 +119,31 @@ class Runner:
             "GITHUB_ACTIONS": "true",
             "CI": "true",
         }
-        seen = {name: self._translated(value) for name, value in known.items()}
+        translated = {name: self._translate(value) for name, value in variables.items()}
         words = ["run", "--name", f"action_{uuid.uuid4().hex[:12]}", "--label", "batch-action-test"]
         words += ["--workdir", "/github/workspace", "--rm", "--network", "host"]
-        for name in sorted(seen):
-            words += ["-e", name]  # the value travels in the engine's own environment
+        for name in sorted(translated):
+            words += ["-e", name]  # the engine takes the value from its own environment
         if entrypoint:
             words += ["--entrypoint", entrypoint]
         for host, inside in self._mounts.items():
             words += ["-v", f"{host}:{inside}"]
-        # HOME is the one name that means something to the engine itself: given by value.
-        words[words.index("HOME")] = f"HOME={seen.pop('HOME')}"
+        # The engine itself uses HOME, so this one is passed by value.
+        words[words.index("HOME")] = f"HOME={translated.pop('HOME')}"
         give_to_user(self.temp)
-        return Step(self.engine.start(*words, self.image, *arguments, environ=seen), files)
+        return Step(self.engine.start(*words, self.image, *arguments, environ=translated), files)
 
-    def run(self, *args: object, timeout: float = 120, **options: object) -> Ended:
+    def run(self, *args: object, timeout: float = 120, **options: object) -> StepResult:
         """Run a step to its end."""
         return self.step(*args, **options).end(timeout)  # type: ignore[arg-type]
 
-    def strangers(self) -> list[Path]:
-        """List what lies in the workspace and is not the user's own."""
-        found = [self.workspace, *self.workspace.rglob("*")]
-        return [path for path in found if path.lstat().st_uid != USER]
+    def foreign_files(self) -> list[Path]:
+        """List the files in the workspace that the user does not own."""
+        paths = [self.workspace, *self.workspace.rglob("*")]
+        return [path for path in paths if path.lstat().st_uid != USER]
 
     def _file_commands(self) -> dict[str, Path]:
-        """Make the fresh, empty files of one step."""
+        """Create the empty command files of one step."""
         folder = self.temp / "_runner_file_commands"
         token = uuid.uuid4()
         files = {name: folder / f"{stem}_{token}" for name, stem in FILE_COMMANDS.items()}
@@ -151,8 +151,8 @@ class Runner:
             path.touch()
         return files
 
-    def _translated(self, value: str) -> str:
-        """Rewrite a value that is, or starts with, a folder of ours: only the start, as GitHub."""
+    def _translate(self, value: str) -> str:
+        """Rewrite a value that starts with a mounted folder, as GitHub's runner does."""
         for host, inside in self._mounts.items():
             if value == str(host) or value.startswith(f"{host}/"):
                 return inside + value.removeprefix(str(host))
@@ -162,7 +162,9 @@ class Runner:
 def declared_inputs(token: str) -> dict[str, str]:
     """Return every input of action.yml with its default: the runner sets all of them."""
     action = yaml.safe_load((PROJECT / "action.yml").read_text())
-    defaults = {name: str(said.get("default", "")) for name, said in action["inputs"].items()}
+    defaults = {
+        name: str(declared.get("default", "")) for name, declared in action["inputs"].items()
+    }
     return {
         name: re.sub(r"\$\{\{\s*github\.token\s*\}\}", token, default)
         for name, default in defaults.items()
@@ -176,18 +178,18 @@ def give_to_user(root: Path) -> None:
 
 
 def wait_until(happened: Callable[[], bool], step: Step | None = None, timeout: float = 60) -> None:
-    """Wait for something outside of the container, but not after the container has ended."""
+    """Wait until `happened` is true; fail when the container ends before."""
     deadline = time.monotonic() + timeout
     while not happened():
         if step is not None and not step.running:
             raise AssertionError(f"ended too early:\n{step.end().log}")
         if time.monotonic() > deadline:
-            raise AssertionError("it never happened" + ("" if step is None else ", still running"))
+            raise AssertionError(f"timeout{'' if step is None else ', the container is running'}")
         time.sleep(0.05)
 
 
 def _parse(text: str) -> dict[str, str]:
-    """Read a file of outputs as strictly as the runner does."""
+    """Parse a file of outputs as strictly as the runner does."""
     outputs = {}
     if text and not text.endswith("\n"):
         raise AssertionError("EOF marker missing new line")

@@ -6,21 +6,21 @@ import signal
 
 import pytest
 
-from tests.container.jobs import KEY, Job, Traps
+from tests.container.jobs import KEY, HostileWorkspace, Job
 from tests.container.runner import wait_until
 
 CREATE = r"/v1/messages/batches$"
 
 
 def test_one_container_submits_and_the_next_collects(job):
-    submitted = job.act("submit")
+    submitted = job.run_mode("submit")
     assert submitted.exit_code == 0, submitted.log
     assert submitted.outputs["batch-ids"].startswith("msgbatch_")
     assert int(submitted.outputs["requests-count"]) == 3
     assert submitted.summary.strip()
     assert job.issues == []
 
-    collected = job.act("collect")
+    collected = job.run_mode("collect")
     assert collected.exit_code == 0, collected.log
     [issue] = job.issues
     assert "app/orders.py" in issue.body
@@ -30,43 +30,43 @@ def test_one_container_submits_and_the_next_collects(job):
     assert float(collected.outputs["cost-usd"]) > 0
     assert collected.summary.strip()
 
-    assert job.runner.strangers() == [], "what is left in the workspace belongs to its owner"
+    assert job.runner.foreign_files() == [], "all files in the workspace belong to its owner"
     for ended in (submitted, collected):
         assert KEY not in ended.log.replace(f"::add-mask::{KEY}", "")
 
 
 def test_the_same_commit_is_neither_sent_nor_reported_twice(job):
-    job.act("submit")
-    again = job.act("submit")
+    job.run_mode("submit")
+    again = job.run_mode("submit")
     assert again.exit_code == 0, again.log
     assert again.outputs["requests-count"] == "0"
-    job.act("collect")
+    job.run_mode("collect")
     [issue] = job.issues
     before = (issue.body, len(issue.comments))
-    again = job.act("collect")
+    again = job.run_mode("collect")
     assert again.exit_code == 0, again.log
     assert len(job.issues) == 1
     assert (issue.body, len(issue.comments)) == before
 
 
 def test_plan_needs_no_key(job):
-    planned = job.act("plan", key="")
+    planned = job.run_mode("plan", key="")
     assert planned.exit_code == 0, planned.log
     assert "app/orders.py" in planned.log
     assert "$" in planned.log
     assert job.issues == []
 
 
-def test_a_missing_key_is_one_clear_sentence(job):
-    refused = job.act("submit", key="")
+def test_a_missing_key_is_one_error(job):
+    refused = job.run_mode("submit", key="")
     assert refused.exit_code == 2, refused.log
     [error] = refused.errors
     assert "anthropic-api-key" in error
     assert "Traceback" not in refused.log
 
 
-def test_a_missing_checkout_is_one_clear_sentence(runner, sandbox, origin):
-    refused = Job(runner=runner, sandbox=sandbox, origin=origin).act("plan", key="")
+def test_a_missing_checkout_is_one_error(runner, sandbox, origin):
+    refused = Job(runner=runner, sandbox=sandbox, origin=origin).run_mode("plan", key="")
     assert refused.exit_code == 2, refused.log
     [error] = refused.errors
     assert "actions/checkout" in error
@@ -74,17 +74,17 @@ def test_a_missing_checkout_is_one_clear_sentence(runner, sandbox, origin):
     assert "Traceback" not in refused.log
 
 
-def test_a_hostile_workspace_is_only_read(job):
-    traps = Traps(job.runner)
+def test_nothing_in_a_hostile_workspace_is_executed(job):
+    hostile = HostileWorkspace(job.runner)
     for mode in ("plan", "submit", "collect"):
-        ended = job.act(mode)
+        ended = job.run_mode(mode)
         assert ended.exit_code == 0, ended.log
-        assert traps.sprung == set()
+        assert hostile.executed == set()
     assert len(job.issues) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_cancelled_job_ends_in_time_and_the_next_one_goes_on(job, number):
+def test_a_canceled_job_ends_in_time_and_the_next_one_continues(job, number):
     faults = job.sandbox.faults
     faults.add("slow", method="POST", path=CREATE, seconds=15)
     step, run = job.start("submit")
@@ -92,11 +92,11 @@ def test_a_cancelled_job_ends_in_time_and_the_next_one_goes_on(job, number):
     step.signal(number)
     ended = step.end()
     job.sandbox.github.finish_run(run, "cancelled")
-    assert ended.seconds < 7.5, "after that the runner sends the next signal, then kills"
+    assert ended.seconds < 7.5, "then the runner sends the next signal, and then SIGKILL"
     assert ended.exit_code == 130, ended.log
     assert "Traceback" not in ended.log
-    assert job.runner.strangers() == []
+    assert job.runner.foreign_files() == []
 
     faults.clear()
-    following = job.act("submit")
+    following = job.run_mode("submit")
     assert following.exit_code == 0, following.log

@@ -1,4 +1,4 @@
-"""The image and the virtual runner, before the action itself is asked to do anything."""
+"""The image and the virtual runner, without running the action."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.container.jobs import Traps, checkout
+from tests.container.jobs import HostileWorkspace, check_out
 from tests.container.runner import USER, wait_until
 
 PYTHON = "/opt/venv/bin/python"
@@ -34,15 +34,15 @@ time.sleep(60)
 """
 
 
-def test_a_step_sees_what_the_runner_gives(runner, origin):
-    checkout(origin, runner)
-    given = {
+def test_a_step_has_the_environment_of_the_runner(runner, origin):
+    check_out(origin, runner)
+    environ = {
         "GITHUB_EVENT_PATH": str(runner.temp / "_github_workflow" / "event.json"),
         "NOT_ONLY_THE_START": f"a:{runner.workspace}",
         "RUNNER_WORKSPACE": str(runner.workspace.parent),
     }
     inputs = {"anthropic-api-key": "sk-1", "two words": "x", "empty": ""}
-    ended = runner.run(given, inputs, entrypoint=PYTHON, arguments=("-c", SHOW))
+    ended = runner.run(environ, inputs, entrypoint=PYTHON, arguments=("-c", SHOW))
     assert ended.exit_code == 0, ended.log
     seen = json.loads(ended.log)
     environ = seen["environ"]
@@ -60,7 +60,7 @@ def test_a_step_sees_what_the_runner_gives(runner, origin):
     assert environ["NOT_ONLY_THE_START"] == f"a:{runner.workspace}"
     assert environ["RUNNER_WORKSPACE"] == str(runner.workspace.parent)
     assert ended.outputs == {"plain": "1", "long": "a\nb=c"}
-    assert [path.name for path in runner.strangers()] == ["left.txt"]
+    assert [path.name for path in runner.foreign_files()] == ["left.txt"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -73,12 +73,12 @@ def test_a_signal_reaches_pid_1(runner, number):
     assert ended.seconds < 5
 
 
-def test_the_traps_of_a_hostile_workspace_are_live(runner, origin):
-    checkout(origin, runner)
-    traps = Traps(runner)
-    careless = f"git status; git diff HEAD~1; {PYTHON} -c 'import anthropic, batch_action'"
-    runner.run({"PYTHONPATH": "."}, entrypoint="/bin/sh", arguments=("-c", careless))
-    assert traps.sprung >= {
+def test_a_careless_command_executes_a_hostile_workspace(runner, origin):
+    check_out(origin, runner)
+    hostile = HostileWorkspace(runner)
+    commands = f"git status; git diff HEAD~1; {PYTHON} -c 'import anthropic, batch_action'"
+    runner.run({"PYTHONPATH": "."}, entrypoint="/bin/sh", arguments=("-c", commands))
+    assert hostile.executed >= {
         "git-fsmonitor",
         "git-diff-command",
         "python-sitecustomize",
@@ -88,8 +88,8 @@ def test_the_traps_of_a_hostile_workspace_are_live(runner, origin):
 
 
 def test_the_image_holds_what_it_needs_and_no_more(engine, image):
-    told = json.loads(engine.run("image", "inspect", image))[0]
-    config = told["Config"]
+    inspected = json.loads(engine.run("image", "inspect", image))[0]
+    config = inspected["Config"]
     assert config["Entrypoint"][0] == PYTHON
     assert "-I" in config["Entrypoint"]
     assert config.get("User", "") == ""
@@ -100,4 +100,4 @@ def test_the_image_holds_what_it_needs_and_no_more(engine, image):
     )
     found = engine.run("run", "--rm", "--entrypoint", "/bin/sh", image, "-c", find).split()
     assert [path for path in found if not path.endswith("sources.list.d")] == []
-    assert told["Size"] < 450_000_000
+    assert inspected["Size"] < 450_000_000

@@ -1,3 +1,3 @@
-from tests.integration.conftest import one_certificate
+from tests.integration.conftest import small_ca_bundle
 
-__all__ = ["one_certificate"]
+__all__ = ["small_ca_bundle"]

@@ -1,4 +1,4 @@
-"""The rules of this code base that no linter knows."""
+"""The rules of this code base that no linter checks."""
 
 import ast
 import re
@@ -19,11 +19,11 @@ MAX_PARAMETERS = 7
 MAX_IMPORTS = 20
 """Modules of ours that one module may import."""
 
-# In pieces, so that this file does not name them either.
+# Concatenated, so that this file does not contain them.
 REGISTRIES = ("pypi" + ".org", "python" + "hosted.org", "registry.npm" + "js", "crates" + ".io")
 MACHINES = r"(?<![\w.$}~-])/(?:work|root|Users|home)/\w"
 RUNNER = re.compile(r"/home/runner\b|/github/home\b")
-"""A path of GitHub's runner is nobody's machine."""
+"""Paths of GitHub's runner are allowed."""
 
 
 def tree_of(name: str) -> ast.Module:
@@ -35,7 +35,7 @@ def lines_of(name: str) -> int:
 
 
 def module_of(name: str) -> str:
-    """The dotted name of a module's file."""
+    """Return the dotted name of a module."""
     return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
@@ -63,24 +63,24 @@ def test_no_function_is_too_long():
 
 
 def parameters_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
-    """Its parameters, without `self` and `cls`."""
+    """List the parameters of a function, without `self` and `cls`."""
     args = node.args
-    names = [one.arg for one in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
+    names = [argument.arg for argument in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
     return [name for name in names if name not in ("self", "cls")]
 
 
 def test_no_function_has_too_many_parameters():
-    wide = {
+    functions = {
         f"{name}:{node.name}": len(parameters_of(node))
         for name in MODULES
         for node in functions_of(name)
         if len(parameters_of(node)) > MAX_PARAMETERS
     }
-    assert wide == {}
+    assert functions == {}
 
 
 def imported_by(name: str) -> set[str]:
-    """The modules of ours that a module imports, but for annotations."""
+    """Return the modules of ours that a module imports, except for annotations."""
     tree, found = tree_of(name), set()
     annotations = {
         id(inner)
@@ -97,12 +97,13 @@ def imported_by(name: str) -> set[str]:
         if id(node) in annotations:
             continue
         if isinstance(node, ast.Import):
-            found |= {one.name for one in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             up = package.split(".")[: len(package.split(".")) - node.level + 1]
             base = ".".join([*(up if node.level else []), *filter(None, [node.module])])
             found |= {
-                inner if (inner := f"{base}.{one.name}") in KNOWN else base for one in node.names
+                inner if (inner := f"{base}.{alias.name}") in KNOWN else base
+                for alias in node.names
             }
     return (found & KNOWN) - {module_of(name)}
 
@@ -128,16 +129,16 @@ def classes_of(name: str) -> list[ast.ClassDef]:
 
 
 def test_no_public_class_name_is_used_twice():
-    places: dict[str, list[str]] = {}
+    files_by_class: dict[str, list[str]] = {}
     for name in OURS:
         for node in classes_of(name):
             if not node.name.startswith("_"):
-                places.setdefault(node.name, []).append(name)
-    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+                files_by_class.setdefault(node.name, []).append(name)
+    assert {name: files for name, files in files_by_class.items() if len(files) > 1} == {}
 
 
 def test_no_class_is_cut_into_mixins():
-    """A base class of ours serves several classes, or is used by itself."""
+    """A base class of ours has several subclasses, or is used by itself."""
     uses: Counter[str] = Counter()
     bases: dict[str, list[str]] = {}
     for name in MODULES:
@@ -160,7 +161,7 @@ def reads_the_environment(node: ast.AST) -> bool:
         case ast.Attribute(value=ast.Name(id="sys"), attr="argv"):
             return True
         case ast.ImportFrom(module="os" | "sys", names=names):
-            return any(one.name in ("environ", "environb", "getenv", "argv") for one in names)
+            return any(alias.name in ("environ", "environb", "getenv", "argv") for alias in names)
     return False
 
 
@@ -175,9 +176,9 @@ def imports(name: str) -> set[str]:
     for node in ast.walk(tree_of(name)):
         match node:
             case ast.Import(names=names):
-                found |= {one.name for one in names}
+                found |= {alias.name for alias in names}
             case ast.ImportFrom(module=str(module), names=names):
-                found |= {module} | {f"{module}.{one.name}" for one in names}
+                found |= {module} | {f"{module}.{alias.name}" for alias in names}
     return found
 
 
@@ -192,12 +193,12 @@ def text_of(name: str) -> str:
         return ""
 
 
-def test_no_file_names_a_package_registry():
-    named = [n for n in project_files() for host in REGISTRIES if host in text_of(n)]
-    assert named == []
+def test_no_file_contains_the_host_of_a_package_registry():
+    files = [n for n in project_files() for host in REGISTRIES if host in text_of(n)]
+    assert files == []
 
 
-def test_no_file_names_a_place_on_somebodys_machine():
+def test_no_file_contains_a_path_of_a_developers_machine():
     found = {
         name: match[0]
         for name in project_files()
@@ -207,15 +208,15 @@ def test_no_file_names_a_place_on_somebodys_machine():
 
 
 def test_every_module_begins_with_a_docstring():
-    silent = [
+    missing = [
         name
         for name in MODULES
         if (ROOT / name).stat().st_size and not ast.get_docstring(tree_of(name))
     ]
-    assert silent == []
+    assert missing == []
 
 
-def test_every_task_has_a_prompt_beside_it():
+def test_every_task_has_a_prompt():
     for module in Path(ROOT, "batch_action/tasks").glob("*.py"):
         if re.search(r"^TASK = ", module.read_text("utf-8"), re.MULTILINE):
             assert module.with_suffix(".md").is_file(), module.name

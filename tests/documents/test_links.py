@@ -1,4 +1,4 @@
-"""Links and pictures of the documents lead somewhere; named modules exist."""
+"""Links and pictures of the documents have a target; the named modules exist."""
 
 import re
 import struct
@@ -15,13 +15,13 @@ DOCUMENTS = [
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_links_lead_to_files_and_headings(name: str):
-    here = (ROOT / name).parent
+def test_links_point_to_files_and_headings(name: str):
+    folder = (ROOT / name).parent
     for link in links(read(name)):
         if link.startswith("https://"):
             continue
         path, _, anchor = link.partition("#")
-        target = (here / path).resolve() if path else ROOT / name
+        target = (folder / path).resolve() if path else ROOT / name
         assert target.is_relative_to(ROOT), link
         assert target.is_file(), link
         if anchor:
@@ -49,12 +49,12 @@ def test_modules_that_the_architecture_names_exist():
         assert path.exists() or module.exists(), name
 
 
-def test_every_room_is_in_the_architecture():
+def test_every_package_is_in_the_architecture():
     text = read("docs/ARCHITECTURE.md")
     package = ROOT / "batch_action"
-    rooms = {p.name for p in package.iterdir() if (p / "__init__.py").is_file()}
-    rooms |= {p.stem for p in package.glob("*.py") if not p.stem.startswith("__")}
-    assert {room for room in rooms if room not in text} == set()
+    packages = {p.name for p in package.iterdir() if (p / "__init__.py").is_file()}
+    packages |= {p.stem for p in package.glob("*.py") if not p.stem.startswith("__")}
+    assert {name for name in packages if name not in text} == set()
 
 
 @pytest.mark.parametrize(
@@ -74,5 +74,5 @@ def test_every_room_is_in_the_architecture():
         ".github/workflows/ci.yml",
     ],
 )
-def test_what_a_project_needs_is_there(name: str):
+def test_a_project_file_exists(name: str):
     assert (ROOT / name).stat().st_size > 0

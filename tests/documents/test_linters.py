@@ -1,4 +1,4 @@
-"""The linters of workflows and YAML, on the files people copy."""
+"""The linters of workflows and YAML, on the files that users copy."""
 
 import re
 import subprocess
@@ -21,14 +21,14 @@ PLACEHOLDER = "batch-action/batch-action@" + "0" * 40
 
 
 def recipe(target: str) -> list[str]:
-    """The command lines of a Makefile target."""
-    found = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", read("Makefile"), re.MULTILINE)
-    assert found
-    return [line.strip() for line in found[1].splitlines()]
+    """List the command lines of a Makefile target."""
+    match = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", read("Makefile"), re.MULTILINE)
+    assert match
+    return [line.strip() for line in match[1].splitlines()]
 
 
 @pytest.mark.parametrize("line", [c for c in recipe("lint") if "ruff" not in c])
-def test_a_linter_of_make_lint_is_content(line: str):
+def test_a_linter_of_make_lint_passes(line: str):
     command = line.replace("$(BIN)", str(TOOLS)).replace("$(YAML_RULES)", yaml_rules())
     done = subprocess.run(
         command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
@@ -37,9 +37,9 @@ def test_a_linter_of_make_lint_is_content(line: str):
 
 
 def yaml_rules() -> str:
-    found = re.search(r"^YAML_RULES := (.+)$", read("Makefile"), re.MULTILINE)
-    assert found
-    return found[1]
+    match = re.search(r"^YAML_RULES := (.+)$", read("Makefile"), re.MULTILINE)
+    assert match
+    return match[1]
 
 
 def test_make_lint_runs_them_all():

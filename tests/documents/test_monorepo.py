@@ -1,11 +1,11 @@
-"""The monorepo's example: its config says what its comments say, its workflow what it needs."""
+"""The example of a monorepo: its config does what its comments say; its workflow is valid."""
 
 from typing import Any
 
 import yaml
 
-from batch_action.config.assignments import assignments
-from batch_action.config.loading import gather
+from batch_action.config.assignments import assign_tasks
+from batch_action.config.loading import load_settings
 from batch_action.selection.patterns import PathRules
 from tests.documents.test_action_yml import ACTION
 from tests.documents.texts import read
@@ -28,23 +28,23 @@ FILES = {
 }
 
 
-def test_every_file_goes_where_the_comments_say():
-    settings = gather(
+def test_every_file_has_the_tasks_of_the_comments():
+    settings = load_settings(
         flags={}, action_inputs={}, environ={}, file=yaml.safe_load(read(CONFIG)), file_name=CONFIG
     )
-    found: dict[str, list[Any]] = {path: [] for path in FILES}
-    for one in assignments(settings):
-        chosen = one.settings
+    tasks: dict[str, list[Any]] = {path: [] for path in FILES}
+    for assignment in assign_tasks(settings):
+        chosen = assignment.settings
         rules = PathRules(
-            chosen.paths, chosen.paths_ignore, other_tasks_patterns=one.other_tasks_patterns
+            chosen.paths, chosen.paths_ignore, other_tasks_patterns=assignment.other_tasks_patterns
         )
         for path in FILES:
             if rules.skip(path) is None:
-                found[path].append((one.task, chosen.state_key, chosen.model, chosen.labels))
-    assert found == FILES
+                tasks[path].append((assignment.task, chosen.state_key, chosen.model, chosen.labels))
+    assert tasks == FILES
 
 
-def test_the_workflow_is_the_nightly_one_with_more_time():
+def test_the_workflow_is_nightly_yml_with_a_longer_timeout():
     nightly = yaml.safe_load(read("workflows-examples/nightly.yml"))
     job, usual = WORKFLOW["jobs"]["upkeep"], nightly["jobs"]["upkeep"]
     assert job["permissions"] == usual["permissions"]

@@ -1,4 +1,4 @@
-"""The README's permissions are enough, and the lines that matter cannot be left out."""
+"""The permissions in the README are sufficient, and none of them can be omitted."""
 
 import re
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from tests.harness.workflow import BAD, WorkflowHarness
 
 TABLE = rows(section(read("README.md"), "Permissions"))
 MODES = [
-    (mode, given)
-    for told, given in TABLE
-    if "report" not in told
-    for mode in re.findall(r"`mode: (\w+)`", told)
+    (mode, cell)
+    for use, cell in TABLE
+    if "report" not in use
+    for mode in re.findall(r"`mode: (\w+)`", use)
 ]
-SUMMARY_ONLY = next(given for told, given in TABLE if "`report: summary`" in told)
+SUMMARY_ONLY = next(cell for use, cell in TABLE if "`report: summary`" in use)
 
 
 def permissions(cell: str) -> dict[str, str]:
@@ -26,53 +26,53 @@ def permissions(cell: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as box:
-        yield box
+    with Sandbox() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
 def workflow(sandbox: Sandbox, tmp_path: Path) -> WorkflowHarness:
     """A private repository with one change to review."""
-    made = WorkflowHarness.begin(sandbox, tmp_path)
-    made.commit({"app.js": BAD})
-    return made
+    workflow = WorkflowHarness.create(sandbox, tmp_path)
+    workflow.commit({"app.js": BAD})
+    return workflow
 
 
-def sent(workflow: WorkflowHarness) -> None:
+def submit(workflow: WorkflowHarness) -> None:
     assert workflow.run("submit").exit == 0
 
 
-@pytest.mark.parametrize(("mode", "given"), MODES, ids=str)
-def test_what_the_readme_gives_is_enough(mode: str, given: str, workflow: WorkflowHarness):
+@pytest.mark.parametrize(("mode", "cell"), MODES, ids=str)
+def test_the_permissions_of_the_readme_are_enough(mode: str, cell: str, workflow: WorkflowHarness):
     if mode == "collect":
-        sent(workflow)
-    done = workflow.start(mode, {"permissions": permissions(given)})
-    assert done.exit == 0, done.log
-    assert done.said("warning") == []
+        submit(workflow)
+    result = workflow.start(mode, {"permissions": permissions(cell)})
+    assert result.exit == 0, result.log
+    assert result.annotations("warning") == []
 
 
 @pytest.mark.parametrize("mode", [mode for mode, _ in MODES])
 def test_without_an_issue_two_permissions_are_enough(mode: str, workflow: WorkflowHarness):
     workflow.inputs["report"] = "summary"
     if mode == "collect":
-        sent(workflow)
-    done = workflow.start(mode, {"permissions": permissions(SUMMARY_ONLY)})
-    assert done.exit == 0, done.log
+        submit(workflow)
+    result = workflow.start(mode, {"permissions": permissions(SUMMARY_ONLY)})
+    assert result.exit == 0, result.log
 
 
 @pytest.mark.parametrize(
-    ("mode", "missing", "less"),
+    ("mode", "missing", "granted"),
     [
         ("submit", "actions: read", {"contents": "read", "issues": "write"}),
         ("submit", "issues: read", {"contents": "read", "actions": "read"}),
         ("collect", "issues: write", {"contents": "read", "actions": "read", "issues": "read"}),
     ],
 )
-def test_a_missing_line_is_named(
-    mode: str, missing: str, less: dict[str, str], workflow: WorkflowHarness
+def test_a_missing_permission_is_named(
+    mode: str, missing: str, granted: dict[str, str], workflow: WorkflowHarness
 ):
     if mode == "collect":
-        sent(workflow)
-    done = workflow.start(mode, {"permissions": less})
-    assert done.exit == 5
-    assert missing in "".join(done.said("error"))
+        submit(workflow)
+    result = workflow.start(mode, {"permissions": granted})
+    assert result.exit == 5
+    assert missing in "".join(result.annotations("error"))

@@ -1,4 +1,4 @@
-"""The README against the code: what it shows, promises and quotes is what the program does."""
+"""The README against the code: its tables, examples, quotes and commands."""
 
 import ast
 import json
@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from batch_action import __version__
 from batch_action.cli.commands import cli
 from batch_action.cli.main import enter
-from batch_action.config.loading import gather
+from batch_action.config.loading import load_settings
 from batch_action.errors import BatchActionError, Interrupted
 from batch_action.models.ledger import Usage
 from batch_action.requests import pricing, prompt
@@ -35,28 +35,28 @@ def flags_of(command: click.Command) -> set[str]:
     return {option for parameter in command.params for option in parameter.opts}
 
 
-def test_the_readme_is_a_poster_and_a_reference_not_a_book():
+def test_the_readme_is_short():
     assert len(README.splitlines()) <= 350
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/INPUTS.md"])
 def test_the_inputs_are_those_of_the_code(name: str):
-    assert tables.WRITTEN[name](read(name)) == read(name)
+    assert tables.GENERATED[name](read(name)) == read(name)
 
 
 def test_the_outputs_are_those_of_action_yml():
-    expected = [[f"`{name}`", one["description"]] for name, one in ACTION["outputs"].items()]
+    expected = [[f"`{name}`", output["description"]] for name, output in ACTION["outputs"].items()]
     assert rows(section(README, "Outputs")) == expected
 
 
 def exit_codes() -> set[int]:
-    found = {0, 1, BatchActionError.exit_code, Interrupted.exit_code}
+    codes = {0, 1, BatchActionError.exit_code, Interrupted.exit_code}
     families = [BatchActionError]
     while families:
         family = families.pop()
         families += family.__subclasses__()
-        found.add(family.exit_code)
-    return found
+        codes.add(family.exit_code)
+    return codes
 
 
 def test_the_exit_codes_are_those_of_the_errors():
@@ -64,14 +64,14 @@ def test_the_exit_codes_are_those_of_the_errors():
 
 
 def test_help_names_the_same_exit_codes():
-    told = (cli.epilog or "").partition("Exit codes:")[2]
-    assert {int(code) for code in re.findall(r"\b\d+\b", told)} == exit_codes()
+    help_text = (cli.epilog or "").partition("Exit codes:")[2]
+    assert {int(code) for code in re.findall(r"\b\d+\b", help_text)} == exit_codes()
 
 
 def permissions_of(first_cell: str) -> set[str]:
-    found = [row for row in rows(section(README, "Permissions")) if first_cell in row[0]]
-    assert len(found) == 1, first_cell
-    return set(re.findall(r"`([a-z-]+: [a-z]+)`", found[0][1]))
+    matching = [row for row in rows(section(README, "Permissions")) if first_cell in row[0]]
+    assert len(matching) == 1, first_cell
+    return set(re.findall(r"`([a-z-]+: [a-z]+)`", matching[0][1]))
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def permissions_of(first_cell: str) -> set[str]:
 )
 def test_the_permissions_are_those_of_the_examples(name: str, job: str, mode: str):
     workflow = yaml.safe_load(read(f"workflows-examples/{name}"))
-    given = workflow["jobs"][job]["permissions"]
-    assert permissions_of(f"`mode: {mode}`") == {f"{k}: {v}" for k, v in given.items()}
+    permissions = workflow["jobs"][job]["permissions"]
+    assert permissions_of(f"`mode: {mode}`") == {f"{k}: {v}" for k, v in permissions.items()}
     assert workflow["permissions"] == {}
 
 
@@ -110,8 +110,8 @@ def test_the_examples_use_only_declared_inputs_and_outputs(path: Path):
         assert set(used) <= set(ACTION["outputs"])
 
 
-def test_the_config_file_is_one():
-    settings = gather(
+def test_the_config_file_is_valid():
+    settings = load_settings(
         flags={}, action_inputs={}, environ={}, file=yaml.safe_load(CONFIG), file_name="README"
     )
     assert settings.paths == ("src/", "web/")
@@ -122,7 +122,7 @@ def test_the_config_file_is_one():
 @pytest.mark.parametrize("row", rows(section(README, "Costs")), ids=lambda row: row[0])
 def test_the_costs_are_computed(row: list[str]):
     model, interactive, batch = (cell.strip("*`") for cell in row)
-    cost = pricing.columns(
+    cost = pricing.estimate_cost(
         pricing.load(), model, [Usage(input_tokens=12_000, output_tokens=2_000)] * 40, 0
     )
     assert (interactive, batch) == (money(cost.interactive_usd), money(cost.batch_usd))
@@ -135,20 +135,20 @@ def money(usd: float | None) -> str:
 
 def test_the_worst_case_is_computed():
     task = all_tasks()["code-review"]
-    most = prompt.answer_tokens(task, 12_000, 0, None)
+    most = prompt.max_answer_tokens(task, 12_000, 0, None)
     usage = Usage(input_tokens=12_000, output_tokens=most)
     worst = pricing.batch_usd(pricing.load(), "claude-sonnet-5-5", [usage] * 40)
-    told = re.search(r"For the Sonnet line above that is (\S+), of\nwhich (\S+) ", README)
-    assert told
-    assert told.groups() == (money(worst), "$0.88")
+    match = re.search(r"For the Sonnet line above that is (\S+), of\nwhich (\S+) ", README)
+    assert match
+    assert match.groups() == (money(worst), "$0.88")
 
 
-def test_the_poster_tells_the_costs_of_the_default_model():
+def test_the_introduction_has_the_costs_of_the_default_model():
     row = next(r for r in rows(section(README, "Costs")) if tables.default_of("model") in r[0])
     assert f"{row[2].strip('*')}, not {row[1]};" in README
 
 
-def test_the_limits_told_are_the_limits():
+def test_the_limits_are_those_of_the_code():
     assert f"{MAX_REQUESTS:,} requests" in README
 
 
@@ -176,29 +176,31 @@ ALL_SENTENCES = sentences()
 @pytest.mark.parametrize(
     "message", [row[0] for row in rows(read("docs/TROUBLESHOOTING.md"))], ids=str
 )
-def test_a_message_is_a_sentence_of_the_program(message: str):
-    wanted = ".*".join(re.escape(part.strip()) for part in plain(message).split("…"))
-    assert any(re.search(wanted, sentence) for sentence in ALL_SENTENCES)
+def test_a_quoted_message_is_in_the_code(message: str):
+    pattern = ".*".join(re.escape(part.strip()) for part in plain(message).split("…"))
+    assert any(re.search(pattern, sentence) for sentence in ALL_SENTENCES)
 
 
 def test_the_commands_are_those_of_the_program():
-    told = {row[0].strip("`").split()[1]: row[1] for row in rows(section(README, "Command line"))}
-    assert set(told) == set(COMMANDS) - {"action"}
-    for name, words in told.items():
+    documented = {
+        row[0].strip("`").split()[1]: row[1] for row in rows(section(README, "Command line"))
+    }
+    assert set(documented) == set(COMMANDS) - {"action"}
+    for name, words in documented.items():
         assert set(re.findall(r"--[a-z-]+", words)) <= tables.flags_of(COMMANDS[name])
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself(name: str):
-    shown = CliRunner().invoke(cli, [name, "--help"])
-    assert shown.exit_code == 0
+def test_every_command_has_help(name: str):
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0
     assert COMMANDS[name].help
     assert all(p.help for p in COMMANDS[name].params if p.name != "repo")
 
 
-def test_the_version_is_told():
-    shown = CliRunner().invoke(cli, ["--version"])
-    assert shown.output.split()[-1] == __version__
+def test_the_version_is_in_the_readme():
+    result = CliRunner().invoke(cli, ["--version"])
+    assert result.output.split()[-1] == __version__
     assert f"[{__version__}]" in read("CHANGELOG.md")
 
 
@@ -218,10 +220,10 @@ def test_make_targets_that_are_named_exist():
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repo:
-    made = Repo.init(tmp_path / "yours")
+    repository = Repo.init(tmp_path / "yours")
     for number in range(6):
-        made.commit({"app.py": "".join(f"x{n} = {n}\n" for n in range(number + 1))})
-    return made
+        repository.commit({"app.py": "".join(f"x{n} = {n}\n" for n in range(number + 1))})
+    return repository
 
 
 def test_the_commands_of_the_readme_run(repo: Repo, capsys: pytest.CaptureFixture[str]):
@@ -233,12 +235,12 @@ def test_the_commands_of_the_readme_run(repo: Repo, capsys: pytest.CaptureFixtur
         assert "app.py" in "".join(capsys.readouterr())
 
 
-def test_plan_speaks_json(repo: Repo, capsys: pytest.CaptureFixture[str]):
+def test_plan_prints_json(repo: Repo, capsys: pytest.CaptureFixture[str]):
     assert enter(["plan", "--repo", str(repo.path), "--base", "HEAD~5", "--json"], {}) == 0
-    told = SimpleNamespace(**json.loads(capsys.readouterr().out))
-    assert [file["path"] for file in told.files] == ["app.py"]
-    assert told.requests == 1
-    assert told.cost["priced"] is True
+    plan = SimpleNamespace(**json.loads(capsys.readouterr().out))
+    assert [file["path"] for file in plan.files] == ["app.py"]
+    assert plan.requests == 1
+    assert plan.cost["priced"] is True
 
 
 def test_init_writes_what_the_readme_says(repo: Repo):
@@ -248,7 +250,7 @@ def test_init_writes_what_the_readme_says(repo: Repo):
     config = (repo.path / ".github/batch-action.yml").read_text("utf-8")
     assert yaml.safe_load(config) is None
     uncommented = re.sub(r"^# ([a-z-]+:.*)$", r"\1", config, flags=re.MULTILINE)
-    gather(
+    load_settings(
         flags={},
         action_inputs={},
         environ={},

@@ -1,4 +1,4 @@
-"""`make e2e`: a sender in JavaScript, the real `serve`, and the runs on the emulated GitHub."""
+"""`make e2e`: a webhook sender in JavaScript, the real `serve`, and runs on the emulated GitHub."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import httpx2
 from batch_action.sandbox.server import Sandbox
 from batch_action.server.app import DELIVERIES
 from tests.documents.texts import ROOT
-from tests.harness.processes import Process, serving
+from tests.harness.processes import ServeProcess, run_serve
 from tests.harness.serve import SECRET, file_for, runs, submit
 from tests.harness.workflow import WorkflowHarness
 
@@ -46,8 +46,11 @@ def main() -> int:
         workflow = WorkflowHarness.create(sandbox, Path(folder))
         batches = [submit(workflow), submit(workflow)]
         file = file_for(workflow) | {"webhook-secret-env": ["NEW_KEY", "OLD_KEY"]}
-        with serving(workflow, file=file, environ={"NEW_KEY": SECRET, "OLD_KEY": OLD}) as process:
-            problems = [*answered(deliver(process, batches)), *started(workflow, process, batches)]
+        with run_serve(workflow, file=file, environ={"NEW_KEY": SECRET, "OLD_KEY": OLD}) as process:
+            problems = [
+                *check_responses(deliver(process, batches)),
+                *check_runs(workflow, process, batches),
+            ]
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     sys.stdout.write(f"{len(EXPECTED)} deliveries by JavaScript, {len(problems)} problems\n")
@@ -55,7 +58,7 @@ def main() -> int:
 
 
 def install() -> None:
-    """The library, by its lock file, into a folder of ours."""
+    """Install the JavaScript library with its lock file into a cache folder."""
     MODULES.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, MODULES)
@@ -63,8 +66,8 @@ def install() -> None:
     subprocess.run(command, cwd=MODULES, check=True)
 
 
-def deliver(process: Process, batches: list[str]) -> dict[str, list[object]]:
-    """Status and word that each delivery was answered with."""
+def deliver(process: ServeProcess, batches: list[str]) -> dict[str, list[object]]:
+    """Return the HTTP status and the `status` field of the response to each delivery."""
     done = subprocess.run(
         ["node", str(HERE / "deliver.mjs")],
         env={
@@ -80,29 +83,29 @@ def deliver(process: Process, batches: list[str]) -> dict[str, list[object]]:
         text=True,
         check=True,
     )
-    told: dict[str, list[object]] = json.loads(done.stdout)
-    return told
+    responses: dict[str, list[object]] = json.loads(done.stdout)
+    return responses
 
 
-def answered(answers: dict[str, list[object]]) -> list[str]:
+def check_responses(responses: dict[str, list[object]]) -> list[str]:
     return [
-        f"{name}: answered {answers.get(name)}, not {expected}"
+        f"{name}: answered {responses.get(name)}, not {expected}"
         for name, expected in EXPECTED.items()
-        if answers.get(name) != list(expected)
+        if responses.get(name) != list(expected)
     ]
 
 
-def started(workflow: WorkflowHarness, process: Process, batches: list[str]) -> list[str]:
-    """Each batch has one run, and people see it on GitHub."""
+def check_runs(workflow: WorkflowHarness, process: ServeProcess, batches: list[str]) -> list[str]:
+    """Check that each batch started one run, and that its page shows it."""
     problems = []
     for batch in batches:
-        process.waits_for(event="dispatch", batch=batch, said="started")
+        process.wait_for_line(event="dispatch", batch=batch, said="started")
     titles = sorted(run.title for run in runs(workflow))
     if titles != sorted(f"batch-action {batch}" for batch in batches):
         problems.append(f"runs: {titles}")
     page = f"{workflow.sandbox.github_url}/{workflow.github_repository.full_name}/actions"
-    shown = httpx2.get(page, trust_env=False).text
-    problems += [f"{page} does not show {batch}" for batch in batches if batch not in shown]
+    html = httpx2.get(page, trust_env=False).text
+    problems += [f"{page} does not show {batch}" for batch in batches if batch not in html]
     return problems
 
 

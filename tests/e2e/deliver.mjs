@@ -1,5 +1,5 @@
-// Deliveries signed by the JavaScript library of Standard Webhooks, good and bad ones, as a sender
-// of webhooks would make them. Prints what each was answered, as JSON.
+// Sends valid and invalid deliveries, signed by the JavaScript library of Standard Webhooks. Prints
+// the responses as JSON.
 import { createRequire } from "node:module";
 import { request } from "node:http";
 
@@ -21,7 +21,7 @@ async function deliver(name, body, how, sent = body) {
   answers[name] = [answer.status, (await answer.json()).status ?? null];
 }
 
-// A body that stops coming: the connection stays open until the other side has had enough.
+// Sends a part of the body only: the connection stays open until the server closes it.
 function slow(name, body, how) {
   return new Promise((resolve) => {
     const headers = { ...signed(body, how), "content-length": Buffer.byteLength(body) };
@@ -39,7 +39,7 @@ const ended = (batch) =>
   JSON.stringify({ type: "message_batch.ended", data: { id: batch, note: "Grüße 🌙" } });
 const minutes = (number) => new Date(Date.now() + number * 60_000);
 
-// The end of a batch arrives before its beginning, twice, and by an old key beside the new one.
+// The end of a batch arrives before its creation, twice, and signed with an old key, too.
 await deliver("first", ended(FIRST), { id: "msg_1" });
 await deliver("again", ended(FIRST), { id: "msg_1" });
 await deliver("retried", ended(FIRST), { id: "msg_1", when: minutes(1) });

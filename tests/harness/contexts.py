@@ -1,4 +1,4 @@
-"""A World as the door builds it, on a real repository, without any service unless one is named."""
+"""Build a run context as the CLI does, on a real repository."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from batch_action.cli.bootstrap import Invocation, build_context
 from batch_action.context import RunContext
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-"""Test repositories have one commit an hour, from 1 January 2026, 01:00."""
+"""Test repositories have one commit per hour, starting on 1 January 2026 at 01:00."""
 
 
 @contextmanager
@@ -22,12 +22,13 @@ def context_of(
     write_interval: float = 1.0,
     **flags: Any,
 ) -> Iterator[RunContext]:
-    named = {name.replace("_", "-"): value for name, value in flags.items()}
+    """Yield the context of a run in `path`; `flags` are the inputs, with underscores."""
+    inputs = {name.replace("_", "-"): value for name, value in flags.items()}
     invocation = Invocation(
         environ=environ or {},
         clock=lambda: now,
         sleep=lambda _seconds: None,
         write_interval=write_interval,
     )
-    with build_context(invocation, flags=named, repo=str(path)) as ctx:
+    with build_context(invocation, flags=inputs, repo=str(path)) as ctx:
         yield ctx

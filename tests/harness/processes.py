@@ -1,4 +1,4 @@
-"""`batch-action serve` as a process of its own, and what it writes."""
+"""Run `batch-action serve` as a separate process, and read its log."""
 
 import json
 import os
@@ -21,22 +21,25 @@ from batch_action.server.app import DELIVERIES
 from tests.harness.serve import SECRET, body_of, environ_for, file_for, store_of
 from tests.harness.workflow import WorkflowHarness
 
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
-def until(done: Callable[[], Any]) -> Any:
-    """Wait for something that will be there; what it gave."""
-    end = time.monotonic() + PATIENCE
+def wait_until(condition: Callable[[], Any]) -> Any:
+    """Wait until `done` returns something true, and return it.
+
+    Raises TimeoutError: after TIMEOUT_SECONDS.
+    """
+    end = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < end:
-        if found := done():
-            return found
+        if result := condition():
+            return result
         time.sleep(0.02)
-    raise TimeoutError("it never happened")
+    raise TimeoutError(f"nothing happened for {TIMEOUT_SECONDS:g} s")
 
 
 @dataclass
-class Process:
-    """One `batch-action serve` and what it wrote."""
+class ServeProcess:
+    """One `batch-action serve` and its log."""
 
     popen: "subprocess.Popen[bytes]"
     log: Path
@@ -45,25 +48,25 @@ class Process:
         text = self.log.read_text("utf-8")
         return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
-    def said(self, **fields: str) -> dict[str, Any] | None:
-        """The first line with these words in these fields, if it is there yet."""
-        found = (
+    def find_line(self, **fields: str) -> dict[str, Any] | None:
+        """Return the first log line whose fields contain these words; None if there is none yet."""
+        matching = (
             line
             for line in self.lines()
             if all(words in str(line.get(name, "")) for name, words in fields.items())
         )
-        return next(found, None)
+        return next(matching, None)
 
-    def waits_for(self, **fields: str) -> dict[str, Any]:
-        return until(lambda: self.said(**fields))
+    def wait_for_line(self, **fields: str) -> dict[str, Any]:
+        return wait_until(lambda: self.find_line(**fields))
 
-    def dies(self) -> None:
+    def kill(self) -> None:
         self.popen.send_signal(signal.SIGKILL)
         self.popen.wait()
 
     @property
     def address(self) -> str:
-        return self.waits_for(address="http")["address"]
+        return self.wait_for_line(address="http")["address"]
 
     def publish(self, batch: str, name: str) -> int:
         body, now = body_of(batch, "message_batch.ended"), datetime.now(UTC)
@@ -76,24 +79,24 @@ class Process:
         return httpx2.post(url, content=body, headers=headers, trust_env=False).status_code
 
 
-def config_for(workflow: WorkflowHarness, file: Mapping[str, Any] | None = None) -> Path:
+def write_config(workflow: WorkflowHarness, file: Mapping[str, Any] | None = None) -> Path:
     config = workflow.folder / "serve.yml"
     config.write_text(yaml.safe_dump(dict(file or file_for(workflow))), "utf-8")
     return config
 
 
 @contextmanager
-def serving(
+def run_serve(
     workflow: WorkflowHarness,
     *flags: str,
     file: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
-) -> Iterator[Process]:
-    """The service on a free port, killed at the end if it still lives."""
+) -> Iterator[ServeProcess]:
+    """Run the service on a free port, and kill it at the end."""
     log = workflow.folder / f"serve-{time.monotonic_ns()}.log"
     variables = {**environ_for(workflow), "NO_PROXY": "127.0.0.1,localhost", **(environ or {})}
-    places = ["--config", str(config_for(workflow, file)), "--store", str(store_of(workflow))]
-    argv = [*places, "--port", "0", *flags]
+    files = ["--config", str(write_config(workflow, file)), "--store", str(store_of(workflow))]
+    argv = [*files, "--port", "0", *flags]
     with log.open("wb") as stream:
         popen = subprocess.Popen(
             [sys.executable, "-m", "batch_action", "serve", *argv],
@@ -102,7 +105,7 @@ def serving(
             stderr=stream,
         )
         try:
-            yield Process(popen, log)
+            yield ServeProcess(popen, log)
         finally:
             popen.kill()
             popen.wait()

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback: plays Slack, or anybody who gets the results."""
+"""A webhook receiver on the loopback interface, in place of Slack or another service."""
 
 import json
 import threading
@@ -12,8 +12,8 @@ PATH = "/services/T000/B000/secretsecretsecret"
 
 
 @dataclass
-class Received:
-    """One POST as it came."""
+class ReceivedRequest:
+    """One POST request."""
 
     headers: dict[str, str]
     body: bytes
@@ -24,29 +24,29 @@ class Received:
 
 
 @dataclass
-class Receiver:
-    """What it got, and what it is to answer."""
+class WebhookReceiver:
+    """The requests received, and the responses to send."""
 
     url: str = ""
-    got: list[Received] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str], str] | None] = field(default_factory=list)
-    """Used up from the front; None: hang up without an answer. Afterwards 200 and `ok`."""
+    """The next responses; None closes the connection. After the last one: 200 and `ok`."""
 
     @property
-    def last(self) -> Received:
-        return self.got[-1]
+    def last(self) -> ReceivedRequest:
+        return self.requests[-1]
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Serve one on a free port."""
-    receiver = Receiver()
+def webhook_receiver() -> Iterator[WebhookReceiver]:
+    """Run a receiver on a free port."""
+    receiver = WebhookReceiver()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.got.append(Received(headers=headers, body=body))
+            receiver.requests.append(ReceivedRequest(headers=headers, body=body))
             answer = receiver.answers.pop(0) if receiver.answers else (200, {}, "ok")
             if answer is None:
                 self.close_connection = True
@@ -59,7 +59,7 @@ def receiving() -> Iterator[Receiver]:
             self.wfile.write(text.encode())
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     receiver.url = f"http://127.0.0.1:{server.server_port}{PATH}"

@@ -1,3 +1,5 @@
+"""Fixtures: one sandbox for all tests, and one repository with its workspace for each."""
+
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,15 +11,15 @@ from tests.harness.workflow import WorkflowHarness
 
 
 @pytest.fixture(scope="session")
-def whole_sandbox() -> Iterator[Sandbox]:
-    """One sandbox for all nights: each has its own repository and workspace in it."""
-    with Sandbox() as box:
-        yield box
+def shared_sandbox() -> Iterator[Sandbox]:
+    """One sandbox for all tests; each test has a repository and a workspace of its own."""
+    with Sandbox() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="session")
-def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Loading all authorities costs every client 40 ms, and nothing here speaks TLS."""
+def small_ca_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of one certificate: loading all of them takes 40 ms per client."""
     bundle = Path(certifi.where()).read_text("utf-8")
     start = bundle.index("-----BEGIN")
     path = tmp_path_factory.mktemp("tls") / "one.pem"
@@ -27,11 +29,11 @@ def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workflow(
-    whole_sandbox: Sandbox,
+    shared_sandbox: Sandbox,
     tmp_path: Path,
-    one_certificate: Path,
+    small_ca_bundle: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> WorkflowHarness:
-    """A private repository with one commit; its own workspace at Anthropic."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
-    return WorkflowHarness.create(whole_sandbox, tmp_path)
+    """A private repository with one commit, and an Anthropic workspace of its own."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(small_ca_bundle))
+    return WorkflowHarness.create(shared_sandbox, tmp_path)

@@ -1,3 +1,5 @@
+"""Fixtures: the emulated GitHub behind real servers, and clients of it."""
+
 import socket
 import subprocess
 import threading
@@ -16,8 +18,8 @@ from starlette.applications import Starlette
 from batch_action.sandbox.github.app import GitHub, create_github
 
 
-class HandClock:
-    """A clock that moves when told."""
+class ManualClock:
+    """A clock that advances on demand only."""
 
     def __init__(self) -> None:
         self.moment = datetime(2026, 11, 22, 2, 17, tzinfo=UTC)
@@ -30,7 +32,7 @@ class HandClock:
 
 
 @contextmanager
-def served(app: Starlette, listener: socket.socket) -> Iterator[None]:
+def serve(app: Starlette, listener: socket.socket) -> Iterator[None]:
     config = uvicorn.Config(app, log_level="error", lifespan="off", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
@@ -42,7 +44,7 @@ def served(app: Starlette, listener: socket.socket) -> Iterator[None]:
     thread.join(5)
 
 
-def listening() -> socket.socket:
+def listen() -> socket.socket:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
@@ -51,13 +53,13 @@ def listening() -> socket.socket:
 
 @pytest.fixture(scope="session")
 def git_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two commits on main, a branch that went elsewhere."""
+    """Two commits on main, and a diverged branch."""
     folder = tmp_path_factory.mktemp("demo")
 
     def git(*arguments: str) -> None:
-        who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+        identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
         subprocess.run(
-            ["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True
+            ["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True
         )
 
     git("init", "--initial-branch=main")
@@ -83,42 +85,42 @@ def git_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def fleet() -> Iterator[SimpleNamespace]:
-    """One pair of listening servers for all tests; each test puts its own GitHub behind them."""
-    stage = SimpleNamespace(hub=None)
+def servers() -> Iterator[SimpleNamespace]:
+    """Two running servers for all tests; each test serves its own GitHub with them."""
+    namespace = SimpleNamespace(hub=None)
 
     async def app(scope, receive, send) -> None:
-        await stage.hub.app(scope, receive, send)
+        await namespace.hub.app(scope, receive, send)
 
     async def blobs(scope, receive, send) -> None:
-        await stage.hub.blobs.app(scope, receive, send)
+        await namespace.hub.blobs.app(scope, receive, send)
 
     with ExitStack() as stack:
         for name, served_app in (("origin", app), ("blob_origin", blobs)):
-            listener = listening()
+            listener = listen()
             host = "127.0.0.1" if name == "origin" else "localhost"
-            setattr(stage, name, f"http://{host}:{listener.getsockname()[1]}")
-            stack.enter_context(served(served_app, listener))
-        yield stage
+            setattr(namespace, name, f"http://{host}:{listener.getsockname()[1]}")
+            stack.enter_context(serve(served_app, listener))
+        yield namespace
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def hub(fleet: SimpleNamespace, clock: HandClock, git_dir: Path, tmp_path: Path) -> GitHub:
+def hub(servers: SimpleNamespace, clock: ManualClock, git_dir: Path, tmp_path: Path) -> GitHub:
     copy = tmp_path / "remote.git"
     subprocess.run(["git", "clone", "-q", "--mirror", str(git_dir), str(copy)], check=True)
-    fleet.hub = create_github(clock, fleet.origin, fleet.blob_origin)
-    fleet.hub.add_repository("octo/demo", git_dir=copy)
-    return fleet.hub
+    servers.hub = create_github(clock, servers.origin, servers.blob_origin)
+    servers.hub.add_repository("octo/demo", git_dir=copy)
+    return servers.hub
 
 
 @pytest.fixture
 def client(hub: GitHub):
-    """A function: the real PyGithub client, holding a token."""
+    """A function that returns a PyGithub repository for a token."""
     opened = []
 
     def connect(token: str, repository: str = "octo/demo"):

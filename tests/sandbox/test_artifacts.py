@@ -1,3 +1,5 @@
+"""The emulated artifact service and blob store."""
+
 import hashlib
 from datetime import timedelta
 
@@ -67,17 +69,17 @@ def test_what_was_uploaded_is_found_and_read_back(hub, client, run, upload, http
 
 def test_a_name_is_taken_for_the_run_and_its_reruns(hub, run, upload, twirp) -> None:
     upload(run)
-    again = hub.start_run("octo/demo", event="schedule", rerun_of=run)
-    for attempt in (run, again):
+    rerun = hub.start_run("octo/demo", event="schedule", rerun_of=run)
+    for attempt in (run, rerun):
         refusal = twirp(attempt, "CreateArtifact", name="state", version=7)
         assert refusal.status_code == 409
         expected = "an artifact with this name already exists on the workflow run"
         assert refusal.json()["msg"] == expected
-    (held,) = twirp(again, "ListArtifacts", nameFilter="state").json()["artifacts"]
+    (held,) = twirp(rerun, "ListArtifacts", nameFilter="state").json()["artifacts"]
     owner = {"workflow_job_run_backend_id": held["workflow_job_run_backend_id"]}
-    gone = twirp(again, "DeleteArtifact", name="state", **owner)
+    gone = twirp(rerun, "DeleteArtifact", name="state", **owner)
     assert gone.json() == {"ok": True, "artifact_id": held["database_id"]}
-    upload(again)
+    upload(rerun)
 
 
 def test_what_the_service_refuses(hub, run, twirp, http) -> None:
@@ -99,14 +101,14 @@ def test_artifacts_expire_by_the_clock(client, hub, run, upload, clock) -> None:
     upload(run, name="late", expires_at="2099-01-01T00:00:00Z")
     clock.advance(86_401)
     repo = client(hub.token_for("octo"))
-    expired = {one.name: one for one in repo.get_artifacts()}
+    expired = {artifact.name: artifact for artifact in repo.get_artifacts()}
     assert (expired["state"].expired, expired["late"].expired) == (True, False)
     assert (expired["late"].expires_at - expired["late"].created_at).days == 90
     url = expired["state"].archive_download_url
     status, _headers, _body = repo.requester.requestJson("GET", url)
     assert status == 410
     assert expired["state"].delete()
-    assert [one.name for one in repo.get_artifacts()] == ["late"]
+    assert [artifact.name for artifact in repo.get_artifacts()] == ["late"]
 
 
 def test_blocks_are_put_together_in_the_listed_order(run, twirp, http) -> None:
@@ -122,7 +124,7 @@ def test_blocks_are_put_together_in_the_listed_order(run, twirp, http) -> None:
     assert http.get(link).content == b"first second"
 
 
-def test_listing_lags_when_told(hub, client, run, upload, clock) -> None:
+def test_lists_can_lag(hub, client, run, upload, clock) -> None:
     hub.list_lag = 10
     upload(run)
     repo = client(run.token)

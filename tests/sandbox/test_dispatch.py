@@ -1,4 +1,4 @@
-"""Starting workflows over REST: refused, listed and titled as GitHub does."""
+"""Workflow and repository dispatches: refusals, run lists and run names."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -37,11 +37,11 @@ def repo(hub, client, tmp_path: Path):
     return client(hub.token_for("octo"), "octo/works")
 
 
-def runs(repo, **how):
-    return [(run.display_title, run.event, run.status) for run in repo.get_workflow_runs(**how)]
+def runs(repo, **filters):
+    return [(run.display_title, run.event, run.status) for run in repo.get_workflow_runs(**filters)]
 
 
-def test_a_dispatched_run_carries_its_name(repo) -> None:
+def test_a_dispatched_run_has_its_run_name(repo) -> None:
     collect = repo.get_workflow("collect.yml")
     assert collect.create_dispatch("main", {"batch-id": "msgbatch_1"})
     assert repo.get_workflow("plain.yaml").create_dispatch("side")
@@ -53,20 +53,20 @@ def test_a_dispatched_run_carries_its_name(repo) -> None:
     assert [run.display_title for run in collect.get_runs()] == ["collect msgbatch_1"]
 
 
-def test_the_run_is_told_to_who_asks(repo) -> None:
+def test_a_dispatch_returns_the_run_on_request(repo) -> None:
     path = f"{repo.url}/actions/workflows/collect.yml/dispatches"
     body = {"ref": "main", "inputs": {}, "return_run_details": True}
-    _, told = repo.requester.requestJsonAndCheck("POST", path, input=body)
-    run = repo.get_workflow_run(told["workflow_run_id"])
+    _, details = repo.requester.requestJsonAndCheck("POST", path, input=body)
+    run = repo.get_workflow_run(details["workflow_run_id"])
     assert (run.display_title, run.html_url, run.url) == (
         "collect",
-        told["html_url"],
-        told["run_url"],
+        details["html_url"],
+        details["run_url"],
     )
 
 
 @pytest.mark.parametrize(
-    ("name", "ref", "inputs", "status", "said"),
+    ("name", "ref", "inputs", "status", "message"),
     [
         ("collect.yml", "main", {"batch": "1"}, 422, 'Unexpected inputs provided: ["batch"]'),
         ("collect.yml", "gone", {}, 422, "No ref found for: gone"),
@@ -78,16 +78,16 @@ def test_the_run_is_told_to_who_asks(repo) -> None:
     ],
     ids=str,
 )
-def test_what_github_refuses(repo, name, ref, inputs, status, said) -> None:
+def test_what_github_refuses(repo, name, ref, inputs, status, message) -> None:
     path = f"{repo.url}/actions/workflows/{name}/dispatches"
     with pytest.raises(GithubException) as error:
         repo.requester.requestJsonAndCheck("POST", path, input={"ref": ref, "inputs": inputs})
     assert error.value.status == status
-    assert error.value.data["message"].startswith(said)
+    assert error.value.data["message"].startswith(message)
     assert runs(repo) == []
 
 
-def test_a_repository_dispatch_starts_whoever_listens(hub, repo) -> None:
+def test_a_repository_dispatch_starts_the_workflows_it_triggers(hub, repo) -> None:
     assert repo.create_repository_dispatch("batch-ended", {"batch-id": "msgbatch_1"})
     assert repo.create_repository_dispatch("deploy", {})
     assert [title for title, _, _ in runs(repo, event="repository_dispatch")] == [
@@ -95,13 +95,13 @@ def test_a_repository_dispatch_starts_whoever_listens(hub, repo) -> None:
         "batch-ended",
         "collect msgbatch_1",
     ]
-    assert [one["event_type"] for one in hub.repository("octo/works").dispatches] == [
+    assert [dispatch["event_type"] for dispatch in hub.repository("octo/works").dispatches] == [
         "batch-ended",
         "deploy",
     ]
 
 
-def test_runs_are_found_by_their_birth(hub, repo, clock) -> None:
+def test_runs_are_filtered_by_creation_time(hub, repo, clock) -> None:
     hub.start_run("octo/works", event="schedule")
     clock.advance(3600)
     hub.start_run("octo/works", event="push")
@@ -122,10 +122,10 @@ def test_runs_have_pages(hub, repo, http) -> None:
     repo.get_workflow("collect.yml").create_dispatch("main", {"batch-id": "<b>"})
     (run,) = repo.get_workflow_runs()
     listed = http.get(f"{hub.instance.origin}/octo/works/actions").text
-    shown = http.get(run.html_url).text
+    single = http.get(run.html_url).text
     assert "1 workflow run<" in listed
-    for html in (listed, shown):
+    for html in (listed, single):
         assert "collect &lt;b&gt;" in html
         assert "collect.yml by workflow_dispatch, queued" in html
-    assert "<code>batch-id: &lt;b&gt;</code>" in shown
+    assert "<code>batch-id: &lt;b&gt;</code>" in single
     assert http.get(f"{hub.instance.origin}/octo/works/actions/runs/1").status_code == 404

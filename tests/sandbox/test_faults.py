@@ -1,3 +1,5 @@
+"""Injected faults and the control endpoints."""
+
 import json
 import time
 
@@ -74,7 +76,7 @@ def test_a_call_dropped_before_does_nothing(sandbox, client):
     )
 
 
-def test_a_call_dropped_after_has_happened(sandbox, client):
+def test_a_call_dropped_after_takes_effect(sandbox, client):
     sandbox.faults.add("drop-after", method="POST")
     before = len(sandbox.anthropic.batches)
     with pytest.raises(anthropic.APIConnectionError):
@@ -83,7 +85,7 @@ def test_a_call_dropped_after_has_happened(sandbox, client):
     assert sandbox.faults.calls[0].status == 200
 
 
-def test_what_is_answered_late_was_done_at_once(sandbox, client):
+def test_a_late_call_takes_effect_at_once(sandbox, client):
     sandbox.faults.add("late", method="POST", seconds=1)
     before = len(sandbox.anthropic.batches)
     with pytest.raises(anthropic.APITimeoutError):
@@ -93,14 +95,14 @@ def test_what_is_answered_late_was_done_at_once(sandbox, client):
 
 @pytest.mark.parametrize("kind", ["drop-before", "drop-after"])
 @pytest.mark.parametrize("url", ["anthropic_url", "github_url", "blob_url"])
-def test_every_service_can_be_cut_off(sandbox, http, kind, url):
+def test_every_service_can_drop_connections(sandbox, http, kind, url):
     sandbox.faults.add(kind)
     with pytest.raises(httpx2.RemoteProtocolError):
         http.get(f"{getattr(sandbox, url)}/anything")
 
 
 @pytest.mark.parametrize("kind", ["drop-before", "drop-after"])
-def test_a_connection_is_cut_in_the_middle_of_its_life(sandbox, http, kind):
+def test_a_reused_connection_can_be_dropped(sandbox, http, kind):
     assert http.get("/v1/models").status_code == 200
     sandbox.faults.add(kind, path="models")
     with pytest.raises(httpx2.RemoteProtocolError):
@@ -129,7 +131,7 @@ def test_status_faults_raise_the_errors_of_the_sdk(sandbox, client, status, erro
     assert caught.value.status_code == status
 
 
-def test_a_spent_limit_has_its_code_and_no_retry_after(sandbox, client):
+def test_a_spend_limit_has_its_code_and_no_retry_after(sandbox, client):
     details = {"error_code": "enforced_spend_limit_reached"}
     sandbox.faults.add("status", status=429, error_details=details)
     with pytest.raises(anthropic.RateLimitError) as caught:
@@ -138,7 +140,7 @@ def test_a_spent_limit_has_its_code_and_no_retry_after(sandbox, client):
     assert "retry-after" not in caught.value.response.headers
 
 
-def test_retry_after_is_honoured(sandbox, client):
+def test_retry_after_is_honored(sandbox, client):
     sandbox.faults.add("status", status=429, retry_after=0.01)
     assert client.with_options(max_retries=1).models.list().data
     assert [call.status for call in sandbox.faults.calls] == [429, 200]
@@ -151,14 +153,14 @@ def test_retry_after_is_honoured(sandbox, client):
         ("github_url", "/twirp/x/Create", {"code": "unavailable", "msg": "Service unavailable"}),
     ],
 )
-def test_github_fails_in_its_own_words(sandbox, http, url, path, expected):
+def test_errors_of_github_have_its_format(sandbox, http, url, path, expected):
     sandbox.faults.add("status", service="github", status=503)
     answer = http.get(getattr(sandbox, url) + path)
     assert answer.status_code == 503
     assert expected.items() <= answer.json().items()
 
 
-def test_blobs_fail_in_xml(sandbox, http):
+def test_errors_of_the_blob_store_are_xml(sandbox, http):
     sandbox.faults.add("status", service="blobs", status=503, headers={"x-more": "yes"})
     answer = http.get(f"{sandbox.blob_url}/x")
     assert answer.headers["content-type"].startswith("application/xml")
@@ -166,36 +168,36 @@ def test_blobs_fail_in_xml(sandbox, http):
     assert answer.headers["x-more"] == "yes"
 
 
-def test_a_status_fault_may_bring_its_own_body(sandbox, http):
+def test_a_status_fault_can_set_the_body(sandbox, http):
     sandbox.faults.add("status", status=502, body="<html>bad gateway</html>")
     answer = http.get("/v1/models")
     assert (answer.status_code, answer.text) == (502, "<html>bad gateway</html>")
 
 
-def test_results_are_cut_half_way(sandbox, client):
-    made = client.messages.batches.create(requests=[request("a"), request("b")])
+def test_results_can_be_truncated(sandbox, client):
+    batch = client.messages.batches.create(requests=[request("a"), request("b")])
     sandbox.faults.add("truncate", path="/results$")
     with pytest.raises((httpx2.RemoteProtocolError, json.JSONDecodeError)):
-        list(client.messages.batches.results(made.id))
-    again = [line.custom_id for line in client.messages.batches.results(made.id)]
+        list(client.messages.batches.results(batch.id))
+    again = [line.custom_id for line in client.messages.batches.results(batch.id)]
     assert sorted(again) == ["a", "b"]
 
 
-def test_slow_is_slow(sandbox, http):
+def test_a_slow_fault_delays_the_call(sandbox, http):
     sandbox.faults.add("slow", seconds=0.3)
     started = time.monotonic()
     assert http.get("/v1/models").status_code == 200
     assert time.monotonic() - started >= 0.3
 
 
-def test_the_nth_call_and_so_many_after_it(sandbox, http):
+def test_a_fault_applies_to_the_nth_call_and_some_after_it(sandbox, http):
     sandbox.faults.add("status", path="models", nth=2, times=2, status=503)
     http.get("/v1/messages/batches")
     codes = [http.get("/v1/models").status_code for _ in range(4)]
     assert codes == [200, 503, 503, 200]
 
 
-def test_every_answer_carries_the_clock(sandbox, http):
+def test_every_response_has_the_date_of_the_clock(sandbox, http):
     first = http.get("/v1/models").headers["date"]
     sandbox.clock.advance(40 * 24 * 3600)
     second = http.get("/v1/models").headers["date"]
@@ -211,8 +213,10 @@ def test_routes_are_templates(sandbox, http):
 
 
 def test_control_over_http(sandbox, http):
-    told = http.post("/_sandbox/faults", json={"kind": "status", "status": 503, "path": "models"})
-    assert told.json()["details"] == {"status": 503}
+    response = http.post(
+        "/_sandbox/faults", json={"kind": "status", "status": 503, "path": "models"}
+    )
+    assert response.json()["details"] == {"status": 503}
     assert http.get("/v1/models").status_code == 503
     assert http.post("/_sandbox/faults", json={"kind": "expired", "every": 2}).json() == {
         "kind": "expired",
@@ -230,27 +234,27 @@ def test_control_over_http(sandbox, http):
 
 def test_batches_are_controlled_over_http(sandbox, http, client):
     assert http.post("/_sandbox/hold", json={"on": True}).json() == {"on": True}
-    made = client.messages.batches.create(requests=[request("held")])
-    assert client.messages.batches.retrieve(made.id).processing_status == "in_progress"
-    http.post("/_sandbox/finish", json={"batch_id": made.id})
-    assert client.messages.batches.retrieve(made.id).processing_status == "ended"
+    batch = client.messages.batches.create(requests=[request("held")])
+    assert client.messages.batches.retrieve(batch.id).processing_status == "in_progress"
+    http.post("/_sandbox/finish", json={"batch_id": batch.id})
+    assert client.messages.batches.retrieve(batch.id).processing_status == "ended"
     http.post("/_sandbox/hold", json={"on": False})
     newest = http.get("/_sandbox/batches").json()[0]
-    assert (newest["id"], newest["custom_ids"]) == (made.id, ["held"])
+    assert (newest["id"], newest["custom_ids"]) == (batch.id, ["held"])
     paid = http.get("/_sandbox/bill").json()
-    assert [entry["custom_id"] for entry in paid if entry["batch_id"] == made.id] == ["held"]
+    assert [entry["custom_id"] for entry in paid if entry["batch_id"] == batch.id] == ["held"]
 
 
-def test_a_wrong_kind_is_refused():
+def test_an_unknown_kind_is_an_error():
     with pytest.raises(ValueError, match="not a fault"):
         Faults().add("explode")
     with pytest.raises(ValueError, match="not an outcome"):
         Faults().add_outcome("lost")
 
 
-def test_two_sandboxes_stand_side_by_side():
-    with Sandbox() as one, Sandbox() as two:
-        assert one.anthropic_url != two.anthropic_url
+def test_two_sandboxes_run_at_the_same_time():
+    with Sandbox() as first, Sandbox() as second:
+        assert first.anthropic_url != second.anthropic_url
 
 
 def test_a_port_that_is_taken_is_an_error_and_leaks_nothing(sandbox):

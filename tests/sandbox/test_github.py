@@ -1,3 +1,5 @@
+"""The emulated GitHub: issues, commits, code scanning, runs and GraphQL."""
+
 import base64
 import gzip
 import json
@@ -11,7 +13,7 @@ def refused(error: pytest.ExceptionInfo[GithubException]) -> tuple[int, str]:
     return error.value.status, error.value.data["message"]
 
 
-def test_a_runs_issue_lives_through_its_whole_life(hub, client, clock) -> None:
+def test_the_life_cycle_of_an_issue(hub, client, clock) -> None:
     run = hub.start_run("octo/demo", event="schedule")
     repo = client(run.token)
     repo.create_label("ai", "ff0000", "from the machine")
@@ -22,7 +24,7 @@ def test_a_runs_issue_lives_through_its_whole_life(hub, client, clock) -> None:
     assert [label.color for label in issue.labels] == ["ff0000", "ededed"]
     comment = issue.create_comment("first")
     comment.edit("second")
-    assert [one.body for one in issue.get_comments()] == ["second"]
+    assert [comment.body for comment in issue.get_comments()] == ["second"]
     clock.advance(60)
     issue.edit(state="closed", state_reason="not_planned")
     assert issue.state_reason == "not_planned"
@@ -34,12 +36,12 @@ def test_a_runs_issue_lives_through_its_whole_life(hub, client, clock) -> None:
     assert {event.actor.login for event in issue.get_timeline()} == {"github-actions[bot]"}
     comment.delete()
     assert issue.get_comments().totalCount == 0
-    found = repo.get_issues(state="open", labels=["ai"], creator="github-actions[bot]")
-    assert [one.number for one in found] == [1]
+    issues = repo.get_issues(state="open", labels=["ai"], creator="github-actions[bot]")
+    assert [comment.number for comment in issues] == [1]
     assert hub.writes[1] == ("POST", "/repos/octo/demo/issues", "github-actions[bot]")
 
 
-def test_lists_are_paged_and_lag_when_told(hub, client, clock, http) -> None:
+def test_lists_are_paginated_and_can_lag(hub, client, clock, http) -> None:
     hub.list_lag = 30
     repo = client(hub.token_for("octo"))
     for number in range(1, 6):
@@ -51,7 +53,7 @@ def test_lists_are_paged_and_lag_when_told(hub, client, clock, http) -> None:
     assert repo.get_issues().totalCount == 5
 
 
-def test_each_endpoint_asks_for_its_scope(hub, client) -> None:
+def test_each_endpoint_requires_its_permission(hub, client) -> None:
     run = hub.start_run("octo/demo", event="schedule", permissions={"contents": "read"})
     repo = client(run.token)
     assert repo.full_name == "octo/demo"
@@ -71,7 +73,7 @@ def test_each_endpoint_asks_for_its_scope(hub, client) -> None:
     assert refused(error) == (401, "Bad credentials")
 
 
-def test_what_a_stranger_may(hub, client) -> None:
+def test_what_other_people_may_do(hub, client) -> None:
     hub.add_repository("octo/open", private=False)
     hub.add_user("eve")
     with pytest.raises(GithubException) as error:
@@ -88,7 +90,7 @@ def test_what_a_stranger_may(hub, client) -> None:
     issue.edit(title="Mine to edit")
 
 
-def test_limits_and_switches(hub, client) -> None:
+def test_limits_and_settings(hub, client) -> None:
     repo = client(hub.token_for("octo"))
     with pytest.raises(GithubException) as error:
         repo.create_issue("x", body="y" * 65_537)
@@ -108,7 +110,7 @@ def test_limits_and_switches(hub, client) -> None:
     assert error.value.status == 410
 
 
-def test_unchanged_answers_cost_a_304(hub, http) -> None:
+def test_unchanged_responses_are_304(hub, http) -> None:
     url = f"{hub.instance.origin}/api/v3/repos/octo/demo/issues"
     headers = {"Authorization": f"Bearer {hub.token_for('octo')}"}
     first = http.get(url, headers=headers)
@@ -116,16 +118,16 @@ def test_unchanged_answers_cost_a_304(hub, http) -> None:
     assert (first.status_code, again.status_code) == (200, 304)
 
 
-def test_the_environment_is_a_container_steps(hub, tmp_path: Path) -> None:
+def test_the_environment_of_a_container_step(hub, tmp_path: Path) -> None:
     run = hub.start_run("octo/demo", event="workflow_dispatch", payload={"inputs": {"a": "b"}})
     environ = hub.step_environment(run, tmp_path / "workspace", tmp_path / "temp")
     assert "GITHUB_TOKEN" not in environ
     assert json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_text())["inputs"] == {"a": "b"}
     assert Path(environ["GITHUB_OUTPUT"]).read_bytes() == b""
     assert environ["GITHUB_SHA"] == run.head_sha != "0" * 40
-    again = hub.start_run("octo/demo", event="workflow_dispatch", rerun_of=run)
-    assert (again.id, again.attempt) == (run.id, 2)
-    assert again.head_sha == run.head_sha
+    rerun = hub.start_run("octo/demo", event="workflow_dispatch", rerun_of=run)
+    assert (rerun.id, rerun.attempt) == (run.id, 2)
+    assert rerun.head_sha == run.head_sha
 
 
 def test_runs_are_found(hub, client) -> None:
@@ -152,10 +154,10 @@ def test_identity_tokens_are_fresh(hub, tmp_path, http) -> None:
     assert claims[0]["jti"] != claims[1]["jti"]
 
 
-def test_the_side_door(hub, http) -> None:
+def test_the_control_endpoints(hub, http) -> None:
     door = f"{hub.instance.origin}/_sandbox"
-    asked = {"repository": "octo/demo", "event": "schedule", "permissions": {"issues": "write"}}
-    run = http.post(f"{door}/runs", json=asked).json()
+    options = {"repository": "octo/demo", "event": "schedule", "permissions": {"issues": "write"}}
+    run = http.post(f"{door}/runs", json=options).json()
     assert run["environment"]["GITHUB_RUN_ID"] == str(run["id"])
     api = f"{hub.instance.origin}/api/v3/repos/octo/demo/issues"
     headers = {"Authorization": f"Bearer {run['token']}"}
@@ -163,7 +165,7 @@ def test_the_side_door(hub, http) -> None:
     assert http.post(f"{door}/runs/{run['id']}/finish").json()["conclusion"] == "success"
     assert http.post(api, json={"title": "x"}, headers=headers).status_code == 401
     state = http.get(f"{door}/state").json()
-    assert [one["title"] for one in state["repositories"]["octo/demo"]["issues"]] == ["x"]
+    assert [issue["title"] for issue in state["repositories"]["octo/demo"]["issues"]] == ["x"]
     assert http.post(f"{door}/list-lag", json={"seconds": 5}).json() == {"seconds": 5.0}
     assert http.post(f"{door}/runs", json={"repository": "no/where"}).status_code == 400
 
@@ -174,7 +176,7 @@ def repo(hub, client):
     return client(hub.token_for("octo"))
 
 
-def test_comparing_tells_what_changed(repo) -> None:
+def test_a_comparison_lists_changed_files(repo) -> None:
     compared = repo.compare("main~1", "main")
     assert (compared.status, compared.ahead_by, compared.behind_by) == ("ahead", 1, 0)
     files = {file.filename: file for file in compared.files}
@@ -200,9 +202,13 @@ def test_commits_and_contents_come_from_git(repo) -> None:
     commit = repo.get_commit("main")
     assert commit.commit.message == "second"
     assert {file.filename for file in commit.files} >= {"a.py", "new.py"}
-    assert [one.commit.message for one in repo.get_commits()] == ["second", "first"]
+    assert [commit.commit.message for commit in repo.get_commits()] == ["second", "first"]
     assert repo.get_contents("sub/é.txt", ref="main~1").decoded_content == b"hello\n"
-    assert [one.path for one in repo.get_contents("", ref="main")] == ["a.py", "b.bin", "new.py"]
+    assert [commit.path for commit in repo.get_contents("", ref="main")] == [
+        "a.py",
+        "b.bin",
+        "new.py",
+    ]
     assert repo.get_branch("feature").commit.sha == repo.get_git_ref("heads/feature").object.sha
     with pytest.raises(GithubException) as error:
         repo.get_contents("missing")
@@ -210,8 +216,8 @@ def test_commits_and_contents_come_from_git(repo) -> None:
 
 
 def test_a_branch_is_written_and_becomes_a_pull_request(hub, client, repo) -> None:
-    given = {"contents": "write", "pull-requests": "write"}
-    ours = client(hub.start_run("octo/demo", event="schedule", permissions=given).token)
+    permissions = {"contents": "write", "pull-requests": "write"}
+    ours = client(hub.start_run("octo/demo", event="schedule", permissions=permissions).token)
     head = ours.get_git_commit(ours.get_branch("main").commit.sha)
     tree = ours.requester.requestJsonAndCheck(
         "POST",
@@ -231,7 +237,7 @@ def test_a_branch_is_written_and_becomes_a_pull_request(hub, client, repo) -> No
     pull = ours.create_pull("main", "ai/tests", title="Tests", body="explanation", draft=True)
     assert [file.filename for file in pull.get_files()] == ["t/test_a.py"]
     assert pull.get_commits().totalCount == 1
-    assert [one.number for one in repo.get_pulls(head="octo:ai/tests")] == [pull.number]
+    assert [listed.number for listed in repo.get_pulls(head="octo:ai/tests")] == [pull.number]
     assert repo.get_issue(pull.number).pull_request is not None
     with pytest.raises(GithubException) as error:
         ours.create_pull("main", "ai/tests", title="Again")
@@ -243,7 +249,7 @@ def test_a_branch_is_written_and_becomes_a_pull_request(hub, client, repo) -> No
     assert error.value.status == 403
 
 
-def test_one_line_outside_the_diff_sinks_the_review(hub, client) -> None:
+def test_a_review_with_a_line_outside_the_diff_is_refused(hub, client) -> None:
     hub.open_pull_request("octo/demo", head="feature", author="octo")
     run = hub.start_run(
         "octo/demo",
@@ -277,9 +283,9 @@ def packed(*fingerprints: str) -> str:
             "ruleId": "rule",
             "message": {"text": "bad"},
             "locations": [{"physicalLocation": {"artifactLocation": {"uri": "a.py"}}}],
-            "partialFingerprints": {"primaryLocationLineHash": one},
+            "partialFingerprints": {"primaryLocationLineHash": fingerprint},
         }
-        for one in fingerprints
+        for fingerprint in fingerprints
     ]
     driver = {"name": "batch", "rules": [{"id": "rule"}]}
     automation = {"id": "batch/code-review/"}
@@ -289,8 +295,8 @@ def packed(*fingerprints: str) -> str:
 
 
 def test_an_upload_replaces_the_one_before(hub, client, clock) -> None:
-    given = {"security-events": "write"}
-    repo = client(hub.start_run("octo/demo", event="schedule", permissions=given).token)
+    permissions = {"security-events": "write"}
+    repo = client(hub.start_run("octo/demo", event="schedule", permissions=permissions).token)
     url = f"{repo.url}/code-scanning"
     body = {"commit_sha": "a" * 40, "ref": "refs/heads/main", "sarif": packed("1", "2")}
 
@@ -316,7 +322,7 @@ def test_an_upload_replaces_the_one_before(hub, client, clock) -> None:
     assert file["runs"][0]["tool"]["driver"]["name"] == "batch"
 
 
-def test_the_little_graphql_we_need(hub, client, http) -> None:
+def test_the_supported_graphql(hub, client, http) -> None:
     run = hub.start_run("octo/demo", event="schedule")
     comment = client(run.token).create_issue("x").create_comment("old")
     url = f"{hub.instance.origin}/api/graphql"
@@ -341,14 +347,14 @@ def test_the_little_graphql_we_need(hub, client, http) -> None:
     hide = """mutation($id: ID!) { minimizeComment(input: {subjectId: $id, classifier: OUTDATED}) {
       minimizedComment { isMinimized minimizedReason } } }"""
     node = comment.raw_data["node_id"]
-    done = ask(hide, id=node)["data"]["minimizeComment"]["minimizedComment"]
-    assert done == {"isMinimized": True, "minimizedReason": "outdated"}
+    minimized = ask(hide, id=node)["data"]["minimizeComment"]["minimizedComment"]
+    assert minimized == {"isMinimized": True, "minimizedReason": "outdated"}
     assert "errors" in ask("{ viewer { email } }")
     assert "errors" in ask("{ nothing }")
     assert [path for _method, path, _login in hub.writes].count("/graphql") == 1
 
 
-def test_edits_are_remembered_with_their_editors(hub, client, http) -> None:
+def test_edits_are_listed_with_their_editors(hub, client, http) -> None:
     run = hub.start_run("octo/demo", event="schedule")
     issue = client(run.token).create_issue("x", body="one")
     comment = issue.create_comment("first")
@@ -378,17 +384,17 @@ def test_edits_are_remembered_with_their_editors(hub, client, http) -> None:
     assert found == [("second", "octo", "User"), ("first", *bot)]
 
 
-def test_a_reaction_is_there_once(hub, client) -> None:
+def test_a_repeated_reaction_has_no_effect(hub, client) -> None:
     run = hub.start_run("octo/demo", event="schedule", permissions={"issues": "write"})
     issue = client(run.token).create_issue("x")
     comment = issue.create_comment("y")
     comment.create_reaction("+1")
     again = comment.create_reaction("+1")
     client(hub.token_for("octo")).get_issue(1).create_reaction("eyes")
-    shown = issue.get_comments()[0]
-    assert (shown.reactions["+1"], shown.reactions["total_count"]) == (1, 1)
-    assert [one.content for one in shown.get_reactions()] == ["+1"]
-    assert [one.user.login for one in issue.get_reactions()] == ["octo"]
+    listed = issue.get_comments()[0]
+    assert (listed.reactions["+1"], listed.reactions["total_count"]) == (1, 1)
+    assert [listed_reaction.content for listed_reaction in listed.get_reactions()] == ["+1"]
+    assert [listed_reaction.user.login for listed_reaction in issue.get_reactions()] == ["octo"]
     assert comment.delete_reaction(again.id)
     assert list(comment.get_reactions()) == []
     with pytest.raises(GithubException, match="Reaction"):

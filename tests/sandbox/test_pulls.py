@@ -1,4 +1,4 @@
-"""Pull requests of the emulated GitHub: how they move, and what their runs and comments tell."""
+"""Pull requests of the emulated GitHub, with their runs and comments."""
 
 import subprocess
 
@@ -18,8 +18,8 @@ def committed(hub, text: str, name: str = "feature.py", branch: str = "feature")
 
     def git(*words: str, stdin: str = "") -> str:
         command = ["git", "-C", folder, *who, *words]
-        done = subprocess.run(command, input=stdin, text=True, capture_output=True, check=True)
-        return done.stdout.strip()
+        process = subprocess.run(command, input=stdin, text=True, capture_output=True, check=True)
+        return process.stdout.strip()
 
     blob = git("hash-object", "-w", "--stdin", stdin=text)
     old = [line for line in git("ls-tree", branch).splitlines() if not line.endswith(f"\t{name}")]
@@ -54,8 +54,8 @@ def test_a_run_is_about_the_head_and_checks_out_a_merge(hub, client, tmp_path) -
     second = committed(hub, "one\ntwo\nfour\n")
     repo = client(run.token)
     assert repo.get_pull(1).head.sha == second
-    assert [one.number for one in repo.get_workflow_run(run.id).pull_requests] == [1]
-    assert {one.number for one in repo.get_commit(first).get_pulls()} == {1}
+    assert [listed.number for listed in repo.get_workflow_run(run.id).pull_requests] == [1]
+    assert {listed.number for listed in repo.get_commit(first).get_pulls()} == {1}
     assert repo.get_commit(pull.base.sha).get_pulls().totalCount == 0
     hub.close_pull_request("octo/demo", 1)
     assert repo.get_workflow_run(run.id).pull_requests == []
@@ -63,7 +63,7 @@ def test_a_run_is_about_the_head_and_checks_out_a_merge(hub, client, tmp_path) -
     assert (ended.state, ended.merged, ended.merged_at) == ("closed", False, None)
 
 
-def test_a_merged_one_keeps_its_commits(hub, client) -> None:
+def test_a_merged_pull_request_keeps_its_commits(hub, client) -> None:
     hub.open_pull_request("octo/demo", head="feature")
     run = run_of(hub)
     repo = client(run.token)
@@ -73,10 +73,10 @@ def test_a_merged_one_keeps_its_commits(hub, client) -> None:
     assert (pull.state, pull.merged, pull.merge_commit_sha) == ("closed", True, run.merge_sha)
     assert pull.merged_at is not None
     for sha in (head, run.merge_sha):
-        assert {one.number for one in repo.get_commit(sha).get_pulls()} == {1}
+        assert {listed.number for listed in repo.get_commit(sha).get_pulls()} == {1}
 
 
-def test_comments_grow_old_and_fold(hub, client, http) -> None:
+def test_comments_become_outdated_and_are_minimized(hub, client, http) -> None:
     hub.open_pull_request("octo/demo", head="feature", title="A feature")
     committed(hub, "one\ntwo\nthree\n")
     run = run_of(hub)
@@ -90,9 +90,9 @@ def test_comments_grow_old_and_fold(hub, client, http) -> None:
             comments=[{"path": "feature.py", "body": "here", "line": 1}],
         )
     assert "Commit is not part of the pull request" in str(error.value.data)
-    said = "Why?\n\n```suggestion\nTWO\n```\n"
+    body = "Why?\n\n```suggestion\nTWO\n```\n"
     comments = [
-        {"path": "feature.py", "body": said, "line": 2},
+        {"path": "feature.py", "body": body, "line": 2},
         {"path": "feature.py", "body": "And this?", "line": 3, "start_line": 1},
     ]
     pull.create_review(body="A few words.", event="COMMENT", comments=comments)
@@ -106,8 +106,8 @@ def test_comments_grow_old_and_fold(hub, client, http) -> None:
         return data["data"]
 
     folded = mutate(MINIMIZE % ("", ", classifier: RESOLVED", ""))
-    told = folded["minimizeComment"]["minimizedComment"]
-    assert told == {"isMinimized": True, "minimizedReason": "resolved"}
+    minimized = folded["minimizeComment"]["minimizedComment"]
+    assert minimized == {"isMinimized": True, "minimizedReason": "resolved"}
     query = (
         'query { repository(owner: "octo", name: "demo") { pullRequest(number: 1) { '
         "reviewThreads(first: 50) { nodes { isOutdated isResolved comments(first: 9) "
@@ -115,8 +115,8 @@ def test_comments_grow_old_and_fold(hub, client, http) -> None:
     )
     _, data = repo.requester.graphql_query(query, {})
     threads = data["data"]["repository"]["pullRequest"]["reviewThreads"]["nodes"]
-    assert [one["isOutdated"] for one in threads] == [False, True]
-    assert [one["comments"]["nodes"][0]["isMinimized"] for one in threads] == [False, True]
+    assert [thread["isOutdated"] for thread in threads] == [False, True]
+    assert [thread["comments"]["nodes"][0]["isMinimized"] for thread in threads] == [False, True]
     html = http.get(f"{hub.instance.origin}/octo/demo/pull/1").text
     assert "A few words." in html
     assert '<td class="src">+two</td>' in html

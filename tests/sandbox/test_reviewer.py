@@ -1,3 +1,5 @@
+"""The offline reviewer: rules, prompts and the schemas it fills."""
+
 import html
 import json
 
@@ -84,18 +86,18 @@ def rules(*texts):
 
 
 def filled(schema, *texts):
-    asked = prompt(*texts)
-    return json.loads(fill_schema.fill_schema(schema, review.review(asked), asked))
+    read = prompt(*texts)
+    return json.loads(fill_schema.fill_schema(schema, review.review(read), read))
 
 
 def test_python_is_read_by_ruff():
-    found = {remark.rule: remark for remark in remarks(shown("src/app.py", PYTHON))}
-    assert {"ruff B006", "ruff S608", "ruff S605"} <= set(found)
-    sql = found["ruff S608"]
+    by_rule = {remark.rule: remark for remark in remarks(shown("src/app.py", PYTHON))}
+    assert {"ruff B006", "ruff S608", "ruff S605"} <= set(by_rule)
+    sql = by_rule["ruff S608"]
     assert (sql.start, sql.severity, sql.cwe, sql.security) == (7, "high", "CWE-89", True)
     assert sql.evidence == PYTHON.splitlines()[6]
-    assert not found["ruff B006"].security
-    assert [r.start for r in found.values() if "handling" in r.keywords] == [8]
+    assert not by_rule["ruff B006"].security
+    assert [r.start for r in by_rule.values() if "handling" in r.keywords] == [8]
     assert not sql.pre_existing
 
 
@@ -105,18 +107,18 @@ def test_parts_keep_their_line_numbers():
     assert rules(*texts) == [(41, "ruff S605"), (91, "ruff S605")]
 
 
-def test_a_syntax_error_is_told_of_whole_files_only():
+def test_a_syntax_error_is_reported_for_complete_files_only():
     broken = "def f(:\n    pass\n"
     assert "ruff invalid-syntax" in [rule for _, rule in rules(shown("a.py", broken))]
     assert rules(shown("a.py", broken, first=10)) == []
 
 
-def test_an_unfinished_file_shows_its_error_on_its_last_line():
+def test_the_error_of_an_incomplete_file_is_on_its_last_line():
     [remark] = remarks(shown("a.py", "x = (1,\n"))
     assert remark.evidence == "x = (1,"
 
 
-def test_asserts_and_proper_subprocesses_are_fine():
+def test_asserts_and_safe_subprocesses_have_no_findings():
     source = "import subprocess\n\nsubprocess.run(['ls'], check=True)\nassert 1\n"
     assert rules(shown("a.py", source)) == []
 
@@ -155,11 +157,11 @@ def test_patterns_of_other_languages(path, line, rule):
         ("a.md", "console.log(x)"),
     ],
 )
-def test_what_is_well_is_left_alone(path, line):
+def test_correct_code_has_no_findings(path, line):
     assert remarks(shown(path, f"{line}\n")) == []
 
 
-def test_what_the_change_did_not_touch_is_older():
+def test_findings_outside_the_change_are_pre_existing():
     change = "@@ -1,2 +1,3 @@\n a = 1\n-b = 2\n+eval(a)\n eval(b)\n\\ No newline at end of file"
     found = remarks(shown("a.js", "a = 1\neval(a)\neval(b)\n", change=change))
     assert [(r.start, r.pre_existing) for r in found] == [(2, False), (3, True)]
@@ -186,7 +188,7 @@ def test_only_the_last_user_message_is_read():
     assert prompts.read_prompt({"messages": []}).files == []
 
 
-def test_a_schema_is_filled_from_the_remarks():
+def test_a_schema_is_filled_from_the_findings():
     answer = filled(report(finding()), shown("app.py", PYTHON))
     assert answer["summary"].endswith("on app.py (sandbox reviewer, not Claude).")
     sql = next(f for f in answer["findings"] if f["start_line"] == 7)
@@ -200,21 +202,21 @@ def test_a_schema_is_filled_from_the_remarks():
     assert (bare["category"], bare["severity"]) == ("error-handling", "medium")
 
 
-def test_a_security_scan_gets_security_remarks_only():
+def test_a_security_scan_gets_security_findings_only():
     category = {"enum": ["sql-injection", "hardcoded-secret", "crypto", "other"]}
     answer = filled(report(finding(category=category)), shown("app.py", PYTHON))
     assert {f["category"] for f in answer["findings"]} == {"sql-injection"}
     assert all(f["cwe"] for f in answer["findings"])
 
 
-def test_severities_of_other_names_are_matched_by_their_weight():
+def test_severities_of_other_names_are_matched_by_rank():
     severity = {"enum": ["note", "warning", "error"]}
     answer = filled(report(finding(severity=severity)), shown("app.py", PYTHON))
-    told = {f["start_line"]: f["severity"] for f in answer["findings"]}
-    assert (told[7], told[8]) == ("error", "warning")
+    severities = {f["start_line"]: f["severity"] for f in answer["findings"]}
+    assert (severities[7], severities[8]) == ("error", "warning")
 
 
-def test_one_problem_is_told_once():
+def test_a_problem_is_reported_once():
     found = remarks(shown("a.py", 'password = "••••••••••••"\n'))
     assert [r.rule for r in found] == ["masked-secret"]
 
@@ -245,9 +247,9 @@ def test_other_schemas(schema, expected):
     assert filled(schema, "nothing to see") == expected
 
 
-def test_strings_nobody_knows_say_what_they_are():
-    wanted = {"type": "object", "properties": {"code": {"type": "string"}}}
-    assert filled(wanted, "x")["code"] == "Nothing to say on code (sandbox reviewer, not Claude)."
+def test_unknown_strings_name_the_sandbox():
+    unknown = {"type": "object", "properties": {"code": {"type": "string"}}}
+    assert filled(unknown, "x")["code"] == "Nothing to say on code (sandbox reviewer, not Claude)."
 
 
 def test_without_a_schema_the_answer_is_text():
@@ -258,7 +260,7 @@ def test_without_a_schema_the_answer_is_text():
     assert "sandbox reviewer" in fill_schema.plain_answer([])
 
 
-def test_good_schemas_are_good():
+def test_valid_schemas_are_accepted():
     wanted = {**report(finding()), "additionalProperties": False}
     wanted["required"] = ["summary", "findings"]
     assert schemas.schema_error(wanted) is None
@@ -273,18 +275,16 @@ LICENSES = ["contradicting-header", "foreign-code", "notice-removed", "denied-li
 
 
 def legal(text, system=f"Rules.\n{TERMS}"):
-    """What is said of licenses: category, license and line."""
+    """Review licenses: the category, license and line of each finding."""
     item = finding(
         category={"enum": LICENSES}, license={"anyOf": [{"type": "string"}, {"type": "null"}]}
     )
-    asked = prompts.read_prompt({"system": system, "messages": [{"role": "user", "content": text}]})
-    found = json.loads(fill_schema.fill_schema(report(item), review.review(asked), asked))[
-        "findings"
-    ]
-    return [(one["category"], one["license"], one["start_line"]) for one in found]
+    read = prompts.read_prompt({"system": system, "messages": [{"role": "user", "content": text}]})
+    found = json.loads(fill_schema.fill_schema(report(item), review.review(read), read))["findings"]
+    return [(f["category"], f["license"], f["start_line"]) for f in found]
 
 
-def test_licenses_are_told_where_the_prompt_is_about_them():
+def test_licenses_are_reviewed_where_the_prompt_names_them():
     code = (
         "// SPDX-License-Identifier: Apache-2.0\n// under the GNU Affero General Public License\n"
         "eval(x);\n// Taken from https://example.org/a\n// copied from Stack Overflow\n"
@@ -300,7 +300,7 @@ def test_licenses_are_told_where_the_prompt_is_about_them():
     assert rules(shown("a.js", code)) == [(3, "eval")]
 
 
-def test_a_notice_that_is_gone():
+def test_a_removed_notice_is_found():
     change = "@@ -1,3 +1,1 @@\n-// Copyright 2020 A\n-// SPDX-License-Identifier: ISC\n f();"
     assert legal(shown("a.js", "f();\n", change=change)) == [("notice-removed", None, 1)]
     assert legal(shown("a.js", "// Copyright 2024 A\nf();\n", change=change)) == []

@@ -1,4 +1,4 @@
-"""The emulated code scanning: as strict and as forgetful as the real one."""
+"""The emulated code scanning: what it refuses, stores and returns."""
 
 import base64
 import gzip
@@ -14,12 +14,12 @@ SHA = "a" * 40
 
 
 def result(number: int, path: str = "a.py", **fields: Any) -> dict[str, Any]:
-    place = {"artifactLocation": {"uri": path}, "region": {"startLine": 15, "endLine": 16}}
+    location = {"artifactLocation": {"uri": path}, "region": {"startLine": 15, "endLine": 16}}
     return {
         "ruleId": "rule",
         "level": "warning",
         "message": {"text": f"bad {number}", "markdown": "*bad*"},
-        "locations": [{"physicalLocation": place}],
+        "locations": [{"physicalLocation": location}],
         "partialFingerprints": {"primaryLocationLineHash": str(number), "other/v1": "x"},
         "properties": {"ours": 1},
         **fields,
@@ -78,11 +78,11 @@ def refused(act: Callable[[], Any]) -> int:
         ({"sarif": base64.b64encode(b"no gzip").decode()}, 400),
     ],
 )
-def test_at_the_door(ask, fields, status):
+def test_an_invalid_upload_is_refused(ask, fields, status):
     assert refused(lambda: upload(ask, run_of(), **fields)) == status
 
 
-def test_an_empty_upload_tells_who_may_and_who_may_not(hub, client, ask):
+def test_an_empty_upload_shows_the_permissions(hub, client, ask):
     assert refused(lambda: ask("POST", "sarifs", input={})) == 422
     other = client(hub.start_run("octo/demo", event="schedule").token)
     url = f"{other.url}/code-scanning/sarifs"
@@ -106,16 +106,16 @@ def test_before_the_first_upload_there_is_no_analysis(ask):
     ],
     ids=["category twice", "runs", "no place", "no message", "tags", "results"],
 )
-def test_what_cannot_be_processed(ask, runs):
+def test_the_reasons_why_processing_fails(ask, runs):
     number = upload(ask, *runs)
     assert ask("GET", f"sarifs/{number}")["processing_status"] == "pending"
-    told = ask("GET", f"sarifs/{number}")
-    assert (told["processing_status"], told["analyses_url"]) == ("failed", None)
-    assert told["errors"]
+    status = ask("GET", f"sarifs/{number}")
+    assert (status["processing_status"], status["analyses_url"]) == ("failed", None)
+    assert status["errors"]
     assert refused(lambda: ask("GET", "analyses")) == 404
 
 
-def test_processing_takes_its_time(hub, ask, clock):
+def test_processing_takes_time(hub, ask, clock):
     hub.scanning_lag = 10.0
     number = upload(ask, run_of(result(1)))
     for _ in range(2):
@@ -131,8 +131,8 @@ def test_of_one_commit_and_category_the_last_upload_is_kept(ask):
     upload(ask, run_of(result(1)), commit_sha="b" * 40)
     upload(ask, run_of(result(2)), ref="refs/pull/3/head")
     upload(ask, run_of(result(1), result(2)), run_of(result(3), category="other"))
-    found = [(one["commit_sha"][0], one["ref"]) for one in ask("GET", "analyses")]
-    assert found == [
+    listed = [(analysis["commit_sha"][0], analysis["ref"]) for analysis in ask("GET", "analyses")]
+    assert listed == [
         ("a", "refs/heads/main"),
         ("a", "refs/heads/main"),
         ("a", "refs/pull/3/head"),
@@ -141,20 +141,20 @@ def test_of_one_commit_and_category_the_last_upload_is_kept(ask):
     assert refused(lambda: ask("GET", f"analyses?sarif_id={first}")) == 404
 
 
-def test_only_five_thousand_results_are_kept_the_worst(ask):
+def test_the_worst_5000_results_are_stored(ask):
     many = [result(n, level="note") for n in range(5000)]
     number = upload(ask, run_of(*many, result(5000, level="error")))
-    [made] = ask("GET", f"analyses?sarif_id={number}")
-    assert (made["results_count"], made["warning"]) == (5000, "1 results were ignored")
+    [analysis] = ask("GET", f"analyses?sarif_id={number}")
+    assert (analysis["results_count"], analysis["warning"]) == (5000, "1 results were ignored")
     first = ask("GET", "alerts?per_page=1&sort=created&direction=asc")[0]
     assert first["rule"]["severity"] == "error"
 
 
-def test_an_analysis_comes_back_in_part(hub, ask):
+def test_a_subset_of_an_analysis_is_returned(hub, ask):
     number = upload(ask, run_of(result(1, path="a%20b.py")))
-    [made] = ask("GET", f"analyses?sarif_id={number}")
+    [analysis] = ask("GET", f"analyses?sarif_id={number}")
     accept = {"Accept": "application/sarif+json"}
-    [run] = ask("GET", f"analyses/{made['id']}", headers=accept)["runs"]
+    [run] = ask("GET", f"analyses/{analysis['id']}", headers=accept)["runs"]
     assert "properties" not in run
     [back] = run["results"]
     assert back["message"] == {"text": "bad 1"}
@@ -163,7 +163,7 @@ def test_an_analysis_comes_back_in_part(hub, ask):
     assert back["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "a%20b.py"}
     assert ask("GET", "alerts/1")["most_recent_instance"]["location"]["path"] == "a b.py"
     hub.repository("octo/demo").returns_full_sarif = True
-    [run] = ask("GET", f"analyses/{made['id']}", headers=accept)["runs"]
+    [run] = ask("GET", f"analyses/{analysis['id']}", headers=accept)["runs"]
     assert run["properties"] == {"ours": 2}
 
 
@@ -176,14 +176,14 @@ def test_people_dismiss_with_a_reason(hub, client, ask):
     person = client(hub.token_for("octo"))
     url = f"{person.url}/code-scanning/alerts/1"
     good = body | {"dismissed_comment": "fine"}
-    told = person.requester.requestJsonAndCheck("PATCH", url, input=good)[1]
-    assert (told["state"], told["dismissed_by"]["login"]) == ("dismissed", "octo")
-    assert [one["number"] for one in ask("GET", "alerts?state=dismissed")] == [1]
+    dismissed = person.requester.requestJsonAndCheck("PATCH", url, input=good)[1]
+    assert (dismissed["state"], dismissed["dismissed_by"]["login"]) == ("dismissed", "octo")
+    assert [alert["number"] for alert in ask("GET", "alerts?state=dismissed")] == [1]
     ask("PATCH", "alerts/1", input={"state": "open"})
     assert ask("GET", "alerts/1")["dismissed_reason"] is None
 
 
-def test_an_alert_reads_as_on_github(hub, client, http, ask):
+def test_the_page_of_an_alert(hub, client, http, ask):
     sha = client(hub.token_for("octo")).get_branch("main").commit.sha
     rule = {
         "fullDescription": {"text": "It is <bad>."},

@@ -119,7 +119,7 @@ def _outcome_of(
         return RequestOutcome(kind)
     if kind.startswith("errored:"):
         error = kind.removeprefix("errored:")
-        return RequestOutcome("errored", error, f"The sandbox was told to answer {error}")
+        return RequestOutcome("errored", error, f"The sandbox was configured to answer {error}")
     problem = validation_error(request["params"])
     if problem:
         return RequestOutcome("errored", "invalid_request_error", problem)

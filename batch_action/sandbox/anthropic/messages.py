@@ -15,7 +15,7 @@ THINKING_TOKENS = 180
 REFUSAL = {
     "type": "refusal",
     "category": "cyber",
-    "explanation": "The sandbox was told to refuse this request.",
+    "explanation": "The sandbox was configured to refuse this request.",
 }
 
 AnswerFunction = Callable[[Mapping[str, Any]], str | None]

@@ -1,10 +1,12 @@
+"""The web pages of the emulated GitHub."""
+
 import pytest
 
 from batch_action.sandbox.github import page
 from batch_action.sandbox.github.markdown import markdown_to_html
 
 
-def test_github_markdown_is_understood() -> None:
+def test_github_flavored_markdown() -> None:
     html = markdown_to_html(
         "> [!WARNING]\n> Careful.\n\n| a | b |\n|---|--:|\n| 1 | ~~2~~ |\n\n- [x] done\n\n"
         "<details><summary>More</summary>\n\n`code`\n\n</details>\n\n```diff\n-a\n+b\n```\n"
@@ -32,7 +34,7 @@ def test_github_markdown_is_understood() -> None:
         "<!-- onload --><form action=https://evil.example><button>x</button></form>",
     ],
 )
-def test_nothing_runs_and_nothing_is_loaded(hostile: str) -> None:
+def test_no_script_runs_and_no_resource_is_loaded(hostile: str) -> None:
     html = markdown_to_html(hostile).lower()
     for danger in (
         "<script",
@@ -54,7 +56,7 @@ def test_a_body_cannot_break_out_of_its_card() -> None:
     )
 
 
-def test_an_issue_reads_as_on_github(hub, client, http) -> None:
+def test_the_page_of_an_issue(hub, client, http) -> None:
     repo = client(hub.start_run("octo/demo", event="schedule").token)
     sha = client(hub.token_for("octo")).get_branch("main").commit.sha
     repo.create_label("ai", "fbca04")
@@ -74,7 +76,7 @@ def test_an_issue_reads_as_on_github(hub, client, http) -> None:
     assert http.get(f"{url}/2").status_code == 404
 
 
-def test_issues_and_pull_requests_have_lists_of_their_own(hub, client, http) -> None:
+def test_lists_of_issues_and_pull_requests(hub, client, http) -> None:
     client(hub.token_for("octo")).create_issue("A report")
     hub.open_pull_request("octo/demo", head="feature", title="A feature")
     issues, pulls = (
@@ -86,7 +88,7 @@ def test_issues_and_pull_requests_have_lists_of_their_own(hub, client, http) -> 
     assert 'href="/octo/demo/pull/' in pulls
 
 
-def test_any_markdown_becomes_a_page() -> None:
+def test_the_page_of_a_markdown_text() -> None:
     html = page.render_markdown("Summary", "# Hello")
     assert "<title>Summary</title>" in html
     assert "<h1>Hello</h1>" in html

@@ -1,3 +1,5 @@
+"""The emulated Anthropic API, through the SDK and bare HTTP."""
+
 import base64
 import json
 from datetime import timedelta
@@ -106,9 +108,9 @@ def results(batches, batch_id):
 
 
 def run(batches, *items):
-    made = batches.create(requests=list(items))
-    assert batches.retrieve(made.id).processing_status == "ended"
-    return results(batches, made.id)
+    batch = batches.create(requests=list(items))
+    assert batches.retrieve(batch.id).processing_status == "ended"
+    return results(batches, batch.id)
 
 
 def complaint(batches, **params):
@@ -122,19 +124,19 @@ def complaint(batches, **params):
 
 
 def test_a_batch_is_created_ends_and_gives_results(batches, sandbox):
-    made = batches.create(requests=[item("a"), item("b", temperature=1)])
-    assert made.id.startswith("msgbatch_")
-    assert made.processing_status == "in_progress"
-    assert made.results_url is None
-    assert made.expires_at - made.created_at == timedelta(hours=24)
-    assert made.request_counts.to_dict() == {
+    batch = batches.create(requests=[item("a"), item("b", temperature=1)])
+    assert batch.id.startswith("msgbatch_")
+    assert batch.processing_status == "in_progress"
+    assert batch.results_url is None
+    assert batch.expires_at - batch.created_at == timedelta(hours=24)
+    assert batch.request_counts.to_dict() == {
         "processing": 2,
         "succeeded": 0,
         "errored": 0,
         "canceled": 0,
         "expired": 0,
     }
-    ended = batches.retrieve(made.id)
+    ended = batches.retrieve(batch.id)
     assert ended.processing_status == "ended"
     assert ended.results_url.startswith(sandbox.anthropic_url)
     assert ended.request_counts.to_dict() == {
@@ -144,94 +146,94 @@ def test_a_batch_is_created_ends_and_gives_results(batches, sandbox):
         "canceled": 0,
         "expired": 0,
     }
-    found = results(batches, made.id)
-    assert {name: result.type for name, result in found.items()} == {
+    lines = results(batches, batch.id)
+    assert {name: result.type for name, result in lines.items()} == {
         "a": "succeeded",
         "b": "errored",
     }
     # Thinking comes first: whoever takes the first block is wrong.
-    assert [block.type for block in found["a"].message.content] == ["thinking", "text"]
-    assert found["a"].message.usage.service_tier == "batch"
+    assert [block.type for block in lines["a"].message.content] == ["thinking", "text"]
+    assert lines["a"].message.usage.service_tier == "batch"
 
 
 def test_batch_seconds_are_counted_by_the_clock(batches, sandbox):
     sandbox.anthropic.store.batch_seconds = 600
-    made = batches.create(requests=[item()])
-    assert batches.retrieve(made.id).processing_status == "in_progress"
+    batch = batches.create(requests=[item()])
+    assert batches.retrieve(batch.id).processing_status == "in_progress"
     with pytest.raises(anthropic.AnthropicError, match="results_url"):
-        batches.results(made.id)
+        batches.results(batch.id)
     sandbox.clock.advance(601)
-    ended = batches.retrieve(made.id)
+    ended = batches.retrieve(batch.id)
     assert ended.ended_at - ended.created_at == timedelta(seconds=600)
 
 
 def test_a_held_batch_expires_after_a_day(batches, sandbox):
     sandbox.anthropic.hold = True
-    made = batches.create(requests=[item("a"), item("b")])
+    batch = batches.create(requests=[item("a"), item("b")])
     sandbox.clock.advance(DAY - 60)
-    assert batches.retrieve(made.id).processing_status == "in_progress"
+    assert batches.retrieve(batch.id).processing_status == "in_progress"
     sandbox.clock.advance(61)
-    ended = batches.retrieve(made.id)
+    ended = batches.retrieve(batch.id)
     assert ended.request_counts.expired == 2
     assert ended.ended_at == ended.expires_at
-    assert {result.type for result in results(batches, made.id).values()} == {"expired"}
+    assert {result.type for result in results(batches, batch.id).values()} == {"expired"}
 
 
-def test_a_held_batch_ends_when_it_is_let_go_or_finished(batches, sandbox):
+def test_a_held_batch_ends_when_it_is_released_or_finished(batches, sandbox):
     sandbox.anthropic.hold = True
-    one, two = (batches.create(requests=[item()]) for _ in range(2))
-    sandbox.anthropic.finish(one.id)
-    assert batches.retrieve(one.id).request_counts.succeeded == 1
-    assert batches.retrieve(two.id).processing_status == "in_progress"
+    first, second = (batches.create(requests=[item()]) for _ in range(2))
+    sandbox.anthropic.finish(first.id)
+    assert batches.retrieve(first.id).request_counts.succeeded == 1
+    assert batches.retrieve(second.id).processing_status == "in_progress"
     sandbox.anthropic.hold = False
-    assert batches.retrieve(two.id).processing_status == "ended"
+    assert batches.retrieve(second.id).processing_status == "ended"
 
 
 def test_cancel(batches, sandbox):
     sandbox.anthropic.store.batch_seconds = 1000
-    made = batches.create(requests=[item(f"r{n}") for n in range(10)])
+    batch = batches.create(requests=[item(f"r{n}") for n in range(10)])
     sandbox.clock.advance(301)
-    canceling = batches.cancel(made.id)
+    canceling = batches.cancel(batch.id)
     assert canceling.processing_status == "canceling"
     assert canceling.cancel_initiated_at is not None
-    ended = batches.retrieve(made.id)
+    ended = batches.retrieve(batch.id)
     assert (ended.processing_status, ended.request_counts.succeeded) == ("ended", 3)
     assert ended.request_counts.canceled == 7
-    assert len(results(batches, made.id)) == 10
+    assert len(results(batches, batch.id)) == 10
     with pytest.raises(anthropic.BadRequestError):
-        batches.cancel(made.id)
+        batches.cancel(batch.id)
 
 
 def test_delete_only_what_has_ended(batches, sandbox):
     sandbox.anthropic.hold = True
-    made = batches.create(requests=[item("kept on the bill".replace(" ", "-"))])
+    batch = batches.create(requests=[item("kept on the bill".replace(" ", "-"))])
     with pytest.raises(anthropic.BadRequestError):
-        batches.delete(made.id)
-    sandbox.anthropic.finish(made.id)
-    gone = batches.delete(made.id)
+        batches.delete(batch.id)
+    sandbox.anthropic.finish(batch.id)
+    gone = batches.delete(batch.id)
     DeletedMessageBatch.model_validate(gone.model_dump())
     with pytest.raises(anthropic.NotFoundError):
-        batches.retrieve(made.id)
-    assert [b.custom_id for b in sandbox.anthropic.billed() if b.batch_id == made.id] == [
+        batches.retrieve(batch.id)
+    assert [b.custom_id for b in sandbox.anthropic.billed() if b.batch_id == batch.id] == [
         "kept-on-the-bill"
     ]
 
 
 def test_results_are_gone_29_days_after_the_creation(batches, sandbox):
-    made = batches.create(requests=[item()])
-    batches.retrieve(made.id)
+    batch = batches.create(requests=[item()])
+    batches.retrieve(batch.id)
     sandbox.clock.advance(29 * DAY - 60)
-    assert len(results(batches, made.id)) == 1
+    assert len(results(batches, batch.id)) == 1
     sandbox.clock.advance(61)
-    archived = batches.retrieve(made.id)
+    archived = batches.retrieve(batch.id)
     assert archived.archived_at - archived.created_at == timedelta(days=29)
     with pytest.raises(anthropic.NotFoundError):
-        results(batches, made.id)
+        results(batches, batch.id)
 
 
 def test_lists_are_newest_first_and_paged(batches):
-    made = [batches.create(requests=[item()]).id for _ in range(5)]
-    newest = made[::-1]
+    batch_ids = [batches.create(requests=[item()]).id for _ in range(5)]
+    newest = batch_ids[::-1]
     first = batches.list(limit=2)
     assert [b.id for b in first.data] == newest[:2]
     assert (first.has_more, first.first_id, first.last_id) == (True, newest[0], newest[1])
@@ -247,11 +249,11 @@ def test_lists_are_newest_first_and_paged(batches):
 
 def test_results_are_shuffled_but_stable(batches, http):
     names = [f"r{n:02}" for n in range(20)]
-    made = batches.create(requests=[item(name) for name in names])
-    ended = batches.retrieve(made.id)
-    one, two = (http.get(ended.results_url) for _ in range(2))
-    assert one.headers["content-type"] == "application/x-jsonl"
-    lines, again = (answer.text.splitlines() for answer in (one, two))
+    batch = batches.create(requests=[item(name) for name in names])
+    ended = batches.retrieve(batch.id)
+    first, second = (http.get(ended.results_url) for _ in range(2))
+    assert first.headers["content-type"] == "application/x-jsonl"
+    lines, again = (answer.text.splitlines() for answer in (first, second))
     assert [json.loads(line)["custom_id"] for line in lines] != names
     assert lines != again
     assert sorted(lines) == sorted(again)
@@ -259,21 +261,21 @@ def test_results_are_shuffled_but_stable(batches, http):
 
 def test_the_sandbox_may_name_another_host_for_results(batches, sandbox):
     sandbox.anthropic.results_origin = "https://evil.example"
-    made = batches.create(requests=[item()])
-    url = batches.retrieve(made.id).results_url
-    assert url == f"https://evil.example/v1/messages/batches/{made.id}/results"
+    batch = batches.create(requests=[item()])
+    url = batches.retrieve(batch.id).results_url
+    assert url == f"https://evil.example/v1/messages/batches/{batch.id}/results"
 
 
 # Who is asking
 
 
 def test_workspaces_do_not_see_each_other(connect, batches):
-    made = batches.create(requests=[item()])
+    batch = batches.create(requests=[item()])
     other = connect("sk-ant-x--ws-another").messages.batches
     with pytest.raises(anthropic.NotFoundError) as caught:
-        other.retrieve(made.id)
+        other.retrieve(batch.id)
     assert caught.value.type == "not_found_error"
-    assert made.id not in [b.id for b in other.list()]
+    assert batch.id not in [b.id for b in other.list()]
 
 
 def test_invalid_keys_are_refused(connect):
@@ -282,7 +284,7 @@ def test_invalid_keys_are_refused(connect):
     assert caught.value.type == "authentication_error"
 
 
-def test_the_bare_wire_needs_a_key_and_a_version(http):
+def test_requests_need_a_key_and_a_version(http):
     del http.headers["authorization"]
     answer = http.get("/v1/models")
     assert answer.status_code == 401
@@ -325,19 +327,19 @@ def federated(sandbox, web):
 def test_an_identity_token_is_exchanged_and_renewed(sandbox, connect, federated):
     numbers = iter(range(10))
     client = federated(lambda: jwt(f"first-{next(numbers)}"), workspace_id="federated")
-    made = client.messages.batches.create(requests=[item()])
-    seen = connect("sk-ant-x--ws-federated").messages.batches.retrieve(made.id)
-    assert seen.id == made.id
+    batch = client.messages.batches.create(requests=[item()])
+    seen = connect("sk-ant-x--ws-federated").messages.batches.retrieve(batch.id)
+    assert seen.id == batch.id
     sandbox.clock.advance(601)
-    assert client.messages.batches.retrieve(made.id).id == made.id
+    assert client.messages.batches.retrieve(batch.id).id == batch.id
     assert next(numbers) == 2
 
 
 def test_an_identity_token_works_once(federated):
     federated(lambda: jwt("second")).models.list()
-    again = federated(lambda: jwt("second"))
+    second = federated(lambda: jwt("second"))
     with pytest.raises(anthropic.WorkloadIdentityError) as caught:
-        again.models.list()
+        second.models.list()
     assert caught.value.status_code == 401
     assert "jti" not in str(caught.value)
 
@@ -349,7 +351,7 @@ def test_only_identity_tokens_are_exchanged(federated, text):
         client.models.list()
 
 
-def test_a_made_up_token_is_refused(connect):
+def test_an_unknown_token_is_refused(connect):
     with pytest.raises(anthropic.AuthenticationError):
         connect("sk-ant-oat01-made-up").models.list()
 
@@ -373,7 +375,7 @@ def test_a_made_up_token_is_refused(connect):
         ([{**item("a"), "betas": []}], "requests.0.betas: Extra inputs are not permitted"),
     ],
 )
-def test_the_envelope_is_checked_at_once(connect, requests, text):
+def test_requests_are_checked_when_the_batch_is_created(connect, requests, text):
     with pytest.raises(anthropic.BadRequestError) as caught:
         connect("sk-ant-envelope").messages.batches.create(requests=requests)
     assert caught.value.type == "invalid_request_error"
@@ -459,7 +461,7 @@ def test_bad_bodies_are_refused(http, body):
         ),
     ],
 )
-def test_parameters_are_checked_later(connect, params, text):
+def test_params_are_checked_when_the_batch_ends(connect, params, text):
     assert text in complaint(connect("sk-ant-params").messages.batches, **params)
 
 
@@ -480,20 +482,20 @@ def test_parameters_are_checked_later(connect, params, text):
         ({"anyOf": [{"type": "object"}]}, "additionalProperties"),
     ],
 )
-def test_schemas_are_checked_to_the_bottom(connect, part, text):
+def test_nested_schemas_are_checked(connect, part, text):
     batches = connect("sk-ant-schemas").messages.batches
     deep = {"type": "array", "items": {"anyOf": [part, {"type": "null"}]}}
     assert text in complaint(batches, output_config=schema(deep=deep))
 
 
 def test_too_many_optional_properties_are_refused(batches):
-    wanted = schema(**{f"p{n}": {"type": "string"} for n in range(25)})
-    wanted["format"]["schema"]["required"] = []
-    assert "optional" in complaint(batches, output_config=wanted)
+    large_schema = schema(**{f"p{n}": {"type": "string"} for n in range(25)})
+    large_schema["format"]["schema"]["required"] = []
+    assert "optional" in complaint(batches, output_config=large_schema)
 
 
-def test_what_the_sdk_makes_of_a_model_is_accepted(batches):
-    wanted = anthropic.transform_schema(
+def test_a_schema_of_the_sdk_is_accepted(batches):
+    sdk_schema = anthropic.transform_schema(
         {
             "type": "object",
             "properties": {
@@ -503,7 +505,7 @@ def test_what_the_sdk_makes_of_a_model_is_accepted(batches):
             "required": ["line", "names"],
         }
     )
-    config = {"effort": "medium", "format": {"type": "json_schema", "schema": wanted}}
+    config = {"effort": "medium", "format": {"type": "json_schema", "schema": sdk_schema}}
     [result] = run(batches, item(output_config=config)).values()
     assert result.type == "succeeded"
     text = "".join(b.text for b in result.message.content if b.type == "text")
@@ -527,8 +529,8 @@ def test_outcomes(batches, sandbox):
         sandbox.faults.add_outcome(kind, custom_id=f"^{kind.partition(':')[0]}$")
     config = schema(summary={"type": "string"})
     names = [kind.partition(":")[0] for kind in kinds]
-    made = batches.create(requests=[item(name, output_config=config) for name in [*names, "good"]])
-    ended = batches.retrieve(made.id)
+    batch = batches.create(requests=[item(name, output_config=config) for name in [*names, "good"]])
+    ended = batches.retrieve(batch.id)
     assert ended.request_counts.to_dict() == {
         "processing": 0,
         "succeeded": 5,
@@ -536,17 +538,17 @@ def test_outcomes(batches, sandbox):
         "canceled": 1,
         "expired": 1,
     }
-    found = results(batches, made.id)
-    assert "missing" not in found
-    assert found["errored"].error.error.type == "overloaded_error"
-    assert found["refused"].message.content == []
-    assert found["refused"].message.stop_reason == "refusal"
-    assert found["refused"].message.stop_details.category == "cyber"
-    assert found["max_tokens"].message.stop_reason == "max_tokens"
+    lines = results(batches, batch.id)
+    assert "missing" not in lines
+    assert lines["errored"].error.error.type == "overloaded_error"
+    assert lines["refused"].message.content == []
+    assert lines["refused"].message.stop_reason == "refusal"
+    assert lines["refused"].message.stop_details.category == "cyber"
+    assert lines["max_tokens"].message.stop_reason == "max_tokens"
     for name, readable in (("max_tokens", False), ("unreadable", False), ("good", True)):
-        text = found[name].message.content[-1].text
+        text = lines[name].message.content[-1].text
         assert _is_json(text) is readable
-    paid = {bill.custom_id for bill in sandbox.anthropic.billed() if bill.batch_id == made.id}
+    paid = {bill.custom_id for bill in sandbox.anthropic.billed() if bill.batch_id == batch.id}
     assert paid == {"max_tokens", "unreadable", "missing", "good"}
 
 
@@ -560,8 +562,8 @@ def _is_json(text):
 
 def test_every_second_request(batches, sandbox):
     sandbox.faults.add_outcome("expired", every=2)
-    found = run(batches, *[item(f"r{n}") for n in range(1, 5)])
-    assert [name for name, result in sorted(found.items()) if result.type == "expired"] == [
+    lines = run(batches, *[item(f"r{n}") for n in range(1, 5)])
+    assert [name for name, result in sorted(lines.items()) if result.type == "expired"] == [
         "r2",
         "r4",
     ]
@@ -581,8 +583,8 @@ def cached(name):
     return item(name, system=[{"type": "text", "text": LONG, "cache_control": control}])
 
 
-def usage(found, name):
-    return found[name].message.usage
+def usage(lines, name):
+    return lines[name].message.usage
 
 
 def test_a_cold_batch_pays_for_writing_and_a_later_one_reads(batches, sandbox):
@@ -607,16 +609,16 @@ def test_short_prefixes_are_silently_not_cached(batches):
     assert result.message.usage.cache_creation_input_tokens == 0
 
 
-def test_the_bill_lists_what_the_results_say(batches, sandbox):
-    made = batches.create(requests=[item("a"), item("b", temperature=1), item("c")])
-    batches.retrieve(made.id)
-    paid = {b.custom_id: b for b in sandbox.anthropic.billed() if b.batch_id == made.id}
-    found = results(batches, made.id)
+def test_the_billed_requests_are_those_of_the_results(batches, sandbox):
+    batch = batches.create(requests=[item("a"), item("b", temperature=1), item("c")])
+    batches.retrieve(batch.id)
+    paid = {b.custom_id: b for b in sandbox.anthropic.billed() if b.batch_id == batch.id}
+    lines = results(batches, batch.id)
     assert set(paid) == {"a", "c"}
     for name, bill in paid.items():
         assert bill.model == MODEL
-        assert bill.usage["input_tokens"] == usage(found, name).input_tokens
-        assert bill.usage["output_tokens"] == usage(found, name).output_tokens > 0
+        assert bill.usage["input_tokens"] == usage(lines, name).input_tokens
+        assert bill.usage["output_tokens"] == usage(lines, name).output_tokens > 0
 
 
 # Other endpoints
@@ -633,8 +635,8 @@ def test_tokens_are_counted(client):
 
 
 def test_models(client):
-    found = {model.id: model for model in client.models.list(limit=2)}
-    assert {MODEL, "claude-opus-5-5", "claude-haiku-5-5", "claude-fable-5-2"} <= set(found)
+    models = {model.id: model for model in client.models.list(limit=2)}
+    assert {MODEL, "claude-opus-5-5", "claude-haiku-5-5", "claude-fable-5-2"} <= set(models)
     assert client.models.retrieve(MODEL).capabilities.batch.supported
     old = client.models.retrieve("claude-sonnet-4-5")
     assert (old.id, old.lifecycle) == ("claude-sonnet-4-5-20250929", "deprecated")
@@ -644,15 +646,15 @@ def test_models(client):
         client.models.retrieve("claude-none")
 
 
-def test_answers_may_be_given_in_the_reviewers_place(batches, sandbox):
+def test_a_function_can_answer_in_place_of_the_reviewer(batches, sandbox):
     sandbox.anthropic.answer_with(
         lambda params: "by hand" if params["messages"][0]["content"] == "Hello" else None
     )
     other = item("b", messages=[{"role": "user", "content": "Bye"}])
-    found = run(batches, item("a"), other)
-    said = {name: result.message.content[-1].text for name, result in found.items()}
-    assert said["a"] == "by hand"
-    assert "Nothing found" in said["b"]
+    lines = run(batches, item("a"), other)
+    texts = {name: result.message.content[-1].text for name, result in lines.items()}
+    assert texts["a"] == "by hand"
+    assert "Nothing found" in texts["b"]
 
 
 def test_a_message_is_answered_at_once(client, sandbox):
@@ -671,13 +673,13 @@ def test_a_message_is_answered_at_once(client, sandbox):
 # The SDK's own types, strictly
 
 
-def test_every_shape_is_the_sdks(http, sandbox):
+def test_every_response_is_valid_for_the_sdk(http, sandbox):
     sandbox.faults.add_outcome("refused", custom_id="refused")
     sandbox.faults.add_outcome("expired", custom_id="expired")
     requests = [item("good"), item("bad", top_k=1), item("refused"), item("expired")]
-    made = http.post("/v1/messages/batches", json={"requests": requests}).json()
-    strictly(MessageBatch, made)
-    ended = http.get(f"/v1/messages/batches/{made['id']}").json()
+    batch = http.post("/v1/messages/batches", json={"requests": requests}).json()
+    strictly(MessageBatch, batch)
+    ended = http.get(f"/v1/messages/batches/{batch['id']}").json()
     strictly(MessageBatch, ended)
     for line in http.get(ended["results_url"]).text.splitlines():
         strictly(MessageBatchIndividualResponse, json.loads(line))

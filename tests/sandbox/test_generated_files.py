@@ -1,4 +1,4 @@
-"""What the offline stand-in writes: tests that run, documentation that changes no code, verdicts."""
+"""What the offline reviewer writes: tests, documentation and verdicts."""
 
 import json
 import subprocess
@@ -54,33 +54,33 @@ def target(path, framework):
 
 
 def drafts(*texts):
-    asked = read(*texts)
-    return json.loads(fill_schema.fill_schema(FILES, [], asked))["files"]
+    prompt = read(*texts)
+    return json.loads(fill_schema.fill_schema(FILES, [], prompt))["files"]
 
 
 def test_the_prompt_is_read_whole():
-    asked = read(
+    prompt = read(
         "<description>\n> One\n> </description>\n> two\n</description>",
         beside("before", "old.py", "a\n</before>\n"),
         beside("test", "t.py", "x\n", ' complete="no"'),
         shown("a.py", "y\n"),
     )
-    assert asked.sections == {"description": "One\n</description>\ntwo"}
-    assert asked.before is not None
-    assert (asked.before.path, asked.before.text) == ("old.py", "a\n</before>\n")
-    assert [(t.path, t.whole) for t in asked.tests] == [("t.py", False)]
-    assert [f.path for f in asked.files] == ["a.py"]
+    assert prompt.sections == {"description": "One\n</description>\ntwo"}
+    assert prompt.before is not None
+    assert (prompt.before.path, prompt.before.text) == ("old.py", "a\n</before>\n")
+    assert [(t.path, t.whole) for t in prompt.tests] == [("t.py", False)]
+    assert [f.path for f in prompt.files] == ["a.py"]
 
 
 def test_python_tests_run(tmp_path):
-    (made,) = drafts(target("tests/test_money.py", "pytest"), shown("src/shop/money.py", PYTHON))
-    for path, text in {"src/shop/money.py": PYTHON, made["path"]: made["text"]}.items():
+    (draft,) = drafts(target("tests/test_money.py", "pytest"), shown("src/shop/money.py", PYTHON))
+    for path, text in {"src/shop/money.py": PYTHON, draft["path"]: draft["text"]}.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", made["path"]]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "2 passed" in done.stdout, done.stdout
-    assert "not by Claude" in made["text"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", draft["path"]]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "2 passed" in process.stdout, process.stdout
+    assert "not by Claude" in draft["text"]
 
 
 @pytest.mark.parametrize(
@@ -98,17 +98,17 @@ def test_python_tests_run(tmp_path):
     ],
 )
 def test_tests_of_other_languages(path, text, framework, parts):
-    (made,) = drafts(target("tests/new.test", framework), shown(path, text))
+    (draft,) = drafts(target("tests/new.test", framework), shown(path, text))
     for part in parts:
-        assert part in made["text"] or part.replace("../", "") in made["text"]
+        assert part in draft["text"] or part.replace("../", "") in draft["text"]
 
 
-def test_what_is_tested_is_not_tested_again():
-    there = "import pytest\n\n\ndef test_total_exists():\n    pass\n"
-    test = beside("test", "tests/test_money.py", there)
-    (made,) = drafts(target("tests/test_money.py", "pytest"), test, shown("money.py", PYTHON))
-    assert made["text"].startswith(there)
-    assert made["text"].count("def test_") == 2
+def test_tested_names_are_not_tested_again():
+    existing = "import pytest\n\n\ndef test_total_exists():\n    pass\n"
+    test = beside("test", "tests/test_money.py", existing)
+    (draft,) = drafts(target("tests/test_money.py", "pytest"), test, shown("money.py", PYTHON))
+    assert draft["text"].startswith(existing)
+    assert draft["text"].count("def test_") == 2
     nothing = "_hidden = 1\n"
     assert drafts(target("tests/test_x.py", "pytest"), shown("x.py", nothing)) == []
 
@@ -119,19 +119,19 @@ def test_what_is_tested_is_not_tested_again():
 def test_documented_python_is_the_same_code(name):
     # Without its one-line docstrings, so that there is something to document.
     text = (PACKAGE / "sandbox" / f"{name}.py").read_text("utf-8")
-    kept = (line for line in text.splitlines() if line.count('"""') != 2)
-    text = "\n".join(kept) + "\n"
-    found = add_documentation(source("x.py", text))
-    assert found is not None
-    assert without_documentation(found[0]) == without_documentation(text)
+    lines = (line for line in text.splitlines() if line.count('"""') != 2)
+    text = "\n".join(lines) + "\n"
+    documented = add_documentation(source("x.py", text))
+    assert documented is not None
+    assert without_documentation(documented[0]) == without_documentation(text)
 
 
 def test_documented_scripts():
     text = "export function f() {}\n\n/** Said. */\nexport class A {}\nexport const g = () => 1;\n"
-    found = add_documentation(source("a.ts", text))
-    assert found is not None
-    assert found[0].count("/**") == 3
-    assert found[1] == 2
+    documented = add_documentation(source("a.ts", text))
+    assert documented is not None
+    assert documented[0].count("/**") == 3
+    assert documented[1] == 2
     assert add_documentation(source("a.go", "package a\n")) is None
 
 
@@ -147,8 +147,8 @@ def test_documented_scripts():
     ],
 )
 def test_verdicts(old, new, verdict, count):
-    said, remarks = compare_versions(source("a.py", old), source("a.py", new))
-    assert (said, len(remarks)) == (verdict, count)
+    actual, findings = compare_versions(source("a.py", old), source("a.py", new))
+    assert (actual, len(findings)) == (verdict, count)
 
 
 def test_a_verdict_in_any_schema():
@@ -161,10 +161,10 @@ def test_a_verdict_in_any_schema():
         },
     }
     assert schemas.schema_error(schema) is None
-    asked = read(beside("before", "a.py", PYTHON), shown("a.py", PYTHON))
-    said = json.loads(fill_schema.fill_schema(schema, [], asked))
-    assert said["verdict"] == "Valid"
-    assert "not Claude" in said["summary"]
+    prompt = read(beside("before", "a.py", PYTHON), shown("a.py", PYTHON))
+    answer = json.loads(fill_schema.fill_schema(schema, [], prompt))
+    assert answer["verdict"] == "Valid"
+    assert "not Claude" in answer["summary"]
 
 
 def test_names_of_go_and_scripts():
