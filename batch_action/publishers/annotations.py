@@ -1,4 +1,4 @@
-"""New findings as annotations of the run: plain text at a line of a file."""
+"""The destination `annotations`: new findings as workflow annotations on lines of files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,24 +7,25 @@ from batch_action.context import RunContext
 from batch_action.escape import plain
 from batch_action.models.findings import FindingState, FindingStatus, Severity
 from batch_action.models.report import DestinationResult, PublishResult
-from batch_action.publishers.markers import LONGEST_TITLE
-from batch_action.publishers.visibility import shown
+from batch_action.publishers.markers import MAX_TITLE_CHARS
+from batch_action.publishers.visibility import select_visible
 from batch_action.text import plural
 
-MOST = 10
-"""Of one level in one step: the runner drops the rest without a word."""
+DESTINATION = "annotations"
+MAX_PER_LEVEL = 10
+"""Annotations of one level in one step: the runner silently drops the rest."""
+MAX_MESSAGE_CHARS = 1_000
 LEVELS = {
     Severity.CRITICAL: "error",
     Severity.HIGH: "error",
     Severity.MEDIUM: "warning",
     Severity.LOW: "notice",
 }
-LONGEST = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """One line for the runner, not yet escaped for it."""
+    """One annotation, not yet escaped for the runner."""
 
     level: str
     path: str
@@ -34,76 +35,79 @@ class Annotation:
     message: str
 
 
-def annotations(
-    published: PublishResult, used: Mapping[str, int]
-) -> tuple[tuple[Annotation, ...], str]:
-    """The worst new findings for which there is room, and a sentence about the others.
-
-    *used*: how many annotations of each level this step has written already.
-    """
-    news = [
-        s
-        for s in shown(published.statuses, published.report)
-        if s.changed and s.tracked.state in (FindingState.NEW, FindingState.BACK)
-    ]
-    told = _fitting(news, used, spare=0)
-    if len(told) < len(news):
-        # The sentence is a notice itself.
-        told = _fitting(news, used, spare=1)
-    rest = len(news) - len(told)
-    if not rest:
-        return told, ""
-    are = f"{plural(rest, 'more new finding')} {'is' if rest == 1 else 'are'}"
-    return told, f"{are} not annotated: a step shows {MOST} annotations of a level."
-
-
-def _fitting(
-    news: Sequence[FindingStatus], used: Mapping[str, int], *, spare: int
-) -> tuple[Annotation, ...]:
-    room = {level: MOST - used.get(level, 0) for level in LEVELS.values()}
-    room["notice"] -= spare
-    told = []
-    for standing in news:
-        level = LEVELS[standing.tracked.severity]
-        if room[level] > 0:
-            room[level] -= 1
-            told.append(_annotation(standing, level))
-    return tuple(told)
-
-
-def _annotation(standing: FindingStatus, level: str) -> Annotation:
-    known, finding = standing.tracked, standing.finding
-    why = plain(finding.raw.explanation, LONGEST) if finding else ""
-    return Annotation(
-        level=level,
-        path=known.anchor.path,
-        line=known.anchor.start_line,
-        end_line=known.anchor.end_line,
-        title=f"{known.severity.value}: {plain(known.title, LONGEST_TITLE) or 'Untitled finding'}",
-        message=why or plain(known.rule, LONGEST_TITLE),
-    )
-
-
-DESTINATION = "annotations"
-
-
-def tell(ctx: RunContext, published: PublishResult) -> DestinationResult:
-    """Annotate the worst new findings; says in one line how many found no room."""
-    told, rest = annotations(published, ctx.runner.annotated)
-    for one in told:
+def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
+    """Annotate the worst new findings, and add one notice that counts the rest."""
+    annotations, rest = select_annotations(published, ctx.runner.annotation_counts)
+    for annotation in annotations:
         ctx.runner.annotate(
-            one.level,
-            one.message,
-            file=one.path,
-            line=one.line,
-            end_line=one.end_line,
-            title=one.title,
+            annotation.level,
+            annotation.message,
+            file=annotation.path,
+            line=annotation.line,
+            end_line=annotation.end_line,
+            title=annotation.title,
         )
     if rest:
         ctx.runner.annotate("notice", rest)
     return DestinationResult(
         destination=DESTINATION,
-        action="written" if told else "skipped",
-        new=len(told),
-        note=rest or ("" if told else "nothing new"),
+        action="written" if annotations else "skipped",
+        new=len(annotations),
+        note=rest or ("" if annotations else "nothing new"),
+    )
+
+
+def select_annotations(
+    published: PublishResult, used: Mapping[str, int]
+) -> tuple[tuple[Annotation, ...], str]:
+    """Select the worst new findings within the limit, and describe the rest in a sentence.
+
+    *used*: level to the number of annotations that this step has written already. The sentence
+    is empty when nothing is left out.
+    """
+    new = [
+        status
+        for status in select_visible(published.statuses, published.report)
+        if status.changed and status.tracked.state in (FindingState.NEW, FindingState.BACK)
+    ]
+    annotations = _fit_to_limit(new, used, reserved=0)
+    if len(annotations) < len(new):
+        # The sentence about the rest is itself a notice.
+        annotations = _fit_to_limit(new, used, reserved=1)
+    rest = len(new) - len(annotations)
+    if not rest:
+        return annotations, ""
+    are = f"{plural(rest, 'more new finding')} {'is' if rest == 1 else 'are'}"
+    return (
+        annotations,
+        f"{are} not annotated: a step shows {MAX_PER_LEVEL} annotations of a level.",
+    )
+
+
+def _fit_to_limit(
+    statuses: Sequence[FindingStatus], used: Mapping[str, int], *, reserved: int
+) -> tuple[Annotation, ...]:
+    """Annotate until each level is full; *reserved* notices stay free."""
+    left = {level: MAX_PER_LEVEL - used.get(level, 0) for level in LEVELS.values()}
+    left["notice"] -= reserved
+    annotations = []
+    for status in statuses:
+        level = LEVELS[status.tracked.severity]
+        if left[level] > 0:
+            left[level] -= 1
+            annotations.append(_build_annotation(status, level))
+    return tuple(annotations)
+
+
+def _build_annotation(status: FindingStatus, level: str) -> Annotation:
+    tracked, finding = status.tracked, status.finding
+    explanation = plain(finding.raw.explanation, MAX_MESSAGE_CHARS) if finding else ""
+    title = plain(tracked.title, MAX_TITLE_CHARS) or "Untitled finding"
+    return Annotation(
+        level=level,
+        path=tracked.anchor.path,
+        line=tracked.anchor.start_line,
+        end_line=tracked.anchor.end_line,
+        title=f"{tracked.severity.value}: {title}",
+        message=explanation or plain(tracked.rule, MAX_TITLE_CHARS),
     )

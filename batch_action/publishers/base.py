@@ -1,31 +1,36 @@
-"""What all destinations that remember have in common: read once, then written once."""
+"""The interface of the destinations that keep findings between runs."""
 
 from typing import Protocol
 
 from batch_action.models.findings import PublishedState, Reconciliation
 from batch_action.models.report import DestinationResult, RunReport
 
+UNDELIVERED = ("refused", "failed")
+"""The actions of a `DestinationResult` that say that nothing was delivered."""
+
 
 class Publisher(Protocol):
-    """One destination on one night; it keeps what it has read for what it then writes."""
+    """One destination in one run: `read_state` is called once, then `publish`."""
 
     def read_state(self) -> PublishedState:
-        """Read what the destination holds, and what people asked for there. Writes nothing.
+        """Read the findings that the destination holds, and the requests people made there.
+
+        Writes nothing.
 
         Raises:
-            GitHubError: it cannot be read.
+            GitHubError: when the destination cannot be read.
 
         """
         ...
 
     def publish(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
-        """Bring it to what tonight says, and read back what was written.
+        """Write the reconciled findings to the destination, and read back what was written.
 
-        `reconciled` joins what all destinations remember: a finding may be unknown here. A second
-        delivery of the same night changes nothing.
+        `reconciled` joins the states of all destinations, so some of its findings may be new to
+        this one. Publishing the same run twice changes nothing.
 
         Raises:
-            GitHubError: GitHub refused, or what was written is not there.
+            GitHubError: when GitHub refuses the write, or what was written is not there.
 
         """
         ...

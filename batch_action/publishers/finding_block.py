@@ -1,135 +1,184 @@
-"""A finding's block in the rolling issue: worded once, afterwards kept as opaque text."""
+"""A finding's block in an issue: rendered once, afterwards preserved as opaque text."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from batch_action.escape import code_span, fence, html_code, markdown, prose
-from batch_action.models.findings import OPEN_STATES, Finding, FindingState, TrackedFinding
+from batch_action.models.findings import (
+    OPEN_STATES,
+    Finding,
+    FindingState,
+    FindingStatus,
+    TrackedFinding,
+)
 from batch_action.models.report import RunReport
-from batch_action.publishers import markers, user_commands, wording
-from batch_action.publishers.templates import fill
+from batch_action.publishers import markers, report_text, user_commands
+from batch_action.publishers.templates import render_template
 
-MOST_LINES = 40
-LONGEST_CODE = 4_000
-LONGEST_PROSE = 3_000
-BRIEF = "<!-- batch-action:brief -->"
-BOXED = (*OPEN_STATES, FindingState.IGNORED)
+MAX_CODE_LINES = 40
+MAX_CODE_CHARS = 4_000
+MAX_PROSE_CHARS = 3_000
+MAX_NEW_DETAILS_CHARS = 300_000
+"""The limit of all details that one run adds: ten comments full."""
+BRIEF_MARKER = "<!-- batch-action:brief -->"
+DISMISSIBLE_STATES = (*OPEN_STATES, FindingState.IGNORED)
 """The states in which a finding can still be dismissed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A block as it goes out."""
+class RenderedBlock:
+    """A block as it is written."""
 
     tracked: TrackedFinding
     text: str
-    """With its markers."""
+    """Including its markers."""
 
 
-def write(known: TrackedFinding, finding: Finding | None, report: RunReport) -> str:
-    """The words of a new block; without *finding* a brief one, which `completed` fills in later.
+def render_block(tracked: TrackedFinding, finding: Finding | None, report: RunReport) -> str:
+    """Render a new block; without *finding*, a brief one that `complete_block` completes later.
 
-    It says nothing that changes later (state, lines of today): those stand in the table.
+    It contains nothing that changes later, such as the state and the current lines: those are in
+    the table.
     """
-    facts = _facts(known, finding, report)
-    return fill(
+    facts = _format_facts(tracked, finding, report)
+    return render_template(
         "finding_block.md.j2",
-        severity=wording.severity(known),
-        title=wording.title(known),
-        path=html_code(known.anchor.path, wording.LONGEST_PATH),
-        id=html_code(known.fingerprint[:8]),
-        facts=facts if finding else f"{facts} {BRIEF}",
-        details=details(finding) if finding else "",
+        severity=report_text.format_severity(tracked),
+        title=report_text.format_title(tracked),
+        path=html_code(tracked.anchor.path, report_text.MAX_PATH_CHARS),
+        id=html_code(tracked.fingerprint[:8]),
+        facts=facts if finding else f"{facts} {BRIEF_MARKER}",
+        details=render_details(finding) if finding else "",
     )
 
 
-def details(finding: Finding) -> str:
-    """What a finding is about: the code, why, what to do."""
-    remark = finding.raw
-    quoted = cut(finding.evidence)
-    return fill(
+def render_details(finding: Finding) -> str:
+    """Render the code of a finding, its explanation and its remediation."""
+    quoted = truncate_code(finding.evidence)
+    return render_template(
         "finding_details.md.j2",
-        code=fence(quoted, _language(finding.anchor.path)) if quoted.strip() else "",
-        explanation=prose(remark.explanation, LONGEST_PROSE),
-        remediation=prose(remark.remediation, LONGEST_PROSE),
-        suggestion=proposed(finding),
+        code=fence(quoted, _language_of(finding.anchor.path)) if quoted.strip() else "",
+        explanation=prose(finding.raw.explanation, MAX_PROSE_CHARS),
+        remediation=prose(finding.raw.remediation, MAX_PROSE_CHARS),
+        suggestion=render_suggestion(finding),
     )
 
 
-def completed(words: str, finding: Finding | None) -> str:
-    """A brief block with its details, now that there is something to say; others as they are."""
-    if finding is None or BRIEF not in words:
-        return words
-    before, _, after = words.partition(BRIEF)
-    return f"{before.rstrip(' ')}\n\n{details(finding)}{after}"
+def complete_block(text: str, finding: Finding | None) -> str:
+    """Add the details to a brief block, if there are any now; leave other blocks unchanged."""
+    if finding is None or BRIEF_MARKER not in text:
+        return text
+    before, _, after = text.partition(BRIEF_MARKER)
+    return f"{before.rstrip(' ')}\n\n{render_details(finding)}{after}"
 
 
-def _facts(known: TrackedFinding, finding: Finding | None, report: RunReport) -> str:
+def _format_facts(tracked: TrackedFinding, finding: Finding | None, report: RunReport) -> str:
     facts = [
-        f"First seen at {wording.place(known.anchor, report)}",
-        f"category {markdown(known.category, 60)}",
-        f"rule {code_span(known.rule, 60) or 'unnamed'}",
+        f"First seen at {report_text.format_location(tracked.anchor, report)}",
+        f"category {markdown(tracked.category, 60)}",
+        f"rule {code_span(tracked.rule, 60) or 'unnamed'}",
     ]
     if finding:
         facts.append(f"confidence {finding.raw.confidence.value}")
         if finding.raw.cwe:
             facts.append(markdown(finding.raw.cwe, 20))
-    if known.pre_existing:
+    if tracked.pre_existing:
         facts.append("older than the reviewed change")
     return " · ".join(facts)
 
 
-def proposed(finding: Finding) -> str:
-    """What the model would write instead, to be read; empty when it says nothing."""
-    quoted, suggested = cut(finding.evidence), finding.raw.suggestion
+def render_suggestion(finding: Finding) -> str:
+    """Render the suggested replacement as a diff; empty without a suggestion."""
+    quoted, suggested = truncate_code(finding.evidence), finding.raw.suggestion
     if suggested is None:
         return ""
     old = [f"-{line}" for line in quoted.split("\n")] if quoted else []
-    new = [f"+{line}" for line in cut(suggested).split("\n")] if suggested else []
+    new = [f"+{line}" for line in truncate_code(suggested).split("\n")] if suggested else []
     return fence("\n".join(old + new), "diff")
 
 
-def _language(path: str) -> str:
+def _language_of(path: str) -> str:
     name = path.rpartition("/")[2]
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
-def cut(code: str) -> str:
-    """Code that is not too long for an issue; says how many lines are missing."""
+def truncate_code(code: str) -> str:
+    """Truncate code to the limits of an issue, and count the missing lines."""
     code = code.replace("\r\n", "\n")
     lines = code.split("\n")
-    if len(lines) > MOST_LINES:
-        code = "\n".join([*lines[:MOST_LINES], f"… {len(lines) - MOST_LINES} more lines"])
-    return code if len(code) <= LONGEST_CODE else code[: LONGEST_CODE - 1] + "…"
+    if len(lines) > MAX_CODE_LINES:
+        code = "\n".join([*lines[:MAX_CODE_LINES], f"… {len(lines) - MAX_CODE_LINES} more lines"])
+    return code if len(code) <= MAX_CODE_CHARS else code[: MAX_CODE_CHARS - 1] + "…"
 
 
-def wrapped(
-    known: TrackedFinding, words: str, limit: int, *, ticked: bool = False, box: bool = True
-) -> Written:
-    """The block between its markers; only people's words can make it too long: cut then.
+def wrap_block(
+    tracked: TrackedFinding,
+    text: str,
+    max_chars: int,
+    *,
+    ticked: bool = False,
+    checkbox: bool = True,
+) -> RenderedBlock:
+    """Put a block between its markers, with a checkbox if it can be dismissed.
 
-    It has a box to dismiss it by, unless there is nothing left to dismiss.
+    Only text that people added can make it longer than *max_chars*; then it is cut.
     """
 
-    def whole(words: str) -> str:
-        if box and known.state in BOXED:
-            words = user_commands.boxed(words, known.fingerprint, ticked=ticked)
-        return markers.wrap(known, words)
+    def wrap(text: str) -> str:
+        if checkbox and tracked.state in DISMISSIBLE_STATES:
+            text = user_commands.add_checkbox(text, tracked.fingerprint, ticked=ticked)
+        return markers.wrap_block(tracked, text)
 
-    over = len(whole(words)) - limit
-    if over > 0:
-        kept = words[: max(0, len(words) - over - 40)].rpartition("\n")[0]
-        words = f"{kept}\n\n… (cut: too long for an issue)"
-    return Written(tracked=known, text=whole(words))
+    excess = len(wrap(text)) - max_chars
+    if excess > 0:
+        start = text[: max(0, len(text) - excess - 40)].rpartition("\n")[0]
+        text = f"{start}\n\n… (cut: too long for an issue)"
+    return RenderedBlock(tracked=tracked, text=wrap(text))
 
 
-def pack(written: Iterable[Written], room: int) -> list[list[Written]]:
-    """Blocks in pages of at most `room` characters, order kept; a longer one stands alone."""
-    pages: list[list[Written]] = []
-    used = room + 1
-    for block in written:
+def render_blocks(
+    statuses: Iterable[FindingStatus],
+    blocks: Mapping[str, str],
+    report: RunReport,
+    *,
+    max_block_chars: int,
+    ticked: Collection[str],
+) -> list[RenderedBlock]:
+    """Render the blocks of these findings: existing ones are preserved, brief ones completed.
+
+    Closed findings, and all findings after `MAX_NEW_DETAILS_CHARS`, get brief blocks.
+
+    Args:
+        statuses: the findings, in the order of the blocks.
+        blocks: fingerprint to the existing block.
+        report: the report of the run.
+        max_block_chars: the limit of each block with its markers.
+        ticked: fingerprints whose checkboxes are ticked.
+
+    """
+    rendered, left = [], MAX_NEW_DETAILS_CHARS
+    for status in statuses:
+        tracked = status.tracked
+        existing = blocks.get(tracked.fingerprint, "")
+        finding = status.finding if left > 0 and tracked.state in OPEN_STATES else None
+        text = (
+            complete_block(existing, finding)
+            if existing
+            else render_block(tracked, finding, report)
+        )
+        left -= len(text) - len(existing)
+        is_ticked = tracked.fingerprint in ticked
+        rendered.append(wrap_block(tracked, text, max_block_chars, ticked=is_ticked))
+    return rendered
+
+
+def pack_blocks(blocks: Iterable[RenderedBlock], max_chars: int) -> list[list[RenderedBlock]]:
+    """Pack blocks in order into pages of *max_chars*; a longer block gets a page of its own."""
+    pages: list[list[RenderedBlock]] = []
+    used = max_chars + 1
+    for block in blocks:
         size = len(block.text) + 2
-        if used + size > room:
+        if used + size > max_chars:
             pages.append([])
             used = 0
         pages[-1].append(block)
@@ -137,6 +186,6 @@ def pack(written: Iterable[Written], room: int) -> list[list[Written]]:
     return pages
 
 
-def joined(written: Iterable[Written]) -> str:
-    """Blocks with the blank line between them that ends each one's HTML."""
-    return "\n\n".join(block.text for block in written)
+def join_blocks(blocks: Iterable[RenderedBlock]) -> str:
+    """Join blocks with blank lines, which end the HTML of each."""
+    return "\n\n".join(block.text for block in blocks)

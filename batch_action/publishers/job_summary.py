@@ -1,12 +1,12 @@
-"""The job summary: what this run did, for the person who opens the run's page."""
+"""The job summary, the outputs and the console messages of plan, submit and collect."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batch_action.batches.results import BatchResults
-from batch_action.batches.synchronous import is_batch
+from batch_action.batches.synchronous import is_batch_id
 from batch_action.context import RunContext
-from batch_action.escape import html_code, markdown, ours
+from batch_action.escape import html_code, markdown, markdown_with_commits
 from batch_action.ledger import store as sessions
 from batch_action.ledger import view
 from batch_action.ledger.store import LedgerSession
@@ -14,21 +14,36 @@ from batch_action.models.files import Selection, SkippedFile
 from batch_action.models.findings import OPEN_STATES, FindingStatus
 from batch_action.models.report import PublishResult, RunReport
 from batch_action.models.requests import BatchState, Plan, SubmissionMode
-from batch_action.publishers import charts, tables, wording
-from batch_action.publishers.templates import fill
-from batch_action.publishers.visibility import guarded, hidden, limits_sentence, shown
-from batch_action.publishers.wording import dollars
+from batch_action.publishers import charts, report_text, tables
+from batch_action.publishers.report_text import format_dollars
+from batch_action.publishers.statuses import count_findings
+from batch_action.publishers.templates import render_template
+from batch_action.publishers.visibility import (
+    count_hidden,
+    format_all_suppressed,
+    select_visible,
+)
 from batch_action.requests.planner import PreparedPlan
 from batch_action.text import plural
 
-SUMMARY_MAX_CHARS = 80_000
-"""Bytes of one table: the runner drops a summary of more than 1 MiB as a whole, and both halves of
-a run share it."""
-MOST_WAITING = 50
+MAX_TABLE_BYTES = 80_000
+"""The limit of one table: the runner drops a summary over 1 MiB, which collect and submit share."""
+MAX_OVERVIEW_BYTES = 20_000
+MAX_RUNNING_LISTED = 50
+OVERVIEW_COLUMNS = {
+    "Status": "status",
+    "Requests": "requests-count",
+    "Backlog": "backlog-count",
+    "Open": "findings-count",
+    "New": "new-findings-count",
+    "Fixed": "fixed-findings-count",
+    "Cost ($)": "cost-usd",
+}
+"""Column to the output that it shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class RunningBatch:
     """A batch that has not ended."""
 
     batch: str
@@ -46,8 +61,8 @@ def render_submitted(
     sent: Sequence[BatchState],
     dry_run: bool,
 ) -> str:
-    """What was selected and sent, what it can cost at most, and every file that was left out."""
-    return fill(
+    """Render what was selected and sent, the maximum cost, and the files that were left out."""
+    return render_template(
         "job_summary_submitted.md.j2",
         task=markdown(task, 60),
         range=f"{selection.base[:12] if selection.base else ''}..{selection.head[:12]}",
@@ -55,14 +70,14 @@ def render_submitted(
         files=plural(len(selection.files) - len(plan.backlog), "file"),
         requests=plural(len(plan.requests), "request"),
         batches=[(batch.id, batch.total, f"{batch.expires_at:%Y-%m-%d %H:%M}") for batch in sent],
-        costs=_costs(plan),
-        note=ours(plan.note, 500),
+        costs=_format_costs(plan),
+        note=markdown_with_commits(plan.note, 500),
         tokens=plan.tokens,
-        backlog=_listed([file.path for file in plan.backlog]),
-        skipped=tables.table(
+        backlog=_list_paths([file.path for file in plan.backlog]),
+        skipped=tables.format_table(
             ("File", "Reason", ""),
-            [_skipped(item) for item in selection.skipped],
-            SUMMARY_MAX_CHARS,
+            [_format_skipped(file) for file in selection.skipped],
+            MAX_TABLE_BYTES,
         ),
         skipped_count=len(selection.skipped),
         backlog_count=len(plan.backlog),
@@ -71,192 +86,183 @@ def render_submitted(
     )
 
 
-def _costs(plan: Plan) -> list[str]:
-    """The three columns, the one that counts tonight in bold."""
-    cost, now = plan.cost, plan.mode is SubmissionMode.INTERACTIVE
+def _format_costs(plan: Plan) -> list[str]:
+    """Format the three cost columns, with this run's in bold."""
+    cost = plan.cost
     columns = [cost.interactive_usd, cost.batch_usd, cost.batch_cached_usd]
-    ours = 0 if now else 1
-    return [
-        f"**{wording.dollars(usd)}**" if n == ours else wording.dollars(usd)
-        for n, usd in enumerate(columns)
-    ]
+    texts = [format_dollars(usd) for usd in columns]
+    actual = 0 if plan.mode is SubmissionMode.INTERACTIVE else 1
+    texts[actual] = f"**{texts[actual]}**"
+    return texts
 
 
 def render_collected(
-    published: PublishResult | None, *, waiting: Sequence[Waiting], dry_run: bool = False
+    published: PublishResult | None, *, running: Sequence[RunningBatch], dry_run: bool = False
 ) -> str:
-    """What came back, where it went, what it cost, and what is still running.
+    """Render the findings, the destinations, the cost, and the batches that are still running.
 
-    None: nothing had ended. Always far below the 1 MiB at which the runner drops a summary.
+    *published*: None when no batch had ended.
     """
-    told = _told(published) if published else {}
-    return fill(
+    values = _collected_values(published) if published else {}
+    return render_template(
         "job_summary_collected.md.j2",
         report=published is not None,
-        waiting=waiting[:MOST_WAITING],
-        waiting_more=max(0, len(waiting) - MOST_WAITING),
+        running=running[:MAX_RUNNING_LISTED],
+        running_more=max(0, len(running) - MAX_RUNNING_LISTED),
         dry_run=dry_run,
-        **told,
+        **values,
     )
 
 
-def _told(published: PublishResult) -> dict[str, object]:
+def _collected_values(published: PublishResult) -> dict[str, object]:
     report = published.report
-    statuses = shown(published.statuses, report)
-    news = [s for s in statuses if s.changed]
+    statuses = select_visible(published.statuses, report)
+    changed = [s for s in statuses if s.changed]
     older = [s for s in statuses if not s.changed and s.tracked.state in OPEN_STATES]
     spending = report.spending
     return {
         "task": markdown(report.title, 60),
-        "pull": f" on #{report.pull}" if report.pull else "",
-        "verdict": wording.verdict(statuses, guarded=guarded(report)),
+        "pull_request": f" on #{report.pull_request}" if report.pull_request else "",
+        "headline": report_text.format_headline(statuses, security_hidden=report.hides_security),
         "charts": [
             chart
             for chart in (
-                charts.severities(statuses),
-                charts.costs(spending.cost) if spending else "",
+                charts.render_severity_chart(statuses),
+                charts.render_cost_chart(spending.cost) if spending else "",
             )
             if chart
         ],
-        "destinations": [wording.deed(d) for d in published.results],
-        "news": _findings(news, report),
-        "guarded": bool(hidden(published)),
-        "older": _findings(older, report),
-        "older_summary": f"Open since earlier nights: {len(older)}",
-        "file_verdicts": tables.file_verdicts(published.report, SUMMARY_MAX_CHARS),
-        "generated": tables.generated(published.report, SUMMARY_MAX_CHARS),
-        "cost": wording.cost_line(spending) if spending else "",
-        "file_statuses": wording.receipt_line(report.file_statuses),
-        "entries": tables.file_statuses(report.file_statuses, SUMMARY_MAX_CHARS),
-        "skipped": wording.skipped_line(report.file_statuses),
-        "suppressed": limits_sentence(published),
+        "destinations": [report_text.format_destination(d) for d in published.results],
+        "changed": _format_findings(changed, report),
+        "security_hidden": bool(count_hidden(published)),
+        "older": _format_findings(older, report),
+        "older_summary": f"Open since earlier runs: {len(older)}",
+        "file_verdicts": tables.format_file_verdicts(report, MAX_TABLE_BYTES),
+        "generated": tables.format_generated_files(report, MAX_TABLE_BYTES),
+        "cost": report_text.format_cost(spending) if spending else "",
+        "file_statuses": report_text.format_file_counts(report.file_statuses),
+        "entries": tables.format_file_statuses(report.file_statuses, MAX_TABLE_BYTES),
+        "skipped": report_text.format_skipped(report.file_statuses),
+        "suppressed": format_all_suppressed(published),
     }
 
 
-def _findings(statuses: Sequence[FindingStatus], report: RunReport) -> str:
-    rows = [wording.row(standing, report) for standing in statuses]
-    return tables.table(("Severity", "Finding", "Where", "State"), rows, SUMMARY_MAX_CHARS)
+def _format_findings(statuses: Sequence[FindingStatus], report: RunReport) -> str:
+    rows = [report_text.format_table_row(status, report) for status in statuses]
+    return tables.format_table(("Severity", "Finding", "Where", "State"), rows, MAX_TABLE_BYTES)
 
 
-def warnings(sentences: Sequence[str]) -> str:
-    """The sentences that need attention, as a list; empty when there are none."""
-    if not sentences:
+def format_warnings(warnings: Sequence[str]) -> str:
+    """Format the warnings of a run as a list; empty when there are none."""
+    if not warnings:
         return ""
-    return "\n".join(["**Attention**", "", *(f"- {ours(s)}" for s in sentences)])
+    return "\n".join(["**Warnings**", "", *(f"- {markdown_with_commits(w)}" for w in warnings)])
 
 
-def _skipped(item: SkippedFile) -> tuple[str, str, str]:
-    return html_code(item.path), item.reason.value, markdown(item.detail)
+def _format_skipped(file: SkippedFile) -> tuple[str, str, str]:
+    return html_code(file.path), file.reason.value, markdown(file.detail)
 
 
-def _listed(paths: Sequence[str]) -> list[str]:
-    """Lines of a list that fit, the last one telling how many do not."""
+def _list_paths(paths: Sequence[str]) -> list[str]:
+    """Format as many paths as fit; the last item counts the rest."""
     lines: list[str] = []
-    room = SUMMARY_MAX_CHARS
+    left = MAX_TABLE_BYTES
     for path in paths:
         line = html_code(path)
-        room -= len(line.encode()) + 3
-        if room < 0:
+        left -= len(line.encode()) + 3
+        if left < 0:
             return [*lines, f"… and {len(paths) - len(lines)} more"]
         lines.append(line)
     return lines
 
 
-OVERVIEW_MAX_CHARS = 20_000
-COLUMNS = {
-    "Status": "status",
-    "Requests": "requests-count",
-    "Owed": "backlog-count",
-    "Open": "findings-count",
-    "New": "new-findings-count",
-    "Fixed": "fixed-findings-count",
-    "Cost ($)": "cost-usd",
-}
-
-
-def overview(told: Sequence[tuple[str, Mapping[str, str]]]) -> str:
-    """A row for each task, from the outputs it has set; empty where nobody has set any."""
-    if not any("status" in outputs for _, outputs in told):
+def format_overview(tasks: Sequence[tuple[str, Mapping[str, str]]]) -> str:
+    """Format a table of all tasks from (title, outputs); empty when no task has set a status."""
+    if not any("status" in outputs for _, outputs in tasks):
         return ""
     rows = [
-        (markdown(title, 60), *(_cell(outputs, name) for name in COLUMNS.values()))
-        for title, outputs in told
+        (
+            markdown(title, 60),
+            *(_overview_cell(outputs, name) for name in OVERVIEW_COLUMNS.values()),
+        )
+        for title, outputs in tasks
     ]
     return "\n".join(
-        ["### All tasks", "", tables.table(("Task", *COLUMNS), rows, OVERVIEW_MAX_CHARS)]
+        [
+            "### All tasks",
+            "",
+            tables.format_table(("Task", *OVERVIEW_COLUMNS), rows, MAX_OVERVIEW_BYTES),
+        ]
     )
 
 
-def _cell(outputs: Mapping[str, str], name: str) -> str:
+def _overview_cell(outputs: Mapping[str, str], name: str) -> str:
     return outputs.get(name, "failed" if name == "status" else "")
 
 
-def submitted(
+def report_submitted(
     ctx: RunContext,
     session: LedgerSession,
     prepared: PreparedPlan,
     sent: Sequence[BatchState],
-    found: BatchResults | None = None,
+    results: BatchResults | None = None,
 ) -> None:
-    """Tell what was sent, what it can cost at most, and what is owed.
+    """Report what was sent, its maximum cost, and the backlog.
 
-    *found*: the answers, where they were asked for at once.
+    *results*: the answers of interactive requests.
     """
-    plan, runner, dry = prepared.plan, ctx.runner, ctx.settings.dry_run
-    waits = bool(plan.requests) and not plan.due
-    status = (
-        "dry-run"
-        if dry
-        else "submitted"
-        if session.sent or found
-        else "accumulated"
-        if waits and plan.mode is SubmissionMode.ACCUMULATE
-        else "pending"
-        if waits
-        else "nothing-to-do"
-    )
-    ledger = sessions.scope(ctx, session.ledger)
+    plan, runner, dry_run = prepared.plan, ctx.runner, ctx.settings.dry_run
+    is_sent = bool(session.sent or results)
+    status = "dry-run" if dry_run else _submit_status(plan, is_sent=is_sent)
+    ledger = sessions.ledger_of_run(ctx, session.ledger)
     backlog = view.backlog(ledger, max_attempts=ctx.settings.max_attempts, scope=ctx.scope)
-    if status in ("dry-run", "submitted") or "status" not in runner.told:
-        # After a collect in the same run, that nothing was sent is no news.
+    if status in ("dry-run", "submitted") or "status" not in runner.outputs:
+        # After a collect in the same run, its status is more important than that nothing was sent.
         runner.set_output("status", status)
         runner.set_output("batch-ids", ",".join(batch.id for batch in session.sent))
-    asked = len(plan.requests) if found or dry else 0
-    runner.set_output("requests-count", asked + sum(batch.total for batch in session.sent))
-    runner.set_output("backlog-count", len(plan.backlog) if dry else len(backlog))
-    _summarise(ctx, _submission(ctx, prepared, sent, dry_run=dry))
-    _say_submitted(ctx, plan, going=bool(sent or found or dry))
+    interactive = len(plan.requests) if results or dry_run else 0
+    runner.set_output("requests-count", interactive + sum(batch.total for batch in session.sent))
+    runner.set_output("backlog-count", len(plan.backlog) if dry_run else len(backlog))
+    _write_summary(ctx, _render_submission(ctx, prepared, sent, dry_run=dry_run))
+    _print_submitted(ctx, plan, is_sent=bool(sent or results or dry_run))
 
 
-def _say_submitted(ctx: RunContext, plan: Plan, *, going: bool) -> None:
+def _submit_status(plan: Plan, *, is_sent: bool) -> str:
+    if is_sent:
+        return "submitted"
+    if not plan.requests or plan.due:
+        return "nothing-to-do"
+    return "accumulated" if plan.mode is SubmissionMode.ACCUMULATE else "pending"
+
+
+def _print_submitted(ctx: RunContext, plan: Plan, *, is_sent: bool) -> None:
     if plan.note:
-        ctx.console.say(plan.note)
-    if not (plan.due and going):
-        ctx.console.say("Nothing was sent." if plan.requests else "Nothing new to send.")
+        ctx.console.print(plan.note)
+    if not (plan.due and is_sent):
+        ctx.console.print("Nothing was sent." if plan.requests else "Nothing new to send.")
         return
-    told = "Would send" if ctx.settings.dry_run else "Sent"
-    count = sum(len(batch) for batch in plan.due)
-    ctx.console.say(
-        f"{told} {plural(count, 'request')} {_in_batches(plan)}: at most {dollars(plan.worst_usd)}."
-    )
+    verb = "Would send" if ctx.settings.dry_run else "Sent"
+    requests = plural(sum(len(batch) for batch in plan.due), "request")
+    usd = format_dollars(plan.worst_case_usd)
+    ctx.console.print(f"{verb} {requests} {_describe_batches(plan)}: at most {usd}.")
 
 
-def _in_batches(plan: Plan) -> str:
+def _describe_batches(plan: Plan) -> str:
     if plan.mode is SubmissionMode.INTERACTIVE:
-        return "at once, at full price"
+        return "interactively, at full price"
     count = len(plan.due)
     return "in 1 batch" if count == 1 else f"in {count} batches"
 
 
-def planned(ctx: RunContext, prepared: PreparedPlan) -> None:
-    """Tell what would be sent."""
+def report_plan(ctx: RunContext, prepared: PreparedPlan) -> None:
+    """Report what a submit would send."""
     ctx.runner.set_output("status", "planned")
     ctx.runner.set_output("requests-count", len(prepared.plan.requests))
     ctx.runner.set_output("backlog-count", len(prepared.plan.backlog))
-    _summarise(ctx, _submission(ctx, prepared, (), dry_run=True))
+    _write_summary(ctx, _render_submission(ctx, prepared, (), dry_run=True))
 
 
-def _submission(
+def _render_submission(
     ctx: RunContext, prepared: PreparedPlan, sent: Sequence[BatchState], *, dry_run: bool
 ) -> str:
     return render_submitted(
@@ -269,110 +275,109 @@ def _submission(
     )
 
 
-def waiting(ctx: RunContext, session: LedgerSession) -> list[Waiting]:
-    """The batches that have not ended, for the summary and `status`."""
+def list_running_batches(ctx: RunContext, session: LedgerSession) -> list[RunningBatch]:
+    """List the batches that have not ended."""
     now = ctx.now()
     return [
-        Waiting(
+        RunningBatch(
             batch=pending.sent.batch,
             requests=len(pending.request_keys),
             age_hours=(now - pending.sent.created_at).total_seconds() / 3600,
             expires=f"{pending.sent.expires_at:%Y-%m-%d %H:%M} UTC",
         )
-        for pending in view.pending(sessions.scope(ctx, session.ledger))
+        for pending in view.pending_batches(sessions.ledger_of_run(ctx, session.ledger))
     ]
 
 
-def collected(ctx: RunContext, session: LedgerSession, published: PublishResult | None) -> None:
-    """Tell what came back, where it went and what it cost; None: nothing had ended."""
+def report_collected(
+    ctx: RunContext, session: LedgerSession, published: PublishResult | None
+) -> None:
+    """Report the results of a collect; *published* is None when no batch had ended."""
     runner = ctx.runner
-    still = waiting(ctx, session)
+    running = list_running_batches(ctx, session)
     if published is None:
-        runner.set_output("status", "pending" if still else "nothing-to-do")
-        ctx.console.say(f"Nothing to collect; {len(still)} still running.")
+        runner.set_output("status", "pending" if running else "nothing-to-do")
+        ctx.console.print(f"Nothing to collect; {len(running)} still running.")
     else:
-        _outputs(ctx, published)
-        for sentence in published.warnings:
-            ctx.warn(sentence)
-    if published is not None or still:
-        dry = ctx.settings.dry_run
-        _summarise(ctx, render_collected(published, waiting=still, dry_run=dry))
+        _set_outputs(ctx, published)
+        for warning in published.warnings:
+            ctx.warn(warning)
+    if published is not None or running:
+        dry_run = ctx.settings.dry_run
+        _write_summary(ctx, render_collected(published, running=running, dry_run=dry_run))
 
 
-def pulls(ctx: RunContext, session: LedgerSession, published: Sequence[PublishResult]) -> None:
-    """From a branch's run: tell what came back for pull requests, each by itself."""
-    for one in published:
-        for delivered in one.results:
-            ctx.console.say(
-                f"#{one.report.pull}: {delivered.action} {delivered.url or ''}".rstrip()
-            )
-        dry = ctx.settings.dry_run
-        _summarise(ctx, render_collected(one, waiting=(), dry_run=dry))
-    if published and ctx.runner.told.get("status") in ("pending", "nothing-to-do"):
-        ctx.runner.set_output("status", "dry-run" if ctx.settings.dry_run else "collected")
-        ids = [batch for one in published for batch in one.report.batch_ids]
+def report_pull_requests(
+    ctx: RunContext, session: LedgerSession, published: Sequence[PublishResult]
+) -> None:
+    """Report, in a run of a branch, the results of each pull request."""
+    dry_run = ctx.settings.dry_run
+    for pull_request in published:
+        for result in pull_request.results:
+            number = pull_request.report.pull_request
+            ctx.console.print(f"#{number}: {result.action} {result.url or ''}".rstrip())
+        _write_summary(ctx, render_collected(pull_request, running=(), dry_run=dry_run))
+    if published and ctx.runner.outputs.get("status") in ("pending", "nothing-to-do"):
+        ctx.runner.set_output("status", "dry-run" if dry_run else "collected")
+        ids = [batch for result in published for batch in result.report.batch_ids]
         ctx.runner.set_output("batch-ids", ",".join(ids))
-    if still := waiting(ctx, session):
-        ctx.console.say(f"For pull requests, {len(still)} still running.")
+    if running := list_running_batches(ctx, session):
+        ctx.console.print(f"For pull requests, {len(running)} still running.")
 
 
-def interrupted(ctx: RunContext) -> None:
-    """Say where the run stopped; what was known then is saved already."""
-    doing = ctx.console.doing or "starting"
-    _summarise(
-        ctx, f"**Interrupted while {doing}.** What was known is saved; the next run goes on."
-    )
+def report_interrupted(ctx: RunContext) -> None:
+    """Report in which activity the run was interrupted; its state is saved already."""
+    activity = ctx.console.activity or "starting"
+    text = f"**Interrupted while {activity}.** The state is saved; the next run continues."
+    _write_summary(ctx, text)
 
 
-def attention(*contexts: RunContext) -> None:
-    """Write what became of each task, and the run's warnings, to the summary, once, at its end."""
+def report_run_end(*contexts: RunContext) -> None:
+    """Write the overview of all tasks and the warnings to the summary, at the end of the run."""
     for ctx in contexts:
-        _file(ctx)
-    several = [(ctx.title, ctx.runner.told) for ctx in contexts] if len(contexts) > 1 else []
-    for text in (overview(several), warnings(contexts[0].warnings)):
+        _set_state_file(ctx)
+    tasks = [(ctx.title, ctx.runner.outputs) for ctx in contexts] if len(contexts) > 1 else []
+    for text in (format_overview(tasks), format_warnings(contexts[0].warnings)):
         if text:
-            _summarise(contexts[0], text)
+            _write_summary(contexts[0], text)
 
 
-def _file(ctx: RunContext) -> None:
-    if ctx.artifacts is None and sessions.path_of(ctx).is_file():
-        where = sessions.path_of(ctx)
-        if where.is_relative_to(ctx.context.workspace):
-            where = where.relative_to(ctx.context.workspace)
-        ctx.runner.set_output("state-file", str(where))
+def _set_state_file(ctx: RunContext) -> None:
+    if ctx.artifacts is None and sessions.state_file_of(ctx).is_file():
+        path = sessions.state_file_of(ctx)
+        if path.is_relative_to(ctx.github_context.workspace):
+            path = path.relative_to(ctx.github_context.workspace)
+        ctx.runner.set_output("state-file", str(path))
 
 
-def _outputs(ctx: RunContext, published: PublishResult) -> None:
+def _set_outputs(ctx: RunContext, published: PublishResult) -> None:
     runner, report = ctx.runner, published.report
-    changed = [s.tracked.state.value for s in published.statuses if s.changed]
-    live = [s for s in published.statuses if s.tracked.state in OPEN_STATES]
+    counts = count_findings(published.statuses)
     runner.set_output("status", "dry-run" if ctx.settings.dry_run else "collected")
-    runner.set_output("batch-ids", ",".join(filter(is_batch, report.batch_ids)))
-    runner.set_output("findings-count", len(live))
-    new, fixed = (int(_before(ctx, f"{name}-findings-count")) for name in ("new", "fixed"))
-    runner.set_output("new-findings-count", new + changed.count("new"))
-    runner.set_output("fixed-findings-count", fixed + changed.count("fixed"))
-    runner.set_output("generated-count", len(published.report.generated))
-    for delivered in published.results:
-        if delivered.destination == "issue":
-            runner.set_output("issue-number", delivered.number or "")
-            runner.set_output("issue-url", delivered.url or "")
-            runner.set_output("issue-action", delivered.action)
-        ctx.console.say(
-            f"{delivered.destination}: {delivered.action} {delivered.url or ''}".rstrip()
-        )
-    if report.spending and report.spending.cost.priced:
-        paid, less = report.spending.paid_usd or 0, report.spending.saved_usd or 0
-        runner.set_output("cost-usd", f"{_before(ctx, 'cost-usd') + paid:.6f}")
-        runner.set_output("savings-usd", f"{_before(ctx, 'savings-usd') + less:.6f}")
-        ctx.console.say(f"Cost {dollars(paid)}, saved {dollars(less)}.")
+    runner.set_output("batch-ids", ",".join(filter(is_batch_id, report.batch_ids)))
+    runner.set_output("findings-count", counts.open)
+    new, fixed = (int(_earlier_output(ctx, f"{name}-findings-count")) for name in ("new", "fixed"))
+    runner.set_output("new-findings-count", new + counts.new)
+    runner.set_output("fixed-findings-count", fixed + counts.fixed)
+    runner.set_output("generated-count", len(report.generated))
+    for result in published.results:
+        if result.destination == "issue":
+            runner.set_output("issue-number", result.number or "")
+            runner.set_output("issue-url", result.url or "")
+            runner.set_output("issue-action", result.action)
+        ctx.console.print(f"{result.destination}: {result.action} {result.url or ''}".rstrip())
+    if report.spending and report.spending.cost.is_priced:
+        paid, saved = report.spending.paid_usd or 0, report.spending.saved_usd or 0
+        runner.set_output("cost-usd", f"{_earlier_output(ctx, 'cost-usd') + paid:.6f}")
+        runner.set_output("savings-usd", f"{_earlier_output(ctx, 'savings-usd') + saved:.6f}")
+        ctx.console.print(f"Cost {format_dollars(paid)}, saved {format_dollars(saved)}.")
 
 
-def _before(ctx: RunContext, name: str) -> float:
-    """What an earlier collect of this run has told: one waits for a warm-up, then for the rest."""
-    return float(ctx.runner.told.get(name) or 0)
+def _earlier_output(ctx: RunContext, name: str) -> float:
+    """Return the output of an earlier collect in this run, which collected a warm-up batch."""
+    return float(ctx.runner.outputs.get(name) or 0)
 
 
-def _summarise(ctx: RunContext, text: str) -> None:
+def _write_summary(ctx: RunContext, text: str) -> None:
     if "summary" in ctx.settings.report:
         ctx.runner.summary(text)

@@ -1,11 +1,11 @@
-"""Our hidden markers: what an issue remembers, in HTML comments at the start of a line.
+"""The markers in issues and comments: state in HTML comments, each at the start of a line.
 
-Values are percent-encoded by `escape.attribute`, so that none of them can end the comment; text
-from elsewhere cannot contain a marker, because `escape` breaks it.
+Values are percent-encoded by `escape.attribute`, so no value can end the comment. Text from
+outside cannot contain a marker, because `escape` breaks it.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from batch_action.errors import GitHubError
@@ -13,62 +13,65 @@ from batch_action.escape import attribute, plain, unattribute
 from batch_action.models.findings import Anchor, FindingState, Severity, TrackedFinding
 
 SCHEMA = 1
-LONGEST_TITLE = 120
+MAX_TITLE_CHARS = 120
 
 _HEAD = re.compile(r"^<!-- batch-action v(\d+) ([^\n]*?) ?-->[^\S\n]*$", re.MULTILINE)
 _START = re.compile(r"<!-- batch-action:finding v(\d+) (.*?) ?-->\s*")
-_END = re.compile(r"<!-- /batch-action:finding(?: [^\n]*?)? ?-->\s*")
-_OTHER = re.compile(r"<!-- /?batch-action[ :]")
-_INSIDE = re.compile(r"^(<!-- /?batch)-(?=action[ :])", re.MULTILINE)
-_NIGHT = re.compile(r"<!-- batch-action:night v\d+ ([^\n]*?) ?-->")
-_MORE = re.compile(r"<!-- batch-action:more v\d+ n=(\d+) -->")
+_ANY_MARKER = re.compile(r"<!-- /?batch-action[ :]")
+_NESTED_MARKER = re.compile(r"^(<!-- /?batch)-(?=action[ :])", re.MULTILINE)
+_NOTIFICATION = re.compile(r"<!-- batch-action:notification v\d+ ([^\n]*?) ?-->")
+_CONTINUATION = re.compile(r"<!-- batch-action:continuation v\d+ n=(\d+) -->")
 _HEX16 = re.compile(r"[0-9a-f]{16}")
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A finding in a text: what its marker says, and what stands between the markers."""
+    """A finding in a text: the state in its marker, and the text between its markers."""
 
     tracked: TrackedFinding
     text: str
 
 
-def fields_of(fields: Mapping[str, str]) -> str:
-    """Fields as a marker spells them; the values are attributes already."""
+def format_fields(fields: Mapping[str, str]) -> str:
+    """Format the fields of a marker; the values must be encoded already."""
     return " ".join(f"{name}={value}" for name, value in fields.items())
 
 
-def read_fields(text: str) -> dict[str, str]:
-    """The fields a marker spells."""
+def parse_fields(text: str) -> dict[str, str]:
+    """Parse the fields of a marker; the values stay encoded."""
     pairs = (word.partition("=") for word in text.split())
     return {name: value for name, _, value in pairs}
 
 
 def identity_of(task: str, repository_id: str) -> str:
-    """The part of the head marker by which a task's issue is found, whatever its version."""
+    """Return the part of the head marker that is the same in all versions of a task's issue."""
     return f"task={attribute(task)} repository={attribute(repository_id)} head="
 
 
-def named(task: str, state_key: str) -> str:
-    """The task as a marker names it: each `state-key` has texts of its own."""
+def qualify_task(task: str, state_key: str) -> str:
+    """Format a task and its `state-key` for a marker: `code-review@web`."""
     return f"{task}@{state_key}" if state_key else task
 
 
-def head(
-    task: str, repository_id: str, commit: str, batches: tuple[str, ...], *, first: bool = False
+def format_head(
+    task: str,
+    repository_id: str,
+    commit: str,
+    batches: tuple[str, ...],
+    *,
+    just_opened: bool = False,
 ) -> str:
-    """The issue's first line; `first`: the night that opened it."""
-    names = ",".join(attribute(batch) for batch in batches)
-    told = f"{identity_of(task, repository_id)}{attribute(commit)} batches={names}"
-    told += " first=1" if first else ""
-    return f"<!-- batch-action v{SCHEMA} {told} -->"
+    """Format the first line of the rolling issue; *just_opened*: this run opened the issue."""
+    fields = f"{identity_of(task, repository_id)}{attribute(commit)} batches={encode_list(batches)}"
+    fields += " just-opened=1" if just_opened else ""
+    return f"<!-- batch-action v{SCHEMA} {fields} -->"
 
 
-def read_head(body: str) -> dict[str, str] | None:
-    """The head marker's fields; None when the text has none.
+def parse_head(body: str) -> dict[str, str] | None:
+    """Parse the fields of the head marker; None when the text has none.
 
-    Raises GitHubError when a later version wrote it: it must not be rewritten by this one.
+    Raises GitHubError: when a later version wrote the issue, which this one must not rewrite.
     """
     match = _HEAD.search(body)
     if match is None:
@@ -78,98 +81,114 @@ def read_head(body: str) -> dict[str, str] | None:
             f"The issue was written by a later version of batch-action (schema {match[1]}).",
             fix="Update the action, or close that issue to start a new one.",
         )
-    return read_fields(match[2])
+    return parse_fields(match[2])
 
 
-def value(fields: Mapping[str, str], name: str) -> str:
-    """A field's text; empty when it is missing or damaged."""
+def decode_field(fields: Mapping[str, str], name: str) -> str:
+    """Decode the value of a field; empty when it is missing or damaged."""
     try:
         return unattribute(fields.get(name, ""))
     except ValueError:
         return ""
 
 
-def report(batches: tuple[str, ...], commit: str) -> str:
-    """The first line of the one notification of a night."""
-    names = ",".join(attribute(batch) for batch in batches)
-    return f"<!-- batch-action:night v{SCHEMA} batches={names} head={attribute(commit)} -->"
+def encode_list(values: Iterable[str]) -> str:
+    """Encode the values of a list field."""
+    return ",".join(attribute(value) for value in values)
 
 
-def read_night(body: str) -> tuple[str, ...]:
-    """The batches of the night that a notification is about; none where it is none."""
-    match = _NIGHT.match(body.lstrip())
-    fields = read_fields(match[1]) if match else {}
-    return tuple(batch for batch in value(fields, "batches").split(",") if batch)
+def decode_list(fields: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Decode a list field; empty when it is missing or damaged."""
+    return tuple(value for value in decode_field(fields, name).split(",") if value)
 
 
-def more(number: int) -> str:
-    """The first line of a comment that holds findings for which the body has no room."""
-    return f"<!-- batch-action:more v{SCHEMA} n={number} -->"
+def format_notification(batches: tuple[str, ...], commit: str) -> str:
+    """Format the first line of the comment that notifies of a run's changes."""
+    fields = f"batches={encode_list(batches)} head={attribute(commit)}"
+    return f"<!-- batch-action:notification v{SCHEMA} {fields} -->"
 
 
-def read_more(body: str) -> int | None:
-    """Which of these comments a text is; None when it is none."""
-    match = _MORE.match(body.lstrip())
+def parse_notification(body: str) -> tuple[str, ...]:
+    """Parse the batches that a notification is about; empty for other comments."""
+    match = _NOTIFICATION.match(body.lstrip())
+    return decode_list(parse_fields(match[1]), "batches") if match else ()
+
+
+def format_continuation(number: int) -> str:
+    """Format the first line of a comment with findings that do not fit into the body."""
+    return f"<!-- batch-action:continuation v{SCHEMA} n={number} -->"
+
+
+def parse_continuation(body: str) -> int | None:
+    """Parse the number of such a comment; None for other comments."""
+    match = _CONTINUATION.match(body.lstrip())
     return int(match[1]) if match else None
 
 
-def start(known: TrackedFinding) -> str:
-    """The line before a finding's block: all that is known of it but its words."""
-    anchor = known.anchor
+def format_start(tracked: TrackedFinding) -> str:
+    """Format the marker before a finding's block: all state of the finding, but not its text."""
+    anchor = tracked.anchor
     fields = {
-        "id": known.fingerprint,
-        "state": known.state.name.lower(),
-        "severity": known.severity.value,
-        "category": attribute(known.category),
-        "rule": attribute(known.rule),
+        "id": tracked.fingerprint,
+        "state": tracked.state.name.lower(),
+        "severity": tracked.severity.value,
+        "category": attribute(tracked.category),
+        "rule": attribute(tracked.rule),
         "path": attribute(anchor.path),
         "blob": anchor.blob,
         "commit": anchor.commit,
         "lines": f"{anchor.start_line}-{anchor.end_line}",
         "scope": f"{anchor.scope[0]}-{anchor.scope[1]}",
-        "digest": known.evidence_digest,
-        "since": attribute(known.since),
-        "closed": attribute(known.closed),
-        "by": attribute(known.closed_by),
-        "held": attribute(known.suppressed),
-        **({"reason": attribute(plain(known.reason, LONGEST_TITLE))} if known.reason else {}),
-        "security": str(int(known.security)),
-        "pre": str(int(known.pre_existing)),
-        "title": attribute(plain(known.title, LONGEST_TITLE)),
+        "digest": tracked.evidence_digest,
+        "opened-on": attribute(tracked.opened_on),
+        "closed-on": attribute(tracked.closed_on),
+        "closing-commit": attribute(tracked.closing_commit),
+        "ignored-by": attribute(tracked.ignored_by),
+        **(
+            {"ignore-reason": attribute(plain(tracked.ignore_reason, MAX_TITLE_CHARS))}
+            if tracked.ignore_reason
+            else {}
+        ),
+        "security": str(int(tracked.security)),
+        "pre-existing": str(int(tracked.pre_existing)),
+        "title": attribute(plain(tracked.title, MAX_TITLE_CHARS)),
     }
-    return f"<!-- batch-action:finding v{SCHEMA} {fields_of(fields)} -->"
+    return f"<!-- batch-action:finding v{SCHEMA} {format_fields(fields)} -->"
 
 
-def wrap(known: TrackedFinding, text: str) -> str:
-    """A finding's block between its markers."""
-    # Words from elsewhere must not end their block, nor begin another.
-    text = _INSIDE.sub("\\1\N{NON-BREAKING HYPHEN}", text)
-    return f"{start(known)}\n{text}\n<!-- /batch-action:finding id={known.fingerprint} -->"
+def wrap_block(tracked: TrackedFinding, text: str) -> str:
+    """Put a finding's block between its markers."""
+    # Text from outside must not end its block, nor begin another one.
+    text = _NESTED_MARKER.sub("\\1\N{NON-BREAKING HYPHEN}", text)
+    return (
+        f"{format_start(tracked)}\n{text}\n<!-- /batch-action:finding id={tracked.fingerprint} -->"
+    )
 
 
-def blocks(text: str) -> Iterator[Block]:
-    """The finding blocks of a text; a damaged marker loses its own block only."""
-    known: TrackedFinding | None = None
-    inside: list[str] = []
+def parse_blocks(text: str) -> Iterator[Block]:
+    """Parse the finding blocks of a text; a damaged marker loses only its own block."""
+    tracked: TrackedFinding | None = None
+    lines: list[str] = []
     for line in text.replace("\r\n", "\n").split("\n"):
-        if not _OTHER.match(line):
-            inside.append(line)
+        if not _ANY_MARKER.match(line):
+            lines.append(line)
             continue
-        if known is not None:
-            yield Block(tracked=known, text="\n".join(inside))
-        begin = _START.fullmatch(line)
-        known = _known(read_fields(begin[2])) if begin and int(begin[1]) <= SCHEMA else None
-        inside = []
-    if known is not None:
-        yield Block(tracked=known, text="\n".join(inside))
+        if tracked is not None:
+            yield Block(tracked=tracked, text="\n".join(lines))
+        start = _START.fullmatch(line)
+        is_known = start is not None and int(start[1]) <= SCHEMA
+        tracked = _parse_tracked(parse_fields(start[2])) if start and is_known else None
+        lines = []
+    if tracked is not None:
+        yield Block(tracked=tracked, text="\n".join(lines))
 
 
-def _known(fields: Mapping[str, str]) -> TrackedFinding | None:
-    """A marker's finding; None when a value is missing or not one of ours."""
+def _parse_tracked(fields: Mapping[str, str]) -> TrackedFinding | None:
+    """Parse the finding of a marker; None when a value is missing or invalid."""
     try:
         return TrackedFinding(
-            fingerprint=_matching(_HEX16, fields["id"]),
-            anchor=_anchor(fields),
+            fingerprint=_require_match(_HEX16, fields["id"]),
+            anchor=_parse_anchor(fields),
             state=FindingState[fields["state"].upper()],
             severity=Severity(fields["severity"]),
             category=unattribute(fields["category"]),
@@ -177,36 +196,36 @@ def _known(fields: Mapping[str, str]) -> TrackedFinding | None:
             title=unattribute(fields["title"]),
             evidence_digest=fields["digest"],
             security=fields["security"] == "1",
-            pre_existing=fields["pre"] == "1",
-            since=unattribute(fields["since"]),
-            closed=unattribute(fields["closed"]),
-            closed_by=unattribute(fields["by"]),
-            suppressed=unattribute(fields.get("held", "")),
-            reason=unattribute(fields.get("reason", "")),
+            pre_existing=fields["pre-existing"] == "1",
+            opened_on=unattribute(fields["opened-on"]),
+            closed_on=unattribute(fields["closed-on"]),
+            closing_commit=unattribute(fields["closing-commit"]),
+            ignored_by=unattribute(fields.get("ignored-by", "")),
+            ignore_reason=unattribute(fields.get("ignore-reason", "")),
         )
     except (KeyError, ValueError):
         return None
 
 
-def _anchor(fields: Mapping[str, str]) -> Anchor:
-    start, end = _range(fields["lines"])
+def _parse_anchor(fields: Mapping[str, str]) -> Anchor:
+    start, end = _parse_range(fields["lines"])
     return Anchor(
         path=unattribute(fields["path"]),
-        blob=_matching(_SHA, fields["blob"]),
-        commit=_matching(_SHA, fields["commit"]),
+        blob=_require_match(_SHA, fields["blob"]),
+        commit=_require_match(_SHA, fields["commit"]),
         start_line=start,
         end_line=end,
-        scope=_range(fields["scope"]),
+        scope=_parse_range(fields["scope"]),
     )
 
 
-def _matching(pattern: re.Pattern[str], value: str) -> str:
+def _require_match(pattern: re.Pattern[str], value: str) -> str:
     if not pattern.fullmatch(value):
         raise ValueError(value)
     return value
 
 
-def _range(value: str) -> tuple[int, int]:
+def _parse_range(value: str) -> tuple[int, int]:
     first, last = (int(number) for number in value.split("-"))
     if not 0 < first <= last:
         raise ValueError(value)

@@ -1,4 +1,4 @@
-"""The destinations without a memory: told once, after the facts are saved; they fail no run."""
+"""The destinations that keep no state: each is sent the results once, after the facts are saved."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -7,56 +7,58 @@ from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, TransientError
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import annotations, slack, webhook
+from batch_action.publishers.base import UNDELIVERED
 from batch_action.publishers.files import publisher as files
 
 NOTIFIERS: Mapping[str, Callable[[RunContext, PublishResult], DestinationResult]] = {
-    "files": files.tell,
-    "annotations": annotations.tell,
-    "webhook": webhook.tell,
-    "slack": slack.tell,
+    "files": files.notify,
+    "annotations": annotations.notify,
+    "webhook": webhook.notify,
+    "slack": slack.notify,
 }
-"""In the order in which they are told; the job summary comes after them and names them all."""
+"""In the order in which they run; the job summary comes last and lists all results."""
 
 
 def notify(ctx: RunContext, published: PublishResult) -> PublishResult:
-    """Tell every configured one; the same night with what became of them.
+    """Notify every configured destination; return *published* with their results added.
 
-    Never raises for what a destination cannot do: that is a warning of the run. What comes back for
-    a pull request is no news for a whole channel.
+    A destination that fails adds a warning to the run and raises nothing. The results of a pull
+    request are not sent to `webhook` and `slack`, which many people read.
     """
-    for name, tell in NOTIFIERS.items():
-        if not _wanted(ctx, name) or (ctx.pull and name in ("webhook", "slack")):
+    for name, send in NOTIFIERS.items():
+        if not _is_enabled(ctx, name) or (ctx.pull_number and name in ("webhook", "slack")):
             continue
-        ctx.console.doing = f"telling {name}"
+        ctx.console.activity = f"notifying {name}"
         try:
-            delivered = tell(ctx, published)
+            result = send(ctx, published)
         except BatchActionError as error:
-            delivered = DestinationResult(destination=name, action="failed", note=str(error))
-        _warn(ctx, delivered)
-        published = replace(published, results=(*published.results, delivered))
+            result = DestinationResult(destination=name, action="failed", note=str(error))
+        _warn_undelivered(ctx, result)
+        published = replace(published, results=(*published.results, result))
     return published
 
 
-def failure(ctx: RunContext, error: BatchActionError) -> None:
-    """Tell Slack and the webhook of a run that failed, unless the next run makes it good.
+def notify_failure(ctx: RunContext, error: BatchActionError) -> None:
+    """Send a failed run's error to the webhook and to Slack.
 
-    Only of a workflow's run: at a command line somebody reads the failure.
+    Only from a workflow, because at a command line the user sees the error, and only for errors
+    that the next run does not repair.
     """
-    nightly = ctx.runner.actions and ctx.settings.mode in ("run", "submit", "collect")
-    if not nightly or ctx.settings.dry_run or isinstance(error, TransientError):
+    in_workflow = ctx.runner.actions and ctx.settings.mode in ("run", "submit", "collect")
+    if not in_workflow or ctx.settings.dry_run or isinstance(error, TransientError):
         return
-    for name, tell in (("webhook", webhook.failed), ("slack", slack.failed)):
-        if _wanted(ctx, name):
-            _warn(ctx, tell(ctx, error))
+    for name, send in (("webhook", webhook.notify_failure), ("slack", slack.notify_failure)):
+        if _is_enabled(ctx, name):
+            _warn_undelivered(ctx, send(ctx, error))
 
 
-def _wanted(ctx: RunContext, name: str) -> bool:
-    """Named in `report`, or turned on by its address."""
+def _is_enabled(ctx: RunContext, name: str) -> bool:
+    """Whether *name* is listed in `report`, or its URL is set."""
     settings = ctx.settings
-    addresses = {"slack": settings.slack_webhook_url, "webhook": settings.webhook_url}
-    return name in settings.report or addresses.get(name) is not None
+    urls = {"slack": settings.slack_webhook_url, "webhook": settings.webhook_url}
+    return name in settings.report or urls.get(name) is not None
 
 
-def _warn(ctx: RunContext, delivered: DestinationResult) -> None:
-    if delivered.action in ("refused", "failed"):
-        ctx.warn(f"{delivered.destination}: {delivered.note}")
+def _warn_undelivered(ctx: RunContext, result: DestinationResult) -> None:
+    if result.action in UNDELIVERED:
+        ctx.warn(f"{result.destination}: {result.note}")

@@ -1,7 +1,7 @@
-"""Tonight's answers go to their destinations; what each says is computed before it is written.
+"""Publish the answers of a run: read all destinations, reconcile once, then write each of them.
 
-Every destination that remembers is read first. What they know is joined and meets tonight's
-verdicts once, and each is then brought to the same result.
+The states of all destinations are joined, and reconciled with the answers once, before anything
+is written. So every destination shows the same findings in the same states.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,11 +28,11 @@ from batch_action.models.findings import (
 from batch_action.models.ledger import Dismissed, Fact, Ledger, Recheck
 from batch_action.models.report import DestinationResult, PublishResult, RunReport
 from batch_action.publishers import run_report
-from batch_action.publishers.base import Publisher
+from batch_action.publishers.base import UNDELIVERED, Publisher
 from batch_action.publishers.draft_pr import publisher as draft_pr
 from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding import publisher as issue_per_finding
-from batch_action.publishers.positions import locate, newest_first
+from batch_action.publishers.positions import resolve, sort_newest_first
 from batch_action.publishers.sarif import publisher as sarif
 
 PUBLISHERS: Mapping[str, Callable[[RunContext, BatchAnswers], Publisher]] = {
@@ -41,62 +41,60 @@ PUBLISHERS: Mapping[str, Callable[[RunContext, BatchAnswers], Publisher]] = {
     "sarif": sarif.create_publisher,
     "draft-pr": draft_pr.create_publisher,
 }
-"""The destinations that remember, in the order in which they are told."""
-
-UNDELIVERED = ("refused", "failed")
+"""The destinations that keep findings between runs, in the order in which they are written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedStates:
-    """The open desks with what each of them remembers."""
+    """The publishers of a run, and the states that they read."""
 
     publishers: Mapping[str, Publisher]
-    recollections: tuple[PublishedState, ...]
-    """The one that told about the newest commit first."""
-    refused: tuple[DestinationResult, ...] = ()
-    """Destinations that GitHub does not let us read, and will not tomorrow either."""
+    newest_first: tuple[PublishedState, ...]
+    """The state about the newest commit comes first."""
+    unreadable: tuple[DestinationResult, ...] = ()
+    """Destinations that GitHub refuses to let us read, permanently."""
 
-    def wishes(self, ledger: Ledger, ctx: RunContext) -> tuple[Fact, ...]:
-        """What people asked for since, as facts the ledger does not hold yet."""
-        have = {fact.key() for fact in ledger.facts}
-        paths = {k.fingerprint: k.anchor.path for r in self.recollections for k in r.tracked}
+    def requested_facts(self, ledger: Ledger, ctx: RunContext) -> tuple[Fact, ...]:
+        """Return people's dismissals and recheck requests that *ledger* does not contain yet."""
+        recorded = {fact.key() for fact in ledger.facts}
+        paths = {f.fingerprint: f.anchor.path for s in self.newest_first for f in s.tracked}
         dismissed: list[Fact] = [
-            Dismissed(fingerprint=d.fingerprint, by=d.by, where=d.where, at=ctx.now())
+            Dismissed(fingerprint=d.fingerprint, actor=d.actor, source=d.source, at=ctx.now())
             for d in self.dismissals
         ]
         rechecks: list[Fact] = [
             Recheck(
-                fingerprint=wish.fingerprint,
-                path=paths[wish.fingerprint],
-                by=wish.by,
-                where=wish.where,
-                seen=view.asking(ledger, paths[wish.fingerprint]),
+                fingerprint=request.fingerprint,
+                path=paths[request.fingerprint],
+                actor=request.actor,
+                source=request.source,
+                batches_before=view.batches_of_path(ledger, paths[request.fingerprint]),
                 at=ctx.now(),
             )
-            for recollection in self.recollections
-            for wish in recollection.rechecks
-            if wish.fingerprint in paths
+            for state in self.newest_first
+            for request in state.rechecks
+            if request.fingerprint in paths
         ]
-        return tuple(fact for fact in (*dismissed, *rechecks) if fact.key() not in have)
+        return tuple(fact for fact in (*dismissed, *rechecks) if fact.key() not in recorded)
 
     @property
-    def pending(self) -> bool:
-        """Whether a destination has something to say though nothing ended."""
-        return any(recollection.pending for recollection in self.recollections)
+    def has_pending_work(self) -> bool:
+        """Whether a destination is to be written even if no batch has ended."""
+        return any(state.has_pending_work for state in self.newest_first)
 
     @property
     def dismissals(self) -> tuple[Dismissal, ...]:
-        """What people dismissed, whatever the destination."""
-        return tuple(d for r in self.recollections for d in r.dismissals)
+        """People's dismissals, over all destinations."""
+        return tuple(d for state in self.newest_first for d in state.dismissals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineResult:
-    """What publishing came to."""
+    """The result of publishing."""
 
     published: PublishResult
     problem: BatchActionError | None = None
-    """Something could not be delivered and is to be tried again: nothing counts as collected."""
+    """A delivery failed and is to be repeated: the batches do not count as collected."""
 
 
 def read_states(
@@ -105,172 +103,194 @@ def read_states(
     publishers: Mapping[str, Publisher] | None = None,
     inherited: Sequence[PublishedState] = (),
 ) -> PublishedStates:
-    """Read every destination that remembers. Raises GitHubError, ConfigError; writes nothing.
+    """Read the states of all publishers, without writing anything.
 
-    *publishers*: other ones than those of `report`. *inherited*: what is known from elsewhere, such as
-    a merged pull request.
+    Args:
+        ctx: the run.
+        batch_answers: the answers that will be published.
+        publishers: used instead of those that `report` names.
+        inherited: states from elsewhere, such as a merged pull request.
+
+    Raises:
+        ConfigError: when a destination is not configured completely.
+        GitHubError: when a destination cannot be read; a permanent refusal is returned instead.
+
     """
-    ctx.console.doing = "reading the destinations"
+    ctx.console.activity = "reading the destinations"
     if publishers is None:
         publishers = {
-            name: PUBLISHERS[name](ctx, batch_answers) for name in PUBLISHERS if _wanted(name, ctx)
+            name: PUBLISHERS[name](ctx, batch_answers)
+            for name in PUBLISHERS
+            if _is_enabled(name, ctx)
         }
-    found = list(inherited)
-    refused: dict[str, DestinationResult] = {}
+    states = list(inherited)
+    unreadable: dict[str, DestinationResult] = {}
     for name, publisher in publishers.items():
         try:
-            found.append(publisher.read_state())
+            states.append(publisher.read_state())
         except RefusedError as error:
-            if not error.lasting:
+            if not error.permanent:
                 raise
-            refused[name] = _undelivered(name, error)
+            unreadable[name] = _failed_result(name, error)
     return PublishedStates(
         publishers={
-            name: publisher for name, publisher in publishers.items() if name not in refused
+            name: publisher for name, publisher in publishers.items() if name not in unreadable
         },
-        recollections=tuple(newest_first(found, ctx.git)),
-        refused=tuple(refused.values()),
+        newest_first=tuple(sort_newest_first(states, ctx.git)),
+        unreadable=tuple(unreadable.values()),
     )
 
 
 def publish(
     ctx: RunContext,
     ledger: Ledger,
-    found: BatchResults,
+    results: BatchResults,
     batch_answers: BatchAnswers,
     states: PublishedStates,
     *,
-    pull: int | None = None,
-    spent: Ledger | None = None,
+    pull_number: int | None = None,
+    spend_ledger: Ledger | None = None,
 ) -> PipelineResult:
-    """Bring every destination to what tonight says.
+    """Publish the answers to every destination; one that fails does not stop the others.
 
-    *ledger* holds the collected facts and people's wishes; they are saved only when this has no
-    problem. What one destination cannot take does not keep the others from theirs. *spent*: all
-    that counts for the month, if that is more.
+    Args:
+        ctx: the run.
+        ledger: with the collected facts and people's requests, which the caller saves only when
+            the result has no problem.
+        results: of the batches that ended.
+        batch_answers: the answers in these results.
+        states: what the destinations hold.
+        pull_number: the pull request that was reviewed; None for a branch.
+        spend_ledger: all facts that count for the month's spending, if not *ledger*.
+
     """
-    ctx.console.doing = "publishing the findings"
-    report = run_report.night_of(ctx, ledger, found, batch_answers, pull=pull, spent=spent)
-    reconciled = _reconciled(ctx, ledger, batch_answers, states, report)
-    delivered = list(states.refused)
+    ctx.console.activity = "publishing the findings"
+    report = run_report.build(
+        ctx, ledger, results, batch_answers, pull_number=pull_number, spend_ledger=spend_ledger
+    )
+    reconciliation = _reconcile(ctx, ledger, batch_answers, states, report)
+    delivered = list(states.unreadable)
     problem: BatchActionError | None = None
     for name, publisher in states.publishers.items():
         if ctx.settings.dry_run:
             break
         try:
-            delivered.append(publisher.publish(reconciled, report))
+            delivered.append(publisher.publish(reconciliation, report))
         except GitHubError as error:
-            delivered.append(_undelivered(name, error))
+            delivered.append(_failed_result(name, error))
             if delivered[-1].action == "failed":
                 problem = problem or error
     published = PublishResult(
-        report=replace(report, commit=reconciled.commit),
-        reconciled=reconciled,
+        report=replace(report, commit=reconciliation.commit),
+        reconciliation=reconciliation,
         results=tuple(delivered),
         warnings=tuple(f"{d.destination}: {d.note}" for d in delivered if d.action == "refused"),
     )
     return PipelineResult(
         published=published,
-        problem=problem or undelivered(published, files_too="files" in ctx.settings.report),
+        problem=problem
+        or find_delivery_error(published, writes_files="files" in ctx.settings.report),
     )
 
 
-def too_severe(ctx: RunContext, published: PublishResult) -> list[FindingStatus]:
-    """New findings at or over `fail-on-severity`; empty when it is not set."""
+def select_failing_findings(ctx: RunContext, published: PublishResult) -> list[FindingStatus]:
+    """Select the new findings at or over `fail-on-severity`; none when it is not set."""
     limit = ctx.settings.fail_on_severity
     if limit is None:
         return []
     return [
-        standing
-        for standing in published.statuses
-        if standing.changed
-        and standing.tracked.state in (FindingState.NEW, FindingState.BACK)
-        and standing.tracked.severity.rank <= limit.rank
+        status
+        for status in published.statuses
+        if status.changed
+        and status.tracked.state in (FindingState.NEW, FindingState.BACK)
+        and status.tracked.severity.rank <= limit.rank
     ]
 
 
-def too_doubtful(ctx: RunContext, published: PublishResult) -> list[FileVerdict]:
-    """Tonight's rulings at or over `fail-on-verdict`; empty when it is not set."""
+def select_failing_verdicts(ctx: RunContext, published: PublishResult) -> list[FileVerdict]:
+    """Select this run's verdicts at or over `fail-on-verdict`; none when it is not set."""
     failing = {
         None: (),
         "invalid": (Verdict.INVALID,),
         "uncertain": (Verdict.INVALID, Verdict.UNCERTAIN),
     }[ctx.settings.fail_on_verdict]
-    return [
-        judgement for judgement in published.report.file_verdicts if judgement.verdict in failing
-    ]
+    return [verdict for verdict in published.report.file_verdicts if verdict.verdict in failing]
 
 
-def _wanted(name: str, ctx: RunContext) -> bool:
+def _is_enabled(name: str, ctx: RunContext) -> bool:
     return name in ctx.settings.report
 
 
-def _undelivered(name: str, error: GitHubError) -> DestinationResult:
-    """Refused for good, or failed for now."""
-    refused = isinstance(error, RefusedError) and error.lasting
+def _failed_result(name: str, error: GitHubError) -> DestinationResult:
+    """Describe an error: `refused` if it is permanent, else `failed`."""
+    refused = isinstance(error, RefusedError) and error.permanent
     return DestinationResult(
         destination=name, action="refused" if refused else "failed", note=str(error)
     )
 
 
-def _reconciled(
+def _reconcile(
     ctx: RunContext,
     ledger: Ledger,
     batch_answers: BatchAnswers,
     states: PublishedStates,
     report: RunReport,
 ) -> Reconciliation:
-    """What all destinations know meets tonight's verdicts."""
-    known = {k.fingerprint: k for r in reversed(states.recollections) for k in r.tracked}
-    words = {f: text for r in reversed(states.recollections) for f, text in r.blocks.items()}
-    told = {batch for r in states.recollections for batch in r.batches}
-    heads = [r.head for r in states.recollections if r.head]
+    """Join the states of all destinations, and reconcile them with the answers."""
+    oldest_first = states.newest_first[::-1]
+    tracked = {f.fingerprint: f for state in oldest_first for f in state.tracked}
+    blocks = {f: block for state in oldest_first for f, block in state.blocks.items()}
+    published = {batch for state in oldest_first for batch in state.batches}
+    heads = [state.head for state in states.newest_first if state.head]
     settings = ctx.settings
     complete = replace(
         batch_answers,
-        dismissed=view.dismissed(ledger) | {d.fingerprint for d in states.dismissals},
-        # A batch comes twice only when the run died, or failed, after it had written somewhere.
-        redelivered=not told.isdisjoint(report.batch_ids),
+        dismissed=view.dismissed_fingerprints(ledger) | {d.fingerprint for d in states.dismissals},
+        # A batch is published again only after a run that wrote somewhere died or failed.
+        republished=not published.isdisjoint(report.batch_ids),
         thresholds=Thresholds(severity=settings.min_severity, confidence=settings.min_confidence),
-        baseline=_baseline(ctx, ctx.rules_at(batch_answers.commit)),
+        baseline=_load_baseline(ctx, ctx.rules_commit_for(batch_answers.commit)),
         recheck_requested=frozenset(
-            wish.fingerprint for wish in view.open_recheck_requests(ledger)
+            request.fingerprint for request in view.open_recheck_requests(ledger)
         ),
         recheck_answered=frozenset(
-            wish.fingerprint
-            for wish in view.answered_recheck_requests(ledger, frozenset(report.batch_ids))
+            request.fingerprint
+            for request in view.answered_recheck_requests(ledger, frozenset(report.batch_ids))
         ),
     )
-    # A pull request's newest head is the one GitHub names, wherever it was pushed to.
-    head = heads[0] if heads and report.pull is None else None
-    placed = locate(complete, tuple(known.values()), ctx.git, head=head)
-    return replace(reconcile(tuple(known.values()), placed), blocks=words)
+    # The newest head of a pull request is the one that GitHub names, even after a force push.
+    head = heads[0] if heads and report.pull_request is None else None
+    resolved = resolve(complete, tuple(tracked.values()), ctx.git, head=head)
+    return replace(reconcile(tuple(tracked.values()), resolved), blocks=blocks)
 
 
-def _baseline(ctx: RunContext, commit: str) -> frozenset[str]:
-    """The accepted fingerprints. Raises ConfigError: an unreadable file must not flood people."""
+def _load_baseline(ctx: RunContext, commit: str) -> frozenset[str]:
+    """Load the fingerprints that the baseline file accepts.
+
+    Raises ConfigError: without the file, people would be notified of every accepted finding.
+    """
     name = ctx.settings.baseline_file
     data = ctx.git.file_at(commit, name) if ctx.git.has_commit(commit) else None
     if data is None:
         return frozenset()
-    return frozenset(one.fingerprint for one in baseline.parsed(data, name).findings)
+    return frozenset(entry.fingerprint for entry in baseline.parse(data, name).findings)
 
 
-def undelivered(published: PublishResult, *, files_too: bool) -> GitHubError | None:
-    """An error when there is something to tell and every destination refused it: never green.
+def find_delivery_error(published: PublishResult, *, writes_files: bool) -> GitHubError | None:
+    """Build the error of a run whose findings, or generated files, no destination accepted.
 
-    *files_too*: generated files are also written into the workspace.
+    Such a run must not succeed. *writes_files*: generated files are also written to the workspace.
     """
-    delivered = published.results
-    live = [s for s in published.statuses if s.tracked.state in OPEN_STATES]
-    lost = [d for d in delivered if d.action in UNDELIVERED]
-    nowhere = bool(live) and len(lost) == len(delivered) > 0
-    unproposed = bool(published.report.generated) and any(d.destination == "draft-pr" for d in lost)
-    if not (nowhere or (unproposed and not files_too)):
+    open_count = sum(s.tracked.state in OPEN_STATES for s in published.statuses)
+    generated_count = len(published.report.generated)
+    undelivered = [r for r in published.results if r.action in UNDELIVERED]
+    findings_lost = open_count > 0 and len(undelivered) == len(published.results) > 0
+    files_lost = generated_count > 0 and any(r.destination == "draft-pr" for r in undelivered)
+    if not (findings_lost or (files_lost and not writes_files)):
         return None
-    reasons = " ".join(f"{d.destination}: {d.note}" for d in lost)
+    lost = f"{open_count} findings" if findings_lost else f"{generated_count} generated files"
+    reasons = " ".join(f"{r.destination}: {r.note}" for r in undelivered)
     return GitHubError(
-        f"{len(live) if nowhere else len(published.report.generated)} "
-        f"{'findings' if nowhere else 'generated files'} could not be delivered. {reasons}",
-        fix="Mend one of these and run collect again: the answers are kept for 29 days.",
+        f"{lost} could not be delivered. {reasons}",
+        fix="Fix one of these and run collect again: the answers are kept for 29 days.",
     )

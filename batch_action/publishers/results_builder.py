@@ -1,8 +1,7 @@
-"""One night turned into `results`: every text made whole, what is guarded left out."""
+"""Build the models of `results_schema` from a run, without hidden security findings."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from batch_action.errors import (
@@ -12,68 +11,71 @@ from batch_action.errors import (
     ConfigError,
     GitHubError,
 )
-from batch_action.escape import plain, visible, whole
-from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus
+from batch_action.escape import plain, replace_surrogates, visible
+from batch_action.models.findings import FindingState, FindingStatus
 from batch_action.models.report import DestinationResult, PublishResult, RunReport, Spending
-from batch_action.publishers import results_schema, visibility, wording
-from batch_action.publishers.visibility import guarded, shown
+from batch_action.publishers import report_text, results_schema, visibility
+from batch_action.publishers.statuses import count_findings
+from batch_action.publishers.visibility import select_visible
 
-LONGEST_CODE = 20_000
-LONGEST_PROSE = 10_000
+MAX_CODE_CHARS = 20_000
+MAX_PROSE_CHARS = 10_000
 
 
-def results_of(published: PublishResult, at: datetime) -> results_schema.Results:
-    """The whole night; *at*: now."""
+def build_results(published: PublishResult, at: datetime) -> results_schema.Results:
+    """Build the results of a run; *at*: the time of the collect."""
     report = published.report
-    statuses = shown(published.statuses, report)
+    statuses = select_visible(published.statuses, report)
     return results_schema.Results(
         schema=results_schema.SCHEMA,
-        at=_moment(at),
+        at=_format_time(at),
         task=report.task,
         repository=report.repository,
         repository_id=report.repository_id,
-        ref=whole(report.ref),
-        pull=report.pull,
+        ref=replace_surrogates(report.ref),
+        pull_request=report.pull_request,
         commit=report.commit,
         run_url=report.run_url,
         model=report.model,
         batch_ids=report.batch_ids,
-        verdict=wording.verdict(statuses, guarded=guarded(report)),
-        counts=_counts(statuses),
-        findings=tuple(_told(standing, report) for standing in statuses),
-        file_statuses=_account(published),
-        spending=_money(report.spending) if report.spending else None,
+        headline=report_text.format_headline(statuses, security_hidden=report.hides_security),
+        counts=count_findings(statuses),
+        findings=tuple(_build_finding(status, report) for status in statuses),
+        file_statuses=_build_file_statuses(published),
+        spending=_build_spending(report.spending) if report.spending else None,
         file_verdicts=tuple(
-            results_schema.Judged(
-                path=whole(j.path),
-                verdict=j.verdict,
-                summary=_prose(j.summary),
-                commit=j.commit,
+            results_schema.FileVerdictRecord(
+                path=replace_surrogates(v.path),
+                verdict=v.verdict,
+                summary=_limit_prose(v.summary),
+                commit=v.commit,
             )
-            for j in published.report.file_verdicts
+            for v in report.file_verdicts
         ),
         generated=tuple(
-            results_schema.Generated(
-                path=whole(g.path),
-                source=whole(g.source),
+            results_schema.GeneratedFileRecord(
+                path=replace_surrogates(g.path),
+                source=replace_surrogates(g.source),
                 commit=g.commit,
                 replaces=g.replaces,
-                summary=_prose(g.summary),
+                summary=_limit_prose(g.summary),
             )
-            for g in published.report.generated
+            for g in report.generated
         ),
         refused=tuple(
-            results_schema.Refused(
-                path=whole(r.path), source=whole(r.source), reason=plain(r.reason)
+            results_schema.RefusedFileRecord(
+                path=replace_surrogates(r.path),
+                source=replace_surrogates(r.source),
+                reason=plain(r.reason),
             )
-            for r in published.report.refused
+            for r in report.refused
         ),
-        destinations=tuple(_destination(d) for d in published.results),
-        warnings=tuple(plain(w, wording.LONGEST_NOTE) for w in published.warnings),
+        destinations=tuple(_build_destination(d) for d in published.results),
+        warnings=tuple(plain(w, report_text.MAX_NOTE_CHARS) for w in published.warnings),
     )
 
 
-def failure_of(
+def build_failure(
     error: BatchActionError,
     at: datetime,
     *,
@@ -82,41 +84,45 @@ def failure_of(
     repository_id: str,
     run_url: str | None,
 ) -> results_schema.Failure:
-    """A run that ended in *error*."""
+    """Build the message about a run that ended in *error*."""
     return results_schema.Failure(
         schema=results_schema.FAILURE_SCHEMA,
-        at=_moment(at),
+        at=_format_time(at),
         task=task,
         repository=repository,
         repository_id=repository_id,
         run_url=run_url,
-        kind=_kind(error),
+        kind=_error_kind(error),
         exit_code=error.exit_code,
         problem=visible(error.problem),
         fix=visible(error.fix),
     )
 
 
-def night_id(published: PublishResult) -> str:
-    """The same for every telling of one night, so that a receiver can drop the second one."""
+def build_id(published: PublishResult) -> str:
+    """Build the id of a run's results; a repeated run has the same, so receivers can drop it."""
     report = published.report
-    seeds = [report.repository_id, report.task, report.state_key, str(report.pull), report.commit]
-    seeds += report.batch_ids
+    parts = [
+        report.repository_id,
+        report.task,
+        report.state_key,
+        str(report.pull_request),
+        report.commit,
+        *report.batch_ids,
+    ]
     if not report.batch_ids:
-        # No batch names this night: people's wishes changed something on this day.
-        seeds += [
-            report.date,
-            *(f"{s.tracked.fingerprint} {s.tracked.state}" for s in published.statuses),
-        ]
-    return digest(seeds)
+        # Without a batch, only user commands changed something: the states and the day identify it.
+        states = (f"{s.tracked.fingerprint} {s.tracked.state}" for s in published.statuses)
+        parts += [report.date, *states]
+    return hash_id(parts)
 
 
-def digest(seeds: Iterable[str]) -> str:
-    """An id made of these."""
-    return hashlib.sha256("\0".join(seeds).encode("utf-8", "replace")).hexdigest()[:32]
+def hash_id(parts: Iterable[str]) -> str:
+    """Build an id of 32 hex digits from *parts*."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _kind(error: BatchActionError) -> results_schema.Kind:
+def _error_kind(error: BatchActionError) -> results_schema.ErrorKind:
     match error:
         case ConfigError():
             return "configuration"
@@ -130,105 +136,96 @@ def _kind(error: BatchActionError) -> results_schema.Kind:
             return "other"
 
 
-def _moment(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _counts(statuses: Sequence[FindingStatus]) -> results_schema.Counts:
-    changed = Counter(s.tracked.state for s in statuses if s.changed)
-    there = Counter(s.tracked.state for s in statuses)
-    return results_schema.Counts(
-        new=changed[FindingState.NEW],
-        fixed=changed[FindingState.FIXED],
-        back=changed[FindingState.BACK],
-        open=sum(there[state] for state in OPEN_STATES),
-        dismissed=there[FindingState.DISMISSED],
-        ignored=there[FindingState.IGNORED],
-    )
-
-
-def _told(standing: FindingStatus, report: RunReport) -> results_schema.Told:
-    known, finding = standing.tracked, standing.finding
-    anchor, remark = known.anchor, finding.raw if finding else None
-    return results_schema.Told(
-        fingerprint=known.fingerprint,
-        state=known.state,
-        changed=standing.changed,
-        severity=known.severity,
-        confidence=remark.confidence if remark else None,
-        category=plain(known.category),
-        rule=plain(known.rule),
-        title=plain(known.title),
-        place=results_schema.Place(
-            path=whole(anchor.path),
+def _build_finding(status: FindingStatus, report: RunReport) -> results_schema.FindingRecord:
+    tracked, finding = status.tracked, status.finding
+    anchor, raw = tracked.anchor, finding.raw if finding else None
+    return results_schema.FindingRecord(
+        fingerprint=tracked.fingerprint,
+        state=tracked.state,
+        changed=status.changed,
+        severity=tracked.severity,
+        confidence=raw.confidence if raw else None,
+        category=plain(tracked.category),
+        rule=plain(tracked.rule),
+        title=plain(tracked.title),
+        location=results_schema.LocationRecord(
+            path=replace_surrogates(anchor.path),
             start_line=anchor.start_line,
             end_line=anchor.end_line,
             commit=anchor.commit,
             blob=anchor.blob,
-            url=wording.permalink(anchor, report),
+            url=report_text.build_permalink(anchor, report),
         ),
-        explanation=_prose(remark.explanation) if remark else None,
-        remediation=_prose(remark.remediation) if remark else None,
-        suggestion=_code(remark.suggestion) if remark else None,
-        evidence=_code(finding.evidence) if finding else None,
-        cwe=plain(remark.cwe) if remark and remark.cwe else None,
-        security=known.security,
-        pre_existing=known.pre_existing,
-        since=known.since or report.date,
-        closed=(known.closed or report.date) if known.state is FindingState.FIXED else None,
-        closed_by=known.closed_by or None,
-        note=plain(standing.note or standing.tracked.reason) or None,
+        explanation=_limit_prose(raw.explanation) if raw else None,
+        remediation=_limit_prose(raw.remediation) if raw else None,
+        suggestion=_limit_code(raw.suggestion) if raw else None,
+        evidence=_limit_code(finding.evidence) if finding else None,
+        cwe=plain(raw.cwe) if raw and raw.cwe else None,
+        security=tracked.security,
+        pre_existing=tracked.pre_existing,
+        opened_on=tracked.opened_on or report.date,
+        closed_on=(tracked.closed_on or report.date)
+        if tracked.state is FindingState.FIXED
+        else None,
+        closing_commit=tracked.closing_commit or None,
+        note=plain(status.note or tracked.ignore_reason) or None,
     )
 
 
-def _account(published: PublishResult) -> results_schema.Receipt:
-    receipt = published.report.file_statuses
-    return results_schema.Receipt(
+def _build_file_statuses(published: PublishResult) -> results_schema.FileStatusesRecord:
+    statuses = published.report.file_statuses
+    return results_schema.FileStatusesRecord(
         files=tuple(
-            results_schema.File(path=whole(e.path), status=e.status, reason=plain(e.reason))
-            for e in receipt.entries
-        ),
-        skipped=dict(receipt.skipped),
-        held_back=tuple(
-            results_schema.HeldBack(
-                filter=h.filter, count=h.count, destination=h.destination or None
+            results_schema.FileRecord(
+                path=replace_surrogates(e.path), status=e.status, reason=plain(e.reason)
             )
-            for h in visibility.suppressed(published)
+            for e in statuses.entries
+        ),
+        skipped=dict(statuses.skipped),
+        suppressed=tuple(
+            results_schema.SuppressedRecord(
+                filter=s.filter, count=s.count, destination=s.destination or None
+            )
+            for s in visibility.count_all_suppressed(published)
         ),
     )
 
 
-def _money(spending: Spending) -> results_schema.Money:
+def _build_spending(spending: Spending) -> results_schema.SpendingRecord:
     cost = spending.cost
-    return results_schema.Money(
+    return results_schema.SpendingRecord(
         paid_usd=spending.paid_usd,
         batch_usd=cost.batch_usd,
         interactive_usd=cost.interactive_usd,
         batch_cached_usd=cost.batch_cached_usd,
         saved_usd=spending.saved_usd,
-        month_usd=spending.month_usd,
+        month_to_date_usd=spending.month_to_date_usd,
         usage=spending.usage,
         cache_share=spending.cache_share,
     )
 
 
-def _destination(delivered: DestinationResult) -> results_schema.Destination:
-    return results_schema.Destination(
-        name=delivered.destination,
-        action=delivered.action,
-        url=delivered.url,
-        number=delivered.number,
-        ids=delivered.ids,
-        new=delivered.new,
-        fixed=delivered.fixed,
-        open=delivered.open,
-        note=plain(delivered.note, wording.LONGEST_NOTE),
+def _build_destination(result: DestinationResult) -> results_schema.DestinationRecord:
+    return results_schema.DestinationRecord(
+        name=result.destination,
+        action=result.action,
+        url=result.url,
+        number=result.number,
+        ids=result.ids,
+        new=result.new,
+        fixed=result.fixed,
+        open=result.open,
+        note=plain(result.note, report_text.MAX_NOTE_CHARS),
     )
 
 
-def _prose(said: str) -> str:
-    return visible(said)[:LONGEST_PROSE]
+def _limit_prose(text: str) -> str:
+    return visible(text)[:MAX_PROSE_CHARS]
 
 
-def _code(code: str | None) -> str | None:
-    return None if code is None else visible(code)[:LONGEST_CODE]
+def _limit_code(code: str | None) -> str | None:
+    return None if code is None else visible(code)[:MAX_CODE_CHARS]

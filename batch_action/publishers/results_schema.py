@@ -1,8 +1,9 @@
-"""What one night found, as data for machines: the results file and the webhook's body.
+"""The results of a run as data for programs: the results file and the body of the webhook.
 
-The models are the format: `docs/results.schema.json` is generated from them. Texts of the model are
-data here; whoever shows them escapes them for where they go. What the guard of public repositories
-keeps back is counted, not told: such files are uploaded, and such messages forwarded.
+The models are the format: `docs/results.schema.json` is generated from them. Text written by the
+model is data here; a program that shows it has to escape it. Security findings that are hidden on
+a public repository are counted but not listed, because the file is uploaded and the messages are
+forwarded.
 """
 
 import json
@@ -16,18 +17,18 @@ from batch_action.models.ledger import Usage
 from batch_action.models.report import FileStatus
 
 SCHEMA: Final = "batch-action/results/1"
-Kind = Literal["configuration", "over-budget", "anthropic", "github", "other"]
 FAILURE_SCHEMA: Final = "batch-action/failure/1"
+ErrorKind = Literal["configuration", "over-budget", "anthropic", "github", "other"]
 
 
-class Value(BaseModel):
-    """Closed: another field is another version of the schema."""
+class SchemaModel(BaseModel):
+    """The base of all models: another field is another version of the schema."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Place(Value):
-    """Where a finding stands, at a commit."""
+class LocationRecord(SchemaModel):
+    """The lines of a finding at a commit."""
 
     path: str
     start_line: int
@@ -37,33 +38,33 @@ class Place(Value):
     url: str | None = Field(description="The lines on GitHub.")
 
 
-class Told(Value):
+class FindingRecord(SchemaModel):
     """One finding."""
 
-    fingerprint: str = Field(description="16 hex digits; the same as long as the finding lives.")
+    fingerprint: str = Field(description="16 hex digits; they never change for a finding.")
     state: FindingState
-    changed: bool = Field(description="It became new, fixed or back in this night.")
+    changed: bool = Field(description="It became new, fixed or back in this run.")
     severity: Severity
-    confidence: Confidence | None = Field(description="null when it was not reported this night.")
+    confidence: Confidence | None = Field(description="null when this run did not report it.")
     category: str
     rule: str
     title: str
-    place: Place
+    location: LocationRecord
     explanation: str | None
     remediation: str | None
-    suggestion: str | None = Field(description="Replaces exactly the lines of the place.")
-    evidence: str | None = Field(description="The lines as they stand in the file.")
+    suggestion: str | None = Field(description="Replaces exactly the lines of the location.")
+    evidence: str | None = Field(description="The lines as they are in the file.")
     cwe: str | None
     security: bool
     pre_existing: bool = Field(description="Older than the reviewed change.")
-    since: str | None = Field(description="Date of birth.")
-    closed: str | None = Field(description="Date of the fix.")
-    closed_by: str | None = Field(description="The commit at which it was found fixed.")
+    opened_on: str | None = Field(description="Date on which it was first reported.")
+    closed_on: str | None = Field(description="Date of the fix.")
+    closing_commit: str | None = Field(description="The commit at which it was found fixed.")
     note: str | None
 
 
-class Counts(Value):
-    """Findings by what became of them; `open` counts new, back and re-checked ones too."""
+class FindingCounts(SchemaModel):
+    """Findings by state; `open` includes new ones, those that are back and those re-checked."""
 
     new: int
     fixed: int
@@ -73,47 +74,47 @@ class Counts(Value):
     ignored: int
 
 
-class HeldBack(Value):
-    """What one filter held back."""
+class SuppressedRecord(SchemaModel):
+    """The number of findings that one filter suppressed."""
 
     filter: str
     count: int
-    destination: str | None = Field(description="null when it holds everywhere.")
+    destination: str | None = Field(description="null for a filter of all destinations.")
 
 
-class File(Value):
-    """What became of one file."""
+class FileRecord(SchemaModel):
+    """The status of one file."""
 
     path: str
     status: FileStatus
     reason: str
 
 
-class Receipt(Value):
-    """Every file of the night, the ones left out by reason, and what filters held back."""
+class FileStatusesRecord(SchemaModel):
+    """The status of every file, the skipped ones by reason, and the suppressed findings."""
 
-    files: tuple[File, ...]
+    files: tuple[FileRecord, ...]
     skipped: dict[str, int]
-    held_back: tuple[HeldBack, ...]
+    suppressed: tuple[SuppressedRecord, ...]
 
 
-class Money(Value):
-    """US dollars from the usage the API returned; null where a price is not known."""
+class SpendingRecord(SchemaModel):
+    """US dollars, from the usage that the API returned; null where a price is not known."""
 
-    paid_usd: float | None = Field(description="What this night cost.")
+    paid_usd: float | None = Field(description="What this run cost.")
     batch_usd: float | None = Field(
-        description="The same in batches: what it cost, unless it was asked at once."
+        description="The same requests in batches: what they cost, unless they were interactive."
     )
     interactive_usd: float | None = Field(description="The same without batch and cache.")
     batch_cached_usd: float | None = Field(description="The same in a batch with a warm cache.")
     saved_usd: float | None
-    month_usd: float | None
+    month_to_date_usd: float | None
     usage: Usage
     cache_share: float = Field(description="Cached input tokens as a share of all, 0 to 1.")
 
 
-class Judged(Value):
-    """The ruling on one refactored file."""
+class FileVerdictRecord(SchemaModel):
+    """The verdict on one file."""
 
     path: str
     verdict: Verdict
@@ -121,17 +122,17 @@ class Judged(Value):
     commit: str
 
 
-class Generated(Value):
+class GeneratedFileRecord(SchemaModel):
     """A file that a task wrote."""
 
     path: str
     source: str
     commit: str
-    replaces: str | None = Field(description="The blob that stood there; null for a new file.")
+    replaces: str | None = Field(description="The blob that it replaces; null for a new file.")
     summary: str
 
 
-class Refused(Value):
+class RefusedFileRecord(SchemaModel):
     """A generated file that failed a check."""
 
     path: str
@@ -139,8 +140,8 @@ class Refused(Value):
     reason: str
 
 
-class Destination(Value):
-    """Where the findings went, as it was read back."""
+class DestinationRecord(SchemaModel):
+    """The result of one destination, as it was read back."""
 
     name: str
     action: str
@@ -153,34 +154,34 @@ class Destination(Value):
     note: str
 
 
-class Results(Value):
-    """One night of one task."""
+class Results(SchemaModel):
+    """The results of one task in one run."""
 
     schema_: Literal["batch-action/results/1"] = Field(alias="schema")
-    at: str = Field(description="When it was collected, RFC 3339.")
+    at: str = Field(description="Time of the collect, RFC 3339.")
     task: str
     repository: str | None
     repository_id: str
     ref: str
-    pull: int | None
+    pull_request: int | None
     commit: str = Field(description="The newest reviewed commit.")
     run_url: str | None
     model: str
     batch_ids: tuple[str, ...]
-    verdict: str = Field(description="The night in one sentence.")
-    counts: Counts
-    findings: tuple[Told, ...] = Field(description="Worst first.")
-    file_statuses: Receipt
-    spending: Money | None = Field(description="null when no batch ended.")
-    file_verdicts: tuple[Judged, ...]
-    generated: tuple[Generated, ...]
-    refused: tuple[Refused, ...]
-    destinations: tuple[Destination, ...]
+    headline: str = Field(description="The findings in one sentence.")
+    counts: FindingCounts
+    findings: tuple[FindingRecord, ...] = Field(description="Worst first.")
+    file_statuses: FileStatusesRecord
+    spending: SpendingRecord | None = Field(description="null when no batch ended.")
+    file_verdicts: tuple[FileVerdictRecord, ...]
+    generated: tuple[GeneratedFileRecord, ...]
+    refused: tuple[RefusedFileRecord, ...]
+    destinations: tuple[DestinationRecord, ...]
     warnings: tuple[str, ...]
 
 
-class Failure(Value):
-    """A run that could not do its work; sent to the webhook only."""
+class Failure(SchemaModel):
+    """The error that ended a run; sent to the webhook only."""
 
     schema_: Literal["batch-action/failure/1"] = Field(alias="schema")
     at: str
@@ -188,14 +189,14 @@ class Failure(Value):
     repository: str | None
     repository_id: str
     run_url: str | None
-    kind: Kind
+    kind: ErrorKind
     exit_code: int
     problem: str
     fix: str
 
 
-def schema(model: type[Value], name: str) -> dict[str, Any]:
-    """The published JSON schema of one of the two."""
+def json_schema(model: type[SchemaModel], name: str) -> dict[str, Any]:
+    """Build the published JSON schema of `Results` or `Failure`."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:batch-action:{name}:1",
@@ -203,6 +204,6 @@ def schema(model: type[Value], name: str) -> dict[str, Any]:
     }
 
 
-def encoded(value: Value) -> bytes:
-    """JSON in ASCII, so that no invisible character hides in a file that people open."""
+def encode(value: SchemaModel) -> bytes:
+    """Encode as JSON in ASCII, so that no invisible character is hidden in a file people open."""
     return (json.dumps(value.model_dump(mode="json", by_alias=True), indent=2) + "\n").encode()

@@ -1,8 +1,8 @@
-"""The account of a night: what became of every file, what it cost, and its circumstances."""
+"""Build the report of a run: the status of every file, the cost, and where the run happened."""
 
 from collections import Counter
 
-from batch_action.batches.results import Answer, BatchResults
+from batch_action.batches.results import BatchResults, RequestAnswer
 from batch_action.context import RunContext
 from batch_action.ledger import view
 from batch_action.models.findings import BatchAnswers
@@ -16,28 +16,29 @@ from batch_action.models.report import (
     Spending,
 )
 from batch_action.requests import pricing
-from batch_action.requests.builder import shared_text
+from batch_action.requests.builder import shared_instructions
 from batch_action.requests.planner import month_start
 
-ORDER = [*FileStatus]
+STATUS_ORDER = [*FileStatus]
+"""From the best to the worst: the worst status of its parts is the status of a file."""
 
 
-def night_of(
+def build(
     ctx: RunContext,
     ledger: Ledger,
-    found: BatchResults,
+    results: BatchResults,
     batch_answers: BatchAnswers,
     *,
-    pull: int | None = None,
-    spent: Ledger | None = None,
+    pull_number: int | None = None,
+    spend_ledger: Ledger | None = None,
 ) -> RunReport:
-    """The circumstances that every report names.
+    """Build the report of a run.
 
-    *pull*: the pull request it is about; *spent*: all that counts for the month, if that is more
-    than this ledger.
+    *pull_number*: the pull request that was reviewed, None for a branch; *spend_ledger*: all
+    facts that count for the month's spending, if not *ledger*.
     """
-    context, settings = ctx.context, ctx.settings
-    ended = found.ended
+    context, settings = ctx.github_context, ctx.settings
+    ended = results.ended
     return RunReport(
         task=ctx.task.name,
         repository=context.repository,
@@ -48,50 +49,52 @@ def night_of(
         batch_ids=tuple(pending.sent.batch for pending in ended),
         model=ended[-1].intended.model if ended else settings.model,
         date=f"{ctx.now():%Y-%m-%d}",
-        file_statuses=_receipt(ctx, ledger, found),
-        spending=_spending(ctx, ledger, found, spent or ledger) if ended else None,
+        file_statuses=_build_file_statuses(ctx, ledger, results),
+        spending=(
+            _compute_spending(ctx, ledger, results, spend_ledger or ledger) if ended else None
+        ),
         discarded=batch_answers.discarded,
-        # Unknown counts as public: the guard must not depend on what an event happens to carry.
-        public=context.private is not True,
-        allow_public_security=settings.allow_public_security_findings,
+        hides_security=ctx.hides_security_findings,
         max_findings=settings.max_findings,
         max_issues=settings.max_issues,
         labels=settings.labels,
         assignees=settings.assignees,
-        ref=f"refs/pull/{pull}/head" if pull else f"refs/heads/{context.branch or 'main'}",
-        pull=pull,
+        ref=f"refs/pull/{pull_number}/head"
+        if pull_number
+        else f"refs/heads/{context.branch or 'main'}",
+        pull_request=pull_number,
         state_key=settings.state_key,
-        quiet=not ended,
+        commands_only=not ended,
         file_verdicts=batch_answers.file_verdicts,
         generated=batch_answers.generated,
         refused=batch_answers.refused,
     )
 
 
-def _receipt(ctx: RunContext, ledger: Ledger, found: BatchResults) -> FileStatuses:
-    """One entry a file that was asked about or waits; its least settled part speaks for it."""
+def _build_file_statuses(ctx: RunContext, ledger: Ledger, results: BatchResults) -> FileStatuses:
+    """Build one entry for each file that was sent or is in the backlog."""
     given_up = view.given_up_files(ledger, ctx.settings.max_attempts)
     withdrawn = {fact.batch for fact in view.facts_of(ledger, Withdrawn)}
     entries: dict[str, FileStatusEntry] = {}
-    for answer in found.answers:
-        entry = _entry(answer, given_up, withdrawn=answer.pending.sent.batch in withdrawn)
+    for answer in results.answers:
+        entry = _build_entry(answer, given_up, withdrawn=answer.pending.sent.batch in withdrawn)
         before = entries.get(entry.path)
-        if before is None or ORDER.index(entry.status) > ORDER.index(before.status):
+        if before is None or STATUS_ORDER.index(entry.status) > STATUS_ORDER.index(before.status):
             entries[entry.path] = entry
-    flying = {q.path for pending in view.pending(ledger) for q in pending.request_keys}
+    in_flight = {key.path for batch in view.pending_batches(ledger) for key in batch.request_keys}
     backlog = view.backlog(ledger, max_attempts=ctx.settings.max_attempts, scope=ctx.scope)
-    for path in flying:
+    for path in in_flight:
         entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.IN_FLIGHT))
     for path in backlog:
         entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.BACKLOG))
     return FileStatuses(
-        entries=tuple(sorted(entries.values(), key=lambda e: e.path)),
-        skipped=_skipped(ledger, {pending.intended.head for pending in found.ended}),
+        entries=tuple(sorted(entries.values(), key=lambda entry: entry.path)),
+        skipped=_count_skipped(ledger, {batch.intended.head for batch in results.ended}),
     )
 
 
-def _skipped(ledger: Ledger, heads: set[str]) -> tuple[tuple[str, int], ...]:
-    """What the submits of these heads left out, by reason; the last one of a head speaks."""
+def _count_skipped(ledger: Ledger, heads: set[str]) -> tuple[tuple[str, int], ...]:
+    """Count by reason the files that the last submit of each head skipped."""
     last = {
         fact.head: fact.skipped
         for fact in sorted(view.facts_of(ledger, Selected), key=lambda fact: fact.at)
@@ -103,64 +106,70 @@ def _skipped(ledger: Ledger, heads: set[str]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(counts.items()))
 
 
-def _entry(
-    answer: Answer, given_up: frozenset[tuple[str, str]], *, withdrawn: bool
+def _build_entry(
+    answer: RequestAnswer, given_up: frozenset[tuple[str, str]], *, withdrawn: bool
 ) -> FileStatusEntry:
-    request_key, failure = answer.request_key, answer.failure
+    path, blob, failure = answer.request_key.path, answer.request_key.blob, answer.failure
     if failure is None:
-        return FileStatusEntry(path=request_key.path, status=FileStatus.REVIEWED)
-    if (request_key.path, request_key.blob) in given_up:
-        reason = f"{failure}; change the file or the model to have it asked again"
-        return FileStatusEntry(path=request_key.path, status=FileStatus.GIVEN_UP, reason=reason)
+        return FileStatusEntry(path=path, status=FileStatus.REVIEWED)
+    if (path, blob) in given_up:
+        reason = f"{failure}; it is sent again when the file or the model changes"
+        return FileStatusEntry(path=path, status=FileStatus.GIVEN_UP, reason=reason)
     if withdrawn:
-        reason = "its batch was canceled; asked again when it changes"
-        return FileStatusEntry(path=request_key.path, status=FileStatus.WITHDRAWN, reason=reason)
+        reason = "its batch was canceled; it is sent again when the file changes"
+        return FileStatusEntry(path=path, status=FileStatus.WITHDRAWN, reason=reason)
     if failure.startswith("billing"):
-        reason = f"{failure}: add credit or raise the limit; this counts no attempt"
-        return FileStatusEntry(path=request_key.path, status=FileStatus.BACKLOG, reason=reason)
+        reason = f"{failure}: add credit or raise the limit; this does not count as an attempt"
+        return FileStatusEntry(path=path, status=FileStatus.BACKLOG, reason=reason)
     if failure == "refused":
-        reason = "asked again with the next submit"
-        return FileStatusEntry(path=request_key.path, status=FileStatus.REFUSED, reason=reason)
-    return FileStatusEntry(path=request_key.path, status=FileStatus.BACKLOG, reason=failure)
+        reason = "it is sent again with the next submit"
+        return FileStatusEntry(path=path, status=FileStatus.REFUSED, reason=reason)
+    return FileStatusEntry(path=path, status=FileStatus.BACKLOG, reason=failure)
 
 
-def _spending(ctx: RunContext, ledger: Ledger, found: BatchResults, spent: Ledger) -> Spending:
-    usage = sum((usage for _, usage in found.usages), Usage())
+def _compute_spending(
+    ctx: RunContext, ledger: Ledger, results: BatchResults, spend_ledger: Ledger
+) -> Spending:
+    usage = sum((usage for _, usage in results.usages), Usage())
     prompt = prompt_tokens(usage)
-    now = ctx.now()
-    system = shared_text(ctx, found.ended[-1].intended.head)
-    shared = pricing.estimate(len(system.encode()))
+    system = shared_instructions(ctx, results.ended[-1].intended.head)
+    shared = pricing.estimate_tokens(len(system.encode()))
     return Spending(
         usage=usage,
-        cost=pricing.together(
+        cost=pricing.add_costs(
             pricing.actual_cost(ctx.prices, model, usages, shared)
-            for model, usages in pricing.by_model(found.usages).items()
+            for model, usages in pricing.group_by_model(results.usages).items()
         ),
-        month_usd=view.spend(spent, month_start(now)),
+        month_to_date_usd=view.spend_usd(spend_ledger, month_start(ctx.now())),
         cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
-        cache_saved_usd=_cache_saved(ctx, ledger, found)
-        if usage != pricing.uncached(usage)
-        else None,
-        batched=found.batched,
+        cache_saved_usd=(
+            _compute_cache_saving(ctx, ledger, results)
+            if usage != pricing.without_cache(usage)
+            else None
+        ),
+        batched=results.batched,
     )
 
 
-def _cache_saved(ctx: RunContext, ledger: Ledger, found: BatchResults) -> float | None:
-    """What the prompt cache saved tonight, less what the warm-up before it had cost more."""
-    groups = pricing.by_model([*found.usages, *_warm_ups(ledger, found)])
-    saved = [pricing.cache_saving(ctx.prices, model, used) for model, used in groups.items()]
+def _compute_cache_saving(ctx: RunContext, ledger: Ledger, results: BatchResults) -> float | None:
+    """Compute what the prompt cache saved in this run, less the extra cost of its warm-up.
+
+    None when a price is unknown.
+    """
+    groups = pricing.group_by_model([*results.usages, *_find_warm_ups(ledger, results)])
+    saved = [pricing.cache_saving(ctx.prices, model, usages) for model, usages in groups.items()]
     return None if None in saved else sum(usd for usd in saved if usd is not None)
 
 
-def _warm_ups(ledger: Ledger, found: BatchResults) -> list[tuple[str, Usage]]:
-    """Model and usage of the warm-ups that tonight's batches have read from."""
-    ended = {pending.sent.batch for pending in found.ended}
+def _find_warm_ups(ledger: Ledger, results: BatchResults) -> list[tuple[str, Usage]]:
+    """Find the model and usage of the warm-ups whose cache this run's batches read."""
+    ended = {batch.sent.batch for batch in results.ended}
     collected = {fact.batch: fact.usage for fact in view.facts_of(ledger, Collected)}
-    before = [
+    warm_ups = [
         (intended.at, intended.model, sent.batch)
         for sent, intended in view.sent_batches(ledger)
         if intended.mode == "warm-up" and sent.batch not in ended
     ]
-    warmed = [pending.intended.at for pending in found.ended if pending.intended.mode == "warmed"]
-    read = {max((x for x in before if x[0] < at), default=None) for at in warmed}
-    return [(one[1], collected.get(one[2], Usage())) for one in read if one is not None]
+    times = [batch.intended.at for batch in results.ended if batch.intended.mode == "warmed"]
+    used = {max((w for w in warm_ups if w[0] < at), default=None) for at in times}
+    return [(w[1], collected.get(w[2], Usage())) for w in used if w is not None]

@@ -1,4 +1,4 @@
-"""The morning brief and the failures for Slack: blocks of mrkdwn, small enough for its limits."""
+"""The destination `slack`: a summary of a run with news, and failures, within Slack's limits."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,180 +16,180 @@ from batch_action.models.report import (
     PublishResult,
     RunReport,
 )
-from batch_action.publishers import wording
-from batch_action.publishers.markers import LONGEST_TITLE
-from batch_action.publishers.visibility import shown
+from batch_action.publishers import report_text
+from batch_action.publishers.base import UNDELIVERED
+from batch_action.publishers.markers import MAX_TITLE_CHARS
+from batch_action.publishers.visibility import select_visible
 from batch_action.text import plural
 
-MOST_FINDINGS = 5
-MOST_NAMES = 3
-LONGEST_TEXT = 3_000
-"""Of one text object; a message takes 50 blocks."""
-LONGEST_HEADER = 150
-LONGEST_PROBLEM = 500
-"""An escaped character takes up to five."""
-LONGEST_LINK = 1_000
-LONGEST_NAME = 60
-UNDELIVERED = ("refused", "failed")
+DESTINATION = "slack"
+NO_URL = "`slack-webhook-url` is not set: set the secret, or remove `slack` from `report`."
+MAX_FINDINGS = 5
+MAX_NAMES = 3
+MAX_TEXT_CHARS = 3_000
+"""Slack's limit of one text object; a message has up to 50 blocks."""
+MAX_HEADER_CHARS = 150
+MAX_PROBLEM_CHARS = 500
+"""Escaping makes up to five characters of one."""
+MAX_URL_CHARS = 1_000
+MAX_NAME_CHARS = 60
+MAX_AUTHOR_LOOKUPS = 20
 
 Message = dict[str, Any]
 
 
-def brief(published: PublishResult, fixers: Mapping[str, str]) -> Message | None:
-    """One night in a few lines; None for a quiet one.
+def build_message(published: PublishResult, fixers: Mapping[str, str]) -> Message | None:
+    """Build the summary of a run; None when nothing changed and nothing was lost.
 
     Args:
-        published: the night.
-        fixers: fingerprint of a fixed finding to who fixed it: a name, or a commit's first digits.
+        published: the results of the run.
+        fixers: fingerprint of a fixed finding to the author of the fix, or its abbreviated commit.
 
     """
     report = published.report
-    statuses = shown(published.statuses, report)
-    news = [s for s in statuses if s.changed]
-    unseen = sum(s.changed for s in published.statuses) - len(news)
-    trouble = _trouble(report.file_statuses)
-    if not (news or unseen or trouble):
+    statuses = select_visible(published.statuses, report)
+    changed = [s for s in statuses if s.changed]
+    hidden = sum(s.changed for s in published.statuses) - len(changed)
+    lost = _format_lost_files(report.file_statuses)
+    if not (changed or hidden or lost):
         return None
-    headline = ", ".join((_changes(news, fixers), *_money(report)))
-    worst = [s for s in news if s.tracked.state in (FindingState.NEW, FindingState.BACK)]
+    headline = ", ".join((_format_changes(changed, fixers), *_format_spending(report)))
+    new = [s for s in changed if s.tracked.state in (FindingState.NEW, FindingState.BACK)]
     blocks = [
         _header(f"batch-action: {report.task}", report.repository),
         _section(f"*{headline}*"),
-        *(_section(_finding(s, report)) for s in worst[:MOST_FINDINGS]),
+        *(_section(_format_finding(s, report)) for s in new[:MAX_FINDINGS]),
     ]
     notes = [
-        *([f"… and {len(worst) - MOST_FINDINGS} more"] if len(worst) > MOST_FINDINGS else []),
-        *([_unseen(unseen, published)] if unseen else []),
-        *trouble,
-        *(_undelivered(d) for d in published.results if d.action in UNDELIVERED),
+        *([f"… and {len(new) - MAX_FINDINGS} more"] if len(new) > MAX_FINDINGS else []),
+        *([_format_hidden(hidden, published)] if hidden else []),
+        *lost,
+        *(_format_undelivered(r) for r in published.results if r.action in UNDELIVERED),
     ]
     if notes:
-        blocks.append(_section(_fitting(notes, "\n")))
-    context = [wording.receipt_line(report.file_statuses), *_links(published)]
-    blocks.append(_context(_fitting(context, " · ")))
-    return _message(f"{slack(report.task, LONGEST_NAME)}: {headline}", blocks)
+        blocks.append(_section(_join_to_limit(notes, "\n")))
+    context = [report_text.format_file_counts(report.file_statuses), *_format_links(published)]
+    blocks.append(_context(_join_to_limit(context, " · ")))
+    return _message(f"{slack(report.task, MAX_NAME_CHARS)}: {headline}", blocks)
 
 
-def failure(problem: str, *, task: str, repository: str | None, run_url: str | None) -> Message:
-    """A run that could not do its work."""
+def build_failure_message(
+    problem: str, *, task: str, repository: str | None, run_url: str | None
+) -> Message:
+    """Build the message about a run that failed."""
     blocks = [
         _header(f"batch-action: {task} failed", repository),
-        _section(slack(problem, LONGEST_PROBLEM)),
+        _section(slack(problem, MAX_PROBLEM_CHARS)),
     ]
     if run_url:
-        blocks.append(_context(_link(run_url, "run")))
-    return _message(f"{slack(task, LONGEST_NAME)} failed: {slack(problem, 200)}", blocks)
+        blocks.append(_context(_format_link(run_url, "run")))
+    return _message(f"{slack(task, MAX_NAME_CHARS)} failed: {slack(problem, 200)}", blocks)
 
 
-def _changes(news: Sequence[FindingStatus], fixers: Mapping[str, str]) -> str:
-    """`3 new, 1 fixed by Ada, 1 back`."""
-    states = [s.tracked.state for s in news]
+def _format_changes(changed: Sequence[FindingStatus], fixers: Mapping[str, str]) -> str:
+    """Format `3 new, 1 fixed by Ada, 1 back`."""
     fixed = [
-        fixers.get(s.tracked.fingerprint, "") for s in news if s.tracked.state is FindingState.FIXED
+        fixers.get(s.tracked.fingerprint, "")
+        for s in changed
+        if s.tracked.state is FindingState.FIXED
     ]
-    names = [slack(name, LONGEST_NAME) for name in dict.fromkeys(fixed) if name]
-    if len(names) > MOST_NAMES:
-        names[MOST_NAMES - 1 :] = ["others"]
+    names = [slack(name, MAX_NAME_CHARS) for name in dict.fromkeys(fixed) if name]
+    if len(names) > MAX_NAMES:
+        names[MAX_NAMES - 1 :] = ["others"]
     by = f" by {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}" if names else ""
-    told = (
-        (FindingState.NEW, "new", ""),
-        (FindingState.FIXED, "fixed", by),
-        (FindingState.BACK, "back", ""),
-    )
-    parts = [f"{states.count(s)} {word}{more}" for s, word, more in told if s in states]
-    return ", ".join(parts) or "nothing new"
+    return report_text.format_changes(changed, by) or "nothing new"
 
 
-def _money(report: RunReport) -> list[str]:
-    """`$0.41 (saved $0.58)` and `month $7.10`."""
+def _format_spending(report: RunReport) -> list[str]:
+    """Format `$0.41 (saved $0.58)` and `month $7.10`."""
     if report.spending is None:
         return []
-    saved, month = report.spending.saved_usd, report.spending.month_usd
-    more = f" (saved {wording.dollars(saved)})" if saved is not None else ""
+    saved, month = report.spending.saved_usd, report.spending.month_to_date_usd
+    saving = f" (saved {report_text.format_dollars(saved)})" if saved is not None else ""
     return [
-        f"{wording.dollars(report.spending.paid_usd)}{more}",
-        *([f"month {wording.dollars(month)}"] if month is not None else []),
+        f"{report_text.format_dollars(report.spending.paid_usd)}{saving}",
+        *([f"month {report_text.format_dollars(month)}"] if month is not None else []),
     ]
 
 
-def _finding(standing: FindingStatus, report: RunReport) -> str:
-    known, anchor = standing.tracked, standing.tracked.anchor
-    place = slack(f"{wording.shortened(anchor.path)}:{anchor.start_line}")
-    url = wording.permalink(anchor, report)
-    back = " (back)" if known.state is FindingState.BACK else ""
+def _format_finding(status: FindingStatus, report: RunReport) -> str:
+    tracked, anchor = status.tracked, status.tracked.anchor
+    place = slack(f"{report_text.shorten_path(anchor.path)}:{anchor.start_line}")
+    url = report_text.build_permalink(anchor, report)
+    back = " (back)" if tracked.state is FindingState.BACK else ""
     return (
-        f"{wording.severity(known)}{back} · {_link(url, place)}\n"
-        f"{slack(known.title, LONGEST_TITLE) or 'Untitled finding'}"
+        f"{report_text.format_severity(tracked)}{back} · {_format_link(url, place)}\n"
+        f"{slack(tracked.title, MAX_TITLE_CHARS) or 'Untitled finding'}"
     )
 
 
-def _trouble(receipt: FileStatuses) -> list[str]:
-    """What failed tonight: a night that is otherwise quiet is told for it."""
-    expired = sum(e.reason.startswith("expired") for e in receipt.entries)
-    lost = receipt.count(FileStatus.GIVEN_UP)
+def _format_lost_files(statuses: FileStatuses) -> list[str]:
+    """Format how many files expired or were given up; they make a run without changes news."""
+    expired = sum(e.reason.startswith("expired") for e in statuses.entries)
+    given_up = statuses.count(FileStatus.GIVEN_UP)
     return [
         *([f"⚠️ {plural(expired, 'file')} expired without an answer"] if expired else []),
-        *([f"⚠️ {plural(lost, 'file')} given up"] if lost else []),
+        *([f"⚠️ {plural(given_up, 'file')} given up"] if given_up else []),
     ]
 
 
-def _unseen(count: int, published: PublishResult) -> str:
+def _format_hidden(count: int, published: PublishResult) -> str:
     report = published.report
-    taken = {d.destination for d in published.results if d.action not in UNDELIVERED}
-    where = "held back on a public repository"
-    if "sarif" in taken and report.repository:
+    delivered = {r.destination for r in published.results if r.action not in UNDELIVERED}
+    where = "hidden on a public repository"
+    if "sarif" in delivered and report.repository:
         url = f"{report.server_url}/{report.repository}/security/code-scanning"
-        where = f"told in {_link(url, 'code scanning')} only"
+        where = f"shown in {_format_link(url, 'code scanning')} only"
     return f"🔒 {plural(count, 'change')} about security {where}"
 
 
-def _undelivered(delivered: DestinationResult) -> str:
-    return f"⚠️ {delivered.destination}: {slack(delivered.note, 300) or delivered.action}"
+def _format_undelivered(result: DestinationResult) -> str:
+    return f"⚠️ {result.destination}: {slack(result.note, 300) or result.action}"
 
 
-def _links(published: PublishResult) -> list[str]:
+def _format_links(published: PublishResult) -> list[str]:
     links = [
-        _link(d.url, f"{d.destination} #{d.number}" if d.number else d.destination)
-        for d in published.results
-        if d.url
+        _format_link(r.url, f"{r.destination} #{r.number}" if r.number else r.destination)
+        for r in published.results
+        if r.url
     ]
     run = published.report.run_url
-    return [*links, *([_link(run, "run")] if run else [])]
+    return [*links, *([_format_link(run, "run")] if run else [])]
 
 
-def _link(url: str | None, label: str) -> str:
-    """A label that is mrkdwn already, as a link where the address is one and short enough."""
+def _format_link(url: str | None, label: str) -> str:
+    """Format a mrkdwn label as a link, if *url* is a safe one and short enough."""
     label = label.replace("|", "\N{VERTICAL LINE EXTENSION}")
     address = href(url).replace("&", "&amp;") if url else ""
-    return f"<{address}|{label}>" if 0 < len(address) <= LONGEST_LINK else label
+    return f"<{address}|{label}>" if 0 < len(address) <= MAX_URL_CHARS else label
 
 
-def _fitting(parts: Sequence[str], between: str) -> str:
-    """The parts that one text object has room for, whole ones only."""
-    kept: list[str] = []
+def _join_to_limit(parts: Sequence[str], separator: str) -> str:
+    """Join as many parts as fit into one text object."""
+    fitting: list[str] = []
     for part in parts:
-        if len(between.join([*kept, part])) <= LONGEST_TEXT:
-            kept.append(part)
-    return between.join(kept)
+        if len(separator.join([*fitting, part])) <= MAX_TEXT_CHARS:
+            fitting.append(part)
+    return separator.join(fitting)
 
 
 def _header(title: str, repository: str | None) -> Message:
-    # Plain text: nothing in it has a meaning to Slack.
-    line = plain(f"{title} · {repository}" if repository else title, LONGEST_HEADER)
+    # In plain text nothing has a meaning to Slack.
+    line = plain(f"{title} · {repository}" if repository else title, MAX_HEADER_CHARS)
     return {"type": "header", "text": {"type": "plain_text", "text": line, "emoji": False}}
 
 
-def _mrkdwn(words: str) -> Message:
-    # Verbatim: Slack makes no links, channels or mentions of its own.
-    return {"type": "mrkdwn", "text": words, "verbatim": True}
+def _mrkdwn(text: str) -> Message:
+    # With `verbatim`, Slack does not add links, channels or mentions.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
-def _section(words: str) -> Message:
-    return {"type": "section", "text": _mrkdwn(words)}
+def _section(text: str) -> Message:
+    return {"type": "section", "text": _mrkdwn(text)}
 
 
-def _context(words: str) -> Message:
-    return {"type": "context", "elements": [_mrkdwn(words)]}
+def _context(text: str) -> Message:
+    return {"type": "context", "elements": [_mrkdwn(text)]}
 
 
 def _message(fallback: str, blocks: Sequence[Message]) -> Message:
@@ -201,55 +201,52 @@ def _message(fallback: str, blocks: Sequence[Message]) -> Message:
     }
 
 
-DESTINATION = "slack"
-MOST_LOOKED_UP = 20
-UNSET = "`slack-webhook-url` is not set: give the secret, or take `slack` out of `report`."
-
-
-def tell(ctx: RunContext, published: PublishResult) -> DestinationResult:
-    """Send the brief of a night with news; a quiet one stays quiet."""
-    news = [s for s in shown(published.statuses, published.report) if s.changed]
-    message = brief(published, fixers(ctx, news))
+def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
+    """Send the summary of a run, unless nothing changed."""
+    changed = [s for s in select_visible(published.statuses, published.report) if s.changed]
+    message = build_message(published, find_fixers(ctx, changed))
     if message is None:
-        return DestinationResult(destination=DESTINATION, action="skipped", note="a quiet night")
+        return DestinationResult(destination=DESTINATION, action="skipped", note="nothing new")
     return _send(ctx, message)
 
 
-def failed(ctx: RunContext, error: BatchActionError) -> DestinationResult:
-    """Tell that a run could not do its work."""
-    message = failure(
+def notify_failure(ctx: RunContext, error: BatchActionError) -> DestinationResult:
+    """Send the error that ended a run."""
+    message = build_failure_message(
         str(error),
         task=ctx.task.name,
-        repository=ctx.context.repository,
-        run_url=ctx.context.run_url,
+        repository=ctx.github_context.repository,
+        run_url=ctx.github_context.run_url,
     )
     return _send(ctx, message)
 
 
-def fixers(ctx: RunContext, statuses: Iterable[FindingStatus]) -> dict[str, str]:
-    """Who fixed what: the author of the last commit that touched the file, else the commit."""
+def find_fixers(ctx: RunContext, statuses: Iterable[FindingStatus]) -> dict[str, str]:
+    """Map fixed findings to the author of the file's last commit, or to the abbreviated commit."""
     fixed = [
-        s.tracked for s in statuses if s.tracked.state is FindingState.FIXED and s.tracked.closed_by
+        s.tracked
+        for s in statuses
+        if s.tracked.state is FindingState.FIXED and s.tracked.closing_commit
     ]
-    found = {known.fingerprint: known.closed_by[:7] for known in fixed}
-    for known in fixed[:MOST_LOOKED_UP]:
-        author = ctx.git.last_author(known.closed_by, known.anchor.path)
+    fixers = {tracked.fingerprint: tracked.closing_commit[:7] for tracked in fixed}
+    for tracked in fixed[:MAX_AUTHOR_LOOKUPS]:
+        author = ctx.git.last_author(tracked.closing_commit, tracked.anchor.path)
         if author:
-            found[known.fingerprint] = author
-    return found
+            fixers[tracked.fingerprint] = author
+    return fixers
 
 
 def _send(ctx: RunContext, message: dict[str, Any]) -> DestinationResult:
     url = ctx.settings.slack_webhook_url
     if url is None:
-        return DestinationResult(destination=DESTINATION, action="refused", note=UNSET)
+        return DestinationResult(destination=DESTINATION, action="refused", note=NO_URL)
     if ctx.settings.dry_run:
         return DestinationResult(destination=DESTINATION, action="skipped", note="a dry run")
     body = json.dumps(message).encode()
     try:
-        # Slack knows no ids: what it may have shown already is not sent again.
+        # Slack cannot drop repeats, so a message that it may have accepted is not sent again.
         ctx.webhooks.post(url.get_secret_value(), body, {}, repeatable=False)
     except UndeliveredError as error:
-        note = f"Slack did not take the message: {error}. Check `slack-webhook-url`."
+        note = f"Slack did not accept the message: {error}. Check `slack-webhook-url`."
         return DestinationResult(destination=DESTINATION, action="failed", note=note)
     return DestinationResult(destination=DESTINATION, action="sent")

@@ -1,28 +1,29 @@
-"""Markdown tables that fit: what has no room is counted, never cut in the middle."""
+"""Markdown tables within a size limit: rows beyond it are counted, never cut in the middle."""
 
 from collections.abc import Sequence
 
 from batch_action.escape import html_code, inline, markdown
 from batch_action.models.file_results import Verdict
 from batch_action.models.report import FileStatus, FileStatuses, RunReport
-from batch_action.publishers.wording import shortened
+from batch_action.publishers.report_text import shorten_path
 from batch_action.text import plural
 
-LONGEST_CELL = 200
-RULINGS = {
-    Verdict.VALID: "✅ VALID",
+MAX_CELL_CHARS = 200
+VERDICT_LABELS = {
     Verdict.INVALID: "❌ INVALID",
     Verdict.UNCERTAIN: "❔ UNCERTAIN",
+    Verdict.VALID: "✅ VALID",
 }
+"""In the order of the table: the worst first."""
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> str:
-    """A table of at most *room* bytes, and how many rows are missing; empty without rows."""
+def format_table(head: Sequence[str], rows: Sequence[Sequence[str]], max_bytes: int) -> str:
+    """Format a table of at most *max_bytes*, and count the missing rows; empty without rows."""
     lines: list[str] = []
     for row in rows:
         line = f"| {' | '.join(row)} |"
-        room -= len(line.encode()) + 1
-        if room < 0:
+        max_bytes -= len(line.encode()) + 1
+        if max_bytes < 0:
             break
         lines.append(line)
     if not rows:
@@ -32,39 +33,47 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> str:
     return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *lines])
 
 
-def file_statuses(account: FileStatuses, room: int) -> str:
-    """Every file with what became of it; what was not reviewed, which people look for, first."""
-    order = sorted(account.entries, key=lambda entry: entry.status is FileStatus.REVIEWED)
-    rows = [(_path(e.path), e.status.value, markdown(e.reason, LONGEST_CELL)) for e in order]
-    return table(("File", "Account", "Reason"), rows, room)
-
-
-def file_verdicts(report: RunReport, room: int) -> str:
-    """What refactor-validation says of each file, the worst first."""
-    order = [Verdict.INVALID, Verdict.UNCERTAIN, Verdict.VALID]
+def format_file_statuses(statuses: FileStatuses, max_bytes: int) -> str:
+    """Format every file with its status; files that were not reviewed come first."""
+    order = sorted(statuses.entries, key=lambda entry: entry.status is FileStatus.REVIEWED)
     rows = [
-        (_path(j.path), RULINGS[j.verdict], inline(j.summary, 2 * LONGEST_CELL))
-        for j in sorted(report.file_verdicts, key=lambda j: order.index(j.verdict))
+        (_format_path(e.path), e.status.value, markdown(e.reason, MAX_CELL_CHARS)) for e in order
     ]
-    return table(("File", "Ruling", "Why"), rows, room)
+    return format_table(("File", "Status", "Reason"), rows, max_bytes)
 
 
-def generated(report: RunReport, room: int) -> str:
-    """The files a task wrote, and those that failed a check."""
+def format_file_verdicts(report: RunReport, max_bytes: int) -> str:
+    """Format the verdicts of a task such as refactor-validation, the worst first."""
+    order = list(VERDICT_LABELS)
     rows = [
-        (_path(g.path), _path(g.source), inline(g.summary, LONGEST_CELL)) for g in report.generated
+        (_format_path(v.path), VERDICT_LABELS[v.verdict], inline(v.summary, 2 * MAX_CELL_CHARS))
+        for v in sorted(report.file_verdicts, key=lambda v: order.index(v.verdict))
+    ]
+    return format_table(("File", "Verdict", "Why"), rows, max_bytes)
+
+
+def format_generated_files(report: RunReport, max_bytes: int) -> str:
+    """Format the files that a task wrote, then those that failed a check."""
+    rows = [
+        (_format_path(g.path), _format_path(g.source), inline(g.summary, MAX_CELL_CHARS))
+        for g in report.generated
     ]
     rows += [
-        (_path(r.path), _path(r.source), f"refused: {markdown(r.reason, LONGEST_CELL)}")
+        (
+            _format_path(r.path),
+            _format_path(r.source),
+            f"refused: {markdown(r.reason, MAX_CELL_CHARS)}",
+        )
         for r in report.refused
     ]
-    return table(("Generated file", "Made from", ""), rows, room)
+    return format_table(("Generated file", "Source", "Summary"), rows, max_bytes)
 
 
-def returned(report: RunReport, room: int) -> list[str]:
-    """What came back besides findings, each kind in at most *room* bytes."""
-    return [one for one in (file_verdicts(report, room), generated(report, room)) if one]
+def format_task_results(report: RunReport, max_bytes: int) -> list[str]:
+    """Format the results other than findings, each table within *max_bytes*."""
+    tables = (format_file_verdicts(report, max_bytes), format_generated_files(report, max_bytes))
+    return [table for table in tables if table]
 
 
-def _path(path: str) -> str:
-    return html_code(shortened(path))
+def _format_path(path: str) -> str:
+    return html_code(shorten_path(path))

@@ -1,4 +1,4 @@
-"""The report's templates: `.j2` files beside the modules; all escaping is explicit."""
+"""The Jinja templates of the reports: `.j2` files next to the modules that use them."""
 
 from functools import cache
 
@@ -6,18 +6,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 @cache
-def environment() -> Environment:
-    """One environment; an undefined name in a template is an error, not an empty text."""
+def load_environment() -> Environment:
+    """Build the Jinja environment once; an undefined name in a template is an error."""
     return Environment(
         loader=PackageLoader("batch_action", "publishers"),
         undefined=StrictUndefined,
-        # The output is Markdown; HTML escaping would not make it safe: `escape` does.
+        # The output is Markdown: HTML escaping does not make it safe. The callers use `escape`.
         autoescape=False,  # noqa: S701
         trim_blocks=True,
         lstrip_blocks=True,
     )
 
 
-def fill(name: str, **values: object) -> str:
-    """A template's text without blank lines at its end."""
-    return environment().get_template(name).render(values).strip("\n")
+def render_template(name: str, **values: object) -> str:
+    """Render a template without newlines at its start and end."""
+    return load_environment().get_template(name).render(values).strip("\n")

@@ -1,6 +1,6 @@
-"""What people ask for in comments: `/batch wontfix <id> <reason>` and `/batch recheck <id>`.
+"""Commands of people: `/batch wontfix <id> <reason>`, `/batch recheck <id>`, and checkboxes.
 
-A command stands at the start of a line. What a comment quotes, shows as code or hides is none.
+A command starts a line of a comment. Quotes, code and HTML comments contain no commands.
 """
 
 import hashlib
@@ -13,22 +13,22 @@ from batch_action.clients.github.errors import RefusedError
 from batch_action.clients.github.issues import Issues
 from batch_action.escape import code_span, plain
 from batch_action.models.findings import Dismissal, RecheckRequest
-from batch_action.models.github import BodyRevision, CommentInfo
+from batch_action.models.github import BodyRevision, IssueComment
 
-LONGEST_REASON = 300
-MOST_NAMED = 5
-SHORT = 8
-"""How much of a fingerprint people see."""
+MAX_REASON_CHARS = 300
+MAX_LISTED = 5
+SHORT_ID_CHARS = 8
+"""The length of the id that reports show: the start of the fingerprint."""
 
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _ID = re.compile(r"[0-9a-f]{6,16}")
-_AROUND = "`'\"<>()[]{}#.,:;"
+_ID_PUNCTUATION = "`'\"<>()[]{}#.,:;"
 _REPLY = re.compile(r"<!-- batch-action:reply v\d+ to=(\S+) about=([0-9a-f]{12}) -->")
 
 
 @unique
 class Verb(StrEnum):
-    """What can be asked for."""
+    """The verb of a command."""
 
     WONTFIX = "wontfix"
     RECHECK = "recheck"
@@ -39,38 +39,38 @@ class Command:
     """One line that begins with `/batch`."""
 
     verb: Verb | None
-    """None: no word of ours."""
+    """None when it is unknown."""
     id: str
-    """What of a fingerprint it names, in small letters; empty when it names none."""
+    """The start of a fingerprint, in lower case; empty when the command has none."""
     reason: str
     text: str
-    """The line as it reads."""
+    """The line as plain text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Understood:
-    """A command and the finding it means."""
+class ResolvedCommand:
+    """A command and the finding that it refers to."""
 
     command: Command
     fingerprint: str | None = None
     problem: str = ""
-    """A Markdown sentence for the person; empty when the command is clear."""
+    """A Markdown sentence for the author; empty when the finding is clear."""
 
 
-def commands(comment: str) -> tuple[Command, ...]:
-    """The commands of a comment, in order; none in a comment that carries a marker of ours."""
+def parse_commands(comment: str) -> tuple[Command, ...]:
+    """Parse the commands of a comment in order; comments with one of our markers have none."""
     text = comment.replace("\r\n", "\n")
     if re.search(r"^<!-- /?batch-action[ :]", text, re.MULTILINE):
         return ()
     return tuple(
-        _command(words)
-        for line in _spoken(text)
+        _parse_command(words)
+        for line in _visible_lines(text)
         if (words := plain(line).split(" "))[0].lower() == "/batch"
     )
 
 
-def _spoken(text: str) -> Iterator[str]:
-    """The lines a person says: not quoted, no code, not in an HTML comment."""
+def _visible_lines(text: str) -> Iterator[str]:
+    """Yield the lines that are not quoted, not code, and not in an HTML comment."""
     fence = ""
     hidden = False
     for line in re.split(r"[\n\r\u2028\u2029]", text):
@@ -88,287 +88,308 @@ def _spoken(text: str) -> Iterator[str]:
             yield line
 
 
-def _command(words: Sequence[str]) -> Command:
+def _parse_command(words: Sequence[str]) -> Command:
     verb = next((v for v in Verb if words[1:] and words[1].lower() == v.value), None)
-    named = words[2].strip(_AROUND).lower() if len(words) > 2 else ""  # noqa: PLR2004 - /batch, verb
-    known = bool(_ID.fullmatch(named))
+    word = words[2].strip(_ID_PUNCTUATION).lower() if len(words) > 2 else ""  # noqa: PLR2004 - /batch, verb
+    has_id = bool(_ID.fullmatch(word))
     return Command(
         verb=verb,
-        id=named if known else "",
-        reason=plain(" ".join(words[3 if known else 2 :]), LONGEST_REASON),
-        text=plain(" ".join(words), LONGEST_REASON),
+        id=word if has_id else "",
+        reason=plain(" ".join(words[3 if has_id else 2 :]), MAX_REASON_CHARS),
+        text=plain(" ".join(words), MAX_REASON_CHARS),
     )
 
 
-def understand(
-    command: Command, fingerprints: Collection[str], *, about: str | None = None
-) -> Understood:
-    """Which finding a command means.
+def resolve(
+    command: Command, fingerprints: Collection[str], *, default: str | None = None
+) -> ResolvedCommand:
+    """Resolve the id of a command to a fingerprint.
 
     Args:
-        command: what was said.
-        fingerprints: of the findings known where it was said.
-        about: the one finding the place is about: meant when no id is given.
+        command: a parsed command.
+        fingerprints: of the findings in the issue or pull request with the comment.
+        default: the fingerprint to use without an id, in an issue about one finding.
 
     """
     if command.verb is None:
-        known = " and ".join(code_span(f"/batch {usage}") for usage in _USAGES.values())
-        return Understood(command=command, problem=f"Not understood. What I know is {known}.")
-    fitting = sorted({f for f in fingerprints if command.id and f.startswith(command.id)})
-    if about is not None and not fitting and (not command.id or command.id.isalpha()):
-        # `facade` is a word before it is an id.
+        usages = " and ".join(code_span(f"/batch {usage}") for usage in _USAGES.values())
+        return ResolvedCommand(command=command, problem=f"Unknown command. Use {usages}.")
+    matches = sorted({f for f in fingerprints if command.id and f.startswith(command.id)})
+    if default is not None and not matches and (not command.id or command.id.isalpha()):
+        # `facade` could be an id, but here it is more likely the first word of the reason.
         reason = f"{command.id} {command.reason}".strip()
-        return Understood(command=replace(command, id="", reason=reason), fingerprint=about)
+        return ResolvedCommand(command=replace(command, id="", reason=reason), fingerprint=default)
     if not command.id:
         usage = code_span(f"/batch {_USAGES[command.verb]}")
-        problem = f"Which finding? {usage}: the id is the {SHORT} characters beside its path."
-        return Understood(command=command, problem=problem)
-    if len(fitting) == 1:
-        return Understood(command=command, fingerprint=fitting[0])
-    if not fitting:
+        problem = (
+            f"Which finding? {usage}: the id is the {SHORT_ID_CHARS} characters after its path."
+        )
+        return ResolvedCommand(command=command, problem=problem)
+    if len(matches) == 1:
+        return ResolvedCommand(command=command, fingerprint=matches[0])
+    if not matches:
         problem = f"No finding here has the id {code_span(command.id)}."
-        return Understood(command=command, problem=problem)
-    named = ", ".join(code_span(f) for f in fitting[:MOST_NAMED])
-    more = ", …" if len(fitting) > MOST_NAMED else ""
-    problem = f"{code_span(command.id)} fits {len(fitting)} findings: {named}{more}. Which one?"
-    return Understood(command=command, problem=problem)
+        return ResolvedCommand(command=command, problem=problem)
+    named = ", ".join(code_span(f) for f in matches[:MAX_LISTED])
+    more = ", …" if len(matches) > MAX_LISTED else ""
+    problem = f"{code_span(command.id)} matches {len(matches)} findings: {named}{more}. Which one?"
+    return ResolvedCommand(command=command, problem=problem)
 
 
 _USAGES = {Verb.WONTFIX: "wontfix <id> <reason>", Verb.RECHECK: "recheck <id>"}
 
 
-def reply_text(to: str, problems: Sequence[Understood]) -> str:
-    """The one reply to a comment that has commands with a problem.
+def format_reply(to: str, problems: Sequence[ResolvedCommand]) -> str:
+    """Format the reply to a comment whose commands have problems.
 
-    *to*: the comment's id; the same problems again are the same reply.
+    *to*: the id of the comment. The same problems give the same reply.
     """
-    said = "\n".join(one.command.text for one in problems)
-    told = "\n".join(
-        f"- {code_span(one.command.text, 80)}: {one.problem}" for one in problems[:MOST_NAMED]
+    commands = "\n".join(resolved.command.text for resolved in problems)
+    lines = "\n".join(
+        f"- {code_span(resolved.command.text, 80)}: {resolved.problem}"
+        for resolved in problems[:MAX_LISTED]
     )
-    return f"{reply_marker(to, said)}\n{told}"
+    return f"{format_reply_marker(to, commands)}\n{lines}"
 
 
-def reply_marker(to: str, said: str) -> str:
-    """The first line of a reply: posted once for what was said."""
-    digest = hashlib.sha256(said.encode()).hexdigest()[:12]
+def format_reply_marker(to: str, subject: str) -> str:
+    """Format the first line of a reply, which is posted once for each *to* and *subject*."""
+    digest = hashlib.sha256(subject.encode()).hexdigest()[:12]
     return f"<!-- batch-action:reply v1 to={to} about={digest} -->"
 
 
-def answered(reply: str, texts: Collection[str]) -> bool:
-    """Whether one of these texts is that reply already."""
+def is_posted(reply: str, texts: Collection[str]) -> bool:
+    """Whether one of the comments *texts* is this reply."""
     first = reply.partition("\n")[0]
     return any(_REPLY.match(text) and text.partition("\n")[0].strip() == first for text in texts)
 
 
-TEXT = "dismiss this finding for good"
+CHECKBOX_TEXT = "dismiss this finding for good"
 
-_BOX = r"^[^\S\n]*[-*+] \[([ xX])\] [^\n]*<!-- batch-action:box id=([0-9a-f]{16}) -->[^\n]*"
-_LINE = re.compile(_BOX, re.MULTILINE)
-_WITH_GAP = re.compile(_BOX + r"(?:\n\n?|\Z)", re.MULTILINE)
-_FOLD_END = re.compile(r"(?<=\n)</details>\s*\Z")
+_CHECKBOX = (
+    r"^[^\S\n]*[-*+] \[([ xX])\] [^\n]*<!-- batch-action:checkbox id=([0-9a-f]{16}) -->[^\n]*"
+)
+_CHECKBOX_LINE = re.compile(_CHECKBOX, re.MULTILINE)
+_CHECKBOX_WITH_GAP = re.compile(_CHECKBOX + r"(?:\n\n?|\Z)", re.MULTILINE)
+_DETAILS_END = re.compile(r"(?<=\n)</details>\s*\Z")
 
 
-def boxed(words: str, fingerprint: str, *, ticked: bool = False) -> str:
-    """A block's words with its box: inside the fold if they end with one."""
-    box = f"- [{'x' if ticked else ' '}] {TEXT} <!-- batch-action:box id={fingerprint} -->"
-    words = words.rstrip("\n")
-    end = _FOLD_END.search(words)
+def add_checkbox(block: str, fingerprint: str, *, ticked: bool = False) -> str:
+    """Add the checkbox to a block: inside its `<details>` if the block ends with one."""
+    marker = f"<!-- batch-action:checkbox id={fingerprint} -->"
+    checkbox = f"- [{'x' if ticked else ' '}] {CHECKBOX_TEXT} {marker}"
+    block = block.rstrip("\n")
+    end = _DETAILS_END.search(block)
     if end is None:
-        return f"{words}\n\n{box}"
-    return f"{words[: end.start()]}{box}\n\n{words[end.start() :]}"
+        return f"{block}\n\n{checkbox}"
+    return f"{block[: end.start()]}{checkbox}\n\n{block[end.start() :]}"
 
 
-def unboxed(words: str) -> str:
-    """The words alone."""
-    return _WITH_GAP.sub("", words).rstrip("\n")
+def remove_checkbox(block: str) -> str:
+    """Remove the checkbox from a block."""
+    return _CHECKBOX_WITH_GAP.sub("", block).rstrip("\n")
 
 
-def ticked(text: str) -> frozenset[str]:
-    """The fingerprints whose boxes are ticked in a text."""
-    found = _LINE.finditer(text.replace("\r\n", "\n"))
-    return frozenset(box[2] for box in found if box[1] != " ")
+def parse_ticked(text: str) -> frozenset[str]:
+    """Parse the fingerprints whose checkboxes are ticked in a text."""
+    checkboxes = _CHECKBOX_LINE.finditer(text.replace("\r\n", "\n"))
+    return frozenset(match[2] for match in checkboxes if match[1] != " ")
 
 
 REACTIONS = {Verb.WONTFIX: "+1", Verb.RECHECK: "eyes"}
-NO_RIGHT = "confused"
-MOST_REVISIONS = 100
+FORBIDDEN_REACTION = "confused"
+MAX_REVISIONS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What is still to be said to one comment, or about one box."""
+class CommandResponse:
+    """The reactions and the reply that are still due to one comment or one checkbox."""
 
-    comment: int | None
-    """The comment that gets the reactions."""
+    comment_id: int | None
+    """The comment that gets the reactions; None for a checkbox."""
     reactions: tuple[str, ...] = ()
     reply: str = ""
-    """A comment of its own."""
+    """The text of a new comment; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserCommands:
-    """What people with write access asked for in one place."""
+    """The commands of people with write access in one issue or pull request."""
 
     dismissals: tuple[Dismissal, ...] = ()
     rechecks: tuple[RecheckRequest, ...] = ()
-    answers: tuple[Answer, ...] = ()
-    kept: frozenset[str] = frozenset()
-    """Boxes that stay ticked: GitHub does not know their newest revision yet."""
+    responses: tuple[CommandResponse, ...] = ()
+    still_ticked: frozenset[str] = frozenset()
+    """Fingerprints whose checkboxes stay ticked: their newest revision is not readable yet."""
 
     def __add__(self, other: "UserCommands") -> "UserCommands":
-        """Both together."""
+        """Combine the commands of two places."""
         return UserCommands(
             dismissals=self.dismissals + other.dismissals,
             rechecks=self.rechecks + other.rechecks,
-            answers=self.answers + other.answers,
-            kept=self.kept | other.kept,
+            responses=self.responses + other.responses,
+            still_ticked=self.still_ticked | other.still_ticked,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TickedBoxes:
-    """A text of ours in which boxes are ticked."""
+class TickedCheckboxes:
+    """The ticked checkboxes of one text that we wrote."""
 
     node_id: str
     url: str
     fingerprints: frozenset[str]
 
 
-def hear(
-    comments: Sequence[CommentInfo],
+def read_comments(
+    comments: Sequence[IssueComment],
     fingerprints: Collection[str],
-    edge: Issues,
+    issues: Issues,
     *,
-    about: str | None = None,
+    default: str | None = None,
 ) -> UserCommands:
-    """The commands in these comments.
+    """Read the commands in comments of people with write access.
 
     Args:
-        comments: of an issue or a pull request, by anybody.
-        fingerprints: of the findings that are known there.
-        edge: knows who may write.
-        about: the one finding this place is about, if it is: commands need no id there.
+        comments: all comments of an issue or a pull request.
+        fingerprints: of the findings in it.
+        issues: the client that knows who has write access.
+        default: the fingerprint for commands without an id, in an issue about one finding.
 
     Raises:
-        GitHubError: GitHub does not say who may write.
+        GitHubError: when the permissions of an author cannot be read.
 
     """
-    ours = [comment.body for comment in comments if comment.trusted]
-    requested = UserCommands()
+    own_texts = [comment.body for comment in comments if comment.trusted]
+    commands = UserCommands()
     for comment in comments:
-        spoken = commands(comment.body)
-        if not spoken or comment.author.endswith("[bot]"):
+        parsed = parse_commands(comment.body)
+        if not parsed or comment.author.endswith("[bot]"):
             continue
-        if not edge.may_write(comment.author):
-            if NO_RIGHT not in comment.reactions:
-                requested += UserCommands(
-                    answers=(Answer(comment=comment.id, reactions=(NO_RIGHT,)),)
+        if not issues.can_write(comment.author):
+            if FORBIDDEN_REACTION not in comment.reactions:
+                commands += UserCommands(
+                    responses=(
+                        CommandResponse(comment_id=comment.id, reactions=(FORBIDDEN_REACTION,)),
+                    )
                 )
             continue
-        meant = [understand(one, fingerprints, about=about) for one in spoken]
-        requested += _granted(comment, meant, ours)
-    return requested
+        resolved = [resolve(command, fingerprints, default=default) for command in parsed]
+        commands += _accept(comment, resolved, own_texts)
+    return commands
 
 
-def _granted(
-    comment: CommentInfo, meant: Sequence[Understood], ours: Collection[str]
+def _accept(
+    comment: IssueComment, resolved: Sequence[ResolvedCommand], own_texts: Collection[str]
 ) -> UserCommands:
-    clear = [one for one in meant if one.fingerprint is not None]
-    due = dict.fromkeys(REACTIONS[one.command.verb] for one in clear if one.command.verb)
-    reactions = tuple(one for one in due if one not in comment.reactions)
-    # Once it was answered a finding may be forgotten: that is no problem of the person's.
-    before = any(one in comment.reactions for one in REACTIONS.values())
-    problems = [] if before else [one for one in meant if one.problem]
-    reply = reply_text(str(comment.id), problems) if problems else ""
-    if reply and answered(reply, ours):
+    """Turn the resolved commands of one comment into dismissals, rechecks and a response."""
+    clear = [command for command in resolved if command.fingerprint is not None]
+    verbs = dict.fromkeys(command.command.verb for command in clear if command.command.verb)
+    reactions = [REACTIONS[verb] for verb in verbs if REACTIONS[verb] not in comment.reactions]
+    # After a command was accepted, its finding may have been removed: that is not a problem.
+    accepted_before = any(reaction in comment.reactions for reaction in REACTIONS.values())
+    problems = [] if accepted_before else [command for command in resolved if command.problem]
+    reply = format_reply(str(comment.id), problems) if problems else ""
+    if reply and is_posted(reply, own_texts):
         reply = ""
-    answer = Answer(comment=comment.id, reactions=reactions, reply=reply)
+    response = CommandResponse(comment_id=comment.id, reactions=tuple(reactions), reply=reply)
     return UserCommands(
         dismissals=tuple(
             Dismissal(
-                fingerprint=str(one.fingerprint),
-                by=comment.author,
-                where=comment.url,
-                reason=one.command.reason,
+                fingerprint=str(command.fingerprint),
+                actor=comment.author,
+                source=comment.url,
+                reason=command.command.reason,
             )
-            for one in clear
-            if one.command.verb is Verb.WONTFIX
+            for command in clear
+            if command.command.verb is Verb.WONTFIX
         ),
         rechecks=tuple(
-            RecheckRequest(fingerprint=str(one.fingerprint), by=comment.author, where=comment.url)
-            for one in clear
-            if one.command.verb is Verb.RECHECK
+            RecheckRequest(
+                fingerprint=str(command.fingerprint), actor=comment.author, source=comment.url
+            )
+            for command in clear
+            if command.command.verb is Verb.RECHECK
         ),
-        answers=(answer,) if reactions or reply else (),
+        responses=(response,) if reactions or reply else (),
     )
 
 
-def see(
-    texts: Iterable[TickedBoxes], comments: Sequence[CommentInfo], edge: Issues
+def read_checkboxes(
+    texts: Iterable[TickedCheckboxes], comments: Sequence[IssueComment], issues: Issues
 ) -> UserCommands:
-    """The boxes that are ticked in our own texts, and by whom.
+    """Read the ticked checkboxes as dismissals by the people who ticked them.
+
+    Where GitHub refuses to show the revisions of a text, its checkboxes do not count.
 
     Raises:
-        GitHubError: GitHub does not answer; where it only does not tell, no tick counts.
+        GitHubError: when GitHub does not respond.
 
     """
-    ours = [comment.body for comment in comments if comment.trusted]
-    requested = UserCommands()
+    own_texts = [comment.body for comment in comments if comment.trusted]
+    commands = UserCommands()
     for text in texts:
         if not text.fingerprints:
             continue
         try:
-            revisions = edge.revisions(text.node_id)
+            revisions = issues.revisions(text.node_id)
         except RefusedError:
             revisions = []
         for fingerprint in sorted(text.fingerprints):
-            requested += _tick(fingerprint, text, revisions, ours, edge)
-    return requested
+            commands += _read_checkbox(fingerprint, text, revisions, own_texts, issues)
+    return commands
 
 
-def _tick(
+def _read_checkbox(
     fingerprint: str,
-    text: TickedBoxes,
+    text: TickedCheckboxes,
     revisions: Sequence[BodyRevision],
-    ours: Collection[str],
-    edge: Issues,
+    own_texts: Collection[str],
+    issues: Issues,
 ) -> UserCommands:
     newest = revisions[0].text if revisions else None
-    if newest is not None and fingerprint not in ticked(newest):
-        return UserCommands(kept=frozenset({fingerprint}))
-    by = _who(fingerprint, revisions)
-    if by and edge.may_write(by):
-        return UserCommands(dismissals=(Dismissal(fingerprint=fingerprint, by=by, where=text.url),))
-    short = code_span(fingerprint[:SHORT])
-    why = "who ticked it may not write here" if by else "GitHub does not say which person ticked it"
-    command = code_span(f"/batch wontfix {fingerprint[:SHORT]} <reason>")
-    marker = reply_marker(f"box-{fingerprint}", by)
-    reply = f"{marker}\nThe box of {short} does not count: {why}. A comment {command} would."
-    answers = () if answered(reply, ours) else (Answer(comment=None, reply=reply),)
-    return UserCommands(answers=answers)
+    if newest is not None and fingerprint not in parse_ticked(newest):
+        return UserCommands(still_ticked=frozenset({fingerprint}))
+    actor = _find_actor(fingerprint, revisions)
+    if actor and issues.can_write(actor):
+        return UserCommands(
+            dismissals=(Dismissal(fingerprint=fingerprint, actor=actor, source=text.url),)
+        )
+    short = code_span(fingerprint[:SHORT_ID_CHARS])
+    reason = (
+        "the person who ticked it has no write access"
+        if actor
+        else "GitHub does not show who ticked it"
+    )
+    command = code_span(f"/batch wontfix {fingerprint[:SHORT_ID_CHARS]} <reason>")
+    marker = format_reply_marker(f"checkbox-{fingerprint}", actor)
+    reply = f"{marker}\nThe tick of {short} does not count: {reason}. Comment {command} instead."
+    responses = (
+        () if is_posted(reply, own_texts) else (CommandResponse(comment_id=None, reply=reply),)
+    )
+    return UserCommands(responses=responses)
 
 
-def _who(fingerprint: str, revisions: Sequence[BodyRevision]) -> str:
-    """Who ticked a box that is ticked now: the editor of the first revision since which it is."""
-    by = ""
+def _find_actor(fingerprint: str, revisions: Sequence[BodyRevision]) -> str:
+    """Find the editor of the revision that ticked the checkbox; empty when unknown."""
+    actor = ""
     for revision in revisions:
         if revision.text is None:
             return ""
-        if fingerprint not in ticked(revision.text):
-            return by
-        by = revision.editor
-    return by if len(revisions) < MOST_REVISIONS else ""
+        if fingerprint not in parse_ticked(revision.text):
+            return actor
+        actor = revision.editor
+    return actor if len(revisions) < MAX_REVISIONS else ""
 
 
-def replies(requested: UserCommands) -> Iterator[str]:
-    """The comments that are due."""
-    return (answer.reply for answer in requested.answers if answer.reply)
+def replies_of(commands: UserCommands) -> Iterator[str]:
+    """Yield the replies that are due."""
+    return (response.reply for response in commands.responses if response.reply)
 
 
-def reactions(requested: UserCommands) -> Iterator[tuple[int, str]]:
-    """The reactions that are due: a comment's id and the reaction."""
-    for answer in requested.answers:
-        for content in answer.reactions:
-            if answer.comment is not None:
-                yield answer.comment, content
+def reactions_of(commands: UserCommands) -> Iterator[tuple[int, str]]:
+    """Yield the reactions that are due, each with the id of its comment."""
+    for response in commands.responses:
+        for content in response.reactions:
+            if response.comment_id is not None:
+                yield response.comment_id, content

@@ -1,32 +1,32 @@
-"""The destination `webhook`: the results as JSON, signed by Standard Webhooks.
+"""The destination `webhook`: the results as JSON, signed as Standard Webhooks specifies.
 
-It is never sent unsigned: a receiver could not tell our results from anybody else's.
+Results are never sent unsigned: a receiver could not tell them from forged ones.
 """
 
-from batch_action.clients.webhooks import UndeliveredError, signature
+from batch_action.clients.webhooks import UndeliveredError, signature_headers
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import results_builder, results_schema
 
 DESTINATION = "webhook"
-UNSET = "`webhook-url` is not set: give it, or take `webhook` out of `report`."
-UNSIGNED = (
+NO_URL = "`webhook-url` is not set: set it, or remove `webhook` from `report`."
+NO_SIGNATURE = (
     "`webhook-secret` is not set, and results are never sent unsigned: store a secret "
     "(`whsec_` and base64) here and at the receiver."
 )
 
 
-def tell(ctx: RunContext, published: PublishResult) -> DestinationResult:
-    """Post the night; the same night has the same `webhook-id`, whatever happens."""
-    body = results_builder.results_of(published, ctx.now())
-    return _send(ctx, results_builder.night_id(published), body)
+def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
+    """Post the results; a repeated post of the same run has the same `webhook-id`."""
+    results = results_builder.build_results(published, ctx.now())
+    return _send(ctx, results_builder.build_id(published), results)
 
 
-def failed(ctx: RunContext, error: BatchActionError) -> DestinationResult:
-    """Post that a run could not do its work; once for each run and problem."""
-    context = ctx.context
-    body = results_builder.failure_of(
+def notify_failure(ctx: RunContext, error: BatchActionError) -> DestinationResult:
+    """Post the error that ended a run; the `webhook-id` is one per run and error."""
+    context = ctx.github_context
+    failure = results_builder.build_failure(
         error,
         ctx.now(),
         task=ctx.task.name,
@@ -34,22 +34,22 @@ def failed(ctx: RunContext, error: BatchActionError) -> DestinationResult:
         repository_id=context.repository_id,
         run_url=context.run_url,
     )
-    seeds = (context.repository_id, ctx.task.name, context.run, str(error))
-    return _send(ctx, results_builder.digest(seeds), body)
+    parts = (context.repository_id, ctx.task.name, context.run, str(error))
+    return _send(ctx, results_builder.hash_id(parts), failure)
 
 
-def _send(ctx: RunContext, id: str, value: results_schema.Value) -> DestinationResult:
+def _send(ctx: RunContext, id: str, value: results_schema.SchemaModel) -> DestinationResult:
     url, secret = ctx.settings.webhook_url, ctx.settings.webhook_secret
     if url is None or secret is None:
-        note = UNSET if url is None else UNSIGNED
+        note = NO_URL if url is None else NO_SIGNATURE
         return DestinationResult(destination=DESTINATION, action="refused", note=note)
     if ctx.settings.dry_run:
         return DestinationResult(destination=DESTINATION, action="skipped", note="a dry run")
-    body = results_schema.encoded(value)
-    signed = signature(secret.get_secret_value(), f"batch-action_{id}", ctx.now(), body)
+    body = results_schema.encode(value)
+    headers = signature_headers(secret.get_secret_value(), f"batch-action_{id}", ctx.now(), body)
     try:
-        ctx.webhooks.post(url.get_secret_value(), body, signed, repeatable=True)
+        ctx.webhooks.post(url.get_secret_value(), body, headers, repeatable=True)
     except UndeliveredError as error:
-        note = f"The receiver of `webhook-url` did not take the results: {error}."
+        note = f"The receiver at `webhook-url` did not accept the results: {error}."
         return DestinationResult(destination=DESTINATION, action="failed", note=note)
-    return DestinationResult(destination=DESTINATION, action="sent", ids=(signed["webhook-id"],))
+    return DestinationResult(destination=DESTINATION, action="sent", ids=(headers["webhook-id"],))

@@ -1,4 +1,4 @@
-"""One destination at a time, night after night: real git, the real edge, the sandbox's GitHub."""
+"""Run one destination again and again: real git, the real GitHub client, the sandbox's GitHub."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ from batch_action.models.report import (
 from batch_action.publishers.base import Publisher
 from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding.publisher import IssuePerFindingPublisher
-from batch_action.publishers.positions import locate
+from batch_action.publishers.positions import resolve
 from batch_action.sandbox.server import Sandbox
 from tests.harness.git_repositories import Repo
 
@@ -40,32 +40,32 @@ FAR = "".join(f"\n\ndef f{n}():\n    a = {n}\n    return a\n" for n in range(8))
 TASK = "code-review"
 
 
-def rolling(circle: "Circle") -> Publisher:
-    return issue.IssuePublisher(edge=circle.edge, task=TASK, repository_id="7")
+def rolling_issue(harness: "DestinationHarness") -> Publisher:
+    return issue.IssuePublisher(issues=harness.issues, task=TASK, repository_id="7")
 
 
-def per_finding(circle: "Circle") -> Publisher:
+def per_finding(harness: "DestinationHarness") -> Publisher:
     return IssuePerFindingPublisher(
-        edge=circle.edge, task=TASK, repository_id="7", repo=GitRepo(circle.repo.path)
+        issues=harness.issues, task=TASK, repository_id="7", repo=GitRepo(harness.repo.path)
     )
 
 
 @dataclass
-class Circle:
-    """A repository, its review by grep, and one destination."""
+class DestinationHarness:
+    """A repository, a review of it that greps for `crash`, and one destination."""
 
     sandbox: Sandbox
     repo: Repo
-    edge: Issues
+    issues: Issues
     person: Issues
     name: str
-    opening: "Callable[[Circle], Publisher]" = rolling
-    """Opens the destination's desk for a night."""
-    nights: int = 0
+    open_publisher: "Callable[[DestinationHarness], Publisher]" = rolling_issue
+    """Creates the publisher of a run."""
+    runs: int = 0
     dismissed: set[str] = field(default_factory=set)
-    """What the ledger would remember."""
-    suppressed: PublishedState | None = None
-    """What the destination remembered before the last night."""
+    """The fingerprints that the ledger would contain."""
+    previous_state: PublishedState | None = None
+    """The state that the last run read."""
 
     def review(self, *paths: str, commit: str | None = None) -> BatchAnswers:
         commit = commit or self.repo.head()
@@ -74,38 +74,38 @@ class Circle:
         findings = []
         for path, blob in blobs.items():
             text = next(data for _, data in git.blobs([blob])).decode()
-            remarks = [
-                remark(line, number)
+            raw_findings = [
+                raw_finding(line, number)
                 for number, line in enumerate(text.splitlines(), start=1)
                 if "crash" in line
             ]
             found, _ = anchor_all(
-                remarks, task=TASK, path=path, text=text, blob=blob, commit=commit
+                raw_findings, task=TASK, path=path, text=text, blob=blob, commit=commit
             )
             findings += found
         reviewed = tuple(ReviewedFile(path=p, blob=b, commit=commit) for p, b in blobs.items())
         return BatchAnswers(task=TASK, commit=commit, reviewed=reviewed, findings=tuple(findings))
 
-    def workflow(
+    def collect(
         self,
         batch_answers: BatchAnswers,
         *,
         number: int | None = None,
         meanwhile: Callable[[], None] = lambda: None,
-        settling: Callable[[Reconciliation], Reconciliation] = lambda settled: settled,
-        **circumstances,
+        change: Callable[[Reconciliation], Reconciliation] = lambda reconciliation: reconciliation,
+        **report_fields,
     ) -> tuple[Reconciliation, DestinationResult]:
-        self.nights = number or self.nights + 1
-        workflow = RunReport(
+        self.runs = number or self.runs + 1
+        report = RunReport(
             task=TASK,
             repository=self.name,
             repository_id="7",
             server_url="https://github.example",
             commit=batch_answers.commit,
             run_url=None,
-            batch_ids=(f"msgbatch_{self.nights}",),
+            batch_ids=(f"msgbatch_{self.runs}",),
             model="m",
-            date=f"2026-03-{self.nights:02d}",
+            date=f"2026-03-{self.runs:02d}",
             file_statuses=FileStatuses(
                 entries=tuple(
                     FileStatusEntry(path=r.path, status=FileStatus.REVIEWED)
@@ -114,33 +114,32 @@ class Circle:
             ),
             spending=None,
             discarded=0,
-            public=False,
-            allow_public_security=False,
+            hides_security=False,
             max_findings=25,
         )
-        workflow = replace(workflow, **circumstances)
-        publisher = self.opening(self)
-        self.suppressed = publisher.read_state()
-        self.dismissed |= {dismissal.fingerprint for dismissal in self.suppressed.dismissals}
+        report = replace(report, **report_fields)
+        publisher = self.open_publisher(self)
+        self.previous_state = publisher.read_state()
+        self.dismissed |= {dismissal.fingerprint for dismissal in self.previous_state.dismissals}
         batch_answers = replace(batch_answers, dismissed=frozenset(self.dismissed))
-        settled = settling(
-            reconciled(self.suppressed, batch_answers, workflow, GitRepo(self.repo.path))
+        reconciliation = change(
+            reconcile_state(self.previous_state, batch_answers, report, GitRepo(self.repo.path))
         )
         meanwhile()
-        return settled, publisher.publish(settled, workflow)
+        return reconciliation, publisher.publish(reconciliation, report)
 
-    def quiet(self, **circumstances) -> tuple[Reconciliation, DestinationResult]:
+    def collect_nothing(self, **report_fields) -> tuple[Reconciliation, DestinationResult]:
         """A collect for which no batch has ended."""
-        here = {"batch_ids": (), "quiet": True, "file_statuses": FileStatuses(entries=())}
-        return self.workflow(self.review(), **{**here, **circumstances})
+        fields = {"batch_ids": (), "commands_only": True, "file_statuses": FileStatuses(entries=())}
+        return self.collect(self.review(), **{**fields, **report_fields})
 
-    def stranger(self, login: str = "mallory", role: str = "read") -> Issues:
-        """Somebody who can read, and comment."""
+    def add_user(self, login: str = "mallory", role: str = "read") -> Issues:
+        """Add a user who can read and comment."""
         hub = self.sandbox.github
         hub.add_user(login)
         token = hub.token_for(login)
         hub.repository(self.name).permissions[login] = role
-        return Issues(connected(self.sandbox, self.name, token))
+        return Issues(connect(self.sandbox, self.name, token))
 
     def writes(self) -> list[str]:
         return [
@@ -150,16 +149,18 @@ class Circle:
         ]
 
 
-def reconciled(
-    held: PublishedState, batch_answers: BatchAnswers, workflow: RunReport, repo: GitRepo
+def reconcile_state(
+    state: PublishedState, batch_answers: BatchAnswers, report: RunReport, repo: GitRepo
 ) -> Reconciliation:
-    """As publishing does it for all destinations together."""
-    placed = locate(batch_answers, held.tracked, repo, head=held.head or None)
-    again = not set(held.batches).isdisjoint(workflow.batch_ids)
-    return replace(reconcile(held.tracked, replace(placed, redelivered=again)), blocks=held.blocks)
+    """Reconcile as the pipeline does for all destinations together."""
+    resolved = resolve(batch_answers, state.tracked, repo, head=state.head or None)
+    again = not set(state.batches).isdisjoint(report.batch_ids)
+    return replace(
+        reconcile(state.tracked, replace(resolved, republished=again)), blocks=state.blocks
+    )
 
 
-def remark(line: str, number: int) -> RawFinding:
+def raw_finding(line: str, number: int) -> RawFinding:
     return RawFinding(
         rule="crash",
         category="bug",
@@ -175,9 +176,12 @@ def remark(line: str, number: int) -> RawFinding:
 
 
 @contextmanager
-def circle_of(
-    running: Sandbox, path: Path, name: str, opening: Callable[[Circle], Publisher] = rolling
-) -> Iterator[Circle]:
+def destination_harness(
+    running: Sandbox,
+    path: Path,
+    name: str,
+    open_publisher: Callable[[DestinationHarness], Publisher] = rolling_issue,
+) -> Iterator[DestinationHarness]:
     """A fresh repository with one finding in it; `person` may write there."""
     name = f"octo/r{abs(hash(name)) % 10**9}"
     running.github.add_repository(name)
@@ -185,19 +189,21 @@ def circle_of(
     repo = Repo.init(path / "repo")
     repo.commit({"a.py": BUG + FAR})
     with (
-        connected(running, name, run.token) as ours,
-        connected(running, name, running.github.token_for("octo")) as theirs,
+        connect(running, name, run.token) as our_client,
+        connect(running, name, running.github.token_for("octo")) as persons_client,
     ):
-        circle = Circle(running, repo, Issues(ours), Issues(theirs), name, opening)
+        harness = DestinationHarness(
+            running, repo, Issues(our_client), Issues(persons_client), name, open_publisher
+        )
         running.faults.calls.clear()
-        yield circle
+        yield harness
     running.faults.clear()
 
 
-def connected(running: Sandbox, repository: str, token: str) -> GitHubClient:
+def connect(running: Sandbox, repository: str, token: str) -> GitHubClient:
     url = f"{running.github_url}/api/v3"
     return GitHubClient(token, api_url=url, repository=repository, write_interval=0.0, timeout=5)
 
 
-def states(settled: Reconciliation) -> list[FindingState]:
-    return [s.tracked.state for s in settled.statuses]
+def states_of(reconciliation: Reconciliation) -> list[FindingState]:
+    return [s.tracked.state for s in reconciliation.statuses]

@@ -1,4 +1,4 @@
-"""A night and its findings as plain values, for everything that words them."""
+"""Run reports and finding statuses as plain values, for tests of everything that renders them."""
 
 from dataclasses import replace
 
@@ -28,15 +28,15 @@ from batch_action.models.requests import Cost
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 COST = Cost(interactive_usd=0.99, batch_usd=0.41, batch_cached_usd=0.3)
-SPENDING = Spending(usage=Usage(), cost=COST, month_usd=7.1, cache_share=0.25)
-RECEIPT = FileStatuses(
+SPENDING = Spending(usage=Usage(), cost=COST, month_to_date_usd=7.1, cache_share=0.25)
+FILE_STATUSES = FileStatuses(
     entries=(
         FileStatusEntry(path="src/db.py", status=FileStatus.REVIEWED),
         FileStatusEntry(path="src/x.py", status=FileStatus.BACKLOG, reason="over the cap"),
     ),
     skipped=(("binary", 3),),
 )
-ISSUE = DestinationResult(
+ISSUE_RESULT = DestinationResult(
     destination="issue",
     action="updated",
     number=12,
@@ -56,11 +56,10 @@ def report(**fields) -> RunReport:
         "batch_ids": ("msgbatch_1",),
         "model": "model-x",
         "date": "2026-03-02",
-        "file_statuses": RECEIPT,
+        "file_statuses": FILE_STATUSES,
         "spending": SPENDING,
         "discarded": 0,
-        "public": False,
-        "allow_public_security": False,
+        "hides_security": False,
         "max_findings": 25,
         "repository_id": "42",
         "ref": "refs/heads/main",
@@ -68,10 +67,12 @@ def report(**fields) -> RunReport:
     return RunReport(**{**values, **fields})
 
 
-def standing(number: int = 1, state: FindingState = FindingState.NEW, **fields) -> FindingStatus:
-    """A finding with its wording; `fields` go to the remark, `path`, `held` and `by` to it."""
-    path, held = fields.pop("path", "src/db.py"), fields.pop("suppressed", "")
-    by = fields.pop("by", C if state is FindingState.FIXED else "")
+def finding_status(
+    number: int = 1, state: FindingState = FindingState.NEW, **fields
+) -> FindingStatus:
+    """A finding; `path`, `ignored_by`, `closing_commit` are its own, other fields its text's."""
+    path, ignored_by = fields.pop("path", "src/db.py"), fields.pop("ignored_by", "")
+    closing_commit = fields.pop("closing_commit", C if state is FindingState.FIXED else "")
     values = {
         "rule": "sql-injection",
         "category": "injection",
@@ -82,49 +83,51 @@ def standing(number: int = 1, state: FindingState = FindingState.NEW, **fields) 
         "remediation": "Use parameters.",
         "suggestion": "run(q, name)",
     }
-    remark = RawFinding(start_line=10, end_line=12, evidence="", **{**values, **fields})
+    raw = RawFinding(start_line=10, end_line=12, evidence="", **{**values, **fields})
     anchor = Anchor(path=path, blob=B, commit=A, start_line=10, end_line=12, scope=(5, 20))
-    known = TrackedFinding(
+    tracked = TrackedFinding(
         fingerprint=f"{number:016x}",
         anchor=anchor,
         state=state,
-        severity=remark.severity,
-        category=remark.category,
-        rule=remark.rule,
-        title=remark.title,
+        severity=raw.severity,
+        category=raw.category,
+        rule=raw.rule,
+        title=raw.title,
         evidence_digest="d" * 12,
-        security=remark.security,
-        pre_existing=remark.pre_existing,
-        closed_by=by,
-        suppressed=held,
+        security=raw.security,
+        pre_existing=raw.pre_existing,
+        closing_commit=closing_commit,
+        ignored_by=ignored_by,
     )
     finding = Finding(
-        fingerprint=known.fingerprint,
+        fingerprint=tracked.fingerprint,
         anchor=anchor,
-        raw=remark,
+        raw=raw,
         evidence="run(q % name)",
         evidence_digest="d" * 12,
     )
-    told = state in (FindingState.NEW, FindingState.OPEN, FindingState.BACK)
+    is_reported = state in (FindingState.NEW, FindingState.OPEN, FindingState.BACK)
     changed = state in (FindingState.NEW, FindingState.FIXED, FindingState.BACK)
-    return FindingStatus(tracked=known, finding=finding if told else None, changed=changed)
+    return FindingStatus(tracked=tracked, finding=finding if is_reported else None, changed=changed)
 
 
 def published(*statuses: FindingStatus, **fields) -> PublishResult:
-    """A night with these findings; `below` and `held` are what filters took."""
-    below, held = fields.pop("below", ()), fields.pop("suppressed", ())
-    words = fields.pop("words", {})
-    returned = {name: fields.pop(name, ()) for name in ("file_verdicts", "generated", "refused")}
-    values = {"report": report(), "results": (ISSUE,), **fields}
-    values["report"] = replace(values["report"], **returned)
-    reconciled = Reconciliation(
-        statuses=statuses, commit=C, below=below, suppressed=held, blocks=words
-    )
-    return PublishResult(reconciled=reconciled, **values)
+    """The results of a run with these findings."""
+    names = ("below_threshold", "dropped", "blocks")
+    reconciled = {name: fields.pop(name) for name in names if name in fields}
+    task_results = {
+        name: fields.pop(name, ()) for name in ("file_verdicts", "generated", "refused")
+    }
+    values = {"report": report(), "results": (ISSUE_RESULT,), **fields}
+    values["report"] = replace(values["report"], **task_results)
+    reconciliation = Reconciliation(statuses=statuses, commit=C, **reconciled)
+    return PublishResult(reconciliation=reconciliation, **values)
 
 
-def judgement(text: str, path: str = "src/a.py", ruling: Verdict = Verdict.INVALID) -> FileVerdict:
-    return FileVerdict(path=path, blob=B, old_blob=A, commit=C, verdict=ruling, summary=text)
+def file_verdict(
+    text: str, path: str = "src/a.py", verdict: Verdict = Verdict.INVALID
+) -> FileVerdict:
+    return FileVerdict(path=path, blob=B, old_blob=A, commit=C, verdict=verdict, summary=text)
 
 
 def generated(text: str, path: str = "tests/test_a.py") -> GeneratedFile:

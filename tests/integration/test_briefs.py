@@ -15,8 +15,8 @@ from batch_action.publishers import markers, notifiers
 from tests.documents.texts import ROOT
 from tests.harness.contexts import context_of
 from tests.harness.hostile_text import FILE_NAMES, TEXTS, answer, assert_inert
-from tests.harness.reports import generated, judgement, published, refused, standing
-from tests.harness.webhook_receiver import Received, Receiver, receiving
+from tests.harness.reports import file_verdict, finding_status, generated, published, refused
+from tests.harness.webhook_receiver import ReceivedRequest, WebhookReceiver, webhook_receiver
 from tests.harness.workflow import (
     BAD,
     GOOD,
@@ -24,36 +24,40 @@ from tests.harness.workflow import (
     WORSE,
     Result,
     WorkflowHarness,
-    commands,
-    foreign,
+    log_commands,
+    unexpected_commands,
 )
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture(scope="module")
-def hooks() -> Iterator[tuple[Receiver, Receiver]]:
-    with receiving() as slack, receiving() as webhook:
+def hooks() -> Iterator[tuple[WebhookReceiver, WebhookReceiver]]:
+    with webhook_receiver() as slack, webhook_receiver() as webhook:
         yield slack, webhook
 
 
 @pytest.fixture
-def slack(workflow: WorkflowHarness, hooks: tuple[Receiver, Receiver]) -> Receiver:
+def slack(
+    workflow: WorkflowHarness, hooks: tuple[WebhookReceiver, WebhookReceiver]
+) -> WebhookReceiver:
     """Slack, told by every run of the night."""
     workflow.inputs["slack_webhook_url"] = hooks[0].url
-    hooks[0].got.clear()
+    hooks[0].requests.clear()
     hooks[0].answers.clear()
     return hooks[0]
 
 
 @pytest.fixture
-def webhook(workflow: WorkflowHarness, hooks: tuple[Receiver, Receiver]) -> Receiver:
+def webhook(
+    workflow: WorkflowHarness, hooks: tuple[WebhookReceiver, WebhookReceiver]
+) -> WebhookReceiver:
     """The user's own receiver, told by every run of the night."""
     workflow.environ |= {
         "BATCH_ACTION_WEBHOOK_URL": hooks[1].url,
         "BATCH_ACTION_WEBHOOK_SECRET": SECRET,
     }
-    hooks[1].got.clear()
+    hooks[1].requests.clear()
     hooks[1].answers.clear()
     return hooks[1]
 
@@ -69,7 +73,7 @@ def valid(value: Any, name: str) -> None:
     jsonschema.Draft202012Validator(schema).validate(value)
 
 
-def signed(message: Received) -> str:
+def signed(message: ReceivedRequest) -> str:
     """The message's id, once its signature is checked against the moment it tells."""
     headers = message.headers
     at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
@@ -78,7 +82,7 @@ def signed(message: Received) -> str:
     return headers["webhook-id"]
 
 
-def blocks_of(message: Received) -> str:
+def blocks_of(message: ReceivedRequest) -> str:
     """All text of the blocks."""
     found = []
     for block in message.json["blocks"]:
@@ -89,7 +93,9 @@ def blocks_of(message: Received) -> str:
 # Slack.
 
 
-def test_the_morning_brief_and_quiet_nights(workflow: WorkflowHarness, slack: Receiver) -> None:
+def test_the_morning_brief_and_quiet_nights(
+    workflow: WorkflowHarness, slack: WebhookReceiver
+) -> None:
     result = collected(workflow, {"a.js": WORSE})
     assert slack.last.json["text"].startswith("code-review: 2 new, $")
     assert "(saved $" in slack.last.json["text"]
@@ -99,75 +105,79 @@ def test_the_morning_brief_and_quiet_nights(workflow: WorkflowHarness, slack: Re
     assert "slack: sent" in result.summary
     assert collected(workflow, {"b.js": GOOD}).exit == 0
     assert workflow.run("collect").exit == 0
-    assert len(slack.got) == 1
+    assert len(slack.requests) == 1
     collected(workflow, {"a.js": GOOD})
     assert slack.last.json["text"].startswith("code-review: 2 fixed by A, $")
 
 
-def test_an_expired_batch_is_told(workflow: WorkflowHarness, slack: Receiver) -> None:
-    workflow.sandbox.claude.hold = True
+def test_an_expired_batch_is_told(workflow: WorkflowHarness, slack: WebhookReceiver) -> None:
+    workflow.sandbox.anthropic.hold = True
     workflow.commit({"a.js": WORSE})
     workflow.run("submit")
     workflow.advance(25 * HOUR)
-    workflow.sandbox.claude.hold = False
+    workflow.sandbox.anthropic.hold = False
     assert workflow.run("collect").exit == 0
     assert "1 file expired without an answer" in blocks_of(slack.last)
 
 
-def test_failures_are_told(workflow: WorkflowHarness, slack: Receiver, webhook: Receiver) -> None:
+def test_failures_are_told(
+    workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver
+) -> None:
     workflow.commit({"a.js": WORSE})
     assert workflow.run("run", max_cost_usd="0.000001").exit == 3
     assert "code-review failed" in slack.last.json["text"]
-    assert "fits under the budget" in blocks_of(slack.last)
+    assert "fits the budget" in blocks_of(slack.last)
     assert webhook.last.json["kind"] == "over-budget"
     valid(webhook.last.json, "failure")
     first = signed(webhook.last)
     workflow.sandbox.faults.add(
-        "status", service="claude", method="POST", path="/batches$", status=400
+        "status", service="anthropic", method="POST", path="/batches$", status=400
     )
     assert workflow.run("submit").exit == 4
     assert webhook.last.json["kind"] == "anthropic"
     workflow.sandbox.faults.clear()
     assert workflow.run("submit").exit == 0
-    workflow.hub.has_issues = False
+    workflow.github_repository.has_issues = False
     assert workflow.run("collect").exit == 5
     assert "could not be delivered" in blocks_of(slack.last)
     assert (webhook.last.json["kind"], webhook.last.json["exit_code"]) == ("github", 5)
     assert signed(webhook.last) != first
-    assert len(slack.got) == len(webhook.got) == 3
+    assert len(slack.requests) == len(webhook.requests) == 3
 
 
 def test_what_passes_by_itself_is_no_failure_to_tell(
-    workflow: WorkflowHarness, slack: Receiver
+    workflow: WorkflowHarness, slack: WebhookReceiver
 ) -> None:
     workflow.commit({"a.js": WORSE})
     workflow.run("submit")
-    workflow.sandbox.faults.add("truncate", service="claude", path="/results$", times=4)
+    workflow.sandbox.faults.add("truncate", service="anthropic", path="/results$", times=4)
     assert workflow.run("collect").exit == 4
-    assert slack.got == []
+    assert slack.requests == []
     assert workflow.run("plan", base="nowhere").exit == 2
-    assert slack.got == []
+    assert slack.requests == []
 
 
 @pytest.mark.parametrize("answer", [(404, {}, "no_service"), None])
-def test_slack_never_blocks_a_run(workflow: WorkflowHarness, slack: Receiver, answer: Any) -> None:
+def test_slack_never_blocks_a_run(
+    workflow: WorkflowHarness, slack: WebhookReceiver, answer: Any
+) -> None:
     slack.answers = [answer]
     result = collected(workflow, {"a.js": WORSE})
     assert (result.exit, result.outputs["status"]) == (0, "collected")
-    (sentence,) = result.said("warning")
-    assert sentence.startswith("slack: Slack did not take the message: it")
-    assert "Slack did not take the message" in result.summary
-    assert len(slack.got) == 1
+    (sentence,) = result.annotations("warning")
+    assert sentence.startswith("slack: Slack did not accept the message: it")
+    assert "Slack did not accept the message" in result.summary
+    assert len(slack.requests) == 1
     assert workflow.run("collect").outputs == {"status": "nothing-to-do"}
 
 
 def test_addresses_and_secrets_are_masked_and_told_nowhere(
-    workflow: WorkflowHarness, slack: Receiver, webhook: Receiver
+    workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver
 ) -> None:
     slack.answers = [(404, {}, "no_service")]
     webhook.answers = [(410, {}, "")]
     result = collected(workflow, {"a.js": WORSE})
-    masks = [data for name, data in commands(result.log) if name == "add-mask"]
+    masks = [data for name, data in log_commands(result.log) if name == "add-mask"]
     assert {slack.url, webhook.url, SECRET} <= set(masks)
     rest = "\n".join(line for line in result.log.splitlines() if "::add-mask::" not in line)
     for text in (rest, result.summary, workflow.public_text, json.dumps(result.outputs)):
@@ -193,7 +203,7 @@ def test_addresses_are_checked_before_anything_is_spent(
     workflow.commit({"a.js": WORSE})
     result = workflow.run("run", **inputs)
     assert result.exit == 2
-    assert words in result.said("error")[0]
+    assert words in result.annotations("error")[0]
     assert next(iter(inputs.values())) not in result.log + result.summary
     assert workflow.batches == []
 
@@ -202,44 +212,46 @@ def test_a_destination_without_its_address_says_what_to_do(workflow: WorkflowHar
     result = collected(workflow, {"a.js": WORSE}, report="issue,summary,slack,webhook")
     assert result.exit == 0
     assert "<code>slack-webhook-url</code> is not set" in result.summary
-    assert [s.partition(":")[0] for s in result.said("warning")] == ["webhook", "slack"]
+    assert [s.partition(":")[0] for s in result.annotations("warning")] == ["webhook", "slack"]
 
 
 # The webhook.
 
 
-def test_the_webhook_gets_the_signed_results(workflow: WorkflowHarness, webhook: Receiver) -> None:
+def test_the_webhook_gets_the_signed_results(
+    workflow: WorkflowHarness, webhook: WebhookReceiver
+) -> None:
     webhook.answers = [(503, {}, ""), None]
     collected(workflow, {"a.js": WORSE})
     valid(webhook.last.json, "results")
     assert webhook.last.json["counts"]["new"] == 2
     # Two tries failed, perhaps after they were read: all three carry one id.
-    assert len({signed(message) for message in webhook.got}) == 1
-    assert len(webhook.got) == 3
+    assert len({signed(message) for message in webhook.requests}) == 1
+    assert len(webhook.requests) == 3
     collected(workflow, {"a.js": GOOD})
-    assert signed(webhook.last) != signed(webhook.got[0])
+    assert signed(webhook.last) != signed(webhook.requests[0])
     assert webhook.last.json["counts"]["fixed"] == 2
 
 
-def test_unsigned_results_are_not_sent(workflow: WorkflowHarness, webhook: Receiver) -> None:
+def test_unsigned_results_are_not_sent(workflow: WorkflowHarness, webhook: WebhookReceiver) -> None:
     del workflow.environ["BATCH_ACTION_WEBHOOK_SECRET"]
     result = collected(workflow, {"a.js": WORSE})
     assert result.exit == 0
-    assert webhook.got == []
-    assert "never sent unsigned" in result.said("warning")[0]
+    assert webhook.requests == []
+    assert "never sent unsigned" in result.annotations("warning")[0]
 
 
 def test_a_dry_run_tells_nobody(
-    workflow: WorkflowHarness, slack: Receiver, webhook: Receiver
+    workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver
 ) -> None:
     result = collected(workflow, {"a.js": WORSE}, dry_run="true", report="issue,files")
     assert result.outputs["status"] == "dry-run"
-    assert slack.got == webhook.got == []
+    assert slack.requests == webhook.requests == []
     assert (workflow.repo.path / result.outputs["results-file"]).is_file()
 
 
 def test_what_could_not_be_delivered_is_told_to_nobody_as_delivered(
-    workflow: WorkflowHarness, slack: Receiver, webhook: Receiver
+    workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver
 ) -> None:
     workflow.commit({"a.js": WORSE})
     workflow.run("submit")
@@ -247,7 +259,7 @@ def test_what_could_not_be_delivered_is_told_to_nobody_as_delivered(
         "status", service="github", method="POST", path="/issues$", status=500
     )
     assert workflow.run("collect", report="issue,files").exit == 5
-    assert [m.json["schema"] for m in webhook.got] == ["batch-action/failure/1"]
+    assert [m.json["schema"] for m in webhook.requests] == ["batch-action/failure/1"]
     assert not (workflow.repo.path / ".batch-action/results.json").exists()
     workflow.sandbox.faults.clear()
     assert workflow.run("collect").exit == 0
@@ -274,9 +286,9 @@ def test_files_hold_the_results(workflow: WorkflowHarness) -> None:
 
 def test_generated_files_and_judgements_are_told_in_files(workflow: WorkflowHarness) -> None:
     whole = published(
-        standing(1),
+        finding_status(1),
         generated=(generated("Tests of a."), generated("Out.", "../evil.py")),
-        file_verdicts=(judgement("It sorts no more."),),
+        file_verdicts=(file_verdict("It sorts no more."),),
         refused=(refused("b.py", "changes the code"),),
     )
     with context_of(workflow.repo.path, report="files") as ctx:
@@ -315,13 +327,13 @@ def test_annotations_stand_at_the_lines(workflow: WorkflowHarness) -> None:
     assert len(lines) == 2
     assert any("file=a.js,line=3,endLine=3,title=" in line for line in lines)
     again = workflow.run("collect", report="issue,annotations")
-    assert again.said("error") == again.said("notice") == []
+    assert again.annotations("error") == again.annotations("notice") == []
 
 
 def test_a_public_repository_tells_security_nowhere(
-    workflow: WorkflowHarness, slack: Receiver, webhook: Receiver
+    workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver
 ) -> None:
-    workflow.hub.private = False
+    workflow.github_repository.private = False
     result = collected(workflow, {"a.js": BAD}, report="issue,summary,annotations,files")
     folder = workflow.repo.path / ".batch-action"
     told = [
@@ -329,13 +341,13 @@ def test_a_public_repository_tells_security_nowhere(
         result.summary,
         workflow.public_text,
         *(path.read_text("utf-8") for path in folder.glob("*.*")),
-        *(message.body.decode() for message in (*slack.got, *webhook.got)),
+        *(message.body.decode() for message in (*slack.requests, *webhook.requests)),
     ]
     assert [text for text in told if "eval" in text or "CWE-95" in text] == []
-    assert "1 change about security held back" in blocks_of(slack.last)
+    assert "1 change about security hidden" in blocks_of(slack.last)
     assert {"filter": "public", "count": 1, "destination": None} in webhook.last.json[
         "file_statuses"
-    ]["held_back"]
+    ]["suppressed"]
 
 
 # Hostile words, everywhere at once.
@@ -346,35 +358,35 @@ MAY = {"contents": "read", "actions": "read", "issues": "write", "security-event
 
 @pytest.mark.parametrize("shift", [0, 7])
 def test_a_hostile_answer_and_a_hostile_name_are_only_text(
-    workflow: WorkflowHarness, slack: Receiver, webhook: Receiver, shift: int
+    workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver, shift: int
 ) -> None:
     said = iter([*TEXTS.values()] * 2)
     names = [FILE_NAMES[(n + shift) % len(FILE_NAMES)] for n in range(len(TEXTS))]
-    workflow.sandbox.claude.answer_with(
+    workflow.sandbox.anthropic.answer_with(
         lambda params: answer(params, next(said), "return eval(x);")
     )
     workflow.commit({f"{n}/{name}": f"// {n}\n{BAD}" for n, name in enumerate(names)})
     assert workflow.run("submit").exit == 0
     result = workflow.start("collect", {"permissions": MAY}, report=ALL)
     assert result.exit == 0, result.log
-    assert foreign(result.log) == []
+    assert unexpected_commands(result.log) == []
     assert result.outputs["new-findings-count"] == str(len(TEXTS))
     folder = workflow.repo.path / ".batch-action"
     value = json.loads((folder / "results.json").read_bytes())
     valid(value, "results")
     assert len(value["findings"]) == len(TEXTS)
-    home = f"{workflow.sandbox.github_url}/{workflow.hub.full_name}/"
+    home = f"{workflow.sandbox.github_url}/{workflow.github_repository.full_name}/"
     bodies = [issue.body for issue in workflow.issues]
     comments = [comment.body for issue in workflow.issues for comment in issue.comments]
     for text in (result.summary, (folder / "report.md").read_text("utf-8"), *bodies, *comments):
         assert_inert(text, home)
     rolling = next(body for body in bodies if body.startswith("<!-- batch-action v1"))
-    known = [block.tracked for block in markers.blocks("\n".join((rolling, *comments)))]
+    known = [block.tracked for block in markers.parse_blocks("\n".join((rolling, *comments)))]
     assert {k.state.value for k in known} == {"new"}
     assert len({k.fingerprint for k in known}) == len(TEXTS)
     for title in (issue.title for issue in workflow.issues):
         assert not re.search(r"@\w|#\w|GH-\d|://", title)
-    for message in slack.got:
+    for message in slack.requests:
         assert not re.search(r"<[!@#]|@(here|channel)", message.body.decode())
     signed(webhook.last)
     assert len(workflow.issues) == 11
@@ -392,5 +404,5 @@ def test_a_link_in_the_place_of_the_folder_is_not_followed(
     workflow.run("submit")
     result = workflow.run("collect", report="issue,files")
     assert result.exit == 0
-    assert "is no folder" in result.said("warning")[0]
+    assert "is no folder" in result.annotations("warning")[0]
     assert list(tmp_path.glob("*.json")) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batch_action.batches.results import BatchResults
-from batch_action.clients.github.errors import LostAnswerError, RefusedError
+from batch_action.clients.github.errors import LostResponseError, RefusedError
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.findings.anchoring import anchor_all
@@ -116,7 +116,7 @@ def states(notebook: Notebook) -> list[FindingState]:
 
 
 def refused(status: int) -> RefusedError:
-    return RefusedError("No.", status=status, lasting=status in (403, 404, 410))
+    return RefusedError("No.", status=status, permanent=status in (403, 404, 410))
 
 
 def test_all_get_the_same_result(repo: Repo):
@@ -159,10 +159,10 @@ def test_what_the_newer_one_says_wins(repo: Repo):
 
 
 def test_one_that_fails_now_keeps_no_other_from_its_own(repo: Repo):
-    bad, good = Notebook(fails=LostAnswerError("Gone.")), Notebook()
+    bad, good = Notebook(fails=LostResponseError("Gone.")), Notebook()
     with opened(repo) as ctx:
         outcome = publish(ctx, review(repo, "crash(x)"), {"bad": bad, "good": good})
-    assert isinstance(outcome.problem, LostAnswerError)
+    assert isinstance(outcome.problem, LostResponseError)
     assert states(good) == [FindingState.NEW]
     assert [d.action for d in outcome.published.results] == ["failed", "updated"]
 
@@ -206,14 +206,14 @@ def test_a_persons_wish_in_one_place_holds_everywhere(repo: Repo):
     with opened(repo) as ctx:
         publish(ctx, review(repo, "crash(x)"), {"one": one, "two": two})
         (known,) = one.remembered.tracked
-        wish = Dismissal(fingerprint=known.fingerprint, by="ann", where="https://x/1")
+        wish = Dismissal(fingerprint=known.fingerprint, actor="ann", source="https://x/1")
         one.remembered = replace(one.remembered, dismissals=(wish,))
         batch_answers = review(repo, "crash(x)")
         recalled = pipeline.read_states(ctx, batch_answers, {"one": one, "two": two})
-        (fact,) = recalled.wishes(EMPTY, ctx)
+        (fact,) = recalled.requested_facts(EMPTY, ctx)
         assert isinstance(fact, Dismissed)
         ledger = EMPTY.model_copy(update={"facts": (fact,)})
-        assert recalled.wishes(ledger, ctx) == ()
+        assert recalled.requested_facts(ledger, ctx) == ()
         pipeline.publish(ctx, ledger, BatchResults(), batch_answers, recalled)
         assert states(two) == [FindingState.DISMISSED]
         # And from the ledger alone, should that place be lost.
@@ -227,12 +227,12 @@ def test_a_recheck_names_the_file_and_an_unknown_one_is_passed_over(repo: Repo):
         publish(ctx, review(repo, "crash(x)"), {"one": one})
         (known,) = one.remembered.tracked
         wishes = tuple(
-            RecheckRequest(fingerprint=f, by="ann", where="https://x/1")
+            RecheckRequest(fingerprint=f, actor="ann", source="https://x/1")
             for f in (known.fingerprint, "0" * 16)
         )
         one.remembered = replace(one.remembered, rechecks=wishes)
         recalled = pipeline.read_states(ctx, review(repo), {"one": one})
-        (fact,) = recalled.wishes(EMPTY, ctx)
+        (fact,) = recalled.requested_facts(EMPTY, ctx)
     assert isinstance(fact, Recheck)
     assert (fact.path, fact.fingerprint) == ("a.py", known.fingerprint)
 

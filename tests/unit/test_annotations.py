@@ -3,20 +3,20 @@
 import pytest
 
 from batch_action.models.findings import FindingState, Severity
-from batch_action.publishers.annotations import annotations
-from tests.harness.reports import published, report, standing
+from batch_action.publishers.annotations import select_annotations
+from tests.harness.reports import finding_status, published, report
 
 EVERY = [s for s in Severity for _ in range(12)]
 
 
 def test_levels_places_and_words():
-    first, second, third = annotations(
+    first, second, third = select_annotations(
         published(
-            standing(1, severity=Severity.HIGH),
-            standing(2, FindingState.BACK, severity=Severity.MEDIUM),
-            standing(3, severity=Severity.LOW, explanation="", title=""),
-            standing(4, FindingState.OPEN),
-            standing(5, FindingState.FIXED),
+            finding_status(1, severity=Severity.HIGH),
+            finding_status(2, FindingState.BACK, severity=Severity.MEDIUM),
+            finding_status(3, severity=Severity.LOW, explanation="", title=""),
+            finding_status(4, FindingState.OPEN),
+            finding_status(5, FindingState.FIXED),
         ),
         {},
     )[0]
@@ -37,8 +37,8 @@ def test_levels_places_and_words():
     ],
 )
 def test_ten_of_a_level_are_shown_and_the_rest_is_counted(used, told, rest):
-    news = [standing(n, severity=severity) for n, severity in enumerate(EVERY)]
-    found, sentence = annotations(published(*news), used)
+    news = [finding_status(n, severity=severity) for n, severity in enumerate(EVERY)]
+    found, sentence = select_annotations(published(*news), used)
     levels = [one.level for one in found]
     assert {level: levels.count(level) for level in ("error", "warning", "notice")} == told
     assert sentence.startswith(f"{rest} more new findings are not annotated")
@@ -47,10 +47,12 @@ def test_ten_of_a_level_are_shown_and_the_rest_is_counted(used, told, rest):
 
 
 def test_what_fits_needs_no_sentence():
-    news = [standing(n, severity=Severity.LOW) for n in range(10)]
-    found, sentence = annotations(published(*news), {})
+    news = [finding_status(n, severity=Severity.LOW) for n in range(10)]
+    found, sentence = select_annotations(published(*news), {})
     assert (len(found), sentence) == (10, "")
-    found, sentence = annotations(published(*news, standing(11, severity=Severity.LOW)), {})
+    found, sentence = select_annotations(
+        published(*news, finding_status(11, severity=Severity.LOW)), {}
+    )
     assert (len(found), sentence) == (
         9,
         "2 more new findings are not annotated: a step shows 10 annotations of a level.",
@@ -58,5 +60,5 @@ def test_what_fits_needs_no_sentence():
 
 
 def test_a_public_repository_shows_no_security_finding():
-    whole = published(standing(1, security=True), report=report(public=True))
-    assert annotations(whole, {}) == ((), "")
+    whole = published(finding_status(1, security=True), report=report(hides_security=True))
+    assert select_annotations(whole, {}) == ((), "")

@@ -23,21 +23,21 @@ from batch_action.publishers import finding_block, markers, user_commands
 from batch_action.publishers.issue.render import parse, render
 from tests.harness import reports
 from tests.harness.hostile_text import assert_inert
-from tests.harness.reports import A, B, C, generated, judgement
+from tests.harness.reports import A, B, C, file_verdict, generated
 
 COST = Cost(interactive_usd=0.2, batch_usd=0.1, batch_cached_usd=0.08)
 NIGHT = reports.report(
     spending=replace(reports.SPENDING, cost=COST),
     discarded=1,
-    file_statuses=replace(reports.RECEIPT, skipped=()),
+    file_statuses=replace(reports.FILE_STATUSES, skipped=()),
 )
 
 
 def standing(number: int = 1, state: FindingState = FindingState.NEW, **fields) -> FindingStatus:
     """A finding that was reported, whatever its state; `fields` go to the remark."""
     values = {"title": "SQL from `name`", "category": "security", **fields}
-    reported = reports.standing(number, **values)
-    return replace(reports.standing(number, state, **values), finding=reported.finding)
+    reported = reports.finding_status(number, **values)
+    return replace(reports.finding_status(number, state, **values), finding=reported.finding)
 
 
 def draft(*statuses: FindingStatus, session=None, **report):
@@ -52,7 +52,8 @@ LINK = f"https://github.com/octo/demo/blob/{A}/src/db.py#L10-L12"
 BLOCK = f"""\
 <!-- batch-action:finding v1 id=0000000000000001 state=new severity=high category=security \
 rule=sql-injection path=src/db.py blob={B} commit={A} lines=10-12 scope=5-20 digest=dddddddddddd \
-since=2026-03-02 closed= by= held= security=0 pre=0 title=SQL%20from%20%60name%60 -->
+opened-on=2026-03-02 closed-on= closing-commit= ignored-by= security=0 pre-existing=0 \
+title=SQL%20from%20%60name%60 -->
 <details><summary>🟠 high · <b>SQL from <code>name</code></b> · <code>src/db.py</code> · \
 <code>00000000</code></summary>
 
@@ -65,7 +66,7 @@ run(q % name)
 
 **Why.** The name comes from outside.
 
-**Remedy.** Use parameters.
+**Fix.** Use parameters.
 
 **Suggestion**
 
@@ -74,21 +75,21 @@ run(q % name)
 +run(q, name)
 ```
 
-- [ ] dismiss this finding for good <!-- batch-action:box id=0000000000000001 -->
+- [ ] dismiss this finding for good <!-- batch-action:checkbox id=0000000000000001 -->
 
 </details>
 <!-- /batch-action:finding id=0000000000000001 -->"""
 END = """\
 ---
 
-<details><summary>Receipt: 2 files: 1 reviewed, 1 in the backlog</summary>
+<details><summary>Files reviewed: 1 of 2 (1 in the backlog)</summary>
 
-| File | Account | Reason |
+| File | Status | Reason |
 |---|---|---|
 | <code>src/x.py</code> | in the backlog | over the cap |
 | <code>src/db.py</code> | reviewed |  |
 
-1 remark discarded: the quoted code is not in the file.
+1 finding discarded: the quoted code is not in the file.
 
 </details>
 
@@ -99,11 +100,12 @@ $0.08 · month so far $7.10 · 25% of input from cache
 model <code>model-x</code> · 2026-03-02</sub>
 
 <sub>Advice from a language model: check before you act. What you write inside a finding's details \
-is kept; close this issue as *not planned* to mute it. To dismiss a finding for good tick its box \
-or comment `/batch wontfix <id> <reason>`; `/batch recheck <id>` has its file reviewed \
+is preserved; close this issue as *not planned* to mute it. To dismiss a finding for good, tick \
+its checkbox or comment `/batch wontfix <id> <reason>`; `/batch recheck <id>` has its file reviewed \
 again.</sub>"""
 HEAD = (
-    f"<!-- batch-action v1 task=code-review repository=42 head={C} batches=msgbatch_1 first=1 -->"
+    f"<!-- batch-action v1 task=code-review repository=42 head={C} batches=msgbatch_1 "
+    "just-opened=1 -->"
 )
 FINDING = "<!-- batch-action:finding"
 BEFORE = parse(f"<!-- batch-action v1 task=code-review repository=42 head={A} batches=x -->", ())
@@ -116,7 +118,7 @@ def test_a_first_night():
     assert written.overflow == ()
     assert written.open
     assert written.body == (
-        f"{HEAD}\n**1 open finding, 1 high; 1 new tonight.**\n\n"
+        f"{HEAD}\n**1 open finding, 1 high; 1 new in this run.**\n\n"
         "| Severity | Finding | Where | State | Since |\n|---|---|---|---|---|\n"
         f"| 🟠 high | SQL from <code>name</code> | [<code>src/db.py:10-12</code>]({LINK}) "
         f"| 🆕 new | 2026-03-02 |\n\n{BLOCK}\n\n{END}"
@@ -127,7 +129,8 @@ def test_a_first_night():
 def test_one_comment_when_something_is_new():
     written = draft(standing(), session=BEFORE)
     assert written.comment == (
-        f"<!-- batch-action:night v1 batches=msgbatch_1 head={C} -->\n**1 new** in code review.\n\n"
+        f"<!-- batch-action:notification v1 batches=msgbatch_1 head={C} -->\n"
+        "**1 new** in code review.\n\n"
         f"- 🆕 new: 🟠 high · SQL from <code>name</code> · [<code>src/db.py:10-12</code>]({LINK})"
         "\n\n<sub>[run](https://github.com/octo/demo/actions/runs/7)</sub>"
     )
@@ -147,7 +150,7 @@ def test_fixed_dismissed_and_older_ones_are_folded():
     gone = standing(3, FindingState.DISMISSED)
     written = draft(fixed, older, gone, session=BEFORE)
     body = written.body
-    assert "**1 open finding, 1 critical; 1 fixed tonight.**" in body
+    assert "**1 open finding, 1 critical; 1 fixed in this run.**" in body
     assert "<summary>1 finding older than the reviewed changes</summary>" in body
     assert (
         "<summary>✅ Fixed: 1</summary>\n\n- SQL from <code>name</code> · fixed in 1a2b3c4" in body
@@ -165,7 +168,7 @@ def test_only_fixed_ones_close_the_issue():
 
 def test_a_fix_is_remembered_for_a_month():
     known = replace(
-        standing(1, FindingState.FIXED).tracked, since="2026-01-01", closed="2026-03-02"
+        standing(1, FindingState.FIXED).tracked, opened_on="2026-01-01", closed_on="2026-03-02"
     )
     for days, there in ((0, True), (30, True), (31, False)):
         today = (date(2026, 3, 2) + timedelta(days)).isoformat()
@@ -187,15 +190,15 @@ def test_blocks_are_kept_word_for_word_with_what_people_wrote():
 
 def test_public_repositories_do_not_tell_of_security():
     secret, plain = standing(1, security=True, title="hole"), standing(2, title="slow")
-    written = draft(secret, plain, public=True, session=BEFORE)
+    written = draft(secret, plain, hides_security=True, session=BEFORE)
     whole = written.body + written.comment
     assert "hole" not in whole
     assert "0000000000000001" not in whole
-    assert "**1 open finding, 1 high; 1 new tonight.**" in written.body
+    assert "**1 open finding, 1 high; 1 new in this run.**" in written.body
     assert "Security findings are not shown in public issues." in written.body
-    assert not draft(secret, public=True).open
-    assert draft(secret, public=True, session=BEFORE).comment is None
-    assert "hole" in draft(secret, public=True, allow_public_security=True).body
+    assert not draft(secret, hides_security=True).open
+    assert draft(secret, hides_security=True, session=BEFORE).comment is None
+    assert "hole" in draft(secret, hides_security=False).body
 
 
 @pytest.mark.parametrize(
@@ -208,10 +211,10 @@ def test_public_repositories_do_not_tell_of_security():
     ],
 )
 def test_money(cost, words):
-    spending = Spending(usage=Usage(), cost=cost, month_usd=None, cache_share=0)
+    spending = Spending(usage=Usage(), cost=cost, month_to_date_usd=None, cache_share=0)
     body = draft(spending=spending).body
     assert words in body
-    assert cost.priced or "$" not in body
+    assert cost.is_priced or "$" not in body
 
 
 def test_400_findings_stay_one_readable_issue():
@@ -221,7 +224,7 @@ def test_400_findings_stay_one_readable_issue():
     assert all(len(text) <= 30_000 for text in written.overflow)
     assert "The table shows the worst 25 of 400." in written.body
     assert written.body.count("<!-- batch-action:finding") == 25
-    assert [markers.read_more(text) for text in written.overflow] == list(
+    assert [markers.parse_continuation(text) for text in written.overflow] == list(
         range(1, len(written.overflow) + 1)
     )
     assert {k.fingerprint for k in remembered(written).tracked} == written.fingerprints
@@ -237,65 +240,67 @@ def test_3000_findings_stay_readable_and_are_all_remembered():
     assert sum(map(len, written.overflow)) < 3_000_000
     session = remembered(written)
     assert len(session.tracked) == 3000
-    brief = [f for f, words in session.blocks.items() if finding_block.BRIEF in words]
+    brief = [f for f, words in session.blocks.items() if finding_block.BRIEF_MARKER in words]
     assert 2800 < len(brief) < 3000
     assert "why why" in session.blocks[f"{1:016x}"]
     assert dict(written.suppressed)["max-findings"] == 3000 - written.body.count(FINDING)
     later = [replace(s, tracked=known) for s, known in zip(many, session.tracked, strict=True)]
     again = remembered(draft(*later, session=session))
-    some = [f for f in brief if finding_block.BRIEF not in again.blocks[f]]
+    some = [f for f in brief if finding_block.BRIEF_MARKER not in again.blocks[f]]
     assert 50 < len(some) < 200
     assert again.blocks[some[0]].replace("**Why.**", "").count("\n\n") > 3
 
 
 def test_details_come_later_to_a_brief_block_and_keep_what_people_wrote():
     ignored = standing(1, FindingState.IGNORED)
-    ignored = replace(ignored, tracked=replace(ignored.tracked, suppressed="baseline"))
+    ignored = replace(ignored, tracked=replace(ignored.tracked, ignored_by="baseline"))
     written = draft(ignored, session=BEFORE)
     assert "<summary>Ignored: 1 by the baseline</summary>" in written.body
-    assert "Held back: 1 finding accepted by the baseline." in written.body
+    assert "Suppressed: 1 finding accepted by the baseline file." in written.body
     assert "**Why.**" not in written.body
     session = remembered(written)
-    assert session.tracked[0].suppressed == "baseline"
+    assert session.tracked[0].ignored_by == "baseline"
     (told,) = session.blocks.values()
     mine = told.replace("</details>", "Mine.\n\n</details>")
     session = replace(session, blocks={session.tracked[0].fingerprint: mine})
     (now,) = remembered(draft(standing(1), session=session)).blocks.values()
     assert now.index("**Why.** The name") < now.index("Mine.")
-    assert finding_block.BRIEF not in now
+    assert finding_block.BRIEF_MARKER not in now
 
 
 def test_rulings_and_files_stay_until_the_next_answers():
     first = draft(
         standing(),
-        file_verdicts=(judgement("It sorts @octo no more."),),
+        file_verdicts=(file_verdict("It sorts @octo no more."),),
         generated=(generated("Tests."),),
     )
     assert "| ❌ INVALID | It sorts" in first.body
     assert "| Generated file |" in first.body
     assert_inert(first.body, "https://github.com")
     quiet = draft(
-        standing(state=FindingState.OPEN), session=remembered(first), quiet=True, batch_ids=()
+        standing(state=FindingState.OPEN),
+        session=remembered(first),
+        commands_only=True,
+        batch_ids=(),
     )
     assert "| ❌ INVALID | It sorts" in quiet.body
     later = draft(standing(state=FindingState.OPEN), session=remembered(first))
     assert "INVALID" not in later.body
 
 
-def test_what_was_held_back_is_told():
+def test_suppressed_findings_are_counted():
     written = render(
-        replace(NIGHT, max_findings=1, public=True),
+        replace(NIGHT, max_findings=1, hides_security=True),
         Reconciliation(
             statuses=(standing(1), standing(2), standing(3, security=True)),
             commit=C,
-            below=(("min-severity", 3), ("min-confidence", 0)),
+            below_threshold=(("min-severity", 3), ("min-confidence", 0)),
         ),
         BEFORE,
     )
     assert written.suppressed == (("min-severity", 3), ("max-findings", 1), ("public", 1))
     assert (
-        "Held back: 3 findings below `min-severity`, 1 in comments for lack of room "
-        "(`max-findings`).\n"
+        "Suppressed: 3 findings below `min-severity`, 1 in comments because of `max-findings`.\n"
     ) in written.body
 
 
@@ -312,9 +317,9 @@ def test_words_from_another_destination_are_taken_over_but_end_no_block():
 
 
 def test_markers_without_the_newer_fields_are_read():
-    body = draft(standing()).body.replace(" held=", "")
+    body = draft(standing()).body.replace(" ignored-by=", "")
     session = parse(body, ())
-    assert (len(session.tracked), session.tracked[0].suppressed) == (1, "")
+    assert (len(session.tracked), session.tracked[0].ignored_by) == (1, "")
 
 
 def test_each_state_key_has_an_issue_of_its_own():
@@ -328,10 +333,10 @@ def test_each_state_key_has_an_issue_of_its_own():
 def test_a_box_leaves_the_words_alone(words, tick):
     own = "0123456789abcdef"
     for text in (words, f"<details>\n\n{words}\n\n</details>"):
-        now = user_commands.boxed(text, own, ticked=tick)
-        assert user_commands.unboxed(now) == text.rstrip("\n")
-        assert user_commands.ticked(now) == ({own} if tick else set())
-        assert user_commands.ticked(now.replace("[ ]", "[X]").replace("\n", "\r\n")) == {own}
+        now = user_commands.add_checkbox(text, own, ticked=tick)
+        assert user_commands.remove_checkbox(now) == text.rstrip("\n")
+        assert user_commands.parse_ticked(now) == ({own} if tick else set())
+        assert user_commands.parse_ticked(now.replace("[ ]", "[X]").replace("\n", "\r\n")) == {own}
 
 
 def test_a_later_version_s_issue_is_left_alone():
@@ -394,7 +399,7 @@ def test_what_is_written_is_read_back(title, text, code, path, state):
         1, state, title=title, explanation=text, remediation=text, rule=text, suggestion=code
     )
     anchor = replace(one.tracked.anchor, path=path or "a")
-    known = replace(one.tracked, anchor=anchor, title=title, since="2026-01-01")
+    known = replace(one.tracked, anchor=anchor, title=title, opened_on="2026-01-01")
     finding = replace(one.finding, anchor=anchor, evidence=code)
     hostile = FindingStatus(tracked=known, finding=finding, note=text, changed=one.changed)
     written = draft(hostile, standing(2))
@@ -405,7 +410,7 @@ def test_what_is_written_is_read_back(title, text, code, path, state):
     )
     (read,) = (k for k in session.tracked if k.fingerprint == known.fingerprint)
     closed = "2026-03-02" if state is FindingState.FIXED else ""
-    assert read == replace(known, title=read.title, closed=closed)
+    assert read == replace(known, title=read.title, closed_on=closed)
     (other,) = (k for k in session.tracked if k is not read)
     later = (replace(hostile, tracked=read), replace(standing(2), tracked=other))
     again = draft(*later, session=session)

@@ -17,31 +17,31 @@ from tests.harness.hostile_text import texts as hostile
 from tests.harness.reports import (
     SPENDING,
     C,
+    file_verdict,
+    finding_status,
     generated,
-    judgement,
     published,
     refused,
     report,
-    standing,
 )
 
 AT = datetime(2026, 3, 2, 6, 17, tzinfo=UTC)
 SCHEMAS = {"results": results_schema.Results, "failure": results_schema.Failure}
 WRITE = (
-    'python -c "import json; from batch_action.report import results as r; '
-    'print(json.dumps(r.schema(r.{model}, {name!r}), indent=2))" > docs/{name}.schema.json'
+    'python -c "import json; from batch_action.publishers import results_schema as r; '
+    'print(json.dumps(r.json_schema(r.{model}, {name!r}), indent=2))" > docs/{name}.schema.json'
 )
 
 
 def told(whole) -> dict:
-    return json.loads(results_schema.encoded(results_builder.results_of(whole, AT)))
+    return json.loads(results_schema.encode(results_builder.build_results(whole, AT)))
 
 
 def failed(error: BatchActionError) -> dict:
-    value = results_builder.failure_of(
+    value = results_builder.build_failure(
         error, AT, task="code-review", repository="octo/demo", repository_id="42", run_url=None
     )
-    return json.loads(results_schema.encoded(value))
+    return json.loads(results_schema.encode(value))
 
 
 def valid(value: dict, name: str) -> None:
@@ -54,18 +54,18 @@ def valid(value: dict, name: str) -> None:
 def test_the_published_schema_is_that_of_the_code(name):
     written = json.loads((ROOT / f"docs/{name}.schema.json").read_text("utf-8"))
     how = WRITE.format(model=SCHEMAS[name].__name__, name=name)
-    assert written == results_schema.schema(SCHEMAS[name], name), f"write it anew: {how}"
+    assert written == results_schema.json_schema(SCHEMAS[name], name), f"write it anew: {how}"
 
 
 def test_a_whole_night_fits_the_schema():
     whole = published(
-        standing(1),
-        standing(2, FindingState.FIXED),
-        standing(3, FindingState.RECHECKING),
-        standing(4, FindingState.DISMISSED),
-        standing(5, FindingState.IGNORED, suppressed="baseline"),
-        below=(("min-severity", 2),),
-        file_verdicts=(judgement("No."),),
+        finding_status(1),
+        finding_status(2, FindingState.FIXED),
+        finding_status(3, FindingState.RECHECKING),
+        finding_status(4, FindingState.DISMISSED),
+        finding_status(5, FindingState.IGNORED, ignored_by="baseline"),
+        below_threshold=(("min-severity", 2),),
+        file_verdicts=(file_verdict("No."),),
         generated=(generated("Tests."),),
         refused=(refused("../x"),),
         warnings=("Careful.",),
@@ -83,22 +83,22 @@ def test_a_whole_night_fits_the_schema():
         "ignored": 1,
     }
     first = value["findings"][0]
-    assert first["place"]["url"].endswith("/src/db.py#L10-L12")
+    assert first["location"]["url"].endswith("/src/db.py#L10-L12")
     assert first["evidence"] == "run(q % name)"
-    assert value["findings"][1]["closed_by"] == C
+    assert value["findings"][1]["closing_commit"] == C
     assert value["spending"]["saved_usd"] == pytest.approx(0.58)
     assert value["file_statuses"]["skipped"] == {"binary": 3}
-    held = {h["filter"]: h["count"] for h in value["file_statuses"]["held_back"]}
+    held = {h["filter"]: h["count"] for h in value["file_statuses"]["suppressed"]}
     assert held == {"min-severity": 2, "baseline": 1, "dismissed": 1}
     assert value["destinations"][0]["url"] == "https://github.com/octo/demo/issues/12"
 
 
 def test_a_night_without_price_or_repository_fits_too():
     unpriced = Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
-    spending = replace(SPENDING, cost=unpriced, month_usd=None)
+    spending = replace(SPENDING, cost=unpriced, month_to_date_usd=None)
     bare = report(repository=None, run_url=None, spending=spending, batch_ids=())
-    valid(told(published(standing(1), report=bare)), "results")
-    valid(told(published(report=report(spending=None, pull=3))), "results")
+    valid(told(published(finding_status(1), report=bare)), "results")
+    valid(told(published(report=report(spending=None, pull_request=3))), "results")
 
 
 def test_another_field_is_refused():
@@ -108,10 +108,14 @@ def test_another_field_is_refused():
 
 
 def test_a_public_repository_tells_only_how_many():
-    value = told(published(standing(1, title="Stolen", security=True), report=report(public=True)))
+    value = told(
+        published(
+            finding_status(1, title="Stolen", security=True), report=report(hides_security=True)
+        )
+    )
     assert value["findings"] == []
     assert "Stolen" not in json.dumps(value)
-    assert value["file_statuses"]["held_back"] == [
+    assert value["file_statuses"]["suppressed"] == [
         {"filter": "public", "count": 1, "destination": None}
     ]
 
@@ -119,12 +123,14 @@ def test_a_public_repository_tells_only_how_many():
 @given(hostile)
 def test_hostile_words_are_data_and_whole(text):
     whole = published(
-        standing(1, title=text, explanation=text, suggestion=text, rule=text, path=f"a{text}"),
-        file_verdicts=(judgement(text, text),),
+        finding_status(
+            1, title=text, explanation=text, suggestion=text, rule=text, path=f"a{text}"
+        ),
+        file_verdicts=(file_verdict(text, text),),
         generated=(generated(text, text),),
         refused=(refused(text, text),),
     )
-    data = results_schema.encoded(results_builder.results_of(whole, AT))
+    data = results_schema.encode(results_builder.build_results(whole, AT))
     assert data.isascii()
     json.loads(data)
 
@@ -147,22 +153,22 @@ def test_a_failure_fits_its_schema(error, kind):
 
 
 def test_one_night_has_one_id_and_another_night_another():
-    first = published(standing(1))
-    again = published(standing(1), warnings=("told again",))
-    assert results_builder.night_id(first) == results_builder.night_id(again)
+    first = published(finding_status(1))
+    again = published(finding_status(1), warnings=("told again",))
+    assert results_builder.build_id(first) == results_builder.build_id(again)
     others = [
         report(batch_ids=("msgbatch_2",)),
         report(task="security-scan"),
         report(state_key="web"),
-        report(pull=4),
+        report(pull_request=4),
         report(repository_id="43"),
         report(batch_ids=()),
         report(batch_ids=(), date="2026-03-03"),
     ]
-    ids = {results_builder.night_id(published(standing(1), report=other)) for other in others}
-    assert len(ids | {results_builder.night_id(first)}) == len(others) + 1
+    ids = {results_builder.build_id(published(finding_status(1), report=other)) for other in others}
+    assert len(ids | {results_builder.build_id(first)}) == len(others) + 1
     quiet = report(batch_ids=())
-    dismissed = published(standing(1, FindingState.DISMISSED), report=quiet)
-    assert results_builder.night_id(dismissed) != results_builder.night_id(
-        published(standing(1), report=quiet)
+    dismissed = published(finding_status(1, FindingState.DISMISSED), report=quiet)
+    assert results_builder.build_id(dismissed) != results_builder.build_id(
+        published(finding_status(1), report=quiet)
     )

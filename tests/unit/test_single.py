@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from batch_action.models.findings import FindingState
-from batch_action.models.github import CommentInfo
+from batch_action.models.github import IssueComment
 from batch_action.publishers import finding_block
 from batch_action.publishers.issue_per_finding import render, state
 from tests.unit.test_issue_text import BLOCK, HOSTILE, LINK, NIGHT, A, C, standing
 
-KEY = render.run_key(NIGHT)
-ONE = replace(standing(), tracked=replace(standing().tracked, since="2026-03-02"))
+KEY = render.run_key_of(NIGHT)
+ONE = replace(standing(), tracked=replace(standing().tracked, opened_on="2026-03-02"))
 BODY = f"""\
-<!-- batch-action:single v1 task=code-review repository=42 id=0000000000000001 opened={KEY} \
+<!-- batch-action:issue v1 task=code-review repository=42 id=0000000000000001 opened-by={KEY} \
 head={C} batches=msgbatch_1 -->
 <!-- batch-action:status v1 -->
 **🟠 high** · 🆕 new · [<code>src/db.py:10-12</code>]({LINK}) · since 2026-03-02 · `00000000`
@@ -24,65 +24,69 @@ head={C} batches=msgbatch_1 -->
 
 {BLOCK.replace("<details>", "<details open>")}
 
-<sub>Advice from a language model: check before you act. What you write here is kept. Close this \
-issue as *not planned*, label it `wontfix` or comment `/batch wontfix <reason>` to dismiss the \
-finding for good; `/batch recheck` has its file reviewed again.</sub>"""
-BOX = "- [ ] dismiss this finding for good <!-- batch-action:box id=0000000000000001 -->\n\n"
+<sub>Advice from a language model: check before you act. What you write here is preserved. Close \
+this issue as *not planned*, label it `wontfix` or comment `/batch wontfix <reason>` to dismiss \
+the finding for good; `/batch recheck` has its file reviewed again.</sub>"""
+BOX = "- [ ] dismiss this finding for good <!-- batch-action:checkbox id=0000000000000001 -->\n\n"
 
 
 def test_a_new_issue():
-    assert render.title(ONE.tracked) == "SQL from `name` (src/db.py)"
-    assert render.body(ONE, None, NIGHT) == BODY.replace(BOX, "")
-    assert render.labels("code-review") == ("batch-action", "batch-action:finding:code-review")
+    assert render.format_title(ONE.tracked) == "SQL from `name` (src/db.py)"
+    assert render.render_body(ONE, None, NIGHT) == BODY.replace(BOX, "")
+    assert render.labels_of("code-review") == ("batch-action", "batch-action:finding:code-review")
 
 
 def test_it_is_read_back():
-    read = render.read(render.body(ONE, None, NIGHT).replace("\n", "\r\n"))
+    read = render.parse(render.render_body(ONE, None, NIGHT).replace("\n", "\r\n"))
     assert (read.fingerprint, read.head, read.batches) == ("0" * 15 + "1", C, ("msgbatch_1",))
-    assert (read.tracked, read.opened) == (ONE.tracked, KEY)
-    assert read.blocks.startswith("<details><summary>🟠 high")
-    assert render.read("Something else") is None
-    assert render.read(render.body(ONE, None, NIGHT).replace("single v1", "single v2")) is None
+    assert (read.tracked, read.opened_by) == (ONE.tracked, KEY)
+    assert read.block.startswith("<details><summary>🟠 high")
+    assert render.parse("Something else") is None
+    assert (
+        render.parse(render.render_body(ONE, None, NIGHT).replace(":issue v1", ":issue v2")) is None
+    )
 
 
 def test_only_what_changed_is_rewritten():
-    body = render.body(ONE, None, NIGHT)
+    body = render.render_body(ONE, None, NIGHT)
     later = replace(NIGHT, batch_ids=("msgbatch_2",), commit=A, date="2026-03-09")
-    assert render.rewritten(body, ONE, later) == body
+    assert render.update_body(body, ONE, later) == body
     fixed = replace(
         ONE,
-        tracked=replace(ONE.tracked, state=FindingState.FIXED, closed="2026-03-09", closed_by=A),
+        tracked=replace(
+            ONE.tracked, state=FindingState.FIXED, closed_on="2026-03-09", closing_commit=A
+        ),
         note="fixed in aaaaaaa",
     )
-    now = render.rewritten(f"My words.\r\n{body}\r\nMore.", fixed, later)
+    now = render.update_body(f"My words.\r\n{body}\r\nMore.", fixed, later)
     changed = [
         n
         for n, (a, b) in enumerate(zip(now.split("\n")[1:], body.split("\n"), strict=False))
         if a != b
     ]
     assert changed == [0, 2, 5]
-    assert now.startswith("My words.\n<!-- batch-action:single v1")
+    assert now.startswith("My words.\n<!-- batch-action:issue v1")
     assert now.endswith("</sub>\nMore.")
-    assert f"opened={KEY} head={A} batches=msgbatch_2" in now
+    assert f"opened-by={KEY} head={A} batches=msgbatch_2" in now
     assert "✅ fixed (in aaaaaaa)" in now
-    assert render.rewritten(now, fixed, NIGHT) == now
+    assert render.update_body(now, fixed, NIGHT) == now
 
 
 def test_lines_of_ours_that_people_removed_come_back():
-    body = render.body(ONE, None, NIGHT)
+    body = render.render_body(ONE, None, NIGHT)
     status = body.index("<!-- batch-action:status"), body.index("<!-- batch-action:finding")
     without = body[: status[0]] + body[status[1] :]
-    assert render.rewritten(without, ONE, NIGHT).count("**🟠 high** · 🆕 new") == 1
+    assert render.update_body(without, ONE, NIGHT).count("**🟠 high** · 🆕 new") == 1
     end = body.index("<!-- batch-action:finding")
     damaged = body[:end] + "Mine."
-    assert render.read(damaged).tracked is None
-    assert render.read(render.rewritten(damaged, ONE, NIGHT)).tracked == ONE.tracked
+    assert render.parse(damaged).tracked is None
+    assert render.parse(render.update_body(damaged, ONE, NIGHT)).tracked == ONE.tracked
 
 
 def test_words_of_another_destination_are_taken_over():
-    body = render.body(ONE, "<details><summary>x</summary>\n\ntheirs\n\n</details>", NIGHT)
+    body = render.render_body(ONE, "<details><summary>x</summary>\n\ntheirs\n\n</details>", NIGHT)
     assert "<details open><summary>x</summary>\n\ntheirs" in body
-    assert render.read(body).blocks == "<details><summary>x</summary>\n\ntheirs\n\n</details>"
+    assert render.parse(body).block == "<details><summary>x</summary>\n\ntheirs\n\n</details>"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,7 @@ def test_words_of_another_destination_are_taken_over():
 )
 def test_titles(title, path, shown):
     anchor = replace(ONE.tracked.anchor, path=path)
-    assert render.title(replace(ONE.tracked, title=title, anchor=anchor)) == shown
+    assert render.format_title(replace(ONE.tracked, title=title, anchor=anchor)) == shown
 
 
 @settings(deadline=None, max_examples=50)
@@ -107,50 +111,52 @@ def test_whatever_the_model_says_it_stays_one_finding(title, text, code, path, s
     )
     anchor = replace(one.tracked.anchor, path=path or "a")
     known = replace(
-        one.tracked, anchor=anchor, title=title, since="2026-01-01", closed="2026-01-02"
+        one.tracked, anchor=anchor, title=title, opened_on="2026-01-01", closed_on="2026-01-02"
     )
     finding = replace(one.finding, anchor=anchor, evidence=code)
     hostile = replace(one, tracked=known, finding=finding, note=text)
-    body = render.body(hostile, None, NIGHT)
-    read = render.read(body)
+    body = render.render_body(hostile, None, NIGHT)
+    read = render.parse(body)
     assert replace(read.tracked, title="") == replace(known, title="")
-    assert render.rewritten(body, replace(hostile, tracked=read.tracked), NIGHT) == body
+    assert render.update_body(body, replace(hostile, tracked=read.tracked), NIGHT) == body
     html = MarkdownIt("commonmark", {"html": True}).enable("table").render(body)
     assert html.count("<details") == html.count("</details>") == 1
     assert html.rstrip().endswith("</sub></p>")
 
 
-def page(text: str, id: int = 1) -> CommentInfo:
-    return CommentInfo(id=id, url="", body=text, author="us", trusted=True)
+def page(text: str, id: int = 1) -> IssueComment:
+    return IssueComment(id=id, url="", body=text, author="us", trusted=True)
 
 
-def written(*numbers: int) -> list[finding_block.Written]:
+def written(*numbers: int) -> list[finding_block.RenderedBlock]:
     found = (standing(n, explanation="why " * 500) for n in numbers)
     return [
-        finding_block.wrapped(s.tracked, finding_block.write(s.tracked, s.finding, NIGHT), 9_000)
+        finding_block.wrap_block(
+            s.tracked, finding_block.render_block(s.tracked, s.finding, NIGHT), 9_000
+        )
         for s in found
     ]
 
 
 def test_pages_of_waiting_findings_keep_their_places():
-    first = state.pages(written(*range(60)), [], NIGHT)
+    first = state.build_pages(written(*range(60)), [], NIGHT)
     assert [one.comment for one in first] == [None] * len(first)
     assert all(len(one.text) < 60_000 for one in first)
     assert len(first) > 2
     comments = [page(one.text, n) for n, one in enumerate(first)]
-    held = [list(state.read([comment])) for comment in comments]
+    held = [list(state.parse_queue([comment])) for comment in comments]
     assert sorted(f for one in held for f in one) == [f"{n:016x}" for n in range(60)]
-    again = state.pages(written(*range(60)), comments, NIGHT)
+    again = state.build_pages(written(*range(60)), comments, NIGHT)
     assert [one.text for one in again] == [one.text for one in first]
     gone = [int(f, 16) for f in held[1]]
     left = [n for n in range(61) if n not in gone and n != int(held[0][0], 16)]
-    now = state.pages(written(*left), comments, NIGHT)
+    now = state.build_pages(written(*left), comments, NIGHT)
     assert (now[1].text, now[1].comment) == ("", comments[1])
-    assert f"{60:016x}" in state.read([page(now[0].text)])
+    assert f"{60:016x}" in state.parse_queue([page(now[0].text)])
     assert [one.text for one in now[2:]] == [one.text for one in first[2:]]
 
 
 def test_other_comments_are_no_pages():
-    text = state.pages(written(1), [], NIGHT)[0].text
-    assert not state.is_page(replace(page(text), trusted=False))
-    assert state.read([page("other"), replace(page(text), trusted=False)]) == {}
+    text = state.build_pages(written(1), [], NIGHT)[0].text
+    assert not state.is_queue_page(replace(page(text), trusted=False))
+    assert state.parse_queue([page("other"), replace(page(text), trusted=False)]) == {}

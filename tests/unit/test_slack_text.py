@@ -14,12 +14,12 @@ from batch_action.models.findings import FindingState, Severity
 from batch_action.models.report import DestinationResult, FileStatus, FileStatusEntry, FileStatuses
 from batch_action.publishers import slack
 from tests.harness.hostile_text import texts as hostile
-from tests.harness.reports import ISSUE, SPENDING, published, report, standing
+from tests.harness.reports import ISSUE_RESULT, SPENDING, finding_status, published, report
 
 
 def said(whole, **fixers: str) -> str:
     """All text of a brief, block by block."""
-    message = slack.brief(whole, {f"{int(n[1:]):016x}": name for n, name in fixers.items()})
+    message = slack.build_message(whole, {f"{int(n[1:]):016x}": name for n, name in fixers.items()})
     assert message is not None
     return "\n".join(text["text"] for text in texts(message["blocks"]))
 
@@ -32,10 +32,10 @@ def texts(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def test_the_morning_brief():
     whole = published(
-        *(standing(n, severity=Severity.CRITICAL) for n in range(1, 4)),
-        standing(4, FindingState.FIXED),
+        *(finding_status(n, severity=Severity.CRITICAL) for n in range(1, 4)),
+        finding_status(4, FindingState.FIXED),
     )
-    message = slack.brief(whole, {f"{4:016x}": "Ada Lovelace"})
+    message = slack.build_message(whole, {f"{4:016x}": "Ada Lovelace"})
     assert message is not None
     sentence = "3 new, 1 fixed by Ada Lovelace, $0.41 (saved $0.58), month $7.10"
     assert message["text"] == f"code-review: {sentence}"
@@ -48,7 +48,7 @@ def test_the_morning_brief():
     )
     assert findings[0]["text"]["text"].endswith("|src/db.py:10>\nSQL from `name` (1)")
     assert context["elements"][0]["text"] == (
-        "2 files: 1 reviewed, 1 in the backlog · "
+        "Files reviewed: 1 of 2 (1 in the backlog) · "
         "<https://github.com/octo/demo/issues/12|issue #12> · "
         "<https://github.com/octo/demo/actions/runs/7|run>"
     )
@@ -66,8 +66,8 @@ def test_the_morning_brief():
     ],
 )
 def test_who_fixed_it(fixers, words):
-    fixed = [standing(n, FindingState.FIXED) for n in range(1, len(fixers) + 1)]
-    back = [] if fixed else [standing(9, FindingState.BACK)]
+    fixed = [finding_status(n, FindingState.FIXED) for n in range(1, len(fixers) + 1)]
+    back = [] if fixed else [finding_status(9, FindingState.BACK)]
     assert words in said(published(*fixed, *back), **fixers)
 
 
@@ -85,20 +85,21 @@ RECEIPTS = {
 
 def test_a_quiet_night_is_quiet():
     still = [
-        standing(1, FindingState.OPEN),
-        standing(2, FindingState.RECHECKING),
-        standing(3, FindingState.DISMISSED),
+        finding_status(1, FindingState.OPEN),
+        finding_status(2, FindingState.RECHECKING),
+        finding_status(3, FindingState.DISMISSED),
     ]
-    assert slack.brief(published(*still), {}) is None
+    assert slack.build_message(published(*still), {}) is None
     refused = DestinationResult(destination="sarif", action="refused", note="Not enabled.")
-    assert slack.brief(published(*still, results=(refused,)), {}) is None
+    assert slack.build_message(published(*still, results=(refused,)), {}) is None
 
 
 @pytest.mark.parametrize("kind", RECEIPTS)
 def test_a_night_that_failed_is_told(kind):
     entry, words = RECEIPTS[kind]
     whole = published(
-        standing(1, FindingState.OPEN), report=report(file_statuses=FileStatuses(entries=(entry,)))
+        finding_status(1, FindingState.OPEN),
+        report=report(file_statuses=FileStatuses(entries=(entry,))),
     )
     assert words in said(whole)
     assert "nothing new" in said(whole)
@@ -106,32 +107,34 @@ def test_a_night_that_failed_is_told(kind):
 
 def test_what_was_not_delivered_is_told_with_the_news():
     refused = DestinationResult(destination="sarif", action="refused", note="Code scanning is off.")
-    assert "⚠️ sarif: Code scanning is off." in said(published(standing(1), results=(refused,)))
+    assert "⚠️ sarif: Code scanning is off." in said(
+        published(finding_status(1), results=(refused,))
+    )
 
 
 def test_only_the_worst_five_are_named():
-    text = said(published(*(standing(n) for n in range(1, 9))))
+    text = said(published(*(finding_status(n) for n in range(1, 9))))
     assert text.count("SQL from") == 5
     assert "… and 3 more" in text
 
 
 def test_an_unpriced_night_says_so():
     cost = replace(SPENDING.cost, interactive_usd=None, batch_usd=None)
-    spending = replace(SPENDING, cost=cost, month_usd=None)
-    text = said(published(standing(1), report=report(spending=spending)))
+    spending = replace(SPENDING, cost=cost, month_to_date_usd=None)
+    text = said(published(finding_status(1), report=report(spending=spending)))
     assert "*1 new, unpriced*" in text
-    assert "*1 new*" in said(published(standing(1), report=report(spending=None)))
+    assert "*1 new*" in said(published(finding_status(1), report=report(spending=None)))
 
 
 def test_a_public_repository_tells_only_how_many():
-    hidden = standing(1, title="Stolen keys", security=True)
+    hidden = finding_status(1, title="Stolen keys", security=True)
     sarif = DestinationResult(destination="sarif", action="created")
-    public = report(public=True)
+    public = report(hides_security=True)
     alone = said(published(hidden, report=public))
     assert "Stolen" not in alone
-    assert "1 change about security held back on a public repository" in alone
+    assert "1 change about security hidden on a public repository" in alone
     told = said(published(hidden, report=public, results=(sarif,)))
-    assert "told in <https://github.com/octo/demo/security/code-scanning|code scanning>" in told
+    assert "shown in <https://github.com/octo/demo/security/code-scanning|code scanning>" in told
 
 
 def inert(text: dict[str, Any]) -> None:
@@ -149,13 +152,15 @@ def inert(text: dict[str, Any]) -> None:
 @given(hostile)
 def test_hostile_words_mean_nothing_to_slack(text):
     whole = published(
-        *(standing(n, title=text, path=f"a{text}") for n in range(1, 4)),
-        standing(4, FindingState.FIXED),
+        *(finding_status(n, title=text, path=f"a{text}") for n in range(1, 4)),
+        finding_status(4, FindingState.FIXED),
         report=report(task=text or "t"),
-        results=(ISSUE, DestinationResult(destination="sarif", action="refused", note=text)),
+        results=(ISSUE_RESULT, DestinationResult(destination="sarif", action="refused", note=text)),
     )
-    message = slack.brief(whole, {f"{4:016x}": text})
-    other = slack.failure(text or "t", task=text or "t", repository="o/r", run_url=None)
+    message = slack.build_message(whole, {f"{4:016x}": text})
+    other = slack.build_failure_message(
+        text or "t", task=text or "t", repository="o/r", run_url=None
+    )
     for one in (message, other):
         assert one is not None
         assert len(one["blocks"]) <= 50
@@ -169,16 +174,18 @@ def test_hostile_words_mean_nothing_to_slack(text):
 def test_the_longest_words_keep_slacks_limits():
     for text in ("&" * 9000, "`&` " * 3000, "<!here> " * 2000):
         whole = published(
-            *(standing(n, title=text, path=text) for n in range(60)),
-            *(standing(n, FindingState.FIXED) for n in range(60, 70)),
+            *(finding_status(n, title=text, path=text) for n in range(60)),
+            *(finding_status(n, FindingState.FIXED) for n in range(60, 70)),
             results=tuple(
                 DestinationResult(destination="sarif", action="refused", note=text)
                 for _ in range(9)
             ),
         )
-        message = slack.brief(whole, {f"{n:016x}": f"{n}{text}" for n in range(60, 70)})
+        message = slack.build_message(whole, {f"{n:016x}": f"{n}{text}" for n in range(60, 70)})
         assert message is not None
         for part in texts(message["blocks"]):
             assert 0 < len(part["text"]) <= 3000
-        for part in texts(slack.failure(text, task=text, repository=text, run_url=None)["blocks"]):
+        for part in texts(
+            slack.build_failure_message(text, task=text, repository=text, run_url=None)["blocks"]
+        ):
             assert 0 < len(part["text"]) <= 3000

@@ -12,27 +12,27 @@ from batch_action.models.findings import FindingState, Severity
 from batch_action.models.report import DestinationResult, FileStatus, FileStatusEntry, FileStatuses
 from batch_action.models.requests import Cost, Plan, TokenEstimate
 from batch_action.publishers import charts, job_summary, visibility
-from batch_action.publishers.files.publisher import document
-from batch_action.publishers.job_summary import Waiting
+from batch_action.publishers.files.publisher import render_document
+from batch_action.publishers.job_summary import RunningBatch
 from tests.harness.hostile_text import FILE_NAMES, GFM, TEXTS, assert_inert
 from tests.harness.reports import (
     COST,
-    ISSUE,
+    ISSUE_RESULT,
     C,
+    file_verdict,
+    finding_status,
     generated,
-    judgement,
     published,
     refused,
     report,
-    standing,
 )
 
 MIB = 1024 * 1024
-WORDS = (job_summary.render_collected, document)
+WORDS = (job_summary.render_collected, render_document)
 
 
 def collected(whole, **options) -> str:
-    return job_summary.render_collected(whole, waiting=options.pop("waiting", ()), **options)
+    return job_summary.render_collected(whole, running=options.pop("running", ()), **options)
 
 
 def fences(text: str, language: str) -> list[str]:
@@ -41,19 +41,19 @@ def fences(text: str, language: str) -> list[str]:
 
 def test_the_whole_summary():
     whole = published(
-        standing(1),
-        standing(2, FindingState.OPEN, severity=Severity.LOW),
-        standing(3, FindingState.FIXED),
-        below=(("min-severity", 3), ("min-confidence", 0)),
-        file_verdicts=(judgement("It sorts no more."),),
+        finding_status(1),
+        finding_status(2, FindingState.OPEN, severity=Severity.LOW),
+        finding_status(3, FindingState.FIXED),
+        below_threshold=(("min-severity", 3), ("min-confidence", 0)),
+        file_verdicts=(file_verdict("It sorts no more."),),
         generated=(generated("Tests of a"),),
         refused=(refused("../x"),),
         report=report(discarded=2),
     )
     text = collected(whole)
-    assert "**2 open findings, 1 high; 1 new, 1 fixed tonight.**" in text
+    assert "**2 open findings, 1 high; 1 new, 1 fixed in this run.**" in text
     assert "issue: updated, [#12](https://github.com/octo/demo/issues/12), 1 new, 1 open" in text
-    assert "Open since earlier nights: 1" in text
+    assert "Open since earlier runs: 1" in text
     assert "| <code>src/a.py</code> | ❌ INVALID | It sorts no more. |" in text
     assert "| <code>tests/test_a.py</code> | <code>src/a.py</code> | Tests of a |" in text
     assert "refused: leaves the repository" in text
@@ -66,9 +66,9 @@ def test_the_whole_summary():
     assert text.index("src/x.py") < text.rindex("src/db.py")
 
 
-def test_nothing_collected_tells_what_runs():
-    waiting = [Waiting(batch="msgbatch_1", requests=2, age_hours=1.5, expires="soon")] * 60
-    text = collected(None, waiting=waiting)
+def test_running_batches_are_listed_when_nothing_was_collected():
+    running = [RunningBatch(batch="msgbatch_1", requests=2, age_hours=1.5, expires="soon")] * 60
+    text = collected(None, running=running)
     assert "`msgbatch_1` (2 requests) is still running after 1.5 h" in text
     assert "… and 10 more." in text
 
@@ -78,18 +78,18 @@ def test_every_filter_is_told():
         destination="issue", action="updated", suppressed=(("max-findings", 4), ("public", 9))
     )
     whole = published(
-        standing(1, FindingState.IGNORED, suppressed="comment"),
-        standing(2, FindingState.IGNORED, suppressed="baseline"),
-        standing(3, FindingState.DISMISSED),
-        standing(4, pre_existing=True),
-        standing(5, security=True),
-        standing(6, FindingState.FIXED, security=True),
-        below=(("min-severity", 1), ("min-confidence", 2)),
-        suppressed=(standing(7).finding,),
+        finding_status(1, FindingState.IGNORED, ignored_by="comment"),
+        finding_status(2, FindingState.IGNORED, ignored_by="baseline"),
+        finding_status(3, FindingState.DISMISSED),
+        finding_status(4, pre_existing=True),
+        finding_status(5, security=True),
+        finding_status(6, FindingState.FIXED, security=True),
+        below_threshold=(("min-severity", 1), ("min-confidence", 2)),
+        dropped=(finding_status(7).finding,),
         results=(issue,),
-        report=report(public=True, discarded=8),
+        report=report(hides_security=True, discarded=8),
     )
-    found = [(h.filter, h.count, h.destination) for h in visibility.suppressed(whole)]
+    found = [(h.filter, h.count, h.destination) for h in visibility.count_all_suppressed(whole)]
     assert found == [
         ("min-severity", 1, ""),
         ("min-confidence", 2, ""),
@@ -102,19 +102,19 @@ def test_every_filter_is_told():
         ("public", 1, ""),
         ("max-findings", 4, "issue"),
     ]
-    assert "4 over `max-findings` in issue." in visibility.limits_sentence(whole)
-    assert visibility.suppressed(published(standing())) == ()
-    assert visibility.limits_sentence(published()) == ""
+    assert "4 over `max-findings` in issue." in visibility.format_all_suppressed(whole)
+    assert visibility.count_all_suppressed(published(finding_status())) == ()
+    assert visibility.format_all_suppressed(published()) == ""
 
 
 @pytest.mark.parametrize("say", WORDS, ids=["summary", "document"])
 def test_a_public_repository_shows_no_security_finding(say):
     whole = published(
-        standing(1, title="Loose end"),
-        standing(2, title="Stolen keys", security=True),
-        report=report(public=True),
+        finding_status(1, title="Loose end"),
+        finding_status(2, title="Stolen keys", security=True),
+        report=report(hides_security=True),
     )
-    text = say(whole, waiting=()) if say is job_summary.render_collected else say(whole)
+    text = say(whole, running=()) if say is job_summary.render_collected else say(whole)
     assert "Stolen" not in text
     assert "Loose" in text
     assert "Security findings are not shown" in text
@@ -123,26 +123,26 @@ def test_a_public_repository_shows_no_security_finding(say):
 
 
 def charts_of(count: int) -> str:
-    drawn = charts.severities([standing(n) for n in range(1, count + 1)])
+    drawn = charts.render_severity_chart([finding_status(n) for n in range(1, count + 1)])
     return drawn.removeprefix("```mermaid\n").removesuffix("```")
 
 
 def test_the_document_tells_every_finding_in_full():
     whole = published(
-        standing(1, explanation="Because of one."),
-        standing(2, FindingState.OPEN, explanation="Because of two."),
-        standing(3, FindingState.RECHECKING),
-        standing(4, FindingState.OPEN, pre_existing=True, title="Old one"),
-        standing(5, FindingState.FIXED, title="Gone one"),
-        standing(6, FindingState.IGNORED, suppressed="baseline", title="Accepted one"),
+        finding_status(1, explanation="Because of one."),
+        finding_status(2, FindingState.OPEN, explanation="Because of two."),
+        finding_status(3, FindingState.RECHECKING),
+        finding_status(4, FindingState.OPEN, pre_existing=True, title="Old one"),
+        finding_status(5, FindingState.FIXED, title="Gone one"),
+        finding_status(6, FindingState.IGNORED, ignored_by="baseline", title="Accepted one"),
         blocks={f"{3:016x}": "Worded by the issue."},
     )
-    text = document(whole)
+    text = render_document(whole)
     assert "Because of one." in text
     assert "Because of two." in text
     assert "Worded by the issue." in text
-    assert text.index("## Older") < text.rindex("Old one") < text.index("## Fixed tonight")
-    assert text.index("## Fixed tonight") < text.index("Gone one") < text.index("## Accepted")
+    assert text.index("## Older") < text.rindex("Old one") < text.index("## Fixed in this run")
+    assert text.index("## Fixed in this run") < text.index("Gone one") < text.index("## Accepted")
     assert "Accepted one" in text[text.index("## Accepted") :]
     assert "<!-- batch-action" not in text
 
@@ -158,11 +158,11 @@ def test_what_a_huge_submit_leaves_out_fits_too():
             old_blob=None,
             language="",
             text="",
-            change="",
+            diff="",
             hunks=(),
             parts=(),
             risk=0.0,
-            masked=0,
+            masked_secrets=0,
         )
         for n in range(500)
     ]
@@ -202,8 +202,8 @@ amounts = st.none() | st.floats(0, 1e6, allow_nan=False)
 
 @given(st.lists(st.tuples(st.sampled_from(Severity), st.sampled_from(FindingState))))
 def test_the_pie_counts_what_is_open(found):
-    statuses = [standing(n, state, severity=s) for n, (s, state) in enumerate(found)]
-    drawn = charts.severities(statuses)
+    statuses = [finding_status(n, state, severity=s) for n, (s, state) in enumerate(found)]
+    drawn = charts.render_severity_chart(statuses)
     live = [
         s for s, state in found if state in (FindingState.NEW, FindingState.OPEN, FindingState.BACK)
     ]
@@ -220,7 +220,7 @@ def test_the_pie_counts_what_is_open(found):
 @given(amounts, amounts, amounts)
 def test_the_bars_are_drawn_where_something_is_known(interactive, batch, cached):
     cost = Cost(interactive_usd=interactive, batch_usd=batch, batch_cached_usd=cached)
-    drawn = charts.costs(cost)
+    drawn = charts.render_cost_chart(cost)
     if not drawn:
         known = [x for x in (interactive, batch, cached) if x]
         assert batch is None or not [x for x in known if x >= 1e-6]
@@ -231,10 +231,11 @@ def test_the_bars_are_drawn_where_something_is_known(interactive, batch, cached)
 
 def test_charts_hold_no_word_from_outside():
     drawn = "".join(
-        charts.severities([standing(1, title=text, rule=text)]) for text in TEXTS.values()
+        charts.render_severity_chart([finding_status(1, title=text, rule=text)])
+        for text in TEXTS.values()
     )
-    assert drawn == charts.severities([standing(1)]) * len(TEXTS)
-    assert charts.costs(COST).startswith("```mermaid")
+    assert drawn == charts.render_severity_chart([finding_status(1)]) * len(TEXTS)
+    assert charts.render_cost_chart(COST).startswith("```mermaid")
 
 
 # Hostile words and huge nights.
@@ -242,16 +243,16 @@ def test_charts_hold_no_word_from_outside():
 
 def hostile_night(text: str, name: str):
     return published(
-        standing(
+        finding_status(
             1, title=text, explanation=text, remediation=text, rule=text, category=text, path=name
         ),
-        standing(2, FindingState.OPEN, title=text, suggestion=text, cwe=text, path=name),
-        standing(3, FindingState.FIXED, title=text, path=name),
-        standing(4, FindingState.IGNORED, title=text, path=name, suppressed="comment"),
-        file_verdicts=(judgement(text, name, Verdict.UNCERTAIN),),
+        finding_status(2, FindingState.OPEN, title=text, suggestion=text, cwe=text, path=name),
+        finding_status(3, FindingState.FIXED, title=text, path=name),
+        finding_status(4, FindingState.IGNORED, title=text, path=name, ignored_by="comment"),
+        file_verdicts=(file_verdict(text, name, Verdict.UNCERTAIN),),
         generated=(generated(text, name),),
         refused=(refused(name, text),),
-        results=(ISSUE, DestinationResult(destination="sarif", action="refused", note=text)),
+        results=(ISSUE_RESULT, DestinationResult(destination="sarif", action="refused", note=text)),
         report=report(
             file_statuses=FileStatuses(
                 entries=(FileStatusEntry(path=name, status=FileStatus.BACKLOG, reason=text),)
@@ -265,7 +266,7 @@ def test_hostile_words_stay_words(number: int):
     texts = [*TEXTS.values()]
     name = FILE_NAMES[number % len(FILE_NAMES)]
     whole = hostile_night(texts[number % len(texts)], name)
-    for text in (collected(whole), document(whole)):
+    for text in (collected(whole), render_document(whole)):
         assert_inert(text, "https://github.com/octo/demo/")
         assert "<!-- batch-action" not in text.lower()
         tables = [t for t in GFM.parse(text) if t.type == "tr_open"]
@@ -277,9 +278,12 @@ def test_a_huge_night_is_far_below_a_mebibyte(text):
     many = 500
     name = "d/" * 40 + "&" * 200
     whole = published(
-        *(standing(n, title=text, path=name) for n in range(many)),
-        *(standing(n, FindingState.OPEN, title=text, path=name) for n in range(many, 2 * many)),
-        file_verdicts=tuple(judgement(text, name) for _ in range(many)),
+        *(finding_status(n, title=text, path=name) for n in range(many)),
+        *(
+            finding_status(n, FindingState.OPEN, title=text, path=name)
+            for n in range(many, 2 * many)
+        ),
+        file_verdicts=tuple(file_verdict(text, name) for _ in range(many)),
         generated=tuple(generated(text, name) for _ in range(many)),
         report=report(
             file_statuses=FileStatuses(
@@ -289,7 +293,7 @@ def test_a_huge_night_is_far_below_a_mebibyte(text):
                 )
             )
         ),
-        results=(ISSUE, DestinationResult(destination="sarif", action="refused", note=text)),
+        results=(ISSUE_RESULT, DestinationResult(destination="sarif", action="refused", note=text)),
     )
     told = collected(whole)
     assert len(told.encode()) < MIB / 2

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from batch_action.publishers.user_commands import (
-    LONGEST_REASON,
+    MAX_REASON_CHARS,
     Verb,
-    answered,
-    commands,
-    reply_text,
-    understand,
+    format_reply,
+    is_posted,
+    parse_commands,
+    resolve,
 )
 
 A, B, C = "a1b2c3d4e5f60718", "a1b2c3d4ffffffff", "0123456789abcdef"
@@ -48,7 +48,7 @@ DO = "/batch wontfix a1b2c3d4"
     ],
 )
 def test_one_command(comment, verb, id, reason):
-    (found,) = commands(comment)
+    (found,) = parse_commands(comment)
     assert (found.verb, found.id, found.reason) == (verb, id, reason)
 
 
@@ -80,28 +80,28 @@ def test_one_command(comment, verb, id, reason):
     ],
 )
 def test_no_command(comment):
-    assert commands(comment) == ()
+    assert parse_commands(comment) == ()
 
 
 def test_several_in_one_comment():
-    found = commands(f"{DO} one\n> {DO} two\n/batch recheck {C}\n")
+    found = parse_commands(f"{DO} one\n> {DO} two\n/batch recheck {C}\n")
     assert [(c.verb, c.id) for c in found] == [(Verb.WONTFIX, "a1b2c3d4"), (Verb.RECHECK, C)]
 
 
 @given(st.text(max_size=200))
 def test_whatever_is_written_is_read(text):
-    for command in commands(f"/batch wontfix {text}"):
+    for command in parse_commands(f"/batch wontfix {text}"):
         assert "\n" not in command.text
-        assert len(command.reason) <= LONGEST_REASON
+        assert len(command.reason) <= MAX_REASON_CHARS
         assert command.id == "" or set(command.id) <= set("0123456789abcdef")
 
 
 @pytest.mark.parametrize(
-    ("comment", "about", "fingerprint", "problem"),
+    ("comment", "default", "fingerprint", "problem"),
     [
         ("/batch recheck 012345", None, C, ""),
         (f"/batch recheck {A}", None, A, ""),
-        ("/batch recheck a1b2c3", None, None, f"fits 2 findings: `{A}`, `{B}`. Which one?"),
+        ("/batch recheck a1b2c3", None, None, f"matches 2 findings: `{A}`, `{B}`. Which one?"),
         ("/batch recheck a1b2c3d4e", None, A, ""),
         ("/batch recheck 999999", None, None, "No finding here has the id `999999`."),
         ("/batch recheck 999999", A, None, "No finding here has the id `999999`."),
@@ -110,31 +110,31 @@ def test_whatever_is_written_is_read(text):
         ("/batch wontfix not a bug", A, A, ""),
         ("/batch wontfix facade is fine", A, A, ""),
         ("/batch wontfix 012345 see there", A, C, ""),
-        ("/batch fixed", A, None, "Not understood. What I know is `/batch wontfix <id> <reason>`"),
+        ("/batch fixed", A, None, "Unknown command. Use `/batch wontfix <id> <reason>`"),
     ],
 )
-def test_which_finding_is_meant(comment, about, fingerprint, problem):
-    (command,) = commands(comment)
-    found = understand(command, [A, B, C], about=about)
+def test_which_finding_is_meant(comment, default, fingerprint, problem):
+    (command,) = parse_commands(comment)
+    found = resolve(command, [A, B, C], default=default)
     assert found.fingerprint == fingerprint
     assert problem in found.problem
     assert bool(found.problem) == (fingerprint is None)
 
 
 def test_the_reason_keeps_a_word_that_looks_like_an_id():
-    (command,) = commands("/batch wontfix facade is fine")
-    assert understand(command, [A], about=A).command.reason == "facade is fine"
+    (command,) = parse_commands("/batch wontfix facade is fine")
+    assert resolve(command, [A], default=A).command.reason == "facade is fine"
 
 
 def test_a_reply_is_recognised_and_says_no_more_than_text():
-    (command,) = commands("/batch wontfix @octo `x` <img src=x> #1")
-    problem = understand(command, [A])
-    text = reply_text("77", [problem])
-    assert answered(text, ["other", f"{text}\n"])
-    assert not answered(reply_text("78", [problem]), [text])
-    (other,) = commands("/batch recheck 999999")
-    assert not answered(reply_text("77", [understand(other, [A])]), [text])
-    assert commands(text) == ()
+    (command,) = parse_commands("/batch wontfix @octo `x` <img src=x> #1")
+    problem = resolve(command, [A])
+    text = format_reply("77", [problem])
+    assert is_posted(text, ["other", f"{text}\n"])
+    assert not is_posted(format_reply("78", [problem]), [text])
+    (other,) = parse_commands("/batch recheck 999999")
+    assert not is_posted(format_reply("77", [resolve(other, [A])]), [text])
+    assert parse_commands(text) == ()
     html = MarkdownIt("commonmark").render(text)
     assert "<img" not in html
     assert "<code>/batch wontfix @octo `x` &lt;img src=x&gt; #1</code>" in html

@@ -1,4 +1,4 @@
-"""Generated files as a patch that `git apply` takes."""
+"""The destination `files`: results, a report and generated files in the workspace."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,113 +10,126 @@ from batch_action.escape import html_code, markdown
 from batch_action.models.file_results import GeneratedFile
 from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus
 from batch_action.models.report import DestinationResult, PublishResult
-from batch_action.publishers import finding_block, tables, user_commands, wording
-from batch_action.publishers.results_builder import results_of
-from batch_action.publishers.results_schema import encoded
-from batch_action.publishers.templates import fill
-from batch_action.publishers.visibility import guarded, hidden, limits_sentence, shown
+from batch_action.publishers import finding_block, report_text, tables, user_commands
+from batch_action.publishers.results_builder import build_results
+from batch_action.publishers.results_schema import encode
+from batch_action.publishers.templates import render_template
+from batch_action.publishers.visibility import (
+    count_hidden,
+    format_all_suppressed,
+    select_visible,
+)
 
-PRINTED = range(0x20, 0x7F)
-"""ASCII that git leaves as it is."""
+DESTINATION = "files"
+MAX_TABLE_BYTES = 4_000_000
+"""The limit of each table in `report.md`."""
+PRINTABLE_ASCII = range(0x20, 0x7F)
+"""The bytes that git does not quote in paths."""
 
 
-def patch(files: Sequence[GeneratedFile], before: Mapping[str, str]) -> str:
-    """A unified diff; *before*: path to the text that stands there now, missing for a new file."""
-    return "".join(_one(file, before.get(file.path)) for file in files)
+def render_patch(files: Sequence[GeneratedFile], before: Mapping[str, str]) -> str:
+    """Render the files as a patch for `git apply`; *before*: path to the current text, if any."""
+    return "".join(_render_file_diff(file, before.get(file.path)) for file in files)
 
 
-def _one(file: GeneratedFile, old: str | None) -> str:
+def _render_file_diff(file: GeneratedFile, old: str | None) -> str:
     if old == file.text:
         return ""
-    old_name, new_name = _name("a/", file.path), _name("b/", file.path)
+    old_name, new_name = _quote_name("a/", file.path), _quote_name("b/", file.path)
     head = f"diff --git {old_name} {new_name}\n"
     if old is None:
         head += "new file mode 100644\n"
         old_name = "/dev/null"
     lines = difflib.unified_diff(
-        _patch_lines(old or ""), _patch_lines(file.text), old_name, new_name, lineterm="\n"
+        _split_lines(old or ""), _split_lines(file.text), old_name, new_name, lineterm="\n"
     )
     return head + "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
 
 
-def _patch_lines(text: str) -> list[str]:
-    # Only \n parts lines for git; str.splitlines knows a dozen more.
-    parts = text.split("\n")
-    whole = [f"{part}\n" for part in parts[:-1]]
-    return whole + ([parts[-1]] if parts[-1] else [])
+def _split_lines(text: str) -> list[str]:
+    # Git splits lines at \n only; str.splitlines knows a dozen more separators.
+    *lines, rest = text.split("\n")
+    return [f"{line}\n" for line in lines] + ([rest] if rest else [])
 
 
-def _name(side: str, path: str) -> str:
-    """The path as git quotes it in a diff's head."""
+def _quote_name(side: str, path: str) -> str:
+    """Quote a path as git does in the header of a diff."""
     raw = path.encode("utf-8", "surrogateescape")
-    if not any(b in b'"\\' or b not in PRINTED for b in raw):
+    if not any(b in b'"\\' or b not in PRINTABLE_ASCII for b in raw):
         return f"{side}{path}"
-    quoted = "".join(chr(b) if b in PRINTED and b not in b'"\\' else f"\\{b:03o}" for b in raw)
+    quoted = "".join(
+        chr(b) if b in PRINTABLE_ASCII and b not in b'"\\' else f"\\{b:03o}" for b in raw
+    )
     return f'"{side}{quoted}"'
 
 
-ROOM = 4_000_000
-"""Bytes of one table; a file has no limit but patience."""
-
-
-def document(published: PublishResult) -> str:
-    """Verdict, table, every finding in full, judgements, generated files, receipt, cost."""
+def render_document(published: PublishResult) -> str:
+    """Render `report.md`: headline, table, findings, verdicts, generated files, statuses, cost."""
     report = published.report
-    statuses = shown(published.statuses, report)
-    live = [s for s in statuses if s.tracked.state in OPEN_STATES]
+    statuses = select_visible(published.statuses, report)
+    open_statuses = [s for s in statuses if s.tracked.state in OPEN_STATES]
     spending = report.spending
-    return fill(
+    return render_template(
         "files/document.md.j2",
         task=markdown(report.task, 60),
-        verdict=wording.verdict(statuses, guarded=guarded(report)),
-        guarded=bool(hidden(published)),
-        table=tables.table(
-            ("Severity", "Finding", "Where", "State"), [wording.row(s, report) for s in live], ROOM
+        headline=report_text.format_headline(statuses, security_hidden=report.hides_security),
+        security_hidden=bool(count_hidden(published)),
+        table=tables.format_table(
+            ("Severity", "Finding", "Where", "State"),
+            [report_text.format_table_row(s, report) for s in open_statuses],
+            MAX_TABLE_BYTES,
         ),
-        findings=_blocks([s for s in live if not s.tracked.pre_existing], published),
-        older=_blocks([s for s in live if s.tracked.pre_existing], published),
-        fixed=_lines(s for s in statuses if s.tracked.state is FindingState.FIXED and s.changed),
-        accepted=_lines(
+        findings=_render_blocks(
+            [s for s in open_statuses if not s.tracked.pre_existing], published
+        ),
+        older=_render_blocks([s for s in open_statuses if s.tracked.pre_existing], published),
+        fixed=_format_lines(
+            s for s in statuses if s.tracked.state is FindingState.FIXED and s.changed
+        ),
+        accepted=_format_lines(
             s for s in statuses if s.tracked.state in (FindingState.IGNORED, FindingState.DISMISSED)
         ),
-        destinations=[wording.deed(d) for d in published.results],
-        file_verdicts=tables.file_verdicts(published.report, ROOM),
-        generated=tables.generated(published.report, ROOM),
-        file_statuses=wording.receipt_line(report.file_statuses),
-        entries=tables.file_statuses(report.file_statuses, ROOM),
-        skipped=wording.skipped_line(report.file_statuses),
-        suppressed=limits_sentence(published),
-        cost=wording.cost_line(spending) if spending else "",
-        footer=" · ".join(_footer(published)),
+        destinations=[report_text.format_destination(d) for d in published.results],
+        file_verdicts=tables.format_file_verdicts(published.report, MAX_TABLE_BYTES),
+        generated=tables.format_generated_files(published.report, MAX_TABLE_BYTES),
+        file_statuses=report_text.format_file_counts(report.file_statuses),
+        entries=tables.format_file_statuses(report.file_statuses, MAX_TABLE_BYTES),
+        skipped=report_text.format_skipped(report.file_statuses),
+        suppressed=format_all_suppressed(published),
+        cost=report_text.format_cost(spending) if spending else "",
+        footer=" · ".join(_format_footer(published)),
     )
 
 
-def _blocks(statuses: Sequence[FindingStatus], published: PublishResult) -> str:
-    """Each finding as some destination has worded it before, or with tonight's words."""
-    words = published.reconciled.blocks
+def _render_blocks(statuses: Sequence[FindingStatus], published: PublishResult) -> str:
+    """Render each finding: as in another destination, or from this run."""
+    blocks = published.reconciliation.blocks
     return "\n\n".join(
-        finding_block.completed(user_commands.unboxed(words[s.tracked.fingerprint]), s.finding)
-        if s.tracked.fingerprint in words
-        else finding_block.write(s.tracked, s.finding, published.report)
+        finding_block.complete_block(
+            user_commands.remove_checkbox(blocks[s.tracked.fingerprint]), s.finding
+        )
+        if s.tracked.fingerprint in blocks
+        else finding_block.render_block(s.tracked, s.finding, published.report)
         for s in statuses
     )
 
 
-def _lines(statuses: Iterable[FindingStatus]) -> list[str]:
+def _format_lines(statuses: Iterable[FindingStatus]) -> list[str]:
     return [
-        f"{wording.severity(s.tracked)} · {wording.title(s.tracked)} · "
-        f"{html_code(s.tracked.anchor.path, wording.LONGEST_PATH)} · {wording.state(s)}"
+        f"{report_text.format_severity(s.tracked)} · {report_text.format_title(s.tracked)}"
+        f" · {html_code(s.tracked.anchor.path, report_text.MAX_PATH_CHARS)}"
+        f" · {report_text.format_state(s)}"
         for s in statuses
     ]
 
 
-def _footer(published: PublishResult) -> list[str]:
+def _format_footer(published: PublishResult) -> list[str]:
     report = published.report
     batches = ", ".join(html_code(batch) for batch in report.batch_ids)
     return [
-        *([wording.link("run", report.run_url)] if report.run_url else []),
+        *([report_text.format_link("run", report.run_url)] if report.run_url else []),
         *([f"batch {batches}"] if batches else []),
         f"model {html_code(report.model)}",
         f"commit {html_code(report.commit[:12])}",
@@ -124,28 +137,23 @@ def _footer(published: PublishResult) -> list[str]:
     ]
 
 
-DESTINATION = "files"
-RESULTS = "results"
-REPORT = "report"
+def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
+    """Write `results.json`, `report.md` and the generated files; set the output `results-file`.
 
-
-def tell(ctx: RunContext, published: PublishResult) -> DestinationResult:
-    """Write `results.json`, `report.md` and what was generated; sets the output `results-file`.
-
-    Raises ConfigError when the workspace cannot be written to.
+    Raises ConfigError: when the workspace cannot be written to.
     """
     try:
-        data = encoded(results_of(published, ctx.now()))
-        path = ctx.runner.write_result(f"{ctx.workspace_name(RESULTS)}.json", data)
-        words = f"{document(published)}\n".encode()
-        text = ctx.runner.write_result(f"{ctx.workspace_name(REPORT)}.md", words)
-        written = [path, text]
+        results = encode(build_results(published, ctx.now()))
+        results_path = ctx.runner.write_result(f"{ctx.output_name('results')}.json", results)
+        document = f"{render_document(published)}\n".encode()
+        document_path = ctx.runner.write_result(f"{ctx.output_name('report')}.md", document)
+        written = [results_path, document_path]
         if published.report.generated:
-            written.append(generated_files.give(ctx, published.report.generated))
+            written.append(generated_files.write_bundle(ctx, published.report.generated))
     except OSError as error:
         raise ConfigError(
             f"The results cannot be written to the workspace: {error.strerror}.",
-            fix="Check the disk and whose the workspace is.",
+            fix="Check the free disk space and the owner of the workspace.",
         ) from None
-    ctx.runner.set_output("results-file", path)
+    ctx.runner.set_output("results-file", results_path)
     return DestinationResult(destination=DESTINATION, action="written", ids=tuple(written))

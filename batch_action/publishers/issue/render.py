@@ -1,10 +1,14 @@
-"""The rolling issue's body: verdict and table first, details folded, the receipt at the end."""
+"""Render the rolling issue, and parse the state in it.
+
+The body starts with the headline and the table of open findings; their details and the file
+statuses are folded.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from batch_action.escape import html_code, markdown, ours, table_cell
+from batch_action.escape import html_code, markdown, markdown_with_commits, table_cell
 from batch_action.models.findings import (
     OPEN_STATES,
     FindingState,
@@ -16,393 +20,412 @@ from batch_action.models.report import FileStatus, IssueDraft, RollingIssueState
 from batch_action.publishers import (
     finding_block,
     markers,
+    report_text,
     tables,
     user_commands,
     visibility,
-    wording,
 )
-from batch_action.publishers.finding_block import Written
-from batch_action.publishers.templates import fill
-from batch_action.publishers.visibility import guarded, shown
-from batch_action.text import plural
+from batch_action.publishers.finding_block import RenderedBlock
+from batch_action.publishers.statuses import keep_reported_state, set_dates
+from batch_action.publishers.templates import render_template
+from batch_action.publishers.visibility import select_visible
+from batch_action.text import plural, task_title
 
-TABLE_ROOM = 16_000
-RECEIPT_ROOM = 8_000
-LISTED = 10
-BATCHES = 5
+MAX_BODY_CHARS = 60_000
+"""GitHub refuses bodies over 65,536 characters."""
+MAX_COMMENT_CHARS = 30_000
+"""Half of that: while findings move, a comment contains its old and its new ones."""
+MAX_BLOCK_CHARS = MAX_COMMENT_CHARS - 1_000
+MAX_TABLE_CHARS = 16_000
+MAX_FILE_STATUSES_CHARS = 8_000
+MAX_LABEL_CHARS = 50
+"""GitHub's limit of a label's name."""
+MAX_LISTED = 10
+MAX_BATCHES_LISTED = 5
+MAX_FIXED = 50
+FIXED_DAYS = 30
+FOOTER_START = "\n---\n\n<details><summary>Files reviewed: "
+"""The start of the last part of the body, which `issue/footer.md.j2` renders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A run of blocks in the body, folded under its summary if it has one."""
+    """A section of the body, folded under its summary if it has one."""
 
     summary: str
     blocks: str
     lines: tuple[str, ...] = ()
 
 
-def body(
-    marker: str,
-    report: RunReport,
-    ordered: Sequence[FindingStatus],
-    kept: Sequence[Written],
-    *,
-    spilled: int = 0,
-    suppressed: Sequence[tuple[str, int]] = (),
-    footer: str = "",
-) -> str:
-    """The whole body with the kept blocks.
-
-    `spilled`: how many stand in comments; `suppressed`: what was held back; `footer`: the account of an
-    earlier night, where this one has none.
-    """
-    hidden = guarded(report)
-    live = [s for s in ordered if s.tracked.state in OPEN_STATES]
-    rows = _fit([_row(s, report) for s in live[: report.max_findings]], TABLE_ROOM)
-    return fill(
-        "issue/issue.md.j2",
-        marker=marker,
-        verdict=wording.verdict(ordered, guarded=hidden),
-        guarded=hidden,
-        rows=rows,
-        remaining=_elsewhere(len(rows), len(live), spilled),
-        sections=_sections(ordered, kept),
-        footer=footer or _tail(report, suppressed),
-    )
-
-
-def _tail(report: RunReport, suppressed: Sequence[tuple[str, int]]) -> str:
-    """The account of a night: receipt, cost, and where it comes from."""
-    return fill(
-        "issue/footer.md.j2",
-        file_statuses=_receipt(report, suppressed),
-        returned=tables.returned(report, RECEIPT_ROOM),
-        cost=wording.cost_line(report.spending) if report.spending else "",
-        footer=footer(report),
-    )
-
-
-def _row(standing: FindingStatus, report: RunReport) -> tuple[str, ...]:
-    return (*wording.row(standing, report), markdown(standing.tracked.since, 20))
-
-
-def _fit(rows: Sequence[tuple[str, ...]], room: int) -> list[tuple[str, ...]]:
-    fitting = []
-    for row in rows:
-        room -= sum(len(cell) + 3 for cell in row)
-        if room < 0:
-            break
-        fitting.append(row)
-    return fitting
-
-
-def _elsewhere(listed: int, live: int, spilled: int) -> str:
-    told = f"The table shows the worst {listed} of {live}." if listed < live else ""
-    where = f"{plural(spilled, 'finding')} told in the comments below." if spilled else ""
-    return " ".join(part for part in (told, where) if part)
-
-
-def _sections(ordered: Sequence[FindingStatus], kept: Sequence[Written]) -> list[Section]:
-    """Live blocks in the open; pre-existing, fixed, ignored and dismissed ones folded."""
-
-    def those(*states: FindingState, old: bool | None = None) -> str:
-        return finding_block.joined(
-            block
-            for block in kept
-            if block.tracked.state in states and old in (None, block.tracked.pre_existing)
-        )
-
-    def standing(state: FindingState) -> list[FindingStatus]:
-        return [s for s in ordered if s.tracked.state is state]
-
-    older = sum(b.tracked.pre_existing and b.tracked.state in OPEN_STATES for b in kept)
-    fixed, ignored = standing(FindingState.FIXED), standing(FindingState.IGNORED)
-    dismissed = standing(FindingState.DISMISSED)
-    sections = [
-        Section(summary="", blocks=those(*OPEN_STATES, old=False)),
-        Section(
-            summary=f"{plural(older, 'finding')} older than the reviewed changes",
-            blocks=those(*OPEN_STATES, old=True),
-        ),
-        Section(
-            summary=f"✅ Fixed: {len(fixed)}",
-            blocks=those(FindingState.FIXED),
-            lines=tuple(_fixed_line(s) for s in fixed[:LISTED]),
-        ),
-        Section(
-            summary=_ignored(ignored),
-            blocks=those(FindingState.IGNORED),
-            lines=tuple(wording.line(s) for s in ignored[:LISTED]),
-        ),
-        Section(summary=f"Dismissed: {len(dismissed)}", blocks=those(FindingState.DISMISSED)),
-    ]
-    return [section for section in sections if section.blocks or section.lines]
-
-
-def _ignored(ignored: Sequence[FindingStatus]) -> str:
-    listed = sum(s.tracked.suppressed == "baseline" for s in ignored)
-    counts = ((len(ignored) - listed, "a comment in the code"), (listed, "the baseline"))
-    by = ", ".join(f"{count} by {what}" for count, what in counts if count)
-    return f"Ignored: {by}"
-
-
-def _fixed_line(standing: FindingStatus) -> str:
-    note = f" · {ours(standing.note, 60)}" if standing.note else ""
-    return f"- {wording.title(standing.tracked)}{note} · {markdown(standing.tracked.closed, 20)}"
-
-
-def _receipt(report: RunReport, suppressed: Sequence[tuple[str, int]]) -> dict[str, object]:
-    # What was not reviewed is what people look for.
-    order = sorted(report.file_statuses.entries, key=lambda e: e.status is FileStatus.REVIEWED)
-    rows = [(html_code(e.path, 120), e.status.value, table_cell(e.reason, 120)) for e in order]
-    fitting = _fit(rows, RECEIPT_ROOM)
-    lines = []
-    if len(fitting) < len(rows):
-        lines.append(f"… and {plural(len(rows) - len(fitting), 'more file')}.")
-    if skipped := wording.skipped_line(report.file_statuses):
-        lines.append(f"{skipped}.")
-    if told := visibility.held_back_sentence(suppressed):
-        lines.append(told)
-    if report.discarded:
-        remarks = plural(report.discarded, "remark")
-        lines.append(f"{remarks} discarded: the quoted code is not in the file.")
-    return {"summary": wording.receipt_line(report.file_statuses), "rows": fitting, "lines": lines}
-
-
-def footer(report: RunReport) -> list[str]:
-    """Where a report comes from: run, batches, model, date."""
-    parts = [f"[run]({report.run_url})"] if report.run_url else []
-    batches = ", ".join(html_code(batch) for batch in report.batch_ids[:BATCHES])
-    if len(report.batch_ids) > BATCHES:
-        batches += f" and {len(report.batch_ids) - BATCHES} more"
-    if batches:
-        parts.append(f"batch {batches}")
-    return [*parts, f"model {html_code(report.model)}", markdown(report.date, 20)]
-
-
-LIMIT = 60_000
-"""GitHub refuses bodies over 65,536 characters."""
-COMMENT_LIMIT = 30_000
-"""Half: while findings move, a comment holds its old and its new ones for a moment."""
-NEW_ROOM = 300_000
-"""Of one night's new blocks; ten comments' worth of details nobody has seen yet is plenty."""
-FIXED_DAYS = 30
-MOST_FIXED = 50
-LONGEST_LABEL = 50
-TAIL = "\n---\n\n<details><summary>Receipt: "
-"""Where the body's last part begins: the account of the night."""
-
-
 def parse(body: str, comments: Sequence[str]) -> RollingIssueState | None:
-    """What an issue remembers; None when the body carries no marker of ours.
+    """Parse the state of an issue; None when the body has no marker.
 
     Args:
-        body: the issue's text as GitHub returns it.
-        comments: the texts of comments by trusted authors only; those without findings are fine.
+        body: the text of the issue, as GitHub returns it.
+        comments: the texts of all comments by trusted authors.
 
     Raises:
-        GitHubError: a later version wrote it.
+        GitHubError: when a later version wrote the issue.
 
     """
     body = body.replace("\r\n", "\n")
-    head = markers.read_head(body)
+    head = markers.parse_head(body)
     if head is None:
         return None
-    known: dict[str, TrackedFinding] = {}
-    words: dict[str, str] = {}
-    for source in (body, *comments):
-        for block in markers.blocks(source):
-            if block.tracked.fingerprint not in known:
-                known[block.tracked.fingerprint] = block.tracked
-                words[block.tracked.fingerprint] = user_commands.unboxed(block.text)
+    tracked: dict[str, TrackedFinding] = {}
+    blocks: dict[str, str] = {}
+    for text in (body, *comments):
+        for block in markers.parse_blocks(text):
+            if block.tracked.fingerprint not in tracked:
+                tracked[block.tracked.fingerprint] = block.tracked
+                blocks[block.tracked.fingerprint] = user_commands.remove_checkbox(block.text)
     return RollingIssueState(
         schema=markers.SCHEMA,
-        task=markers.value(head, "task"),
-        repository_id=markers.value(head, "repository"),
-        head=markers.value(head, "head"),
-        batches=tuple(b for b in markers.value(head, "batches").split(",") if b),
-        first=head.get("first") == "1",
-        tracked=tuple(known.values()),
-        blocks=words,
-        footer=body[start:].strip("\n") if (start := body.rfind(TAIL)) >= 0 else "",
+        task=markers.decode_field(head, "task"),
+        repository_id=markers.decode_field(head, "repository"),
+        head=markers.decode_field(head, "head"),
+        batches=markers.decode_list(head, "batches"),
+        just_opened=head.get("just-opened") == "1",
+        tracked=tuple(tracked.values()),
+        blocks=blocks,
+        footer=body[start:].strip("\n") if (start := body.rfind(FOOTER_START)) >= 0 else "",
     )
 
 
 def render(
     report: RunReport,
-    reconciled: Reconciliation,
-    session: RollingIssueState | None,
+    reconciliation: Reconciliation,
+    state: RollingIssueState | None,
     *,
     ticked: frozenset[str] = frozenset(),
 ) -> IssueDraft:
-    """The rolling issue as it should read after tonight, with its overflow and notification.
+    """Render the rolling issue with its overflow comments and its notification.
 
-    *ticked*: boxes that stay so, because nobody has looked yet who ticked them.
+    Args:
+        report: the report of the run.
+        reconciliation: all findings after the run.
+        state: what the issue contains now; None for a new issue.
+        ticked: fingerprints whose checkboxes stay ticked, because they were not processed yet.
+
     """
-    statuses = [wording.dated(s, report) for s in shown(reconciled.statuses, report)]
-    news, night_marker = _news(statuses, report)
-    if report.quiet and session:
-        told = {known.fingerprint: known.state for known in session.tracked}
-        statuses = [wording.as_before(s, told.get(s.tracked.fingerprint)) for s in statuses]
-    live = [s for s in statuses if s.tracked.state in OPEN_STATES]
-    live.sort(key=lambda s: s.tracked.pre_existing)
-    fixed = _recently_fixed(statuses, report)
-    others = (FindingState.IGNORED, FindingState.DISMISSED)
-    ordered = [
-        *live,
-        *fixed,
-        *(s for state in others for s in statuses if s.tracked.state is state),
-    ]
-    words = {**reconciled.blocks, **(session.blocks if session else {})}
-    written = _written(ordered, words, report, ticked)
-    marker = _marker(report, reconciled, session)
-    footer = session.footer if report.quiet and session else ""
-    suppressed = visibility.held_back(reconciled, report, max_findings=len(live))
-    frame = body(marker, report, ordered, [], suppressed=suppressed, footer=footer)
-    kept, spilled = _share(written, len(live), report, frame)
-    pages = finding_block.pack(spilled, COMMENT_LIMIT - 1_000)
-    outside = sum(block.tracked.state in OPEN_STATES for block in spilled)
-    suppressed = visibility.held_back(reconciled, report, max_findings=outside)
+    statuses = [set_dates(s, report) for s in select_visible(reconciliation.statuses, report)]
+    comment, comment_marker = _render_notification(statuses, report)
+    if report.commands_only and state:
+        reported = {tracked.fingerprint: tracked.state for tracked in state.tracked}
+        statuses = [keep_reported_state(s, reported.get(s.tracked.fingerprint)) for s in statuses]
+    ordered = _order(statuses, report)
+    open_count = sum(s.tracked.state in OPEN_STATES for s in ordered)
+    blocks = finding_block.render_blocks(
+        ordered,
+        {**reconciliation.blocks, **(state.blocks if state else {})},
+        report,
+        max_block_chars=MAX_BLOCK_CHARS,
+        ticked=ticked,
+    )
+    marker = _format_marker(report, reconciliation, state)
+    footer = state.footer if report.commands_only and state else ""
+    suppressed = visibility.count_suppressed(reconciliation, report, max_findings=open_count)
+    frame = render_body(marker, report, ordered, [], suppressed=suppressed, footer=footer)
+    in_body, overflow = _split_blocks(blocks, open_count, report, frame)
+    pages = finding_block.pack_blocks(overflow, MAX_BLOCK_CHARS)
+    open_overflow = sum(block.tracked.state in OPEN_STATES for block in overflow)
+    suppressed = visibility.count_suppressed(reconciliation, report, max_findings=open_overflow)
     return IssueDraft(
-        title=title(report),
-        body=body(
+        title=format_title(report),
+        body=render_body(
             marker,
             report,
             ordered,
-            kept,
-            spilled=len(spilled),
+            in_body,
+            overflow_count=len(overflow),
             suppressed=suppressed,
             footer=footer,
         ),
-        overflow=tuple(_more(page, n, len(pages)) for n, page in enumerate(pages, start=1)),
-        comment=None if _opening(session, report) else news,
-        comment_marker=night_marker,
-        open=bool(live),
-        labels=tuple(dict.fromkeys((*labels(report.task), *report.labels))),
+        overflow=tuple(
+            _render_continuation(page, n, len(pages)) for n, page in enumerate(pages, start=1)
+        ),
+        comment=None if _is_just_opened(state, report) else comment,
+        comment_marker=comment_marker,
+        open=open_count > 0,
+        labels=tuple(dict.fromkeys((*labels_of(report.task), *report.labels))),
         fingerprints=frozenset(s.tracked.fingerprint for s in ordered),
         suppressed=suppressed,
         assignees=report.assignees,
     )
 
 
-def _marker(
-    report: RunReport, reconciled: Reconciliation, session: RollingIssueState | None
-) -> str:
-    batches, first = report.batch_ids, _opening(session, report)
-    if report.quiet and session:
-        batches, first = session.batches, session.first
-    identity = markers.named(report.task, report.state_key)
-    return markers.head(identity, report.repository_id, reconciled.commit, batches, first=first)
-
-
-def _opening(session: RollingIssueState | None, report: RunReport) -> bool:
-    """Whether tonight opens the issue, or did so before it died."""
-    return session is None or (session.first and session.batches == report.batch_ids)
-
-
-def unmoved(reconciled: Reconciliation, session: RollingIssueState, report: RunReport) -> bool:
-    """Whether a night without answers leaves every finding as the issue tells it."""
-    now = {s.tracked.fingerprint: s.tracked.state for s in shown(reconciled.statuses, report)}
-    before = {known.fingerprint: known.state for known in session.tracked}
-    news = (FindingState.NEW, FindingState.BACK)
-    return now == {f: FindingState.OPEN if s in news else s for f, s in before.items()}
-
-
-def title(report: RunReport) -> str:
-    """The title of a new issue; afterwards it is the people's."""
-    key = f" ({report.state_key})" if report.state_key else ""
-    return f"Nightly {report.task.replace('-', ' ')}{key}"
-
-
-def labels(task: str) -> tuple[str, ...]:
-    """The labels by which the issue is found; GitHub takes 50 characters, and no comma."""
-    return "batch-action", f"batch-action:{task}".replace(",", "-")[:LONGEST_LABEL]
-
-
-def _recently_fixed(statuses: Sequence[FindingStatus], report: RunReport) -> list[FindingStatus]:
-    """The fixed findings worth remembering, the newest first; the changelog is git's."""
-
-    def age(standing: FindingStatus) -> int:
-        try:
-            return (
-                date.fromisoformat(report.date) - date.fromisoformat(standing.tracked.closed)
-            ).days
-        except ValueError:
-            return 0
-
-    fixed = [s for s in statuses if s.tracked.state is FindingState.FIXED and age(s) <= FIXED_DAYS]
-    return sorted(fixed, key=age)[:MOST_FIXED]
-
-
-def _written(
-    ordered: Sequence[FindingStatus],
-    words: dict[str, str],
+def render_body(
+    marker: str,
     report: RunReport,
-    ticked: frozenset[str],
-) -> list[Written]:
-    """All blocks: of what is not open, and once new ones fill many pages, brief ones."""
-    written, room = [], NEW_ROOM
-    for standing in ordered:
-        known = standing.tracked
-        told = words.get(known.fingerprint)
-        finding = standing.finding if room > 0 and known.state in OPEN_STATES else None
-        now = (
-            finding_block.completed(told, finding)
-            if told
-            else finding_block.write(known, finding, report)
-        )
-        room -= len(now) - len(told or "")
-        limit, stays = COMMENT_LIMIT - 1_000, known.fingerprint in ticked
-        written.append(finding_block.wrapped(known, now, limit, ticked=stays))
-    return written
+    ordered: Sequence[FindingStatus],
+    blocks: Sequence[RenderedBlock],
+    *,
+    overflow_count: int = 0,
+    suppressed: Sequence[tuple[str, int]] = (),
+    footer: str = "",
+) -> str:
+    """Render the body with these blocks.
 
-
-def _share(
-    written: Sequence[Written], live: int, report: RunReport, frame: str
-) -> tuple[list[Written], list[Written]]:
-    """The blocks for the body (the worst `max_findings` live ones, then the others), the rest."""
-    room = LIMIT - len(frame) - 500
-    kept: list[Written] = []
-    spilled: list[Written] = []
-    for number, block in enumerate(written):
-        size = len(block.text) + 2
-        if size > room or report.max_findings <= number < live:
-            spilled.append(block)
-        else:
-            kept.append(block)
-            room -= size
-    return kept, spilled
-
-
-def _more(page: Sequence[Written], number: int, of: int) -> str:
-    return fill(
-        "issue/continuation.md.j2",
-        marker=markers.more(number),
-        number=number,
-        of=of,
-        blocks=finding_block.joined(page),
+    *overflow_count*: how many blocks are in comments; *suppressed*: filters with their counts;
+    *footer*: that of an earlier run, for a run that reviewed nothing.
+    """
+    open_statuses = [s for s in ordered if s.tracked.state in OPEN_STATES]
+    listed = open_statuses[: report.max_findings]
+    rows = _fit_rows([_format_row(s, report) for s in listed], MAX_TABLE_CHARS)
+    return render_template(
+        "issue/issue.md.j2",
+        marker=marker,
+        headline=report_text.format_headline(ordered, security_hidden=report.hides_security),
+        security_hidden=report.hides_security,
+        rows=rows,
+        remaining=_format_remaining(len(rows), len(open_statuses), overflow_count),
+        sections=_build_sections(ordered, blocks),
+        footer=footer or _render_footer(report, suppressed),
     )
 
 
-def _news(statuses: Sequence[FindingStatus], report: RunReport) -> tuple[str | None, str]:
-    """The one notification of a night that changed something, and the line that marks it."""
-    marker = markers.report(report.batch_ids, report.commit)
+def is_unchanged(
+    reconciliation: Reconciliation, state: RollingIssueState, report: RunReport
+) -> bool:
+    """Whether a run that reviewed nothing leaves every finding in the state the issue shows."""
+    visible = select_visible(reconciliation.statuses, report)
+    after = {s.tracked.fingerprint: s.tracked.state for s in visible}
+    before = {tracked.fingerprint: tracked.state for tracked in state.tracked}
+    new = (FindingState.NEW, FindingState.BACK)
+    return after == {f: FindingState.OPEN if s in new else s for f, s in before.items()}
+
+
+def format_title(report: RunReport) -> str:
+    """Format the title of a new issue; later it is not written again."""
+    return f"Nightly {task_title(report.task.replace('-', ' '), report.state_key)}"
+
+
+def labels_of(task: str) -> tuple[str, ...]:
+    """Return the labels by which the issue is found; a label cannot contain a comma."""
+    return "batch-action", f"batch-action:{task}".replace(",", "-")[:MAX_LABEL_CHARS]
+
+
+def format_provenance(report: RunReport) -> list[str]:
+    """Format the run, the batches, the model and the date of a report."""
+    parts = [f"[run]({report.run_url})"] if report.run_url else []
+    batches = ", ".join(html_code(batch) for batch in report.batch_ids[:MAX_BATCHES_LISTED])
+    if len(report.batch_ids) > MAX_BATCHES_LISTED:
+        batches += f" and {len(report.batch_ids) - MAX_BATCHES_LISTED} more"
+    if batches:
+        parts.append(f"batch {batches}")
+    return [*parts, f"model {html_code(report.model)}", markdown(report.date, 20)]
+
+
+def _order(statuses: Sequence[FindingStatus], report: RunReport) -> list[FindingStatus]:
+    """Order open findings before fixed, ignored and dismissed ones; pre-existing ones come last."""
+    open_statuses = [s for s in statuses if s.tracked.state in OPEN_STATES]
+    return [
+        *sorted(open_statuses, key=lambda s: s.tracked.pre_existing),
+        *_select_recently_fixed(statuses, report),
+        *(s for s in statuses if s.tracked.state is FindingState.IGNORED),
+        *(s for s in statuses if s.tracked.state is FindingState.DISMISSED),
+    ]
+
+
+def _select_recently_fixed(
+    statuses: Sequence[FindingStatus], report: RunReport
+) -> list[FindingStatus]:
+    """Select the last fixed findings, the newest first; git has the complete history."""
+
+    def age_days(status: FindingStatus) -> int:
+        try:
+            closed_on = date.fromisoformat(status.tracked.closed_on)
+            return (date.fromisoformat(report.date) - closed_on).days
+        except ValueError:
+            return 0
+
+    fixed = [s for s in statuses if s.tracked.state is FindingState.FIXED]
+    recent = [s for s in fixed if age_days(s) <= FIXED_DAYS]
+    return sorted(recent, key=age_days)[:MAX_FIXED]
+
+
+def _format_marker(
+    report: RunReport, reconciliation: Reconciliation, state: RollingIssueState | None
+) -> str:
+    batches, just_opened = report.batch_ids, _is_just_opened(state, report)
+    if report.commands_only and state:
+        batches, just_opened = state.batches, state.just_opened
+    task = markers.qualify_task(report.task, report.state_key)
+    return markers.format_head(
+        task, report.repository_id, reconciliation.commit, batches, just_opened=just_opened
+    )
+
+
+def _is_just_opened(state: RollingIssueState | None, report: RunReport) -> bool:
+    """Whether this run opens the issue, or opened it in an attempt that died."""
+    return state is None or (state.just_opened and state.batches == report.batch_ids)
+
+
+def _split_blocks(
+    blocks: Sequence[RenderedBlock], open_count: int, report: RunReport, frame: str
+) -> tuple[list[RenderedBlock], list[RenderedBlock]]:
+    """Split the blocks into those for the body and those for comments.
+
+    The body gets the worst `max_findings` open ones, then as many of the others as fit.
+    """
+    left = MAX_BODY_CHARS - len(frame) - 500
+    in_body: list[RenderedBlock] = []
+    overflow: list[RenderedBlock] = []
+    for number, block in enumerate(blocks):
+        size = len(block.text) + 2
+        if size > left or report.max_findings <= number < open_count:
+            overflow.append(block)
+        else:
+            in_body.append(block)
+            left -= size
+    return in_body, overflow
+
+
+def _build_sections(
+    ordered: Sequence[FindingStatus], blocks: Sequence[RenderedBlock]
+) -> list[Section]:
+    """Build the sections: open findings, then folded pre-existing, fixed, ignored, dismissed."""
+
+    def join(*states: FindingState, pre_existing: bool | None = None) -> str:
+        return finding_block.join_blocks(
+            block
+            for block in blocks
+            if block.tracked.state in states and pre_existing in (None, block.tracked.pre_existing)
+        )
+
+    def select(state: FindingState) -> list[FindingStatus]:
+        return [s for s in ordered if s.tracked.state is state]
+
+    older = sum(b.tracked.pre_existing and b.tracked.state in OPEN_STATES for b in blocks)
+    fixed, ignored = select(FindingState.FIXED), select(FindingState.IGNORED)
+    dismissed = select(FindingState.DISMISSED)
+    sections = [
+        Section(summary="", blocks=join(*OPEN_STATES, pre_existing=False)),
+        Section(
+            summary=f"{plural(older, 'finding')} older than the reviewed changes",
+            blocks=join(*OPEN_STATES, pre_existing=True),
+        ),
+        Section(
+            summary=f"✅ Fixed: {len(fixed)}",
+            blocks=join(FindingState.FIXED),
+            lines=tuple(_format_fixed(s) for s in fixed[:MAX_LISTED]),
+        ),
+        Section(
+            summary=_format_ignored(ignored),
+            blocks=join(FindingState.IGNORED),
+            lines=tuple(report_text.format_list_item(s) for s in ignored[:MAX_LISTED]),
+        ),
+        Section(summary=f"Dismissed: {len(dismissed)}", blocks=join(FindingState.DISMISSED)),
+    ]
+    return [section for section in sections if section.blocks or section.lines]
+
+
+def _format_ignored(ignored: Sequence[FindingStatus]) -> str:
+    baseline = sum(s.tracked.ignored_by == "baseline" for s in ignored)
+    counts = ((len(ignored) - baseline, "a comment in the code"), (baseline, "the baseline"))
+    return f"Ignored: {', '.join(f'{count} by {origin}' for count, origin in counts if count)}"
+
+
+def _format_fixed(status: FindingStatus) -> str:
+    title = report_text.format_title(status.tracked)
+    note = f" · {markdown_with_commits(status.note, 60)}" if status.note else ""
+    return f"- {title}{note} · {markdown(status.tracked.closed_on, 20)}"
+
+
+def _format_row(status: FindingStatus, report: RunReport) -> tuple[str, ...]:
+    return (*report_text.format_table_row(status, report), markdown(status.tracked.opened_on, 20))
+
+
+def _fit_rows(rows: Sequence[tuple[str, ...]], max_chars: int) -> list[tuple[str, ...]]:
+    fitting = []
+    for row in rows:
+        max_chars -= sum(len(cell) + 3 for cell in row)
+        if max_chars < 0:
+            break
+        fitting.append(row)
+    return fitting
+
+
+def _format_remaining(listed: int, open_count: int, overflow_count: int) -> str:
+    table = f"The table shows the worst {listed} of {open_count}." if listed < open_count else ""
+    comments = (
+        f"{plural(overflow_count, 'finding')} in the comments below." if overflow_count else ""
+    )
+    return " ".join(part for part in (table, comments) if part)
+
+
+def _render_footer(report: RunReport, suppressed: Sequence[tuple[str, int]]) -> str:
+    """Render the file statuses, the cost, and where the report comes from."""
+    return render_template(
+        "issue/footer.md.j2",
+        file_statuses=_build_file_statuses(report, suppressed),
+        task_results=tables.format_task_results(report, MAX_FILE_STATUSES_CHARS),
+        cost=report_text.format_cost(report.spending) if report.spending else "",
+        provenance=format_provenance(report),
+    )
+
+
+def _build_file_statuses(
+    report: RunReport, suppressed: Sequence[tuple[str, int]]
+) -> dict[str, object]:
+    # Files that were not reviewed come first: people look for them.
+    order = sorted(report.file_statuses.entries, key=lambda e: e.status is FileStatus.REVIEWED)
+    rows = [(html_code(e.path, 120), e.status.value, table_cell(e.reason, 120)) for e in order]
+    fitting = _fit_rows(rows, MAX_FILE_STATUSES_CHARS)
+    lines = []
+    if len(fitting) < len(rows):
+        lines.append(f"… and {plural(len(rows) - len(fitting), 'more file')}.")
+    if skipped := report_text.format_skipped(report.file_statuses):
+        lines.append(f"{skipped}.")
+    if sentence := visibility.format_suppressed(suppressed):
+        lines.append(sentence)
+    if report.discarded:
+        findings = plural(report.discarded, "finding")
+        lines.append(f"{findings} discarded: the quoted code is not in the file.")
+    return {
+        "summary": report_text.format_file_counts(report.file_statuses),
+        "rows": fitting,
+        "lines": lines,
+    }
+
+
+def _render_continuation(page: Sequence[RenderedBlock], number: int, count: int) -> str:
+    return render_template(
+        "issue/continuation.md.j2",
+        marker=markers.format_continuation(number),
+        number=number,
+        count=count,
+        blocks=finding_block.join_blocks(page),
+    )
+
+
+def _render_notification(
+    statuses: Sequence[FindingStatus], report: RunReport
+) -> tuple[str | None, str]:
+    """Render the comment about a run's changes, None without changes; and its first line."""
+    marker = markers.format_notification(report.batch_ids, report.commit)
     changed = [s for s in statuses if s.changed]
     if not changed:
         return None, marker
-    lines = [
-        f"{wording.STATES[s.tracked.state]}: {wording.severity(s.tracked)} · {wording.title(s.tracked)} · "
-        + (ours(s.note, 60) if s.note else wording.place(s.tracked.anchor, report))
-        for s in changed[:LISTED]
-    ]
-    if len(changed) > LISTED:
-        lines.append(f"… and {len(changed) - LISTED} more, all in the issue above")
-    comment = fill(
+    lines = [_format_change(s, report) for s in changed[:MAX_LISTED]]
+    if len(changed) > MAX_LISTED:
+        lines.append(f"… and {len(changed) - MAX_LISTED} more, all in the issue above")
+    comment = render_template(
         "issue/comment.md.j2",
         marker=marker,
-        changes=wording.changes(changed),
-        what=markdown(report.task.replace("-", " "), 60),
+        changes=report_text.format_changes(changed),
+        task=markdown(report.task.replace("-", " "), 60),
         lines=lines,
         run_url=report.run_url,
     )
     return comment, marker
+
+
+def _format_change(status: FindingStatus, report: RunReport) -> str:
+    tracked = status.tracked
+    location = report_text.format_location(tracked.anchor, report)
+    return (
+        f"{report_text.STATE_LABELS[tracked.state]}: {report_text.format_severity(tracked)}"
+        f" · {report_text.format_title(tracked)}"
+        f" · {markdown_with_commits(status.note, 60) if status.note else location}"
+    )

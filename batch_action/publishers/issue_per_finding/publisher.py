@@ -1,8 +1,9 @@
-"""The destination `issue-per-finding`: one issue a finding, a few new ones a run, worst first.
+"""The destination `issue-per-finding`: one issue for each finding, up to a limit of each run.
 
-An issue is found by label, marker and trusted author. What must wait for its turn is remembered in
-comments of the oldest of them. Each change of state is comment, then issue, then body: until the
-body says so the next run does it again, and finds what is done already.
+An issue is found by its label, its marker and its trusted author. Findings that wait for an issue
+are listed in comments of the oldest issue, the queue. A change of state is written as a comment,
+then to the issue, then to its body: until the body has the new state, the next run repeats the
+change, and skips what was already done.
 """
 
 from collections.abc import Sequence
@@ -20,271 +21,268 @@ from batch_action.models.findings import (
     PublishedState,
     Reconciliation,
 )
-from batch_action.models.github import IssueInfo
+from batch_action.models.github import Issue
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import finding_block, user_commands, visibility
 from batch_action.publishers.base import Publisher
-from batch_action.publishers.issue.publisher import COLOR, same
+from batch_action.publishers.issue.publisher import LABEL_COLOR, is_same_text
 from batch_action.publishers.issue_per_finding import render, state
-from batch_action.publishers.issue_per_finding.state import Remembered, Told
+from batch_action.publishers.issue_per_finding.state import FindingIssue, FindingIssues
+from batch_action.publishers.statuses import count_findings, keep_reported_state, set_dates
 from batch_action.publishers.user_commands import UserCommands
-from batch_action.publishers.visibility import shown
-from batch_action.publishers.wording import as_before, dated
+from batch_action.publishers.visibility import select_visible
 from batch_action.text import plural
 
 DESTINATION = "issue-per-finding"
-ROOM = 300_000
-"""For the details of one night's waiting findings; the less severe ones are remembered briefly."""
 
 
 @dataclass(slots=True, kw_only=True)
 class IssuePerFindingPublisher:
-    """All issues of single findings on one night."""
+    """The publisher of the issues about single findings of one task."""
 
-    edge: Issues
+    issues: Issues
     task: str
     repository_id: str
     repo: GitRepo
     state_key: str = ""
-    remembered: Remembered = field(default_factory=lambda: Remembered(told={}))
-    requested: dict[int, UserCommands] = field(default_factory=dict)
-    carrier: IssueInfo | None = None
-    """The first issue that was opened tonight: a list may not have it yet."""
-    done: dict[str, list[int]] = field(default_factory=dict)
-    """What was done to which issues."""
+    current: FindingIssues = field(default_factory=lambda: FindingIssues(by_fingerprint={}))
+    commands: dict[int, UserCommands] = field(default_factory=dict)
+    """Issue number to the commands in that issue."""
+    new_queue_issue: Issue | None = None
+    """The first issue that this run opened, which a list may not contain yet."""
+    actions: dict[str, list[int]] = field(default_factory=dict)
+    """`opened`, `reopened`, `closed`, `updated` to the numbers of these issues."""
 
     def read_state(self) -> PublishedState:
-        """What the issues remember and what people ask for there; see `Desk`."""
-        self.remembered = self._look()
-        self.requested = state.requested(self.remembered, self.edge)
-        sessions = [one.session for one in self.remembered.told.values()]
-        answers = any(requested.answers for requested in self.requested.values())
+        """Read the issues, the queue and the commands in them; see `Publisher`."""
+        self.current = self._read_issues()
+        self.commands = state.read_commands(self.current, self.issues)
+        commands = self.commands.values()
+        states = [issue.state for issue in self.current.by_fingerprint.values()]
         return PublishedState(
             destination=DESTINATION,
-            head=state.newest_head(self.remembered, self.repo),
-            batches=tuple({batch for session in sessions for batch in session.batches}),
-            tracked=self.remembered.tracked,
-            dismissals=tuple(
-                d for requested in self.requested.values() for d in requested.dismissals
-            ),
-            rechecks=tuple(w for requested in self.requested.values() for w in requested.rechecks),
-            blocks=self.remembered.blocks,
-            pending=answers or bool(self.remembered.waiting),
+            head=state.find_newest_head(self.current, self.repo),
+            batches=tuple({batch for issue_state in states for batch in issue_state.batches}),
+            tracked=self.current.tracked,
+            dismissals=tuple(d for c in commands for d in c.dismissals),
+            rechecks=tuple(r for c in commands for r in c.rechecks),
+            blocks=self.current.blocks,
+            has_pending_work=any(c.responses for c in commands) or bool(self.current.queued),
         )
 
-    def publish(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
-        """Bring every issue to what tonight says, and read it back; see `Desk`."""
-        statuses = [dated(s, report) for s in shown(reconciled.statuses, report)]
-        self.done = {}
-        for number, requested in self.requested.items():
-            for text in user_commands.replies(requested):
-                self.edge.comment(number, text)
-        told = self.remembered.told
-        for standing in statuses:
-            if (one := told.get(standing.tracked.fingerprint)) is not None:
-                was = one.session.tracked.state if one.session.tracked and report.quiet else None
-                self._bring(one, as_before(standing, was), report)
-        waiting = [s for s in statuses if s.tracked.fingerprint not in told]
-        left = self._open(
-            [s for s in waiting if s.tracked.state in OPEN_STATES], reconciled, report
-        )
-        self._remember(left, reconciled, report)
-        self._close_doubles()
-        for requested in self.requested.values():
-            for comment, content in user_commands.reactions(requested):
-                self.edge.react(comment, content)
-        self.requested = {}
-        return self._delivered(statuses, left, reconciled, report)
+    def publish(self, reconciliation: Reconciliation, report: RunReport) -> DestinationResult:
+        """Open, update and close issues, and read each back; see `Publisher`."""
+        statuses = [set_dates(s, report) for s in select_visible(reconciliation.statuses, report)]
+        self.actions = {}
+        for number, commands in self.commands.items():
+            for text in user_commands.replies_of(commands):
+                self.issues.comment(number, text)
+        existing = self.current.by_fingerprint
+        for status in statuses:
+            if (issue := existing.get(status.tracked.fingerprint)) is not None:
+                reported = issue.reported_state if report.commands_only else None
+                self._update_issue(issue, keep_reported_state(status, reported), report)
+        without_issue = [
+            s
+            for s in statuses
+            if s.tracked.fingerprint not in existing and s.tracked.state in OPEN_STATES
+        ]
+        queued = self._open_issues(without_issue, reconciliation, report)
+        self._update_queue(queued, reconciliation, report)
+        self._close_duplicates()
+        for commands in self.commands.values():
+            for comment_id, content in user_commands.reactions_of(commands):
+                self.issues.react(comment_id, content)
+        self.commands = {}
+        return self._build_result(statuses, queued, reconciliation, report)
 
-    def _look(self) -> Remembered:
-        return state.remember(self.edge, self.task, self.state_key, self.repository_id)
+    def _read_issues(self) -> FindingIssues:
+        return state.read_finding_issues(self.issues, self.task, self.state_key, self.repository_id)
 
-    def _bring(self, one: Told, standing: FindingStatus, report: RunReport) -> None:
-        """One finding's issue to where it belongs."""
-        number = one.issue.number
-        was = one.session.tracked.state if one.session.tracked else None
-        if standing.tracked.state in OPEN_STATES:
-            if one.issue.state == "closed" and self._reopens(one, standing):
-                self._say(number, render.back(standing, report))
-                self.edge.reopen(number)
-                self._check(number, "open")
-                self._note("reopened", number)
-        elif one.issue.state == "open" and was is not standing.tracked.state:
-            self._close(number, standing, report)
-        if render.rewritten(one.issue.body, standing, report) != one.issue.body:
-            # Somebody may have written into it since it was read.
-            body = self.edge.get(number).body
-            self.edge.update(number, body=render.rewritten(body, standing, report))
-            self._check(number, standing=standing)
-            self._note("updated", number)
+    def _update_issue(self, issue: FindingIssue, status: FindingStatus, report: RunReport) -> None:
+        """Reopen or close the issue of a finding, and update its body."""
+        number, is_closed = issue.issue.number, issue.issue.state == "closed"
+        if status.tracked.state in OPEN_STATES:
+            if is_closed and self._should_reopen(issue, status):
+                self._comment_once(number, render.render_reopened_comment(status, report))
+                self.issues.reopen(number)
+                self._verify(number, "open")
+                self._record("reopened", number)
+        elif not is_closed and issue.reported_state is not status.tracked.state:
+            # An issue that a person reopened after this state was reported stays open.
+            self._close_issue(number, status, report)
+        if render.update_body(issue.issue.body, status, report) != issue.issue.body:
+            # People may have edited the body since it was read.
+            body = self.issues.get(number).body
+            self.issues.update(number, body=render.update_body(body, status, report))
+            self._verify(number, status=status)
+            self._record("updated", number)
 
-    def _reopens(self, one: Told, standing: FindingStatus) -> bool:
-        """Whether a finding that is open opens its closed issue again.
+    def _should_reopen(self, issue: FindingIssue, status: FindingStatus) -> bool:
+        """Whether an open finding reopens its closed issue.
 
-        Who closed it as completed says that it is fixed: so it stays, until it is reported again.
+        A person who closes an issue as completed claims that the finding is fixed: the issue
+        stays closed until the finding is reported again.
         """
-        was = one.session.tracked.state if one.session.tracked else FindingState.FIXED
-        if was not in OPEN_STATES or not state.by_person(one.issue, self.edge):
+        if issue.reported_state not in OPEN_STATES:
             return True
-        return one.issue.state_reason != "duplicate" and standing.finding is not None
+        if not state.is_closed_by_person(issue.issue, self.issues):
+            return True
+        return issue.issue.state_reason != "duplicate" and status.finding is not None
 
-    def _close(self, number: int, standing: FindingStatus, report: RunReport) -> None:
-        """Closes what was open; a person who opens it again is left alone."""
-        if standing.tracked.state is FindingState.FIXED:
-            self._say(number, render.fixed(standing, report))
-        dismissed = standing.tracked.state is FindingState.DISMISSED
-        self.edge.close(number, "not_planned" if dismissed else "completed")
-        self._check(number, "closed")
-        self._note("closed", number)
+    def _close_issue(self, number: int, status: FindingStatus, report: RunReport) -> None:
+        if status.tracked.state is FindingState.FIXED:
+            self._comment_once(number, render.render_fixed_comment(status, report))
+        is_dismissed = status.tracked.state is FindingState.DISMISSED
+        self.issues.close(number, "not_planned" if is_dismissed else "completed")
+        self._verify(number, "closed")
+        self._record("closed", number)
 
-    def _say(self, number: int, text: str) -> None:
-        """A comment, once."""
+    def _comment_once(self, number: int, text: str) -> None:
+        """Add a comment unless one with the same first line exists."""
         marker = text.partition("\n")[0]
-        comments = self.edge.comments(number)
+        comments = self.issues.comments(number)
         if not any(c.trusted and c.body.startswith(marker) for c in comments):
-            self.edge.comment(number, text)
+            self.issues.comment(number, text)
 
-    def _open(
-        self, statuses: Sequence[FindingStatus], reconciled: Reconciliation, report: RunReport
+    def _open_issues(
+        self, statuses: Sequence[FindingStatus], reconciliation: Reconciliation, report: RunReport
     ) -> list[FindingStatus]:
-        """Opens the worst ones; gives those that wait."""
-        key = render.run_key(report)
-        so_far = sum(one.session.opened == key for one in self.remembered.told.values())
-        room = max(0, report.max_issues - so_far)
+        """Open issues for the worst findings, and return those over the limit."""
+        run_key = render.run_key_of(report)
+        states = [issue.state for issue in self.current.by_fingerprint.values()]
+        opened_before = sum(issue_state.opened_by == run_key for issue_state in states)
+        limit = max(0, report.max_issues - opened_before)
         ordered = sorted(statuses, key=lambda s: s.tracked.pre_existing)
-        generic, own = render.labels(report.task)
-        for standing in ordered[:room]:
-            self.edge.ensure_label(generic, COLOR, "Nightly upkeep by batch-action")
-            self.edge.ensure_label(own, COLOR, f"One finding of {report.task}")
-            words = reconciled.blocks.get(standing.tracked.fingerprint)
-            issue = self.edge.create(
-                render.title(standing.tracked),
-                render.body(standing, words, report),
+        generic, own = render.labels_of(report.task)
+        for status in ordered[:limit]:
+            self.issues.ensure_label(generic, LABEL_COLOR, "Nightly upkeep by batch-action")
+            self.issues.ensure_label(own, LABEL_COLOR, f"One finding of {report.task}")
+            block = reconciliation.blocks.get(status.tracked.fingerprint)
+            issue = self.issues.create(
+                render.format_title(status.tracked),
+                render.render_body(status, block, report),
                 tuple(dict.fromkeys((generic, own, *report.labels))),
                 report.assignees,
             )
-            self._check(issue.number, "open", standing)
-            self._note("opened", issue.number)
-            self.carrier = self.carrier or issue
-        return ordered[room:]
+            self._verify(issue.number, "open", status)
+            self._record("opened", issue.number)
+            self.new_queue_issue = self.new_queue_issue or issue
+        return ordered[limit:]
 
-    def _remember(
-        self, left: Sequence[FindingStatus], reconciled: Reconciliation, report: RunReport
+    def _update_queue(
+        self, queued: Sequence[FindingStatus], reconciliation: Reconciliation, report: RunReport
     ) -> None:
-        """Brings the comments that hold what waits to what waits now."""
-        if not left and not any(map(state.is_page, self.remembered.comments)):
+        """Update the comments that list the queued findings."""
+        if not queued and not any(map(state.is_queue_page, self.current.comments)):
             return
-        seen = self._ticked(self.remembered) - self._kept()
-        if "opened" in self.done or self.remembered.comments:
-            # For the carrier that was just opened, and for words and ticks since it was read.
-            self.remembered = self._look()
-        carrier = self.remembered.carrier or self.carrier
-        if carrier is None:
+        processed = state.find_ticked(self.current) - self._still_ticked()
+        if "opened" in self.actions or self.current.comments:
+            # For the issue that was just opened, and for edits and ticks since the last read.
+            self.current = self._read_issues()
+        queue_issue = self._queue_issue()
+        if queue_issue is None:
             return
-        words = {**reconciled.blocks, **self.remembered.blocks}
-        stays = self._ticked(self.remembered) - seen
-        room = ROOM
-        written = []
-        for standing in left:
-            known = standing.tracked
-            told = words.get(known.fingerprint)
-            finding = standing.finding if room > 0 else None
-            now = (
-                finding_block.completed(told, finding)
-                if told
-                else finding_block.write(known, finding, report)
-            )
-            room -= len(now) - len(told or "")
-            ticked = known.fingerprint in stays
-            written.append(finding_block.wrapped(known, now, state.ROOM, ticked=ticked))
-        for page in state.pages(written, self.remembered.comments, report):
-            self._write(page, carrier)
+        blocks = finding_block.render_blocks(
+            queued,
+            {**reconciliation.blocks, **self.current.blocks},
+            report,
+            max_block_chars=state.MAX_PAGE_CHARS,
+            ticked=state.find_ticked(self.current) - processed,
+        )
+        for page in state.build_pages(blocks, self.current.comments, report):
+            self._write_page(page, queue_issue)
 
-    def _write(self, page: state.Page, carrier: IssueInfo) -> None:
+    def _write_page(self, page: state.QueuePage, queue_issue: Issue) -> None:
         if page.comment is None:
-            self.edge.comment(carrier.number, page.text)
+            self.issues.comment(queue_issue.number, page.text)
         elif not page.text:
-            self.edge.delete_comment(page.comment.id)
-        elif not same(page.comment.body, page.text):
-            self.edge.edit_comment(page.comment.id, page.text)
+            self.issues.delete_comment(page.comment.id)
+        elif not is_same_text(page.comment.body, page.text):
+            self.issues.edit_comment(page.comment.id, page.text)
         else:
             return
-        self._note("updated", carrier.number)
+        self._record("updated", queue_issue.number)
 
-    def _ticked(self, remembered: Remembered) -> frozenset[str]:
-        pages = filter(state.is_page, remembered.comments)
-        return frozenset(f for page in pages for f in user_commands.ticked(page.body))
+    def _queue_issue(self) -> Issue | None:
+        return self.current.queue_issue or self.new_queue_issue
 
-    def _kept(self) -> frozenset[str]:
-        return frozenset(f for requested in self.requested.values() for f in requested.kept)
+    def _still_ticked(self) -> frozenset[str]:
+        return frozenset(f for commands in self.commands.values() for f in commands.still_ticked)
 
-    def _close_doubles(self) -> None:
-        for issue, first in self.remembered.doubles:
-            self._say(issue.number, f"Continued in #{first}.")
-            self.edge.close(issue.number, "duplicate")
-            self._note("closed", issue.number)
+    def _close_duplicates(self) -> None:
+        for issue, first in self.current.duplicates:
+            self._comment_once(issue.number, f"Continued in #{first}.")
+            self.issues.close(issue.number, "duplicate")
+            self._record("closed", issue.number)
 
-    def _check(self, number: int, state: str = "", standing: FindingStatus | None = None) -> None:
-        """Reads back what was written. Raises GitHubError when it is not so."""
-        issue = self.edge.get(number)
-        there = render.read(issue.body)
-        told = there.tracked.state if there and there.tracked else None
-        if state in ("", issue.state) and (standing is None or told is standing.tracked.state):
-            return
-        raise GitHubError(
-            f"Issue #{number} was written, but does not say so when it is read back.",
-            fix="Run collect again; if it stays so, close that issue.",
-        )
+    def _verify(
+        self, number: int, issue_state: str = "", status: FindingStatus | None = None
+    ) -> None:
+        """Read an issue back. Raises GitHubError: when it lacks what was written."""
+        issue = self.issues.get(number)
+        parsed = render.parse(issue.body)
+        reported = parsed.tracked.state if parsed and parsed.tracked else None
+        is_written = status is None or reported is status.tracked.state
+        if not is_written or issue_state not in ("", issue.state):
+            raise GitHubError(
+                f"Issue #{number} was written, but lacks the change when read back.",
+                fix="Run collect again; if that does not help, close the issue.",
+            )
 
-    def _note(self, what: str, number: int) -> None:
-        self.done.setdefault(what, []).append(number)
+    def _record(self, action: str, number: int) -> None:
+        self.actions.setdefault(action, []).append(number)
 
-    def _delivered(
+    def _build_result(
         self,
         statuses: Sequence[FindingStatus],
-        left: Sequence[FindingStatus],
-        reconciled: Reconciliation,
+        queued: Sequence[FindingStatus],
+        reconciliation: Reconciliation,
         report: RunReport,
     ) -> DestinationResult:
-        numbers = {n: None for group in self.done.values() for n in group}
-        told = [
-            f"{plural(len(set(self.done[what])), 'issue')} {what}"
-            for what in ("opened", "closed", "reopened")
-            if what in self.done
+        numbers = list(dict.fromkeys(n for group in self.actions.values() for n in group))
+        notes = [
+            f"{plural(len(set(self.actions[action])), 'issue')} {action}"
+            for action in ("opened", "closed", "reopened")
+            if action in self.actions
         ]
-        carrier = self.remembered.carrier or self.carrier
-        if left and carrier is not None:
-            told.append(f"{plural(len(left), 'finding')} waiting, listed in #{carrier.number}")
-        done = DestinationResult(
+        queue_issue = self._queue_issue()
+        if queued and queue_issue is not None:
+            notes.append(
+                f"{plural(len(queued), 'finding')} waiting, listed in #{queue_issue.number}"
+            )
+        counts = count_findings(statuses)
+        result = DestinationResult(
             destination=DESTINATION,
-            action=_action(self.done, bool(self.remembered.told)),
-            new=sum(s.changed and s.tracked.state is FindingState.NEW for s in statuses),
-            fixed=sum(s.changed and s.tracked.state is FindingState.FIXED for s in statuses),
-            open=sum(s.tracked.state in OPEN_STATES for s in statuses),
-            note=", ".join(told),
-            suppressed=visibility.held_back(reconciled, report, max_issues=len(left)),
+            action=_summarize_actions(self.actions, has_issues=bool(self.current.by_fingerprint)),
+            new=counts.new,
+            fixed=counts.fixed,
+            open=counts.open,
+            note=", ".join(notes),
+            suppressed=visibility.count_suppressed(reconciliation, report, max_issues=len(queued)),
             ids=tuple(str(number) for number in numbers),
         )
-        if first := next(iter(numbers), None):
-            done = replace(done, number=first, url=self.edge.get(first).url)
-        return done
+        if not numbers:
+            return result
+        return replace(result, number=numbers[0], url=self.issues.get(numbers[0]).url)
 
 
-def _action(done: dict[str, list[int]], some: bool) -> str:
-    if "opened" in done:
+def _summarize_actions(actions: dict[str, list[int]], *, has_issues: bool) -> str:
+    """Name the most important of the actions, as `DestinationResult.action` does."""
+    if "opened" in actions:
         return "created"
-    for what in ("reopened", "closed", "updated"):
-        if what in done:
-            return what
-    return "unchanged" if some else "skipped"
+    for action in ("reopened", "closed", "updated"):
+        if action in actions:
+            return action
+    return "unchanged" if has_issues else "skipped"
 
 
 def create_publisher(ctx: RunContext, batch_answers: BatchAnswers) -> Publisher:
-    """The issues of the world's task."""
+    """Create the publisher of the issues of the run's task."""
     return IssuePerFindingPublisher(
-        edge=ctx.require_github().issues,
+        issues=ctx.require_github().issues,
         task=batch_answers.task,
-        repository_id=ctx.context.repository_id,
+        repository_id=ctx.github_context.repository_id,
         repo=ctx.git,
         state_key=ctx.settings.state_key,
     )

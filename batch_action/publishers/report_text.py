@@ -1,0 +1,226 @@
+"""Format the parts that all reports share: headline, cost, file counts, links and findings.
+
+Unless it says otherwise, a function returns Markdown in which text from outside is escaped.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from batch_action.escape import href, html_code, inline, markdown_with_commits, path_url
+from batch_action.models.findings import (
+    OPEN_STATES,
+    Anchor,
+    FindingState,
+    FindingStatus,
+    Severity,
+    TrackedFinding,
+)
+from batch_action.models.report import (
+    DestinationResult,
+    FileStatus,
+    FileStatuses,
+    RunReport,
+    Spending,
+)
+from batch_action.publishers.markers import MAX_TITLE_CHARS
+from batch_action.text import plural
+
+SEVERITY_ICONS = {
+    Severity.CRITICAL: "🔴",
+    Severity.HIGH: "🟠",
+    Severity.MEDIUM: "🟡",
+    Severity.LOW: "🔵",
+}
+STATE_LABELS = {
+    FindingState.NEW: "🆕 new",
+    FindingState.OPEN: "open",
+    FindingState.RECHECKING: "🔁 being re-checked",
+    FindingState.FIXED: "✅ fixed",
+    FindingState.BACK: "↩️ back",
+    FindingState.DISMISSED: "dismissed",
+    FindingState.IGNORED: "ignored",
+}
+CHANGES = (FindingState.NEW, FindingState.FIXED, FindingState.BACK)
+"""The changes that a report counts, in their order."""
+MAX_PATH_CHARS = 90
+MAX_NOTE_CHARS = 500
+MAX_STATE_NOTE_CHARS = 60
+
+
+def format_headline(statuses: Sequence[FindingStatus], *, security_hidden: bool) -> str:
+    """Summarize in one sentence what is open, how severe it is, and what this run changed.
+
+    *security_hidden*: security findings are left out of *statuses*, so the sentence does not
+    claim that nothing is open.
+    """
+    open_findings = [s.tracked for s in statuses if s.tracked.state in OPEN_STATES]
+    nothing = "Nothing open that may be shown here" if security_hidden else "Nothing open"
+    counts = [
+        plural(len(open_findings), "open finding") if open_findings else nothing,
+        *(
+            f"{count} {severity.value}"
+            for severity in (Severity.CRITICAL, Severity.HIGH)
+            if (count := sum(finding.severity is severity for finding in open_findings))
+        ),
+    ]
+    changes = format_changes(statuses)
+    return ", ".join(counts) + (f"; {changes} in this run" if changes else "") + "."
+
+
+def format_changes(statuses: Iterable[FindingStatus], fixed_by: str = "") -> str:
+    """Format `2 new, 1 fixed, 1 back`; empty when nothing changed.
+
+    *fixed_by*: text to add to the number of fixed findings, such as ` by Ada`.
+    """
+    states = [s.tracked.state for s in statuses if s.changed]
+    return ", ".join(
+        f"{states.count(state)} {state.value}{fixed_by if state is FindingState.FIXED else ''}"
+        for state in CHANGES
+        if state in states
+    )
+
+
+def format_dollars(amount: float | None) -> str:
+    """Format `$0.41`, with four decimals below a cent, or `unpriced` when the amount is unknown."""
+    if amount is None:
+        return "unpriced"
+    if 0 < amount < 0.0001:  # noqa: PLR2004 - the smallest amount with four decimals
+        return "less than $0.0001"
+    return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"  # noqa: PLR2004 - a cent
+
+
+def format_cost(spending: Spending) -> str:
+    """Format what this run cost, what it would have cost otherwise, and the month to date."""
+    cost = spending.cost
+    if not cost.is_priced:
+        return "this run unpriced: the price of this model is not known"
+    parts = [f"this run {format_dollars(spending.paid_usd)}"]
+    if not spending.batched:
+        parts[0] += " (interactive, at full price)"
+    first = ("interactive", cost.interactive_usd) if spending.batched else ("batch", cost.batch_usd)
+    others = (first, ("batch + cache", cost.batch_cached_usd))
+    known = [f"{name} {format_dollars(amount)}" for name, amount in others if amount is not None]
+    if known:
+        parts.append(f"would have been (counterfactual): {', '.join(known)}")
+    if spending.month_to_date_usd is not None:
+        parts.append(f"month so far {format_dollars(spending.month_to_date_usd)}")
+    parts.append(f"{spending.cache_share:.0%} of input from cache{_format_cache_saving(spending)}")
+    return " · ".join(parts)
+
+
+def _format_cache_saving(spending: Spending) -> str:
+    usd = spending.cache_saved_usd
+    if usd is None:
+        return ""
+    effect = f"saved {format_dollars(usd)}" if usd >= 0 else f"cost {format_dollars(-usd)} more"
+    return f", which {effect}, including its warm-up"
+
+
+def format_file_counts(statuses: FileStatuses) -> str:
+    """Format `Files reviewed: 10 of 12 (2 in the backlog)`."""
+    reviewed = statuses.count(FileStatus.REVIEWED)
+    others = [
+        f"{count} {status.value}"
+        for status in FileStatus
+        if status is not FileStatus.REVIEWED and (count := statuses.count(status))
+    ]
+    line = f"Files reviewed: {reviewed} of {len(statuses.entries)}"
+    return f"{line} ({', '.join(others)})" if others else line
+
+
+def format_skipped(statuses: FileStatuses) -> str:
+    """Format `5 skipped by the submit: 3 binary, 2 lock-file`; empty when none were skipped."""
+    if not statuses.skipped:
+        return ""
+    total = sum(count for _, count in statuses.skipped)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in statuses.skipped)
+    return f"{total} skipped by the submit: {reasons}"
+
+
+def build_permalink(anchor: Anchor, report: RunReport) -> str | None:
+    """Build the URL of the lines on GitHub at the reviewed commit; None without a repository."""
+    if report.repository is None:
+        return None
+    path = path_url(anchor.path)
+    # GitHub renders Markdown, and only the plain view has lines.
+    view = "?plain=1" if path.lower().endswith((".md", ".markdown")) else ""
+    lines = f"#L{anchor.start_line}"
+    if anchor.end_line != anchor.start_line:
+        lines += f"-L{anchor.end_line}"
+    return f"{report.server_url}/{report.repository}/blob/{anchor.commit}/{path}{view}{lines}"
+
+
+def shorten_path(path: str) -> str:
+    """Cut the start of a path longer than `MAX_PATH_CHARS`; the result is not escaped."""
+    return path if len(path) <= MAX_PATH_CHARS else "…" + path[1 - MAX_PATH_CHARS :]
+
+
+def format_location(anchor: Anchor, report: RunReport) -> str:
+    """Format `path:10-12`, as a link if there is a repository."""
+    lines = f"{anchor.start_line}"
+    if anchor.end_line != anchor.start_line:
+        lines += f"-{anchor.end_line}"
+    text = html_code(f"{shorten_path(anchor.path)}:{lines}")
+    url = build_permalink(anchor, report)
+    return f"[{text}]({url})" if url else text
+
+
+def format_link(label: str, url: str | None) -> str:
+    """Format a label as a link if *url* is a safe one; *label* must not come from outside."""
+    address = href(url) if url else ""
+    return f"[{label}]({address})" if address else label
+
+
+def format_destination(result: DestinationResult) -> str:
+    """Format `issue: updated, [#12](…), 3 new, 1 fixed, 12 open. Note.`."""
+    label = f"#{result.number}" if result.number else "open it"
+    counts = (("new", result.new), ("fixed", result.fixed), ("open", result.open))
+    parts = [
+        f"{result.destination}: {result.action}",
+        *([format_link(label, result.url)] if result.url or result.number else []),
+        *(f"{count} {word}" for word, count in counts if count),
+    ]
+    note = f". {inline(result.note, MAX_NOTE_CHARS)}" if result.note else ""
+    return ", ".join(parts) + note
+
+
+def format_severity(tracked: TrackedFinding) -> str:
+    """Format the severity with its icon: `🟠 high`."""
+    return f"{SEVERITY_ICONS[tracked.severity]} {tracked.severity.value}"
+
+
+def format_title(tracked: TrackedFinding) -> str:
+    """Format the title; a finding without one is an `Untitled finding`."""
+    return inline(tracked.title, MAX_TITLE_CHARS) or "Untitled finding"
+
+
+def format_state(status: FindingStatus) -> str:
+    """Format the state with its note and whether the finding is older than the change."""
+    # A note that begins with the state, `fixed in 1a2b3c4`, becomes `fixed (in 1a2b3c4)`.
+    text = format_note(status).removeprefix(f"{status.tracked.state.value} ")
+    note = f" ({text})" if text else ""
+    older = ", pre-existing" if status.tracked.pre_existing else ""
+    return STATE_LABELS[status.tracked.state] + note + older
+
+
+def format_note(status: FindingStatus) -> str:
+    """Format the note about the state, or the reason that an ignore comment in the code gives."""
+    return markdown_with_commits(status.note or status.tracked.ignore_reason, MAX_STATE_NOTE_CHARS)
+
+
+def format_list_item(status: FindingStatus) -> str:
+    """Format a finding as one item of a list."""
+    tracked = status.tracked
+    note = f" · {text}" if (text := format_note(status)) else ""
+    path = html_code(tracked.anchor.path, MAX_PATH_CHARS)
+    return f"- {format_severity(tracked)} · {format_title(tracked)} · {path}{note}"
+
+
+def format_table_row(status: FindingStatus, report: RunReport) -> tuple[str, ...]:
+    """Format a finding as table cells: severity, title, location, state."""
+    tracked = status.tracked
+    return (
+        format_severity(tracked),
+        format_title(tracked),
+        format_location(tracked.anchor, report),
+        format_state(status),
+    )
