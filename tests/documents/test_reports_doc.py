@@ -5,9 +5,9 @@ from typing import get_args
 
 import pytest
 
-from batch_action.config.settings import Destination
+from batch_action.config.inputs import Destination
 from tests.documents.texts import ROOT, read
-from tests.screenshots import played
+from tests.screenshots import run_scenes
 
 REPORTS = read("docs/REPORTS.md")
 MOST_BYTES = 1_500_000
@@ -27,7 +27,7 @@ def test_the_pictures_are_small_together():
 
 
 def test_the_nights_behind_the_pictures_still_play():
-    with played() as (_, scenes):
+    with run_scenes() as (_, scenes):
         shown = set(re.findall(r"images/([\w-]+)\.png", REPORTS))
         assert {scene.name for scene in scenes} == shown
         assert all(scene.url or "batch-action" in scene.html for scene in scenes)
