@@ -1,4 +1,4 @@
-"""The crash table's cells: one verb, one outside call, one death, one way the user goes on."""
+"""The cells of the crash table: a scenario, an outside call, a crash and a recovery."""
 
 import tempfile
 from collections import Counter
@@ -8,83 +8,82 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batch_action.ledger import codec, merge, view
-from batch_action.ledger import view as history
 from batch_action.models.ledger import Intended, Ledger, Rejected, Sent
 from batch_action.publishers import markers
 from batch_action.sandbox.server import Sandbox
-from tests.crashes.reaper import Death, Reaper
+from tests.crashes.crash_point import CrashPoint, SimulatedCrash
 from tests.harness.workflow import BAD, WORSE, WorkflowHarness
 
-VERBS = ("submit", "collect", "run", "warm", "interactive")
-"""What runs: a mode, or a way of sending in its mode."""
-WAYS: dict[str, tuple[str, dict[str, str]]] = {
+SCENARIOS = ("submit", "collect", "run", "warm", "interactive")
+"""A mode, or a name in `SUBMISSION_INPUTS`."""
+SUBMISSION_INPUTS: dict[str, tuple[str, dict[str, str]]] = {
     "warm": ("run", {"prompt_cache": "warm", "wait_minutes": "1"}),
     "interactive": ("run", {"small_workload": "interactive"}),
 }
-DEATHS = ("before", "after")
-NEXTS = ("re-run", "next night", "manual collect")
-NIGHTS = 6
-"""Nights after the death within which everything must be in order again."""
+MOMENTS = ("before", "after")
+RECOVERIES = ("re-run", "next run", "manual collect")
+MAX_RUNS = 6
+"""Runs after the crash within which every problem must be gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One death and what the user does next."""
+    """One crash, and what the user does next."""
 
-    verb: str
+    scenario: str
     call: int
     label: str
-    death: str
-    then: str
+    moment: str
+    recovery: str
 
     def __str__(self) -> str:
-        return f"{self.verb} #{self.call} {self.label} [{self.death}, {self.then}]"
+        return f"{self.scenario} #{self.call} {self.label} [{self.moment}, {self.recovery}]"
 
 
-def begin(sandbox: Sandbox, folder: Path, verb: str) -> WorkflowHarness:
-    """A repository in the state in which the verb has something to do."""
+def prepare(sandbox: Sandbox, folder: Path, scenario: str) -> WorkflowHarness:
+    """Return a repository in which the scenario has something to do."""
     workflow = WorkflowHarness.create(sandbox, folder)
-    workflow.inputs |= WAYS.get(verb, ("", {}))[1]
+    workflow.inputs |= SUBMISSION_INPUTS.get(scenario, ("", {}))[1]
     workflow.commit({"app.js": BAD, "web.js": "function f(x) {\n  return eval(x);\n}\n"})
-    if verb == "warm":
+    if scenario == "warm":
         workflow.commit({"other.js": WORSE})
         workflow.inputs["first_run"] = "HEAD~2"
-    if verb in ("collect", "run"):
+    if scenario in ("collect", "run"):
         assert workflow.run("submit").exit == 0
         workflow.advance(600)
-    if verb == "run":
+    if scenario == "run":
         workflow.commit({"other.js": WORSE})
     return workflow
 
 
-def mode_of(verb: str) -> str:
-    """The mode of the action that a row of the table is about."""
-    return WAYS.get(verb, (verb, {}))[0]
+def mode_of(scenario: str) -> str:
+    """Return the mode of a scenario."""
+    return SUBMISSION_INPUTS.get(scenario, (scenario, {}))[0]
 
 
-def calls_of(sandbox: Sandbox, verb: str) -> list[str]:
-    """Every outside call of a verb, found by running it."""
+def calls_of(sandbox: Sandbox, scenario: str) -> list[str]:
+    """Return every outside call of a scenario, recorded by running it."""
     with tempfile.TemporaryDirectory() as folder:
-        workflow = begin(sandbox, Path(folder), verb)
-        reaper = Reaper()
-        die(workflow, verb, reaper)
-        return reaper.calls
+        workflow = prepare(sandbox, Path(folder), scenario)
+        crash_point = CrashPoint()
+        run_until_crash(workflow, scenario, crash_point)
+        return crash_point.calls
 
 
-def play(sandbox: Sandbox, cell: Cell) -> list[str]:
-    """What is wrong after this death and the nights that follow; empty when nothing is."""
+def run_cell(sandbox: Sandbox, cell: Cell) -> list[str]:
+    """Return the problems after this crash and the runs that follow; empty when there are none."""
     with tempfile.TemporaryDirectory() as folder:
-        workflow = begin(sandbox, Path(folder), cell.verb)
-        run = die(workflow, cell.verb, Reaper(cell.call, cell.death))
-        return recovered(workflow, lambda: _go_on(workflow, cell, run))
+        workflow = prepare(sandbox, Path(folder), cell.scenario)
+        run = run_until_crash(workflow, cell.scenario, CrashPoint(cell.call, cell.moment))
+        return find_problems_after_recovery(workflow, lambda: _recover(workflow, cell, run))
 
 
-def recovered(workflow: WorkflowHarness, first: Callable[[], int]) -> list[str]:
-    """What is wrong after going on with *first* and then night by night."""
+def find_problems_after_recovery(workflow: WorkflowHarness, first: Callable[[], int]) -> list[str]:
+    """Return the problems after the recovery *first* and a few more runs."""
     codes = [first()]
     problems: list[str] = []
-    for _ in range(NIGHTS):
-        problems = wrong(workflow)
+    for _ in range(MAX_RUNS):
+        problems = find_problems(workflow)
         if not problems:
             break
         workflow.advance(3600)
@@ -96,47 +95,49 @@ def recovered(workflow: WorkflowHarness, first: Callable[[], int]) -> list[str]:
     last = workflow.run("run")
     if last.exit or len(workflow.writes) > writes:
         problems.append(
-            f"a quiet night was not quiet: exit {last.exit}, {workflow.writes[writes:]}"
+            f"an idle run wrote something: exit {last.exit}, {workflow.writes[writes:]}"
         )
-    return problems or wrong(workflow)
+    return problems or find_problems(workflow)
 
 
-def wrong(workflow: WorkflowHarness) -> list[str]:
-    """Everything that must hold and does not."""
+def find_problems(workflow: WorkflowHarness) -> list[str]:
+    """Return every violated invariant."""
     problems = []
     paid = Counter(workflow.billed_ids)
     problems += [f"paid {n} times: {name}" for name, n in paid.items() if n > 1]
     files = {"app.js", "web.js"} | (
         {"other.js"} if (workflow.repo.path / "other.js").exists() else set()
     )
-    ledger = remembered(workflow)
+    ledger = stored_ledger(workflow)
     intents = [f for f in ledger.facts if isinstance(f, Intended)]
-    asked = {request_key.path for f in intents for batch in f.batches for request_key in batch}
-    problems += [f"never asked: {path}" for path in sorted(files - asked)]
+    sent_paths = {request_key.path for f in intents for batch in f.batches for request_key in batch}
+    problems += [f"never sent: {path}" for path in sorted(files - sent_paths)]
     known = {f.batch for f in ledger.facts if isinstance(f, Sent | Rejected)}
     problems += [f"unknown batch: {b.id}" for b in workflow.batches if b.id not in known]
     if view.pending_batches(ledger) or view.open_intents(ledger):
         problems.append("something is still in flight")
-    if owing := history.backlog(ledger, max_attempts=3):
-        problems.append(f"still owed: {sorted(owing)}")
-    return problems + _wrong_issue(workflow, files)
+    if backlog := view.backlog(ledger, max_attempts=3):
+        problems.append(f"still in the backlog: {sorted(backlog)}")
+    return problems + _find_issue_problems(workflow, files)
 
 
-def _wrong_issue(workflow: WorkflowHarness, files: set[str]) -> list[str]:
+def _find_issue_problems(workflow: WorkflowHarness, files: set[str]) -> list[str]:
     issues = [issue for issue in workflow.issues if issue.state == "open"]
     if len(issues) != 1:
         return [f"{len(issues)} open issues"]
     texts = [issues[0].body, *(comment.body for comment in issues[0].comments)]
-    found = Counter(block.tracked.fingerprint for text in texts for block in markers.parse_blocks(text))
+    found = Counter(
+        block.tracked.fingerprint for text in texts for block in markers.parse_blocks(text)
+    )
     places = {block.tracked.anchor.path for text in texts for block in markers.parse_blocks(text)}
-    problems = [f"finding {name} stands {n} times" for name, n in found.items() if n > 1]
+    problems = [f"finding {name} is shown {n} times" for name, n in found.items() if n > 1]
     problems += [f"no finding in {path}" for path in sorted(files - places)]
     heads = Counter(comment.body.split("\n")[0] for comment in issues[0].comments)
-    return problems + [f"told {n} times: {head}" for head, n in heads.items() if n > 1]
+    return problems + [f"commented {n} times: {head}" for head, n in heads.items() if n > 1]
 
 
-def remembered(workflow: WorkflowHarness) -> Ledger:
-    """The union of all ledgers in the artifacts."""
+def stored_ledger(workflow: WorkflowHarness) -> Ledger:
+    """Return the union of all ledgers in the artifacts."""
     repository, task = str(workflow.github_repository.id), "code-review"
     found = [Ledger(repository=repository, task=task)]
     for artifact in workflow.artifacts:
@@ -146,20 +147,20 @@ def remembered(workflow: WorkflowHarness) -> Ledger:
     return merge.merge(*found)[0]
 
 
-def die(workflow: WorkflowHarness, verb: str, reaper: Reaper):
+def run_until_crash(workflow: WorkflowHarness, scenario: str, crash_point: CrashPoint):
     run = workflow.open({})
-    environ = workflow.step(run, mode_of(verb))
+    environ = workflow.step(run, mode_of(scenario))
     files = [Path(environ[name]) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")]
-    with reaper.watching(*files), suppress(Death):
-        workflow._enter(["action"], environ, run)
-    workflow.sandbox.github.finish_run(run, "failure" if reaper.dead else "success")
+    with crash_point.installed(*files), suppress(SimulatedCrash):
+        workflow.invoke(["action"], environ, run)
+    workflow.sandbox.github.finish_run(run, "failure" if crash_point.crashed else "success")
     return run
 
 
-def _go_on(workflow: WorkflowHarness, cell: Cell, run) -> int:
-    if cell.then == "re-run":
-        return workflow.start(mode_of(cell.verb), {"rerun_of": run}).exit
+def _recover(workflow: WorkflowHarness, cell: Cell, run) -> int:
+    if cell.recovery == "re-run":
+        return workflow.start(mode_of(cell.scenario), {"rerun_of": run}).exit
     workflow.advance(6 * 3600)
-    if cell.then == "manual collect":
+    if cell.recovery == "manual collect":
         return workflow.start("collect", {"event": "workflow_dispatch"}).exit
     return workflow.run("run").exit

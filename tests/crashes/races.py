@@ -1,4 +1,4 @@
-"""Several runs at one time, interleaved at their outside calls by a given order of turns."""
+"""Concurrent runs, interleaved at their outside calls in a given order."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Turns:
-    """Exactly one run is under way at a time; at each outside call the next one is chosen."""
+    """Lets exactly one run proceed at a time; the next one is chosen at each outside call."""
 
     def __init__(self, names: Sequence[str], choose: Callable[[int], int]) -> None:
         self._turn = threading.Condition()
@@ -30,12 +30,12 @@ class Turns:
         return self._alive[self._choose(len(self._alive))] if self._alive else None
 
     def wait(self, name: str) -> None:
-        """Until it is this run's turn."""
+        """Wait until it is this run's turn."""
         with self._turn:
             self._turn.wait_for(lambda: self._current == name)
 
-    def give(self, name: str) -> None:
-        """Let somebody go on, perhaps the same. A run's own helpers go on while it has its turn."""
+    def pass_turn(self, name: str) -> None:
+        """Let the next run proceed, perhaps the same; other threads of a run are not stopped."""
         with self._turn:
             if name not in self._names:
                 return
@@ -43,8 +43,8 @@ class Turns:
             self._turn.notify_all()
             self._turn.wait_for(lambda: self._current == name)
 
-    def leave(self, name: str) -> None:
-        """This run has ended."""
+    def end(self, name: str) -> None:
+        """Remove a run that has ended."""
         with self._turn:
             self._alive.remove(name)
             self._current = self._next()
@@ -52,16 +52,16 @@ class Turns:
 
 
 @contextmanager
-def interleaved(turns: Turns) -> Iterator[None]:
-    """Every outside call of a run's thread is preceded by a change of turns."""
+def interleave(turns: Turns) -> Iterator[None]:
+    """Pass the turn before every outside call of a run's thread."""
     handle, send = httpx2.HTTPTransport.handle_request, requests.adapters.HTTPAdapter.send
 
     def over_httpx2(transport: Any, request: Any) -> Any:
-        turns.give(threading.current_thread().name)
+        turns.pass_turn(threading.current_thread().name)
         return handle(transport, request)
 
     def over_requests(adapter: Any, request: Any, **options: Any) -> Any:
-        turns.give(threading.current_thread().name)
+        turns.pass_turn(threading.current_thread().name)
         return send(adapter, request, **options)
 
     httpx2.HTTPTransport.handle_request = over_httpx2  # type: ignore[method-assign]
@@ -73,28 +73,28 @@ def interleaved(turns: Turns) -> Iterator[None]:
         requests.adapters.HTTPAdapter.send = send  # type: ignore[method-assign]
 
 
-def at_once(
+def run_concurrently(
     workflow: WorkflowHarness, modes: Sequence[str], choose: Callable[[int], int]
 ) -> list[int]:
-    """Run these modes at one time, each as a workflow run of its own. Returns their exit codes."""
+    """Run these modes concurrently, each as a workflow run of its own; return their exit codes."""
     names = [f"{number}-{mode}" for number, mode in enumerate(modes)]
     steps = [(run := workflow.open({}), workflow.step(run, mode)) for mode in modes]
     turns = Turns(names, choose)
     codes: dict[str, int] = {}
 
-    def story(name: str, environ: dict[str, str]) -> None:
+    def run_mode(name: str, environ: dict[str, str]) -> None:
         turns.wait(name)
         try:
             codes[name] = enter(
                 ["action"], environ, clock=workflow.now, sleep=lambda _: None, write_interval=0.0
             )
         finally:
-            turns.leave(name)
+            turns.end(name)
 
-    noise = io.StringIO()
-    with interleaved(turns), contextlib.redirect_stdout(noise), contextlib.redirect_stderr(noise):
+    output = io.StringIO()
+    with interleave(turns), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         threads = [
-            threading.Thread(target=story, args=(name, environ), name=name)
+            threading.Thread(target=run_mode, args=(name, environ), name=name)
             for name, (_, environ) in zip(names, steps, strict=True)
         ]
         for thread in threads:
@@ -103,5 +103,5 @@ def at_once(
             thread.join(120)
     for run, _ in steps:
         workflow.sandbox.github.finish_run(run)
-    assert "Traceback" not in noise.getvalue(), noise.getvalue()
+    assert "Traceback" not in output.getvalue(), output.getvalue()
     return [codes[name] for name in names]

@@ -1,4 +1,4 @@
-"""The same with real processes: SIGKILL and SIGTERM while a call hangs."""
+"""Crashes of real processes: SIGKILL and SIGTERM while a call hangs."""
 
 import os
 import signal
@@ -11,66 +11,66 @@ from pathlib import Path
 
 from batch_action.sandbox.server import Sandbox
 from tests.crashes import cells
-from tests.crashes.reaper import label_of
+from tests.crashes.crash_point import label_of
 from tests.harness.workflow import WorkflowHarness
 
-HANGS = 20.0
-"""Seconds for which the call that is hit would hang."""
+HANG_SECONDS = 20.0
+"""How long the call hangs."""
 
-PATIENCE = 7.5
-"""What the runner gives a container between SIGINT and SIGTERM (actions/runner, ProcessInvoker)."""
+GRACE_SECONDS = 7.5
+"""The runner's time between SIGINT and SIGTERM (actions/runner, ProcessInvoker)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class End:
-    """One signal at the first call of a name."""
+class SignalCase:
+    """One signal at the first call with a label."""
 
-    verb: str
+    scenario: str
     call: int
     label: str
     nth: int
     signal: str
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.label} by {self.signal}"
+        return f"{self.scenario} {self.label} by {self.signal}"
 
 
-def every(calls: dict[str, list[str]]) -> list[End]:
-    """The first occurrence of each distinct HTTP call over all verbs, by both signals."""
+def signal_cases(calls: dict[str, list[str]]) -> list[SignalCase]:
+    """Return a case for each distinct HTTP call of all scenarios and each signal."""
     seen: set[str] = set()
-    ends = []
-    for verb, labels in calls.items():
+    cases = []
+    for scenario, labels in calls.items():
         for number, label in enumerate(labels):
             if label not in seen and not label.startswith("write "):
                 seen.add(label)
-                ends += [
-                    End(verb=verb, call=number, label=label, nth=1, signal=name)
+                cases += [
+                    SignalCase(scenario=scenario, call=number, label=label, nth=1, signal=name)
                     for name in ("SIGKILL", "SIGTERM")
                 ]
-    return ends
+    return cases
 
 
-def play(end: End) -> list[str]:
-    """What is wrong after this signal and the nights that follow."""
+def run_case(case: SignalCase) -> list[str]:
+    """Return the problems after this signal and the runs that follow."""
     with Sandbox() as sandbox, tempfile.TemporaryDirectory() as folder:
-        workflow = cells.begin(sandbox, Path(folder), end.verb)
-        problems, run = _end(workflow, end)
+        workflow = cells.prepare(sandbox, Path(folder), case.scenario)
+        problems, run = _run_and_signal(workflow, case)
         workflow.sandbox.github.finish_run(run, "failure")
-        problems += cells.recovered(workflow, lambda: _next_night(workflow))
+        problems += cells.find_problems_after_recovery(workflow, lambda: _next_run(workflow))
         return problems
 
 
-def _next_night(workflow: WorkflowHarness) -> int:
+def _next_run(workflow: WorkflowHarness) -> int:
     workflow.advance(6 * 3600)
     return workflow.run("run").exit
 
 
-def _end(workflow: WorkflowHarness, end: End):
+def _run_and_signal(workflow: WorkflowHarness, case: SignalCase):
     run = workflow.open({})
-    environ = workflow.step(run, cells.mode_of(end.verb))
-    method, path = end.label.split(" ", 1)
+    environ = workflow.step(run, cells.mode_of(case.scenario))
+    method, path = case.label.split(" ", 1)
     before = len(workflow.sandbox.faults.calls)
-    workflow.sandbox.faults.add("slow", method=method, path=_pattern(path), seconds=HANGS)
+    workflow.sandbox.faults.add("slow", method=method, path=_pattern(path), seconds=HANG_SECONDS)
     process = subprocess.Popen(
         [sys.executable, "-m", "batch_action", "action"],
         env=environ | {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -79,27 +79,27 @@ def _end(workflow: WorkflowHarness, end: End):
         text=True,
     )
     problems = []
-    if not _reached(workflow, end, before, process):
+    if not _reached(workflow, case, before, process):
         problems.append("the call was never made")
-    process.send_signal(getattr(signal, end.signal))
+    process.send_signal(getattr(signal, case.signal))
     started = time.monotonic()
     try:
-        _, said = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return [f"still alive a minute after {end.signal}"], run
+        return [f"still alive a minute after {case.signal}"], run
     took = time.monotonic() - started
     workflow.sandbox.faults.clear()
-    if end.signal == "SIGTERM" and process.returncode != 130:
-        problems.append(f"exit {process.returncode} after {took:.1f} s: {said[-300:]}")
-    if end.signal == "SIGTERM" and took > PATIENCE:
-        problems.append(f"took {took:.1f} s, the runner waits {PATIENCE}")
-    if "Traceback" in said:
-        problems.append("a traceback")
+    if case.signal == "SIGTERM" and process.returncode != 130:
+        problems.append(f"exit {process.returncode} after {took:.1f} s: {stderr[-300:]}")
+    if case.signal == "SIGTERM" and took > GRACE_SECONDS:
+        problems.append(f"took {took:.1f} s, the runner waits {GRACE_SECONDS}")
+    if "Traceback" in stderr:
+        problems.append("a traceback on stderr")
     summary = Path(environ["GITHUB_STEP_SUMMARY"]).read_text("utf-8")
-    if end.signal == "SIGTERM" and "Interrupted while" not in summary:
-        problems.append(f"the summary does not say where it stopped: {summary[-200:]!r}")
+    if case.signal == "SIGTERM" and "Interrupted while" not in summary:
+        problems.append(f"the summary does not report where it stopped: {summary[-200:]!r}")
     return problems, run
 
 
@@ -111,13 +111,13 @@ def _pattern(path: str) -> str:
 
 
 def _reached(
-    workflow: WorkflowHarness, end: End, before: int, process: subprocess.Popen[str]
+    workflow: WorkflowHarness, case: SignalCase, before: int, process: subprocess.Popen[str]
 ) -> bool:
-    """Whether the call has arrived at the sandbox, where it hangs now."""
+    """Return whether the call has arrived at the sandbox, where it hangs."""
     until = time.monotonic() + 30
     while time.monotonic() < until and process.poll() is None:
         calls = workflow.sandbox.faults.calls[before:]
-        if any(f"{label_of(call.method, call.path)}" == end.label for call in calls):
+        if any(f"{label_of(call.method, call.path)}" == case.label for call in calls):
             return True
         time.sleep(0.02)
     return False

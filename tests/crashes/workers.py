@@ -1,4 +1,4 @@
-"""What a worker process does: cells against its own sandbox."""
+"""A worker process: run cells against its own sandbox."""
 
 import logging
 
@@ -8,24 +8,24 @@ from tests.crashes import cells, signals
 _sandbox: Sandbox | None = None
 
 
-def begin() -> None:
-    # A call that is hung for a killed process is cut off with a traceback that means nothing here.
+def start_sandbox() -> None:
+    # Uvicorn logs a traceback for the hanging call of a killed process.
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
     global _sandbox  # noqa: PLW0603 - one sandbox a worker process
     _sandbox = Sandbox()
     _sandbox.__enter__()
 
 
-def play(cell: cells.Cell) -> list[str]:
+def run_cell(cell: cells.Cell) -> list[str]:
     assert _sandbox is not None
     try:
-        return cells.play(_sandbox, cell)
-    except Exception as error:  # noqa: BLE001 - a cell that breaks is a failed cell
+        return cells.run_cell(_sandbox, cell)
+    except Exception as error:  # noqa: BLE001 - a cell that raises has failed
         return [f"{type(error).__name__}: {error}"]
 
 
-def kill(end: signals.End) -> list[str]:
+def run_signal_case(case: signals.SignalCase) -> list[str]:
     try:
-        return signals.play(end)
+        return signals.run_case(case)
     except Exception as error:  # noqa: BLE001 - as above
         return [f"{type(error).__name__}: {error}"]

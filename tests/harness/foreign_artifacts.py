@@ -1,4 +1,4 @@
-"""Ledger artifacts that no run of ours has left."""
+"""Ledger artifacts that were not uploaded by our action."""
 
 import hashlib
 import io
@@ -10,10 +10,10 @@ from batch_action.sandbox.github.blob_store import Blob
 from batch_action.sandbox.github.records import Artifact
 from tests.harness.workflow import WorkflowHarness
 
-STEM = "batch-action-code-review"
+LEDGER_NAME = "batch-action-code-review"
 
 
-def zipped(entries: Mapping[str, bytes]) -> bytes:
+def zip_of(entries: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in entries.items():
@@ -21,16 +21,16 @@ def zipped(entries: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def plant(
+def upload_foreign(
     workflow: WorkflowHarness, data: bytes, how: Mapping[str, Any], **changes: Any
 ) -> Artifact:
-    """An artifact of our name, left by some run."""
+    """Upload an artifact with our name by some run."""
     run = workflow.open(how)
     ctx = workflow.sandbox.github.instance
     number = ctx.new_id()
     item = Artifact(
         id=number,
-        name=f"{STEM}-a",
+        name=f"{LEDGER_NAME}-a",
         run_id=run.id,
         run_backend=run.run_backend,
         job_backend=run.job_backend,
@@ -44,11 +44,11 @@ def plant(
     )
     for name, value in changes.items():
         setattr(item, name, value)
-    put(workflow, item, data)
+    write_blob(workflow, item, data)
     workflow.github_repository.artifacts.append(item)
     workflow.sandbox.github.finish_run(run)
     return item
 
 
-def put(workflow: WorkflowHarness, item: Artifact, data: bytes) -> None:
+def write_blob(workflow: WorkflowHarness, item: Artifact, data: bytes) -> None:
     workflow.sandbox.github.blobs._blobs[item.blob] = Blob(data=data)

@@ -1,4 +1,4 @@
-"""Made-up histories: single facts for merging, and whole years of nights with their own books."""
+"""Generated histories: single facts for merging, and runs with a tracked expected state."""
 
 import hashlib
 from collections import Counter
@@ -27,10 +27,10 @@ from batch_action.models.ledger import (
 
 START = datetime(2026, 11, 1, 2, 17, tzinfo=UTC)
 EMPTY = Ledger(repository="42", task="code-review")
-MOST = 2
-"""`max-attempts` of the made-up histories: small, so that giving up happens."""
-COUNTED = ("errored:api_error", "expired", "truncated", "refused", "unreadable", "missing")
-FREE = ("billing", "canceled")
+MAX_ATTEMPTS = 2
+"""`max-attempts` of the made-up histories: small, so that files are given up."""
+COUNTED_FAILURES = ("errored:api_error", "expired", "truncated", "refused", "unreadable", "missing")
+UNCOUNTED_FAILURES = ("billing", "canceled")
 
 
 def sha(text: str) -> str:
@@ -45,7 +45,7 @@ def ledger(*facts: Fact) -> Ledger:
     return merge.add(EMPTY, *facts)
 
 
-# Single facts, from small pools: equal keys with unequal values must be common.
+# Single facts from small pools, so that equal keys with unequal values are common.
 
 _numbers = st.integers(0, 3)
 _moments = _numbers.map(hours)
@@ -97,7 +97,9 @@ facts = st.one_of(
         at=_moments,
         usage=st.builds(Usage, input_tokens=st.integers(0, 9)),
         cost_usd=_money,
-        failed=st.dictionaries(_ids, st.sampled_from(COUNTED + FREE), max_size=2),
+        failed=st.dictionaries(
+            _ids, st.sampled_from(COUNTED_FAILURES + UNCOUNTED_FAILURES), max_size=2
+        ),
     ),
     st.builds(Withdrawn, batch=_batches, actor=st.sampled_from(["ada", "bo"]), at=_moments),
     st.builds(
@@ -110,8 +112,8 @@ facts = st.one_of(
 )
 
 ledgers = st.builds(
-    lambda found, written, absorbed: ledger(*found).model_copy(
-        update={"written_at": written, "merged_artifacts": tuple(sorted(absorbed))}
+    lambda some, written_at, merged: ledger(*some).model_copy(
+        update={"written_at": written_at, "merged_artifacts": tuple(sorted(merged))}
     ),
     st.lists(facts, max_size=8),
     st.none() | _moments,
@@ -126,7 +128,7 @@ PATHS = ("a.py", "b.py", "c.py")
 
 
 def request_keys(path: str, blob: str) -> tuple[RequestKey, ...]:
-    """Every second blob is so large that it travels in two parts."""
+    """Return the requests of a file; every second blob has two parts."""
     of = 1 + int(blob, 16) % 2
     return tuple(
         RequestKey(
@@ -141,28 +143,28 @@ def request_keys(path: str, blob: str) -> tuple[RequestKey, ...]:
 
 
 @dataclass
-class Diary:
-    """A repository and its nights; the books are kept step by step, never derived from facts."""
+class ReplayedRuns:
+    """A repository and its runs; the state is tracked step by step, never derived from facts."""
 
     ledger: Ledger = EMPTY
     name: str = ""
     tree: dict[str, str] = field(default_factory=dict)
-    seen: dict[str, str] = field(default_factory=dict)
-    """The tree of the last night."""
+    last_tree: dict[str, str] = field(default_factory=dict)
+    """The tree of the last run."""
     steps: int = 0
-    care: dict[str, str] = field(default_factory=dict)
-    """Paths that were ever selected and are still there, with the blob of the last night."""
+    selected_paths: dict[str, str] = field(default_factory=dict)
+    """Paths that were selected and still exist, with the blob of the last run."""
     selected: set[File] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
-    flying: dict[str, tuple[RequestKey, ...]] = field(default_factory=dict)
-    """Batch, or `intent/index` of a create without an answer, to its questions."""
+    in_flight: dict[str, tuple[RequestKey, ...]] = field(default_factory=dict)
+    """Batch, or `intent/index` of a create whose response was lost → its requests."""
     failed: Counter[str] = field(default_factory=Counter)
     withdrawn: set[File] = field(default_factory=set)
-    paid: Counter[str] = field(default_factory=Counter)
-    """How often each question was sent while it had a verdict or was in flight."""
+    sent_twice: Counter[str] = field(default_factory=Counter)
+    """How often each request was sent although it had a verdict or was in flight."""
 
-    def branch(self, name: str) -> "Diary":
-        """A copy that goes its own way from here: a second run of the same history."""
+    def branch(self, name: str) -> "ReplayedRuns":
+        """Return a copy that continues on its own: a concurrent series of runs."""
         other = deepcopy(self)
         other.name = self.name + name
         return other
@@ -185,27 +187,27 @@ class Diary:
         if old in self.tree and old != new:
             self.tree[new] = self.tree.pop(old)
 
-    # What a night does.
+    # What a run does.
 
-    def submit(self, room: int, lost: bool) -> None:
-        """Select what changed or is owed; send as many files as there is room for."""
-        backlog = view.backlog(self.ledger, max_attempts=MOST)
-        wanted = {p for p, b in self.tree.items() if self.seen.get(p) != b or p in backlog}
+    def submit(self, max_files: int, lost: bool) -> None:
+        """Select the changes and the backlog; send at most *max_files* of them."""
+        backlog = view.backlog(self.ledger, max_attempts=MAX_ATTEMPTS)
+        wanted = {p for p, b in self.tree.items() if self.last_tree.get(p) != b or p in backlog}
         known = view.newest_files(self.ledger)
-        in_flight = {q.id for group in self.flying.values() for q in group}
-        kept, back = [], []
+        in_flight = {q.id for group in self.in_flight.values() for q in group}
+        to_send, reverted = [], []
         for path in sorted(wanted):
             blob = self.tree[path]
-            asked = request_keys(path, blob)
-            open_ = [q for q in asked if q.id not in self.answered | in_flight]
-            if open_ and all(self.failed[q.id] < MOST for q in open_):
-                kept.append((path, open_))
+            keys = request_keys(path, blob)
+            unanswered = [q for q in keys if q.id not in self.answered | in_flight]
+            if unanswered and all(self.failed[q.id] < MAX_ATTEMPTS for q in unanswered):
+                to_send.append((path, unanswered))
             elif path in known and known[path].blob != blob:
-                back.append(path)
-        gone = sorted((set(self.seen) | set(known)) - set(self.tree))
+                reverted.append(path)
+        removed = sorted((set(self.last_tree) | set(known)) - set(self.tree))
         entries = [
-            FileEntry(path=p, blob=self.tree[p], old_blob=self.seen.get(p))
-            for p in sorted([path for path, _ in kept] + back)
+            FileEntry(path=p, blob=self.tree[p], old_blob=self.last_tree.get(p))
+            for p in sorted([path for path, _ in to_send] + reverted)
         ]
         head = sha(f"head {self.name} {self.steps}")
         self.add(
@@ -215,16 +217,16 @@ class Diary:
                 branch="main",
                 at=self.now(),
                 files=tuple(entries),
-                removed=tuple(gone),
+                removed=tuple(removed),
             )
         )
-        self.seen = dict(self.tree)
-        for path in gone:
-            self.care.pop(path, None)
+        self.last_tree = dict(self.tree)
+        for path in removed:
+            self.selected_paths.pop(path, None)
         for entry in entries:
-            self.care[entry.path] = entry.blob
+            self.selected_paths[entry.path] = entry.blob
             self.selected.add((entry.path, entry.blob))
-        self._send([open_ for _, open_ in kept[:room]], head, lost=lost)
+        self._send([keys for _, keys in to_send[:max_files]], head, lost=lost)
 
     def _send(self, groups: list[list[RequestKey]], head: str, *, lost: bool) -> None:
         if not groups:
@@ -244,14 +246,14 @@ class Diary:
                 worst_case_usd=0.5 * len(packed),
             )
         )
-        in_flight = {q.id for group in self.flying.values() for q in group}
+        in_flight = {q.id for group in self.in_flight.values() for q in group}
         for index, group in enumerate(packed):
             for request_key in group:
-                self.paid[request_key.id] += request_key.id in self.answered | in_flight
+                self.sent_twice[request_key.id] += request_key.id in self.answered | in_flight
             if lost and index == len(packed) - 1:
-                self.flying[f"{intent}/{index}"] = group
+                self.in_flight[f"{intent}/{index}"] = group
             else:
-                self.flying[self._sent(intent, index)] = group
+                self.in_flight[self._sent(intent, index)] = group
 
     def _sent(self, intent: str, index: int) -> str:
         batch = f"msgbatch_{intent}_{index}"
@@ -266,83 +268,83 @@ class Diary:
         )
         return batch
 
-    def settle(self, adopt: bool) -> None:
+    def resolve(self, adopt: bool) -> None:
         """Find the batch of the oldest lost create, or find that there is none."""
-        open_ = next((key for key in self.flying if "/" in key), None)
-        if open_ is None:
+        lost = next((key for key in self.in_flight if "/" in key), None)
+        if lost is None:
             return
-        group = self.flying.pop(open_)
-        intent, index = open_.split("/")
+        group = self.in_flight.pop(lost)
+        intent, index = lost.split("/")
         if adopt:
-            self.flying[self._sent(intent, int(index))] = group
+            self.in_flight[self._sent(intent, int(index))] = group
         else:
             self.add(Rejected(intent=intent, batch=None))
 
     def collect(self, which: int, failures: list[str | None]) -> None:
-        """One batch comes back; the n-th question fails as the n-th failure says."""
-        known = sorted(key for key in self.flying if "/" not in key)
+        """Collect one batch; the n-th request fails with the n-th failure."""
+        known = sorted(key for key in self.in_flight if "/" not in key)
         if not known:
             return
         batch = known[which % len(known)]
-        group = self.flying.pop(batch)
+        group = self.in_flight.pop(batch)
         failed = {q.id: kind for q, kind in zip(group, failures, strict=False) if kind}
         self.add(Collected(batch=batch, at=self.now(), usage=Usage(), cost_usd=0.25, failed=failed))
         for request_key in group:
             if request_key.id not in failed:
                 self.answered.add(request_key.id)
-            elif failed[request_key.id] not in FREE:
+            elif failed[request_key.id] not in UNCOUNTED_FAILURES:
                 self.failed[request_key.id] += 1
 
     def cancel(self, which: int) -> None:
-        """A person cancels a batch; what it held is not asked again by itself."""
-        known = sorted(key for key in self.flying if "/" not in key)
+        """Cancel a batch; its requests are not sent again on their own."""
+        known = sorted(key for key in self.in_flight if "/" not in key)
         if known:
             batch = known[which % len(known)]
             self.add(Withdrawn(batch=batch, actor="ada", at=self.now()))
-            self.withdrawn |= {(q.path, q.blob) for q in self.flying[batch]}
+            self.withdrawn |= {(q.path, q.blob) for q in self.in_flight[batch]}
 
-    # What the books say.
+    # The expected state.
 
     def state(self, file: File) -> str:
-        """The one place where a selected file stands, from the books alone."""
+        """Return the state of a selected file, from the tracked state alone."""
         path, blob = file
-        asked = request_keys(path, blob)
-        ids = {q.id for q in asked}
+        keys = request_keys(path, blob)
+        ids = {q.id for q in keys}
         cases = (
             ("verdict", ids <= self.answered),
-            ("removed", path not in self.care),
-            ("superseded", self.care.get(path) != blob),
-            ("in flight", any(q.id in ids for group in self.flying.values() for q in group)),
+            ("removed", path not in self.selected_paths),
+            ("superseded", self.selected_paths.get(path) != blob),
+            ("in flight", any(q.id in ids for group in self.in_flight.values() for q in group)),
             ("withdrawn", file in self.withdrawn),
-            ("given up", any(self.failed[name] >= MOST for name in ids)),
+            ("given up", any(self.failed[name] >= MAX_ATTEMPTS for name in ids)),
         )
-        return next((name for name, true in cases if true), "owed")
+        return next((name for name, true in cases if true), "backlog")
 
 
-def state_of(known: Ledger, file: File) -> list[str]:
-    """Every state a selected file is in, by the history; the law wants exactly one."""
+def states_of(known: Ledger, file: File) -> list[str]:
+    """Return every state that a selected file is in, by the ledger; exactly one is expected."""
     path, blob = file
     newest = view.newest_files(known)
-    settled = file in view.reviewed_files(known)
+    reviewed = file in view.reviewed_files(known)
     here = path in newest and newest[path].blob == blob
-    asked = {q.id for q in request_keys(path, blob)}
-    flying = bool(asked & view.in_flight_ids(known))
+    keys = {q.id for q in request_keys(path, blob)}
+    in_flight = bool(keys & view.in_flight_ids(known))
     withdrawn = any(
-        fact.batch == sent.batch and asked & {q.id for q in intended.batches[sent.index]}
+        fact.batch == sent.batch and keys & {q.id for q in intended.batches[sent.index]}
         for fact in view.facts_of(known, Withdrawn)
         for sent, intended in view.sent_batches(known)
     )
-    given_up = file in view.given_up_files(known, MOST)
-    backlog = view.backlog(known, max_attempts=MOST)
-    open_ = here and not settled
+    given_up = file in view.given_up_files(known, MAX_ATTEMPTS)
+    backlog = view.backlog(known, max_attempts=MAX_ATTEMPTS)
+    is_open = here and not reviewed
     found = {
-        "verdict": settled,
-        "removed": not settled and path not in newest,
-        "superseded": not settled and path in newest and not here,
-        "in flight": open_ and flying,
-        "withdrawn": open_ and not flying and withdrawn,
-        "given up": open_ and not flying and not withdrawn and given_up,
-        "owed": path in backlog and backlog[path].blob == blob,
+        "verdict": reviewed,
+        "removed": not reviewed and path not in newest,
+        "superseded": not reviewed and path in newest and not here,
+        "in flight": is_open and in_flight,
+        "withdrawn": is_open and not in_flight and withdrawn,
+        "given up": is_open and not in_flight and not withdrawn and given_up,
+        "backlog": path in backlog and backlog[path].blob == blob,
     }
     return [name for name, true in found.items() if true]
 
@@ -353,11 +355,11 @@ _step = st.one_of(
     st.tuples(st.just("rename"), st.sampled_from(PATHS), st.sampled_from(PATHS)),
     st.tuples(st.just("submit"), st.integers(0, 3), st.booleans()),
     st.tuples(st.just("submit"), st.just(3), st.just(False)),
-    st.tuples(st.just("settle"), st.booleans()),
+    st.tuples(st.just("resolve"), st.booleans()),
     st.tuples(
         st.just("collect"),
         st.integers(0, 2),
-        st.lists(st.none() | st.sampled_from(COUNTED + FREE), max_size=2),
+        st.lists(st.none() | st.sampled_from(COUNTED_FAILURES + UNCOUNTED_FAILURES), max_size=2),
     ),
     st.tuples(st.just("collect"), st.integers(0, 2), st.just([])),
     st.tuples(st.just("cancel"), st.integers(0, 2)),
@@ -365,9 +367,9 @@ _step = st.one_of(
 steps = st.lists(_step, max_size=25)
 
 
-def live(diary: Diary, taken: Iterable[tuple]) -> Diary:
-    """Go through the steps, one minute each."""
-    for name, *arguments in taken:
-        diary.steps += 1
-        getattr(diary, name)(*arguments)
-    return diary
+def replay(runs: ReplayedRuns, steps: Iterable[tuple]) -> ReplayedRuns:
+    """Apply the steps, one minute each."""
+    for name, *arguments in steps:
+        runs.steps += 1
+        getattr(runs, name)(*arguments)
+    return runs

@@ -1,4 +1,4 @@
-"""`collect`: what came back, what is owed, and what people see of it."""
+"""`collect`: the answers, the backlog and the published results."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,16 @@ import pytest
 
 from batch_action.sandbox.github.records import Issue
 from tests.harness.git_repositories import Repo
-from tests.harness.workflow import BAD, DAY, GOOD, HOUR, WORSE, WorkflowHarness, foreign, tokens_of
+from tests.harness.workflow import (
+    BAD,
+    DAY,
+    GOOD,
+    HOUR,
+    WORSE,
+    WorkflowHarness,
+    max_tokens_by_path,
+    unexpected_commands,
+)
 from tests.integration.test_submit import shallow
 
 RESULTS = r"/results$"
@@ -30,7 +39,7 @@ def test_twice_reports_once(workflow: WorkflowHarness) -> None:
     assert len(workflow.billed_ids) == 2
 
 
-def test_a_batch_that_runs_is_told_with_its_age(workflow: WorkflowHarness) -> None:
+def test_a_batch_in_progress_is_reported_with_its_age(workflow: WorkflowHarness) -> None:
     workflow.sandbox.anthropic.hold = True
     submitted(workflow)
     workflow.advance(3 * HOUR)
@@ -68,7 +77,7 @@ def test_results_are_gone_after_29_days(workflow: WorkflowHarness) -> None:
     result = workflow.run("collect")
     assert result.exit == 0, result.log
     assert "29 days" in result.summary
-    assert "owed" in result.summary
+    assert "backlog" in result.summary
     assert workflow.run("submit").outputs["status"] == "submitted"
     assert [workflow.requested_paths(0), workflow.requested_paths(1)] == [["a.js"], ["a.js"]]
     assert workflow.run("collect").outputs["findings-count"] == "2"
@@ -78,7 +87,7 @@ def test_results_are_gone_after_29_days(workflow: WorkflowHarness) -> None:
     "kind",
     ["expired", "errored:api_error", "canceled", "refused", "max_tokens", "unreadable", "missing"],
 )
-def test_what_failed_is_owed_and_the_rest_reported_now(
+def test_failed_requests_are_in_the_backlog_and_the_rest_is_reported(
     workflow: WorkflowHarness, kind: str
 ) -> None:
     workflow.sandbox.faults.add_outcome(kind, custom_id="-a_js-")
@@ -93,7 +102,7 @@ def test_what_failed_is_owed_and_the_rest_reported_now(
     assert workflow.run("collect").outputs["findings-count"] == "4"
     assert workflow.run("run").exit == 0
     assert len(workflow.batches) == 2
-    first, second = (tokens_of(batch)["a.js"] for batch in workflow.batches)
+    first, second = (max_tokens_by_path(batch)["a.js"] for batch in workflow.batches)
     assert second == first * (2 if kind == "max_tokens" else 1)
 
 
@@ -138,9 +147,9 @@ def test_billing_trouble_counts_no_attempt(workflow: WorkflowHarness) -> None:
     workflow.sandbox.faults.add_outcome("errored:billing_error")
     submitted(workflow, {"a.js": BAD})
     for _ in range(5):
-        told = workflow.run("collect")
+        result = workflow.run("collect")
         workflow.run("submit")
-    assert "billing" in told.summary
+    assert "billing" in result.summary
     assert len(workflow.batches) == 6
     workflow.sandbox.faults.clear()
     workflow.run("collect")
@@ -162,7 +171,7 @@ def test_a_batch_canceled_by_cancel_is_withdrawn(workflow: WorkflowHarness) -> N
 
 
 def person(workflow: WorkflowHarness) -> dict[str, str]:
-    """Somebody's own machine, with a token that may read and write."""
+    """Return the environment of a laptop, with a token that may read and write."""
     login = workflow.github_repository.owner
     workflow.sandbox.github.add_user(login, **{workflow.github_repository.full_name: "admin"})
     return {
@@ -174,12 +183,12 @@ def person(workflow: WorkflowHarness) -> dict[str, str]:
     }
 
 
-def test_cancel_of_what_has_ended_says_so(workflow: WorkflowHarness) -> None:
+def test_canceling_an_ended_batch_is_reported(workflow: WorkflowHarness) -> None:
     submitted(workflow)
     assert workflow.batches[0].ended  # to look is to let it end
     result = workflow.cli("cancel", environ=person(workflow))
     assert result.exit == 0, result.log
-    assert "has ended already" in result.log
+    assert "has already ended" in result.log
     assert workflow.run("collect").outputs["findings-count"] == "4"
 
 
@@ -259,7 +268,7 @@ def test_muted_by_a_person(workflow: WorkflowHarness) -> None:
     assert len(workflow.issues) == 1
 
 
-def test_a_forged_issue_is_not_ours(workflow: WorkflowHarness) -> None:
+def test_a_forged_issue_is_ignored(workflow: WorkflowHarness) -> None:
     submitted(workflow)
     workflow.run("collect")
     real = workflow.issue
@@ -372,7 +381,7 @@ def test_fail_on_severity_delivers_and_saves_first(
     assert workflow.writes == writes
 
 
-def test_a_death_while_the_issue_is_written_is_made_good(workflow: WorkflowHarness) -> None:
+def test_a_crash_while_the_issue_is_written_is_repaired(workflow: WorkflowHarness) -> None:
     submitted(workflow)
     workflow.sandbox.faults.add("drop-after", service="github", method="POST", path="/issues$")
     workflow.run("collect")
@@ -419,12 +428,12 @@ HOSTILE = [
 
 
 def answering(workflow: WorkflowHarness, remark: Callable[[str], dict[str, object]]) -> None:
-    """Results whose answers say what we like instead of the sandbox's reviewer."""
+    """Replace the answers of the sandbox's reviewer."""
     workflow.answer(lambda _: {"findings": [remark(text) for text in HOSTILE]})
 
 
 def schema_filled(workflow: WorkflowHarness, text: str) -> dict[str, object]:
-    """A remark in the request's own schema, with the text wherever text may stand."""
+    """Return a finding in the request's own schema, with *text* in every text field."""
     schema = workflow.batches[-1].requests[0]["params"]["output_config"]["format"]["schema"]
     remark = schema["$defs"][schema["properties"]["findings"]["items"]["$ref"].split("/")[-1]]
     filled: dict[str, object] = {}
@@ -451,7 +460,7 @@ def test_a_hostile_answer_is_only_text(workflow: WorkflowHarness) -> None:
     answering(workflow, lambda text: schema_filled(workflow, text))
     result = workflow.run("collect")
     assert result.exit == 0, result.log
-    assert foreign(result.log) == []
+    assert unexpected_commands(result.log) == []
     assert set(result.outputs) <= OUTPUTS
     assert result.outputs["status"] == "collected"
     for text in (workflow.issue.body, result.summary):
@@ -505,7 +514,7 @@ def test_hostile_file_names_are_only_text(workflow: WorkflowHarness) -> None:
     assert [r.exit for r in results] == [0, 0, 0]
     assert len(workflow.sent_ids) == len(names)
     for result in results:
-        assert foreign(result.log) == []
+        assert unexpected_commands(result.log) == []
         assert "@octocat" not in result.summary
     assert set(results[1].outputs) <= OUTPUTS
     body = workflow.issue.body

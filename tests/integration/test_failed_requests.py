@@ -1,9 +1,9 @@
-"""What goes wrong in a batch is told before it hurts, and asked again in a better way."""
+"""Requests that fail, and problems that are reported before they cost anything."""
 
 from tests.harness.workflow import BAD, DAY, HOUR, WORSE, WorkflowHarness
 
 
-def test_a_refused_question_goes_to_the_fallback_model(workflow: WorkflowHarness) -> None:
+def test_a_refused_request_is_sent_to_the_fallback_model(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD, "b.js": WORSE})
     workflow.sandbox.faults.add_outcome("refused", custom_id="a_js")
     workflow.run("submit")
@@ -21,17 +21,17 @@ def test_a_refused_question_goes_to_the_fallback_model(workflow: WorkflowHarness
     assert again.outputs["requests-count"] == "0", "it has its verdict, from the other model"
 
 
-def test_a_fallback_model_that_does_not_exist_is_told_before_anything_is_sent(
+def test_an_unknown_fallback_model_is_reported_before_anything_is_sent(
     workflow: WorkflowHarness,
 ) -> None:
     workflow.commit({"a.js": BAD})
     result = workflow.run("submit", fallback_model="claude-nothing")
     assert result.exit == 2
-    assert "claude-nothing" in result.said("error")[0]
+    assert "claude-nothing" in result.annotations("error")[0]
     assert workflow.batches == []
 
 
-def test_given_up_files_are_asked_again_when_the_model_changes(workflow: WorkflowHarness) -> None:
+def test_given_up_files_are_sent_again_when_the_model_changes(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add_outcome("unreadable", custom_id=".*")
     for _ in range(3):
@@ -43,7 +43,7 @@ def test_given_up_files_are_asked_again_when_the_model_changes(workflow: Workflo
     assert other.outputs["requests-count"] == "1"
 
 
-def test_a_batch_about_to_expire_and_results_about_to_go_are_told(
+def test_warnings_before_a_batch_expires_and_its_results_are_deleted(
     workflow: WorkflowHarness,
 ) -> None:
     workflow.commit({"a.js": BAD})
@@ -51,15 +51,15 @@ def test_a_batch_about_to_expire_and_results_about_to_go_are_told(
     workflow.run("submit")
     workflow.advance(23 * HOUR)
     soon = workflow.run("collect")
-    assert any("expires at" in line for line in soon.said("warning"))
+    assert any("expires at" in line for line in soon.annotations("warning"))
     workflow.finish()
     workflow.advance(26 * DAY)
     late = workflow.run("collect")
-    assert any("deletes the results" in line for line in late.said("warning"))
+    assert any("deletes the results" in line for line in late.annotations("warning"))
     assert late.outputs["status"] == "collected"
 
 
-def test_a_lost_create_whose_batch_expired_is_still_ours_and_costs_nothing(
+def test_a_lost_create_whose_batch_expired_is_found_and_costs_nothing(
     workflow: WorkflowHarness,
 ) -> None:
     workflow.commit({"a.js": BAD})
@@ -71,7 +71,7 @@ def test_a_lost_create_whose_batch_expired_is_still_ours_and_costs_nothing(
     workflow.sandbox.anthropic.hold = False
     assert workflow.run("collect").exit == 0
     assert workflow.billed_ids == []
-    assert workflow.run("submit").outputs["requests-count"] == "1", "expired: owed again"
+    assert workflow.run("submit").outputs["requests-count"] == "1", "expired: in the backlog again"
     workflow.run("collect")
     assert len(workflow.billed_ids) == 1
 
@@ -92,7 +92,7 @@ def test_two_lost_creates_of_one_size_find_each_their_own(workflow: WorkflowHarn
 def test_an_older_commit_looked_at_again_moves_and_forgets_nothing(
     workflow: WorkflowHarness,
 ) -> None:
-    """Last week's run is run again, while newer files are owed."""
+    """An old run is run again, while newer files are in the backlog."""
     workflow.commit({"a.js": BAD})
     older = workflow.repo.head()
     workflow.run("submit")
@@ -113,7 +113,7 @@ def test_counting_that_fails_falls_back_to_the_estimate(workflow: WorkflowHarnes
     workflow.sandbox.faults.add("status", path="count_tokens", status=404, times=9)
     result = workflow.run("submit")
     assert result.outputs["requests-count"] == "1"
-    assert any("estimated offline" in line for line in result.said("warning"))
+    assert any("estimated offline" in line for line in result.annotations("warning"))
 
 
 def test_a_create_answered_409_by_a_proxy_may_have_arrived(workflow: WorkflowHarness) -> None:
@@ -124,7 +124,7 @@ def test_a_create_answered_409_by_a_proxy_may_have_arrived(workflow: WorkflowHar
     assert workflow.run("submit").outputs["requests-count"] == "0", "it may exist: in flight"
     workflow.advance(HOUR)
     workflow.run("collect")
-    assert workflow.run("submit").outputs["requests-count"] == "1", "it does not: owed"
+    assert workflow.run("submit").outputs["requests-count"] == "1", "it does not: in the backlog"
 
 
 def test_a_listed_artifact_without_content_hides_no_older_one(workflow: WorkflowHarness) -> None:
@@ -137,7 +137,9 @@ def test_a_listed_artifact_without_content_hides_no_older_one(workflow: Workflow
     zipped = {"service": "github", "path": rf"/artifacts/{newest.id}/zip$"}
     workflow.sandbox.faults.add("status", **zipped, status=410, times=99)
     result = workflow.run("collect")
-    assert any(f"artifact {newest.id}" in line for line in result.said("warning")), result.log
+    assert any(f"artifact {newest.id}" in line for line in result.annotations("warning")), (
+        result.log
+    )
     assert "first run" not in workflow.run("plan").log
 
 
@@ -161,12 +163,12 @@ def test_a_state_dir_that_is_a_file_is_named(workflow: WorkflowHarness) -> None:
     assert workflow.batches == []
 
 
-def test_expired_ledgers_are_told_when_nothing_else_is_left(workflow: WorkflowHarness) -> None:
+def test_expired_ledgers_are_reported_when_no_other_is_left(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run("submit", retention_days="1")
     workflow.advance(2 * DAY)
-    told = workflow.run("collect").said("warning")
-    assert any("have expired" in line and "retention-days" in line for line in told)
+    warnings = workflow.run("collect").annotations("warning")
+    assert any("have expired" in line and "retention-days" in line for line in warnings)
 
 
 def test_a_batch_that_is_gone_can_be_let_go_of_by_name(workflow: WorkflowHarness) -> None:
@@ -177,7 +179,7 @@ def test_a_batch_that_is_gone_can_be_let_go_of_by_name(workflow: WorkflowHarness
     run = workflow.open({})
     environ = workflow.step(run, "submit")
     environ |= {"GITHUB_TOKEN": run.token, "ANTHROPIC_API_KEY": workflow.key}
-    assert workflow._enter(["cancel", "--batch-id", batch], environ, run).exit == 0
+    assert workflow.invoke(["cancel", "--batch-id", batch], environ, run).exit == 0
     workflow.sandbox.github.finish_run(run)
     workflow.run("collect")
     assert workflow.cli("status", "--json").exit == 0
@@ -185,9 +187,9 @@ def test_a_batch_that_is_gone_can_be_let_go_of_by_name(workflow: WorkflowHarness
     assert batch not in waiting
 
 
-def test_a_batch_collected_before_says_so(workflow: WorkflowHarness) -> None:
+def test_a_batch_that_was_already_collected_is_reported(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     [batch] = workflow.run("submit").ids
     workflow.run("collect")
     again = workflow.run("collect", batch_id=batch)
-    assert any("was collected before" in line for line in again.said("warning"))
+    assert any("was already collected" in line for line in again.annotations("warning"))

@@ -1,4 +1,4 @@
-"""The ledger between runs: two slots, who is believed, and what happens when it is gone."""
+"""The ledger between runs: its artifact names, which artifacts are trusted, and lost ledgers."""
 
 import io
 import json
@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from batch_action.sandbox.github.runs import Run
-from tests.harness.foreign_artifacts import STEM, plant, zipped
+from tests.harness.foreign_artifacts import LEDGER_NAME, upload_foreign, zip_of
 from tests.harness.workflow import BAD, DAY, WORSE, WorkflowHarness
 
 
-def ours(workflow: WorkflowHarness) -> bytes:
-    """The newest ledger's bytes."""
+def newest_ledger(workflow: WorkflowHarness) -> bytes:
+    """Return the newest ledger's bytes."""
     data = workflow.sandbox.github.blobs.get(workflow.artifacts[-1].blob)
     assert data is not None
     return data
 
 
-def held(workflow: WorkflowHarness, run: Run | None) -> list[str]:
+def names_of(workflow: WorkflowHarness, run: Run | None) -> list[str]:
     assert run is not None
     return sorted(a.name for a in workflow.artifacts if a.run_id == run.id)
 
@@ -27,14 +27,14 @@ def held(workflow: WorkflowHarness, run: Run | None) -> list[str]:
 def test_each_run_leaves_one_whole_ledger(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     first = workflow.run("submit")
-    assert len(held(workflow, first.run)) == 1
+    assert len(names_of(workflow, first.run)) == 1
     second = workflow.run("collect")
-    assert len(held(workflow, second.run)) == 1
+    assert len(names_of(workflow, second.run)) == 1
     third = workflow.run("run")
-    assert held(workflow, third.run) == []  # nothing new, nothing written
+    assert names_of(workflow, third.run) == []  # nothing new, nothing written
 
 
-def test_a_rerun_of_the_same_run_finds_another_slot(workflow: WorkflowHarness) -> None:
+def test_a_rerun_of_the_same_run_uses_another_name(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     first = workflow.run("submit")
     workflow.commit({"b.js": WORSE})
@@ -62,7 +62,7 @@ def test_the_ledger_holds_no_text_of_files_or_findings(workflow: WorkflowHarness
         assert "sk-ant" not in text
 
 
-POISON = [
+UNTRUSTED = [
     ("a fork", {"head_repository": "mallory/demo"}, {}, "a fork"),
     ("a pull request", {"event": "pull_request"}, {}, "pull_request"),
     ("a branch", {"event": "push", "branch": "feature"}, {}, "'feature'"),
@@ -70,63 +70,67 @@ POISON = [
 ]
 
 
-@pytest.mark.parametrize(("what", "how", "changes", "words"), POISON, ids=[p[0] for p in POISON])
-def test_who_is_not_believed(
-    workflow: WorkflowHarness, what: str, how: dict[str, Any], changes: dict[str, Any], words: str
+@pytest.mark.parametrize(
+    ("origin", "run", "changes", "words"), UNTRUSTED, ids=[p[0] for p in UNTRUSTED]
+)
+def test_untrusted_artifacts_are_refused(
+    workflow: WorkflowHarness, origin: str, run: dict[str, Any], changes: dict[str, Any], words: str
 ) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run("submit")
     workflow.run("collect")
-    lie = json.loads(zipfile.ZipFile(io.BytesIO(ours(workflow))).read("ledger.json"))
-    lie["facts"] = [f for f in lie["facts"] if f["kind"] != "collected"]
-    lie["absorbed"] = [a.id for a in workflow.artifacts]
-    item = plant(workflow, zipped({"ledger.json": json.dumps(lie).encode()}), how, **changes)
+    forged = json.loads(zipfile.ZipFile(io.BytesIO(newest_ledger(workflow))).read("ledger.json"))
+    forged["facts"] = [f for f in forged["facts"] if f["kind"] != "collected"]
+    forged["merged_artifacts"] = [a.id for a in workflow.artifacts]
+    item = upload_foreign(
+        workflow, zip_of({"ledger.json": json.dumps(forged).encode()}), run, **changes
+    )
     writes = workflow.writes
     result = workflow.run("run")
     assert result.exit == 0, result.log
-    assert str(item.id) in result.summary, what
+    assert str(item.id) in result.summary, origin
     assert words in result.summary
     assert (workflow.writes, len(workflow.batches)) == (writes, 1)
 
 
-GARBAGE = {
+INVALID = {
     "no zip": b"hello",
     "empty": b"",
-    "no ledger": zipped({"other.txt": b"x"}),
-    "traversal": zipped({"../ledger.json": b"{}"}),
-    "no JSON": zipped({"ledger.json": b"{nope"}),
-    "deep": zipped({"ledger.json": b"[" * 100_000}),
-    "a list": zipped({"ledger.json": b"[]"}),
-    "nan": zipped({"ledger.json": b'{"schema_version": NaN}'}),
-    "future": zipped({"ledger.json": b'{"schema_version": 2, "facts": []}'}),
-    "another's": zipped({"ledger.json": b'{"repository": "1", "task": "code-review"}'}),
-    "commands": zipped({"ledger.json": b'{"::error::x": 1, "task": "\\n::error::y"}'}),
+    "no ledger": zip_of({"other.txt": b"x"}),
+    "traversal": zip_of({"../ledger.json": b"{}"}),
+    "no JSON": zip_of({"ledger.json": b"{nope"}),
+    "deep": zip_of({"ledger.json": b"[" * 100_000}),
+    "a list": zip_of({"ledger.json": b"[]"}),
+    "nan": zip_of({"ledger.json": b'{"schema_version": NaN}'}),
+    "future": zip_of({"ledger.json": b'{"schema_version": 2, "facts": []}'}),
+    "another's": zip_of({"ledger.json": b'{"repository": "1", "task": "code-review"}'}),
+    "commands": zip_of({"ledger.json": b'{"::error::x": 1, "task": "\\n::error::y"}'}),
 }
 
 
-def test_garbage_is_refused_by_name_and_harms_nothing(workflow: WorkflowHarness) -> None:
+def test_invalid_artifacts_are_named_and_ignored(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run("submit")
-    planted = {what: plant(workflow, data, {}) for what, data in GARBAGE.items()}
+    uploaded = {what: upload_foreign(workflow, data, {}) for what, data in INVALID.items()}
     result = workflow.run("run")
     assert result.exit == 0, result.log
-    missing = [what for what, item in planted.items() if str(item.id) not in result.summary]
+    missing = [what for what, item in uploaded.items() if str(item.id) not in result.summary]
     assert missing == []
     assert "newer batch-action" in result.summary
-    assert [c for c in result.said("error") if c] == []
+    assert [c for c in result.annotations("error") if c] == []
     assert result.outputs["findings-count"] == "2"
     assert len(workflow.billed_ids) == 1
 
 
-def test_a_lying_ledger_of_a_trusted_run_costs_no_crash(workflow: WorkflowHarness) -> None:
-    """Values from an artifact are only keys: they build no path, no URL, and no command."""
+def test_a_forged_ledger_of_a_trusted_run_does_not_crash(workflow: WorkflowHarness) -> None:
+    """Values from an artifact are only keys: no path, URL or command is built from them."""
     workflow.commit({"a.js": BAD})
     workflow.run("submit")
-    lie = json.loads(zipfile.ZipFile(io.BytesIO(ours(workflow))).read("ledger.json"))
-    for fact in lie["facts"]:
+    forged = json.loads(zipfile.ZipFile(io.BytesIO(newest_ledger(workflow))).read("ledger.json"))
+    for fact in forged["facts"]:
         if fact["kind"] == "sent":
             fact["batch"] = "..%2F..%2Fmodels"
-    plant(workflow, zipped({"ledger.json": json.dumps(lie).encode()}), {})
+    upload_foreign(workflow, zip_of({"ledger.json": json.dumps(forged).encode()}), {})
     result = workflow.run("run")
     assert result.exit in (0, 2), result.log
 
@@ -134,17 +138,17 @@ def test_a_lying_ledger_of_a_trusted_run_costs_no_crash(workflow: WorkflowHarnes
 def test_a_secret_is_required_once_set_and_can_be_rotated(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run("submit", state_secret="old")
-    stranger = workflow.run("collect")
-    assert stranger.exit == 0
+    unsigned = workflow.run("collect")
+    assert unsigned.exit == 0
     wrong = workflow.run("collect", state_secret="wrong")
     assert "state-secret" in wrong.summary
     rotated = {"BATCH_ACTION_STATE_SECRET_PREVIOUS": "old"}
     workflow.commit({"b.js": WORSE})
-    turned = workflow.start("run", {}, state_secret="new", environ=rotated)
-    assert turned.exit == 0
+    rotated_run = workflow.start("run", {}, state_secret="new", environ=rotated)
+    assert rotated_run.exit == 0
     assert workflow.run("run", state_secret="new").exit == 0
     assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 2
-    assert "old" not in "".join(turned.said("warning"))
+    assert "old" not in "".join(rotated_run.annotations("warning"))
 
 
 def test_a_ledger_without_signature_is_refused_when_there_is_a_secret(
@@ -163,7 +167,7 @@ def test_state_key_separates(workflow: WorkflowHarness) -> None:
     workflow.run("submit", state_key="two", paths="b/")
     assert [workflow.requested_paths(0), workflow.requested_paths(1)] == [["a.js"], ["b/c.js"]]
     assert {a.name for a in workflow.artifacts} <= {
-        f"{STEM}-{key}-{slot}" for key in ("one", "two") for slot in "abc"
+        f"{LEDGER_NAME}-{key}-{slot}" for key in ("one", "two") for slot in "abc"
     }
     workflow.run("collect", state_key="one")
     assert workflow.run("collect", state_key="one").outputs["status"] == "nothing-to-do"
@@ -178,7 +182,7 @@ def test_without_the_artifact_service_the_ledger_is_a_file(workflow: WorkflowHar
     ghes = {"ACTIONS_RESULTS_URL": None}
     workflow.commit({"a.js": BAD})
     first = workflow.start("submit", {}, environ=ghes)
-    assert "kept in a file" in first.said("notice")[0]
+    assert "stored in a file" in first.annotations("notice")[0]
     path = workflow.repo.path / first.outputs["state-file"]
     assert path.is_file()
     assert (path.parent.parent / ".gitignore").read_text() == "*\n"
@@ -189,7 +193,7 @@ def test_without_the_artifact_service_the_ledger_is_a_file(workflow: WorkflowHar
     assert workflow.artifacts == []
 
 
-@pytest.mark.parametrize("data", [b"hello", zipped({"ledger.json": b"{}"})])
+@pytest.mark.parametrize("data", [b"hello", zip_of({"ledger.json": b"{}"})])
 def test_a_corrupt_file_is_not_overwritten(workflow: WorkflowHarness, data: bytes) -> None:
     ghes = {"ACTIONS_RESULTS_URL": None}
     workflow.commit({"a.js": BAD})
@@ -198,24 +202,24 @@ def test_a_corrupt_file_is_not_overwritten(workflow: WorkflowHarness, data: byte
     for mode in ("submit", "collect", "run", "status"):
         result = workflow.start(mode, {}, environ=ghes)
         assert result.exit == 2
-        assert "nothing was overwritten" in result.said("error")[0]
+        assert "nothing was overwritten" in result.annotations("error")[0]
     assert path.read_bytes() == data
     assert len(workflow.batches) == 1
 
 
-def test_a_planted_link_for_the_results_is_refused(workflow: WorkflowHarness) -> None:
+def test_a_symlink_in_place_of_the_results_folder_is_refused(workflow: WorkflowHarness) -> None:
     target = workflow.folder / "elsewhere"
     target.mkdir()
     (workflow.repo.path / ".batch-action").symlink_to(target)
     workflow.commit({"a.js": BAD})
     result = workflow.start("submit", {}, environ={"ACTIONS_RESULTS_URL": None})
     assert result.exit == 2
-    assert ".batch-action" in result.said("error")[0]
+    assert ".batch-action" in result.annotations("error")[0]
     assert list(target.iterdir()) == []
     assert workflow.batches == []
 
 
-def test_vanished_artifacts_leave_the_base_in_the_issue(workflow: WorkflowHarness) -> None:
+def test_without_artifacts_the_base_is_in_the_issue(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run("submit")
     workflow.run("collect")
@@ -229,7 +233,7 @@ def test_vanished_artifacts_leave_the_base_in_the_issue(workflow: WorkflowHarnes
     assert workflow.issue.body.count("<!-- batch-action:finding ") == 6
 
 
-def test_a_quiet_repository_renews_its_memory(workflow: WorkflowHarness) -> None:
+def test_an_idle_repository_renews_its_ledger(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run("submit")
     workflow.run("collect")
@@ -243,7 +247,7 @@ def test_a_quiet_repository_renews_its_memory(workflow: WorkflowHarness) -> None
     assert len(workflow.batches) == 1
 
 
-def test_a_death_between_upload_and_delete_leaves_a_whole_ledger(workflow: WorkflowHarness) -> None:
+def test_a_crash_between_upload_and_delete_leaves_a_whole_ledger(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add("status", service="github", path="DeleteArtifact", times=9)
     assert workflow.run("submit").exit in (0, 5)
@@ -254,7 +258,7 @@ def test_a_death_between_upload_and_delete_leaves_a_whole_ledger(workflow: Workf
 
 @pytest.mark.parametrize("method", ["CreateArtifact", "FinalizeArtifact"])
 @pytest.mark.parametrize("fault", ["drop-before", "drop-after"])
-def test_a_flaky_artifact_service_is_tried_again(
+def test_calls_to_a_flaky_artifact_service_are_retried(
     workflow: WorkflowHarness, method: str, fault: str
 ) -> None:
     workflow.commit({"a.js": BAD})
@@ -273,7 +277,7 @@ def test_nothing_is_sent_when_the_intent_cannot_be_saved(workflow: WorkflowHarne
     assert workflow.run("submit").outputs["status"] == "submitted"
 
 
-def test_what_was_sent_is_found_again_when_only_the_answer_could_not_be_saved(
+def test_a_batch_is_found_again_when_its_id_could_not_be_saved(
     workflow: WorkflowHarness,
 ) -> None:
     workflow.commit({"a.js": BAD})

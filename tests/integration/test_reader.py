@@ -1,3 +1,5 @@
+"""Select files of real repositories."""
+
 import json
 
 import pytest
@@ -48,7 +50,7 @@ def repo(tmp_path):
     return Repo.init(tmp_path / "repo")
 
 
-def test_one_night(repo):
+def test_every_kind_of_change(repo):
     base = repo.commit(
         {
             "src/auth.py": BODY,
@@ -83,18 +85,18 @@ def test_one_night(repo):
             "docs/a.md": "# A\n",
         }
     )
-    # The dirty work tree says something else; nothing of it may be read.
+    # The working tree differs; it must not be read.
     repo.write({"src/auth.py": "dirty\n", ".gitattributes": "* linguist-generated\n"})
     seen = []
-    workflow = select(repo, base, head, rules=PathRules([], ["docs/"]), limit=2000, seen=seen)
-    assert chosen(workflow) == {
+    selection = select(repo, base, head, rules=PathRules([], ["docs/"]), limit=2000, seen=seen)
+    assert chosen(selection) == {
         "src/auth.py": ChangeType.MODIFIED,
         "new.py": ChangeType.RENAMED,
         "utf16.py": ChangeType.ADDED,
         "crlf.py": ChangeType.ADDED,
         'n"\n::x.py': ChangeType.ADDED,
     }
-    assert reasons(workflow) == {
+    assert reasons(selection) == {
         "gone.py": SkipReason.DELETED,
         "mode.py": SkipReason.MODE_ONLY,
         "link.py": SkipReason.SYMLINK,
@@ -112,9 +114,9 @@ def test_one_night(repo):
     }
     assert seen[0][0] == 0
     assert seen[-1][0] == seen[-1][1]
-    by_path = {file.path: file for file in workflow.files}
+    by_path = {file.path: file for file in selection.files}
     auth = by_path["src/auth.py"]
-    assert workflow.files[0] == auth  # the riskiest name goes first
+    assert selection.files[0] == auth  # the riskiest name goes first
     assert auth.masked_secrets == 1
     assert TOKEN not in auth.text + auth.diff
     assert f"-x7 = 7\n+x7 = '{'•' * 40}'" in auth.diff
@@ -129,10 +131,10 @@ def test_one_night(repo):
         (),
         "",
     )
-    json.dumps([file.text + file.path for file in workflow.files])
+    json.dumps([file.text + file.path for file in selection.files])
 
 
-def test_a_merge_is_seen_from_its_two_ends(repo):
+def test_a_merge_is_compared_from_base_to_head(repo):
     base = repo.commit({"a.py": "a = 1\n"})
     repo.git("checkout", "--quiet", "-b", "side")
     repo.commit({"b.py": "b = 1\n"})
@@ -144,8 +146,8 @@ def test_a_merge_is_seen_from_its_two_ends(repo):
 
 def test_an_empty_range_selects_nothing(repo):
     head = repo.commit({"a.py": "a = 1\n"})
-    workflow = select(repo, head, head)
-    assert (workflow.files, workflow.skipped) == ((), ())
+    selection = select(repo, head, head)
+    assert (selection.files, selection.skipped) == ((), ())
 
 
 def test_without_base_and_all_files(repo):
@@ -159,7 +161,7 @@ def test_without_base_and_all_files(repo):
     assert reasons(both) == {"c.py": SkipReason.DELETED}
 
 
-def test_what_is_owed_comes_at_heads_content(repo):
+def test_the_backlog_is_read_at_head(repo):
     first = repo.commit(
         {"same.py": "a = 1\n", "again.py": "a = 1\n", "gone.py": "g = 1\n", "old.py": BODY}
     )
@@ -170,27 +172,27 @@ def test_what_is_owed_comes_at_heads_content(repo):
     (repo.path / "same.py").chmod(0o755)
     head = repo.commit({"again.py": "a = 3\n"})
     backlog = {**before, "never.py": None}
-    workflow = select(repo, base, head, backlog=backlog)
-    files = {file.path: file for file in workflow.files}
-    assert chosen(workflow) == {
+    selection = select(repo, base, head, backlog=backlog)
+    files = {file.path: file for file in selection.files}
+    assert chosen(selection) == {
         "same.py": ChangeType.UNCHANGED,
         "again.py": ChangeType.MODIFIED,
         "new.py": ChangeType.RENAMED,
     }
     assert files["same.py"].diff == "@@ -1,1 +1,1 @@\n-a = 1\n+a = 2"
     assert files["again.py"].diff == "@@ -1,1 +1,1 @@\n-a = 1\n+a = 3"
-    assert reasons(workflow) == {
+    assert reasons(selection) == {
         "gone.py": SkipReason.DELETED,
         "old.py": SkipReason.DELETED,
         "never.py": SkipReason.DELETED,
     }
 
 
-def test_a_base_that_is_gone_names_the_cure(repo, tmp_path):
+def test_a_missing_base_names_the_fix(repo, tmp_path):
     gone = repo.commit({"a.py": "a = 1\n"})
     repo.git("checkout", "--quiet", "--orphan", "new")
     head = repo.commit({"a.py": "a = 2\n"})
-    # Force-pushed, but still here: the two trees can be compared all the same.
+    # Force-pushed, but still available: the two trees can be compared.
     assert chosen(select(repo, gone, head)) == {"a.py": ChangeType.MODIFIED}
     repo.git("clone", "--quiet", "--single-branch", f"file://{repo.path}", str(tmp_path / "clone"))
     with pytest.raises(ConfigError, match="fetch-depth: 0"):
@@ -202,9 +204,9 @@ def test_a_file_that_was_a_link_or_binary_is_read_whole(repo):
     base = repo.commit({"b.py": b"\0"})
     repo.path.joinpath("a.py").unlink()
     head = repo.commit({"a.py": "a = 1\n", "b.py": "b = 1\n"})
-    workflow = select(repo, base, head)
-    assert chosen(workflow) == {"a.py": ChangeType.TYPE_CHANGED, "b.py": ChangeType.MODIFIED}
-    assert {file.diff for file in workflow.files} == {""}
+    selection = select(repo, base, head)
+    assert chosen(selection) == {"a.py": ChangeType.TYPE_CHANGED, "b.py": ChangeType.MODIFIED}
+    assert {file.diff for file in selection.files} == {""}
 
 
 NAMES = st.sampled_from(
@@ -216,18 +218,20 @@ TREES = st.dictionaries(NAMES, CONTENTS, max_size=6)
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(first=TREES, second=TREES, backlog=st.sets(NAMES, max_size=3), all_files=st.booleans())
-def test_every_path_ends_once(tmp_path_factory, first, second, backlog, all_files):
+def test_every_path_is_in_the_selection_once(tmp_path_factory, first, second, backlog, all_files):
     repo = Repo.init(tmp_path_factory.mktemp("law"))
     base = repo.commit(dict(first))
     head = repo.commit({**dict.fromkeys(first, None), **second})
     git = GitRepo(repo.path)
     known = git.tree_blobs(base, backlog)
-    workflow = select(
+    selection = select(
         repo, base, head, backlog={path: known.get(path) for path in backlog}, all_files=all_files
     )
-    ended = [file.path for file in workflow.files] + [one.path for one in workflow.skipped]
-    expected = {one.path for one in git.changes(base, head)} | backlog
+    ended = [file.path for file in selection.files] + [file.path for file in selection.skipped]
+    expected = {file.path for file in git.changes(base, head)} | backlog
     if all_files:
-        expected |= {one.path for one in git.tree(head)}
+        expected |= {file.path for file in git.tree(head)}
     assert sorted(ended) == sorted(expected)
-    assert list(workflow.files) == sorted(workflow.files, key=lambda file: (-file.risk, file.path))
+    assert list(selection.files) == sorted(
+        selection.files, key=lambda file: (-file.risk, file.path)
+    )

@@ -1,19 +1,19 @@
-"""`collect` with `batch-id` and no ledger: the batch is found again from its custom ids and git."""
+"""`collect` with `batch-id` and no ledger: recover the batch from its custom ids and git."""
 
 import pytest
 
 from tests.harness.workflow import BAD, WORSE, WorkflowHarness
 
 
-def forget(workflow: WorkflowHarness) -> None:
-    """Somebody's clean-up job deletes all artifacts."""
+def delete_artifacts(workflow: WorkflowHarness) -> None:
+    """Delete all artifacts, as a clean-up job may."""
     workflow.github_repository.artifacts.clear()
 
 
 def test_a_batch_without_a_ledger_is_reported_as_usual(workflow):
     workflow.commit({"app.js": BAD, "deep/er/other file.js": WORSE})
     [batch] = workflow.run("submit").ids
-    forget(workflow)
+    delete_artifacts(workflow)
     workflow.commit({"app.js": "x = 1\n"})
     result = workflow.run("collect", batch_id=batch)
     assert result.exit == 0, result.log
@@ -27,71 +27,73 @@ def test_a_batch_without_a_ledger_is_reported_as_usual(workflow):
     assert len(workflow.writes) == writes, "a second collect of the same batch has nothing to say"
 
 
-def test_the_model_and_effort_it_was_asked_with_need_not_be_today_s(workflow):
+def test_model_and_effort_may_differ_from_the_settings(workflow):
     workflow.commit({"app.js": BAD})
     [batch] = workflow.run("submit", model="claude-haiku-5-5", effort="low").ids
-    forget(workflow)
+    delete_artifacts(workflow)
     result = workflow.run("collect", batch_id=batch)
     assert result.outputs["status"] == "collected", result.log
     assert "app.js" in workflow.issue.body
 
 
-def test_another_repository_s_batch_is_refused(whole_sandbox, tmp_path):
-    theirs = WorkflowHarness.create(whole_sandbox, tmp_path / "theirs")
-    theirs.commit({"app.js": BAD})
-    [batch] = theirs.run("submit").ids
-    ours = WorkflowHarness.create(whole_sandbox, tmp_path / "ours")
-    ours.commit({"app.js": BAD})
-    result = ours.run("collect", batch_id=batch, anthropic_api_key=theirs.key)
+def test_another_repository_s_batch_is_refused(shared_sandbox, tmp_path):
+    other = WorkflowHarness.create(shared_sandbox, tmp_path / "other")
+    other.commit({"app.js": BAD})
+    [batch] = other.run("submit").ids
+    own = WorkflowHarness.create(shared_sandbox, tmp_path / "own")
+    own.commit({"app.js": BAD})
+    result = own.run("collect", batch_id=batch, anthropic_api_key=other.key)
     assert result.exit == 2
-    assert any("none of its 1 requests is a question" in line for line in result.said("error"))
-    assert ours.issues == []
+    assert any(
+        "none of its 1 requests is one of task" in line for line in result.annotations("error")
+    )
+    assert own.issues == []
 
 
-def test_lines_whose_blob_is_not_here_are_dropped_by_number(workflow):
+def test_answers_about_missing_blobs_are_dropped_and_counted(workflow):
     workflow.commit({"app.js": BAD, "other.js": WORSE})
     [batch] = workflow.run("submit").ids
-    forget(workflow)
+    delete_artifacts(workflow)
     first = workflow.repo.git("rev-list", "--max-parents=0", "HEAD")
     workflow.repo.git("reset", "-q", "--hard", first)
     workflow.commit({"app.js": BAD})
     result = workflow.run("collect", batch_id=batch)
     assert result.outputs["status"] == "collected", result.log
-    assert any("1 answers of batch" in line for line in result.said("warning"))
+    assert any("1 answers of batch" in line for line in result.annotations("warning"))
     assert "other.js" not in workflow.issue.body
 
 
 @pytest.mark.parametrize("name", ["msgbatch_nobody", "no/id", "x" * 200])
-def test_an_id_that_is_none_is_one_clear_sentence(workflow, name):
+def test_an_invalid_id_is_one_clear_error(workflow, name):
     workflow.commit({"app.js": BAD})
     result = workflow.run("collect", batch_id=name)
     assert result.exit == 2
-    [error] = result.said("error")
+    [error] = result.annotations("error")
     assert "batch-id" in error
     assert "Traceback" not in result.log
 
 
-def test_a_batch_that_still_runs_is_told_and_waits(workflow):
+def test_a_batch_in_progress_is_reported_and_stays_pending(workflow):
     workflow.sandbox.anthropic.hold = True
     workflow.commit({"app.js": BAD})
     [batch] = workflow.run("submit").ids
-    forget(workflow)
+    delete_artifacts(workflow)
     result = workflow.run("collect", batch_id=batch)
     assert result.exit == 0, result.log
-    assert any("has not ended" in line for line in result.said("warning"))
+    assert any("has not ended" in line for line in result.annotations("warning"))
     workflow.finish()
     assert workflow.run("collect", batch_id=batch).outputs["status"] == "collected"
     assert "app.js" in workflow.issue.body
 
 
 @pytest.mark.parametrize("task", ["refactor-validation", "test-generation"])
-def test_what_went_along_with_a_question_is_found_again(workflow, task):
+def test_context_files_are_recovered(workflow, task):
     workflow.inputs |= {"task": task, "report": "files, summary"}
     for body in ("sum(prices)", "sum([*prices])", "sum(prices, 0)"):
         code = f"def total(prices):\n    return {body}\n"
         workflow.commit({"money.py": code, "tests/test_money.py": "def test_it():\n    assert 1\n"})
     [batch] = workflow.run("submit", first_run="HEAD~2").ids
-    forget(workflow)
+    delete_artifacts(workflow)
     workflow.commit({"README": "two\n"})
     result = workflow.run("collect", batch_id=batch)
     assert result.outputs["status"] == "collected", result.log

@@ -1,4 +1,4 @@
-"""`submit`: what is asked, how often, and what it may cost."""
+"""`submit`: what is sent, how often, and what it may cost."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from batch_action.sandbox.anthropic import models
 from batch_action.sandbox.anthropic.models import Model
 from tests.harness.git_repositories import Repo
-from tests.harness.workflow import BAD, DAY, GOOD, HOUR, WORSE, WorkflowHarness, tokens_of
+from tests.harness.workflow import BAD, DAY, GOOD, HOUR, WORSE, WorkflowHarness, max_tokens_by_path
 
 
 def test_twice_on_one_commit_sends_once(workflow: WorkflowHarness) -> None:
@@ -29,7 +29,10 @@ def test_a_second_commit_selects_only_its_change(workflow: WorkflowHarness) -> N
     workflow.run("submit")
     workflow.commit({"b.js": WORSE})
     result = workflow.run("submit")
-    assert [workflow.requested_paths(0), workflow.requested_paths(1)] == [["a.js", "b.js"], ["b.js"]]
+    assert [workflow.requested_paths(0), workflow.requested_paths(1)] == [
+        ["a.js", "b.js"],
+        ["b.js"],
+    ]
     assert "the last run" in result.summary
 
 
@@ -88,7 +91,7 @@ def test_deleted_and_renamed_files(workflow: WorkflowHarness) -> None:
     assert workflow.run("submit").outputs["status"] == "nothing-to-do"
 
 
-def test_a_pure_rename_of_what_is_in_flight_is_not_asked_again(workflow: WorkflowHarness) -> None:
+def test_a_pure_rename_of_a_file_in_flight_is_not_sent_again(workflow: WorkflowHarness) -> None:
     workflow.sandbox.anthropic.hold = True
     workflow.commit({"old.js": BAD})
     workflow.run("submit")
@@ -134,7 +137,7 @@ def test_forms_of_first_run(
     result = workflow.run("submit", first_run=first_run)
     assert result.exit == 0, result.log
     assert (workflow.requested_paths() if workflow.batches else None) == expected
-    # The next night counts from here, whatever the first did.
+    # The next run starts from here, whatever the first did.
     workflow.commit({"c.js": BAD})
     assert workflow.run("submit", first_run=first_run).exit == 0
     assert workflow.requested_paths() == ["c.js"]
@@ -180,7 +183,7 @@ def test_after_a_force_push_the_trees_are_compared(workflow: WorkflowHarness) ->
     workflow.commit({"b.js": BAD, "c.js": WORSE})
     result = workflow.run("submit")
     assert workflow.requested_paths() == ["c.js"]
-    assert "no ancestor" in result.summary
+    assert "not an ancestor" in result.summary
     assert len(workflow.sent_ids) == len(set(workflow.sent_ids))
 
 
@@ -233,7 +236,7 @@ def big(lines: int) -> str:
     return "".join(f"const value_{n} = {n} * {n};\n" for n in range(lines))
 
 
-def test_what_does_not_fit_is_owed_named_and_goes_out_next(workflow: WorkflowHarness) -> None:
+def test_what_exceeds_the_cap_is_in_the_backlog_and_sent_next(workflow: WorkflowHarness) -> None:
     workflow.commit({f"f{n}.js": big(20 + n) for n in range(4)})
     worst = json.loads(workflow.cli("plan", "--first-run", "last-commit", "--json").stdout)
     cap = worst["cost"]["batch_usd"] / 2
@@ -264,7 +267,7 @@ def test_not_even_one_file_fits(workflow: WorkflowHarness) -> None:
     assert workflow.requested_paths() == ["a.js"]
 
 
-def test_over_budget_fails_when_told_so(workflow: WorkflowHarness) -> None:
+def test_over_budget_fails_on_request(workflow: WorkflowHarness) -> None:
     workflow.commit({f"f{n}.js": BAD + f"// {n}\n" for n in range(4)})
     workflow.commit({f"f{n}.js": WORSE + f"// {n}\n" for n in range(4)})
     config = {"environ": {"BATCH_ACTION_ON_OVER_BUDGET": "fail"}}
@@ -362,7 +365,7 @@ def test_a_lost_answer_is_confirmed_and_not_sent_again(workflow: WorkflowHarness
     assert "may exist" in lost.annotations("error")[0]
     again = workflow.run("submit")
     assert again.exit == 0
-    assert "is ours" in again.summary
+    assert "found again" in again.summary
     collected = workflow.run("collect")
     assert collected.outputs["status"] == "collected"
     assert workflow.run("submit").outputs["status"] == "nothing-to-do"
@@ -371,7 +374,7 @@ def test_a_lost_answer_is_confirmed_and_not_sent_again(workflow: WorkflowHarness
     assert len(workflow.issues) == 1
 
 
-def test_a_lost_answer_waits_while_its_batch_runs(workflow: WorkflowHarness) -> None:
+def test_a_lost_response_waits_while_its_batch_is_in_progress(workflow: WorkflowHarness) -> None:
     workflow.sandbox.anthropic.hold = True
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add(
@@ -388,7 +391,7 @@ def test_a_lost_answer_waits_while_its_batch_runs(workflow: WorkflowHarness) -> 
 
 
 @pytest.mark.parametrize("fault", ["drop-before", "status"])
-def test_a_create_that_never_was_is_owed_again_after_its_window(
+def test_a_failed_create_is_back_in_the_backlog_after_its_window(
     workflow: WorkflowHarness, fault: str
 ) -> None:
     workflow.commit({"a.js": BAD})
@@ -402,7 +405,7 @@ def test_a_create_that_never_was_is_owed_again_after_its_window(
     workflow.advance(HOUR)
     later = workflow.run("submit")
     assert later.outputs["status"] == "submitted"
-    assert "owed again" in later.summary
+    assert "back in the backlog" in later.summary
     assert workflow.requested_paths() == ["a.js"]
     workflow.run("collect")
     assert len(workflow.billed_ids) == 1
@@ -450,7 +453,7 @@ def test_somebody_elses_batch_of_one_size_is_not_adopted(
     assert [workflow.requested_paths(0), workflow.requested_paths(1)] == [["z.js"], ["a.js"]]
 
 
-def test_a_refused_create_leaves_everything_owed(workflow: WorkflowHarness) -> None:
+def test_a_refused_create_leaves_everything_in_the_backlog(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add(
         "status",
@@ -485,21 +488,21 @@ def test_several_batches_of_one_submit(workflow: WorkflowHarness) -> None:
     assert workflow.issue.body.count("<!-- batch-action:finding") == 10
 
 
-def test_truncated_questions_get_twice_the_room(workflow: WorkflowHarness) -> None:
+def test_truncated_requests_get_twice_the_max_tokens(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add_outcome("max_tokens")
     workflow.run("submit")
     workflow.run("collect")
     workflow.sandbox.faults.clear()
     workflow.run("submit")
-    first, second = (tokens_of(batch)["a.js"] for batch in workflow.batches)
+    first, second = (max_tokens_by_path(batch)["a.js"] for batch in workflow.batches)
     assert second == 2 * first
     assert workflow.run("collect").outputs["findings-count"] == "2"
     workflow.advance(DAY)
     assert workflow.run("submit").outputs["status"] == "nothing-to-do"
 
 
-def test_a_base_given_by_hand_hides_nothing_from_the_next_night(workflow):
+def test_an_explicit_base_hides_nothing_from_the_next_run(workflow):
     workflow.commit({"a.js": BAD})
     workflow.run("submit")
     workflow.commit({"b.js": BAD})
@@ -508,7 +511,9 @@ def test_a_base_given_by_hand_hides_nothing_from_the_next_night(workflow):
     workflow.run("submit", base=between)
     assert workflow.requested_paths() == ["c.js"]
     assert workflow.run("submit").outputs["requests-count"] == "1"
-    assert workflow.requested_paths() == ["b.js"], "what lay before the given base is still to be seen"
+    assert workflow.requested_paths() == ["b.js"], (
+        "what lay before the given base is still to be seen"
+    )
 
 
 def test_a_base_further_back_is_a_base_like_any_other(workflow):
@@ -521,7 +526,7 @@ def test_a_base_further_back_is_a_base_like_any_other(workflow):
     assert workflow.run("submit").outputs["status"] == "nothing-to-do"
 
 
-def test_paths_of_one_run_hide_nothing_from_the_next_night(workflow):
+def test_paths_of_one_run_hide_nothing_from_the_next_run(workflow):
     workflow.commit({"a.js": BAD})
     workflow.run("submit")
     workflow.commit({"src/b.js": BAD, "c.js": BAD})
@@ -531,7 +536,7 @@ def test_paths_of_one_run_hide_nothing_from_the_next_night(workflow):
     assert workflow.requested_paths() == ["c.js"]
 
 
-def test_what_was_owed_outside_the_paths_of_one_run_is_still_owed(workflow):
+def test_the_backlog_outside_the_paths_of_one_run_remains(workflow):
     workflow.commit({"a.js": BAD, "src/b.js": BAD})
     workflow.sandbox.faults.add_outcome("expired", custom_id=".*")
     workflow.run("submit")
@@ -551,5 +556,7 @@ def test_another_branch_has_a_memory_of_its_own(workflow):
     assert workflow.start("submit", elsewhere).outputs["requests-count"] == "1"
     assert workflow.start("submit", elsewhere).outputs["requests-count"] == "0"
     assert workflow.start("collect", elsewhere).outputs["status"] == "collected"
-    refused = [line for line in workflow.run("submit").annotations("warning") if "is refused" in line]
+    refused = [
+        line for line in workflow.run("submit").annotations("warning") if "is refused" in line
+    ]
     assert any("state-branch: side" in line for line in refused), "nobody else believes it"

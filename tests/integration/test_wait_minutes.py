@@ -1,4 +1,4 @@
-"""`wait-minutes`: a collect that waits, by growing pauses, also over a broken network."""
+"""`wait-minutes`: a collect that waits, by growing pauses, also when the network fails."""
 
 import time
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ ONE = "/v1/messages/batches/msgbatch_"
 
 
 class Pauses(list[float]):
-    """How long was waited, each time."""
+    """The seconds of each pause."""
 
     last: int | None = 4
-    """After this one the batch has ended."""
+    """The batch ends after this pause."""
 
 
 @pytest.fixture
 def pauses(workflow: WorkflowHarness, monkeypatch) -> Iterator[Pauses]:
-    """What is waited, without waiting: the sandbox's clock moves instead."""
+    """Record the pauses without waiting: the sandbox's clock advances instead."""
     waited = Pauses()
 
     def wait(seconds: float) -> None:
@@ -76,13 +76,11 @@ def test_a_broken_network_ends_no_wait(sent: WorkflowHarness, pauses: Pauses) ->
     assert pauses == [5.0, 10.0, 20.0, 40.0]
 
 
-def test_a_network_that_stays_away_is_told_at_the_end(
-    sent: WorkflowHarness, pauses: Pauses
-) -> None:
+def test_a_network_failure_until_the_end_is_reported(sent: WorkflowHarness, pauses: Pauses) -> None:
     away = {"status": 500, "headers": {"x-should-retry": "false"}}
     sent.sandbox.faults.add("status", service="anthropic", path=ONE, times=99, **away)
     pauses.last = None
     done = sent.run("collect", wait_minutes="0.5")
     assert done.exit == 4
-    assert "500" in "".join(done.said("error"))
+    assert "500" in "".join(done.annotations("error"))
     assert pauses

@@ -1,4 +1,4 @@
-"""The bytes of an artifact: what we wrote comes back, and nothing else comes in."""
+"""Encoding and decoding ledgers: a round trip, and everything else is refused."""
 
 import io
 import json
@@ -28,20 +28,20 @@ KNOWN = ledger(FACT)
 TEXT = KNOWN.model_dump_json()
 
 
-def opened(data, *secrets, repository="42", task="code-review"):
+def decoded(data, *secrets, repository="42", task="code-review"):
     return decode(data, repository=repository, task=task, secrets=secrets)
 
 
-def refusal(data, *secrets, **whose):
+def refusal(data, *secrets, **owner):
     with pytest.raises(RefusedLedgerError) as caught:
-        opened(data, *secrets, **whose)
-    sentence = str(caught.value)
-    assert 0 < len(sentence) <= 300
-    assert sentence.isprintable()
-    return sentence
+        decoded(data, *secrets, **owner)
+    message = str(caught.value)
+    assert 0 < len(message) <= 300
+    assert message.isprintable()
+    return message
 
 
-def zipped(*entries, method=zipfile.ZIP_DEFLATED):
+def zip_of(*entries, method=zipfile.ZIP_DEFLATED):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, text in entries:
@@ -50,29 +50,29 @@ def zipped(*entries, method=zipfile.ZIP_DEFLATED):
 
 
 def forged(**changes):
-    """A whole ledger with some of its fields replaced."""
-    return zipped((LEDGER_ENTRY, json.dumps(json.loads(TEXT) | changes)))
+    """Return a ledger with some of its fields replaced."""
+    return zip_of((LEDGER_ENTRY, json.dumps(json.loads(TEXT) | changes)))
 
 
 def with_fact(**changes):
     return forged(facts=[FACT.model_dump(mode="json") | changes])
 
 
-class TestOurOwn:
+class TestRoundTrip:
     @given(ledgers, st.none() | st.just(SECRET))
-    def test_what_was_sealed_comes_back(self, one, secret):
-        data = encode(one, secret)
-        assert opened(data, *([secret] if secret else [])) == one
-        assert opened(data) == one
+    def test_an_encoded_ledger_is_decoded_again(self, original, secret):
+        data = encode(original, secret)
+        assert decoded(data, *([secret] if secret else [])) == original
+        assert decoded(data) == original
 
     @given(ledgers)
-    def test_the_same_facts_make_the_same_bytes(self, one):
-        again = one.model_validate_json(one.model_dump_json())
-        assert encode(one, SECRET) == encode(again, SECRET)
+    def test_the_same_facts_make_the_same_bytes(self, original):
+        again = original.model_validate_json(original.model_dump_json())
+        assert encode(original, SECRET) == encode(again, SECRET)
 
     def test_a_secret_that_was_changed_is_still_accepted_as_the_previous_one(self):
         data = encode(KNOWN, "old")
-        assert opened(data, "new", "old") == KNOWN
+        assert decoded(data, "new", "old") == KNOWN
         assert "signature" in refusal(data, "new")
 
     def test_an_unsigned_ledger_is_refused_where_a_secret_is_set(self):
@@ -82,10 +82,14 @@ class TestOurOwn:
         with zipfile.ZipFile(io.BytesIO(encode(KNOWN, SECRET))) as archive:
             signature = archive.read(SIGNATURE_ENTRY)
         other = TEXT.replace("ada", "eve")
-        assert "signature" in refusal(zipped((LEDGER_ENTRY, other), (SIGNATURE_ENTRY, signature)), SECRET)
-        assert "signature" in refusal(zipped((LEDGER_ENTRY, TEXT), (SIGNATURE_ENTRY, "é" * 64)), SECRET)
+        assert "signature" in refusal(
+            zip_of((LEDGER_ENTRY, other), (SIGNATURE_ENTRY, signature)), SECRET
+        )
+        assert "signature" in refusal(
+            zip_of((LEDGER_ENTRY, TEXT), (SIGNATURE_ENTRY, "é" * 64)), SECRET
+        )
 
-    def test_what_could_not_be_read_back_is_not_written(self, monkeypatch):
+    def test_a_ledger_over_the_limit_is_not_encoded(self, monkeypatch):
         noise = random.Random(1)
         entries = tuple(
             FileEntry(path=f"{noise.random()}.py", blob=sha(str(n))) for n in range(200)
@@ -93,7 +97,7 @@ class TestOurOwn:
         big = ledger(Selected(head=sha("h"), base=None, branch="m", at=hours(1), files=entries))
         size = len(encode(big, None))
         monkeypatch.setattr(codec, "MAX_ZIPPED_BYTES", size)
-        assert opened(encode(big, None)) == big
+        assert decoded(encode(big, None)) == big
         monkeypatch.setattr(codec, "MAX_ZIPPED_BYTES", size - 1)
         with pytest.raises(TooLargeError, match="MiB"):
             encode(big, None)
@@ -103,23 +107,23 @@ class TestOurOwn:
             encode(big, None)
 
 
-class TestWhose:
-    @pytest.mark.parametrize("whose", [{"repository": "43"}, {"task": "security-scan"}])
-    def test_another_repository_or_task(self, whose):
-        assert "another repository or task" in refusal(encode(KNOWN, None), **whose)
+class TestOwner:
+    @pytest.mark.parametrize("owner", [{"repository": "43"}, {"task": "security-scan"}])
+    def test_another_repository_or_task(self, owner):
+        assert "another repository or task" in refusal(encode(KNOWN, None), **owner)
 
     @pytest.mark.parametrize("version", [2, 99])
-    def test_a_newer_schema_says_so(self, version):
-        said = refusal(forged(schema_version=version, what_is_new=1))
-        assert f"newer batch-action (schema {version})" in said
+    def test_a_newer_schema_is_named(self, version):
+        message = refusal(forged(schema_version=version, what_is_new=1))
+        assert f"newer batch-action (schema {version})" in message
 
     @pytest.mark.parametrize("version", [0, -1, "1", 1.5, None, [1]])
-    def test_a_schema_that_never_was(self, version):
+    def test_an_invalid_schema(self, version):
         assert "schema_version" in refusal(forged(schema_version=version))
 
 
 class TestBadZips:
-    def test_no_zip(self):
+    def test_not_a_zip(self):
         for data in (b"", b"PK", b"no zip at all", b"\x1f\x8b" + b"x" * 99, TEXT.encode()):
             assert "not a readable zip" in refusal(data)
 
@@ -138,66 +142,69 @@ class TestBadZips:
             [("Ledger.json", TEXT)],
         ],
     )
-    def test_other_entries_than_ours(self, entries):
-        assert "entries" in (said := refusal(zipped(*entries))) or f"no entry {LEDGER_ENTRY}" in said
+    def test_unknown_entries(self, entries):
+        assert (
+            "entries" in (message := refusal(zip_of(*entries)))
+            or f"no entry {LEDGER_ENTRY}" in message
+        )
 
     def test_the_same_entry_twice(self):
         with pytest.warns(UserWarning, match="Duplicate"):
-            data = zipped((LEDGER_ENTRY, "{}"), (LEDGER_ENTRY, TEXT))
+            data = zip_of((LEDGER_ENTRY, "{}"), (LEDGER_ENTRY, TEXT))
         assert "entries" in refusal(data)
 
     def test_a_bomb_that_declares_its_size(self, monkeypatch):
-        data = zipped((LEDGER_ENTRY, " " * 3_000_000 + TEXT))
-        assert opened(data) == KNOWN
+        data = zip_of((LEDGER_ENTRY, " " * 3_000_000 + TEXT))
+        assert decoded(data) == KNOWN
         monkeypatch.setattr(codec, "MAX_UNZIPPED_BYTES", 3_000_000)
         assert "unpack" in refusal(data)
 
-    @pytest.mark.parametrize("told", [0, 1, 1000])
-    def test_a_bomb_that_lies_about_its_size(self, told):
-        data = bytearray(zipped((LEDGER_ENTRY, " " * 50_000_000)))
+    @pytest.mark.parametrize("declared", [0, 1, 1000])
+    def test_a_bomb_with_a_wrong_size(self, declared):
+        data = bytearray(zip_of((LEDGER_ENTRY, " " * 50_000_000)))
         true = struct.pack("<I", 50_000_000)
         assert data.count(true) == 2
-        refusal(bytes(data.replace(true, struct.pack("<I", told))))
+        refusal(bytes(data.replace(true, struct.pack("<I", declared))))
 
-    def test_one_that_tells_less_than_it_holds(self):
-        # The directory's size is believed by zipfile; both the size and the checksum betray it.
-        data = zipped((LEDGER_ENTRY, TEXT))
+    def test_a_declared_size_that_is_too_small(self):
+        # Zipfile trusts the size in the directory; the size and the checksum are both checked.
+        data = zip_of((LEDGER_ENTRY, TEXT))
         lie = data.replace(struct.pack("<I", len(TEXT)), struct.pack("<I", len(TEXT) - 1))
         refusal(lie)
 
     @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-    def test_methods_that_unpack_without_a_cap(self, method):
-        assert "method" in refusal(zipped((LEDGER_ENTRY, TEXT), method=method))
+    def test_methods_without_a_size_limit(self, method):
+        assert "method" in refusal(zip_of((LEDGER_ENTRY, TEXT), method=method))
 
     def test_an_unknown_method(self):
-        data = zipped((LEDGER_ENTRY, TEXT), method=zipfile.ZIP_STORED)
+        data = zip_of((LEDGER_ENTRY, TEXT), method=zipfile.ZIP_STORED)
         central = data.index(b"PK\x01\x02")
         for at in (8, central + 10):
             data = data[:at] + struct.pack("<H", 77) + data[at + 2 :]
         refusal(data)
 
-    def test_an_encrypted_one(self):
-        data = bytearray(zipped((LEDGER_ENTRY, TEXT), method=zipfile.ZIP_STORED))
+    def test_an_encrypted_zip(self):
+        data = bytearray(zip_of((LEDGER_ENTRY, TEXT), method=zipfile.ZIP_STORED))
         central = data.index(b"PK\x01\x02")
         data[6] |= 1
         data[central + 8] |= 1
         assert "not a readable zip" in refusal(bytes(data))
 
-    def test_a_truncated_one(self):
+    def test_a_truncated_zip(self):
         data = encode(KNOWN, SECRET)
         for end in range(len(data)):
             refusal(data[:end])
 
-    def test_a_sound_zip_with_a_broken_stream(self):
-        data = bytearray(zipped((LEDGER_ENTRY, TEXT)))
+    def test_a_valid_zip_with_a_broken_stream(self):
+        data = bytearray(zip_of((LEDGER_ENTRY, TEXT)))
         start = 30 + len(LEDGER_ENTRY)
         data[start : start + 8] = b"\xff" * 8
         assert "not a readable zip" in refusal(bytes(data))
 
     @settings(max_examples=400)
     @given(st.data())
-    def test_no_mutation_ends_in_anything_but_a_refusal(self, data):
-        """Some mutations touch bytes nobody reads; what is not refused is what was sealed."""
+    def test_every_mutation_is_refused_or_harmless(self, data):
+        """Some mutations change bytes that are not read; what is not refused is the original."""
         sound = encode(KNOWN, data.draw(st.none() | st.just(SECRET)))
         bad = bytearray(sound)
         for _ in range(data.draw(st.integers(1, 4))):
@@ -207,7 +214,7 @@ class TestBadZips:
             if not bad:
                 break
         try:
-            assert opened(bytes(bad)) == KNOWN
+            assert decoded(bytes(bad)) == KNOWN
         except RefusedLedgerError:
             refusal(bytes(bad))
 
@@ -233,13 +240,13 @@ class TestBadText:
             "\x00",
         ],
     )
-    def test_no_json_or_not_ours(self, text):
-        refusal(zipped((LEDGER_ENTRY, text)))
+    def test_invalid_json(self, text):
+        refusal(zip_of((LEDGER_ENTRY, text)))
 
-    def test_bytes_that_are_no_text(self):
-        refusal(zipped((LEDGER_ENTRY, b"\xff\xfe{}")))
-        refusal(zipped((LEDGER_ENTRY, TEXT.encode().replace(b"ada", b"\xe9"))))
-        refusal(zipped((LEDGER_ENTRY, TEXT.encode("utf-16"))))
+    def test_bytes_that_are_not_text(self):
+        refusal(zip_of((LEDGER_ENTRY, b"\xff\xfe{}")))
+        refusal(zip_of((LEDGER_ENTRY, TEXT.encode().replace(b"ada", b"\xe9"))))
+        refusal(zip_of((LEDGER_ENTRY, TEXT.encode("utf-16"))))
 
     @pytest.mark.parametrize(
         "change",
@@ -262,14 +269,14 @@ class TestBadText:
             {"kind": "\n::error::x" + "y" * 5000},
         ],
     )
-    def test_ids_that_are_no_ids_and_moments_that_are_none(self, change):
-        said = refusal(with_fact(**change))
-        assert "::error" not in said.splitlines()[0][:2]
-        assert said.startswith("facts.0")
+    def test_invalid_ids_and_times(self, change):
+        message = refusal(with_fact(**change))
+        assert "::error" not in message.splitlines()[0][:2]
+        assert message.startswith("facts.0")
 
     @pytest.mark.parametrize("name", ["base", "head", "blob"])
     @pytest.mark.parametrize("value", ["HEAD", "--upload-pack=x", "0" * 39, "g" * 40, "A" * 40])
-    def test_commits_and_blobs_that_are_no_object_ids(self, name, value):
+    def test_invalid_object_ids(self, name, value):
         entry = {"path": "a.py", "blob": sha("b")}
         fact = {
             "kind": "selected",
@@ -279,7 +286,7 @@ class TestBadText:
             "at": "2026-11-01T02:00:00Z",
             "files": [entry],
         }
-        assert len(opened(forged(facts=[fact])).facts) == 1
+        assert len(decoded(forged(facts=[fact])).facts) == 1
         (entry if name == "blob" else fact)[name] = value
         assert name in refusal(forged(facts=[fact]))
 
@@ -297,13 +304,13 @@ class TestBadText:
             ("usage", '{"input_tokens": 1.5}'),
         ],
     )
-    def test_numbers_that_are_none(self, name, value):
+    def test_invalid_numbers(self, name, value):
         fact = '{"kind":"collected","batch":"b","at":"2026-11-01T02:00:00Z",%s,"failed":{}}'
         sound = {"cost_usd": '"cost_usd":1', "usage": '"usage":{}'}
 
         def whole(**parts):
             body = fact % ",".join((sound | parts).values())
-            return zipped((LEDGER_ENTRY, TEXT.replace(FACT.model_dump_json(), body)))
+            return zip_of((LEDGER_ENTRY, TEXT.replace(FACT.model_dump_json(), body)))
 
-        assert len(opened(whole()).facts) == 1
+        assert len(decoded(whole()).facts) == 1
         refusal(whole(**{name: f'"{name}":{value}'}))

@@ -1,4 +1,4 @@
-"""Two ledgers become one, in any order, as often as one likes, and nothing is forgotten."""
+"""Merging is commutative, associative and idempotent, and loses no fact."""
 
 import itertools
 
@@ -10,31 +10,31 @@ from batch_action.models.ledger import Ledger, Withdrawn
 from tests.harness.replayed_runs import EMPTY, facts, hours, ledger, ledgers
 
 
-def written(one: Ledger) -> str:
-    return one.model_dump_json()
+def json_of(known: Ledger) -> str:
+    return known.model_dump_json()
 
 
 @given(ledgers, ledgers)
 def test_the_order_does_not_matter(one, two):
-    assert written(merge(one, two)[0]) == written(merge(two, one)[0])
+    assert json_of(merge(one, two)[0]) == json_of(merge(two, one)[0])
 
 
 @given(ledgers, ledgers, ledgers)
 def test_the_grouping_does_not_matter(one, two, three):
     left = merge(merge(one, two)[0], three)[0]
     right = merge(one, merge(two, three)[0])[0]
-    assert written(left) == written(right) == written(merge(one, two, three)[0])
+    assert json_of(left) == json_of(right) == json_of(merge(one, two, three)[0])
 
 
 @given(ledgers, ledgers)
 def test_merging_again_changes_nothing_and_warns_of_nothing_new(one, two):
     once, _ = merge(one, two)
     assert merge(once, once) == (once, [])
-    assert written(merge(once, one, two)[0]) == written(once)
+    assert json_of(merge(once, one, two)[0]) == json_of(once)
 
 
 @given(ledgers, ledgers)
-def test_no_fact_is_forgotten(one, two):
+def test_no_fact_is_lost(one, two):
     both, warnings = merge(one, two)
     keys = {fact.key() for x in (one, two) for fact in x.facts}
     assert [fact.key() for fact in both.facts] == sorted(keys)
@@ -50,19 +50,23 @@ def test_of_two_values_for_one_key_the_smaller_canonical_one_stays(one, two):
         assert set(map(canonical_json, both.facts)) == {canonical_json(one), canonical_json(two)}
         assert warnings == []
     else:
-        assert [canonical_json(x) for x in both.facts] == [min(canonical_json(one), canonical_json(two))]
+        assert [canonical_json(x) for x in both.facts] == [
+            min(canonical_json(one), canonical_json(two))
+        ]
         assert bool(warnings) == (one != two)
 
 
-def test_a_conflict_is_told_once_by_its_key():
-    by = [ledger(Withdrawn(batch="msgbatch_1", actor=who, at=hours(1))) for who in ("cy", "ada", "bo")]
+def test_a_conflict_is_reported_once_by_its_key():
+    by = [
+        ledger(Withdrawn(batch="msgbatch_1", actor=who, at=hours(1))) for who in ("cy", "ada", "bo")
+    ]
     for order in itertools.permutations(by):
         both, warnings = merge(*order)
         assert [fact.actor for fact in both.facts] == ["ada"]
         assert warnings == ["two unequal facts for withdrawn msgbatch_1"]
 
 
-def test_one_moment_told_in_two_time_zones_is_one_fact():
+def test_one_time_in_two_time_zones_is_one_fact():
     lines = [
         f'{{"kind":"withdrawn","batch":"b","actor":"ada","at":"{at}"}}'
         for at in ("2026-11-01T02:00:00Z", "2026-11-01T03:00:00+01:00")
@@ -72,7 +76,7 @@ def test_one_moment_told_in_two_time_zones_is_one_fact():
     assert merge(ledger(one), ledger(two))[1] == []
 
 
-def test_the_newest_writing_counts():
+def test_the_newest_time_of_writing_counts():
     old, new = (EMPTY.model_copy(update={"written_at": hours(n)}) for n in (1, 2))
     assert merge(new, old, EMPTY)[0].written_at == hours(2)
     assert merge(EMPTY)[0].written_at is None

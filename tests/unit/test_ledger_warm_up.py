@@ -1,4 +1,4 @@
-"""The ledger's facts about the prompt cache: is a warm-up waiting to be followed?"""
+"""Queries on a ledger: is a cache warm-up outstanding?"""
 
 import pytest
 
@@ -15,7 +15,7 @@ from batch_action.models.ledger import (
 from tests.harness.replayed_runs import hours, ledger, sha
 
 
-def intended(number: int, way=None, *, at: int | None = None) -> Intended:
+def intended(number: int, mode=None, *, at: int | None = None) -> Intended:
     request_key = RequestKey(id=f"q{number}", path="a.py", blob=sha("a"))
     return Intended(
         intent=f"{number:016x}",
@@ -24,7 +24,7 @@ def intended(number: int, way=None, *, at: int | None = None) -> Intended:
         head=sha("head"),
         model="m",
         batches=((request_key,),),
-        mode=way,
+        mode=mode,
     )
 
 
@@ -57,7 +57,7 @@ WARM = (intended(1, "warm-up"), sent(1))
         ((*WARM, Withdrawn(batch="msgbatch_1", actor="", at=hours(2))), True, True),
         ((*WARM, intended(2, "warmed"), sent(2)), False, False),
         ((*WARM, intended(2)), False, False),
-        # What was never sent follows nothing.
+        # A submit whose intent was closed does not count.
         ((*WARM, intended(2), Rejected(intent=f"{2:016x}", batch=None)), True, False),
         ((intended(1, "warm-up"), Rejected(intent=f"{1:016x}", batch=None)), False, False),
         ((intended(1), sent(1), intended(2, "warm-up", at=0), sent(2)), False, False),
@@ -65,6 +65,6 @@ WARM = (intended(1, "warm-up"), sent(1))
     ids=str,
 )
 def test_outstanding(facts, outstanding, is_lost):
-    found = view.outstanding_warm_up(ledger(*facts))
-    assert (found is not None) is outstanding
-    assert bool(found and found.is_lost) is is_lost
+    warm_up = view.outstanding_warm_up(ledger(*facts))
+    assert (warm_up is not None) is outstanding
+    assert bool(warm_up and warm_up.is_lost) is is_lost

@@ -1,3 +1,5 @@
+"""Content checks, parts and hunks."""
+
 import difflib
 import json
 
@@ -47,7 +49,7 @@ def test_decoding(data, text):
 
 
 @given(st.binary())
-def test_decoded_text_always_travels_as_json(data):
+def test_decoded_text_can_always_be_sent_as_json(data):
     text = content.decode(data)
     assert json.loads(json.dumps(text)) == text
     text.encode("utf-8")
@@ -74,7 +76,7 @@ def test_texts(text, reason):
     assert (skipped and skipped.reason) == reason
 
 
-def test_machine_made_texts_can_be_wanted():
+def test_generated_texts_can_be_included():
     assert filters.check_text("a.py", "# @generated\nx\n", skip_generated=False) is None
 
 
@@ -114,7 +116,7 @@ def test_long_line():
 
 
 def hunks_between(old, new):
-    """Hunks as git counts them, by difflib."""
+    """Return hunks as git counts them, by difflib."""
     found = []
     for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag != "equal":
@@ -140,14 +142,14 @@ def test_the_change_is_the_unified_diff(old, new):
     assert count_changed_lines(hunks) == sum(max(h.old_lines, h.new_lines) for h in hunks)
 
 
-def test_the_change_reads_as_a_diff():
+def test_the_change_is_readable_as_a_diff():
     old, new = "1\n2\n3\n4\n5\n6\n", "1\n2\n3\nfour\n5\n6\n"
     hunk = Hunk(old_start=4, old_lines=1, new_start=4, new_lines=1)
     assert render_hunks(old, new, [hunk]) == ("@@ -1,6 +1,6 @@\n 1\n 2\n 3\n-4\n+four\n 5\n 6")
     assert "-4" not in render_hunks("", new, [hunk])
 
 
-def test_a_long_change_is_cut_with_a_word():
+def test_a_long_change_is_cut_with_a_note():
     new = "x\n" * 400
     hunks = [Hunk(old_start=n, old_lines=0, new_start=n, new_lines=1) for n in range(10, 400, 50)]
     text = render_hunks(new, new, hunks, max_chars=100)

@@ -1,3 +1,5 @@
+"""Path rules, attributes, languages and risk."""
+
 import pytest
 
 from batch_action.errors import ConfigError
@@ -64,7 +66,7 @@ def change(status=ChangeType.MODIFIED, mode="100644", blob=BLOB, old_blob=OLD, p
 
 
 @pytest.mark.parametrize(
-    ("one", "reason"),
+    ("entry", "reason"),
     [
         (change(), None),
         (change(ChangeType.DELETED, "000000", "0" * 40), R.DELETED),
@@ -78,8 +80,8 @@ def change(status=ChangeType.MODIFIED, mode="100644", blob=BLOB, old_blob=OLD, p
         (change(path='n"\n::é.py'), None),
     ],
 )
-def test_what_git_says_of_a_change(one, reason):
-    skipped = filters.check_change(one)
+def test_changes_that_are_skipped(entry, reason):
+    skipped = filters.check_change(entry)
     assert (skipped and skipped.reason) == reason
 
 
@@ -97,11 +99,11 @@ def test_what_git_says_of_a_change(one, reason):
         ({"diff": "unset"}, "a.py", R.BINARY),
         ({"batch-action": "unset"}, "a.py", R.PATHS_IGNORE),
         ({"batch-action": "set", "linguist-generated": "set"}, "dist/a.py", None),
-        ({"linguist-generated": "set"}, "rescued.py", None),
+        ({"linguist-generated": "set"}, "reincluded.py", None),
     ],
 )
 def test_attributes(attributes, path, reason):
-    skipped = filters.check_name(path, PathRules([], ["!rescued.py"]), attributes)
+    skipped = filters.check_name(path, PathRules([], ["!reincluded.py"]), attributes)
     assert (skipped and skipped.reason) == reason
 
 

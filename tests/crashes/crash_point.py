@@ -1,7 +1,7 @@
-"""Death in the middle of a call: the process is gone before it is sent, or before it is answered.
+"""Simulate a crash in the middle of a call: before it is sent, or before its response arrives.
 
-In process a death is an exception that nothing catches, after which no further call gets out: what
-`finally` blocks still try reaches nobody, as after a SIGKILL.
+The crash is an exception that nothing catches, and no further call is sent: what `finally` blocks
+still try has no effect, as after a SIGKILL.
 """
 
 import re
@@ -17,24 +17,24 @@ import requests.adapters
 T = TypeVar("T")
 
 
-class Death(BaseException):
-    """This process is no more."""
+class SimulatedCrash(BaseException):
+    """The process has crashed."""
 
 
-class Reaper:
-    """Counts every outside call, and dies at one of them."""
+class CrashPoint:
+    """Records every outside call, and crashes at one of them."""
 
     def __init__(self, at: int | str | None = None, when: str = "before") -> None:
         """`at`: the number of a call, from 0, or the name of one."""
         self.at = at
         self.when = when
         self.calls: list[str] = []
-        self.dead = False
+        self.crashed = False
 
     def call(self, label: str, act: Callable[[], T]) -> T:
-        """Do it, or die before or after it."""
-        if self.dead:
-            raise Death
+        """Make the call, or crash before or after it."""
+        if self.crashed:
+            raise SimulatedCrash
         number = len(self.calls)
         self.calls.append(label)
         self._perhaps(number, label, "before")
@@ -44,12 +44,12 @@ class Reaper:
 
     def _perhaps(self, number: int, label: str, when: str) -> None:
         if self.at in (number, label) and self.when == when:
-            self.dead = True
-            raise Death
+            self.crashed = True
+            raise SimulatedCrash
 
     @contextmanager
-    def watching(self, *files: Path) -> Iterator["Reaper"]:
-        """Stand before the world: both HTTP stacks, and the files the runner reads."""
+    def installed(self, *files: Path) -> Iterator["CrashPoint"]:
+        """Intercept both HTTP stacks, and writes to the files that the runner reads."""
         handle, send, opened = (
             httpx2.HTTPTransport.handle_request,
             requests.adapters.HTTPAdapter.send,
@@ -84,7 +84,7 @@ class Reaper:
 
 
 def label_of(method: str, url: str) -> str:
-    """A call's name without the ids in it: equal for equal steps of different runs."""
+    """Return a call's name without ids: equal for equal steps of different runs."""
     path = unquote(urlsplit(url).path)
     path = path.removeprefix("/api/v3").removeprefix("/twirp/github.actions.results.api.v1.")
     path = re.sub(r"^/repos/[^/]+/[^/]+", "", path)
