@@ -19,7 +19,7 @@ RUN apt-get -o Acquire::Retries=3 update \
  && DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 install -y \
       --no-install-recommends --no-upgrade ca-certificates git \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
-# The workspace belongs to the runner's user (uid 1001), not to root: git has to be told that this is fine.
+# The workspace belongs to the runner's user (uid 1001), not to root: git must accept that.
 ENV GIT_CONFIG_COUNT=1 \
     GIT_CONFIG_KEY_0=safe.directory \
     GIT_CONFIG_VALUE_0=* \
@@ -34,6 +34,6 @@ LABEL org.opencontainers.image.title="batch-action" \
       org.opencontainers.image.version="${VERSION}"
 # No USER: the platform demands root. -I: nothing in the workspace can shadow an import. PYTHON*
 # variables have no effect under -I, hence -B (write no bytecode) and -u (unbuffered log) as flags.
-# As an action it gets no arguments; `docker run IMAGE serve …` starts the wake-up service instead.
+# As an action it gets no arguments; `docker run IMAGE serve …` starts the service instead.
 ENTRYPOINT ["/opt/venv/bin/python", "-I", "-B", "-u", "-m", "batch_action"]
 CMD ["action"]

@@ -21,7 +21,7 @@ $(VENV)/ready: requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(VENV)/ready ## Run the whole circle against the sandbox (REPO=path, TASK=…, SAMPLE=python|typescript|go|monorepo)
+demo: $(VENV)/ready ## Submit and collect against the sandbox (REPO=path, TASK=…, SAMPLE=python|typescript|go|monorepo)
 	$(BIN)/batch-action demo $(if $(REPO),--repo "$(REPO)") $(if $(BASE),--base "$(BASE)") --task $(TASK) --sample $(SAMPLE)
 
 test: lint types imports tests ## Everything that needs no container

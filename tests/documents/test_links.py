@@ -2,6 +2,7 @@
 
 import re
 import struct
+from importlib import import_module
 
 import pytest
 
@@ -38,15 +39,19 @@ def test_the_picture_is_a_sharp_and_small_png():
 
 
 def test_modules_that_the_architecture_names_exist():
-    text = read("docs/ARCHITECTURE.md")
-    named = re.findall(
-        r"`((?:batch_action|tests)/[\w./]+|(?:steps|config|cli)/\w+(?:/\w+)?(?:\.py)?)", text
-    )
+    named = re.findall(r"`((?:batch_action|tests)/[\w./]+)`", read("docs/ARCHITECTURE.md"))
     assert named
-    for name in named:
-        path = ROOT / name if name.startswith(("batch", "tests")) else ROOT / "batch_action" / name
-        module = path.parent / f"{path.name.split('.')[0]}.py"
-        assert path.exists() or module.exists(), name
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_calls_of_submit_and_collect_exist():
+    text = read("docs/ARCHITECTURE.md")
+    steps = text[text.index("## Submit") : text.index("## The ledger")]
+    calls = re.findall(r"`((?:\w+\.)+\w+)`", steps)
+    assert len(calls) > 20
+    for call in calls:
+        module, _, function = call.rpartition(".")
+        assert callable(getattr(import_module(f"batch_action.{module}"), function)), call
 
 
 def test_every_package_is_in_the_architecture():
@@ -55,6 +60,13 @@ def test_every_package_is_in_the_architecture():
     packages = {p.name for p in package.iterdir() if (p / "__init__.py").is_file()}
     packages |= {p.stem for p in package.glob("*.py") if not p.stem.startswith("__")}
     assert {name for name in packages if name not in text} == set()
+
+
+@pytest.mark.parametrize("document", ["tests/README.md", ".github/CONTRIBUTING.md"])
+def test_tests_that_a_document_names_exist(document: str):
+    named = re.findall(r"`(tests/[\w/]+(?:\.py)?)`", read(document))
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize(
@@ -72,6 +84,7 @@ def test_every_package_is_in_the_architecture():
         ".github/SECURITY.md",
         ".github/dependabot.yml",
         ".github/workflows/ci.yml",
+        "tests/README.md",
     ],
 )
 def test_a_project_file_exists(name: str):
