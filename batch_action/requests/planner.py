@@ -7,8 +7,7 @@ from datetime import datetime
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, BudgetError, ConfigError
-from batch_action.ledger import store as sessions
-from batch_action.ledger import view
+from batch_action.ledger import store, view
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import BacklogFile
 from batch_action.models.files import FileChange, SelectedFile, Selection, SkippedFile, SkipReason
@@ -271,7 +270,7 @@ def prepare(
 
     """
     settings = ctx.settings
-    ledger = sessions.ledger_of_run(ctx, session.ledger)
+    ledger = store.ledger_of_run(ctx, session.ledger)
     commits = commit_range.choose_range(ctx, ledger, _last_reported_head(ctx, session))
     # A pull request or a patch is selected as a whole in each run, its backlog included.
     complete = commits.behind or ctx.pull_number or settings.patch_file
@@ -302,7 +301,7 @@ def prepare(
         ctx, ledger, selection, model.max_tokens if model else None
     )
     strategy = send_strategy.choose(ctx, request_set, ledger, now or ctx.now())
-    budget_ledger = sessions.load_budget_ledger(ctx, session)
+    budget_ledger = store.load_budget_ledger(ctx, session)
     return PreparedPlan(
         selection=request_set.selection,
         explanation=commits.explanation,
