@@ -15,8 +15,7 @@ from batch_action.errors import (
     GitHubError,
     TransientError,
 )
-from batch_action.ledger import pull_requests, view
-from batch_action.ledger import store as sessions
+from batch_action.ledger import pull_requests, store, view
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.files import Selection, SkipReason
 from batch_action.models.ledger import FileEntry, Intended, Ledger, Rejected, Selected, Sent
@@ -230,7 +229,7 @@ def send_batches(
         session.add(Rejected(intent=intended.intent, batch=None))
         raise
     finally:
-        sessions.save(ctx, session)
+        store.save(ctx, session)
     return sent
 
 
@@ -245,18 +244,16 @@ def save_intent(
         packing.check_batch(batch)
     intended = _intended_fact(ctx, plan, selected, model_check)
     session.add(selected, intended)
-    sessions.save(
+    store.save(
         ctx,
         session,
         reserved_bytes=RESERVED_BYTES + RESERVED_BYTES_PER_REQUEST * len(plan.requests),
     )
-    recheck = ctx.settings.recheck
-    fresh = sessions.refresh(ctx, session)
-    if fresh and _overlaps_other_run(
-        sessions.ledger_of_run(ctx, session.ledger), intended, recheck=recheck
+    if store.refresh(ctx, session) and _overlaps_other_run(
+        store.ledger_of_run(ctx, session.ledger), intended, recheck=ctx.settings.recheck
     ):
         session.add(Rejected(intent=intended.intent, batch=None))
-        sessions.save(ctx, session)
+        store.save(ctx, session)
         ctx.warn("Another run is sending the same files at this moment: this run sends nothing.")
         return None
     ctx.budget.sent_usd += plan.worst_case_usd or 0.0

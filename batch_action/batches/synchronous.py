@@ -11,7 +11,7 @@ from batch_action.batches.results import BatchResults, read_batch
 from batch_action.batches.submit import ModelCheck
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, Interrupted, TransientError
-from batch_action.ledger import store as sessions
+from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
 from batch_action.models.ledger import Collected, Rejected, Selected, Sent
@@ -38,7 +38,7 @@ def send_requests(
         outcomes = _collect_outcomes(ctx, plan.requests)
     except (AnthropicError, Interrupted):
         session.add(Rejected(intent=intended.intent, batch=None))
-        sessions.save(ctx, session)
+        store.save(ctx, session)
         raise
     sent = Sent(
         intent=intended.intent,
@@ -71,7 +71,7 @@ def record_undelivered(
             session.add(fact.model_copy(update={"failed": failed}))
         else:
             session.add(fact)
-    sessions.save(ctx, session)
+    store.save(ctx, session)
 
 
 def _collect_outcomes(ctx: RunContext, requests: tuple[Request, ...]) -> dict[str, Outcome]:

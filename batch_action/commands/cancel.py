@@ -2,8 +2,7 @@
 
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
-from batch_action.ledger import store as sessions
-from batch_action.ledger import view
+from batch_action.ledger import store, view
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.ledger import Withdrawn
 from batch_action.models.requests import BatchState
@@ -17,7 +16,7 @@ def cancel(ctx: RunContext, session: LedgerSession | None = None) -> int:
     those of a batch in `batch-id` that Anthropic does not know. Finished results are billed, and
     reported by the next collect. Raises ConfigError when `batch-id` is not pending.
     """
-    session = session or sessions.load(ctx)
+    session = session or store.load(ctx)
     pull_requests = collect.load_ledger(ctx)
     count = _cancel(ctx, session)
     count += _cancel(pull_requests.ctx, pull_requests.session) if pull_requests else 0
@@ -44,7 +43,7 @@ def _cancel(ctx: RunContext, session: LedgerSession) -> int:
         if is_lost or (state is not None and (state.canceled or state.status != "ended")):
             actor = ctx.github_context.run
             session.add(Withdrawn(batch=batch.sent.batch, actor=actor, at=ctx.now()))
-    sessions.save(ctx, session)
+    store.save(ctx, session)
     return len(pending)
 
 

@@ -9,8 +9,7 @@ from itertools import chain
 from batch_action.batches import recover
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError
-from batch_action.ledger import store as sessions
-from batch_action.ledger import view
+from batch_action.ledger import store, view
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import notifiers
 from batch_action.publishers.pull_request import collect
@@ -57,7 +56,7 @@ class LedgerSet:
 
     def load(self, ctx: RunContext) -> int:
         """Load the ledger of a task; return 0, the exit code of the step."""
-        self.sessions[ctx.title] = sessions.load(ctx)
+        self.sessions[ctx.title] = store.load(ctx)
         return 0
 
     def update_budget(self, contexts: Sequence[RunContext]) -> None:

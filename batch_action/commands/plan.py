@@ -1,7 +1,7 @@
 """`plan`: show what `submit` would send and what it would cost; needs no API key."""
 
 from batch_action.context import RunContext
-from batch_action.ledger import store as sessions
+from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import job_summary
 from batch_action.publishers.report_text import format_dollars
@@ -18,7 +18,7 @@ def plan(
     data: list[dict[str, object]] | None = None,
 ) -> int:
     """Show the plan as a table, or add it to *data*. Returns 0."""
-    session = session or sessions.load(ctx)
+    session = session or store.load(ctx)
     prepared = planner.prepare(ctx, session, exact=exact)
     if data is not None:
         data.append(plan_data(ctx, prepared))

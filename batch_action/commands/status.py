@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch_action.context import RunContext
-from batch_action.ledger import store as sessions
-from batch_action.ledger import view
+from batch_action.ledger import store, view
 from batch_action.ledger.artifacts import artifact_names
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
@@ -42,7 +41,7 @@ def status(
     data: list[dict[str, object]] | None = None,
 ) -> int:
     """Print the state of a task, or add it to *data*. Returns 0."""
-    overview = _read_overview(ctx, session or sessions.load(ctx))
+    overview = _read_overview(ctx, session or store.load(ctx))
     if data is not None:
         data.append(_as_data(ctx, overview))
     else:
@@ -53,7 +52,7 @@ def status(
 def _read_overview(ctx: RunContext, session: LedgerSession) -> StateOverview:
     ledger, max_attempts = session.ledger, ctx.settings.max_attempts
     pull_requests = collect.load_ledger(ctx)
-    file = sessions.state_file_of(ctx)
+    file = store.state_file_of(ctx)
     places = [*(artifact_names(ctx) if ctx.github else ()), *([str(file)] * file.is_file())]
     return StateOverview(
         ledger=", ".join(places),

@@ -7,8 +7,7 @@ from batch_action.batches.submit import ModelCheck
 from batch_action.commands.collect import publish_results
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
-from batch_action.ledger import store as sessions
-from batch_action.ledger import view
+from batch_action.ledger import store, view
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.requests import SubmissionMode
 from batch_action.publishers import job_summary
@@ -23,7 +22,7 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
     Raises BatchActionError.
     """
     ctx.require_anthropic()
-    session = session or sessions.load(ctx)
+    session = session or store.load(ctx)
     model_check = batch_submit.check_models(ctx)
     if view.open_intents(session.ledger):
         lost_creates.resolve_open_intents(ctx, session)
@@ -48,10 +47,10 @@ def _send(
         batch_results = synchronous.send_requests(ctx, session, plan, selected, model_check)
     elif plan.due:
         batch_submit.send_batches(ctx, session, plan, selected, model_check)
-    elif batch_submit.adds_selection(sessions.ledger_of_run(ctx, session.ledger), selected):
+    elif batch_submit.adds_selection(store.ledger_of_run(ctx, session.ledger), selected):
         # There is nothing to send, but the next run starts from this commit.
         session.add(selected)
-    sessions.save(ctx, session)
+    store.save(ctx, session)
     return batch_results
 
 

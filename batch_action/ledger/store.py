@@ -135,7 +135,7 @@ def _encode(ctx: RunContext, ledger: Ledger, reserved_bytes: int) -> bytes:
     except codec.TooLargeError as error:
         raise ConfigError(
             f"The ledger cannot be saved: {error}.",
-            fix="Narrow `paths`, or start a fresh ledger with another `state-key`.",
+            fix="Narrow `paths`, or start a new ledger with another `state-key`.",
         ) from None
 
 
@@ -204,9 +204,9 @@ def _write_file(ctx: RunContext, path: Path, data: bytes) -> None:
         if ctx.settings.state_dir is None:
             ctx.runner.results_folder()
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(data)
-        fresh.replace(path)
+        temporary = path.with_suffix(".new")
+        temporary.write_bytes(data)
+        temporary.replace(path)
         ctx.runner.chown_to_workspace_owner(path.parent)
     except OSError as error:
         raise ConfigError(

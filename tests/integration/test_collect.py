@@ -121,12 +121,12 @@ def test_what_keeps_failing_is_given_up_by_name(workflow: WorkflowHarness) -> No
     assert workflow.requested_paths() == ["a.js"]
 
 
-def test_the_receipt_names_who_was_given_up(workflow: WorkflowHarness) -> None:
+def test_the_file_statuses_name_what_was_given_up(workflow: WorkflowHarness) -> None:
     workflow.sandbox.faults.add_outcome("unreadable", custom_id="-a_js-")
     submitted(workflow)
     workflow.start("collect", {}, environ={"BATCH_ACTION_MAX_ATTEMPTS": "1"})
     assert "given up" in workflow.issue.body
-    assert "change the file" in workflow.issue.body
+    assert "when the file or the model changes" in workflow.issue.body
 
 
 def test_a_whole_batch_expires(workflow: WorkflowHarness) -> None:

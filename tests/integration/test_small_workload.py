@@ -12,7 +12,7 @@ from batch_action.ledger import view
 from batch_action.models.ledger import Collected, Intended, Sent
 from tests.crashes.cells import run_until_crash, stored_ledger
 from tests.crashes.crash_point import CrashPoint
-from tests.harness.pull_requests import PullStory
+from tests.harness.pull_requests import PullRequestHarness
 from tests.harness.workflow import BAD, DAY, GOOD, HOUR, WORSE, WorkflowHarness
 
 FEW = {"min_requests": "3"}
@@ -267,6 +267,6 @@ def test_plan_shows_how_it_would_be_sent(workflow: WorkflowHarness) -> None:
 def test_a_pull_request_does_not_wait_for_more(workflow: WorkflowHarness) -> None:
     workflow.environ["BATCH_ACTION_SMALL_WORKLOAD"] = "accumulate"
     workflow.environ["BATCH_ACTION_PROMPT_CACHE"] = "warm"
-    pull = PullStory.begin(workflow, {f"{name}.js": WORSE for name in "abcd"})
+    pull = PullRequestHarness.open(workflow, {f"{name}.js": WORSE for name in "abcd"})
     assert pull.run().exit == 0
     assert workflow.requested_paths() == ["a.js", "b.js", "c.js", "d.js"]
