@@ -10,7 +10,7 @@ from tests.documents.texts import ROOT, read
 from tests.screenshots import run_scenes
 
 REPORTS = read("docs/REPORTS.md")
-MOST_BYTES = 1_500_000
+MAX_BYTES = 1_500_000
 
 
 def test_every_destination_has_its_section():
@@ -18,15 +18,15 @@ def test_every_destination_has_its_section():
 
 
 @pytest.mark.parametrize("picture", re.findall(r"\]\((images/[\w-]+\.png)\)", REPORTS))
-def test_every_picture_is_there_and_one(picture: str):
+def test_every_picture_exists(picture: str):
     assert (ROOT / "docs" / picture).read_bytes().startswith(b"\x89PNG\r\n")
 
 
 def test_the_pictures_are_small_together():
-    assert sum(p.stat().st_size for p in (ROOT / "docs" / "images").iterdir()) < MOST_BYTES
+    assert sum(p.stat().st_size for p in (ROOT / "docs" / "images").iterdir()) < MAX_BYTES
 
 
-def test_the_nights_behind_the_pictures_still_play():
+def test_the_runs_behind_the_pictures_still_play():
     with run_scenes() as (_, scenes):
         shown = set(re.findall(r"images/([\w-]+)\.png", REPORTS))
         assert {scene.name for scene in scenes} == shown

@@ -1,4 +1,4 @@
-"""What a model, a file name or a person may say to make a report do something."""
+"""Hostile text by models, file names and people, and checks that reports with it are inert."""
 
 import json
 import re
@@ -37,7 +37,7 @@ TEXTS = {
     "emphasis": "**b** __i__ ~~s~~ $x$ # h\n- l\n1. x\n> q\n---",
     "control": "\x1b[31mred\x07 \0 \x9b31m \ud800 \udcff",
 }
-"""By what it tries."""
+"""By the attack."""
 
 FILE_NAMES = [
     "::set-output name=x::y.js",
@@ -76,28 +76,28 @@ texts = st.one_of(
 )
 
 
-def answer(params: Mapping[str, Any], said: str, evidence: str) -> str:
-    """An answer in the schema a request carries, with the text wherever text may stand."""
+def answer(params: Mapping[str, Any], message: str, evidence: str) -> str:
+    """Build an answer in the schema of a request, with *message* in every text field."""
     schema = params["output_config"]["format"]["schema"]
-    said = said.encode("utf-8", "replace").decode()  # the API sends no lone surrogates
-    return json.dumps(_filled(schema, schema, "", said, evidence))
+    message = message.encode("utf-8", "replace").decode()  # the API sends no lone surrogates
+    return json.dumps(_filled(schema, schema, "", message, evidence))
 
 
 def _filled(schema: Mapping[str, Any], root: Mapping[str, Any], *rest: str) -> Any:
-    name, said, evidence = rest
+    name, message, evidence = rest
     if "$ref" in schema:
-        return _filled(root["$defs"][schema["$ref"].split("/")[-1]], root, name, said, evidence)
+        return _filled(root["$defs"][schema["$ref"].split("/")[-1]], root, name, message, evidence)
     schema = schema.get("anyOf", [schema])[0]
     match schema["type"]:
         case _ if "enum" in schema:
             return schema["enum"][0]
         case "object":
             parts = schema["properties"].items()
-            return {key: _filled(part, root, key, said, evidence) for key, part in parts}
+            return {key: _filled(part, root, key, message, evidence) for key, part in parts}
         case "array":
-            return [_filled(schema["items"], root, name, said, evidence)]
+            return [_filled(schema["items"], root, name, message, evidence)]
         case "string":
-            return evidence if name == "evidence" else said
+            return evidence if name == "evidence" else message
         case kind:
             return {"integer": 1, "boolean": False}[kind]
 
@@ -107,22 +107,22 @@ OURS = {"details", "summary", "code", "b", "sub", "input"}
 
 
 def inner(text: str) -> list[Token]:
-    """Everything inside of paragraphs, cells and headings."""
+    """Return the inline tokens of paragraphs, cells and headings."""
     return [child for token in GFM.parse(text) for child in token.children or ()]
 
 
 def without_code(text: str) -> str:
-    """What is read as words: neither code, nor HTML, nor the label of a link."""
-    words, linked = [], 0
+    """Return the text outside of code, HTML and labels of links."""
+    parts, linked = [], 0
     for token in inner(text):
         linked += {"link_open": 1, "link_close": -1}.get(token.type, 0)
         if token.type in ("text", "text_special") and not linked:
-            words.append(token.content)
-    return "\n".join(words)
+            parts.append(token.content)
+    return "\n".join(parts)
 
 
 def assert_inert(text: str, home: str) -> None:
-    """No link but to *home*, no image, no HTML but ours, and no word that GitHub acts on."""
+    """Assert: no link except to *home*, no image, only our HTML, no mention or reference."""
     found = inner(text)
     assert not [t for t in found if t.type == "image"]
     for token in found:
@@ -133,7 +133,7 @@ def assert_inert(text: str, home: str) -> None:
         visible = re.sub(r"<!-- /?batch-action[^<>]*-->", "", piece)
         assert "<!--" not in visible, piece
         assert {name.strip("/") for name in re.findall(r"<(/?[^\s>]*)", visible)} <= OURS, piece
-    told = without_code(text)
+    visible_text = without_code(text)
     acts = r"(?:^|[^\w`])@[a-z0-9]|#\d|\bGH-\d|https?://|www\."
-    assert re.findall(acts, told, re.IGNORECASE) == []
+    assert re.findall(acts, visible_text, re.IGNORECASE) == []
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", text)

@@ -1,4 +1,4 @@
-"""The rolling issue: real git, the real edge, the sandbox's GitHub."""
+"""The rolling issue, with real git, the real GitHub client and the sandbox's GitHub."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,9 +38,9 @@ def harness(running: Sandbox, tmp_path: Path, request) -> Iterator[DestinationHa
         yield harness
 
 
-def test_a_life_in_one_issue(harness):
-    settled, done = harness.collect(harness.review("a.py"))
-    assert (done.action, done.new, done.open, states_of(settled)) == (
+def test_lifecycle_of_the_rolling_issue(harness):
+    reconciliation, done = harness.collect(harness.review("a.py"))
+    assert (done.action, done.new, done.open, states_of(reconciliation)) == (
         "created",
         1,
         1,
@@ -53,8 +53,8 @@ def test_a_life_in_one_issue(harness):
     body = harness.issues.get(number).body
     harness.person.update(number, body=body.replace("**Why.**", "Mine.\r\n\r\n**Why.**"))
     harness.repo.commit({"a.py": "import os\n" + BUG + FAR})
-    settled, done = harness.collect(harness.review())
-    assert (done.action, done.number, states_of(settled)) == (
+    reconciliation, done = harness.collect(harness.review())
+    assert (done.action, done.number, states_of(reconciliation)) == (
         "updated",
         number,
         [FindingState.OPEN],
@@ -63,26 +63,26 @@ def test_a_life_in_one_issue(harness):
     assert harness.issues.comments(number) == []
 
     harness.repo.commit({"a.py": OK + FAR})
-    settled, _ = harness.collect(harness.review())
-    assert states_of(settled) == [FindingState.RECHECKING]
-    settled, done = harness.collect(harness.review("a.py"))
+    reconciliation, _ = harness.collect(harness.review())
+    assert states_of(reconciliation) == [FindingState.RECHECKING]
+    reconciliation, done = harness.collect(harness.review("a.py"))
     assert (done.action, done.fixed, done.open) == ("closed", 1, 0)
     assert harness.issues.get(number).state_reason == "completed"
     assert "**1 fixed**" in harness.issues.comments(number)[0].body
 
     harness.repo.commit({"a.py": BUG + FAR + BUG.replace("bad", "bad2")})
-    settled, done = harness.collect(harness.review("a.py"))
+    reconciliation, done = harness.collect(harness.review("a.py"))
     assert (done.action, done.number, done.open) == ("reopened", number, 2)
-    assert sorted(states_of(settled)) == [FindingState.BACK, FindingState.NEW]
+    assert sorted(states_of(reconciliation)) == [FindingState.BACK, FindingState.NEW]
 
 
-def test_nothing_open_and_no_issue_writes_nothing(harness):
+def test_no_issue_is_created_when_nothing_is_open(harness):
     harness.repo.commit({"a.py": OK})
     _, done = harness.collect(harness.review("a.py"))
     assert (done.action, done.number, harness.writes()) == ("skipped", None, [])
 
 
-def test_nothing_new_and_nothing_fixed_notifies_nobody(harness):
+def test_no_notification_without_changes(harness):
     _, created = harness.collect(harness.review("a.py"))
     issue = harness.sandbox.github.repository(harness.name).issues[created.number]
     patch = {"labels": ["theirs"], "assignees": ["octo"], "title": "Mine"}
@@ -106,7 +106,7 @@ def test_nothing_new_and_nothing_fixed_notifies_nobody(harness):
     assert harness.writes() == []
 
 
-def test_400_findings_are_one_issue_and_its_comments(harness):
+def test_400_findings_are_one_issue_with_comments(harness):
     text = "".join(f"def f{n}():\n    crash({n})\n\n" for n in range(400))
     harness.repo.commit({"a.py": text})
     batch_answers = harness.review("a.py")
@@ -122,7 +122,7 @@ def test_400_findings_are_one_issue_and_its_comments(harness):
     assert (done.action, harness.writes()) == ("unchanged", [])
 
 
-def test_the_same_night_twice_writes_nothing_the_second_time(harness):
+def test_publishing_the_same_run_again_writes_nothing(harness):
     first, _ = harness.collect(harness.review("a.py"), number=1)
     harness.sandbox.faults.calls.clear()
     again, done = harness.collect(harness.review("a.py"), number=1)
@@ -130,7 +130,7 @@ def test_the_same_night_twice_writes_nothing_the_second_time(harness):
     assert states_of(again) == states_of(first) == [FindingState.NEW]
 
 
-def test_a_night_that_died_after_the_body_is_finished_without_repeats(harness):
+def test_a_run_that_died_after_the_body_is_completed_without_repeats(harness):
     _, created = harness.collect(harness.review("a.py"))
     harness.repo.commit({"a.py": BUG + FAR, "b.py": BUG})
     harness.sandbox.faults.add("drop-before", method="POST", path="comments", times=3)
@@ -150,9 +150,9 @@ def test_muted_when_a_person_closed_it_as_not_planned(harness):
     harness.repo.commit({"b.py": BUG})
     _, done = harness.collect(harness.review("b.py"))
     assert done.action == "muted"
-    held = harness.issues.get(created.number)
-    assert (held.state, harness.issues.comments(created.number)) == ("closed", [])
-    assert held.body.count("<!-- batch-action:finding") == 2
+    current = harness.issues.get(created.number)
+    assert (current.state, harness.issues.comments(created.number)) == ("closed", [])
+    assert current.body.count("<!-- batch-action:finding") == 2
 
 
 def test_reopened_when_closed_as_completed_while_open(harness):
@@ -162,7 +162,7 @@ def test_reopened_when_closed_as_completed_while_open(harness):
     assert done.action == "reopened"
 
 
-def test_of_two_issues_the_oldest_wins_and_keeps_all_findings(harness):
+def test_the_oldest_of_two_issues_gets_all_findings(harness):
     _, first = harness.collect(harness.review("a.py"))
     old = harness.issues.get(first.number)
     harness.issues.update(first.number, body=old.body.replace("task=code-review", "task=x"))
@@ -170,15 +170,15 @@ def test_of_two_issues_the_oldest_wins_and_keeps_all_findings(harness):
     _, second = harness.collect(harness.review("b.py"))
     assert second.number != first.number
     harness.issues.update(first.number, body=old.body)
-    settled, done = harness.collect(harness.review())
-    assert (done.number, states_of(settled)) == (first.number, [FindingState.OPEN] * 2)
+    reconciliation, done = harness.collect(harness.review())
+    assert (done.number, states_of(reconciliation)) == (first.number, [FindingState.OPEN] * 2)
     double = harness.issues.get(second.number)
     assert (double.state, double.state_reason) == ("closed", "duplicate")
-    settled, done = harness.collect(harness.review())
-    assert (done.number, len(settled.statuses)) == (first.number, 2)
+    reconciliation, done = harness.collect(harness.review())
+    assert (done.number, len(reconciliation.statuses)) == (first.number, 2)
 
 
-def test_strangers_issues_and_comments_are_not_believed(harness):
+def test_issues_and_comments_of_untrusted_authors_are_ignored(harness):
     harness.person.ensure_label("batch-action:code-review", "ededed", "")
     forged = markers.format_head(TASK, "7", "f" * 40, ())
     harness.person.create("forged", forged, ["batch-action:code-review"])
@@ -190,7 +190,7 @@ def test_strangers_issues_and_comments_are_not_believed(harness):
     assert len(issue_publisher.read_rolling_issue(harness.issues, TASK, "7").state.tracked) == 1
 
 
-def test_many_findings_overflow_into_comments_and_come_back(harness):
+def test_findings_overflow_into_comments_and_return_to_the_body(harness):
     files = {f"m{n}.py": BUG.replace("x", f"x{n}") for n in range(60)}
     harness.repo.commit(files)
     _, done = harness.collect(harness.review(*files), max_findings=5)
@@ -201,13 +201,13 @@ def test_many_findings_overflow_into_comments_and_come_back(harness):
     harness.repo.commit(fixed)
     _, done = harness.collect(harness.review(*fixed), max_findings=5)
     assert (done.fixed, done.open) == (50, 10)
-    held = issue_publisher.read_rolling_issue(harness.issues, TASK, "7")
-    assert len(held.state.tracked) == 60
-    assert len(held.overflow) <= len(before)
+    current = issue_publisher.read_rolling_issue(harness.issues, TASK, "7")
+    assert len(current.state.tracked) == 60
+    assert len(current.overflow) <= len(before)
 
 
 @pytest.mark.parametrize("call", range(10))
-def test_whatever_dies_no_finding_is_lost(harness, call):
+def test_no_finding_is_lost_whichever_call_fails(harness, call):
     files = {f"m{n}.py": BUG.replace("x", f"x{n}") for n in range(60)}
     harness.repo.commit(files)
     harness.collect(harness.review(*files), max_findings=5)
@@ -219,17 +219,17 @@ def test_whatever_dies_no_finding_is_lost(harness, call):
         harness.collect(batch_answers, number=2, max_findings=3)
     except GitHubError:
         harness.sandbox.faults.clear()
-        held = issue_publisher.read_rolling_issue(harness.issues, TASK, "7")
-        assert len(held.state.tracked) == 60
+        current = issue_publisher.read_rolling_issue(harness.issues, TASK, "7")
+        assert len(current.state.tracked) == 60
         harness.collect(batch_answers, number=2, max_findings=3)
-    held = issue_publisher.read_rolling_issue(harness.issues, TASK, "7")
-    assert sum(k.state is FindingState.FIXED for k in held.state.tracked) == 6
-    assert len(held.state.tracked) == 60
+    current = issue_publisher.read_rolling_issue(harness.issues, TASK, "7")
+    assert sum(k.state is FindingState.FIXED for k in current.state.tracked) == 6
+    assert len(current.state.tracked) == 60
 
 
-def test_written_but_not_there_is_an_error(harness):
+def test_missing_findings_on_read_back_are_an_error(harness):
     _, created = harness.collect(harness.review("a.py"))
-    held = issue_publisher.read_rolling_issue(harness.issues, TASK, "7")
+    current = issue_publisher.read_rolling_issue(harness.issues, TASK, "7")
     draft = render(
         RunReport(
             **{
@@ -247,7 +247,7 @@ def test_written_but_not_there_is_an_error(harness):
             }
         ),
         Reconciliation(statuses=(), commit="c" * 40),
-        held.state,
+        current.state,
     )
     draft = replace(draft, fingerprints=frozenset({"0" * 16}))
     with pytest.raises(GitHubError, match="read back"):
@@ -255,7 +255,7 @@ def test_written_but_not_there_is_an_error(harness):
 
 
 class TestPlacing:
-    def test_renames_maps_and_blobs(self, harness):
+    def test_renames_line_maps_and_blobs(self, harness):
         old = harness.review("a.py")
         harness.collect(old)
         known = issue_publisher.read_rolling_issue(harness.issues, TASK, "7").state.tracked
@@ -264,17 +264,17 @@ class TestPlacing:
         placed = resolve(harness.review("b.py"), known, GitRepo(harness.repo.path))
         assert placed.renames == {"a.py": "b.py"}
         assert set(placed.current_blobs) == {"b.py"}
-        settled, _ = harness.collect(harness.review())
-        (standing,) = settled.statuses
-        assert (standing.tracked.anchor.path, standing.tracked.anchor.start_line) == ("b.py", 3)
+        reconciliation, _ = harness.collect(harness.review())
+        (status,) = reconciliation.statuses
+        assert (status.tracked.anchor.path, status.tracked.anchor.start_line) == ("b.py", 3)
 
-    def test_an_older_batch_is_placed_at_the_newer_head(self, harness):
+    def test_an_older_batch_is_resolved_at_the_newer_head(self, harness):
         old = harness.review("a.py")
         head = harness.repo.commit({"a.py": OK + FAR})
         placed = resolve(old, (), GitRepo(harness.repo.path), head=head)
         assert placed.commit == head
 
-    def test_a_commit_that_is_not_here(self, harness):
+    def test_a_commit_that_the_clone_lacks(self, harness):
         batch_answers = replace(harness.review("a.py"), commit="e" * 40)
         placed = resolve(batch_answers, (), GitRepo(harness.repo.path))
         assert placed.current_blobs == {"a.py": batch_answers.reviewed[0].blob}

@@ -1,4 +1,4 @@
-"""One issue a finding: real git, the real edge, the sandbox's GitHub."""
+"""One issue for each finding, with real git, the real client and the sandbox's GitHub."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,22 +49,22 @@ def look(harness: DestinationHarness) -> list[tuple[str, str | None]]:
     return [(issue.state, issue.state_reason) for issue in issues(harness)]
 
 
-def said(harness: DestinationHarness, number: int) -> list[str]:
+def own_comments(harness: DestinationHarness, number: int) -> list[str]:
     return [c.body for c in harness.issues.comments(number)]
 
 
 def quietly(harness: DestinationHarness, batch_answers, **how) -> None:
-    """The same night once more: nothing is written."""
+    """Publish the same run again: nothing is written."""
     harness.sandbox.faults.calls.clear()
     _, done = harness.collect(batch_answers, number=harness.runs, **how)
     assert (done.action, harness.writes()) == ("unchanged", [])
 
 
-def test_a_life_in_an_issue_of_its_own(harness):
+def test_lifecycle_of_an_issue_per_finding(harness):
     batch_answers = harness.review("a.py")
-    settled, done = harness.collect(batch_answers, labels=("mine",))
+    reconciliation, done = harness.collect(batch_answers, labels=("mine",))
     assert (done.action, done.new, done.open, done.number) == ("created", 1, 1, 1)
-    assert states_of(settled) == [FindingState.NEW]
+    assert states_of(reconciliation) == [FindingState.NEW]
     (issue,) = issues(harness)
     assert issue.title == "It crashes (a.py)"
     assert issue.labels == ["batch-action", f"batch-action:finding:{TASK}", "mine"]
@@ -88,7 +88,7 @@ def test_a_life_in_an_issue_of_its_own(harness):
     _, done = harness.collect(batch_answers)
     assert (done.action, done.fixed, done.open) == ("closed", 1, 0)
     assert look(harness) == [("closed", "completed")]
-    (comment,) = said(harness, 1)
+    (comment,) = own_comments(harness, 1)
     assert (
         f"✅ Fixed in [`{fix[:7]}`](https://github.example/{harness.name}/commit/{fix})" in comment
     )
@@ -97,33 +97,33 @@ def test_a_life_in_an_issue_of_its_own(harness):
 
     harness.repo.commit({"a.py": BUG + FAR})
     batch_answers = harness.review("a.py")
-    settled, done = harness.collect(batch_answers)
-    assert (done.action, states_of(settled)) == ("reopened", [FindingState.BACK])
+    reconciliation, done = harness.collect(batch_answers)
+    assert (done.action, states_of(reconciliation)) == ("reopened", [FindingState.BACK])
     assert look(harness) == [("open", "reopened")]
-    assert "↩️ Reported again: [<code>a.py:2</code>]" in said(harness, 1)[1]
+    assert "↩️ Reported again: [<code>a.py:2</code>]" in own_comments(harness, 1)[1]
     quietly(harness, batch_answers)
     assert len(issues(harness)) == 1
 
 
-def test_a_few_a_run_and_the_rest_waits(harness):
+def test_findings_over_the_limit_of_a_run_are_queued(harness):
     harness.repo.commit(MANY)
     batch_answers = harness.review("a.py", *MANY)
     _, done = harness.collect(batch_answers, max_issues=3)
     assert (done.new, len(issues(harness)), dict(done.suppressed)) == (8, 3, {"max-issues": 5})
     assert done.note == "3 issues opened, 5 findings waiting, listed in #1"
-    (page,) = said(harness, 1)
+    (page,) = own_comments(harness, 1)
     assert "**5 more findings wait**" in page
     quietly(harness, batch_answers, max_issues=3)
     assert harness.previous_state.batches == ("msgbatch_1",)
 
     assert harness.previous_state.has_pending_work
-    settled, done = harness.collect(harness.review(), max_issues=3)
+    reconciliation, done = harness.collect(harness.review(), max_issues=3)
     assert (len(issues(harness)), dict(done.suppressed)) == (6, {"max-issues": 2})
-    assert set(states_of(settled)) == {FindingState.OPEN}
+    assert set(states_of(reconciliation)) == {FindingState.OPEN}
     assert "why why" in issues(harness)[5].body
     harness.collect_nothing(max_issues=3)
     assert len(issues(harness)) == 8
-    assert said(harness, 1) == []
+    assert own_comments(harness, 1) == []
     titles = [issue.title for issue in issues(harness)]
     assert len(set(titles)) == 8
     harness.collect_nothing(max_issues=3)
@@ -131,7 +131,7 @@ def test_a_few_a_run_and_the_rest_waits(harness):
     assert not harness.previous_state.has_pending_work
 
 
-def test_waiting_ones_are_fixed_dismissed_and_forgotten(harness):
+def test_queued_findings_are_fixed_dismissed_and_removed(harness):
     harness.repo.commit(MANY)
     harness.collect(harness.review("a.py", *MANY), max_issues=1)
     first, second, third, *_ = (known for known in circle_waiting(harness))
@@ -159,7 +159,7 @@ def circle_waiting(harness: DestinationHarness):
 
 
 @pytest.mark.parametrize("how", ["closed", "label", "command", "command without an id"])
-def test_dismissed_for_good(harness, how):
+def test_permanent_dismissal(harness, how):
     harness.collect(harness.review("a.py"))
     match how:
         case "closed":
@@ -173,14 +173,14 @@ def test_dismissed_for_good(harness, how):
             harness.person.comment(1, f"/batch wontfix {known(harness).fingerprint[:8]} by design")
         case _:
             harness.person.comment(1, "/batch wontfix facade by design")
-    settled, _ = harness.collect_nothing()
+    reconciliation, _ = harness.collect_nothing()
     (dismissal,) = harness.previous_state.dismissals
-    assert (dismissal.actor, states_of(settled)) == ("octo", [FindingState.DISMISSED])
+    assert (dismissal.actor, states_of(reconciliation)) == ("octo", [FindingState.DISMISSED])
     assert look(harness) == [("closed", "not_planned")]
     harness.repo.commit({"a.py": "import os\n" + BUG + FAR})
     harness.dismissed.clear()
-    settled, done = harness.collect(harness.review("a.py"))
-    assert (states_of(settled), done.open) == ([FindingState.DISMISSED], 0)
+    reconciliation, done = harness.collect(harness.review("a.py"))
+    assert (states_of(reconciliation), done.open) == ([FindingState.DISMISSED], 0)
     assert look(harness) == [("closed", "not_planned")]
     quietly(harness, harness.review("a.py"))
 
@@ -196,27 +196,30 @@ def label(harness: DestinationHarness, number: int, name: str, who=None) -> None
 
 @pytest.mark.parametrize("who", ["stale bot", "triager"])
 @pytest.mark.parametrize("how", ["closed", "label"])
-def test_stale_closers_and_guests_dismiss_nothing(harness, who, how):
+def test_bots_and_people_without_write_access_dismiss_nothing(harness, who, how):
     harness.collect(harness.review("a.py"))
     actor = harness.issues if who == "stale bot" else harness.add_user("triager", "triage")
     if how == "closed":
         actor.close(1, "not_planned")
     else:
         label(harness, 1, "wontfix", actor)
-    settled, _ = harness.collect(harness.review())
-    assert (harness.previous_state.dismissals, states_of(settled)) == ((), [FindingState.OPEN])
+    reconciliation, _ = harness.collect(harness.review())
+    assert (harness.previous_state.dismissals, states_of(reconciliation)) == (
+        (),
+        [FindingState.OPEN],
+    )
     reopened = how == "closed" and who == "stale bot"
     assert issues(harness)[0].state == ("closed" if how == "closed" and not reopened else "open")
-    assert [("Still open" in text) for text in said(harness, 1)] == [True] * reopened
+    assert [("Still open" in text) for text in own_comments(harness, 1)] == [True] * reopened
     harness.collect(harness.review("a.py"))
     assert issues(harness)[0].state == "open"
 
 
-def test_who_closes_it_as_completed_says_it_is_fixed(harness):
+def test_closing_as_completed_claims_a_fix(harness):
     harness.collect(harness.review("a.py"))
     harness.person.close(1, "completed")
-    settled, done = harness.collect(harness.review())
-    assert (states_of(settled), done.open, look(harness)) == (
+    reconciliation, done = harness.collect(harness.review())
+    assert (states_of(reconciliation), done.open, look(harness)) == (
         [FindingState.OPEN],
         1,
         [("closed", "completed")],
@@ -225,17 +228,17 @@ def test_who_closes_it_as_completed_says_it_is_fixed(harness):
     assert look(harness) == [("open", "reopened")]
 
 
-def test_who_closes_it_as_completed_and_is_right_is_not_told_so(harness):
+def test_a_correct_claim_of_a_fix_gets_no_comment(harness):
     harness.collect(harness.review("a.py"))
     harness.repo.commit({"a.py": OK + FAR})
     harness.person.close(1, "completed")
     harness.collect(harness.review("a.py"))
     assert look(harness) == [("closed", "completed")]
-    assert (known(harness).state, said(harness, 1)) == (FindingState.FIXED, [])
+    assert (known(harness).state, own_comments(harness, 1)) == (FindingState.FIXED, [])
 
 
 @pytest.mark.parametrize("state", ["fixed", "dismissed"])
-def test_who_opens_it_again_is_left_alone(harness, state):
+def test_an_issue_that_a_person_reopens_stays_open(harness, state):
     harness.collect(harness.review("a.py"))
     if state == "fixed":
         harness.repo.commit({"a.py": OK + FAR})
@@ -248,40 +251,40 @@ def test_who_opens_it_again_is_left_alone(harness, state):
     assert issues(harness)[0].state == "open"
 
 
-def test_closed_as_a_duplicate_it_stays_so(harness):
+def test_an_issue_closed_as_a_duplicate_stays_closed(harness):
     harness.collect(harness.review("a.py"))
     harness.person.close(1, "duplicate")
     harness.collect(harness.review("a.py"))
     assert look(harness) == [("closed", "duplicate")]
 
 
-def ignoring(settled: Reconciliation) -> Reconciliation:
-    """As if the baseline file accepted all of it."""
+def ignore_all(reconciliation: Reconciliation) -> Reconciliation:
+    """Change all findings as if the baseline file accepted them."""
     accepted = [
         replace(
             s,
             tracked=replace(s.tracked, state=FindingState.IGNORED, ignored_by="baseline"),
             changed=False,
         )
-        for s in settled.statuses
+        for s in reconciliation.statuses
     ]
-    return replace(settled, statuses=tuple(accepted))
+    return replace(reconciliation, statuses=tuple(accepted))
 
 
-def test_accepted_by_the_baseline_it_closes_and_opens_again(harness):
+def test_the_baseline_closes_an_issue_that_can_reopen(harness):
     batch_answers = harness.review("a.py")
-    _, done = harness.collect(batch_answers, change=ignoring)
+    _, done = harness.collect(batch_answers, change=ignore_all)
     assert (done.action, issues(harness)) == ("skipped", [])
     harness.collect(batch_answers)
-    _, done = harness.collect(batch_answers, change=ignoring)
+    _, done = harness.collect(batch_answers, change=ignore_all)
     assert (dict(done.suppressed), look(harness)) == ({"baseline": 1}, [("closed", "completed")])
-    quietly(harness, batch_answers, change=ignoring)
+    quietly(harness, batch_answers, change=ignore_all)
     assert harness.previous_state.dismissals == ()
     harness.collect(batch_answers)
     assert look(harness) == [("open", "reopened")]
 
 
-def test_public_repositories_do_not_tell_of_security(harness):
+def test_security_findings_are_hidden_on_public_repositories(harness):
     batch_answers = harness.review("a.py")
     (finding,) = batch_answers.findings
     secret = replace(finding, raw=replace(finding.raw, security=True))
@@ -290,7 +293,7 @@ def test_public_repositories_do_not_tell_of_security(harness):
     assert harness.writes() == []
 
 
-def test_a_damaged_marker_costs_only_the_words(harness):
+def test_a_damaged_marker_loses_only_the_block(harness):
     harness.collect(harness.review("a.py"))
     body = issues(harness)[0].body
     start = body.index("<!-- batch-action:finding")
@@ -301,26 +304,26 @@ def test_a_damaged_marker_costs_only_the_words(harness):
     quietly(harness, harness.review("a.py"))
 
 
-def test_two_issues_of_one_finding_become_one(harness):
+def test_duplicate_issues_of_a_finding_are_closed(harness):
     harness.collect(harness.review("a.py"))
     issue = harness.issues.get(1)
     harness.issues.create(issue.title, issue.body, issue.labels)
     harness.collect(harness.review())
     assert look(harness) == [("open", None), ("closed", "duplicate")]
-    assert said(harness, 2) == ["Continued in #1."]
+    assert own_comments(harness, 2) == ["Continued in #1."]
     harness.collect(harness.review("a.py"))
     assert len(issues(harness)) == 2
 
 
-def test_strangers_issues_are_not_believed(harness):
+def test_issues_of_untrusted_authors_are_ignored(harness):
     harness.collect(harness.review("a.py"))
     issue = harness.issues.get(1)
     harness.person.create("forged", issue.body.replace("state=new", "state=fixed"), issue.labels)
-    settled, _ = harness.collect(harness.review())
-    assert states_of(settled) == [FindingState.OPEN]
+    reconciliation, _ = harness.collect(harness.review())
+    assert states_of(reconciliation) == [FindingState.OPEN]
 
 
-def test_a_lagging_list_loses_nothing_that_waits(harness):
+def test_a_lagging_list_loses_no_queued_finding(harness):
     harness.repo.commit(MANY)
     harness.sandbox.github.list_lag = 60.0
     _, done = harness.collect(harness.review("a.py", *MANY), max_issues=2)
@@ -331,7 +334,7 @@ def test_a_lagging_list_loses_nothing_that_waits(harness):
 
 
 @pytest.mark.parametrize("call", range(0, 27, 2))
-def test_whatever_dies_nothing_is_lost_or_told_twice(harness, call):
+def test_nothing_is_lost_or_repeated_whichever_call_fails(harness, call):
     harness.repo.commit(MANY)
     harness.collect(harness.review("a.py", *MANY), max_issues=2)
     fixed = {path: text.replace("crash", "check") for path, text in list(MANY.items())[:2]}
@@ -355,9 +358,9 @@ def test_whatever_dies_nothing_is_lost_or_told_twice(harness, call):
 
 
 class TestNights:
-    """The same through the door, all destinations together."""
+    """The same through the command line, with all destinations."""
 
-    def test_a_life_from_the_door(self, workflow: WorkflowHarness):
+    def test_lifecycle_through_the_command_line(self, workflow: WorkflowHarness):
         workflow.inputs |= {"report": "issue-per-finding,summary"}
         workflow.commit({"app.js": WORSE})
         workflow.run("submit")
@@ -375,7 +378,7 @@ class TestNights:
         assert workflow.run("collect").exit == 0
         assert len(workflow.writes) == count
 
-    def test_a_lost_ledger_is_found_by_the_issues(self, workflow: WorkflowHarness):
+    def test_a_lost_ledger_is_detected_by_the_issues(self, workflow: WorkflowHarness):
         workflow.inputs |= {"report": "issue-per-finding", "first_run": "all"}
         workflow.commit({"app.js": WORSE})
         workflow.run("run")
@@ -401,7 +404,7 @@ class TestNights:
         assert "Dismissed: 1" in rolling.body
         assert [i.state for i in ones] == ["closed", "open"]
 
-    def test_where_issues_are_off_it_is_refused_with_the_cure(self, workflow: WorkflowHarness):
+    def test_disabled_issues_are_refused_with_the_fix(self, workflow: WorkflowHarness):
         workflow.inputs |= {"report": "issue-per-finding,summary"}
         workflow.github_repository.has_issues = False
         workflow.commit({"app.js": WORSE})

@@ -1,4 +1,4 @@
-"""The destinations without a memory: annotations, files, Slack, the webhook; and failures."""
+"""The destinations without a state: annotations, files, Slack, the webhook; and failures."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def hooks() -> Iterator[tuple[WebhookReceiver, WebhookReceiver]]:
 def slack(
     workflow: WorkflowHarness, hooks: tuple[WebhookReceiver, WebhookReceiver]
 ) -> WebhookReceiver:
-    """Slack, told by every run of the night."""
+    """Slack, notified by every run."""
     workflow.inputs["slack_webhook_url"] = hooks[0].url
     hooks[0].requests.clear()
     hooks[0].answers.clear()
@@ -52,7 +52,7 @@ def slack(
 def webhook(
     workflow: WorkflowHarness, hooks: tuple[WebhookReceiver, WebhookReceiver]
 ) -> WebhookReceiver:
-    """The user's own receiver, told by every run of the night."""
+    """The user's own receiver, notified by every run."""
     workflow.environ |= {
         "BATCH_ACTION_WEBHOOK_URL": hooks[1].url,
         "BATCH_ACTION_WEBHOOK_SECRET": SECRET,
@@ -74,7 +74,7 @@ def valid(value: Any, name: str) -> None:
 
 
 def signed(message: ReceivedRequest) -> str:
-    """The message's id, once its signature is checked against the moment it tells."""
+    """Return the message's id after checking its signature and its time."""
     headers = message.headers
     at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
     made = Webhook(SECRET).sign(headers["webhook-id"], at, message.body.decode())
@@ -83,7 +83,7 @@ def signed(message: ReceivedRequest) -> str:
 
 
 def blocks_of(message: ReceivedRequest) -> str:
-    """All text of the blocks."""
+    """Return all text of the blocks."""
     found = []
     for block in message.json["blocks"]:
         found += [block["text"]] if "text" in block else block["elements"]
@@ -93,7 +93,7 @@ def blocks_of(message: ReceivedRequest) -> str:
 # Slack.
 
 
-def test_the_morning_brief_and_quiet_nights(
+def test_a_message_is_sent_only_for_changes(
     workflow: WorkflowHarness, slack: WebhookReceiver
 ) -> None:
     result = collected(workflow, {"a.js": WORSE})
@@ -110,7 +110,7 @@ def test_the_morning_brief_and_quiet_nights(
     assert slack.last.json["text"].startswith("code-review: 2 fixed by A, $")
 
 
-def test_an_expired_batch_is_told(workflow: WorkflowHarness, slack: WebhookReceiver) -> None:
+def test_an_expired_batch_is_reported(workflow: WorkflowHarness, slack: WebhookReceiver) -> None:
     workflow.sandbox.anthropic.hold = True
     workflow.commit({"a.js": WORSE})
     workflow.run("submit")
@@ -120,7 +120,7 @@ def test_an_expired_batch_is_told(workflow: WorkflowHarness, slack: WebhookRecei
     assert "1 file expired without an answer" in blocks_of(slack.last)
 
 
-def test_failures_are_told(
+def test_failures_are_reported(
     workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver
 ) -> None:
     workflow.commit({"a.js": WORSE})
@@ -145,7 +145,7 @@ def test_failures_are_told(
     assert len(slack.requests) == len(webhook.requests) == 3
 
 
-def test_what_passes_by_itself_is_no_failure_to_tell(
+def test_transient_failures_are_not_reported(
     workflow: WorkflowHarness, slack: WebhookReceiver
 ) -> None:
     workflow.commit({"a.js": WORSE})
@@ -171,7 +171,7 @@ def test_slack_never_blocks_a_run(
     assert workflow.run("collect").outputs == {"status": "nothing-to-do"}
 
 
-def test_addresses_and_secrets_are_masked_and_told_nowhere(
+def test_urls_and_secrets_are_masked(
     workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver
 ) -> None:
     slack.answers = [(404, {}, "no_service")]
@@ -197,7 +197,7 @@ def test_addresses_and_secrets_are_masked_and_told_nowhere(
         ({"webhook_secret": "whsec_===="}, "`webhook-secret`"),
     ],
 )
-def test_addresses_are_checked_before_anything_is_spent(
+def test_urls_are_checked_before_spending(
     workflow: WorkflowHarness, inputs: dict[str, str], words: str
 ) -> None:
     workflow.commit({"a.js": WORSE})
@@ -208,7 +208,7 @@ def test_addresses_are_checked_before_anything_is_spent(
     assert workflow.batches == []
 
 
-def test_a_destination_without_its_address_says_what_to_do(workflow: WorkflowHarness) -> None:
+def test_a_destination_without_its_url_names_the_fix(workflow: WorkflowHarness) -> None:
     result = collected(workflow, {"a.js": WORSE}, report="issue,summary,slack,webhook")
     assert result.exit == 0
     assert "<code>slack-webhook-url</code> is not set" in result.summary
@@ -241,7 +241,7 @@ def test_unsigned_results_are_not_sent(workflow: WorkflowHarness, webhook: Webho
     assert "never sent unsigned" in result.annotations("warning")[0]
 
 
-def test_a_dry_run_tells_nobody(
+def test_a_dry_run_sends_nothing(
     workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver
 ) -> None:
     result = collected(workflow, {"a.js": WORSE}, dry_run="true", report="issue,files")
@@ -250,7 +250,7 @@ def test_a_dry_run_tells_nobody(
     assert (workflow.repo.path / result.outputs["results-file"]).is_file()
 
 
-def test_what_could_not_be_delivered_is_told_to_nobody_as_delivered(
+def test_undelivered_findings_are_not_reported_as_delivered(
     workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver
 ) -> None:
     workflow.commit({"a.js": WORSE})
@@ -270,7 +270,7 @@ def test_what_could_not_be_delivered_is_told_to_nobody_as_delivered(
 # Files and annotations.
 
 
-def test_files_hold_the_results(workflow: WorkflowHarness) -> None:
+def test_files_contain_the_results(workflow: WorkflowHarness) -> None:
     result = collected(workflow, {"a.js": BAD}, report="issue,files")
     folder = workflow.repo.path / ".batch-action"
     assert result.outputs["results-file"] == ".batch-action/results.json"
@@ -284,7 +284,7 @@ def test_files_hold_the_results(workflow: WorkflowHarness) -> None:
     assert workflow.repo.git("status", "--porcelain") == ""
 
 
-def test_generated_files_and_judgements_are_told_in_files(workflow: WorkflowHarness) -> None:
+def test_files_contain_generated_files_and_verdicts(workflow: WorkflowHarness) -> None:
     whole = published(
         finding_status(1),
         generated=(generated("Tests of a."), generated("Out.", "../evil.py")),
@@ -311,17 +311,17 @@ def test_generated_files_and_judgements_are_told_in_files(workflow: WorkflowHarn
     assert "refused: changes the code" in text
 
 
-def test_several_tasks_leave_files_of_their_own(workflow: WorkflowHarness) -> None:
+def test_each_task_writes_its_own_files(workflow: WorkflowHarness) -> None:
     workflow.inputs["task"] = "code-review, security-scan"
     result = collected(workflow, {"a.js": BAD}, report="summary,files")
     names = result.outputs["results-file"].split("\n")
     assert names == [f".batch-action/results-{t}.json" for t in ("code-review", "security-scan")]
-    told = [json.loads((workflow.repo.path / name).read_bytes()) for name in names]
-    assert [value["task"] for value in told] == ["code-review", "security-scan"]
+    contents = [json.loads((workflow.repo.path / name).read_bytes()) for name in names]
+    assert [value["task"] for value in contents] == ["code-review", "security-scan"]
     assert (workflow.repo.path / ".batch-action/report-security-scan.md").is_file()
 
 
-def test_annotations_stand_at_the_lines(workflow: WorkflowHarness) -> None:
+def test_annotations_are_at_the_lines(workflow: WorkflowHarness) -> None:
     result = collected(workflow, {"a.js": BAD}, report="issue,annotations")
     lines = [x for x in result.log.splitlines() if x.startswith(("::error ", "::notice file"))]
     assert len(lines) == 2
@@ -330,27 +330,27 @@ def test_annotations_stand_at_the_lines(workflow: WorkflowHarness) -> None:
     assert again.annotations("error") == again.annotations("notice") == []
 
 
-def test_a_public_repository_tells_security_nowhere(
+def test_a_public_repository_shows_security_nowhere(
     workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver
 ) -> None:
     workflow.github_repository.private = False
     result = collected(workflow, {"a.js": BAD}, report="issue,summary,annotations,files")
     folder = workflow.repo.path / ".batch-action"
-    told = [
+    contents = [
         result.log,
         result.summary,
         workflow.public_text,
         *(path.read_text("utf-8") for path in folder.glob("*.*")),
         *(message.body.decode() for message in (*slack.requests, *webhook.requests)),
     ]
-    assert [text for text in told if "eval" in text or "CWE-95" in text] == []
+    assert [text for text in contents if "eval" in text or "CWE-95" in text] == []
     assert "1 change about security hidden" in blocks_of(slack.last)
     assert {"filter": "public", "count": 1, "destination": None} in webhook.last.json[
         "file_statuses"
     ]["suppressed"]
 
 
-# Hostile words, everywhere at once.
+# Hostile text in all destinations at once.
 
 ALL = "issue,issue-per-finding,sarif,summary,annotations,files"
 MAY = {"contents": "read", "actions": "read", "issues": "write", "security-events": "write"}
@@ -360,10 +360,10 @@ MAY = {"contents": "read", "actions": "read", "issues": "write", "security-event
 def test_a_hostile_answer_and_a_hostile_name_are_only_text(
     workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver, shift: int
 ) -> None:
-    said = iter([*TEXTS.values()] * 2)
+    messages = iter([*TEXTS.values()] * 2)
     names = [FILE_NAMES[(n + shift) % len(FILE_NAMES)] for n in range(len(TEXTS))]
     workflow.sandbox.anthropic.answer_with(
-        lambda params: answer(params, next(said), "return eval(x);")
+        lambda params: answer(params, next(messages), "return eval(x);")
     )
     workflow.commit({f"{n}/{name}": f"// {n}\n{BAD}" for n, name in enumerate(names)})
     assert workflow.run("submit").exit == 0
@@ -391,12 +391,12 @@ def test_a_hostile_answer_and_a_hostile_name_are_only_text(
     signed(webhook.last)
     assert len(workflow.issues) == 11
     document = json.loads((workflow.repo.path / result.outputs["sarif-file"]).read_bytes())
-    told = [one["message"]["text"] for one in document["runs"][0]["results"]]
-    assert len(told) == len(TEXTS)
-    assert not re.search(r"\]\(|(?<!\w)@\w|#\d|://", "".join(told))
+    contents = [one["message"]["text"] for one in document["runs"][0]["results"]]
+    assert len(contents) == len(TEXTS)
+    assert not re.search(r"\]\(|(?<!\w)@\w|#\d|://", "".join(contents))
 
 
-def test_a_link_in_the_place_of_the_folder_is_not_followed(
+def test_a_symlink_instead_of_the_folder_is_not_followed(
     workflow: WorkflowHarness, tmp_path: Path
 ) -> None:
     workflow.commit({"a.js": WORSE})

@@ -1,4 +1,4 @@
-"""Several destinations on one night: what they know is joined, and none harms another."""
+"""Several destinations in one run: their states are joined, and none affects another."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,32 +36,30 @@ BUG = "def bad(x):\n    crash(x)\n    return x\n"
 
 
 @dataclass
-class Notebook:
+class MemoryPublisher:
     """A destination in memory."""
 
-    remembered: PublishedState = field(
-        default_factory=lambda: PublishedState(destination="notebook")
-    )
+    state: PublishedState = field(default_factory=lambda: PublishedState(destination="memory"))
     fails: GitHubError | None = None
     unreadable: GitHubError | None = None
-    got: Reconciliation | None = None
-    nights: list[RunReport] = field(default_factory=list)
+    published: Reconciliation | None = None
+    reports: list[RunReport] = field(default_factory=list)
 
     def read_state(self) -> PublishedState:
         if self.unreadable:
             raise self.unreadable
-        return self.remembered
+        return self.state
 
     def publish(self, reconciled: Reconciliation, workflow: RunReport) -> DestinationResult:
         if self.fails:
             raise self.fails
-        self.got = reconciled
-        self.nights.append(workflow)
+        self.published = reconciled
+        self.reports.append(workflow)
         known = tuple(s.tracked for s in reconciled.statuses)
-        self.remembered = replace(
-            self.remembered, head=reconciled.commit, tracked=known, batches=workflow.batch_ids
+        self.state = replace(
+            self.state, head=reconciled.commit, tracked=known, batches=workflow.batch_ids
         )
-        return DestinationResult(destination="notebook", action="updated")
+        return DestinationResult(destination="memory", action="updated")
 
 
 @pytest.fixture
@@ -104,47 +102,45 @@ def review(repo: Repo, *lines: str) -> BatchAnswers:
 def publish(
     ctx: RunContext,
     batch_answers: BatchAnswers,
-    publishers: dict[str, Notebook],
+    publishers: dict[str, MemoryPublisher],
     ledger: Ledger = EMPTY,
 ) -> pipeline.PipelineResult:
-    recalled = pipeline.read_states(ctx, batch_answers, publishers)
-    return pipeline.publish(ctx, ledger, BatchResults(), batch_answers, recalled)
+    published_states = pipeline.read_states(ctx, batch_answers, publishers)
+    return pipeline.publish(ctx, ledger, BatchResults(), batch_answers, published_states)
 
 
-def states(notebook: Notebook) -> list[FindingState]:
-    return [s.tracked.state for s in notebook.got.statuses] if notebook.got else []
+def states(publisher: MemoryPublisher) -> list[FindingState]:
+    return [s.tracked.state for s in publisher.published.statuses] if publisher.published else []
 
 
 def refused(status: int) -> RefusedError:
     return RefusedError("No.", status=status, permanent=status in (403, 404, 410))
 
 
-def test_all_get_the_same_result(repo: Repo):
-    one, two = Notebook(), Notebook()
+def test_all_destinations_get_the_same_result(repo: Repo):
+    first, second = MemoryPublisher(), MemoryPublisher()
     with opened(repo) as ctx:
-        outcome = publish(ctx, review(repo, "crash(x)"), {"one": one, "two": two})
+        outcome = publish(ctx, review(repo, "crash(x)"), {"first": first, "second": second})
     assert outcome.problem is None
-    assert one.got == two.got
-    assert states(one) == [FindingState.NEW]
+    assert first.published == second.published
+    assert states(first) == [FindingState.NEW]
 
 
-def test_a_destination_added_later_learns_what_is_known(repo: Repo):
-    one, two = Notebook(), Notebook()
+def test_a_destination_added_later_gets_all_open_findings(repo: Repo):
+    first, second = MemoryPublisher(), MemoryPublisher()
     with opened(repo) as ctx:
-        publish(ctx, review(repo, "crash(x)"), {"one": one})
-        one.remembered = replace(
-            one.remembered, blocks={one.remembered.tracked[0].fingerprint: "W"}
-        )
+        publish(ctx, review(repo, "crash(x)"), {"first": first})
+        first.state = replace(first.state, blocks={first.state.tracked[0].fingerprint: "W"})
         repo.commit({"b.py": "x = 1\n"})
         batch_answers = BatchAnswers(task=TASK, commit=repo.head(), reviewed=(), findings=())
-        publish(ctx, batch_answers, {"two": two, "one": one})
-    assert states(two) == [FindingState.OPEN]
-    assert two.got
-    assert list(two.got.blocks.values()) == ["W"]
+        publish(ctx, batch_answers, {"second": second, "first": first})
+    assert states(second) == [FindingState.OPEN]
+    assert second.published
+    assert list(second.published.blocks.values()) == ["W"]
 
 
-def test_what_the_newer_one_says_wins(repo: Repo):
-    late, current = Notebook(), Notebook()
+def test_the_newer_state_wins(repo: Repo):
+    late, current = MemoryPublisher(), MemoryPublisher()
     with opened(repo) as ctx:
         publish(ctx, review(repo, "crash(x)"), {"late": late, "current": current})
         repo.commit({"a.py": BUG.replace("crash", "check")})
@@ -158,8 +154,8 @@ def test_what_the_newer_one_says_wins(repo: Repo):
             assert not any(s.changed for s in outcome.published.statuses)
 
 
-def test_one_that_fails_now_keeps_no_other_from_its_own(repo: Repo):
-    bad, good = Notebook(fails=LostResponseError("Gone.")), Notebook()
+def test_a_failing_destination_does_not_stop_the_others(repo: Repo):
+    bad, good = MemoryPublisher(fails=LostResponseError("Gone.")), MemoryPublisher()
     with opened(repo) as ctx:
         outcome = publish(ctx, review(repo, "crash(x)"), {"bad": bad, "good": good})
     assert isinstance(outcome.problem, LostResponseError)
@@ -169,8 +165,8 @@ def test_one_that_fails_now_keeps_no_other_from_its_own(repo: Repo):
 
 @pytest.mark.parametrize("status", [403, 404, 410])
 @pytest.mark.parametrize("where", ["fails", "unreadable"])
-def test_one_that_is_refused_for_good_is_named_and_no_problem(repo: Repo, status: int, where: str):
-    bad, good = Notebook(**{where: refused(status)}), Notebook()
+def test_a_permanent_refusal_is_named_but_no_problem(repo: Repo, status: int, where: str):
+    bad, good = MemoryPublisher(**{where: refused(status)}), MemoryPublisher()
     with opened(repo) as ctx:
         outcome = publish(ctx, review(repo, "crash(x)"), {"bad": bad, "good": good})
     assert outcome.problem is None
@@ -178,14 +174,14 @@ def test_one_that_is_refused_for_good_is_named_and_no_problem(repo: Repo, status
     assert outcome.published.warnings == ("bad: No.",)
 
 
-def test_an_unreadable_memory_is_not_taken_for_an_empty_one(repo: Repo):
-    bad = Notebook(unreadable=refused(500))
+def test_an_unreadable_state_is_not_an_empty_state(repo: Repo):
+    bad = MemoryPublisher(unreadable=refused(500))
     with opened(repo) as ctx, pytest.raises(GitHubError):
-        publish(ctx, review(repo, "crash(x)"), {"bad": bad, "good": Notebook()})
+        publish(ctx, review(repo, "crash(x)"), {"bad": bad, "good": MemoryPublisher()})
 
 
-def test_findings_that_everybody_refuses_are_never_green(repo: Repo):
-    bad = Notebook(fails=refused(403))
+def test_findings_that_all_destinations_refuse_fail_the_run(repo: Repo):
+    bad = MemoryPublisher(fails=refused(403))
     with opened(repo) as ctx:
         outcome = publish(ctx, review(repo, "crash(x)"), {"bad": bad})
         assert outcome.problem
@@ -194,51 +190,53 @@ def test_findings_that_everybody_refuses_are_never_green(repo: Repo):
 
 
 def test_a_dry_run_reads_and_writes_nothing(repo: Repo):
-    one = Notebook()
+    first = MemoryPublisher()
     with opened(repo, dry_run="true") as ctx:
-        outcome = publish(ctx, review(repo, "crash(x)"), {"one": one})
-    assert one.got is None
+        outcome = publish(ctx, review(repo, "crash(x)"), {"first": first})
+    assert first.published is None
     assert [s.tracked.state for s in outcome.published.statuses] == [FindingState.NEW]
 
 
-def test_a_persons_wish_in_one_place_holds_everywhere(repo: Repo):
-    one, two = Notebook(), Notebook()
+def test_a_dismissal_in_one_destination_holds_in_all(repo: Repo):
+    first, second = MemoryPublisher(), MemoryPublisher()
     with opened(repo) as ctx:
-        publish(ctx, review(repo, "crash(x)"), {"one": one, "two": two})
-        (known,) = one.remembered.tracked
-        wish = Dismissal(fingerprint=known.fingerprint, actor="ann", source="https://x/1")
-        one.remembered = replace(one.remembered, dismissals=(wish,))
+        publish(ctx, review(repo, "crash(x)"), {"first": first, "second": second})
+        (known,) = first.state.tracked
+        dismissal = Dismissal(fingerprint=known.fingerprint, actor="ann", source="https://x/1")
+        first.state = replace(first.state, dismissals=(dismissal,))
         batch_answers = review(repo, "crash(x)")
-        recalled = pipeline.read_states(ctx, batch_answers, {"one": one, "two": two})
-        (fact,) = recalled.requested_facts(EMPTY, ctx)
+        published_states = pipeline.read_states(
+            ctx, batch_answers, {"first": first, "second": second}
+        )
+        (fact,) = published_states.requested_facts(EMPTY, ctx)
         assert isinstance(fact, Dismissed)
         ledger = EMPTY.model_copy(update={"facts": (fact,)})
-        assert recalled.requested_facts(ledger, ctx) == ()
-        pipeline.publish(ctx, ledger, BatchResults(), batch_answers, recalled)
-        assert states(two) == [FindingState.DISMISSED]
-        # And from the ledger alone, should that place be lost.
-        publish(ctx, batch_answers, {"three": (three := Notebook())}, ledger)
+        assert published_states.requested_facts(ledger, ctx) == ()
+        pipeline.publish(ctx, ledger, BatchResults(), batch_answers, published_states)
+        assert states(second) == [FindingState.DISMISSED]
+        # And from the ledger alone, in case the destination is lost.
+        publish(ctx, batch_answers, {"three": (three := MemoryPublisher())}, ledger)
     assert states(three) == [FindingState.DISMISSED]
 
 
-def test_a_recheck_names_the_file_and_an_unknown_one_is_passed_over(repo: Repo):
-    one = Notebook()
+def test_a_recheck_of_an_unknown_finding_is_ignored(repo: Repo):
+    first = MemoryPublisher()
     with opened(repo) as ctx:
-        publish(ctx, review(repo, "crash(x)"), {"one": one})
-        (known,) = one.remembered.tracked
-        wishes = tuple(
+        publish(ctx, review(repo, "crash(x)"), {"first": first})
+        (known,) = first.state.tracked
+        rechecks = tuple(
             RecheckRequest(fingerprint=f, actor="ann", source="https://x/1")
             for f in (known.fingerprint, "0" * 16)
         )
-        one.remembered = replace(one.remembered, rechecks=wishes)
-        recalled = pipeline.read_states(ctx, review(repo), {"one": one})
-        (fact,) = recalled.requested_facts(EMPTY, ctx)
+        first.state = replace(first.state, rechecks=rechecks)
+        published_states = pipeline.read_states(ctx, review(repo), {"first": first})
+        (fact,) = published_states.requested_facts(EMPTY, ctx)
     assert isinstance(fact, Recheck)
     assert (fact.path, fact.fingerprint) == ("a.py", known.fingerprint)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"version": 1}', '{"version":1,"findings":[{}]}'])
-def test_a_damaged_baseline_is_an_error_not_an_empty_one(repo: Repo, text: str):
+def test_a_damaged_baseline_is_an_error(repo: Repo, text: str):
     repo.commit({".github/batch-action-baseline.json": text})
     with opened(repo) as ctx, pytest.raises(Exception, match="baseline file"):
-        publish(ctx, review(repo, "crash(x)"), {"one": Notebook()})
+        publish(ctx, review(repo, "crash(x)"), {"first": MemoryPublisher()})

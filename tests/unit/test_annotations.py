@@ -9,7 +9,7 @@ from tests.harness.reports import finding_status, published, report
 EVERY = [s for s in Severity for _ in range(12)]
 
 
-def test_levels_places_and_words():
+def test_levels_locations_and_messages():
     first, second, third = select_annotations(
         published(
             finding_status(1, severity=Severity.HIGH),
@@ -29,24 +29,24 @@ def test_levels_places_and_words():
 
 
 @pytest.mark.parametrize(
-    ("used", "told", "rest"),
+    ("used", "counts", "rest"),
     [
         ({}, {"error": 10, "warning": 10, "notice": 9}, 19),
         ({"warning": 4, "error": 10}, {"error": 0, "warning": 6, "notice": 9}, 33),
         ({"notice": 11}, {"error": 10, "warning": 10, "notice": 0}, 28),
     ],
 )
-def test_ten_of_a_level_are_shown_and_the_rest_is_counted(used, told, rest):
+def test_ten_of_a_level_are_shown_and_the_rest_is_counted(used, counts, rest):
     news = [finding_status(n, severity=severity) for n, severity in enumerate(EVERY)]
     found, sentence = select_annotations(published(*news), used)
     levels = [one.level for one in found]
-    assert {level: levels.count(level) for level in ("error", "warning", "notice")} == told
+    assert {level: levels.count(level) for level in ("error", "warning", "notice")} == counts
     assert sentence.startswith(f"{rest} more new findings are not annotated")
     # The worst go first: twelve critical ones leave no room for the high ones.
     assert not [one for one in found if one.title.startswith("high")]
 
 
-def test_what_fits_needs_no_sentence():
+def test_annotations_within_the_limit_need_no_sentence():
     news = [finding_status(n, severity=Severity.LOW) for n in range(10)]
     found, sentence = select_annotations(published(*news), {})
     assert (len(found), sentence) == (10, "")

@@ -1,4 +1,4 @@
-"""The rolling issue: whole drafts by example, and what it remembers by property."""
+"""The rolling issue: complete drafts by example, and the parsed state by property."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -26,25 +26,27 @@ from tests.harness.hostile_text import assert_inert
 from tests.harness.reports import A, B, C, file_verdict, generated
 
 COST = Cost(interactive_usd=0.2, batch_usd=0.1, batch_cached_usd=0.08)
-NIGHT = reports.report(
+REPORT = reports.report(
     spending=replace(reports.SPENDING, cost=COST),
     discarded=1,
     file_statuses=replace(reports.FILE_STATUSES, skipped=()),
 )
 
 
-def standing(number: int = 1, state: FindingState = FindingState.NEW, **fields) -> FindingStatus:
-    """A finding that was reported, whatever its state; `fields` go to the remark."""
+def reported_status(
+    number: int = 1, state: FindingState = FindingState.NEW, **fields
+) -> FindingStatus:
+    """A finding that was reported, whatever its state; `fields` go to the raw finding."""
     values = {"title": "SQL from `name`", "category": "security", **fields}
     reported = reports.finding_status(number, **values)
     return replace(reports.finding_status(number, state, **values), finding=reported.finding)
 
 
-def draft(*statuses: FindingStatus, session=None, **report):
-    return render(replace(NIGHT, **report), Reconciliation(statuses=statuses, commit=C), session)
+def draft(*statuses: FindingStatus, before=None, **report):
+    return render(replace(REPORT, **report), Reconciliation(statuses=statuses, commit=C), before)
 
 
-def remembered(written):
+def parse_draft(written):
     return parse(written.body, written.overflow)
 
 
@@ -101,8 +103,8 @@ model <code>model-x</code> · 2026-03-02</sub>
 
 <sub>Advice from a language model: check before you act. What you write inside a finding's details \
 is preserved; close this issue as *not planned* to mute it. To dismiss a finding for good, tick \
-its checkbox or comment `/batch wontfix <id> <reason>`; `/batch recheck <id>` has its file reviewed \
-again.</sub>"""
+its checkbox or comment `/batch wontfix <id> <reason>`; `/batch recheck <id>` has its file \
+reviewed again.</sub>"""
 HEAD = (
     f"<!-- batch-action v1 task=code-review repository=42 head={C} batches=msgbatch_1 "
     "just-opened=1 -->"
@@ -111,8 +113,8 @@ FINDING = "<!-- batch-action:finding"
 BEFORE = parse(f"<!-- batch-action v1 task=code-review repository=42 head={A} batches=x -->", ())
 
 
-def test_a_first_night():
-    written = draft(standing())
+def test_a_new_issue():
+    written = draft(reported_status())
     assert written.title == "Nightly code review"
     assert written.labels == ("batch-action", "batch-action:code-review")
     assert written.overflow == ()
@@ -127,7 +129,7 @@ def test_a_first_night():
 
 
 def test_one_comment_when_something_is_new():
-    written = draft(standing(), session=BEFORE)
+    written = draft(reported_status(), before=BEFORE)
     assert written.comment == (
         f"<!-- batch-action:notification v1 batches=msgbatch_1 head={C} -->\n"
         "**1 new** in code review.\n\n"
@@ -136,7 +138,7 @@ def test_one_comment_when_something_is_new():
     )
 
 
-def test_a_quiet_night():
+def test_a_run_without_findings():
     written = draft()
     assert (written.open, written.comment) == (False, None)
     expected = f"{HEAD}\n**Nothing open.**\n\n{END}".replace("msgbatch&#95;1", "msgbatch_1")
@@ -144,11 +146,11 @@ def test_a_quiet_night():
 
 
 def test_fixed_dismissed_and_older_ones_are_folded():
-    fixed = standing(1, FindingState.FIXED)
+    fixed = reported_status(1, FindingState.FIXED)
     fixed = replace(fixed, note="fixed in 1a2b3c4")
-    older = standing(2, FindingState.OPEN, pre_existing=True, severity=Severity.CRITICAL)
-    gone = standing(3, FindingState.DISMISSED)
-    written = draft(fixed, older, gone, session=BEFORE)
+    older = reported_status(2, FindingState.OPEN, pre_existing=True, severity=Severity.CRITICAL)
+    gone = reported_status(3, FindingState.DISMISSED)
+    written = draft(fixed, older, gone, before=BEFORE)
     body = written.body
     assert "**1 open finding, 1 critical; 1 fixed in this run.**" in body
     assert "<summary>1 finding older than the reviewed changes</summary>" in body
@@ -158,46 +160,51 @@ def test_fixed_dismissed_and_older_ones_are_folded():
     assert "<summary>Dismissed: 1</summary>" in body
     assert "| open, pre-existing |" in body
     assert "- ✅ fixed: 🟠 high · SQL from <code>name</code> · fixed in 1a2b3c4" in written.comment
-    states = {k.state for k in remembered(written).tracked}
+    states = {k.state for k in parse_draft(written).tracked}
     assert states == {FindingState.FIXED, FindingState.OPEN, FindingState.DISMISSED}
 
 
 def test_only_fixed_ones_close_the_issue():
-    assert not draft(standing(1, FindingState.FIXED)).open
+    assert not draft(reported_status(1, FindingState.FIXED)).open
 
 
-def test_a_fix_is_remembered_for_a_month():
+def test_a_fixed_finding_is_listed_for_a_month():
     known = replace(
-        standing(1, FindingState.FIXED).tracked, opened_on="2026-01-01", closed_on="2026-03-02"
+        reported_status(1, FindingState.FIXED).tracked,
+        opened_on="2026-01-01",
+        closed_on="2026-03-02",
     )
     for days, there in ((0, True), (30, True), (31, False)):
         today = (date(2026, 3, 2) + timedelta(days)).isoformat()
         written = draft(FindingStatus(tracked=known, finding=None), date=today)
-        assert bool(remembered(written).tracked) is there
+        assert bool(parse_draft(written).tracked) is there
 
 
-def test_blocks_are_kept_word_for_word_with_what_people_wrote():
-    first = draft(standing())
+def test_blocks_are_preserved_with_what_people_wrote():
+    first = draft(reported_status())
     edited = first.body.replace("**Why.**", "I am on it, @me.\r\n\r\n**Why.**")
-    session = parse(edited, ())
-    reworded = standing(1, FindingState.OPEN, title="other words", explanation="other")
-    again = render(NIGHT, Reconciliation(statuses=(reworded,), commit=C), session)
+    before = parse(edited, ())
+    changed = reported_status(1, FindingState.OPEN, title="other words", explanation="other")
+    again = render(REPORT, Reconciliation(statuses=(changed,), commit=C), before)
     assert "I am on it, @me.\n\n**Why.** The name comes from outside." in again.body
-    assert parse(again.body, ()).blocks == session.blocks
-    third = render(NIGHT, Reconciliation(statuses=(reworded,), commit=C), parse(again.body, ()))
+    assert parse(again.body, ()).blocks == before.blocks
+    third = render(REPORT, Reconciliation(statuses=(changed,), commit=C), parse(again.body, ()))
     assert third.body == again.body
 
 
-def test_public_repositories_do_not_tell_of_security():
-    secret, plain = standing(1, security=True, title="hole"), standing(2, title="slow")
-    written = draft(secret, plain, hides_security=True, session=BEFORE)
+def test_security_findings_are_hidden_on_public_repositories():
+    secret, plain = (
+        reported_status(1, security=True, title="hole"),
+        reported_status(2, title="slow"),
+    )
+    written = draft(secret, plain, hides_security=True, before=BEFORE)
     whole = written.body + written.comment
     assert "hole" not in whole
     assert "0000000000000001" not in whole
     assert "**1 open finding, 1 high; 1 new in this run.**" in written.body
     assert "Security findings are not shown in public issues." in written.body
     assert not draft(secret, hides_security=True).open
-    assert draft(secret, hides_security=True, session=BEFORE).comment is None
+    assert draft(secret, hides_security=True, before=BEFORE).comment is None
     assert "hole" in draft(secret, hides_security=False).body
 
 
@@ -210,7 +217,7 @@ def test_public_repositories_do_not_tell_of_security():
         (Cost(interactive_usd=1e-5, batch_usd=5e-6, batch_cached_usd=0), "less than $0.0001"),
     ],
 )
-def test_money(cost, words):
+def test_the_cost_line(cost, words):
     spending = Spending(usage=Usage(), cost=cost, month_to_date_usd=None, cache_share=0)
     body = draft(spending=spending).body
     assert words in body
@@ -218,8 +225,8 @@ def test_money(cost, words):
 
 
 def test_400_findings_stay_one_readable_issue():
-    many = [standing(n, explanation="why " * 200) for n in range(1, 401)]
-    written = draft(*many, session=BEFORE)
+    many = [reported_status(n, explanation="why " * 200) for n in range(1, 401)]
+    written = draft(*many, before=BEFORE)
     assert len(written.body) <= 60_000
     assert all(len(text) <= 30_000 for text in written.overflow)
     assert "The table shows the worst 25 of 400." in written.body
@@ -227,50 +234,53 @@ def test_400_findings_stay_one_readable_issue():
     assert [markers.parse_continuation(text) for text in written.overflow] == list(
         range(1, len(written.overflow) + 1)
     )
-    assert {k.fingerprint for k in remembered(written).tracked} == written.fingerprints
+    assert {k.fingerprint for k in parse_draft(written).tracked} == written.fingerprints
     assert len(written.fingerprints) == 400
     assert len(written.comment) < 10_000
 
 
-def test_3000_findings_stay_readable_and_are_all_remembered():
-    many = [standing(n, explanation="why " * 700, remediation="do " * 900) for n in range(1, 3001)]
-    written = draft(*many, session=BEFORE)
+def test_3000_findings_stay_readable_and_parsable():
+    many = [
+        reported_status(n, explanation="why " * 700, remediation="do " * 900)
+        for n in range(1, 3001)
+    ]
+    written = draft(*many, before=BEFORE)
     assert len(written.body) <= 60_000
     assert all(len(text) <= 30_000 for text in written.overflow)
     assert sum(map(len, written.overflow)) < 3_000_000
-    session = remembered(written)
-    assert len(session.tracked) == 3000
-    brief = [f for f, words in session.blocks.items() if finding_block.BRIEF_MARKER in words]
+    before = parse_draft(written)
+    assert len(before.tracked) == 3000
+    brief = [f for f, words in before.blocks.items() if finding_block.BRIEF_MARKER in words]
     assert 2800 < len(brief) < 3000
-    assert "why why" in session.blocks[f"{1:016x}"]
+    assert "why why" in before.blocks[f"{1:016x}"]
     assert dict(written.suppressed)["max-findings"] == 3000 - written.body.count(FINDING)
-    later = [replace(s, tracked=known) for s, known in zip(many, session.tracked, strict=True)]
-    again = remembered(draft(*later, session=session))
+    later = [replace(s, tracked=known) for s, known in zip(many, before.tracked, strict=True)]
+    again = parse_draft(draft(*later, before=before))
     some = [f for f in brief if finding_block.BRIEF_MARKER not in again.blocks[f]]
     assert 50 < len(some) < 200
     assert again.blocks[some[0]].replace("**Why.**", "").count("\n\n") > 3
 
 
-def test_details_come_later_to_a_brief_block_and_keep_what_people_wrote():
-    ignored = standing(1, FindingState.IGNORED)
+def test_a_brief_block_is_completed_later():
+    ignored = reported_status(1, FindingState.IGNORED)
     ignored = replace(ignored, tracked=replace(ignored.tracked, ignored_by="baseline"))
-    written = draft(ignored, session=BEFORE)
+    written = draft(ignored, before=BEFORE)
     assert "<summary>Ignored: 1 by the baseline</summary>" in written.body
     assert "Suppressed: 1 finding accepted by the baseline file." in written.body
     assert "**Why.**" not in written.body
-    session = remembered(written)
-    assert session.tracked[0].ignored_by == "baseline"
-    (told,) = session.blocks.values()
-    mine = told.replace("</details>", "Mine.\n\n</details>")
-    session = replace(session, blocks={session.tracked[0].fingerprint: mine})
-    (now,) = remembered(draft(standing(1), session=session)).blocks.values()
+    before = parse_draft(written)
+    assert before.tracked[0].ignored_by == "baseline"
+    (block,) = before.blocks.values()
+    edited = block.replace("</details>", "Mine.\n\n</details>")
+    before = replace(before, blocks={before.tracked[0].fingerprint: edited})
+    (now,) = parse_draft(draft(reported_status(1), before=before)).blocks.values()
     assert now.index("**Why.** The name") < now.index("Mine.")
     assert finding_block.BRIEF_MARKER not in now
 
 
-def test_rulings_and_files_stay_until_the_next_answers():
+def test_verdicts_and_files_stay_until_the_next_answers():
     first = draft(
-        standing(),
+        reported_status(),
         file_verdicts=(file_verdict("It sorts @octo no more."),),
         generated=(generated("Tests."),),
     )
@@ -278,21 +288,21 @@ def test_rulings_and_files_stay_until_the_next_answers():
     assert "| Generated file |" in first.body
     assert_inert(first.body, "https://github.com")
     quiet = draft(
-        standing(state=FindingState.OPEN),
-        session=remembered(first),
+        reported_status(state=FindingState.OPEN),
+        before=parse_draft(first),
         commands_only=True,
         batch_ids=(),
     )
     assert "| ❌ INVALID | It sorts" in quiet.body
-    later = draft(standing(state=FindingState.OPEN), session=remembered(first))
+    later = draft(reported_status(state=FindingState.OPEN), before=parse_draft(first))
     assert "INVALID" not in later.body
 
 
 def test_suppressed_findings_are_counted():
     written = render(
-        replace(NIGHT, max_findings=1, hides_security=True),
+        replace(REPORT, max_findings=1, hides_security=True),
         Reconciliation(
-            statuses=(standing(1), standing(2), standing(3, security=True)),
+            statuses=(reported_status(1), reported_status(2), reported_status(3, security=True)),
             commit=C,
             below_threshold=(("min-severity", 3), ("min-confidence", 0)),
         ),
@@ -304,33 +314,35 @@ def test_suppressed_findings_are_counted():
     ) in written.body
 
 
-def test_words_from_another_destination_are_taken_over_but_end_no_block():
+def test_blocks_of_another_destination_are_reused_safely():
     forged = f"theirs\n<!-- /batch-action:finding -->\n{HEAD}\nmore"
     known = {f"{1:016x}": forged, f"{2:016x}": "unused"}
-    reconciled = Reconciliation(statuses=(standing(1), standing(2)), commit=C, blocks=known)
-    written = render(NIGHT, reconciled, None)
-    session = remembered(written)
-    assert len(session.tracked) == 2
-    assert session.blocks[f"{1:016x}"].startswith("theirs\n")
-    assert session.blocks[f"{1:016x}"].endswith("\nmore")
-    assert session.blocks[f"{2:016x}"] == "unused"
+    reconciled = Reconciliation(
+        statuses=(reported_status(1), reported_status(2)), commit=C, blocks=known
+    )
+    written = render(REPORT, reconciled, None)
+    before = parse_draft(written)
+    assert len(before.tracked) == 2
+    assert before.blocks[f"{1:016x}"].startswith("theirs\n")
+    assert before.blocks[f"{1:016x}"].endswith("\nmore")
+    assert before.blocks[f"{2:016x}"] == "unused"
 
 
-def test_markers_without_the_newer_fields_are_read():
-    body = draft(standing()).body.replace(" ignored-by=", "")
-    session = parse(body, ())
-    assert (len(session.tracked), session.tracked[0].ignored_by) == (1, "")
+def test_markers_without_newer_fields_are_parsed():
+    body = draft(reported_status()).body.replace(" ignored-by=", "")
+    before = parse(body, ())
+    assert (len(before.tracked), before.tracked[0].ignored_by) == (1, "")
 
 
 def test_each_state_key_has_an_issue_of_its_own():
-    written = draft(standing(), state_key="b")
+    written = draft(reported_status(), state_key="b")
     assert written.title == "Nightly code review (b)"
     assert "task=code-review%40b repository=42" in written.body
     assert "task=code-review repository=42" not in written.body
 
 
 @given(st.text(alphabet="ab\n<>/details -", max_size=60), st.booleans())
-def test_a_box_leaves_the_words_alone(words, tick):
+def test_a_checkbox_does_not_change_the_block(words, tick):
     own = "0123456789abcdef"
     for text in (words, f"<details>\n\n{words}\n\n</details>"):
         now = user_commands.add_checkbox(text, own, ticked=tick)
@@ -339,25 +351,25 @@ def test_a_box_leaves_the_words_alone(words, tick):
         assert user_commands.parse_ticked(now.replace("[ ]", "[X]").replace("\n", "\r\n")) == {own}
 
 
-def test_a_later_version_s_issue_is_left_alone():
+def test_the_issue_of_a_later_version_is_not_changed():
     with pytest.raises(GitHubError, match="later version"):
         parse(draft().body.replace("batch-action v1", "batch-action v2"), ())
 
 
-def test_no_marker_no_memory():
+def test_a_body_without_a_marker_has_no_state():
     assert parse("Something else", ()) is None
 
 
-def test_a_damaged_block_harms_no_other():
-    written = draft(standing(1), standing(2), standing(3))
+def test_a_damaged_block_affects_no_other_block():
+    written = draft(reported_status(1), reported_status(2), reported_status(3))
     body = written.body.replace("<!-- /batch-action:finding id=0000000000000001 -->", "")
     body = body.replace("id=0000000000000002 state=new", "id=broken state=new")
     assert {k.fingerprint for k in parse(body, ()).tracked} == {f"{n:016x}" for n in (1, 3)}
 
 
 def test_a_damaged_head_is_read_as_far_as_possible():
-    session = parse("<!-- batch-action v1 task=code-review head=%FF batches=a,b -->", ())
-    assert (session.task, session.head, session.batches) == ("code-review", "", ("a", "b"))
+    before = parse("<!-- batch-action v1 task=code-review head=%FF batches=a,b -->", ())
+    assert (before.task, before.head, before.batches) == ("code-review", "", ("a", "b"))
 
 
 HOSTILE = st.lists(
@@ -394,27 +406,27 @@ HOSTILE = st.lists(
 
 @settings(deadline=None)
 @given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.sampled_from(list(FindingState)))
-def test_what_is_written_is_read_back(title, text, code, path, state):
-    one = standing(
+def test_rendered_issues_are_parsed_back(title, text, code, path, state):
+    base = reported_status(
         1, state, title=title, explanation=text, remediation=text, rule=text, suggestion=code
     )
-    anchor = replace(one.tracked.anchor, path=path or "a")
-    known = replace(one.tracked, anchor=anchor, title=title, opened_on="2026-01-01")
-    finding = replace(one.finding, anchor=anchor, evidence=code)
-    hostile = FindingStatus(tracked=known, finding=finding, note=text, changed=one.changed)
-    written = draft(hostile, standing(2))
-    session = remembered(written)
-    assert session.repository_id == "42"
-    assert [k.fingerprint[-1] for k in session.tracked if k.fingerprint.startswith("0" * 15)] == (
+    anchor = replace(base.tracked.anchor, path=path or "a")
+    known = replace(base.tracked, anchor=anchor, title=title, opened_on="2026-01-01")
+    finding = replace(base.finding, anchor=anchor, evidence=code)
+    hostile = FindingStatus(tracked=known, finding=finding, note=text, changed=base.changed)
+    written = draft(hostile, reported_status(2))
+    before = parse_draft(written)
+    assert before.repository_id == "42"
+    assert [k.fingerprint[-1] for k in before.tracked if k.fingerprint.startswith("0" * 15)] == (
         ["1", "2"] if state in OPEN_STATES else ["2", "1"]
     )
-    (read,) = (k for k in session.tracked if k.fingerprint == known.fingerprint)
+    (read,) = (k for k in before.tracked if k.fingerprint == known.fingerprint)
     closed = "2026-03-02" if state is FindingState.FIXED else ""
     assert read == replace(known, title=read.title, closed_on=closed)
-    (other,) = (k for k in session.tracked if k is not read)
-    later = (replace(hostile, tracked=read), replace(standing(2), tracked=other))
-    again = draft(*later, session=session)
-    assert remembered(again).blocks == session.blocks
+    (other,) = (k for k in before.tracked if k is not read)
+    later = (replace(hostile, tracked=read), replace(reported_status(2), tracked=other))
+    again = draft(*later, before=before)
+    assert parse_draft(again).blocks == before.blocks
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(written.body)
     assert sum(t.type == "fence" and t.info == "diff" for t in tokens) == 1 + (state in OPEN_STATES)
     opened = sum(t.content.count("<details>") for t in tokens if t.type == "html_block")

@@ -1,4 +1,4 @@
-"""The results as data: the published schemas, what is told, what is kept back."""
+"""The results as data: the published schemas, what they contain, and what is hidden."""
 
 import json
 from dataclasses import replace
@@ -33,11 +33,11 @@ WRITE = (
 )
 
 
-def told(whole) -> dict:
+def results_json(whole) -> dict:
     return json.loads(results_schema.encode(results_builder.build_results(whole, AT)))
 
 
-def failed(error: BatchActionError) -> dict:
+def failure_json(error: BatchActionError) -> dict:
     value = results_builder.build_failure(
         error, AT, task="code-review", repository="octo/demo", repository_id="42", run_url=None
     )
@@ -57,7 +57,7 @@ def test_the_published_schema_is_that_of_the_code(name):
     assert written == results_schema.json_schema(SCHEMAS[name], name), f"write it anew: {how}"
 
 
-def test_a_whole_night_fits_the_schema():
+def test_complete_results_match_the_schema():
     whole = published(
         finding_status(1),
         finding_status(2, FindingState.FIXED),
@@ -70,7 +70,7 @@ def test_a_whole_night_fits_the_schema():
         refused=(refused("../x"),),
         warnings=("Careful.",),
     )
-    value = told(whole)
+    value = results_json(whole)
     valid(value, "results")
     assert value["schema"] == "batch-action/results/1"
     assert value["at"] == "2026-03-02T06:17:00Z"
@@ -88,27 +88,27 @@ def test_a_whole_night_fits_the_schema():
     assert value["findings"][1]["closing_commit"] == C
     assert value["spending"]["saved_usd"] == pytest.approx(0.58)
     assert value["file_statuses"]["skipped"] == {"binary": 3}
-    held = {h["filter"]: h["count"] for h in value["file_statuses"]["suppressed"]}
-    assert held == {"min-severity": 2, "baseline": 1, "dismissed": 1}
+    suppressed = {h["filter"]: h["count"] for h in value["file_statuses"]["suppressed"]}
+    assert suppressed == {"min-severity": 2, "baseline": 1, "dismissed": 1}
     assert value["destinations"][0]["url"] == "https://github.com/octo/demo/issues/12"
 
 
-def test_a_night_without_price_or_repository_fits_too():
+def test_results_without_price_or_repository_match_the_schema():
     unpriced = Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
     spending = replace(SPENDING, cost=unpriced, month_to_date_usd=None)
     bare = report(repository=None, run_url=None, spending=spending, batch_ids=())
-    valid(told(published(finding_status(1), report=bare)), "results")
-    valid(told(published(report=report(spending=None, pull_request=3))), "results")
+    valid(results_json(published(finding_status(1), report=bare)), "results")
+    valid(results_json(published(report=report(spending=None, pull_request=3))), "results")
 
 
-def test_another_field_is_refused():
-    value = told(published())
+def test_an_unknown_field_is_refused():
+    value = results_json(published())
     with pytest.raises(jsonschema.ValidationError):
         valid({**value, "more": 1}, "results")
 
 
-def test_a_public_repository_tells_only_how_many():
-    value = told(
+def test_a_public_repository_shows_only_the_count():
+    value = results_json(
         published(
             finding_status(1, title="Stolen", security=True), report=report(hides_security=True)
         )
@@ -121,7 +121,7 @@ def test_a_public_repository_tells_only_how_many():
 
 
 @given(hostile)
-def test_hostile_words_are_data_and_whole(text):
+def test_hostile_text_is_preserved_as_data(text):
     whole = published(
         finding_status(
             1, title=text, explanation=text, suggestion=text, rule=text, path=f"a{text}"
@@ -145,14 +145,14 @@ def test_hostile_words_are_data_and_whole(text):
         (BatchActionError("a"), "other"),
     ],
 )
-def test_a_failure_fits_its_schema(error, kind):
-    value = failed(error)
+def test_a_failure_matches_its_schema(error, kind):
+    value = failure_json(error)
     valid(value, "failure")
     assert (value["kind"], value["exit_code"]) == (kind, error.exit_code)
     assert value["problem"] == "a"
 
 
-def test_one_night_has_one_id_and_another_night_another():
+def test_each_run_has_its_own_id():
     first = published(finding_status(1))
     again = published(finding_status(1), warnings=("told again",))
     assert results_builder.build_id(first) == results_builder.build_id(again)

@@ -1,4 +1,4 @@
-"""The brief for Slack: its sentence, when it is silent, and Slack's limits."""
+"""The message for Slack: its headline, when there is none, and Slack's limits."""
 
 import json
 import re
@@ -17,20 +17,20 @@ from tests.harness.hostile_text import texts as hostile
 from tests.harness.reports import ISSUE_RESULT, SPENDING, finding_status, published, report
 
 
-def said(whole, **fixers: str) -> str:
-    """All text of a brief, block by block."""
+def render_text(whole, **fixers: str) -> str:
+    """Return all text of a message, block by block."""
     message = slack.build_message(whole, {f"{int(n[1:]):016x}": name for n, name in fixers.items()})
     assert message is not None
     return "\n".join(text["text"] for text in texts(message["blocks"]))
 
 
 def texts(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Every text object."""
+    """Return every text object."""
     for block in blocks:
         yield from (block["text"],) if "text" in block else block["elements"]
 
 
-def test_the_morning_brief():
+def test_the_message_of_a_run():
     whole = published(
         *(finding_status(n, severity=Severity.CRITICAL) for n in range(1, 4)),
         finding_status(4, FindingState.FIXED),
@@ -56,7 +56,7 @@ def test_the_morning_brief():
 
 
 @pytest.mark.parametrize(
-    ("fixers", "words"),
+    ("fixers", "expected"),
     [
         ({}, "1 back"),
         ({"f1": "Ada"}, "1 fixed by Ada"),
@@ -65,13 +65,13 @@ def test_the_morning_brief():
         ({f"f{n}": f"P{n}" for n in range(1, 6)}, "5 fixed by P1, P2 and others"),
     ],
 )
-def test_who_fixed_it(fixers, words):
+def test_authors_of_fixes(fixers, expected):
     fixed = [finding_status(n, FindingState.FIXED) for n in range(1, len(fixers) + 1)]
     back = [] if fixed else [finding_status(9, FindingState.BACK)]
-    assert words in said(published(*fixed, *back), **fixers)
+    assert expected in render_text(published(*fixed, *back), **fixers)
 
 
-RECEIPTS = {
+LOST_FILES = {
     "expired": (
         FileStatusEntry(path="a", status=FileStatus.BACKLOG, reason="expired"),
         "1 file expired",
@@ -83,7 +83,7 @@ RECEIPTS = {
 }
 
 
-def test_a_quiet_night_is_quiet():
+def test_a_run_without_changes_has_no_message():
     still = [
         finding_status(1, FindingState.OPEN),
         finding_status(2, FindingState.RECHECKING),
@@ -94,51 +94,54 @@ def test_a_quiet_night_is_quiet():
     assert slack.build_message(published(*still, results=(refused,)), {}) is None
 
 
-@pytest.mark.parametrize("kind", RECEIPTS)
-def test_a_night_that_failed_is_told(kind):
-    entry, words = RECEIPTS[kind]
+@pytest.mark.parametrize("kind", LOST_FILES)
+def test_lost_files_are_reported(kind):
+    entry, expected = LOST_FILES[kind]
     whole = published(
         finding_status(1, FindingState.OPEN),
         report=report(file_statuses=FileStatuses(entries=(entry,))),
     )
-    assert words in said(whole)
-    assert "nothing new" in said(whole)
+    assert expected in render_text(whole)
+    assert "nothing new" in render_text(whole)
 
 
-def test_what_was_not_delivered_is_told_with_the_news():
+def test_undelivered_results_are_reported():
     refused = DestinationResult(destination="sarif", action="refused", note="Code scanning is off.")
-    assert "⚠️ sarif: Code scanning is off." in said(
+    assert "⚠️ sarif: Code scanning is off." in render_text(
         published(finding_status(1), results=(refused,))
     )
 
 
 def test_only_the_worst_five_are_named():
-    text = said(published(*(finding_status(n) for n in range(1, 9))))
+    text = render_text(published(*(finding_status(n) for n in range(1, 9))))
     assert text.count("SQL from") == 5
     assert "… and 3 more" in text
 
 
-def test_an_unpriced_night_says_so():
+def test_an_unpriced_run():
     cost = replace(SPENDING.cost, interactive_usd=None, batch_usd=None)
     spending = replace(SPENDING, cost=cost, month_to_date_usd=None)
-    text = said(published(finding_status(1), report=report(spending=spending)))
+    text = render_text(published(finding_status(1), report=report(spending=spending)))
     assert "*1 new, unpriced*" in text
-    assert "*1 new*" in said(published(finding_status(1), report=report(spending=None)))
+    assert "*1 new*" in render_text(published(finding_status(1), report=report(spending=None)))
 
 
-def test_a_public_repository_tells_only_how_many():
+def test_a_public_repository_shows_only_the_count():
     hidden = finding_status(1, title="Stolen keys", security=True)
     sarif = DestinationResult(destination="sarif", action="created")
     public = report(hides_security=True)
-    alone = said(published(hidden, report=public))
-    assert "Stolen" not in alone
-    assert "1 change about security hidden on a public repository" in alone
-    told = said(published(hidden, report=public, results=(sarif,)))
-    assert "shown in <https://github.com/octo/demo/security/code-scanning|code scanning>" in told
+    text = render_text(published(hidden, report=public))
+    assert "Stolen" not in text
+    assert "1 change about security hidden on a public repository" in text
+    text_with_sarif = render_text(published(hidden, report=public, results=(sarif,)))
+    assert (
+        "shown in <https://github.com/octo/demo/security/code-scanning|code scanning>"
+        in text_with_sarif
+    )
 
 
 def inert(text: dict[str, Any]) -> None:
-    """Nothing but our links in the angle brackets, and Slack's limits kept."""
+    """Assert: only our links in angle brackets, and Slack's limits."""
     assert 0 < len(text["text"]) <= (150 if text["type"] == "plain_text" else 3000)
     if text["type"] == "plain_text":
         return
@@ -150,7 +153,7 @@ def inert(text: dict[str, Any]) -> None:
 
 
 @given(hostile)
-def test_hostile_words_mean_nothing_to_slack(text):
+def test_hostile_text_is_inert_in_slack(text):
     whole = published(
         *(finding_status(n, title=text, path=f"a{text}") for n in range(1, 4)),
         finding_status(4, FindingState.FIXED),
@@ -171,7 +174,7 @@ def test_hostile_words_mean_nothing_to_slack(text):
         json.dumps(one).encode()
 
 
-def test_the_longest_words_keep_slacks_limits():
+def test_the_longest_texts_stay_within_slacks_limits():
     for text in ("&" * 9000, "`&` " * 3000, "<!here> " * 2000):
         whole = published(
             *(finding_status(n, title=text, path=text) for n in range(60)),

@@ -1,4 +1,4 @@
-"""The job summary and the report file: what they hold, how large they get, what they draw."""
+"""The job summary and the report file: contents, size limits and charts."""
 
 import re
 
@@ -62,7 +62,7 @@ def test_the_whole_summary():
     assert "this run $0.41" in text
     assert "month so far $7.10" in text
     assert "3 skipped by the submit: 3 binary" in text
-    # What was not reviewed is what people look for.
+    # Files that were not reviewed come first.
     assert text.index("src/x.py") < text.rindex("src/db.py")
 
 
@@ -73,7 +73,7 @@ def test_running_batches_are_listed_when_nothing_was_collected():
     assert "… and 10 more." in text
 
 
-def test_every_filter_is_told():
+def test_every_filter_is_counted():
     issue = DestinationResult(
         destination="issue", action="updated", suppressed=(("max-findings", 4), ("public", 9))
     )
@@ -127,7 +127,7 @@ def charts_of(count: int) -> str:
     return drawn.removeprefix("```mermaid\n").removesuffix("```")
 
 
-def test_the_document_tells_every_finding_in_full():
+def test_the_document_contains_every_finding_in_full():
     whole = published(
         finding_status(1, explanation="Because of one."),
         finding_status(2, FindingState.OPEN, explanation="Because of two."),
@@ -147,7 +147,7 @@ def test_the_document_tells_every_finding_in_full():
     assert "<!-- batch-action" not in text
 
 
-def test_what_a_huge_submit_leaves_out_fits_too():
+def test_a_huge_submit_stays_within_the_limit():
     name = "d/" * 90 + "&" * 200
     files = [
         SelectedFile(
@@ -218,7 +218,7 @@ def test_the_pie_counts_what_is_open(found):
 
 
 @given(amounts, amounts, amounts)
-def test_the_bars_are_drawn_where_something_is_known(interactive, batch, cached):
+def test_the_bars_are_drawn_for_known_prices(interactive, batch, cached):
     cost = Cost(interactive_usd=interactive, batch_usd=batch, batch_cached_usd=cached)
     drawn = charts.render_cost_chart(cost)
     if not drawn:
@@ -229,7 +229,7 @@ def test_the_bars_are_drawn_where_something_is_known(interactive, batch, cached)
     assert BARS.fullmatch(chart), chart
 
 
-def test_charts_hold_no_word_from_outside():
+def test_charts_contain_no_text_from_outside():
     drawn = "".join(
         charts.render_severity_chart([finding_status(1, title=text, rule=text)])
         for text in TEXTS.values()
@@ -238,7 +238,7 @@ def test_charts_hold_no_word_from_outside():
     assert charts.render_cost_chart(COST).startswith("```mermaid")
 
 
-# Hostile words and huge nights.
+# Hostile text and huge reports.
 
 
 def hostile_night(text: str, name: str):
@@ -262,7 +262,7 @@ def hostile_night(text: str, name: str):
 
 
 @pytest.mark.parametrize("number", range(max(len(TEXTS), len(FILE_NAMES))))
-def test_hostile_words_stay_words(number: int):
+def test_hostile_text_is_inert(number: int):
     texts = [*TEXTS.values()]
     name = FILE_NAMES[number % len(FILE_NAMES)]
     whole = hostile_night(texts[number % len(texts)], name)
@@ -274,7 +274,7 @@ def test_hostile_words_stay_words(number: int):
 
 
 @pytest.mark.parametrize("text", ["x" * 4000, "&" * 400, "\U0001f600" * 500])
-def test_a_huge_night_is_far_below_a_mebibyte(text):
+def test_a_huge_report_is_far_below_one_mebibyte(text):
     many = 500
     name = "d/" * 40 + "&" * 200
     whole = published(

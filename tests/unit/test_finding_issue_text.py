@@ -11,10 +11,10 @@ from batch_action.models.findings import FindingState
 from batch_action.models.github import IssueComment
 from batch_action.publishers import finding_block
 from batch_action.publishers.issue_per_finding import render, state
-from tests.unit.test_issue_text import BLOCK, HOSTILE, LINK, NIGHT, A, C, standing
+from tests.unit.test_issue_text import BLOCK, HOSTILE, LINK, REPORT, A, C, reported_status
 
-KEY = render.run_key_of(NIGHT)
-ONE = replace(standing(), tracked=replace(standing().tracked, opened_on="2026-03-02"))
+KEY = render.run_key_of(REPORT)
+ONE = replace(reported_status(), tracked=replace(reported_status().tracked, opened_on="2026-03-02"))
 BODY = f"""\
 <!-- batch-action:issue v1 task=code-review repository=42 id=0000000000000001 opened-by={KEY} \
 head={C} batches=msgbatch_1 -->
@@ -32,24 +32,25 @@ BOX = "- [ ] dismiss this finding for good <!-- batch-action:checkbox id=0000000
 
 def test_a_new_issue():
     assert render.format_title(ONE.tracked) == "SQL from `name` (src/db.py)"
-    assert render.render_body(ONE, None, NIGHT) == BODY.replace(BOX, "")
+    assert render.render_body(ONE, None, REPORT) == BODY.replace(BOX, "")
     assert render.labels_of("code-review") == ("batch-action", "batch-action:finding:code-review")
 
 
 def test_it_is_read_back():
-    read = render.parse(render.render_body(ONE, None, NIGHT).replace("\n", "\r\n"))
+    read = render.parse(render.render_body(ONE, None, REPORT).replace("\n", "\r\n"))
     assert (read.fingerprint, read.head, read.batches) == ("0" * 15 + "1", C, ("msgbatch_1",))
     assert (read.tracked, read.opened_by) == (ONE.tracked, KEY)
     assert read.block.startswith("<details><summary>🟠 high")
     assert render.parse("Something else") is None
     assert (
-        render.parse(render.render_body(ONE, None, NIGHT).replace(":issue v1", ":issue v2")) is None
+        render.parse(render.render_body(ONE, None, REPORT).replace(":issue v1", ":issue v2"))
+        is None
     )
 
 
 def test_only_what_changed_is_rewritten():
-    body = render.render_body(ONE, None, NIGHT)
-    later = replace(NIGHT, batch_ids=("msgbatch_2",), commit=A, date="2026-03-09")
+    body = render.render_body(ONE, None, REPORT)
+    later = replace(REPORT, batch_ids=("msgbatch_2",), commit=A, date="2026-03-09")
     assert render.update_body(body, ONE, later) == body
     fixed = replace(
         ONE,
@@ -69,22 +70,22 @@ def test_only_what_changed_is_rewritten():
     assert now.endswith("</sub>\nMore.")
     assert f"opened-by={KEY} head={A} batches=msgbatch_2" in now
     assert "✅ fixed (in aaaaaaa)" in now
-    assert render.update_body(now, fixed, NIGHT) == now
+    assert render.update_body(now, fixed, REPORT) == now
 
 
 def test_lines_of_ours_that_people_removed_come_back():
-    body = render.render_body(ONE, None, NIGHT)
+    body = render.render_body(ONE, None, REPORT)
     status = body.index("<!-- batch-action:status"), body.index("<!-- batch-action:finding")
     without = body[: status[0]] + body[status[1] :]
-    assert render.update_body(without, ONE, NIGHT).count("**🟠 high** · 🆕 new") == 1
+    assert render.update_body(without, ONE, REPORT).count("**🟠 high** · 🆕 new") == 1
     end = body.index("<!-- batch-action:finding")
     damaged = body[:end] + "Mine."
     assert render.parse(damaged).tracked is None
-    assert render.parse(render.update_body(damaged, ONE, NIGHT)).tracked == ONE.tracked
+    assert render.parse(render.update_body(damaged, ONE, REPORT)).tracked == ONE.tracked
 
 
 def test_words_of_another_destination_are_taken_over():
-    body = render.render_body(ONE, "<details><summary>x</summary>\n\ntheirs\n\n</details>", NIGHT)
+    body = render.render_body(ONE, "<details><summary>x</summary>\n\ntheirs\n\n</details>", REPORT)
     assert "<details open><summary>x</summary>\n\ntheirs" in body
     assert render.parse(body).block == "<details><summary>x</summary>\n\ntheirs\n\n</details>"
 
@@ -106,7 +107,7 @@ def test_titles(title, path, shown):
 @settings(deadline=None, max_examples=50)
 @given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.sampled_from(list(FindingState)))
 def test_whatever_the_model_says_it_stays_one_finding(title, text, code, path, state):
-    one = standing(
+    one = reported_status(
         1, state, title=title, explanation=text, remediation=text, rule=text, suggestion=code
     )
     anchor = replace(one.tracked.anchor, path=path or "a")
@@ -115,10 +116,10 @@ def test_whatever_the_model_says_it_stays_one_finding(title, text, code, path, s
     )
     finding = replace(one.finding, anchor=anchor, evidence=code)
     hostile = replace(one, tracked=known, finding=finding, note=text)
-    body = render.render_body(hostile, None, NIGHT)
+    body = render.render_body(hostile, None, REPORT)
     read = render.parse(body)
     assert replace(read.tracked, title="") == replace(known, title="")
-    assert render.update_body(body, replace(hostile, tracked=read.tracked), NIGHT) == body
+    assert render.update_body(body, replace(hostile, tracked=read.tracked), REPORT) == body
     html = MarkdownIt("commonmark", {"html": True}).enable("table").render(body)
     assert html.count("<details") == html.count("</details>") == 1
     assert html.rstrip().endswith("</sub></p>")
@@ -129,34 +130,34 @@ def page(text: str, id: int = 1) -> IssueComment:
 
 
 def written(*numbers: int) -> list[finding_block.RenderedBlock]:
-    found = (standing(n, explanation="why " * 500) for n in numbers)
+    found = (reported_status(n, explanation="why " * 500) for n in numbers)
     return [
         finding_block.wrap_block(
-            s.tracked, finding_block.render_block(s.tracked, s.finding, NIGHT), 9_000
+            s.tracked, finding_block.render_block(s.tracked, s.finding, REPORT), 9_000
         )
         for s in found
     ]
 
 
 def test_pages_of_waiting_findings_keep_their_places():
-    first = state.build_pages(written(*range(60)), [], NIGHT)
+    first = state.build_pages(written(*range(60)), [], REPORT)
     assert [one.comment for one in first] == [None] * len(first)
     assert all(len(one.text) < 60_000 for one in first)
     assert len(first) > 2
     comments = [page(one.text, n) for n, one in enumerate(first)]
     held = [list(state.parse_queue([comment])) for comment in comments]
     assert sorted(f for one in held for f in one) == [f"{n:016x}" for n in range(60)]
-    again = state.build_pages(written(*range(60)), comments, NIGHT)
+    again = state.build_pages(written(*range(60)), comments, REPORT)
     assert [one.text for one in again] == [one.text for one in first]
     gone = [int(f, 16) for f in held[1]]
     left = [n for n in range(61) if n not in gone and n != int(held[0][0], 16)]
-    now = state.build_pages(written(*left), comments, NIGHT)
+    now = state.build_pages(written(*left), comments, REPORT)
     assert (now[1].text, now[1].comment) == ("", comments[1])
     assert f"{60:016x}" in state.parse_queue([page(now[0].text)])
     assert [one.text for one in now[2:]] == [one.text for one in first[2:]]
 
 
 def test_other_comments_are_no_pages():
-    text = state.build_pages(written(1), [], NIGHT)[0].text
+    text = state.build_pages(written(1), [], REPORT)[0].text
     assert not state.is_queue_page(replace(page(text), trusted=False))
     assert state.parse_queue([page("other"), replace(page(text), trusted=False)]) == {}
