@@ -56,8 +56,8 @@ def tick(harness: DestinationHarness, who, fingerprint: str, number: int = 1) ->
 def test_a_command_dismisses_and_gets_a_reaction(harness):
     first, second = fingerprints(harness)
     comment = harness.person.comment(1, f"Look:\r\n\r\n/batch wontfix {first[:8]} by design\r\n")
-    settled, done = harness.collect(harness.review())
-    assert (sorted(states_of(settled)), done.open) == (
+    reconciliation, done = harness.collect(harness.review())
+    assert (sorted(states_of(reconciliation)), done.open) == (
         [FindingState.DISMISSED, FindingState.OPEN],
         1,
     )
@@ -125,8 +125,8 @@ def test_a_corrected_comment_is_run_and_another_mistake_gets_another_reply(harne
     harness.collect(harness.review())
     assert len(replies(harness)) == 2
     harness.person.edit_comment(comment.id, f"/batch wontfix {first[:8]}")
-    settled, _ = harness.collect(harness.review())
-    assert FindingState.DISMISSED in states_of(settled)
+    reconciliation, _ = harness.collect(harness.review())
+    assert FindingState.DISMISSED in states_of(reconciliation)
     assert len(replies(harness)) == 2
 
 
@@ -169,8 +169,8 @@ def test_the_owner_of_the_token_counts_as_a_person(harness):
 def test_a_ticked_box_dismisses(harness):
     first, second = fingerprints(harness)
     tick(harness, harness.person, first)
-    settled, _ = harness.collect_nothing()
-    assert sorted(states_of(settled)) == [FindingState.DISMISSED, FindingState.OPEN]
+    reconciliation, _ = harness.collect_nothing()
+    assert sorted(states_of(reconciliation)) == [FindingState.DISMISSED, FindingState.OPEN]
     (dismissal,) = harness.previous_state.dismissals
     assert (dismissal.fingerprint, dismissal.actor) == (first, "octo")
     body = harness.issues.get(1).body
@@ -189,7 +189,10 @@ def test_the_actor_is_who_ticked_the_box_not_who_edited_last(harness):
     harness.collect(harness.review())
     assert [d.fingerprint for d in harness.previous_state.dismissals] == [second]
     (reply,) = replies(harness)
-    assert f"The tick of `{first[:8]}` does not count: its author has no write access." in reply
+    assert (
+        f"The tick of `{first[:8]}` does not count: the person who ticked it has no write access."
+        in reply
+    )
     assert user_commands.parse_ticked(harness.issues.get(1).body) == frozenset()
     harness.collect(harness.review())
     assert len(replies(harness)) == 1
@@ -210,7 +213,7 @@ def test_a_box_ticked_by_an_unknown_person_does_not_count(harness, how):
     harness.collect(harness.review())
     assert harness.previous_state.dismissals == ()
     (reply,) = replies(harness)
-    assert "GitHub does not name its author" in reply
+    assert "GitHub does not show who ticked it" in reply
 
 
 def test_a_box_ticked_while_a_run_publishes_waits_for_the_next_run(harness):
