@@ -26,7 +26,7 @@ from batch_action.sandbox.github.page import render_markdown
 from batch_action.sandbox.server import Sandbox
 from tests.documents.texts import ROOT
 from tests.harness.git_repositories import Repo
-from tests.harness.pull_requests import PullStory
+from tests.harness.pull_requests import PullRequestHarness
 from tests.harness.webhook_receiver import webhook_receiver
 from tests.harness.workflow import DAY, WorkflowHarness
 
@@ -88,7 +88,7 @@ def run_scenes() -> Iterator[tuple[WorkflowHarness, list[Scene]]]:
         assert documented.exit == 0, documented.log
         draft = max(workflow.github_repository.issues)
         shutil.rmtree(results)
-        pull = PullStory.begin(workflow, {"shop/loading.py": CHANGE}, branch="load-orders")
+        pull = PullRequestHarness.open(workflow, {"shop/loading.py": CHANGE}, branch="load-orders")
         assert pull.run("submit").exit == 0
         workflow.finish()
         assert pull.collect().exit == 0

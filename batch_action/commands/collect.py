@@ -6,8 +6,7 @@ from batch_action.batches import lost_creates, recover, results
 from batch_action.batches.results import BatchResults
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError, TransientError
-from batch_action.ledger import merge, view
-from batch_action.ledger import store as sessions
+from batch_action.ledger import merge, store, view
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.ledger import Ledger
 from batch_action.models.report import PublishResult
@@ -27,7 +26,7 @@ def collect(ctx: RunContext, session: LedgerSession | None = None) -> int:
     Raises GitHubError when a destination failed: no batch counts as collected then, and the next
     run publishes them again.
     """
-    session = session or sessions.load(ctx)
+    session = session or store.load(ctx)
     if ctx.pull_number is not None:
         return _collect_pull_request(ctx, session, None)
     pull_requests = pull_request_collect.load_ledger(ctx)
@@ -66,7 +65,7 @@ def publish_results(
     if not ctx.settings.dry_run:
         if done:
             session.ledger = merge.add(session.ledger, *batch_results.facts)
-        sessions.save(ctx, session)
+        store.save(ctx, session)
     published = result.published if result else None
     if done and (published or not pull_request_results.inherited):
         pull_request_collect.save_closed(pull_request_results)
@@ -83,10 +82,10 @@ def _collect_pull_request(
 ) -> int:
     """Collect in a pull request's own run: its ended batches, or *batch_results* if given."""
     pull_request_results = PullRequestResults()
-    if batch_results or sessions.ledger_of_run(ctx, session.ledger).facts:
-        branches = sessions.load(sessions.switch_ledger(ctx))
+    if batch_results or store.ledger_of_run(ctx, session.ledger).facts:
+        branches = store.load(store.switch_ledger(ctx))
         pull_request_results = pull_request_collect.collect(
-            ctx, session, branches.ledger, only=ctx.pull_number, given=batch_results
+            ctx, session, branches.ledger, number=ctx.pull_number, batch_results=batch_results
         )
     published = next(iter(pull_request_results.published), None)
     if published is not None:

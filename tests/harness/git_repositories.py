@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass
 class Repo:
-    """A repository with a work tree; every commit is an hour after the one before."""
+    """A repository with a work tree; each commit is an hour after its parent."""
 
     path: Path
     commits: int = 0
@@ -24,16 +24,16 @@ class Repo:
 
     def git(self, *args: str | bytes, stdin: bytes = b"") -> str:
         when = f"2026-01-{1 + self.commits // 24:02d}T{self.commits % 24:02d}:00:00+00:00"
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-        person = {
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        identity = {
             f"GIT_{who}_{what}": value
             for who in ("AUTHOR", "COMMITTER")
             for what, value in (("NAME", "A"), ("EMAIL", "a@example.com"), ("DATE", when))
         }
         done = subprocess.run(
-            ["git", *_FIXED, *args],
+            ["git", *_FIXED_CONFIG, *args],
             cwd=self.path,
-            env={**kept, **person, "GIT_CONFIG_GLOBAL": "/dev/null", **self.env},
+            env={**inherited, **identity, "GIT_CONFIG_GLOBAL": "/dev/null", **self.env},
             input=stdin,
             capture_output=True,
             check=False,
@@ -52,7 +52,7 @@ class Repo:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def commit(self, files: Mapping[str | bytes, str | bytes | None] | None = None) -> str:
-        """Write the files and commit everything; the commit's id."""
+        """Write the files, commit everything, and return the commit's id."""
         self.commits += 1
         self.write(files or {})
         self.git("add", "--all", "--force")
@@ -63,7 +63,7 @@ class Repo:
         return self.git("rev-parse", "HEAD")
 
 
-_FIXED = (
+_FIXED_CONFIG = (
     "-c",
     "commit.gpgsign=false",
     "-c",

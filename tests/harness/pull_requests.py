@@ -1,8 +1,8 @@
-"""Stories of pull requests: a branch, its pull request, and runs that are about it.
+"""A pull request in an emulated repository: its branch, its runs, and what was posted on it.
 
-pull = PullStory.begin(night, {"app.js": BAD})
+pull = PullRequestHarness.open(workflow, {"app.js": BAD})
 pull.run("submit")
-assert night.run("collect").exit == 0
+assert pull.collect().exit == 0
 assert pull.inline
 """
 
@@ -12,54 +12,56 @@ from dataclasses import dataclass
 from typing import Any
 
 from batch_action.publishers.pull_request import render, review_comments
-from batch_action.sandbox.github import merging
-from batch_action.sandbox.github.state import Comment, Issue, Pull, ReviewComment
-from tests.harness.workflow import Result, WorkflowHarness, path_in
+from batch_action.sandbox.github import pull_branches
+from batch_action.sandbox.github.records import Comment, Issue, Pull, ReviewComment
+from tests.harness.workflow import Result, WorkflowHarness, path_of_request
 
 PERMISSIONS = {"contents": "read", "actions": "read", "pull-requests": "write"}
 REPORT = "pr-review, summary"
 
 
 @dataclass(kw_only=True)
-class PullStory:
-    """One pull request of a night's repository."""
+class PullRequestHarness:
+    """One pull request of a workflow's repository."""
 
     workflow: WorkflowHarness
     issue: Issue
     branch: str
 
     @classmethod
-    def begin(
+    def open(
         cls,
         workflow: WorkflowHarness,
         files: Mapping[str, str | None],
         branch: str = "change",
         **how: Any,
-    ) -> "PullStory":
-        """A branch from main with one commit, and its pull request."""
+    ) -> "PullRequestHarness":
+        """Create a branch from main with one commit, and open its pull request."""
         workflow.inputs["report"] = REPORT
         workflow.repo.git("checkout", "--quiet", "-b", branch)
         workflow.commit(files)
         workflow.repo.git("checkout", "--quiet", "main")
-        issue = workflow.sandbox.github.open_pull(workflow.hub.full_name, head=branch, **how)
+        issue = workflow.sandbox.github.open_pull_request(
+            workflow.github_repository.full_name, head=branch, **how
+        )
         return cls(workflow=workflow, issue=issue, branch=branch)
 
     def push(self, files: Mapping[str, str | None]) -> str:
-        """One more commit on the branch; its id."""
+        """Commit to the branch and return the commit's id."""
         self.workflow.repo.git("checkout", "--quiet", self.branch)
         sha = self.workflow.commit(files)
         self.workflow.repo.git("checkout", "--quiet", "main")
         return sha
 
     def rewrite(self, files: Mapping[str, str | None]) -> str:
-        """A force push: the branch begins anew from main with these files."""
+        """Force-push one commit on main with these files, and return its id."""
         self.workflow.repo.git("checkout", "--quiet", "-B", self.branch, "main")
         sha = self.workflow.commit(files)
         self.workflow.repo.git("checkout", "--quiet", "main")
         return sha
 
     def merge(self, *, squash: bool = False) -> str:
-        """Merge it into main, as its owner."""
+        """Merge it into main and return the merge commit's id."""
         git = self.workflow.repo.git
         self.workflow.repo.commits += 1
         if squash:
@@ -73,10 +75,12 @@ class PullStory:
 
     def end(self, *, merged_as: str | None = None) -> None:
         github = self.workflow.sandbox.github
-        github.end_pull(self.workflow.hub.full_name, self.number, merged_as=merged_as)
+        github.close_pull_request(
+            self.workflow.github_repository.full_name, self.number, merged_as=merged_as
+        )
 
     def run(self, mode: str = "run", how: Mapping[str, Any] | None = None, **more: Any) -> Result:
-        """A run of the event `pull_request`, about the newest head."""
+        """Run on the event `pull_request`, for the newest head."""
         event = {
             "event": "pull_request",
             "payload": {"number": self.number},
@@ -86,12 +90,12 @@ class PullStory:
         return self.workflow.start(mode, event | dict(how or {}), **more)
 
     def collect(self, mode: str = "collect", **more: Any) -> Result:
-        """A scheduled run on the default branch."""
+        """Run on a schedule on the default branch."""
         permissions = PERMISSIONS | {"issues": "write"}
         return self.workflow.start(mode, {"permissions": permissions}, **more)
 
-    def says(self, text: str, by: str = "octo", below: ReviewComment | None = None) -> None:
-        """A person comments on the pull request, or below a comment on its lines."""
+    def comment(self, text: str, by: str = "octo", below: ReviewComment | None = None) -> None:
+        """Comment on the pull request as a person, or reply below a review comment."""
         ctx = self.workflow.sandbox.github.instance
         when = {"created_at": ctx.now(), "updated_at": ctx.now()}
         if below is None:
@@ -120,7 +124,7 @@ class PullStory:
 
     @property
     def pull(self) -> Pull:
-        merging.follow(self.workflow.hub, self.issue)
+        pull_branches.refresh_commits(self.workflow.github_repository, self.issue)
         assert self.issue.pull
         return self.issue.pull
 
@@ -130,27 +134,27 @@ class PullStory:
 
     @property
     def inline(self) -> list[ReviewComment]:
-        """Our comments on lines."""
+        """Our review comments."""
         return [c for c in self.pull.comments if review_comments.parse(c.body)]
 
     @property
     def summary(self) -> str:
-        """The one summary; empty when there is none."""
-        found = [c.body for c in self.issue.comments if "<!-- batch-action:review " in c.body]
-        assert len(found) < 2
-        return found[0] if found else ""
+        """The body of our summary comment; empty when there is none."""
+        bodies = [c.body for c in self.issue.comments if "<!-- batch-action:review " in c.body]
+        assert len(bodies) < 2
+        return bodies[0] if bodies else ""
 
     @property
-    def session(self) -> render.Memory:
+    def state(self) -> render.ReviewState:
         return render.parse(self.summary)
 
     def states(self) -> dict[str, str]:
-        """Rule to state, as the summary remembers."""
-        return {k.rule: k.state.value for k in self.session.tracked}
+        """Rule to state, as stored in the summary."""
+        return {t.rule: t.state.value for t in self.state.tracked}
 
 
-def remark(rule: str, evidence: str, **more: Any) -> dict[str, Any]:
-    """What a model says in a code review about one place."""
+def raw_finding(rule: str, evidence: str, **more: Any) -> dict[str, Any]:
+    """A finding of a code review in the model's answer."""
     return {
         "rule": rule,
         "severity": "high",
@@ -167,11 +171,13 @@ def remark(rule: str, evidence: str, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def answering(workflow: WorkflowHarness, said: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """The newest batch's results say this about each path, and nothing about the others."""
+def set_answers(
+    workflow: WorkflowHarness, findings: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> None:
+    """Answer the newest batch with these findings for each path, and none for the others."""
     lines = []
     for request in workflow.batches[-1].requests:
-        answer = {"findings": list(said.get(path_in(request), ()))}
+        answer = {"findings": list(findings.get(path_of_request(request), ()))}
         message = {
             "id": "msg_1",
             "type": "message",
@@ -186,7 +192,7 @@ def answering(workflow: WorkflowHarness, said: Mapping[str, Sequence[Mapping[str
         lines.append(json.dumps({"custom_id": request["custom_id"], "result": result}))
     workflow.sandbox.faults.add(
         "status",
-        service="claude",
+        service="anthropic",
         path=rf"{workflow.batches[-1].id}/results$",
         status=200,
         body="\n".join(lines) + "\n",

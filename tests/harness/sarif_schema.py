@@ -15,7 +15,7 @@ def _validator() -> Draft4Validator:
     return Draft4Validator(schema, format_checker=Draft4Validator.FORMAT_CHECKER)
 
 
-def complaints(document: Any) -> list[str]:
-    """What the schema has against a document."""
-    found = _validator().iter_errors(document)
-    return [f"{'/'.join(map(str, e.absolute_path))}: {e.message[:200]}" for e in found]
+def schema_errors(document: Any) -> list[str]:
+    """The schema errors of a document."""
+    errors = _validator().iter_errors(document)
+    return [f"{'/'.join(map(str, e.absolute_path))}: {e.message[:200]}" for e in errors]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.harness.pull_requests import PullStory
+from tests.harness.pull_requests import PullRequestHarness
 from tests.harness.workflow import BAD, WORSE, WorkflowHarness
 
 PATH = ".github/batch-action/tasks/no-prints.md"
@@ -102,7 +102,7 @@ def test_a_missing_prompt_file(workflow: WorkflowHarness):
 
 def test_a_pull_request_is_reviewed_with_the_tasks_of_its_base(workflow: WorkflowHarness):
     workflow.commit({PATH: TASK})
-    pull = PullStory.begin(
+    pull = PullRequestHarness.open(
         workflow,
         {
             PATH: TASK.replace("Find every", "Praise every"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.harness.pull_requests import PullStory
+from tests.harness.pull_requests import PullRequestHarness
 from tests.harness.workflow import WorkflowHarness
 
 CONFIG = ".github/batch-action.yml"
@@ -149,7 +149,7 @@ def test_a_pull_request_cannot_change_the_policy_it_is_reviewed_by(
     other = "// SPDX-License-Identifier: Apache-2.0\n" + CODE
     apache = "Apache License\nVersion 2.0, January 2004\n"
     lax = {CONFIG: "license-headers: 'off'\nallowed-licenses: [Apache-2.0]\n", "LICENSE": apache}
-    pull = PullStory.begin(workflow, {**lax, "src/other.ts": other, "src/new.ts": CODE})
+    pull = PullRequestHarness.open(workflow, {**lax, "src/other.ts": other, "src/new.ts": CODE})
     assert pull.run("submit").exit == 0
     assert "- Its own license: `MIT` (from LICENSE)." in system(workflow)
     assert pull.collect().exit == 0

@@ -1,17 +1,17 @@
-"""Pull requests: submitted from their own runs, answered later where people discuss them."""
+"""Pull requests: submitted from their own runs, reviewed when their batch has ended."""
 
 import pytest
 
 from batch_action.sandbox.github.git import Git
-from tests.harness.pull_requests import PERMISSIONS, PullStory, answering, remark
-from tests.harness.workflow import BAD, GOOD, WORSE, WorkflowHarness, commands
+from tests.harness.pull_requests import PERMISSIONS, PullRequestHarness, raw_finding, set_answers
+from tests.harness.workflow import BAD, GOOD, WORSE, WorkflowHarness, log_commands
 
 LOOSE, LEFTOVER = "loose-equality", "console-log"
 FAR = "".join(f"function f{n}(x) {{\n  return x;\n}}\n\n" for n in range(12))
 
 
-def placed(pull: PullStory) -> dict[str, tuple[int | None, int | None]]:
-    """Where each comment on lines was posted, by the rule it is about."""
+def lines_of_comments(pull: PullRequestHarness) -> dict[str, tuple[int | None, int | None]]:
+    """First and last line of each review comment, by the rule it is about."""
     return {rule_of(c.body): (c.start_line, c.line) for c in pull.inline}
 
 
@@ -19,8 +19,8 @@ def rule_of(body: str) -> str:
     return body.partition(" rule=")[2].partition(" ")[0]
 
 
-def test_the_answers_come_later_as_one_review_and_one_summary(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"app.js": FAR + WORSE})
+def test_answers_are_posted_as_one_review_and_one_summary(workflow: WorkflowHarness) -> None:
+    pull = PullRequestHarness.open(workflow, {"app.js": FAR + WORSE})
     sent = pull.run("submit")
     assert (sent.exit, sent.outputs["status"]) == (0, "submitted"), sent.log
     assert workflow.writes == []
@@ -30,34 +30,34 @@ def test_the_answers_come_later_as_one_review_and_one_summary(workflow: Workflow
     (review,) = pull.pull.reviews
     assert (review.state, review.commit_id) == ("COMMENTED", pull.head)
     assert "**2 new findings** on the lines below." in review.body
-    assert placed(pull) == {LEFTOVER: (None, 50), LOOSE: (None, 51)}
+    assert lines_of_comments(pull) == {LEFTOVER: (None, 50), LOOSE: (None, 51)}
     assert pull.states() == {LEFTOVER: "new", LOOSE: "new"}
-    assert sorted(pull.session.comments.values()) == [c.id for c in pull.inline]
+    assert sorted(pull.state.comments.values()) == [c.id for c in pull.inline]
     for comment in pull.inline:
         assert f"#discussion_r{comment.id}" in pull.summary
     again = pull.collect()
     assert (again.exit, again.outputs["status"]) == (0, "nothing-to-do")
     assert len(workflow.writes) == 2
-    # The pull request's own ledger is all there is; the branch's first night is still to come.
+    # There is only the pull request's own ledger: the branch has had no run yet.
     assert {a.name for a in workflow.artifacts} <= {
         f"batch-action-code-review-pr-{x}" for x in "abc"
     }
     workflow.inputs["report"] = "issue"
     workflow.commit({"b.js": GOOD})
     workflow.run("run")
-    assert workflow.asked() == ["b.js"]
+    assert workflow.requested_paths() == ["b.js"]
 
 
 def test_the_next_push_repeats_nothing(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"a.js": WORSE, "b.js": WORSE.replace("run", "walk")})
+    pull = PullRequestHarness.open(workflow, {"a.js": WORSE, "b.js": WORSE.replace("run", "walk")})
     pull.run()
     pull.run()
     assert len(pull.inline) == 4
     first = pull.head
     pull.push({"a.js": GOOD, "c.js": "try { go(); } catch (e) {}\n"})
-    told = pull.run()
-    assert workflow.asked() == ["a.js", "c.js"]
-    assert told.outputs["batch-ids"] == workflow.batches[-1].id
+    second = pull.run()
+    assert workflow.requested_paths() == ["a.js", "c.js"]
+    assert second.outputs["batch-ids"] == workflow.batches[-1].id
     assert "being re-checked" in pull.summary
     result = pull.run()
     assert result.outputs["fixed-findings-count"] == "2", result.log
@@ -65,34 +65,34 @@ def test_the_next_push_repeats_nothing(workflow: WorkflowHarness) -> None:
     assert len(workflow.batches) == 2
     assert [r.commit_id for r in pull.pull.reviews] == [first, pull.head]
     assert len(pull.inline) == 5
-    ended = [c for c in pull.inline if c.minimized]
-    assert {c.path for c in ended} == {"a.js"}
-    assert {c.minimized for c in ended} == {"RESOLVED"}
-    assert all(c.body.startswith(f"✅ **Fixed in {pull.head[:7]}.**") for c in ended)
+    closed = [c for c in pull.inline if c.minimized]
+    assert {c.path for c in closed} == {"a.js"}
+    assert {c.minimized for c in closed} == {"RESOLVED"}
+    assert all(c.body.startswith(f"✅ **Fixed in {pull.head[:7]}.**") for c in closed)
     before = len(workflow.writes)
     assert pull.collect().exit == 0
     assert pull.run().exit == 0
     assert len(workflow.writes) == before
 
-    # What comes back is shown again where it stood.
+    # A finding that comes back is shown again in its comment.
     pull.push({"a.js": WORSE})
-    back = pull.run()
+    result = pull.run()
     assert len(workflow.batches) == 2, "its content has a verdict"
-    assert back.exit == 0, back.log
-    assert [k.state.value for k in pull.session.tracked].count("back") == 2
+    assert result.exit == 0, result.log
+    assert [k.state.value for k in pull.state.tracked].count("back") == 2
     assert not any(c.minimized or "Fixed" in c.body for c in pull.inline)
     assert len(pull.pull.reviews) == 2
 
 
-def test_what_a_push_takes_back_is_gone_without_asking(workflow: WorkflowHarness) -> None:
+def test_a_reverted_file_is_fixed_without_a_request(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": GOOD})
-    pull = PullStory.begin(workflow, {"a.js": WORSE, "b.js": GOOD})
+    pull = PullRequestHarness.open(workflow, {"a.js": WORSE, "b.js": GOOD})
     pull.run()
     pull.run()
     pull.push({"a.js": GOOD})
-    # Where nothing can be folded away the text alone must do.
-    said = "Resource not accessible by integration"
-    refused = {"path": r"/graphql$", "status": 403, "message": said, "times": 20}
+    # If comments cannot be minimized, their text reports the state.
+    message = "Resource not accessible by integration"
+    refused = {"path": r"/graphql$", "status": 403, "message": message, "times": 20}
     workflow.sandbox.faults.add("status", method="POST", **refused)
     assert pull.run().exit == 0
     assert len(workflow.batches) == 1
@@ -101,36 +101,38 @@ def test_what_a_push_takes_back_is_gone_without_asking(workflow: WorkflowHarness
     assert [(c.minimized, "Fixed in" in c.body) for c in pull.inline] == [(None, True)] * 2
 
 
-def test_each_pull_request_has_its_own_questions(workflow: WorkflowHarness) -> None:
-    one = PullStory.begin(workflow, {"app.js": WORSE}, "one")
-    other = PullStory.begin(workflow, {"app.js": WORSE}, "other")
-    one.run()
+def test_each_pull_request_has_its_own_requests(workflow: WorkflowHarness) -> None:
+    first = PullRequestHarness.open(workflow, {"app.js": WORSE}, "first")
+    other = PullRequestHarness.open(workflow, {"app.js": WORSE}, "other")
+    first.run()
     other.run()
-    assert (len(workflow.batches), len(set(workflow.sent))) == (2, 1)
-    result = one.collect()
+    assert (len(workflow.batches), len(set(workflow.sent_ids))) == (2, 1)
+    result = first.collect()
     assert result.exit == 0, result.log
-    assert (len(one.inline), len(other.inline)) == (2, 2)
-    assert len(workflow.bill) == 2
+    assert (len(first.inline), len(other.inline)) == (2, 2)
+    assert len(workflow.billed_ids) == 2
 
 
-def test_a_span_of_lines_and_a_suggestion(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"app.js": WORSE, "old.js": FAR})
+def test_a_line_range_and_a_suggestion(workflow: WorkflowHarness) -> None:
+    pull = PullRequestHarness.open(workflow, {"app.js": WORSE, "old.js": FAR})
     pull.run("submit")
     body = "  console.log(x);\n  return x == y;"
-    answering(
+    set_answers(
         workflow,
         {
             "app.js": [
-                remark("clean", body, suggestion="  return x === y; // ``` ```` @octocat"),
-                remark("shifted", "function run(x, y) {", suggestion="    function run(a, b) {"),
-                remark("older", "}", category="api", pre_existing=True),
+                raw_finding("clean", body, suggestion="  return x === y; // ``` ```` @octocat"),
+                raw_finding(
+                    "shifted", "function run(x, y) {", suggestion="    function run(a, b) {"
+                ),
+                raw_finding("older", "}", category="api", pre_existing=True),
             ],
-            "old.js": [remark("long", FAR[: FAR.index("f9")].removesuffix("function "))],
+            "old.js": [raw_finding("long", FAR[: FAR.index("f9")].removesuffix("function "))],
         },
     )
     assert pull.collect().exit == 0
     texts = {rule_of(c.body): c.body for c in pull.inline}
-    assert placed(pull) == {"clean": (2, 3), "shifted": (None, 1), "long": (1, 35)}
+    assert lines_of_comments(pull) == {"clean": (2, 3), "shifted": (None, 1), "long": (1, 35)}
     assert "`````suggestion\n  return x === y; // ``` ```` @octocat\n`````" in texts["clean"]
     assert "suggestion\n" not in texts["shifted"]
     assert "```diff\n-function run(x, y) {\n+    function run(a, b) {" in texts["shifted"]
@@ -142,26 +144,26 @@ def test_a_span_of_lines_and_a_suggestion(workflow: WorkflowHarness) -> None:
 def test_lines_outside_the_diff_and_hidden_ones(workflow: WorkflowHarness) -> None:
     secret = 'const KEY = "sk-ant-api03-' + "aB3" * 31 + 'AA";\n'
     workflow.commit({"app.js": FAR + WORSE})
-    pull = PullStory.begin(workflow, {"app.js": secret + FAR + WORSE})
+    pull = PullRequestHarness.open(workflow, {"app.js": secret + FAR + WORSE})
     pull.run("submit")
     masked = next(line for line in prompt_lines(workflow) if "const KEY" in line)
-    answering(
+    set_answers(
         workflow,
         {
             "app.js": [
-                remark("far", "return x == y;"),
-                remark("hidden", masked, suggestion=masked.replace("const", "let")),
-                remark("invisible", "function f0(x) {", suggestion="function f0(\u202ex) {"),
+                raw_finding("far", "return x == y;"),
+                raw_finding("hidden", masked, suggestion=masked.replace("const", "let")),
+                raw_finding("invisible", "function f0(x) {", suggestion="function f0(\u202ex) {"),
             ]
         },
     )
     assert pull.collect().exit == 0
-    assert placed(pull) == {"hidden": (None, 1), "invisible": (None, 2)}
+    assert lines_of_comments(pull) == {"hidden": (None, 1), "invisible": (None, 2)}
     assert "Because of far." in pull.summary
-    said = "".join(c.body for c in pull.inline)
-    assert "suggestion\n" not in said
-    assert "aB3aB3" not in said + pull.summary
-    assert "\u202e" not in said
+    bodies = "".join(c.body for c in pull.inline)
+    assert "suggestion\n" not in bodies
+    assert "aB3aB3" not in bodies + pull.summary
+    assert "\u202e" not in bodies
 
 
 def prompt_lines(workflow: WorkflowHarness) -> list[str]:
@@ -169,17 +171,17 @@ def prompt_lines(workflow: WorkflowHarness) -> list[str]:
     return [line.partition("|")[2].strip() or line.strip() for line in content.splitlines()]
 
 
-def test_more_than_a_review_can_hold_stands_in_the_summary(workflow: WorkflowHarness) -> None:
+def test_findings_over_the_limit_of_a_review_are_in_the_summary(workflow: WorkflowHarness) -> None:
     lines = [f"call{n}(x);" for n in range(40)]
-    pull = PullStory.begin(workflow, {"app.js": "\n".join(lines) + "\n"})
+    pull = PullRequestHarness.open(workflow, {"app.js": "\n".join(lines) + "\n"})
     pull.run("submit")
-    answering(workflow, {"app.js": [remark(f"r{n}", line) for n, line in enumerate(lines)]})
+    set_answers(workflow, {"app.js": [raw_finding(f"r{n}", line) for n, line in enumerate(lines)]})
     result = pull.collect(max_findings=4)
     assert result.exit == 0, result.log
-    assert (len(pull.inline), len(pull.session.tracked)) == (30, 40)
+    assert (len(pull.inline), len(pull.state.tracked)) == (30, 40)
     assert "10 more in the summary" in pull.pull.reviews[0].body
-    assert len(pull.session.blocks) == 4
-    assert "The worst 4 of 40." in pull.summary
+    assert len(pull.state.blocks) == 4
+    assert "The table shows the worst 4 of 40." in pull.summary
     before = len(workflow.writes)
     pull.push({"other.js": GOOD})
     pull.run()
@@ -189,8 +191,8 @@ def test_more_than_a_review_can_hold_stands_in_the_summary(workflow: WorkflowHar
     assert "40 open findings" in pull.summary
 
 
-def test_one_refused_comment_sinks_no_review(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"app.js": WORSE})
+def test_one_refused_comment_does_not_prevent_the_others(workflow: WorkflowHarness) -> None:
+    pull = PullRequestHarness.open(workflow, {"app.js": WORSE})
     pull.run("submit")
     for path in (r"/pulls/1/reviews$", r"/pulls/1/comments$"):
         workflow.sandbox.faults.add("status", method="POST", path=path, status=422)
@@ -198,8 +200,8 @@ def test_one_refused_comment_sinks_no_review(workflow: WorkflowHarness) -> None:
     assert result.exit == 0, result.log
     assert len(pull.inline) == 1
     assert set(pull.states().values()) == {"new"}
-    (worded,) = pull.session.blocks.values()
-    assert "A debugging message is left behind" in worded
+    (text,) = pull.state.blocks.values()
+    assert "A debugging message is left behind" in text
     pull.push({"other.js": GOOD})
     pull.run()
     pull.run()
@@ -214,10 +216,10 @@ def test_one_refused_comment_sinks_no_review(workflow: WorkflowHarness) -> None:
         (r"/pulls/1/reviews$", "drop-before", 5),
     ],
 )
-def test_a_death_between_two_writes_repeats_nothing(
+def test_a_crash_between_two_writes_repeats_nothing(
     workflow: WorkflowHarness, path: str, fault: str, exits: int
 ) -> None:
-    pull = PullStory.begin(workflow, {"app.js": WORSE})
+    pull = PullRequestHarness.open(workflow, {"app.js": WORSE})
     pull.run("submit")
     workflow.sandbox.faults.add(fault, service="github", method="POST", path=path)
     assert pull.collect().exit == exits
@@ -226,27 +228,27 @@ def test_a_death_between_two_writes_repeats_nothing(
     assert len(pull.pull.reviews) == 1
     assert len(pull.inline) == 2
     assert pull.states() == {LEFTOVER: "new", LOOSE: "new"}
-    assert len(workflow.bill) == 1
+    assert len(workflow.billed_ids) == 1
 
 
-def test_a_late_batch_tells_only_what_still_stands(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.claude.hold = True
+def test_a_late_batch_reports_only_findings_still_in_the_code(workflow: WorkflowHarness) -> None:
+    workflow.sandbox.anthropic.hold = True
     two = WORSE + "\n" + FAR + WORSE.replace("run", "walk").replace("==", "!=")
-    pull = PullStory.begin(workflow, {"app.js": two})
+    pull = PullRequestHarness.open(workflow, {"app.js": two})
     pull.run("submit")
     pull.push({"app.js": GOOD + "\n" + FAR + WORSE.replace("run", "walk").replace("==", "!=")})
     pull.run("submit")
-    workflow.sandbox.claude.finish(workflow.batches[0].id)
+    workflow.sandbox.anthropic.finish(workflow.batches[0].id)
     assert pull.collect().exit == 0
-    assert placed(pull) == {LEFTOVER: (None, 54), LOOSE: (None, 55)}
+    assert lines_of_comments(pull) == {LEFTOVER: (None, 54), LOOSE: (None, 55)}
     assert pull.pull.reviews[0].commit_id == pull.head
     workflow.finish()
     assert pull.collect().exit == 0
     assert len(pull.inline) == 2
 
 
-def test_a_force_push_is_placed_by_content(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"app.js": FAR + WORSE})
+def test_findings_are_located_by_content_after_a_force_push(workflow: WorkflowHarness) -> None:
+    pull = PullRequestHarness.open(workflow, {"app.js": FAR + WORSE})
     old = pull.head
     pull.run()
     pull.run()
@@ -259,22 +261,26 @@ def test_a_force_push_is_placed_by_content(workflow: WorkflowHarness) -> None:
     assert Git(workflow.repo.path).resolve(old) is None
     result = pull.run()
     assert result.exit == 0, result.log
-    assert workflow.asked() == ["app.js", "new.js"]
+    assert workflow.requested_paths() == ["app.js", "new.js"]
     result = pull.collect()
     assert result.exit == 0, result.log
     assert set(pull.states().values()) == {"open"}
-    assert [k.anchor.start_line for k in pull.session.tracked] == [51, 52]
+    assert [t.anchor.start_line for t in pull.state.tracked] == [51, 52]
     assert len(pull.pull.reviews) == 1
 
 
-def test_what_lies_open_at_the_merge_is_the_branchs(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"app.js": WORSE, "gone.js": WORSE.replace("run", "walk")})
+def test_open_findings_are_transferred_to_the_branch_at_the_merge(
+    workflow: WorkflowHarness,
+) -> None:
+    pull = PullRequestHarness.open(
+        workflow, {"app.js": WORSE, "gone.js": WORSE.replace("run", "walk")}
+    )
     workflow.inputs["report"] = "issue, pr-review"
     workflow.commit({"main.js": GOOD})
     pull.collect("run")
     pull.run()
     pull.run()
-    pull.says(f"/batch wontfix {pull.session.tracked[0].fingerprint[:8]} as it should be")
+    pull.comment(f"/batch wontfix {pull.state.tracked[0].fingerprint[:8]} as it should be")
     pull.collect()
     pull.push({"gone.js": None})
     pull.run()
@@ -290,9 +296,9 @@ def test_what_lies_open_at_the_merge_is_the_branchs(workflow: WorkflowHarness) -
     assert issue.body.count("state=open") == 1
     assert issue.body.count("state=dismissed") == 1
     assert "gone.js" not in issue.body
-    assert "**Remedy.**" in issue.body
-    # The branch looks at what was merged by itself, and finds nothing new.
-    assert workflow.asked() == ["app.js"]
+    assert "**Fix.**" in issue.body
+    # The branch reviews the merged files by itself, and reports nothing new.
+    assert workflow.requested_paths() == ["app.js"]
     body = issue.body
     result = pull.collect("run")
     assert result.outputs["new-findings-count"] == "0"
@@ -300,8 +306,8 @@ def test_what_lies_open_at_the_merge_is_the_branchs(workflow: WorkflowHarness) -
         "<!-- batch-action:finding "
     )
     assert len(issue.comments) == 0
-    # What was dismissed there is so for good: not even a lost issue brings it back.
-    del workflow.hub.issues[issue.number]
+    # A dismissal is permanent, even if the issue is lost.
+    del workflow.github_repository.issues[issue.number]
     workflow.commit({"app.js": WORSE + "// the end\n"})
     pull.collect("run")
     pull.collect("run")
@@ -309,8 +315,8 @@ def test_what_lies_open_at_the_merge_is_the_branchs(workflow: WorkflowHarness) -
     assert [issue.body.count(f"state={state} ") for state in ("new", "dismissed")] == [1, 1]
 
 
-def test_answers_that_come_after_a_squash_are_not_lost(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"app.js": WORSE})
+def test_answers_after_a_squash_merge_are_reported_on_the_branch(workflow: WorkflowHarness) -> None:
+    pull = PullRequestHarness.open(workflow, {"app.js": WORSE})
     pull.run("submit")
     pull.merge(squash=True)
     workflow.repo.git("branch", "-D", pull.branch)
@@ -320,22 +326,22 @@ def test_answers_that_come_after_a_squash_are_not_lost(workflow: WorkflowHarness
     assert (pull.inline, pull.summary) == ([], "")
     issue = workflow.issues[-1]
     assert issue.body.count("state=open") == 2
-    assert "**Remedy.**" in issue.body
+    assert "**Fix.**" in issue.body
     assert pull.collect().outputs["status"] == "nothing-to-do"
 
 
-def test_a_closed_one_is_left_alone_until_it_is_opened_again(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"app.js": WORSE})
+def test_a_closed_pull_request_is_skipped_until_it_is_reopened(workflow: WorkflowHarness) -> None:
+    pull = PullRequestHarness.open(workflow, {"app.js": WORSE})
     pull.run("submit")
     pull.end()
-    assert "is closed: nothing was done" in "".join(pull.run().said("notice"))
+    assert "is closed: nothing was done" in "".join(pull.run().annotations("notice"))
     result = pull.collect()
     assert result.exit == 0, result.log
     assert (pull.inline, pull.summary, workflow.writes) == ([], "", [])
     assert pull.collect().exit == 0
     pull.issue.state = "open"
     pull.run()
-    assert workflow.asked() == ["app.js"]
+    assert workflow.requested_paths() == ["app.js"]
     pull.collect()
     assert len(pull.inline) == 2
     assert len(workflow.batches) == 2
@@ -343,29 +349,29 @@ def test_a_closed_one_is_left_alone_until_it_is_opened_again(workflow: WorkflowH
 
 def test_what_people_ask_for_in_a_thread(workflow: WorkflowHarness) -> None:
     workflow.sandbox.github.add_user("guest")
-    pull = PullStory.begin(workflow, {"app.js": WORSE})
+    pull = PullRequestHarness.open(workflow, {"app.js": WORSE})
     pull.run()
     pull.run()
     leftover, loose = pull.inline
-    pull.says("/batch wontfix we want to see it", below=leftover)
-    pull.says("/batch wontfix", by="guest", below=loose)
-    pull.says("/batch close", below=loose)
-    pull.says(f"/batch recheck {pull.session.tracked[1].fingerprint[:8]}")
+    pull.comment("/batch wontfix we want to see it", below=leftover)
+    pull.comment("/batch wontfix", by="guest", below=loose)
+    pull.comment("/batch close", below=loose)
+    pull.comment(f"/batch recheck {pull.state.tracked[1].fingerprint[:8]}")
     result = pull.collect()
     assert result.exit == 0, result.log
     assert pull.states() == {LEFTOVER: "dismissed", LOOSE: "being re-checked"}
     assert leftover.minimized == "RESOLVED"
     assert leftover.body.startswith("🔕 **Dismissed.**")
     answers = [c for c in pull.pull.comments if c.in_reply_to == loose.id and c.by_app]
-    assert ["Not understood" in c.body for c in answers] == [True]
+    assert ["Unknown command" in c.body for c in answers] == [True]
     writes = len(workflow.writes)
     assert pull.collect().exit == 0
     assert len(workflow.writes) == writes
     # The file is looked at once more, and only for this pull request.
-    other = PullStory.begin(workflow, {"app.js": WORSE}, "other")
+    other = PullRequestHarness.open(workflow, {"app.js": WORSE}, "other")
     other.run()
     assert pull.run().exit == 0
-    assert (workflow.asked(), len(workflow.batches)) == (["app.js"], 3)
+    assert (workflow.requested_paths(), len(workflow.batches)) == (["app.js"], 3)
     assert other.run().exit == 0
     assert pull.run().exit == 0
     assert len(workflow.batches) == 3
@@ -373,20 +379,20 @@ def test_what_people_ask_for_in_a_thread(workflow: WorkflowHarness) -> None:
     assert len(pull.inline) == 2
 
 
-def test_a_public_repository_is_told_nothing_about_security(workflow: WorkflowHarness) -> None:
-    workflow.hub.private = False
-    pull = PullStory.begin(workflow, {"app.js": BAD})
+def test_a_public_repository_shows_no_security_findings(workflow: WorkflowHarness) -> None:
+    workflow.github_repository.private = False
+    pull = PullRequestHarness.open(workflow, {"app.js": BAD})
     pull.run()
     assert pull.run().exit == 0
-    assert placed(pull) == {LEFTOVER: (None, 2)}
+    assert lines_of_comments(pull) == {LEFTOVER: (None, 2)}
     assert "eval" not in pull.summary.replace("f96804d", "")
-    told = pull.run("submit", task="security-scan")
-    assert (told.exit, len(workflow.batches)) == (0, 1)
-    assert "must not tell" in "".join(told.said("notice"))
+    result = pull.run("submit", task="security-scan")
+    assert (result.exit, len(workflow.batches)) == (0, 1)
+    assert "must not show" in "".join(result.annotations("notice"))
 
 
-def test_what_does_not_fit_goes_out_with_the_next_run(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"a.js": FAR * 9, "b.js": FAR * 9 + GOOD})
+def test_the_backlog_is_sent_by_the_next_run(workflow: WorkflowHarness) -> None:
+    pull = PullRequestHarness.open(workflow, {"a.js": FAR * 9, "b.js": FAR * 9 + GOOD})
     first = pull.run("submit", max_cost_usd="0.08")
     assert (first.exit, first.outputs["backlog-count"]) == (0, "1"), first.log
     again = pull.run("submit", max_cost_usd="0.08")
@@ -394,19 +400,19 @@ def test_what_does_not_fit_goes_out_with_the_next_run(workflow: WorkflowHarness)
     assert [len(batch.requests) for batch in workflow.batches] == [1, 1]
 
 
-def test_the_month_counts_pull_requests_and_branches_together(workflow: WorkflowHarness) -> None:
+def test_the_monthly_budget_covers_pull_requests_and_branches(workflow: WorkflowHarness) -> None:
     workflow.environ["BATCH_ACTION_MONTHLY_BUDGET_USD"] = "0.05"
-    pull = PullStory.begin(workflow, {"a.js": WORSE})
+    pull = PullRequestHarness.open(workflow, {"a.js": WORSE})
     workflow.commit({"main.js": GOOD})
     assert pull.collect("submit").exit == 0
     assert pull.run("submit").exit == 3
     assert len(workflow.batches) == 1
 
 
-def test_a_batch_named_by_its_id_is_its_pull_requests(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"app.js": WORSE})
+def test_one_batch_of_a_pull_request_can_be_collected_by_its_id(workflow: WorkflowHarness) -> None:
+    pull = PullRequestHarness.open(workflow, {"app.js": WORSE})
     pull.run("submit")
-    other = PullStory.begin(workflow, {"other.js": WORSE}, "other")
+    other = PullRequestHarness.open(workflow, {"other.js": WORSE}, "other")
     other.run("submit")
     result = pull.collect(batch_id=workflow.batches[1].id)
     assert result.exit == 0, result.log
@@ -415,21 +421,23 @@ def test_a_batch_named_by_its_id_is_its_pull_requests(workflow: WorkflowHarness)
     assert len(pull.inline) == 2
 
 
-def test_nothing_of_a_pull_request_is_a_command(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"a\n::error::x.js": WORSE})
+def test_no_text_of_a_pull_request_is_a_workflow_command(workflow: WorkflowHarness) -> None:
+    pull = PullRequestHarness.open(workflow, {"a\n::error::x.js": WORSE})
     pull.run()
     result = pull.run()
     assert result.exit == 0, result.log
-    assert all("x.js" not in data for name, data in commands(result.log) if name == "error")
-    assert len(pull.session.tracked) == 2
+    assert all("x.js" not in data for name, data in log_commands(result.log) if name == "error")
+    assert len(pull.state.tracked) == 2
 
 
-def test_a_missing_permission_is_named_and_the_next_run_delivers(workflow: WorkflowHarness) -> None:
-    pull = PullStory.begin(workflow, {"app.js": WORSE})
+def test_a_missing_permission_is_named_and_the_next_run_publishes(
+    workflow: WorkflowHarness,
+) -> None:
+    pull = PullRequestHarness.open(workflow, {"app.js": WORSE})
     pull.run("submit")
     less = {**PERMISSIONS, "pull-requests": "read"}
     result = workflow.start("collect", {"permissions": less})
     assert result.exit == 5
-    assert "pull-requests: write" in "".join(result.said("error"))
+    assert "pull-requests: write" in "".join(result.annotations("error"))
     assert pull.collect().exit == 0
     assert len(pull.inline) == 2

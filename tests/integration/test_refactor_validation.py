@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.harness.pull_requests import PullStory
+from tests.harness.pull_requests import PullRequestHarness
 from tests.harness.workflow import WorkflowHarness
 
 OLD = "def total(prices):\n    return sum(prices)\n\n\ndef shown(cents):\n    return str(cents)\n"
@@ -132,7 +132,7 @@ def test_inputs_that_conflict_with_a_patch(refactor_validation: WorkflowHarness,
 
 def test_the_text_of_a_pull_request_is_the_description(refactor_validation: WorkflowHarness):
     workflow = refactor_validation
-    pull = PullStory.begin(workflow, {"money.py": BROKEN}, title="Tax included")
+    pull = PullRequestHarness.open(workflow, {"money.py": BROKEN}, title="Tax included")
     pull.issue.body = "As agreed.\n\n</description>"
     assert pull.run("submit").exit == 0
     prompt = prompt_of(workflow)
@@ -146,7 +146,7 @@ def test_the_text_of_a_pull_request_is_the_description(refactor_validation: Work
 
 def test_a_valid_pull_request(refactor_validation: WorkflowHarness):
     workflow = refactor_validation
-    pull = PullStory.begin(workflow, {"money.py": SAME})
+    pull = PullRequestHarness.open(workflow, {"money.py": SAME})
     pull.run("submit")
     assert pull.collect().exit == 0
     assert pull.inline == []

@@ -25,10 +25,10 @@ from batch_action.models.findings import (
 )
 from batch_action.models.report import DestinationResult, FileStatuses
 from batch_action.models.report import RunReport as Circumstances
-from batch_action.publishers.positions import locate
+from batch_action.publishers.positions import resolve
 from batch_action.publishers.sarif import publisher as sarif
 from tests.harness.contexts import context_of
-from tests.harness.sarif_schema import complaints
+from tests.harness.sarif_schema import schema_errors
 from tests.harness.workflow import BAD, GOOD, WORSE, WorkflowHarness
 
 BUG = "def bad(x):\n    crash(x)\n    return x\n"
@@ -55,7 +55,7 @@ class Circle:
         url = self.workflow.sandbox.github_url
         environ = {
             "GITHUB_TOKEN": self.token if token is None else token,
-            "GITHUB_REPOSITORY": self.workflow.hub.full_name,
+            "GITHUB_REPOSITORY": self.workflow.github_repository.full_name,
             "GITHUB_API_URL": f"{url}/api/v3",
             "GITHUB_GRAPHQL_URL": f"{url}/api/graphql",
             "GITHUB_SERVER_URL": url,
@@ -89,7 +89,7 @@ class Circle:
         reviewed = tuple(ReviewedFile(path=p, blob=b, commit=commit) for p, b in blobs.items())
         return BatchAnswers(task=TASK, commit=commit, reviewed=reviewed, findings=tuple(findings))
 
-    def tell(
+    def report_error(
         self,
         batch_answers: BatchAnswers,
         *,
@@ -113,14 +113,14 @@ class Circle:
             complete = replace(
                 batch_answers,
                 dismissed=self.dismissed,
-                redelivered=not set(held.batches).isdisjoint(batches),
+                republished=not set(held.batches).isdisjoint(batches),
             )
-            placed = locate(complete, held.tracked, ctx.git, head=held.head or None)
+            placed = resolve(complete, held.tracked, ctx.git, head=held.head or None)
             settled = replace(reconcile(held.tracked, placed), blocks=dict(held.blocks))
             workflow = Circumstances(
                 task=TASK,
-                repository=self.workflow.hub.full_name,
-                server_url=ctx.context.server_url,
+                repository=self.workflow.github_repository.full_name,
+                server_url=ctx.github_context.server_url,
                 commit=batch_answers.commit,
                 run_url=None,
                 batch_ids=batches,
@@ -129,11 +129,10 @@ class Circle:
                 file_statuses=FileStatuses(entries=()),
                 spending=None,
                 discarded=0,
-                public=False,
-                allow_public_security=False,
+                hides_security=False,
                 max_findings=25,
                 ref=f"refs/pull/{pull}/head" if pull else BRANCH,
-                pull=pull,
+                pull_request=pull,
                 state_key=ctx.settings.state_key,
             )
             if meanwhile is not None:
@@ -148,7 +147,7 @@ class Circle:
 
     def dismiss(self, number: int, by: str = "octo", comment: str | None = None) -> None:
         """A person dismisses an alert on its page."""
-        self.workflow.hub.alerts[number] |= {
+        self.workflow.github_repository.alerts[number] |= {
             "state": "dismissed",
             "dismissed_by": {"login": by},
             "dismissed_at": "2026-03-01T00:00:00Z",
@@ -159,21 +158,21 @@ class Circle:
     @property
     def alerts(self) -> dict[int, str]:
         """Number to state."""
-        return {number: alert["state"] for number, alert in self.workflow.hub.alerts.items()}
+        return {number: alert["state"] for number, alert in self.workflow.github_repository.alerts.items()}
 
     @property
     def analyses(self) -> list[str]:
         """The analysed commits, oldest first."""
-        return [one.commit_sha for one in self.workflow.hub.analyses]
+        return [one.commit_sha for one in self.workflow.github_repository.analyses]
 
     @property
     def uploads(self) -> int:
-        return len(self.workflow.hub.uploads)
+        return len(self.workflow.github_repository.uploads)
 
     def file(self, name: str = f"{TASK}.sarif") -> dict[str, Any]:
         path = self.workflow.repo.path / ".batch-action" / name
         document: dict[str, Any] = json.loads(path.read_bytes())
-        assert complaints(document) == []
+        assert schema_errors(document) == []
         return document
 
 
@@ -204,8 +203,8 @@ def one_circle(workflow: WorkflowHarness) -> Circle:
 
 
 def begun(workflow: WorkflowHarness, *, whole: bool = False) -> Circle:
-    workflow.hub.code_scanning = True
-    workflow.hub.returns_whole_sarif = whole
+    workflow.github_repository.code_scanning = True
+    workflow.github_repository.returns_full_sarif = whole
     workflow.commit({"a.py": BUG + FAR, "b.py": OK})
     return Circle(workflow=workflow, token=workflow.open({"permissions": MAY}).token)
 
@@ -215,7 +214,7 @@ def states(settled: Reconciliation) -> list[FindingState]:
 
 
 def test_a_life_in_code_scanning(circle: Circle):
-    settled, done = circle.tell(circle.review("a.py"))
+    settled, done = circle.report_error(circle.review("a.py"))
     assert (done.action, done.new, done.open, states(settled)) == (
         "created",
         1,
@@ -223,32 +222,32 @@ def test_a_life_in_code_scanning(circle: Circle):
         [FindingState.NEW],
     )
     assert circle.alerts == {1: "open"}
-    assert done.ids == (str(circle.workflow.hub.analyses[-1].id),)
+    assert done.ids == (str(circle.workflow.github_repository.analyses[-1].id),)
     born = settled.statuses[0].tracked
 
     # Another file is reviewed: what is open elsewhere is carried forward, at its new lines.
     circle.workflow.commit({"a.py": "import os\n" + BUG + FAR, "b.py": BUG.replace("bad", "worse")})
-    settled, done = circle.tell(circle.review("b.py"))
+    settled, done = circle.report_error(circle.review("b.py"))
     assert (done.action, done.new, done.open) == ("updated", 1, 2)
     assert circle.alerts == {1: "open", 2: "open"}
-    assert circle.workflow.hub.alerts[1]["most_recent_instance"]["location"]["start_line"] == 3
+    assert circle.workflow.github_repository.alerts[1]["most_recent_instance"]["location"]["start_line"] == 3
     first = next(s for s in settled.statuses if s.tracked.anchor.path == "a.py")
     assert first.tracked.fingerprint == born.fingerprint
-    assert first.tracked.since == "2026-03-01"
+    assert first.tracked.opened_on == "2026-03-01"
     assert first.finding is None
 
     # The code is touched, and no verdict has come: a partial upload closes nothing.
     circle.workflow.commit({"a.py": OK + FAR})
-    settled, done = circle.tell(circle.review())
+    settled, done = circle.report_error(circle.review())
     assert FindingState.RECHECKING in states(settled)
     assert circle.alerts == {1: "open", 2: "open"}
 
-    settled, done = circle.tell(circle.review("a.py"))
+    settled, done = circle.report_error(circle.review("a.py"))
     assert (done.fixed, done.open) == (1, 1)
     assert circle.alerts == {1: "fixed", 2: "open"}
 
     circle.workflow.commit({"a.py": BUG + FAR})
-    settled, done = circle.tell(circle.review("a.py"))
+    settled, done = circle.report_error(circle.review("a.py"))
     assert sorted(states(settled)) == [FindingState.BACK, FindingState.OPEN]
     assert circle.alerts == {1: "open", 2: "open"}
     back = next(s for s in settled.statuses if s.tracked.state is FindingState.BACK)
@@ -258,21 +257,21 @@ def test_a_life_in_code_scanning(circle: Circle):
 
 
 def test_the_same_night_twice_writes_nothing_the_second_time(circle: Circle):
-    _, first = circle.tell(circle.review("a.py"), number=1)
+    _, first = circle.report_error(circle.review("a.py"), number=1)
     before = list(circle.workflow.writes)
-    settled, second = circle.tell(circle.review("a.py"), number=1)
+    settled, second = circle.report_error(circle.review("a.py"), number=1)
     assert (second.action, second.ids, second.open) == ("unchanged", first.ids, 1)
     assert circle.workflow.writes == before
-    if circle.workflow.hub.returns_whole_sarif:
+    if circle.workflow.github_repository.returns_full_sarif:
         assert states(settled) == [FindingState.NEW]
 
 
 def test_an_older_batch_that_comes_late_overwrites_nothing_newer(circle: Circle):
     old = circle.review("a.py", "b.py")
     newer = circle.workflow.commit({"a.py": OK + FAR, "b.py": BUG})
-    circle.tell(circle.review("a.py", "b.py"))
+    circle.report_error(circle.review("a.py", "b.py"))
     assert circle.alerts == {1: "open"}
-    _, done = circle.tell(old)
+    _, done = circle.report_error(old)
     assert circle.alerts == {1: "open"}
     assert circle.analyses[-1] == newer
     assert done.open == 1
@@ -280,57 +279,57 @@ def test_an_older_batch_that_comes_late_overwrites_nothing_newer(circle: Circle)
 
 class TestDismissed:
     def test_by_a_person_is_told_once_and_stays(self, circle: Circle):
-        settled, _ = circle.tell(circle.review("a.py"))
+        settled, _ = circle.report_error(circle.review("a.py"))
         own = settled.statuses[0].tracked.fingerprint
         circle.dismiss(1, comment="by design")
         [dismissal] = circle.read_state().dismissals
-        assert (dismissal.fingerprint, dismissal.by) == (own, "octo")
+        assert (dismissal.fingerprint, dismissal.actor) == (own, "octo")
         assert dismissal.reason == "false positive: by design"
-        assert dismissal.where.endswith("/security/code-scanning/1")
-        settled, done = circle.tell(circle.review("a.py"))
+        assert dismissal.source.endswith("/security/code-scanning/1")
+        settled, done = circle.report_error(circle.review("a.py"))
         assert (states(settled), done.open) == ([FindingState.DISMISSED], 0)
         assert circle.alerts == {1: "dismissed"}
         [result] = circle.file()["runs"][0]["results"]
         assert result["suppressions"][0]["kind"] == "external"
         circle.workflow.commit({"a.py": "\n\n" + BUG + FAR})
         for _ in range(2):
-            settled, _ = circle.tell(circle.review("a.py"))
+            settled, _ = circle.report_error(circle.review("a.py"))
             assert states(settled) == [FindingState.DISMISSED]
             assert circle.alerts == {1: "dismissed"}
 
     @pytest.mark.parametrize("who", ["github-actions[bot]", "stale[bot]", "guest", "nobody", ""])
     def test_by_others_counts_for_nothing(self, one_circle: Circle, who: str):
         circle = one_circle
-        circle.workflow.sandbox.github.add_user("guest", **{circle.workflow.hub.full_name: "read"})
-        circle.tell(circle.review("a.py"))
+        circle.workflow.sandbox.github.add_user("guest", **{circle.workflow.github_repository.full_name: "read"})
+        circle.report_error(circle.review("a.py"))
         circle.dismiss(1, by=who)
         assert circle.read_state().dismissals == ()
-        settled, _ = circle.tell(circle.review("a.py"))
+        settled, _ = circle.report_error(circle.review("a.py"))
         assert states(settled) == [FindingState.OPEN]
 
     def test_in_another_place_closes_the_alert_as_dismissed(self, circle: Circle):
-        settled, _ = circle.tell(circle.review("a.py"))
+        settled, _ = circle.report_error(circle.review("a.py"))
         circle.dismissed = frozenset({settled.statuses[0].tracked.fingerprint})
-        settled, _ = circle.tell(circle.review("a.py"))
+        settled, _ = circle.report_error(circle.review("a.py"))
         assert (states(settled), circle.alerts) == ([FindingState.DISMISSED], {1: "dismissed"})
-        assert circle.workflow.hub.alerts[1]["dismissed_by"]["login"] == "github-actions[bot]"
+        assert circle.workflow.github_repository.alerts[1]["dismissed_by"]["login"] == "github-actions[bot]"
         circle.workflow.commit({"c.py": OK})
-        settled, _ = circle.tell(circle.review("c.py"))
+        settled, _ = circle.report_error(circle.review("c.py"))
         assert circle.alerts == {1: "dismissed"}
         assert circle.read_state().dismissals == ()
 
     def test_before_it_had_an_alert_it_gets_none(self, circle: Circle):
         batch_answers = circle.review("a.py")
         circle.dismissed = frozenset({batch_answers.findings[0].fingerprint})
-        settled, done = circle.tell(batch_answers)
+        settled, done = circle.report_error(batch_answers)
         assert (states(settled), done.open, circle.alerts) == ([FindingState.DISMISSED], 0, {})
 
     def test_under_a_new_name_it_opens_no_new_alert(self, circle: Circle):
-        circle.tell(circle.review("a.py"))
+        circle.report_error(circle.review("a.py"))
         circle.dismiss(1)
         circle.workflow.repo.git("mv", "a.py", "z.py")
         circle.workflow.commit()
-        settled, _ = circle.tell(circle.review("z.py"))
+        settled, _ = circle.report_error(circle.review("z.py"))
         assert settled.statuses[0].tracked.anchor.path == "z.py"
         assert (states(settled), circle.alerts) == ([FindingState.DISMISSED], {1: "dismissed"})
 
@@ -339,7 +338,7 @@ class TestRefused:
     def test_without_the_permission(self, one_circle: Circle):
         circle = one_circle
         run = circle.workflow.open({"permissions": MAY | {"security-events": "read"}})
-        settled, done = circle.tell(circle.review("a.py"), token=run.token)
+        settled, done = circle.report_error(circle.review("a.py"), token=run.token)
         assert (done.action, done.open, states(settled)) == ("refused", 1, [FindingState.NEW])
         assert "`security-events: write`" in done.note
         assert ".batch-action/code-review.sarif" in done.note
@@ -347,10 +346,10 @@ class TestRefused:
 
     def test_even_to_dismiss(self, one_circle: Circle):
         circle = one_circle
-        settled, _ = circle.tell(circle.review("a.py"))
+        settled, _ = circle.report_error(circle.review("a.py"))
         circle.dismissed = frozenset({settled.statuses[0].tracked.fingerprint})
         run = circle.workflow.open({"permissions": MAY | {"security-events": "read"}})
-        _, done = circle.tell(circle.review("a.py"), token=run.token)
+        _, done = circle.report_error(circle.review("a.py"), token=run.token)
         assert done.action == "refused"
         assert "`security-events: write`" in done.note
         assert circle.file()["runs"][0]["results"] == []
@@ -358,14 +357,14 @@ class TestRefused:
     def test_where_it_may_not_even_be_read(self, one_circle: Circle):
         circle = one_circle
         run = circle.workflow.open({"permissions": {"contents": "read"}})
-        _, done = circle.tell(circle.review("a.py"), token=run.token)
+        _, done = circle.report_error(circle.review("a.py"), token=run.token)
         assert done.action == "refused"
         assert "`security-events: read`" in done.note
 
     def test_where_it_is_not_enabled(self, one_circle: Circle):
         circle = one_circle
-        circle.workflow.hub.code_scanning = False
-        _, done = circle.tell(circle.review("a.py"))
+        circle.workflow.github_repository.code_scanning = False
+        _, done = circle.report_error(circle.review("a.py"))
         assert done.action == "refused"
         assert "must be enabled" in done.note
         assert "Turn the feature on" in done.note
@@ -375,7 +374,7 @@ class TestRefused:
         circle = one_circle
         body = json.dumps({"processing_status": "failed", "errors": ["expected artifact location"]})
         circle.workflow.sandbox.faults.add("status", path="/sarifs/", status=200, body=body)
-        _, done = circle.tell(circle.review("a.py"))
+        _, done = circle.report_error(circle.review("a.py"))
         assert done.action == "refused"
         assert "expected artifact location" in done.note
 
@@ -384,7 +383,7 @@ class TestRefused:
         circle.workflow.sandbox.faults.add(
             "status", path="/sarifs$", status=413, message="Too large"
         )
-        _, done = circle.tell(circle.review("a.py"))
+        _, done = circle.report_error(circle.review("a.py"))
         assert done.action == "refused"
 
 
@@ -403,27 +402,27 @@ class TestPassingFailures:
         circle.workflow.sandbox.faults.add(kind, method="POST", path="/sarifs$", **details)
         batch_answers = circle.review("a.py")
         try:
-            _, done = circle.tell(batch_answers, number=1)
+            _, done = circle.report_error(batch_answers, number=1)
         except GitHubError:
             assert circle.uploads == 0
-            _, done = circle.tell(batch_answers, number=1)
+            _, done = circle.report_error(batch_answers, number=1)
         assert done.action == "created"
         assert circle.alerts == {1: "open"}
         assert (circle.uploads, len(circle.analyses)) == (uploads, 1)
 
     @pytest.mark.parametrize("call", range(10))
     def test_at_any_call_lose_nothing_and_repeat_nothing(self, circle: Circle, call: int):
-        circle.tell(circle.review("a.py"))
+        circle.report_error(circle.review("a.py"))
         circle.workflow.commit({"b.py": BUG, "a.py": OK + FAR})
         batch_answers = circle.review("a.py", "b.py")
         faults = circle.workflow.sandbox.faults
         # Neither repeated by the client nor taken for a missing permission.
         faults.add("status", path="code-scanning", status=409, nth=call + 1, times=99)
         try:
-            circle.tell(batch_answers, number=2)
+            circle.report_error(batch_answers, number=2)
         except GitHubError:
             faults.clear()
-            circle.tell(batch_answers, number=2)
+            circle.report_error(batch_answers, number=2)
         finally:
             faults.clear()
         assert circle.alerts == {1: "fixed", 2: "open"}
@@ -433,8 +432,8 @@ class TestPassingFailures:
         circle.workflow.sandbox.github.scanning_lag = 30.0
         try:
             with pytest.raises(GitHubError, match="still processing"):
-                circle.tell(circle.review("a.py"), number=1)
-            _, done = circle.tell(circle.review("a.py"), number=1)
+                circle.report_error(circle.review("a.py"), number=1)
+            _, done = circle.report_error(circle.review("a.py"), number=1)
         finally:
             circle.workflow.sandbox.github.scanning_lag = 0.0
         assert (done.action, circle.uploads, circle.alerts) == ("unchanged", 1, {1: "open"})
@@ -443,19 +442,19 @@ class TestPassingFailures:
         other = replace(circle, workflow=circle.workflow)
         circle.workflow.commit({"b.py": BUG})
         with pytest.raises(GitHubError, match="Another run"):
-            circle.tell(circle.review("a.py"), meanwhile=lambda: other.tell(other.review("b.py")))
-        circle.tell(circle.review("a.py"))
+            circle.report_error(circle.review("a.py"), meanwhile=lambda: other.report_error(other.review("b.py")))
+        circle.report_error(circle.review("a.py"))
         assert circle.alerts == {1: "open", 2: "open"}
 
 
 class TestSeparate:
     def test_state_keys_and_pull_requests_close_nothing_of_each_other(self, circle: Circle):
-        circle.tell(circle.review("a.py"))
+        circle.report_error(circle.review("a.py"))
         circle.workflow.commit({"b.py": BUG})
-        circle.tell(circle.review("b.py"), inputs={"state_key": "other"})
-        circle.tell(circle.review("b.py"), pull=7)
+        circle.report_error(circle.review("b.py"), inputs={"state_key": "other"})
+        circle.report_error(circle.review("b.py"), pull_request=7)
         assert circle.alerts == {1: "open", 2: "open", 3: "open"}
-        refs = [(one.category, one.ref) for one in circle.workflow.hub.analyses]
+        refs = [(one.category, one.ref) for one in circle.workflow.github_repository.analyses]
         assert refs == [
             ("batch-action/code-review", BRANCH),
             ("batch-action/code-review-other", BRANCH),
@@ -465,8 +464,8 @@ class TestSeparate:
         assert circle.file("code-review-other.sarif")
 
     def test_a_desk_that_hears_late_of_a_pull_request_reads_its_analysis(self, circle: Circle):
-        circle.tell(circle.review("a.py"))
-        _, done = circle.tell(circle.review("a.py"), ref="refs/pull/7/head")
+        circle.report_error(circle.review("a.py"))
+        _, done = circle.report_error(circle.review("a.py"), ref="refs/pull/7/head")
         assert (done.action, circle.alerts) == ("created", {1: "open", 2: "open"})
 
 
@@ -476,46 +475,46 @@ class TestSeparate:
 def test_files_of_any_name(circle: Circle, name: str | bytes):
     path = os.fsdecode(name)
     circle.workflow.commit({name: BUG})
-    settled, _ = circle.tell(circle.review(path))
+    settled, _ = circle.report_error(circle.review(path))
     assert settled.statuses[0].tracked.anchor.path == path
     circle.workflow.commit({"c.py": OK})
-    settled, _ = circle.tell(circle.review("c.py"))
+    settled, _ = circle.report_error(circle.review("c.py"))
     assert (states(settled), circle.alerts) == ([FindingState.OPEN], {1: "open"})
     assert settled.statuses[0].tracked.anchor.path == path
     circle.dismiss(1)
-    settled, _ = circle.tell(circle.review("c.py"))
+    settled, _ = circle.report_error(circle.review("c.py"))
     assert (states(settled), circle.alerts) == ([FindingState.DISMISSED], {1: "dismissed"})
     assert len(circle.file()["runs"][0]["results"]) == 1
 
 
 def test_a_quiet_night_with_nothing_to_tell_uploads_nothing(one_circle: Circle):
     circle = one_circle
-    _, done = circle.tell(circle.review("b.py"), quiet=True)
+    _, done = circle.report_error(circle.review("b.py"), commands_only=True)
     assert (done.action, circle.uploads) == ("skipped", 0)
-    _, done = circle.tell(circle.review("b.py"))
+    _, done = circle.report_error(circle.review("b.py"))
     assert (done.action, done.open, circle.uploads) == ("created", 0, 1)
 
 
 def test_without_github_there_is_the_file(one_circle: Circle):
     circle = one_circle
-    settled, done = circle.tell(circle.review("a.py"), token="")
+    settled, done = circle.report_error(circle.review("a.py"), token="")
     assert (done.action, done.url, states(settled)) == ("created", None, [FindingState.NEW])
     assert circle.file()["runs"][0]["results"]
 
 
 def test_a_shallow_clone_forgets_nothing(circle: Circle):
-    circle.tell(circle.review("a.py"))
+    circle.report_error(circle.review("a.py"))
     circle.workflow.commit({"b.py": BUG})
     whole, shallow = circle.workflow.repo.path, circle.workflow.folder / "shallow"
     circle.workflow.repo.git("clone", "--quiet", "--depth=1", f"file://{whole}", str(shallow))
     circle.workflow.repo.path = shallow
-    settled, _ = circle.tell(circle.review("b.py"))
+    settled, _ = circle.report_error(circle.review("b.py"))
     assert sorted(states(settled)) == [FindingState.NEW, FindingState.OPEN]
     assert circle.alerts == {1: "open", 2: "open"}
 
 
 def test_words_pass_to_other_destinations(circle: Circle):
-    settled, _ = circle.tell(circle.review("a.py"))
+    settled, _ = circle.report_error(circle.review("a.py"))
     words = circle.read_state().blocks[settled.statuses[0].tracked.fingerprint]
     assert "A crash ends the program." in words
 
@@ -523,15 +522,15 @@ def test_words_pass_to_other_destinations(circle: Circle):
 def test_a_link_where_the_file_belongs_keeps_nothing_from_code_scanning(one_circle: Circle):
     circle = one_circle
     (circle.workflow.repo.path / ".batch-action").symlink_to(circle.workflow.folder)
-    _, done = circle.tell(circle.review("a.py"))
+    _, done = circle.report_error(circle.review("a.py"))
     assert done.action == "created"
 
 
 class TestThroughTheAction:
     @pytest.fixture
     def public(self, workflow: WorkflowHarness) -> WorkflowHarness:
-        workflow.hub.private = False
-        workflow.hub.code_scanning = True
+        workflow.github_repository.private = False
+        workflow.github_repository.code_scanning = True
         workflow.inputs |= {"report": "sarif,summary", "task": "security-scan"}
         workflow.commit({"app.js": BAD})
         return workflow
@@ -545,14 +544,14 @@ class TestThroughTheAction:
     def test_security_findings_of_a_public_repository_go_here(self, public: WorkflowHarness):
         done = self.collected(public)
         assert done.exit == 0, done.log
-        alerts = public.hub.alerts.values()
+        alerts = public.github_repository.alerts.values()
         assert {alert["state"] for alert in alerts} == {"open"}
         assert all("security" in alert["rule"]["tags"] for alert in alerts)
         assert any("eval" in alert["most_recent_instance"]["message"]["text"] for alert in alerts)
         assert "eval" not in done.summary
         assert done.outputs["sarif-file"] == ".batch-action/security-scan.sarif"
         document = json.loads((public.repo.path / done.outputs["sarif-file"]).read_bytes())
-        assert complaints(document) == []
+        assert schema_errors(document) == []
         public.commit({"app.js": GOOD})
         done = self.collected(public)
         assert (done.exit, done.outputs["fixed-findings-count"]) == (0, str(len(alerts)))
@@ -568,22 +567,22 @@ class TestThroughTheAction:
         assert done.exit == 5
         done = public.start("collect", {"permissions": MAY})
         assert done.exit == 0, done.log
-        assert len(public.hub.alerts) == 2
-        assert len(public.hub.uploads) == len(public.hub.analyses) == 1
+        assert len(public.github_repository.alerts) == 2
+        assert len(public.github_repository.uploads) == len(public.github_repository.analyses) == 1
 
     def test_without_a_ledger_the_review_goes_on_from_the_last_analysis(
         self, public: WorkflowHarness
     ):
         assert self.collected(public).exit == 0
-        analysed = public.hub.analyses[-1].commit_sha
-        public.hub.artifacts.clear()
+        analysed = public.github_repository.analyses[-1].commit_sha
+        public.github_repository.artifacts.clear()
         public.commit({"next.js": GOOD})
         public.commit({"last.js": GOOD})
         sent = public.start("submit", {"permissions": MAY})
-        assert f"our report names commit {analysed[:12]}" in sent.said("warning")[0]
-        assert public.asked() == ["last.js", "next.js"]
-        public.hub.artifacts.clear()
-        public.hub.code_scanning = False
+        assert f"our report names commit {analysed[:12]}" in sent.annotations("warning")[0]
+        assert public.requested_paths() == ["last.js", "next.js"]
+        public.github_repository.artifacts.clear()
+        public.github_repository.code_scanning = False
         public.inputs["task"] = "code-review"
         assert public.start("submit", {"permissions": MAY}).exit == 0
 
@@ -591,27 +590,27 @@ class TestThroughTheAction:
         for how in ({}, {"permissions": MAY | {"security-events": "read"}}):
             done = public.start("submit", how)
             assert done.exit == 2
-            assert "`security-events: write`" in done.said("error")[0]
-        public.hub.code_scanning = False
+            assert "`security-events: write`" in done.annotations("error")[0]
+        public.github_repository.code_scanning = False
         done = public.start("submit", {"permissions": MAY})
         assert done.exit == 2
-        assert "must be enabled" in done.said("error")[0]
+        assert "must be enabled" in done.annotations("error")[0]
         assert public.batches == []
 
     def test_where_there_is_another_place_it_is_a_warning(self, public: WorkflowHarness):
         for inputs in ({"allow_public_security_findings": "true"}, {"task": "code-review"}):
             done = public.start("submit", {}, **inputs)
             assert done.exit == 0
-            assert "`security-events: write`" in done.said("warning")[0]
+            assert "`security-events: write`" in done.annotations("warning")[0]
         assert public.start("submit", {}, dry_run="true").exit == 0
 
     def test_what_github_does_not_say_stops_nothing(self, public: WorkflowHarness):
         public.sandbox.faults.add("status", method="POST", path="/sarifs$", status=500)
         done = public.start("submit", {"permissions": MAY})
-        assert (done.exit, done.said("warning")) == (0, [])
+        assert (done.exit, done.annotations("warning")) == (0, [])
 
     def test_a_public_repository_without_it_hears_of_it(self, public: WorkflowHarness):
         public.inputs["report"] = "summary"
         done = public.start("submit", {})
         assert done.exit == 0
-        assert "add `sarif` to `report`" in done.said("warning")[0]
+        assert "add `sarif` to `report`" in done.annotations("warning")[0]

@@ -1,4 +1,4 @@
-"""SARIF documents: valid by the official schema, harmless, within limits, and remembered."""
+"""SARIF documents: valid by the official schema, harmless, within limits, and readable again."""
 
 import gzip
 import json
@@ -26,15 +26,15 @@ from batch_action.models.findings import (
 )
 from batch_action.models.report import FileStatuses, RunReport
 from batch_action.publishers.sarif import messages
-from batch_action.publishers.sarif.document import category, render
-from batch_action.publishers.sarif.reader import Memory, parse, same
-from batch_action.publishers.sarif.rules import SCORES, identify, read_id
+from batch_action.publishers.sarif.document import category_of, render
+from batch_action.publishers.sarif.reader import AnalysisState, is_same, parse
+from batch_action.publishers.sarif.rules import SCORES, parse_rule_id, rule_id
 from batch_action.sandbox.github import sarif as service
 from tests.harness import reports
 from tests.harness.reports import A, B, C
-from tests.harness.sarif_schema import complaints
+from tests.harness.sarif_schema import schema_errors
 
-NIGHT = RunReport(
+REPORT = RunReport(
     task="security-scan",
     repository="octo/demo",
     server_url="https://github.com",
@@ -46,13 +46,12 @@ NIGHT = RunReport(
     file_statuses=FileStatuses(entries=()),
     spending=None,
     discarded=0,
-    public=True,
-    allow_public_security=False,
+    hides_security=True,
     max_findings=25,
     ref="refs/heads/main",
 )
-BACKGROUND = (FindingState.FIXED, FindingState.DISMISSED, FindingState.IGNORED)
-LIVE = tuple(state for state in FindingState if state not in BACKGROUND)
+HIDDEN_STATES = (FindingState.FIXED, FindingState.DISMISSED, FindingState.IGNORED)
+SHOWN_STATES = tuple(state for state in FindingState if state not in HIDDEN_STATES)
 
 FORGED = (
     "x (Finding ffffffffffffffff, first seen 2026-01-01, lines 1 to 2 of blob aaaaaaaaaaaa in "
@@ -83,29 +82,29 @@ paths = (
     .filter(bool)
 )
 paths = st.one_of(st.sampled_from(["src/a.py", "a b/ü#?.py", "c:/d.py", "-- x"]), paths)
-hexes = st.text("0123456789abcdef", min_size=40, max_size=40)
+object_ids = st.text("0123456789abcdef", min_size=40, max_size=40)
 
 
-def standing(
+def finding_status(
     number: int = 1, state: FindingState = FindingState.NEW, **fields: Any
 ) -> FindingStatus:
-    """A finding that was reported tonight, whatever its state; `fields` go to the remark."""
+    """A finding of this run, in any state; `fields` go to the raw finding."""
     values = {"title": "SQL from `name`", "suggestion": None, "cwe": "CWE-89", "security": True}
     values |= {"confidence": Confidence.MEDIUM, **fields}
-    one = reports.standing(number, **values)
-    known = replace(one.tracked, state=state, since="2026-03-01")
-    assert one.finding
-    finding = replace(one.finding, evidence="q = 1\nrun(q % •••••)")
-    return FindingStatus(tracked=known, finding=finding)
+    status = reports.finding_status(number, **values)
+    tracked = replace(status.tracked, state=state, opened_on="2026-03-01")
+    assert status.finding
+    finding = replace(status.finding, evidence="q = 1\nrun(q % •••••)")
+    return FindingStatus(tracked=tracked, finding=finding)
 
 
 @st.composite
 def statuses(draw: st.DrawFn) -> tuple[FindingStatus, ...]:
-    found = []
+    drawn = []
     for number in range(draw(st.integers(0, 5))):
         state = draw(st.sampled_from(FindingState))
         first = draw(st.integers(1, 5000))
-        one = standing(
+        status = finding_status(
             number,
             state,
             rule=draw(st.one_of(plain_names, texts)),
@@ -121,52 +120,55 @@ def statuses(draw: st.DrawFn) -> tuple[FindingStatus, ...]:
         )
         anchor = Anchor(
             path=draw(paths),
-            blob=draw(hexes),
-            commit=draw(hexes),
+            blob=draw(object_ids),
+            commit=draw(object_ids),
             start_line=first,
             end_line=first + draw(st.integers(0, 9)),
             scope=(1, first + 20),
         )
-        known = replace(
-            one.tracked,
+        tracked = replace(
+            status.tracked,
             anchor=anchor,
-            since=draw(st.sampled_from(["", "2026-02-03"])),
-            closed=draw(st.sampled_from(["", "2026-02-04"])) if state is FindingState.FIXED else "",
-            closed_by=draw(hexes) if state is FindingState.FIXED else "",
-            suppressed=draw(st.sampled_from(["comment", "baseline"]))
+            opened_on=draw(st.sampled_from(["", "2026-02-03"])),
+            closed_on=draw(st.sampled_from(["", "2026-02-04"]))
+            if state is FindingState.FIXED
+            else "",
+            closing_commit=draw(object_ids) if state is FindingState.FIXED else "",
+            ignored_by=draw(st.sampled_from(["comment", "baseline"]))
             if state is FindingState.IGNORED
             else "",
         )
-        assert one.finding
-        finding = replace(one.finding, anchor=anchor, evidence=draw(texts))
-        found.append(replace(one, tracked=known, finding=finding if draw(st.booleans()) else None))
-    return tuple(found)
+        assert status.finding
+        finding = replace(status.finding, anchor=anchor, evidence=draw(texts))
+        has_finding = draw(st.booleans())
+        drawn.append(replace(status, tracked=tracked, finding=finding if has_finding else None))
+    return tuple(drawn)
 
 
-def drawn(*these: FindingStatus, before: Memory | None = None, **report: Any):
-    told = Reconciliation(statuses=these, commit=C)
-    return render(replace(NIGHT, **report), told, before or Memory())
+def render_statuses(*statuses: FindingStatus, previous: AnalysisState | None = None, **report: Any):
+    reconciled = Reconciliation(statuses=statuses, commit=C)
+    return render(replace(REPORT, **report), reconciled, previous or AnalysisState())
 
 
 def run_of(draft: Any) -> dict[str, Any]:
     return draft.document["runs"][0]
 
 
-def remembered(known: TrackedFinding) -> TrackedFinding:
-    """As it is remembered: dated, its title on one line and not too long."""
+def stored(tracked: TrackedFinding) -> TrackedFinding:
+    """A finding as the document stores it: dated, with a title on one line of limited length."""
     return replace(
-        known,
-        since=known.since or NIGHT.date,
-        closed=(known.closed or NIGHT.date) if known.state is FindingState.FIXED else "",
-        title=plain(known.title, 120),
+        tracked,
+        opened_on=tracked.opened_on or REPORT.date,
+        closed_on=(tracked.closed_on or REPORT.date) if tracked.state is FindingState.FIXED else "",
+        title=plain(tracked.title, 120),
     )
 
 
 def strings(data: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every string of a document with the name it stands under."""
+    """Every string of a document, with its key."""
     if isinstance(data, dict):
         for key, value in data.items():
-            # Quoted code is shown as code, and nothing in it is looked for.
+            # Quoted code is shown as code, so nothing in it can act.
             yield from strings(value.get("text") if key == "snippet" else value, key)
     elif isinstance(data, list):
         for value in data:
@@ -175,45 +177,47 @@ def strings(data: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, data
 
 
-class TestTheDocument:
-    @given(statuses(), st.sampled_from(["", "night-2"]), st.sampled_from([None, "octo/demo"]))
+class TestDocument:
+    @given(statuses(), st.sampled_from(["", "weekly"]), st.sampled_from([None, "octo/demo"]))
     @settings(max_examples=60)
-    def test_is_valid_and_remembers_all_it_was_told(self, these, key, repository):
-        draft = drawn(*these, state_key=key, repository=repository)
+    def test_is_valid_and_stores_every_finding(self, statuses, key, repository):
+        draft = render_statuses(*statuses, state_key=key, repository=repository)
         document = json.loads(draft.data)
-        assert complaints(document) == []
-        assert service.problems(document) == []
-        assert gzip.decompress(draft.packed) == draft.data
-        session = parse(document)
-        assert session.exact
-        assert session.batches == NIGHT.batch_ids
-        expected = {s.tracked.fingerprint: remembered(s.tracked) for s in these}
-        assert {known.fingerprint: known for known in session.tracked} == expected
-        assert draft.live == len(session.told) == sum(s.tracked.state in LIVE for s in these)
+        assert schema_errors(document) == []
+        assert service.processing_errors(document) == []
+        assert gzip.decompress(draft.compressed) == draft.data
+        state = parse(document)
+        assert state.has_properties
+        assert state.batches == REPORT.batch_ids
+        expected = {s.tracked.fingerprint: stored(s.tracked) for s in statuses}
+        assert {tracked.fingerprint: tracked for tracked in state.tracked} == expected
+        assert (
+            draft.open == len(state.texts) == sum(s.tracked.state in SHOWN_STATES for s in statuses)
+        )
 
     @given(statuses())
     @settings(max_examples=60)
-    def test_is_the_same_when_it_is_carried_forward(self, these):
-        first = parse(json.loads(drawn(*these).data))
-        later = [replace(s, finding=None) for s in these]
-        second = parse(json.loads(drawn(*later, before=first).data))
-        assert same(first, second)
-        assert first.told == second.told
+    def test_is_unchanged_when_it_is_carried_forward(self, statuses):
+        first = parse(json.loads(render_statuses(*statuses).data))
+        later = [replace(s, finding=None) for s in statuses]
+        second = parse(json.loads(render_statuses(*later, previous=first).data))
+        assert is_same(first, second)
+        assert first.texts == second.texts
 
     @given(statuses())
     @settings(max_examples=60)
-    def test_acts_on_nothing(self, these):
-        for name, text in strings(drawn(*these).document):
+    def test_contains_no_active_text(self, statuses):
+        for name, text in strings(render_statuses(*statuses).document):
             if name in ("text", "markdown", "snippet"):
                 assert not HIDDEN.search(text)
             if name == "text":
                 assert not re.search(r"[\n\u200b-\u200d]", text)
                 assert not re.search(r"\]\(|\{\d+\}|(?<!\w)@\w|://|#\d", text), text
 
-    def test_names_the_place_and_the_commit(self):
-        run = run_of(drawn(standing(), state_key="eu"))
+    def test_has_location_and_commit(self):
+        run = run_of(render_statuses(finding_status(), state_key="eu"))
         assert run["automationDetails"] == {"id": "batch-action/security-scan-eu/"}
-        assert run["automationDetails"]["id"] == f"{category('security-scan', 'eu')}/"
+        assert run["automationDetails"]["id"] == f"{category_of('security-scan', 'eu')}/"
         assert run["versionControlProvenance"] == [
             {
                 "repositoryUri": "https://github.com/octo/demo",
@@ -223,9 +227,9 @@ class TestTheDocument:
         ]
         [result] = run["results"]
         assert result["partialFingerprints"]["primaryLocationLineHash"] == f"{1:016x}"
-        place = result["locations"][0]["physicalLocation"]
-        assert place["artifactLocation"] == {"uri": "src/db.py"}
-        assert place["region"] == {
+        location = result["locations"][0]["physicalLocation"]
+        assert location["artifactLocation"] == {"uri": "src/db.py"}
+        assert location["region"] == {
             "startLine": 10,
             "startColumn": 1,
             "endLine": 12,
@@ -235,22 +239,20 @@ class TestTheDocument:
 
     @given(paths)
     @settings(max_examples=60)
-    def test_a_path_is_a_relative_address_and_comes_back(self, path: str):
-        one = standing()
-        moved = replace(
-            one, tracked=replace(one.tracked, anchor=replace(one.tracked.anchor, path=path))
-        )
-        draft = drawn(moved)
-        place = run_of(draft)["results"][0]["locations"][0]["physicalLocation"]
-        address = urlsplit(place["artifactLocation"]["uri"])
-        assert (address.scheme, address.netloc, address.query, address.fragment) == ("",) * 4
-        assert address.path.isascii()
+    def test_a_path_is_a_relative_uri_and_is_read_back(self, path: str):
+        status = finding_status()
+        anchor = replace(status.tracked.anchor, path=path)
+        draft = render_statuses(replace(status, tracked=replace(status.tracked, anchor=anchor)))
+        location = run_of(draft)["results"][0]["locations"][0]["physicalLocation"]
+        uri = urlsplit(location["artifactLocation"]["uri"])
+        assert (uri.scheme, uri.netloc, uri.query, uri.fragment) == ("",) * 4
+        assert uri.path.isascii()
         assert parse(json.loads(draft.data)).tracked[0].anchor.path == path
 
 
 class TestRules:
-    def test_a_rule_says_what_code_scanning_shows(self):
-        [rule] = run_of(drawn(standing()))["tool"]["driver"]["rules"]
+    def test_a_rule_has_what_code_scanning_shows(self):
+        [rule] = run_of(render_statuses(finding_status()))["tool"]["driver"]["rules"]
         assert rule["id"] == "injection/sql-injection/high"
         assert rule["name"] == "sql-injection"
         assert rule["shortDescription"]["text"] == "SQL injection"
@@ -275,7 +277,7 @@ class TestRules:
         ],
     )
     def test_severities(self, severity, level, score, problem):
-        run = run_of(drawn(standing(severity=severity)))
+        run = run_of(render_statuses(finding_status(severity=severity)))
         [rule] = run["tool"]["driver"]["rules"]
         assert run["results"][0]["level"] == level == rule["defaultConfiguration"]["level"]
         assert score[0] < float(rule["properties"]["security-severity"]) <= score[1]
@@ -283,19 +285,19 @@ class TestRules:
         assert set(SCORES) == set(Severity)
 
     def test_only_security_has_a_security_severity(self):
-        [rule] = run_of(drawn(standing(security=False, category="bug", cwe=None)))["tool"][
-            "driver"
-        ]["rules"]
+        [rule] = run_of(render_statuses(finding_status(security=False, category="bug", cwe=None)))[
+            "tool"
+        ]["driver"]["rules"]
         assert rule["properties"]["tags"] == ["bug"]
         assert "security-severity" not in rule["properties"]
 
     def test_each_result_points_at_its_rule(self):
         run = run_of(
-            drawn(
-                standing(1, severity=Severity.CRITICAL),
-                standing(2),
-                standing(3, rule="xss", category="injection"),
-                standing(4),
+            render_statuses(
+                finding_status(1, severity=Severity.CRITICAL),
+                finding_status(2),
+                finding_status(3, rule="xss", category="injection"),
+                finding_status(4),
             )
         )
         rules = run["tool"]["driver"]["rules"]
@@ -304,37 +306,42 @@ class TestRules:
             rules[r["ruleIndex"]]["id"] for r in run["results"]
         ]
 
-    def test_what_was_known_of_a_rule_stays(self):
-        first = parse(drawn(standing(cwe="CWE-89"), standing(2, cwe="CWE-564")).document)
-        [rule] = run_of(drawn(replace(standing(), finding=None), before=first))["tool"]["driver"][
-            "rules"
-        ]
+    def test_tags_of_the_last_analysis_stay(self):
+        first = parse(
+            render_statuses(finding_status(cwe="CWE-89"), finding_status(2, cwe="CWE-564")).document
+        )
+        [rule] = run_of(render_statuses(replace(finding_status(), finding=None), previous=first))[
+            "tool"
+        ]["driver"]["rules"]
         assert rule["properties"]["tags"][2:] == ["external/cwe/cwe-89", "external/cwe/cwe-564"]
         assert rule["properties"]["precision"] == "medium"
 
     @given(st.text(max_size=80), st.text(max_size=80), st.sampled_from(Severity))
     def test_an_id_can_be_read_back(self, rule, kind, severity):
-        known = replace(standing().tracked, rule=rule, category=kind, severity=severity)
-        read = read_id(identify(known))
+        tracked = replace(finding_status().tracked, rule=rule, category=kind, severity=severity)
+        read = parse_rule_id(rule_id(tracked))
         assert read is not None
         assert read[2] is severity
         if re.fullmatch(r"[!-~]{1,60}", rule):
             assert read[1] == rule
 
 
-class TestWhatComesBack:
-    """Code scanning returns a part of the document: ids, places, messages and rules."""
+class TestReturnedDocument:
+    """Code scanning returns a part of the document: ids, locations, messages and rules."""
 
-    def test_a_finding_is_known_again_from_what_people_see(self):
-        one, two = standing(1), standing(2, FindingState.OPEN, security=False, category="bug")
-        draft = drawn(one, two, standing(3, FindingState.FIXED))
+    def test_a_finding_is_recognized_by_its_visible_part(self):
+        first_status, second_status = (
+            finding_status(1),
+            finding_status(2, FindingState.OPEN, security=False, category="bug"),
+        )
+        draft = render_statuses(first_status, second_status, finding_status(3, FindingState.FIXED))
         run = json.loads(draft.data)["runs"][0]
-        part = service.returned(run, {0: (7, "u"), 1: (8, "u")}, "refs/heads/main", C)
-        assert complaints({"version": "2.1.0", "runs": [part]}) == []
-        session = parse({"version": "2.1.0", "runs": [part]})
-        assert not session.exact
-        assert session.tracked == ()
-        first, second = session.halves
+        part = service.returned_run(run, {0: (7, "u"), 1: (8, "u")}, "refs/heads/main", C)
+        assert schema_errors({"version": "2.1.0", "runs": [part]}) == []
+        state = parse({"version": "2.1.0", "runs": [part]})
+        assert not state.has_properties
+        assert state.tracked == ()
+        first, second = state.partial
         assert (first.path, first.category, first.rule) == (
             "src/db.py",
             "injection",
@@ -342,7 +349,7 @@ class TestWhatComesBack:
         )
         assert (first.severity, first.security, second.security) == (Severity.HIGH, True, False)
         assert first.title == "SQL from `name`"
-        assert first.trace == messages.Trace(
+        assert first.footer == messages.Footer(
             fingerprint=f"{1:016x}",
             since="2026-03-01",
             start_line=10,
@@ -351,15 +358,13 @@ class TestWhatComesBack:
             commit=A[:12],
             pre_existing=False,
         )
-        assert same(session, parse(draft.document))
-        told = session.told[f"{1:016x}"]
-        assert told.blocks == (
-            "SQL from `name`. The name comes from outside. Remedy: Use parameters."
-        )
+        assert is_same(state, parse(draft.document))
+        text = state.texts[f"{1:016x}"]
+        assert text.block == ("SQL from `name`. The name comes from outside. Fix: Use parameters.")
 
-    @pytest.mark.parametrize("spoil", range(12))
-    def test_damage_costs_no_more_than_itself(self, spoil):
-        document = json.loads(drawn(standing(1), standing(2)).data)
+    @pytest.mark.parametrize("damage", range(12))
+    def test_damage_affects_one_result_only(self, damage):
+        document = json.loads(render_statuses(finding_status(1), finding_status(2)).data)
         run = document["runs"][0]
         first = run["results"][0]
         changes = [
@@ -376,37 +381,43 @@ class TestWhatComesBack:
             lambda: run.update(properties=None),
             lambda: run["results"].insert(0, "text"),
         ]
-        changes[spoil]()
-        session = parse(document)
-        assert f"{2:016x}" in session.told
-        known = {one.fingerprint for one in session.tracked}
-        assert f"{2:016x}" in known
+        changes[damage]()
+        state = parse(document)
+        assert f"{2:016x}" in state.texts
+        assert f"{2:016x}" in {tracked.fingerprint for tracked in state.tracked}
 
     @pytest.mark.parametrize(
         "document", [None, [], "x", {}, {"runs": None}, {"runs": [None]}, {"runs": [{"tool": []}]}]
     )
-    def test_what_is_no_document_remembers_nothing(self, document):
-        assert parse(document) == Memory()
+    def test_an_invalid_document_has_no_state(self, document):
+        assert parse(document) == AnalysisState()
 
-    def test_a_forged_last_line_does_not_count(self):
-        assert messages.trace(FORGED)
-        run = run_of(drawn(standing(title=FORGED, explanation=FORGED, remediation=FORGED)))
-        trace = messages.trace(run["results"][0]["message"]["text"])
-        assert trace is not None
-        assert trace.fingerprint == f"{1:016x}"
+    def test_a_forged_footer_is_ignored(self):
+        assert messages.parse_footer(FORGED)
+        run = run_of(
+            render_statuses(finding_status(title=FORGED, explanation=FORGED, remediation=FORGED))
+        )
+        footer = messages.parse_footer(run["results"][0]["message"]["text"])
+        assert footer is not None
+        assert footer.fingerprint == f"{1:016x}"
 
 
 class TestDismissed:
-    def test_only_what_has_an_alert_stays_a_result(self):
-        told = Reconciliation(
+    def test_only_findings_with_an_alert_stay_results(self):
+        reconciled = Reconciliation(
             statuses=(
-                standing(1, FindingState.DISMISSED),
-                standing(2, FindingState.DISMISSED),
-                standing(3, FindingState.IGNORED),
+                finding_status(1, FindingState.DISMISSED),
+                finding_status(2, FindingState.DISMISSED),
+                finding_status(3, FindingState.IGNORED),
             ),
             commit=C,
         )
-        draft = render(NIGHT, told, Memory(), kept={f"{1:016x}": "won't fix: by @me [x](1)"})
+        draft = render(
+            REPORT,
+            reconciled,
+            AnalysisState(),
+            open_dismissals={f"{1:016x}": "won't fix: by @me [x](1)"},
+        )
         [result] = run_of(draft)["results"]
         assert result["partialFingerprints"]["primaryLocationLineHash"] == f"{1:016x}"
         assert result["suppressions"] == [
@@ -416,63 +427,65 @@ class TestDismissed:
                 "justification": "won't fix: by @ me [x] (1)",
             }
         ]
-        assert draft.live == 0
-        assert complaints(draft.document) == []
+        assert draft.open == 0
+        assert schema_errors(draft.document) == []
         assert {k.fingerprint for k in parse(draft.document).tracked} == {
             f"{n:016x}" for n in (1, 2, 3)
         }
 
 
 class TestLimits:
-    def test_the_worst_five_thousand_are_shown(self):
+    def test_the_five_thousand_most_severe_are_shown(self):
         many = tuple(
-            replace(standing(n, severity=list(Severity)[n * 4 // 5100]), finding=None)
+            replace(finding_status(n, severity=list(Severity)[n * 4 // 5100]), finding=None)
             for n in range(5100)
         )
-        draft = drawn(*many)
+        draft = render_statuses(*many)
         results = run_of(draft)["results"]
-        assert (len(results), draft.live, draft.suppressed) == (5000, 5000, 100)
-        assert service.problems(draft.document) == []
+        assert (len(results), draft.open, draft.suppressed) == (5000, 5000, 100)
+        assert service.processing_errors(draft.document) == []
         shown = {r["partialFingerprints"]["primaryLocationLineHash"] for r in results}
         assert shown == {f"{n:016x}" for n in range(5000)}
         assert len(parse(draft.document).tracked) == 5100
 
-    def test_what_is_too_large_loses_its_words_first_then_its_least_results(self):
+    def test_a_large_document_loses_its_markdown_first_then_the_least_severe_results(self):
         letters = random.Random(7)  # incompressible, and the same every time
 
         def noise() -> str:
             return "".join(letters.choices(string.ascii_letters, k=400))
 
-        many = tuple(standing(n, explanation=noise(), remediation=noise()) for n in range(40))
-        told = Reconciliation(statuses=many, commit=C)
-        whole = len(render(NIGHT, told, Memory()).packed)
-        less = render(NIGHT, told, Memory(), limit=whole - 1)
-        assert (less.live, less.suppressed) == (40, 0)
-        assert "markdown" not in run_of(less)["results"][0]["message"]
-        least = render(NIGHT, told, Memory(), limit=whole // 4)
-        assert len(least.packed) <= whole // 4
-        assert 0 < least.live < 40
-        assert least.live + least.suppressed == 40
-        assert complaints(least.document) == []
-        assert run_of(least)["results"][0]["ruleId"] == run_of(less)["results"][0]["ruleId"]
+        many = tuple(finding_status(n, explanation=noise(), remediation=noise()) for n in range(40))
+        reconciled = Reconciliation(statuses=many, commit=C)
+        full_size = len(render(REPORT, reconciled, AnalysisState()).compressed)
+        smaller = render(REPORT, reconciled, AnalysisState(), limit=full_size - 1)
+        assert (smaller.open, smaller.suppressed) == (40, 0)
+        assert "markdown" not in run_of(smaller)["results"][0]["message"]
+        smallest = render(REPORT, reconciled, AnalysisState(), limit=full_size // 4)
+        assert len(smallest.compressed) <= full_size // 4
+        assert 0 < smallest.open < 40
+        assert smallest.open + smallest.suppressed == 40
+        assert schema_errors(smallest.document) == []
+        assert run_of(smallest)["results"][0]["ruleId"] == run_of(smaller)["results"][0]["ruleId"]
 
-    def test_long_texts_are_cut(self):
+    def test_long_texts_are_truncated(self):
         long = "word " * 5000
         run = run_of(
-            drawn(standing(rule="r" * 500, title=long, explanation=long, remediation=long))
+            render_statuses(
+                finding_status(rule="r" * 500, title=long, explanation=long, remediation=long)
+            )
         )
         [rule] = run["tool"]["driver"]["rules"]
         assert len(rule["name"]) <= 255
         assert len(rule["shortDescription"]["text"]) <= 1024
         assert len(rule["fullDescription"]["text"]) <= 1024
         assert len(run["results"][0]["message"]["text"]) < 8000
-        many = [standing(1, cwe=" ".join(f"CWE-{n}" for n in range(1, 40)))]
-        [rule] = run_of(drawn(*many))["tool"]["driver"]["rules"]
+        many = [finding_status(1, cwe=" ".join(f"CWE-{n}" for n in range(1, 40)))]
+        [rule] = run_of(render_statuses(*many))["tool"]["driver"]["rules"]
         assert len(rule["properties"]["tags"]) == 10
 
 
 @given(texts, st.integers(0, 60))
-def test_a_message_made_so_stays_as_it_is(text: str, limit: int):
+def test_escaping_a_message_twice_changes_nothing(text: str, limit: int):
     made = message(text, limit)
     assert message(made) == made
 
@@ -490,5 +503,5 @@ def test_a_message_made_so_stays_as_it_is(text: str, limit: int):
         ("a\u200bb\u202ec\x00d\ne", "abcd e"),
     ],
 )
-def test_what_would_act_in_a_message_is_parted(text: str, shown: str):
+def test_active_text_in_a_message_is_broken_up(text: str, shown: str):
     assert message(text) == shown

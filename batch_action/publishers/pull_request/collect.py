@@ -1,7 +1,7 @@
-"""Pull requests: how the answers about them get to them.
+"""Collection of answers about pull requests: each gets its own review.
 
-Each has its own view of their common ledger and its own desk. One that was merged hands what is
-open on to the branch; what comes after its end is told to nobody.
+All pull requests of a task share one ledger, of which each uses its own facts. The open findings of
+a merged one are transferred to the branch; answers for one that was closed are not published.
 """
 
 from collections.abc import Iterable
@@ -11,10 +11,9 @@ from batch_action.batches import lost_creates, results
 from batch_action.batches.results import BatchResults
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
-from batch_action.ledger import merge, pull_requests, view
-from batch_action.ledger import store as sessions
+from batch_action.ledger import merge, pull_requests, store, view
 from batch_action.ledger.store import LedgerSession
-from batch_action.ledger.trust import vouched
+from batch_action.ledger.trust import verify_pull_request
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
@@ -23,19 +22,19 @@ from batch_action.models.findings import (
     PublishedState,
     TrackedFinding,
 )
-from batch_action.models.github import PullRequestInfo
+from batch_action.models.github import PullRequest
 from batch_action.models.ledger import Closed, Collected, Dismissed, Fact, Ledger
 from batch_action.models.report import PublishResult
 from batch_action.publishers import finding_block, pipeline
 from batch_action.publishers.pipeline import PipelineResult, PublishedStates
 from batch_action.publishers.pull_request import publisher as pull_request
-from batch_action.publishers.pull_request.eligibility import REPORT
-from batch_action.selection.commit_range import fork_of
+from batch_action.publishers.pull_request.eligibility import DESTINATION
+from batch_action.selection.commit_range import fork_point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullRequestLedger:
-    """The ledger of pull requests in a branch's run, and the world in which they are told."""
+    """The ledger of pull requests in the run of a branch, and the context that uses it."""
 
     ctx: RunContext
     session: LedgerSession
@@ -43,62 +42,62 @@ class PullRequestLedger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullRequestResults:
-    """What became of the pull requests."""
+    """The result of collecting for all pull requests."""
 
     published: tuple[PublishResult, ...] = ()
     inherited: tuple[PublishedState, ...] = ()
-    """What merged ones leave open: publishing joins it with what the branch's destinations know."""
-    ended: tuple[Fact, ...] = ()
-    """That merged ones have ended: to be saved once the branch was told what they leave."""
-    beside: PullRequestLedger | None = None
-    """Where that is saved."""
+    """The open findings of merged pull requests, which the branch takes over."""
+    closed: tuple[Fact, ...] = ()
+    """Facts of merged pull requests, to be saved once the branch has published `inherited`."""
+    ledger: PullRequestLedger | None = None
+    """Where these facts are saved."""
     problem: BatchActionError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    """What became of one pull request."""
+class _Result:
+    """The result of collecting for one pull request; for the fields see `PullRequestResults`."""
 
     published: PublishResult | None = None
     facts: tuple[Fact, ...] = ()
-    """To be saved now."""
+    """To be saved at once."""
     inherited: PublishedState | None = None
-    ended: tuple[Fact, ...] = ()
+    closed: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """One pull request with what has ended for it."""
+class _Input:
+    """One pull request and the answers about it."""
 
-    pull: PullRequestInfo
-    view: Ledger
-    """Its own facts, as far as GitHub vouches for them."""
-    found: BatchResults
+    pull: PullRequest
+    ledger: Ledger
+    """Its own facts, as far as they can be verified with GitHub."""
+    batch_results: BatchResults
     dismissed: tuple[Fact, ...]
-    """What people dismissed on the branch."""
-    spent: Ledger
-    """All that counts for the month."""
+    """The dismissals on the branch."""
+    spend_ledger: Ledger
+    """All facts that count for the month's spending."""
 
 
-def beside(ctx: RunContext) -> PullRequestLedger | None:
-    """The ledger of pull requests, if this run of a branch tells them too.
+def load_ledger(ctx: RunContext) -> PullRequestLedger | None:
+    """Load the ledger of pull requests, if this run of a branch publishes their answers.
 
-    Only one on the default branch may: elsewhere its facts would not be believed.
+    Only a run on the branch of the state does: facts from elsewhere would not be trusted.
     """
-    context = ctx.context
-    own = ctx.settings.state_branch or context.default_branch
-    at_home = context.event == "local" or context.branch == own
-    if REPORT not in ctx.settings.report or ctx.github is None or not at_home:
+    context = ctx.github_context
+    state_branch = ctx.settings.state_branch or context.default_branch
+    is_on_state_branch = context.event == "local" or context.branch == state_branch
+    if DESTINATION not in ctx.settings.report or ctx.github is None or not is_on_state_branch:
         return None
-    rules = ctx.git.resolve(context.sha or "HEAD")
-    other = replace(sessions.other(ctx), rules=rules)
-    return PullRequestLedger(ctx=other, session=sessions.load(other))
+    rules_commit = ctx.git.resolve(context.sha or "HEAD")
+    pull_request_ctx = replace(store.switch_ledger(ctx), rules_commit=rules_commit)
+    return PullRequestLedger(ctx=pull_request_ctx, session=store.load(pull_request_ctx))
 
 
-def holds(ctx: RunContext, batch: str | None) -> bool:
-    """Whether a batch is a pull request's, though this is a branch's run."""
-    there = beside(ctx) if batch else None
-    return there is not None and batch in view.known_batches(there.session.ledger)
+def has_batch(ctx: RunContext, batch: str | None) -> bool:
+    """Return whether a batch is in the ledger of pull requests, in the run of a branch."""
+    ledger = load_ledger(ctx) if batch else None
+    return ledger is not None and batch in view.known_batch_ids(ledger.session.ledger)
 
 
 def collect(
@@ -106,198 +105,220 @@ def collect(
     session: LedgerSession,
     branches: Ledger,
     *,
-    only: int | None = None,
-    given: BatchResults | None = None,
+    number: int | None = None,
+    batch_results: BatchResults | None = None,
 ) -> PullRequestResults:
-    """Tell each pull request what has ended for it; one that fails keeps none of the others back.
+    """Publish the results of each pull request; one that fails does not stop the others.
 
-    *branches*: the other ledger, read only: what was dismissed there is not told here. *only*: the
-    one pull request whose run this is; *given*: answers for it that are here already. Nothing is
-    saved that has not been delivered.
+    Save only facts whose results are published.
+
+    Args:
+        ctx: the run.
+        session: the ledger of pull requests.
+        branches: the ledger of branches, for its dismissals and its spending.
+        number: the only pull request to collect for, in its own run.
+        batch_results: its results, if they are fetched already.
+
     """
     if view.open_intents(session.ledger):
-        lost_creates.settle(ctx, session)
-    numbers = pull_requests.to_look_at(session.ledger)
-    told: list[_Told] = []
+        lost_creates.resolve_open_intents(ctx, session)
+    numbers = pull_requests.unfinished_pull_requests(session.ledger)
+    collected: list[_Result] = []
     problem: BatchActionError | None = None
-    for number in numbers if only is None else [only]:
+    for each in numbers if number is None else [number]:
         try:
-            one = _collect(ctx, branches, session, number, given, alone=only is not None)
+            result = _collect_one(
+                ctx, branches, session, each, batch_results, is_own_run=number is not None
+            )
         except BatchActionError as error:
             if problem is not None:
-                ctx.warn(f"Pull request #{number}: {error}")
+                ctx.warn(f"Pull request #{each}: {error}")
             problem = problem or error
             continue
-        told.append(one)
+        collected.append(result)
         if not ctx.settings.dry_run:
-            session.add(*one.facts)
+            session.add(*result.facts)
     try:
         if not ctx.settings.dry_run:
-            sessions.save(ctx, session)
+            store.save(ctx, session)
     except BatchActionError as error:
         problem = problem or error
     return PullRequestResults(
-        published=tuple(one.published for one in told if one.published),
-        inherited=tuple(one.inherited for one in told if one.inherited),
-        ended=tuple(fact for one in told for fact in one.ended),
-        beside=PullRequestLedger(ctx=ctx, session=session),
+        published=tuple(result.published for result in collected if result.published),
+        inherited=tuple(result.inherited for result in collected if result.inherited),
+        closed=tuple(fact for result in collected for fact in result.closed),
+        ledger=PullRequestLedger(ctx=ctx, session=session),
         problem=problem,
     )
 
 
-def end(pulled: PullRequestResults) -> None:
-    """Remember that merged pull requests have ended: the branch was told what they leave open."""
-    beside = pulled.beside
-    if beside is not None and pulled.ended and not beside.ctx.settings.dry_run:
-        beside.session.add(*pulled.ended)
-        sessions.save(beside.ctx, beside.session)
+def save_closed(results: PullRequestResults) -> None:
+    """Save that merged pull requests are closed, once the branch has published their findings."""
+    ledger = results.ledger
+    if ledger is not None and results.closed and not ledger.ctx.settings.dry_run:
+        ledger.session.add(*results.closed)
+        store.save(ledger.ctx, ledger.session)
 
 
-def spent(ledger: Ledger, pulled: PullRequestResults) -> Ledger:
-    """A branch's ledger with what was spent on pull requests."""
-    return merge.merge(ledger, pulled.beside.session.ledger)[0] if pulled.beside else ledger
+def with_pull_request_spending(ledger: Ledger, results: PullRequestResults) -> Ledger:
+    """Return a branch's ledger with the facts about pull requests, which cost money too."""
+    return merge.merge(ledger, results.ledger.session.ledger)[0] if results.ledger else ledger
 
 
-def _collect(
+def _collect_one(
     ctx: RunContext,
     branches: Ledger,
     session: LedgerSession,
     number: int,
-    given: BatchResults | None,
+    batch_results: BatchResults | None,
     *,
-    alone: bool,
-) -> _Told:
+    is_own_run: bool,
+) -> _Result:
     pull = ctx.require_github().pulls.get(number)
-    if alone and not pull.open:
-        return _Told()
-    view = vouched(ctx, pull_requests.of(session.ledger, number), pull)
-    found = given or results.fetch_results(ctx, LedgerSession(ledger=view, saved=view))
-    case = _Case(
+    if is_own_run and not pull.open:
+        return _Result()
+    ledger = verify_pull_request(ctx, pull_requests.ledger_of(session.ledger, number), pull)
+    if batch_results is None:
+        batch_results = results.fetch_results(ctx, LedgerSession(ledger=ledger, saved=ledger))
+    data = _Input(
         pull=pull,
-        view=view,
-        found=found,
+        ledger=ledger,
+        batch_results=batch_results,
         dismissed=tuple(fact for fact in branches.facts if isinstance(fact, Dismissed)),
-        spent=merge.add(merge.merge(branches, session.ledger)[0], *found.facts),
+        spend_ledger=merge.add(merge.merge(branches, session.ledger)[0], *batch_results.facts),
     )
     if pull.open:
-        return _tell(ctx, case)
-    if pull.merged and pull.base_ref == ctx.context.default_branch:
-        return _hand_over(ctx, case)
-    return _Told(facts=(*_closed(ctx, case), *_unheard(found)))
+        return _publish_open(ctx, data)
+    if pull.merged and pull.base_ref == ctx.github_context.default_branch:
+        return _transfer_to_branch(ctx, data)
+    return _Result(facts=(*_closed(ctx, data), *_unpublished(batch_results)))
 
 
-def _tell(ctx: RunContext, case: _Case) -> _Told:
-    """An open one: what has ended, what people ask for, and where the code has moved to."""
-    pull, ended = case.pull, case.found.ended
-    if not ended and not any(isinstance(fact, Collected) for fact in case.view.facts):
-        return _Told()
+def _publish_open(ctx: RunContext, data: _Input) -> _Result:
+    """Publish what has ended, what people request, and where the code has moved to."""
+    pull, ended = data.pull, data.batch_results.ended
+    if not ended and not any(isinstance(fact, Collected) for fact in data.ledger.facts):
+        return _Result()
     if not ctx.git.has_commit(pull.head):
         if ended:
             ctx.warn(
                 f"The head of pull request #{pull.number}, {pull.head[:12]}, is not in this clone: "
                 "its answers wait for the next run. `fetch-depth: 0` at actions/checkout helps."
             )
-        return _Told()
-    outcome, facts = _publish(ctx, case, head=pull.head)
-    if outcome is None:
-        return _Told()
-    if outcome.problem is not None:
-        raise outcome.problem
-    return _Told(published=outcome.published, facts=facts)
+        return _Result()
+    result, facts = _publish(ctx, data, head=pull.head)
+    if result is None:
+        return _Result()
+    if result.problem is not None:
+        raise result.problem
+    return _Result(published=result.published, facts=facts)
 
 
 def _publish(
-    ctx: RunContext, case: _Case, *, head: str, deliver: bool = True
+    ctx: RunContext, data: _Input, *, head: str, deliver: bool = True
 ) -> tuple[PipelineResult | None, tuple[Fact, ...]]:
-    """What its desk and tonight's answers make of its findings, told if there is anything."""
-    found, number = case.found, case.pull.number
-    after = merge.add(case.view, *found.facts)
-    batch_answers = replace(results.batch_answers(ctx, after, found), commit=head)
-    publisher = pull_request.create_publisher(ctx, batch_answers, case.pull)
-    recalled = pipeline.read_states(ctx, batch_answers, {REPORT: publisher})
-    wishes = recalled.wishes(after, ctx)
-    if not (found.ended or wishes or recalled.pending or not deliver):
+    """Reconcile and publish the findings if there is anything new; return the facts to save.
+
+    Without `deliver`, publish nothing, and return a result in any case.
+    """
+    batch_results, number = data.batch_results, data.pull.number
+    collected = merge.add(data.ledger, *batch_results.facts)
+    answers = replace(results.build_answers(ctx, collected, batch_results), commit=head)
+    publisher = pull_request.create_publisher(ctx, answers, data.pull)
+    states = pipeline.read_states(ctx, answers, {DESTINATION: publisher})
+    requested = states.requested_facts(collected, ctx)
+    if not (batch_results.ended or requested or states.has_pending_work or not deliver):
         return None, ()
-    batch_answers = _with_reverted(ctx, batch_answers, recalled, case.pull)
-    ledger = merge.add(after, *case.dismissed, *wishes)
-    requested = recalled if deliver else replace(recalled, publishers={})
-    outcome = pipeline.publish(
-        ctx, ledger, found, batch_answers, requested, pull=number, spent=case.spent
+    result = pipeline.publish(
+        ctx,
+        merge.add(collected, *data.dismissed, *requested),
+        batch_results,
+        _with_reverted(ctx, answers, states, data.pull),
+        states if deliver else replace(states, publishers={}),
+        pull_number=number,
+        spend_ledger=data.spend_ledger,
     )
-    return outcome, (*wishes, *found.facts)
+    return result, (*requested, *batch_results.facts)
 
 
 def _with_reverted(
-    ctx: RunContext, batch_answers: BatchAnswers, recalled: PublishedStates, pull: PullRequestInfo
+    ctx: RunContext, answers: BatchAnswers, states: PublishedStates, pull: PullRequest
 ) -> BatchAnswers:
-    """Files that read as where the pull request began: what was found in them has gone with it."""
-    fork = fork_of(ctx.git, batch_answers.commit, into=pull.base_ref, base=pull.base)
+    """Count files that are as before the pull request as reviewed: their findings are fixed."""
+    fork = fork_point(ctx.git, answers.commit, into=pull.base_ref, base=pull.base)
     if fork is None or not pull.open:
-        return batch_answers
-    paths = {k.anchor.path for r in recalled.recollections for k in r.tracked}
-    before, now = (ctx.git.tree_blobs(commit, paths) for commit in (fork, batch_answers.commit))
+        return answers
+    paths = {tracked.anchor.path for state in states.newest_first for tracked in state.tracked}
+    before, now = (ctx.git.tree_blobs(commit, paths) for commit in (fork, answers.commit))
     same = frozenset((path, blob) for path, blob in now.items() if before.get(path) == blob)
-    return replace(batch_answers, verdicts=batch_answers.verdicts | same)
+    return replace(answers, reviewed_before=answers.reviewed_before | same)
 
 
-def _hand_over(ctx: RunContext, case: _Case) -> _Told:
-    """A merged one: nothing is posted there any more, and what is open is the branch's."""
-    pull, done = case.pull, _closed(ctx, case)
-    if not (done or case.found.ended):
-        return _Told()
+def _transfer_to_branch(ctx: RunContext, data: _Input) -> _Result:
+    """Return the open findings of a merged pull request for the branch; publish nothing."""
+    pull, closed = data.pull, _closed(ctx, data)
+    if not (closed or data.batch_results.ended):
+        return _Result()
     if not ctx.git.has_commit(pull.merge_commit):
         ctx.warn(
             f"The merge of pull request #{pull.number} is not in this clone: the branch takes over "
             "its findings with the next run. `fetch-depth: 0` at actions/checkout helps."
         )
-        return _Told()
-    outcome, facts = _publish(ctx, case, head=pull.merge_commit, deliver=False)
-    assert outcome is not None  # noqa: S101 - for the type checker: only deliveries may be none
-    published = outcome.published
-    kept = [
-        s for s in published.statuses if s.tracked.state in (*OPEN_STATES, FindingState.DISMISSED)
+        return _Result()
+    result, facts = _publish(ctx, data, head=pull.merge_commit, deliver=False)
+    assert result is not None  # noqa: S101 - for the type checker: None only with `deliver`
+    published = result.published
+    inherited = [
+        status
+        for status in published.statuses
+        if status.tracked.state in (*OPEN_STATES, FindingState.DISMISSED)
     ]
-    words = {
-        s.tracked.fingerprint: finding_block.write(s.tracked, s.finding, published.report)
-        for s in kept
+    blocks = {
+        s.tracked.fingerprint: finding_block.render_block(s.tracked, s.finding, published.report)
+        for s in inherited
         if s.finding is not None
     }
-    dismissed = {s.tracked.fingerprint for s in kept if s.tracked.state is FindingState.DISMISSED}
-    inherited = PublishedState(
+    dismissed = {
+        s.tracked.fingerprint for s in inherited if s.tracked.state is FindingState.DISMISSED
+    }
+    state = PublishedState(
         destination=f"#{pull.number}",
         head=pull.merge_commit,
-        tracked=tuple(_passed_on(s.tracked) for s in kept),
+        tracked=tuple(_as_open(status.tracked) for status in inherited),
         dismissals=tuple(
-            Dismissal(fingerprint=fact.fingerprint, by=fact.by, where=fact.where)
-            for fact in (*case.view.facts, *facts)
+            Dismissal(fingerprint=fact.fingerprint, actor=fact.actor, source=fact.source)
+            for fact in (*data.ledger.facts, *facts)
             if isinstance(fact, Dismissed) and fact.fingerprint in dismissed
         ),
-        blocks=words | published.reconciled.blocks,
-        pending=True,
+        blocks=blocks | published.reconciliation.blocks,
+        has_pending_work=True,
     )
-    return _Told(inherited=inherited if kept else None, ended=(*facts, *done))
+    return _Result(inherited=state if inherited else None, closed=(*facts, *closed))
 
 
-def _passed_on(known: TrackedFinding) -> TrackedFinding:
-    """A finding as the branch takes it over: no news, it was told on the pull request."""
-    news = known.state in (FindingState.NEW, FindingState.BACK)
-    return replace(known, state=FindingState.OPEN) if news else known
+def _as_open(tracked: TrackedFinding) -> TrackedFinding:
+    """Return a new finding as open: it was reported on the pull request already."""
+    is_news = tracked.state in (FindingState.NEW, FindingState.BACK)
+    return replace(tracked, state=FindingState.OPEN) if is_news else tracked
 
 
-def _unheard(found: BatchResults) -> Iterable[Fact]:
-    """What was billed for answers that nobody gets: reopened, they are asked for again."""
-    asked = {p.sent.batch: [q.id for q in p.request_keys] for p in found.ended}
-    for fact in found.facts:
+def _unpublished(batch_results: BatchResults) -> Iterable[Fact]:
+    """Yield the facts of results that are not published: they cost money, but count as failed.
+
+    So a reopened pull request sends its requests again.
+    """
+    request_ids = {p.sent.batch: [key.id for key in p.request_keys] for p in batch_results.ended}
+    for fact in batch_results.facts:
         if isinstance(fact, Collected):
-            failed = dict.fromkeys(asked.get(fact.batch, ()), pull_requests.CLOSED)
+            failed = dict.fromkeys(request_ids.get(fact.batch, ()), pull_requests.CLOSED)
             yield fact.model_copy(update={"failed": failed})
         else:
             yield fact
 
 
-def _closed(ctx: RunContext, case: _Case) -> tuple[Closed, ...]:
-    """That it has ended, unless that is known."""
-    pull = case.pull
-    if pull_requests.is_closed(case.view, pull.number):
+def _closed(ctx: RunContext, data: _Input) -> tuple[Closed, ...]:
+    """Return the fact that the pull request is closed, unless the ledger has it."""
+    pull = data.pull
+    if pull_requests.is_closed(data.ledger, pull.number):
         return ()
-    return (Closed(pull=pull.number, merged=pull.merged, at=ctx.now()),)
+    return (Closed(pull_request=pull.number, merged=pull.merged, at=ctx.now()),)

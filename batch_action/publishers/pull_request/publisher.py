@@ -1,8 +1,8 @@
-"""The destination `pr-review`: one review with comments on lines, and one summary edited in place.
+"""The destination `pr-review`: review comments on lines, and one summary comment.
 
-What is new goes out as one review. The summary is the memory; each comment on lines carries its
-finding's marker too, so that a run that dies between the two repeats nothing. What was told once,
-here or there, is only edited afterwards.
+New findings are posted as one review. The summary comment stores the state; each review comment
+also has its finding's marker, so that a run that stops in between posts nothing twice. A finding
+that was posted once is only edited later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,258 +16,274 @@ from batch_action.errors import GitHubError
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
-    FindingState,
     FindingStatus,
     PublishedState,
     Reconciliation,
     TrackedFinding,
 )
-from batch_action.models.github import CommentInfo, PullRequestInfo, ReviewCommentInfo
+from batch_action.models.github import IssueComment, PullRequest, ReviewComment
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import markers, user_commands
-from batch_action.publishers.issue.publisher import same
+from batch_action.publishers.issue.publisher import is_same_text
 from batch_action.publishers.markers import Block
 from batch_action.publishers.pull_request import render, review_comments
+from batch_action.publishers.pull_request.eligibility import DESTINATION
+from batch_action.publishers.statuses import count_findings
 from batch_action.publishers.user_commands import UserCommands
-from batch_action.publishers.visibility import shown
-
-DESTINATION = "pr-review"
+from batch_action.publishers.visibility import select_visible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
-    """A comment of ours on lines, and the finding it is about."""
+class InlineComment:
+    """A review comment of ours, and the finding it is about."""
 
-    comment: CommentInfo
+    comment: IssueComment
     block: Block
-    told: str
-    """What it says of the finding's state, above its words."""
+    state_line: str
+    """The line above the block that reports the finding's state; empty while it is open."""
 
 
 @dataclass(slots=True, kw_only=True)
 class PullRequestPublisher:
-    """One pull request on one night; see `Desk`."""
+    """The review of one pull request in one run; see `Publisher`."""
 
-    edge: PullRequests
+    pulls: PullRequests
     issues: Issues
     git: GitRepo
-    pull: PullRequestInfo
+    pull: PullRequest
     identity: str
-    summary: CommentInfo | None = None
-    doubles: tuple[CommentInfo, ...] = ()
-    """Summaries that a race made; their findings are in `session`."""
-    session: render.Memory | None = None
-    spoken: dict[str, Spoken] = field(default_factory=dict)
-    surplus: tuple[CommentInfo, ...] = ()
-    """Comments that a race made on findings which have one; nobody has answered them."""
-    requested: UserCommands = field(default_factory=UserCommands)
-    below: dict[int, UserCommands] = field(default_factory=dict)
-    """What people said in the threads of comments on lines, by the comment that began each."""
+    summary: IssueComment | None = None
+    duplicate_summaries: tuple[IssueComment, ...] = ()
+    """Summaries of concurrent runs; their findings are in `state`."""
+    state: render.ReviewState | None = None
+    inline_comments: dict[str, InlineComment] = field(default_factory=dict)
+    """By fingerprint."""
+    duplicate_comments: tuple[IssueComment, ...] = ()
+    """Review comments of concurrent runs on the same findings, without replies."""
+    commands: UserCommands = field(default_factory=UserCommands)
+    """The commands in comments on the pull request."""
+    thread_commands: dict[int, UserCommands] = field(default_factory=dict)
+    """The commands in the threads of our review comments, by the id of the first comment."""
 
     def read_state(self) -> PublishedState:
-        """What summary and comments remember, and what people ask for there; see `Desk`."""
+        """Read the summary, the review comments and people's commands; see `Publisher`."""
         comments = self.issues.comments(self.pull.number)
-        mine = [c for c in comments if c.trusted and render.is_ours(c.body, self.identity)]
-        self.summary, self.doubles = mine[0] if mine else None, tuple(mine[1:])
-        self.session = _joined([render.parse(one.body) for one in mine])
-        inline = self.edge.comments(self.pull.number)
-        self._listen(inline)
-        known = self._known()
-        self.requested = user_commands.hear(comments, known, self.issues)
-        self.below = _threads(inline, self.spoken, known, self.issues)
-        both = sum(self.below.values(), self.requested)
-        session = self.session
+        summaries = [c for c in comments if c.trusted and render.is_ours(c.body, self.identity)]
+        self.summary = summaries[0] if summaries else None
+        self.duplicate_summaries = tuple(summaries[1:])
+        self.state = _merge_states([render.parse(summary.body) for summary in summaries])
+        review = self.pulls.comments(self.pull.number)
+        self._read_inline_comments(review)
+        tracked = self._tracked()
+        self.commands = user_commands.read_comments(comments, tracked, self.issues)
+        self.thread_commands = _read_threads(review, self.inline_comments, tracked, self.issues)
+        all_commands = sum(self.thread_commands.values(), self.commands)
+        has_duplicates = bool(self.duplicate_summaries or self.duplicate_comments)
         return PublishedState(
             destination=DESTINATION,
-            head=session.head if session else "",
-            batches=self._batches(known),
-            tracked=tuple(known.values()),
-            dismissals=both.dismissals,
-            rechecks=both.rechecks,
-            blocks=self._words(),
-            pending=bool(both.answers or self.doubles or self.surplus) or self._moved(known),
+            head=self.state.head if self.state else "",
+            batches=self._batches(tracked),
+            tracked=tuple(tracked.values()),
+            dismissals=all_commands.dismissals,
+            rechecks=all_commands.rechecks,
+            blocks=self._blocks(),
+            has_pending_work=bool(all_commands.responses)
+            or has_duplicates
+            or self._has_new_head(tracked),
         )
 
     def publish(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
-        """Review what is new, bring summary and comments up to date, read all back."""
-        told = shown(reconciled.statuses, report)
-        posted = self._post(told, report)
-        for body in user_commands.replies(self.requested):
+        """Post new findings, update the summary and the review comments, and read all back."""
+        visible = select_visible(reconciled.statuses, report)
+        has_posted = self._post_review(visible, report)
+        for body in user_commands.replies_of(self.commands):
             self.issues.comment(self.pull.number, body)
-        for thread, requested in self.below.items():
-            for body in user_commands.replies(requested):
-                self.edge.reply(self.pull.number, thread, body)
-        wrote = self._summarise(reconciled, report)
-        edited = self._update(told)
-        self._thank()
-        counts = DestinationResult(
+        for thread, commands in self.thread_commands.items():
+            for body in user_commands.replies_of(commands):
+                self.pulls.reply(self.pull.number, thread, body)
+        written = self._write_summary(reconciled, report)
+        has_edited = self._update_inline_comments(visible)
+        self._react_to_commands()
+        counts = count_findings(visible)
+        result = DestinationResult(
             destination=DESTINATION,
             action="skipped",
             number=self.pull.number,
             url=self.summary.url if self.summary else self.pull.url,
-            new=sum(s.changed and s.tracked.state is FindingState.NEW for s in told),
-            fixed=sum(s.changed and s.tracked.state is FindingState.FIXED for s in told),
-            open=sum(s.tracked.state in OPEN_STATES for s in told),
-            suppressed=wrote.suppressed,
-            ids=tuple(str(one.comment.id) for one in self.spoken.values()),
+            new=counts.new,
+            fixed=counts.fixed,
+            open=counts.open,
+            suppressed=written.suppressed,
+            ids=tuple(str(inline.comment.id) for inline in self.inline_comments.values()),
         )
         if self.summary is None:
-            return replace(counts, note="nothing to tell")
-        done = wrote.action
-        if done == "unchanged" and (posted or edited):
-            done = "updated"
-        return replace(counts, action=done, ids=(str(self.summary.id), *counts.ids))
+            return replace(result, note="nothing to report")
+        action = written.action
+        if action == "unchanged" and (has_posted or has_edited):
+            action = "updated"
+        return replace(result, action=action, ids=(str(self.summary.id), *result.ids))
 
-    # What is there.
+    # The state on the pull request
 
-    def _listen(self, inline: Sequence[ReviewCommentInfo]) -> None:
-        self.spoken = {}
-        answered = {one.reply_to for one in inline}
-        surplus = []
-        for one in inline:
-            parsed = review_comments.parse(one.comment.body) if one.comment.trusted else None
-            if parsed is not None and one.reply_to is None:
-                block, told = parsed
-                found = Spoken(comment=one.comment, block=block, told=told)
-                first = self.spoken.setdefault(block.tracked.fingerprint, found)
-                if first is not found and one.comment.id not in answered:
-                    surplus.append(one.comment)
-        self.surplus = tuple(surplus)
+    def _read_inline_comments(self, review: Sequence[ReviewComment]) -> None:
+        self.inline_comments = {}
+        threads = {item.in_reply_to for item in review}
+        duplicates = []
+        for item in review:
+            comment = item.comment
+            parsed = review_comments.parse(comment.body) if comment.trusted else None
+            if parsed is not None and item.in_reply_to is None:
+                block, state_line = parsed
+                inline = InlineComment(comment=comment, block=block, state_line=state_line)
+                first = self.inline_comments.setdefault(block.tracked.fingerprint, inline)
+                if first is not inline and comment.id not in threads:
+                    duplicates.append(comment)
+        self.duplicate_comments = tuple(duplicates)
 
-    def _known(self) -> dict[str, TrackedFinding]:
-        """Every finding that is remembered here; the summary knows better than a comment."""
-        known = {name: one.block.tracked for name, one in self.spoken.items()}
-        return known | {k.fingerprint: k for k in (self.session.tracked if self.session else ())}
+    def _summary_findings(self) -> dict[str, TrackedFinding]:
+        return {t.fingerprint: t for t in (self.state.tracked if self.state else ())}
 
-    def _words(self) -> dict[str, str]:
-        spoken = {
-            name: review_comments.folded(one.block.tracked, one.block.text)
-            for name, one in self.spoken.items()
+    def _tracked(self) -> dict[str, TrackedFinding]:
+        """Return every finding by fingerprint; the summary is newer than a review comment."""
+        inline = {name: c.block.tracked for name, c in self.inline_comments.items()}
+        return inline | self._summary_findings()
+
+    def _blocks(self) -> dict[str, str]:
+        inline = {
+            name: review_comments.minimized(c.block.tracked, c.block.text)
+            for name, c in self.inline_comments.items()
         }
-        return spoken | dict(self.session.blocks if self.session else {})
+        return inline | dict(self.state.blocks if self.state else {})
 
-    def _batches(self, known: Mapping[str, TrackedFinding]) -> tuple[str, ...]:
-        """The batches that were told; reviews tell of those whose summary was never written."""
-        batches = self.session.batches if self.session else ()
-        there = {k.fingerprint for k in self.session.tracked} if self.session else set()
-        if known.keys() <= there:
+    def _batches(self, tracked: Mapping[str, TrackedFinding]) -> tuple[str, ...]:
+        """Return the published batches, also those of reviews without a written summary."""
+        batches = self.state.batches if self.state else ()
+        if tracked.keys() <= self._summary_findings().keys():
             return batches
-        nights = [r.body for r in self.edge.reviews(self.pull.number) if r.trusted]
-        return (*batches, *(batch for body in nights for batch in markers.read_night(body)))
+        bodies = [review.body for review in self.pulls.reviews(self.pull.number) if review.trusted]
+        return (*batches, *(batch for body in bodies for batch in markers.parse_notification(body)))
 
-    def _moved(self, known: Mapping[str, TrackedFinding]) -> bool:
-        """Whether the branch has moved on under what is known: some of it may be gone, or back."""
-        return bool(known) and (self.session is None or self.session.head != self.pull.head)
+    def _has_new_head(self, tracked: Mapping[str, TrackedFinding]) -> bool:
+        """Return whether there are commits since the last report, which may fix findings."""
+        return bool(tracked) and (self.state is None or self.state.head != self.pull.head)
 
-    # What is new.
+    # New findings
 
-    def _is_fresh(self, standing: FindingStatus) -> bool:
-        """Whether it was never told here, and belongs to what this pull request changes."""
-        known = standing.tracked
-        before = known.fingerprint in self.spoken or known.fingerprint in {
-            k.fingerprint for k in (self.session.tracked if self.session else ())
-        }
-        return not (before or known.pre_existing) and known.state in OPEN_STATES
+    def _is_unposted(self, status: FindingStatus) -> bool:
+        """Return whether an open finding was never posted, and is about this pull request."""
+        tracked = status.tracked
+        is_posted = (
+            tracked.fingerprint in self.inline_comments
+            or tracked.fingerprint in self._summary_findings()
+        )
+        return not (is_posted or tracked.pre_existing) and tracked.state in OPEN_STATES
 
-    def _post(self, told: Sequence[FindingStatus], report: RunReport) -> bool:
-        """One review with what is new on lines of the diff; whether any comment of it stands."""
-        fresh = [s for s in told if self._is_fresh(s)]
-        remarks = review_comments.placed(fresh, self.edge, self.pull.number, self.git)
-        if remarks:
-            # Another run may be telling the same right now.
-            self._listen(self.edge.comments(self.pull.number))
-            remarks = [one for one in remarks if one.fingerprint not in self.spoken]
-        if not remarks:
+    def _post_review(self, statuses: Sequence[FindingStatus], report: RunReport) -> bool:
+        """Post one review with the new findings on lines of the diff; return whether it has any.
+
+        Raises:
+            GitHubError: a comment is missing when read back.
+
+        """
+        unposted = [status for status in statuses if self._is_unposted(status)]
+        comments = review_comments.draft_comments(unposted, self.pulls, self.pull.number, self.git)
+        if comments:
+            # A concurrent run may have posted the same findings in the meantime.
+            self._read_inline_comments(self.pulls.comments(self.pull.number))
+            comments = [c for c in comments if c.fingerprint not in self.inline_comments]
+        if not comments:
             return False
-        marker = markers.report(report.batch_ids, report.commit)
-        text = f"{marker}\n{render.opening(len(remarks), len(fresh))}"
-        stands = review_comments.post(remarks, text, self.edge, self.pull)
-        self._listen(self.edge.comments(self.pull.number))
-        if missing := stands - self.spoken.keys():
+        marker = markers.format_notification(report.batch_ids, report.commit)
+        body = f"{marker}\n{render.review_body(len(comments), len(unposted))}"
+        posted = review_comments.post(comments, body, self.pulls, self.pull)
+        self._read_inline_comments(self.pulls.comments(self.pull.number))
+        if missing := posted - self.inline_comments.keys():
             raise GitHubError(
-                f"{len(missing)} of {len(stands)} comments on pull request #{self.pull.number} are "
-                "not there when read back.",
-                fix="The next run goes on; what stands is not repeated.",
+                f"{len(missing)} of {len(posted)} comments on pull request #{self.pull.number} are "
+                "missing when read back.",
+                fix="The next run goes on, and repeats no comment that is there.",
             )
-        return bool(stands)
+        return bool(posted)
 
-    # What was told before.
+    # Posted findings
 
-    def _summarise(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
-        """Write the summary if it changed, and look whether it is there."""
-        ids = dict(self.session.comments) if self.session else {}
-        ids |= {name: one.comment.id for name, one in self.spoken.items()}
-        urls = {name: one.comment.url for name, one in self.spoken.items()}
-        comments = render.Comments(urls=urls, ids=ids)
-        draft = render.render(report, reconciled, self.session, comments)
-        done = DestinationResult(
+    def _write_summary(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
+        """Write the summary if it changed, and check that it was written."""
+        ids = dict(self.state.comments) if self.state else {}
+        ids |= {name: inline.comment.id for name, inline in self.inline_comments.items()}
+        urls = {name: inline.comment.url for name, inline in self.inline_comments.items()}
+        comments = render.InlineCommentIndex(urls=urls, ids=ids)
+        draft = render.render(report, reconciled, self.state, comments)
+        result = DestinationResult(
             destination=DESTINATION, action="unchanged", suppressed=draft.suppressed
         )
         if self.summary is None:
-            if not draft.open:
-                return done
+            if not draft.has_content:
+                return result
             self.summary = self.issues.comment(self.pull.number, draft.text)
-            done = replace(done, action="created")
-        elif not same(self.summary.body, draft.text):
+            result = replace(result, action="created")
+        elif not is_same_text(self.summary.body, draft.text):
             self.issues.edit_comment(self.summary.id, draft.text)
-            done = replace(done, action="updated")
-        for double in self.doubles:
-            self.issues.delete_comment(double.id)
-        if done.action != "unchanged":
-            self._read_summary(draft)
-        return done
+            result = replace(result, action="updated")
+        for duplicate in self.duplicate_summaries:
+            self.issues.delete_comment(duplicate.id)
+        if result.action != "unchanged":
+            self._verify_summary(draft)
+        return result
 
-    def _read_summary(self, draft: render.Draft) -> None:
+    def _verify_summary(self, draft: render.ReviewDraft) -> None:
         number = self.pull.number
         bodies = [
-            c.body
-            for c in self.issues.comments(number)
-            if c.trusted and render.is_ours(c.body, self.identity)
+            comment.body
+            for comment in self.issues.comments(number)
+            if comment.trusted and render.is_ours(comment.body, self.identity)
         ]
-        there = {k.fingerprint for body in bodies for k in render.parse(body).tracked}
-        if missing := draft.fingerprints - there:
+        written = {t.fingerprint for body in bodies for t in render.parse(body).tracked}
+        if missing := draft.fingerprints - written:
             raise GitHubError(
                 f"The summary of pull request #{number} was written, but {len(missing)} of "
-                f"{len(draft.fingerprints)} findings are not in it when read back.",
-                fix="Run collect again; if it stays so, delete that comment to start a new one.",
+                f"{len(draft.fingerprints)} findings are missing when read back.",
+                fix="Run collect again; if that fails too, delete the comment to start a new one.",
             )
 
-    def _update(self, told: Sequence[FindingStatus]) -> bool:
-        """Say in each comment what became of its finding, and fold away what has ended.
+    def _update_inline_comments(self, statuses: Sequence[FindingStatus]) -> bool:
+        """Write each finding's state into its comment, and minimize comments of closed findings.
 
-        The text is edited last: it says that the rest is done.
+        The text is edited last, because it records that the comment is minimized. Return whether
+        anything was changed.
         """
-        edited = False
-        for standing in told:
-            one = self.spoken.get(standing.tracked.fingerprint)
-            line = review_comments.state_line(standing)
-            if one is None or one.told == line:
+        has_edited = False
+        for status in statuses:
+            inline = self.inline_comments.get(status.tracked.fingerprint)
+            state_line = review_comments.format_state_line(status)
+            if inline is None or inline.state_line == state_line:
                 continue
-            self.edge.fold(one.comment.node_id, review_comments.folded_as(standing) if line else "")
-            body = review_comments.comment_body(standing.tracked, one.block.text, line)
-            self.edge.edit(one.comment.id, body)
-            edited = True
-        for comment in self.surplus:
-            self.edge.delete(comment.id)
-        return edited or bool(self.surplus)
+            reason = review_comments.minimize_reason(status) if state_line else ""
+            self.pulls.set_minimized(inline.comment.node_id, reason)
+            body = review_comments.comment_body(status.tracked, inline.block.text, state_line)
+            self.pulls.edit(inline.comment.id, body)
+            has_edited = True
+        for comment in self.duplicate_comments:
+            self.pulls.delete(comment.id)
+        return has_edited or bool(self.duplicate_comments)
 
-    def _thank(self) -> None:
-        for comment, content in user_commands.reactions(self.requested):
+    def _react_to_commands(self) -> None:
+        for comment, content in user_commands.reactions_of(self.commands):
             self.issues.react(comment, content)
-        for requested in self.below.values():
-            for comment, content in user_commands.reactions(requested):
-                self.edge.react(comment, content)
-        self.requested, self.below = UserCommands(), {}
+        for commands in self.thread_commands.values():
+            for comment, content in user_commands.reactions_of(commands):
+                self.pulls.react(comment, content)
+        self.commands, self.thread_commands = UserCommands(), {}
 
 
 def create_publisher(
-    ctx: RunContext, batch_answers: BatchAnswers, pull: PullRequestInfo
+    ctx: RunContext, batch_answers: BatchAnswers, pull: PullRequest
 ) -> PullRequestPublisher:
-    """The review of one pull request."""
+    """Create the publisher of one pull request's review."""
     github, settings = ctx.require_github(), ctx.settings
-    repository = ctx.context.repository_id
+    repository = ctx.github_context.repository_id
     return PullRequestPublisher(
-        edge=github.pulls,
+        pulls=github.pulls,
         issues=github.issues,
         git=ctx.git,
         pull=pull,
@@ -275,28 +291,27 @@ def create_publisher(
     )
 
 
-def _joined(sessions: Sequence[render.Memory]) -> render.Memory | None:
-    """The oldest summary's memory with what only the others know."""
-    if not sessions:
+def _merge_states(states: Sequence[render.ReviewState]) -> render.ReviewState | None:
+    """Return the oldest summary's state, with what only the others have."""
+    if not states:
         return None
-    first = sessions[0]
-    known = {k.fingerprint: k for session in reversed(sessions) for k in session.tracked}
-    words = {n: words for session in reversed(sessions) for n, words in session.blocks.items()}
-    comments = {n: number for m in reversed(sessions) for n, number in m.comments.items()}
-    return replace(first, tracked=tuple(known.values()), blocks=words, comments=comments)
+    tracked = {t.fingerprint: t for state in reversed(states) for t in state.tracked}
+    blocks = {name: text for state in reversed(states) for name, text in state.blocks.items()}
+    comments = {name: n for state in reversed(states) for name, n in state.comments.items()}
+    return replace(states[0], tracked=tuple(tracked.values()), blocks=blocks, comments=comments)
 
 
-def _threads(
-    inline: Sequence[ReviewCommentInfo],
-    spoken: Mapping[str, Spoken],
-    known: Mapping[str, TrackedFinding],
+def _read_threads(
+    review: Sequence[ReviewComment],
+    inline_comments: Mapping[str, InlineComment],
+    tracked: Mapping[str, TrackedFinding],
     issues: Issues,
 ) -> dict[int, UserCommands]:
-    """What people answered below our comments: there a command needs no id."""
-    requested = {}
-    for name, one in spoken.items():
-        thread = one.comment.id
-        answers = [other.comment for other in inline if other.reply_to == thread]
-        if answers:
-            requested[thread] = user_commands.hear(answers, known, issues, about=name)
-    return requested
+    """Return people's commands in the threads of our comments, where a command needs no id."""
+    commands = {}
+    for name, inline in inline_comments.items():
+        thread = inline.comment.id
+        replies = [item.comment for item in review if item.in_reply_to == thread]
+        if replies:
+            commands[thread] = user_commands.read_comments(replies, tracked, issues, default=name)
+    return commands

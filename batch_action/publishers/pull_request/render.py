@@ -1,7 +1,7 @@
-"""The one summary of a pull request: read back as memory, and written anew.
+"""The summary comment of a pull request, and the state that it stores.
 
-It remembers every finding of the pull request by its marker. The words of a finding stand in the
-comment on its lines, or here where no such comment is possible.
+It has a marker for every finding of the pull request. The text of a finding is in the comment on
+its lines, or in the summary where no such comment is possible.
 """
 
 import re
@@ -18,75 +18,82 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.report import RunReport
-from batch_action.publishers import finding_block, markers, tables, visibility, wording
-from batch_action.publishers.finding_block import Written
-from batch_action.publishers.issue.render import Section, footer
-from batch_action.publishers.templates import fill
-from batch_action.publishers.visibility import guarded, shown
+from batch_action.publishers import finding_block, markers, report_text, tables, visibility
+from batch_action.publishers.finding_block import RenderedBlock
+from batch_action.publishers.issue.render import Section, format_provenance
+from batch_action.publishers.statuses import set_dates
+from batch_action.publishers.templates import render_template
+from batch_action.publishers.visibility import select_visible
 from batch_action.text import plural
 
-LIMIT = 60_000
+MAX_BODY_CHARS = 64_000
 """GitHub refuses comments over 65,536 characters."""
-SPARE = 1_000
-TABLE_ROOM = 12_000
-RECEIPT_ROOM = 6_000
-LONGEST_BLOCK = 12_000
-LISTED = 20
+RESERVED_CHARS = 1_000
+MAX_TABLE_CHARS = 12_000
+MAX_FILE_STATUSES_CHARS = 6_000
+MAX_BLOCK_CHARS = 12_000
+MAX_LISTED = 20
 
 _HEAD = re.compile(r"<!-- batch-action:review v(\d+) ([^\n]*?) ?-->")
 _INDEX = re.compile(r"^<!-- batch-action:inline v\d+ ?([^\n]*?) ?-->", re.MULTILINE)
-_ACCOUNT = re.compile(
-    r"^<!-- batch-action:account -->\n(.*)^<!-- /batch-action:account -->", re.MULTILINE | re.DOTALL
+_LAST_RUN = re.compile(
+    r"^<!-- batch-action:last-run -->\n(.*)^<!-- /batch-action:last-run -->",
+    re.MULTILINE | re.DOTALL,
 )
-_ENTRY = re.compile(r"([0-9a-f]{16})=(\d+)")
+_INDEX_ENTRY = re.compile(r"([0-9a-f]{16})=(\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comments:
-    """The comments on lines, by the fingerprint of their finding."""
+class InlineCommentIndex:
+    """The review comments, by the fingerprint of their finding."""
 
     urls: Mapping[str, str]
-    """Those that stand."""
+    """The comments that exist."""
     ids: Mapping[str, int]
-    """Those that were ever posted: one that a person deleted is not posted again."""
+    """All comments ever posted: one that a person deleted is not posted again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """What a summary remembers."""
+class ReviewState:
+    """The state in a summary."""
 
     head: str
     batches: tuple[str, ...]
     tracked: tuple[TrackedFinding, ...]
     blocks: Mapping[str, str]
-    """Fingerprint to its words, where they stand here."""
+    """Fingerprint to the finding's text, where the summary has it."""
     comments: Mapping[str, int]
-    """Fingerprint to the comment on its lines."""
-    status: str
-    """Receipt and cost of the last batch, as they stand."""
+    """Fingerprint to the id of the comment on its lines."""
+    last_run: str
+    """The section with the file statuses and the cost of the last batch, as Markdown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """The summary as it should read."""
+class ReviewDraft:
+    """The new text of the summary."""
 
     text: str
     fingerprints: frozenset[str]
-    """All that it remembers."""
+    """All findings with a marker."""
     suppressed: tuple[tuple[str, int], ...]
-    open: bool
-    """It has something to tell."""
+    has_content: bool
+    """Whether there is anything to report."""
 
 
 def identity(task: str, repository_id: str, state_key: str, number: int) -> str:
-    """The part of the first line by which the summary is found, whatever its version."""
-    named = markers.named(task, state_key)
+    """Return the part of the first line that identifies the summary in every version."""
+    qualified_task = markers.qualify_task(task, state_key)
     repository = attribute(repository_id)
-    return f"task={attribute(named)} repository={repository} pull={number} head="
+    return f"task={attribute(qualified_task)} repository={repository} pull={number} head="
 
 
 def is_ours(body: str, identity: str) -> bool:
-    """Whether a text is that summary. Raises GitHubError when a later version wrote it."""
+    """Return whether a comment is that summary.
+
+    Raises:
+        GitHubError: a later version wrote it.
+
+    """
     match = _HEAD.match(body)
     if match is None or not match[2].startswith(identity):
         return False
@@ -98,186 +105,202 @@ def is_ours(body: str, identity: str) -> bool:
     return True
 
 
-def parse(body: str) -> Memory:
-    """What a summary of ours remembers."""
+def parse(body: str) -> ReviewState:
+    """Return the state in a summary of ours."""
     body = body.replace("\r\n", "\n")
-    match, index, account = _HEAD.match(body), _INDEX.search(body), _ACCOUNT.search(body)
-    fields = markers.read_fields(match[2]) if match else {}
-    found = {block.tracked.fingerprint: block for block in markers.blocks(body)}
-    return Memory(
-        head=markers.value(fields, "head"),
-        batches=tuple(b for b in markers.value(fields, "batches").split(",") if b),
-        tracked=tuple(block.tracked for block in found.values()),
-        blocks={name: block.text for name, block in found.items() if block.text.strip()},
-        comments={name: int(number) for name, number in _ENTRY.findall(index[1] if index else "")},
-        status=account[1].strip("\n") if account else "",
+    match, index, last_run = _HEAD.match(body), _INDEX.search(body), _LAST_RUN.search(body)
+    fields = markers.parse_fields(match[2]) if match else {}
+    blocks = {block.tracked.fingerprint: block for block in markers.parse_blocks(body)}
+    entries = _INDEX_ENTRY.findall(index[1] if index else "")
+    return ReviewState(
+        head=markers.decode_field(fields, "head"),
+        batches=markers.decode_list(fields, "batches"),
+        tracked=tuple(block.tracked for block in blocks.values()),
+        blocks={name: block.text for name, block in blocks.items() if block.text.strip()},
+        comments={fingerprint: int(number) for fingerprint, number in entries},
+        last_run=last_run[1].strip("\n") if last_run else "",
     )
 
 
-def opening(told: int, new: int) -> str:
-    """The review's own words: how much is on the lines below it, and how much is not."""
-    more = f"; {new - told} more in the summary" if new > told else ""
-    return f"**{plural(told, 'new finding')}** on the lines below{more}."
+def review_body(posted: int, new: int) -> str:
+    """Return the text of a review: how many findings are on lines, and how many are not."""
+    more = f"; {new - posted} more in the summary" if new > posted else ""
+    return f"**{plural(posted, 'new finding')}** on the lines below{more}."
 
 
 def render(
-    report: RunReport, reconciled: Reconciliation, session: Memory | None, comments: Comments
-) -> Draft:
-    """The summary as it should read after tonight."""
-    statuses = [wording.dated(s, report) for s in shown(reconciled.statuses, report)]
-    live = [s for s in statuses if s.tracked.state in OPEN_STATES]
-    live.sort(key=lambda s: s.tracked.pre_existing)
-    ended = [s for s in statuses if s.tracked.state not in OPEN_STATES]
-    words = {**reconciled.blocks, **(session.blocks if session else {})}
-    frame = _text(report, reconciled, session, comments, statuses, live, [])
-    kept, told = _fitted([*live, *ended], words, report, comments, LIMIT - SPARE - len(frame))
-    silent = sum(s.tracked.fingerprint not in told for s in live)
-    return Draft(
-        text=_text(report, reconciled, session, comments, statuses, live, kept),
-        fingerprints=frozenset(block.tracked.fingerprint for block in kept),
-        suppressed=visibility.held_back(reconciled, report, max_findings=silent),
-        open=bool(live or report.file_verdicts or report.generated),
-    )
-
-
-def _fitted(
-    ordered: Sequence[FindingStatus],
-    words: Mapping[str, str],
-    report: RunReport,
-    comments: Comments,
-    room: int,
-) -> tuple[list[Written], frozenset[str]]:
-    """A block for each finding as far as there is room, and whose words people can read.
-
-    First every finding gets its marker, so that it is remembered; then the worst get their words.
-    """
-    kept: list[Written] = []
-    for standing in ordered:
-        bare = Written(tracked=standing.tracked, text=markers.wrap(standing.tracked, ""))
-        room -= len(bare.text) + 2
-        if room < 0:
-            break
-        kept.append(bare)
-    told = {s.tracked.fingerprint for s in ordered if s.tracked.fingerprint in comments.urls}
-    worded = 0
-    for number, block in enumerate(kept):
-        standing = ordered[number]
-        known = standing.tracked
-        if known.state not in OPEN_STATES or known.fingerprint in told:
-            continue
-        spoken = words.get(known.fingerprint) or finding_block.write(
-            known, standing.finding, report
-        )
-        whole = markers.wrap(known, _cut(finding_block.completed(spoken, standing.finding)))
-        room -= len(whole) - len(block.text)
-        if room < 0 or worded == report.max_findings:
-            break
-        kept[number] = Written(tracked=known, text=whole)
-        told.add(known.fingerprint)
-        worded += 1
-    return kept, frozenset(told)
-
-
-def _cut(words: str) -> str:
-    if len(words) <= LONGEST_BLOCK:
-        return words
-    return words[:LONGEST_BLOCK].rpartition("\n")[0] + "\n\n… (cut: too long for a comment)"
-
-
-def _text(
     report: RunReport,
     reconciled: Reconciliation,
-    session: Memory | None,
-    comments: Comments,
-    statuses: Sequence[FindingStatus],
-    live: Sequence[FindingStatus],
-    kept: Sequence[Written],
-) -> str:
-    hidden = guarded(report)
-    batches = report.batch_ids or (session.batches if session else ())
-    listed = live[: report.max_findings]
-    account = session.status if session and report.quiet else _account(report, reconciled)
-    return fill(
-        "pull_request/review.md.j2",
-        marker=_marker(report, reconciled.commit, batches),
-        index=_index(comments.ids),
-        what=markdown(report.task.replace("-", " "), 60),
-        verdict=wording.verdict(statuses, guarded=hidden),
-        guarded=hidden,
-        table=tables.table(
-            ("Severity", "Finding", "Where", "State"),
-            [_row(s, report, comments.urls) for s in listed],
-            TABLE_ROOM,
-        ),
-        remaining=f"The worst {len(listed)} of {len(live)}." if len(listed) < len(live) else "",
-        sections=_sections(statuses, kept),
-        status=f"<!-- batch-action:account -->\n{account}\n<!-- /batch-action:account -->",
+    state: ReviewState | None,
+    comments: InlineCommentIndex,
+) -> ReviewDraft:
+    """Return the summary's text after a run; `state`: that of the summary before it."""
+    statuses = [set_dates(s, report) for s in select_visible(reconciled.statuses, report)]
+    open_statuses = [s for s in statuses if s.tracked.state in OPEN_STATES]
+    open_statuses.sort(key=lambda s: s.tracked.pre_existing)
+    closed = [s for s in statuses if s.tracked.state not in OPEN_STATES]
+    texts = {**reconciled.blocks, **(state.blocks if state else {})}
+
+    def render_with(blocks: Sequence[RenderedBlock]) -> str:
+        return render_template(
+            "pull_request/review.md.j2",
+            **_summary_fields(report, reconciled, state, comments.ids),
+            headline=report_text.format_headline(statuses, security_hidden=report.hides_security),
+            table=_table(open_statuses, report, comments.urls),
+            remaining=_remaining(open_statuses, report),
+            sections=_sections(statuses, blocks),
+        )
+
+    max_chars = MAX_BODY_CHARS - RESERVED_CHARS - len(render_with([]))
+    blocks, readable = _fit_blocks([*open_statuses, *closed], texts, report, comments, max_chars)
+    unreadable = sum(s.tracked.fingerprint not in readable for s in open_statuses)
+    return ReviewDraft(
+        text=render_with(blocks),
+        fingerprints=frozenset(block.tracked.fingerprint for block in blocks),
+        suppressed=visibility.count_suppressed(reconciled, report, max_findings=unreadable),
+        has_content=bool(open_statuses or report.file_verdicts or report.generated),
     )
+
+
+def _fit_blocks(
+    statuses: Sequence[FindingStatus],
+    texts: Mapping[str, str],
+    report: RunReport,
+    comments: InlineCommentIndex,
+    max_chars: int,
+) -> tuple[list[RenderedBlock], frozenset[str]]:
+    """Return a block for each finding within the limit, and the findings whose text is readable.
+
+    First every finding gets its marker, which stores its state; then the most severe get their
+    text.
+    """
+    blocks: list[RenderedBlock] = []
+    for status in statuses:
+        marker = markers.wrap_block(status.tracked, "")
+        max_chars -= len(marker) + 2
+        if max_chars < 0:
+            break
+        blocks.append(RenderedBlock(tracked=status.tracked, text=marker))
+    readable = {s.tracked.fingerprint for s in statuses if s.tracked.fingerprint in comments.urls}
+    count = 0
+    for number, block in enumerate(blocks):
+        status = statuses[number]
+        tracked = status.tracked
+        if tracked.state not in OPEN_STATES or tracked.fingerprint in readable:
+            continue
+        text = texts.get(tracked.fingerprint) or finding_block.render_block(
+            tracked, status.finding, report
+        )
+        text = _truncate(finding_block.complete_block(text, status.finding))
+        block_text = markers.wrap_block(tracked, text)
+        max_chars -= len(block_text) - len(block.text)
+        if max_chars < 0 or count == report.max_findings:
+            break
+        blocks[number] = RenderedBlock(tracked=tracked, text=block_text)
+        readable.add(tracked.fingerprint)
+        count += 1
+    return blocks, frozenset(readable)
+
+
+def _truncate(text: str) -> str:
+    if len(text) <= MAX_BLOCK_CHARS:
+        return text
+    return text[:MAX_BLOCK_CHARS].rpartition("\n")[0] + "\n\n… (cut: too long for a comment)"
+
+
+def _summary_fields(
+    report: RunReport,
+    reconciled: Reconciliation,
+    state: ReviewState | None,
+    comment_ids: Mapping[str, int],
+) -> dict[str, object]:
+    """Return the fields of the template that do not depend on the blocks."""
+    batches = report.batch_ids or (state.batches if state else ())
+    last_run = state.last_run if state and report.commands_only else _last_run(report, reconciled)
+    return {
+        "marker": _marker(report, reconciled.commit, batches),
+        "index": _index(comment_ids),
+        "task": markdown(report.task.replace("-", " "), 60),
+        "security_hidden": report.hides_security,
+        "last_run": (
+            f"<!-- batch-action:last-run -->\n{last_run}\n<!-- /batch-action:last-run -->"
+        ),
+    }
 
 
 def _marker(report: RunReport, commit: str, batches: Sequence[str]) -> str:
-    told = identity(report.task, report.repository_id, report.state_key, report.pull or 0)
-    names = ",".join(attribute(batch) for batch in batches)
-    head = f"{told}{attribute(commit)} batches={names}"
+    number = report.pull_request or 0
+    start = identity(report.task, report.repository_id, report.state_key, number)
+    head = f"{start}{attribute(commit)} batches={markers.encode_list(batches)}"
     return f"<!-- batch-action:review v{markers.SCHEMA} {head} -->"
 
 
-def _index(ids: Mapping[str, int]) -> str:
-    entries = " ".join(f"{fingerprint}={ids[fingerprint]}" for fingerprint in sorted(ids))
+def _index(comment_ids: Mapping[str, int]) -> str:
+    entries = " ".join(f"{name}={comment_ids[name]}" for name in sorted(comment_ids))
     return f"<!-- batch-action:inline v{markers.SCHEMA} {entries} -->"
 
 
-def _row(standing: FindingStatus, report: RunReport, urls: Mapping[str, str]) -> tuple[str, ...]:
-    severity, title, place, state = wording.row(standing, report)
-    url = urls.get(standing.tracked.fingerprint)
-    return severity, f"[{title}]({url})" if url else title, place, state
+def _table(
+    open_statuses: Sequence[FindingStatus], report: RunReport, urls: Mapping[str, str]
+) -> str:
+    rows = []
+    for status in open_statuses[: report.max_findings]:
+        severity, title, location, state = report_text.format_table_row(status, report)
+        url = urls.get(status.tracked.fingerprint)
+        rows.append((severity, f"[{title}]({url})" if url else title, location, state))
+    return tables.format_table(("Severity", "Finding", "Where", "State"), rows, MAX_TABLE_CHARS)
 
 
-def _sections(statuses: Sequence[FindingStatus], kept: Sequence[Written]) -> list[Section]:
-    """What is open in the open; what is older, and what has ended, folded."""
+def _remaining(open_statuses: Sequence[FindingStatus], report: RunReport) -> str:
+    count = len(open_statuses)
+    if count <= report.max_findings:
+        return ""
+    return f"The table shows the worst {report.max_findings} of {count}."
 
-    def those(*states: FindingState, old: bool | None = None) -> str:
-        return finding_block.joined(
+
+def _sections(statuses: Sequence[FindingStatus], blocks: Sequence[RenderedBlock]) -> list[Section]:
+    """Return the open findings of the pull request, then collapsed older and closed ones."""
+
+    def join(*states: FindingState, pre_existing: bool | None = None) -> str:
+        return finding_block.join_blocks(
             block
-            for block in kept
-            if block.tracked.state in states and old in (None, block.tracked.pre_existing)
+            for block in blocks
+            if block.tracked.state in states and pre_existing in (None, block.tracked.pre_existing)
         )
 
-    def ended(state: FindingState, word: str) -> Section:
-        found = [s for s in statuses if s.tracked.state is state]
-        lines = [wording.line(s) for s in found[:LISTED]]
-        return Section(summary=f"{word}: {len(found)}", blocks=those(state), lines=tuple(lines))
+    def closed_section(state: FindingState, label: str) -> Section:
+        closed = [s for s in statuses if s.tracked.state is state]
+        lines = tuple(report_text.format_list_item(s) for s in closed[:MAX_LISTED])
+        return Section(summary=f"{label}: {len(closed)}", blocks=join(state), lines=lines)
 
     older = sum(s.tracked.pre_existing and s.tracked.state in OPEN_STATES for s in statuses)
     sections = [
-        Section(summary="", blocks=those(*OPEN_STATES, old=False)),
+        Section(summary="", blocks=join(*OPEN_STATES, pre_existing=False)),
         Section(
             summary=f"{plural(older, 'finding')} older than this pull request",
-            blocks=those(*OPEN_STATES, old=True),
+            blocks=join(*OPEN_STATES, pre_existing=True),
         ),
-        ended(FindingState.FIXED, "✅ Fixed"),
-        ended(FindingState.IGNORED, "🔕 Ignored"),
-        ended(FindingState.DISMISSED, "🔕 Dismissed"),
+        closed_section(FindingState.FIXED, "✅ Fixed"),
+        closed_section(FindingState.IGNORED, "🔕 Ignored"),
+        closed_section(FindingState.DISMISSED, "🔕 Dismissed"),
     ]
     return [section for section in sections if section.blocks or section.lines]
 
 
-def _account(report: RunReport, reconciled: Reconciliation) -> str:
-    lines = [f"{told}." for told in (wording.skipped_line(report.file_statuses),) if told]
-    lines += [
-        told
-        for told in (visibility.held_back_sentence(visibility.held_back(reconciled, report)),)
-        if told
-    ]
+def _last_run(report: RunReport, reconciled: Reconciliation) -> str:
+    skipped = report_text.format_skipped(report.file_statuses)
+    suppressed = visibility.count_suppressed(reconciled, report)
+    discarded = ""
     if report.discarded:
-        remarks = plural(report.discarded, "remark")
-        lines.append(f"{remarks} discarded: the quoted code is not in the file.")
-    return fill(
-        "pull_request/review_account.md.j2",
-        summary=wording.receipt_line(report.file_statuses),
-        table=tables.file_statuses(report.file_statuses, RECEIPT_ROOM),
-        lines=lines,
-        returned=tables.returned(report, RECEIPT_ROOM),
-        cost=wording.cost_line(report.spending) if report.spending else "",
-        footer=footer(report),
+        findings = plural(report.discarded, "finding")
+        discarded = f"{findings} discarded: the quoted code is not in the file."
+    lines = (f"{skipped}." if skipped else "", visibility.format_suppressed(suppressed), discarded)
+    return render_template(
+        "pull_request/review_last_run.md.j2",
+        summary=report_text.format_file_counts(report.file_statuses),
+        table=tables.format_file_statuses(report.file_statuses, MAX_FILE_STATUSES_CHARS),
+        lines=[line for line in lines if line],
+        task_results=tables.format_task_results(report, MAX_FILE_STATUSES_CHARS),
+        cost=report_text.format_cost(report.spending) if report.spending else "",
+        footer=format_provenance(report),
     )

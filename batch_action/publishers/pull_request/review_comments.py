@@ -1,4 +1,4 @@
-"""Which lines of a pull request's diff can have a comment: those its hunks show on the new side."""
+"""Review comments: on which lines of the diff they are possible, their text, and posting them."""
 
 import re
 from collections.abc import Sequence
@@ -6,205 +6,213 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.github.errors import LostAnswerError, RefusedError
+from batch_action.clients.github.errors import LostResponseError, RefusedError
 from batch_action.clients.github.pulls import PullRequests
 from batch_action.clients.secrets import mask
-from batch_action.escape import code_span, fence, html_code, markdown, ours, prose, visible
+from batch_action.escape import (
+    code_span,
+    fence,
+    html_code,
+    markdown,
+    markdown_with_commits,
+    prose,
+    visible,
+)
 from batch_action.models.findings import Finding, FindingState, FindingStatus, TrackedFinding
-from batch_action.models.github import PullRequestInfo, ReviewCommentDraft
-from batch_action.publishers import finding_block, markers, wording
+from batch_action.models.github import PullRequest, ReviewCommentDraft
+from batch_action.publishers import finding_block, markers, report_text
 from batch_action.publishers.markers import Block
-from batch_action.publishers.templates import fill
-from batch_action.publishers.user_commands import SHORT
+from batch_action.publishers.templates import render_template
+from batch_action.publishers.user_commands import SHORT_ID_CHARS
 from batch_action.selection.content import decode
 
-Lines = tuple[int, int]
+LineRange = tuple[int, int]
 """First and last line, 1-based, inclusive."""
 
-_HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
-
-
-def hunks(patch: str) -> tuple[Lines, ...]:
-    """The lines that each hunk of a file's patch shows of the new content, context included."""
-    found = ((int(m[1]), int(m[2] or 1)) for m in _HUNK.finditer(patch))
-    return tuple((first, first + count - 1) for first, count in found if count)
-
-
-def within(lines: Lines, shown: Sequence[Lines]) -> Lines | None:
-    """These lines as far as one hunk shows them; None when none of them is in the diff."""
-    parts = [(max(lines[0], first), min(lines[1], last)) for first, last in shown]
-    fitting = [part for part in parts if part[0] <= part[1]]
-    return max(fitting, key=lambda part: part[1] - part[0], default=None)
-
-
+MAX_COMMENTS = 30
+"""Comments of one review; the other findings are in the summary."""
 MASK = "•"
-ENDED = {
+CLOSED_LINES = {
     FindingState.FIXED: "✅ **Fixed.**",
     FindingState.DISMISSED: "🔕 **Dismissed.**",
     FindingState.IGNORED: "🔕 **Ignored.**",
 }
 
-
-def write(known: TrackedFinding, finding: Finding, *, suggestion: str | None) -> str:
-    """The words of a new comment; *suggestion*: what GitHub may put in place of the lines."""
-    remark = finding.raw
-    return fill(
-        "pull_request/review_comment.md.j2",
-        severity=wording.severity(known),
-        title=wording.title(known),
-        explanation=prose(remark.explanation, finding_block.LONGEST_PROSE),
-        remediation=prose(remark.remediation, finding_block.LONGEST_PROSE),
-        suggestion=fence(suggestion, "suggestion") if suggestion is not None else "",
-        otherwise=finding_block.proposed(finding) if suggestion is None else "",
-        facts=_facts(known, finding),
-    )
-
-
-def suggested(finding: Finding, lines: Sequence[str]) -> str | None:
-    """What can replace exactly these lines of the newest head; None when it would not be clean.
-
-    Nothing masked may come back as code, nothing invisible may be slipped in, and the first line
-    must stand where the old one did.
-    """
-    new = finding.raw.suggestion
-    old = "\n".join(lines)
-    if new is None or old != finding.evidence or MASK in old + new:
-        return None
-    new = new.replace("\r\n", "\n").removesuffix("\n")
-    plain = visible(new) == new and visible(old) == old and len(new) <= finding_block.LONGEST_CODE
-    if not plain or new == old or _indent(new) != _indent(old):
-        return None
-    return new
-
-
-def _indent(code: str) -> str:
-    first = code.split("\n", 1)[0]
-    return first[: len(first) - len(first.lstrip())]
-
-
-def comment_body(known: TrackedFinding, words: str, told: str = "") -> str:
-    """The whole comment: what became of the finding, then the words it was born with."""
-    block = markers.wrap(known, words)
-    return f"{told}\n\n{block}" if told else block
-
-
-def parse(comment: str) -> tuple[Block, str] | None:
-    """A comment's finding, and what it says of its state; None when it is none of ours."""
-    block = next(markers.blocks(comment), None)
-    if block is None:
-        return None
-    return block, comment.replace("\r\n", "\n").partition("<!-- batch-action:finding ")[0].strip()
-
-
-def state_line(standing: FindingStatus) -> str:
-    """What a comment says above its words once its finding is no longer open; else nothing."""
-    known = standing.tracked
-    ended = ENDED.get(known.state, "")
-    if known.state is not FindingState.FIXED or not (standing.note or known.closed_by):
-        return ended
-    note = standing.note or f"fixed in {known.closed_by[:7]}"
-    return f"✅ **{ours(note[:1].upper() + note[1:], 60)}.**"
-
-
-def folded_as(standing: FindingStatus) -> str:
-    """Why a comment is folded away, in GitHub's words."""
-    gone = standing.tracked.state is FindingState.FIXED and standing.note.startswith("file deleted")
-    return "OUTDATED" if gone else "RESOLVED"
-
-
-def folded(known: TrackedFinding, words: str) -> str:
-    """The words of a comment as a block for other destinations."""
-    path = html_code(known.anchor.path, wording.LONGEST_PATH)
-    summary = f"{wording.severity(known)} · <b>{wording.title(known)}</b> · {path}"
-    return f"<details><summary>{summary}</summary>\n\n{words.strip()}\n\n</details>"
-
-
-def _facts(known: TrackedFinding, finding: Finding) -> str:
-    remark = finding.raw
-    facts = [
-        f"category {markdown(known.category, 60)}",
-        f"rule {code_span(known.rule, 60) or 'unnamed'}",
-        f"confidence {remark.confidence.value}",
-    ]
-    if remark.cwe:
-        facts.append(markdown(remark.cwe, 20))
-    return " · ".join([*facts, code_span(known.fingerprint[:SHORT])])
-
-
-MOST = 30
-"""Comments of one review; what is more stands in the summary."""
+_HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
-    """A finding and the comment that tells it."""
+class FindingComment:
+    """A review comment to post, and the finding it is about."""
 
     fingerprint: str
     draft: ReviewCommentDraft
 
 
-def placed(
-    fresh: Sequence[FindingStatus], edge: PullRequests, number: int, git: GitRepo
-) -> list[Remark]:
-    """Comments on the lines that the diff of the newest head shows; the other findings have none.
+def draft_comments(
+    statuses: Sequence[FindingStatus], pulls: PullRequests, number: int, git: GitRepo
+) -> list[FindingComment]:
+    """Return comments on the findings whose lines are in the diff of the newest head.
 
-    A longer finding is told on as many of its lines as one hunk shows.
+    A comment covers as many lines of a long finding as one hunk shows.
     """
-    reported = [s for s in fresh if s.finding is not None]
-    if not reported:
+    with_finding = [status for status in statuses if status.finding is not None]
+    if not with_finding:
         return []
-    patches = edge.patches(number)
-    shown = {path: hunks(patch) for path, patch in patches.items()}
-    texts = _texts(git, {s.tracked.anchor.blob for s in reported})
-    remarks = []
-    for standing in reported:
-        anchor = standing.tracked.anchor
-        at = within((anchor.start_line, anchor.end_line), shown.get(anchor.path, ()))
-        if at is not None:
-            remarks.append(_remark(standing, at, texts.get(anchor.blob, [])))
-    return remarks[:MOST]
+    hunks = {path: parse_hunks(patch) for path, patch in pulls.patches(number).items()}
+    lines = _read_lines(git, {status.tracked.anchor.blob for status in with_finding})
+    comments = []
+    for status in with_finding:
+        anchor = status.tracked.anchor
+        lines_shown = clip_to_hunk((anchor.start_line, anchor.end_line), hunks.get(anchor.path, ()))
+        if lines_shown is not None:
+            comments.append(_draft_comment(status, lines_shown, lines.get(anchor.blob, [])))
+    return comments[:MAX_COMMENTS]
 
 
-def _texts(git: GitRepo, blobs: set[str]) -> dict[str, list[str]]:
-    """The lines of the newest content, secrets masked as everywhere we show code."""
+def parse_hunks(patch: str) -> tuple[LineRange, ...]:
+    """Return the lines of the new content that each hunk of a patch shows, with context."""
+    ranges = ((int(m[1]), int(m[2] or 1)) for m in _HUNK.finditer(patch))
+    return tuple((first, first + count - 1) for first, count in ranges if count)
+
+
+def clip_to_hunk(lines: LineRange, hunks: Sequence[LineRange]) -> LineRange | None:
+    """Return the largest part of the lines that one hunk shows; None when no hunk shows any."""
+    parts = [(max(lines[0], first), min(lines[1], last)) for first, last in hunks]
+    shown = [part for part in parts if part[0] <= part[1]]
+    return max(shown, key=lambda part: part[1] - part[0], default=None)
+
+
+def _read_lines(git: GitRepo, blobs: set[str]) -> dict[str, list[str]]:
+    """Return the lines of each blob, with secrets masked."""
     return {
         blob: mask(decode(data))[0].removesuffix("\n").split("\n")
         for blob, data in git.blobs(sorted(blobs))
     }
 
 
-def _remark(standing: FindingStatus, at: Lines, lines: Sequence[str]) -> Remark:
-    known, finding = standing.tracked, standing.finding
-    assert finding is not None  # noqa: S101 - for the type checker: `placed` has looked
-    whole = at == (known.anchor.start_line, known.anchor.end_line)
-    new = suggested(finding, lines[at[0] - 1 : at[1]]) if whole else None
-    body = comment_body(known, write(known, finding, suggestion=new))
-    draft = ReviewCommentDraft(path=known.anchor.path, first=at[0], last=at[1], body=body)
-    return Remark(fingerprint=known.fingerprint, draft=draft)
+def _draft_comment(
+    status: FindingStatus, lines_shown: LineRange, lines: Sequence[str]
+) -> FindingComment:
+    tracked, finding = status.tracked, status.finding
+    assert finding is not None  # noqa: S101 - for the type checker: checked by `draft_comments`
+    anchor, (first, last) = tracked.anchor, lines_shown
+    is_complete = lines_shown == (anchor.start_line, anchor.end_line)
+    suggestion = suggestion_for(finding, lines[first - 1 : last]) if is_complete else None
+    body = comment_body(tracked, render(tracked, finding, suggestion=suggestion))
+    draft = ReviewCommentDraft(path=anchor.path, start_line=first, end_line=last, body=body)
+    return FindingComment(fingerprint=tracked.fingerprint, draft=draft)
+
+
+def render(tracked: TrackedFinding, finding: Finding, *, suggestion: str | None) -> str:
+    """Return the text of a new comment; `suggestion`: code with which GitHub can replace lines."""
+    raw = finding.raw
+    return render_template(
+        "pull_request/review_comment.md.j2",
+        severity=report_text.format_severity(tracked),
+        title=report_text.format_title(tracked),
+        explanation=prose(raw.explanation, finding_block.MAX_PROSE_CHARS),
+        remediation=prose(raw.remediation, finding_block.MAX_PROSE_CHARS),
+        suggestion=fence(suggestion, "suggestion") if suggestion is not None else "",
+        proposal=finding_block.render_suggestion(finding) if suggestion is None else "",
+        facts=_facts(tracked, finding),
+    )
+
+
+def suggestion_for(finding: Finding, lines: Sequence[str]) -> str | None:
+    """Return the code that can replace exactly these lines of the head; None if it is not safe.
+
+    A masked secret must not be committed, invisible characters must not be added, and the first
+    line must have the indentation of the old one.
+    """
+    new = finding.raw.suggestion
+    old = "\n".join(lines)
+    if new is None or old != finding.evidence or MASK in old + new:
+        return None
+    new = new.replace("\r\n", "\n").removesuffix("\n")
+    is_visible = visible(new) == new and visible(old) == old
+    if not is_visible or len(new) > finding_block.MAX_CODE_CHARS:
+        return None
+    return None if new == old or _indentation(new) != _indentation(old) else new
+
+
+def _indentation(code: str) -> str:
+    first_line = code.split("\n", 1)[0]
+    return first_line[: len(first_line) - len(first_line.lstrip())]
+
+
+def _facts(tracked: TrackedFinding, finding: Finding) -> str:
+    raw = finding.raw
+    facts = [
+        f"category {markdown(tracked.category, 60)}",
+        f"rule {code_span(tracked.rule, 60) or 'unnamed'}",
+        f"confidence {raw.confidence.value}",
+    ]
+    if raw.cwe:
+        facts.append(markdown(raw.cwe, 20))
+    return " · ".join([*facts, code_span(tracked.fingerprint[:SHORT_ID_CHARS])])
+
+
+def comment_body(tracked: TrackedFinding, text: str, state_line: str = "") -> str:
+    """Return the whole comment: the state of a closed finding, then the text as first posted."""
+    block = markers.wrap_block(tracked, text)
+    return f"{state_line}\n\n{block}" if state_line else block
+
+
+def parse(comment: str) -> tuple[Block, str] | None:
+    """Return a comment's finding and its state line; None when it is none of ours."""
+    block = next(markers.parse_blocks(comment), None)
+    if block is None:
+        return None
+    return block, comment.replace("\r\n", "\n").partition("<!-- batch-action:finding ")[0].strip()
+
+
+def format_state_line(status: FindingStatus) -> str:
+    """Return the line above a comment's text that reports a closed finding; empty for others."""
+    tracked = status.tracked
+    line = CLOSED_LINES.get(tracked.state, "")
+    if tracked.state is not FindingState.FIXED or not (status.note or tracked.closing_commit):
+        return line
+    note = status.note or f"fixed in {tracked.closing_commit[:7]}"
+    return f"✅ **{markdown_with_commits(note[:1].upper() + note[1:], 60)}.**"
+
+
+def minimize_reason(status: FindingStatus) -> str:
+    """Return GitHub's classifier for minimizing a closed finding's comment."""
+    is_fixed = status.tracked.state is FindingState.FIXED
+    return "OUTDATED" if is_fixed and status.note.startswith("file deleted") else "RESOLVED"
+
+
+def minimized(tracked: TrackedFinding, text: str) -> str:
+    """Return a comment's text as a collapsed block for other destinations."""
+    path = html_code(tracked.anchor.path, report_text.MAX_PATH_CHARS)
+    severity, title = report_text.format_severity(tracked), report_text.format_title(tracked)
+    summary = f"{severity} · <b>{title}</b> · {path}"
+    return f"<details><summary>{summary}</summary>\n\n{text.strip()}\n\n</details>"
 
 
 def post(
-    remarks: Sequence[Remark], body: str, edge: PullRequests, pull: PullRequestInfo
+    comments: Sequence[FindingComment], body: str, pulls: PullRequests, pull: PullRequest
 ) -> frozenset[str]:
-    """Post one review; comment by comment where GitHub refuses one of them.
+    """Post one review, or single comments where GitHub refuses the review for one of them.
 
-    The fingerprints of those that are to be there now: what GitHub refuses by itself too is not.
+    Return the fingerprints that must be there when read back, without those GitHub refused.
     """
-    drafts = [remark.draft for remark in remarks]
+    drafts = [comment.draft for comment in comments]
     try:
-        edge.review(pull.number, pull.head, body, drafts)
-    except LostAnswerError:
-        pass  # it is read back whether it was done
+        pulls.review(pull.number, pull.head, body, drafts)
+    except LostResponseError:
+        pass  # reading back shows whether it was posted
     except RefusedError as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
-        remarks = [remark for remark in remarks if _alone(remark, edge, pull)]
-    return frozenset(remark.fingerprint for remark in remarks)
+        comments = [comment for comment in comments if _post_one(comment, pulls, pull)]
+    return frozenset(comment.fingerprint for comment in comments)
 
 
-def _alone(remark: Remark, edge: PullRequests, pull: PullRequestInfo) -> bool:
+def _post_one(comment: FindingComment, pulls: PullRequests, pull: PullRequest) -> bool:
     try:
-        edge.comment(pull.number, pull.head, remark.draft)
+        pulls.comment(pull.number, pull.head, comment.draft)
     except RefusedError as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise

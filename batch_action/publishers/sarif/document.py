@@ -1,9 +1,12 @@
-"""A document that GitHub takes: words go first, then the least severe results."""
+"""The SARIF document, fitted to GitHub's limits.
+
+If it is too large, the Markdown of all results is left out first, then the least severe results.
+"""
 
 import gzip
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from batch_action import __version__
@@ -14,246 +17,245 @@ from batch_action.models.findings import (
     FindingState,
     FindingStatus,
     Reconciliation,
-    TrackedFinding,
 )
-from batch_action.models.github import TOOL
+from batch_action.models.github import TOOL_NAME
 from batch_action.models.report import RunReport
 from batch_action.publishers import finding_block
 from batch_action.publishers.sarif import messages, state
-from batch_action.publishers.sarif.reader import Memory, Told
-from batch_action.publishers.sarif.rules import identify, rules_for
+from batch_action.publishers.sarif.reader import AnalysisState, ResultText
+from batch_action.publishers.sarif.rules import rule_id, rules_for
+from batch_action.publishers.statuses import set_dates
+from batch_action.text import task_slug
+
+PROJECT_URL = "https://github.com/batch-action/batch-action"
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+MAX_RESULTS = 5_000
+"""GitHub accepts 25,000 results and shows 5,000 of them; we choose which."""
+MAX_HIDDEN = 20_000
+"""Findings that are stored without being results."""
+MAX_FIXED = 500
+"""Fixed findings that are stored."""
+MAX_GZIP_BYTES = 9_500_000
+"""GitHub refuses more than 10 MB."""
 
 
-class Build(Protocol):
-    """A document with so many results, with their blocks or without."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SarifDraft:
+    """The document to upload."""
 
-    def __call__(self, most: int, *, words: bool) -> dict[str, Any]:
-        """Give it."""
+    document: dict[str, Any]
+    data: bytes
+    """The document as JSON."""
+    compressed: bytes
+    """`data` as gzip."""
+    open: int
+    """Number of open findings that are results."""
+    suppressed: int
+    """Number of open findings over the limits: stored but not shown; the worst are shown."""
+
+
+class BuildDocument(Protocol):
+    """A function that builds the document within limits."""
+
+    def __call__(self, max_results: int, *, with_markdown: bool) -> dict[str, Any]:
+        """Build a document of so many results, with their Markdown or without."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """A document that is small enough."""
+class FittedDocument:
+    """A document within the size limit."""
 
     document: dict[str, Any]
     data: bytes
-    packed: bytes
-    most: int
-    """How many results it shows at most."""
+    compressed: bytes
+    max_results: int
 
 
-def fitted(build: Build, *, most: int, limit: int) -> Fit:
-    """The fullest document of at most `limit` compressed bytes; an empty one is never too large."""
-    words = True
-    while True:
-        document = build(most, words=words)
-        told = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-        data = told.encode("utf-8", "replace")
-        # No time in the header: equal documents are equal bytes.
-        packed = gzip.compress(data, mtime=0)
-        if len(packed) <= limit or (most == 0 and not words):
-            return Fit(document=document, data=data, packed=packed, most=most)
-        if words:
-            words = False
-        else:
-            most = most * 3 // 4
-
-
-HOME = "https://github.com/batch-action/batch-action"
-SCHEMA = (
-    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-)
-MOST_RESULTS = 5_000
-"""GitHub takes 25,000 results and keeps 5,000 of them; we choose which."""
-MOST_REMEMBERED = 20_000
-MOST_FIXED = 500
-LARGEST = 9_500_000
-"""Bytes of gzip; GitHub refuses more than 10 MB."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """The document as it goes out."""
-
-    data: bytes
-    packed: bytes
-    """The same, compressed."""
-    document: dict[str, Any]
-    live: int
-    """How many open findings it shows."""
-    suppressed: int
-    """How many it has no room for; they are remembered, the worst are shown."""
-
-
-def category(task: str, state_key: str) -> str:
-    """The name under which code scanning replaces one analysis by the next."""
-    return f"{TOOL}/{task}-{state_key}" if state_key else f"{TOOL}/{task}"
+def category_of(task: str, state_key: str) -> str:
+    """Return the category by which code scanning replaces one analysis with the next."""
+    return f"{TOOL_NAME}/{task_slug(task, state_key)}"
 
 
 def render(
     report: RunReport,
     reconciled: Reconciliation,
-    before: Memory,
+    previous: AnalysisState,
     *,
-    kept: Mapping[str, str] | None = None,
-    limit: int = LARGEST,
-) -> Draft:
-    """The document after tonight.
+    open_dismissals: Mapping[str, str] | None = None,
+    limit: int = MAX_GZIP_BYTES,
+) -> SarifDraft:
+    """Return the document of a run.
 
     Args:
-        night: its circumstances.
-        reconciled: every finding's standing; its commit is the analysed one.
-        before: what the last analysis said.
-        kept: fingerprints of dismissed findings with an alert that must not close, and why.
+        report: the run.
+        reconciled: the status of every finding; its commit is the analyzed one.
+        previous: the state of the last analysis.
+        open_dismissals: fingerprint to reason of each dismissed finding that stays a result,
+            because its alert would close otherwise.
         limit: bytes of the compressed document.
 
     """
-    dismissed = kept or {}
-    statuses = [_dated(standing, report) for standing in reconciled.statuses]
-    shown = [
-        s for s in statuses if s.tracked.state in OPEN_STATES or s.tracked.fingerprint in dismissed
-    ]
-    hidden = [
-        s for s in statuses if s.tracked.fingerprint not in {t.tracked.fingerprint for t in shown}
-    ]
+    dismissals = open_dismissals or {}
+    shown: list[FindingStatus] = []
+    hidden: list[FindingStatus] = []
+    for status in reconciled.statuses:
+        tracked = status.tracked
+        is_result = tracked.state in OPEN_STATES or tracked.fingerprint in dismissals
+        (shown if is_result else hidden).append(set_dates(status, report))
 
-    def build(most: int, *, words: bool) -> dict[str, Any]:
-        results = shown[:most]
-        rest = [*shown[most:], *_remembered(hidden)][:MOST_REMEMBERED]
-        return _document(report, reconciled, results, rest, before, dismissed, words=words)
+    def build(max_results: int, *, with_markdown: bool) -> dict[str, Any]:
+        results = shown[:max_results]
+        stored = [*shown[max_results:], *_limit_fixed(hidden)][:MAX_HIDDEN]
+        run = _build_run(report, reconciled.commit, results, stored, previous)
+        run["results"] = [
+            _build_result(status, previous.texts.get(status.tracked.fingerprint))
+            for status in results
+        ]
+        indices = {rule["id"]: number for number, rule in enumerate(run["tool"]["driver"]["rules"])}
+        for status, result in zip(results, run["results"], strict=True):
+            fingerprint = status.tracked.fingerprint
+            result["ruleIndex"] = indices[result["ruleId"]]
+            if with_markdown:
+                result["message"]["markdown"] = _markdown(status, previous, reconciled, report)
+            if fingerprint in dismissals:
+                result["suppressions"] = [_build_suppression(dismissals[fingerprint])]
+        return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
-    fit: Fit = fitted(build, most=min(len(shown), MOST_RESULTS), limit=limit)
-    live = [s.tracked.state in OPEN_STATES for s in shown]
-    return Draft(
-        data=fit.data,
-        packed=fit.packed,
-        document=fit.document,
-        live=sum(live[: fit.most]),
-        suppressed=sum(live[fit.most :]),
+    fitted = fit_to_limit(build, max_results=min(len(shown), MAX_RESULTS), limit=limit)
+    is_open = [status.tracked.state in OPEN_STATES for status in shown]
+    return SarifDraft(
+        document=fitted.document,
+        data=fitted.data,
+        compressed=fitted.compressed,
+        open=sum(is_open[: fitted.max_results]),
+        suppressed=sum(is_open[fitted.max_results :]),
     )
 
 
-def _is_result(standing: FindingStatus, dismissed: Mapping[str, str]) -> bool:
-    return standing.tracked.state in OPEN_STATES or standing.tracked.fingerprint in dismissed
+def fit_to_limit(build: BuildDocument, *, max_results: int, limit: int) -> FittedDocument:
+    """Return the fullest document of at most `limit` compressed bytes; an empty one always fits."""
+    with_markdown = True
+    while True:
+        document = build(max_results, with_markdown=with_markdown)
+        text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        data = text.encode("utf-8", "replace")
+        # Without a time in the header, equal documents are equal bytes.
+        compressed = gzip.compress(data, mtime=0)
+        if len(compressed) <= limit or (max_results == 0 and not with_markdown):
+            return FittedDocument(
+                document=document, data=data, compressed=compressed, max_results=max_results
+            )
+        if with_markdown:
+            with_markdown = False
+        else:
+            max_results = max_results * 3 // 4
 
 
-def _dated(standing: FindingStatus, report: RunReport) -> FindingStatus:
-    known = standing.tracked
-    closed = (known.closed or report.date) if known.state is FindingState.FIXED else ""
-    return replace(
-        standing, tracked=replace(known, since=known.since or report.date, closed=closed)
-    )
-
-
-def _remembered(hidden: Iterable[FindingStatus]) -> list[FindingStatus]:
-    """What is accepted, and the newest of what is fixed: it may come back."""
-    hidden = list(hidden)
+def _limit_fixed(hidden: Sequence[FindingStatus]) -> list[FindingStatus]:
+    """Return the findings with only the most recently fixed ones, which may come back."""
     fixed = [s for s in hidden if s.tracked.state is FindingState.FIXED]
-    fixed.sort(key=lambda s: s.tracked.closed, reverse=True)
-    return [*(s for s in hidden if s.tracked.state is not FindingState.FIXED), *fixed[:MOST_FIXED]]
+    fixed.sort(key=lambda s: s.tracked.closed_on, reverse=True)
+    return [*(s for s in hidden if s.tracked.state is not FindingState.FIXED), *fixed[:MAX_FIXED]]
 
 
-def _document(
+def _build_run(
     report: RunReport,
-    reconciled: Reconciliation,
-    shown: Sequence[FindingStatus],
-    rest: Sequence[FindingStatus],
-    before: Memory,
-    dismissed: Mapping[str, str],
-    *,
-    words: bool,
+    commit: str,
+    results: Sequence[FindingStatus],
+    stored: Sequence[FindingStatus],
+    previous: AnalysisState,
 ) -> dict[str, Any]:
-    rules = rules_for([(s.tracked, s.finding) for s in shown], before.rules, report.task)
-    index = {rule["id"]: number for number, rule in enumerate(rules)}
-    results = []
-    for standing in shown:
-        known, finding = standing.tracked, standing.finding
-        told = before.told.get(known.fingerprint)
-        result = _result(known, finding, told, index[identify(known)])
-        if words:
-            block = told.markdown if told else ""
-            block = block or reconciled.blocks.get(known.fingerprint, "")
-            result["message"]["markdown"] = block or finding_block.write(known, finding, report)
-        if known.fingerprint in dismissed:
-            result["suppressions"] = [_suppression(dismissed[known.fingerprint])]
-        results.append(result)
     driver = {
-        "name": TOOL,
+        "name": TOOL_NAME,
         "version": __version__,
         "semanticVersion": __version__,
-        "informationUri": HOME,
-        "rules": rules,
+        "informationUri": PROJECT_URL,
+        "rules": rules_for([(s.tracked, s.finding) for s in results], previous.rules, report.task),
     }
     run: dict[str, Any] = {
         "tool": {"driver": driver},
-        "automationDetails": {"id": f"{category(report.task, report.state_key)}/"},
+        "automationDetails": {"id": f"{category_of(report.task, report.state_key)}/"},
         "columnKind": "utf16CodeUnits",
-        "results": results,
+        "results": [],
         "properties": {
             state.KEY: {
                 "batches": list(report.batch_ids),
-                "rest": [state.written(standing.tracked) for standing in rest],
+                "hidden": [state.to_json(status.tracked) for status in stored],
             }
         },
     }
     if report.repository is not None:
-        run["versionControlProvenance"] = [_provenance(report, reconciled.commit)]
-    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+        provenance = {
+            "repositoryUri": f"{report.server_url}/{report.repository}",
+            "revisionId": commit,
+        }
+        branch = {"branch": report.ref} if report.ref else {}
+        run["versionControlProvenance"] = [provenance | branch]
+    return run
 
 
-def _provenance(report: RunReport, commit: str) -> dict[str, str]:
-    where = {
-        "repositoryUri": f"{report.server_url}/{report.repository}",
-        "revisionId": commit,
-    }
-    return where | ({"branch": report.ref} if report.ref else {})
-
-
-def _result(
-    known: TrackedFinding, finding: Finding | None, told: Told | None, rule: int
-) -> dict[str, Any]:
-    anchor = known.anchor
-    said = messages.sentence(known, finding, told.text if told else "")
+def _build_result(status: FindingStatus, previous: ResultText | None) -> dict[str, Any]:
+    tracked, finding = status.tracked, status.finding
+    anchor = tracked.anchor
+    text = messages.message_text(tracked, finding, previous.text if previous else "")
     region: dict[str, Any] = {
         "startLine": anchor.start_line,
         "startColumn": 1,
         "endLine": anchor.end_line,
     }
-    snippet, column = _code(finding, told, anchor.end_line - anchor.start_line)
-    if column is not None:
-        region["endColumn"] = column
+    snippet, end_column = _code(finding, previous, anchor.end_line - anchor.start_line)
+    if end_column is not None:
+        region["endColumn"] = end_column
     if snippet:
         region["snippet"] = {"text": snippet}
-    place = {"artifactLocation": {"uri": path_url(anchor.path)}, "region": region}
+    location = {"artifactLocation": {"uri": path_url(anchor.path)}, "region": region}
     return {
-        "ruleId": identify(known),
-        "ruleIndex": rule,
-        "level": messages.level(known.severity),
-        "message": {"text": messages.signed(said, known)},
-        "locations": [{"physicalLocation": place}],
+        "ruleId": rule_id(tracked),
+        "level": messages.level_of(tracked.severity),
+        "message": {"text": messages.add_footer(text, tracked)},
+        "locations": [{"physicalLocation": location}],
         "partialFingerprints": {
             # The only one that GitHub compares.
-            "primaryLocationLineHash": known.fingerprint,
-            state.KEY: known.fingerprint,
+            "primaryLocationLineHash": tracked.fingerprint,
+            state.KEY: tracked.fingerprint,
         },
-        "properties": {state.KEY: state.written(known)},
+        "properties": {state.KEY: state.to_json(tracked)},
     }
 
 
-def _code(finding: Finding | None, told: Told | None, lines: int) -> tuple[str, int | None]:
-    """The quoted code, and the column behind its last line; from the last analysis if not now."""
+def _code(
+    finding: Finding | None, previous: ResultText | None, extra_lines: int
+) -> tuple[str, int | None]:
+    """Return the quoted code and the column after its end, from the last analysis if need be."""
     if finding is not None and finding.evidence:
-        last = finding.evidence.rpartition("\n")[2]
-        units = len(last.encode("utf-16-le", "surrogatepass")) // 2
-        return visible(finding_block.cut(finding.evidence)), max(units, 1) + 1
-    if told is None:
+        last_line = finding.evidence.rpartition("\n")[2]
+        utf16_units = len(last_line.encode("utf-16-le", "surrogatepass")) // 2
+        return visible(finding_block.truncate_code(finding.evidence)), max(utf16_units, 1) + 1
+    if previous is None:
         return "", None
-    same = told.columns is not None and told.columns[0] == lines
-    return visible(told.snippet), told.columns[1] if told.columns and same else None
+    snippet = visible(previous.snippet)
+    if previous.end is None or previous.end[0] != extra_lines:
+        return snippet, None
+    return snippet, previous.end[1]
 
 
-def _suppression(why: str) -> dict[str, str]:
-    told = {"kind": "external", "status": "accepted"}
-    justification = message(why, messages.LONGEST_PROSE)
-    return told | ({"justification": justification} if justification else {})
+def _markdown(
+    status: FindingStatus, previous: AnalysisState, reconciled: Reconciliation, report: RunReport
+) -> str:
+    """Return the block of the last analysis, of another destination, or a new one."""
+    fingerprint = status.tracked.fingerprint
+    text = previous.texts.get(fingerprint)
+    return (
+        (text.markdown if text else "")
+        or reconciled.blocks.get(fingerprint, "")
+        or finding_block.render_block(status.tracked, status.finding, report)
+    )
+
+
+def _build_suppression(reason: str) -> dict[str, str]:
+    suppression = {"kind": "external", "status": "accepted"}
+    justification = message(reason, messages.MAX_PROSE_CHARS)
+    return suppression | ({"justification": justification} if justification else {})

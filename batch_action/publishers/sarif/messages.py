@@ -1,7 +1,7 @@
-"""The words of a result: what code scanning shows, and what can be read back from it.
+"""The message of a result: its text, and the footer from which a finding can be read back.
 
-Code scanning gives back a subset of what was uploaded, without our properties. So each message ends
-with a line that people can read and from which the finding is known again.
+Code scanning returns a subset of what was uploaded, without our properties. So each message ends
+with a footer that identifies the finding, for people and for us.
 """
 
 import re
@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 from batch_action.escape import message
 from batch_action.models.findings import Finding, Severity, TrackedFinding
-from batch_action.publishers.markers import LONGEST_TITLE
+from batch_action.publishers.markers import MAX_TITLE_CHARS
 
-LONGEST_PROSE = 1_500
-LONGEST = 8_000
-LONGEST_NAME = 60
+MAX_PROSE_CHARS = 1_500
+MAX_MESSAGE_CHARS = 8_000
 
 _FOOTER = re.compile(
     r"\s*\(Finding ([0-9a-f]{16}), first seen ([0-9-]{0,10}), "
@@ -23,8 +22,8 @@ _FOOTER = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
-    """What a message still says of a finding when nothing else came back."""
+class Footer:
+    """The footer of a message: what identifies a finding when no property came back."""
 
     fingerprint: str
     since: str
@@ -37,67 +36,67 @@ class Trace:
     pre_existing: bool
 
 
-def sentence(known: TrackedFinding, finding: Finding | None, before: str) -> str:
-    """The message's text without its last line; *before*: what it was the last time."""
-    if before:
-        return message(before, LONGEST)
-    parts = [_ended(message(known.title, LONGEST_TITLE) or "Untitled finding")]
+def message_text(tracked: TrackedFinding, finding: Finding | None, previous: str) -> str:
+    """Return a message's text without its footer: the text of the last analysis if there is one."""
+    if previous:
+        return message(previous, MAX_MESSAGE_CHARS)
+    parts = [_end_sentence(message(tracked.title, MAX_TITLE_CHARS) or "Untitled finding")]
     if finding is not None:
-        why = message(finding.raw.explanation, LONGEST_PROSE)
-        remedy = message(finding.raw.remediation, LONGEST_PROSE)
-        parts += [_ended(why)] if why else []
-        parts += [f"Remedy: {_ended(remedy)}"] if remedy else []
+        explanation = message(finding.raw.explanation, MAX_PROSE_CHARS)
+        remediation = message(finding.raw.remediation, MAX_PROSE_CHARS)
+        parts += [_end_sentence(explanation)] if explanation else []
+        parts += [f"Fix: {_end_sentence(remediation)}"] if remediation else []
     return " ".join(parts)
 
 
-def signed(text: str, known: TrackedFinding) -> str:
-    """The text with the line by which the finding is known again."""
-    anchor = known.anchor
+def add_footer(text: str, tracked: TrackedFinding) -> str:
+    """Return the text with the footer of its finding."""
+    anchor = tracked.anchor
     lines = f"line {anchor.start_line}"
     if anchor.end_line != anchor.start_line:
         lines = f"lines {anchor.start_line} to {anchor.end_line}"
-    older = ", older than the reviewed change" if known.pre_existing else ""
+    older = ", older than the reviewed change" if tracked.pre_existing else ""
     return (
-        f"{text} (Finding {known.fingerprint}, first seen {known.since}, "
+        f"{text} (Finding {tracked.fingerprint}, first seen {tracked.opened_on}, "
         f"{lines} of blob {anchor.blob[:12]} in {anchor.commit[:12]}{older})"
     )
 
 
-def unsigned(text: str) -> str:
-    """The text without that line."""
+def strip_footer(text: str) -> str:
+    """Return the text without its footer."""
     return _FOOTER.sub("", text)
 
 
-def trace(text: str) -> Trace | None:
-    """What the last line of a message says; None when it is none of ours."""
-    found = _FOOTER.search(text)
-    if found is None:
+def parse_footer(text: str) -> Footer | None:
+    """Return the footer of a message; None without a valid one."""
+    match = _FOOTER.search(text)
+    if match is None:
         return None
-    first, last = int(found[3]), int(found[4] or found[3])
+    first, last = int(match[3]), int(match[4] or match[3])
     if not 0 < first <= last:
         return None
-    return Trace(
-        fingerprint=found[1],
-        since=found[2],
+    return Footer(
+        fingerprint=match[1],
+        since=match[2],
         start_line=first,
         end_line=last,
-        blob=found[5],
-        commit=found[6],
-        pre_existing=found[7] is not None,
+        blob=match[5],
+        commit=match[6],
+        pre_existing=match[7] is not None,
     )
 
 
-def title(text: str) -> str:
-    """The first sentence: the title, if it holds no full stop itself."""
-    return unsigned(text).partition(". ")[0].removesuffix(".")
+def title_of(text: str) -> str:
+    """Return the first sentence: the title, unless the title has a period in it."""
+    return strip_footer(text).partition(". ")[0].removesuffix(".")
 
 
-def level(severity: Severity) -> str:
-    """SARIF's word for a severity."""
+def level_of(severity: Severity) -> str:
+    """Return SARIF's level for a severity."""
     return {Severity.CRITICAL: "error", Severity.HIGH: "error", Severity.MEDIUM: "warning"}.get(
         severity, "note"
     )
 
 
-def _ended(text: str) -> str:
+def _end_sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."

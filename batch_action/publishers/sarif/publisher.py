@@ -1,240 +1,250 @@
 """The destination `sarif`: GitHub code scanning, and the SARIF file.
 
-An upload replaces the one before: what it leaves out closes. So every upload tells all that is
-open, also in files not reviewed this time, and the last analysis is this destination's memory.
+An upload replaces the previous analysis and closes the alerts that it leaves out. So every upload
+has all open findings, also those in files not reviewed in this run, and the last analysis is this
+destination's state.
 """
 
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote_plus, unquote
 
 from batch_action.clients.github.code_scanning import CodeScanning
-from batch_action.clients.github.errors import LostAnswerError, RefusedError
+from batch_action.clients.github.errors import LostResponseError, RefusedError
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.escape import path_url
 from batch_action.models.findings import (
-    OPEN_STATES,
     BatchAnswers,
     FindingState,
     PublishedState,
     Reconciliation,
 )
-from batch_action.models.github import TOOL
+from batch_action.models.github import TOOL_NAME
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers.base import Publisher
 from batch_action.publishers.sarif import document, reader
-from batch_action.publishers.sarif.document import Draft
-from batch_action.publishers.sarif.reader import Last
-from batch_action.publishers.sarif.rules import identify
+from batch_action.publishers.sarif.document import SarifDraft
+from batch_action.publishers.sarif.reader import LastAnalysis
+from batch_action.publishers.sarif.rules import rule_id
+from batch_action.publishers.statuses import count_findings
+from batch_action.text import task_slug
 
 DESTINATION = "sarif"
-ELSEWHERE = "Dismissed for good in another place where batch-action reports."
-TOO_MUCH = (400, 413, 422)
-"""GitHub does not take this document, and would not tomorrow."""
+DISMISSED_ELSEWHERE = "Dismissed for good in another place where batch-action reports."
+INVALID_DOCUMENT_STATUSES = (400, 413, 422)
+"""GitHub does not accept this document, and a retry would not help."""
 
 
 @dataclass(slots=True, kw_only=True)
 class SarifPublisher:
-    """Code scanning on one night, for one ref."""
+    """Code scanning of one ref in one run."""
 
     ctx: RunContext
     batch_answers: BatchAnswers
     ref: str
     category: str
-    last: Last = field(default_factory=Last)
+    last: LastAnalysis = field(default_factory=LastAnalysis)
     refusal: str = ""
-    """Why GitHub lets us in neither today nor tomorrow."""
+    """Why GitHub permanently refuses access; empty if it does not."""
 
     @property
     def scanning(self) -> CodeScanning | None:
-        """The edge; None where there is no GitHub to ask."""
+        """The client of code scanning; None without GitHub."""
         return self.ctx.github.scanning if self.ctx.github else None
 
     def read_state(self) -> PublishedState:
-        """What the last analysis says, and what people dismissed since; see `Desk`."""
-        self.last = Last()
+        """Read the last analysis, and what people dismissed since; see `Publisher`."""
+        self.last = LastAnalysis()
         if self.scanning is None:
             return PublishedState(destination=DESTINATION)
         try:
-            self.last = reader.read(self.ctx, self.scanning, self.ref, self.category)
-            dismissals = tuple(reader.dismissals(self.ctx, self.batch_answers, self.last))
+            self.last = reader.read_last_analysis(self.ctx, self.scanning, self.ref, self.category)
+            dismissals = tuple(reader.dismissals_of(self.ctx, self.batch_answers, self.last))
         except RefusedError as refused:
-            if not refused.lasting:
+            if not refused.permanent:
                 raise
             self.refusal = str(refused)
             return PublishedState(destination=DESTINATION)
-        session = self.last.session
+        state = self.last.state
         return PublishedState(
             destination=DESTINATION,
             head=self.last.head,
-            batches=session.batches,
+            batches=state.batches,
             tracked=self.last.tracked,
             dismissals=dismissals,
-            blocks={fingerprint: told.blocks for fingerprint, told in session.told.items()},
+            blocks={fingerprint: text.block for fingerprint, text in state.texts.items()},
         )
 
     def publish(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
-        """Bring code scanning and the file to what tonight says; see `Desk`."""
+        """Update code scanning, and write the SARIF file; see `Publisher`."""
         ref = report.ref or self.ref
         if ref != self.ref:
-            # What another ref's analysis says is neither carried forward nor replaced.
+            # The analysis of another ref is neither carried forward nor replaced.
             self.ref = ref
             self.read_state()
         if self.scanning is not None and not self.refusal:
             try:
                 self._dismiss(self.scanning, reconciled)
             except RefusedError as refused:
-                if not refused.lasting:
+                if not refused.permanent:
                     raise
                 self.refusal = str(refused)
-        kept = self._kept(reconciled)
-        draft = document.render(report, reconciled, self.last.session, kept=kept)
+        draft = document.render(
+            report,
+            reconciled,
+            self.last.state,
+            open_dismissals=self._open_dismissals(reconciled),
+        )
         counts = _counts(reconciled, draft)
-        where = self._written(draft, report)
+        path = self._write_file(draft, report)
         if self.scanning is None:
-            note = f"Without `github-token` the findings are only in {where}." if where else ""
-            return replace(counts, action="created" if where else "refused", note=note)
+            note = f"Without `github-token` the findings are only in {path}." if path else ""
+            return replace(counts, action="created" if path else "refused", note=note)
         if self.refusal:
-            return _refused(counts, self.refusal, where)
-        if self.last.head == reconciled.commit and self._is_there(draft):
+            return _refused(counts, self.refusal, path)
+        if self.last.head == reconciled.commit and self._is_unchanged(draft):
             return replace(counts, action="unchanged", ids=(str(self.last.id),), url=_url(report))
-        if self.last.facts is None and report.quiet and not draft.live:
-            return replace(counts, note="nothing to tell")
-        return self._upload(self.scanning, draft, reconciled.commit, report, counts, where)
+        if self.last.info is None and report.commands_only and not draft.open:
+            return replace(counts, note="nothing to report")
+        return self._upload(self.scanning, draft, reconciled.commit, report, counts, path)
 
     def _dismiss(self, scanning: CodeScanning, reconciled: Reconciliation) -> None:
-        """Dismiss the open alerts of what was dismissed for good in another place."""
-        wanted = {
+        """Dismiss the open alerts of findings that were dismissed in another destination."""
+        dismissed = {
             s.tracked.fingerprint
             for s in reconciled.in_state(FindingState.DISMISSED)
-            if s.tracked.fingerprint in self.last.session.told
+            if s.tracked.fingerprint in self.last.state.texts
             and s.tracked.fingerprint not in self.last.dismissed
         }
-        if not wanted:
+        if not dismissed:
             return
-        alerts = reader.by_fingerprint(scanning.alerts(self.ref, "open"))
-        for fingerprint in sorted(wanted & alerts.keys()):
-            scanning.dismiss(alerts[fingerprint].number, ELSEWHERE)
-            done = replace(alerts[fingerprint], state="dismissed", reason=ELSEWHERE)
-            self.last.dismissed[fingerprint] = done
+        alerts = reader.alerts_by_fingerprint(scanning.alerts(self.ref, "open"))
+        for fingerprint in sorted(dismissed & alerts.keys()):
+            scanning.dismiss(alerts[fingerprint].number, DISMISSED_ELSEWHERE)
+            alert = replace(
+                alerts[fingerprint], state="dismissed", dismissed_reason=DISMISSED_ELSEWHERE
+            )
+            self.last.dismissed[fingerprint] = alert
 
-    def _kept(self, reconciled: Reconciliation) -> dict[str, str]:
-        """The dismissed findings that stay results, and why: their alerts must not close."""
+    def _open_dismissals(self, reconciled: Reconciliation) -> dict[str, str]:
+        """Return the dismissed findings that stay results, with reasons: their alerts stay."""
         return {
-            s.tracked.fingerprint: alert.reason
+            s.tracked.fingerprint: alert.dismissed_reason
             for s in reconciled.in_state(FindingState.DISMISSED)
             if (alert := self.last.dismissed.get(s.tracked.fingerprint)) is not None
-            and alert.rule == identify(s.tracked)
+            and alert.rule == rule_id(s.tracked)
             # Under a new path GitHub would open a new alert.
             and alert.path in (address := path_url(s.tracked.anchor.path), unquote(address))
         }
 
-    def _written(self, draft: Draft, report: RunReport) -> str:
-        """Write the file, whatever GitHub says; its path, empty when that failed."""
-        key = f"-{report.state_key}" if report.state_key else ""
+    def _write_file(self, draft: SarifDraft, report: RunReport) -> str:
+        """Write the SARIF file and return its path; empty when that failed."""
+        name = f"{task_slug(report.task, report.state_key)}.sarif"
         try:
-            path = self.ctx.runner.write_result(f"{report.task}{key}.sarif", draft.data)
+            path = self.ctx.runner.write_result(name, draft.data)
         except (ConfigError, OSError) as error:
             self.ctx.warn(f"The SARIF file could not be written: {error}")
             return ""
         self.ctx.runner.set_output("sarif-file", path)
         return path
 
-    def _is_there(self, draft: Draft) -> bool:
-        return reader.same(self.last.session, reader.parse(draft.document))
+    def _is_unchanged(self, draft: SarifDraft) -> bool:
+        return reader.is_same(self.last.state, reader.parse(draft.document))
 
     def _upload(
         self,
         scanning: CodeScanning,
-        draft: Draft,
+        draft: SarifDraft,
         commit: str,
         report: RunReport,
         counts: DestinationResult,
-        where: str,
+        path: str,
     ) -> DestinationResult:
-        newest = scanning.latest(self.ref, self.category)
+        newest = scanning.latest_analysis(self.ref, self.category)
         if (newest.id if newest else None) != self.last.id:
             raise GitHubError(
                 "Another run has uploaded findings to code scanning since this one read them.",
-                fix="The next run takes both in.",
+                fix="The next run joins both.",
             )
         try:
-            upload = scanning.upload(draft.packed, commit=commit, ref=self.ref)
-            if problems := scanning.problems(upload):
+            upload = scanning.upload(draft.compressed, commit=commit, ref=self.ref)
+            if problems := scanning.wait_for_processing(upload):
                 return _refused(
-                    counts, f"GitHub could not process it: {'; '.join(problems)}.", where
+                    counts, f"GitHub could not process it: {'; '.join(problems)}.", path
                 )
-            found = scanning.of_upload(upload)
-        except LostAnswerError:
-            found = scanning.arrived(self.ref, self.category, after=self.last.id)
-            if found is None or found.commit != commit:
+            analysis = scanning.analysis_of_upload(upload)
+        except LostResponseError:
+            analysis = scanning.find_lost_upload(self.ref, self.category, after=self.last.id)
+            if analysis is None or analysis.commit != commit:
                 raise
         except RefusedError as refused:
-            if refused.status not in TOO_MUCH and not refused.lasting:
+            if refused.status not in INVALID_DOCUMENT_STATUSES and not refused.permanent:
                 raise
-            return _refused(counts, str(refused), where)
-        if found is None or found.commit != commit:
+            return _refused(counts, str(refused), path)
+        if analysis is None or analysis.commit != commit:
             raise GitHubError(
                 "Code scanning has processed the findings, but does not list them.",
-                fix="The next run looks again.",
+                fix="The next run checks again.",
             )
-        if found.error:
-            return _refused(counts, f"GitHub could not process all of it: {found.error}.", where)
-        action = "created" if self.last.facts is None else "updated"
-        return replace(counts, action=action, ids=(str(found.id),), url=_url(report))
+        if analysis.error:
+            return _refused(counts, f"GitHub could not process all of it: {analysis.error}.", path)
+        action = "created" if self.last.info is None else "updated"
+        return replace(counts, action=action, ids=(str(analysis.id),), url=_url(report))
 
 
 def create_publisher(
     ctx: RunContext, batch_answers: BatchAnswers, *, pull: int | None = None
 ) -> Publisher:
-    """Code scanning for the world's branch, or for a pull request."""
+    """Create the publisher for the run's branch, or for a pull request."""
     return SarifPublisher(
         ctx=ctx,
         batch_answers=batch_answers,
-        ref=f"refs/pull/{pull}/head" if pull else _branch(ctx),
-        category=document.category(batch_answers.task, ctx.settings.state_key),
+        ref=f"refs/pull/{pull}/head" if pull else _branch_ref(ctx),
+        category=document.category_of(batch_answers.task, ctx.settings.state_key),
     )
 
 
-def analysed_head(ctx: RunContext) -> str:
-    """The commit of the last analysis of the world's branch; empty when there is none."""
-    category = document.category(ctx.task.name, ctx.settings.state_key)
+def last_analyzed_commit(ctx: RunContext) -> str:
+    """Return the commit of the last analysis of the run's branch; empty when there is none."""
+    category = document.category_of(ctx.task.name, ctx.settings.state_key)
     try:
-        found = ctx.require_github().scanning.latest(_branch(ctx), category)
+        analysis = ctx.require_github().scanning.latest_analysis(_branch_ref(ctx), category)
     except RefusedError as refused:
-        if not refused.lasting:
+        if not refused.permanent:
             raise
         return ""
-    return found.commit if found else ""
+    return analysis.commit if analysis else ""
 
 
-def _branch(ctx: RunContext) -> str:
-    return f"refs/heads/{ctx.context.branch or ctx.context.default_branch or 'main'}"
+def _branch_ref(ctx: RunContext) -> str:
+    return f"refs/heads/{ctx.github_context.branch or ctx.github_context.default_branch or 'main'}"
 
 
-def _counts(reconciled: Reconciliation, draft: Draft) -> DestinationResult:
-    statuses = reconciled.statuses
+def _counts(reconciled: Reconciliation, draft: SarifDraft) -> DestinationResult:
+    counts = count_findings(reconciled.statuses)
     return DestinationResult(
         destination=DESTINATION,
         action="skipped",
-        new=sum(s.changed and s.tracked.state is FindingState.NEW for s in statuses),
-        fixed=sum(s.changed and s.tracked.state is FindingState.FIXED for s in statuses),
-        open=sum(s.tracked.state in OPEN_STATES for s in statuses),
+        new=counts.new,
+        fixed=counts.fixed,
+        open=counts.open,
         suppressed=(("code-scanning-limit", draft.suppressed),) if draft.suppressed else (),
     )
 
 
-def _refused(counts: DestinationResult, why: str, where: str) -> DestinationResult:
-    note = f"{why} The findings are in {where}." if where else why
+def _refused(counts: DestinationResult, reason: str, path: str) -> DestinationResult:
+    note = f"{reason} The findings are in {path}." if path else reason
     return replace(counts, action="refused", note=note)
 
 
 def _url(report: RunReport) -> str | None:
-    """The page of the open alerts."""
+    """Return the URL of the open alerts."""
     if report.repository is None:
         return None
-    place = (
-        f"pr:{report.pull}" if report.pull else f"branch:{report.ref.removeprefix('refs/heads/')}"
+    scope = (
+        f"pr:{report.pull_request}"
+        if report.pull_request
+        else f"branch:{report.ref.removeprefix('refs/heads/')}"
     )
-    query = quote_plus(f"is:open tool:{TOOL} {place}")
+    query = quote_plus(f"is:open tool:{TOOL_NAME} {scope}")
     return f"{report.server_url}/{report.repository}/security/code-scanning?query={query}"

@@ -1,4 +1,8 @@
-"""An analysis read back: what it remembers, in full or as much of it as code scanning returned."""
+"""Reading of the last analysis: its findings from our properties, or rebuilt from git.
+
+Code scanning may return an analysis without our properties. Then the messages identify the findings
+(see `messages`), and git supplies the code.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +18,7 @@ from batch_action.errors import ConfigError
 from batch_action.escape import plain, prose
 from batch_action.findings.anchoring import SourceText
 from batch_action.findings.identity import NO_EVIDENCE, evidence_digest
-from batch_action.findings.scope import AROUND, neighbourhood
+from batch_action.findings.scope import CONTEXT_LINES, neighborhood
 from batch_action.models.findings import (
     Anchor,
     BatchAnswers,
@@ -23,39 +27,43 @@ from batch_action.models.findings import (
     Severity,
     TrackedFinding,
 )
-from batch_action.models.github import AlertInfo, AnalysisInfo
-from batch_action.publishers.sarif import messages, state
-from batch_action.publishers.sarif.messages import Trace
-from batch_action.publishers.sarif.rules import Rule, read_id
+from batch_action.models.github import CodeScanningAlert, CodeScanningAnalysis
+from batch_action.publishers.sarif import messages
+from batch_action.publishers.sarif import state as state_json
+from batch_action.publishers.sarif.messages import Footer
+from batch_action.publishers.sarif.rules import Rule, parse_rule_id
 from batch_action.selection.content import decode
 from batch_action.tasks.task import Task
 
 _HASH = re.compile(r"([0-9a-f]{16})(?::\d+)?")
+MAX_FIXED_ALERTS = 100
+"""Fixed alerts that are read when the analysis came back without our properties."""
+SHA1_CHARS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A result's words, to be said again."""
+class ResultText:
+    """The texts of a result, to be uploaded again."""
 
     text: str
-    """The message without its last line."""
+    """The message without its footer."""
     markdown: str = ""
-    """The finding's block; empty where it did not come back."""
+    """The finding's block; empty when it did not come back."""
     snippet: str = ""
-    columns: tuple[int, int] | None = None
-    """How many lines it spans, and the column behind its last one."""
+    end: tuple[int, int] | None = None
+    """The number of lines after the first one, and the column after the end."""
 
     @property
-    def blocks(self) -> str:
-        """The block, or one of the plain text."""
+    def block(self) -> str:
+        """The block, or one made of the plain text."""
         return self.markdown or prose(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Half:
-    """A finding of which only what people see came back: git has to tell the rest."""
+class PartialFinding:
+    """A finding of which only the visible part came back: git has the rest."""
 
-    trace: Trace
+    footer: Footer
     path: str
     category: str
     rule: str
@@ -66,82 +74,175 @@ class Half:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """What one analysis remembers."""
+class AnalysisState:
+    """The state in the SARIF document of one analysis."""
 
-    exact: bool = False
-    """Our own properties came back."""
+    has_properties: bool = False
+    """Whether our own properties came back."""
     batches: tuple[str, ...] = ()
     tracked: tuple[TrackedFinding, ...] = ()
-    halves: tuple[Half, ...] = ()
-    told: dict[str, Told] = field(default_factory=dict)
+    partial: tuple[PartialFinding, ...] = ()
+    texts: dict[str, ResultText] = field(default_factory=dict)
+    """The texts of each result, by fingerprint."""
     rules: dict[str, Rule] = field(default_factory=dict)
-    face: frozenset[tuple[object, ...]] = frozenset()
-    """What people see of it."""
-    rest: frozenset[tuple[str, str]] = frozenset()
-    """Fingerprint and state of what it remembers without showing it."""
+    visible: frozenset[tuple[object, ...]] = frozenset()
+    """The visible part of each result."""
+    hidden: frozenset[tuple[str, str]] = frozenset()
+    """Fingerprint and state of each finding that is stored without being a result."""
 
 
-def parse(document: object) -> Memory:
-    """The memory in a SARIF document; what is damaged or somebody else's is left out."""
-    run = next(_mappings(_dict(document).get("runs")), {})
-    driver = _dict(_dict(run.get("tool")).get("driver"))
-    rules = {str(rule.get("id")): dict(rule) for rule in _mappings(driver.get("rules"))}
-    bag = _dict(run.get("properties")).get(state.KEY)
-    rest = [k for one in _mappings(_dict(bag).get("rest")) if (k := state.read(one))]
-    known: dict[str, TrackedFinding] = {}
-    halves: dict[str, Half] = {}
-    told: dict[str, Told] = {}
-    for result in _mappings(run.get("results")):
-        fingerprint = _fingerprint(result)
-        if fingerprint is None or fingerprint in told:
-            continue
-        told[fingerprint] = _told(result)
-        whole = state.read(_dict(result.get("properties")).get(state.KEY))
-        if whole is not None and whole.fingerprint == fingerprint:
-            known[fingerprint] = whole
-        elif part := parse_partial(_text(result), _path(result), str(result.get("ruleId")), rules):
-            halves[fingerprint] = part
-    known |= {one.fingerprint: one for one in rest if one.fingerprint not in told}
-    batches = _dict(bag).get("batches")
-    return Memory(
-        exact=isinstance(bag, Mapping),
-        batches=tuple(b for b in batches if isinstance(b, str))
-        if isinstance(batches, list)
-        else (),
-        tracked=tuple(known.values()),
-        halves=tuple(halves.values()),
-        told=told,
-        rules=rules,
-        face=frozenset(_face(result) for result in _mappings(run.get("results"))),
-        rest=frozenset((one.fingerprint, one.state.value) for one in rest),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastAnalysis:
+    """The state of code scanning before this run."""
+
+    info: CodeScanningAnalysis | None = None
+    state: AnalysisState = field(default_factory=AnalysisState)
+    tracked: tuple[TrackedFinding, ...] = ()
+    dismissed: dict[str, CodeScanningAlert] = field(default_factory=dict)
+    """The dismissed alerts by their findings' fingerprints."""
+
+    @property
+    def id(self) -> int | None:
+        """The analysis's id; None when there is no analysis."""
+        return self.info.id if self.info else None
+
+    @property
+    def head(self) -> str:
+        """The analyzed commit; empty when there is no analysis."""
+        return self.info.commit if self.info else ""
+
+
+def read_last_analysis(
+    ctx: RunContext, scanning: CodeScanning, ref: str, category: str
+) -> LastAnalysis:
+    """Read the last analysis; rebuild what GitHub did not store from git and the alerts."""
+    info = scanning.latest_analysis(ref, category)
+    if info is None:
+        return LastAnalysis()
+    state = parse(scanning.document(info.id))
+    tracked = {finding.fingerprint: finding for finding in state.tracked}
+    if not state.has_properties:
+        closed = alerts_by_fingerprint(scanning.alerts(ref, "fixed", limit=MAX_FIXED_ALERTS))
+        fixed = {f: a for f, a in closed.items() if a.fixed_at and f not in state.texts}
+        fixed_findings = [
+            finding
+            for alert in fixed.values()
+            if (finding := parse_partial(alert.message, alert.path, alert.rule, state.rules))
+        ]
+        tracked |= rebuild_from_git(
+            [*state.partial, *fixed_findings],
+            {f: alert.fixed_at[:10] for f, alert in fixed.items()},
+            info.commit,
+            ctx.git,
+            ctx.task,
+        )
+    return LastAnalysis(
+        info=info,
+        state=state,
+        tracked=tuple(tracked.values()),
+        dismissed=alerts_by_fingerprint(scanning.alerts(ref, "dismissed")),
     )
 
 
-def parse_partial(text: str, path: str, rule: str, rules: Mapping[str, Rule]) -> Half | None:
-    """What a result or an alert shows of a finding; None when it is none of ours."""
-    trace, parts = messages.trace(text), read_id(rule)
-    if trace is None or parts is None or not path:
+def dismissals_of(
+    ctx: RunContext, batch_answers: BatchAnswers, last: LastAnalysis
+) -> Iterator[Dismissal]:
+    """Yield the dismissals by people with write access that the ledger does not have yet."""
+    for fingerprint, alert in last.dismissed.items():
+        actor = alert.dismissed_by
+        if fingerprint in batch_answers.dismissed or not actor:
+            continue
+        if ctx.require_github().issues.can_write(actor):
+            yield Dismissal(
+                fingerprint=fingerprint,
+                actor=actor,
+                source=alert.url or "sarif",
+                reason=plain(alert.dismissed_reason),
+            )
+
+
+def alerts_by_fingerprint(alerts: Iterable[CodeScanningAlert]) -> dict[str, CodeScanningAlert]:
+    """Return our alerts by the fingerprint in their message; the first one of a finding counts."""
+    found: dict[str, CodeScanningAlert] = {}
+    for alert in alerts:
+        footer = messages.parse_footer(alert.message)
+        if footer is not None:
+            found.setdefault(footer.fingerprint, alert)
+    return found
+
+
+# The SARIF document
+
+
+def parse(document: object) -> AnalysisState:
+    """Return the state in a SARIF document, without results that are damaged or not ours."""
+    run = next(_mappings(_dict(document).get("runs")), {})
+    driver = _dict(_dict(run.get("tool")).get("driver"))
+    rules = {str(rule.get("id")): dict(rule) for rule in _mappings(driver.get("rules"))}
+    properties = _dict(run.get("properties")).get(state_json.KEY)
+    hidden = [
+        finding
+        for item in _mappings(_dict(properties).get("hidden"))
+        if (finding := state_json.from_json(item))
+    ]
+    tracked: dict[str, TrackedFinding] = {}
+    partial: dict[str, PartialFinding] = {}
+    texts: dict[str, ResultText] = {}
+    for result in _mappings(run.get("results")):
+        fingerprint = _fingerprint(result)
+        if fingerprint is None or fingerprint in texts:
+            continue
+        texts[fingerprint] = _result_text(result)
+        stored = state_json.from_json(_dict(result.get("properties")).get(state_json.KEY))
+        if stored is not None and stored.fingerprint == fingerprint:
+            tracked[fingerprint] = stored
+        elif partial_finding := parse_partial(
+            _text(result), _path(result), str(result.get("ruleId")), rules
+        ):
+            partial[fingerprint] = partial_finding
+    tracked |= {f.fingerprint: f for f in hidden if f.fingerprint not in texts}
+    batches = _dict(properties).get("batches")
+    return AnalysisState(
+        has_properties=isinstance(properties, Mapping),
+        batches=tuple(b for b in batches if isinstance(b, str))
+        if isinstance(batches, list)
+        else (),
+        tracked=tuple(tracked.values()),
+        partial=tuple(partial.values()),
+        texts=texts,
+        rules=rules,
+        visible=frozenset(_visible_part(result) for result in _mappings(run.get("results"))),
+        hidden=frozenset((f.fingerprint, f.state.value) for f in hidden),
+    )
+
+
+def parse_partial(
+    text: str, path: str, rule: str, rules: Mapping[str, Rule]
+) -> PartialFinding | None:
+    """Return the finding that a result or an alert shows; None when it is none of ours."""
+    footer, parts = messages.parse_footer(text), parse_rule_id(rule)
+    if footer is None or parts is None or not path:
         return None
     properties = _dict(rules.get(rule, {}).get("properties"))
     tags = properties.get("tags")
-    return Half(
-        trace=trace,
+    return PartialFinding(
+        footer=footer,
         path=path,
         category=parts[0],
         rule=parts[1],
         severity=parts[2],
-        title=messages.title(text),
+        title=messages.title_of(text),
         security="security" in tags if isinstance(tags, list) else None,
     )
 
 
-def same(before: Memory, after: Memory) -> bool:
-    """Whether a new document shows and remembers what the last one did."""
-    return before.face == after.face and (not before.exact or before.rest == after.rest)
+def is_same(before: AnalysisState, after: AnalysisState) -> bool:
+    """Return whether a new document shows and stores what the last one did."""
+    is_visibly_same = before.visible == after.visible
+    return is_visibly_same and (not before.has_properties or before.hidden == after.hidden)
 
 
-def _face(result: Mapping[str, Any]) -> tuple[object, ...]:
+def _visible_part(result: Mapping[str, Any]) -> tuple[object, ...]:
     region = _region(result)
     return (
         _fingerprint(result),
@@ -154,26 +255,26 @@ def _face(result: Mapping[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _told(result: Mapping[str, Any]) -> Told:
+def _result_text(result: Mapping[str, Any]) -> ResultText:
     region = _region(result)
     markdown = _dict(result.get("message")).get("markdown")
     snippet = _dict(region.get("snippet")).get("text")
-    columns = None
+    end = None
     match region:
         case {"startLine": int(first), "endColumn": int(column)}:
-            columns = (int(region.get("endLine", first)) - first, column)
-    return Told(
-        text=messages.unsigned(_text(result)),
+            end = (int(region.get("endLine", first)) - first, column)
+    return ResultText(
+        text=messages.strip_footer(_text(result)),
         markdown=markdown if isinstance(markdown, str) else "",
         snippet=snippet if isinstance(snippet, str) else "",
-        columns=columns,
+        end=end,
     )
 
 
 def _fingerprint(result: Mapping[str, Any]) -> str | None:
     value = _dict(result.get("partialFingerprints")).get("primaryLocationLineHash")
-    found = _HASH.fullmatch(value) if isinstance(value, str) else None
-    return found[1] if found else None
+    match = _HASH.fullmatch(value) if isinstance(value, str) else None
+    return match[1] if match else None
 
 
 def _text(result: Mapping[str, Any]) -> str:
@@ -181,17 +282,17 @@ def _text(result: Mapping[str, Any]) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _place(result: Mapping[str, Any]) -> Mapping[str, Any]:
+def _location(result: Mapping[str, Any]) -> Mapping[str, Any]:
     first = next(_mappings(result.get("locations")), {})
     return _dict(first.get("physicalLocation"))
 
 
 def _region(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _dict(_place(result).get("region"))
+    return _dict(_location(result).get("region"))
 
 
 def _path(result: Mapping[str, Any]) -> str:
-    uri = _dict(_place(result).get("artifactLocation")).get("uri")
+    uri = _dict(_location(result).get("artifactLocation")).get("uri")
     return unquote(uri, errors="surrogateescape") if isinstance(uri, str) else ""
 
 
@@ -200,157 +301,95 @@ def _dict(value: object) -> Mapping[str, Any]:
 
 
 def _mappings(value: object) -> Iterator[Mapping[str, Any]]:
-    yield from (one for one in value if isinstance(one, Mapping)) if isinstance(value, list) else ()
+    if isinstance(value, list):
+        yield from (item for item in value if isinstance(item, Mapping))
 
 
-MOST_FIXED = 100
-"""Fixed alerts that are looked at when the analysis itself does not remember them."""
+# Partial findings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Last:
-    """What code scanning holds before tonight."""
-
-    facts: AnalysisInfo | None = None
-    session: Memory = field(default_factory=Memory)
-    tracked: tuple[TrackedFinding, ...] = ()
-    dismissed: dict[str, AlertInfo] = field(default_factory=dict)
-    """The dismissed alerts by their findings' fingerprints."""
-
-    @property
-    def id(self) -> int | None:
-        """The analysis's number."""
-        return self.facts.id if self.facts else None
-
-    @property
-    def head(self) -> str:
-        """The analysed commit; empty when there is no analysis."""
-        return self.facts.commit if self.facts else ""
-
-
-def read(ctx: RunContext, scanning: CodeScanning, ref: str, category: str) -> Last:
-    """The last analysis; of what GitHub did not keep of it, what git and the alerts can tell."""
-    facts = scanning.latest(ref, category)
-    if facts is None:
-        return Last()
-    session = parse(scanning.document(facts.id))
-    known = {one.fingerprint: one for one in session.tracked}
-    if not session.exact:
-        gone = by_fingerprint(scanning.alerts(ref, "fixed", most=MOST_FIXED))
-        fixed = {f: a for f, a in gone.items() if a.fixed_at and f not in session.told}
-        halves = [
-            half
-            for alert in fixed.values()
-            if (half := parse_partial(alert.text, alert.path, alert.rule, session.rules))
-        ]
-        known |= retrace(
-            [*session.halves, *halves],
-            {f: alert.fixed_at[:10] for f, alert in fixed.items()},
-            facts.commit,
-            ctx.git,
-            ctx.task,
-        )
-    return Last(
-        facts=facts,
-        session=session,
-        tracked=tuple(known.values()),
-        dismissed=by_fingerprint(scanning.alerts(ref, "dismissed")),
-    )
-
-
-def dismissals(ctx: RunContext, batch_answers: BatchAnswers, last: Last) -> Iterator[Dismissal]:
-    """What people with write access dismissed, as far as the ledger does not know it yet."""
-    for fingerprint, alert in last.dismissed.items():
-        by = alert.dismissed_by
-        if fingerprint in batch_answers.dismissed or not by:
-            continue
-        if ctx.require_github().issues.may_write(by):
-            yield Dismissal(
-                fingerprint=fingerprint,
-                by=by,
-                where=alert.url or "sarif",
-                reason=plain(alert.reason),
-            )
-
-
-def by_fingerprint(alerts: Iterable[AlertInfo]) -> dict[str, AlertInfo]:
-    """Our alerts by the finding that their message names; of two the one that changed last."""
-    found: dict[str, AlertInfo] = {}
-    for alert in alerts:
-        trace = messages.trace(alert.text)
-        if trace is not None:
-            found.setdefault(trace.fingerprint, alert)
-    return found
-
-
-ID_LENGTH = 40
-
-
-def retrace(
-    halves: Sequence[Half], fixed: Mapping[str, str], head: str, repo: GitRepo, task: Task
+def rebuild_from_git(
+    partial: Sequence[PartialFinding],
+    fixed_on: Mapping[str, str],
+    head: str,
+    git: GitRepo,
+    task: Task,
 ) -> dict[str, TrackedFinding]:
-    """The findings behind what was shown of them at a commit, by their fingerprints.
+    """Return the tracked findings of partial ones, by fingerprint.
 
-    A blob that is not here any more (a shallow clone) has surely changed: then an id that is nobody
-    else's stands for it, and ten lines around for its neighbourhood. *fixed*: when, by fingerprint.
+    A blob that is not in this clone (a shallow one) has certainly changed: then an invented id that
+    no blob has replaces its id, and ten lines around the finding are its scope.
+
+    Args:
+        partial: findings of the analysis of `head`.
+        fixed_on: the date on which a fixed finding was closed, by fingerprint.
+        head: the analyzed commit.
+        git: the repository.
+        task: the task of the analysis.
+
     """
-    blobs = _blobs(halves, head, repo)
-    commits = {short: _commit(short, head, repo) for short in {h.trace.commit for h in halves}}
-    pages = {
-        blob: SourceText(mask(decode(data))[0]) for blob, data in repo.blobs(sorted(blobs.values()))
+    blobs = _full_blob_ids(partial, head, git)
+    short_commits = {finding.footer.commit for finding in partial}
+    commits = {short: _full_commit_id(short, head, git) for short in short_commits}
+    sources = {
+        blob: SourceText(mask(decode(data))[0]) for blob, data in git.blobs(sorted(blobs.values()))
     }
-    found = {}
-    for half in halves:
-        trace = half.trace
-        blob = blobs.get(trace.blob) or trace.blob.ljust(ID_LENGTH, "0")
-        known = _known(half, blob, commits[trace.commit], pages.get(blob), task)
-        if closed := fixed.get(trace.fingerprint):
-            known = replace(known, state=FindingState.FIXED, closed=closed, closed_by=head)
-        found[trace.fingerprint] = known
-    return found
+    rebuilt = {}
+    for finding in partial:
+        footer = finding.footer
+        blob = blobs.get(footer.blob) or footer.blob.ljust(SHA1_CHARS, "0")
+        tracked = _rebuild(finding, blob, commits[footer.commit], sources.get(blob), task)
+        if date := fixed_on.get(footer.fingerprint):
+            tracked = replace(
+                tracked, state=FindingState.FIXED, closed_on=date, closing_commit=head
+            )
+        rebuilt[footer.fingerprint] = tracked
+    return rebuilt
 
 
-def _commit(short: str, head: str, repo: GitRepo) -> str:
-    """The commit that an abbreviated id means; the one that was analysed if there is none."""
+def _full_commit_id(short: str, head: str, git: GitRepo) -> str:
+    """Return the commit of an abbreviated id; the analyzed one if there is none."""
     if head.startswith(short):
         return head
     try:
-        found = repo.resolve(short)
+        commit = git.resolve(short)
     except ConfigError:
         return head
-    return found if found.startswith(short) else head
+    return commit if commit.startswith(short) else head
 
 
-def _blobs(halves: Sequence[Half], head: str, repo: GitRepo) -> dict[str, str]:
-    """The full id for each abbreviated one that means a blob of this clone."""
-    found: dict[str, str] = {}
-    if repo.has_commit(head):
-        there = repo.tree_blobs(head, {half.path for half in halves})
-        for half in halves:
-            if there.get(half.path, "").startswith(half.trace.blob):
-                found[half.trace.blob] = there[half.path]
-    others = sorted({half.trace.blob for half in halves} - found.keys())
-    full = repo.sizes(others)
+def _full_blob_ids(partial: Sequence[PartialFinding], head: str, git: GitRepo) -> dict[str, str]:
+    """Return the full id of each abbreviated one that is a blob of this clone."""
+    full_ids: dict[str, str] = {}
+    if git.has_commit(head):
+        blobs = git.tree_blobs(head, {finding.path for finding in partial})
+        for finding in partial:
+            if blobs.get(finding.path, "").startswith(finding.footer.blob):
+                full_ids[finding.footer.blob] = blobs[finding.path]
+    others = sorted({finding.footer.blob for finding in partial} - full_ids.keys())
+    candidates = git.sizes(others)
     for short in others:
-        fitting = [blob for blob in full if blob.startswith(short)]
-        found |= {short: fitting[0]} if len(fitting) == 1 else {}
-    return found
+        matching = [blob for blob in candidates if blob.startswith(short)]
+        full_ids |= {short: matching[0]} if len(matching) == 1 else {}
+    return full_ids
 
 
-def _known(
-    half: Half, blob: str, commit: str, page: SourceText | None, task: Task
+def _rebuild(
+    finding: PartialFinding, blob: str, commit: str, source: SourceText | None, task: Task
 ) -> TrackedFinding:
-    trace = half.trace
-    whole = half.category in task.whole_file
-    first, last = trace.start_line, trace.end_line
-    scope, digest = (max(1, first - AROUND), last + AROUND), ""
-    if page is not None and last <= len(page.lines):
-        scope = (1, len(page.lines)) if whole else neighbourhood(page.lines, first, last)
-        digest = evidence_digest("\n".join(page.lines[first - 1 : last]))
+    footer = finding.footer
+    is_whole_file = finding.category in task.whole_file_categories
+    first, last = footer.start_line, footer.end_line
+    scope, digest = (max(1, first - CONTEXT_LINES), last + CONTEXT_LINES), ""
+    if source is not None and last <= len(source.lines):
+        lines = source.lines
+        scope = (1, len(lines)) if is_whole_file else neighborhood(lines, first, last)
+        digest = evidence_digest("\n".join(lines[first - 1 : last]))
+    is_security = finding.category in task.security_categories
     return TrackedFinding(
-        fingerprint=trace.fingerprint,
+        fingerprint=footer.fingerprint,
         anchor=Anchor(
-            path=half.path,
+            path=finding.path,
             blob=blob,
             commit=commit,
             start_line=first,
@@ -358,12 +397,12 @@ def _known(
             scope=scope,
         ),
         state=FindingState.OPEN,
-        severity=half.severity,
-        category=half.category,
-        rule=half.rule,
-        title=half.title,
-        evidence_digest=NO_EVIDENCE if whole else digest,
-        security=half.category in task.security if half.security is None else half.security,
-        pre_existing=trace.pre_existing,
-        since=trace.since,
+        severity=finding.severity,
+        category=finding.category,
+        rule=finding.rule,
+        title=finding.title,
+        evidence_digest=NO_EVIDENCE if is_whole_file else digest,
+        security=is_security if finding.security is None else finding.security,
+        pre_existing=footer.pre_existing,
+        opened_on=footer.since,
     )
