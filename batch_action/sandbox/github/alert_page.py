@@ -87,7 +87,7 @@ def _code(alert: Json, repository: Repository) -> str:
         _line(number, text, highlighted=False)
         for number, text in enumerate(lines[last : last + _AROUND], last + 1)
     )
-    message_row = f'<tr class="said"><td colspan="2">{_message_html(alert)}</td></tr>'
+    message_row = f'<tr class="message"><td colspan="2">{_message_html(alert)}</td></tr>'
     head = f"<header><b>{escape(location['path'])}</b>:{first} in {escape(sha[:7])}</header>"
     table = f'<table class="lines">{rows}{message_row}{after}</table>'
     return (

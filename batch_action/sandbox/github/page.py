@@ -127,8 +127,8 @@ def comment_card(author: User, when: datetime, inside: str, *, opened: bool = Fa
 def author_card(author: User, head: str, inside: str) -> str:
     """Render a card next to the avatar of its author."""
     bot = " bot" if author.kind == "Bot" else ""
-    face = f'<div class="face{bot}">{escape(author.login[:1].upper())}</div>'
-    return f"""<div class="entry">{face}
+    avatar = f'<div class="avatar{bot}">{escape(author.login[:1].upper())}</div>'
+    return f"""<div class="entry">{avatar}
 <article class="card"><header>{head}</header>
 {inside}</article></div>"""
 

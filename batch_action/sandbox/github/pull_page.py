@@ -63,7 +63,7 @@ def _comment(comment: ReviewComment, first: ReviewComment, repository: Repositor
     text = page.body_html(comment.body, repository, page.snippet_reader(repository))
     text = _SUGGESTED.sub(lambda match: _suggestion(match[1], first), text)
     inside = page.hide_minimized(text, comment.minimized)
-    return f'<div class="word"><div class="who">{header}</div>{inside}</div>'
+    return f'<div class="comment"><div class="author">{header}</div>{inside}</div>'
 
 
 def _suggestion(rows: str, comment: ReviewComment) -> str:
