@@ -1,1 +1,1 @@
-"""The ledger: facts about all runs of a task, their storage, and whom to trust."""
+"""The ledger: facts about all runs of a task, their storage, and which artifacts are trusted."""

@@ -1,1 +1,1 @@
-"""Which files are reviewed, in which parts, in which order, and why the others are not."""
+"""Select the files to review, with their parts and order, and the reasons to skip others."""

@@ -124,7 +124,9 @@ def check_text(
     if skip_generated:
         marker = content.generated_marker(text)
         if marker:
-            return SkippedFile(path=path, reason=SkipReason.GENERATED, detail=f"says {marker!r}")
+            return SkippedFile(
+                path=path, reason=SkipReason.GENERATED, detail=f"contains {marker!r}"
+            )
         average = content.average_line_chars(text)
         if average > content.MINIFIED_AVERAGE_CHARS:
             detail = f"{average:,} characters per line on average"

@@ -189,7 +189,10 @@ def _filter_by_size(
             detail = "its content is not in this clone: check out without filter"
             skipped.append(
                 SkippedFile(
-                    path=change.path, blob=change.blob, reason=SkipReason.NOT_IN_CLONE, detail=detail
+                    path=change.path,
+                    blob=change.blob,
+                    reason=SkipReason.NOT_IN_CLONE,
+                    detail=detail,
                 )
             )
             continue
