@@ -1,6 +1,6 @@
-"""How exchanges are kept: scrubbed, readable, and compared down to the headers that matter.
+"""Cassettes: recorded HTTP exchanges, scrubbed, readable, and compared with their main headers.
 
-A cassette holds what one scene of `scenes.py` said and heard. Hosts, ids, signatures and secrets
+A cassette has the exchanges of one scenario of `scenarios.py`. Hosts, ids, signatures and secrets
 are replaced while recording, so that recording again gives the same file.
 """
 
@@ -25,9 +25,14 @@ BLOBS = "https://blobs.example"
 
 HIDDEN = "(hidden)"
 SECRETS = frozenset({"authorization", "x-api-key", "cookie"})
-ASKED = SECRETS | {"anthropic-version", "content-type", "x-github-api-version", "x-ms-blob-type"}
-"""Kept and compared. A secret's value is hidden, so that who was given one is compared too."""
-TOLD = frozenset(
+REQUEST_HEADERS = SECRETS | {
+    "anthropic-version",
+    "content-type",
+    "x-github-api-version",
+    "x-ms-blob-type",
+}
+"""The request headers that are stored and compared; the value of a secret is hidden."""
+RESPONSE_HEADERS = frozenset(
     {"content-type", "date", "link", "location", "retry-after", "x-accepted-github-permissions"}
 )
 IDS = re.compile(
@@ -37,16 +42,16 @@ SIGNATURE = re.compile(r"\bsig=[^&\"\s]+")
 
 
 class Scrubber:
-    """Replaces what differs from one recording to the next; what was replaced already stays."""
+    """Replaces what differs from one recording to the next."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
-        """What stands for what: origins, and names that are nobody else's business."""
+        """Text to replacement: origins, and private names."""
         self._ids: dict[str, str] = {}
 
     def text(self, text: str) -> str:
         for real in sorted(self._names, key=len, reverse=True):
-            # Not inside a longer word: somebody may be called `a`.
+            # Not inside a longer word: a login may be `a`.
             whole = rf"(?<![\w-]){re.escape(real)}(?![\w-])"
             text = re.sub(whole, self._names[real], text)
         return SIGNATURE.sub("sig=scrubbed", IDS.sub(self._id, text))
@@ -57,7 +62,8 @@ class Scrubber:
         clean.body = self._content(request.body) or None
         sent = {name.lower(): str(value) for name, value in request.headers.items()}
         clean.headers = {
-            name: HIDDEN if name in SECRETS else sent[name] for name in sorted(ASKED & sent.keys())
+            name: HIDDEN if name in SECRETS else sent[name]
+            for name in sorted(REQUEST_HEADERS & sent.keys())
         }
         return clean
 
@@ -65,32 +71,34 @@ class Scrubber:
         headers = sorted((name.lower(), values) for name, values in response["headers"].items())
         return {
             "status": response["status"],
-            "headers": {n: [self.text(v) for v in vs] for n, vs in headers if n in TOLD},
+            "headers": {
+                n: [self.text(v) for v in vs] for n, vs in headers if n in RESPONSE_HEADERS
+            },
             "body": {"string": self._content(response["body"]["string"]) or b""},
         }
 
-    def _id(self, found: re.Match[str]) -> str:
-        kind = found[1] or "uuid"
+    def _id(self, match: re.Match[str]) -> str:
+        kind = match[1] or "uuid"
         number = 1 + sum(other.startswith(f"{kind}_") for other in self._ids.values())
-        return self._ids.setdefault(found[0], f"{kind}_{number:04}")
+        return self._ids.setdefault(match[0], f"{kind}_{number:04}")
 
     def _content(self, content: Any) -> Any:
-        """Clean a body; bytes that are no text stay."""
+        """Clean a body; leave bytes that are not UTF-8."""
         try:
             return self.text(content.decode()).encode() if content else content
         except UnicodeDecodeError:
             return content
 
 
-class Readable:
-    """vcrpy's format with bodies as data: JSON as YAML, lines of JSON as a list of it."""
+class ReadableSerializer:
+    """vcrpy's format with bodies as data: JSON as YAML, JSON lines as a list."""
 
     @staticmethod
     def serialize(cassette: dict[str, Any]) -> str:
-        for one in cassette["interactions"]:
-            one["request"]["body"] = _unfolded(one["request"]["body"])
-            one["response"]["body"] = _unfolded(one["response"]["body"]["string"])
-            for side in one.values():
+        for exchange in cassette["interactions"]:
+            exchange["request"]["body"] = _body_to_data(exchange["request"]["body"])
+            exchange["response"]["body"] = _body_to_data(exchange["response"]["body"]["string"])
+            for side in exchange.values():
                 side["headers"] = {
                     name: ", ".join(side["headers"][name]) for name in side["headers"]
                 }
@@ -99,10 +107,10 @@ class Readable:
     @staticmethod
     def deserialize(text: str) -> dict[str, Any]:
         cassette: dict[str, Any] = yaml.safe_load(text)
-        for one in cassette["interactions"]:
-            one["request"]["body"] = _folded(one["request"]["body"])
-            one["response"]["body"] = {"string": _folded(one["response"]["body"])}
-            for side in one.values():
+        for exchange in cassette["interactions"]:
+            exchange["request"]["body"] = _body_from_data(exchange["request"]["body"])
+            exchange["response"]["body"] = {"string": _body_from_data(exchange["response"]["body"])}
+            for side in exchange.values():
                 side["headers"] = {name: [value] for name, value in side["headers"].items()}
         return cassette
 
@@ -112,7 +120,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _unfolded(body: str | bytes | None) -> dict[str, Any] | None:
+def _body_to_data(body: str | bytes | None) -> dict[str, Any] | None:
     if not body:
         return None
     if isinstance(body, bytes) or body.startswith("PK"):
@@ -126,7 +134,7 @@ def _unfolded(body: str | bytes | None) -> dict[str, Any] | None:
         return {"text": body}
 
 
-def _folded(body: dict[str, Any] | None) -> bytes | None:
+def _body_from_data(body: dict[str, Any] | None) -> bytes | None:
     match body:
         case {"json": data}:
             return _compact(data)
@@ -143,8 +151,8 @@ def _compact(data: Any) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _same_headers(ours: Request, recorded: Request) -> None:
-    assert dict(ours.headers) == dict(recorded.headers)
+def _same_headers(sent: Request, recorded: Request) -> None:
+    assert dict(sent.headers) == dict(recorded.headers)
 
 
 def _recorder(names: Mapping[str, str], **how: Any) -> vcr.VCR:
@@ -157,14 +165,14 @@ def _recorder(names: Mapping[str, str], **how: Any) -> vcr.VCR:
         decode_compressed_response=True,
         **how,
     )
-    recorder.register_serializer("readable", Readable)
+    recorder.register_serializer("readable", ReadableSerializer)
     recorder.register_matcher("headers", _same_headers)
     return recorder
 
 
 @contextmanager
 def recorded(path: Path, names: Mapping[str, str]) -> Iterator[Cassette]:
-    """Record everything that is said inside, over what the file held."""
+    """Record all exchanges inside the block, and overwrite the file."""
     path.unlink(missing_ok=True)
     with _recorder(names, record_mode="all", record_on_exception=False).use_cassette(
         str(path)
@@ -174,7 +182,7 @@ def recorded(path: Path, names: Mapping[str, str]) -> Iterator[Cassette]:
 
 @contextmanager
 def replayed(path: Path) -> Iterator[Cassette]:
-    """Answer from the file only, each answer once; nothing reaches a network."""
+    """Respond from the file only, each response once; nothing reaches a network."""
     with _recorder({}, record_mode="none").use_cassette(
         str(path), allow_playback_repeats=False
     ) as cassette:
@@ -182,6 +190,6 @@ def replayed(path: Path) -> Iterator[Cassette]:
 
 
 def exchanges(path: Path) -> list[tuple[Request, dict[str, Any]]]:
-    """What a cassette holds, in order."""
+    """The exchanges of a cassette, in order."""
     with replayed(path) as cassette:
         return list(cassette.data)

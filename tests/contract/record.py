@@ -4,8 +4,8 @@ Without keys: `sandbox-*.yaml`, from the sandbox. They prove our wire format, no
 
 With ANTHROPIC_API_KEY, GITHUB_TOKEN and GITHUB_REPOSITORY (`owner/name` of a scratch repository):
 `live-*.yaml`, from the real services, after a question. From then on the tests replay them too.
-Recording live has never been run: whoever does it first should read what it wrote before
-committing it, and expect a scene or two that the real answers contradict.
+Recording live has never been run: read what it wrote before you commit it, and expect that the real
+responses contradict a scenario or two.
 """
 
 import os
@@ -15,26 +15,26 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.contract.cassettes import FOLDER
-from tests.contract.scenes import LABEL, LIVE, SCENES
-from tests.contract.stages import history, live_stage, record_live, record_sandbox
+from tests.contract.recording import commit_history, live_services, record_live, record_sandbox
+from tests.contract.scenarios import LABEL, LIVE, SCENARIOS
 
 NEEDED = ("ANTHROPIC_API_KEY", "GITHUB_TOKEN", "GITHUB_REPOSITORY")
 WARNING = f"""\
 This records from the real services. It will
   - send Anthropic one batch of one request of at most 500 tokens (less than a tenth of a cent),
-    one free token count and a few questions, and wait until the batch has ended: usually minutes,
+    one free token count and a few reads, and wait until the batch has ended: usually minutes,
     at most a day;
-  - make the label `{LABEL}` in {{repository}}, open two issues there, comment on them, and close
+  - create the label `{LABEL}` in {{repository}}, open two issues there, comment on them, and close
     them.
-The cassettes keep the answers without keys, and with the owner's and the repository's name
-replaced. Read them before you commit them: they hold the other public fields of the repository.
+The cassettes have the responses without keys, and with the owner's and the repository's name
+replaced. Read them before you commit them: they have the other public fields of the repository.
 Go on? [y/N] """
 
 
 def main(environ: Mapping[str, str]) -> int:
     given = [name for name in NEEDED if environ.get(name)]
     if not given:
-        return from_sandbox()
+        return record_from_sandbox()
     if len(given) < len(NEEDED):
         missing = ", ".join(name for name in NEEDED if name not in given)
         sys.stderr.write(f"Set {missing} too to record live, or none to record the sandbox.\n")
@@ -44,33 +44,33 @@ def main(environ: Mapping[str, str]) -> int:
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         sys.stdout.write("Nothing was recorded.\n")
         return 1
-    return from_services(environ)
+    return record_from_services(environ)
 
 
-def from_sandbox() -> int:
+def record_from_sandbox() -> int:
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.glob("sandbox-*.yaml"):
         old.unlink()
-    with tempfile.TemporaryDirectory() as folder, history() as git_dir:
-        for name, scene in SCENES.items():
+    with tempfile.TemporaryDirectory() as folder, commit_history() as git_dir:
+        for name, scenario in SCENARIOS.items():
             path = FOLDER / f"sandbox-{name}.yaml"
-            record_sandbox(scene, path, Path(folder), git_dir)
+            record_sandbox(scenario, path, Path(folder), git_dir)
             sys.stdout.write(f"{path.name}\n")
     return 0
 
 
-def from_services(environ: Mapping[str, str]) -> int:
-    """Keep a cassette only when its scene went as it should."""
+def record_from_services(environ: Mapping[str, str]) -> int:
+    """Record the live scenarios; write a cassette only when its scenario succeeds."""
     failed = 0
-    for name, scene in SCENES.items():
-        if scene not in LIVE:
+    for name, scenario in SCENARIOS.items():
+        if scenario not in LIVE:
             continue
         path = FOLDER / f"live-{name}.yaml"
         with tempfile.TemporaryDirectory() as folder:
             fresh = Path(folder) / path.name
             try:
-                record_live(scene, fresh, live_stage(environ, Path(folder)))
-            except Exception as error:  # noqa: BLE001 - the next scene may go well
+                record_live(scenario, fresh, live_services(environ, Path(folder)))
+            except Exception as error:  # noqa: BLE001 - the next scenario may succeed
                 failed += 1
                 sys.stderr.write(f"{path.name}: not recorded: {error or type(error).__name__}\n")
                 continue

@@ -1,4 +1,4 @@
-"""What we send Anthropic, against the types of its own SDK: no field is wrong and none unknown."""
+"""Our requests to Anthropic, compared with the types of its SDK: no wrong and no unknown field."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ TEXT = "total = 0.1 + 0.2\n"
 
 
 def understood(adapter: TypeAdapter[Any], body: Any) -> Any:
-    """What the type makes of a body: a field it does not know is left out."""
+    """The body as parsed by the type, which drops unknown fields."""
     return json.loads(adapter.dump_json(adapter.validate_python(body)))
 
 
@@ -53,14 +53,14 @@ def real_params(task: Task, *, cache: bool, effort: str | None) -> dict[str, Any
         old_path=None,
         old_blob="b" * 40,
         text=TEXT,
-        change="",
+        diff="",
         language="python",
         hunks=(),
         parts=parts_of(TEXT),
         risk=1.0,
-        masked=0,
+        masked_secrets=0,
     )
-    params = prompt.params(
+    params = prompt.message_params(
         task,
         prompt.system_text(task, "No floats for money."),
         file,
@@ -69,13 +69,13 @@ def real_params(task: Task, *, cache: bool, effort: str | None) -> dict[str, Any
         effort=effort,
         max_tokens=6_000,
     )
-    return prompt.marked(params) if cache else params
+    return prompt.with_cache_breakpoint(params) if cache else params
 
 
 @pytest.mark.parametrize("task", TASKS, ids=[task.name for task in TASKS])
 @pytest.mark.parametrize("cache", [False, True])
 @pytest.mark.parametrize("effort", [None, "low", "medium", "high", "xhigh", "max"])
-def test_every_task_asks_as_the_sdk_says(task: Task, cache: bool, effort: str | None):
+def test_requests_of_every_task_match_the_sdk(task: Task, cache: bool, effort: str | None):
     params = real_params(task, cache=cache, effort=effort)
     body = {"requests": [{"custom_id": "code-review-a", "params": params}]}
     assert understood(BATCH, body) == body
@@ -83,7 +83,7 @@ def test_every_task_asks_as_the_sdk_says(task: Task, cache: bool, effort: str | 
     assert understood(COUNT, counted) == counted
 
 
-def test_what_was_recorded_is_what_the_sdk_says():
+def test_recorded_requests_match_the_sdk():
     batches, counts = sent("/v1/messages/batches"), sent("/count_tokens")
     assert batches
     assert counts
@@ -107,7 +107,7 @@ def test_what_was_recorded_is_what_the_sdk_says():
         ("output_format", {"type": "json_schema", "schema": {}}),
     ],
 )
-def test_a_wrong_field_is_noticed(name: str, value: Any):
+def test_a_wrong_field_fails(name: str, value: Any):
     params = real_params(TASKS[0], cache=True, effort="low")
     body = {"requests": [{"custom_id": "a", "params": {**params, name: value}}]}
     assert not is_understood(BATCH, body)

@@ -1,8 +1,8 @@
-"""What we send GitHub, and what the sandbox answers in its place, against GitHub's description.
+"""Our requests and the sandbox's responses, compared with GitHub's OpenAPI description.
 
-`github.yaml` is the part of it that we use, in our own words. GITHUB_DESCRIPTION may name a file
-with the whole of it (npm `@octokit/openapi`, `generated/api.github.com.json`): then all exchanges
-are held against that too.
+`github.yaml` is the part that we use. GITHUB_DESCRIPTION may name a file with the complete one
+(npm `@octokit/openapi`, `generated/api.github.com.json`): then all exchanges are compared with that
+too.
 """
 
 import json
@@ -25,37 +25,37 @@ from openapi_core.testing import MockRequest, MockResponse
 from tests.contract.cassettes import FOLDER, GITHUB, exchanges
 
 HERE = Path(__file__).parent
-HOME = "https://api.github.com"
-ORIGINS = {f"{GITHUB}/api/v3": HOME, f"{GITHUB}/api/graphql": f"{HOME}/graphql"}
+API_URL = "https://api.github.com"
+ORIGINS = {f"{GITHUB}/api/v3": API_URL, f"{GITHUB}/api/graphql": f"{API_URL}/graphql"}
 OURS = HERE / "github.yaml"
-WHOLE = os.environ.get("GITHUB_DESCRIPTION", "")
-LEANER = {("/user", 200)}
-"""Where the sandbox says less than GitHub: we read nothing but the login."""
+COMPLETE = os.environ.get("GITHUB_DESCRIPTION", "")
+INCOMPLETE_RESPONSES = {("/user", 200)}
+"""Where the sandbox returns less than GitHub: we only read the login."""
 PLACEHOLDER = re.compile(r"\\\{\w+\\\}")
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and its answer, as if GitHub itself had been asked."""
+    """One request and its response, with GitHub's own origin."""
 
     cassette: str
     method: str
     path: str
     query: tuple[tuple[str, str], ...]
-    asked: Any
+    request_body: Any
     status: int
     headers: tuple[tuple[str, str], ...]
-    told: Any
+    response_body: Any
 
     def __str__(self) -> str:
         return f"{self.method}-{self.path.strip('/')}-{self.status}"
 
     def request(self) -> MockRequest:
-        data = None if self.asked is None else json.dumps(self.asked).encode()
-        return MockRequest(HOME, self.method, self.path, args=dict(self.query), data=data)
+        data = None if self.request_body is None else json.dumps(self.request_body).encode()
+        return MockRequest(API_URL, self.method, self.path, args=dict(self.query), data=data)
 
     def response(self) -> MockResponse:
-        data = b"" if self.told is None else json.dumps(self.told).encode()
+        data = b"" if self.response_body is None else json.dumps(self.response_body).encode()
         headers = dict(self.headers)
         media = headers.get("content-type", "application/json").partition(";")[0]
         return MockResponse(data, self.status, headers=headers, content_type=media)
@@ -68,7 +68,7 @@ def all_exchanges() -> Iterator[Exchange]:
             for sandbox, home in ORIGINS.items():
                 uri = uri.replace(sandbox, home, 1)
             address = urlsplit(uri)
-            if not uri.startswith(HOME):
+            if not uri.startswith(API_URL):
                 continue
             body = response["body"]["string"]
             yield Exchange(
@@ -76,10 +76,10 @@ def all_exchanges() -> Iterator[Exchange]:
                 method=request.method,
                 path=address.path,
                 query=tuple(parse_qsl(address.query)),
-                asked=json.loads(request.body) if request.body else None,
+                request_body=json.loads(request.body) if request.body else None,
                 status=response["status"]["code"],
                 headers=tuple((n, ", ".join(v)) for n, v in response["headers"].items()),
-                told=json.loads(body) if body else None,
+                response_body=json.loads(body) if body else None,
             )
 
 
@@ -102,14 +102,14 @@ def validator(whole: str = "") -> OpenAPI:
 
 @cache
 def whole_description(name: str) -> dict[str, Any]:
-    """GitHub's own, cut to the operations we use, because all of it takes minutes to load."""
+    """GitHub's own description with only the operations we use: all of it takes minutes to load."""
     described: dict[str, Any] = json.loads(Path(name).read_text("utf-8"), object_hook=mended)
     kept = described["paths"].keys() & ours()["paths"].keys()
     return {**described, "paths": {path: described["paths"][path] for path in kept}}
 
 
 def mended(part: dict[str, Any]) -> dict[str, Any]:
-    """Slips of GitHub's: `nullable` beside an enum without null or no type, read-only input.
+    """Errors of GitHub's description: `nullable` beside an enum without null or no type, read-only input.
 
     And `created`, which takes a range by its own words, described as one moment.
     """
@@ -125,7 +125,7 @@ def mended(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def pattern_of(exchange: Exchange) -> str | None:
-    """The operation's path; the one with the fewest placeholders where several fit."""
+    """The path of the operation; of several matches the one with the fewest placeholders."""
     fitting = [
         path
         for path in ours()["paths"]
@@ -151,15 +151,15 @@ def check(exchange: Exchange, whole: str = "") -> None:
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
-def test_what_is_said_is_as_described(exchange: Exchange):
+def test_each_exchange_matches_the_description(exchange: Exchange):
     check(exchange)
     known = {resolved(one)["name"] for one in operation_of(exchange).get("parameters", [])}
     assert {name for name, _ in exchange.query} <= known
     assert str(exchange.status) in operation_of(exchange)["responses"]
 
 
-def test_every_operation_we_describe_is_recorded():
-    """And so every call of our edges: they make no request that is not described."""
+def test_every_described_operation_is_recorded():
+    """So the clients send no request that is not described."""
     described = {
         (method.upper(), path)
         for path, item in ours()["paths"].items()
@@ -181,7 +181,9 @@ def recorded(method: str, ending: str, status: int) -> Exchange:
     return next(
         one
         for one in EXCHANGES
-        if (one.method, one.status) == (method, status) and one.path.endswith(ending) and one.told
+        if (one.method, one.status) == (method, status)
+        and one.path.endswith(ending)
+        and one.response_body
     )
 
 
@@ -212,11 +214,11 @@ def spoilt(data: Any, *way: Any, value: Any) -> Any:
         ("GET", "/artifacts", 200, ("artifacts", 0, "digest"), "md5:0"),
     ],
 )
-def test_a_wrong_answer_is_noticed(method: str, ending: str, status: int, way, value):
+def test_a_wrong_response_fails(method: str, ending: str, status: int, way, value):
     good = recorded(method, ending, status)
     check(good)
     with pytest.raises(OpenAPIError):
-        check(replace(good, told=spoilt(good.told, *way, value=value)))
+        check(replace(good, response_body=spoilt(good.response_body, *way, value=value)))
 
 
 @pytest.mark.parametrize(
@@ -232,23 +234,23 @@ def test_a_wrong_answer_is_noticed(method: str, ending: str, status: int, way, v
         ("POST", "/comments", 201, ("body",), None),
     ],
 )
-def test_a_wrong_request_is_noticed(method: str, ending: str, status: int, way, value):
+def test_a_wrong_request_fails(method: str, ending: str, status: int, way, value):
     good = recorded(method, ending, status)
     with pytest.raises(OpenAPIError):
-        check(replace(good, asked=spoilt(good.asked, *way, value=value)))
+        check(replace(good, request_body=spoilt(good.request_body, *way, value=value)))
 
 
 def in_the_whole(exchange: Exchange) -> bool:
-    path = whole_description(WHOLE)["paths"].get(pattern_of(exchange), {})
+    path = whole_description(COMPLETE)["paths"].get(pattern_of(exchange), {})
     statuses = path.get(exchange.method.lower(), {}).get("responses", {})
-    leaner = (exchange.path, exchange.status) in LEANER
-    # An upload of nothing asks for the permission, and must not be a request that could succeed.
-    probing = exchange.path.endswith("/sarifs") and not exchange.asked
+    leaner = (exchange.path, exchange.status) in INCOMPLETE_RESPONSES
+    # An empty upload checks the permission, and must not be able to succeed.
+    probing = exchange.path.endswith("/sarifs") and not exchange.request_body
     return str(exchange.status) in statuses and not leaner and not probing
 
 
-if WHOLE:
+if COMPLETE:
 
     @pytest.mark.parametrize("exchange", list(filter(in_the_whole, EXCHANGES)), ids=str)
-    def test_what_is_said_is_as_all_of_github_describes(exchange: Exchange):
-        check(exchange, WHOLE)
+    def test_each_exchange_matches_the_complete_description(exchange: Exchange):
+        check(exchange, COMPLETE)

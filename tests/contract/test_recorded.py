@@ -1,7 +1,7 @@
-"""Our edges say exactly what was recorded, and understand what was answered.
+"""Our clients send exactly the recorded requests, and understand the recorded responses.
 
 `sandbox-*.yaml` were recorded from the sandbox: they prove our wire format, not the services.
-`live-*.yaml`, where somebody has recorded them with keys (`make record`), are replayed as well.
+`live-*.yaml`, if somebody has recorded them with keys (`make record`), are replayed as well.
 """
 
 import re
@@ -14,80 +14,79 @@ from vcr.errors import CannotOverwriteExistingCassetteException
 
 from batch_action.errors import BatchActionError
 from tests.contract.cassettes import BLOBS, FOLDER, HIDDEN, exchanges
-from tests.contract.scenes import LIVE, SCENES, Scene
-from tests.contract.stages import history, record_sandbox, replay
+from tests.contract.recording import commit_history, record_sandbox, replay
+from tests.contract.scenarios import LIVE, SCENARIOS, Scenario
 
 CASSETTES = sorted(FOLDER.glob("*.yaml"))
 SECRETS = re.compile(r"sk-ant|gh[pousr]_|github_pat_|Bearer|(?i:cookie)|sig=(?!scrubbed)")
-MACHINES = re.compile(r"127\.0\.0\.1|localhost|:\d{4,5}/")
-NOTICED = (AssertionError, BatchActionError, CannotOverwriteExistingCassetteException)
-MOST_BYTES = 300_000
+LOCAL_ADDRESSES = re.compile(r"127\.0\.0\.1|localhost|:\d{4,5}/")
+MAX_BYTES = 300_000
 
 
-def scene_of(path: Path) -> Scene:
-    return SCENES[path.stem.partition("-")[2]]
+def scenario_of(path: Path) -> Scenario:
+    return SCENARIOS[path.stem.partition("-")[2]]
 
 
-def named(paths: list[Path]) -> pytest.MarkDecorator:
+def each_cassette(paths: list[Path]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("path", paths, ids=[path.stem for path in paths])
 
 
 @pytest.fixture(scope="module")
 def git_dir() -> Iterator[Path]:
-    with history() as path:
+    with commit_history() as path:
         yield path
 
 
 @pytest.fixture(autouse=True)
-def _quick(one_certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
+def _fast_tls(small_ca_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(small_ca_bundle))
 
 
 @pytest.fixture
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise AssertionError("a replay went to the network")
+        raise AssertionError("a replay connected to the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
-@named(CASSETTES)
+@each_cassette(CASSETTES)
 @pytest.mark.usefixtures("_no_network")
-def test_a_scene_is_the_same_again(path: Path, tmp_path: Path):
-    replay(scene_of(path), path, tmp_path)
+def test_a_scenario_sends_the_recorded_requests(path: Path, tmp_path: Path):
+    replay(scenario_of(path), path, tmp_path)
 
 
-@pytest.mark.parametrize("name", SCENES)
-def test_the_sandbox_still_answers_so(name: str, tmp_path: Path, git_dir: Path):
-    """Otherwise: `make record`, and look at what changed."""
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_sandbox_still_responds_the_same(name: str, tmp_path: Path, git_dir: Path):
+    """If not: `make record`, and review the changes."""
     fresh = tmp_path / f"sandbox-{name}.yaml"
-    record_sandbox(SCENES[name], fresh, tmp_path, git_dir)
-    kept = FOLDER / fresh.name
-    assert fresh.read_text("utf-8").splitlines() == kept.read_text("utf-8").splitlines()
+    record_sandbox(SCENARIOS[name], fresh, tmp_path, git_dir)
+    recorded = FOLDER / fresh.name
+    assert fresh.read_text("utf-8").splitlines() == recorded.read_text("utf-8").splitlines()
 
 
-def test_there_is_one_cassette_for_each_scene_and_no_other():
+def test_there_is_one_cassette_for_each_scenario():
     assert {p.stem for p in CASSETTES if p.stem.startswith("sandbox-")} == {
-        f"sandbox-{name}" for name in SCENES
+        f"sandbox-{name}" for name in SCENARIOS
     }
-    live = {f"live-{name}" for name, scene in SCENES.items() if scene in LIVE}
+    live = {f"live-{name}" for name, scenario in SCENARIOS.items() if scenario in LIVE}
     assert {p.stem for p in CASSETTES if not p.stem.startswith("sandbox-")} <= live
 
 
-@named(CASSETTES)
-def test_no_secret_and_no_machine_is_kept(path: Path):
+@each_cassette(CASSETTES)
+def test_cassettes_have_no_secret_and_no_local_address(path: Path):
     text = path.read_text("utf-8")
     assert SECRETS.search(text) is None
-    assert MACHINES.search(text) is None
+    assert LOCAL_ADDRESSES.search(text) is None
 
 
 def test_the_cassettes_are_small():
-    assert sum(path.stat().st_size for path in CASSETTES) < MOST_BYTES
+    assert sum(path.stat().st_size for path in CASSETTES) < MAX_BYTES
 
 
-@named(CASSETTES)
-def test_credentials_go_everywhere_but_to_the_blob_store(path: Path):
+@each_cassette(CASSETTES)
+def test_credentials_are_not_sent_to_the_blob_store(path: Path):
     for request, _ in exchanges(path):
         blob = request.uri.startswith(BLOBS) or "blob.core.windows.net" in request.host
         assert request.headers.get("authorization") == (None if blob else HIDDEN), request.uri
@@ -95,35 +94,35 @@ def test_credentials_go_everywhere_but_to_the_blob_store(path: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "was", "now"),
+    ("name", "old", "new"),
     [
-        ("limited", "text: List the bugs.", "text: List the flaws."),
-        ("limited", "method: POST", "method: PUT"),
-        ("limited", "/v1/messages/batches", "/v1/messages/batch"),
-        ("limited", "anthropic-version: '2", "anthropic-version: '3"),
+        ("rate-limits", "text: List the bugs.", "text: List the flaws."),
+        ("rate-limits", "method: POST", "method: PUT"),
+        ("rate-limits", "/v1/messages/batches", "/v1/messages/batch"),
+        ("rate-limits", "anthropic-version: '2", "anthropic-version: '3"),
         ("issue", "state=all", "state=open"),
-        ("forbidden", "title: 'No'", "title: 'Yes'"),
-        ("ledger", "version: 4", "version: 7"),
-        ("ledger", "https://blobs.example", "https://elsewhere.example"),
-        ("ledger", "x-ms-blob-type: Block", "x-ms-blob-type: Append"),
+        ("missing-permission", "title: 'No'", "title: 'Yes'"),
+        ("ledger-artifact", "version: 4", "version: 7"),
+        ("ledger-artifact", "https://blobs.example", "https://elsewhere.example"),
+        ("ledger-artifact", "x-ms-blob-type: Block", "x-ms-blob-type: Append"),
         ("repository", "x-github-api-version: '2022", "x-github-api-version: '2021"),
     ],
 )
 @pytest.mark.usefixtures("_no_network")
-def test_any_other_request_is_noticed(name: str, was: str, now: str, tmp_path: Path):
+def test_any_other_request_fails(name: str, old: str, new: str, tmp_path: Path):
     text = (FOLDER / f"sandbox-{name}.yaml").read_text("utf-8")
-    assert was in text
+    assert old in text
     changed = tmp_path / f"sandbox-{name}.yaml"
-    changed.write_text(text.replace(was, now, 1), "utf-8")
+    changed.write_text(text.replace(old, new, 1), "utf-8")
     with pytest.raises(
         (AssertionError, BatchActionError, CannotOverwriteExistingCassetteException)
     ):
-        replay(SCENES[name], changed, tmp_path)
+        replay(SCENARIOS[name], changed, tmp_path)
 
 
-def test_an_answer_nobody_asked_for_is_noticed(tmp_path: Path):
-    text = (FOLDER / "sandbox-counting.yaml").read_text("utf-8")
-    changed = tmp_path / "sandbox-counting.yaml"
+def test_an_unused_response_fails(tmp_path: Path):
+    text = (FOLDER / "sandbox-count-tokens.yaml").read_text("utf-8")
+    changed = tmp_path / "sandbox-count-tokens.yaml"
     changed.write_text(text + text.partition("interactions:\n")[2], "utf-8")
-    with pytest.raises(AssertionError, match="not all that was recorded"):
-        replay(SCENES["counting"], changed, tmp_path)
+    with pytest.raises(AssertionError, match="not every recorded exchange"):
+        replay(SCENARIOS["count-tokens"], changed, tmp_path)

@@ -1,4 +1,4 @@
-"""The stages on which scenes play: an empty sandbox, a cassette, or the real services."""
+"""Running a scenario: in an empty sandbox, against a cassette, or with the real services."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from batch_action.sandbox.server import Sandbox
 from tests.contract.cassettes import ANTHROPIC, BLOBS, GITHUB, recorded, replayed
-from tests.contract.scenes import START, Scene, Stage
+from tests.contract.scenarios import START, Scenario, Services
 from tests.harness.git_repositories import Repo
 
 REPOSITORY = "octo/demo"
@@ -33,25 +33,25 @@ COMMITS = (
     "24eca2b32b40edb9545d81a1d18062f637dca927",
     "152749273ed8f8bcd6557f9df78da04cfe7a7ec9",
 )
-"""What `history` consists of."""
+"""The commits of `commit_history`."""
 POLL_SECONDS = 60.0
 
 
 @contextmanager
-def history() -> Iterator[Path]:
-    """A repository of two commits, whose ids are the same everywhere."""
+def commit_history() -> Iterator[Path]:
+    """Create a repository of two commits, whose ids never change."""
     with tempfile.TemporaryDirectory() as folder:
         repo = Repo.init(Path(folder))
         assert (repo.commit(FIRST), repo.commit(SECOND)) == COMMITS
         yield repo.path
 
 
-def record_sandbox(scene: Scene, path: Path, folder: Path, git_dir: Path) -> None:
-    """Play a scene in an empty sandbox whose clock only the scene moves."""
+def record_sandbox(scenario: Scenario, path: Path, folder: Path, git_dir: Path) -> None:
+    """Record a scenario in an empty sandbox whose clock only the scenario advances."""
     with Sandbox() as box:
         box.clock.now = lambda: START
         box.github.add_repository(REPOSITORY, git_dir=git_dir)
-        stage = Stage(
+        services = Services(
             anthropic_url=box.anthropic_url,
             github_url=f"{box.github_url}/api/v3",
             repository=REPOSITORY,
@@ -61,19 +61,19 @@ def record_sandbox(scene: Scene, path: Path, folder: Path, git_dir: Path) -> Non
             commits=COMMITS,
             sandbox=box,
         )
-        box.clock.now = box.blobs._now = lambda: stage.moment
+        box.clock.now = box.blobs._now = lambda: services.now
         run = box.github.start_run(REPOSITORY, event="schedule", head_sha=COMMITS[1])
-        stage.runtime_token = run.runtime_token
+        services.runtime_token = run.runtime_token
         origins = {box.anthropic_url: ANTHROPIC, box.github_url: GITHUB, box.blob_url: BLOBS}
         hosts = {urlsplit(old).netloc: urlsplit(new).netloc for old, new in origins.items()}
         with recorded(path, origins | hosts):
-            play(scene, stage)
+            run_scenario(scenario, services)
 
 
-def replay(scene: Scene, path: Path, folder: Path) -> None:
-    """Play a scene against a cassette, which must then be used up."""
+def replay(scenario: Scenario, path: Path, folder: Path) -> None:
+    """Run a scenario against a cassette, all exchanges of which must be used."""
     live = path.name.startswith("live-")
-    stage = Stage(
+    services = Services(
         anthropic_url=LIVE_ANTHROPIC if live else ANTHROPIC,
         github_url=LIVE_GITHUB if live else f"{GITHUB}/api/v3",
         repository=REPOSITORY,
@@ -82,13 +82,13 @@ def replay(scene: Scene, path: Path, folder: Path) -> None:
         commits=COMMITS,
     )
     with replayed(path) as cassette:
-        play(scene, stage)
-        assert cassette.play_count == len(cassette), "not all that was recorded was said"
+        run_scenario(scenario, services)
+        assert cassette.play_count == len(cassette), "not every recorded exchange was used"
         assert cassette.all_played
 
 
-def live_stage(environ: Mapping[str, str], folder: Path) -> Stage:
-    return Stage(
+def live_services(environ: Mapping[str, str], folder: Path) -> Services:
+    return Services(
         anthropic_url=LIVE_ANTHROPIC,
         github_url=LIVE_GITHUB,
         repository=environ["GITHUB_REPOSITORY"],
@@ -101,21 +101,21 @@ def live_stage(environ: Mapping[str, str], folder: Path) -> Stage:
 
 
 def record_live(
-    scene: Scene, path: Path, stage: Stage, names: Mapping[str, str] | None = None
+    scenario: Scenario, path: Path, services: Services, names: Mapping[str, str] | None = None
 ) -> None:
-    """Play a scene at the real services; whose repository and token it was is not kept."""
-    with stage.github() as client:
+    """Record a scenario with the real services, without the names of repository and owner."""
+    with services.github() as client:
         login = client.viewer()
-    people = {login: "octo", stage.repository.partition("/")[0]: "octo"}
-    with recorded(path, {**(names or {}), **people, stage.repository: REPOSITORY}):
-        play(scene, stage)
+    people = {login: "octo", services.repository.partition("/")[0]: "octo"}
+    with recorded(path, {**(names or {}), **people, services.repository: REPOSITORY}):
+        run_scenario(scenario, services)
 
 
-def play(scene: Scene, stage: Stage) -> None:
+def run_scenario(scenario: Scenario, services: Services) -> None:
     try:
-        scene(stage)
+        scenario(services)
     finally:
-        for close in stage.closing:
+        for close in services.cleanups:
             close()
 
 

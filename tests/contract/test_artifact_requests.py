@@ -1,6 +1,6 @@
-"""An upload's requests, field by field, as the official client's were captured.
+"""The requests of an upload, field by field, compared with captured ones of the official client.
 
-What differs is on purpose: version 4 without `mime_type`, which older servers take as well, and one
+Intended differences: version 4 without `mime_type`, which older servers accept as well, and one
 Put Blob instead of blocks.
 """
 
@@ -12,24 +12,24 @@ import pytest
 from vcr.request import Request
 
 from tests.contract.cassettes import BLOBS, FOLDER, HIDDEN, exchanges
-from tests.contract.scenes import zipped
+from tests.contract.scenarios import zip_of
 
 SERVICE = "/twirp/github.actions.results.api.v1.ArtifactService/"
 IDS = {"workflow_run_backend_id": "uuid_0001", "workflow_job_run_backend_id": "uuid_0002"}
 NAME = "batch-action-state-00000000"
-DATA = zipped(b"{}")
+DATA = zip_of(b"{}")
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, Request]:
+def requests() -> dict[str, Request]:
     """The uploader's requests by method, in order."""
-    found: dict[str, Request] = {}
-    for request, _ in exchanges(FOLDER / "sandbox-ledger.yaml"):
+    by_method: dict[str, Request] = {}
+    for request, _ in exchanges(FOLDER / "sandbox-ledger-artifact.yaml"):
         if request.path.startswith(SERVICE):
-            found[request.path.removeprefix(SERVICE)] = request
+            by_method[request.path.removeprefix(SERVICE)] = request
         elif request.method == "PUT":
-            found["blob"] = request
-    return found
+            by_method["blob"] = request
+    return by_method
 
 
 def body(request: Request) -> Any:
@@ -39,12 +39,12 @@ def body(request: Request) -> Any:
     return json.loads(request.body)
 
 
-def test_the_order_of_the_calls(said):
-    assert list(said) == ["CreateArtifact", "blob", "FinalizeArtifact", "ListArtifacts"]
+def test_the_order_of_the_calls(requests):
+    assert list(requests) == ["CreateArtifact", "blob", "FinalizeArtifact", "ListArtifacts"]
 
 
-def test_create(said):
-    assert body(said["CreateArtifact"]) == {
+def test_create(requests):
+    assert body(requests["CreateArtifact"]) == {
         **IDS,
         "name": NAME,
         "version": 4,
@@ -52,15 +52,15 @@ def test_create(said):
     }
 
 
-def test_put_blob(said):
-    put = said["blob"]
+def test_put_blob(requests):
+    put = requests["blob"]
     assert put.uri.startswith(f"{BLOBS}/")
     assert put.body == DATA
     assert dict(put.headers) == {"content-type": "application/zip", "x-ms-blob-type": "BlockBlob"}
 
 
-def test_finalize_tells_the_size_as_text_and_the_hash_bare(said):
-    assert body(said["FinalizeArtifact"]) == {
+def test_finalize_tells_the_size_as_text_and_the_hash_bare(requests):
+    assert body(requests["FinalizeArtifact"]) == {
         **IDS,
         "name": NAME,
         "size": str(len(DATA)),
@@ -68,5 +68,5 @@ def test_finalize_tells_the_size_as_text_and_the_hash_bare(said):
     }
 
 
-def test_list(said):
-    assert body(said["ListArtifacts"]) == {**IDS, "name_filter": NAME}
+def test_list(requests):
+    assert body(requests["ListArtifacts"]) == {**IDS, "name_filter": NAME}
