@@ -158,7 +158,10 @@ class Circle:
     @property
     def alerts(self) -> dict[int, str]:
         """Number to state."""
-        return {number: alert["state"] for number, alert in self.workflow.github_repository.alerts.items()}
+        return {
+            number: alert["state"]
+            for number, alert in self.workflow.github_repository.alerts.items()
+        }
 
     @property
     def analyses(self) -> list[str]:
@@ -230,7 +233,12 @@ def test_a_life_in_code_scanning(circle: Circle):
     settled, done = circle.report_error(circle.review("b.py"))
     assert (done.action, done.new, done.open) == ("updated", 1, 2)
     assert circle.alerts == {1: "open", 2: "open"}
-    assert circle.workflow.github_repository.alerts[1]["most_recent_instance"]["location"]["start_line"] == 3
+    assert (
+        circle.workflow.github_repository.alerts[1]["most_recent_instance"]["location"][
+            "start_line"
+        ]
+        == 3
+    )
     first = next(s for s in settled.statuses if s.tracked.anchor.path == "a.py")
     assert first.tracked.fingerprint == born.fingerprint
     assert first.tracked.opened_on == "2026-03-01"
@@ -300,7 +308,9 @@ class TestDismissed:
     @pytest.mark.parametrize("who", ["github-actions[bot]", "stale[bot]", "guest", "nobody", ""])
     def test_by_others_counts_for_nothing(self, one_circle: Circle, who: str):
         circle = one_circle
-        circle.workflow.sandbox.github.add_user("guest", **{circle.workflow.github_repository.full_name: "read"})
+        circle.workflow.sandbox.github.add_user(
+            "guest", **{circle.workflow.github_repository.full_name: "read"}
+        )
         circle.report_error(circle.review("a.py"))
         circle.dismiss(1, by=who)
         assert circle.read_state().dismissals == ()
@@ -312,7 +322,10 @@ class TestDismissed:
         circle.dismissed = frozenset({settled.statuses[0].tracked.fingerprint})
         settled, _ = circle.report_error(circle.review("a.py"))
         assert (states(settled), circle.alerts) == ([FindingState.DISMISSED], {1: "dismissed"})
-        assert circle.workflow.github_repository.alerts[1]["dismissed_by"]["login"] == "github-actions[bot]"
+        assert (
+            circle.workflow.github_repository.alerts[1]["dismissed_by"]["login"]
+            == "github-actions[bot]"
+        )
         circle.workflow.commit({"c.py": OK})
         settled, _ = circle.report_error(circle.review("c.py"))
         assert circle.alerts == {1: "dismissed"}
@@ -442,7 +455,9 @@ class TestPassingFailures:
         other = replace(circle, workflow=circle.workflow)
         circle.workflow.commit({"b.py": BUG})
         with pytest.raises(GitHubError, match="Another run"):
-            circle.report_error(circle.review("a.py"), meanwhile=lambda: other.report_error(other.review("b.py")))
+            circle.report_error(
+                circle.review("a.py"), meanwhile=lambda: other.report_error(other.review("b.py"))
+            )
         circle.report_error(circle.review("a.py"))
         assert circle.alerts == {1: "open", 2: "open"}
 
@@ -452,7 +467,7 @@ class TestSeparate:
         circle.report_error(circle.review("a.py"))
         circle.workflow.commit({"b.py": BUG})
         circle.report_error(circle.review("b.py"), inputs={"state_key": "other"})
-        circle.report_error(circle.review("b.py"), pull_request=7)
+        circle.report_error(circle.review("b.py"), pull=7)
         assert circle.alerts == {1: "open", 2: "open", 3: "open"}
         refs = [(one.category, one.ref) for one in circle.workflow.github_repository.analyses]
         assert refs == [
