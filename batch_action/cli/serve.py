@@ -73,7 +73,9 @@ def open_server_context(
 ) -> Iterator[ServerContext]:
     """Open the store and the clients, close them at the end. Raises ConfigError."""
     server_config = _load_server_config(config)
-    secrets = _read_variables(invocation.environ, secret_variables(server_config) | {SIGNING_KEY})
+    names = secret_variables(server_config) | {SIGNING_KEY}
+    variables = ((name, invocation.environ.get(name, "").strip()) for name in names)
+    secrets = {name: value for name, value in variables if value}
     with ExitStack() as stack:
         log = JsonLog(secrets=secrets.values())
         stack.callback(log.close)
@@ -81,15 +83,12 @@ def open_server_context(
         for repository in server_config.repositories if watch else ():
             name = repository.anthropic_api_key_env
             if name not in workspaces:
-                workspaces[name] = stack.enter_context(_open_anthropic(invocation, name, secrets))
+                key = header_value(name, _secret(secrets, name, "`--watch`"))
+                base_url = invocation.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
+                client = AnthropicClient(api_key=key, base_url=base_url)
+                workspaces[name] = stack.enter_context(client)
         repositories = tuple(
-            _open_repository_client(
-                invocation,
-                repository,
-                secrets,
-                workspaces.get(repository.anthropic_api_key_env),
-                stack,
-            )
+            _open_repository_client(invocation, repository, secrets, workspaces, stack)
             for repository in server_config.repositories
         )
         yield ServerContext(
@@ -101,12 +100,6 @@ def open_server_context(
             jitter=random.random,
             watch=watch,
         )
-
-
-def _read_variables(environ: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """Return the variables that are not blank, with surrounding whitespace removed."""
-    values = ((name, environ.get(name, "").strip()) for name in names)
-    return {name: value for name, value in values if value}
 
 
 def _load_server_config(path: Path) -> ServerConfig:
@@ -124,69 +117,46 @@ def _open_repository_client(
     invocation: Invocation,
     config: RepositoryConfig,
     secrets: Mapping[str, str],
-    anthropic: AnthropicClient | None,
+    workspaces: Mapping[str, AnthropicClient],
     stack: ExitStack,
 ) -> RepositoryClient:
-    client = stack.enter_context(
-        GitHubClient(
-            header_value(
-                config.token_env, SecretStr(_required_secret(config.token_env, secrets, config))
-            ),
-            api_url=config.api_url or invocation.environ.get("GITHUB_API_URL") or GITHUB_API_URL,
-            repository=config.repository,
-            timeout=TIMEOUT_SECONDS,
-            write_interval=min(invocation.write_interval, WRITE_INTERVAL_SECONDS),
-            max_rate_limit_wait=MAX_RATE_LIMIT_WAIT,
-        )
+    def secret(name: str | None) -> SecretStr | None:
+        return _secret(secrets, name, config.repository) if name else None
+
+    client = GitHubClient(
+        header_value(config.token_env, _secret(secrets, config.token_env, config.repository)),
+        api_url=config.api_url or invocation.environ.get("GITHUB_API_URL") or GITHUB_API_URL,
+        repository=config.repository,
+        timeout=TIMEOUT_SECONDS,
+        write_interval=min(invocation.write_interval, WRITE_INTERVAL_SECONDS),
+        max_rate_limit_wait=MAX_RATE_LIMIT_WAIT,
     )
+    stack.enter_context(client)
     return RepositoryClient(
         config=config,
         client=client,
         actions=Actions(client),
         dispatcher=WorkflowDispatcher(client),
-        anthropic=anthropic,
-        state_secret=_optional_secret(config.state_secret_env, secrets, config),
-        state_secret_previous=_optional_secret(config.state_secret_previous_env, secrets, config),
+        anthropic=workspaces.get(config.anthropic_api_key_env),
+        state_secret=secret(config.state_secret_env),
+        state_secret_previous=secret(config.state_secret_previous_env),
     )
 
 
-def _open_anthropic(
-    invocation: Invocation, name: str, secrets: Mapping[str, str]
-) -> AnthropicClient:
-    if name not in secrets:
-        raise ConfigError(
-            f"`--watch` polls Anthropic, and {name} is not set.",
-            fix="Set it to a key of the workspace that the batches are in.",
-        )
-    return AnthropicClient(
-        api_key=header_value(name, SecretStr(secrets[name])),
-        base_url=invocation.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL,
-    )
+def _webhook_keys(config: ServerConfig, secrets: Mapping[str, str]) -> Keys:
+    def values(names: Iterable[str]) -> dict[str, str]:
+        return {name: _secret(secrets, name, "The webhook").get_secret_value() for name in names}
 
-
-def _webhook_keys(server_config: ServerConfig, secrets: Mapping[str, str]) -> Keys:
-    standard = server_config.webhook_secret_env
+    standard = config.webhook_secret_env
     if standard is None:
-        standard = tuple({SIGNING_KEY} & secrets.keys())
-    return keys_from(
-        {name: _required_secret(name, secrets) for name in standard},
-        {name: _required_secret(name, secrets) for name in server_config.hex_secret_env},
-    )
+        standard = (SIGNING_KEY,) if SIGNING_KEY in secrets else ()
+    return keys_from(values(standard), values(config.hex_secret_env))
 
 
-def _optional_secret(
-    name: str | None, secrets: Mapping[str, str], config: RepositoryConfig
-) -> SecretStr | None:
-    return SecretStr(_required_secret(name, secrets, config)) if name else None
-
-
-def _required_secret(
-    name: str, secrets: Mapping[str, str], config: RepositoryConfig | None = None
-) -> str:
+def _secret(secrets: Mapping[str, str], name: str, user: str) -> SecretStr:
     if name not in secrets:
-        suffix = f" for {config.repository}" if config else ""
         raise ConfigError(
-            f"The file names the variable {name}{suffix}, which is not set.",
+            f"{user} needs the variable {name}, which is not set.",
             fix="Set it in the environment of `serve`; the file never contains the secret itself.",
         )
-    return secrets[name]
+    return SecretStr(secrets[name])

@@ -1,10 +1,10 @@
-"""`serve`: start a repository's workflow when its batch has ended. Webhooks in, runs out."""
+"""`serve`: start a repository's workflow when its batch has ended."""
 
 from functools import partial
 
 from batch_action.errors import ConfigError, Interrupted
 from batch_action.server import deliveries, status_page
-from batch_action.server.app import Handlers, Server, app
+from batch_action.server.app import Server, app
 from batch_action.server.context import ServerContext
 from batch_action.server.dispatcher import Dispatcher
 from batch_action.server.loop import Loop
@@ -22,12 +22,12 @@ def serve(ctx: ServerContext, *, host: str, port: int) -> int:
             fix="Use `--watch`; Anthropic sends no webhooks for batches today.",
         )
     dispatcher, watcher = Dispatcher(ctx), Watcher(ctx)
-    handlers = Handlers(
+    application = app(
         receive=partial(deliveries.receive, ctx) if ctx.keys else None,
-        page=lambda: status_page.render(ctx, dispatcher.ledgers),
-        health=lambda: status_page.health(ctx),
+        page=partial(status_page.render, ctx, dispatcher.ledgers),
+        health=partial(status_page.health, ctx),
     )
-    server = Server(app(handlers), host, port)
+    server = Server(application, host, port)
     loops = [Loop(ctx, ctx.dispatching, dispatcher.round, ctx.batch_ended)]
     if ctx.watch:
         loops.append(Loop(ctx, ctx.watching, watcher.round, ctx.batch_added))
@@ -37,7 +37,7 @@ def serve(ctx: ServerContext, *, host: str, port: int) -> int:
         _log_start(ctx, server.address)
         server.run()
     except (Interrupted, KeyboardInterrupt):
-        ctx.log.info("stop", message="Stopping: requests in flight may end.")
+        ctx.log.info("stop", message="Stopping.")
     finally:
         server.close()
         for loop in loops:

@@ -112,6 +112,14 @@ class WorkflowRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartedRun:
+    """A workflow run as GitHub reports it when it is started."""
+
+    id: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredArtifact:
     """An artifact of the current run, as the artifact service lists it."""
 

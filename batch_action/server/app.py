@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -19,10 +18,10 @@ from batch_action.server.deliveries import DeliveryResponse
 
 DELIVERIES = "/webhooks/anthropic"
 MAX_BYTES = 256 * 1024
-"""Events name a thing and little more; a real one has less than a kilobyte."""
+"""A real event names a thing and little more: less than a kilobyte."""
 MAX_DISCARDED_BYTES = 16 * MAX_BYTES
-"""How much of a body that is too large is read all the same: closed on while it still sends, a
-sender may lose the response to the reset of the connection (RFC 9112, section 9.6)."""
+"""How much of a body that is too large is read all the same: a sender that still sends when the
+connection is closed may lose the response (RFC 9112, section 9.6)."""
 BODY_SECONDS = 10.0
 """How long a body may take to arrive."""
 STOP_SECONDS = 5
@@ -37,50 +36,49 @@ PAGE_HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handlers:
-    """The functions behind the addresses; each is called in a thread."""
-
-    receive: Callable[[Mapping[str, str], bytes], DeliveryResponse] | None
-    """None: no secret is set, so no delivery could be verified."""
-    page: Callable[[], str]
-    health: Callable[[], tuple[bool, Mapping[str, Any]]]
+Receive = Callable[[Mapping[str, str], bytes], DeliveryResponse]
 
 
 class _TooLargeError(Exception):
     """A body over the limit."""
 
 
-def app(handlers: Handlers) -> Starlette:
-    """Return the ASGI application."""
+def app(
+    *,
+    receive: Receive | None,
+    page: Callable[[], str],
+    health: Callable[[], tuple[bool, Mapping[str, Any]]],
+) -> Starlette:
+    """Return the ASGI application; each function is called in a thread.
 
-    async def deliveries(request: Request) -> Response:
-        return await _deliver(request, handlers.receive)
+    Without *receive* no secret is set, so no delivery could be verified.
+    """
 
-    async def page(_request: Request) -> Response:
-        return HTMLResponse(await run_in_threadpool(handlers.page), headers=PAGE_HEADERS)
+    async def get_page(_request: Request) -> Response:
+        return HTMLResponse(await run_in_threadpool(page), headers=PAGE_HEADERS)
 
-    async def health(_request: Request) -> Response:
-        ok, body = await run_in_threadpool(handlers.health)
+    async def get_health(_request: Request) -> Response:
+        ok, body = await run_in_threadpool(health)
         headers = {"Cache-Control": "no-store"}
         return JSONResponse(dict(body), status_code=200 if ok else 503, headers=headers)
+
+    async def post_delivery(request: Request) -> Response:
+        if receive is None:
+            return _refuse(501, "No webhook secret is set here, so this address is closed.")
+        return await _receive(request, receive)
 
     return Starlette(
         routes=[
             # With the slash, too: a redirect would make senders lose the body.
-            Route(DELIVERIES, deliveries, methods=["POST"]),
-            Route(f"{DELIVERIES}/", deliveries, methods=["POST"]),
-            Route("/healthz", health, methods=["GET"]),
-            Route("/", page, methods=["GET"]),
+            Route(DELIVERIES, post_delivery, methods=["POST"]),
+            Route(f"{DELIVERIES}/", post_delivery, methods=["POST"]),
+            Route("/healthz", get_health, methods=["GET"]),
+            Route("/", get_page, methods=["GET"]),
         ]
     )
 
 
-async def _deliver(
-    request: Request, receive: Callable[[Mapping[str, str], bytes], DeliveryResponse] | None
-) -> Response:
-    if receive is None:
-        return _refuse(501, "No webhook secret is set here, so this address is closed.")
+async def _receive(request: Request, receive: Receive) -> Response:
     try:
         async with asyncio.timeout(BODY_SECONDS):
             body = await _read_body(request)

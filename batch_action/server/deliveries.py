@@ -74,7 +74,7 @@ def receive(ctx: ServerContext, headers: Mapping[str, str], body: bytes) -> Deli
     except MalformedError as error:
         ctx.log.warning("delivery", id=name, source=source, problem=str(error))
         return DeliveryResponse(400, {"error": str(error)})
-    delivery = Delivery(id=name, source=source, type=kind, batch=batch, at=ctx.clock())
+    delivery = Delivery(id=name, source=source, type=kind, batch=batch, received_at=ctx.clock())
     try:
         new = accept(ctx, delivery)
     except sqlite3.Error as error:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from batch_action.config.settings import Settings
 from batch_action.errors import GitHubError
-from batch_action.ledger import merge, view
+from batch_action.ledger import merge
 from batch_action.ledger.artifacts import ArtifactScan, read_artifacts
+from batch_action.ledger.view import LedgerView
 from batch_action.models.github import Repository
 from batch_action.models.github_context import GitHubContext
 from batch_action.models.ledger import Collected, Ledger
 from batch_action.server.context import RepositoryClient, ServerContext
 from batch_action.server.log import problem
-from batch_action.server.store import PendingInLedger
+from batch_action.server.store import BatchRecord, BatchStatus
 
 READ_EVERY = timedelta(minutes=5)
 RETRY_AFTER = timedelta(minutes=1)
@@ -62,16 +63,20 @@ class RemoteLedger:
         """Return the time since it was read."""
         return now - self.read_at if self.read_at else timedelta.max
 
-    def pending(self) -> list[PendingInLedger]:
+    def pending(self, now: datetime) -> list[BatchRecord]:
         """Return the batches that were sent and not collected."""
         return [
-            PendingInLedger(
+            BatchRecord(
                 id=batch.sent.batch,
+                status=BatchStatus.PENDING,
+                ledger=self.name,
+                repository=self.repository.config.repository,
                 requests=len(batch.request_keys),
                 created_at=batch.sent.created_at,
                 expires_at=batch.sent.expires_at,
+                changed_at=now,
             )
-            for batch in (view.pending_batches(self.ledger) if self.ledger else ())
+            for batch in (LedgerView(self.ledger).pending_batches if self.ledger else ())
         ]
 
 
@@ -80,28 +85,21 @@ class RemoteLedgers:
 
     def __init__(self, ctx: ServerContext) -> None:
         self._ctx = ctx
-        self._all = {
+        self.by_name = {
             ledger.name: ledger
             for repository in ctx.repositories
             for ledger in _ledgers_of(repository)
         }
-        ctx.store.keep_ledgers(self._all, ctx.clock())
-
-    def all(self) -> list[RemoteLedger]:
-        """Return every ledger, in the file's order."""
-        return list(self._all.values())
-
-    def get(self, name: str) -> RemoteLedger | None:
-        """Return the ledger of that name, if it is still listed."""
-        return self._all.get(name)
+        """In the order of the file."""
+        ctx.store.release_other_ledgers(self.by_name)
 
     def is_collected(self, batch: str) -> bool:
         """Tell whether any ledger says that this batch was collected."""
         return any(
             fact.batch == batch
-            for remote in self._all.values()
+            for remote in self.by_name.values()
             if remote.ledger is not None
-            for fact in view.facts_of(remote.ledger, Collected)
+            for fact in LedgerView(remote.ledger).facts(Collected)
         )
 
     def refresh(self, max_age: timedelta = READ_EVERY) -> datetime:
@@ -109,19 +107,19 @@ class RemoteLedgers:
 
         One that cannot be read is logged, keeps what it is known to wait for, and stops no other.
         """
-        for ledger in self._all.values():
+        for ledger in self.by_name.values():
             if ledger.age(self._ctx.clock()) >= min(max_age, ledger.interval):
                 try:
                     self.read(ledger)
                 except GitHubError as error:
                     self._record_problem(ledger, error)
-        return min(s.read_at + s.interval for s in self._all.values() if s.read_at)
+        return min(s.read_at + s.interval for s in self.by_name.values() if s.read_at)
 
     def were_read_since(self, moment: datetime) -> bool:
         """Tell whether every ledger was read, with success, after that."""
         return all(
             ledger.read_at and ledger.read_at > moment and not ledger.problem
-            for ledger in self._all.values()
+            for ledger in self.by_name.values()
         )
 
     def read(self, remote: RemoteLedger, max_age: timedelta = timedelta()) -> None:
@@ -133,20 +131,20 @@ class RemoteLedgers:
         reader = _reader_context(remote, info)
         if remote.ledger is None or remote.ledger.repository != info.id:
             remote.ledger = Ledger(repository=info.id, task=reader.task.name)
-        found = ArtifactScan(refused_ids=remote.refused)
+        scan = ArtifactScan(refused_ids=remote.refused)
         known = frozenset(remote.ledger.merged_artifacts)
-        read_artifacts(reader, remote.repository, found, known=known)
-        merged, _ = merge.merge(remote.ledger, *found.ledgers)
-        merged_artifacts = tuple(sorted(found.opened_ids | known | set(merged.merged_artifacts)))
-        remote.ledger = merged.model_copy(update={"merged_artifacts": merged_artifacts})
+        read_artifacts(reader, remote.repository, scan, known=known)
+        merged, _ = merge.merge(remote.ledger, *scan.ledgers)
+        artifacts = tuple(sorted(scan.opened_ids | known | set(merged.merged_artifacts)))
+        remote.ledger = merged.model_copy(update={"merged_artifacts": artifacts})
         remote.default_branch = info.default_branch
-        for sentence in found.refused:
-            ctx.log.warning("ledger", ledger=remote.name, problem=sentence)
+        for refusal in scan.refused:
+            ctx.log.warning("ledger", ledger=remote.name, problem=refusal)
         if remote.problem:
             ctx.log.info("ledger", ledger=remote.name, message="can be read again")
-        remote.read_at, remote.problem = ctx.clock(), ""
-        repository = remote.repository.config.repository
-        new = ctx.store.set_pending(remote.name, repository, remote.pending(), ctx.clock())
+        now = ctx.clock()
+        new = ctx.store.set_pending(remote.name, remote.pending(now), now)
+        remote.read_at, remote.problem = now, ""
         if new:
             ctx.log.info("ledger", ledger=remote.name, pending=", ".join(new))
             ctx.batch_added.set()

@@ -39,11 +39,9 @@ class Keys:
 
 def keys_from(standard: Mapping[str, str], hexadecimal: Mapping[str, str]) -> Keys:
     """Build the keys from these secrets, by the names of their variables. Raises ConfigError."""
-    for name, secret in hexadecimal.items():
-        _check_length(name, secret.encode())
     return Keys(
-        tuple(_webhook(name, secret) for name, secret in standard.items()),
-        tuple(secret.encode() for secret in hexadecimal.values()),
+        tuple(Webhook(_check_length(n, _decode(n, secret))) for n, secret in standard.items()),
+        tuple(_check_length(name, secret.encode()) for name, secret in hexadecimal.items()),
     )
 
 
@@ -60,16 +58,18 @@ def verify(headers: Mapping[str, str], body: bytes, keys: Keys) -> tuple[str, st
 
 
 def _verify_standard(headers: Mapping[str, str], body: bytes, keys: tuple[Webhook, ...]) -> str:
-    reason: Exception | None = None
+    reasons = []
     for key in keys:
         try:
             key.verify(body, dict(headers), json_parse=False)
-        except (WebhookVerificationError, ValueError) as error:
-            # ValueError: the library does not guard against malformed base64 or UTF-8.
-            reason = error
+        except WebhookVerificationError as error:
+            reasons.append(str(error))
+        except ValueError:
+            # The library does not guard against malformed lists, base64 and UTF-8.
+            reasons.append("a malformed signature or body")
         else:
             return headers["webhook-id"]
-    raise UnsignedError(str(reason) or "no signature matches")
+    raise UnsignedError(reasons[0])
 
 
 def _verify_hexadecimal(header: str, body: bytes, keys: tuple[bytes, ...]) -> str:
@@ -84,22 +84,21 @@ def _verify_hexadecimal(header: str, body: bytes, keys: tuple[bytes, ...]) -> st
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-def _webhook(name: str, secret: str) -> Webhook:
+def _decode(name: str, secret: str) -> bytes:
     text = secret.removeprefix("whsec_")
     try:
-        key = binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
+        return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
     except (binascii.Error, ValueError):
         raise ConfigError(
-            f"{name} holds no key of Standard Webhooks: that is `whsec_` and base64.",
+            f"{name} contains no key of Standard Webhooks: that is `whsec_` and base64.",
             fix="Copy it again from where the webhook was set up.",
         ) from None
-    _check_length(name, key)
-    return Webhook(key)
 
 
-def _check_length(name: str, key: bytes) -> None:
+def _check_length(name: str, key: bytes) -> bytes:
     if len(key) < MIN_KEY_BYTES:
         raise ConfigError(
             f"{name} is too short to protect anything: {len(key)} bytes.",
             fix=f"Use at least {MIN_KEY_BYTES} random bytes.",
         )
+    return key

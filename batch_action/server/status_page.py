@@ -1,7 +1,7 @@
 """The status page and `/healthz`: one HTML page, no script, nothing loaded, everything escaped."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from batch_action import __version__
 from batch_action.server.context import ServerContext
 from batch_action.server.ledgers import RemoteLedger, RemoteLedgers
-from batch_action.server.store import BatchStatus
+from batch_action.server.store import BatchRecord, BatchStatus
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 MAX_SHOWN = 30
@@ -26,16 +26,14 @@ TITLES = {
 
 def render(ctx: ServerContext, ledgers: RemoteLedgers) -> str:
     """Return the page."""
-    now = ctx.clock()
-    problems = _problems(ctx, ledgers.all())
-    failed = ctx.store.batches(BatchStatus.FAILED)
-    stuck = _stuck(ctx)
+    now, remote_ledgers = ctx.clock(), list(ledgers.by_name.values())
+    stuck, problems, failed = _stuck(ctx), _problems(ctx, remote_ledgers), _failed(ctx)
     if stuck or failed:
         health = "failing"
     elif problems:
         health = "retrying"
     else:
-        health = "ok" if all(ledger.read_at for ledger in ledgers.all()) else "starting"
+        health = "ok" if all(ledger.read_at for ledger in remote_ledgers) else "starting"
     return _template().render(
         version=__version__,
         now=now,
@@ -46,11 +44,12 @@ def render(ctx: ServerContext, ledgers: RemoteLedgers) -> str:
         watched_at=ctx.watching.last_success_at,
         stuck=stuck,
         problems=problems,
-        failed=failed[:MAX_SHOWN],
-        pending=ctx.store.batches(BatchStatus.PENDING, BatchStatus.ENDED),
+        failed=failed,
+        unknown=[b for b in ctx.store.batches(BatchStatus.FAILED) if not b.ledger][:MAX_SHOWN],
+        pending=_pending(ctx),
         dispatched=ctx.store.batches(BatchStatus.STARTED, BatchStatus.COLLECTED, limit=MAX_SHOWN),
         deliveries=ctx.store.deliveries(MAX_SHOWN),
-        ledgers=ledgers.all(),
+        ledgers=remote_ledgers,
         age=lambda moment: duration((now - moment).total_seconds()),
         expiry=lambda moment: _expiry((moment - now).total_seconds()),
         share=lambda batch: _share(now, batch.created_at, batch.expires_at),
@@ -64,19 +63,21 @@ def health(ctx: ServerContext) -> tuple[bool, Mapping[str, Any]]:
     restart would not help.
     """
     stuck = _stuck(ctx)
-    facts: dict[str, Any] = {"store": "ok", "stuck": list(stuck)}
+    loops = (ctx.dispatching, *([ctx.watching] if ctx.watch else []))
+    facts: dict[str, Any] = {
+        "store": "ok",
+        "stuck": stuck,
+        "problems": [loop.problem for loop in loops if loop.problem],
+        "last_success_at": {
+            loop.name: loop.last_success_at and loop.last_success_at.isoformat(timespec="seconds")
+            for loop in loops
+        },
+    }
     try:
         ctx.store.check(ctx.clock())
-        facts["pending"] = len(ctx.store.batches(BatchStatus.PENDING, BatchStatus.ENDED))
-        facts["failed"] = len(ctx.store.batches(BatchStatus.FAILED))
+        facts |= {"pending": len(_pending(ctx)), "failed": len(_failed(ctx))}
     except sqlite3.Error as error:
         facts["store"] = str(error)
-    loops = (ctx.dispatching, *([ctx.watching] if ctx.watch else []))
-    facts["problems"] = [loop.problem for loop in loops if loop.problem]
-    facts["last_success_at"] = {
-        loop.name: loop.last_success_at and loop.last_success_at.isoformat(timespec="seconds")
-        for loop in loops
-    }
     ok = facts["store"] == "ok" and not stuck
     return ok, {"status": "ok" if ok else "failing", **facts}
 
@@ -107,15 +108,27 @@ def _share(now: datetime, start: datetime, end: datetime) -> int:
     return round(100 * min(1.0, max(0.0, (now - start).total_seconds() / total)))
 
 
+def _pending(ctx: ServerContext) -> list[BatchRecord]:
+    """Return the batches that are not collected yet, the oldest first."""
+    batches = ctx.store.batches(BatchStatus.PENDING, BatchStatus.ENDED, BatchStatus.STARTED)
+    # A run that was started for a repository that left the file concerns nobody here.
+    pending = [b for b in batches if b.ledger or b.status is BatchStatus.ENDED]
+    return sorted(pending, key=lambda batch: batch.created_at)
+
+
+def _failed(ctx: ServerContext) -> list[BatchRecord]:
+    """Return the batches of listed repositories for which no run could be started."""
+    return [batch for batch in ctx.store.batches(BatchStatus.FAILED) if batch.ledger]
+
+
 def _stuck(ctx: ServerContext) -> list[str]:
     loops = (ctx.dispatching, ctx.watching)
     return [loop.name for loop in loops if loop.is_stuck(ctx.monotonic())]
 
 
-def _problems(ctx: ServerContext, ledgers: list[RemoteLedger]) -> list[str]:
+def _problems(ctx: ServerContext, ledgers: Sequence[RemoteLedger]) -> list[str]:
     unread = [f"{ledger.name}: {ledger.problem}" for ledger in ledgers if ledger.problem]
-    loops = [loop.problem for loop in (ctx.watching, ctx.dispatching) if loop.problem]
-    return [*unread, *loops]
+    return [*unread, *(loop.problem for loop in (ctx.watching, ctx.dispatching) if loop.problem)]
 
 
 def _http_url(url: str) -> str:

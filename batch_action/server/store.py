@@ -8,9 +8,9 @@ nothing to do the second time.
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum, unique
 from pathlib import Path
@@ -24,14 +24,13 @@ LOCK_SECONDS = 5.0
 SCHEMA = """
 BEGIN IMMEDIATE;
 CREATE TABLE delivery (
-  id TEXT PRIMARY KEY, source TEXT NOT NULL, type TEXT NOT NULL, batch TEXT, at REAL NOT NULL,
-  times INTEGER NOT NULL DEFAULT 1) WITHOUT ROWID;
+  id TEXT PRIMARY KEY, source TEXT NOT NULL, type TEXT NOT NULL, batch TEXT,
+  received_at REAL NOT NULL, times INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE batch (
-  id TEXT PRIMARY KEY, status TEXT NOT NULL, ledger TEXT NOT NULL DEFAULT '',
-  repository TEXT NOT NULL DEFAULT '', requests INTEGER NOT NULL DEFAULT 0,
-  created_at REAL NOT NULL, expires_at REAL NOT NULL, ended_at REAL, due_at REAL,
-  tries INTEGER NOT NULL DEFAULT 0, changed_at REAL NOT NULL, run TEXT NOT NULL DEFAULT '',
-  url TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+  id TEXT PRIMARY KEY, status TEXT NOT NULL, ledger TEXT NOT NULL, repository TEXT NOT NULL,
+  requests INTEGER NOT NULL, created_at REAL NOT NULL, expires_at REAL NOT NULL, ended_at REAL,
+  due_at REAL, tries INTEGER NOT NULL, changed_at REAL NOT NULL, run TEXT NOT NULL,
+  url TEXT NOT NULL, note TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE heartbeat (at REAL NOT NULL);
 INSERT INTO heartbeat VALUES (0);
 PRAGMA user_version = 1;
@@ -52,7 +51,7 @@ class BatchStatus(StrEnum):
     COLLECTED = "collected"
     """Its ledger says so."""
     FAILED = "failed"
-    """Given up; a person has to look."""
+    """No workflow was started; a person has to look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +66,9 @@ class Delivery:
     """The event's type, e.g. `batch.completed`."""
     batch: str | None
     """The batch that has ended; None for an event that is not about that."""
-    at: datetime
+    received_at: datetime
     times: int = 1
-    """How often it came."""
+    """How often it was delivered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,33 +77,40 @@ class BatchRecord:
 
     id: str
     status: BatchStatus
-    ledger: str
-    """The name of the ledger that names it; empty while none does."""
-    repository: str
-    """`owner/name`; empty while no ledger names the batch."""
-    requests: int
+    ledger: str = ""
+    """The name of the ledger that names it; empty while none in the file does."""
+    repository: str = ""
+    """`owner/name`; empty until a ledger names the batch."""
+    requests: int = 0
     created_at: datetime
     expires_at: datetime
-    ended_at: datetime | None
+    ended_at: datetime | None = None
     """When we learned that it has ended."""
-    tries: int
-    """How many dispatches have failed."""
+    due_at: datetime | None = None
+    """When it is looked at next; None unless it is `ended`."""
+    tries: int = 0
+    """How many dispatches, or searches for its ledger, have failed."""
     changed_at: datetime
-    run: str
+    run: str = ""
     """GitHub's id of the run that was started, where it is known."""
-    url: str
-    note: str
+    url: str = ""
+    note: str = ""
     """What went wrong, in a sentence with the fix."""
 
+    def end(self, now: datetime) -> Self:
+        """Return the record of the ended batch, to be dispatched now."""
+        return replace(
+            self,
+            status=BatchStatus.ENDED,
+            ended_at=now,
+            due_at=now,
+            tries=0,
+            note="",
+            changed_at=now,
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingInLedger:
-    """A batch as a ledger names it: sent, not collected."""
 
-    id: str
-    requests: int
-    created_at: datetime
-    expires_at: datetime
+_COLUMNS = tuple(field.name for field in fields(BatchRecord))
 
 
 class Store:
@@ -146,181 +152,118 @@ class Store:
 
     def check(self, now: datetime) -> None:
         """Write something, to see whether the file can be written. Raises sqlite3.Error."""
-        self._write("UPDATE heartbeat SET at = ?", now.timestamp())
+        with self._transaction() as db:
+            db.execute("UPDATE heartbeat SET at = ?", (now.timestamp(),))
 
     def accept(self, delivery: Delivery) -> bool:
-        """Store a delivery and that its batch has ended; False for a repeated one."""
-        at = delivery.at.timestamp()
+        """Store a delivery and that its batch has ended; False for a repeated one.
+
+        A batch that was started or collected stays so; one that failed is tried again.
+        """
+        now = delivery.received_at
         with self._transaction() as db:
             (times,) = db.execute(
-                "INSERT INTO delivery (id, source, type, batch, at) VALUES (?, ?, ?, ?, ?)"
+                "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, 1)"
                 " ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times",
-                (delivery.id, delivery.source, delivery.type, delivery.batch, at),
+                (delivery.id, delivery.source, delivery.type, delivery.batch, now.timestamp()),
             ).fetchone()
-            if times > 1:
-                return False
-            if delivery.batch is not None:
-                # A batch that was started or collected stays so; one that failed is tried again.
-                db.execute(
-                    "INSERT INTO batch"
-                    " (id, status, created_at, expires_at, ended_at, due_at, changed_at)"
-                    " VALUES (:id, 'ended', :at, :at, :at, :at, :at) ON CONFLICT DO UPDATE SET"
-                    " status = 'ended', ended_at = :at, due_at = :at, changed_at = :at, tries = 0,"
-                    " note = '' WHERE status IN ('pending', 'failed')",
-                    {"id": delivery.batch, "at": at},
+            if times == 1 and delivery.batch is not None:
+                batch = self.batch(delivery.batch) or BatchRecord(
+                    id=delivery.batch,
+                    status=BatchStatus.PENDING,
+                    created_at=now,
+                    expires_at=now,
+                    changed_at=now,
                 )
-        return True
+                is_open = batch.status in (BatchStatus.PENDING, BatchStatus.FAILED)
+                self._save(batch.end(now) if is_open else replace(batch, ended_at=now))
+        return bool(times == 1)
 
-    def deliveries(self, limit: int) -> list[Delivery]:
-        """Return the newest deliveries."""
-        rows = self._rows("SELECT * FROM delivery ORDER BY at DESC, id LIMIT ?", limit)
-        return [Delivery(**{**dict(row), "at": _datetime(row["at"])}) for row in rows]
+    def set_pending(self, ledger: str, pending: Sequence[BatchRecord], now: datetime) -> list[str]:
+        """Record all batches that a ledger names as pending; return the ids that are new.
 
-    def set_pending(
-        self, ledger: str, repository: str, pending: Iterable[PendingInLedger], now: datetime
-    ) -> list[str]:
-        """Record what a ledger names as pending; return the ids that are new.
-
-        What it does not name any more was collected. A batch that was given up because no ledger
-        named it is dispatched now.
+        What it does not name any more was collected.
         """
-        at, new = now.timestamp(), []
-        with self._transaction() as db:
-            known = {row["id"] for row in db.execute("SELECT id FROM batch")}
-            names = []
+        new = []
+        with self._transaction():
             for batch in pending:
-                names.append(batch.id)
-                if batch.id not in known:
+                known = self.batch(batch.id)
+                if known is None:
                     new.append(batch.id)
-                db.execute(
-                    "INSERT INTO batch (id, status, ledger, repository, requests, created_at,"
-                    " expires_at, changed_at) VALUES (:id, 'pending', :ledger, :repository,"
-                    " :requests, :created, :expires, :at) ON CONFLICT DO UPDATE SET"
-                    " ledger = :ledger, repository = :repository, requests = :requests,"
-                    " created_at = :created, expires_at = :expires,"
-                    " due_at = CASE WHEN ledger = '' THEN :at ELSE due_at END,"
-                    " note = CASE WHEN ledger = '' THEN '' ELSE note END,"
-                    " changed_at = CASE WHEN ledger = '' OR status = 'collected' THEN :at"
-                    " ELSE changed_at END,"
-                    " status = CASE WHEN ledger = '' AND status = 'failed' THEN 'ended'"
-                    " WHEN status = 'collected' THEN 'pending' ELSE status END"
-                    " WHERE ledger IN ('', :ledger)",
-                    {
-                        "id": batch.id,
-                        "ledger": ledger,
-                        "repository": repository,
-                        "requests": batch.requests,
-                        "created": batch.created_at.timestamp(),
-                        "expires": batch.expires_at.timestamp(),
-                        "at": at,
-                    },
-                )
-            db.execute(
-                "UPDATE batch SET status = 'collected', changed_at = ?, due_at = NULL"
-                " WHERE ledger = ? AND status IN ('pending', 'ended', 'started')"
-                " AND id NOT IN (SELECT value FROM json_each(?))",
-                (at, ledger, json.dumps(names)),
-            )
+                self._save(_merge(known, batch, now) if known else batch)
+            ids = {batch.id for batch in pending}
+            for batch in self._batches("ledger = ? AND status != 'collected'", ledger):
+                if batch.id not in ids:
+                    status = BatchStatus.COLLECTED
+                    self._save(replace(batch, status=status, due_at=None, changed_at=now))
         return new
 
-    def keep_ledgers(self, ledgers: Iterable[str], now: datetime) -> None:
-        """Drop what other ledgers named: they are not in the file any more."""
+    def release_other_ledgers(self, ledgers: Iterable[str]) -> None:
+        """Release what ledgers named that are not in the file any more: another one may name it."""
         names = json.dumps(list(ledgers))
+        others = "ledger NOT IN (SELECT value FROM json_each(?))"
         with self._transaction() as db:
+            db.execute(f"DELETE FROM batch WHERE status = 'pending' AND {others}", (names,))  # noqa: S608
+            db.execute(f"UPDATE batch SET ledger = '' WHERE {others}", (names,))  # noqa: S608
+
+    def update(self, batch_id: str, now: datetime, **changes: Any) -> None:
+        """Change these fields of a batch."""
+        with self._transaction():
+            batch = self.batch(batch_id)
+            if batch is not None:
+                self._save(replace(batch, changed_at=now, **changes))
+
+    def prune(self, before: datetime) -> None:
+        """Forget what is older, except for pending batches."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM delivery WHERE received_at < ?", (before.timestamp(),))
             db.execute(
-                "DELETE FROM batch WHERE status = 'pending' AND ledger != ''"
-                " AND ledger NOT IN (SELECT value FROM json_each(?))",
-                (names,),
-            )
-            db.execute(
-                "UPDATE batch SET status = 'failed', due_at = NULL, changed_at = :at,"
-                " note = 'Its ledger is not in the file any more.'"
-                " WHERE status = 'ended' AND ledger != ''"
-                " AND ledger NOT IN (SELECT value FROM json_each(:names))",
-                {"names": names, "at": now.timestamp()},
+                "DELETE FROM batch WHERE changed_at < ? AND status != 'pending'",
+                (before.timestamp(),),
             )
 
+    def batch(self, batch_id: str) -> BatchRecord | None:
+        """Return one batch; None if it is unknown."""
+        return next(iter(self._batches("id = ?", batch_id)), None)
+
     def batches(self, *statuses: BatchStatus, limit: int = -1) -> list[BatchRecord]:
-        """Return the batches in these states, what changed last first."""
-        return self._records(
+        """Return the batches with these statuses, what changed last first."""
+        return self._batches(
             "status IN (SELECT value FROM json_each(?)) ORDER BY changed_at DESC, id LIMIT ?",
             *(json.dumps(statuses), limit),
         )
 
-    def batch(self, batch_id: str) -> BatchRecord | None:
-        """Return one batch; None if it is unknown."""
-        return next(iter(self._records("id = ?", batch_id)), None)
-
     def due(self, now: datetime) -> list[BatchRecord]:
         """Return the ended batches whose turn has come, the most overdue first."""
-        return self._records(
-            "status = 'ended' AND due_at <= ? ORDER BY due_at, id", now.timestamp()
-        )
+        return self._batches("due_at <= ? ORDER BY due_at, id", now.timestamp())
 
     def next_due(self) -> datetime | None:
         """Return when the next ended batch is due."""
-        (row,) = self._rows("SELECT min(due_at) AS due FROM batch WHERE status = 'ended'")
-        return None if row["due"] is None else _datetime(row["due"])
+        due = self._batches("due_at NOT NULL ORDER BY due_at LIMIT 1")
+        return due[0].due_at if due else None
 
-    def postpone(self, batch: BatchRecord, due: datetime, now: datetime, note: str = "") -> None:
-        """Count a failed try and try this batch again later."""
-        self._write(
-            "UPDATE batch SET due_at = ?, tries = tries + 1, note = ?, changed_at = ?"
-            " WHERE id = ? AND status = 'ended'",
-            *(due.timestamp(), note, now.timestamp(), batch.id),
-        )
+    def deliveries(self, limit: int) -> list[Delivery]:
+        """Return the newest deliveries."""
+        rows = self._rows("SELECT * FROM delivery ORDER BY received_at DESC, id LIMIT ?", limit)
+        return [Delivery(**_values(row)) for row in rows]
 
-    def finish(
-        self,
-        batch: BatchRecord,
-        status: BatchStatus,
-        now: datetime,
-        *,
-        note: str = "",
-        run: str = "",
-        url: str = "",
-    ) -> None:
-        """Record the last state of a batch; nothing more is done about it."""
-        self._write(
-            "UPDATE batch SET status = ?, due_at = NULL, note = ?, run = ?, url = ?, tries = ?,"
-            " changed_at = ? WHERE id = ?",
-            *(status, note, run, url, batch.tries, now.timestamp(), batch.id),
-        )
-
-    def prune(self, before: datetime) -> None:
-        """Forget what is older."""
-        with self._transaction() as db:
-            db.execute("DELETE FROM delivery WHERE at < ?", (before.timestamp(),))
-            db.execute("DELETE FROM batch WHERE changed_at < ?", (before.timestamp(),))
-
-    def _records(self, where: str, *values: Any) -> list[BatchRecord]:
+    def _batches(self, where: str, *values: Any) -> list[BatchRecord]:
         rows = self._rows(f"SELECT * FROM batch WHERE {where}", *values)  # noqa: S608 - ours
         return [
-            BatchRecord(
-                id=row["id"],
-                status=BatchStatus(row["status"]),
-                ledger=row["ledger"],
-                repository=row["repository"],
-                requests=row["requests"],
-                created_at=_datetime(row["created_at"]),
-                expires_at=_datetime(row["expires_at"]),
-                ended_at=None if row["ended_at"] is None else _datetime(row["ended_at"]),
-                tries=row["tries"],
-                changed_at=_datetime(row["changed_at"]),
-                run=row["run"],
-                url=row["url"],
-                note=row["note"],
-            )
-            for row in rows
+            BatchRecord(**{**_values(row), "status": BatchStatus(row["status"])}) for row in rows
         ]
+
+    def _save(self, batch: BatchRecord) -> None:
+        values = [getattr(batch, name) for name in _COLUMNS]
+        self._db.execute(
+            f"INSERT OR REPLACE INTO batch ({', '.join(_COLUMNS)})"  # noqa: S608 - ours
+            f" VALUES ({', '.join('?' * len(values))})",
+            [value.timestamp() if isinstance(value, datetime) else value for value in values],
+        )
 
     def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         with self._lock:
             return self._db.execute(query, values).fetchall()
-
-    def _write(self, statement: str, *values: Any) -> None:
-        with self._transaction() as db:
-            db.execute(statement, values)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -334,8 +277,8 @@ class Store:
             self._db.execute("COMMIT")
 
     def _prepare(self) -> int:
-        # Exclusive: a second process would send what this one is sending. The kernel releases the
-        # lock however this process ends, and no file of shared memory is needed for the log.
+        # Exclusive: a second process would start the same runs again. The kernel releases the lock
+        # however this process ends, and no file of shared memory is needed for the log.
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
@@ -350,8 +293,34 @@ class Store:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _datetime(timestamp: float) -> datetime:
-    return datetime.fromtimestamp(timestamp, UTC)
+def _merge(known: BatchRecord, pending: BatchRecord, now: datetime) -> BatchRecord:
+    """Return the record of a known batch that a ledger names as pending."""
+    was_collected = known.status is BatchStatus.COLLECTED
+    if known.ledger not in ("", pending.ledger) and not was_collected:
+        return known  # Another ledger named it first.
+    batch = replace(
+        known,
+        ledger=pending.ledger,
+        repository=pending.repository,
+        requests=pending.requests,
+        created_at=pending.created_at,
+        expires_at=pending.expires_at,
+    )
+    is_waiting = not known.ledger and known.status in (BatchStatus.ENDED, BatchStatus.FAILED)
+    if not (was_collected or is_waiting):
+        return batch
+    if known.ended_at is None:
+        return replace(batch, status=BatchStatus.PENDING, changed_at=now)
+    return batch.end(now)
+
+
+def _values(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        name: datetime.fromtimestamp(row[name], UTC)
+        if name.endswith("_at") and row[name]
+        else row[name]
+        for name in row.keys()  # noqa: SIM118 - iterating a row gives its values
+    }
 
 
 def _refuse(path: Path, error: Exception) -> NoReturn:

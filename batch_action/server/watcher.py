@@ -41,10 +41,12 @@ class Watcher:
                 self._ask(api, group)
             except AnthropicError as error:
                 problems.append(str(error))
-                pause = backoff.MAX_POLL_SECONDS
-                if isinstance(error, TransientError):
-                    pause = error.retry_after
-                wait = max(wait, pause)
+                wait = max(
+                    wait,
+                    error.retry_after
+                    if isinstance(error, TransientError)
+                    else backoff.MAX_POLL_SECONDS,
+                )
                 if str(error) not in ctx.watching.problem:
                     ctx.log.warning("watch", **problem(error))
         if not problems:
@@ -71,17 +73,14 @@ class Watcher:
 
     def _ask(self, api: AnthropicClient, group: Sequence[BatchRecord]) -> None:
         """List the newest batches, back to the oldest pending one."""
-        changed_at = {batch.id: batch.changed_at for batch in group}
+        ctx, ids = self._ctx, {batch.id for batch in group}
         for state in api.created_since(min(b.created_at for b in group) - ONE_SECOND):
-            if state.id in changed_at and state.status == "ended":
-                deliveries.accept(
-                    self._ctx,
-                    Delivery(
-                        # One that became pending again is a new event, not a repeated delivery.
-                        id=f"watcher:{state.id}:{changed_at[state.id]:%Y%m%dT%H%M%S}",
-                        source="watcher",
-                        type="message_batch.ended",
-                        batch=state.id,
-                        at=self._ctx.clock(),
-                    ),
+            if state.id in ids and state.status == "ended":
+                delivery = Delivery(
+                    id=f"watcher:{state.id}",
+                    source="watcher",
+                    type="message_batch.ended",
+                    batch=state.id,
+                    received_at=ctx.clock(),
                 )
+                deliveries.accept(ctx, delivery)

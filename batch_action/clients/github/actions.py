@@ -13,8 +13,7 @@ import httpx2
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.github.errors import RefusedError
 from batch_action.errors import GitHubError
-from batch_action.models.dispatch import StartedRun
-from batch_action.models.github import Artifact, WorkflowRun
+from batch_action.models.github import Artifact, StartedRun, WorkflowRun
 
 _RUN_DETAILS = "return_run_details"
 _MAX_ATTEMPTS = 3
@@ -52,10 +51,7 @@ class WorkflowDispatcher:
             run = self._client.request("POST", path, input=body)
         if not (isinstance(run, dict) and run.get("workflow_run_id")):
             return None
-        return StartedRun(
-            id=str(run["workflow_run_id"]),
-            url=str(run.get("html_url") or ""),
-        )
+        return StartedRun(id=str(run["workflow_run_id"]), url=str(run.get("html_url") or ""))
 
     def send_event(self, kind: str, payload: Mapping[str, str]) -> None:
         """Start every workflow that runs on this event type. Needs `contents: write`."""
