@@ -14,7 +14,7 @@ from batch_action.sandbox.server import Sandbox
 from batch_action.server.app import DELIVERIES
 from tests.documents.texts import ROOT
 from tests.harness.processes import ServeProcess, run_serve
-from tests.harness.serve import SECRET, file_for, runs, submit
+from tests.harness.serve import SECRET, dispatched, file_for, submit
 from tests.harness.workflow import WorkflowHarness
 
 HERE = Path(__file__).parent
@@ -99,10 +99,10 @@ def check_runs(workflow: WorkflowHarness, process: ServeProcess, batches: list[s
     """Check that each batch started one run, and that its page shows it."""
     problems = []
     for batch in batches:
-        process.wait_for_line(event="dispatch", batch=batch, said="started")
-    titles = sorted(run.title for run in runs(workflow))
-    if titles != sorted(f"batch-action {batch}" for batch in batches):
-        problems.append(f"runs: {titles}")
+        process.wait_for_line(event="dispatch", batch=batch, message="started")
+    started = dispatched(workflow)
+    if sorted(started) != sorted(batches):
+        problems.append(f"runs: {started}")
     page = f"{workflow.sandbox.github_url}/{workflow.github_repository.full_name}/actions"
     html = httpx2.get(page, trust_env=False).text
     problems += [f"{page} does not show {batch}" for batch in batches if batch not in html]

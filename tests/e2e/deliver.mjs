@@ -5,30 +5,30 @@ import { request } from "node:http";
 
 const { ADDRESS, SECRET, OLD_SECRET, FIRST, SECOND, MODULES } = process.env;
 const { Webhook } = createRequire(`${MODULES}/`)("standardwebhooks");
-const answers = {};
+const responses = {};
 
 function signed(body, { id, when = new Date(), secrets = [SECRET] }) {
   return {
     "content-type": "application/json",
     "webhook-id": id,
     "webhook-timestamp": String(Math.floor(when.getTime() / 1000)),
-    "webhook-signature": secrets.map((one) => new Webhook(one).sign(id, when, body)).join(" "),
+    "webhook-signature": secrets.map((secret) => new Webhook(secret).sign(id, when, body)).join(" "),
   };
 }
 
-async function deliver(name, body, how, sent = body) {
-  const answer = await fetch(ADDRESS, { method: "POST", headers: signed(body, how), body: sent });
-  answers[name] = [answer.status, (await answer.json()).status ?? null];
+async function deliver(name, body, options, sent = body) {
+  const response = await fetch(ADDRESS, { method: "POST", headers: signed(body, options), body: sent });
+  responses[name] = [response.status, (await response.json()).status ?? null];
 }
 
 // Sends a part of the body only: the connection stays open until the server closes it.
-function slow(name, body, how) {
+function slow(name, body, options) {
   return new Promise((resolve) => {
-    const headers = { ...signed(body, how), "content-length": Buffer.byteLength(body) };
-    const call = request(ADDRESS, { method: "POST", headers }, (answer) => {
-      answers[name] = [answer.statusCode, null];
-      answer.resume();
-      answer.on("end", () => resolve(call.destroy()));
+    const headers = { ...signed(body, options), "content-length": Buffer.byteLength(body) };
+    const call = request(ADDRESS, { method: "POST", headers }, (response) => {
+      responses[name] = [response.statusCode, null];
+      response.resume();
+      response.on("end", () => resolve(call.destroy()));
     });
     call.on("error", () => resolve());
     call.write(body.slice(0, 5));
@@ -60,4 +60,4 @@ await deliver("stale", ended(FIRST), { id: "msg_6", when: minutes(-6) });
 await deliver("early", ended(FIRST), { id: "msg_7", when: minutes(6) });
 await deliver("large", JSON.stringify({ type: "x", padding: "x".repeat(300_000) }), { id: "msg_8" });
 await slow("slow", ended(FIRST), { id: "msg_9" });
-console.log(JSON.stringify(answers));
+console.log(JSON.stringify(responses));

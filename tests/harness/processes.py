@@ -9,16 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import yaml
-from standardwebhooks import Webhook
 
 from batch_action.server.app import DELIVERIES
-from tests.harness.serve import SECRET, body_of, environ_for, file_for, store_of
+from tests.harness.serve import body_of, environ_for, file_for, signed, store_of
 from tests.harness.workflow import WorkflowHarness
 
 TIMEOUT_SECONDS = 60.0
@@ -69,14 +67,11 @@ class ServeProcess:
         return self.wait_for_line(address="http")["address"]
 
     def publish(self, batch: str, name: str) -> int:
-        body, now = body_of(batch, "message_batch.ended"), datetime.now(UTC)
-        headers = {
-            "webhook-id": name,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Webhook(SECRET).sign(name, now, body.decode()),
-        }
+        body = body_of(batch, "message_batch.ended")
         url = f"{self.address}{DELIVERIES}"
-        return httpx2.post(url, content=body, headers=headers, trust_env=False).status_code
+        return httpx2.post(
+            url, content=body, headers=signed(body, name), trust_env=False
+        ).status_code
 
 
 def write_config(workflow: WorkflowHarness, file: Mapping[str, Any] | None = None) -> Path:

@@ -1,17 +1,16 @@
-"""A status page with everything on it, names from hostile hands included."""
+"""A `serve` with everything on its status page, names of hostile origin included."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from batch_action.models.dispatch import (
-    BatchNotification,
-    Delivery,
-    DeliverySource,
-    Dispatch,
-    DispatchStatus,
-    PendingBatchRecord,
-    WebhookEvent,
-)
-from batch_action.server.status_page import Batch, Board, Line
+from batch_action.server import status_page
+from batch_action.server.context import ServerContext
+from batch_action.server.log import JsonLog
+from batch_action.server.signatures import Keys, keys_from
+from batch_action.server.store import BatchRecord, BatchStatus, Delivery, Store
 
 NOW = datetime(2026, 11, 22, 6, 2, 41, tzinfo=UTC)
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
@@ -22,122 +21,136 @@ def ago(minutes: float) -> datetime:
     return NOW - timedelta(minutes=minutes)
 
 
-def awaited(batch: str, shelf: str, minutes: float, requests: int) -> PendingBatchRecord:
-    return PendingBatchRecord(
-        ledger_name=shelf,
-        repository="/".join(shelf.split("/")[:2]),
-        batch=batch,
-        requests=requests,
+def batch(id: str, status: BatchStatus, minutes: float, **fields: object) -> BatchRecord:
+    ledger = str(fields.get("ledger", "octo/shop/code-review"))
+    record = BatchRecord(
+        id=id,
+        status=status,
+        ledger=ledger,
+        repository="/".join(ledger.split("/")[:2]),
+        requests=41,
         created_at=ago(minutes),
         expires_at=ago(minutes) + timedelta(hours=24),
+        changed_at=ago(min(minutes, 3)),
     )
+    return replace(record, **fields)  # type: ignore[arg-type]
 
 
-def dispatch(batch: str, fate: DispatchStatus, minutes: float, **more: object) -> Dispatch:
-    return Dispatch(
-        batch=batch,
-        repository="octo/shop",
-        ledger_name="octo/shop/code-review",
-        status=fate,
-        born_at=ago(minutes),
-        due_at=ago(minutes),
-        changed_at=ago(minutes),
-        **{"tries": 0, **more},  # type: ignore[arg-type]
-    )
-
-
-def delivery(
-    name: str, kind: str, batch: str | None, source: DeliverySource, minutes: float, times: int
-):
-    notice = BatchNotification(id=name, source=source, event=WebhookEvent(kind=kind, batch=batch))
-    return Delivery(notice=notice, at=ago(minutes), times=times)
-
-
-STARTED = dispatch(
-    "msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d", DispatchStatus.STARTED, 3, run="70112233445", url=RUN
+STARTED = batch(
+    "msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d", BatchStatus.STARTED, 223, run="70112233445", url=RUN
 )
-DUE = dispatch(
+ENDED = batch(
     "msgbatch_01Zq8Xv3mP2LrT5YcKwB7nGd",
-    DispatchStatus.DUE,
-    0.7,
+    BatchStatus.ENDED,
+    95,
+    ledger="octo/shop/security-scan/web",
+    requests=1,
     tries=2,
     note="GitHub failed on POST /repos/octo/shop/actions/workflows/batch-action.yml/dispatches "
     "with 502. Nothing is lost: the next run goes on.",
 )
-FAILED = dispatch(
+FAILED = batch(
     "msgbatch_01Failed9sDV8dLrT5YcKwB7",
-    DispatchStatus.FAILED,
+    BatchStatus.FAILED,
     190,
+    ledger="octo/site/code-review",
     tries=8,
     note="GitHub refused POST /repos/octo/site/actions/workflows/batch-action.yml/dispatches with "
     '422 (Unexpected inputs provided: ["batch-id"]). Declare the input `batch-id` there.',
 )
-
-FULL = Board(
-    now=NOW,
-    version="1.2.3",
-    door_open=True,
-    watched=True,
-    watched_at=ago(0.3),
-    stuck=("dispatcher",),
-    troubles=("octo/site/code-review: GitHub did not answer GET /repos/octo/site: ReadTimeout.",),
-    ledgers=(
-        Line(name="octo/shop/code-review", looked_at=ago(2), problem=""),
-        Line(name=f"octo/site/{HOSTILE}", looked_at=ago(4), problem="It cannot be read."),
-        Line(name="octo/api/security-scan", looked_at=None, problem=""),
+BATCHES = (
+    STARTED,
+    ENDED,
+    FAILED,
+    batch("msgbatch_01Running3mP2LrT5YcKwB7n", BatchStatus.PENDING, 12, requests=310),
+    batch("msgbatch_01" + "Long" * 24, BatchStatus.ENDED, 1500, ledger="", requests=0),
+    batch("msgbatch_01Before", BatchStatus.COLLECTED, 2000),
+    batch("msgbatch_01OfNobody", BatchStatus.FAILED, 60, ledger="", note="No ledger names it."),
+)
+DELIVERIES = (
+    Delivery(
+        id="watcher:" + ENDED.id,
+        source="watcher",
+        type="message_batch.ended",
+        batch=ENDED.id,
+        received_at=ago(1),
     ),
-    batches=(
-        Batch(
-            awaited=awaited(STARTED.batch, "octo/shop/code-review", 223, 41),
-            ended=True,
-            dispatch=STARTED,
-        ),
-        Batch(
-            awaited=awaited(DUE.batch, "octo/shop/security-scan/web", 95, 1),
-            ended=True,
-            dispatch=DUE,
-        ),
-        Batch(
-            awaited=awaited("msgbatch_01Running3mP2LrT5YcKwB7n", "octo/api/code-review", 12, 310),
-            ended=False,
-            dispatch=None,
-        ),
-        Batch(
-            awaited=awaited("msgbatch_01" + "Long" * 24, "octo/api/code-review", 1500, 7),
-            ended=True,
-            dispatch=None,
-        ),
+    Delivery(id="msg_" + HOSTILE, source="webhook", type=HOSTILE, batch=None, received_at=ago(2)),
+    Delivery(
+        id="sha256:" + "0a1b" * 16,
+        source="hex-signature",
+        type="batch.completed",
+        batch=FAILED.id,
+        received_at=ago(250),
     ),
-    dispatches=(
-        DUE,
-        STARTED,
-        FAILED,
-        dispatch("msgbatch_01Before", DispatchStatus.COLLECTED, 2000),
-    ),
-    deliveries=(
-        delivery(
-            "watcher:" + DUE.batch, "message_batch.ended", DUE.batch, DeliverySource.WATCHER, 1, 1
-        ),
-        delivery("msg_" + HOSTILE, HOSTILE, None, DeliverySource.WEBHOOK, 2, 1),
-        delivery("msg_2Lr", "batch.completed", STARTED.batch, DeliverySource.WEBHOOK, 3.4, 3),
-        delivery(
-            "sha256:" + "0a1b" * 16, "batch.completed", FAILED.batch, DeliverySource.HEX, 250, 1
-        ),
-    ),
-    lost=("msgbatch_01Nobodys",),
 )
 
-EMPTY = Board(
-    now=NOW,
-    version="1.2.3",
-    door_open=False,
-    watched=True,
-    watched_at=ago(0.5),
-    stuck=(),
-    troubles=(),
-    ledgers=(Line(name="octo/shop/code-review", looked_at=ago(2), problem=""),),
-    batches=(),
-    dispatches=(),
-    deliveries=(),
-    lost=(),
+
+@dataclass(kw_only=True)
+class LedgerData:
+    """What the page shows of a `RemoteLedger`."""
+
+    name: str
+    read_at: datetime | None
+    problem: str = ""
+
+
+LEDGERS = (
+    LedgerData(name="octo/shop/code-review", read_at=ago(2)),
+    LedgerData(name=f"octo/site/{HOSTILE}", read_at=ago(4), problem="It cannot be read."),
+    LedgerData(name="octo/api/security-scan", read_at=None),
+)
+
+
+@dataclass(kw_only=True)
+class PageData:
+    """The content of a page; without arguments, of a service with nothing to do."""
+
+    batches: tuple[BatchRecord, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    ledgers: tuple[LedgerData, ...] = LEDGERS[:1]
+    problem: str = ""
+    stuck: bool = False
+    keys: Keys = field(default_factory=Keys)
+
+    @property
+    def by_name(self) -> dict[str, LedgerData]:
+        return {ledger.name: ledger for ledger in self.ledgers}
+
+    def render(self, folder: Path) -> str:
+        with self._open(folder) as ctx:
+            return status_page.render(ctx, self)  # type: ignore[arg-type]
+
+    @contextmanager
+    def _open(self, folder: Path) -> Iterator[ServerContext]:
+        with Store(folder / "page.sqlite3") as store:
+            for delivery in self.deliveries:
+                store.accept(delivery)
+            with store._transaction():
+                for record in self.batches:
+                    store._save(record)
+            ctx = ServerContext(
+                store=store,
+                repositories=(),
+                keys=self.keys,
+                log=JsonLog(),
+                clock=lambda: NOW,
+                jitter=lambda: 0.0,
+                watch=True,
+            )
+            ctx.log.close()
+            ctx.dispatching.dead = self.stuck
+            ctx.watching.last_success_at = ago(0.5)
+            ctx.watching.problem = self.problem
+            yield ctx
+
+
+EMPTY = PageData()
+FULL = PageData(
+    batches=BATCHES,
+    deliveries=DELIVERIES,
+    ledgers=LEDGERS,
+    problem="Anthropic did not answer GET /v1/messages/batches: ReadTimeout.",
+    stuck=True,
+    keys=keys_from({}, {"HEX": "a secret of enough length"}),
 )

@@ -1,81 +1,86 @@
-"""The real process: killed between a delivery and its dispatch, started again, stopped politely."""
+"""The real process: killed between a delivery and its dispatch, restarted, stopped by SIGTERM."""
 
 import signal
 import socket
 import time
+from collections import Counter
 
 import pytest
 
 from batch_action.server.app import DELIVERIES
-from tests.harness.processes import PATIENCE, Process, config_for, serving, until
-from tests.harness.serve import environ_for, runs, store_of, submit
+from batch_action.server.store import BatchStatus, Store
+from tests.harness.processes import (
+    TIMEOUT_SECONDS,
+    ServeProcess,
+    run_serve,
+    wait_until,
+    write_config,
+)
+from tests.harness.serve import dispatched, environ_for, store_of, submit
 from tests.harness.workflow import WorkflowHarness
 
-HANGS = 3.0
-"""Seconds: time enough to be killed in."""
+DELAY_SECONDS = 3.0
+"""Enough time to kill the process."""
 POST = r"/actions/workflows/[^/]+/dispatches$"
-
-
-def posted(workflow: WorkflowHarness) -> int:
-    calls = workflow.sandbox.faults.calls
-    return sum(call.method == "POST" and call.path.endswith("/dispatches") for call in calls)
 
 
 def test_kill_9_between_delivery_and_dispatch_and_during_it(workflow: WorkflowHarness) -> None:
     first, second = submit(workflow), submit(workflow)
-    before, faults = posted(workflow), workflow.sandbox.faults
-    hanging = faults.add("slow", service="github", method="GET", seconds=HANGS)
-    with serving(workflow) as process:
+    faults = workflow.sandbox.faults
+    slow = faults.add("slow", service="github", method="GET", seconds=DELAY_SECONDS)
+    with run_serve(workflow) as process:
         assert process.publish(first, "msg_1") == 202
-        until(lambda: hanging.seen)
-        process.dies()
-    assert posted(workflow) == before
-    with serving(workflow) as process:
+        wait_until(lambda: slow.matched)
+        process.kill()
+    assert dispatched(workflow) == []
+    with run_serve(workflow) as process:
         # Nobody has to deliver it again.
-        process.waits_for(event="dispatch", batch=first, said="started")
+        process.wait_for_line(event="dispatch", batch=first, message="started")
         assert process.publish(first, "msg_1") == 200
-        # GitHub starts the run, and we die before we hear of it.
-        faults.add("late", method="POST", path=POST, seconds=HANGS)
+        # GitHub starts the run, and the process dies before the response comes.
+        faults.add("late", method="POST", path=POST, seconds=DELAY_SECONDS)
         assert process.publish(second, "msg_2") == 202
-        until(lambda: len(runs(workflow)) == 2)
-        process.dies()
+        wait_until(lambda: len(dispatched(workflow)) == 2)
+        process.kill()
     third = submit(workflow)
-    with serving(workflow, "--watch") as process:
-        process.waits_for(batch=second, said="found: it had been started before")
-        process.waits_for(batch=third, said="started")
-        stopped_politely(process)
-        tells_no_secret(process, workflow)
-    titles = [run.title for run in runs(workflow)]
-    assert titles == [f"batch-action {one}" for one in (first, second, third)]
-    assert posted(workflow) == before + 3
+    with run_serve(workflow, "--watch") as process:
+        process.wait_for_line(event="dispatch", batch=second, message="started")
+        process.wait_for_line(event="dispatch", batch=third, message="started")
+        check_stop(process)
+        check_log(process, workflow)
+    runs_by_batch = Counter(dispatched(workflow))
+    assert runs_by_batch == {first: 1, second: 2, third: 1}
+    with Store(store_of(workflow)) as store:
+        rows = {batch.id: batch.status for batch in store.batches(*BatchStatus)}
+    assert rows == dict.fromkeys((first, second, third), BatchStatus.STARTED)
 
 
-def stopped_politely(process: Process) -> None:
+def check_stop(process: ServeProcess) -> None:
     """SIGTERM lets the delivery in flight end, and the exit code is 0."""
     host, _, port = process.address.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
+    with socket.create_connection((host, int(port)), timeout=TIMEOUT_SECONDS) as line:
         line.sendall(f"POST {DELIVERIES} HTTP/1.1\r\nHost: x\r\n".encode())
         line.sendall(b"Content-Length: 2\r\n\r\n{")
         time.sleep(0.1)
         process.popen.send_signal(signal.SIGTERM)
-        until(lambda: refuses(host, int(port)))
+        wait_until(lambda: is_refused(host, int(port)))
         line.sendall(b"}")
         assert line.recv(4096).startswith(b"HTTP/1.1 401 ")
-    assert process.popen.wait(PATIENCE) == 0
+    assert process.popen.wait(TIMEOUT_SECONDS) == 0
 
 
-def refuses(host: str, port: int) -> bool:
+def is_refused(host: str, port: int) -> bool:
     try:
-        socket.create_connection((host, port), timeout=PATIENCE).close()
+        socket.create_connection((host, port), timeout=TIMEOUT_SECONDS).close()
     except ConnectionRefusedError:
         return True
     return False
 
 
-def tells_no_secret(process: Process, workflow: WorkflowHarness) -> None:
-    """Every line is JSON, and none holds a token or key."""
+def check_log(process: ServeProcess, workflow: WorkflowHarness) -> None:
+    """Every line is JSON, and none contains a token or key."""
     lines = process.lines()
-    assert (lines[0]["event"], lines[-1]["said"]) == ("start", "Stopped.")
+    assert (lines[0]["event"], lines[-1]["message"]) == ("start", "Stopped.")
     assert all(line["at"] and line["level"] for line in lines)
     text = process.log.read_text("utf-8")
     for name, secret in environ_for(workflow).items():
@@ -83,19 +88,21 @@ def tells_no_secret(process: Process, workflow: WorkflowHarness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "environ", "said"),
+    ("flags", "environ", "message"),
     [
-        ([], {"ANTHROPIC_WEBHOOK_SIGNING_KEY": ""}, "Nothing would ever wake this service"),
+        ([], {"ANTHROPIC_WEBHOOK_SIGNING_KEY": ""}, "Nothing would ever start a workflow"),
         (["--host", "192.0.2.1"], {}, "Nothing can listen on 192.0.2.1"),
         (["--store", "/proc/none/store"], {}, "The store /proc/none/store cannot be used"),
         (["--config", "/proc/none"], {}, "The file /proc/none cannot be read"),
     ],
 )
-def test_what_cannot_work_is_told_at_once(workflow: WorkflowHarness, flags, environ, said) -> None:
-    config, store = str(config_for(workflow)), str(store_of(workflow))
-    done = workflow.cli(
+def test_an_invalid_configuration_is_reported_at_once(
+    workflow: WorkflowHarness, flags, environ, message
+) -> None:
+    config, store = str(write_config(workflow)), str(store_of(workflow))
+    result = workflow.cli(
         *("serve", "--port", "0", "--config", config, "--store", store, *flags),
         environ={**environ_for(workflow), **environ},
     )
-    assert done.exit == 2
-    assert said in done.stderr
+    assert result.exit == 2
+    assert message in result.stderr

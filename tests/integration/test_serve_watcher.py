@@ -1,11 +1,11 @@
-"""The watcher: one question for many batches, patient, polite, and through the same door."""
+"""The watcher: one call for many batches, with growing pauses; it reports ends like a webhook."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from batch_action.models.dispatch import DeliverySource, DispatchStatus
-from batch_action.server.watcher import IDLE
+from batch_action.server.store import BatchStatus
+from batch_action.server.watcher import IDLE_SECONDS
 from tests.harness.serve import file_for, open_service, runs, submit
 from tests.harness.workflow import HOUR, WorkflowHarness
 
@@ -13,84 +13,81 @@ LIST = "/v1/messages/batches"
 
 
 @pytest.fixture
-def slow_night(workflow: WorkflowHarness) -> Iterator[WorkflowHarness]:
-    """A night whose batches end when told."""
-    workflow.sandbox.claude.hold = True
+def held(workflow: WorkflowHarness) -> Iterator[WorkflowHarness]:
+    """A workflow whose batches end only when a test finishes them."""
+    workflow.sandbox.anthropic.hold = True
     yield workflow
-    workflow.sandbox.claude.hold = False
+    workflow.sandbox.anthropic.hold = False
 
 
-def asked(workflow: WorkflowHarness) -> int:
-    """How often Anthropic was asked, by whatever call."""
-    return sum(call.service == "claude" for call in workflow.sandbox.faults.calls)
+def calls(workflow: WorkflowHarness) -> int:
+    """Count the calls of Anthropic's API."""
+    return sum(call.service == "anthropic" for call in workflow.sandbox.faults.calls)
 
 
-def test_an_ended_batch_is_told_as_a_webhook_tells_it(slow_night: WorkflowHarness) -> None:
-    workflow = slow_night
+def test_an_ended_batch_is_a_delivery_like_a_webhook(held: WorkflowHarness) -> None:
+    workflow = held
     batch = submit(workflow)
     with open_service(workflow) as service:
         service.dispatcher.round()
         service.watcher.round()
-        assert service.ctx.store.deliveries.newest(1) == []
-        workflow.sandbox.claude.finish(batch)
-        assert not service.ctx.arrived.is_set()
+        assert service.ctx.store.deliveries(1) == []
+        workflow.sandbox.anthropic.finish(batch)
+        assert not service.ctx.batch_ended.is_set()
         service.watcher.round()
-        (delivery,) = service.ctx.store.deliveries.newest(2)
-        assert (delivery.notice.source, delivery.notice.event.batch) == (
-            DeliverySource.WATCHER,
-            batch,
-        )
-        assert service.ctx.arrived.is_set()
+        (delivery,) = service.ctx.store.deliveries(2)
+        assert (delivery.source, delivery.batch) == ("watcher", batch)
+        assert service.ctx.batch_ended.is_set()
         service.publish(batch)
         service.pass_time(1)
         service.pass_time(60, rounds=3)
-        assert service.status() is DispatchStatus.STARTED
+        service.watcher.round()
+        assert service.batch().status is BatchStatus.STARTED
     assert len(runs(workflow)) == 1
 
 
-def test_many_batches_are_one_question(slow_night: WorkflowHarness) -> None:
-    workflow = slow_night
+def test_many_batches_are_one_call(held: WorkflowHarness) -> None:
+    workflow = held
     first, *rest = [submit(workflow), *(submit(workflow) for _ in range(4))]
     with open_service(workflow) as service:
         service.dispatcher.round()
-        before = asked(workflow)
+        before = calls(workflow)
         service.watcher.round()
-        assert asked(workflow) - before == 1
-        workflow.sandbox.claude.finish(first)
-        workflow.sandbox.claude.finish(rest[-1])
+        assert calls(workflow) - before == 1
+        workflow.sandbox.anthropic.finish(first)
+        workflow.sandbox.anthropic.finish(rest[-1])
         service.watcher.round()
-        assert asked(workflow) - before == 2
-        requested = service.ctx.store.deliveries.heard_of()
-        assert requested == {first, rest[-1]}
+        assert calls(workflow) - before == 2
+        assert service.batches(BatchStatus.ENDED) == {first, rest[-1]}
 
 
-def test_without_pending_batches_nobody_is_asked(workflow: WorkflowHarness) -> None:
+def test_without_pending_batches_there_is_no_call(workflow: WorkflowHarness) -> None:
     with open_service(workflow) as service:
         service.dispatcher.round()
-        before = asked(workflow)
-        assert service.watcher.round() == IDLE
-        assert asked(workflow) == before
+        before = calls(workflow)
+        assert service.watcher.round() == IDLE_SECONDS
+        assert calls(workflow) == before
 
 
-def test_a_new_batch_wakes_the_watcher(slow_night: WorkflowHarness) -> None:
-    workflow = slow_night
+def test_a_new_batch_wakes_the_watcher(held: WorkflowHarness) -> None:
+    workflow = held
     with open_service(workflow) as service:
         service.dispatcher.round()
-        assert not service.ctx.learnt.is_set()
+        assert not service.ctx.batch_added.is_set()
         submit(workflow)
         service.pass_time(HOUR)
-        assert service.ctx.learnt.is_set()
+        assert service.ctx.batch_added.is_set()
 
 
-def test_it_asks_less_and_less_often(slow_night: WorkflowHarness) -> None:
-    workflow = slow_night
+def test_the_pauses_grow(held: WorkflowHarness) -> None:
+    workflow = held
     submit(workflow)
     with open_service(workflow) as service:
         service.dispatcher.round()
-        rests = [service.watcher.round() for _ in range(8)]
-        assert rests[0] == 5.0
-        assert rests[1] > rests[0]
-        assert 45.0 <= rests[-1] <= 60.0
+        pauses = [service.watcher.round() for _ in range(8)]
+        assert pauses[0] == 5.0
+        assert pauses[1] > pauses[0]
+        assert 45.0 <= pauses[-1] <= 60.0
         submit(workflow)
         service.pass_time(300)
         assert service.watcher.round() <= 6.0
@@ -99,47 +96,47 @@ def test_it_asks_less_and_less_often(slow_night: WorkflowHarness) -> None:
         assert 45.0 <= service.watcher.round() <= 60.0
 
 
-def test_a_rate_limit_is_honoured(slow_night: WorkflowHarness) -> None:
-    workflow = slow_night
+def test_a_rate_limit_is_respected(held: WorkflowHarness) -> None:
+    workflow = held
     batch = submit(workflow)
     with open_service(workflow) as service:
         service.dispatcher.round()
         workflow.sandbox.faults.add(
-            "status", service="claude", path=LIST, status=429, headers={"retry-after": "170"}
+            "status", service="anthropic", path=LIST, status=429, headers={"retry-after": "170"}
         )
-        before = asked(workflow)
+        before = calls(workflow)
         assert service.watcher.round() == 170.0
-        assert asked(workflow) - before == 1
+        assert calls(workflow) - before == 1
         assert "429" in service.ctx.watching.problem
-        workflow.sandbox.claude.finish(batch)
+        workflow.sandbox.anthropic.finish(batch)
         service.watcher.round()
         assert service.ctx.watching.problem == ""
-        assert service.ctx.store.deliveries.heard_of() == {batch}
+        assert service.batches(BatchStatus.ENDED) == {batch}
 
 
-def test_a_broken_network_is_survived(slow_night: WorkflowHarness) -> None:
-    workflow = slow_night
+def test_a_broken_network_is_reported_and_tried_again(held: WorkflowHarness) -> None:
+    workflow = held
     batch = submit(workflow)
     with open_service(workflow) as service:
         service.dispatcher.round()
         for kind in ("drop-before", "drop-after", "truncate"):
-            workflow.sandbox.faults.add(kind, service="claude", path=LIST)
+            workflow.sandbox.faults.add(kind, service="anthropic", path=LIST)
             assert service.watcher.round() <= 60.0
             assert service.ctx.watching.problem
-        workflow.sandbox.claude.finish(batch)
+        workflow.sandbox.anthropic.finish(batch)
         service.watcher.round()
-        assert service.ctx.store.deliveries.heard_of() == {batch}
+        assert service.batches(BatchStatus.ENDED) == {batch}
 
 
-def test_a_key_that_is_refused_is_told_and_others_are_asked(slow_night: WorkflowHarness) -> None:
-    workflow = slow_night
+def test_a_refused_key_is_reported_and_other_workspaces_are_asked(held: WorkflowHarness) -> None:
+    workflow = held
     submit(workflow)
     web = workflow.run("submit", state_key="web").ids[0]
     file = file_for(workflow, **{"anthropic-api-key-env": "BAD"})
-    file["repositories"] += file_for(workflow, **{"state-key": "web"})["repositories"]
+    file["repositories"] += file_for(workflow, **{"state-keys": "web"})["repositories"]
     with open_service(workflow, file, environ={"BAD": "sk-ant-invalid"}) as service:
         service.dispatcher.round()
-        workflow.sandbox.claude.finish(web)
+        workflow.sandbox.anthropic.finish(web)
         assert service.watcher.round() == 60.0
         assert "401" in service.ctx.watching.problem
-        assert service.ctx.store.deliveries.heard_of() == {web}
+        assert service.batches(BatchStatus.ENDED) == {web}
