@@ -1,4 +1,4 @@
-"""The runner edge: file commands as the runner parses them, hostile text, foreign owners."""
+"""The runner: file commands as the runner parses them, hostile text, owners of files."""
 
 import io
 import json
@@ -38,7 +38,7 @@ def runner(tmp_path: Path, stream: io.StringIO) -> Runner:
 
 
 def outputs_of(path: Path) -> dict[str, str]:
-    """Read the file as the runner does: only `\\n` parts lines, a delimiter is a whole line."""
+    """Read the file as the runner does: just `\\n` separates lines, a delimiter is its own line."""
     found, lines = {}, iter(path.read_bytes().decode().split("\n"))
     for line in lines:
         if line:
@@ -56,7 +56,7 @@ def is_command(line: str) -> bool:
 
 
 class TestOutputs:
-    def test_values_of_all_kinds_come_back(self, runner, tmp_path):
+    def test_values_of_all_types_are_read_back(self, runner, tmp_path):
         values = {
             "status": "done",
             "issue-number": 7,
@@ -77,7 +77,7 @@ class TestOutputs:
             "batch-ids": values["batch-ids"],
         }
 
-    def test_each_delimiter_is_another(self, runner, tmp_path):
+    def test_each_output_has_its_own_delimiter(self, runner, tmp_path):
         runner.set_output("a", 1)
         runner.set_output("b", 2)
         found = re.findall(r"<<(ghadelimiter_[0-9a-f-]{36})\n", (tmp_path / "output").read_text())
@@ -91,7 +91,7 @@ class TestOutputs:
         assert not output.exists()
 
     @pytest.mark.parametrize("name", ["", "a=b", "a\nb", "a<<b", "Ä"])
-    def test_a_name_that_could_do_harm_is_refused(self, runner, name):
+    def test_an_invalid_name_is_refused(self, runner, name):
         with pytest.raises(BatchActionError, match="cannot name an output"):
             runner.set_output(name, 1)
 
@@ -112,14 +112,14 @@ class TestSummary:
         runner.summary("Two\n")
         assert (tmp_path / "summary").read_text() == "# One\n\nTwo\n"
 
-    def test_it_never_passes_what_the_runner_takes(self, runner, tmp_path):
+    def test_it_never_exceeds_the_limit(self, runner, tmp_path):
         for _ in range(4):
             runner.summary("# Night ü\n\n" + "A paragraph of words.\n\n" * 20_000)
         text = (tmp_path / "summary").read_bytes()
         assert 1_000_000 < len(text) <= 1_048_576
         assert text.decode().rstrip().endswith("at most 1 MiB.")
 
-    def test_short_text_is_as_it_was(self):
+    def test_short_text_is_unchanged(self):
         assert truncate_markdown("a\n```\nb", 7) == "a\n```\nb"
 
     def test_it_is_not_cut_inside_of_a_fence_or_open_details(self):
@@ -130,12 +130,12 @@ class TestSummary:
         assert "code()" not in cut
 
     @pytest.mark.parametrize("room", [-5, 0, 10, 90, 200])
-    def test_with_hardly_any_room_it_still_fits(self, room):
+    def test_it_fits_any_limit(self, room):
         assert len(truncate_markdown("words and words\n\n" * 99, room).encode()) <= max(room, 0)
 
 
 class TestCommands:
-    def test_an_annotation_has_its_place(self, runner, stream):
+    def test_an_annotation_has_its_location(self, runner, stream):
         runner.annotate("warning", "100% wrong\nand so on", file="a,b:c.py", line=3, title="x: y")
         assert stream.getvalue() == (
             "::warning file=a%2Cb%3Ac.py,line=3,title=x%3A y::100%25 wrong%0Aand so on\n"
@@ -169,7 +169,7 @@ class TestCommands:
         assert "##[" not in stream.getvalue()
         assert "\r" not in stream.getvalue()
 
-    def test_a_level_of_its_own_making_is_a_bug(self, runner):
+    def test_an_unknown_level_is_an_error(self, runner):
         with pytest.raises(BatchActionError):
             runner.annotate("set-output name=x", "y")
 
@@ -188,7 +188,7 @@ class TestCommands:
         runner.end_group()
         assert stream.getvalue() == "::group::Plan\n::endgroup::\n"
 
-    def test_outside_of_actions_all_is_plain_lines_on_stderr(self, tmp_path, capsys):
+    def test_outside_of_actions_plain_lines_go_to_stderr(self, tmp_path, capsys):
         runner = Runner(tmp_path)
         runner.annotate("error", "wrong", file="a.py", line=3, title="Bad")
         runner.annotate("debug", "unseen")
@@ -216,7 +216,7 @@ class TestResults:
         with pytest.raises(ConfigError, match="is no folder"):
             runner.write_result("x", b"")
 
-    def test_planted_links_inside_are_replaced(self, runner, tmp_path):
+    def test_links_inside_are_replaced(self, runner, tmp_path):
         victim = tmp_path / "victim"
         victim.write_text("keep")
         folder = runner.workspace / ".batch-action"
@@ -243,7 +243,7 @@ class TestResults:
 
 
 class TestInputs:
-    def test_names_values_and_what_is_unset(self):
+    def test_names_values_and_unset_inputs(self):
         environ = {
             "INPUT_ANTHROPIC-API-KEY": " sk-ant-x\n",
             "INPUT_MAX-COST-USD": "  ",
@@ -272,7 +272,7 @@ class TestContext:
         assert (context.private, context.from_fork) == (False, False)
         assert context.sha == run.head_sha
 
-    def test_the_command_line_has_no_context_at_all(self):
+    def test_the_command_line_has_no_context(self):
         context = github_context({}, {})
         assert (context.repository, context.repository_id, context.run_id) == (
             None,
@@ -301,7 +301,7 @@ class TestContext:
         ("change", "is_valid"),
         [({}, True), ({"number": "3"}, False), ({"head": {}}, False), ({"base": None}, False)],
     )
-    def test_which_pull_request_it_is(self, change, is_valid):
+    def test_the_pull_request_of_the_event(self, change, is_valid):
         base = {"sha": "b" * 40, "ref": "main"}
         pull = {"number": 3, "head": {"sha": "h" * 40}, "base": base, "user": {"login": "ada"}}
         context = github_context({}, {"pull_request": pull | change}).pull_request
@@ -321,17 +321,17 @@ class TestContext:
             {"pull_request": {"head": []}},
         ],
     )
-    def test_an_odd_payload_is_tolerated(self, payload):
+    def test_an_invalid_payload_is_tolerated(self, payload):
         context = github_context({"GITHUB_RUN_ATTEMPT": "x"}, payload)
         assert (context.private, context.default_branch, context.run_attempt) == (None, None, 1)
 
     @pytest.mark.parametrize("text", ["", "[1]", "{", "[" * 100_000, "\ud800"])
-    def test_a_broken_event_is_an_empty_one(self, tmp_path, text):
+    def test_a_broken_event_is_empty(self, tmp_path, text):
         path = tmp_path / "event.json"
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
         assert read_event(path) == {}
 
-    def test_a_missing_or_huge_event_is_an_empty_one(self, tmp_path):
+    def test_a_missing_or_huge_event_is_empty(self, tmp_path):
         assert read_event(None) == {}
         assert read_event(tmp_path / "none") == {}
         with (tmp_path / "huge").open("wb") as file:

@@ -1,4 +1,4 @@
-"""The Anthropic edge against the sandbox, over real HTTP; foreign hosts by a transport of ours."""
+"""The Anthropic client: over real HTTP with the sandbox, and with a transport for other hosts."""
 
 import base64
 import itertools
@@ -56,8 +56,8 @@ def sandbox(running: Sandbox) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def api(sandbox, one_certificate, monkeypatch) -> Iterator[AnthropicClient]:
-    monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
+def api(sandbox, small_ca_bundle, monkeypatch) -> Iterator[AnthropicClient]:
+    monkeypatch.setenv("SSL_CERT_FILE", str(small_ca_bundle))
     key = f"{KEY}--ws-edge{next(_names)}"
     with AnthropicClient(
         api_key=key, base_url=sandbox.anthropic_url, sleep=lambda _seconds: None
@@ -97,7 +97,7 @@ def seen(sandbox, method, ending):
 
 
 def told(caught):
-    """The whole sentence; it names no secret."""
+    """The complete message, which contains no secret."""
     sentence = str(caught.value)
     assert KEY not in sentence
     assert ".." not in sentence.replace("…", "")
@@ -105,7 +105,7 @@ def told(caught):
 
 
 def through(handler, base_url="https://proxy.example", key=KEY):
-    """An edge whose network is a function."""
+    """A client whose network is a function."""
     api = AnthropicClient(api_key=key, base_url=base_url, sleep=lambda _seconds: None)
     api._http._transport = httpx2.MockTransport(handler)
     api._http._mounts = {}
@@ -113,7 +113,7 @@ def through(handler, base_url="https://proxy.example", key=KEY):
 
 
 class TestCreate:
-    def test_what_was_created_comes_back_dated_by_anthropic(self, api, sandbox):
+    def test_a_created_batch_has_anthropics_time(self, api, sandbox):
         state = api.create(requests(3))
         assert (state.status, state.total, state.canceled) == ("in_progress", 3, False)
         assert state.expires_at - state.created_at == timedelta(hours=24)
@@ -138,7 +138,7 @@ class TestCreate:
             ),
         ],
     )
-    def test_a_lost_answer_is_ambiguous_and_never_sent_again(
+    def test_a_lost_response_is_ambiguous_and_never_retried(
         self, api, sandbox, fault, details, exists
     ):
         sandbox.faults.add(fault, method="POST", path=f"{BATCHES}$", **details)
@@ -189,7 +189,7 @@ class TestCreate:
             ),
         ],
     )
-    def test_a_certain_refusal_has_the_class_of_its_cure(self, api, sandbox, details, kind, fix):
+    def test_a_refusal_has_its_class_and_fix(self, api, sandbox, details, kind, fix):
         sandbox.faults.add("status", method="POST", path=f"{BATCHES}$", **details)
         with pytest.raises(AnthropicError) as caught:
             api.create(requests())
@@ -200,15 +200,13 @@ class TestCreate:
         assert seen(sandbox, "POST", BATCHES) == 1
 
     @pytest.mark.parametrize("status", [408, 409])
-    def test_what_a_proxy_may_say_after_the_request_arrived_is_ambiguous(
-        self, api, sandbox, status
-    ):
+    def test_a_status_that_a_proxy_may_send_is_ambiguous(self, api, sandbox, status):
         sandbox.faults.add("status", method="POST", path=f"{BATCHES}$", status=status)
         with pytest.raises(AmbiguousCreateError):
             api.create(requests())
         assert seen(sandbox, "POST", BATCHES) == 1
 
-    def test_a_bad_batch_is_refused_by_the_service_itself(self, api, sandbox):
+    def test_an_invalid_batch_is_refused(self, api, sandbox):
         twice = requests(1) * 2
         with pytest.raises(AnthropicError) as caught:
             api.create(twice)
@@ -217,9 +215,11 @@ class TestCreate:
         with pytest.raises(AnthropicError, match="413"):
             api.create(requests(20))
 
-    def test_a_refused_connection_did_certainly_nothing(self):
+    def test_a_refused_connection_is_not_ambiguous(self):
         with (
-            AnthropicClient(api_key=KEY, base_url="http://127.0.0.1:9", sleep=lambda _s: None) as api,
+            AnthropicClient(
+                api_key=KEY, base_url="http://127.0.0.1:9", sleep=lambda _s: None
+            ) as api,
             pytest.raises(TransientError) as caught,
         ):
             api.create(requests())
@@ -237,7 +237,7 @@ class TestCreate:
             (httpx2.RemoteProtocolError("no"), AmbiguousCreateError),
         ],
     )
-    def test_only_what_never_left_is_certain(self, error, kind):
+    def test_only_a_request_that_was_never_sent_is_not_ambiguous(self, error, kind):
         calls = []
 
         def answer(request):
@@ -262,7 +262,7 @@ class TestResults:
     def batch(self, api, made):
         return api.create(made)
 
-    def test_all_come_back_in_any_order(self, api, batch, made, tmp_path, sandbox):
+    def test_results_are_read_in_any_order(self, api, batch, made, tmp_path, sandbox):
         sandbox.faults.add_outcome("expired", custom_id="-1$")
         found = self.outcomes(api, batch, ids(made), tmp_path)
         assert found.keys() == ids(made)
@@ -277,14 +277,12 @@ class TestResults:
         assert self.outcomes(api, batch, ids(made), tmp_path).keys() == ids(made)
 
     @pytest.mark.parametrize("status", [404, 429, 500, 503, 529])
-    def test_a_failure_that_passes_is_waited_for(self, api, batch, made, tmp_path, sandbox, status):
+    def test_a_transient_failure_is_retried(self, api, batch, made, tmp_path, sandbox, status):
         headers = {"x-should-retry": "false"}
         sandbox.faults.add("status", path="/results$", status=status, times=2, headers=headers)
         assert self.outcomes(api, batch, ids(made), tmp_path).keys() == ids(made)
 
-    def test_one_that_does_not_pass_is_told_and_nothing_is_acted_upon(
-        self, api, batch, made, tmp_path, sandbox
-    ):
+    def test_a_lasting_failure_is_reported(self, api, batch, made, tmp_path, sandbox):
         headers = {"x-should-retry": "false"}
         sandbox.faults.add("status", path="/results$", status=503, times=99, headers=headers)
         with pytest.raises(TransientError, match="could not be downloaded whole") as caught:
@@ -292,13 +290,13 @@ class TestResults:
         assert "29 days" in told(caught)
         assert seen(sandbox, "GET", "/results") == 4
 
-    def test_a_refused_key_is_not_waited_for(self, api, batch, made, tmp_path, sandbox):
+    def test_a_refused_key_is_not_retried(self, api, batch, made, tmp_path, sandbox):
         sandbox.faults.add("status", path="/results$", status=401)
         with pytest.raises(AnthropicError, match="`anthropic-api-key`"):
             self.outcomes(api, batch, ids(made), tmp_path)
         assert seen(sandbox, "GET", "/results") == 1
 
-    def test_a_missing_line_is_asked_for_again_then_absent(
+    def test_a_missing_line_is_downloaded_again_then_absent(
         self, api, batch, made, tmp_path, sandbox
     ):
         sandbox.faults.add_outcome("missing", custom_id="-7$")
@@ -307,7 +305,7 @@ class TestResults:
         assert seen(sandbox, "GET", "/results") == 4
 
     def served(self, *bodies):
-        """An edge that answers each download of results with the next of these bodies."""
+        """A client for which each download of results returns the next of these bodies."""
         left = list(bodies)
 
         def answer(request):
@@ -317,21 +315,21 @@ class TestResults:
 
         return through(answer)
 
-    def test_blank_lines_windows_ends_doubles_and_strangers_do_no_harm(self, tmp_path):
+    def test_blank_lines_crlf_duplicates_and_foreign_ids_are_accepted(self, tmp_path):
         body = b"\n\r\n" + b"\r\n\n".join([_line("a"), _line("b"), _line("a"), _line("zz")])
         with self.served(body) as api:
             found = api.outcomes("msgbatch_1", frozenset("ab"), tmp_path)
         assert {name: outcome.text for name, outcome in found.items()} == {"a": "é a", "b": "é b"}
 
     @pytest.mark.parametrize("end", range(1, 12))
-    def test_a_body_cut_anywhere_is_never_half_believed(self, tmp_path, end):
+    def test_a_truncated_body_is_never_accepted(self, tmp_path, end):
         whole = _line("a") + b"\n" + _line("b")
         middle = whole.index("é b".encode())
         with self.served(whole[: middle - 5 + end], whole) as api:
             found = api.outcomes("msgbatch_1", frozenset("ab"), tmp_path)
         assert sorted(found) == ["a", "b"]
 
-    def test_parts_of_two_downloads_make_a_whole(self, tmp_path):
+    def test_two_partial_downloads_are_joined(self, tmp_path):
         with self.served(_line("a"), _line("b"), b"") as api:
             assert sorted(api.outcomes("msgbatch_1", frozenset("ab"), tmp_path)) == ["a", "b"]
 
@@ -342,14 +340,14 @@ class TestResults:
             with self.served(garbage) as api, pytest.raises(TransientError):
                 api.first_result_id("msgbatch_1")
 
-    def test_the_first_id(self, api, batch, made, sandbox):
+    def test_first_result_id(self, api, batch, made, sandbox):
         assert api.first_result_id(batch.id) in ids(made)
         with self.served(b"\n\n" + _line("b") + b"\n{") as other:
             assert other.first_result_id("msgbatch_1") == "b"
         with self.served(b"\n") as other:
             assert other.first_result_id("msgbatch_1") is None
 
-    def test_results_that_are_not_ready_are_said_to_be(self, api, made, tmp_path, sandbox):
+    def test_results_that_are_not_ready_are_an_error(self, api, made, tmp_path, sandbox):
         sandbox.anthropic.hold = True
         state = api.create(made)
         with pytest.raises(AnthropicError, match="Has it finished"):
@@ -375,7 +373,7 @@ class TestResultLines:
             ([], OutcomeKind.UNREADABLE, "", "result type None"),
         ],
     )
-    def test_what_is_no_answer(self, result, kind, text, detail):
+    def test_results_without_an_answer(self, result, kind, text, detail):
         found = outcome_of_result({"custom_id": "a", "result": result})
         assert (found.kind, found.text, found.detail) == (kind, text, detail)
         assert found.usage == Usage()
@@ -433,7 +431,7 @@ class TestResultLines:
             ({"stop_reason": "end_turn", "content": 7}, OutcomeKind.SUCCEEDED, "", "end_turn"),
         ],
     )
-    def test_what_succeeded_can_hide(self, message, kind, text, detail):
+    def test_succeeded_messages_without_an_answer(self, message, kind, text, detail):
         line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
         found = outcome_of_result(line)
         assert (found.kind, found.text, found.detail) == (kind, text, detail)
@@ -461,11 +459,11 @@ class TestResultLines:
             assert outcome_of_result(line).usage == Usage()
 
     @pytest.mark.parametrize("line", [None, 7, [], "a", {}])
-    def test_a_line_that_is_none_belongs_to_nobody(self, line):
+    def test_an_invalid_line_has_no_request(self, line):
         assert outcome_of_result(line).kind is OutcomeKind.UNREADABLE
 
 
-class TestWhereTheKeyGoes:
+class TestKeyProtection:
     @pytest.mark.parametrize(
         "url",
         [
@@ -478,7 +476,7 @@ class TestWhereTheKeyGoes:
             "https://xproxy.example/results",
         ],
     )
-    def test_results_on_another_host_are_refused_and_it_never_hears_of_us(self, tmp_path, url):
+    def test_results_on_another_host_are_refused_without_a_request(self, tmp_path, url):
         hosts = []
 
         def answer(request):
@@ -507,7 +505,7 @@ class TestWhereTheKeyGoes:
             "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
         ],
     )
-    def test_results_at_home_are_fetched(self, tmp_path, url):
+    def test_results_on_allowed_hosts_are_downloaded(self, tmp_path, url):
         def answer(request):
             body = _line("a") if request.url.path.endswith("/results") else None
             return (
@@ -519,7 +517,7 @@ class TestWhereTheKeyGoes:
         with through(answer) as api:
             assert set(api.outcomes("msgbatch_1", frozenset("a"), tmp_path)) == {"a"}
 
-    def test_a_redirect_does_not_take_the_key_along(self, tmp_path):
+    def test_a_redirect_does_not_forward_the_key(self, tmp_path):
         hosts = []
 
         def answer(request):
@@ -533,19 +531,19 @@ class TestWhereTheKeyGoes:
     @pytest.mark.parametrize(
         "url", ["http://proxy.example", "http://10.0.0.1:80", "ftp://127.0.0.1x", "http://"]
     )
-    def test_a_base_url_in_the_clear_is_refused(self, url):
+    def test_an_http_base_url_is_refused(self, url):
         with pytest.raises(ConfigError, match="`anthropic-base-url`"):
             AnthropicClient(api_key=KEY, base_url=url)
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1"])
-    def test_but_not_on_loopback(self, url):
+    def test_an_http_base_url_on_loopback_is_accepted(self, url):
         AnthropicClient(api_key=KEY, base_url=url).close()
 
-    def test_home_is_the_api(self):
+    def test_the_default_base_url(self):
         assert DEFAULT_BASE_URL == "https://api.anthropic.com"
 
-    def test_the_sdks_variables_are_read_by_nobody_but_the_door(self, sandbox, tmp_path):
-        """A token, other headers and another address lie in the environment: none is used."""
+    def test_the_sdks_environment_variables_are_ignored(self, sandbox, tmp_path):
+        """The environment has a token, other headers and another URL: none is used."""
         repo = Repo.init(tmp_path / "repo")
         repo.commit({"a.py": "x = 1\n"})
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB", "ANTHROPIC"))}
@@ -576,7 +574,7 @@ class TestWhereTheKeyGoes:
         assert seen(sandbox, "POST", "/count_tokens") == 1
 
 
-class TestQuestions:
+class TestBatches:
     def test_an_unknown_batch_is_none(self, api, sandbox):
         assert api.retrieve("msgbatch_nobody") is None
         assert api.cancel("msgbatch_nobody") is None
@@ -622,19 +620,19 @@ class TestQuestions:
         assert found == ["msgbatch_1", "msgbatch_2", "msgbatch_3"]
         assert len(pages) == 4
 
-    def test_counting_is_free_and_leaves_max_tokens_out(self, api, sandbox):
+    def test_count_tokens_leaves_max_tokens_out(self, api, sandbox):
         assert api.count_tokens(requests(1, text="word " * 400)[0].params) > 300
         assert sandbox.anthropic.billed() == [] or seen(sandbox, "POST", BATCHES) == 0
 
     @pytest.mark.parametrize("status", [429, 500, 529])
-    def test_reading_is_tried_again(self, api, sandbox, status):
+    def test_reads_are_retried(self, api, sandbox, status):
         state = api.create(requests(1))
         sandbox.faults.add("status", path=state.id, status=status, headers={"retry-after-ms": "1"})
         assert api.retrieve(state.id).id == state.id
 
 
 class TestModels:
-    def test_facts_and_clock_come_together(self, api, sandbox):
+    def test_capabilities_and_clock(self, api, sandbox):
         facts, clock = api.model(MODEL)
         assert (facts.id, facts.lifecycle) == (MODEL, "active")
         assert facts.batch
@@ -662,14 +660,14 @@ class TestModels:
             {"id": "m", "capabilities": {"batch": {}}, "lifecycle": None, "retires_at": None},
         ],
     )
-    def test_missing_facts_are_taken_as_supported(self, told):
+    def test_missing_capabilities_count_as_supported(self, told):
         with through(lambda _request: httpx2.Response(200, json=told)) as api:
             facts, clock = api.model("m")
         assert (facts.batch, facts.structured_outputs, facts.effort) == (True, True, True)
         assert (facts.lifecycle, facts.retires_at, facts.max_tokens) == ("active", None, None)
         assert abs(clock - datetime.now(UTC)) < timedelta(minutes=1)
 
-    def test_what_is_not_supported_is_told(self):
+    def test_unsupported_capabilities(self):
         told = {"id": "m", "capabilities": {"batch": {"supported": False}}}
         with through(lambda _request: httpx2.Response(200, json=told)) as api:
             facts, _ = api.model("m")
@@ -694,7 +692,7 @@ class TestModels:
             assert clock == datetime(2026, 11, 22, hour, 17, tzinfo=UTC)
 
 
-class TestKeyless:
+class TestWorkloadIdentity:
     @pytest.fixture
     def minted(self):
         return []
@@ -714,8 +712,12 @@ class TestKeyless:
 
     def connect(self, sandbox, identity, **fields):
         values = {"service_account": None, "workspace": None, **fields}
-        credentials = workload_identity_credentials(identity=identity, rule="fdrl_1", organization="org-1", **values)
-        return AnthropicClient(api_key=None, credentials=credentials, base_url=sandbox.anthropic_url)
+        credentials = workload_identity_credentials(
+            identity=identity, rule="fdrl_1", organization="org-1", **values
+        )
+        return AnthropicClient(
+            api_key=None, credentials=credentials, base_url=sandbox.anthropic_url
+        )
 
     def test_a_token_is_exchanged_once_and_used_for_all_calls(self, sandbox, identity, minted):
         with self.connect(sandbox, identity, workspace="wrkspc_1") as api:
@@ -723,15 +725,15 @@ class TestKeyless:
             assert api.retrieve(state.id).id == state.id
         assert len(minted) == seen(sandbox, "POST", "/oauth/token") == 1
 
-    def test_every_exchange_has_a_fresh_identity(self, sandbox, identity, minted):
+    def test_every_exchange_uses_a_new_identity_token(self, sandbox, identity, minted):
         with self.connect(sandbox, identity) as api:
             api.model(MODEL)
             sandbox.clock.advance(700)
-            # The first token has died by the service's clock: 401, then a second exchange.
+            # The first token has expired by the service's clock: 401, then a second exchange.
             assert api.model(MODEL)[0].id == MODEL
         assert len(minted) == len(set(minted)) == 2
 
-    def test_a_used_identity_is_refused_with_the_cure(self, sandbox, identity):
+    def test_a_used_identity_token_is_refused_with_a_fix(self, sandbox, identity):
         once = identity()
         with self.connect(sandbox, lambda: once) as api:
             api.model(MODEL)
@@ -742,7 +744,7 @@ class TestKeyless:
             api.model(MODEL)
         assert once not in told(caught)
 
-    def test_what_our_door_says_about_a_missing_permission_is_heard(self, sandbox):
+    def test_a_missing_permission_for_the_identity_is_reported(self, sandbox):
         def refuse():
             raise ConfigError("GitHub gave no identity token.", fix="Add `id-token: write`.")
 
@@ -783,21 +785,21 @@ def _batch(results_url, **fields):
 
 
 def answered(api, made):
-    """What each request came to, with its name where it has one."""
+    """Each result with its custom id, if it has one."""
     found = list(api.create_messages(made, lambda: True))
     return {o.custom_id: (o.kind, o.detail) for o in found if not isinstance(o, AnthropicError)}, [
         o for o in found if isinstance(o, AnthropicError)
     ]
 
 
-class TestAskingAtOnce:
-    def test_each_request_is_answered_side_by_side(self, sandbox, api):
+class TestCreateMessages:
+    def test_requests_are_sent_concurrently(self, sandbox, api):
         made = requests(9)
         found, problems = answered(api, made)
         assert found == dict.fromkeys(ids(made), (OutcomeKind.SUCCEEDED, "end_turn"))
         assert (problems, seen(sandbox, "POST", "/v1/messages")) == ([], 9)
 
-    def test_a_long_answer_needs_no_stream(self, api):
+    def test_a_long_answer_needs_no_streaming(self, api):
         (long,) = requests(1)
         long.params["max_tokens"] = 128_000
         assert answered(api, [long])[0][long.request_key.id] == (OutcomeKind.SUCCEEDED, "end_turn")
@@ -807,7 +809,7 @@ class TestAskingAtOnce:
         assert outcome.usage.input_tokens > 0
         assert outcome.usage.output_tokens > 0
 
-    def test_a_request_that_is_wrong_is_only_its_own_mistake(self, api):
+    def test_an_invalid_request_affects_no_other(self, api):
         good, bad = requests(2)
         bad.params["max_tokens"] = 0
         found, problems = answered(api, [good, bad])
@@ -816,13 +818,13 @@ class TestAskingAtOnce:
         assert problems == []
 
     @pytest.mark.parametrize("status", [401, 402, 403])
-    def test_what_hits_all_is_told_as_such(self, sandbox, api, status):
+    def test_an_error_that_affects_all_requests_is_returned(self, sandbox, api, status):
         sandbox.faults.add("status", path="/v1/messages$", status=status)
         found, problems = answered(api, requests(1))
         assert found == {}
         assert str(status) in str(problems[0])
 
-    def test_what_passes_leaves_a_request_unanswered(self):
+    def test_a_transient_error_leaves_a_request_unanswered(self):
         def handler(_request):
             headers = {"retry-after-ms": "1"}
             return httpx2.Response(529, headers=headers, json={"type": "error", "error": {}})
@@ -831,12 +833,12 @@ class TestAskingAtOnce:
         assert outcome.kind is OutcomeKind.UNANSWERED
         assert "529" in outcome.detail
 
-    def test_a_page_in_between_is_no_answer(self):
+    def test_an_html_page_is_no_answer(self):
         proxy = through(lambda _request: httpx2.Response(200, text="<html>please log in"))
         (problem,) = proxy.create_messages(requests(1), lambda: True)
         assert "no JSON" in str(problem)
 
-    def test_what_is_not_begun_is_not_asked(self, sandbox, api):
+    def test_requests_are_not_sent_after_the_stop(self, sandbox, api):
         budget = iter([True, False, False])
         found = list(api.create_messages(requests(3), lambda: next(budget)))
         assert [outcome is None for outcome in found].count(True) == 2

@@ -1,4 +1,4 @@
-"""The artifact edge against the sandbox's service and blob store, and a stubborn hand-made one."""
+"""The artifact client with the sandbox's service, and with a strict hand-written one."""
 
 import base64
 import json
@@ -62,7 +62,7 @@ def calls(sandbox: Sandbox, method: str) -> int:
     return sum(call.path.endswith(method) for call in sandbox.faults.calls)
 
 
-def test_what_is_uploaded_is_listed_and_deleted(sandbox, service):
+def test_upload_list_and_delete(sandbox, service):
     number = service.upload("state-a", DATA, 30)
     [stored] = service.list_artifacts()
     assert (stored.id, stored.name, stored.size) == (number, "state-a", len(DATA))
@@ -81,7 +81,7 @@ def test_retention_is_capped_by_the_repository(sandbox, run):
     assert round((kept.expires_at - kept.created_at) / timedelta(days=1), 3) == 7
 
 
-def test_the_secret_of_the_address_is_masked_and_never_logged(sandbox, run, caplog, capfd):
+def test_the_signature_of_the_url_is_masked_and_never_logged(sandbox, run, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     logging.getLogger("httpx2").setLevel(logging.DEBUG)
     masked: list[str] = []
@@ -96,7 +96,7 @@ def test_the_secret_of_the_address_is_masked_and_never_logged(sandbox, run, capl
 @pytest.mark.parametrize(
     "name", ["", 'a"b', "a:b", "a<b", "a|b", "a*b", "a?b", "a\nb", "a\\b", "a/b"]
 )
-def test_names_the_service_refuses_are_refused_first(name):
+def test_names_that_the_service_refuses_are_refused_first(name):
     with pytest.raises(GitHubError, match="cannot name an artifact"):
         check_name(name)
 
@@ -114,7 +114,7 @@ def test_names_the_service_refuses_are_refused_first(name):
         ("", False),
     ],
 )
-def test_enterprise_servers_are_refused_with_a_sentence(server, allowed):
+def test_enterprise_servers_are_refused(server, allowed):
     reason = unavailable_reason("https://results", "token", server)
     assert (reason is None) == allowed
     if not allowed:
@@ -123,7 +123,7 @@ def test_enterprise_servers_are_refused_with_a_sentence(server, allowed):
 
 
 @pytest.mark.parametrize(("url", "token"), [("", "t"), ("https://results", "")])
-def test_outside_of_an_action_it_says_so(url, token):
+def test_outside_of_an_action_the_reason_is_named(url, token):
     with pytest.raises(GitHubError, match="is not set: this is no step of a GitHub action"):
         ArtifactService(url, token, GITHUB)
 
@@ -134,7 +134,7 @@ def test_a_token_without_the_scope(token):
         ArtifactService("https://results", token, GITHUB)
 
 
-def test_a_taken_name_is_told_apart_and_keeps_what_it_holds(sandbox, service):
+def test_a_taken_name_has_its_own_error_and_is_not_overwritten(sandbox, service):
     number = service.upload("state-a", DATA, 30)
     with pytest.raises(NameTakenError, match="already has"):
         service.upload("state-a", DATA + b"more", 30)
@@ -142,7 +142,7 @@ def test_a_taken_name_is_told_apart_and_keeps_what_it_holds(sandbox, service):
     assert calls(sandbox, "DeleteArtifact") == 0
 
 
-def test_a_name_taken_before_is_kept_even_if_an_answer_was_lost(sandbox, service):
+def test_a_finished_artifact_is_kept_after_a_lost_response(sandbox, service):
     number = service.upload("state-a", DATA, 30)
     sandbox.faults.add("status", path="CreateArtifact", status=503)
     with pytest.raises(NameTakenError):
@@ -152,7 +152,7 @@ def test_a_name_taken_before_is_kept_even_if_an_answer_was_lost(sandbox, service
 
 @pytest.mark.parametrize("method", ["CreateArtifact", "FinalizeArtifact", "ListArtifacts"])
 @pytest.mark.parametrize("fault", ["drop-before", "drop-after"])
-def test_an_upload_survives_a_lost_answer(sandbox, service, method, fault):
+def test_an_upload_survives_a_lost_response(sandbox, service, method, fault):
     sandbox.faults.add(fault, path=method)
     number = service.upload("state-a", DATA, 30)
     assert [item.id for item in service.list_artifacts()] == [number]
@@ -166,7 +166,7 @@ def test_an_upload_survives_failures_of_the_service_and_the_store(sandbox, servi
     service.upload("state-a", DATA, 30)
 
 
-def test_it_gives_up_after_five_tries_with_growing_waits(sandbox, run):
+def test_five_attempts_with_growing_delays(sandbox, run):
     waits: list[float] = []
     sandbox.faults.add("status", path="CreateArtifact", status=500, times=99)
     with (
@@ -188,7 +188,7 @@ def test_it_gives_up_after_five_tries_with_growing_waits(sandbox, run):
         ({"status": 404}, "404"),
     ],
 )
-def test_refusals_are_sentences_and_not_repeated(sandbox, service, details, words):
+def test_refusals_are_reported_and_not_retried(sandbox, service, details, words):
     sandbox.faults.add("status", path="CreateArtifact", times=9, **details)
     with pytest.raises(GitHubError, match=words):
         service.upload("state-a", DATA, 30)
@@ -201,14 +201,14 @@ def test_the_token_of_a_finished_job(sandbox, run, service):
         service.upload("state-a", DATA, 30)
 
 
-def test_a_refusing_store_is_named_without_its_address(sandbox, service):
+def test_a_refusing_blob_store_is_reported_without_its_url(sandbox, service):
     sandbox.faults.add("status", service="blobs", method="PUT", status=403, times=9)
     with pytest.raises(GitHubError, match=r"upload failed with 403 \(ServerBusy\)") as caught:
         service.upload("state-a", DATA, 30)
     assert "sig" not in str(caught.value)
 
 
-def test_nobody_listens():
+def test_a_refused_connection():
     waits: list[float] = []
     with (
         ArtifactService("http://127.0.0.1:1", TOKEN, GITHUB, sleep=waits.append) as service,
@@ -227,7 +227,7 @@ Answer = Callable[[str, dict[str, object]], tuple[int, object]]
 def strict_service(
     answer: Answer, home: list[str]
 ) -> Iterator[tuple[str, list[tuple[str, object]]]]:
-    """A service that speaks lowerCamelCase and knows no other field than version 4's."""
+    """A service that uses lowerCamelCase and accepts only the fields of version 4."""
     seen: list[tuple[str, object]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -246,7 +246,7 @@ def strict_service(
         do_POST = do_PUT = handle_any  # noqa: N815
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -1,4 +1,4 @@
-"""The draft pull request: real git behind the sandbox's GitHub, no checkout by us."""
+"""The draft pull request: real git behind the sandbox's GitHub, without a checkout."""
 
 import subprocess
 from collections.abc import Iterator
@@ -11,8 +11,10 @@ from batch_action.batches.results import BatchResults
 from batch_action.cli.bootstrap import Invocation, build_context
 from batch_action.clients.actions_runner.environment import read_inputs
 from batch_action.context import RunContext
+from batch_action.ledger.view import LedgerView
 from batch_action.models.file_results import GeneratedFile
 from batch_action.models.findings import BatchAnswers, Reconciliation
+from batch_action.models.ledger import Ledger
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import pipeline, run_report
 from batch_action.publishers.draft_pr import publisher as draft_pr
@@ -23,14 +25,14 @@ from batch_action.sandbox.server import Sandbox
 from tests.harness.git_repositories import Repo
 from tests.harness.workflow import WorkflowHarness
 
-RIGHTS = {"contents": "write", "pull-requests": "write", "issues": "write", "actions": "read"}
+PERMISSIONS = {"contents": "write", "pull-requests": "write", "issues": "write", "actions": "read"}
 BRANCH = "batch-action/code-review"
 CODE, TEST = "def f():\n    return 1\n", "def test_f():\n    assert f() == 1\n"
 
 
 @pytest.fixture
-def workflow(whole_sandbox: Sandbox, tmp_path: Path) -> WorkflowHarness:
-    workflow = WorkflowHarness.create(whole_sandbox, tmp_path, private=True)
+def workflow(shared_sandbox: Sandbox, tmp_path: Path) -> WorkflowHarness:
+    workflow = WorkflowHarness.create(shared_sandbox, tmp_path, private=True)
     workflow.inputs["report"] = "draft-pr"
     workflow.github_repository.actions_can_open_pull_requests = True
     workflow.commit({"f.py": CODE, "g.py": CODE})
@@ -38,8 +40,8 @@ def workflow(whole_sandbox: Sandbox, tmp_path: Path) -> WorkflowHarness:
 
 
 @contextmanager
-def context_of(workflow: WorkflowHarness, **rights: str) -> Iterator[RunContext]:
-    run = workflow.open({"permissions": RIGHTS | rights})
+def context_of(workflow: WorkflowHarness, **permissions: str) -> Iterator[RunContext]:
+    run = workflow.open({"permissions": PERMISSIONS | permissions})
     environ = workflow.step(run, "collect")
     invocation = Invocation(
         environ=environ,
@@ -54,29 +56,31 @@ def context_of(workflow: WorkflowHarness, **rights: str) -> Iterator[RunContext]
 
 def generated(workflow: WorkflowHarness, path: str, source: str, text: str = TEST) -> GeneratedFile:
     blob = workflow.repo.git("rev-parse", f"HEAD:{source}").strip()
-    there = workflow.repo.git("ls-tree", "HEAD", path).split()
+    entry = workflow.repo.git("ls-tree", "HEAD", path).split()
     return GeneratedFile(
         path=path,
         text=text,
         source=source,
         blob=blob,
         commit=workflow.repo.head(),
-        replaces=there[2] if there else None,
+        replaces=entry[2] if entry else None,
         summary="Tests @everyone | f",
     )
 
 
-def deliver(workflow: WorkflowHarness, *files: GeneratedFile, **rights: str) -> DestinationResult:
-    with context_of(workflow, **rights) as ctx:
+def publish(
+    workflow: WorkflowHarness, *files: GeneratedFile, **permissions: str
+) -> DestinationResult:
+    with context_of(workflow, **permissions) as ctx:
         commit = files[-1].commit if files else workflow.repo.head()
         batch_answers = BatchAnswers(
             task="code-review", commit=commit, reviewed=(), findings=(), generated=files
         )
         publisher = draft_pr.create_publisher(ctx, batch_answers)
         publisher.read_state()
-        ledger = pipeline.Ledger(repository=ctx.github_context.repository_id, task="code-review")
-        record = run_report.build(ctx, ledger, BatchResults(), batch_answers)
-        return publisher.publish(Reconciliation(statuses=(), commit=commit), record)
+        ledger = Ledger(repository=ctx.github_context.repository_id, task="code-review")
+        report = run_report.build(ctx, LedgerView(ledger), BatchResults(), batch_answers)
+        return publisher.publish(Reconciliation(statuses=(), commit=commit), report)
 
 
 def pulls(workflow: WorkflowHarness) -> list[Issue]:
@@ -88,9 +92,9 @@ def on_branch(workflow: WorkflowHarness, path: str) -> str:
 
 
 def test_it_opens_one_draft_with_one_commit_on_the_reviewed_one(workflow: WorkflowHarness):
-    done = deliver(workflow, generated(workflow, "test_f.py", "f.py"))
+    result = publish(workflow, generated(workflow, "test_f.py", "f.py"))
     (pull,) = pulls(workflow)
-    assert (done.action, done.number) == ("created", pull.number)
+    assert (result.action, result.number) == ("created", pull.number)
     assert pull.pull is not None
     assert pull.pull.draft
     assert on_branch(workflow, "test_f.py") == TEST
@@ -102,58 +106,58 @@ def test_it_opens_one_draft_with_one_commit_on_the_reviewed_one(workflow: Workfl
     assert set(pull.labels) == {"batch-action"}
 
 
-def test_the_next_run_keeps_what_is_there_and_adds_to_it(workflow: WorkflowHarness):
-    deliver(workflow, generated(workflow, "test_f.py", "f.py"))
+def test_the_next_run_keeps_proposed_files_and_adds_new_ones(workflow: WorkflowHarness):
+    publish(workflow, generated(workflow, "test_f.py", "f.py"))
     workflow.commit({"other.txt": "x\n"})
-    done = deliver(workflow, generated(workflow, "test_g.py", "g.py", "def test_g(): ...\n"))
+    result = publish(workflow, generated(workflow, "test_g.py", "g.py", "def test_g(): ...\n"))
     (pull,) = pulls(workflow)
-    assert done.action == "updated"
+    assert result.action == "updated"
     assert {f.path for f in parse_files(pull.body or "")} == {"test_f.py", "test_g.py"}
     assert on_branch(workflow, "test_f.py") == TEST
     assert workflow.repo.git("rev-list", "--count", f"HEAD..{BRANCH}").strip() == "1"
 
 
-def test_the_same_night_twice_writes_nothing_the_second_time(workflow: WorkflowHarness):
+def test_publishing_the_same_run_twice_changes_nothing(workflow: WorkflowHarness):
     file = generated(workflow, "test_f.py", "f.py")
-    deliver(workflow, file)
+    publish(workflow, file)
     head = workflow.repo.git("rev-parse", BRANCH)
-    assert deliver(workflow, file).action == "unchanged"
+    assert publish(workflow, file).action == "unchanged"
     assert workflow.repo.git("rev-parse", BRANCH) == head
 
 
 def test_a_file_changed_since_the_review_is_left_out_and_named(workflow: WorkflowHarness):
     old, good = generated(workflow, "test_f.py", "f.py"), generated(workflow, "test_g.py", "g.py")
     workflow.commit({"f.py": CODE + "# newer\n"})
-    done = deliver(workflow, old, good)
+    result = publish(workflow, old, good)
     (pull,) = pulls(workflow)
-    assert "test_f.py" in done.note
+    assert "test_f.py" in result.note
     assert "test_f.py" in (pull.body or "")
     assert [f.path for f in parse_files(pull.body or "")] == ["test_g.py"]
 
 
-def test_a_hand_written_file_that_appeared_meanwhile_is_not_overwritten(workflow: WorkflowHarness):
+def test_a_new_hand_written_file_is_not_overwritten(workflow: WorkflowHarness):
     file = generated(workflow, "test_f.py", "f.py")
     workflow.commit({"test_f.py": "mine\n"})
-    assert deliver(workflow, file).action == "skipped"
+    assert publish(workflow, file).action == "skipped"
     assert pulls(workflow) == []
 
 
 def test_it_is_closed_when_all_is_merged(workflow: WorkflowHarness):
-    deliver(workflow, generated(workflow, "test_f.py", "f.py"))
+    publish(workflow, generated(workflow, "test_f.py", "f.py"))
     workflow.commit({"test_f.py": TEST})
-    assert deliver(workflow).action == "closed"
+    assert publish(workflow).action == "closed"
     assert pulls(workflow)[0].state == "closed"
     assert workflow.repo.git("branch", "--list", BRANCH) == ""
 
 
-def test_people_on_the_branch_keep_what_they_wrote(workflow: WorkflowHarness):
-    deliver(workflow, generated(workflow, "test_f.py", "f.py"))
+def test_files_that_people_changed_on_the_branch_are_kept(workflow: WorkflowHarness):
+    publish(workflow, generated(workflow, "test_f.py", "f.py"))
     theirs = workflow.repo.path.parent / "theirs"
     workflow.repo.git("worktree", "add", "-q", str(theirs), BRANCH)
     (theirs / "test_f.py").write_text("better\n")
     Repo(theirs).git("commit", "-qam", "Better")
     workflow.repo.git("worktree", "remove", "--force", str(theirs))
-    deliver(
+    publish(
         workflow, generated(workflow, "test_f.py", "f.py"), generated(workflow, "test_g.py", "g.py")
     )
     assert on_branch(workflow, "test_f.py") == "better\n"
@@ -162,25 +166,25 @@ def test_people_on_the_branch_keep_what_they_wrote(workflow: WorkflowHarness):
 
 
 def test_workflow_files_are_never_touched(workflow: WorkflowHarness):
-    done = deliver(workflow, generated(workflow, ".github/workflows/x.yml", "f.py", "on: push\n"))
-    assert done.action == "skipped"
-    assert "never touched" in done.note
+    result = publish(workflow, generated(workflow, ".github/workflows/x.yml", "f.py", "on: push\n"))
+    assert result.action == "skipped"
+    assert "never touched" in result.note
 
 
-def test_where_it_is_forbidden_a_patch_is_left_that_applies(workflow: WorkflowHarness):
+def test_without_permission_an_applicable_patch_is_written(workflow: WorkflowHarness):
     workflow.github_repository.actions_can_open_pull_requests = False
-    done = deliver(
+    result = publish(
         workflow, generated(workflow, "test_f.py", "f.py"), generated(workflow, "g.py", "g.py")
     )
-    assert done.action == "refused"
-    assert "create and approve pull requests" in done.note
+    assert result.action == "refused"
+    assert "create and approve pull requests" in result.note
     written = workflow.repo.path / ".batch-action" / "code-review.patch"
     workflow.repo.git("apply", str(written))
     assert (workflow.repo.path / "test_f.py").read_text() == TEST
     assert (workflow.repo.path / "g.py").read_text() == TEST
 
 
-def test_nothing_proposed_is_never_green(workflow: WorkflowHarness):
+def test_a_refused_pull_request_fails_the_run(workflow: WorkflowHarness):
     refused = DestinationResult(destination="draft-pr", action="refused", note="forbidden")
     with context_of(workflow) as ctx:
         files = (generated(workflow, "test_f.py", "f.py"),)
@@ -191,10 +195,10 @@ def test_nothing_proposed_is_never_green(workflow: WorkflowHarness):
             findings=(),
             generated=files,
         )
-        ledger = pipeline.Ledger(repository=ctx.github_context.repository_id, task="code-review")
-        record = run_report.build(ctx, ledger, BatchResults(), batch_answers)
+        ledger = Ledger(repository=ctx.github_context.repository_id, task="code-review")
+        report = run_report.build(ctx, LedgerView(ledger), BatchResults(), batch_answers)
     published = PublishResult(
-        report=record,
+        report=report,
         reconciliation=Reconciliation(statuses=(), commit=""),
         results=(refused,),
     )

@@ -12,7 +12,7 @@ TEXT = "".join(f"line {n}\n" for n in range(30))
 
 @pytest.fixture
 def repo(tmp_path):
-    # A colon and a quote in the folder's name must not part the path of the borrowed objects.
+    # A colon and a quote in the folder's name must not split the path of the borrowed objects.
     return Repo.init(tmp_path / 'a:b"c' / "repo")
 
 
@@ -90,7 +90,7 @@ def test_ancestors(repo):
     assert git.nearest_ancestor([side, commits[0]], merged) == side
 
 
-def test_a_shallow_clone_says_what_it_cannot_know(repo, tmp_path):
+def test_a_shallow_clone_returns_none_for_unknown(repo, tmp_path):
     a = repo.commit({"a": "1"})
     b = repo.commit({"a": "2"})
     repo.git("clone", "--quiet", "--depth=1", f"file://{repo.path}", str(tmp_path / "shallow"))
@@ -156,7 +156,7 @@ def test_changes(repo):
     assert git.file_at(b, "type.py") is None
 
 
-def test_a_submodule_hidden_by_its_own_settings_is_told(repo):
+def test_a_submodule_hidden_by_its_settings_is_a_change(repo):
     inner = Repo.init(repo.path / "sub")
     inner.commit({"x": "1"})
     a = repo.commit({".gitmodules": '[submodule "sub"]\n\tpath = sub\n\turl = x\n\tignore = all\n'})
@@ -202,18 +202,18 @@ def test_hunks(repo):
         "replaced": (Hunk(old_start=5, old_lines=1, new_start=5, new_lines=2),),
         "removed": (Hunk(old_start=10, old_lines=2, new_start=9, new_lines=0),),
         "added": (Hunk(old_start=30, old_lines=0, new_start=31, new_lines=1),),
-        # Line ends are no change,
+        # Line endings are no change,
         "no-newline": (),
         "crlf": (),
         "crlf-added": (Hunk(old_start=30, old_lines=0, new_start=31, new_lines=1),),
     }
-    # not even where nothing else is asked about.
+    # not even if no other pair is given.
     assert git.hunks(old, ids["crlf"]) == ()
     assert missing not in found
     assert git.hunks(old, ids["added"]) == found[old, ids["added"]]
 
 
-def test_attributes_are_the_commits(repo):
+def test_attributes_are_read_from_the_commit(repo):
     head = repo.commit(
         {
             ".gitattributes": "gen.py linguist-generated\nb.dat binary\n",
@@ -231,7 +231,7 @@ def test_attributes_are_the_commits(repo):
     assert not (repo.path / ".git/index.lock").exists()
 
 
-def test_who_touched_a_path_last(repo, tmp_path):
+def test_last_author(repo, tmp_path):
     first = repo.commit({"a": "1", "*": "star"})
     repo.env |= {"GIT_AUTHOR_NAME": "Zoë @here"}
     second = repo.commit({"a": "2"})
@@ -299,7 +299,7 @@ def test_a_hostile_configuration_runs_nothing(repo, tmp_path):
     assert not sprung.exists(), sprung.read_text()
 
 
-def test_the_environment_of_the_process_does_not_lead_astray(repo, tmp_path, monkeypatch):
+def test_the_environment_of_the_process_is_ignored(repo, tmp_path, monkeypatch):
     a = repo.commit({"a.py": "1\n"})
     other = Repo.init(tmp_path / "other")
     other.commit({"b.py": "1\n"})
@@ -312,7 +312,7 @@ def test_the_environment_of_the_process_does_not_lead_astray(repo, tmp_path, mon
     assert [one.path for one in git.tree(a)] == ["a.py"]
 
 
-def test_a_damaged_repository_is_a_sentence(repo):
+def test_a_damaged_repository_is_a_config_error(repo):
     a = repo.commit({"a": "1"})
     tree = repo.git("rev-parse", f"{a}^{{tree}}")
     (repo.path / ".git/objects" / tree[:2] / tree[2:]).unlink()
@@ -334,7 +334,7 @@ def test_sha256(tmp_path):
     assert git.nearest_ancestor([a], b) == a
 
 
-def test_messages_come_in_the_order_of_the_commits(repo):
+def test_messages_are_in_the_order_of_the_commits(repo):
     a = repo.commit({"a": "1"})
     repo.git("commit", "--quiet", "--allow-empty", "--message", "Über\n\nwith a body\n")
     repo.git("commit", "--quiet", "--allow-empty", "--message", "commit x\n\n* more")
@@ -363,7 +363,7 @@ new file mode 100644
 """
 
 
-def test_a_patch_is_seen_and_leaves_nothing(repo, tmp_path):
+def test_a_patched_commit_exists_only_inside_the_block(repo, tmp_path):
     head = repo.commit({"a.py": "old\nsame\n", ".gitattributes": "*.py linguist-generated\n"})
     repo.write({"a.py": "dirty\n"})
     before = sorted(str(p) for p in repo.path.rglob("*"))
@@ -389,7 +389,7 @@ def test_a_patch_is_seen_and_leaves_nothing(repo, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("patch", "said"),
+    ("patch", "message"),
     [
         (b"", "does not apply"),
         (b"no patch at all\n", "No valid patches"),
@@ -399,16 +399,16 @@ def test_a_patch_is_seen_and_leaves_nothing(repo, tmp_path):
         (PATCH.replace(b"dir/new.py", b"/etc/x"), "does not apply"),
     ],
 )
-def test_what_is_no_patch(repo, patch, said):
+def test_an_invalid_patch(repo, patch, message):
     head = repo.commit({"a.py": "old\nsame\n"})
     git = GitRepo(repo.path)
-    with pytest.raises(ConfigError, match=said), git.patched(head, patch):
+    with pytest.raises(ConfigError, match=message), git.patched(head, patch):
         pass
     assert git.has_commit(head)
     assert not (repo.path / ".git/hooks/x").exists()
 
 
-def test_the_versions_of_a_file(repo):
+def test_versions(repo):
     for text in ("1", "2", None, "3"):
         repo.commit({"[a] b.py": text, "other.py": str(text)})
     git = GitRepo(repo.path)

@@ -1,4 +1,4 @@
-"""The GitHub edge against the sandbox, over real HTTP."""
+"""The GitHub client with the sandbox, over real HTTP."""
 
 import io
 import zipfile
@@ -62,7 +62,7 @@ def posts(sandbox: Sandbox, path: str) -> int:
 
 
 class TestClient:
-    def test_tells_what_repository_it_is(self, sandbox, client):
+    def test_repository_info(self, sandbox, client):
         facts = client.repository_info()
         assert facts.id == str(sandbox.github.repository("octo/demo").id)
         assert (facts.private, facts.default_branch, facts.has_issues) == (True, "main", True)
@@ -74,26 +74,26 @@ class TestClient:
         with connect(sandbox, sandbox.github.token_for("octo")) as client:
             assert client.viewer() == "octo"
 
-    def test_a_server_without_graphql_is_asked_otherwise(self, sandbox, client):
+    def test_a_server_without_graphql_is_asked_by_rest(self, sandbox, client):
         sandbox.faults.add("status", path="graphql", status=404, times=9)
         assert client.viewer() == "github-actions[bot]"
         with connect(sandbox, sandbox.github.token_for("octo")) as other:
             assert other.viewer() == "octo"
 
-    def test_the_viewer_is_not_guessed_when_the_answer_is_lost(self, sandbox, client):
+    def test_the_viewer_is_not_guessed_after_a_lost_response(self, sandbox, client):
         sandbox.faults.add("status", path="graphql", status=502, times=1)
         assert client.viewer() == "github-actions[bot]"
         sandbox.faults.add("status", path="graphql", status=502, times=9)
         with pytest.raises(LostResponseError):
             client.viewer()
 
-    def test_reading_is_repeated(self, sandbox, client):
+    def test_reads_are_retried(self, sandbox, client):
         sandbox.faults.add("status", path="/octo/demo$", status=502, times=1)
         sandbox.faults.add("drop-after", path="/octo/demo$", nth=2, times=1)
         assert client.repository_info().default_branch == "main"
         assert len(sandbox.faults.calls) == 3
 
-    def test_reading_that_goes_on_failing_is_a_sentence(self, sandbox, client):
+    def test_a_lasting_failure_of_a_read_is_reported(self, sandbox, client):
         sandbox.faults.add("status", path="/octo/demo$", status=503, times=9)
         with pytest.raises(RefusedError, match=r"GitHub failed on GET .* with 503.*next run"):
             client.repository_info()
@@ -112,7 +112,7 @@ class TestClient:
             client.request("POST", "labels", input={"name": "a", "color": "ffffff"})
         assert posts(sandbox, "/labels") == 1
 
-    def test_a_write_refused_by_a_short_rate_limit_waits(self, sandbox, client):
+    def test_a_write_waits_for_a_short_rate_limit(self, sandbox, client):
         sandbox.faults.add("status", method="POST", path="labels", status=403, retry_after=1)
         client.request("POST", "labels", input={"name": "a", "color": "ffffff"})
         assert posts(sandbox, "/labels") == 2
@@ -131,7 +131,7 @@ class TestClient:
         assert caught.value.status == status
 
     @pytest.mark.parametrize("method", ["GET", "POST"])
-    def test_a_rate_limit_of_an_hour_is_told_at_once(self, sandbox, client, method):
+    def test_a_rate_limit_of_an_hour_is_reported_at_once(self, sandbox, client, method):
         sandbox.faults.add("status", path="labels", status=429, retry_after=3600, times=9)
         draft = {"name": "a", "color": "ffffff"}
         with pytest.raises(RefusedError, match="rate limit"):
@@ -153,7 +153,7 @@ class TestClient:
         ):
             client.repository_info()
 
-    def test_nobody_listens(self):
+    def test_a_refused_connection(self):
         nowhere = "http://127.0.0.1:1/api/v3"
         with (
             GitHubClient("t", api_url=nowhere, repository="o/r", write_interval=0) as client,
@@ -170,12 +170,12 @@ class TestClient:
             ("t", {"graphql_url": "https://else.where/graphql"}, "same host"),
         ],
     )
-    def test_what_cannot_work_is_a_mistake_in_the_inputs(self, token, how, words):
+    def test_invalid_inputs(self, token, how, words):
         usual = {"api_url": "https://api.github.com", "repository": "o/r"}
         with pytest.raises(ConfigError, match=words):
             GitHubClient(token, **{**usual, **how})
 
-    def test_the_token_is_in_no_text_of_the_client(self, sandbox):
+    def test_no_text_contains_the_token(self, sandbox):
         with connect(sandbox, "ghp_topsecret") as client:
             assert "topsecret" not in repr(client)
 
@@ -208,7 +208,7 @@ class TestRefusals:
         assert line in words
         assert "`permissions:`" in words
 
-    def test_403_names_the_permissions_github_names(self):
+    def test_403_names_the_permissions_that_github_names(self):
         words = self.said(
             403,
             "Resource not accessible by integration",
@@ -230,12 +230,12 @@ class TestRefusals:
             (307, "Moved Permanently", "/repos/o/r/issues", "has moved"),
         ],
     )
-    def test_each_refusal_says_what_to_do(self, status, said, path, words):
+    def test_each_refusal_has_a_fix(self, status, said, path, words):
         assert words in self.said(status, said, path)
 
 
 class TestIssues:
-    def test_an_issue_has_a_life(self, issues):
+    def test_the_life_cycle_of_an_issue(self, issues):
         issues.ensure_label("batch-action", "5319e7", "What batch-action found. " * 9)
         made = issues.create("Code review", BODY, ["batch-action"])
         assert issues.find("batch-action", MARKER) == [made]
@@ -251,7 +251,7 @@ class TestIssues:
         issues.reopen(made.number)
         assert issues.get(made.number).state == "open"
 
-    def test_comments_have_a_life(self, issues):
+    def test_the_life_cycle_of_a_comment(self, issues):
         number = issues.create("Code review", BODY, []).number
         said = issues.comment(number, "One new finding.")
         assert said.trusted
@@ -262,7 +262,7 @@ class TestIssues:
         issues.delete_comment(said.id)
         assert issues.comments(number) == []
 
-    def test_tells_who_edited_what(self, sandbox, issues):
+    def test_revisions_name_their_editor(self, sandbox, issues):
         made = issues.create("Code review", "one", [])
         assert issues.revisions(made.node_id) == []
         with connect(sandbox, sandbox.github.token_for("octo")) as person:
@@ -276,7 +276,7 @@ class TestIssues:
         with pytest.raises(RefusedError):
             issues.revisions("I_0")
 
-    def test_reacts_once_even_when_the_answer_is_lost(self, sandbox, issues):
+    def test_a_reaction_is_added_once_despite_a_lost_response(self, sandbox, issues):
         number = issues.create("Code review", BODY, []).number
         said = issues.comment(number, "/batch recheck 01234567")
         assert said.reactions == ()
@@ -287,7 +287,7 @@ class TestIssues:
         assert [one.content for one in record.reactions] == ["eyes"]
         assert issues.comments(number)[0].reactions == ("eyes",)
 
-    def test_tells_who_put_a_label_on(self, sandbox, issues):
+    def test_labeled_by(self, sandbox, issues):
         number = issues.create("Code review", BODY, ["wontfix"]).number
         assert issues.labeled_by(number, "other") == ""
         assert issues.labeled_by(number, "WONTFIX") == "github-actions[bot]"
@@ -296,14 +296,14 @@ class TestIssues:
             person.request("POST", f"issues/{number}/labels", input={"labels": ["wontfix"]})
         assert issues.labeled_by(number, "wontfix") == "octo"
 
-    def test_tells_who_closed_it(self, sandbox, issues):
+    def test_closed_by(self, sandbox, issues):
         number = issues.create("Code review", BODY, []).number
         with connect(sandbox, sandbox.github.token_for("octo")) as person:
             Issues(person).close(number, "not_planned")
         assert issues.get(number).closed_by == "octo"
         assert issues.get(number).closed_at == issues.get(number).updated_at
 
-    def test_the_marker_of_a_stranger_is_not_ours(self, sandbox, client, issues):
+    def test_an_issue_of_a_stranger_is_not_ours(self, sandbox, client, issues):
         issues.ensure_label("batch-action", "5319e7", "")
         with connect(sandbox, sandbox.github.token_for("octo")) as person:
             forged = Issues(person).create("Code review", BODY, ["batch-action"])
@@ -318,32 +318,32 @@ class TestIssues:
         issues.create("Code review", "Something else", ["batch-action"])
         assert issues.find("batch-action", MARKER) == []
 
-    def test_a_label_is_made_once(self, sandbox, client):
+    def test_a_label_is_created_once(self, sandbox, client):
         for _ in range(2):
             issues = Issues(client)
             issues.ensure_label("night watch ü", "5319e7", "")
             issues.ensure_label("night watch ü", "5319e7", "")
         assert posts(sandbox, "/labels") == 1
 
-    def test_a_label_made_by_another_run_meanwhile_is_fine(self, sandbox, client, issues):
+    def test_a_label_created_by_a_concurrent_run_is_accepted(self, sandbox, client, issues):
         client.request("POST", "labels", input={"name": "twice", "color": "ffffff"})
         sandbox.faults.add("status", method="GET", path="labels/twice", status=404)
         issues.ensure_label("twice", "5319e7", "")
 
-    def test_a_created_issue_whose_answer_was_lost_is_found(self, sandbox, issues):
+    def test_a_created_issue_is_found_after_a_lost_response(self, sandbox, issues):
         sandbox.faults.add("drop-after", method="POST", path="issues$")
         made = issues.create("Code review", BODY, [])
         assert issues.get(made.number).body == BODY
         assert posts(sandbox, "/issues") == 1
 
-    def test_an_issue_that_never_arrived_is_an_error(self, sandbox, issues):
+    def test_an_issue_that_was_not_created_is_an_error(self, sandbox, issues):
         sandbox.faults.add("drop-before", method="POST", path="issues$")
         with pytest.raises(LostResponseError):
             issues.create("Code review", BODY, [])
         assert posts(sandbox, "/issues") == 1
 
     @pytest.mark.parametrize(("kind", "arrives"), [("drop-after", True), ("drop-before", False)])
-    def test_a_comment_whose_answer_was_lost(self, sandbox, issues, kind, arrives):
+    def test_a_comment_after_a_lost_response(self, sandbox, issues, kind, arrives):
         number = issues.create("Code review", BODY, []).number
         issues.comment(number, "Tonight nothing.")
         sandbox.faults.add(kind, method="POST", path="comments$")
@@ -356,7 +356,7 @@ class TestIssues:
         assert posts(sandbox, "/comments") == 2
 
     @pytest.mark.parametrize(("kind", "arrives"), [("drop-after", True), ("drop-before", False)])
-    def test_an_edit_whose_answer_was_lost_is_looked_up(self, sandbox, issues, kind, arrives):
+    def test_an_edit_is_verified_after_a_lost_response(self, sandbox, issues, kind, arrives):
         number = issues.create("Code review", BODY, []).number
         sandbox.faults.add(kind, method="PATCH", path="issues")
         if arrives:
@@ -437,23 +437,23 @@ class TestActions:
         actions, data = stored
         assert actions.download(actions.artifacts("state-a")[0], 10_000) == data
         fetched = [c for c in sandbox.faults.calls if c.service == "blobs" and c.method == "GET"]
-        # The store refuses any request that carries Authorization.
+        # The blob store refuses a request with an Authorization header.
         assert [call.status for call in fetched] == [200]
 
-    def test_the_cap_holds_for_the_advertised_and_the_real_size(self, stored):
+    def test_the_limit_covers_the_listed_and_the_real_size(self, stored):
         actions, data = stored
         artifact = actions.artifacts("state-a")[0]
         for claimed in (artifact, replace(artifact, size=1)):
             with pytest.raises(ArtifactRefusedError, match="larger than"):
                 actions.download(claimed, len(data) - 1)
 
-    def test_other_bytes_than_recorded_are_refused(self, stored):
+    def test_a_wrong_digest_is_refused(self, stored):
         actions, _ = stored
         artifact = replace(actions.artifacts("state-a")[0], digest="sha256:" + "0" * 64)
         with pytest.raises(ArtifactRefusedError, match="digest"):
             actions.download(artifact, 10_000)
 
-    def test_a_failing_store_is_asked_again_and_its_address_never_told(self, sandbox, stored):
+    def test_a_failing_download_is_retried_and_its_url_never_shown(self, sandbox, stored):
         actions, data = stored
         artifact = actions.artifacts("state-a")[0]
         sandbox.faults.add("status", service="blobs", method="GET", status=503)
@@ -465,7 +465,7 @@ class TestActions:
         assert "sig" not in str(caught.value)
         assert caught.value.__cause__ is None
 
-    def test_what_is_gone_is_none(self, stored):
+    def test_a_deleted_artifact_is_none(self, stored):
         actions, _ = stored
         artifact = actions.artifacts("state-a")[0]
         assert actions.delete(artifact.id) is True
@@ -473,7 +473,7 @@ class TestActions:
         assert actions.download(artifact, 10_000) is None
         assert actions.download(replace(artifact, expired=True), 10_000) is None
 
-    def test_what_expired_since_it_was_listed_is_none(self, sandbox, stored):
+    def test_an_artifact_that_expired_after_listing_is_none(self, sandbox, stored):
         actions, _ = stored
         artifact = actions.artifacts("state-a")[0]
         sandbox.clock.advance(40 * 24 * 3600)
@@ -490,17 +490,19 @@ class TestActions:
             Actions(client).delete(artifact.id)
 
 
-class TestComparing:
+class TestCompare:
     def file(self, **values: str) -> dict[str, str]:
         return {"filename": "a.py", "status": "modified", "sha": "1" * 40, **values}
 
-    def test_changes_are_told_in_our_words(self):
+    def test_changes_of_a_comparison(self):
         files = [
             self.file(),
             self.file(filename="b.py", status="removed", sha="2" * 40),
             self.file(filename="c.py", status="renamed", previous_filename="d.py"),
         ]
-        modified, deleted, renamed = parse_comparison({"status": "ahead", "files": files}, "a" * 40, "b")
+        modified, deleted, renamed = parse_comparison(
+            {"status": "ahead", "files": files}, "a" * 40, "b"
+        )
         assert (modified.path, modified.status, modified.blob) == (
             "a.py",
             ChangeType.MODIFIED,
@@ -514,11 +516,11 @@ class TestComparing:
         assert (renamed.status, renamed.old_path) == (ChangeType.RENAMED, "d.py")
 
     @pytest.mark.parametrize("status", ["diverged", "behind"])
-    def test_another_history_cannot_be_compared(self, status):
+    def test_diverged_commits_cannot_be_compared(self, status):
         with pytest.raises(GitHubError, match="fetch-depth: 0"):
             parse_comparison({"status": status, "files": []}, "a" * 40, "b" * 40)
 
-    def test_three_hundred_files_may_be_more(self):
+    def test_three_hundred_files_may_be_incomplete(self):
         with pytest.raises(GitHubError, match="fetch-depth: 0"):
             parse_comparison({"status": "ahead", "files": [self.file()] * 300}, "a", "b")
 

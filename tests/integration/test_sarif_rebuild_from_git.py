@@ -32,7 +32,7 @@ from batch_action.publishers.sarif.reader import (
 from batch_action.sandbox.github import sarif as service
 from batch_action.tasks.registry import all_tasks
 from tests.harness.git_repositories import Repo
-from tests.integration.test_sarif_destination import remark
+from tests.integration.test_sarif_destination import raw_finding
 from tests.unit.test_sarif import REPORT
 
 TASK = all_tasks()["code-review"]
@@ -104,9 +104,11 @@ class RandomRepository:
         findings = []
         for path, blob in blobs.items():
             lines = self.files[path]
-            remarks = [remark(line, n) for n, line in enumerate(lines, start=1) if "crash" in line]
+            raw_findings = [
+                raw_finding(line, n) for n, line in enumerate(lines, start=1) if "crash" in line
+            ]
             found, _ = anchor_all(
-                remarks,
+                raw_findings,
                 task=TASK.name,
                 path=path,
                 text="\n".join(lines) + "\n",
@@ -184,7 +186,7 @@ def partial_finding(
         path=path,
         category=category,
         rule="r",
-        severity=remark("x", 1).severity,
+        severity=raw_finding("x", 1).severity,
         title="t",
         security=None,
     )

@@ -1,4 +1,4 @@
-"""The webhook edge against a receiver on loopback: retries, silence about the address."""
+"""The webhook client with a receiver on loopback: retries, and the secrecy of the URL."""
 
 import logging
 from collections.abc import Iterator
@@ -8,20 +8,20 @@ import pytest
 from standardwebhooks import Webhook
 
 from batch_action.clients.webhooks import UndeliveredError, Webhooks, signature_headers
-from tests.harness.webhook_receiver import PATH, Receiver, receiving
+from tests.harness.webhook_receiver import PATH, WebhookReceiver, webhook_receiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Receiver]:
-    with receiving() as receiver:
+def served() -> Iterator[WebhookReceiver]:
+    with webhook_receiver() as receiver:
         yield receiver
 
 
 @pytest.fixture
-def receiver(served: Receiver) -> Receiver:
-    served.got.clear()
+def receiver(served: WebhookReceiver) -> WebhookReceiver:
+    served.requests.clear()
     served.answers.clear()
     return served
 
@@ -32,12 +32,12 @@ def pauses() -> list[float]:
 
 
 @pytest.fixture
-def hooks(pauses: list[float], one_certificate, monkeypatch: pytest.MonkeyPatch) -> Webhooks:
-    monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
+def hooks(pauses: list[float], small_ca_bundle, monkeypatch: pytest.MonkeyPatch) -> Webhooks:
+    monkeypatch.setenv("SSL_CERT_FILE", str(small_ca_bundle))
     return Webhooks(sleep=pauses.append, timeout=5.0)
 
 
-def test_a_message_arrives_as_it_was_given(hooks, receiver):
+def test_a_message_arrives_unchanged(hooks, receiver):
     hooks.post(receiver.url, b'{"a": "\\u2026"}', {"webhook-id": "x"}, repeatable=True)
     assert receiver.last.json == {"a": "…"}
     assert receiver.last.headers["content-type"] == "application/json"
@@ -45,27 +45,27 @@ def test_a_message_arrives_as_it_was_given(hooks, receiver):
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_what_passes_is_tried_again(hooks, receiver, pauses, status):
+def test_a_transient_failure_is_retried(hooks, receiver, pauses, status):
     receiver.answers = [(status, {}, ""), (status, {"retry-after": "7"}, "")]
     hooks.post(receiver.url, b"{}", {}, repeatable=False)
-    assert (len(receiver.got), pauses) == (3, [1.0, 7.0])
+    assert (len(receiver.requests), pauses) == (3, [1.0, 7.0])
 
 
-def test_it_gives_up_after_a_few_tries(hooks, receiver, pauses):
+def test_the_number_of_retries_is_limited(hooks, receiver, pauses):
     receiver.answers = [(503, {"retry-after": "99999"}, "")] * 9
     with pytest.raises(UndeliveredError, match="it answered 503"):
         hooks.post(receiver.url, b"{}", {}, repeatable=True)
-    assert (len(receiver.got), pauses) == (4, [30.0] * 3)
+    assert (len(receiver.requests), pauses) == (4, [30.0] * 3)
 
 
-def test_a_refusal_is_final_and_tells_its_reason(hooks, receiver, pauses):
+def test_a_refusal_is_final_and_has_a_reason(hooks, receiver, pauses):
     receiver.answers = [(404, {}, "no_service")]
     with pytest.raises(UndeliveredError, match=r"it answered 404 \(no_service\)"):
         hooks.post(receiver.url, b"{}", {}, repeatable=True)
     assert pauses == []
 
 
-def test_an_answer_of_many_words_is_not_repeated(hooks, receiver):
+def test_a_long_response_is_not_quoted(hooks, receiver):
     receiver.answers = [(400, {}, "<b>::error::pwned</b>" * 99_999)]
     with pytest.raises(UndeliveredError) as caught:
         hooks.post(receiver.url, b"{}", {}, repeatable=True)
@@ -76,27 +76,27 @@ def test_a_redirect_is_not_followed(hooks, receiver):
     receiver.answers = [(302, {"location": receiver.url}, "")]
     with pytest.raises(UndeliveredError, match="302"):
         hooks.post(receiver.url, b"{}", {}, repeatable=True)
-    assert len(receiver.got) == 1
+    assert len(receiver.requests) == 1
 
 
-def test_a_lost_answer_is_asked_for_again_only_where_that_cannot_double_it(hooks, receiver):
+def test_a_lost_response_is_retried_only_if_repeatable(hooks, receiver):
     receiver.answers = [None]
     hooks.post(receiver.url, b"{}", {}, repeatable=True)
-    assert len(receiver.got) == 2
+    assert len(receiver.requests) == 2
     receiver.answers = [None]
     with pytest.raises(UndeliveredError, match="its response was lost"):
         hooks.post(receiver.url, b"{}", {}, repeatable=False)
-    assert len(receiver.got) == 3
+    assert len(receiver.requests) == 3
 
 
-def test_nobody_there(hooks, pauses):
+def test_a_refused_connection(hooks, pauses):
     with pytest.raises(UndeliveredError, match="it cannot be reached"):
         hooks.post(f"http://127.0.0.1:1{PATH}", b"{}", {}, repeatable=False)
     assert len(pauses) == 3
 
 
 @pytest.mark.parametrize("answer", [None, (404, {}, PATH), (302, {"location": PATH}, ""), "nobody"])
-def test_the_address_stands_in_no_sentence_and_no_log(hooks, receiver, caplog, answer):
+def test_no_message_and_no_log_contains_the_url(hooks, receiver, caplog, answer):
     caplog.set_level(logging.DEBUG, "httpx2")
     url = f"http://127.0.0.1:1{PATH}" if answer == "nobody" else receiver.url
     receiver.answers = [] if answer == "nobody" else [answer]
@@ -115,6 +115,6 @@ def test_the_signature_is_that_of_standard_webhooks():
     assert Webhook(SECRET).verify(body, headers) == {"a": "…"}
     other = signature_headers("whsec_" + "A" * 32, "msg_1", now, body)
     assert other["webhook-signature"] != headers["webhook-signature"]
-    # Another zone is the same moment.
+    # The same moment in another time zone.
     local = now.astimezone().astimezone()
     assert signature_headers(SECRET, "msg_1", local, body) == headers

@@ -103,15 +103,15 @@ def validator(whole: str = "") -> OpenAPI:
 @cache
 def whole_description(name: str) -> dict[str, Any]:
     """GitHub's own description with only the operations we use: all of it takes minutes to load."""
-    described: dict[str, Any] = json.loads(Path(name).read_text("utf-8"), object_hook=mended)
+    described: dict[str, Any] = json.loads(Path(name).read_text("utf-8"), object_hook=correct)
     kept = described["paths"].keys() & ours()["paths"].keys()
     return {**described, "paths": {path: described["paths"][path] for path in kept}}
 
 
-def mended(part: dict[str, Any]) -> dict[str, Any]:
-    """Errors of GitHub's description: `nullable` beside an enum without null or no type, read-only input.
+def correct(part: dict[str, Any]) -> dict[str, Any]:
+    """Correct errors of the description: `nullable` without null or type, read-only input.
 
-    And `created`, which takes a range by its own words, described as one moment.
+    And `created`, which accepts a range, but is described as one moment.
     """
     part.pop("readOnly", None)
     if part.get("name") == "created" and part.get("in") == "query":
