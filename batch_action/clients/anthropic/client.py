@@ -319,7 +319,7 @@ def run_concurrently(
 ) -> Iterator[T | None]:
     """Run the calls on a few threads; yield their results in the order in which they end.
 
-    None stands for a call that was not started because `should_continue` returned False by then.
+    None means a call that was not started because `should_continue` returned False by then.
     What a call raises is raised here. The threads are daemons, so that an interrupt does not wait
     for a call that hangs.
     """
