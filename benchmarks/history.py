@@ -11,7 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from batch_action.ledger import codec, merge, view
+from batch_action.ledger import codec, merge
+from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
     Collected,
     Fact,
@@ -98,7 +99,7 @@ def measure(name: str, runs: int, files_per_run: int) -> float:
     )
     _, merge_seconds = time_call(lambda: merge.merge(empty, decoded, decoded))
     _, query_seconds = time_call(
-        lambda: (view.backlog(decoded, max_attempts=3), view.answered_ids(decoded))
+        lambda: (LedgerView(decoded).backlog(max_attempts=3), LedgerView(decoded).answered_ids)
     )
     total = decode_seconds + merge_seconds + query_seconds
     print(

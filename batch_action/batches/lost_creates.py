@@ -5,9 +5,8 @@ A batch is adopted only after its custom ids have confirmed that it is ours.
 
 from batch_action.batches.submit import sent_fact
 from batch_action.context import RunContext
-from batch_action.ledger import view
 from batch_action.ledger.store import LedgerSession
-from batch_action.ledger.view import OpenIntent
+from batch_action.ledger.view import OpenIntent, create_window
 from batch_action.models.ledger import Rejected
 from batch_action.models.requests import CREATE_TIMEOUT, SYNCHRONOUS_WINDOW
 
@@ -20,7 +19,7 @@ def resolve_open_intents(ctx: RunContext, session: LedgerSession) -> None:
     proves whose it is. When the window has passed and no candidate is left, the intent is closed
     and its requests are back in the backlog.
     """
-    for intent in view.open_intents(session.ledger):
+    for intent in session.view.open_intents:
         if intent.intended.mode == "interactive":
             _resolve_interactive(ctx, session, intent)
         else:
@@ -43,11 +42,11 @@ def _resolve_interactive(ctx: RunContext, session: LedgerSession, intent: OpenIn
 def _resolve(ctx: RunContext, session: LedgerSession, intent: OpenIntent) -> None:
     api = ctx.require_anthropic()
     intended = intent.intended
-    start, end = view.create_window(intended, CREATE_TIMEOUT)
+    start, end = create_window(intended, CREATE_TIMEOUT)
     missing = set(intent.indexes)
     waiting = False
     for candidate in reversed(api.created_between(start, end)):
-        if candidate.id in view.known_batch_ids(session.ledger) | intent.rejected:
+        if candidate.id in session.view.known_batch_ids | intent.rejected:
             continue
         indexes = [i for i in sorted(missing) if len(intended.batches[i]) == candidate.total]
         if not indexes:
@@ -70,7 +69,9 @@ def _resolve(ctx: RunContext, session: LedgerSession, intent: OpenIntent) -> Non
     # By Anthropic's clock, as the window is: the runner's may be hours ahead.
     if missing and not waiting and api.model(intended.model)[1] > end:
         session.add(Rejected(intent=intended.intent, batch=None))
-        ctx.warn("A create failed and made no batch: its files are back in the backlog.")
+        ctx.warn(
+            "A create whose response was lost made no batch: its files are back in the backlog."
+        )
 
 
 def _index_of_id(custom_id: str, intent: OpenIntent, indexes: list[int]) -> int | None:

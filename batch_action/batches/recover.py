@@ -14,7 +14,6 @@ from batch_action.clients.secrets import mask
 from batch_action.config.inputs import Effort
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
-from batch_action.ledger import view
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.files import ContextFile, ContextKind, FileChange
 from batch_action.models.ledger import Intended, RequestKey, Sent
@@ -48,8 +47,8 @@ def recover_batch(ctx: RunContext, session: LedgerSession) -> None:
     batch = ctx.settings.batch_id
     if batch is None:
         return
-    if batch in view.known_batch_ids(session.ledger):
-        if batch not in {pending.sent.batch for pending in view.pending_batches(session.ledger)}:
+    if batch in session.view.known_batch_ids:
+        if batch not in {pending.sent.batch for pending in session.view.pending_batches}:
             ctx.warn(f"Batch {batch} was already collected: it has nothing new.")
         return
     state = ctx.require_anthropic().retrieve(batch)

@@ -12,12 +12,11 @@ from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, TransientError
 from batch_action.findings.anchoring import anchor_all
-from batch_action.ledger import view
 from batch_action.ledger.store import LedgerSession
-from batch_action.ledger.view import PendingBatch
+from batch_action.ledger.view import LedgerView, PendingBatch
 from batch_action.models.file_results import FileVerdict
 from batch_action.models.findings import BatchAnswers, Finding, ReviewedFile
-from batch_action.models.ledger import Collected, Fact, Ledger, RequestKey, Usage, Withdrawn
+from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withdrawn
 from batch_action.models.requests import Outcome, OutcomeKind
 from batch_action.models.responses import TaskResponse
 from batch_action.requests import pricing
@@ -158,7 +157,7 @@ def fetch_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
     facts: list[Fact] = []
     usages: list[tuple[str, Usage]] = []
     problem: TransientError | None = None
-    for pending in view.pending_batches(session.ledger):
+    for pending in session.view.pending_batches:
         wanted = ctx.settings.batch_id in (None, pending.sent.batch)
         try:
             fetched = fetch_batch(ctx, pending) if wanted else None
@@ -204,22 +203,21 @@ def read_batch(
     )
 
 
-def build_answers(ctx: RunContext, ledger: Ledger, batch_results: BatchResults) -> BatchAnswers:
+def build_answers(ctx: RunContext, view: LedgerView, batch_results: BatchResults) -> BatchAnswers:
     """Return the findings and verdicts of these answers, oldest batch first.
 
-    *ledger* must already contain the collected facts, so that a file counts as reviewed only when
-    all its parts have a verdict. When no batch has ended, the commit is the newest recorded head.
+    *view* must already contain the collected facts, so that a file counts as reviewed only when
+    all its parts have a verdict. If no batch has ended, the commit is the newest recorded head.
     """
     ended = batch_results.ended
-    newest = ended[-1].intended.head if ended else next(iter(view.recorded_heads(ledger)), "")
-    reviewed_files = view.reviewed_files(ledger)
+    newest = ended[-1].intended.head if ended else next(iter(view.recorded_heads()), "")
     by_file: dict[tuple[str, str], list[RequestAnswer]] = {}
     for answer in batch_results.answers:
+        key = answer.request_key
         if answer.failure is None:
-            key = answer.request_key
             by_file.setdefault((key.path, key.blob), []).append(answer)
     texts = _reviewed_texts(ctx, {blob for _, blob in by_file})
-    added = find_added_lines(ctx, ledger, {pending.intended.head for pending in ended})
+    added = find_added_lines(ctx, view, {pending.intended.head for pending in ended})
     reviewed: list[ReviewedFile] = []
     findings: list[Finding] = []
     file_verdicts: list[FileVerdict] = []
@@ -227,9 +225,9 @@ def build_answers(ctx: RunContext, ledger: Ledger, batch_results: BatchResults) 
     discarded = 0
     checker = LicenseChecker(ctx)
     for (path, blob), answers in by_file.items():
-        commit = answers[-1].pending.intended.head
         if blob not in texts:
             continue
+        commit = answers[-1].pending.intended.head
         raw_findings = [raw for answer in answers for raw in answer.response.raw_findings]
         anchored, unanchored = anchor_all(
             [*raw_findings, *checker.raw_findings(path, texts[blob], commit)],
@@ -247,7 +245,7 @@ def build_answers(ctx: RunContext, ledger: Ledger, batch_results: BatchResults) 
         sources.append(
             GeneratedSource(path=path, blob=blob, commit=commit, text=texts[blob], drafts=drafts)
         )
-        if (path, blob) in reviewed_files:
+        if (path, blob) in view.reviewed_files:
             reviewed.append(ReviewedFile(path=path, blob=blob, commit=commit))
     generated, refused = generated_files.validate_drafts(ctx, sources)
     return BatchAnswers(
@@ -256,9 +254,9 @@ def build_answers(ctx: RunContext, ledger: Ledger, batch_results: BatchResults) 
         reviewed=tuple(reviewed),
         findings=tuple(findings),
         discarded=discarded,
-        dismissed=view.dismissed_fingerprints(ledger),
-        reviewed_before=reviewed_files,
-        excluded=_exclusion_reasons(ctx, ledger),
+        dismissed=view.dismissed_fingerprints,
+        reviewed_before=view.reviewed_files,
+        excluded=_exclusion_reasons(ctx, view),
         file_verdicts=tuple(file_verdicts),
         generated=generated,
         refused=refused,
@@ -283,15 +281,15 @@ def _file_verdicts(
     ]
 
 
-def _exclusion_reasons(ctx: RunContext, ledger: Ledger) -> dict[str, str]:
+def _exclusion_reasons(ctx: RunContext, view: LedgerView) -> dict[str, str]:
     """Return why paths are not reviewed any more; their findings stay open, with the reason."""
-    newest = view.newest_files(ledger)
+    newest = view.newest_files()
     given_up = {
         path: "given up"
-        for path, blob in view.given_up_files(ledger, ctx.settings.max_attempts)
+        for path, blob in view.given_up_files(ctx.settings.max_attempts)
         if path in newest and newest[path].blob == blob
     }
-    return dict.fromkeys(view.excluded_paths(ledger), "file excluded") | given_up
+    return dict.fromkeys(view.excluded_paths, "file excluded") | given_up
 
 
 def _model_of(answer: RequestAnswer) -> str:

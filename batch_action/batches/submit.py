@@ -15,10 +15,11 @@ from batch_action.errors import (
     GitHubError,
     TransientError,
 )
-from batch_action.ledger import pull_requests, store, view
+from batch_action.ledger import pull_requests, store
 from batch_action.ledger.store import LedgerSession
+from batch_action.ledger.view import ADOPTION_SLACK, LedgerView
 from batch_action.models.files import Selection, SkipReason
-from batch_action.models.ledger import FileEntry, Intended, Ledger, Rejected, Selected, Sent
+from batch_action.models.ledger import FileEntry, Intended, Rejected, Selected, Sent
 from batch_action.models.requests import (
     CREATE_TIMEOUT,
     BatchState,
@@ -185,13 +186,13 @@ def selected_fact(
     )
 
 
-def adds_selection(ledger: Ledger, selected: Selected) -> bool:
+def adds_selection(view: LedgerView, selected: Selected) -> bool:
     """Return whether this selection is new: a new head, a new file, or a reopened pull request."""
-    if selected.pull_request and pull_requests.is_closed(ledger, selected.pull_request):
+    if selected.pull_request and pull_requests.is_closed(view, selected.pull_request):
         return True
-    known = view.newest_files(ledger, selected.scope)
+    known = view.newest_files(selected.scope)
     files = {(path, file.blob) for path, file in known.items()}
-    is_recorded = selected.head in view.recorded_heads(ledger, selected.scope)
+    is_recorded = selected.head in view.recorded_heads(selected.scope)
     return not is_recorded or any((f.path, f.blob) not in files for f in selected.files)
 
 
@@ -211,7 +212,7 @@ def send_batches(
         return sent
     try:
         for index, batch in enumerate(plan.due):
-            if ctx.now() - started > CREATE_TIMEOUT * index + view.ADOPTION_SLACK:
+            if ctx.now() - started > CREATE_TIMEOUT * index + ADOPTION_SLACK:
                 raise TransientError(
                     "Saving the intent took so long that a batch could not be found again if the "
                     "response to its create were lost: the rest is not sent.",
@@ -250,7 +251,7 @@ def save_intent(
         reserved_bytes=RESERVED_BYTES + RESERVED_BYTES_PER_REQUEST * len(plan.requests),
     )
     if store.refresh(ctx, session) and _overlaps_other_run(
-        store.ledger_of_run(ctx, session.ledger), intended, recheck=ctx.settings.recheck
+        store.view_of_run(ctx, session), intended, recheck=ctx.settings.recheck
     ):
         session.add(Rejected(intent=intended.intent, batch=None))
         store.save(ctx, session)
@@ -260,13 +261,16 @@ def save_intent(
     return intended
 
 
-def _overlaps_other_run(ledger: Ledger, intended: Intended, *, recheck: bool) -> bool:
+def _overlaps_other_run(view: LedgerView, intended: Intended, *, recheck: bool) -> bool:
     """Return whether another run is sending one of our requests, or already has its answer."""
     ids = {key.id for batch in intended.batches for key in batch}
-    others = ledger.model_copy(
-        update={"facts": tuple(fact for fact in ledger.facts if fact.key() != intended.key())}
+    ledger = view.ledger
+    others = LedgerView(
+        ledger.model_copy(
+            update={"facts": tuple(fact for fact in ledger.facts if fact.key() != intended.key())}
+        )
     )
-    known = view.in_flight_ids(others) | (frozenset() if recheck else view.answered_ids(others))
+    known = others.in_flight_ids | (frozenset() if recheck else others.answered_ids)
     return not ids.isdisjoint(known)
 
 

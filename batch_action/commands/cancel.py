@@ -2,7 +2,7 @@
 
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
-from batch_action.ledger import store, view
+from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.ledger import Withdrawn
 from batch_action.models.requests import BatchState
@@ -32,9 +32,7 @@ def _cancel(ctx: RunContext, session: LedgerSession) -> int:
     """Cancel the pending batches of a ledger; return how many there were."""
     batch_id = ctx.settings.batch_id
     pending = [
-        batch
-        for batch in view.pending_batches(session.ledger)
-        if batch_id in (None, batch.sent.batch)
+        batch for batch in session.view.pending_batches if batch_id in (None, batch.sent.batch)
     ]
     for batch in pending:
         state = ctx.require_anthropic().cancel(batch.sent.batch)

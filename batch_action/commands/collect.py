@@ -6,8 +6,9 @@ from batch_action.batches import lost_creates, recover, results
 from batch_action.batches.results import BatchResults
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError, TransientError
-from batch_action.ledger import merge, store, view
+from batch_action.ledger import merge, store
 from batch_action.ledger.store import LedgerSession
+from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Ledger
 from batch_action.models.report import PublishResult
 from batch_action.publishers import job_summary, notifiers, pipeline
@@ -82,7 +83,7 @@ def _collect_pull_request(
 ) -> int:
     """Collect in a pull request's own run: its ended batches, or *batch_results* if given."""
     pull_request_results = PullRequestResults()
-    if batch_results or store.ledger_of_run(ctx, session.ledger).facts:
+    if batch_results or store.view_of_run(ctx, session).ledger.facts:
         branches = store.load(store.switch_ledger(ctx))
         pull_request_results = pull_request_collect.collect(
             ctx, session, branches.ledger, number=ctx.pull_number, batch_results=batch_results
@@ -109,8 +110,9 @@ def _branch_results(
     ctx: RunContext, session: LedgerSession, pull_requests: PullRequestLedger | None
 ) -> BatchResults:
     """Return the results of the branch; none when `batch-id` is a pull request's batch."""
-    if pull_requests is not None and ctx.settings.batch_id in view.known_batch_ids(
-        pull_requests.session.ledger
+    if (
+        pull_requests is not None
+        and ctx.settings.batch_id in pull_requests.session.view.known_batch_ids
     ):
         return BatchResults()
     recover.recover_batch(ctx, session)
@@ -127,7 +129,8 @@ def _publish(
     """Publish results and users' requests; None when there are neither."""
     if not batch_results.ended and ctx.github is None:
         return None
-    batch_answers = results.build_answers(ctx, after, batch_results)
+    view = LedgerView(after)
+    batch_answers = results.build_answers(ctx, view, batch_results)
     try:
         states = pipeline.read_states(ctx, batch_answers, inherited=pull_request_results.inherited)
     except GitHubError as error:
@@ -136,14 +139,15 @@ def _publish(
         # There are no results to publish; the next run reads the users' requests.
         ctx.warn(str(error))
         return None
-    requested = states.requested_facts(after, ctx)
+    requested = states.requested_facts(view, ctx)
     if not (batch_results.ended or requested or states.has_pending_work):
         return None
     # Users' requests are saved even if publishing fails.
     session.add(*requested)
-    ledger = merge.add(after, *requested)
-    spent = pull_request_collect.with_pull_request_spending(ledger, pull_request_results)
-    return pipeline.publish(ctx, ledger, batch_results, batch_answers, states, spend_ledger=spent)
+    if requested:
+        view = LedgerView(merge.add(after, *requested))
+    spent = pull_request_collect.with_pull_request_spending(view, pull_request_results)
+    return pipeline.publish(ctx, view, batch_results, batch_answers, states, spend_view=spent)
 
 
 def _wait_for_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
@@ -151,7 +155,7 @@ def _wait_for_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
 
     A transient error is raised only after that time.
     """
-    if not (view.pending_batches(session.ledger) or view.open_intents(session.ledger)):
+    if not (session.view.pending_batches or session.view.open_intents):
         return BatchResults()
     until = ctx.deadline
     pause = FIRST_POLL_SECONDS

@@ -9,7 +9,7 @@ from itertools import chain
 from batch_action.batches import recover
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError
-from batch_action.ledger import store, view
+from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import notifiers
 from batch_action.publishers.pull_request import collect
@@ -62,9 +62,9 @@ class LedgerSet:
     def update_budget(self, contexts: Sequence[RunContext]) -> None:
         """Record what each ledger has spent this month, and at most for its batches in flight."""
         for ctx in contexts:
-            ledger = self.sessions[ctx.title].ledger
-            spent = view.known_spend_usd(ledger, month_start(ctx.now()))
-            ctx.budget.ledgers[ctx.title] = spent + view.committed_usd(ledger)
+            view = self.sessions[ctx.title].view
+            spent = view.known_spend_usd(month_start(ctx.now()))
+            ctx.budget.ledgers[ctx.title] = spent + view.committed_usd
 
 
 FindOwner = Callable[[Sequence[RunContext], LedgerSet], RunContext]
@@ -121,9 +121,7 @@ def owner_in_ledgers(contexts: Sequence[RunContext], ledgers: LedgerSet) -> RunC
     """Return the task whose ledger contains `batch-id`, else the first one, which reports it."""
     batch_id = contexts[0].settings.batch_id
     known = (
-        ctx
-        for ctx in contexts
-        if batch_id in view.known_batch_ids(ledgers.sessions[ctx.title].ledger)
+        ctx for ctx in contexts if batch_id in ledgers.sessions[ctx.title].view.known_batch_ids
     )
     in_pull_requests = (ctx for ctx in contexts if collect.has_batch(ctx, batch_id))
     return next(chain(known, in_pull_requests), contexts[0])

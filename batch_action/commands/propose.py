@@ -6,6 +6,7 @@ from batch_action.batches import generated_files
 from batch_action.batches.results import BatchResults
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, GitHubError
+from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import BatchAnswers, Reconciliation
 from batch_action.models.ledger import Ledger
 from batch_action.publishers import run_report
@@ -35,7 +36,7 @@ def propose(ctx: RunContext) -> int:
     publisher = draft_pr.create_publisher(ctx, batch_answers)
     state = publisher.read_state()
     ledger = Ledger(repository=ctx.github_context.repository_id, task=task)
-    report = run_report.build(ctx, ledger, BatchResults(), batch_answers)
+    report = run_report.build(ctx, LedgerView(ledger), BatchResults(), batch_answers)
     report = replace(report, batch_ids=state.batches)
     if settings.dry_run:
         ctx.console.print(f"Would propose {plural(len(files), 'file')}.")

@@ -30,12 +30,12 @@ def send_after_warmup(ctx: RunContext, session: LedgerSession) -> int:
     if (
         ctx.settings.dry_run
         or ctx.settings.batch_id
-        or not send_strategy.is_warm_up_pending(session.ledger)
+        or not send_strategy.is_warm_up_pending(session.view)
     ):
         return 0
     code = 0
-    while send_strategy.is_warm_up_pending(session.ledger) and ctx.now() < ctx.deadline:
+    while send_strategy.is_warm_up_pending(session.view) and ctx.now() < ctx.deadline:
         code = collect(ctx, session) or code
-    if not send_strategy.is_warm_up_pending(session.ledger):
+    if not send_strategy.is_warm_up_pending(session.view):
         code = submit(ctx, session) or code
     return code

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch_action.context import RunContext
-from batch_action.ledger import store, view
+from batch_action.ledger import store
 from batch_action.ledger.artifacts import artifact_names
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
@@ -50,20 +50,20 @@ def status(
 
 
 def _read_overview(ctx: RunContext, session: LedgerSession) -> StateOverview:
-    ledger, max_attempts = session.ledger, ctx.settings.max_attempts
+    view, max_attempts = session.view, ctx.settings.max_attempts
     pull_requests = collect.load_ledger(ctx)
     file = store.state_file_of(ctx)
     places = [*(artifact_names(ctx) if ctx.github else ()), *([str(file)] * file.is_file())]
     return StateOverview(
         ledger=", ".join(places),
-        last_head=next(iter(view.recorded_heads(ledger)), None),
+        last_head=next(iter(view.recorded_heads()), None),
         pending=job_summary.list_running_batches(ctx, session),
-        pull_requests=(view.pending_batches(pull_requests.session.ledger) if pull_requests else ()),
-        open_intents=[item.intended.intent for item in view.open_intents(ledger)],
-        backlog=sorted(view.backlog(ledger, max_attempts=max_attempts, scope=ctx.scope)),
-        given_up=sorted({path for path, _ in view.given_up_files(ledger, max_attempts)}),
-        month_usd=view.spend_usd(ledger, month_start(ctx.now())),
-        committed_usd=view.committed_usd(ledger),
+        pull_requests=(pull_requests.session.view.pending_batches if pull_requests else ()),
+        open_intents=[item.intended.intent for item in view.open_intents],
+        backlog=sorted(view.backlog(max_attempts=max_attempts, scope=ctx.scope)),
+        given_up=sorted({path for path, _ in view.given_up_files(max_attempts)}),
+        month_usd=view.spend_usd(month_start(ctx.now())),
+        committed_usd=view.committed_usd,
     )
 
 

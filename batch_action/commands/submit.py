@@ -7,7 +7,7 @@ from batch_action.batches.submit import ModelCheck
 from batch_action.commands.collect import publish_results
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
-from batch_action.ledger import store, view
+from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.requests import SubmissionMode
 from batch_action.publishers import job_summary
@@ -24,7 +24,7 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
     ctx.require_anthropic()
     session = session or store.load(ctx)
     model_check = batch_submit.check_models(ctx)
-    if view.open_intents(session.ledger):
+    if session.view.open_intents:
         lost_creates.resolve_open_intents(ctx, session)
     batch_submit.check_destinations(ctx)
     prepared = planner.prepare(ctx, session, model=model_check.model, now=model_check.clock)
@@ -47,7 +47,7 @@ def _send(
         batch_results = synchronous.send_requests(ctx, session, plan, selected, model_check)
     elif plan.due:
         batch_submit.send_batches(ctx, session, plan, selected, model_check)
-    elif batch_submit.adds_selection(store.ledger_of_run(ctx, session.ledger), selected):
+    elif batch_submit.adds_selection(store.view_of_run(ctx, session), selected):
         # There is nothing to send, but the next run starts from this commit.
         session.add(selected)
     store.save(ctx, session)

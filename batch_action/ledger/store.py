@@ -15,6 +15,7 @@ from batch_action.ledger.artifacts import (
     open_ledger,
     read_artifacts,
 )
+from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Fact, Ledger
 from batch_action.models.requests import BatchState
 
@@ -40,15 +41,25 @@ class LedgerSession:
     """When the newest trusted artifact expires."""
     sent: list[BatchState] = field(default_factory=list)
     """The batches that this run has created."""
+    _view: LedgerView | None = None
+
+    @property
+    def view(self) -> LedgerView:
+        """The queries on the ledger as it is now."""
+        if self._view is None or self._view.ledger is not self.ledger:
+            self._view = LedgerView(self.ledger)
+        return self._view
 
     def add(self, *facts: Fact) -> None:
         """Add facts without saving them."""
         self.ledger = merge.add(self.ledger, *facts)
 
 
-def ledger_of_run(ctx: RunContext, ledger: Ledger) -> Ledger:
+def view_of_run(ctx: RunContext, session: LedgerSession) -> LedgerView:
     """Return the facts of this run's subject: its pull request's, or else the whole ledger."""
-    return ledger if ctx.pull_number is None else pull_requests.ledger_of(ledger, ctx.pull_number)
+    if ctx.pull_number is None:
+        return session.view
+    return pull_requests.view_of(session.view, ctx.pull_number)
 
 
 def switch_ledger(ctx: RunContext) -> RunContext:
@@ -61,11 +72,11 @@ def switch_ledger(ctx: RunContext) -> RunContext:
     )
 
 
-def load_budget_ledger(ctx: RunContext, session: LedgerSession) -> Ledger:
+def load_budget_view(ctx: RunContext, session: LedgerSession) -> LedgerView:
     """Return the facts that count for `monthly-budget-usd`: of pull requests and branches."""
     if ctx.settings.monthly_budget_usd is None or "pr-review" not in ctx.settings.report:
-        return session.ledger
-    return merge.merge(session.ledger, load(switch_ledger(ctx)).ledger)[0]
+        return session.view
+    return LedgerView(merge.merge(session.ledger, load(switch_ledger(ctx)).ledger)[0])
 
 
 def load(ctx: RunContext) -> LedgerSession:

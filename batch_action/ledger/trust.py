@@ -9,9 +9,10 @@ from http import HTTPStatus
 from batch_action.clients.github.clients import GitHubClients
 from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
-from batch_action.ledger import pull_requests, view
+from batch_action.ledger import pull_requests
+from batch_action.ledger.view import LedgerView
 from batch_action.models.github import Artifact, PullRequest, WorkflowRun
-from batch_action.models.ledger import Intended, Ledger
+from batch_action.models.ledger import Intended
 
 TRUSTED_EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatch"})
 """Events whose workflow and code come from the branch itself."""
@@ -62,13 +63,13 @@ def refusal_of_run(
     return None
 
 
-def verify_pull_request(ctx: RunContext, ledger: Ledger, pull: PullRequest) -> Ledger:
+def verify_pull_request(ctx: RunContext, view: LedgerView, pull: PullRequest) -> LedgerView:
     """Return one pull request's facts without the batches that no run of it has sent.
 
     GitHub is asked for the run of every pending batch each time: its event must be `pull_request`,
     its repository ours, its commit the one in the ledger, and it must belong to this pull request.
     """
-    waiting = {p.intended.intent: p.intended for p in view.pending_batches(ledger)}
+    waiting = {p.intended.intent: p.intended for p in view.pending_batches}
     foreign = {
         intent for intent, intended in waiting.items() if not _belongs_to(ctx, intended, pull)
     }
@@ -77,7 +78,7 @@ def verify_pull_request(ctx: RunContext, ledger: Ledger, pull: PullRequest) -> L
             f"The ledger names {len(foreign)} submits for pull request #{pull.number} whose runs "
             "GitHub does not list for it: they are ignored."
         )
-    return pull_requests.remove_intents(ledger, frozenset(foreign))
+    return pull_requests.remove_intents(view, frozenset(foreign))
 
 
 def _belongs_to(ctx: RunContext, intended: Intended, pull: PullRequest) -> bool:

@@ -7,7 +7,7 @@ from batch_action.batches.results import BatchResults
 from batch_action.batches.synchronous import is_batch_id
 from batch_action.context import RunContext
 from batch_action.escape import html_code, markdown, markdown_with_commits
-from batch_action.ledger import store, view
+from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.files import Selection, SkippedFile
 from batch_action.models.findings import OPEN_STATES, FindingStatus
@@ -213,8 +213,8 @@ def report_submitted(
     plan, runner, dry_run = prepared.plan, ctx.runner, ctx.settings.dry_run
     is_sent = bool(session.sent or results)
     status = "dry-run" if dry_run else _submit_status(plan, is_sent=is_sent)
-    ledger = store.ledger_of_run(ctx, session.ledger)
-    backlog = view.backlog(ledger, max_attempts=ctx.settings.max_attempts, scope=ctx.scope)
+    view = store.view_of_run(ctx, session)
+    backlog = view.backlog(max_attempts=ctx.settings.max_attempts, scope=ctx.scope)
     if status in ("dry-run", "submitted") or "status" not in runner.outputs:
         # After a collect in the same run, its status is more important than that nothing was sent.
         runner.set_output("status", status)
@@ -284,7 +284,7 @@ def list_running_batches(ctx: RunContext, session: LedgerSession) -> list[Runnin
             age_hours=(now - pending.sent.created_at).total_seconds() / 3600,
             expires=f"{pending.sent.expires_at:%Y-%m-%d %H:%M} UTC",
         )
-        for pending in view.pending_batches(store.ledger_of_run(ctx, session.ledger))
+        for pending in store.view_of_run(ctx, session).pending_batches
     ]
 
 

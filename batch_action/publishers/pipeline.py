@@ -13,7 +13,7 @@ from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError
 from batch_action.findings import baseline
 from batch_action.findings.lifecycle import reconcile
-from batch_action.ledger import view
+from batch_action.ledger.view import LedgerView
 from batch_action.models.file_results import FileVerdict, Verdict
 from batch_action.models.findings import (
     OPEN_STATES,
@@ -25,7 +25,7 @@ from batch_action.models.findings import (
     Reconciliation,
     Thresholds,
 )
-from batch_action.models.ledger import Dismissed, Fact, Ledger, Recheck
+from batch_action.models.ledger import Dismissed, Fact, Recheck
 from batch_action.models.report import DestinationResult, PublishResult, RunReport
 from batch_action.publishers import run_report
 from batch_action.publishers.base import UNDELIVERED, Publisher
@@ -54,9 +54,9 @@ class PublishedStates:
     unreadable: tuple[DestinationResult, ...] = ()
     """Destinations that GitHub refuses to let us read, permanently."""
 
-    def requested_facts(self, ledger: Ledger, ctx: RunContext) -> tuple[Fact, ...]:
-        """Return people's dismissals and recheck requests that *ledger* does not contain yet."""
-        recorded = {fact.key() for fact in ledger.facts}
+    def requested_facts(self, view: LedgerView, ctx: RunContext) -> tuple[Fact, ...]:
+        """Return people's dismissals and recheck requests that *view* does not contain yet."""
+        recorded = {fact.key() for fact in view.ledger.facts}
         paths = {f.fingerprint: f.anchor.path for s in self.newest_first for f in s.tracked}
         dismissed: list[Fact] = [
             Dismissed(fingerprint=d.fingerprint, actor=d.actor, source=d.source, at=ctx.now())
@@ -68,7 +68,7 @@ class PublishedStates:
                 path=paths[request.fingerprint],
                 actor=request.actor,
                 source=request.source,
-                batches_before=view.batches_of_path(ledger, paths[request.fingerprint]),
+                batches_before=view.batches_of_path(paths[request.fingerprint]),
                 at=ctx.now(),
             )
             for state in self.newest_first
@@ -143,32 +143,32 @@ def read_states(
 
 def publish(
     ctx: RunContext,
-    ledger: Ledger,
+    view: LedgerView,
     results: BatchResults,
     batch_answers: BatchAnswers,
     states: PublishedStates,
     *,
     pull_number: int | None = None,
-    spend_ledger: Ledger | None = None,
+    spend_view: LedgerView | None = None,
 ) -> PipelineResult:
     """Publish the answers to every destination; one that fails does not stop the others.
 
     Args:
         ctx: the run.
-        ledger: with the collected facts and people's requests, which the caller saves only when
+        view: with the collected facts and people's requests, which the caller saves only when
             the result has no problem.
         results: of the batches that ended.
         batch_answers: the answers in these results.
         states: what the destinations hold.
         pull_number: the pull request that was reviewed; None for a branch.
-        spend_ledger: all facts that count for the month's spending, if not *ledger*.
+        spend_view: all facts that count for the month's spending, if not *view*.
 
     """
     ctx.console.activity = "publishing the findings"
     report = run_report.build(
-        ctx, ledger, results, batch_answers, pull_number=pull_number, spend_ledger=spend_ledger
+        ctx, view, results, batch_answers, pull_number=pull_number, spend_view=spend_view
     )
-    reconciliation = _reconcile(ctx, ledger, batch_answers, states, report)
+    reconciliation = _reconcile(ctx, view, batch_answers, states, report)
     delivered = list(states.unreadable)
     problem: BatchActionError | None = None
     for name, publisher in states.publishers.items():
@@ -231,7 +231,7 @@ def _failed_result(name: str, error: GitHubError) -> DestinationResult:
 
 def _reconcile(
     ctx: RunContext,
-    ledger: Ledger,
+    view: LedgerView,
     batch_answers: BatchAnswers,
     states: PublishedStates,
     report: RunReport,
@@ -245,17 +245,15 @@ def _reconcile(
     settings = ctx.settings
     complete = replace(
         batch_answers,
-        dismissed=view.dismissed_fingerprints(ledger) | {d.fingerprint for d in states.dismissals},
+        dismissed=view.dismissed_fingerprints | {d.fingerprint for d in states.dismissals},
         # A batch is published again only after a run that wrote somewhere died or failed.
         republished=not published.isdisjoint(report.batch_ids),
         thresholds=Thresholds(severity=settings.min_severity, confidence=settings.min_confidence),
         baseline=_load_baseline(ctx, ctx.rules_commit_for(batch_answers.commit)),
-        recheck_requested=frozenset(
-            request.fingerprint for request in view.open_recheck_requests(ledger)
-        ),
+        recheck_requested=frozenset(request.fingerprint for request in view.open_recheck_requests),
         recheck_answered=frozenset(
             request.fingerprint
-            for request in view.answered_recheck_requests(ledger, frozenset(report.batch_ids))
+            for request in view.answered_recheck_requests(frozenset(report.batch_ids))
         ),
     )
     # The newest head of a pull request is the one that GitHub names, even after a force push.

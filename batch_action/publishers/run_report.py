@@ -4,9 +4,9 @@ from collections import Counter
 
 from batch_action.batches.results import BatchResults, RequestAnswer
 from batch_action.context import RunContext
-from batch_action.ledger import view
+from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import BatchAnswers
-from batch_action.models.ledger import Collected, Ledger, Selected, Usage, Withdrawn
+from batch_action.models.ledger import Collected, Selected, Usage, Withdrawn
 from batch_action.models.prices import prompt_tokens
 from batch_action.models.report import (
     FileStatus,
@@ -25,17 +25,17 @@ STATUS_ORDER = [*FileStatus]
 
 def build(
     ctx: RunContext,
-    ledger: Ledger,
+    view: LedgerView,
     results: BatchResults,
     batch_answers: BatchAnswers,
     *,
     pull_number: int | None = None,
-    spend_ledger: Ledger | None = None,
+    spend_view: LedgerView | None = None,
 ) -> RunReport:
     """Build the report of a run.
 
-    *pull_number*: the pull request that was reviewed, None for a branch; *spend_ledger*: all
-    facts that count for the month's spending, if not *ledger*.
+    *pull_number*: the pull request that was reviewed, None for a branch; *spend_view*: all
+    facts that count for the month's spending, if not *view*.
     """
     context, settings = ctx.github_context, ctx.settings
     ended = results.ended
@@ -49,10 +49,8 @@ def build(
         batch_ids=tuple(pending.sent.batch for pending in ended),
         model=ended[-1].intended.model if ended else settings.model,
         date=f"{ctx.now():%Y-%m-%d}",
-        file_statuses=_build_file_statuses(ctx, ledger, results),
-        spending=(
-            _compute_spending(ctx, ledger, results, spend_ledger or ledger) if ended else None
-        ),
+        file_statuses=_build_file_statuses(ctx, view, results),
+        spending=(_compute_spending(ctx, view, results, spend_view or view) if ended else None),
         discarded=batch_answers.discarded,
         hides_security=ctx.hides_security_findings,
         max_findings=settings.max_findings,
@@ -71,33 +69,33 @@ def build(
     )
 
 
-def _build_file_statuses(ctx: RunContext, ledger: Ledger, results: BatchResults) -> FileStatuses:
+def _build_file_statuses(ctx: RunContext, view: LedgerView, results: BatchResults) -> FileStatuses:
     """Build one entry for each file that was sent or is in the backlog."""
-    given_up = view.given_up_files(ledger, ctx.settings.max_attempts)
-    withdrawn = {fact.batch for fact in view.facts_of(ledger, Withdrawn)}
+    given_up = view.given_up_files(ctx.settings.max_attempts)
+    withdrawn = {fact.batch for fact in view.facts(Withdrawn)}
     entries: dict[str, FileStatusEntry] = {}
     for answer in results.answers:
         entry = _build_entry(answer, given_up, withdrawn=answer.pending.sent.batch in withdrawn)
         before = entries.get(entry.path)
         if before is None or STATUS_ORDER.index(entry.status) > STATUS_ORDER.index(before.status):
             entries[entry.path] = entry
-    in_flight = {key.path for batch in view.pending_batches(ledger) for key in batch.request_keys}
-    backlog = view.backlog(ledger, max_attempts=ctx.settings.max_attempts, scope=ctx.scope)
+    in_flight = {key.path for batch in view.pending_batches for key in batch.request_keys}
+    backlog = view.backlog(max_attempts=ctx.settings.max_attempts, scope=ctx.scope)
     for path in in_flight:
         entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.IN_FLIGHT))
     for path in backlog:
         entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.BACKLOG))
     return FileStatuses(
         entries=tuple(sorted(entries.values(), key=lambda entry: entry.path)),
-        skipped=_count_skipped(ledger, {batch.intended.head for batch in results.ended}),
+        skipped=_count_skipped(view, {batch.intended.head for batch in results.ended}),
     )
 
 
-def _count_skipped(ledger: Ledger, heads: set[str]) -> tuple[tuple[str, int], ...]:
+def _count_skipped(view: LedgerView, heads: set[str]) -> tuple[tuple[str, int], ...]:
     """Count by reason the files that the last submit of each head skipped."""
     last = {
         fact.head: fact.skipped
-        for fact in sorted(view.facts_of(ledger, Selected), key=lambda fact: fact.at)
+        for fact in sorted(view.facts(Selected), key=lambda fact: fact.at)
         if fact.head in heads
     }
     counts: Counter[str] = Counter()
@@ -128,7 +126,7 @@ def _build_entry(
 
 
 def _compute_spending(
-    ctx: RunContext, ledger: Ledger, results: BatchResults, spend_ledger: Ledger
+    ctx: RunContext, view: LedgerView, results: BatchResults, spend_view: LedgerView
 ) -> Spending:
     usage = sum((usage for _, usage in results.usages), Usage())
     prompt = prompt_tokens(usage)
@@ -140,10 +138,10 @@ def _compute_spending(
             pricing.actual_cost(ctx.prices, model, usages, shared)
             for model, usages in pricing.group_by_model(results.usages).items()
         ),
-        month_to_date_usd=view.spend_usd(spend_ledger, month_start(ctx.now())),
+        month_to_date_usd=spend_view.spend_usd(month_start(ctx.now())),
         cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
         cache_saved_usd=(
-            _compute_cache_saving(ctx, ledger, results)
+            _compute_cache_saving(ctx, view, results)
             if usage != pricing.without_cache(usage)
             else None
         ),
@@ -151,23 +149,23 @@ def _compute_spending(
     )
 
 
-def _compute_cache_saving(ctx: RunContext, ledger: Ledger, results: BatchResults) -> float | None:
+def _compute_cache_saving(ctx: RunContext, view: LedgerView, results: BatchResults) -> float | None:
     """Compute what the prompt cache saved in this run, less the extra cost of its warm-up.
 
     None when a price is unknown.
     """
-    groups = pricing.group_by_model([*results.usages, *_find_warm_ups(ledger, results)])
+    groups = pricing.group_by_model([*results.usages, *_find_warm_ups(view, results)])
     saved = [pricing.cache_saving(ctx.prices, model, usages) for model, usages in groups.items()]
     return None if None in saved else sum(usd for usd in saved if usd is not None)
 
 
-def _find_warm_ups(ledger: Ledger, results: BatchResults) -> list[tuple[str, Usage]]:
+def _find_warm_ups(view: LedgerView, results: BatchResults) -> list[tuple[str, Usage]]:
     """Find the model and usage of the warm-ups whose cache this run's batches read."""
     ended = {batch.sent.batch for batch in results.ended}
-    collected = {fact.batch: fact.usage for fact in view.facts_of(ledger, Collected)}
+    collected = {fact.batch: fact.usage for fact in view.facts(Collected)}
     warm_ups = [
         (intended.at, intended.model, sent.batch)
-        for sent, intended in view.sent_batches(ledger)
+        for sent, intended in view.sent_batches
         if intended.mode == "warm-up" and sent.batch not in ended
     ]
     times = [batch.intended.at for batch in results.ended if batch.intended.mode == "warmed"]

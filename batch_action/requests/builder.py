@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from batch_action.context import RunContext
-from batch_action.ledger import view
+from batch_action.ledger.view import LedgerView
 from batch_action.models.files import (
     ChangeType,
     ContextFile,
@@ -16,7 +16,7 @@ from batch_action.models.files import (
     SkippedFile,
     SkipReason,
 )
-from batch_action.models.ledger import Ledger, RequestKey
+from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request, digest
 from batch_action.requests import license_context, packing, pricing, prompt
 from batch_action.tasks.task import ContextNeeds
@@ -51,7 +51,7 @@ class _LedgerState:
 
 
 def build_requests(
-    ctx: RunContext, ledger: Ledger, selection: Selection, model_max_tokens: int | None
+    ctx: RunContext, view: LedgerView, selection: Selection, model_max_tokens: int | None
 ) -> RequestSet:
     """Build the open requests of a selection and skip the files that have none.
 
@@ -60,21 +60,21 @@ def build_requests(
 
     Args:
         ctx: the run.
-        ledger: the facts about earlier runs.
+        view: the facts about earlier runs.
         selection: the selected files, context files attached.
         model_max_tokens: the model's own limit of `max_tokens`, if known.
 
     """
     state = _LedgerState(
-        answered=view.answered_ids(ledger),
-        in_flight=view.in_flight_ids(ledger),
-        settled=view.reviewed_files(ledger),
-        attempts=view.count_attempts(ledger),
-        truncated=view.count_failures(ledger, "truncated"),
-        refused=view.count_failures(ledger, "refused"),
-        withdrawn=view.withdrawn_files(ledger) if ctx.pull_number else frozenset(),
+        answered=view.answered_ids,
+        in_flight=view.in_flight_ids,
+        settled=view.reviewed_files,
+        attempts=view.attempts,
+        truncated=view.count_failures("truncated"),
+        refused=view.count_failures("refused"),
+        withdrawn=view.withdrawn_files if ctx.pull_number else frozenset(),
     )
-    newest = view.newest_files(ledger)
+    newest = view.newest_files()
     system = shared_instructions(ctx, selection.head)
     files, skipped, requests = [], list(selection.skipped), {}
     for file in _with_progress(ctx, selection.files):

@@ -7,11 +7,11 @@ from datetime import datetime
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, BudgetError, ConfigError
-from batch_action.ledger import store, view
+from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
-from batch_action.ledger.view import BacklogFile
+from batch_action.ledger.view import BacklogFile, LedgerView
 from batch_action.models.files import FileChange, SelectedFile, Selection, SkippedFile, SkipReason
-from batch_action.models.ledger import Ledger, Usage
+from batch_action.models.ledger import Usage
 from batch_action.models.requests import ModelCapabilities, Plan, Request, SubmissionMode
 from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding import state
@@ -75,7 +75,7 @@ class CostEstimator:
 def build_plan(
     ctx: RunContext,
     request_set: RequestSet,
-    ledger: Ledger,
+    view: LedgerView,
     strategy: SendStrategy = SendStrategy(SubmissionMode.BATCH),  # noqa: B008 - frozen
     *,
     exact: bool,
@@ -85,7 +85,7 @@ def build_plan(
     Args:
         ctx: the run.
         request_set: the open requests.
-        ledger: the facts whose spending counts against the budget.
+        view: the facts whose spending counts against the budget.
         strategy: how the requests are sent.
         exact: count the tokens of every request instead of a sample.
 
@@ -93,7 +93,7 @@ def build_plan(
     request_set, scale = _count_tokens(ctx, request_set, exact=exact)
     shared = pricing.estimate_tokens(request_set.shared_bytes, scale.bytes_per_token)
     estimator = CostEstimator(ctx=ctx, mode=strategy.mode, shared_tokens=shared)
-    files, backlog = _fill_budget(request_set, estimator, _remaining_usd(ctx, ledger))
+    files, backlog = _fill_budget(request_set, estimator, _remaining_usd(ctx, view))
     requests = [request for file in files for request in request_set.requests[file.path]]
     if strategy.mode is SubmissionMode.WARM_UP and not send_strategy.is_caching_cheaper(
         ctx, requests, shared
@@ -162,14 +162,12 @@ def month_start(now: datetime) -> datetime:
     return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def _remaining_usd(ctx: RunContext, ledger: Ledger) -> float:
+def _remaining_usd(ctx: RunContext, view: LedgerView) -> float:
     settings, now = ctx.settings, ctx.now()
     left = settings.max_cost_usd - ctx.budget.sent_usd
     if settings.monthly_budget_usd is not None:
-        spent = view.known_spend_usd(ledger, month_start(now)) + ctx.budget.other_ledgers_usd(
-            ctx.title
-        )
-        left = min(left, settings.monthly_budget_usd - spent - view.committed_usd(ledger))
+        spent = view.known_spend_usd(month_start(now)) + ctx.budget.other_ledgers_usd(ctx.title)
+        left = min(left, settings.monthly_budget_usd - spent - view.committed_usd)
     return left
 
 
@@ -270,11 +268,11 @@ def prepare(
 
     """
     settings = ctx.settings
-    ledger = store.ledger_of_run(ctx, session.ledger)
-    commits = commit_range.choose_range(ctx, ledger, _last_reported_head(ctx, session))
+    view = store.view_of_run(ctx, session)
+    commits = commit_range.choose_range(ctx, view, _last_reported_head(ctx, session))
     # A pull request or a patch is selected as a whole in each run, its backlog included.
     complete = commits.behind or ctx.pull_number or settings.patch_file
-    backlog = {} if complete else view.unreviewed_files(ledger, ctx.scope)
+    backlog = {} if complete else view.unreviewed_files(ctx.scope)
     options = SelectionOptions(
         rules=PathRules(
             settings.paths, settings.paths_ignore, other_tasks_patterns=ctx.other_tasks_patterns
@@ -295,13 +293,11 @@ def prepare(
             changes=_changes_from_github(ctx, commits),
         )
     if commits.behind:
-        selection = _drop_superseded(selection, view.newest_files(ledger))
+        selection = _drop_superseded(selection, view.newest_files())
     selection = context_files.attach(ctx, selection)
-    request_set = builder.build_requests(
-        ctx, ledger, selection, model.max_tokens if model else None
-    )
-    strategy = send_strategy.choose(ctx, request_set, ledger, now or ctx.now())
-    budget_ledger = store.load_budget_ledger(ctx, session)
+    request_set = builder.build_requests(ctx, view, selection, model.max_tokens if model else None)
+    strategy = send_strategy.choose(ctx, request_set, view, now or ctx.now())
+    budget_ledger = store.load_budget_view(ctx, session)
     return PreparedPlan(
         selection=request_set.selection,
         explanation=commits.explanation,
@@ -357,7 +353,7 @@ def _changes_from_github(ctx: RunContext, commits: CommitRange) -> list[FileChan
 
 def _last_reported_head(ctx: RunContext, session: LedgerSession) -> str | None:
     """Return the head that the published issues or alerts name, when the ledger records none."""
-    if ctx.pull_number or ctx.github is None or view.recorded_heads(session.ledger):
+    if ctx.pull_number or ctx.github is None or session.view.recorded_heads():
         return None
     issues, key = ctx.github.issues, ctx.settings.state_key
     task, repository = ctx.task.name, ctx.github_context.repository_id

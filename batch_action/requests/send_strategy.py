@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from batch_action.context import RunContext
-from batch_action.ledger import view
-from batch_action.ledger.view import CacheWarmUp
-from batch_action.models.ledger import Ledger, Usage
+from batch_action.ledger.view import CacheWarmUp, LedgerView
+from batch_action.models.ledger import Usage
 from batch_action.models.requests import Request, SubmissionMode
 from batch_action.requests import pricing
 from batch_action.requests.builder import RequestSet, all_requests, shared_instructions
@@ -35,23 +34,25 @@ class SendStrategy:
     """The reason, in sentences for people; empty for an ordinary batch."""
 
 
-def is_warm_up_pending(ledger: Ledger) -> bool:
+def is_warm_up_pending(view: LedgerView) -> bool:
     """Return whether a warm-up is in flight that other requests wait for."""
-    warm_up = view.outstanding_warm_up(ledger)
+    warm_up = view.outstanding_warm_up
     return warm_up is not None and warm_up.collected is None and not warm_up.withdrawn
 
 
-def choose(ctx: RunContext, request_set: RequestSet, ledger: Ledger, now: datetime) -> SendStrategy:
+def choose(
+    ctx: RunContext, request_set: RequestSet, view: LedgerView, now: datetime
+) -> SendStrategy:
     """Choose how the open requests are sent; *now* is Anthropic's time.
 
     Requests that wait for a warm-up come first, even if few: they were counted when it was sent.
     """
     if not request_set.selection.files:
         return SendStrategy(SubmissionMode.BATCH)
-    following = _follow_warm_up(ctx, ledger, request_set, now)
+    following = _follow_warm_up(ctx, view, request_set, now)
     if following is not None:
         return following
-    small = _handle_small_workload(ctx, request_set, ledger)
+    small = _handle_small_workload(ctx, request_set, view)
     if small is not None:
         return small
     # The author of a pull request waits for the review: no warm-up first.
@@ -81,13 +82,13 @@ def is_caching_cheaper(ctx: RunContext, requests: list[Request], shared: int) ->
 
 
 def _follow_warm_up(
-    ctx: RunContext, ledger: Ledger, request_set: RequestSet, now: datetime
+    ctx: RunContext, view: LedgerView, request_set: RequestSet, now: datetime
 ) -> SendStrategy | None:
     """Return how requests that wait for a warm-up are sent; None when none was sent for them.
 
     They wait for one warm-up only, whatever its outcome.
     """
-    warm_up = view.outstanding_warm_up(ledger)
+    warm_up = view.outstanding_warm_up
     if warm_up is None or warm_up.selected.isdisjoint(request_set.requests):
         return None
     reason = _cache_miss_reason(ctx, warm_up, request_set.selection.head)
@@ -161,7 +162,7 @@ def _start_warm_up(ctx: RunContext, request_set: RequestSet) -> SendStrategy:
 
 
 def _handle_small_workload(
-    ctx: RunContext, request_set: RequestSet, ledger: Ledger
+    ctx: RunContext, request_set: RequestSet, view: LedgerView
 ) -> SendStrategy | None:
     """Apply `small-workload`; None when the workload is not small or is sent like any other."""
     settings = ctx.settings
@@ -172,8 +173,8 @@ def _handle_small_workload(
     if settings.small_workload == "accumulate":
         if ctx.pull_number is not None:
             return None
-        return _accumulate(ctx, request_set, ledger, summary)
-    failures = view.last_failures(ledger)
+        return _accumulate(ctx, request_set, view, summary)
+    failures = view.last_failures
     if any(failures.get(r.request_key.id) == "undelivered" for r in all_requests(request_set)):
         note = "The last answers could not be delivered: the results of a batch can be read again."
         return SendStrategy(SubmissionMode.BATCH, note)
@@ -185,11 +186,11 @@ def _handle_small_workload(
 
 
 def _accumulate(
-    ctx: RunContext, request_set: RequestSet, ledger: Ledger, summary: str
+    ctx: RunContext, request_set: RequestSet, view: LedgerView, summary: str
 ) -> SendStrategy:
     """Wait for more requests, but at most `max-wait-days` for the oldest one."""
     now = ctx.now()
-    waiting = view.unreviewed_files(ledger, ctx.scope)
+    waiting = view.unreviewed_files(ctx.scope)
     since = (waiting[path].since for path in request_set.requests if path in waiting)
     oldest = min(since, default=now)
     until = oldest + timedelta(days=ctx.settings.max_wait_days)

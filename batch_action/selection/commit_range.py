@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 from batch_action.clients.git import GitRepo
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
-from batch_action.ledger import view
+from batch_action.ledger.view import LedgerView
 from batch_action.models.github_context import PullRequestContext
-from batch_action.models.ledger import Ledger
 
 RELATIVE_TIME = re.compile(r"(\d{1,4})\s*([hdw])")
 """A value of `first-run` such as `24h`."""
@@ -39,7 +38,7 @@ class CommitRange:
 
 
 def choose_range(
-    ctx: RunContext, ledger: Ledger, last_reported_head: str | None = None
+    ctx: RunContext, view: LedgerView, last_reported_head: str | None = None
 ) -> CommitRange:
     """Choose the range of this submit.
 
@@ -50,12 +49,16 @@ def choose_range(
     Raises ConfigError: a revision is unknown, or a shallow clone lacks the history.
     """
     settings, git = ctx.settings, ctx.git
-    if ctx.github_context.for_pull_requests and ctx.github_context.pull_request and not settings.patch_file:
+    if (
+        ctx.github_context.for_pull_requests
+        and ctx.github_context.pull_request
+        and not settings.patch_file
+    ):
         return pull_request_range(ctx, ctx.github_context.pull_request)
     head = _resolve(ctx, "head", settings.head or ctx.github_context.sha or "HEAD")
-    if (explicit := _explicit_range(ctx, head, ledger)) is not None:
+    if (explicit := _explicit_range(ctx, head, view)) is not None:
         return explicit
-    recorded = list(view.recorded_heads(ledger, ctx.scope))
+    recorded = list(view.recorded_heads(ctx.scope))
     if recorded:
         return _range_since(ctx, head, recorded)
     if last_reported_head and git.has_commit(last_reported_head):
@@ -71,7 +74,7 @@ def choose_range(
     return CommitRange(head=head, base=base, explanation=f"first run: {settings.first_run}")
 
 
-def _explicit_range(ctx: RunContext, head: str, ledger: Ledger) -> CommitRange | None:
+def _explicit_range(ctx: RunContext, head: str, view: LedgerView) -> CommitRange | None:
     """Return the range that an input names."""
     settings = ctx.settings
     if settings.patch_file:
@@ -81,7 +84,7 @@ def _explicit_range(ctx: RunContext, head: str, ledger: Ledger) -> CommitRange |
         return CommitRange(head=head, base=None, all_files=True, explanation="`select: all`")
     if settings.base:
         base = _resolve(ctx, "base", settings.base)
-        partial = _skips_changes(ctx, head, base, view.recorded_heads(ledger, ctx.scope))
+        partial = _skips_changes(ctx, head, base, view.recorded_heads(ctx.scope))
         return CommitRange(head=head, base=base, explanation="`base`", partial=partial)
     return None
 

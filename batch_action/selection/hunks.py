@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from batch_action.context import RunContext
-from batch_action.ledger.view import facts_of
+from batch_action.ledger.view import LedgerView
 from batch_action.models.files import Hunk
-from batch_action.models.ledger import Ledger, Selected
+from batch_action.models.ledger import Selected
 from batch_action.selection.content import lines_of
 
 CONTEXT_LINES = 3
@@ -93,7 +93,7 @@ def _range(start: int, length: int) -> str:
     return f"{start + 1 if length else start},{length}"
 
 
-def find_added_lines(ctx: RunContext, ledger: Ledger, commits: Collection[str]) -> AddedLines:
+def find_added_lines(ctx: RunContext, view: LedgerView, commits: Collection[str]) -> AddedLines:
     """Return the added lines of every file that was selected at these commits.
 
     All lines of a new file are added; none where there was no base to compare with, or where the
@@ -101,7 +101,7 @@ def find_added_lines(ctx: RunContext, ledger: Ledger, commits: Collection[str]) 
     """
     compared = [
         (entry.path, entry.blob, entry.old_blob)
-        for fact in facts_of(ledger, Selected)
+        for fact in view.facts(Selected)
         if fact.head in commits and fact.base is not None
         for entry in fact.files
     ]

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from batch_action.ledger import codec, merge, view
+from batch_action.ledger import codec, merge
+from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Intended, Ledger, Rejected, Sent
 from batch_action.publishers import markers
 from batch_action.sandbox.server import Sandbox
@@ -114,9 +115,9 @@ def find_problems(workflow: WorkflowHarness) -> list[str]:
     problems += [f"never sent: {path}" for path in sorted(files - sent_paths)]
     known = {f.batch for f in ledger.facts if isinstance(f, Sent | Rejected)}
     problems += [f"unknown batch: {b.id}" for b in workflow.batches if b.id not in known]
-    if view.pending_batches(ledger) or view.open_intents(ledger):
+    if LedgerView(ledger).pending_batches or LedgerView(ledger).open_intents:
         problems.append("something is still in flight")
-    if backlog := view.backlog(ledger, max_attempts=3):
+    if backlog := LedgerView(ledger).backlog(max_attempts=3):
         problems.append(f"still in the backlog: {sorted(backlog)}")
     return problems + _find_issue_problems(workflow, files)
 

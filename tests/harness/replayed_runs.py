@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from batch_action.ledger import merge, view
+from batch_action.ledger import merge
+from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
     Collected,
     Dismissed,
@@ -191,9 +192,9 @@ class ReplayedRuns:
 
     def submit(self, max_files: int, lost: bool) -> None:
         """Select the changes and the backlog; send at most *max_files* of them."""
-        backlog = view.backlog(self.ledger, max_attempts=MAX_ATTEMPTS)
+        backlog = LedgerView(self.ledger).backlog(max_attempts=MAX_ATTEMPTS)
         wanted = {p for p, b in self.tree.items() if self.last_tree.get(p) != b or p in backlog}
-        known = view.newest_files(self.ledger)
+        known = LedgerView(self.ledger).newest_files()
         in_flight = {q.id for group in self.in_flight.values() for q in group}
         to_send, reverted = [], []
         for path in sorted(wanted):
@@ -324,18 +325,18 @@ class ReplayedRuns:
 def states_of(known: Ledger, file: File) -> list[str]:
     """Return every state that a selected file is in, by the ledger; exactly one is expected."""
     path, blob = file
-    newest = view.newest_files(known)
-    reviewed = file in view.reviewed_files(known)
+    newest = LedgerView(known).newest_files()
+    reviewed = file in LedgerView(known).reviewed_files
     here = path in newest and newest[path].blob == blob
     keys = {q.id for q in request_keys(path, blob)}
-    in_flight = bool(keys & view.in_flight_ids(known))
+    in_flight = bool(keys & LedgerView(known).in_flight_ids)
     withdrawn = any(
         fact.batch == sent.batch and keys & {q.id for q in intended.batches[sent.index]}
-        for fact in view.facts_of(known, Withdrawn)
-        for sent, intended in view.sent_batches(known)
+        for fact in LedgerView(known).facts(Withdrawn)
+        for sent, intended in LedgerView(known).sent_batches
     )
-    given_up = file in view.given_up_files(known, MAX_ATTEMPTS)
-    backlog = view.backlog(known, max_attempts=MAX_ATTEMPTS)
+    given_up = file in LedgerView(known).given_up_files(MAX_ATTEMPTS)
+    backlog = LedgerView(known).backlog(max_attempts=MAX_ATTEMPTS)
     is_open = here and not reviewed
     found = {
         "verdict": reviewed,

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from batch_action.errors import ConfigError
+from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Ledger, Selected
 from batch_action.selection import commit_range
 from tests.harness.contexts import NOW, context_of
@@ -37,7 +38,7 @@ def runs(*heads: str) -> Ledger:
 def choose(repo, known=EMPTY, last_reported_head=None, **flags):
     """Return the range and the warnings."""
     with context_of(repo.path, **flags) as ctx:
-        return commit_range.choose_range(ctx, known, last_reported_head), ctx.warnings
+        return commit_range.choose_range(ctx, LedgerView(known), last_reported_head), ctx.warnings
 
 
 @pytest.mark.parametrize(
@@ -174,4 +175,4 @@ class TestShallow:
     def test_a_recent_time_needs_no_more_history(self, shallow):
         late = NOW + timedelta(days=30)
         with context_of(shallow.path, now=late, first_run="24h") as ctx:
-            assert commit_range.choose_range(ctx, EMPTY).base == shallow.head()
+            assert commit_range.choose_range(ctx, LedgerView(EMPTY)).base == shallow.head()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.harness.workflow import WorkflowHarness, path_in
+from tests.harness.workflow import WorkflowHarness, path_of_request
 
 PYTHON = "import sys\n\n\ndef total(prices):\n    return sum(prices)  # noqa: C419\n"
 
@@ -43,7 +43,10 @@ def test_comparable_files_are_documented_and_others_skipped(
     ):
         assert reason in result.summary
     requests = workflow.batches[0].requests
-    hints = {path_in(r): r["params"]["messages"][0]["content"].split("<file")[0] for r in requests}
+    hints = {
+        path_of_request(r): r["params"]["messages"][0]["content"].split("<file")[0]
+        for r in requests
+    }
     assert "> none in this file yet" in hints["money.py"]
     assert "> TSDoc" in hints["web/cart.ts"]
     assert "> Go doc comments" in hints["main.go"]
@@ -67,10 +70,13 @@ def answer_with(**texts):
     """Return an answer function: for each path the text of the file, or a list of files."""
 
     def answer(request):
-        answers = texts.get(path_in(request).replace(".", "_").replace("/", "_"), [])
+        answers = texts.get(path_of_request(request).replace(".", "_").replace("/", "_"), [])
         files = [{"text": answers}] if isinstance(answers, str) else answers
         return {
-            "files": [{"path": path_in(request), "summary": "A summary.", **file} for file in files]
+            "files": [
+                {"path": path_of_request(request), "summary": "A summary.", **file}
+                for file in files
+            ]
         }
 
     return answer
@@ -81,7 +87,7 @@ def requested_text(workflow: WorkflowHarness, path: str) -> str:
     (text,) = (
         r["params"]["messages"][0]["content"]
         for r in workflow.batches[-1].requests
-        if path_in(r) == path
+        if path_of_request(r) == path
     )
     lines = text.rpartition("<file ")[2].split("\n")[1:-1]
     return "".join(f"{line.partition('| ')[2]}\n" for line in lines)

@@ -7,7 +7,7 @@ import pytest
 from batch_action.batches import submit
 from batch_action.clients.secrets import mask
 from batch_action.errors import BudgetError, ConfigError
-from batch_action.ledger import view
+from batch_action.ledger.view import LedgerView
 from batch_action.models.files import SkipReason
 from batch_action.models.ledger import Collected, Intended, RequestKey, Sent, Usage
 from batch_action.requests import builder, planner, pricing
@@ -36,7 +36,7 @@ def repo(tmp_path):
 
 
 def build(ctx, known=EMPTY, *, base=None):
-    backlog = view.backlog(known, max_attempts=ctx.settings.max_attempts)
+    backlog = LedgerView(known).backlog(max_attempts=ctx.settings.max_attempts)
     head = ctx.git.resolve("HEAD")
     selection = reader.select_files(
         ctx.git,
@@ -48,13 +48,17 @@ def build(ctx, known=EMPTY, *, base=None):
         backlog={path: item.old_blob for path, item in backlog.items()},
         progress=lambda _done, _total: None,
     )
-    return builder.build_requests(ctx, known, selection, None)
+    return builder.build_requests(ctx, LedgerView(known), selection, None)
 
 
 def build_plan(repo, known=EMPTY, now=NOW, **flags):
     with context_of(repo.path, now=now, **flags) as ctx:
         request_set = build(ctx, known)
-        return ctx, request_set, planner.build_plan(ctx, request_set, known, exact=False)
+        return (
+            ctx,
+            request_set,
+            planner.build_plan(ctx, request_set, LedgerView(known), exact=False),
+        )
 
 
 def cost_of(ctx, request_set, path):
@@ -260,15 +264,15 @@ class TestAnsweredBefore:
         two, request_set = self.workflow(repo, known, base=first)
         two = two.model_copy(update={"at": one.at + timedelta(days=1)})
         known = ledger(*known.facts, two)
-        assert set(view.backlog(known, max_attempts=MAX_ATTEMPTS)) == {"a.py"}
+        assert set(LedgerView(known).backlog(max_attempts=MAX_ATTEMPTS)) == {"a.py"}
         repo.commit({"a.py": "x = 1\n"})
         three, request_set = self.workflow(repo, known, base=second)
         three = three.model_copy(update={"at": one.at + timedelta(days=2)})
         reason = SkipReason.ALREADY_REVIEWED if done else SkipReason.IN_FLIGHT
         assert [s.reason for s in request_set.selection.skipped] == [reason]
         known = ledger(*known.facts, three)
-        assert view.backlog(known, max_attempts=MAX_ATTEMPTS) == {}
-        assert view.newest_files(known)["a.py"].blob == request_keys[0].blob
+        assert LedgerView(known).backlog(max_attempts=MAX_ATTEMPTS) == {}
+        assert LedgerView(known).newest_files()["a.py"].blob == request_keys[0].blob
         if not done:
             lost = Collected(
                 batch="msgbatch_1",
@@ -278,7 +282,7 @@ class TestAnsweredBefore:
                 failed={q.id: "expired" for q in request_keys},
             )
             known = ledger(*known.facts, lost)
-            assert set(view.backlog(known, max_attempts=MAX_ATTEMPTS)) == {"a.py"}
+            assert set(LedgerView(known).backlog(max_attempts=MAX_ATTEMPTS)) == {"a.py"}
 
     def test_a_changed_mode_forgets_nothing_of_what_is_in_flight(self, tmp_path):
         repo = Repo.init(tmp_path / "r")
@@ -292,7 +296,9 @@ class TestAnsweredBefore:
         assert [s.reason for s in request_set.selection.skipped] == [SkipReason.MODE_ONLY]
         two = two.model_copy(update={"at": one.at + timedelta(days=1)})
         lost = self.answered(1, request_keys, failed="expired")
-        assert set(view.backlog(ledger(one, two, *lost), max_attempts=MAX_ATTEMPTS)) == {"a.py"}
+        assert set(LedgerView(ledger(one, two, *lost)).backlog(max_attempts=MAX_ATTEMPTS)) == {
+            "a.py"
+        }
 
     def test_a_truncated_question_gets_twice_the_room(self, repo):
         one, request_set = self.workflow(repo, EMPTY)
@@ -312,7 +318,7 @@ class TestAnsweredBefore:
         _, again = self.workflow(repo, known)
         reasons = {s.path: s.reason for s in again.selection.skipped}
         assert reasons["b.py"] is SkipReason.GIVEN_UP
-        assert "b.py" not in view.backlog(known, max_attempts=MAX_ATTEMPTS)
+        assert "b.py" not in LedgerView(known).backlog(max_attempts=MAX_ATTEMPTS)
 
     def test_a_pure_rename_inherits_the_verdict(self, repo):
         base = repo.head()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batch_action.ledger import view
+from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Collected, Intended
 from batch_action.sandbox.anthropic.batches import Batch
 from tests.crashes.cells import run_until_crash, stored_ledger
@@ -29,7 +29,7 @@ def usages(workflow: WorkflowHarness, batch: Batch) -> list[Any]:
 
 
 def modes(workflow: WorkflowHarness) -> list[str | None]:
-    found = view.facts_of(stored_ledger(workflow), Intended)
+    found = LedgerView(stored_ledger(workflow)).facts(Intended)
     return [intended.mode for intended in sorted(found, key=lambda x: x.at)]
 
 
@@ -79,7 +79,7 @@ def test_the_report_shows_what_the_cache_saved(warm: WorkflowHarness) -> None:
     warm.advance(HOUR)
     reason = warm.run().summary
     assert "of input from cache, which saved $0.00" in reason
-    facts = list(view.facts_of(stored_ledger(warm), Collected))
+    facts = list(LedgerView(stored_ledger(warm)).facts(Collected))
     billed = sum(fact.cost_usd or 0 for fact in facts)
     plain = (
         sum(
@@ -213,7 +213,7 @@ def test_no_warm_up_when_it_would_not_pay_off(
 def test_the_worst_case_is_a_cache_that_no_request_reads(warm: WorkflowHarness) -> None:
     warm.run("submit")
     warm.run("submit")
-    first, rest = sorted(view.facts_of(stored_ledger(warm), Intended), key=lambda x: x.at)
+    first, rest = sorted(LedgerView(stored_ledger(warm)).facts(Intended), key=lambda x: x.at)
     assert first.worst_case_usd is not None
     assert rest.worst_case_usd is not None
     assert rest.worst_case_usd / 3 == pytest.approx(first.worst_case_usd, rel=0.05)
@@ -237,5 +237,5 @@ def test_after_a_crash_nothing_is_paid_twice(
     assert sorted(path_of_request(r) for b in warm.batches for r in b.requests) == sorted(FOUR)
     assert len(warm.billed_ids) == len(set(warm.billed_ids)) == 4
     ledger = stored_ledger(warm)
-    assert (view.pending_batches(ledger), view.open_intents(ledger)) == ((), ())
+    assert (LedgerView(ledger).pending_batches, LedgerView(ledger).open_intents) == ((), ())
     assert warm.issue.body.count("<!-- batch-action:finding ") == 8

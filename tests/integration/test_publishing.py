@@ -12,6 +12,7 @@ from batch_action.clients.github.errors import LostResponseError, RefusedError
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.findings.anchoring import anchor_all
+from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import (
     BatchAnswers,
     Confidence,
@@ -31,7 +32,7 @@ from tests.harness.contexts import context_of
 from tests.harness.git_repositories import Repo
 
 TASK = "code-review"
-EMPTY = Ledger(repository="local", task=TASK)
+EMPTY = LedgerView(Ledger(repository="local", task=TASK))
 BUG = "def bad(x):\n    crash(x)\n    return x\n"
 
 
@@ -103,10 +104,10 @@ def publish(
     ctx: RunContext,
     batch_answers: BatchAnswers,
     publishers: dict[str, MemoryPublisher],
-    ledger: Ledger = EMPTY,
+    view: LedgerView = EMPTY,
 ) -> pipeline.PipelineResult:
     published_states = pipeline.read_states(ctx, batch_answers, publishers)
-    return pipeline.publish(ctx, ledger, BatchResults(), batch_answers, published_states)
+    return pipeline.publish(ctx, view, BatchResults(), batch_answers, published_states)
 
 
 def states(publisher: MemoryPublisher) -> list[FindingState]:
@@ -210,12 +211,12 @@ def test_a_dismissal_in_one_destination_holds_in_all(repo: Repo):
         )
         (fact,) = published_states.requested_facts(EMPTY, ctx)
         assert isinstance(fact, Dismissed)
-        ledger = EMPTY.model_copy(update={"facts": (fact,)})
-        assert published_states.requested_facts(ledger, ctx) == ()
-        pipeline.publish(ctx, ledger, BatchResults(), batch_answers, published_states)
+        view = LedgerView(EMPTY.ledger.model_copy(update={"facts": (fact,)}))
+        assert published_states.requested_facts(view, ctx) == ()
+        pipeline.publish(ctx, view, BatchResults(), batch_answers, published_states)
         assert states(second) == [FindingState.DISMISSED]
         # And from the ledger alone, in case the destination is lost.
-        publish(ctx, batch_answers, {"three": (three := MemoryPublisher())}, ledger)
+        publish(ctx, batch_answers, {"three": (three := MemoryPublisher())}, view)
     assert states(three) == [FindingState.DISMISSED]
 
 

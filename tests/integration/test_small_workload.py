@@ -8,7 +8,7 @@ import pytest
 
 from batch_action.cli.main import enter
 from batch_action.errors import Interrupted
-from batch_action.ledger import view
+from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Collected, Intended, Sent
 from tests.crashes.cells import run_until_crash, stored_ledger
 from tests.crashes.crash_point import CrashPoint
@@ -105,9 +105,9 @@ def test_interactive_requests_are_published_in_the_same_run(counted: WorkflowHar
     assert "batch $" in done.summary.partition("would have been")[2]
     assert (float(done.outputs["cost-usd"]) > 0, float(done.outputs["savings-usd"])) == (True, 0)
     ledger = stored_ledger(workflow)
-    (sent,) = view.facts_of(ledger, Sent)
+    (sent,) = LedgerView(ledger).facts(Sent)
     assert sent.batch.startswith("interactive-")
-    (collected,) = view.facts_of(ledger, Collected)
+    (collected,) = LedgerView(ledger).facts(Collected)
     full = collected.cost_usd
     assert full == pytest.approx(float(done.outputs["cost-usd"]), abs=1e-6)
     # An answered request is not sent again.
@@ -134,7 +134,7 @@ def test_an_unanswered_file_is_backlog_and_the_rest_is_published(counted: Workfl
     assert done.outputs["new-findings-count"] == "2"
     assert "unanswered" in done.summary
     ledger = stored_ledger(workflow)
-    assert len(view.backlog(ledger, max_attempts=1)) == 1
+    assert len(LedgerView(ledger).backlog(max_attempts=1)) == 1
     workflow.advance(DAY)
     assert workflow.run(**INTERACTIVE).outputs["findings-count"] == "4"
 
@@ -146,7 +146,7 @@ def test_without_any_answer_the_run_fails_and_the_next_one_sends_again(
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add("status", method="POST", path="/v1/messages$", times=9, status=529)
     assert workflow.run(**INTERACTIVE).exit == 4
-    assert view.open_intents(stored_ledger(workflow)) == ()
+    assert LedgerView(stored_ledger(workflow)).open_intents == ()
     workflow.sandbox.faults.clear()
     assert workflow.run(**INTERACTIVE).outputs["new-findings-count"] == "2"
 
@@ -170,7 +170,7 @@ def test_answers_that_cannot_be_published_are_paid_for_once_more_at_most(
     lost = workflow.run(**INTERACTIVE)
     assert lost.exit == 5
     ledger = stored_ledger(workflow)
-    (collected,) = view.facts_of(ledger, Collected)
+    (collected,) = LedgerView(ledger).facts(Collected)
     assert set(collected.failed.values()) == {"undelivered"}
     assert collected.cost_usd is not None
     assert collected.cost_usd > 0
@@ -197,7 +197,7 @@ def test_a_run_that_crashed_is_reported_and_its_files_are_backlog(
     assert result.outputs["new-findings-count"] == "2"
     assert "may be paid for twice" in "".join(result.annotations("warning"))
     assert interactive_requests(workflow) == 2
-    intents = {fact.intent for fact in view.facts_of(stored_ledger(workflow), Intended)}
+    intents = {fact.intent for fact in LedgerView(stored_ledger(workflow)).facts(Intended)}
     assert len(intents - {intent}) == 1
 
 
@@ -205,7 +205,7 @@ def abandoned(workflow: WorkflowHarness) -> str:
     """A run that dies when its answer is there; its intent."""
     workflow.inputs |= INTERACTIVE
     run_until_crash(workflow, "submit", CrashPoint("POST /v1/messages", "after"))
-    (open_,) = view.open_intents(stored_ledger(workflow))
+    (open_,) = LedgerView(stored_ledger(workflow)).open_intents
     assert open_.intended.mode == "interactive"
     return open_.intended.intent
 
@@ -224,8 +224,8 @@ def test_a_crash_anywhere_else_loses_no_file(
     workflow.advance(2 * HOUR)
     assert workflow.run().exit == 0
     assert workflow.issue.body.count("<!-- batch-action:finding ") == 2
-    assert not view.open_intents(stored_ledger(workflow))
-    assert not view.pending_batches(stored_ledger(workflow))
+    assert not LedgerView(stored_ledger(workflow)).open_intents
+    assert not LedgerView(stored_ledger(workflow)).pending_batches
     assert interactive_requests(workflow) <= 2
 
 
@@ -246,8 +246,8 @@ def test_an_interrupt_puts_the_files_in_the_backlog(counted: WorkflowHarness) ->
     assert code == 130
     assert "Interrupted while" in Path(environ["GITHUB_STEP_SUMMARY"]).read_text("utf-8")
     ledger = stored_ledger(workflow)
-    assert view.open_intents(ledger) == ()
-    assert len(view.backlog(ledger, max_attempts=1)) == 6
+    assert LedgerView(ledger).open_intents == ()
+    assert len(LedgerView(ledger).backlog(max_attempts=1)) == 6
 
 
 def test_plan_shows_how_it_would_be_sent(workflow: WorkflowHarness) -> None:

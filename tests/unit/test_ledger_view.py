@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 
-from batch_action.ledger import merge, pull_requests, view
-from batch_action.ledger.view import ADOPTION_SLACK
+from batch_action.ledger import merge, pull_requests
+from batch_action.ledger.view import ADOPTION_SLACK, FileVerdicts, LedgerView, create_window
 from batch_action.models.ledger import (
     Closed,
     Collected,
@@ -84,7 +84,7 @@ def selected(at, *entries, gone=(), head=None):
 def backlog(*facts, most=3):
     return {
         path: item.old_blob
-        for path, item in view.backlog(ledger(*facts), max_attempts=most).items()
+        for path, item in LedgerView(ledger(*facts)).backlog(max_attempts=most).items()
     }
 
 
@@ -99,14 +99,16 @@ class TestBatches:
             collected("msgbatch_aa_2"),
             Withdrawn(batch="msgbatch_aa_0", actor="ada", at=hours(4)),
         )
-        found = [(p.sent.batch, p.withdrawn, p.request_keys) for p in view.pending_batches(known)]
+        found = [
+            (p.sent.batch, p.withdrawn, p.request_keys) for p in LedgerView(known).pending_batches
+        ]
         assert found == [("msgbatch_aa_1", False, (q,)), ("msgbatch_aa_0", True, (q,))]
 
     @pytest.mark.parametrize("stray", [sent(intent="00000000000000bb"), sent(1)])
     def test_a_fact_without_its_intent_is_ignored(self, stray):
         known = ledger(intended((request_key(),)), stray, collected(stray.batch))
-        assert view.pending_batches(known) == ()
-        assert view.answered_ids(known) == frozenset()
+        assert LedgerView(known).pending_batches == ()
+        assert LedgerView(known).answered_ids == frozenset()
 
     def test_an_intent_is_open_for_the_batches_that_have_no_answer(self):
         q = request_key()
@@ -116,7 +118,9 @@ class TestBatches:
             Rejected(intent=INTENT, batch="msgbatch_other"),
             intended((q,), intent="00000000000000bb", at=0),
         )
-        found = [(o.intended.intent[-2:], o.indexes, o.rejected) for o in view.open_intents(known)]
+        found = [
+            (o.intended.intent[-2:], o.indexes, o.rejected) for o in LedgerView(known).open_intents
+        ]
         assert found == [
             ("bb", (0,), frozenset()),
             ("aa", (0, 2), frozenset({"msgbatch_other"})),
@@ -124,13 +128,15 @@ class TestBatches:
 
     def test_an_intent_is_closed_by_its_last_answer_or_by_a_person(self):
         q = request_key()
-        assert not view.open_intents(ledger(intended((q,)), sent()))
-        assert not view.open_intents(ledger(intended((q,)), Rejected(intent=INTENT, batch=None)))
-        assert view.known_batch_ids(ledger(intended((q,)), sent())) == {"msgbatch_aa_0"}
+        assert not LedgerView(ledger(intended((q,)), sent())).open_intents
+        assert not LedgerView(
+            ledger(intended((q,)), Rejected(intent=INTENT, batch=None))
+        ).open_intents
+        assert LedgerView(ledger(intended((q,)), sent())).known_batch_ids == {"msgbatch_aa_0"}
 
     def test_the_window_grows_with_the_number_of_creates(self):
         q, minute = request_key(), timedelta(minutes=1)
-        start, end = view.create_window(intended((q,), (q,), (q,)), 10 * minute)
+        start, end = create_window(intended((q,), (q,), (q,)), 10 * minute)
         assert (start, end) == (hours(1), hours(1) + 30 * minute + ADOPTION_SLACK)
 
     def test_in_flight_includes_open_intents(self):
@@ -138,8 +144,8 @@ class TestBatches:
         known = ledger(
             intended((a,), (b,), (c,)), sent(0), sent(1), collected(), *answered_batch(d, n=9)
         )
-        assert view.in_flight_ids(known) == {b.id, c.id}
-        assert view.answered_ids(known) == {a.id, d.id}
+        assert LedgerView(known).in_flight_ids == {b.id, c.id}
+        assert LedgerView(known).answered_ids == {a.id, d.id}
 
     @pytest.mark.parametrize(
         ("kind", "counts"),
@@ -162,10 +168,10 @@ class TestBatches:
             *answered_batch(q, n=1, failed={q.id: kind}),
             *answered_batch(q, n=2, failed={q.id: kind}),
         )
-        assert view.count_attempts(known)[q.id] == (2 if counts else 0)
-        assert view.count_failures(known, kind.split(":")[0])[q.id] == 2
-        assert view.last_failures(known) == {q.id: kind}
-        assert q.id not in view.answered_ids(known)
+        assert LedgerView(known).attempts[q.id] == (2 if counts else 0)
+        assert LedgerView(known).count_failures(kind.split(":")[0])[q.id] == 2
+        assert LedgerView(known).last_failures == {q.id: kind}
+        assert q.id not in LedgerView(known).answered_ids
 
     def test_the_last_failure_is_the_newest_one_until_there_is_a_verdict(self):
         q = request_key()
@@ -173,26 +179,28 @@ class TestBatches:
             *answered_batch(q, n=1, failed={q.id: "expired"}),
             *answered_batch(q, n=2, failed={q.id: "truncated"}),
         )
-        assert view.last_failures(ledger(*twice)) == {q.id: "truncated"}
-        assert view.last_failures(ledger(*twice, *answered_batch(q, n=3))) == {}
-        assert view.count_failures(ledger(*twice), "truncated") == {q.id: 1}
+        assert LedgerView(ledger(*twice)).last_failures == {q.id: "truncated"}
+        assert LedgerView(ledger(*twice, *answered_batch(q, n=3))).last_failures == {}
+        assert LedgerView(ledger(*twice)).count_failures("truncated") == {q.id: 1}
 
 
 class TestFiles:
     def test_a_file_of_several_parts_is_reviewed_when_all_of_them_are(self):
         first, second = (request_key(part=n, of=2) for n in (1, 2))
         half = answered_batch(first, second, failed={second.id: "expired"})
-        assert view.reviewed_files(ledger(*half)) == set()
-        assert view.reviewed_files(ledger(*half, *answered_batch(second, n=2))) == {("a.py", ONE)}
+        assert LedgerView(ledger(*half)).reviewed_files == set()
+        assert LedgerView(ledger(*half, *answered_batch(second, n=2))).reviewed_files == {
+            ("a.py", ONE)
+        }
         # Of three parts in the next run, one does not complete the two of before.
         other = request_key(part=2, of=3)
-        assert view.reviewed_files(ledger(*half, *answered_batch(other, n=2))) == set()
+        assert LedgerView(ledger(*half, *answered_batch(other, n=2))).reviewed_files == set()
 
     def test_a_removed_path_is_dropped_until_it_is_selected_again(self):
         selections = (selected(1, ("a.py", ONE, None)), selected(2, gone=("a.py",)))
-        assert view.newest_files(ledger(*selections)) == {}
+        assert LedgerView(ledger(*selections)).newest_files() == {}
         again = selected(3, ("a.py", TWO, None))
-        assert view.newest_files(ledger(*selections, again))["a.py"].blob == TWO
+        assert LedgerView(ledger(*selections, again)).newest_files()["a.py"].blob == TWO
 
     def test_a_file_in_the_backlog_for_several_selectionsis_compared_with_its_last_verdict(self):
         reviewed = (selected(1, ("a.py", ONE, None)), *answered_batch(request_key(blob=ONE)))
@@ -231,21 +239,21 @@ class TestFiles:
         )
         assert sorted(backlog(*facts, most=2)) == ["b.py", "c.py", "g.py"]
         assert sorted(backlog(*facts, most=1)) == ["c.py", "g.py"]
-        assert view.given_up_files(ledger(*facts), 1) == {("b.py", ONE)}
+        assert LedgerView(ledger(*facts)).given_up_files(1) == {("b.py", ONE)}
 
     def test_the_answers_of_a_canceled_batch_are_verdicts(self):
         q = request_key()
         known = ledger(*answered_batch(q, n=1), Withdrawn(batch="b1", actor="ada", at=hours(2)))
-        assert view.reviewed_files(known) == {("a.py", ONE)}
+        assert LedgerView(known).reviewed_files == {("a.py", ONE)}
 
     def test_heads_are_newest_first_and_unique(self):
         selections = [selected(n, head=head) for n, head in ((1, ONE), (2, TWO), (3, ONE))]
-        assert view.recorded_heads(ledger(*selections)) == (ONE, TWO)
-        assert view.recorded_heads(ledger()) == ()
+        assert LedgerView(ledger(*selections)).recorded_heads() == (ONE, TWO)
+        assert LedgerView(ledger()).recorded_heads() == ()
 
     def test_dismissed(self):
         fact = Dismissed(fingerprint="0" * 16, actor="ada", source="issue", at=hours(1))
-        assert view.dismissed_fingerprints(ledger(fact)) == {"0" * 16}
+        assert LedgerView(ledger(fact)).dismissed_fingerprints == {"0" * 16}
 
 
 class TestMoney:
@@ -256,27 +264,29 @@ class TestMoney:
             *answered_batch(q, n=2, cost=2.0),
             *answered_batch(q, n=3, cost=4.0),
         )
-        assert view.spend_usd(known, hours(2)) == 6.0
-        assert view.spend_usd(known, hours(4)) == 0
+        assert LedgerView(known).spend_usd(hours(2)) == 6.0
+        assert LedgerView(known).spend_usd(hours(4)) == 0
 
     def test_spend_is_unknown_with_an_unpriced_batch_of_the_period(self):
         q = request_key()
         known = ledger(*answered_batch(q, n=1, cost=None), *answered_batch(q, n=2, cost=2.0))
-        assert view.spend_usd(known, hours(1)) is None
-        assert view.spend_usd(known, hours(2)) == 2.0
+        assert LedgerView(known).spend_usd(hours(1)) is None
+        assert LedgerView(known).spend_usd(hours(2)) == 2.0
 
     def test_committed_is_the_share_of_the_worst_case_that_is_in_flight(self):
         a, b, c, d = (request_key(f"{n}.py") for n in "abcd")
         intent = intended((a, b), (c,), (d,), worst=4.0)
-        assert view.committed_usd(ledger(intent)) == 4.0
-        assert view.committed_usd(ledger(intent, sent(0), sent(1), sent(2))) == 4.0
-        assert view.committed_usd(ledger(intent, sent(0), sent(1), sent(2), collected())) == 2.0
-        assert view.committed_usd(ledger(intent, sent(0), collected(), sent(1))) == 2.0
+        assert LedgerView(ledger(intent)).committed_usd == 4.0
+        assert LedgerView(ledger(intent, sent(0), sent(1), sent(2))).committed_usd == 4.0
+        assert (
+            LedgerView(ledger(intent, sent(0), sent(1), sent(2), collected())).committed_usd == 2.0
+        )
+        assert LedgerView(ledger(intent, sent(0), collected(), sent(1))).committed_usd == 2.0
         closed = Rejected(intent=INTENT, batch=None)
-        assert view.committed_usd(ledger(intent, sent(1), closed)) == 1.0
+        assert LedgerView(ledger(intent, sent(1), closed)).committed_usd == 1.0
 
     def test_unpriced_batches_commit_nothing(self):
-        assert view.committed_usd(ledger(intended((request_key(),), worst=None), sent())) == 0
+        assert LedgerView(ledger(intended((request_key(),), worst=None), sent())).committed_usd == 0
 
 
 class TestInvariant:
@@ -303,9 +313,9 @@ class TestInvariant:
         replay(runs, steps_without_failures * 8)
         while runs.in_flight:
             replay(runs, steps_without_failures)
-        assert view.backlog(runs.ledger, max_attempts=2) == {}
-        assert view.in_flight_ids(runs.ledger) == frozenset()
-        assert view.committed_usd(runs.ledger) == 0
+        assert LedgerView(runs.ledger).backlog(max_attempts=2) == {}
+        assert LedgerView(runs.ledger).in_flight_ids == frozenset()
+        assert LedgerView(runs.ledger).committed_usd == 0
         for path, blob in runs.tree.items():
             assert runs.state((path, blob)) in {"verdict", "withdrawn", "given up"}
 
@@ -320,9 +330,9 @@ class TestInvariant:
             assert len(states_of(both, file)) == 1, (file, states_of(both, file), conflicts)
         for part in (trunk.ledger, left.ledger, right.ledger):
             if not conflicts:  # one batch has one outcome, whoever collects it
-                assert view.reviewed_files(part) <= view.reviewed_files(both)
-                assert view.answered_ids(part) <= view.answered_ids(both)
-            assert set(view.recorded_heads(part)) <= set(view.recorded_heads(both))
+                assert LedgerView(part).reviewed_files <= LedgerView(both).reviewed_files
+                assert LedgerView(part).answered_ids <= LedgerView(both).answered_ids
+            assert set(LedgerView(part).recorded_heads()) <= set(LedgerView(both).recorded_heads())
         # A prefix adds nothing.
         assert merge.merge(both, trunk.ledger)[0] == both
 
@@ -359,41 +369,49 @@ class TestPullRequests:
     )
 
     def test_each_has_its_own_requests_and_the_newest_selection(self):
-        five, six = (pull_requests.ledger_of(self.LEDGER, number) for number in (5, 6))
-        assert view.answered_ids(five) == {request_key().id}
-        assert view.in_flight_ids(five) == frozenset()
-        assert (view.answered_ids(six), view.in_flight_ids(six)) == (set(), {request_key().id})
-        assert view.newest_files(five).keys() == {"a.py"}
-        assert view.recorded_heads(five) == (TWO,)
-        assert view.dismissed_fingerprints(five) == view.dismissed_fingerprints(six) == {"f" * 16}
-        assert [len([*view.facts_of(v, Recheck)]) for v in (five, six)] == [1, 0]
+        five, six = (pull_requests.view_of(LedgerView(self.LEDGER), number) for number in (5, 6))
+        assert five.answered_ids == {request_key().id}
+        assert five.in_flight_ids == frozenset()
+        assert (six.answered_ids, six.in_flight_ids) == (
+            set(),
+            {request_key().id},
+        )
+        assert five.newest_files().keys() == {"a.py"}
+        assert five.recorded_heads() == (TWO,)
+        assert five.dismissed_fingerprints == six.dismissed_fingerprints == {"f" * 16}
+        assert [len([*v.facts(Recheck)]) for v in (five, six)] == [1, 0]
 
     def test_two_pull_requests_with_equal_commit_and_time_are_two_facts(self):
         both = ledger(selected_in(5, at=1), selected_in(6, at=1))
         assert len(both.facts) == 2
 
     def test_unfinished_pull_requests(self):
-        assert pull_requests.unfinished_pull_requests(self.LEDGER) == (5, 6)
+        assert pull_requests.unfinished_pull_requests(LedgerView(self.LEDGER)) == (5, 6)
         closed = merge.add(self.LEDGER, closing(5, 3), closing(6, 3))
-        assert pull_requests.unfinished_pull_requests(closed) == (6,), "its batch was not collected"
-        assert [pull_requests.is_closed(closed, number) for number in (5, 6, 7)] == [
+        assert pull_requests.unfinished_pull_requests(LedgerView(closed)) == (6,), (
+            "its batch was not collected"
+        )
+        assert [pull_requests.is_closed(LedgerView(closed), number) for number in (5, 6, 7)] == [
             True,
             True,
             False,
         ]
         again = merge.add(closed, selected_in(5, at=4))
-        assert pull_requests.unfinished_pull_requests(again) == (5, 6)
-        assert not pull_requests.is_closed(again, 5)
+        assert pull_requests.unfinished_pull_requests(LedgerView(again)) == (5, 6)
+        assert not pull_requests.is_closed(LedgerView(again), 5)
 
     def test_what_was_answered_too_late_is_sent_again(self):
         late = collected(f"msgbatch_{self.B[-2:]}_0", **{request_key().id: pull_requests.CLOSED})
-        six = pull_requests.ledger_of(merge.add(self.LEDGER, late), 6)
-        assert (view.answered_ids(six), view.count_attempts(six)[request_key().id]) == (set(), 0)
+        six = pull_requests.view_of(LedgerView(merge.add(self.LEDGER, late)), 6)
+        assert (six.answered_ids, six.attempts[request_key().id]) == (
+            set(),
+            0,
+        )
 
     def test_untrusted_intents_are_removed(self):
-        left = pull_requests.remove_intents(self.LEDGER, frozenset({self.B}))
-        assert [p.intended.pull_request for p in view.pending_batches(left)] == []
-        assert view.answered_ids(left) == {request_key().id}
+        left = pull_requests.remove_intents(LedgerView(self.LEDGER), frozenset({self.B}))
+        assert [p.intended.pull_request for p in left.pending_batches] == []
+        assert left.answered_ids == {request_key().id}
 
 
 class TestRecheckRequests:
@@ -413,12 +431,12 @@ class TestRecheckRequests:
         recheck = self.recheck("b1")
         known = ledger(*answered_batch(request_key(), n=1), recheck)
         assert (
-            view.open_recheck_requests(known),
-            view.answered_recheck_requests(known, frozenset({"b1"})),
+            LedgerView(known).open_recheck_requests,
+            LedgerView(known).answered_recheck_requests(frozenset({"b1"})),
         ) == ((recheck,), ())
         answered = ledger(*known.facts, *answered_batch(request_key(), n=3))
-        assert view.open_recheck_requests(answered) == ()
-        assert view.answered_recheck_requests(answered, frozenset({"b3"})) == (recheck,)
+        assert LedgerView(answered).open_recheck_requests == ()
+        assert LedgerView(answered).answered_recheck_requests(frozenset({"b3"})) == (recheck,)
 
     def test_it_is_answered_once(self):
         recheck = self.recheck("b1")
@@ -429,8 +447,8 @@ class TestRecheckRequests:
             *answered_batch(request_key(), n=4),
         ]
         known = ledger(*facts)
-        assert view.answered_recheck_requests(known, frozenset({"b4"})) == ()
-        assert view.answered_recheck_requests(known, frozenset({"b3", "b4"})) == (recheck,)
+        assert LedgerView(known).answered_recheck_requests(frozenset({"b4"})) == ()
+        assert LedgerView(known).answered_recheck_requests(frozenset({"b3", "b4"})) == (recheck,)
 
     @pytest.mark.parametrize(
         "later",
@@ -445,30 +463,30 @@ class TestRecheckRequests:
     def test_what_does_not_answer_it(self, later):
         recheck = self.recheck("b1")
         known = ledger(*answered_batch(request_key(), n=1), recheck, *later)
-        assert view.open_recheck_requests(known) == (recheck,)
-        assert view.answered_recheck_requests(known, frozenset({"b1", "b3"})) == ()
+        assert LedgerView(known).open_recheck_requests == (recheck,)
+        assert LedgerView(known).answered_recheck_requests(frozenset({"b1", "b3"})) == ()
 
     def test_a_batch_in_flight_at_its_time_does_not_answer_it(self):
         flying = (
             intended((request_key(),), intent=f"{1:016x}"),
             sent(intent=f"{1:016x}", batch="b1"),
         )
-        seen = view.batches_of_path(ledger(*flying), "a.py")
+        seen = LedgerView(ledger(*flying)).batches_of_path("a.py")
         assert seen == ("b1",)
         known = ledger(*flying, self.recheck(*seen), collected("b1", at=9))
-        assert len(view.open_recheck_requests(known)) == 1
-        assert view.batches_of_path(known, "b.py") == ()
+        assert len(LedgerView(known).open_recheck_requests) == 1
+        assert LedgerView(known).batches_of_path("b.py") == ()
 
     def test_a_verdict_needs_all_parts(self):
         one, two = request_key(part=1, of=2), request_key(part=2, of=2)
         half = answered_batch(one, n=1)
-        assert [*view.verdicts(ledger(*half))] == []
+        assert [*LedgerView(ledger(*half)).verdicts] == []
         whole = ledger(
             *half, *answered_batch(two, n=2), *answered_batch(request_key("b.py", TWO), n=3)
         )
-        assert sorted(view.verdicts(whole)) == [
-            ("a.py", ONE, frozenset({"b1", "b2"})),
-            ("b.py", TWO, frozenset({"b3"})),
+        assert sorted(LedgerView(whole).verdicts, key=lambda verdict: verdict.path) == [
+            FileVerdicts("a.py", ONE, frozenset({"b1", "b2"})),
+            FileVerdicts("b.py", TWO, frozenset({"b3"})),
         ]
 
 
@@ -487,7 +505,7 @@ class TestRecheckRequests:
 )
 def test_how_long_a_file_has_waited(facts, since):
     facts = [selected(0, ("a.py", ONE, None)), *facts]
-    assert view.newest_files(ledger(*facts))["a.py"].since == hours(since)
+    assert LedgerView(ledger(*facts)).newest_files()["a.py"].since == hours(since)
 
 
 @pytest.mark.parametrize("failure", ["unanswered", "undelivered"])
@@ -495,5 +513,5 @@ def test_unanswered_synchronous_requests_count_no_attempt(failure):
     key = request_key()
     facts = (intended((key,)), sent(), collected(**{key.id: failure}))
     known = ledger(selected(0, ("a.py", ONE, None)), *facts)
-    assert not view.count_attempts(known)
-    assert "a.py" in view.backlog(known, max_attempts=1)
+    assert not LedgerView(known).attempts
+    assert "a.py" in LedgerView(known).backlog(max_attempts=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch_action.ledger import view
+from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
     Collected,
     Intended,
@@ -65,6 +65,6 @@ WARM = (intended(1, "warm-up"), sent(1))
     ids=str,
 )
 def test_outstanding(facts, outstanding, is_lost):
-    warm_up = view.outstanding_warm_up(ledger(*facts))
+    warm_up = LedgerView(ledger(*facts)).outstanding_warm_up
     assert (warm_up is not None) is outstanding
     assert bool(warm_up and warm_up.is_lost) is is_lost

@@ -6,7 +6,7 @@ from batch_action.commands.collect import collect
 from batch_action.commands.demo.environment import DemoEnvironment
 from batch_action.commands.plan import plan
 from batch_action.commands.submit import submit
-from batch_action.ledger import store, view
+from batch_action.ledger import store
 from batch_action.publishers.report_text import format_dollars
 from batch_action.text import plural
 
@@ -37,9 +37,9 @@ def _submit(environment: DemoEnvironment) -> bool:
     start = time.monotonic()
     with environment.run() as ctx:
         submit(ctx)
-        ledger = store.load(ctx).ledger
-        sent = bool(view.pending_batches(ledger))
-        backlog = len(view.backlog(ledger, max_attempts=ctx.settings.max_attempts))
+        view = store.load(ctx).view
+        sent = bool(view.pending_batches)
+        backlog = len(view.backlog(max_attempts=ctx.settings.max_attempts))
         max_cost = ctx.settings.max_cost_usd
     seconds = time.monotonic() - start
     if backlog:

@@ -11,9 +11,10 @@ from batch_action.batches import lost_creates, results
 from batch_action.batches.results import BatchResults
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
-from batch_action.ledger import merge, pull_requests, store, view
+from batch_action.ledger import merge, pull_requests, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.trust import verify_pull_request
+from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
@@ -70,12 +71,12 @@ class _Input:
     """One pull request and the answers about it."""
 
     pull: PullRequest
-    ledger: Ledger
+    view: LedgerView
     """Its own facts, as far as they can be verified with GitHub."""
     batch_results: BatchResults
     dismissed: tuple[Fact, ...]
     """The dismissals on the branch."""
-    spend_ledger: Ledger
+    spend_view: LedgerView
     """All facts that count for the month's spending."""
 
 
@@ -97,7 +98,7 @@ def load_ledger(ctx: RunContext) -> PullRequestLedger | None:
 def has_batch(ctx: RunContext, batch: str | None) -> bool:
     """Return whether a batch is in the ledger of pull requests, in the run of a branch."""
     ledger = load_ledger(ctx) if batch else None
-    return ledger is not None and batch in view.known_batch_ids(ledger.session.ledger)
+    return ledger is not None and batch in ledger.session.view.known_batch_ids
 
 
 def collect(
@@ -120,9 +121,9 @@ def collect(
         batch_results: its results, if they are fetched already.
 
     """
-    if view.open_intents(session.ledger):
+    if session.view.open_intents:
         lost_creates.resolve_open_intents(ctx, session)
-    numbers = pull_requests.unfinished_pull_requests(session.ledger)
+    numbers = pull_requests.unfinished_pull_requests(session.view)
     collected: list[_Result] = []
     problem: BatchActionError | None = None
     for each in numbers if number is None else [number]:
@@ -160,9 +161,11 @@ def save_closed(results: PullRequestResults) -> None:
         store.save(ledger.ctx, ledger.session)
 
 
-def with_pull_request_spending(ledger: Ledger, results: PullRequestResults) -> Ledger:
+def with_pull_request_spending(view: LedgerView, results: PullRequestResults) -> LedgerView:
     """Return a branch's ledger with the facts about pull requests, which cost money too."""
-    return merge.merge(ledger, results.ledger.session.ledger)[0] if results.ledger else ledger
+    if results.ledger is None:
+        return view
+    return LedgerView(merge.merge(view.ledger, results.ledger.session.ledger)[0])
 
 
 def _collect_one(
@@ -177,15 +180,19 @@ def _collect_one(
     pull = ctx.require_github().pulls.get(number)
     if is_own_run and not pull.open:
         return _Result()
-    ledger = verify_pull_request(ctx, pull_requests.ledger_of(session.ledger, number), pull)
+    view = verify_pull_request(ctx, pull_requests.view_of(session.view, number), pull)
     if batch_results is None:
-        batch_results = results.fetch_results(ctx, LedgerSession(ledger=ledger, saved=ledger))
+        batch_results = results.fetch_results(
+            ctx, LedgerSession(ledger=view.ledger, saved=view.ledger)
+        )
     data = _Input(
         pull=pull,
-        ledger=ledger,
+        view=view,
         batch_results=batch_results,
         dismissed=tuple(fact for fact in branches.facts if isinstance(fact, Dismissed)),
-        spend_ledger=merge.add(merge.merge(branches, session.ledger)[0], *batch_results.facts),
+        spend_view=LedgerView(
+            merge.add(merge.merge(branches, session.ledger)[0], *batch_results.facts)
+        ),
     )
     if pull.open:
         return _publish_open(ctx, data)
@@ -197,7 +204,7 @@ def _collect_one(
 def _publish_open(ctx: RunContext, data: _Input) -> _Result:
     """Publish what has ended, what people request, and where the code has moved to."""
     pull, ended = data.pull, data.batch_results.ended
-    if not ended and not any(isinstance(fact, Collected) for fact in data.ledger.facts):
+    if not ended and not data.view.facts(Collected):
         return _Result()
     if not ctx.git.has_commit(pull.head):
         if ended:
@@ -222,7 +229,7 @@ def _publish(
     Without `deliver`, publish nothing, and return a result in any case.
     """
     batch_results, number = data.batch_results, data.pull.number
-    collected = merge.add(data.ledger, *batch_results.facts)
+    collected = LedgerView(merge.add(data.view.ledger, *batch_results.facts))
     answers = replace(results.build_answers(ctx, collected, batch_results), commit=head)
     publisher = pull_request.create_publisher(ctx, answers, data.pull)
     states = pipeline.read_states(ctx, answers, {DESTINATION: publisher})
@@ -231,12 +238,12 @@ def _publish(
         return None, ()
     result = pipeline.publish(
         ctx,
-        merge.add(collected, *data.dismissed, *requested),
+        LedgerView(merge.add(collected.ledger, *data.dismissed, *requested)),
         batch_results,
         _with_reverted(ctx, answers, states, data.pull),
         states if deliver else replace(states, publishers={}),
         pull_number=number,
-        spend_ledger=data.spend_ledger,
+        spend_view=data.spend_view,
     )
     return result, (*requested, *batch_results.facts)
 
@@ -287,7 +294,7 @@ def _transfer_to_branch(ctx: RunContext, data: _Input) -> _Result:
         tracked=tuple(_as_open(status.tracked) for status in inherited),
         dismissals=tuple(
             Dismissal(fingerprint=fact.fingerprint, actor=fact.actor, source=fact.source)
-            for fact in (*data.ledger.facts, *facts)
+            for fact in (*data.view.ledger.facts, *facts)
             if isinstance(fact, Dismissed) and fact.fingerprint in dismissed
         ),
         blocks=blocks | published.reconciliation.blocks,
@@ -319,6 +326,6 @@ def _unpublished(batch_results: BatchResults) -> Iterable[Fact]:
 def _closed(ctx: RunContext, data: _Input) -> tuple[Closed, ...]:
     """Return the fact that the pull request is closed, unless the ledger has it."""
     pull = data.pull
-    if pull_requests.is_closed(data.ledger, pull.number):
+    if pull_requests.is_closed(data.view, pull.number):
         return ()
     return (Closed(pull_request=pull.number, merged=pull.merged, at=ctx.now()),)
