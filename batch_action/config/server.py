@@ -5,8 +5,7 @@ The file contains names of environment variables and no secrets, so it may be co
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -137,11 +136,12 @@ def parse_server_config(content: Any, file_name: str) -> ServerConfig:
             + "\n".join(f"- {line}" for line in map(_validation_problem, error.errors()))
             + "\ndocs/SERVE.md explains every key."
         ) from None
-    duplicates = _duplicates(
-        repository.ledger_name(ledger)
+    names = Counter(
+        repository.ledger_name(ledger).lower()
         for repository in config.repositories
         for ledger in repository.ledgers
     )
+    duplicates = [name for name, count in names.items() if count > 1]
     if duplicates:
         raise ConfigError(
             f"{file_name} lists {', '.join(duplicates)} more than once.",
@@ -152,17 +152,11 @@ def parse_server_config(content: Any, file_name: str) -> ServerConfig:
 
 def secret_variables(config: ServerConfig) -> frozenset[str]:
     """Return the names of all environment variables that contain secrets."""
-    per_repository = [
-        (r.token_env, r.state_secret_env, r.state_secret_previous_env, r.anthropic_api_key_env)
-        for r in config.repositories
-    ]
-    names = chain(*per_repository, config.webhook_secret_env or (), config.hex_secret_env)
-    return frozenset(name for name in names if name)
-
-
-def _duplicates(names: Iterable[str]) -> list[str]:
-    counts = Counter(name.lower() for name in names)
-    return [name for name, count in counts.items() if count > 1]
+    names = [*(config.webhook_secret_env or ()), *config.hex_secret_env]
+    for r in config.repositories:
+        names += [r.token_env, r.anthropic_api_key_env]
+        names += filter(None, [r.state_secret_env, r.state_secret_previous_env])
+    return frozenset(names)
 
 
 def _validation_problem(error: Mapping[str, Any]) -> str:

@@ -1,8 +1,7 @@
 """The status page and `/healthz`: one HTML page, no script, nothing loaded, everything escaped."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,23 +10,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from batch_action import __version__
 from batch_action.server.context import ServerContext
-from batch_action.server.ledgers import RemoteLedger, RemoteLedgers
+from batch_action.server.ledgers import RemoteLedgers
 from batch_action.server.store import BatchRecord, BatchStatus
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 MAX_SHOWN = 30
-TITLES = {
-    "ok": "All is well",
-    "starting": "Just started",
-    "retrying": "Something is being retried",
-    "failing": "Needs attention",
-}
 
 
 def render(ctx: ServerContext, ledgers: RemoteLedgers) -> str:
     """Return the page."""
-    now, remote_ledgers = ctx.clock(), list(ledgers.by_name.values())
-    stuck, problems, failed = _stuck(ctx), _problems(ctx, remote_ledgers), _failed(ctx)
+    now, remote_ledgers = ctx.clock(), ledgers.by_name.values()
+    stuck, failed = _stuck(ctx), _failed(ctx)
+    problems = [f"{ledger.name}: {ledger.problem}" for ledger in remote_ledgers if ledger.problem]
+    problems += [loop.problem for loop in (ctx.watching, ctx.dispatching) if loop.problem]
     if stuck or failed:
         health = "failing"
     elif problems:
@@ -38,7 +33,6 @@ def render(ctx: ServerContext, ledgers: RemoteLedgers) -> str:
         version=__version__,
         now=now,
         health=health,
-        title=TITLES[health],
         webhooks_open=bool(ctx.keys),
         watch=ctx.watch,
         watched_at=ctx.watching.last_success_at,
@@ -52,7 +46,6 @@ def render(ctx: ServerContext, ledgers: RemoteLedgers) -> str:
         ledgers=remote_ledgers,
         age=lambda moment: duration((now - moment).total_seconds()),
         expiry=lambda moment: _expiry((moment - now).total_seconds()),
-        share=lambda batch: _share(now, batch.created_at, batch.expires_at),
     )
 
 
@@ -100,14 +93,6 @@ def _expiry(seconds: float) -> str:
     return f"expires in {duration(seconds)}" if seconds > 0 else f"expired {duration(-seconds)} ago"
 
 
-def _share(now: datetime, start: datetime, end: datetime) -> int:
-    """Return how much of a batch's time is over, in percent."""
-    total = (end - start).total_seconds()
-    if total <= 0:
-        return 100
-    return round(100 * min(1.0, max(0.0, (now - start).total_seconds() / total)))
-
-
 def _pending(ctx: ServerContext) -> list[BatchRecord]:
     """Return the batches that are not collected yet, the oldest first."""
     batches = ctx.store.batches(BatchStatus.PENDING, BatchStatus.ENDED, BatchStatus.STARTED)
@@ -124,11 +109,6 @@ def _failed(ctx: ServerContext) -> list[BatchRecord]:
 def _stuck(ctx: ServerContext) -> list[str]:
     loops = (ctx.dispatching, ctx.watching)
     return [loop.name for loop in loops if loop.is_stuck(ctx.monotonic())]
-
-
-def _problems(ctx: ServerContext, ledgers: Sequence[RemoteLedger]) -> list[str]:
-    unread = [f"{ledger.name}: {ledger.problem}" for ledger in ledgers if ledger.problem]
-    return [*unread, *(loop.problem for loop in (ctx.watching, ctx.dispatching) if loop.problem)]
 
 
 def _http_url(url: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from batch_action.clients.anthropic.client import AnthropicClient
-from batch_action.errors import AnthropicError, TransientError
+from batch_action.errors import AnthropicError
 from batch_action.server import backoff, deliveries
 from batch_action.server.context import ServerContext
 from batch_action.server.log import problem
@@ -41,12 +41,7 @@ class Watcher:
                 self._ask(api, group)
             except AnthropicError as error:
                 problems.append(str(error))
-                wait = max(
-                    wait,
-                    error.retry_after
-                    if isinstance(error, TransientError)
-                    else backoff.MAX_POLL_SECONDS,
-                )
+                wait = max(wait, getattr(error, "retry_after", backoff.MAX_POLL_SECONDS))
                 if str(error) not in ctx.watching.problem:
                     ctx.log.warning("watch", **problem(error))
         if not problems:
