@@ -302,7 +302,7 @@ def simulate(folder: Path, seed: int, runs: int = RUNS) -> Simulation:
     chance = random.Random(seed)
     repo = Repo.init(folder)
     code = ChangingCode(chance)
-    code.open()
+    code.begin()
     reviewer = Reviewer(chance)
     simulation = Simulation(
         repo=repo, git=GitRepo(folder), code=code, chance=chance, reviewer=reviewer
@@ -376,7 +376,7 @@ def as_json(raw_finding: RawFinding) -> dict[str, object]:
 
 def test_six_runs_through_submit_and_collect(workflow: WorkflowHarness):
     code = ChangingCode(random.Random(3))
-    code.open()
+    code.begin()
     model = ScriptedModel(3)
     workflow.sandbox.anthropic.answer_with(model)
     workflow.inputs["paths"] = "*.py"
