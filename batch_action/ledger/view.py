@@ -1,12 +1,12 @@
 """Queries on a ledger: batches, requests, files, backlog, spend and the cache warm-up."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import chain
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from batch_action.models.ledger import (
     BaseFact,
@@ -56,33 +56,21 @@ class OpenIntent:
     """Candidate batches that turned out to be another submit's."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestOutcome:
-    """A request of a collected batch."""
+class FailedRequest(NamedTuple):
+    """A request of a collected batch without a verdict."""
 
     key: RequestKey
-    intended: Intended
     sent: Sent
-    failure: str | None
-    """None for a verdict."""
+    failure: str
+    """Its kind, and a detail after a colon."""
 
     @property
-    def failure_kind(self) -> str:
-        """The failure without its detail, e.g. `truncated`; empty for a verdict."""
-        return (self.failure or "").split(":")[0]
+    def kind(self) -> str:
+        """The failure without its detail, e.g. `truncated`."""
+        return self.failure.split(":")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class FileVerdicts:
-    """A file all of whose parts were answered."""
-
-    path: str
-    blob: str
-    batches: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class BacklogFile:
+class BacklogFile(NamedTuple):
     """A file that still needs a verdict."""
 
     path: str
@@ -199,7 +187,7 @@ class LedgerView:
         return frozenset(fact.batch for fact in self.facts(Sent))
 
     def is_collected(self, batch: str) -> bool:
-        """Tell whether a batch was collected."""
+        """Return whether a batch was collected."""
         return batch in self._collected
 
     def batches_of_path(self, path: str) -> tuple[str, ...]:
@@ -217,38 +205,57 @@ class LedgerView:
     # Requests
 
     @cached_property
-    def request_outcomes(self) -> tuple[RequestOutcome, ...]:
-        """Each request of a collected batch with its failure."""
+    def failed_requests(self) -> tuple[FailedRequest, ...]:
+        """Each failure of a request of a collected batch."""
         return tuple(
-            RequestOutcome(key, intended, sent, fact.failed.get(key.id))
+            FailedRequest(key, sent, failed[key.id])
             for sent, intended in self.sent_batches
-            if (fact := self._collected.get(sent.batch)) is not None
+            if sent.batch in self._collected and (failed := self._collected[sent.batch].failed)
             for key in intended.batches[sent.index]
+            if key.id in failed
         )
+
+    def _answered_keys(self) -> Iterator[tuple[Sent, list[RequestKey]]]:
+        """Yield each collected batch with its requests that have a verdict."""
+        for sent, intended in self.sent_batches:
+            fact = self._collected.get(sent.batch)
+            if fact is not None:
+                keys = intended.batches[sent.index]
+                yield sent, [key for key in keys if key.id not in fact.failed]
 
     @cached_property
     def answered_ids(self) -> frozenset[str]:
         """The custom ids with a verdict: not sent again without a recheck request."""
         return frozenset(
-            outcome.key.id
-            for outcome in self.request_outcomes
-            if outcome.failure is None and outcome.key.path not in self._rechecked_paths
+            key.id
+            for _, keys in self._answered_keys()
+            for key in keys
+            if key.path not in self._rechecked_paths
         )
 
     @cached_property
-    def verdicts(self) -> tuple[FileVerdicts, ...]:
-        """Each file all of whose parts were answered."""
-        answers: dict[tuple[str, str, int], dict[int, set[str]]] = {}
-        for outcome in self.request_outcomes:
-            if outcome.failure is None:
-                key = outcome.key
-                parts = answers.setdefault((key.path, key.blob, key.parts), {})
-                parts.setdefault(key.part, set()).add(outcome.sent.batch)
-        return tuple(
-            FileVerdicts(path, blob, frozenset(chain.from_iterable(parts.values())))
-            for (path, blob, count), parts in answers.items()
-            if len(parts) >= count
-        )
+    def verdicts(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """The batches that answered a (path, blob), of each file all of whose parts are answered.
+
+        A file that was cut into another number of parts before is another file here.
+        """
+        batches: dict[tuple[str, str], frozenset[str]] = {}
+        parts: dict[tuple[str, str, int], dict[int, frozenset[str]]] = {}
+        for sent, keys in self._answered_keys():
+            # One set for all files of a batch: a ledger has tens of thousands of files.
+            batch = frozenset({sent.batch})
+            for key in keys:
+                file = key.path, key.blob
+                if key.parts == 1:
+                    batches[file] = batches[file] | batch if file in batches else batch
+                else:
+                    answered = parts.setdefault((*file, key.parts), {})
+                    answered[key.part] = answered.get(key.part, frozenset()) | batch
+        for (path, blob, count), answered in parts.items():
+            if len(answered) >= count:
+                file = path, blob
+                batches[file] = batches.get(file, frozenset()).union(*answered.values())
+        return batches
 
     @cached_property
     def in_flight_ids(self) -> frozenset[str]:
@@ -266,25 +273,23 @@ class LedgerView:
     def attempts(self) -> Counter[str]:
         """The failed attempts by custom id, without `UNCOUNTED_FAILURES`."""
         return Counter(
-            outcome.key.id
-            for outcome in self.request_outcomes
-            if outcome.failure is not None and outcome.failure_kind not in UNCOUNTED_FAILURES
+            failed.key.id
+            for failed in self.failed_requests
+            if failed.kind not in UNCOUNTED_FAILURES
         )
 
     def count_failures(self, kind: str) -> Counter[str]:
         """Count the failures of one kind, e.g. `truncated`, by custom id."""
-        return Counter(
-            outcome.key.id for outcome in self.request_outcomes if outcome.failure_kind == kind
-        )
+        return Counter(failed.key.id for failed in self.failed_requests if failed.kind == kind)
 
     @cached_property
     def last_failures(self) -> dict[str, str]:
         """The newest failure of each request without a verdict, by custom id."""
-        outcomes = sorted(self.request_outcomes, key=lambda x: (x.sent.created_at, x.sent.batch))
+        failures = sorted(self.failed_requests, key=lambda x: (x.sent.created_at, x.sent.batch))
         return {
-            outcome.key.id: outcome.failure
-            for outcome in outcomes
-            if outcome.failure and outcome.key.id not in self.answered_ids
+            failed.key.id: failed.failure
+            for failed in failures
+            if failed.key.id not in self.answered_ids
         }
 
     # Recheck requests and dismissals
@@ -303,14 +308,14 @@ class LedgerView:
 
     def _answering_batches(self, recheck: Recheck) -> frozenset[str]:
         """Return the batches with a verdict on the file that are later than the request."""
-        batches = self._verdict_batches.get(recheck.path, frozenset())
-        return batches - set(recheck.batches_before)
+        batches = self._verdict_batches.get(recheck.path, set())
+        return frozenset(batches.difference(recheck.batches_before))
 
     @cached_property
-    def _verdict_batches(self) -> dict[str, frozenset[str]]:
-        batches: dict[str, frozenset[str]] = {}
-        for verdict in self.verdicts:
-            batches[verdict.path] = batches.get(verdict.path, frozenset()) | verdict.batches
+    def _verdict_batches(self) -> dict[str, set[str]]:
+        batches: dict[str, set[str]] = {}
+        for (path, _), ids in self.verdicts.items():
+            batches.setdefault(path, set()).update(ids)
         return batches
 
     @cached_property
@@ -330,11 +335,7 @@ class LedgerView:
 
         Files with an open recheck request are not among them.
         """
-        return frozenset(
-            (verdict.path, verdict.blob)
-            for verdict in self.verdicts
-            if verdict.path not in self._rechecked_paths
-        )
+        return frozenset(file for file in self.verdicts if file[0] not in self._rechecked_paths)
 
     @cached_property
     def withdrawn_files(self) -> frozenset[tuple[str, str]]:
@@ -362,9 +363,9 @@ class LedgerView:
             "given_up_files",
             max_attempts,
             compute=lambda: frozenset(
-                (outcome.key.path, outcome.key.blob)
-                for outcome in self.request_outcomes
-                if outcome.failure is not None and self.attempts[outcome.key.id] >= max_attempts
+                (failed.key.path, failed.key.blob)
+                for failed in self.failed_requests
+                if self.attempts[failed.key.id] >= max_attempts
             ),
         )
 
@@ -382,19 +383,15 @@ class LedgerView:
         return self._once("newest_files", scope, compute=lambda: self._newest_files(scope))
 
     def _newest_files(self, scope: str | None) -> dict[str, BacklogFile]:
-        newest: dict[str, BacklogFile] = {}
+        reviewed, newest = self.reviewed_files, dict[str, BacklogFile]()
         for fact in self._selections:
             for path in _removed_paths(fact, scope):
                 newest.pop(path, None)
             for entry in fact.files:
                 before = newest.get(entry.path)
-                is_open = before is not None and (
-                    (before.path, before.blob) not in self.reviewed_files
-                )
-                first = before if before is not None and is_open else None
-                old_blob, since = (
-                    (first.old_blob, first.since) if first else (entry.old_blob, fact.at)
-                )
+                old_blob, since = entry.old_blob, fact.at
+                if before is not None and (before.path, before.blob) not in reviewed:
+                    old_blob, since = before.old_blob, before.since
                 newest[entry.path] = BacklogFile(entry.path, entry.blob, old_blob, since)
         return newest
 

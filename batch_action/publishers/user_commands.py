@@ -27,8 +27,8 @@ _REPLY = re.compile(r"<!-- batch-action:reply v\d+ to=(\S+) about=([0-9a-f]{12})
 
 
 @unique
-class Verb(StrEnum):
-    """The verb of a command."""
+class CommandName(StrEnum):
+    """What a command does: the word after `/batch`."""
 
     WONTFIX = "wontfix"
     RECHECK = "recheck"
@@ -38,7 +38,7 @@ class Verb(StrEnum):
 class Command:
     """One line that begins with `/batch`."""
 
-    verb: Verb | None
+    name: CommandName | None
     """None when it is unknown."""
     id: str
     """The start of a fingerprint, in lower case; empty when the command has none."""
@@ -89,11 +89,11 @@ def _visible_lines(text: str) -> Iterator[str]:
 
 
 def _parse_command(words: Sequence[str]) -> Command:
-    verb = next((v for v in Verb if words[1:] and words[1].lower() == v.value), None)
-    word = words[2].strip(_ID_PUNCTUATION).lower() if len(words) > 2 else ""  # noqa: PLR2004 - /batch, verb
+    name = next((n for n in CommandName if words[1:] and words[1].lower() == n.value), None)
+    word = words[2].strip(_ID_PUNCTUATION).lower() if len(words) > 2 else ""  # noqa: PLR2004 - /batch, name
     has_id = bool(_ID.fullmatch(word))
     return Command(
-        verb=verb,
+        name=name,
         id=word if has_id else "",
         reason=plain(" ".join(words[3 if has_id else 2 :]), MAX_REASON_CHARS),
         text=plain(" ".join(words), MAX_REASON_CHARS),
@@ -111,7 +111,7 @@ def resolve(
         default: the fingerprint to use without an id, in an issue about one finding.
 
     """
-    if command.verb is None:
+    if command.name is None:
         usages = " and ".join(code_span(f"/batch {usage}") for usage in _USAGES.values())
         return ResolvedCommand(command=command, problem=f"Unknown command. Use {usages}.")
     matches = sorted({f for f in fingerprints if command.id and f.startswith(command.id)})
@@ -120,7 +120,7 @@ def resolve(
         reason = f"{command.id} {command.reason}".strip()
         return ResolvedCommand(command=replace(command, id="", reason=reason), fingerprint=default)
     if not command.id:
-        usage = code_span(f"/batch {_USAGES[command.verb]}")
+        usage = code_span(f"/batch {_USAGES[command.name]}")
         problem = (
             f"Which finding? {usage}: the id is the {SHORT_ID_CHARS} characters after its path."
         )
@@ -136,7 +136,7 @@ def resolve(
     return ResolvedCommand(command=command, problem=problem)
 
 
-_USAGES = {Verb.WONTFIX: "wontfix <id> <reason>", Verb.RECHECK: "recheck <id>"}
+_USAGES = {CommandName.WONTFIX: "wontfix <id> <reason>", CommandName.RECHECK: "recheck <id>"}
 
 
 def format_reply(to: str, problems: Sequence[ResolvedCommand]) -> str:
@@ -196,7 +196,7 @@ def parse_ticked(text: str) -> frozenset[str]:
     return frozenset(match[2] for match in checkboxes if match[1] != " ")
 
 
-REACTIONS = {Verb.WONTFIX: "+1", Verb.RECHECK: "eyes"}
+REACTIONS = {CommandName.WONTFIX: "+1", CommandName.RECHECK: "eyes"}
 FORBIDDEN_REACTION = "confused"
 MAX_REVISIONS = 100
 
@@ -284,8 +284,8 @@ def _accept(
 ) -> UserCommands:
     """Turn the resolved commands of one comment into dismissals, rechecks and a response."""
     clear = [command for command in resolved if command.fingerprint is not None]
-    verbs = dict.fromkeys(command.command.verb for command in clear if command.command.verb)
-    reactions = [REACTIONS[verb] for verb in verbs if REACTIONS[verb] not in comment.reactions]
+    names = dict.fromkeys(command.command.name for command in clear if command.command.name)
+    reactions = [REACTIONS[name] for name in names if REACTIONS[name] not in comment.reactions]
     # After a command was accepted, its finding may have been removed: that is not a problem.
     accepted_before = any(reaction in comment.reactions for reaction in REACTIONS.values())
     problems = [] if accepted_before else [command for command in resolved if command.problem]
@@ -302,14 +302,14 @@ def _accept(
                 reason=command.command.reason,
             )
             for command in clear
-            if command.command.verb is Verb.WONTFIX
+            if command.command.name is CommandName.WONTFIX
         ),
         rechecks=tuple(
             RecheckRequest(
                 fingerprint=str(command.fingerprint), actor=comment.author, source=comment.url
             )
             for command in clear
-            if command.command.verb is Verb.RECHECK
+            if command.command.name is CommandName.RECHECK
         ),
         responses=(response,) if reactions or reply else (),
     )

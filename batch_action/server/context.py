@@ -47,7 +47,7 @@ class LoopHealth:
     """Why it has not succeeded since."""
 
     def is_stuck(self, now: float) -> bool:
-        """Tell whether the service has to be restarted."""
+        """Return whether the service has to be restarted."""
         return self.dead or (self.busy_since is not None and now - self.busy_since > STUCK_SECONDS)
 
 

@@ -94,7 +94,7 @@ class RemoteLedgers:
         ctx.store.release_other_ledgers(self.by_name)
 
     def is_collected(self, batch: str) -> bool:
-        """Tell whether any ledger says that this batch was collected."""
+        """Return whether any ledger says that this batch was collected."""
         return any(
             fact.batch == batch
             for remote in self.by_name.values()
@@ -116,7 +116,7 @@ class RemoteLedgers:
         return min(s.read_at + s.interval for s in self.by_name.values() if s.read_at)
 
     def were_read_since(self, moment: datetime) -> bool:
-        """Tell whether every ledger was read, with success, after that."""
+        """Return whether every ledger was read, with success, after that."""
         return all(
             ledger.read_at and ledger.read_at > moment and not ledger.problem
             for ledger in self.by_name.values()

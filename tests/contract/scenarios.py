@@ -262,7 +262,7 @@ def wrong_key(services: Services) -> None:
 
 
 def rate_limits(services: Services) -> None:
-    """A rate limit, a used-up quota and an overload are told apart; no create is sent twice."""
+    """A rate limit, a used-up quota and an overload are distinguished; no create is sent twice."""
     api, batch = services.anthropic(), [small_request("eager")]
     for status, details, kind in (
         (429, {"retry_after": 30}, TransientError),

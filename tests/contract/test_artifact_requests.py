@@ -59,7 +59,7 @@ def test_put_blob(requests):
     assert dict(put.headers) == {"content-type": "application/zip", "x-ms-blob-type": "BlockBlob"}
 
 
-def test_finalize_tells_the_size_as_text_and_the_hash_bare(requests):
+def test_finalize_sends_the_size_as_text_and_the_hash_without_a_prefix(requests):
     assert body(requests["FinalizeArtifact"]) == {
         **IDS,
         "name": NAME,

@@ -243,7 +243,7 @@ def test_plan_prints_json(repo: Repo, capsys: pytest.CaptureFixture[str]):
     assert plan.cost["priced"] is True
 
 
-def test_init_writes_what_the_readme_says(repo: Repo):
+def test_init_writes_the_workflow_of_the_readme(repo: Repo):
     assert enter(["init", "--repo", str(repo.path)], {}) == 0
     workflow = repo.path / ".github/workflows/batch-action.yml"
     assert workflow.read_text("utf-8") == WORKFLOW

@@ -114,7 +114,7 @@ class TestSummary:
 
     def test_it_never_exceeds_the_limit(self, runner, tmp_path):
         for _ in range(4):
-            runner.summary("# Night ü\n\n" + "A paragraph of words.\n\n" * 20_000)
+            runner.summary("# Run ü\n\n" + "A paragraph of words.\n\n" * 20_000)
         text = (tmp_path / "summary").read_bytes()
         assert 1_000_000 < len(text) <= 1_048_576
         assert text.decode().rstrip().endswith("at most 1 MiB.")
@@ -129,9 +129,9 @@ class TestSummary:
         assert cut.startswith("Intro\n\n<details><summary>x</summary>\n\n</details>\n\n> [!NOTE]")
         assert "code()" not in cut
 
-    @pytest.mark.parametrize("room", [-5, 0, 10, 90, 200])
-    def test_it_fits_any_limit(self, room):
-        assert len(truncate_markdown("words and words\n\n" * 99, room).encode()) <= max(room, 0)
+    @pytest.mark.parametrize("limit", [-5, 0, 10, 90, 200])
+    def test_it_fits_any_limit(self, limit):
+        assert len(truncate_markdown("words and words\n\n" * 99, limit).encode()) <= max(limit, 0)
 
 
 class TestCommands:

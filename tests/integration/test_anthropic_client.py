@@ -96,7 +96,7 @@ def seen(sandbox, method, ending):
     return sum(c.method == method and c.path.endswith(ending) for c in sandbox.faults.calls)
 
 
-def told(caught):
+def message_of(caught):
     """The complete message, which contains no secret."""
     sentence = str(caught.value)
     assert KEY not in sentence
@@ -144,7 +144,7 @@ class TestCreate:
         sandbox.faults.add(fault, method="POST", path=f"{BATCHES}$", **details)
         with pytest.raises(AmbiguousCreateError, match="may exist") as caught:
             api.create(requests(2))
-        assert "next run" in told(caught)
+        assert "next run" in message_of(caught)
         assert caught.value.exit_code == 4
         assert seen(sandbox, "POST", BATCHES) == 1
         now = sandbox.clock.now()
@@ -194,9 +194,9 @@ class TestCreate:
         with pytest.raises(AnthropicError) as caught:
             api.create(requests())
         assert type(caught.value) is kind
-        assert fix in told(caught)
-        assert str(details["status"]) in told(caught)
-        assert details.get("message", "").rstrip(".") in told(caught)
+        assert fix in message_of(caught)
+        assert str(details["status"]) in message_of(caught)
+        assert details.get("message", "").rstrip(".") in message_of(caught)
         assert seen(sandbox, "POST", BATCHES) == 1
 
     @pytest.mark.parametrize("status", [408, 409])
@@ -223,7 +223,7 @@ class TestCreate:
             pytest.raises(TransientError) as caught,
         ):
             api.create(requests())
-        assert "could not be reached while creating the batch" in told(caught)
+        assert "could not be reached while creating the batch" in message_of(caught)
 
     @pytest.mark.parametrize(
         ("error", "kind"),
@@ -287,7 +287,7 @@ class TestResults:
         sandbox.faults.add("status", path="/results$", status=503, times=99, headers=headers)
         with pytest.raises(TransientError, match="could not be downloaded whole") as caught:
             self.outcomes(api, batch, ids(made), tmp_path)
-        assert "29 days" in told(caught)
+        assert "29 days" in message_of(caught)
         assert seen(sandbox, "GET", "/results") == 4
 
     def test_a_refused_key_is_not_retried(self, api, batch, made, tmp_path, sandbox):
@@ -492,7 +492,7 @@ class TestKeyProtection:
                 with pytest.raises(AnthropicError, match="points to") as caught:
                     look()
                 assert not isinstance(caught.value, TransientError)
-                told(caught)
+                message_of(caught)
             assert time.monotonic() - start < 1, "a refusal is not tried again"
         assert hosts == [f"https://proxy.example{BATCHES}/msgbatch_1"] * 2
 
@@ -549,7 +549,7 @@ class TestKeyProtection:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB", "ANTHROPIC"))}
         environ = {
             **kept,
-            "ANTHROPIC_API_KEY": f"{KEY}--ws-door",
+            "ANTHROPIC_API_KEY": f"{KEY}--ws-example",
             "ANTHROPIC_AUTH_TOKEN": "sk-ant-invalid-token",
             "ANTHROPIC_CUSTOM_HEADERS": "anthropic-version: 1999-01-01",
             "ANTHROPIC_PROFILE": "nobody",
@@ -652,7 +652,7 @@ class TestModels:
         assert api.model("claude-unknown")[0] is None
 
     @pytest.mark.parametrize(
-        "told",
+        "response",
         [
             {"id": "m"},
             {"id": "m", "capabilities": None},
@@ -660,16 +660,16 @@ class TestModels:
             {"id": "m", "capabilities": {"batch": {}}, "lifecycle": None, "retires_at": None},
         ],
     )
-    def test_missing_capabilities_count_as_supported(self, told):
-        with through(lambda _request: httpx2.Response(200, json=told)) as api:
+    def test_missing_capabilities_count_as_supported(self, response):
+        with through(lambda _request: httpx2.Response(200, json=response)) as api:
             facts, clock = api.model("m")
         assert (facts.batch, facts.structured_outputs, facts.effort) == (True, True, True)
         assert (facts.lifecycle, facts.retires_at, facts.max_tokens) == ("active", None, None)
         assert abs(clock - datetime.now(UTC)) < timedelta(minutes=1)
 
     def test_unsupported_capabilities(self):
-        told = {"id": "m", "capabilities": {"batch": {"supported": False}}}
-        with through(lambda _request: httpx2.Response(200, json=told)) as api:
+        response = {"id": "m", "capabilities": {"batch": {"supported": False}}}
+        with through(lambda _request: httpx2.Response(200, json=response)) as api:
             facts, _ = api.model("m")
         assert (facts.batch, facts.structured_outputs) == (False, True)
 
@@ -742,7 +742,7 @@ class TestWorkloadIdentity:
             pytest.raises(AnthropicError, match="federation rule") as caught,
         ):
             api.model(MODEL)
-        assert once not in told(caught)
+        assert once not in message_of(caught)
 
     def test_a_missing_permission_for_the_identity_is_reported(self, sandbox):
         def refuse():

@@ -89,8 +89,8 @@ def test_the_signature_of_the_url_is_masked_and_never_logged(sandbox, run, caplo
         service.upload("state-a", DATA, 30)
     assert masked
     assert all(len(value) > 20 for value in masked)
-    told = caplog.text + "".join(capfd.readouterr())
-    assert not any(value in told for value in [*masked, "sig="])
+    output = caplog.text + "".join(capfd.readouterr())
+    assert not any(value in output for value in [*masked, "sig="])
 
 
 @pytest.mark.parametrize(

@@ -427,17 +427,17 @@ HOSTILE = [
 ]
 
 
-def answering(workflow: WorkflowHarness, remark: Callable[[str], dict[str, object]]) -> None:
+def answering(workflow: WorkflowHarness, finding_with: Callable[[str], dict[str, object]]) -> None:
     """Replace the answers of the sandbox's reviewer."""
-    workflow.answer(lambda _: {"findings": [remark(text) for text in HOSTILE]})
+    workflow.answer(lambda _: {"findings": [finding_with(text) for text in HOSTILE]})
 
 
 def schema_filled(workflow: WorkflowHarness, text: str) -> dict[str, object]:
     """Return a finding in the request's own schema, with *text* in every text field."""
     schema = workflow.batches[-1].requests[0]["params"]["output_config"]["format"]["schema"]
-    remark = schema["$defs"][schema["properties"]["findings"]["items"]["$ref"].split("/")[-1]]
+    finding = schema["$defs"][schema["properties"]["findings"]["items"]["$ref"].split("/")[-1]]
     filled: dict[str, object] = {}
-    for name, field in remark["properties"].items():
+    for name, field in finding["properties"].items():
         kind = schema["$defs"][field["$ref"].split("/")[-1]] if "$ref" in field else field
         options = [x.get("type") for x in kind.get("anyOf", [kind])]
         if "enum" in kind:

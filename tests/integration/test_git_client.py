@@ -253,7 +253,7 @@ def test_churn(repo):
     repo.commit({"a": "2"})
     head = repo.commit({"a": "3"})
     git = GitRepo(repo.path)
-    assert git.churn(head) == {"a": 2}  # the root commit tells nothing about change
+    assert git.churn(head) == {"a": 2}  # the root commit has no change
     assert git.churn(head, days=0) == {"a": 1}
 
 

@@ -321,8 +321,8 @@ class TestIssues:
     def test_a_label_is_created_once(self, sandbox, client):
         for _ in range(2):
             issues = Issues(client)
-            issues.ensure_label("night watch ü", "5319e7", "")
-            issues.ensure_label("night watch ü", "5319e7", "")
+            issues.ensure_label("code review ü", "5319e7", "")
+            issues.ensure_label("code review ü", "5319e7", "")
         assert posts(sandbox, "/labels") == 1
 
     def test_a_label_created_by_a_concurrent_run_is_accepted(self, sandbox, client, issues):
@@ -345,7 +345,7 @@ class TestIssues:
     @pytest.mark.parametrize(("kind", "arrives"), [("drop-after", True), ("drop-before", False)])
     def test_a_comment_after_a_lost_response(self, sandbox, issues, kind, arrives):
         number = issues.create("Code review", BODY, []).number
-        issues.comment(number, "Tonight nothing.")
+        issues.comment(number, "Nothing today.")
         sandbox.faults.add(kind, method="POST", path="comments$")
         if arrives:
             assert issues.comment(number, "One more.").body == "One more."

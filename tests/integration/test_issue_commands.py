@@ -101,8 +101,8 @@ def test_a_recheck_is_requested_and_acknowledged(harness):
     comment = harness.person.comment(1, f"/batch recheck {first[:6]}")
     for _ in range(2):
         harness.collect(harness.review())
-        (wish,) = harness.previous_state.rechecks
-        assert (wish.fingerprint, wish.actor, wish.source) == (first, "octo", comment.url)
+        (recheck,) = harness.previous_state.rechecks
+        assert (recheck.fingerprint, recheck.actor, recheck.source) == (first, "octo", comment.url)
     assert harness.issues.comments(1)[0].reactions == ("eyes",)
     assert replies(harness) == []
 

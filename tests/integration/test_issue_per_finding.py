@@ -357,7 +357,7 @@ def test_nothing_is_lost_or_repeated_whichever_call_fails(harness, call):
     assert all(user_commands.parse_ticked(comment) == frozenset() for comment in comments)
 
 
-class TestNights:
+class TestCommandLine:
     """The same through the command line, with all destinations."""
 
     def test_lifecycle_through_the_command_line(self, workflow: WorkflowHarness):

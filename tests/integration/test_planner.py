@@ -114,20 +114,20 @@ def test_within_a_budget_only_whole_files_are_sent_and_the_rest_is_backlog(repo)
         file.path: cost_of(ctx, request_set, file.path) for file in request_set.selection.files
     }
     order = list(costs)
-    for room in (costs[order[0]], sum(costs.values()) * 0.5, sum(costs.values()) * 0.99):
-        ctx, request_set, plan = build_plan(repo, max_cost_usd=str(room * 1.0001))
+    for cap in (costs[order[0]], sum(costs.values()) * 0.5, sum(costs.values()) * 0.99):
+        ctx, request_set, plan = build_plan(repo, max_cost_usd=str(cap * 1.0001))
         out, backlog = sent_paths(plan), [file.path for file in plan.backlog]
         assert sorted(out + backlog) == sorted(order)
         assert out
         assert backlog
         assert out == [path for path in order if path in out], "the riskiest goes first"
-        assert plan.cost.batch_usd <= room * 1.0001
+        assert plan.cost.batch_usd <= cap * 1.0001
         for path in out:
             assert sum(r.request_key.path == path for r in plan.requests) == len(
                 request_set.requests[path]
             )
         for path in backlog:
-            left = room * 1.0001 - sum(costs[p] for p in out if order.index(p) < order.index(path))
+            left = cap * 1.0001 - sum(costs[p] for p in out if order.index(p) < order.index(path))
             assert costs[path] > left, "it would have fitted when its turn came"
         planner.check_budget(ctx, plan)
 
@@ -143,8 +143,8 @@ def test_when_not_even_one_fits(repo):
 
 def test_over_budget_can_fail(repo):
     ctx, request_set, _ = build_plan(repo)
-    room = cost_of(ctx, request_set, "b.py") * 2.1
-    ctx, _, plan = build_plan(repo, max_cost_usd=str(room), on_over_budget="fail")
+    cap = cost_of(ctx, request_set, "b.py") * 2.1
+    ctx, _, plan = build_plan(repo, max_cost_usd=str(cap), on_over_budget="fail")
     assert plan.requests
     assert plan.backlog
     with pytest.raises(BudgetError, match="nothing was sent"):
@@ -300,7 +300,7 @@ class TestAnsweredBefore:
             "a.py"
         }
 
-    def test_a_truncated_question_gets_twice_the_room(self, repo):
+    def test_a_truncated_request_gets_twice_the_max_tokens(self, repo):
         one, request_set = self.workflow(repo, EMPTY)
         (request,) = request_set.requests["b.py"]
         known = ledger(one, *self.answered(1, [request.request_key], failed="truncated"))

@@ -37,7 +37,7 @@ BUG = "def bad(x):\n    crash(x)\n    return x\n"
 
 
 @dataclass
-class MemoryPublisher:
+class InMemoryPublisher:
     """A destination in memory."""
 
     state: PublishedState = field(default_factory=lambda: PublishedState(destination="memory"))
@@ -80,7 +80,7 @@ def review(repo: Repo, *lines: str) -> BatchAnswers:
     commit = repo.head()
     blob = repo.git("rev-parse", "HEAD:a.py")
     text = (repo.path / "a.py").read_text()
-    remarks = [
+    raw_findings = [
         RawFinding(
             rule="crash",
             category="bug",
@@ -95,7 +95,9 @@ def review(repo: Repo, *lines: str) -> BatchAnswers:
         )
         for line in lines
     ]
-    findings, _ = anchor_all(remarks, task=TASK, path="a.py", text=text, blob=blob, commit=commit)
+    findings, _ = anchor_all(
+        raw_findings, task=TASK, path="a.py", text=text, blob=blob, commit=commit
+    )
     reviewed = (ReviewedFile(path="a.py", blob=blob, commit=commit),)
     return BatchAnswers(task=TASK, commit=commit, reviewed=reviewed, findings=findings)
 
@@ -103,14 +105,14 @@ def review(repo: Repo, *lines: str) -> BatchAnswers:
 def publish(
     ctx: RunContext,
     batch_answers: BatchAnswers,
-    publishers: dict[str, MemoryPublisher],
+    publishers: dict[str, InMemoryPublisher],
     view: LedgerView = EMPTY,
 ) -> pipeline.PipelineResult:
     published_states = pipeline.read_states(ctx, batch_answers, publishers)
     return pipeline.publish(ctx, view, BatchResults(), batch_answers, published_states)
 
 
-def states(publisher: MemoryPublisher) -> list[FindingState]:
+def states(publisher: InMemoryPublisher) -> list[FindingState]:
     return [s.tracked.state for s in publisher.published.statuses] if publisher.published else []
 
 
@@ -119,7 +121,7 @@ def refused(status: int) -> RefusedError:
 
 
 def test_all_destinations_get_the_same_result(repo: Repo):
-    first, second = MemoryPublisher(), MemoryPublisher()
+    first, second = InMemoryPublisher(), InMemoryPublisher()
     with opened(repo) as ctx:
         outcome = publish(ctx, review(repo, "crash(x)"), {"first": first, "second": second})
     assert outcome.problem is None
@@ -128,7 +130,7 @@ def test_all_destinations_get_the_same_result(repo: Repo):
 
 
 def test_a_destination_added_later_gets_all_open_findings(repo: Repo):
-    first, second = MemoryPublisher(), MemoryPublisher()
+    first, second = InMemoryPublisher(), InMemoryPublisher()
     with opened(repo) as ctx:
         publish(ctx, review(repo, "crash(x)"), {"first": first})
         first.state = replace(first.state, blocks={first.state.tracked[0].fingerprint: "W"})
@@ -141,7 +143,7 @@ def test_a_destination_added_later_gets_all_open_findings(repo: Repo):
 
 
 def test_the_newer_state_wins(repo: Repo):
-    late, current = MemoryPublisher(), MemoryPublisher()
+    late, current = InMemoryPublisher(), InMemoryPublisher()
     with opened(repo) as ctx:
         publish(ctx, review(repo, "crash(x)"), {"late": late, "current": current})
         repo.commit({"a.py": BUG.replace("crash", "check")})
@@ -156,7 +158,7 @@ def test_the_newer_state_wins(repo: Repo):
 
 
 def test_a_failing_destination_does_not_stop_the_others(repo: Repo):
-    bad, good = MemoryPublisher(fails=LostResponseError("Gone.")), MemoryPublisher()
+    bad, good = InMemoryPublisher(fails=LostResponseError("Gone.")), InMemoryPublisher()
     with opened(repo) as ctx:
         outcome = publish(ctx, review(repo, "crash(x)"), {"bad": bad, "good": good})
     assert isinstance(outcome.problem, LostResponseError)
@@ -167,7 +169,7 @@ def test_a_failing_destination_does_not_stop_the_others(repo: Repo):
 @pytest.mark.parametrize("status", [403, 404, 410])
 @pytest.mark.parametrize("where", ["fails", "unreadable"])
 def test_a_permanent_refusal_is_named_but_no_problem(repo: Repo, status: int, where: str):
-    bad, good = MemoryPublisher(**{where: refused(status)}), MemoryPublisher()
+    bad, good = InMemoryPublisher(**{where: refused(status)}), InMemoryPublisher()
     with opened(repo) as ctx:
         outcome = publish(ctx, review(repo, "crash(x)"), {"bad": bad, "good": good})
     assert outcome.problem is None
@@ -176,13 +178,13 @@ def test_a_permanent_refusal_is_named_but_no_problem(repo: Repo, status: int, wh
 
 
 def test_an_unreadable_state_is_not_an_empty_state(repo: Repo):
-    bad = MemoryPublisher(unreadable=refused(500))
+    bad = InMemoryPublisher(unreadable=refused(500))
     with opened(repo) as ctx, pytest.raises(GitHubError):
-        publish(ctx, review(repo, "crash(x)"), {"bad": bad, "good": MemoryPublisher()})
+        publish(ctx, review(repo, "crash(x)"), {"bad": bad, "good": InMemoryPublisher()})
 
 
 def test_findings_that_all_destinations_refuse_fail_the_run(repo: Repo):
-    bad = MemoryPublisher(fails=refused(403))
+    bad = InMemoryPublisher(fails=refused(403))
     with opened(repo) as ctx:
         outcome = publish(ctx, review(repo, "crash(x)"), {"bad": bad})
         assert outcome.problem
@@ -191,7 +193,7 @@ def test_findings_that_all_destinations_refuse_fail_the_run(repo: Repo):
 
 
 def test_a_dry_run_reads_and_writes_nothing(repo: Repo):
-    first = MemoryPublisher()
+    first = InMemoryPublisher()
     with opened(repo, dry_run="true") as ctx:
         outcome = publish(ctx, review(repo, "crash(x)"), {"first": first})
     assert first.published is None
@@ -199,7 +201,7 @@ def test_a_dry_run_reads_and_writes_nothing(repo: Repo):
 
 
 def test_a_dismissal_in_one_destination_holds_in_all(repo: Repo):
-    first, second = MemoryPublisher(), MemoryPublisher()
+    first, second = InMemoryPublisher(), InMemoryPublisher()
     with opened(repo) as ctx:
         publish(ctx, review(repo, "crash(x)"), {"first": first, "second": second})
         (known,) = first.state.tracked
@@ -216,12 +218,12 @@ def test_a_dismissal_in_one_destination_holds_in_all(repo: Repo):
         pipeline.publish(ctx, view, BatchResults(), batch_answers, published_states)
         assert states(second) == [FindingState.DISMISSED]
         # And from the ledger alone, in case the destination is lost.
-        publish(ctx, batch_answers, {"three": (three := MemoryPublisher())}, view)
+        publish(ctx, batch_answers, {"three": (three := InMemoryPublisher())}, view)
     assert states(three) == [FindingState.DISMISSED]
 
 
 def test_a_recheck_of_an_unknown_finding_is_ignored(repo: Repo):
-    first = MemoryPublisher()
+    first = InMemoryPublisher()
     with opened(repo) as ctx:
         publish(ctx, review(repo, "crash(x)"), {"first": first})
         (known,) = first.state.tracked
@@ -240,4 +242,4 @@ def test_a_recheck_of_an_unknown_finding_is_ignored(repo: Repo):
 def test_a_damaged_baseline_is_an_error(repo: Repo, text: str):
     repo.commit({".github/batch-action-baseline.json": text})
     with opened(repo) as ctx, pytest.raises(Exception, match="baseline file"):
-        publish(ctx, review(repo, "crash(x)"), {"first": MemoryPublisher()})
+        publish(ctx, review(repo, "crash(x)"), {"first": InMemoryPublisher()})

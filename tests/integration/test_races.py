@@ -64,5 +64,5 @@ def test_state_keys_keep_ledgers_apart(workflow):
     one = workflow.run("submit", state_key="one")
     two = workflow.run("submit", state_key="two")
     assert one.outputs["requests-count"] == "1"
-    assert two.outputs["requests-count"] == "1", "another key is another memory"
+    assert two.outputs["requests-count"] == "1", "another key is another state"
     assert workflow.run("submit", state_key="one").outputs["requests-count"] == "0"

@@ -597,12 +597,12 @@ class TestThroughTheAction:
 
     def test_without_a_ledger_the_range_starts_at_the_last_analysis(self, public: WorkflowHarness):
         assert self.collected(public).exit == 0
-        analysed = public.github_repository.analyses[-1].commit_sha
+        commit = public.github_repository.analyses[-1].commit_sha
         public.github_repository.artifacts.clear()
         public.commit({"next.js": GOOD})
         public.commit({"last.js": GOOD})
         sent = public.start("submit", {"permissions": PERMISSIONS})
-        assert f"our report names commit {analysed[:12]}" in sent.annotations("warning")[0]
+        assert f"our report names commit {commit[:12]}" in sent.annotations("warning")[0]
         assert public.requested_paths() == ["last.js", "next.js"]
         public.github_repository.artifacts.clear()
         public.github_repository.code_scanning = False

@@ -269,14 +269,16 @@ def test_the_other_event_starts_the_workflow_too(workflow: WorkflowHarness) -> N
 
 
 def test_branch_and_workflow_can_be_chosen(workflow: WorkflowHarness) -> None:
-    workflow.commit({".github/workflows/wake.yaml": EXAMPLE})
+    workflow.commit({".github/workflows/collect.yaml": EXAMPLE})
     workflow.repo.git("branch", "release")
     batch = begin(workflow)
-    with open_service(workflow, file_for(workflow, workflow="wake.yaml", ref="release")) as service:
+    with open_service(
+        workflow, file_for(workflow, workflow="collect.yaml", ref="release")
+    ) as service:
         service.publish(batch)
         service.dispatcher.round()
     (run,) = runs(workflow)
-    assert (run.workflow_path, run.head_branch) == (".github/workflows/wake.yaml", "release")
+    assert (run.workflow_path, run.head_branch) == (".github/workflows/collect.yaml", "release")
 
 
 def test_a_repository_that_left_the_file_and_came_back(workflow: WorkflowHarness) -> None:

@@ -195,7 +195,7 @@ def test_the_log_is_json_without_secrets() -> None:
         log.info("one", message="short ghp_0123456789abc", number=3, nothing="", none=None)
         log.warning("two", problem="x" * 9_999 + "ghp_0123456789")
         log.error("three", message="line\nline\u2028\x1b[31m")
-        logging.getLogger("somebody").warning("told %s", "ghp_0123456789")
+        logging.getLogger("somebody").warning("got %s", "ghp_0123456789")
         logging.getLogger("somebody").info("chatter")
         log.bug("four", ValueError("ghp_0123456789"))
     finally:
@@ -209,7 +209,7 @@ def test_the_log_is_json_without_secrets() -> None:
     assert (one["number"], "nothing" in one, "none" in one) == (3, False, False)
     assert len(two["problem"]) == MAX_VALUE_CHARS
     assert three["message"] == "line\nline\u2028\x1b[31m"
-    assert (library["event"], library["message"]) == ("library", f"told {HIDDEN}")
+    assert (library["event"], library["message"]) == ("library", f"got {HIDDEN}")
     assert "ValueError" in four["trace"]
 
 

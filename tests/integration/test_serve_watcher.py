@@ -69,7 +69,7 @@ def test_without_pending_batches_there_is_no_call(workflow: WorkflowHarness) -> 
         assert calls(workflow) == before
 
 
-def test_a_new_batch_wakes_the_watcher(held: WorkflowHarness) -> None:
+def test_a_new_batch_starts_the_watcher_again(held: WorkflowHarness) -> None:
     workflow = held
     with open_service(workflow) as service:
         service.dispatcher.round()

@@ -549,7 +549,7 @@ def test_the_backlog_outside_the_paths_of_one_run_remains(workflow):
     assert workflow.requested_paths() == ["a.js"]
 
 
-def test_another_branch_has_a_memory_of_its_own(workflow):
+def test_another_branch_has_a_state_of_its_own(workflow):
     workflow.commit({"a.js": BAD})
     workflow.repo.git("branch", "side")
     elsewhere = {"branch": "side", "event": "workflow_dispatch"}
@@ -559,4 +559,4 @@ def test_another_branch_has_a_memory_of_its_own(workflow):
     refused = [
         line for line in workflow.run("submit").annotations("warning") if "is refused" in line
     ]
-    assert any("state-branch: side" in line for line in refused), "nobody else believes it"
+    assert any("state-branch: side" in line for line in refused), "no other branch trusts it"

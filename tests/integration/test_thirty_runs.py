@@ -168,9 +168,9 @@ class Simulation:
         before = dict(self.names)
         self.name(result, placed)
         self.check(result, placed)
-        self.check_memory(result, placed, before)
-        self.check_births(result, placed, before)
-        self.remember(result)
+        self.check_open(result, placed, before)
+        self.check_returned(result, placed, before)
+        self.save_state(result)
 
     def about(self, finding: Finding) -> str:
         anchor = finding.anchor
@@ -226,7 +226,7 @@ class Simulation:
                 # A defect reported in the newest content is open, whatever was closed before.
                 assert self.about(finding) in named, ("reported and not open", finding)
 
-    def check_memory(
+    def check_open(
         self, result: Reconciliation, batch_answers: BatchAnswers, before: dict[str, str]
     ) -> None:
         """An open finding stays open while its lines are unchanged, and is closed when fixed."""
@@ -256,7 +256,7 @@ class Simulation:
                     other = now and self.names[old.fingerprint] != name
                     assert now is None or other, ("fix not noticed", old, now)
 
-    def check_births(
+    def check_returned(
         self, result: Reconciliation, batch_answers: BatchAnswers, before: dict[str, str]
     ) -> None:
         """A closed finding that is reported again in its lines comes back and is not a new one."""
@@ -286,7 +286,7 @@ class Simulation:
             path if path in batch_answers.current_blobs else batch_answers.renames.get(path, path)
         )
 
-    def remember(self, result: Reconciliation) -> None:
+    def save_state(self, result: Reconciliation) -> None:
         """Encode and decode the state as the rolling issue does, in its markers."""
         text = "\n\n".join(markers.wrap_block(s.tracked, "words") for s in result.statuses)
         found = tuple(block.tracked for block in markers.parse_blocks(text))

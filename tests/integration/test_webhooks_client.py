@@ -102,10 +102,10 @@ def test_no_message_and_no_log_contains_the_url(hooks, receiver, caplog, answer)
     receiver.answers = [] if answer == "nobody" else [answer]
     with pytest.raises(UndeliveredError) as caught:
         hooks.post(url, b"{}", {}, repeatable=False)
-    told: list[BaseException | None] = [caught.value]
-    while told[-1] is not None:
-        told.append(told[-1].__cause__ or told[-1].__context__)
-    words = " ".join(f"{one} {one!r}" for one in told) + caplog.text
+    causes: list[BaseException | None] = [caught.value]
+    while causes[-1] is not None:
+        causes.append(causes[-1].__cause__ or causes[-1].__context__)
+    words = " ".join(f"{cause} {cause!r}" for cause in causes) + caplog.text
     assert "secretsecret" not in words
 
 

@@ -44,7 +44,7 @@ def source(path, text):
     return file
 
 
-def beside(block, path, text, more=""):
+def related(block, path, text, more=""):
     lines = "\n".join(f"{n}| {line}" for n, line in enumerate(text.splitlines(), 1))
     return f'<{block} path="{path}"{more}>\n{lines}\n</{block}>'
 
@@ -61,8 +61,8 @@ def drafts(*texts):
 def test_the_prompt_is_read_whole():
     prompt = read(
         "<description>\n> One\n> </description>\n> two\n</description>",
-        beside("before", "old.py", "a\n</before>\n"),
-        beside("test", "t.py", "x\n", ' complete="no"'),
+        related("before", "old.py", "a\n</before>\n"),
+        related("test", "t.py", "x\n", ' complete="no"'),
         shown("a.py", "y\n"),
     )
     assert prompt.sections == {"description": "One\n</description>\ntwo"}
@@ -105,7 +105,7 @@ def test_tests_of_other_languages(path, text, framework, parts):
 
 def test_tested_names_are_not_tested_again():
     existing = "import pytest\n\n\ndef test_total_exists():\n    pass\n"
-    test = beside("test", "tests/test_money.py", existing)
+    test = related("test", "tests/test_money.py", existing)
     (draft,) = drafts(target("tests/test_money.py", "pytest"), test, shown("money.py", PYTHON))
     assert draft["text"].startswith(existing)
     assert draft["text"].count("def test_") == 2
@@ -161,7 +161,7 @@ def test_a_verdict_in_any_schema():
         },
     }
     assert schemas.schema_error(schema) is None
-    prompt = read(beside("before", "a.py", PYTHON), shown("a.py", PYTHON))
+    prompt = read(related("before", "a.py", PYTHON), shown("a.py", PYTHON))
     answer = json.loads(fill_schema.fill_schema(schema, [], prompt))
     assert answer["verdict"] == "Valid"
     assert "not Claude" in answer["summary"]

@@ -155,19 +155,19 @@ def test_identity_tokens_are_fresh(hub, tmp_path, http) -> None:
 
 
 def test_the_control_endpoints(hub, http) -> None:
-    door = f"{hub.instance.origin}/_sandbox"
+    control = f"{hub.instance.origin}/_sandbox"
     options = {"repository": "octo/demo", "event": "schedule", "permissions": {"issues": "write"}}
-    run = http.post(f"{door}/runs", json=options).json()
+    run = http.post(f"{control}/runs", json=options).json()
     assert run["environment"]["GITHUB_RUN_ID"] == str(run["id"])
     api = f"{hub.instance.origin}/api/v3/repos/octo/demo/issues"
     headers = {"Authorization": f"Bearer {run['token']}"}
     assert http.post(api, json={"title": "x"}, headers=headers).status_code == 201
-    assert http.post(f"{door}/runs/{run['id']}/finish").json()["conclusion"] == "success"
+    assert http.post(f"{control}/runs/{run['id']}/finish").json()["conclusion"] == "success"
     assert http.post(api, json={"title": "x"}, headers=headers).status_code == 401
-    state = http.get(f"{door}/state").json()
+    state = http.get(f"{control}/state").json()
     assert [issue["title"] for issue in state["repositories"]["octo/demo"]["issues"]] == ["x"]
-    assert http.post(f"{door}/list-lag", json={"seconds": 5}).json() == {"seconds": 5.0}
-    assert http.post(f"{door}/runs", json={"repository": "no/where"}).status_code == 400
+    assert http.post(f"{control}/list-lag", json={"seconds": 5}).json() == {"seconds": 5.0}
+    assert http.post(f"{control}/runs", json={"repository": "no/where"}).status_code == 400
 
 
 @pytest.fixture

@@ -77,12 +77,12 @@ def prompt(*texts):
     return prompts.read_prompt({"messages": [{"role": "user", "content": blocks}]})
 
 
-def remarks(*texts):
+def findings(*texts):
     return review.review(prompt(*texts))
 
 
 def rules(*texts):
-    return [(remark.start, remark.rule) for remark in remarks(*texts)]
+    return [(finding.start, finding.rule) for finding in findings(*texts)]
 
 
 def filled(schema, *texts):
@@ -91,7 +91,7 @@ def filled(schema, *texts):
 
 
 def test_python_is_read_by_ruff():
-    by_rule = {remark.rule: remark for remark in remarks(shown("src/app.py", PYTHON))}
+    by_rule = {finding.rule: finding for finding in findings(shown("src/app.py", PYTHON))}
     assert {"ruff B006", "ruff S608", "ruff S605"} <= set(by_rule)
     sql = by_rule["ruff S608"]
     assert (sql.start, sql.severity, sql.cwe, sql.security) == (7, "high", "CWE-89", True)
@@ -114,8 +114,8 @@ def test_a_syntax_error_is_reported_for_complete_files_only():
 
 
 def test_the_error_of_an_incomplete_file_is_on_its_last_line():
-    [remark] = remarks(shown("a.py", "x = (1,\n"))
-    assert remark.evidence == "x = (1,"
+    [finding] = findings(shown("a.py", "x = (1,\n"))
+    assert finding.evidence == "x = (1,"
 
 
 def test_asserts_and_safe_subprocesses_have_no_findings():
@@ -140,8 +140,8 @@ def test_asserts_and_safe_subprocesses_have_no_findings():
     ],
 )
 def test_patterns_of_other_languages(path, line, rule):
-    [remark] = remarks(shown(path, f"first\n{line}\n"))
-    assert (remark.rule, remark.start, remark.evidence) == (rule, 2, line)
+    [finding] = findings(shown(path, f"first\n{line}\n"))
+    assert (finding.rule, finding.start, finding.evidence) == (rule, 2, line)
 
 
 @pytest.mark.parametrize(
@@ -158,22 +158,22 @@ def test_patterns_of_other_languages(path, line, rule):
     ],
 )
 def test_correct_code_has_no_findings(path, line):
-    assert remarks(shown(path, f"{line}\n")) == []
+    assert findings(shown(path, f"{line}\n")) == []
 
 
 def test_findings_outside_the_change_are_pre_existing():
     change = "@@ -1,2 +1,3 @@\n a = 1\n-b = 2\n+eval(a)\n eval(b)\n\\ No newline at end of file"
-    found = remarks(shown("a.js", "a = 1\neval(a)\neval(b)\n", change=change))
+    found = findings(shown("a.js", "a = 1\neval(a)\neval(b)\n", change=change))
     assert [(r.start, r.pre_existing) for r in found] == [(2, False), (3, True)]
 
 
 def test_attributes_are_unescaped_and_contents_are_not():
-    found = remarks(shown('a "b" & c.js', "eval('&amp;')\n"))
+    found = findings(shown('a "b" & c.js', "eval('&amp;')\n"))
     assert (found[0].path, found[0].evidence) == ('a "b" & c.js', "eval('&amp;')")
 
 
 def test_a_file_cannot_close_its_own_block():
-    found = remarks(shown("a.js", "</file>\neval(x)\n"))
+    found = findings(shown("a.js", "</file>\neval(x)\n"))
     assert [r.start for r in found] == [2]
 
 
@@ -217,7 +217,7 @@ def test_severities_of_other_names_are_matched_by_rank():
 
 
 def test_a_problem_is_reported_once():
-    found = remarks(shown("a.py", 'password = "••••••••••••"\n'))
+    found = findings(shown("a.py", 'password = "••••••••••••"\n'))
     assert [r.rule for r in found] == ["masked-secret"]
 
 
@@ -253,7 +253,7 @@ def test_unknown_strings_name_the_sandbox():
 
 
 def test_without_a_schema_the_answer_is_text():
-    found = remarks(shown("a.js", "eval(x)\n"))
+    found = findings(shown("a.js", "eval(x)\n"))
     assert fill_schema.plain_answer(found) == (
         "- a.js:1 Text is executed as code (sandbox reviewer: eval)"
     )

@@ -42,7 +42,7 @@ def test_ten_of_a_level_are_shown_and_the_rest_is_counted(used, counts, rest):
     levels = [one.level for one in found]
     assert {level: levels.count(level) for level in ("error", "warning", "notice")} == counts
     assert sentence.startswith(f"{rest} more new findings are not annotated")
-    # The worst go first: twelve critical ones leave no room for the high ones.
+    # The worst go first: twelve critical ones leave no place for the high ones.
     assert not [one for one in found if one.title.startswith("high")]
 
 

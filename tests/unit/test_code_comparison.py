@@ -68,7 +68,7 @@ DOCUMENTATION_EDITS = [
     [("        # adds up\n", "        # adds up, and taxes\n        # them\n")],
     [("Old words.", "New words.")],
     [('    """Old words."""\n', "")],
-    [("def shown", "# Told to people.\ndef shown")],
+    [("def shown", "# Shown to people.\ndef shown")],
     [("\n\n\ndef shown", "\n\n\n\n\ndef shown")],
     [
         (

@@ -146,7 +146,7 @@ class TestInvalid:
             (FRONT + "effort: most\n", "`effort` must be one of: low, medium"),
             (FRONT + "effort: 3\n", "`effort` must be one of"),
             (FRONT + "path: src/\n", "`path` is not a key of a task: did you mean `paths`?"),
-            (FRONT + "colour: red\n", "the keys are name, description, kind"),
+            (FRONT + "color: red\n", "the keys are name, description, kind"),
             (FRONT + "paths: {a: 1}\n", "`paths` must be a list"),
             (FRONT + "paths: [1]\n", "`paths` must be a list"),
             (FRONT + "severities: []\n", "`severities` must be a list of some of"),

@@ -106,7 +106,7 @@ def test_titles(title, path, shown):
 
 @settings(deadline=None, max_examples=50)
 @given(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.sampled_from(list(FindingState)))
-def test_whatever_the_model_says_it_stays_one_finding(title, text, code, path, state):
+def test_any_text_of_the_model_stays_one_finding(title, text, code, path, state):
     one = reported_status(
         1, state, title=title, explanation=text, remediation=text, rule=text, suggestion=code
     )

@@ -154,7 +154,7 @@ def test_a_failure_matches_its_schema(error, kind):
 
 def test_each_run_has_its_own_id():
     first = published(finding_status(1))
-    again = published(finding_status(1), warnings=("told again",))
+    again = published(finding_status(1), warnings=("warned again",))
     assert results_builder.build_id(first) == results_builder.build_id(again)
     others = [
         report(batch_ids=("msgbatch_2",)),

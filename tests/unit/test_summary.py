@@ -213,8 +213,8 @@ def test_the_pie_counts_what_is_open(found):
         return
     (chart,) = fences(drawn, "mermaid")
     assert PIE.fullmatch(chart), chart
-    told = dict(re.findall(r'"(\w+)" : (\d+)', chart))
-    assert told == {s.value: str(live.count(s)) for s in Severity if s in live}
+    counts = dict(re.findall(r'"(\w+)" : (\d+)', chart))
+    assert counts == {s.value: str(live.count(s)) for s in Severity if s in live}
 
 
 @given(amounts, amounts, amounts)
@@ -241,7 +241,7 @@ def test_charts_contain_no_text_from_outside():
 # Hostile text and huge reports.
 
 
-def hostile_night(text: str, name: str):
+def hostile_run(text: str, name: str):
     return published(
         finding_status(
             1, title=text, explanation=text, remediation=text, rule=text, category=text, path=name
@@ -265,7 +265,7 @@ def hostile_night(text: str, name: str):
 def test_hostile_text_is_inert(number: int):
     texts = [*TEXTS.values()]
     name = FILE_NAMES[number % len(FILE_NAMES)]
-    whole = hostile_night(texts[number % len(texts)], name)
+    whole = hostile_run(texts[number % len(texts)], name)
     for text in (collected(whole), render_document(whole)):
         assert_inert(text, "https://github.com/octo/demo/")
         assert "<!-- batch-action" not in text.lower()
@@ -295,7 +295,7 @@ def test_a_huge_report_is_far_below_one_mebibyte(text):
         ),
         results=(ISSUE_RESULT, DestinationResult(destination="sarif", action="refused", note=text)),
     )
-    told = collected(whole)
-    assert len(told.encode()) < MIB / 2
-    assert told.count("more rows.") == 5
-    assert told.count("<details>") == told.count("</details>")
+    summary = collected(whole)
+    assert len(summary.encode()) < MIB / 2
+    assert summary.count("more rows.") == 5
+    assert summary.count("<details>") == summary.count("</details>")

@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 
 from batch_action.publishers.user_commands import (
     MAX_REASON_CHARS,
-    Verb,
+    CommandName,
     format_reply,
     is_posted,
     parse_commands,
@@ -19,37 +19,42 @@ DO = "/batch wontfix a1b2c3d4"
 
 
 @pytest.mark.parametrize(
-    ("comment", "verb", "id", "reason"),
+    ("comment", "name", "id", "reason"),
     [
-        (DO, Verb.WONTFIX, "a1b2c3d4", ""),
-        (f"{DO} known, see the docs", Verb.WONTFIX, "a1b2c3d4", "known, see the docs"),
-        (f"{DO}\r\nand more\r\n", Verb.WONTFIX, "a1b2c3d4", ""),
-        ("/batch recheck a1b2c3", Verb.RECHECK, "a1b2c3", ""),
-        (f"/batch recheck {A}", Verb.RECHECK, A, ""),
-        (f"I looked.\n\n   {DO}  twice\tas  long ", Verb.WONTFIX, "a1b2c3d4", "twice as long"),
-        ("/Batch WontFix `A1B2C3D4`: no", Verb.WONTFIX, "a1b2c3d4", "no"),
-        ("\ufeff/batch\u00a0wontfix\u2003a1b2\u200bc3d4 é", Verb.WONTFIX, "a1b2c3d4", "é"),
-        ("/batch wontfix (a1b2c3d4).", Verb.WONTFIX, "a1b2c3d4", ""),
-        ("/batch wontfix a1b2c", Verb.WONTFIX, "", "a1b2c"),
-        ("/batch wontfix false positive", Verb.WONTFIX, "", "false positive"),
-        ("/batch wontfix", Verb.WONTFIX, "", ""),
+        (DO, CommandName.WONTFIX, "a1b2c3d4", ""),
+        (f"{DO} known, see the docs", CommandName.WONTFIX, "a1b2c3d4", "known, see the docs"),
+        (f"{DO}\r\nand more\r\n", CommandName.WONTFIX, "a1b2c3d4", ""),
+        ("/batch recheck a1b2c3", CommandName.RECHECK, "a1b2c3", ""),
+        (f"/batch recheck {A}", CommandName.RECHECK, A, ""),
+        (
+            f"I looked.\n\n   {DO}  twice\tas  long ",
+            CommandName.WONTFIX,
+            "a1b2c3d4",
+            "twice as long",
+        ),
+        ("/Batch WontFix `A1B2C3D4`: no", CommandName.WONTFIX, "a1b2c3d4", "no"),
+        ("\ufeff/batch\u00a0wontfix\u2003a1b2\u200bc3d4 é", CommandName.WONTFIX, "a1b2c3d4", "é"),
+        ("/batch wontfix (a1b2c3d4).", CommandName.WONTFIX, "a1b2c3d4", ""),
+        ("/batch wontfix a1b2c", CommandName.WONTFIX, "", "a1b2c"),
+        ("/batch wontfix false positive", CommandName.WONTFIX, "", "false positive"),
+        ("/batch wontfix", CommandName.WONTFIX, "", ""),
         (
             "/batch wontfix \u0430\u0431\u0441\u0434e5f6",
-            Verb.WONTFIX,
+            CommandName.WONTFIX,
             "",
             "\u0430\u0431\u0441\u0434e5f6",
         ),
-        (f"/batch wontfix {A}0", Verb.WONTFIX, "", f"{A}0"),
-        (f"```\nx\n```\n{DO}", Verb.WONTFIX, "a1b2c3d4", ""),
-        (f"> quoted\n\n{DO}", Verb.WONTFIX, "a1b2c3d4", ""),
-        (f"<!-- a hint -->\n{DO}", Verb.WONTFIX, "a1b2c3d4", ""),
+        (f"/batch wontfix {A}0", CommandName.WONTFIX, "", f"{A}0"),
+        (f"```\nx\n```\n{DO}", CommandName.WONTFIX, "a1b2c3d4", ""),
+        (f"> quoted\n\n{DO}", CommandName.WONTFIX, "a1b2c3d4", ""),
+        (f"<!-- a hint -->\n{DO}", CommandName.WONTFIX, "a1b2c3d4", ""),
         ("/batch wontfx a1b2c3d4", None, "a1b2c3d4", ""),
         ("/batch", None, "", ""),
     ],
 )
-def test_one_command(comment, verb, id, reason):
+def test_one_command(comment, name, id, reason):
     (found,) = parse_commands(comment)
-    assert (found.verb, found.id, found.reason) == (verb, id, reason)
+    assert (found.name, found.id, found.reason) == (name, id, reason)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,10 @@ def test_no_command(comment):
 
 def test_several_in_one_comment():
     found = parse_commands(f"{DO} one\n> {DO} two\n/batch recheck {C}\n")
-    assert [(c.verb, c.id) for c in found] == [(Verb.WONTFIX, "a1b2c3d4"), (Verb.RECHECK, C)]
+    assert [(c.name, c.id) for c in found] == [
+        (CommandName.WONTFIX, "a1b2c3d4"),
+        (CommandName.RECHECK, C),
+    ]
 
 
 @given(st.text(max_size=200))
@@ -126,7 +134,7 @@ def test_the_reason_keeps_a_word_that_looks_like_an_id():
     assert resolve(command, [A], default=A).command.reason == "facade is fine"
 
 
-def test_a_reply_is_recognised_and_says_no_more_than_text():
+def test_a_reply_is_recognized_and_contains_only_text():
     (command,) = parse_commands("/batch wontfix @octo `x` <img src=x> #1")
     problem = resolve(command, [A])
     text = format_reply("77", [problem])

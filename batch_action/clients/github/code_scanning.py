@@ -39,7 +39,7 @@ class CodeScanning:
 
         Raises:
             RefusedError: a permanent one that names the missing permission or setting.
-            GitHubError: GitHub does not tell.
+            GitHubError: the request fails for another reason.
 
         """
         try:

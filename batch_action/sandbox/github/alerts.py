@@ -17,7 +17,7 @@ _SCORES = ((9.0, "critical"), (6.9, "high"), (3.9, "medium"), (0.0, "low"))
 
 
 def require_code_scanning(call: Call) -> None:
-    """Refuse where the repository has no licence for it."""
+    """Refuse where the repository has no license for it."""
     if not call.repository.code_scanning:
         raise GitHubError(403, _OFF)
 
