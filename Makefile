@@ -9,7 +9,7 @@ SAMPLE ?= python
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
-.PHONY: help bench crashes demo e2e screenshots test tests lint types imports record format container lock clean
+.PHONY: help bench trace crashes demo e2e screenshots test tests lint types imports record format container lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,8 +53,12 @@ crashes: $(VENV)/ready ## The crash table: every outside call, two deaths, three
 e2e: $(VENV)/ready ## A sender of webhooks in JavaScript and the real `serve` (needs node and npm)
 	$(BIN)/python -m tests.e2e
 
-bench: $(VENV)/ready ## Measure how the ledger grows
-	$(BIN)/python benchmarks/history.py
+bench: $(VENV)/ready ## Measure the ledger: its size, its queries
+	$(BIN)/python -m benchmarks.history
+	$(BIN)/python -m benchmarks.queries
+
+trace: $(VENV)/ready ## Which modules a submit and a collect of the demo enter
+	NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost $(BIN)/python -m benchmarks.trace
 
 record: $(VENV)/ready ## Record the contract tests' cassettes again (with keys: from the services)
 	$(BIN)/python -m tests.contract.record
