@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from batch_action import escape
 from batch_action.cli.anthropic_access import header_value, open_anthropic
-from batch_action.cli.task_loader import PatchFile, TaskLoader, apply_patch, with_task_defaults
+from batch_action.cli.task_loader import PatchCommit, TaskLoader, apply_patch, with_task_defaults
 from batch_action.clients.actions_runner.commands import Runner
 from batch_action.clients.actions_runner.environment import github_context, read_event
 from batch_action.clients.artifacts import ArtifactService, unavailable_reason
@@ -142,7 +142,7 @@ def build_contexts(
 
 
 def _context_of_task(
-    ctx: RunContext, assignment: Assignment, task: Task, patch: PatchFile | None
+    ctx: RunContext, assignment: Assignment, task: Task, patch: PatchCommit | None
 ) -> RunContext:
     return replace(
         ctx,

@@ -18,7 +18,7 @@ REPORTS_WITHOUT_LINKS = frozenset({"summary", "slack", "webhook"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PatchFile:
+class PatchCommit:
     """The temporary commit with the patch applied (*head*), and the commit it applies to."""
 
     head: str
@@ -93,7 +93,7 @@ def _text(path: str, data: bytes) -> str:
         raise ConfigError(f"The task {path} is not UTF-8.") from None
 
 
-def with_task_defaults(settings: Settings, task: Task, patch: PatchFile | None) -> Settings:
+def with_task_defaults(settings: Settings, task: Task, patch: PatchCommit | None) -> Settings:
     """Return the settings with the task's defaults for inputs that were not set.
 
     Raises ConfigError when the task or a destination cannot be combined with a patch.
@@ -119,7 +119,7 @@ def with_task_defaults(settings: Settings, task: Task, patch: PatchFile | None) 
     return settings
 
 
-def apply_patch(name: str, git: GitRepo, head: str, folder: Path, stack: ExitStack) -> PatchFile:
+def apply_patch(name: str, git: GitRepo, head: str, folder: Path, stack: ExitStack) -> PatchCommit:
     """Apply a patch file to a commit, until the stack is closed. Raises ConfigError."""
     try:
         if (folder / name).stat().st_size > MAX_PATCH_BYTES:
@@ -130,4 +130,4 @@ def apply_patch(name: str, git: GitRepo, head: str, folder: Path, stack: ExitSta
             f"`patch-file` {name} cannot be read: {error.strerror}.",
             fix="Give a path in the repository's folder.",
         ) from None
-    return PatchFile(head=stack.enter_context(git.patched(head, patch)), base=head)
+    return PatchCommit(head=stack.enter_context(git.patched(head, patch)), base=head)

@@ -82,7 +82,7 @@ def run_for_each_task(
     """Run *commands* for every task, then *afterwards*; return the first failure's exit code.
 
     All ledgers are loaded first, because the tasks share the budget. With `batch-id` and
-    *find_owner*, only the task that owns the batch_id runs *commands*; the others run
+    *find_owner*, only the task that owns that batch runs *commands*; the others run
     *other_commands*.
     """
     codes, ledgers = ExitCodes(report_error), LedgerSet()

@@ -1,7 +1,7 @@
 """Match paths against `paths`, `paths-ignore` and the default ignores, in gitignore syntax."""
 
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import cache
 
 from pathspec import GitIgnoreSpec
 
@@ -69,15 +69,11 @@ class PathRules:
     def _skip_by_default(self, path: str) -> SkippedFile | None:
         if not self.default_ignores:
             return None
-        for reason, spec in self._defaults.items():
+        for reason, spec in _default_specs().items():
             index = spec.check_file(path).index
             if index is not None:
                 return SkippedFile(path=path, reason=reason, detail=DEFAULTS[reason][index])
         return None
-
-    @cached_property
-    def _defaults(self) -> dict[SkipReason, GitIgnoreSpec]:
-        return _default_specs()
 
     @staticmethod
     def _last_match(
@@ -87,7 +83,7 @@ class PathRules:
         return result.include, "" if result.index is None else lines[result.index]
 
 
-@lru_cache(maxsize=1)
+@cache
 def _default_specs() -> dict[SkipReason, GitIgnoreSpec]:
     return {reason: GitIgnoreSpec.from_lines(lines) for reason, lines in DEFAULTS.items()}
 

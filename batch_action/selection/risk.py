@@ -3,7 +3,7 @@
 import math
 import re
 
-_HINTS = (
+_RISKY_WORDS = (
     (2.5, r"auth|login|logins|session|sessions|oauth|sso|saml|jwt|permission|permissions|acl|rbac"),
     (2.5, r"crypto|crypt|cipher|password|passwords|secret|secrets|token|tokens|signature|tls|ssl"),
     (2.0, r"payment|payments|billing|invoice|invoices|checkout|wallet|money|price|pricing"),
@@ -13,7 +13,7 @@ _HINTS = (
     (1.5, r"api|handler|handlers|controller|controllers|middleware|server|routes|router|admin"),
     (1.3, r"parser|parse|serialize|deserialize|pickle|lock|locks|concurrency|thread|async|cache"),
 )
-_LOWER = (
+_HARMLESS_WORDS = (
     (0.3, r"test|tests|spec|specs|e2e|fixture|fixtures|mock|mocks|testdata|conftest"),
     (0.2, r"doc|docs|documentation|readme|example|examples|sample|samples|demo|demos|stories"),
 )
@@ -22,12 +22,13 @@ _DATA = re.compile(r"\.(?:json|ya?ml|toml|ini|cfg|xml|html?|s?css|less)$", re.IG
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 
 
-def _table(rows: tuple[tuple[float, str], ...]) -> dict[str, float]:
+def _factors(rows: tuple[tuple[float, str], ...]) -> dict[str, float]:
+    """Return the factor of each word."""
     return {word: factor for factor, words in rows for word in words.split("|")}
 
 
-_HINT_OF = _table(_HINTS)
-_LOWER_OF = _table(_LOWER)
+_RISKY_FACTORS = _factors(_RISKY_WORDS)
+_HARMLESS_FACTORS = _factors(_HARMLESS_WORDS)
 
 
 def risk(path: str, *, changed: int, churn: int) -> float:
@@ -40,8 +41,8 @@ def risk(path: str, *, changed: int, churn: int) -> float:
 
     """
     words = {word.lower() for word in _WORD.findall(path)}
-    factor = max((_HINT_OF.get(word, 1.0) for word in words), default=1.0)
-    factor *= min((_LOWER_OF.get(word, 1.0) for word in words), default=1.0)
+    factor = max((_RISKY_FACTORS.get(word, 1.0) for word in words), default=1.0)
+    factor *= min((_HARMLESS_FACTORS.get(word, 1.0) for word in words), default=1.0)
     if _DOCS.search(path):
         factor *= 0.2
     elif _DATA.search(path) and factor <= 1:

@@ -16,15 +16,15 @@ JITTER = 0.25
 
 def poll_seconds(rounds: int, age: timedelta, jitter: float) -> float:
     """Return the pause before Anthropic is polled again, after *rounds* without news: 5 to 60 s."""
-    seconds = max(_doubled(rounds, MAX_POLL_SECONDS), age.total_seconds() / AGE_SHARE)
+    seconds = max(_exponential(rounds, MAX_POLL_SECONDS), age.total_seconds() / AGE_SHARE)
     return max(MIN_SECONDS, min(MAX_POLL_SECONDS, seconds) * (1 - JITTER * jitter))
 
 
 def retry_seconds(tries: int, jitter: float) -> float:
     """Return the pause before GitHub is asked again, after *tries* failures: 5 s to 15 min."""
-    return _doubled(tries - 1, MAX_RETRY_SECONDS) * (1 - JITTER * jitter)
+    return _exponential(tries - 1, MAX_RETRY_SECONDS) * (1 - JITTER * jitter)
 
 
-def _doubled(times: int, most: float) -> float:
+def _exponential(times: int, limit: float) -> float:
     # Capped before the power: any number of rounds is fine.
-    return min(most, MIN_SECONDS * 2.0 ** max(0, min(times, 30)))
+    return min(limit, MIN_SECONDS * 2.0 ** max(0, min(times, 30)))

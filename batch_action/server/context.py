@@ -67,7 +67,7 @@ class ServerContext:
     dispatching: LoopHealth = field(default_factory=lambda: LoopHealth("dispatcher"))
     watching: LoopHealth = field(default_factory=lambda: LoopHealth("watcher"))
     batch_ended: threading.Event = field(default_factory=threading.Event)
-    """Wakes the dispatcher."""
+    """Starts a round of the dispatcher."""
     batch_added: threading.Event = field(default_factory=threading.Event)
-    """Wakes the watcher."""
+    """Starts a round of the watcher."""
     monotonic: Callable[[], float] = time.monotonic

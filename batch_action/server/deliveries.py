@@ -89,7 +89,7 @@ def receive(ctx: ServerContext, headers: Mapping[str, str], body: bytes) -> Deli
 
 
 def accept(ctx: ServerContext, delivery: Delivery) -> bool:
-    """Store a delivery, then wake the dispatcher; False for a known one. Raises sqlite3.Error."""
+    """Store a delivery, then start the dispatcher; False for a known one. Raises sqlite3.Error."""
     new = ctx.store.accept(delivery)
     ctx.log.info(
         "delivery",

@@ -29,8 +29,8 @@ MAX_REFUSALS = 8
 """Some ten minutes, in which a person may repair a token or a workflow."""
 GIVE_UP_AFTER = timedelta(hours=24)
 """By then the next scheduled run has collected it."""
-AFTER_A_BUG = timedelta(minutes=5)
-KEEP = timedelta(days=40)
+RETRY_AFTER_BUG = timedelta(minutes=5)
+RETENTION = timedelta(days=40)
 """Results can be collected for 29 days; nobody asks about a batch that is older than this."""
 
 
@@ -52,7 +52,7 @@ class Dispatcher:
                 self._dispatch(batch.id)
             except Exception as error:  # noqa: BLE001 - one batch must not hold up the others
                 ctx.log.bug("dispatch", error)
-                due = ctx.clock() + AFTER_A_BUG
+                due = ctx.clock() + RETRY_AFTER_BUG
                 self._update(batch, due_at=due, tries=batch.tries + 1, note=f"A bug: {error!r}")
         ctx.dispatching.last_success_at, ctx.dispatching.problem = ctx.clock(), ""
         due = ctx.store.next_due() or next_read
@@ -138,5 +138,5 @@ class Dispatcher:
     def _prune(self) -> None:
         now = self._ctx.clock()
         if self._pruned_at is None or now - self._pruned_at > timedelta(days=1):
-            self._ctx.store.prune(now - KEEP)
+            self._ctx.store.prune(now - RETENTION)
             self._pruned_at = now

@@ -7,7 +7,7 @@ from batch_action.errors import BatchActionError
 from batch_action.server.context import LoopHealth, ServerContext
 from batch_action.server.log import problem
 
-AFTER_A_FAILURE = 30.0
+PAUSE_AFTER_FAILURE = 30.0
 MAX_PAUSE = 600.0
 MIN_PAUSE = 0.2
 STOP_SECONDS = 3.0
@@ -21,13 +21,13 @@ class Loop:
         self,
         ctx: ServerContext,
         health: LoopHealth,
-        act: Callable[[], float],
+        do_round: Callable[[], float],
         wake: threading.Event,
     ) -> None:
-        """*act* does one round and returns the seconds to pause; *wake* ends a pause."""
+        """*do_round* does one round and returns the seconds to pause; *wake* ends a pause."""
         self._ctx = ctx
         self._health = health
-        self._act = act
+        self._do_round = do_round
         self._wake = wake
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=health.name, daemon=True)
@@ -60,14 +60,14 @@ class Loop:
         """Do one round; whatever fails in it, there will be another."""
         self._health.busy_since = self._ctx.monotonic()
         try:
-            return self._act()
+            return self._do_round()
         except Exception as error:  # noqa: BLE001 - the service outlives a bug of one round
             # While stopping, the store is closed under a round that takes too long: not news.
             if not self._stopping:
                 self._record(error)
         finally:
             self._health.busy_since = None
-        return AFTER_A_FAILURE
+        return PAUSE_AFTER_FAILURE
 
     def _record(self, error: Exception) -> None:
         if isinstance(error, BatchActionError):

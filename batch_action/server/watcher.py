@@ -11,7 +11,7 @@ from batch_action.server.log import problem
 from batch_action.server.store import BatchRecord, BatchStatus, Delivery
 
 IDLE_SECONDS = 60.0
-"""Between two rounds without a pending batch; a new one wakes the watcher earlier."""
+"""Between two rounds without a pending batch; a new one starts a round at once."""
 ONE_SECOND = timedelta(seconds=1)
 
 

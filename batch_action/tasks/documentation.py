@@ -6,7 +6,7 @@ from batch_action.models.files import SelectedFile
 from batch_action.models.responses import DraftTarget, FileDraft
 from batch_action.syntax import comparison, python
 from batch_action.tasks.generated import paths
-from batch_action.tasks.generated.response import WrittenFiles, to_response
+from batch_action.tasks.responses import WrittenFiles, to_drafts_response
 from batch_action.tasks.task import Task
 
 DOCSTRING_STYLES = {
@@ -70,7 +70,7 @@ TASK = Task(
     name="documentation",
     description="Docstrings and doc comments that are missing or out of date",
     answer_model=WrittenFiles,
-    to_response=to_response,
+    to_response=to_drafts_response,
     generates_files=True,
     check_draft=check_draft,
     shared_prompts=("generated",),

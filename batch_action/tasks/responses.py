@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from batch_action.models.file_results import Verdict
 from batch_action.models.findings import Confidence, RawFinding, Severity
-from batch_action.models.responses import FileAssessment, TaskResponse
+from batch_action.models.responses import FileAssessment, FileDraft, TaskResponse
 
 _CWE = re.compile(r"\s*(?:CWE[-\s_]*)?0*([1-9]\d{0,4})\b", re.IGNORECASE)
 
@@ -52,6 +52,20 @@ class BaseFinding(ResponseModel):
     pre_existing: bool
 
 
+class WrittenFile(ResponseModel):
+    """One whole file."""
+
+    path: str
+    text: str
+    summary: str
+
+
+class WrittenFiles(ResponseModel):
+    """The files that were asked for; an empty list is a good answer."""
+
+    files: list[WrittenFile]
+
+
 def to_raw_findings(
     items: Iterable[Any],
     *,
@@ -82,6 +96,15 @@ def to_verdict_response(answer: Any, raw_findings: tuple[RawFinding, ...]) -> Ta
     return TaskResponse(
         raw_findings=raw_findings,
         assessment=FileAssessment(verdict=verdict, summary=answer.summary),
+    )
+
+
+def to_drafts_response(answer: WrittenFiles) -> TaskResponse:
+    """Return the files as drafts, unchecked."""
+    return TaskResponse(
+        drafts=tuple(
+            FileDraft(path=file.path, text=file.text, summary=file.summary) for file in answer.files
+        )
     )
 
 

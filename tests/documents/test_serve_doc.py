@@ -114,7 +114,7 @@ def test_named_flags_and_defaults_exist() -> None:
 def test_the_numbers_are_those_of_the_code() -> None:
     assert f"over {BODY_SECONDS:g} seconds, or has over {MAX_BYTES // 1024} KiB" in WORDS
     assert f"given up after {dispatcher.MAX_REFUSALS} tries" in WORDS
-    assert f"for {dispatcher.KEEP.days} days" in WORDS
+    assert f"for {dispatcher.RETENTION.days} days" in WORDS
     assert f"every {ledgers.READ_EVERY.seconds // 60} minutes" in WORDS
     assert f"during {dispatcher.UNKNOWN_AFTER.seconds // 60} minutes" in WORDS
     assert f"after {MIN_SECONDS:g} seconds, 10, 20, up to {MAX_RETRY_SECONDS / 60:g} min" in WORDS
