@@ -220,7 +220,6 @@ def unattribute(value: str) -> str:
 
     Raises:
         ValueError: `attribute` did not encode the value.
-
     """
     return unquote(value, errors="surrogatepass")
 

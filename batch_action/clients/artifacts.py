@@ -67,7 +67,6 @@ class ArtifactService:
 
         Raises:
             GitHubError: artifacts cannot be stored here (see `unavailable_reason`).
-
         """
         reason = unavailable_reason(results_url, runtime_token, server_url)
         if reason:
@@ -99,7 +98,6 @@ class ArtifactService:
         Raises:
             NameTakenError: the run already has an artifact of that name.
             GitHubError: it could not be stored.
-
         """
         check_name(name)
         upload_url = self._create(name, self._expires_at(retention_days))
@@ -232,7 +230,6 @@ def check_name(name: str) -> None:
 
     Raises:
         GitHubError: it does not.
-
     """
     if not name or _FORBIDDEN_CHARS.search(name):
         raise GitHubError(
@@ -321,7 +318,6 @@ class TwirpClient:
 
         Raises:
             RefusedCallError: the service refused, or did not respond.
-
         """
         headers = {"Authorization": f"Bearer {self._token}"}
         response = self._send_with_retries(
@@ -338,7 +334,6 @@ class TwirpClient:
 
         Raises:
             RefusedCallError: the blob store refused, or did not respond.
-
         """
         self._send_with_retries(
             lambda: self._http.put(url, content=data, headers=dict(headers), timeout=timeout)
@@ -375,7 +370,6 @@ def parse_backend_ids(token: str) -> dict[str, str]:
 
     Raises:
         GitHubError: the token has no scope `Actions.Results:<run>:<job>`.
-
     """
     try:
         payload = token.split(".")[1]

@@ -35,7 +35,6 @@ class Webhooks:
 
         Raises:
             UndeliveredError: it was refused, or a temporary failure outlasted the retries.
-
         """
         # At INFO it logs every URL.
         logging.getLogger("httpx2").setLevel(logging.WARNING)

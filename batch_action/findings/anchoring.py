@@ -126,7 +126,7 @@ def anchor(
 
     White space is ignored, `•` matches anything, and what models add to quotations (line numbers,
     diff marks, fences, quotes, elisions) is removed. A whole-file finding is anchored at line 1 and
-    needs no evidence.
+    needs no evidence. Returns None when the evidence is not in the file.
 
     Args:
         raw_finding: what the model reported.
@@ -136,10 +136,6 @@ def anchor(
         blob: its object id.
         commit: the reviewed commit.
         added: the lines that the reviewed change added.
-
-    Returns:
-        The finding, or None when its evidence is not in the file.
-
     """
     source = _source_text(text)
     lines = (1, 1) if raw_finding.whole_file else _locate(raw_finding, source)

@@ -25,13 +25,8 @@ def suppression_reason(
     of security, whose category must be named. A comment that the reviewed change itself added
     suppresses no security finding: a change is not trusted about its own safety.
 
-    Args:
-        raw_finding: the finding.
-        lines: the reviewed text.
-        start: the finding's first line, 1-based.
-        end: its last line, inclusive.
-        added: the lines that the reviewed change added.
-
+    The finding is in the *lines* of the reviewed text from *start* to *end* (1-based, inclusive);
+    *added* are the numbers of the lines that the reviewed change added.
     """
     for number in range(max(1, start - 1), min(end, len(lines)) + 1):
         line = lines[number - 1][:MAX_LINE_CHARS]

@@ -36,7 +36,6 @@ def reconcile(known: Sequence[TrackedFinding], batch_answers: BatchAnswers) -> R
     Returns:
         Each known finding in exactly one status; each reported one in one status, in `dropped` or
         counted in `below_threshold`. No two statuses have the same fingerprint.
-
     """
     located, outdated = locate_findings(batch_answers)
     candidates = [

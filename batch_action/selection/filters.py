@@ -41,11 +41,7 @@ def check_change(change: FileChange) -> SkippedFile | None:
 def check_name(path: str, rules: PathRules, attributes: Mapping[str, str]) -> SkippedFile | None:
     """Check the user's patterns, the commit's attributes and the default ignores.
 
-    Args:
-        path: as git names it.
-        rules: `paths`, `paths-ignore` and the default ignores.
-        attributes: the path's attributes with git's values (`set`, `unset`, …).
-
+    *attributes*: the path's attributes with git's values (`set`, `unset`, …).
     """
     skipped = rules.skip(path)
     if skipped and skipped.reason in (SkipReason.NOT_IN_PATHS, SkipReason.PATHS_IGNORE):
@@ -110,12 +106,7 @@ def check_text(
 ) -> SkippedFile | None:
     """Check the decoded text: not blank, not generated or minified, no line too long for a part.
 
-    Args:
-        path: the path of the result.
-        text: the decoded text.
-        skip_generated: whether to skip generated and minified texts.
-        max_chars: the size of a part in characters; a longer line cannot be split.
-
+    *max_chars*: the size of a part in characters; a longer line cannot be split.
     """
     if not text.strip():
         return SkippedFile(

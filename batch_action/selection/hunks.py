@@ -27,7 +27,6 @@ def render_hunks(old: str, new: str, hunks: Sequence[Hunk], *, max_chars: int = 
         new: the masked text at head.
         hunks: in order, as `git diff -U0` counts lines.
         max_chars: the limit of the result; a last line counts the places that are left out.
-
     """
     old_lines, new_lines = lines_of(old), lines_of(new)
     groups = list(_group_hunks(hunks))

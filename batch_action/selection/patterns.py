@@ -25,17 +25,9 @@ class PathRules:
         other_tasks_patterns: Sequence[Sequence[str]] = (),
         default_ignores: bool = True,
     ) -> None:
-        """Compile the patterns.
+        """Compile the patterns. Raises ConfigError, which names the input and the invalid pattern.
 
-        Args:
-            paths: the input.
-            paths_ignore: the input.
-            other_tasks_patterns: `paths` of the monorepo's other rules, whose files are not ours.
-            default_ignores: whether the default ignores apply.
-
-        Raises:
-            ConfigError: a pattern is invalid; the message names the input and the pattern.
-
+        *other_tasks_patterns*: `paths` of the monorepo's other rules, whose files are not ours.
         """
         self.paths = tuple(paths)
         self.paths_ignore = tuple(paths_ignore)

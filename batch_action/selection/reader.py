@@ -76,7 +76,6 @@ def select_files(
 
     Raises:
         ConfigError: head or base are not in this clone; the message names `fetch-depth: 0`.
-
     """
     if changes is None:
         changes = () if base is None and options.all_files else repo.changes(base, head)

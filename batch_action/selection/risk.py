@@ -34,11 +34,8 @@ _HARMLESS_FACTORS = _factors(_HARMLESS_WORDS)
 def risk(path: str, *, changed: int, churn: int) -> float:
     """Return a score above 0; only the order of scores means something.
 
-    Args:
-        path: as git names it; its words are looked up in lists of risky and harmless words.
-        changed: lines added or removed, or the lines of the file for a whole-file review.
-        churn: recent commits that touched the path; what changes often breaks often.
-
+    The words of the *path* are looked up in lists of risky and harmless words. *changed*: lines
+    added or removed, or all lines in a whole-file review. *churn*: recent commits of the path.
     """
     words = {word.lower() for word in _WORD.findall(path)}
     factor = max((_RISKY_FACTORS.get(word, 1.0) for word in words), default=1.0)

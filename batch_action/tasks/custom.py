@@ -54,17 +54,9 @@ def path_of(name: str) -> str:
 
 
 def parse(path: str, text: str, builtin_tasks: Mapping[str, Task], *, name: str = "") -> Task:
-    """Parse the Markdown file of a custom task.
+    """Parse the Markdown file of a custom task. Raises ConfigError with all problems.
 
-    Args:
-        path: its path, for the messages.
-        text: its content.
-        builtin_tasks: tasks whose names cannot be used.
-        name: the name it must have; empty: the one in the file, or one made from the path.
-
-    Raises:
-        ConfigError: when it is not valid, with all problems.
-
+    It must have the *name*, if one is given; else the name is in the file or made from the *path*.
     """
     problems: list[str] = []
     front, body = _split_front_matter(text, problems)

@@ -117,7 +117,6 @@ class Task:
 
         Raises:
             UnreadableAnswerError: when the text is not JSON or does not match the model.
-
         """
         try:
             answer = self.answer_model.model_validate_json(text)

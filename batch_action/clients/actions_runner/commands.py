@@ -78,7 +78,6 @@ class Runner:
         Raises:
             BatchActionError: the name is invalid, or the value holds the delimiter, with which it
                 could set any other output.
-
         """
         if not _OUTPUT_NAME.fullmatch(name):
             raise BatchActionError(f"{name!r} cannot name an output.")
@@ -117,7 +116,6 @@ class Runner:
 
         Raises:
             BatchActionError: there is no such level.
-
         """
         if level not in _LEVELS:
             raise BatchActionError(f"{level!r} is no level of an annotation.")
@@ -186,7 +184,6 @@ class Runner:
         Raises:
             ConfigError: the repository holds a link or file of that name; following a link would
                 write where a commit points.
-
         """
         folder = self.workspace / RESULTS_FOLDER
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
@@ -243,7 +240,6 @@ def combine_outputs(name: str, outputs: Sequence[Outputs]) -> str:
     Args:
         name: the output's name.
         outputs: what each task has set, in the order of the tasks.
-
     """
     values = [task_outputs[name] for task_outputs in outputs if name in task_outputs]
     if len(values) <= 1:

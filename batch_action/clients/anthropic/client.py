@@ -122,7 +122,6 @@ class AnthropicClient:
         Raises:
             AmbiguousCreateError: it may have been created although no usable response came.
             AnthropicError: it was certainly not created.
-
         """
         items: Any = [{"custom_id": r.request_key.id, "params": r.params} for r in batch]
         client = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT.total_seconds())
@@ -200,7 +199,6 @@ class AnthropicClient:
 
         Raises:
             TransientError: every attempt broke.
-
         """
         outcomes: dict[str, Outcome] = {}
         problem: Exception | None = None
@@ -293,7 +291,6 @@ def create_http_client(base_url: str) -> httpx2.Client:
 
     Raises:
         ConfigError: the base URL is not https, nor on this machine.
-
     """
     base = urlsplit(base_url)
     is_loopback = base.hostname in LOOPBACK_HOSTS

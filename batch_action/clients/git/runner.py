@@ -43,7 +43,6 @@ class GitRunner:
 
         Raises:
             ConfigError: there is none, or no git program.
-
         """
         self.path = path
         self.git_dir = find_git_dir(path)
@@ -81,7 +80,6 @@ class GitRunner:
 
         Raises:
             ConfigError: git failed; the message holds the last line of its error output.
-
         """
         code, out, stderr = self.call(*args, feed=feed, env=env)
         if code:
@@ -185,7 +183,6 @@ def find_git_dir(path: Path) -> Path:
 
     Raises:
         ConfigError: there is none.
-
     """
     start = path.absolute()
     for folder in (start, *start.parents):

@@ -165,7 +165,6 @@ class Issues:
         Raises:
             LostResponseError: the response was lost and the issue was not found.
             LabelsDroppedError: the issue is open without a label; the next run would open another.
-
         """
         data: dict[str, Any] = {"title": title, "body": body, "labels": list(labels)}
         people = {"assignees": list(assignees)} if assignees else {}
@@ -226,7 +225,6 @@ class Issues:
 
         Raises:
             RefusedError: the server's GraphQL does not support revisions.
-
         """
         node = self._client.graphql(_REVISIONS, {"id": node_id}).get("node") or {}
         edits = node.get("userContentEdits") or {}

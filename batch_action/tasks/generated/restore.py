@@ -21,7 +21,6 @@ def restore_secrets(text: str, masked: str, original: str) -> str | None:
 
     Returns:
         None when the masked lines are not all in the text, unchanged and in their order.
-
     """
     if masked == original:
         return text
