@@ -4,7 +4,7 @@ from functools import partial
 
 from batch_action.errors import ConfigError, Interrupted
 from batch_action.server import deliveries, status_page
-from batch_action.server.app import Server, app
+from batch_action.server.app import Server, create_app
 from batch_action.server.context import ServerContext
 from batch_action.server.dispatcher import Dispatcher
 from batch_action.server.loop import Loop
@@ -22,7 +22,7 @@ def serve(ctx: ServerContext, *, host: str, port: int) -> int:
             fix="Use `--watch`; Anthropic sends no webhooks for batches today.",
         )
     dispatcher, watcher = Dispatcher(ctx), Watcher(ctx)
-    application = app(
+    application = create_app(
         receive=partial(deliveries.receive, ctx) if ctx.keys else None,
         page=partial(status_page.render, ctx, dispatcher.ledgers),
         health=partial(status_page.health, ctx),
@@ -41,7 +41,7 @@ def serve(ctx: ServerContext, *, host: str, port: int) -> int:
     finally:
         server.close()
         for loop in loops:
-            loop.end()
+            loop.request_stop()
         for loop in loops:
             loop.stop()
     ctx.log.info("stop", message="Stopped.")

@@ -218,15 +218,11 @@ def _update_fixed(
         return FindingStatus(tracked=back, finding=finding, changed=True)
     changed = batch_answers.republished and tracked.closing_commit in {
         batch_answers.commit,
-        *_reviewed_commits(batch_answers),
+        *(reviewed.commit for reviewed in batch_answers.reviewed),
     }
     return _close(
         tracked, tracked.closing_commit, f"fixed in {tracked.closing_commit[:7]}", changed=changed
     )
-
-
-def _reviewed_commits(batch_answers: BatchAnswers) -> Iterable[str]:
-    return (reviewed.commit for reviewed in batch_answers.reviewed)
 
 
 def _close(tracked: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:

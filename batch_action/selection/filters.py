@@ -24,7 +24,7 @@ def check_change(change: FileChange) -> SkippedFile | None:
     """
     if change.status is ChangeType.DELETED:
         return SkippedFile(path=change.path, reason=SkipReason.DELETED)
-    if _is_not_utf8(change.path):
+    if any("\ud800" <= char <= "\udfff" for char in change.path):  # surrogates
         detail = "the name is not UTF-8"
         return SkippedFile(path=change.path, reason=SkipReason.UNREADABLE_NAME, detail=detail)
     if change.mode == SYMLINK_MODE:
@@ -127,7 +127,3 @@ def check_text(
         detail = f"line {number} alone has more than {max_chars:,} characters"
         return SkippedFile(path=path, reason=SkipReason.TOO_LARGE, detail=detail)
     return None
-
-
-def _is_not_utf8(path: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in path)

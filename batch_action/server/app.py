@@ -43,7 +43,7 @@ class _TooLargeError(Exception):
     """A body over the limit."""
 
 
-def app(
+def create_app(
     *,
     receive: Receive | None,
     page: Callable[[], str],

@@ -36,14 +36,14 @@ class Loop:
         """Start the thread."""
         self._thread.start()
 
-    def end(self) -> None:
+    def request_stop(self) -> None:
         """Begin no other round."""
         self._stopping = True
         self._wake.set()
 
     def stop(self) -> None:
-        """End, and wait for the round that is in progress."""
-        self.end()
+        """Request the stop, and wait for the round that is in progress."""
+        self.request_stop()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
 

@@ -38,7 +38,7 @@ class Watcher:
         problems, wait = [], 0.0
         for api, group in self._workspaces(pending):
             try:
-                self._ask(api, group)
+                self._poll(api, group)
             except AnthropicError as error:
                 problems.append(str(error))
                 wait = max(wait, getattr(error, "retry_after", backoff.MAX_POLL_SECONDS))
@@ -66,7 +66,7 @@ class Watcher:
                 groups.setdefault(id(api), (api, []))[1].append(batch)
         return list(groups.values())
 
-    def _ask(self, api: AnthropicClient, group: Sequence[BatchRecord]) -> None:
+    def _poll(self, api: AnthropicClient, group: Sequence[BatchRecord]) -> None:
         """List the newest batches, back to the oldest pending one."""
         ctx, ids = self._ctx, {batch.id for batch in group}
         for state in api.created_since(min(b.created_at for b in group) - ONE_SECOND):

@@ -29,18 +29,6 @@ class ContextNeeds(Enum):
     """The existing tests of the file, and the path for new ones."""
 
 
-def _accept_any_file(_: SelectedFile) -> str | None:
-    return None
-
-
-def _no_hints(_: SelectedFile) -> tuple[tuple[str, str], ...]:
-    return ()
-
-
-def _accept_draft(_draft: FileDraft, _target: DraftTarget) -> str | None:
-    return None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """What is asked of each file; a built-in task's module and prompt are named after it."""
@@ -60,7 +48,7 @@ class Task:
     """Large files are skipped, not split: an answer holds or compares whole files."""
     generates_files: bool = False
     """An answer consists of files."""
-    check_draft: Callable[[FileDraft, DraftTarget], str | None] = _accept_draft
+    check_draft: Callable[[FileDraft, DraftTarget], str | None] = lambda _draft, _target: None
     """Returns in a few words why a generated file is refused; None if it is accepted."""
     shared_prompts: tuple[str, ...] = ("common",)
     """Markdown files, without suffix, that are appended to the prompt."""
@@ -73,9 +61,9 @@ class Task:
     checks_licenses: bool = False
     """The prompt lists the repository's licenses, and headers are checked without the model."""
     context_needs: ContextNeeds = ContextNeeds.NONE
-    skip_reason: Callable[[SelectedFile], str | None] = _accept_any_file
+    skip_reason: Callable[[SelectedFile], str | None] = lambda _file: None
     """Returns in a few words why the task does not apply to a file; None if it does."""
-    hints: Callable[[SelectedFile], tuple[tuple[str, str], ...]] = _no_hints
+    hints: Callable[[SelectedFile], tuple[tuple[str, str], ...]] = lambda _file: ()
     """Returns more facts about a file for its request: element names and their texts."""
     base_output_tokens: int = 6_000
     """`max_tokens` of the smallest request: enough for thinking and a few findings."""

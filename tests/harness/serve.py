@@ -18,7 +18,7 @@ from batch_action.ledger import codec
 from batch_action.models.ledger import Intended, Ledger, RequestKey, Sent
 from batch_action.sandbox.github.runs import Run
 from batch_action.server import deliveries
-from batch_action.server.app import Server, app
+from batch_action.server.app import Server, create_app
 from batch_action.server.context import ServerContext
 from batch_action.server.deliveries import DeliveryResponse
 from batch_action.server.dispatcher import Dispatcher
@@ -193,7 +193,7 @@ class WebServer:
         self.address = self._server.address
 
     def put(self, **functions: Any) -> None:
-        self._app = app(**functions)
+        self._app = create_app(**functions)
 
     def close(self) -> None:
         self._server.stop()
