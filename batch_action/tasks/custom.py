@@ -4,11 +4,12 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import create_model
 
+from batch_action.config.inputs import Effort
 from batch_action.errors import ConfigError
 from batch_action.models.file_results import Verdict
 from batch_action.models.findings import Severity
@@ -31,7 +32,6 @@ MAX_NAME_CHARS = 40
 MAX_FILE_BYTES = 100_000
 MAX_LINE_CHARS = 200
 KEYS = ("name", "description", "kind", "paths", "model", "effort", "severities")
-Effort = Literal["low", "medium", "high", "xhigh", "max", "none"]
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)(.*)", re.DOTALL | re.MULTILINE)
 
 

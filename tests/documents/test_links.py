@@ -63,10 +63,20 @@ def test_every_package_is_in_the_architecture():
 
 
 @pytest.mark.parametrize("document", ["tests/README.md", ".github/CONTRIBUTING.md"])
-def test_tests_that_a_document_names_exist(document: str):
-    named = re.findall(r"`(tests/[\w/]+(?:\.py)?)`", read(document))
+def test_files_that_a_document_names_exist(document: str):
+    named = re.findall(r"`((?:tests|batch_action)/[\w/]+(?:\.\w+)?)`", read(document))
     assert named
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    new = {"publishers/teams.py", "tasks/dead_code.md", "tasks/dead_code.py"}
+    missing = {name.removeprefix("batch_action/") for name in named if not (ROOT / name).exists()}
+    assert missing <= new, "the files of the examples are the only ones that do not exist"
+
+
+def test_names_that_contributing_looks_up_exist():
+    text = " ".join(read(".github/CONTRIBUTING.md").split())
+    places = re.findall(r"`(\w+)` (?:in|of) `(batch_action/[\w/]+\.py)`", text)
+    assert len(places) > 3
+    for name, path in places:
+        assert re.search(rf"^(?:class )?{name}\b", read(path), re.MULTILINE), (name, path)
 
 
 @pytest.mark.parametrize(
