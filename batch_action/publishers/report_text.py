@@ -100,7 +100,7 @@ def format_cost(spending: Spending) -> str:
     others = (first, ("batch + cache", cost.batch_cached_usd))
     known = [f"{name} {format_dollars(amount)}" for name, amount in others if amount is not None]
     if known:
-        parts.append(f"would have been (counterfactual): {', '.join(known)}")
+        parts.append(f"would have cost: {', '.join(known)}")
     if spending.month_to_date_usd is not None:
         parts.append(f"month so far {format_dollars(spending.month_to_date_usd)}")
     parts.append(f"{spending.cache_share:.0%} of input from cache{_format_cache_saving(spending)}")

@@ -214,7 +214,7 @@ class Store:
                 self._save(replace(batch, changed_at=now, **changes))
 
     def prune(self, before: datetime) -> None:
-        """Forget what is older, except for pending batches."""
+        """Delete what is older, except for pending batches."""
         with self._transaction() as db:
             db.execute("DELETE FROM delivery WHERE received_at < ?", (before.timestamp(),))
             db.execute(

@@ -3,7 +3,7 @@
 Without keys: `sandbox-*.yaml`, from the sandbox. They prove our wire format, not the services.
 
 With ANTHROPIC_API_KEY, GITHUB_TOKEN and GITHUB_REPOSITORY (`owner/name` of a scratch repository):
-`live-*.yaml`, from the real services, after a question. From then on the tests replay them too.
+`live-*.yaml`, from the real services, after a confirmation. From then on the tests replay them too.
 Recording live has never been run: read what it wrote before you commit it, and expect that the real
 responses contradict a scenario or two.
 """

@@ -55,7 +55,7 @@ _shas = _numbers.map(lambda n: sha(str(n)))
 _intents = _numbers.map(lambda n: f"{n:016x}")
 _batches = _numbers.map(lambda n: f"msgbatch_{n}")
 _ids = _numbers.map(lambda n: f"code-review-a_py-{n}")
-_questions = st.builds(RequestKey, id=_ids, path=_paths, blob=_shas)
+_request_keys = st.builds(RequestKey, id=_ids, path=_paths, blob=_shas)
 _money = st.none() | st.sampled_from([0.0, 0.25, 1.5])
 _entries = st.builds(FileEntry, path=_paths, blob=_shas, old_blob=st.none() | _shas)
 
@@ -78,9 +78,9 @@ facts = st.one_of(
         base=st.none(),
         model=st.just("claude-sonnet-5-5"),
         effort=st.just("medium"),
-        batches=st.lists(st.lists(_questions, min_size=1, max_size=2).map(tuple), max_size=2).map(
-            tuple
-        ),
+        batches=st.lists(
+            st.lists(_request_keys, min_size=1, max_size=2).map(tuple), max_size=2
+        ).map(tuple),
         worst_case_usd=_money,
     ),
     st.builds(

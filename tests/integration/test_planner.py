@@ -309,7 +309,7 @@ class TestAnsweredBefore:
         assert second.request_key == request.request_key
         assert second.max_tokens == 2 * request.max_tokens
 
-    def test_a_question_that_failed_too_often_is_given_up_by_name(self, repo):
+    def test_a_request_that_failed_too_often_is_given_up_by_name(self, repo):
         one, request_set = self.workflow(repo, EMPTY)
         request_keys = [r.request_key for r in request_set.requests["b.py"]]
         known = ledger(

@@ -69,9 +69,9 @@ COST = Cost(interactive_usd=0.4, batch_usd=0.2, batch_cached_usd=0.15)
 @pytest.mark.parametrize(
     ("batched", "saved", "expected"),
     [
-        (True, None, "this run $0.20 · would have been (counterfactual): interactive $0.40, "),
+        (True, None, "this run $0.20 · would have cost: interactive $0.40, "),
         (False, None, "this run $0.40 (interactive, at full price) · "),
-        (False, None, "would have been (counterfactual): batch $0.20, batch + cache $0.15 · "),
+        (False, None, "would have cost: batch $0.20, batch + cache $0.15 · "),
         (True, None, "50% of input from cache"),
         (True, 0.05, "50% of input from cache, which saved $0.05, including its warm-up"),
         (True, -0.02, "50% of input from cache, which cost $0.02 more, including its warm-up"),

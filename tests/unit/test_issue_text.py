@@ -95,7 +95,7 @@ END = """\
 
 </details>
 
-**Cost:** this run $0.10 · would have been (counterfactual): interactive $0.20, batch + cache \
+**Cost:** this run $0.10 · would have cost: interactive $0.20, batch + cache \
 $0.08 · month so far $7.10 · 25% of input from cache
 
 <sub>[run](https://github.com/octo/demo/actions/runs/7) · batch <code>msgbatch&#95;1</code> · \

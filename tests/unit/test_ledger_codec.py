@@ -169,8 +169,8 @@ class TestBadZips:
     def test_a_declared_size_that_is_too_small(self):
         # Zipfile trusts the size in the directory; the size and the checksum are both checked.
         data = zip_of((LEDGER_ENTRY, TEXT))
-        lie = data.replace(struct.pack("<I", len(TEXT)), struct.pack("<I", len(TEXT) - 1))
-        refusal(lie)
+        wrong_size = data.replace(struct.pack("<I", len(TEXT)), struct.pack("<I", len(TEXT) - 1))
+        refusal(wrong_size)
 
     @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
     def test_methods_without_a_size_limit(self, method):

@@ -10,6 +10,8 @@ from typing import Any
 from batch_action.commands.demo.environment import DemoEnvironment
 from batch_action.text import plural
 
+MAX_FILES = 3
+MAX_LINES = 24
 _HIDDEN = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 _FINDING = re.compile(
     r"<!-- batch-action:finding .*?-->(.*?)<!-- /batch-action:finding.*?-->\n?", re.DOTALL
@@ -47,10 +49,6 @@ def _expand(match: re.Match[str], findings: int) -> str:
     if inside.startswith("- "):
         return f"▼ {summary}\n\n{inside}\n"
     return f"▶ {summary}\n"
-
-
-MAX_FILES = 3
-MAX_LINES = 24
 
 
 def show_files(environment: DemoEnvironment) -> None:
