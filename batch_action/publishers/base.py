@@ -19,6 +19,7 @@ class Publisher(Protocol):
 
         Raises:
             GitHubError: when the destination cannot be read.
+
         """
         ...
 
@@ -30,5 +31,6 @@ class Publisher(Protocol):
 
         Raises:
             GitHubError: when GitHub refuses the write, or what was written is not there.
+
         """
         ...

@@ -65,6 +65,7 @@ def parse_numbered_hunks(lines: Iterable[bytes]) -> Iterator[tuple[int, Hunk]]:
 
     Raises:
         ConfigError: there is not even a raw line, which names each pair that differs.
+
     """
     number, has_raw_lines = -1, False
     for line in lines:

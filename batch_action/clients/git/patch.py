@@ -22,6 +22,7 @@ def commit_patch(runner: GitRunner, commit: str, patch: bytes, timestamp: int) -
 
     Raises:
         ConfigError: the patch does not apply, or changes nothing.
+
     """
     with runner.scratch_repository() as env:
         runner.output("read-tree", f"{commit}^{{tree}}", env=env)

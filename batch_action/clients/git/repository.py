@@ -35,6 +35,7 @@ class GitRepo:
 
         Raises:
             ConfigError: there is none, or no git program.
+
         """
         self.runner = GitRunner(path)
 
@@ -46,6 +47,7 @@ class GitRepo:
         Raises:
             ConfigError: there is no such commit; the message tells an empty repository, a shallow
                 clone and a wrong name apart.
+
         """
         if not rev or rev.startswith("-") or "\0" in rev:
             raise ConfigError(f"{rev!r} is no revision.", fix="Give a commit id, branch or tag.")
@@ -237,6 +239,7 @@ class GitRepo:
 
         Raises:
             ConfigError: an object of either side is missing; the message names `fetch-depth: 0`.
+
         """
         if base is None:
             return self._tree(head, ChangeType.ADDED)
@@ -336,6 +339,7 @@ class GitRepo:
 
         Raises:
             ConfigError: on entering, when the patch does not apply or changes nothing.
+
         """
         return commit_patch(self.runner, commit, patch, int(self.commit_time(commit).timestamp()))
 
@@ -361,6 +365,7 @@ class GitRepo:
 
         Raises:
             ConfigError: git stopped early (a damaged object database).
+
         """
         wanted = list(ids)
         if not wanted:

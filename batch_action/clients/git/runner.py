@@ -43,6 +43,7 @@ class GitRunner:
 
         Raises:
             ConfigError: there is none, or no git program.
+
         """
         self.path = path
         self.git_dir = find_git_dir(path)
@@ -80,6 +81,7 @@ class GitRunner:
 
         Raises:
             ConfigError: git failed; the message holds the last line of its error output.
+
         """
         code, out, stderr = self.call(*args, feed=feed, env=env)
         if code:
@@ -183,6 +185,7 @@ def find_git_dir(path: Path) -> Path:
 
     Raises:
         ConfigError: there is none.
+
     """
     start = path.absolute()
     for folder in (start, *start.parents):

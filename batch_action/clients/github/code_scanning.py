@@ -40,6 +40,7 @@ class CodeScanning:
         Raises:
             RefusedError: a permanent one that names the missing permission or setting.
             GitHubError: the request fails for another reason.
+
         """
         try:
             self._client.request("POST", f"{_PATH}/sarifs", input={})
@@ -91,6 +92,7 @@ class CodeScanning:
 
         Raises:
             GitHubError: that takes more than two minutes.
+
         """
         for delay in (*_PROCESSING_DELAYS, None):
             status = self._client.request("GET", f"{_PATH}/sarifs/{upload}")
