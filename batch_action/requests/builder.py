@@ -63,7 +63,6 @@ def build_requests(
         view: the facts about earlier runs.
         selection: the selected files, context files attached.
         model_max_tokens: the model's own limit of `max_tokens`, if known.
-
     """
     state = _LedgerState(
         answered=view.answered_ids,

@@ -88,7 +88,6 @@ def build_plan(
         view: the facts whose spending counts against the budget.
         strategy: how the requests are sent.
         exact: count the tokens of every request instead of a sample.
-
     """
     request_set, scale = _count_tokens(ctx, request_set, exact=exact)
     shared = pricing.estimate_tokens(request_set.shared_bytes, scale.bytes_per_token)
@@ -265,7 +264,6 @@ def prepare(
         model: the model's capabilities, if the API was asked for them.
         now: Anthropic's time, if known; else the run's clock.
         exact: count the tokens of every request instead of a sample.
-
     """
     settings = ctx.settings
     view = store.view_of_run(ctx, session)

@@ -52,7 +52,6 @@ def estimate_cost(prices: Prices, model: str, usages: Iterable[Usage], shared: i
         model: the model's id.
         usages: one per request.
         shared: tokens of the prefix that all requests share.
-
     """
     plain = [without_cache(usage) for usage in usages]
     batch = batch_usd(prices, model, plain)

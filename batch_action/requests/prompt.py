@@ -19,7 +19,6 @@ def system_text(task: Task, guidelines: str, facts: str = "") -> str:
         task: the task, whose prompt comes first.
         guidelines: the text of the repository's guidelines files; may be empty.
         facts: what the task needs to know of the repository, e.g. its licenses; may be empty.
-
     """
     text = f"{task.prompt}\n\n{facts.strip()}" if facts.strip() else task.prompt
     if not guidelines.strip():
