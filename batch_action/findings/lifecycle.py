@@ -36,7 +36,6 @@ def reconcile(known: Sequence[TrackedFinding], batch_answers: BatchAnswers) -> R
     Returns:
         Each known finding in exactly one status; each reported one in one status, in `dropped` or
         counted in `below_threshold`. No two statuses have the same fingerprint.
-
     """
     located, outdated = locate_findings(batch_answers)
     candidates = [
@@ -219,15 +218,11 @@ def _update_fixed(
         return FindingStatus(tracked=back, finding=finding, changed=True)
     changed = batch_answers.republished and tracked.closing_commit in {
         batch_answers.commit,
-        *_reviewed_commits(batch_answers),
+        *(reviewed.commit for reviewed in batch_answers.reviewed),
     }
     return _close(
         tracked, tracked.closing_commit, f"fixed in {tracked.closing_commit[:7]}", changed=changed
     )
-
-
-def _reviewed_commits(batch_answers: BatchAnswers) -> Iterable[str]:
-    return (reviewed.commit for reviewed in batch_answers.reviewed)
 
 
 def _close(tracked: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:

@@ -19,7 +19,6 @@ class Publisher(Protocol):
 
         Raises:
             GitHubError: when the destination cannot be read.
-
         """
         ...
 
@@ -31,6 +30,5 @@ class Publisher(Protocol):
 
         Raises:
             GitHubError: when GitHub refuses the write, or what was written is not there.
-
         """
         ...

@@ -154,7 +154,6 @@ def render_blocks(
         report: the report of the run.
         max_block_chars: the limit of each block with its markers.
         ticked: fingerprints whose checkboxes are ticked.
-
     """
     rendered, left = [], MAX_NEW_DETAILS_CHARS
     for status in statuses:

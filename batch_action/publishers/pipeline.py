@@ -114,7 +114,6 @@ def read_states(
     Raises:
         ConfigError: when a destination is not configured completely.
         GitHubError: when a destination cannot be read; a permanent refusal is returned instead.
-
     """
     ctx.console.activity = "reading the destinations"
     if publishers is None:
@@ -162,7 +161,6 @@ def publish(
         states: what the destinations hold.
         pull_number: the pull request that was reviewed; None for a branch.
         spend_view: all facts that count for the month's spending, if not *view*.
-
     """
     ctx.console.activity = "publishing the findings"
     report = run_report.build(

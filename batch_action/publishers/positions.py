@@ -24,7 +24,6 @@ def resolve(
         repo: the repository with its objects.
         head: the newest commit that was published. When it descends from the reviewed commit, an
             older batch came late, and the content at `head` decides.
-
     """
     commit = _newest_commit(batch_answers.commit, head, repo)
     anchors = [t.anchor for t in tracked] + [f.anchor for f in batch_answers.findings]

@@ -44,7 +44,6 @@ def build_message(published: PublishResult, fixers: Mapping[str, str]) -> Messag
     Args:
         published: the results of the run.
         fixers: fingerprint of a fixed finding to the author of the fix, or its abbreviated commit.
-
     """
     report = published.report
     statuses = select_visible(published.statuses, report)

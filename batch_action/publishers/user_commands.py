@@ -109,7 +109,6 @@ def resolve(
         command: a parsed command.
         fingerprints: of the findings in the issue or pull request with the comment.
         default: the fingerprint to use without an id, in an issue about one finding.
-
     """
     if command.name is None:
         usages = " and ".join(code_span(f"/batch {usage}") for usage in _USAGES.values())
@@ -258,7 +257,6 @@ def read_comments(
 
     Raises:
         GitHubError: when the permissions of an author cannot be read.
-
     """
     own_texts = [comment.body for comment in comments if comment.trusted]
     commands = UserCommands()
@@ -324,7 +322,6 @@ def read_checkboxes(
 
     Raises:
         GitHubError: when GitHub does not respond.
-
     """
     own_texts = [comment.body for comment in comments if comment.trusted]
     commands = UserCommands()

@@ -93,7 +93,6 @@ class Actions:
         Raises:
             ArtifactRefusedError: it has more than `max_bytes` (by the listed size or the real
                 one), or does not match the recorded digest.
-
         """
         if artifact.expired:
             return None

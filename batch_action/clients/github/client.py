@@ -66,7 +66,6 @@ class GitHubClient:
 
         Raises:
             ConfigError: the token is empty, or a URL or the name is invalid.
-
         """
         if not token:
             raise ConfigError(
@@ -132,7 +131,6 @@ class GitHubClient:
         Raises:
             RefusedError: GitHub responded with an error.
             LostResponseError: no response came to a write.
-
         """
         _, _, data = self._send_with_retries(
             method, self._absolute(path), input, parameters, headers
@@ -173,7 +171,6 @@ class GitHubClient:
 
         Raises:
             RefusedError: the response has `errors`, or no `data`.
-
         """
         body = {"query": query, "variables": dict(variables or {})}
         _, _, response = self._send_with_retries("POST", self._graphql_url, body, None, None)
@@ -236,7 +233,6 @@ class GitHubClient:
         Raises:
             GitHubError: the list is incomplete; or, unless `forked` (what `head` changed since it
                 left `base` is wanted), it is not the difference between the two trees.
-
         """
         data = self.request("GET", f"compare/{base}...{head}", parameters={"per_page": 1})
         return parse_comparison(data, base, head, forked=forked)

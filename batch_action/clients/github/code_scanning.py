@@ -40,7 +40,6 @@ class CodeScanning:
         Raises:
             RefusedError: a permanent one that names the missing permission or setting.
             GitHubError: the request fails for another reason.
-
         """
         try:
             self._client.request("POST", f"{_PATH}/sarifs", input={})
@@ -92,7 +91,6 @@ class CodeScanning:
 
         Raises:
             GitHubError: that takes more than two minutes.
-
         """
         for delay in (*_PROCESSING_DELAYS, None):
             status = self._client.request("GET", f"{_PATH}/sarifs/{upload}")

@@ -29,7 +29,6 @@ def parse_comparison(
     Raises:
         GitHubError: `head` does not descend from `base` and is not `forked` from it, or 300 files
             or more changed.
-
     """
     status = data.get("status")
     between = f"between {base[:12]} and {head[:12]}"

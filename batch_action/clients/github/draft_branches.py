@@ -66,7 +66,6 @@ class DraftBranches:
             texts: path to the content of new files.
             blobs: path to the blob of files that exist already.
             modes: path to mode, where it is not a regular file's.
-
         """
         entries: list[dict[str, Any]] = [
             {"path": p, "mode": modes.get(p, _REGULAR_MODE), "type": "blob", "content": text}

@@ -152,7 +152,9 @@ class Issues:
 
     def comments(self, number: int) -> list[IssueComment]:
         """Return all comments of an issue, the oldest first, each with whether to trust it."""
-        return [self._comment(item) for item in self._client.paginate(f"issues/{number}/comments")]
+        return [
+            self._parse_comment(item) for item in self._client.paginate(f"issues/{number}/comments")
+        ]
 
     def create(
         self, title: str, body: str, labels: Sequence[str], assignees: Sequence[str] = ()
@@ -165,7 +167,6 @@ class Issues:
         Raises:
             LostResponseError: the response was lost and the issue was not found.
             LabelsDroppedError: the issue is open without a label; the next run would open another.
-
         """
         data: dict[str, Any] = {"title": title, "body": body, "labels": list(labels)}
         people = {"assignees": list(assignees)} if assignees else {}
@@ -192,7 +193,7 @@ class Issues:
         """Add a comment, once; after a lost response look for it among the comments."""
         try:
             path = f"issues/{number}/comments"
-            return self._comment(self._client.request("POST", path, input={"body": body}))
+            return self._parse_comment(self._client.request("POST", path, input={"body": body}))
         except LostResponseError:
             self._pause()
             trusted = [comment for comment in self.comments(number) if comment.trusted]
@@ -226,7 +227,6 @@ class Issues:
 
         Raises:
             RefusedError: the server's GraphQL does not support revisions.
-
         """
         node = self._client.graphql(_REVISIONS, {"id": node_id}).get("node") or {}
         edits = node.get("userContentEdits") or {}
@@ -327,5 +327,5 @@ class Issues:
         """Wait for a moment, because listings lag behind writes."""
         time.sleep(min(2.0, 2 * self._client.write_interval))
 
-    def _comment(self, item: dict[str, Any]) -> IssueComment:
+    def _parse_comment(self, item: dict[str, Any]) -> IssueComment:
         return parse_comment(item, trusted=self.is_trusted(login_of(item)))

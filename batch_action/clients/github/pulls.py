@@ -82,7 +82,6 @@ class PullRequests:
         Raises:
             RefusedError: with status 422, when a line of a comment is not in the diff.
             LostResponseError: it may have been posted; the comments show whether it was.
-
         """
         comments = [_comment_body(draft) for draft in drafts]
         data = {"commit_id": commit, "event": "COMMENT", "body": body, "comments": comments}

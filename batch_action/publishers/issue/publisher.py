@@ -195,7 +195,6 @@ def read_rolling_issue(
 
     Raises:
         GitHubError: when the issues cannot be read, or a later version wrote this one.
-
     """
     _, label = render.labels_of(task)
     identity = markers.identity_of(markers.qualify_task(task, state_key), repository_id)

@@ -66,7 +66,6 @@ def parse(body: str, comments: Sequence[str]) -> RollingIssueState | None:
 
     Raises:
         GitHubError: when a later version wrote the issue.
-
     """
     body = body.replace("\r\n", "\n")
     head = markers.parse_head(body)
@@ -106,7 +105,6 @@ def render(
         reconciliation: all findings after the run.
         state: what the issue contains now; None for a new issue.
         ticked: fingerprints whose checkboxes stay ticked, because they were not processed yet.
-
     """
     statuses = [set_dates(s, report) for s in select_visible(reconciliation.statuses, report)]
     comment, comment_marker = _render_notification(statuses, report)

@@ -119,7 +119,6 @@ def collect(
         branches: the ledger of branches, for its dismissals and its spending.
         number: the only pull request to collect for, in its own run.
         batch_results: its results, if they are fetched already.
-
     """
     if session.view.open_intents:
         lost_creates.resolve_open_intents(ctx, session)

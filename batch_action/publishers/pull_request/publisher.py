@@ -183,7 +183,6 @@ class PullRequestPublisher:
 
         Raises:
             GitHubError: a comment is missing when read back.
-
         """
         unposted = [status for status in statuses if self._is_unposted(status)]
         comments = review_comments.draft_comments(unposted, self.pulls, self.pull.number, self.git)

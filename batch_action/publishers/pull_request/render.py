@@ -92,7 +92,6 @@ def is_ours(body: str, identity: str) -> bool:
 
     Raises:
         GitHubError: a later version wrote it.
-
     """
     match = _HEAD.match(body)
     if match is None or not match[2].startswith(identity):

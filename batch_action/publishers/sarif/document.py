@@ -96,7 +96,6 @@ def render(
         open_dismissals: fingerprint to reason of each dismissed finding that stays a result,
             because its alert would close otherwise.
         limit: bytes of the compressed document.
-
     """
     dismissals = open_dismissals or {}
     shown: list[FindingStatus] = []

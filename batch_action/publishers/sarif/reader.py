@@ -326,7 +326,6 @@ def rebuild_from_git(
         head: the analyzed commit.
         git: the repository.
         task: the task of the analysis.
-
     """
     blobs = _full_blob_ids(partial, head, git)
     short_commits = {finding.footer.commit for finding in partial}
