@@ -3,7 +3,7 @@
 from batch_action.context import RunContext
 from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
-from batch_action.publishers import job_summary
+from batch_action.publishers import job_summary, pipeline
 from batch_action.publishers.report_text import format_dollars
 from batch_action.requests import planner
 from batch_action.requests.planner import PreparedPlan
@@ -19,7 +19,8 @@ def plan(
 ) -> int:
     """Show the plan as a table, or add it to *data*. Returns 0."""
     session = session or store.load(ctx)
-    prepared = planner.prepare(ctx, session, exact=exact)
+    head = pipeline.read_last_reported_head(ctx, session.view)
+    prepared = planner.prepare(ctx, session, exact=exact, last_reported_head=head)
     if data is not None:
         data.append(plan_data(ctx, prepared))
         return 0

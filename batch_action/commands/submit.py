@@ -10,7 +10,7 @@ from batch_action.errors import BatchActionError
 from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.requests import SubmissionMode
-from batch_action.publishers import job_summary
+from batch_action.publishers import job_summary, pipeline
 from batch_action.requests import planner
 from batch_action.requests.planner import PreparedPlan
 
@@ -27,7 +27,13 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
     if session.view.open_intents:
         lost_creates.resolve_open_intents(ctx, session)
     batch_submit.check_destinations(ctx)
-    prepared = planner.prepare(ctx, session, model=model_check.model, now=model_check.clock)
+    prepared = planner.prepare(
+        ctx,
+        session,
+        model=model_check.model,
+        now=model_check.clock,
+        last_reported_head=pipeline.read_last_reported_head(ctx, session.view),
+    )
     planner.check_budget(ctx, prepared.plan)
     before = len(session.sent)
     batch_results = None if ctx.settings.dry_run else _send(ctx, session, prepared, model_check)

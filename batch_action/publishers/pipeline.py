@@ -32,6 +32,7 @@ from batch_action.publishers.base import UNDELIVERED, Publisher
 from batch_action.publishers.draft_pr import publisher as draft_pr
 from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding import publisher as issue_per_finding
+from batch_action.publishers.issue_per_finding import state
 from batch_action.publishers.positions import resolve, sort_newest_first
 from batch_action.publishers.sarif import publisher as sarif
 
@@ -138,6 +139,27 @@ def read_states(
         newest_first=tuple(sort_newest_first(states, ctx.git)),
         unreadable=tuple(unreadable.values()),
     )
+
+
+def read_last_reported_head(ctx: RunContext, view: LedgerView) -> str | None:
+    """Return the head that the published issues or alerts name, when the ledger records none.
+
+    None for a pull request, and when nothing was published. Raises GitHubError.
+    """
+    if ctx.pull_number or ctx.github is None or view.recorded_heads():
+        return None
+    issues, key = ctx.github.issues, ctx.settings.state_key
+    task, repository = ctx.task.name, ctx.github_context.repository_id
+    head = ""
+    if _is_enabled("issue", ctx):
+        rolling = issue.read_rolling_issue(issues, task, repository, key)
+        head = rolling.state.head if rolling else ""
+    if not head and _is_enabled("issue-per-finding", ctx):
+        finding_issues = state.read_finding_issues(issues, task, key, repository)
+        head = state.find_newest_head(finding_issues, ctx.git)
+    if not head and _is_enabled("sarif", ctx):
+        head = sarif.last_analyzed_commit(ctx)
+    return head or None
 
 
 def publish(

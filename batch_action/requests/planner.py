@@ -13,9 +13,6 @@ from batch_action.ledger.view import BacklogFile, LedgerView
 from batch_action.models.files import FileChange, SelectedFile, Selection, SkippedFile, SkipReason
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import ModelCapabilities, Plan, Request, SubmissionMode
-from batch_action.publishers.issue import publisher as issue
-from batch_action.publishers.issue_per_finding import state
-from batch_action.publishers.sarif import publisher as sarif
 from batch_action.requests import builder, context_files, packing, pricing, send_strategy
 from batch_action.requests.builder import RequestSet, all_requests
 from batch_action.requests.send_strategy import SendStrategy
@@ -253,6 +250,7 @@ def prepare(
     model: ModelCapabilities | None = None,
     now: datetime | None = None,
     exact: bool = False,
+    last_reported_head: str | None = None,
 ) -> PreparedPlan:
     """Select files, build their requests and plan the batches; nothing is sent or saved.
 
@@ -264,10 +262,11 @@ def prepare(
         model: the model's capabilities, if the API was asked for them.
         now: Anthropic's time, if known; else the run's clock.
         exact: count the tokens of every request instead of a sample.
+        last_reported_head: the commit of the latest report, when the ledger records none.
     """
     settings = ctx.settings
     view = store.view_of_run(ctx, session)
-    commits = commit_range.choose_range(ctx, view, _last_reported_head(ctx, session))
+    commits = commit_range.choose_range(ctx, view, last_reported_head)
     # A pull request or a patch is selected as a whole in each run, its backlog included.
     complete = commits.behind or ctx.pull_number or settings.patch_file
     backlog = {} if complete else view.unreviewed_files(ctx.scope)
@@ -347,21 +346,3 @@ def _changes_from_github(ctx: RunContext, commits: CommitRange) -> list[FileChan
         replace(change, mode=tree[change.path].mode) if change.path in tree else change
         for change in changes
     ]
-
-
-def _last_reported_head(ctx: RunContext, session: LedgerSession) -> str | None:
-    """Return the head that the published issues or alerts name, when the ledger records none."""
-    if ctx.pull_number or ctx.github is None or session.view.recorded_heads():
-        return None
-    issues, key = ctx.github.issues, ctx.settings.state_key
-    task, repository = ctx.task.name, ctx.github_context.repository_id
-    head = ""
-    if "issue" in ctx.settings.report:
-        rolling = issue.read_rolling_issue(issues, task, repository, key)
-        head = rolling.state.head if rolling else ""
-    if not head and "issue-per-finding" in ctx.settings.report:
-        finding_issues = state.read_finding_issues(issues, task, key, repository)
-        head = state.find_newest_head(finding_issues, ctx.git)
-    if not head and "sarif" in ctx.settings.report:
-        head = sarif.last_analyzed_commit(ctx)
-    return head or None
