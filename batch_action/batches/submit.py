@@ -292,6 +292,7 @@ def _intended_fact(
         effort=None if ctx.settings.effort == "none" else ctx.settings.effort,
         batches=batches,
         worst_case_usd=plan.worst_case_usd,
+        shared_tokens=plan.shared_tokens,
         mode=INTENT_MODES.get(plan.mode),
         pull_request=ctx.pull_number,
         patched=bool(ctx.settings.patch_file),

@@ -143,6 +143,8 @@ class Intended(BaseFact):
     """Number of the pull request; only in the ledger of pull requests."""
     patched: bool = False
     """Whether `head` is a commit made of `patch-file`, which is not in the repository."""
+    shared_tokens: Count | None = None
+    """Tokens of the instructions that all requests share; None when they are not known."""
     mode: Literal["warm-up", "warmed", "interactive"] | None = None
     """How the requests were sent; None for plain batches."""
 

@@ -91,6 +91,8 @@ class Plan:
     tokens: TokenEstimate
     cost: Cost
     """The worst case: every answer has its maximum length."""
+    shared_tokens: int
+    """Tokens of the instructions that all requests share."""
     mode: SubmissionMode = SubmissionMode.BATCH
     note: str = ""
     """One sentence for people: why `mode` is not the usual one."""

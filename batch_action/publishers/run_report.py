@@ -16,7 +16,6 @@ from batch_action.models.report import (
     Spending,
 )
 from batch_action.requests import pricing
-from batch_action.requests.builder import shared_instructions
 from batch_action.requests.planner import month_start
 
 STATUS_ORDER = [*FileStatus]
@@ -130,8 +129,7 @@ def _compute_spending(
 ) -> Spending:
     usage = sum((usage for _, usage in results.usages), Usage())
     prompt = prompt_tokens(usage)
-    system = shared_instructions(ctx, results.ended[-1].intended.head)
-    shared = pricing.estimate_tokens(len(system.encode()))
+    shared = results.ended[-1].intended.shared_tokens
     return Spending(
         usage=usage,
         cost=pricing.add_costs(

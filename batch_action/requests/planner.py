@@ -106,6 +106,7 @@ def build_plan(
         note=strategy.note,
         worst_case_usd=estimator.worst_usd(due),
         backlog=tuple(backlog),
+        shared_tokens=shared,
         tokens=pricing.sum_tokens(
             (request.input_tokens for request in requests),
             sum(request.max_tokens for request in requests),

@@ -65,21 +65,23 @@ def estimate_cost(prices: Prices, model: str, usages: Iterable[Usage], shared: i
     )
 
 
-def actual_cost(prices: Prices, model: str, usages: Iterable[Usage], shared: int) -> Cost:
+def actual_cost(prices: Prices, model: str, usages: Iterable[Usage], shared: int | None) -> Cost:
     """Compute the cost of a collected batch from the usage that the API returned.
 
     `batch_usd` is the billed amount, cache tokens at their own prices; `interactive_usd` is the
     estimate without batch and cache; `batch_cached_usd` is the billed amount if the cache was read,
-    else the estimate of `estimate_cost`.
+    else the estimate of `estimate_cost`; None when *shared*, its tokens, is not known.
     """
     usages = list(usages)
-    estimate = estimate_cost(prices, model, usages, shared)
+    estimate = estimate_cost(prices, model, usages, shared or 0)
     billed = batch_usd(prices, model, usages)
-    cached = any(usage.cache_read_tokens for usage in usages)
+    cached = None if shared is None else estimate.batch_cached_usd
+    if any(usage.cache_read_tokens for usage in usages):
+        cached = billed
     return Cost(
         interactive_usd=estimate.interactive_usd,
         batch_usd=billed,
-        batch_cached_usd=billed if cached else estimate.batch_cached_usd,
+        batch_cached_usd=cached,
     )
 
 

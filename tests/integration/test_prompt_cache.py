@@ -6,6 +6,8 @@ import pytest
 
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Collected, Intended
+from batch_action.publishers.report_text import format_dollars
+from batch_action.requests import pricing
 from batch_action.sandbox.anthropic.batches import Batch
 from tests.crashes.cells import run_until_crash, stored_ledger
 from tests.crashes.crash_point import CrashPoint
@@ -96,6 +98,25 @@ def test_the_report_shows_what_the_cache_saved(warm: WorkflowHarness) -> None:
     saved = plain - billed
     assert saved > 0
     assert f"saved ${saved:.4f}" in reason
+
+
+def test_collect_prices_the_cache_with_the_tokens_that_submit_recorded(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit(FOUR)
+    workflow.run("submit")
+    workflow.finish()
+    (intended,) = LedgerView(stored_ledger(workflow)).facts(Intended)
+    shared = intended.shared_tokens
+    assert shared
+    collected = workflow.run("collect")
+    (fact,) = LedgerView(stored_ledger(workflow)).facts(Collected)
+    assert fact.cost_usd
+    rates = pricing.load().models[intended.model]
+    # One request writes the prefix and three read it, all at half price.
+    difference = rates.write_1h + 3 * rates.read - 4 * rates.input
+    cached = fact.cost_usd + shared * difference / 2e6
+    assert f"batch + cache {format_dollars(cached)}" in collected.summary
 
 
 def test_wait_minutes_sends_both_in_one_run(warm: WorkflowHarness) -> None:

@@ -18,6 +18,8 @@ def test_a_batch_without_a_ledger_is_reported_as_usual(workflow):
     result = workflow.run("collect", batch_id=batch)
     assert result.exit == 0, result.log
     assert result.outputs["status"] == "collected"
+    assert "interactive $" in result.summary
+    assert "batch + cache" not in result.summary, "what its requests share is not known"
     body = workflow.issue.body
     assert "app.js" in body
     assert "deep/er/other file.js" in body

@@ -1,5 +1,6 @@
 """Costs: against the published prices, and the relations between the amounts."""
 
+from dataclasses import replace
 from datetime import date
 from typing import ClassVar
 
@@ -169,6 +170,9 @@ class TestActualCost:
         assert cost.interactive_usd == estimate.interactive_usd
         read = any(u.cache_read_tokens for u in found)
         assert cost.batch_cached_usd == (cost.batch_usd if read else estimate.batch_cached_usd)
+        unknown = pricing.actual_cost(PRICES, model, found, None)
+        cached = cost.batch_usd if read else None
+        assert unknown == replace(cost, batch_cached_usd=cached)
 
 
 class TestTokenEstimates:

@@ -170,6 +170,7 @@ def test_a_huge_submit_stays_within_the_limit():
     plan = Plan(
         batches=(),
         backlog=tuple(files),
+        shared_tokens=1,
         tokens=TokenEstimate(input=1, output_max=1, method="counted"),
         cost=COST,
     )
