@@ -278,9 +278,10 @@ class LedgerView:
             if failed.kind not in UNCOUNTED_FAILURES
         )
 
-    def count_failures(self, kind: str) -> Counter[str]:
-        """Count the failures of one kind, e.g. `truncated`, by custom id."""
-        return Counter(failed.key.id for failed in self.failed_requests if failed.kind == kind)
+    @cached_property
+    def failures(self) -> Counter[tuple[str, str]]:
+        """The failures by custom id and kind, e.g. `truncated`."""
+        return Counter((failed.key.id, failed.kind) for failed in self.failed_requests)
 
     @cached_property
     def last_failures(self) -> dict[str, str]:

@@ -28,9 +28,18 @@ class Request:
     """Parameters of the Messages API."""
     size_bytes: int
     """Bytes of its JSON in the batch, with the separator."""
-    input_tokens: int
-    max_tokens: int
-    risk: float
+    estimated_tokens: int
+    """Of its prompt, estimated offline."""
+
+    @property
+    def model(self) -> str:
+        """The model that it is sent to."""
+        return str(self.params["model"])
+
+    @property
+    def max_tokens(self) -> int:
+        """The largest number of output tokens."""
+        return int(self.params["max_tokens"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Build the requests of a selection: which are open, their request keys and message params."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from batch_action.context import RunContext
 from batch_action.ledger.view import LedgerView
@@ -18,7 +19,7 @@ from batch_action.models.files import (
 )
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request, digest
-from batch_action.requests import license_context, packing, pricing, prompt
+from batch_action.requests import context_files, license_context, packing, pricing, prompt
 from batch_action.tasks.task import ContextNeeds
 
 
@@ -29,25 +30,16 @@ class RequestSet:
     selection: Selection
     """Its files have open requests; those without are among the skipped files."""
     requests: dict[str, tuple[Request, ...]]
-    """Path to its requests, one per part."""
+    """Path to its requests, one per part; in the order of the files."""
+    shared_instructions: str
+    """The system prompt of all requests."""
     shared_bytes: int
-    """Size of the prompt that all requests share, in UTF-8 bytes."""
+    """Its size in UTF-8 bytes."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _LedgerState:
-    """The ledger's answers to the queries of this module, computed once per selection."""
-
-    answered: frozenset[str]
-    """Ids of request keys, as in the three fields below."""
-    in_flight: frozenset[str]
-    attempts: dict[str, int]
-    truncated: dict[str, int]
-    refused: dict[str, int]
-    settled: frozenset[tuple[str, str]]
-    """(path, blob)."""
-    withdrawn: frozenset[tuple[str, str]]
-    """(path, blob); only for a pull request, which is selected as a whole in each run."""
+    @property
+    def all_requests(self) -> list[Request]:
+        """Every request: files by falling risk, parts in order."""
+        return list(chain.from_iterable(self.requests.values()))
 
 
 def build_requests(
@@ -61,59 +53,29 @@ def build_requests(
     Args:
         ctx: the run.
         view: the facts about earlier runs.
-        selection: the selected files, context files attached.
+        selection: the files as they were read; their context files are attached here.
         model_max_tokens: the model's own limit of `max_tokens`, if known.
     """
-    state = _LedgerState(
-        answered=view.answered_ids,
-        in_flight=view.in_flight_ids,
-        settled=view.reviewed_files,
-        attempts=view.attempts,
-        truncated=view.count_failures("truncated"),
-        refused=view.count_failures("refused"),
-        withdrawn=view.withdrawn_files if ctx.pull_number else frozenset(),
-    )
-    newest = view.newest_files()
     system = shared_instructions(ctx, selection.head)
-    files, skipped, requests = [], list(selection.skipped), {}
-    for file in _with_progress(ctx, selection.files):
-        open_parts = [
-            (key, part)
-            for part in file.parts
-            if _is_open(
-                key := _request_key(ctx, file, part, state), state, recheck=ctx.settings.recheck
-            )
-        ]
-        reason = _skip_reason(ctx, file, state, [key for key, _ in open_parts])
-        if reason is None:
-            built = tuple(
-                _build_request(ctx, system, file, key, part, state, model_max_tokens)
-                for key, part in open_parts
-            )
-            too_large = [r for r in built if r.size_bytes > packing.MAX_REQUEST_BYTES]
-            if too_large:
-                size = f"{too_large[0].size_bytes / 1e6:.0f} MB as one request"
-                reason = SkippedFile(path=file.path, reason=SkipReason.TOO_LARGE, detail=size)
+    shared_bytes = len(system.encode())
+    builder = _RequestBuilder(ctx, view, system, shared_bytes, model_max_tokens)
+    attached, skipped = context_files.attach(ctx, selection)
+    files, requests = [], {}
+    with ctx.console.progress("Packing requests", len(attached)) as tick:
+        for done, file in enumerate(attached, 1):
+            built = builder.build(file)
+            if isinstance(built, SkippedFile):
+                skipped.append(built)
             else:
                 files.append(file)
                 requests[file.path] = built
-        if reason is not None:
-            known = newest.get(file.path)
-            # A pull request's selection lists all its files, whenever they were sent.
-            back = ctx.pull_number is not None or (known is not None and known.blob != file.blob)
-            skipped.append(replace(reason, blob=file.blob) if back else reason)
+            tick(done, len(attached))
     return RequestSet(
-        selection=replace(selection, files=tuple(files), skipped=tuple(skipped)),
+        selection=replace(selection, files=tuple(files), skipped=(*selection.skipped, *skipped)),
         requests=requests,
-        shared_bytes=len(system.encode()),
+        shared_instructions=system,
+        shared_bytes=shared_bytes,
     )
-
-
-def _with_progress(ctx: RunContext, files: Sequence[SelectedFile]) -> Iterator[SelectedFile]:
-    with ctx.console.progress("Packing requests", len(files)) as tick:
-        for done, file in enumerate(files, 1):
-            yield file
-            tick(done, len(files))
 
 
 def shared_instructions(ctx: RunContext, head: str) -> str:
@@ -135,23 +97,6 @@ def read_guidelines(ctx: RunContext, commit: str) -> str:
             text = data.decode("utf-8", "replace")[:MAX_GUIDELINES_CHARS].strip()
             texts.append(f"### {name}\n\n{text}")
     return "\n\n".join(texts)
-
-
-def _request_key(
-    ctx: RunContext, file: SelectedFile, part: FilePart, state: _LedgerState
-) -> RequestKey:
-    """Return the request key of this part: for `fallback-model` after a refusal."""
-
-    def key_for(model: str) -> RequestKey:
-        effort, context_files = ctx.settings.effort, file.context_files
-        return request_key_of(
-            ctx, file, part, model=model, effort=effort, context_files=context_files
-        )
-
-    key, fallback = key_for(ctx.settings.model), ctx.settings.fallback_model
-    if fallback and state.refused.get(key.id):
-        return key_for(fallback).model_copy(update={"model": fallback})
-    return key
 
 
 def request_key_of(
@@ -194,67 +139,88 @@ def request_key_of(
     )
 
 
-def _is_open(key: RequestKey, state: _LedgerState, *, recheck: bool) -> bool:
-    return key.id not in state.in_flight and (recheck or key.id not in state.answered)
+@dataclass(frozen=True, slots=True)
+class _RequestBuilder:
+    """Builds the requests of one selection, one file at a time."""
 
+    ctx: RunContext
+    view: LedgerView
+    system: str
+    """The system prompt of all requests."""
+    system_bytes: int
+    model_max_tokens: int | None
 
-def _skip_reason(
-    ctx: RunContext, file: SelectedFile, state: _LedgerState, open_keys: Sequence[RequestKey]
-) -> SkippedFile | None:
-    """Return why this file is not sent, or None when it is."""
-    renamed = file.status is ChangeType.RENAMED and file.blob == file.old_blob
-    if renamed and (file.old_path, file.blob) in state.settled and not ctx.settings.recheck:
-        detail = f"renamed from {file.old_path}"
-        return SkippedFile(path=file.path, reason=SkipReason.ALREADY_REVIEWED, detail=detail)
-    if not open_keys:
-        keys = [_request_key(ctx, file, part, state) for part in file.parts]
-        in_flight = any(key.id in state.in_flight for key in keys)
-        reason = SkipReason.IN_FLIGHT if in_flight else SkipReason.ALREADY_REVIEWED
-        return SkippedFile(path=file.path, reason=reason)
-    if (file.path, file.blob) in state.withdrawn:
-        detail = "its batch was canceled"
-        return SkippedFile(path=file.path, reason=SkipReason.WITHDRAWN, detail=detail)
-    max_attempts = ctx.settings.max_attempts
-    if any(state.attempts.get(key.id, 0) >= max_attempts for key in open_keys):
-        detail = f"failed {max_attempts} times; change the file, the model or `max-attempts`"
-        return SkippedFile(path=file.path, reason=SkipReason.GIVEN_UP, detail=detail)
-    return None
+    def build(self, file: SelectedFile) -> tuple[Request, ...] | SkippedFile:
+        """Return the open requests of this file, or why it is not sent."""
+        keys = [(self._request_key(file, part), part) for part in file.parts]
+        open_keys = [(key, part) for key, part in keys if self._is_open(key)]
+        reason = self._skip_reason(file, [key for key, _ in keys], [key for key, _ in open_keys])
+        if reason is None:
+            requests = tuple(self._build_request(file, key, part) for key, part in open_keys)
+            large = [r for r in requests if r.size_bytes > packing.MAX_REQUEST_BYTES]
+            if not large:
+                return requests
+            reason = SkipReason.TOO_LARGE, f"{large[0].size_bytes / 1e6:.0f} MB as one request"
+        known = self.view.newest_files().get(file.path)
+        # A pull request's selection lists all its files, whenever they were sent.
+        back = self.ctx.pull_number is not None or (known is not None and known.blob != file.blob)
+        return SkippedFile(
+            path=file.path, reason=reason[0], detail=reason[1], blob=file.blob if back else None
+        )
 
+    def _request_key(self, file: SelectedFile, part: FilePart) -> RequestKey:
+        """Return the request key of this part: for `fallback-model` after a refusal."""
 
-def _build_request(
-    ctx: RunContext,
-    system: str,
-    file: SelectedFile,
-    request_key: RequestKey,
-    part: FilePart,
-    state: _LedgerState,
-    model_max_tokens: int | None,
-) -> Request:
-    effort = None if ctx.settings.effort == "none" else ctx.settings.effort
-    size = len(system.encode()) + len(prompt.user_text(file, part).encode())
-    tokens = pricing.estimate_tokens(size)
-    truncations = state.truncated.get(request_key.id, 0)
-    max_tokens = prompt.max_answer_tokens(ctx.task, tokens, truncations, model_max_tokens)
-    params = prompt.message_params(
-        ctx.task,
-        system,
-        file,
-        part,
-        model=request_key.model or ctx.settings.model,
-        effort=effort,
-        max_tokens=max_tokens,
-    )
-    return Request(
-        request_key=request_key,
-        params=params,
-        size_bytes=packing.size_of(request_key.id, params),
-        input_tokens=tokens,
-        max_tokens=max_tokens,
-        risk=file.risk,
-    )
+        def key_for(model: str) -> RequestKey:
+            effort, files = self.ctx.settings.effort, file.context_files
+            return request_key_of(
+                self.ctx, file, part, model=model, effort=effort, context_files=files
+            )
 
+        key, fallback = key_for(self.ctx.settings.model), self.ctx.settings.fallback_model
+        if fallback and self.view.failures[key.id, "refused"]:
+            return key_for(fallback).model_copy(update={"model": fallback})
+        return key
 
-def all_requests(request_set: RequestSet) -> Iterator[Request]:
-    """Yield every request: files by falling risk, parts in order."""
-    for file in request_set.selection.files:
-        yield from request_set.requests[file.path]
+    def _is_open(self, key: RequestKey) -> bool:
+        answered = key.id in self.view.answered_ids and not self.ctx.settings.recheck
+        return not answered and key.id not in self.view.in_flight_ids
+
+    def _skip_reason(
+        self, file: SelectedFile, keys: Sequence[RequestKey], open_keys: Sequence[RequestKey]
+    ) -> tuple[SkipReason, str] | None:
+        """Return why this file is not sent, with details, or None when it is."""
+        view, settings = self.view, self.ctx.settings
+        renamed = file.status is ChangeType.RENAMED and file.blob == file.old_blob
+        if renamed and (file.old_path, file.blob) in view.reviewed_files and not settings.recheck:
+            return SkipReason.ALREADY_REVIEWED, f"renamed from {file.old_path}"
+        if not open_keys:
+            in_flight = any(key.id in view.in_flight_ids for key in keys)
+            return SkipReason.IN_FLIGHT if in_flight else SkipReason.ALREADY_REVIEWED, ""
+        # A pull request is selected as a whole in each run, with what was canceled.
+        if self.ctx.pull_number and (file.path, file.blob) in view.withdrawn_files:
+            return SkipReason.WITHDRAWN, "its batch was canceled"
+        if any(view.attempts[key.id] >= settings.max_attempts for key in open_keys):
+            limit = f"failed {settings.max_attempts} times"
+            return SkipReason.GIVEN_UP, f"{limit}; change the file, the model or `max-attempts`"
+        return None
+
+    def _build_request(self, file: SelectedFile, key: RequestKey, part: FilePart) -> Request:
+        settings, task = self.ctx.settings, self.ctx.task
+        text = prompt.user_text(file, part)
+        tokens = pricing.estimate_tokens(self.system_bytes + len(text.encode()))
+        truncations = self.view.failures[key.id, "truncated"]
+        params = prompt.message_params(
+            task,
+            self.system,
+            text,
+            model=key.model or settings.model,
+            effort=None if settings.effort == "none" else settings.effort,
+            max_tokens=prompt.max_answer_tokens(task, tokens, truncations, self.model_max_tokens),
+        )
+        return Request(
+            request_key=key,
+            params=params,
+            size_bytes=packing.size_of(key.id, params),
+            estimated_tokens=tokens,
+        )

@@ -1,7 +1,7 @@
 """Attach to each selected file the context its task needs: old versions, tests, descriptions."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from batch_action.clients.secrets import mask
@@ -44,24 +44,33 @@ _TEST_NAME = re.compile(
 )
 
 
-def attach(ctx: RunContext, selection: Selection) -> Selection:
-    """Attach context files and hints, and skip the files that the task does not apply to."""
-    files: list[SelectedFile] = []
-    skipped = list(selection.skipped)
-    for file in selection.files:
-        reason = _skip_for_task(ctx.task, file)
-        if reason is None:
-            files.append(replace(file, hints=(*file.hints, *ctx.task.hints(file))))
-        else:
-            skipped.append(reason)
-    applicable = replace(selection, files=tuple(files), skipped=tuple(skipped))
+def attach(ctx: RunContext, selection: Selection) -> tuple[list[SelectedFile], list[SkippedFile]]:
+    """Return the files with context files and hints, and those that the task does not apply to."""
+    files, skipped = _split(_skip_for_task(ctx.task, file) or file for file in selection.files)
+    if not files:
+        return files, skipped
     match ctx.task.context_needs:
         case ContextNeeds.BEFORE:
-            return _attach_old_versions(ctx, applicable)
+            results = _attach_old_versions(ctx, selection, files)
         case ContextNeeds.TESTS:
-            return _attach_tests(ctx, applicable)
+            results = map(TestLocator(ctx, selection.head).attach, files)
         case ContextNeeds.NONE:
-            return applicable
+            results = (replace(file, hints=ctx.task.hints(file)) for file in files)
+    attached, inapplicable = _split(results)
+    return attached, skipped + inapplicable
+
+
+def _split(
+    results: Iterable[SelectedFile | SkippedFile],
+) -> tuple[list[SelectedFile], list[SkippedFile]]:
+    files: list[SelectedFile] = []
+    skipped: list[SkippedFile] = []
+    for result in results:
+        if isinstance(result, SkippedFile):
+            skipped.append(result)
+        else:
+            files.append(result)
+    return files, skipped
 
 
 @dataclass(slots=True)
@@ -101,7 +110,8 @@ class TestLocator:
         target = self.target(layout, tests)
         state = "new file" if target not in self.tree else "shown below, to be extended"
         hint = f"framework: {layout.framework}\npath: {target}\nstate: {state}"
-        return replace(file, context_files=tests, hints=(*file.hints, ("target", hint)))
+        hints = (*self.ctx.task.hints(file), ("target", hint))
+        return replace(file, context_files=tests, hints=hints)
 
     def test_files(self, layout: FileTests) -> tuple[ContextFile, ...]:
         """Return the existing tests: complete up to `MAX_TEST_CHARS`, then as names only."""
@@ -161,42 +171,26 @@ def _skip_for_task(task: Task, file: SelectedFile) -> SkippedFile | None:
     return SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=reason)
 
 
-def _attach_old_versions(ctx: RunContext, selection: Selection) -> Selection:
+def _attach_old_versions(
+    ctx: RunContext, selection: Selection, files: Sequence[SelectedFile]
+) -> Iterator[SelectedFile | SkippedFile]:
     """Attach the version that each file is compared with, and the change's description."""
-    blobs = {file.old_blob for file in selection.files if file.old_blob}
+    blobs = {file.old_blob for file in files if file.old_blob}
     texts = {blob: mask(decode(data))[0] for blob, data in ctx.git.blobs(sorted(blobs))}
-    files: list[SelectedFile] = []
-    skipped = list(selection.skipped)
-    hints = _change_hints(ctx, selection)
-    for file in selection.files:
+    hints = _change_hints(ctx, selection, files)
+    for file in files:
         text = texts.get(file.old_blob or "")
-        reason = _skip_without_old_version(ctx, file, text)
-        if reason is not None or text is None or file.old_blob is None:
-            skipped.extend([reason] if reason else [])
+        if file.old_blob is None or text is None or len(text) > MAX_OLD_VERSION_CHARS:
+            yield _skip_without_old_version(ctx, file, text)
             continue
         before = ContextFile(
             kind=ContextKind.BEFORE, path=file.old_path or file.path, blob=file.old_blob, text=text
         )
-        files.append(replace(file, context_files=(before,), hints=(*hints, *file.hints)))
-    return replace(selection, files=tuple(files), skipped=tuple(skipped))
+        yield replace(file, context_files=(before,), hints=(*hints, *ctx.task.hints(file)))
 
 
-def _attach_tests(ctx: RunContext, selection: Selection) -> Selection:
-    """Attach the existing tests of each file and the path for new ones."""
-    if not selection.files:
-        return selection
-    locator = TestLocator(ctx, selection.head)
-    results = [locator.attach(file) for file in selection.files]
-    return replace(
-        selection,
-        files=tuple(file for file in results if isinstance(file, SelectedFile)),
-        skipped=(*selection.skipped, *(file for file in results if isinstance(file, SkippedFile))),
-    )
-
-
-def _skip_without_old_version(
-    ctx: RunContext, file: SelectedFile, text: str | None
-) -> SkippedFile | None:
+def _skip_without_old_version(ctx: RunContext, file: SelectedFile, text: str | None) -> SkippedFile:
+    """Skip a file whose older version is unknown (no *text*) or too long."""
     if text is None and file.status is ChangeType.MODIFIED and ctx.git.is_shallow():
         detail = "its older version is not in this clone: set `fetch-depth: 0`"
         return SkippedFile(
@@ -205,18 +199,18 @@ def _skip_without_old_version(
     if text is None:
         detail = "there is no older version to compare it with"
         return SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=detail)
-    if len(text) > MAX_OLD_VERSION_CHARS:
-        detail = f"its older version has more than {MAX_OLD_VERSION_CHARS:,} characters"
-        return SkippedFile(path=file.path, reason=SkipReason.TOO_LARGE, detail=detail)
-    return None
+    detail = f"its older version has more than {MAX_OLD_VERSION_CHARS:,} characters"
+    return SkippedFile(path=file.path, reason=SkipReason.TOO_LARGE, detail=detail)
 
 
-def _change_hints(ctx: RunContext, selection: Selection) -> tuple[tuple[str, str], ...]:
+def _change_hints(
+    ctx: RunContext, selection: Selection, files: Sequence[SelectedFile]
+) -> tuple[tuple[str, str], ...]:
     """Return the hints on the whole change: its description and the files it touches."""
     hints = []
     if description := _description(ctx, selection):
         hints.append(("description", mask(description)[0]))
-    names = sorted(_changed_files(selection))
+    names = sorted(_changed_files(files, selection.skipped))
     if len(names) > 1:
         hints.append(("changed-files", "\n".join(_at_most(names, MAX_CHANGED_FILES))))
     return tuple(hints)
@@ -248,10 +242,12 @@ def _commit_messages(ctx: RunContext, selection: Selection) -> str:
     return "\n\n---\n\n".join(messages)
 
 
-def _changed_files(selection: Selection) -> Iterable[str]:
-    for file in selection.files:
+def _changed_files(
+    files: Sequence[SelectedFile], skipped_files: Sequence[SkippedFile]
+) -> Iterator[str]:
+    for file in files:
         moved = file.old_path and file.old_path != file.path
         yield f"{file.path} ({file.status}{f' from {file.old_path}' if moved else ''})"
-    for skipped in selection.skipped:
+    for skipped in skipped_files:
         if skipped.reason is SkipReason.DELETED:
             yield f"{skipped.path} (deleted)"

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from batch_action.context import RunContext
 from batch_action.models.requests import Request, SubmissionMode
 from batch_action.requests import prompt
 
@@ -36,8 +35,15 @@ def custom_id(task: str, path: str, blob: str, request_digest: str) -> str:
 
 def size_of(custom_id: str, params: dict[str, Any]) -> int:
     """Return the bytes of one request inside a batch: the SDK's JSON and a separator."""
-    item = {"custom_id": custom_id, "params": params}
-    return len(json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()) + 1
+    return _json_bytes({"custom_id": custom_id, "params": params}) + 1
+
+
+def _json_bytes(value: dict[str, Any]) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+CACHE_BREAKPOINT_BYTES = _json_bytes(prompt.CACHE_BREAKPOINT) - 1
+"""Bytes that a cache breakpoint adds to a request: a comma, but no braces."""
 
 
 def pack(
@@ -81,40 +87,38 @@ def check_batch(batch: Sequence[Request]) -> None:
         raise ValueError("a batch of too many bytes")
 
 
-def model_of(ctx: RunContext, request: Request) -> str:
-    """Return the model that a request is sent to."""
-    return request.request_key.model or ctx.settings.model
-
-
 def pack_by_model(
-    ctx: RunContext, requests: Sequence[Request], mode: SubmissionMode
+    requests: Sequence[Request], mode: SubmissionMode, *, max_requests: int
 ) -> tuple[tuple[Request, ...], ...]:
-    """Pack requests into batches of one model each; a warm-up is a batch of its own, the first."""
-    prepared = [
-        _with_cache_breakpoint(r)
-        if mode.has_cache_breakpoint and r.request_key.model is None
-        else r
-        for r in requests
-    ]
+    """Pack requests into batches of one model each; a warm-up is a batch of its own, the first.
+
+    With a prompt cache, the requests for the configured model get the cache breakpoint.
+    """
     if mode is SubmissionMode.INTERACTIVE:
         # Sent one by one under one intent, so the batch limits do not apply.
-        return (tuple(prepared),) if prepared else ()
-    warm_up = _warm_up_request(prepared) if mode is SubmissionMode.WARM_UP else None
+        return (tuple(requests),) if requests else ()
+    if mode.has_cache_breakpoint:
+        requests = [
+            _with_cache_breakpoint(r) if r.request_key.model is None else r for r in requests
+        ]
+    warm_up = _warm_up_request(requests) if mode is SubmissionMode.WARM_UP else None
     by_model: dict[str, list[Request]] = {}
-    for request in prepared:
+    for request in requests:
         if request is not warm_up:
-            by_model.setdefault(model_of(ctx, request), []).append(request)
-    limit = ctx.settings.max_requests_per_batch
-    batches = [batch for group in by_model.values() for batch in pack(group, max_requests=limit)]
+            by_model.setdefault(request.model, []).append(request)
+    batches = [b for group in by_model.values() for b in pack(group, max_requests=max_requests)]
     return ((warm_up,), *batches) if warm_up else tuple(batches)
 
 
 def _warm_up_request(requests: Sequence[Request]) -> Request:
     """Choose the request that fills the cache: of a whole file if possible, and a small one."""
     candidates = [r for r in requests if r.request_key.model is None]
-    return min(candidates, key=lambda r: (r.request_key.parts, r.input_tokens))
+    return min(candidates, key=lambda r: (r.request_key.parts, r.estimated_tokens))
 
 
 def _with_cache_breakpoint(request: Request) -> Request:
-    params = prompt.with_cache_breakpoint(request.params)
-    return replace(request, params=params, size_bytes=size_of(request.request_key.id, params))
+    return replace(
+        request,
+        params=prompt.with_cache_breakpoint(request.params),
+        size_bytes=request.size_bytes + CACHE_BREAKPOINT_BYTES,
+    )

@@ -1,6 +1,6 @@
 """Build the plan of a run: select files, count tokens, apply the budget, pack batches."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,12 +9,13 @@ from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, BudgetError, ConfigError
 from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
-from batch_action.ledger.view import BacklogFile, LedgerView
-from batch_action.models.files import FileChange, SelectedFile, Selection, SkippedFile, SkipReason
+from batch_action.ledger.view import LedgerView
+from batch_action.models.files import FileChange, SelectedFile, Selection
 from batch_action.models.ledger import Usage
+from batch_action.models.prices import Prices
 from batch_action.models.requests import ModelCapabilities, Plan, Request, SubmissionMode
-from batch_action.requests import builder, context_files, packing, pricing, send_strategy
-from batch_action.requests.builder import RequestSet, all_requests
+from batch_action.requests import builder, packing, pricing, send_strategy
+from batch_action.requests.builder import RequestSet
 from batch_action.requests.send_strategy import SendStrategy
 from batch_action.selection import commit_range, reader
 from batch_action.selection.commit_range import CommitRange
@@ -22,30 +23,32 @@ from batch_action.selection.patterns import PathRules
 from batch_action.selection.reader import SelectionOptions
 
 
-@dataclass(frozen=True, slots=True)
-class _TokenScale:
-    """How bytes are converted to tokens in this plan."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _InputTokens:
+    """The input tokens of all requests, and how they were determined."""
 
-    bytes_per_token: float
-    method: str
+    by_id: Mapping[str, int]
+    bytes_per_token: float = pricing.BYTES_PER_TOKEN
+    method: str = "offline-estimate"
     """As in `TokenEstimate`, like the next field."""
-    error: float
+    error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostEstimator:
     """The worst case of what requests can cost in one submission mode."""
 
-    ctx: RunContext
+    prices: Prices
     mode: SubmissionMode
+    input_tokens: Mapping[str, int]
+    """Custom id to the tokens of the prompt."""
     shared_tokens: int
     """Tokens of the prefix that all requests share."""
 
     def worst_usages(self, requests: Iterable[Request]) -> dict[str, list[Usage]]:
         """Return the largest possible usage of each request, by model."""
         return pricing.group_by_model(
-            (packing.model_of(self.ctx, request), self._worst_usage(request))
-            for request in requests
+            (request.model, self._worst_usage(request)) for request in requests
         )
 
     def worst_usd(self, requests: Iterable[Request]) -> float | None:
@@ -53,7 +56,7 @@ class CostEstimator:
         interactive = self.mode is SubmissionMode.INTERACTIVE
         price = pricing.interactive_usd if interactive else pricing.batch_usd
         costs = [
-            price(self.ctx.prices, model, usages)
+            price(self.prices, model, usages)
             for model, usages in self.worst_usages(requests).items()
         ]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
@@ -61,9 +64,10 @@ class CostEstimator:
     def _worst_usage(self, request: Request) -> Usage:
         """In the worst case every request writes the cache, and none reads it."""
         cached = self.mode.has_cache_breakpoint and request.request_key.model is None
-        written = min(self.shared_tokens, request.input_tokens) if cached else 0
+        tokens = self.input_tokens[request.request_key.id]
+        written = min(self.shared_tokens, tokens) if cached else 0
         return Usage(
-            input_tokens=request.input_tokens - written,
+            input_tokens=tokens - written,
             cache_write_1h_tokens=written,
             output_tokens=request.max_tokens,
         )
@@ -86,9 +90,11 @@ def build_plan(
         strategy: how the requests are sent.
         exact: count the tokens of every request instead of a sample.
     """
-    request_set, scale = _count_tokens(ctx, request_set, exact=exact)
-    shared = pricing.estimate_tokens(request_set.shared_bytes, scale.bytes_per_token)
-    estimator = CostEstimator(ctx=ctx, mode=strategy.mode, shared_tokens=shared)
+    tokens = _count_tokens(ctx, request_set.all_requests, exact=exact)
+    shared = pricing.estimate_tokens(request_set.shared_bytes, tokens.bytes_per_token)
+    estimator = CostEstimator(
+        prices=ctx.prices, mode=strategy.mode, input_tokens=tokens.by_id, shared_tokens=shared
+    )
     files, backlog = _fill_budget(request_set, estimator, _remaining_usd(ctx, view))
     requests = [request for file in files for request in request_set.requests[file.path]]
     if strategy.mode is SubmissionMode.WARM_UP and not send_strategy.is_caching_cheaper(
@@ -98,7 +104,9 @@ def build_plan(
             SubmissionMode.BATCH, "No prompt cache: too few requests fit the budget."
         )
         estimator = replace(estimator, mode=strategy.mode)
-    batches = packing.pack_by_model(ctx, requests, strategy.mode)
+    batches = packing.pack_by_model(
+        requests, strategy.mode, max_requests=ctx.settings.max_requests_per_batch
+    )
     due = batches[0] if strategy.mode is SubmissionMode.WARM_UP else requests
     return Plan(
         batches=batches,
@@ -108,10 +116,10 @@ def build_plan(
         backlog=tuple(backlog),
         shared_tokens=shared,
         tokens=pricing.sum_tokens(
-            (request.input_tokens for request in requests),
+            (tokens.by_id[request.request_key.id] for request in requests),
             sum(request.max_tokens for request in requests),
-            scale.method,
-            scale.error,
+            tokens.method,
+            tokens.error,
         ),
         cost=pricing.add_costs(
             pricing.estimate_cost(ctx.prices, model, usages, shared)
@@ -183,17 +191,15 @@ def _fill_budget(
     return files, backlog
 
 
-def _count_tokens(
-    ctx: RunContext, request_set: RequestSet, *, exact: bool
-) -> tuple[RequestSet, _TokenScale]:
-    """Set the requests' input tokens: counted, scaled from a sample, or estimated offline.
+def _count_tokens(ctx: RunContext, requests: Sequence[Request], *, exact: bool) -> _InputTokens:
+    """Return the requests' input tokens: counted, scaled from a sample, or estimated offline.
 
     Raises AnthropicError: when *exact* is set and counting fails.
     """
-    requests = list(all_requests(request_set))
+    offline = _InputTokens(by_id={r.request_key.id: r.estimated_tokens for r in requests})
     api = ctx.anthropic
     if api is None or not requests:
-        return request_set, _TokenScale(pricing.BYTES_PER_TOKEN, "offline-estimate", 0.0)
+        return offline
     sizes = [request.size_bytes for request in requests]
     indexes = range(len(requests)) if exact else pricing.sample_indexes(sizes)
     counted: dict[int, int] = {}
@@ -206,28 +212,20 @@ def _count_tokens(
         if exact:
             raise
         ctx.warn(f"Tokens are estimated offline, because they could not be counted: {error}")
-        return request_set, _TokenScale(pricing.BYTES_PER_TOKEN, "offline-estimate", 0.0)
+        return offline
     ratio, spread = pricing.bytes_per_token([(sizes[i], tokens) for i, tokens in counted.items()])
     # Fewer bytes a token than measured: an estimate that is too high cannot exceed the budget.
     low_ratio = ratio / (1 + spread)
-    tokens = [
-        counted.get(i, pricing.estimate_tokens(size, low_ratio)) for i, size in enumerate(sizes)
-    ]
     complete = len(counted) == len(requests)
-    scale = _TokenScale(ratio, "counted" if complete else "sampled", 0.0 if complete else spread)
-    return _with_tokens(request_set, tokens), scale
-
-
-def _with_tokens(request_set: RequestSet, tokens: Iterable[int]) -> RequestSet:
-    counts = iter(tokens)
-    requests = {
-        file.path: tuple(
-            replace(request, input_tokens=next(counts))
-            for request in request_set.requests[file.path]
-        )
-        for file in request_set.selection.files
-    }
-    return replace(request_set, requests=requests)
+    return _InputTokens(
+        by_id={
+            request.request_key.id: counted.get(i, pricing.estimate_tokens(sizes[i], low_ratio))
+            for i, request in enumerate(requests)
+        },
+        bytes_per_token=ratio,
+        method="counted" if complete else "sampled",
+        error=0.0 if complete else spread,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +277,7 @@ def prepare(
         attributes_from=ctx.rules_commit_for(commits.head),
         mask=mask,
         all_files=commits.all_files,
+        superseded=view.newest_files() if commits.behind else (),
     )
     with ctx.console.progress("Reading files", 1) as progress:
         selection = reader.select_files(
@@ -290,9 +289,6 @@ def prepare(
             progress=progress,
             changes=_changes_from_github(ctx, commits),
         )
-    if commits.behind:
-        selection = _drop_superseded(selection, view.newest_files())
-    selection = context_files.attach(ctx, selection)
     request_set = builder.build_requests(ctx, view, selection, model.max_tokens if model else None)
     strategy = send_strategy.choose(ctx, request_set, view, now or ctx.now())
     budget_ledger = store.load_budget_view(ctx, session)
@@ -302,22 +298,6 @@ def prepare(
         partial=commits.partial or commits.behind,
         behind=commits.behind,
         plan=build_plan(ctx, request_set, budget_ledger, strategy, exact=exact),
-    )
-
-
-def _drop_superseded(selection: Selection, newest: Mapping[str, BacklogFile]) -> Selection:
-    """Skip the files of which an earlier run has reviewed a later version."""
-    skipped = [
-        SkippedFile(
-            path=file.path, reason=SkipReason.ALREADY_REVIEWED, detail="a later version is known"
-        )
-        for file in selection.files
-        if file.path in newest
-    ]
-    return replace(
-        selection,
-        files=tuple(file for file in selection.files if file.path not in newest),
-        skipped=(*selection.skipped, *skipped),
     )
 
 

@@ -82,27 +82,29 @@ def _without_line_breaks(text: str) -> str:
     return text.replace("\r\n", "\n").translate(LINE_BREAKS)
 
 
-def with_cache_breakpoint(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the params with a 1-hour cache breakpoint at the end of the shared instructions.
+CACHE_BREAKPOINT = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+"""Anthropic's batch-processing page recommends that lifetime for batches."""
 
-    Anthropic's batch-processing page recommends that lifetime for batches.
-    """
+
+def with_cache_breakpoint(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the params with a 1-hour cache breakpoint at the end of the shared instructions."""
     *others, last = params["system"]
-    cache_control = {"type": "ephemeral", "ttl": "1h"}
-    return params | {"system": [*others, last | {"cache_control": cache_control}]}
+    return params | {"system": [*others, last | CACHE_BREAKPOINT]}
 
 
 def message_params(
     task: Task,
     system: str,
-    file: SelectedFile,
-    part: FilePart,
+    text: str,
     *,
     model: str,
     effort: str | None,
     max_tokens: int,
 ) -> dict[str, Any]:
-    """Build message params: structured output, no tools, sampling parameters or prefill."""
+    """Build message params: structured output, no tools, sampling parameters or prefill.
+
+    *system* is the result of `system_text`, *text* that of `user_text`.
+    """
     config: dict[str, Any] = {"format": {"type": "json_schema", "schema": task.schema}}
     if effort is not None:
         config["effort"] = effort
@@ -110,7 +112,7 @@ def message_params(
         "model": model,
         "max_tokens": max_tokens,
         "system": [{"type": "text", "text": system}],
-        "messages": [{"role": "user", "content": user_text(file, part)}],
+        "messages": [{"role": "user", "content": text}],
         "output_config": config,
     }
 

@@ -13,7 +13,7 @@ from batch_action.ledger.view import CacheWarmUp, LedgerView
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import Request, SubmissionMode
 from batch_action.requests import pricing
-from batch_action.requests.builder import RequestSet, all_requests, shared_instructions
+from batch_action.requests.builder import RequestSet, shared_instructions
 
 CACHE_LIFETIME = timedelta(minutes=50)
 """A cache entry lives an hour; the requests that read it need some minutes to start."""
@@ -67,7 +67,7 @@ def is_caching_cheaper(ctx: RunContext, requests: list[Request], shared: int) ->
     Only the requests for the configured model count: another model has a cache of its own.
     """
     usages = [
-        Usage(input_tokens=request.input_tokens, output_tokens=request.max_tokens)
+        Usage(input_tokens=request.estimated_tokens, output_tokens=request.max_tokens)
         for request in requests
         if request.request_key.model is None
     ]
@@ -91,7 +91,7 @@ def _follow_warm_up(
     warm_up = view.outstanding_warm_up
     if warm_up is None or warm_up.selected.isdisjoint(request_set.requests):
         return None
-    reason = _cache_miss_reason(ctx, warm_up, request_set.selection.head)
+    reason = _cache_miss_reason(ctx, warm_up, request_set.shared_instructions)
     if reason is not None:
         return _uncached(reason)
     ended_at = _warm_up_end(ctx, warm_up)
@@ -112,8 +112,8 @@ def _uncached(reason: str) -> SendStrategy:
     return SendStrategy(SubmissionMode.BATCH, f"Sent without the prompt cache: {reason}.")
 
 
-def _cache_miss_reason(ctx: RunContext, warm_up: CacheWarmUp, head: str) -> str | None:
-    """Return why requests about *head* would not read the warm-up's cache entry, or None."""
+def _cache_miss_reason(ctx: RunContext, warm_up: CacheWarmUp, instructions: str) -> str | None:
+    """Return why requests with these instructions would not read the warm-up's cache, or None."""
     intended, settings = warm_up.intended, ctx.settings
     if settings.prompt_cache == "off":
         return "`prompt-cache` is off now"
@@ -121,7 +121,7 @@ def _cache_miss_reason(ctx: RunContext, warm_up: CacheWarmUp, head: str) -> str 
         return "the warm-up was not answered"
     if (intended.model, intended.effort or "none") != (settings.model, settings.effort):
         return "the warm-up used another model or effort"
-    if shared_instructions(ctx, intended.head) != shared_instructions(ctx, head):
+    if shared_instructions(ctx, intended.head) != instructions:
         return "the guidelines have changed since the warm-up"
     return None
 
@@ -149,7 +149,7 @@ def _start_warm_up(ctx: RunContext, request_set: RequestSet) -> SendStrategy:
             f"caches a prefix of {minimum:,} or more."
         )
         return SendStrategy(SubmissionMode.BATCH, note)
-    if not is_caching_cheaper(ctx, list(all_requests(request_set)), shared):
+    if not is_caching_cheaper(ctx, request_set.all_requests, shared):
         return SendStrategy(
             SubmissionMode.BATCH, "No prompt cache: with so few requests it does not pay off."
         )
@@ -166,7 +166,7 @@ def _handle_small_workload(
 ) -> SendStrategy | None:
     """Apply `small-workload`; None when the workload is not small or is sent like any other."""
     settings = ctx.settings
-    count = sum(1 for _ in all_requests(request_set))
+    count = len(request_set.all_requests)
     if count >= settings.min_requests or settings.small_workload == "submit":
         return None
     summary = f"{count} open, fewer than `min-requests: {settings.min_requests}`"
@@ -175,7 +175,7 @@ def _handle_small_workload(
             return None
         return _accumulate(ctx, request_set, view, summary)
     failures = view.last_failures
-    if any(failures.get(r.request_key.id) == "undelivered" for r in all_requests(request_set)):
+    if any(failures.get(r.request_key.id) == "undelivered" for r in request_set.all_requests):
         note = "The last answers could not be delivered: the results of a batch can be read again."
         return SendStrategy(SubmissionMode.BATCH, note)
     return SendStrategy(

@@ -1,6 +1,6 @@
 """Select files: read what changed since the base and what is in the backlog."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batch_action.clients.git import GitRepo
@@ -42,6 +42,8 @@ class SelectionOptions:
     mask: Mask
     all_files: bool = False
     """Select unchanged files too."""
+    superseded: Collection[str] = ()
+    """Paths of which an earlier run has reviewed a later version: they are skipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,9 @@ def _filter_by_name(
     remaining: list[FileChange] = []
     for change in changes:
         skip = filters.check_name(change.path, options.rules, attributes.get(change.path, {}))
+        if skip is None and change.path in options.superseded:
+            detail = "a later version is known"
+            skip = SkippedFile(path=change.path, reason=SkipReason.ALREADY_REVIEWED, detail=detail)
         if skip is None:
             remaining.append(change)
         else:

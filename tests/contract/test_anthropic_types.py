@@ -63,8 +63,7 @@ def real_params(task: Task, *, cache: bool, effort: str | None) -> dict[str, Any
     params = prompt.message_params(
         task,
         prompt.system_text(task, "No floats for money."),
-        file,
-        file.parts[0],
+        prompt.user_text(file, file.parts[0]),
         model="claude-sonnet-5-5",
         effort=effort,
         max_tokens=6_000,

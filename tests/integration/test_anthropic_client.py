@@ -80,9 +80,7 @@ def requests(count=3, text="x"):
                 request_key=request_key,
                 params=params,
                 size_bytes=packing.size_of(name, params),
-                input_tokens=1,
-                max_tokens=2000,
-                risk=0.0,
+                estimated_tokens=1,
             )
         )
     return made

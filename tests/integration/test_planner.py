@@ -63,7 +63,7 @@ def build_plan(repo, known=EMPTY, now=NOW, **flags):
 
 def cost_of(ctx, request_set, path):
     found = [
-        Usage(input_tokens=r.input_tokens, output_tokens=r.max_tokens)
+        Usage(input_tokens=r.estimated_tokens, output_tokens=r.max_tokens)
         for r in request_set.requests[path]
     ]
     return pricing.batch_usd(ctx.prices, ctx.settings.model, found)

@@ -19,7 +19,16 @@ BODY = "".join(f"x{n} = {n}\n" for n in range(20))
 
 
 def select(
-    repo, base, head, *, all_files=False, backlog=None, rules=None, limit=1_000_000, seen=None
+    repo,
+    base,
+    head,
+    *,
+    all_files=False,
+    backlog=None,
+    rules=None,
+    limit=1_000_000,
+    seen=None,
+    superseded=(),
 ):
     return select_files(
         GitRepo(repo.path),
@@ -31,6 +40,7 @@ def select(
             attributes_from=head,
             mask=mask,
             all_files=all_files,
+            superseded=superseded,
         ),
         backlog=backlog or {},
         progress=lambda done, total: seen.append((done, total)) if seen is not None else None,
@@ -48,6 +58,19 @@ def reasons(selection: Selection):
 @pytest.fixture
 def repo(tmp_path):
     return Repo.init(tmp_path / "repo")
+
+
+def test_files_with_a_later_reviewed_version_are_skipped_unread(repo):
+    base = repo.commit({"a.py": "a = 1\n"})
+    head = repo.commit({"a.py": BODY, "b.py": BODY, "c.lock": "c\n"})
+    seen = []
+    selection = select(repo, base, head, superseded={"a.py", "c.lock"}, seen=seen)
+    assert chosen(selection) == {"b.py": ChangeType.ADDED}
+    assert reasons(selection) == {
+        "a.py": SkipReason.ALREADY_REVIEWED,
+        "c.lock": SkipReason.DEFAULT_IGNORE,
+    }
+    assert seen == [(0, 1), (1, 1)]
 
 
 def test_every_kind_of_change(repo):

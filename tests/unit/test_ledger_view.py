@@ -169,7 +169,7 @@ class TestBatches:
             *answered_batch(q, n=2, failed={q.id: kind}),
         )
         assert LedgerView(known).attempts[q.id] == (2 if counts else 0)
-        assert LedgerView(known).count_failures(kind.split(":")[0])[q.id] == 2
+        assert LedgerView(known).failures[q.id, kind.split(":")[0]] == 2
         assert LedgerView(known).last_failures == {q.id: kind}
         assert q.id not in LedgerView(known).answered_ids
 
@@ -181,7 +181,10 @@ class TestBatches:
         )
         assert LedgerView(ledger(*twice)).last_failures == {q.id: "truncated"}
         assert LedgerView(ledger(*twice, *answered_batch(q, n=3))).last_failures == {}
-        assert LedgerView(ledger(*twice)).count_failures("truncated") == {q.id: 1}
+        assert LedgerView(ledger(*twice)).failures == {
+            (q.id, "expired"): 1,
+            (q.id, "truncated"): 1,
+        }
 
 
 class TestFiles:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.models.ledger import RequestKey
-from batch_action.models.requests import Request, digest
+from batch_action.models.requests import Request, SubmissionMode, digest
 from batch_action.requests import packing
 
 BLOB = "0123456789abcdef" * 2 + "01234567"
@@ -39,9 +39,7 @@ def request(number=0, size=10):
         request_key=RequestKey(id=name, path="a.py", blob=BLOB),
         params={},
         size_bytes=size,
-        input_tokens=1,
-        max_tokens=1,
-        risk=0.0,
+        estimated_tokens=1,
     )
 
 
@@ -143,9 +141,7 @@ class TestPacking:
                 request_key=RequestKey(id=f"q-{n}", path="a.py", blob=BLOB),
                 params=params,
                 size_bytes=packing.size_of(f"q-{n}", params),
-                input_tokens=1,
-                max_tokens=1,
-                risk=0.0,
+                estimated_tokens=1,
             )
             for n in range(count)
         ]
@@ -157,6 +153,33 @@ class TestPacking:
                 api.create(batch)
         assert json.loads(sent[0])["requests"][0]["params"] == params
         assert len(sent[0]) == sum(r.size_bytes for r in batch) - 1 + len('{"requests":[]}')
+
+
+class TestPackByModel:
+    @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(SubmissionMode))
+    def test_only_a_cache_breakpoint_changes_a_request(self, text, mode):
+        params = {"model": "m", "system": [{"type": "text", "text": text}], "max_tokens": 1}
+        keys = [RequestKey(id=f"q-{n}", path="a.py", blob=BLOB) for n in range(3)]
+        keys.append(RequestKey(id="q-3", path="a.py", blob=BLOB, model="m"))
+        requests = [
+            Request(
+                request_key=key,
+                params=params,
+                size_bytes=packing.size_of(key.id, params),
+                estimated_tokens=1,
+            )
+            for key in keys
+        ]
+        batches = packing.pack_by_model(requests, mode, max_requests=9)
+        assert [len(batch) for batch in batches] == (
+            [1, 3] if mode is SubmissionMode.WARM_UP else [4]
+        )
+        packed = [request for batch in batches for request in batch]
+        assert [request.request_key for request in packed] == keys
+        for request in packed:
+            assert request.size_bytes == packing.size_of(request.request_key.id, request.params)
+            has_breakpoint = mode.has_cache_breakpoint and request.request_key.model is None
+            assert (request in requests) == (not has_breakpoint)
 
 
 class TestCheckBatch:

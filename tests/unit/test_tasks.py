@@ -463,8 +463,7 @@ class TestRequests:
         made = prompt.message_params(
             task,
             prompt.system_text(task, "### AGENTS.md\n\nNo floats for money.", licenses_text(task)),
-            selected,
-            whole_part(selected),
+            prompt.user_text(selected, whole_part(selected)),
             model="claude-sonnet-5-5",
             effort="medium",
             max_tokens=6_000,
@@ -484,7 +483,12 @@ class TestRequests:
         made = [
             prompt.with_cache_breakpoint(
                 prompt.message_params(
-                    task, system, f, whole_part(f), model="m", effort=None, max_tokens=n
+                    task,
+                    system,
+                    prompt.user_text(f, whole_part(f)),
+                    model="m",
+                    effort=None,
+                    max_tokens=n,
                 )
             )
             for n, f in enumerate(files)
