@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, FileChange, Hunk
 
 REGULAR_FILE_MODES = ("100644", "100755")
@@ -61,15 +60,10 @@ def parse_attributes(output: bytes) -> dict[str, Mapping[str, str]]:
 def parse_numbered_hunks(lines: Iterable[bytes]) -> Iterator[tuple[int, Hunk]]:
     """Parse the diff of two trees whose files have numbers for names, as `(number, hunk)`.
 
-    The diff has no context lines, so no line of content starts with `@`, `d` or `:`.
-
-    Raises:
-        ConfigError: there is not even a raw line, which names each pair that differs.
-
+    The diff has no context lines, so no line of content starts with `@` or `d`.
     """
-    number, has_raw_lines = -1, False
+    number = -1
     for line in lines:
-        has_raw_lines = has_raw_lines or line.startswith(b":")
         if line.startswith(b"diff --git a/"):
             number = int(line.rpartition(b"/")[2])
         elif match := _HUNK.match(line):
@@ -85,8 +79,6 @@ def parse_numbered_hunks(lines: Iterable[bytes]) -> Iterator[tuple[int, Hunk]]:
                     new_lines=new_lines,
                 ),
             )
-    if not has_raw_lines:
-        raise ConfigError("git diff-tree gave no output.", fix="Check that the clone is complete.")
 
 
 def is_commit_id(text: str) -> bool:

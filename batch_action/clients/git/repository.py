@@ -407,8 +407,11 @@ class GitRepo:
                 )
                 for side in (0, 1)
             ]
-            command = _diff_command(*(tree.decode().strip() for tree in trees))
-            with self.runner.stream(command, feed=(), env=env) as stdout:
+            pair_line = b" ".join(tree.strip() for tree in trees) + b"\n"
+            with self.runner.stream(_DIFF_COMMAND, feed=[pair_line], env=env) as stdout:
+                # Git repeats the ids first, even if only line endings differ and no hunk follows.
+                if stdout.readline() != pair_line:
+                    raise git_error(_DIFF_COMMAND, "it could not read the blobs")
                 for number, hunk in parsing.parse_numbered_hunks(stdout):
                     hunks[complete[number]].append(hunk)
         return {pair: tuple(found) for pair, found in hunks.items()}
@@ -419,11 +422,9 @@ def _tree_entries(blobs: Iterable[str]) -> Iterator[bytes]:
         yield f"100644 blob {sha}\t{number:08d}\0".encode()
 
 
-def _diff_command(old: str, new: str) -> list[str]:
-    return [
-        # Raw lines name each pair that differs, even if only line endings do and no hunk follows.
-        *("diff-tree", "-r", "--raw", "-p", "-U0", "--text", "--no-renames", "--no-color"),
-        *("--full-index", "--ignore-cr-at-eol"),
-        *("--no-ext-diff", "--no-textconv", "--diff-algorithm=histogram"),
-        *("--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/", old, new),
-    ]
+_DIFF_COMMAND = (
+    *("diff-tree", "--stdin", "-r", "-p", "-U0", "--text", "--no-renames", "--no-color"),
+    *("--full-index", "--ignore-cr-at-eol"),
+    *("--no-ext-diff", "--no-textconv", "--diff-algorithm=histogram"),
+    *("--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/"),
+)
