@@ -4,11 +4,11 @@ A scenario runs the same way while it is recorded and while it is replayed; only
 the sandbox (ending a batch, injecting a fault) is left out on replay.
 """
 
-import gzip
 import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,7 @@ from batch_action.models.files import ChangeType
 from batch_action.models.github import ReviewCommentDraft
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import OutcomeKind, Request
+from batch_action.publishers.sarif.document import GZIP_WBITS
 from batch_action.requests import packing
 from batch_action.sandbox.server import Sandbox
 from tests.harness.git_repositories import Repo
@@ -443,7 +444,7 @@ def code_scanning(services: Services) -> None:
     service.check_upload_permission()
     assert service.latest_analysis(branch, category) is None
     assert service.alerts(branch, "open") == []
-    packed = gzip.compress(json.dumps(SARIF).encode(), compresslevel=0, mtime=0)
+    packed = zlib.compress(json.dumps(SARIF).encode(), level=0, wbits=GZIP_WBITS)
     upload = service.upload(packed, commit=services.commits[1], ref=branch)
     assert service.wait_for_processing(upload) == ()
     made = service.analysis_of_upload(upload)

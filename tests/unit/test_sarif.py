@@ -186,6 +186,7 @@ class TestDocument:
         assert schema_errors(document) == []
         assert service.processing_errors(document) == []
         assert gzip.decompress(draft.compressed) == draft.data
+        assert draft.compressed[4:10] == bytes([0, 0, 0, 0, 2, 3]), "the same on each Python"
         state = parse(document)
         assert state.has_properties
         assert state.batches == REPORT.batch_ids
