@@ -1,13 +1,13 @@
 """Masking of secrets: real formats, no false positives, speed."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_action.clients.secrets import mask
+from tests.harness.cpu import assert_at_most
 
 # Concatenated here, so that no secret scanner reports this file.
 KEY = "MIIE" + "vQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ" + "x" * 14
@@ -114,6 +114,4 @@ def test_a_secret_in_a_long_line_is_found():
     ],
 )
 def test_a_large_text_is_fast(text):
-    started = time.perf_counter()
-    mask(text)
-    assert time.perf_counter() - started < 5
+    assert_at_most(50, lambda: mask(text), floor=lambda: list(map(ord, text)))
