@@ -353,7 +353,7 @@ def _reviewed_texts(ctx: RunContext, blobs: set[str]) -> dict[str, str]:
 
     Raises ConfigError: blobs are missing in a shallow clone.
     """
-    available = {blob for blob in blobs if ctx.git.has_blob(blob)}
+    available = set(ctx.git.sizes(blobs))
     if missing := len(blobs - available):
         if ctx.git.is_shallow():
             raise ConfigError(

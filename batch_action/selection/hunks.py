@@ -105,8 +105,7 @@ def find_added_lines(ctx: RunContext, view: LedgerView, commits: Collection[str]
         for entry in fact.files
     ]
     pairs = {(old, blob) for _, blob, old in compared if old and old != blob}
-    available = {old for old, _ in pairs if ctx.git.has_blob(old)}
-    hunks = ctx.git.hunks_of(sorted(pair for pair in pairs if pair[0] in available))
+    hunks = ctx.git.hunks_of(sorted(pairs))
     return {
         (path, blob): ALL_LINES if old is None else _added_by(hunks.get((old, blob), ()))
         for path, blob, old in compared

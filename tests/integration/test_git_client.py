@@ -174,9 +174,6 @@ def test_blobs_and_sizes(repo):
     assert [data for _, data in git.blobs(wanted)] == [b"\0two", b"", b"one\n"]
     assert next(git.blobs(wanted)) == (ids["b"], b"\0two")
     assert git.sizes(wanted) == {ids["a"]: 4, ids["b"]: 4, ids["c"]: 0}
-    assert git.has_blob(ids["a"])
-    assert not git.has_blob("f" * 40)
-    assert not git.has_blob(head)
     assert list(git.blobs([])) == []
 
 
@@ -208,7 +205,8 @@ def test_hunks(repo):
         "crlf-added": (Hunk(old_start=30, old_lines=0, new_start=31, new_lines=1),),
     }
     assert missing not in found
-    assert git.hunks(old, ids["added"]) == found[old, ids["added"]]
+    added = (old, ids["added"])
+    assert git.hunks_of([added]) == {added: found[added]}
 
 
 def test_pairs_that_differ_only_in_line_endings(repo):
@@ -218,7 +216,7 @@ def test_pairs_that_differ_only_in_line_endings(repo):
     git = GitRepo(repo.path)
     ids = git.tree_blobs(head, ["unix", "windows", "more"])
     there, back = (ids["unix"], ids["windows"]), (ids["windows"], ids["unix"])
-    assert git.hunks(*there) == ()
+    assert git.hunks_of([there]) == {there: ()}
     assert git.hunks_of([there, back]) == {there: (), back: ()}
     added = (Hunk(old_start=2, old_lines=0, new_start=3, new_lines=1),)
     assert git.hunks_of([there, (ids["windows"], ids["more"])]) == {
@@ -302,7 +300,8 @@ def test_a_hostile_configuration_runs_nothing(repo, tmp_path):
     git = GitRepo(repo.path)
     (change,) = git.changes(a, b)
     assert change.old_blob is not None
-    assert git.hunks(change.old_blob, change.blob)
+    pair = (change.old_blob, change.blob)
+    assert git.hunks_of([pair])[pair]
     assert git.attributes(b, ["a.py"]) == {"a.py": {"diff": "evil"}}
     assert git.sizes(["f" * 40]) == {}
     assert not git.has_commit("f" * 40)
@@ -343,7 +342,8 @@ def test_sha256(tmp_path):
     git = GitRepo(repo.path)
     (change,) = git.changes(a, b)
     assert change.old_blob is not None
-    assert len(git.hunks(change.old_blob, change.blob)) == 1
+    pair = (change.old_blob, change.blob)
+    assert len(git.hunks_of([pair])[pair]) == 1
     assert git.attributes(b, ["a.py"]) == {"a.py": {"linguist-generated": "set"}}
     assert git.nearest_ancestor([a], b) == a
 
@@ -392,10 +392,11 @@ def test_a_patched_commit_exists_only_inside_the_block(repo, tmp_path):
         assert git.resolve(made) == made
         assert git.parent(made) == head
         assert git.is_ancestor(head, made)
-        assert git.hunks(changes[0].old_blob or "", changes[0].blob) != ()
+        pair = (changes[0].old_blob or "", changes[0].blob)
+        assert git.hunks_of([pair])[pair] != ()
         assert git.attributes(made, ["dir/new.py"]) == {"dir/new.py": {"linguist-generated": "set"}}
     assert not git.has_commit(made)
-    assert not git.has_blob(changes[1].blob)
+    assert git.sizes([changes[1].blob]) == {}
     assert sorted(str(p) for p in repo.path.rglob("*")) == before
     assert (repo.path / "a.py").read_text() == "dirty\n"
     with GitRepo(repo.path).patched(head, PATCH) as again:

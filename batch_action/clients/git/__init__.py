@@ -1,4 +1,4 @@
-"""The git repository under review, read through GitPython's command runner."""
+"""The git repository under review, opened and read through GitPython."""
 
 from batch_action.clients.git.repository import GitRepo
 

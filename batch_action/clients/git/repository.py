@@ -3,13 +3,12 @@
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from batch_action.clients.git import parsing
-from batch_action.clients.git.patch import commit_patch
-from batch_action.clients.git.runner import NO_REPOSITORY, GitRunner, git_error
+from batch_action.clients.git.runner import GitRunner, git_error
 from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, FileChange, Hunk
 
@@ -21,6 +20,12 @@ RENAME_LIMIT = 2000
 """Inexact renames are looked for among at most so many added and deleted files."""
 ATTRIBUTES = ("linguist-generated", "linguist-vendored", "binary", "diff", "batch-action")
 """The attributes that `attributes` reads."""
+
+_IDENTITY = {
+    f"GIT_{role}_{field}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for field, value in (("NAME", "batch-action"), ("EMAIL", "batch-action@invalid"))
+}
 
 
 class GitRepo:
@@ -35,7 +40,6 @@ class GitRepo:
 
         Raises:
             ConfigError: there is none, or no git program.
-
         """
         self.runner = GitRunner(path)
 
@@ -47,25 +51,23 @@ class GitRepo:
         Raises:
             ConfigError: there is no such commit; the message tells an empty repository, a shallow
                 clone and a wrong name apart.
-
         """
         if not rev or rev.startswith("-") or "\0" in rev:
             raise ConfigError(f"{rev!r} is no revision.", fix="Give a commit id, branch or tag.")
         for name in (rev, f"refs/remotes/origin/{rev}"):
-            code, out, stderr = self.runner.call(
-                "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
-            )
-            if code == 0:
-                return out.decode().strip()
-            if "not a git repository" in stderr:
-                raise ConfigError(
-                    f"There is no git repository at {self.runner.path}:", fix=NO_REPOSITORY
-                )
+            if commit := self._find_commit(name):
+                return commit
         raise self._unknown_revision(rev)
 
+    def _find_commit(self, rev: str) -> str | None:
+        code, out, _ = self.runner.call(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"
+        )
+        return out.decode().strip() if code == 0 else None
+
     def _unknown_revision(self, rev: str) -> ConfigError:
-        refs_are_empty = self.runner.call("rev-list", "--max-count=1", "--all")[1] == b""
-        if refs_are_empty and not self._ref_exists("HEAD^{commit}"):
+        refs_are_empty = self.runner.output("rev-list", "--max-count=1", "--all") == b""
+        if refs_are_empty and not self._find_commit("HEAD"):
             return ConfigError(
                 f"The repository at {self.runner.path} has no commit yet.",
                 fix="Commit something first.",
@@ -79,9 +81,6 @@ class GitRepo:
             f"The revision {rev!r} is no commit of this repository.",
             fix="Check the spelling, or set fetch-depth: 0 on actions/checkout.",
         )
-
-    def _ref_exists(self, name: str) -> bool:
-        return self.runner.call("rev-parse", "--verify", "--quiet", name)[0] == 0
 
     def is_shallow(self) -> bool:
         """Return whether history was cut off when it was fetched."""
@@ -207,22 +206,15 @@ class GitRepo:
 
     def branch_tip(self, name: str) -> str | None:
         """Return the newest known commit of a branch, origin's first; never a tag of that name."""
-        for ref in (f"refs/remotes/origin/{name}", f"refs/heads/{name}"):
-            code, out, _ = self.runner.call("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-            if code == 0:
-                return out.decode().strip()
-        return None
+        refs = (f"refs/remotes/origin/{name}", f"refs/heads/{name}")
+        return next(filter(None, map(self._find_commit, refs)), None)
 
     def default_branch_guess(self) -> str | None:
         """Return the default branch as far as the clone knows: origin's HEAD, main, master."""
         origin_head = self._symbolic_ref("refs/remotes/origin/HEAD", "refs/remotes/origin/")
         if origin_head:
             return origin_head
-        for name in ("main", "master"):
-            for prefix in ("refs/remotes/origin/", "refs/heads/"):
-                if self.runner.call("show-ref", "--verify", "--quiet", prefix + name)[0] == 0:
-                    return name
-        return self.current_branch()
+        return next(filter(self.branch_tip, ("main", "master")), None) or self.current_branch()
 
     def _symbolic_ref(self, ref: str, prefix: str) -> str | None:
         code, out, _ = self.runner.call("symbolic-ref", "--quiet", ref)
@@ -239,7 +231,6 @@ class GitRepo:
 
         Raises:
             ConfigError: an object of either side is missing; the message names `fetch-depth: 0`.
-
         """
         if base is None:
             return self._tree(head, ChangeType.ADDED)
@@ -334,20 +325,41 @@ class GitRepo:
         )
         return dict(Counter(os.fsdecode(path) for path in out.split(b"\0")[:-1]))
 
-    def patched(self, commit: str, patch: bytes) -> AbstractContextManager[str]:
-        """Open a block in which a temporary commit, `commit` with the patch, exists; its id.
+    @contextmanager
+    def patched(self, commit: str, patch: bytes) -> Iterator[str]:
+        """Open a block in which a temporary commit, `commit` with the patch, exists; yield its id.
+
+        The index, the work tree and the objects of the repository stay as they are. The same commit
+        and patch give the same id.
 
         Raises:
             ConfigError: on entering, when the patch does not apply or changes nothing.
-
         """
-        return commit_patch(self.runner, commit, patch, int(self.commit_time(commit).timestamp()))
+        with self.runner.scratch_repository() as env:
+            self.runner.output("read-tree", f"{commit}^{{tree}}", env=env)
+            code, _, stderr = self.runner.call(
+                "apply", "--cached", "--whitespace=nowarn", "-", feed=[patch], env=env
+            )
+            if code:
+                raise ConfigError(
+                    f"The patch does not apply to {commit[:12]}: {_reason(stderr)}.",
+                    fix="Make it from that commit with `git diff --binary`, or set `head`.",
+                )
+            tree = self.runner.output("write-tree", env=env).decode().strip()
+            if tree == self.runner.output("rev-parse", f"{commit}^{{tree}}").decode().strip():
+                raise ConfigError(
+                    "The patch changes nothing.", fix="Give a patch that changes a file."
+                )
+            date = f"{int(self.commit_time(commit).timestamp())} +0000"
+            dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+            patched = self.runner.output(
+                *("commit-tree", tree, "-p", commit, "-m", "Not applied yet"),
+                env={**env, **_IDENTITY, **dates},
+            )
+            with self.runner.extra_objects(env["GIT_OBJECT_DIRECTORY"]):
+                yield patched.decode().strip()
 
     # Blobs
-
-    def has_blob(self, sha: str) -> bool:
-        """Return whether the blob with this id is in this clone."""
-        return sha in self.sizes([sha])
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int]:
         """Return the size in bytes of each blob that is in this clone, by id."""
@@ -365,7 +377,6 @@ class GitRepo:
 
         Raises:
             ConfigError: git stopped early (a damaged object database).
-
         """
         wanted = list(ids)
         if not wanted:
@@ -383,15 +394,12 @@ class GitRepo:
                 if words[1] == b"blob":
                     yield words[0].decode(), content
 
-    def hunks(self, old_blob: str, new_blob: str) -> tuple[Hunk, ...]:
-        """Return the hunks between two blobs, as `git diff -U0` counts; () if one is missing."""
-        return self.hunks_of([(old_blob, new_blob)]).get((old_blob, new_blob), ())
-
     def hunks_of(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[Hunk, ...]]:
-        """Return the hunks of many pairs `(old blob, new blob)`, without pairs that miss a blob.
+        """Return the hunks of many pairs `(old blob, new blob)`, as `git diff -U0` counts.
 
-        Different line endings are no change. Two throw-away trees hold the old and the new blobs
-        under the same numbers, so that one diff of the trees serves all pairs.
+        A pair of which a blob is missing is absent. Different line endings are no change. Two
+        throw-away trees hold the old and the new blobs under the same numbers, so that one diff of
+        the trees serves all pairs.
         """
         present = self.sizes({sha for pair in pairs for sha in pair})
         complete = [
@@ -415,6 +423,11 @@ class GitRepo:
                 for number, hunk in parsing.parse_numbered_hunks(stdout):
                     hunks[complete[number]].append(hunk)
         return {pair: tuple(found) for pair, found in hunks.items()}
+
+
+def _reason(stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return lines[0].removeprefix("error: ").rstrip(".") if lines else "git gave no reason"
 
 
 def _tree_entries(blobs: Iterable[str]) -> Iterator[bytes]:

@@ -3,22 +3,31 @@
 The repository under review is untrusted content, its `.git/config` included. So no call fetches,
 runs a hook, a filter, a signature check or an external diff, reads the system's or the user's
 configuration, or touches the work tree.
+
+GitPython's `Repo` opens the repository; git itself answers the rest, because `Repo`
+- reads references and revisions in Python, which fails with the reftable format;
+- refuses object ids of SHA-256;
+- leaves the process that reads objects dead after a missing one of a partial clone, and waits for
+  it without a time limit;
+- loses files in `commit.diff` whose names have a newline or are not UTF-8.
 """
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from batch_action.errors import ConfigError
 
 if TYPE_CHECKING:
-    from git.cmd import Git
+    from git.repo import Repo
 
 NO_REPOSITORY = "add actions/checkout with fetch-depth: 0 before this step."
 TIMEOUT_SECONDS = 600.0
 """For a call that returns its whole output; a stream has no limit."""
+ALTERNATES = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
 
 CONFIG = {
     # A container runs as root in a workspace of another owner; see actions/runner and git 2.35.2.
@@ -43,14 +52,13 @@ class GitRunner:
 
         Raises:
             ConfigError: there is none, or no git program.
-
         """
         self.path = path
-        self.git_dir = find_git_dir(path)
-        self.common_dir = find_common_dir(self.git_dir)
-        self._git = _command(self.git_dir)
-        self._env = hardened_environment(self.git_dir)
-        self._extra_objects: tuple[str, ...] = ()
+        repo = _open_repository(path)
+        self.common_dir = Path(repo.common_dir)
+        # Not `repo.git`: it runs in the work tree, where git would read attributes.
+        self._git = repo.GitCommandWrapperType(repo.git_dir)
+        self._git.update_environment(**hardened_environment(os.fspath(repo.git_dir)))
 
     def call(
         self,
@@ -68,7 +76,7 @@ class GitRunner:
                 stdout_as_string=False,
                 strip_newline_in_stdout=False,
                 kill_after_timeout=TIMEOUT_SECONDS,
-                env={**self._env, **(env or {})},
+                env=env,
             )
 
     def output(
@@ -81,7 +89,6 @@ class GitRunner:
 
         Raises:
             ConfigError: git failed; the message holds the last line of its error output.
-
         """
         code, out, stderr = self.call(*args, feed=feed, env=env)
         if code:
@@ -98,7 +105,7 @@ class GitRunner:
                 ["git", "--no-pager", *args],
                 istream=stdin,
                 as_process=True,
-                env={**self._env, **(env or {})},
+                env=env,
             )
             try:
                 yield process.stdout
@@ -126,21 +133,15 @@ class GitRunner:
                 "GIT_DIR": name,
                 "GIT_INDEX_FILE": str(folder / "index"),
                 "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
-                "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(
-                    (_quote(self.common_dir / "objects"), *self._extra_objects)
-                ),
+                ALTERNATES: self._alternates(self.common_dir / "objects"),
             }
 
-    @contextmanager
-    def extra_objects(self, folder: str) -> Iterator[None]:
+    def extra_objects(self, folder: str) -> AbstractContextManager[None]:
         """Let every call inside the block also read the objects of `folder`."""
-        env, previous = self._env, self._extra_objects
-        self._extra_objects = (*previous, _quote(Path(folder)))
-        self._env = {**env, "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(self._extra_objects)}
-        try:
-            yield
-        finally:
-            self._env, self._extra_objects = env, previous
+        return self._git.custom_environment(**{ALTERNATES: self._alternates(Path(folder))})
+
+    def _alternates(self, folder: Path) -> str:
+        return ":".join(filter(None, (_quote(folder), self._git.environment().get(ALTERNATES))))
 
     def _scratch_config(self) -> str:
         code, out, _ = self.call("rev-parse", "--show-object-format")
@@ -152,10 +153,10 @@ class GitRunner:
         return "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
 
-def hardened_environment(git_dir: Path) -> dict[str, str]:
+def hardened_environment(git_dir: str) -> dict[str, str]:
     """Return the environment of a call on `git_dir`; it wins over what the process inherited."""
     env = {
-        "GIT_DIR": str(git_dir),
+        "GIT_DIR": git_dir,
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CONFIG_PARAMETERS": "",
@@ -178,34 +179,21 @@ def hardened_environment(git_dir: Path) -> dict[str, str]:
     return env
 
 
-def find_git_dir(path: Path) -> Path:
-    """Return the git directory of `path` or of the nearest folder above it.
+def _open_repository(path: Path) -> "Repo":
+    """Open the repository of `path` or of the nearest folder above it, without a git process.
 
-    Found here and not by git, so that neither `GIT_DIR` of the process nor the owner check decide.
-
-    Raises:
-        ConfigError: there is none.
-
+    So neither `GIT_DIR` of the process nor git's owner check decide which one it is.
     """
-    start = path.absolute()
-    for folder in (start, *start.parents):
-        marker = folder / ".git"
-        if marker.is_dir() and (marker / "HEAD").exists():
-            return marker
-        if marker.is_file():  # a linked work tree or a submodule: `gitdir: <path>`
-            target = marker.read_text("utf-8", "surrogateescape").partition("gitdir:")[2].strip()
-            return (folder / target).resolve()
-        if (folder / "HEAD").is_file() and (folder / "objects").is_dir():
-            return folder
-    raise ConfigError(f"There is no git repository at {path}:", fix=NO_REPOSITORY)
-
-
-def find_common_dir(git_dir: Path) -> Path:
-    """Return the folder of objects and shallow file: elsewhere for a linked work tree."""
-    pointer = git_dir / "commondir"
-    if not pointer.is_file():
-        return git_dir
-    return (git_dir / pointer.read_text("utf-8", "surrogateescape").strip()).resolve()
+    try:
+        # GitPython looks for the git program when it is imported and raises if there is none.
+        from git.exc import InvalidGitRepositoryError, NoSuchPathError  # noqa: PLC0415
+        from git.repo import Repo  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError("The program git was not found.", fix="Install git.") from error
+    try:
+        return Repo(path.absolute(), search_parent_directories=True, expand_vars=False)
+    except (InvalidGitRepositoryError, NoSuchPathError):
+        raise ConfigError(f"There is no git repository at {path}:", fix=NO_REPOSITORY) from None
 
 
 def git_error(args: Sequence[str], stderr: str) -> ConfigError:
@@ -216,15 +204,6 @@ def git_error(args: Sequence[str], stderr: str) -> ConfigError:
         f"git {args[0]} failed: {reason}.",
         fix="Check out the repository with fetch-depth: 0, without filter or sparse objects.",
     )
-
-
-def _command(path: Path) -> "Git":
-    try:
-        # GitPython looks for the git program when it is imported and raises if there is none.
-        from git.cmd import Git  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigError("The program git was not found.", fix="Install git.") from error
-    return Git(path)
 
 
 def _quote(path: Path) -> str:
