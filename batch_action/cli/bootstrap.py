@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from batch_action import escape
-from batch_action.cli.anthropic_access import header_value, open_anthropic
+from batch_action.cli.connections import configure_network, header_value, open_anthropic
 from batch_action.cli.task_loader import PatchCommit, TaskLoader, apply_patch, with_task_defaults
 from batch_action.clients.actions_runner.commands import Runner
 from batch_action.clients.actions_runner.environment import github_context, read_event
@@ -113,6 +113,7 @@ def build_contexts(
     assignments, tasks = _assign_tasks(
         settings, flags, TaskLoader(git=git, commit=config_commit), workspace
     )
+    configure_network(invocation.environ)
     with ExitStack() as stack:
         patch = None
         if settings.patch_file:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from pydantic import SecretStr
 
-from batch_action.cli.anthropic_access import header_value
 from batch_action.cli.bootstrap import Invocation, read_yaml
+from batch_action.cli.connections import configure_network, header_value
 from batch_action.cli.options import import_command
 from batch_action.clients.anthropic.client import DEFAULT_BASE_URL, AnthropicClient
 from batch_action.clients.github.actions import Actions, WorkflowDispatcher
@@ -73,6 +73,7 @@ def open_server_context(
 ) -> Iterator[ServerContext]:
     """Open the store and the clients, close them at the end. Raises ConfigError."""
     server_config = _load_server_config(config)
+    configure_network(invocation.environ)
     names = secret_variables(server_config) | {SIGNING_KEY}
     variables = ((name, invocation.environ.get(name, "").strip()) for name in names)
     secrets = {name: value for name, value in variables if value}

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
 
+from batch_action.clients.http import connection_fix
 from batch_action.errors import GitHubError
 from batch_action.models.github import StoredArtifact
 
@@ -256,7 +257,7 @@ def _raise_github_error(method: str, name: str, refused: "RefusedCallError") -> 
     reason = f"{refused.status} {refused.message}" if refused.status else refused.message
     raise GitHubError(
         f"{action} ({reason}).",
-        fix="The next run goes on; see https://www.githubstatus.com.",
+        fix=connection_fix(refused, "The next run goes on; see https://www.githubstatus.com."),
     ) from None
 
 
@@ -349,8 +350,10 @@ class TwirpClient:
                 self._sleep(_delay(attempt))
             try:
                 response = send()
-            except httpx2.ConnectError:
-                raise RefusedCallError(0, "no connection", after_lost_response=lost) from None
+            except httpx2.ConnectError as error:
+                raise RefusedCallError(
+                    0, f"no connection: {error}", after_lost_response=lost
+                ) from None
             except httpx2.HTTPError as error:
                 refused = RefusedCallError(0, type(error).__name__, after_lost_response=True)
                 lost = True

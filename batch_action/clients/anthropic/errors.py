@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import anthropic
 import httpx2
 
+from batch_action.clients.http import connection_fix
 from batch_action.errors import AnthropicError, BatchActionError, QuotaError, TransientError
 
 
@@ -26,13 +27,13 @@ def translate_errors(action: str) -> Iterator[None]:
             raise cause from None
         raise TransientError(
             f"Anthropic could not be reached while {action}: {str(cause).rstrip('.')}.",
-            fix="The next run tries again.",
+            fix=connection_fix(cause, "The next run tries again."),
         ) from error
     except anthropic.WorkloadIdentityError as error:
         if isinstance(error.__cause__, httpx2.HTTPError):
             raise TransientError(
                 f"Anthropic could not be reached while {action}: {str(error).rstrip('.')}.",
-                fix="The next run tries again.",
+                fix=connection_fix(error.__cause__, "The next run tries again."),
             ) from error
         raise AnthropicError(
             f"Anthropic refused GitHub's identity token: {str(error).rstrip('.')}.",

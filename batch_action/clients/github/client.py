@@ -24,6 +24,7 @@ from batch_action.clients.github.responses import (
     rate_limit_wait,
     retry_policy,
 )
+from batch_action.clients.http import connection_fix
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.models.files import FileChange
 from batch_action.models.github import Repository
@@ -282,7 +283,9 @@ class GitHubClient:
             ) from error
         except (requests.RequestException, OSError) as error:
             problem = f"GitHub did not answer {method} {path}: {type(error).__name__}."
-            fix = f"Check that {self.api_url} can be reached; the next run goes on."
+            fix = connection_fix(
+                error, f"Check that {self.api_url} can be reached; the next run goes on."
+            )
             if method in ("GET", "DELETE"):
                 raise GitHubError(problem, fix=fix) from error
             raise LostResponseError(problem, fix=fix) from error

@@ -1,5 +1,6 @@
-"""Open the Anthropic client, with an API key or with the OIDC token of a GitHub job."""
+"""What connections need: certificates, proxies, keys, and GitHub's OIDC token for Anthropic."""
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
@@ -8,10 +9,19 @@ from pydantic import SecretStr
 
 from batch_action.clients.actions_runner.commands import Runner
 from batch_action.clients.anthropic.client import AnthropicClient, workload_identity_credentials
+from batch_action.clients.http import network_variables
 from batch_action.config.settings import Settings
 from batch_action.errors import AnthropicError, ConfigError
 
 AUDIENCE = "https://api.anthropic.com"
+
+
+def configure_network(environ: Mapping[str, str]) -> None:
+    """Let all HTTP libraries use the certificates and proxies of an environment.
+
+    Call this before any client is opened. Raises ConfigError when they cannot be used.
+    """
+    os.environ.update(network_variables(environ))
 
 
 def open_anthropic(
