@@ -5,7 +5,6 @@ import hashlib
 import ipaddress
 import json
 import logging
-import random
 import re
 import time
 from collections.abc import Callable, Container, Mapping
@@ -16,16 +15,13 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
 
-from batch_action.clients.http import connection_fix
+from batch_action.clients.http import RETRIED_STATUSES, Retries, connection_fix
 from batch_action.errors import GitHubError
 from batch_action.models.github import StoredArtifact
 
 _SERVICE = "twirp/github.actions.results.api.v1.ArtifactService"
-# The official client's policy: five attempts, 3 s, then random within [3 * 1.5^n, 3 * 1.5^(n+1)).
+# As the official client.
 _MAX_ATTEMPTS = 5
-_FIRST_DELAY_SECONDS = 3.0
-_BACKOFF_FACTOR = 1.5
-_RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 _CONFLICT = 409
 _TOO_MANY_REQUESTS = 429
 _UPLOAD_TIMEOUT_SECONDS = 300.0
@@ -344,10 +340,8 @@ class TwirpClient:
         self, send: Callable[[], httpx2.Response], *, expects_json: bool = False
     ) -> httpx2.Response:
         lost = False
-        refused = RefusedCallError(0, "", after_lost_response=False)
-        for attempt in range(_MAX_ATTEMPTS):
-            if attempt:
-                self._sleep(_delay(attempt))
+        retries = Retries(self._sleep, _MAX_ATTEMPTS)
+        while True:
             try:
                 response = send()
             except httpx2.ConnectError as error:
@@ -357,15 +351,16 @@ class TwirpClient:
             except httpx2.HTTPError as error:
                 refused = RefusedCallError(0, type(error).__name__, after_lost_response=True)
                 lost = True
-                continue
-            status = response.status_code
-            if response.is_success and (not expects_json or _is_json_object(response)):
-                return response
-            refused = RefusedCallError(status, _message_of(response), after_lost_response=lost)
-            if status not in _RETRIED_STATUSES and not response.is_success:
-                raise refused
-            lost = lost or status != _TOO_MANY_REQUESTS
-        raise refused
+            else:
+                status = response.status_code
+                if response.is_success and (not expects_json or _is_json_object(response)):
+                    return response
+                refused = RefusedCallError(status, _message_of(response), after_lost_response=lost)
+                if status not in RETRIED_STATUSES and not response.is_success:
+                    raise refused
+                lost = lost or status != _TOO_MANY_REQUESTS
+            if not retries.wait():
+                raise refused from None
 
 
 def parse_backend_ids(token: str) -> dict[str, str]:
@@ -391,13 +386,6 @@ def read_field(data: Mapping[str, Any], name: str) -> Any:
     """Return a field in either spelling of protobuf's JSON: snake_case or lowerCamelCase."""
     first, *rest = name.split("_")
     return data.get(name, data.get(first + "".join(word.capitalize() for word in rest)))
-
-
-def _delay(attempt: int) -> float:
-    if attempt == 1:
-        return _FIRST_DELAY_SECONDS
-    low = _FIRST_DELAY_SECONDS * _BACKOFF_FACTOR ** (attempt - 1)
-    return random.uniform(low, low * _BACKOFF_FACTOR)  # noqa: S311 - spreads clients, is no secret
 
 
 def _is_json_object(response: httpx2.Response) -> bool:

@@ -1,12 +1,13 @@
-"""What all HTTP clients share: their certificates and proxies.
+"""What all HTTP clients share: certificates, proxies and when a call is repeated.
 
 PyGithub and the SDK's token exchange take neither as a parameter, only the process's environment.
 So the command line completes the environment once, and every library reads the same from it.
 """
 
 import ipaddress
+import random
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 import httpx2
@@ -15,6 +16,48 @@ from batch_action.errors import ConfigError
 
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 _CA_FIX = "Set it to a file with your organization's CA certificates in PEM format, or unset it."
+
+
+RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+MAX_ATTEMPTS = 4
+MAX_PAUSE_SECONDS = 30.0
+# As GitHub's own client of artifacts: 3 s, then random within [3 * 1.5^n, 3 * 1.5^(n+1)).
+_FIRST_PAUSE_SECONDS = 3.0
+_PAUSE_FACTOR = 1.5
+
+
+class Retries:
+    """The pauses between the attempts of one call: growing, and each at most `MAX_PAUSE_SECONDS`.
+
+    Only for reads, and for writes that change nothing when they are repeated. PyGithub and
+    Anthropic's SDK repeat reads themselves.
+    """
+
+    def __init__(self, sleep: Callable[[float], None], attempts: int = MAX_ATTEMPTS) -> None:
+        self._sleep = sleep
+        self._attempts = attempts
+        self._failed = 0
+
+    def wait(self, at_least: float = 0.0) -> bool:
+        """Wait after a failed attempt; return False, without waiting, when it was the last one.
+
+        `at_least`: the seconds of a `Retry-After`.
+        """
+        self._failed += 1
+        if self._failed == self._attempts:
+            return False
+        pause = _FIRST_PAUSE_SECONDS
+        if self._failed > 1:
+            pause *= _PAUSE_FACTOR ** (self._failed - 1)
+            pause = random.uniform(pause, pause * _PAUSE_FACTOR)  # noqa: S311 - spreads clients
+        self._sleep(min(max(pause, at_least), MAX_PAUSE_SECONDS))
+        return True
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Return the seconds of a `Retry-After`, 0 without one or with a date."""
+    value = headers.get("retry-after", "")
+    return float(value) if value.replace(".", "", 1).isdecimal() else 0.0
 
 
 def network_variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 import httpx2
 from standardwebhooks import Webhook
 
-_DELAYS = (1.0, 4.0, 10.0)
-_MAX_DELAY_SECONDS = 30.0
-_RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+from batch_action.clients.http import RETRIED_STATUSES, Retries, retry_after
+
 _MAX_REASON_BYTES = 200
 
 
@@ -40,13 +39,13 @@ class Webhooks:
         logging.getLogger("httpx2").setLevel(logging.WARNING)
         all_headers = {"content-type": "application/json", "user-agent": "batch-action", **headers}
         with httpx2.Client(timeout=self._timeout, headers=all_headers) as client:
-            for delay in (*_DELAYS, None):
-                problem, retry_after = self._send(client, url, body, repeatable=repeatable)
+            retries = Retries(self._sleep)
+            while True:
+                problem, wait = self._send(client, url, body, repeatable=repeatable)
                 if not problem:
                     return
-                if retry_after is None or delay is None:
+                if wait is None or not retries.wait(wait):
                     raise UndeliveredError(problem)
-                self._sleep(min(max(delay, retry_after), _MAX_DELAY_SECONDS))
 
     def _send(
         self, client: httpx2.Client, url: str, body: bytes, *, repeatable: bool
@@ -58,7 +57,7 @@ class Webhooks:
                 if response.is_success:
                     return "", None
                 reason = _reason(response)
-                wait = _retry_after(response) if status in _RETRIED_STATUSES else None
+                wait = retry_after(response.headers) if status in RETRIED_STATUSES else None
                 return f"it answered {status}{reason}", wait
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             return f"it cannot be reached ({type(error).__name__})", 0.0
@@ -85,8 +84,3 @@ def _reason(response: httpx2.Response) -> str:
         return ""
     text = start.decode("utf-8", "replace").strip()
     return f" ({text})" if text.isascii() and text.replace("_", "").isalnum() else ""
-
-
-def _retry_after(response: httpx2.Response) -> float:
-    value = response.headers.get("retry-after", "")
-    return float(value) if value.isdecimal() else 0.0

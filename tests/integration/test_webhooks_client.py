@@ -48,7 +48,7 @@ def test_a_message_arrives_unchanged(hooks, receiver):
 def test_a_transient_failure_is_retried(hooks, receiver, pauses, status):
     receiver.answers = [(status, {}, ""), (status, {"retry-after": "7"}, "")]
     hooks.post(receiver.url, b"{}", {}, repeatable=False)
-    assert (len(receiver.requests), pauses) == (3, [1.0, 7.0])
+    assert (len(receiver.requests), pauses) == (3, [3.0, 7.0])
 
 
 def test_the_number_of_retries_is_limited(hooks, receiver, pauses):

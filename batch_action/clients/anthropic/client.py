@@ -27,6 +27,7 @@ from batch_action.clients.anthropic.parsing import (
     outcome_of_result,
     server_time,
 )
+from batch_action.clients.http import Retries
 from batch_action.errors import AmbiguousCreateError, AnthropicError, ConfigError, TransientError
 from batch_action.models.requests import (
     CREATE_TIMEOUT,
@@ -44,7 +45,6 @@ NOT_FOUND_STATUSES = frozenset({404, 405, 501})
 TRANSIENT_STATUSES = frozenset({408, 409, 429})
 MAX_CONCURRENT_REQUESTS = 4
 """How many messages `create_messages` sends at the same time."""
-MAX_DOWNLOAD_ATTEMPTS = 4
 LIST_TIMEOUT_SECONDS = 20.0
 
 T = TypeVar("T")
@@ -201,18 +201,16 @@ class AnthropicClient:
             TransientError: every attempt broke.
         """
         outcomes: dict[str, Outcome] = {}
-        problem: Exception | None = None
-        for attempt in range(MAX_DOWNLOAD_ATTEMPTS):
-            if attempt:
-                self._sleep(2.0**attempt)
+        retries = Retries(self._sleep)
+        while True:
+            problem: Exception | None = None
             try:
                 path = self._download(batch, folder, len(wanted), progress)
                 outcomes |= _read_outcomes(path, wanted)
-                problem = None
             except (TransientError, ValueError, httpx2.HTTPError) as error:
                 # Also a line that ends inside a character: that is no JSONDecodeError.
                 problem = error
-            if problem is None and wanted <= outcomes.keys():
+            if (problem is None and wanted <= outcomes.keys()) or not retries.wait():
                 break
         if problem is not None:
             reason = problem.problem if isinstance(problem, TransientError) else str(problem)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import anthropic
 import httpx2
 
-from batch_action.clients.http import connection_fix
+from batch_action.clients.http import connection_fix, retry_after
 from batch_action.errors import AnthropicError, BatchActionError, QuotaError, TransientError
 
 
@@ -54,18 +54,13 @@ def _status_error(error: anthropic.APIStatusError, action: str) -> AnthropicErro
         return QuotaError(message, fix="Raise the limit or add credit; nothing was sent or lost.")
     if status in {408, 409, 429} or status >= 500:  # noqa: PLR2004 - HTTP
         transient = TransientError(message, fix="The next run tries again.")
-        transient.retry_after = _retry_after(error.response.headers.get("retry-after", ""))
+        transient.retry_after = retry_after(error.response.headers)
         return transient
     if isinstance(error, anthropic.ContentTooLargeError):
         return AnthropicError(message, fix="Set `max-requests-per-batch` to a smaller number.")
     return AnthropicError(
         message, fix=f"Request id {error.request_id}: please report it with this."
     )
-
-
-def _retry_after(header: str) -> float:
-    """Return the seconds of a `retry-after`; Anthropic does not use the form with a date."""
-    return float(header) if header.replace(".", "", 1).isdecimal() else 0.0
 
 
 def _message(error: anthropic.APIStatusError) -> str:

@@ -12,11 +12,11 @@ import httpx2
 
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.github.errors import RefusedError
+from batch_action.clients.http import Retries
 from batch_action.errors import GitHubError
 from batch_action.models.github import Artifact, StartedRun, WorkflowRun
 
 _RUN_DETAILS = "return_run_details"
-_MAX_ATTEMPTS = 3
 _GONE_STATUSES = (404, 410)
 
 
@@ -98,7 +98,9 @@ class Actions:
             return None
         if artifact.size > max_bytes:
             raise _too_large(artifact.name, max_bytes)
-        for attempt in range(1, _MAX_ATTEMPTS + 1):
+        # Tests, which wait for nothing, have a write interval of zero.
+        retries = Retries(lambda pause: time.sleep(pause * self._client.write_interval))
+        while True:
             # Each attempt needs a new URL: it is valid for one minute.
             url = self._client.redirect_location(f"actions/artifacts/{artifact.id}/zip")
             if url is None:
@@ -106,17 +108,15 @@ class Actions:
             try:
                 data = self._fetch(url, artifact.name, max_bytes)
             except httpx2.HTTPError as error:
-                if attempt == _MAX_ATTEMPTS:
+                if not retries.wait():
                     raise GitHubError(
                         f"The artifact {artifact.name} could not be downloaded: "
                         f"{_describe(error)}.",
                         fix="Let the runner reach *.blob.core.windows.net; the next run goes on.",
                     ) from None
-                time.sleep(self._client.write_interval * attempt)
-                continue
-            _check_digest(data, artifact)
-            return data
-        raise AssertionError  # pragma: no cover - the last attempt returned or raised
+            else:
+                _check_digest(data, artifact)
+                return data
 
     def delete(self, artifact_id: int) -> bool:
         """Delete an artifact; return whether it existed. Needs `actions: write`."""

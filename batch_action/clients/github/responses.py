@@ -10,6 +10,8 @@ from github import GithubException
 from github.GithubRetry import GithubRetry
 from urllib3.response import BaseHTTPResponse
 
+from batch_action.clients.http import MAX_ATTEMPTS, MAX_PAUSE_SECONDS, RETRIED_STATUSES
+
 
 class CappedRetry(GithubRetry):
     """PyGithub's retry policy, which also gives up on a `Retry-After` beyond the longest wait."""
@@ -26,19 +28,20 @@ class CappedRetry(GithubRetry):
 
 
 def retry_policy(max_wait: float) -> CappedRetry:
-    """Return a policy that retries GET and DELETE three times, and never a write.
+    """Return a policy that repeats GET and DELETE as `Retries` does, and never a write.
 
     It retries after a 5xx, a 429 and a broken connection. `max_wait`: seconds; a rate limit that
     lasts longer is an error at once.
     """
     return CappedRetry(
         max_rate_limit_wait=max_wait,
-        total=3,
+        total=MAX_ATTEMPTS - 1,
         # Other errors would be retried whatever the method.
         other=0,
         backoff_factor=0.5,
+        backoff_max=MAX_PAUSE_SECONDS,
         allowed_methods=frozenset({"GET", "HEAD", "DELETE"}),
-        status_forcelist=[429, 500, 502, 503, 504],
+        status_forcelist=list(RETRIED_STATUSES),
         raise_on_status=False,
     )
 
