@@ -68,7 +68,6 @@ def network_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
     Raises:
         ConfigError: a certificate file cannot be read, or a proxy is neither http nor https.
-
     """
     variables = {}
     if certificates := environ.get("SSL_CERT_FILE"):

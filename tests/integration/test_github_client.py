@@ -235,6 +235,19 @@ class TestRefusals:
 
 
 class TestIssues:
+    def test_each_call_is_one_request_whatever_keys_are_absent(self, sandbox, issues):
+        issue = issues.create("Review", BODY, ["batch-action"])
+        comment = issues.comment(issue.number, "Hello.")
+        sandbox.faults.calls.clear()
+        issues.find("batch-action", MARKER)
+        issues.comments(issue.number)
+        issues.labeled_by(issue.number, "batch-action")
+        issues.get(issue.number)
+        issues.update(issue.number, body=f"{BODY}.")
+        issues.edit_comment(comment.id, "Hi.")
+        issues.close(issue.number)
+        assert [call.method for call in sandbox.faults.calls] == ["GET"] * 4 + ["PATCH"] * 3
+
     def test_the_life_cycle_of_an_issue(self, issues):
         issues.ensure_label("batch-action", "5319e7", "What batch-action found. " * 9)
         made = issues.create("Code review", BODY, ["batch-action"])

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.errors import RefusedError
+from batch_action.clients.github.errors import Ignored, RefusedError
 from batch_action.clients.http import Retries
 from batch_action.errors import GitHubError
 from batch_action.models.github import Artifact, StartedRun, WorkflowRun
@@ -27,7 +27,8 @@ class ArtifactRefusedError(GitHubError):
 class WorkflowDispatcher:
     """Starts one repository's workflows; methods raise GitHubError as the client does.
 
-    A dispatch is never repeated: after a LostResponseError a run may have been started.
+    A dispatch is never repeated: after a LostResponseError a run may have been started. PyGithub's
+    methods tell no reason when one is refused.
     """
 
     def __init__(self, client: GitHubClient) -> None:
@@ -67,24 +68,24 @@ class Actions:
 
     def artifacts(self, name: str) -> list[Artifact]:
         """Return all artifacts of exactly this name, of all runs, the newest first."""
-        items = self._client.paginate("actions/artifacts", {"name": name}, key="artifacts")
-        artifacts = [_parse_artifact(item) for item in items if item.get("name") == name]
+        items = self._client.items(self._client.repo.get_artifacts(name))
+        artifacts = [_parse_artifact(item.raw_data) for item in items if item.name == name]
         return sorted(artifacts, key=lambda a: (a.created_at, a.id), reverse=True)
 
     def run(self, id: str) -> WorkflowRun:
         """Return one run; RefusedError 404 when it was deleted."""
-        item = self._client.request("GET", f"actions/runs/{int(id)}")
+        item = self._client.repo.get_workflow_run(int(id)).complete()
         return WorkflowRun(
-            id=str(item["id"]),
-            event=str(item.get("event") or ""),
-            path=_plain_path(str(item.get("path") or "")),
-            head_branch=str(item.get("head_branch") or ""),
-            head_sha=str(item.get("head_sha") or ""),
-            head_repository_id=str((item.get("head_repository") or {}).get("id") or ""),
-            run_attempt=int(item.get("run_attempt") or 1),
-            status=str(item.get("status") or ""),
-            created_at=str(item.get("created_at") or ""),
-            pull_requests=tuple(int(pull["number"]) for pull in item.get("pull_requests") or []),
+            id=str(item.id),
+            event=item.event or "",
+            path=_plain_path(item.path or ""),
+            head_branch=item.head_branch or "",
+            head_sha=item.head_sha or "",
+            head_repository_id=str(item.head_repository.id) if item.head_repository else "",
+            run_attempt=item.run_attempt or 1,
+            status=item.status or "",
+            created_at=str(item.raw_data.get("created_at") or ""),
+            pull_requests=tuple(pull.number for pull in item.pull_requests or []),
         )
 
     def download(self, artifact: Artifact, max_bytes: int) -> bytes | None:
@@ -120,13 +121,11 @@ class Actions:
 
     def delete(self, artifact_id: int) -> bool:
         """Delete an artifact; return whether it existed. Needs `actions: write`."""
-        try:
+        with Ignored(*_GONE_STATUSES):
+            # PyGithub's method tells no reason when it fails.
             self._client.request("DELETE", f"actions/artifacts/{artifact_id}")
-        except RefusedError as refused:
-            if refused.status not in _GONE_STATUSES:
-                raise
-            return False
-        return True
+            return True
+        return False
 
     def _fetch(self, url: str, name: str, max_bytes: int) -> bytes:
         """Download without credentials: the URL is signed, and its host is not GitHub's API."""

@@ -1,46 +1,44 @@
 """The HTTP client of GitHub's REST and GraphQL APIs: authorized, throttled, never writing twice."""
 
 import logging
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-import requests
-from github import Auth, Github, GithubException
+from github import Auth
+from github.GithubObject import CompletableGithubObject, GithubObject
+from github.Issue import Issue
+from github.IssueComment import IssueComment
+from github.PaginatedList import PaginatedList
+from github.PullRequest import PullRequest
+from github.PullRequestComment import PullRequestComment
+from github.Repository import Repository as GithubRepository
 
 from batch_action.clients.github.comparison import parse_comparison
-from batch_action.clients.github.errors import (
-    LostResponseError,
-    RefusedError,
-    error_of,
-    is_rate_limited,
-)
-from batch_action.clients.github.responses import (
-    decode_json,
-    error_message,
-    next_page_query,
-    rate_limit_wait,
-    retry_policy,
-)
-from batch_action.clients.http import connection_fix
+from batch_action.clients.github.errors import Ignored, LostResponseError, RefusedError
+from batch_action.clients.github.requester import CheckedRequester, retry_policy
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.models.files import FileChange
 from batch_action.models.github import Repository
 
 API_VERSION = "2022-11-28"
+_PAGE_SIZE = 100
 # No listing of ours has more; it also ends a loop when a server's pages link in a circle.
-_MAX_PAGES = 100
+_MAX_ITEMS = 100 * _PAGE_SIZE
 ACTIONS_BOT = "github-actions[bot]"
 """The account that a workflow's token acts as."""
+
+T = TypeVar("T", bound=GithubObject)
+Editable = Issue | IssueComment | PullRequest | PullRequestComment
 
 
 class GitHubClient:
     """A client of one repository's API, which raises every failure as a `GitHubError`.
 
-    GET and DELETE are retried after a 5xx or a broken connection; POST, PATCH and PUT only after a
-    rate limit, when nothing was carried out. Use as a context manager, or `close()`.
+    `repo` is PyGithub's object; where that has no method, or a wrong one, use `request`. Use as a
+    context manager, or `close()`.
     """
 
     def __init__(
@@ -81,21 +79,24 @@ class GitHubClient:
         self.api_url = api_url.rstrip("/")
         self.write_interval = write_interval
         self.timeout = timeout
-        self._max_wait = max_rate_limit_wait
         # On import PyGithub sets its logger to INFO, which writes every refusal to stderr.
         logging.getLogger("github").setLevel(logging.WARNING)
-        self._github = Github(
+        self._requester = CheckedRequester(
             auth=Auth.Token(token),
             base_url=self.api_url,
             timeout=timeout,
             user_agent="batch-action",
-            per_page=100,
+            per_page=_PAGE_SIZE,
+            verify=True,
             retry=retry_policy(max_rate_limit_wait),
+            pool_size=None,
             seconds_between_requests=min(0.25, write_interval),
             seconds_between_writes=write_interval,
+            lazy=True,
             api_version=API_VERSION,
         )
-        self._requester = self._github.requester
+        self._requester.max_wait = max_rate_limit_wait
+        self.repo = GithubRepository(self._requester, url=f"/repos/{repository}")
         self._graphql_url = graphql_url or self._requester.graphql_url
         if urlsplit(self._graphql_url).netloc != url.netloc:
             raise ConfigError("GITHUB_GRAPHQL_URL and GITHUB_API_URL must name the same host.")
@@ -113,7 +114,7 @@ class GitHubClient:
 
     def close(self) -> None:
         """Close all connections."""
-        self._github.close()
+        self._requester.close()
 
     def request(
         self,
@@ -127,45 +128,53 @@ class GitHubClient:
         """Send one request and return its response's JSON, None for an empty response.
 
         `path` is absolute below the API (`/user`), or relative to the repository (`issues/5`, the
-        empty string for the repository itself).
-
-        Raises:
-            RefusedError: GitHub responded with an error.
-            LostResponseError: no response came to a write.
+        empty string for the repository itself). Errors as of `CheckedRequester`.
         """
-        _, _, data = self._send_with_retries(
-            method, self._absolute(path), input, parameters, headers
+        _, data = self._requester.requestJsonAndCheck(
+            method, self._absolute(path), dict(parameters or {}), dict(headers or {}), input
         )
         return data
 
     def paginate(
-        self, path: str, parameters: Mapping[str, Any] | None = None, *, key: str | None = None
+        self, path: str, parameters: Mapping[str, Any] | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Yield the items of all pages of a listing; `key`: the list's key inside an object."""
-        query: dict[str, Any] | None = {"per_page": 100, **(parameters or {})}
-        for _ in range(_MAX_PAGES):
-            _, headers, data = self._send_with_retries(
-                "GET", self._absolute(path), None, query, None
-            )
-            items = data[key] if key else data
-            yield from items
-            query = next_page_query(headers.get("link", ""))
-            if query is None:
-                return
+        """Yield the raw items of a listing for which PyGithub has no objects."""
+        url, query = self._absolute(path), dict(parameters or {})
+        pages: PaginatedList[Any] = PaginatedList(_raw_item, self._requester, url, query)  # type: ignore[arg-type]
+        return islice(pages, _MAX_ITEMS)
+
+    def items(self, listing: Iterable[T]) -> Iterator[T]:
+        """Yield all items of a listing; what GitHub left out of one is None, without a request."""
+        for item in islice(listing, _MAX_ITEMS):
+            if isinstance(item, CompletableGithubObject):
+                item._set_complete()  # noqa: SLF001 - else each absent key costs a request
+            yield item
+
+    def edit(self, item: Editable, **changes: Any) -> None:
+        """Change an object; after a lost response, check whether it was changed."""
+        try:
+            item.edit(**changes)
+        except LostResponseError:
+            data = self._requester.requestJsonAndCheck("GET", item.url)[1]
+            if any(str(data.get(key) or "").strip() != changes[key].strip() for key in changes):
+                raise
+
+    def react(self, item: IssueComment | PullRequestComment, content: str) -> None:
+        """React to a comment; retried, because a repeated reaction changes nothing."""
+        try:
+            item.create_reaction(content)
+        except LostResponseError:
+            item.create_reaction(content)
 
     def redirect_location(self, path: str) -> str | None:
         """Return the URL that a GET redirects to, without following it; None when it is gone."""
-        try:
-            status, headers, _ = self._send_with_retries(
-                "GET", self._absolute(path), None, None, None
-            )
-        except RefusedError as refused:
-            if refused.status in (404, 410):
-                return None
-            raise
-        if "location" not in headers:
-            raise GitHubError(f"GitHub answered {status} to GET {path}, without a redirect URL.")
-        return headers["location"]
+        with Ignored(404, 410):
+            status, headers, _ = self._requester.send("GET", self._absolute(path))
+            if "location" not in headers:
+                problem = f"GitHub answered {status} to GET {path}, without a redirect URL."
+                raise GitHubError(problem)
+            return headers["location"]
+        return None
 
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a GraphQL query or mutation and return its `data`.
@@ -174,7 +183,7 @@ class GitHubClient:
             RefusedError: the response has `errors`, or no `data`.
         """
         body = {"query": query, "variables": dict(variables or {})}
-        _, _, response = self._send_with_retries("POST", self._graphql_url, body, None, None)
+        _, response = self._requester.requestJsonAndCheck("POST", self._graphql_url, input=body)
         if not isinstance(response, dict) or response.get("errors") or "data" not in response:
             errors = response.get("errors") if isinstance(response, dict) else None
             message = "; ".join(str(error.get("message", "")) for error in errors or [])
@@ -208,12 +217,9 @@ class GitHubClient:
             except RefusedError:
                 raise lost from None
         except (RefusedError, KeyError, TypeError):
-            try:
+            login = ACTIONS_BOT
+            with Ignored(403, 404, 405):
                 login = str(self.request("GET", "/user")["login"])
-            except RefusedError as refused:
-                if refused.status not in (403, 404, 405):
-                    raise
-                login = ACTIONS_BOT
         return ACTIONS_BOT if login == "github-actions" else login
 
     def _viewer_login(self) -> str:
@@ -243,54 +249,6 @@ class GitHubClient:
             return path
         return f"/repos/{self.repository}/{path}".rstrip("/")
 
-    def _send_with_retries(
-        self,
-        method: str,
-        path: str,
-        input: Any,
-        parameters: Mapping[str, Any] | None,
-        headers: Mapping[str, str] | None,
-    ) -> tuple[int, dict[str, str], Any]:
-        for is_last in (False, False, True):
-            status, received, data = self._send(method, path, input, parameters, headers)
-            message = error_message(data)
-            if status < 300 or (status == 302 and "location" in received):  # noqa: PLR2004 - HTTP
-                return status, received, data
-            wait = rate_limit_wait(received)
-            can_wait = is_rate_limited(status, received, message) and wait <= self._max_wait
-            if is_last or method == "GET" or not can_wait:
-                raise error_of(status, received, message, method, urlsplit(path).path)
-            time.sleep(wait)
-        raise AssertionError  # pragma: no cover - the last attempt raises or returns
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        input: Any,
-        parameters: Mapping[str, Any] | None,
-        headers: Mapping[str, str] | None,
-    ) -> tuple[int, dict[str, str], Any]:
-        """Send one request through PyGithub and translate its exceptions into ours."""
-        try:
-            status, received, text = self._requester.requestJson(
-                method, path, dict(parameters or {}), dict(headers or {}), input
-            )
-        except GithubException as error:
-            received = {str(k).lower(): str(v) for k, v in (error.headers or {}).items()}
-            raise error_of(
-                error.status, received, error_message(error.data), method, path
-            ) from error
-        except (requests.RequestException, OSError) as error:
-            problem = f"GitHub did not answer {method} {path}: {type(error).__name__}."
-            fix = connection_fix(
-                error, f"Check that {self.api_url} can be reached; the next run goes on."
-            )
-            if method in ("GET", "DELETE"):
-                raise GitHubError(problem, fix=fix) from error
-            raise LostResponseError(problem, fix=fix) from error
-        except (AssertionError, RuntimeError) as error:
-            raise GitHubError(
-                f"GitHub redirected {method} {path} to another host: {error}"
-            ) from error
-        return status, {k: str(v) for k, v in received.items()}, decode_json(text)
+def _raw_item(_requester: object, _headers: object, item: dict[str, Any]) -> dict[str, Any]:
+    return item

@@ -137,6 +137,7 @@ class CodeScanning:
     def _paginate(self, listing: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
         """Yield the items of a listing; before the first upload GitHub responds with a 404."""
         try:
+            # PyGithub has no analyses, and its alerts lack who dismissed them.
             yield from self._client.paginate(f"{_PATH}/{listing}", query)
         except RefusedError as refused:
             if refused.status != 404 or "no analysis" not in refused.message:  # noqa: PLR2004 - HTTP

@@ -1,9 +1,9 @@
 """Errors of GitHub's API, with a fix that names the missing permission or setting."""
 
 import re
+import time
 from collections.abc import Mapping
 
-from batch_action.clients.github.responses import rate_limit_wait
 from batch_action.errors import GitHubError
 
 
@@ -31,6 +31,18 @@ class RefusedError(GitHubError):
         super().__init__(problem, fix=fix)
 
 
+class Ignored:
+    """A context manager that ignores refusals with one of some statuses, as `suppress` does."""
+
+    def __init__(self, *statuses: int) -> None:
+        self._statuses = statuses
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: object, trace: object) -> bool:
+        return isinstance(error, RefusedError) and error.status in self._statuses
+
+
 class LostResponseError(GitHubError):
     """A write was sent and no response came: it may or may not have been carried out."""
 
@@ -56,6 +68,17 @@ _UNAUTHORIZED = (
     "`github-token` is wrong or has expired: leave it out to use the workflow's own token, or "
     "renew it."
 )
+
+
+def rate_limit_wait(headers: Mapping[str, str]) -> float:
+    """Return the seconds until a rate limit ends; a minute without headers, as GitHub advises."""
+    after = headers.get("retry-after", "")
+    if after.isdigit():
+        return float(after)
+    reset = headers.get("x-ratelimit-reset", "")
+    if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
+        return max(0.0, int(reset) - time.time()) + 1
+    return 60.0
 
 
 def required_permission(method: str, path: str) -> str:

@@ -2,47 +2,52 @@
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from github.Issue import Issue as GithubIssue
+from github.IssueComment import IssueComment as GithubIssueComment
+from github.NamedUser import NamedUser
+from github.Organization import Organization
+from github.PullRequestComment import PullRequestComment
+
 from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.errors import LostResponseError, RefusedError
+from batch_action.clients.github.errors import Ignored, LostResponseError, RefusedError
 from batch_action.errors import GitHubError
 from batch_action.models.github import BodyRevision, Issue, IssueComment
 
 
-def parse_issue(item: dict[str, Any]) -> Issue:
-    """Parse an issue of the REST API."""
-    labels = item.get("labels") or []
+def parse_issue(item: GithubIssue) -> Issue:
+    """Return PyGithub's issue, complete, as our value."""
     return Issue(
-        number=int(item["number"]),
-        url=str(item.get("html_url") or ""),
-        title=str(item.get("title") or ""),
-        body=str(item.get("body") or ""),
-        state=str(item.get("state") or "open"),
-        state_reason=item.get("state_reason"),
-        labels=tuple(str(x["name"] if isinstance(x, dict) else x) for x in labels),
-        author=login_of(item),
-        created_at=str(item.get("created_at") or ""),
-        node_id=str(item.get("node_id") or ""),
-        updated_at=str(item.get("updated_at") or ""),
-        closed_at=str(item.get("closed_at") or ""),
-        closed_by=str((item.get("closed_by") or {}).get("login") or ""),
-        comments=int(item.get("comments") or 0),
+        number=item.number,
+        url=item.html_url or "",
+        title=item.title or "",
+        body=item.body or "",
+        state=item.state or "open",
+        state_reason=item.state_reason,
+        labels=tuple(label.name for label in item.labels or []),
+        author=login_of(item.user),
+        created_at=_timestamp(item.created_at),
+        node_id=item.node_id or "",
+        updated_at=_timestamp(item.updated_at),
+        closed_at=_timestamp(item.closed_at),
+        closed_by=item.closed_by.login if item.closed_by else "",
+        comments=item.comments or 0,
     )
 
 
-def parse_comment(item: dict[str, Any], *, trusted: bool) -> IssueComment:
-    """Parse a comment of the REST API, on an issue or on a pull request's lines."""
-    reactions = item.get("reactions") or {}
-    counts = {name: count for name, count in reactions.items() if isinstance(count, int)}
+def parse_comment(item: GithubIssueComment | PullRequestComment, *, trusted: bool) -> IssueComment:
+    """Return PyGithub's comment, on an issue or on a pull request's lines, as our value."""
+    counts = {n: count for n, count in (item.reactions or {}).items() if isinstance(count, int)}
     return IssueComment(
-        id=int(item["id"]),
-        url=str(item.get("html_url") or ""),
-        body=str(item.get("body") or ""),
-        author=login_of(item),
+        id=item.id,
+        url=item.html_url or "",
+        body=item.body or "",
+        author=login_of(item.user),
         trusted=trusted,
-        node_id=str(item.get("node_id") or ""),
+        node_id=item.node_id or "",
         reactions=tuple(n for n, count in counts.items() if count and n != "total_count"),
     )
 
@@ -57,10 +62,14 @@ def parse_revision(node: dict[str, Any]) -> BodyRevision:
     )
 
 
-def login_of(item: dict[str, Any]) -> str:
-    """Return the author's login."""
+def login_of(user: NamedUser | Organization | None) -> str:
+    """Return an author's login."""
     # For a deleted account the API sends null; GitHub shows it as "ghost".
-    return str((item.get("user") or {}).get("login") or "ghost")
+    return user.login if user else "ghost"
+
+
+def _timestamp(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
 
 
 def missing_labels(issue: Issue, labels: Sequence[str]) -> list[str]:
@@ -119,13 +128,11 @@ class Issues:
         if name.endswith("[bot]"):
             return False
         if name not in self._writers:
-            try:
+            response: dict[str, Any] = {}
+            with Ignored(_NOT_FOUND):
+                # PyGithub's method drops the kind of the account.
                 path = f"collaborators/{quote(login, safe='')}/permission"
                 response = self._client.request("GET", path)
-            except RefusedError as refused:
-                if refused.status != _NOT_FOUND:
-                    raise
-                response = {}
             account_type = (response.get("user") or {}).get("type", "User")
             has_permission = response.get("permission") in ("admin", "maintain", "write")
             self._writers[name] = has_permission and account_type == "User"
@@ -137,24 +144,25 @@ class Issues:
         They come from the listing, because the search index lags behind. A comma in `label` would
         mean two labels.
         """
-        query = {"labels": label, "state": "all", "sort": "created", "direction": "asc"}
+        listing = self._client.repo.get_issues(
+            labels=[label], state="all", sort="created", direction="asc"
+        )
         issues = [
             parse_issue(item)
-            for item in self._client.paginate("issues", query)
-            if "pull_request" not in item and marker in (item.get("body") or "")
+            for item in self._client.items(listing)
+            if item.pull_request is None and marker in (item.body or "")
         ]
         trusted = [issue for issue in issues if self.is_trusted(issue.author)]
         return sorted(trusted, key=lambda issue: issue.number)
 
     def get(self, number: int) -> Issue:
         """Return one issue; RefusedError 404 or 410 when it was moved or deleted."""
-        return parse_issue(self._client.request("GET", f"issues/{number}"))
+        return parse_issue(self._client.repo.get_issue(number).complete())
 
     def comments(self, number: int) -> list[IssueComment]:
         """Return all comments of an issue, the oldest first, each with whether to trust it."""
-        return [
-            self._parse_comment(item) for item in self._client.paginate(f"issues/{number}/comments")
-        ]
+        listing = self._client.repo.get_issue(number).get_comments()
+        return [self._parse_comment(item) for item in self._client.items(listing)]
 
     def create(
         self, title: str, body: str, labels: Sequence[str], assignees: Sequence[str] = ()
@@ -168,10 +176,11 @@ class Issues:
             LostResponseError: the response was lost and the issue was not found.
             LabelsDroppedError: the issue is open without a label; the next run would open another.
         """
-        data: dict[str, Any] = {"title": title, "body": body, "labels": list(labels)}
-        people = {"assignees": list(assignees)} if assignees else {}
+        people: dict[str, Any] = {"assignees": list(assignees)} if assignees else {}
         try:
-            issue = parse_issue(self._client.request("POST", "issues", input=data | people))
+            issue = parse_issue(
+                self._client.repo.create_issue(title, body, labels=list(labels), **people)
+            )
         except RefusedError as refused:
             if not people or refused.status != _UNPROCESSABLE or "assignee" not in refused.message:
                 raise
@@ -187,13 +196,12 @@ class Issues:
     def update(self, number: int, *, title: str | None = None, body: str | None = None) -> None:
         """Replace the title or body, or both."""
         changes = {k: v for k, v in (("title", title), ("body", body)) if v is not None}
-        self._patch(f"issues/{number}", changes)
+        self._client.edit(self._client.repo.get_issue(number), **changes)
 
     def comment(self, number: int, body: str) -> IssueComment:
         """Add a comment, once; after a lost response look for it among the comments."""
         try:
-            path = f"issues/{number}/comments"
-            return self._parse_comment(self._client.request("POST", path, input={"body": body}))
+            return self._parse_comment(self._client.repo.get_issue(number).create_comment(body))
         except LostResponseError:
             self._pause()
             trusted = [comment for comment in self.comments(number) if comment.trusted]
@@ -204,23 +212,22 @@ class Issues:
 
     def edit_comment(self, id: int, body: str) -> None:
         """Replace a comment's text."""
-        self._patch(f"issues/comments/{id}", {"body": body})
+        self._client.edit(self._comment_by_id(id), body=body)
 
     def delete_comment(self, id: int) -> None:
         """Delete a comment, if it exists."""
-        try:
-            self._client.request("DELETE", f"issues/comments/{id}")
-        except RefusedError as refused:
-            if refused.status != _NOT_FOUND:
-                raise
+        with Ignored(_NOT_FOUND):
+            self._comment_by_id(id).delete()
 
     def close(self, number: int, reason: str = "completed") -> None:
         """Close an issue as `completed` or `not_planned`."""
-        self._patch(f"issues/{number}", {"state": "closed", "state_reason": reason})
+        issue = self._client.repo.get_issue(number)
+        self._client.edit(issue, state="closed", state_reason=reason)
 
     def reopen(self, number: int) -> None:
         """Reopen a closed issue."""
-        self._patch(f"issues/{number}", {"state": "open", "state_reason": "reopened"})
+        issue = self._client.repo.get_issue(number)
+        self._client.edit(issue, state="open", state_reason="reopened")
 
     def revisions(self, node_id: str) -> list[BodyRevision]:
         """Return the revisions of an edited issue or comment, the newest first, at most a hundred.
@@ -234,19 +241,15 @@ class Issues:
 
     def react(self, comment: int, content: str) -> None:
         """React to a comment; retried, because a repeated reaction changes nothing."""
-        path = f"issues/comments/{comment}/reactions"
-        try:
-            self._client.request("POST", path, input={"content": content})
-        except LostResponseError:
-            self._client.request("POST", path, input={"content": content})
+        self._client.react(self._comment_by_id(comment), content)
 
     def labeled_by(self, number: int, label: str) -> str:
         """Return who added a label to an issue last; empty when GitHub names nobody."""
         login = ""
-        for item in self._client.paginate(f"issues/{number}/events"):
-            name = (item.get("label") or {}).get("name") or ""
-            if item.get("event") == "labeled" and name.casefold() == label.casefold():
-                login = str((item.get("actor") or {}).get("login") or "")
+        for item in self._client.items(self._client.repo.get_issue(number).get_events()):
+            name = item.label.name if item.label else ""
+            if item.event == "labeled" and name.casefold() == label.casefold():
+                login = item.actor.login if item.actor else ""
         return login
 
     def ensure_label(self, name: str, color: str, description: str) -> None:
@@ -256,13 +259,8 @@ class Issues:
         """
         if name.casefold() in self._labels or self._has_label(name):
             return
-        data = {
-            "name": name,
-            "color": color,
-            "description": description[:_MAX_LABEL_DESCRIPTION_CHARS],
-        }
         try:
-            self._client.request("POST", "labels", input=data)
+            self._client.repo.create_label(name, color, description[:_MAX_LABEL_DESCRIPTION_CHARS])
         except LostResponseError:
             if not self._has_label(name):
                 raise
@@ -271,32 +269,23 @@ class Issues:
                 raise
         self._labels.add(name.casefold())
 
-    def _patch(self, path: str, changes: dict[str, str]) -> None:
-        """Change an issue or comment; after a lost response, check whether it was changed."""
-        try:
-            self._client.request("PATCH", path, input=changes)
-        except LostResponseError:
-            item = self._client.request("GET", path)
-            if any(str(item.get(key) or "").strip() != changes[key].strip() for key in changes):
-                raise
+    def _comment_by_id(self, id: int) -> GithubIssueComment:
+        # The issue's number is no part of the comment's URL.
+        return self._client.repo.get_issue(0).get_comment(id)
 
     def _has_label(self, name: str) -> bool:
-        try:
-            self._client.request("GET", f"labels/{quote(name, safe='')}")
-        except RefusedError as refused:
-            if refused.status != _NOT_FOUND:
-                raise
-            return False
-        self._labels.add(name.casefold())
-        return True
+        with Ignored(_NOT_FOUND):
+            self._client.repo.get_label(name).complete()
+            self._labels.add(name.casefold())
+            return True
+        return False
 
     def _ensure_labels(self, issue: Issue, labels: Sequence[str]) -> Issue:
         missing = missing_labels(issue, labels)
         if not missing:
             return issue
-        path = f"issues/{issue.number}/labels"
         try:
-            self._client.request("POST", path, input={"labels": missing})
+            self._client.repo.get_issue(issue.number).add_to_labels(*missing)
             issue = self.get(issue.number)
         except RefusedError as refused:
             reason = f" ({refused.message})" if refused.message else ""
@@ -315,11 +304,11 @@ class Issues:
     def _find_created(self, title: str, body: str) -> Issue | None:
         self._pause()
         marker = next((line for line in body.splitlines() if line.startswith("<!--")), body.strip())
-        query = {"state": "all", "sort": "created", "direction": "desc", "per_page": 30}
-        for item in self._client.request("GET", "issues", parameters=query):
+        listing = self._client.repo.get_issues(state="all", sort="created", direction="desc")
+        for item in self._client.items(listing.get_page(0)):
             issue = parse_issue(item)
             is_same = issue.title == title.strip() and marker in issue.body
-            if is_same and "pull_request" not in item and self.is_trusted(issue.author):
+            if is_same and item.pull_request is None and self.is_trusted(issue.author):
                 return issue
         return None
 
@@ -327,5 +316,5 @@ class Issues:
         """Wait for a moment, because listings lag behind writes."""
         time.sleep(min(2.0, 2 * self._client.write_interval))
 
-    def _parse_comment(self, item: dict[str, Any]) -> IssueComment:
-        return parse_comment(item, trusted=self.is_trusted(login_of(item)))
+    def _parse_comment(self, item: GithubIssueComment) -> IssueComment:
+        return parse_comment(item, trusted=self.is_trusted(login_of(item.user)))

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from github.PullRequest import PullRequest as GithubPullRequest
+from github.PullRequestComment import PullRequestComment
+
 from batch_action.clients.github import issues as shapes
 from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.errors import LostResponseError, RefusedError
+from batch_action.clients.github.errors import Ignored, LostResponseError, RefusedError
 from batch_action.models.github import (
     PullRequest,
     PullRequestReview,
@@ -39,40 +42,37 @@ class PullRequests:
 
     def get(self, number: int) -> PullRequest:
         """Return one pull request."""
-        return _parse_pull(self._client.request("GET", f"pulls/{number}"))
+        return _parse_pull(self._client.repo.get_pull(number).complete())
 
     def numbers_of_commit(self, sha: str) -> frozenset[int]:
         """Return the numbers of the pull requests that a commit belongs to."""
-        try:
-            return frozenset(
-                int(i["number"]) for i in self._client.paginate(f"commits/{sha}/pulls")
-            )
-        except RefusedError as refused:
-            # GitHub responds with 422 for a commit it does not have.
-            if refused.status not in (_NOT_FOUND, 422):
-                raise
-            return frozenset()
+        # GitHub responds with 422 for a commit it does not have.
+        with Ignored(_NOT_FOUND, 422):
+            pulls = self._client.items(self._client.repo.get_commit(sha).get_pulls())
+            return frozenset(pull.number for pull in pulls)
+        return frozenset()
 
     def patches(self, number: int) -> dict[str, str]:
         """Return `{path: patch}` as GitHub shows it, without binary and huge files."""
-        files = self._client.paginate(f"pulls/{number}/files")
-        return {str(file["filename"]): file["patch"] for file in files if file.get("patch")}
+        files = self._client.items(self._client.repo.get_pull(number).get_files())
+        return {file.filename: file.patch for file in files if file.patch}
 
     def reviews(self, number: int) -> list[PullRequestReview]:
         """Return all reviews, the oldest first."""
         return [
             PullRequestReview(
-                id=int(item["id"]),
-                url=str(item.get("html_url") or ""),
-                body=str(item.get("body") or ""),
-                trusted=self._is_trusted(shapes.login_of(item)),
+                id=item.id,
+                url=item.html_url or "",
+                body=item.body or "",
+                trusted=self._is_trusted(shapes.login_of(item.user)),
             )
-            for item in self._client.paginate(f"pulls/{number}/reviews")
+            for item in self._client.items(self._client.repo.get_pull(number).get_reviews())
         ]
 
     def comments(self, number: int) -> list[ReviewComment]:
         """Return all review comments, the oldest first, each with whether to trust it."""
-        return [self._comment(item) for item in self._client.paginate(f"pulls/{number}/comments")]
+        listing = self._client.repo.get_pull(number).get_review_comments()
+        return [self._comment(item) for item in self._client.items(listing)]
 
     def review(
         self, number: int, commit: str, body: str, drafts: Sequence[ReviewCommentDraft]
@@ -83,48 +83,33 @@ class PullRequests:
             RefusedError: with status 422, when a line of a comment is not in the diff.
             LostResponseError: it may have been posted; the comments show whether it was.
         """
+        # PyGithub's method asks for the commit first.
         comments = [_comment_body(draft) for draft in drafts]
         data = {"commit_id": commit, "event": "COMMENT", "body": body, "comments": comments}
         self._client.request("POST", f"pulls/{number}/reviews", input=data)
 
     def comment(self, number: int, commit: str, draft: ReviewCommentDraft) -> None:
         """Post a single review comment; errors as for a review."""
-        body = {"commit_id": commit, **_comment_body(draft)}
-        self._client.request("POST", f"pulls/{number}/comments", input=body)
+        pull = self._client.repo.get_pull(number)
+        pull.create_review_comment(commit=commit, **_comment_body(draft))
 
     def reply(self, number: int, comment: int, body: str) -> None:
         """Reply in the thread that a comment started."""
-        path = f"pulls/{number}/comments/{comment}/replies"
-        self._client.request("POST", path, input={"body": body})
+        self._client.repo.get_pull(number).create_review_comment_reply(comment, body)
 
     def edit(self, id: int, body: str) -> None:
         """Replace a comment's text, if the comment still exists."""
-        path = f"pulls/comments/{id}"
-        try:
-            self._client.request("PATCH", path, input={"body": body})
-        except LostResponseError:
-            comment = self._client.request("GET", path)
-            if str(comment.get("body") or "").strip() != body.strip():
-                raise
-        except RefusedError as refused:
-            if refused.status != _NOT_FOUND:
-                raise
+        with Ignored(_NOT_FOUND):
+            self._client.edit(self._comment_by_id(id), body=body)
 
     def delete(self, id: int) -> None:
         """Delete a comment, if it exists."""
-        try:
-            self._client.request("DELETE", f"pulls/comments/{id}")
-        except RefusedError as refused:
-            if refused.status != _NOT_FOUND:
-                raise
+        with Ignored(_NOT_FOUND):
+            self._comment_by_id(id).delete()
 
     def react(self, id: int, content: str) -> None:
         """React to a comment; retried, because a repeated reaction changes nothing."""
-        path = f"pulls/comments/{id}/reactions"
-        try:
-            self._client.request("POST", path, input={"content": content})
-        except LostResponseError:
-            self._client.request("POST", path, input={"content": content})
+        self._client.react(self._comment_by_id(id), content)
 
     def set_minimized(self, node_id: str, reason: str) -> bool:
         """Minimize a comment as `RESOLVED` or `OUTDATED`; without a `reason`, show it again.
@@ -141,28 +126,31 @@ class PullRequests:
             return False
         return True
 
-    def _comment(self, item: dict[str, Any]) -> ReviewComment:
+    def _comment_by_id(self, id: int) -> PullRequestComment:
+        # The pull request's number is no part of the comment's URL.
+        return self._client.repo.get_pull(0).get_review_comment(id)
+
+    def _comment(self, item: PullRequestComment) -> ReviewComment:
+        trusted = self._is_trusted(shapes.login_of(item.user))
         return ReviewComment(
-            comment=shapes.parse_comment(item, trusted=self._is_trusted(shapes.login_of(item))),
-            in_reply_to=item.get("in_reply_to_id"),
+            comment=shapes.parse_comment(item, trusted=trusted), in_reply_to=item.in_reply_to_id
         )
 
 
-def _parse_pull(item: dict[str, Any]) -> PullRequest:
-    head, base = item.get("head") or {}, item.get("base") or {}
-    merged = bool(item.get("merged_at"))
+def _parse_pull(item: GithubPullRequest) -> PullRequest:
+    merged = item.merged_at is not None
     return PullRequest(
-        number=int(item["number"]),
-        url=str(item.get("html_url") or ""),
-        open=item.get("state") == "open",
+        number=item.number,
+        url=item.html_url or "",
+        open=item.state == "open",
         merged=merged,
         # While it is open this names GitHub's test merge, which is on no branch.
-        merge_commit=str(item.get("merge_commit_sha") or "") if merged else "",
-        head=str(head.get("sha") or ""),
-        head_ref=str(head.get("ref") or ""),
-        head_repository_id=str((head.get("repo") or {}).get("id") or ""),
-        base=str(base.get("sha") or ""),
-        base_ref=str(base.get("ref") or ""),
+        merge_commit=item.merge_commit_sha or "" if merged else "",
+        head=item.head.sha or "",
+        head_ref=item.head.ref or "",
+        head_repository_id=str(item.head.repo.id) if item.head.repo else "",
+        base=item.base.sha or "",
+        base_ref=item.base.ref or "",
     )
 
 

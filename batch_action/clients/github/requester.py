@@ -1,0 +1,165 @@
+"""How PyGithub's objects and we send requests: one retry policy, and our errors."""
+
+import json
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from github import GithubException
+from github.GithubRetry import GithubRetry
+from github.Requester import Requester
+from urllib3.response import BaseHTTPResponse
+
+from batch_action.clients.github.errors import (
+    LostResponseError,
+    error_of,
+    is_rate_limited,
+    rate_limit_wait,
+)
+from batch_action.clients.http import (
+    MAX_ATTEMPTS,
+    MAX_PAUSE_SECONDS,
+    RETRIED_STATUSES,
+    connection_fix,
+)
+from batch_action.errors import GitHubError
+
+
+class CappedRetry(GithubRetry):
+    """PyGithub's retry policy, which also gives up on a `Retry-After` beyond the longest wait."""
+
+    def increment(
+        self, method: Any = None, url: Any = None, response: Any = None, *args: Any, **more: Any
+    ) -> Any:
+        """Raise GithubException for such a response; see urllib3 for the rest."""
+        if isinstance(response, BaseHTTPResponse) and self.max_rate_limit_wait is not None:
+            after = response.headers.get("Retry-After", "")
+            if after.isdigit() and int(after) > self.max_rate_limit_wait:
+                raise GithubException(response.status, None, dict(response.headers))
+        return super().increment(method, url, response, *args, **more)
+
+
+def retry_policy(max_wait: float) -> CappedRetry:
+    """Return a policy that repeats GET and DELETE as `Retries` does, and never a write.
+
+    It retries after a 5xx, a 429 and a broken connection. `max_wait`: seconds; a rate limit that
+    lasts longer is an error at once.
+    """
+    return CappedRetry(
+        max_rate_limit_wait=max_wait,
+        total=MAX_ATTEMPTS - 1,
+        # Other errors would be retried whatever the method.
+        other=0,
+        backoff_factor=0.5,
+        backoff_max=MAX_PAUSE_SECONDS,
+        allowed_methods=frozenset({"GET", "HEAD", "DELETE"}),
+        status_forcelist=list(RETRIED_STATUSES),
+        raise_on_status=False,
+    )
+
+
+def error_message(data: Any) -> str:
+    """Return the `message` of an error's body, with its `errors` appended."""
+    if not isinstance(data, dict):
+        return ""
+    errors = data.get("errors")
+    details = [
+        str(e.get("message") or " ".join(str(e[k]) for k in ("field", "code") if k in e))
+        if isinstance(e, dict)
+        else str(e)
+        for e in (errors if isinstance(errors, list) else [])
+    ]
+    return ": ".join([str(data.get("message") or ""), *filter(None, details)]).strip(": ")
+
+
+class CheckedRequester(Requester):
+    """PyGithub's requester, which raises every failure as a `GitHubError` of ours.
+
+    GET and DELETE are repeated after a 5xx or a broken connection; POST, PATCH and PUT only after a
+    rate limit, when nothing was carried out.
+    """
+
+    max_wait: float
+    """Seconds; a longer rate limit is an error."""
+
+    def requestJsonAndCheck(  # noqa: N802 - every object of PyGithub calls this
+        self,
+        verb: str,
+        url: str,
+        parameters: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        input: Any | None = None,
+        follow_302_redirect: bool = False,  # noqa: ARG002 - never
+    ) -> tuple[dict[str, Any], Any]:
+        """Send a request and return the response's headers and JSON.
+
+        Raises:
+            RefusedError: GitHub responded with an error.
+            LostResponseError: no response came to a write.
+        """
+        status, received, data = self.send(verb, url, parameters, headers, input)
+        if status >= 300:  # noqa: PLR2004 - HTTP
+            raise error_of(status, received, "", verb, self._path(url))
+        if verb == "GET" and isinstance(data, dict):
+            data.setdefault("url", url)
+        return received, data
+
+    def send(
+        self,
+        verb: str,
+        url: str,
+        parameters: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        input: Any | None = None,
+    ) -> tuple[int, dict[str, str], Any]:
+        """Send a request; also return the status, which may be that of a redirect (302)."""
+        path = self._path(url)
+        for is_last in (False, False, True):
+            status, received, data = self._send_once(verb, url, path, parameters, headers, input)
+            message = error_message(data)
+            if status < 300 or (status == 302 and "location" in received):  # noqa: PLR2004 - HTTP
+                return status, received, data
+            wait = rate_limit_wait(received)
+            can_wait = is_rate_limited(status, received, message) and wait <= self.max_wait
+            if is_last or verb == "GET" or not can_wait:
+                raise error_of(status, received, message, verb, path)
+            time.sleep(wait)
+        raise AssertionError  # pragma: no cover - the last attempt raises or returns
+
+    def _send_once(
+        self,
+        verb: str,
+        url: str,
+        path: str,
+        parameters: dict[str, Any] | None,
+        headers: dict[str, str] | None,
+        input: Any | None,
+    ) -> tuple[int, dict[str, str], Any]:
+        try:
+            status, received, text = self.requestJson(
+                verb, url, dict(parameters or {}), dict(headers or {}), input
+            )
+        except GithubException as error:
+            received = {str(k).lower(): str(v) for k, v in (error.headers or {}).items()}
+            raise error_of(error.status, received, error_message(error.data), verb, path) from error
+        except (requests.RequestException, OSError) as error:
+            problem = f"GitHub did not answer {verb} {path}: {type(error).__name__}."
+            fix = f"Check that {self.base_url} can be reached; the next run goes on."
+            kind = GitHubError if verb in ("GET", "DELETE") else LostResponseError
+            raise kind(problem, fix=connection_fix(error, fix)) from error
+        except (AssertionError, RuntimeError) as error:
+            raise GitHubError(
+                f"GitHub redirected {verb} {path} to another host: {error}"
+            ) from error
+        try:
+            data = json.loads(text) if text else None
+        except ValueError:
+            # The page of a proxy.
+            data = {"message": text[:200]}
+        return status, {k: str(v) for k, v in received.items()}, data
+
+    def _path(self, url: str) -> str:
+        """Return the path below the API of a URL that we or GitHub made."""
+        path = urlsplit(url).path
+        return path if url.startswith("/") else path.removeprefix(urlsplit(self.base_url).path)
