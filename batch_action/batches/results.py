@@ -203,11 +203,14 @@ def read_batch(
     )
 
 
-def build_answers(ctx: RunContext, view: LedgerView, batch_results: BatchResults) -> BatchAnswers:
+def build_answers(
+    ctx: RunContext, view: LedgerView, batch_results: BatchResults, *, head: str | None = None
+) -> BatchAnswers:
     """Return the findings and verdicts of these answers, oldest batch first.
 
     *view* must already contain the collected facts, so that a file counts as reviewed only when
-    all its parts have a verdict. If no batch has ended, the commit is the newest recorded head.
+    all its parts have a verdict. *head*: the commit of the answers, if it is not the one of the
+    newest batch, or the newest recorded head when no batch has ended.
     """
     ended = batch_results.ended
     newest = ended[-1].intended.head if ended else next(iter(view.recorded_heads()), "")
@@ -250,13 +253,10 @@ def build_answers(ctx: RunContext, view: LedgerView, batch_results: BatchResults
     generated, refused = generated_files.validate_drafts(ctx, sources)
     return BatchAnswers(
         task=ctx.task.name,
-        commit=newest,
+        commit=head or newest,
         reviewed=tuple(reviewed),
         findings=tuple(findings),
         discarded=discarded,
-        dismissed=view.dismissed_fingerprints,
-        reviewed_before=view.reviewed_files,
-        excluded=_exclusion_reasons(ctx, view),
         file_verdicts=tuple(file_verdicts),
         generated=generated,
         refused=refused,
@@ -279,17 +279,6 @@ def _file_verdicts(
         for answer in answers
         if answer.response.assessment is not None
     ]
-
-
-def _exclusion_reasons(ctx: RunContext, view: LedgerView) -> dict[str, str]:
-    """Return why paths are not reviewed any more; their findings stay open, with the reason."""
-    newest = view.newest_files()
-    given_up = {
-        path: "given up"
-        for path, blob in view.given_up_files(ctx.settings.max_attempts)
-        if path in newest and newest[path].blob == blob
-    }
-    return dict.fromkeys(view.excluded_paths, "file excluded") | given_up
 
 
 def _model_of(answer: RequestAnswer) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.findings import baseline as baseline_file
-from batch_action.models.findings import OPEN_STATES, BatchAnswers, FindingState
+from batch_action.models.findings import OPEN_STATES, FindingState
 from batch_action.publishers import pipeline
 from batch_action.text import plural
 
@@ -18,8 +18,7 @@ def baseline(ctx: RunContext) -> int:
     """
     name = ctx.settings.baseline_file
     path = _path_in_workspace(ctx.github_context.workspace, name)
-    batch_answers = BatchAnswers(task=ctx.task.name, commit="", reviewed=(), findings=())
-    states = pipeline.read_states(ctx, batch_answers)
+    states = pipeline.read_states(ctx)
     if states.unreadable:
         raise ConfigError(f"The findings cannot be read: {states.unreadable[0].note}")
     if not any(state.tracked or state.head for state in states.newest_first):

@@ -11,7 +11,7 @@ from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Ledger
 from batch_action.models.report import PublishResult
-from batch_action.publishers import job_summary, notifiers, pipeline
+from batch_action.publishers import job_summary, notifiers, pipeline, run_report
 from batch_action.publishers.pipeline import PipelineResult
 from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.publishers.pull_request.collect import PullRequestLedger, PullRequestResults
@@ -130,9 +130,11 @@ def _publish(
     if not batch_results.ended and ctx.github is None:
         return None
     view = LedgerView(after)
-    batch_answers = results.build_answers(ctx, view, batch_results)
+    answers = results.build_answers(ctx, view, batch_results)
     try:
-        states = pipeline.read_states(ctx, batch_answers, inherited=pull_request_results.inherited)
+        states = pipeline.read_states(
+            ctx, view.dismissed_fingerprints, inherited=pull_request_results.inherited
+        )
     except GitHubError as error:
         if batch_results.ended:
             raise
@@ -144,10 +146,13 @@ def _publish(
         return None
     # Users' requests are saved even if publishing fails.
     session.add(*requested)
+    reviewed_before = view.reviewed_files
     if requested:
         view = LedgerView(merge.add(after, *requested))
     spent = pull_request_collect.with_pull_request_spending(view, pull_request_results)
-    return pipeline.publish(ctx, view, batch_results, batch_answers, states, spend_view=spent)
+    report = run_report.build(ctx, view, batch_results, answers, spend_view=spent)
+    policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=reviewed_before)
+    return pipeline.publish(ctx, report, answers, states, policy)
 
 
 def _wait_for_results(ctx: RunContext, session: LedgerSession) -> BatchResults:

@@ -30,13 +30,11 @@ def propose(ctx: RunContext) -> int:
             fix=f"Set `task: {task}`.",
         )
     commit = files[-1].commit if files else ctx.git.resolve("HEAD")
-    batch_answers = BatchAnswers(
-        task=task, commit=commit, reviewed=(), findings=(), generated=tuple(files)
-    )
-    publisher = draft_pr.create_publisher(ctx, batch_answers)
+    answers = BatchAnswers(task=task, commit=commit, generated=tuple(files))
+    publisher = draft_pr.create_publisher(ctx)
     state = publisher.read_state()
     ledger = Ledger(repository=ctx.github_context.repository_id, task=task)
-    report = run_report.build(ctx, LedgerView(ledger), BatchResults(), batch_answers)
+    report = run_report.build(ctx, LedgerView(ledger), BatchResults(), answers)
     report = replace(report, batch_ids=state.batches)
     if settings.dry_run:
         ctx.console.print(f"Would propose {plural(len(files), 'file')}.")

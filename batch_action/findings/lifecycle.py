@@ -15,8 +15,10 @@ from batch_action.findings.positions import ChangeStatus, Position, locate, loca
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
+    CodePositions,
     Confidence,
     Finding,
+    FindingPolicy,
     FindingState,
     FindingStatus,
     RawFinding,
@@ -26,31 +28,40 @@ from batch_action.models.findings import (
 )
 
 
-def reconcile(known: Sequence[TrackedFinding], batch_answers: BatchAnswers) -> Reconciliation:
+def reconcile(
+    known: Sequence[TrackedFinding],
+    answers: BatchAnswers,
+    positions: CodePositions,
+    policy: FindingPolicy,
+) -> Reconciliation:
     """Compute the status of every finding after this run.
 
     Args:
-        known: the state of one destination, each fingerprint once.
-        batch_answers: what the collected answers report.
+        known: the findings that the destinations hold, each fingerprint once.
+        answers: what the collected answers report.
+        positions: where the code of both is now.
+        policy: what else decides about them.
 
     Returns:
         Each known finding in exactly one status; each reported one in one status, in `dropped` or
         counted in `below_threshold`. No two statuses have the same fingerprint.
     """
-    located, outdated = locate_findings(batch_answers)
+    located, outdated = locate_findings(answers.findings, positions)
     candidates = [
         Candidate(
             tracked=tracked,
-            position=locate(tracked, batch_answers),
+            position=locate(tracked, answers, positions, policy),
             dismissed=tracked.state is FindingState.DISMISSED
-            or tracked.fingerprint in batch_answers.dismissed,
+            or tracked.fingerprint in policy.dismissed,
         )
         for tracked in known
     ]
-    matches = match(candidates, located, batch_answers)
+    matches = match(candidates, located, positions.descendants)
+    run_commits = frozenset({positions.commit, *(file.commit for file in answers.reviewed)})
+    reported_as = {i: located[j].finding for i, j in matches.pairs.items()}
     statuses = [
-        _update(c, located[matches.pairs[i]].finding if i in matches.pairs else None, batch_answers)
-        for i, c in enumerate(candidates)
+        _update(candidate, reported_as.get(i), policy, run_commits)
+        for i, candidate in enumerate(candidates)
     ]
     taken = {tracked.fingerprint for tracked in known}
     matched = {*matches.pairs.values(), *matches.duplicates}
@@ -58,26 +69,24 @@ def reconcile(known: Sequence[TrackedFinding], batch_answers: BatchAnswers) -> R
     for number, reported in enumerate(located):
         if number in matched:
             continue
-        if threshold := _missed_threshold(reported.finding.raw, batch_answers.thresholds):
+        if threshold := _missed_threshold(reported.finding.raw, policy.thresholds):
             below_threshold[threshold] += 1
             continue
-        statuses.append(_new(reported.finding, taken, batch_answers))
+        statuses.append(_new(reported.finding, taken, answers.task, policy.dismissed))
         taken.add(statuses[-1].tracked.fingerprint)
     duplicates = (located[number].finding for number in sorted(matches.duplicates))
     return Reconciliation(
         statuses=_sort(
-            _apply_suppression(status, batch_answers)
-            for status in _merge_overlapping(statuses, batch_answers)
+            _apply_suppression(status, policy.baseline)
+            for status in _merge_overlapping(statuses, positions.commit)
         ),
-        commit=batch_answers.commit,
+        commit=positions.commit,
         dropped=(*outdated, *duplicates),
         below_threshold=tuple(sorted(below_threshold.items())),
     )
 
 
-def _merge_overlapping(
-    statuses: Sequence[FindingStatus], batch_answers: BatchAnswers
-) -> Iterable[FindingStatus]:
+def _merge_overlapping(statuses: Sequence[FindingStatus], commit: str) -> Iterable[FindingStatus]:
     """Close all but one of the findings of one category that share lines by now.
 
     Code that moved to another file may be reported twice until its old file has a verdict. When
@@ -101,7 +110,7 @@ def _merge_overlapping(
         overlapping = [other for other in others if share_lines(tracked.anchor, other.anchor)]
         if overlapping and tracked.state is not FindingState.DISMISSED:
             note = f"reported as {overlapping[0].fingerprint[:8]}"
-            yield _close_in_place(tracked, batch_answers.commit, note, changed=False)
+            yield _close_in_place(tracked, commit, note, changed=False)
         else:
             others.append(tracked)
             yield status
@@ -117,7 +126,7 @@ def _missed_threshold(raw: RawFinding, thresholds: Thresholds) -> str | None:
     return None
 
 
-def _apply_suppression(status: FindingStatus, batch_answers: BatchAnswers) -> FindingStatus:
+def _apply_suppression(status: FindingStatus, baseline: frozenset[str]) -> FindingStatus:
     """Ignore an open finding that an inline comment or the baseline accepts.
 
     When neither does any more, it is reported as new, because it was never reported.
@@ -126,7 +135,7 @@ def _apply_suppression(status: FindingStatus, batch_answers: BatchAnswers) -> Fi
     if tracked.state not in OPEN_STATES:
         unreported = tracked.state is FindingState.FIXED and tracked.ignored_by
         return replace(status, changed=False) if unreported else status
-    ignored_by, reason = "baseline" if tracked.fingerprint in batch_answers.baseline else "", ""
+    ignored_by, reason = "baseline" if tracked.fingerprint in baseline else "", ""
     if finding is not None and finding.ignore_reason is not None:
         ignored_by, reason = "comment", finding.ignore_reason
     elif finding is None and tracked.ignored_by == "comment":
@@ -144,9 +153,15 @@ def _apply_suppression(status: FindingStatus, batch_answers: BatchAnswers) -> Fi
 
 
 def _update(
-    candidate: Candidate, finding: Finding | None, batch_answers: BatchAnswers
+    candidate: Candidate,
+    finding: Finding | None,
+    policy: FindingPolicy,
+    run_commits: frozenset[str],
 ) -> FindingStatus:
-    """Compute the status of a known finding; *finding* is its match among the reported ones."""
+    """Compute the status of a known finding.
+
+    *finding*: its match among the reported ones; *run_commits*: the commits of this run.
+    """
     tracked, position = candidate.tracked, candidate.position
     moved = tracked if position.anchor is None else replace(tracked, anchor=position.anchor)
     if finding is not None and (
@@ -157,30 +172,31 @@ def _update(
     if candidate.dismissed:
         return FindingStatus(tracked=replace(moved, state=FindingState.DISMISSED), finding=finding)
     if tracked.state is FindingState.FIXED:
-        return _update_fixed(tracked, moved, position, finding, batch_answers)
+        closed_now = policy.republished and tracked.closing_commit in run_commits
+        return _update_fixed(tracked, moved, position, finding, closed_now=closed_now)
     if finding is not None:
-        return _keep_open(moved, tracked, finding, position.note, batch_answers)
-    return _update_unreported(tracked, moved, position, batch_answers)
+        return _keep_open(moved, tracked, finding, position.note, republished=policy.republished)
+    return _update_unreported(tracked, moved, position, policy)
 
 
 def _update_unreported(
-    tracked: TrackedFinding, moved: TrackedFinding, position: Position, batch_answers: BatchAnswers
+    tracked: TrackedFinding, moved: TrackedFinding, position: Position, policy: FindingPolicy
 ) -> FindingStatus:
     """Compute the status of an open finding that no answer reports."""
     change, commit = position.change, position.commit[:7]
     rechecking = replace(moved, state=FindingState.RECHECKING)
-    if tracked.fingerprint in batch_answers.recheck_answered and change is not ChangeStatus.DELETED:
+    if tracked.fingerprint in policy.recheck_answered and change is not ChangeStatus.DELETED:
         note = f"not reported again when re-checked in {commit}"
         close = _close_in_place if change is ChangeStatus.UNCHANGED else _close
         return close(moved, position.commit, note, changed=True)
-    if tracked.fingerprint in batch_answers.recheck_requested and change in (
+    if tracked.fingerprint in policy.recheck_requested and change in (
         ChangeStatus.UNCHANGED,
         ChangeStatus.CHANGED,
     ):
         return FindingStatus(tracked=rechecking, finding=None, note="requested by a person")
     match change:
         case ChangeStatus.UNCHANGED:
-            return _keep_open(moved, tracked, None, position.note, batch_answers)
+            return _keep_open(moved, tracked, None, position.note, republished=policy.republished)
         case ChangeStatus.CHANGED:
             return FindingStatus(tracked=rechecking, finding=None, note=position.note)
         case ChangeStatus.DELETED:
@@ -194,10 +210,11 @@ def _keep_open(
     tracked: TrackedFinding,
     finding: Finding | None,
     note: str,
-    batch_answers: BatchAnswers,
+    *,
+    republished: bool,
 ) -> FindingStatus:
     # New or back in this run, whose answers are published for the second time.
-    changed = batch_answers.republished and tracked.state in (FindingState.NEW, FindingState.BACK)
+    changed = republished and tracked.state in (FindingState.NEW, FindingState.BACK)
     state = tracked.state if changed else FindingState.OPEN
     return FindingStatus(
         tracked=replace(moved, state=state), finding=finding, note=note, changed=changed
@@ -209,20 +226,19 @@ def _update_fixed(
     moved: TrackedFinding,
     position: Position,
     finding: Finding | None,
-    batch_answers: BatchAnswers,
+    *,
+    closed_now: bool,
 ) -> FindingStatus:
-    """Keep a fixed finding fixed, unless it is reported again or the content it was in is back."""
+    """Keep a fixed finding fixed, unless it is reported again or the content it was in is back.
+
+    *closed_now*: this run has closed it, and is published for the second time.
+    """
     closed_in_place = tracked.closing_commit == tracked.anchor.commit
     if finding is not None or (position.file_unchanged and not closed_in_place):
         back = replace(moved, state=FindingState.BACK, closed_on="", closing_commit="")
         return FindingStatus(tracked=back, finding=finding, changed=True)
-    changed = batch_answers.republished and tracked.closing_commit in {
-        batch_answers.commit,
-        *(reviewed.commit for reviewed in batch_answers.reviewed),
-    }
-    return _close(
-        tracked, tracked.closing_commit, f"fixed in {tracked.closing_commit[:7]}", changed=changed
-    )
+    note = f"fixed in {tracked.closing_commit[:7]}"
+    return _close(tracked, tracked.closing_commit, note, changed=closed_now)
 
 
 def _close(tracked: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:
@@ -242,21 +258,15 @@ def _close_in_place(
     return _close(anchored, commit, note, changed=changed)
 
 
-def _new(finding: Finding, taken: set[str], batch_answers: BatchAnswers) -> FindingStatus:
+def _new(finding: Finding, taken: set[str], task: str, dismissals: frozenset[str]) -> FindingStatus:
     """Track a new finding; one that was dismissed at another destination stays dismissed."""
     raw = finding.raw
     unique, count = finding.fingerprint, 1
     while unique in taken:
-        unique = fingerprint(
-            batch_answers.task,
-            finding.anchor.path,
-            finding.evidence,
-            count,
-            finding.fingerprint,
-            raw.category,
-        )
+        path, evidence = finding.anchor.path, finding.evidence
+        unique = fingerprint(task, path, evidence, count, finding.fingerprint, raw.category)
         count += 1
-    dismissed = unique in batch_answers.dismissed
+    dismissed = unique in dismissals
     tracked = TrackedFinding(
         fingerprint=unique,
         anchor=finding.anchor,

@@ -1,13 +1,13 @@
 """Match reported findings with known ones: by position first, then by evidence."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from batch_action.findings.identity import NO_EVIDENCE
 from batch_action.findings.line_map import lines_of, overlap
 from batch_action.findings.positions import ChangeStatus, LocatedFinding, Position
-from batch_action.models.findings import BatchAnswers, FindingState, TrackedFinding
+from batch_action.models.findings import FindingState, TrackedFinding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +38,21 @@ Rule = Callable[[Candidate, LocatedFinding], bool]
 
 
 def match(
-    candidates: Sequence[Candidate], located: Sequence[LocatedFinding], batch_answers: BatchAnswers
+    candidates: Sequence[Candidate],
+    located: Sequence[LocatedFinding],
+    descendants: Collection[tuple[str, str]],
 ) -> Matches:
-    """Pair known and reported findings, the strictest rule first, each finding at most once."""
+    """Pair known and reported findings, the strictest rule first, each finding at most once.
+
+    *descendants*: the pairs of commits of which the second descends from the first.
+    """
 
     def is_stale(candidate: Candidate, reported: LocatedFinding) -> bool:
         # An older batch does not reopen what a newer one closed, unless it has seen the newest
         # content.
         return (
             not reported.is_current
-            and (reported.commit, candidate.tracked.closing_commit) in batch_answers.descendants
+            and (reported.commit, candidate.tracked.closing_commit) in descendants
         )
 
     rules: tuple[Rule, ...] = (

@@ -1,5 +1,6 @@
 """Positions: where known and reported findings are in the newest content."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, unique
 
@@ -12,7 +13,15 @@ from batch_action.findings.line_map import (
     map_lines,
     overlap,
 )
-from batch_action.models.findings import Anchor, BatchAnswers, Finding, ReviewedFile, TrackedFinding
+from batch_action.models.findings import (
+    Anchor,
+    BatchAnswers,
+    CodePositions,
+    Finding,
+    FindingPolicy,
+    ReviewedFile,
+    TrackedFinding,
+)
 
 
 @unique
@@ -60,27 +69,20 @@ class LocatedFinding:
     """The reviewed blob is the newest one."""
 
 
-def current_path(path: str, batch_answers: BatchAnswers) -> str:
-    """Return the path at the newest commit: the new name after a rename, else *path* itself."""
-    return path if path in batch_answers.current_blobs else batch_answers.renames.get(path, path)
-
-
-def carry_anchor(anchor: Anchor, digest: str, batch_answers: BatchAnswers) -> Anchor | None:
+def carry_anchor(anchor: Anchor, digest: str, positions: CodePositions) -> Anchor | None:
     """Return the anchor in the newest content; None when its neighborhood has changed.
 
     The neighborhood of a whole-file finding (its digest is `NO_EVIDENCE`) is the whole file.
     """
-    path = current_path(anchor.path, batch_answers)
-    blob = batch_answers.current_blobs.get(path)
+    path = positions.current_path(anchor.path)
+    blob = positions.current_blobs.get(path)
     if blob is None:
         return None
     if blob == anchor.blob:
         return (
-            anchor
-            if path == anchor.path
-            else replace(anchor, path=path, commit=batch_answers.commit)
+            anchor if path == anchor.path else replace(anchor, path=path, commit=positions.commit)
         )
-    line_map = batch_answers.line_maps.get((anchor.blob, blob)) if digest != NO_EVIDENCE else None
+    line_map = positions.line_maps.get((anchor.blob, blob)) if digest != NO_EVIDENCE else None
     scope = map_lines(line_map, anchor.scope) if line_map else None
     lines = map_lines(line_map, lines_of(anchor)) if line_map else None
     if scope is None or lines is None:
@@ -88,90 +90,98 @@ def carry_anchor(anchor: Anchor, digest: str, batch_answers: BatchAnswers) -> An
     return Anchor(
         path=path,
         blob=blob,
-        commit=batch_answers.commit,
+        commit=positions.commit,
         start_line=lines[0],
         end_line=lines[1],
         scope=scope,
     )
 
 
-def locate(tracked: TrackedFinding, batch_answers: BatchAnswers) -> Position:
+def locate(
+    tracked: TrackedFinding, answers: BatchAnswers, positions: CodePositions, policy: FindingPolicy
+) -> Position:
     """Locate a known finding in the newest content, and compare it with the verdicts."""
-    path = current_path(tracked.anchor.path, batch_answers)
-    blob = batch_answers.current_blobs.get(path)
+    path = positions.current_path(tracked.anchor.path)
+    blob = positions.current_blobs.get(path)
     if blob is None:
-        return Position(
-            change=ChangeStatus.DELETED, path=path, lines=None, commit=batch_answers.commit
-        )
-    note = batch_answers.excluded.get(path, "")
-    anchor = carry_anchor(tracked.anchor, tracked.evidence_digest, batch_answers)
+        return Position(change=ChangeStatus.DELETED, path=path, lines=None, commit=positions.commit)
+    note = policy.excluded.get(path, "")
+    anchor = carry_anchor(tracked.anchor, tracked.evidence_digest, positions)
     if anchor is not None:
         return Position(
             change=ChangeStatus.UNCHANGED,
             path=path,
             lines=lines_of(anchor),
             anchor=anchor,
-            commit=batch_answers.commit,
+            commit=positions.commit,
             file_unchanged=blob == tracked.anchor.blob,
             lines_unchanged=True,
             note=note,
         )
-    lines = _estimated_lines(tracked, blob, batch_answers)
+    lines = _estimated_lines(tracked, blob, positions)
     if note:
         return Position(
             change=ChangeStatus.UNCHANGED,
             path=path,
             lines=lines,
-            commit=batch_answers.commit,
+            commit=positions.commit,
             note=note,
         )
-    commit = _settled_by(tracked, path, blob, batch_answers)
-    line_map = batch_answers.line_maps.get((tracked.anchor.blob, blob))
+    commit = _settled_by(tracked, path, blob, answers, positions, policy)
+    line_map = positions.line_maps.get((tracked.anchor.blob, blob))
     return Position(
         change=ChangeStatus.REVIEWED if commit else ChangeStatus.CHANGED,
         path=path,
         lines=lines,
-        commit=commit or batch_answers.commit,
+        commit=commit or positions.commit,
         lines_unchanged=line_map is not None
         and map_lines(line_map, lines_of(tracked.anchor)) is not None,
     )
 
 
-def _estimated_lines(tracked: TrackedFinding, blob: str, batch_answers: BatchAnswers) -> LineRange:
-    line_map = batch_answers.line_maps.get((tracked.anchor.blob, blob))
+def _estimated_lines(tracked: TrackedFinding, blob: str, positions: CodePositions) -> LineRange:
+    line_map = positions.line_maps.get((tracked.anchor.blob, blob))
     return (
         estimate_lines(line_map, lines_of(tracked.anchor)) if line_map else lines_of(tracked.anchor)
     )
 
 
 def _settled_by(
-    tracked: TrackedFinding, path: str, blob: str, batch_answers: BatchAnswers
+    tracked: TrackedFinding,
+    path: str,
+    blob: str,
+    answers: BatchAnswers,
+    positions: CodePositions,
+    policy: FindingPolicy,
 ) -> str | None:
     """Return the commit of a verdict on the finding's changed neighborhood, or None.
 
     It is a verdict on the newest content, or one on content in between that no longer has the
     finding.
     """
-    for reviewed in reversed(batch_answers.reviewed):
-        if reviewed.blob == blob and current_path(reviewed.path, batch_answers) == path:
+    for reviewed in reversed(answers.reviewed):
+        if reviewed.blob == blob and positions.current_path(reviewed.path) == path:
             return reviewed.commit
-    if (path, blob) in batch_answers.reviewed_before:
-        return batch_answers.commit
-    for reviewed in batch_answers.reviewed:
-        if current_path(reviewed.path, batch_answers) == path and _is_gone_in(
-            tracked, reviewed, batch_answers
+    if (path, blob) in policy.reviewed_before:
+        return positions.commit
+    for reviewed in answers.reviewed:
+        if positions.current_path(reviewed.path) == path and _is_gone_in(
+            tracked, reviewed, answers.findings, positions
         ):
             return reviewed.commit
     return None
 
 
 def _is_gone_in(
-    tracked: TrackedFinding, reviewed: ReviewedFile, batch_answers: BatchAnswers
+    tracked: TrackedFinding,
+    reviewed: ReviewedFile,
+    findings: Iterable[Finding],
+    positions: CodePositions,
 ) -> bool:
     """Return whether a newer verdict saw the finding's lines changed and did not report it."""
-    if (tracked.anchor.commit, reviewed.commit) not in batch_answers.descendants:
+    if (tracked.anchor.commit, reviewed.commit) not in positions.descendants:
         return False
-    line_map = batch_answers.line_maps.get((tracked.anchor.blob, reviewed.blob))
+    line_map = positions.line_maps.get((tracked.anchor.blob, reviewed.blob))
     whole = tracked.evidence_digest == NO_EVIDENCE
     if line_map is None or not (whole or map_lines(line_map, tracked.anchor.scope) is None):
         return False
@@ -187,12 +197,12 @@ def _is_gone_in(
                 and has_added_lines(line_map, lines_of(finding.anchor))
             )
         )
-        for finding in batch_answers.findings
+        for finding in findings
     )
 
 
 def locate_findings(
-    batch_answers: BatchAnswers,
+    findings: Iterable[Finding], positions: CodePositions
 ) -> tuple[list[LocatedFinding], tuple[Finding, ...]]:
     """Move the reported findings to the newest content; return them, and those to drop.
 
@@ -201,8 +211,8 @@ def locate_findings(
     """
     located: list[LocatedFinding] = []
     outdated: list[Finding] = []
-    for finding in batch_answers.findings:
-        anchor = carry_anchor(finding.anchor, finding.evidence_digest, batch_answers)
+    for finding in findings:
+        anchor = carry_anchor(finding.anchor, finding.evidence_digest, positions)
         if anchor is None:
             outdated.append(finding)
             continue

@@ -200,46 +200,64 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchAnswers:
-    """The answers of one collect about the code, the same for every destination."""
+    """What the answers of one collect say about the code, the same for every destination."""
 
     task: str
     commit: str
-    """The newest reviewed commit."""
-    reviewed: tuple[ReviewedFile, ...]
+    """The newest reviewed commit; of a pull request its head."""
+    reviewed: tuple[ReviewedFile, ...] = ()
     """Oldest batch first."""
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
     discarded: int = 0
     """How many raw findings were discarded because their evidence is not in the file."""
-    current_blobs: dict[str, str] = field(default_factory=dict)
-    """Path to blob at `commit`, for every path of a tracked finding or a reviewed file; a missing
-    path was deleted."""
-    renames: dict[str, str] = field(default_factory=dict)
-    """Old path to new path, since the tracked findings were anchored."""
-    line_maps: dict[tuple[str, str], LineMap] = field(default_factory=dict)
-    """(old blob, new blob) to the line map, for every pair that a tracked finding needs."""
-    dismissed: frozenset[str] = frozenset()
-    """Fingerprints, from the ledger."""
-    reviewed_before: frozenset[tuple[str, str]] = frozenset()
-    """(path, blob) that an earlier run reviewed: they are not sent again."""
-    excluded: dict[str, str] = field(default_factory=dict)
-    """Path to the reason why it is no longer reviewed, e.g. `file excluded`, `given up`."""
-    descendants: frozenset[tuple[str, str]] = frozenset()
-    """Pairs (older, newer) of commits of which the newer one descends from the older one."""
-    republished: bool = False
-    """Whether this run was published here before: what was new then is still called new."""
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    baseline: frozenset[str] = frozenset()
-    """Fingerprints that the baseline file accepts."""
-    recheck_requested: frozenset[str] = frozenset()
-    """Fingerprints whose re-check was requested and not answered yet."""
-    recheck_answered: frozenset[str] = frozenset()
-    """Fingerprints whose re-check this run answers: not reported again means fixed."""
     generated: tuple[GeneratedFile, ...] = ()
     """Files generated in this run that passed their checks."""
     file_verdicts: tuple[FileVerdict, ...] = ()
     """Verdicts of refactor-validation or of a custom task of kind `verdict`."""
     refused: tuple[RefusedFile, ...] = ()
     """Generated files that failed a check: reported, never written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodePositions:
+    """Where the code of tracked and reported findings is in the newest content."""
+
+    commit: str
+    """The newest known commit."""
+    current_blobs: dict[str, str]
+    """Path to blob at `commit`, for every path of a tracked finding or a reviewed file; a missing
+    path was deleted."""
+    renames: dict[str, str]
+    """Old path to new path, since the tracked findings were anchored."""
+    line_maps: dict[tuple[str, str], LineMap]
+    """(old blob, new blob) to the line map, for every pair that a tracked finding needs."""
+    descendants: frozenset[tuple[str, str]]
+    """Pairs (older, newer) of commits of which the newer one descends from the older one."""
+
+    def current_path(self, path: str) -> str:
+        """Return the path at `commit`: the new name after a rename, else *path* itself."""
+        return path if path in self.current_blobs else self.renames.get(path, path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingPolicy:
+    """What settings, people and earlier runs decide about the findings of a run."""
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    baseline: frozenset[str] = frozenset()
+    """Fingerprints that the baseline file accepts."""
+    dismissed: frozenset[str] = frozenset()
+    """Fingerprints that people dismissed for good."""
+    recheck_requested: frozenset[str] = frozenset()
+    """Fingerprints whose re-check was requested and not answered yet."""
+    recheck_answered: frozenset[str] = frozenset()
+    """Fingerprints whose re-check this run answers: not reported again means fixed."""
+    excluded: dict[str, str] = field(default_factory=dict)
+    """Path to the reason why it is no longer reviewed, e.g. `file excluded`, `given up`."""
+    reviewed_before: frozenset[tuple[str, str]] = frozenset()
+    """(path, blob) that have a verdict or need none: they are not sent again."""
+    republished: bool = False
+    """Whether this run was published before: what was new then is still called new."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ is written. So every destination shows the same findings in the same states.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from batch_action.batches.results import BatchResults
 from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError
@@ -19,6 +18,7 @@ from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
     Dismissal,
+    FindingPolicy,
     FindingState,
     FindingStatus,
     PublishedState,
@@ -27,7 +27,6 @@ from batch_action.models.findings import (
 )
 from batch_action.models.ledger import Dismissed, Fact, Recheck
 from batch_action.models.report import DestinationResult, PublishResult, RunReport
-from batch_action.publishers import run_report
 from batch_action.publishers.base import UNDELIVERED, Publisher
 from batch_action.publishers.draft_pr import publisher as draft_pr
 from batch_action.publishers.issue import publisher as issue
@@ -36,11 +35,11 @@ from batch_action.publishers.issue_per_finding import state
 from batch_action.publishers.positions import resolve, sort_newest_first
 from batch_action.publishers.sarif import publisher as sarif
 
-PUBLISHERS: Mapping[str, Callable[[RunContext, BatchAnswers], Publisher]] = {
-    "issue": issue.create_publisher,
-    "issue-per-finding": issue_per_finding.create_publisher,
+PUBLISHERS: Mapping[str, Callable[[RunContext, frozenset[str]], Publisher]] = {
+    "issue": lambda ctx, _: issue.create_publisher(ctx),
+    "issue-per-finding": lambda ctx, _: issue_per_finding.create_publisher(ctx),
     "sarif": sarif.create_publisher,
-    "draft-pr": draft_pr.create_publisher,
+    "draft-pr": lambda ctx, _: draft_pr.create_publisher(ctx),
 }
 """The destinations that keep findings between runs, in the order in which they are written."""
 
@@ -100,7 +99,7 @@ class PipelineResult:
 
 def read_states(
     ctx: RunContext,
-    batch_answers: BatchAnswers,
+    dismissed: frozenset[str] = frozenset(),
     publishers: Mapping[str, Publisher] | None = None,
     inherited: Sequence[PublishedState] = (),
 ) -> PublishedStates:
@@ -108,7 +107,7 @@ def read_states(
 
     Args:
         ctx: the run.
-        batch_answers: the answers that will be published.
+        dismissed: the fingerprints whose dismissal the ledger has.
         publishers: used instead of those that `report` names.
         inherited: states from elsewhere, such as a merged pull request.
 
@@ -119,9 +118,9 @@ def read_states(
     ctx.console.activity = "reading the destinations"
     if publishers is None:
         publishers = {
-            name: PUBLISHERS[name](ctx, batch_answers)
+            name: PUBLISHERS[name](ctx, dismissed)
             for name in PUBLISHERS
-            if _is_enabled(name, ctx)
+            if name in ctx.settings.report
         }
     states = list(inherited)
     unreadable: dict[str, DestinationResult] = {}
@@ -162,33 +161,65 @@ def read_last_reported_head(ctx: RunContext, view: LedgerView) -> str | None:
     return head or None
 
 
-def publish(
+def build_policy(
     ctx: RunContext,
     view: LedgerView,
-    results: BatchResults,
-    batch_answers: BatchAnswers,
     states: PublishedStates,
+    report: RunReport,
     *,
-    pull_number: int | None = None,
-    spend_view: LedgerView | None = None,
-) -> PipelineResult:
-    """Publish the answers to every destination; one that fails does not stop the others.
+    reviewed_before: frozenset[tuple[str, str]],
+) -> FindingPolicy:
+    """Build the policy of a run.
 
     Args:
         ctx: the run.
-        view: with the collected facts and people's requests, which the caller saves only when
-            the result has no problem.
-        results: of the batches that ended.
-        batch_answers: the answers in these results.
+        view: with the collected facts and people's requests.
         states: what the destinations hold.
-        pull_number: the pull request that was reviewed; None for a branch.
-        spend_view: all facts that count for the month's spending, if not *view*.
+        report: of this run.
+        reviewed_before: (path, blob) with a verdict before people's requests in *states*.
+
+    Raises:
+        ConfigError: when the baseline file cannot be parsed.
+
     """
-    ctx.console.activity = "publishing the findings"
-    report = run_report.build(
-        ctx, view, results, batch_answers, pull_number=pull_number, spend_view=spend_view
+    settings, batch_ids = ctx.settings, frozenset(report.batch_ids)
+    published = {batch for state in states.newest_first for batch in state.batches}
+    return FindingPolicy(
+        thresholds=Thresholds(severity=settings.min_severity, confidence=settings.min_confidence),
+        baseline=_load_baseline(ctx, ctx.rules_commit_for(report.commit)),
+        dismissed=view.dismissed_fingerprints | {d.fingerprint for d in states.dismissals},
+        recheck_requested=frozenset(request.fingerprint for request in view.open_recheck_requests),
+        recheck_answered=frozenset(
+            request.fingerprint for request in view.answered_recheck_requests(batch_ids)
+        ),
+        excluded=_list_excluded_paths(view, settings.max_attempts),
+        reviewed_before=reviewed_before,
+        # A batch is published again only after a run that wrote somewhere died or failed.
+        republished=not published.isdisjoint(batch_ids),
     )
-    reconciliation = _reconcile(ctx, view, batch_answers, states, report)
+
+
+def _list_excluded_paths(view: LedgerView, max_attempts: int) -> dict[str, str]:
+    """Return why paths are not reviewed any more; their findings stay open, with the reason."""
+    newest = view.newest_files()
+    given_up = {
+        path: "given up"
+        for path, blob in view.given_up_files(max_attempts)
+        if path in newest and newest[path].blob == blob
+    }
+    return dict.fromkeys(view.excluded_paths, "file excluded") | given_up
+
+
+def publish(
+    ctx: RunContext,
+    report: RunReport,
+    answers: BatchAnswers,
+    states: PublishedStates,
+    policy: FindingPolicy,
+) -> PipelineResult:
+    """Publish the answers to every destination; one that fails does not stop the others."""
+    ctx.console.activity = "publishing the findings"
+    reconciliation = _reconcile(ctx, report, answers, states, policy)
     delivered = list(states.unreadable)
     problem: BatchActionError | None = None
     for name, publisher in states.publishers.items():
@@ -237,10 +268,6 @@ def select_failing_verdicts(ctx: RunContext, published: PublishResult) -> list[F
     return [verdict for verdict in published.report.file_verdicts if verdict.verdict in failing]
 
 
-def _is_enabled(name: str, ctx: RunContext) -> bool:
-    return name in ctx.settings.report
-
-
 def _failed_result(name: str, error: GitHubError) -> DestinationResult:
     """Describe an error: `refused` if it is permanent, else `failed`."""
     refused = isinstance(error, RefusedError) and error.permanent
@@ -251,35 +278,20 @@ def _failed_result(name: str, error: GitHubError) -> DestinationResult:
 
 def _reconcile(
     ctx: RunContext,
-    view: LedgerView,
-    batch_answers: BatchAnswers,
-    states: PublishedStates,
     report: RunReport,
+    answers: BatchAnswers,
+    states: PublishedStates,
+    policy: FindingPolicy,
 ) -> Reconciliation:
     """Join the states of all destinations, and reconcile them with the answers."""
     oldest_first = states.newest_first[::-1]
-    tracked = {f.fingerprint: f for state in oldest_first for f in state.tracked}
+    tracked = tuple({f.fingerprint: f for state in oldest_first for f in state.tracked}.values())
     blocks = {f: block for state in oldest_first for f, block in state.blocks.items()}
-    published = {batch for state in oldest_first for batch in state.batches}
     heads = [state.head for state in states.newest_first if state.head]
-    settings = ctx.settings
-    complete = replace(
-        batch_answers,
-        dismissed=view.dismissed_fingerprints | {d.fingerprint for d in states.dismissals},
-        # A batch is published again only after a run that wrote somewhere died or failed.
-        republished=not published.isdisjoint(report.batch_ids),
-        thresholds=Thresholds(severity=settings.min_severity, confidence=settings.min_confidence),
-        baseline=_load_baseline(ctx, ctx.rules_commit_for(batch_answers.commit)),
-        recheck_requested=frozenset(request.fingerprint for request in view.open_recheck_requests),
-        recheck_answered=frozenset(
-            request.fingerprint
-            for request in view.answered_recheck_requests(frozenset(report.batch_ids))
-        ),
-    )
     # The newest head of a pull request is the one that GitHub names, even after a force push.
     head = heads[0] if heads and report.pull_request is None else None
-    resolved = resolve(complete, tuple(tracked.values()), ctx.git, head=head)
-    return replace(reconcile(tuple(tracked.values()), resolved), blocks=blocks)
+    positions = resolve(answers, tracked, ctx.git, head=head)
+    return replace(reconcile(tracked, answers, positions, policy), blocks=blocks)
 
 
 def _load_baseline(ctx: RunContext, commit: str) -> frozenset[str]:

@@ -2,48 +2,55 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from batch_action.clients.git import GitRepo
 from batch_action.findings.line_map import build_line_map
-from batch_action.models.findings import Anchor, BatchAnswers, PublishedState, TrackedFinding
+from batch_action.models.findings import (
+    Anchor,
+    BatchAnswers,
+    CodePositions,
+    PublishedState,
+    ReviewedFile,
+    TrackedFinding,
+)
 
 
 def resolve(
-    batch_answers: BatchAnswers,
+    answers: BatchAnswers,
     tracked: Sequence[TrackedFinding],
     repo: GitRepo,
     *,
     head: str | None = None,
-) -> BatchAnswers:
-    """Complete *batch_answers* with what git knows: blobs, renames, line maps and descendants.
+) -> CodePositions:
+    """Resolve blobs, renames, line maps and descendants with git.
 
     Args:
-        batch_answers: the answers of this collect.
+        answers: the answers of this collect.
         tracked: the findings that the destinations hold.
         repo: the repository with its objects.
         head: the newest commit that was published. When it descends from the reviewed commit, an
             older batch came late, and the content at `head` decides.
     """
-    commit = _newest_commit(batch_answers.commit, head, repo)
-    anchors = [t.anchor for t in tracked] + [f.anchor for f in batch_answers.findings]
-    paths = {a.path for a in anchors} | {r.path for r in batch_answers.reviewed}
+    commit = _newest_commit(answers.commit, head, repo)
+    anchors = [t.anchor for t in tracked] + [f.anchor for f in answers.findings]
+    paths = {a.path for a in anchors} | {r.path for r in answers.reviewed}
     if repo.has_commit(commit):
         current = repo.tree_blobs(commit, paths)
-        renamed = _find_renames(anchors, batch_answers, current, commit, repo)
+        renamed = _find_renames(anchors, answers.reviewed, current, commit, repo)
         current |= repo.tree_blobs(commit, set(renamed.values()))
     else:
         # A shallow clone lacks the commit: files that were not reviewed count as unchanged.
-        current = {a.path: a.blob for a in anchors} | {
-            r.path: r.blob for r in batch_answers.reviewed
-        }
-        renamed = {r.old_path: r.path for r in batch_answers.reviewed if r.old_path}
-    resolved = replace(batch_answers, commit=commit, current_blobs=current, renames=renamed)
-    maps = {
-        pair: build_line_map(hunks)
-        for pair, hunks in repo.hunks_of(_list_blob_pairs(resolved, tracked)).items()
-    }
-    return replace(resolved, line_maps=maps, descendants=_find_descendants(resolved, tracked, repo))
+        current = {a.path: a.blob for a in anchors} | {r.path: r.blob for r in answers.reviewed}
+        renamed = {r.old_path: r.path for r in answers.reviewed if r.old_path}
+    now = {path: path if path in current else renamed.get(path, path) for path in paths}
+    pairs = _list_blob_pairs(anchors, answers.reviewed, now, current)
+    return CodePositions(
+        commit=commit,
+        current_blobs=current,
+        renames=renamed,
+        line_maps={pair: build_line_map(hunks) for pair, hunks in repo.hunks_of(pairs).items()},
+        descendants=_find_descendants(answers, tracked, now, current, repo),
+    )
 
 
 def sort_newest_first(states: Sequence[PublishedState], repo: GitRepo) -> list[PublishedState]:
@@ -66,7 +73,7 @@ def _newest_commit(commit: str, head: str | None, repo: GitRepo) -> str:
 
 def _find_renames(
     anchors: Iterable[Anchor],
-    batch_answers: BatchAnswers,
+    reviewed: Iterable[ReviewedFile],
     current: dict[str, str],
     commit: str,
     repo: GitRepo,
@@ -79,35 +86,37 @@ def _find_renames(
             moves = repo.renames(old, commit)
             gone = {anchor.path for anchor in missing if anchor.commit == old}
             renamed |= {path: moves[path] for path in gone if path in moves}
-    for reviewed in batch_answers.reviewed:
-        old_path = reviewed.old_path
-        if old_path and old_path not in current and reviewed.path in current:
-            renamed.setdefault(old_path, reviewed.path)
+    for file in reviewed:
+        if file.old_path and file.old_path not in current and file.path in current:
+            renamed.setdefault(file.old_path, file.path)
     return renamed
 
 
 def _list_blob_pairs(
-    batch_answers: BatchAnswers, tracked: Sequence[TrackedFinding]
+    anchors: Iterable[Anchor],
+    reviewed: Iterable[ReviewedFile],
+    now: dict[str, str],
+    current: dict[str, str],
 ) -> list[tuple[str, str]]:
     """List each (old blob, new blob) whose line map the lifecycle needs."""
+    blobs_of: dict[str, set[str]] = defaultdict(set)
+    for file in reviewed:
+        blobs_of[now[file.path]].add(file.blob)
     pairs: dict[tuple[str, str], None] = {}
-    for anchor in (*(t.anchor for t in tracked), *(f.anchor for f in batch_answers.findings)):
-        path = _current_path(anchor.path, batch_answers)
-        targets = {batch_answers.current_blobs.get(path)}
-        targets |= {
-            r.blob for r in batch_answers.reviewed if _current_path(r.path, batch_answers) == path
-        }
-        for blob in sorted(target for target in targets if target and target != anchor.blob):
+    for anchor in anchors:
+        path = now[anchor.path]
+        targets = blobs_of[path] | ({current[path]} if path in current else set())
+        for blob in sorted(targets - {anchor.blob}):
             pairs[anchor.blob, blob] = None
     return list(pairs)
 
 
-def _current_path(path: str, batch_answers: BatchAnswers) -> str:
-    return path if path in batch_answers.current_blobs else batch_answers.renames.get(path, path)
-
-
 def _find_descendants(
-    batch_answers: BatchAnswers, tracked: Sequence[TrackedFinding], repo: GitRepo
+    answers: BatchAnswers,
+    tracked: Sequence[TrackedFinding],
+    now: dict[str, str],
+    current: dict[str, str],
+    repo: GitRepo,
 ) -> frozenset[tuple[str, str]]:
     """Find the pairs (older, newer) of commits where the newer one descends from the older one.
 
@@ -115,14 +124,14 @@ def _find_descendants(
     """
     reviewed_at: dict[str, set[str]] = defaultdict(set)
     reported_at: dict[str, set[str]] = defaultdict(set)
-    for reviewed in batch_answers.reviewed:
-        reviewed_at[_current_path(reviewed.path, batch_answers)].add(reviewed.commit)
-    for finding in batch_answers.findings:
-        reported_at[_current_path(finding.anchor.path, batch_answers)].add(finding.anchor.commit)
+    for reviewed in answers.reviewed:
+        reviewed_at[now[reviewed.path]].add(reviewed.commit)
+    for finding in answers.findings:
+        reported_at[now[finding.anchor.path]].add(finding.anchor.commit)
     pairs: set[tuple[str, str]] = set()
     for tracked_finding in tracked:
-        path = _current_path(tracked_finding.anchor.path, batch_answers)
-        if batch_answers.current_blobs.get(path) != tracked_finding.anchor.blob:
+        path = now[tracked_finding.anchor.path]
+        if current.get(path) != tracked_finding.anchor.blob:
             pairs |= {(tracked_finding.anchor.commit, commit) for commit in reviewed_at[path]}
         if tracked_finding.closing_commit:
             pairs |= {(commit, tracked_finding.closing_commit) for commit in reported_at[path]}

@@ -13,6 +13,7 @@ from batch_action.findings.lifecycle import reconcile
 from batch_action.models.findings import (
     BatchAnswers,
     Confidence,
+    FindingPolicy,
     FindingState,
     PublishedState,
     RawFinding,
@@ -121,10 +122,12 @@ class DestinationHarness:
         publisher = self.open_publisher(self)
         self.previous_state = publisher.read_state()
         self.dismissed |= {dismissal.fingerprint for dismissal in self.previous_state.dismissals}
-        batch_answers = replace(batch_answers, dismissed=frozenset(self.dismissed))
-        reconciliation = change(
-            reconcile_state(self.previous_state, batch_answers, report, GitRepo(self.repo.path))
+        policy = FindingPolicy(
+            dismissed=frozenset(self.dismissed),
+            republished=not set(self.previous_state.batches).isdisjoint(report.batch_ids),
         )
+        git = GitRepo(self.repo.path)
+        reconciliation = change(reconcile_state(self.previous_state, batch_answers, policy, git))
         meanwhile()
         return reconciliation, publisher.publish(reconciliation, report)
 
@@ -150,14 +153,11 @@ class DestinationHarness:
 
 
 def reconcile_state(
-    state: PublishedState, batch_answers: BatchAnswers, report: RunReport, repo: GitRepo
+    state: PublishedState, answers: BatchAnswers, policy: FindingPolicy, repo: GitRepo
 ) -> Reconciliation:
     """Reconcile as the pipeline does for all destinations together."""
-    resolved = resolve(batch_answers, state.tracked, repo, head=state.head or None)
-    again = not set(state.batches).isdisjoint(report.batch_ids)
-    return replace(
-        reconcile(state.tracked, replace(resolved, republished=again)), blocks=state.blocks
-    )
+    positions = resolve(answers, state.tracked, repo, head=state.head or None)
+    return replace(reconcile(state.tracked, answers, positions, policy), blocks=dict(state.blocks))
 
 
 def raw_finding(line: str, number: int) -> RawFinding:

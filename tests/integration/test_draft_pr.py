@@ -76,7 +76,7 @@ def publish(
         batch_answers = BatchAnswers(
             task="code-review", commit=commit, reviewed=(), findings=(), generated=files
         )
-        publisher = draft_pr.create_publisher(ctx, batch_answers)
+        publisher = draft_pr.create_publisher(ctx)
         publisher.read_state()
         ledger = Ledger(repository=ctx.github_context.repository_id, task="code-review")
         report = run_report.build(ctx, LedgerView(ledger), BatchResults(), batch_answers)

@@ -27,7 +27,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.ledger import Dismissed, Ledger, Recheck
 from batch_action.models.report import DestinationResult, RunReport
-from batch_action.publishers import pipeline
+from batch_action.publishers import pipeline, run_report
 from tests.harness.contexts import context_of
 from tests.harness.git_repositories import Repo
 
@@ -108,8 +108,19 @@ def publish(
     publishers: dict[str, InMemoryPublisher],
     view: LedgerView = EMPTY,
 ) -> pipeline.PipelineResult:
-    published_states = pipeline.read_states(ctx, batch_answers, publishers)
-    return pipeline.publish(ctx, view, BatchResults(), batch_answers, published_states)
+    states = pipeline.read_states(ctx, view.dismissed_fingerprints, publishers)
+    return publish_to(ctx, batch_answers, states, view)
+
+
+def publish_to(
+    ctx: RunContext,
+    answers: BatchAnswers,
+    states: pipeline.PublishedStates,
+    view: LedgerView,
+) -> pipeline.PipelineResult:
+    report = run_report.build(ctx, view, BatchResults(), answers)
+    policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=view.reviewed_files)
+    return pipeline.publish(ctx, report, answers, states, policy)
 
 
 def states(publisher: InMemoryPublisher) -> list[FindingState]:
@@ -208,14 +219,12 @@ def test_a_dismissal_in_one_destination_holds_in_all(repo: Repo):
         dismissal = Dismissal(fingerprint=known.fingerprint, actor="ann", source="https://x/1")
         first.state = replace(first.state, dismissals=(dismissal,))
         batch_answers = review(repo, "crash(x)")
-        published_states = pipeline.read_states(
-            ctx, batch_answers, {"first": first, "second": second}
-        )
+        published_states = pipeline.read_states(ctx, publishers={"first": first, "second": second})
         (fact,) = published_states.requested_facts(EMPTY, ctx)
         assert isinstance(fact, Dismissed)
         view = LedgerView(EMPTY.ledger.model_copy(update={"facts": (fact,)}))
         assert published_states.requested_facts(view, ctx) == ()
-        pipeline.publish(ctx, view, BatchResults(), batch_answers, published_states)
+        publish_to(ctx, batch_answers, published_states, view)
         assert states(second) == [FindingState.DISMISSED]
         # And from the ledger alone, in case the destination is lost.
         publish(ctx, batch_answers, {"three": (three := InMemoryPublisher())}, view)
@@ -232,7 +241,7 @@ def test_a_recheck_of_an_unknown_finding_is_ignored(repo: Repo):
             for f in (known.fingerprint, "0" * 16)
         )
         first.state = replace(first.state, rechecks=rechecks)
-        published_states = pipeline.read_states(ctx, review(repo), {"first": first})
+        published_states = pipeline.read_states(ctx, publishers={"first": first})
         (fact,) = published_states.requested_facts(EMPTY, ctx)
     assert isinstance(fact, Recheck)
     assert (fact.path, fact.fingerprint) == ("a.py", known.fingerprint)

@@ -12,10 +12,10 @@ import pytest
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.findings.anchoring import anchor_all
-from batch_action.findings.lifecycle import reconcile
 from batch_action.models.findings import (
     BatchAnswers,
     Confidence,
+    FindingPolicy,
     FindingState,
     PublishedState,
     RawFinding,
@@ -24,9 +24,9 @@ from batch_action.models.findings import (
     Severity,
 )
 from batch_action.models.report import DestinationResult, FileStatuses, RunReport
-from batch_action.publishers.positions import resolve
 from batch_action.publishers.sarif import publisher as sarif
 from tests.harness.contexts import context_of
+from tests.harness.destinations import reconcile_state
 from tests.harness.sarif_schema import schema_errors
 from tests.harness.workflow import BAD, GOOD, WORSE, WorkflowHarness
 
@@ -103,19 +103,15 @@ class CodeScanningHarness:
         self.runs = number or self.runs + 1
         self.workflow.advance(60)
         with self.ctx(token, **(inputs or {})) as ctx:
-            publisher = sarif.create_publisher(
-                ctx, replace(batch_answers, dismissed=self.dismissed), pull=pull_request
-            )
+            publisher = sarif.create_publisher(ctx, self.dismissed, pull=pull_request)
             state = publisher.read_state()
             self.dismissed |= {d.fingerprint for d in state.dismissals}
             batches = (f"msgbatch_{self.runs}",)
-            complete = replace(
-                batch_answers,
+            policy = FindingPolicy(
                 dismissed=self.dismissed,
                 republished=not set(state.batches).isdisjoint(batches),
             )
-            positions = resolve(complete, state.tracked, ctx.git, head=state.head or None)
-            reconciled = replace(reconcile(state.tracked, positions), blocks=dict(state.blocks))
+            reconciled = reconcile_state(state, batch_answers, policy, ctx.git)
             report = RunReport(
                 task=TASK,
                 repository=self.workflow.github_repository.full_name,
@@ -140,9 +136,7 @@ class CodeScanningHarness:
 
     def read_state(self, token: str | None = None, **inputs: Any) -> PublishedState:
         with self.ctx(token, **inputs) as ctx:
-            return sarif.create_publisher(
-                ctx, BatchAnswers(task=TASK, commit="", reviewed=(), findings=())
-            ).read_state()
+            return sarif.create_publisher(ctx, frozenset()).read_state()
 
     def dismiss(self, number: int, by: str = "octo", comment: str | None = None) -> None:
         """Dismiss an alert as a person."""

@@ -15,6 +15,7 @@ from batch_action.findings.lifecycle import reconcile
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
+    FindingPolicy,
     FindingState,
     Reconciliation,
     ReviewedFile,
@@ -125,7 +126,8 @@ class RandomRepository:
         self, batch_answers: BatchAnswers, known: tuple[TrackedFinding, ...]
     ) -> Reconciliation:
         git = GitRepo(self.repo.path)
-        return reconcile(known, resolve(batch_answers, known, git, head=None))
+        positions = resolve(batch_answers, known, git, head=None)
+        return reconcile(known, batch_answers, positions, FindingPolicy())
 
 
 def upload_and_read(reconciled: Reconciliation, previous: AnalysisState) -> AnalysisState:

@@ -20,8 +20,10 @@ from batch_action.findings.anchoring import anchor_all
 from batch_action.findings.lifecycle import reconcile
 from batch_action.models.findings import (
     BatchAnswers,
+    CodePositions,
     Confidence,
     Finding,
+    FindingPolicy,
     FindingState,
     RawFinding,
     Reconciliation,
@@ -154,32 +156,32 @@ class Simulation:
             )
             assert lost == 0
             findings += found
-        batch_answers = BatchAnswers(
+        answers = BatchAnswers(
             task=TASK,
             commit=batch.commit,
             reviewed=tuple(reviewed),
             findings=tuple(findings),
-            reviewed_before=frozenset(self.verdicts),
         )
+        policy = FindingPolicy(reviewed_before=frozenset(self.verdicts))
         self.verdicts |= {(r.path, r.blob) for r in reviewed}
-        placed = resolve(batch_answers, self.tracked, self.git, head=self.head or None)
-        result = reconcile(self.tracked, placed)
-        self.counts["late"] += placed.commit != batch.commit
+        positions = resolve(answers, self.tracked, self.git, head=self.head or None)
+        result = reconcile(self.tracked, answers, positions, policy)
+        self.counts["late"] += positions.commit != batch.commit
         before = dict(self.names)
-        self.name(result, placed)
-        self.check(result, placed)
-        self.check_open(result, placed, before)
-        self.check_returned(result, placed, before)
+        self.name(result, answers)
+        self.check(result, answers, positions)
+        self.check_open(result, answers, positions, before)
+        self.check_returned(result, positions, before)
         self.save_state(result)
 
     def about(self, finding: Finding) -> str:
         anchor = finding.anchor
         return defect_at(self.texts[anchor.blob], anchor.start_line, anchor.end_line)
 
-    def name(self, result: Reconciliation, batch_answers: BatchAnswers) -> None:
+    def name(self, result: Reconciliation, answers: BatchAnswers) -> None:
         """Which defect each status is about."""
         digests = {old.fingerprint: old.evidence_digest for old in self.tracked}
-        seen = {(self.about(f), f.evidence_digest) for f in batch_answers.findings}
+        seen = {(self.about(f), f.evidence_digest) for f in answers.findings}
         reported = [s.finding and self.about(s.finding) for s in result.statuses]
         for status in result.statuses:
             if status.changed:
@@ -199,10 +201,12 @@ class Simulation:
                 assert twins or back or lost, ("swapped", before, now, status)
             self.names[own] = now
 
-    def check(self, result: Reconciliation, batch_answers: BatchAnswers) -> None:
+    def check(
+        self, result: Reconciliation, answers: BatchAnswers, positions: CodePositions
+    ) -> None:
         """Compare the statuses of this run with the files."""
-        entries = self.trees[batch_answers.commit]
-        wrong = self.wrong(batch_answers)
+        entries = self.trees[positions.commit]
+        wrong = self.wrong(positions)
         live = {s.tracked.fingerprint: s for s in result.statuses if s.tracked.state in LIVE}
         reported = Counter(self.names[own] for own in live)
         for name, count in reported.items():
@@ -215,28 +219,32 @@ class Simulation:
                 assert len(digests) == count, ("duplicates", same)
                 self.counts["unsure"] += 1
         for own, status in live.items():
-            path = self.now(status.tracked.anchor.path, batch_answers)
+            path = positions.current_path(status.tracked.anchor.path)
             assert path in entries, ("its file is gone", status)
             if (path, entries[path]) in self.verdicts:
                 assert self.names[own] in wrong, ("stale", status)
                 assert status.tracked.state is not FindingState.RECHECKING, ("for ever", status)
         named = {self.names[own] for own in live}
-        for finding in batch_answers.findings:
+        for finding in answers.findings:
             if entries.get(finding.anchor.path) == finding.anchor.blob:
                 # A defect reported in the newest content is open, whatever was closed before.
                 assert self.about(finding) in named, ("reported and not open", finding)
 
     def check_open(
-        self, result: Reconciliation, batch_answers: BatchAnswers, before: dict[str, str]
+        self,
+        result: Reconciliation,
+        answers: BatchAnswers,
+        positions: CodePositions,
+        before: dict[str, str],
     ) -> None:
         """An open finding stays open while its lines are unchanged, and is closed when fixed."""
         live = {s.tracked.fingerprint: s for s in result.statuses if s.tracked.state in LIVE}
-        wrong = self.wrong(batch_answers)
+        wrong = self.wrong(positions)
         for old in self.tracked:
             if old.state not in LIVE:
                 continue
-            path = self.now(old.anchor.path, batch_answers)
-            blob = batch_answers.current_blobs.get(path, "")
+            path = positions.current_path(old.anchor.path)
+            blob = positions.current_blobs.get(path, "")
             now, name = live.get(old.fingerprint), before[old.fingerprint]
             kept = blob and is_untouched(self.texts[old.anchor.blob], self.texts[blob], name)
             if kept and not now:
@@ -249,19 +257,19 @@ class Simulation:
                 assert now.tracked.state is FindingState.OPEN, ("not touched", old, now)
                 assert self.names[old.fingerprint] == name, ("about something else", old, now)
                 self.counts["stayed"] += 1
-            for verdict in batch_answers.reviewed:
+            for verdict in answers.reviewed:
                 newer = self.age(verdict.commit) < self.age(old.anchor.commit)
                 gone = name not in wrong and name not in defects(self.texts[verdict.blob])
-                if newer and gone and self.now(verdict.path, batch_answers) == path:
+                if newer and gone and positions.current_path(verdict.path) == path:
                     other = now and self.names[old.fingerprint] != name
                     assert now is None or other, ("fix not noticed", old, now)
 
     def check_returned(
-        self, result: Reconciliation, batch_answers: BatchAnswers, before: dict[str, str]
+        self, result: Reconciliation, positions: CodePositions, before: dict[str, str]
     ) -> None:
         """A closed finding that is reported again in its lines comes back and is not a new one."""
         closed = {
-            (self.now(old.anchor.path, batch_answers), before[old.fingerprint]): old
+            (positions.current_path(old.anchor.path), before[old.fingerprint]): old
             for old in self.tracked
             if old.state is FindingState.FIXED
         }
@@ -273,20 +281,15 @@ class Simulation:
                     self.counts["reported again"] += 1
                     assert old.evidence_digest != known.evidence_digest, ("not back", old, known)
 
-    def wrong(self, batch_answers: BatchAnswers) -> set[str]:
-        blobs = self.trees[batch_answers.commit].values()
+    def wrong(self, positions: CodePositions) -> set[str]:
+        blobs = self.trees[positions.commit].values()
         return {name for blob in blobs for name in defects(self.texts[blob])}
 
     def age(self, commit: str) -> int:
         """Return how many commits ago that was."""
         return len(self.trees) - list(self.trees).index(commit)
 
-    def now(self, path: str, batch_answers: BatchAnswers) -> str:
-        return (
-            path if path in batch_answers.current_blobs else batch_answers.renames.get(path, path)
-        )
-
-    def save_state(self, result: Reconciliation) -> None:
+    def remember(self, result: Reconciliation) -> None:
         """Encode and decode the state as the rolling issue does, in its markers."""
         text = "\n\n".join(markers.wrap_block(s.tracked, "words") for s in result.statuses)
         found = tuple(block.tracked for block in markers.parse_blocks(text))

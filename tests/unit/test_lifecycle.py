@@ -17,8 +17,10 @@ from batch_action.findings.line_map import build_line_map, estimate_lines, map_l
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     BatchAnswers,
+    CodePositions,
     Confidence,
     Finding,
+    FindingPolicy,
     FindingState,
     LineMap,
     RawFinding,
@@ -76,7 +78,32 @@ class History:
         assert discarded == 0
         return found
 
-    def batch_answers(
+    def answers(self, commit: str, reviewed: Mapping[str, Sequence[RawFinding]]) -> BatchAnswers:
+        return BatchAnswers(
+            task="t",
+            commit=commit,
+            reviewed=tuple(
+                ReviewedFile(path=p, blob=blob_of(self.files(commit)[p]), commit=commit)
+                for p in reviewed
+            ),
+            findings=tuple(f for p, r in reviewed.items() for f in self.findings(commit, p, r)),
+        )
+
+    def positions(self, head: str, renamed: Mapping[str, str] | None = None) -> CodePositions:
+        """Build the positions at `head`, with line maps between all blobs of all commits."""
+        now = self.files(head)
+        texts = {blob_of(t): t for files in self.commits for t in files.values()}
+        count = len(self.commits)
+        ids = [f"{n + 1:040x}" for n in range(count)]
+        return CodePositions(
+            commit=head,
+            current_blobs={path: blob_of(text) for path, text in now.items()},
+            renames=dict(renamed or {}),
+            line_maps={(a, b): hunks(texts[a], texts[b]) for a in texts for b in texts if a != b},
+            descendants=frozenset((a, b) for a in ids for b in ids if a < b),
+        )
+
+    def report(
         self,
         commit: str,
         reviewed: Mapping[str, Sequence[RawFinding]],
@@ -84,49 +111,30 @@ class History:
         *,
         head: str | None = None,
         renamed: Mapping[str, str] | None = None,
-        **more,
-    ) -> BatchAnswers:
-        """Build the answers with the line maps between all blobs of all commits."""
-        now = self.files(head or commit)
-        texts = {blob_of(t): t for files in self.commits for t in files.values()}
-        count = len(self.commits)
-        ids = [f"{n + 1:040x}" for n in range(count)]
-        return BatchAnswers(
-            task="t",
-            commit=head or commit,
-            reviewed=tuple(
-                ReviewedFile(path=p, blob=blob_of(self.files(commit)[p]), commit=commit)
-                for p in reviewed
-            ),
-            findings=tuple(f for p, r in reviewed.items() for f in self.findings(commit, p, r)),
-            current_blobs={path: blob_of(text) for path, text in now.items()},
-            renames=dict(renamed or {}),
-            line_maps={(a, b): hunks(texts[a], texts[b]) for a in texts for b in texts if a != b},
-            descendants=frozenset((a, b) for a in ids for b in ids if a < b),
-            **more,
-        )
-
-    def report(
-        self, commit, reviewed, known: Sequence[TrackedFinding] = (), **more
+        **policy,
     ) -> Reconciliation:
-        return check(known, self.batch_answers(commit, reviewed, known, **more))
+        positions = self.positions(head or commit, renamed)
+        return check(known, self.answers(commit, reviewed), positions, FindingPolicy(**policy))
 
 
-def check(known: Sequence[TrackedFinding], batch_answers: BatchAnswers) -> Reconciliation:
+def check(
+    known: Sequence[TrackedFinding],
+    answers: BatchAnswers,
+    positions: CodePositions,
+    policy: FindingPolicy,
+) -> Reconciliation:
     """Reconcile, and assert the invariants of every run."""
-    result = reconcile(known, batch_answers)
+    result = reconcile(known, answers, positions, policy)
     prints = [s.tracked.fingerprint for s in result.statuses]
     assert len(prints) == len(set(prints))
     assert {k.fingerprint for k in known} <= set(prints)
     spoken = [s.finding for s in result.statuses if s.finding] + list(result.dropped)
-    assert len(spoken) + sum(count for _, count in result.below_threshold) == len(
-        batch_answers.findings
-    )
-    again = reconcile(after(result), batch_answers)
+    assert len(spoken) + sum(count for _, count in result.below_threshold) == len(answers.findings)
+    again = reconcile(after(result), answers, positions, policy)
     assert {s.tracked.fingerprint for s in again.statuses} == set(prints)
     assert not any(s.changed for s in again.statuses)
     assert [s.tracked.anchor for s in again.statuses] == [s.tracked.anchor for s in result.statuses]
-    reported = reconcile(after(result), replace(batch_answers, republished=True))
+    reported = reconcile(after(result), answers, positions, replace(policy, republished=True))
     if not {k.state for k in known} & {FindingState.NEW, FindingState.BACK, FindingState.FIXED}:
         assert [(s.tracked, s.changed) for s in reported.statuses] == [
             (s.tracked, s.changed) for s in result.statuses
@@ -357,16 +365,14 @@ def test_a_copy_added_in_between_is_another_finding():
     quoted, otherwise = "    a = 1\n    crash(a)", "    crash(a)\n    return a"
     history, known, _ = start(FAR + BAD, raw(quoted, at + 2))
     head = history.commit({"a.py": FAR + copy_ + BAD})
-    batch_answers = history.batch_answers(
-        head,
-        {"a.py": [raw(otherwise, at + 3), raw(quoted, at + 2 + len(copy_.splitlines()))]},
-        known,
+    answers = history.answers(
+        head, {"a.py": [raw(otherwise, at + 3), raw(quoted, at + 2 + len(copy_.splitlines()))]}
     )
+    positions = history.positions(head)
     blobs = blob_of(FAR + BAD), blob_of(FAR + copy_ + BAD)
     split = LineMap(hunks=((at + 2, 0, at + 3, len(copy_.splitlines())),))
-    result = check(
-        known, replace(batch_answers, line_maps={**batch_answers.line_maps, blobs: split})
-    )
+    positions = replace(positions, line_maps={**positions.line_maps, blobs: split})
+    result = check(known, answers, positions, FindingPolicy())
     found = {s.tracked.state: s.tracked.anchor.start_line for s in result.statuses}
     assert found == {FindingState.NEW: at + 3, FindingState.OPEN: at + 2 + len(copy_.splitlines())}
 
@@ -645,8 +651,9 @@ def test_whole_file_findings_are_rechecked_when_anything_changes():
 def test_a_missing_line_map_counts_as_changed():
     history, known, _ = start()
     head = history.commit({"a.py": BAD + FAR + GOOD})
-    batch_answers = replace(history.batch_answers(head, {}, known), line_maps={})
-    assert states(reconcile(known, batch_answers)) == ["RECHECKING"]
+    positions = replace(history.positions(head), line_maps={})
+    result = reconcile(known, history.answers(head, {}), positions, FindingPolicy())
+    assert states(result) == ["RECHECKING"]
 
 
 @pytest.mark.parametrize(

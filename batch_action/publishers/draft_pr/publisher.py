@@ -11,8 +11,8 @@ from batch_action.clients.github.draft_branches import DraftBranches
 from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
-from batch_action.models.file_results import RefusedFile
-from batch_action.models.findings import BatchAnswers, PublishedState, Reconciliation
+from batch_action.models.file_results import GeneratedFile, RefusedFile
+from batch_action.models.findings import PublishedState, Reconciliation
 from batch_action.models.github import DraftPullRequest
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import markers
@@ -40,9 +40,8 @@ class _Branch:
 class DraftPullRequestPublisher:
     """The draft pull request of one task; see `Publisher`."""
 
-    def __init__(self, ctx: RunContext, batch_answers: BatchAnswers) -> None:
+    def __init__(self, ctx: RunContext) -> None:
         self._ctx = ctx
-        self._batch_answers = batch_answers
         github = ctx.require_github()
         self._branches = DraftBranches(github.client)
         self._is_trusted = github.issues.is_trusted
@@ -67,7 +66,8 @@ class DraftPullRequestPublisher:
             )
             return DestinationResult(destination=DESTINATION, action="refused", note=note)
         proposed = render.parse_files(pull.body) if pull else ()
-        files, left_out = self._select_up_to_date(_merge_files(proposed, self._batch_answers))
+        merged = _merge_files(proposed, report.generated)
+        files, left_out = self._select_up_to_date(merged, report.commit)
         if pull is None and not files:
             note = _left_out_note(left_out) or "no files to propose"
             return DestinationResult(destination=DESTINATION, action="skipped", note=note)
@@ -76,7 +76,7 @@ class DraftPullRequestPublisher:
         except RefusedError as error:
             if not error.permanent:
                 raise
-            return self._write_patch(error)
+            return self._write_patch(error, report.generated)
 
     def _publish_files(
         self,
@@ -93,7 +93,7 @@ class DraftPullRequestPublisher:
         if branch is not None and not branch.is_ours:
             files, changed = self._select_untouched(branch, files)
             left_out = (*left_out, *changed)
-        base = branch if branch and not branch.is_ours else self._reviewed_commit()
+        base = branch if branch and not branch.is_ours else self._read_commit(report.commit)
         blobs, has_changed = self._write_branch(base, branch, files, report)
         body = render.body(report, files, blobs, left_out)
         return self._update_pull_request(
@@ -156,12 +156,13 @@ class DraftPullRequestPublisher:
         )
 
     def _select_up_to_date(
-        self, files: Sequence[ProposedFile]
+        self, files: Sequence[ProposedFile], reviewed_commit: str
     ) -> tuple[tuple[ProposedFile, ...], tuple[RefusedFile, ...]]:
         """Return the files whose source and target are as reviewed, and the others with reasons."""
         if not files:
             return (), ()
-        blobs = self._current_blobs({path for file in files for path in (file.path, file.source)})
+        paths = {path for file in files for path in (file.path, file.source)}
+        blobs = self._current_blobs(paths, reviewed_commit)
         up_to_date, left_out = [], []
         for file in files:
             reason = _outdated_reason(file, blobs)
@@ -171,11 +172,11 @@ class DraftPullRequestPublisher:
                 left_out.append(RefusedFile(path=file.path, source=file.source, reason=reason))
         return tuple(up_to_date), tuple(left_out)
 
-    def _current_blobs(self, paths: set[str]) -> dict[str, str]:
-        """Return the blobs of these paths at the current head of the default branch."""
+    def _current_blobs(self, paths: set[str], reviewed_commit: str) -> dict[str, str]:
+        """Return the blobs of these paths at the head of the default branch, if it has any."""
         ctx = self._ctx
         branch = ctx.github_context.default_branch or ctx.github_context.branch or "main"
-        head = self._branches.head_of(branch) or self._batch_answers.commit
+        head = self._branches.head_of(branch) or reviewed_commit
         if ctx.git.has_commit(head):
             return ctx.git.tree_blobs(head, paths)
         return self._branches.blobs(head, sorted(paths))
@@ -206,17 +207,19 @@ class DraftPullRequestPublisher:
         is_ours = render.is_ours(commit.message, commit.tree)
         return _Branch(head=head, tree=commit.tree, is_ours=is_ours)
 
-    def _reviewed_commit(self) -> _Branch:
-        commit = self._branches.commit(self._batch_answers.commit)
+    def _read_commit(self, sha: str) -> _Branch:
+        commit = self._branches.commit(sha)
         return _Branch(head=commit.sha, tree=commit.tree, is_ours=True)
 
     def _modes(self, commit: str) -> Mapping[str, str]:
         git = self._ctx.git
         return {e.path: e.mode for e in git.tree(commit)} if git.has_commit(commit) else {}
 
-    def _write_patch(self, error: RefusedError) -> DestinationResult:
+    def _write_patch(
+        self, error: RefusedError, files: Sequence[GeneratedFile]
+    ) -> DestinationResult:
         """Write the files as a patch, because GitHub refuses the pull request."""
-        ctx, files = self._ctx, self._batch_answers.generated
+        ctx = self._ctx
         paths = {file.replaces: file.path for file in files if file.replaces}
         before = {paths[blob]: decode(data) for blob, data in ctx.git.blobs(list(paths))}
         name = f"{ctx.task.name}.patch"
@@ -227,17 +230,17 @@ class DraftPullRequestPublisher:
         return DestinationResult(destination=DESTINATION, action="refused", note=note)
 
 
-def create_publisher(ctx: RunContext, batch_answers: BatchAnswers) -> DraftPullRequestPublisher:
+def create_publisher(ctx: RunContext) -> DraftPullRequestPublisher:
     """Create the publisher of the task's draft pull request."""
-    return DraftPullRequestPublisher(ctx, batch_answers)
+    return DraftPullRequestPublisher(ctx)
 
 
 def _merge_files(
-    proposed: Sequence[ProposedFile], batch_answers: BatchAnswers
+    proposed: Sequence[ProposedFile], generated: Sequence[GeneratedFile]
 ) -> tuple[ProposedFile, ...]:
     """Return the files of the branch and of this run; this run's version of a path wins."""
     files = {file.path: file for file in proposed}
-    files |= {file.path: render.proposed_file(file) for file in batch_answers.generated}
+    files |= {file.path: render.proposed_file(file) for file in generated}
     return tuple(replace(files[path]) for path in sorted(files))
 
 

@@ -6,7 +6,6 @@ from batch_action.clients.github.issues import Issues
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.findings import (
-    BatchAnswers,
     FindingStatus,
     PublishedState,
     Reconciliation,
@@ -322,11 +321,11 @@ class IssuePublisher:
         return update_issue(current, draft, result, self.issues)
 
 
-def create_publisher(ctx: RunContext, batch_answers: BatchAnswers) -> Publisher:
+def create_publisher(ctx: RunContext) -> Publisher:
     """Create the publisher of the rolling issue of the run's task."""
     return IssuePublisher(
         issues=ctx.require_github().issues,
-        task=batch_answers.task,
+        task=ctx.task.name,
         repository_id=ctx.github_context.repository_id,
         state_key=ctx.settings.state_key,
     )

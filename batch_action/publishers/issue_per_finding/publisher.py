@@ -15,7 +15,6 @@ from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.findings import (
     OPEN_STATES,
-    BatchAnswers,
     FindingState,
     FindingStatus,
     PublishedState,
@@ -277,11 +276,11 @@ def _summarize_actions(actions: dict[str, list[int]], *, has_issues: bool) -> st
     return "unchanged" if has_issues else "skipped"
 
 
-def create_publisher(ctx: RunContext, batch_answers: BatchAnswers) -> Publisher:
+def create_publisher(ctx: RunContext) -> Publisher:
     """Create the publisher of the issues of the run's task."""
     return IssuePerFindingPublisher(
         issues=ctx.require_github().issues,
-        task=batch_answers.task,
+        task=ctx.task.name,
         repository_id=ctx.github_context.repository_id,
         repo=ctx.git,
         state_key=ctx.settings.state_key,

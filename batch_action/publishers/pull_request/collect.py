@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from batch_action.batches import lost_creates, results
 from batch_action.batches.results import BatchResults
+from batch_action.clients.git import GitRepo
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
 from batch_action.ledger import merge, pull_requests, store
@@ -17,7 +18,6 @@ from batch_action.ledger.trust import verify_pull_request
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import (
     OPEN_STATES,
-    BatchAnswers,
     Dismissal,
     FindingState,
     PublishedState,
@@ -26,7 +26,7 @@ from batch_action.models.findings import (
 from batch_action.models.github import PullRequest
 from batch_action.models.ledger import Closed, Collected, Dismissed, Fact, Ledger
 from batch_action.models.report import PublishResult
-from batch_action.publishers import finding_block, pipeline
+from batch_action.publishers import finding_block, pipeline, run_report
 from batch_action.publishers.pipeline import PipelineResult, PublishedStates
 from batch_action.publishers.pull_request import publisher as pull_request
 from batch_action.publishers.pull_request.eligibility import DESTINATION
@@ -229,35 +229,34 @@ def _publish(
     """
     batch_results, number = data.batch_results, data.pull.number
     collected = LedgerView(merge.add(data.view.ledger, *batch_results.facts))
-    answers = replace(results.build_answers(ctx, collected, batch_results), commit=head)
-    publisher = pull_request.create_publisher(ctx, answers, data.pull)
-    states = pipeline.read_states(ctx, answers, {DESTINATION: publisher})
+    answers = results.build_answers(ctx, collected, batch_results, head=head)
+    publisher = pull_request.create_publisher(ctx, data.pull)
+    states = pipeline.read_states(ctx, publishers={DESTINATION: publisher})
     requested = states.requested_facts(collected, ctx)
     if not (batch_results.ended or requested or states.has_pending_work or not deliver):
         return None, ()
-    result = pipeline.publish(
-        ctx,
-        LedgerView(merge.add(collected.ledger, *data.dismissed, *requested)),
-        batch_results,
-        _with_reverted(ctx, answers, states, data.pull),
-        states if deliver else replace(states, publishers={}),
-        pull_number=number,
-        spend_view=data.spend_view,
+    view = LedgerView(merge.add(collected.ledger, *data.dismissed, *requested))
+    report = run_report.build(
+        ctx, view, batch_results, answers, pull_number=number, spend_view=data.spend_view
     )
+    # The findings in files that are as before the pull request are fixed.
+    reviewed = collected.reviewed_files | _find_reverted_files(ctx.git, states, data.pull, head)
+    policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=reviewed)
+    delivered_to = states if deliver else replace(states, publishers={})
+    result = pipeline.publish(ctx, report, answers, delivered_to, policy)
     return result, (*requested, *batch_results.facts)
 
 
-def _with_reverted(
-    ctx: RunContext, answers: BatchAnswers, states: PublishedStates, pull: PullRequest
-) -> BatchAnswers:
-    """Count files that are as before the pull request as reviewed: their findings are fixed."""
-    fork = fork_point(ctx.git, answers.commit, into=pull.base_ref, base=pull.base)
-    if fork is None or not pull.open:
-        return answers
+def _find_reverted_files(
+    git: GitRepo, states: PublishedStates, pull: PullRequest, head: str
+) -> frozenset[tuple[str, str]]:
+    """Find the (path, blob) of tracked findings that are as before an open pull request."""
+    fork = fork_point(git, head, into=pull.base_ref, base=pull.base) if pull.open else None
+    if fork is None:
+        return frozenset()
     paths = {tracked.anchor.path for state in states.newest_first for tracked in state.tracked}
-    before, now = (ctx.git.tree_blobs(commit, paths) for commit in (fork, answers.commit))
-    same = frozenset((path, blob) for path, blob in now.items() if before.get(path) == blob)
-    return replace(answers, reviewed_before=answers.reviewed_before | same)
+    before, now = (git.tree_blobs(commit, paths) for commit in (fork, head))
+    return frozenset((path, blob) for path, blob in now.items() if before.get(path) == blob)
 
 
 def _transfer_to_branch(ctx: RunContext, data: _Input) -> _Result:

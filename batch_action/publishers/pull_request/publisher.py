@@ -15,7 +15,6 @@ from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.findings import (
     OPEN_STATES,
-    BatchAnswers,
     FindingStatus,
     PublishedState,
     Reconciliation,
@@ -275,9 +274,7 @@ class PullRequestPublisher:
         self.commands, self.thread_commands = UserCommands(), {}
 
 
-def create_publisher(
-    ctx: RunContext, batch_answers: BatchAnswers, pull: PullRequest
-) -> PullRequestPublisher:
+def create_publisher(ctx: RunContext, pull: PullRequest) -> PullRequestPublisher:
     """Create the publisher of one pull request's review."""
     github, settings = ctx.require_github(), ctx.settings
     repository = ctx.github_context.repository_id
@@ -286,7 +283,7 @@ def create_publisher(
         issues=github.issues,
         git=ctx.git,
         pull=pull,
-        identity=render.identity(batch_answers.task, repository, settings.state_key, pull.number),
+        identity=render.identity(ctx.task.name, repository, settings.state_key, pull.number),
     )
 
 

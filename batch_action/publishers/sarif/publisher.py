@@ -14,7 +14,6 @@ from batch_action.context import RunContext
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.escape import path_url
 from batch_action.models.findings import (
-    BatchAnswers,
     FindingState,
     PublishedState,
     Reconciliation,
@@ -40,7 +39,8 @@ class SarifPublisher:
     """Code scanning of one ref in one run."""
 
     ctx: RunContext
-    batch_answers: BatchAnswers
+    dismissed: frozenset[str]
+    """The fingerprints whose dismissal the ledger has already."""
     ref: str
     category: str
     last: LastAnalysis = field(default_factory=LastAnalysis)
@@ -59,7 +59,7 @@ class SarifPublisher:
             return PublishedState(destination=DESTINATION)
         try:
             self.last = reader.read_last_analysis(self.ctx, self.scanning, self.ref, self.category)
-            dismissals = tuple(reader.dismissals_of(self.ctx, self.batch_answers, self.last))
+            dismissals = tuple(reader.dismissals_of(self.ctx, self.dismissed, self.last))
         except RefusedError as refused:
             if not refused.permanent:
                 raise
@@ -193,14 +193,14 @@ class SarifPublisher:
 
 
 def create_publisher(
-    ctx: RunContext, batch_answers: BatchAnswers, *, pull: int | None = None
+    ctx: RunContext, dismissed: frozenset[str], *, pull: int | None = None
 ) -> Publisher:
     """Create the publisher for the run's branch, or for a pull request."""
     return SarifPublisher(
         ctx=ctx,
-        batch_answers=batch_answers,
+        dismissed=dismissed,
         ref=f"refs/pull/{pull}/head" if pull else _branch_ref(ctx),
-        category=document.category_of(batch_answers.task, ctx.settings.state_key),
+        category=document.category_of(ctx.task.name, ctx.settings.state_key),
     )
 
 

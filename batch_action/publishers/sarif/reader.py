@@ -5,7 +5,7 @@ Code scanning may return an analysis without our properties. Then the messages i
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
@@ -21,7 +21,6 @@ from batch_action.findings.identity import NO_EVIDENCE, evidence_digest
 from batch_action.findings.scope import CONTEXT_LINES, neighborhood
 from batch_action.models.findings import (
     Anchor,
-    BatchAnswers,
     Dismissal,
     FindingState,
     Severity,
@@ -145,12 +144,12 @@ def read_last_analysis(
 
 
 def dismissals_of(
-    ctx: RunContext, batch_answers: BatchAnswers, last: LastAnalysis
+    ctx: RunContext, recorded: Collection[str], last: LastAnalysis
 ) -> Iterator[Dismissal]:
-    """Yield the dismissals by people with write access that the ledger does not have yet."""
+    """Yield the dismissals by people with write access that are not *recorded* in the ledger."""
     for fingerprint, alert in last.dismissed.items():
         actor = alert.dismissed_by
-        if fingerprint in batch_answers.dismissed or not actor:
+        if fingerprint in recorded or not actor:
             continue
         if ctx.require_github().issues.can_write(actor):
             yield Dismissal(
