@@ -83,6 +83,7 @@ def reconcile(
         commit=positions.commit,
         dropped=(*outdated, *duplicates),
         below_threshold=tuple(sorted(below_threshold.items())),
+        hides_security=policy.hides_security,
     )
 
 

@@ -258,6 +258,8 @@ class FindingPolicy:
     """(path, blob) that have a verdict or need none: they are not sent again."""
     republished: bool = False
     """Whether this run was published before: what was new then is still called new."""
+    hides_security: bool = False
+    """Whether security findings are left out of every destination but code scanning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +289,16 @@ class Reconciliation:
     """`min-severity` and `min-confidence`, each with the number of findings that it suppressed."""
     blocks: dict[str, str] = field(default_factory=dict)
     """Fingerprint to its block as a destination has it, from all published states."""
+    hides_security: bool = False
+    """See `FindingPolicy`."""
+
+    @property
+    def visible(self) -> tuple[FindingStatus, ...]:
+        """The statuses that every destination may show; code scanning shows all.
+
+        On a public repository, findings of a security category are left out, whatever their task.
+        """
+        return tuple(s for s in self.statuses if not (self.hides_security and s.tracked.security))
 
     def in_state(self, *states: FindingState) -> tuple[FindingStatus, ...]:
         """Return the statuses in any of these states, in order."""

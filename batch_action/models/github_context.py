@@ -39,6 +39,11 @@ class GitHubContext:
         return f"{self.run_id}.{self.run_attempt}"
 
     @property
+    def branch_ref(self) -> str:
+        """The ref of the run's branch, else of the default branch."""
+        return f"refs/heads/{self.branch or self.default_branch or 'main'}"
+
+    @property
     def run_url(self) -> str | None:
         """URL of the run on GitHub; None for a local run."""
         if self.repository is None or self.run_id == "local":

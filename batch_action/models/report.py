@@ -74,7 +74,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """The data of a collect that reports show besides the findings."""
+    """What reports say about a collect besides the findings."""
 
     task: str
     repository: str | None
@@ -89,29 +89,23 @@ class RunReport:
     spending: Spending | None
     discarded: int
     """How many raw findings were discarded because their evidence is not in the file."""
-    hides_security: bool
-    """Whether security findings are left out of every destination but code scanning."""
-    max_findings: int
     repository_id: str = "local"
     """GitHub's numeric id as text; it survives renames."""
-    labels: tuple[str, ...] = ()
-    """The input `labels`: more labels for new issues."""
-    max_issues: int = 10
-    """How many issues `issue-per-finding` opens in one run."""
     ref: str = ""
     """`refs/heads/<branch>` or `refs/pull/<number>/head`: where the reviewed commit is."""
     pull_request: int | None = None
     """Number of the reviewed pull request; None for a branch."""
     state_key: str = ""
     """The input `state-key`: separates several ledgers of one task."""
-    commands_only: bool = False
-    """Whether no batch ended: only user commands are processed, nothing was reviewed."""
-    assignees: tuple[str, ...] = ()
-    """The input `assignees`: logins to assign new issues to."""
     file_verdicts: tuple[FileVerdict, ...] = ()
     generated: tuple[GeneratedFile, ...] = ()
     refused: tuple[RefusedFile, ...] = ()
     """Generated files that failed a check."""
+
+    @property
+    def commands_only(self) -> bool:
+        """Whether no batch ended: only user commands are processed, nothing was reviewed."""
+        return not self.batch_ids
 
     @property
     def title(self) -> str:
@@ -155,6 +149,11 @@ class PublishResult:
     def statuses(self) -> tuple[FindingStatus, ...]:
         """The status of every finding, worst first."""
         return self.reconciliation.statuses
+
+    @property
+    def visible(self) -> tuple[FindingStatus, ...]:
+        """The statuses that every destination may show; code scanning shows all."""
+        return self.reconciliation.visible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

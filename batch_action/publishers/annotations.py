@@ -8,7 +8,6 @@ from batch_action.escape import plain
 from batch_action.models.findings import FindingState, FindingStatus, Severity
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers.markers import MAX_TITLE_CHARS
-from batch_action.publishers.visibility import select_visible
 from batch_action.text import plural
 
 DESTINATION = "annotations"
@@ -67,7 +66,7 @@ def select_annotations(
     """
     new = [
         status
-        for status in select_visible(published.statuses, published.report)
+        for status in published.visible
         if status.changed and status.tracked.state in (FindingState.NEW, FindingState.BACK)
     ]
     annotations = _fit_to_limit(new, used, reserved=0)

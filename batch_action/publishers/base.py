@@ -1,12 +1,38 @@
 """The interface of the destinations that keep findings between runs."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
+from batch_action.config.settings import Settings
 from batch_action.models.findings import PublishedState, Reconciliation
 from batch_action.models.report import DestinationResult, RunReport
 
 UNDELIVERED = ("refused", "failed")
 """The actions of a `DestinationResult` that say that nothing was delivered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublisherOptions:
+    """The inputs that decide how a publisher writes."""
+
+    max_findings: int = 25
+    """How many findings a text shows in full."""
+    max_issues: int = 10
+    """How many issues `issue-per-finding` opens in one run."""
+    labels: tuple[str, ...] = ()
+    """More labels for new issues."""
+    assignees: tuple[str, ...] = ()
+    """Logins to assign new issues to."""
+
+
+def options_of(settings: Settings) -> PublisherOptions:
+    """Return the options of every publisher of one task."""
+    return PublisherOptions(
+        max_findings=settings.max_findings,
+        max_issues=settings.max_issues,
+        labels=settings.labels,
+        assignees=settings.assignees,
+    )
 
 
 class Publisher(Protocol):

@@ -20,7 +20,6 @@ from batch_action.publishers.templates import render_template
 from batch_action.publishers.visibility import (
     count_hidden,
     format_all_suppressed,
-    select_visible,
 )
 from batch_action.requests.planner import PreparedPlan
 from batch_action.text import plural
@@ -115,14 +114,16 @@ def render_collected(
 
 def _collected_values(published: PublishResult) -> dict[str, object]:
     report = published.report
-    statuses = select_visible(published.statuses, report)
+    statuses = published.visible
     changed = [s for s in statuses if s.changed]
     older = [s for s in statuses if not s.changed and s.tracked.state in OPEN_STATES]
     spending = report.spending
     return {
         "task": markdown(report.title, 60),
         "pull_request": f" on #{report.pull_request}" if report.pull_request else "",
-        "headline": report_text.format_headline(statuses, security_hidden=report.hides_security),
+        "headline": report_text.format_headline(
+            statuses, security_hidden=published.reconciliation.hides_security
+        ),
         "charts": [
             chart
             for chart in (

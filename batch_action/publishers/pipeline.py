@@ -196,6 +196,7 @@ def build_policy(
         reviewed_before=reviewed_before,
         # A batch is published again only after a run that wrote somewhere died or failed.
         republished=not published.isdisjoint(batch_ids),
+        hides_security=ctx.hides_security_findings,
     )
 
 

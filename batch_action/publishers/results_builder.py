@@ -16,7 +16,6 @@ from batch_action.models.findings import FindingState, FindingStatus
 from batch_action.models.report import DestinationResult, PublishResult, RunReport, Spending
 from batch_action.publishers import report_text, results_schema, visibility
 from batch_action.publishers.statuses import count_findings
-from batch_action.publishers.visibility import select_visible
 
 MAX_CODE_CHARS = 20_000
 MAX_PROSE_CHARS = 10_000
@@ -25,7 +24,7 @@ MAX_PROSE_CHARS = 10_000
 def build_results(published: PublishResult, at: datetime) -> results_schema.Results:
     """Build the results of a run; *at*: the time of the collect."""
     report = published.report
-    statuses = select_visible(published.statuses, report)
+    statuses = published.visible
     return results_schema.Results(
         schema=results_schema.SCHEMA,
         at=_format_time(at),
@@ -38,7 +37,9 @@ def build_results(published: PublishResult, at: datetime) -> results_schema.Resu
         run_url=report.run_url,
         model=report.model,
         batch_ids=report.batch_ids,
-        headline=report_text.format_headline(statuses, security_hidden=report.hides_security),
+        headline=report_text.format_headline(
+            statuses, security_hidden=published.reconciliation.hides_security
+        ),
         counts=count_findings(statuses),
         findings=tuple(_build_finding(status, report) for status in statuses),
         file_statuses=_build_file_statuses(published),

@@ -51,17 +51,9 @@ def build(
         file_statuses=_build_file_statuses(ctx, view, results),
         spending=(_compute_spending(ctx, view, results, spend_view or view) if ended else None),
         discarded=batch_answers.discarded,
-        hides_security=ctx.hides_security_findings,
-        max_findings=settings.max_findings,
-        max_issues=settings.max_issues,
-        labels=settings.labels,
-        assignees=settings.assignees,
-        ref=f"refs/pull/{pull_number}/head"
-        if pull_number
-        else f"refs/heads/{context.branch or 'main'}",
+        ref=f"refs/pull/{pull_number}/head" if pull_number else context.branch_ref,
         pull_request=pull_number,
         state_key=settings.state_key,
-        commands_only=not ended,
         file_verdicts=batch_answers.file_verdicts,
         generated=batch_answers.generated,
         refused=batch_answers.refused,

@@ -19,7 +19,6 @@ from batch_action.models.report import (
 from batch_action.publishers import report_text
 from batch_action.publishers.base import UNDELIVERED
 from batch_action.publishers.markers import MAX_TITLE_CHARS
-from batch_action.publishers.visibility import select_visible
 from batch_action.text import plural
 
 DESTINATION = "slack"
@@ -46,7 +45,7 @@ def build_message(published: PublishResult, fixers: Mapping[str, str]) -> Messag
         fixers: fingerprint of a fixed finding to the author of the fix, or its abbreviated commit.
     """
     report = published.report
-    statuses = select_visible(published.statuses, report)
+    statuses = published.visible
     changed = [s for s in statuses if s.changed]
     hidden = sum(s.changed for s in published.statuses) - len(changed)
     lost = _format_lost_files(report.file_statuses)
@@ -202,7 +201,7 @@ def _message(fallback: str, blocks: Sequence[Message]) -> Message:
 
 def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
     """Send the summary of a run, unless nothing changed."""
-    changed = [s for s in select_visible(published.statuses, published.report) if s.changed]
+    changed = [s for s in published.visible if s.changed]
     message = build_message(published, find_fixers(ctx, changed))
     if message is None:
         return DestinationResult(destination=DESTINATION, action="skipped", note="nothing new")

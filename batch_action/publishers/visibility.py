@@ -1,11 +1,11 @@
 """Which findings a destination shows, and how many are suppressed by which filter."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus, Reconciliation
-from batch_action.models.report import DestinationResult, PublishResult, RunReport
+from batch_action.models.findings import OPEN_STATES, FindingState, Reconciliation
+from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.text import plural
 
 PUBLIC = "public"
@@ -46,32 +46,19 @@ class SuppressedCount:
         return f"{self.count} over `{self.filter}` in {self.destination}"
 
 
-def select_visible(
-    statuses: Iterable[FindingStatus], report: RunReport
-) -> tuple[FindingStatus, ...]:
-    """Select the findings that every destination may show; code scanning shows all.
-
-    On a public repository, findings of a security category are left out, whatever their task.
-    """
-    hides = report.hides_security
-    return tuple(s for s in statuses if not (hides and s.tracked.security))
-
-
 def count_hidden(published: PublishResult) -> int:
     """Count the open security findings that are hidden on a public repository."""
-    if not published.report.hides_security:
+    if not published.reconciliation.hides_security:
         return 0
     return sum(s.tracked.security and s.tracked.state in OPEN_STATES for s in published.statuses)
 
 
-def count_suppressed(
-    reconciliation: Reconciliation, report: RunReport, **limits: int
-) -> tuple[tuple[str, int], ...]:
+def count_suppressed(reconciliation: Reconciliation, **limits: int) -> tuple[tuple[str, int], ...]:
     """Count the findings that each filter suppresses in one destination.
 
     *limits*: the destination's own limits (`max_findings`, `max_issues`) with their counts.
     """
-    visible = select_visible(reconciliation.statuses, report)
+    visible = reconciliation.visible
     counts = Counter(dict(reconciliation.below_threshold))
     ignored = [s.tracked for s in visible if s.tracked.state is FindingState.IGNORED]
     counts.update(tracked.ignored_by or "comment" for tracked in ignored)
@@ -94,8 +81,8 @@ def format_suppressed(counts: Sequence[tuple[str, int]]) -> str:
 
 def count_all_suppressed(published: PublishResult) -> tuple[SuppressedCount, ...]:
     """Count the findings that each filter suppressed in a run, over all destinations."""
-    counts = Counter(dict(count_suppressed(published.reconciliation, published.report)))
-    for tracked in (s.tracked for s in select_visible(published.statuses, published.report)):
+    counts = Counter(dict(count_suppressed(published.reconciliation)))
+    for tracked in (s.tracked for s in published.visible):
         counts["dismissed"] += tracked.state is FindingState.DISMISSED
         counts["pre-existing"] += tracked.pre_existing and tracked.state in OPEN_STATES
     counts["repeated"] = len(published.reconciliation.dropped)

@@ -28,7 +28,7 @@ from batch_action.models.report import (
     FileStatuses,
     RunReport,
 )
-from batch_action.publishers.base import Publisher
+from batch_action.publishers.base import Publisher, PublisherOptions
 from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding.publisher import IssuePerFindingPublisher
 from batch_action.publishers.positions import resolve
@@ -41,13 +41,16 @@ FAR = "".join(f"\n\ndef f{n}():\n    a = {n}\n    return a\n" for n in range(8))
 TASK = "code-review"
 
 
-def rolling_issue(harness: "DestinationHarness") -> Publisher:
-    return issue.IssuePublisher(issues=harness.issues, task=TASK, repository_id="7")
+def rolling_issue(harness: "DestinationHarness", options: PublisherOptions) -> Publisher:
+    return issue.IssuePublisher(
+        issues=harness.issues, task=TASK, repository_id="7", options=options
+    )
 
 
-def per_finding(harness: "DestinationHarness") -> Publisher:
+def per_finding(harness: "DestinationHarness", options: PublisherOptions) -> Publisher:
+    git = GitRepo(harness.repo.path)
     return IssuePerFindingPublisher(
-        issues=harness.issues, task=TASK, repository_id="7", repo=GitRepo(harness.repo.path)
+        issues=harness.issues, task=TASK, repository_id="7", repo=git, options=options
     )
 
 
@@ -60,7 +63,7 @@ class DestinationHarness:
     issues: Issues
     person: Issues
     name: str
-    open_publisher: "Callable[[DestinationHarness], Publisher]" = rolling_issue
+    open_publisher: "Callable[[DestinationHarness, PublisherOptions], Publisher]" = rolling_issue
     """Creates the publisher of a run."""
     runs: int = 0
     dismissed: set[str] = field(default_factory=set)
@@ -94,6 +97,8 @@ class DestinationHarness:
         number: int | None = None,
         meanwhile: Callable[[], None] = lambda: None,
         change: Callable[[Reconciliation], Reconciliation] = lambda reconciliation: reconciliation,
+        options: PublisherOptions = PublisherOptions(),  # noqa: B008 - it is frozen
+        hides_security: bool = False,
         **report_fields,
     ) -> tuple[Reconciliation, DestinationResult]:
         self.runs = number or self.runs + 1
@@ -115,15 +120,14 @@ class DestinationHarness:
             ),
             spending=None,
             discarded=0,
-            hides_security=False,
-            max_findings=25,
         )
         report = replace(report, **report_fields)
-        publisher = self.open_publisher(self)
+        publisher = self.open_publisher(self, options)
         self.previous_state = publisher.read_state()
         self.dismissed |= {dismissal.fingerprint for dismissal in self.previous_state.dismissals}
         policy = FindingPolicy(
             dismissed=frozenset(self.dismissed),
+            hides_security=hides_security,
             republished=not set(self.previous_state.batches).isdisjoint(report.batch_ids),
         )
         git = GitRepo(self.repo.path)
@@ -133,7 +137,7 @@ class DestinationHarness:
 
     def collect_nothing(self, **report_fields) -> tuple[Reconciliation, DestinationResult]:
         """A collect for which no batch has ended."""
-        fields = {"batch_ids": (), "commands_only": True, "file_statuses": FileStatuses(entries=())}
+        fields = {"batch_ids": (), "file_statuses": FileStatuses(entries=())}
         return self.collect(self.review(), **{**fields, **report_fields})
 
     def add_user(self, login: str = "mallory", role: str = "read") -> Issues:
@@ -180,7 +184,7 @@ def destination_harness(
     running: Sandbox,
     path: Path,
     name: str,
-    open_publisher: Callable[[DestinationHarness], Publisher] = rolling_issue,
+    open_publisher: Callable[[DestinationHarness, PublisherOptions], Publisher] = rolling_issue,
 ) -> Iterator[DestinationHarness]:
     """A fresh repository with one finding in it; `person` may write there."""
     name = f"octo/r{abs(hash(name)) % 10**9}"

@@ -59,8 +59,6 @@ def report(**fields) -> RunReport:
         "file_statuses": FILE_STATUSES,
         "spending": SPENDING,
         "discarded": 0,
-        "hides_security": False,
-        "max_findings": 25,
         "repository_id": "42",
         "ref": "refs/heads/main",
     }
@@ -113,7 +111,7 @@ def finding_status(
 
 def published(*statuses: FindingStatus, **fields) -> PublishResult:
     """The results of a run with these findings."""
-    names = ("below_threshold", "dropped", "blocks")
+    names = ("below_threshold", "dropped", "blocks", "hides_security")
     reconciled = {name: fields.pop(name) for name in names if name in fields}
     task_results = {
         name: fields.pop(name, ()) for name in ("file_verdicts", "generated", "refused")

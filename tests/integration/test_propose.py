@@ -9,7 +9,7 @@ from batch_action.batches import generated_files
 from batch_action.errors import ConfigError
 from batch_action.models.file_results import GeneratedFile
 from tests.harness.workflow import WorkflowHarness
-from tests.integration.test_draft_pr import RIGHTS, TEST, context_of, generated, pulls
+from tests.integration.test_draft_pr import PERMISSIONS, TEST, context_of, generated, pulls
 from tests.integration.test_draft_pr import workflow as workflow  # noqa: PLC0414 - the same repository
 
 
@@ -24,7 +24,7 @@ def test_only_what_passed_is_proposed(workflow: WorkflowHarness):
         generated(workflow, "t/test_f.py", "f.py"),
         generated(workflow, "test_g.py", "g.py"),
     )
-    result = workflow.start("propose", {"permissions": RIGHTS}, propose_only=None, environ={
+    result = workflow.start("propose", {"permissions": PERMISSIONS}, propose_only=None, environ={
         "BATCH_ACTION_PROPOSE_ONLY": "t/test_f.py\n",
     })  # fmt: skip
     assert result.exit == 0, result.log
@@ -74,6 +74,6 @@ def test_a_link_in_the_place_of_a_file_is_refused(workflow: WorkflowHarness):
 
 
 def test_without_a_bundle_the_error_names_what_writes_it(workflow: WorkflowHarness):
-    result = workflow.start("propose", {"permissions": RIGHTS})
+    result = workflow.start("propose", {"permissions": PERMISSIONS})
     assert result.exit == 2
     assert "report: files" in result.annotations("error")[0]

@@ -124,8 +124,6 @@ class CodeScanningHarness:
                 file_statuses=FileStatuses(entries=()),
                 spending=None,
                 discarded=0,
-                hides_security=False,
-                max_findings=25,
                 ref=f"refs/pull/{pull_request}/head" if pull_request else BRANCH,
                 pull_request=pull_request,
                 state_key=ctx.settings.state_key,
@@ -480,13 +478,6 @@ class TestSeparate:
         assert len(harness.read_state().tracked) == 1
         assert harness.file("code-review-other.sarif")
 
-    def test_the_ref_of_the_report_decides_which_analysis_is_read(
-        self, harness: CodeScanningHarness
-    ):
-        harness.publish(harness.review("a.py"))
-        _, done = harness.publish(harness.review("a.py"), ref="refs/pull/7/head")
-        assert (done.action, harness.alerts) == ("created", {1: "open", 2: "open"})
-
 
 @pytest.mark.parametrize(
     "name", ["dir ü/a #1?.py", "c:x/100%25.py", "-- @octocat.py", b"caf\xe9.py"], ids=range(4)
@@ -508,7 +499,7 @@ def test_files_of_any_name(harness: CodeScanningHarness, name: str | bytes):
 
 def test_a_run_with_nothing_to_report_uploads_nothing(partial_harness: CodeScanningHarness):
     harness = partial_harness
-    _, done = harness.publish(harness.review("b.py"), commands_only=True)
+    _, done = harness.publish(harness.review("b.py"), batch_ids=())
     assert (done.action, harness.uploads) == ("skipped", 0)
     _, done = harness.publish(harness.review("b.py"))
     assert (done.action, done.open, harness.uploads) == ("created", 0, 1)

@@ -4,7 +4,7 @@ import pytest
 
 from batch_action.models.findings import FindingState, Severity
 from batch_action.publishers.annotations import select_annotations
-from tests.harness.reports import finding_status, published, report
+from tests.harness.reports import finding_status, published
 
 EVERY = [s for s in Severity for _ in range(12)]
 
@@ -60,5 +60,5 @@ def test_annotations_within_the_limit_need_no_sentence():
 
 
 def test_a_public_repository_shows_no_security_finding():
-    whole = published(finding_status(1, security=True), report=report(hides_security=True))
+    whole = published(finding_status(1, security=True), hides_security=True)
     assert select_annotations(whole, {}) == ((), "")

@@ -140,24 +140,24 @@ def written(*numbers: int) -> list[finding_block.RenderedBlock]:
 
 
 def test_pages_of_waiting_findings_keep_their_places():
-    first = state.build_pages(written(*range(60)), [], REPORT)
+    first = state.build_pages(written(*range(60)), [], 10)
     assert [one.comment for one in first] == [None] * len(first)
     assert all(len(one.text) < 60_000 for one in first)
     assert len(first) > 2
     comments = [page(one.text, n) for n, one in enumerate(first)]
     held = [list(state.parse_queue([comment])) for comment in comments]
     assert sorted(f for one in held for f in one) == [f"{n:016x}" for n in range(60)]
-    again = state.build_pages(written(*range(60)), comments, REPORT)
+    again = state.build_pages(written(*range(60)), comments, 10)
     assert [one.text for one in again] == [one.text for one in first]
     gone = [int(f, 16) for f in held[1]]
     left = [n for n in range(61) if n not in gone and n != int(held[0][0], 16)]
-    now = state.build_pages(written(*left), comments, REPORT)
+    now = state.build_pages(written(*left), comments, 10)
     assert (now[1].text, now[1].comment) == ("", comments[1])
     assert f"{60:016x}" in state.parse_queue([page(now[0].text)])
     assert [one.text for one in now[2:]] == [one.text for one in first[2:]]
 
 
 def test_other_comments_are_no_pages():
-    text = state.build_pages(written(1), [], REPORT)[0].text
+    text = state.build_pages(written(1), [], 10)[0].text
     assert not state.is_queue_page(replace(page(text), trusted=False))
     assert state.parse_queue([page("other"), replace(page(text), trusted=False)]) == {}

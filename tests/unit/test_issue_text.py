@@ -20,6 +20,7 @@ from batch_action.models.ledger import Usage
 from batch_action.models.report import Spending
 from batch_action.models.requests import Cost
 from batch_action.publishers import finding_block, markers, user_commands
+from batch_action.publishers.base import PublisherOptions
 from batch_action.publishers.issue.render import parse, render
 from tests.harness import reports
 from tests.harness.hostile_text import assert_inert
@@ -31,6 +32,7 @@ REPORT = reports.report(
     discarded=1,
     file_statuses=replace(reports.FILE_STATUSES, skipped=()),
 )
+OPTIONS = PublisherOptions()
 
 
 def reported_status(
@@ -42,8 +44,9 @@ def reported_status(
     return replace(reports.finding_status(number, state, **values), finding=reported.finding)
 
 
-def draft(*statuses: FindingStatus, before=None, **report):
-    return render(replace(REPORT, **report), Reconciliation(statuses=statuses, commit=C), before)
+def draft(*statuses: FindingStatus, before=None, hides_security=False, **report):
+    reconciled = Reconciliation(statuses=statuses, commit=C, hides_security=hides_security)
+    return render(replace(REPORT, **report), reconciled, before, OPTIONS)
 
 
 def parse_draft(written):
@@ -185,10 +188,12 @@ def test_blocks_are_preserved_with_what_people_wrote():
     edited = first.body.replace("**Why.**", "I am on it, @me.\r\n\r\n**Why.**")
     before = parse(edited, ())
     changed = reported_status(1, FindingState.OPEN, title="other words", explanation="other")
-    again = render(REPORT, Reconciliation(statuses=(changed,), commit=C), before)
+    again = render(REPORT, Reconciliation(statuses=(changed,), commit=C), before, OPTIONS)
     assert "I am on it, @me.\n\n**Why.** The name comes from outside." in again.body
     assert parse(again.body, ()).blocks == before.blocks
-    third = render(REPORT, Reconciliation(statuses=(changed,), commit=C), parse(again.body, ()))
+    third = render(
+        REPORT, Reconciliation(statuses=(changed,), commit=C), parse(again.body, ()), OPTIONS
+    )
     assert third.body == again.body
 
 
@@ -290,7 +295,6 @@ def test_verdicts_and_files_stay_until_the_next_answers():
     quiet = draft(
         reported_status(state=FindingState.OPEN),
         before=parse_draft(first),
-        commands_only=True,
         batch_ids=(),
     )
     assert "| ❌ INVALID | It sorts" in quiet.body
@@ -300,13 +304,15 @@ def test_verdicts_and_files_stay_until_the_next_answers():
 
 def test_suppressed_findings_are_counted():
     written = render(
-        replace(REPORT, max_findings=1, hides_security=True),
+        REPORT,
         Reconciliation(
+            hides_security=True,
             statuses=(reported_status(1), reported_status(2), reported_status(3, security=True)),
             commit=C,
             below_threshold=(("min-severity", 3), ("min-confidence", 0)),
         ),
         BEFORE,
+        PublisherOptions(max_findings=1),
     )
     assert written.suppressed == (("min-severity", 3), ("max-findings", 1), ("public", 1))
     assert (
@@ -320,7 +326,7 @@ def test_blocks_of_another_destination_are_reused_safely():
     reconciled = Reconciliation(
         statuses=(reported_status(1), reported_status(2)), commit=C, blocks=known
     )
-    written = render(REPORT, reconciled, None)
+    written = render(REPORT, reconciled, None, OPTIONS)
     before = parse_draft(written)
     assert len(before.tracked) == 2
     assert before.blocks[f"{1:016x}"].startswith("theirs\n")

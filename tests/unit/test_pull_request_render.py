@@ -53,10 +53,10 @@ def test_a_comment_is_on_lines_that_one_hunk_shows(lines, expected) -> None:
 
 
 def render_summary(
-    *statuses: FindingStatus, state=None, comments=NO_COMMENTS, **report
+    *statuses: FindingStatus, state=None, comments=NO_COMMENTS, hides_security=False, **report
 ) -> render.ReviewDraft:
-    reconciled = Reconciliation(statuses=statuses, commit=C)
-    return render.render(replace(PULL, **report), reconciled, state, comments)
+    reconciled = Reconciliation(statuses=statuses, commit=C, hides_security=hides_security)
+    return render.render(replace(PULL, **report), reconciled, state, comments, 25)
 
 
 def suggestion(new: str | None, old: str = "  run(q)", evidence: str | None = None) -> str | None:
@@ -158,7 +158,6 @@ def test_the_summary_is_read_back_as_it_was_written() -> None:
         reported_status(1),
         reported_status(2),
         state=state,
-        commands_only=True,
         batch_ids=(),
         spending=None,
     )
@@ -174,7 +173,7 @@ def test_verdicts_and_generated_files_are_reported_without_open_findings() -> No
     assert_inert(first.text, SERVER_URL)
     assert "❌ INVALID" in first.text
     state = render.parse(first.text)
-    later = render_summary(state=state, commands_only=True, batch_ids=(), spending=None)
+    later = render_summary(state=state, batch_ids=(), spending=None)
     assert "❌ INVALID" in later.text
     files = render_summary(
         generated=(generated("Tests."),), refused=(refused("b.py", "does not parse"),)
@@ -218,7 +217,7 @@ def test_hundreds_of_findings_are_stored_within_the_limit() -> None:
     draft = render_summary(*many)
     state = render.parse(draft.text)
     assert len(draft.text) <= render.MAX_BODY_CHARS
-    assert (len(state.tracked), len(state.blocks)) == (100, REPORT.max_findings)
+    assert (len(state.tracked), len(state.blocks)) == (100, 25)
     assert dict(draft.suppressed)["max-findings"] == 75
     more = render_summary(*[reported_status(n) for n in range(1, 1001)])
     assert len(more.text) <= render.MAX_BODY_CHARS

@@ -109,9 +109,7 @@ def test_an_unknown_field_is_refused():
 
 def test_a_public_repository_shows_only_the_count():
     value = results_json(
-        published(
-            finding_status(1, title="Stolen", security=True), report=report(hides_security=True)
-        )
+        published(finding_status(1, title="Stolen", security=True), hides_security=True)
     )
     assert value["findings"] == []
     assert "Stolen" not in json.dumps(value)

@@ -46,8 +46,6 @@ REPORT = RunReport(
     file_statuses=FileStatuses(entries=()),
     spending=None,
     discarded=0,
-    hides_security=True,
-    max_findings=25,
     ref="refs/heads/main",
 )
 HIDDEN_STATES = (FindingState.FIXED, FindingState.DISMISSED, FindingState.IGNORED)

@@ -129,11 +129,10 @@ def test_an_unpriced_run():
 def test_a_public_repository_shows_only_the_count():
     hidden = finding_status(1, title="Stolen keys", security=True)
     sarif = DestinationResult(destination="sarif", action="created")
-    public = report(hides_security=True)
-    text = render_text(published(hidden, report=public))
+    text = render_text(published(hidden, hides_security=True))
     assert "Stolen" not in text
     assert "1 change about security hidden on a public repository" in text
-    text_with_sarif = render_text(published(hidden, report=public, results=(sarif,)))
+    text_with_sarif = render_text(published(hidden, hides_security=True, results=(sarif,)))
     assert (
         "shown in <https://github.com/octo/demo/security/code-scanning|code scanning>"
         in text_with_sarif

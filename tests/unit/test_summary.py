@@ -87,7 +87,8 @@ def test_every_filter_is_counted():
         below_threshold=(("min-severity", 1), ("min-confidence", 2)),
         dropped=(finding_status(7).finding,),
         results=(issue,),
-        report=report(hides_security=True, discarded=8),
+        report=report(discarded=8),
+        hides_security=True,
     )
     found = [(h.filter, h.count, h.destination) for h in visibility.count_all_suppressed(whole)]
     assert found == [
@@ -112,7 +113,7 @@ def test_a_public_repository_shows_no_security_finding(say):
     whole = published(
         finding_status(1, title="Loose end"),
         finding_status(2, title="Stolen keys", security=True),
-        report=report(hides_security=True),
+        hides_security=True,
     )
     text = say(whole, running=()) if say is job_summary.render_collected else say(whole)
     assert "Stolen" not in text

@@ -17,7 +17,6 @@ from batch_action.publishers.templates import render_template
 from batch_action.publishers.visibility import (
     count_hidden,
     format_all_suppressed,
-    select_visible,
 )
 
 DESTINATION = "files"
@@ -68,13 +67,15 @@ def _quote_name(side: str, path: str) -> str:
 def render_document(published: PublishResult) -> str:
     """Render `report.md`: headline, table, findings, verdicts, generated files, statuses, cost."""
     report = published.report
-    statuses = select_visible(published.statuses, report)
+    statuses = published.visible
     open_statuses = [s for s in statuses if s.tracked.state in OPEN_STATES]
     spending = report.spending
     return render_template(
         "files/document.md.j2",
         task=markdown(report.task, 60),
-        headline=report_text.format_headline(statuses, security_hidden=report.hides_security),
+        headline=report_text.format_headline(
+            statuses, security_hidden=published.reconciliation.hides_security
+        ),
         security_hidden=bool(count_hidden(published)),
         table=tables.format_table(
             ("Severity", "Finding", "Where", "State"),

@@ -13,11 +13,10 @@ from batch_action.models.findings import (
 from batch_action.models.github import Issue, IssueComment
 from batch_action.models.report import DestinationResult, IssueDraft, RollingIssueState, RunReport
 from batch_action.publishers import markers, user_commands, visibility
-from batch_action.publishers.base import Publisher
+from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.issue import render
 from batch_action.publishers.statuses import count_findings
 from batch_action.publishers.user_commands import TickedCheckboxes, UserCommands
-from batch_action.publishers.visibility import select_visible
 
 DESTINATION = "issue"
 LABEL_COLOR = "5319e7"
@@ -242,6 +241,7 @@ class IssuePublisher:
     task: str
     repository_id: str
     state_key: str = ""
+    options: PublisherOptions = field(default_factory=PublisherOptions)
     current: RollingIssue | None = None
     commands: UserCommands = field(default_factory=UserCommands)
 
@@ -283,9 +283,9 @@ class IssuePublisher:
         )
 
     def _publish_once(self, reconciliation: Reconciliation, report: RunReport) -> DestinationResult:
-        result = _initial_result(reconciliation, report)
+        result = _initial_result(reconciliation)
         if self.current is None:
-            draft = render.render(report, reconciliation, None)
+            draft = render.render(report, reconciliation, None, self.options)
             if not draft.open:
                 return replace(result, note="nothing to report")
             return create_issue(draft, result, self.issues)
@@ -306,17 +306,17 @@ class IssuePublisher:
         report: RunReport,
         result: DestinationResult,
     ) -> DestinationResult:
-        if report.commands_only and render.is_unchanged(reconciliation, current.state, report):
+        if report.commands_only and render.is_unchanged(reconciliation, current.state):
             issue = current.issue
             return replace(result, action="unchanged", number=issue.number, url=issue.url)
         processed = current.ticked - self.commands.still_ticked
-        if needs_write(render.render(report, reconciliation, current.state), current):
+        if needs_write(render.render(report, reconciliation, current.state, self.options), current):
             # People may have edited the issue since it was read.
             self._refresh()
             current = self.current or current
             reconciliation = _add_concurrent_findings(reconciliation, current.state)
         ticked = current.ticked - processed
-        draft = render.render(report, reconciliation, current.state, ticked=ticked)
+        draft = render.render(report, reconciliation, current.state, self.options, ticked=ticked)
         result = replace(result, suppressed=draft.suppressed)
         return update_issue(current, draft, result, self.issues)
 
@@ -328,18 +328,19 @@ def create_publisher(ctx: RunContext) -> Publisher:
         task=ctx.task.name,
         repository_id=ctx.github_context.repository_id,
         state_key=ctx.settings.state_key,
+        options=options_of(ctx.settings),
     )
 
 
-def _initial_result(reconciliation: Reconciliation, report: RunReport) -> DestinationResult:
-    counts = count_findings(select_visible(reconciliation.statuses, report))
+def _initial_result(reconciliation: Reconciliation) -> DestinationResult:
+    counts = count_findings(reconciliation.visible)
     return DestinationResult(
         destination=DESTINATION,
         action="skipped",
         new=counts.new,
         fixed=counts.fixed,
         open=counts.open,
-        suppressed=visibility.count_suppressed(reconciliation, report),
+        suppressed=visibility.count_suppressed(reconciliation),
     )
 
 

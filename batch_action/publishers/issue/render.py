@@ -7,6 +7,7 @@ statuses are folded.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from batch_action.escape import html_code, markdown, markdown_with_commits, table_cell
 from batch_action.models.findings import (
@@ -25,10 +26,10 @@ from batch_action.publishers import (
     user_commands,
     visibility,
 )
+from batch_action.publishers.base import PublisherOptions
 from batch_action.publishers.finding_block import RenderedBlock
 from batch_action.publishers.statuses import keep_reported_state, set_dates
 from batch_action.publishers.templates import render_template
-from batch_action.publishers.visibility import select_visible
 from batch_action.text import plural, task_title
 
 MAX_BODY_CHARS = 60_000
@@ -95,6 +96,7 @@ def render(
     report: RunReport,
     reconciliation: Reconciliation,
     state: RollingIssueState | None,
+    options: PublisherOptions,
     *,
     ticked: frozenset[str] = frozenset(),
 ) -> IssueDraft:
@@ -104,90 +106,54 @@ def render(
         report: the report of the run.
         reconciliation: all findings after the run.
         state: what the issue contains now; None for a new issue.
+        options: limits, labels and assignees.
         ticked: fingerprints whose checkboxes stay ticked, because they were not processed yet.
     """
-    statuses = [set_dates(s, report) for s in select_visible(reconciliation.statuses, report)]
+    statuses = [set_dates(s, report) for s in reconciliation.visible]
     comment, comment_marker = _render_notification(statuses, report)
-    if report.commands_only and state:
-        reported = {tracked.fingerprint: tracked.state for tracked in state.tracked}
-        statuses = [keep_reported_state(s, reported.get(s.tracked.fingerprint)) for s in statuses]
-    ordered = _order(statuses, report)
+    statuses = _keep_reported_states(statuses, report, state)
+    ordered, max_findings = _order(statuses, report), options.max_findings
     open_count = sum(s.tracked.state in OPEN_STATES for s in ordered)
+    texts = {**reconciliation.blocks, **(state.blocks if state else {})}
     blocks = finding_block.render_blocks(
-        ordered,
-        {**reconciliation.blocks, **(state.blocks if state else {})},
-        report,
-        max_block_chars=MAX_BLOCK_CHARS,
-        ticked=ticked,
+        ordered, texts, report, max_block_chars=MAX_BLOCK_CHARS, ticked=ticked
     )
-    marker = _format_marker(report, reconciliation, state)
+    fields = _body_fields(report, reconciliation, state, ordered, max_findings)
     footer = state.footer if report.commands_only and state else ""
-    suppressed = visibility.count_suppressed(reconciliation, report, max_findings=open_count)
-    frame = render_body(marker, report, ordered, [], suppressed=suppressed, footer=footer)
-    in_body, overflow = _split_blocks(blocks, open_count, report, frame)
-    pages = finding_block.pack_blocks(overflow, MAX_BLOCK_CHARS)
+
+    def render_body(
+        blocks: Sequence[RenderedBlock], suppressed: Sequence[tuple[str, int]], overflow_count: int
+    ) -> str:
+        return render_template(
+            "issue/issue.md.j2",
+            **fields,
+            remaining=_format_remaining(len(fields["rows"]), open_count, overflow_count),
+            sections=_build_sections(ordered, blocks),
+            footer=footer or _render_footer(report, suppressed),
+        )
+
+    suppressed = visibility.count_suppressed(reconciliation, max_findings=open_count)
+    frame = render_body([], suppressed, 0)
+    in_body, overflow = _split_blocks(blocks, open_count, max_findings, frame)
     open_overflow = sum(block.tracked.state in OPEN_STATES for block in overflow)
-    suppressed = visibility.count_suppressed(reconciliation, report, max_findings=open_overflow)
+    suppressed = visibility.count_suppressed(reconciliation, max_findings=open_overflow)
     return IssueDraft(
         title=format_title(report),
-        body=render_body(
-            marker,
-            report,
-            ordered,
-            in_body,
-            overflow_count=len(overflow),
-            suppressed=suppressed,
-            footer=footer,
-        ),
-        overflow=tuple(
-            _render_continuation(page, n, len(pages)) for n, page in enumerate(pages, start=1)
-        ),
+        body=render_body(in_body, suppressed, len(overflow)),
+        overflow=_render_continuations(finding_block.pack_blocks(overflow, MAX_BLOCK_CHARS)),
         comment=None if _is_just_opened(state, report) else comment,
         comment_marker=comment_marker,
         open=open_count > 0,
-        labels=tuple(dict.fromkeys((*labels_of(report.task), *report.labels))),
+        labels=tuple(dict.fromkeys((*labels_of(report.task), *options.labels))),
         fingerprints=frozenset(s.tracked.fingerprint for s in ordered),
         suppressed=suppressed,
-        assignees=report.assignees,
+        assignees=options.assignees,
     )
 
 
-def render_body(
-    marker: str,
-    report: RunReport,
-    ordered: Sequence[FindingStatus],
-    blocks: Sequence[RenderedBlock],
-    *,
-    overflow_count: int = 0,
-    suppressed: Sequence[tuple[str, int]] = (),
-    footer: str = "",
-) -> str:
-    """Render the body with these blocks.
-
-    *overflow_count*: how many blocks are in comments; *suppressed*: filters with their counts;
-    *footer*: that of an earlier run, for a run that reviewed nothing.
-    """
-    open_statuses = [s for s in ordered if s.tracked.state in OPEN_STATES]
-    listed = open_statuses[: report.max_findings]
-    rows = _fit_rows([_format_row(s, report) for s in listed], MAX_TABLE_CHARS)
-    return render_template(
-        "issue/issue.md.j2",
-        marker=marker,
-        headline=report_text.format_headline(ordered, security_hidden=report.hides_security),
-        security_hidden=report.hides_security,
-        rows=rows,
-        remaining=_format_remaining(len(rows), len(open_statuses), overflow_count),
-        sections=_build_sections(ordered, blocks),
-        footer=footer or _render_footer(report, suppressed),
-    )
-
-
-def is_unchanged(
-    reconciliation: Reconciliation, state: RollingIssueState, report: RunReport
-) -> bool:
+def is_unchanged(reconciliation: Reconciliation, state: RollingIssueState) -> bool:
     """Whether a run that reviewed nothing leaves every finding in the state the issue shows."""
-    visible = select_visible(reconciliation.statuses, report)
-    after = {s.tracked.fingerprint: s.tracked.state for s in visible}
+    after = {s.tracked.fingerprint: s.tracked.state for s in reconciliation.visible}
     before = {tracked.fingerprint: tracked.state for tracked in state.tracked}
     new = (FindingState.NEW, FindingState.BACK)
     return after == {f: FindingState.OPEN if s in new else s for f, s in before.items()}
@@ -212,6 +178,33 @@ def format_provenance(report: RunReport) -> list[str]:
     if batches:
         parts.append(f"batch {batches}")
     return [*parts, f"model {html_code(report.model)}", markdown(report.date, 20)]
+
+
+def _body_fields(
+    report: RunReport,
+    reconciliation: Reconciliation,
+    state: RollingIssueState | None,
+    ordered: Sequence[FindingStatus],
+    max_findings: int,
+) -> dict[str, Any]:
+    """Return the fields of the template that do not depend on the blocks."""
+    hides_security = reconciliation.hides_security
+    listed = [s for s in ordered if s.tracked.state in OPEN_STATES][:max_findings]
+    return {
+        "marker": _format_marker(report, reconciliation, state),
+        "headline": report_text.format_headline(ordered, security_hidden=hides_security),
+        "security_hidden": hides_security,
+        "rows": _fit_rows([_format_row(s, report) for s in listed], MAX_TABLE_CHARS),
+    }
+
+
+def _keep_reported_states(
+    statuses: list[FindingStatus], report: RunReport, state: RollingIssueState | None
+) -> list[FindingStatus]:
+    if state is None or not report.commands_only:
+        return statuses
+    reported = {tracked.fingerprint: tracked.state for tracked in state.tracked}
+    return [keep_reported_state(s, reported.get(s.tracked.fingerprint)) for s in statuses]
 
 
 def _order(statuses: Sequence[FindingStatus], report: RunReport) -> list[FindingStatus]:
@@ -260,18 +253,18 @@ def _is_just_opened(state: RollingIssueState | None, report: RunReport) -> bool:
 
 
 def _split_blocks(
-    blocks: Sequence[RenderedBlock], open_count: int, report: RunReport, frame: str
+    blocks: Sequence[RenderedBlock], open_count: int, max_findings: int, frame: str
 ) -> tuple[list[RenderedBlock], list[RenderedBlock]]:
     """Split the blocks into those for the body and those for comments.
 
-    The body gets the worst `max_findings` open ones, then as many of the others as fit.
+    The body gets the worst *max_findings* open ones, then as many of the others as fit.
     """
     left = MAX_BODY_CHARS - len(frame) - 500
     in_body: list[RenderedBlock] = []
     overflow: list[RenderedBlock] = []
     for number, block in enumerate(blocks):
         size = len(block.text) + 2
-        if size > left or report.max_findings <= number < open_count:
+        if size > left or max_findings <= number < open_count:
             overflow.append(block)
         else:
             in_body.append(block)
@@ -387,13 +380,16 @@ def _build_file_statuses(
     }
 
 
-def _render_continuation(page: Sequence[RenderedBlock], number: int, count: int) -> str:
-    return render_template(
-        "issue/continuation.md.j2",
-        marker=markers.format_continuation(number),
-        number=number,
-        count=count,
-        blocks=finding_block.join_blocks(page),
+def _render_continuations(pages: Sequence[Sequence[RenderedBlock]]) -> tuple[str, ...]:
+    return tuple(
+        render_template(
+            "issue/continuation.md.j2",
+            marker=markers.format_continuation(number),
+            number=number,
+            count=len(pages),
+            blocks=finding_block.join_blocks(page),
+        )
+        for number, page in enumerate(pages, start=1)
     )
 
 

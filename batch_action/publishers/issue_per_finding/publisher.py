@@ -23,13 +23,12 @@ from batch_action.models.findings import (
 from batch_action.models.github import Issue
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import finding_block, user_commands, visibility
-from batch_action.publishers.base import Publisher
+from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.issue.publisher import LABEL_COLOR, is_same_text
 from batch_action.publishers.issue_per_finding import render, state
 from batch_action.publishers.issue_per_finding.state import FindingIssue, FindingIssues
 from batch_action.publishers.statuses import count_findings, keep_reported_state, set_dates
 from batch_action.publishers.user_commands import UserCommands
-from batch_action.publishers.visibility import select_visible
 from batch_action.text import plural
 
 DESTINATION = "issue-per-finding"
@@ -44,6 +43,7 @@ class IssuePerFindingPublisher:
     repository_id: str
     repo: GitRepo
     state_key: str = ""
+    options: PublisherOptions = field(default_factory=PublisherOptions)
     current: FindingIssues = field(default_factory=lambda: FindingIssues(by_fingerprint={}))
     commands: dict[int, UserCommands] = field(default_factory=dict)
     """Issue number to the commands in that issue."""
@@ -71,7 +71,7 @@ class IssuePerFindingPublisher:
 
     def publish(self, reconciliation: Reconciliation, report: RunReport) -> DestinationResult:
         """Open, update and close issues, and read each back; see `Publisher`."""
-        statuses = [set_dates(s, report) for s in select_visible(reconciliation.statuses, report)]
+        statuses = [set_dates(s, report) for s in reconciliation.visible]
         self.actions = {}
         for number, commands in self.commands.items():
             for text in user_commands.replies_of(commands):
@@ -93,7 +93,7 @@ class IssuePerFindingPublisher:
             for comment_id, content in user_commands.reactions_of(commands):
                 self.issues.react(comment_id, content)
         self.commands = {}
-        return self._build_result(statuses, queued, reconciliation, report)
+        return self._build_result(statuses, queued, reconciliation)
 
     def _read_issues(self) -> FindingIssues:
         return state.read_finding_issues(self.issues, self.task, self.state_key, self.repository_id)
@@ -151,7 +151,7 @@ class IssuePerFindingPublisher:
         run_key = render.run_key_of(report)
         states = [issue.state for issue in self.current.by_fingerprint.values()]
         opened_before = sum(issue_state.opened_by == run_key for issue_state in states)
-        limit = max(0, report.max_issues - opened_before)
+        limit = max(0, self.options.max_issues - opened_before)
         ordered = sorted(statuses, key=lambda s: s.tracked.pre_existing)
         generic, own = render.labels_of(report.task)
         for status in ordered[:limit]:
@@ -161,8 +161,8 @@ class IssuePerFindingPublisher:
             issue = self.issues.create(
                 render.format_title(status.tracked),
                 render.render_body(status, block, report),
-                tuple(dict.fromkeys((generic, own, *report.labels))),
-                report.assignees,
+                tuple(dict.fromkeys((generic, own, *self.options.labels))),
+                self.options.assignees,
             )
             self._verify(issue.number, "open", status)
             self._record("opened", issue.number)
@@ -189,7 +189,8 @@ class IssuePerFindingPublisher:
             max_block_chars=state.MAX_PAGE_CHARS,
             ticked=state.find_ticked(self.current) - processed,
         )
-        for page in state.build_pages(blocks, self.current.comments, report):
+        max_issues = self.options.max_issues
+        for page in state.build_pages(blocks, self.current.comments, max_issues):
             self._write_page(page, queue_issue)
 
     def _write_page(self, page: state.QueuePage, queue_issue: Issue) -> None:
@@ -237,7 +238,6 @@ class IssuePerFindingPublisher:
         statuses: Sequence[FindingStatus],
         queued: Sequence[FindingStatus],
         reconciliation: Reconciliation,
-        report: RunReport,
     ) -> DestinationResult:
         numbers = list(dict.fromkeys(n for group in self.actions.values() for n in group))
         notes = [
@@ -258,7 +258,7 @@ class IssuePerFindingPublisher:
             fixed=counts.fixed,
             open=counts.open,
             note=", ".join(notes),
-            suppressed=visibility.count_suppressed(reconciliation, report, max_issues=len(queued)),
+            suppressed=visibility.count_suppressed(reconciliation, max_issues=len(queued)),
             ids=tuple(str(number) for number in numbers),
         )
         if not numbers:
@@ -284,4 +284,5 @@ def create_publisher(ctx: RunContext) -> Publisher:
         repository_id=ctx.github_context.repository_id,
         repo=ctx.git,
         state_key=ctx.settings.state_key,
+        options=options_of(ctx.settings),
     )

@@ -10,7 +10,6 @@ from batch_action.clients.git import GitRepo
 from batch_action.clients.github.issues import Issues
 from batch_action.models.findings import Dismissal, FindingState, TrackedFinding
 from batch_action.models.github import Issue, IssueComment
-from batch_action.models.report import RunReport
 from batch_action.publishers import finding_block, markers, user_commands
 from batch_action.publishers.finding_block import RenderedBlock
 from batch_action.publishers.issue_per_finding import render
@@ -210,7 +209,7 @@ def parse_queue(comments: Sequence[IssueComment]) -> dict[str, tuple[TrackedFind
 
 
 def build_pages(
-    blocks: Sequence[RenderedBlock], comments: Sequence[IssueComment], report: RunReport
+    blocks: Sequence[RenderedBlock], comments: Sequence[IssueComment], max_issues: int
 ) -> list[QueuePage]:
     """Build all pages: a finding stays on its page; a new one goes to the first page it fits on."""
     left = {block.tracked.fingerprint: block for block in blocks}
@@ -220,7 +219,9 @@ def build_pages(
         pages.append((comment, [left.pop(f) for f in dict.fromkeys(listed) if f in left]))
     for block in left.values():
         _add_to_page(block, pages)
-    return [QueuePage(comment=comment, text=_render_page(page, report)) for comment, page in pages]
+    return [
+        QueuePage(comment=comment, text=_render_page(page, max_issues)) for comment, page in pages
+    ]
 
 
 def _add_to_page(
@@ -233,7 +234,7 @@ def _add_to_page(
     pages.append((None, [block]))
 
 
-def _render_page(blocks: Sequence[RenderedBlock], report: RunReport) -> str:
+def _render_page(blocks: Sequence[RenderedBlock], max_issues: int) -> str:
     if not blocks:
         return ""
     findings = plural(len(blocks), "more finding")
@@ -241,6 +242,6 @@ def _render_page(blocks: Sequence[RenderedBlock], report: RunReport) -> str:
         "issue_per_finding/queue.md.j2",
         marker=QUEUE_MARKER,
         waiting=f"{findings} {'waits' if len(blocks) == 1 else 'wait'}",
-        max_issues=report.max_issues,
+        max_issues=max_issues,
         blocks=finding_block.join_blocks(blocks),
     )

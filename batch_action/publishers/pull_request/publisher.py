@@ -29,7 +29,6 @@ from batch_action.publishers.pull_request import render, review_comments
 from batch_action.publishers.pull_request.eligibility import DESTINATION
 from batch_action.publishers.statuses import count_findings
 from batch_action.publishers.user_commands import UserCommands
-from batch_action.publishers.visibility import select_visible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +50,7 @@ class PullRequestPublisher:
     git: GitRepo
     pull: PullRequest
     identity: str
+    max_findings: int
     summary: IssueComment | None = None
     duplicate_summaries: tuple[IssueComment, ...] = ()
     """Summaries of concurrent runs; their findings are in `state`."""
@@ -93,7 +93,7 @@ class PullRequestPublisher:
 
     def publish(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
         """Post new findings, update the summary and the review comments, and read all back."""
-        visible = select_visible(reconciled.statuses, report)
+        visible = reconciled.visible
         has_posted = self._post_review(visible, report)
         for body in user_commands.replies_of(self.commands):
             self.issues.comment(self.pull.number, body)
@@ -211,7 +211,7 @@ class PullRequestPublisher:
         ids |= {name: inline.comment.id for name, inline in self.inline_comments.items()}
         urls = {name: inline.comment.url for name, inline in self.inline_comments.items()}
         comments = render.InlineCommentIndex(urls=urls, ids=ids)
-        draft = render.render(report, reconciled, self.state, comments)
+        draft = render.render(report, reconciled, self.state, comments, self.max_findings)
         result = DestinationResult(
             destination=DESTINATION, action="unchanged", suppressed=draft.suppressed
         )
@@ -284,6 +284,7 @@ def create_publisher(ctx: RunContext, pull: PullRequest) -> PullRequestPublisher
         git=ctx.git,
         pull=pull,
         identity=render.identity(ctx.task.name, repository, settings.state_key, pull.number),
+        max_findings=settings.max_findings,
     )
 
 

@@ -23,7 +23,6 @@ from batch_action.publishers.finding_block import RenderedBlock
 from batch_action.publishers.issue.render import Section, format_provenance
 from batch_action.publishers.statuses import set_dates
 from batch_action.publishers.templates import render_template
-from batch_action.publishers.visibility import select_visible
 from batch_action.text import plural
 
 MAX_BODY_CHARS = 64_000
@@ -132,9 +131,13 @@ def render(
     reconciled: Reconciliation,
     state: ReviewState | None,
     comments: InlineCommentIndex,
+    max_findings: int,
 ) -> ReviewDraft:
-    """Return the summary's text after a run; `state`: that of the summary before it."""
-    statuses = [set_dates(s, report) for s in select_visible(reconciled.statuses, report)]
+    """Return the summary's text after a run.
+
+    *state*: that of the summary before it; *max_findings*: how many are shown in full.
+    """
+    statuses = [set_dates(s, report) for s in reconciled.visible]
     open_statuses = [s for s in statuses if s.tracked.state in OPEN_STATES]
     open_statuses.sort(key=lambda s: s.tracked.pre_existing)
     closed = [s for s in statuses if s.tracked.state not in OPEN_STATES]
@@ -144,19 +147,23 @@ def render(
         return render_template(
             "pull_request/review.md.j2",
             **_summary_fields(report, reconciled, state, comments.ids),
-            headline=report_text.format_headline(statuses, security_hidden=report.hides_security),
-            table=_table(open_statuses, report, comments.urls),
-            remaining=_remaining(open_statuses, report),
+            headline=report_text.format_headline(
+                statuses, security_hidden=reconciled.hides_security
+            ),
+            table=_table(open_statuses[:max_findings], report, comments.urls),
+            remaining=_remaining(len(open_statuses), max_findings),
             sections=_sections(statuses, blocks),
         )
 
     max_chars = MAX_BODY_CHARS - RESERVED_CHARS - len(render_with([]))
-    blocks, readable = _fit_blocks([*open_statuses, *closed], texts, report, comments, max_chars)
+    blocks, readable = _fit_blocks(
+        [*open_statuses, *closed], texts, report, comments, max_findings, max_chars
+    )
     unreadable = sum(s.tracked.fingerprint not in readable for s in open_statuses)
     return ReviewDraft(
         text=render_with(blocks),
         fingerprints=frozenset(block.tracked.fingerprint for block in blocks),
-        suppressed=visibility.count_suppressed(reconciled, report, max_findings=unreadable),
+        suppressed=visibility.count_suppressed(reconciled, max_findings=unreadable),
         has_content=bool(open_statuses or report.file_verdicts or report.generated),
     )
 
@@ -166,6 +173,7 @@ def _fit_blocks(
     texts: Mapping[str, str],
     report: RunReport,
     comments: InlineCommentIndex,
+    max_findings: int,
     max_chars: int,
 ) -> tuple[list[RenderedBlock], frozenset[str]]:
     """Return a block for each finding within the limit, and the findings whose text is readable.
@@ -193,7 +201,7 @@ def _fit_blocks(
         text = _truncate(finding_block.complete_block(text, status.finding))
         block_text = markers.wrap_block(tracked, text)
         max_chars -= len(block_text) - len(block.text)
-        if max_chars < 0 or count == report.max_findings:
+        if max_chars < 0 or count == max_findings:
             break
         blocks[number] = RenderedBlock(tracked=tracked, text=block_text)
         readable.add(tracked.fingerprint)
@@ -220,7 +228,7 @@ def _summary_fields(
         "marker": _marker(report, reconciled.commit, batches),
         "index": _index(comment_ids),
         "task": markdown(report.task.replace("-", " "), 60),
-        "security_hidden": report.hides_security,
+        "security_hidden": reconciled.hides_security,
         "last_run": (
             f"<!-- batch-action:last-run -->\n{last_run}\n<!-- /batch-action:last-run -->"
         ),
@@ -243,18 +251,15 @@ def _table(
     open_statuses: Sequence[FindingStatus], report: RunReport, urls: Mapping[str, str]
 ) -> str:
     rows = []
-    for status in open_statuses[: report.max_findings]:
+    for status in open_statuses:
         severity, title, location, state = report_text.format_table_row(status, report)
         url = urls.get(status.tracked.fingerprint)
         rows.append((severity, f"[{title}]({url})" if url else title, location, state))
     return tables.format_table(("Severity", "Finding", "Where", "State"), rows, MAX_TABLE_CHARS)
 
 
-def _remaining(open_statuses: Sequence[FindingStatus], report: RunReport) -> str:
-    count = len(open_statuses)
-    if count <= report.max_findings:
-        return ""
-    return f"The table shows the worst {report.max_findings} of {count}."
+def _remaining(count: int, shown: int) -> str:
+    return f"The table shows the worst {shown} of {count}." if count > shown else ""
 
 
 def _sections(statuses: Sequence[FindingStatus], blocks: Sequence[RenderedBlock]) -> list[Section]:
@@ -288,7 +293,7 @@ def _sections(statuses: Sequence[FindingStatus], blocks: Sequence[RenderedBlock]
 
 def _last_run(report: RunReport, reconciled: Reconciliation) -> str:
     skipped = report_text.format_skipped(report.file_statuses)
-    suppressed = visibility.count_suppressed(reconciled, report)
+    suppressed = visibility.count_suppressed(reconciled)
     discarded = ""
     if report.discarded:
         findings = plural(report.discarded, "finding")

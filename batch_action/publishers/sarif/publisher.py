@@ -77,11 +77,6 @@ class SarifPublisher:
 
     def publish(self, reconciled: Reconciliation, report: RunReport) -> DestinationResult:
         """Update code scanning, and write the SARIF file; see `Publisher`."""
-        ref = report.ref or self.ref
-        if ref != self.ref:
-            # The analysis of another ref is neither carried forward nor replaced.
-            self.ref = ref
-            self.read_state()
         if self.scanning is not None and not self.refusal:
             try:
                 self._dismiss(self.scanning, reconciled)
@@ -199,7 +194,7 @@ def create_publisher(
     return SarifPublisher(
         ctx=ctx,
         dismissed=dismissed,
-        ref=f"refs/pull/{pull}/head" if pull else _branch_ref(ctx),
+        ref=f"refs/pull/{pull}/head" if pull else ctx.github_context.branch_ref,
         category=document.category_of(ctx.task.name, ctx.settings.state_key),
     )
 
@@ -208,16 +203,14 @@ def last_analyzed_commit(ctx: RunContext) -> str:
     """Return the commit of the last analysis of the run's branch; empty when there is none."""
     category = document.category_of(ctx.task.name, ctx.settings.state_key)
     try:
-        analysis = ctx.require_github().scanning.latest_analysis(_branch_ref(ctx), category)
+        analysis = ctx.require_github().scanning.latest_analysis(
+            ctx.github_context.branch_ref, category
+        )
     except RefusedError as refused:
         if not refused.permanent:
             raise
         return ""
     return analysis.commit if analysis else ""
-
-
-def _branch_ref(ctx: RunContext) -> str:
-    return f"refs/heads/{ctx.github_context.branch or ctx.github_context.default_branch or 'main'}"
 
 
 def _counts(reconciled: Reconciliation, draft: SarifDraft) -> DestinationResult:
