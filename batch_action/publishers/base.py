@@ -15,13 +15,13 @@ UNDELIVERED = ("refused", "failed")
 class PublisherOptions:
     """The inputs that decide how a publisher writes."""
 
-    max_findings: int = 25
+    max_findings: int
     """How many findings a text shows in full."""
-    max_issues: int = 10
+    max_issues: int
     """How many issues `issue-per-finding` opens in one run."""
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...]
     """More labels for new issues."""
-    assignees: tuple[str, ...] = ()
+    assignees: tuple[str, ...]
     """Logins to assign new issues to."""
 
 

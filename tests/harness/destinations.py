@@ -34,11 +34,13 @@ from batch_action.publishers.issue_per_finding.publisher import IssuePerFindingP
 from batch_action.publishers.positions import resolve
 from batch_action.sandbox.server import Sandbox
 from tests.harness.git_repositories import Repo
+from tests.harness.reports import publisher_options
 
 BUG = "def bad(x):\n    crash(x)\n    return x\n"
 OK = "def bad(x):\n    check(x)\n    return x\n"
 FAR = "".join(f"\n\ndef f{n}():\n    a = {n}\n    return a\n" for n in range(8))
 TASK = "code-review"
+OPTIONS = publisher_options()
 
 
 def rolling_issue(harness: "DestinationHarness", options: PublisherOptions) -> Publisher:
@@ -97,7 +99,7 @@ class DestinationHarness:
         number: int | None = None,
         meanwhile: Callable[[], None] = lambda: None,
         change: Callable[[Reconciliation], Reconciliation] = lambda reconciliation: reconciliation,
-        options: PublisherOptions = PublisherOptions(),  # noqa: B008 - it is frozen
+        options: PublisherOptions = OPTIONS,
         hides_security: bool = False,
         **report_fields,
     ) -> tuple[Reconciliation, DestinationResult]:

@@ -25,6 +25,7 @@ from batch_action.models.report import (
     Spending,
 )
 from batch_action.models.requests import Cost
+from batch_action.publishers.base import PublisherOptions
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 COST = Cost(interactive_usd=0.99, batch_usd=0.41, batch_cached_usd=0.3)
@@ -44,6 +45,11 @@ ISSUE_RESULT = DestinationResult(
     new=1,
     open=1,
 )
+
+
+def publisher_options(**fields) -> PublisherOptions:
+    values = {"max_findings": 25, "max_issues": 10, "labels": (), "assignees": ()}
+    return PublisherOptions(**{**values, **fields})
 
 
 def report(**fields) -> RunReport:

@@ -11,7 +11,6 @@ from batch_action.errors import GitHubError
 from batch_action.models.findings import FindingState, Reconciliation
 from batch_action.models.report import FileStatuses, RunReport
 from batch_action.publishers import markers
-from batch_action.publishers.base import PublisherOptions
 from batch_action.publishers.issue import publisher as issue_publisher
 from batch_action.publishers.issue.render import render
 from batch_action.publishers.positions import resolve
@@ -25,6 +24,7 @@ from tests.harness.destinations import (
     destination_harness,
     states_of,
 )
+from tests.harness.reports import publisher_options
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_400_findings_are_one_issue_with_comments(harness):
     text = "".join(f"def f{n}():\n    crash({n})\n\n" for n in range(400))
     harness.repo.commit({"a.py": text})
     batch_answers = harness.review("a.py")
-    _, done = harness.collect(batch_answers, options=PublisherOptions(max_findings=30))
+    _, done = harness.collect(batch_answers, options=publisher_options(max_findings=30))
     (issue,) = harness.sandbox.github.repository(harness.name).issues.values()
     assert (done.new, dict(done.suppressed)) == (400, {"max-findings": 370})
     assert len(issue.body) < 60_000
@@ -119,7 +119,7 @@ def test_400_findings_are_one_issue_with_comments(harness):
     assert all(len(c.body) < 31_000 for c in issue.comments)
     assert "The table shows the worst 30 of 400. 370 findings in the comments" in issue.body
     harness.sandbox.faults.calls.clear()
-    _, done = harness.collect(batch_answers, number=1, options=PublisherOptions(max_findings=30))
+    _, done = harness.collect(batch_answers, number=1, options=publisher_options(max_findings=30))
     assert (done.action, harness.writes()) == ("unchanged", [])
 
 
@@ -194,13 +194,13 @@ def test_issues_and_comments_of_untrusted_authors_are_ignored(harness):
 def test_findings_overflow_into_comments_and_return_to_the_body(harness):
     files = {f"m{n}.py": BUG.replace("x", f"x{n}") for n in range(60)}
     harness.repo.commit(files)
-    _, done = harness.collect(harness.review(*files), options=PublisherOptions(max_findings=5))
+    _, done = harness.collect(harness.review(*files), options=publisher_options(max_findings=5))
     assert (done.action, done.new) == ("created", 60)
     before = harness.issues.comments(done.number)
     assert len(before) > 1
     fixed = {path: text.replace("crash", "check") for path, text in list(files.items())[:50]}
     harness.repo.commit(fixed)
-    _, done = harness.collect(harness.review(*fixed), options=PublisherOptions(max_findings=5))
+    _, done = harness.collect(harness.review(*fixed), options=publisher_options(max_findings=5))
     assert (done.fixed, done.open) == (50, 10)
     current = issue_publisher.read_rolling_issue(harness.issues, TASK, "7")
     assert len(current.state.tracked) == 60
@@ -211,18 +211,18 @@ def test_findings_overflow_into_comments_and_return_to_the_body(harness):
 def test_no_finding_is_lost_whichever_call_fails(harness, call):
     files = {f"m{n}.py": BUG.replace("x", f"x{n}") for n in range(60)}
     harness.repo.commit(files)
-    harness.collect(harness.review(*files), options=PublisherOptions(max_findings=5))
+    harness.collect(harness.review(*files), options=publisher_options(max_findings=5))
     fixed = {path: text.replace("crash", "check") for path, text in list(files.items())[3:9]}
     harness.repo.commit(fixed)
     batch_answers = harness.review(*fixed)
     harness.sandbox.faults.add("status", path="issues", status=410, nth=call + 1, times=99)
     try:
-        harness.collect(batch_answers, number=2, options=PublisherOptions(max_findings=3))
+        harness.collect(batch_answers, number=2, options=publisher_options(max_findings=3))
     except GitHubError:
         harness.sandbox.faults.clear()
         current = issue_publisher.read_rolling_issue(harness.issues, TASK, "7")
         assert len(current.state.tracked) == 60
-        harness.collect(batch_answers, number=2, options=PublisherOptions(max_findings=3))
+        harness.collect(batch_answers, number=2, options=publisher_options(max_findings=3))
     current = issue_publisher.read_rolling_issue(harness.issues, TASK, "7")
     assert sum(k.state is FindingState.FIXED for k in current.state.tracked) == 6
     assert len(current.state.tracked) == 60
@@ -247,7 +247,7 @@ def test_missing_findings_on_read_back_are_an_error(harness):
         ),
         Reconciliation(statuses=(), commit="c" * 40),
         current.state,
-        PublisherOptions(),
+        publisher_options(),
     )
     draft = replace(draft, fingerprints=frozenset({"0" * 16}))
     with pytest.raises(GitHubError, match="read back"):

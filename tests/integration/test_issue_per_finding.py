@@ -10,7 +10,6 @@ from batch_action.clients.github.issues import Issues
 from batch_action.errors import GitHubError
 from batch_action.models.findings import FindingState, Reconciliation
 from batch_action.publishers import user_commands
-from batch_action.publishers.base import PublisherOptions
 from batch_action.publishers.issue_per_finding import render, state
 from batch_action.sandbox.github.records import Issue
 from batch_action.sandbox.server import Sandbox
@@ -25,6 +24,7 @@ from tests.harness.destinations import (
     per_finding,
     states_of,
 )
+from tests.harness.reports import publisher_options
 from tests.harness.workflow import GOOD, WORSE, WorkflowHarness
 
 MANY = {f"m{n}.py": BUG.replace("x", f"x{n}") for n in range(7)}
@@ -64,7 +64,7 @@ def quietly(harness: DestinationHarness, batch_answers, **how) -> None:
 def test_lifecycle_of_an_issue_per_finding(harness):
     batch_answers = harness.review("a.py")
     reconciliation, done = harness.collect(
-        batch_answers, options=PublisherOptions(labels=("mine",))
+        batch_answers, options=publisher_options(labels=("mine",))
     )
     assert (done.action, done.new, done.open, done.number) == ("created", 1, 1, 1)
     assert states_of(reconciliation) == [FindingState.NEW]
@@ -111,32 +111,34 @@ def test_lifecycle_of_an_issue_per_finding(harness):
 def test_findings_over_the_limit_of_a_run_are_queued(harness):
     harness.repo.commit(MANY)
     batch_answers = harness.review("a.py", *MANY)
-    _, done = harness.collect(batch_answers, options=PublisherOptions(max_issues=3))
+    _, done = harness.collect(batch_answers, options=publisher_options(max_issues=3))
     assert (done.new, len(issues(harness)), dict(done.suppressed)) == (8, 3, {"max-issues": 5})
     assert done.note == "3 issues opened, 5 findings waiting, listed in #1"
     (page,) = own_comments(harness, 1)
     assert "**5 more findings wait**" in page
-    quietly(harness, batch_answers, options=PublisherOptions(max_issues=3))
+    quietly(harness, batch_answers, options=publisher_options(max_issues=3))
     assert harness.previous_state.batches == ("msgbatch_1",)
 
     assert harness.previous_state.has_pending_work
-    reconciliation, done = harness.collect(harness.review(), options=PublisherOptions(max_issues=3))
+    reconciliation, done = harness.collect(
+        harness.review(), options=publisher_options(max_issues=3)
+    )
     assert (len(issues(harness)), dict(done.suppressed)) == (6, {"max-issues": 2})
     assert set(states_of(reconciliation)) == {FindingState.OPEN}
     assert "why why" in issues(harness)[5].body
-    harness.collect_nothing(options=PublisherOptions(max_issues=3))
+    harness.collect_nothing(options=publisher_options(max_issues=3))
     assert len(issues(harness)) == 8
     assert own_comments(harness, 1) == []
     titles = [issue.title for issue in issues(harness)]
     assert len(set(titles)) == 8
-    harness.collect_nothing(options=PublisherOptions(max_issues=3))
+    harness.collect_nothing(options=publisher_options(max_issues=3))
     assert len(issues(harness)) == 8
     assert not harness.previous_state.has_pending_work
 
 
 def test_queued_findings_are_fixed_dismissed_and_removed(harness):
     harness.repo.commit(MANY)
-    harness.collect(harness.review("a.py", *MANY), options=PublisherOptions(max_issues=1))
+    harness.collect(harness.review("a.py", *MANY), options=publisher_options(max_issues=1))
     first, second, third, *_ = (known for known in circle_waiting(harness))
     harness.person.comment(1, f"/batch wontfix {second.fingerprint[:8]} as designed")
     page = next(
@@ -148,12 +150,12 @@ def test_queued_findings_are_fixed_dismissed_and_removed(harness):
     )
     path = first.anchor.path
     harness.repo.commit({path: MANY[path].replace("crash", "check")})
-    _, done = harness.collect(harness.review(path), options=PublisherOptions(max_issues=0))
+    _, done = harness.collect(harness.review(path), options=publisher_options(max_issues=0))
     assert (done.fixed, {d.actor for d in harness.previous_state.dismissals}) == (1, {"octo"})
     left = {known.fingerprint for known in circle_waiting(harness)}
     assert len(left) == 4
     assert left.isdisjoint(known.fingerprint for known in (first, second, third))
-    harness.collect(harness.review(*MANY), options=PublisherOptions(max_issues=9))
+    harness.collect(harness.review(*MANY), options=publisher_options(max_issues=9))
     assert len(issues(harness)) == 5
 
 
@@ -329,26 +331,28 @@ def test_issues_of_untrusted_authors_are_ignored(harness):
 def test_a_lagging_list_loses_no_queued_finding(harness):
     harness.repo.commit(MANY)
     harness.sandbox.github.list_lag = 60.0
-    _, done = harness.collect(harness.review("a.py", *MANY), options=PublisherOptions(max_issues=2))
+    _, done = harness.collect(
+        harness.review("a.py", *MANY), options=publisher_options(max_issues=2)
+    )
     harness.sandbox.github.list_lag = 0.0
     assert done.note == "2 issues opened, 6 findings waiting, listed in #1"
-    harness.collect(harness.review(), options=PublisherOptions(max_issues=20))
+    harness.collect(harness.review(), options=publisher_options(max_issues=20))
     assert len(issues(harness)) == 8
 
 
 @pytest.mark.parametrize("call", range(0, 27, 2))
 def test_nothing_is_lost_or_repeated_whichever_call_fails(harness, call):
     harness.repo.commit(MANY)
-    harness.collect(harness.review("a.py", *MANY), options=PublisherOptions(max_issues=2))
+    harness.collect(harness.review("a.py", *MANY), options=publisher_options(max_issues=2))
     fixed = {path: text.replace("crash", "check") for path, text in list(MANY.items())[:2]}
     harness.repo.commit(fixed)
     batch_answers = harness.review(*fixed)
     harness.sandbox.faults.add("status", path="issues", status=410, nth=call + 1, times=99)
     try:
-        harness.collect(batch_answers, number=2, options=PublisherOptions(max_issues=2))
+        harness.collect(batch_answers, number=2, options=publisher_options(max_issues=2))
     except GitHubError:
         harness.sandbox.faults.clear()
-        harness.collect(batch_answers, number=2, options=PublisherOptions(max_issues=2))
+        harness.collect(batch_answers, number=2, options=publisher_options(max_issues=2))
     harness.sandbox.faults.clear()
     assert len(issues(harness)) == 4
     assert [render.parse(i.body).tracked.state for i in issues(harness)].count(

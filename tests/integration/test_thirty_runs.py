@@ -289,7 +289,7 @@ class Simulation:
         """Return how many commits ago that was."""
         return len(self.trees) - list(self.trees).index(commit)
 
-    def remember(self, result: Reconciliation) -> None:
+    def save_state(self, result: Reconciliation) -> None:
         """Encode and decode the state as the rolling issue does, in its markers."""
         text = "\n\n".join(markers.wrap_block(s.tracked, "words") for s in result.statuses)
         found = tuple(block.tracked for block in markers.parse_blocks(text))

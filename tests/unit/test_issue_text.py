@@ -20,11 +20,10 @@ from batch_action.models.ledger import Usage
 from batch_action.models.report import Spending
 from batch_action.models.requests import Cost
 from batch_action.publishers import finding_block, markers, user_commands
-from batch_action.publishers.base import PublisherOptions
 from batch_action.publishers.issue.render import parse, render
 from tests.harness import reports
 from tests.harness.hostile_text import assert_inert
-from tests.harness.reports import A, B, C, file_verdict, generated
+from tests.harness.reports import A, B, C, file_verdict, generated, publisher_options
 
 COST = Cost(interactive_usd=0.2, batch_usd=0.1, batch_cached_usd=0.08)
 REPORT = reports.report(
@@ -32,7 +31,7 @@ REPORT = reports.report(
     discarded=1,
     file_statuses=replace(reports.FILE_STATUSES, skipped=()),
 )
-OPTIONS = PublisherOptions()
+OPTIONS = publisher_options()
 
 
 def reported_status(
@@ -312,7 +311,7 @@ def test_suppressed_findings_are_counted():
             below_threshold=(("min-severity", 3), ("min-confidence", 0)),
         ),
         BEFORE,
-        PublisherOptions(max_findings=1),
+        publisher_options(max_findings=1),
     )
     assert written.suppressed == (("min-severity", 3), ("max-findings", 1), ("public", 1))
     assert (

@@ -241,7 +241,7 @@ class IssuePublisher:
     task: str
     repository_id: str
     state_key: str = ""
-    options: PublisherOptions = field(default_factory=PublisherOptions)
+    options: PublisherOptions
     current: RollingIssue | None = None
     commands: UserCommands = field(default_factory=UserCommands)
 

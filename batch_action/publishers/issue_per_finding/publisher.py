@@ -43,7 +43,7 @@ class IssuePerFindingPublisher:
     repository_id: str
     repo: GitRepo
     state_key: str = ""
-    options: PublisherOptions = field(default_factory=PublisherOptions)
+    options: PublisherOptions
     current: FindingIssues = field(default_factory=lambda: FindingIssues(by_fingerprint={}))
     commands: dict[int, UserCommands] = field(default_factory=dict)
     """Issue number to the commands in that issue."""
