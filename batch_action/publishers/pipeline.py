@@ -150,13 +150,13 @@ def read_last_reported_head(ctx: RunContext, view: LedgerView) -> str | None:
     issues, key = ctx.github.issues, ctx.settings.state_key
     task, repository = ctx.task.name, ctx.github_context.repository_id
     head = ""
-    if _is_enabled("issue", ctx):
+    if "issue" in ctx.settings.report:
         rolling = issue.read_rolling_issue(issues, task, repository, key)
         head = rolling.state.head if rolling else ""
-    if not head and _is_enabled("issue-per-finding", ctx):
+    if not head and "issue-per-finding" in ctx.settings.report:
         finding_issues = state.read_finding_issues(issues, task, key, repository)
         head = state.find_newest_head(finding_issues, ctx.git)
-    if not head and _is_enabled("sarif", ctx):
+    if not head and "sarif" in ctx.settings.report:
         head = sarif.last_analyzed_commit(ctx)
     return head or None
 
