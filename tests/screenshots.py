@@ -205,7 +205,7 @@ def _draw_charts(page: Page, script: Path | None) -> None:
             if (!code.textContent.startsWith("%%{init")) continue;
             const {svg} = await mermaid.render("chart" + n++, code.textContent);
             const box = document.createElement("div");
-            sandbox.innerHTML = svg;
+            box.innerHTML = svg;
             code.closest("pre").replaceWith(box);
           }
         }"""
