@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch_action.config.rules import Rule
+from batch_action.config.inputs import Rule
 from batch_action.config.settings import Settings
 
 

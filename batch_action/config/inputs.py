@@ -1,31 +1,54 @@
-"""What an input declares besides its type, and the types and validators that inputs share."""
+"""What an input declares besides its type, the types that inputs share, and rules of a monorepo."""
 
 import base64
+import hashlib
 import re
 from dataclasses import dataclass
+from enum import Enum, unique
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from batch_action.models.licenses import spdx_id
 
+MAX_SLUG_WORD_CHARS = 12
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@unique
+class Place(Enum):
+    """Where an input can be set, besides its variable and the flags of commands."""
+
+    FILE = (False, True)
+    """The config file."""
+    ACTION = (True, True)
+    """action.yml and the config file."""
+    ACTION_ONLY = (True, False)
+    """action.yml: keys, tokens, URLs, what guards a secret, and what concerns one run."""
+    FLAG = (False, False)
+    """Neither."""
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """What an input declares besides its type and default."""
 
     help: str
     """One sentence for action.yml, `--help` and the docs."""
-    action: bool = False
-    """Declared in action.yml; the others are flags, variables or keys of the config file."""
-    file: bool = True
-    """Allowed in the config file: never keys, tokens, URLs or anything that guards a secret."""
-    env: str | None = None
-    """A conventional environment variable, besides `BATCH_ACTION_<NAME>`."""
+    place: Place = Place.FILE
     expected: str = ""
     """What the field's pattern accepts, in words, for the error message."""
+
+    @property
+    def action(self) -> bool:
+        """Whether action.yml declares it."""
+        return self.place.value[0]
+
+    @property
+    def file(self) -> bool:
+        """Whether the config file may contain it."""
+        return self.place.value[1]
 
 
 def split_lines(value: Any) -> Any:
@@ -110,3 +133,56 @@ Destination = Literal[
     "slack",
     "webhook",
 ]
+_EmptyAsNone = BeforeValidator(lambda value: None if value == "" else value)
+
+
+def _check_name(name: str) -> str:
+    # `-pr` ends the name of the pull requests' ledger.
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,19}", name) or re.search(r"(^|-)pr$", name):
+        raise PydanticCustomError(
+            "rule_name",
+            "a rule's name has at most 20 of `a-z`, `0-9`, `_` and `-`, and does not end in `pr`",
+        )
+    return name
+
+
+class Rule(BaseModel):
+    """Settings for the files that `paths` matches; a key that is not set is as for all files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: Annotated[Annotated[str, AfterValidator(_check_name)] | None, _EmptyAsNone] = None
+    """Names its ledger and issue, so that its paths may change."""
+    paths: Annotated[Lines, Field(min_length=1)]
+    task: Words = ()
+    model: Annotated[str | None, _EmptyAsNone] = None
+    effort: Annotated[Effort | None, _EmptyAsNone] = None
+    labels: Words | None = None
+    assignees: Words | None = None
+
+    @property
+    def slug(self) -> str:
+        """The name, or one derived from the paths; it does not depend on the rule's position."""
+        if self.name is not None:
+            return self.name
+        words = re.findall(r"[a-z0-9]+", self.paths[0].lower())
+        digest = hashlib.sha256("\n".join(self.paths).encode()).hexdigest()[:6]
+        return f"{(words[-1] if words else 'rule')[:MAX_SLUG_WORD_CHARS]}-{digest}"
+
+
+def _check_unique(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Refuse two rules that would share a ledger."""
+    numbers: dict[str, int] = {}
+    for number, rule in enumerate(rules, 1):
+        before = numbers.setdefault(rule.slug, number)
+        if before != number:
+            field = "name" if rule.name else "paths"
+            raise PydanticCustomError(
+                "duplicate_rules",
+                "rules {before} and {number} have the same {field}",
+                {"before": before, "number": number, "field": field},
+            )
+    return rules
+
+
+Rules = Annotated[tuple[Rule, ...], AfterValidator(_check_unique)]

@@ -83,8 +83,7 @@ def load_settings(
         for source, raw in (
             (f"flag --{name}", flags.get(name)),
             (f"input {name}", action_inputs.get(name)),
-            (f"environment {declared.env}", environ.get(declared.env or "")),
-            (_environment_variable(name), environ.get(_environment_variable(name))),
+            *((f"environment {v}", environ.get(v)) for v in variables_of(name)),
             (file_name, file.get(name)),
         ):
             value = _normalize(raw, field)
@@ -102,8 +101,11 @@ def load_settings(
     return settings
 
 
-def _environment_variable(name: str) -> str:
-    return "BATCH_ACTION_" + name.upper().replace("-", "_")
+def variables_of(name: str) -> tuple[str, ...]:
+    """Return the environment variables of an input, the conventional one first."""
+    variable = name.upper().replace("-", "_")
+    is_conventional = name.startswith(("anthropic-", "github-token"))
+    return (*([variable] if is_conventional else ()), f"BATCH_ACTION_{variable}")
 
 
 def _join_problems(problems: list[str]) -> str:

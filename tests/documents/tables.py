@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import click
 
 from batch_action.cli.commands import cli
-from batch_action.config.loading import declared_inputs
+from batch_action.config.loading import declared_inputs, variables_of
 from tests.documents.texts import ROOT
 
 OWN_TOKEN = "the workflow's own token"
@@ -50,7 +50,7 @@ def sources_of(name: str) -> str:
         )
         if available
     ]
-    sources += [f"`{declared.env}`"] if declared.env else []
+    sources += [f"`{variable}`" for variable in variables_of(name)[:-1]]
     return ", ".join(sources or ["variable"])
 
 
