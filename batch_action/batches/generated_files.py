@@ -5,7 +5,7 @@ paths. A job without secrets can run them; only then a job with write permission
 passed.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -21,12 +21,14 @@ from batch_action.models.responses import DraftTarget, FileDraft
 from batch_action.requests.context_files import TestLocator
 from batch_action.selection.content import bom_encoding, decode, is_lossless
 from batch_action.selection.languages import language_of
-from batch_action.tasks.generated import paths, restore
-from batch_action.tasks.generated.paths import WritablePaths
+from batch_action.tasks import generated_paths
 from batch_action.tasks.task import ContextNeeds
 
 BUNDLE_FOLDER = "generated"
 MAX_FILE_BYTES = 10_000_000
+LINK_MODES = frozenset({"120000", "160000"})
+"""Git's modes of symbolic links and submodules."""
+MASK = "•"
 
 ValidatedFiles = tuple[tuple[GeneratedFile, ...], tuple[RefusedFile, ...]]
 
@@ -128,6 +130,48 @@ def _read_text(folder: Path, path: str) -> str:
     return file.read_bytes().decode("utf-8")
 
 
+class WritablePaths:
+    """The paths of a commit, checked for conflicts with a file that is to be written."""
+
+    def __init__(self, modes: Mapping[str, str]) -> None:
+        """*modes*: git's mode of every path of the commit, e.g. `100644`."""
+        self._modes = modes
+        self._files = {path.casefold() for path in modes}
+        self._folders: dict[str, set[str]] = {}
+        for path in modes:
+            for folder in _parent_folders(path):
+                self._folders.setdefault(folder.casefold(), set()).add(folder)
+
+    def problem(self, path: str) -> str | None:
+        """Return why no file can be written to this path; None if one can."""
+        mode = self._modes.get(path)
+        if mode in LINK_MODES:
+            return "is a link"
+        for folder in _parent_folders(path):
+            parent = self._modes.get(folder)
+            if parent is not None:
+                return "goes through a link" if parent in LINK_MODES else "has a file as its folder"
+        return None if mode is not None else self._conflict(path)
+
+    def _conflict(self, path: str) -> str | None:
+        """Return what a new file conflicts with on a case-insensitive file system."""
+        if path.casefold() in self._folders:
+            return "has the path of a folder"
+        if path.casefold() in self._files:
+            return "differs from a file only in letter case"
+        for folder in _parent_folders(path):
+            spellings = self._folders.get(folder.casefold(), {folder})
+            if folder not in spellings:
+                return "differs from a folder only in letter case"
+        return None
+
+
+def _parent_folders(path: str) -> Iterator[str]:
+    """Yield every folder that a path is in, the outermost first."""
+    parts = path.split("/")
+    return ("/".join(parts[:end]) for end in range(1, len(parts)))
+
+
 def validate_drafts(ctx: RunContext, sources: Iterable[GeneratedSource]) -> ValidatedFiles:
     """Return the valid files and the refused ones; of two drafts at one path the later counts."""
     validator = Validator(ctx)
@@ -152,7 +196,7 @@ class Validator:
     def validate(self, source: GeneratedSource, draft: FileDraft) -> None:
         """Check one draft, and add it to `files` or `refused`."""
         path = draft.path
-        problem = paths.path_problem(path) or paths.text_problem(draft.text)
+        problem = generated_paths.path_problem(path) or generated_paths.text_problem(draft.text)
         if problem is None and not self.ctx.git.has_commit(source.commit):
             problem = "belongs to a commit that is no longer in this repository"
         tree: dict[str, FileChange] = {}
@@ -178,10 +222,8 @@ class Validator:
     ) -> str | None:
         """Check a draft against the existing file, and add it; return why it is refused."""
         original = decode(data) if data is not None else ""
-        existing_text = restore.normalize_line_ends(mask(original)[0]) if data is not None else None
-        text = restore.match_final_line_end(
-            restore.normalize_line_ends(draft.text), existing_text or ""
-        )
+        existing_text = normalize_line_ends(mask(original)[0]) if data is not None else None
+        text = match_final_line_end(normalize_line_ends(draft.text), existing_text or "")
         target = self._target(source, existing_text)
         checked = FileDraft(path=draft.path, text=text, summary=draft.summary)
         problem = self.ctx.task.check_draft(checked, target)
@@ -191,12 +233,10 @@ class Validator:
         if problem is not None or text == existing_text:
             return problem
         if existing_text is not None:
-            restored = restore.restore_secrets(
-                text, existing_text, restore.normalize_line_ends(original)
-            )
+            restored = restore_secrets(text, existing_text, normalize_line_ends(original))
             if restored is None:
                 return "changes a line with a masked secret"
-            text = restore.match_line_ends(restored, original)
+            text = match_line_ends(restored, original)
         mark = "\ufeff" if data is not None and bom_encoding(data) == "utf-8" else ""
         self.files[draft.path] = GeneratedFile(
             path=draft.path,
@@ -215,7 +255,7 @@ class Validator:
         target = DraftTarget(
             source=source.path,
             language=language,
-            text=restore.normalize_line_ends(source.text),
+            text=normalize_line_ends(source.text),
             existing_text=existing_text,
         )
         if self.ctx.task.context_needs is not ContextNeeds.TESTS:
@@ -241,3 +281,47 @@ class Validator:
             modes = {path: entry.mode for path, entry in self._trees[commit].items()}
             self._writable_paths[commit] = WritablePaths(modes)
         return self._trees[commit], self._writable_paths[commit]
+
+
+def normalize_line_ends(text: str) -> str:
+    """Return the text with LF line ends."""
+    return text.replace("\r\n", "\n")
+
+
+def match_final_line_end(text: str, original: str) -> str:
+    """Return the text with exactly one final line end, or none if the original has none."""
+    text = text.rstrip("\n")
+    return f"{text}\n" if not original or original.endswith("\n") else text
+
+
+def restore_secrets(text: str, masked: str, original: str) -> str | None:
+    """Replace each line of *text* that has a mask by the original line.
+
+    All texts have LF line ends; *masked* is *original* with its secrets masked.
+
+    Returns:
+        None when the masked lines are not all in the text, unchanged and in their order.
+    """
+    if masked == original:
+        return text
+    hidden = iter(
+        pair
+        for pair in zip(masked.split("\n"), original.split("\n"), strict=True)
+        if MASK in pair[0]
+    )
+    lines = []
+    for line in text.split("\n"):
+        if MASK not in line:
+            lines.append(line)
+            continue
+        masked_line, original_line = next(hidden, (None, ""))
+        if masked_line != line:
+            return None
+        lines.append(original_line)
+    return None if next(hidden, None) is not None else "\n".join(lines)
+
+
+def match_line_ends(text: str, original: str) -> str:
+    """Return the text, which has LF line ends, with those of most lines of the original."""
+    crlf = original.count("\r\n")
+    return text.replace("\n", "\r\n") if 2 * crlf > original.count("\n") else text

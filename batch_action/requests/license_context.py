@@ -11,9 +11,13 @@ from batch_action.selection.content import decode, is_binary
 from batch_action.selection.languages import language_of
 from batch_action.selection.patterns import PathRules
 from batch_action.tasks import license_check
-from batch_action.tasks.license import repository
-from batch_action.tasks.license.comments import has_comments
-from batch_action.tasks.license.headers import check_header, header_of, is_header_common
+from batch_action.tasks.license import notices
+from batch_action.tasks.license.headers import (
+    check_header,
+    has_comments,
+    header_of,
+    is_header_common,
+)
 
 MAX_SAMPLE_FILES = 200
 """Files of one language that are sampled to see whether license headers are common."""
@@ -121,12 +125,12 @@ def _policy(ctx: RunContext, tree: Iterable[FileChange]) -> LicensePolicy:
         for entry in sorted(tree, key=lambda entry: entry.path)
         if entry.mode in REGULAR_FILE_MODES
         and "/" not in entry.path
-        and repository.may_name_license(entry.path)
+        and notices.may_name_license(entry.path)
     }
     licenses = [
         (paths[blob], name)
         for blob, data in ctx.git.blobs(_within_size_limit(ctx, list(paths)[:MAX_LICENSE_TEXTS]))
-        if (name := repository.license_in(paths[blob], decode(data)))
+        if (name := notices.license_in(paths[blob], decode(data)))
     ]
     settings = ctx.settings
     return LicensePolicy(

@@ -4,10 +4,13 @@ import re
 
 from batch_action.models.files import SelectedFile
 from batch_action.models.responses import DraftTarget, FileDraft
-from batch_action.syntax import comparison, python
-from batch_action.tasks.generated import paths
+from batch_action.syntax import python, treesitter
+from batch_action.tasks.generated_paths import path_problem, text_problem
 from batch_action.tasks.responses import WrittenFiles, to_drafts_response
 from batch_action.tasks.task import Task
+
+COMPARABLE_LANGUAGES = frozenset({"python", *treesitter.LANGUAGES})
+"""Languages whose code can be separated from its documentation."""
 
 DOCSTRING_STYLES = {
     "Google": re.compile(
@@ -47,14 +50,14 @@ def style_of(file: SelectedFile) -> str:
 
 def skip_reason(file: SelectedFile) -> str | None:
     """Return why the documentation of a file cannot be rewritten; None if it can."""
-    if file.language not in comparison.COMPARABLE_LANGUAGES:
+    if file.language not in COMPARABLE_LANGUAGES:
         language = file.language or "this language"
         return f"code in {language} cannot be separated from its documentation"
     if not file.lossless:
         return "its text is not all UTF-8"
-    if problem := paths.path_problem(file.path) or paths.text_problem(file.text):
+    if problem := path_problem(file.path) or text_problem(file.text):
         return f"it {problem}"
-    if not comparison.parses(file.language, file.text):
+    if not parses(file.language, file.text):
         return f"it does not parse as {file.language}"
     return None
 
@@ -63,7 +66,20 @@ def check_draft(draft: FileDraft, target: DraftTarget) -> str | None:
     """Return why a draft is refused: it may change nothing but documentation."""
     if draft.path != target.source:
         return "is not the requested file"
-    return comparison.find_code_change(target.language, target.text, draft.text)
+    return find_code_change(target.language, target.text, draft.text)
+
+
+def find_code_change(language: str, old: str, new: str) -> str | None:
+    """Return in what the new text differs besides documentation; None if in nothing."""
+    if language == "python":
+        return python.find_code_change(old, new)
+    return treesitter.find_code_change(old, new, language)
+
+
+def parses(language: str, text: str) -> bool:
+    """Return whether a text in a comparable language has no syntax error."""
+    tree = python.parse(text) if language == "python" else treesitter.parse(text, language)
+    return tree is not None
 
 
 TASK = Task(

@@ -4,11 +4,11 @@ from pathlib import PurePosixPath
 
 from batch_action.models.files import SelectedFile
 from batch_action.models.responses import DraftTarget, FileDraft
-from batch_action.syntax import comparison
-from batch_action.tasks.generated import paths
+from batch_action.syntax.treesitter import parse
+from batch_action.tasks import generated_paths
 from batch_action.tasks.responses import WrittenFiles, to_drafts_response
 from batch_action.tasks.task import ContextNeeds, Task
-from batch_action.tasks.testing import naming, python, treesitter
+from batch_action.tasks.testing import layout, python, treesitter
 from batch_action.tasks.testing.frameworks import PytestConfig
 
 _LANGUAGES = {
@@ -22,7 +22,7 @@ _LANGUAGES = {
 
 def skip_reason(file: SelectedFile) -> str | None:
     """Return why a file gets no tests, as far as its path and text tell; None if it may."""
-    if problem := paths.path_problem(file.path):
+    if problem := generated_paths.path_problem(file.path):
         return f"it {problem}"
     return None if file.text.strip() else "it is empty"
 
@@ -31,7 +31,7 @@ def check_draft(draft: FileDraft, target: DraftTarget) -> str | None:
     """Return why a test file is refused: its path, what it would overwrite, or its content."""
     expected, path = PurePosixPath(target.test_path), PurePosixPath(draft.path)
     same_folder = (path.parent, path.suffix) == (expected.parent, expected.suffix)
-    is_test = same_folder and naming.is_test(draft.path, target.framework, PytestConfig())
+    is_test = same_folder and layout.is_test(draft.path, target.framework, PytestConfig())
     if draft.path != target.test_path and not is_test:
         return f"is not where {target.framework or 'any framework'} would look for tests"
     if target.existing_text is not None and draft.path not in target.tests:
@@ -46,7 +46,7 @@ def _content_problem(draft: FileDraft, target: DraftTarget) -> str | None:
             return "has no test that parses"
         return None if old is None else python.extension_problem(old, text)
     language = _LANGUAGES.get(PurePosixPath(draft.path).suffix, "javascript")
-    if not comparison.parses(language, text):
+    if parse(text, language) is None:
         return "does not parse"
     if not treesitter.has_tests(text, language):
         return "has no test"

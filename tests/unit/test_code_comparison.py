@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.syntax import comparison, python
+from batch_action.syntax import python
+from batch_action.tasks import documentation
 
 PYTHON = '''\
 #!/usr/bin/env python
@@ -245,7 +246,7 @@ class TestPython:
         "text", ["def f(:", "x = '", "\0", "(" * 5_000, "if 1:\n\tx\n        y"]
     )
     def test_invalid_code(self, text):
-        assert not comparison.parses("python", text)
+        assert not documentation.parses("python", text)
         assert python.find_code_change(text, text) == "does not parse"
 
     @given(
@@ -279,12 +280,12 @@ class TestScripts:
     @pytest.mark.parametrize("language", ["javascript", "jsx"])
     @pytest.mark.parametrize("pairs", SCRIPT_DOCUMENTATION_EDITS)
     def test_documentation_may_change(self, pairs, language):
-        assert comparison.find_code_change(language, SCRIPT, edited(SCRIPT, *pairs)) is None
+        assert documentation.find_code_change(language, SCRIPT, edited(SCRIPT, *pairs)) is None
 
     @pytest.mark.parametrize(("pairs", "problem"), SCRIPT_CODE_EDITS)
     def test_code_may_not_change(self, pairs, problem):
         assert problem in (
-            comparison.find_code_change("javascript", SCRIPT, edited(SCRIPT, *pairs)) or ""
+            documentation.find_code_change("javascript", SCRIPT, edited(SCRIPT, *pairs)) or ""
         )
 
     def test_typescript(self):
@@ -292,13 +293,13 @@ class TestScripts:
         new = edited(
             old, ("{ a: string; b", "{\n  /** a */\n  a: string;\n  b"), ("{ X", "{ /** x */ X")
         )
-        assert comparison.find_code_change("typescript", old, new) is None
-        assert comparison.find_code_change("tsx", old, new) is None
+        assert documentation.find_code_change("typescript", old, new) is None
+        assert documentation.find_code_change("tsx", old, new) is None
         assert (
-            comparison.find_code_change("typescript", old, old.replace("string", "number"))
+            documentation.find_code_change("typescript", old, old.replace("string", "number"))
             is not None
         )
-        assert not comparison.parses("javascript", old)
+        assert not documentation.parses("javascript", old)
 
     @given(st.data())
     def test_no_character_of_the_code_may_change(self, data):
@@ -308,11 +309,11 @@ class TestScripts:
         letter = data.draw(st.sampled_from(["", "x", "1", "@", "'", "`", "{", "é"]))
         new = SCRIPT[:at] + letter + SCRIPT[at + 1 :]
         if new != SCRIPT and not SCRIPT[at].isspace() and not line.startswith(comments):
-            assert comparison.find_code_change("javascript", SCRIPT, new) is not None
+            assert documentation.find_code_change("javascript", SCRIPT, new) is not None
 
     def test_a_tree_that_is_too_deep_is_refused(self):
         deep = "x = " + "[" * 3_000 + "]" * 3_000
-        assert comparison.find_code_change("javascript", deep, deep) == "does not parse"
+        assert documentation.find_code_change("javascript", deep, deep) == "does not parse"
 
 
 class TestGo:
@@ -321,16 +322,16 @@ class TestGo:
         # The preamble of cgo is code, so nothing above it may change.
         old = edited(GO, ('/*\n#include <till.h>\n*/\nimport "C"\n\n', ""))
         new = edited(old, *pairs)
-        assert comparison.find_code_change("go", old, new) is None
-        assert comparison.find_code_change("go", old.replace("\n", "\r\n"), new) is None
+        assert documentation.find_code_change("go", old, new) is None
+        assert documentation.find_code_change("go", old.replace("\n", "\r\n"), new) is None
 
     @pytest.mark.parametrize(("pairs", "problem"), GO_CODE_EDITS)
     def test_code_may_not_change(self, pairs, problem):
-        assert problem in (comparison.find_code_change("go", GO, edited(GO, *pairs)) or "")
+        assert problem in (documentation.find_code_change("go", GO, edited(GO, *pairs)) or "")
 
     def test_an_old_build_constraint_keeps_its_blank_line(self):
         old = "// +build linux\n\npackage x\n"
-        problem = comparison.find_code_change(
+        problem = documentation.find_code_change(
             "go", old, "// +build linux\n// Package x is.\npackage x\n"
         )
         assert problem == "adds, drops or moves a comment that tools read"
@@ -346,4 +347,4 @@ class TestGo:
             and not GO[at].isspace()
             and line.strip() not in ("// Old words.", "// adds up")
         ):
-            assert comparison.find_code_change("go", GO, new) is not None
+            assert documentation.find_code_change("go", GO, new) is not None

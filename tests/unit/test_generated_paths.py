@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_action.batches import generated_files
+from batch_action.batches.generated_files import WritablePaths
 from batch_action.clients.secrets import mask
-from batch_action.tasks.generated import paths, restore
-from batch_action.tasks.generated.paths import WritablePaths
+from batch_action.tasks import generated_paths
 
 UNSAFE = {
     "": "no usable path",
@@ -83,15 +84,15 @@ MODES = {
 class TestPaths:
     @pytest.mark.parametrize(("path", "problem"), UNSAFE.items())
     def test_unsafe_paths(self, path, problem):
-        assert problem in (paths.path_problem(path) or "")
+        assert problem in (generated_paths.path_problem(path) or "")
 
     @pytest.mark.parametrize("path", SAFE)
     def test_safe_paths(self, path):
-        assert paths.path_problem(path) is None
+        assert generated_paths.path_problem(path) is None
 
     @given(st.text(st.sampled_from("ab./\\~: \0\u200bGIT.git-"), max_size=20))
     def test_no_safe_path_leaves_the_repository(self, path):
-        if paths.path_problem(path) is None:
+        if generated_paths.path_problem(path) is None:
             parts = path.split("/")
             assert path
             assert not {"", ".", ".."} & {*parts}
@@ -135,12 +136,12 @@ class TestTexts:
             ("x\ud800", "characters that no source"),
             ("x = '\u202e'", "bidirectional control"),
             ("x\u2066", "bidirectional control"),
-            ("x" * (paths.MAX_TEXT_CHARS + 1), "is too large"),
+            ("x" * (generated_paths.MAX_TEXT_CHARS + 1), "is too large"),
         ],
     )
     def test_refused_texts(self, text, problem):
-        assert (problem or "") in (paths.text_problem(text) or "")
-        assert (paths.text_problem(text) is None) == (problem is None)
+        assert (problem or "") in (generated_paths.text_problem(text) or "")
+        assert (generated_paths.text_problem(text) is None) == (problem is None)
 
 
 SECRET = "sk-ant-" + "a1B2" * 8
@@ -154,7 +155,7 @@ class TestRestore:
         draft = masked.replace("import os\n", '"""Keys."""\nimport os\n').replace(
             "x = 1", "# x\nx = 1"
         )
-        restored = restore.restore_secrets(draft, masked, ORIGINAL)
+        restored = generated_files.restore_secrets(draft, masked, ORIGINAL)
         assert restored == ORIGINAL.replace("import os\n", '"""Keys."""\nimport os\n').replace(
             "x = 1", "# x\nx = 1"
         )
@@ -173,18 +174,18 @@ class TestRestore:
     )
     def test_a_changed_line_with_a_secret_is_refused(self, change):
         masked, _ = mask(ORIGINAL)
-        assert restore.restore_secrets(change(masked), masked, ORIGINAL) is None
+        assert generated_files.restore_secrets(change(masked), masked, ORIGINAL) is None
 
     def test_without_a_secret_a_bullet_is_an_ordinary_character(self):
-        assert restore.restore_secrets("a •\n• b", "a •", "a •") == "a •\n• b"
+        assert generated_files.restore_secrets("a •\n• b", "a •", "a •") == "a •\n• b"
 
     @given(st.text(st.sampled_from("ab\n•"), max_size=30))
     def test_a_text_without_secrets_is_unchanged(self, text):
-        assert restore.restore_secrets(text, "x", "x") == text
+        assert generated_files.restore_secrets(text, "x", "x") == text
 
     def test_line_ends_match_the_original(self):
-        assert restore.match_line_ends("a\nb\n", "x\r\ny\r\n") == "a\r\nb\r\n"
-        assert restore.match_line_ends("a\nb\n", "x\r\ny\nz\n") == "a\nb\n"
-        assert restore.match_final_line_end("a\n\n", "x") == "a"
-        assert restore.match_final_line_end("a", "x\n") == "a\n"
-        assert restore.match_final_line_end("a", "") == "a\n"
+        assert generated_files.match_line_ends("a\nb\n", "x\r\ny\r\n") == "a\r\nb\r\n"
+        assert generated_files.match_line_ends("a\nb\n", "x\r\ny\nz\n") == "a\nb\n"
+        assert generated_files.match_final_line_end("a\n\n", "x") == "a"
+        assert generated_files.match_final_line_end("a", "x\n") == "a\n"
+        assert generated_files.match_final_line_end("a", "") == "a\n"

@@ -10,10 +10,19 @@ from batch_action.findings.anchoring import anchor_all
 from batch_action.models.findings import Confidence, Severity
 from batch_action.models.licenses import LicensePolicy, spdx_expression, spdx_id
 from batch_action.selection.languages import language_of
-from batch_action.tasks.license.comments import has_comments, opening_comments
-from batch_action.tasks.license.headers import check_header, header_of, is_header_common
-from batch_action.tasks.license.notices import identify_license, licenses_granted
-from batch_action.tasks.license.repository import license_in, may_name_license
+from batch_action.tasks.license.headers import (
+    check_header,
+    has_comments,
+    header_of,
+    is_header_common,
+    opening_comments,
+)
+from batch_action.tasks.license.notices import (
+    identify_license,
+    license_in,
+    licenses_granted,
+    may_name_license,
+)
 
 MIT = LicensePolicy(repository_licenses=(("LICENSE", "MIT"),))
 GPL2 = LicensePolicy(repository_licenses=(("COPYING", "GPL-2.0-only OR GPL-2.0-or-later"),))

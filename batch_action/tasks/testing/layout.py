@@ -1,11 +1,12 @@
 """Find the tests of a source file, and the path for new ones."""
 
+import fnmatch
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from batch_action.tasks.testing import naming
 from batch_action.tasks.testing.frameworks import (
     SCRIPT_LANGUAGES,
     Framework,
@@ -24,6 +25,15 @@ SUFFIXES: Mapping[Framework, tuple[str, ...]] = {
     "vitest": _SCRIPT_SUFFIXES,
     "go": (".go",),
 }
+TEST_FOLDERS = frozenset(
+    {"tests", "test", "testing", "__tests__", "spec", "specs", "unit", "integration", "e2e"}
+)
+"""Folders of tests, whose names say nothing about what is tested."""
+SOURCE_FOLDERS = frozenset({"src", "lib", "app", "source", "python"})
+"""Folders of code that the paths of tests often leave out."""
+_SCRIPT = r"[cm]?[jt]sx?"
+_SCRIPT_TEST = re.compile(rf"(?P<stem>.+)\.(?P<kind>test|spec)\.(?P<ext>{_SCRIPT})")
+_SCRIPT_SOURCE = re.compile(rf"(?P<stem>.+)\.(?P<ext>{_SCRIPT})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +64,14 @@ class SuiteIndex:
     ) -> "SuiteIndex":
         """Sort the files of the framework's languages."""
         tests = frozenset(
-            path for path in paths if naming.is_test(path, framework, layout.pytest_config(path))
+            path for path in paths if is_test(path, framework, layout.pytest_config(path))
         )
         return cls(
             framework,
             tests,
-            _group((naming.test_stem(path, framework), path) for path in paths if path in tests),
+            _group((test_stem(path, framework), path) for path in paths if path in tests),
             _group(
-                (stem, path)
-                for path in paths
-                if path not in tests
-                for stem in naming.source_stems(path)
+                (stem, path) for path in paths if path not in tests for stem in source_stems(path)
             ),
         )
 
@@ -72,12 +79,12 @@ class SuiteIndex:
         """Return the tests whose names fit a source file."""
         if self.framework == "go":
             return self.tests
-        stems = naming.source_stems(path)
+        stems = source_stems(path)
         return frozenset(test for stem in stems for test in self.tests_by_stem.get(stem, ()))
 
     def possible_sources(self, test: str) -> Sequence[str]:
         """Return the source files whose names fit a test."""
-        return self.sources_by_stem.get(naming.test_stem(test, self.framework), ())
+        return self.sources_by_stem.get(test_stem(test, self.framework), ())
 
 
 def _group(pairs: Iterable[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
@@ -124,13 +131,13 @@ class SuiteLayout:
         if framework is None:
             return f"tests in {language or 'this language'} are not supported"
         index = self.index[framework]
-        if path in index.tests or naming.is_test_support(path):
+        if path in index.tests or is_test_support(path):
             return "it is part of the tests"
-        tests = naming.tests_of(path, index.candidates(path), framework)
+        tests = tests_of(path, index.candidates(path), framework)
         own = [
             test
             for test in tests
-            if not naming.is_ambiguous(test, path, index.possible_sources(test), framework)
+            if not is_ambiguous(test, path, index.possible_sources(test), framework)
         ]
         new_path = self._new_test_path(path, framework, index.tests)
         if new_path is None:
@@ -150,7 +157,7 @@ class SuiteLayout:
         return next((path for path in candidates if path not in self.paths), None)
 
     def _pytest_paths(self, path: str, tests: frozenset[str]) -> list[str]:
-        stem, *longer = naming.source_stems(path)
+        stem, *longer = source_stems(path)
         project = project_of(path, self.paths)
         folder = next(parent_folders(path))
         names = [f"test_{name}.py" for name in (stem, *longer, f"{stem}_more")]
@@ -190,9 +197,7 @@ class SuiteLayout:
     def _mirror_folders(self, path: str, root: str, project: str) -> str:
         """Return the deepest folder below *root* that mirrors the folders of a source file."""
         relative = path.removeprefix(f"{project}/") if project else path
-        parts = [
-            part for part in PurePosixPath(relative).parts[:-1] if part not in naming.SOURCE_FOLDERS
-        ]
+        parts = [part for part in PurePosixPath(relative).parts[:-1] if part not in SOURCE_FOLDERS]
         deepest = root
         for start in range(len(parts)):
             folder = root
@@ -207,3 +212,92 @@ class SuiteLayout:
 def _is_more_common(text: str, other: str, paths: Collection[str]) -> bool:
     """Return whether more paths contain the one text than the other."""
     return sum(text in f"/{path}" for path in paths) > sum(other in f"/{path}" for path in paths)
+
+
+def is_test(path: str, framework: str, pytest: PytestConfig) -> bool:
+    """Return whether the framework would run this file as a test."""
+    pure = PurePosixPath(path)
+    match framework:
+        case "pytest":
+            return any(fnmatch.fnmatchcase(pure.name, pattern) for pattern in pytest.patterns)
+        case "go":
+            return pure.name.endswith("_test.go")
+        case "jest" | "vitest":
+            in_folder = "__tests__" in pure.parts and bool(_SCRIPT_SOURCE.fullmatch(pure.name))
+            return in_folder or bool(_SCRIPT_TEST.fullmatch(pure.name))
+        case _:
+            return False
+
+
+def is_test_support(path: str) -> bool:
+    """Return whether a file supports tests, so that it is not tested itself."""
+    pure = PurePosixPath(path)
+    names = {"conftest.py", "setupTests.ts", "setupTests.js", "jest.setup.js", "vitest.setup.ts"}
+    folders = TEST_FOLDERS | {"testdata", "fixtures", "__mocks__", "mocks"}
+    return pure.name in names or any(part in folders for part in pure.parts[:-1])
+
+
+def source_stems(path: str) -> tuple[str, ...]:
+    """Return the names that a test of this file may have, the most specific first."""
+    pure = PurePosixPath(path)
+    stem, parent = pure.stem.removesuffix(".d"), pure.parent.name
+    if stem in ("__init__", "index", "mod", "main") and parent:
+        return (parent, f"{parent}_{stem}", stem)
+    return (stem, f"{parent}_{stem}") if parent else (stem,)
+
+
+def test_stem(path: str, framework: Framework) -> str:
+    """Return the name of a test without the prefix or suffix that makes it a test."""
+    name = PurePosixPath(path).name
+    match framework:
+        case "pytest":
+            stem = name.removesuffix(".py")
+            return stem.removeprefix("test_") if stem.startswith("test_") else stem[:-5]
+        case "go":
+            return name.removesuffix("_test.go")
+        case "jest" | "vitest":
+            match = _SCRIPT_TEST.fullmatch(name) or _SCRIPT_SOURCE.fullmatch(name)
+            return match["stem"] if match else name
+
+
+def tests_of(path: str, tests: Collection[str], framework: Framework) -> tuple[str, ...]:
+    """Return the tests of one file among all *tests*, the nearest first."""
+    stems = source_stems(path)
+    if framework == "go":
+        test = str(PurePosixPath(path).with_suffix("")) + "_test.go"
+        return (test,) if test in tests else ()
+    folders = _distinctive_folders(path)
+    found: list[tuple[int, int, str]] = []
+    for test in tests:
+        stem = test_stem(test, framework)
+        test_folders = _distinctive_folders(test)
+        if stem in stems and _is_subsequence(test_folders, folders):
+            found.append((-len(test_folders), stems.index(stem), test))
+    return tuple(test for _, _, test in sorted(found))
+
+
+def is_ambiguous(test: str, path: str, sources: Iterable[str], framework: Framework) -> bool:
+    """Return whether a test matches another source file at least as well as the one at *path*."""
+    if framework == "go":
+        return False
+    stem, test_folders = test_stem(test, framework), _distinctive_folders(test)
+    unmatched = len(_distinctive_folders(path)) - len(test_folders)
+    return any(
+        stem in source_stems(other)
+        and _is_subsequence(test_folders, _distinctive_folders(other))
+        and len(_distinctive_folders(other)) - len(test_folders) <= unmatched
+        for other in sources
+        if other != path
+    )
+
+
+def _distinctive_folders(path: str) -> tuple[str, ...]:
+    """Return the folders of a path that say what the file is about."""
+    parts = PurePosixPath(path).parts[:-1]
+    return tuple(part for part in parts if part not in TEST_FOLDERS | SOURCE_FOLDERS)
+
+
+def _is_subsequence(items: Sequence[str], sequence: Sequence[str]) -> bool:
+    """Return whether all items are in the sequence, in the same order."""
+    rest = iter(sequence)
+    return all(item in rest for item in items)

@@ -1,8 +1,7 @@
-"""Where a generated file may be written, and what it may contain."""
+"""Which paths and texts of generated files are refused in any repository."""
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
 
 MAX_PATH_CHARS = 300
 MAX_NAME_BYTES = 120
@@ -10,8 +9,6 @@ MAX_NAME_BYTES = 120
 MAX_TEXT_CHARS = 400_000
 
 AUTOMATION_FOLDERS = frozenset({".github/workflows", ".github/actions", ".github/batch-action"})
-LINK_MODES = frozenset({"120000", "160000"})
-"""Git's modes of symbolic links and submodules."""
 
 NOT_PORTABLE = "has a path that is not valid on every system"
 IN_AUTOMATION_FOLDER = "is in a folder that configures automation"
@@ -57,48 +54,6 @@ def _is_not_portable(part: str) -> bool:
         or len(part.encode()) > MAX_NAME_BYTES
         or bool(_WINDOWS_DEVICES.fullmatch(part.casefold()))
     )
-
-
-class WritablePaths:
-    """The paths of a commit, checked for conflicts with a file that is to be written."""
-
-    def __init__(self, modes: Mapping[str, str]) -> None:
-        """*modes*: git's mode of every path of the commit, e.g. `100644`."""
-        self._modes = modes
-        self._files = {path.casefold() for path in modes}
-        self._folders: dict[str, set[str]] = {}
-        for path in modes:
-            for folder in _parent_folders(path):
-                self._folders.setdefault(folder.casefold(), set()).add(folder)
-
-    def problem(self, path: str) -> str | None:
-        """Return why no file can be written to this path; None if one can."""
-        mode = self._modes.get(path)
-        if mode in LINK_MODES:
-            return "is a link"
-        for folder in _parent_folders(path):
-            parent = self._modes.get(folder)
-            if parent is not None:
-                return "goes through a link" if parent in LINK_MODES else "has a file as its folder"
-        return None if mode is not None else self._conflict(path)
-
-    def _conflict(self, path: str) -> str | None:
-        """Return what a new file conflicts with on a case-insensitive file system."""
-        if path.casefold() in self._folders:
-            return "has the path of a folder"
-        if path.casefold() in self._files:
-            return "differs from a file only in letter case"
-        for folder in _parent_folders(path):
-            spellings = self._folders.get(folder.casefold(), {folder})
-            if folder not in spellings:
-                return "differs from a folder only in letter case"
-        return None
-
-
-def _parent_folders(path: str) -> Iterator[str]:
-    """Yield every folder that a path is in, the outermost first."""
-    parts = path.split("/")
-    return ("/".join(parts[:end]) for end in range(1, len(parts)))
 
 
 def text_problem(text: str) -> str | None:
