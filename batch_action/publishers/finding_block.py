@@ -1,7 +1,7 @@
 """A finding's block in an issue: rendered once, afterwards preserved as opaque text."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from batch_action.escape import code_span, fence, html_code, markdown, prose
 from batch_action.models.findings import (
@@ -13,7 +13,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.report import RunReport
 from batch_action.publishers import markers, report_text, user_commands
-from batch_action.publishers.templates import render_template
+from batch_action.publishers.report_text import render_template
 
 MAX_CODE_LINES = 40
 MAX_CODE_CHARS = 4_000
@@ -188,3 +188,25 @@ def pack_blocks(blocks: Iterable[RenderedBlock], max_chars: int) -> list[list[Re
 def join_blocks(blocks: Iterable[RenderedBlock]) -> str:
     """Join blocks with blank lines, which end the HTML of each."""
     return "\n\n".join(block.text for block in blocks)
+
+
+def set_dates(status: FindingStatus, report: RunReport) -> FindingStatus:
+    """Set the dates on which a finding was opened and closed, where empty, to this run's date."""
+    tracked = status.tracked
+    is_fixed = tracked.state is FindingState.FIXED
+    tracked = replace(
+        tracked,
+        opened_on=tracked.opened_on or report.date,
+        closed_on=(tracked.closed_on or report.date) if is_fixed else "",
+    )
+    return replace(status, tracked=tracked)
+
+
+def keep_reported_state(status: FindingStatus, reported: FindingState | None) -> FindingStatus:
+    """Keep an open finding `new` or `back`, as last reported, in a run that reviewed nothing."""
+    if status.tracked.state is FindingState.OPEN and reported in (
+        FindingState.NEW,
+        FindingState.BACK,
+    ):
+        return replace(status, tracked=replace(status.tracked, state=reported))
+    return status

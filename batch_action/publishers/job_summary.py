@@ -1,22 +1,21 @@
 """The job summary, the outputs and the console messages of plan, submit and collect."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from batch_action.batches.results import BatchResults
 from batch_action.batches.synchronous import is_batch_id
 from batch_action.context import RunContext
-from batch_action.escape import html_code, markdown, markdown_with_commits
+from batch_action.escape import html_code, markdown, markdown_with_commits, mermaid
 from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.files import Selection, SkippedFile
-from batch_action.models.findings import OPEN_STATES, FindingStatus
-from batch_action.models.report import PublishResult, RunReport
-from batch_action.models.requests import BatchState, Plan, SubmissionMode
-from batch_action.publishers import charts, report_text, tables
-from batch_action.publishers.report_text import format_dollars
-from batch_action.publishers.statuses import count_findings
-from batch_action.publishers.templates import render_template
+from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity
+from batch_action.models.report import PublishResult
+from batch_action.models.requests import BatchState, Cost, Plan, SubmissionMode
+from batch_action.publishers import report_text
+from batch_action.publishers.report_text import format_dollars, render_template
+from batch_action.publishers.results import count_findings
 from batch_action.publishers.visibility import (
     count_hidden,
     format_all_suppressed,
@@ -72,7 +71,7 @@ def render_submitted(
         note=markdown_with_commits(plan.note, 500),
         tokens=plan.tokens,
         backlog=_list_paths([file.path for file in plan.backlog]),
-        skipped=tables.format_table(
+        skipped=report_text.format_table(
             ("File", "Reason", ""),
             [_format_skipped(file) for file in selection.skipped],
             MAX_TABLE_BYTES,
@@ -127,29 +126,24 @@ def _collected_values(published: PublishResult) -> dict[str, object]:
         "charts": [
             chart
             for chart in (
-                charts.render_severity_chart(statuses),
-                charts.render_cost_chart(spending.cost) if spending else "",
+                render_severity_chart(statuses),
+                render_cost_chart(spending.cost) if spending else "",
             )
             if chart
         ],
         "destinations": [report_text.format_destination(d) for d in published.results],
-        "changed": _format_findings(changed, report),
+        "changed": report_text.format_findings(changed, report, MAX_TABLE_BYTES),
         "security_hidden": bool(count_hidden(published)),
-        "older": _format_findings(older, report),
+        "older": report_text.format_findings(older, report, MAX_TABLE_BYTES),
         "older_summary": f"Open since earlier runs: {len(older)}",
-        "file_verdicts": tables.format_file_verdicts(report, MAX_TABLE_BYTES),
-        "generated": tables.format_generated_files(report, MAX_TABLE_BYTES),
+        "file_verdicts": report_text.format_file_verdicts(report, MAX_TABLE_BYTES),
+        "generated": report_text.format_generated_files(report, MAX_TABLE_BYTES),
         "cost": report_text.format_cost(spending) if spending else "",
         "file_statuses": report_text.format_file_counts(report.file_statuses),
-        "entries": tables.format_file_statuses(report.file_statuses, MAX_TABLE_BYTES),
+        "entries": report_text.format_file_statuses(report.file_statuses, MAX_TABLE_BYTES),
         "skipped": report_text.format_skipped(report.file_statuses),
         "suppressed": format_all_suppressed(published),
     }
-
-
-def _format_findings(statuses: Sequence[FindingStatus], report: RunReport) -> str:
-    rows = [report_text.format_table_row(status, report) for status in statuses]
-    return tables.format_table(("Severity", "Finding", "Where", "State"), rows, MAX_TABLE_BYTES)
 
 
 def format_warnings(warnings: Sequence[str]) -> str:
@@ -191,7 +185,7 @@ def format_overview(tasks: Sequence[tuple[str, Mapping[str, str]]]) -> str:
         [
             "### All tasks",
             "",
-            tables.format_table(("Task", *OVERVIEW_COLUMNS), rows, MAX_OVERVIEW_BYTES),
+            report_text.format_table(("Task", *OVERVIEW_COLUMNS), rows, MAX_OVERVIEW_BYTES),
         ]
     )
 
@@ -381,3 +375,70 @@ def _earlier_output(ctx: RunContext, name: str) -> float:
 def _write_summary(ctx: RunContext, text: str) -> None:
     if "summary" in ctx.settings.report:
         ctx.runner.summary(text)
+
+
+SEVERITY_COLORS = {
+    Severity.CRITICAL: "#d1242f",
+    Severity.HIGH: "#fb8f44",
+    Severity.MEDIUM: "#eac54f",
+    Severity.LOW: "#54aeff",
+}
+BAR_CHART_CONFIG = (
+    "'xyChart': {'width': 640, 'height': 280}, "
+    "'themeVariables': {'xyChart': {'plotColorPalette': '#8250df'}}"
+)
+AXIS_MARGIN = 1.1
+"""Length of the y axis as a multiple of the highest bar."""
+
+
+def render_severity_chart(statuses: Iterable[FindingStatus]) -> str:
+    """Render a pie of the open findings by severity; empty when nothing is open."""
+    open_severities = [s.tracked.severity for s in statuses if s.tracked.state in OPEN_STATES]
+    counts = {s: open_severities.count(s) for s in Severity if s in open_severities}
+    if not counts:
+        return ""
+    # Mermaid assigns its colors in the order of the entries.
+    colors = ", ".join(
+        f"'pie{number}': '{SEVERITY_COLORS[severity]}'"
+        for number, severity in enumerate(counts, start=1)
+    )
+    return _wrap_mermaid(
+        # No theme is set, so that GitHub can apply the reader's light or dark one.
+        f"%%{{init: {{'themeVariables': {{{colors}}}}}}}%%",
+        "pie showData title Open findings by severity",
+        *(f'    "{_escape_label(severity.value)}" : {count}' for severity, count in counts.items()),
+    )
+
+
+def render_cost_chart(cost: Cost) -> str:
+    """Render bars of what the run cost and would have cost; empty when no price is known."""
+    columns = {
+        "interactive": cost.interactive_usd,
+        "batch": cost.batch_usd,
+        "batch + cache": cost.batch_cached_usd,
+    }
+    priced = {name: amount for name, amount in columns.items() if amount is not None}
+    if cost.batch_usd is None or not any(priced.values()):
+        return ""
+    names = ", ".join(f'"{_escape_label(name)}"' for name in priced)
+    return _wrap_mermaid(
+        f"%%{{init: {{{BAR_CHART_CONFIG}}}}}%%",
+        "xychart-beta",
+        '    title "The same requests in US dollars"',
+        f"    x-axis [{names}]",
+        f"    y-axis 0 --> {_format_number(max(priced.values()) * AXIS_MARGIN)}",
+        f"    bar [{', '.join(_format_number(amount) for amount in priced.values())}]",
+    )
+
+
+def _escape_label(text: str) -> str:
+    return mermaid(text, 40)
+
+
+def _format_number(amount: float) -> str:
+    """Format without scientific notation, which Mermaid does not parse."""
+    return f"{amount:.6f}".rstrip("0").rstrip(".")
+
+
+def _wrap_mermaid(*lines: str) -> str:
+    return "\n".join(("```mermaid", *lines, "```"))

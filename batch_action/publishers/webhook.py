@@ -7,7 +7,7 @@ from batch_action.clients.webhooks import UndeliveredError, signature_headers
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
 from batch_action.models.report import DestinationResult, PublishResult
-from batch_action.publishers import results_builder, results_schema
+from batch_action.publishers import results
 
 DESTINATION = "webhook"
 NO_URL = "`webhook-url` is not set: set it, or remove `webhook` from `report`."
@@ -19,14 +19,14 @@ NO_SIGNATURE = (
 
 def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
     """Post the results; a repeated post of the same run has the same `webhook-id`."""
-    results = results_builder.build_results(published, ctx.now())
-    return _send(ctx, results_builder.build_id(published), results)
+    body = results.encode(results.build_results(published, ctx.now()))
+    return _send(ctx, results.build_id(published), body)
 
 
 def notify_failure(ctx: RunContext, error: BatchActionError) -> DestinationResult:
     """Post the error that ended a run; the `webhook-id` is one per run and error."""
     context = ctx.github_context
-    failure = results_builder.build_failure(
+    failure = results.build_failure(
         error,
         ctx.now(),
         task=ctx.task.name,
@@ -35,17 +35,16 @@ def notify_failure(ctx: RunContext, error: BatchActionError) -> DestinationResul
         run_url=context.run_url,
     )
     parts = (context.repository_id, ctx.task.name, context.run, str(error))
-    return _send(ctx, results_builder.hash_id(parts), failure)
+    return _send(ctx, results.hash_id(parts), results.encode(failure))
 
 
-def _send(ctx: RunContext, id: str, value: results_schema.SchemaModel) -> DestinationResult:
+def _send(ctx: RunContext, id: str, body: bytes) -> DestinationResult:
     url, secret = ctx.settings.webhook_url, ctx.settings.webhook_secret
     if url is None or secret is None:
         note = NO_URL if url is None else NO_SIGNATURE
         return DestinationResult(destination=DESTINATION, action="refused", note=note)
     if ctx.settings.dry_run:
         return DestinationResult(destination=DESTINATION, action="skipped", note="a dry run")
-    body = results_schema.encode(value)
     headers = signature_headers(secret.get_secret_value(), f"batch-action_{id}", ctx.now(), body)
     try:
         ctx.webhooks.post(url.get_secret_value(), body, headers, repeatable=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from batch_action.errors import BatchActionError, BudgetError, ConfigError, GitHubError, QuotaError
 from batch_action.models.findings import FindingState
 from batch_action.models.requests import Cost
-from batch_action.publishers import results_builder, results_schema
+from batch_action.publishers import results
 from tests.documents.texts import ROOT
 from tests.harness.hostile_text import texts as hostile
 from tests.harness.reports import (
@@ -26,22 +26,22 @@ from tests.harness.reports import (
 )
 
 AT = datetime(2026, 3, 2, 6, 17, tzinfo=UTC)
-SCHEMAS = {"results": results_schema.Results, "failure": results_schema.Failure}
+SCHEMAS = {"results": results.Results, "failure": results.Failure}
 WRITE = (
-    'python -c "import json; from batch_action.publishers import results_schema as r; '
+    'python -c "import json; from batch_action.publishers import results as r; '
     'print(json.dumps(r.json_schema(r.{model}, {name!r}), indent=2))" > docs/{name}.schema.json'
 )
 
 
 def results_json(whole) -> dict:
-    return json.loads(results_schema.encode(results_builder.build_results(whole, AT)))
+    return json.loads(results.encode(results.build_results(whole, AT)))
 
 
 def failure_json(error: BatchActionError) -> dict:
-    value = results_builder.build_failure(
+    value = results.build_failure(
         error, AT, task="code-review", repository="octo/demo", repository_id="42", run_url=None
     )
-    return json.loads(results_schema.encode(value))
+    return json.loads(results.encode(value))
 
 
 def valid(value: dict, name: str) -> None:
@@ -54,7 +54,7 @@ def valid(value: dict, name: str) -> None:
 def test_the_published_schema_is_that_of_the_code(name):
     written = json.loads((ROOT / f"docs/{name}.schema.json").read_text("utf-8"))
     how = WRITE.format(model=SCHEMAS[name].__name__, name=name)
-    assert written == results_schema.json_schema(SCHEMAS[name], name), f"write it anew: {how}"
+    assert written == results.json_schema(SCHEMAS[name], name), f"write it anew: {how}"
 
 
 def test_complete_results_match_the_schema():
@@ -128,7 +128,7 @@ def test_hostile_text_is_preserved_as_data(text):
         generated=(generated(text, text),),
         refused=(refused(text, text),),
     )
-    data = results_schema.encode(results_builder.build_results(whole, AT))
+    data = results.encode(results.build_results(whole, AT))
     assert data.isascii()
     json.loads(data)
 
@@ -153,7 +153,7 @@ def test_a_failure_matches_its_schema(error, kind):
 def test_each_run_has_its_own_id():
     first = published(finding_status(1))
     again = published(finding_status(1), warnings=("warned again",))
-    assert results_builder.build_id(first) == results_builder.build_id(again)
+    assert results.build_id(first) == results.build_id(again)
     others = [
         report(batch_ids=("msgbatch_2",)),
         report(task="security-scan"),
@@ -163,10 +163,10 @@ def test_each_run_has_its_own_id():
         report(batch_ids=()),
         report(batch_ids=(), date="2026-03-03"),
     ]
-    ids = {results_builder.build_id(published(finding_status(1), report=other)) for other in others}
-    assert len(ids | {results_builder.build_id(first)}) == len(others) + 1
+    ids = {results.build_id(published(finding_status(1), report=other)) for other in others}
+    assert len(ids | {results.build_id(first)}) == len(others) + 1
     quiet = report(batch_ids=())
     dismissed = published(finding_status(1, FindingState.DISMISSED), report=quiet)
-    assert results_builder.build_id(dismissed) != results_builder.build_id(
+    assert results.build_id(dismissed) != results.build_id(
         published(finding_status(1), report=quiet)
     )

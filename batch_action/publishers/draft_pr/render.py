@@ -8,7 +8,7 @@ from batch_action.escape import attribute, html_code, markdown, plain, subject, 
 from batch_action.models.file_results import GeneratedFile, RefusedFile
 from batch_action.models.report import RunReport
 from batch_action.publishers import markers
-from batch_action.publishers.templates import render_template
+from batch_action.publishers.report_text import render_template
 from batch_action.text import plural, task_slug
 
 _FILE = re.compile(r"^<!-- batch-action:file v1 (.*?) ?-->\s*$", re.MULTILINE)

@@ -10,10 +10,9 @@ from batch_action.escape import html_code, markdown
 from batch_action.models.file_results import GeneratedFile
 from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus
 from batch_action.models.report import DestinationResult, PublishResult
-from batch_action.publishers import finding_block, report_text, tables, user_commands
-from batch_action.publishers.results_builder import build_results
-from batch_action.publishers.results_schema import encode
-from batch_action.publishers.templates import render_template
+from batch_action.publishers import finding_block, report_text, user_commands
+from batch_action.publishers.report_text import render_template
+from batch_action.publishers.results import build_results, encode
 from batch_action.publishers.visibility import (
     count_hidden,
     format_all_suppressed,
@@ -77,11 +76,7 @@ def render_document(published: PublishResult) -> str:
             statuses, security_hidden=published.reconciliation.hides_security
         ),
         security_hidden=bool(count_hidden(published)),
-        table=tables.format_table(
-            ("Severity", "Finding", "Where", "State"),
-            [report_text.format_table_row(s, report) for s in open_statuses],
-            MAX_TABLE_BYTES,
-        ),
+        table=report_text.format_findings(open_statuses, report, MAX_TABLE_BYTES),
         findings=_render_blocks(
             [s for s in open_statuses if not s.tracked.pre_existing], published
         ),
@@ -93,10 +88,10 @@ def render_document(published: PublishResult) -> str:
             s for s in statuses if s.tracked.state in (FindingState.IGNORED, FindingState.DISMISSED)
         ),
         destinations=[report_text.format_destination(d) for d in published.results],
-        file_verdicts=tables.format_file_verdicts(published.report, MAX_TABLE_BYTES),
-        generated=tables.format_generated_files(published.report, MAX_TABLE_BYTES),
+        file_verdicts=report_text.format_file_verdicts(published.report, MAX_TABLE_BYTES),
+        generated=report_text.format_generated_files(published.report, MAX_TABLE_BYTES),
         file_statuses=report_text.format_file_counts(report.file_statuses),
-        entries=tables.format_file_statuses(report.file_statuses, MAX_TABLE_BYTES),
+        entries=report_text.format_file_statuses(report.file_statuses, MAX_TABLE_BYTES),
         skipped=report_text.format_skipped(report.file_statuses),
         suppressed=format_all_suppressed(published),
         cost=report_text.format_cost(spending) if spending else "",

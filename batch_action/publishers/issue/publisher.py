@@ -15,7 +15,7 @@ from batch_action.models.report import DestinationResult, IssueDraft, RollingIss
 from batch_action.publishers import markers, user_commands, visibility
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.issue import render
-from batch_action.publishers.statuses import count_findings
+from batch_action.publishers.results import count_findings
 from batch_action.publishers.user_commands import TickedCheckboxes, UserCommands
 
 DESTINATION = "issue"

@@ -22,14 +22,12 @@ from batch_action.publishers import (
     finding_block,
     markers,
     report_text,
-    tables,
     user_commands,
     visibility,
 )
 from batch_action.publishers.base import PublisherOptions
-from batch_action.publishers.finding_block import RenderedBlock
-from batch_action.publishers.statuses import keep_reported_state, set_dates
-from batch_action.publishers.templates import render_template
+from batch_action.publishers.finding_block import RenderedBlock, keep_reported_state, set_dates
+from batch_action.publishers.report_text import render_template
 from batch_action.text import plural, task_title
 
 MAX_BODY_CHARS = 60_000
@@ -350,7 +348,7 @@ def _render_footer(report: RunReport, suppressed: Sequence[tuple[str, int]]) -> 
     return render_template(
         "issue/footer.md.j2",
         file_statuses=_build_file_statuses(report, suppressed),
-        task_results=tables.format_task_results(report, MAX_FILE_STATUSES_CHARS),
+        task_results=report_text.format_task_results(report, MAX_FILE_STATUSES_CHARS),
         cost=report_text.format_cost(report.spending) if report.spending else "",
         provenance=format_provenance(report),
     )

@@ -24,10 +24,11 @@ from batch_action.models.github import Issue
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import finding_block, user_commands, visibility
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
+from batch_action.publishers.finding_block import keep_reported_state, set_dates
 from batch_action.publishers.issue.publisher import LABEL_COLOR, is_same_text
 from batch_action.publishers.issue_per_finding import render, state
 from batch_action.publishers.issue_per_finding.state import FindingIssue, FindingIssues
-from batch_action.publishers.statuses import count_findings, keep_reported_state, set_dates
+from batch_action.publishers.results import count_findings
 from batch_action.publishers.user_commands import UserCommands
 from batch_action.text import plural
 

@@ -9,7 +9,7 @@ from batch_action.models.findings import Finding, FindingStatus, TrackedFinding
 from batch_action.models.report import RunReport
 from batch_action.publishers import finding_block, markers, report_text
 from batch_action.publishers.issue.render import MAX_LABEL_CHARS
-from batch_action.publishers.templates import render_template
+from batch_action.publishers.report_text import render_template
 
 WONTFIX_LABEL = "wontfix"
 """The label by which people dismiss a finding."""

@@ -14,7 +14,7 @@ from batch_action.publishers import finding_block, markers, user_commands
 from batch_action.publishers.finding_block import RenderedBlock
 from batch_action.publishers.issue_per_finding import render
 from batch_action.publishers.issue_per_finding.render import FindingIssueState
-from batch_action.publishers.templates import render_template
+from batch_action.publishers.report_text import render_template
 from batch_action.publishers.user_commands import TickedCheckboxes, UserCommands
 from batch_action.text import plural
 

@@ -27,7 +27,7 @@ from batch_action.publishers.issue.publisher import is_same_text
 from batch_action.publishers.markers import Block
 from batch_action.publishers.pull_request import render, review_comments
 from batch_action.publishers.pull_request.eligibility import DESTINATION
-from batch_action.publishers.statuses import count_findings
+from batch_action.publishers.results import count_findings
 from batch_action.publishers.user_commands import UserCommands
 
 

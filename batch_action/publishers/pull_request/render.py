@@ -18,11 +18,10 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.report import RunReport
-from batch_action.publishers import finding_block, markers, report_text, tables, visibility
-from batch_action.publishers.finding_block import RenderedBlock
+from batch_action.publishers import finding_block, markers, report_text, visibility
+from batch_action.publishers.finding_block import RenderedBlock, set_dates
 from batch_action.publishers.issue.render import Section, format_provenance
-from batch_action.publishers.statuses import set_dates
-from batch_action.publishers.templates import render_template
+from batch_action.publishers.report_text import render_template
 from batch_action.text import plural
 
 MAX_BODY_CHARS = 64_000
@@ -150,7 +149,9 @@ def render(
             headline=report_text.format_headline(
                 statuses, security_hidden=reconciled.hides_security
             ),
-            table=_table(open_statuses[:max_findings], report, comments.urls),
+            table=report_text.format_findings(
+                open_statuses[:max_findings], report, MAX_TABLE_CHARS, comments.urls
+            ),
             remaining=_remaining(len(open_statuses), max_findings),
             sections=_sections(statuses, blocks),
         )
@@ -247,17 +248,6 @@ def _index(comment_ids: Mapping[str, int]) -> str:
     return f"<!-- batch-action:inline v{markers.SCHEMA} {entries} -->"
 
 
-def _table(
-    open_statuses: Sequence[FindingStatus], report: RunReport, urls: Mapping[str, str]
-) -> str:
-    rows = []
-    for status in open_statuses:
-        severity, title, location, state = report_text.format_table_row(status, report)
-        url = urls.get(status.tracked.fingerprint)
-        rows.append((severity, f"[{title}]({url})" if url else title, location, state))
-    return tables.format_table(("Severity", "Finding", "Where", "State"), rows, MAX_TABLE_CHARS)
-
-
 def _remaining(count: int, shown: int) -> str:
     return f"The table shows the worst {shown} of {count}." if count > shown else ""
 
@@ -302,9 +292,9 @@ def _last_run(report: RunReport, reconciled: Reconciliation) -> str:
     return render_template(
         "pull_request/review_last_run.md.j2",
         summary=report_text.format_file_counts(report.file_statuses),
-        table=tables.format_file_statuses(report.file_statuses, MAX_FILE_STATUSES_CHARS),
+        table=report_text.format_file_statuses(report.file_statuses, MAX_FILE_STATUSES_CHARS),
         lines=[line for line in lines if line],
-        task_results=tables.format_task_results(report, MAX_FILE_STATUSES_CHARS),
+        task_results=report_text.format_task_results(report, MAX_FILE_STATUSES_CHARS),
         cost=report_text.format_cost(report.spending) if report.spending else "",
         footer=format_provenance(report),
     )

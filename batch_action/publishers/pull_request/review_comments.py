@@ -22,7 +22,7 @@ from batch_action.models.findings import Finding, FindingState, FindingStatus, T
 from batch_action.models.github import PullRequest, ReviewCommentDraft
 from batch_action.publishers import finding_block, markers, report_text
 from batch_action.publishers.markers import Block
-from batch_action.publishers.templates import render_template
+from batch_action.publishers.report_text import render_template
 from batch_action.publishers.user_commands import SHORT_ID_CHARS
 from batch_action.selection.content import decode
 

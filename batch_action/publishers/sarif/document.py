@@ -21,10 +21,10 @@ from batch_action.models.findings import (
 from batch_action.models.github import TOOL_NAME
 from batch_action.models.report import RunReport
 from batch_action.publishers import finding_block
+from batch_action.publishers.finding_block import set_dates
 from batch_action.publishers.sarif import messages, state
 from batch_action.publishers.sarif.reader import AnalysisState, ResultText
 from batch_action.publishers.sarif.rules import rule_id, rules_for
-from batch_action.publishers.statuses import set_dates
 from batch_action.text import task_slug
 
 PROJECT_URL = "https://github.com/batch-action/batch-action"

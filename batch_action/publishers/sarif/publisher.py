@@ -21,11 +21,11 @@ from batch_action.models.findings import (
 from batch_action.models.github import TOOL_NAME
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers.base import Publisher
+from batch_action.publishers.results import count_findings
 from batch_action.publishers.sarif import document, reader
 from batch_action.publishers.sarif.document import SarifDraft
 from batch_action.publishers.sarif.reader import LastAnalysis
 from batch_action.publishers.sarif.rules import rule_id
-from batch_action.publishers.statuses import count_findings
 from batch_action.text import task_slug
 
 DESTINATION = "sarif"
