@@ -21,9 +21,8 @@ from batch_action.models.requests import BatchState
 from batch_action.requests import packing
 from batch_action.requests.builder import request_key_of
 from batch_action.requests.context_files import TestLocator
-from batch_action.selection.content import decode
+from batch_action.selection.content import decode, parts_of
 from batch_action.selection.languages import language_of
-from batch_action.selection.parts import parts_of
 from batch_action.tasks.task import ContextNeeds
 
 MAX_VERSIONS = 100

@@ -220,7 +220,7 @@ def build_answers(
         if answer.failure is None:
             by_file.setdefault((key.path, key.blob), []).append(answer)
     texts = _reviewed_texts(ctx, {blob for _, blob in by_file})
-    added = find_added_lines(ctx, view, {pending.intended.head for pending in ended})
+    added = find_added_lines(ctx.git, view, {pending.intended.head for pending in ended})
     reviewed: list[ReviewedFile] = []
     findings: list[Finding] = []
     file_verdicts: list[FileVerdict] = []

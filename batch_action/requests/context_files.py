@@ -16,8 +16,7 @@ from batch_action.models.files import (
     SkippedFile,
     SkipReason,
 )
-from batch_action.selection.content import decode, is_binary, is_lossless
-from batch_action.selection.parts import MAX_CHARS
+from batch_action.selection.content import MAX_PART_CHARS, decode, is_binary, is_lossless
 from batch_action.tasks.task import ContextNeeds, Task
 from batch_action.tasks.testing.frameworks import is_manifest
 from batch_action.tasks.testing.layout import FileTests, SuiteLayout
@@ -25,7 +24,7 @@ from batch_action.tasks.testing.layout import FileTests, SuiteLayout
 MAX_COMMITS = 30
 """Commit messages in the description of a change."""
 MAX_DESCRIPTION_CHARS = 8_000
-MAX_OLD_VERSION_CHARS = 2 * MAX_CHARS
+MAX_OLD_VERSION_CHARS = 2 * MAX_PART_CHARS
 """A longer old version is not compared: it is sent in one piece."""
 MAX_CHANGED_FILES = 200
 """Changed files that a request names."""
@@ -163,7 +162,7 @@ def _at_most(lines: list[str], limit: int) -> list[str]:
 
 def _skip_for_task(task: Task, file: SelectedFile) -> SkippedFile | None:
     if task.needs_whole_file and len(file.parts) > 1:
-        detail = f"{task.name} takes whole files of at most {MAX_CHARS:,} characters"
+        detail = f"{task.name} takes whole files of at most {MAX_PART_CHARS:,} characters"
         return SkippedFile(path=file.path, reason=SkipReason.TOO_LARGE, detail=detail)
     reason = task.skip_reason(file)
     if not reason:

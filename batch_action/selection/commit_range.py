@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from batch_action.clients.git import GitRepo
+from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.ledger.view import LedgerView
@@ -48,20 +49,16 @@ def choose_range(
 
     Raises ConfigError: a revision is unknown, or a shallow clone lacks the history.
     """
-    settings, git = ctx.settings, ctx.git
-    if (
-        ctx.github_context.for_pull_requests
-        and ctx.github_context.pull_request
-        and not settings.patch_file
-    ):
-        return pull_request_range(ctx, ctx.github_context.pull_request)
-    head = _resolve(ctx, "head", settings.head or ctx.github_context.sha or "HEAD")
-    if (explicit := _explicit_range(ctx, head, view)) is not None:
-        return explicit
+    settings, github = ctx.settings, ctx.github_context
+    if github.for_pull_requests and github.pull_request and not settings.patch_file:
+        return _pull_request_range(ctx.git, github.pull_request)
+    head = _resolve(ctx.git, "head", settings.head or github.sha or "HEAD")
     recorded = list(view.recorded_heads(ctx.scope))
+    if (explicit := _explicit_range(ctx.git, settings, head, recorded)) is not None:
+        return explicit
     if recorded:
         return _range_since(ctx, head, recorded)
-    if last_reported_head and git.has_commit(last_reported_head):
+    if last_reported_head and ctx.git.has_commit(last_reported_head):
         ctx.warn(
             f"No trusted ledger was found, but our report names commit {last_reported_head[:12]}: "
             "the review continues from there. If a clean-up job deletes artifacts, exclude "
@@ -70,39 +67,41 @@ def choose_range(
         return CommitRange(
             head=head, base=last_reported_head, explanation="the commit named in our report"
         )
-    base = first_run_base(ctx, head)
+    base = _first_run_base(ctx, head)
     return CommitRange(head=head, base=base, explanation=f"first run: {settings.first_run}")
 
 
-def _explicit_range(ctx: RunContext, head: str, view: LedgerView) -> CommitRange | None:
+def _explicit_range(
+    git: GitRepo, settings: Settings, head: str, recorded: list[str]
+) -> CommitRange | None:
     """Return the range that an input names."""
-    settings = ctx.settings
     if settings.patch_file:
         # Only the patch is reviewed, and its temporary commit cannot be a later run's base.
         return CommitRange(head=head, base=settings.base, explanation="`patch-file`", partial=True)
     if settings.select == "all":
         return CommitRange(head=head, base=None, all_files=True, explanation="`select: all`")
-    if settings.base:
-        base = _resolve(ctx, "base", settings.base)
-        partial = _skips_changes(ctx, head, base, view.recorded_heads(ctx.scope))
-        return CommitRange(head=head, base=base, explanation="`base`", partial=partial)
-    return None
+    if not settings.base:
+        return None
+    base = _resolve(git, "base", settings.base)
+    nearest = git.nearest_ancestor(recorded, head) if recorded else base
+    partial = nearest is None or not git.is_ancestor(base, nearest)
+    return CommitRange(head=head, base=base, explanation="`base`", partial=partial)
 
 
-def pull_request_range(ctx: RunContext, pull: PullRequestContext) -> CommitRange:
+def _pull_request_range(git: GitRepo, pull: PullRequestContext) -> CommitRange:
     """Return the range of everything that a pull request changes, from its fork point.
 
     Every push is compared from there again; requests that have a verdict are not sent again. In a
     shallow clone the base is the target branch's commit, and the caller may ask the compare API.
     Raises ConfigError: the pull request's head is not in this clone.
     """
-    if not ctx.git.has_commit(pull.head):
+    if not git.has_commit(pull.head):
         raise ConfigError(
             f"The head of pull request #{pull.number}, {pull.head[:12]}, is not in this shallow "
             "clone.",
             fix="Set `fetch-depth: 0` at actions/checkout.",
         )
-    fork = fork_point(ctx.git, pull.head, into=pull.base_ref, base=pull.base)
+    fork = fork_point(git, pull.head, into=pull.base_ref, base=pull.base)
     return CommitRange(
         head=pull.head,
         base=fork or pull.base,
@@ -122,27 +121,17 @@ def fork_point(git: GitRepo, head: str, *, into: str, base: str) -> str | None:
     return next((fork for fork in candidates if fork), None)
 
 
-def _skips_changes(ctx: RunContext, head: str, base: str, recorded: tuple[str, ...]) -> bool:
-    """Return whether the range from *base* skips changes since the last run."""
-    if not recorded:
-        return False
-    nearest = ctx.git.nearest_ancestor(list(recorded), head)
-    return nearest is None or not ctx.git.is_ancestor(base, nearest)
-
-
 def _range_since(ctx: RunContext, head: str, recorded: list[str]) -> CommitRange:
     """Return the range from the best of the recorded heads, newest first in *recorded*."""
     git = ctx.git
+    nearest = git.nearest_ancestor(recorded, head)
     later = (commit for commit in recorded[:MAX_HEADS_COMPARED] if commit != head)
     if any(git.is_ancestor(head, commit) for commit in later):
-        base = head if head in recorded else git.nearest_ancestor(recorded, head) or head
         explanation = "a later commit was already reviewed"
-        return CommitRange(head=head, base=base, explanation=explanation, behind=True)
-    if head in recorded:
-        return CommitRange(head=head, base=head, explanation="the last run was on this commit")
-    nearest = git.nearest_ancestor(recorded, head)
+        return CommitRange(head=head, base=nearest or head, explanation=explanation, behind=True)
     if nearest is not None:
-        return CommitRange(head=head, base=nearest, explanation="the last run's commit")
+        same = "the last run was on this commit" if nearest == head else "the last run's commit"
+        return CommitRange(head=head, base=nearest, explanation=same)
     available = next((commit for commit in recorded if git.has_commit(commit)), None)
     if available is not None:
         if not git.is_shallow():
@@ -158,10 +147,10 @@ def _range_since(ctx: RunContext, head: str, recorded: list[str]) -> CommitRange
         f"Commit {recorded[0][:12]} of the last run is gone from this repository (force push?): "
         f"`first-run: {ctx.settings.first_run}` decides instead."
     )
-    return CommitRange(head=head, base=first_run_base(ctx, head), explanation="first run again")
+    return CommitRange(head=head, base=_first_run_base(ctx, head), explanation="first run again")
 
 
-def first_run_base(ctx: RunContext, head: str) -> str | None:
+def _first_run_base(ctx: RunContext, head: str) -> str | None:
     """Return the base of the first run, by `first-run`; None means all files.
 
     Raises ConfigError: the revision is unknown, or a shallow clone lacks the history.
@@ -176,7 +165,7 @@ def first_run_base(ctx: RunContext, head: str) -> str | None:
     elif when := _parse_time(value, ctx.now()):
         base = git.commit_before(head, when)
     else:
-        return _resolve(ctx, "first-run", value)
+        return _resolve(git, "first-run", value)
     if base is None and git.is_shallow():
         raise ConfigError(
             f"`first-run: {value}` needs history that this shallow clone does not have.",
@@ -185,9 +174,9 @@ def first_run_base(ctx: RunContext, head: str) -> str | None:
     return base
 
 
-def _resolve(ctx: RunContext, name: str, rev: str) -> str:
+def _resolve(git: GitRepo, name: str, rev: str) -> str:
     try:
-        return ctx.git.resolve(rev)
+        return git.resolve(rev)
     except ConfigError as error:
         raise ConfigError(f"`{name}`: {error.problem}", fix=error.fix) from None
 

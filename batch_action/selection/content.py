@@ -1,7 +1,10 @@
-"""Classify a blob's bytes: text and its encoding, binary, LFS pointer, generated, minified."""
+"""Read a blob: its encoding and kind (binary, LFS pointer, generated, minified), and its parts."""
 
 import codecs
 import re
+from collections.abc import Sequence
+
+from batch_action.models.files import FilePart
 
 BINARY_SNIFF_BYTES = 8192
 """Git's own test: a NUL among the first 8,000 bytes makes a file binary; see gitattributes(5)."""
@@ -13,10 +16,10 @@ MAX_LFS_POINTER_BYTES = 1024
 GENERATED_MARKER_LINES = 40
 """A generator's marker is in the first lines; linguist reads as many for most of its tests."""
 
-MINIFIED_AVERAGE_CHARS = 500
-"""A text with more characters per line on average is minified."""
-MINIFIED_MIN_CHARS = 5000
-"""A shorter text is never minified."""
+MAX_PART_CHARS = 60_000
+"""Characters in one part: about 15,000 to 20,000 tokens."""
+
+_CLOSING = (")", "]", "}", "end", "else", "elif", "except", "finally", "catch", "#endif", "</")
 
 # UTF-32 before UTF-16: its mark begins with the one of UTF-16.
 _BYTE_ORDER_MARKS = (
@@ -90,6 +93,50 @@ def generated_marker(text: str) -> str | None:
     return match[0][:80] if match else None
 
 
-def average_line_chars(text: str) -> int:
-    """Return the characters per line, rounded down; 0 for a text of few characters."""
-    return len(text) // (text.count("\n") + 1) if len(text) >= MINIFIED_MIN_CHARS else 0
+def parts_of(text: str, max_chars: int = MAX_PART_CHARS) -> tuple[FilePart, ...]:
+    """Return the parts of a text: together they hold each line once, in order.
+
+    A part ends at the best place in the second half of what fits: before a top-level definition
+    after a blank line, else at a blank line, else where it is full. A line longer than `max_chars`
+    (see `find_long_line`) would be a part of its own.
+    """
+    lines = lines_of(text)
+    bounds = []
+    first = 0
+    while first < len(lines):
+        last = _part_end(lines, first, max_chars)
+        bounds.append((first, last))
+        first = last
+    return tuple(
+        FilePart(number=number, count=len(bounds), start_line=start + 1, end_line=end)
+        for number, (start, end) in enumerate(bounds, 1)
+    )
+
+
+def find_long_line(text: str, max_chars: int = MAX_PART_CHARS) -> int | None:
+    """Return the number of the first line that is too long for a part; None when all fit."""
+    if len(text) <= max_chars:
+        return None
+    lines = enumerate(lines_of(text), 1)
+    return next((number for number, line in lines if len(line) + 1 > max_chars), None)
+
+
+def _part_end(lines: Sequence[str], first: int, max_chars: int) -> int:
+    """Return the index after the last line of the part that begins at `first`."""
+    remaining, end = max_chars, first
+    while end < len(lines) and (len(lines[end]) + 1 <= remaining or end == first):
+        remaining -= len(lines[end]) + 1
+        end += 1
+    if end == len(lines):
+        return end
+    indexes = range(end, first + (end - first) // 2, -1)
+    return max(indexes, key=lambda index: (_boundary_score(lines, index), index), default=end)
+
+
+def _boundary_score(lines: Sequence[str], index: int) -> int:
+    """Return how well a part begins with the line at `index`: 0 to 3."""
+    line, before = lines[index].rstrip(), lines[index - 1].strip()
+    top = bool(line) and not line[0].isspace() and not line.startswith(_CLOSING)
+    if not before:
+        return 3 if top else 1
+    return 2 if before in ("}", "};", "end", "end;") and top else 0

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 
 from batch_action.models.files import ChangeType, FileChange, SkippedFile, SkipReason
 from batch_action.selection import content
-from batch_action.selection.parts import MAX_CHARS, find_long_line
 from batch_action.selection.patterns import PathRules
 
 SYMLINK_MODE = "120000"
 SUBMODULE_MODE = "160000"
+
+MINIFIED_AVERAGE_CHARS = 500
+"""A text with more characters per line on average is minified."""
+MINIFIED_MIN_CHARS = 5000
+"""A shorter text is never minified."""
 
 _FALSE_VALUES = ("unset", "false")
 """How `git check-attr` reports `-name` and `name=false`."""
@@ -22,20 +26,18 @@ def check_change(change: FileChange) -> SkippedFile | None:
 
     A pure rename is not a mode-only change: its verdict moves with it.
     """
+    reason, detail = None, ""
     if change.status is ChangeType.DELETED:
-        return SkippedFile(path=change.path, reason=SkipReason.DELETED)
-    if any("\ud800" <= char <= "\udfff" for char in change.path):  # surrogates
-        detail = "the name is not UTF-8"
-        return SkippedFile(path=change.path, reason=SkipReason.UNREADABLE_NAME, detail=detail)
-    if change.mode == SYMLINK_MODE:
-        return SkippedFile(path=change.path, reason=SkipReason.SYMLINK)
-    if change.mode == SUBMODULE_MODE:
-        detail = f"at commit {change.blob[:12]}"
-        return SkippedFile(path=change.path, reason=SkipReason.SUBMODULE, detail=detail)
-    if change.status is ChangeType.MODIFIED and change.blob == change.old_blob:
-        detail = f"now {change.mode}"
-        return SkippedFile(path=change.path, reason=SkipReason.MODE_ONLY, detail=detail)
-    return None
+        reason = SkipReason.DELETED
+    elif any("\ud800" <= char <= "\udfff" for char in change.path):  # surrogates
+        reason, detail = SkipReason.UNREADABLE_NAME, "the name is not UTF-8"
+    elif change.mode == SYMLINK_MODE:
+        reason = SkipReason.SYMLINK
+    elif change.mode == SUBMODULE_MODE:
+        reason, detail = SkipReason.SUBMODULE, f"at commit {change.blob[:12]}"
+    elif change.status is ChangeType.MODIFIED and change.blob == change.old_blob:
+        reason, detail = SkipReason.MODE_ONLY, f"now {change.mode}"
+    return SkippedFile(path=change.path, reason=reason, detail=detail) if reason else None
 
 
 def check_name(path: str, rules: PathRules, attributes: Mapping[str, str]) -> SkippedFile | None:
@@ -48,38 +50,21 @@ def check_name(path: str, rules: PathRules, attributes: Mapping[str, str]) -> Sk
         return skipped
     if rules.reincludes(path):
         return None
-    return _check_attributes(path, attributes) or (
-        None if _is_hand_written(attributes) else skipped
-    )
-
-
-def _check_attributes(path: str, attributes: Mapping[str, str]) -> SkippedFile | None:
-    def skipped(reason: SkipReason, attribute: str) -> SkippedFile:
-        return SkippedFile(path=path, reason=reason, detail=f".gitattributes: {attribute}")
-
-    own = attributes.get("batch-action")
-    if own in _FALSE_VALUES:
-        return skipped(SkipReason.PATHS_IGNORE, "-batch-action")
-    if own is not None:
-        return None
-    for reason, name in (
-        (SkipReason.GENERATED, "linguist-generated"),
-        (SkipReason.VENDORED, "linguist-vendored"),
+    marks = {name: value not in _FALSE_VALUES for name, value in attributes.items()}
+    own = marks.get("batch-action")
+    for applies, reason, name in (
+        (own is False, SkipReason.PATHS_IGNORE, "-batch-action"),
+        (marks.get("linguist-generated"), SkipReason.GENERATED, "linguist-generated"),
+        (marks.get("linguist-vendored"), SkipReason.VENDORED, "linguist-vendored"),
+        (attributes.get("binary") == "set", SkipReason.BINARY, "binary"),
+        (attributes.get("diff") == "unset", SkipReason.BINARY, "-diff"),
     ):
-        if attributes.get(name, "unset") not in _FALSE_VALUES:
-            return skipped(reason, name)
-    if attributes.get("binary") == "set":
-        return skipped(SkipReason.BINARY, "binary")
-    return skipped(SkipReason.BINARY, "-diff") if attributes.get("diff") == "unset" else None
-
-
-def _is_hand_written(attributes: Mapping[str, str]) -> bool:
-    """Return whether the attributes mark the file as hand-written."""
-    return (
-        attributes.get("batch-action", "unset") not in _FALSE_VALUES
-        or attributes.get("linguist-generated") in _FALSE_VALUES
-        or attributes.get("linguist-vendored") in _FALSE_VALUES
+        if applies and not own:
+            return SkippedFile(path=path, reason=reason, detail=f".gitattributes: {name}")
+    hand_written = (
+        own or marks.get("linguist-generated") is False or marks.get("linguist-vendored") is False
     )
+    return None if hand_written else skipped
 
 
 def check_size(path: str, size: int, limit: int) -> SkippedFile | None:
@@ -102,27 +87,23 @@ def check_bytes(path: str, data: bytes) -> SkippedFile | None:
 
 
 def check_text(
-    path: str, text: str, *, skip_generated: bool = True, max_chars: int = MAX_CHARS
+    path: str, text: str, *, skip_generated: bool = True, max_chars: int = content.MAX_PART_CHARS
 ) -> SkippedFile | None:
     """Check the decoded text: not blank, not generated or minified, no line too long for a part.
 
     *max_chars*: the size of a part in characters; a longer line cannot be split.
     """
     if not text.strip():
-        return SkippedFile(
-            path=path, reason=SkipReason.EMPTY, detail="only white space" if text else ""
-        )
-    if skip_generated:
-        marker = content.generated_marker(text)
-        if marker:
-            return SkippedFile(
-                path=path, reason=SkipReason.GENERATED, detail=f"contains {marker!r}"
-            )
-        average = content.average_line_chars(text)
-        if average > content.MINIFIED_AVERAGE_CHARS:
-            detail = f"{average:,} characters per line on average"
-            return SkippedFile(path=path, reason=SkipReason.MINIFIED, detail=detail)
-    number = find_long_line(text, max_chars)
+        detail = "only white space" if text else ""
+        return SkippedFile(path=path, reason=SkipReason.EMPTY, detail=detail)
+    if skip_generated and (marker := content.generated_marker(text)):
+        return SkippedFile(path=path, reason=SkipReason.GENERATED, detail=f"contains {marker!r}")
+    average = len(text) // (text.count("\n") + 1)
+    minified = len(text) >= MINIFIED_MIN_CHARS and average > MINIFIED_AVERAGE_CHARS
+    if skip_generated and minified:
+        detail = f"{average:,} characters per line on average"
+        return SkippedFile(path=path, reason=SkipReason.MINIFIED, detail=detail)
+    number = content.find_long_line(text, max_chars)
     if number is not None:
         detail = f"line {number} alone has more than {max_chars:,} characters"
         return SkippedFile(path=path, reason=SkipReason.TOO_LARGE, detail=detail)

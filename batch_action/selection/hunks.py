@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from batch_action.context import RunContext
+from batch_action.clients.git import GitRepo
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import Hunk
 from batch_action.models.ledger import Selected
@@ -68,21 +68,18 @@ def _end(hunk: Hunk) -> int:
     return _start(hunk) + hunk.new_lines
 
 
-def _old_start(hunk: Hunk) -> int:
-    return hunk.old_start - 1 if hunk.old_lines else hunk.old_start
-
-
 def _lines(group: Sequence[Hunk], old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
     first = max(_start(group[0]) - CONTEXT_LINES, 0)
     last = min(_end(group[-1]) + CONTEXT_LINES, len(new))
     before = _start(group[0]) - first
-    old_first = _old_start(group[0]) - before
+    old_starts = [hunk.old_start - (hunk.old_lines > 0) for hunk in group]
+    old_first = old_starts[0] - before
     shift = sum(hunk.new_lines - hunk.old_lines for hunk in group)
     yield f"@@ -{_range(old_first, last - first - shift)} +{_range(first, last - first)} @@"
     at = first
-    for hunk in group:
+    for hunk, old_start in zip(group, old_starts, strict=True):
         yield from (f" {line}" for line in new[at : _start(hunk)])
-        yield from (f"-{line}" for line in old[_old_start(hunk) :][: hunk.old_lines])
+        yield from (f"-{line}" for line in old[old_start:][: hunk.old_lines])
         at = _end(hunk)
         yield from (f"+{line}" for line in new[_start(hunk) : at])
     yield from (f" {line}" for line in new[at:last])
@@ -92,7 +89,7 @@ def _range(start: int, length: int) -> str:
     return f"{start + 1 if length else start},{length}"
 
 
-def find_added_lines(ctx: RunContext, view: LedgerView, commits: Collection[str]) -> AddedLines:
+def find_added_lines(git: GitRepo, view: LedgerView, commits: Collection[str]) -> AddedLines:
     """Return the added lines of every file that was selected at these commits.
 
     All lines of a new file are added; none where there was no base to compare with, or where the
@@ -105,7 +102,7 @@ def find_added_lines(ctx: RunContext, view: LedgerView, commits: Collection[str]
         for entry in fact.files
     ]
     pairs = {(old, blob) for _, blob, old in compared if old and old != blob}
-    hunks = ctx.git.hunks_of(sorted(pairs))
+    hunks = git.hunks_of(sorted(pairs))
     return {
         (path, blob): ALL_LINES if old is None else _added_by(hunks.get((old, blob), ()))
         for path, blob, old in compared

@@ -16,7 +16,6 @@ from batch_action.models.files import (
 from batch_action.selection import content, filters
 from batch_action.selection.hunks import count_changed_lines, render_hunks
 from batch_action.selection.languages import language_of
-from batch_action.selection.parts import parts_of
 from batch_action.selection.patterns import PathRules
 from batch_action.selection.risk import risk
 
@@ -27,8 +26,7 @@ MAX_CHUNK_BYTES = 16_000_000
 Mask = Callable[[str], tuple[str, int]]
 """Returns the text with its secrets masked, and their number."""
 Progress = Callable[[int, int], None]
-_SizedChange = tuple[FileChange, int]
-"""A change and the bytes to read for it."""
+_Entry = FileChange | SkippedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +42,6 @@ class SelectionOptions:
     """Select unchanged files too."""
     superseded: Collection[str] = ()
     """Paths of which an earlier run has reviewed a later version: they are skipped."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """What every file of one selection is read with."""
-
-    repo: GitRepo
-    options: SelectionOptions
-    churn: Mapping[str, int]
 
 
 def select_files(
@@ -82,16 +71,39 @@ def select_files(
     if changes is None:
         changes = () if base is None and options.all_files else repo.changes(base, head)
     entries = _entries(repo, changes, head=head, all_files=options.all_files, backlog=backlog)
-    skipped, remaining = _filter_by_name(repo, entries, options)
-    churn = repo.churn(head) if remaining else {}
-    source = _Source(repo=repo, options=options, churn=churn)
-    files, unread = _read_all(source, remaining, progress)
+    named, skipped_by_name = _partition(_check_names(repo, entries, options))
+    sizes = repo.sizes({blob for change in named for blob in _blobs(change)})
+    sized, skipped_by_size = _partition(
+        _check_size(change, sizes, options.max_file_bytes) for change in named
+    )
+    churn = repo.churn(head) if named else {}
+    files: list[SelectedFile] = []
+    skipped = skipped_by_name + skipped_by_size
+    progress(0, len(sized))
+    for done, (change, blobs, hunks) in enumerate(_read(repo, sized, sizes), 1):
+        file = _select_file(change, blobs, hunks, options, churn.get(change.path, 0))
+        if isinstance(file, SelectedFile):
+            files.append(file)
+        else:
+            skipped.append(file)
+        progress(done, len(sized))
     return Selection(
         head=head,
         base=base,
         files=tuple(sorted(files, key=lambda file: (-file.risk, file.path))),
-        skipped=tuple(sorted([*skipped, *unread], key=lambda file: file.path)),
+        skipped=tuple(sorted(skipped, key=lambda file: file.path)),
     )
+
+
+def _partition(entries: Iterable[_Entry]) -> tuple[list[FileChange], list[SkippedFile]]:
+    changes: list[FileChange] = []
+    skipped: list[SkippedFile] = []
+    for entry in entries:
+        if isinstance(entry, FileChange):
+            changes.append(entry)
+        else:
+            skipped.append(entry)
+    return changes, skipped
 
 
 def _entries(
@@ -101,20 +113,26 @@ def _entries(
     head: str,
     all_files: bool,
     backlog: Mapping[str, str | None],
-) -> list[FileChange | SkippedFile]:
+) -> list[_Entry]:
     """Join the changes, the backlog and, with *all_files*, the rest; one entry for each path."""
-    changed = {change.path: change for change in changes}
-    entries: dict[str, FileChange | SkippedFile] = {
-        path: _compare_with_reviewed(change, backlog) for path, change in changed.items()
+    entries: dict[str, _Entry] = {
+        change.path: _compare_with_reviewed(change, backlog) for change in changes
     }
-    absent = [path for path in backlog if path not in changed]
-    if not all_files and not absent:
-        return list(entries.values())
-    tree = {entry.path: entry for entry in repo.tree(head)}
-    for path in absent:
-        entries[path] = _backlog_entry(path, backlog[path], tree.get(path))
-    if all_files:
-        entries |= {path: entry for path, entry in tree.items() if path not in entries}
+    absent = [path for path in backlog if path not in entries]
+    if all_files or absent:
+        tree = {entry.path: entry for entry in repo.tree(head)}
+        for path in absent:
+            entries[path] = (
+                replace(tree[path], old_blob=backlog[path])
+                if path in tree
+                else SkippedFile(
+                    path=path,
+                    reason=SkipReason.DELETED,
+                    detail="in the backlog, but no longer in the repository",
+                )
+            )
+        if all_files:
+            entries = tree | entries
     return list(entries.values())
 
 
@@ -130,104 +148,57 @@ def _compare_with_reviewed(change: FileChange, backlog: Mapping[str, str | None]
     return replace(change, old_blob=backlog[path])
 
 
-def _backlog_entry(
-    path: str, old_blob: str | None, entry: FileChange | None
-) -> FileChange | SkippedFile:
-    if entry is None:
-        detail = "in the backlog, but no longer in the repository"
-        return SkippedFile(path=path, reason=SkipReason.DELETED, detail=detail)
-    return replace(entry, old_blob=old_blob)
-
-
-def _filter_by_name(
-    repo: GitRepo, entries: Iterable[FileChange | SkippedFile], options: SelectionOptions
-) -> tuple[list[SkippedFile], list[FileChange]]:
-    """Split the entries into those that the tree entry or the name rules out, and the rest."""
-    skipped: list[SkippedFile] = []
-    changes: list[FileChange] = []
-    for entry in entries:
-        skip = entry if isinstance(entry, SkippedFile) else filters.check_change(entry)
-        if skip is not None:
-            skipped.append(skip)
-        elif isinstance(entry, FileChange):
-            changes.append(entry)
+def _check_names(
+    repo: GitRepo, entries: Sequence[_Entry], options: SelectionOptions
+) -> Iterator[_Entry]:
+    """Replace the entries that the tree entry, the name or a later version rules out."""
+    changes, skipped = _partition(
+        (isinstance(entry, FileChange) and filters.check_change(entry)) or entry
+        for entry in entries
+    )
+    yield from skipped
     attributes = repo.attributes(options.attributes_from, [change.path for change in changes])
-    remaining: list[FileChange] = []
     for change in changes:
-        skip = filters.check_name(change.path, options.rules, attributes.get(change.path, {}))
-        if skip is None and change.path in options.superseded:
+        path = change.path
+        skip = filters.check_name(path, options.rules, attributes.get(path, {}))
+        if skip is None and path in options.superseded:
             detail = "a later version is known"
-            skip = SkippedFile(path=change.path, reason=SkipReason.ALREADY_REVIEWED, detail=detail)
-        if skip is None:
-            remaining.append(change)
-        else:
-            skipped.append(skip)
-    return skipped, remaining
+            skip = SkippedFile(path=path, reason=SkipReason.ALREADY_REVIEWED, detail=detail)
+        yield skip or change
 
 
-def _read_all(
-    source: _Source, changes: list[FileChange], progress: Progress
-) -> tuple[list[SelectedFile], list[SkippedFile]]:
-    sized, skipped = _filter_by_size(source, changes)
-    files: list[SelectedFile] = []
-    progress(0, len(sized))
-    for done, result in enumerate(_read_chunks(source, sized), 1):
-        if isinstance(result, SkippedFile):
-            skipped.append(result)
-        else:
-            files.append(result)
-        progress(done, len(sized))
-    return files, skipped
+def _check_size(change: FileChange, sizes: Mapping[str, int], limit: int) -> _Entry:
+    """Rule out what is too large or empty; drop an old blob that is missing or too large."""
+    if change.blob not in sizes:
+        return SkippedFile(
+            path=change.path,
+            blob=change.blob,
+            reason=SkipReason.NOT_IN_CLONE,
+            detail="its content is not in this clone: check out without filter",
+        )
+    if skip := filters.check_size(change.path, sizes[change.blob], limit):
+        return skip
+    old = change.old_blob
+    return change if old and sizes.get(old, limit + 1) <= limit else replace(change, old_blob=None)
 
 
-def _filter_by_size(
-    source: _Source, changes: list[FileChange]
-) -> tuple[list[_SizedChange], list[SkippedFile]]:
-    """Split off what is too large or empty; drop an old blob that is missing or too large."""
-    limit = source.options.max_file_bytes
-    sizes = source.repo.sizes({blob for change in changes for blob in _blobs(change)})
-    sized: list[_SizedChange] = []
-    skipped: list[SkippedFile] = []
-    for change in changes:
-        if change.blob not in sizes:
-            detail = "its content is not in this clone: check out without filter"
-            skipped.append(
-                SkippedFile(
-                    path=change.path,
-                    blob=change.blob,
-                    reason=SkipReason.NOT_IN_CLONE,
-                    detail=detail,
-                )
-            )
-            continue
-        skip = filters.check_size(change.path, sizes[change.blob], limit)
-        if skip is not None:
-            skipped.append(skip)
-            continue
-        old = change.old_blob
-        readable = old is not None and sizes.get(old, limit + 1) <= limit
-        result = change if readable else replace(change, old_blob=None)
-        sized.append((result, sum(sizes[blob] for blob in _blobs(result))))
-    return sized, skipped
+def _read(
+    repo: GitRepo, changes: Sequence[FileChange], sizes: Mapping[str, int]
+) -> Iterator[tuple[FileChange, Mapping[str, bytes], tuple[Hunk, ...]]]:
+    """Yield each change with its blobs and hunks, reading a bounded number of bytes at a time."""
+    for chunk in _chunks(changes, sizes):
+        blobs = dict(repo.blobs(dict.fromkeys(blob for c in chunk for blob in _blobs(c))))
+        pairs = [(c.old_blob, c.blob) for c in chunk if c.old_blob and c.old_blob != c.blob]
+        hunks = repo.hunks_of(pairs)
+        for change in chunk:
+            yield change, blobs, hunks.get((change.old_blob or "", change.blob), ())
 
 
-def _read_chunks(
-    source: _Source, sized: list[_SizedChange]
-) -> Iterator[SelectedFile | SkippedFile]:
-    """Yield the result for each file, in order, reading a bounded number of bytes at a time."""
-    for changes in _chunks(sized):
-        data = dict(source.repo.blobs(dict.fromkeys(b for c in changes for b in _blobs(c))))
-        pairs = [(change.old_blob, change.blob) for change in changes if change.old_blob]
-        hunks = source.repo.hunks_of([pair for pair in pairs if pair[0] != pair[1]])
-        for change in changes:
-            pair = (change.old_blob or "", change.blob)
-            yield _select_file(source, change, data, hunks.get(pair, ()))
-
-
-def _chunks(sized: list[_SizedChange]) -> Iterator[list[FileChange]]:
+def _chunks(changes: Sequence[FileChange], sizes: Mapping[str, int]) -> Iterator[list[FileChange]]:
     chunk: list[FileChange] = []
     remaining = MAX_CHUNK_BYTES
-    for change, size in sized:
+    for change in changes:
+        size = sum(sizes[blob] for blob in _blobs(change))
         if chunk and (size > remaining or len(chunk) == MAX_CHUNK_FILES):
             yield chunk
             chunk, remaining = [], MAX_CHUNK_BYTES
@@ -242,24 +213,24 @@ def _blobs(change: FileChange) -> tuple[str, ...]:
 
 
 def _select_file(
-    source: _Source, change: FileChange, blobs: Mapping[str, bytes], hunks: tuple[Hunk, ...]
+    change: FileChange,
+    blobs: Mapping[str, bytes],
+    hunks: tuple[Hunk, ...],
+    options: SelectionOptions,
+    churn: int,
 ) -> SelectedFile | SkippedFile:
     """Return one file with all that a prompt needs, or why its content is not reviewed."""
-    rules, mask = source.options.rules, source.options.mask
-    data = blobs[change.blob]
-    skip = filters.check_bytes(change.path, data)
-    if skip is not None:
+    data, old_data = blobs[change.blob], blobs.get(change.old_blob or "", b"")
+    if skip := filters.check_bytes(change.path, data):
         return skip
     plain = content.decode(data)
-    skip_generated = rules.default_ignores and not rules.reincludes(change.path)
-    skip = filters.check_text(change.path, plain, skip_generated=skip_generated)
-    if skip is not None:
+    reincluded = options.rules.reincludes(change.path)
+    if skip := filters.check_text(change.path, plain, skip_generated=not reincluded):
         return skip
-    text, masked = mask(plain)
-    old_data = blobs.get(change.old_blob or "", b"")
+    text, masked = options.mask(plain)
     if content.is_wide(data) or content.is_wide(old_data) or content.is_binary(old_data):
         hunks = ()  # Git counts the bytes of such a file, not its lines.
-    old_text = mask(content.decode(old_data))[0] if hunks else ""
+    old_text = options.mask(content.decode(old_data))[0] if hunks else ""
     only_moved = change.status is ChangeType.RENAMED and change.blob == change.old_blob
     lines = 0 if only_moved else count_changed_lines(hunks) or len(content.lines_of(text))
     return SelectedFile(
@@ -272,8 +243,8 @@ def _select_file(
         text=text,
         diff=render_hunks(old_text, text, hunks),
         hunks=hunks,
-        parts=parts_of(text),
-        risk=risk(change.path, changed=lines, churn=source.churn.get(change.path, 0)),
+        parts=content.parts_of(text),
+        risk=risk(change.path, changed=lines, churn=churn),
         masked_secrets=masked,
         lossless=content.is_lossless(data, plain),
     )

@@ -11,7 +11,7 @@ from pydantic_core import PydanticSerializationError
 
 from batch_action.models.files import ChangeType, SelectedFile
 from batch_action.requests import prompt
-from batch_action.selection.parts import parts_of
+from batch_action.selection.content import parts_of
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import Task
 from tests.contract.cassettes import FOLDER, exchanges

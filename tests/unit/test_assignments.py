@@ -23,9 +23,8 @@ def selects(assignment: Assignment, path: str) -> bool:
     chosen = assignment.settings
     rules = PathRules(
         chosen.paths,
-        chosen.paths_ignore,
+        ["!**", *chosen.paths_ignore],
         other_tasks_patterns=assignment.other_tasks_patterns,
-        default_ignores=False,
     )
     return rules.skip(path) is None
 
@@ -93,7 +92,7 @@ def test_a_task_gets_a_file_once(rules, path):
 
 
 def matches(rule, path: str) -> bool:
-    return PathRules(rule["paths"], default_ignores=False).skip(path) is None
+    return PathRules(rule["paths"], ["!**"]).skip(path) is None
 
 
 @given(rules=_rules, data=st.data())

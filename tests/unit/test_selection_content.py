@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from batch_action.models.files import Hunk, SkipReason
 from batch_action.selection import content, filters
+from batch_action.selection.content import find_long_line, parts_of
 from batch_action.selection.hunks import count_changed_lines, render_hunks
-from batch_action.selection.parts import find_long_line, parts_of
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
 

@@ -52,8 +52,8 @@ def test_the_detail_names_the_pattern():
     assert skipped.detail == "*.md"
 
 
-def test_default_ignores_can_be_turned_off():
-    assert PathRules(default_ignores=False).skip("vendor/a.min.js") is None
+def test_every_default_ignore_can_be_turned_off():
+    assert PathRules([], ["!**"]).skip("vendor/a.min.js") is None
 
 
 def test_a_broken_pattern_names_the_input():
