@@ -132,7 +132,7 @@ def _entries(
                 )
             )
         if all_files:
-            entries = tree | entries
+            entries = {**tree, **entries}
     return list(entries.values())
 
 
