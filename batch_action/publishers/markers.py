@@ -125,10 +125,10 @@ def parse_continuation(body: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def format_start(tracked: TrackedFinding) -> str:
-    """Format the marker before a finding's block: all state of the finding, but not its text."""
+def fields_of(tracked: TrackedFinding) -> dict[str, str]:
+    """Return all state of a finding but its text, encoded for a marker."""
     anchor = tracked.anchor
-    fields = {
+    return {
         "id": tracked.fingerprint,
         "state": tracked.state.name.lower(),
         "severity": tracked.severity.value,
@@ -153,7 +153,11 @@ def format_start(tracked: TrackedFinding) -> str:
         "pre-existing": str(int(tracked.pre_existing)),
         "title": attribute(plain(tracked.title, MAX_TITLE_CHARS)),
     }
-    return f"<!-- batch-action:finding v{SCHEMA} {format_fields(fields)} -->"
+
+
+def format_start(tracked: TrackedFinding) -> str:
+    """Format the marker before a finding's block."""
+    return f"<!-- batch-action:finding v{SCHEMA} {format_fields(fields_of(tracked))} -->"
 
 
 def wrap_block(tracked: TrackedFinding, text: str) -> str:
@@ -177,14 +181,14 @@ def parse_blocks(text: str) -> Iterator[Block]:
             yield Block(tracked=tracked, text="\n".join(lines))
         start = _START.fullmatch(line)
         is_known = start is not None and int(start[1]) <= SCHEMA
-        tracked = _parse_tracked(parse_fields(start[2])) if start and is_known else None
+        tracked = parse_tracked(parse_fields(start[2])) if start and is_known else None
         lines = []
     if tracked is not None:
         yield Block(tracked=tracked, text="\n".join(lines))
 
 
-def _parse_tracked(fields: Mapping[str, str]) -> TrackedFinding | None:
-    """Parse the finding of a marker; None when a value is missing or invalid."""
+def parse_tracked(fields: Mapping[str, str]) -> TrackedFinding | None:
+    """Parse the finding of `fields_of`; None when a value is missing or invalid."""
     try:
         return TrackedFinding(
             fingerprint=_require_match(_HEX16, fields["id"]),

@@ -23,13 +23,13 @@ from batch_action.models.findings import (
 )
 from batch_action.publishers.positions import resolve
 from batch_action.publishers.sarif.document import render
-from batch_action.publishers.sarif.messages import Footer
 from batch_action.publishers.sarif.reader import (
     AnalysisState,
     PartialFinding,
     parse,
     rebuild_from_git,
 )
+from batch_action.publishers.sarif.texts import Footer
 from batch_action.sandbox.github import sarif as service
 from batch_action.tasks.registry import all_tasks
 from tests.harness.git_repositories import Repo

@@ -25,10 +25,10 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.report import FileStatuses, RunReport
-from batch_action.publishers.sarif import messages
+from batch_action.publishers.sarif import texts
 from batch_action.publishers.sarif.document import category_of, render
 from batch_action.publishers.sarif.reader import AnalysisState, is_same, parse
-from batch_action.publishers.sarif.rules import SCORES, parse_rule_id, rule_id
+from batch_action.publishers.sarif.texts import SCORES, parse_rule_id, rule_id
 from batch_action.sandbox.github import sarif as service
 from tests.harness import reports
 from tests.harness.reports import A, B, C
@@ -71,7 +71,7 @@ HOSTILE = (
     "   ",
 )
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-texts = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=40))
+any_text = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=40))
 plain_names = st.sampled_from(["injection", "sql-injection", "bug", "off-by-one"])
 # As `os.fsdecode` makes them of git's bytes: no NUL, not absolute.
 paths = (
@@ -105,13 +105,13 @@ def statuses(draw: st.DrawFn) -> tuple[FindingStatus, ...]:
         status = finding_status(
             number,
             state,
-            rule=draw(st.one_of(plain_names, texts)),
-            category=draw(st.one_of(plain_names, texts)),
+            rule=draw(st.one_of(plain_names, any_text)),
+            category=draw(st.one_of(plain_names, any_text)),
             severity=draw(st.sampled_from(Severity)),
             confidence=draw(st.sampled_from(Confidence)),
-            title=draw(texts),
-            explanation=draw(texts),
-            remediation=draw(texts),
+            title=draw(any_text),
+            explanation=draw(any_text),
+            remediation=draw(any_text),
             cwe=draw(st.sampled_from([None, "CWE-89", "cwe 79: XSS", "CWE-0", "no", "CWE-00007"])),
             security=draw(st.booleans()),
             pre_existing=draw(st.booleans()),
@@ -137,7 +137,7 @@ def statuses(draw: st.DrawFn) -> tuple[FindingStatus, ...]:
             else "",
         )
         assert status.finding
-        finding = replace(status.finding, anchor=anchor, evidence=draw(texts))
+        finding = replace(status.finding, anchor=anchor, evidence=draw(any_text))
         has_finding = draw(st.booleans())
         drawn.append(replace(status, tracked=tracked, finding=finding if has_finding else None))
     return tuple(drawn)
@@ -348,7 +348,7 @@ class TestReturnedDocument:
         )
         assert (first.severity, first.security, second.security) == (Severity.HIGH, True, False)
         assert first.title == "SQL from `name`"
-        assert first.footer == messages.Footer(
+        assert first.footer == texts.Footer(
             fingerprint=f"{1:016x}",
             since="2026-03-01",
             start_line=10,
@@ -392,11 +392,11 @@ class TestReturnedDocument:
         assert parse(document) == AnalysisState()
 
     def test_a_forged_footer_is_ignored(self):
-        assert messages.parse_footer(FORGED)
+        assert texts.parse_footer(FORGED)
         run = run_of(
             render_statuses(finding_status(title=FORGED, explanation=FORGED, remediation=FORGED))
         )
-        footer = messages.parse_footer(run["results"][0]["message"]["text"])
+        footer = texts.parse_footer(run["results"][0]["message"]["text"])
         assert footer is not None
         assert footer.fingerprint == f"{1:016x}"
 
@@ -483,7 +483,7 @@ class TestLimits:
         assert len(rule["properties"]["tags"]) == 10
 
 
-@given(texts, st.integers(0, 60))
+@given(any_text, st.integers(0, 60))
 def test_escaping_a_message_twice_changes_nothing(text: str, limit: int):
     made = message(text, limit)
     assert message(made) == made

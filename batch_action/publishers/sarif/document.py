@@ -7,7 +7,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from batch_action import __version__
 from batch_action.escape import message, path_url, visible
@@ -20,11 +20,11 @@ from batch_action.models.findings import (
 )
 from batch_action.models.github import TOOL_NAME
 from batch_action.models.report import RunReport
-from batch_action.publishers import finding_block
+from batch_action.publishers import finding_block, markers
 from batch_action.publishers.finding_block import set_dates
-from batch_action.publishers.sarif import messages, state
+from batch_action.publishers.sarif import texts
 from batch_action.publishers.sarif.reader import AnalysisState, ResultText
-from batch_action.publishers.sarif.rules import rule_id, rules_for
+from batch_action.publishers.sarif.texts import KEY, rule_id, rules_for
 from batch_action.text import task_slug
 
 PROJECT_URL = "https://github.com/batch-action/batch-action"
@@ -58,24 +58,6 @@ class SarifDraft:
     """Number of open findings over the limits: stored but not shown; the worst are shown."""
 
 
-class BuildDocument(Protocol):
-    """A function that builds the document within limits."""
-
-    def __call__(self, max_results: int, *, with_markdown: bool) -> dict[str, Any]:
-        """Build a document of so many results, with their Markdown or without."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FittedDocument:
-    """A document within the size limit."""
-
-    document: dict[str, Any]
-    data: bytes
-    compressed: bytes
-    max_results: int
-
-
 def category_of(task: str, state_key: str) -> str:
     """Return the category by which code scanning replaces one analysis with the next."""
     return f"{TOOL_NAME}/{task_slug(task, state_key)}"
@@ -89,7 +71,7 @@ def render(
     open_dismissals: Mapping[str, str] | None = None,
     limit: int = MAX_GZIP_BYTES,
 ) -> SarifDraft:
-    """Return the document of a run.
+    """Return the fullest document of a run of at most `limit` compressed bytes.
 
     Args:
         report: the run.
@@ -97,7 +79,7 @@ def render(
         previous: the state of the last analysis.
         open_dismissals: fingerprint to reason of each dismissed finding that stays a result,
             because its alert would close otherwise.
-        limit: bytes of the compressed document.
+        limit: bytes of the compressed document; an empty one always fits.
     """
     dismissals = open_dismissals or {}
     shown: list[FindingStatus] = []
@@ -106,52 +88,32 @@ def render(
         tracked = status.tracked
         is_result = tracked.state in OPEN_STATES or tracked.fingerprint in dismissals
         (shown if is_result else hidden).append(set_dates(status, report))
-
-    def build(max_results: int, *, with_markdown: bool) -> dict[str, Any]:
-        results = shown[:max_results]
-        stored = [*shown[max_results:], *_limit_fixed(hidden)][:MAX_HIDDEN]
-        run = _build_run(report, reconciled.commit, results, stored, previous)
-        run["results"] = [
-            _build_result(status, previous.texts.get(status.tracked.fingerprint))
-            for status in results
-        ]
+    count, with_markdown = min(len(shown), MAX_RESULTS), True
+    while True:
+        stored = [*shown[count:], *_limit_fixed(hidden)][:MAX_HIDDEN]
+        run = _build_run(report, reconciled.commit, shown[:count], stored, previous)
         indices = {rule["id"]: number for number, rule in enumerate(run["tool"]["driver"]["rules"])}
-        for status, result in zip(results, run["results"], strict=True):
-            fingerprint = status.tracked.fingerprint
+        for status in shown[:count]:
+            result = _build_result(status, previous, dismissals)
             result["ruleIndex"] = indices[result["ruleId"]]
             if with_markdown:
                 result["message"]["markdown"] = _markdown(status, previous, reconciled, report)
-            if fingerprint in dismissals:
-                result["suppressions"] = [_build_suppression(dismissals[fingerprint])]
-        return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-
-    fitted = fit_to_limit(build, max_results=min(len(shown), MAX_RESULTS), limit=limit)
-    is_open = [status.tracked.state in OPEN_STATES for status in shown]
-    return SarifDraft(
-        document=fitted.document,
-        data=fitted.data,
-        compressed=fitted.compressed,
-        open=sum(is_open[: fitted.max_results]),
-        suppressed=sum(is_open[fitted.max_results :]),
-    )
-
-
-def fit_to_limit(build: BuildDocument, *, max_results: int, limit: int) -> FittedDocument:
-    """Return the fullest document of at most `limit` compressed bytes; an empty one always fits."""
-    with_markdown = True
-    while True:
-        document = build(max_results, with_markdown=with_markdown)
+            run["results"].append(result)
+        document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
         data = text.encode("utf-8", "replace")
         compressed = zlib.compress(data, level=9, wbits=GZIP_WBITS)
-        if len(compressed) <= limit or (max_results == 0 and not with_markdown):
-            return FittedDocument(
-                document=document, data=data, compressed=compressed, max_results=max_results
-            )
-        if with_markdown:
-            with_markdown = False
-        else:
-            max_results = max_results * 3 // 4
+        if len(compressed) <= limit or (count == 0 and not with_markdown):
+            break
+        with_markdown, count = False, count if with_markdown else count * 3 // 4
+    is_open = [status.tracked.state in OPEN_STATES for status in shown]
+    return SarifDraft(
+        document=document,
+        data=data,
+        compressed=compressed,
+        open=sum(is_open[:count]),
+        suppressed=sum(is_open[count:]),
+    )
 
 
 def _limit_fixed(hidden: Sequence[FindingStatus]) -> list[FindingStatus]:
@@ -181,9 +143,9 @@ def _build_run(
         "columnKind": "utf16CodeUnits",
         "results": [],
         "properties": {
-            state.KEY: {
+            KEY: {
                 "batches": list(report.batch_ids),
-                "hidden": [state.to_json(status.tracked) for status in stored],
+                "hidden": [markers.fields_of(status.tracked) for status in stored],
             }
         },
     }
@@ -197,33 +159,42 @@ def _build_run(
     return run
 
 
-def _build_result(status: FindingStatus, previous: ResultText | None) -> dict[str, Any]:
+def _build_result(
+    status: FindingStatus, previous: AnalysisState, dismissals: Mapping[str, str]
+) -> dict[str, Any]:
     tracked, finding = status.tracked, status.finding
-    anchor = tracked.anchor
-    text = messages.message_text(tracked, finding, previous.text if previous else "")
+    anchor, before = tracked.anchor, previous.texts.get(tracked.fingerprint)
+    text = texts.message_text(tracked, finding, before.text if before else "")
     region: dict[str, Any] = {
         "startLine": anchor.start_line,
         "startColumn": 1,
         "endLine": anchor.end_line,
     }
-    snippet, end_column = _code(finding, previous, anchor.end_line - anchor.start_line)
+    snippet, end_column = _code(finding, before, anchor.end_line - anchor.start_line)
     if end_column is not None:
         region["endColumn"] = end_column
     if snippet:
         region["snippet"] = {"text": snippet}
     location = {"artifactLocation": {"uri": path_url(anchor.path)}, "region": region}
-    return {
+    result: dict[str, Any] = {
         "ruleId": rule_id(tracked),
-        "level": messages.level_of(tracked.severity),
-        "message": {"text": messages.add_footer(text, tracked)},
+        "level": texts.level_of(tracked.severity),
+        "message": {"text": texts.add_footer(text, tracked)},
         "locations": [{"physicalLocation": location}],
         "partialFingerprints": {
             # The only one that GitHub compares.
             "primaryLocationLineHash": tracked.fingerprint,
-            state.KEY: tracked.fingerprint,
+            KEY: tracked.fingerprint,
         },
-        "properties": {state.KEY: state.to_json(tracked)},
+        "properties": {KEY: markers.fields_of(tracked)},
     }
+    if (reason := dismissals.get(tracked.fingerprint)) is not None:
+        suppression = {"kind": "external", "status": "accepted"}
+        justification = message(reason, texts.MAX_PROSE_CHARS)
+        result["suppressions"] = [
+            suppression | ({"justification": justification} if justification else {})
+        ]
+    return result
 
 
 def _code(
@@ -248,14 +219,5 @@ def _markdown(
     """Return the block of the last analysis, of another destination, or a new one."""
     fingerprint = status.tracked.fingerprint
     text = previous.texts.get(fingerprint)
-    return (
-        (text.markdown if text else "")
-        or reconciled.blocks.get(fingerprint, "")
-        or finding_block.render_block(status.tracked, status.finding, report)
-    )
-
-
-def _build_suppression(reason: str) -> dict[str, str]:
-    suppression = {"kind": "external", "status": "accepted"}
-    justification = message(reason, messages.MAX_PROSE_CHARS)
-    return suppression | ({"justification": justification} if justification else {})
+    block = (text.markdown if text else "") or reconciled.blocks.get(fingerprint, "")
+    return block or finding_block.render_block(status.tracked, status.finding, report)

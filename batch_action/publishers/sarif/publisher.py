@@ -25,7 +25,7 @@ from batch_action.publishers.results import count_findings
 from batch_action.publishers.sarif import document, reader
 from batch_action.publishers.sarif.document import SarifDraft
 from batch_action.publishers.sarif.reader import LastAnalysis
-from batch_action.publishers.sarif.rules import rule_id
+from batch_action.publishers.sarif.texts import rule_id
 from batch_action.text import task_slug
 
 DESTINATION = "sarif"

@@ -1,7 +1,7 @@
 """Reading of the last analysis: its findings from our properties, or rebuilt from git.
 
 Code scanning may return an analysis without our properties. Then the messages identify the findings
-(see `messages`), and git supplies the code.
+(see `texts`), and git supplies the code.
 """
 
 import re
@@ -27,10 +27,16 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.github import CodeScanningAlert, CodeScanningAnalysis
-from batch_action.publishers.sarif import messages
-from batch_action.publishers.sarif import state as state_json
-from batch_action.publishers.sarif.messages import Footer
-from batch_action.publishers.sarif.rules import Rule, parse_rule_id
+from batch_action.publishers import markers
+from batch_action.publishers.sarif.texts import (
+    KEY,
+    Footer,
+    Rule,
+    parse_footer,
+    parse_rule_id,
+    strip_footer,
+    title_of,
+)
 from batch_action.selection.content import decode
 from batch_action.tasks.task import Task
 
@@ -164,7 +170,7 @@ def alerts_by_fingerprint(alerts: Iterable[CodeScanningAlert]) -> dict[str, Code
     """Return our alerts by the fingerprint in their message; the first one of a finding counts."""
     found: dict[str, CodeScanningAlert] = {}
     for alert in alerts:
-        footer = messages.parse_footer(alert.message)
+        footer = parse_footer(alert.message)
         if footer is not None:
             found.setdefault(footer.fingerprint, alert)
     return found
@@ -178,11 +184,11 @@ def parse(document: object) -> AnalysisState:
     run = next(_mappings(_dict(document).get("runs")), {})
     driver = _dict(_dict(run.get("tool")).get("driver"))
     rules = {str(rule.get("id")): dict(rule) for rule in _mappings(driver.get("rules"))}
-    properties = _dict(run.get("properties")).get(state_json.KEY)
+    properties = _dict(run.get("properties")).get(KEY)
     hidden = [
         finding
         for item in _mappings(_dict(properties).get("hidden"))
-        if (finding := state_json.from_json(item))
+        if (finding := _parse_stored(item))
     ]
     tracked: dict[str, TrackedFinding] = {}
     partial: dict[str, PartialFinding] = {}
@@ -192,7 +198,7 @@ def parse(document: object) -> AnalysisState:
         if fingerprint is None or fingerprint in texts:
             continue
         texts[fingerprint] = _result_text(result)
-        stored = state_json.from_json(_dict(result.get("properties")).get(state_json.KEY))
+        stored = _parse_stored(_dict(result.get("properties")).get(KEY))
         if stored is not None and stored.fingerprint == fingerprint:
             tracked[fingerprint] = stored
         elif partial_finding := parse_partial(
@@ -215,11 +221,16 @@ def parse(document: object) -> AnalysisState:
     )
 
 
+def _parse_stored(properties: object) -> TrackedFinding | None:
+    fields = {name: v for name, v in _dict(properties).items() if isinstance(v, str)}
+    return markers.parse_tracked(fields)
+
+
 def parse_partial(
     text: str, path: str, rule: str, rules: Mapping[str, Rule]
 ) -> PartialFinding | None:
     """Return the finding that a result or an alert shows; None when it is none of ours."""
-    footer, parts = messages.parse_footer(text), parse_rule_id(rule)
+    footer, parts = parse_footer(text), parse_rule_id(rule)
     if footer is None or parts is None or not path:
         return None
     properties = _dict(rules.get(rule, {}).get("properties"))
@@ -230,7 +241,7 @@ def parse_partial(
         category=parts[0],
         rule=parts[1],
         severity=parts[2],
-        title=messages.title_of(text),
+        title=title_of(text),
         security="security" in tags if isinstance(tags, list) else None,
     )
 
@@ -263,7 +274,7 @@ def _result_text(result: Mapping[str, Any]) -> ResultText:
         case {"startLine": int(first), "endColumn": int(column)}:
             end = (int(region.get("endLine", first)) - first, column)
     return ResultText(
-        text=messages.strip_footer(_text(result)),
+        text=strip_footer(_text(result)),
         markdown=markdown if isinstance(markdown, str) else "",
         snippet=snippet if isinstance(snippet, str) else "",
         end=end,
