@@ -23,6 +23,7 @@ from batch_action.config.server import (
 from batch_action.errors import ConfigError
 from batch_action.server.context import RepositoryClient, ServerContext
 from batch_action.server.log import JsonLog
+from batch_action.server.loop import Loop
 from batch_action.server.signatures import Keys, keys_from
 from batch_action.server.store import Store
 
@@ -100,6 +101,8 @@ def open_server_context(
             clock=invocation.clock,
             jitter=random.random,
             watch=watch,
+            dispatching=Loop("dispatcher", log),
+            watching=Loop("watcher", log),
         )
 
 

@@ -7,7 +7,6 @@ from batch_action.server import deliveries, status_page
 from batch_action.server.app import Server, create_app
 from batch_action.server.context import ServerContext
 from batch_action.server.dispatcher import Dispatcher
-from batch_action.server.loop import Loop
 from batch_action.server.watcher import Watcher
 
 
@@ -28,12 +27,11 @@ def serve(ctx: ServerContext, *, host: str, port: int) -> int:
         health=partial(status_page.health, ctx),
     )
     server = Server(application, host, port)
-    loops = [Loop(ctx, ctx.dispatching, dispatcher.round, ctx.batch_ended)]
-    if ctx.watch:
-        loops.append(Loop(ctx, ctx.watching, watcher.round, ctx.batch_added))
+    loops = (ctx.dispatching, ctx.watching)
     try:
-        for loop in loops:
-            loop.start()
+        ctx.dispatching.start(dispatcher.round)
+        if ctx.watch:
+            ctx.watching.start(watcher.round)
         _log_start(ctx, server.address)
         server.run()
     except (Interrupted, KeyboardInterrupt):

@@ -92,11 +92,16 @@ def _parse_url(text: str) -> SplitResult | None:
     return url if is_clean and url.hostname and not url.username else None
 
 
+def decode_signing_key(text: str) -> bytes:
+    """Decode a key of Standard Webhooks: base64, with or without `whsec_`. Raises ValueError."""
+    text = text.removeprefix("whsec_")
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+
+
 def check_signing_key(value: SecretStr) -> SecretStr:
     """Refuse a key that is not base64, with or without the `whsec_` of Standard Webhooks."""
-    text = value.get_secret_value().removeprefix("whsec_")
     try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        key = decode_signing_key(value.get_secret_value())
     except ValueError:
         key = b""
     if not key:

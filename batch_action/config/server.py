@@ -47,6 +47,8 @@ StateKeys = Annotated[tuple[StateKey, ...], BeforeValidator(_split_list)]
 class LedgerConfig(NamedTuple):
     """One ledger of a repository."""
 
+    name: str
+    """`owner/name/task[/state-key][/pull-requests]`."""
     task: str
     state_key: str
     """The input `state-key` of its runs; empty when not set."""
@@ -95,20 +97,18 @@ class RepositoryConfig(_ConfigModel):
         """One ledger per task, state key and kind (branches, pull requests)."""
         kinds = (False, True) if self.pull_requests else (False,)
         return tuple(
-            LedgerConfig(task, state_key, pull_requests)
+            LedgerConfig(
+                "/".join(
+                    filter(None, (self.repository, task, key, "pull-requests" if is_pr else ""))
+                ),
+                task,
+                state_key=key,
+                pull_requests=is_pr,
+            )
             for task in self.tasks
-            for state_key in self.state_keys or ("",)
-            for pull_requests in kinds
+            for key in self.state_keys or ("",)
+            for is_pr in kinds
         )
-
-    def ledger_name(self, ledger: LedgerConfig) -> str:
-        """Format the name of a ledger: `owner/name/task[/state-key][/pull-requests]`."""
-        parts = [self.repository, ledger.task]
-        if ledger.state_key:
-            parts.append(ledger.state_key)
-        if ledger.pull_requests:
-            parts.append("pull-requests")
-        return "/".join(parts)
 
 
 class ServerConfig(_ConfigModel):
@@ -137,9 +137,7 @@ def parse_server_config(content: Any, file_name: str) -> ServerConfig:
             + "\ndocs/SERVE.md explains every key."
         ) from None
     names = Counter(
-        repository.ledger_name(ledger).lower()
-        for repository in config.repositories
-        for ledger in repository.ledgers
+        ledger.name.lower() for repository in config.repositories for ledger in repository.ledgers
     )
     duplicates = [name for name, count in names.items() if count > 1]
     if duplicates:
@@ -152,10 +150,10 @@ def parse_server_config(content: Any, file_name: str) -> ServerConfig:
 
 def secret_variables(config: ServerConfig) -> frozenset[str]:
     """Return the names of all environment variables that contain secrets."""
-    names = [*(config.webhook_secret_env or ()), *config.hex_secret_env]
+    names = {*(config.webhook_secret_env or ()), *config.hex_secret_env}
     for r in config.repositories:
-        names += [r.token_env, r.anthropic_api_key_env]
-        names += filter(None, [r.state_secret_env, r.state_secret_previous_env])
+        names |= {r.token_env, r.anthropic_api_key_env}
+        names |= {*filter(None, [r.state_secret_env, r.state_secret_previous_env])}
     return frozenset(names)
 
 

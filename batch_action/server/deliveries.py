@@ -100,5 +100,5 @@ def accept(ctx: ServerContext, delivery: Delivery) -> bool:
         message="" if new else "known already: no effect",
     )
     if new and delivery.batch is not None:
-        ctx.batch_ended.set()
+        ctx.dispatching.wake.set()
     return new

@@ -11,10 +11,10 @@ from typing import Any
 
 from batch_action.clients.github.errors import RefusedError
 from batch_action.errors import GitHubError
-from batch_action.server import backoff
 from batch_action.server.context import ServerContext
 from batch_action.server.ledgers import RemoteLedgers
 from batch_action.server.log import problem
+from batch_action.server.loop import retry_seconds
 from batch_action.server.store import BatchRecord, BatchStatus
 
 BATCH_INPUT = "batch-id"
@@ -126,7 +126,7 @@ class Dispatcher:
 
     def _postpone(self, batch: BatchRecord, *, note: str = "", wait: float = 0.0) -> None:
         tries = batch.tries + 1
-        pause = timedelta(seconds=max(wait, backoff.retry_seconds(tries, self._ctx.jitter())))
+        pause = timedelta(seconds=max(wait, retry_seconds(tries, self._ctx.jitter())))
         self._update(batch, due_at=self._ctx.clock() + pause, tries=tries, note=note)
 
     def _update(self, batch: BatchRecord, **changes: Any) -> None:

@@ -147,7 +147,7 @@ class RemoteLedgers:
         remote.read_at, remote.problem = now, ""
         if new:
             ctx.log.info("ledger", ledger=remote.name, pending=", ".join(new))
-            ctx.batch_added.set()
+            ctx.watching.wake.set()
 
     def _record_problem(self, remote: RemoteLedger, error: GitHubError) -> None:
         if str(error) != remote.problem:
@@ -159,7 +159,7 @@ def _ledgers_of(repository: RepositoryClient) -> list[RemoteLedger]:
     config = repository.config
     return [
         RemoteLedger(
-            name=config.ledger_name(ledger),
+            name=ledger.name,
             repository=repository,
             pull_requests=ledger.pull_requests,
             settings=Settings.model_validate(

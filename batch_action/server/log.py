@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partialmethod
 from typing import Any, TextIO
 
 from batch_action.errors import BatchActionError
@@ -38,22 +39,19 @@ class JsonLog:
         self._log.removeHandler(self._handler)
         logging.getLogger().removeHandler(self._handler)
 
-    def info(self, event: str, **fields: Any) -> None:
-        """Log something that went as it should."""
-        self._log.info(event, extra={"fields": fields})
+    def _write(self, level: int, event: str, **fields: Any) -> None:
+        self._log.log(level, event, extra={"fields": fields})
 
-    def warning(self, event: str, **fields: Any) -> None:
-        """Log a failure that will be tried again."""
-        self._log.warning(event, extra={"fields": fields})
-
-    def error(self, event: str, **fields: Any) -> None:
-        """Log a failure that needs a person."""
-        self._log.error(event, extra={"fields": fields})
+    info = partialmethod(_write, logging.INFO)
+    """Log something that went as it should."""
+    warning = partialmethod(_write, logging.WARNING)
+    """Log a failure that will be tried again."""
+    error = partialmethod(_write, logging.ERROR)
+    """Log a failure that needs a person."""
 
     def bug(self, event: str, error: BaseException) -> None:
         """Log an unexpected failure with its trace."""
-        trace = "".join(traceback.format_exception(error))
-        self._log.error(event, extra={"fields": {"problem": repr(error), "trace": trace}})
+        self.error(event, problem=repr(error), trace="".join(traceback.format_exception(error)))
 
 
 def problem(error: BatchActionError) -> dict[str, str]:

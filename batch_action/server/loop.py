@@ -1,78 +1,117 @@
-"""A thread that repeats a round, pauses in between, and can be woken and stopped."""
+"""The service's workers: threads that repeat a round, and how long they pause in between.
+
+Pauses between two calls grow exponentially, with a limit. *jitter* is a random number from 0 to 1
+that the caller draws; it shortens a pause by up to 25 %, so that several services do not call in
+step.
+"""
 
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from batch_action.errors import BatchActionError
-from batch_action.server.context import LoopHealth, ServerContext
-from batch_action.server.log import problem
+from batch_action.server.log import JsonLog, problem
 
+MIN_SECONDS = 5.0
+MAX_POLL_SECONDS = 60.0
+MAX_RETRY_SECONDS = 15 * 60.0
+AGE_SHARE = 60.0
+"""A batch is asked about at most every sixtieth of its age: an hour old, once a minute."""
+JITTER = 0.25
 PAUSE_AFTER_FAILURE = 30.0
 MAX_PAUSE = 600.0
 MIN_PAUSE = 0.2
 STOP_SECONDS = 3.0
 """How long to wait for the end of a round. A longer one is abandoned: the store can go on."""
+STUCK_SECONDS = 300.0
+"""Of one round, after which a loop counts as stuck: no call waits that long."""
 
 
+@dataclass(slots=True)
 class Loop:
-    """One of the service's two workers."""
+    """One of the service's two workers, and its health for `/healthz` and the status page."""
 
-    def __init__(
-        self,
-        ctx: ServerContext,
-        health: LoopHealth,
-        do_round: Callable[[], float],
-        wake: threading.Event,
-    ) -> None:
-        """*do_round* does one round and returns the seconds to pause; *wake* ends a pause."""
-        self._ctx = ctx
-        self._health = health
-        self._do_round = do_round
-        self._wake = wake
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=health.name, daemon=True)
+    name: str
+    log: JsonLog
+    monotonic: Callable[[], float] = time.monotonic
+    wake: threading.Event = field(default_factory=threading.Event)
+    """Ends a pause."""
+    busy_since: float | None = None
+    """Monotonic seconds; None between two rounds."""
+    dead: bool = False
+    last_success_at: datetime | None = None
+    problem: str = ""
+    """Why it has not succeeded since."""
+    _stopping: bool = False
+    _thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, do_round: Callable[[], float]) -> None:
+        """Start the thread; *do_round* does one round and returns the seconds to pause."""
+        self._thread = threading.Thread(
+            target=self._run, args=[do_round], name=self.name, daemon=True
+        )
         self._thread.start()
 
     def request_stop(self) -> None:
         """Begin no other round."""
         self._stopping = True
-        self._wake.set()
+        self.wake.set()
 
     def stop(self) -> None:
         """Request the stop, and wait for the round that is in progress."""
         self.request_stop()
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join(STOP_SECONDS)
 
-    def _run(self) -> None:
+    def is_stuck(self) -> bool:
+        """Return whether the service has to be restarted."""
+        busy = self.busy_since
+        return self.dead or (busy is not None and self.monotonic() - busy > STUCK_SECONDS)
+
+    def _run(self, do_round: Callable[[], float]) -> None:
         try:
             while not self._stopping:
-                pause = self._round()
-                self._wake.wait(min(MAX_PAUSE, max(MIN_PAUSE, pause)))
-                self._wake.clear()
+                pause = self._round(do_round)
+                self.wake.wait(min(MAX_PAUSE, max(MIN_PAUSE, pause)))
+                self.wake.clear()
         finally:
-            self._health.dead = not self._stopping
+            self.dead = not self._stopping
 
-    def _round(self) -> float:
+    def _round(self, do_round: Callable[[], float]) -> float:
         """Do one round; whatever fails in it, there will be another."""
-        self._health.busy_since = self._ctx.monotonic()
+        self.busy_since = self.monotonic()
         try:
-            return self._do_round()
+            return do_round()
         except Exception as error:  # noqa: BLE001 - the service outlives a bug of one round
             # While stopping, the store is closed under a round that takes too long: not news.
             if not self._stopping:
                 self._record(error)
         finally:
-            self._health.busy_since = None
+            self.busy_since = None
         return PAUSE_AFTER_FAILURE
 
     def _record(self, error: Exception) -> None:
         if isinstance(error, BatchActionError):
-            self._health.problem = str(error)
-            self._ctx.log.warning(self._health.name, **problem(error))
+            self.problem = str(error)
+            self.log.warning(self.name, **problem(error))
         else:
-            self._health.problem = f"A bug: {error!r}"
-            self._ctx.log.bug(self._health.name, error)
+            self.problem = f"A bug: {error!r}"
+            self.log.bug(self.name, error)
+
+
+def poll_seconds(rounds: int, age: timedelta, jitter: float) -> float:
+    """Return the pause before Anthropic is polled again, after *rounds* without news: 5 to 60 s."""
+    seconds = max(_exponential(rounds, MAX_POLL_SECONDS), age.total_seconds() / AGE_SHARE)
+    return max(MIN_SECONDS, min(MAX_POLL_SECONDS, seconds) * (1 - JITTER * jitter))
+
+
+def retry_seconds(tries: int, jitter: float) -> float:
+    """Return the pause before GitHub is asked again, after *tries* failures: 5 s to 15 min."""
+    return _exponential(tries - 1, MAX_RETRY_SECONDS) * (1 - JITTER * jitter)
+
+
+def _exponential(times: int, limit: float) -> float:
+    # Capped before the power: any number of rounds is fine.
+    return min(limit, MIN_SECONDS * 2.0 ** max(0, min(times, 30)))

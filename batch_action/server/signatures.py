@@ -4,7 +4,6 @@ Standard Webhooks (https://www.standardwebhooks.com) through its library, and th
 the header `anthropic-signature`: the body's HMAC-SHA256 in hexadecimal.
 """
 
-import binascii
 import hashlib
 import hmac
 import re
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from batch_action.config.inputs import decode_signing_key
 from batch_action.errors import ConfigError
 
 HEX_HEADER = "anthropic-signature"
@@ -85,10 +85,9 @@ def _verify_hexadecimal(header: str, body: bytes, keys: tuple[bytes, ...]) -> st
 
 
 def _decode(name: str, secret: str) -> bytes:
-    text = secret.removeprefix("whsec_")
     try:
-        return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
-    except (binascii.Error, ValueError):
+        return decode_signing_key(secret)
+    except ValueError:
         raise ConfigError(
             f"{name} contains no key of Standard Webhooks: that is `whsec_` and base64.",
             fix="Copy it again from where the webhook was set up.",

@@ -108,7 +108,7 @@ def _failed(ctx: ServerContext) -> list[BatchRecord]:
 
 def _stuck(ctx: ServerContext) -> list[str]:
     loops = (ctx.dispatching, ctx.watching)
-    return [loop.name for loop in loops if loop.is_stuck(ctx.monotonic())]
+    return [loop.name for loop in loops if loop.is_stuck()]
 
 
 def _http_url(url: str) -> str:

@@ -99,14 +99,9 @@ class BatchRecord:
 
     def end(self, now: datetime) -> Self:
         """Return the record of the ended batch, to be dispatched now."""
+        status = BatchStatus.ENDED
         return replace(
-            self,
-            status=BatchStatus.ENDED,
-            ended_at=now,
-            due_at=now,
-            tries=0,
-            note="",
-            changed_at=now,
+            self, status=status, ended_at=now, due_at=now, tries=0, note="", changed_at=now
         )
 
 

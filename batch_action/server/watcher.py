@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.errors import AnthropicError
-from batch_action.server import backoff, deliveries
+from batch_action.server import deliveries
 from batch_action.server.context import ServerContext
 from batch_action.server.log import problem
+from batch_action.server.loop import MAX_POLL_SECONDS, poll_seconds
 from batch_action.server.store import BatchRecord, BatchStatus, Delivery
 
 IDLE_SECONDS = 60.0
@@ -41,21 +42,21 @@ class Watcher:
                 self._poll(api, group)
             except AnthropicError as error:
                 problems.append(str(error))
-                wait = max(wait, getattr(error, "retry_after", backoff.MAX_POLL_SECONDS))
+                wait = max(wait, getattr(error, "retry_after", MAX_POLL_SECONDS))
                 if str(error) not in ctx.watching.problem:
                     ctx.log.warning("watch", **problem(error))
         if not problems:
             ctx.watching.last_success_at = ctx.clock()
         ctx.watching.problem = " ".join(problems)
         age = ctx.clock() - max(batch.created_at for batch in pending)
-        return max(wait, backoff.poll_seconds(self._rounds, age, ctx.jitter()))
+        return max(wait, poll_seconds(self._rounds, age, ctx.jitter()))
 
     def _workspaces(
         self, pending: Sequence[BatchRecord]
     ) -> list[tuple[AnthropicClient, list[BatchRecord]]]:
         """Group the pending batches by the workspace they are in: one call for each."""
         clients = {
-            repository.config.ledger_name(ledger): repository.anthropic
+            ledger.name: repository.anthropic
             for repository in self._ctx.repositories
             for ledger in repository.config.ledgers
         }

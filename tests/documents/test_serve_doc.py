@@ -16,7 +16,7 @@ from batch_action.cli.serve import SIGNING_KEY
 from batch_action.config.server import RepositoryConfig, ServerConfig, parse_server_config
 from batch_action.server import dispatcher, ledgers
 from batch_action.server.app import BODY_SECONDS, DELIVERIES, MAX_BYTES
-from batch_action.server.backoff import MAX_POLL_SECONDS, MAX_RETRY_SECONDS, MIN_SECONDS
+from batch_action.server.loop import MAX_POLL_SECONDS, MAX_RETRY_SECONDS, MIN_SECONDS
 from tests.documents.texts import fences, project_files, read, rows, section
 
 TEXT = read("docs/SERVE.md")
@@ -50,7 +50,7 @@ def test_the_file_to_copy_is_valid() -> None:
     (file,) = fences(TEXT, "yaml")
     shop, site = parse_server_config(yaml.safe_load(file), "SERVE.md").repositories
     assert (shop.workflow, site.token_env) == ("batch-action.yml", "SITE_TOKEN")
-    assert [site.ledger_name(ledger) for ledger in site.ledgers] == [
+    assert [ledger.name for ledger in site.ledgers] == [
         "octo/site/code-review/web",
         "octo/site/security-scan/web",
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from batch_action.server import status_page
 from batch_action.server.context import ServerContext
 from batch_action.server.log import JsonLog
+from batch_action.server.loop import Loop
 from batch_action.server.signatures import Keys, keys_from
 from batch_action.server.store import BatchRecord, BatchStatus, Delivery, Store
 
@@ -129,14 +130,17 @@ class PageData:
             with store._transaction():
                 for record in self.batches:
                     store._save(record)
+            log = JsonLog()
             ctx = ServerContext(
                 store=store,
                 repositories=(),
                 keys=self.keys,
-                log=JsonLog(),
+                log=log,
                 clock=lambda: NOW,
                 jitter=lambda: 0.0,
                 watch=True,
+                dispatching=Loop("dispatcher", log),
+                watching=Loop("watcher", log),
             )
             ctx.log.close()
             ctx.dispatching.dead = self.stuck

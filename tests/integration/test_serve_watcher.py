@@ -33,11 +33,11 @@ def test_an_ended_batch_is_a_delivery_like_a_webhook(held: WorkflowHarness) -> N
         service.watcher.round()
         assert service.ctx.store.deliveries(1) == []
         workflow.sandbox.anthropic.finish(batch)
-        assert not service.ctx.batch_ended.is_set()
+        assert not service.ctx.dispatching.wake.is_set()
         service.watcher.round()
         (delivery,) = service.ctx.store.deliveries(2)
         assert (delivery.source, delivery.batch) == ("watcher", batch)
-        assert service.ctx.batch_ended.is_set()
+        assert service.ctx.dispatching.wake.is_set()
         service.publish(batch)
         service.pass_time(1)
         service.pass_time(60, rounds=3)
@@ -73,10 +73,10 @@ def test_a_new_batch_starts_the_watcher_again(held: WorkflowHarness) -> None:
     workflow = held
     with open_service(workflow) as service:
         service.dispatcher.round()
-        assert not service.ctx.batch_added.is_set()
+        assert not service.ctx.watching.wake.is_set()
         submit(workflow)
         service.pass_time(HOUR)
-        assert service.ctx.batch_added.is_set()
+        assert service.ctx.watching.wake.is_set()
 
 
 def test_the_pauses_grow(held: WorkflowHarness) -> None:

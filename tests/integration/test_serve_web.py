@@ -11,7 +11,6 @@ import pytest
 
 from batch_action.server import app as web
 from batch_action.server import deliveries, status_page
-from batch_action.server.loop import Loop
 from batch_action.server.store import BatchStatus
 from tests.harness.serve import Service, WebServer, body_of, open_service, signed
 from tests.harness.workflow import WorkflowHarness
@@ -80,7 +79,7 @@ def test_a_delivery_is_accepted_once_and_acted_on_later(service: Service, http) 
     )
     assert (again.status_code, again.json()) == (200, {"status": "known", "id": "msg_1"})
     assert service.batch().status is BatchStatus.ENDED
-    assert service.ctx.batch_ended.is_set()
+    assert service.ctx.dispatching.wake.is_set()
 
 
 def test_the_address_may_end_with_a_slash(http) -> None:
@@ -220,7 +219,7 @@ def test_the_page_loads_nothing_and_runs_nothing(http) -> None:
 def test_health_reports_stuck_and_dead_workers(service: Service, http) -> None:
     ctx = service.ctx
     assert http.get("/healthz").json()["stuck"] == []
-    ctx.watching.busy_since = ctx.monotonic() - 301
+    ctx.watching.busy_since = ctx.watching.monotonic() - 301
     response = http.get("/healthz")
     assert (response.status_code, response.json()["stuck"]) == (503, ["watcher"])
     assert "The watcher is stuck." in http.get("/").text
@@ -240,13 +239,13 @@ def test_after_a_bug_in_a_round_there_is_another_round(workflow: WorkflowHarness
 
     with open_service(workflow) as service:
         ctx = service.ctx
-        loop = Loop(ctx, ctx.watching, act, ctx.batch_added)
-        loop.start()
+        loop = ctx.watching
+        loop.start(act)
         while not ctx.watching.problem:
-            ctx.batch_ended.wait(0.01)
-        ctx.batch_added.set()
+            ctx.dispatching.wake.wait(0.01)
+        loop.wake.set()
         while len(rounds) < 2:
-            ctx.batch_ended.wait(0.01)
+            ctx.dispatching.wake.wait(0.01)
         loop.stop()
         assert "ZeroDivisionError" in ctx.watching.problem
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.server.backoff import (
+from batch_action.server.loop import (
     MAX_POLL_SECONDS,
     MAX_RETRY_SECONDS,
     MIN_SECONDS,

@@ -21,23 +21,19 @@ def test_only_the_name_is_required() -> None:
         "batch-action.yml",
         "workflow_dispatch",
     )
-    assert [repository.ledger_name(ledger) for ledger in repository.ledgers] == [
-        "octo/shop/code-review"
-    ]
+    assert [ledger.name for ledger in repository.ledgers] == ["octo/shop/code-review"]
 
 
 def test_a_list_may_be_text() -> None:
     (repository,) = read(
         {**REPOSITORY, "tasks": "code-review, security-scan", "state-keys": "web"}
     ).repositories
-    assert [repository.ledger_name(ledger) for ledger in repository.ledgers] == [
+    assert [ledger.name for ledger in repository.ledgers] == [
         "octo/shop/code-review/web",
         "octo/shop/security-scan/web",
     ]
     (repository,) = read({**REPOSITORY, "pull-requests": True}).repositories
-    assert [
-        (repository.ledger_name(ledger), ledger.pull_requests) for ledger in repository.ledgers
-    ] == [
+    assert [(ledger.name, ledger.pull_requests) for ledger in repository.ledgers] == [
         ("octo/shop/code-review", False),
         ("octo/shop/code-review/pull-requests", True),
     ]
