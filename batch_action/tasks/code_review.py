@@ -3,8 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from batch_action.models.responses import TaskResponse
-from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel, to_raw_findings
+from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel
 from batch_action.tasks.task import Task
 
 
@@ -38,8 +37,5 @@ TASK = Task(
     name="code-review",
     description="Bugs and risks that a change introduces or exposes",
     answer_model=CodeReview,
-    to_response=lambda answer: TaskResponse(
-        raw_findings=to_raw_findings(answer.findings, security_categories=SECURITY_CATEGORIES)
-    ),
     security_categories=SECURITY_CATEGORIES,
 )

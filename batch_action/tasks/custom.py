@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, get_args
 
@@ -13,14 +13,11 @@ from batch_action.config.inputs import Effort
 from batch_action.errors import ConfigError
 from batch_action.models.file_results import Verdict
 from batch_action.models.findings import Severity
-from batch_action.models.responses import TaskResponse
 from batch_action.tasks.responses import (
     BaseFinding,
     LowerCased,
     ResponseModel,
     UpperCased,
-    to_raw_findings,
-    to_verdict_response,
 )
 from batch_action.tasks.task import Task
 from batch_action.text import plural
@@ -82,7 +79,6 @@ def parse(path: str, text: str, builtin_tasks: Mapping[str, Task], *, name: str 
         name=own_name,
         description=description or f"The prompt in {path}",
         answer_model=_create_answer_model(severities, verdict=verdict),
-        to_response=_response_converter(own_name, verdict=verdict),
         needs_whole_file=verdict,
         shared_prompts=("custom", *(("custom_verdict",) if verdict else ()), "common"),
         instructions=body.strip(),
@@ -196,15 +192,3 @@ def _create_answer_model(severities: tuple[Severity, ...], *, verdict: bool) -> 
     if not verdict:
         return report
     return create_model("CustomValidation", __base__=report, **_VERDICT_FIELDS)
-
-
-def _response_converter(name: str, *, verdict: bool) -> Callable[[Any], TaskResponse]:
-    """Return the `to_response` of a task whose findings all have its name as category."""
-
-    def to_response(answer: Any) -> TaskResponse:
-        raw_findings = to_raw_findings(answer.findings, category=name)
-        if verdict:
-            return to_verdict_response(answer, raw_findings)
-        return TaskResponse(raw_findings=raw_findings)
-
-    return to_response

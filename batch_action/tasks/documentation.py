@@ -6,7 +6,7 @@ from batch_action.models.files import SelectedFile
 from batch_action.models.responses import DraftTarget, FileDraft
 from batch_action.syntax import python, treesitter
 from batch_action.tasks.generated_paths import path_problem, text_problem
-from batch_action.tasks.responses import WrittenFiles, to_drafts_response
+from batch_action.tasks.responses import WrittenFiles
 from batch_action.tasks.task import Task
 
 COMPARABLE_LANGUAGES = frozenset({"python", *treesitter.LANGUAGES})
@@ -86,7 +86,6 @@ TASK = Task(
     name="documentation",
     description="Docstrings and doc comments that are missing or out of date",
     answer_model=WrittenFiles,
-    to_response=to_drafts_response,
     generates_files=True,
     check_draft=check_draft,
     shared_prompts=("generated",),

@@ -3,13 +3,14 @@
 Missing headers and their identifiers are checked by `license/headers` without the model.
 """
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
+from batch_action.models.findings import RawFinding
 from batch_action.models.licenses import LicensePolicy, spdx_expression
-from batch_action.models.responses import TaskResponse
 from batch_action.tasks.license import headers
-from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel, to_raw_findings
+from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel
 from batch_action.tasks.task import Task
 
 
@@ -30,6 +31,13 @@ class LicenseFinding(BaseFinding):
     license: str | None
     """The SPDX identifier or expression that it is about."""
 
+    def to_raw(
+        self, task: str, *, security: frozenset[str], whole_file: frozenset[str]
+    ) -> RawFinding:
+        """Convert it, with its license appended to the explanation."""
+        raw = super().to_raw(task, security=security, whole_file=whole_file)
+        return replace(raw, explanation=_with_license(raw.explanation, self.license))
+
 
 class LicenseReport(ResponseModel):
     """All license problems of one file; an empty list is a good answer."""
@@ -40,17 +48,6 @@ class LicenseReport(ResponseModel):
 WHOLE_FILE_CATEGORIES = frozenset({headers.MISSING_HEADER, headers.CONTRADICTING_HEADER})
 MAX_LICENSE_CHARS = 80
 """Characters shown of a license that is not on the SPDX list."""
-
-
-def to_response(answer: LicenseReport) -> TaskResponse:
-    """Return the findings, each with its license appended to the explanation."""
-    items = [
-        item.model_copy(update={"explanation": _with_license(item.explanation, item.license)})
-        for item in answer.findings
-    ]
-    return TaskResponse(
-        raw_findings=to_raw_findings(items, whole_file_categories=WHOLE_FILE_CATEGORIES)
-    )
 
 
 def _with_license(explanation: str, license_name: str | None) -> str:
@@ -88,7 +85,6 @@ TASK = Task(
     name="license-check",
     description="License headers, copied code and removed notices",
     answer_model=LicenseReport,
-    to_response=to_response,
     whole_file_categories=WHOLE_FILE_CATEGORIES,
     checks_licenses=True,
     base_output_tokens=4_000,

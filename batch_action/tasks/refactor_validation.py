@@ -5,15 +5,8 @@ from enum import StrEnum
 from typing import Annotated
 
 from batch_action.models.file_results import Verdict
-from batch_action.models.responses import TaskResponse
-from batch_action.tasks.responses import (
-    BaseFinding,
-    LowerCased,
-    ResponseModel,
-    UpperCased,
-    to_raw_findings,
-    to_verdict_response,
-)
+from batch_action.models.findings import RawFinding
+from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel, UpperCased
 from batch_action.tasks.task import ContextNeeds, Task
 
 
@@ -34,6 +27,13 @@ class BreakingChange(BaseFinding):
 
     category: Annotated[BreakingChangeCategory, LowerCased]
 
+    def to_raw(
+        self, task: str, *, security: frozenset[str], whole_file: frozenset[str]
+    ) -> RawFinding:
+        """Convert it; a breaking change is always introduced by the reviewed change."""
+        raw = super().to_raw(task, security=security, whole_file=whole_file)
+        return replace(raw, pre_existing=False)
+
 
 class RefactorValidation(ResponseModel):
     """Every breaking change of one file, then the verdict that follows from them."""
@@ -46,20 +46,10 @@ class RefactorValidation(ResponseModel):
 WHOLE_FILE_CATEGORIES = frozenset({BreakingChangeCategory.REMOVED.value})
 
 
-def to_response(answer: RefactorValidation) -> TaskResponse:
-    """Return the breaking changes and the verdict."""
-    raw_findings = to_raw_findings(answer.findings, whole_file_categories=WHOLE_FILE_CATEGORIES)
-    # A breaking change is always introduced by the reviewed change, whichever line shows it.
-    return to_verdict_response(
-        answer, tuple(replace(finding, pre_existing=False) for finding in raw_findings)
-    )
-
-
 TASK = Task(
     name="refactor-validation",
     description="Whether a refactoring preserves behavior: VALID, INVALID or UNCERTAIN",
     answer_model=RefactorValidation,
-    to_response=to_response,
     whole_file_categories=WHOLE_FILE_CATEGORIES,
     needs_whole_file=True,
     context_needs=ContextNeeds.BEFORE,

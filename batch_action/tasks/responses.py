@@ -5,7 +5,6 @@ letter case of enum values, so it is normalized before validation.
 """
 
 import re
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -15,6 +14,9 @@ from batch_action.models.findings import Confidence, RawFinding, Severity
 from batch_action.models.responses import FileAssessment, FileDraft, TaskResponse
 
 _CWE = re.compile(r"\s*(?:CWE[-\s_]*)?0*([1-9]\d{0,4})\b", re.IGNORECASE)
+_COPIED_FIELDS = {
+    *("rule", "confidence", "evidence", "title", "explanation", "remediation", "pre_existing")
+}
 
 
 def _to_lower(value: Any) -> Any:
@@ -51,6 +53,24 @@ class BaseFinding(ResponseModel):
     suggestion: str | None
     pre_existing: bool
 
+    def to_raw(
+        self, task: str, *, security: frozenset[str], whole_file: frozenset[str]
+    ) -> RawFinding:
+        """Convert it; without a category of its own it has the task's name as category."""
+        category = str(getattr(self, "category", task))
+        first = max(1, self.start_line)
+        return RawFinding(
+            **self.model_dump(include=_COPIED_FIELDS),
+            category=category,
+            severity=Severity(self.severity),
+            start_line=first,
+            end_line=max(first, self.end_line),
+            suggestion=self.suggestion or None,
+            cwe=_normalize_cwe(getattr(self, "cwe", None)),
+            whole_file=category in whole_file,
+            security=category in security or bool(getattr(self, "security", False)),
+        )
+
 
 class WrittenFile(ResponseModel):
     """One whole file."""
@@ -66,72 +86,24 @@ class WrittenFiles(ResponseModel):
     files: list[WrittenFile]
 
 
-def to_raw_findings(
-    items: Iterable[Any],
-    *,
-    security_categories: frozenset[str] = frozenset(),
-    whole_file_categories: frozenset[str] = frozenset(),
-    category: str = "",
-) -> tuple[RawFinding, ...]:
-    """Convert answer items that have the fields of `BaseFinding`, and maybe `category` and `cwe`.
+def to_response(
+    answer: Any, *, task: str, security: frozenset[str], whole_file: frozenset[str]
+) -> TaskResponse:
+    """Convert a validated answer with `findings`, with `files`, or with `verdict` and `summary`.
 
-    *category* is the category of items that have none of their own; such items carry a field
-    `security` instead.
+    *security* and *whole_file* are categories. VALID with findings becomes UNCERTAIN.
     """
-    return tuple(
-        _to_raw_finding(
-            item,
-            category or item.category.value,
-            security_categories=security_categories,
-            whole_file_categories=whole_file_categories,
-        )
-        for item in items
+    raw_findings = tuple(
+        item.to_raw(task, security=security, whole_file=whole_file)
+        for item in getattr(answer, "findings", ())
     )
-
-
-def to_verdict_response(answer: Any, raw_findings: tuple[RawFinding, ...]) -> TaskResponse:
-    """Convert an answer with `verdict` and `summary`; VALID with findings becomes UNCERTAIN."""
-    contradicted = answer.verdict is Verdict.VALID and bool(raw_findings)
-    verdict = Verdict.UNCERTAIN if contradicted else answer.verdict
+    verdict = getattr(answer, "verdict", None)
+    if verdict is Verdict.VALID and raw_findings:
+        verdict = Verdict.UNCERTAIN
     return TaskResponse(
         raw_findings=raw_findings,
-        assessment=FileAssessment(verdict=verdict, summary=answer.summary),
-    )
-
-
-def to_drafts_response(answer: WrittenFiles) -> TaskResponse:
-    """Return the files as drafts, unchecked."""
-    return TaskResponse(
-        drafts=tuple(
-            FileDraft(path=file.path, text=file.text, summary=file.summary) for file in answer.files
-        )
-    )
-
-
-def _to_raw_finding(
-    item: Any,
-    category: str,
-    *,
-    security_categories: frozenset[str],
-    whole_file_categories: frozenset[str],
-) -> RawFinding:
-    first = max(1, item.start_line)
-    return RawFinding(
-        rule=item.rule,
-        category=category,
-        severity=Severity(item.severity),
-        confidence=item.confidence,
-        start_line=first,
-        end_line=max(first, item.end_line),
-        evidence=item.evidence,
-        title=item.title,
-        explanation=item.explanation,
-        remediation=item.remediation,
-        suggestion=item.suggestion or None,
-        cwe=_normalize_cwe(getattr(item, "cwe", None)),
-        pre_existing=item.pre_existing,
-        whole_file=category in whole_file_categories,
-        security=category in security_categories or bool(getattr(item, "security", False)),
+        drafts=tuple(FileDraft(**file.model_dump()) for file in getattr(answer, "files", ())),
+        assessment=FileAssessment(verdict=verdict, summary=answer.summary) if verdict else None,
     )
 
 

@@ -3,8 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from batch_action.models.responses import TaskResponse
-from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel, to_raw_findings
+from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel
 from batch_action.tasks.task import Task
 
 
@@ -40,9 +39,6 @@ TASK = Task(
     name="security-scan",
     description="Vulnerabilities with severity, CWE and remediation",
     answer_model=SecurityReport,
-    to_response=lambda answer: TaskResponse(
-        raw_findings=to_raw_findings(answer.findings, security_categories=SECURITY_CATEGORIES)
-    ),
     security_categories=SECURITY_CATEGORIES,
     security_only=True,
 )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from batch_action.models.files import SelectedFile
 from batch_action.models.responses import DraftTarget, FileDraft, TaskResponse
+from batch_action.tasks.responses import to_response
 
 
 class UnreadableAnswerError(Exception):
@@ -36,8 +37,6 @@ class Task:
     name: str
     description: str
     answer_model: type[BaseModel]
-    to_response: Callable[[Any], TaskResponse]
-    """Converts a validated answer."""
     security_categories: frozenset[str] = frozenset()
     """Categories that are hidden on public repositories."""
     security_only: bool = False
@@ -112,4 +111,9 @@ class Task:
             first = error.errors()[0]
             location = ".".join(str(part) for part in first["loc"]) or "the answer"
             raise UnreadableAnswerError(f"{location}: {first['msg']}") from None
-        return self.to_response(answer)
+        return to_response(
+            answer,
+            task=self.name,
+            security=self.security_categories,
+            whole_file=self.whole_file_categories,
+        )

@@ -6,7 +6,7 @@ from batch_action.models.files import SelectedFile
 from batch_action.models.responses import DraftTarget, FileDraft
 from batch_action.syntax.treesitter import parse
 from batch_action.tasks import generated_paths
-from batch_action.tasks.responses import WrittenFiles, to_drafts_response
+from batch_action.tasks.responses import WrittenFiles
 from batch_action.tasks.task import ContextNeeds, Task
 from batch_action.tasks.testing import layout, python, treesitter
 from batch_action.tasks.testing.frameworks import PytestConfig
@@ -60,7 +60,6 @@ TASK = Task(
     name="test-generation",
     description="Tests for edge cases and error conditions that have none",
     answer_model=WrittenFiles,
-    to_response=to_drafts_response,
     generates_files=True,
     check_draft=check_draft,
     shared_prompts=("generated",),
