@@ -1,21 +1,21 @@
 """Locate raw findings: one becomes a finding where its evidence occurs in the reviewed file."""
 
+import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from batch_action.findings.identity import (
     MASK,
     evidence_digest,
     fingerprint,
-    merge_duplicates,
     normalize,
+    unique_fingerprint,
 )
 from batch_action.findings.inline_suppressions import suppression_reason
+from batch_action.findings.positions import LineRange, merge_duplicates
 from batch_action.findings.quotations import mask_redactions, split_at_elisions, variants
-from batch_action.findings.scope import neighborhood
 from batch_action.models.findings import Anchor, Finding, RawFinding
 
 MAX_EVIDENCE_CHARS = 20_000
@@ -33,6 +33,23 @@ _PUNCTUATION = str.maketrans(
     "'" * 4 + '"' * 4 + "-" * 6,
 )
 """Models replace quotes and dashes by similar ones; one character for one keeps offsets valid."""
+CONTEXT_LINES = 10
+"""Lines on each side when no enclosing definition is found."""
+MAX_HEADER_CHARS = 300
+MAX_SCOPE_LINES = 120
+"""A longer enclosing definition is not used: any change in it would count."""
+
+_HEADER = re.compile(
+    r"\s*(?:(?:export|default|pub(?:\([^)]*\))?|public|private|protected|internal|static|final|"
+    r"abstract|async|override|virtual|inline|const|unsafe|extern|open|sealed|suspend)\s+)*"
+    r"(?:def|class|function|func|fn|fun|sub|struct|enum|impl|trait|interface|module|namespace|"
+    r"record|object|test|describe|it)\b"
+    # C, Java and kin: a signature without `;` before an opening brace; JavaScript's arrows.
+    r"|\s*[\w<>\[\],.:*&~\s]+\([^;{}]*\)[^;{}]*\{\s*$|.*=>\s*\{\s*$"
+)
+_CONTROL = re.compile(r"\s*[})]*\s*(?:if|else|for|while|switch|do|try|catch|finally|with|match)\b")
+_CLOSING = re.compile(r"\s*[)\]}]")
+_OPENING = re.compile(r"\s*\{\s*$")
 
 
 class SourceText:
@@ -57,7 +74,7 @@ class SourceText:
         """Return the 1-based line of a character of `compact`."""
         return bisect_right(self._starts, offset)
 
-    def matches(self, quoted: Sequence[str]) -> Iterator[tuple[int, int]]:
+    def matches(self, quoted: Sequence[str]) -> Iterator[LineRange]:
         """Yield the first and last line of every place where these runs of code follow each other.
 
         The search is greedy and does not backtrack, so that hostile evidence stays cheap.
@@ -97,11 +114,6 @@ class SourceText:
         return count
 
 
-@lru_cache(maxsize=8)
-def _source_text(text: str) -> SourceText:
-    return SourceText(text)
-
-
 def _pieces(quoted: Sequence[str]) -> list[tuple[str, bool]]:
     """Return the strings to search for, each with whether a mask (else an elision) precedes it."""
     pieces = []
@@ -110,55 +122,6 @@ def _pieces(quoted: Sequence[str]) -> list[tuple[str, bool]]:
         parts = compact.split(MASK)
         pieces += [(part, number > 0) for number, part in enumerate(parts) if part]
     return pieces
-
-
-def anchor(
-    raw_finding: RawFinding,
-    *,
-    task: str,
-    path: str,
-    text: str,
-    blob: str,
-    commit: str,
-    added: Collection[int] = (),
-) -> Finding | None:
-    """Locate a raw finding at the occurrence of its evidence nearest to the claimed lines.
-
-    White space is ignored, `•` matches anything, and what models add to quotations (line numbers,
-    diff marks, fences, quotes, elisions) is removed. A whole-file finding is anchored at line 1 and
-    needs no evidence. Returns None when the evidence is not in the file.
-
-    Args:
-        raw_finding: what the model reported.
-        task: the task's name, part of the fingerprint.
-        path: the file's path at the reviewed commit, part of the fingerprint.
-        text: the reviewed text, secrets masked as in the request.
-        blob: its object id.
-        commit: the reviewed commit.
-        added: the lines that the reviewed change added.
-    """
-    source = _source_text(text)
-    lines = (1, 1) if raw_finding.whole_file else _locate(raw_finding, source)
-    if lines is None:
-        return None
-    start, end = lines
-    if raw_finding.whole_file:
-        evidence, identity, ordinal = "", f"whole-file {raw_finding.category}", 0
-        scope = (1, len(source.lines))
-    else:
-        evidence = _quote(source, start, end)
-        identity, ordinal = evidence, source.ordinal(start, evidence)
-        scope = neighborhood(source.lines, start, end)
-    return Finding(
-        fingerprint=fingerprint(task, path, identity, ordinal),
-        anchor=Anchor(
-            path=path, blob=blob, commit=commit, start_line=start, end_line=end, scope=scope
-        ),
-        raw=raw_finding,
-        evidence=evidence,
-        evidence_digest=evidence_digest(evidence),
-        ignore_reason=suppression_reason(raw_finding, source.lines, start, end, added),
-    )
 
 
 def anchor_all(
@@ -171,38 +134,67 @@ def anchor_all(
     commit: str,
     added: Collection[int] = (),
 ) -> tuple[tuple[Finding, ...], int]:
-    """Locate the raw findings about one file, and drop duplicates.
+    """Locate each raw finding at the occurrence of its evidence nearest to the claimed lines.
 
-    Returns the findings, and how many were discarded because their evidence is not in the file.
+    White space is ignored, `•` matches anything, and what models add to quotations (line numbers,
+    diff marks, fences, quotes, elisions) is removed. A whole-file finding is anchored at line 1 and
+    needs no evidence. Duplicates are dropped.
+
+    Args:
+        raw_findings: what the model reported about one file.
+        task: the task's name, part of the fingerprint.
+        path: the file's path at the reviewed commit, part of the fingerprint.
+        text: the reviewed text, secrets masked as in the request.
+        blob: its object id.
+        commit: the reviewed commit.
+        added: the lines that the reviewed change added.
+
+    Returns:
+        The findings, and how many were discarded because their evidence is not in the file.
     """
-    located = [
-        anchor(raw_finding, task=task, path=path, text=text, blob=blob, commit=commit, added=added)
-        for raw_finding in raw_findings
-    ]
-    findings, _ = merge_duplicates(finding for finding in located if finding is not None)
-    return _make_fingerprints_unique(findings, task), located.count(None)
+    source = SourceText(text)
+    whole_file = Anchor(
+        path=path,
+        blob=blob,
+        commit=commit,
+        start_line=1,
+        end_line=1,
+        scope=(1, len(source.lines)),
+    )
+    located = [_find(raw, source, task, whole_file, added) for raw in raw_findings]
+    taken: dict[str, Finding] = {}
+    for finding in merge_duplicates(finding for finding in located if finding)[0]:
+        unique = unique_fingerprint(finding, task, taken)
+        taken[unique] = replace(finding, fingerprint=unique)
+    return tuple(taken.values()), located.count(None)
 
 
-def _make_fingerprints_unique(findings: Sequence[Finding], task: str) -> tuple[Finding, ...]:
-    """Add the category to a fingerprint that occurs twice: two categories on the same lines."""
-    taken: set[str] = set()
-    unique = []
-    for finding in findings:
-        new = finding.fingerprint
-        extra = [new, finding.raw.category]
-        while new in taken:
-            new = fingerprint(task, finding.anchor.path, finding.evidence, 0, *extra)
-            extra.append(new)
-        taken.add(new)
-        unique.append(finding if new == finding.fingerprint else replace(finding, fingerprint=new))
-    return tuple(unique)
+def _find(
+    raw: RawFinding, source: SourceText, task: str, whole_file: Anchor, added: Collection[int]
+) -> Finding | None:
+    """Return the located finding; None when its evidence is not in the file."""
+    lines = (1, 1) if raw.whole_file else _locate(raw, source)
+    if lines is None:
+        return None
+    start, end = lines
+    anchor, evidence, identity, ordinal = whole_file, "", f"whole-file {raw.category}", 0
+    if not raw.whole_file:
+        scope = neighborhood(source.lines, start, end)
+        anchor = replace(whole_file, start_line=start, end_line=end, scope=scope)
+        evidence = "\n".join(line.removesuffix("\r") for line in source.lines[start - 1 : end])
+        identity, ordinal = evidence, source.ordinal(start, evidence)
+    return Finding(
+        fingerprint=fingerprint(task, anchor.path, identity, ordinal),
+        anchor=anchor,
+        reported=anchor,
+        raw=raw,
+        evidence=evidence,
+        evidence_digest=evidence_digest(evidence),
+        ignore_reason=suppression_reason(raw, source.lines, start, end, added),
+    )
 
 
-def _quote(source: SourceText, start: int, end: int) -> str:
-    return "\n".join(line.removesuffix("\r") for line in source.lines[start - 1 : end])
-
-
-def _locate(raw_finding: RawFinding, source: SourceText) -> tuple[int, int] | None:
+def _locate(raw_finding: RawFinding, source: SourceText) -> LineRange | None:
     first, last = sorted((raw_finding.start_line, raw_finding.end_line))
     if len(raw_finding.evidence) > MAX_EVIDENCE_CHARS:
         return None
@@ -222,11 +214,11 @@ def _locate(raw_finding: RawFinding, source: SourceText) -> tuple[int, int] | No
 
 
 def _nearest(
-    quoted: Sequence[str], matches: Iterable[tuple[int, int]], claimed: tuple[int, int]
-) -> tuple[int, int] | None:
+    quoted: Sequence[str], matches: Iterable[LineRange], claimed: LineRange
+) -> LineRange | None:
     """Return the match nearest to the claimed lines; None for short evidence that is not near."""
 
-    def distance(lines: tuple[int, int]) -> int:
+    def distance(lines: LineRange) -> int:
         return abs(lines[0] - claimed[0]) + abs(lines[1] - claimed[1])
 
     best = min(matches, key=distance, default=None)
@@ -234,3 +226,70 @@ def _nearest(
         return best
     near = best[0] <= claimed[1] + MAX_LINE_DISTANCE and best[1] >= claimed[0] - MAX_LINE_DISTANCE
     return best if near else None
+
+
+def neighborhood(lines: Sequence[str], start: int, end: int) -> LineRange:
+    """Return the first and last line (1-based) of the definition around `start..end`.
+
+    Without one, or when it is too long, return `CONTEXT_LINES` lines on each side.
+    """
+    header = _header(lines, start, end)
+    if header is not None:
+        last = _block_end(lines, header, end)
+        if last - header < MAX_SCOPE_LINES:
+            return header, last
+    return max(1, start - CONTEXT_LINES), min(max(len(lines), 1), end + CONTEXT_LINES)
+
+
+def _indent(line: str) -> int | None:
+    """Return the columns before the first character; None for a blank line."""
+    bare = line.expandtabs(4)
+    return len(bare) - len(bare.lstrip()) if bare.strip() else None
+
+
+def _is_header(line: str) -> bool:
+    # The pattern is slow on a minified line, which is no header anyway.
+    short = len(line) <= MAX_HEADER_CHARS
+    return short and bool(_HEADER.match(line)) and not _CONTROL.match(line)
+
+
+def _header(lines: Sequence[str], start: int, end: int) -> int | None:
+    """Return the line that opens the enclosing definition."""
+    indents = [i for line in lines[start - 1 : end] if (i := _indent(line)) is not None]
+    if not indents:
+        return None
+    inner = min(indents)
+    if _is_header(lines[start - 1]) and _indent(lines[start - 1]) == inner:
+        return start
+    for number in range(start - 1, max(0, start - 1 - MAX_SCOPE_LINES), -1):
+        line = lines[number - 1]
+        indent = _indent(line)
+        if indent is None or indent >= inner or _CLOSING.match(line) or _OPENING.match(line):
+            continue
+        if _is_header(line):
+            return number
+        inner = indent
+    return None
+
+
+def _block_end(lines: Sequence[str], header: int, end: int) -> int:
+    """Return the last line of the block; of an indented block the line after it.
+
+    So an addition at the end of the block falls between two of its lines.
+    """
+    outer = _indent(lines[header - 1]) or 0
+    last = header
+    for number in range(header + 1, len(lines) + 1):
+        line = lines[number - 1]
+        indent = _indent(line)
+        if indent is None:
+            continue
+        if indent > outer or _OPENING.match(line):
+            last = number
+        elif _CLOSING.match(line):
+            last = number
+            if line.rstrip().endswith((")", "}", "};", "]")):
+                return max(last, end)
+        else:
+            break
+    return min(len(lines), max(last, end) + 1)

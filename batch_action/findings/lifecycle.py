@@ -8,10 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from batch_action.findings.identity import NO_EVIDENCE, fingerprint
-from batch_action.findings.line_map import share_lines
-from batch_action.findings.matching import Candidate, match
-from batch_action.findings.positions import ChangeStatus, Position, locate, locate_findings
+from batch_action.findings.identity import NO_EVIDENCE, unique_fingerprint
+from batch_action.findings.matching import match
+from batch_action.findings.positions import (
+    ChangeStatus,
+    Position,
+    locate,
+    locate_findings,
+    share_lines,
+)
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
@@ -46,42 +51,31 @@ def reconcile(
         Each known finding in exactly one status; each reported one in one status, in `dropped` or
         counted in `below_threshold`. No two statuses have the same fingerprint.
     """
-    located, outdated = locate_findings(answers.findings, positions)
-    candidates = [
-        Candidate(
-            tracked=tracked,
-            position=locate(tracked, answers, positions, policy),
-            dismissed=tracked.state is FindingState.DISMISSED
-            or tracked.fingerprint in policy.dismissed,
-        )
-        for tracked in known
-    ]
-    matches = match(candidates, located, positions.descendants)
+    reported, outdated = locate_findings(answers.findings, positions)
+    located = [locate(tracked, answers, positions, policy) for tracked in known]
+    matches = match(located, reported, positions.descendants)
     run_commits = frozenset({positions.commit, *(file.commit for file in answers.reviewed)})
-    reported_as = {i: located[j].finding for i, j in matches.pairs.items()}
+    reported_as = {i: reported[j] for i, j in matches.pairs.items()}
     statuses = [
-        _update(candidate, reported_as.get(i), policy, run_commits)
-        for i, candidate in enumerate(candidates)
+        _update(position, reported_as.get(i), policy, run_commits)
+        for i, position in enumerate(located)
     ]
     taken = {tracked.fingerprint for tracked in known}
     matched = {*matches.pairs.values(), *matches.duplicates}
     below_threshold: Counter[str] = Counter()
-    for number, reported in enumerate(located):
-        if number in matched:
-            continue
-        if threshold := _missed_threshold(reported.finding.raw, policy.thresholds):
+    for finding in (x for number, x in enumerate(reported) if number not in matched):
+        if threshold := _missed_threshold(finding.raw, policy.thresholds):
             below_threshold[threshold] += 1
             continue
-        statuses.append(_new(reported.finding, taken, answers.task, policy.dismissed))
+        statuses.append(_new(finding, taken, answers.task, policy.dismissed))
         taken.add(statuses[-1].tracked.fingerprint)
-    duplicates = (located[number].finding for number in sorted(matches.duplicates))
     return Reconciliation(
         statuses=_sort(
             _apply_suppression(status, policy.baseline)
             for status in _merge_overlapping(statuses, positions.commit)
         ),
         commit=positions.commit,
-        dropped=(*outdated, *duplicates),
+        dropped=(*outdated, *(reported[number] for number in sorted(matches.duplicates))),
         below_threshold=tuple(sorted(below_threshold.items())),
         hides_security=policy.hides_security,
     )
@@ -154,7 +148,7 @@ def _apply_suppression(status: FindingStatus, baseline: frozenset[str]) -> Findi
 
 
 def _update(
-    candidate: Candidate,
+    position: Position,
     finding: Finding | None,
     policy: FindingPolicy,
     run_commits: frozenset[str],
@@ -163,83 +157,72 @@ def _update(
 
     *finding*: its match among the reported ones; *run_commits*: the commits of this run.
     """
-    tracked, position = candidate.tracked, candidate.position
+    tracked = position.tracked
     moved = tracked if position.anchor is None else replace(tracked, anchor=position.anchor)
     if finding is not None and (
         tracked.state is FindingState.FIXED or position.change is not ChangeStatus.UNCHANGED
     ):
         # A fixed finding may be back elsewhere in its file, so the reported position counts.
         moved = replace(tracked, anchor=finding.anchor)
-    if candidate.dismissed:
+    if position.dismissed:
         return FindingStatus(tracked=replace(moved, state=FindingState.DISMISSED), finding=finding)
     if tracked.state is FindingState.FIXED:
-        closed_now = policy.republished and tracked.closing_commit in run_commits
-        return _update_fixed(tracked, moved, position, finding, closed_now=closed_now)
+        return _update_fixed(moved, position, finding, policy, run_commits)
     if finding is not None:
-        return _keep_open(moved, tracked, finding, position.note, republished=policy.republished)
-    return _update_unreported(tracked, moved, position, policy)
+        return _keep_open(moved, finding, position.note, republished=policy.republished)
+    return _update_unreported(moved, position, policy)
 
 
 def _update_unreported(
-    tracked: TrackedFinding, moved: TrackedFinding, position: Position, policy: FindingPolicy
+    moved: TrackedFinding, position: Position, policy: FindingPolicy
 ) -> FindingStatus:
     """Compute the status of an open finding that no answer reports."""
     change, commit = position.change, position.commit[:7]
-    rechecking = replace(moved, state=FindingState.RECHECKING)
-    if tracked.fingerprint in policy.recheck_answered and change is not ChangeStatus.DELETED:
+    if moved.fingerprint in policy.recheck_answered and change is not ChangeStatus.DELETED:
         note = f"not reported again when re-checked in {commit}"
         close = _close_in_place if change is ChangeStatus.UNCHANGED else _close
         return close(moved, position.commit, note, changed=True)
-    if tracked.fingerprint in policy.recheck_requested and change in (
-        ChangeStatus.UNCHANGED,
-        ChangeStatus.CHANGED,
-    ):
-        return FindingStatus(tracked=rechecking, finding=None, note="requested by a person")
+    requested = moved.fingerprint in policy.recheck_requested
     match change:
-        case ChangeStatus.UNCHANGED:
-            return _keep_open(moved, tracked, None, position.note, republished=policy.republished)
-        case ChangeStatus.CHANGED:
-            return FindingStatus(tracked=rechecking, finding=None, note=position.note)
         case ChangeStatus.DELETED:
-            return _close(tracked, position.commit, f"file deleted in {commit}", changed=True)
+            note = f"file deleted in {commit}"
+            return _close(position.tracked, position.commit, note, changed=True)
         case ChangeStatus.REVIEWED:
-            return _close(tracked, position.commit, f"fixed in {commit}", changed=True)
+            return _close(position.tracked, position.commit, f"fixed in {commit}", changed=True)
+        case ChangeStatus.UNCHANGED if not requested:
+            return _keep_open(moved, None, position.note, republished=policy.republished)
+        case _:
+            rechecking = replace(moved, state=FindingState.RECHECKING)
+            note = "requested by a person" if requested else position.note
+            return FindingStatus(tracked=rechecking, finding=None, note=note)
 
 
 def _keep_open(
-    moved: TrackedFinding,
-    tracked: TrackedFinding,
-    finding: Finding | None,
-    note: str,
-    *,
-    republished: bool,
+    moved: TrackedFinding, finding: Finding | None, note: str, *, republished: bool
 ) -> FindingStatus:
     # New or back in this run, whose answers are published for the second time.
-    changed = republished and tracked.state in (FindingState.NEW, FindingState.BACK)
-    state = tracked.state if changed else FindingState.OPEN
-    return FindingStatus(
-        tracked=replace(moved, state=state), finding=finding, note=note, changed=changed
-    )
+    changed = republished and moved.state in (FindingState.NEW, FindingState.BACK)
+    tracked = moved if changed else replace(moved, state=FindingState.OPEN)
+    return FindingStatus(tracked=tracked, finding=finding, note=note, changed=changed)
 
 
 def _update_fixed(
-    tracked: TrackedFinding,
     moved: TrackedFinding,
     position: Position,
     finding: Finding | None,
-    *,
-    closed_now: bool,
+    policy: FindingPolicy,
+    run_commits: frozenset[str],
 ) -> FindingStatus:
-    """Keep a fixed finding fixed, unless it is reported again or the content it was in is back.
-
-    *closed_now*: this run has closed it, and is published for the second time.
-    """
-    closed_in_place = tracked.closing_commit == tracked.anchor.commit
+    """Keep a fixed finding fixed, unless it is reported again or the content it was in is back."""
+    tracked = position.tracked
+    commit = tracked.closing_commit
+    closed_in_place = commit == tracked.anchor.commit
     if finding is not None or (position.file_unchanged and not closed_in_place):
         back = replace(moved, state=FindingState.BACK, closed_on="", closing_commit="")
         return FindingStatus(tracked=back, finding=finding, changed=True)
-    note = f"fixed in {tracked.closing_commit[:7]}"
-    return _close(tracked, tracked.closing_commit, note, changed=closed_now)
+    # Closed by this run, which is published for the second time.
+    changed = policy.republished and commit in run_commits
+    return _close(tracked, commit, f"fixed in {commit[:7]}", changed=changed)
 
 
 def _close(tracked: TrackedFinding, commit: str, note: str, *, changed: bool) -> FindingStatus:
@@ -262,11 +245,7 @@ def _close_in_place(
 def _new(finding: Finding, taken: set[str], task: str, dismissals: frozenset[str]) -> FindingStatus:
     """Track a new finding; one that was dismissed at another destination stays dismissed."""
     raw = finding.raw
-    unique, count = finding.fingerprint, 1
-    while unique in taken:
-        path, evidence = finding.anchor.path, finding.evidence
-        unique = fingerprint(task, path, evidence, count, finding.fingerprint, raw.category)
-        count += 1
+    unique = unique_fingerprint(finding, task, taken)
     dismissed = unique in dismissals
     tracked = TrackedFinding(
         fingerprint=unique,

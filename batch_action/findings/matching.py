@@ -1,45 +1,29 @@
 """Match reported findings with known ones: by position first, then by evidence."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from batch_action.findings.identity import NO_EVIDENCE
-from batch_action.findings.line_map import lines_of, overlap
-from batch_action.findings.positions import ChangeStatus, LocatedFinding, Position
-from batch_action.models.findings import FindingState, TrackedFinding
+from batch_action.findings.positions import ChangeStatus, Position, lines_of, overlap
+from batch_action.models.findings import Finding
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A known finding and its position in the newest content."""
-
-    tracked: TrackedFinding
-    position: Position
-    dismissed: bool = False
-
-    @property
-    def fixed(self) -> bool:
-        """Return whether an earlier run closed it, and nobody dismissed it."""
-        return self.tracked.state is FindingState.FIXED and not self.dismissed
+Rule = Callable[[Position, Finding], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matches:
-    """The result of matching, as indexes of candidates and located findings."""
+    """The result of matching, as indexes of known and reported findings."""
 
     pairs: dict[int, int]
-    """Candidate to located finding, one to one."""
+    """Known to reported finding, one to one."""
     duplicates: frozenset[int]
-    """Located findings that repeat a candidate which has a pair already."""
-
-
-Rule = Callable[[Candidate, LocatedFinding], bool]
+    """Reported findings that repeat a known one which has a pair already."""
 
 
 def match(
-    candidates: Sequence[Candidate],
-    located: Sequence[LocatedFinding],
+    known: Sequence[Position],
+    reported: Sequence[Finding],
     descendants: Collection[tuple[str, str]],
 ) -> Matches:
     """Pair known and reported findings, the strictest rule first, each finding at most once.
@@ -47,155 +31,128 @@ def match(
     *descendants*: the pairs of commits of which the second descends from the first.
     """
 
-    def is_stale(candidate: Candidate, reported: LocatedFinding) -> bool:
+    def is_stale(position: Position, finding: Finding) -> bool:
         # An older batch does not reopen what a newer one closed, unless it has seen the newest
         # content.
         return (
-            not reported.is_current
-            and (reported.commit, candidate.tracked.closing_commit) in descendants
+            finding.reported.blob != finding.anchor.blob
+            and (finding.reported.commit, position.tracked.closing_commit) in descendants
         )
 
-    rules: tuple[Rule, ...] = (
-        lambda c, reported: not c.fixed and _has_stayed(c, reported),
+    rules: tuple[tuple[bool, Rule], ...] = (
+        (False, _has_stayed),
         # Equal code elsewhere is a stronger sign than other code in about the same lines.
-        lambda c, reported: not c.fixed and _has_moved_in_file(c, reported),
-        lambda c, reported: c.fixed and not is_stale(c, reported) and _is_back(c, reported),
-        lambda c, reported: not c.fixed and _has_moved_to_file(c, reported),
-        lambda c, reported: (
-            not c.fixed and _has_same_category(c, reported) and _overlaps(c, reported)
-        ),
-        lambda c, reported: not c.fixed and not c.dismissed and _overlaps(c, reported),
+        (False, _has_moved_in_file),
+        (True, lambda known, found: not is_stale(known, found) and _is_back(known, found)),
+        (False, _has_moved_to_file),
+        (False, lambda known, found: _has_same_category(known, found) and _overlaps(known, found)),
+        (False, lambda known, found: not known.dismissed and _overlaps(known, found)),
     )
-    index = _FindingIndex(located)
+    nearby = _find_nearby(known, reported)
     pairs: dict[int, int] = {}
-    for rule in rules:
+    for for_fixed, rule in rules:
         taken = set(pairs.values())
         ranked = [
-            (_distance(candidate, located[j]), i, j)
-            for i, candidate in enumerate(candidates)
-            if i not in pairs
-            for j in index.near(candidate)
-            if j not in taken and rule(candidate, located[j])
+            (_distance(position, reported[j]), i, j)
+            for i, position in enumerate(known)
+            if i not in pairs and position.fixed is for_fixed
+            for j in nearby[i]
+            if j not in taken and rule(position, reported[j])
         ]
         for _, i, j in sorted(ranked):
             if i not in pairs and j not in taken:
                 pairs[i] = j
                 taken.add(j)
-    return Matches(
-        pairs=pairs, duplicates=_find_duplicates(candidates, located, index, pairs, is_stale)
-    )
 
+    def is_duplicate(number: int, finding: Finding) -> bool:
+        position = known[number]
+        if position.fixed:
+            return is_stale(position, finding) and _is_back(position, finding)
+        return number in pairs and _repeats(position, reported[pairs[number]], finding)
 
-def _find_duplicates(
-    candidates: Sequence[Candidate],
-    located: Sequence[LocatedFinding],
-    index: "_FindingIndex",
-    pairs: dict[int, int],
-    is_stale: Rule,
-) -> frozenset[int]:
-    taken = set(pairs.values())
-
-    def repeats_pair(number: int, reported: LocatedFinding) -> bool:
-        # A finding that was matched elsewhere has left its lines: a finding reported there is
-        # another one, as is one that is reported at its estimated lines only.
-        if number not in pairs or not _has_same_category(candidates[number], reported):
-            return False
-        pair, position = located[pairs[number]], candidates[number].position
-        in_place = position.lines_unchanged and _overlaps(candidates[number], pair)
-        matched, anchor = pair.finding.anchor, reported.finding.anchor
-        lines = position.lines if in_place and position.lines else lines_of(matched)
-        return matched.path == anchor.path and overlap(lines, lines_of(anchor)) > 0
-
-    def is_duplicate(number: int, reported: LocatedFinding) -> bool:
-        candidate = candidates[number]
-        if candidate.fixed:
-            return is_stale(candidate, reported) and _is_back(candidate, reported)
-        return repeats_pair(number, reported)
-
-    return frozenset(
+    duplicates = {
         j
-        for i, candidate in enumerate(candidates)
-        for j in index.near(candidate)
-        if j not in taken and is_duplicate(i, located[j])
-    )
+        for i in range(len(known))
+        for j in nearby[i].difference(pairs.values())
+        if is_duplicate(i, reported[j])
+    }
+    return Matches(pairs=pairs, duplicates=frozenset(duplicates))
 
 
-class _FindingIndex:
-    """The located findings that a candidate could match: in its file, or with its evidence."""
-
-    def __init__(self, located: Sequence[LocatedFinding]) -> None:
-        self._by_path: dict[str, list[int]] = defaultdict(list)
-        self._by_digest: dict[str, list[int]] = defaultdict(list)
-        for number, reported in enumerate(located):
-            self._by_path[reported.finding.anchor.path].append(number)
-            if reported.finding.evidence_digest != NO_EVIDENCE:
-                self._by_digest[reported.finding.evidence_digest].append(number)
-
-    def near(self, candidate: Candidate) -> Iterable[int]:
-        return {
-            *self._by_path.get(candidate.position.path, ()),
-            *self._by_digest.get(candidate.tracked.evidence_digest, ()),
-        }
+def _repeats(known: Position, match: Finding, finding: Finding) -> bool:
+    """Return whether a finding repeats a known one that already has a match."""
+    if not _has_same_category(known, finding) or match.anchor.path != finding.anchor.path:
+        return False
+    # A finding that was matched elsewhere has left its lines: a finding reported there is another
+    # one, as is one that is reported at its estimated lines only.
+    in_place = known.lines_unchanged and _overlaps(known, match)
+    lines = known.lines if in_place and known.lines else lines_of(match.anchor)
+    return overlap(lines, lines_of(finding.anchor)) > 0
 
 
-def _distance(candidate: Candidate, reported: LocatedFinding) -> tuple[bool, bool, int]:
-    anchor = reported.finding.anchor
-    lines = candidate.position.lines
-    elsewhere = anchor.path != candidate.position.path or lines is None
-    start, end = lines or (0, 0)
-    changed = candidate.tracked.evidence_digest != reported.finding.evidence_digest
+def _find_nearby(known: Sequence[Position], reported: Sequence[Finding]) -> list[set[int]]:
+    """Return for each known finding those it could match: in its file, or with its evidence."""
+    by_path: defaultdict[str, set[int]] = defaultdict(set)
+    by_digest: defaultdict[str, set[int]] = defaultdict(set)
+    for number, finding in enumerate(reported):
+        by_path[finding.anchor.path].add(number)
+        if finding.evidence_digest != NO_EVIDENCE:
+            by_digest[finding.evidence_digest].add(number)
+    return [by_path[x.path] | by_digest[x.tracked.evidence_digest] for x in known]
+
+
+def _distance(known: Position, finding: Finding) -> tuple[bool, bool, int]:
+    anchor = finding.anchor
+    start, end = known.lines or (0, 0)
+    elsewhere = anchor.path != known.path or known.lines is None
+    changed = known.tracked.evidence_digest != finding.evidence_digest
     return elsewhere, changed, abs(start - anchor.start_line) + abs(end - anchor.end_line)
 
 
-def _overlaps(candidate: Candidate, reported: LocatedFinding) -> bool:
-    position, anchor = candidate.position, reported.finding.anchor
-    if position.lines is None or position.path != anchor.path:
+def _overlaps(known: Position, finding: Finding) -> bool:
+    if known.lines is None or known.path != finding.anchor.path:
         return False
-    return overlap(position.lines, lines_of(anchor)) > 0
+    return overlap(known.lines, lines_of(finding.anchor)) > 0
 
 
-def _has_same_category(candidate: Candidate, reported: LocatedFinding) -> bool:
-    return candidate.tracked.category == reported.finding.raw.category
+def _has_same_category(known: Position, finding: Finding) -> bool:
+    return known.tracked.category == finding.raw.category
 
 
-def _has_same_evidence(candidate: Candidate, reported: LocatedFinding) -> bool:
-    return candidate.tracked.evidence_digest == reported.finding.evidence_digest != NO_EVIDENCE
+def _has_same_evidence(known: Position, finding: Finding) -> bool:
+    return known.tracked.evidence_digest == finding.evidence_digest != NO_EVIDENCE
 
 
-def _has_stayed(candidate: Candidate, reported: LocatedFinding) -> bool:
+def _has_stayed(known: Position, finding: Finding) -> bool:
     """Return whether it is reported at its position, with its lines or its evidence unchanged."""
-    unchanged = candidate.position.lines_unchanged or _has_same_evidence(candidate, reported)
-    return unchanged and _has_same_category(candidate, reported) and _overlaps(candidate, reported)
+    unchanged = known.lines_unchanged or _has_same_evidence(known, finding)
+    return unchanged and _has_same_category(known, finding) and _overlaps(known, finding)
 
 
-def _has_moved_in_file(candidate: Candidate, reported: LocatedFinding) -> bool:
+def _has_moved_in_file(known: Position, finding: Finding) -> bool:
     """Return whether the same code is elsewhere in its file, which has changed around it."""
     return (
-        candidate.position.change is not ChangeStatus.UNCHANGED
-        and candidate.position.path == reported.finding.anchor.path
-        and _has_same_evidence(candidate, reported)
+        known.change is not ChangeStatus.UNCHANGED
+        and known.path == finding.anchor.path
+        and _has_same_evidence(known, finding)
     )
 
 
-def _has_moved_to_file(candidate: Candidate, reported: LocatedFinding) -> bool:
+def _has_moved_to_file(known: Position, finding: Finding) -> bool:
     """Return whether the same code is in another file, and its own lines have changed.
 
     Until its old file has a verdict, this may be a copy of the code instead. That verdict then
     reports the old one as new, which is better than two findings until then.
     """
-    position = candidate.position
-    changed = position.change is ChangeStatus.CHANGED and (
-        candidate.dismissed or not position.lines_unchanged
+    left = known.change in (ChangeStatus.REVIEWED, ChangeStatus.DELETED) or (
+        known.change is ChangeStatus.CHANGED and (known.dismissed or not known.lines_unchanged)
     )
-    left = changed or position.change in (ChangeStatus.REVIEWED, ChangeStatus.DELETED)
-    return (
-        left and _has_same_evidence(candidate, reported) and _has_same_category(candidate, reported)
-    )
+    return left and _has_same_evidence(known, finding) and _has_same_category(known, finding)
 
 
-def _is_back(candidate: Candidate, reported: LocatedFinding) -> bool:
-    if candidate.position.path != reported.finding.anchor.path:
+def _is_back(known: Position, finding: Finding) -> bool:
+    if known.path != finding.anchor.path:
         return False
-    return _has_same_evidence(candidate, reported) or (
-        _has_same_category(candidate, reported) and _overlaps(candidate, reported)
+    return _has_same_evidence(known, finding) or (
+        _has_same_category(known, finding) and _overlaps(known, finding)
     )

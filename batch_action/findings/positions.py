@@ -1,27 +1,26 @@
 """Positions: where known and reported findings are in the newest content."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, unique
 
-from batch_action.findings.identity import NO_EVIDENCE, merge_duplicates
-from batch_action.findings.line_map import (
-    LineRange,
-    estimate_lines,
-    has_added_lines,
-    lines_of,
-    map_lines,
-    overlap,
-)
+from batch_action.findings.identity import NO_EVIDENCE
+from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     Anchor,
     BatchAnswers,
     CodePositions,
+    Confidence,
     Finding,
     FindingPolicy,
+    FindingState,
     ReviewedFile,
     TrackedFinding,
 )
+
+LineRange = tuple[int, int]
+"""First and last line, 1-based, inclusive."""
 
 
 @unique
@@ -40,8 +39,11 @@ class ChangeStatus(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where a known finding is in the newest content."""
+    """A known finding, and where it is in the newest content."""
 
+    tracked: TrackedFinding
+    dismissed: bool
+    """Whether a person dismissed it, here or at another destination."""
     change: ChangeStatus
     path: str
     lines: LineRange | None
@@ -57,16 +59,96 @@ class Position:
     note: str = ""
     """Why the file is no longer reviewed; empty when it is."""
 
+    @property
+    def fixed(self) -> bool:
+        """Whether an earlier run closed it, and nobody dismissed it."""
+        return self.tracked.state is FindingState.FIXED and not self.dismissed
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocatedFinding:
-    """A reported finding, moved to the newest content."""
 
-    finding: Finding
-    commit: str
-    """The commit that it was reported on."""
-    is_current: bool
-    """The reviewed blob is the newest one."""
+def locate(
+    tracked: TrackedFinding, answers: BatchAnswers, positions: CodePositions, policy: FindingPolicy
+) -> Position:
+    """Locate a known finding in the newest content, and compare it with the verdicts."""
+    old = tracked.anchor
+    path = positions.current_path(old.path)
+    blob = positions.current_blobs.get(path)
+    dismissed = tracked.state is FindingState.DISMISSED or tracked.fingerprint in policy.dismissed
+    if blob is None:
+        return Position(
+            tracked=tracked,
+            dismissed=dismissed,
+            change=ChangeStatus.DELETED,
+            path=path,
+            lines=None,
+            commit=positions.commit,
+        )
+    note = policy.excluded.get(path, "")
+    anchor = carry_anchor(old, tracked.evidence_digest, positions)
+    hunks = positions.line_maps.get((old.blob, blob))
+    change, verdict = ChangeStatus.UNCHANGED, None
+    if anchor is None and not note:
+        verdict = _settled_by(tracked, path, blob, answers, positions, policy)
+        change = ChangeStatus.REVIEWED if verdict else ChangeStatus.CHANGED
+    mapped = hunks is not None and map_lines(hunks, lines_of(old)) is not None
+    return Position(
+        tracked=tracked,
+        dismissed=dismissed,
+        change=change,
+        path=path,
+        lines=lines_of(anchor) if anchor else estimate_lines(hunks or (), lines_of(old)),
+        anchor=anchor,
+        commit=verdict or positions.commit,
+        file_unchanged=blob == old.blob,
+        lines_unchanged=anchor is not None or (mapped and not note),
+        note=note,
+    )
+
+
+def locate_findings(
+    findings: Iterable[Finding], positions: CodePositions
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """Move the reported findings to the newest content; return them, and those to drop.
+
+    Duplicates are dropped, and findings whose neighborhood has changed since they were reported:
+    the changed content is selected itself and gets its own verdict.
+    """
+    moved: list[Finding] = []
+    outdated: list[Finding] = []
+    for finding in findings:
+        anchor = carry_anchor(finding.anchor, finding.evidence_digest, positions)
+        if anchor is None:
+            outdated.append(finding)
+        else:
+            moved.append(replace(finding, anchor=anchor))
+    unique_findings, duplicates = merge_duplicates(moved)
+    return unique_findings, (*outdated, *duplicates)
+
+
+def merge_duplicates(
+    findings: Iterable[Finding],
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """Return the findings without duplicates, and the duplicates; the more severe one stays.
+
+    Two are the same when they share lines and the category. Duplicates come from overlapping parts
+    of a large file and from repetitive answers.
+    """
+    kept: defaultdict[tuple[str, str, bool], list[Finding]] = defaultdict(list)
+    duplicates: list[Finding] = []
+    for finding in sorted(findings, key=_severest_first):
+        others = kept[finding.anchor.path, finding.raw.category, finding.raw.whole_file]
+        duplicate = any(share_lines(finding.anchor, other.anchor) for other in others)
+        (duplicates if duplicate else others).append(finding)
+    unique_findings = sorted(
+        (finding for others in kept.values() for finding in others),
+        key=lambda f: (f.anchor.path, f.anchor.start_line, _severest_first(f)),
+    )
+    return tuple(unique_findings), tuple(duplicates)
+
+
+def _severest_first(finding: Finding) -> tuple[int, int, int, str, str]:
+    raw = finding.raw
+    uncertainty = list(Confidence).index(raw.confidence)
+    return raw.severity.rank, uncertainty, finding.anchor.start_line, raw.category, raw.rule
 
 
 def carry_anchor(anchor: Anchor, digest: str, positions: CodePositions) -> Anchor | None:
@@ -82,9 +164,9 @@ def carry_anchor(anchor: Anchor, digest: str, positions: CodePositions) -> Ancho
         return (
             anchor if path == anchor.path else replace(anchor, path=path, commit=positions.commit)
         )
-    line_map = positions.line_maps.get((anchor.blob, blob)) if digest != NO_EVIDENCE else None
-    scope = map_lines(line_map, anchor.scope) if line_map else None
-    lines = map_lines(line_map, lines_of(anchor)) if line_map else None
+    hunks = positions.line_maps.get((anchor.blob, blob)) if digest != NO_EVIDENCE else None
+    scope = None if hunks is None else map_lines(hunks, anchor.scope)
+    lines = None if hunks is None else map_lines(hunks, lines_of(anchor))
     if scope is None or lines is None:
         return None
     return Anchor(
@@ -94,55 +176,6 @@ def carry_anchor(anchor: Anchor, digest: str, positions: CodePositions) -> Ancho
         start_line=lines[0],
         end_line=lines[1],
         scope=scope,
-    )
-
-
-def locate(
-    tracked: TrackedFinding, answers: BatchAnswers, positions: CodePositions, policy: FindingPolicy
-) -> Position:
-    """Locate a known finding in the newest content, and compare it with the verdicts."""
-    path = positions.current_path(tracked.anchor.path)
-    blob = positions.current_blobs.get(path)
-    if blob is None:
-        return Position(change=ChangeStatus.DELETED, path=path, lines=None, commit=positions.commit)
-    note = policy.excluded.get(path, "")
-    anchor = carry_anchor(tracked.anchor, tracked.evidence_digest, positions)
-    if anchor is not None:
-        return Position(
-            change=ChangeStatus.UNCHANGED,
-            path=path,
-            lines=lines_of(anchor),
-            anchor=anchor,
-            commit=positions.commit,
-            file_unchanged=blob == tracked.anchor.blob,
-            lines_unchanged=True,
-            note=note,
-        )
-    lines = _estimated_lines(tracked, blob, positions)
-    if note:
-        return Position(
-            change=ChangeStatus.UNCHANGED,
-            path=path,
-            lines=lines,
-            commit=positions.commit,
-            note=note,
-        )
-    commit = _settled_by(tracked, path, blob, answers, positions, policy)
-    line_map = positions.line_maps.get((tracked.anchor.blob, blob))
-    return Position(
-        change=ChangeStatus.REVIEWED if commit else ChangeStatus.CHANGED,
-        path=path,
-        lines=lines,
-        commit=commit or positions.commit,
-        lines_unchanged=line_map is not None
-        and map_lines(line_map, lines_of(tracked.anchor)) is not None,
-    )
-
-
-def _estimated_lines(tracked: TrackedFinding, blob: str, positions: CodePositions) -> LineRange:
-    line_map = positions.line_maps.get((tracked.anchor.blob, blob))
-    return (
-        estimate_lines(line_map, lines_of(tracked.anchor)) if line_map else lines_of(tracked.anchor)
     )
 
 
@@ -181,11 +214,11 @@ def _is_gone_in(
     """Return whether a newer verdict saw the finding's lines changed and did not report it."""
     if (tracked.anchor.commit, reviewed.commit) not in positions.descendants:
         return False
-    line_map = positions.line_maps.get((tracked.anchor.blob, reviewed.blob))
+    hunks = positions.line_maps.get((tracked.anchor.blob, reviewed.blob))
     whole = tracked.evidence_digest == NO_EVIDENCE
-    if line_map is None or not (whole or map_lines(line_map, tracked.anchor.scope) is None):
+    if hunks is None or not (whole or map_lines(hunks, tracked.anchor.scope) is None):
         return False
-    about = estimate_lines(line_map, lines_of(tracked.anchor))
+    about = estimate_lines(hunks, lines_of(tracked.anchor))
     return not any(
         finding.anchor.blob == reviewed.blob
         and finding.anchor.path == reviewed.path
@@ -194,35 +227,65 @@ def _is_gone_in(
             # Equal code that was there before is a copy; only added code can be this finding.
             or (
                 tracked.evidence_digest == finding.evidence_digest != NO_EVIDENCE
-                and has_added_lines(line_map, lines_of(finding.anchor))
+                and _added_lines(hunks, finding.anchor)
             )
         )
         for finding in findings
     )
 
 
-def locate_findings(
-    findings: Iterable[Finding], positions: CodePositions
-) -> tuple[list[LocatedFinding], tuple[Finding, ...]]:
-    """Move the reported findings to the newest content; return them, and those to drop.
+def _added_lines(hunks: Iterable[Hunk], anchor: Anchor) -> bool:
+    added = ((h.new_start, h.new_start + h.new_lines - 1) for h in hunks if h.new_lines)
+    return any(overlap(lines, lines_of(anchor)) > 0 for lines in added)
 
-    Duplicates are dropped, and findings whose neighborhood has changed since they were reported:
-    the changed content is selected itself and gets its own verdict.
+
+def map_lines(hunks: Iterable[Hunk], lines: LineRange) -> LineRange | None:
+    """Return where these old lines are now; None when any of them was changed.
+
+    An insertion counts as a change only between two of the lines.
     """
-    located: list[LocatedFinding] = []
-    outdated: list[Finding] = []
-    for finding in findings:
-        anchor = carry_anchor(finding.anchor, finding.evidence_digest, positions)
-        if anchor is None:
-            outdated.append(finding)
-            continue
-        located.append(
-            LocatedFinding(
-                finding=replace(finding, anchor=anchor),
-                commit=finding.anchor.commit,
-                is_current=finding.anchor.blob == anchor.blob,
-            )
-        )
-    by_id = {id(item.finding): item for item in located}
-    unique, duplicates = merge_duplicates(item.finding for item in located)
-    return [by_id[id(finding)] for finding in unique], (*outdated, *duplicates)
+    first, last = lines
+    shift = 0
+    for hunk in hunks:
+        # An insertion follows its old line, which itself did not change.
+        inserted = hunk.old_lines == 0
+        begin = hunk.old_start + inserted
+        if begin + hunk.old_lines <= first:
+            shift += hunk.new_lines - hunk.old_lines
+        elif begin <= last:
+            return None
+    return first + shift, last + shift
+
+
+def estimate_lines(hunks: Sequence[Hunk], lines: LineRange) -> LineRange:
+    """Estimate where these old lines are now; a changed hunk is scaled to its new size."""
+    first, last = (_estimate_line(hunks, line) for line in lines)
+    return first, max(first, last)
+
+
+def _estimate_line(hunks: Iterable[Hunk], line: int) -> int:
+    shift = 0
+    for hunk in hunks:
+        offset = line - hunk.old_start
+        if 0 <= offset < hunk.old_lines:
+            return max(1, hunk.new_start + offset * hunk.new_lines // hunk.old_lines)
+        if offset <= max(hunk.old_lines - 1, 0):
+            break
+        shift += hunk.new_lines - hunk.old_lines
+    return max(1, line + shift)
+
+
+def overlap(first: LineRange, second: LineRange) -> int:
+    """Count the lines that two ranges share; a negative count is the distance between them."""
+    return min(first[1], second[1]) - max(first[0], second[0]) + 1
+
+
+def lines_of(anchor: Anchor) -> LineRange:
+    """Return the first and last line of an anchor."""
+    return anchor.start_line, anchor.end_line
+
+
+def share_lines(first: Anchor, second: Anchor) -> bool:
+    """Return whether two anchors share lines of the same blob and path."""
+    same_content = (first.path, first.blob) == (second.path, second.blob)
+    return same_content and overlap(lines_of(first), lines_of(second)) > 0

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 from batch_action.models.file_results import FileVerdict, GeneratedFile, RefusedFile
+from batch_action.models.files import Hunk
 
 
 @unique
@@ -76,6 +77,8 @@ class Finding:
     fingerprint: str
     """16 hex digits, fixed when the finding is first reported."""
     anchor: Anchor
+    reported: Anchor
+    """Where it was reported; `anchor` follows the code to the newest content."""
     raw: RawFinding
     evidence: str
     """The lines as they are in the (masked) blob, not as the model quoted them."""
@@ -139,14 +142,6 @@ class ReviewedFile:
     blob: str
     commit: str
     old_path: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineMap:
-    """Map of the lines of one blob to those of another, from `git diff -U0`."""
-
-    hunks: tuple[tuple[int, int, int, int], ...]
-    """(old start, old lines, new start, new lines) in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,8 +224,8 @@ class CodePositions:
     path was deleted."""
     renames: dict[str, str]
     """Old path to new path, since the tracked findings were anchored."""
-    line_maps: dict[tuple[str, str], LineMap]
-    """(old blob, new blob) to the line map, for every pair that a tracked finding needs."""
+    line_maps: dict[tuple[str, str], tuple[Hunk, ...]]
+    """(old blob, new blob) to the changes in order, for every pair that a tracked finding needs."""
     descendants: frozenset[tuple[str, str]]
     """Pairs (older, newer) of commits of which the newer one descends from the older one."""
 

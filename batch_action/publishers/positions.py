@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from batch_action.clients.git import GitRepo
-from batch_action.findings.line_map import build_line_map
 from batch_action.models.findings import (
     Anchor,
     BatchAnswers,
@@ -48,7 +47,7 @@ def resolve(
         commit=commit,
         current_blobs=current,
         renames=renamed,
-        line_maps={pair: build_line_map(hunks) for pair, hunks in repo.hunks_of(pairs).items()},
+        line_maps=repo.hunks_of(pairs),
         descendants=_find_descendants(answers, tracked, now, current, repo),
     )
 

@@ -106,6 +106,7 @@ def finding_status(
     finding = Finding(
         fingerprint=tracked.fingerprint,
         anchor=anchor,
+        reported=anchor,
         raw=raw,
         evidence="run(q % name)",
         evidence_digest="d" * 12,

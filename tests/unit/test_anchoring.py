@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.findings.anchoring import anchor, anchor_all
-from batch_action.findings.scope import neighborhood
+from batch_action.findings.anchoring import anchor_all, neighborhood
 from batch_action.models.findings import Confidence, Finding, RawFinding, Severity
 from tests.harness.cpu import assert_at_most
 
@@ -50,7 +49,8 @@ def place(evidence: str, start: int = 1, end: int | None = None, text: str = FIL
 
 
 def find(raw: RawFinding, text: str = FILE) -> Finding | None:
-    return anchor(raw, task="t", path="a.py", text=text, blob="b" * 40, commit="c" * 40)
+    place = {"path": "a.py", "text": text, "blob": "b" * 40, "commit": "c" * 40}
+    return next(iter(anchor_all([raw], task="t", **place)[0]), None)
 
 
 @pytest.mark.parametrize(

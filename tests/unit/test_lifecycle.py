@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batch_action.findings.anchoring import anchor_all
 from batch_action.findings.lifecycle import reconcile
-from batch_action.findings.line_map import build_line_map, estimate_lines, map_lines
+from batch_action.findings.positions import estimate_lines, map_lines
 from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     BatchAnswers,
@@ -22,7 +22,6 @@ from batch_action.models.findings import (
     Finding,
     FindingPolicy,
     FindingState,
-    LineMap,
     RawFinding,
     Reconciliation,
     ReviewedFile,
@@ -38,21 +37,18 @@ def blob_of(text: str) -> str:
     return hashlib.sha1(text.encode()).hexdigest()
 
 
-def hunks(old: str, new: str) -> LineMap:
+def hunk(old_start: int, old_lines: int, new_start: int, new_lines: int) -> Hunk:
+    return Hunk(old_start=old_start, old_lines=old_lines, new_start=new_start, new_lines=new_lines)
+
+
+def hunks(old: str, new: str) -> tuple[Hunk, ...]:
     a, b = old.splitlines(), new.splitlines()
     found = []
     for tag, i, j, k, m in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if tag != "equal":
             # As git counts: an empty side names the line before it.
-            found.append(
-                Hunk(
-                    old_start=i + (j > i),
-                    old_lines=j - i,
-                    new_start=k + (m > k),
-                    new_lines=m - k,
-                )
-            )
-    return build_line_map(found)
+            found.append(hunk(i + (j > i), j - i, k + (m > k), m - k))
+    return tuple(found)
 
 
 @dataclass
@@ -370,7 +366,7 @@ def test_a_copy_added_in_between_is_another_finding():
     )
     positions = history.positions(head)
     blobs = blob_of(FAR + BAD), blob_of(FAR + copy_ + BAD)
-    split = LineMap(hunks=((at + 2, 0, at + 3, len(copy_.splitlines())),))
+    split = (hunk(at + 2, 0, at + 3, len(copy_.splitlines())),)
     positions = replace(positions, line_maps={**positions.line_maps, blobs: split})
     result = check(known, answers, positions, FindingPolicy())
     found = {s.tracked.state: s.tracked.anchor.start_line for s in result.statuses}
@@ -671,7 +667,7 @@ def test_a_missing_line_map_counts_as_changed():
     ],
 )
 def test_line_maps(changed, lines, carried, about):
-    moved = LineMap(hunks=tuple(changed))
+    moved = [hunk(*numbers) for numbers in changed]
     assert map_lines(moved, lines) == carried
     assert estimate_lines(moved, lines) == about
 

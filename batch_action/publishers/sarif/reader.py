@@ -16,9 +16,8 @@ from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.escape import plain, prose
-from batch_action.findings.anchoring import SourceText
+from batch_action.findings.anchoring import CONTEXT_LINES, SourceText, neighborhood
 from batch_action.findings.identity import NO_EVIDENCE, evidence_digest
-from batch_action.findings.scope import CONTEXT_LINES, neighborhood
 from batch_action.models.findings import (
     Anchor,
     Dismissal,
