@@ -6,14 +6,14 @@ A command starts a line of a comment. Quotes, code and HTML comments contain no 
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum, unique
 
 from batch_action.clients.github.errors import RefusedError
 from batch_action.clients.github.issues import Issues
 from batch_action.escape import code_span, plain
 from batch_action.models.findings import Dismissal, RecheckRequest
-from batch_action.models.github import BodyRevision, IssueComment
+from batch_action.models.github import BodyRevision, Issue, IssueComment
 
 MAX_REASON_CHARS = 300
 MAX_LISTED = 5
@@ -110,29 +110,32 @@ def resolve(
         fingerprints: of the findings in the issue or pull request with the comment.
         default: the fingerprint to use without an id, in an issue about one finding.
     """
+
+    def reject(problem: str) -> ResolvedCommand:
+        return ResolvedCommand(command=command, problem=problem)
+
     if command.name is None:
         usages = " and ".join(code_span(f"/batch {usage}") for usage in _USAGES.values())
-        return ResolvedCommand(command=command, problem=f"Unknown command. Use {usages}.")
+        return reject(f"Unknown command. Use {usages}.")
     matches = sorted({f for f in fingerprints if command.id and f.startswith(command.id)})
     if default is not None and not matches and (not command.id or command.id.isalpha()):
         # `facade` could be an id, but here it is more likely the first word of the reason.
         reason = f"{command.id} {command.reason}".strip()
         return ResolvedCommand(command=replace(command, id="", reason=reason), fingerprint=default)
-    if not command.id:
-        usage = code_span(f"/batch {_USAGES[command.name]}")
-        problem = (
-            f"Which finding? {usage}: the id is the {SHORT_ID_CHARS} characters after its path."
-        )
-        return ResolvedCommand(command=command, problem=problem)
     if len(matches) == 1:
         return ResolvedCommand(command=command, fingerprint=matches[0])
+    if not command.id:
+        usage = code_span(f"/batch {_USAGES[command.name]}")
+        return reject(
+            f"Which finding? {usage}: the id is the {SHORT_ID_CHARS} characters after its path."
+        )
     if not matches:
-        problem = f"No finding here has the id {code_span(command.id)}."
-        return ResolvedCommand(command=command, problem=problem)
+        return reject(f"No finding here has the id {code_span(command.id)}.")
     named = ", ".join(code_span(f) for f in matches[:MAX_LISTED])
     more = ", …" if len(matches) > MAX_LISTED else ""
-    problem = f"{code_span(command.id)} matches {len(matches)} findings: {named}{more}. Which one?"
-    return ResolvedCommand(command=command, problem=problem)
+    return reject(
+        f"{code_span(command.id)} matches {len(matches)} findings: {named}{more}. Which one?"
+    )
 
 
 _USAGES = {CommandName.WONTFIX: "wontfix <id> <reason>", CommandName.RECHECK: "recheck <id>"}
@@ -201,43 +204,28 @@ MAX_REVISIONS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandResponse:
-    """The reactions and the reply that are still due to one comment or one checkbox."""
-
-    comment_id: int | None
-    """The comment that gets the reactions; None for a checkbox."""
-    reactions: tuple[str, ...] = ()
-    reply: str = ""
-    """The text of a new comment; empty for none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UserCommands:
     """The commands of people with write access in one issue or pull request."""
 
     dismissals: tuple[Dismissal, ...] = ()
     rechecks: tuple[RecheckRequest, ...] = ()
-    responses: tuple[CommandResponse, ...] = ()
-    still_ticked: frozenset[str] = frozenset()
+    reactions: tuple[tuple[int, str], ...] = ()
+    """(id of the comment, reaction) that are still due."""
+    replies: tuple[str, ...] = ()
+    """The texts of new comments that are still due."""
+    still_ticked: tuple[str, ...] = ()
     """Fingerprints whose checkboxes stay ticked: their newest revision is not readable yet."""
 
     def __add__(self, other: "UserCommands") -> "UserCommands":
         """Combine the commands of two places."""
         return UserCommands(
-            dismissals=self.dismissals + other.dismissals,
-            rechecks=self.rechecks + other.rechecks,
-            responses=self.responses + other.responses,
-            still_ticked=self.still_ticked | other.still_ticked,
+            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
         )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TickedCheckboxes:
-    """The ticked checkboxes of one text that we wrote."""
-
-    node_id: str
-    url: str
-    fingerprints: frozenset[str]
+    @property
+    def has_responses(self) -> bool:
+        """Whether a reaction or a reply is still due."""
+        return bool(self.reactions or self.replies)
 
 
 def read_comments(
@@ -266,11 +254,7 @@ def read_comments(
             continue
         if not issues.can_write(comment.author):
             if FORBIDDEN_REACTION not in comment.reactions:
-                commands += UserCommands(
-                    responses=(
-                        CommandResponse(comment_id=comment.id, reactions=(FORBIDDEN_REACTION,)),
-                    )
-                )
+                commands += UserCommands(reactions=((comment.id, FORBIDDEN_REACTION),))
             continue
         resolved = [resolve(command, fingerprints, default=default) for command in parsed]
         commands += _accept(comment, resolved, own_texts)
@@ -281,42 +265,41 @@ def _accept(
     comment: IssueComment, resolved: Sequence[ResolvedCommand], own_texts: Collection[str]
 ) -> UserCommands:
     """Turn the resolved commands of one comment into dismissals, rechecks and a response."""
-    clear = [command for command in resolved if command.fingerprint is not None]
-    names = dict.fromkeys(command.command.name for command in clear if command.command.name)
-    reactions = [REACTIONS[name] for name in names if REACTIONS[name] not in comment.reactions]
+    clear = [(r.command, r.fingerprint) for r in resolved if r.fingerprint is not None]
+    names = dict.fromkeys(command.name for command, _ in clear if command.name)
     # After a command was accepted, its finding may have been removed: that is not a problem.
     accepted_before = any(reaction in comment.reactions for reaction in REACTIONS.values())
     problems = [] if accepted_before else [command for command in resolved if command.problem]
     reply = format_reply(str(comment.id), problems) if problems else ""
-    if reply and is_posted(reply, own_texts):
-        reply = ""
-    response = CommandResponse(comment_id=comment.id, reactions=tuple(reactions), reply=reply)
     return UserCommands(
         dismissals=tuple(
             Dismissal(
-                fingerprint=str(command.fingerprint),
+                fingerprint=fingerprint,
                 actor=comment.author,
                 source=comment.url,
-                reason=command.command.reason,
+                reason=command.reason,
             )
-            for command in clear
-            if command.command.name is CommandName.WONTFIX
+            for command, fingerprint in clear
+            if command.name is CommandName.WONTFIX
         ),
         rechecks=tuple(
-            RecheckRequest(
-                fingerprint=str(command.fingerprint), actor=comment.author, source=comment.url
-            )
-            for command in clear
-            if command.command.name is CommandName.RECHECK
+            RecheckRequest(fingerprint=fingerprint, actor=comment.author, source=comment.url)
+            for command, fingerprint in clear
+            if command.name is CommandName.RECHECK
         ),
-        responses=(response,) if reactions or reply else (),
+        reactions=tuple(
+            (comment.id, REACTIONS[name])
+            for name in names
+            if REACTIONS[name] not in comment.reactions
+        ),
+        replies=(reply,) if reply and not is_posted(reply, own_texts) else (),
     )
 
 
 def read_checkboxes(
-    texts: Iterable[TickedCheckboxes], comments: Sequence[IssueComment], issues: Issues
+    texts: Iterable[Issue | IssueComment], comments: Sequence[IssueComment], issues: Issues
 ) -> UserCommands:
-    """Read the ticked checkboxes as dismissals by the people who ticked them.
+    """Read the ticked checkboxes in texts of ours as dismissals by the people who ticked them.
 
     Where GitHub refuses to show the revisions of a text, its checkboxes do not count.
 
@@ -326,45 +309,45 @@ def read_checkboxes(
     own_texts = [comment.body for comment in comments if comment.trusted]
     commands = UserCommands()
     for text in texts:
-        if not text.fingerprints:
+        ticked = parse_ticked(text.body)
+        if not ticked:
             continue
         try:
             revisions = issues.revisions(text.node_id)
         except RefusedError:
             revisions = []
-        for fingerprint in sorted(text.fingerprints):
-            commands += _read_checkbox(fingerprint, text, revisions, own_texts, issues)
+        for fingerprint in sorted(ticked):
+            commands += _read_checkbox(fingerprint, text.url, revisions, own_texts, issues)
     return commands
 
 
 def _read_checkbox(
     fingerprint: str,
-    text: TickedCheckboxes,
+    url: str,
     revisions: Sequence[BodyRevision],
     own_texts: Collection[str],
     issues: Issues,
 ) -> UserCommands:
     newest = revisions[0].text if revisions else None
     if newest is not None and fingerprint not in parse_ticked(newest):
-        return UserCommands(still_ticked=frozenset({fingerprint}))
+        return UserCommands(still_ticked=(fingerprint,))
     actor = _find_actor(fingerprint, revisions)
     if actor and issues.can_write(actor):
         return UserCommands(
-            dismissals=(Dismissal(fingerprint=fingerprint, actor=actor, source=text.url),)
+            dismissals=(Dismissal(fingerprint=fingerprint, actor=actor, source=url),)
         )
-    short = code_span(fingerprint[:SHORT_ID_CHARS])
     reason = (
         "the person who ticked it has no write access"
         if actor
         else "GitHub does not show who ticked it"
     )
-    command = code_span(f"/batch wontfix {fingerprint[:SHORT_ID_CHARS]} <reason>")
-    marker = format_reply_marker(f"checkbox-{fingerprint}", actor)
-    reply = f"{marker}\nThe tick of {short} does not count: {reason}. Comment {command} instead."
-    responses = (
-        () if is_posted(reply, own_texts) else (CommandResponse(comment_id=None, reply=reply),)
+    short = fingerprint[:SHORT_ID_CHARS]
+    command = code_span(f"/batch wontfix {short} <reason>")
+    reply = (
+        f"{format_reply_marker(f'checkbox-{fingerprint}', actor)}\n"
+        f"The tick of {code_span(short)} does not count: {reason}. Comment {command} instead."
     )
-    return UserCommands(responses=responses)
+    return UserCommands(replies=() if is_posted(reply, own_texts) else (reply,))
 
 
 def _find_actor(fingerprint: str, revisions: Sequence[BodyRevision]) -> str:
@@ -377,16 +360,3 @@ def _find_actor(fingerprint: str, revisions: Sequence[BodyRevision]) -> str:
             return actor
         actor = revision.editor
     return actor if len(revisions) < MAX_REVISIONS else ""
-
-
-def replies_of(commands: UserCommands) -> Iterator[str]:
-    """Yield the replies that are due."""
-    return (response.reply for response in commands.responses if response.reply)
-
-
-def reactions_of(commands: UserCommands) -> Iterator[tuple[int, str]]:
-    """Yield the reactions that are due, each with the id of its comment."""
-    for response in commands.responses:
-        for content in response.reactions:
-            if response.comment_id is not None:
-                yield response.comment_id, content

@@ -16,7 +16,7 @@ from batch_action.publishers import markers, user_commands, visibility
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.issue import render
 from batch_action.publishers.results import count_findings
-from batch_action.publishers.user_commands import TickedCheckboxes, UserCommands
+from batch_action.publishers.user_commands import UserCommands
 
 DESTINATION = "issue"
 LABEL_COLOR = "5319e7"
@@ -44,19 +44,12 @@ class RollingIssue:
     @property
     def ticked(self) -> frozenset[str]:
         """The fingerprints whose checkboxes are ticked, in the body or in a comment."""
-        return frozenset(f for text in self.list_checkboxes() for f in text.fingerprints)
+        return frozenset(f for t in self.own_texts for f in user_commands.parse_ticked(t.body))
 
-    def list_checkboxes(self) -> tuple[TickedCheckboxes, ...]:
-        """List the ticked checkboxes of the body and of the overflow comments."""
-        texts: list[Issue | IssueComment] = [self.issue, *self.overflow.values()]
-        return tuple(
-            TickedCheckboxes(
-                node_id=text.node_id,
-                url=text.url,
-                fingerprints=user_commands.parse_ticked(text.body),
-            )
-            for text in texts
-        )
+    @property
+    def own_texts(self) -> tuple[Issue | IssueComment, ...]:
+        """The texts with the findings: the body and the overflow comments."""
+        return (self.issue, *self.overflow.values())
 
 
 def create_issue(draft: IssueDraft, result: DestinationResult, issues: Issues) -> DestinationResult:
@@ -253,7 +246,7 @@ class IssuePublisher:
         state, comments = self.current.state, self.current.comments
         self.commands = user_commands.read_comments(comments, state.blocks, self.issues)
         self.commands += user_commands.read_checkboxes(
-            self.current.list_checkboxes(), comments, self.issues
+            self.current.own_texts, comments, self.issues
         )
         return PublishedState(
             destination=DESTINATION,
@@ -263,7 +256,7 @@ class IssuePublisher:
             dismissals=self.commands.dismissals,
             rechecks=self.commands.rechecks,
             blocks=state.blocks,
-            has_pending_work=bool(self.commands.responses),
+            has_pending_work=self.commands.has_responses,
         )
 
     def publish(self, reconciliation: Reconciliation, report: RunReport) -> DestinationResult:
@@ -291,10 +284,10 @@ class IssuePublisher:
             return create_issue(draft, result, self.issues)
         number = self.current.issue.number
         # Replies about ignored ticks come before the body resets them; reactions come last.
-        for text in user_commands.replies_of(self.commands):
+        for text in self.commands.replies:
             self.issues.comment(number, text)
         result = self._update(self.current, reconciliation, report, result)
-        for comment_id, content in user_commands.reactions_of(self.commands):
+        for comment_id, content in self.commands.reactions:
             self.issues.react(comment_id, content)
         self.commands = UserCommands()
         return result
@@ -309,7 +302,7 @@ class IssuePublisher:
         if report.commands_only and render.is_unchanged(reconciliation, current.state):
             issue = current.issue
             return replace(result, action="unchanged", number=issue.number, url=issue.url)
-        processed = current.ticked - self.commands.still_ticked
+        processed = current.ticked.difference(self.commands.still_ticked)
         if needs_write(render.render(report, reconciliation, current.state, self.options), current):
             # People may have edited the issue since it was read.
             self._refresh()

@@ -22,7 +22,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.github import Issue
 from batch_action.models.report import DestinationResult, RunReport
-from batch_action.publishers import finding_block, user_commands, visibility
+from batch_action.publishers import finding_block, visibility
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.finding_block import keep_reported_state, set_dates
 from batch_action.publishers.issue.publisher import LABEL_COLOR, is_same_text
@@ -67,7 +67,7 @@ class IssuePerFindingPublisher:
             dismissals=tuple(d for c in commands for d in c.dismissals),
             rechecks=tuple(r for c in commands for r in c.rechecks),
             blocks=self.current.blocks,
-            has_pending_work=any(c.responses for c in commands) or bool(self.current.queued),
+            has_pending_work=any(c.has_responses for c in commands) or bool(self.current.queued),
         )
 
     def publish(self, reconciliation: Reconciliation, report: RunReport) -> DestinationResult:
@@ -75,7 +75,7 @@ class IssuePerFindingPublisher:
         statuses = [set_dates(s, report) for s in reconciliation.visible]
         self.actions = {}
         for number, commands in self.commands.items():
-            for text in user_commands.replies_of(commands):
+            for text in commands.replies:
                 self.issues.comment(number, text)
         existing = self.current.by_fingerprint
         for status in statuses:
@@ -91,7 +91,7 @@ class IssuePerFindingPublisher:
         self._update_queue(queued, reconciliation, report)
         self._close_duplicates()
         for commands in self.commands.values():
-            for comment_id, content in user_commands.reactions_of(commands):
+            for comment_id, content in commands.reactions:
                 self.issues.react(comment_id, content)
         self.commands = {}
         return self._build_result(statuses, queued, reconciliation)

@@ -15,7 +15,7 @@ from batch_action.publishers.finding_block import RenderedBlock
 from batch_action.publishers.issue_per_finding import render
 from batch_action.publishers.issue_per_finding.render import FindingIssueState
 from batch_action.publishers.report_text import render_template
-from batch_action.publishers.user_commands import TickedCheckboxes, UserCommands
+from batch_action.publishers.user_commands import UserCommands
 from batch_action.text import plural
 
 MAX_PAGE_CHARS = 50_000
@@ -138,7 +138,8 @@ def read_commands(finding_issues: FindingIssues, issues: Issues) -> dict[int, Us
         comments = finding_issues.comments if has_queue else _read_comments(issue, issues)
         found = user_commands.read_comments(comments, fingerprints, issues, default=fingerprint)
         if has_queue:
-            found += user_commands.read_checkboxes(_list_checkboxes(comments), comments, issues)
+            pages = [comment for comment in comments if is_queue_page(comment)]
+            found += user_commands.read_checkboxes(pages, comments, issues)
         dismissals = _read_dismissals(finding_issue, issues)
         commands[issue.number] = found + UserCommands(dismissals=dismissals)
     return commands
@@ -148,16 +149,6 @@ def _read_comments(issue: Issue, issues: Issues) -> Sequence[IssueComment]:
     """Read the comments of an open issue, or of a closed one that changed since it was closed."""
     unchanged = issue.state == "closed" and issue.updated_at <= issue.closed_at
     return [] if unchanged or not issue.comments else issues.comments(issue.number)
-
-
-def _list_checkboxes(comments: Sequence[IssueComment]) -> list[TickedCheckboxes]:
-    return [
-        TickedCheckboxes(
-            node_id=c.node_id, url=c.url, fingerprints=user_commands.parse_ticked(c.body)
-        )
-        for c in comments
-        if is_queue_page(c)
-    ]
 
 
 def _read_dismissals(finding_issue: FindingIssue, issues: Issues) -> tuple[Dismissal, ...]:

@@ -86,7 +86,7 @@ class PullRequestPublisher:
             dismissals=all_commands.dismissals,
             rechecks=all_commands.rechecks,
             blocks=self._blocks(),
-            has_pending_work=bool(all_commands.responses)
+            has_pending_work=all_commands.has_responses
             or has_duplicates
             or self._has_new_head(tracked),
         )
@@ -95,10 +95,10 @@ class PullRequestPublisher:
         """Post new findings, update the summary and the review comments, and read all back."""
         visible = reconciled.visible
         has_posted = self._post_review(visible, report)
-        for body in user_commands.replies_of(self.commands):
+        for body in self.commands.replies:
             self.issues.comment(self.pull.number, body)
         for thread, commands in self.thread_commands.items():
-            for body in user_commands.replies_of(commands):
+            for body in commands.replies:
                 self.pulls.reply(self.pull.number, thread, body)
         written = self._write_summary(reconciled, report)
         has_edited = self._update_inline_comments(visible)
@@ -266,10 +266,10 @@ class PullRequestPublisher:
         return has_edited or bool(self.duplicate_comments)
 
     def _react_to_commands(self) -> None:
-        for comment, content in user_commands.reactions_of(self.commands):
+        for comment, content in self.commands.reactions:
             self.issues.react(comment, content)
         for commands in self.thread_commands.values():
-            for comment, content in user_commands.reactions_of(commands):
+            for comment, content in commands.reactions:
                 self.pulls.react(comment, content)
         self.commands, self.thread_commands = UserCommands(), {}
 
