@@ -1,6 +1,6 @@
 """Run one destination again and again: real git, the real GitHub client, the sandbox's GitHub."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,23 +74,7 @@ class DestinationHarness:
     """The state that the last run read."""
 
     def review(self, *paths: str, commit: str | None = None) -> BatchAnswers:
-        commit = commit or self.repo.head()
-        git = GitRepo(self.repo.path)
-        blobs = git.tree_blobs(commit, paths)
-        findings = []
-        for path, blob in blobs.items():
-            text = next(data for _, data in git.blobs([blob])).decode()
-            raw_findings = [
-                raw_finding(line, number)
-                for number, line in enumerate(text.splitlines(), start=1)
-                if "crash" in line
-            ]
-            found, _ = anchor_all(
-                raw_findings, task=TASK, path=path, text=text, blob=blob, commit=commit
-            )
-            findings += found
-        reviewed = tuple(ReviewedFile(path=p, blob=b, commit=commit) for p, b in blobs.items())
-        return BatchAnswers(task=TASK, commit=commit, reviewed=reviewed, findings=tuple(findings))
+        return review(GitRepo(self.repo.path), commit or self.repo.head(), paths)
 
     def collect(
         self,
@@ -166,19 +150,34 @@ def reconcile_state(
     return replace(reconcile(state.tracked, answers, positions, policy), blocks=dict(state.blocks))
 
 
-def raw_finding(line: str, number: int) -> RawFinding:
-    return RawFinding(
-        rule="crash",
-        category="bug",
-        severity=Severity.HIGH,
-        confidence=Confidence.HIGH,
-        start_line=number,
-        end_line=number,
-        evidence=line,
-        title="It crashes",
-        explanation="why " * 30,
-        remediation="check",
-    )
+def review(git: GitRepo, commit: str, paths: Iterable[str], severity: str = "high") -> BatchAnswers:
+    """Return the answers of a reviewer that finds every `crash`."""
+    blobs = git.tree_blobs(commit, set(paths))
+    findings = []
+    for path, blob in blobs.items():
+        text = next(data for _, data in git.blobs([blob])).decode()
+        raw_findings = [
+            RawFinding(
+                rule="crash",
+                category="bug",
+                severity=Severity(severity),
+                confidence=Confidence.HIGH,
+                start_line=number,
+                end_line=number,
+                evidence=line,
+                title="It crashes",
+                explanation="why " * 30,
+                remediation="check",
+            )
+            for number, line in enumerate(text.splitlines(), start=1)
+            if "crash" in line
+        ]
+        found, _ = anchor_all(
+            raw_findings, task=TASK, path=path, text=text, blob=blob, commit=commit
+        )
+        findings += found
+    reviewed = tuple(ReviewedFile(path=p, blob=b, commit=commit) for p, b in blobs.items())
+    return BatchAnswers(task=TASK, commit=commit, reviewed=reviewed, findings=tuple(findings))
 
 
 @contextmanager

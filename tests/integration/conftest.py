@@ -1,4 +1,4 @@
-"""Fixtures: one sandbox for all tests, and one repository with its workspace for each."""
+"""Fixtures: a sandbox for all tests, one for a module, and a repository for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +13,13 @@ from tests.harness.workflow import WorkflowHarness
 @pytest.fixture(scope="session")
 def shared_sandbox() -> Iterator[Sandbox]:
     """One sandbox for all tests; each test has a repository and a workspace of its own."""
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    """A sandbox for one module, whose tests count its calls or change its limits."""
     with Sandbox() as sandbox:
         yield sandbox
 

@@ -24,12 +24,6 @@ DATA = b"PK\x05\x06" + bytes(18)
 GITHUB = "https://github.com"
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def sandbox(running: Sandbox) -> Iterator[Sandbox]:
     running.github.add_repository("octo/demo")

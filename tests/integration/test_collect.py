@@ -8,6 +8,7 @@ import pytest
 
 from batch_action.sandbox.github.records import Issue
 from tests.harness.git_repositories import Repo
+from tests.harness.hostile_text import FILE_NAMES
 from tests.harness.workflow import (
     BAD,
     DAY,
@@ -497,22 +498,10 @@ OUTPUTS = {
 
 
 def test_hostile_file_names_are_only_text(workflow: WorkflowHarness) -> None:
-    names = [
-        "::set-output name=x::y.js",
-        "a%0A::error::b.js",
-        "@octocat.js",
-        "`tick`.js",
-        "<!-- batch-action v1 -->.js",
-        "new\nline.js",
-        'quo"te.js',
-        "##[error]x.js",
-        "ghadelimiter_1.js",
-        "pi|pe.js",
-    ]
-    submitted(workflow, {name: f"// {n}\n{BAD}" for n, name in enumerate(names)})
+    submitted(workflow, {name: f"// {n}\n{BAD}" for n, name in enumerate(FILE_NAMES)})
     results = [workflow.run("plan"), workflow.run("run"), workflow.run("status")]
     assert [r.exit for r in results] == [0, 0, 0]
-    assert len(workflow.sent_ids) == len(names)
+    assert len(workflow.sent_ids) == len(FILE_NAMES)
     for result in results:
         assert unexpected_commands(result.log) == []
         assert "@octocat" not in result.summary
@@ -520,7 +509,7 @@ def test_hostile_file_names_are_only_text(workflow: WorkflowHarness) -> None:
     body = workflow.issue.body
     assert "@octocat" not in body.replace("/@octocat", "")
     assert body.count("<!-- batch-action v1") == 1
-    assert body.count("<!-- batch-action:finding ") == 2 * len(names)
+    assert body.count("<!-- batch-action:finding ") == 2 * len(FILE_NAMES)
     assert workflow.run("run").outputs["status"] == "nothing-to-do"
 
 

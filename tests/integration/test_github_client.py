@@ -22,12 +22,6 @@ BODY = f"{MARKER}\nAll is well."
 NOTHING: dict[str, str] = {}
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def sandbox(running: Sandbox, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     running.github.add_repository("octo/demo")

@@ -20,12 +20,6 @@ from tests.harness.destinations import (
 from tests.harness.workflow import WORSE, WorkflowHarness
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def harness(running: Sandbox, tmp_path: Path, request) -> Iterator[DestinationHarness]:
     """Two open findings, published in one issue."""

@@ -27,12 +27,6 @@ from tests.harness.destinations import (
 from tests.harness.reports import publisher_options
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def harness(running: Sandbox, tmp_path: Path, request) -> Iterator[DestinationHarness]:
     with destination_harness(running, tmp_path, request.node.name) as harness:

@@ -30,12 +30,6 @@ from tests.harness.workflow import GOOD, WORSE, WorkflowHarness
 MANY = {f"m{n}.py": BUG.replace("x", f"x{n}") for n in range(7)}
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def harness(running: Sandbox, tmp_path: Path, request) -> Iterator[DestinationHarness]:
     with destination_harness(running, tmp_path, request.node.name, per_finding) as harness:
