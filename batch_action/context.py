@@ -14,7 +14,7 @@ from batch_action.clients.github.clients import GitHubClients
 from batch_action.clients.webhooks import Webhooks
 from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError
-from batch_action.models.github_context import GitHubContext
+from batch_action.models.github_context import GitHubContext, Run
 from batch_action.models.prices import Prices
 from batch_action.models.requests import digest
 from batch_action.tasks.task import Task
@@ -53,10 +53,8 @@ class RunContext:
     console: Console
     webhooks: Webhooks
     clock: Callable[[], datetime]
-    rules_commit: str | None = None
-    """The commit whose guidelines, attributes and baseline apply; None for the reviewed one.
-
-    A pull request must not change the rules of its own review."""
+    run: Run
+    """What it reviews: a branch or a pull request."""
     started_at: datetime | None = None
     """When the run started: its tasks share one deadline."""
     other_tasks_patterns: tuple[tuple[str, ...], ...] = ()
@@ -98,15 +96,9 @@ class RunContext:
         started_at = (self.started_at or self.clock()).replace(microsecond=0)
         return started_at + timedelta(minutes=self.settings.wait_minutes)
 
-    @property
-    def pull_number(self) -> int | None:
-        """The number of the pull request whose ledger this run writes; None for a branch."""
-        pull = self.github_context.pull_request
-        return pull.number if pull and self.github_context.for_pull_requests else None
-
     def rules_commit_for(self, commit: str) -> str:
         """Return the commit whose rules apply to a review of *commit*."""
-        return self.rules_commit or commit
+        return self.run.rules_commit or commit
 
     def now(self) -> datetime:
         """Return the time in UTC and whole seconds, as facts record it."""

@@ -1,7 +1,7 @@
 """Fetch the results of batches that have ended, and turn them into answers and findings."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +12,6 @@ from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, TransientError
 from batch_action.findings.anchoring import anchor_all
-from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView, PendingBatch
 from batch_action.models.file_results import FileVerdict
 from batch_action.models.findings import BatchAnswers, Finding, ReviewedFile
@@ -145,7 +144,7 @@ def _format_age(age: timedelta) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"  # noqa: PLR2004
 
 
-def fetch_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
+def fetch_results(ctx: RunContext, pending_batches: Iterable[PendingBatch]) -> BatchResults:
     """Fetch every pending batch that has ended; with `batch-id` only that one.
 
     The age of those that have not ended is printed. Raises TransientError: nothing was fetched, and
@@ -157,7 +156,7 @@ def fetch_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
     facts: list[Fact] = []
     usages: list[tuple[str, Usage]] = []
     problem: TransientError | None = None
-    for pending in session.view.pending_batches:
+    for pending in pending_batches:
         wanted = ctx.settings.batch_id in (None, pending.sent.batch)
         try:
             fetched = fetch_batch(ctx, pending) if wanted else None

@@ -78,7 +78,7 @@ def check_destinations(ctx: RunContext) -> None:
     Raises ConfigError: the findings of this task may go to code scanning only, and it would refuse
     them, so that nobody could read the review that is paid for.
     """
-    wanted = "sarif" in ctx.settings.report and ctx.pull_number is None
+    wanted = "sarif" in ctx.settings.report and ctx.run.pull_number is None
     refused = _code_scanning_refusal(ctx) if wanted else None
     if not (ctx.task.security_only and ctx.hides_security_findings):
         if refused is not None:
@@ -182,7 +182,7 @@ def selected_fact(
         scope=ctx.scope,
         partial=partial,
         skipped=counts,
-        pull_request=ctx.pull_number,
+        pull_request=ctx.run.pull_number,
     )
 
 
@@ -294,7 +294,7 @@ def _intended_fact(
         worst_case_usd=plan.worst_case_usd,
         shared_tokens=plan.shared_tokens,
         mode=INTENT_MODES.get(plan.mode),
-        pull_request=ctx.pull_number,
+        pull_request=ctx.run.pull_number,
         patched=bool(ctx.settings.patch_file),
     )
 

@@ -28,7 +28,8 @@ from batch_action.config.loading import load_settings
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError
-from batch_action.models.github_context import GitHubContext
+from batch_action.ledger.trust import PULL_REQUEST_EVENT
+from batch_action.models.github_context import BranchRun, GitHubContext, PullRequestRun, Run
 from batch_action.models.prices import Prices
 from batch_action.requests import pricing
 from batch_action.tasks.task import Task
@@ -135,7 +136,7 @@ def build_contexts(
             console=Console(plain=runner.actions),
             webhooks=Webhooks(sleep=invocation.sleep),
             clock=invocation.clock,
-            rules_commit=rules_commit,
+            run=BranchRun(rules_commit=rules_commit),
             started_at=invocation.clock(),
             is_only_task=len(assignments) == 1,
         )
@@ -145,12 +146,29 @@ def build_contexts(
 def _context_of_task(
     ctx: RunContext, assignment: Assignment, task: Task, patch: PatchCommit | None
 ) -> RunContext:
+    settings = with_task_defaults(assignment.settings, task, patch)
     return replace(
         ctx,
-        settings=with_task_defaults(assignment.settings, task, patch),
+        settings=settings,
+        run=_choose_run(ctx.github_context, settings, ctx.run.rules_commit),
         task=task,
         other_tasks_patterns=assignment.other_tasks_patterns,
         runner=ctx.runner.for_task(),
+    )
+
+
+def _choose_run(context: GitHubContext, settings: Settings, rules_commit: str | None) -> Run:
+    """Return what is reviewed: a pull request of this repository, on its event, or the branch."""
+    pull = context.pull_request
+    is_own_run = context.event == PULL_REQUEST_EVENT and not context.from_fork
+    if pull is None or not is_own_run or "pr-review" not in settings.report:
+        return BranchRun(rules_commit=rules_commit)
+    return PullRequestRun(
+        pull_number=pull.number,
+        head=pull.head,
+        base=pull.base,
+        base_ref=pull.base_ref,
+        rules_commit=rules_commit,
     )
 
 

@@ -219,7 +219,6 @@ def action(invocation: Invocation) -> int:
 def _run_action(contexts: Sequence[RunContext], invocation: Invocation) -> int:
     context, mode = contexts[0].github_context, contexts[0].settings.mode
     if context.event.startswith("pull_request"):
-        contexts = tuple(eligibility.with_pull_request(ctx) for ctx in contexts)
         if context.from_fork or mode in ("run", "submit"):
             contexts = _reviewing_contexts(contexts)
         if not contexts:

@@ -19,7 +19,7 @@ def cancel(ctx: RunContext, session: LedgerSession | None = None) -> int:
     session = session or store.load(ctx)
     pull_requests = collect.load_ledger(ctx)
     count = _cancel(ctx, session)
-    count += _cancel(pull_requests.ctx, pull_requests.session) if pull_requests else 0
+    count += _cancel(ctx, pull_requests) if pull_requests else 0
     batch_id = ctx.settings.batch_id
     if batch_id and not count:
         raise ConfigError(f"`batch-id` {batch_id} is not a pending batch of {ctx.title}.")

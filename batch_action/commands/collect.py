@@ -14,7 +14,7 @@ from batch_action.models.report import PublishResult
 from batch_action.publishers import job_summary, notifiers, pipeline, run_report
 from batch_action.publishers.pipeline import PipelineResult
 from batch_action.publishers.pull_request import collect as pull_request_collect
-from batch_action.publishers.pull_request.collect import PullRequestLedger, PullRequestResults
+from batch_action.publishers.pull_request.collect import PullRequestResults
 
 FIRST_POLL_SECONDS = 5.0
 MAX_POLL_SECONDS = 60.0
@@ -28,12 +28,12 @@ def collect(ctx: RunContext, session: LedgerSession | None = None) -> int:
     run publishes them again.
     """
     session = session or store.load(ctx)
-    if ctx.pull_number is not None:
+    if ctx.run.pull_number is not None:
         return _collect_pull_request(ctx, session, None)
     pull_requests = pull_request_collect.load_ledger(ctx)
     batch_results = _branch_results(ctx, session, pull_requests)
     pull_request_results = (
-        pull_request_collect.collect(pull_requests.ctx, pull_requests.session, session.ledger)
+        pull_request_collect.collect(ctx, pull_requests, session.ledger)
         if pull_requests
         else PullRequestResults()
     )
@@ -41,9 +41,8 @@ def collect(ctx: RunContext, session: LedgerSession | None = None) -> int:
         return publish_results(ctx, session, batch_results, pull_request_results)
     finally:
         if pull_requests is not None:
-            job_summary.report_pull_requests(
-                pull_requests.ctx, pull_requests.session, pull_request_results.published
-            )
+            published = pull_request_results.published
+            job_summary.report_pull_requests(ctx, pull_requests, published)
 
 
 def publish_results(
@@ -56,7 +55,7 @@ def publish_results(
 
     *pull_request_results*: what the same run collected for pull requests. Returns the exit code.
     """
-    if ctx.pull_number is not None:
+    if ctx.run.pull_number is not None:
         return _collect_pull_request(ctx, session, batch_results)
     pull_request_results = pull_request_results or PullRequestResults()
     # These facts are saved only after everything is published: see `collect`.
@@ -69,7 +68,7 @@ def publish_results(
         store.save(ctx, session)
     published = result.published if result else None
     if done and (published or not pull_request_results.inherited):
-        pull_request_collect.save_closed(pull_request_results)
+        pull_request_collect.save_closed(ctx, pull_request_results)
     if published is not None and done:
         published = notifiers.notify(ctx, published)
     job_summary.report_collected(ctx, session, published)
@@ -84,9 +83,9 @@ def _collect_pull_request(
     """Collect in a pull request's own run: its ended batches, or *batch_results* if given."""
     pull_request_results = PullRequestResults()
     if batch_results or store.view_of_run(ctx, session).ledger.facts:
-        branches = store.load(store.switch_ledger(ctx))
+        branches = store.load(ctx, pull_requests=False)
         pull_request_results = pull_request_collect.collect(
-            ctx, session, branches.ledger, number=ctx.pull_number, batch_results=batch_results
+            ctx, session, branches.ledger, batch_results
         )
     published = next(iter(pull_request_results.published), None)
     if published is not None:
@@ -107,13 +106,10 @@ def _exit_code(
 
 
 def _branch_results(
-    ctx: RunContext, session: LedgerSession, pull_requests: PullRequestLedger | None
+    ctx: RunContext, session: LedgerSession, pull_requests: LedgerSession | None
 ) -> BatchResults:
     """Return the results of the branch; none when `batch-id` is a pull request's batch."""
-    if (
-        pull_requests is not None
-        and ctx.settings.batch_id in pull_requests.session.view.known_batch_ids
-    ):
+    if pull_requests and ctx.settings.batch_id in pull_requests.view.known_batch_ids:
         return BatchResults()
     recover.recover_batch(ctx, session)
     return _wait_for_results(ctx, session)
@@ -167,7 +163,7 @@ def _wait_for_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
     while True:
         try:
             lost_creates.resolve_open_intents(ctx, session)
-            batch_results = results.fetch_results(ctx, session)
+            batch_results = results.fetch_results(ctx, session.view.pending_batches)
         except TransientError:
             if ctx.now() >= until:
                 raise

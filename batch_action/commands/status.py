@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from batch_action.context import RunContext
 from batch_action.ledger import store
-from batch_action.ledger.artifacts import artifact_names
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
 from batch_action.publishers import job_summary
@@ -52,13 +51,13 @@ def status(
 def _read_overview(ctx: RunContext, session: LedgerSession) -> StateOverview:
     view, max_attempts = session.view, ctx.settings.max_attempts
     pull_requests = collect.load_ledger(ctx)
-    file = store.state_file_of(ctx)
-    places = [*(artifact_names(ctx) if ctx.github else ()), *([str(file)] * file.is_file())]
+    file = store.state_file_of(ctx, session.access)
+    places = [*(session.access.names if ctx.github else ()), *([str(file)] * file.is_file())]
     return StateOverview(
         ledger=", ".join(places),
         last_head=next(iter(view.recorded_heads()), None),
         pending=job_summary.list_running_batches(ctx, session),
-        pull_requests=(pull_requests.session.view.pending_batches if pull_requests else ()),
+        pull_requests=(pull_requests.view.pending_batches if pull_requests else ()),
         open_intents=[item.intended.intent for item in view.open_intents],
         backlog=sorted(view.backlog(max_attempts=max_attempts, scope=ctx.scope)),
         given_up=sorted({path for path, _ in view.given_up_files(max_attempts)}),

@@ -1,6 +1,6 @@
 """Load the ledger from trusted artifacts or a file, and save it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,13 +8,7 @@ from batch_action.clients.artifacts import ArtifactService, NameTakenError
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.ledger import codec, merge, pull_requests
-from batch_action.ledger.artifacts import (
-    ArtifactScan,
-    artifact_names,
-    artifact_stem,
-    open_ledger,
-    read_artifacts,
-)
+from batch_action.ledger.artifacts import ArtifactReader, LedgerAccess
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Fact, Ledger
 from batch_action.models.requests import BatchState
@@ -30,6 +24,7 @@ class LedgerSession:
     It changes in place, so that the facts that one half of a run has saved survive its failure.
     """
 
+    access: LedgerAccess
     ledger: Ledger
     saved: Ledger
     """As it is in storage: a run that added no fact writes nothing."""
@@ -57,18 +52,28 @@ class LedgerSession:
 
 def view_of_run(ctx: RunContext, session: LedgerSession) -> LedgerView:
     """Return the facts of this run's subject: its pull request's, or else the whole ledger."""
-    if ctx.pull_number is None:
+    if ctx.run.pull_number is None:
         return session.view
-    return pull_requests.view_of(session.view, ctx.pull_number)
+    return pull_requests.view_of(session.view, ctx.run.pull_number)
 
 
-def switch_ledger(ctx: RunContext) -> RunContext:
-    """Return the context for the other ledger: of pull requests instead of branches, or back."""
-    return replace(
-        ctx,
-        github_context=replace(
-            ctx.github_context, for_pull_requests=not ctx.github_context.for_pull_requests
-        ),
+def access_of(ctx: RunContext, *, pull_requests: bool | None = None) -> LedgerAccess:
+    """Return the access to the task's ledger: of *pull_requests*, by default as the run uses it."""
+    context, settings = ctx.github_context, ctx.settings
+    # A run on another branch has its own ledger there, which no other branch trusts. The run of a
+    # pull request is not on the pull request's branch.
+    current = None if context.pull_request else context.branch
+    trusted = settings.state_branch or context.default_branch
+    secrets = (settings.state_secret, settings.state_secret_previous)
+    return LedgerAccess(
+        repository_id=context.repository_id,
+        task=ctx.task.name,
+        state_key=settings.state_key,
+        run_id=context.run_id,
+        branches=frozenset(branch for branch in (trusted, current) if branch),
+        workflows=settings.state_workflows,
+        secrets=tuple(secret.get_secret_value() for secret in secrets if secret),
+        pull_requests=bool(ctx.run.pull_number) if pull_requests is None else pull_requests,
     )
 
 
@@ -76,41 +81,43 @@ def load_budget_view(ctx: RunContext, session: LedgerSession) -> LedgerView:
     """Return the facts that count for `monthly-budget-usd`: of pull requests and branches."""
     if ctx.settings.monthly_budget_usd is None or "pr-review" not in ctx.settings.report:
         return session.view
-    return LedgerView(merge.merge(session.ledger, load(switch_ledger(ctx)).ledger)[0])
+    other = load(ctx, pull_requests=not session.access.pull_requests)
+    return LedgerView(merge.merge(session.ledger, other.ledger)[0])
 
 
-def load(ctx: RunContext) -> LedgerSession:
+def load(ctx: RunContext, *, pull_requests: bool | None = None) -> LedgerSession:
     """Load and merge all trusted artifacts, or the state file; warn of each refused artifact.
 
-    Raises GitHubError; ConfigError when the state file is refused.
+    *pull_requests*: which ledger; by default the one that the run uses. Raises GitHubError;
+    ConfigError when the state file is refused.
     """
     ctx.console.activity = "reading the ledger"
-    empty = Ledger(repository=ctx.github_context.repository_id, task=ctx.task.name)
-    scan = ArtifactScan()
-    if ctx.github is not None:
-        read_artifacts(ctx, ctx.github, scan)
-    _read_file(ctx, scan)
-    for warning in scan.refused[:MAX_REFUSALS_SHOWN]:
+    access = access_of(ctx, pull_requests=pull_requests)
+    file = _read_file(ctx, access)
+    ledger = file or Ledger(repository=access.repository_id, task=access.task)
+    if ctx.github is None:
+        return LedgerSession(access=access, ledger=ledger, saved=ledger)
+    reader = ArtifactReader(access=access, actions=ctx.github.actions)
+    reader.read()
+    for warning in reader.refused[:MAX_REFUSALS_SHOWN]:
         ctx.warn(warning)
-    if len(scan.refused) > MAX_REFUSALS_SHOWN:
-        ctx.warn(f"{len(scan.refused) - MAX_REFUSALS_SHOWN} more ledger artifacts are refused.")
-    if scan.expired_count and not scan.ledgers:
+    if len(reader.refused) > MAX_REFUSALS_SHOWN:
+        ctx.warn(f"{len(reader.refused) - MAX_REFUSALS_SHOWN} more ledger artifacts are refused.")
+    if reader.expired_count and not (reader.ledgers or file):
         ctx.warn(
-            f"All {scan.expired_count} artifacts of the ledger have expired, so there is no state: "
-            "raise `retention-days` (or the repository's limit), or run more often."
+            f"All {reader.expired_count} artifacts of the ledger have expired, so there is no "
+            "state: raise `retention-days` (or the repository's limit), or run more often."
         )
-    ledger, conflicts = merge.merge(empty, *scan.ledgers)
+    ledger, conflicts = reader.merge_into(ledger)
     for conflict in conflicts:
         ctx.warn(f"Two ledgers disagree ({conflict}); the fact with the smaller JSON is used.")
-    ledger = ledger.model_copy(
-        update={"merged_artifacts": tuple(sorted(scan.opened_ids | set(ledger.merged_artifacts)))}
-    )
     return LedgerSession(
+        access=access,
         ledger=ledger,
         saved=ledger,
-        superseded=frozenset(scan.superseded),
-        newest=_parse_time(scan.newest.created_at) if scan.newest else None,
-        expires=_parse_time(scan.newest.expires_at) if scan.newest else None,
+        superseded=frozenset(reader.superseded),
+        newest=_parse_time(reader.newest.created_at) if reader.newest else None,
+        expires=_parse_time(reader.newest.expires_at) if reader.newest else None,
     )
 
 
@@ -128,10 +135,12 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
     ctx.console.activity = "saving the ledger"
     ledger = session.ledger.model_copy(update={"written_at": ctx.now()})
     if ctx.artifacts is None:
-        ledger = _merge_file(ctx, ledger)
+        # Another process may have written to the file meanwhile.
+        file = _read_file(ctx, session.access)
+        ledger = merge.merge(ledger, file)[0] if file else ledger
     data = _encode(ctx, ledger, reserved_bytes)
     if ctx.artifacts is None:
-        _write_file(ctx, state_file_of(ctx), data)
+        _write_file(ctx, state_file_of(ctx, session.access), data)
     else:
         session.superseded, number = _upload(ctx, ctx.artifacts, data, session)
         ledger = ledger.model_copy(update={"merged_artifacts": (*ledger.merged_artifacts, number)})
@@ -161,7 +170,7 @@ def _upload(
     ctx: RunContext, service: ArtifactService, data: bytes, session: LedgerSession
 ) -> tuple[frozenset[str], int]:
     known = frozenset(session.ledger.merged_artifacts)
-    names = artifact_names(ctx)
+    names = session.access.names
     for name in names:
         if name in session.superseded:
             continue
@@ -194,20 +203,18 @@ def refresh(ctx: RunContext, session: LedgerSession) -> bool:
     """
     if ctx.github is None or ctx.artifacts is None:
         return False
-    scan = ArtifactScan()
-    read_artifacts(ctx, ctx.github, scan, known=frozenset(session.ledger.merged_artifacts))
+    known = frozenset(session.ledger.merged_artifacts)
+    reader = ArtifactReader(access=session.access, actions=ctx.github.actions, known=known)
+    reader.read()
     before = session.ledger.facts
-    ledger, _ = merge.merge(session.ledger, *scan.ledgers)
-    session.ledger = ledger.model_copy(
-        update={"merged_artifacts": tuple(sorted(scan.opened_ids | set(ledger.merged_artifacts)))}
-    )
-    session.superseded |= scan.superseded
+    session.ledger, _ = reader.merge_into(session.ledger)
+    session.superseded |= reader.superseded
     return session.ledger.facts != before
 
 
-def state_file_of(ctx: RunContext) -> Path:
+def state_file_of(ctx: RunContext, access: LedgerAccess) -> Path:
     """Return the path of the ledger's file, used where there is no artifact service."""
-    return ctx.state_dir / f"{artifact_stem(ctx)}.zip"
+    return ctx.state_dir / f"{access.stem}.zip"
 
 
 def _write_file(ctx: RunContext, path: Path, data: bytes) -> None:
@@ -226,19 +233,12 @@ def _write_file(ctx: RunContext, path: Path, data: bytes) -> None:
         ) from None
 
 
-def _merge_file(ctx: RunContext, ledger: Ledger) -> Ledger:
-    """Return the ledger with the facts that another process has written to the file meanwhile."""
-    scan = ArtifactScan()
-    _read_file(ctx, scan)
-    return merge.merge(ledger, *scan.ledgers)[0]
-
-
-def _read_file(ctx: RunContext, scan: ArtifactScan) -> None:
-    path = state_file_of(ctx)
+def _read_file(ctx: RunContext, access: LedgerAccess) -> Ledger | None:
+    path = state_file_of(ctx, access)
     if not path.is_file():
-        return
+        return None
     try:
-        scan.ledgers.append(open_ledger(ctx, path.read_bytes()))
+        return access.open(path.read_bytes())
     except codec.RefusedLedgerError as error:
         # The user's own file: only they can decide whether it may be overwritten.
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""The GitHub context of a run: repository, event, commit and pull request."""
+"""The GitHub context of a run: repository, event, commit and pull request; what it reviews."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +30,6 @@ class GitHubContext:
     """Whether the pull request is from another repository: no secrets, read-only token."""
     pull_request: "PullRequestContext | None" = None
     """The pull request of the event."""
-    for_pull_requests: bool = False
-    """Whether the run uses the ledger of pull requests, not that of branches."""
 
     @property
     def run(self) -> str:
@@ -67,3 +65,33 @@ class PullRequestContext:
     title: str = ""
     body: str = ""
     """Description by its author: untrusted text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchRun:
+    """A run that reviews a branch, and publishes the answers about all pull requests."""
+
+    rules_commit: str | None = None
+    """The commit whose guidelines, attributes and baseline apply; None for the reviewed one."""
+
+    @property
+    def pull_number(self) -> None:
+        """The number of the pull request that it reviews: none."""
+        return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullRequestRun:
+    """A run that reviews one pull request, and uses the ledger of pull requests."""
+
+    pull_number: int
+    head: str
+    base: str
+    """Commit of the branch that it is to be merged into."""
+    base_ref: str
+    """Name of that branch."""
+    rules_commit: str | None
+    """A pull request must not change the rules of its own review: this commit's apply."""
+
+
+Run = BranchRun | PullRequestRun

@@ -337,8 +337,8 @@ def report_run_end(*contexts: RunContext) -> None:
 
 
 def _set_state_file(ctx: RunContext) -> None:
-    if ctx.artifacts is None and store.state_file_of(ctx).is_file():
-        path = store.state_file_of(ctx)
+    path = store.state_file_of(ctx, store.access_of(ctx))
+    if ctx.artifacts is None and path.is_file():
         if path.is_relative_to(ctx.github_context.workspace):
             path = path.relative_to(ctx.github_context.workspace)
         ctx.runner.set_output("state-file", str(path))

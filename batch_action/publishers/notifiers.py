@@ -26,7 +26,7 @@ def notify(ctx: RunContext, published: PublishResult) -> PublishResult:
     request are not sent to `webhook` and `slack`, which many people read.
     """
     for name, send in NOTIFIERS.items():
-        if not _is_enabled(ctx, name) or (ctx.pull_number and name in ("webhook", "slack")):
+        if not _is_enabled(ctx, name) or (ctx.run.pull_number and name in ("webhook", "slack")):
             continue
         ctx.console.activity = f"notifying {name}"
         try:

@@ -145,7 +145,7 @@ def read_last_reported_head(ctx: RunContext, view: LedgerView) -> str | None:
 
     None for a pull request, and when nothing was published. Raises GitHubError.
     """
-    if ctx.pull_number or ctx.github is None or view.recorded_heads():
+    if ctx.run.pull_number or ctx.github is None or view.recorded_heads():
         return None
     issues, key = ctx.github.issues, ctx.settings.state_key
     task, repository = ctx.task.name, ctx.github_context.repository_id

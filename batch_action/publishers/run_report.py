@@ -28,16 +28,14 @@ def build(
     results: BatchResults,
     batch_answers: BatchAnswers,
     *,
-    pull_number: int | None = None,
     spend_view: LedgerView | None = None,
 ) -> RunReport:
     """Build the report of a run.
 
-    *pull_number*: the pull request that was reviewed, None for a branch; *spend_view*: all
-    facts that count for the month's spending, if not *view*.
+    *spend_view*: all facts that count for the month's spending, if not *view*.
     """
     context, settings = ctx.github_context, ctx.settings
-    ended = results.ended
+    ended, pull_number = results.ended, ctx.run.pull_number
     return RunReport(
         task=ctx.task.name,
         repository=context.repository,

@@ -163,7 +163,9 @@ class _RequestBuilder:
             reason = SkipReason.TOO_LARGE, f"{large[0].size_bytes / 1e6:.0f} MB as one request"
         known = self.view.newest_files().get(file.path)
         # A pull request's selection lists all its files, whenever they were sent.
-        back = self.ctx.pull_number is not None or (known is not None and known.blob != file.blob)
+        back = self.ctx.run.pull_number is not None or (
+            known is not None and known.blob != file.blob
+        )
         return SkippedFile(
             path=file.path, reason=reason[0], detail=reason[1], blob=file.blob if back else None
         )
@@ -198,7 +200,7 @@ class _RequestBuilder:
             in_flight = any(key.id in view.in_flight_ids for key in keys)
             return SkipReason.IN_FLIGHT if in_flight else SkipReason.ALREADY_REVIEWED, ""
         # A pull request is selected as a whole in each run, with what was canceled.
-        if self.ctx.pull_number and (file.path, file.blob) in view.withdrawn_files:
+        if self.ctx.run.pull_number and (file.path, file.blob) in view.withdrawn_files:
             return SkipReason.WITHDRAWN, "its batch was canceled"
         if any(view.attempts[key.id] >= settings.max_attempts for key in open_keys):
             limit = f"failed {settings.max_attempts} times"

@@ -267,7 +267,7 @@ def prepare(
     view = store.view_of_run(ctx, session)
     commits = commit_range.choose_range(ctx, view, last_reported_head)
     # A pull request or a patch is selected as a whole in each run, its backlog included.
-    complete = commits.behind or ctx.pull_number or settings.patch_file
+    complete = commits.behind or ctx.run.pull_number or settings.patch_file
     backlog = {} if complete else view.unreviewed_files(ctx.scope)
     options = SelectionOptions(
         rules=PathRules(

@@ -56,7 +56,7 @@ def choose(
     if small is not None:
         return small
     # The author of a pull request waits for the review: no warm-up first.
-    if ctx.settings.prompt_cache == "warm" and ctx.pull_number is None:
+    if ctx.settings.prompt_cache == "warm" and ctx.run.pull_number is None:
         return _start_warm_up(ctx, request_set)
     return SendStrategy(SubmissionMode.BATCH)
 
@@ -171,7 +171,7 @@ def _handle_small_workload(
         return None
     summary = f"{count} open, fewer than `min-requests: {settings.min_requests}`"
     if settings.small_workload == "accumulate":
-        if ctx.pull_number is not None:
+        if ctx.run.pull_number is not None:
             return None
         return _accumulate(ctx, request_set, view, summary)
     failures = view.last_failures

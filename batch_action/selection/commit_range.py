@@ -9,7 +9,7 @@ from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.ledger.view import LedgerView
-from batch_action.models.github_context import PullRequestContext
+from batch_action.models.github_context import PullRequestRun
 
 RELATIVE_TIME = re.compile(r"(\d{1,4})\s*([hdw])")
 """A value of `first-run` such as `24h`."""
@@ -50,8 +50,8 @@ def choose_range(
     Raises ConfigError: a revision is unknown, or a shallow clone lacks the history.
     """
     settings, github = ctx.settings, ctx.github_context
-    if github.for_pull_requests and github.pull_request and not settings.patch_file:
-        return _pull_request_range(ctx.git, github.pull_request)
+    if isinstance(ctx.run, PullRequestRun) and not settings.patch_file:
+        return _pull_request_range(ctx.git, ctx.run)
     head = _resolve(ctx.git, "head", settings.head or github.sha or "HEAD")
     recorded = list(view.recorded_heads(ctx.scope))
     if (explicit := _explicit_range(ctx.git, settings, head, recorded)) is not None:
@@ -88,24 +88,24 @@ def _explicit_range(
     return CommitRange(head=head, base=base, explanation="`base`", partial=partial)
 
 
-def _pull_request_range(git: GitRepo, pull: PullRequestContext) -> CommitRange:
+def _pull_request_range(git: GitRepo, run: PullRequestRun) -> CommitRange:
     """Return the range of everything that a pull request changes, from its fork point.
 
     Every push is compared from there again; requests that have a verdict are not sent again. In a
     shallow clone the base is the target branch's commit, and the caller may ask the compare API.
     Raises ConfigError: the pull request's head is not in this clone.
     """
-    if not git.has_commit(pull.head):
+    if not git.has_commit(run.head):
         raise ConfigError(
-            f"The head of pull request #{pull.number}, {pull.head[:12]}, is not in this shallow "
+            f"The head of pull request #{run.pull_number}, {run.head[:12]}, is not in this shallow "
             "clone.",
             fix="Set `fetch-depth: 0` at actions/checkout.",
         )
-    fork = fork_point(git, pull.head, into=pull.base_ref, base=pull.base)
+    fork = fork_point(git, run.head, into=run.base_ref, base=run.base)
     return CommitRange(
-        head=pull.head,
-        base=fork or pull.base,
-        explanation=f"the fork point of pull request #{pull.number}",
+        head=run.head,
+        base=fork or run.base,
+        explanation=f"the fork point of pull request #{run.pull_number}",
         fork_unknown=fork is None,
     )
 

@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from batch_action.config.settings import Settings
+from batch_action.config.server import LedgerConfig
 from batch_action.errors import GitHubError
-from batch_action.ledger import merge
-from batch_action.ledger.artifacts import ArtifactScan, read_artifacts
+from batch_action.ledger.artifacts import ArtifactReader, LedgerAccess
 from batch_action.ledger.view import LedgerView
 from batch_action.models.github import Repository
-from batch_action.models.github_context import GitHubContext
 from batch_action.models.ledger import Collected, Ledger
 from batch_action.server.context import RepositoryClient, ServerContext
 from batch_action.server.log import problem
@@ -21,31 +18,13 @@ RETRY_AFTER = timedelta(minutes=1)
 """Between two reads of a ledger that could not be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskName:
-    """What reading a ledger needs of its task."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderContext:
-    """What decides which artifacts are trusted."""
-
-    settings: Settings
-    github_context: GitHubContext
-    task: TaskName
-
-
 @dataclass(slots=True, kw_only=True)
 class RemoteLedger:
     """One ledger of one repository, as it was read last."""
 
     name: str
     repository: RepositoryClient
-    settings: Settings
-    pull_requests: bool
-    """It is the ledger of pull requests."""
+    config: LedgerConfig
     ledger: Ledger | None = None
     default_branch: str = ""
     read_at: datetime | None = None
@@ -128,17 +107,18 @@ class RemoteLedgers:
         if remote.ledger and not remote.problem and remote.age(ctx.clock()) < max_age:
             return
         info = remote.repository.client.repository_info()
-        reader = _reader_context(remote, info)
         if remote.ledger is None or remote.ledger.repository != info.id:
-            remote.ledger = Ledger(repository=info.id, task=reader.task.name)
-        scan = ArtifactScan(refused_ids=remote.refused)
-        known = frozenset(remote.ledger.merged_artifacts)
-        read_artifacts(reader, remote.repository, scan, known=known)
-        merged, _ = merge.merge(remote.ledger, *scan.ledgers)
-        artifacts = tuple(sorted(scan.opened_ids | known | set(merged.merged_artifacts)))
-        remote.ledger = merged.model_copy(update={"merged_artifacts": artifacts})
+            remote.ledger = Ledger(repository=info.id, task=remote.config.task)
+        reader = ArtifactReader(
+            access=_access(remote, info),
+            actions=remote.repository.actions,
+            known=frozenset(remote.ledger.merged_artifacts),
+            refused_ids=remote.refused,
+        )
+        reader.read()
+        remote.ledger, _ = reader.merge_into(remote.ledger)
         remote.default_branch = info.default_branch
-        for refusal in scan.refused:
+        for refusal in reader.refused:
             ctx.log.warning("ledger", ledger=remote.name, problem=refusal)
         if remote.problem:
             ctx.log.info("ledger", ledger=remote.name, message="can be read again")
@@ -158,42 +138,23 @@ class RemoteLedgers:
 def _ledgers_of(repository: RepositoryClient) -> list[RemoteLedger]:
     config = repository.config
     return [
-        RemoteLedger(
-            name=ledger.name,
-            repository=repository,
-            pull_requests=ledger.pull_requests,
-            settings=Settings.model_validate(
-                {
-                    "task": ledger.task,
-                    "state-key": ledger.state_key,
-                    "state-secret": repository.state_secret,
-                    "state-secret-previous": repository.state_secret_previous,
-                    "state-branch": config.state_branch,
-                    "state-workflows": config.state_workflows,
-                }
-            ),
-        )
+        RemoteLedger(name=ledger.name, repository=repository, config=ledger)
         for ledger in config.ledgers
     ]
 
 
-def _reader_context(remote: RemoteLedger, info: Repository) -> ReaderContext:
-    """Build the context of a run that has uploaded no artifact itself."""
-    context = GitHubContext(
-        workspace=Path(),
-        repository=remote.repository.config.repository,
+def _access(remote: RemoteLedger, info: Repository) -> LedgerAccess:
+    """Return the access of a run that has uploaded no artifact itself."""
+    repository, config = remote.repository, remote.repository.config
+    branch = config.state_branch or info.default_branch
+    secrets = (repository.state_secret, repository.state_secret_previous)
+    return LedgerAccess(
         repository_id=info.id,
+        task=remote.config.task,
+        state_key=remote.config.state_key,
         run_id="serve",
-        run_attempt=1,
-        event="serve",
-        sha=None,
-        branch=None,
-        default_branch=info.default_branch,
-        server_url="",
-        api_url=remote.repository.client.api_url,
-        private=info.private,
-        from_fork=False,
-        for_pull_requests=remote.pull_requests,
+        branches=frozenset({branch} - {""}),
+        workflows=config.state_workflows,
+        secrets=tuple(secret.get_secret_value() for secret in secrets if secret),
+        pull_requests=remote.config.pull_requests,
     )
-    task = TaskName(remote.settings.task[0])
-    return ReaderContext(settings=remote.settings, github_context=context, task=task)

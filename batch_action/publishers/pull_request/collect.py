@@ -24,6 +24,7 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.github import PullRequest
+from batch_action.models.github_context import PullRequestRun
 from batch_action.models.ledger import Closed, Collected, Dismissed, Fact, Ledger
 from batch_action.models.report import PublishResult
 from batch_action.publishers import finding_block, pipeline, run_report
@@ -31,14 +32,6 @@ from batch_action.publishers.pipeline import PipelineResult, PublishedStates
 from batch_action.publishers.pull_request import publisher as pull_request
 from batch_action.publishers.pull_request.eligibility import DESTINATION
 from batch_action.selection.commit_range import fork_point
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullRequestLedger:
-    """The ledger of pull requests in the run of a branch, and the context that uses it."""
-
-    ctx: RunContext
-    session: LedgerSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +43,7 @@ class PullRequestResults:
     """The open findings of merged pull requests, which the branch takes over."""
     closed: tuple[Fact, ...] = ()
     """Facts of merged pull requests, to be saved once the branch has published `inherited`."""
-    ledger: PullRequestLedger | None = None
+    ledger: LedgerSession | None = None
     """Where these facts are saved."""
     problem: BatchActionError | None = None
 
@@ -80,7 +73,7 @@ class _Input:
     """All facts that count for the month's spending."""
 
 
-def load_ledger(ctx: RunContext) -> PullRequestLedger | None:
+def load_ledger(ctx: RunContext) -> LedgerSession | None:
     """Load the ledger of pull requests, if this run of a branch publishes their answers.
 
     Only a run on the branch of the state does: facts from elsewhere would not be trusted.
@@ -90,23 +83,19 @@ def load_ledger(ctx: RunContext) -> PullRequestLedger | None:
     is_on_state_branch = context.event == "local" or context.branch == state_branch
     if DESTINATION not in ctx.settings.report or ctx.github is None or not is_on_state_branch:
         return None
-    rules_commit = ctx.git.resolve(context.sha or "HEAD")
-    pull_request_ctx = replace(store.switch_ledger(ctx), rules_commit=rules_commit)
-    return PullRequestLedger(ctx=pull_request_ctx, session=store.load(pull_request_ctx))
+    return store.load(ctx, pull_requests=True)
 
 
 def has_batch(ctx: RunContext, batch: str | None) -> bool:
     """Return whether a batch is in the ledger of pull requests, in the run of a branch."""
     ledger = load_ledger(ctx) if batch else None
-    return ledger is not None and batch in ledger.session.view.known_batch_ids
+    return ledger is not None and batch in ledger.view.known_batch_ids
 
 
 def collect(
     ctx: RunContext,
     session: LedgerSession,
     branches: Ledger,
-    *,
-    number: int | None = None,
     batch_results: BatchResults | None = None,
 ) -> PullRequestResults:
     """Publish the results of each pull request; one that fails does not stop the others.
@@ -114,22 +103,19 @@ def collect(
     Save only facts whose results are published.
 
     Args:
-        ctx: the run.
+        ctx: the run: of a branch for all pull requests, or of the only one to collect for.
         session: the ledger of pull requests.
         branches: the ledger of branches, for its dismissals and its spending.
-        number: the only pull request to collect for, in its own run.
-        batch_results: its results, if they are fetched already.
+        batch_results: the results of the only one, if they are fetched already.
     """
     if session.view.open_intents:
         lost_creates.resolve_open_intents(ctx, session)
     numbers = pull_requests.unfinished_pull_requests(session.view)
     collected: list[_Result] = []
     problem: BatchActionError | None = None
-    for each in numbers if number is None else [number]:
+    for each in [ctx.run.pull_number] if ctx.run.pull_number else numbers:
         try:
-            result = _collect_one(
-                ctx, branches, session, each, batch_results, is_own_run=number is not None
-            )
+            result = _collect_one(ctx, branches, session, each, batch_results)
         except BatchActionError as error:
             if problem is not None:
                 ctx.warn(f"Pull request #{each}: {error}")
@@ -147,24 +133,23 @@ def collect(
         published=tuple(result.published for result in collected if result.published),
         inherited=tuple(result.inherited for result in collected if result.inherited),
         closed=tuple(fact for result in collected for fact in result.closed),
-        ledger=PullRequestLedger(ctx=ctx, session=session),
+        ledger=session,
         problem=problem,
     )
 
 
-def save_closed(results: PullRequestResults) -> None:
+def save_closed(ctx: RunContext, results: PullRequestResults) -> None:
     """Save that merged pull requests are closed, once the branch has published their findings."""
-    ledger = results.ledger
-    if ledger is not None and results.closed and not ledger.ctx.settings.dry_run:
-        ledger.session.add(*results.closed)
-        store.save(ledger.ctx, ledger.session)
+    if results.ledger is not None and results.closed and not ctx.settings.dry_run:
+        results.ledger.add(*results.closed)
+        store.save(ctx, results.ledger)
 
 
 def with_pull_request_spending(view: LedgerView, results: PullRequestResults) -> LedgerView:
     """Return a branch's ledger with the facts about pull requests, which cost money too."""
     if results.ledger is None:
         return view
-    return LedgerView(merge.merge(view.ledger, results.ledger.session.ledger)[0])
+    return LedgerView(merge.merge(view.ledger, results.ledger.ledger)[0])
 
 
 def _collect_one(
@@ -173,17 +158,15 @@ def _collect_one(
     session: LedgerSession,
     number: int,
     batch_results: BatchResults | None,
-    *,
-    is_own_run: bool,
 ) -> _Result:
     pull = ctx.require_github().pulls.get(number)
-    if is_own_run and not pull.open:
+    if ctx.run.pull_number is None:
+        ctx = replace(ctx, run=_run_of(ctx, pull))
+    elif not pull.open:
         return _Result()
     view = verify_pull_request(ctx, pull_requests.view_of(session.view, number), pull)
     if batch_results is None:
-        batch_results = results.fetch_results(
-            ctx, LedgerSession(ledger=view.ledger, saved=view.ledger)
-        )
+        batch_results = results.fetch_results(ctx, view.pending_batches)
     data = _Input(
         pull=pull,
         view=view,
@@ -198,6 +181,17 @@ def _collect_one(
     if pull.merged and pull.base_ref == ctx.github_context.default_branch:
         return _transfer_to_branch(ctx, data)
     return _Result(facts=(*_closed(ctx, data), *_unpublished(batch_results)))
+
+
+def _run_of(ctx: RunContext, pull: PullRequest) -> PullRequestRun:
+    """Return the run that reviews a pull request, by the rules of the branch of this run."""
+    return PullRequestRun(
+        pull_number=pull.number,
+        head=pull.head,
+        base=pull.base,
+        base_ref=pull.base_ref,
+        rules_commit=ctx.git.resolve(ctx.github_context.sha or "HEAD"),
+    )
 
 
 def _publish_open(ctx: RunContext, data: _Input) -> _Result:
@@ -227,7 +221,7 @@ def _publish(
 
     Without `deliver`, publish nothing, and return a result in any case.
     """
-    batch_results, number = data.batch_results, data.pull.number
+    batch_results = data.batch_results
     collected = LedgerView(merge.add(data.view.ledger, *batch_results.facts))
     answers = results.build_answers(ctx, collected, batch_results, head=head)
     publisher = pull_request.create_publisher(ctx, data.pull)
@@ -236,9 +230,7 @@ def _publish(
     if not (batch_results.ended or requested or states.has_pending_work or not deliver):
         return None, ()
     view = LedgerView(merge.add(collected.ledger, *data.dismissed, *requested))
-    report = run_report.build(
-        ctx, view, batch_results, answers, pull_number=number, spend_view=data.spend_view
-    )
+    report = run_report.build(ctx, view, batch_results, answers, spend_view=data.spend_view)
     # The findings in files that are as before the pull request are fixed.
     reviewed = collected.reviewed_files | _find_reverted_files(ctx.git, states, data.pull, head)
     policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=reviewed)

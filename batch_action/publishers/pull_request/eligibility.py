@@ -1,32 +1,20 @@
 """Which pull requests are reviewed in their own runs, and why others are skipped."""
 
-from dataclasses import replace
-
 from batch_action.context import RunContext
-from batch_action.ledger.trust import PULL_REQUEST_EVENT
 
 DESTINATION = "pr-review"
 DEPENDABOT = "dependabot[bot]"
 
 
-def with_pull_request(ctx: RunContext) -> RunContext:
-    """Return the context, with the ledger of pull requests in the own run of one of them."""
-    context = ctx.github_context
-    is_own_run = context.event == PULL_REQUEST_EVENT and context.pull_request is not None
-    if not is_own_run or DESTINATION not in ctx.settings.report:
-        return ctx
-    return replace(ctx, github_context=replace(context, for_pull_requests=True))
-
-
 def skip_reason(ctx: RunContext) -> str | None:
     """Return why the run of a pull request does nothing, as a sentence; None if it reviews it."""
-    context, pull = ctx.github_context, ctx.github_context.pull_request
-    if context.from_fork:
+    pull = ctx.github_context.pull_request
+    if ctx.github_context.from_fork:
         return (
             "This pull request is from a fork, whose runs get no secrets: nothing was done. Once "
             "it is merged the nightly run reviews it."
         )
-    if not context.for_pull_requests or pull is None:
+    if ctx.run.pull_number is None or pull is None:
         return (
             "batch-action reviews branches; this is a pull request: nothing was done. With "
             "`report: pr-review` it is reviewed on the event `pull_request`."
