@@ -28,8 +28,13 @@ from batch_action.config.loading import load_settings
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError
-from batch_action.ledger.trust import PULL_REQUEST_EVENT
-from batch_action.models.github_context import BranchRun, GitHubContext, PullRequestRun, Run
+from batch_action.models.github_context import (
+    PULL_REQUEST_EVENT,
+    BranchRun,
+    GitHubContext,
+    PullRequestRun,
+    Run,
+)
 from batch_action.models.prices import Prices
 from batch_action.requests import pricing
 from batch_action.tasks.task import Task

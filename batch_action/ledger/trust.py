@@ -12,12 +12,11 @@ from batch_action.context import RunContext
 from batch_action.ledger import pull_requests
 from batch_action.ledger.view import LedgerView
 from batch_action.models.github import Artifact, PullRequest, WorkflowRun
+from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import Intended
 
 TRUSTED_EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatch"})
 """Events whose workflow and code come from the branch itself."""
-PULL_REQUEST_EVENT = "pull_request"
-"""The event whose runs write the ledger of pull requests, and no other ledger."""
 
 _OTHER_REPOSITORY = "it was uploaded by a run of another repository (a fork)"
 

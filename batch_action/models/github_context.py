@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+PULL_REQUEST_EVENT = "pull_request"
+"""The event whose runs write the ledger of pull requests, and no other ledger."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitHubContext:

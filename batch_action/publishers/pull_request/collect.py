@@ -24,13 +24,12 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.github import PullRequest
-from batch_action.models.github_context import PullRequestRun
 from batch_action.models.ledger import Closed, Collected, Dismissed, Fact, Ledger
 from batch_action.models.report import PublishResult
 from batch_action.publishers import finding_block, pipeline, run_report
 from batch_action.publishers.pipeline import PipelineResult, PublishedStates
 from batch_action.publishers.pull_request import publisher as pull_request
-from batch_action.publishers.pull_request.eligibility import DESTINATION
+from batch_action.publishers.pull_request.eligibility import DESTINATION, run_of
 from batch_action.selection.commit_range import fork_point
 
 
@@ -161,7 +160,7 @@ def _collect_one(
 ) -> _Result:
     pull = ctx.require_github().pulls.get(number)
     if ctx.run.pull_number is None:
-        ctx = replace(ctx, run=_run_of(ctx, pull))
+        ctx = replace(ctx, run=run_of(ctx, pull))
     elif not pull.open:
         return _Result()
     view = verify_pull_request(ctx, pull_requests.view_of(session.view, number), pull)
@@ -181,17 +180,6 @@ def _collect_one(
     if pull.merged and pull.base_ref == ctx.github_context.default_branch:
         return _transfer_to_branch(ctx, data)
     return _Result(facts=(*_closed(ctx, data), *_unpublished(batch_results)))
-
-
-def _run_of(ctx: RunContext, pull: PullRequest) -> PullRequestRun:
-    """Return the run that reviews a pull request, by the rules of the branch of this run."""
-    return PullRequestRun(
-        pull_number=pull.number,
-        head=pull.head,
-        base=pull.base,
-        base_ref=pull.base_ref,
-        rules_commit=ctx.git.resolve(ctx.github_context.sha or "HEAD"),
-    )
 
 
 def _publish_open(ctx: RunContext, data: _Input) -> _Result:

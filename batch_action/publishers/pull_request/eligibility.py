@@ -1,9 +1,22 @@
 """Which pull requests are reviewed in their own runs, and why others are skipped."""
 
 from batch_action.context import RunContext
+from batch_action.models.github import PullRequest
+from batch_action.models.github_context import PullRequestRun
 
 DESTINATION = "pr-review"
 DEPENDABOT = "dependabot[bot]"
+
+
+def run_of(ctx: RunContext, pull: PullRequest) -> PullRequestRun:
+    """Return the run that reviews a pull request, by the rules of the branch of this run."""
+    return PullRequestRun(
+        pull_number=pull.number,
+        head=pull.head,
+        base=pull.base,
+        base_ref=pull.base_ref,
+        rules_commit=ctx.git.resolve(ctx.github_context.sha or "HEAD"),
+    )
 
 
 def skip_reason(ctx: RunContext) -> str | None:
