@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, BudgetError, ConfigError
 from batch_action.ledger import store
@@ -275,7 +274,6 @@ def prepare(
         ),
         max_file_bytes=settings.max_file_bytes,
         attributes_from=ctx.rules_commit_for(commits.head),
-        mask=mask,
         all_files=commits.all_files,
         superseded=view.newest_files() if commits.behind else (),
     )

@@ -1,9 +1,11 @@
 """Select files: read what changed since the base and what is in the backlog."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from batch_action.clients.console import ProgressCallback
 from batch_action.clients.git import GitRepo
+from batch_action.clients.secrets import mask
 from batch_action.models.files import (
     ChangeType,
     FileChange,
@@ -23,9 +25,6 @@ MAX_CHUNK_FILES = 200
 MAX_CHUNK_BYTES = 16_000_000
 """What is read at one time: apart from the selected texts, no more is in memory."""
 
-Mask = Callable[[str], tuple[str, int]]
-"""Returns the text with its secrets masked, and their number."""
-Progress = Callable[[int, int], None]
 _Entry = FileChange | SkippedFile
 
 
@@ -37,7 +36,6 @@ class SelectionOptions:
     max_file_bytes: int
     attributes_from: str
     """The commit whose `.gitattributes` are trusted."""
-    mask: Mask
     all_files: bool = False
     """Select unchanged files too."""
     superseded: Collection[str] = ()
@@ -51,7 +49,7 @@ def select_files(
     options: SelectionOptions,
     *,
     backlog: Mapping[str, str | None],
-    progress: Progress,
+    progress: ProgressCallback,
     changes: Sequence[FileChange] | None = None,
 ) -> Selection:
     """Return every changed or backlog path once, as a selected or a skipped file.
@@ -227,10 +225,10 @@ def _select_file(
     reincluded = options.rules.reincludes(change.path)
     if skip := filters.check_text(change.path, plain, skip_generated=not reincluded):
         return skip
-    text, masked = options.mask(plain)
+    text, masked = mask(plain)
     if content.is_wide(data) or content.is_wide(old_data) or content.is_binary(old_data):
         hunks = ()  # Git counts the bytes of such a file, not its lines.
-    old_text = options.mask(content.decode(old_data))[0] if hunks else ""
+    old_text = mask(content.decode(old_data))[0] if hunks else ""
     only_moved = change.status is ChangeType.RENAMED and change.blob == change.old_blob
     lines = 0 if only_moved else count_changed_lines(hunks) or len(content.lines_of(text))
     return SelectedFile(

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from batch_action.batches import submit
-from batch_action.clients.secrets import mask
 from batch_action.errors import BudgetError, ConfigError
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import SkipReason
@@ -42,9 +41,7 @@ def build(ctx, known=EMPTY, *, base=None):
         ctx.git,
         head,
         base,
-        reader.SelectionOptions(
-            rules=PathRules(), max_file_bytes=1_000_000, attributes_from=head, mask=mask
-        ),
+        reader.SelectionOptions(rules=PathRules(), max_file_bytes=1_000_000, attributes_from=head),
         backlog={path: item.old_blob for path, item in backlog.items()},
         progress=lambda _done, _total: None,
     )

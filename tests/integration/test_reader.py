@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch_action.clients.git import GitRepo
-from batch_action.clients.secrets import mask
 from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, Selection, SkipReason
 from batch_action.selection.patterns import PathRules
@@ -38,7 +37,6 @@ def select(
             rules=rules or PathRules(),
             max_file_bytes=limit,
             attributes_from=head,
-            mask=mask,
             all_files=all_files,
             superseded=superseded,
         ),
