@@ -49,6 +49,20 @@ class SkipReason(StrEnum):
     NOT_FOR_TASK = "not-for-this-task"
 
 
+@unique
+class SkipKind(StrEnum):
+    """What decided that a file is not sent: who could have hidden something there."""
+
+    CONTENT = "content"
+    """Its bytes (a marker, a NUL, a long line, its size), or a name that is not UTF-8."""
+    NAME = "name"
+    """A default ignore, which neither the configuration nor an attribute mentions."""
+    CONFIG = "config"
+    """The patterns or attributes of the commit whose rules apply."""
+    OTHER = "other"
+    """There is nothing to review in it, or this or another run accounts for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileChange:
     """One entry of `git diff --raw`, or of a tree for `select: all`."""
@@ -119,8 +133,11 @@ class SkippedFile:
 
     path: str
     reason: SkipReason
+    kind: SkipKind = SkipKind.OTHER
     detail: str = ""
     """Details, e.g. the pattern that matched or the size of the file."""
+    is_new: bool = False
+    """Whether the path did not exist at base; a pure rename is not new."""
     blob: str | None = None
     """The blob at head, set when the file went back to one that was already reviewed: the ledger
     then replaces the path's newest blob with it."""

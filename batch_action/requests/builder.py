@@ -14,6 +14,7 @@ from batch_action.models.files import (
     FilePart,
     SelectedFile,
     Selection,
+    SkipKind,
     SkippedFile,
     SkipReason,
 )
@@ -167,7 +168,11 @@ class _RequestBuilder:
             known is not None and known.blob != file.blob
         )
         return SkippedFile(
-            path=file.path, reason=reason[0], detail=reason[1], blob=file.blob if back else None
+            path=file.path,
+            reason=reason[0],
+            kind=SkipKind.CONTENT if reason[0] is SkipReason.TOO_LARGE else SkipKind.OTHER,
+            detail=reason[1],
+            blob=file.blob if back else None,
         )
 
     def _request_key(self, file: SelectedFile, part: FilePart) -> RequestKey:

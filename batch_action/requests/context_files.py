@@ -13,6 +13,7 @@ from batch_action.models.files import (
     FileChange,
     SelectedFile,
     Selection,
+    SkipKind,
     SkippedFile,
     SkipReason,
 )
@@ -163,7 +164,9 @@ def _at_most(lines: list[str], limit: int) -> list[str]:
 def _skip_for_task(task: Task, file: SelectedFile) -> SkippedFile | None:
     if task.needs_whole_file and len(file.parts) > 1:
         detail = f"{task.name} takes whole files of at most {MAX_PART_CHARS:,} characters"
-        return SkippedFile(path=file.path, reason=SkipReason.TOO_LARGE, detail=detail)
+        return SkippedFile(
+            path=file.path, reason=SkipReason.TOO_LARGE, kind=SkipKind.CONTENT, detail=detail
+        )
     reason = task.skip_reason(file)
     if not reason:
         return None
@@ -199,7 +202,9 @@ def _skip_without_old_version(ctx: RunContext, file: SelectedFile, text: str | N
         detail = "there is no older version to compare it with"
         return SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=detail)
     detail = f"its older version has more than {MAX_OLD_VERSION_CHARS:,} characters"
-    return SkippedFile(path=file.path, reason=SkipReason.TOO_LARGE, detail=detail)
+    return SkippedFile(
+        path=file.path, reason=SkipReason.TOO_LARGE, kind=SkipKind.CONTENT, detail=detail
+    )
 
 
 def _change_hints(

@@ -5,7 +5,7 @@ Each check returns the skipped file with its reason, or None when the file passe
 
 from collections.abc import Mapping
 
-from batch_action.models.files import ChangeType, FileChange, SkippedFile, SkipReason
+from batch_action.models.files import ChangeType, FileChange, SkipKind, SkippedFile, SkipReason
 from batch_action.selection import content
 from batch_action.selection.patterns import PathRules
 
@@ -37,7 +37,10 @@ def check_change(change: FileChange) -> SkippedFile | None:
         reason, detail = SkipReason.SUBMODULE, f"at commit {change.blob[:12]}"
     elif change.status is ChangeType.MODIFIED and change.blob == change.old_blob:
         reason, detail = SkipReason.MODE_ONLY, f"now {change.mode}"
-    return SkippedFile(path=change.path, reason=reason, detail=detail) if reason else None
+    if reason is None:
+        return None
+    kind = SkipKind.CONTENT if reason is SkipReason.UNREADABLE_NAME else SkipKind.OTHER
+    return SkippedFile(path=change.path, reason=reason, kind=kind, detail=detail)
 
 
 def check_name(path: str, rules: PathRules, attributes: Mapping[str, str]) -> SkippedFile | None:
@@ -46,7 +49,7 @@ def check_name(path: str, rules: PathRules, attributes: Mapping[str, str]) -> Sk
     *attributes*: the path's attributes with git's values (`set`, `unset`, …).
     """
     skipped = rules.skip(path)
-    if skipped and skipped.reason in (SkipReason.NOT_IN_PATHS, SkipReason.PATHS_IGNORE):
+    if skipped and skipped.kind is SkipKind.CONFIG:
         return skipped
     if rules.reincludes(path):
         return None
@@ -60,7 +63,8 @@ def check_name(path: str, rules: PathRules, attributes: Mapping[str, str]) -> Sk
         (attributes.get("diff") == "unset", SkipReason.BINARY, "-diff"),
     ):
         if applies and not own:
-            return SkippedFile(path=path, reason=reason, detail=f".gitattributes: {name}")
+            detail = f".gitattributes: {name}"
+            return SkippedFile(path=path, reason=reason, kind=SkipKind.CONFIG, detail=detail)
     hand_written = (
         own or marks.get("linguist-generated") is False or marks.get("linguist-vendored") is False
     )
@@ -73,16 +77,16 @@ def check_size(path: str, size: int, limit: int) -> SkippedFile | None:
         return SkippedFile(path=path, reason=SkipReason.EMPTY)
     if size > limit:
         detail = f"{size:,} bytes, the limit is {limit:,}"
-        return SkippedFile(path=path, reason=SkipReason.TOO_LARGE, detail=detail)
+        return _by_content(path, SkipReason.TOO_LARGE, detail)
     return None
 
 
 def check_bytes(path: str, data: bytes) -> SkippedFile | None:
     """Check that the bytes are text, and not a Git LFS pointer."""
     if content.is_lfs_pointer(data):
-        return SkippedFile(path=path, reason=SkipReason.LFS_POINTER)
+        return _by_content(path, SkipReason.LFS_POINTER)
     if content.is_binary(data):
-        return SkippedFile(path=path, reason=SkipReason.BINARY, detail="a NUL byte near the start")
+        return _by_content(path, SkipReason.BINARY, "a NUL byte near the start")
     return None
 
 
@@ -97,14 +101,18 @@ def check_text(
         detail = "only white space" if text else ""
         return SkippedFile(path=path, reason=SkipReason.EMPTY, detail=detail)
     if skip_generated and (marker := content.generated_marker(text)):
-        return SkippedFile(path=path, reason=SkipReason.GENERATED, detail=f"contains {marker!r}")
+        return _by_content(path, SkipReason.GENERATED, f"contains {marker!r}")
     average = len(text) // (text.count("\n") + 1)
     minified = len(text) >= MINIFIED_MIN_CHARS and average > MINIFIED_AVERAGE_CHARS
     if skip_generated and minified:
         detail = f"{average:,} characters per line on average"
-        return SkippedFile(path=path, reason=SkipReason.MINIFIED, detail=detail)
+        return _by_content(path, SkipReason.MINIFIED, detail)
     number = content.find_long_line(text, max_chars)
     if number is not None:
         detail = f"line {number} alone has more than {max_chars:,} characters"
-        return SkippedFile(path=path, reason=SkipReason.TOO_LARGE, detail=detail)
+        return _by_content(path, SkipReason.TOO_LARGE, detail)
     return None
+
+
+def _by_content(path: str, reason: SkipReason, detail: str = "") -> SkippedFile:
+    return SkippedFile(path=path, reason=reason, kind=SkipKind.CONTENT, detail=detail)

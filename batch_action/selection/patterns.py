@@ -6,7 +6,7 @@ from functools import cache
 from pathspec import GitIgnoreSpec
 
 from batch_action.errors import ConfigError
-from batch_action.models.files import SkippedFile, SkipReason
+from batch_action.models.files import SkipKind, SkippedFile, SkipReason
 
 DEFAULT_IGNORES: dict[SkipReason, tuple[str, ...]] = {
     reason: tuple(patterns.split())
@@ -113,8 +113,10 @@ class PathRules:
     def skip(self, path: str) -> SkippedFile | None:
         """Return why a path is not reviewed, naming the pattern; None when it is."""
 
-        def skipped(reason: SkipReason, detail: str) -> SkippedFile:
-            return SkippedFile(path=path, reason=reason, detail=detail)
+        def skipped(
+            reason: SkipReason, detail: str, kind: SkipKind = SkipKind.CONFIG
+        ) -> SkippedFile:
+            return SkippedFile(path=path, reason=reason, kind=kind, detail=detail)
 
         if self._included:
             included, pattern = self._included.match(path)
@@ -130,7 +132,7 @@ class PathRules:
         for reason, defaults in _default_ignores().items() if ignored is None else ():
             matches, pattern = defaults.match(path)
             if matches:
-                return skipped(reason, pattern)
+                return skipped(reason, pattern, SkipKind.NAME)
         return None
 
     def reincludes(self, path: str) -> bool:

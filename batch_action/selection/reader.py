@@ -77,6 +77,7 @@ def select_files(
     churn = repo.churn(head) if named else {}
     files: list[SelectedFile] = []
     skipped = skipped_by_name + skipped_by_size
+    added = {change.path for change in changes if _adds(change)}
     progress(0, len(sized))
     for done, (change, blobs, hunks) in enumerate(_read(repo, sized, sizes), 1):
         file = _select_file(change, blobs, hunks, options, churn.get(change.path, 0))
@@ -89,7 +90,17 @@ def select_files(
         head=head,
         base=base,
         files=tuple(sorted(files, key=lambda file: (-file.risk, file.path))),
-        skipped=tuple(sorted(skipped, key=lambda file: file.path)),
+        skipped=tuple(
+            replace(file, is_new=file.path in added)
+            for file in sorted(skipped, key=lambda file: file.path)
+        ),
+    )
+
+
+def _adds(change: FileChange) -> bool:
+    """Return whether content is new under this path."""
+    return change.old_blob is None or (
+        change.status is ChangeType.RENAMED and change.blob != change.old_blob
     )
 
 

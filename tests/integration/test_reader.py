@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batch_action.clients.git import GitRepo
 from batch_action.errors import ConfigError
-from batch_action.models.files import ChangeType, Selection, SkipReason
+from batch_action.models.files import ChangeType, Selection, SkipKind, SkipReason
 from batch_action.selection.patterns import PathRules
 from batch_action.selection.reader import SelectionOptions, select_files
 from tests.harness.git_repositories import Repo
@@ -153,6 +153,46 @@ def test_every_kind_of_change(repo):
         "",
     )
     json.dumps([file.text + file.path for file in selection.files])
+
+
+def test_a_skipped_file_tells_what_decided_and_whether_it_is_new(repo):
+    base = repo.commit({"old.lock": "a\n", "src/a.js": BODY, "src/b.js": BODY + "b\n"})
+    files = {
+        "new.lock": "a\n",
+        "old.lock": "b\n",
+        "marked.py": "# @generated\n",
+        "nul.py": b"a\0b",
+        "long.js": "x" * 6000,
+        "spaces.py": "x = 1" + " " * 70_000,
+        "huge.py": "x = 1\n" * 60_000,
+        "lfs.py": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+        b"caf\xe9.py": "n = 1\n",
+        "out/a.py": "a = 1\n",
+        "made.py": "a = 1\n",
+        "docs/a.py": "a = 1\n",
+        ".gitattributes": "made.py linguist-generated\nout/** binary\n",
+        "src/a.js": None,
+        "dist/a.js": BODY,
+        "src/b.js": None,
+        "dist/b.js": BODY + "eval(b)\n",
+        "empty.py": "",
+    }
+    rules = PathRules([], ["docs/"])
+    selection = select(repo, base, repo.commit(files), rules=rules, limit=200_000)
+    kinds = {file.path: (file.kind, file.is_new) for file in selection.skipped}
+    assert kinds == {
+        "new.lock": (SkipKind.NAME, True),
+        "old.lock": (SkipKind.NAME, False),
+        "dist/a.js": (SkipKind.NAME, False),
+        "dist/b.js": (SkipKind.NAME, True),
+        ".gitattributes": (SkipKind.NAME, True),
+        **dict.fromkeys(
+            ("marked.py", "nul.py", "long.js", "spaces.py", "huge.py", "lfs.py", "caf\udce9.py"),
+            (SkipKind.CONTENT, True),
+        ),
+        **dict.fromkeys(("out/a.py", "made.py", "docs/a.py"), (SkipKind.CONFIG, True)),
+        "empty.py": (SkipKind.OTHER, True),
+    }
 
 
 def test_a_merge_is_compared_from_base_to_head(repo):
