@@ -1,6 +1,6 @@
 """A finding's block in an issue: rendered once, afterwards preserved as opaque text."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batch_action.escape import code_span, fence, html_code, markdown, prose
@@ -14,6 +14,7 @@ from batch_action.models.findings import (
 from batch_action.models.report import RunReport
 from batch_action.publishers import markers, report_text, user_commands
 from batch_action.publishers.report_text import render_template
+from batch_action.text import plural
 
 MAX_CODE_LINES = 40
 MAX_CODE_CHARS = 4_000
@@ -21,6 +22,12 @@ MAX_PROSE_CHARS = 3_000
 MAX_NEW_DETAILS_CHARS = 300_000
 """The limit of all details that one run adds: ten comments full."""
 BRIEF_MARKER = "<!-- batch-action:brief -->"
+MAX_LISTED = 20
+CLOSED_LABELS = {
+    FindingState.FIXED: "✅ Fixed",
+    FindingState.IGNORED: "Ignored",
+    FindingState.DISMISSED: "Dismissed",
+}
 DISMISSIBLE_STATES = (*OPEN_STATES, FindingState.IGNORED)
 """The states in which a finding can still be dismissed."""
 
@@ -210,3 +217,49 @@ def keep_reported_state(status: FindingStatus, reported: FindingState | None) ->
     ):
         return replace(status, tracked=replace(status.tracked, state=reported))
     return status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A section of the body, folded under its summary if it has one."""
+
+    summary: str
+    blocks: str
+    lines: tuple[str, ...] = ()
+
+
+def build_sections(
+    statuses: Sequence[FindingStatus], blocks: Sequence[RenderedBlock], change: str
+) -> list[Section]:
+    """Build the sections: open findings, then folded older and closed ones.
+
+    *change*: what the older ones are older than.
+    """
+
+    def join(*states: FindingState, pre_existing: bool | None = None) -> str:
+        return join_blocks(
+            block
+            for block in blocks
+            if block.tracked.state in states and pre_existing in (None, block.tracked.pre_existing)
+        )
+
+    older = sum(s.tracked.pre_existing and s.tracked.state in OPEN_STATES for s in statuses)
+    sections = [
+        Section(summary="", blocks=join(*OPEN_STATES, pre_existing=False)),
+        Section(
+            summary=f"{plural(older, 'finding')} older than {change}",
+            blocks=join(*OPEN_STATES, pre_existing=True),
+        ),
+    ]
+    for state, label in CLOSED_LABELS.items():
+        closed = [s for s in statuses if s.tracked.state is state]
+        counts = _format_ignored(closed) if state is FindingState.IGNORED else f"{len(closed)}"
+        lines = tuple(report_text.format_list_item(s) for s in closed[:MAX_LISTED])
+        sections.append(Section(summary=f"{label}: {counts}", blocks=join(state), lines=lines))
+    return [section for section in sections if section.blocks or section.lines]
+
+
+def _format_ignored(ignored: Sequence[FindingStatus]) -> str:
+    baseline = sum(s.tracked.ignored_by == "baseline" for s in ignored)
+    counts = ((len(ignored) - baseline, "a comment in the code"), (baseline, "the baseline"))
+    return f"{', '.join(f'{count} by {origin}' for count, origin in counts if count)}"

@@ -14,12 +14,13 @@ from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity
 from batch_action.models.report import PublishResult
 from batch_action.models.requests import BatchState, Cost, Plan, SubmissionMode
 from batch_action.publishers import report_text
-from batch_action.publishers.report_text import format_dollars, render_template
-from batch_action.publishers.results import count_findings
-from batch_action.publishers.visibility import (
+from batch_action.publishers.report_text import (
     count_hidden,
     format_all_suppressed,
+    format_dollars,
+    render_template,
 )
+from batch_action.publishers.results import count_findings
 from batch_action.requests.planner import PreparedPlan
 from batch_action.text import plural
 

@@ -3,7 +3,9 @@
 Unless it says otherwise, a function returns Markdown in which text from outside is escaped.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,6 +17,7 @@ from batch_action.models.findings import (
     Anchor,
     FindingState,
     FindingStatus,
+    Reconciliation,
     Severity,
     TrackedFinding,
 )
@@ -22,6 +25,7 @@ from batch_action.models.report import (
     DestinationResult,
     FileStatus,
     FileStatuses,
+    PublishResult,
     RunReport,
     Spending,
 )
@@ -48,6 +52,7 @@ CHANGES = (FindingState.NEW, FindingState.FIXED, FindingState.BACK)
 MAX_PATH_CHARS = 90
 MAX_NOTE_CHARS = 500
 MAX_STATE_NOTE_CHARS = 60
+MAX_BATCHES_LISTED = 5
 
 
 def format_headline(statuses: Sequence[FindingStatus], *, security_hidden: bool) -> str:
@@ -214,9 +219,13 @@ def format_note(status: FindingStatus) -> str:
 def format_list_item(status: FindingStatus) -> str:
     """Format a finding as one item of a list."""
     tracked = status.tracked
-    note = f" · {text}" if (text := format_note(status)) else ""
-    path = html_code(tracked.anchor.path, MAX_PATH_CHARS)
-    return f"- {format_severity(tracked)} · {format_title(tracked)} · {path}{note}"
+    parts = (
+        f"- {format_severity(tracked)} · {format_title(tracked)}",
+        html_code(tracked.anchor.path, MAX_PATH_CHARS),
+        format_note(status),
+        markdown(tracked.closed_on, 20),
+    )
+    return " · ".join(part for part in parts if part)
 
 
 def format_table_row(status: FindingStatus, report: RunReport) -> tuple[str, ...]:
@@ -332,3 +341,139 @@ def load_environment() -> Environment:
 def render_template(name: str, **values: object) -> str:
     """Render a template without newlines at its start and end."""
     return load_environment().get_template(name).render(values).strip("\n")
+
+
+PUBLIC = "public"
+LIMIT_LABELS = {
+    "max-findings": "in comments because of `max-findings`",
+    "max-issues": "waiting for a later run because of `max-issues`",
+}
+"""The limits of one destination."""
+FILTER_LABELS = {
+    "min-severity": "below `min-severity`",
+    "min-confidence": "below `min-confidence`",
+    "comment": "ignored by a comment in the code",
+    "baseline": "accepted by the baseline file",
+    "dismissed": "dismissed by people",
+    "pre-existing": "older than the reviewed change, listed separately",
+    "repeated": "reported twice or about code that has changed since",
+    "discarded": "discarded, because the quoted code is not in the file",
+    PUBLIC: "about security, not shown on a public repository",
+}
+"""The filters of all destinations, in the order in which the job summary lists them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressedCount:
+    """How many findings one filter suppressed."""
+
+    filter: str
+    """A key of `FILTER_LABELS`, or the limit of a destination (`max-findings`, `max-issues`)."""
+    count: int
+    destination: str = ""
+    """Empty for a filter of all destinations."""
+
+    @property
+    def line(self) -> str:
+        """`3 below …` as Markdown; it contains no text from outside."""
+        if self.filter in FILTER_LABELS:
+            return f"{self.count} {FILTER_LABELS[self.filter]}"
+        return f"{self.count} over `{self.filter}` in {self.destination}"
+
+
+def count_hidden(published: PublishResult) -> int:
+    """Count the open security findings that are hidden on a public repository."""
+    if not published.reconciliation.hides_security:
+        return 0
+    return sum(s.tracked.security and s.tracked.state in OPEN_STATES for s in published.statuses)
+
+
+def count_suppressed(reconciliation: Reconciliation, **limits: int) -> tuple[tuple[str, int], ...]:
+    """Count the findings that each filter suppresses in one destination.
+
+    *limits*: the destination's own limits (`max_findings`, `max_issues`) with their counts.
+    """
+    visible = reconciliation.visible
+    counts = Counter(dict(reconciliation.below_threshold))
+    ignored = [s.tracked for s in visible if s.tracked.state is FindingState.IGNORED]
+    counts.update(tracked.ignored_by or "comment" for tracked in ignored)
+    counts.update({name.replace("_", "-"): count for name, count in limits.items()})
+    counts[PUBLIC] = len(reconciliation.statuses) - len(visible)
+    return tuple((name, count) for name, count in counts.items() if count)
+
+
+def format_suppressed(counts: Sequence[tuple[str, int]]) -> str:
+    """Format `Suppressed: 3 findings below `min-severity`, 1 accepted by …`; empty for none."""
+    # The number of hidden security findings is not for everybody to read.
+    labels = {**FILTER_LABELS, **LIMIT_LABELS}
+    parts = [(count, labels[name]) for name, count in counts if name in labels and name != PUBLIC]
+    if not parts:
+        return ""
+    (first, label), *others = parts
+    texts = [f"{plural(first, 'finding')} {label}", *(f"{n} {label}" for n, label in others)]
+    return f"Suppressed: {', '.join(texts)}."
+
+
+def count_all_suppressed(published: PublishResult) -> tuple[SuppressedCount, ...]:
+    """Count the findings that each filter suppressed in a run, over all destinations."""
+    counts = Counter(dict(count_suppressed(published.reconciliation)))
+    for tracked in (s.tracked for s in published.visible):
+        counts["dismissed"] += tracked.state is FindingState.DISMISSED
+        counts["pre-existing"] += tracked.pre_existing and tracked.state in OPEN_STATES
+    counts["repeated"] = len(published.reconciliation.dropped)
+    counts["discarded"] = published.report.discarded
+    # Only open findings matter here: nobody misses a fixed one.
+    counts[PUBLIC] = count_hidden(published)
+    everywhere = [
+        SuppressedCount(filter=name, count=counts[name]) for name in FILTER_LABELS if counts[name]
+    ]
+    return (*everywhere, *(s for result in published.results for s in _destination_limits(result)))
+
+
+def _destination_limits(result: DestinationResult) -> Iterator[SuppressedCount]:
+    """Yield the destination's own limits; the filters of all destinations are counted once."""
+    for name, count in result.suppressed:
+        if count and name not in FILTER_LABELS:
+            yield SuppressedCount(filter=name, count=count, destination=result.destination)
+
+
+def format_all_suppressed(published: PublishResult) -> str:
+    """Format `Suppressed or listed separately: 3 below …; 2 accepted ….`; empty for none."""
+    lines = "; ".join(s.line for s in count_all_suppressed(published))
+    return f"Suppressed or listed separately: {lines}." if lines else ""
+
+
+def _format_provenance(report: RunReport) -> list[str]:
+    """Format the run, the batches, the model and the date of a report."""
+    parts = [f"[run]({report.run_url})"] if report.run_url else []
+    batches = ", ".join(html_code(batch) for batch in report.batch_ids[:MAX_BATCHES_LISTED])
+    if len(report.batch_ids) > MAX_BATCHES_LISTED:
+        batches += f" and {len(report.batch_ids) - MAX_BATCHES_LISTED} more"
+    if batches:
+        parts.append(f"batch {batches}")
+    return [*parts, f"model {html_code(report.model)}", markdown(report.date, 20)]
+
+
+def render_last_run(
+    report: RunReport, reconciled: Reconciliation, advice: str, max_chars: int, **limits: int
+) -> str:
+    """Render the file statuses, the cost, and where the report comes from.
+
+    *max_chars*: of each table; *limits*: see `count_suppressed`.
+    """
+    discarded = plural(report.discarded, "finding")
+    lines = (
+        f"{skipped}." if (skipped := format_skipped(report.file_statuses)) else "",
+        format_suppressed(count_suppressed(reconciled, **limits)),
+        f"{discarded} discarded: the quoted code is not in the file." if report.discarded else "",
+    )
+    return render_template(
+        "last_run.md.j2",
+        summary=format_file_counts(report.file_statuses),
+        table=format_file_statuses(report.file_statuses, max_chars),
+        lines=[line for line in lines if line],
+        task_results=format_task_results(report, max_chars),
+        cost=format_cost(report.spending) if report.spending else "",
+        provenance=_format_provenance(report),
+        advice=advice,
+    )

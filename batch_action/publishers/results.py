@@ -33,7 +33,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.ledger import Usage
 from batch_action.models.report import FileStatus, PublishResult, RunReport
-from batch_action.publishers import report_text, visibility
+from batch_action.publishers import report_text
 
 SCHEMA: Final = "batch-action/results/1"
 FAILURE_SCHEMA: Final = "batch-action/failure/1"
@@ -284,7 +284,7 @@ def build_results(published: PublishResult, at: datetime) -> Results:
         "file_statuses": {
             "files": report.file_statuses.entries,
             "skipped": dict(report.file_statuses.skipped),
-            "suppressed": visibility.count_all_suppressed(published),
+            "suppressed": report_text.count_all_suppressed(published),
         },
         "destinations": published.results,
         "warnings": published.warnings,

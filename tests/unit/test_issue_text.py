@@ -156,9 +156,8 @@ def test_fixed_dismissed_and_older_ones_are_folded():
     body = written.body
     assert "**1 open finding, 1 critical; 1 fixed in this run.**" in body
     assert "<summary>1 finding older than the reviewed changes</summary>" in body
-    assert (
-        "<summary>✅ Fixed: 1</summary>\n\n- SQL from <code>name</code> · fixed in 1a2b3c4" in body
-    )
+    assert "<summary>✅ Fixed: 1</summary>\n\n- 🟠 high · SQL from <code>name</code> · " in body
+    assert " · fixed in 1a2b3c4 · 2026-" in body
     assert "<summary>Dismissed: 1</summary>" in body
     assert "| open, pre-existing |" in body
     assert "- ✅ fixed: 🟠 high · SQL from <code>name</code> · fixed in 1a2b3c4" in written.comment

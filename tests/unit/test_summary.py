@@ -11,7 +11,7 @@ from batch_action.models.files import ChangeType, SelectedFile, Selection, Skipp
 from batch_action.models.findings import FindingState, Severity
 from batch_action.models.report import DestinationResult, FileStatus, FileStatusEntry, FileStatuses
 from batch_action.models.requests import Cost, Plan, TokenEstimate
-from batch_action.publishers import job_summary, visibility
+from batch_action.publishers import job_summary, report_text
 from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.job_summary import RunningBatch
 from tests.harness.hostile_text import FILE_NAMES, GFM, TEXTS, assert_inert
@@ -90,7 +90,7 @@ def test_every_filter_is_counted():
         report=report(discarded=8),
         hides_security=True,
     )
-    found = [(h.filter, h.count, h.destination) for h in visibility.count_all_suppressed(whole)]
+    found = [(h.filter, h.count, h.destination) for h in report_text.count_all_suppressed(whole)]
     assert found == [
         ("min-severity", 1, ""),
         ("min-confidence", 2, ""),
@@ -103,9 +103,9 @@ def test_every_filter_is_counted():
         ("public", 1, ""),
         ("max-findings", 4, "issue"),
     ]
-    assert "4 over `max-findings` in issue." in visibility.format_all_suppressed(whole)
-    assert visibility.count_all_suppressed(published(finding_status())) == ()
-    assert visibility.format_all_suppressed(published()) == ""
+    assert "4 over `max-findings` in issue." in report_text.format_all_suppressed(whole)
+    assert report_text.count_all_suppressed(published(finding_status())) == ()
+    assert report_text.format_all_suppressed(published()) == ""
 
 
 @pytest.mark.parametrize("say", WORDS, ids=["summary", "document"])

@@ -11,12 +11,12 @@ from batch_action.models.file_results import GeneratedFile
 from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import finding_block, report_text, user_commands
-from batch_action.publishers.report_text import render_template
-from batch_action.publishers.results import build_results, encode
-from batch_action.publishers.visibility import (
+from batch_action.publishers.report_text import (
     count_hidden,
     format_all_suppressed,
+    render_template,
 )
+from batch_action.publishers.results import build_results, encode
 
 DESTINATION = "files"
 MAX_TABLE_BYTES = 4_000_000

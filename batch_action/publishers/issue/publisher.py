@@ -12,7 +12,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.github import Issue, IssueComment
 from batch_action.models.report import DestinationResult, IssueDraft, RollingIssueState, RunReport
-from batch_action.publishers import markers, user_commands, visibility
+from batch_action.publishers import markers, report_text, user_commands
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.issue import render
 from batch_action.publishers.results import count_findings
@@ -333,7 +333,7 @@ def _initial_result(reconciliation: Reconciliation) -> DestinationResult:
         new=counts.new,
         fixed=counts.fixed,
         open=counts.open,
-        suppressed=visibility.count_suppressed(reconciliation),
+        suppressed=report_text.count_suppressed(reconciliation),
     )
 
 

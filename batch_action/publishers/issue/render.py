@@ -5,11 +5,10 @@ statuses are folded.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from batch_action.escape import html_code, markdown, markdown_with_commits, table_cell
+from batch_action.escape import markdown, markdown_with_commits
 from batch_action.models.findings import (
     OPEN_STATES,
     FindingState,
@@ -17,13 +16,12 @@ from batch_action.models.findings import (
     Reconciliation,
     TrackedFinding,
 )
-from batch_action.models.report import FileStatus, IssueDraft, RollingIssueState, RunReport
+from batch_action.models.report import IssueDraft, RollingIssueState, RunReport
 from batch_action.publishers import (
     finding_block,
     markers,
     report_text,
     user_commands,
-    visibility,
 )
 from batch_action.publishers.base import PublisherOptions
 from batch_action.publishers.finding_block import RenderedBlock, keep_reported_state, set_dates
@@ -40,20 +38,16 @@ MAX_FILE_STATUSES_CHARS = 8_000
 MAX_LABEL_CHARS = 50
 """GitHub's limit of a label's name."""
 MAX_LISTED = 10
-MAX_BATCHES_LISTED = 5
 MAX_FIXED = 50
 FIXED_DAYS = 30
+ADVICE = (
+    "Advice from a language model: check before you act. What you write inside a finding's "
+    "details is preserved; close this issue as *not planned* to mute it. To dismiss a finding for "
+    "good, tick its checkbox or comment `/batch wontfix <id> <reason>`; "
+    "`/batch recheck <id>` has its file reviewed again."
+)
 FOOTER_START = "\n---\n\n<details><summary>Files reviewed: "
-"""The start of the last part of the body, which `issue/footer.md.j2` renders."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A section of the body, folded under its summary if it has one."""
-
-    summary: str
-    blocks: str
-    lines: tuple[str, ...] = ()
+"""The start of the last part of the body, which `last_run.md.j2` renders."""
 
 
 def parse(body: str, comments: Sequence[str]) -> RollingIssueState | None:
@@ -120,31 +114,32 @@ def render(
     footer = state.footer if report.commands_only and state else ""
 
     def render_body(
-        blocks: Sequence[RenderedBlock], suppressed: Sequence[tuple[str, int]], overflow_count: int
+        blocks: Sequence[RenderedBlock], overflow_count: int, open_overflow: int
     ) -> str:
         return render_template(
             "issue/issue.md.j2",
             **fields,
             remaining=_format_remaining(len(fields["rows"]), open_count, overflow_count),
-            sections=_build_sections(ordered, blocks),
-            footer=footer or _render_footer(report, suppressed),
+            sections=finding_block.build_sections(ordered, blocks, "the reviewed changes"),
+            footer=footer
+            or report_text.render_last_run(
+                report, reconciliation, ADVICE, MAX_FILE_STATUSES_CHARS, max_findings=open_overflow
+            ),
         )
 
-    suppressed = visibility.count_suppressed(reconciliation, max_findings=open_count)
-    frame = render_body([], suppressed, 0)
+    frame = render_body([], 0, open_count)
     in_body, overflow = _split_blocks(blocks, open_count, max_findings, frame)
     open_overflow = sum(block.tracked.state in OPEN_STATES for block in overflow)
-    suppressed = visibility.count_suppressed(reconciliation, max_findings=open_overflow)
     return IssueDraft(
         title=format_title(report),
-        body=render_body(in_body, suppressed, len(overflow)),
+        body=render_body(in_body, len(overflow), open_overflow),
         overflow=_render_continuations(finding_block.pack_blocks(overflow, MAX_BLOCK_CHARS)),
         comment=None if _is_just_opened(state, report) else comment,
         comment_marker=comment_marker,
         open=open_count > 0,
         labels=tuple(dict.fromkeys((*labels_of(report.task), *options.labels))),
         fingerprints=frozenset(s.tracked.fingerprint for s in ordered),
-        suppressed=suppressed,
+        suppressed=report_text.count_suppressed(reconciliation, max_findings=open_overflow),
         assignees=options.assignees,
     )
 
@@ -165,17 +160,6 @@ def format_title(report: RunReport) -> str:
 def labels_of(task: str) -> tuple[str, ...]:
     """Return the labels by which the issue is found; a label cannot contain a comma."""
     return "batch-action", f"batch-action:{task}".replace(",", "-")[:MAX_LABEL_CHARS]
-
-
-def format_provenance(report: RunReport) -> list[str]:
-    """Format the run, the batches, the model and the date of a report."""
-    parts = [f"[run]({report.run_url})"] if report.run_url else []
-    batches = ", ".join(html_code(batch) for batch in report.batch_ids[:MAX_BATCHES_LISTED])
-    if len(report.batch_ids) > MAX_BATCHES_LISTED:
-        batches += f" and {len(report.batch_ids) - MAX_BATCHES_LISTED} more"
-    if batches:
-        parts.append(f"batch {batches}")
-    return [*parts, f"model {html_code(report.model)}", markdown(report.date, 20)]
 
 
 def _body_fields(
@@ -270,57 +254,6 @@ def _split_blocks(
     return in_body, overflow
 
 
-def _build_sections(
-    ordered: Sequence[FindingStatus], blocks: Sequence[RenderedBlock]
-) -> list[Section]:
-    """Build the sections: open findings, then folded pre-existing, fixed, ignored, dismissed."""
-
-    def join(*states: FindingState, pre_existing: bool | None = None) -> str:
-        return finding_block.join_blocks(
-            block
-            for block in blocks
-            if block.tracked.state in states and pre_existing in (None, block.tracked.pre_existing)
-        )
-
-    def select(state: FindingState) -> list[FindingStatus]:
-        return [s for s in ordered if s.tracked.state is state]
-
-    older = sum(b.tracked.pre_existing and b.tracked.state in OPEN_STATES for b in blocks)
-    fixed, ignored = select(FindingState.FIXED), select(FindingState.IGNORED)
-    dismissed = select(FindingState.DISMISSED)
-    sections = [
-        Section(summary="", blocks=join(*OPEN_STATES, pre_existing=False)),
-        Section(
-            summary=f"{plural(older, 'finding')} older than the reviewed changes",
-            blocks=join(*OPEN_STATES, pre_existing=True),
-        ),
-        Section(
-            summary=f"✅ Fixed: {len(fixed)}",
-            blocks=join(FindingState.FIXED),
-            lines=tuple(_format_fixed(s) for s in fixed[:MAX_LISTED]),
-        ),
-        Section(
-            summary=_format_ignored(ignored),
-            blocks=join(FindingState.IGNORED),
-            lines=tuple(report_text.format_list_item(s) for s in ignored[:MAX_LISTED]),
-        ),
-        Section(summary=f"Dismissed: {len(dismissed)}", blocks=join(FindingState.DISMISSED)),
-    ]
-    return [section for section in sections if section.blocks or section.lines]
-
-
-def _format_ignored(ignored: Sequence[FindingStatus]) -> str:
-    baseline = sum(s.tracked.ignored_by == "baseline" for s in ignored)
-    counts = ((len(ignored) - baseline, "a comment in the code"), (baseline, "the baseline"))
-    return f"Ignored: {', '.join(f'{count} by {origin}' for count, origin in counts if count)}"
-
-
-def _format_fixed(status: FindingStatus) -> str:
-    title = report_text.format_title(status.tracked)
-    note = f" · {markdown_with_commits(status.note, 60)}" if status.note else ""
-    return f"- {title}{note} · {markdown(status.tracked.closed_on, 20)}"
-
-
 def _format_row(status: FindingStatus, report: RunReport) -> tuple[str, ...]:
     return (*report_text.format_table_row(status, report), markdown(status.tracked.opened_on, 20))
 
@@ -341,41 +274,6 @@ def _format_remaining(listed: int, open_count: int, overflow_count: int) -> str:
         f"{plural(overflow_count, 'finding')} in the comments below." if overflow_count else ""
     )
     return " ".join(part for part in (table, comments) if part)
-
-
-def _render_footer(report: RunReport, suppressed: Sequence[tuple[str, int]]) -> str:
-    """Render the file statuses, the cost, and where the report comes from."""
-    return render_template(
-        "issue/footer.md.j2",
-        file_statuses=_build_file_statuses(report, suppressed),
-        task_results=report_text.format_task_results(report, MAX_FILE_STATUSES_CHARS),
-        cost=report_text.format_cost(report.spending) if report.spending else "",
-        provenance=format_provenance(report),
-    )
-
-
-def _build_file_statuses(
-    report: RunReport, suppressed: Sequence[tuple[str, int]]
-) -> dict[str, object]:
-    # Files that were not reviewed come first: people look for them.
-    order = sorted(report.file_statuses.entries, key=lambda e: e.status is FileStatus.REVIEWED)
-    rows = [(html_code(e.path, 120), e.status.value, table_cell(e.reason, 120)) for e in order]
-    fitting = _fit_rows(rows, MAX_FILE_STATUSES_CHARS)
-    lines = []
-    if len(fitting) < len(rows):
-        lines.append(f"… and {plural(len(rows) - len(fitting), 'more file')}.")
-    if skipped := report_text.format_skipped(report.file_statuses):
-        lines.append(f"{skipped}.")
-    if sentence := visibility.format_suppressed(suppressed):
-        lines.append(sentence)
-    if report.discarded:
-        findings = plural(report.discarded, "finding")
-        lines.append(f"{findings} discarded: the quoted code is not in the file.")
-    return {
-        "summary": report_text.format_file_counts(report.file_statuses),
-        "rows": fitting,
-        "lines": lines,
-    }
 
 
 def _render_continuations(pages: Sequence[Sequence[RenderedBlock]]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.github import Issue
 from batch_action.models.report import DestinationResult, RunReport
-from batch_action.publishers import finding_block, visibility
+from batch_action.publishers import finding_block, report_text
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.finding_block import keep_reported_state, set_dates
 from batch_action.publishers.issue.publisher import LABEL_COLOR, is_same_text
@@ -259,7 +259,7 @@ class IssuePerFindingPublisher:
             fixed=counts.fixed,
             open=counts.open,
             note=", ".join(notes),
-            suppressed=visibility.count_suppressed(reconciliation, max_issues=len(queued)),
+            suppressed=report_text.count_suppressed(reconciliation, max_issues=len(queued)),
             ids=tuple(str(number) for number in numbers),
         )
         if not numbers:

@@ -12,15 +12,13 @@ from batch_action.errors import GitHubError
 from batch_action.escape import attribute, markdown
 from batch_action.models.findings import (
     OPEN_STATES,
-    FindingState,
     FindingStatus,
     Reconciliation,
     TrackedFinding,
 )
 from batch_action.models.report import RunReport
-from batch_action.publishers import finding_block, markers, report_text, visibility
+from batch_action.publishers import finding_block, markers, report_text
 from batch_action.publishers.finding_block import RenderedBlock, set_dates
-from batch_action.publishers.issue.render import Section, format_provenance
 from batch_action.publishers.report_text import render_template
 from batch_action.text import plural
 
@@ -30,7 +28,13 @@ RESERVED_CHARS = 1_000
 MAX_TABLE_CHARS = 12_000
 MAX_FILE_STATUSES_CHARS = 6_000
 MAX_BLOCK_CHARS = 12_000
-MAX_LISTED = 20
+ADVICE = (
+    "Advice from a language model: check before you act. "
+    "To dismiss a finding for good, reply `/batch wontfix <reason>` "
+    "below its comment, or comment `/batch wontfix <id> <reason>`; "
+    "`/batch recheck <id>` has its file reviewed again after the next push. "
+    "The next collect answers."
+)
 
 _HEAD = re.compile(r"<!-- batch-action:review v(\d+) ([^\n]*?) ?-->")
 _INDEX = re.compile(r"^<!-- batch-action:inline v\d+ ?([^\n]*?) ?-->", re.MULTILINE)
@@ -153,7 +157,7 @@ def render(
                 open_statuses[:max_findings], report, MAX_TABLE_CHARS, comments.urls
             ),
             remaining=_remaining(len(open_statuses), max_findings),
-            sections=_sections(statuses, blocks),
+            sections=finding_block.build_sections(statuses, blocks, "this pull request"),
         )
 
     max_chars = MAX_BODY_CHARS - RESERVED_CHARS - len(render_with([]))
@@ -164,7 +168,7 @@ def render(
     return ReviewDraft(
         text=render_with(blocks),
         fingerprints=frozenset(block.tracked.fingerprint for block in blocks),
-        suppressed=visibility.count_suppressed(reconciled, max_findings=unreadable),
+        suppressed=report_text.count_suppressed(reconciled, max_findings=unreadable),
         has_content=bool(open_statuses or report.file_verdicts or report.generated),
     )
 
@@ -224,7 +228,11 @@ def _summary_fields(
 ) -> dict[str, object]:
     """Return the fields of the template that do not depend on the blocks."""
     batches = report.batch_ids or (state.batches if state else ())
-    last_run = state.last_run if state and report.commands_only else _last_run(report, reconciled)
+    last_run = (
+        state.last_run
+        if state and report.commands_only
+        else report_text.render_last_run(report, reconciled, ADVICE, MAX_FILE_STATUSES_CHARS)
+    )
     return {
         "marker": _marker(report, reconciled.commit, batches),
         "index": _index(comment_ids),
@@ -250,51 +258,3 @@ def _index(comment_ids: Mapping[str, int]) -> str:
 
 def _remaining(count: int, shown: int) -> str:
     return f"The table shows the worst {shown} of {count}." if count > shown else ""
-
-
-def _sections(statuses: Sequence[FindingStatus], blocks: Sequence[RenderedBlock]) -> list[Section]:
-    """Return the open findings of the pull request, then collapsed older and closed ones."""
-
-    def join(*states: FindingState, pre_existing: bool | None = None) -> str:
-        return finding_block.join_blocks(
-            block
-            for block in blocks
-            if block.tracked.state in states and pre_existing in (None, block.tracked.pre_existing)
-        )
-
-    def closed_section(state: FindingState, label: str) -> Section:
-        closed = [s for s in statuses if s.tracked.state is state]
-        lines = tuple(report_text.format_list_item(s) for s in closed[:MAX_LISTED])
-        return Section(summary=f"{label}: {len(closed)}", blocks=join(state), lines=lines)
-
-    older = sum(s.tracked.pre_existing and s.tracked.state in OPEN_STATES for s in statuses)
-    sections = [
-        Section(summary="", blocks=join(*OPEN_STATES, pre_existing=False)),
-        Section(
-            summary=f"{plural(older, 'finding')} older than this pull request",
-            blocks=join(*OPEN_STATES, pre_existing=True),
-        ),
-        closed_section(FindingState.FIXED, "✅ Fixed"),
-        closed_section(FindingState.IGNORED, "🔕 Ignored"),
-        closed_section(FindingState.DISMISSED, "🔕 Dismissed"),
-    ]
-    return [section for section in sections if section.blocks or section.lines]
-
-
-def _last_run(report: RunReport, reconciled: Reconciliation) -> str:
-    skipped = report_text.format_skipped(report.file_statuses)
-    suppressed = visibility.count_suppressed(reconciled)
-    discarded = ""
-    if report.discarded:
-        findings = plural(report.discarded, "finding")
-        discarded = f"{findings} discarded: the quoted code is not in the file."
-    lines = (f"{skipped}." if skipped else "", visibility.format_suppressed(suppressed), discarded)
-    return render_template(
-        "pull_request/review_last_run.md.j2",
-        summary=report_text.format_file_counts(report.file_statuses),
-        table=report_text.format_file_statuses(report.file_statuses, MAX_FILE_STATUSES_CHARS),
-        lines=[line for line in lines if line],
-        task_results=report_text.format_task_results(report, MAX_FILE_STATUSES_CHARS),
-        cost=report_text.format_cost(report.spending) if report.spending else "",
-        footer=format_provenance(report),
-    )
