@@ -8,6 +8,7 @@ import ipaddress
 import random
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -24,6 +25,20 @@ MAX_PAUSE_SECONDS = 30.0
 # As GitHub's own client of artifacts: 3 s, then random within [3 * 1.5^n, 3 * 1.5^(n+1)).
 _FIRST_PAUSE_SECONDS = 3.0
 _PAUSE_FACTOR = 1.5
+
+
+class Closeable:
+    """A client with connections. Use it as a context manager, or `close()` it."""
+
+    def close(self) -> None:
+        """Close all connections."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Retries:
@@ -97,6 +112,14 @@ def connection_fix(error: BaseException, otherwise: str) -> str:
             "certificates, name the file with its CA in SSL_CERT_FILE."
         )
     return "Check HTTPS_PROXY and NO_PROXY." if "proxy" in text.lower() else otherwise
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host's name or address is this machine's."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _check_certificates(path: str) -> None:

@@ -1,6 +1,6 @@
-"""GitHub resources, reduced to the fields that this package uses."""
+"""GitHub resources, reduced to the fields that this package uses; their types are checked."""
 
-from dataclasses import dataclass
+from pydantic.dataclasses import dataclass
 
 TOOL_NAME = "batch-action"
 """The tool name of this package's SARIF analyses in code scanning."""

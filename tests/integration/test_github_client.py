@@ -9,8 +9,7 @@ import pytest
 
 from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.github.actions import Actions, ArtifactRefusedError
-from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.comparison import parse_comparison
+from batch_action.clients.github.client import GitHubClient, parse_comparison
 from batch_action.clients.github.errors import LostResponseError, RefusedError, error_of
 from batch_action.clients.github.issues import Issues, LabelsDroppedError
 from batch_action.errors import ConfigError, GitHubError

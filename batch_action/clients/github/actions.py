@@ -1,7 +1,6 @@
 """Workflow runs, their artifacts, and the dispatches that start runs."""
 
 import hashlib
-import ipaddress
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -9,15 +8,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+from github.Artifact import Artifact as GithubArtifact
+from github.WorkflowRun import WorkflowRun as GithubRun
 
-from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.errors import Ignored, RefusedError
-from batch_action.clients.http import Retries
+from batch_action.clients.github.client import GitHubClient, timestamp
+from batch_action.clients.github.errors import Ignored, RefusedError, checked, reads
+from batch_action.clients.http import Retries, is_loopback
 from batch_action.errors import GitHubError
 from batch_action.models.github import Artifact, StartedRun, WorkflowRun
 
 _RUN_DETAILS = "return_run_details"
-_GONE_STATUSES = (404, 410)
 
 
 class ArtifactRefusedError(GitHubError):
@@ -28,7 +28,7 @@ class WorkflowDispatcher:
     """Starts one repository's workflows; methods raise GitHubError as the client does.
 
     A dispatch is never repeated: after a LostResponseError a run may have been started. PyGithub's
-    methods tell no reason when one is refused.
+    methods return False when one is refused, without the reason.
     """
 
     def __init__(self, client: GitHubClient) -> None:
@@ -40,17 +40,16 @@ class WorkflowDispatcher:
         Needs `actions: write`.
         """
         path = f"actions/workflows/{file}/dispatches"
-        body: dict[str, Any] = {"ref": ref, "inputs": dict(inputs), _RUN_DETAILS: True}
+        body: dict[str, Any] = {"ref": ref, "inputs": dict(inputs)}
         try:
-            run = self._client.request("POST", path, input=body)
+            run = self._client.request("POST", path, input={**body, _RUN_DETAILS: True})
         except RefusedError as refused:
             # Servers older than 2026 refuse the unknown field and start nothing.
             is_unknown_field = _RUN_DETAILS in refused.message
             if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY or not is_unknown_field:
                 raise
-            del body[_RUN_DETAILS]
             run = self._client.request("POST", path, input=body)
-        if not (isinstance(run, dict) and run.get("workflow_run_id")):
+        if not (run and run.get("workflow_run_id")):
             return None
         return StartedRun(id=str(run["workflow_run_id"]), url=str(run.get("html_url") or ""))
 
@@ -60,6 +59,7 @@ class WorkflowDispatcher:
         self._client.request("POST", "dispatches", input=body)
 
 
+@checked
 class Actions:
     """One repository's runs and artifacts; methods raise GitHubError as the client does."""
 
@@ -69,24 +69,12 @@ class Actions:
     def artifacts(self, name: str) -> list[Artifact]:
         """Return all artifacts of exactly this name, of all runs, the newest first."""
         items = self._client.items(self._client.repo.get_artifacts(name))
-        artifacts = [_parse_artifact(item.raw_data) for item in items if item.name == name]
+        artifacts = [artifact for artifact in map(_parse_artifact, items) if artifact.name == name]
         return sorted(artifacts, key=lambda a: (a.created_at, a.id), reverse=True)
 
     def run(self, id: str) -> WorkflowRun:
         """Return one run; RefusedError 404 when it was deleted."""
-        item = self._client.repo.get_workflow_run(int(id)).complete()
-        return WorkflowRun(
-            id=str(item.id),
-            event=item.event or "",
-            path=_plain_path(item.path or ""),
-            head_branch=item.head_branch or "",
-            head_sha=item.head_sha or "",
-            head_repository_id=str(item.head_repository.id) if item.head_repository else "",
-            run_attempt=item.run_attempt or 1,
-            status=item.status or "",
-            created_at=str(item.raw_data.get("created_at") or ""),
-            pull_requests=tuple(pull.number for pull in item.pull_requests or []),
-        )
+        return _parse_run(self._client.repo.get_workflow_run(int(id)).complete())
 
     def download(self, artifact: Artifact, max_bytes: int) -> bytes | None:
         """Return the zip's bytes; None when the artifact has expired or was deleted.
@@ -108,11 +96,10 @@ class Actions:
                 return None
             try:
                 data = self._fetch(url, artifact.name, max_bytes)
-            except httpx2.HTTPError as error:
+            except _DownloadError as error:
                 if not retries.wait():
                     raise GitHubError(
-                        f"The artifact {artifact.name} could not be downloaded: "
-                        f"{_describe(error)}.",
+                        f"The artifact {artifact.name} could not be downloaded: {error}.",
                         fix="Let the runner reach *.blob.core.windows.net; the next run goes on.",
                     ) from None
             else:
@@ -121,44 +108,39 @@ class Actions:
 
     def delete(self, artifact_id: int) -> bool:
         """Delete an artifact; return whether it existed. Needs `actions: write`."""
-        with Ignored(*_GONE_STATUSES):
-            # PyGithub's method tells no reason when it fails.
+        with Ignored(404, 410):
+            # PyGithub's method returns False when it is refused, without the reason.
             self._client.request("DELETE", f"actions/artifacts/{artifact_id}")
             return True
         return False
 
     def _fetch(self, url: str, name: str, max_bytes: int) -> bytes:
         """Download without credentials: the URL is signed, and its host is not GitHub's API."""
-        if not _is_secure(url, self._client.api_url):
+        parts = urlsplit(url)
+        # If the API itself is not encrypted, it is a test server.
+        is_test = self._client.api_url.startswith("http:") or is_loopback(parts.hostname or "")
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_test):
             raise GitHubError(f"GitHub redirected the artifact {name} to a URL without https.")
         data = bytearray()
-        with (
-            httpx2.Client(timeout=self._client.timeout, follow_redirects=False) as http,
-            http.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
-        ):
-            if response.status_code != httpx2.codes.OK:
-                raise httpx2.HTTPError(f"status {response.status_code}")
-            for chunk in response.iter_bytes():
-                data += chunk
-                if len(data) > max_bytes:
-                    raise _too_large(name, max_bytes)
+        try:
+            with (
+                httpx2.Client(timeout=self._client.timeout, follow_redirects=False) as http,
+                http.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
+            ):
+                if response.status_code != httpx2.codes.OK:
+                    raise _DownloadError(f"status {response.status_code}")
+                for chunk in response.iter_bytes():
+                    data += chunk
+                    if len(data) > max_bytes:
+                        raise _too_large(name, max_bytes)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            # Its text may contain the signed URL.
+            raise _DownloadError(type(error).__name__) from None
         return bytes(data)
 
 
-def _is_secure(url: str, api_url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        return True
-    # If the API itself is not encrypted, it is a test server.
-    is_test = urlsplit(api_url).scheme == "http"
-    return parts.scheme == "http" and (is_test or _is_loopback(parts.hostname or ""))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+class _DownloadError(Exception):
+    """An attempt that may be repeated."""
 
 
 def _too_large(name: str, max_bytes: int) -> ArtifactRefusedError:
@@ -177,12 +159,6 @@ def _check_digest(data: bytes, artifact: Artifact) -> None:
         )
 
 
-def _describe(error: httpx2.HTTPError) -> str:
-    """Return what went wrong, without the signed URL."""
-    text = str(error)
-    return text if text.startswith("status ") else type(error).__name__
-
-
 def _plain_path(path: str) -> str:
     """Remove `owner/repo/` before and `@ref` after, which GitHub adds in some responses."""
     path = path.split("@", 1)[0]
@@ -190,16 +166,34 @@ def _plain_path(path: str) -> str:
     return path[start:] if start > 0 else path
 
 
-def _parse_artifact(item: dict[str, Any]) -> Artifact:
-    run = item.get("workflow_run") or {}
+@reads("workflow run")
+def _parse_run(item: GithubRun) -> WorkflowRun:
+    return WorkflowRun(
+        id=str(item.id),
+        event=item.event or "",
+        path=_plain_path(item.path or ""),
+        head_branch=item.head_branch or "",
+        head_sha=item.head_sha or "",
+        head_repository_id=str(item.head_repository.id) if item.head_repository else "",
+        run_attempt=item.run_attempt or 1,
+        status=item.status or "",
+        created_at=timestamp(item.created_at),
+        pull_requests=tuple(pull.number for pull in item.pull_requests or []),
+    )
+
+
+@reads("artifact")
+def _parse_artifact(item: GithubArtifact) -> Artifact:
+    # PyGithub's run has no ids of repositories.
+    run = item.raw_data.get("workflow_run") or {}
     return Artifact(
-        id=int(item["id"]),
-        name=str(item["name"]),
-        size=int(item.get("size_in_bytes") or 0),
-        expired=bool(item.get("expired")),
-        created_at=str(item.get("created_at") or ""),
-        expires_at=str(item.get("expires_at") or ""),
-        digest=item.get("digest"),
+        id=item.id,
+        name=item.name,
+        size=item.size_in_bytes or 0,
+        expired=item.expired or False,
+        created_at=timestamp(item.created_at),
+        expires_at=timestamp(item.expires_at),
+        digest=item.digest,
         run_id=str(run.get("id") or ""),
         repository_id=str(run.get("repository_id") or ""),
         head_repository_id=str(run.get("head_repository_id") or ""),

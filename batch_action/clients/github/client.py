@@ -1,10 +1,9 @@
 """The HTTP client of GitHub's REST and GraphQL APIs: authorized, throttled, never writing twice."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from github import Auth
@@ -16,29 +15,48 @@ from github.PullRequest import PullRequest
 from github.PullRequestComment import PullRequestComment
 from github.Repository import Repository as GithubRepository
 
-from batch_action.clients.github.comparison import parse_comparison
-from batch_action.clients.github.errors import Ignored, LostResponseError, RefusedError
-from batch_action.clients.github.requester import CheckedRequester, retry_policy
+from batch_action.clients.github.errors import (
+    ForeignAnswerError,
+    Ignored,
+    LostResponseError,
+    RefusedError,
+    checked,
+    reads,
+)
+from batch_action.clients.github.requester import CheckedRequester, error_message, retry_policy
+from batch_action.clients.http import Closeable
 from batch_action.errors import ConfigError, GitHubError
-from batch_action.models.files import FileChange
+from batch_action.models.files import ChangeType, FileChange
 from batch_action.models.github import Repository
 
 API_VERSION = "2022-11-28"
 _PAGE_SIZE = 100
-# No listing of ours has more; it also ends a loop when a server's pages link in a circle.
-_MAX_ITEMS = 100 * _PAGE_SIZE
+# No listing of ours has more; it ends the loop when a server's pages link in a circle.
+_MAX_PAGES = 100
 ACTIONS_BOT = "github-actions[bot]"
 """The account that a workflow's token acts as."""
 
 T = TypeVar("T", bound=GithubObject)
+# https://docs.github.com/rest/commits/commits#compare-two-commits
+_MAX_FILES = 300
+_COMPARE_FIX = "Give actions/checkout `fetch-depth: 0`, so that git itself can compare."
+_CHANGE_TYPES = {
+    "added": ChangeType.ADDED,
+    "modified": ChangeType.MODIFIED,
+    "removed": ChangeType.DELETED,
+    "renamed": ChangeType.RENAMED,
+    "copied": ChangeType.COPIED,
+    "changed": ChangeType.TYPE_CHANGED,
+}
+
 Editable = Issue | IssueComment | PullRequest | PullRequestComment
 
 
-class GitHubClient:
+@checked
+class GitHubClient(Closeable):
     """A client of one repository's API, which raises every failure as a `GitHubError`.
 
-    `repo` is PyGithub's object; where that has no method, or a wrong one, use `request`. Use as a
-    context manager, or `close()`.
+    `repo` is PyGithub's object; where that has no method, or a wrong one, use `request`.
     """
 
     def __init__(
@@ -101,19 +119,7 @@ class GitHubClient:
         if urlsplit(self._graphql_url).netloc != url.netloc:
             raise ConfigError("GITHUB_GRAPHQL_URL and GITHUB_API_URL must name the same host.")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close all connections."""
+    def close(self) -> None:  # noqa: D102 - see the base class
         self._requester.close()
 
     def request(
@@ -140,15 +146,23 @@ class GitHubClient:
     ) -> Iterator[dict[str, Any]]:
         """Yield the raw items of a listing for which PyGithub has no objects."""
         url, query = self._absolute(path), dict(parameters or {})
-        pages: PaginatedList[Any] = PaginatedList(_raw_item, self._requester, url, query)  # type: ignore[arg-type]
-        return islice(pages, _MAX_ITEMS)
+        return self.items(PaginatedList(_raw_item, self._requester, url, query))  # type: ignore[arg-type,type-var]
 
-    def items(self, listing: Iterable[T]) -> Iterator[T]:
-        """Yield all items of a listing; what GitHub left out of one is None, without a request."""
-        for item in islice(listing, _MAX_ITEMS):
-            if isinstance(item, CompletableGithubObject):
-                item._set_complete()  # noqa: SLF001 - else each absent key costs a request
-            yield item
+    def items(self, listing: PaginatedList[T]) -> Iterator[T]:
+        """Yield all items of a listing; what GitHub left out of one is None, without a request.
+
+        Raises:
+            ForeignAnswerError: its pages link in a circle.
+        """
+        pages = 0
+        while listing._couldGrow():  # noqa: SLF001 - the iterator has no end when no page has items
+            if pages == _MAX_PAGES:
+                raise ForeignAnswerError(f"a list has more than {_MAX_PAGES} pages")
+            for item in listing._grow():  # noqa: SLF001
+                if isinstance(item, CompletableGithubObject):
+                    item._set_complete()  # noqa: SLF001 - else each absent key costs a request
+                yield item
+            pages += 1
 
     def edit(self, item: Editable, **changes: Any) -> None:
         """Change an object; after a lost response, check whether it was changed."""
@@ -180,27 +194,22 @@ class GitHubClient:
         """Send a GraphQL query or mutation and return its `data`.
 
         Raises:
-            RefusedError: the response has `errors`, or no `data`.
+            RefusedError: the response has `errors`.
         """
         body = {"query": query, "variables": dict(variables or {})}
         _, response = self._requester.requestJsonAndCheck("POST", self._graphql_url, input=body)
-        if not isinstance(response, dict) or response.get("errors") or "data" not in response:
-            errors = response.get("errors") if isinstance(response, dict) else None
-            message = "; ".join(str(error.get("message", "")) for error in errors or [])
-            problem = f"GitHub's GraphQL API refused: {message or 'no data'}."
+        errors, data = response.get("errors"), response.get("data")
+        if errors:
+            message = error_message(response)
+            problem = f"GitHub's GraphQL API refused: {message}."
             raise RefusedError(problem, status=200, message=message)
-        data: dict[str, Any] = response["data"]
+        if not isinstance(data, dict):
+            raise ForeignAnswerError("the GraphQL API returned no data")
         return data
 
     def repository_info(self) -> Repository:
         """Return the repository's properties; needs no more than `metadata: read`."""
-        data = self.request("GET", "")
-        return Repository(
-            id=str(data["id"]),
-            private=bool(data.get("private", True)),
-            default_branch=str(data.get("default_branch") or "main"),
-            has_issues=bool(data.get("has_issues", True)),
-        )
+        return _parse_repository(self.request("GET", ""))
 
     def viewer(self) -> str:
         """Return the login that our token acts as, as REST spells it.
@@ -213,13 +222,13 @@ class GitHubClient:
         except LostResponseError as lost:
             # Never guess: our login decides whose issues we trust.
             try:
-                login = str(self.request("GET", "/user")["login"])
+                login = _parse_login(self.request("GET", "/user"))
             except RefusedError:
                 raise lost from None
-        except (RefusedError, KeyError, TypeError):
+        except RefusedError:
             login = ACTIONS_BOT
             with Ignored(403, 404, 405):
-                login = str(self.request("GET", "/user")["login"])
+                login = _parse_login(self.request("GET", "/user"))
         return ACTIONS_BOT if login == "github-actions" else login
 
     def _viewer_login(self) -> str:
@@ -229,7 +238,7 @@ class GitHubClient:
         except LostResponseError:
             # A query changes nothing: unlike a mutation it may be repeated.
             data = self.graphql(query)
-        return str(data["viewer"]["login"])
+        return _parse_login(data.get("viewer"))
 
     def compare(self, base: str, head: str, *, forked: bool = False) -> list[FileChange]:
         """Return what changed from `base` to `head`, for a clone that is too shallow to tell.
@@ -248,6 +257,72 @@ class GitHubClient:
         if path.startswith("/"):
             return path
         return f"/repos/{self.repository}/{path}".rstrip("/")
+
+
+def timestamp(moment: datetime | None) -> str:
+    """Return a time as GitHub writes it, in UTC; empty for None."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
+
+
+@reads("login")
+def _parse_login(data: Any) -> str:
+    if not isinstance(data["login"], str):
+        raise TypeError
+    return data["login"]
+
+
+@reads("repository")
+def _parse_repository(data: Mapping[str, Any]) -> Repository:
+    return Repository(
+        id=str(data["id"]),
+        private=bool(data.get("private", True)),
+        default_branch=str(data.get("default_branch") or "main"),
+        has_issues=bool(data.get("has_issues", True)),
+    )
+
+
+@reads("comparison")
+def parse_comparison(
+    data: dict[str, Any], base: str, head: str, *, forked: bool = False
+) -> list[FileChange]:
+    """Return the changes in `GET /compare/base...head`, in GitHub's order.
+
+    The API returns no modes and no old blobs: `mode` is `100644` for every file that exists (look
+    it up in the tree of `head`), and `old_blob` is None except for deleted files.
+
+    Raises:
+        GitHubError: `head` does not descend from `base` and is not `forked` from it, or 300 files
+            or more changed.
+    """
+    status = data["status"]
+    between = f"between {base[:12]} and {head[:12]}"
+    if status not in ("ahead", "identical") and not forked:
+        raise GitHubError(
+            f"GitHub can only compare from a common ancestor, and the history {between} has "
+            f"{status}.",
+            fix=_COMPARE_FIX,
+        )
+    files = data["files"]
+    if len(files) >= _MAX_FILES:
+        raise GitHubError(
+            f"GitHub lists only the first 300 files changed {between}.", fix=_COMPARE_FIX
+        )
+    return [_change(file) for file in files if file.get("status") in _CHANGE_TYPES]
+
+
+def _change(file: dict[str, Any]) -> FileChange:
+    status = _CHANGE_TYPES[file["status"]]
+    blob = str(file.get("sha") or "0" * 40)
+    is_renamed = status in (ChangeType.RENAMED, ChangeType.COPIED)
+    is_deleted = status is ChangeType.DELETED
+    return FileChange(
+        path=str(file["filename"]),
+        status=status,
+        mode="000000" if is_deleted else "100644",
+        blob="0" * len(blob) if is_deleted else blob,
+        old_path=file.get("previous_filename") if is_renamed else None,
+        old_blob=blob if is_deleted else None,
+    )
 
 
 def _raw_item(_requester: object, _headers: object, item: dict[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,17 @@
 import base64
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.errors import LostResponseError, RefusedError
+from batch_action.clients.github.errors import (
+    ForeignAnswerError,
+    LostResponseError,
+    RefusedError,
+    checked,
+    reads,
+)
 from batch_action.errors import GitHubError
 from batch_action.models.github import TOOL_NAME, CodeScanningAlert, CodeScanningAnalysis
 
@@ -21,6 +28,7 @@ _INCOMPLETE_STATUSES = (400, 422)
 _MAX_COMMENT_CHARS = 280
 
 
+@checked
 class CodeScanning:
     """One repository's code scanning; methods raise GitHubError as the client does."""
 
@@ -73,7 +81,8 @@ class CodeScanning:
             "sarif": base64.b64encode(packed).decode(),
             "tool_name": TOOL_NAME,
         }
-        return str(self._client.request("POST", f"{_PATH}/sarifs", input=body)["id"])
+        # PyGithub has no uploads.
+        return _parse_id(self._client.request("POST", f"{_PATH}/sarifs", input=body))
 
     def find_lost_upload(
         self, ref: str, category: str, *, after: int | None
@@ -99,9 +108,12 @@ class CodeScanning:
                     return ()
                 case "failed":
                     errors = status.get("errors")
-                    has_errors = isinstance(errors, list) and errors
-                    messages = errors if has_errors else ["no reason given"]
-                    return tuple(str(message) for message in messages)
+                    messages = errors if isinstance(errors, list) else []
+                    return tuple(map(str, messages)) or ("no reason given",)
+                case "pending":
+                    pass
+                case _:
+                    raise ForeignAnswerError("it contains no status of an upload")
             if delay is not None:
                 self._sleep(delay)
         raise GitHubError(
@@ -113,12 +125,7 @@ class CodeScanning:
         """Return our alerts on a ref in a state, the most recently updated first."""
         query = {"tool_name": TOOL_NAME, "ref": ref, "state": state}
         query |= {"sort": "updated", "direction": "desc"}
-        alerts = []
-        for item in self._paginate("alerts", query):
-            alerts.append(_parse_alert(item))
-            if len(alerts) == limit:
-                break
-        return alerts
+        return [_parse_alert(item) for item in islice(self._paginate("alerts", query), limit)]
 
     def dismiss(self, number: int, comment: str) -> None:
         """Dismiss an alert as `won't fix`; after a lost response, check whether it is dismissed."""
@@ -144,6 +151,12 @@ class CodeScanning:
                 raise
 
 
+@reads("upload")
+def _parse_id(data: dict[str, Any]) -> str:
+    return str(data["id"])
+
+
+@reads("analysis")
 def _parse_analysis(item: dict[str, Any]) -> CodeScanningAnalysis:
     return CodeScanningAnalysis(
         id=int(item["id"]),
@@ -153,6 +166,7 @@ def _parse_analysis(item: dict[str, Any]) -> CodeScanningAnalysis:
     )
 
 
+@reads("alert")
 def _parse_alert(item: dict[str, Any]) -> CodeScanningAlert:
     instance = item.get("most_recent_instance") or {}
     reasons = (item.get("dismissed_reason"), item.get("dismissed_comment"))

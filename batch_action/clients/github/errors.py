@@ -1,10 +1,18 @@
 """Errors of GitHub's API, with a fix that names the missing permission or setting."""
 
+import inspect
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from github import BadAttributeException
 
 from batch_action.errors import GitHubError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class RefusedError(GitHubError):
@@ -45,6 +53,51 @@ class Ignored:
 
 class LostResponseError(GitHubError):
     """A write was sent and no response came: it may or may not have been carried out."""
+
+
+class ForeignAnswerError(LostResponseError):
+    """A success whose body GitHub does not send: a proxy's page, or another service's object."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"This is no answer of GitHub's: {what}.",
+            fix="A proxy, a gateway or a sign-in page may have answered instead: check "
+            "GITHUB_API_URL, HTTPS_PROXY and NO_PROXY; the next run goes on.",
+        )
+
+
+def _translated(
+    function: Callable[P, T], noun: str, kinds: tuple[type[Exception], ...]
+) -> Callable[P, T]:
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except kinds as error:
+            raise ForeignAnswerError(f"it contains no valid {noun}") from error
+
+    return checked
+
+
+def reads(noun: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorate a function that reads one resource, such as an `issue`, from an answer.
+
+    It raises ForeignAnswerError when a field is missing or has a wrong type.
+    """
+    kinds = (BadAttributeException, LookupError, TypeError, ValueError, AttributeError)
+    return lambda parse: _translated(parse, noun, kinds)
+
+
+def checked(client: type[T]) -> type[T]:
+    """Decorate a client that calls PyGithub: its methods raise ForeignAnswerError as well.
+
+    PyGithub checks a time when it is received, and any other field when it is read.
+    """
+    for name, method in list(vars(client).items()):
+        if inspect.isfunction(method) and not name.startswith("_"):
+            kinds = (BadAttributeException, AssertionError, KeyError)
+            setattr(client, name, _translated(method, "resource", kinds))
+    return client
 
 
 # Paths are below `/repos/<owner>/<name>`; the first match wins. GET needs `read`, the rest `write`.

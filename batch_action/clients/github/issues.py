@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -12,12 +12,19 @@ from github.NamedUser import NamedUser
 from github.Organization import Organization
 from github.PullRequestComment import PullRequestComment
 
-from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.github.errors import Ignored, LostResponseError, RefusedError
+from batch_action.clients.github.client import GitHubClient, timestamp
+from batch_action.clients.github.errors import (
+    Ignored,
+    LostResponseError,
+    RefusedError,
+    checked,
+    reads,
+)
 from batch_action.errors import GitHubError
 from batch_action.models.github import BodyRevision, Issue, IssueComment
 
 
+@reads("issue")
 def parse_issue(item: GithubIssue) -> Issue:
     """Return PyGithub's issue, complete, as our value."""
     return Issue(
@@ -29,15 +36,16 @@ def parse_issue(item: GithubIssue) -> Issue:
         state_reason=item.state_reason,
         labels=tuple(label.name for label in item.labels or []),
         author=login_of(item.user),
-        created_at=_timestamp(item.created_at),
+        created_at=timestamp(item.created_at),
         node_id=item.node_id or "",
-        updated_at=_timestamp(item.updated_at),
-        closed_at=_timestamp(item.closed_at),
+        updated_at=timestamp(item.updated_at),
+        closed_at=timestamp(item.closed_at),
         closed_by=item.closed_by.login if item.closed_by else "",
         comments=item.comments or 0,
     )
 
 
+@reads("comment")
 def parse_comment(item: GithubIssueComment | PullRequestComment, *, trusted: bool) -> IssueComment:
     """Return PyGithub's comment, on an issue or on a pull request's lines, as our value."""
     counts = {n: count for n, count in (item.reactions or {}).items() if isinstance(count, int)}
@@ -52,6 +60,7 @@ def parse_comment(item: GithubIssueComment | PullRequestComment, *, trusted: boo
     )
 
 
+@reads("revision")
 def parse_revision(node: dict[str, Any]) -> BodyRevision:
     """Parse a `UserContentEdit` of GraphQL; its `diff` is the whole text of that revision."""
     editor = node.get("editor") or {}
@@ -62,14 +71,18 @@ def parse_revision(node: dict[str, Any]) -> BodyRevision:
     )
 
 
+@reads("permission")
+def _parse_permission(data: dict[str, Any]) -> bool:
+    """Return whether a person may write; False for a bot."""
+    account = data.get("user") or {}
+    may_write = data["permission"] in ("admin", "maintain", "write")
+    return may_write and account.get("type", "User") == "User"
+
+
 def login_of(user: NamedUser | Organization | None) -> str:
     """Return an author's login."""
     # For a deleted account the API sends null; GitHub shows it as "ghost".
     return user.login if user else "ghost"
-
-
-def _timestamp(moment: datetime | None) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
 
 
 def missing_labels(issue: Issue, labels: Sequence[str]) -> list[str]:
@@ -80,6 +93,8 @@ def missing_labels(issue: Issue, labels: Sequence[str]) -> list[str]:
 
 # https://docs.github.com/rest/issues/labels#create-a-label
 _MAX_LABEL_DESCRIPTION_CHARS = 100
+_NEWEST = 100
+"""Issues that a lost one is looked for among."""
 _NOT_FOUND = 404
 _UNPROCESSABLE = 422
 # https://docs.github.com/graphql/reference/objects#usercontentedit, the newest first.
@@ -102,6 +117,7 @@ class LabelsDroppedError(GitHubError):
         super().__init__(problem, fix=fix)
 
 
+@checked
 class Issues:
     """One repository's issues; methods raise GitHubError as the client does."""
 
@@ -128,14 +144,12 @@ class Issues:
         if name.endswith("[bot]"):
             return False
         if name not in self._writers:
-            response: dict[str, Any] = {}
+            may_write = False
             with Ignored(_NOT_FOUND):
                 # PyGithub's method drops the kind of the account.
                 path = f"collaborators/{quote(login, safe='')}/permission"
-                response = self._client.request("GET", path)
-            account_type = (response.get("user") or {}).get("type", "User")
-            has_permission = response.get("permission") in ("admin", "maintain", "write")
-            self._writers[name] = has_permission and account_type == "User"
+                may_write = _parse_permission(self._client.request("GET", path))
+            self._writers[name] = may_write
         return self._writers[name]
 
     def find(self, label: str, marker: str) -> list[Issue]:
@@ -305,7 +319,7 @@ class Issues:
         self._pause()
         marker = next((line for line in body.splitlines() if line.startswith("<!--")), body.strip())
         listing = self._client.repo.get_issues(state="all", sort="created", direction="desc")
-        for item in self._client.items(listing.get_page(0)):
+        for item in islice(self._client.items(listing), _NEWEST):
             issue = parse_issue(item)
             is_same = issue.title == title.strip() and marker in issue.body
             if is_same and item.pull_request is None and self.is_trusted(issue.author):

@@ -1,6 +1,7 @@
 """How PyGithub's objects and we send requests: one retry policy, and our errors."""
 
 import json
+import re
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from github.Requester import Requester
 from urllib3.response import BaseHTTPResponse
 
 from batch_action.clients.github.errors import (
+    ForeignAnswerError,
     LostResponseError,
     error_of,
     is_rate_limited,
@@ -25,9 +27,27 @@ from batch_action.clients.http import (
 )
 from batch_action.errors import GitHubError
 
+_ACCEPTED, _MOVED, _FOUND = 202, 301, 302
+# The paths that are answered with a JSON array; most others with an object.
+_LISTINGS = re.compile(
+    r"/(?:repos/[^/]+/[^/]+|repositories/\d+)/(?:issues|pulls|activity|commits/\w+/pulls"
+    r"|(?:issues|pulls)/\d+/(?:comments|events|files|reviews)|code-scanning/(?:alerts|analyses))"
+)
+
+# Each object of GitHub's has one of these.
+_KEYS = frozenset({"id", "url", "sha", "permission", "processing_status", "workflow_run_id"}) | {
+    *("data", "errors"),  # GraphQL
+    "runs",  # SARIF
+}
+
 
 class CappedRetry(GithubRetry):
-    """PyGithub's retry policy, which also gives up on a `Retry-After` beyond the longest wait."""
+    """Repeats GET and DELETE as `Retries` does, and never a write.
+
+    It retries after a 5xx, a 429 and a broken connection, but not after a `Retry-After` beyond
+    `max_rate_limit_wait` (seconds). Two answers to a GET are left to us: PyGithub drops the query
+    at a 301, and asks without end after a 202.
+    """
 
     def increment(
         self, method: Any = None, url: Any = None, response: Any = None, *args: Any, **more: Any
@@ -35,17 +55,14 @@ class CappedRetry(GithubRetry):
         """Raise GithubException for such a response; see urllib3 for the rest."""
         if isinstance(response, BaseHTTPResponse) and self.max_rate_limit_wait is not None:
             after = response.headers.get("Retry-After", "")
-            if after.isdigit() and int(after) > self.max_rate_limit_wait:
+            is_too_long = after.isdigit() and int(after) > self.max_rate_limit_wait
+            if is_too_long or response.status in (_ACCEPTED, _MOVED):
                 raise GithubException(response.status, None, dict(response.headers))
         return super().increment(method, url, response, *args, **more)
 
 
 def retry_policy(max_wait: float) -> CappedRetry:
-    """Return a policy that repeats GET and DELETE as `Retries` does, and never a write.
-
-    It retries after a 5xx, a 429 and a broken connection. `max_wait`: seconds; a rate limit that
-    lasts longer is an error at once.
-    """
+    """Return the policy with our numbers; a rate limit longer than `max_wait` is an error."""
     return CappedRetry(
         max_rate_limit_wait=max_wait,
         total=MAX_ATTEMPTS - 1,
@@ -54,7 +71,7 @@ def retry_policy(max_wait: float) -> CappedRetry:
         backoff_factor=0.5,
         backoff_max=MAX_PAUSE_SECONDS,
         allowed_methods=frozenset({"GET", "HEAD", "DELETE"}),
-        status_forcelist=list(RETRIED_STATUSES),
+        status_forcelist=[*RETRIED_STATUSES, _ACCEPTED, _MOVED],
         raise_on_status=False,
     )
 
@@ -97,10 +114,14 @@ class CheckedRequester(Requester):
         Raises:
             RefusedError: GitHub responded with an error.
             LostResponseError: no response came to a write.
+            ForeignAnswerError: the response is a success, but not one of GitHub's.
         """
         status, received, data = self.send(verb, url, parameters, headers, input)
+        path = self._path(url)
         if status >= 300:  # noqa: PLR2004 - HTTP
-            raise error_of(status, received, "", verb, self._path(url))
+            raise error_of(status, received, "", verb, path)
+        if not _is_plausible(verb, path, status, data):
+            raise ForeignAnswerError(f"{verb} {path} was answered with {status} and another body")
         if verb == "GET" and isinstance(data, dict):
             data.setdefault("url", url)
         return received, data
@@ -118,8 +139,13 @@ class CheckedRequester(Requester):
         for is_last in (False, False, True):
             status, received, data = self._send_once(verb, url, path, parameters, headers, input)
             message = error_message(data)
-            if status < 300 or (status == 302 and "location" in received):  # noqa: PLR2004 - HTTP
+            if status < 300 or (status == _FOUND and "location" in received):  # noqa: PLR2004 - HTTP
                 return status, received, data
+            if status == _MOVED and self._is_ours(received.get("location", "")) and not is_last:
+                # The repository was renamed: ask the same at its new address.
+                query = urlsplit(url).query
+                url = received["location"].partition("?")[0] + (f"?{query}" if query else "")
+                continue
             wait = rate_limit_wait(received)
             can_wait = is_rate_limited(status, received, message) and wait <= self.max_wait
             if is_last or verb == "GET" or not can_wait:
@@ -142,8 +168,10 @@ class CheckedRequester(Requester):
             )
         except GithubException as error:
             received = {str(k).lower(): str(v) for k, v in (error.headers or {}).items()}
+            if error.status in (_ACCEPTED, _MOVED):
+                return error.status, received, None
             raise error_of(error.status, received, error_message(error.data), verb, path) from error
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, OSError, ValueError, OverflowError) as error:
             problem = f"GitHub did not answer {verb} {path}: {type(error).__name__}."
             fix = f"Check that {self.base_url} can be reached; the next run goes on."
             kind = GitHubError if verb in ("GET", "DELETE") else LostResponseError
@@ -154,12 +182,33 @@ class CheckedRequester(Requester):
             ) from error
         try:
             data = json.loads(text) if text else None
-        except ValueError:
-            # The page of a proxy.
-            data = {"message": text[:200]}
+        except (ValueError, RecursionError):
+            # The page of a proxy; as a success it is refused.
+            data = text[:200] if status < 300 else {"message": text[:200]}  # noqa: PLR2004 - HTTP
         return status, {k: str(v) for k, v in received.items()}, data
+
+    def _is_ours(self, location: str) -> bool:
+        return location.startswith((f"{self.base_url}/", "/"))
 
     def _path(self, url: str) -> str:
         """Return the path below the API of a URL that we or GitHub made."""
         path = urlsplit(url).path
         return path if url.startswith("/") else path.removeprefix(urlsplit(self.base_url).path)
+
+
+def _is_plausible(verb: str, path: str, status: int, data: Any) -> bool:
+    """Return whether a success has the kind of body that GitHub sends.
+
+    A foreign object must not pass for an empty listing: nothing found means it is created again.
+    """
+    if verb == "DELETE" or status == 204:  # noqa: PLR2004 - HTTP
+        return True
+    if verb == "GET" and path.endswith("/actions/artifacts"):
+        data = data.get("artifacts") if isinstance(data, dict) else None
+    elif verb == "GET" and _LISTINGS.fullmatch(path):
+        pass
+    elif isinstance(data, dict):
+        return not _KEYS.isdisjoint(data)
+    elif "/contents/" not in path and not path.endswith("/labels"):
+        return False
+    return isinstance(data, list) and all(isinstance(item, dict) for item in data)

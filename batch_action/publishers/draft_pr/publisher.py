@@ -7,8 +7,8 @@ a checkout. Once a person has pushed to it, commits go on top and only untouched
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from batch_action.clients.github.draft_branches import DraftBranches
 from batch_action.clients.github.errors import RefusedError
+from batch_action.clients.github.pulls import DraftBranches
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.file_results import GeneratedFile, RefusedFile
