@@ -2,28 +2,31 @@
 
 import base64
 import hashlib
-import ipaddress
 import json
 import logging
 import re
 import time
 from collections.abc import Callable, Container, Mapping
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Any, NoReturn, Self
+from functools import partial
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx2
 
-from batch_action.clients.http import RETRIED_STATUSES, Retries, connection_fix
+from batch_action.clients.http import (
+    RETRIED_STATUSES,
+    Closeable,
+    Retries,
+    connection_fix,
+    is_loopback,
+)
 from batch_action.errors import GitHubError
 from batch_action.models.github import StoredArtifact
 
 _SERVICE = "twirp/github.actions.results.api.v1.ArtifactService"
 # As the official client.
 _MAX_ATTEMPTS = 5
-_CONFLICT = 409
-_TOO_MANY_REQUESTS = 429
 _UPLOAD_TIMEOUT_SECONDS = 300.0
 _MAX_MESSAGE_CHARS = 300
 _FORBIDDEN_CHARS = re.compile(r'[":<>|*?\r\n\\/]')
@@ -37,8 +40,8 @@ class NameTakenError(GitHubError):
     """The run, or an earlier attempt of it, already has an artifact of this name."""
 
 
-class ArtifactService:
-    """The artifacts of the current run. Use as a context manager, or `close()`."""
+class ArtifactService(Closeable):
+    """The artifacts of the current run: Twirp calls, and uploads to signed URLs."""
 
     def __init__(
         self,
@@ -54,7 +57,7 @@ class ArtifactService:
         """Prepare calls to the service.
 
         Args:
-            results_url: ACTIONS_RESULTS_URL.
+            results_url: ACTIONS_RESULTS_URL; only its origin is used, as by the official client.
             runtime_token: ACTIONS_RUNTIME_TOKEN.
             server_url: GITHUB_SERVER_URL.
             max_days: GITHUB_RETENTION_DAYS.
@@ -69,25 +72,19 @@ class ArtifactService:
         if reason:
             raise GitHubError(reason, fix=_UNAVAILABLE_FIX)
         self._ids = parse_backend_ids(runtime_token)
-        self._twirp = TwirpClient(results_url, runtime_token, sleep=sleep)
+        url = httpx2.URL(results_url)
+        self._base_url = f"{url.scheme}://{url.netloc.decode()}/{_SERVICE}"
+        self._headers = {"Authorization": f"Bearer {runtime_token}"}
         self._max_days = max_days
         self._mask = mask
+        self._sleep = sleep
         self._now = now
+        # At INFO it logs every URL, the signed ones included.
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
+        self._http = httpx2.Client(timeout=30.0, headers={"User-Agent": "batch-action"})
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._twirp.close()
+    def close(self) -> None:  # noqa: D102 - see the base class
+        self._http.close()
 
     def upload(self, name: str, zip_bytes: bytes, retention_days: int) -> int:
         """Store a zip as an artifact and return its id, once the service has all of its bytes.
@@ -121,10 +118,10 @@ class ArtifactService:
         """Return the finished artifacts of this run, of all its attempts, the newest first."""
         body = {**self._ids, **({"name_filter": name} if name is not None else {})}
         try:
-            response = self._twirp.call("ListArtifacts", body)
-        except RefusedCallError as refused:
+            response = self._call("ListArtifacts", body)
+        except _RefusedCallError as refused:
             _raise_github_error("ListArtifacts", "", refused)
-        artifacts = [_parse_artifact(item) for item in response.get("artifacts") or []]
+        artifacts = map(_parse_artifact, response.get("artifacts") or [])
         matching = [artifact for artifact in artifacts if name in (None, artifact.name)]
         return tuple(sorted(matching, key=lambda artifact: artifact.id, reverse=True))
 
@@ -139,16 +136,16 @@ class ArtifactService:
         body = {**self._ids, "name": name, "version": 4, "expires_at": expires_at}
         try:
             try:
-                response = self._twirp.call("CreateArtifact", body)
-            except RefusedCallError as refused:
-                is_ours = refused.status == _CONFLICT and refused.after_lost_response
+                response = self._call("CreateArtifact", body)
+            except _RefusedCallError as refused:
+                is_ours = refused.status == httpx2.codes.CONFLICT and refused.after_lost_response
                 if not is_ours or self.list_artifacts(name):
                     raise
                 # Our own attempt, whose response was lost, has taken the name: a finished artifact
                 # would be listed. The unfinished one is deleted by the ids it was created with.
                 self._delete(name, *self._ids.values())
-                response = self._twirp.call("CreateArtifact", body)
-        except RefusedCallError as refused:
+                response = self._call("CreateArtifact", body)
+        except _RefusedCallError as refused:
             _raise_github_error("CreateArtifact", name, refused)
         upload_url = str(read_field(response, "signed_upload_url") or "")
         if not upload_url:
@@ -162,9 +159,10 @@ class ArtifactService:
     def _put(self, upload_url: str, data: bytes) -> None:
         """Put Blob: https://learn.microsoft.com/rest/api/storageservices/put-blob."""
         headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/zip"}
+        put = partial(self._http.put, upload_url, content=data, headers=headers)
         try:
-            self._twirp.put(upload_url, data, headers, _UPLOAD_TIMEOUT_SECONDS)
-        except RefusedCallError as refused:
+            self._send(partial(put, timeout=_UPLOAD_TIMEOUT_SECONDS), _is_created)
+        except _RefusedCallError as refused:
             reason = _blob_error_code(refused.message)
             raise GitHubError(
                 f"The artifact's upload failed with {refused.status} ({reason}).",
@@ -176,8 +174,8 @@ class ArtifactService:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         body = {**self._ids, "name": name, "size": str(len(data)), "hash": digest}
         try:
-            response = self._twirp.call("FinalizeArtifact", body)
-        except RefusedCallError as refused:
+            response = self._call("FinalizeArtifact", body)
+        except _RefusedCallError as refused:
             # A second FinalizeArtifact after a lost response has nothing left to finalize.
             finished = self.list_artifacts(name) if refused.after_lost_response else ()
             if finished and finished[0].size == len(data):
@@ -197,12 +195,52 @@ class ArtifactService:
     def _delete(self, name: str, run_backend: str, job_backend: str) -> bool:
         ids = dict(zip(self._ids, (run_backend, job_backend), strict=True))
         try:
-            self._twirp.call("DeleteArtifact", {**ids, "name": name})
-        except RefusedCallError as refused:
+            self._call("DeleteArtifact", {**ids, "name": name})
+        except _RefusedCallError as refused:
             if refused.status == httpx2.codes.NOT_FOUND:
                 return refused.after_lost_response
             _raise_github_error("DeleteArtifact", name, refused)
         return True
+
+    def _call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Call a method and return its response.
+
+        Raises:
+            _RefusedCallError: the service refused, or did not respond.
+        """
+        url = f"{self._base_url}/{method}"
+        post = partial(self._http.post, url, json=body, headers=self._headers)
+        response = self._send(post, _is_json_object)
+        data: dict[str, Any] = response.json()
+        if data.get("ok") is False:
+            raise _RefusedCallError(response.status_code, "not ok", after_lost_response=False)
+        return data
+
+    def _send(
+        self, send: Callable[[], httpx2.Response], is_valid: Callable[[httpx2.Response], bool]
+    ) -> httpx2.Response:
+        lost = False
+        retries = Retries(self._sleep, _MAX_ATTEMPTS)
+        while True:
+            try:
+                response = send()
+            except httpx2.ConnectError as error:
+                raise _RefusedCallError(
+                    0, f"no connection: {error}", after_lost_response=lost
+                ) from None
+            except httpx2.HTTPError as error:
+                refused = _RefusedCallError(0, type(error).__name__, after_lost_response=True)
+                lost = True
+            else:
+                status = response.status_code
+                if response.is_success and is_valid(response):
+                    return response
+                refused = _RefusedCallError(status, _message_of(response), after_lost_response=lost)
+                if status not in RETRIED_STATUSES and not response.is_success:
+                    raise refused
+                lost = lost or status != httpx2.codes.TOO_MANY_REQUESTS
+            if not retries.wait():
+                raise refused from None
 
 
 def unavailable_reason(results_url: str, runtime_token: str, server_url: str) -> str | None:
@@ -213,7 +251,7 @@ def unavailable_reason(results_url: str, runtime_token: str, server_url: str) ->
     """
     host = urlsplit(server_url).hostname or ""
     is_supported = host == "github.com" or host.endswith((".ghe.com", ".localhost"))
-    if not (is_supported or _is_loopback(host)):
+    if not (is_supported or is_loopback(host)):
         return f"GitHub Enterprise Server ({host}) does not support artifacts of version 4."
     for name, value in (("URL", results_url), ("TOKEN", runtime_token)):
         if not value:
@@ -235,9 +273,9 @@ def check_name(name: str) -> None:
         )
 
 
-def _raise_github_error(method: str, name: str, refused: "RefusedCallError") -> NoReturn:
+def _raise_github_error(method: str, name: str, refused: "_RefusedCallError") -> NoReturn:
     action = f"The artifact service refused {method} {name}".rstrip()
-    if refused.status == _CONFLICT:
+    if refused.status == httpx2.codes.CONFLICT:
         raise NameTakenError(f"This run already has an artifact named {name}.") from None
     if "insufficient usage" in refused.message:
         raise GitHubError(
@@ -274,14 +312,7 @@ def _blob_error_code(text: str) -> str:
     return match[1] if match else "no reason given"
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-class RefusedCallError(Exception):
+class _RefusedCallError(Exception):
     """The service refused a call, or responded (status 0) to none of the attempts."""
 
     def __init__(self, status: int, message: str, *, after_lost_response: bool) -> None:
@@ -290,77 +321,6 @@ class RefusedCallError(Exception):
         self.message = message
         self.after_lost_response = after_lost_response
         """An earlier attempt of the same call may have been carried out."""
-
-
-class TwirpClient:
-    """Calls to the Twirp service at the origin of `results_url`, and uploads to signed URLs."""
-
-    def __init__(
-        self, results_url: str, token: str, *, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        url = httpx2.URL(results_url)
-        self._base_url = f"{url.scheme}://{url.netloc.decode()}/{_SERVICE}"
-        self._token = token
-        self._sleep = sleep
-        # At INFO it logs every URL, the signed ones included.
-        logging.getLogger("httpx2").setLevel(logging.WARNING)
-        self._http = httpx2.Client(timeout=30.0, headers={"User-Agent": "batch-action"})
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._http.close()
-
-    def call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Call a method and return its response.
-
-        Raises:
-            RefusedCallError: the service refused, or did not respond.
-        """
-        headers = {"Authorization": f"Bearer {self._token}"}
-        response = self._send_with_retries(
-            lambda: self._http.post(f"{self._base_url}/{method}", json=body, headers=headers),
-            expects_json=True,
-        )
-        data: dict[str, Any] = response.json()
-        if data.get("ok") is False:
-            raise RefusedCallError(response.status_code, "not ok", after_lost_response=False)
-        return data
-
-    def put(self, url: str, data: bytes, headers: Mapping[str, str], timeout: float) -> None:
-        """Upload to a signed URL, without credentials.
-
-        Raises:
-            RefusedCallError: the blob store refused, or did not respond.
-        """
-        self._send_with_retries(
-            lambda: self._http.put(url, content=data, headers=dict(headers), timeout=timeout)
-        )
-
-    def _send_with_retries(
-        self, send: Callable[[], httpx2.Response], *, expects_json: bool = False
-    ) -> httpx2.Response:
-        lost = False
-        retries = Retries(self._sleep, _MAX_ATTEMPTS)
-        while True:
-            try:
-                response = send()
-            except httpx2.ConnectError as error:
-                raise RefusedCallError(
-                    0, f"no connection: {error}", after_lost_response=lost
-                ) from None
-            except httpx2.HTTPError as error:
-                refused = RefusedCallError(0, type(error).__name__, after_lost_response=True)
-                lost = True
-            else:
-                status = response.status_code
-                if response.is_success and (not expects_json or _is_json_object(response)):
-                    return response
-                refused = RefusedCallError(status, _message_of(response), after_lost_response=lost)
-                if status not in RETRIED_STATUSES and not response.is_success:
-                    raise refused
-                lost = lost or status != _TOO_MANY_REQUESTS
-            if not retries.wait():
-                raise refused from None
 
 
 def parse_backend_ids(token: str) -> dict[str, str]:
@@ -386,6 +346,11 @@ def read_field(data: Mapping[str, Any], name: str) -> Any:
     """Return a field in either spelling of protobuf's JSON: snake_case or lowerCamelCase."""
     first, *rest = name.split("_")
     return data.get(name, data.get(first + "".join(word.capitalize() for word in rest)))
+
+
+def _is_created(response: httpx2.Response) -> bool:
+    # A store answers a Put Blob with 201; 200 is a proxy's page.
+    return response.status_code == httpx2.codes.CREATED
 
 
 def _is_json_object(response: httpx2.Response) -> bool:
