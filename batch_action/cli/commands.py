@@ -22,7 +22,6 @@ from batch_action.cli.options import (
     command_options,
     import_command,
     open_contexts,
-    run_for_tasks,
 )
 from batch_action.cli.serve import serve
 from batch_action.clients.actions_runner.environment import read_inputs
@@ -36,7 +35,8 @@ from batch_action.commands import run as run_command
 from batch_action.commands import status as status_command
 from batch_action.commands import submit as submit_command
 from batch_action.commands.multi_task import (
-    Command,
+    ErrorReporter,
+    FindOwner,
     owner_in_ledgers,
     recover_owner,
     run_for_each_task,
@@ -66,88 +66,61 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 @click.option("--exact", is_flag=True, help="Count the tokens of every request (needs a key).")
 @command_options(*STATE_OPTIONS, *SELECTION_OPTIONS, "anthropic-base-url")
-def plan(
-    invocation: Invocation, *, repo: str | None, as_json: bool, exact: bool, **values: Any
-) -> int:
+def plan(invocation: Invocation, *, as_json: bool, exact: bool, **values: Any) -> int:
     """Show what would be sent and what it would cost; needs no API key."""
-    data: list[dict[str, object]] | None = [] if as_json else None
-    code = run_for_tasks(
-        invocation, repo, values, partial(plan_command.plan, exact=exact, data=data)
-    )
-    return _print_json(data, code)
-
-
-def _print_json(data: list[dict[str, object]] | None, code: int) -> int:
-    """Print the data of all tasks as JSON and return the exit code.
-
-    One task is an object, several are a list. Names that are not UTF-8 are lone surrogates, which
-    only ASCII output can escape.
-    """
-    if data:
-        click.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=True))
-    return code
+    return _print_json("plan", invocation, values, as_json=as_json, exact=exact)
 
 
 @cli.command()
 @command_options(*STATE_OPTIONS, *SELECTION_OPTIONS, *SEND_OPTIONS)
-def submit(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
+def submit(invocation: Invocation, **values: Any) -> int:
     """Send what changed since the last run, and the backlog, as a message batch."""
-    return run_for_tasks(invocation, repo, values, submit_command.submit)
+    return _open_and_run("submit", invocation, values)
 
 
 @cli.command()
 @command_options(*STATE_OPTIONS, *REPORT_OPTIONS, *SEND_OPTIONS, "max-attempts")
-def collect(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
+def collect(invocation: Invocation, **values: Any) -> int:
     """Fetch the results of ended batches and update the reports; sends no requests."""
-    return run_for_tasks(
-        invocation, repo, values, collect_command.collect, find_owner=recover_owner
-    )
+    return _open_and_run("collect", invocation, values)
 
 
 @cli.command()
 @command_options(*STATE_OPTIONS, *SELECTION_OPTIONS, *REPORT_OPTIONS, *SEND_OPTIONS)
-def run(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
+def run(invocation: Invocation, **values: Any) -> int:
     """Collect ended batches, then submit what changed."""
-    with open_contexts(invocation, repo, values) as contexts:
-        return run_command.run(contexts, invocation.report_error)
+    return _open_and_run("run", invocation, values)
 
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 @command_options(*STATE_OPTIONS, "max-attempts")
-def status(invocation: Invocation, *, repo: str | None, as_json: bool, **values: Any) -> int:
+def status(invocation: Invocation, *, as_json: bool, **values: Any) -> int:
     """Show pending batches with age and expiry, the backlog, and what was spent."""
-    data: list[dict[str, object]] | None = [] if as_json else None
-    return _print_json(
-        data, run_for_tasks(invocation, repo, values, partial(status_command.status, data=data))
-    )
+    return _print_json("status", invocation, values, as_json=as_json)
 
 
 @cli.command()
 @command_options(*STATE_OPTIONS, "batch-id", "anthropic-base-url")
-def cancel(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
+def cancel(invocation: Invocation, **values: Any) -> int:
     """Ask Anthropic to cancel pending batches."""
-    return run_for_tasks(
-        invocation, repo, values, cancel_command.cancel, find_owner=owner_in_ledgers
-    )
+    return _open_and_run("cancel", invocation, values)
 
 
 @cli.command()
 @command_options(
     "task", "config-file", "state-key", "propose-from", "propose-only", "labels", "dry-run"
 )
-def propose(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
+def propose(invocation: Invocation, **values: Any) -> int:
     """Open a draft pull request with generated files that an earlier job tested."""
-    with open_contexts(invocation, repo, values) as contexts:
-        return run_without_ledger(contexts[:1], propose_command.propose, invocation.report_error)
+    return _open_and_run("propose", invocation, values)
 
 
 @cli.command()
 @command_options(*STATE_OPTIONS, "report", "baseline-file")
-def baseline(invocation: Invocation, *, repo: str | None, **values: Any) -> int:
+def baseline(invocation: Invocation, **values: Any) -> int:
     """Accept every open finding, in a file to commit."""
-    with open_contexts(invocation, repo, values) as contexts:
-        return run_without_ledger(contexts, baseline_command.baseline, invocation.report_error)
+    return _open_and_run("baseline", invocation, values)
 
 
 @cli.command()
@@ -212,38 +185,13 @@ cli.add_command(serve)
 def action(invocation: Invocation) -> int:
     """Run as a GitHub action: inputs from INPUT_*, the command from `mode`."""
     invocation = replace(invocation, action_inputs=read_inputs(invocation.environ))
-    with open_contexts(invocation, None, {}) as contexts:
-        return _run_action(contexts, invocation)
-
-
-def _run_action(contexts: Sequence[RunContext], invocation: Invocation) -> int:
-    context, mode = contexts[0].github_context, contexts[0].settings.mode
-    if context.event.startswith("pull_request"):
-        if context.from_fork or mode in ("run", "submit"):
-            contexts = _reviewing_contexts(contexts)
-        if not contexts:
-            return 0
-    match mode:
-        case "run":
-            return run_command.run(contexts, invocation.report_error)
-        case "collect":
-            return run_for_each_task(
-                contexts,
-                (collect_command.collect,),
-                invocation.report_error,
-                find_owner=recover_owner,
-            )
-        case "propose":
-            return run_without_ledger(
-                contexts[:1], propose_command.propose, invocation.report_error
-            )
-        case _:
-            commands: dict[str, Command] = {
-                "submit": submit_command.submit,
-                "plan": plan_command.plan,
-                "status": status_command.status,
-            }
-            return run_for_each_task(contexts, (commands[mode],), invocation.report_error)
+    with open_contexts(invocation, None, {}) as opened:
+        contexts, mode = opened, opened[0].settings.mode
+        context = opened[0].github_context
+        if context.event.startswith("pull_request"):
+            if context.from_fork or mode in ("run", "submit"):
+                contexts = _reviewing_contexts(contexts)
+        return _run_command(mode, contexts, invocation.report_error) if contexts else 0
 
 
 def _reviewing_contexts(contexts: Sequence[RunContext]) -> tuple[RunContext, ...]:
@@ -253,3 +201,52 @@ def _reviewing_contexts(contexts: Sequence[RunContext]) -> tuple[RunContext, ...
     if not eligible:
         contexts[0].runner.annotate("notice", next(filter(None, reasons)))
     return eligible
+
+
+def _open_and_run(name: str, invocation: Invocation, values: dict[str, Any], **options: Any) -> int:
+    """Run a command with the values of its flags; *options* are arguments of its function."""
+    with open_contexts(invocation, values.pop("repo"), values) as contexts:
+        return _run_command(name, contexts, invocation.report_error, **options)
+
+
+def _print_json(
+    name: str, invocation: Invocation, values: dict[str, Any], *, as_json: bool, **options: Any
+) -> int:
+    """Run a command that shows something, or print its data of all tasks as JSON.
+
+    One task is an object, several are a list. Names that are not UTF-8 are lone surrogates, which
+    only ASCII output can escape.
+    """
+    data: list[dict[str, object]] | None = [] if as_json else None
+    code = _open_and_run(name, invocation, values, data=data, **options)
+    if data:
+        click.echo(json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=True))
+    return code
+
+
+COMMANDS: Mapping[str, Callable[..., int]] = {
+    "submit": submit_command.submit,
+    "collect": collect_command.collect,
+    "cancel": cancel_command.cancel,
+    "plan": plan_command.plan,
+    "status": status_command.status,
+}
+OWNERS: Mapping[str, FindOwner] = {"collect": recover_owner, "cancel": owner_in_ledgers}
+"""Which task runs a command for `batch-id`."""
+
+
+def _run_command(
+    name: str, contexts: Sequence[RunContext], report_error: ErrorReporter, **options: Any
+) -> int:
+    """Run a command for every task and return the exit code."""
+    match name:
+        case "run":
+            return run_command.run(contexts, report_error)
+        case "propose":
+            return run_without_ledger(contexts[:1], propose_command.propose, report_error)
+        case "baseline":
+            return run_without_ledger(contexts, baseline_command.baseline, report_error)
+        case _:
+            command = partial(COMMANDS[name], **options)
+            owner = OWNERS.get(name)
+            return run_for_each_task(contexts, (command,), report_error, find_owner=owner)

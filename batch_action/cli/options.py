@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from batch_action.cli.bootstrap import Invocation, build_contexts
-from batch_action.commands.multi_task import Command, FindOwner, run_for_each_task
 from batch_action.config.loading import declared_inputs
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, Interrupted
@@ -29,51 +28,19 @@ def import_command(command: str, package: str) -> Callable[..., Any]:
 
 
 STATE_OPTIONS = [
-    "task",
-    "prompt-file",
-    "patch-file",
-    "config-file",
-    "state-dir",
-    "state-key",
-    "state-branch",
-]
+    "task", "prompt-file", "patch-file", "config-file", "state-dir", "state-key", "state-branch",
+]  # fmt: skip
 SELECTION_OPTIONS = [
-    "model",
-    "effort",
-    "paths",
-    "paths-ignore",
-    "select",
-    "base",
-    "head",
-    "first-run",
-    "max-cost-usd",
-    "monthly-budget-usd",
-    "on-over-budget",
-    "min-requests",
-    "small-workload",
-    "max-wait-days",
-    "prompt-cache",
-    "max-requests-per-batch",
-    "max-file-bytes",
-    "max-attempts",
-    "recheck",
-    "refactor-description",
-    "test-framework",
-    "test-paths",
-]
+    "model", "effort", "paths", "paths-ignore", "select", "base", "head", "first-run",
+    "max-cost-usd", "monthly-budget-usd", "on-over-budget", "min-requests", "small-workload",
+    "max-wait-days", "prompt-cache", "max-requests-per-batch", "max-file-bytes", "max-attempts",
+    "recheck", "refactor-description", "test-framework", "test-paths",
+]  # fmt: skip
 REPORT_OPTIONS = [
-    "report",
-    "min-severity",
-    "min-confidence",
-    "fail-on-severity",
-    "fail-on-verdict",
-    "max-findings",
-    "labels",
-    "assignees",
-    "allow-public-security-findings",
-    "wait-minutes",
+    "report", "min-severity", "min-confidence", "fail-on-severity", "fail-on-verdict",
+    "max-findings", "labels", "assignees", "allow-public-security-findings", "wait-minutes",
     "batch-id",
-]
+]  # fmt: skip
 SEND_OPTIONS = ["dry-run", "retention-days", "anthropic-base-url"]
 
 
@@ -125,17 +92,3 @@ def open_contexts(
             raise
         finally:
             job_summary.report_run_end(*contexts)
-
-
-def run_for_tasks(
-    invocation: Invocation,
-    repo: str | None,
-    values: Mapping[str, Any],
-    command: Command,
-    find_owner: FindOwner | None = None,
-) -> int:
-    """Run a command for every task and return the exit code."""
-    with open_contexts(invocation, repo, values) as contexts:
-        return run_for_each_task(
-            contexts, (command,), invocation.report_error, find_owner=find_owner
-        )

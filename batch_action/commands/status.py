@@ -1,36 +1,16 @@
 """`status`: show pending batches with age and expiry, the backlog, and what was spent."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
+from batch_action.clients.console import Console
 from batch_action.context import RunContext
 from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
-from batch_action.ledger.view import PendingBatch
 from batch_action.publishers import job_summary
-from batch_action.publishers.job_summary import RunningBatch
 from batch_action.publishers.pull_request import collect
 from batch_action.publishers.report_text import format_dollars
 from batch_action.requests.planner import month_start
 from batch_action.text import plural
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateOverview:
-    """The state of a task, and of its pull requests."""
-
-    ledger: str
-    """Where the ledger is: names of artifacts, path of the file; empty for none."""
-    last_head: str | None
-    pending: Sequence[RunningBatch]
-    pull_requests: Sequence[PendingBatch]
-    """The pending batches of pull requests."""
-    open_intents: list[str]
-    backlog: list[str]
-    given_up: list[str]
-    month_usd: float | None
-    """None when a price is unknown."""
-    committed_usd: float
 
 
 def status(
@@ -40,38 +20,26 @@ def status(
     data: list[dict[str, object]] | None = None,
 ) -> int:
     """Print the state of a task, or add it to *data*. Returns 0."""
-    overview = _read_overview(ctx, session or store.load(ctx))
+    state = _read_state(ctx, session or store.load(ctx))
     if data is not None:
-        data.append(_as_data(ctx, overview))
+        data.append(state)
     else:
-        _print(ctx, overview)
+        _print(ctx.console, ctx.title, state)
     return 0
 
 
-def _read_overview(ctx: RunContext, session: LedgerSession) -> StateOverview:
+def _read_state(ctx: RunContext, session: LedgerSession) -> dict[str, Any]:
+    """Return the state of a task and of its pull requests as JSON data."""
     view, max_attempts = session.view, ctx.settings.max_attempts
     pull_requests = collect.load_ledger(ctx)
     file = store.state_file_of(ctx, session.access)
+    # Artifacts by name, then the path of the file.
     places = [*(session.access.names if ctx.github else ()), *([str(file)] * file.is_file())]
-    return StateOverview(
-        ledger=", ".join(places),
-        last_head=next(iter(view.recorded_heads()), None),
-        pending=job_summary.list_running_batches(ctx, session),
-        pull_requests=(pull_requests.view.pending_batches if pull_requests else ()),
-        open_intents=[item.intended.intent for item in view.open_intents],
-        backlog=sorted(view.backlog(max_attempts=max_attempts, scope=ctx.scope)),
-        given_up=sorted({path for path, _ in view.given_up_files(max_attempts)}),
-        month_usd=view.spend_usd(month_start(ctx.now())),
-        committed_usd=view.committed_usd,
-    )
-
-
-def _as_data(ctx: RunContext, overview: StateOverview) -> dict[str, object]:
     return {
         "task": ctx.task.name,
         "state_key": ctx.settings.state_key,
-        "ledger": overview.ledger,
-        "last_head": overview.last_head,
+        "ledger": ", ".join(places),
+        "last_head": next(iter(view.recorded_heads()), None),
         "pending": [
             {
                 "batch": batch.batch,
@@ -79,7 +47,7 @@ def _as_data(ctx: RunContext, overview: StateOverview) -> dict[str, object]:
                 "age_hours": round(batch.age_hours, 2),
                 "expires": batch.expires,
             }
-            for batch in overview.pending
+            for batch in job_summary.list_running_batches(ctx, session)
         ],
         "pull_requests": [
             {
@@ -87,33 +55,37 @@ def _as_data(ctx: RunContext, overview: StateOverview) -> dict[str, object]:
                 "batch": batch.sent.batch,
                 "requests": len(batch.request_keys),
             }
-            for batch in overview.pull_requests
+            for batch in (pull_requests.view.pending_batches if pull_requests else ())
         ],
-        "open_intents": overview.open_intents,
-        "backlog": overview.backlog,
-        "given_up": overview.given_up,
-        "month_usd": overview.month_usd,
-        "committed_usd": overview.committed_usd,
+        "open_intents": [item.intended.intent for item in view.open_intents],
+        "backlog": sorted(view.backlog(max_attempts=max_attempts, scope=ctx.scope)),
+        "given_up": sorted({path for path, _ in view.given_up_files(max_attempts)}),
+        # None when a price is unknown.
+        "month_usd": view.spend_usd(month_start(ctx.now())),
+        "committed_usd": view.committed_usd,
     }
 
 
-def _print(ctx: RunContext, overview: StateOverview) -> None:
-    console = ctx.console
-    last = overview.last_head[:12] if overview.last_head else "no commit yet"
-    console.print(f"Task {ctx.title}; last run on {last}; ledger: {overview.ledger or 'none'}.")
-    rows = [(b.batch, str(b.requests), f"{b.age_hours:.1f} h", b.expires) for b in overview.pending]
+def _print(console: Console, title: str, state: dict[str, Any]) -> None:
+    last = state["last_head"][:12] if state["last_head"] else "no commit yet"
+    console.print(f"Task {title}; last run on {last}; ledger: {state['ledger'] or 'none'}.")
+    rows = [
+        (batch["batch"], str(batch["requests"]), f"{batch['age_hours']:.1f} h", batch["expires"])
+        for batch in state["pending"]
+    ]
     console.table(["Pending batch", "Requests", "Age", "Expires"], rows or [("none", "", "", "")])
-    numbers = {batch.intended.pull_request for batch in overview.pull_requests} - {None}
+    numbers = {batch["pull_request"] for batch in state["pull_requests"]} - {None}
     if numbers:
-        listed = ", ".join(f"#{number}" for number in sorted(filter(None, numbers)))
+        listed = ", ".join(f"#{number}" for number in sorted(numbers))
         console.print(f"Also pending for pull requests: {listed}.")
-    backlog = ", ".join(overview.backlog[:10]) or "none"
-    console.print(f"{plural(len(overview.backlog), 'file')} in the backlog: {backlog}")
-    if overview.given_up:
-        console.print(f"{len(overview.given_up)} given up: {', '.join(overview.given_up[:10])}")
-    if overview.open_intents:
+    backlog, given_up = state["backlog"], state["given_up"]
+    files = f": {', '.join(backlog[:10])}" if backlog else ""
+    console.print(f"{plural(len(backlog), 'file')} in the backlog{files}.")
+    if given_up:
+        console.print(f"{len(given_up)} given up: {', '.join(given_up[:10])}")
+    if state["open_intents"]:
         console.print("A create got no response: the next run finds out whether its batch exists.")
     console.print(
-        f"This month {format_dollars(overview.month_usd)}; "
-        f"in flight at most {format_dollars(overview.committed_usd)}."
+        f"This month {format_dollars(state['month_usd'])}; "
+        f"in flight at most {format_dollars(state['committed_usd'])}."
     )
