@@ -22,8 +22,7 @@ from rich.console import Console as RichConsole
 from batch_action.cli.commands import _open_demo_context
 from batch_action.commands.collect import collect
 from batch_action.commands.demo.console import DemoConsole
-from batch_action.commands.demo.environment import DemoEnvironment
-from batch_action.commands.demo.repository import create_sample
+from batch_action.commands.demo.environment import DemoEnvironment, create_sample
 from batch_action.commands.submit import submit
 from batch_action.sandbox.server import Sandbox
 

@@ -8,9 +8,17 @@ from functools import partial
 from pathlib import Path
 
 from batch_action.commands.collect import collect
-from batch_action.commands.demo import artifacts, narration, rendering, repository, state
+from batch_action.commands.demo import narration, rendering
 from batch_action.commands.demo.console import DemoConsole
-from batch_action.commands.demo.environment import ContextOpener, DemoEnvironment
+from batch_action.commands.demo.environment import (
+    ContextOpener,
+    DemoEnvironment,
+    create_sample,
+    open_user_repository,
+    restore_state,
+    save_state,
+    state_path,
+)
 from batch_action.commands.plan import plan
 from batch_action.commands.submit import submit
 from batch_action.ledger import store
@@ -35,16 +43,16 @@ def demo(
     """Run the demo on *repo*, or on a sample, and write its results to *out*. Returns 0."""
     console = DemoConsole()
     narration.introduce_demo(console)
-    artifacts.create_folder(out)
+    rendering.create_folder(out)
     with (
         tempfile.TemporaryDirectory(prefix="batch-action-demo-") as temp,
         Sandbox(batch_seconds=BATCH_SECONDS) as sandbox,
     ):
         folder = Path(temp)
         if repo is None:
-            target = repository.create_sample(folder, sandbox.clock.now(), sample)
+            target = create_sample(folder, sandbox.clock.now(), sample)
         else:
-            target = repository.open_user_repository(repo, base)
+            target = open_user_repository(repo, base)
         sandbox.github.add_repository(
             target.name, private=True, default_branch=target.branch, git_dir=target.folder
         )
@@ -76,7 +84,7 @@ def _demo_sample(environment: DemoEnvironment, out: Path, sample: Sample) -> Non
     narration.announce_commit(environment)
     _run_cycle(environment)
     _show_results(environment, narration.show_updated_issue)
-    narration.show_next_steps(environment, artifacts.write(environment, out), out)
+    narration.show_next_steps(environment, rendering.write_files(environment, out), out)
 
 
 def _show_results(
@@ -92,13 +100,13 @@ def _show_results(
 
 def _demo_user_repository(environment: DemoEnvironment, out: Path) -> None:
     """Run one cycle; the next demo on this repository continues from its state."""
-    path = state.state_path(out, environment.target.git, environment.task)
-    narration.introduce_user_repository(environment, again=state.restore(environment, path))
+    path = state_path(out, environment.target.git, environment.task)
+    narration.introduce_user_repository(environment, again=restore_state(environment, path))
     sent = _run_cycle(environment)
     if sent or not environment.generates_files:
         _show_results(environment, partial(narration.show_user_issue, sent=sent))
-    state.save(environment, path)
-    narration.show_next_steps(environment, artifacts.write(environment, out), out)
+    save_state(environment, path)
+    narration.show_next_steps(environment, rendering.write_files(environment, out), out)
 
 
 def _run_cycle(environment: DemoEnvironment) -> bool:

@@ -1,39 +1,143 @@
-"""The environment of the demo: the sandbox, one repository on it, and scheduled runs."""
+"""The environment of the demo: a sample or the user's repository on the sandbox, and its runs."""
 
+import hashlib
+import re
 import sys
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from batch_action.clients.actions_runner.commands import Runner
+from batch_action.clients.git import GitRepo
 from batch_action.commands.demo.console import DemoConsole
-from batch_action.commands.demo.repository import DemoRepository
 from batch_action.context import RunContext
-from batch_action.sandbox.github.records import Artifact, Issue, Repository
+from batch_action.errors import ConfigError
+from batch_action.sandbox.github.records import Artifact, Issue, Label, Repository
 from batch_action.sandbox.github.runs import Run
+from batch_action.sandbox.sample_repositories import SAMPLES, Sample, create_repository
 from batch_action.sandbox.server import Sandbox
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import Task
 
 WORKFLOW = ".github/workflows/nightly.yml"
 KEY = "sk-ant-sandbox"
+FIRST_RUN_COMMITS = 5
+"""Commits that the first run on a user's repository reviews without `--base`."""
+GITHUB_REMOTE = re.compile(r"(?:^|[/@])github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
 
 
-class ContextOpener(Protocol):
-    """The function of the command line that opens a context."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoRepository:
+    """The repository that the demo reviews."""
 
-    def __call__(
-        self,
-        environ: Mapping[str, str],
-        flags: Mapping[str, Any],
-        folder: Path,
-        clock: Callable[[], datetime],
-    ) -> AbstractContextManager[RunContext]:
-        """Open the context of one run."""
-        ...
+    folder: Path
+    git: GitRepo
+    name: str
+    """`owner/name` on the sandbox's GitHub."""
+    branch: str
+    first_run: str
+    first_run_text: str
+    """A description of `first_run`, such as "the last 24 hours"."""
+    base: str | None = None
+    saves_state: bool = False
+    """Whether the next demo continues from the state of this one."""
+    on_github: bool = False
+    """Whether `name` is its name on github.com."""
+    sample: Sample | None = None
+    """The sample; None for the user's repository."""
+
+
+def create_sample(folder: Path, now: datetime, name: str) -> DemoRepository:
+    """Create a sample repository below *folder*."""
+    sample = SAMPLES[name]
+    repository_name = sample.folder.replace("_", "-")
+    try:
+        create_repository(folder / repository_name, now, sample)
+    except FileNotFoundError:
+        raise ConfigError("The program git was not found.", fix="Install git.") from None
+    return DemoRepository(
+        folder=folder / repository_name,
+        git=GitRepo(folder / repository_name),
+        name=f"octo/{repository_name}",
+        branch="main",
+        first_run="24h",
+        first_run_text="the last 24 hours",
+        sample=sample,
+    )
+
+
+def open_user_repository(repo: str, base: str | None) -> DemoRepository:
+    """Open the user's repository. Raises ConfigError when there is nothing to review."""
+    folder = Path(repo).resolve()
+    try:
+        git = GitRepo(folder)
+    except ConfigError as error:
+        if "no git repository" not in error.problem:
+            raise
+        raise ConfigError(
+            f"`--repo` {repo} is not a git repository.",
+            fix="Give the folder of a clone, or omit `--repo` for the sample repository.",
+        ) from None
+    commits = _last_commits(git)
+    if not commits:
+        raise ConfigError(
+            f"`--repo` {repo} has no commit yet.", fix="Commit something, then run the demo again."
+        )
+    if git.is_shallow() and base is None and len(commits) <= FIRST_RUN_COMMITS:
+        raise ConfigError(
+            f"`--repo` {repo} is a shallow clone: the changes of its last commits are missing.",
+            fix="Fetch the history with: git fetch --unshallow",
+        )
+    github_name = _name_on_github(git)
+    start = commits[FIRST_RUN_COMMITS] if len(commits) > FIRST_RUN_COMMITS else "all"
+    return DemoRepository(
+        folder=folder,
+        git=git,
+        name=github_name or f"you/{re.sub(r'[^A-Za-z0-9_.-]+', '-', folder.name) or 'repository'}",
+        branch=git.current_branch() or git.default_branch_guess() or "main",
+        first_run=start,
+        first_run_text="all files" if start == "all" else f"the last {FIRST_RUN_COMMITS} commits",
+        base=_base(git, base) if base else None,
+        saves_state=True,
+        on_github=github_name is not None,
+    )
+
+
+def _base(git: GitRepo, base: str) -> str:
+    try:
+        return git.resolve(base)
+    except ConfigError:
+        raise ConfigError(
+            f"`--base` {base} is not a commit of this repository.",
+            fix="Give a commit, a branch or a tag; HEAD~5 needs a history of six commits.",
+        ) from None
+
+
+def _last_commits(git: GitRepo) -> list[str]:
+    """Return the last commits of the branch, newest first; none in an empty repository."""
+    code, out, _ = git.runner.call(
+        "rev-list", "--first-parent", f"--max-count={FIRST_RUN_COMMITS + 1}", "HEAD", "--"
+    )
+    return out.decode("ascii").split() if code == 0 else []
+
+
+def _name_on_github(git: GitRepo) -> str | None:
+    code, out, _ = git.runner.call("config", "--get", "remote.origin.url")
+    match = GITHUB_REMOTE.search(out.decode("utf-8", "replace").strip()) if code == 0 else None
+    return match[1] if match else None
+
+
+ContextOpener = Callable[
+    [Mapping[str, str], Mapping[str, Any], Path, Callable[[], datetime]],
+    AbstractContextManager[RunContext],
+]
+"""The function of the command line that opens a context: environment, flags, folder, clock."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,7 +177,7 @@ class DemoEnvironment:
             self.target.name,
             event="schedule",
             branch=self.target.branch,
-            head_sha=self.target.head(),
+            head_sha=self.target.git.resolve("HEAD"),
             workflow_path=WORKFLOW,
         )
         environ = self._environ(run)
@@ -138,3 +242,80 @@ class DemoEnvironment:
             "state-branch": self.target.branch,
             "state-workflows": Path(WORKFLOW).name,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedState:
+    """The part of the sandbox's state that the next demo restores."""
+
+    origin: str
+    """The address of the sandbox's GitHub; links in texts contain it."""
+    name: str
+    last_id: int
+    artifact: str
+    ledger: str
+    """The artifact's zip in base64."""
+    issues: dict[int, Issue]
+    labels: dict[str, Label]
+
+
+STATE_ADAPTER = TypeAdapter(SavedState)
+
+
+def state_path(out: Path, git: GitRepo, task: str) -> Path:
+    """Return the file for this repository and task."""
+    key = hashlib.sha256(f"{git.runner.common_dir.resolve()}\n{task}".encode("utf-8", "replace"))
+    return out / "state" / f"{key.hexdigest()[:16]}.json"
+
+
+def save_state(environment: DemoEnvironment, path: Path) -> None:
+    """Save the newest ledger and the issue."""
+    artifact = environment.newest_artifact()
+    if artifact is None:
+        return
+    saved = SavedState(
+        origin=environment.sandbox.github_url,
+        name=environment.target.name,
+        last_id=environment.sandbox.github.instance.new_id(),
+        artifact=artifact.name,
+        ledger=b64encode(environment.artifact_bytes(artifact)).decode("ascii"),
+        issues=environment.repository.issues,
+        labels=environment.repository.labels,
+    )
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(STATE_ADAPTER.dump_json(saved))
+    temporary.replace(path)
+
+
+def restore_state(environment: DemoEnvironment, path: Path) -> bool:
+    """Restore the state as an earlier run of the workflow left it; return False without one."""
+    try:
+        saved = STATE_ADAPTER.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return False
+    except ValidationError:
+        environment.console.print(f"{path} cannot be read: this demo starts without it.")
+        return False
+    instance = environment.sandbox.github.instance
+    while instance.new_id() <= saved.last_id:
+        pass  # no id may be used twice: the ledger contains some
+    for issue in saved.issues.values():
+        issue.body = _relocate_links(issue.body or "", saved, environment)
+        for comment in issue.comments:
+            comment.body = _relocate_links(comment.body, saved, environment)
+    environment.repository.issues.update(saved.issues)
+    environment.repository.labels.update(saved.labels)
+    with environment.run() as earlier:
+        if earlier.artifacts is not None:
+            earlier.artifacts.upload(saved.artifact, b64decode(saved.ledger), 90)
+    environment.summaries.clear()
+    return True
+
+
+def _relocate_links(text: str, saved: SavedState, environment: DemoEnvironment) -> str:
+    old, new = (
+        f"{saved.origin}/{saved.name}/",
+        f"{environment.sandbox.github_url}/{environment.target.name}/",
+    )
+    return text.replace(old, new)

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from batch_action.commands.demo.artifacts import DESCRIPTIONS
 from batch_action.commands.demo.console import DemoConsole
 from batch_action.commands.demo.environment import DemoEnvironment
-from batch_action.commands.demo.rendering import shorten
+from batch_action.commands.demo.rendering import DESCRIPTIONS, shorten
 from batch_action.sandbox.github.records import Issue
 from batch_action.sandbox.sample_repositories import Sample
 
