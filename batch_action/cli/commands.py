@@ -185,13 +185,14 @@ cli.add_command(serve)
 def action(invocation: Invocation) -> int:
     """Run as a GitHub action: inputs from INPUT_*, the command from `mode`."""
     invocation = replace(invocation, action_inputs=read_inputs(invocation.environ))
-    with open_contexts(invocation, None, {}) as opened:
-        contexts, mode = opened, opened[0].settings.mode
-        context = opened[0].github_context
-        if context.event.startswith("pull_request"):
-            if context.from_fork or mode in ("run", "submit"):
-                contexts = _reviewing_contexts(contexts)
-        return _run_command(mode, contexts, invocation.report_error) if contexts else 0
+    with open_contexts(invocation, None, {}) as contexts:
+        context, mode = contexts[0].github_context, contexts[0].settings.mode
+        is_pull_request = context.event.startswith("pull_request")
+        if is_pull_request and (context.from_fork or mode in ("run", "submit")):
+            eligible = _reviewing_contexts(contexts)
+        else:
+            eligible = contexts
+        return _run_command(mode, eligible, invocation.report_error) if eligible else 0
 
 
 def _reviewing_contexts(contexts: Sequence[RunContext]) -> tuple[RunContext, ...]:
