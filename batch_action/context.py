@@ -15,8 +15,7 @@ from batch_action.clients.webhooks import Webhooks
 from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError
 from batch_action.models.github_context import GitHubContext, Run
-from batch_action.models.prices import Prices
-from batch_action.models.requests import digest
+from batch_action.models.requests import Prices, digest
 from batch_action.tasks.task import Task
 from batch_action.text import task_slug, task_title
 

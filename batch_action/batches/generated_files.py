@@ -14,10 +14,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
-from batch_action.models.file_results import GeneratedFile, RefusedFile
 from batch_action.models.files import FileChange
+from batch_action.models.findings import DraftTarget, FileDraft, GeneratedFile, RefusedFile
 from batch_action.models.ledger import Sha
-from batch_action.models.responses import DraftTarget, FileDraft
 from batch_action.requests.context_files import TestLocator
 from batch_action.selection.content import bom_encoding, decode, is_lossless
 from batch_action.selection.languages import language_of

@@ -13,11 +13,15 @@ from batch_action.context import RunContext
 from batch_action.errors import ConfigError, TransientError
 from batch_action.findings.anchoring import anchor_all
 from batch_action.ledger.view import LedgerView, PendingBatch
-from batch_action.models.file_results import FileVerdict
-from batch_action.models.findings import BatchAnswers, Finding, ReviewedFile
+from batch_action.models.findings import (
+    BatchAnswers,
+    FileVerdict,
+    Finding,
+    ReviewedFile,
+    TaskResponse,
+)
 from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withdrawn
 from batch_action.models.requests import Outcome, OutcomeKind
-from batch_action.models.responses import TaskResponse
 from batch_action.requests import pricing
 from batch_action.requests.license_context import LicenseChecker
 from batch_action.selection.content import decode

@@ -264,12 +264,7 @@ def save_intent(
 def _overlaps_other_run(view: LedgerView, intended: Intended, *, recheck: bool) -> bool:
     """Return whether another run is sending one of our requests, or already has its answer."""
     ids = {key.id for batch in intended.batches for key in batch}
-    ledger = view.ledger
-    others = LedgerView(
-        ledger.model_copy(
-            update={"facts": tuple(fact for fact in ledger.facts if fact.key() != intended.key())}
-        )
-    )
+    others = LedgerView(view.ledger.keep(lambda fact: fact.key() != intended.key()))
     known = others.in_flight_ids | (frozenset() if recheck else others.answered_ids)
     return not ids.isdisjoint(known)
 

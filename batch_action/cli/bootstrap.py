@@ -35,7 +35,7 @@ from batch_action.models.github_context import (
     PullRequestRun,
     Run,
 )
-from batch_action.models.prices import Prices
+from batch_action.models.requests import Prices
 from batch_action.requests import pricing
 from batch_action.tasks.task import Task
 

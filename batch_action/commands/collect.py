@@ -6,7 +6,7 @@ from batch_action.batches import lost_creates, recover, results
 from batch_action.batches.results import BatchResults
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError, TransientError
-from batch_action.ledger import merge, store
+from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Ledger
@@ -59,12 +59,12 @@ def publish_results(
         return _collect_pull_request(ctx, session, batch_results)
     pull_request_results = pull_request_results or PullRequestResults()
     # These facts are saved only after everything is published: see `collect`.
-    after = merge.add(session.ledger, *batch_results.facts)
+    after = session.ledger.add(*batch_results.facts)
     result = _publish(ctx, session, after, batch_results, pull_request_results)
     done = result is None or result.problem is None
     if not ctx.settings.dry_run:
         if done:
-            session.ledger = merge.add(session.ledger, *batch_results.facts)
+            session.ledger = session.ledger.add(*batch_results.facts)
         store.save(ctx, session)
     published = result.published if result else None
     if done and (published or not pull_request_results.inherited):
@@ -144,7 +144,7 @@ def _publish(
     session.add(*requested)
     reviewed_before = view.reviewed_files
     if requested:
-        view = LedgerView(merge.add(after, *requested))
+        view = view.add(*requested)
     spent = pull_request_collect.with_pull_request_spending(view, pull_request_results)
     report = run_report.build(ctx, view, batch_results, answers, spend_view=spent)
     policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=reviewed_before)

@@ -10,9 +10,9 @@ from http import HTTPStatus
 from batch_action.clients.github.actions import Actions, ArtifactRefusedError
 from batch_action.clients.github.errors import RefusedError
 from batch_action.errors import GitHubError
-from batch_action.ledger import codec, merge, trust
+from batch_action.ledger import codec, trust
 from batch_action.models.github import Artifact, WorkflowRun
-from batch_action.models.ledger import Ledger
+from batch_action.models.ledger import Ledger, merge
 from batch_action.text import task_slug
 
 MAX_LISTINGS = 8
@@ -105,7 +105,7 @@ class ArtifactReader:
 
     def merge_into(self, ledger: Ledger) -> tuple[Ledger, list[str]]:
         """Return *ledger* with the facts that were read, and a warning for each conflict."""
-        merged, conflicts = merge.merge(ledger, *self.ledgers)
+        merged, conflicts = merge(ledger, *self.ledgers)
         artifacts = tuple(sorted(self.opened_ids | set(merged.merged_artifacts)))
         return merged.model_copy(update={"merged_artifacts": artifacts}), conflicts
 

@@ -1,7 +1,5 @@
 """Queries on the ledger of pull requests: the facts of each pull request."""
 
-from collections.abc import Callable
-
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
     Closed,
@@ -46,7 +44,7 @@ def view_of(view: LedgerView, number: int) -> LedgerView:
             case Dismissed():
                 return True
 
-    return _filter_facts(view, belongs)
+    return LedgerView(view.ledger.keep(belongs))
 
 
 def remove_intents(view: LedgerView, intents: frozenset[str]) -> LedgerView:
@@ -55,7 +53,7 @@ def remove_intents(view: LedgerView, intents: frozenset[str]) -> LedgerView:
     def remains(fact: Fact) -> bool:
         return not (isinstance(fact, Intended | Sent | Rejected) and fact.intent in intents)
 
-    return _filter_facts(view, remains) if intents else view
+    return LedgerView(view.ledger.keep(remains)) if intents else view
 
 
 def unfinished_pull_requests(view: LedgerView) -> tuple[int, ...]:
@@ -78,8 +76,3 @@ def _is_unfinished(view: LedgerView, number: int) -> bool:
 
 def _selections(view: LedgerView, number: int) -> list[Selected]:
     return [x for x in view.facts(Selected) if x.pull_request == number]
-
-
-def _filter_facts(view: LedgerView, predicate: Callable[[Fact], bool]) -> LedgerView:
-    facts = tuple(fact for fact in view.ledger.facts if predicate(fact))
-    return LedgerView(view.ledger.model_copy(update={"facts": facts}))

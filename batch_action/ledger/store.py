@@ -7,10 +7,10 @@ from pathlib import Path
 from batch_action.clients.artifacts import ArtifactService, NameTakenError
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, GitHubError
-from batch_action.ledger import codec, merge, pull_requests
+from batch_action.ledger import codec, pull_requests
 from batch_action.ledger.artifacts import ArtifactReader, LedgerAccess
 from batch_action.ledger.view import LedgerView
-from batch_action.models.ledger import Fact, Ledger
+from batch_action.models.ledger import Fact, Ledger, merge
 from batch_action.models.requests import BatchState
 
 MAX_REFUSALS_SHOWN = 20
@@ -47,7 +47,7 @@ class LedgerSession:
 
     def add(self, *facts: Fact) -> None:
         """Add facts without saving them."""
-        self.ledger = merge.add(self.ledger, *facts)
+        self.ledger = self.ledger.add(*facts)
 
 
 def view_of_run(ctx: RunContext, session: LedgerSession) -> LedgerView:
@@ -82,7 +82,7 @@ def load_budget_view(ctx: RunContext, session: LedgerSession) -> LedgerView:
     if ctx.settings.monthly_budget_usd is None or "pr-review" not in ctx.settings.report:
         return session.view
     other = load(ctx, pull_requests=not session.access.pull_requests)
-    return LedgerView(merge.merge(session.ledger, other.ledger)[0])
+    return LedgerView(merge(session.ledger, other.ledger)[0])
 
 
 def load(ctx: RunContext, *, pull_requests: bool | None = None) -> LedgerSession:
@@ -137,7 +137,7 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
     if ctx.artifacts is None:
         # Another process may have written to the file meanwhile.
         file = _read_file(ctx, session.access)
-        ledger = merge.merge(ledger, file)[0] if file else ledger
+        ledger = merge(ledger, file)[0] if file else ledger
     data = _encode(ctx, ledger, reserved_bytes)
     if ctx.artifacts is None:
         _write_file(ctx, state_file_of(ctx, session.access), data)

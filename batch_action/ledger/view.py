@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, wraps
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -12,6 +12,7 @@ from batch_action.models.ledger import (
     BaseFact,
     Collected,
     Dismissed,
+    Fact,
     Intended,
     Ledger,
     Recheck,
@@ -105,6 +106,19 @@ def create_window(intended: Intended, timeout: timedelta) -> tuple[datetime, dat
     return intended.at, intended.at + timeout * count + ADOPTION_SLACK
 
 
+def _cached(query: Callable[..., T]) -> Callable[..., T]:
+    """Compute a query with one parameter once for each value of it."""
+
+    @wraps(query)
+    def cached(view: "LedgerView", parameter: object = None) -> T:
+        key = (query.__name__, parameter)
+        if key not in view.results:
+            view.results[key] = query(view, parameter)
+        return cast("T", view.results[key])
+
+    return cached
+
+
 class LedgerView:
     """All that a ledger's facts imply. The ledger is immutable, so each query is computed once."""
 
@@ -113,18 +127,16 @@ class LedgerView:
         self._by_kind: dict[type[BaseFact], list[BaseFact]] = {}
         for fact in ledger.facts:
             self._by_kind.setdefault(type(fact), []).append(fact)
-        self._results: dict[tuple[object, ...], Any] = {}
+        self.results: dict[tuple[str, object], Any] = {}
         """Results of the queries with parameters."""
+
+    def add(self, *facts: Fact) -> "LedgerView":
+        """Return the view with these facts added."""
+        return LedgerView(self.ledger.add(*facts))
 
     def facts(self, kind: type[F]) -> list[F]:
         """Return the facts of one kind."""
         return cast("list[F]", self._by_kind.get(kind, []))
-
-    def _once(self, query: str, *parameters: object, compute: Callable[[], T]) -> T:
-        key = (query, *parameters)
-        if key not in self._results:
-            self._results[key] = compute()
-        return cast("T", self._results[key])
 
     # Batches
 
@@ -185,10 +197,6 @@ class LedgerView:
     def known_batch_ids(self) -> frozenset[str]:
         """The ids of all sent batches: they are no candidates for a lost create."""
         return frozenset(fact.batch for fact in self.facts(Sent))
-
-    def is_collected(self, batch: str) -> bool:
-        """Return whether a batch was collected."""
-        return batch in self._collected
 
     def batches_of_path(self, path: str) -> tuple[str, ...]:
         """Return the ids of all batches with a request about a file, sorted."""
@@ -358,22 +366,20 @@ class LedgerView:
             if key.id in self.in_flight_ids
         )
 
+    @_cached
     def given_up_files(self, max_attempts: int) -> frozenset[tuple[str, str]]:
         """Return the (path, blob) pairs with a request that failed `max-attempts` times."""
-        return self._once(
-            "given_up_files",
-            max_attempts,
-            compute=lambda: frozenset(
-                (failed.key.path, failed.key.blob)
-                for failed in self.failed_requests
-                if self.attempts[failed.key.id] >= max_attempts
-            ),
+        return frozenset(
+            (failed.key.path, failed.key.blob)
+            for failed in self.failed_requests
+            if self.attempts[failed.key.id] >= max_attempts
         )
 
     @cached_property
     def _selections(self) -> list[Selected]:
         return sorted(self.facts(Selected), key=lambda x: (x.at, x.head))
 
+    @_cached
     def newest_files(self, scope: str | None = None) -> dict[str, BacklogFile]:
         """Return the newest blob, and the blob to compare with, of each path that still exists.
 
@@ -381,9 +387,6 @@ class LedgerView:
         the backlog for several runs is reviewed as a whole. *scope*: the digest of the patterns
         whose excluded paths count; None counts all.
         """
-        return self._once("newest_files", scope, compute=lambda: self._newest_files(scope))
-
-    def _newest_files(self, scope: str | None) -> dict[str, BacklogFile]:
         reviewed, newest = self.reviewed_files, dict[str, BacklogFile]()
         for fact in self._selections:
             for path in _removed_paths(fact, scope):
@@ -405,23 +408,16 @@ class LedgerView:
             paths.difference_update(entry.path for entry in fact.files)
         return frozenset(paths)
 
+    @_cached
     def unreviewed_files(self, scope: str | None = None) -> dict[str, BacklogFile]:
         """Return the selected files without a verdict, neither in flight nor withdrawn, by path.
 
         Files that were given up are among them: another model or prompt makes new requests for
         them.
         """
+        done = self.reviewed_files | self.in_flight_files | self.withdrawn_files
         newest = self.newest_files(scope).items()
-        done = (self.reviewed_files, self.in_flight_files, self.withdrawn_files)
-        return self._once(
-            "unreviewed_files",
-            scope,
-            compute=lambda: {
-                path: file
-                for path, file in newest
-                if not any((path, file.blob) in files for files in done)
-            },
-        )
+        return {path: file for path, file in newest if (path, file.blob) not in done}
 
     def backlog(self, *, max_attempts: int, scope: str | None = None) -> dict[str, BacklogFile]:
         """Return the files to send with the next submit, by path: unreviewed and not given up."""
@@ -443,8 +439,8 @@ class LedgerView:
 
     def spend_usd(self, since: datetime) -> float | None:
         """Return the US dollars of the batches collected since; None if a price is unknown."""
-        costs = [fact.cost_usd for fact in self.facts(Collected) if since <= fact.at]
-        return None if any(c is None for c in costs) else sum(c for c in costs if c is not None)
+        is_known = all(x.cost_usd is not None for x in self.facts(Collected) if since <= x.at)
+        return self.known_spend_usd(since) if is_known else None
 
     def known_spend_usd(self, since: datetime) -> float:
         """Return the US dollars of the batches collected since, without those of unknown price."""

@@ -1,10 +1,60 @@
-"""Findings, from the model's raw finding to the tracked finding that publishers report."""
+"""A task's results: findings, from the raw to the tracked ones, generated files and verdicts."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
-from batch_action.models.file_results import FileVerdict, GeneratedFile, RefusedFile
 from batch_action.models.files import Hunk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedFile:
+    """A whole file that a task generated and that passed its checks; it is never executed."""
+
+    path: str
+    """Target path, relative to the repository's root and checked to be inside it."""
+    text: str
+    source: str
+    """The reviewed file that it was generated from; equal to `path` when that file is rewritten."""
+    blob: str
+    """The reviewed blob of `source`."""
+    commit: str
+    """The reviewed commit."""
+    replaces: str | None = None
+    """The blob at `path` in the reviewed commit; None for a new file."""
+    summary: str = ""
+    """One sentence for people, written by the model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedFile:
+    """A generated file that failed a check, with the reason."""
+
+    path: str
+    source: str
+    reason: str
+    """A short phrase of this package, e.g. `changes the code`, `leaves the repository`."""
+
+
+@unique
+class Verdict(StrEnum):
+    """Whether a file passes a validation task."""
+
+    VALID = "VALID"
+    INVALID = "INVALID"
+    UNCERTAIN = "UNCERTAIN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileVerdict:
+    """The verdict on one file; its problems are reported as findings."""
+
+    path: str
+    blob: str
+    old_blob: str | None
+    commit: str
+    verdict: Verdict
+    summary: str
+    """A few sentences, written by the model."""
 
 
 @unique
@@ -298,3 +348,50 @@ class Reconciliation:
     def in_state(self, *states: FindingState) -> tuple[FindingStatus, ...]:
         """Return the statuses in any of these states, in order."""
         return tuple(s for s in self.statuses if s.tracked.state in states)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDraft:
+    """A whole file as the model wrote it."""
+
+    path: str
+    text: str
+    summary: str = ""
+    """One sentence for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftTarget:
+    """What a file draft is validated against; texts are masked and have LF line ends."""
+
+    source: str
+    """Path of the reviewed file that it was generated from."""
+    language: str
+    """Language of `source`."""
+    text: str
+    """Reviewed text of `source`."""
+    existing_text: str | None
+    """Text at the draft's path in the reviewed commit; None when there is no file."""
+    tests: frozenset[str] = frozenset()
+    """Paths of the tests of `source` that were sent in full."""
+    framework: str = ""
+    """Test framework of `source`."""
+    test_path: str = ""
+    """Path at which new tests were requested."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileAssessment:
+    """The model's assessment of a whole file."""
+
+    verdict: Verdict
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResponse:
+    """A task's answer about one file: findings, drafts or an assessment."""
+
+    raw_findings: tuple[RawFinding, ...] = ()
+    drafts: tuple[FileDraft, ...] = ()
+    assessment: FileAssessment | None = None

@@ -4,8 +4,10 @@ Other runs and later versions read the format, so it is closed: unknown fields a
 fact has a key, and two ledgers merge by the union of their facts.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Literal
+from itertools import chain
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -40,12 +42,16 @@ class BaseFact(LedgerModel):
     """A fact: added once, never changed, identified by its key."""
 
     kind: str
-    key_fields: ClassVar[tuple[str, ...]] = ()
-    """The fields that identify a fact among those of its kind."""
+    _key: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, *, key: tuple[str, ...], **kwargs: Any) -> None:
+        """Set the fields that identify a fact among those of its kind."""
+        super().__init_subclass__(**kwargs)
+        cls._key = key
 
     def key(self) -> tuple[str, ...]:
-        """Return the kind and the values of `key_fields`."""
-        values = (getattr(self, name) for name in self.key_fields)
+        """Return the kind and the values of the fields that identify the fact."""
+        values = (getattr(self, name) for name in self._key)
         parts = (v.isoformat() if isinstance(v, datetime) else str(v or "") for v in values)
         return (self.kind, *parts)
 
@@ -85,16 +91,16 @@ class Usage(LedgerModel):
     cache_read_tokens: Count = 0
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            input_tokens=self.input_tokens + other.input_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            cache_write_5m_tokens=self.cache_write_5m_tokens + other.cache_write_5m_tokens,
-            cache_write_1h_tokens=self.cache_write_1h_tokens + other.cache_write_1h_tokens,
-            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
-        )
+        return Usage(**{name: count + getattr(other, name) for name, count in self})
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All input tokens, including cached ones (which `input_tokens` excludes)."""
+        written = self.cache_write_5m_tokens + self.cache_write_1h_tokens
+        return self.input_tokens + written + self.cache_read_tokens
 
 
-class Selected(BaseFact):
+class Selected(BaseFact, key=("head", "at", "pull_request")):
     """A submit selected these files at `head`."""
 
     kind: Literal["selected"] = "selected"
@@ -116,14 +122,8 @@ class Selected(BaseFact):
     pull_request: int | None = Field(default=None, ge=1)
     """Number of the pull request; only in the ledger of pull requests."""
 
-    key_fields: ClassVar[tuple[str, ...]] = (
-        "head",
-        "at",
-        "pull_request",
-    )
 
-
-class Intended(BaseFact):
+class Intended(BaseFact, key=("intent",)):
     """A submit is about to create these batches; saved before the first create."""
 
     kind: Literal["intended"] = "intended"
@@ -148,10 +148,8 @@ class Intended(BaseFact):
     mode: Literal["warm-up", "warmed", "interactive"] | None = None
     """How the requests were sent; None for plain batches."""
 
-    key_fields: ClassVar[tuple[str, ...]] = ("intent",)
 
-
-class Sent(BaseFact):
+class Sent(BaseFact, key=("batch",)):
     """A batch of an intent was created: the create was answered, or the batch was found later."""
 
     kind: Literal["sent"] = "sent"
@@ -162,10 +160,8 @@ class Sent(BaseFact):
     created_at: Timestamp
     expires_at: Timestamp
 
-    key_fields: ClassVar[tuple[str, ...]] = ("batch",)
 
-
-class Rejected(BaseFact):
+class Rejected(BaseFact, key=("intent", "batch")):
     """A candidate batch is not the intent's; without a batch: no more batches are expected."""
 
     kind: Literal["rejected"] = "rejected"
@@ -173,13 +169,8 @@ class Rejected(BaseFact):
     batch: BatchId | None = None
     """None: the create was refused, or its time window passed without a candidate."""
 
-    key_fields: ClassVar[tuple[str, ...]] = (
-        "intent",
-        "batch",
-    )
 
-
-class Collected(BaseFact):
+class Collected(BaseFact, key=("batch",)):
     """A batch ended and its results were published."""
 
     kind: Literal["collected"] = "collected"
@@ -190,10 +181,8 @@ class Collected(BaseFact):
     failed: dict[CustomId, str]
     """Request id to kind of failure, for the requests without a usable answer."""
 
-    key_fields: ClassVar[tuple[str, ...]] = ("batch",)
 
-
-class Withdrawn(BaseFact):
+class Withdrawn(BaseFact, key=("batch",)):
     """A person canceled this batch: its files are not sent again until they change."""
 
     kind: Literal["withdrawn"] = "withdrawn"
@@ -201,10 +190,8 @@ class Withdrawn(BaseFact):
     actor: str
     at: Timestamp
 
-    key_fields: ClassVar[tuple[str, ...]] = ("batch",)
 
-
-class Dismissed(BaseFact):
+class Dismissed(BaseFact, key=("fingerprint",)):
     """A person with write access dismissed a finding permanently."""
 
     kind: Literal["dismissed"] = "dismissed"
@@ -214,10 +201,8 @@ class Dismissed(BaseFact):
     """A URL, or a destination's name."""
     at: Timestamp
 
-    key_fields: ClassVar[tuple[str, ...]] = ("fingerprint",)
 
-
-class Recheck(BaseFact):
+class Recheck(BaseFact, key=("fingerprint", "source")):
     """A person with write access requested another review of a finding's file."""
 
     kind: Literal["recheck"] = "recheck"
@@ -230,24 +215,14 @@ class Recheck(BaseFact):
     """The batches that had this file before the request: only a later one answers it."""
     at: Timestamp
 
-    key_fields: ClassVar[tuple[str, ...]] = (
-        "fingerprint",
-        "source",
-    )
 
-
-class Closed(BaseFact):
+class Closed(BaseFact, key=("pull_request", "at")):
     """A pull request was closed and its pending work was completed."""
 
     kind: Literal["closed"] = "closed"
     pull_request: int = Field(ge=1)
     merged: bool
     at: Timestamp
-
-    key_fields: ClassVar[tuple[str, ...]] = (
-        "pull_request",
-        "at",
-    )
 
 
 Fact = Annotated[
@@ -267,3 +242,38 @@ class Ledger(LedgerModel):
     merged_artifacts: tuple[int, ...] = ()
     """Ids of the artifacts whose facts are in this ledger: readers need not open them."""
     facts: tuple[Fact, ...] = ()
+
+    def add(self, *facts: Fact) -> "Ledger":
+        """Return the ledger with these facts added."""
+        return merge(self, self.model_copy(update={"facts": facts}))[0]
+
+    def keep(self, predicate: Callable[[Fact], bool]) -> "Ledger":
+        """Return the ledger with those of its facts that satisfy *predicate*."""
+        return self.model_copy(update={"facts": tuple(x for x in self.facts if predicate(x))})
+
+
+def merge(*ledgers: Ledger) -> tuple[Ledger, list[str]]:
+    """Return the union of all facts, and a warning for every key with two values.
+
+    Commutative, associative and idempotent: of two unequal facts with one key the one with the
+    smaller JSON stays, whatever the order. Raises ValueError: the ledgers are of different tasks or
+    repositories.
+    """
+    first = ledgers[0]
+    if any((x.repository, x.task) != (first.repository, first.task) for x in ledgers):
+        raise ValueError("ledgers of different tasks or repositories cannot be merged")
+    facts: dict[tuple[str, ...], Fact] = {}
+    warnings = set()
+    for fact in chain.from_iterable(x.facts for x in ledgers):
+        known = facts.setdefault(fact.key(), fact)
+        if known != fact:
+            warnings.add(f"two unequal facts for {' '.join(fact.key())}")
+            facts[fact.key()] = min(known, fact, key=BaseModel.model_dump_json)
+    merged = first.model_copy(
+        update={
+            "facts": tuple(facts[key] for key in sorted(facts)),
+            "merged_artifacts": tuple(sorted({i for x in ledgers for i in x.merged_artifacts})),
+            "written_at": max((x.written_at for x in ledgers if x.written_at), default=None),
+        }
+    )
+    return merged, sorted(warnings)

@@ -3,8 +3,14 @@
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
-from batch_action.models.file_results import FileVerdict, GeneratedFile, RefusedFile
-from batch_action.models.findings import FindingStatus, Reconciliation, TrackedFinding
+from batch_action.models.findings import (
+    FileVerdict,
+    FindingStatus,
+    GeneratedFile,
+    Reconciliation,
+    RefusedFile,
+    TrackedFinding,
+)
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import Cost
 from batch_action.text import task_title

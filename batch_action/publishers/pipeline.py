@@ -13,17 +13,18 @@ from batch_action.errors import BatchActionError, GitHubError
 from batch_action.findings import baseline
 from batch_action.findings.lifecycle import reconcile
 from batch_action.ledger.view import LedgerView
-from batch_action.models.file_results import FileVerdict, Verdict
 from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
     Dismissal,
+    FileVerdict,
     FindingPolicy,
     FindingState,
     FindingStatus,
     PublishedState,
     Reconciliation,
     Thresholds,
+    Verdict,
 )
 from batch_action.models.ledger import Dismissed, Fact, Recheck
 from batch_action.models.report import DestinationResult, PublishResult, RunReport

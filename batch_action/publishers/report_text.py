@@ -11,7 +11,6 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from batch_action.escape import href, html_code, inline, markdown, markdown_with_commits, path_url
-from batch_action.models.file_results import Verdict
 from batch_action.models.findings import (
     OPEN_STATES,
     Anchor,
@@ -20,6 +19,7 @@ from batch_action.models.findings import (
     Reconciliation,
     Severity,
     TrackedFinding,
+    Verdict,
 )
 from batch_action.models.report import (
     DestinationResult,

@@ -23,13 +23,13 @@ from batch_action.errors import (
     GitHubError,
 )
 from batch_action.escape import plain, replace_surrogates, visible
-from batch_action.models.file_results import Verdict
 from batch_action.models.findings import (
     OPEN_STATES,
     Confidence,
     FindingState,
     FindingStatus,
     Severity,
+    Verdict,
 )
 from batch_action.models.ledger import Usage
 from batch_action.models.report import FileStatus, PublishResult, RunReport

@@ -7,7 +7,6 @@ from batch_action.context import RunContext
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import BatchAnswers
 from batch_action.models.ledger import Collected, Selected, Usage, Withdrawn
-from batch_action.models.prices import prompt_tokens
 from batch_action.models.report import (
     FileStatus,
     FileStatusEntry,
@@ -118,7 +117,7 @@ def _compute_spending(
     ctx: RunContext, view: LedgerView, results: BatchResults, spend_view: LedgerView
 ) -> Spending:
     usage = sum((usage for _, usage in results.usages), Usage())
-    prompt = prompt_tokens(usage)
+    prompt = usage.prompt_tokens
     shared = results.ended[-1].intended.shared_tokens
     return Spending(
         usage=usage,

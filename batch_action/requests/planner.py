@@ -11,8 +11,7 @@ from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import FileChange, SelectedFile, Selection
 from batch_action.models.ledger import Usage
-from batch_action.models.prices import Prices
-from batch_action.models.requests import ModelCapabilities, Plan, Request, SubmissionMode
+from batch_action.models.requests import ModelCapabilities, Plan, Prices, Request, SubmissionMode
 from batch_action.requests import builder, packing, pricing, send_strategy
 from batch_action.requests.builder import RequestSet
 from batch_action.requests.send_strategy import SendStrategy

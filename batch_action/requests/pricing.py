@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 
 from batch_action.models.ledger import Usage
-from batch_action.models.prices import Prices, prompt_tokens
-from batch_action.models.requests import Cost, TokenEstimate
+from batch_action.models.requests import Cost, Prices, TokenEstimate
 
 BYTES_PER_TOKEN = 2.5
 """The offline estimate, low on purpose: source code measures 3 to 4 bytes per token, and the
@@ -87,7 +86,7 @@ def actual_cost(prices: Prices, model: str, usages: Iterable[Usage], shared: int
 
 def without_cache(usage: Usage) -> Usage:
     """Return the same tokens as if there were no prompt cache."""
-    return Usage(input_tokens=prompt_tokens(usage), output_tokens=usage.output_tokens)
+    return Usage(input_tokens=usage.prompt_tokens, output_tokens=usage.output_tokens)
 
 
 def cache_saving(prices: Prices, model: str, usages: Iterable[Usage]) -> float | None:

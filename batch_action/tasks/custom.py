@@ -11,8 +11,7 @@ from pydantic import create_model
 
 from batch_action.config.inputs import Effort
 from batch_action.errors import ConfigError
-from batch_action.models.file_results import Verdict
-from batch_action.models.findings import Severity
+from batch_action.models.findings import Severity, Verdict
 from batch_action.tasks.responses import (
     BaseFinding,
     LowerCased,

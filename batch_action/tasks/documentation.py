@@ -3,7 +3,7 @@
 import re
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.responses import DraftTarget, FileDraft
+from batch_action.models.findings import DraftTarget, FileDraft
 from batch_action.syntax import python, treesitter
 from batch_action.tasks.generated_paths import path_problem, text_problem
 from batch_action.tasks.responses import WrittenFiles

@@ -4,8 +4,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
-from batch_action.models.file_results import Verdict
-from batch_action.models.findings import RawFinding
+from batch_action.models.findings import RawFinding, Verdict
 from batch_action.tasks.responses import BaseFinding, LowerCased, ResponseModel, UpperCased
 from batch_action.tasks.task import ContextNeeds, Task
 

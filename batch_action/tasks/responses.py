@@ -9,9 +9,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from batch_action.models.file_results import Verdict
-from batch_action.models.findings import Confidence, RawFinding, Severity
-from batch_action.models.responses import FileAssessment, FileDraft, TaskResponse
+from batch_action.models.findings import (
+    Confidence,
+    FileAssessment,
+    FileDraft,
+    RawFinding,
+    Severity,
+    TaskResponse,
+    Verdict,
+)
 
 _CWE = re.compile(r"\s*(?:CWE[-\s_]*)?0*([1-9]\d{0,4})\b", re.IGNORECASE)
 _COPIED_FIELDS = {

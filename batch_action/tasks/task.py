@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.responses import DraftTarget, FileDraft, TaskResponse
+from batch_action.models.findings import DraftTarget, FileDraft, TaskResponse
 from batch_action.tasks.responses import to_response
 
 

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 from batch_action.models.files import SelectedFile
-from batch_action.models.responses import DraftTarget, FileDraft
+from batch_action.models.findings import DraftTarget, FileDraft
 from batch_action.syntax.treesitter import parse
 from batch_action.tasks import generated_paths
 from batch_action.tasks.responses import WrittenFiles

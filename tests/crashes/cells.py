@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from batch_action.ledger import codec, merge
+from batch_action.ledger import codec
 from batch_action.ledger.view import LedgerView
-from batch_action.models.ledger import Intended, Ledger, Rejected, Sent
+from batch_action.models.ledger import Intended, Ledger, Rejected, Sent, merge
 from batch_action.publishers import markers
 from batch_action.sandbox.server import Sandbox
 from tests.crashes.crash_point import CrashPoint, SimulatedCrash
@@ -145,7 +145,7 @@ def stored_ledger(workflow: WorkflowHarness) -> Ledger:
         data = workflow.sandbox.github.blobs.get(artifact.blob)
         assert data is not None
         found.append(codec.decode(data, repository=repository, task=task, secrets=[]))
-    return merge.merge(*found)[0]
+    return merge(*found)[0]
 
 
 def run_until_crash(workflow: WorkflowHarness, scenario: str, crash_point: CrashPoint):

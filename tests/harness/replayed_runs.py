@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from batch_action.ledger import merge
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
     Collected,
@@ -43,7 +42,7 @@ def hours(number: int) -> datetime:
 
 
 def ledger(*facts: Fact) -> Ledger:
-    return merge.add(EMPTY, *facts)
+    return EMPTY.add(*facts)
 
 
 # Single facts from small pools, so that equal keys with unequal values are common.
@@ -174,7 +173,7 @@ class ReplayedRuns:
         return START + timedelta(minutes=self.steps)
 
     def add(self, *new: Fact) -> None:
-        self.ledger = merge.add(self.ledger, *new)
+        self.ledger = self.ledger.add(*new)
 
     # What a person does to the repository.
 

@@ -2,17 +2,20 @@
 
 from dataclasses import replace
 
-from batch_action.models.file_results import FileVerdict, GeneratedFile, RefusedFile, Verdict
 from batch_action.models.findings import (
     Anchor,
     Confidence,
+    FileVerdict,
     Finding,
     FindingState,
     FindingStatus,
+    GeneratedFile,
     RawFinding,
     Reconciliation,
+    RefusedFile,
     Severity,
     TrackedFinding,
+    Verdict,
 )
 from batch_action.models.ledger import Usage
 from batch_action.models.report import (

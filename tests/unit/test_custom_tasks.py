@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_action.errors import ConfigError
-from batch_action.models.file_results import Verdict
-from batch_action.models.findings import Severity
+from batch_action.models.findings import Severity, Verdict
 from batch_action.sandbox.anthropic.schemas import schema_error
 from batch_action.tasks import custom
 from batch_action.tasks.registry import all_tasks

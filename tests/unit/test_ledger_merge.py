@@ -5,9 +5,12 @@ import itertools
 import pytest
 from hypothesis import given
 
-from batch_action.ledger.merge import add, canonical_json, merge
-from batch_action.models.ledger import Ledger, Withdrawn
+from batch_action.models.ledger import Fact, Ledger, Withdrawn, merge
 from tests.harness.replayed_runs import EMPTY, facts, hours, ledger, ledgers
+
+
+def canonical_json(fact: Fact) -> str:
+    return fact.model_dump_json()
 
 
 def json_of(known: Ledger) -> str:
@@ -84,8 +87,8 @@ def test_the_newest_time_of_writing_counts():
 
 @given(ledgers, facts)
 def test_adding_is_merging(one, fact):
-    assert add(one, fact) == merge(one, one.model_copy(update={"facts": (fact,)}))[0]
-    assert add(one) == one
+    assert one.add(fact) == merge(one, one.model_copy(update={"facts": (fact,)}))[0]
+    assert one.add() == one
 
 
 @pytest.mark.parametrize("other", [{"task": "security-scan"}, {"repository": "43"}])

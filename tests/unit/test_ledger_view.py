@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 
-from batch_action.ledger import merge, pull_requests
+from batch_action.ledger import pull_requests
 from batch_action.ledger.view import ADOPTION_SLACK, LedgerView, create_window
 from batch_action.models.ledger import (
     Closed,
@@ -20,6 +20,7 @@ from batch_action.models.ledger import (
     Sent,
     Usage,
     Withdrawn,
+    merge,
 )
 from tests.harness.replayed_runs import ReplayedRuns, hours, ledger, replay, sha, states_of, steps
 
@@ -327,7 +328,7 @@ class TestInvariant:
         trunk = replay(ReplayedRuns(), before)
         left = replay(trunk.branch("l"), one)
         right = replay(trunk.branch("r"), two)
-        both, conflicts = merge.merge(left.ledger, right.ledger)
+        both, conflicts = merge(left.ledger, right.ledger)
         selected_by_any = left.selected | right.selected
         for file in selected_by_any:
             assert len(states_of(both, file)) == 1, (file, states_of(both, file), conflicts)
@@ -337,7 +338,7 @@ class TestInvariant:
                 assert LedgerView(part).answered_ids <= LedgerView(both).answered_ids
             assert set(LedgerView(part).recorded_heads()) <= set(LedgerView(both).recorded_heads())
         # A prefix adds nothing.
-        assert merge.merge(both, trunk.ledger)[0] == both
+        assert merge(both, trunk.ledger)[0] == both
 
 
 def selected_in(pull_request, *files, at, head=ONE):
@@ -390,7 +391,7 @@ class TestPullRequests:
 
     def test_unfinished_pull_requests(self):
         assert pull_requests.unfinished_pull_requests(LedgerView(self.LEDGER)) == (5, 6)
-        closed = merge.add(self.LEDGER, closing(5, 3), closing(6, 3))
+        closed = self.LEDGER.add(closing(5, 3), closing(6, 3))
         assert pull_requests.unfinished_pull_requests(LedgerView(closed)) == (6,), (
             "its batch was not collected"
         )
@@ -399,13 +400,13 @@ class TestPullRequests:
             True,
             False,
         ]
-        again = merge.add(closed, selected_in(5, at=4))
+        again = closed.add(selected_in(5, at=4))
         assert pull_requests.unfinished_pull_requests(LedgerView(again)) == (5, 6)
         assert not pull_requests.is_closed(LedgerView(again), 5)
 
     def test_what_was_answered_too_late_is_sent_again(self):
         late = collected(f"msgbatch_{self.B[-2:]}_0", **{request_key().id: pull_requests.CLOSED})
-        six = pull_requests.view_of(LedgerView(merge.add(self.LEDGER, late)), 6)
+        six = pull_requests.view_of(LedgerView(self.LEDGER.add(late)), 6)
         assert (six.answered_ids, six.attempts[request_key().id]) == (
             set(),
             0,

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from batch_action.models.ledger import Usage
-from batch_action.models.prices import prompt_tokens
 from batch_action.models.requests import Cost
 from batch_action.requests import pricing
 
@@ -150,7 +149,7 @@ class TestEstimateCost:
 
     @given(models, st.lists(usages, max_size=6), counts)
     def test_they_do_not_depend_on_what_was_cached(self, model, found, shared):
-        plain = [Usage(input_tokens=prompt_tokens(u), output_tokens=u.output_tokens) for u in found]
+        plain = [Usage(input_tokens=u.prompt_tokens, output_tokens=u.output_tokens) for u in found]
         assert pricing.estimate_cost(PRICES, model, found, shared) == pricing.estimate_cost(
             PRICES, model, plain, shared
         )

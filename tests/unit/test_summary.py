@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.models.file_results import Verdict
 from batch_action.models.files import ChangeType, SelectedFile, Selection, SkippedFile, SkipReason
-from batch_action.models.findings import FindingState, Severity
+from batch_action.models.findings import FindingState, Severity, Verdict
 from batch_action.models.report import DestinationResult, FileStatus, FileStatusEntry, FileStatuses
 from batch_action.models.requests import Cost, Plan, TokenEstimate
 from batch_action.publishers import job_summary, report_text

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from batch_action.escape import attribute, html_code, markdown, plain, subject, table_cell
-from batch_action.models.file_results import GeneratedFile, RefusedFile
+from batch_action.models.findings import GeneratedFile, RefusedFile
 from batch_action.models.report import RunReport
 from batch_action.publishers import markers
 from batch_action.publishers.report_text import render_template

@@ -7,8 +7,7 @@ from batch_action.batches import generated_files
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.escape import html_code, markdown
-from batch_action.models.file_results import GeneratedFile
-from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus
+from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus, GeneratedFile
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import finding_block, report_text, user_commands
 from batch_action.publishers.report_text import (

@@ -12,7 +12,7 @@ from batch_action.batches.results import BatchResults
 from batch_action.clients.git import GitRepo
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
-from batch_action.ledger import merge, pull_requests, store
+from batch_action.ledger import pull_requests, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.trust import verify_pull_request
 from batch_action.ledger.view import LedgerView
@@ -24,7 +24,7 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.github import PullRequest
-from batch_action.models.ledger import Closed, Collected, Dismissed, Fact, Ledger
+from batch_action.models.ledger import Closed, Collected, Dismissed, Fact, Ledger, merge
 from batch_action.models.report import PublishResult
 from batch_action.publishers import finding_block, pipeline, run_report
 from batch_action.publishers.pipeline import PipelineResult, PublishedStates
@@ -148,7 +148,7 @@ def with_pull_request_spending(view: LedgerView, results: PullRequestResults) ->
     """Return a branch's ledger with the facts about pull requests, which cost money too."""
     if results.ledger is None:
         return view
-    return LedgerView(merge.merge(view.ledger, results.ledger.ledger)[0])
+    return LedgerView(merge(view.ledger, results.ledger.ledger)[0])
 
 
 def _collect_one(
@@ -171,9 +171,7 @@ def _collect_one(
         view=view,
         batch_results=batch_results,
         dismissed=tuple(fact for fact in branches.facts if isinstance(fact, Dismissed)),
-        spend_view=LedgerView(
-            merge.add(merge.merge(branches, session.ledger)[0], *batch_results.facts)
-        ),
+        spend_view=LedgerView(merge(branches, session.ledger)[0]).add(*batch_results.facts),
     )
     if pull.open:
         return _publish_open(ctx, data)
@@ -210,14 +208,14 @@ def _publish(
     Without `deliver`, publish nothing, and return a result in any case.
     """
     batch_results = data.batch_results
-    collected = LedgerView(merge.add(data.view.ledger, *batch_results.facts))
+    collected = data.view.add(*batch_results.facts)
     answers = results.build_answers(ctx, collected, batch_results, head=head)
     publisher = pull_request.create_publisher(ctx, data.pull)
     states = pipeline.read_states(ctx, publishers={DESTINATION: publisher})
     requested = states.requested_facts(collected, ctx)
     if not (batch_results.ended or requested or states.has_pending_work or not deliver):
         return None, ()
-    view = LedgerView(merge.add(collected.ledger, *data.dismissed, *requested))
+    view = collected.add(*data.dismissed, *requested)
     report = run_report.build(ctx, view, batch_results, answers, spend_view=data.spend_view)
     # The findings in files that are as before the pull request are fixed.
     reviewed = collected.reviewed_files | _find_reverted_files(ctx.git, states, data.pull, head)
