@@ -23,8 +23,7 @@ from batch_action.clients.git import GitRepo
 from batch_action.clients.github.client import ACTIONS_BOT
 from batch_action.clients.github.clients import GitHubClients, open_github_clients
 from batch_action.clients.webhooks import Webhooks
-from batch_action.config.assignments import Assignment, assign_tasks
-from batch_action.config.loading import load_settings
+from batch_action.config.loading import Assignment, assign_tasks, load_settings
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError

@@ -34,7 +34,7 @@ from batch_action.commands import propose as propose_command
 from batch_action.commands import run as run_command
 from batch_action.commands import status as status_command
 from batch_action.commands import submit as submit_command
-from batch_action.commands.multi_task import (
+from batch_action.commands.run import (
     ErrorReporter,
     FindOwner,
     owner_in_ledgers,

@@ -1,13 +1,158 @@
-"""`run`: collect ended batches, then submit; the failure of one does not stop the other."""
+"""`run`: collect ended batches, then submit; and how any command runs for every task.
 
-from collections.abc import Sequence
+The failure of one step does not stop the others.
+"""
 
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+
+from batch_action.batches import recover
 from batch_action.commands.collect import collect
-from batch_action.commands.multi_task import ErrorReporter, recover_owner, run_for_each_task
 from batch_action.commands.submit import submit
 from batch_action.context import RunContext
+from batch_action.errors import BatchActionError, ConfigError
+from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
+from batch_action.publishers import notifiers
+from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.requests import send_strategy
+from batch_action.requests.planner import month_start
+
+Command = Callable[[RunContext, LedgerSession], int]
+ErrorReporter = Callable[[BatchActionError], None]
+
+
+@dataclass(slots=True)
+class ExitCodes:
+    """The exit codes of several steps; the first failure's is the exit code of the run."""
+
+    report_error: ErrorReporter
+    codes: list[int] = field(default_factory=list)
+    reported: set[str] = field(default_factory=set)
+    bug: Exception | None = None
+
+    def run(self, ctx: RunContext, step: Callable[[], int], title: str = "") -> None:
+        """Run a step and report its error, once, with the *title* of its task."""
+        try:
+            self.codes.append(step())
+        except BatchActionError as error:
+            if str(error) not in self.reported:
+                self.reported.add(str(error))
+                self.report_error(_with_title(error, title) if title else error)
+                notifiers.notify_failure(ctx, error)
+            self.codes.append(error.exit_code)
+        except Exception as error:  # noqa: BLE001 - a bug in one step must not stop the others
+            self.bug = self.bug or error
+
+    def exit_code(self) -> int:
+        """Return the exit code of the first failure; raise a bug's exception after all steps."""
+        if self.bug is not None:
+            raise self.bug
+        return next((code for code in self.codes if code), 0)
+
+
+@dataclass(slots=True)
+class LedgerSet:
+    """The ledgers of a run, by title."""
+
+    sessions: dict[str, LedgerSession] = field(default_factory=dict)
+
+    def load(self, ctx: RunContext) -> int:
+        """Load the ledger of a task; return 0, the exit code of the step."""
+        self.sessions[ctx.title] = store.load(ctx)
+        return 0
+
+    def update_budget(self, contexts: Sequence[RunContext]) -> None:
+        """Record what each ledger has spent this month, and at most for its batches in flight."""
+        for ctx in contexts:
+            view = self.sessions[ctx.title].view
+            spent = view.known_spend_usd(month_start(ctx.now()))
+            ctx.budget.ledgers[ctx.title] = spent + view.committed_usd
+
+
+FindOwner = Callable[[Sequence[RunContext], LedgerSet], RunContext]
+
+
+def run_for_each_task(
+    contexts: Sequence[RunContext],
+    commands: Sequence[Command],
+    report_error: ErrorReporter,
+    *,
+    afterwards: Sequence[Command] = (),
+    find_owner: FindOwner | None = None,
+    other_commands: Sequence[Command] = (),
+) -> int:
+    """Run *commands* for every task, then *afterwards*; return the first failure's exit code.
+
+    All ledgers are loaded first, because the tasks share the budget. With `batch-id` and
+    *find_owner*, only the task that owns that batch runs *commands*; the others run
+    *other_commands*.
+    """
+    codes, ledgers = ExitCodes(report_error), LedgerSet()
+    for ctx in contexts:
+        codes.run(ctx, partial(ledgers.load, ctx), _error_title(ctx, contexts))
+    loaded = [ctx for ctx in contexts if ctx.title in ledgers.sessions]
+    owner = (
+        find_owner(loaded, ledgers)
+        if find_owner and loaded and loaded[0].settings.batch_id
+        else None
+    )
+    for steps in (commands, afterwards):
+        for ctx in loaded:
+            is_owner = owner in (None, ctx)
+            others = other_commands if steps is commands else ()
+            for step in steps if is_owner else others:
+                ledgers.update_budget(loaded)
+                session = ledgers.sessions[ctx.title]
+                codes.run(ctx, partial(step, ctx, session), _error_title(ctx, contexts))
+    return codes.exit_code()
+
+
+def run_without_ledger(
+    contexts: Sequence[RunContext],
+    command: Callable[[RunContext], int],
+    report_error: ErrorReporter,
+) -> int:
+    """Run a command that needs no ledger for every task; return the first failure's code."""
+    codes = ExitCodes(report_error)
+    for ctx in contexts:
+        codes.run(ctx, partial(command, ctx), _error_title(ctx, contexts))
+    return codes.exit_code()
+
+
+def owner_in_ledgers(contexts: Sequence[RunContext], ledgers: LedgerSet) -> RunContext:
+    """Return the task whose ledger contains `batch-id`, else the first one, which reports it."""
+    batch_id = contexts[0].settings.batch_id
+    known = (
+        ctx for ctx in contexts if batch_id in ledgers.sessions[ctx.title].view.known_batch_ids
+    )
+    in_pull_requests = (ctx for ctx in contexts if pull_request_collect.has_batch(ctx, batch_id))
+    return next(chain(known, in_pull_requests), contexts[0])
+
+
+def recover_owner(contexts: Sequence[RunContext], ledgers: LedgerSet) -> RunContext:
+    """Return the owner of `batch-id`; one in no ledger is recovered into the first that fits."""
+    for ctx in (owner_in_ledgers(contexts, ledgers), *contexts):
+        with suppress(ConfigError):
+            if pull_request_collect.has_batch(ctx, ctx.settings.batch_id):
+                return ctx
+            recover.recover_batch(ctx, ledgers.sessions[ctx.title])
+            return ctx
+    return contexts[0]
+
+
+def _error_title(ctx: RunContext, contexts: Sequence[RunContext]) -> str:
+    """Return the title of a task's errors: empty when there is only one task."""
+    return ctx.title if len(contexts) > 1 else ""
+
+
+def _with_title(error: BatchActionError, title: str) -> BatchActionError:
+    reported = BatchActionError(f"{title}: {error.problem}", fix=error.fix)
+    reported.exit_code = error.exit_code
+    return reported
 
 
 def run(contexts: Sequence[RunContext], report_error: ErrorReporter) -> int:

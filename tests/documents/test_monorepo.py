@@ -4,8 +4,7 @@ from typing import Any
 
 import yaml
 
-from batch_action.config.assignments import assign_tasks
-from batch_action.config.loading import load_settings
+from batch_action.config.loading import assign_tasks, load_settings
 from batch_action.selection.patterns import PathRules
 from tests.documents.test_action_yml import ACTION
 from tests.documents.texts import read

@@ -4,8 +4,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.config.assignments import Assignment, assign_tasks
-from batch_action.config.loading import load_settings
+from batch_action.config.loading import Assignment, assign_tasks, load_settings
 from batch_action.config.settings import Settings
 from batch_action.selection.patterns import PathRules
 
