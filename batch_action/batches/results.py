@@ -328,14 +328,11 @@ def _collected_fact(
     *,
     batched: bool,
 ) -> Collected:
-    price = pricing.batch_usd if batched else pricing.interactive_usd
-    groups = pricing.group_by_model(billed).items()
-    costs = [price(ctx.prices, model, usages) for model, usages in groups]
     return Collected(
         batch=pending.sent.batch,
         at=ctx.now(),
         usage=sum((usage for _, usage in billed), Usage()),
-        cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+        cost_usd=pricing.total_usd(ctx.prices, billed, batched=batched),
         failed={answer.request_key.id: answer.failure for answer in answers if answer.failure},
     )
 

@@ -30,8 +30,8 @@ class Request:
     """Parameters of the Messages API."""
     size_bytes: int
     """Bytes of its JSON in the batch, with the separator."""
-    estimated_tokens: int
-    """Of its prompt, estimated offline."""
+    input_tokens: int
+    """Of its prompt, counted or estimated."""
 
     @property
     def model(self) -> str:

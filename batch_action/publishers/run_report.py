@@ -121,10 +121,7 @@ def _compute_spending(
     shared = results.ended[-1].intended.shared_tokens
     return Spending(
         usage=usage,
-        cost=pricing.add_costs(
-            pricing.actual_cost(ctx.prices, model, usages, shared)
-            for model, usages in pricing.group_by_model(results.usages).items()
-        ),
+        cost=pricing.actual_cost(ctx.prices, results.usages, shared),
         month_to_date_usd=spend_view.spend_usd(month_start(ctx.now())),
         cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
         cache_saved_usd=(
@@ -141,9 +138,7 @@ def _compute_cache_saving(ctx: RunContext, view: LedgerView, results: BatchResul
 
     None when a price is unknown.
     """
-    groups = pricing.group_by_model([*results.usages, *_find_warm_ups(view, results)])
-    saved = [pricing.cache_saving(ctx.prices, model, usages) for model, usages in groups.items()]
-    return None if None in saved else sum(usd for usd in saved if usd is not None)
+    return pricing.cache_saving(ctx.prices, [*results.usages, *_find_warm_ups(view, results)])
 
 
 def _find_warm_ups(view: LedgerView, results: BatchResults) -> list[tuple[str, Usage]]:

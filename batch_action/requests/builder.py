@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from batch_action.context import RunContext
+from batch_action.errors import AnthropicError
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import (
     ChangeType,
@@ -34,8 +35,11 @@ class RequestSet:
     """Path to its requests, one per part; in the order of the files."""
     shared_instructions: str
     """The system prompt of all requests."""
-    shared_bytes: int
-    """Its size in UTF-8 bytes."""
+    shared_tokens: int
+    """Its tokens."""
+    counting_method: str
+    """How tokens were counted, as in `TokenEstimate`, like the next field."""
+    counting_error: float
 
     @property
     def all_requests(self) -> list[Request]:
@@ -44,7 +48,12 @@ class RequestSet:
 
 
 def build_requests(
-    ctx: RunContext, view: LedgerView, selection: Selection, model_max_tokens: int | None
+    ctx: RunContext,
+    view: LedgerView,
+    selection: Selection,
+    model_max_tokens: int | None,
+    *,
+    exact: bool = False,
 ) -> RequestSet:
     """Build the open requests of a selection and skip the files that have none.
 
@@ -56,48 +65,88 @@ def build_requests(
         view: the facts about earlier runs.
         selection: the files as they were read; their context files are attached here.
         model_max_tokens: the model's own limit of `max_tokens`, if known.
+        exact: count the tokens of every request instead of a sample.
     """
     system = shared_instructions(ctx, selection.head)
-    shared_bytes = len(system.encode())
-    builder = _RequestBuilder(ctx, view, system, shared_bytes, model_max_tokens)
+    system_bytes = len(system.encode())
+    builder = _RequestBuilder(ctx, view, system, system_bytes, model_max_tokens)
     attached, skipped = context_files.attach(ctx, selection)
-    files, requests = [], {}
+    files: list[SelectedFile] = []
+    built: list[Request] = []
     with ctx.console.progress("Packing requests", len(attached)) as tick:
         for done, file in enumerate(attached, 1):
-            built = builder.build(file)
-            if isinstance(built, SkippedFile):
-                skipped.append(built)
+            requests = builder.build(file)
+            if isinstance(requests, SkippedFile):
+                skipped.append(requests)
             else:
                 files.append(file)
-                requests[file.path] = built
+                built += requests
             tick(done, len(attached))
+    counted, ratio, method, error = _count_tokens(ctx, built, exact=exact)
+    by_path: dict[str, tuple[Request, ...]] = {}
+    for request in counted:
+        path = request.request_key.path
+        by_path[path] = (*by_path.get(path, ()), request)
     return RequestSet(
         selection=replace(selection, files=tuple(files), skipped=(*selection.skipped, *skipped)),
-        requests=requests,
+        requests=by_path,
         shared_instructions=system,
-        shared_bytes=shared_bytes,
+        shared_tokens=pricing.estimate_tokens(system_bytes, ratio),
+        counting_method=method,
+        counting_error=error,
     )
 
 
-def shared_instructions(ctx: RunContext, head: str) -> str:
-    """Return the system prompt that all requests about this commit share."""
-    guidelines = read_guidelines(ctx, ctx.rules_commit_for(head))
-    return prompt.system_text(ctx.task, guidelines, license_context.describe_licenses(ctx, head))
+def _count_tokens(
+    ctx: RunContext, requests: list[Request], *, exact: bool
+) -> tuple[list[Request], float, str, float]:
+    """Return the requests with their input tokens: counted, scaled from a sample, or estimated.
+
+    With the bytes per token, the method and its relative error. Raises AnthropicError: when *exact*
+    is set and counting fails.
+    """
+    offline = requests, pricing.BYTES_PER_TOKEN, "offline-estimate", 0.0
+    api = ctx.anthropic
+    if api is None or not requests:
+        return offline
+    sizes = [request.size_bytes for request in requests]
+    indexes = range(len(requests)) if exact else pricing.sample_indexes(sizes)
+    counted: dict[int, int] = {}
+    try:
+        with ctx.console.progress("Counting tokens", len(indexes)) as tick:
+            for done, index in enumerate(indexes, 1):
+                counted[index] = api.count_tokens(requests[index].params)
+                tick(done, len(indexes))
+    except AnthropicError as error:
+        if exact:
+            raise
+        ctx.warn(f"Tokens are estimated offline, because they could not be counted: {error}")
+        return offline
+    ratio, spread = pricing.bytes_per_token([(sizes[i], tokens) for i, tokens in counted.items()])
+    # Fewer bytes a token than measured: an estimate that is too high cannot exceed the budget.
+    low_ratio = ratio / (1 + spread)
+    result = [
+        replace(r, input_tokens=counted.get(i, pricing.estimate_tokens(sizes[i], low_ratio)))
+        for i, r in enumerate(requests)
+    ]
+    complete = len(counted) == len(requests)
+    return result, ratio, *(("counted", 0.0) if complete else ("sampled", spread))
 
 
 MAX_GUIDELINES_CHARS = 20_000
 """Characters of each guidelines file that are sent."""
 
 
-def read_guidelines(ctx: RunContext, commit: str) -> str:
-    """Return the repository's guidelines files as of a commit, each under a heading."""
-    texts = []
+def shared_instructions(ctx: RunContext, head: str) -> str:
+    """Return the system prompt that all requests about this commit share."""
+    commit, guidelines = ctx.rules_commit_for(head), []
     for name in ctx.settings.guidelines:
         data = ctx.git.file_at(commit, name) if ctx.git.has_commit(commit) else None
         if data:
             text = data.decode("utf-8", "replace")[:MAX_GUIDELINES_CHARS].strip()
-            texts.append(f"### {name}\n\n{text}")
-    return "\n\n".join(texts)
+            guidelines.append(f"### {name}\n\n{text}")
+    facts = license_context.describe_licenses(ctx, head)
+    return prompt.system_text(ctx.task, "\n\n".join(guidelines), facts)
 
 
 def request_key_of(
@@ -229,5 +278,5 @@ class _RequestBuilder:
             request_key=key,
             params=params,
             size_bytes=packing.size_of(key.id, params),
-            estimated_tokens=tokens,
+            input_tokens=tokens,
         )

@@ -113,7 +113,7 @@ def pack_by_model(
 def _warm_up_request(requests: Sequence[Request]) -> Request:
     """Choose the request that fills the cache: of a whole file if possible, and a small one."""
     candidates = [r for r in requests if r.request_key.model is None]
-    return min(candidates, key=lambda r: (r.request_key.parts, r.estimated_tokens))
+    return min(candidates, key=lambda r: (r.request_key.parts, r.input_tokens))
 
 
 def _with_cache_breakpoint(request: Request) -> Request:

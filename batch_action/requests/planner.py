@@ -1,17 +1,24 @@
-"""Build the plan of a run: select files, count tokens, apply the budget, pack batches."""
+"""Build the plan of a run: select files, apply the budget, pack batches."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from batch_action.context import RunContext
-from batch_action.errors import AnthropicError, BudgetError, ConfigError
+from batch_action.errors import BudgetError, ConfigError
 from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import FileChange, SelectedFile, Selection
 from batch_action.models.ledger import Usage
-from batch_action.models.requests import ModelCapabilities, Plan, Prices, Request, SubmissionMode
+from batch_action.models.requests import (
+    ModelCapabilities,
+    Plan,
+    Prices,
+    Request,
+    SubmissionMode,
+    TokenEstimate,
+)
 from batch_action.requests import builder, packing, pricing, send_strategy
 from batch_action.requests.builder import RequestSet
 from batch_action.requests.send_strategy import SendStrategy
@@ -21,109 +28,72 @@ from batch_action.selection.patterns import PathRules
 from batch_action.selection.reader import SelectionOptions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _InputTokens:
-    """The input tokens of all requests, and how they were determined."""
-
-    by_id: Mapping[str, int]
-    bytes_per_token: float = pricing.BYTES_PER_TOKEN
-    method: str = "offline-estimate"
-    """As in `TokenEstimate`, like the next field."""
-    error: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostEstimator:
-    """The worst case of what requests can cost in one submission mode."""
-
-    prices: Prices
-    mode: SubmissionMode
-    input_tokens: Mapping[str, int]
-    """Custom id to the tokens of the prompt."""
-    shared_tokens: int
-    """Tokens of the prefix that all requests share."""
-
-    def worst_usages(self, requests: Iterable[Request]) -> dict[str, list[Usage]]:
-        """Return the largest possible usage of each request, by model."""
-        return pricing.group_by_model(
-            (request.model, self._worst_usage(request)) for request in requests
-        )
-
-    def worst_usd(self, requests: Iterable[Request]) -> float | None:
-        """Return the worst case in US dollars; None when a model has no known price."""
-        interactive = self.mode is SubmissionMode.INTERACTIVE
-        price = pricing.interactive_usd if interactive else pricing.batch_usd
-        costs = [
-            price(self.prices, model, usages)
-            for model, usages in self.worst_usages(requests).items()
-        ]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
-
-    def _worst_usage(self, request: Request) -> Usage:
-        """In the worst case every request writes the cache, and none reads it."""
-        cached = self.mode.has_cache_breakpoint and request.request_key.model is None
-        tokens = self.input_tokens[request.request_key.id]
-        written = min(self.shared_tokens, tokens) if cached else 0
-        return Usage(
-            input_tokens=tokens - written,
-            cache_write_1h_tokens=written,
-            output_tokens=request.max_tokens,
-        )
-
-
 def build_plan(
     ctx: RunContext,
     request_set: RequestSet,
     view: LedgerView,
     strategy: SendStrategy = SendStrategy(SubmissionMode.BATCH),  # noqa: B008 - frozen
-    *,
-    exact: bool,
 ) -> Plan:
     """Pack the files that fit the budget into batches; the others go to the backlog, whole.
 
-    Args:
-        ctx: the run.
-        request_set: the open requests.
-        view: the facts whose spending counts against the budget.
-        strategy: how the requests are sent.
-        exact: count the tokens of every request instead of a sample.
+    *view* has the facts whose spending counts against the budget.
     """
-    tokens = _count_tokens(ctx, request_set.all_requests, exact=exact)
-    shared = pricing.estimate_tokens(request_set.shared_bytes, tokens.bytes_per_token)
-    estimator = CostEstimator(
-        prices=ctx.prices, mode=strategy.mode, input_tokens=tokens.by_id, shared_tokens=shared
-    )
-    files, backlog = _fill_budget(request_set, estimator, _remaining_usd(ctx, view))
+    mode, shared = strategy.mode, request_set.shared_tokens
+    files, backlog = _fill_budget(ctx.prices, request_set, mode, _remaining_usd(ctx, view))
     requests = [request for file in files for request in request_set.requests[file.path]]
-    if strategy.mode is SubmissionMode.WARM_UP and not send_strategy.is_caching_cheaper(
-        ctx, requests, shared
+    if mode is SubmissionMode.WARM_UP and not send_strategy.is_caching_cheaper(
+        ctx.prices, ctx.settings.model, requests, shared
     ):
-        strategy = SendStrategy(
-            SubmissionMode.BATCH, "No prompt cache: too few requests fit the budget."
-        )
-        estimator = replace(estimator, mode=strategy.mode)
+        mode = SubmissionMode.BATCH
+        strategy = SendStrategy(mode, "No prompt cache: too few requests fit the budget.")
     batches = packing.pack_by_model(
-        requests, strategy.mode, max_requests=ctx.settings.max_requests_per_batch
+        requests, mode, max_requests=ctx.settings.max_requests_per_batch
     )
-    due = batches[0] if strategy.mode is SubmissionMode.WARM_UP else requests
+    due = batches[0] if mode is SubmissionMode.WARM_UP else requests
     return Plan(
         batches=batches,
-        mode=strategy.mode,
+        mode=mode,
         note=strategy.note,
-        worst_case_usd=estimator.worst_usd(due),
+        worst_case_usd=_worst_usd(ctx.prices, due, mode, shared),
         backlog=tuple(backlog),
         shared_tokens=shared,
-        tokens=pricing.sum_tokens(
-            (tokens.by_id[request.request_key.id] for request in requests),
-            sum(request.max_tokens for request in requests),
-            tokens.method,
-            tokens.error,
+        tokens=TokenEstimate(
+            input=sum(request.input_tokens for request in requests),
+            output_max=sum(request.max_tokens for request in requests),
+            method=request_set.counting_method,
+            error=request_set.counting_error,
         ),
-        cost=pricing.add_costs(
-            pricing.estimate_cost(ctx.prices, model, usages, shared)
-            for model, usages in estimator.worst_usages(requests).items()
-        ),
+        cost=pricing.estimate_cost(ctx.prices, _worst_usages(requests, mode, shared), shared),
     )
+
+
+def _worst_usages(
+    requests: Iterable[Request], mode: SubmissionMode, shared: int
+) -> Iterator[tuple[str, Usage]]:
+    """Yield the model and the largest possible usage of each request.
+
+    In the worst case every request writes the cache, and none reads it. *shared*: the tokens of the
+    prefix that all requests share.
+    """
+    for request in requests:
+        cached = mode.has_cache_breakpoint and request.request_key.model is None
+        written = min(shared, request.input_tokens) if cached else 0
+        yield (
+            request.model,
+            Usage(
+                input_tokens=request.input_tokens - written,
+                cache_write_1h_tokens=written,
+                output_tokens=request.max_tokens,
+            ),
+        )
+
+
+def _worst_usd(
+    prices: Prices, requests: Iterable[Request], mode: SubmissionMode, shared: int
+) -> float | None:
+    """Return the worst case in US dollars; None when a model has no known price."""
+    batched = mode is not SubmissionMode.INTERACTIVE
+    return pricing.total_usd(prices, _worst_usages(requests, mode, shared), batched=batched)
 
 
 def check_budget(ctx: RunContext, plan: Plan) -> None:
@@ -175,55 +145,19 @@ def _remaining_usd(ctx: RunContext, view: LedgerView) -> float:
 
 
 def _fill_budget(
-    request_set: RequestSet, estimator: CostEstimator, budget_usd: float
+    prices: Prices, request_set: RequestSet, mode: SubmissionMode, budget_usd: float
 ) -> tuple[list[SelectedFile], list[SelectedFile]]:
     """Return the files that fit the budget by risk, and the rest; a smaller file may still fit."""
     files, backlog, used = [], [], 0.0
     for file in request_set.selection.files:
-        cost = estimator.worst_usd(request_set.requests[file.path])
+        requests = request_set.requests[file.path]
+        cost = _worst_usd(prices, requests, mode, request_set.shared_tokens)
         if cost is not None and used + cost > budget_usd:
             backlog.append(file)
             continue
         used += cost or 0.0
         files.append(file)
     return files, backlog
-
-
-def _count_tokens(ctx: RunContext, requests: Sequence[Request], *, exact: bool) -> _InputTokens:
-    """Return the requests' input tokens: counted, scaled from a sample, or estimated offline.
-
-    Raises AnthropicError: when *exact* is set and counting fails.
-    """
-    offline = _InputTokens(by_id={r.request_key.id: r.estimated_tokens for r in requests})
-    api = ctx.anthropic
-    if api is None or not requests:
-        return offline
-    sizes = [request.size_bytes for request in requests]
-    indexes = range(len(requests)) if exact else pricing.sample_indexes(sizes)
-    counted: dict[int, int] = {}
-    try:
-        with ctx.console.progress("Counting tokens", len(indexes)) as tick:
-            for done, index in enumerate(indexes, 1):
-                counted[index] = api.count_tokens(requests[index].params)
-                tick(done, len(indexes))
-    except AnthropicError as error:
-        if exact:
-            raise
-        ctx.warn(f"Tokens are estimated offline, because they could not be counted: {error}")
-        return offline
-    ratio, spread = pricing.bytes_per_token([(sizes[i], tokens) for i, tokens in counted.items()])
-    # Fewer bytes a token than measured: an estimate that is too high cannot exceed the budget.
-    low_ratio = ratio / (1 + spread)
-    complete = len(counted) == len(requests)
-    return _InputTokens(
-        by_id={
-            request.request_key.id: counted.get(i, pricing.estimate_tokens(sizes[i], low_ratio))
-            for i, request in enumerate(requests)
-        },
-        bytes_per_token=ratio,
-        method="counted" if complete else "sampled",
-        error=0.0 if complete else spread,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +220,8 @@ def prepare(
             progress=progress,
             changes=_changes_from_github(ctx, commits),
         )
-    request_set = builder.build_requests(ctx, view, selection, model.max_tokens if model else None)
+    limit = model.max_tokens if model else None
+    request_set = builder.build_requests(ctx, view, selection, limit, exact=exact)
     strategy = send_strategy.choose(ctx, request_set, view, now or ctx.now())
     budget_ledger = store.load_budget_view(ctx, session)
     return PreparedPlan(
@@ -294,7 +229,7 @@ def prepare(
         explanation=commits.explanation,
         partial=commits.partial or commits.behind,
         behind=commits.behind,
-        plan=build_plan(ctx, request_set, budget_ledger, strategy, exact=exact),
+        plan=build_plan(ctx, request_set, budget_ledger, strategy),
     )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from batch_action.context import RunContext
 from batch_action.ledger.view import CacheWarmUp, LedgerView
 from batch_action.models.ledger import Usage
+from batch_action.models.prices import Prices
 from batch_action.models.requests import Request, SubmissionMode
 from batch_action.requests import pricing
 from batch_action.requests.builder import RequestSet, shared_instructions
@@ -61,24 +62,20 @@ def choose(
     return SendStrategy(SubmissionMode.BATCH)
 
 
-def is_caching_cheaper(ctx: RunContext, requests: list[Request], shared: int) -> bool:
+def is_caching_cheaper(prices: Prices, model: str, requests: list[Request], shared: int) -> bool:
     """Return whether reading a prefix of *shared* tokens from the cache costs less than none.
 
-    Only the requests for the configured model count: another model has a cache of its own.
+    Only the requests for the configured *model* count: another model has a cache of its own.
     """
     usages = [
-        Usage(input_tokens=request.estimated_tokens, output_tokens=request.max_tokens)
+        (model, Usage(input_tokens=request.input_tokens, output_tokens=request.max_tokens))
         for request in requests
         if request.request_key.model is None
     ]
-    cost = pricing.estimate_cost(ctx.prices, ctx.settings.model, usages, shared)
-    cached, plain = cost.batch_cached_usd, cost.batch_usd
-    return (
-        len(usages) >= MIN_CACHED_REQUESTS
-        and cached is not None
-        and plain is not None
-        and cached < plain
-    )
+    cost = pricing.estimate_cost(prices, usages, shared)
+    if len(usages) < MIN_CACHED_REQUESTS or None in (cost.batch_cached_usd, cost.batch_usd):
+        return False
+    return (cost.batch_cached_usd or 0.0) < (cost.batch_usd or 0.0)
 
 
 def _follow_warm_up(
@@ -142,14 +139,14 @@ def _start_warm_up(ctx: RunContext, request_set: RequestSet) -> SendStrategy:
     if minimum is None:
         note = f"No prompt cache: the smallest prefix that {model} caches is not known."
         return SendStrategy(SubmissionMode.BATCH, note)
-    shared = request_set.shared_bytes // MAX_BYTES_PER_TOKEN
+    shared = len(request_set.shared_instructions.encode()) // MAX_BYTES_PER_TOKEN
     if shared < minimum:
         note = (
             f"No prompt cache: the shared instructions have about {shared:,} tokens; {model} "
             f"caches a prefix of {minimum:,} or more."
         )
         return SendStrategy(SubmissionMode.BATCH, note)
-    if not is_caching_cheaper(ctx, request_set.all_requests, shared):
+    if not is_caching_cheaper(ctx.prices, model, request_set.all_requests, shared):
         return SendStrategy(
             SubmissionMode.BATCH, "No prompt cache: with so few requests it does not pay off."
         )

@@ -135,7 +135,7 @@ def small_request(name: str, max_tokens: int = 500) -> Request:
         request_key=RequestKey(id=f"contract-{name}", path=f"{name}.js", blob="a" * 40),
         params=params,
         size_bytes=packing.size_of(f"contract-{name}", params),
-        estimated_tokens=1,
+        input_tokens=1,
     )
 
 

@@ -31,6 +31,10 @@ COMMANDS = dict(cli.commands)
 WORKFLOW, CONFIG = fences(README, "yaml")
 
 
+def of(model: str, usages: list[Usage]) -> list[tuple[str, Usage]]:
+    return [(model, usage) for usage in usages]
+
+
 def flags_of(command: click.Command) -> set[str]:
     return {option for parameter in command.params for option in parameter.opts}
 
@@ -123,7 +127,7 @@ def test_the_config_file_is_valid():
 def test_the_costs_are_computed(row: list[str]):
     model, interactive, batch = (cell.strip("*`") for cell in row)
     cost = pricing.estimate_cost(
-        pricing.load(), model, [Usage(input_tokens=12_000, output_tokens=2_000)] * 40, 0
+        pricing.load(), of(model, [Usage(input_tokens=12_000, output_tokens=2_000)] * 40), 0
     )
     assert (interactive, batch) == (money(cost.interactive_usd), money(cost.batch_usd))
 
@@ -137,7 +141,7 @@ def test_the_worst_case_is_computed():
     task = all_tasks()["code-review"]
     most = prompt.max_answer_tokens(task, 12_000, 0, None)
     usage = Usage(input_tokens=12_000, output_tokens=most)
-    worst = pricing.batch_usd(pricing.load(), "claude-sonnet-5-5", [usage] * 40)
+    worst = pricing.total_usd(pricing.load(), of("claude-sonnet-5-5", [usage] * 40))
     match = re.search(r"For the Sonnet line above that is (\S+), of\nwhich (\S+) ", README)
     assert match
     assert match.groups() == (money(worst), "$0.88")

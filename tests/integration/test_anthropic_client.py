@@ -79,7 +79,7 @@ def requests(count=3, text="x"):
                 request_key=request_key,
                 params=params,
                 size_bytes=packing.size_of(name, params),
-                estimated_tokens=1,
+                input_tokens=1,
             )
         )
     return made

@@ -54,16 +54,16 @@ def build_plan(repo, known=EMPTY, now=NOW, **flags):
         return (
             ctx,
             request_set,
-            planner.build_plan(ctx, request_set, LedgerView(known), exact=False),
+            planner.build_plan(ctx, request_set, LedgerView(known)),
         )
 
 
 def cost_of(ctx, request_set, path):
     found = [
-        Usage(input_tokens=r.estimated_tokens, output_tokens=r.max_tokens)
+        (r.model, Usage(input_tokens=r.input_tokens, output_tokens=r.max_tokens))
         for r in request_set.requests[path]
     ]
-    return pricing.batch_usd(ctx.prices, ctx.settings.model, found)
+    return pricing.total_usd(ctx.prices, found)
 
 
 def sent_paths(plan):

@@ -28,6 +28,10 @@ MINIMA = {
 """Tokens (Anthropic's prompt-caching page, September 2026)."""
 
 
+def of(model: str, usages: list[Usage]) -> list[tuple[str, Usage]]:
+    return [(model, usage) for usage in usages]
+
+
 def test_every_model_has_a_cache_minimum():
     assert {name: PRICES.models[name].cache_minimum for name in MINIMA} == MINIMA
     assert all(rates.cache_minimum for rates in PRICES.models.values())
@@ -37,7 +41,7 @@ def test_every_model_has_a_cache_minimum():
 def test_a_warm_up_pays_from_the_third_request_on(model, count, prefix):
     warm_up = Usage(cache_write_1h_tokens=prefix)
     others = [Usage(cache_read_tokens=prefix)] * (count - 1)
-    saved = pricing.cache_saving(PRICES, model, [warm_up, *others])
+    saved = pricing.cache_saving(PRICES, of(model, [warm_up, *others]))
     assert saved is not None
     assert (saved > 0) is (count >= 3)
 
@@ -45,22 +49,22 @@ def test_a_warm_up_pays_from_the_third_request_on(model, count, prefix):
 @given(model=MODELS, count=st.integers(1, 50), prefix=st.integers(1, 50_000))
 def test_a_cold_batch_with_breakpoints_always_costs_more(model, count, prefix):
     written = [Usage(cache_write_1h_tokens=prefix)] * count
-    assert (pricing.cache_saving(PRICES, model, written) or 0) < 0
+    assert (pricing.cache_saving(PRICES, of(model, written)) or 0) < 0
 
 
 def test_without_cache_tokens_or_prices_there_is_no_saving():
     usage = Usage(input_tokens=5, output_tokens=7)
     assert pricing.without_cache(usage) == usage
-    assert pricing.cache_saving(PRICES, "claude-sonnet-5-5", [usage]) == 0
-    assert pricing.cache_saving(PRICES, "unheard-of", [usage]) is None
-    assert pricing.interactive_usd(PRICES, "unheard-of", [usage]) is None
+    assert pricing.cache_saving(PRICES, of("claude-sonnet-5-5", [usage])) == 0
+    assert pricing.cache_saving(PRICES, of("unheard-of", [usage])) is None
+    assert pricing.total_usd(PRICES, of("unheard-of", [usage]), batched=False) is None
 
 
 @given(model=MODELS, size=st.integers(0, 90_000))
 def test_interactive_requests_cost_the_full_price(model, size):
     usage = [Usage(input_tokens=size, output_tokens=size)]
-    full = pricing.interactive_usd(PRICES, model, usage)
-    assert full == pytest.approx(2 * (pricing.batch_usd(PRICES, model, usage) or 0))
+    full = pricing.total_usd(PRICES, of(model, usage), batched=False)
+    assert full == pytest.approx(2 * (pricing.total_usd(PRICES, of(model, usage)) or 0))
 
 
 COST = Cost(interactive_usd=0.4, batch_usd=0.2, batch_cached_usd=0.15)

@@ -39,7 +39,7 @@ def request(number=0, size=10):
         request_key=RequestKey(id=name, path="a.py", blob=BLOB),
         params={},
         size_bytes=size,
-        estimated_tokens=1,
+        input_tokens=1,
     )
 
 
@@ -141,7 +141,7 @@ class TestPacking:
                 request_key=RequestKey(id=f"q-{n}", path="a.py", blob=BLOB),
                 params=params,
                 size_bytes=packing.size_of(f"q-{n}", params),
-                estimated_tokens=1,
+                input_tokens=1,
             )
             for n in range(count)
         ]
@@ -166,7 +166,7 @@ class TestPackByModel:
                 request_key=key,
                 params=params,
                 size_bytes=packing.size_of(key.id, params),
-                estimated_tokens=1,
+                input_tokens=1,
             )
             for key in keys
         ]

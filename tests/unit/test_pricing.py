@@ -50,8 +50,12 @@ usages = st.builds(
 models = st.sampled_from(sorted(PUBLISHED))
 
 
+def of(model: str, usages: list[Usage]) -> list[tuple[str, Usage]]:
+    return [(model, usage) for usage in usages]
+
+
 def usd(model, **tokens):
-    return pricing.batch_usd(PRICES, model, [Usage(**tokens)])
+    return pricing.total_usd(PRICES, of(model, [Usage(**tokens)]))
 
 
 class TestPriceTable:
@@ -108,12 +112,12 @@ class TestPriceTable:
 
     def test_each_request_is_repriced_by_itself(self):
         small = [Usage(input_tokens=60_000)] * 2
-        assert pricing.batch_usd(PRICES, "claude-haiku-5-5", small) == pytest.approx(0.006)
+        assert pricing.total_usd(PRICES, of("claude-haiku-5-5", small)) == pytest.approx(0.006)
 
     def test_an_unknown_model_is_unpriced_never_free(self):
-        assert pricing.batch_usd(PRICES, "claude-new", [Usage()]) is None
+        assert pricing.total_usd(PRICES, of("claude-new", [Usage()])) is None
         for made in (pricing.estimate_cost, pricing.actual_cost):
-            cost = made(PRICES, "claude-new", [Usage(input_tokens=1)], 0)
+            cost = made(PRICES, of("claude-new", [Usage(input_tokens=1)]), 0)
             assert cost == Cost(interactive_usd=None, batch_usd=None, batch_cached_usd=None)
             assert not cost.is_priced
 
@@ -124,7 +128,7 @@ class TestPriceTable:
             ("claude-opus-5-5", 1.76),
             ("claude-haiku-5-5", 0.044),
         ):
-            cost = pricing.estimate_cost(PRICES, model, report, 0)
+            cost = pricing.estimate_cost(PRICES, of(model, report), 0)
             assert cost.batch_usd == pytest.approx(dollars)
             assert cost.interactive_usd == pytest.approx(2 * dollars)
 
@@ -132,44 +136,44 @@ class TestPriceTable:
 class TestEstimateCost:
     @given(models, st.lists(usages, max_size=6), counts)
     def test_batch_is_half_of_interactive(self, model, found, shared):
-        cost = pricing.estimate_cost(PRICES, model, found, shared)
+        cost = pricing.estimate_cost(PRICES, of(model, found), shared)
         assert cost.interactive_usd == pytest.approx(2 * cost.batch_usd)
 
     @given(models, st.integers(1, 50_000), st.lists(st.integers(0, 100_000), min_size=3))
     def test_a_shared_prefix_pays_from_the_third_request_on(self, model, shared, rests):
         found = [Usage(input_tokens=shared + rest, output_tokens=9) for rest in rests]
-        cost = pricing.estimate_cost(PRICES, model, found, shared)
+        cost = pricing.estimate_cost(PRICES, of(model, found), shared)
         assert cost.batch_cached_usd <= cost.batch_usd
 
     @given(models, st.integers(1000, 50_000), st.integers(0, 40_000))
     def test_a_single_cold_request_pays_extra(self, model, shared, rest):
         found = [Usage(input_tokens=shared + rest)]
-        cost = pricing.estimate_cost(PRICES, model, found, shared)
+        cost = pricing.estimate_cost(PRICES, of(model, found), shared)
         assert cost.batch_cached_usd > cost.batch_usd
 
     @given(models, st.lists(usages, max_size=6), counts)
     def test_they_do_not_depend_on_what_was_cached(self, model, found, shared):
         plain = [Usage(input_tokens=u.prompt_tokens, output_tokens=u.output_tokens) for u in found]
-        assert pricing.estimate_cost(PRICES, model, found, shared) == pricing.estimate_cost(
-            PRICES, model, plain, shared
+        assert pricing.estimate_cost(PRICES, of(model, found), shared) == pricing.estimate_cost(
+            PRICES, of(model, plain), shared
         )
 
     @given(models, st.lists(usages, max_size=6), usages)
     def test_one_request_more_is_never_cheaper(self, model, found, one):
-        before = pricing.batch_usd(PRICES, model, found)
-        assert pricing.batch_usd(PRICES, model, [*found, one]) >= before
+        before = pricing.total_usd(PRICES, of(model, found))
+        assert pricing.total_usd(PRICES, of(model, [*found, one])) >= before
 
 
 class TestActualCost:
     @given(models, st.lists(usages, max_size=6), counts)
     def test_batch_is_what_was_billed(self, model, found, shared):
-        cost = pricing.actual_cost(PRICES, model, found, shared)
-        assert cost.batch_usd == pricing.batch_usd(PRICES, model, found)
-        estimate = pricing.estimate_cost(PRICES, model, found, shared)
+        cost = pricing.actual_cost(PRICES, of(model, found), shared)
+        assert cost.batch_usd == pricing.total_usd(PRICES, of(model, found))
+        estimate = pricing.estimate_cost(PRICES, of(model, found), shared)
         assert cost.interactive_usd == estimate.interactive_usd
         read = any(u.cache_read_tokens for u in found)
         assert cost.batch_cached_usd == (cost.batch_usd if read else estimate.batch_cached_usd)
-        unknown = pricing.actual_cost(PRICES, model, found, None)
+        unknown = pricing.actual_cost(PRICES, of(model, found), None)
         cached = cost.batch_usd if read else None
         assert unknown == replace(cost, batch_cached_usd=cached)
 
@@ -206,23 +210,16 @@ class TestTokenEstimates:
         with pytest.raises(ValueError, match="empty"):
             pricing.bytes_per_token([])
 
-    def test_total(self):
-        estimate = pricing.sum_tokens([1, 2, 3], 9, "sampled", 0.1)
-        assert (estimate.input, estimate.output_max, estimate.method, estimate.error) == (
-            6,
-            9,
-            "sampled",
-            0.1,
-        )
-
 
 class TestOverrides:
     RATES: ClassVar = {"input": 1, "output": 2, "write_5m": 1.25, "write_1h": 2, "read": 0.1}
 
     def test_they_override_the_packaged_table(self):
         prices = pricing.load({"claude-new": self.RATES, "claude-opus-5-5": self.RATES})
-        assert pricing.batch_usd(prices, "claude-new", [Usage(output_tokens=MILLION)]) == 1
-        assert pricing.batch_usd(prices, "claude-opus-5-5", [Usage(input_tokens=MILLION)]) == 0.5
+        assert pricing.total_usd(prices, of("claude-new", [Usage(output_tokens=MILLION)])) == 1
+        assert (
+            pricing.total_usd(prices, of("claude-opus-5-5", [Usage(input_tokens=MILLION)])) == 0.5
+        )
         assert prices.models["claude-sonnet-5-5"] == PRICES.models["claude-sonnet-5-5"]
         assert pricing.load() == PRICES
 
