@@ -23,7 +23,7 @@ from batch_action.models.findings import (
 from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withdrawn
 from batch_action.models.requests import Outcome, OutcomeKind
 from batch_action.requests import pricing
-from batch_action.requests.license_context import LicenseChecker
+from batch_action.requests.context_files import LicenseChecker
 from batch_action.selection.content import decode
 from batch_action.selection.hunks import find_added_lines
 from batch_action.tasks.task import UnreadableAnswerError

@@ -21,7 +21,7 @@ from batch_action.models.files import (
 )
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request, digest
-from batch_action.requests import context_files, license_context, packing, pricing, prompt
+from batch_action.requests import context_files, packing, pricing, prompt
 from batch_action.tasks.task import ContextNeeds
 
 
@@ -145,7 +145,7 @@ def shared_instructions(ctx: RunContext, head: str) -> str:
         if data:
             text = data.decode("utf-8", "replace")[:MAX_GUIDELINES_CHARS].strip()
             guidelines.append(f"### {name}\n\n{text}")
-    facts = license_context.describe_licenses(ctx, head)
+    facts = context_files.describe_licenses(ctx, head)
     return prompt.system_text(ctx.task, "\n\n".join(guidelines), facts)
 
 
@@ -202,54 +202,59 @@ class _RequestBuilder:
 
     def build(self, file: SelectedFile) -> tuple[Request, ...] | SkippedFile:
         """Return the open requests of this file, or why it is not sent."""
-        keys = [(self._request_key(file, part), part) for part in file.parts]
-        open_keys = [(key, part) for key, part in keys if self._is_open(key)]
-        reason = self._skip_reason(file, [key for key, _ in keys], [key for key, _ in open_keys])
-        if reason is None:
-            requests = tuple(self._build_request(file, key, part) for key, part in open_keys)
-            large = [r for r in requests if r.size_bytes > packing.MAX_REQUEST_BYTES]
-            if not large:
+        keys = {self._request_key(file, part): part for part in file.parts}
+        skipped = self._skip_reason(file, list(keys))
+        if skipped is None:
+            requests = tuple(
+                self._build_request(file, key, part)
+                for key, part in keys.items()
+                if self._is_open(key)
+            )
+            largest = max(request.size_bytes for request in requests)
+            if largest <= packing.MAX_REQUEST_BYTES:
                 return requests
-            reason = SkipReason.TOO_LARGE, f"{large[0].size_bytes / 1e6:.0f} MB as one request"
+            skipped = SkipReason.TOO_LARGE, f"{largest / 1e6:.0f} MB as one request"
         known = self.view.newest_files().get(file.path)
         # A pull request's selection lists all its files, whenever they were sent.
         back = self.ctx.run.pull_number is not None or (
             known is not None and known.blob != file.blob
         )
+        reason, detail = skipped
         return SkippedFile(
             path=file.path,
-            reason=reason[0],
-            kind=SkipKind.CONTENT if reason[0] is SkipReason.TOO_LARGE else SkipKind.OTHER,
-            detail=reason[1],
+            reason=reason,
+            kind=SkipKind.CONTENT if reason is SkipReason.TOO_LARGE else SkipKind.OTHER,
+            detail=detail,
             blob=file.blob if back else None,
         )
 
     def _request_key(self, file: SelectedFile, part: FilePart) -> RequestKey:
         """Return the request key of this part: for `fallback-model` after a refusal."""
-
-        def key_for(model: str) -> RequestKey:
-            effort, files = self.ctx.settings.effort, file.context_files
-            return request_key_of(
-                self.ctx, file, part, model=model, effort=effort, context_files=files
-            )
-
-        key, fallback = key_for(self.ctx.settings.model), self.ctx.settings.fallback_model
-        if fallback and self.view.failures[key.id, "refused"]:
-            return key_for(fallback).model_copy(update={"model": fallback})
-        return key
+        settings, files = self.ctx.settings, file.context_files
+        effort, fallback = settings.effort, settings.fallback_model
+        key = request_key_of(
+            self.ctx, file, part, model=settings.model, effort=effort, context_files=files
+        )
+        if not fallback or not self.view.failures[key.id, "refused"]:
+            return key
+        key = request_key_of(
+            self.ctx, file, part, model=fallback, effort=effort, context_files=files
+        )
+        return key.model_copy(update={"model": fallback})
 
     def _is_open(self, key: RequestKey) -> bool:
         answered = key.id in self.view.answered_ids and not self.ctx.settings.recheck
         return not answered and key.id not in self.view.in_flight_ids
 
     def _skip_reason(
-        self, file: SelectedFile, keys: Sequence[RequestKey], open_keys: Sequence[RequestKey]
+        self, file: SelectedFile, keys: Sequence[RequestKey]
     ) -> tuple[SkipReason, str] | None:
         """Return why this file is not sent, with details, or None when it is."""
         view, settings = self.view, self.ctx.settings
         renamed = file.status is ChangeType.RENAMED and file.blob == file.old_blob
         if renamed and (file.old_path, file.blob) in view.reviewed_files and not settings.recheck:
             return SkipReason.ALREADY_REVIEWED, f"renamed from {file.old_path}"
+        open_keys = [key for key in keys if self._is_open(key)]
         if not open_keys:
             in_flight = any(key.id in view.in_flight_ids for key in keys)
             return SkipReason.IN_FLIGHT if in_flight else SkipReason.ALREADY_REVIEWED, ""
@@ -274,9 +279,5 @@ class _RequestBuilder:
             effort=None if settings.effort == "none" else settings.effort,
             max_tokens=prompt.max_answer_tokens(task, tokens, truncations, self.model_max_tokens),
         )
-        return Request(
-            request_key=key,
-            params=params,
-            size_bytes=packing.size_of(key.id, params),
-            input_tokens=tokens,
-        )
+        size = packing.size_of(key.id, params)
+        return Request(request_key=key, params=params, size_bytes=size, input_tokens=tokens)

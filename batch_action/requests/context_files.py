@@ -1,10 +1,12 @@
-"""Attach to each selected file the context its task needs: old versions, tests, descriptions."""
+"""What a task needs of the repository: old versions, tests, descriptions, licenses."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
+from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.models.files import (
     ChangeType,
@@ -17,7 +19,19 @@ from batch_action.models.files import (
     SkippedFile,
     SkipReason,
 )
+from batch_action.models.findings import RawFinding
+from batch_action.models.licenses import LicensePolicy
 from batch_action.selection.content import MAX_PART_CHARS, decode, is_binary, is_lossless
+from batch_action.selection.languages import language_of
+from batch_action.selection.patterns import PathRules
+from batch_action.tasks import license_check
+from batch_action.tasks.license import notices
+from batch_action.tasks.license.headers import (
+    check_header,
+    has_comments,
+    header_of,
+    is_header_common,
+)
 from batch_action.tasks.task import ContextNeeds, Task
 from batch_action.tasks.testing.frameworks import is_manifest
 from batch_action.tasks.testing.layout import FileTests, SuiteLayout
@@ -36,6 +50,13 @@ MAX_TEST_CHARS = 60_000
 MAX_TEST_NAMES = 200
 MAX_MANIFESTS = 1_000
 MAX_MANIFEST_BYTES = 200_000
+MAX_SAMPLE_FILES = 200
+"""Files of one language that are sampled to see whether license headers are common."""
+SAMPLE_BYTES = 4_096
+"""Bytes of each sampled file that are read."""
+MAX_LICENSE_TEXTS = 8
+"""License texts in the root folder that are read."""
+REGULAR_FILE_MODES = ("100644", "100755")
 
 _TEST_NAME = re.compile(
     r"^\s*(?:(?:async\s+)?def\s+test\w*|class\s+Test\w*|(?:describe|suite|it|test)\b.*?\(\s*"
@@ -46,31 +67,32 @@ _TEST_NAME = re.compile(
 
 def attach(ctx: RunContext, selection: Selection) -> tuple[list[SelectedFile], list[SkippedFile]]:
     """Return the files with context files and hints, and those that the task does not apply to."""
-    files, skipped = _split(_skip_for_task(ctx.task, file) or file for file in selection.files)
-    if not files:
-        return files, skipped
-    match ctx.task.context_needs:
-        case ContextNeeds.BEFORE:
-            results = _attach_old_versions(ctx, selection, files)
-        case ContextNeeds.TESTS:
-            results = map(TestLocator(ctx, selection.head).attach, files)
-        case ContextNeeds.NONE:
-            results = (replace(file, hints=ctx.task.hints(file)) for file in files)
-    attached, inapplicable = _split(results)
-    return attached, skipped + inapplicable
+    checked = [_skip_for_task(ctx.task, file) or file for file in selection.files]
+    files = [file for file in checked if isinstance(file, SelectedFile)]
+    attached: Iterable[SelectedFile | SkippedFile] = ()
+    if files:
+        match ctx.task.context_needs:
+            case ContextNeeds.BEFORE:
+                attached = _attach_old_versions(ctx, selection, files)
+            case ContextNeeds.TESTS:
+                attached = map(TestLocator(ctx, selection.head).attach, files)
+            case ContextNeeds.NONE:
+                attached = (replace(file, hints=ctx.task.hints(file)) for file in files)
+    results = [*(file for file in checked if isinstance(file, SkippedFile)), *attached]
+    return (
+        [file for file in results if isinstance(file, SelectedFile)],
+        [file for file in results if isinstance(file, SkippedFile)],
+    )
 
 
-def _split(
-    results: Iterable[SelectedFile | SkippedFile],
-) -> tuple[list[SelectedFile], list[SkippedFile]]:
-    files: list[SelectedFile] = []
-    skipped: list[SkippedFile] = []
-    for result in results:
-        if isinstance(result, SkippedFile):
-            skipped.append(result)
-        else:
-            files.append(result)
-    return files, skipped
+def _skip_for_task(task: Task, file: SelectedFile) -> SkippedFile | None:
+    reason, kind, detail = SkipReason.NOT_FOR_TASK, SkipKind.OTHER, task.skip_reason(file)
+    if task.needs_whole_file and len(file.parts) > 1:
+        reason, kind = SkipReason.TOO_LARGE, SkipKind.CONTENT
+        detail = f"{task.name} takes whole files of at most {MAX_PART_CHARS:,} characters"
+    if not detail:
+        return None
+    return SkippedFile(path=file.path, reason=reason, kind=kind, detail=detail)
 
 
 @dataclass(slots=True)
@@ -91,12 +113,11 @@ class TestLocator:
         manifests = sorted(
             (path for path in self.tree if is_manifest(path)), key=lambda p: (p.count("/"), p)
         )
-        blobs = {self.tree[path].blob for path in manifests[:MAX_MANIFESTS]}
-        small = [blob for blob, size in git.sizes(blobs).items() if size <= MAX_MANIFEST_BYTES]
-        texts = {blob: decode(data) for blob, data in git.blobs(sorted(small))}
+        blobs = [self.tree[path].blob for path in manifests[:MAX_MANIFESTS]]
+        texts = _read_small(git, blobs, MAX_MANIFEST_BYTES)
         self.suite = SuiteLayout(
             paths=frozenset(self.tree),
-            manifests={path: texts.get(self.tree[path].blob, "") for path in manifests},
+            manifests={path: decode(texts.get(self.tree[path].blob, b"")) for path in manifests},
             preferred=settings.test_framework,
             roots=settings.test_paths,
         )
@@ -117,10 +138,7 @@ class TestLocator:
         """Return the existing tests: complete up to `MAX_TEST_CHARS`, then as names only."""
         paths = layout.tests[:MAX_TEST_FILES]
         blobs = [self.tree[path].blob for path in paths if self.tree[path].mode != "120000"]
-        sizes = self.ctx.git.sizes(blobs)
-        limit = self.ctx.settings.max_file_bytes
-        small = [blob for blob in blobs if sizes.get(blob, limit + 1) <= limit]
-        contents = dict(self.ctx.git.blobs(sorted(set(small))))
+        contents = _read_small(self.ctx.git, blobs, self.ctx.settings.max_file_bytes)
         return tuple(
             _fit_to_limit((p, self.tree[p].blob, contents.get(self.tree[p].blob)) for p in paths)
         )
@@ -130,6 +148,13 @@ class TestLocator:
         complete = {test.path for test in tests if test.complete}
         exists = layout.target in self.tree
         return layout.new_path if exists and layout.target not in complete else layout.target
+
+
+def _read_small(git: GitRepo, blobs: Iterable[str], max_bytes: int) -> dict[str, bytes]:
+    """Return the contents of the blobs that are in the clone and not larger than the limit."""
+    chosen = list(dict.fromkeys(blobs))
+    sizes = git.sizes(chosen)
+    return dict(git.blobs([x for x in chosen if x in sizes and sizes[x] <= max_bytes]))
 
 
 def _fit_to_limit(tests: Iterable[tuple[str, str, bytes | None]]) -> Iterable[ContextFile]:
@@ -161,18 +186,6 @@ def _at_most(lines: list[str], limit: int) -> list[str]:
     return [*lines[:limit], *more]
 
 
-def _skip_for_task(task: Task, file: SelectedFile) -> SkippedFile | None:
-    if task.needs_whole_file and len(file.parts) > 1:
-        detail = f"{task.name} takes whole files of at most {MAX_PART_CHARS:,} characters"
-        return SkippedFile(
-            path=file.path, reason=SkipReason.TOO_LARGE, kind=SkipKind.CONTENT, detail=detail
-        )
-    reason = task.skip_reason(file)
-    if not reason:
-        return None
-    return SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=reason)
-
-
 def _attach_old_versions(
     ctx: RunContext, selection: Selection, files: Sequence[SelectedFile]
 ) -> Iterator[SelectedFile | SkippedFile]:
@@ -181,30 +194,27 @@ def _attach_old_versions(
     texts = {blob: mask(decode(data))[0] for blob, data in ctx.git.blobs(sorted(blobs))}
     hints = _change_hints(ctx, selection, files)
     for file in files:
-        text = texts.get(file.old_blob or "")
-        if file.old_blob is None or text is None or len(text) > MAX_OLD_VERSION_CHARS:
-            yield _skip_without_old_version(ctx, file, text)
+        text, blob, reason, detail = texts.get(file.old_blob or ""), None, None, ""
+        if text is None and file.status is ChangeType.MODIFIED and ctx.git.is_shallow():
+            blob, reason = file.blob, SkipReason.NOT_IN_CLONE
+            detail = "its older version is not in this clone: set `fetch-depth: 0`"
+        elif text is None:
+            reason = SkipReason.NOT_FOR_TASK
+            detail = "there is no older version to compare it with"
+        elif len(text) > MAX_OLD_VERSION_CHARS:
+            reason = SkipReason.TOO_LARGE
+            detail = f"its older version has more than {MAX_OLD_VERSION_CHARS:,} characters"
+        if reason is not None:
+            kind = SkipKind.CONTENT if reason is SkipReason.TOO_LARGE else SkipKind.OTHER
+            yield SkippedFile(path=file.path, blob=blob, reason=reason, kind=kind, detail=detail)
             continue
         before = ContextFile(
-            kind=ContextKind.BEFORE, path=file.old_path or file.path, blob=file.old_blob, text=text
+            kind=ContextKind.BEFORE,
+            path=file.old_path or file.path,
+            blob=file.old_blob or "",
+            text=text or "",
         )
         yield replace(file, context_files=(before,), hints=(*hints, *ctx.task.hints(file)))
-
-
-def _skip_without_old_version(ctx: RunContext, file: SelectedFile, text: str | None) -> SkippedFile:
-    """Skip a file whose older version is unknown (no *text*) or too long."""
-    if text is None and file.status is ChangeType.MODIFIED and ctx.git.is_shallow():
-        detail = "its older version is not in this clone: set `fetch-depth: 0`"
-        return SkippedFile(
-            path=file.path, blob=file.blob, reason=SkipReason.NOT_IN_CLONE, detail=detail
-        )
-    if text is None:
-        detail = "there is no older version to compare it with"
-        return SkippedFile(path=file.path, reason=SkipReason.NOT_FOR_TASK, detail=detail)
-    detail = f"its older version has more than {MAX_OLD_VERSION_CHARS:,} characters"
-    return SkippedFile(
-        path=file.path, reason=SkipReason.TOO_LARGE, kind=SkipKind.CONTENT, detail=detail
-    )
 
 
 def _change_hints(
@@ -214,9 +224,12 @@ def _change_hints(
     hints = []
     if description := _description(ctx, selection):
         hints.append(("description", mask(description)[0]))
-    names = sorted(_changed_files(files, selection.skipped))
+    names = [f"{s.path} (deleted)" for s in selection.skipped if s.reason is SkipReason.DELETED]
+    for file in files:
+        moved = file.old_path and file.old_path != file.path
+        names.append(f"{file.path} ({file.status}{f' from {file.old_path}' if moved else ''})")
     if len(names) > 1:
-        hints.append(("changed-files", "\n".join(_at_most(names, MAX_CHANGED_FILES))))
+        hints.append(("changed-files", "\n".join(_at_most(sorted(names), MAX_CHANGED_FILES))))
     return tuple(hints)
 
 
@@ -225,33 +238,101 @@ def _description(ctx: RunContext, selection: Selection) -> str:
 
     It is data for the prompt, as untrusted as the change itself.
     """
-    configured = (ctx.settings.refactor_description or "").strip()
-    text = configured or _pull_request_text(ctx) or _commit_messages(ctx, selection)
-    if len(text) > MAX_DESCRIPTION_CHARS and not configured:
-        text = text[:MAX_DESCRIPTION_CHARS] + " …"
-    return text
-
-
-def _pull_request_text(ctx: RunContext) -> str:
+    if configured := (ctx.settings.refactor_description or "").strip():
+        return configured
     pull = ctx.github_context.pull_request
-    if pull is None:
+    texts = [pull.title.strip(), pull.body.strip()] if pull else []
+    text = "\n\n".join(text for text in texts if text)
+    if not text and selection.base is not None and not ctx.settings.patch_file:
+        messages = ctx.git.messages(selection.base, selection.head, MAX_COMMITS)
+        text = "\n\n---\n\n".join(messages)
+    return text if len(text) <= MAX_DESCRIPTION_CHARS else text[:MAX_DESCRIPTION_CHARS] + " …"
+
+
+def describe_licenses(ctx: RunContext, head: str) -> str:
+    """Return the license policy as text for the shared instructions; empty for other tasks."""
+    if not ctx.task.checks_licenses:
         return ""
-    return "\n\n".join(part.strip() for part in (pull.title, pull.body) if part.strip())
+    tree = _tree_if_present(ctx.git, ctx.rules_commit_for(head))
+    return license_check.describe_licenses(_license_policy(ctx.git, ctx.settings, tree))
 
 
-def _commit_messages(ctx: RunContext, selection: Selection) -> str:
-    if selection.base is None or ctx.settings.patch_file:
-        return ""
-    messages = ctx.git.messages(selection.base, selection.head, MAX_COMMITS)
-    return "\n\n---\n\n".join(messages)
+@dataclass(slots=True)
+class LicenseChecker:
+    """Checks license headers at collect, without the model; each commit is read once."""
+
+    ctx: RunContext
+    commits: dict[str, tuple[list[FileChange], LicensePolicy]] = field(default_factory=dict)
+    """Commit to its tree and policy."""
+    headers_expected: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """(commit, language) to whether most files of the language have a header."""
+
+    def raw_findings(self, path: str, text: str, commit: str) -> tuple[RawFinding, ...]:
+        """Return the findings about the header of a reviewed text; none for other tasks."""
+        if not self.ctx.task.checks_licenses:
+            return ()
+        language, settings = language_of(path, text), self.ctx.settings
+        commit = self.ctx.rules_commit_for(commit)
+        if commit not in self.commits:
+            tree = _tree_if_present(self.ctx.git, commit)
+            self.commits[commit] = tree, _license_policy(self.ctx.git, settings, tree)
+        tree, policy = self.commits[commit]
+        required = settings.license_headers == "required"
+        if settings.license_headers == "auto":
+            if (commit, language) not in self.headers_expected:
+                headers = (header_of(text, language) for text in self._sample(language, tree))
+                common = is_header_common(headers, policy.header)
+                self.headers_expected[commit, language] = common
+            required = self.headers_expected[commit, language]
+        return check_header(text, language, policy, required=required)
+
+    def _sample(self, language: str, tree: Iterable[FileChange]) -> list[str]:
+        """Return the first bytes of files of a language, sampled evenly from the tree."""
+        if not has_comments(language):
+            return []
+        settings = self.ctx.settings
+        rules = PathRules(
+            settings.paths,
+            settings.paths_ignore,
+            other_tasks_patterns=self.ctx.other_tasks_patterns,
+        )
+        files = [
+            entry.blob
+            for entry in tree
+            if entry.mode in REGULAR_FILE_MODES
+            and language_of(entry.path) == language
+            and rules.skip(entry.path) is None
+        ]
+        count = min(len(files), MAX_SAMPLE_FILES)
+        sample = [files[number * len(files) // count] for number in range(count)]
+        contents = _read_small(self.ctx.git, sample, settings.max_file_bytes)
+        # Files with equal content count one by one.
+        texts = (contents.get(blob, b"") for blob in sample)
+        return [decode(x[:SAMPLE_BYTES]) for x in texts if x.strip() and not is_binary(x)]
 
 
-def _changed_files(
-    files: Sequence[SelectedFile], skipped_files: Sequence[SkippedFile]
-) -> Iterator[str]:
-    for file in files:
-        moved = file.old_path and file.old_path != file.path
-        yield f"{file.path} ({file.status}{f' from {file.old_path}' if moved else ''})"
-    for skipped in skipped_files:
-        if skipped.reason is SkipReason.DELETED:
-            yield f"{skipped.path} (deleted)"
+def _tree_if_present(git: GitRepo, commit: str) -> list[FileChange]:
+    return git.tree(commit) if git.has_commit(commit) else []
+
+
+def _license_policy(git: GitRepo, settings: Settings, tree: Iterable[FileChange]) -> LicensePolicy:
+    """Return the policy: the licenses named by files in the root folder, and the settings."""
+    paths = {
+        entry.blob: entry.path
+        for entry in sorted(tree, key=lambda entry: entry.path)
+        if entry.mode in REGULAR_FILE_MODES
+        and "/" not in entry.path
+        and notices.may_name_license(entry.path)
+    }
+    texts = _read_small(git, list(paths)[:MAX_LICENSE_TEXTS], settings.max_file_bytes)
+    licenses = [
+        (paths[blob], name)
+        for blob, data in texts.items()
+        if (name := notices.license_in(paths[blob], decode(data)))
+    ]
+    return LicensePolicy(
+        repository_licenses=tuple(licenses),
+        allowed=settings.allowed_licenses,
+        denied=settings.denied_licenses,
+        header=settings.license_header,
+    )

@@ -8,6 +8,7 @@ ended, within the hour that a cache entry lives.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.context import RunContext
 from batch_action.ledger.view import CacheWarmUp, LedgerView
 from batch_action.models.ledger import Usage
@@ -50,16 +51,12 @@ def choose(
     """
     if not request_set.selection.files:
         return SendStrategy(SubmissionMode.BATCH)
-    following = _follow_warm_up(ctx, view, request_set, now)
-    if following is not None:
-        return following
-    small = _handle_small_workload(ctx, request_set, view)
-    if small is not None:
-        return small
+    strategy = _follow_warm_up(ctx, view, request_set, now)
+    strategy = strategy or _handle_small_workload(ctx, request_set, view)
     # The author of a pull request waits for the review: no warm-up first.
-    if ctx.settings.prompt_cache == "warm" and ctx.run.pull_number is None:
-        return _start_warm_up(ctx, request_set)
-    return SendStrategy(SubmissionMode.BATCH)
+    if not strategy and ctx.settings.prompt_cache == "warm" and ctx.run.pull_number is None:
+        strategy = _start_warm_up(ctx, request_set)
+    return strategy or SendStrategy(SubmissionMode.BATCH)
 
 
 def is_caching_cheaper(prices: Prices, model: str, requests: list[Request], shared: int) -> bool:
@@ -85,49 +82,37 @@ def _follow_warm_up(
 
     They wait for one warm-up only, whatever its outcome.
     """
-    warm_up = view.outstanding_warm_up
+    warm_up, settings = view.outstanding_warm_up, ctx.settings
     if warm_up is None or warm_up.selected.isdisjoint(request_set.requests):
         return None
-    reason = _cache_miss_reason(ctx, warm_up, request_set.shared_instructions)
-    if reason is not None:
-        return _uncached(reason)
-    ended_at = _warm_up_end(ctx, warm_up)
-    if ended_at is None and now - warm_up.intended.at > MAX_WARM_UP_WAIT:
-        return _uncached("the warm-up takes too long")
-    if ended_at is None:
+    intended = warm_up.intended
+    if settings.prompt_cache == "off":
+        reason = "`prompt-cache` is off now"
+    elif warm_up.is_lost:
+        reason = "the warm-up was not answered"
+    elif (intended.model, intended.effort or "none") != (settings.model, settings.effort):
+        reason = "the warm-up used another model or effort"
+    elif shared_instructions(ctx, intended.head) != request_set.shared_instructions:
+        reason = "the guidelines have changed since the warm-up"
+    elif ended_at := _ended_at(warm_up, ctx.anthropic):
+        if now - ended_at <= CACHE_LIFETIME:
+            note = "The prompt cache is warm: the shared instructions are read from it."
+            return SendStrategy(SubmissionMode.WARMED, note)
+        reason = f"the warm-up ended at {ended_at:%H:%M} UTC, more than 50 minutes ago"
+    elif now - intended.at <= MAX_WARM_UP_WAIT:
         batch = f"batch {warm_up.sent.batch}" if warm_up.sent else "a batch"
         note = f"The other requests wait until {batch} has ended and filled the prompt cache."
         return SendStrategy(SubmissionMode.AWAIT, note)
-    if now - ended_at > CACHE_LIFETIME:
-        return _uncached(f"the warm-up ended at {ended_at:%H:%M} UTC, more than 50 minutes ago")
-    return SendStrategy(
-        SubmissionMode.WARMED, "The prompt cache is warm: the shared instructions are read from it."
-    )
-
-
-def _uncached(reason: str) -> SendStrategy:
+    else:
+        reason = "the warm-up takes too long"
     return SendStrategy(SubmissionMode.BATCH, f"Sent without the prompt cache: {reason}.")
 
 
-def _cache_miss_reason(ctx: RunContext, warm_up: CacheWarmUp, instructions: str) -> str | None:
-    """Return why requests with these instructions would not read the warm-up's cache, or None."""
-    intended, settings = warm_up.intended, ctx.settings
-    if settings.prompt_cache == "off":
-        return "`prompt-cache` is off now"
-    if warm_up.is_lost:
-        return "the warm-up was not answered"
-    if (intended.model, intended.effort or "none") != (settings.model, settings.effort):
-        return "the warm-up used another model or effort"
-    if shared_instructions(ctx, intended.head) != instructions:
-        return "the guidelines have changed since the warm-up"
-    return None
-
-
-def _warm_up_end(ctx: RunContext, warm_up: CacheWarmUp) -> datetime | None:
+def _ended_at(warm_up: CacheWarmUp, anthropic: AnthropicClient | None) -> datetime | None:
     """Return when the warm-up ended; None while it runs, or when that is not known."""
-    if warm_up.sent is None or ctx.anthropic is None:
+    if warm_up.sent is None or anthropic is None:
         return None
-    state = ctx.anthropic.retrieve(warm_up.sent.batch)
+    state = anthropic.retrieve(warm_up.sent.batch)
     return state.ended_at if state is not None and state.status == "ended" else None
 
 
@@ -136,26 +121,24 @@ def _start_warm_up(ctx: RunContext, request_set: RequestSet) -> SendStrategy:
     model = ctx.settings.model
     rates = ctx.prices.models.get(model)
     minimum = rates.cache_minimum if rates else None
+    shared = len(request_set.shared_instructions.encode()) // MAX_BYTES_PER_TOKEN
     if minimum is None:
         note = f"No prompt cache: the smallest prefix that {model} caches is not known."
-        return SendStrategy(SubmissionMode.BATCH, note)
-    shared = len(request_set.shared_instructions.encode()) // MAX_BYTES_PER_TOKEN
-    if shared < minimum:
+    elif shared < minimum:
         note = (
             f"No prompt cache: the shared instructions have about {shared:,} tokens; {model} "
             f"caches a prefix of {minimum:,} or more."
         )
-        return SendStrategy(SubmissionMode.BATCH, note)
-    if not is_caching_cheaper(ctx.prices, model, request_set.all_requests, shared):
+    elif not is_caching_cheaper(ctx.prices, model, request_set.all_requests, shared):
+        note = "No prompt cache: with so few requests it does not pay off."
+    else:
         return SendStrategy(
-            SubmissionMode.BATCH, "No prompt cache: with so few requests it does not pay off."
+            SubmissionMode.WARM_UP,
+            "One request is sent first and fills the prompt cache. The others follow when it has "
+            "ended: with the cache if a run collects it within the hour (set `wait-minutes` to "
+            "wait in this run), else without.",
         )
-    return SendStrategy(
-        SubmissionMode.WARM_UP,
-        "One request is sent first and fills the prompt cache. The others follow when it has "
-        "ended: with the cache if a run collects it within the hour (set `wait-minutes` to wait "
-        "in this run), else without.",
-    )
+    return SendStrategy(SubmissionMode.BATCH, note)
 
 
 def _handle_small_workload(
@@ -163,22 +146,23 @@ def _handle_small_workload(
 ) -> SendStrategy | None:
     """Apply `small-workload`; None when the workload is not small or is sent like any other."""
     settings = ctx.settings
-    count = len(request_set.all_requests)
-    if count >= settings.min_requests or settings.small_workload == "submit":
+    requests = request_set.all_requests
+    if len(requests) >= settings.min_requests or settings.small_workload == "submit":
         return None
-    summary = f"{count} open, fewer than `min-requests: {settings.min_requests}`"
+    summary = f"Requests: {len(requests)} open, fewer than `min-requests: {settings.min_requests}`"
     if settings.small_workload == "accumulate":
-        if ctx.run.pull_number is not None:
-            return None
-        return _accumulate(ctx, request_set, view, summary)
-    failures = view.last_failures
-    if any(failures.get(r.request_key.id) == "undelivered" for r in request_set.all_requests):
+        return (
+            None
+            if ctx.run.pull_number is not None
+            else _accumulate(ctx, request_set, view, summary)
+        )
+    if any(view.last_failures.get(r.request_key.id) == "undelivered" for r in requests):
         note = "The last answers could not be delivered: the results of a batch can be read again."
         return SendStrategy(SubmissionMode.BATCH, note)
     return SendStrategy(
         SubmissionMode.INTERACTIVE,
-        f"Requests: {summary}. They are sent now through the Messages API, at full price. If the "
-        "run dies before it has published the answers, the next run sends and pays for them again.",
+        f"{summary}. They are sent now through the Messages API, at full price. If the run dies "
+        "before it has published the answers, the next run sends and pays for them again.",
     )
 
 
@@ -192,9 +176,7 @@ def _accumulate(
     oldest = min(since, default=now)
     until = oldest + timedelta(days=ctx.settings.max_wait_days)
     if now >= until:
-        note = f"Requests: {summary}, but the oldest has waited since {oldest:%Y-%m-%d %H:%M} UTC."
+        note = f"{summary}, but the oldest has waited since {oldest:%Y-%m-%d %H:%M} UTC."
         return SendStrategy(SubmissionMode.BATCH, note)
-    note = (
-        f"Requests: {summary}. They wait for more, until {until:%Y-%m-%d %H:%M} UTC at the latest."
-    )
+    note = f"{summary}. They wait for more, until {until:%Y-%m-%d %H:%M} UTC at the latest."
     return SendStrategy(SubmissionMode.ACCUMULATE, note)
