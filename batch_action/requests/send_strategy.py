@@ -12,8 +12,7 @@ from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.context import RunContext
 from batch_action.ledger.view import CacheWarmUp, LedgerView
 from batch_action.models.ledger import Usage
-from batch_action.models.prices import Prices
-from batch_action.models.requests import Request, SubmissionMode
+from batch_action.models.requests import Prices, Request, SubmissionMode
 from batch_action.requests import pricing
 from batch_action.requests.builder import RequestSet, shared_instructions
 
