@@ -166,9 +166,6 @@ class PublishResult:
 class RollingIssueState:
     """The state of the rolling issue, read from its markers."""
 
-    schema: int
-    task: str
-    repository_id: str
     head: str
     """The newest commit that it reported; empty when unknown."""
     batches: tuple[str, ...]
@@ -191,9 +188,7 @@ class IssueDraft:
     overflow: tuple[str, ...]
     """Comments with the findings that exceed the body's limit."""
     comment: str | None
-    """The notification of new, fixed and back findings; a new issue needs none."""
-    comment_marker: str
-    """First line of `comment`; it is posted once."""
+    """The notification of new, fixed and back findings, posted once; a new issue needs none."""
     open: bool
     """Whether there are open findings."""
     labels: tuple[str, ...]

@@ -79,6 +79,13 @@ def complete_block(text: str, finding: Finding | None) -> str:
     return f"{before.rstrip(' ')}\n\n{render_details(finding)}{after}"
 
 
+def render_text(status: FindingStatus, existing: str, report: RunReport) -> str:
+    """Render a finding's block: the *existing* one of any destination, or else a new one."""
+    if existing:
+        return complete_block(existing, status.finding)
+    return render_block(status.tracked, status.finding, report)
+
+
 def _format_facts(tracked: TrackedFinding, finding: Finding | None, report: RunReport) -> str:
     facts = [
         f"First seen at {report_text.format_location(tracked.anchor, report)}",
@@ -166,12 +173,9 @@ def render_blocks(
     for status in statuses:
         tracked = status.tracked
         existing = blocks.get(tracked.fingerprint, "")
-        finding = status.finding if left > 0 and tracked.state in OPEN_STATES else None
-        text = (
-            complete_block(existing, finding)
-            if existing
-            else render_block(tracked, finding, report)
-        )
+        if left <= 0 or tracked.state not in OPEN_STATES:
+            status = replace(status, finding=None)  # noqa: PLW2901 - without details
+        text = render_text(status, existing, report)
         left -= len(text) - len(existing)
         is_ticked = tracked.fingerprint in ticked
         rendered.append(wrap_block(tracked, text, max_block_chars, ticked=is_ticked))

@@ -8,14 +8,22 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from batch_action.clients.git import GitRepo
+from batch_action.clients.github.issues import Issues
 from batch_action.errors import GitHubError
 from batch_action.escape import attribute, plain, unattribute
 from batch_action.models.findings import Anchor, FindingState, Severity, TrackedFinding
+from batch_action.models.github import Issue
 
 SCHEMA = 1
 MAX_TITLE_CHARS = 120
+MAX_HEADS = 30
+DESTINATIONS = {"issue": ("", "head"), "issue-per-finding": ("finding:", "id")}
+"""What tells the issues of these destinations apart: a part of the label, and a field's name."""
+MAX_LABEL_CHARS = 50
+"""GitHub's limit of a label's name."""
 
-_HEAD = re.compile(r"^<!-- batch-action v(\d+) ([^\n]*?) ?-->[^\S\n]*$", re.MULTILINE)
+HEAD = re.compile(r"^<!-- batch-action v(\d+) ([^\n]*?) ?-->[^\S\n]*$", re.MULTILINE)
 _START = re.compile(r"<!-- batch-action:finding v(\d+) (.*?) ?-->\s*")
 _ANY_MARKER = re.compile(r"<!-- /?batch-action[ :]")
 _NESTED_MARKER = re.compile(r"^(<!-- /?batch)-(?=action[ :])", re.MULTILINE)
@@ -44,9 +52,14 @@ def parse_fields(text: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def identity_of(task: str, repository_id: str) -> str:
-    """Return the part of the head marker that is the same in all versions of a task's issue."""
-    return f"task={attribute(task)} repository={attribute(repository_id)} head="
+def labels_of(task: str, kind: str = "") -> tuple[str, str]:
+    """Return the labels by which a task's issues are found; a label cannot contain a comma."""
+    return "batch-action", f"batch-action:{kind}{task}".replace(",", "-")[:MAX_LABEL_CHARS]
+
+
+def identity_of(task: str, repository_id: str, next_field: str = "head") -> str:
+    """Return the part of the head marker that is the same in all versions of a task's issues."""
+    return f"task={attribute(task)} repository={attribute(repository_id)} {next_field}="
 
 
 def qualify_task(task: str, state_key: str) -> str:
@@ -55,15 +68,13 @@ def qualify_task(task: str, state_key: str) -> str:
 
 
 def format_head(
-    task: str,
-    repository_id: str,
-    commit: str,
-    batches: tuple[str, ...],
-    *,
-    just_opened: bool = False,
+    identity: str, commit: str, batches: tuple[str, ...], *, just_opened: bool = False
 ) -> str:
-    """Format the first line of the rolling issue; *just_opened*: this run opened the issue."""
-    fields = f"{identity_of(task, repository_id)}{attribute(commit)} batches={encode_list(batches)}"
+    """Format the first line of an issue; *just_opened*: this run opened the rolling issue.
+
+    *identity*: as `identity_of` returns it; it ends with `head=`.
+    """
+    fields = f"{identity}{attribute(commit)} batches={encode_list(batches)}"
     fields += " just-opened=1" if just_opened else ""
     return f"<!-- batch-action v{SCHEMA} {fields} -->"
 
@@ -73,7 +84,7 @@ def parse_head(body: str) -> dict[str, str] | None:
 
     Raises GitHubError: when a later version wrote the issue, which this one must not rewrite.
     """
-    match = _HEAD.search(body)
+    match = HEAD.search(body)
     if match is None:
         return None
     if int(match[1]) > SCHEMA:
@@ -82,6 +93,31 @@ def parse_head(body: str) -> dict[str, str] | None:
             fix="Update the action, or close that issue to start a new one.",
         )
     return parse_fields(match[2])
+
+
+def find_issues(
+    issues: Issues, destination: str, task: str, state_key: str, repository_id: str
+) -> list[Issue]:
+    """Find the issues of a task in one of the `DESTINATIONS`. Raises GitHubError."""
+    kind, next_field = DESTINATIONS[destination]
+    identity = identity_of(qualify_task(task, state_key), repository_id, next_field)
+    return issues.find(labels_of(task, kind)[1], identity)
+
+
+def find_newest_head(issues: Iterable[Issue], repo: GitRepo) -> str:
+    """Find the newest commit that these issues name; empty without issues.
+
+    Commits that the clone lacks count only when it lacks all of them.
+    """
+    newest_first = sorted(issues, key=lambda issue: issue.updated_at, reverse=True)
+    named = (decode_field(parse_head(i.body) or {}, "head") for i in newest_first[:MAX_HEADS])
+    heads = list(filter(None, named))
+    present = [head for head in heads if repo.has_commit(head)]
+    newest = next(iter(present or heads), "")
+    for head in present:
+        if repo.is_ancestor(newest, head):
+            newest = head
+    return newest
 
 
 def decode_field(fields: Mapping[str, str], name: str) -> str:

@@ -28,11 +28,11 @@ from batch_action.models.findings import (
 )
 from batch_action.models.ledger import Dismissed, Fact, Recheck
 from batch_action.models.report import DestinationResult, PublishResult, RunReport
+from batch_action.publishers import markers
 from batch_action.publishers.base import UNDELIVERED, Publisher
 from batch_action.publishers.draft_pr import publisher as draft_pr
 from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding import publisher as issue_per_finding
-from batch_action.publishers.issue_per_finding import state
 from batch_action.publishers.positions import resolve, sort_newest_first
 from batch_action.publishers.sarif import publisher as sarif
 
@@ -148,15 +148,17 @@ def read_last_reported_head(ctx: RunContext, view: LedgerView) -> str | None:
     """
     if ctx.run.pull_number or ctx.github is None or view.recorded_heads():
         return None
-    issues, key = ctx.github.issues, ctx.settings.state_key
-    task, repository = ctx.task.name, ctx.github_context.repository_id
     head = ""
-    if "issue" in ctx.settings.report:
-        rolling = issue.read_rolling_issue(issues, task, repository, key)
-        head = rolling.state.head if rolling else ""
-    if not head and "issue-per-finding" in ctx.settings.report:
-        finding_issues = state.read_finding_issues(issues, task, key, repository)
-        head = state.find_newest_head(finding_issues, ctx.git)
+    for name in markers.DESTINATIONS:
+        if not head and name in ctx.settings.report:
+            found = markers.find_issues(
+                ctx.github.issues,
+                name,
+                ctx.task.name,
+                ctx.settings.state_key,
+                ctx.github_context.repository_id,
+            )
+            head = markers.find_newest_head(found, ctx.git)
     if not head and "sarif" in ctx.settings.report:
         head = sarif.last_analyzed_commit(ctx)
     return head or None

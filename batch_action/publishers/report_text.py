@@ -179,6 +179,20 @@ def format_link(label: str, url: str | None) -> str:
     return f"[{label}]({address})" if address else label
 
 
+def format_provenance(report: RunReport, *, with_commit: bool = False) -> list[str]:
+    """Format the run, the batches, the model, the commit and the date of a report."""
+    batches = ", ".join(html_code(batch) for batch in report.batch_ids[:MAX_BATCHES_LISTED])
+    if len(report.batch_ids) > MAX_BATCHES_LISTED:
+        batches += f" and {len(report.batch_ids) - MAX_BATCHES_LISTED} more"
+    return [
+        *([format_link("run", report.run_url)] if report.run_url else []),
+        *([f"batch {batches}"] if batches else []),
+        f"model {html_code(report.model)}",
+        *([f"commit {html_code(report.commit[:12])}"] if with_commit else []),
+        markdown(report.date, 20),
+    ]
+
+
 def format_destination(result: DestinationResult) -> str:
     """Format `issue: updated, [#12](…), 3 new, 1 fixed, 12 open. Note.`."""
     label = f"#{result.number}" if result.number else "open it"
@@ -443,17 +457,6 @@ def format_all_suppressed(published: PublishResult) -> str:
     return f"Suppressed or listed separately: {lines}." if lines else ""
 
 
-def _format_provenance(report: RunReport) -> list[str]:
-    """Format the run, the batches, the model and the date of a report."""
-    parts = [f"[run]({report.run_url})"] if report.run_url else []
-    batches = ", ".join(html_code(batch) for batch in report.batch_ids[:MAX_BATCHES_LISTED])
-    if len(report.batch_ids) > MAX_BATCHES_LISTED:
-        batches += f" and {len(report.batch_ids) - MAX_BATCHES_LISTED} more"
-    if batches:
-        parts.append(f"batch {batches}")
-    return [*parts, f"model {html_code(report.model)}", markdown(report.date, 20)]
-
-
 def render_last_run(
     report: RunReport, reconciled: Reconciliation, advice: str, max_chars: int, **limits: int
 ) -> str:
@@ -474,6 +477,6 @@ def render_last_run(
         lines=[line for line in lines if line],
         task_results=format_task_results(report, max_chars),
         cost=format_cost(report.spending) if report.spending else "",
-        provenance=_format_provenance(report),
+        provenance=format_provenance(report),
         advice=advice,
     )

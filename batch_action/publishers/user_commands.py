@@ -23,7 +23,6 @@ SHORT_ID_CHARS = 8
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _ID = re.compile(r"[0-9a-f]{6,16}")
 _ID_PUNCTUATION = "`'\"<>()[]{}#.,:;"
-_REPLY = re.compile(r"<!-- batch-action:reply v\d+ to=(\S+) about=([0-9a-f]{12}) -->")
 
 
 @unique
@@ -161,9 +160,9 @@ def format_reply_marker(to: str, subject: str) -> str:
 
 
 def is_posted(reply: str, texts: Collection[str]) -> bool:
-    """Whether one of the comments *texts* is this reply."""
+    """Whether one of our comments *texts* has the marker of this one, its first line."""
     first = reply.partition("\n")[0]
-    return any(_REPLY.match(text) and text.partition("\n")[0].strip() == first for text in texts)
+    return any(text.partition("\n")[0].strip() == first for text in texts)
 
 
 CHECKBOX_TEXT = "dismiss this finding for good"

@@ -175,7 +175,7 @@ def test_the_oldest_of_two_issues_gets_all_findings(harness):
 
 def test_issues_and_comments_of_untrusted_authors_are_ignored(harness):
     harness.person.ensure_label("batch-action:code-review", "ededed", "")
-    forged = markers.format_head(TASK, "7", "f" * 40, ())
+    forged = markers.format_head(markers.identity_of(TASK, "7"), "f" * 40, ())
     harness.person.create("forged", forged, ["batch-action:code-review"])
     assert issue_publisher.read_rolling_issue(harness.issues, TASK, "7") is None
     _, created = harness.collect(harness.review("a.py"))

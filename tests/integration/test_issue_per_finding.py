@@ -10,7 +10,7 @@ from batch_action.clients.github.issues import Issues
 from batch_action.errors import GitHubError
 from batch_action.models.findings import FindingState, Reconciliation
 from batch_action.publishers import user_commands
-from batch_action.publishers.issue_per_finding import render, state
+from batch_action.publishers.issue_per_finding import render
 from batch_action.sandbox.github.records import Issue
 from batch_action.sandbox.server import Sandbox
 from tests.harness.destinations import (
@@ -73,7 +73,7 @@ def test_lifecycle_of_an_issue_per_finding(harness):
     body = issue.body.replace("<sub>", "Ours to fix.\r\n\r\n<sub>").replace("why", "wHy", 1)
     harness.person.update(1, body=f"Top.\r\n{body}")
     harness.collect(harness.review())
-    assert issue.body.startswith("Top.\n<!-- batch-action:issue v1 ")
+    assert issue.body.startswith("Top.\n<!-- batch-action v1 ")
     assert "open · [<code>a.py:3</code>]" in issue.body
     assert "Ours to fix.\n\n<sub>" in issue.body
     assert "wHy" in issue.body
@@ -136,7 +136,7 @@ def test_queued_findings_are_fixed_dismissed_and_removed(harness):
     first, second, third, *_ = (known for known in circle_waiting(harness))
     harness.person.comment(1, f"/batch wontfix {second.fingerprint[:8]} as designed")
     page = next(
-        c for c in harness.person.comments(1) if state.is_queue_page(replace(c, trusted=True))
+        c for c in harness.person.comments(1) if render.is_queue_page(replace(c, trusted=True))
     )
     line = next(x for x in page.body.splitlines() if f"box id={third.fingerprint}" in x)
     harness.person.edit_comment(
@@ -154,7 +154,7 @@ def test_queued_findings_are_fixed_dismissed_and_removed(harness):
 
 
 def circle_waiting(harness: DestinationHarness):
-    return [known for known, _ in state.parse_queue(harness.issues.comments(1)).values()]
+    return [known for known, _ in render.parse_queue(harness.issues.comments(1)).values()]
 
 
 @pytest.mark.parametrize("how", ["closed", "label", "command", "command without an id"])

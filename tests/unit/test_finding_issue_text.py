@@ -7,16 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from batch_action.errors import GitHubError
 from batch_action.models.findings import FindingState
 from batch_action.models.github import IssueComment
 from batch_action.publishers import finding_block
-from batch_action.publishers.issue_per_finding import render, state
+from batch_action.publishers.issue_per_finding import render
 from tests.unit.test_issue_text import BLOCK, HOSTILE, LINK, REPORT, A, C, reported_status
 
 KEY = render.run_key_of(REPORT)
 ONE = replace(reported_status(), tracked=replace(reported_status().tracked, opened_on="2026-03-02"))
 BODY = f"""\
-<!-- batch-action:issue v1 task=code-review repository=42 id=0000000000000001 opened-by={KEY} \
+<!-- batch-action v1 task=code-review repository=42 id=0000000000000001 opened-by={KEY} \
 head={C} batches=msgbatch_1 -->
 <!-- batch-action:status v1 -->
 **🟠 high** · 🆕 new · [<code>src/db.py:10-12</code>]({LINK}) · since 2026-03-02 · `00000000`
@@ -33,7 +34,6 @@ BOX = "- [ ] dismiss this finding for good <!-- batch-action:checkbox id=0000000
 def test_a_new_issue():
     assert render.format_title(ONE.tracked) == "SQL from `name` (src/db.py)"
     assert render.render_body(ONE, None, REPORT) == BODY.replace(BOX, "")
-    assert render.labels_of("code-review") == ("batch-action", "batch-action:finding:code-review")
 
 
 def test_it_is_read_back():
@@ -42,10 +42,8 @@ def test_it_is_read_back():
     assert (read.tracked, read.opened_by) == (ONE.tracked, KEY)
     assert read.block.startswith("<details><summary>🟠 high")
     assert render.parse("Something else") is None
-    assert (
-        render.parse(render.render_body(ONE, None, REPORT).replace(":issue v1", ":issue v2"))
-        is None
-    )
+    with pytest.raises(GitHubError, match="later version"):
+        render.parse(BODY.replace("batch-action v1", "batch-action v2"))
 
 
 def test_only_what_changed_is_rewritten():
@@ -66,7 +64,7 @@ def test_only_what_changed_is_rewritten():
         if a != b
     ]
     assert changed == [0, 2, 5]
-    assert now.startswith("My words.\n<!-- batch-action:issue v1")
+    assert now.startswith("My words.\n<!-- batch-action v1")
     assert now.endswith("</sub>\nMore.")
     assert f"opened-by={KEY} head={A} batches=msgbatch_2" in now
     assert "✅ fixed (in aaaaaaa)" in now
@@ -140,24 +138,24 @@ def written(*numbers: int) -> list[finding_block.RenderedBlock]:
 
 
 def test_pages_of_waiting_findings_keep_their_places():
-    first = state.build_pages(written(*range(60)), [], 10)
+    first = render.build_pages(written(*range(60)), [], 10)
     assert [one.comment for one in first] == [None] * len(first)
     assert all(len(one.text) < 60_000 for one in first)
     assert len(first) > 2
     comments = [page(one.text, n) for n, one in enumerate(first)]
-    held = [list(state.parse_queue([comment])) for comment in comments]
+    held = [list(render.parse_queue([comment])) for comment in comments]
     assert sorted(f for one in held for f in one) == [f"{n:016x}" for n in range(60)]
-    again = state.build_pages(written(*range(60)), comments, 10)
+    again = render.build_pages(written(*range(60)), comments, 10)
     assert [one.text for one in again] == [one.text for one in first]
     gone = [int(f, 16) for f in held[1]]
     left = [n for n in range(61) if n not in gone and n != int(held[0][0], 16)]
-    now = state.build_pages(written(*left), comments, 10)
+    now = render.build_pages(written(*left), comments, 10)
     assert (now[1].text, now[1].comment) == ("", comments[1])
-    assert f"{60:016x}" in state.parse_queue([page(now[0].text)])
+    assert f"{60:016x}" in render.parse_queue([page(now[0].text)])
     assert [one.text for one in now[2:]] == [one.text for one in first[2:]]
 
 
 def test_other_comments_are_no_pages():
-    text = state.build_pages(written(1), [], 10)[0].text
-    assert not state.is_queue_page(replace(page(text), trusted=False))
-    assert state.parse_queue([page("other"), replace(page(text), trusted=False)]) == {}
+    text = render.build_pages(written(1), [], 10)[0].text
+    assert not render.is_queue_page(replace(page(text), trusted=False))
+    assert render.parse_queue([page("other"), replace(page(text), trusted=False)]) == {}

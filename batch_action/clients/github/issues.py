@@ -233,15 +233,21 @@ class Issues:
         with Ignored(_NOT_FOUND):
             self._comment_by_id(id).delete()
 
-    def close(self, number: int, reason: str = "completed") -> None:
-        """Close an issue as `completed` or `not_planned`."""
-        issue = self._client.repo.get_issue(number)
-        self._client.edit(issue, state="closed", state_reason=reason)
+    def close(self, number: int, reason: str = "completed") -> Issue:
+        """Close an issue as `completed`, `not_planned` or `duplicate`; return it."""
+        return self._set_state(number, "closed", reason)
 
-    def reopen(self, number: int) -> None:
-        """Reopen a closed issue."""
-        issue = self._client.repo.get_issue(number)
-        self._client.edit(issue, state="open", state_reason="reopened")
+    def reopen(self, number: int) -> Issue:
+        """Reopen a closed issue; return it."""
+        return self._set_state(number, "open", "reopened")
+
+    def _set_state(self, number: int, state: str, reason: str) -> Issue:
+        item = self._client.repo.get_issue(number)
+        self._client.edit(item, state=state, state_reason=reason)
+        issue = parse_issue(item)
+        if issue.state != state:
+            raise GitHubError(f"Issue #{number} is still {issue.state}.", fix="Run collect again.")
+        return issue
 
     def revisions(self, node_id: str) -> list[BodyRevision]:
         """Return the revisions of an edited issue or comment, the newest first, at most a hundred.

@@ -91,7 +91,9 @@ def body(
     return render_template(
         "draft_pr/pull_request.md.j2",
         marker=markers.format_head(
-            report.task, report.repository_id, report.commit, report.batch_ids
+            markers.identity_of(report.task, report.repository_id),
+            report.commit,
+            report.batch_ids,
         ),
         task=markdown(report.task.replace("-", " ")),
         rows=[row for row, _ in listed[:MAX_ROWS]],

@@ -9,7 +9,7 @@ from batch_action.errors import ConfigError
 from batch_action.escape import html_code, markdown
 from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus, GeneratedFile
 from batch_action.models.report import DestinationResult, PublishResult
-from batch_action.publishers import finding_block, report_text, user_commands
+from batch_action.publishers import finding_block, report_text
 from batch_action.publishers.report_text import (
     count_hidden,
     format_all_suppressed,
@@ -94,7 +94,7 @@ def render_document(published: PublishResult) -> str:
         skipped=report_text.format_skipped(report.file_statuses),
         suppressed=format_all_suppressed(published),
         cost=report_text.format_cost(spending) if spending else "",
-        footer=" · ".join(_format_footer(published)),
+        footer=" · ".join(report_text.format_provenance(report, with_commit=True)),
     )
 
 
@@ -102,11 +102,7 @@ def _render_blocks(statuses: Sequence[FindingStatus], published: PublishResult) 
     """Render each finding: as in another destination, or from this run."""
     blocks = published.reconciliation.blocks
     return "\n\n".join(
-        finding_block.complete_block(
-            user_commands.remove_checkbox(blocks[s.tracked.fingerprint]), s.finding
-        )
-        if s.tracked.fingerprint in blocks
-        else finding_block.render_block(s.tracked, s.finding, published.report)
+        finding_block.render_text(s, blocks.get(s.tracked.fingerprint, ""), published.report)
         for s in statuses
     )
 
@@ -117,18 +113,6 @@ def _format_lines(statuses: Iterable[FindingStatus]) -> list[str]:
         f" · {html_code(s.tracked.anchor.path, report_text.MAX_PATH_CHARS)}"
         f" · {report_text.format_state(s)}"
         for s in statuses
-    ]
-
-
-def _format_footer(published: PublishResult) -> list[str]:
-    report = published.report
-    batches = ", ".join(html_code(batch) for batch in report.batch_ids)
-    return [
-        *([report_text.format_link("run", report.run_url)] if report.run_url else []),
-        *([f"batch {batches}"] if batches else []),
-        f"model {html_code(report.model)}",
-        f"commit {html_code(report.commit[:12])}",
-        markdown(report.date, 20),
     ]
 
 

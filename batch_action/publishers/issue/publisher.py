@@ -37,10 +37,6 @@ class RollingIssue:
     duplicates: tuple[Issue, ...]
     """Open issues of the same task that concurrent runs created; `state` has their findings."""
 
-    def has_comment(self, marker: str) -> bool:
-        """Whether one of our comments starts with this marker."""
-        return any(c.trusted and c.body.startswith(marker) for c in self.comments)
-
     @property
     def ticked(self) -> frozenset[str]:
         """The fingerprints whose checkboxes are ticked, in the body or in a comment."""
@@ -147,7 +143,8 @@ def _comment_and_set_state(current: RollingIssue, draft: IssueDraft, issues: Iss
     if draft.open and issue.state == "closed":
         issues.reopen(issue.number)
         action = "reopened"
-    if draft.comment is not None and not current.has_comment(draft.comment_marker):
+    texts = [comment.body for comment in current.comments if comment.trusted]
+    if draft.comment is not None and not user_commands.is_posted(draft.comment, texts):
         issues.comment(issue.number, draft.comment)
     if not draft.open and issue.state == "open":
         issues.close(issue.number, "completed")
@@ -187,11 +184,9 @@ def read_rolling_issue(
     Raises:
         GitHubError: when the issues cannot be read, or a later version wrote this one.
     """
-    _, label = render.labels_of(task)
-    identity = markers.identity_of(markers.qualify_task(task, state_key), repository_id)
     candidates = [
         i
-        for i in issues.find(label, identity)
+        for i in markers.find_issues(issues, DESTINATION, task, state_key, repository_id)
         if (i.state == "open" or i.state_reason != "duplicate") and markers.parse_head(i.body)
     ]
     if not candidates:

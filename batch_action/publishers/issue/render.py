@@ -35,8 +35,6 @@ MAX_COMMENT_CHARS = 30_000
 MAX_BLOCK_CHARS = MAX_COMMENT_CHARS - 1_000
 MAX_TABLE_CHARS = 16_000
 MAX_FILE_STATUSES_CHARS = 8_000
-MAX_LABEL_CHARS = 50
-"""GitHub's limit of a label's name."""
 MAX_LISTED = 10
 MAX_FIXED = 50
 FIXED_DAYS = 30
@@ -72,9 +70,6 @@ def parse(body: str, comments: Sequence[str]) -> RollingIssueState | None:
                 tracked[block.tracked.fingerprint] = block.tracked
                 blocks[block.tracked.fingerprint] = user_commands.remove_checkbox(block.text)
     return RollingIssueState(
-        schema=markers.SCHEMA,
-        task=markers.decode_field(head, "task"),
-        repository_id=markers.decode_field(head, "repository"),
         head=markers.decode_field(head, "head"),
         batches=markers.decode_list(head, "batches"),
         just_opened=head.get("just-opened") == "1",
@@ -102,7 +97,7 @@ def render(
         ticked: fingerprints whose checkboxes stay ticked, because they were not processed yet.
     """
     statuses = [set_dates(s, report) for s in reconciliation.visible]
-    comment, comment_marker = _render_notification(statuses, report)
+    comment = _render_notification(statuses, report)
     statuses = _keep_reported_states(statuses, report, state)
     ordered, max_findings = _order(statuses, report), options.max_findings
     open_count = sum(s.tracked.state in OPEN_STATES for s in ordered)
@@ -135,9 +130,8 @@ def render(
         body=render_body(in_body, len(overflow), open_overflow),
         overflow=_render_continuations(finding_block.pack_blocks(overflow, MAX_BLOCK_CHARS)),
         comment=None if _is_just_opened(state, report) else comment,
-        comment_marker=comment_marker,
         open=open_count > 0,
-        labels=tuple(dict.fromkeys((*labels_of(report.task), *options.labels))),
+        labels=tuple(dict.fromkeys((*markers.labels_of(report.task), *options.labels))),
         fingerprints=frozenset(s.tracked.fingerprint for s in ordered),
         suppressed=report_text.count_suppressed(reconciliation, max_findings=open_overflow),
         assignees=options.assignees,
@@ -155,11 +149,6 @@ def is_unchanged(reconciliation: Reconciliation, state: RollingIssueState) -> bo
 def format_title(report: RunReport) -> str:
     """Format the title of a new issue; later it is not written again."""
     return f"Nightly {task_title(report.task.replace('-', ' '), report.state_key)}"
-
-
-def labels_of(task: str) -> tuple[str, ...]:
-    """Return the labels by which the issue is found; a label cannot contain a comma."""
-    return "batch-action", f"batch-action:{task}".replace(",", "-")[:MAX_LABEL_CHARS]
 
 
 def _body_fields(
@@ -224,9 +213,8 @@ def _format_marker(
     if report.commands_only and state:
         batches, just_opened = state.batches, state.just_opened
     task = markers.qualify_task(report.task, report.state_key)
-    return markers.format_head(
-        task, report.repository_id, reconciliation.commit, batches, just_opened=just_opened
-    )
+    identity = markers.identity_of(task, report.repository_id)
+    return markers.format_head(identity, reconciliation.commit, batches, just_opened=just_opened)
 
 
 def _is_just_opened(state: RollingIssueState | None, report: RunReport) -> bool:
@@ -289,26 +277,22 @@ def _render_continuations(pages: Sequence[Sequence[RenderedBlock]]) -> tuple[str
     )
 
 
-def _render_notification(
-    statuses: Sequence[FindingStatus], report: RunReport
-) -> tuple[str | None, str]:
-    """Render the comment about a run's changes, None without changes; and its first line."""
-    marker = markers.format_notification(report.batch_ids, report.commit)
+def _render_notification(statuses: Sequence[FindingStatus], report: RunReport) -> str | None:
+    """Render the comment about a run's changes; None without changes."""
     changed = [s for s in statuses if s.changed]
     if not changed:
-        return None, marker
+        return None
     lines = [_format_change(s, report) for s in changed[:MAX_LISTED]]
     if len(changed) > MAX_LISTED:
         lines.append(f"… and {len(changed) - MAX_LISTED} more, all in the issue above")
-    comment = render_template(
+    return render_template(
         "issue/comment.md.j2",
-        marker=marker,
+        marker=markers.format_notification(report.batch_ids, report.commit),
         changes=report_text.format_changes(changed),
         task=markdown(report.task.replace("-", " "), 60),
         lines=lines,
         run_url=report.run_url,
     )
-    return comment, marker
 
 
 def _format_change(status: FindingStatus, report: RunReport) -> str:

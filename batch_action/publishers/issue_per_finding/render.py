@@ -2,14 +2,17 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch_action.escape import attribute, code_span, markdown, subject
 from batch_action.models.findings import Finding, FindingStatus, TrackedFinding
+from batch_action.models.github import IssueComment
 from batch_action.models.report import RunReport
-from batch_action.publishers import finding_block, markers, report_text
-from batch_action.publishers.issue.render import MAX_LABEL_CHARS
+from batch_action.publishers import finding_block, markers, report_text, user_commands
+from batch_action.publishers.finding_block import RenderedBlock
 from batch_action.publishers.report_text import render_template
+from batch_action.text import plural
 
 WONTFIX_LABEL = "wontfix"
 """The label by which people dismiss a finding."""
@@ -17,7 +20,10 @@ MAX_TITLE_CHARS = 200
 MAX_BLOCK_CHARS = 55_000
 """The limit of the finding's block; GitHub refuses bodies over 65,536 characters."""
 
-_HEAD = re.compile(r"^<!-- batch-action:issue v(\d+) ([^\n]*?) -->[^\S\n]*$", re.MULTILINE)
+MAX_PAGE_CHARS = 50_000
+"""The limit of one comment of the queue; GitHub refuses over 65,536 characters."""
+_QUEUE_PREFIX = "<!-- batch-action:queue v"
+QUEUE_MARKER = f"{_QUEUE_PREFIX}{markers.SCHEMA} -->"
 _STATUS = re.compile(
     r"^<!-- batch-action:status v\d+ -->\n.*?^<!-- /batch-action:status -->[^\S\n]*$",
     re.MULTILINE | re.DOTALL,
@@ -41,16 +47,14 @@ class FindingIssueState:
     block: str = ""
 
 
-def labels_of(task: str) -> tuple[str, str]:
-    """Return the labels by which these issues are found."""
-    own = f"batch-action:finding:{task}".replace(",", "-")
-    return "batch-action", own[:MAX_LABEL_CHARS]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePage:
+    """One comment of the queue as it is to be written."""
 
-
-def identity_of(task: str, state_key: str, repository_id: str) -> str:
-    """Return the part of the head marker that all issues of a task share."""
-    name = attribute(markers.qualify_task(task, state_key))
-    return f"task={name} repository={attribute(repository_id)} id="
+    comment: IssueComment | None
+    """The existing comment; None for a new one."""
+    text: str
+    """Empty when none of its findings is queued any more."""
 
 
 def run_key_of(report: RunReport) -> str:
@@ -60,13 +64,14 @@ def run_key_of(report: RunReport) -> str:
 
 
 def parse(body: str) -> FindingIssueState | None:
-    """Parse the state in the body of an issue; None for other issues."""
+    """Parse the state in the body of an issue; None for other issues.
+
+    Raises GitHubError: when a later version wrote the issue.
+    """
     body = body.replace("\r\n", "\n")
-    head = _HEAD.search(body)
-    if head is None or int(head[1]) > markers.SCHEMA:
+    fields = markers.parse_head(body)
+    if fields is None or not (fingerprint := markers.decode_field(fields, "id")):
         return None
-    fields = markers.parse_fields(head[2])
-    fingerprint = markers.decode_field(fields, "id")
     block = next(
         (b for b in markers.parse_blocks(body) if b.tracked.fingerprint == fingerprint), None
     )
@@ -90,8 +95,7 @@ def format_title(tracked: TrackedFinding) -> str:
 def render_body(status: FindingStatus, block: str | None, report: RunReport) -> str:
     """Render the body of a new issue; *block*: the finding's block in another destination."""
     tracked = status.tracked
-    text = block or finding_block.render_block(tracked, status.finding, report)
-    text = expand_details(finding_block.complete_block(text, status.finding))
+    text = expand_details(finding_block.render_text(status, block or "", report))
     return render_template(
         "issue_per_finding/issue.md.j2",
         head=_format_head(tracked, report, run_key_of(report)),
@@ -114,10 +118,12 @@ def update_body(body: str, status: FindingStatus, report: RunReport) -> str:
     if _STATUS.search(new):
         new = _STATUS.sub(lambda _: _format_status(status, report), new, count=1)
     else:
-        new = _HEAD.sub(lambda match: f"{match[0]}\n{_format_status(status, report)}", new, count=1)
+        new = markers.HEAD.sub(
+            lambda match: f"{match[0]}\n{_format_status(status, report)}", new, count=1
+        )
     if new == old:
         return body
-    return _HEAD.sub(lambda _: _format_head(tracked, report, state.opened_by), new, count=1)
+    return markers.HEAD.sub(lambda _: _format_head(tracked, report, state.opened_by), new, count=1)
 
 
 def _update_block(
@@ -139,12 +145,13 @@ def _update_block(
 
 
 def _format_head(tracked: TrackedFinding, report: RunReport, opened_by: str) -> str:
-    identity = identity_of(report.task, report.state_key, report.repository_id)
-    fields = (
-        f"{identity}{tracked.fingerprint} opened-by={opened_by} head={attribute(report.commit)}"
+    task = markers.qualify_task(report.task, report.state_key)
+    identity = markers.identity_of(task, report.repository_id, "id")
+    return markers.format_head(
+        f"{identity}{tracked.fingerprint} opened-by={opened_by} head=",
+        report.commit,
+        report.batch_ids,
     )
-    batches = markers.encode_list(report.batch_ids)
-    return f"<!-- batch-action:issue v{markers.SCHEMA} {fields} batches={batches} -->"
 
 
 def _format_status(status: FindingStatus, report: RunReport) -> str:
@@ -193,3 +200,57 @@ def render_reopened_comment(status: FindingStatus, report: RunReport) -> str:
 def format_comment_marker(event: str, commit: str) -> str:
     """Format the first line of such a comment, which is posted once for a commit."""
     return f"<!-- batch-action:{event} v{markers.SCHEMA} commit={attribute(commit)} -->"
+
+
+def is_queue_page(comment: IssueComment) -> bool:
+    """Whether a comment is a page of the queue that we wrote."""
+    return comment.trusted and comment.body.startswith(_QUEUE_PREFIX)
+
+
+def parse_queue(comments: Sequence[IssueComment]) -> dict[str, tuple[TrackedFinding, str]]:
+    """Parse the queued findings and their blocks; the first of two equal ones counts."""
+    queue: dict[str, tuple[TrackedFinding, str]] = {}
+    for comment in filter(is_queue_page, comments):
+        for block in markers.parse_blocks(comment.body):
+            text = user_commands.remove_checkbox(block.text)
+            queue.setdefault(block.tracked.fingerprint, (block.tracked, text))
+    return queue
+
+
+def build_pages(
+    blocks: Sequence[RenderedBlock], comments: Sequence[IssueComment], max_issues: int
+) -> list[QueuePage]:
+    """Build all pages: a finding stays on its page; a new one goes to the first page it fits on."""
+    left = {block.tracked.fingerprint: block for block in blocks}
+    pages: list[tuple[IssueComment | None, list[RenderedBlock]]] = []
+    for comment in filter(is_queue_page, comments):
+        listed = [block.tracked.fingerprint for block in markers.parse_blocks(comment.body)]
+        pages.append((comment, [left.pop(f) for f in dict.fromkeys(listed) if f in left]))
+    for block in left.values():
+        _add_to_page(block, pages)
+    return [
+        QueuePage(comment=comment, text=_render_page(page, max_issues)) for comment, page in pages
+    ]
+
+
+def _add_to_page(
+    block: RenderedBlock, pages: list[tuple[IssueComment | None, list[RenderedBlock]]]
+) -> None:
+    for _, page in pages:
+        if sum(len(b.text) + 2 for b in page) + len(block.text) <= MAX_PAGE_CHARS:
+            page.append(block)
+            return
+    pages.append((None, [block]))
+
+
+def _render_page(blocks: Sequence[RenderedBlock], max_issues: int) -> str:
+    if not blocks:
+        return ""
+    findings = plural(len(blocks), "more finding")
+    return render_template(
+        "issue_per_finding/queue.md.j2",
+        marker=QUEUE_MARKER,
+        waiting=f"{findings} {'waits' if len(blocks) == 1 else 'wait'}",
+        max_issues=max_issues,
+        blocks=finding_block.join_blocks(blocks),
+    )
