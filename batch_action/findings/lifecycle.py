@@ -53,15 +53,15 @@ def reconcile(
     """
     reported, outdated = locate_findings(answers.findings, positions)
     located = [locate(tracked, answers, positions, policy) for tracked in known]
-    matches = match(located, reported, positions.descendants)
+    pairs, duplicates = match(located, reported, positions.descendants)
     run_commits = frozenset({positions.commit, *(file.commit for file in answers.reviewed)})
-    reported_as = {i: reported[j] for i, j in matches.pairs.items()}
+    reported_as = {i: reported[j] for i, j in pairs.items()}
     statuses = [
         _update(position, reported_as.get(i), policy, run_commits)
         for i, position in enumerate(located)
     ]
     taken = {tracked.fingerprint for tracked in known}
-    matched = {*matches.pairs.values(), *matches.duplicates}
+    matched = {*pairs.values(), *duplicates}
     below_threshold: Counter[str] = Counter()
     for finding in (x for number, x in enumerate(reported) if number not in matched):
         if threshold := _missed_threshold(finding.raw, policy.thresholds):
@@ -75,7 +75,7 @@ def reconcile(
             for status in _merge_overlapping(statuses, positions.commit)
         ),
         commit=positions.commit,
-        dropped=(*outdated, *(reported[number] for number in sorted(matches.duplicates))),
+        dropped=(*outdated, *(reported[number] for number in sorted(duplicates))),
         below_threshold=tuple(sorted(below_threshold.items())),
         hides_security=policy.hides_security,
     )

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 from batch_action.findings.identity import NO_EVIDENCE
 from batch_action.findings.positions import ChangeStatus, Position, lines_of, overlap
@@ -11,24 +10,16 @@ from batch_action.models.findings import Finding
 Rule = Callable[[Position, Finding], bool]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matches:
-    """The result of matching, as indexes of known and reported findings."""
-
-    pairs: dict[int, int]
-    """Known to reported finding, one to one."""
-    duplicates: frozenset[int]
-    """Reported findings that repeat a known one which has a pair already."""
-
-
 def match(
     known: Sequence[Position],
     reported: Sequence[Finding],
     descendants: Collection[tuple[str, str]],
-) -> Matches:
+) -> tuple[dict[int, int], frozenset[int]]:
     """Pair known and reported findings, the strictest rule first, each finding at most once.
 
-    *descendants*: the pairs of commits of which the second descends from the first.
+    Return the pairs as indexes, and the indexes of reported findings that repeat a known one which
+    has a pair already. *descendants*: the pairs of commits of which the second descends from the
+    first.
     """
 
     def is_stale(position: Position, finding: Finding) -> bool:
@@ -70,13 +61,12 @@ def match(
             return is_stale(position, finding) and _is_back(position, finding)
         return number in pairs and _repeats(position, reported[pairs[number]], finding)
 
-    duplicates = {
+    return pairs, frozenset(
         j
         for i in range(len(known))
         for j in nearby[i].difference(pairs.values())
         if is_duplicate(i, reported[j])
-    }
-    return Matches(pairs=pairs, duplicates=frozenset(duplicates))
+    )
 
 
 def _repeats(known: Position, match: Finding, finding: Finding) -> bool:

@@ -46,12 +46,12 @@ class Position:
     """Whether a person dismissed it, here or at another destination."""
     change: ChangeStatus
     path: str
-    lines: LineRange | None
+    commit: str
+    """The commit of the verdict when `change` is REVIEWED, else the newest commit."""
+    lines: LineRange | None = None
     """An estimate unless `anchor` is set; None when the file was deleted."""
     anchor: Anchor | None = None
     """The anchor in the newest content, when its lines could be mapped exactly."""
-    commit: str
-    """The commit of the verdict when `change` is REVIEWED, else the newest commit."""
     file_unchanged: bool = False
     """The file's blob is still the one of the anchor."""
     lines_unchanged: bool = False
@@ -69,35 +69,28 @@ def locate(
     tracked: TrackedFinding, answers: BatchAnswers, positions: CodePositions, policy: FindingPolicy
 ) -> Position:
     """Locate a known finding in the newest content, and compare it with the verdicts."""
-    old = tracked.anchor
+    old, change, verdict = tracked.anchor, ChangeStatus.UNCHANGED, None
     path = positions.current_path(old.path)
     blob = positions.current_blobs.get(path)
-    dismissed = tracked.state is FindingState.DISMISSED or tracked.fingerprint in policy.dismissed
-    if blob is None:
-        return Position(
-            tracked=tracked,
-            dismissed=dismissed,
-            change=ChangeStatus.DELETED,
-            path=path,
-            lines=None,
-            commit=positions.commit,
-        )
-    note = policy.excluded.get(path, "")
+    note = policy.excluded.get(path, "") if blob else ""
     anchor = carry_anchor(old, tracked.evidence_digest, positions)
-    hunks = positions.line_maps.get((old.blob, blob))
-    change, verdict = ChangeStatus.UNCHANGED, None
-    if anchor is None and not note:
+    hunks = positions.line_maps.get((old.blob, blob or ""))
+    mapped = hunks is not None and map_lines(hunks, lines_of(old)) is not None
+    lines = lines_of(anchor) if anchor else estimate_lines(hunks or (), lines_of(old))
+    if blob is None:
+        change = ChangeStatus.DELETED
+    elif anchor is None and not note:
         verdict = _settled_by(tracked, path, blob, answers, positions, policy)
         change = ChangeStatus.REVIEWED if verdict else ChangeStatus.CHANGED
-    mapped = hunks is not None and map_lines(hunks, lines_of(old)) is not None
     return Position(
         tracked=tracked,
-        dismissed=dismissed,
+        dismissed=tracked.state is FindingState.DISMISSED
+        or tracked.fingerprint in policy.dismissed,
         change=change,
         path=path,
-        lines=lines_of(anchor) if anchor else estimate_lines(hunks or (), lines_of(old)),
-        anchor=anchor,
         commit=verdict or positions.commit,
+        lines=lines if blob else None,
+        anchor=anchor,
         file_unchanged=blob == old.blob,
         lines_unchanged=anchor is not None or (mapped and not note),
         note=note,
@@ -169,14 +162,9 @@ def carry_anchor(anchor: Anchor, digest: str, positions: CodePositions) -> Ancho
     lines = None if hunks is None else map_lines(hunks, lines_of(anchor))
     if scope is None or lines is None:
         return None
-    return Anchor(
-        path=path,
-        blob=blob,
-        commit=positions.commit,
-        start_line=lines[0],
-        end_line=lines[1],
-        scope=scope,
-    )
+    start, end = lines
+    moved = replace(anchor, start_line=start, end_line=end, scope=scope)
+    return replace(moved, path=path, blob=blob, commit=positions.commit)
 
 
 def _settled_by(

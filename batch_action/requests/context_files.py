@@ -110,9 +110,7 @@ class TestLocator:
         git, settings = self.ctx.git, self.ctx.settings
         if not self.tree:
             self.tree = {entry.path: entry for entry in git.tree(self.commit)}
-        manifests = sorted(
-            (path for path in self.tree if is_manifest(path)), key=lambda p: (p.count("/"), p)
-        )
+        manifests = sorted(filter(is_manifest, self.tree), key=lambda p: (p.count("/"), p))
         blobs = [self.tree[path].blob for path in manifests[:MAX_MANIFESTS]]
         texts = _read_small(git, blobs, MAX_MANIFEST_BYTES)
         self.suite = SuiteLayout(
