@@ -163,9 +163,7 @@ class TestCommands:
         runner.log(hostile)
         assert not any(is_command(line) for line in re.split(r"[\r\n]", stream.getvalue()))
         runner.annotate("notice", hostile, file=hostile, title=hostile)
-        runner.group(hostile)
-        commands = stream.getvalue().split("\n")[-3:-1]
-        assert [line.split(" ")[0].split("::")[1] for line in commands] == ["notice", "group"]
+        assert stream.getvalue().split("\n")[-2].startswith("::notice ")
         assert "##[" not in stream.getvalue()
         assert "\r" not in stream.getvalue()
 
@@ -183,20 +181,13 @@ class TestCommands:
         runner.mask("  ")
         assert stream.getvalue().count("add-mask") == 3
 
-    def test_groups(self, runner, stream):
-        runner.group("Plan")
-        runner.end_group()
-        assert stream.getvalue() == "::group::Plan\n::endgroup::\n"
-
     def test_outside_of_actions_plain_lines_go_to_stderr(self, tmp_path, capsys):
         runner = Runner(tmp_path)
         runner.annotate("error", "wrong", file="a.py", line=3, title="Bad")
         runner.annotate("debug", "unseen")
         runner.mask("secret")
-        runner.group("Plan")
-        runner.end_group()
         out, err = capsys.readouterr()
-        assert (out, err) == ("", "error: a.py:3: Bad: wrong\nPlan\n")
+        assert (out, err) == ("", "error: a.py:3: Bad: wrong\n")
 
     def test_in_actions_commands_go_to_stdout(self, tmp_path, capsys):
         Runner(tmp_path, actions=True).annotate("notice", "hello")

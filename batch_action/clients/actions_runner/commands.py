@@ -150,18 +150,6 @@ class Runner:
         """Print text of any origin; nothing in it acts as a workflow command."""
         self._write(escape.log(text))
 
-    def group(self, title: str) -> None:
-        """Open a foldable group in the log."""
-        if self.actions:
-            self._write(f"::group::{escape.annotation_data(title)}")
-        else:
-            self.log(title)
-
-    def end_group(self) -> None:
-        """Close the group."""
-        if self.actions:
-            self._write("::endgroup::")
-
     def chown_to_workspace_owner(self, path: Path) -> None:
         """Make the workspace's owner own a file, or a folder and all in it.
 

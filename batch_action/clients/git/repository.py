@@ -68,19 +68,14 @@ class GitRepo:
     def _unknown_revision(self, rev: str) -> ConfigError:
         refs_are_empty = self.runner.output("rev-list", "--max-count=1", "--all") == b""
         if refs_are_empty and not self._find_commit("HEAD"):
-            return ConfigError(
-                f"The repository at {self.runner.path} has no commit yet.",
-                fix="Commit something first.",
-            )
+            problem = f"The repository at {self.runner.path} has no commit yet."
+            return ConfigError(problem, fix="Commit something first.")
         if self.is_shallow():
-            return ConfigError(
-                f"The revision {rev!r} is not in this shallow clone.",
-                fix="Set fetch-depth: 0 on actions/checkout.",
-            )
-        return ConfigError(
-            f"The revision {rev!r} is no commit of this repository.",
-            fix="Check the spelling, or set fetch-depth: 0 on actions/checkout.",
-        )
+            problem = f"The revision {rev!r} is not in this shallow clone."
+            return ConfigError(problem, fix="Set fetch-depth: 0 on actions/checkout.")
+        problem = f"The revision {rev!r} is no commit of this repository."
+        fix = "Check the spelling, or set fetch-depth: 0 on actions/checkout."
+        return ConfigError(problem, fix=fix)
 
     def is_shallow(self) -> bool:
         """Return whether history was cut off when it was fetched."""
@@ -127,47 +122,42 @@ class GitRepo:
             return head
         ids = [sha for sha in dict.fromkeys(candidates) if parsing.is_commit_id(sha)]
         present = self._commits_among(ids)
-        unreachable = set(self._rev_list([f"^{head}", *present]))
+        unreachable = set(self._rev_list(tips=[f"^{head}", *present]))
         ancestors = [sha for sha in present if sha not in unreachable]
         if not ancestors:
             return None
-        lines = self._rev_list([head, *(f"^{sha}" for sha in ancestors)], "--boundary")
+        lines = self._rev_list("--boundary", tips=[head, *(f"^{sha}" for sha in ancestors)])
         boundary = {line[1:] for line in lines if line.startswith("-")}
         nearest = [sha for sha in ancestors if sha in boundary][:MAX_COMPARED_CANDIDATES]
         return min(nearest, key=lambda sha: (self._distance(sha, head), sha), default=None)
 
     def _commits_among(self, ids: Sequence[str]) -> list[str]:
-        feed = (f"{sha}\n".encode() for sha in ids)
-        out = self.runner.output("cat-file", "--batch-check=%(objectname) %(objecttype)", feed=feed)
-        lines = out.decode().splitlines()
+        check = "--batch-check=%(objectname) %(objecttype)"
+        lines = self.runner.output("cat-file", check, feed=_lines(ids)).decode().splitlines()
         return [line.split()[0] for line in lines if line.endswith(" commit")]
 
-    def _rev_list(self, tips: Sequence[str], *options: str) -> list[str]:
-        feed = (f"{tip}\n".encode() for tip in tips)
-        return self.runner.output("rev-list", *options, "--stdin", feed=feed).decode().splitlines()
+    def _rev_list(self, *options: str, tips: Iterable[str]) -> list[str]:
+        out = self.runner.output("rev-list", *options, "--stdin", feed=_lines(tips))
+        return out.decode().splitlines()
 
     def _distance(self, older: str, newer: str) -> int:
-        return int(self.runner.output("rev-list", "--count", newer, f"^{older}"))
+        return int(self._rev_list("--count", tips=[newer, f"^{older}"])[0])
 
     def ancestors(self, commit: str, limit: int) -> list[str]:
         """Return the commit and its first-parent ancestors, newest first, at most `limit`."""
-        return self._rev_list([commit], "--first-parent", f"--max-count={limit}")
+        return self._rev_list("--first-parent", f"--max-count={limit}", tips=[commit])
 
     def parent(self, commit: str) -> str | None:
         """Return the first parent; None for a root and at the boundary of a shallow clone."""
-        line = self.runner.output("rev-list", "--max-count=1", "--parents", commit).decode().split()
-        return line[1] if len(line) > 1 else None
+        _, *parents = self._rev_list("--max-count=1", "--parents", tips=[commit])[0].split()
+        return next(iter(parents), None)
 
     def commit_before(self, commit: str, moment: datetime) -> str | None:
         """Return the newest first-parent ancestor (or itself) committed at or before `moment`."""
-        out = self.runner.output(
-            "rev-list",
-            "--max-count=1",
-            "--first-parent",
-            f"--min-age={max(0, int(moment.timestamp()))}",
-            commit,
+        age = f"--min-age={max(0, int(moment.timestamp()))}"
+        return next(
+            iter(self._rev_list("--max-count=1", "--first-parent", age, tips=[commit])), None
         )
-        return out.decode().strip() or None
 
     def messages(self, base: str | None, head: str, limit: int) -> list[str]:
         """Return the messages of at most `limit` commits of `head` not in `base`, oldest first."""
@@ -181,8 +171,8 @@ class GitRepo:
 
     def commit_time(self, commit: str) -> datetime:
         """Return the committer's time, in UTC."""
-        out = self.runner.output("rev-list", "--max-count=1", "--timestamp", commit)
-        return datetime.fromtimestamp(int(out.decode().split()[0]), UTC)
+        [line] = self._rev_list("--max-count=1", "--timestamp", tips=[commit])
+        return datetime.fromtimestamp(int(line.split()[0]), UTC)
 
     def last_author(self, commit: str, path: str) -> str | None:
         """Return who wrote the last commit, up to this one, that touched a path.
@@ -256,12 +246,10 @@ class GitRepo:
 
     def tree_blobs(self, commit: str, paths: Collection[str]) -> dict[str, str]:
         """Return the blob of each path that is a file of the commit (a link's is its target)."""
-        if not paths:
-            return {}
         wanted = set(paths)
         return {
             entry.path: entry.blob
-            for entry in self.tree(commit)
+            for entry in (self.tree(commit) if wanted else ())
             if entry.path in wanted and entry.mode != parsing.SUBMODULE_MODE
         }
 
@@ -363,8 +351,7 @@ class GitRepo:
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int]:
         """Return the size in bytes of each blob that is in this clone, by id."""
-        feed = (f"{sha}\n".encode() for sha in ids)
-        out = self.runner.output("cat-file", "--batch-check", "--buffer", feed=feed)
+        out = self.runner.output("cat-file", "--batch-check", "--buffer", feed=_lines(ids))
         sizes = {}
         for line in out.splitlines():
             words = line.decode("utf-8", "surrogateescape").split()
@@ -381,8 +368,8 @@ class GitRepo:
         wanted = list(ids)
         if not wanted:
             return
-        feed = (f"{sha}\n".encode() for sha in wanted)
-        with self.runner.stream(["cat-file", "--batch", "--buffer"], feed=feed) as stdout:
+        command = ["cat-file", "--batch", "--buffer"]
+        with self.runner.stream(command, feed=_lines(wanted)) as stdout:
             for _ in wanted:
                 words = stdout.readline().split()
                 if not words:
@@ -428,6 +415,10 @@ class GitRepo:
 def _reason(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return lines[0].removeprefix("error: ").rstrip(".") if lines else "git gave no reason"
+
+
+def _lines(texts: Iterable[str]) -> Iterator[bytes]:
+    return (f"{text}\n".encode() for text in texts)
 
 
 def _tree_entries(blobs: Iterable[str]) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from functools import wraps
+from http import HTTPStatus
 from typing import ParamSpec, TypeVar
 
 from github import BadAttributeException
@@ -117,10 +118,6 @@ _LIMITED = re.compile(
 )
 _PERMANENT_STATUSES = frozenset({401, 403, 404, 410})
 _MAX_MESSAGE_CHARS = 300
-_UNAUTHORIZED = (
-    "`github-token` is wrong or has expired: leave it out to use the workflow's own token, or "
-    "renew it."
-)
 
 
 def rate_limit_wait(headers: Mapping[str, str]) -> float:
@@ -134,37 +131,12 @@ def rate_limit_wait(headers: Mapping[str, str]) -> float:
     return 60.0
 
 
-def required_permission(method: str, path: str) -> str:
-    """Return the `permissions:` line that an endpoint needs; empty when unknown.
-
-    `path` is an API path such as `/repos/o/r/issues`. Source: the table of minimal permissions in
-    GitHub's documentation of the workflow token.
-    """
-    below = re.sub(r"^/repos/[^/]+/[^/]+", "", path)
-    level = "read" if method == "GET" else "write"
-    for pattern, scope in _SCOPES:
-        if pattern.search(below):
-            return f"{scope}: {level}"
-    return "contents: read" if below == "" else ""
-
-
-def accepted_permissions(header: str) -> str:
-    """Turn `issues=write; pull_requests=write` (`;` means or) into `permissions:` lines."""
-    alternatives = []
-    for alternative in header.split(";"):
-        pairs = [pair.strip().partition("=") for pair in alternative.split(",") if "=" in pair]
-        lines = [f"{name.replace('_', '-')}: {level}" for name, _, level in pairs]
-        if lines:
-            alternatives.append(" and ".join(f"`{line}`" for line in lines))
-    return " or ".join(alternatives)
-
-
 def is_rate_limited(status: int, headers: Mapping[str, str], message: str) -> bool:
     """Return whether an error is a rate limit, which passes."""
-    if status == 429:  # noqa: PLR2004 - HTTP
-        return True
-    is_exhausted = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
-    return status == 403 and (is_exhausted or _LIMITED.search(message) is not None)  # noqa: PLR2004 - HTTP
+    if status == HTTPStatus.FORBIDDEN:
+        is_exhausted = headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers
+        return is_exhausted or _LIMITED.search(message) is not None
+    return status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def error_of(
@@ -176,38 +148,59 @@ def error_of(
     A 5xx to a write may come from a proxy after the write was carried out: a lost response.
     """
     message = message[:_MAX_MESSAGE_CHARS]
-    problem = f"GitHub refused {method} {path} with {status}"
-    if message:
-        problem += f" ({message})"
-    if status >= 500:  # noqa: PLR2004 - HTTP
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         problem = f"GitHub failed on {method} {path} with {status}."
         fix = "Nothing is lost: the next run goes on. See https://www.githubstatus.com."
         if method != "GET":
             return LostResponseError(problem, fix=fix)
         return RefusedError(problem, fix=fix, status=status, message=message)
+    is_limited = is_rate_limited(status, headers, message)
+    said = f" ({message})" if message else ""
     return RefusedError(
-        problem + ".",
+        f"GitHub refused {method} {path} with {status}{said}.",
         fix=_advice(status, headers, message, method, path),
         status=status,
         message=message,
-        permanent=status in _PERMANENT_STATUSES and not is_rate_limited(status, headers, message),
-        wait=rate_limit_wait(headers) if is_rate_limited(status, headers, message) else None,
+        permanent=status in _PERMANENT_STATUSES and not is_limited,
+        wait=rate_limit_wait(headers) if is_limited else None,
     )
+
+
+_RATE_LIMIT_FIX = (
+    "The rate limit of this token is used up: the next run goes on. If it happens often, move the "
+    "schedule or lower `max-findings`."
+)
+_REDIRECT_FIX = (
+    "The repository has moved: use its new owner/name. Or a proxy wants a person to sign in."
+)
+_TOO_LONG_FIX = "The text is over GitHub's limit: lower `max-findings`."
+_BUG_FIX = "This looks like a bug of batch-action: please report it with this line."
+_ISSUES_FIX = (
+    "Issues are disabled in this repository: turn them on in Settings > General > Features, or "
+    "choose another `report`."
+)
+_FIXES: Mapping[int, str] = {
+    401: "`github-token` is wrong or has expired: leave it out to use the workflow's own token, "
+    "or renew it.",
+    404: "It does not exist, or the token cannot see it: check the repository's name, and in a "
+    "private repository add {permission} to the job's `permissions:`.",
+    410: "It was deleted or has expired.",
+}
 
 
 def _advice(status: int, headers: Mapping[str, str], message: str, method: str, path: str) -> str:
-    if status < 400:  # noqa: PLR2004 - HTTP
-        return "The repository has moved: use its new owner/name."
+    if status < HTTPStatus.BAD_REQUEST:
+        return _REDIRECT_FIX
     if is_rate_limited(status, headers, message):
-        return (
-            "The rate limit of this token is used up: the next run goes on. If it happens often, "
-            "move the schedule or lower `max-findings`."
-        )
-    if status == 403:  # noqa: PLR2004 - HTTP
+        return _RATE_LIMIT_FIX
+    if status == HTTPStatus.FORBIDDEN:
         return _forbidden(headers, message, method, path)
-    return {401: _UNAUTHORIZED, 404: _missing(method, path), 410: _gone(path)}.get(
-        status, _unprocessable(message)
-    )
+    if status == HTTPStatus.GONE and "/issues" in path:
+        return _ISSUES_FIX
+    is_too_long = "too long" in message or "too large" in message
+    fix = _FIXES.get(status, _TOO_LONG_FIX if is_too_long else _BUG_FIX)
+    permission = _required_permission(method, path) or "the right permission"
+    return fix.replace("{permission}", permission)
 
 
 def _forbidden(headers: Mapping[str, str], message: str, method: str, path: str) -> str:
@@ -220,10 +213,9 @@ def _forbidden(headers: Mapping[str, str], message: str, method: str, path: str)
         )
     if "must be enabled" in message or "is not enabled" in message:
         return "Turn the feature on in the repository's settings, or leave out that report."
-    header = accepted_permissions(headers.get("x-accepted-github-permissions", ""))
-    known = required_permission(method, path)
-    lines = header or (f"`{known}`" if known else "")
-    if lines and (header or _NOT_PERMITTED.search(message) or not message):
+    named = _accepted_permissions(headers.get("x-accepted-github-permissions", ""))
+    lines = named or _required_permission(method, path)
+    if lines and (named or _NOT_PERMITTED.search(message) or not message):
         return (
             f"Add {lines} to the job's `permissions:` (a personal token needs the same). A pull "
             "request from a fork only ever gets a read-only token."
@@ -231,25 +223,25 @@ def _forbidden(headers: Mapping[str, str], message: str, method: str, path: str)
     return "Check what `github-token` is allowed to do."
 
 
-def _missing(method: str, path: str) -> str:
-    known = required_permission(method, path)
-    lines = f" `{known}`" if known else " the right permission"
-    return (
-        "It does not exist, or the token cannot see it: check the repository's name, and in a "
-        f"private repository add{lines} to the job's `permissions:`."
-    )
+def _required_permission(method: str, path: str) -> str:
+    """Return the `permissions:` line that an endpoint needs; empty when unknown.
+
+    `path` is an API path such as `/repos/o/r/issues`. Source: the table of minimal permissions in
+    GitHub's documentation of the workflow token.
+    """
+    below = re.sub(r"^/repos/[^/]+/[^/]+", "", path)
+    level = "read" if method == "GET" else "write"
+    scope = next((scope for pattern, scope in _SCOPES if pattern.search(below)), "")
+    if not below:
+        return "`contents: read`"
+    return f"`{scope}: {level}`" if scope else ""
 
 
-def _gone(path: str) -> str:
-    if "/issues" in path:
-        return (
-            "Issues are disabled in this repository: turn them on in Settings > General > "
-            "Features, or choose another `report`."
-        )
-    return "It was deleted or has expired."
-
-
-def _unprocessable(message: str) -> str:
-    if "too long" in message or "too large" in message:
-        return "The text is over GitHub's limit: lower `max-findings`."
-    return "This looks like a bug of batch-action: please report it with this line."
+def _accepted_permissions(header: str) -> str:
+    """Turn `issues=write; pull_requests=write` (`;` means or) into `permissions:` lines."""
+    alternatives = []
+    for alternative in header.split(";"):
+        pairs = [pair.strip().partition("=") for pair in alternative.split(",") if "=" in pair]
+        lines = [f"`{name.replace('_', '-')}: {level}`" for name, _, level in pairs]
+        alternatives.append(" and ".join(lines))
+    return " or ".join(filter(None, alternatives))
