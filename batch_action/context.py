@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from batch_action.clients.actions_runner.commands import Runner
+from batch_action.clients.actions_runner import Runner
 from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.console import Console

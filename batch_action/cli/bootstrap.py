@@ -15,8 +15,7 @@ from pydantic import ValidationError
 from batch_action import escape
 from batch_action.cli.connections import configure_network, header_value, open_anthropic
 from batch_action.cli.task_loader import PatchCommit, TaskLoader, apply_patch, with_task_defaults
-from batch_action.clients.actions_runner.commands import Runner
-from batch_action.clients.actions_runner.environment import github_context, read_event
+from batch_action.clients.actions_runner import Runner, github_context, read_event
 from batch_action.clients.artifacts import ArtifactService, unavailable_reason
 from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo

@@ -24,7 +24,7 @@ from batch_action.cli.options import (
     open_contexts,
 )
 from batch_action.cli.serve import serve
-from batch_action.clients.actions_runner.environment import read_inputs
+from batch_action.clients.actions_runner import read_inputs
 from batch_action.commands import baseline as baseline_command
 from batch_action.commands import cancel as cancel_command
 from batch_action.commands import collect as collect_command

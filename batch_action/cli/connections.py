@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import httpx2
 from pydantic import SecretStr
 
-from batch_action.clients.actions_runner.commands import Runner
+from batch_action.clients.actions_runner import Runner
 from batch_action.clients.anthropic.client import AnthropicClient, workload_identity_credentials
 from batch_action.clients.http import network_variables
 from batch_action.config.settings import Settings

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from batch_action.clients.actions_runner.commands import Runner, truncate_markdown
-from batch_action.clients.actions_runner.environment import github_context, read_event, read_inputs
+from batch_action.clients.actions_runner import (
+    Runner,
+    github_context,
+    read_event,
+    read_inputs,
+    truncate_markdown,
+)
 from batch_action.errors import BatchActionError, ConfigError
 from batch_action.models.github_context import PullRequestContext
 from batch_action.sandbox.server import Sandbox

@@ -9,7 +9,7 @@ import pytest
 
 from batch_action.batches.results import BatchResults
 from batch_action.cli.bootstrap import Invocation, build_context
-from batch_action.clients.actions_runner.environment import read_inputs
+from batch_action.clients.actions_runner import read_inputs
 from batch_action.context import RunContext
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import BatchAnswers, GeneratedFile, Reconciliation

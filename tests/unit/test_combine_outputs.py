@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch_action.clients.actions_runner.commands import STATUS_ORDER, combine_outputs
+from batch_action.clients.actions_runner import STATUS_ORDER, combine_outputs
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from batch_action.clients.git import parsing
-from batch_action.clients.git.runner import GitRunner, git_error
+from batch_action.clients.git.runner import (
+    REGULAR_FILE_MODES,
+    SUBMODULE_MODE,
+    GitRunner,
+    git_error,
+    is_commit_id,
+    parse_attributes,
+    parse_numbered_hunks,
+    parse_raw_diff,
+    parse_tree,
+)
 from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, FileChange, Hunk
 
@@ -84,7 +93,7 @@ class GitRepo:
 
     def has_commit(self, sha: str) -> bool:
         """Return whether the commit with this id, and its tree, are in this clone."""
-        return parsing.is_commit_id(sha) and all(
+        return is_commit_id(sha) and all(
             self.runner.call("cat-file", "-e", f"{sha}^{{{kind}}}")[0] == 0
             for kind in ("commit", "tree")
         )
@@ -120,7 +129,7 @@ class GitRepo:
         """
         if head in candidates:
             return head
-        ids = [sha for sha in dict.fromkeys(candidates) if parsing.is_commit_id(sha)]
+        ids = [sha for sha in dict.fromkeys(candidates) if is_commit_id(sha)]
         present = self._commits_among(ids)
         unreachable = set(self._rev_list(tips=[f"^{head}", *present]))
         ancestors = [sha for sha in present if sha not in unreachable]
@@ -234,7 +243,7 @@ class GitRepo:
             *("--ignore-submodules=none", "--no-ext-diff", "--no-textconv"),
             *(base, head),
         )
-        return list(parsing.parse_raw_diff(out))
+        return list(parse_raw_diff(out))
 
     def tree(self, commit: str) -> list[FileChange]:
         """Return every entry of a commit's tree, as unchanged."""
@@ -242,7 +251,7 @@ class GitRepo:
 
     def _tree(self, commit: str, status: ChangeType) -> list[FileChange]:
         out = self.runner.output("ls-tree", "-r", "-z", "--full-tree", commit)
-        return list(parsing.parse_tree(out, status))
+        return list(parse_tree(out, status))
 
     def tree_blobs(self, commit: str, paths: Collection[str]) -> dict[str, str]:
         """Return the blob of each path that is a file of the commit (a link's is its target)."""
@@ -250,13 +259,13 @@ class GitRepo:
         return {
             entry.path: entry.blob
             for entry in (self.tree(commit) if wanted else ())
-            if entry.path in wanted and entry.mode != parsing.SUBMODULE_MODE
+            if entry.path in wanted and entry.mode != SUBMODULE_MODE
         }
 
     def file_at(self, commit: str, path: str) -> bytes | None:
         """Return a regular file's bytes at a commit; None if there is none (or it is a link)."""
         for entry in self.tree(commit):
-            if entry.path == path and entry.mode in parsing.REGULAR_FILE_MODES:
+            if entry.path == path and entry.mode in REGULAR_FILE_MODES:
                 return next((data for _, data in self.blobs([entry.blob])), None)
         return None
 
@@ -268,11 +277,7 @@ class GitRepo:
             *("--no-commit-id", "--no-renames", "--no-ext-diff", "--no-textconv", "--", path),
             feed=[commits],
         )
-        blobs = (
-            blob
-            for change in parsing.parse_raw_diff(out)
-            for blob in (change.blob, change.old_blob)
-        )
+        blobs = (blob for change in parse_raw_diff(out) for blob in (change.blob, change.old_blob))
         return [blob for blob in dict.fromkeys(blobs) if blob and blob.strip("0")]
 
     def renames(self, old_commit: str, new_commit: str) -> dict[str, str]:
@@ -297,7 +302,7 @@ class GitRepo:
             out = self.runner.output(
                 *("check-attr", "--cached", "-z", "--stdin", *ATTRIBUTES), feed=feed, env=env
             )
-        return parsing.parse_attributes(out)
+        return parse_attributes(out)
 
     def churn(self, head: str, days: int = 90) -> dict[str, int]:
         """Return how many commits touched each path in the `days` before the head's own time."""
@@ -407,7 +412,7 @@ class GitRepo:
                 # Git repeats the ids first, even if only line endings differ and no hunk follows.
                 if stdout.readline() != pair_line:
                     raise git_error(_DIFF_COMMAND, "it could not read the blobs")
-                for number, hunk in parsing.parse_numbered_hunks(stdout):
+                for number, hunk in parse_numbered_hunks(stdout):
                     hunks[complete[number]].append(hunk)
         return {pair: tuple(found) for pair, found in hunks.items()}
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from batch_action.clients.actions_runner.commands import Runner
+from batch_action.clients.actions_runner import Runner
 from batch_action.clients.git import GitRepo
 from batch_action.commands.demo.console import DemoConsole
 from batch_action.context import RunContext
