@@ -54,7 +54,7 @@ def _resolve(ctx: RunContext, session: LedgerSession, intent: OpenIntent) -> Non
         if candidate.status != "ended":
             waiting = True
             continue
-        first = api.first_result_id(candidate.id)
+        first = next(api.result_ids(candidate), None)
         if first is None:
             # Without any line nothing proves whose it is.
             waiting = True

@@ -2,11 +2,9 @@
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import get_args
 
 from batch_action.batches.submit import sent_fact
@@ -59,8 +57,7 @@ def recover_batch(ctx: RunContext, session: LedgerSession) -> None:
     if state.status != "ended":
         ctx.warn(f"Batch {batch} is in no ledger and has not ended: collect it again later.")
         return
-    with tempfile.TemporaryDirectory(prefix="batch-action-") as folder:
-        ids = ctx.require_anthropic().result_ids(batch, Path(folder))
+    ids = list(ctx.require_anthropic().result_ids(state))
     head, keys = _find_request_keys(ctx, ids)
     if not keys:
         raise ConfigError(

@@ -1,10 +1,8 @@
 """Fetch the results of batches that have ended, and turn them into answers and findings."""
 
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from batch_action.batches import generated_files
 from batch_action.batches.generated_files import GeneratedSource
@@ -108,19 +106,13 @@ def fetch_batch(ctx: RunContext, pending: PendingBatch) -> FetchedBatch | None:
                 "by then costs nothing and stays in the backlog."
             )
         return None
-    if state.results_url is None:
-        ctx.warn(f"Batch {sent.batch} has ended, but its results are not available yet.")
-        return None
     if age > RETENTION - DELETION_NOTICE:
         until = sent.created_at + RETENTION
         ctx.warn(f"Anthropic deletes the results of {sent.batch} on {until:%Y-%m-%d}.")
     ids = frozenset(key.id for key in pending.request_keys)
     ctx.console.print(f"Batch {sent.batch} has ended: fetching {plural(len(ids), 'answer')}.")
-    with (
-        tempfile.TemporaryDirectory(prefix="batch-action-") as folder,
-        ctx.console.progress("Downloading answers", len(ids)) as progress,
-    ):
-        return FetchedBatch(api.outcomes(sent.batch, ids, Path(folder), progress), state.canceled)
+    with ctx.console.progress("Downloading answers", len(ids)) as progress:
+        return FetchedBatch(api.outcomes(state, ids, progress), state.canceled)
 
 
 def _report_missing(

@@ -173,13 +173,12 @@ def one_batch(services: Services) -> None:
         assert state.total == 1
     assert state.ended_at is not None
     assert state.results_url
-    results = api.outcomes(state.id, frozenset({request.request_key.id}), services.folder)
+    results = api.outcomes(state, frozenset({request.request_key.id}))
     outcome = results[request.request_key.id]
     assert outcome.kind in {OutcomeKind.SUCCEEDED, OutcomeKind.TRUNCATED}
     assert outcome.usage.input_tokens + outcome.usage.cache_write_1h_tokens > 0
     assert outcome.usage.output_tokens > 0
-    assert api.first_result_id(state.id) == request.request_key.id
-    assert api.result_ids(state.id, services.folder) == [request.request_key.id]
+    assert list(api.result_ids(state)) == [request.request_key.id]
 
 
 def outcomes(services: Services) -> None:
@@ -196,8 +195,9 @@ def outcomes(services: Services) -> None:
     for name, fault in zip(list(kinds)[1:], faults, strict=True):
         services.in_sandbox(lambda box, n=name, t=fault: box.faults.add_outcome(t, f"-{n}$"))
     api, requests = services.anthropic(), [small_request(name) for name in kinds]
-    batch = api.create(requests).id
-    results = api.outcomes(batch, frozenset(r.request_key.id for r in requests), services.folder)
+    batch = api.retrieve(api.create(requests).id)
+    assert batch is not None
+    results = api.outcomes(batch, frozenset(r.request_key.id for r in requests))
     assert {name: results[f"contract-{name}"].kind for name in kinds} == kinds
     assert results["contract-fine"].text.startswith('{"findings"')
     assert results["contract-cut"].text == ""
@@ -249,8 +249,6 @@ def unknown_batch(services: Services) -> None:
     api = services.anthropic()
     assert api.retrieve("msgbatch_unknown") is None
     assert api.cancel("msgbatch_unknown") is None
-    problem = error_of(AnthropicError, lambda: api.first_result_id("msgbatch_unknown"))
-    assert "404" in problem.problem
 
 
 def wrong_key(services: Services) -> None:

@@ -17,7 +17,7 @@ from batch_action.clients.anthropic.client import (
     AnthropicClient,
     workload_identity_credentials,
 )
-from batch_action.clients.anthropic.parsing import outcome_of_result
+from batch_action.clients.anthropic.parsing import outcome_of_line
 from batch_action.errors import (
     AmbiguousCreateError,
     AnthropicError,
@@ -33,6 +33,7 @@ from tests.harness.git_repositories import Repo
 
 MODEL = "claude-sonnet-5-5"
 BATCHES = "/v1/messages/batches"
+RESULTS = f"{BATCHES}/ID/results"
 KEY = "sk-ant-secret-of-the-edge"
 _names = itertools.count(1)
 
@@ -248,9 +249,6 @@ class TestCreate:
 
 
 class TestResults:
-    def outcomes(self, api, batch, want, tmp_path):
-        return api.outcomes(batch.id, want, tmp_path)
-
     @pytest.fixture
     def made(self):
         return requests(12, text="é日本語" * 20)
@@ -259,96 +257,133 @@ class TestResults:
     def batch(self, api, made):
         return api.create(made)
 
-    def test_results_are_read_in_any_order(self, api, batch, made, tmp_path, sandbox):
+    def test_results_are_read_in_any_order(self, api, batch, made, sandbox):
         sandbox.faults.add_outcome("expired", custom_id="-1$")
-        found = self.outcomes(api, batch, ids(made), tmp_path)
+        found = finished(api, batch, ids(made))
         assert found.keys() == ids(made)
         assert all(outcome.custom_id == name for name, outcome in found.items())
-        lines = (tmp_path / f"{batch.id}.jsonl").read_text("utf-8").splitlines()
-        order = [json.loads(line)["custom_id"] for line in lines]
+        order = list(api.result_ids(api.retrieve(batch.id)))
         assert order != [r.request_key.id for r in made], "the sandbox shuffles"
 
     @pytest.mark.parametrize("fault", ["truncate", "drop-before", "drop-after"])
-    def test_a_broken_download_starts_again(self, api, batch, made, tmp_path, sandbox, fault):
+    def test_a_broken_download_starts_again(self, api, batch, made, sandbox, fault):
         sandbox.faults.add(fault, path="/results$", times=2)
-        assert self.outcomes(api, batch, ids(made), tmp_path).keys() == ids(made)
+        assert finished(api, batch, ids(made)).keys() == ids(made)
 
     @pytest.mark.parametrize("status", [404, 429, 500, 503, 529])
-    def test_a_transient_failure_is_retried(self, api, batch, made, tmp_path, sandbox, status):
+    def test_a_transient_failure_is_retried(self, api, batch, made, sandbox, status):
         headers = {"x-should-retry": "false"}
         sandbox.faults.add("status", path="/results$", status=status, times=2, headers=headers)
-        assert self.outcomes(api, batch, ids(made), tmp_path).keys() == ids(made)
+        assert finished(api, batch, ids(made)).keys() == ids(made)
 
-    def test_a_lasting_failure_is_reported(self, api, batch, made, tmp_path, sandbox):
+    def test_a_lasting_failure_is_reported(self, api, batch, made, sandbox):
         headers = {"x-should-retry": "false"}
         sandbox.faults.add("status", path="/results$", status=503, times=99, headers=headers)
         with pytest.raises(TransientError, match="could not be downloaded whole") as caught:
-            self.outcomes(api, batch, ids(made), tmp_path)
+            finished(api, batch, ids(made))
         assert "29 days" in message_of(caught)
         assert seen(sandbox, "GET", "/results") == 4
 
-    def test_a_refused_key_is_not_retried(self, api, batch, made, tmp_path, sandbox):
+    def test_a_refused_key_is_not_retried(self, api, batch, made, sandbox):
         sandbox.faults.add("status", path="/results$", status=401)
         with pytest.raises(AnthropicError, match="`anthropic-api-key`"):
-            self.outcomes(api, batch, ids(made), tmp_path)
+            finished(api, batch, ids(made))
         assert seen(sandbox, "GET", "/results") == 1
 
-    def test_a_missing_line_is_downloaded_again_then_absent(
-        self, api, batch, made, tmp_path, sandbox
-    ):
+    def test_fewer_lines_than_counted_are_transient(self, api, batch, made, sandbox):
         sandbox.faults.add_outcome("missing", custom_id="-7$")
-        found = self.outcomes(api, batch, ids(made), tmp_path)
-        assert ids(made) - found.keys() == {"code-review-a_py-7"}
+        with pytest.raises(TransientError, match="11 of 12 results"):
+            finished(api, batch, ids(made))
         assert seen(sandbox, "GET", "/results") == 4
 
-    def served(self, *bodies):
+    def served(self, *bodies, total=1):
         """A client for which each download of results returns the next of these bodies."""
         left = list(bodies)
 
         def answer(request):
             if not request.url.path.endswith("/results"):
-                return httpx2.Response(200, json=_batch("https://proxy.example/x/results"))
+                return httpx2.Response(200, json=_batch(None, total=total))
             return httpx2.Response(200, content=left.pop(0) if len(left) > 1 else left[0])
 
         return through(answer)
 
-    def test_blank_lines_crlf_duplicates_and_foreign_ids_are_accepted(self, tmp_path):
+    def test_blank_lines_crlf_duplicates_and_foreign_ids_are_accepted(self):
         body = b"\n\r\n" + b"\r\n\n".join([_line("a"), _line("b"), _line("a"), _line("zz")])
-        with self.served(body) as api:
-            found = api.outcomes("msgbatch_1", frozenset("ab"), tmp_path)
+        with self.served(body, total=3) as api:
+            found = finished(api, None, frozenset("ab"))
         assert {name: outcome.text for name, outcome in found.items()} == {"a": "é a", "b": "é b"}
 
     @pytest.mark.parametrize("end", range(1, 12))
-    def test_a_truncated_body_is_never_accepted(self, tmp_path, end):
+    def test_a_truncated_body_is_never_accepted(self, end):
         whole = _line("a") + b"\n" + _line("b")
         middle = whole.index("é b".encode())
-        with self.served(whole[: middle - 5 + end], whole) as api:
-            found = api.outcomes("msgbatch_1", frozenset("ab"), tmp_path)
+        with self.served(whole[: middle - 5 + end], whole, total=2) as api:
+            found = finished(api, None, frozenset("ab"))
         assert sorted(found) == ["a", "b"]
 
-    def test_two_partial_downloads_are_joined(self, tmp_path):
-        with self.served(_line("a"), _line("b"), b"") as api:
-            assert sorted(api.outcomes("msgbatch_1", frozenset("ab"), tmp_path)) == ["a", "b"]
+    def test_two_partial_downloads_are_joined(self):
+        with self.served(_line("a"), _line("b"), b"", total=2) as api:
+            assert sorted(finished(api, None, frozenset("ab"))) == ["a", "b"]
 
-    def test_only_garbage_is_transient(self, tmp_path):
-        for garbage in (b"{", b"\xff\xfe", b'{"custom_id": "a"'):
-            with self.served(garbage) as api, pytest.raises(TransientError):
-                api.outcomes("msgbatch_1", frozenset("a"), tmp_path)
-            with self.served(garbage) as api, pytest.raises(TransientError):
-                api.first_result_id("msgbatch_1")
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"\n\n",
+            b"{",
+            b"[]",
+            b"{}",
+            b"<html>Sign in</html>",
+            b"\xff\xfe",
+            b'{"custom_id": "a"',
+            b'{"custom_id": "a"}',
+            b'{"custom_id": 7, "result": {"type": "expired"}}',
+            b'{"error": {"message": "no route"}}',
+            b"[" * 100_000,
+        ],
+    )
+    def test_short_and_foreign_results_are_transient(self, body):
+        with self.served(body) as api, pytest.raises(TransientError, match="downloaded whole"):
+            finished(api, None, frozenset("a"))
+        with self.served(_line("a") + b"\n" + body, total=2) as api, pytest.raises(TransientError):
+            finished(api, None, frozenset("ab"))
 
-    def test_first_result_id(self, api, batch, made, sandbox):
-        assert api.first_result_id(batch.id) in ids(made)
+    @pytest.mark.parametrize("total", [0, 1])
+    def test_a_batch_without_counts_has_as_many_results_as_requests(self, total):
+        with self.served(_line("a"), total=total) as api:
+            assert finished(api, None, frozenset("a")).keys() == {"a"}
+
+    @pytest.mark.parametrize("order", list(itertools.permutations("abc")))
+    def test_of_two_lines_about_a_request_an_answer_wins(self, order):
+        error = {"type": "errored", "error": {"error": {"type": "api_error", "message": "m"}}}
+        lines = {
+            "a": _line("x"),
+            "b": json.dumps({"custom_id": "x", "result": error}).encode(),
+            "c": json.dumps({"custom_id": "x", "result": {"type": "expired"}}).encode(),
+        }
+        with self.served(b"\n".join(lines[name] for name in order)) as api:
+            found = finished(api, None, frozenset("x"))
+        assert found["x"].kind is OutcomeKind.SUCCEEDED
+
+    @pytest.mark.parametrize("text", ["\u2028", "\u2029", "\x85", "\ufeff", "a\u2028\u2029b"])
+    def test_only_lf_ends_a_line(self, text):
+        line = _line(f"a{text}")
+        for body in (line, b"\xef\xbb\xbf" + line + b"\n"):
+            with self.served(body) as api:
+                assert next(api.result_ids(api.retrieve("msgbatch_1")), None) == f"a{text}"
+                assert finished(api, None, frozenset({f"a{text}"})).keys() == {f"a{text}"}
+
+    def test_the_ids_of_results(self, api, batch, made, sandbox):
+        assert set(api.result_ids(api.retrieve(batch.id))) == ids(made)
         with self.served(b"\n\n" + _line("b") + b"\n{") as other:
-            assert other.first_result_id("msgbatch_1") == "b"
+            assert next(other.result_ids(other.retrieve("msgbatch_1"))) == "b"
         with self.served(b"\n") as other:
-            assert other.first_result_id("msgbatch_1") is None
+            assert next(other.result_ids(other.retrieve("msgbatch_1")), None) is None
 
-    def test_results_that_are_not_ready_are_an_error(self, api, made, tmp_path, sandbox):
+    def test_results_that_are_not_ready_are_an_error(self, api, made, sandbox):
         sandbox.anthropic.hold = True
-        state = api.create(made)
-        with pytest.raises(AnthropicError, match="Has it finished"):
-            self.outcomes(api, state, ids(made), tmp_path)
+        with pytest.raises(TransientError, match="404"):
+            finished(api, api.create(made), ids(made))
 
 
 class TestResultLines:
@@ -371,7 +406,7 @@ class TestResultLines:
         ],
     )
     def test_results_without_an_answer(self, result, kind, text, detail):
-        found = outcome_of_result({"custom_id": "a", "result": result})
+        found = outcome_of_line(json.dumps({"custom_id": "a", "result": result}).encode())
         assert (found.kind, found.text, found.detail) == (kind, text, detail)
         assert found.usage == Usage()
 
@@ -430,7 +465,7 @@ class TestResultLines:
     )
     def test_succeeded_messages_without_an_answer(self, message, kind, text, detail):
         line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
-        found = outcome_of_result(line)
+        found = outcome_of_line(json.dumps(line).encode())
         assert (found.kind, found.text, found.detail) == (kind, text, detail)
 
     def test_usage(self):
@@ -444,7 +479,7 @@ class TestResultLines:
         }
         message = {"stop_reason": "end_turn", "content": [], "usage": usage}
         line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
-        assert outcome_of_result(line).usage == Usage(
+        assert outcome_of_line(json.dumps(line).encode()).usage == Usage(
             input_tokens=1,
             output_tokens=2,
             cache_write_5m_tokens=20,
@@ -453,67 +488,82 @@ class TestResultLines:
         )
         for odd in (None, "7", -1, 2**70, 1.5, {}):
             message["usage"] = {"input_tokens": odd}
-            assert outcome_of_result(line).usage == Usage()
+            assert outcome_of_line(json.dumps(line).encode()).usage == Usage()
 
     @pytest.mark.parametrize("line", [None, 7, [], "a", {}])
-    def test_an_invalid_line_has_no_request(self, line):
-        assert outcome_of_result(line).kind is OutcomeKind.UNREADABLE
+    def test_an_invalid_line_is_no_result(self, line):
+        with pytest.raises(TypeError):
+            outcome_of_line(json.dumps(line).encode())
 
 
 class TestKeyProtection:
     @pytest.mark.parametrize(
-        "url",
+        ("base", "named", "asked"),
         [
-            "https://evil.example/results",
-            "https://api.anthropic.com.evil.example/results",
-            "http://proxy.example/results",
-            "https://proxy.example:444/results",
-            "https://127.0.0.1/results",
-            "https://proxy.example@evil.example/results",
-            "https://xproxy.example/results",
+            # The host of the named address is never asked, whichever it is.
+            ("https://gw.example", f"https://evil.example{BATCHES}/ID/results", [RESULTS]),
+            ("https://gw.example", f"http://inner:8080{BATCHES}/ID/results?x=1", [RESULTS]),
+            ("https://gw.example", "https://gw.example@evil.example/ID", ["/ID", RESULTS]),
+            # Its path is, below the base URL's own.
+            ("https://gw.example", "https://x/v2/ID/lines", ["/v2/ID/lines", RESULTS]),
+            ("https://gw.example/a", f"https://inner{BATCHES}/ID/results", [f"/a{RESULTS}"]),
+            ("https://gw.example/a/", f"https://inner/a{BATCHES}/ID/results", [f"/a{RESULTS}"]),
+            ("https://gw.example/a", "https://x/ab/ID", ["/a/ab/ID", f"/a{RESULTS}"]),
+            # No path, or an unsafe one: the documented one.
+            ("https://gw.example", None, [RESULTS]),
+            ("https://gw.example", "", [RESULTS]),
+            ("https://gw.example", "not an address", [RESULTS]),
+            ("https://gw.example", "https://x/v1/messages/batches/other/results", [RESULTS]),
+            ("https://gw.example", "https://x/v1/../../ID/results", [RESULTS]),
+            ("https://gw.example", "https://x/v1/%2e%2e/ID/results", [RESULTS]),
+            ("https://gw.example", "https://x//evil.example/ID", [RESULTS]),
+            ("https://gw.example", "https://x/ID\\@evil.example", [RESULTS]),
+            ("https://gw.example", "https://[x/ID x", [RESULTS]),
+            ("https://gw.example", "//evil.example", [RESULTS]),
         ],
     )
-    def test_results_on_another_host_are_refused_without_a_request(self, tmp_path, url):
-        hosts, slept = [], []
+    def test_only_the_path_of_the_results_address_is_used(self, base, named, asked):
+        hosts, paths = set(), []
 
         def answer(request):
-            hosts.append(str(request.url))
-            return httpx2.Response(200, json=_batch(url))
+            if request.url.path.endswith("batches/msgbatch_1"):
+                url = named and named.replace("ID", "msgbatch_1")
+                return httpx2.Response(200, json=_batch(url))
+            hosts.add(request.url.host)
+            paths.append(request.url.path)
+            return httpx2.Response(404, json={"type": "error", "error": {"type": "x"}})
 
-        with through(answer, sleep=slept.append) as api:
-            for look in (
-                lambda: api.outcomes("msgbatch_1", frozenset("a"), tmp_path),
-                lambda: api.first_result_id("msgbatch_1"),
-            ):
-                with pytest.raises(AnthropicError, match="points to") as caught:
-                    look()
-                assert not isinstance(caught.value, TransientError)
-                message_of(caught)
-        assert hosts == [f"https://proxy.example{BATCHES}/msgbatch_1"] * 2
-        assert slept == [], "a refusal is not tried again"
+        with through(answer, base) as api, pytest.raises(TransientError, match="404"):
+            finished(api, None, frozenset("a"))
+        assert hosts == {"gw.example"}
+        expected = [path.replace("ID", "msgbatch_1") for path in asked]
+        assert paths == 4 * expected
+
+    @pytest.mark.parametrize("base", ["https://gw.example", "https://gw.example/a/b"])
+    def test_results_behind_a_gateway(self, base):
+        def answer(request):
+            if request.url.path.endswith("/results"):
+                return httpx2.Response(200, content=_line("a"))
+            return httpx2.Response(200, json=_batch(f"http://inner{BATCHES}/msgbatch_1/results"))
+
+        with through(answer, base) as api:
+            assert finished(api, None, frozenset("a")).keys() == {"a"}
 
     @pytest.mark.parametrize(
-        "url",
+        ("url", "fix"),
         [
-            "https://proxy.example/else/results",
-            "https://PROXY.example/results",
-            "https://proxy.example:443/results",
-            "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
+            ("https://gw.example/v1", "Remove the /v1"),
+            ("https://gw.example/a/v1/", "Remove the /v1"),
+            ("https://gw.example/?key=1", "Remove the `?"),
+            ("https://gw.example/a#b", "Remove the `?"),
         ],
     )
-    def test_results_on_allowed_hosts_are_downloaded(self, tmp_path, url):
-        def answer(request):
-            body = _line("a") if request.url.path.endswith("/results") else None
-            return (
-                httpx2.Response(200, content=body)
-                if body
-                else httpx2.Response(200, json=_batch(url))
-            )
+    def test_a_base_url_with_more_than_a_prefix_is_refused(self, url, fix):
+        with pytest.raises(ConfigError, match="`anthropic-base-url`") as caught:
+            AnthropicClient(api_key=KEY, base_url=url)
+        assert fix in caught.value.fix
 
-        with through(answer) as api:
-            assert set(api.outcomes("msgbatch_1", frozenset("a"), tmp_path)) == {"a"}
-
-    def test_a_redirect_does_not_forward_the_key(self, tmp_path):
+    def test_a_redirect_does_not_forward_the_key(self):
         hosts = []
 
         def answer(request):
@@ -758,14 +808,19 @@ def _line(name):
     return json.dumps(result, ensure_ascii=False).encode()
 
 
-def _batch(results_url, **fields):
+def finished(api, batch, want):
+    """The outcomes of a batch, by default of the only one of a served client."""
+    return api.outcomes(api.retrieve(batch.id if batch else "msgbatch_1"), want)
+
+
+def _batch(results_url, *, total=1, **fields):
     return {
         "id": "msgbatch_1",
         "type": "message_batch",
         "processing_status": "ended",
         "request_counts": {
             "processing": 0,
-            "succeeded": 1,
+            "succeeded": total,
             "errored": 0,
             "canceled": 0,
             "expired": 0,

@@ -8,6 +8,7 @@ import pytest
 
 from batch_action.sandbox.github.records import Issue
 from tests.harness.git_repositories import Repo
+from tests.harness.hostile_server import HostileServer, Reply
 from tests.harness.hostile_text import FILE_NAMES
 from tests.harness.workflow import (
     BAD,
@@ -86,7 +87,7 @@ def test_results_are_gone_after_29_days(workflow: WorkflowHarness) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["expired", "errored:api_error", "canceled", "refused", "max_tokens", "unreadable", "missing"],
+    ["expired", "errored:api_error", "canceled", "refused", "max_tokens", "unreadable"],
 )
 def test_failed_requests_are_in_the_backlog_and_the_rest_is_reported(
     workflow: WorkflowHarness, kind: str
@@ -105,6 +106,23 @@ def test_failed_requests_are_in_the_backlog_and_the_rest_is_reported(
     assert len(workflow.batches) == 2
     first, second = (max_tokens_by_path(batch)["a.js"] for batch in workflow.batches)
     assert second == first * (2 if kind == "max_tokens" else 1)
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+def test_short_results_stay_pending_and_nothing_is_bought_again(
+    workflow: WorkflowHarness, keep: int
+) -> None:
+    submitted(workflow, {"a.js": BAD, "b.js": WORSE})
+    with HostileServer(workflow.sandbox.anthropic_url) as server:
+        lines = [b'{"custom_id": "x", "result": {"type": "expired"}}\n'] * keep
+        server.replace(Reply(body=b"".join(lines)), "GET", RESULTS)
+        result = workflow.start("run", {}, environ={"ANTHROPIC_BASE_URL": server.url})
+    assert result.exit == 4, result.log
+    assert f"{keep} of 2 results" in result.summary
+    assert "tries again" in result.summary
+    assert workflow.issues == []
+    assert workflow.run("run").outputs["findings-count"] == "4"
+    assert len(workflow.batches) == 1
 
 
 def test_what_keeps_failing_is_given_up_by_name(workflow: WorkflowHarness) -> None:

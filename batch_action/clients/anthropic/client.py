@@ -4,12 +4,11 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import anthropic
@@ -21,11 +20,15 @@ from batch_action.clients.anthropic.errors import (
     was_not_processed,
 )
 from batch_action.clients.anthropic.parsing import (
+    UNBILLED,
     batch_state_of,
     capabilities_of,
+    outcome_of_line,
     outcome_of_message,
-    outcome_of_result,
+    results_paths,
     server_time,
+    split_lines,
+    token_count,
 )
 from batch_action.clients.http import Retries
 from batch_action.errors import AmbiguousCreateError, AnthropicError, ConfigError, TransientError
@@ -63,7 +66,9 @@ class AnthropicClient:
     ) -> None:
         self._sleep = sleep
         self._credentials = credentials
-        self._http = create_http_client(base_url)
+        self._base_url = checked_base_url(base_url)
+        # A redirect is not followed: the key goes to this host only.
+        self._http = anthropic.DefaultHttpxClient(base_url=base_url, follow_redirects=False)
         self._client = anthropic.Anthropic(
             api_key=api_key,
             credentials=credentials,
@@ -100,7 +105,7 @@ class AnthropicClient:
         """Return a request's input tokens: free of charge, and an estimate (Anthropic's docs)."""
         counted = {key: value for key, value in params.items() if key != "max_tokens"}
         with translate_errors("counting tokens"):
-            return self._client.messages.count_tokens(**counted).input_tokens
+            return token_count(self._client.messages.count_tokens(**counted))
 
     def create_messages(
         self, requests: Sequence[Request], should_continue: Callable[[], bool]
@@ -148,14 +153,7 @@ class AnthropicClient:
 
     def created_between(self, start: datetime, end: datetime) -> list[BatchState]:
         """Return all batches of the workspace created in a period, newest first."""
-        states = []
-        with translate_errors("listing batches"):
-            for batch in self._client.messages.batches.list(limit=100):
-                if batch.created_at < start:
-                    break
-                if batch.created_at <= end:
-                    states.append(batch_state_of(batch))
-        return states
+        return [state for state in _list_since(self._client, start) if state.created_at <= end]
 
     def created_since(self, start: datetime) -> list[BatchState]:
         """Return the workspace's batches created since `start`, newest first: 100 per call.
@@ -163,13 +161,7 @@ class AnthropicClient:
         Without retries: a caller that polls has its own backoff, and must stay able to stop.
         """
         client = self._client.with_options(max_retries=0, timeout=LIST_TIMEOUT_SECONDS)
-        states = []
-        with translate_errors("listing batches"):
-            for batch in client.messages.batches.list(limit=100):
-                if batch.created_at < start:
-                    break
-                states.append(batch_state_of(batch))
-        return states
+        return list(_list_since(client, start))
 
     def cancel(self, batch: str) -> BatchState | None:
         """Cancel a batch unless it has ended; None when Anthropic does not know it."""
@@ -186,79 +178,63 @@ class AnthropicClient:
 
     def outcomes(
         self,
-        batch: str,
+        batch: BatchState,
         wanted: frozenset[str],
-        folder: Path,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> dict[str, Outcome]:
         """Return the outcome of each custom id of `wanted`; an id without a line is absent.
 
-        Stream the results to a file below `folder`. A broken or short download starts again from
-        the beginning, because results cannot be resumed; each id counts once. Call `progress` with
-        the lines read and the lines expected.
+        A broken download, or one with fewer requests than the batch has, starts again from the
+        beginning, because results cannot be resumed. Of two lines about one request an answer wins
+        over an error, and else the first. Call `progress` with the lines read and expected.
 
         Raises:
             TransientError: every attempt broke.
         """
         outcomes: dict[str, Outcome] = {}
+        total = batch.total or len(wanted)
         retries = Retries(self._sleep)
         while True:
-            problem: Exception | None = None
             try:
-                path = self._download(batch, folder, len(wanted), progress)
-                outcomes |= _read_outcomes(path, wanted)
-            except (TransientError, ValueError, httpx2.HTTPError) as error:
-                # Also a line that ends inside a character: that is no JSONDecodeError.
-                problem = error
-            if (problem is None and wanted <= outcomes.keys()) or not retries.wait():
-                break
-        if problem is not None:
-            reason = problem.problem if isinstance(problem, TransientError) else str(problem)
-            raise TransientError(
-                f"The results of batch {batch} could not be downloaded whole: "
-                f"{reason.rstrip('.')}.",
-                fix="They stay available for 29 days; the next collect tries again.",
-            ) from problem
-        return outcomes
-
-    def result_ids(self, batch: str, folder: Path) -> list[str]:
-        """Return the custom ids of all result lines of an ended batch, streamed below `folder`."""
-        path = self._download(batch, folder, 0, lambda _done, _total: None)
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return [_custom_id_of(batch, line) for line in file if line.strip()]
-
-    def first_result_id(self, batch: str) -> str | None:
-        """Return the custom id of the first result line of an ended batch; None without lines."""
-        with self._stream_results(batch) as response:
-            for line in response.iter_lines():
-                if line.strip():
-                    return _custom_id_of(batch, line)
-        return None
-
-    def _download(
-        self, batch: str, folder: Path, lines: int, progress: Callable[[int, int], None]
-    ) -> Path:
-        path, seen = folder / f"{batch}.jsonl", 0
-        with self._stream_results(batch) as response, path.open("wb") as file:
-            for chunk in response.iter_bytes():
-                file.write(chunk)
-                seen += chunk.count(b"\n")
-                progress(min(seen, lines), lines)
-        return path
-
-    @contextmanager
-    def _stream_results(self, batch: str) -> Iterator[anthropic.APIResponse[Any]]:
-        with translate_errors(f"downloading the results of batch {batch}"):
-            try:
-                results = self._client.messages.batches.with_streaming_response.results(batch)
-                with results as response:
-                    yield response
-            except anthropic.NotFoundError as error:
-                # Seen shortly after a batch has ended (anthropic-sdk-python issue 1432).
+                for done, outcome in enumerate(self._results(batch), 1):
+                    known = outcomes.get(outcome.custom_id)
+                    if known is None or (known.kind in UNBILLED and outcome.kind not in UNBILLED):
+                        outcomes[outcome.custom_id] = outcome
+                    progress(min(done, total), total)
+                problem = f"{len(outcomes)} of {total} results"
+            except TransientError as error:
+                problem = error.problem.rstrip(".")
+            if len(outcomes) >= total:
+                return {name: outcomes[name] for name in wanted & outcomes.keys()}
+            if not retries.wait():
                 raise TransientError(
-                    f"Anthropic does not show the results of batch {batch} (404).",
-                    fix="The next run tries again.",
-                ) from error
+                    f"The results of batch {batch.id} could not be downloaded whole: {problem}.",
+                    fix="They stay available for 29 days; the next collect tries again.",
+                )
+
+    def result_ids(self, batch: BatchState) -> Iterator[str]:
+        """Yield the custom id of each result line of an ended batch, as it arrives."""
+        return (outcome.custom_id for outcome in self._results(batch))
+
+    def _results(self, batch: BatchState) -> Iterator[Outcome]:
+        """Yield the results of an ended batch. Raises TransientError: the download broke."""
+        for path in results_paths(batch, urlsplit(self._base_url).path.rstrip("/")):
+            with translate_errors(f"downloading the results of batch {batch.id}"):
+                try:
+                    streamed = self._client.get(
+                        path, cast_to=httpx2.Response, stream=True, stream_cls=anthropic.Stream[Any]
+                    )
+                except anthropic.NotFoundError:
+                    continue
+                # The SDK hands on the response itself for this `cast_to`.
+                with closing(cast("httpx2.Response", streamed)) as response:
+                    yield from map(outcome_of_line, split_lines(response.iter_bytes()))
+                return
+        # Seen shortly after a batch has ended (anthropic-sdk-python issue 1432).
+        raise TransientError(
+            f"Anthropic does not show the results of batch {batch.id} (404).",
+            fix="The next run tries again.",
+        )
 
 
 def workload_identity_credentials(
@@ -282,31 +258,35 @@ def workload_identity_credentials(
     )
 
 
-def create_http_client(base_url: str) -> httpx2.Client:
-    """Return an HTTP client that sends the key to the base URL's origin or api.anthropic.com only.
+def _list_since(client: anthropic.Anthropic, start: datetime) -> Iterator[BatchState]:
+    with translate_errors("listing batches"):
+        for page in client.messages.batches.list(limit=100).iter_pages():
+            # An empty object of a proxy is not an empty list.
+            if not isinstance(page.has_more, bool):
+                raise TypeError("no list of batches")
+            for state in map(batch_state_of, page.data):
+                if state.created_at < start:
+                    return
+                yield state
 
-    The API returns an absolute `results_url`, which the SDK follows with the key.
 
-    Raises:
-        ConfigError: the base URL is not https, nor on this machine.
-    """
-    base = urlsplit(base_url)
-    is_loopback = base.hostname in LOOPBACK_HOSTS
-    if base.scheme != "https" and not is_loopback:
-        raise ConfigError(f"`anthropic-base-url` {base_url!r} must be https.")
-    allowed = {(base.scheme, base.hostname, base.port), ("https", "api.anthropic.com", None)}
-
-    def check_origin(request: httpx2.Request) -> None:
-        url = urlsplit(str(request.url))
-        is_local = is_loopback and url.hostname in LOOPBACK_HOSTS
-        if not is_local and (url.scheme, url.hostname, url.port) not in allowed:
-            # The SDK's own class: it would wrap any other one and try again.
-            raise anthropic.AnthropicError(
-                f"its response points to {url.scheme}://{url.hostname}, which is neither "
-                f"{base.hostname} nor api.anthropic.com, so the key is not sent there"
-            )
-
-    return anthropic.DefaultHttpxClient(event_hooks={"request": [check_origin]}, base_url=base_url)
+def checked_base_url(url: str) -> str:
+    """Return a base URL as it is. Raises ConfigError: the key or the paths would go wrong."""
+    base = urlsplit(url)
+    if base.scheme != "https" and base.hostname not in LOOPBACK_HOSTS:
+        raise ConfigError(f"`anthropic-base-url` {url!r} must be https.")
+    if base.query or base.fragment:
+        raise ConfigError(
+            f"`anthropic-base-url` {base.scheme}://{base.netloc}{base.path} has a query or a "
+            "fragment.",
+            fix="Remove the `?…` or `#…`: the paths of the API are appended to it.",
+        )
+    if base.path.rstrip("/").endswith("/v1"):
+        raise ConfigError(
+            f"`anthropic-base-url` {url!r} ends in /v1, which the paths of the API begin with.",
+            fix="Remove the /v1.",
+        )
+    return url
 
 
 def run_concurrently(
@@ -370,23 +350,3 @@ def _ambiguous_create(reason: str) -> AmbiguousCreateError:
         f"The response to creating the batch {reason}, so the batch may exist.",
         fix="The next run checks this before it sends anything again.",
     )
-
-
-def _custom_id_of(batch: str, line: str) -> str:
-    try:
-        return outcome_of_result(json.loads(line)).custom_id
-    except ValueError:
-        raise TransientError(
-            f"The results of batch {batch} could not be read.", fix="The next run tries again."
-        ) from None
-
-
-def _read_outcomes(path: Path, wanted: frozenset[str]) -> dict[str, Outcome]:
-    outcomes = {}
-    with path.open("rb") as file:
-        for line in file:
-            if line.strip():
-                outcome = outcome_of_result(json.loads(line))
-                if outcome.custom_id in wanted:
-                    outcomes[outcome.custom_id] = outcome
-    return outcomes

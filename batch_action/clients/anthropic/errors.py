@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
 
 from batch_action.clients.http import connection_fix, retry_after
 from batch_action.errors import AnthropicError, BatchActionError, QuotaError, TransientError
+
+FOREIGN_FIX = (
+    "A proxy, a firewall or a sign-in page may have answered in its place: check HTTPS_PROXY and "
+    "`anthropic-base-url`. The next run tries again."
+)
 
 
 @contextmanager
@@ -30,10 +36,18 @@ def translate_errors(action: str) -> Iterator[None]:
             fix=connection_fix(cause, "The next run tries again."),
         ) from error
     except anthropic.WorkloadIdentityError as error:
-        if isinstance(error.__cause__, httpx2.HTTPError):
+        # No status: no connection. Only a 4xx with Anthropic's own words is a refusal.
+        status = error.status_code
+        if status is None or status == 429 or status >= 500:  # noqa: PLR2004 - HTTP
             raise TransientError(
                 f"Anthropic could not be reached while {action}: {str(error).rstrip('.')}.",
-                fix=connection_fix(error.__cause__, "The next run tries again."),
+                fix=connection_fix(error.__cause__ or error, "The next run tries again."),
+            ) from error
+        if status < 400 or not isinstance(error.body, dict):  # noqa: PLR2004 - HTTP
+            raise TransientError(
+                "What came back for GitHub's identity token is no answer of Anthropic's "
+                f"({status}).",
+                fix=FOREIGN_FIX,
             ) from error
         raise AnthropicError(
             f"Anthropic refused GitHub's identity token: {str(error).rstrip('.')}.",
@@ -43,24 +57,36 @@ def translate_errors(action: str) -> Iterator[None]:
         raise AnthropicError(
             f"Anthropic failed while {action}: {str(error).rstrip('.')}."
         ) from error
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise TransientError(
+            f"What came back while {action} is no answer of Anthropic's.", fix=FOREIGN_FIX
+        ) from error
 
 
 def _status_error(error: anthropic.APIStatusError, action: str) -> AnthropicError:
     message = f"Anthropic answered {error.status_code} while {action}: {_message(error)}"
     status = error.status_code
+    location = error.response.headers.get("location")
+    if location or not isinstance(error.body, dict):
+        where = f" It redirects to {urlsplit(location).hostname}." if location else ""
+        return _transient(f"{message}{where}", FOREIGN_FIX, error.response)
     if isinstance(error, anthropic.AuthenticationError | anthropic.PermissionDeniedError):
         return AnthropicError(message, fix="Check `anthropic-api-key` and the workspace it is for.")
     if _is_quota(error):
         return QuotaError(message, fix="Raise the limit or add credit; nothing was sent or lost.")
     if status in {408, 409, 429} or status >= 500:  # noqa: PLR2004 - HTTP
-        transient = TransientError(message, fix="The next run tries again.")
-        transient.retry_after = retry_after(error.response.headers)
-        return transient
+        return _transient(message, "The next run tries again.", error.response)
     if isinstance(error, anthropic.ContentTooLargeError):
         return AnthropicError(message, fix="Set `max-requests-per-batch` to a smaller number.")
     return AnthropicError(
         message, fix=f"Request id {error.request_id}: please report it with this."
     )
+
+
+def _transient(message: str, fix: str, response: httpx2.Response) -> TransientError:
+    transient = TransientError(message, fix=fix)
+    transient.retry_after = retry_after(response.headers)
+    return transient
 
 
 def _message(error: anthropic.APIStatusError) -> str:

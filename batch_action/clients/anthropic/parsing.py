@@ -1,10 +1,13 @@
 """Parsing of Anthropic's responses: result lines, messages, batches, models, the clock."""
 
+import json
+import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from anthropic.types import ModelInfo
+from anthropic.types import MessageTokensCount, ModelInfo
 from anthropic.types.messages import MessageBatch
 
 from batch_action.models.ledger import Usage
@@ -15,6 +18,13 @@ MAX_TOKENS = 2**53
 BATCH_LIFETIME = timedelta(hours=24)
 """How long a batch may run before it expires (Anthropic's batch-processing page)."""
 
+_PATH_OF_URL = re.compile(r"^\w+://[^/?#]*|[?#].*", re.DOTALL)
+"""What is not the path of an address."""
+_BATCH_ID = re.compile(r"[\w-]{1,200}")
+
+UNBILLED = frozenset({OutcomeKind.ERRORED, OutcomeKind.CANCELED, OutcomeKind.EXPIRED})
+"""Outcomes without an answer, which cost nothing."""
+
 STOP_REASONS = {
     "max_tokens": OutcomeKind.TRUNCATED,
     "model_context_window_exceeded": OutcomeKind.TRUNCATED,
@@ -24,11 +34,39 @@ STOP_REASONS = {
 outputs)."""
 
 
-def outcome_of_result(data: object) -> Outcome:
-    """Return the outcome of one result line; an unknown result type is `unreadable`."""
-    line = _dict(data)
-    custom_id = str(line.get("custom_id"))
-    result = _dict(line.get("result"))
+def results_paths(batch: BatchState, prefix: str) -> tuple[str, ...]:
+    """Return where the results of a batch may be: the path that it names, and the documented one.
+
+    Of the address that it names only the path is used, below the base URL's own (*prefix*): the
+    host may be that of a server behind a gateway, and the key goes to nobody else. The paths are
+    relative to the base URL.
+    """
+    path = _PATH_OF_URL.sub("", batch.results_url or "")
+    path = path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
+    is_safe = re.fullmatch(r"(?:/[\w~-][\w.~-]*)+", path, re.ASCII) and batch.id in path.split("/")
+    documented = f"/v1/messages/batches/{batch.id}/results"
+    return tuple(dict.fromkeys([path, documented] if is_safe else [documented]))
+
+
+def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines that are not blank. Only LF ends a line: U+2028 in a text does not."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from filter(bytes.strip, lines)
+    if rest.strip():
+        yield rest
+
+
+def outcome_of_line(line: bytes) -> Outcome:
+    """Return the outcome of one result line; an unknown result type is `unreadable`.
+
+    Raises TypeError or ValueError: it is no result.
+    """
+    data = _dict(json.loads(line))
+    custom_id, result = data.get("custom_id"), _dict(data.get("result"))
+    if not isinstance(custom_id, str) or "result" not in data:
+        raise TypeError("a line is no result")
     match result.get("type"):
         case "succeeded":
             return outcome_of_message(custom_id, result.get("message"))
@@ -87,8 +125,21 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) and 0 <= value <= MAX_TOKENS else 0
 
 
+def token_count(counted: MessageTokensCount) -> int:
+    """Return the input tokens of a count. Raises AttributeError or ValueError: it is none."""
+    count = _count(counted.input_tokens)
+    if not count:
+        raise ValueError("no count of tokens")
+    return count
+
+
 def capabilities_of(info: ModelInfo) -> ModelCapabilities:
-    """Return a model's capabilities; a missing field counts as supported, the API will refuse."""
+    """Return a model's capabilities; a missing field counts as supported, the API will refuse.
+
+    Raises AttributeError or TypeError: it is no model.
+    """
+    if not isinstance(info.id, str):
+        raise TypeError("no model")
 
     def is_supported(name: str) -> bool:
         capability = getattr(getattr(info, "capabilities", None), name, None)
@@ -96,32 +147,40 @@ def capabilities_of(info: ModelInfo) -> ModelCapabilities:
 
     return ModelCapabilities(
         id=info.id,
-        lifecycle=getattr(info, "lifecycle", None) or "active",
+        lifecycle=str(getattr(info, "lifecycle", None) or "active"),
         retires_at=_with_timezone(getattr(info, "retires_at", None)),
-        max_input_tokens=getattr(info, "max_input_tokens", None),
-        max_tokens=getattr(info, "max_tokens", None),
+        max_input_tokens=_count(getattr(info, "max_input_tokens", None)) or None,
+        max_tokens=_count(getattr(info, "max_tokens", None)) or None,
         batch=is_supported("batch"),
         structured_outputs=is_supported("structured_outputs"),
         effort=is_supported("effort"),
     )
 
 
-def _with_timezone(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+def _with_timezone(moment: object) -> datetime | None:
+    """Return a moment with its time zone; None for what is no moment."""
+    if not isinstance(moment, datetime):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def batch_state_of(batch: MessageBatch) -> BatchState:
-    """Return the state of a batch."""
+    """Return the state of a batch. Raises AttributeError or ValueError: it is none."""
+    created_at = _with_timezone(batch.created_at)
+    status: object = batch.processing_status
+    if not _BATCH_ID.fullmatch(str(batch.id)) or not isinstance(status, str) or not created_at:
+        raise ValueError("no batch")
+    url: object = getattr(batch, "results_url", None)
     return BatchState(
         id=batch.id,
-        status=batch.processing_status,
-        created_at=batch.created_at,
-        expires_at=batch.expires_at or batch.created_at + BATCH_LIFETIME,
-        ended_at=batch.ended_at,
-        archived_at=batch.archived_at,
-        total=sum(v for v in batch.request_counts.to_dict().values() if isinstance(v, int)),
-        results_url=batch.results_url,
-        canceled=batch.cancel_initiated_at is not None,
+        status=status,
+        created_at=created_at,
+        expires_at=_with_timezone(batch.expires_at) or created_at + BATCH_LIFETIME,
+        ended_at=_with_timezone(getattr(batch, "ended_at", None)),
+        archived_at=_with_timezone(getattr(batch, "archived_at", None)),
+        total=sum(map(_count, batch.request_counts.to_dict().values())),
+        results_url=url if isinstance(url, str) else None,
+        canceled=getattr(batch, "cancel_initiated_at", None) is not None,
     )
 
 
