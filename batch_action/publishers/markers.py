@@ -95,6 +95,12 @@ def parse_head(body: str) -> dict[str, str] | None:
     return parse_fields(match[2])
 
 
+def is_same_text(text: str, other: str) -> bool:
+    """Whether two texts are equal once GitHub has stored them."""
+    # GitHub trims texts, and its editor writes CRLF.
+    return text.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()
+
+
 def find_issues(
     issues: Issues, destination: str, task: str, state_key: str, repository_id: str
 ) -> list[Issue]:

@@ -32,7 +32,7 @@ from batch_action.models.findings import (
     Verdict,
 )
 from batch_action.models.ledger import Usage
-from batch_action.models.report import FileStatus, PublishResult, RunReport
+from batch_action.models.report import DestinationResult, FileStatus, PublishResult, RunReport
 from batch_action.publishers import report_text
 
 SCHEMA: Final = "batch-action/results/1"
@@ -267,6 +267,23 @@ def count_findings(statuses: Iterable[FindingStatus]) -> FindingCounts:
         open=sum(total[state] for state in OPEN_STATES),
         dismissed=total[FindingState.DISMISSED],
         ignored=total[FindingState.IGNORED],
+    )
+
+
+def initial_result(
+    destination: str,
+    statuses: Iterable[FindingStatus],
+    suppressed: tuple[tuple[str, int], ...] = (),
+) -> DestinationResult:
+    """Count what a destination is to show, before anything is written: `skipped`."""
+    counts = count_findings(statuses)
+    return DestinationResult(
+        destination=destination,
+        action="skipped",
+        new=counts.new,
+        fixed=counts.fixed,
+        open=counts.open,
+        suppressed=suppressed,
     )
 
 

@@ -5,35 +5,25 @@ a checkout. Once a person has pushed to it, commits go on top and only untouched
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from batch_action.clients.github.errors import RefusedError
 from batch_action.clients.github.pulls import DraftBranches
 from batch_action.context import RunContext
 from batch_action.errors import GitHubError
 from batch_action.models.findings import GeneratedFile, PublishedState, Reconciliation, RefusedFile
-from batch_action.models.github import DraftPullRequest
+from batch_action.models.github import DraftPullRequest, GitCommit
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import markers
 from batch_action.publishers.draft_pr import render
 from batch_action.publishers.draft_pr.render import ProposedFile
 from batch_action.publishers.files.publisher import render_patch
+from batch_action.publishers.markers import is_same_text
 from batch_action.selection.content import decode
 from batch_action.text import plural
 
 DESTINATION = "draft-pr"
 WORKFLOWS = ".github/workflows/"
 MAX_NAMED_FILES = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Branch:
-    """The state of our branch."""
-
-    head: str
-    tree: str
-    is_ours: bool
-    """Nobody has pushed to it since our last commit."""
 
 
 class DraftPullRequestPublisher:
@@ -45,6 +35,7 @@ class DraftPullRequestPublisher:
         self._branches = DraftBranches(github.client)
         self._is_trusted = github.issues.is_trusted
         self._branch_name = render.branch_name(ctx.task.name, ctx.settings.state_key)
+        self._target = ctx.github_context.default_branch or ctx.github_context.branch or "main"
         self._pull: DraftPullRequest | None = None
 
     def read_state(self) -> PublishedState:
@@ -85,14 +76,15 @@ class DraftPullRequestPublisher:
         report: RunReport,
     ) -> DestinationResult:
         branch = self._read_branch() if pull else None
-        if pull and not files and (branch is None or branch.is_ours):
+        if pull and not files and (branch is None or render.is_ours(branch)):
             self._branches.edit(pull.number, state="closed")
             self._branches.delete_branch(self._branch_name)
             return _result("closed", pull, _left_out_note(left_out))
-        if branch is not None and not branch.is_ours:
+        if branch is not None and not render.is_ours(branch):
             files, changed = self._select_untouched(branch, files)
             left_out = (*left_out, *changed)
-        base = branch if branch and not branch.is_ours else self._read_commit(report.commit)
+        keeps_branch = branch is not None and not render.is_ours(branch)
+        base = branch if branch and keeps_branch else self._branches.commit(report.commit)
         blobs, has_changed = self._write_branch(base, branch, files, report)
         body = render.body(report, files, blobs, left_out)
         return self._update_pull_request(
@@ -101,13 +93,13 @@ class DraftPullRequestPublisher:
 
     def _write_branch(
         self,
-        base: _Branch,
-        before: _Branch | None,
+        base: GitCommit,
+        before: GitCommit | None,
         files: Sequence[ProposedFile],
         report: RunReport,
     ) -> tuple[dict[str, str], bool]:
         """Commit the files to the branch; return their blobs, and whether anything changed."""
-        modes = self._modes(base.head)
+        modes = self._modes(base.sha)
         tree = self._branches.create_tree(
             base.tree,
             {file.path: file.text for file in files if not file.blob},
@@ -118,10 +110,10 @@ class DraftPullRequestPublisher:
         is_same = before is not None and before.tree == tree
         if not is_same:
             message = render.commit_message(self._ctx.task.name, new_files or files, tree, report)
-            commit = self._branches.create_commit(message, tree, base.head)
+            commit = self._branches.create_commit(message, tree, base.sha)
             self._branches.set_branch(self._branch_name, commit)
         else:
-            commit = before.head if before else base.head
+            commit = before.sha if before else base.sha
         blobs = self._branches.blobs(commit, [file.path for file in new_files])
         if missing := [file.path for file in new_files if file.path not in blobs]:
             raise GitHubError(f"{plural(len(missing), 'file')} of the branch cannot be read back.")
@@ -138,17 +130,14 @@ class DraftPullRequestPublisher:
     ) -> DestinationResult:
         count = plural(len(files), "file")
         if pull is None:
-            into = (
-                self._ctx.github_context.default_branch or self._ctx.github_context.branch or "main"
-            )
             title = render.title(self._ctx.task.name)
-            created = self._branches.create(title, body, self._branch_name, into)
+            created = self._branches.create(title, body, self._branch_name, self._target)
             self._branches.label(created.number, ("batch-action", *self._ctx.settings.labels))
             return _result("created", created, " ".join([f"{count}.", note]).strip())
-        if body.strip() != pull.body.replace("\r\n", "\n").strip():
+        if not is_same_text(body, pull.body):
             self._branches.edit(pull.number, body=body)
         updated = self._branches.pull(pull.number)
-        if updated.body.replace("\r\n", "\n").strip() != body.strip():
+        if not is_same_text(body, updated.body):
             raise GitHubError(f"Pull request #{pull.number} was written, but its text differs.")
         return _result(
             "updated" if has_changed else "unchanged", updated, f"{count}. {note}".strip()
@@ -173,18 +162,16 @@ class DraftPullRequestPublisher:
 
     def _current_blobs(self, paths: set[str], reviewed_commit: str) -> dict[str, str]:
         """Return the blobs of these paths at the head of the default branch, if it has any."""
-        ctx = self._ctx
-        branch = ctx.github_context.default_branch or ctx.github_context.branch or "main"
-        head = self._branches.head_of(branch) or reviewed_commit
-        if ctx.git.has_commit(head):
-            return ctx.git.tree_blobs(head, paths)
+        git, head = self._ctx.git, self._branches.head_of(self._target) or reviewed_commit
+        if git.has_commit(head):
+            return git.tree_blobs(head, paths)
         return self._branches.blobs(head, sorted(paths))
 
     def _select_untouched(
-        self, branch: _Branch, files: Sequence[ProposedFile]
+        self, branch: GitCommit, files: Sequence[ProposedFile]
     ) -> tuple[tuple[ProposedFile, ...], tuple[RefusedFile, ...]]:
         """Split files by whether people have changed them on the branch."""
-        blobs = self._branches.blobs(branch.head, [file.path for file in files])
+        blobs = self._branches.blobs(branch.sha, [file.path for file in files])
         recorded = {
             f.path: f.blob for f in render.parse_files(self._pull.body if self._pull else "")
         }
@@ -198,17 +185,9 @@ class DraftPullRequestPublisher:
                 changed.append(RefusedFile(path=file.path, source=file.source, reason=reason))
         return tuple(untouched), tuple(changed)
 
-    def _read_branch(self) -> _Branch | None:
+    def _read_branch(self) -> GitCommit | None:
         head = self._branches.head_of(self._branch_name)
-        if head is None:
-            return None
-        commit = self._branches.commit(head)
-        is_ours = render.is_ours(commit.message, commit.tree)
-        return _Branch(head=head, tree=commit.tree, is_ours=is_ours)
-
-    def _read_commit(self, sha: str) -> _Branch:
-        commit = self._branches.commit(sha)
-        return _Branch(head=commit.sha, tree=commit.tree, is_ours=True)
+        return None if head is None else self._branches.commit(head)
 
     def _modes(self, commit: str) -> Mapping[str, str]:
         git = self._ctx.git
@@ -239,8 +218,16 @@ def _merge_files(
 ) -> tuple[ProposedFile, ...]:
     """Return the files of the branch and of this run; this run's version of a path wins."""
     files = {file.path: file for file in proposed}
-    files |= {file.path: render.proposed_file(file) for file in generated}
-    return tuple(replace(files[path]) for path in sorted(files))
+    for file in generated:
+        files[file.path] = ProposedFile(
+            path=file.path,
+            source=file.source,
+            source_blob=file.blob,
+            replaces=file.replaces,
+            text=file.text,
+            summary=file.summary,
+        )
+    return tuple(files[path] for path in sorted(files))
 
 
 def _outdated_reason(file: ProposedFile, blobs: Mapping[str, str]) -> str | None:

@@ -1,11 +1,12 @@
 """The texts of the draft pull request, and the state that its body stores."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch_action.escape import attribute, html_code, markdown, plain, subject, table_cell
-from batch_action.models.findings import GeneratedFile, RefusedFile
+from batch_action.models.findings import RefusedFile
+from batch_action.models.github import GitCommit
 from batch_action.models.report import RunReport
 from batch_action.publishers import markers
 from batch_action.publishers.report_text import render_template
@@ -34,18 +35,6 @@ class ProposedFile:
     summary: str = ""
 
 
-def proposed_file(file: GeneratedFile) -> ProposedFile:
-    """Return a file that this run generated."""
-    return ProposedFile(
-        path=file.path,
-        source=file.source,
-        source_blob=file.blob,
-        replaces=file.replaces,
-        text=file.text,
-        summary=file.summary,
-    )
-
-
 def branch_name(task: str, state_key: str) -> str:
     """Return the name of a task's branch."""
     return f"batch-action/{task_slug(task, state_key)}"
@@ -67,10 +56,10 @@ def commit_message(task: str, files: Sequence[ProposedFile], tree: str, report: 
     return f"{first}\n\n{body}{run}\nBatch-Action-Tree: {tree}\n"
 
 
-def is_ours(message: str, tree: str) -> bool:
+def is_ours(commit: GitCommit) -> bool:
     """Return whether a commit is ours and unchanged: an amended one has another tree."""
-    match = _TREE.search(message)
-    return match is not None and match[1] == tree
+    match = _TREE.search(commit.message)
+    return match is not None and match[1] == commit.tree
 
 
 def body(
@@ -82,7 +71,7 @@ def body(
     """Return the table of files with a marker for every file, and what was left out."""
     listed, remaining = [], MAX_BODY_CHARS
     for number, file in enumerate(files):
-        row = (html_code(file.path, 120), html_code(file.source, 120), _cell(file.summary))
+        row = (html_code(file.path, 120), html_code(file.source, 120), markdown(file.summary, 200))
         marker = _marker(file, blobs[file.path])
         remaining -= len(marker) + (sum(map(len, row)) + 10 if number < MAX_ROWS else 0)
         if remaining < 0:
@@ -107,15 +96,6 @@ def body(
     )
 
 
-def parse_files(body: str) -> tuple[ProposedFile, ...]:
-    """Return the files of a body's markers; a damaged marker is skipped."""
-    return tuple(_parse_markers(body.replace("\r\n", "\n")))
-
-
-def _cell(summary: str) -> str:
-    return markdown(summary, 200)
-
-
 def _marker(file: ProposedFile, blob: str) -> str:
     values = {
         "path": attribute(file.path),
@@ -125,24 +105,29 @@ def _marker(file: ProposedFile, blob: str) -> str:
         "replaces": file.replaces or "",
         "summary": attribute(plain(file.summary, 200)),
     }
-    fields = " ".join(f"{name}={value}" for name, value in values.items())
-    return f"<!-- batch-action:file v1 {fields} -->"
+    return f"<!-- batch-action:file v1 {markers.format_fields(values)} -->"
 
 
-def _parse_markers(body: str) -> Iterator[ProposedFile]:
-    for match in _FILE.finditer(body):
-        fields = dict(word.partition("=")[::2] for word in match[1].split())
+def parse_files(body: str) -> tuple[ProposedFile, ...]:
+    """Return the files of a body's markers; a damaged marker is skipped."""
+    files = []
+    for match in _FILE.finditer(body.replace("\r\n", "\n")):
+        fields = markers.parse_fields(match[1])
         shas = [fields.get(name, "") for name in ("blob", "reviewed")]
         path, source = markers.decode_field(fields, "path"), markers.decode_field(fields, "source")
         replaces = fields.get("replaces") or None
         if not all(_SHA.fullmatch(sha) for sha in (*shas, replaces or shas[0])):
             continue
         if path and source:
-            yield ProposedFile(
-                path=path,
-                source=source,
-                source_blob=shas[1],
-                replaces=replaces,
-                blob=shas[0],
-                summary=markers.decode_field(fields, "summary"),
+            summary = markers.decode_field(fields, "summary")
+            files.append(
+                ProposedFile(
+                    path=path,
+                    source=source,
+                    source_blob=shas[1],
+                    replaces=replaces,
+                    blob=shas[0],
+                    summary=summary,
+                )
             )
+    return tuple(files)

@@ -15,7 +15,8 @@ from batch_action.models.report import DestinationResult, IssueDraft, RollingIss
 from batch_action.publishers import markers, report_text, user_commands
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.issue import render
-from batch_action.publishers.results import count_findings
+from batch_action.publishers.markers import is_same_text
+from batch_action.publishers.results import initial_result
 from batch_action.publishers.user_commands import UserCommands
 
 DESTINATION = "issue"
@@ -128,12 +129,6 @@ def needs_write(draft: IssueDraft, current: RollingIssue) -> bool:
         or not is_same_text(draft.body, current.issue.body)
         or any(not is_same_text(old[n], new[n]) for n in new)
     )
-
-
-def is_same_text(text: str, other: str) -> bool:
-    """Whether two texts are equal once GitHub has stored them."""
-    # GitHub trims texts, and its editor writes CRLF.
-    return text.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()
 
 
 def _comment_and_set_state(current: RollingIssue, draft: IssueDraft, issues: Issues) -> str | None:
@@ -271,7 +266,8 @@ class IssuePublisher:
         )
 
     def _publish_once(self, reconciliation: Reconciliation, report: RunReport) -> DestinationResult:
-        result = _initial_result(reconciliation)
+        suppressed = report_text.count_suppressed(reconciliation)
+        result = initial_result(DESTINATION, reconciliation.visible, suppressed)
         if self.current is None:
             draft = render.render(report, reconciliation, None, self.options)
             if not draft.open:
@@ -317,18 +313,6 @@ def create_publisher(ctx: RunContext) -> Publisher:
         repository_id=ctx.github_context.repository_id,
         state_key=ctx.settings.state_key,
         options=options_of(ctx.settings),
-    )
-
-
-def _initial_result(reconciliation: Reconciliation) -> DestinationResult:
-    counts = count_findings(reconciliation.visible)
-    return DestinationResult(
-        destination=DESTINATION,
-        action="skipped",
-        new=counts.new,
-        fixed=counts.fixed,
-        open=counts.open,
-        suppressed=report_text.count_suppressed(reconciliation),
     )
 
 

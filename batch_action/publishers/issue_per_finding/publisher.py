@@ -7,7 +7,7 @@ change, and skips what was already done.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.issues import Issues
@@ -27,10 +27,11 @@ from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import finding_block, markers, report_text, user_commands
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.finding_block import keep_reported_state, set_dates
-from batch_action.publishers.issue.publisher import LABEL_COLOR, is_same_text
+from batch_action.publishers.issue.publisher import LABEL_COLOR
 from batch_action.publishers.issue_per_finding import render
 from batch_action.publishers.issue_per_finding.render import FindingIssueState
-from batch_action.publishers.results import count_findings
+from batch_action.publishers.markers import is_same_text
+from batch_action.publishers.results import initial_result
 from batch_action.publishers.user_commands import UserCommands
 from batch_action.text import plural
 
@@ -374,17 +375,13 @@ class IssuePerFindingPublisher:
             notes.append(
                 f"{plural(len(queued), 'finding')} waiting, listed in #{queue_issue.number}"
             )
-        counts = count_findings(statuses)
-        return DestinationResult(
-            destination=DESTINATION,
+        suppressed = report_text.count_suppressed(reconciliation, max_issues=len(queued))
+        return replace(
+            initial_result(DESTINATION, statuses, suppressed),
             action=_summarize_actions(self.actions, has_issues=bool(self.current.by_fingerprint)),
             number=issues[0].number if issues else None,
             url=issues[0].url if issues else None,
-            new=counts.new,
-            fixed=counts.fixed,
-            open=counts.open,
             note=", ".join(notes),
-            suppressed=report_text.count_suppressed(reconciliation, max_issues=len(queued)),
             ids=tuple(dict.fromkeys(str(issue.number) for issue in issues)),
         )
 

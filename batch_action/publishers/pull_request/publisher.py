@@ -23,11 +23,10 @@ from batch_action.models.findings import (
 from batch_action.models.github import IssueComment, PullRequest, ReviewComment
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers import markers, user_commands
-from batch_action.publishers.issue.publisher import is_same_text
-from batch_action.publishers.markers import Block
+from batch_action.publishers.markers import Block, is_same_text
 from batch_action.publishers.pull_request import render, review_comments
 from batch_action.publishers.pull_request.eligibility import DESTINATION
-from batch_action.publishers.results import count_findings
+from batch_action.publishers.results import initial_result
 from batch_action.publishers.user_commands import UserCommands
 
 
@@ -103,16 +102,10 @@ class PullRequestPublisher:
         written = self._write_summary(reconciled, report)
         has_edited = self._update_inline_comments(visible)
         self._react_to_commands()
-        counts = count_findings(visible)
-        result = DestinationResult(
-            destination=DESTINATION,
-            action="skipped",
+        result = replace(
+            initial_result(DESTINATION, visible, written.suppressed),
             number=self.pull.number,
             url=self.summary.url if self.summary else self.pull.url,
-            new=counts.new,
-            fixed=counts.fixed,
-            open=counts.open,
-            suppressed=written.suppressed,
             ids=tuple(str(inline.comment.id) for inline in self.inline_comments.values()),
         )
         if self.summary is None:

@@ -21,7 +21,7 @@ from batch_action.models.findings import (
 from batch_action.models.github import TOOL_NAME
 from batch_action.models.report import DestinationResult, RunReport
 from batch_action.publishers.base import Publisher
-from batch_action.publishers.results import count_findings
+from batch_action.publishers.results import initial_result
 from batch_action.publishers.sarif import document, reader
 from batch_action.publishers.sarif.document import SarifDraft
 from batch_action.publishers.sarif.reader import LastAnalysis
@@ -90,7 +90,8 @@ class SarifPublisher:
             self.last.state,
             open_dismissals=self._open_dismissals(reconciled),
         )
-        counts = _counts(reconciled, draft)
+        over_limit = (("code-scanning-limit", draft.suppressed),) if draft.suppressed else ()
+        counts = initial_result(DESTINATION, reconciled.statuses, over_limit)
         path = self._write_file(draft, report)
         if self.scanning is None:
             note = f"Without `github-token` the findings are only in {path}." if path else ""
@@ -211,18 +212,6 @@ def last_analyzed_commit(ctx: RunContext) -> str:
             raise
         return ""
     return analysis.commit if analysis else ""
-
-
-def _counts(reconciled: Reconciliation, draft: SarifDraft) -> DestinationResult:
-    counts = count_findings(reconciled.statuses)
-    return DestinationResult(
-        destination=DESTINATION,
-        action="skipped",
-        new=counts.new,
-        fixed=counts.fixed,
-        open=counts.open,
-        suppressed=(("code-scanning-limit", draft.suppressed),) if draft.suppressed else (),
-    )
 
 
 def _refused(counts: DestinationResult, reason: str, path: str) -> DestinationResult:
