@@ -140,6 +140,11 @@ class DestinationResult:
     ids: tuple[str, ...] = ()
     """Ids of what was written: issue numbers, comment ids or an analysis id."""
 
+    @property
+    def is_undelivered(self) -> bool:
+        """Whether nothing was delivered."""
+        return self.action in ("refused", "failed")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishResult:

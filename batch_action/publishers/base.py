@@ -7,9 +7,6 @@ from batch_action.config.settings import Settings
 from batch_action.models.findings import PublishedState, Reconciliation
 from batch_action.models.report import DestinationResult, RunReport
 
-UNDELIVERED = ("refused", "failed")
-"""The actions of a `DestinationResult` that say that nothing was delivered."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherOptions:

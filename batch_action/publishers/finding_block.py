@@ -1,4 +1,7 @@
-"""A finding's block in an issue: rendered once, afterwards preserved as opaque text."""
+"""What issues and reviews share: blocks of findings, sections, and the last run.
+
+A block is rendered once, and afterwards preserved as opaque text.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +12,7 @@ from batch_action.models.findings import (
     Finding,
     FindingState,
     FindingStatus,
+    Reconciliation,
     TrackedFinding,
 )
 from batch_action.models.report import RunReport
@@ -267,3 +271,28 @@ def _format_ignored(ignored: Sequence[FindingStatus]) -> str:
     baseline = sum(s.tracked.ignored_by == "baseline" for s in ignored)
     counts = ((len(ignored) - baseline, "a comment in the code"), (baseline, "the baseline"))
     return f"{', '.join(f'{count} by {origin}' for count, origin in counts if count)}"
+
+
+def render_last_run(
+    report: RunReport, reconciled: Reconciliation, advice: str, max_chars: int, **limits: int
+) -> str:
+    """Render the file statuses, the cost, and where the report comes from.
+
+    *max_chars*: of each table; *limits*: see `count_suppressed`.
+    """
+    discarded = plural(report.discarded, "finding")
+    lines = (
+        f"{skipped}." if (skipped := report_text.format_skipped(report.file_statuses)) else "",
+        report_text.format_suppressed(report_text.count_suppressed(reconciled, **limits)),
+        f"{discarded} discarded: the quoted code is not in the file." if report.discarded else "",
+    )
+    return render_template(
+        "last_run.md.j2",
+        summary=report_text.format_file_counts(report.file_statuses),
+        table=report_text.format_file_statuses(report.file_statuses, max_chars),
+        lines=[line for line in lines if line],
+        task_results=report_text.format_task_results(report, max_chars),
+        cost=report_text.format_cost(report.spending) if report.spending else "",
+        provenance=report_text.format_provenance(report),
+        advice=advice,
+    )

@@ -1,6 +1,6 @@
 """The job summary, the outputs and the console messages of plan, submit and collect."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from batch_action.batches.results import BatchResults
@@ -9,14 +9,11 @@ from batch_action.context import RunContext
 from batch_action.escape import html_code, markdown, markdown_with_commits, mermaid
 from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
-from batch_action.models.files import Selection, SkippedFile
 from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity
 from batch_action.models.report import PublishResult
 from batch_action.models.requests import BatchState, Cost, Plan, SubmissionMode
 from batch_action.publishers import report_text
 from batch_action.publishers.report_text import (
-    count_hidden,
-    format_all_suppressed,
     format_dollars,
     render_template,
 )
@@ -51,30 +48,33 @@ class RunningBatch:
 
 
 def render_submitted(
-    *,
-    task: str,
-    selection: Selection,
-    explanation: str,
-    plan: Plan,
-    sent: Sequence[BatchState],
-    dry_run: bool,
+    title: str, prepared: PreparedPlan, sent: Sequence[BatchState], *, dry_run: bool
 ) -> str:
     """Render what was selected and sent, the maximum cost, and the files that were left out."""
+    plan, selection = prepared.plan, prepared.selection
+    cost = plan.cost
+    costs = [
+        format_dollars(usd) for usd in (cost.interactive_usd, cost.batch_usd, cost.batch_cached_usd)
+    ]
+    actual = 0 if plan.mode is SubmissionMode.INTERACTIVE else 1
+    costs[actual] = f"**{costs[actual]}**"
     return render_template(
         "job_summary_submitted.md.j2",
-        task=markdown(task, 60),
+        task=markdown(title, 60),
         range=f"{selection.base[:12] if selection.base else ''}..{selection.head[:12]}",
-        explanation=markdown(explanation),
+        explanation=markdown(prepared.explanation),
         files=plural(len(selection.files) - len(plan.backlog), "file"),
         requests=plural(len(plan.requests), "request"),
         batches=[(batch.id, batch.total, f"{batch.expires_at:%Y-%m-%d %H:%M}") for batch in sent],
-        costs=_format_costs(plan),
+        costs=costs,
         note=markdown_with_commits(plan.note, 500),
         tokens=plan.tokens,
-        backlog=_list_paths([file.path for file in plan.backlog]),
+        backlog=report_text.format_table(
+            ("File",), [(html_code(file.path),) for file in plan.backlog], MAX_TABLE_BYTES
+        ),
         skipped=report_text.format_table(
             ("File", "Reason", ""),
-            [_format_skipped(file) for file in selection.skipped],
+            [(html_code(f.path), f.reason.value, markdown(f.detail)) for f in selection.skipped],
             MAX_TABLE_BYTES,
         ),
         skipped_count=len(selection.skipped),
@@ -82,16 +82,6 @@ def render_submitted(
         dry_run=dry_run,
         nothing=not plan.requests,
     )
-
-
-def _format_costs(plan: Plan) -> list[str]:
-    """Format the three cost columns, with this run's in bold."""
-    cost = plan.cost
-    columns = [cost.interactive_usd, cost.batch_usd, cost.batch_cached_usd]
-    texts = [format_dollars(usd) for usd in columns]
-    actual = 0 if plan.mode is SubmissionMode.INTERACTIVE else 1
-    texts[actual] = f"**{texts[actual]}**"
-    return texts
 
 
 def render_collected(
@@ -113,86 +103,18 @@ def render_collected(
 
 
 def _collected_values(published: PublishResult) -> dict[str, object]:
-    report = published.report
-    statuses = published.visible
+    report, statuses = published.report, published.visible
     changed = [s for s in statuses if s.changed]
     older = [s for s in statuses if not s.changed and s.tracked.state in OPEN_STATES]
-    spending = report.spending
+    cost_chart = render_cost_chart(report.spending.cost) if report.spending else ""
     return {
-        "task": markdown(report.title, 60),
+        **report_text.describe_run(published, MAX_TABLE_BYTES),
         "pull_request": f" on #{report.pull_request}" if report.pull_request else "",
-        "headline": report_text.format_headline(
-            statuses, security_hidden=published.reconciliation.hides_security
-        ),
-        "charts": [
-            chart
-            for chart in (
-                render_severity_chart(statuses),
-                render_cost_chart(spending.cost) if spending else "",
-            )
-            if chart
-        ],
-        "destinations": [report_text.format_destination(d) for d in published.results],
+        "charts": [chart for chart in (render_severity_chart(statuses), cost_chart) if chart],
         "changed": report_text.format_findings(changed, report, MAX_TABLE_BYTES),
-        "security_hidden": bool(count_hidden(published)),
         "older": report_text.format_findings(older, report, MAX_TABLE_BYTES),
         "older_summary": f"Open since earlier runs: {len(older)}",
-        "file_verdicts": report_text.format_file_verdicts(report, MAX_TABLE_BYTES),
-        "generated": report_text.format_generated_files(report, MAX_TABLE_BYTES),
-        "cost": report_text.format_cost(spending) if spending else "",
-        "file_statuses": report_text.format_file_counts(report.file_statuses),
-        "entries": report_text.format_file_statuses(report.file_statuses, MAX_TABLE_BYTES),
-        "skipped": report_text.format_skipped(report.file_statuses),
-        "suppressed": format_all_suppressed(published),
     }
-
-
-def format_warnings(warnings: Sequence[str]) -> str:
-    """Format the warnings of a run as a list; empty when there are none."""
-    if not warnings:
-        return ""
-    return "\n".join(["**Warnings**", "", *(f"- {markdown_with_commits(w)}" for w in warnings)])
-
-
-def _format_skipped(file: SkippedFile) -> tuple[str, str, str]:
-    return html_code(file.path), file.reason.value, markdown(file.detail)
-
-
-def _list_paths(paths: Sequence[str]) -> list[str]:
-    """Format as many paths as fit; the last item counts the rest."""
-    lines: list[str] = []
-    left = MAX_TABLE_BYTES
-    for path in paths:
-        line = html_code(path)
-        left -= len(line.encode()) + 3
-        if left < 0:
-            return [*lines, f"… and {len(paths) - len(lines)} more"]
-        lines.append(line)
-    return lines
-
-
-def format_overview(tasks: Sequence[tuple[str, Mapping[str, str]]]) -> str:
-    """Format a table of all tasks from (title, outputs); empty when no task has set a status."""
-    if not any("status" in outputs for _, outputs in tasks):
-        return ""
-    rows = [
-        (
-            markdown(title, 60),
-            *(_overview_cell(outputs, name) for name in OVERVIEW_COLUMNS.values()),
-        )
-        for title, outputs in tasks
-    ]
-    return "\n".join(
-        [
-            "### All tasks",
-            "",
-            report_text.format_table(("Task", *OVERVIEW_COLUMNS), rows, MAX_OVERVIEW_BYTES),
-        ]
-    )
-
-
-def _overview_cell(outputs: Mapping[str, str], name: str) -> str:
-    return outputs.get(name, "failed" if name == "status" else "")
 
 
 def report_submitted(
@@ -218,7 +140,7 @@ def report_submitted(
     interactive = len(plan.requests) if results or dry_run else 0
     runner.set_output("requests-count", interactive + sum(batch.total for batch in session.sent))
     runner.set_output("backlog-count", len(plan.backlog) if dry_run else len(backlog))
-    _write_summary(ctx, _render_submission(ctx, prepared, sent, dry_run=dry_run))
+    _write_summary(ctx, render_submitted(ctx.title, prepared, sent, dry_run=dry_run))
     _print_submitted(ctx, plan, is_sent=bool(sent or results or dry_run))
 
 
@@ -238,15 +160,10 @@ def _print_submitted(ctx: RunContext, plan: Plan, *, is_sent: bool) -> None:
         return
     verb = "Would send" if ctx.settings.dry_run else "Sent"
     requests = plural(sum(len(batch) for batch in plan.due), "request")
-    usd = format_dollars(plan.worst_case_usd)
-    ctx.console.print(f"{verb} {requests} {_describe_batches(plan)}: at most {usd}.")
-
-
-def _describe_batches(plan: Plan) -> str:
+    how = f"in {len(plan.due)} {'batch' if len(plan.due) == 1 else 'batches'}"
     if plan.mode is SubmissionMode.INTERACTIVE:
-        return "interactively, at full price"
-    count = len(plan.due)
-    return "in 1 batch" if count == 1 else f"in {count} batches"
+        how = "interactively, at full price"
+    ctx.console.print(f"{verb} {requests} {how}: at most {format_dollars(plan.worst_case_usd)}.")
 
 
 def report_plan(ctx: RunContext, prepared: PreparedPlan) -> None:
@@ -254,20 +171,7 @@ def report_plan(ctx: RunContext, prepared: PreparedPlan) -> None:
     ctx.runner.set_output("status", "planned")
     ctx.runner.set_output("requests-count", len(prepared.plan.requests))
     ctx.runner.set_output("backlog-count", len(prepared.plan.backlog))
-    _write_summary(ctx, _render_submission(ctx, prepared, (), dry_run=True))
-
-
-def _render_submission(
-    ctx: RunContext, prepared: PreparedPlan, sent: Sequence[BatchState], *, dry_run: bool
-) -> str:
-    return render_submitted(
-        task=ctx.title,
-        selection=prepared.selection,
-        explanation=prepared.explanation,
-        plan=prepared.plan,
-        sent=sent,
-        dry_run=dry_run,
-    )
+    _write_summary(ctx, render_submitted(ctx.title, prepared, (), dry_run=True))
 
 
 def list_running_batches(ctx: RunContext, session: LedgerSession) -> list[RunningBatch]:
@@ -331,10 +235,19 @@ def report_run_end(*contexts: RunContext) -> None:
     """Write the overview of all tasks and the warnings to the summary, at the end of the run."""
     for ctx in contexts:
         _set_state_file(ctx)
-    tasks = [(ctx.title, ctx.runner.outputs) for ctx in contexts] if len(contexts) > 1 else []
-    for text in (format_overview(tasks), format_warnings(contexts[0].warnings)):
-        if text:
-            _write_summary(contexts[0], text)
+    first = contexts[0]
+    if len(contexts) > 1 and any("status" in ctx.runner.outputs for ctx in contexts):
+        rows = [(markdown(ctx.title, 60), *_overview_cells(ctx.runner.outputs)) for ctx in contexts]
+        table = report_text.format_table(("Task", *OVERVIEW_COLUMNS), rows, MAX_OVERVIEW_BYTES)
+        _write_summary(first, f"### All tasks\n\n{table}")
+    if first.warnings:
+        lines = (f"- {markdown_with_commits(warning)}" for warning in first.warnings)
+        _write_summary(first, "\n".join(["**Warnings**", "", *lines]))
+
+
+def _overview_cells(outputs: Mapping[str, str]) -> Iterator[str]:
+    for name in OVERVIEW_COLUMNS.values():
+        yield outputs.get(name, "failed" if name == "status" else "")
 
 
 def _set_state_file(ctx: RunContext) -> None:
@@ -347,13 +260,17 @@ def _set_state_file(ctx: RunContext) -> None:
 
 def _set_outputs(ctx: RunContext, published: PublishResult) -> None:
     runner, report = ctx.runner, published.report
+
+    def earlier(name: str) -> float:
+        # An earlier collect of this run has collected a warm-up batch.
+        return float(runner.outputs.get(name) or 0)
+
     counts = count_findings(published.statuses)
     runner.set_output("status", "dry-run" if ctx.settings.dry_run else "collected")
     runner.set_output("batch-ids", ",".join(filter(is_batch_id, report.batch_ids)))
     runner.set_output("findings-count", counts.open)
-    new, fixed = (int(_earlier_output(ctx, f"{name}-findings-count")) for name in ("new", "fixed"))
-    runner.set_output("new-findings-count", new + counts.new)
-    runner.set_output("fixed-findings-count", fixed + counts.fixed)
+    runner.set_output("new-findings-count", int(earlier("new-findings-count")) + counts.new)
+    runner.set_output("fixed-findings-count", int(earlier("fixed-findings-count")) + counts.fixed)
     runner.set_output("generated-count", len(report.generated))
     for result in published.results:
         if result.destination == "issue":
@@ -363,14 +280,9 @@ def _set_outputs(ctx: RunContext, published: PublishResult) -> None:
         ctx.console.print(f"{result.destination}: {result.action} {result.url or ''}".rstrip())
     if report.spending and report.spending.cost.is_priced:
         paid, saved = report.spending.paid_usd or 0, report.spending.saved_usd or 0
-        runner.set_output("cost-usd", f"{_earlier_output(ctx, 'cost-usd') + paid:.6f}")
-        runner.set_output("savings-usd", f"{_earlier_output(ctx, 'savings-usd') + saved:.6f}")
+        runner.set_output("cost-usd", f"{earlier('cost-usd') + paid:.6f}")
+        runner.set_output("savings-usd", f"{earlier('savings-usd') + saved:.6f}")
         ctx.console.print(f"Cost {format_dollars(paid)}, saved {format_dollars(saved)}.")
-
-
-def _earlier_output(ctx: RunContext, name: str) -> float:
-    """Return the output of an earlier collect in this run, which collected a warm-up batch."""
-    return float(ctx.runner.outputs.get(name) or 0)
 
 
 def _write_summary(ctx: RunContext, text: str) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, TransientError
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import annotations, slack, webhook
-from batch_action.publishers.base import UNDELIVERED
 from batch_action.publishers.files import publisher as files
 
 NOTIFIERS: Mapping[str, Callable[[RunContext, PublishResult], DestinationResult]] = {
@@ -26,14 +26,17 @@ def notify(ctx: RunContext, published: PublishResult) -> PublishResult:
     request are not sent to `webhook` and `slack`, which many people read.
     """
     for name, send in NOTIFIERS.items():
-        if not _is_enabled(ctx, name) or (ctx.run.pull_number and name in ("webhook", "slack")):
+        if not _is_enabled(ctx.settings, name) or (
+            ctx.run.pull_number and name in ("webhook", "slack")
+        ):
             continue
         ctx.console.activity = f"notifying {name}"
         try:
             result = send(ctx, published)
         except BatchActionError as error:
             result = DestinationResult(destination=name, action="failed", note=str(error))
-        _warn_undelivered(ctx, result)
+        if result.is_undelivered:
+            ctx.warn(f"{name}: {result.note}")
         published = replace(published, results=(*published.results, result))
     return published
 
@@ -48,17 +51,11 @@ def notify_failure(ctx: RunContext, error: BatchActionError) -> None:
     if not in_workflow or ctx.settings.dry_run or isinstance(error, TransientError):
         return
     for name, send in (("webhook", webhook.notify_failure), ("slack", slack.notify_failure)):
-        if _is_enabled(ctx, name):
-            _warn_undelivered(ctx, send(ctx, error))
+        if _is_enabled(ctx.settings, name) and (result := send(ctx, error)).is_undelivered:
+            ctx.warn(f"{name}: {result.note}")
 
 
-def _is_enabled(ctx: RunContext, name: str) -> bool:
+def _is_enabled(settings: Settings, name: str) -> bool:
     """Whether *name* is listed in `report`, or its URL is set."""
-    settings = ctx.settings
     urls = {"slack": settings.slack_webhook_url, "webhook": settings.webhook_url}
     return name in settings.report or urls.get(name) is not None
-
-
-def _warn_undelivered(ctx: RunContext, result: DestinationResult) -> None:
-    if result.action in UNDELIVERED:
-        ctx.warn(f"{result.destination}: {result.note}")

@@ -29,7 +29,7 @@ from batch_action.models.findings import (
 from batch_action.models.ledger import Dismissed, Fact, Recheck
 from batch_action.models.report import DestinationResult, PublishResult, RunReport
 from batch_action.publishers import markers
-from batch_action.publishers.base import UNDELIVERED, Publisher
+from batch_action.publishers.base import Publisher
 from batch_action.publishers.draft_pr import publisher as draft_pr
 from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding import publisher as issue_per_finding
@@ -317,7 +317,7 @@ def find_delivery_error(published: PublishResult, *, writes_files: bool) -> GitH
     """
     open_count = sum(s.tracked.state in OPEN_STATES for s in published.statuses)
     generated_count = len(published.report.generated)
-    undelivered = [r for r in published.results if r.action in UNDELIVERED]
+    undelivered = [r for r in published.results if r.is_undelivered]
     findings_lost = open_count > 0 and len(undelivered) == len(published.results) > 0
     files_lost = generated_count > 0 and any(r.destination == "draft-pr" for r in undelivered)
     if not (findings_lost or (files_lost and not writes_files)):

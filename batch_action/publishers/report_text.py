@@ -52,7 +52,6 @@ CHANGES = (FindingState.NEW, FindingState.FIXED, FindingState.BACK)
 MAX_PATH_CHARS = 90
 MAX_NOTE_CHARS = 500
 MAX_STATE_NOTE_CHARS = 60
-MAX_BATCHES_LISTED = 5
 
 
 def format_headline(statuses: Sequence[FindingStatus], *, security_hidden: bool) -> str:
@@ -457,26 +456,21 @@ def format_all_suppressed(published: PublishResult) -> str:
     return f"Suppressed or listed separately: {lines}." if lines else ""
 
 
-def render_last_run(
-    report: RunReport, reconciled: Reconciliation, advice: str, max_chars: int, **limits: int
-) -> str:
-    """Render the file statuses, the cost, and where the report comes from.
-
-    *max_chars*: of each table; *limits*: see `count_suppressed`.
-    """
-    discarded = plural(report.discarded, "finding")
-    lines = (
-        f"{skipped}." if (skipped := format_skipped(report.file_statuses)) else "",
-        format_suppressed(count_suppressed(reconciled, **limits)),
-        f"{discarded} discarded: the quoted code is not in the file." if report.discarded else "",
-    )
-    return render_template(
-        "last_run.md.j2",
-        summary=format_file_counts(report.file_statuses),
-        table=format_file_statuses(report.file_statuses, max_chars),
-        lines=[line for line in lines if line],
-        task_results=format_task_results(report, max_chars),
-        cost=format_cost(report.spending) if report.spending else "",
-        provenance=format_provenance(report),
-        advice=advice,
-    )
+def describe_run(published: PublishResult, max_bytes: int) -> dict[str, object]:
+    """Return the fields of a template that is about a whole run; *max_bytes*: of each table."""
+    report = published.report
+    return {
+        "task": markdown(report.title, 60),
+        "headline": format_headline(
+            published.visible, security_hidden=published.reconciliation.hides_security
+        ),
+        "security_hidden": bool(count_hidden(published)),
+        "destinations": [format_destination(result) for result in published.results],
+        "file_verdicts": format_file_verdicts(report, max_bytes),
+        "generated": format_generated_files(report, max_bytes),
+        "cost": format_cost(report.spending) if report.spending else "",
+        "file_statuses": format_file_counts(report.file_statuses),
+        "entries": format_file_statuses(report.file_statuses, max_bytes),
+        "skipped": format_skipped(report.file_statuses),
+        "suppressed": format_all_suppressed(published),
+    }

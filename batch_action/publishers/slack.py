@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from batch_action.clients.webhooks import UndeliveredError
+from batch_action.clients.git import GitRepo
+from batch_action.clients.webhooks import UndeliveredError, Webhooks
+from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
 from batch_action.escape import href, plain, slack
@@ -17,7 +19,6 @@ from batch_action.models.report import (
     RunReport,
 )
 from batch_action.publishers import report_text
-from batch_action.publishers.base import UNDELIVERED
 from batch_action.publishers.markers import MAX_TITLE_CHARS
 from batch_action.text import plural
 
@@ -62,7 +63,7 @@ def build_message(published: PublishResult, fixers: Mapping[str, str]) -> Messag
         *([f"… and {len(new) - MAX_FINDINGS} more"] if len(new) > MAX_FINDINGS else []),
         *([_format_hidden(hidden, published)] if hidden else []),
         *lost,
-        *(_format_undelivered(r) for r in published.results if r.action in UNDELIVERED),
+        *(_format_undelivered(r) for r in published.results if r.is_undelivered),
     ]
     if notes:
         blocks.append(_section(_join_to_limit(notes, "\n")))
@@ -133,7 +134,7 @@ def _format_lost_files(statuses: FileStatuses) -> list[str]:
 
 def _format_hidden(count: int, published: PublishResult) -> str:
     report = published.report
-    delivered = {r.destination for r in published.results if r.action not in UNDELIVERED}
+    delivered = {r.destination for r in published.results if not r.is_undelivered}
     where = "hidden on a public repository"
     if "sarif" in delivered and report.repository:
         url = f"{report.server_url}/{report.repository}/security/code-scanning"
@@ -202,10 +203,10 @@ def _message(fallback: str, blocks: Sequence[Message]) -> Message:
 def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
     """Send the summary of a run, unless nothing changed."""
     changed = [s for s in published.visible if s.changed]
-    message = build_message(published, find_fixers(ctx, changed))
+    message = build_message(published, find_fixers(ctx.git, changed))
     if message is None:
         return DestinationResult(destination=DESTINATION, action="skipped", note="nothing new")
-    return _send(ctx, message)
+    return _send(ctx.settings, ctx.webhooks, message)
 
 
 def notify_failure(ctx: RunContext, error: BatchActionError) -> DestinationResult:
@@ -216,10 +217,10 @@ def notify_failure(ctx: RunContext, error: BatchActionError) -> DestinationResul
         repository=ctx.github_context.repository,
         run_url=ctx.github_context.run_url,
     )
-    return _send(ctx, message)
+    return _send(ctx.settings, ctx.webhooks, message)
 
 
-def find_fixers(ctx: RunContext, statuses: Iterable[FindingStatus]) -> dict[str, str]:
+def find_fixers(git: GitRepo, statuses: Iterable[FindingStatus]) -> dict[str, str]:
     """Map fixed findings to the author of the file's last commit, or to the abbreviated commit."""
     fixed = [
         s.tracked
@@ -228,22 +229,21 @@ def find_fixers(ctx: RunContext, statuses: Iterable[FindingStatus]) -> dict[str,
     ]
     fixers = {tracked.fingerprint: tracked.closing_commit[:7] for tracked in fixed}
     for tracked in fixed[:MAX_AUTHOR_LOOKUPS]:
-        author = ctx.git.last_author(tracked.closing_commit, tracked.anchor.path)
-        if author:
+        if author := git.last_author(tracked.closing_commit, tracked.anchor.path):
             fixers[tracked.fingerprint] = author
     return fixers
 
 
-def _send(ctx: RunContext, message: dict[str, Any]) -> DestinationResult:
-    url = ctx.settings.slack_webhook_url
+def _send(settings: Settings, webhooks: Webhooks, message: Message) -> DestinationResult:
+    url = settings.slack_webhook_url
     if url is None:
         return DestinationResult(destination=DESTINATION, action="refused", note=NO_URL)
-    if ctx.settings.dry_run:
+    if settings.dry_run:
         return DestinationResult(destination=DESTINATION, action="skipped", note="a dry run")
     body = json.dumps(message).encode()
     try:
         # Slack cannot drop repeats, so a message that it may have accepted is not sent again.
-        ctx.webhooks.post(url.get_secret_value(), body, {}, repeatable=False)
+        webhooks.post(url.get_secret_value(), body, {}, repeatable=False)
     except UndeliveredError as error:
         note = f"Slack did not accept the message: {error}. Check `slack-webhook-url`."
         return DestinationResult(destination=DESTINATION, action="failed", note=note)

@@ -13,6 +13,7 @@ from batch_action.models.requests import Cost, Plan, TokenEstimate
 from batch_action.publishers import job_summary, report_text
 from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.job_summary import RunningBatch
+from batch_action.requests.planner import PreparedPlan
 from tests.harness.hostile_text import FILE_NAMES, GFM, TEXTS, assert_inert
 from tests.harness.reports import (
     COST,
@@ -175,12 +176,12 @@ def test_a_huge_submit_stays_within_the_limit():
         cost=COST,
     )
     selection = Selection(head=C, base=None, files=tuple(files), skipped=tuple(skipped))
-    text = job_summary.render_submitted(
-        task="<b>", selection=selection, explanation=name, plan=plan, sent=(), dry_run=False
+    prepared = PreparedPlan(
+        selection=selection, explanation=name, partial=False, behind=False, plan=plan
     )
+    text = job_summary.render_submitted("<b>", prepared, (), dry_run=False)
     assert len(text.encode()) < MIB / 4
-    assert re.search(r"- … and \d+ more\n", text)
-    assert re.search(r"… and \d+ more rows\.", text)
+    assert len(re.findall(r"… and \d+ more rows\.", text)) == 2, "the backlog and the skipped"
     assert "<b>" not in text
 
 

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from batch_action.batches import generated_files
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
-from batch_action.escape import html_code, markdown
+from batch_action.escape import html_code
 from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus, GeneratedFile
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers import finding_block, report_text
 from batch_action.publishers.report_text import (
-    count_hidden,
-    format_all_suppressed,
     render_template,
 )
 from batch_action.publishers.results import build_results, encode
@@ -67,14 +65,9 @@ def render_document(published: PublishResult) -> str:
     report = published.report
     statuses = published.visible
     open_statuses = [s for s in statuses if s.tracked.state in OPEN_STATES]
-    spending = report.spending
     return render_template(
         "files/document.md.j2",
-        task=markdown(report.task, 60),
-        headline=report_text.format_headline(
-            statuses, security_hidden=published.reconciliation.hides_security
-        ),
-        security_hidden=bool(count_hidden(published)),
+        **report_text.describe_run(published, MAX_TABLE_BYTES),
         table=report_text.format_findings(open_statuses, report, MAX_TABLE_BYTES),
         findings=_render_blocks(
             [s for s in open_statuses if not s.tracked.pre_existing], published
@@ -86,14 +79,6 @@ def render_document(published: PublishResult) -> str:
         accepted=_format_lines(
             s for s in statuses if s.tracked.state in (FindingState.IGNORED, FindingState.DISMISSED)
         ),
-        destinations=[report_text.format_destination(d) for d in published.results],
-        file_verdicts=report_text.format_file_verdicts(published.report, MAX_TABLE_BYTES),
-        generated=report_text.format_generated_files(published.report, MAX_TABLE_BYTES),
-        file_statuses=report_text.format_file_counts(report.file_statuses),
-        entries=report_text.format_file_statuses(report.file_statuses, MAX_TABLE_BYTES),
-        skipped=report_text.format_skipped(report.file_statuses),
-        suppressed=format_all_suppressed(published),
-        cost=report_text.format_cost(spending) if spending else "",
         footer=" · ".join(report_text.format_provenance(report, with_commit=True)),
     )
 

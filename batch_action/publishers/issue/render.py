@@ -117,7 +117,7 @@ def render(
             remaining=_format_remaining(len(fields["rows"]), open_count, overflow_count),
             sections=finding_block.build_sections(ordered, blocks, "the reviewed changes"),
             footer=footer
-            or report_text.render_last_run(
+            or finding_block.render_last_run(
                 report, reconciliation, ADVICE, MAX_FILE_STATUSES_CHARS, max_findings=open_overflow
             ),
         )

@@ -231,7 +231,7 @@ def _summary_fields(
     last_run = (
         state.last_run
         if state and report.commands_only
-        else report_text.render_last_run(report, reconciled, ADVICE, MAX_FILE_STATUSES_CHARS)
+        else finding_block.render_last_run(report, reconciled, ADVICE, MAX_FILE_STATUSES_CHARS)
     )
     return {
         "marker": _marker(report, reconciled.commit, batches),
