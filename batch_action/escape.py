@@ -44,7 +44,6 @@ _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _ACTIVE_SARIF = re.compile(
     r"(?<!\w)@(?=\w)|\](?=\()|\{(?=\d+\})|:(?=//)|\bwww(?=\.)|#(?=\d)|\bGH-(?=\d)", re.IGNORECASE
 )
-_NOT_IN_LABEL = re.compile(r"[^\w .,:+()/-]")
 _LOOK_ALIKES = str.maketrans("*~`", "\u2217\u223c\u02cb")
 # Fence languages that GitHub renders instead of showing the text.
 _RENDERED_FENCES = frozenset({"mermaid", "math", "geojson", "topojson", "stl"})
@@ -277,11 +276,6 @@ def _escape_mrkdwn(text: str) -> str:
     text = text.translate(_LOOK_ALIKES)
     text = _ACTIVE_PLAIN.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def mermaid(text: str, limit: int = 0) -> str:
-    """Return a label for a Mermaid chart, for use in double quotes: words and a few signs."""
-    return _SPACES.sub(" ", _NOT_IN_LABEL.sub(" ", plain(text, limit))).strip()
 
 
 def href(url: str) -> str:

@@ -101,8 +101,8 @@ def _exit_code(
         raise problem
     if published is None:
         return 0
-    severe = pipeline.select_failing_findings(ctx, published)
-    return 1 if severe or pipeline.select_failing_verdicts(ctx, published) else 0
+    severe = pipeline.select_failing_findings(ctx.settings, published)
+    return 1 if severe or pipeline.select_failing_verdicts(ctx.settings, published) else 0
 
 
 def _branch_results(
@@ -137,7 +137,7 @@ def _publish(
         # There are no results to publish; the next run reads the users' requests.
         ctx.warn(str(error))
         return None
-    requested = states.requested_facts(view, ctx)
+    requested = states.requested_facts(view, ctx.now())
     if not (batch_results.ended or requested or states.has_pending_work):
         return None
     # Users' requests are saved even if publishing fails.

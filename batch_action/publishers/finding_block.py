@@ -5,6 +5,7 @@ A block is rendered once, and afterwards preserved as opaque text.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from batch_action.escape import code_span, fence, html_code, markdown, prose
 from batch_action.models.findings import (
@@ -68,7 +69,9 @@ def render_details(finding: Finding) -> str:
     quoted = truncate_code(finding.evidence)
     return render_template(
         "finding_details.md.j2",
-        code=fence(quoted, _language_of(finding.anchor.path)) if quoted.strip() else "",
+        code=fence(quoted, PurePosixPath(finding.anchor.path).suffix[1:].lower())
+        if quoted.strip()
+        else "",
         explanation=prose(finding.raw.explanation, MAX_PROSE_CHARS),
         remediation=prose(finding.raw.remediation, MAX_PROSE_CHARS),
         suggestion=render_suggestion(finding),
@@ -113,11 +116,6 @@ def render_suggestion(finding: Finding) -> str:
     old = [f"-{line}" for line in quoted.split("\n")] if quoted else []
     new = [f"+{line}" for line in truncate_code(suggested).split("\n")] if suggested else []
     return fence("\n".join(old + new), "diff")
-
-
-def _language_of(path: str) -> str:
-    name = path.rpartition("/")[2]
-    return name.rpartition(".")[2].lower() if "." in name else ""
 
 
 def truncate_code(code: str) -> str:
@@ -166,12 +164,8 @@ def render_blocks(
 
     Closed findings, and all findings after `MAX_NEW_DETAILS_CHARS`, get brief blocks.
 
-    Args:
-        statuses: the findings, in the order of the blocks.
-        blocks: fingerprint to the existing block.
-        report: the report of the run.
-        max_block_chars: the limit of each block with its markers.
-        ticked: fingerprints whose checkboxes are ticked.
+    *blocks*: fingerprint to the existing block; *max_block_chars*: with its markers; *ticked*:
+    fingerprints whose checkboxes are ticked.
     """
     rendered, left = [], MAX_NEW_DETAILS_CHARS
     for status in statuses:

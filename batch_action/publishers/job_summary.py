@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from batch_action.batches.results import BatchResults
 from batch_action.batches.synchronous import is_batch_id
 from batch_action.context import RunContext
-from batch_action.escape import html_code, markdown, markdown_with_commits, mermaid
+from batch_action.escape import html_code, markdown, markdown_with_commits
 from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity
@@ -319,7 +319,7 @@ def render_severity_chart(statuses: Iterable[FindingStatus]) -> str:
         # No theme is set, so that GitHub can apply the reader's light or dark one.
         f"%%{{init: {{'themeVariables': {{{colors}}}}}}}%%",
         "pie showData title Open findings by severity",
-        *(f'    "{_escape_label(severity.value)}" : {count}' for severity, count in counts.items()),
+        *(f'    "{severity.value}" : {count}' for severity, count in counts.items()),
     )
 
 
@@ -333,7 +333,7 @@ def render_cost_chart(cost: Cost) -> str:
     priced = {name: amount for name, amount in columns.items() if amount is not None}
     if cost.batch_usd is None or not any(priced.values()):
         return ""
-    names = ", ".join(f'"{_escape_label(name)}"' for name in priced)
+    names = ", ".join(f'"{name}"' for name in priced)
     return _wrap_mermaid(
         f"%%{{init: {{{BAR_CHART_CONFIG}}}}}%%",
         "xychart-beta",
@@ -342,10 +342,6 @@ def render_cost_chart(cost: Cost) -> str:
         f"    y-axis 0 --> {_format_number(max(priced.values()) * AXIS_MARGIN)}",
         f"    bar [{', '.join(_format_number(amount) for amount in priced.values())}]",
     )
-
-
-def _escape_label(text: str) -> str:
-    return mermaid(text, 40)
 
 
 def _format_number(amount: float) -> str:

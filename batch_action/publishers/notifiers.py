@@ -25,10 +25,9 @@ def notify(ctx: RunContext, published: PublishResult) -> PublishResult:
     A destination that fails adds a warning to the run and raises nothing. The results of a pull
     request are not sent to `webhook` and `slack`, which many people read.
     """
+    many_readers = () if ctx.run.pull_number is None else ("webhook", "slack")
     for name, send in NOTIFIERS.items():
-        if not _is_enabled(ctx.settings, name) or (
-            ctx.run.pull_number and name in ("webhook", "slack")
-        ):
+        if not _is_enabled(ctx.settings, name) or name in many_readers:
             continue
         ctx.console.activity = f"notifying {name}"
         try:

@@ -6,8 +6,11 @@ is written. So every destination shows the same findings in the same states.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from batch_action.clients.git import GitRepo
 from batch_action.clients.github.errors import RefusedError
+from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError
 from batch_action.findings import baseline
@@ -55,12 +58,12 @@ class PublishedStates:
     unreadable: tuple[DestinationResult, ...] = ()
     """Destinations that GitHub refuses to let us read, permanently."""
 
-    def requested_facts(self, view: LedgerView, ctx: RunContext) -> tuple[Fact, ...]:
+    def requested_facts(self, view: LedgerView, now: datetime) -> tuple[Fact, ...]:
         """Return people's dismissals and recheck requests that *view* does not contain yet."""
         recorded = {fact.key() for fact in view.ledger.facts}
         paths = {f.fingerprint: f.anchor.path for s in self.newest_first for f in s.tracked}
         dismissed: list[Fact] = [
-            Dismissed(fingerprint=d.fingerprint, actor=d.actor, source=d.source, at=ctx.now())
+            Dismissed(fingerprint=d.fingerprint, actor=d.actor, source=d.source, at=now)
             for d in self.dismissals
         ]
         rechecks: list[Fact] = [
@@ -70,7 +73,7 @@ class PublishedStates:
                 actor=request.actor,
                 source=request.source,
                 batches_before=view.batches_of_path(paths[request.fingerprint]),
-                at=ctx.now(),
+                at=now,
             )
             for state in self.newest_first
             for request in state.rechecks
@@ -106,11 +109,8 @@ def read_states(
 ) -> PublishedStates:
     """Read the states of all publishers, without writing anything.
 
-    Args:
-        ctx: the run.
-        dismissed: the fingerprints whose dismissal the ledger has.
-        publishers: used instead of those that `report` names.
-        inherited: states from elsewhere, such as a merged pull request.
+    *dismissed*: the fingerprints whose dismissal the ledger has; *publishers*: used instead of
+    those that `report` names; *inherited*: states from elsewhere, such as a merged pull request.
 
     Raises:
         ConfigError: when a destination is not configured completely.
@@ -174,22 +174,18 @@ def build_policy(
 ) -> FindingPolicy:
     """Build the policy of a run.
 
-    Args:
-        ctx: the run.
-        view: with the collected facts and people's requests.
-        states: what the destinations hold.
-        report: of this run.
-        reviewed_before: (path, blob) with a verdict before people's requests in *states*.
+    *view*: with the collected facts and people's requests; *reviewed_before*: (path, blob) with a
+    verdict before people's requests in *states*.
 
-    Raises:
-        ConfigError: when the baseline file cannot be parsed.
-
+    Raises ConfigError: when the baseline file cannot be parsed.
     """
     settings, batch_ids = ctx.settings, frozenset(report.batch_ids)
     published = {batch for state in states.newest_first for batch in state.batches}
     return FindingPolicy(
         thresholds=Thresholds(severity=settings.min_severity, confidence=settings.min_confidence),
-        baseline=_load_baseline(ctx, ctx.rules_commit_for(report.commit)),
+        baseline=_load_baseline(
+            ctx.git, ctx.rules_commit_for(report.commit), settings.baseline_file
+        ),
         dismissed=view.dismissed_fingerprints | {d.fingerprint for d in states.dismissals},
         recheck_requested=frozenset(request.fingerprint for request in view.open_recheck_requests),
         recheck_answered=frozenset(
@@ -248,9 +244,9 @@ def publish(
     )
 
 
-def select_failing_findings(ctx: RunContext, published: PublishResult) -> list[FindingStatus]:
+def select_failing_findings(settings: Settings, published: PublishResult) -> list[FindingStatus]:
     """Select the new findings at or over `fail-on-severity`; none when it is not set."""
-    limit = ctx.settings.fail_on_severity
+    limit = settings.fail_on_severity
     if limit is None:
         return []
     return [
@@ -262,13 +258,13 @@ def select_failing_findings(ctx: RunContext, published: PublishResult) -> list[F
     ]
 
 
-def select_failing_verdicts(ctx: RunContext, published: PublishResult) -> list[FileVerdict]:
+def select_failing_verdicts(settings: Settings, published: PublishResult) -> list[FileVerdict]:
     """Select this run's verdicts at or over `fail-on-verdict`; none when it is not set."""
     failing = {
         None: (),
         "invalid": (Verdict.INVALID,),
         "uncertain": (Verdict.INVALID, Verdict.UNCERTAIN),
-    }[ctx.settings.fail_on_verdict]
+    }[settings.fail_on_verdict]
     return [verdict for verdict in published.report.file_verdicts if verdict.verdict in failing]
 
 
@@ -298,16 +294,14 @@ def _reconcile(
     return replace(reconcile(tracked, answers, positions, policy), blocks=blocks)
 
 
-def _load_baseline(ctx: RunContext, commit: str) -> frozenset[str]:
+def _load_baseline(git: GitRepo, commit: str, name: str) -> frozenset[str]:
     """Load the fingerprints that the baseline file accepts.
 
     Raises ConfigError: without the file, people would be notified of every accepted finding.
     """
-    name = ctx.settings.baseline_file
-    data = ctx.git.file_at(commit, name) if ctx.git.has_commit(commit) else None
-    if data is None:
-        return frozenset()
-    return frozenset(entry.fingerprint for entry in baseline.parse(data, name).findings)
+    data = git.file_at(commit, name) if git.has_commit(commit) else None
+    findings = baseline.parse(data, name).findings if data is not None else ()
+    return frozenset(entry.fingerprint for entry in findings)
 
 
 def find_delivery_error(published: PublishResult, *, writes_files: bool) -> GitHubError | None:

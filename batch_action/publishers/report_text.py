@@ -52,6 +52,7 @@ CHANGES = (FindingState.NEW, FindingState.FIXED, FindingState.BACK)
 MAX_PATH_CHARS = 90
 MAX_NOTE_CHARS = 500
 MAX_STATE_NOTE_CHARS = 60
+MAX_BATCHES_LISTED = 5
 
 
 def format_headline(statuses: Sequence[FindingStatus], *, security_hidden: bool) -> str:

@@ -45,7 +45,7 @@ def build(
         batch_ids=tuple(pending.sent.batch for pending in ended),
         model=ended[-1].intended.model if ended else settings.model,
         date=f"{ctx.now():%Y-%m-%d}",
-        file_statuses=_build_file_statuses(ctx, view, results),
+        file_statuses=_build_file_statuses(view, results, settings.max_attempts, ctx.scope),
         spending=(_compute_spending(ctx, view, results, spend_view or view) if ended else None),
         discarded=batch_answers.discarded,
         ref=f"refs/pull/{pull_number}/head" if pull_number else context.branch_ref,
@@ -57,9 +57,11 @@ def build(
     )
 
 
-def _build_file_statuses(ctx: RunContext, view: LedgerView, results: BatchResults) -> FileStatuses:
+def _build_file_statuses(
+    view: LedgerView, results: BatchResults, max_attempts: int, scope: str
+) -> FileStatuses:
     """Build one entry for each file that was sent or is in the backlog."""
-    given_up = view.given_up_files(ctx.settings.max_attempts)
+    given_up = view.given_up_files(max_attempts)
     withdrawn = {fact.batch for fact in view.facts(Withdrawn)}
     entries: dict[str, FileStatusEntry] = {}
     for answer in results.answers:
@@ -68,7 +70,7 @@ def _build_file_statuses(ctx: RunContext, view: LedgerView, results: BatchResult
         if before is None or STATUS_ORDER.index(entry.status) > STATUS_ORDER.index(before.status):
             entries[entry.path] = entry
     in_flight = {key.path for batch in view.pending_batches for key in batch.request_keys}
-    backlog = view.backlog(max_attempts=ctx.settings.max_attempts, scope=ctx.scope)
+    backlog = view.backlog(max_attempts=max_attempts, scope=scope)
     for path in in_flight:
         entries.setdefault(path, FileStatusEntry(path=path, status=FileStatus.IN_FLIGHT))
     for path in backlog:
@@ -125,20 +127,12 @@ def _compute_spending(
         month_to_date_usd=spend_view.spend_usd(month_start(ctx.now())),
         cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
         cache_saved_usd=(
-            _compute_cache_saving(ctx, view, results)
+            pricing.cache_saving(ctx.prices, [*results.usages, *_find_warm_ups(view, results)])
             if usage != pricing.without_cache(usage)
             else None
         ),
         batched=results.batched,
     )
-
-
-def _compute_cache_saving(ctx: RunContext, view: LedgerView, results: BatchResults) -> float | None:
-    """Compute what the prompt cache saved in this run, less the extra cost of its warm-up.
-
-    None when a price is unknown.
-    """
-    return pricing.cache_saving(ctx.prices, [*results.usages, *_find_warm_ups(view, results)])
 
 
 def _find_warm_ups(view: LedgerView, results: BatchResults) -> list[tuple[str, Usage]]:

@@ -41,9 +41,7 @@ Message = dict[str, Any]
 def build_message(published: PublishResult, fixers: Mapping[str, str]) -> Message | None:
     """Build the summary of a run; None when nothing changed and nothing was lost.
 
-    Args:
-        published: the results of the run.
-        fixers: fingerprint of a fixed finding to the author of the fix, or its abbreviated commit.
+    *fixers*: fingerprint of a fixed finding to the author of the fix, or its abbreviated commit.
     """
     report = published.report
     statuses = published.visible

@@ -102,12 +102,9 @@ def _parse_command(words: Sequence[str]) -> Command:
 def resolve(
     command: Command, fingerprints: Collection[str], *, default: str | None = None
 ) -> ResolvedCommand:
-    """Resolve the id of a command to a fingerprint.
+    """Resolve the id of a command to one of the fingerprints.
 
-    Args:
-        command: a parsed command.
-        fingerprints: of the findings in the issue or pull request with the comment.
-        default: the fingerprint to use without an id, in an issue about one finding.
+    *default*: the fingerprint to use without an id, in an issue about one finding.
     """
 
     def reject(problem: str) -> ResolvedCommand:
@@ -234,16 +231,10 @@ def read_comments(
     *,
     default: str | None = None,
 ) -> UserCommands:
-    """Read the commands in comments of people with write access.
+    """Read the commands in all comments of an issue or pull request with these findings.
 
-    Args:
-        comments: all comments of an issue or a pull request.
-        fingerprints: of the findings in it.
-        issues: the client that knows who has write access.
-        default: the fingerprint for commands without an id, in an issue about one finding.
-
-    Raises:
-        GitHubError: when the permissions of an author cannot be read.
+    Only those of people with write access count. For *default* see `resolve`. Raises GitHubError:
+    when the permissions of an author cannot be read.
     """
     own_texts = [comment.body for comment in comments if comment.trusted]
     commands = UserCommands()

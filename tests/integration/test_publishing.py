@@ -220,10 +220,10 @@ def test_a_dismissal_in_one_destination_holds_in_all(repo: Repo):
         first.state = replace(first.state, dismissals=(dismissal,))
         batch_answers = review(repo, "crash(x)")
         published_states = pipeline.read_states(ctx, publishers={"first": first, "second": second})
-        (fact,) = published_states.requested_facts(EMPTY, ctx)
+        (fact,) = published_states.requested_facts(EMPTY, ctx.now())
         assert isinstance(fact, Dismissed)
         view = LedgerView(EMPTY.ledger.model_copy(update={"facts": (fact,)}))
-        assert published_states.requested_facts(view, ctx) == ()
+        assert published_states.requested_facts(view, ctx.now()) == ()
         publish_to(ctx, batch_answers, published_states, view)
         assert states(second) == [FindingState.DISMISSED]
         # And from the ledger alone, in case the destination is lost.
@@ -242,7 +242,7 @@ def test_a_recheck_of_an_unknown_finding_is_ignored(repo: Repo):
         )
         first.state = replace(first.state, rechecks=rechecks)
         published_states = pipeline.read_states(ctx, publishers={"first": first})
-        (fact,) = published_states.requested_facts(EMPTY, ctx)
+        (fact,) = published_states.requested_facts(EMPTY, ctx.now())
     assert isinstance(fact, Recheck)
     assert (fact.path, fact.fingerprint) == ("a.py", known.fingerprint)
 

@@ -6,6 +6,7 @@ a merged one are transferred to the branch; answers for one that was closed are 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from batch_action.batches import lost_creates, results
 from batch_action.batches.results import BatchResults
@@ -177,7 +178,7 @@ def _collect_one(
         return _publish_open(ctx, data)
     if pull.merged and pull.base_ref == ctx.github_context.default_branch:
         return _transfer_to_branch(ctx, data)
-    return _Result(facts=(*_closed(ctx, data), *_unpublished(batch_results)))
+    return _Result(facts=(*_closed(data, ctx.now()), *_unpublished(batch_results)))
 
 
 def _publish_open(ctx: RunContext, data: _Input) -> _Result:
@@ -212,7 +213,7 @@ def _publish(
     answers = results.build_answers(ctx, collected, batch_results, head=head)
     publisher = pull_request.create_publisher(ctx, data.pull)
     states = pipeline.read_states(ctx, publishers={DESTINATION: publisher})
-    requested = states.requested_facts(collected, ctx)
+    requested = states.requested_facts(collected, ctx.now())
     if not (batch_results.ended or requested or states.has_pending_work or not deliver):
         return None, ()
     view = collected.add(*data.dismissed, *requested)
@@ -239,7 +240,7 @@ def _find_reverted_files(
 
 def _transfer_to_branch(ctx: RunContext, data: _Input) -> _Result:
     """Return the open findings of a merged pull request for the branch; publish nothing."""
-    pull, closed = data.pull, _closed(ctx, data)
+    pull, closed = data.pull, _closed(data, ctx.now())
     if not (closed or data.batch_results.ended):
         return _Result()
     if not ctx.git.has_commit(pull.merge_commit):
@@ -299,9 +300,9 @@ def _unpublished(batch_results: BatchResults) -> Iterable[Fact]:
             yield fact
 
 
-def _closed(ctx: RunContext, data: _Input) -> tuple[Closed, ...]:
+def _closed(data: _Input, now: datetime) -> tuple[Closed, ...]:
     """Return the fact that the pull request is closed, unless the ledger has it."""
     pull = data.pull
     if pull_requests.is_closed(data.view, pull.number):
         return ()
-    return (Closed(pull_request=pull.number, merged=pull.merged, at=ctx.now()),)
+    return (Closed(pull_request=pull.number, merged=pull.merged, at=now),)

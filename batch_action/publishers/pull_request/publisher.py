@@ -181,7 +181,8 @@ class PullRequestPublisher:
         if comments:
             # A concurrent run may have posted the same findings in the meantime.
             self._read_inline_comments(self.pulls.comments(self.pull.number))
-            comments = [c for c in comments if c.fingerprint not in self.inline_comments]
+            known = self.inline_comments
+            comments = {name: draft for name, draft in comments.items() if name not in known}
         if not comments:
             return False
         marker = markers.format_notification(report.batch_ids, report.commit)

@@ -146,18 +146,37 @@ def render(
     closed = [s for s in statuses if s.tracked.state not in OPEN_STATES]
     texts = {**reconciled.blocks, **(state.blocks if state else {})}
 
+    start = identity(report.task, report.repository_id, report.state_key, report.pull_request or 0)
+    batches = report.batch_ids or (state.batches if state else ())
+    head = f"{start}{attribute(reconciled.commit)} batches={markers.encode_list(batches)}"
+    index = " ".join(f"{name}={comments.ids[name]}" for name in sorted(comments.ids))
+    if state and report.commands_only:
+        last_run = state.last_run
+    else:
+        last_run = finding_block.render_last_run(
+            report, reconciled, ADVICE, MAX_FILE_STATUSES_CHARS
+        )
+
     def render_with(blocks: Sequence[RenderedBlock]) -> str:
         return render_template(
             "pull_request/review.md.j2",
-            **_summary_fields(report, reconciled, state, comments.ids),
+            marker=f"<!-- batch-action:review v{markers.SCHEMA} {head} -->",
+            index=f"<!-- batch-action:inline v{markers.SCHEMA} {index} -->",
+            task=markdown(report.task.replace("-", " "), 60),
+            security_hidden=reconciled.hides_security,
             headline=report_text.format_headline(
                 statuses, security_hidden=reconciled.hides_security
             ),
             table=report_text.format_findings(
                 open_statuses[:max_findings], report, MAX_TABLE_CHARS, comments.urls
             ),
-            remaining=_remaining(len(open_statuses), max_findings),
+            remaining=(
+                f"The table shows the worst {max_findings} of {len(open_statuses)}."
+                if len(open_statuses) > max_findings
+                else ""
+            ),
             sections=finding_block.build_sections(statuses, blocks, "this pull request"),
+            last_run=last_run,
         )
 
     max_chars = MAX_BODY_CHARS - RESERVED_CHARS - len(render_with([]))
@@ -218,43 +237,3 @@ def _truncate(text: str) -> str:
     if len(text) <= MAX_BLOCK_CHARS:
         return text
     return text[:MAX_BLOCK_CHARS].rpartition("\n")[0] + "\n\n… (cut: too long for a comment)"
-
-
-def _summary_fields(
-    report: RunReport,
-    reconciled: Reconciliation,
-    state: ReviewState | None,
-    comment_ids: Mapping[str, int],
-) -> dict[str, object]:
-    """Return the fields of the template that do not depend on the blocks."""
-    batches = report.batch_ids or (state.batches if state else ())
-    last_run = (
-        state.last_run
-        if state and report.commands_only
-        else finding_block.render_last_run(report, reconciled, ADVICE, MAX_FILE_STATUSES_CHARS)
-    )
-    return {
-        "marker": _marker(report, reconciled.commit, batches),
-        "index": _index(comment_ids),
-        "task": markdown(report.task.replace("-", " "), 60),
-        "security_hidden": reconciled.hides_security,
-        "last_run": (
-            f"<!-- batch-action:last-run -->\n{last_run}\n<!-- /batch-action:last-run -->"
-        ),
-    }
-
-
-def _marker(report: RunReport, commit: str, batches: Sequence[str]) -> str:
-    number = report.pull_request or 0
-    start = identity(report.task, report.repository_id, report.state_key, number)
-    head = f"{start}{attribute(commit)} batches={markers.encode_list(batches)}"
-    return f"<!-- batch-action:review v{markers.SCHEMA} {head} -->"
-
-
-def _index(comment_ids: Mapping[str, int]) -> str:
-    entries = " ".join(f"{name}={comment_ids[name]}" for name in sorted(comment_ids))
-    return f"<!-- batch-action:inline v{markers.SCHEMA} {entries} -->"
-
-
-def _remaining(count: int, shown: int) -> str:
-    return f"The table shows the worst {shown} of {count}." if count > shown else ""

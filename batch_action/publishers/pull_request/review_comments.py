@@ -1,8 +1,7 @@
 """Review comments: on which lines of the diff they are possible, their text, and posting them."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from batch_action.clients.git import GitRepo
@@ -41,33 +40,26 @@ CLOSED_LINES = {
 _HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingComment:
-    """A review comment to post, and the finding it is about."""
-
-    fingerprint: str
-    draft: ReviewCommentDraft
-
-
 def draft_comments(
     statuses: Sequence[FindingStatus], pulls: PullRequests, number: int, git: GitRepo
-) -> list[FindingComment]:
-    """Return comments on the findings whose lines are in the diff of the newest head.
+) -> dict[str, ReviewCommentDraft]:
+    """Return comments, by fingerprint, on findings whose lines are in the diff of the newest head.
 
     A comment covers as many lines of a long finding as one hunk shows.
     """
     with_finding = [status for status in statuses if status.finding is not None]
     if not with_finding:
-        return []
+        return {}
     hunks = {path: parse_hunks(patch) for path, patch in pulls.patches(number).items()}
     lines = _read_lines(git, {status.tracked.anchor.blob for status in with_finding})
-    comments = []
+    drafts: dict[str, ReviewCommentDraft] = {}
     for status in with_finding:
         anchor = status.tracked.anchor
         lines_shown = clip_to_hunk((anchor.start_line, anchor.end_line), hunks.get(anchor.path, ()))
-        if lines_shown is not None:
-            comments.append(_draft_comment(status, lines_shown, lines.get(anchor.blob, [])))
-    return comments[:MAX_COMMENTS]
+        if lines_shown is not None and len(drafts) < MAX_COMMENTS:
+            draft = _draft_comment(status, lines_shown, lines.get(anchor.blob, []))
+            drafts[status.tracked.fingerprint] = draft
+    return drafts
 
 
 def parse_hunks(patch: str) -> tuple[LineRange, ...]:
@@ -93,15 +85,14 @@ def _read_lines(git: GitRepo, blobs: set[str]) -> dict[str, list[str]]:
 
 def _draft_comment(
     status: FindingStatus, lines_shown: LineRange, lines: Sequence[str]
-) -> FindingComment:
+) -> ReviewCommentDraft:
     tracked, finding = status.tracked, status.finding
     assert finding is not None  # noqa: S101 - for the type checker: checked by `draft_comments`
     anchor, (first, last) = tracked.anchor, lines_shown
     is_complete = lines_shown == (anchor.start_line, anchor.end_line)
     suggestion = suggestion_for(finding, lines[first - 1 : last]) if is_complete else None
     body = comment_body(tracked, render(tracked, finding, suggestion=suggestion))
-    draft = ReviewCommentDraft(path=anchor.path, start_line=first, end_line=last, body=body)
-    return FindingComment(fingerprint=tracked.fingerprint, draft=draft)
+    return ReviewCommentDraft(path=anchor.path, start_line=first, end_line=last, body=body)
 
 
 def render(tracked: TrackedFinding, finding: Finding, *, suggestion: str | None) -> str:
@@ -192,27 +183,26 @@ def minimized(tracked: TrackedFinding, text: str) -> str:
 
 
 def post(
-    comments: Sequence[FindingComment], body: str, pulls: PullRequests, pull: PullRequest
+    drafts: Mapping[str, ReviewCommentDraft], body: str, pulls: PullRequests, pull: PullRequest
 ) -> frozenset[str]:
     """Post one review, or single comments where GitHub refuses the review for one of them.
 
     Return the fingerprints that must be there when read back, without those GitHub refused.
     """
-    drafts = [comment.draft for comment in comments]
     try:
-        pulls.review(pull.number, pull.head, body, drafts)
+        pulls.review(pull.number, pull.head, body, list(drafts.values()))
     except LostResponseError:
         pass  # reading back shows whether it was posted
     except RefusedError as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
-        comments = [comment for comment in comments if _post_one(comment, pulls, pull)]
-    return frozenset(comment.fingerprint for comment in comments)
+        return frozenset(name for name, draft in drafts.items() if _post_one(draft, pulls, pull))
+    return frozenset(drafts)
 
 
-def _post_one(comment: FindingComment, pulls: PullRequests, pull: PullRequest) -> bool:
+def _post_one(draft: ReviewCommentDraft, pulls: PullRequests, pull: PullRequest) -> bool:
     try:
-        pulls.comment(pull.number, pull.head, comment.draft)
+        pulls.comment(pull.number, pull.head, draft)
     except RefusedError as refused:
         if refused.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
