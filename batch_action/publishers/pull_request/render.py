@@ -146,22 +146,12 @@ def render(
     closed = [s for s in statuses if s.tracked.state not in OPEN_STATES]
     texts = {**reconciled.blocks, **(state.blocks if state else {})}
 
-    start = identity(report.task, report.repository_id, report.state_key, report.pull_request or 0)
-    batches = report.batch_ids or (state.batches if state else ())
-    head = f"{start}{attribute(reconciled.commit)} batches={markers.encode_list(batches)}"
-    index = " ".join(f"{name}={comments.ids[name]}" for name in sorted(comments.ids))
-    if state and report.commands_only:
-        last_run = state.last_run
-    else:
-        last_run = finding_block.render_last_run(
-            report, reconciled, ADVICE, MAX_FILE_STATUSES_CHARS
-        )
+    state_fields = _state_fields(report, reconciled, state, comments.ids)
 
     def render_with(blocks: Sequence[RenderedBlock]) -> str:
         return render_template(
             "pull_request/review.md.j2",
-            marker=f"<!-- batch-action:review v{markers.SCHEMA} {head} -->",
-            index=f"<!-- batch-action:inline v{markers.SCHEMA} {index} -->",
+            **state_fields,
             task=markdown(report.task.replace("-", " "), 60),
             security_hidden=reconciled.hides_security,
             headline=report_text.format_headline(
@@ -176,7 +166,6 @@ def render(
                 else ""
             ),
             sections=finding_block.build_sections(statuses, blocks, "this pull request"),
-            last_run=last_run,
         )
 
     max_chars = MAX_BODY_CHARS - RESERVED_CHARS - len(render_with([]))
@@ -237,3 +226,27 @@ def _truncate(text: str) -> str:
     if len(text) <= MAX_BLOCK_CHARS:
         return text
     return text[:MAX_BLOCK_CHARS].rpartition("\n")[0] + "\n\n… (cut: too long for a comment)"
+
+
+def _state_fields(
+    report: RunReport,
+    reconciled: Reconciliation,
+    state: ReviewState | None,
+    comment_ids: Mapping[str, int],
+) -> dict[str, str]:
+    """Return the fields of the template from which `parse` reads the state."""
+    start = identity(report.task, report.repository_id, report.state_key, report.pull_request or 0)
+    batches = report.batch_ids or (state.batches if state else ())
+    head = f"{start}{attribute(reconciled.commit)} batches={markers.encode_list(batches)}"
+    index = " ".join(f"{name}={comment_ids[name]}" for name in sorted(comment_ids))
+    if state and report.commands_only:
+        last_run = state.last_run
+    else:
+        last_run = finding_block.render_last_run(
+            report, reconciled, ADVICE, MAX_FILE_STATUSES_CHARS
+        )
+    return {
+        "marker": f"<!-- batch-action:review v{markers.SCHEMA} {head} -->",
+        "index": f"<!-- batch-action:inline v{markers.SCHEMA} {index} -->",
+        "last_run": last_run,
+    }
