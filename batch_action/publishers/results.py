@@ -31,6 +31,7 @@ from batch_action.models.findings import (
     Severity,
     Verdict,
 )
+from batch_action.models.github_context import GitHubContext
 from batch_action.models.ledger import Usage
 from batch_action.models.report import DestinationResult, FileStatus, PublishResult, RunReport
 from batch_action.publishers import report_text
@@ -311,22 +312,16 @@ def build_results(published: PublishResult, at: datetime) -> Results:
 
 
 def build_failure(
-    error: BatchActionError,
-    at: datetime,
-    *,
-    task: str,
-    repository: str | None,
-    repository_id: str,
-    run_url: str | None,
+    error: BatchActionError, at: datetime, task: str, context: GitHubContext
 ) -> Failure:
     """Build the message about a run that ended in *error*."""
     return Failure(
         schema=FAILURE_SCHEMA,
         at=_format_time(at),
         task=task,
-        repository=repository,
-        repository_id=repository_id,
-        run_url=run_url,
+        repository=context.repository,
+        repository_id=context.repository_id,
+        run_url=context.run_url,
         kind=next((kind for errors, kind in ERROR_KINDS if isinstance(error, errors)), "other"),
         exit_code=error.exit_code,
         problem=visible(error.problem),

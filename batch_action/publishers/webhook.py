@@ -26,14 +26,7 @@ def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
 def notify_failure(ctx: RunContext, error: BatchActionError) -> DestinationResult:
     """Post the error that ended a run; the `webhook-id` is one per run and error."""
     context = ctx.github_context
-    failure = results.build_failure(
-        error,
-        ctx.now(),
-        task=ctx.task.name,
-        repository=context.repository,
-        repository_id=context.repository_id,
-        run_url=context.run_url,
-    )
+    failure = results.build_failure(error, ctx.now(), ctx.task.name, context)
     parts = (context.repository_id, ctx.task.name, context.run, str(error))
     return _send(ctx, results.hash_id(parts), results.encode(failure))
 

@@ -10,6 +10,7 @@ from hypothesis import given
 
 from batch_action.errors import BatchActionError, BudgetError, ConfigError, GitHubError, QuotaError
 from batch_action.models.findings import FindingState
+from batch_action.models.github_context import GitHubContext
 from batch_action.models.requests import Cost
 from batch_action.publishers import results
 from tests.documents.texts import ROOT
@@ -32,15 +33,29 @@ WRITE = (
     'print(json.dumps(r.json_schema(r.{model}, {name!r}), indent=2))" > docs/{name}.schema.json'
 )
 
+CONTEXT = GitHubContext(
+    workspace=ROOT,
+    repository="octo/demo",
+    repository_id="42",
+    run_id="local",
+    run_attempt=1,
+    event="local",
+    sha=None,
+    branch="main",
+    default_branch="main",
+    server_url="https://github.com",
+    api_url="https://api.github.com",
+    private=None,
+    from_fork=False,
+)
+
 
 def results_json(whole) -> dict:
     return json.loads(results.encode(results.build_results(whole, AT)))
 
 
 def failure_json(error: BatchActionError) -> dict:
-    value = results.build_failure(
-        error, AT, task="code-review", repository="octo/demo", repository_id="42", run_url=None
-    )
+    value = results.build_failure(error, AT, "code-review", CONTEXT)
     return json.loads(results.encode(value))
 
 

@@ -36,27 +36,28 @@ from batch_action.selection.commit_range import fork_point
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullRequestResults:
-    """The result of collecting for all pull requests."""
+    """The result of collecting for one pull request, or for all of them."""
 
     published: tuple[PublishResult, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    """Facts whose results are published."""
     inherited: tuple[PublishedState, ...] = ()
     """The open findings of merged pull requests, which the branch takes over."""
     closed: tuple[Fact, ...] = ()
     """Facts of merged pull requests, to be saved once the branch has published `inherited`."""
     ledger: LedgerSession | None = None
-    """Where these facts are saved."""
+    """The ledger of pull requests, where these facts are saved."""
     problem: BatchActionError | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Result:
-    """The result of collecting for one pull request; for the fields see `PullRequestResults`."""
-
-    published: PublishResult | None = None
-    facts: tuple[Fact, ...] = ()
-    """To be saved at once."""
-    inherited: PublishedState | None = None
-    closed: tuple[Fact, ...] = ()
+    def with_one(self, one: "PullRequestResults") -> "PullRequestResults":
+        """Return these results with those of one more pull request."""
+        return replace(
+            self,
+            published=self.published + one.published,
+            facts=self.facts + one.facts,
+            inherited=self.inherited + one.inherited,
+            closed=self.closed + one.closed,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,32 +111,24 @@ def collect(
     """
     if session.view.open_intents:
         lost_creates.resolve_open_intents(ctx, session)
-    numbers = pull_requests.unfinished_pull_requests(session.view)
-    collected: list[_Result] = []
-    problem: BatchActionError | None = None
-    for each in [ctx.run.pull_number] if ctx.run.pull_number else numbers:
+    own, combined = ctx.run.pull_number, PullRequestResults(ledger=session)
+    for number in [own] if own else pull_requests.unfinished_pull_requests(session.view):
         try:
-            result = _collect_one(ctx, branches, session, each, batch_results)
+            result = _collect_one(ctx, branches, session, number, batch_results)
         except BatchActionError as error:
-            if problem is not None:
-                ctx.warn(f"Pull request #{each}: {error}")
-            problem = problem or error
+            if combined.problem is not None:
+                ctx.warn(f"Pull request #{number}: {error}")
+            combined = replace(combined, problem=combined.problem or error)
             continue
-        collected.append(result)
+        combined = combined.with_one(result)
         if not ctx.settings.dry_run:
             session.add(*result.facts)
     try:
         if not ctx.settings.dry_run:
             store.save(ctx, session)
     except BatchActionError as error:
-        problem = problem or error
-    return PullRequestResults(
-        published=tuple(result.published for result in collected if result.published),
-        inherited=tuple(result.inherited for result in collected if result.inherited),
-        closed=tuple(fact for result in collected for fact in result.closed),
-        ledger=session,
-        problem=problem,
-    )
+        return replace(combined, problem=combined.problem or error)
+    return combined
 
 
 def save_closed(ctx: RunContext, results: PullRequestResults) -> None:
@@ -158,12 +151,12 @@ def _collect_one(
     session: LedgerSession,
     number: int,
     batch_results: BatchResults | None,
-) -> _Result:
+) -> PullRequestResults:
     pull = ctx.require_github().pulls.get(number)
     if ctx.run.pull_number is None:
         ctx = replace(ctx, run=run_of(ctx, pull))
     elif not pull.open:
-        return _Result()
+        return PullRequestResults()
     view = verify_pull_request(ctx, pull_requests.view_of(session.view, number), pull)
     if batch_results is None:
         batch_results = results.fetch_results(ctx, view.pending_batches)
@@ -178,27 +171,27 @@ def _collect_one(
         return _publish_open(ctx, data)
     if pull.merged and pull.base_ref == ctx.github_context.default_branch:
         return _transfer_to_branch(ctx, data)
-    return _Result(facts=(*_closed(data, ctx.now()), *_unpublished(batch_results)))
+    return PullRequestResults(facts=(*_closed(data, ctx.now()), *_unpublished(batch_results)))
 
 
-def _publish_open(ctx: RunContext, data: _Input) -> _Result:
+def _publish_open(ctx: RunContext, data: _Input) -> PullRequestResults:
     """Publish what has ended, what people request, and where the code has moved to."""
     pull, ended = data.pull, data.batch_results.ended
     if not ended and not data.view.facts(Collected):
-        return _Result()
+        return PullRequestResults()
     if not ctx.git.has_commit(pull.head):
         if ended:
             ctx.warn(
                 f"The head of pull request #{pull.number}, {pull.head[:12]}, is not in this clone: "
                 "its answers wait for the next run. `fetch-depth: 0` at actions/checkout helps."
             )
-        return _Result()
+        return PullRequestResults()
     result, facts = _publish(ctx, data, head=pull.head)
     if result is None:
-        return _Result()
+        return PullRequestResults()
     if result.problem is not None:
         raise result.problem
-    return _Result(published=result.published, facts=facts)
+    return PullRequestResults(published=(result.published,), facts=facts)
 
 
 def _publish(
@@ -238,17 +231,17 @@ def _find_reverted_files(
     return frozenset((path, blob) for path, blob in now.items() if before.get(path) == blob)
 
 
-def _transfer_to_branch(ctx: RunContext, data: _Input) -> _Result:
+def _transfer_to_branch(ctx: RunContext, data: _Input) -> PullRequestResults:
     """Return the open findings of a merged pull request for the branch; publish nothing."""
     pull, closed = data.pull, _closed(data, ctx.now())
     if not (closed or data.batch_results.ended):
-        return _Result()
+        return PullRequestResults()
     if not ctx.git.has_commit(pull.merge_commit):
         ctx.warn(
             f"The merge of pull request #{pull.number} is not in this clone: the branch takes over "
             "its findings with the next run. `fetch-depth: 0` at actions/checkout helps."
         )
-        return _Result()
+        return PullRequestResults()
     result, facts = _publish(ctx, data, head=pull.merge_commit, deliver=False)
     assert result is not None  # noqa: S101 - for the type checker: None only with `deliver`
     published = result.published
@@ -277,7 +270,7 @@ def _transfer_to_branch(ctx: RunContext, data: _Input) -> _Result:
         blocks=blocks | published.reconciliation.blocks,
         has_pending_work=True,
     )
-    return _Result(inherited=state if inherited else None, closed=(*facts, *closed))
+    return PullRequestResults(inherited=(state,) if inherited else (), closed=(*facts, *closed))
 
 
 def _as_open(tracked: TrackedFinding) -> TrackedFinding:
