@@ -47,6 +47,8 @@ class RunContext:
     github: GitHubClients | None
     artifacts: ArtifactService | None
     """None outside of Actions and on GitHub Enterprise Server: the ledger is a file then."""
+    artifacts_problem: str
+    """Why there is no artifact service; empty when there is one."""
     state_dir: Path
     runner: Runner
     console: Console

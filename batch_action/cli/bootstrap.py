@@ -16,7 +16,7 @@ from batch_action import escape
 from batch_action.cli.connections import configure_network, header_value, open_anthropic
 from batch_action.cli.task_loader import PatchCommit, TaskLoader, apply_patch, with_task_defaults
 from batch_action.clients.actions_runner import Runner, github_context, read_event
-from batch_action.clients.artifacts import ArtifactService, unavailable_reason
+from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.client import ACTIONS_BOT
@@ -25,7 +25,7 @@ from batch_action.clients.webhooks import Webhooks
 from batch_action.config.loading import Assignment, assign_tasks, load_settings
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
-from batch_action.errors import BatchActionError, ConfigError
+from batch_action.errors import BatchActionError, ConfigError, GitHubError
 from batch_action.models.github_context import (
     PULL_REQUEST_EVENT,
     BranchRun,
@@ -125,6 +125,7 @@ def build_contexts(
             patch = apply_patch(settings.patch_file, git, head, workspace, stack)
             rules_commit = rules_commit or head
         github = _open_github(invocation, settings, context, runner, stack)
+        artifacts, problem = _open_artifacts(invocation, runner, stack)
         ctx = RunContext(
             settings=settings,
             github_context=_complete_github_context(context, github, git),
@@ -133,7 +134,8 @@ def build_contexts(
             git=git,
             anthropic=open_anthropic(invocation.environ, settings, runner, stack, invocation.sleep),
             github=github,
-            artifacts=_open_artifacts(invocation, runner, stack),
+            artifacts=artifacts,
+            artifacts_problem=problem,
             state_dir=settings.state_dir or workspace / ".batch-action" / "state",
             runner=runner,
             console=Console(plain=runner.actions),
@@ -288,7 +290,8 @@ def _complete_github_context(
             private=info.private,
             default_branch=info.default_branch,
         )
-    return context if context.branch else replace(context, branch=git.current_branch())
+    is_known = context.branch or context.event != "local"
+    return context if is_known else replace(context, branch=git.current_branch())
 
 
 def _open_github(
@@ -319,29 +322,25 @@ def _open_github(
 
 def _open_artifacts(
     invocation: Invocation, runner: Runner, stack: ExitStack
-) -> ArtifactService | None:
-    """Open the artifact service; None, with a notice in Actions, where there is none."""
+) -> tuple[ArtifactService | None, str]:
+    """Open the artifact service; where there is none, return the reason."""
     environ = invocation.environ
-    values = (
-        environ.get("ACTIONS_RESULTS_URL", ""),
-        environ.get("ACTIONS_RUNTIME_TOKEN", ""),
-        environ.get("GITHUB_SERVER_URL", ""),
-    )
-    reason = unavailable_reason(*values)
-    if reason:
-        if runner.actions:
-            runner.annotate("notice", f"The ledger is stored in a file: {reason}")
-        return None
     days = environ.get("GITHUB_RETENTION_DAYS", "")
-    return stack.enter_context(
-        ArtifactService(
-            *values,
+    try:
+        service = ArtifactService(
+            environ.get("ACTIONS_RESULTS_URL", ""),
+            environ.get("ACTIONS_RUNTIME_TOKEN", ""),
+            environ.get("GITHUB_SERVER_URL", ""),
             max_days=int(days) if days.isdecimal() else None,
             mask=runner.mask,
             sleep=invocation.sleep,
             now=invocation.clock,
         )
-    )
+    except GitHubError as error:
+        if runner.actions:
+            runner.annotate("notice", f"The ledger is stored in a file: {error.problem}")
+        return None, error.problem
+    return stack.enter_context(service), ""
 
 
 def _path(text: str | None) -> Path | None:

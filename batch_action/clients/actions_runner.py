@@ -371,6 +371,7 @@ def github_context(environ: Mapping[str, str], payload: Mapping[str, Any]) -> Gi
         event=environ.get("GITHUB_EVENT_NAME") or "local",
         sha=_text(head.get("sha")) or environ.get("GITHUB_SHA") or None,
         branch=_text(head.get("ref")) or _branch(environ),
+        workflow=_workflow(environ, repository),
         default_branch=_text(event_repository.get("default_branch")),
         server_url=(environ.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/"),
         api_url=(environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/"),
@@ -400,6 +401,11 @@ def _is_fork(head: Mapping[str, Any], repository: str | None) -> bool:
     # For a deleted fork GitHub sends null.
     name = _text(_mapping(head.get("repo")).get("full_name"))
     return name is None or name.casefold() != (repository or "").casefold()
+
+
+def _workflow(environ: Mapping[str, str], repository: str | None) -> str:
+    name = (environ.get("GITHUB_WORKFLOW_REF") or "").partition("@")[0]
+    return name.removeprefix(f"{repository}/")
 
 
 def _branch(environ: Mapping[str, str]) -> str | None:

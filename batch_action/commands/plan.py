@@ -1,7 +1,7 @@
 """`plan`: show what `submit` would send and what it would cost; needs no API key."""
 
 from batch_action.context import RunContext
-from batch_action.ledger import store
+from batch_action.ledger import store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import job_summary, pipeline
 from batch_action.publishers.report_text import format_dollars
@@ -18,6 +18,8 @@ def plan(
     data: list[dict[str, object]] | None = None,
 ) -> int:
     """Show the plan as a table, or add it to *data*. Returns 0."""
+    if (reason := trust.refusal_of_this_run(ctx)) is not None:
+        ctx.warn(f"`submit` would send nothing here. {reason}")
     session = session or store.load(ctx)
     head = pipeline.read_last_reported_head(ctx, session.view)
     prepared = planner.prepare(ctx, session, exact=exact, last_reported_head=head)

@@ -7,7 +7,7 @@ from batch_action.batches.submit import ModelCheck
 from batch_action.commands.collect import publish_results
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
-from batch_action.ledger import store
+from batch_action.ledger import store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.requests import SubmissionMode
 from batch_action.publishers import job_summary, pipeline
@@ -21,6 +21,10 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
     A small workload may be postponed, or sent synchronously: its results are published here.
     Raises BatchActionError.
     """
+    if (reason := trust.refusal_of_this_run(ctx)) is not None:
+        ctx.runner.annotate("notice", f"Nothing was sent. {reason}")
+        ctx.runner.set_output("status", "nothing-to-do")
+        return 0
     ctx.require_anthropic()
     session = session or store.load(ctx)
     model_check = batch_submit.check_models(ctx)

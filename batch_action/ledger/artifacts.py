@@ -11,53 +11,13 @@ from batch_action.clients.github.actions import Actions, ArtifactRefusedError
 from batch_action.clients.github.errors import RefusedError
 from batch_action.errors import GitHubError
 from batch_action.ledger import codec, trust
+from batch_action.ledger.trust import LedgerAccess
 from batch_action.models.github import Artifact, WorkflowRun
 from batch_action.models.ledger import Ledger, merge
-from batch_action.text import task_slug
 
 MAX_LISTINGS = 8
 MAX_OPENED = 60
 """Ledgers opened in one load; each names the artifacts merged into it, so two or three suffice."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerAccess:
-    """Which artifacts contain a ledger, and which of them are trusted."""
-
-    repository_id: str
-    task: str
-    state_key: str
-    run_id: str
-    """This run: its own artifacts are trusted."""
-    branches: frozenset[str]
-    """Branches whose runs are trusted."""
-    workflows: tuple[str, ...]
-    """The only workflows whose runs are trusted; empty: all of them."""
-    secrets: tuple[str, ...]
-    """`state-secret` and the previous one: if there is one, a ledger must be signed."""
-    pull_requests: bool
-    """Whether it is the ledger of pull requests, to which their runs may write."""
-
-    @property
-    def stem(self) -> str:
-        """The name of the ledger, without the suffix of a slot."""
-        suffix = "-pr" if self.pull_requests else ""
-        return f"batch-action-{task_slug(self.task, self.state_key)}{suffix}"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of its artifacts; each can be used once per run.
-
-        Two are used in turn. The third is a spare: a name whose upload was interrupted between its
-        first and its last call is taken for the whole run, re-runs included, and is in no list.
-        """
-        return tuple(f"{self.stem}-{slot}" for slot in "abc")
-
-    def open(self, data: bytes) -> Ledger:
-        """Return the ledger in these bytes. Raises RefusedLedgerError."""
-        return codec.decode(
-            data, repository=self.repository_id, task=self.task, secrets=self.secrets
-        )
 
 
 class _ArtifactVanishedError(Exception):
@@ -181,11 +141,4 @@ class ArtifactReader:
             return reason
         if artifact.run_id not in self._runs:
             self._runs[artifact.run_id] = self.actions.run(artifact.run_id)
-        return trust.refusal_of_run(
-            self._runs[artifact.run_id],
-            artifact,
-            access.repository_id,
-            branches=access.branches,
-            workflows=access.workflows,
-            pulls=access.pull_requests,
-        )
+        return trust.refusal_of_run(self._runs[artifact.run_id], artifact, access)

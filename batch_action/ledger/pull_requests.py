@@ -1,6 +1,13 @@
 """Queries on the ledger of pull requests: the facts of each pull request."""
 
+from http import HTTPStatus
+
+from batch_action.clients.github.clients import GitHubClients
+from batch_action.clients.github.errors import RefusedError
+from batch_action.context import RunContext
 from batch_action.ledger.view import LedgerView
+from batch_action.models.github import PullRequest, WorkflowRun
+from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import (
     Closed,
     Collected,
@@ -76,3 +83,47 @@ def _is_unfinished(view: LedgerView, number: int) -> bool:
 
 def _selections(view: LedgerView, number: int) -> list[Selected]:
     return [x for x in view.facts(Selected) if x.pull_request == number]
+
+
+def verify_pull_request(ctx: RunContext, view: LedgerView, pull: PullRequest) -> LedgerView:
+    """Return one pull request's facts without the batches that no run of it has sent.
+
+    GitHub is asked for the run of every pending batch each time: its event must be `pull_request`,
+    its repository ours, its commit the one in the ledger, and it must belong to this pull request.
+    """
+    waiting = {p.intended.intent: p.intended for p in view.pending_batches}
+    foreign = {
+        intent for intent, intended in waiting.items() if not _belongs_to(ctx, intended, pull)
+    }
+    if foreign:
+        ctx.warn(
+            f"The ledger names {len(foreign)} submits for pull request #{pull.number} whose runs "
+            "GitHub does not list for it: they are ignored."
+        )
+    return remove_intents(view, frozenset(foreign))
+
+
+def _belongs_to(ctx: RunContext, intended: Intended, pull: PullRequest) -> bool:
+    github, context = ctx.require_github(), ctx.github_context
+    if pull.head_repository_id != context.repository_id:
+        return False
+    run = _find_run(github, intended.run.partition(".")[0])
+    if run is not None:
+        own = run.event == PULL_REQUEST_EVENT and run.head_repository_id == context.repository_id
+        if not own or run.head_sha != intended.head:
+            return False
+        if pull.number in run.pull_requests or run.head_branch == pull.head_ref:
+            return True
+    return pull.number in github.pulls.numbers_of_commit(intended.head)
+
+
+def _find_run(github: GitHubClients, name: str) -> WorkflowRun | None:
+    """Return the run; None when it was deleted since."""
+    if not name.isdecimal():
+        return None
+    try:
+        return github.actions.run(name)
+    except RefusedError as refused:
+        if refused.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None

@@ -8,7 +8,8 @@ from batch_action.clients.artifacts import ArtifactService, NameTakenError
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.ledger import codec, pull_requests
-from batch_action.ledger.artifacts import ArtifactReader, LedgerAccess
+from batch_action.ledger.artifacts import ArtifactReader
+from batch_action.ledger.trust import LedgerAccess, access_of
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Fact, Ledger, merge
 from batch_action.models.requests import BatchState
@@ -55,26 +56,6 @@ def view_of_run(ctx: RunContext, session: LedgerSession) -> LedgerView:
     if ctx.run.pull_number is None:
         return session.view
     return pull_requests.view_of(session.view, ctx.run.pull_number)
-
-
-def access_of(ctx: RunContext, *, pull_requests: bool | None = None) -> LedgerAccess:
-    """Return the access to the task's ledger: of *pull_requests*, by default as the run uses it."""
-    context, settings = ctx.github_context, ctx.settings
-    # A run on another branch has its own ledger there, which no other branch trusts. The run of a
-    # pull request is not on the pull request's branch.
-    current = None if context.pull_request else context.branch
-    trusted = settings.state_branch or context.default_branch
-    secrets = (settings.state_secret, settings.state_secret_previous)
-    return LedgerAccess(
-        repository_id=context.repository_id,
-        task=ctx.task.name,
-        state_key=settings.state_key,
-        run_id=context.run_id,
-        branches=frozenset(branch for branch in (trusted, current) if branch),
-        workflows=settings.state_workflows,
-        secrets=tuple(secret.get_secret_value() for secret in secrets if secret),
-        pull_requests=bool(ctx.run.pull_number) if pull_requests is None else pull_requests,
-    )
 
 
 def load_budget_view(ctx: RunContext, session: LedgerSession) -> LedgerView:

@@ -1,24 +1,84 @@
 """Decide whether an artifact with our name is trusted, before it is opened.
 
 Anybody who can run a workflow in the repository, a fork's pull request included, can upload an
-artifact of any name. So the workflow run that uploaded it must be a trusted one.
+artifact of any name. So the workflow run that uploaded it must be a trusted one. A run whose own
+artifact no later run would trust sends nothing.
 """
 
-from http import HTTPStatus
+from dataclasses import dataclass
 
-from batch_action.clients.github.clients import GitHubClients
-from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
-from batch_action.ledger import pull_requests
-from batch_action.ledger.view import LedgerView
-from batch_action.models.github import Artifact, PullRequest, WorkflowRun
+from batch_action.errors import ConfigError
+from batch_action.ledger import codec
+from batch_action.models.github import Artifact, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
-from batch_action.models.ledger import Intended
+from batch_action.models.ledger import Ledger
+from batch_action.text import task_slug
 
 TRUSTED_EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatch"})
 """Events whose workflow and code come from the branch itself."""
 
 _OTHER_REPOSITORY = "it was uploaded by a run of another repository (a fork)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerAccess:
+    """Which artifacts contain a ledger, and which of them are trusted."""
+
+    repository_id: str
+    task: str
+    state_key: str
+    run_id: str
+    """This run: its own artifacts are trusted."""
+    branches: frozenset[str]
+    """Branches whose runs are trusted."""
+    workflows: tuple[str, ...]
+    """The only workflows whose runs are trusted; empty: all of them."""
+    secrets: tuple[str, ...]
+    """`state-secret` and the previous one: if there is one, a ledger must be signed."""
+    pull_requests: bool
+    """Whether it is the ledger of pull requests, to which their runs may write."""
+
+    @property
+    def stem(self) -> str:
+        """The name of the ledger, without the suffix of a slot."""
+        suffix = "-pr" if self.pull_requests else ""
+        return f"batch-action-{task_slug(self.task, self.state_key)}{suffix}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its artifacts; each can be used once per run.
+
+        Two are used in turn. The third is a spare: a name whose upload was interrupted between its
+        first and its last call is taken for the whole run, re-runs included, and is in no list.
+        """
+        return tuple(f"{self.stem}-{slot}" for slot in "abc")
+
+    def open(self, data: bytes) -> Ledger:
+        """Return the ledger in these bytes. Raises RefusedLedgerError."""
+        return codec.decode(
+            data, repository=self.repository_id, task=self.task, secrets=self.secrets
+        )
+
+
+def access_of(ctx: RunContext, *, pull_requests: bool | None = None) -> LedgerAccess:
+    """Return the access to the task's ledger: of *pull_requests*, by default as the run uses it."""
+    context, settings = ctx.github_context, ctx.settings
+    # A run on another branch has its own ledger there, which no other branch trusts. The run of a
+    # pull request is not on the pull request's branch.
+    current = None if context.pull_request else context.branch
+    trusted = settings.state_branch or context.default_branch
+    secrets = (settings.state_secret, settings.state_secret_previous)
+    return LedgerAccess(
+        repository_id=context.repository_id,
+        task=ctx.task.name,
+        state_key=settings.state_key,
+        run_id=context.run_id,
+        branches=frozenset(branch for branch in (trusted, current) if branch),
+        workflows=settings.state_workflows,
+        secrets=tuple(secret.get_secret_value() for secret in secrets if secret),
+        pull_requests=bool(ctx.run.pull_number) if pull_requests is None else pull_requests,
+    )
 
 
 def refusal_of_artifact(artifact: Artifact, repository_id: str, max_bytes: int) -> str | None:
@@ -31,76 +91,55 @@ def refusal_of_artifact(artifact: Artifact, repository_id: str, max_bytes: int) 
     return None
 
 
-def refusal_of_run(
-    run: WorkflowRun,
-    artifact: Artifact,
-    repository_id: str,
-    *,
-    branches: frozenset[str],
-    workflows: tuple[str, ...],
-    pulls: bool = False,
-) -> str | None:
+def refusal_of_run(run: WorkflowRun, artifact: Artifact, access: LedgerAccess) -> str | None:
     """Return why an artifact of this run is refused; None when it is not.
 
-    The head repository must be named by the run or by the artifact's entry in the list. *pulls*: it
-    is the ledger of pull requests, to which their runs on any branch may write.
+    The head repository must be named by the run or by the artifact's entry in the list.
     """
-    own_pull = pulls and run.event == PULL_REQUEST_EVENT
-    if (run.head_repository_id or artifact.head_repository_id) != repository_id:
+    if (run.head_repository_id or artifact.head_repository_id) != access.repository_id:
         return _OTHER_REPOSITORY
-    if run.event not in TRUSTED_EVENTS and not own_pull:
-        trusted = TRUSTED_EVENTS | {PULL_REQUEST_EVENT} if pulls else TRUSTED_EVENTS
-        names = ", ".join(sorted(trusted))
-        return f"it was uploaded by a `{run.event}` run; the trusted events are {names}"
-    if run.head_branch not in branches and not own_pull:
-        return (
-            f"it was uploaded on branch {run.head_branch!r}; `state-branch: {run.head_branch}` "
-            "would accept it"
-        )
-    if workflows and run.path not in workflows and run.path.rsplit("/", 1)[-1] not in workflows:
-        return f"it was uploaded by {run.path}; add it to `state-workflows` to accept it"
-    return None
+    reason = _refusal(access, event=run.event, branch=run.head_branch, workflow=run.path)
+    return reason and f"it was uploaded {reason}"
 
 
-def verify_pull_request(ctx: RunContext, view: LedgerView, pull: PullRequest) -> LedgerView:
-    """Return one pull request's facts without the batches that no run of it has sent.
+def refusal_of_this_run(ctx: RunContext) -> str | None:
+    """Return why no later run would trust what this one saves; None when one would.
 
-    GitHub is asked for the run of every pending batch each time: its event must be `pull_request`,
-    its repository ours, its commit the one in the ledger, and it must belong to this pull request.
+    Raises ConfigError: in Actions there is no place at all where a later run would find it.
     """
-    waiting = {p.intended.intent: p.intended for p in view.pending_batches}
-    foreign = {
-        intent for intent, intended in waiting.items() if not _belongs_to(ctx, intended, pull)
-    }
-    if foreign:
-        ctx.warn(
-            f"The ledger names {len(foreign)} submits for pull request #{pull.number} whose runs "
-            "GitHub does not list for it: they are ignored."
+    context, actions = ctx.github_context, ctx.runner.actions
+    if ctx.artifacts is None and actions and ctx.settings.state_dir is None:
+        raise ConfigError(
+            f"The ledger cannot be stored, so a later run would send and pay for the same files "
+            f"again: nothing was sent. {ctx.artifacts_problem}",
+            fix="Run the action with `uses:` (a `run:` step cannot reach the artifacts). Where "
+            "there is no artifact service, set BATCH_ACTION_STATE_DIR to a folder that the "
+            "workflow keeps from run to run, for example with actions/cache.",
         )
-    return pull_requests.remove_intents(view, frozenset(foreign))
-
-
-def _belongs_to(ctx: RunContext, intended: Intended, pull: PullRequest) -> bool:
-    github, context = ctx.require_github(), ctx.github_context
-    if pull.head_repository_id != context.repository_id:
-        return False
-    run = _find_run(github, intended.run.partition(".")[0])
-    if run is not None:
-        own = run.event == PULL_REQUEST_EVENT and run.head_repository_id == context.repository_id
-        if not own or run.head_sha != intended.head:
-            return False
-        if pull.number in run.pull_requests or run.head_branch == pull.head_ref:
-            return True
-    return pull.number in github.pulls.numbers_of_commit(intended.head)
-
-
-def _find_run(github: GitHubClients, name: str) -> WorkflowRun | None:
-    """Return the run; None when it was deleted since."""
-    if not name.isdecimal():
+    if ctx.artifacts is None:
         return None
-    try:
-        return github.actions.run(name)
-    except RefusedError as refused:
-        if refused.status != HTTPStatus.NOT_FOUND:
-            raise
-        return None
+    reason = _refusal(
+        access_of(ctx),
+        event=context.event,
+        branch=context.branch or "",
+        workflow=context.workflow,
+    )
+    return reason and (
+        "No later run would trust the ledger of this one, and would send and pay for the same "
+        f"files again: it would be uploaded {reason}."
+    )
+
+
+def _refusal(access: LedgerAccess, *, event: str, branch: str, workflow: str) -> str | None:
+    own_pull = access.pull_requests and event == PULL_REQUEST_EVENT
+    if event not in TRUSTED_EVENTS and not own_pull:
+        extra = {PULL_REQUEST_EVENT} if access.pull_requests else set[str]()
+        names = ", ".join(sorted(TRUSTED_EVENTS | extra))
+        return f"by a `{event}` run; the trusted events are {names}"
+    if not branch:
+        return "by a run on a tag; only runs on a branch are trusted"
+    if branch not in access.branches and not own_pull:
+        return f"on branch {branch!r}; `state-branch: {branch}` would accept it"
+    if access.workflows and {workflow, workflow.rsplit("/", 1)[-1]}.isdisjoint(access.workflows):
+        return f"by {workflow}; add it to `state-workflows` to accept it"
+    return None

@@ -24,6 +24,9 @@ class GitHubContext:
     sha: str | None
     """The commit to review."""
     branch: str | None
+    """None on a tag."""
+    workflow: str
+    """Path of the workflow file, as of `WorkflowRun`; empty when not in Actions."""
     default_branch: str | None
     server_url: str
     api_url: str

@@ -9,6 +9,7 @@ from batch_action.context import RunContext
 from batch_action.escape import html_code, markdown, markdown_with_commits
 from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
+from batch_action.ledger.trust import access_of
 from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity
 from batch_action.models.report import PublishResult
 from batch_action.models.requests import BatchState, Cost, Plan, SubmissionMode
@@ -251,7 +252,7 @@ def _overview_cells(outputs: Mapping[str, str]) -> Iterator[str]:
 
 
 def _set_state_file(ctx: RunContext) -> None:
-    path = store.state_file_of(ctx, store.access_of(ctx))
+    path = store.state_file_of(ctx, access_of(ctx))
     if ctx.artifacts is None and path.is_file():
         if path.is_relative_to(ctx.github_context.workspace):
             path = path.relative_to(ctx.github_context.workspace)

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from batch_action.config.server import LedgerConfig
 from batch_action.errors import GitHubError
-from batch_action.ledger.artifacts import ArtifactReader, LedgerAccess
+from batch_action.ledger.artifacts import ArtifactReader
+from batch_action.ledger.trust import LedgerAccess
 from batch_action.ledger.view import LedgerView
 from batch_action.models.github import Repository
 from batch_action.models.ledger import Collected, Ledger

@@ -178,14 +178,19 @@ def test_state_key_separates(workflow: WorkflowHarness) -> None:
     )
 
 
+def without_artifacts(workflow: WorkflowHarness) -> dict[str, str | None]:
+    """Return the changes of an environment without artifacts, whose workflow keeps a folder."""
+    folder = workflow.folder / "kept"
+    return {"ACTIONS_RESULTS_URL": None, "BATCH_ACTION_STATE_DIR": str(folder)}
+
+
 def test_without_the_artifact_service_the_ledger_is_a_file(workflow: WorkflowHarness) -> None:
-    ghes = {"ACTIONS_RESULTS_URL": None}
+    ghes = without_artifacts(workflow)
     workflow.commit({"a.js": BAD})
     first = workflow.start("submit", {}, environ=ghes)
     assert "stored in a file" in first.annotations("notice")[0]
     path = workflow.repo.path / first.outputs["state-file"]
     assert path.is_file()
-    assert (path.parent.parent / ".gitignore").read_text() == "*\n"
     assert workflow.repo.git("status", "--porcelain") == ""
     second = workflow.start("run", {}, environ=ghes)
     assert second.outputs["findings-count"] == "2"
@@ -195,7 +200,7 @@ def test_without_the_artifact_service_the_ledger_is_a_file(workflow: WorkflowHar
 
 @pytest.mark.parametrize("data", [b"hello", zip_of({"ledger.json": b"{}"})])
 def test_a_corrupt_file_is_not_overwritten(workflow: WorkflowHarness, data: bytes) -> None:
-    ghes = {"ACTIONS_RESULTS_URL": None}
+    ghes = without_artifacts(workflow)
     workflow.commit({"a.js": BAD})
     path = workflow.repo.path / workflow.start("submit", {}, environ=ghes).outputs["state-file"]
     path.write_bytes(data)
@@ -207,14 +212,21 @@ def test_a_corrupt_file_is_not_overwritten(workflow: WorkflowHarness, data: byte
     assert len(workflow.batches) == 1
 
 
+def test_on_a_laptop_the_file_is_ignored_by_git(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    assert workflow.cli("submit", "--first-run", "all").exit == 0
+    assert (workflow.repo.path / ".batch-action" / ".gitignore").read_text() == "*\n"
+    assert workflow.repo.git("status", "--porcelain") == ""
+
+
 def test_a_symlink_in_place_of_the_results_folder_is_refused(workflow: WorkflowHarness) -> None:
     target = workflow.folder / "elsewhere"
     target.mkdir()
     (workflow.repo.path / ".batch-action").symlink_to(target)
     workflow.commit({"a.js": BAD})
-    result = workflow.start("submit", {}, environ={"ACTIONS_RESULTS_URL": None})
+    result = workflow.cli("submit")
     assert result.exit == 2
-    assert ".batch-action" in result.annotations("error")[0]
+    assert ".batch-action" in result.stderr
     assert list(target.iterdir()) == []
     assert workflow.batches == []
 

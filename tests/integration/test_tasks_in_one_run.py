@@ -263,7 +263,8 @@ def test_the_files_of_several_tasks_have_different_names(workflow: WorkflowHarne
 
 def test_without_artifacts_each_task_has_a_file_of_its_own(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
-    submitted = workflow.start("submit", {}, environ={"ACTIONS_RESULTS_URL": None}, task=TWO_TASKS)
+    kept = {"ACTIONS_RESULTS_URL": None, "BATCH_ACTION_STATE_DIR": str(workflow.folder / "kept")}
+    submitted = workflow.start("submit", {}, environ=kept, task=TWO_TASKS)
     files = submitted.outputs["state-file"].split("\n")
     assert len(files) == 2
     assert all((workflow.repo.path / name).is_file() for name in files)

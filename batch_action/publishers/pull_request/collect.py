@@ -15,7 +15,6 @@ from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
 from batch_action.ledger import pull_requests, store
 from batch_action.ledger.store import LedgerSession
-from batch_action.ledger.trust import verify_pull_request
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import (
     OPEN_STATES,
@@ -157,7 +156,7 @@ def _collect_one(
         ctx = replace(ctx, run=run_of(ctx, pull))
     elif not pull.open:
         return PullRequestResults()
-    view = verify_pull_request(ctx, pull_requests.view_of(session.view, number), pull)
+    view = pull_requests.verify_pull_request(ctx, pull_requests.view_of(session.view, number), pull)
     if batch_results is None:
         batch_results = results.fetch_results(ctx, view.pending_batches)
     data = _Input(

@@ -66,6 +66,7 @@ def _create_run(instance: GitHubInstance, repository: Repository, options: RunOp
         repository=repository,
         event=options["event"],
         head_branch=branch,
+        ref_type=options.get("ref_type", "branch"),
         head_sha=sha,
         workflow_path=path,
         workflow_id=workflow_id(path),
@@ -148,7 +149,7 @@ def _event_payload(instance: GitHubInstance, run: Run) -> Mapping[str, Any]:
         "repository": json_objects.repository_json(instance, run.repository),
         "sender": json_objects.user_json(instance, run.actor),
     }
-    ref = f"refs/heads/{run.head_branch}"
+    ref = run.ref
     match run.event:
         case "schedule":
             payload |= {"schedule": "17 2 * * *"}

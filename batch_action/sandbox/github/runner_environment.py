@@ -80,9 +80,9 @@ def _github_variables(instance: GitHubInstance, run: Run) -> dict[str, str]:
         "GITHUB_HEAD_REF": str(_pull_request_of(run).get("head", {}).get("ref", "")),
         "GITHUB_JOB": "nightly",
         "GITHUB_REF": ref,
-        "GITHUB_REF_NAME": ref.removeprefix("refs/heads/").removeprefix("refs/pull/"),
+        "GITHUB_REF_NAME": ref.split("/", 2)[2],
         "GITHUB_REF_PROTECTED": "false",
-        "GITHUB_REF_TYPE": "branch",
+        "GITHUB_REF_TYPE": run.ref_type,
         "GITHUB_REPOSITORY": repository.full_name,
         "GITHUB_REPOSITORY_ID": str(repository.id),
         "GITHUB_REPOSITORY_OWNER": repository.owner,
@@ -125,4 +125,4 @@ def _ref(run: Run) -> str:
     number = run.payload.get("number")
     if run.event == "pull_request" and isinstance(number, int):
         return f"refs/pull/{number}/merge"
-    return f"refs/heads/{run.head_branch}"
+    return run.ref

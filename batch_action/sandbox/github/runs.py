@@ -14,6 +14,8 @@ class RunOptions(TypedDict, total=False):
 
     event: Required[str]
     branch: str
+    ref_type: str
+    """`branch`, or `tag` when `branch` is the name of a tag."""
     head_sha: str
     workflow_path: str
     permissions: Mapping[str, str]
@@ -46,6 +48,7 @@ class Run:
     updated_at: datetime
     status: str = "in_progress"
     conclusion: str | None = None
+    ref_type: str = "branch"
     title: str = ""
     """The evaluated `run-name`; empty for runs that no dispatch created."""
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -59,6 +62,12 @@ class Run:
     """The token for the artifact service (`ACTIONS_RUNTIME_TOKEN`)."""
     id_token_request_token: str = field(default="", repr=False)
     token_actor: Actor | None = None
+
+    @property
+    def ref(self) -> str:
+        """The full name of the branch or tag that it runs on."""
+        folder = "tags" if self.ref_type == "tag" else "heads"
+        return f"refs/{folder}/{self.head_branch}"
 
     @property
     def active(self) -> bool:
