@@ -410,6 +410,8 @@ def _workflow(environ: Mapping[str, str], repository: str | None) -> str:
 
 def _branch(environ: Mapping[str, str]) -> str | None:
     ref = environ.get("GITHUB_REF") or ""
+    if (environ.get("GITHUB_REF_TYPE") or "branch") != "branch":
+        return None
     if ref.startswith("refs/heads/"):
         return ref.removeprefix("refs/heads/")
     return environ.get("GITHUB_HEAD_REF") or None
