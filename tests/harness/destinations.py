@@ -1,5 +1,7 @@
 """Run one destination again and again: real git, the real GitHub client, the sandbox's GitHub."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -41,6 +43,8 @@ OK = "def bad(x):\n    check(x)\n    return x\n"
 FAR = "".join(f"\n\ndef f{n}():\n    a = {n}\n    return a\n" for n in range(8))
 TASK = "code-review"
 OPTIONS = publisher_options()
+MAX_FETCHES = 2
+"""How often a run may fetch the same issue: before it is written, and to read it back."""
 
 
 def rolling_issue(harness: "DestinationHarness", options: PublisherOptions) -> Publisher:
@@ -109,7 +113,10 @@ class DestinationHarness:
         )
         report = replace(report, **report_fields)
         publisher = self.open_publisher(self, options)
+        calls = self.sandbox.faults.calls
+        start = len(calls)
         self.previous_state = publisher.read_state()
+        read = calls[start:]
         self.dismissed |= {dismissal.fingerprint for dismissal in self.previous_state.dismissals}
         policy = FindingPolicy(
             dismissed=frozenset(self.dismissed),
@@ -119,7 +126,12 @@ class DestinationHarness:
         git = GitRepo(self.repo.path)
         reconciliation = change(reconcile_state(self.previous_state, batch_answers, policy, git))
         meanwhile()
-        return reconciliation, publisher.publish(reconciliation, report)
+        start = len(calls)
+        result = publisher.publish(reconciliation, report)
+        gets = [c.path for c in (*read, *calls[start:]) if c.method == "GET"]
+        fetched = Counter(path for path in gets if re.search(r"/issues/\d+$", path))
+        assert not [path for path, times in fetched.items() if times > MAX_FETCHES], fetched
+        return reconciliation, result
 
     def collect_nothing(self, **report_fields) -> tuple[Reconciliation, DestinationResult]:
         """A collect for which no batch has ended."""

@@ -186,7 +186,7 @@ def read_rolling_issue(
     ]
     if not candidates:
         return None
-    oldest, *others = sorted(candidates, key=lambda i: i.number)
+    oldest, *others = candidates
     duplicates = tuple(i for i in others if i.state == "open")
     comments = issues.comments(oldest.number)
     trusted = [c for c in comments if c.trusted]
@@ -196,11 +196,11 @@ def read_rolling_issue(
         number = markers.parse_continuation(comment.body)
         if number is not None and overflow.setdefault(number, comment) is not comment:
             surplus_comments.append(comment)
-    texts = [c.body for c in trusted]
+    texts = [comment.body for comment in trusted]
     for duplicate in duplicates:
-        texts += _list_texts(issues, duplicate)
-    state = render.parse(oldest.body, texts)
-    if state is None:
+        texts.append(duplicate.body)
+        texts += [c.body for c in issues.comments(duplicate.number) if c.trusted]
+    if (state := render.parse(oldest.body, texts)) is None:
         return None
     return RollingIssue(
         issue=oldest,
@@ -210,10 +210,6 @@ def read_rolling_issue(
         comments=tuple(comments),
         duplicates=duplicates,
     )
-
-
-def _list_texts(issues: Issues, issue: Issue) -> list[str]:
-    return [issue.body, *(c.body for c in issues.comments(issue.number) if c.trusted)]
 
 
 @dataclass(slots=True, kw_only=True)
