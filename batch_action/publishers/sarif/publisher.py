@@ -58,8 +58,11 @@ class SarifPublisher:
         if self.scanning is None:
             return PublishedState(destination=DESTINATION)
         try:
-            self.last = reader.read_last_analysis(self.ctx, self.scanning, self.ref, self.category)
-            dismissals = tuple(reader.dismissals_of(self.ctx, self.dismissed, self.last))
+            self.last = reader.read_last_analysis(
+                self.scanning, self.ref, self.category, self.ctx.git, self.ctx.task
+            )
+            issues = self.ctx.require_github().issues
+            dismissals = tuple(reader.dismissals_of(self.last, self.dismissed, issues))
         except RefusedError as refused:
             if not refused.permanent:
                 raise
@@ -98,7 +101,8 @@ class SarifPublisher:
             return replace(counts, action="created" if path else "refused", note=note)
         if self.refusal:
             return _refused(counts, self.refusal, path)
-        if self.last.head == reconciled.commit and self._is_unchanged(draft):
+        is_same = reader.is_same(self.last.state, reader.parse(draft.document))
+        if self.last.head == reconciled.commit and is_same:
             return replace(counts, action="unchanged", ids=(str(self.last.id),), url=_url(report))
         if self.last.info is None and report.commands_only and not draft.open:
             return replace(counts, note="nothing to report")
@@ -143,9 +147,6 @@ class SarifPublisher:
             return ""
         self.ctx.runner.set_output("sarif-file", path)
         return path
-
-    def _is_unchanged(self, draft: SarifDraft) -> bool:
-        return reader.is_same(self.last.state, reader.parse(draft.document))
 
     def _upload(
         self,

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.code_scanning import CodeScanning
+from batch_action.clients.github.issues import Issues
 from batch_action.clients.secrets import mask
-from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.escape import plain, prose
 from batch_action.findings.anchoring import CONTEXT_LINES, SourceText, neighborhood
@@ -117,7 +117,7 @@ class LastAnalysis:
 
 
 def read_last_analysis(
-    ctx: RunContext, scanning: CodeScanning, ref: str, category: str
+    scanning: CodeScanning, ref: str, category: str, git: GitRepo, task: Task
 ) -> LastAnalysis:
     """Read the last analysis; rebuild what GitHub did not store from git and the alerts."""
     info = scanning.latest_analysis(ref, category)
@@ -137,8 +137,8 @@ def read_last_analysis(
             [*state.partial, *fixed_findings],
             {f: alert.fixed_at[:10] for f, alert in fixed.items()},
             info.commit,
-            ctx.git,
-            ctx.task,
+            git,
+            task,
         )
     return LastAnalysis(
         info=info,
@@ -149,14 +149,14 @@ def read_last_analysis(
 
 
 def dismissals_of(
-    ctx: RunContext, recorded: Collection[str], last: LastAnalysis
+    last: LastAnalysis, recorded: Collection[str], issues: Issues
 ) -> Iterator[Dismissal]:
     """Yield the dismissals by people with write access that are not *recorded* in the ledger."""
     for fingerprint, alert in last.dismissed.items():
         actor = alert.dismissed_by
         if fingerprint in recorded or not actor:
             continue
-        if ctx.require_github().issues.can_write(actor):
+        if issues.can_write(actor):
             yield Dismissal(
                 fingerprint=fingerprint,
                 actor=actor,
