@@ -1,4 +1,6 @@
-"""Text shared by messages, reports and names: plurals and the name of a task with its state key."""
+"""Text helpers: plurals, the name of a task with its state key, and line ends."""
+
+import codecs
 
 
 def plural(count: int, noun: str) -> str:
@@ -14,3 +16,13 @@ def task_title(task: str, state_key: str) -> str:
 def task_slug(task: str, state_key: str) -> str:
     """Format a task and its `state-key` for a file, branch or artifact: `code-review-web`."""
     return f"{task}-{state_key}" if state_key else task
+
+
+def normalize_line_ends(data: bytes) -> bytes:
+    r"""Return UTF-8 text without what no reader sees: texts that are then equal are the same.
+
+    That is `\r\n` for `\n`, one byte order mark, and line ends at the very end. A lone `\r` and the
+    line ends of Unicode are content: what follows them may be code to one program and comment to
+    another.
+    """
+    return data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").rstrip(b"\n")

@@ -42,6 +42,7 @@ STILL_PRESENT = frozenset(
         SkipReason.WITHDRAWN,
         SkipReason.NOT_IN_CLONE,
         SkipReason.MODE_ONLY,
+        SkipReason.SAME_CONTENT,
     }
 )
 """Skipped in this run, but still in the repository: what earlier runs recorded remains valid."""

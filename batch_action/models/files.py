@@ -39,6 +39,8 @@ class SkipReason(StrEnum):
     SUBMODULE = "submodule"
     EMPTY = "empty"
     MODE_ONLY = "mode-only"
+    SAME_CONTENT = "same-content"
+    """Renamed only, or with other line ends only: earlier answers hold for it."""
     UNREADABLE_NAME = "unreadable-name"
     TOO_LARGE = "too-large"
     NOT_IN_CLONE = "not-in-this-clone"

@@ -1,14 +1,14 @@
 """Build the requests of a selection: which are open, their request keys and message params."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from batch_action.clients.git import GitRepo
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import (
-    ChangeType,
     ContextFile,
     ContextKind,
     FileChange,
@@ -69,7 +69,8 @@ def build_requests(
     """
     system = shared_instructions(ctx, selection.head)
     system_bytes = len(system.encode())
-    builder = _RequestBuilder(ctx, view, system, system_bytes, model_max_tokens)
+    moved = _find_moved(ctx.git, view, selection)
+    builder = _RequestBuilder(ctx, view, system, system_bytes, model_max_tokens, moved)
     attached, skipped = context_files.attach(ctx, selection)
     files: list[SelectedFile] = []
     built: list[Request] = []
@@ -189,6 +190,14 @@ def request_key_of(
     )
 
 
+def _find_moved(git: GitRepo, view: LedgerView, selection: Selection) -> dict[str, str]:
+    """Return the selected blobs that were reviewed under a path that head no longer has."""
+    blobs = {file.blob for file in selection.files}
+    reviewed = [(path, blob) for path, blob in sorted(view.reviewed_files) if blob in blobs]
+    present = {entry.path for entry in git.tree(selection.head)} if reviewed else set()
+    return {blob: path for path, blob in reviewed if path not in present}
+
+
 @dataclass(frozen=True, slots=True)
 class _RequestBuilder:
     """Builds the requests of one selection, one file at a time."""
@@ -199,6 +208,8 @@ class _RequestBuilder:
     """The system prompt of all requests."""
     system_bytes: int
     model_max_tokens: int | None
+    moved: Mapping[str, str]
+    """The blobs that have an answer under a path that no longer exists, and that path."""
 
     def build(self, file: SelectedFile) -> tuple[Request, ...] | SkippedFile:
         """Return the open requests of this file, or why it is not sent."""
@@ -216,10 +227,10 @@ class _RequestBuilder:
             skipped = SkipReason.TOO_LARGE, f"{largest / 1e6:.0f} MB as one request"
         known = self.view.newest_files().get(file.path)
         # A pull request's selection lists all its files, whenever they were sent.
-        back = self.ctx.run.pull_number is not None or (
-            known is not None and known.blob != file.blob
-        )
         reason, detail = skipped
+        back = reason is not SkipReason.SAME_CONTENT and (
+            self.ctx.run.pull_number is not None or (known is not None and known.blob != file.blob)
+        )
         return SkippedFile(
             path=file.path,
             reason=reason,
@@ -251,9 +262,9 @@ class _RequestBuilder:
     ) -> tuple[SkipReason, str] | None:
         """Return why this file is not sent, with details, or None when it is."""
         view, settings = self.view, self.ctx.settings
-        renamed = file.status is ChangeType.RENAMED and file.blob == file.old_blob
-        if renamed and (file.old_path, file.blob) in view.reviewed_files and not settings.recheck:
-            return SkipReason.ALREADY_REVIEWED, f"renamed from {file.old_path}"
+        moved_from = self.moved.get(file.blob)
+        if moved_from and file.path not in view.newest_files() and not settings.recheck:
+            return SkipReason.SAME_CONTENT, f"renamed from {moved_from}"
         open_keys = [key for key in keys if self._is_open(key)]
         if not open_keys:
             in_flight = any(key.id in view.in_flight_ids for key in keys)

@@ -208,6 +208,7 @@ def prepare(
         max_file_bytes=settings.max_file_bytes,
         attributes_from=ctx.rules_commit_for(commits.head),
         all_files=commits.all_files,
+        recheck=settings.recheck,
         superseded=view.newest_files() if commits.behind else (),
     )
     with ctx.console.progress("Reading files", 1) as progress:
@@ -216,7 +217,7 @@ def prepare(
             commits.head,
             commits.base,
             options,
-            backlog={path: item.old_blob for path, item in backlog.items()},
+            backlog=backlog,
             progress=progress,
             changes=_changes_from_github(ctx, commits),
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from batch_action.clients.console import ProgressCallback
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
+from batch_action.ledger.view import BacklogFile
 from batch_action.models.files import (
     ChangeType,
     FileChange,
@@ -20,6 +21,7 @@ from batch_action.selection.hunks import count_changed_lines, render_hunks
 from batch_action.selection.languages import language_of
 from batch_action.selection.patterns import PathRules
 from batch_action.selection.risk import risk
+from batch_action.text import normalize_line_ends
 
 MAX_CHUNK_FILES = 200
 MAX_CHUNK_BYTES = 16_000_000
@@ -38,6 +40,8 @@ class SelectionOptions:
     """The commit whose `.gitattributes` are trusted."""
     all_files: bool = False
     """Select unchanged files too."""
+    recheck: bool = False
+    """Select renamed files and files with other line ends, too."""
     superseded: Collection[str] = ()
     """Paths of which an earlier run has reviewed a later version: they are skipped."""
 
@@ -48,7 +52,7 @@ def select_files(
     base: str | None,
     options: SelectionOptions,
     *,
-    backlog: Mapping[str, str | None],
+    backlog: Mapping[str, BacklogFile],
     progress: ProgressCallback,
     changes: Sequence[FileChange] | None = None,
 ) -> Selection:
@@ -59,7 +63,7 @@ def select_files(
         head: the commit to review; files of the backlog are read at its content, too.
         base: the commit to compare with; None counts all files as added.
         options: the filters and limits.
-        backlog: path → the old blob to compare with, of files selected earlier without a verdict.
+        backlog: by path the files that were selected earlier and have no verdict.
         progress: called with the number of files done and to read.
         changes: what changed since base, where this clone cannot compare the two commits itself.
 
@@ -78,9 +82,17 @@ def select_files(
     files: list[SelectedFile] = []
     skipped = skipped_by_name + skipped_by_size
     added = {change.path for change in changes if _adds(change)}
+    # What the backlog compares with may be older than what this range does.
+    settled = {
+        change.path
+        for change in sized
+        if change.status in (ChangeType.MODIFIED, ChangeType.RENAMED)
+        and not (options.recheck or change.path in backlog or change.old_path in backlog)
+    }
     progress(0, len(sized))
     for done, (change, blobs, hunks) in enumerate(_read(repo, sized, sizes), 1):
-        file = _select_file(change, blobs, hunks, options, churn.get(change.path, 0))
+        same = _check_content(change, blobs) if change.path in settled else None
+        file = same or _select_file(change, blobs, hunks, options, churn.get(change.path, 0))
         if isinstance(file, SelectedFile):
             files.append(file)
         else:
@@ -121,7 +133,7 @@ def _entries(
     *,
     head: str,
     all_files: bool,
-    backlog: Mapping[str, str | None],
+    backlog: Mapping[str, BacklogFile],
 ) -> list[_Entry]:
     """Join the changes, the backlog and, with *all_files*, the rest; one entry for each path."""
     entries: dict[str, _Entry] = {
@@ -131,30 +143,38 @@ def _entries(
     if all_files or absent:
         tree = {entry.path: entry for entry in repo.tree(head)}
         for path in absent:
-            entries[path] = (
-                replace(tree[path], old_blob=backlog[path])
-                if path in tree
-                else SkippedFile(
-                    path=path,
-                    reason=SkipReason.DELETED,
-                    detail="in the backlog, but no longer in the repository",
-                )
-            )
+            entry = _backlog_entry(backlog[path], tree, taken=entries)
+            entries[entry.path] = entry
         if all_files:
             entries = {**tree, **entries}
     return list(entries.values())
 
 
-def _compare_with_reviewed(change: FileChange, backlog: Mapping[str, str | None]) -> FileChange:
+def _backlog_entry(
+    file: BacklogFile, tree: Mapping[str, FileChange], *, taken: Collection[str]
+) -> _Entry:
+    """Return a file of the backlog as it is at head, perhaps under the name it was moved to."""
+    path, old_blob = file.path, file.old_blob
+    if path in tree:
+        return replace(tree[path], old_blob=old_blob)
+    for entry in tree.values():
+        if entry.blob == file.blob and entry.path not in taken:
+            return replace(entry, status=ChangeType.RENAMED, old_path=path, old_blob=old_blob)
+    detail = "in the backlog, but no longer in the repository"
+    return SkippedFile(path=path, reason=SkipReason.DELETED, detail=detail)
+
+
+def _compare_with_reviewed(change: FileChange, backlog: Mapping[str, BacklogFile]) -> FileChange:
     """Compare a changed file of the backlog with the blob reviewed last, not with base."""
     path = change.path if change.path in backlog else change.old_path
     if path is None or path not in backlog or change.status is ChangeType.DELETED:
         return change
-    if change.status is ChangeType.MODIFIED and change.blob in (change.old_blob, backlog[path]):
+    reviewed = backlog[path].old_blob
+    if change.status is ChangeType.MODIFIED and change.blob in (change.old_blob, reviewed):
         # Only the mode changed in this range, but the content still has no verdict; or the file
         # went back to the blob that was reviewed last.
-        return replace(change, status=ChangeType.UNCHANGED, old_blob=backlog[path])
-    return replace(change, old_blob=backlog[path])
+        return replace(change, status=ChangeType.UNCHANGED, old_blob=reviewed)
+    return replace(change, old_blob=reviewed)
 
 
 def _check_names(
@@ -166,14 +186,22 @@ def _check_names(
         for entry in entries
     )
     yield from skipped
-    attributes = repo.attributes(options.attributes_from, [change.path for change in changes])
+    paths = {path for change in changes for path in (change.path, change.old_path) if path}
+    attributes = repo.attributes(options.attributes_from, sorted(paths))
+
+    def check(path: str) -> SkippedFile | None:
+        return filters.check_name(path, options.rules, attributes.get(path, {}))
+
     for change in changes:
-        path = change.path
-        skip = filters.check_name(path, options.rules, attributes.get(path, {}))
+        path, skip = change.path, check(change.path)
         if skip is None and path in options.superseded:
             detail = "a later version is known"
             skip = SkippedFile(path=path, reason=SkipReason.ALREADY_REVIEWED, detail=detail)
-        yield skip or change
+        if skip is None and change.old_path and check(change.old_path):
+            # It was never selected under its old name.
+            yield replace(change, status=ChangeType.ADDED, old_path=None, old_blob=None)
+        else:
+            yield skip or change
 
 
 def _check_size(change: FileChange, sizes: Mapping[str, int], limit: int) -> _Entry:
@@ -221,6 +249,21 @@ def _blobs(change: FileChange) -> tuple[str, ...]:
     return (change.blob,) if change.old_blob is None else (change.blob, change.old_blob)
 
 
+def _check_content(change: FileChange, blobs: Mapping[str, bytes]) -> SkippedFile | None:
+    """Rule out a file with the text it had at base: only moved, or with other line ends."""
+    if change.old_blob is None:
+        return None
+    data, old_data = blobs[change.blob], blobs[change.old_blob]
+    if change.blob != change.old_blob:
+        if any(content.is_wide(text) or content.is_binary(text) for text in (data, old_data)):
+            return None
+        if normalize_line_ends(data) != normalize_line_ends(old_data):
+            return None
+    details = [f"renamed from {change.old_path}"] if change.old_path else []
+    details += ["only line ends differ"] if change.blob != change.old_blob else []
+    return SkippedFile(path=change.path, reason=SkipReason.SAME_CONTENT, detail=", ".join(details))
+
+
 def _select_file(
     change: FileChange,
     blobs: Mapping[str, bytes],
@@ -240,8 +283,7 @@ def _select_file(
     if content.is_wide(data) or content.is_wide(old_data) or content.is_binary(old_data):
         hunks = ()  # Git counts the bytes of such a file, not its lines.
     old_text = mask(content.decode(old_data))[0] if hunks else ""
-    only_moved = change.status is ChangeType.RENAMED and change.blob == change.old_blob
-    lines = 0 if only_moved else count_changed_lines(hunks) or len(content.lines_of(text))
+    lines = count_changed_lines(hunks) or len(content.lines_of(text))
     return SelectedFile(
         path=change.path,
         status=change.status,

@@ -42,7 +42,7 @@ def build(ctx, known=EMPTY, *, base=None):
         head,
         base,
         reader.SelectionOptions(rules=PathRules(), max_file_bytes=1_000_000, attributes_from=head),
-        backlog={path: item.old_blob for path, item in backlog.items()},
+        backlog=backlog,
         progress=lambda _done, _total: None,
     )
     return builder.build_requests(ctx, LedgerView(known), selection, None)
@@ -325,7 +325,7 @@ class TestAnsweredBefore:
         repo.commit({"b.py": None, "c.py": "b = 1\n"})
         _, again = self.workflow(repo, known, base=base)
         reasons = {s.path: (s.reason, s.detail) for s in again.selection.skipped}
-        assert reasons["c.py"] == (SkipReason.ALREADY_REVIEWED, "renamed from b.py")
+        assert reasons["c.py"] == (SkipReason.SAME_CONTENT, "renamed from b.py")
 
     def test_an_answered_request_is_sent_again_only_with_recheck(self, repo):
         one, request_set = self.workflow(repo, EMPTY)

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from batch_action.clients.git import GitRepo
 from batch_action.errors import ConfigError
+from batch_action.ledger.view import BacklogFile
 from batch_action.models.files import ChangeType, Selection, SkipKind, SkipReason
 from batch_action.selection.patterns import PathRules
 from batch_action.selection.reader import SelectionOptions, select_files
+from tests.harness.contexts import NOW
 from tests.harness.git_repositories import Repo
 
 TOKEN = "ghp_" + "a1B2" * 9
@@ -28,6 +30,8 @@ def select(
     limit=1_000_000,
     seen=None,
     superseded=(),
+    selected=None,
+    recheck=False,
 ):
     return select_files(
         GitRepo(repo.path),
@@ -39,8 +43,12 @@ def select(
             attributes_from=head,
             all_files=all_files,
             superseded=superseded,
+            recheck=recheck,
         ),
-        backlog=backlog or {},
+        backlog={
+            path: BacklogFile(path, (selected or {}).get(path, ""), old_blob, NOW)
+            for path, old_blob in (backlog or {}).items()
+        },
         progress=lambda done, total: seen.append((done, total)) if seen is not None else None,
     )
 
@@ -112,7 +120,6 @@ def test_every_kind_of_change(repo):
     selection = select(repo, base, head, rules=PathRules([], ["docs/"]), limit=2000, seen=seen)
     assert chosen(selection) == {
         "src/auth.py": ChangeType.MODIFIED,
-        "new.py": ChangeType.RENAMED,
         "utf16.py": ChangeType.ADDED,
         "crlf.py": ChangeType.ADDED,
         'n"\n::x.py': ChangeType.ADDED,
@@ -120,6 +127,7 @@ def test_every_kind_of_change(repo):
     assert reasons(selection) == {
         "gone.py": SkipReason.DELETED,
         "mode.py": SkipReason.MODE_ONLY,
+        "new.py": SkipReason.SAME_CONTENT,
         "link.py": SkipReason.SYMLINK,
         "sub": SkipReason.SUBMODULE,
         "gen.py": SkipReason.GENERATED,
@@ -145,13 +153,6 @@ def test_every_kind_of_change(repo):
     assert [(part.start_line, part.end_line) for part in auth.parts] == [(1, 20)]
     assert by_path["crlf.py"].text == "a = 1\r\nb = 2\r\n"
     assert by_path["utf16.py"].text == "é = 1\n"
-    moved = by_path["new.py"]
-    assert (moved.old_path, moved.old_blob, moved.hunks, moved.diff) == (
-        "moved.py",
-        moved.blob,
-        (),
-        "",
-    )
     json.dumps([file.text + file.path for file in selection.files])
 
 
@@ -193,6 +194,93 @@ def test_a_skipped_file_tells_what_decided_and_whether_it_is_new(repo):
         **dict.fromkeys(("out/a.py", "made.py", "docs/a.py"), (SkipKind.CONFIG, True)),
         "empty.py": (SkipKind.OTHER, True),
     }
+
+
+BOM = "\ufeff"
+MIDDLE = "".join(f"let x{n}\n" for n in range(20))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "asked"),
+    [
+        ("a\n…b\n", "a\r\n…b\r\n", False),
+        ("a\r\n…b\r\n", "a\n…b\n", False),
+        ("a\r\n…b\n", "a\n…b\r\n", False),
+        ("a\n…b", "a\n…b\n\n\r\n", False),
+        ("a\n…b\n", f"{BOM}a\n…b\n", False),
+        (f"{BOM}a\r\n…b", "a\n…b\n", False),
+        ("a\n…b\n", f"{BOM}{BOM}a\n…b\n", True),
+        ("a\n…b\n", f"a\n{BOM}…b\n", True),
+        ("// a\n…b\n", "// a\r…b\n", True),
+        ("a\n…b\n", "a\n…b\n\r", True),
+        ("a\n…b\n", "a\n…b\r\r\n", True),
+        *(("// a b\n…", f"// a{char}b\n…", True) for char in "\u2028\u2029\x85\f\v\r\x1c"),
+        *(("…a\n", f"…a{char}\n", True) for char in "\u2028\u2029\x85\f\v \t"),
+        *(("…a\n", f"…a\n{char}", True) for char in "\u2028\u2029\x85\f\v\r \t"),
+        ("\na\n…", "a\n…", True),
+        ("a\n…b\n", "a\n\n…b\n", True),
+    ],
+)
+@pytest.mark.parametrize("path", ["a.js", "renamed.js"])
+def test_other_line_ends_are_no_change(repo, old, new, asked, path):
+    base = repo.commit({"a.js": old.replace("…", MIDDLE)})
+    head = repo.commit({"a.js": None, path: new.replace("…", MIDDLE)})
+    selection = select(repo, base, head)
+    assert list(chosen(selection)) == ([path] if asked else [])
+    if not asked:
+        assert reasons(selection) == {path: SkipReason.SAME_CONTENT}
+        assert list(chosen(select(repo, base, head, recheck=True))) == [path]
+        pair = tuple(
+            GitRepo(repo.path).tree_blobs(c, ["a.js", path]).popitem()[1] for c in (base, head)
+        )
+        assert GitRepo(repo.path).hunks_of([pair]) == {pair: ()}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "asked"),
+    [
+        ("caf\xe9\n".encode("latin-1"), "caf\xe9\r\n".encode("latin-1"), False),
+        ("caf\xe9\n".encode("latin-1"), "caf\xea\r\n".encode("latin-1"), True),
+        ("a\n".encode("utf-16"), "a\r\n".encode("utf-16"), True),
+        (b"a\n", "a\n".encode("utf-16"), True),
+    ],
+)
+def test_line_ends_are_compared_as_bytes(repo, old, new, asked):
+    base = repo.commit({"a.txt": old})
+    assert bool(chosen(select(repo, base, repo.commit({"a.txt": new})))) == asked
+
+
+def test_a_pure_rename_is_never_selected(repo):
+    moved = {f"docs/{n}.rs": f"{n}\n" * 9 for n in range(30)}
+    base = repo.commit({**moved, "vendor/in.js": BODY, "made.js": BODY + "m\n"})
+    renamed = {path.replace("docs", "book"): text for path, text in moved.items()}
+    head = repo.commit(
+        {
+            **dict.fromkeys((*moved, "vendor/in.js", "made.js"), None),
+            **renamed,
+            "src/in.js": BODY,
+            "src/made.js": BODY + "m\n",
+            ".gitattributes": "/made.js linguist-generated\n",
+        }
+    )
+    selection = select(repo, base, head)
+    # Files that were ignored under their old names were never reviewed.
+    assert chosen(selection) == dict.fromkeys(("src/in.js", "src/made.js"), ChangeType.ADDED)
+    assert {file.path for file in selection.skipped} == {*renamed, ".gitattributes"}
+
+
+def test_a_file_of_the_backlog_is_followed_to_its_new_name(repo):
+    first = repo.commit({"a.py": "a = 1\n"})
+    base = repo.commit({"a.py": "a = 2\n", "b.py": BODY})
+    blobs = GitRepo(repo.path).tree_blobs(base, ["a.py", "b.py"])
+    old_blob = GitRepo(repo.path).tree_blobs(first, ["a.py"])["a.py"]
+    repo.commit({"a.py": None, "b.py": None})
+    head = repo.commit({"sub/a.py": "a = 2\n"})
+    backlog = {"a.py": old_blob, "b.py": None}
+    selection = select(repo, head, head, backlog=backlog, selected=blobs)
+    (file,) = selection.files
+    assert (file.path, file.old_path, file.old_blob) == ("sub/a.py", "a.py", old_blob)
+    assert reasons(selection) == {"b.py": SkipReason.DELETED}
 
 
 def test_a_merge_is_compared_from_base_to_head(repo):

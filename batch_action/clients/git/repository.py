@@ -1,5 +1,6 @@
 """The repository under review: its commits, trees and blobs."""
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from batch_action.clients.git.runner import (
 )
 from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, FileChange, Hunk
+from batch_action.text import normalize_line_ends
 
 MAX_COMPARED_CANDIDATES = 32
 """How many incomparable ancestors `nearest_ancestor` measures the distance of."""
@@ -389,7 +391,8 @@ class GitRepo:
     def hunks_of(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[Hunk, ...]]:
         """Return the hunks of many pairs `(old blob, new blob)`, as `git diff -U0` counts.
 
-        A pair of which a blob is missing is absent. Different line endings are no change. Two
+        A pair of which a blob is missing is absent. What `normalize_line_ends` removes is no
+        change. Two
         throw-away trees hold the old and the new blobs under the same numbers, so that one diff of
         the trees serves all pairs.
         """
@@ -414,7 +417,14 @@ class GitRepo:
                     raise git_error(_DIFF_COMMAND, "it could not read the blobs")
                 for number, hunk in parse_numbered_hunks(stdout):
                     hunks[complete[number]].append(hunk)
-        return {pair: tuple(found) for pair, found in hunks.items()}
+        # A byte order mark and line ends at the end make one hunk each.
+        few = {pair for pair, found in hunks.items() if len(found) in (1, 2)}
+        texts = {
+            sha: hashlib.sha256(normalize_line_ends(data)).digest()
+            for sha, data in self.blobs({sha for pair in few for sha in pair})
+        }
+        same = {pair for pair in few if texts[pair[0]] == texts[pair[1]]}
+        return {pair: () if pair in same else tuple(found) for pair, found in hunks.items()}
 
 
 def _reason(stderr: str) -> str:

@@ -288,7 +288,7 @@ def parse_comparison(
     """Return the changes in `GET /compare/base...head`, in GitHub's order.
 
     The API returns no modes and no old blobs: `mode` is `100644` for every file that exists (look
-    it up in the tree of `head`), and `old_blob` is None except for deleted files.
+    it up in the tree of `head`), and `old_blob` is None but for deleted and only renamed files.
 
     Raises:
         GitHubError: `head` does not descend from `base` and is not `forked` from it, or 300 files
@@ -321,7 +321,7 @@ def _change(file: dict[str, Any]) -> FileChange:
         mode="000000" if is_deleted else "100644",
         blob="0" * len(blob) if is_deleted else blob,
         old_path=file.get("previous_filename") if is_renamed else None,
-        old_blob=blob if is_deleted else None,
+        old_blob=blob if is_deleted or (is_renamed and file.get("changes") == 0) else None,
     )
 
 
