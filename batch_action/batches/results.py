@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from batch_action.batches import generated_files
 from batch_action.batches.generated_files import GeneratedSource
+from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, TransientError
@@ -248,7 +249,7 @@ def build_answers(
     generated, refused = generated_files.validate_drafts(ctx, sources)
     return BatchAnswers(
         task=ctx.task.name,
-        commit=head or newest,
+        commit=head or _find_head(ctx.git, view, newest, {file.path for file in reviewed}),
         reviewed=tuple(reviewed),
         findings=tuple(findings),
         discarded=discarded,
@@ -256,6 +257,15 @@ def build_answers(
         generated=generated,
         refused=refused,
     )
+
+
+def _find_head(git: GitRepo, view: LedgerView, commit: str, paths: set[str]) -> str:
+    """Return the newest recorded head, if a file that was reviewed at *commit* is gone there."""
+    later = next(iter(view.recorded_heads()), "")
+    if later in ("", commit) or not paths or not (git.has_commit(later) and git.has_commit(commit)):
+        return commit
+    is_gone = git.is_ancestor(commit, later) and len(git.tree_blobs(later, paths)) < len(paths)
+    return later if is_gone else commit
 
 
 def _file_verdicts(
