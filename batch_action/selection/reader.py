@@ -82,13 +82,7 @@ def select_files(
     files: list[SelectedFile] = []
     skipped = skipped_by_name + skipped_by_size
     added = {change.path for change in changes if _adds(change)}
-    # What the backlog compares with may be older than what this range does.
-    settled = {
-        change.path
-        for change in sized
-        if change.status in (ChangeType.MODIFIED, ChangeType.RENAMED)
-        and not (options.recheck or change.path in backlog or change.old_path in backlog)
-    }
+    settled = () if options.recheck else _find_settled(sized, backlog)
     progress(0, len(sized))
     for done, (change, blobs, hunks) in enumerate(_read(repo, sized, sizes), 1):
         same = _check_content(change, blobs) if change.path in settled else None
@@ -107,6 +101,19 @@ def select_files(
             for file in sorted(skipped, key=lambda file: file.path)
         ),
     )
+
+
+def _find_settled(changes: Iterable[FileChange], backlog: Collection[str]) -> set[str]:
+    """Return the paths whose text at base was reviewed, or is not to be.
+
+    What the backlog is compared with may be older than base.
+    """
+    return {
+        change.path
+        for change in changes
+        if change.status in (ChangeType.MODIFIED, ChangeType.RENAMED)
+        and not (change.path in backlog or change.old_path in backlog)
+    }
 
 
 def _adds(change: FileChange) -> bool:
