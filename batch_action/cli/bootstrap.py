@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
-import yaml
 from pydantic import ValidationError
 
 from batch_action import escape
+from batch_action.cli import config_file
 from batch_action.cli.connections import configure_network, header_value, open_anthropic
 from batch_action.cli.task_loader import PatchCommit, TaskLoader, apply_patch, with_task_defaults
 from batch_action.clients.actions_runner import Runner, github_context, read_event
@@ -22,7 +22,7 @@ from batch_action.clients.git import GitRepo
 from batch_action.clients.github.client import ACTIONS_BOT
 from batch_action.clients.github.clients import GitHubClients, open_github_clients
 from batch_action.clients.webhooks import Webhooks
-from batch_action.config.loading import Assignment, assign_tasks, load_settings
+from batch_action.config.loading import Assignment, assign_tasks, load_settings, requirement_of
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError, GitHubError
@@ -36,8 +36,6 @@ from batch_action.models.github_context import (
 from batch_action.models.requests import Prices
 from batch_action.requests import pricing
 from batch_action.tasks.task import Task
-
-MAX_CONFIG_BYTES = 1_000_000
 
 
 class TestHooks(TypedDict, total=False):
@@ -111,7 +109,7 @@ def build_contexts(
     config_commit = None
     if not context.from_fork:
         config_commit = rules_commit or reviewed_commit(flags, context, git)
-    settings = _load_settings(invocation, flags, git, config_commit)
+    settings = _load_settings(invocation, flags, context, git, config_commit)
     for secret in settings.secrets():
         runner.mask(secret)
     assignments, tasks = _assign_tasks(
@@ -209,42 +207,43 @@ def reviewed_commit(flags: Mapping[str, Any], context: GitHubContext, git: GitRe
         raise ConfigError(f"`head`: {error.problem}", fix=error.fix) from None
 
 
-def read_yaml(data: bytes, name: str) -> Any:
-    """Parse a YAML file called *name*. Raises ConfigError when it is too large or invalid."""
-    if len(data) > MAX_CONFIG_BYTES:
-        raise ConfigError(f"{name} is larger than {MAX_CONFIG_BYTES:,} bytes.")
-    try:
-        return yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{name} is not valid YAML: {' '.join(str(error).split())}.") from None
-
-
-def _read_config_file(git: GitRepo, commit: str, name: str) -> Mapping[str, Any]:
-    """Read the config file from a commit, never from the working tree."""
-    data = git.file_at(commit, name)
-    content = read_yaml(data, name) if data is not None else None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{name} must consist of `input: value` lines.")
-    return content
-
-
 def _load_settings(
-    invocation: Invocation, flags: Mapping[str, Any], git: GitRepo, commit: str | None
+    invocation: Invocation,
+    flags: Mapping[str, Any],
+    context: GitHubContext,
+    git: GitRepo,
+    commit: str | None,
 ) -> Settings:
-    """Load the settings; without a *commit* no config file is read."""
-    name = str(
-        flags.get("config-file")
-        or invocation.action_inputs.get("config-file")
-        or invocation.environ.get("BATCH_ACTION_CONFIG_FILE")
-        or ".github/batch-action.yml"
+    """Load the settings; without a *commit* no config file is read.
+
+    Raises ConfigError, also when a file that was named is not in the commit.
+    """
+    runner, is_chosen = invocation.runner(context.workspace), bool(flags.get("head"))
+    sources = (
+        flags.get("config-file"),
+        invocation.action_inputs.get("config-file"),
+        invocation.environ.get("BATCH_ACTION_CONFIG_FILE"),
     )
+    named = next(filter(None, map(str.strip, filter(None, sources))), None)
+    name = config_file.normalize_name(named or config_file.DEFAULT_NAME, context.workspace)
+    file: Mapping[str, Any] = {}
+    if commit is not None:
+        found = config_file.read_config_file(git, commit, name)
+        if found is None and named:
+            raise config_file.missing_file_error(name, commit, context.workspace)
+        file = found or {}
+        if not (runner.actions or is_chosen):
+            config_file.warn_of_uncommitted_file(git, commit, name, runner)
+        elif context.pull_request is None:
+            other = config_file.reference_commit(context, git, commit, is_chosen=is_chosen)
+            if other != commit:
+                reference = config_file.read_config_file(git, other, name) if other else {}
+                file = config_file.guard_config_file(file, name, reference or {}, runner)
     return load_settings(
         flags=flags,
         action_inputs=invocation.action_inputs,
         environ=invocation.environ,
-        file={} if commit is None else _read_config_file(git, commit, name),
+        file=file,
         file_name=name,
     )
 
@@ -255,7 +254,7 @@ def _load_prices(settings: Settings) -> Prices:
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"`prices` {path}: {first['msg']}.") from None
+        raise ConfigError(f"`prices`, `{path}`: {requirement_of(first)}") from None
 
 
 def _assign_tasks(

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 from pydantic import SecretStr
 
-from batch_action.cli.bootstrap import Invocation, read_yaml
+from batch_action.cli.bootstrap import Invocation
+from batch_action.cli.config_file import read_yaml
 from batch_action.cli.connections import configure_network, header_value
 from batch_action.cli.options import import_command
 from batch_action.clients.anthropic.client import DEFAULT_BASE_URL, AnthropicClient

@@ -39,6 +39,8 @@ class Input:
     place: Place = Place.FILE
     expected: str = ""
     """What the field's pattern accepts, in words, for the error message."""
+    guarded: bool = False
+    """Only the default branch's config file sets it; a cap in another branch's can only lower."""
 
     @property
     def action(self) -> bool:
@@ -121,6 +123,9 @@ def normalize_spdx_ids(names: tuple[str, ...]) -> tuple[str, ...]:
 
 Lines = Annotated[tuple[str, ...], BeforeValidator(split_lines)]
 Words = Annotated[tuple[str, ...], BeforeValidator(split_words)]
+LabelName = Annotated[str, Field(max_length=50)]
+"""GitHub refuses a longer label with 422 (seen November 2026)."""
+Labels = Annotated[tuple[LabelName, ...], BeforeValidator(split_words)]
 LicenseIds = Annotated[Words, AfterValidator(normalize_spdx_ids)]
 Secret = SecretStr | None
 SecretUrl = Annotated[SecretStr, AfterValidator(check_secret_url)] | None
@@ -162,7 +167,7 @@ class Rule(BaseModel):
     task: Words = ()
     model: Annotated[str | None, _EmptyAsNone] = None
     effort: Annotated[Effort | None, _EmptyAsNone] = None
-    labels: Words | None = None
+    labels: Labels | None = None
     assignees: Words | None = None
 
     @property

@@ -19,6 +19,9 @@ VALUE_REPR = reprlib.Repr()
 VALUE_REPR.maxstring = VALUE_REPR.maxother = 100
 VALUE_REPR.maxlevel = 2
 
+VARIABLE_PREFIX = "BATCH_ACTION_"
+CAPS = ("max-cost-usd", "monthly-budget-usd")
+"""Inputs of which the smallest value of all sources holds."""
 NUMBER_TYPES = (int, float, float | None)
 MUST_BE_NUMBER = "must be a plain number such as 5 or 2.5, without a unit."
 MUST_BE_INTEGER = "must be a whole number such as 30, without a unit."
@@ -43,11 +46,13 @@ REQUIREMENTS = {
     "signing_key": "must be `whsec_` and base64.",
     "dict_type": "must contain `name: value` lines.",
     "model_type": "must contain `name: value` lines.",
+    "value_error": "{message}.",
     "missing": "is missing.",
     "too_short": "must not be empty.",
     "extra_forbidden": "is not one of its keys.",
 }
 """Pydantic's error types as sentences for users."""
+ITEM_ERRORS = ("string_type", "string_too_long")
 
 
 def declared_inputs() -> dict[str, tuple[FieldInfo, Input]]:
@@ -68,7 +73,8 @@ def load_settings(
 ) -> Settings:
     """Build the settings by precedence: flag, action input, environment, config file, default.
 
-    An empty string counts as unset. Raises ConfigError with all problems of all inputs.
+    Of a cap the smallest value holds, whatever its source. An empty string counts as unset. Raises
+    ConfigError with all problems of all inputs.
     """
     declarations = declared_inputs()
     values: dict[str, Any] = {}
@@ -78,6 +84,7 @@ def load_settings(
         for key in file
         if key not in declarations
     ]
+    problems += _unknown_variables(environ, declarations)
     for name, (field, declared) in declarations.items():
         if name in file and not declared.file:
             problems.append(f"`{name}` cannot be set in {file_name}: make it an input or a flag.")
@@ -88,9 +95,17 @@ def load_settings(
             (file_name, file.get(name)),
         ):
             value = _normalize(raw, field)
-            if value is not None and value not in ("", ()):
+            if value is None or value in ("", ()):
+                continue
+            if name not in values or (name in CAPS and _is_lower(value, values[name])):
                 values[name], sources[name] = value, source
+            if name not in CAPS:
                 break
+    if "prompt-file" in values and _rank(sources.get("task")) <= _rank(sources["prompt-file"]):
+        problems.append(
+            f"`task` ({sources['task']}) has no effect beside `prompt-file` "
+            f"({sources['prompt-file']}): remove one of them."
+        )
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -102,11 +117,37 @@ def load_settings(
     return settings
 
 
+def guard(
+    file: Mapping[str, Any], reference: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return another branch's config file as far as it counts, and the guarded inputs ignored.
+
+    *reference* is the default branch's file. It alone sets the guarded inputs; of a cap the smaller
+    value holds, or the default where the reference has none.
+    """
+    result = dict(file)
+    for name, (field, declared) in declared_inputs().items():
+        limit = reference.get(name, field.default)
+        is_lower = name in CAPS and _is_lower(_normalize(file.get(name), field), limit)
+        if declared.guarded and not is_lower:
+            result.pop(name, None)
+            result |= {name: limit} if name in reference else {}
+    return result, tuple(name for name in file if result.get(name) != file[name])
+
+
+def _is_lower(value: Any, limit: Any) -> bool:
+    """Return whether a cap is lower than another one; none is without limit."""
+    try:
+        return float(value) < (float("inf") if limit is None else float(limit))
+    except (TypeError, ValueError):
+        return False  # The validation reports it.
+
+
 def variables_of(name: str) -> tuple[str, ...]:
     """Return the environment variables of an input, the conventional one first."""
     variable = name.upper().replace("-", "_")
     is_conventional = name.startswith(("anthropic-", "github-token"))
-    return (*([variable] if is_conventional else ()), f"BATCH_ACTION_{variable}")
+    return (*([variable] if is_conventional else ()), f"{VARIABLE_PREFIX}{variable}")
 
 
 def _join_problems(problems: list[str]) -> str:
@@ -122,6 +163,32 @@ def _unknown_key_problem(
     similar = difflib.get_close_matches(str(key).replace("_", "-"), names, n=1, cutoff=0.7)
     hint = f"did you mean `{similar[0]}`?" if similar else "the README lists all inputs."
     return f"`{key}` in {file_name} is not an input of batch-action: {hint}"
+
+
+def _unknown_variables(
+    environ: Mapping[str, str], declarations: Mapping[str, tuple[FieldInfo, Input]]
+) -> list[str]:
+    """Describe the variables with our prefix that no input has: their values would be ignored."""
+    known = [variables_of(name)[-1] for name in declarations]
+    problems = []
+    for variable in sorted(v for v in environ if v.startswith(VARIABLE_PREFIX)):
+        if variable not in known:
+            words = [name.removeprefix(VARIABLE_PREFIX) for name in known]
+            word = variable.removeprefix(VARIABLE_PREFIX)
+            similar = difflib.get_close_matches(word, words, n=1, cutoff=0.7)
+            hint = (
+                f"did you mean {VARIABLE_PREFIX}{similar[0]}?"
+                if similar
+                else "docs/INPUTS.md lists all inputs."
+            )
+            problems.append(f"`{variable}` in the environment is not the name of an input: {hint}")
+    return problems
+
+
+def _rank(source: str | None) -> int:
+    """Return the place of a source in the order of precedence; None, the default, is the last."""
+    kinds = ("flag ", "input ", "environment ")
+    return next((n for n, kind in enumerate(kinds) if (source or "").startswith(kind)), len(kinds))
 
 
 def _normalize(value: Any, field: FieldInfo) -> Any:
@@ -150,9 +217,9 @@ def _validation_problem(
     value = "" if is_hidden else f" {VALUE_REPR.repr(error['input'] if path else values.get(name))}"
     source = f" ({sources[name]})" if name in sources else ""
     location = _location(path, str(error["type"]))
-    # The help of the whole input does not explain a key inside it.
-    help_ = "" if location else f" {declared.help}"
-    return f"`{name}`{location}{value}{source} {_requirement(error, declared, path)}{help_}"
+    is_item = bool(path) and isinstance(path[-1], int) and error["type"] in ITEM_ERRORS
+    each = "each item " if is_item else ""
+    return f"`{name}`{location}{value}{source} {each}{requirement_of(error, declared.expected)}"
 
 
 def _location(path: list[Any], error_type: str) -> str:
@@ -162,17 +229,15 @@ def _location(path: list[Any], error_type: str) -> str:
     return f" number {path[0] + 1}{''.join(keys)}" if path and in_mapping else ""
 
 
-def _requirement(error: Mapping[str, Any], declared: Input, path: list[Any]) -> str:
-    """Describe the expected value."""
+def requirement_of(error: Mapping[str, Any], pattern: str = "") -> str:
+    """Return what an error of pydantic requires, in words; *pattern* describes the pattern."""
     error_type, context = error["type"], dict(error.get("ctx", {}))
-    if error_type == "string_pattern_mismatch" and declared.expected:
-        return f"must be {declared.expected}."
+    if error_type == "string_pattern_mismatch":
+        return f"must be {pattern}." if pattern else "does not have the expected format."
     choices = str(context.pop("expected", "")).replace(" or ", ", ").replace("'", "")
     template = REQUIREMENTS.get(error_type, "is not valid: {message}.")
-    message = str(error["msg"]).rstrip(".")
-    requirement = template.format(choices=choices, message=message, **context)
-    is_item = bool(path) and isinstance(path[-1], int)
-    return f"each item {requirement}" if is_item and error_type == "string_type" else requirement
+    message = str(error["msg"]).removeprefix("Value error, ").rstrip(".")
+    return template.format(choices=choices, message=message, **context)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from batch_action.config.inputs import check_state_key, split_words
+from batch_action.config.loading import requirement_of
 from batch_action.errors import ConfigError
 
 T = TypeVar("T")
@@ -161,9 +162,6 @@ def _validation_problem(error: Mapping[str, Any]) -> str:
     path = ""
     for step in error["loc"]:
         path += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if path else str(step)
-    requirement = {
-        "extra_forbidden": "is not a key of this file",
-        "missing": "is missing",
-        "string_pattern_mismatch": "does not have the expected format",
-    }.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
-    return f"`{path}` {requirement}."
+    is_unknown = error["type"] == "extra_forbidden"
+    requirement = "is not a key of this file." if is_unknown else requirement_of(error)
+    return f"`{path}` {requirement}"

@@ -10,6 +10,7 @@ from batch_action.config.inputs import (
     Destination,
     Effort,
     Input,
+    Labels,
     LicenseIds,
     Lines,
     Place,
@@ -163,20 +164,25 @@ class Settings(BaseModel):
         Field(ge=0, allow_inf_nan=False),
         Input(
             "Send no more than can cost this much in the worst case, riskiest files first; the "
-            "rest goes to the backlog.",
+            "rest goes to the backlog. The smaller of input and file holds.",
             ACTION,
+            guarded=True,
         ),
     ] = 5.0
     monthly_budget_usd: Annotated[
         float | None,
         Field(ge=0, allow_inf_nan=False),
-        Input("A cap like `max-cost-usd` for a calendar month (UTC), batches in flight included."),
+        Input(
+            "A cap like `max-cost-usd` for a calendar month (UTC), batches in flight included.",
+            guarded=True,
+        ),
     ] = None
     on_over_budget: Annotated[
         Literal["fill", "fail"], Input("`fill` up to the cap, or `fail` when not everything fits.")
     ] = "fill"
     prices: Annotated[
-        dict[str, Any], Input("Prices by model id; they override the built-in table.")
+        dict[str, Any],
+        Input("Prices by model id; they override the built-in table.", guarded=True),
     ] = {}
 
     # Submit and collect.
@@ -238,10 +244,12 @@ class Settings(BaseModel):
         Secret, Input("Also accepted while `state-secret` is being rotated.", FLAG)
     ] = None
     state_workflows: Annotated[
-        Words, Input("Trust only ledgers of these workflow files, e.g. `nightly.yml`.")
+        Words,
+        Input("Trust only ledgers of these workflow files, e.g. `nightly.yml`.", guarded=True),
     ] = ()
     state_branch: Annotated[
-        str | None, Input("The branch whose ledgers are trusted, instead of the default branch.")
+        str | None,
+        Input("The branch whose ledgers are trusted, instead of the default branch.", guarded=True),
     ] = None
     state_dir: Annotated[
         Path | None, Input("Folder for the ledger where there are no artifacts.", FLAG)
@@ -369,7 +377,7 @@ class Settings(BaseModel):
             FLAG,
         ),
     ] = None
-    labels: Annotated[Words, Input("More labels for the issue.", ACTION)] = ()
+    labels: Annotated[Labels, Input("More labels for the issue.", ACTION)] = ()
     assignees: Annotated[
         Words, Input("Logins to assign a new issue to; GitHub drops those that lack access.")
     ] = ()
@@ -377,7 +385,8 @@ class Settings(BaseModel):
         Words,
         Input(
             "Logins whose issues with batch-action's marker are trusted, besides the token's own; "
-            "on the command line the workflow's bot is one of them."
+            "on the command line the workflow's bot is one of them.",
+            guarded=True,
         ),
     ] = ()
     propose_from: Annotated[

@@ -46,7 +46,8 @@ def sources_of(name: str) -> str:
         for source, available in (
             ("input", declared.action),
             ("flag", f"--{name}" in flags),
-            ("file", declared.file),
+            ("file", declared.file and not declared.guarded),
+            ("file of the default branch", declared.guarded),
         )
         if available
     ]

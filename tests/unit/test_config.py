@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.config.loading import declared_inputs, load_settings
+from batch_action.config.loading import declared_inputs, guard, load_settings
 from batch_action.errors import ConfigError
 from batch_action.models.findings import Severity
 
@@ -168,6 +168,7 @@ class TestMistakes:
             ("dry-run", "maybe", "must be `true` or `false`."),
             ("state-key", "a/b", "must be at most 40 letters, digits, `_`, `.` or `-`."),
             ("state-key", "web-pr", "`-pr` ends the name of the pull requests' ledger."),
+            ("labels", f"ok,{'x' * 51}", "each item must have at most 50 characters."),
             ("batch-id", "../x", "must be an id such as `msgbatch_…`."),
             ("anthropic-base-url", "api.x", "must be a URL that begins with https://."),
         ],
@@ -177,7 +178,7 @@ class TestMistakes:
         assert message.startswith(f"`{name}` ")
         assert f"(input {name})" in message
         assert expected in message
-        assert message.endswith(declared_inputs()[name][1].help)
+        assert declared_inputs()[name][1].help not in message
         assert len(message) < 500
         assert "should be" not in message
         assert "Input" not in message
@@ -229,6 +230,37 @@ class TestMistakes:
             assert source in message
 
     @pytest.mark.parametrize(
+        ("variable", "hint"),
+        [
+            ("BATCH_ACTION_MODELL", "did you mean BATCH_ACTION_MODEL?"),
+            ("BATCH_ACTION_MAX_COST", "did you mean BATCH_ACTION_MAX_COST_USD?"),
+            ("BATCH_ACTION_max_cost_usd", "docs/INPUTS.md lists all inputs"),
+            ("BATCH_ACTION_", "docs/INPUTS.md lists all inputs"),
+        ],
+    )
+    def test_an_unknown_variable_has_a_hint(self, variable, hint):
+        message = error_message(environ={variable: "x", "BATCH": "1", "BATCH_ACTIONS": "1"})
+        assert f"`{variable}` in the environment is not the name of an input" in message
+        assert hint in message
+        assert len(message.splitlines()) == 1
+
+    @pytest.mark.parametrize(
+        "sources",
+        [
+            {"action_inputs": {"task": "license-check", "prompt-file": "p.md"}},
+            {"flags": {"task": "license-check"}, "text": "prompt-file: p.md"},
+            {"text": "task: license-check\nprompt-file: p.md"},
+        ],
+        ids=["inputs", "flag over file", "file"],
+    )
+    def test_a_task_beside_a_prompt_file_would_have_no_effect(self, sources):
+        assert "has no effect beside `prompt-file`" in error_message(**sources)
+
+    def test_a_prompt_file_replaces_the_task_of_a_source_below(self):
+        result = settings(flags={"prompt-file": "p.md"}, text="task: license-check")
+        assert result.prompt_file == "p.md"
+
+    @pytest.mark.parametrize(
         ("key", "hint"),
         [
             ("max-cost", "did you mean `max-cost-usd`?"),
@@ -265,6 +297,58 @@ class TestMistakes:
 
 
 SECRET_PATH = "hunter2" * 4
+
+
+AUTHORS = {"trusted-authors": ["ada"]}
+
+
+class TestCaps:
+    @pytest.mark.parametrize(
+        ("given", "text", "expected"),
+        [
+            ({"flags": {"max-cost-usd": 20}}, "max-cost-usd: 3", 3.0),
+            ({"flags": {"max-cost-usd": "2"}}, "max-cost-usd: 3", 2.0),
+            ({"action_inputs": {"max-cost-usd": "20"}}, "max-cost-usd: '3'", 3.0),
+            ({"environ": {"BATCH_ACTION_MAX_COST_USD": "20"}}, "max-cost-usd: 3", 3.0),
+            ({"flags": {"max-cost-usd": 20}}, "", 20.0),
+            ({}, "max-cost-usd: 20", 20.0),
+            ({"flags": {"max-cost-usd": 0}}, "max-cost-usd: 20", 0.0),
+            ({"flags": {"max-cost-usd": 9}, "action_inputs": {"max-cost-usd": "4"}}, "", 4.0),
+        ],
+    )
+    def test_of_a_cap_the_smallest_value_holds(self, given, text, expected):
+        assert settings(**given, text=text).max_cost_usd == expected
+
+    def test_a_cap_that_is_no_number_is_still_a_mistake(self):
+        assert "`max-cost-usd` 'x'" in error_message(
+            action_inputs={"max-cost-usd": "x"}, text="max-cost-usd: 3"
+        )
+
+    @pytest.mark.parametrize(
+        ("file", "reference", "expected", "ignored"),
+        [
+            ({"max-cost-usd": 100}, {}, {}, ["max-cost-usd"]),
+            ({"max-cost-usd": "100"}, {"max-cost-usd": 9}, {"max-cost-usd": 9}, ["max-cost-usd"]),
+            ({"max-cost-usd": 2}, {"max-cost-usd": 9}, {"max-cost-usd": 2}, []),
+            ({}, {"max-cost-usd": 1}, {"max-cost-usd": 1}, []),
+            ({"max-cost-usd": "x"}, {}, {}, ["max-cost-usd"]),
+            ({"max-cost-usd": float("nan")}, {}, {}, ["max-cost-usd"]),
+            ({"monthly-budget-usd": 7}, {}, {"monthly-budget-usd": 7}, []),
+            ({}, {"monthly-budget-usd": 7}, {"monthly-budget-usd": 7}, []),
+            ({"trusted-authors": "eve"}, {}, {}, ["trusted-authors"]),
+            ({"trusted-authors": "eve"}, AUTHORS, AUTHORS, ["trusted-authors"]),
+            ({"prices": {"m": {"input": 0}}}, {}, {}, ["prices"]),
+            ({"state-branch": "evil"}, {}, {}, ["state-branch"]),
+            ({"state-workflows": "evil.yml"}, {}, {}, ["state-workflows"]),
+            ({"model": "m", "paths": ["*.py"]}, {}, {"model": "m", "paths": ["*.py"]}, []),
+        ],
+        ids=str,
+    )
+    def test_another_branch_cannot_raise_what_guards(self, file, reference, expected, ignored):
+        result, without_effect = guard(file, reference)
+        assert result == expected
+        assert list(without_effect) == ignored
+        load_settings(flags={}, action_inputs={}, environ={}, file=result, file_name=FILE)
 
 
 class TestSecrets:
