@@ -216,7 +216,8 @@ def build_answers(
         if answer.failure is None:
             by_file.setdefault((key.path, key.blob), []).append(answer)
     texts = _reviewed_texts(ctx, {blob for _, blob in by_file})
-    added = find_added_lines(ctx.git, view, {pending.intended.head for pending in ended})
+    heads = {pending.intended.head for pending in ended}
+    added = find_added_lines(ctx.git, view, set(filter(ctx.git.has_commit, heads)), ctx.run)
     reviewed: list[ReviewedFile] = []
     findings: list[Finding] = []
     file_verdicts: list[FileVerdict] = []
