@@ -1,7 +1,8 @@
 """Fetch the results of batches that have ended, and turn them into answers and findings."""
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from batch_action.batches import generated_files
@@ -9,7 +10,7 @@ from batch_action.batches.generated_files import GeneratedSource
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
-from batch_action.errors import ConfigError, TransientError
+from batch_action.errors import AnthropicError, ConfigError, TransientError
 from batch_action.findings.anchoring import anchor_all
 from batch_action.ledger.view import LedgerView, PendingBatch
 from batch_action.models.findings import (
@@ -25,7 +26,7 @@ from batch_action.requests import pricing
 from batch_action.requests.context_files import LicenseChecker
 from batch_action.selection.content import decode
 from batch_action.selection.hunks import find_added_lines
-from batch_action.tasks.task import UnreadableAnswerError
+from batch_action.tasks.task import Task, UnreadableAnswerError
 from batch_action.text import plural
 
 LISTING_LAG = timedelta(minutes=15)
@@ -38,16 +39,16 @@ EXPIRY_NOTICE = timedelta(hours=2)
 DELETION_NOTICE = timedelta(days=3)
 """How long before a batch expires, or its results are deleted, to warn."""
 
-BILLING_ERRORS = frozenset({"billing_error", "rate_limit_error"})
-"""Error types that are about the account, not the request."""
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedBatch:
-    """The outcomes by custom id, and whether somebody canceled the batch."""
-
-    outcomes: dict[str, Outcome]
-    canceled: bool = False
+REQUEST_ERRORS = frozenset({"invalid_request_error", "request_too_large"})
+"""Error types that may be about the file; all others are about account, model or service."""
+_NOT_THE_FILE = re.compile(
+    r"credit balance|usage limits?\b|spend(?:ing)? limit|billing|\bmodel\b(?!.*\b(?:long|exceed))",
+    re.IGNORECASE,
+)
+"""Messages of such errors that are about account or model nevertheless."""
+MAX_FAILURE_CHARS = 240
+SERVICE = "service:"
+"""What a failure begins with that is about account, model or service: it counts no attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,19 @@ class BatchResults:
     """Model and tokens of each billed request, for comparing prices."""
     batched: bool = True
     """Paid at the batch price; else sent through the Messages API at full price."""
+    failure: AnthropicError | None = None
+    """Why no request of a batch was answered, when it is not the files' fault."""
+
+    def __add__(self, other: "BatchResults") -> "BatchResults":
+        return BatchResults(
+            ended=self.ended + other.ended,
+            waiting=self.waiting + other.waiting,
+            answers=self.answers + other.answers,
+            facts=self.facts + other.facts,
+            usages=self.usages + other.usages,
+            batched=self.batched and other.batched,
+            failure=self.failure or other.failure,
+        )
 
 
 def _has_reviewed_commit(ctx: RunContext, pending: PendingBatch) -> bool:
@@ -89,8 +103,8 @@ def _has_reviewed_commit(ctx: RunContext, pending: PendingBatch) -> bool:
     return False
 
 
-def fetch_batch(ctx: RunContext, pending: PendingBatch) -> FetchedBatch | None:
-    """Return the outcomes; None while there are none to fetch; empty when they are lost."""
+def _fetch_batch(ctx: RunContext, pending: PendingBatch) -> BatchResults | None:
+    """Return the results; None while there are none to fetch; failures when they are lost."""
     if not _has_reviewed_commit(ctx, pending):
         return None
     api, sent = ctx.require_anthropic(), pending.sent
@@ -113,13 +127,18 @@ def fetch_batch(ctx: RunContext, pending: PendingBatch) -> FetchedBatch | None:
     ids = frozenset(key.id for key in pending.request_keys)
     ctx.console.print(f"Batch {sent.batch} has ended: fetching {plural(len(ids), 'answer')}.")
     with ctx.console.progress("Downloading answers", len(ids)) as progress:
-        return FetchedBatch(api.outcomes(state, ids, progress), state.canceled)
+        outcomes = api.outcomes(state, ids, progress)
+    batch_results = read_batch(ctx, pending, outcomes)
+    if state.canceled and not pending.withdrawn:
+        canceled = Withdrawn(batch=sent.batch, actor="", at=ctx.now())
+        batch_results = replace(batch_results, facts=(canceled, *batch_results.facts))
+    return batch_results
 
 
 def _report_missing(
     ctx: RunContext, pending: PendingBatch, *, unknown: bool
-) -> FetchedBatch | None:
-    """Warn and return no outcomes; None while a batch that is *unknown* may still appear."""
+) -> BatchResults | None:
+    """Warn and return failures; None while a batch that is *unknown* may still appear."""
     batch = pending.sent.batch
     if not unknown:
         if not pending.withdrawn:
@@ -127,7 +146,7 @@ def _report_missing(
                 f"The results of batch {batch} were deleted (29 days): its files are back in the "
                 "backlog."
             )
-        return FetchedBatch({})
+        return read_batch(ctx, pending, {})
     if ctx.now() - pending.sent.created_at > LISTING_LAG:
         ctx.warn(
             f"Anthropic does not know batch {batch} with this key. Was it sent by another "
@@ -147,55 +166,54 @@ def fetch_results(ctx: RunContext, pending_batches: Iterable[PendingBatch]) -> B
     The age of those that have not ended is printed. Raises TransientError: nothing was fetched, and
     a later attempt may succeed.
     """
-    ended: list[PendingBatch] = []
-    waiting: list[PendingBatch] = []
-    answers: list[RequestAnswer] = []
-    facts: list[Fact] = []
-    usages: list[tuple[str, Usage]] = []
+    batch_results = BatchResults()
     problem: TransientError | None = None
     for pending in pending_batches:
-        wanted = ctx.settings.batch_id in (None, pending.sent.batch)
+        fetched = None
         try:
-            fetched = fetch_batch(ctx, pending) if wanted else None
+            if ctx.settings.batch_id in (None, pending.sent.batch):
+                fetched = _fetch_batch(ctx, pending)
         except TransientError as error:
             # The answers of other batches can still be fetched.
             ctx.warn(str(error))
-            fetched, problem = None, error
-        if fetched is None:
-            waiting.append(pending)
-            continue
-        ended.append(pending)
-        if fetched.canceled and not pending.withdrawn:
-            facts.append(Withdrawn(batch=pending.sent.batch, actor="", at=ctx.now()))
-        batch = read_batch(ctx, pending, fetched.outcomes, batched=True)
-        answers += batch.answers
-        usages += batch.usages
-        facts += batch.facts
-    if problem is not None and not ended:
+            problem = error
+        batch_results += fetched or BatchResults(waiting=(pending,))
+    if problem is not None and not batch_results.ended:
         raise problem
-    return BatchResults(
-        ended=tuple(ended),
-        waiting=tuple(waiting),
-        answers=tuple(answers),
-        facts=tuple(facts),
-        usages=tuple(usages),
-    )
+    return batch_results
 
 
 def read_batch(
-    ctx: RunContext, pending: PendingBatch, outcomes: Mapping[str, Outcome], *, batched: bool
+    ctx: RunContext,
+    pending: PendingBatch,
+    outcomes: Mapping[str, Outcome],
+    *,
+    batched: bool = True,
 ) -> BatchResults:
     """Return the answers of one batch; if not *batched*, priced as the Messages API."""
+    keys = pending.request_keys
+    found = [outcomes.get(k.id) or Outcome(custom_id=k.id, kind=OutcomeKind.MISSING) for k in keys]
+    alike = len(found) > 1 and len({(o.kind, o.detail, o.message) for o in found}) == 1
     answers = [
-        _read_answer(ctx, pending, key, outcomes.get(key.id)) for key in pending.request_keys
+        _read_answer(ctx.task, pending, key, outcome, fails_alike=alike)
+        for key, outcome in zip(keys, found, strict=True)
     ]
     billed = [(_model_of(a), a.outcome.usage) for a in answers if a.outcome.usage != Usage()]
+    failures = [a.failure for a in answers if a.failure and a.failure.startswith(SERVICE)]
+    failure = None
+    if failures and len(failures) == len(answers):
+        failure = AnthropicError(
+            f"Anthropic answered none of the {plural(len(answers), 'request')} of batch "
+            f"{pending.sent.batch}: {failures[0].removeprefix(SERVICE).rstrip('.')}.",
+            fix="It cost nothing and counts as no attempt: the next submit sends them again.",
+        )
     return BatchResults(
         ended=(pending,),
         answers=tuple(answers),
         facts=(_collected_fact(ctx, pending, answers, billed, batched=batched),),
         usages=tuple(billed),
         batched=batched,
+        failure=failure,
     )
 
 
@@ -292,14 +310,18 @@ def _model_of(answer: RequestAnswer) -> str:
 
 
 def _read_answer(
-    ctx: RunContext, pending: PendingBatch, request_key: RequestKey, outcome: Outcome | None
+    task: Task,
+    pending: PendingBatch,
+    request_key: RequestKey,
+    outcome: Outcome,
+    *,
+    fails_alike: bool,
 ) -> RequestAnswer:
-    outcome = outcome or Outcome(custom_id=request_key.id, kind=OutcomeKind.MISSING)
     response = TaskResponse()
-    failure = _failure_of(outcome)
+    failure = _failure_of(outcome, fails_alike=fails_alike)
     if failure is None:
         try:
-            response = ctx.task.parse_answer(outcome.text)
+            response = task.parse_answer(outcome.text)
         except UnreadableAnswerError:
             failure = OutcomeKind.UNREADABLE.value
     return RequestAnswer(
@@ -311,14 +333,22 @@ def _read_answer(
     )
 
 
-def _failure_of(outcome: Outcome) -> str | None:
+def _failure_of(outcome: Outcome, *, fails_alike: bool) -> str | None:
+    """Return the failure as the ledger records it: `service` is not about the file.
+
+    *fails_alike*: all requests of the batch failed with the same words.
+    """
     match outcome.kind:
         case OutcomeKind.SUCCEEDED:
             return None
-        case OutcomeKind.ERRORED if outcome.detail in BILLING_ERRORS:
-            return f"billing:{outcome.detail}"
         case OutcomeKind.ERRORED:
-            return f"errored:{outcome.detail}"[:80]
+            about_file = outcome.detail in REQUEST_ERRORS and not (
+                fails_alike or _NOT_THE_FILE.search(outcome.message)
+            )
+            words = f"{outcome.detail}: {outcome.message}" if outcome.message else outcome.detail
+            # It may quote the request, and the ledger may be public.
+            words = "".join(filter(str.isprintable, mask(words)[0]))
+            return f"{'errored:' if about_file else SERVICE}{words}"[:MAX_FAILURE_CHARS]
         case kind:
             return kind.value
 

@@ -72,9 +72,8 @@ def publish_results(
     if published is not None and done:
         published = notifiers.notify(ctx, published)
     job_summary.report_collected(ctx, session, published)
-    return _exit_code(
-        ctx, published, (result.problem if result else None) or pull_request_results.problem
-    )
+    problem = (result.problem if result else None) or pull_request_results.problem
+    return _exit_code(ctx, published, problem or batch_results.failure)
 
 
 def _collect_pull_request(

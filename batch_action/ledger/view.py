@@ -29,7 +29,7 @@ T = TypeVar("T")
 ADOPTION_SLACK = timedelta(minutes=5)
 """How long after a create's timeout its batch may still appear in the list."""
 
-UNCOUNTED_FAILURES = frozenset({"billing", "canceled", "closed", "unanswered", "undelivered"})
+UNCOUNTED_FAILURES = frozenset({"service", "canceled", "closed", "unanswered", "undelivered"})
 """Failures that are not the request's own: they do not count as an attempt."""
 
 

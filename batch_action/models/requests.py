@@ -153,6 +153,8 @@ class Outcome:
     """The joined text blocks of the answer; empty unless succeeded."""
     detail: str = ""
     """Error type, stop reason or refusal category."""
+    message: str = ""
+    """Anthropic's words about an error."""
     usage: Usage = field(default_factory=Usage)
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from batch_action.batches.results import BatchResults, RequestAnswer
+from batch_action.batches.results import SERVICE, BatchResults, RequestAnswer
 from batch_action.context import RunContext
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import BatchAnswers
@@ -106,8 +106,9 @@ def _build_entry(
     if withdrawn:
         reason = "its batch was canceled; it is sent again when the file changes"
         return FileStatusEntry(path=path, status=FileStatus.WITHDRAWN, reason=reason)
-    if failure.startswith("billing"):
-        reason = f"{failure}: add credit or raise the limit; this does not count as an attempt"
+    if failure.startswith(SERVICE):
+        words = failure.removeprefix(SERVICE)
+        reason = f"Anthropic answered {words}; this does not count as an attempt"
         return FileStatusEntry(path=path, status=FileStatus.BACKLOG, reason=reason)
     if failure == "refused":
         reason = "it is sent again with the next submit"

@@ -272,8 +272,11 @@ class _RequestBuilder:
         # A pull request is selected as a whole in each run, with what was canceled.
         if self.ctx.run.pull_number and (file.path, file.blob) in view.withdrawn_files:
             return SkipReason.WITHDRAWN, "its batch was canceled"
-        if any(view.attempts[key.id] >= settings.max_attempts for key in open_keys):
-            limit = f"failed {settings.max_attempts} times"
+        failed = [k.id for k in open_keys if view.attempts[k.id] >= settings.max_attempts]
+        if failed:
+            limit = (
+                f"failed {settings.max_attempts} times ({view.last_failures.get(failed[0], '')})"
+            )
             return SkipReason.GIVEN_UP, f"{limit}; change the file, the model or `max-attempts`"
         return None
 

@@ -46,7 +46,7 @@ REPLIES: Mapping[str, Reply] = {
     "sign-in page": Reply(body=SIGN_IN_PAGE, content_type="text/html; charset=utf-8"),
     "sign-in page as JSON": Reply(body=SIGN_IN_PAGE),
     "latin-1": Reply(body='{"id": "caf\xe9"}'.encode("latin-1")),
-    "utf-16": Reply(body='{"id": "x"}'.encode("utf-16")),
+    "utf-16": Reply(body='{"status": "ok"}'.encode("utf-16")),
     "byte order mark": Reply(body=b"\xef\xbb\xbf{}"),
     "NUL bytes": Reply(body=b"\0" * 64),
     "deep nesting": Reply(body=b"[" * 100_000),

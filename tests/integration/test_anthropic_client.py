@@ -398,7 +398,7 @@ class TestResultLines:
                 "",
                 "api_error",
             ),
-            ({"type": "errored"}, OutcomeKind.ERRORED, "", "None"),
+            ({"type": "errored"}, OutcomeKind.ERRORED, "", "error"),
             ({"type": "paused"}, OutcomeKind.UNREADABLE, "", "result type paused"),
             ({}, OutcomeKind.UNREADABLE, "", "result type None"),
             (None, OutcomeKind.UNREADABLE, "", "result type None"),
@@ -489,6 +489,29 @@ class TestResultLines:
         for odd in (None, "7", -1, 2**70, 1.5, {}):
             message["usage"] = {"input_tokens": odd}
             assert outcome_of_line(json.dumps(line).encode()).usage == Usage()
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            {"type": "error", "error": {"type": "api_error", "message": "It\n broke"}},
+            {"error": {"type": "api_error", "message": "It broke"}, "message": "other"},
+            {"type": "api_error", "message": "It broke"},
+            {"type": "api_error", "error": "It broke"},
+            {"type": "api_error", "error": {"message": "It broke"}},
+        ],
+    )
+    def test_errors_are_read_nested_and_flat(self, error):
+        line = {"custom_id": "a", "result": {"type": "errored", "error": error}}
+        found = outcome_of_line(json.dumps(line).encode())
+        assert found.message == "It broke"
+        assert found.detail in ("api_error", "error")
+
+    @pytest.mark.parametrize("error", ["It broke", None, 7, [], {"error": None}, "x" * 10_000])
+    def test_odd_errors_are_errors(self, error):
+        line = {"custom_id": "a", "result": {"type": "errored", "error": error}}
+        found = outcome_of_line(json.dumps(line).encode())
+        assert (found.kind, found.detail) == (OutcomeKind.ERRORED, "error")
+        assert found.message == (error[:300] if isinstance(error, str) else "")
 
     @pytest.mark.parametrize("line", [None, 7, [], "a", {}])
     def test_an_invalid_line_is_no_result(self, line):

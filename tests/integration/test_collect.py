@@ -23,6 +23,7 @@ from tests.harness.workflow import (
 from tests.integration.test_submit import shallow
 
 RESULTS = r"/results$"
+TOO_LONG = "errored:invalid_request_error:prompt is too long: 208310 tokens > 200000 maximum"
 
 
 def submitted(workflow: WorkflowHarness, files: dict[str, str] | None = None) -> None:
@@ -126,7 +127,7 @@ def test_short_results_stay_pending_and_nothing_is_bought_again(
 
 
 def test_what_keeps_failing_is_given_up_by_name(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.faults.add_outcome("errored:api_error", custom_id="-a_js-")
+    workflow.sandbox.faults.add_outcome(TOO_LONG, custom_id="-a_js-")
     submitted(workflow)
     for _ in range(4):
         workflow.run("collect")
@@ -134,6 +135,7 @@ def test_what_keeps_failing_is_given_up_by_name(workflow: WorkflowHarness) -> No
     assert len(workflow.batches) == 3
     assert "given up" in workflow.run("status").log
     assert "a.js" in workflow.run("status").log
+    assert "prompt is too long" in workflow.issue.body
     workflow.commit({"a.js": GOOD})
     workflow.sandbox.faults.clear()
     workflow.run("submit")
@@ -160,18 +162,6 @@ def test_a_whole_batch_expires(workflow: WorkflowHarness) -> None:
     workflow.run("submit")
     assert workflow.run("collect").outputs["findings-count"] == "4"
     assert len(workflow.billed_ids) == 2
-
-
-def test_billing_trouble_counts_no_attempt(workflow: WorkflowHarness) -> None:
-    workflow.sandbox.faults.add_outcome("errored:billing_error")
-    submitted(workflow, {"a.js": BAD})
-    for _ in range(5):
-        result = workflow.run("collect")
-        workflow.run("submit")
-    assert "billing" in result.summary
-    assert len(workflow.batches) == 6
-    workflow.sandbox.faults.clear()
-    workflow.run("collect")
 
 
 def test_a_batch_canceled_by_cancel_is_withdrawn(workflow: WorkflowHarness) -> None:

@@ -1,6 +1,91 @@
 """Requests that fail, and problems that are reported before they cost anything."""
 
+import pytest
+
 from tests.harness.workflow import BAD, DAY, HOUR, WORSE, WorkflowHarness
+
+INVALID = "invalid_request_error"
+SERVICE_ERRORS = [
+    ("overloaded_error", "Overloaded"),
+    ("api_error", "Internal server error"),
+    ("timeout_error", "Request timed out"),
+    ("rate_limit_error", "Number of requests has exceeded your rate limit"),
+    ("billing_error", "Your subscription has lapsed"),
+    ("authentication_error", "invalid x-api-key"),
+    ("permission_error", "Your account may not use this"),
+    ("not_found_error", "model: claude-sonnet-5-5"),
+    ("brand_new_error", "Something else"),
+    (INVALID, "Your credit balance is too low to access the Anthropic API."),
+    (INVALID, "You have reached your specified workspace API usage limits."),
+    (INVALID, "This model does not support structured outputs"),
+]
+
+
+@pytest.mark.parametrize(("kind", "message"), SERVICE_ERRORS)
+def test_errors_of_account_model_and_service_count_no_attempt(
+    workflow: WorkflowHarness, kind: str, message: str
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.faults.add_outcome(f"errored:{kind}:{message}", custom_id="a_js")
+    workflow.environ["BATCH_ACTION_MAX_ATTEMPTS"] = "1"
+    workflow.run("submit")
+    result = workflow.run("collect")
+    assert result.exit == 4, result.log
+    assert message.rstrip(".") in result.annotations("error")[0]
+    assert "no attempt" in result.annotations("error")[0]
+    assert workflow.run("submit").outputs["requests-count"] == "1"
+    workflow.sandbox.faults.clear()
+    assert workflow.run("collect").outputs["findings-count"] == "2"
+    assert len(workflow.billed_ids) == 1
+
+
+def test_an_error_of_the_service_for_one_file_is_named_and_the_rest_is_published(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"a.js": BAD, "b.js": WORSE})
+    workflow.sandbox.faults.add_outcome("errored:overloaded_error:Overloaded", custom_id="a_js")
+    workflow.run("submit")
+    result = workflow.run("collect")
+    assert (result.exit, result.outputs["findings-count"]) == (0, "2")
+    assert "overloaded_error: Overloaded" in workflow.issue.body
+    assert "not count as an attempt" in workflow.issue.body
+
+
+def test_an_error_of_the_file_counts_and_keeps_anthropics_words(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.faults.add_outcome(f"errored:{INVALID}:prompt is too long: 9 > 8")
+    for _ in range(3):
+        assert workflow.run("submit").outputs["requests-count"] == "1"
+        collected = workflow.run("collect")
+        assert collected.exit == 0
+    assert "prompt is too long: 9 &gt; 8" in collected.summary
+    again = workflow.run("submit")
+    assert again.outputs["requests-count"] == "0"
+    assert "prompt is too long: 9 > 8" in workflow.run("plan").log
+
+
+def test_the_same_words_about_every_file_are_not_about_the_files(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"a.js": BAD, "b.js": WORSE})
+    workflow.sandbox.faults.add_outcome(f"errored:{INVALID}:output_config: Extra inputs")
+    workflow.environ["BATCH_ACTION_MAX_ATTEMPTS"] = "1"
+    workflow.run("submit")
+    result = workflow.run("collect")
+    assert result.exit == 4
+    assert "output_config: Extra inputs" in result.annotations("error")[0]
+    assert workflow.run("submit").outputs["requests-count"] == "2"
+
+
+def test_words_about_a_failure_keep_no_secret(workflow: WorkflowHarness) -> None:
+    key = "sk-ant-api03-" + "x" * 40
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.faults.add_outcome(f"errored:authentication_error:bad key {key} \x07 @octo")
+    workflow.run("submit")
+    result = workflow.run("collect")
+    assert result.exit == 4
+    assert key not in result.log + result.summary
+    assert "\x07" not in result.log + result.summary
 
 
 def test_a_refused_request_is_sent_to_the_fallback_model(workflow: WorkflowHarness) -> None:

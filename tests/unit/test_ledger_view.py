@@ -151,15 +151,15 @@ class TestBatches:
     @pytest.mark.parametrize(
         ("kind", "counts"),
         [
-            ("errored:api_error", True),
+            ("errored:request_too_large: too large", True),
             ("errored:invalid_request_error", True),
             ("expired", True),
             ("truncated", True),
             ("refused:cyber", True),
             ("unreadable", True),
             ("missing", True),
-            ("billing", False),
-            ("billing:billing_error", False),
+            ("service", False),
+            ("service:billing_error: Your credit balance is too low", False),
             ("canceled", False),
         ],
     )
@@ -234,7 +234,7 @@ class TestFiles:
             report,
             *answered_batch(q["a"], n=1),
             *answered_batch(q["b"], n=2, failed={q["b"].id: "expired"}),
-            *answered_batch(q["c"], n=3, failed={q["c"].id: "billing"}),
+            *answered_batch(q["c"], n=3, failed={q["c"].id: "service"}),
             intended((q["d"],), (q["e"],), (q["f"],)),
             sent(0),
             sent(1),

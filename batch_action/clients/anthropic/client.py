@@ -23,6 +23,7 @@ from batch_action.clients.anthropic.parsing import (
     UNBILLED,
     batch_state_of,
     capabilities_of,
+    error_of,
     outcome_of_line,
     outcome_of_message,
     results_paths,
@@ -99,7 +100,7 @@ class AnthropicClient:
                 if error.status_code not in NOT_FOUND_STATUSES:
                     raise
                 return None, server_time(error.response.headers.get("date"))
-        return capabilities_of(raw.parse()), server_time(raw.headers.get("date"))
+            return capabilities_of(raw.parse()), server_time(raw.headers.get("date"))
 
     def count_tokens(self, params: dict[str, Any]) -> int:
         """Return a request's input tokens: free of charge, and an estimate (Anthropic's docs)."""
@@ -334,8 +335,9 @@ def _create_message(client: anthropic.Anthropic, request: Request) -> Outcome | 
                 is_transient = error.status_code in TRANSIENT_STATUSES or error.status_code >= 500  # noqa: PLR2004 - HTTP
                 if affects_all_requests(error) or is_transient:
                     raise
+                name, message = error_of(error.body)
                 return Outcome(
-                    custom_id=custom_id, kind=OutcomeKind.ERRORED, detail=str(error.type)
+                    custom_id=custom_id, kind=OutcomeKind.ERRORED, detail=name, message=message
                 )
             except ValueError as error:
                 raise anthropic.AnthropicError("its response is no JSON") from error

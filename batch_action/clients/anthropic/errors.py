@@ -1,12 +1,13 @@
 """Translation of the SDK's exceptions into our errors, which tell the user what to do."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
 
+from batch_action.clients.anthropic.parsing import MAX_MESSAGE_CHARS, error_of
 from batch_action.clients.http import connection_fix, retry_after
 from batch_action.errors import AnthropicError, BatchActionError, QuotaError, TransientError
 
@@ -14,6 +15,10 @@ FOREIGN_FIX = (
     "A proxy, a firewall or a sign-in page may have answered in its place: check HTTPS_PROXY and "
     "`anthropic-base-url`. The next run tries again."
 )
+
+
+_QUOTA_WORDS = re.compile(r"credit balance|usage limits?\b|spend(?:ing)? limit", re.IGNORECASE)
+"""These come as `invalid_request_error`."""
 
 
 @contextmanager
@@ -64,22 +69,40 @@ def translate_errors(action: str) -> Iterator[None]:
 
 
 def _status_error(error: anthropic.APIStatusError, action: str) -> AnthropicError:
-    message = f"Anthropic answered {error.status_code} while {action}: {_message(error)}"
     status = error.status_code
-    location = error.response.headers.get("location")
-    if location or not isinstance(error.body, dict):
-        where = f" It redirects to {urlsplit(location).hostname}." if location else ""
-        return _transient(f"{message}{where}", FOREIGN_FIX, error.response)
+    if isinstance(error, anthropic.ContentTooLargeError):
+        return AnthropicError(
+            f"Anthropic answered {status} while {action}: the request is too large.",
+            fix="Set `max-requests-per-batch` to a smaller number.",
+        )
+    if is_foreign(error):
+        return _transient(_foreign_message(error, action), FOREIGN_FIX, error.response)
+    message = f"Anthropic answered {status} while {action}: {_message(error)}"
     if isinstance(error, anthropic.AuthenticationError | anthropic.PermissionDeniedError):
         return AnthropicError(message, fix="Check `anthropic-api-key` and the workspace it is for.")
     if _is_quota(error):
         return QuotaError(message, fix="Raise the limit or add credit; nothing was sent or lost.")
     if status in {408, 409, 429} or status >= 500:  # noqa: PLR2004 - HTTP
         return _transient(message, "The next run tries again.", error.response)
-    if isinstance(error, anthropic.ContentTooLargeError):
-        return AnthropicError(message, fix="Set `max-requests-per-batch` to a smaller number.")
     return AnthropicError(
         message, fix=f"Request id {error.request_id}: please report it with this."
+    )
+
+
+def is_foreign(error: anthropic.APIStatusError) -> bool:
+    """Return whether somebody else answered: Anthropic's errors are JSON objects, no redirects."""
+    return error.status_code < 400 or not isinstance(error.body, dict)  # noqa: PLR2004 - HTTP
+
+
+def _foreign_message(error: anthropic.APIStatusError, action: str) -> str:
+    location = str(error.response.headers.get("location", ""))
+    # A page is not quoted, nor the query of an address.
+    text = error_of(error.body)[1]
+    words = f"{text.rstrip('.')}. " if text and "<" not in text else ""
+    where = f"It redirects to {location.split('?', maxsplit=1)[0][:100]}. " if location else ""
+    return (
+        f"{error.status_code} came back while {action}: {words}{where}"
+        "This is no answer of Anthropic's."
     )
 
 
@@ -90,11 +113,8 @@ def _transient(message: str, fix: str, response: httpx2.Response) -> TransientEr
 
 
 def _message(error: anthropic.APIStatusError) -> str:
-    body = error.body if isinstance(error.body, dict) else {}
-    inner = body.get("error")
-    text = inner.get("message") if isinstance(inner, dict) else None
-    # A proxy may respond with an HTML page.
-    return " ".join(str(text or error.message).split())[:300].rstrip(".") + "."
+    text = error_of(error.body)[1]
+    return " ".join((text or error.message).split())[:MAX_MESSAGE_CHARS].rstrip(".") + "."
 
 
 def _is_quota(error: anthropic.APIStatusError) -> bool:
@@ -103,7 +123,7 @@ def _is_quota(error: anthropic.APIStatusError) -> bool:
         isinstance(error, anthropic.PaymentRequiredError)
         or code.endswith("_reached")
         or code == "ramp_limit_exceeded"
-        or "API usage limits" in _message(error)
+        or _QUOTA_WORDS.search(_message(error)) is not None
     )
 
 
@@ -116,8 +136,11 @@ def affects_all_requests(error: anthropic.APIStatusError) -> bool:
 def was_not_processed(error: Exception) -> bool:
     """Return whether a request certainly had no effect: no connection, or a 4xx or 529.
 
-    A 408 or 409 may come from a proxy after the request has arrived, as any other 5xx.
+    A 408 or 409 may come from a proxy after the request has arrived, as any other 5xx and all that
+    is no answer of Anthropic's; but 413 (Cloudflare's) comes before it.
     """
+    if isinstance(error, anthropic.APIStatusError) and is_foreign(error):
+        return isinstance(error, anthropic.ContentTooLargeError)
     status = getattr(error, "status_code", None)
     if status is not None:
         refused = 400 <= status < 500 and status not in {408, 409}  # noqa: PLR2004 - HTTP

@@ -15,6 +15,8 @@ from batch_action.models.requests import BatchState, ModelCapabilities, Outcome,
 
 MAX_TOKENS = 2**53
 """A larger count is damaged data: JSON numbers are exact up to here."""
+MAX_TYPE_CHARS = 40
+MAX_MESSAGE_CHARS = 300
 BATCH_LIFETIME = timedelta(hours=24)
 """How long a batch may run before it expires (Anthropic's batch-processing page)."""
 
@@ -71,9 +73,9 @@ def outcome_of_line(line: bytes) -> Outcome:
         case "succeeded":
             return outcome_of_message(custom_id, result.get("message"))
         case "errored":
-            error = _dict(_dict(result.get("error")).get("error"))
+            name, message = error_of(result.get("error"))
             return Outcome(
-                custom_id=custom_id, kind=OutcomeKind.ERRORED, detail=str(error.get("type"))
+                custom_id=custom_id, kind=OutcomeKind.ERRORED, detail=name, message=message
             )
         case "canceled":
             return Outcome(custom_id=custom_id, kind=OutcomeKind.CANCELED)
@@ -83,6 +85,16 @@ def outcome_of_line(line: bytes) -> Outcome:
             return Outcome(
                 custom_id=custom_id, kind=OutcomeKind.UNREADABLE, detail=f"result type {other}"
             )
+
+
+def error_of(body: object) -> tuple[str, str]:
+    """Return type and message of an error, nested as Anthropic's are, flat, or a plain text."""
+    outer = _dict(body)
+    inner = outer.get("error", body)
+    error = _dict(inner)
+    text = error.get("message") or outer.get("message") or inner
+    message = " ".join(text.split())[:MAX_MESSAGE_CHARS] if isinstance(text, str) else ""
+    return str(error.get("type") or outer.get("type") or "error")[:MAX_TYPE_CHARS], message
 
 
 def outcome_of_message(custom_id: str, data: object) -> Outcome:

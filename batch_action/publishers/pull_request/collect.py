@@ -56,6 +56,7 @@ class PullRequestResults:
             facts=self.facts + one.facts,
             inherited=self.inherited + one.inherited,
             closed=self.closed + one.closed,
+            problem=self.problem or one.problem,
         )
 
 
@@ -167,10 +168,12 @@ def _collect_one(
         spend_view=LedgerView(merge(branches, session.ledger)[0]).add(*batch_results.facts),
     )
     if pull.open:
-        return _publish_open(ctx, data)
-    if pull.merged and pull.base_ref == ctx.github_context.default_branch:
-        return _transfer_to_branch(ctx, data)
-    return PullRequestResults(facts=(*_closed(data, ctx.now()), *_unpublished(batch_results)))
+        result = _publish_open(ctx, data)
+    elif pull.merged and pull.base_ref == ctx.github_context.default_branch:
+        result = _transfer_to_branch(ctx, data)
+    else:
+        result = PullRequestResults(facts=(*_closed(data, ctx.now()), *_unpublished(batch_results)))
+    return replace(result, problem=batch_results.failure)
 
 
 def _publish_open(ctx: RunContext, data: _Input) -> PullRequestResults:

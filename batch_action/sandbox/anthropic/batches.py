@@ -118,8 +118,9 @@ def _outcome_of(
     if kind in ("expired", "canceled"):
         return RequestOutcome(kind)
     if kind.startswith("errored:"):
-        error = kind.removeprefix("errored:")
-        return RequestOutcome("errored", error, f"The sandbox was configured to answer {error}")
+        error, _, message = kind.removeprefix("errored:").partition(":")
+        message = message or f"The sandbox was configured to answer {error}"
+        return RequestOutcome("errored", error, message)
     problem = validation_error(request["params"])
     if problem:
         return RequestOutcome("errored", "invalid_request_error", problem)
