@@ -78,7 +78,7 @@ def load(ctx: RunContext, *, pull_requests: bool | None = None) -> LedgerSession
     ledger = file or Ledger(repository=access.repository_id, task=access.task)
     if ctx.github is None:
         return LedgerSession(access=access, ledger=ledger, saved=ledger)
-    reader = ArtifactReader(access=access, actions=ctx.github.actions, git=ctx.git)
+    reader = ArtifactReader(access=access, actions=ctx.github.actions)
     reader.read()
     for warning in reader.refused[:MAX_REFUSALS_SHOWN]:
         ctx.warn(warning)
@@ -185,9 +185,7 @@ def refresh(ctx: RunContext, session: LedgerSession) -> bool:
     if ctx.github is None or ctx.artifacts is None:
         return False
     known = frozenset(session.ledger.merged_artifacts)
-    reader = ArtifactReader(
-        access=session.access, actions=ctx.github.actions, git=ctx.git, known=known
-    )
+    reader = ArtifactReader(access=session.access, actions=ctx.github.actions, known=known)
     reader.read()
     before = session.ledger.facts
     session.ledger, _ = reader.merge_into(session.ledger)

@@ -38,7 +38,6 @@ _LISTINGS = re.compile(
 _KEYS = frozenset({"id", "url", "sha", "permission", "processing_status", "workflow_run_id"}) | {
     *("data", "errors"),  # GraphQL
     "runs",  # SARIF
-    "commit",  # a branch
 }
 
 
