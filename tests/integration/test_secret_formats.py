@@ -53,7 +53,7 @@ FORMATS = [
     ("Cloudflare key", "cf|k_", made_up("a", 48)),
     ("Cloudflare CA", "v1|.0-", made_up("h", 24) + "-" + made_up("h", 146)),
     ("Contentful", "CF|PAT-", made_up("w", 43)),
-    ("crates.io", "c|io", made_up("a", 32)),
+    ("Cargo", "c|io", made_up("a", 32)),
     ("Databricks", "da|pi", made_up("h", 32)),
     ("Databricks", "da|pi", made_up("h", 32) + "-2"),
     ("dbt", "db|tc_", made_up("a", 40)),
