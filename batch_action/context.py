@@ -15,6 +15,7 @@ from batch_action.clients.webhooks import Webhooks
 from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError
 from batch_action.models.github_context import GitHubContext, Run
+from batch_action.models.ledger import Fact
 from batch_action.models.requests import Prices, digest
 from batch_action.tasks.task import Task
 from batch_action.text import task_slug, task_title
@@ -26,12 +27,8 @@ class Budget:
 
     sent_usd: float = 0.0
     """The worst case of everything that this run has sent."""
-    ledgers: dict[str, float] = field(default_factory=dict)
-    """By title of the ledger: spent this month, and at most for the batches in flight."""
-
-    def other_ledgers_usd(self, title: str) -> float:
-        """Return the sum over all ledgers but the one with this title."""
-        return sum(usd for name, usd in self.ledgers.items() if name != title)
+    facts: tuple[Fact, ...] = ()
+    """What the ledgers of all tasks of this run say about spend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from batch_action.errors import (
     GitHubError,
     TransientError,
 )
-from batch_action.ledger import pull_requests, store
+from batch_action.ledger import pull_requests, spend, store
+from batch_action.ledger.spend import Spend
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import ADOPTION_SLACK, LedgerView
 from batch_action.models.files import Selection, SkipReason
@@ -198,7 +199,12 @@ def adds_selection(view: LedgerView, selected: Selected) -> bool:
 
 
 def send_batches(
-    ctx: RunContext, session: LedgerSession, plan: Plan, selected: Selected, model_check: ModelCheck
+    ctx: RunContext,
+    session: LedgerSession,
+    plan: Plan,
+    selected: Selected,
+    model_check: ModelCheck,
+    known_spend: Spend | None,
 ) -> list[BatchState]:
     """Save the intent, create every batch of the plan, and save the ids.
 
@@ -207,7 +213,7 @@ def send_batches(
     each case the facts known so far are saved before an error is raised.
     """
     started = ctx.now()
-    intended = save_intent(ctx, session, plan, selected, model_check)
+    intended = save_intent(ctx, session, plan, selected, model_check, known_spend)
     sent: list[BatchState] = []
     if intended is None:
         return sent
@@ -232,15 +238,22 @@ def send_batches(
         raise
     finally:
         store.save(ctx, session)
+        spend.settle(ctx, known_spend, session.view)
     return sent
 
 
 def save_intent(
-    ctx: RunContext, session: LedgerSession, plan: Plan, selected: Selected, model_check: ModelCheck
+    ctx: RunContext,
+    session: LedgerSession,
+    plan: Plan,
+    selected: Selected,
+    model_check: ModelCheck,
+    known_spend: Spend | None,
 ) -> Intended | None:
-    """Save the intent to send the plan's batches; None when another run is sending the same.
+    """Save the intent to send the plan's batches, and what it may cost.
 
-    Of two such runs both may give up, but never both send. Raises ConfigError, GitHubError.
+    None when another run is sending the same, or has used up the budget. Of two such runs both may
+    give up, but never both send. Raises ConfigError, GitHubError.
     """
     for batch in plan.due:
         packing.check_batch(batch)
@@ -251,12 +264,22 @@ def save_intent(
         session,
         reserved_bytes=RESERVED_BYTES + RESERVED_BYTES_PER_REQUEST * len(plan.requests),
     )
-    if store.refresh(ctx, session) and _overlaps_other_run(
-        store.view_of_run(ctx, session), intended, recheck=ctx.settings.recheck
-    ):
+    problem = "Another run has reserved the rest of the repository's budget at this moment"
+    try:
+        if store.refresh(ctx, session) and _overlaps_other_run(
+            store.view_of_run(ctx, session), intended, recheck=ctx.settings.recheck
+        ):
+            problem = "Another run is sending the same files at this moment"
+        elif spend.reserve(ctx, known_spend, intended):
+            problem = ""
+    except BatchActionError:
         session.add(Rejected(intent=intended.intent, batch=None))
         store.save(ctx, session)
-        ctx.warn("Another run is sending the same files at this moment: this run sends nothing.")
+        raise
+    if problem:
+        session.add(Rejected(intent=intended.intent, batch=None))
+        store.save(ctx, session)
+        ctx.warn(f"{problem}: this run sends nothing.")
         return None
     ctx.budget.sent_usd += plan.worst_case_usd or 0.0
     return intended

@@ -11,7 +11,8 @@ from batch_action.batches.results import BatchResults, read_batch
 from batch_action.batches.submit import ModelCheck
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, Interrupted, TransientError
-from batch_action.ledger import store
+from batch_action.ledger import spend, store
+from batch_action.ledger.spend import Spend
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
 from batch_action.models.ledger import Collected, Rejected, Selected, Sent
@@ -24,14 +25,19 @@ START_LIMIT = 2 * SYNCHRONOUS_TIMEOUT
 
 
 def send_requests(
-    ctx: RunContext, session: LedgerSession, plan: Plan, selected: Selected, model_check: ModelCheck
+    ctx: RunContext,
+    session: LedgerSession,
+    plan: Plan,
+    selected: Selected,
+    model_check: ModelCheck,
+    known_spend: Spend | None,
 ) -> BatchResults | None:
     """Return the answers, not yet published and not in the ledger.
 
     None when another run is sending the same requests. Raises AnthropicError: nothing was answered,
     and everything is back in the backlog.
     """
-    intended = submit.save_intent(ctx, session, plan, selected, model_check)
+    intended = submit.save_intent(ctx, session, plan, selected, model_check, known_spend)
     if intended is None:
         return None
     try:
@@ -39,6 +45,7 @@ def send_requests(
     except (AnthropicError, Interrupted):
         session.add(Rejected(intent=intended.intent, batch=None))
         store.save(ctx, session)
+        spend.settle(ctx, known_spend, session.view)
         raise
     sent = Sent(
         intent=intended.intent,

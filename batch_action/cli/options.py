@@ -32,9 +32,9 @@ STATE_OPTIONS = [
 ]  # fmt: skip
 SELECTION_OPTIONS = [
     "model", "effort", "paths", "paths-ignore", "select", "base", "head", "first-run",
-    "max-cost-usd", "monthly-budget-usd", "on-over-budget", "min-requests", "small-workload",
-    "max-wait-days", "prompt-cache", "max-requests-per-batch", "max-file-bytes", "max-attempts",
-    "recheck", "refactor-description", "test-framework", "test-paths",
+    "max-cost-usd", "daily-budget-usd", "monthly-budget-usd", "on-over-budget", "min-requests",
+    "small-workload", "max-wait-days", "prompt-cache", "max-requests-per-batch", "max-file-bytes",
+    "max-attempts", "recheck", "refactor-description", "test-framework", "test-paths",
 ]  # fmt: skip
 REPORT_OPTIONS = [
     "report", "min-severity", "min-confidence", "fail-on-severity", "fail-on-verdict",

@@ -6,7 +6,7 @@ from batch_action.batches import lost_creates, recover, results
 from batch_action.batches.results import BatchResults
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError, TransientError
-from batch_action.ledger import store
+from batch_action.ledger import spend, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Ledger
@@ -66,6 +66,8 @@ def publish_results(
         if done:
             session.ledger = session.ledger.add(*batch_results.facts)
         store.save(ctx, session)
+        if batch_results.facts:
+            spend.record(ctx, session.view)
     published = result.published if result else None
     if done and (published or not pull_request_results.inherited):
         pull_request_collect.save_closed(ctx, pull_request_results)

@@ -14,12 +14,11 @@ from batch_action.commands.collect import collect
 from batch_action.commands.submit import submit
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError
-from batch_action.ledger import store
+from batch_action.ledger import spend, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import notifiers
 from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.requests import send_strategy
-from batch_action.requests.planner import month_start
 
 Command = Callable[[RunContext, LedgerSession], int]
 ErrorReporter = Callable[[BatchActionError], None]
@@ -66,11 +65,10 @@ class LedgerSet:
         return 0
 
     def update_budget(self, contexts: Sequence[RunContext]) -> None:
-        """Record what each ledger has spent this month, and at most for its batches in flight."""
+        """Gather what each ledger says about spend."""
         for ctx in contexts:
-            view = self.sessions[ctx.title].view
-            spent = view.known_spend_usd(month_start(ctx.now()))
-            ctx.budget.ledgers[ctx.title] = spent + view.committed_usd
+            facts = (spend.facts_of(self.sessions[each.title].view) for each in contexts)
+            ctx.budget.facts = tuple(chain.from_iterable(facts))
 
 
 FindOwner = Callable[[Sequence[RunContext], LedgerSet], RunContext]

@@ -5,11 +5,11 @@ from typing import Any
 from batch_action.clients.console import Console
 from batch_action.context import RunContext
 from batch_action.ledger import store
+from batch_action.ledger.spend import month_start
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import job_summary
 from batch_action.publishers.pull_request import collect
 from batch_action.publishers.report_text import format_dollars
-from batch_action.requests.planner import month_start
 from batch_action.text import plural
 
 

@@ -7,7 +7,7 @@ from batch_action.batches.submit import ModelCheck
 from batch_action.commands.collect import publish_results
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
-from batch_action.ledger import store, trust
+from batch_action.ledger import spend, store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.requests import SubmissionMode
 from batch_action.publishers import job_summary, pipeline
@@ -38,6 +38,9 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
         now=model_check.clock,
         last_reported_head=pipeline.read_last_reported_head(ctx, session.view),
     )
+    if not (ctx.settings.dry_run or prepared.plan.due):
+        # What another task must know: of a budget that is used up nothing is reserved.
+        spend.settle(ctx, prepared.spend, session.view)
     planner.check_budget(ctx, prepared.plan)
     before = len(session.sent)
     batch_results = None if ctx.settings.dry_run else _send(ctx, session, prepared, model_check)
@@ -54,9 +57,11 @@ def _send(
         ctx, prepared.selection, partial=prepared.partial, behind=prepared.behind
     )
     if plan.due and plan.mode is SubmissionMode.INTERACTIVE:
-        batch_results = synchronous.send_requests(ctx, session, plan, selected, model_check)
+        batch_results = synchronous.send_requests(
+            ctx, session, plan, selected, model_check, prepared.spend
+        )
     elif plan.due:
-        batch_submit.send_batches(ctx, session, plan, selected, model_check)
+        batch_submit.send_batches(ctx, session, plan, selected, model_check, prepared.spend)
     elif batch_submit.adds_selection(store.view_of_run(ctx, session), selected):
         # There is nothing to send, but the next run starts from this commit.
         session.add(selected)

@@ -20,7 +20,7 @@ VALUE_REPR.maxstring = VALUE_REPR.maxother = 100
 VALUE_REPR.maxlevel = 2
 
 VARIABLE_PREFIX = "BATCH_ACTION_"
-CAPS = ("max-cost-usd", "monthly-budget-usd")
+CAPS = ("max-cost-usd", "monthly-budget-usd", "daily-budget-usd")
 """Inputs of which the smallest value of all sources holds."""
 NUMBER_TYPES = (int, float, float | None)
 MUST_BE_NUMBER = "must be a plain number such as 5 or 2.5, without a unit."

@@ -173,9 +173,15 @@ class Settings(BaseModel):
         float | None,
         Field(ge=0, allow_inf_nan=False),
         Input(
-            "A cap like `max-cost-usd` for a calendar month (UTC), batches in flight included.",
+            "A cap for a calendar month (UTC) over all tasks, state keys and pull requests of the "
+            "repository, batches in flight included.",
             guarded=True,
         ),
+    ] = None
+    daily_budget_usd: Annotated[
+        float | None,
+        Field(ge=0, allow_inf_nan=False),
+        Input("A cap like `monthly-budget-usd` for a day (UTC).", guarded=True),
     ] = None
     on_over_budget: Annotated[
         Literal["fill", "fail"], Input("`fill` up to the cap, or `fail` when not everything fits.")

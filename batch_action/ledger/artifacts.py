@@ -35,6 +35,8 @@ class ArtifactReader:
     refused_ids: set[int] = field(default_factory=set)
     """Artifacts that are not read, those refused before among them."""
     ledgers: list[Ledger] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
+    """Those of `ledgers`, in the same order."""
     opened_ids: set[int] = field(default_factory=set)
     """Artifacts that were read."""
     superseded: set[str] = field(default_factory=set)
@@ -83,7 +85,10 @@ class ArtifactReader:
                 ledger = self._open_artifact(artifact)
                 if ledger is None:
                     continue
+                if not self.access.absorbs:
+                    ledger = ledger.model_copy(update={"merged_artifacts": ()})
                 self.newest = self.newest or artifact
+                self.artifacts.append(artifact)
                 self.opened_ids.add(artifact.id)
                 remaining = tuple(i for i in ledger.merged_artifacts if i in listed_ids)
                 self.ledgers.append(ledger.model_copy(update={"merged_artifacts": remaining}))

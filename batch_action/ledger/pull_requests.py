@@ -9,13 +9,16 @@ from batch_action.ledger.view import LedgerView
 from batch_action.models.github import PullRequest, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import (
+    Charged,
     Closed,
     Collected,
     Dismissed,
     Fact,
     Intended,
+    Noted,
     Recheck,
     Rejected,
+    Reserved,
     Selected,
     Sent,
     Withdrawn,
@@ -48,8 +51,8 @@ def view_of(view: LedgerView, number: int) -> LedgerView:
                 return fact.batch in batches
             case Recheck():
                 return f"/pull/{number}#" in fact.source
-            case Dismissed():
-                return True
+            case Dismissed() | Reserved() | Charged() | Noted():
+                return isinstance(fact, Dismissed)
 
     return LedgerView(view.ledger.keep(belongs))
 

@@ -58,22 +58,16 @@ def view_of_run(ctx: RunContext, session: LedgerSession) -> LedgerView:
     return pull_requests.view_of(session.view, ctx.run.pull_number)
 
 
-def load_budget_view(ctx: RunContext, session: LedgerSession) -> LedgerView:
-    """Return the facts that count for `monthly-budget-usd`: of pull requests and branches."""
-    if ctx.settings.monthly_budget_usd is None or "pr-review" not in ctx.settings.report:
-        return session.view
-    other = load(ctx, pull_requests=not session.access.pull_requests)
-    return LedgerView(merge(session.ledger, other.ledger)[0])
-
-
-def load(ctx: RunContext, *, pull_requests: bool | None = None) -> LedgerSession:
+def load(
+    ctx: RunContext, *, pull_requests: bool | None = None, access: LedgerAccess | None = None
+) -> LedgerSession:
     """Load and merge all trusted artifacts, or the state file; warn of each refused artifact.
 
-    *pull_requests*: which ledger; by default the one that the run uses. Raises GitHubError;
-    ConfigError when the state file is refused.
+    *pull_requests*: which ledger of the task; by default the one that the run uses. *access*:
+    another ledger. Raises GitHubError; ConfigError when the state file is refused.
     """
     ctx.console.activity = "reading the ledger"
-    access = access_of(ctx, pull_requests=pull_requests)
+    access = access or access_of(ctx, pull_requests=pull_requests)
     file = _read_file(ctx, access)
     ledger = file or Ledger(repository=access.repository_id, task=access.task)
     if ctx.github is None:
@@ -163,7 +157,8 @@ def _upload(
         return frozenset({name, *remaining}), number
     raise GitHubError(
         f"All artifact names of the ledger ({', '.join(names)}) are used in this run.",
-        fix="Give jobs that run the same task in one workflow run different `state-key`s.",
+        fix="Give jobs that run the same task in one workflow run different `state-key`s, or run "
+        "several tasks in one job.",
     )
 
 
@@ -182,12 +177,14 @@ def refresh(ctx: RunContext, session: LedgerSession) -> bool:
     Called between the saved intent and the first create: of two submits at the same time, the one
     that saved later finds the other's intent here, so that they never both send.
     """
+    before = session.ledger.facts
+    if ctx.artifacts is None and (file := _read_file(ctx, session.access)):
+        session.ledger = merge(session.ledger, file)[0]
     if ctx.github is None or ctx.artifacts is None:
-        return False
+        return session.ledger.facts != before
     known = frozenset(session.ledger.merged_artifacts)
     reader = ArtifactReader(access=session.access, actions=ctx.github.actions, known=known)
     reader.read()
-    before = session.ledger.facts
     session.ledger, _ = reader.merge_into(session.ledger)
     session.superseded |= reader.superseded
     return session.ledger.facts != before

@@ -38,6 +38,10 @@ class LedgerAccess:
     """`state-secret` and the previous one: if there is one, a ledger must be signed."""
     pull_requests: bool
     """Whether it is the ledger of pull requests, to which their runs may write."""
+    slots: str = "abc"
+    """The last letters of the artifacts' names."""
+    absorbs: bool = True
+    """Whether an artifact may name others that need not be opened."""
 
     @property
     def stem(self) -> str:
@@ -52,7 +56,7 @@ class LedgerAccess:
         Two are used in turn. The third is a spare: a name whose upload was interrupted between its
         first and its last call is taken for the whole run, re-runs included, and is in no list.
         """
-        return tuple(f"{self.stem}-{slot}" for slot in "abc")
+        return tuple(f"{self.stem}-{slot}" for slot in self.slots)
 
     def open(self, data: bytes) -> Ledger:
         """Return the ledger in these bytes. Raises RefusedLedgerError."""

@@ -225,8 +225,56 @@ class Closed(BaseFact, key=("pull_request", "at")):
     at: Timestamp
 
 
+Usd = Annotated[float, Field(ge=0, le=1e12)]
+
+
+class Reserved(BaseFact, key=("intent",)):
+    """A submit may cost this much; only in the ledger of the repository's spend."""
+
+    kind: Literal["reserved"] = "reserved"
+    intent: IntentId
+    at: Timestamp
+    """By Anthropic's clock: the day and month to which it belongs."""
+    run: str
+    usd: tuple[Usd, ...]
+    """The worst case of each batch of the intent."""
+
+
+class Charged(BaseFact, key=("intent", "index")):
+    """What a batch of a reservation has cost; only in the ledger of the repository's spend."""
+
+    kind: Literal["charged"] = "charged"
+    intent: IntentId
+    index: int = Field(ge=0)
+    batch: BatchId | None = None
+    """None: it was not created."""
+    usd: Usd | None
+    """None: not known, so that the reserved amount stays."""
+
+
+class Noted(BaseFact, key=("what", "name")):
+    """What is done once; only in the ledger of the repository's spend."""
+
+    kind: Literal["noted"] = "noted"
+    what: Literal["notice", "artifact"]
+    """A notice about the budget, or an artifact of a pull request that has nothing new to say."""
+    name: str
+    at: Timestamp
+
+
 Fact = Annotated[
-    Selected | Intended | Sent | Rejected | Collected | Withdrawn | Dismissed | Recheck | Closed,
+    Selected
+    | Intended
+    | Sent
+    | Rejected
+    | Collected
+    | Withdrawn
+    | Dismissed
+    | Recheck
+    | Closed
+    | Reserved
+    | Charged
+    | Noted,
     Field(discriminator="kind"),
 ]
 

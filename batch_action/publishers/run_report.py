@@ -4,6 +4,7 @@ from collections import Counter
 
 from batch_action.batches.results import SERVICE, BatchResults, RequestAnswer
 from batch_action.context import RunContext
+from batch_action.ledger.spend import month_start
 from batch_action.ledger.view import LedgerView
 from batch_action.models.findings import BatchAnswers
 from batch_action.models.ledger import Collected, Selected, Usage, Withdrawn
@@ -15,7 +16,6 @@ from batch_action.models.report import (
     Spending,
 )
 from batch_action.requests import pricing
-from batch_action.requests.planner import month_start
 
 STATUS_ORDER = [*FileStatus]
 """From the best to the worst: the worst status of its parts is the status of a file."""

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import inf
 
 from batch_action.context import RunContext
 from batch_action.errors import BudgetError, ConfigError
-from batch_action.ledger import store
+from batch_action.ledger import spend, store
+from batch_action.ledger.spend import Spend
 from batch_action.ledger.store import LedgerSession
-from batch_action.ledger.view import LedgerView
 from batch_action.models.files import FileChange, SelectedFile, Selection
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import (
@@ -27,19 +28,22 @@ from batch_action.selection.commit_range import CommitRange
 from batch_action.selection.patterns import PathRules
 from batch_action.selection.reader import SelectionOptions
 
+BUDGETS = "Raise `max-cost-usd`, `daily-budget-usd` or `monthly-budget-usd`"
+
 
 def build_plan(
     ctx: RunContext,
     request_set: RequestSet,
-    view: LedgerView,
+    left_usd: float,
     strategy: SendStrategy = SendStrategy(SubmissionMode.BATCH),  # noqa: B008 - frozen
 ) -> Plan:
     """Pack the files that fit the budget into batches; the others go to the backlog, whole.
 
-    *view* has the facts whose spending counts against the budget.
+    *left_usd*: what the repository's budgets leave.
     """
     mode, shared = strategy.mode, request_set.shared_tokens
-    files, backlog = _fill_budget(ctx.prices, request_set, mode, _remaining_usd(ctx, view))
+    left_usd = min(left_usd, ctx.settings.max_cost_usd - ctx.budget.sent_usd)
+    files, backlog = _fill_budget(ctx.prices, request_set, mode, left_usd)
     requests = [request for file in files for request in request_set.requests[file.path]]
     if mode is SubmissionMode.WARM_UP and not send_strategy.is_caching_cheaper(
         ctx.prices, ctx.settings.model, requests, shared
@@ -120,28 +124,14 @@ def check_budget(ctx: RunContext, plan: Plan) -> None:
     if not plan.requests:
         raise BudgetError(
             f"Not even one file fits the budget ({len(plan.backlog)} in the backlog: {names} …).",
-            fix="Raise `max-cost-usd` or `monthly-budget-usd`, or narrow `paths`.",
+            fix=f"{BUDGETS}, or narrow `paths`.",
         )
     if settings.on_over_budget == "fail":
         raise BudgetError(
             f"{len(plan.backlog)} files do not fit the budget ({names} …) and "
             "`on-over-budget` is `fail`: nothing was sent.",
-            fix="Raise `max-cost-usd` or `monthly-budget-usd`, or use `on-over-budget: fill`.",
+            fix=f"{BUDGETS}, or use `on-over-budget: fill`.",
         )
-
-
-def month_start(now: datetime) -> datetime:
-    """Return the start of the calendar month, UTC."""
-    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def _remaining_usd(ctx: RunContext, view: LedgerView) -> float:
-    settings, now = ctx.settings, ctx.now()
-    left = settings.max_cost_usd - ctx.budget.sent_usd
-    if settings.monthly_budget_usd is not None:
-        spent = view.known_spend_usd(month_start(now)) + ctx.budget.other_ledgers_usd(ctx.title)
-        left = min(left, settings.monthly_budget_usd - spent - view.committed_usd)
-    return left
 
 
 def _fill_budget(
@@ -172,6 +162,8 @@ class PreparedPlan:
     behind: bool
     """An earlier run has reviewed a later commit."""
     plan: Plan
+    spend: Spend | None
+    """What the repository has spent; None without a budget."""
 
 
 def prepare(
@@ -193,10 +185,10 @@ def prepare(
         model: the model's capabilities, if the API was asked for them.
         now: Anthropic's time, if known; else the run's clock.
         exact: count the tokens of every request instead of a sample.
-        last_reported_head: the commit of the latest report, when the ledger records none.
+        last_reported_head: the commit of the latest report, for a ledger without one.
     """
-    settings = ctx.settings
-    view = store.view_of_run(ctx, session)
+    settings, view = ctx.settings, store.view_of_run(ctx, session)
+    now = now or ctx.now()
     commits = commit_range.choose_range(ctx, view, last_reported_head)
     # A pull request or a patch is selected as a whole in each run, its backlog included.
     complete = commits.behind or ctx.run.pull_number or settings.patch_file
@@ -223,14 +215,16 @@ def prepare(
         )
     limit = model.max_tokens if model else None
     request_set = builder.build_requests(ctx, view, selection, limit, exact=exact)
-    strategy = send_strategy.choose(ctx, request_set, view, now or ctx.now())
-    budget_ledger = store.load_budget_view(ctx, session)
+    strategy = send_strategy.choose(ctx, request_set, view, now)
+    known_spend = spend.load(ctx, session.view)
+    left_usd = known_spend.left_usd(settings, now) if known_spend else inf
     return PreparedPlan(
         selection=request_set.selection,
         explanation=commits.explanation,
         partial=commits.partial or commits.behind,
         behind=commits.behind,
-        plan=build_plan(ctx, request_set, budget_ledger, strategy),
+        plan=build_plan(ctx, request_set, left_usd, strategy),
+        spend=known_spend,
     )
 
 

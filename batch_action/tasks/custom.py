@@ -120,6 +120,8 @@ def _name_problems(name: str, required: str, builtin_tasks: Mapping[str, Task]) 
     if not NAME_PATTERN.fullmatch(name) or len(name) > MAX_NAME_CHARS:
         rule = f"at most {MAX_NAME_CHARS} of `a-z`, `0-9` and single hyphens, a letter first"
         return [f"`name` {name[:60]!r} must be {rule}."]
+    if name.split("-", maxsplit=1)[0] == "spend":
+        return [f"`name` {name!r} would be mistaken for the ledger of what is spent."]
     if name in builtin_tasks:
         return [f"`name` {name!r} is a built-in task: choose another one."]
     if required and name != required:

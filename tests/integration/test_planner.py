@@ -6,6 +6,7 @@ import pytest
 
 from batch_action.batches import submit
 from batch_action.errors import BudgetError, ConfigError
+from batch_action.ledger import spend
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import SkipReason
 from batch_action.models.ledger import Collected, Intended, RequestKey, Sent, Usage
@@ -48,13 +49,18 @@ def build(ctx, known=EMPTY, *, base=None):
     return builder.build_requests(ctx, LedgerView(known), selection, None)
 
 
+def left_usd(ctx, known):
+    found = spend.load(ctx, LedgerView(known))
+    return found.left_usd(ctx.settings, ctx.now()) if found else float("inf")
+
+
 def build_plan(repo, known=EMPTY, now=NOW, **flags):
     with context_of(repo.path, now=now, **flags) as ctx:
         request_set = build(ctx, known)
         return (
             ctx,
             request_set,
-            planner.build_plan(ctx, request_set, LedgerView(known)),
+            planner.build_plan(ctx, request_set, left_usd(ctx, known)),
         )
 
 

@@ -177,7 +177,7 @@ def test_a_huge_submit_stays_within_the_limit():
     )
     selection = Selection(head=C, base=None, files=tuple(files), skipped=tuple(skipped))
     prepared = PreparedPlan(
-        selection=selection, explanation=name, partial=False, behind=False, plan=plan
+        selection=selection, explanation=name, partial=False, behind=False, plan=plan, spend=None
     )
     text = job_summary.render_submitted("<b>", prepared, (), dry_run=False)
     assert len(text.encode()) < MIB / 4

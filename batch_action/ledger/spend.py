@@ -1,0 +1,367 @@
+"""What the whole repository spends, for `daily-budget-usd` and `monthly-budget-usd`.
+
+Artifacts can be listed by their exact name only, so no run finds the ledgers of all tasks. All
+tasks, state keys and pull requests therefore also record in one ledger of its own name what a
+submit may cost, before it sends, and what each batch has cost, when it is collected. A batch counts
+on the UTC day and in the month in which it was sent, and until it is collected on later ones, too.
+
+Runs of pull requests write to a second ledger, where the facts of their authors' making can be.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import TypeGuard
+
+from batch_action.config.settings import Settings
+from batch_action.context import RunContext
+from batch_action.errors import BatchActionError, GitHubError
+from batch_action.ledger import store, trust
+from batch_action.ledger.artifacts import ArtifactReader
+from batch_action.ledger.store import LedgerSession
+from batch_action.ledger.trust import LedgerAccess
+from batch_action.ledger.view import LedgerView
+from batch_action.models.ledger import (
+    Charged,
+    Collected,
+    Fact,
+    Intended,
+    Ledger,
+    Noted,
+    Rejected,
+    Reserved,
+    Sent,
+)
+
+TASK = "spend"
+"""Stands for a task in the ledger's name: no task may have this name."""
+SLOTS = "abcdefgh"
+"""All jobs of a workflow run write to this ledger, each under a name of its own."""
+MEMORY = timedelta(days=62)
+"""How long a fact is kept: the results of a batch are deleted after 29 days."""
+NOTICES = (50, 75, 90)
+"""Percent of the monthly budget at which to say so."""
+ROUNDING_USD = 1e-9
+
+
+@dataclass(slots=True)
+class Spend:
+    """The facts about spend as this run knows them; they change in place."""
+
+    own: LedgerSession
+    """The ledger to which this run writes."""
+    branch: LedgerSession
+    """The one of branches: the same, unless this is a pull request's run."""
+    pulls: ArtifactReader | None
+    """Reads the one of pull requests; None without GitHub."""
+    others: tuple[Fact, ...] = ()
+    """Facts that count, too, for a pull request's run."""
+
+    def used_usd(self, since: datetime, *, sent: bool = True) -> float:
+        """Return the US dollars of what was sent since, and of what is not collected yet.
+
+        What is not collected counts with its worst case, or not at all unless *sent*; so does a
+        batch whose cost is not known.
+        """
+        charges: dict[tuple[str, int], Charged] = {}
+        reserved: dict[str, Reserved] = {}
+        for fact in chain(self.others, self.own.ledger.facts):
+            if isinstance(fact, Charged):
+                charges[fact.intent, fact.index] = fact
+            elif isinstance(fact, Reserved):
+                reserved[fact.intent] = fact
+        total = 0.0
+        for fact in reserved.values():
+            for index, worst in enumerate(fact.usd):
+                charge = charges.get((fact.intent, index))
+                if charge is None:
+                    total += worst if sent else 0.0
+                elif fact.at >= since:
+                    total += worst if charge.usd is None else charge.usd
+        return total
+
+    def left_usd(self, settings: Settings, now: datetime) -> float:
+        """Return what may still be sent; infinite without a budget, negative when it is over."""
+        return min(
+            (limit - self.used_usd(since) for limit, since in _budgets(settings, now)),
+            default=float("inf"),
+        )
+
+
+def day_start(now: datetime) -> datetime:
+    """Return the start of the day, UTC."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def month_start(now: datetime) -> datetime:
+    """Return the start of the calendar month, UTC."""
+    return day_start(now).replace(day=1)
+
+
+def _budgets(settings: Settings, now: datetime) -> list[tuple[float, datetime]]:
+    daily, monthly = settings.daily_budget_usd, settings.monthly_budget_usd
+    limits = ((daily, day_start(now)), (monthly, month_start(now)))
+    return [(limit, since) for limit, since in limits if limit is not None]
+
+
+def facts_of(view: LedgerView) -> Iterator[Fact]:
+    """Yield what a task's ledger says about spend: the same facts whenever it is asked."""
+    closed = {fact.intent for fact in view.facts(Rejected) if fact.batch is None}
+    sent = {(fact.intent, fact.index): fact for fact in view.facts(Sent)}
+    collected = {fact.batch: fact for fact in view.facts(Collected)}
+    for intended in view.facts(Intended):
+        intent = intended.intent
+        yield reserved_fact(intended)
+        for index, keys in enumerate(intended.batches):
+            create = sent.get((intent, index))
+            if create is None:
+                if intent in closed:
+                    yield Charged(intent=intent, index=index, usd=0.0)
+                continue
+            if intended.pull_request is not None:
+                yield create
+            if fact := collected.get(create.batch):
+                # Results that could not be read say nothing about what they cost.
+                unread = all(fact.failed.get(key.id) == "missing" for key in keys)
+                usd = None if unread else fact.cost_usd
+                yield Charged(intent=intent, index=index, batch=create.batch, usd=usd)
+
+
+def reserved_fact(intended: Intended) -> Reserved:
+    """Return the fact that an intent may cost this much, per batch by its number of requests."""
+    total = sum(len(batch) for batch in intended.batches) or 1
+    worst = intended.worst_case_usd or 0.0
+    return Reserved(
+        intent=intended.intent,
+        at=intended.at,
+        run=intended.run,
+        usd=tuple(worst * len(batch) / total for batch in intended.batches),
+    )
+
+
+def load(ctx: RunContext, view: LedgerView) -> Spend | None:
+    """Return what is known about spend, *view*'s facts among it; None without a budget.
+
+    Nothing is saved. Raises GitHubError; AnthropicError.
+    """
+    if ctx.settings.daily_budget_usd is None and ctx.settings.monthly_budget_usd is None:
+        return None
+    own = branch = store.load(ctx, access=_access(ctx, pull_requests=False))
+    access = _access(ctx, pull_requests=True)
+    pulls = ArtifactReader(access=access, actions=ctx.github.actions) if ctx.github else None
+    if ctx.run.pull_number is not None:
+        empty = Ledger(repository=access.repository_id, task=TASK)
+        own = LedgerSession(access=access, ledger=empty, saved=empty)
+    elif pulls is not None:
+        pulls.known |= {int(x.name) for x in _noted(branch.ledger, "artifact")}
+    spend = Spend(own=own, branch=branch, pulls=pulls)
+    _read_pull_requests(ctx, spend)
+    own.add(*ctx.budget.facts, *facts_of(view))
+    own.ledger = _forget(own.ledger, ctx.now())
+    return spend
+
+
+def record(ctx: RunContext, view: LedgerView) -> None:
+    """Save what a task's ledger says about spend; warn when that fails: a later run does it."""
+    try:
+        settle(ctx, load(ctx, view), view)
+    except BatchActionError as error:
+        ctx.warn(f"What the batches cost could not be recorded: {error}")
+
+
+def reserve(ctx: RunContext, spend: Spend | None, intended: Intended) -> bool:
+    """Save what an intent may cost, and return whether it is within every budget.
+
+    The other runs' facts are read again in between: of two runs that reserve at the same time, the
+    one that has saved later finds the other one's. If they are over a budget together, both may
+    step back, but never both send. Raises GitHubError.
+    """
+    if spend is None:
+        return True
+    fact = reserved_fact(intended)
+    spend.own.add(fact)
+    store.save(ctx, spend.own)
+    store.refresh(ctx, spend.branch)
+    _read_pull_requests(ctx, spend)
+    if spend.left_usd(ctx.settings, intended.at) >= -ROUNDING_USD:
+        return True
+    spend.own.add(*(Charged(intent=fact.intent, index=i, usd=0.0) for i in range(len(fact.usd))))
+    _save(ctx, spend)
+    return False
+
+
+def settle(ctx: RunContext, spend: Spend | None, view: LedgerView) -> None:
+    """Save what has become of reservations; warn when that fails: a later run does it."""
+    if spend is None:
+        return
+    spend.own.add(*facts_of(view))
+    try:
+        _save(ctx, spend)
+    except GitHubError as error:
+        ctx.warn(f"What the batches cost could not be recorded: {error}")
+
+
+def _access(ctx: RunContext, *, pull_requests: bool) -> LedgerAccess:
+    """Return the access to a ledger of spend.
+
+    Each run of a pull request records its own facts only, and none can hide those of others.
+    """
+    return replace(
+        trust.access_of(ctx, pull_requests=pull_requests),
+        task=TASK,
+        state_key="",
+        slots="abc" if pull_requests else SLOTS,
+        absorbs=not pull_requests,
+    )
+
+
+def _forget(ledger: Ledger, now: datetime) -> Ledger:
+    """Return the ledger without what is older than `MEMORY`."""
+    kept = {x.intent for x in ledger.facts if isinstance(x, Reserved) and now - x.at < MEMORY}
+
+    def is_kept(fact: Fact) -> bool:
+        if isinstance(fact, Reserved | Charged | Sent):
+            return fact.intent in kept
+        return isinstance(fact, Noted) and now - fact.at < MEMORY
+
+    return ledger.keep(is_kept)
+
+
+def _noted(ledger: Ledger, what: str) -> list[Noted]:
+    return [x for x in ledger.facts if isinstance(x, Noted) and x.what == what]
+
+
+def _read_pull_requests(ctx: RunContext, spend: Spend) -> None:
+    """Add the facts about pull requests, as far as they count for this run."""
+    reader, own = spend.pulls, spend.own
+    claims: list[Fact] = []
+    if reader is not None:
+        reader.read()
+        claims = list(_capped(reader, ctx.settings.max_cost_usd))
+    if own is spend.branch:
+        own.add(*_verify(ctx, own.ledger, claims))
+        if reader is not None:
+            own.add(*_note_settled(own.ledger, reader, ctx.now()))
+        return
+    run_id = own.access.run_id
+    mine = {x.intent for x in claims if _is_of_run(x, run_id)}
+    known = mine | {x.intent for x in spend.branch.ledger.facts if isinstance(x, Reserved)}
+    own.add(*(x for x in claims if isinstance(x, Reserved | Sent | Charged) and x.intent in mine))
+    own.superseded |= frozenset(reader.superseded if reader else ())
+    others = (x for x in claims if not (isinstance(x, Reserved) and x.intent in known))
+    spend.others = (*spend.branch.ledger.facts, *others)
+
+
+def _capped(reader: ArtifactReader, max_cost_usd: float) -> Iterator[Fact]:
+    """Yield the facts of pull requests' runs: what a run reserved itself, up to the cap of a run.
+
+    Anybody who can open a pull request from a branch of this repository can write these facts.
+    """
+    left: dict[str, float] = {}
+    seen: set[str] = set()
+    for artifact, ledger in zip(reader.artifacts, reader.ledgers, strict=True):
+        for fact in ledger.facts:
+            if isinstance(fact, Sent | Charged):
+                yield fact
+            elif _is_of_run(fact, artifact.run_id) and fact.intent not in seen:
+                seen.add(fact.intent)
+                usd = []
+                for amount in fact.usd:
+                    usd.append(min(amount, left.get(artifact.run_id, max_cost_usd)))
+                    left[artifact.run_id] = left.get(artifact.run_id, max_cost_usd) - usd[-1]
+                yield fact.model_copy(update={"usd": tuple(usd)})
+
+
+def _is_of_run(fact: Fact, run_id: str) -> TypeGuard[Reserved]:
+    return isinstance(fact, Reserved) and fact.run.partition(".")[0] == run_id
+
+
+def _verify(ctx: RunContext, ledger: Ledger, claims: Sequence[Fact]) -> Iterator[Fact]:
+    """Yield those of the claims whose batch Anthropic shows; a cost once the batch has ended."""
+    api, sent = ctx.anthropic, [x for x in ledger.facts if isinstance(x, Sent)]
+    reserved = {x.intent: x for x in ledger.facts if isinstance(x, Reserved)}
+    batches = {fact.batch for fact in sent}
+    for fact in claims:
+        if api is None or not isinstance(fact, Reserved) or fact.intent in reserved:
+            continue
+        shown = {
+            x.index: (x, state)
+            for x in claims
+            if isinstance(x, Sent)
+            and (x.intent, x.batch not in batches) == (fact.intent, True)
+            and (state := api.retrieve(x.batch)) is not None
+        }
+        if shown:
+            usd = tuple(amount if i in shown else 0.0 for i, amount in enumerate(fact.usd))
+            at = min(state.created_at for _, state in shown.values())
+            reserved[fact.intent] = fact.model_copy(update={"usd": usd, "at": at})
+            sent += [x for x, _ in shown.values()]
+            batches |= {x.batch for x, _ in shown.values()}
+            yield reserved[fact.intent]
+            yield from (x for x, _ in shown.values())
+    settled = {(x.intent, x.index) for x in ledger.facts if isinstance(x, Charged)}
+    costs = {(x.intent, x.index, x.batch): x for x in claims if isinstance(x, Charged)}
+    for create in sent:
+        cost = costs.get((create.intent, create.index, create.batch))
+        if api is None or cost is None or (create.intent, create.index) in settled:
+            continue
+        state = api.retrieve(create.batch)
+        if state is not None and state.status == "ended":
+            yield cost
+
+
+def _note_settled(ledger: Ledger, reader: ArtifactReader, now: datetime) -> Iterator[Noted]:
+    """Yield a fact for each artifact that says nothing more: it need not be opened again."""
+    settled = {(x.intent, x.index) for x in ledger.facts if isinstance(x, Charged)}
+    for artifact, claims in zip(reader.artifacts, reader.ledgers, strict=True):
+        released = {
+            (x.intent, x.index) for x in claims.facts if isinstance(x, Charged) and x.batch is None
+        }
+        wanted = {
+            (x.intent, index)
+            for x in claims.facts
+            if _is_of_run(x, artifact.run_id)
+            for index in range(len(x.usd))
+        }
+        wanted |= {(x.intent, x.index) for x in claims.facts if isinstance(x, Charged)}
+        if wanted <= settled | released:
+            yield Noted(what="artifact", name=str(artifact.id), at=now)
+
+
+def describe(settings: Settings, spend: Spend, now: datetime) -> str:
+    """Return one line about the budgets: what is spent, in flight, and to be expected."""
+    texts = []
+    in_flight = spend.used_usd(now) - spend.used_usd(now, sent=False)
+    if settings.daily_budget_usd is not None:
+        today = spend.used_usd(day_start(now), sent=False)
+        texts.append(f"${today:.2f} of ${settings.daily_budget_usd:.2f} today")
+    if settings.monthly_budget_usd is not None:
+        month = spend.used_usd(month_start(now), sent=False)
+        budget, pace = settings.monthly_budget_usd, _forecast(month, now)
+        texts.append(f"${month:.2f} of ${budget:.2f} this month ({pace} of ${budget:.2f})")
+    return f"Budget of the repository: {', '.join(texts)}; in flight at most ${in_flight:.2f}."
+
+
+def _forecast(month_usd: float, now: datetime) -> str:
+    start = month_start(now)
+    end = month_start(start + timedelta(days=31))
+    # The first day says little about a month.
+    elapsed = max(now - start, timedelta(days=1))
+    last = (end - timedelta(days=1)).day
+    return f"at this pace ${month_usd * ((end - start) / elapsed):.2f} by day {last}"
+
+
+def _save(ctx: RunContext, spend: Spend) -> None:
+    """Save the facts, after a notice about the monthly budget that is due, once a month each."""
+    budget, now = ctx.settings.monthly_budget_usd, ctx.now()
+    month = spend.used_usd(month_start(now), sent=False)
+    noted = {x.name for x in _noted(spend.own.ledger, "notice")}
+    names = {n: f"{now:%Y-%m} {n}" for n in NOTICES if budget and month >= budget * n / 100}
+    if budget and (due := [n for n, name in names.items() if name not in noted]):
+        ctx.warn(
+            f"The repository has spent {max(due)} % of `monthly-budget-usd`: ${month:.2f} of "
+            f"${budget:.2f}, {_forecast(month, now)}."
+        )
+        spend.own.add(*(Noted(what="notice", name=names[n], at=now) for n in due))
+    store.save(ctx, spend.own)
