@@ -114,34 +114,44 @@ def _code_scanning_refusal(ctx: RunContext) -> RefusedError | None:
 
 
 def check_models(ctx: RunContext) -> ModelCheck:
-    """Check the key, the model and its fallback.
+    """Check the key, the model and its fallback; without a key, by the price table only.
 
     Raises ConfigError: a model does not exist, is retired or lacks a feature; AnthropicError.
     """
     if ctx.settings.fallback_model:
-        _check_model(ctx, ctx.settings.fallback_model)
-    return _check_model(ctx, ctx.settings.model)
+        _check_model(ctx, "fallback-model", ctx.settings.fallback_model)
+    return _check_model(ctx, "model", ctx.settings.model)
 
 
-def _check_model(ctx: RunContext, name: str) -> ModelCheck:
-    model, clock = ctx.require_anthropic().model(name)
-    if model is None:
-        if name not in ctx.prices.models:
-            raise ConfigError(
-                f"`model` {name!r} does not exist at Anthropic.",
-                fix="Anthropic's documentation lists the models.",
-            )
-        ctx.warn(f"Anthropic's list of models does not contain {name}; it is used anyway.")
-        return ModelCheck(model=None, clock=clock, local_clock=ctx.now())
-    if model.lifecycle == "retired":
-        raise ConfigError(f"`model` {name} is retired.", fix="Choose a current one.")
-    if not (model.batch and model.structured_outputs):
+def _check_model(ctx: RunContext, key: str, name: str) -> ModelCheck:
+    model, clock, prices = None, ctx.now(), ctx.prices
+    if ctx.anthropic is not None:
+        model, clock = ctx.anthropic.model(name)
+    if model is None and name not in {*prices.models, *prices.retires}:
+        similar = prices.similar_model(name)
+        place = "in the price table" if ctx.anthropic is None else "at Anthropic"
+        raise ConfigError(
+            f"`{key}` {name!r} does not exist {place}.",
+            fix=f"Did you mean `{similar}`?"
+            if similar
+            else "Anthropic's documentation lists the models; `prices` adds one to the table.",
+        )
+    retires = prices.retires.get(name)
+    if model is not None and model.retires_at:
+        retires = model.retires_at.date()
+    is_over = model.lifecycle == "retired" if model else retires and retires <= clock.date()
+    if is_over:
+        raise ConfigError(f"`{key}` {name} is retired.", fix="Choose a current one.")
+    if model is not None and not (model.batch and model.structured_outputs):
         missing = "message batches" if not model.batch else "structured outputs"
-        raise ConfigError(f"`model` {name} does not support {missing}.", fix="Choose another one.")
-    if not model.effort and ctx.settings.effort != "none":
-        raise ConfigError(f"`model` {name} does not support effort.", fix="Set `effort: none`.")
-    if model.retires_at and model.retires_at - clock < RETIREMENT_NOTICE:
-        ctx.warn(f"The model {name} retires on {model.retires_at:%Y-%m-%d}: choose another one.")
+        raise ConfigError(f"`{key}` {name} does not support {missing}.", fix="Choose another one.")
+    has_effort = model.effort if model else name not in prices.without_effort
+    if not has_effort and ctx.settings.effort != "none":
+        raise ConfigError(f"`{key}` {name} does not support effort.", fix="Set `effort: none`.")
+    if model is None and ctx.anthropic is not None:
+        ctx.warn(f"Anthropic's list of models does not contain {name}; it is used anyway.")
+    if retires and retires - clock.date() < RETIREMENT_NOTICE:
+        ctx.warn(f"The model {name} retires on {retires}: choose another one.")
     return ModelCheck(model=model, clock=clock, local_clock=ctx.now())
 
 

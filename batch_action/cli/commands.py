@@ -65,10 +65,16 @@ def cli() -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 @click.option("--exact", is_flag=True, help="Count the tokens of every request (needs a key).")
+@click.option(
+    "--show-request", metavar="PATH", help="Print what of this file would leave the machine."
+)
 @command_options(*STATE_OPTIONS, *SELECTION_OPTIONS, "anthropic-base-url")
-def plan(invocation: Invocation, *, as_json: bool, exact: bool, **values: Any) -> int:
+def plan(
+    invocation: Invocation, *, as_json: bool, exact: bool, show_request: str | None, **values: Any
+) -> int:
     """Show what would be sent and what it would cost; needs no API key."""
-    return _print_json("plan", invocation, values, as_json=as_json, exact=exact)
+    options = {"exact": exact, "show_request": show_request}
+    return _print_json("plan", invocation, values, as_json=as_json, **options)
 
 
 @cli.command()

@@ -1,11 +1,18 @@
 """`plan`: show what `submit` would send and what it would cost; needs no API key."""
 
+import posixpath
+from dataclasses import replace
+
+import click
+
+from batch_action.batches import submit as batch_submit
 from batch_action.context import RunContext
+from batch_action.errors import AnthropicError, BatchActionError, BudgetError, ConfigError
 from batch_action.ledger import store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import job_summary, pipeline
 from batch_action.publishers.report_text import format_dollars
-from batch_action.requests import planner
+from batch_action.requests import packing, planner
 from batch_action.requests.planner import PreparedPlan
 from batch_action.text import plural
 
@@ -16,19 +23,80 @@ def plan(
     *,
     exact: bool = False,
     data: list[dict[str, object]] | None = None,
+    show_request: str | None = None,
 ) -> int:
-    """Show the plan as a table, or add it to *data*. Returns 0."""
-    if (reason := trust.refusal_of_this_run(ctx)) is not None:
+    """Show the plan as a table, or add it to *data*; with *show_request* one file's requests.
+
+    Returns 0, also when `submit` would exit with 3: that is said. Raises ConfigError where `submit`
+    would; AnthropicError when *exact* is set.
+    """
+    try:
+        reason = trust.refusal_of_this_run(ctx)
+    except ConfigError as error:
+        reason = str(error)
+    if reason:
         ctx.warn(f"`submit` would send nothing here. {reason}")
     session = session or store.load(ctx)
+    try:
+        check = batch_submit.check_models(ctx)
+    except AnthropicError as error:
+        if exact:
+            raise
+        ctx.warn(f"The plan is made without Anthropic: {error}")
+        ctx = replace(ctx, anthropic=None)
+        check = batch_submit.check_models(ctx)
     head = pipeline.read_last_reported_head(ctx, session.view)
-    prepared = planner.prepare(ctx, session, exact=exact, last_reported_head=head)
-    if data is not None:
-        data.append(plan_data(ctx, prepared))
+    prepared = planner.prepare(
+        ctx, session, model=check.model, now=check.clock, exact=exact, last_reported_head=head
+    )
+    if show_request is not None:
+        print_requests(prepared, show_request)
         return 0
-    print_plan(ctx, prepared)
-    job_summary.report_plan(ctx, prepared)
+    problem = _find_problem(ctx, prepared)
+    if data is not None:
+        data.append({**plan_data(ctx, prepared), "problem": str(problem) if problem else None})
+    else:
+        print_plan(ctx, prepared)
+        job_summary.report_plan(ctx, prepared)
+    if isinstance(problem, ConfigError):
+        raise problem
+    if problem is not None:
+        ctx.warn(f"`submit` would exit with {problem.exit_code}: {problem}")
     return 0
+
+
+def _find_problem(ctx: RunContext, prepared: PreparedPlan) -> BatchActionError | None:
+    """Return why `submit` would refuse this plan."""
+    try:
+        batch_submit.check_destinations(ctx)
+        planner.check_budget(ctx, prepared.plan)
+    except (ConfigError, BudgetError) as problem:
+        return problem
+    return None
+
+
+def print_requests(prepared: PreparedPlan, name: str) -> None:
+    """Print the requests of a file, one a line, byte for byte as a batch contains them.
+
+    Raises ConfigError when nothing of the file would be sent, with the reason.
+    """
+    path = posixpath.normpath(name)
+    requests = [r for batch in prepared.plan.batches for r in batch if r.request_key.path == path]
+    for request in requests:
+        click.echo(packing.encode(request.request_key.id, request.params).decode())
+    if requests:
+        return
+    selection = prepared.selection
+    reason = "it has not changed since the base, or does not exist"
+    for skipped in selection.skipped:
+        if skipped.path == path:
+            reason = f"it is skipped: {skipped.reason.value} {skipped.detail}".strip()
+    if any(file.path == path for file in prepared.plan.backlog):
+        reason = "it is over the cost limit, so it stays in the backlog"
+    raise ConfigError(
+        f"Nothing of {path} would be sent: {reason}.",
+        fix="`plan` lists what is sent; `--select all` or `--base` selects more.",
+    )
 
 
 def plan_data(ctx: RunContext, prepared: PreparedPlan) -> dict[str, object]:

@@ -22,12 +22,15 @@ def suppression_reason(
 
     A comment applies to its own line; alone on its line, also to the next one. The brackets list
     categories or rules, separated by commas; without brackets it applies to every finding but those
-    of security, whose category must be named. A comment that the reviewed change itself added
-    suppresses no security finding: a change is not trusted about its own safety.
+    of security, whose category must be named. A security finding is suppressed only if the reviewed
+    change added neither the comment nor a line of the finding: a change is not trusted about its
+    own safety, and whoever wrote the comment did not see code that was added later.
 
     The finding is in the *lines* of the reviewed text from *start* to *end* (1-based, inclusive);
     *added* are the numbers of the lines that the reviewed change added.
     """
+    if raw_finding.security and any(number in added for number in range(start, end + 1)):
+        return None
     for number in range(max(1, start - 1), min(end, len(lines)) + 1):
         line = lines[number - 1][:MAX_LINE_CHARS]
         comment = _COMMENT.search(line)

@@ -7,11 +7,12 @@ each is checked before it is opened. A refused artifact does not affect the othe
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from batch_action.clients.git import GitRepo
 from batch_action.clients.github.actions import Actions, ArtifactRefusedError
 from batch_action.clients.github.errors import RefusedError
 from batch_action.errors import GitHubError
 from batch_action.ledger import codec, trust
-from batch_action.ledger.trust import LedgerAccess
+from batch_action.ledger.trust import BranchHistory, LedgerAccess
 from batch_action.models.github import Artifact, WorkflowRun
 from batch_action.models.ledger import Ledger, merge
 
@@ -30,6 +31,8 @@ class ArtifactReader:
 
     access: LedgerAccess
     actions: Actions
+    git: GitRepo | None = None
+    """The clone, if there is one: it is asked about commits before GitHub is."""
     known: frozenset[int] = frozenset()
     """Artifacts whose facts are known already."""
     refused_ids: set[int] = field(default_factory=set)
@@ -146,4 +149,5 @@ class ArtifactReader:
             return reason
         if artifact.run_id not in self._runs:
             self._runs[artifact.run_id] = self.actions.run(artifact.run_id)
-        return trust.refusal_of_run(self._runs[artifact.run_id], artifact, access)
+        history = BranchHistory(self.actions, self.git)
+        return trust.refusal_of_run(self._runs[artifact.run_id], artifact, access, history)

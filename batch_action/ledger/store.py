@@ -72,7 +72,7 @@ def load(
     ledger = file or Ledger(repository=access.repository_id, task=access.task)
     if ctx.github is None:
         return LedgerSession(access=access, ledger=ledger, saved=ledger)
-    reader = ArtifactReader(access=access, actions=ctx.github.actions)
+    reader = ArtifactReader(access=access, actions=ctx.github.actions, git=ctx.git)
     reader.read()
     for warning in reader.refused[:MAX_REFUSALS_SHOWN]:
         ctx.warn(warning)
@@ -183,7 +183,9 @@ def refresh(ctx: RunContext, session: LedgerSession) -> bool:
     if ctx.github is None or ctx.artifacts is None:
         return session.ledger.facts != before
     known = frozenset(session.ledger.merged_artifacts)
-    reader = ArtifactReader(access=session.access, actions=ctx.github.actions, known=known)
+    reader = ArtifactReader(
+        access=session.access, actions=ctx.github.actions, git=ctx.git, known=known
+    )
     reader.read()
     session.ledger, _ = reader.merge_into(session.ledger)
     session.superseded |= reader.superseded

@@ -7,6 +7,8 @@ artifact no later run would trust sends nothing.
 
 from dataclasses import dataclass
 
+from batch_action.clients.git import GitRepo
+from batch_action.clients.github.actions import Actions
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.ledger import codec
@@ -95,15 +97,56 @@ def refusal_of_artifact(artifact: Artifact, repository_id: str, max_bytes: int) 
     return None
 
 
-def refusal_of_run(run: WorkflowRun, artifact: Artifact, access: LedgerAccess) -> str | None:
+@dataclass(frozen=True, slots=True)
+class BranchHistory:
+    """What tells the runs of a branch from those of a tag with its name: the branch's commits."""
+
+    actions: Actions
+    git: GitRepo | None
+    """The clone, which is asked first; None where there is none."""
+
+    def name_of(self, branch: str) -> str:
+        """Return the name that a branch has now, after it was renamed."""
+        found = self.actions.branch(branch)
+        return found[0] if found else branch
+
+    def has_had_tip(self, branch: str, commit: str) -> bool:
+        """Return whether *commit* is in the history of a branch, or was before a force push."""
+        if (branch, commit) not in self.actions.verified_heads:
+            local = self.git and self.git.branch_tip(branch)
+            if not (self.git and local and self.git.is_ancestor(commit, local)):
+                found = self.actions.branch(branch)
+                is_in_history = found is not None and self.actions.contains(found[1], commit)
+                if not (is_in_history or self.actions.was_pushed(branch, commit)):
+                    return False
+            self.actions.verified_heads.add((branch, commit))
+        return True
+
+
+def refusal_of_run(
+    run: WorkflowRun, artifact: Artifact, access: LedgerAccess, history: BranchHistory
+) -> str | None:
     """Return why an artifact of this run is refused; None when it is not.
 
-    The head repository must be named by the run or by the artifact's entry in the list.
+    The head repository must be named by the run or by the artifact's entry in the list. GitHub
+    gives the run of a tag the tag's name as its branch, so the commit must be the branch's, unless
+    a signature is required.
     """
     if (run.head_repository_id or artifact.head_repository_id) != access.repository_id:
         return _OTHER_REPOSITORY
-    reason = _refusal(access, event=run.event, branch=run.head_branch, workflow=run.path)
-    return reason and f"it was uploaded {reason}"
+    branch = run.head_branch
+    if run.event in TRUSTED_EVENTS and branch not in access.branches:
+        branch = history.name_of(branch)
+    reason = _refusal(access, event=run.event, branch=branch, workflow=run.path)
+    if reason is not None:
+        return f"it was uploaded {reason}"
+    is_proven = run.event == PULL_REQUEST_EVENT or access.secrets
+    if not is_proven and not history.has_had_tip(branch, run.head_sha):
+        return (
+            f"commit {run.head_sha[:12]} of its run was never on branch {branch!r} (a tag of that "
+            "name?); with `state-secret` the ledgers of later runs are trusted by their signature"
+        )
+    return None
 
 
 def refusal_of_this_run(ctx: RunContext) -> str | None:

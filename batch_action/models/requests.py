@@ -1,7 +1,9 @@
 """Requests, the plan that packs them into batches, their outcomes and prices."""
 
+import difflib
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum, unique
@@ -240,6 +242,20 @@ class Prices(BaseModel):
     as_of: date
     batch_discount: float = Field(gt=0, le=1)
     models: dict[str, ModelRates]
+    """By id, the newest of a family first."""
+    retires: dict[str, date]
+    """When models retire, as far as it is announced."""
+    without_effort: frozenset[str]
+    """Models that refuse `effort`."""
+
+    def similar_model(self, name: str) -> str | None:
+        """Return the listed model that a mistyped or shortened *name* most likely means."""
+        current = [model for model in self.models if model not in self.retires]
+        close = difflib.get_close_matches(name.lower(), current, n=1, cutoff=0.85)
+        words = set(re.findall("[a-z]{3,}", name.lower())) - {"claude"}
+        family = [model for model in current if words and words <= {*model.split("-")}]
+        candidates = [*close, *family] if re.search(r"\d", name) else [*family, *close]
+        return next(iter(candidates), None)
 
 
 def digest(*fields: str | None) -> str:

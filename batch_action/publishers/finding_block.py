@@ -278,6 +278,7 @@ def render_last_run(
     lines = (
         f"{skipped}." if (skipped := report_text.format_skipped(report.file_statuses)) else "",
         report_text.format_suppressed(report_text.count_suppressed(reconciled, **limits)),
+        report_text.format_ignored_security(reconciled.visible),
         f"{discarded} discarded: the quoted code is not in the file." if report.discarded else "",
     )
     return render_template(

@@ -53,6 +53,7 @@ MAX_PATH_CHARS = 90
 MAX_NOTE_CHARS = 500
 MAX_STATE_NOTE_CHARS = 60
 MAX_BATCHES_LISTED = 5
+MAX_IGNORED_LISTED = 20
 
 
 def format_headline(statuses: Sequence[FindingStatus], *, security_hidden: bool) -> str:
@@ -451,6 +452,24 @@ def _destination_limits(result: DestinationResult) -> Iterator[SuppressedCount]:
             yield SuppressedCount(filter=name, count=count, destination=result.destination)
 
 
+def format_ignored_security(statuses: Iterable[FindingStatus]) -> str:
+    """Name the security findings that comments in the code ignore; empty for none."""
+    ignored = [
+        s.tracked
+        for s in statuses
+        if s.tracked.security
+        and s.tracked.state is FindingState.IGNORED
+        and s.tracked.ignored_by == "comment"
+    ]
+    places = [
+        html_code(f"{shorten_path(t.anchor.path)}:{t.anchor.start_line}")
+        for t in ignored[:MAX_IGNORED_LISTED]
+    ]
+    more = ", …" if len(ignored) > len(places) else ""
+    count = plural(len(ignored), "security finding")
+    return f"{count} ignored by a comment: {', '.join(places)}{more}." if ignored else ""
+
+
 def format_all_suppressed(published: PublishResult) -> str:
     """Format `Suppressed or listed separately: 3 below …; 2 accepted ….`; empty for none."""
     lines = "; ".join(s.line for s in count_all_suppressed(published))
@@ -474,4 +493,5 @@ def describe_run(published: PublishResult, max_bytes: int) -> dict[str, object]:
         "entries": format_file_statuses(report.file_statuses, max_bytes),
         "skipped": format_skipped(report.file_statuses),
         "suppressed": format_all_suppressed(published),
+        "ignored": format_ignored_security(published.visible),
     }

@@ -33,16 +33,21 @@ def custom_id(task: str, path: str, blob: str, request_digest: str) -> str:
     return f"{prefix}-{slug(path)}-{blob[:12]}-{request_digest}"
 
 
+def encode(custom_id: str, params: dict[str, Any]) -> bytes:
+    """Return one request as a batch contains it: the JSON that the SDK sends."""
+    return _json({"custom_id": custom_id, "params": params})
+
+
 def size_of(custom_id: str, params: dict[str, Any]) -> int:
-    """Return the bytes of one request inside a batch: the SDK's JSON and a separator."""
-    return _json_bytes({"custom_id": custom_id, "params": params}) + 1
+    """Return the bytes of one request inside a batch, with the separator."""
+    return len(encode(custom_id, params)) + 1
 
 
-def _json_bytes(value: dict[str, Any]) -> int:
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-CACHE_BREAKPOINT_BYTES = _json_bytes(prompt.CACHE_BREAKPOINT) - 1
+CACHE_BREAKPOINT_BYTES = len(_json(prompt.CACHE_BREAKPOINT)) - 1
 """Bytes that a cache breakpoint adds to a request: a comma, but no braces."""
 
 

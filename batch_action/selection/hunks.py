@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 from batch_action.clients.git import GitRepo
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import Hunk
+from batch_action.models.github_context import PullRequestRun, Run
 from batch_action.models.ledger import Selected
+from batch_action.selection.commit_range import fork_point
 from batch_action.selection.content import lines_of
 
 CONTEXT_LINES = 3
@@ -89,11 +91,14 @@ def _range(start: int, length: int) -> str:
     return f"{start + 1 if length else start},{length}"
 
 
-def find_added_lines(git: GitRepo, view: LedgerView, commits: Collection[str]) -> AddedLines:
-    """Return the added lines of every file that was selected at these commits.
+def find_added_lines(
+    git: GitRepo, view: LedgerView, commits: Collection[str], run: Run
+) -> AddedLines:
+    """Return the lines added, white space aside, to every file selected at these commits.
 
     All lines of a new file are added; none where there was no base to compare with, or where the
-    old blob is not in this clone.
+    old blob is not in this clone. What a pull request added is read from git: the facts about it
+    are from its own runs.
     """
     compared = [
         (entry.path, entry.blob, entry.old_blob)
@@ -101,8 +106,16 @@ def find_added_lines(git: GitRepo, view: LedgerView, commits: Collection[str]) -
         if fact.head in commits and fact.base is not None
         for entry in fact.files
     ]
+    if isinstance(run, PullRequestRun):
+        forks = {c: fork_point(git, c, into=run.base_ref, base=run.base) for c in commits}
+        compared = [
+            (change.path, change.blob, change.old_blob)
+            for commit, fork in forks.items()
+            if fork is not None
+            for change in git.changes(fork, commit)
+        ]
     pairs = {(old, blob) for _, blob, old in compared if old and old != blob}
-    hunks = git.hunks_of(sorted(pairs))
+    hunks = git.hunks_of(sorted(pairs), ignore_space=True)
     return {
         (path, blob): ALL_LINES if old is None else _added_by(hunks.get((old, blob), ()))
         for path, blob, old in compared

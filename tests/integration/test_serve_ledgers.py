@@ -92,8 +92,8 @@ def test_a_delivery_may_be_faster_than_the_ledger(workflow: WorkflowHarness) -> 
 
 
 def test_a_ledger_of_a_branch_or_a_fork_starts_nothing(workflow: WorkflowHarness, capsys) -> None:
-    workflow.repo.git("branch", "feature")
     batch = begin(workflow)
+    workflow.repo.git("branch", "feature")
     (ours,) = workflow.artifacts
     workflow.github_repository.artifacts.clear()
     for how in (FEATURE, {"event": "pull_request", "head_repository": "mallory/demo"}):

@@ -96,22 +96,66 @@ def test_a_change_cannot_suppress_its_own_vulnerability(workflow: WorkflowHarnes
     workflow.inputs["task"] = "security-scan"
     workflow.commit({"a.js": GOOD.replace("{\n", "{\n" + comment)})
     submit_and_collect(workflow)
-    # The comment is older than the change that adds the vulnerability, so it counts.
+    # The comment is older than the change that adds the vulnerability: nobody accepted this code.
     workflow.commit({"a.js": EVAL.replace("{\n", "{\n" + comment), "b.js": EVAL})
     submit_and_collect(workflow)
     found = {
         b.tracked.anchor.path: b.tracked.state.value
         for b in markers.parse_blocks(workflow.issue.body)
     }
-    assert found == {"a.js": "ignored", "b.js": "new"}
+    assert found == {"a.js": "new", "b.js": "new"}
     workflow.commit({"b.js": EVAL.replace("{\n", "{\n" + comment)})
     result = submit_and_collect(workflow)
     found = {
         b.tracked.anchor.path: b.tracked.state.value
         for b in markers.parse_blocks(workflow.issue.body)
     }
-    assert found == {"a.js": "ignored", "b.js": "open"}
-    assert result.outputs["findings-count"] == "1"
+    assert found == {"a.js": "open", "b.js": "open"}
+    assert result.outputs["findings-count"] == "2"
+
+
+COMMENT = "  // batch-action: ignore[injection] reviewed by hand\n"
+ACCEPTED = EVAL.replace("{\n", "{\n" + COMMENT)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "inputs", "expected"),
+    [
+        ({"a.js": ACCEPTED}, {"a.js": ACCEPTED + "// end\n"}, {}, "ignored"),
+        # White space is no new code, and a rename adds what it adds.
+        (
+            {"a.js": ACCEPTED},
+            {"a.js": ACCEPTED.replace("  return eval(x)", "\t\treturn  eval(x)") + "// end\n"},
+            {},
+            "ignored",
+        ),
+        ({"old.js": ACCEPTED}, {"old.js": None, "a.js": ACCEPTED + "// end\n"}, {}, "ignored"),
+        (
+            {"old.js": ACCEPTED.replace("eval(x)", "x")},
+            {"old.js": None, "a.js": ACCEPTED},
+            {},
+            "new",
+        ),
+        ({"a.js": ACCEPTED.replace("eval(x)", "x")}, {"a.js": ACCEPTED}, {}, "new"),
+        ({"a.js": EVAL}, {"a.js": ACCEPTED}, {}, "new"),
+        ({"b.js": GOOD}, {"a.js": ACCEPTED}, {}, "new"),
+        # Where no range tells what is new, the comment covers, and is listed.
+        ({"b.js": GOOD}, {"a.js": ACCEPTED}, {"first_run": "all"}, "ignored"),
+        ({"b.js": GOOD}, {"a.js": ACCEPTED}, {"select": "all"}, "ignored"),
+    ],
+)
+def test_a_comment_covers_a_vulnerability_only_if_both_are_older_than_the_change(
+    workflow: WorkflowHarness, before: dict, after: dict, inputs: dict, expected: str
+) -> None:
+    workflow.inputs |= {"task": "security-scan", "first_run": "last-commit"}
+    padding = "".join(f"// line {n}\n" for n in range(20))
+    workflow.commit({path: text + padding for path, text in before.items()})
+    workflow.commit({path: text and text + padding for path, text in after.items()})
+    result = submit_and_collect(workflow, **inputs)
+    is_ignored = expected == "ignored"
+    assert result.outputs["new-findings-count"] == ("0" if is_ignored else "1")
+    listed = "1 security finding ignored by a comment: <code>a.js:3</code>."
+    assert (listed in result.summary) == is_ignored
 
 
 def test_the_baseline_accepts_open_findings_and_no_later_ones(workflow: WorkflowHarness) -> None:

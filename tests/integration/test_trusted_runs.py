@@ -2,12 +2,16 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batch_action.ledger.trust import TRUSTED_EVENTS
-from tests.harness.workflow import BAD, WorkflowHarness
+from tests.harness.foreign_artifacts import upload_foreign
+from tests.harness.git_repositories import Repo
+from tests.harness.workflow import BAD, WORSE, WorkflowHarness
+from tests.integration.test_ledger_store import newest_ledger
 
 # https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows
 # fmt: off
@@ -99,3 +103,79 @@ def test_in_actions_without_a_place_for_the_ledger_nothing_is_sent(
     for _ in range(2):
         assert workflow.start("submit", {}, environ=kept).exit == 0
     assert len(workflow.batches) == 1
+
+
+def clone(workflow: WorkflowHarness, depth: int | None, branch: str = "main") -> Path | None:
+    """Clone the newest commits of a branch, as actions/checkout does; None: all of them."""
+    if depth is None:
+        return None
+    repo = Repo.init(workflow.folder / f"clone-{workflow.repo.head()[:9]}")
+    ref = f"+refs/heads/{branch}:refs/remotes/origin/{branch}"
+    repo.git("fetch", "-q", "--depth", str(depth), f"file://{workflow.repo.path}", ref)
+    repo.git("checkout", "-q", "-B", branch, f"refs/remotes/origin/{branch}")
+    return repo.path
+
+
+@pytest.mark.parametrize("depth", [None, 1])
+@pytest.mark.parametrize("event", ["push", "workflow_dispatch"])
+def test_a_tag_named_like_the_branch_is_not_the_branch(
+    workflow: WorkflowHarness, event: str, depth: int | None
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    stolen = newest_ledger(workflow)
+    workflow.github_repository.artifacts.clear()
+    workflow.repo.git("checkout", "-q", "-b", "evil")
+    evil = workflow.commit({"evil.js": WORSE})
+    workflow.repo.git("checkout", "-q", "main")
+    run = {"event": event, **TAG_NAMED_LIKE_THE_BRANCH, "head_sha": evil}
+    item = upload_foreign(workflow, stolen, run)
+    result = workflow.start("collect", {}, workspace=clone(workflow, depth))
+    assert result.exit == 0, result.log
+    assert f"artifact {item.id} of run {item.run_id} is refused" in result.log
+    assert "state-secret" in result.log
+    assert workflow.issues == []
+
+
+@pytest.mark.parametrize("depth", [None, 1])
+@pytest.mark.parametrize("change", ["a newer commit", "a force push"])
+def test_the_ledger_of_an_earlier_tip_is_trusted(
+    workflow: WorkflowHarness, change: str, depth: int | None
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    if change == "a force push":
+        workflow.repo.git("commit", "-q", "--amend", "--message", "rewritten")
+    else:
+        workflow.commit({"README.md": "text\n"})
+    workflow.sandbox.faults.calls.clear()
+    result = workflow.start("collect", {}, workspace=clone(workflow, depth))
+    assert result.exit == 0, result.log
+    assert "refused" not in result.log
+    assert (result.outputs["findings-count"], len(workflow.batches)) == ("2", 1)
+    asked = [call.path for call in workflow.sandbox.faults.calls if "/activity" in call.path]
+    assert len(asked) <= 1
+
+
+def test_a_renamed_default_branch_keeps_its_ledger(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    workflow.repo.git("branch", "--move", "main", "trunk")
+    workflow.github_repository.default_branch = "trunk"
+    workflow.github_repository.renamed_branches["main"] = "trunk"
+    workflow.commit({"b.js": WORSE})
+    result = workflow.start("run", {})
+    assert result.exit == 0, result.log
+    assert "refused" not in result.log
+    assert result.outputs["findings-count"] == "2"
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 2
+
+
+def test_a_branch_of_the_former_name_is_another_branch(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    workflow.repo.git("branch", "trunk")
+    workflow.github_repository.default_branch = "trunk"
+    result = workflow.start("collect", {"branch": "trunk"})
+    assert "state-branch: main" in result.log
+    assert workflow.issues == []

@@ -96,10 +96,12 @@ def test_the_lines_a_comment_applies_to(text, at, expected):
         ("# batch-action: ignore known", (), None),
         # and a change cannot suppress findings about itself.
         ("# batch-action: ignore[bug] trust me", (1,), None),
-        ("# batch-action: ignore[bug] older than the change below it", (2,), "older than the"),
+        # Nor did its author see code that was added later.
+        ("# batch-action: ignore[bug] older than the change below it", (2,), None),
+        ("# batch-action: ignore[bug] elsewhere in the file", (3,), "elsewhere"),
     ],
 )
-def test_security_must_be_named_and_the_comment_must_be_older_than_the_change(
+def test_security_must_be_named_and_comment_and_code_must_be_older_than_the_change(
     comment, added, expected
 ):
     found = reason(f"{comment}\nrun(q)", added=added, security=True)
@@ -110,7 +112,10 @@ def test_security_must_be_named_and_the_comment_must_be_older_than_the_change(
 
 def test_an_older_comment_counts_although_the_change_adds_another():
     text = "# batch-action: ignore[bug] old\nrun(q)  # batch-action: ignore[bug] new"
-    assert reason(text, added=(2,), security=True) == "old"
+    assert reason(text, added=(2,), security=True) is None
+    text = "# batch-action: ignore[bug] old\nrun(q)\n# batch-action: ignore[bug] new\n"
+    assert reason(text, added=(3,), security=True) == "old"
+    assert reason("(\n)  # batch-action: ignore[bug] old", (1, 2), (1,), security=True) is None
 
 
 @given(st.text(max_size=400), st.integers(1, 5), st.integers(0, 3))

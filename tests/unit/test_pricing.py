@@ -27,6 +27,7 @@ PUBLISHED = {
     "claude-opus-4-7": (2.5, 12.5, 6.25, 10, 0.50),
     "claude-opus-4-6": (2.5, 12.5, 6.25, 10, 0.50),
     "claude-opus-4-5": (2.5, 12.5, 6.25, 10, 0.50),
+    "claude-opus-4-5-20251101": (2.5, 12.5, 6.25, 10, 0.50),
     "claude-sonnet-5-5": (1, 5, 2.5, 4, 0.10),
     "claude-sonnet-5": (1, 5, 2.5, 4, 0.20),
     "claude-sonnet-4-6": (1.5, 7.5, 3.75, 6, 0.30),
@@ -36,6 +37,8 @@ PUBLISHED = {
     "claude-haiku-4-5": (0.5, 2.5, 1.25, 2, 0.10),
     "claude-haiku-4-5-20251001": (0.5, 2.5, 1.25, 2, 0.10),
 }
+# The mythos models cost what the fable models of their number cost.
+PUBLISHED |= {m.replace("fable", "mythos"): p for m, p in PUBLISHED.items() if "fable" in m}
 HAIKU_OVER = (0.25, 1.25, 0.625, 1, 0.05)
 
 counts = st.integers(0, 200_000)
@@ -83,6 +86,7 @@ class TestPriceTable:
         assert rates.write_5m == pytest.approx(1.25 * rates.input)
         assert rates.write_1h == pytest.approx(2 * rates.input)
         share = {"claude-opus-5-5": 0.05, "claude-sonnet-5-5": 0.05, "claude-fable-5": 0.1}
+        model = model.replace("mythos", "fable")
         some = 0.025 if model in {"claude-fable-5-1", "claude-fable-5-2"} else 0.1
         assert rates.read == pytest.approx(share.get(model, some) * rates.input)
 

@@ -388,13 +388,14 @@ class GitRepo:
                 if words[1] == b"blob":
                     yield words[0].decode(), content
 
-    def hunks_of(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[Hunk, ...]]:
+    def hunks_of(
+        self, pairs: Sequence[tuple[str, str]], *, ignore_space: bool = False
+    ) -> dict[tuple[str, str], tuple[Hunk, ...]]:
         """Return the hunks of many pairs `(old blob, new blob)`, as `git diff -U0` counts.
 
         A pair of which a blob is missing is absent. What `normalize_line_ends` removes is no
-        change. Two
-        throw-away trees hold the old and the new blobs under the same numbers, so that one diff of
-        the trees serves all pairs.
+        change, nor, with *ignore_space*, is white space. Two throw-away trees hold the old and the
+        new blobs under the same numbers, so that one diff of the trees serves all pairs.
         """
         present = self.sizes({sha for pair in pairs for sha in pair})
         complete = [
@@ -402,6 +403,7 @@ class GitRepo:
         ]
         if not any(old != new for old, new in complete):
             return dict.fromkeys(complete, ())
+        command = (*_DIFF_COMMAND, "--ignore-all-space") if ignore_space else _DIFF_COMMAND
         hunks: dict[tuple[str, str], list[Hunk]] = {pair: [] for pair in complete}
         with self.runner.scratch_repository() as env:
             trees = [
@@ -411,10 +413,10 @@ class GitRepo:
                 for side in (0, 1)
             ]
             pair_line = b" ".join(tree.strip() for tree in trees) + b"\n"
-            with self.runner.stream(_DIFF_COMMAND, feed=[pair_line], env=env) as stdout:
+            with self.runner.stream(command, feed=[pair_line], env=env) as stdout:
                 # Git repeats the ids first, even if only line endings differ and no hunk follows.
                 if stdout.readline() != pair_line:
-                    raise git_error(_DIFF_COMMAND, "it could not read the blobs")
+                    raise git_error(command, "it could not read the blobs")
                 for number, hunk in parse_numbered_hunks(stdout):
                     hunks[complete[number]].append(hunk)
         # A byte order mark and line ends at the end make one hunk each.

@@ -4,8 +4,9 @@ import hashlib
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx2
 from github.Artifact import Artifact as GithubArtifact
@@ -18,6 +19,8 @@ from batch_action.errors import GitHubError
 from batch_action.models.github import Artifact, StartedRun, WorkflowRun
 
 _RUN_DETAILS = "return_run_details"
+MAX_PUSHES = 1000
+"""Pushes to a branch among which a commit that is no longer in its history is looked for."""
 
 
 class ArtifactRefusedError(GitHubError):
@@ -61,10 +64,12 @@ class WorkflowDispatcher:
 
 @checked
 class Actions:
-    """One repository's runs and artifacts; methods raise GitHubError as the client does."""
+    """One repository's runs, artifacts and branches; methods raise GitHubError as the client."""
 
     def __init__(self, client: GitHubClient) -> None:
         self._client = client
+        self.verified_heads: set[tuple[str, str]] = set()
+        """(branch, commit): the commit was found to be, or have been, the branch's."""
 
     def artifacts(self, name: str) -> list[Artifact]:
         """Return all artifacts of exactly this name, of all runs, the newest first."""
@@ -75,6 +80,45 @@ class Actions:
     def run(self, id: str) -> WorkflowRun:
         """Return one run; RefusedError 404 when it was deleted."""
         return _parse_run(self._client.repo.get_workflow_run(int(id)).complete())
+
+    def branch(self, name: str) -> tuple[str, str] | None:
+        """Return a branch's name and its newest commit; None when there is none.
+
+        GitHub redirects from the former name of a renamed branch.
+        https://docs.github.com/rest/branches/branches#get-a-branch
+        """
+        try:
+            data = self._client.request("GET", f"branches/{quote(name)}")
+        except RefusedError as refused:
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+        return str(data["name"]), str(data["commit"]["sha"])
+
+    def contains(self, tip: str, commit: str) -> bool:
+        """Return whether *commit* is *tip* or an ancestor of it."""
+        try:
+            path = f"compare/{quote(commit)}...{quote(tip)}"
+            data = self._client.request("GET", path, parameters={"per_page": 1})
+        except RefusedError as refused:
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        return data["status"] in ("ahead", "identical")
+
+    def was_pushed(self, branch: str, commit: str) -> bool:
+        """Return whether *commit* was once the tip of a branch, e.g. before a force push.
+
+        https://docs.github.com/rest/repos/repos#list-repository-activities
+        """
+        parameters = {"ref": f"refs/heads/{branch}", "per_page": 100}
+        try:
+            pushes = self._client.paginate("activity", parameters)
+            return any(push.get("after") == commit for push in islice(pushes, MAX_PUSHES))
+        except RefusedError as refused:
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
 
     def download(self, artifact: Artifact, max_bytes: int) -> bytes | None:
         """Return the zip's bytes; None when the artifact has expired or was deleted.

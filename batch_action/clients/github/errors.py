@@ -108,7 +108,7 @@ _SCOPES = (
     (re.compile(r"^/code-scanning\b"), "security-events"),
     (re.compile(r"^/(check-runs|check-suites)\b"), "checks"),
     (re.compile(r"^/actions\b"), "actions"),
-    (re.compile(r"^/(compare|contents|git|commits|branches|merges)\b"), "contents"),
+    (re.compile(r"^/(activity|compare|contents|git|commits|branches|merges)\b"), "contents"),
 )
 _NOT_PERMITTED = re.compile(
     r"not accessible by|must have (push|admin|write)|read-only", re.IGNORECASE

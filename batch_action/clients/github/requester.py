@@ -38,6 +38,7 @@ _LISTINGS = re.compile(
 _KEYS = frozenset({"id", "url", "sha", "permission", "processing_status", "workflow_run_id"}) | {
     *("data", "errors"),  # GraphQL
     "runs",  # SARIF
+    "commit",  # a branch
 }
 
 

@@ -1,6 +1,7 @@
 """The endpoints of commits, comparisons, branches and contents."""
 
 import base64
+import zlib
 from urllib.parse import quote
 
 from batch_action.sandbox.github import commit_objects, diffs
@@ -88,6 +89,10 @@ def _relation(ahead: int, behind: int) -> str:
 def _branch(call: Call) -> ApiResponse:
     name = call.path_part("branch")
     sha = git_of(call).resolve(f"refs/heads/{name}")
+    if sha is None and name in call.repository.renamed_branches:
+        new = quote(call.repository.renamed_branches[name])
+        location = f"{api_url(call.instance, call.repository)}/branches/{new}"
+        raise GitHubError(301, "Moved Permanently", headers={"Location": location})
     if sha is None:
         raise GitHubError(404, "Branch not found")
     commit = commit_objects.commit_json(call.instance, call.repository, git_of(call), sha)
@@ -103,6 +108,36 @@ def _branch(call: Call) -> ApiResponse:
             "_links": {"self": url, "html": page},
         }
     )
+
+
+def _activity(call: Call) -> ApiResponse:
+    """List the pushes to branches, newest first: the git repository's own log of its refs."""
+    git, wanted = git_of(call), call.query("ref")
+    refs = git.text("for-each-ref", "--format=%(refname)", "refs/heads").splitlines()
+    pushes = []
+    for ref in refs:
+        if wanted in ("", ref, ref.removeprefix("refs/heads/")):
+            tips = git.text("log", "--walk-reflogs", "--format=%H", ref).split()
+            befores = [*tips[1:], "0" * 40]
+            pushes += [(ref, before, after) for before, after in zip(befores, tips, strict=True)]
+
+    def to_json(push: tuple[str, str, str]) -> Json:
+        ref, before, after = push
+        is_new = before == "0" * 40
+        is_forced = not is_new and git.resolve(before) != git.text("merge-base", before, after)
+        kind = "branch_creation" if is_new else "force_push" if is_forced else "push"
+        return {
+            "id": zlib.crc32(f"{ref} {before} {after}".encode()),
+            "node_id": "PSH_1",
+            "before": before,
+            "after": after,
+            "ref": ref,
+            "timestamp": call.instance.now().isoformat(),
+            "activity_type": kind,
+            "actor": None,
+        }
+
+    return call.page(pushes, to_json)
 
 
 def _contents(call: Call) -> ApiResponse:
@@ -167,6 +202,7 @@ ENDPOINTS = (
     endpoint("GET ~/commits", _list, "contents=read"),
     endpoint("GET ~/commits/{sha:path}", _get, "contents=read"),
     endpoint("GET ~/compare/{range:path}", _compare, "contents=read"),
+    endpoint("GET ~/activity", _activity, "contents=read"),
     endpoint("GET ~/branches/{branch:path}", _branch, "contents=read"),
     endpoint("GET ~/contents/{path:path}", _contents, "contents=read"),
 )

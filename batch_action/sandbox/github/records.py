@@ -213,6 +213,8 @@ class Repository:
     full_name: str
     private: bool = True
     default_branch: str = "main"
+    renamed_branches: dict[str, str] = field(default_factory=dict)
+    """Former name to name: GitHub redirects requests for the former one."""
     git_dir: Path | None = None
     """The real git repository behind the git-data endpoints."""
     has_issues: bool = True
