@@ -8,6 +8,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def shorten(text: str, limit: int) -> str:
+    """Return at most `limit` characters of a text; a cut is marked by an ellipsis."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
 def task_title(task: str, state_key: str) -> str:
     """Format a task and its `state-key` for people: `code-review (web)`."""
     return f"{task} ({state_key})" if state_key else task

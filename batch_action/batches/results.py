@@ -21,7 +21,7 @@ from batch_action.models.findings import (
     TaskResponse,
 )
 from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withdrawn
-from batch_action.models.requests import Outcome, OutcomeKind
+from batch_action.models.requests import Outcome, OutcomeKind, Prices
 from batch_action.requests import pricing
 from batch_action.requests.context_files import LicenseChecker
 from batch_action.selection.content import decode
@@ -198,7 +198,11 @@ def read_batch(
         _read_answer(ctx.task, pending, key, outcome, fails_alike=alike)
         for key, outcome in zip(keys, found, strict=True)
     ]
-    billed = [(_model_of(a), a.outcome.usage) for a in answers if a.outcome.usage != Usage()]
+    billed = [
+        (_billed_as(ctx.prices, answer, batched=batched), answer.outcome.usage or Usage())
+        for answer in answers
+        if answer.outcome.usage != Usage()
+    ]
     failures = [a.failure for a in answers if a.failure and a.failure.startswith(SERVICE)]
     failure = None
     if failures and len(failures) == len(answers):
@@ -305,8 +309,17 @@ def _file_verdicts(
     ]
 
 
-def _model_of(answer: RequestAnswer) -> str:
-    return answer.request_key.model or answer.pending.intended.model
+def _billed_as(prices: Prices, answer: RequestAnswer, *, batched: bool) -> str:
+    """Return the model by whose price an answer is billed; without a known price: unknown.
+
+    The model that answered counts: an alias or a date behind it does not matter.
+    """
+    outcome = answer.outcome
+    asked = answer.request_key.model or answer.pending.intended.model
+    if outcome.usage is None or outcome.tier not in ("", "batch" if batched else "standard"):
+        return f"{asked}, {outcome.tier or 'usage unknown'}"
+    same = outcome.model.startswith(asked) or asked.startswith(outcome.model)
+    return asked if same and outcome.model not in prices.models else outcome.model
 
 
 def _read_answer(

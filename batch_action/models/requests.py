@@ -157,7 +157,12 @@ class Outcome:
     """Error type, stop reason or refusal category."""
     message: str = ""
     """Anthropic's words about an error."""
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage | None = field(default_factory=Usage)
+    """None: unknown, but not free."""
+    model: str = ""
+    """The model that answered; empty: not named."""
+    tier: str = ""
+    """The service tier that is billed; empty: not named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,10 +18,18 @@ from batch_action.models.findings import (
     TaskResponse,
     Verdict,
 )
+from batch_action.text import shorten
 
 _CWE = re.compile(r"\s*(?:CWE[-\s_]*)?0*([1-9]\d{0,4})\b", re.IGNORECASE)
-_COPIED_FIELDS = {
-    *("rule", "confidence", "evidence", "title", "explanation", "remediation", "pre_existing")
+# No text of an answer may outgrow what a destination takes, whatever the model wrote.
+MAX_RULE_CHARS = 80
+MAX_CODE_CHARS = 10_000
+MAX_SUMMARY_CHARS = 2_000
+MAX_CHARS = {
+    "evidence": MAX_CODE_CHARS,
+    "title": 300,
+    "explanation": 5_000,
+    "remediation": 3_000,
 }
 
 
@@ -65,13 +73,19 @@ class BaseFinding(ResponseModel):
         """Convert it; without a category of its own it has the task's name as category."""
         category = str(getattr(self, "category", task))
         first = max(1, self.start_line)
+        texts = {name: shorten(getattr(self, name), size) for name, size in MAX_CHARS.items()}
+        suggestion = self.suggestion or ""
         return RawFinding(
-            **self.model_dump(include=_COPIED_FIELDS),
+            **texts,
+            rule=shorten(" ".join(self.rule.split()), MAX_RULE_CHARS),
+            confidence=self.confidence,
+            pre_existing=self.pre_existing,
             category=category,
             severity=Severity(self.severity),
             start_line=first,
             end_line=max(first, self.end_line),
-            suggestion=self.suggestion or None,
+            # A part of a suggestion would be other code.
+            suggestion=suggestion if 0 < len(suggestion) <= MAX_CODE_CHARS else None,
             cwe=_normalize_cwe(getattr(self, "cwe", None)),
             whole_file=category in whole_file,
             security=category in security or bool(getattr(self, "security", False)),
@@ -108,8 +122,15 @@ def to_response(
         verdict = Verdict.UNCERTAIN
     return TaskResponse(
         raw_findings=raw_findings,
-        drafts=tuple(FileDraft(**file.model_dump()) for file in getattr(answer, "files", ())),
-        assessment=FileAssessment(verdict=verdict, summary=answer.summary) if verdict else None,
+        drafts=tuple(
+            FileDraft(path=f.path, text=f.text, summary=shorten(f.summary, MAX_SUMMARY_CHARS))
+            for f in getattr(answer, "files", ())
+        ),
+        assessment=(
+            FileAssessment(verdict=verdict, summary=shorten(answer.summary, MAX_SUMMARY_CHARS))
+            if verdict
+            else None
+        ),
     )
 
 

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
@@ -14,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 from batch_action.models.files import SelectedFile
 from batch_action.models.findings import DraftTarget, FileDraft, TaskResponse
 from batch_action.tasks.responses import to_response
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 
 
 class UnreadableAnswerError(Exception):
@@ -106,7 +110,7 @@ class Task:
             UnreadableAnswerError: when the text is not JSON or does not match the model.
         """
         try:
-            answer = self.answer_model.model_validate_json(text)
+            answer = self.answer_model.model_validate_json(_without_lone_surrogates(text))
         except ValidationError as error:
             first = error.errors()[0]
             location = ".".join(str(part) for part in first["loc"]) or "the answer"
@@ -117,3 +121,12 @@ class Task:
             security=self.security_categories,
             whole_file=self.whole_file_categories,
         )
+
+
+def _without_lone_surrogates(text: str) -> str:
+    """Replace half characters, as such or escaped: one of them must not cost the answer."""
+    if not _SURROGATE.search(text):
+        return text
+    with suppress(ValueError, RecursionError):
+        text = json.dumps(json.loads(text), ensure_ascii=False)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -486,9 +486,33 @@ class TestResultLines:
             cache_write_1h_tokens=10,
             cache_read_tokens=4,
         )
-        for odd in (None, "7", -1, 2**70, 1.5, {}):
-            message["usage"] = {"input_tokens": odd}
-            assert outcome_of_line(json.dumps(line).encode()).usage == Usage()
+
+    @pytest.mark.parametrize(
+        ("usage", "tokens"),
+        [
+            ({"input_tokens": 7.0, "output_tokens": "8"}, Usage(input_tokens=7, output_tokens=8)),
+            (
+                {"input_tokens": 7, "cache_creation": {"ephemeral_1h_input_tokens": 3}},
+                Usage(input_tokens=7, cache_write_1h_tokens=3),
+            ),
+            (
+                {"cache_creation": {"ephemeral_5m_input_tokens": "2"}, "output_tokens": None},
+                Usage(cache_write_5m_tokens=2),
+            ),
+            # Unknown, never free.
+            *(({"input_tokens": odd, "output_tokens": 1}, None) for odd in (-1, 2**70, 1.5, {})),
+            *(({"input_tokens": odd, "output_tokens": 1}, None) for odd in ("x", "", True, [1])),
+            *(
+                ({"input_tokens": odd, "output_tokens": 1}, None)
+                for odd in ("nan", 10**400, "1e9x")
+            ),
+            *((odd, None) for odd in (None, {}, [], 7, "x", {"input_tokens": 0})),
+        ],
+    )
+    def test_odd_usage_is_read_or_unknown(self, usage, tokens):
+        message = {"stop_reason": "end_turn", "content": [], "usage": usage}
+        line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
+        assert outcome_of_line(json.dumps(line).encode()).usage == tokens
 
     @pytest.mark.parametrize(
         "error",
@@ -909,8 +933,9 @@ class TestCreateMessages:
 
     def test_an_html_page_is_no_answer(self):
         proxy = through(lambda _request: httpx2.Response(200, text="<html>please log in"))
-        (problem,) = proxy.create_messages(requests(1), lambda: True)
-        assert "no JSON" in str(problem)
+        (outcome,) = proxy.create_messages(requests(1), lambda: True)
+        assert outcome.kind is OutcomeKind.UNANSWERED
+        assert "no answer of Anthropic's" in outcome.detail
 
     def test_requests_are_not_sent_after_the_stop(self, sandbox, api):
         budget = iter([True, False, False])

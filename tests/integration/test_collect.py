@@ -126,6 +126,43 @@ def test_short_results_stay_pending_and_nothing_is_bought_again(
     assert len(workflow.batches) == 1
 
 
+USAGE = {"input_tokens": 1_000_000, "output_tokens": 100_000, "service_tier": "batch"}
+
+
+@pytest.mark.parametrize(
+    ("message", "cost"),
+    [
+        ({}, "1.500000"),
+        ({"model": "claude-sonnet-5-5-20260928"}, "1.500000"),
+        ({"model": None}, "1.500000"),
+        ({"model": "claude-opus-5-5"}, "3.000000"),
+        ({"model": "claude-unheard-of"}, ""),
+        ({"usage": {**USAGE, "input_tokens": "1000000", "output_tokens": 1e5}}, "1.500000"),
+        ({"usage": {}}, ""),
+        ({"usage": None}, ""),
+        ({"usage": {**USAGE, "input_tokens": "many"}}, ""),
+        ({"usage": {**USAGE, "service_tier": "standard"}}, ""),
+    ],
+)
+def test_the_cost_is_that_of_the_answer_or_unknown(
+    workflow: WorkflowHarness, message: dict[str, object], cost: str
+) -> None:
+    submitted(workflow, {"a.js": BAD})
+    text = {"type": "text", "text": '{"findings": []}'}
+    answer = {"type": "message", "model": "claude-sonnet-5-5", "stop_reason": "end_turn"}
+    result = {
+        "type": "succeeded",
+        "message": {**answer, "content": [text], "usage": USAGE, **message},
+    }
+    [request] = workflow.batches[0].requests
+    line = json.dumps({"custom_id": request["custom_id"], "result": result})
+    with HostileServer(workflow.sandbox.anthropic_url) as server:
+        server.replace(Reply(body=line.encode()), "GET", RESULTS)
+        collected = workflow.start("collect", {}, environ={"ANTHROPIC_BASE_URL": server.url})
+    assert collected.exit == 0, collected.log
+    assert collected.outputs.get("cost-usd", "") == cost
+
+
 def test_what_keeps_failing_is_given_up_by_name(workflow: WorkflowHarness) -> None:
     workflow.sandbox.faults.add_outcome(TOO_LONG, custom_id="-a_js-")
     submitted(workflow)

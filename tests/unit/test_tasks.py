@@ -250,6 +250,39 @@ class TestAnswers:
         ).raw_findings
         assert (finding.start_line, finding.end_line) == expected
 
+    @each_findings_task
+    @pytest.mark.parametrize("letter", ["x", "語", "\U0001f600", "`", "<", "a\n"])
+    def test_every_text_is_bounded(self, task, letter):
+        long = letter * 65_000
+        texts = ("rule", "title", "explanation", "remediation", "evidence", "suggestion")
+        (finding,) = task.parse_answer(
+            answer(task, finding_item(**dict.fromkeys(texts, long)))
+        ).raw_findings
+        sizes = {name: len(getattr(finding, name) or "") for name in texts}
+        assert sizes["rule"] <= 80
+        assert sizes["title"] <= 300
+        assert sizes["suggestion"] == 0, "a part of it would be other code"
+        assert max(sizes.values()) <= 10_000
+
+    @pytest.mark.parametrize(
+        ("half", "shown"),
+        [
+            (r"\ud800", "�"),
+            (r"\udfff", "�"),
+            (r"\uD83D x \uDE00", "� x �"),
+            (r"\ud83d\ude00", "\U0001f600"),
+            (r"\ud83d\ude00\ud83d", "\U0001f600�"),
+            ("\ud800", "�"),
+            ("\ud83d\ude00", "\U0001f600"),
+            (r"\\ud800", r"\ud800"),
+        ],
+    )
+    def test_half_a_character_does_not_cost_the_answer(self, half, shown):
+        review = all_tasks()["code-review"]
+        text = answer(review, finding_item(title="HERE")).replace("HERE", f"a {half} b")
+        (finding,) = review.parse_answer(text).raw_findings
+        assert finding.title == f"a {shown} b"
+
     def test_empty_strings_become_none(self):
         scan = all_tasks()["security-scan"]
         (finding,) = scan.parse_answer(

@@ -15,7 +15,9 @@ import anthropic
 import httpx2
 
 from batch_action.clients.anthropic.errors import (
+    UNPARSABLE,
     affects_all_requests,
+    is_foreign,
     translate_errors,
     was_not_processed,
 )
@@ -140,7 +142,7 @@ class AnthropicClient:
                 raise _ambiguous_create("was lost") from error
             try:
                 return batch_state_of(raw.parse())
-            except (anthropic.AnthropicError, AttributeError, TypeError, ValueError) as error:
+            except (anthropic.AnthropicError, *UNPARSABLE) as error:
                 # A proxy responded, or cut Anthropic's response.
                 raise _ambiguous_create("was no batch") from error
 
@@ -330,17 +332,18 @@ def _create_message(client: anthropic.Anthropic, request: Request) -> Outcome | 
         with translate_errors("creating a message"):
             try:
                 raw = client.messages.with_raw_response.create(**request.params)
-                return outcome_of_message(custom_id, json.loads(raw.http_response.content))
+                message = json.loads(raw.http_response.content)
+                if "stop_reason" not in message:
+                    raise ValueError("no message")
+                return outcome_of_message(custom_id, message)
             except anthropic.APIStatusError as error:
                 is_transient = error.status_code in TRANSIENT_STATUSES or error.status_code >= 500  # noqa: PLR2004 - HTTP
-                if affects_all_requests(error) or is_transient:
+                if affects_all_requests(error) or is_transient or is_foreign(error):
                     raise
                 name, message = error_of(error.body)
                 return Outcome(
                     custom_id=custom_id, kind=OutcomeKind.ERRORED, detail=name, message=message
                 )
-            except ValueError as error:
-                raise anthropic.AnthropicError("its response is no JSON") from error
     except TransientError as error:
         return Outcome(custom_id=custom_id, kind=OutcomeKind.UNANSWERED, detail=error.problem)
     except AnthropicError as error:

@@ -11,6 +11,8 @@ from batch_action.clients.anthropic.parsing import MAX_MESSAGE_CHARS, error_of
 from batch_action.clients.http import connection_fix, retry_after
 from batch_action.errors import AnthropicError, BatchActionError, QuotaError, TransientError
 
+UNPARSABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
+"""What reading a foreign body raises, in the SDK and here."""
 FOREIGN_FIX = (
     "A proxy, a firewall or a sign-in page may have answered in its place: check HTTPS_PROXY and "
     "`anthropic-base-url`. The next run tries again."
@@ -62,7 +64,7 @@ def translate_errors(action: str) -> Iterator[None]:
         raise AnthropicError(
             f"Anthropic failed while {action}: {str(error).rstrip('.')}."
         ) from error
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+    except UNPARSABLE as error:
         raise TransientError(
             f"What came back while {action} is no answer of Anthropic's.", fix=FOREIGN_FIX
         ) from error

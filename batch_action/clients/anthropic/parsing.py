@@ -107,26 +107,49 @@ def outcome_of_message(custom_id: str, data: object) -> Outcome:
     text = "".join(str(b.get("text", "")) for b in blocks if b.get("type") == "text")
     kind = STOP_REASONS.get(stop_reason, OutcomeKind.SUCCEEDED)
     category = _dict(message.get("stop_details")).get("category")
+    usage = _usage(message.get("usage"))
+    if usage == Usage() and kind is not OutcomeKind.REFUSED:
+        # Only a refusal before the first token is free.
+        usage = None
+    model, tier = message.get("model"), _dict(message.get("usage")).get("service_tier")
     return Outcome(
         custom_id=custom_id,
         kind=kind,
         text=text if kind is OutcomeKind.SUCCEEDED else "",
         detail=str(category) if kind is OutcomeKind.REFUSED and category else stop_reason,
-        usage=_usage(_dict(message.get("usage"))),
+        usage=usage,
+        model=model if isinstance(model, str) else "",
+        tier=tier if isinstance(tier, str) else "",
     )
 
 
-def _usage(usage: dict[str, Any]) -> Usage:
-    cache_creation = _dict(usage.get("cache_creation"))
-    cache_writes = _count(usage.get("cache_creation_input_tokens"))
-    one_hour_writes = _count(cache_creation.get("ephemeral_1h_input_tokens"))
-    return Usage(
-        input_tokens=_count(usage.get("input_tokens")),
-        output_tokens=_count(usage.get("output_tokens")),
-        cache_write_5m_tokens=max(0, cache_writes - one_hour_writes),
-        cache_write_1h_tokens=one_hour_writes,
-        cache_read_tokens=_count(usage.get("cache_read_input_tokens")),
-    )
+def _usage(usage: object) -> Usage | None:
+    """Return the tokens of an answer; None when they cannot be read: it was not free."""
+    data = _dict(usage)
+    written = _dict(data.get("cache_creation"))
+    try:
+        one_hour = _tokens(written.get("ephemeral_1h_input_tokens"))
+        five_minutes = _tokens(written.get("ephemeral_5m_input_tokens"))
+        total = _tokens(data.get("cache_creation_input_tokens")) or one_hour + five_minutes
+        return Usage(
+            input_tokens=_tokens(data.get("input_tokens")),
+            output_tokens=_tokens(data.get("output_tokens")),
+            cache_write_5m_tokens=max(0, total - one_hour),
+            cache_write_1h_tokens=one_hour,
+            cache_read_tokens=_tokens(data.get("cache_read_input_tokens")),
+        )
+    except (OverflowError, ValueError):
+        return None
+
+
+def _tokens(value: object) -> int:
+    """Return a number of tokens, also of a float or a text. Raises ValueError: it is none."""
+    if value is None:
+        return 0
+    number = float(value) if isinstance(value, int | float | str) else -1.0
+    if isinstance(value, bool) or not number.is_integer() or not 0 <= number <= MAX_TOKENS:
+        raise ValueError("no number of tokens")
+    return int(number)
 
 
 def _dict(value: object) -> dict[str, Any]:
