@@ -26,6 +26,10 @@ class FileStatus(StrEnum):
     REFUSED = "refused by the model"
     WITHDRAWN = "withdrawn"
     GIVEN_UP = "given up"
+    NOT_REVIEWABLE = "cannot be reviewed"
+    """Kept out by its content or by a name that is not UTF-8."""
+    SKIPPED = "skipped"
+    """Kept out by a default ignore, which nobody of this repository wrote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

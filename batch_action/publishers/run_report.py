@@ -1,11 +1,13 @@
 """Build the report of a run: the status of every file, the cost, and where the run happened."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from batch_action.batches.results import SERVICE, BatchResults, RequestAnswer
 from batch_action.context import RunContext
 from batch_action.ledger.spend import month_start
 from batch_action.ledger.view import LedgerView
+from batch_action.models.files import Selection, SkipKind, SkipReason
 from batch_action.models.findings import BatchAnswers
 from batch_action.models.ledger import Collected, Selected, Usage, Withdrawn
 from batch_action.models.report import (
@@ -17,6 +19,14 @@ from batch_action.models.report import (
 )
 from batch_action.requests import pricing
 
+STATUS_OF_REASON = {
+    SkipReason.ALREADY_REVIEWED: FileStatus.REVIEWED,
+    SkipReason.IN_FLIGHT: FileStatus.IN_FLIGHT,
+    SkipReason.GIVEN_UP: FileStatus.GIVEN_UP,
+    SkipReason.WITHDRAWN: FileStatus.WITHDRAWN,
+    SkipReason.NOT_IN_CLONE: FileStatus.BACKLOG,
+}
+"""The status of a file without an open request; the others have nothing to review."""
 STATUS_ORDER = [*FileStatus]
 """From the best to the worst: the worst status of its parts is the status of a file."""
 
@@ -28,9 +38,11 @@ def build(
     batch_answers: BatchAnswers,
     *,
     spend_view: LedgerView | None = None,
+    account: Selection | None = None,
 ) -> RunReport:
     """Build the report of a run.
 
+    *account*: every file of a pull request, also of those that this run does not answer.
     *spend_view*: all facts that count for the month's spending, if not *view*.
     """
     context, settings = ctx.github_context, ctx.settings
@@ -45,7 +57,9 @@ def build(
         batch_ids=tuple(pending.sent.batch for pending in ended),
         model=ended[-1].intended.model if ended else settings.model,
         date=f"{ctx.now():%Y-%m-%d}",
-        file_statuses=_build_file_statuses(view, results, settings.max_attempts, ctx.scope),
+        file_statuses=_build_file_statuses(
+            view, results, settings.max_attempts, ctx.scope, account
+        ),
         spending=(_compute_spending(ctx, view, results, spend_view or view) if ended else None),
         discarded=batch_answers.discarded,
         ref=f"refs/pull/{pull_number}/head" if pull_number else context.branch_ref,
@@ -58,9 +72,13 @@ def build(
 
 
 def _build_file_statuses(
-    view: LedgerView, results: BatchResults, max_attempts: int, scope: str
+    view: LedgerView,
+    results: BatchResults,
+    max_attempts: int,
+    scope: str,
+    account: Selection | None,
 ) -> FileStatuses:
-    """Build one entry for each file that was sent or is in the backlog."""
+    """Build one entry for each file that was sent or is in the backlog, or is in *account*."""
     given_up = view.given_up_files(max_attempts)
     withdrawn = {fact.batch for fact in view.facts(Withdrawn)}
     entries: dict[str, FileStatusEntry] = {}
@@ -69,6 +87,8 @@ def _build_file_statuses(
         before = entries.get(entry.path)
         if before is None or STATUS_ORDER.index(entry.status) > STATUS_ORDER.index(before.status):
             entries[entry.path] = entry
+    if account is not None:
+        return statuses_of(account, entries)
     in_flight = {key.path for batch in view.pending_batches for key in batch.request_keys}
     backlog = view.backlog(max_attempts=max_attempts, scope=scope)
     for path in in_flight:
@@ -78,6 +98,38 @@ def _build_file_statuses(
     return FileStatuses(
         entries=tuple(sorted(entries.values(), key=lambda entry: entry.path)),
         skipped=_count_skipped(view, {batch.intended.head for batch in results.ended}),
+    )
+
+
+def statuses_of(
+    account: Selection, answered: Mapping[str, FileStatusEntry] | None = None
+) -> FileStatuses:
+    """Build an entry for each file of *account*, with the reasons of those *answered* now."""
+    entries = {
+        file.path: FileStatusEntry(path=file.path, status=FileStatus.BACKLOG)
+        for file in account.files
+    }
+    counts: Counter[str] = Counter()
+    for file in account.skipped:
+        status = STATUS_OF_REASON.get(file.reason)
+        if status is None and file.kind is SkipKind.CONTENT:
+            status = FileStatus.NOT_REVIEWABLE
+        elif status is None and file.kind is SkipKind.NAME and file.is_new:
+            status = FileStatus.SKIPPED
+        if status is None:
+            counts[file.reason.value] += 1
+            continue
+        is_reviewed = status is FileStatus.REVIEWED
+        reason = f"{file.reason.value}: {file.detail}" if file.detail else file.reason.value
+        entries[file.path] = FileStatusEntry(
+            path=file.path, status=status, reason="" if is_reviewed else reason
+        )
+    for path, entry in (answered or {}).items():
+        if path in entries and entry.status is entries[path].status:
+            entries[path] = entry
+    return FileStatuses(
+        entries=tuple(sorted(entries.values(), key=lambda entry: entry.path)),
+        skipped=tuple(sorted(counts.items())),
     )
 
 

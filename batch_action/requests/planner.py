@@ -10,8 +10,9 @@ from batch_action.errors import BudgetError, ConfigError
 from batch_action.ledger import spend, store
 from batch_action.ledger.spend import Spend
 from batch_action.ledger.store import LedgerSession
+from batch_action.ledger.view import LedgerView
 from batch_action.models.files import FileChange, SelectedFile, Selection
-from batch_action.models.ledger import Usage
+from batch_action.models.ledger import Recheck, Usage
 from batch_action.models.requests import (
     ModelCapabilities,
     Plan,
@@ -187,9 +188,41 @@ def prepare(
         exact: count the tokens of every request instead of a sample.
         last_reported_head: the commit of the latest report, for a ledger without one.
     """
-    settings, view = ctx.settings, store.view_of_run(ctx, session)
-    now = now or ctx.now()
+    view, now = store.view_of_run(ctx, session), now or ctx.now()
     commits = commit_range.choose_range(ctx, view, last_reported_head)
+    selection = _select(ctx, view, commits)
+    limit = model.max_tokens if model else None
+    request_set = builder.build_requests(ctx, view, selection, limit, exact=exact)
+    strategy = send_strategy.choose(ctx, request_set, view, now)
+    known_spend = spend.load(ctx, session.view)
+    left_usd = known_spend.left_usd(ctx.settings, now) if known_spend else inf
+    return PreparedPlan(
+        selection=request_set.selection,
+        explanation=commits.explanation,
+        partial=commits.partial or commits.behind,
+        behind=commits.behind,
+        plan=build_plan(ctx, request_set, left_usd, strategy),
+        spend=known_spend,
+    )
+
+
+def account_for(ctx: RunContext, view: LedgerView) -> Selection:
+    """Return every file of a run's range: those with open requests, and why the others have none.
+
+    A file that people want to have checked again counts as answered. Nothing is asked of Anthropic.
+    Raises ConfigError, GitHubError: the range cannot be read.
+    """
+    settings = ctx.settings.model_copy(update={"recheck": False})
+    offline = replace(ctx, settings=settings, anthropic=None)
+    facts = tuple(fact for fact in view.ledger.facts if not isinstance(fact, Recheck))
+    view = LedgerView(view.ledger.model_copy(update={"facts": facts}))
+    selection = _select(offline, view, commit_range.choose_range(offline, view))
+    return builder.build_requests(offline, view, selection, None).selection
+
+
+def _select(ctx: RunContext, view: LedgerView, commits: CommitRange) -> Selection:
+    """Select the files of a range and of the backlog."""
+    settings = ctx.settings
     # A pull request or a patch is selected as a whole in each run, its backlog included.
     complete = commits.behind or ctx.run.pull_number or settings.patch_file
     backlog = {} if complete else view.unreviewed_files(ctx.scope)
@@ -204,7 +237,7 @@ def prepare(
         superseded=view.newest_files() if commits.behind else (),
     )
     with ctx.console.progress("Reading files", 1) as progress:
-        selection = reader.select_files(
+        return reader.select_files(
             ctx.git,
             commits.head,
             commits.base,
@@ -213,19 +246,6 @@ def prepare(
             progress=progress,
             changes=_changes_from_github(ctx, commits),
         )
-    limit = model.max_tokens if model else None
-    request_set = builder.build_requests(ctx, view, selection, limit, exact=exact)
-    strategy = send_strategy.choose(ctx, request_set, view, now)
-    known_spend = spend.load(ctx, session.view)
-    left_usd = known_spend.left_usd(settings, now) if known_spend else inf
-    return PreparedPlan(
-        selection=request_set.selection,
-        explanation=commits.explanation,
-        partial=commits.partial or commits.behind,
-        behind=commits.behind,
-        plan=build_plan(ctx, request_set, left_usd, strategy),
-        spend=known_spend,
-    )
 
 
 def _changes_from_github(ctx: RunContext, commits: CommitRange) -> list[FileChange] | None:

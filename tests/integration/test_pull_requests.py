@@ -441,3 +441,89 @@ def test_a_missing_permission_is_named_and_the_next_run_publishes(
     assert "pull-requests: write" in "".join(result.annotations("error"))
     assert pull.collect().exit == 0
     assert len(pull.inline) == 2
+
+
+def test_a_pull_request_that_outgrows_its_review_names_what_is_left(
+    workflow: WorkflowHarness,
+) -> None:
+    files = {f"pad{n}.js": FAR * 9 + f"// {n}\n" for n in range(3)} | {"zz.js": "var zz = 1;\n"}
+    pull = PullRequestHarness.open(workflow, files)
+    pull.run("submit", max_cost_usd="0.1")
+    sent = len(workflow.batches[0].requests)
+    assert 0 < sent < 4
+    assert pull.collect().exit == 0
+    # Nothing was found, and yet it does not look like a review of everything.
+    assert f"**{4 - sent} of 4 files not reviewed yet:**" in pull.summary
+    left = files.keys() - set(workflow.requested_paths())
+    assert all(f"<code>{path}</code> (in the backlog)" in pull.summary for path in left)
+    assert pull.inline == []
+    writes = len(workflow.writes)
+    assert pull.collect().outputs["status"] == "nothing-to-do"
+    assert len(workflow.writes) == writes
+    pull.run("submit")
+    pull.collect()
+    assert "not reviewed yet" not in pull.summary
+    assert "Files reviewed: 4 of 4" in pull.summary
+
+
+HIDDEN = "function run(x) {\n  return eval(x);\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "reason"),
+    [
+        ("a.js", f"// @generated\n{HIDDEN}", "generated"),
+        ("a.js", f"{HIDDEN}// \0\n", "binary"),
+        ("a.js", f"{HIDDEN}// {'x' * 200_000}\n", "minified"),
+        (
+            "a.js",
+            f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n{HIDDEN}",
+            "",
+        ),
+        ("a.js", HIDDEN + "// padding\n" * 200_000, "too-large"),
+    ],
+    ids=["marker", "nul", "long-line", "lfs", "size"],
+)
+def test_a_file_kept_out_by_its_content_is_named(
+    workflow: WorkflowHarness, path: str, content: str, reason: str
+) -> None:
+    pull = PullRequestHarness.open(workflow, {path: content})
+    assert pull.run("submit").exit == 0
+    assert pull.collect().exit == 0
+    if workflow.batches:
+        assert reason == "", "it was reviewed after all"
+        return
+    assert "**1 file cannot be reviewed:**" in pull.summary
+    assert f"<code>{path}</code> ({reason}" in pull.summary
+    assert "Files reviewed: 0 of 1" in pull.summary
+    # A pull request that is clean otherwise does not hide it either.
+    pull.push({"b.js": GOOD})
+    pull.run("submit")
+    pull.collect()
+    assert "**1 file cannot be reviewed:**" in pull.summary
+    assert "Files reviewed: 1 of 2" in pull.summary
+
+
+def test_a_name_that_is_not_utf8_is_named(workflow: WorkflowHarness) -> None:
+    pull = PullRequestHarness.open(workflow, {"caf\udce9.js": HIDDEN})
+    pull.run("submit")
+    assert pull.collect().exit == 0
+    assert "**1 file cannot be reviewed:**" in pull.summary
+    assert "unreadable-name" in pull.summary
+
+
+def test_files_that_a_default_ignore_skips_are_named_when_new(workflow: WorkflowHarness) -> None:
+    workflow.commit({"vendor/old.js": GOOD, ".gitattributes": "known/dist/* linguist-generated\n"})
+    names = {"vendor/new.js": HIDDEN, "vendor/old.js": HIDDEN, "known/dist/x.js": HIDDEN}
+    pull = PullRequestHarness.open(workflow, names)
+    pull.run("submit")
+    assert pull.collect().exit == 0
+    # Only such files: no comment.
+    assert pull.summary == ""
+    pull.push({"a.js": WORSE})
+    pull.run("submit")
+    result = pull.collect()
+    assert "<code>vendor/new.js</code> | skipped" in pull.summary
+    assert "old.js" not in pull.summary
+    assert "known/dist" not in pull.summary
+    assert "skipped by the submit: " in result.summary

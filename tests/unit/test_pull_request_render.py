@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from batch_action.errors import GitHubError
 from batch_action.models.findings import FindingState, FindingStatus, Reconciliation
+from batch_action.models.report import FileStatus, FileStatusEntry, FileStatuses
 from batch_action.publishers import markers
 from batch_action.publishers.pull_request import render, review_comments
 from batch_action.publishers.pull_request.review_comments import clip_to_hunk, parse_hunks
@@ -180,7 +181,35 @@ def test_verdicts_and_generated_files_are_reported_without_open_findings() -> No
     )
     assert files.has_content
     assert "refused: does not parse" in files.text
-    assert not render_summary().has_content
+    reviewed = FileStatuses(
+        entries=(FileStatusEntry(path="src/db.py", status=FileStatus.REVIEWED),)
+    )
+    assert not render_summary(file_statuses=reviewed).has_content
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ({"a": FileStatus.REVIEWED}, ()),
+        ({"a": FileStatus.REVIEWED, "b": FileStatus.IN_FLIGHT}, ()),
+        ({"a": FileStatus.REVIEWED, "v/x.js": FileStatus.SKIPPED}, ()),
+        ({"a": FileStatus.REVIEWED, "b": FileStatus.BACKLOG}, ("1 of 2 files not", "b")),
+        (
+            {"a": FileStatus.REVIEWED, "b": FileStatus.GIVEN_UP, "c": FileStatus.IN_FLIGHT},
+            ("2 of 3 files not reviewed yet", "<code>b</code> (given up)", "c</code> (in flight)"),
+        ),
+        (
+            {"a": FileStatus.NOT_REVIEWABLE, "v/x.js": FileStatus.SKIPPED},
+            ("1 file cannot be reviewed", "1 new file skipped", "v/x.js"),
+        ),
+        ({f"{n:03}": FileStatus.REFUSED for n in range(500)}, ("500 of 500 files", "470 more")),
+    ],
+)
+def test_files_without_a_review_are_named_also_without_a_finding(statuses, expected) -> None:
+    entries = tuple(FileStatusEntry(path=path, status=s) for path, s in statuses.items())
+    draft = render_summary(file_statuses=FileStatuses(entries=entries))
+    assert draft.has_content == bool(expected)
+    assert all(words in render.parse(draft.text).unreviewed for words in expected)
 
 
 @settings(max_examples=30)

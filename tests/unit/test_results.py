@@ -39,6 +39,7 @@ CONTEXT = GitHubContext(
     repository_id="42",
     run_id="local",
     run_attempt=1,
+    workflow="",
     event="local",
     sha=None,
     branch="main",

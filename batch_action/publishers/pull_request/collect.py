@@ -29,7 +29,8 @@ from batch_action.models.report import PublishResult
 from batch_action.publishers import finding_block, pipeline, run_report
 from batch_action.publishers.pipeline import PipelineResult, PublishedStates
 from batch_action.publishers.pull_request import publisher as pull_request
-from batch_action.publishers.pull_request.eligibility import DESTINATION, run_of
+from batch_action.publishers.pull_request.eligibility import DESTINATION, account_for, run_of
+from batch_action.publishers.pull_request.render import render_unreviewed
 from batch_action.selection.commit_range import fork_point
 
 
@@ -179,8 +180,6 @@ def _collect_one(
 def _publish_open(ctx: RunContext, data: _Input) -> PullRequestResults:
     """Publish what has ended, what people request, and where the code has moved to."""
     pull, ended = data.pull, data.batch_results.ended
-    if not ended and not data.view.facts(Collected):
-        return PullRequestResults()
     if not ctx.git.has_commit(pull.head):
         if ended:
             ctx.warn(
@@ -206,13 +205,23 @@ def _publish(
     batch_results = data.batch_results
     collected = data.view.add(*batch_results.facts)
     answers = results.build_answers(ctx, collected, batch_results, head=head)
+    account = account_for(ctx, collected) if data.pull.open else None
+    is_known = bool(batch_results.ended or data.view.facts(Collected) or not deliver)
+    unreviewed = render_unreviewed(run_report.statuses_of(account)) if account else ""
+    if not (is_known or unreviewed):
+        return None, ()
     publisher = pull_request.create_publisher(ctx, data.pull)
     states = pipeline.read_states(ctx, publishers={DESTINATION: publisher})
     requested = states.requested_facts(collected, ctx.now())
-    if not (batch_results.ended or requested or states.has_pending_work or not deliver):
-        return None, ()
     view = collected.add(*data.dismissed, *requested)
-    report = run_report.build(ctx, view, batch_results, answers, spend_view=data.spend_view)
+    report = run_report.build(
+        ctx, view, batch_results, answers, spend_view=data.spend_view, account=account
+    )
+    # Its own run sends what is open right after this.
+    is_stale = ctx.github_context.pull_request is None and publisher.is_stale(report.file_statuses)
+    has_news = bool(batch_results.ended or requested or states.has_pending_work)
+    if not (has_news or (account and is_stale) or not deliver):
+        return None, ()
     # The findings in files that are as before the pull request are fixed.
     reviewed = collected.reviewed_files | _find_reverted_files(ctx.git, states, data.pull, head)
     policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=reviewed)

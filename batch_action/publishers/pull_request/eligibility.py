@@ -1,8 +1,12 @@
 """Which pull requests are reviewed in their own runs, and why others are skipped."""
 
 from batch_action.context import RunContext
+from batch_action.errors import BatchActionError
+from batch_action.ledger.view import LedgerView
+from batch_action.models.files import Selection
 from batch_action.models.github import PullRequest
 from batch_action.models.github_context import PullRequestRun
+from batch_action.requests import planner
 
 DESTINATION = "pr-review"
 DEPENDABOT = "dependabot[bot]"
@@ -42,3 +46,15 @@ def skip_reason(ctx: RunContext) -> str | None:
     if not ctx.require_github().pulls.get(pull.number).open:
         return f"Pull request #{pull.number} is closed: nothing was done."
     return None
+
+
+def account_for(ctx: RunContext, view: LedgerView) -> Selection | None:
+    """Account for every file of a pull request, as git and the default branch's rules say.
+
+    What its own runs recorded about the selection is not believed. None where git cannot tell.
+    """
+    try:
+        return planner.account_for(ctx, view)
+    except BatchActionError as error:
+        ctx.warn(f"Which files of pull request #{ctx.run.pull_number} are reviewed: {error}")
+        return None

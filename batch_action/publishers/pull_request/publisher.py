@@ -21,7 +21,7 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.github import IssueComment, PullRequest, ReviewComment
-from batch_action.models.report import DestinationResult, RunReport
+from batch_action.models.report import DestinationResult, FileStatuses, RunReport
 from batch_action.publishers import markers, user_commands
 from batch_action.publishers.markers import Block, is_same_text
 from batch_action.publishers.pull_request import render, review_comments
@@ -114,6 +114,11 @@ class PullRequestPublisher:
         if action == "unchanged" and (has_posted or has_edited):
             action = "updated"
         return replace(result, action=action, ids=(str(self.summary.id), *result.ids))
+
+    def is_stale(self, statuses: FileStatuses) -> bool:
+        """Return whether the summary names other files as not reviewed than *statuses*."""
+        shown = self.state.unreviewed if self.state else ""
+        return shown != render.render_unreviewed(statuses)
 
     # The state on the pull request
 

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batch_action.errors import GitHubError
-from batch_action.escape import attribute, markdown
+from batch_action.escape import attribute, html_code, markdown
 from batch_action.models.findings import (
     OPEN_STATES,
     FindingStatus,
     Reconciliation,
     TrackedFinding,
 )
-from batch_action.models.report import RunReport
+from batch_action.models.report import FileStatus, FileStatusEntry, FileStatuses, RunReport
 from batch_action.publishers import finding_block, markers, report_text
 from batch_action.publishers.finding_block import RenderedBlock, set_dates
 from batch_action.publishers.report_text import render_template
@@ -28,6 +28,14 @@ RESERVED_CHARS = 1_000
 MAX_TABLE_CHARS = 12_000
 MAX_FILE_STATUSES_CHARS = 6_000
 MAX_BLOCK_CHARS = 12_000
+MAX_UNREVIEWED_NAMED = 30
+UNANSWERED = (
+    FileStatus.BACKLOG,
+    FileStatus.REFUSED,
+    FileStatus.WITHDRAWN,
+    FileStatus.GIVEN_UP,
+)
+"""The statuses of files that were not reviewed, and may be later."""
 ADVICE = (
     "Advice from a language model: check before you act. "
     "To dismiss a finding for good, reply `/batch wontfix <reason>` "
@@ -40,6 +48,10 @@ _HEAD = re.compile(r"<!-- batch-action:review v(\d+) ([^\n]*?) ?-->")
 _INDEX = re.compile(r"^<!-- batch-action:inline v\d+ ?([^\n]*?) ?-->", re.MULTILINE)
 _LAST_RUN = re.compile(
     r"^<!-- batch-action:last-run -->\n(.*)^<!-- /batch-action:last-run -->",
+    re.MULTILINE | re.DOTALL,
+)
+_UNREVIEWED = re.compile(
+    r"^<!-- batch-action:unreviewed -->\n(.*)^<!-- /batch-action:unreviewed -->",
     re.MULTILINE | re.DOTALL,
 )
 _INDEX_ENTRY = re.compile(r"([0-9a-f]{16})=(\d+)")
@@ -66,6 +78,8 @@ class ReviewState:
     """Fingerprint to the finding's text, where the summary has it."""
     comments: Mapping[str, int]
     """Fingerprint to the id of the comment on its lines."""
+    unreviewed: str
+    """The sentences that name the files without a review, as Markdown."""
     last_run: str
     """The section with the file statuses and the cost of the last batch, as Markdown."""
 
@@ -110,6 +124,7 @@ def parse(body: str) -> ReviewState:
     """Return the state in a summary of ours."""
     body = body.replace("\r\n", "\n")
     match, index, last_run = _HEAD.match(body), _INDEX.search(body), _LAST_RUN.search(body)
+    unreviewed = _UNREVIEWED.search(body)
     fields = markers.parse_fields(match[2]) if match else {}
     blocks = {block.tracked.fingerprint: block for block in markers.parse_blocks(body)}
     entries = _INDEX_ENTRY.findall(index[1] if index else "")
@@ -119,6 +134,7 @@ def parse(body: str) -> ReviewState:
         tracked=tuple(block.tracked for block in blocks.values()),
         blocks={name: block.text for name, block in blocks.items() if block.text.strip()},
         comments={fingerprint: int(number) for fingerprint, number in entries},
+        unreviewed=unreviewed[1].strip("\n") if unreviewed else "",
         last_run=last_run[1].strip("\n") if last_run else "",
     )
 
@@ -146,6 +162,7 @@ def render(
     closed = [s for s in statuses if s.tracked.state not in OPEN_STATES]
     texts = {**reconciled.blocks, **(state.blocks if state else {})}
 
+    unreviewed = render_unreviewed(report.file_statuses)
     state_fields = _state_fields(report, reconciled, state, comments.ids)
 
     def render_with(blocks: Sequence[RenderedBlock]) -> str:
@@ -154,6 +171,7 @@ def render(
             **state_fields,
             task=markdown(report.task.replace("-", " "), 60),
             security_hidden=reconciled.hides_security,
+            unreviewed=unreviewed,
             headline=report_text.format_headline(
                 statuses, security_hidden=reconciled.hides_security
             ),
@@ -177,8 +195,44 @@ def render(
         text=render_with(blocks),
         fingerprints=frozenset(block.tracked.fingerprint for block in blocks),
         suppressed=report_text.count_suppressed(reconciled, max_findings=unreadable),
-        has_content=bool(open_statuses or report.file_verdicts or report.generated),
+        has_content=bool(open_statuses or unreviewed or report.file_verdicts or report.generated),
     )
+
+
+def render_unreviewed(statuses: FileStatuses) -> str:
+    """Name the files without a review, with the reasons; empty if nothing but time is missing.
+
+    So a pull request that was reviewed and one that was not never look alike.
+    """
+    unanswered = [e for e in statuses.entries if e.status in UNANSWERED]
+    kept_out = [e for e in statuses.entries if e.status is FileStatus.NOT_REVIEWABLE]
+    skipped = [e for e in statuses.entries if e.status is FileStatus.SKIPPED]
+    waiting = [e for e in statuses.entries if e.status is FileStatus.IN_FLIGHT]
+    if not (unanswered or kept_out):
+        return ""
+    count, total = len(unanswered) + len(waiting), len(statuses.entries)
+    total -= len(kept_out) + len(skipped)
+    parts = [
+        (f"{count} of {plural(total, 'file')} not reviewed yet", [*unanswered, *waiting]),
+        (f"{plural(len(kept_out), 'file')} cannot be reviewed", kept_out),
+        (f"{plural(len(skipped), 'new file')} skipped by the default ignores", skipped),
+    ]
+    return "\n\n".join(
+        f"⚠️ **{label}:** {_format_names(entries)}" for label, entries in parts if entries
+    )
+
+
+def _format_names(entries: Sequence[FileStatusEntry]) -> str:
+    # A reason that only this run knows would make the next run write another sentence.
+    reasons = (
+        e.status.value if e.status in UNANSWERED else e.reason or e.status.value for e in entries
+    )
+    names = [
+        f"{html_code(report_text.shorten_path(entry.path))} ({markdown(reason, 80)})"
+        for entry, reason in zip(entries[:MAX_UNREVIEWED_NAMED], reasons, strict=False)
+    ]
+    more = f" and {len(entries) - len(names)} more" if len(entries) > len(names) else ""
+    return f"{', '.join(names)}{more}."
 
 
 def _fit_blocks(
