@@ -162,6 +162,22 @@ def reconcile_state(
     return replace(reconcile(state.tracked, answers, positions, policy), blocks=dict(state.blocks))
 
 
+def crash_finding(line: str, number: int, severity: str = "high") -> RawFinding:
+    """Return what a reviewer answers about a `crash` in this line."""
+    return RawFinding(
+        rule="crash",
+        category="bug",
+        severity=Severity(severity),
+        confidence=Confidence.HIGH,
+        start_line=number,
+        end_line=number,
+        evidence=line,
+        title="It crashes",
+        explanation="why " * 30,
+        remediation="check",
+    )
+
+
 def review(git: GitRepo, commit: str, paths: Iterable[str], severity: str = "high") -> BatchAnswers:
     """Return the answers of a reviewer that finds every `crash`."""
     blobs = git.tree_blobs(commit, set(paths))
@@ -169,18 +185,7 @@ def review(git: GitRepo, commit: str, paths: Iterable[str], severity: str = "hig
     for path, blob in blobs.items():
         text = next(data for _, data in git.blobs([blob])).decode()
         raw_findings = [
-            RawFinding(
-                rule="crash",
-                category="bug",
-                severity=Severity(severity),
-                confidence=Confidence.HIGH,
-                start_line=number,
-                end_line=number,
-                evidence=line,
-                title="It crashes",
-                explanation="why " * 30,
-                remediation="check",
-            )
+            crash_finding(line, number, severity)
             for number, line in enumerate(text.splitlines(), start=1)
             if "crash" in line
         ]

@@ -32,8 +32,8 @@ from batch_action.publishers.sarif.reader import (
 from batch_action.publishers.sarif.texts import Footer
 from batch_action.sandbox.github import sarif as service
 from batch_action.tasks.registry import all_tasks
+from tests.harness.destinations import crash_finding
 from tests.harness.git_repositories import Repo
-from tests.integration.test_sarif_destination import raw_finding
 from tests.unit.test_sarif import REPORT
 
 TASK = all_tasks()["code-review"]
@@ -106,7 +106,7 @@ class RandomRepository:
         for path, blob in blobs.items():
             lines = self.files[path]
             raw_findings = [
-                raw_finding(line, n) for n, line in enumerate(lines, start=1) if "crash" in line
+                crash_finding(line, n) for n, line in enumerate(lines, start=1) if "crash" in line
             ]
             found, _ = anchor_all(
                 raw_findings,
@@ -188,7 +188,7 @@ def partial_finding(
         path=path,
         category=category,
         rule="r",
-        severity=raw_finding("x", 1).severity,
+        severity=crash_finding("x", 1).severity,
         title="t",
         security=None,
     )
