@@ -221,7 +221,8 @@ class Validator:
     ) -> str | None:
         """Check a draft against the existing file, and add it; return why it is refused."""
         original = decode(data) if data is not None else ""
-        existing_text = normalize_line_ends(mask(original)[0]) if data is not None else None
+        masked = mask(original, draft.path)[0]
+        existing_text = normalize_line_ends(masked) if data is not None else None
         text = match_final_line_end(normalize_line_ends(draft.text), existing_text or "")
         target = self._target(source, existing_text)
         checked = FileDraft(path=draft.path, text=text, summary=draft.summary)

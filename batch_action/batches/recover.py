@@ -144,7 +144,7 @@ def _match_request_key(
         data = dict(ctx.git.blobs([file.blob])).get(file.blob)
         if data is None:
             continue
-        parts = parts_of(mask(decode(data))[0])
+        parts = parts_of(mask(decode(data), file.path)[0])
         for context_files, part, (model, effort) in product(
             contexts.of(file), parts, _models_and_efforts(ctx)
         ):

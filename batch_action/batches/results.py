@@ -8,7 +8,7 @@ from datetime import timedelta
 from batch_action.batches import generated_files
 from batch_action.batches.generated_files import GeneratedSource
 from batch_action.clients.git import GitRepo
-from batch_action.clients.secrets import mask
+from batch_action.clients.secrets import is_configuration, mask
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, ConfigError, TransientError
 from batch_action.findings.anchoring import anchor_all
@@ -237,9 +237,10 @@ def build_answers(
         key = answer.request_key
         if answer.failure is None:
             by_file.setdefault((key.path, key.blob), []).append(answer)
-    texts = _reviewed_texts(ctx, {blob for _, blob in by_file})
-    heads = {pending.intended.head for pending in ended}
-    added = find_added_lines(ctx.git, view, set(filter(ctx.git.has_commit, heads)), ctx.run)
+    files = sorted(by_file, key=lambda f: is_configuration(f[0]))  # The last, masked more, decides.
+    texts = _reviewed_texts(ctx, {blob: path for path, blob in files})
+    heads = {p.intended.head for p in ended if ctx.git.has_commit(p.intended.head)}
+    added = find_added_lines(ctx.git, view, heads, ctx.run)
     reviewed: list[ReviewedFile] = []
     findings: list[Finding] = []
     file_verdicts: list[FileVerdict] = []
@@ -383,17 +384,19 @@ def _collected_fact(
     )
 
 
-def _reviewed_texts(ctx: RunContext, blobs: set[str]) -> dict[str, str]:
+def _reviewed_texts(ctx: RunContext, paths: Mapping[str, str]) -> dict[str, str]:
     """Return the texts of the blobs as the model saw them: decoded and masked; skip missing ones.
 
     Raises ConfigError: blobs are missing in a shallow clone.
     """
-    available = set(ctx.git.sizes(blobs))
-    if missing := len(blobs - available):
+    available = set(ctx.git.sizes(paths))
+    if missing := len(paths.keys() - available):
         if ctx.git.is_shallow():
             raise ConfigError(
                 f"{missing} reviewed files are not in this shallow clone.",
                 fix="Set `fetch-depth: 0` at actions/checkout; the answers wait for the next run.",
             )
         ctx.warn(f"{missing} reviewed files are no longer in this repository: dropped.")
-    return {blob: mask(decode(data))[0] for blob, data in ctx.git.blobs(sorted(available))}
+    return {
+        blob: mask(decode(data), paths[blob])[0] for blob, data in ctx.git.blobs(sorted(available))
+    }

@@ -1,7 +1,14 @@
-"""Mask secrets before a text leaves the machine, with detect-secrets."""
+"""Mask secrets before a text leaves the machine.
+
+Masked are issued secrets (detect-secrets' detectors and `secret_formats.toml`), private keys,
+passwords in URLs and connection strings, and in configuration files what a name calls a secret.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib import resources
 
 from detect_secrets.plugins.artifactory import ArtifactoryDetector
 from detect_secrets.plugins.aws import AWSKeyDetector
@@ -52,30 +59,110 @@ _TRIGGERS: tuple[tuple[RegexBasedDetector, str], ...] = (
 )
 _DETECTORS = tuple((detector, re.compile(trigger)) for detector, trigger in _TRIGGERS)
 
-# Formats that detect-secrets 1.5 does not detect; each is documented by its issuer.
-_ADDITIONAL_FORMATS = re.compile(
-    r"sk-ant-[A-Za-z0-9_-]{20,}"
-    r"|sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{40,}"
-    r"|github_pat_[A-Za-z0-9_]{50,}"
-    r"|npm_[A-Za-z0-9]{36}"
-    r"|xapp-\d-[A-Z0-9]+-\d+-[a-f0-9]{32,}"
-    r"|AIza[A-Za-z0-9_-]{35}"
-    r"|hf_[A-Za-z]{34}"
-    r"|dop_v1_[a-f0-9]{64}"
+_ALPHABETS = {
+    "d": "[0-9]",
+    "h": "[a-f0-9]",
+    "H": "[a-fA-F0-9]",
+    "l": "[a-z0-9]",
+    "U": "[A-Z0-9]",
+    "a": "[A-Za-z0-9]",
+    "w": r"[\w-]",
+    "j": r"[\w.-]",
+    "b": r"[\w+/=-]",
+    "$": "[a-z0-9$]",
+}
+_DIGIT_LENGTH = 28
+"""Random characters of this number have a digit; a long name in code often has none."""
+
+_URL_PASSWORD = re.compile(r"://[^\s:/@\"'`<>]{0,200}:([^\s/@\"'`<>]{3,300})@")
+# `Server=…;Password=…` in any order.
+_CONNECTION_PASSWORD = re.compile(
+    r"(?:^|[;\"'\s=])(?:password|pwd)\s*=\s*([^;\"'\s]{3,300})", re.IGNORECASE | re.MULTILINE
 )
+_PART = r"\b(?:server|data source|host|uid|user id|user|accountendpoint)\s*="
+_PART_BEFORE = re.compile(rf"{_PART}[^;\n]*;", re.IGNORECASE)
+_PART_AFTER = re.compile(rf";\s*{_PART}", re.IGNORECASE)
+_CONNECTION_CHARS = 500
+"""Around a password, where the other parts of its connection string are."""
+
+_CONFIGURATION = re.compile(
+    r"\.env(\..*)?|\.npmrc|\.pypirc|\.my\.cnf|config|credentials|.*dockerfile.*|.*\.(?:bash|cfg|cnf"
+    r"|conf|config|env|hcl|ini|json|json5|jsonc|plist|properties|props|sh|tf|tfvars|toml|xml|ya?ml)",
+    re.IGNORECASE,
+)
+_TRANSLATIONS = re.compile(
+    r"(?:^|/)(?:i18n|l10n|lang|langs|languages|locales?|messages|translations?)(?:/|[._-]|$)",
+    re.IGNORECASE,
+)
+# Names of what is not the secret itself: `existingSecret: name`, `imagePullSecret: name`.
+_NAME = (
+    r"(?![\w.-]{0,60}(?:existing|pull)[_-]?secret)[\w.:/@-]{0,60}?(?:passw(?:or)?d|passwd|pwd"
+    r"|passphrase|secret|token|credentials?|api[_.-]?key"
+    r"|(?:access|auth|encryption|license|master|private|secret|shared|signing)[_.-]?key)"
+)
+_VALUE = (
+    r"(?:\"([^\"\s]{3,300})\"|'([^'\s]{3,300})'"
+    r"|([^\s\"'#,;<>{}\[\]()|&]{3,300})(?=[^\S\n]*(?:[,;]?[^\S\n]*$|[^\S\n]#)))"
+)
+# `NAME = value` on a line of its own, `{"name": value`, and `name: NAME` before `value: …`.
+_ASSIGNMENT = re.compile(
+    r"^[^\S\n]*(?:export |set |local |readonly |ENV |ARG |- )?[\"']?"
+    rf"{_NAME}[\"']?[^\S\n]*(?:=>|[=:])[^\S\n]*{_VALUE}"
+    rf"|[{{,][^\S\n]*[\"']{_NAME}[\"'][^\S\n]*:[^\S\n]*{_VALUE}"
+    rf"|\b(?:name|key)[\"']?[=:\s][^\S\n]?[\"']?{_NAME}[\"']?,?\s[^\S\n]*[\"']?value[\"']?[^\S\n]*"
+    rf"[=:][^\S\n]*{_VALUE}",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ELEMENT = re.compile(rf"<{_NAME}>([^<>\s]{{3,300}})</", re.IGNORECASE)
+_NAME_WORD = re.compile(r"passw|pwd|passphrase|secret|token|credential|key")
+_NUMBER = re.compile(r"[\d_.]+")
+_PASSWORD_NAME = re.compile(r"pass|pwd", re.IGNORECASE)
+# What stands for a secret: a reference, a call, a path, a type or a placeholder.
+_REFERENCE = re.compile(
+    r"\$[\w({]|.*(?:\$\{|\{\{|\$\(|\w\()|%\(?\w+[%)]?|\{.*\}$|<.*>$|\[.*\]$|\*\w+$|@@?\w+(?:@|[.(])|\w+://"
+    r"|(?:~|\.{1,2})?/[\w./-]+$|arn:"
+    r"|(?:var|local|data|module|secrets?|env|process\.env|os\.environ|vault|op|ssm|sops|file)[.:/\[]"
+    r"|[•*x.\-_#]+$"
+    r"|.*(?:your|example|change[-_ ]?(?:me|it)|placeholder|replace|redacted|dummy|insert|todo)"
+    r"|(?:none|null|nil|true|false|yes|no|on|off|string|str|text|bool(?:ean)?|int(?:eger)?|number"
+    r"|object|array|any|required|optional|undefined|unset|empty|default|read|write|inherit|sensitive"
+    r"|(?:[\w-]+[_-])?(?:pass(?:w(?:or)?d|wd)?|pwd|secret|token|key)|apikey|bearer|basic)$",
+    re.IGNORECASE,
+)
+
+
+@cache
+def _formats() -> tuple[list[tuple[str, re.Pattern[str]]], list[tuple[str, re.Pattern[str]]]]:
+    """Return our formats: (prefix, rest), and (text in lower case, expression)."""
+    file = resources.files("batch_action.clients").joinpath("secret_formats.toml")
+    data = tomllib.loads(file.read_text("utf-8"))
+    with_prefix = []
+    for _, prefixes, alphabet, length, *_ in data["prefixes"]:
+        run = _ALPHABETS[alphabet]
+        digit = rf"(?={run}{{0,255}}?\d)" if length >= _DIGIT_LENGTH else ""
+        rest = re.compile(rf"{digit}{run}{{{length},}}", re.ASCII)
+        with_prefix += [(prefix, rest) for prefix in prefixes]
+    patterns = [(row[1].lower(), re.compile(row[2], re.ASCII)) for row in data["patterns"]]
+    return with_prefix, patterns
+
 
 _LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _TAIL = re.compile(r"[A-Za-z0-9_\-]*")
 _JWT_TAIL = re.compile(r"[A-Za-z0-9_\-.=]*")
 
 
-def mask(text: str) -> tuple[str, int]:
+def mask(text: str, path: str = "") -> tuple[str, int]:
     """Replace every character of each secret by `•`; return the text and the number of secrets.
 
     Line ends inside a secret stay, so no line changes its number or its length. Masking a masked
-    text changes nothing.
+    text changes nothing. `path`: of a configuration file, assigned literals are masked as well.
     """
-    spans = [*_private_key_spans(text), *_token_spans(text)]
+    lower = text.lower()
+    if len(lower) != len(text):  # some letters become longer, which would shift offsets
+        lower = text.translate(_LOWER)
+    spans = [*_private_key_spans(text), *_token_spans(text, lower), *_password_spans(text, lower)]
+    if is_configuration(path):
+        spans += _assignment_spans(text, lower)
     if not spans:
         return text, 0
     merged = _merge(spans)
@@ -86,16 +173,69 @@ def mask(text: str) -> tuple[str, int]:
     return "".join((*pieces, text[at:])), len(merged)
 
 
-def _token_spans(text: str) -> Iterator[_Span]:
-    yield from (match.span() for match in _ADDITIONAL_FORMATS.finditer(text))
-    lower = text.lower()
-    if len(lower) != len(
-        text
-    ):  # some letters become longer in lower case, which would shift offsets
-        lower = text.translate(_LOWER)
+def _token_spans(text: str, lower: str) -> Iterator[_Span]:
+    with_prefix, patterns = _formats()
+    for prefix, rest in with_prefix:
+        # Far faster than an expression: most texts have no prefix at all.
+        at = text.find(prefix)
+        while at >= 0:
+            end = at + len(prefix)
+            begins_word = not at or not text[at - 1].isalnum()
+            if begins_word and (match := rest.match(text, end)):
+                tail = _TAIL.match(text, match.end())
+                yield at, (end := tail.end() if tail else match.end())
+            at = text.find(prefix, end)
+    for keyword, pattern in patterns:
+        if keyword in lower:
+            yield from (match.span(pattern.groups) for match in pattern.finditer(text))
     for detector, trigger in _DETECTORS:
         for start, piece in _pieces_with_trigger(text, lower, trigger):
             yield from ((start + a, start + b) for a, b in _secret_spans(detector, piece))
+
+
+def is_configuration(path: str) -> bool:
+    """Return whether a file by its name holds settings: neither code nor translations."""
+    name = path.rpartition("/")[2]
+    return bool(_CONFIGURATION.fullmatch(name)) and not _TRANSLATIONS.search(path)
+
+
+def _password_spans(text: str, lower: str) -> Iterator[_Span]:
+    """Yield the passwords in URLs and connection strings."""
+    if "://" in text:
+        yield from _literals(_URL_PASSWORD.finditer(text))
+    has_password = "password" in lower or "pwd" in lower
+    for match in _CONNECTION_PASSWORD.finditer(text) if has_password else ():
+        start = max(text.rfind("\n", 0, match.start()) + 1, match.start() - _CONNECTION_CHARS)
+        before = text[start : match.start() + 1]
+        after = text[match.end() : match.end() + _CONNECTION_CHARS].partition("\n")[0]
+        if _PART_BEFORE.search(before) or _PART_AFTER.match(after):
+            yield from _literals([match])
+
+
+def _assignment_spans(text: str, lower: str) -> Iterator[_Span]:
+    """Yield the literals of a configuration file that their names call secrets."""
+    end = -1
+    for word in _NAME_WORD.finditer(lower):
+        if word.start() < end:
+            continue
+        start = text.rfind("\n", 0, word.start()) + 1
+        # A value may be on the line after its name.
+        end = text.find("\n", text.find("\n", word.end()) + 1)
+        end = len(text) if end < 0 else end
+        for pattern in (_ASSIGNMENT, _ELEMENT):
+            for match in pattern.finditer(text, start, end):
+                group = match.lastindex or 0
+                name = text[match.start() : match.start(group)]
+                if _PASSWORD_NAME.search(name) or not _NUMBER.fullmatch(match[group]):
+                    yield from _literals([match])
+
+
+def _literals(matches: Iterable[re.Match[str]]) -> Iterator[_Span]:
+    """Yield the last group of each match that is no reference and no placeholder."""
+    for match in matches:
+        group = match.lastindex or 0
+        if not _REFERENCE.match(match[group]):
+            yield match.span(group)
 
 
 def _pieces_with_trigger(

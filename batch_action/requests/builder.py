@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from batch_action.clients.git import GitRepo
+from batch_action.clients.secrets import mask
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError
 from batch_action.ledger.view import LedgerView
@@ -144,7 +145,7 @@ def shared_instructions(ctx: RunContext, head: str) -> str:
     for name in ctx.settings.guidelines:
         data = ctx.git.file_at(commit, name) if ctx.git.has_commit(commit) else None
         if data:
-            text = data.decode("utf-8", "replace")[:MAX_GUIDELINES_CHARS].strip()
+            text = mask(data.decode("utf-8", "replace")[:MAX_GUIDELINES_CHARS].strip())[0]
             guidelines.append(f"### {name}\n\n{text}")
     facts = context_files.describe_licenses(ctx, head)
     return prompt.system_text(ctx.task, "\n\n".join(guidelines), facts)

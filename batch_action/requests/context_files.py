@@ -162,7 +162,7 @@ def _fit_to_limit(tests: Iterable[tuple[str, str, bytes | None]]) -> Iterable[Co
         if data is None or is_binary(data):
             continue
         decoded = decode(data)
-        text = mask(decoded)[0]
+        text = mask(decoded, path)[0]
         complete = len(text) <= chars_left and is_lossless(data, decoded)
         chars_left -= len(text) if complete else 0
         yield ContextFile(
@@ -188,8 +188,9 @@ def _attach_old_versions(
     ctx: RunContext, selection: Selection, files: Sequence[SelectedFile]
 ) -> Iterator[SelectedFile | SkippedFile]:
     """Attach the version that each file is compared with, and the change's description."""
-    blobs = {file.old_blob for file in files if file.old_blob}
-    texts = {blob: mask(decode(data))[0] for blob, data in ctx.git.blobs(sorted(blobs))}
+    paths = {file.old_blob: file.path for file in files if file.old_blob}
+    blobs = ctx.git.blobs(sorted(paths))
+    texts = {blob: mask(decode(data), paths[blob])[0] for blob, data in blobs}
     hints = _change_hints(ctx, selection, files)
     for file in files:
         text, blob, reason, detail = texts.get(file.old_blob or ""), None, None, ""

@@ -286,10 +286,10 @@ def _select_file(
     reincluded = options.rules.reincludes(change.path)
     if skip := filters.check_text(change.path, plain, skip_generated=not reincluded):
         return skip
-    text, masked = mask(plain)
+    text, masked = mask(plain, change.path)
     if content.is_wide(data) or content.is_wide(old_data) or content.is_binary(old_data):
         hunks = ()  # Git counts the bytes of such a file, not its lines.
-    old_text = mask(content.decode(old_data))[0] if hunks else ""
+    old_text = mask(content.decode(old_data), change.path)[0] if hunks else ""
     lines = count_changed_lines(hunks) or len(content.lines_of(text))
     return SelectedFile(
         path=change.path,

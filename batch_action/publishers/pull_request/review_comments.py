@@ -51,7 +51,8 @@ def draft_comments(
     if not with_finding:
         return {}
     hunks = {path: parse_hunks(patch) for path, patch in pulls.patches(number).items()}
-    lines = _read_lines(git, {status.tracked.anchor.blob for status in with_finding})
+    anchors = [status.tracked.anchor for status in with_finding]
+    lines = _read_lines(git, {anchor.blob: anchor.path for anchor in anchors})
     drafts: dict[str, ReviewCommentDraft] = {}
     for status in with_finding:
         anchor = status.tracked.anchor
@@ -75,11 +76,11 @@ def clip_to_hunk(lines: LineRange, hunks: Sequence[LineRange]) -> LineRange | No
     return max(shown, key=lambda part: part[1] - part[0], default=None)
 
 
-def _read_lines(git: GitRepo, blobs: set[str]) -> dict[str, list[str]]:
+def _read_lines(git: GitRepo, paths: Mapping[str, str]) -> dict[str, list[str]]:
     """Return the lines of each blob, with secrets masked."""
     return {
-        blob: mask(decode(data))[0].removesuffix("\n").split("\n")
-        for blob, data in git.blobs(sorted(blobs))
+        blob: mask(decode(data), paths[blob])[0].removesuffix("\n").split("\n")
+        for blob, data in git.blobs(sorted(paths))
     }
 
 

@@ -339,8 +339,10 @@ def rebuild_from_git(
     blobs = _full_blob_ids(partial, head, git)
     short_commits = {finding.footer.commit for finding in partial}
     commits = {short: _full_commit_id(short, head, git) for short in short_commits}
+    paths = {blobs[f.footer.blob]: f.path for f in partial if f.footer.blob in blobs}
     sources = {
-        blob: SourceText(mask(decode(data))[0]) for blob, data in git.blobs(sorted(blobs.values()))
+        blob: SourceText(mask(decode(data), paths[blob])[0])
+        for blob, data in git.blobs(sorted(paths))
     }
     rebuilt = {}
     for finding in partial:
