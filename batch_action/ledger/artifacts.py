@@ -6,15 +6,18 @@ each is checked before it is opened. A refused artifact does not affect the othe
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import chain
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.actions import Actions, ArtifactRefusedError
 from batch_action.clients.github.errors import RefusedError
 from batch_action.errors import GitHubError
-from batch_action.ledger import codec, trust
+from batch_action.ledger import codec, pull_requests, trust
 from batch_action.ledger.trust import BranchHistory, LedgerAccess
+from batch_action.ledger.view import LedgerView
 from batch_action.models.github import Artifact, WorkflowRun
-from batch_action.models.ledger import Ledger, merge
+from batch_action.models.github_context import PULL_REQUEST_EVENT
+from batch_action.models.ledger import Dismissed, Fact, Ledger, merge
 
 MAX_LISTINGS = 8
 MAX_OPENED = 60
@@ -40,6 +43,10 @@ class ArtifactReader:
     ledgers: list[Ledger] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     """Those of `ledgers`, in the same order."""
+    claims: dict[int, Ledger] = field(default_factory=dict)
+    """By artifact: what the run of a pull request has saved about this one pull request."""
+    contested: dict[int, Ledger] = field(default_factory=dict)
+    """By pull request: the claims that disagree with other facts; filled by `merge_into`."""
     opened_ids: set[int] = field(default_factory=set)
     """Artifacts that were read."""
     superseded: set[str] = field(default_factory=set)
@@ -69,21 +76,45 @@ class ArtifactReader:
         )
 
     def merge_into(self, ledger: Ledger) -> tuple[Ledger, list[str]]:
-        """Return *ledger* with the facts that were read, and a warning for each conflict."""
+        """Return *ledger* with the facts that were read, and a warning for each conflict.
+
+        The run of one pull request must not change the facts of others: a claim with a fact that is
+        known with another value stays out, and is read again by every run.
+        """
         merged, conflicts = merge(ledger, *self.ledgers)
-        artifacts = tuple(sorted(self.opened_ids | set(merged.merged_artifacts)))
-        return merged.model_copy(update={"merged_artifacts": artifacts}), conflicts
+        known: dict[tuple[str, ...], Fact] = {}
+        facts = chain(merged.facts, *(claim.facts for claim in self.claims.values()))
+        disputed = {x.key() for x in facts if known.setdefault(x.key(), x) != x}
+        absorbed = {
+            number: claim
+            for number, claim in self.claims.items()
+            if disputed.isdisjoint(fact.key() for fact in claim.facts)
+        }
+        for number in self.claims.keys() - absorbed.keys():
+            claim = self.claims[number]
+            (pull,) = pull_requests.numbers_in(LedgerView(claim))
+            self.contested[pull] = merge(claim, self.contested.get(pull, claim))[0]
+        # The artifact of a pull request's run contains its own facts only.
+        others = self.access.own_pull is None
+        ids = (
+            {*merged.merged_artifacts, *(self.opened_ids - self.claims.keys())} if others else set()
+        )
+        merged, _ = merge(merged, *absorbed.values())
+        ids |= absorbed.keys()
+        return merged.model_copy(update={"merged_artifacts": tuple(sorted(ids))}), conflicts
 
     def _scan_once(self) -> None:
         artifacts = self._list_artifacts()
         self.expired_count = sum(artifact.expired for artifact in artifacts)
         listed = [artifact for artifact in artifacts if not artifact.expired]
-        listed_ids = {artifact.id for artifact in listed}
-        merged = {i for x in self.ledgers for i in x.merged_artifacts}
-        merged |= self.known | self.opened_ids
+        if (own := self.access.own_pull) is not None:
+            branches = {own.branch, *self.access.branches}
+            listed = [artifact for artifact in listed if artifact.head_branch in branches]
+        read = (*self.ledgers, *self.claims.values())
+        merged = {i for x in read for i in x.merged_artifacts} | self.known | self.opened_ids
         for artifact in listed:
             if artifact.id not in merged | self.refused_ids:
-                if len(self.ledgers) == MAX_OPENED:
+                if len(self.opened_ids) == MAX_OPENED:
                     break
                 ledger = self._open_artifact(artifact)
                 if ledger is None:
@@ -91,11 +122,22 @@ class ArtifactReader:
                 if not self.access.absorbs:
                     ledger = ledger.model_copy(update={"merged_artifacts": ()})
                 self.newest = self.newest or artifact
-                self.artifacts.append(artifact)
                 self.opened_ids.add(artifact.id)
-                remaining = tuple(i for i in ledger.merged_artifacts if i in listed_ids)
-                self.ledgers.append(ledger.model_copy(update={"merged_artifacts": remaining}))
-                merged |= {artifact.id, *ledger.merged_artifacts}
+                is_claim = self._is_claim(artifact)
+                # Only older artifacts can be merged into it; into a claim those of its branch.
+                remaining = {
+                    other.id
+                    for other in listed
+                    if other.id < artifact.id
+                    and (not is_claim or other.head_branch == artifact.head_branch)
+                }.intersection(ledger.merged_artifacts)
+                ledger = ledger.model_copy(update={"merged_artifacts": tuple(sorted(remaining))})
+                if is_claim:
+                    self.claims[artifact.id] = ledger
+                else:
+                    self.ledgers.append(ledger)
+                    self.artifacts.append(artifact)
+                merged |= {artifact.id} | remaining
             if artifact.run_id == self.access.run_id and artifact.id in merged:
                 self.superseded.add(artifact.name)
 
@@ -122,7 +164,8 @@ class ArtifactReader:
             if reason is None:
                 data = self.actions.download(artifact, codec.MAX_ZIPPED_BYTES)
                 if data is not None:
-                    return self.access.open(data)
+                    ledger = self.access.open(data)
+                    return self._claim_of(artifact, ledger) if self._is_claim(artifact) else ledger
                 if artifact.id not in self._vanished_ids:
                     self._vanished_ids.add(artifact.id)
                     raise _ArtifactVanishedError
@@ -140,6 +183,32 @@ class ArtifactReader:
             f"Ledger artifact {artifact.id} of run {artifact.run_id} is refused: {reason}."
         )
         return None
+
+    def _is_claim(self, artifact: Artifact) -> bool:
+        """Return whether the run of a pull request has uploaded it."""
+        if not self.access.absorbs:
+            return False
+        if artifact.run_id == self.access.run_id:
+            return self.access.own_pull is not None
+        return self._runs[artifact.run_id].event == PULL_REQUEST_EVENT
+
+    def _claim_of(self, artifact: Artifact, ledger: Ledger) -> Ledger:
+        """Return the facts about the pull request of the run that has uploaded this ledger.
+
+        A dismissal of another run is read again where a person made it. Raises RefusedLedgerError.
+        """
+        view, own = LedgerView(ledger), self.access.own_pull
+        numbers = pull_requests.numbers_in(view)
+        number = next(iter(numbers), 0)
+        if own is not None:
+            is_own = number == own.number
+        else:
+            run = self._runs[artifact.run_id]
+            is_own = len(numbers) == 1 and self.actions.has_pull(run, number)
+        if len(numbers) != 1 or not is_own:
+            raise codec.RefusedLedgerError("it is not about one pull request, that of its run")
+        facts = pull_requests.facts_of(view, number)
+        return facts if own else facts.keep(lambda fact: not isinstance(fact, Dismissed))
 
     def _refusal_reason(self, artifact: Artifact) -> str | None:
         """Return why an artifact is refused before it is opened: by the list, then by its run."""

@@ -15,6 +15,7 @@ from batch_action.models.ledger import (
     Dismissed,
     Fact,
     Intended,
+    Ledger,
     Noted,
     Recheck,
     Rejected,
@@ -35,26 +36,40 @@ def view_of(view: LedgerView, number: int) -> LedgerView:
     answer. Only the newest selection counts: files that a pull request no longer changes are not
     reviewed there. Dismissals hold in all pull requests.
     """
+    newest = max(_selections(view, number), key=lambda x: (x.at, x.head), default=None)
+    own = facts_of(view, number).keep(lambda fact: not isinstance(fact, Selected) or fact == newest)
+    return LedgerView(own).add(*view.facts(Dismissed))
+
+
+def numbers_in(view: LedgerView) -> frozenset[int]:
+    """Return the pull requests that the facts are about."""
+    facts: tuple[Selected | Intended | Closed, ...] = (
+        *view.facts(Selected),
+        *view.facts(Intended),
+        *view.facts(Closed),
+    )
+    return frozenset(fact.pull_request for fact in facts if fact.pull_request)
+
+
+def facts_of(view: LedgerView, number: int) -> Ledger:
+    """Return the ledger with the facts of one pull request only."""
     intents = {x.intent for x in view.facts(Intended) if x.pull_request == number}
     batches = {x.batch for x in view.facts(Sent) if x.intent in intents}
-    newest = max(_selections(view, number), key=lambda x: (x.at, x.head), default=None)
 
     def belongs(fact: Fact) -> bool:
         match fact:
-            case Selected():
-                return fact == newest
-            case Intended() | Closed():
+            case Selected() | Intended() | Closed():
                 return fact.pull_request == number
             case Sent() | Rejected():
                 return fact.intent in intents
             case Collected() | Withdrawn():
                 return fact.batch in batches
-            case Recheck():
+            case Recheck() | Dismissed():
                 return f"/pull/{number}#" in fact.source
-            case Dismissed() | Reserved() | Charged() | Noted():
-                return isinstance(fact, Dismissed)
+            case Reserved() | Charged() | Noted():
+                return False
 
-    return LedgerView(view.ledger.keep(belongs))
+    return view.ledger.keep(belongs)
 
 
 def remove_intents(view: LedgerView, intents: frozenset[str]) -> LedgerView:
@@ -68,9 +83,7 @@ def remove_intents(view: LedgerView, intents: frozenset[str]) -> LedgerView:
 
 def unfinished_pull_requests(view: LedgerView) -> tuple[int, ...]:
     """Return the pull requests that are open or have batches that were not collected."""
-    intended = (x.pull_request for x in view.facts(Intended) if x.pull_request)
-    numbers = {*intended, *(x.pull_request for x in view.facts(Selected) if x.pull_request)}
-    return tuple(n for n in sorted(numbers) if _is_unfinished(view, n))
+    return tuple(n for n in sorted(numbers_in(view)) if _is_unfinished(view, n))
 
 
 def is_closed(view: LedgerView, number: int) -> bool:

@@ -213,6 +213,7 @@ def _access(ctx: RunContext, *, pull_requests: bool) -> LedgerAccess:
         state_key="",
         slots="abc" if pull_requests else SLOTS,
         absorbs=not pull_requests,
+        own_pull=None,
     )
 
 

@@ -29,6 +29,8 @@ class LedgerSession:
     ledger: Ledger
     saved: Ledger
     """As it is in storage: a run that added no fact writes nothing."""
+    contested: dict[int, Ledger] = field(default_factory=dict)
+    """By pull request: facts of its runs that disagree with others and count for it only."""
     superseded: frozenset[str] = frozenset()
     """Names of this run's artifacts whose facts are all in here: deleted after the next write."""
     newest: datetime | None = None
@@ -46,6 +48,15 @@ class LedgerSession:
             self._view = LedgerView(self.ledger)
         return self._view
 
+    def view_of_pull(self, number: int) -> LedgerView:
+        """Return the facts of one pull request."""
+        own = self.contested.get(number)
+        if own is None:
+            return pull_requests.view_of(self.view, number)
+        keys = {fact.key() for fact in own.facts}
+        ledger = self.ledger.keep(lambda fact: fact.key() not in keys).add(*own.facts)
+        return pull_requests.view_of(LedgerView(ledger), number)
+
     def add(self, *facts: Fact) -> None:
         """Add facts without saving them."""
         self.ledger = self.ledger.add(*facts)
@@ -55,7 +66,7 @@ def view_of_run(ctx: RunContext, session: LedgerSession) -> LedgerView:
     """Return the facts of this run's subject: its pull request's, or else the whole ledger."""
     if ctx.run.pull_number is None:
         return session.view
-    return pull_requests.view_of(session.view, ctx.run.pull_number)
+    return session.view_of_pull(ctx.run.pull_number)
 
 
 def load(
@@ -90,6 +101,7 @@ def load(
         access=access,
         ledger=ledger,
         saved=ledger,
+        contested=reader.contested,
         superseded=frozenset(reader.superseded),
         newest=_parse_time(reader.newest.created_at) if reader.newest else None,
         expires=_parse_time(reader.newest.expires_at) if reader.newest else None,
@@ -113,7 +125,9 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
         # Another process may have written to the file meanwhile.
         file = _read_file(ctx, session.access)
         ledger = merge(ledger, file)[0] if file else ledger
-    data = _encode(ctx, ledger, reserved_bytes)
+    own = session.access.own_pull if ctx.artifacts else None
+    written = pull_requests.facts_of(LedgerView(ledger), own.number) if own else ledger
+    data = _encode(ctx, written, reserved_bytes)
     if ctx.artifacts is None:
         _write_file(ctx, state_file_of(ctx, session.access), data)
     else:

@@ -6,6 +6,7 @@ artifact no later run would trust sends nothing.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.actions import Actions
@@ -21,6 +22,13 @@ TRUSTED_EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository
 """Events whose workflow and code come from the branch itself."""
 
 _OTHER_REPOSITORY = "it was uploaded by a run of another repository (a fork)"
+
+
+class PullRequestOfRun(NamedTuple):
+    """The pull request of a run, and the branch that it comes from."""
+
+    number: int
+    branch: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +52,8 @@ class LedgerAccess:
     """The last letters of the artifacts' names."""
     absorbs: bool = True
     """Whether an artifact may name others that need not be opened."""
+    own_pull: PullRequestOfRun | None = None
+    """The pull request whose run this is: it reads no facts of another one's runs."""
 
     @property
     def stem(self) -> str:
@@ -75,6 +85,8 @@ def access_of(ctx: RunContext, *, pull_requests: bool | None = None) -> LedgerAc
     current = None if context.pull_request else context.branch
     trusted = settings.state_branch or context.default_branch
     secrets = (settings.state_secret, settings.state_secret_previous)
+    uses_pull_requests = bool(ctx.run.pull_number) if pull_requests is None else pull_requests
+    own = PullRequestOfRun(ctx.run.pull_number or 0, context.branch or "")
     return LedgerAccess(
         repository_id=context.repository_id,
         task=ctx.task.name,
@@ -83,7 +95,8 @@ def access_of(ctx: RunContext, *, pull_requests: bool | None = None) -> LedgerAc
         branches=frozenset(branch for branch in (trusted, current) if branch),
         workflows=settings.state_workflows,
         secrets=tuple(secret.get_secret_value() for secret in secrets if secret),
-        pull_requests=bool(ctx.run.pull_number) if pull_requests is None else pull_requests,
+        pull_requests=uses_pull_requests,
+        own_pull=own if uses_pull_requests and own.number else None,
     )
 
 

@@ -39,7 +39,12 @@ def begin(workflow: WorkflowHarness, workflow_file: str = EXAMPLE) -> str:
     return send(workflow)
 
 
-def send(workflow: WorkflowHarness, how: Mapping[str, Any] | None = None, **artifact: Any) -> str:
+def send(
+    workflow: WorkflowHarness,
+    how: Mapping[str, Any] | None = None,
+    pull_request: int | None = None,
+    **artifact: Any,
+) -> str:
     """Upload a ledger with one more pending batch, which Anthropic does not know; return its id.
 
     *how* is the run that uploads it, *artifact* fields of the artifact.
@@ -55,6 +60,7 @@ def send(workflow: WorkflowHarness, how: Mapping[str, Any] | None = None, **arti
         head=workflow.repo.head(),
         model="claude-sonnet-5-5",
         batches=((request_key,),),
+        pull_request=pull_request,
     )
     sent = Sent(
         intent=intended.intent,

@@ -195,13 +195,15 @@ def test_the_pull_request_of_an_intent_is_verified_with_github(
         elif forged == "pull_request" and fact["kind"] == "selected":
             fact["pull_request"] = 2
     data = zip_of({LEDGER_ENTRY: json.dumps(text).encode()})
-    upload_foreign(workflow, data, {"event": "pull_request", "branch": "x"}, name=f"{PR}-a")
+    event = {"event": "pull_request", "branch": "change"}
+    upload_foreign(workflow, data, event, name=f"{PR}-a")
     result = pull.collect()
     assert result.exit == 0, result.log
     assert other.inline == []
     # If GitHub has deleted the run, the commit is verified.
     assert len(pull.inline) == (2 if forged == "run" else 0)
-    assert ("GitHub does not list for it" in result.log) == (forged != "run")
+    assert ("GitHub does not list for it" in result.log) == (forged == "head")
+    assert ("not about one pull request" in result.log) == (forged == "pull_request")
 
 
 def _unzip(data: bytes) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from batch_action.errors import ConfigError
 from batch_action.server.store import BatchStatus
+from tests.harness.pull_requests import PullRequestHarness
 from tests.harness.serve import (
     EXAMPLE,
     FILE,
@@ -17,7 +18,7 @@ from tests.harness.serve import (
     send,
     submit,
 )
-from tests.harness.workflow import HOUR, WorkflowHarness
+from tests.harness.workflow import BAD, HOUR, WorkflowHarness
 
 FEATURE = {"event": "push", "branch": "feature"}
 
@@ -123,10 +124,12 @@ def test_batches_of_pull_requests_are_dispatched_when_configured(
     workflow: WorkflowHarness,
 ) -> None:
     begin(workflow)
+    PullRequestHarness.open(workflow, {"app.js": BAD}, "topic")
     own = {"event": "pull_request", "branch": "topic"}
     name = "batch-action-code-review-pr-a"
-    batch = send(workflow, own, name=name)
-    send(workflow, {**own, "head_repository": "mallory/demo"}, name=name)
+    batch = send(workflow, own, 1, name=name)
+    send(workflow, {**own, "head_repository": "mallory/demo"}, 1, name=name)
+    send(workflow, {**own, "branch": "other"}, 1, name=name)
     with open_service(workflow) as service:
         service.publish(batch)
         service.dispatcher.round()

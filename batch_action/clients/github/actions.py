@@ -81,6 +81,19 @@ class Actions:
         """Return one run; RefusedError 404 when it was deleted."""
         return _parse_run(self._client.repo.get_workflow_run(int(id)).complete())
 
+    def has_pull(self, run: WorkflowRun, number: int) -> bool:
+        """Return whether a pull request comes from the branch of a run of its repository."""
+        if number in run.pull_requests:
+            return True
+        try:
+            head = self._client.request("GET", f"pulls/{number}")["head"]
+        except RefusedError as refused:
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        repository = str((head["repo"] or {}).get("id", ""))
+        return (head["ref"], repository) == (run.head_branch, run.head_repository_id)
+
     def branch(self, name: str) -> tuple[str, str] | None:
         """Return a branch's name and its newest commit; None when there is none.
 

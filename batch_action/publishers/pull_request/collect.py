@@ -4,7 +4,7 @@ All pull requests of a task share one ledger, of which each uses its own facts. 
 a merged one are transferred to the branch; answers for one that was closed are not published.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -69,7 +69,7 @@ class _Input:
     view: LedgerView
     """Its own facts, as far as they can be verified with GitHub."""
     batch_results: BatchResults
-    dismissed: tuple[Fact, ...]
+    dismissed: tuple[Dismissed, ...]
     """The dismissals on the branch."""
     spend_view: LedgerView
     """All facts that count for the month's spending."""
@@ -113,7 +113,11 @@ def collect(
     if session.view.open_intents:
         lost_creates.resolve_open_intents(ctx, session)
     own, combined = ctx.run.pull_number, PullRequestResults(ledger=session)
-    for number in [own] if own else pull_requests.unfinished_pull_requests(session.view):
+    for number in (
+        [own]
+        if own
+        else sorted({*pull_requests.unfinished_pull_requests(session.view), *session.contested})
+    ):
         try:
             result = _collect_one(ctx, branches, session, number, batch_results)
         except BatchActionError as error:
@@ -158,7 +162,7 @@ def _collect_one(
         ctx = replace(ctx, run=run_of(ctx, pull))
     elif not pull.open:
         return PullRequestResults()
-    view = pull_requests.verify_pull_request(ctx, pull_requests.view_of(session.view, number), pull)
+    view = pull_requests.verify_pull_request(ctx, session.view_of_pull(number), pull)
     if batch_results is None:
         batch_results = results.fetch_results(ctx, view.pending_batches)
     data = _Input(
@@ -243,7 +247,13 @@ def _find_reverted_files(
 
 
 def _transfer_to_branch(ctx: RunContext, data: _Input) -> PullRequestResults:
-    """Return the open findings of a merged pull request for the branch; publish nothing."""
+    """Return the open findings of a merged pull request for the branch; publish nothing.
+
+    Its dismissals are read again where people made them: anybody who can push a branch can write
+    others to its ledger.
+    """
+    ledger = data.view.ledger.keep(lambda fact: not isinstance(fact, Dismissed))
+    data = replace(data, view=LedgerView(ledger))
     pull, closed = data.pull, _closed(data, ctx.now())
     if not (closed or data.batch_results.ended):
         return PullRequestResults()
@@ -266,17 +276,15 @@ def _transfer_to_branch(ctx: RunContext, data: _Input) -> PullRequestResults:
         for s in inherited
         if s.finding is not None
     }
-    dismissed = {
-        s.tracked.fingerprint for s in inherited if s.tracked.state is FindingState.DISMISSED
-    }
+    dismissals = tuple(fact for fact in facts if isinstance(fact, Dismissed))
+    dismissed = {fact.fingerprint for fact in (*dismissals, *data.dismissed)}
     state = PublishedState(
         destination=f"#{pull.number}",
         head=pull.merge_commit,
-        tracked=tuple(_as_open(status.tracked) for status in inherited),
+        tracked=tuple(_as_inherited(status.tracked, dismissed) for status in inherited),
         dismissals=tuple(
             Dismissal(fingerprint=fact.fingerprint, actor=fact.actor, source=fact.source)
-            for fact in (*data.view.ledger.facts, *facts)
-            if isinstance(fact, Dismissed) and fact.fingerprint in dismissed
+            for fact in dismissals
         ),
         blocks=blocks | published.reconciliation.blocks,
         has_pending_work=True,
@@ -284,10 +292,11 @@ def _transfer_to_branch(ctx: RunContext, data: _Input) -> PullRequestResults:
     return PullRequestResults(inherited=(state,) if inherited else (), closed=(*facts, *closed))
 
 
-def _as_open(tracked: TrackedFinding) -> TrackedFinding:
-    """Return a new finding as open: it was reported on the pull request already."""
-    is_news = tracked.state in (FindingState.NEW, FindingState.BACK)
-    return replace(tracked, state=FindingState.OPEN) if is_news else tracked
+def _as_inherited(tracked: TrackedFinding, dismissed: Collection[str]) -> TrackedFinding:
+    """Return a finding as open if it was new on the pull request, or nobody has dismissed it."""
+    is_kept = tracked.state in (FindingState.OPEN, FindingState.RECHECKING)
+    is_kept = is_kept or tracked.fingerprint in dismissed
+    return tracked if is_kept else replace(tracked, state=FindingState.OPEN)
 
 
 def _unpublished(batch_results: BatchResults) -> Iterable[Fact]:

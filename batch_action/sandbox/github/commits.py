@@ -111,7 +111,7 @@ def _branch(call: Call) -> ApiResponse:
 
 
 def _activity(call: Call) -> ApiResponse:
-    """List the pushes to branches, newest first: the git repository's own log of its refs."""
+    """List the pushes to branches: the git repository's log of its refs, and what has run."""
     git, wanted = git_of(call), call.query("ref")
     refs = git.text("for-each-ref", "--format=%(refname)", "refs/heads").splitlines()
     pushes = []
@@ -120,6 +120,12 @@ def _activity(call: Call) -> ApiResponse:
             tips = git.text("log", "--walk-reflogs", "--format=%H", ref).split()
             befores = [*tips[1:], "0" * 40]
             pushes += [(ref, before, after) for before, after in zip(befores, tips, strict=True)]
+
+    pushes += [
+        (run.ref, "0" * 40, run.head_sha)
+        for run in call.instance.runs_of(call.repository)
+        if run.ref == wanted and run.head_repository == call.repository.full_name
+    ]
 
     def to_json(push: tuple[str, str, str]) -> Json:
         ref, before, after = push
