@@ -177,3 +177,22 @@ def test_a_foreign_answer_to_a_create_is_paid_once(
         workflow.run("run")
     assert (len(workflow.batches), len(workflow.billed_ids)) == (1, 1)
     assert "a.js" in workflow.issue.body
+
+
+@pytest.mark.parametrize("name", ["empty object", "cut JSON", "sign-in page", "page not found"])
+def test_a_candidate_that_cannot_be_read_waits_and_the_rest_goes_on(
+    workflow: WorkflowHarness, server: HostileServer, name: str
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    workflow.commit({"b.js": BAD})
+    workflow.sandbox.faults.add("drop-after", method="POST", path=f"{BATCHES}$")
+    assert workflow.run("submit").exit == 4
+    server.replace(REPLIES[name], "GET", f"{workflow.batches[1].id}/results$")
+    result = run(workflow, server, "run")
+    assert result.exit == 0, result.log
+    assert "decided later" in result.summary
+    assert "a.js" in workflow.issue.body
+    workflow.commit({"c.js": BAD})
+    assert workflow.run("run").outputs["findings-count"] == "4"
+    assert [workflow.requested_paths(n) for n in (0, 1, 2)] == [["a.js"], ["b.js"], ["c.js"]]
