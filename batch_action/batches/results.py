@@ -47,6 +47,8 @@ _NOT_THE_FILE = re.compile(
 )
 """Messages of such errors that are about account or model nevertheless."""
 MAX_FAILURE_CHARS = 240
+INTERACTIVE_PREFIX = "interactive-"
+"""No id of Anthropic's begins with it: such requests went through the Messages API."""
 SERVICE = "service:"
 """What a failure begins with that is about account, model or service: it counts no attempt."""
 
@@ -219,6 +221,26 @@ def read_batch(
         batched=batched,
         failure=failure,
     )
+
+
+def is_batch_id(name: str) -> bool:
+    """Return whether this is the id of a batch at Anthropic."""
+    return not name.startswith(INTERACTIVE_PREFIX)
+
+
+def delete_batches(ctx: RunContext, saved: Iterable[Fact]) -> None:
+    """Delete the batches that these facts record as collected, if `delete-batches` is set.
+
+    Only after the facts are saved: else the results would be lost. A failure is only reported.
+    """
+    if not ctx.settings.delete_batches:
+        return
+    for fact in saved:
+        if isinstance(fact, Collected) and is_batch_id(fact.batch):
+            try:
+                ctx.require_anthropic().delete(fact.batch)
+            except AnthropicError as error:
+                ctx.warn(f"Batch {fact.batch} was not deleted at Anthropic: {error}")
 
 
 def build_answers(

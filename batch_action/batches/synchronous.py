@@ -7,7 +7,7 @@ answers come only once: those of an interrupted run are lost, and its files are 
 from dataclasses import replace
 
 from batch_action.batches import submit
-from batch_action.batches.results import BatchResults, read_batch
+from batch_action.batches.results import INTERACTIVE_PREFIX, BatchResults, read_batch
 from batch_action.batches.submit import ModelCheck
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, Interrupted, TransientError
@@ -18,8 +18,6 @@ from batch_action.ledger.view import PendingBatch
 from batch_action.models.ledger import Collected, Rejected, Selected, Sent
 from batch_action.models.requests import SYNCHRONOUS_TIMEOUT, Outcome, OutcomeKind, Plan, Request
 
-ID_PREFIX = "interactive-"
-"""No id of Anthropic's begins with it, so such a batch is never retrieved."""
 START_LIMIT = 2 * SYNCHRONOUS_TIMEOUT
 """How long more requests are started: with retries they then end within `SYNCHRONOUS_WINDOW`."""
 
@@ -50,18 +48,13 @@ def send_requests(
     sent = Sent(
         intent=intended.intent,
         index=0,
-        batch=f"{ID_PREFIX}{intended.intent}",
+        batch=f"{INTERACTIVE_PREFIX}{intended.intent}",
         created_at=intended.at,
         expires_at=intended.at,
     )
     batch = PendingBatch(sent, intended, withdrawn=False)
     batch_results = read_batch(ctx, batch, outcomes, batched=False)
     return replace(batch_results, facts=(sent, *batch_results.facts))
-
-
-def is_batch_id(name: str) -> bool:
-    """Return whether this is the id of a batch at Anthropic."""
-    return not name.startswith(ID_PREFIX)
 
 
 def record_undelivered(

@@ -74,6 +74,8 @@ def publish_results(
     if published is not None and done:
         published = notifiers.notify(ctx, published)
     job_summary.report_collected(ctx, session, published)
+    if done and not ctx.settings.dry_run:
+        results.delete_batches(ctx, batch_results.facts)
     problem = (result.problem if result else None) or pull_request_results.problem
     return _exit_code(ctx, published, problem or batch_results.failure)
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from batch_action.batches.results import BatchResults
-from batch_action.batches.synchronous import is_batch_id
+from batch_action.batches.results import BatchResults, is_batch_id
 from batch_action.context import RunContext
 from batch_action.escape import html_code, markdown, markdown_with_commits
 from batch_action.ledger import store

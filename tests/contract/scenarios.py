@@ -245,6 +245,18 @@ def cancel(services: Services) -> None:
     assert api.cancel(batch) == state
 
 
+def delete(services: Services) -> None:
+    """A batch that has ended is deleted; again is no error."""
+    api = services.anthropic()
+    batch = api.create([small_request("read")]).id
+    state = api.retrieve(batch)
+    assert state is not None
+    assert state.status == "ended"
+    api.delete(batch)
+    assert api.retrieve(batch) is None
+    api.delete(batch)
+
+
 def unknown_batch(services: Services) -> None:
     api = services.anthropic()
     assert api.retrieve("msgbatch_unknown") is None
@@ -558,8 +570,8 @@ LIVE: tuple[Scenario, ...] = (
 )  # fmt: skip
 """Scenarios that are also recorded from the real services: cheap, and with few side effects."""
 SANDBOX: tuple[Scenario, ...] = (
-    *LIVE, outcomes, created_between, cancel, rate_limits, viewer, label_exists, labels_dropped,
-    ledger_artifact, compare, missing_permission, issues_disabled, code_scanning,
+    *LIVE, outcomes, created_between, cancel, delete, rate_limits, viewer, label_exists,
+    labels_dropped, ledger_artifact, compare, missing_permission, issues_disabled, code_scanning,
     scanning_disabled, created_since, dispatch, review,
 )  # fmt: skip
 SCENARIOS = {scenario.__name__.replace("_", "-"): scenario for scenario in SANDBOX}

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -178,6 +178,11 @@ class AnthropicClient:
                 if state is None or state.status != "ended":
                     raise
                 return state
+
+    def delete(self, batch: str) -> None:
+        """Delete an ended batch with its requests and results, unless it is gone already."""
+        with translate_errors(f"deleting batch {batch}"), suppress(anthropic.NotFoundError):
+            self._client.messages.batches.delete(batch)
 
     def outcomes(
         self,

@@ -131,16 +131,19 @@ def collect(
     try:
         if not ctx.settings.dry_run:
             store.save(ctx, session)
+            results.delete_batches(ctx, combined.facts)
     except BatchActionError as error:
         return replace(combined, problem=combined.problem or error)
     return combined
 
 
-def save_closed(ctx: RunContext, results: PullRequestResults) -> None:
+def save_closed(ctx: RunContext, pull_request_results: PullRequestResults) -> None:
     """Save that merged pull requests are closed, once the branch has published their findings."""
-    if results.ledger is not None and results.closed and not ctx.settings.dry_run:
-        results.ledger.add(*results.closed)
-        store.save(ctx, results.ledger)
+    ledger, closed = pull_request_results.ledger, pull_request_results.closed
+    if ledger is not None and closed and not ctx.settings.dry_run:
+        ledger.add(*closed)
+        store.save(ctx, ledger)
+        results.delete_batches(ctx, closed)
 
 
 def with_pull_request_spending(view: LedgerView, results: PullRequestResults) -> LedgerView:
