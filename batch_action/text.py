@@ -23,6 +23,25 @@ def task_slug(task: str, state_key: str) -> str:
     return f"{task}-{state_key}" if state_key else task
 
 
+MAX_BODY_CHARS = 65_000
+"""GitHub refuses texts of issues, comments and pull requests over 65,536 characters."""
+CUT_NOTE = "… (cut: longer than GitHub accepts)"
+
+
+def fit_body(body: str, max_chars: int = MAX_BODY_CHARS) -> str:
+    """Drop the last lines of a body that is too long, but no line that begins with a marker."""
+    excess = len(body) + len(CUT_NOTE) + 1 - max_chars
+    if len(body) <= max_chars:
+        return body
+    kept: list[str] = []
+    for line in reversed(body.split("\n")):
+        if excess > 0 and not line.startswith("<!--"):
+            excess -= len(line) + 1
+        else:
+            kept.append(line)
+    return "\n".join([*reversed(kept), CUT_NOTE])
+
+
 def normalize_line_ends(data: bytes) -> bytes:
     r"""Return UTF-8 text without what no reader sees: texts that are then equal are the same.
 

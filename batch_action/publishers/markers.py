@@ -17,6 +17,8 @@ from batch_action.models.github import Issue
 
 SCHEMA = 1
 MAX_TITLE_CHARS = 120
+MAX_NAME_CHARS = 120
+"""The limit of a category and a rule: encoded, a character takes up to twelve."""
 MAX_HEADS = 30
 DESTINATIONS = {"issue": ("", "head"), "issue-per-finding": ("finding:", "id")}
 """What tells the issues of these destinations apart: a part of the label, and a field's name."""
@@ -174,8 +176,8 @@ def fields_of(tracked: TrackedFinding) -> dict[str, str]:
         "id": tracked.fingerprint,
         "state": tracked.state.name.lower(),
         "severity": tracked.severity.value,
-        "category": attribute(tracked.category),
-        "rule": attribute(tracked.rule),
+        "category": attribute(tracked.category[:MAX_NAME_CHARS]),
+        "rule": attribute(tracked.rule[:MAX_NAME_CHARS]),
         "path": attribute(anchor.path),
         "blob": anchor.blob,
         "commit": anchor.commit,
@@ -185,7 +187,7 @@ def fields_of(tracked: TrackedFinding) -> dict[str, str]:
         "opened-on": attribute(tracked.opened_on),
         "closed-on": attribute(tracked.closed_on),
         "closing-commit": attribute(tracked.closing_commit),
-        "ignored-by": attribute(tracked.ignored_by),
+        "ignored-by": attribute(tracked.ignored_by[:MAX_NAME_CHARS]),
         **(
             {"ignore-reason": attribute(plain(tracked.ignore_reason, MAX_TITLE_CHARS))}
             if tracked.ignore_reason

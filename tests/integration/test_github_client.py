@@ -400,9 +400,13 @@ class TestIssues:
         ):
             Issues(client).create("Code review", BODY, [])
 
-    def test_a_body_over_the_limit_is_named(self, issues):
-        with pytest.raises(RefusedError, match="too long"):
-            issues.create("Code review", "x" * 65_537, [])
+    def test_a_body_over_the_limit_is_cut(self, issues):
+        number = issues.create("Code review", "<!-- m -->\n" + "x\n" * 40_000, []).number
+        issues.update(number, body="<!-- n -->\n" + "y\n" * 40_000)
+        issues.comment(number, "z" * 65_537)
+        assert issues.get(number).body.startswith("<!-- n -->\ny\n")
+        assert issues.get(number).body.endswith("y\n… (cut: longer than GitHub accepts)")
+        assert [c.body for c in issues.comments(number)] == ["… (cut: longer than GitHub accepts)"]
 
 
 def zipped(text: str = "{}") -> bytes:

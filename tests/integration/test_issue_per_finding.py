@@ -414,3 +414,15 @@ class TestCommandLine:
         result = workflow.run("collect")
         assert result.exit == 5
         assert "ssues" in result.log
+
+
+def test_a_body_that_people_filled_up_is_cut_and_closed(harness):
+    harness.collect(harness.review("a.py"))
+    (issue,) = issues(harness)
+    harness.person.update(1, body=f"{issue.body}\n" + "ours\n" * ((65_500 - len(issue.body)) // 5))
+    fix = harness.repo.commit({"a.py": "\n" * 9 + OK + FAR})
+    _, done = harness.collect(harness.review("a.py"))
+    assert (done.action, look(harness)) == ("closed", [("closed", "completed")])
+    assert f"fixed (in {fix[:7]})" in issue.body
+    assert "ours\nours\n" in issue.body
+    assert len(issue.body) < 65_536

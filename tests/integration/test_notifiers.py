@@ -12,6 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from batch_action.publishers import markers, notifiers
+from batch_action.publishers.issue_per_finding import render as issue_per_finding
 from tests.documents.texts import ROOT
 from tests.harness.contexts import context_of
 from tests.harness.hostile_text import FILE_NAMES, TEXTS, answer, assert_inert
@@ -380,7 +381,7 @@ def test_a_hostile_answer_and_a_hostile_name_are_only_text(
     comments = [comment.body for issue in workflow.issues for comment in issue.comments]
     for text in (result.summary, (folder / "report.md").read_text("utf-8"), *bodies, *comments):
         assert_inert(text, home)
-    rolling = next(body for body in bodies if body.startswith("<!-- batch-action v1"))
+    rolling = next(body for body in bodies if not issue_per_finding.parse(body))
     known = [block.tracked for block in markers.parse_blocks("\n".join((rolling, *comments)))]
     assert {k.state.value for k in known} == {"new"}
     assert len({k.fingerprint for k in known}) == len(TEXTS)
@@ -394,6 +395,20 @@ def test_a_hostile_answer_and_a_hostile_name_are_only_text(
     contents = [one["message"]["text"] for one in document["runs"][0]["results"]]
     assert len(contents) == len(TEXTS)
     assert not re.search(r"\]\(|(?<!\w)@\w|#\d|://", "".join(contents))
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 65_000, "漢" * 7_300, "👩‍👧" * 9_000, "e" + "\u0301" * 40_000]
+)
+def test_an_answer_of_any_length_is_delivered(workflow: WorkflowHarness, text: str) -> None:
+    workflow.commit({"a.js": BAD, "b.js": f"// b\n{BAD}"})
+    assert workflow.run("submit").exit == 0
+    workflow.answer(lambda request: json.loads(answer(request["params"], text, "return eval(x);")))
+    result = workflow.start("collect", {"permissions": MAY}, report=ALL)
+    assert result.exit == 0, result.log
+    assert result.outputs["new-findings-count"] == "2"
+    assert len(workflow.issues) == 3
+    assert workflow.start("collect", {"permissions": MAY}, report=ALL).exit == 0
 
 
 def test_a_symlink_instead_of_the_folder_is_not_followed(

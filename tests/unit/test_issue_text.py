@@ -426,7 +426,8 @@ def test_rendered_issues_are_parsed_back(title, text, code, path, state):
     )
     (read,) = (k for k in before.tracked if k.fingerprint == known.fingerprint)
     closed = "2026-03-02" if state is FindingState.FIXED else ""
-    assert read == replace(known, title=read.title, closed_on=closed)
+    names = {"rule": known.rule[: markers.MAX_NAME_CHARS], "title": read.title}
+    assert read == replace(known, closed_on=closed, **names)
     (other,) = (k for k in before.tracked if k is not read)
     later = (replace(hostile, tracked=read), replace(reported_status(2), tracked=other))
     again = draft(*later, before=before)

@@ -26,6 +26,7 @@ from batch_action.clients.http import (
     connection_fix,
 )
 from batch_action.errors import GitHubError
+from batch_action.text import fit_body
 
 _ACCEPTED, _MOVED, _FOUND = 202, 301, 302
 # The paths that are answered with a JSON array; most others with an object.
@@ -117,7 +118,11 @@ class CheckedRequester(Requester):
             LostResponseError: no response came to a write.
             ForeignAnswerError: the response is a success, but not one of GitHub's.
         """
-        status, received, data = self.send(verb, url, parameters, headers, input)
+        data = input
+        if isinstance(input, dict) and isinstance(body := input.get("body"), str):
+            # GitHub would refuse a body that is too long in every run.
+            data = {**input, "body": fit_body(body)}
+        status, received, data = self.send(verb, url, parameters, headers, data)
         path = self._path(url)
         if status >= 300:  # noqa: PLR2004 - HTTP
             raise error_of(status, received, "", verb, path)

@@ -16,6 +16,7 @@ _FILE = re.compile(r"^<!-- batch-action:file v1 (.*?) ?-->\s*$", re.MULTILINE)
 _TREE = re.compile(r"^Batch-Action-Tree: ([0-9a-f]{40}(?:[0-9a-f]{24})?)$", re.MULTILINE)
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 MAX_ROWS = 200
+MAX_LEFT_OUT = 20
 MAX_BODY_CHARS = 60_000
 
 
@@ -69,7 +70,11 @@ def body(
     left_out: Sequence[RefusedFile],
 ) -> str:
     """Return the table of files with a marker for every file, and what was left out."""
-    listed, remaining = [], MAX_BODY_CHARS
+    reasons = [
+        (html_code(file.path, 120), table_cell(file.reason, 200))
+        for file in left_out[:MAX_LEFT_OUT]
+    ]
+    listed, remaining = [], MAX_BODY_CHARS - sum(len(cell) + 5 for row in reasons for cell in row)
     for number, file in enumerate(files):
         row = (html_code(file.path, 120), html_code(file.source, 120), markdown(file.summary, 200))
         marker = _marker(file, blobs[file.path])
@@ -88,9 +93,8 @@ def body(
         rows=[row for row, _ in listed[:MAX_ROWS]],
         unlisted=len(files) - min(len(listed), MAX_ROWS),
         file_markers=[marker for _, marker in listed],
-        left_out=[
-            (html_code(file.path, 120), table_cell(file.reason, 200)) for file in left_out[:50]
-        ],
+        left_out=reasons,
+        left_out_count=len(left_out),
         run_url=report.run_url,
         model=html_code(report.model),
     )

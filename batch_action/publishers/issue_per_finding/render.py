@@ -17,7 +17,7 @@ from batch_action.text import plural
 WONTFIX_LABEL = "wontfix"
 """The label by which people dismiss a finding."""
 MAX_TITLE_CHARS = 200
-MAX_BLOCK_CHARS = 55_000
+MAX_BLOCK_CHARS = 45_000
 """The limit of the finding's block; GitHub refuses bodies over 65,536 characters."""
 
 MAX_PAGE_CHARS = 50_000
