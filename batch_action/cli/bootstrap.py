@@ -15,12 +15,18 @@ from batch_action import escape
 from batch_action.cli import config_file
 from batch_action.cli.connections import configure_network, header_value, open_anthropic
 from batch_action.cli.task_loader import PatchCommit, TaskLoader, apply_patch, with_task_defaults
-from batch_action.clients.actions_runner import Runner, github_context, read_event
+from batch_action.clients.actions_runner import (
+    MIN_SECRET_CHARS,
+    Runner,
+    github_context,
+    read_event,
+)
 from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.client import ACTIONS_BOT
 from batch_action.clients.github.clients import GitHubClients, open_github_clients
+from batch_action.clients.http import url_secrets
 from batch_action.clients.webhooks import Webhooks
 from batch_action.config.loading import Assignment, assign_tasks, load_settings, requirement_of
 from batch_action.config.settings import Settings
@@ -36,6 +42,8 @@ from batch_action.models.github_context import (
 from batch_action.models.requests import Prices
 from batch_action.requests import pricing
 from batch_action.tasks.task import Task
+
+JOB_TOKENS = ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 
 
 class TestHooks(TypedDict, total=False):
@@ -57,6 +65,11 @@ class Invocation:
     """How retries wait."""
     write_interval: float = 1.0
     """Seconds between two writes to GitHub, as its documentation asks."""
+    secrets: set[str] = field(default_factory=set)
+    """What no text may contain; shared by all runners of this execution."""
+
+    def __post_init__(self) -> None:
+        self.secrets.update(s for s in url_secrets(self.environ) if len(s) >= MIN_SECRET_CHARS)
 
     def workspace(self, repo: str | None) -> Path:
         """Return the folder of the repository; *repo* is the value of `--repo`."""
@@ -80,6 +93,7 @@ class Invocation:
             actions=environ.get("GITHUB_ACTIONS") == "true",
             # Standard output is for data (`--json`); the runner reads commands from both.
             stream=sys.stderr,
+            secrets=self.secrets,
         )
 
 
@@ -110,7 +124,8 @@ def build_contexts(
     if not context.from_fork:
         config_commit = rules_commit or reviewed_commit(flags, context, git)
     settings = _load_settings(invocation, flags, context, git, config_commit)
-    for secret in settings.secrets():
+    job_tokens = [invocation.environ.get(name, "") for name in JOB_TOKENS]
+    for secret in (*settings.secrets(), *job_tokens):
         runner.mask(secret)
     assignments, tasks = _assign_tasks(
         settings, flags, TaskLoader(git=git, commit=config_commit), workspace
@@ -136,8 +151,8 @@ def build_contexts(
             artifacts_problem=problem,
             state_dir=settings.state_dir or workspace / ".batch-action" / "state",
             runner=runner,
-            console=Console(plain=runner.actions),
-            webhooks=Webhooks(sleep=invocation.sleep),
+            console=Console(plain=runner.actions, hide=runner.hide),
+            webhooks=Webhooks(sleep=invocation.sleep, hide=runner.hide),
             clock=invocation.clock,
             run=BranchRun(rules_commit=rules_commit),
             started_at=invocation.clock(),
@@ -311,10 +326,10 @@ def _open_github(
             header_value("github-token", settings.github_token),
             repository=context.repository,
             api_url=context.api_url,
-            graphql_url=invocation.environ.get("GITHUB_GRAPHQL_URL"),
             trusted_authors=(*settings.trusted_authors, *bot),
             write_interval=invocation.write_interval,
             sleep=invocation.sleep,
+            hide=runner.hide,
         )
     )
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import signal
 import sys
 import traceback
@@ -15,14 +16,22 @@ from batch_action.cli.bootstrap import Invocation, TestHooks
 from batch_action.cli.commands import cli
 from batch_action.errors import BatchActionError, ConfigError, Interrupted
 
+# What Python, its libraries and child processes need of the environment.
+_KEPT_VARIABLES = re.compile(
+    r"path|home|user|logname|shell|tmp|temp|tmpdir|tz|lang|language|lc_\w+|term\w*|columns|lines"
+    r"|(?:no|force)_color|colorterm|python\w*|virtual_env|ld_library_path|xdg_\w+|cov\w*"
+    r"|ssl_cert_(?:file|dir)|(?:requests|curl)_ca_bundle|(?:https?|all|no)_proxy|git_python_\w+",
+    re.IGNORECASE,
+)
+
 
 def main() -> NoReturn:
     """Run the console script `batch-action`."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     environ = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith("ANTHROPIC_")]:
-        # Settings pass them on; the SDK must not read any by itself.
+    for name in [name for name in os.environ if not _KEPT_VARIABLES.fullmatch(name)]:
+        # Settings pass them on: no library may read a setting by itself, no child a secret.
         del os.environ[name]
     sys.exit(enter(sys.argv[1:], environ))
 

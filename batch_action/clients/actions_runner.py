@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import quote
 
 from batch_action import escape
 from batch_action.errors import BatchActionError, ConfigError
@@ -27,6 +28,8 @@ STATUS_ORDER = (
 )
 """The values of the output `status`, the most important one first."""
 
+MIN_SECRET_CHARS = 6
+"""A shorter one is part of many words."""
 _MAX_SUMMARY_BYTES = 1024 * 1024
 _MAX_MESSAGE_CHARS = 4096
 _OUTPUT_NAME = re.compile(r"[a-z][a-z0-9-]*")
@@ -57,14 +60,19 @@ class Runner:
         actions: bool = False,
         stream: TextIO | None = None,
         delimiter: Callable[[], str] = lambda: f"ghadelimiter_{uuid.uuid4()}",
+        secrets: set[str] | None = None,
     ) -> None:
-        """Write log commands to `stream`: stdout in Actions, stderr elsewhere, if not given."""
+        """Write log commands to `stream`: stdout in Actions, stderr elsewhere, if not given.
+
+        `secrets`: what no text may contain; `mask` adds to it.
+        """
         self.workspace = workspace
         self.actions = actions
         self._output = output_path
         self._summary = summary_path
         self._stream = stream or (sys.stdout if actions else sys.stderr)
         self._delimiter = delimiter
+        self._secrets = set() if secrets is None else secrets
         self.outputs: dict[str, str] = {}
         """The outputs set so far; the last value of a name counts."""
         self.annotation_counts: dict[str, int] = {}
@@ -94,7 +102,7 @@ class Runner:
         if delimiter in text:
             raise BatchActionError(f"The output {name} holds its own delimiter.")
         self.outputs[name] = text
-        combined = combine_outputs(name, self._all_outputs)
+        combined = self.hide(combine_outputs(name, self._all_outputs))
         _append(self._output, f"{name}<<{delimiter}\n{combined}\n{delimiter}\n")
 
     def summary(self, markdown: str) -> None:
@@ -103,7 +111,7 @@ class Runner:
             return
         size = self._summary.stat().st_size if self._summary.exists() else 0
         # A blank line closes an HTML block at the end of the existing summary.
-        text = ("\n" if size else "") + markdown.rstrip("\n") + "\n"
+        text = ("\n" if size else "") + self.hide(markdown).rstrip("\n") + "\n"
         _append(self._summary, truncate_markdown(text, _MAX_SUMMARY_BYTES - size))
 
     def annotate(
@@ -142,15 +150,22 @@ class Runner:
         self._write(f"::{level}{' ' if properties else ''}{properties}::{data}")
 
     def mask(self, value: str) -> None:
-        """Make the runner replace a secret, and each of its lines, with `***` in logs."""
-        if not self.actions:
-            return
+        """Replace a secret, and each of its lines, with `***` in our texts and the job's log."""
         stripped = value.strip()
         for secret in dict.fromkeys([stripped, *(line.strip() for line in stripped.splitlines())]):
-            if secret:
+            if secret and self.actions:
                 # Only what the runner decodes: any other escape would mask another text.
                 data = secret.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-                self._write(f"::add-mask::{data}")
+                self._stream.write(f"::add-mask::{data}\n")
+                self._stream.flush()
+            if len(secret) >= MIN_SECRET_CHARS:
+                self._secrets |= {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}
+
+    def hide(self, text: str) -> str:
+        """Return a text that leaves the machine, with `***` for each secret of ours."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
 
     def log(self, text: str) -> None:
         """Print text of any origin; nothing in it acts as a workflow command."""
@@ -197,7 +212,7 @@ class Runner:
         `name` has no folders. A link of that name is replaced, not followed.
         """
         path = self.results_folder() / Path(name).name
-        _replace(path, data)
+        _replace(path, self._hide_bytes(data))
         self.chown_to_workspace_owner(path)
         return path.relative_to(self.workspace).as_posix()
 
@@ -215,13 +230,17 @@ class Runner:
         for path, data in files.items():
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+            target.write_bytes(self._hide_bytes(data))
         folder.mkdir(exist_ok=True)
         self.chown_to_workspace_owner(folder)
         return folder.relative_to(self.workspace).as_posix()
 
+    def _hide_bytes(self, data: bytes) -> bytes:
+        # Undecodable bytes stay as they are.
+        return self.hide(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
     def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
+        self._stream.write(self.hide(line) + "\n")
         self._stream.flush()
 
 

@@ -29,6 +29,7 @@ _SERVICE = "twirp/github.actions.results.api.v1.ArtifactService"
 _MAX_ATTEMPTS = 5
 _UPLOAD_TIMEOUT_SECONDS = 300.0
 _MAX_MESSAGE_CHARS = 300
+_FOREIGN = "not an answer of the artifact service: a proxy, or a sign-in page"
 _FORBIDDEN_CHARS = re.compile(r'[":<>|*?\r\n\\/]')
 _UNAVAILABLE_FIX = (
     "Only a step of GitHub Actions can store artifacts: run this as an action (`uses:`), or store "
@@ -361,6 +362,8 @@ def _is_json_object(response: httpx2.Response) -> bool:
 
 
 def _message_of(response: httpx2.Response) -> str:
+    """Return the service's reason; of the blob store's XML all, of a proxy's page nothing."""
     if _is_json_object(response):
         return str(response.json().get("msg") or "")[:_MAX_MESSAGE_CHARS]
-    return response.text[:_MAX_MESSAGE_CHARS]
+    text = response.text[:_MAX_MESSAGE_CHARS]
+    return text if "<Error>" in text else _FOREIGN

@@ -29,14 +29,17 @@ class Console:
         plain: bool,
         console: RichConsole | None = None,
         clock: Callable[[], float] = time.monotonic,
+        hide: Callable[[str], str] = str,
     ) -> None:
         """Print on `console` (stderr if not given); `plain`: for job logs and pipes.
 
+        `hide`: replaces secrets in each text.
         Plain lines are neither colored, wrapped nor redrawn, and none is a workflow command.
         """
         self.plain = plain
         self.console = console or RichConsole(stderr=True)
         self._clock = clock
+        self._hide = hide
         self.activity = ""
         """The current activity, to report where an interrupted run stopped."""
 
@@ -45,7 +48,7 @@ class Console:
         if self.plain:
             self._write_line(escape.log(text))
         else:
-            self.console.print(_literal(text), style=style or None)
+            self.console.print(self._literal(text), style=style or None)
 
     def step(self, title: str) -> None:
         """Announce the next step of the work."""
@@ -53,7 +56,7 @@ class Console:
             self._write_line(escape.log(f"== {title}"))
         else:
             self.console.print(
-                Text.assemble(("\n▸ ", "bold cyan"), (escape.visible(title), "bold"))
+                Text.assemble(("\n▸ ", "bold cyan"), (escape.visible(self._hide(title)), "bold"))
             )
 
     def table(
@@ -68,15 +71,15 @@ class Console:
         if self.plain:
             self._plain_table(columns, rows, title, right)
             return
-        table = Table(title=_literal(title) if title else None, title_justify="left")
+        table = Table(title=self._literal(title) if title else None, title_justify="left")
         for number, column in enumerate(columns):
             table.add_column(
-                _literal(column),
+                self._literal(column),
                 justify="right" if number in right else "left",
                 overflow="fold",
             )
         for row in rows:
-            table.add_row(*(_literal(cell) for cell in row))
+            table.add_row(*(self._literal(cell) for cell in row))
         self.console.print(table)
 
     @contextmanager
@@ -95,7 +98,7 @@ class Console:
             transient=True,
         )
         with bar:
-            task = bar.add_task(escape.plain(title), total=total)
+            task = bar.add_task(escape.plain(self._hide(title)), total=total)
             yield lambda done, of: bar.update(task, completed=done, total=of)
 
     def _progress_lines(self, title: str) -> ProgressCallback:
@@ -135,10 +138,9 @@ class Console:
 
     def _write_line(self, text: str) -> None:
         """Print without rich's wrapping, which could bring a `::` to the start of a line."""
-        self.console.file.write(text + "\n")
+        self.console.file.write(self._hide(text) + "\n")
         self.console.file.flush()
 
-
-def _literal(text: str) -> Text:
-    """Return text that rich prints as it is, without markup and `:emoji:`."""
-    return Text(escape.visible(text))
+    def _literal(self, text: str) -> Text:
+        """Return text that rich prints as it is, without markup and `:emoji:`."""
+        return Text(escape.visible(self._hide(text)))

@@ -8,8 +8,9 @@ import ipaddress
 import random
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx2
 
@@ -112,6 +113,29 @@ def connection_fix(error: BaseException, otherwise: str) -> str:
             "certificates, name the file with its CA in SSL_CERT_FILE."
         )
     return "Check HTTPS_PROXY and NO_PROXY." if "proxy" in text.lower() else otherwise
+
+
+def url_secrets(environ: Mapping[str, str]) -> set[str]:
+    """Return the passwords in an environment's URLs, as written and decoded.
+
+    A user without a password is one: a token is often written so.
+    """
+    secrets = set()
+    for value in environ.values():
+        if "://" not in value or "@" not in value:
+            continue
+        with suppress(ValueError):
+            url = urlsplit(value)
+            secret = url.password or url.username or ""
+            secrets |= {secret, unquote(secret)}
+    return secrets - {""}
+
+
+def without_user(url: str) -> str:
+    """Return a URL to be shown: without user, password, query and fragment."""
+    head, at, rest = url.partition("?")[0].partition("#")[0].rpartition("@")
+    scheme, separator, _ = head.partition("://")
+    return f"{scheme}{separator}{rest}" if at else rest
 
 
 def is_loopback(host: str) -> bool:

@@ -238,7 +238,7 @@ def _send(settings: Settings, webhooks: Webhooks, message: Message) -> Destinati
         return DestinationResult(destination=DESTINATION, action="refused", note=NO_URL)
     if settings.dry_run:
         return DestinationResult(destination=DESTINATION, action="skipped", note="a dry run")
-    body = json.dumps(message).encode()
+    body = webhooks.hide(json.dumps(message)).encode()
     try:
         # Slack cannot drop repeats, so a message that it may have accepted is not sent again.
         webhooks.post(url.get_secret_value(), body, {}, repeatable=False)

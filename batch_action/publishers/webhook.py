@@ -38,6 +38,7 @@ def _send(ctx: RunContext, id: str, body: bytes) -> DestinationResult:
         return DestinationResult(destination=DESTINATION, action="refused", note=note)
     if ctx.settings.dry_run:
         return DestinationResult(destination=DESTINATION, action="skipped", note="a dry run")
+    body = ctx.webhooks.hide(body.decode()).encode()
     headers = signature_headers(secret.get_secret_value(), f"batch-action_{id}", ctx.now(), body)
     try:
         ctx.webhooks.post(url.get_secret_value(), body, headers, repeatable=True)

@@ -160,7 +160,6 @@ class TestClient:
             ("", {}, "github-token"),
             ("t", {"api_url": "ftp://x"}, "GITHUB_API_URL"),
             ("t", {"repository": "demo"}, "owner/name"),
-            ("t", {"graphql_url": "https://else.where/graphql"}, "same host"),
         ],
     )
     def test_invalid_inputs(self, token, how, words):

@@ -33,7 +33,7 @@ from batch_action.clients.anthropic.parsing import (
     split_lines,
     token_count,
 )
-from batch_action.clients.http import Retries
+from batch_action.clients.http import Retries, without_user
 from batch_action.errors import AmbiguousCreateError, AnthropicError, ConfigError, TransientError
 from batch_action.models.requests import (
     CREATE_TIMEOUT,
@@ -282,16 +282,16 @@ def checked_base_url(url: str) -> str:
     """Return a base URL as it is. Raises ConfigError: the key or the paths would go wrong."""
     base = urlsplit(url)
     if base.scheme != "https" and base.hostname not in LOOPBACK_HOSTS:
-        raise ConfigError(f"`anthropic-base-url` {url!r} must be https.")
+        raise ConfigError(f"`anthropic-base-url` {without_user(url)!r} must be https.")
     if base.query or base.fragment:
         raise ConfigError(
-            f"`anthropic-base-url` {base.scheme}://{base.netloc}{base.path} has a query or a "
-            "fragment.",
+            f"`anthropic-base-url` {without_user(url)} has a query or a fragment.",
             fix="Remove the `?…` or `#…`: the paths of the API are appended to it.",
         )
     if base.path.rstrip("/").endswith("/v1"):
         raise ConfigError(
-            f"`anthropic-base-url` {url!r} ends in /v1, which the paths of the API begin with.",
+            f"`anthropic-base-url` {without_user(url)!r} ends in /v1, which the paths of the API "
+            "begin with.",
             fix="Remove the /v1.",
         )
     return url

@@ -188,6 +188,9 @@ def hardened_environment(git_dir: str) -> dict[str, str]:
         "GIT_TRACE": "0",
         "LC_ALL": "C",
     }
+    # No call needs the network, and a proxy's URL may contain a password.
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        env |= {name: "", name.upper(): ""}
     for number, (key, value) in enumerate(CONFIG.items()):
         env[f"GIT_CONFIG_KEY_{number}"] = key
         env[f"GIT_CONFIG_VALUE_{number}"] = value

@@ -1,7 +1,7 @@
 """The HTTP client of GitHub's REST and GraphQL APIs: authorized, throttled, never writing twice."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from batch_action.clients.github.errors import (
     reads,
 )
 from batch_action.clients.github.requester import CheckedRequester, error_message, retry_policy
-from batch_action.clients.http import Closeable
+from batch_action.clients.http import Closeable, without_user
 from batch_action.errors import ConfigError, GitHubError
 from batch_action.models.files import ChangeType, FileChange
 from batch_action.models.github import Repository
@@ -65,10 +65,10 @@ class GitHubClient(Closeable):
         *,
         api_url: str,
         repository: str,
-        graphql_url: str | None = None,
         timeout: int = 30,
         write_interval: float = 1.0,
         max_rate_limit_wait: float = 120.0,
+        hide: Callable[[str], str] = str,
     ) -> None:
         """Prepare requests to one repository.
 
@@ -76,10 +76,10 @@ class GitHubClient(Closeable):
             token: a workflow's or a person's token.
             api_url: base URL of the REST API.
             repository: `owner/name`.
-            graphql_url: URL of the GraphQL API, derived from `api_url` if not given.
             timeout: seconds for one request.
             write_interval: seconds between two writes.
             max_rate_limit_wait: seconds; a longer rate limit is an error.
+            hide: replaces secrets in each text that is sent.
 
         Raises:
             ConfigError: the token is empty, or a URL or the name is invalid.
@@ -90,7 +90,7 @@ class GitHubClient(Closeable):
             )
         url = urlsplit(api_url)
         if url.scheme not in ("http", "https") or not url.hostname:
-            raise ConfigError(f"GITHUB_API_URL is no URL: {api_url!r}.")
+            raise ConfigError(f"GITHUB_API_URL is no URL: {without_user(api_url)!r}.")
         if repository.count("/") != 1:
             raise ConfigError(f"The repository must be `owner/name`, not {repository!r}.")
         self.repository = repository
@@ -114,10 +114,8 @@ class GitHubClient(Closeable):
             api_version=API_VERSION,
         )
         self._requester.max_wait = max_rate_limit_wait
+        self._requester.hide = hide
         self.repo = GithubRepository(self._requester, url=f"/repos/{repository}")
-        self._graphql_url = graphql_url or self._requester.graphql_url
-        if urlsplit(self._graphql_url).netloc != url.netloc:
-            raise ConfigError("GITHUB_GRAPHQL_URL and GITHUB_API_URL must name the same host.")
 
     def close(self) -> None:  # noqa: D102 - see the base class
         self._requester.close()
@@ -197,7 +195,9 @@ class GitHubClient(Closeable):
             RefusedError: the response has `errors`.
         """
         body = {"query": query, "variables": dict(variables or {})}
-        _, response = self._requester.requestJsonAndCheck("POST", self._graphql_url, input=body)
+        _, response = self._requester.requestJsonAndCheck(
+            "POST", self._requester.graphql_url, input=body
+        )
         errors, data = response.get("errors"), response.get("data")
         if errors:
             message = error_message(response)

@@ -28,21 +28,22 @@ def open_github_clients(
     *,
     repository: str,
     api_url: str,
-    graphql_url: str | None,
     trusted_authors: Sequence[str],
     write_interval: float,
     sleep: Callable[[float], None],
+    hide: Callable[[str], str],
 ) -> Iterator[GitHubClients]:
     """Open the clients of one repository (`owner/name`) and close them at the end.
 
     *trusted_authors*: logins whose issues and comments are trusted as this token's own are.
-    *write_interval*: seconds between two writes. Raises ConfigError for an unusable address.
+    *write_interval*: seconds between two writes. *hide*: replaces secrets in what is sent. Raises
+    ConfigError for an unusable address.
     """
     with GitHubClient(
         token,
         repository=repository,
         api_url=api_url,
-        graphql_url=graphql_url,
+        hide=hide,
         write_interval=write_interval,
     ) as client:
         issues = Issues(client, trusted_authors)

@@ -184,7 +184,9 @@ _FIXES: Mapping[int, str] = {
     "or renew it.",
     404: "It does not exist, or the token cannot see it: check the repository's name, and in a "
     "private repository add {permission} to the job's `permissions:`.",
+    407: "A proxy wants a password: name a user with it in HTTPS_PROXY.",
     410: "It was deleted or has expired.",
+    451: "GitHub has blocked this repository for legal reasons.",
 }
 
 

@@ -29,10 +29,10 @@ def parse_issue(item: GithubIssue) -> Issue:
     """Return PyGithub's issue, complete, as our value."""
     return Issue(
         number=item.number,
-        url=item.html_url or "",
-        title=item.title or "",
+        url=item.html_url,
+        title=item.title,
         body=item.body or "",
-        state=item.state or "open",
+        state=item.state,
         state_reason=item.state_reason,
         labels=tuple(label.name for label in item.labels or []),
         author=login_of(item.user),
@@ -51,7 +51,7 @@ def parse_comment(item: GithubIssueComment | PullRequestComment, *, trusted: boo
     counts = {n: count for n, count in (item.reactions or {}).items() if isinstance(count, int)}
     return IssueComment(
         id=item.id,
-        url=item.html_url or "",
+        url=item.html_url,
         body=item.body or "",
         author=login_of(item.user),
         trusted=trusted,

@@ -78,7 +78,7 @@ class PullRequests:
         return [
             PullRequestReview(
                 id=item.id,
-                url=item.html_url or "",
+                url=item.html_url,
                 body=item.body or "",
                 trusted=self._is_trusted(shapes.login_of(item.user)),
             )
@@ -279,7 +279,7 @@ def _parse_pull(item: GithubPullRequest) -> PullRequest:
     merged = item.merged_at is not None
     return PullRequest(
         number=item.number,
-        url=item.html_url or "",
+        url=item.html_url,
         open=item.state == "open",
         merged=merged,
         # While it is open this names GitHub's test merge, which is on no branch.
@@ -308,10 +308,10 @@ def _comment_body(draft: ReviewCommentDraft) -> dict[str, Any]:
 def _parse_draft(item: GithubPullRequest) -> DraftPullRequest:
     return DraftPullRequest(
         number=item.number,
-        url=item.html_url or "",
-        title=item.title or "",
+        url=item.html_url,
+        title=item.title,
         body=item.body or "",
-        state=item.state or "open",
+        state=item.state,
         author=shapes.login_of(item.user),
         head_ref=item.head.ref or "",
     )

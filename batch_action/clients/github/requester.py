@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from batch_action.clients.http import (
     MAX_PAUSE_SECONDS,
     RETRIED_STATUSES,
     connection_fix,
+    without_user,
 )
 from batch_action.errors import GitHubError
 from batch_action.text import fit_body
@@ -101,6 +103,8 @@ class CheckedRequester(Requester):
 
     max_wait: float
     """Seconds; a longer rate limit is an error."""
+    hide: Callable[[str], str]
+    """Replaces secrets in what is sent."""
 
     def requestJsonAndCheck(  # noqa: N802 - every object of PyGithub calls this
         self,
@@ -170,7 +174,7 @@ class CheckedRequester(Requester):
     ) -> tuple[int, dict[str, str], Any]:
         try:
             status, received, text = self.requestJson(
-                verb, url, dict(parameters or {}), dict(headers or {}), input
+                verb, url, dict(parameters or {}), dict(headers or {}), self._without_secrets(input)
             )
         except GithubException as error:
             received = {str(k).lower(): str(v) for k, v in (error.headers or {}).items()}
@@ -179,19 +183,30 @@ class CheckedRequester(Requester):
             raise error_of(error.status, received, error_message(error.data), verb, path) from error
         except (requests.RequestException, OSError, ValueError, OverflowError) as error:
             problem = f"GitHub did not answer {verb} {path}: {type(error).__name__}."
-            fix = f"Check that {self.base_url} can be reached; the next run goes on."
+            fix = f"Check that {without_user(self.base_url)} can be reached; the next run goes on."
             kind = GitHubError if verb in ("GET", "DELETE") else LostResponseError
             raise kind(problem, fix=connection_fix(error, fix)) from error
         except (AssertionError, RuntimeError) as error:
             raise GitHubError(
                 f"GitHub redirected {verb} {path} to another host: {error}"
             ) from error
+        received = {k: str(v) for k, v in received.items()}
         try:
             data = json.loads(text) if text else None
         except (ValueError, RecursionError):
-            # The page of a proxy; as a success it is refused.
-            data = text[:200] if status < 300 else {"message": text[:200]}  # noqa: PLR2004 - HTTP
-        return status, {k: str(v) for k, v in received.items()}, data
+            data = text
+        is_refusal = 400 <= status < 500 and not is_rate_limited(status, received, "")  # noqa: PLR2004 - HTTP
+        if is_refusal and not isinstance(data, dict):
+            # A page of somebody on the way: its 404 says nothing about GitHub's resource.
+            raise ForeignAnswerError(f"{verb} {path} was refused with {status} and no reason")
+        return status, received, data
+
+    def _without_secrets(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.hide(value)
+        if isinstance(value, dict):
+            return {key: self._without_secrets(item) for key, item in value.items()}
+        return [*map(self._without_secrets, value)] if isinstance(value, (list, tuple)) else value
 
     def _is_ours(self, location: str) -> bool:
         return location.startswith((f"{self.base_url}/", "/"))
