@@ -50,3 +50,12 @@ def normalize_line_ends(data: bytes) -> bytes:
     another.
     """
     return data.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").rstrip(b"\n")
+
+
+def format_dollars(amount: float | None) -> str:
+    """Format `$0.41`, with four decimals below a cent, or `unpriced` when the amount is unknown."""
+    if amount is None:
+        return "unpriced"
+    if 0 < amount < 0.0001:  # noqa: PLR2004 - the smallest amount with four decimals
+        return "less than $0.0001"
+    return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"  # noqa: PLR2004 - a cent

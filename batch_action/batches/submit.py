@@ -248,7 +248,7 @@ def send_batches(
         raise
     finally:
         store.save(ctx, session)
-        spend.settle(ctx, known_spend, session.view)
+        spend.settle(ctx, known_spend, store.view_of_run(ctx, session))
     return sent
 
 

@@ -43,7 +43,7 @@ def send_requests(
     except (AnthropicError, Interrupted):
         session.add(Rejected(intent=intended.intent, batch=None))
         store.save(ctx, session)
-        spend.settle(ctx, known_spend, session.view)
+        spend.settle(ctx, known_spend, store.view_of_run(ctx, session))
         raise
     sent = Sent(
         intent=intended.intent,

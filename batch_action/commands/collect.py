@@ -42,6 +42,8 @@ def collect(ctx: RunContext, session: LedgerSession | None = None) -> int:
     finally:
         if pull_requests is not None:
             published = pull_request_results.published
+            if published and not ctx.settings.dry_run:
+                spend.record(ctx, session.view, pull_requests.view)
             job_summary.report_pull_requests(ctx, pull_requests, published)
 
 
@@ -93,6 +95,8 @@ def _collect_pull_request(
     published = next(iter(pull_request_results.published), None)
     if published is not None:
         published = notifiers.notify(ctx, published)
+        if not ctx.settings.dry_run:
+            spend.record(ctx, store.view_of_run(ctx, session))
     job_summary.report_collected(ctx, session, published)
     return _exit_code(ctx, published, pull_request_results.problem)
 

@@ -11,10 +11,9 @@ from batch_action.errors import AnthropicError, BatchActionError, BudgetError, C
 from batch_action.ledger import store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import job_summary, pipeline
-from batch_action.publishers.report_text import format_dollars
 from batch_action.requests import packing, planner
 from batch_action.requests.planner import PreparedPlan
-from batch_action.text import plural
+from batch_action.text import format_dollars, plural
 
 
 def plan(

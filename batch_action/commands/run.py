@@ -67,8 +67,8 @@ class LedgerSet:
     def update_budget(self, contexts: Sequence[RunContext]) -> None:
         """Gather what each ledger says about spend."""
         for ctx in contexts:
-            facts = (spend.facts_of(self.sessions[each.title].view) for each in contexts)
-            ctx.budget.facts = tuple(chain.from_iterable(facts))
+            views = (store.view_of_run(each, self.sessions[each.title]) for each in contexts)
+            ctx.budget.facts = tuple(chain.from_iterable(map(spend.facts_of, views)))
 
 
 FindOwner = Callable[[Sequence[RunContext], LedgerSet], RunContext]

@@ -4,13 +4,12 @@ from typing import Any
 
 from batch_action.clients.console import Console
 from batch_action.context import RunContext
-from batch_action.ledger import store
+from batch_action.ledger import spend, store
 from batch_action.ledger.spend import month_start
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import job_summary
 from batch_action.publishers.pull_request import collect
-from batch_action.publishers.report_text import format_dollars
-from batch_action.text import plural
+from batch_action.text import format_dollars, plural
 
 
 def status(
@@ -32,6 +31,7 @@ def _read_state(ctx: RunContext, session: LedgerSession) -> dict[str, Any]:
     """Return the state of a task and of its pull requests as JSON data."""
     view, max_attempts = session.view, ctx.settings.max_attempts
     pull_requests = collect.load_ledger(ctx)
+    known = spend.load(ctx, view)
     file = store.state_file_of(ctx, session.access)
     # Artifacts by name, then the path of the file.
     places = [*(session.access.names if ctx.github else ()), *([str(file)] * file.is_file())]
@@ -63,6 +63,8 @@ def _read_state(ctx: RunContext, session: LedgerSession) -> dict[str, Any]:
         # None when a price is unknown.
         "month_usd": view.spend_usd(month_start(ctx.now())),
         "committed_usd": view.committed_usd,
+        # None without a budget.
+        "budget": known.describe(ctx.settings, ctx.now()) if known else None,
     }
 
 
@@ -89,3 +91,5 @@ def _print(console: Console, title: str, state: dict[str, Any]) -> None:
         f"This month {format_dollars(state['month_usd'])}; "
         f"in flight at most {format_dollars(state['committed_usd'])}."
     )
+    if state["budget"]:
+        console.print(state["budget"])

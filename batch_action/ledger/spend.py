@@ -8,7 +8,7 @@ on the UTC day and in the month in which it was sent, and until it is collected 
 Runs of pull requests write to a second ledger, where the facts of their authors' making can be.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
@@ -33,6 +33,7 @@ from batch_action.models.ledger import (
     Reserved,
     Sent,
 )
+from batch_action.text import format_dollars
 
 TASK = "spend"
 """Stands for a task in the ledger's name: no task may have this name."""
@@ -88,6 +89,19 @@ class Spend:
             default=float("inf"),
         )
 
+    def describe(self, settings: Settings, now: datetime) -> str:
+        """Return one line about the budgets: what is spent, in flight, and to be expected."""
+        daily, monthly = settings.daily_budget_usd, settings.monthly_budget_usd
+        texts = []
+        if daily is not None:
+            today = self.used_usd(day_start(now), sent=False)
+            texts.append(f"{format_dollars(today)} of {format_dollars(daily)} today")
+        if monthly is not None:
+            month = self.used_usd(month_start(now), sent=False)
+            texts.append(_forecast(month, monthly, now))
+        in_flight = self.used_usd(now) - self.used_usd(now, sent=False)
+        return f"Budget: {'; '.join(texts)}; in flight at most {format_dollars(in_flight)}."
+
 
 def day_start(now: datetime) -> datetime:
     """Return the start of the day, UTC."""
@@ -119,8 +133,7 @@ def facts_of(view: LedgerView) -> Iterator[Fact]:
                 if intent in closed:
                     yield Charged(intent=intent, index=index, usd=0.0)
                 continue
-            if intended.pull_request is not None:
-                yield create
+            yield create
             if fact := collected.get(create.batch):
                 # Results that could not be read say nothing about what they cost.
                 unread = all(fact.failed.get(key.id) == "missing" for key in keys)
@@ -140,10 +153,12 @@ def reserved_fact(intended: Intended) -> Reserved:
     )
 
 
-def load(ctx: RunContext, view: LedgerView) -> Spend | None:
-    """Return what is known about spend, *view*'s facts among it; None without a budget.
+def load(ctx: RunContext, view: LedgerView, pulls_view: LedgerView | None = None) -> Spend | None:
+    """Return what is known about spend; None without a budget.
 
-    Nothing is saved. Raises GitHubError; AnthropicError.
+    *view*: the task's facts, of this run's branch or pull request; *pulls_view*: those of all pull
+    requests, which a branch's run has collected. Nothing is saved. Raises GitHubError;
+    AnthropicError.
     """
     if ctx.settings.daily_budget_usd is None and ctx.settings.monthly_budget_usd is None:
         return None
@@ -158,14 +173,18 @@ def load(ctx: RunContext, view: LedgerView) -> Spend | None:
     spend = Spend(own=own, branch=branch, pulls=pulls)
     _read_pull_requests(ctx, spend)
     own.add(*ctx.budget.facts, *facts_of(view))
+    if pulls_view is not None:
+        facts = list(facts_of(pulls_view))
+        claims = _capped(((None, facts),), ctx.settings.max_cost_usd)
+        own.add(*_verify(ctx, own.ledger, list(claims)))
     own.ledger = _forget(own.ledger, ctx.now())
     return spend
 
 
-def record(ctx: RunContext, view: LedgerView) -> None:
+def record(ctx: RunContext, view: LedgerView, pulls_view: LedgerView | None = None) -> None:
     """Save what a task's ledger says about spend; warn when that fails: a later run does it."""
     try:
-        settle(ctx, load(ctx, view), view)
+        settle(ctx, load(ctx, view, pulls_view), view)
     except BatchActionError as error:
         ctx.warn(f"What the batches cost could not be recorded: {error}")
 
@@ -239,7 +258,9 @@ def _read_pull_requests(ctx: RunContext, spend: Spend) -> None:
     claims: list[Fact] = []
     if reader is not None:
         reader.read()
-        claims = list(_capped(reader, ctx.settings.max_cost_usd))
+        pairs = zip(reader.artifacts, reader.ledgers, strict=True)
+        sources = ((artifact.run_id, ledger.facts) for artifact, ledger in pairs)
+        claims = list(_capped(sources, ctx.settings.max_cost_usd))
     if own is spend.branch:
         own.add(*_verify(ctx, own.ledger, claims))
         if reader is not None:
@@ -254,28 +275,31 @@ def _read_pull_requests(ctx: RunContext, spend: Spend) -> None:
     spend.others = (*spend.branch.ledger.facts, *others)
 
 
-def _capped(reader: ArtifactReader, max_cost_usd: float) -> Iterator[Fact]:
+def _capped(
+    sources: Iterable[tuple[str | None, Iterable[Fact]]], max_cost_usd: float
+) -> Iterator[Fact]:
     """Yield the facts of pull requests' runs: what a run reserved itself, up to the cap of a run.
 
     Anybody who can open a pull request from a branch of this repository can write these facts.
+    *sources*: the run that wrote them, if it is known, and the facts.
     """
     left: dict[str, float] = {}
     seen: set[str] = set()
-    for artifact, ledger in zip(reader.artifacts, reader.ledgers, strict=True):
-        for fact in ledger.facts:
+    for run_id, facts in sources:
+        for fact in facts:
             if isinstance(fact, Sent | Charged):
                 yield fact
-            elif _is_of_run(fact, artifact.run_id) and fact.intent not in seen:
+            elif _is_of_run(fact, run_id) and fact.intent not in seen:
                 seen.add(fact.intent)
-                usd = []
+                run, usd = fact.run.partition(".")[0], []
                 for amount in fact.usd:
-                    usd.append(min(amount, left.get(artifact.run_id, max_cost_usd)))
-                    left[artifact.run_id] = left.get(artifact.run_id, max_cost_usd) - usd[-1]
+                    usd.append(min(amount, left.get(run, max_cost_usd)))
+                    left[run] = left.get(run, max_cost_usd) - usd[-1]
                 yield fact.model_copy(update={"usd": tuple(usd)})
 
 
-def _is_of_run(fact: Fact, run_id: str) -> TypeGuard[Reserved]:
-    return isinstance(fact, Reserved) and fact.run.partition(".")[0] == run_id
+def _is_of_run(fact: Fact, run_id: str | None) -> TypeGuard[Reserved]:
+    return isinstance(fact, Reserved) and run_id in (None, fact.run.partition(".")[0])
 
 
 def _verify(ctx: RunContext, ledger: Ledger, claims: Sequence[Fact]) -> Iterator[Fact]:
@@ -330,27 +354,16 @@ def _note_settled(ledger: Ledger, reader: ArtifactReader, now: datetime) -> Iter
             yield Noted(what="artifact", name=str(artifact.id), at=now)
 
 
-def describe(settings: Settings, spend: Spend, now: datetime) -> str:
-    """Return one line about the budgets: what is spent, in flight, and to be expected."""
-    texts = []
-    in_flight = spend.used_usd(now) - spend.used_usd(now, sent=False)
-    if settings.daily_budget_usd is not None:
-        today = spend.used_usd(day_start(now), sent=False)
-        texts.append(f"${today:.2f} of ${settings.daily_budget_usd:.2f} today")
-    if settings.monthly_budget_usd is not None:
-        month = spend.used_usd(month_start(now), sent=False)
-        budget, pace = settings.monthly_budget_usd, _forecast(month, now)
-        texts.append(f"${month:.2f} of ${budget:.2f} this month ({pace} of ${budget:.2f})")
-    return f"Budget of the repository: {', '.join(texts)}; in flight at most ${in_flight:.2f}."
-
-
-def _forecast(month_usd: float, now: datetime) -> str:
+def _forecast(month_usd: float, budget_usd: float, now: datetime) -> str:
+    """Return the month's spend, and what it will be when it goes on like this."""
     start = month_start(now)
     end = month_start(start + timedelta(days=31))
     # The first day says little about a month.
-    elapsed = max(now - start, timedelta(days=1))
+    pace = month_usd * ((end - start) / max(now - start, timedelta(days=1)))
     last = (end - timedelta(days=1)).day
-    return f"at this pace ${month_usd * ((end - start) / elapsed):.2f} by day {last}"
+    day = "31st" if last == 31 else f"{last}th"  # noqa: PLR2004 - the longest month
+    spent, forecast, budget = map(format_dollars, (month_usd, pace, budget_usd))
+    return f"{spent} of {budget} this month, at this pace {forecast} of {budget} by the {day}"
 
 
 def _save(ctx: RunContext, spend: Spend) -> None:
@@ -361,8 +374,7 @@ def _save(ctx: RunContext, spend: Spend) -> None:
     names = {n: f"{now:%Y-%m} {n}" for n in NOTICES if budget and month >= budget * n / 100}
     if budget and (due := [n for n, name in names.items() if name not in noted]):
         ctx.warn(
-            f"The repository has spent {max(due)} % of `monthly-budget-usd`: ${month:.2f} of "
-            f"${budget:.2f}, {_forecast(month, now)}."
+            f"{max(due)} % of `monthly-budget-usd` are spent: {_forecast(month, budget, now)}."
         )
         spend.own.add(*(Noted(what="notice", name=names[n], at=now) for n in due))
     store.save(ctx, spend.own)

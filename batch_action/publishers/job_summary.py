@@ -14,12 +14,11 @@ from batch_action.models.report import PublishResult
 from batch_action.models.requests import BatchState, Cost, Plan, SubmissionMode
 from batch_action.publishers import report_text
 from batch_action.publishers.report_text import (
-    format_dollars,
     render_template,
 )
 from batch_action.publishers.results import count_findings
 from batch_action.requests.planner import PreparedPlan
-from batch_action.text import plural
+from batch_action.text import format_dollars, plural
 
 MAX_TABLE_BYTES = 80_000
 """The limit of one table: the runner drops a summary over 1 MiB, which collect and submit share."""
@@ -48,7 +47,12 @@ class RunningBatch:
 
 
 def render_submitted(
-    title: str, prepared: PreparedPlan, sent: Sequence[BatchState], *, dry_run: bool
+    title: str,
+    prepared: PreparedPlan,
+    sent: Sequence[BatchState],
+    *,
+    dry_run: bool,
+    budget: str = "",
 ) -> str:
     """Render what was selected and sent, the maximum cost, and the files that were left out."""
     plan, selection = prepared.plan, prepared.selection
@@ -81,6 +85,7 @@ def render_submitted(
         backlog_count=len(plan.backlog),
         dry_run=dry_run,
         nothing=not plan.requests,
+        budget=markdown(budget),
     )
 
 
@@ -140,7 +145,16 @@ def report_submitted(
     interactive = len(plan.requests) if results or dry_run else 0
     runner.set_output("requests-count", interactive + sum(batch.total for batch in session.sent))
     runner.set_output("backlog-count", len(plan.backlog) if dry_run else len(backlog))
-    _write_summary(ctx, render_submitted(ctx.title, prepared, sent, dry_run=dry_run))
+    _write_summary(
+        ctx,
+        render_submitted(
+            ctx.title,
+            prepared,
+            sent,
+            dry_run=dry_run,
+            budget=prepared.spend.describe(ctx.settings, ctx.now()) if prepared.spend else "",
+        ),
+    )
     _print_submitted(ctx, plan, is_sent=bool(sent or results or dry_run))
 
 

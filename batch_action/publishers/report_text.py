@@ -30,7 +30,7 @@ from batch_action.models.report import (
     Spending,
 )
 from batch_action.publishers.markers import MAX_TITLE_CHARS
-from batch_action.text import plural
+from batch_action.text import format_dollars, plural
 
 SEVERITY_ICONS = {
     Severity.CRITICAL: "🔴",
@@ -87,15 +87,6 @@ def format_changes(statuses: Iterable[FindingStatus], fixed_by: str = "") -> str
         for state in CHANGES
         if state in states
     )
-
-
-def format_dollars(amount: float | None) -> str:
-    """Format `$0.41`, with four decimals below a cent, or `unpriced` when the amount is unknown."""
-    if amount is None:
-        return "unpriced"
-    if 0 < amount < 0.0001:  # noqa: PLR2004 - the smallest amount with four decimals
-        return "less than $0.0001"
-    return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"  # noqa: PLR2004 - a cent
 
 
 def format_cost(spending: Spending) -> str:

@@ -20,7 +20,7 @@ from batch_action.models.report import (
 )
 from batch_action.publishers import report_text
 from batch_action.publishers.markers import MAX_TITLE_CHARS
-from batch_action.text import plural
+from batch_action.text import format_dollars, plural
 
 DESTINATION = "slack"
 NO_URL = "`slack-webhook-url` is not set: set the secret, or remove `slack` from `report`."
@@ -102,10 +102,10 @@ def _format_spending(report: RunReport) -> list[str]:
     if report.spending is None:
         return []
     saved, month = report.spending.saved_usd, report.spending.month_to_date_usd
-    saving = f" (saved {report_text.format_dollars(saved)})" if saved is not None else ""
+    saving = f" (saved {format_dollars(saved)})" if saved is not None else ""
     return [
-        f"{report_text.format_dollars(report.spending.paid_usd)}{saving}",
-        *([f"month {report_text.format_dollars(month)}"] if month is not None else []),
+        f"{format_dollars(report.spending.paid_usd)}{saving}",
+        *([f"month {format_dollars(month)}"] if month is not None else []),
     ]
 
 

@@ -3,8 +3,9 @@
 import contextlib
 import io
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import httpx2
@@ -74,11 +75,17 @@ def interleave(turns: Turns) -> Iterator[None]:
 
 
 def run_concurrently(
-    workflow: WorkflowHarness, modes: Sequence[str], choose: Callable[[int], int]
+    workflow: WorkflowHarness,
+    modes: Sequence[str],
+    choose: Callable[[int], int],
+    inputs: Sequence[Mapping[str, str]] = (),
 ) -> list[int]:
     """Run these modes concurrently, each as a workflow run of its own; return their exit codes."""
     names = [f"{number}-{mode}" for number, mode in enumerate(modes)]
-    steps = [(run := workflow.open({}), workflow.step(run, mode)) for mode in modes]
+    steps = [
+        (run := workflow.open({}), workflow.step(run, mode, **more))
+        for mode, more in zip_longest(modes, inputs, fillvalue={})
+    ]
     turns = Turns(names, choose)
     codes: dict[str, int] = {}
 

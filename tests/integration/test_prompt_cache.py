@@ -6,9 +6,9 @@ import pytest
 
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Collected, Intended
-from batch_action.publishers.report_text import format_dollars
 from batch_action.requests import pricing
 from batch_action.sandbox.anthropic.batches import Batch
+from batch_action.text import format_dollars
 from tests.crashes.cells import run_until_crash, stored_ledger
 from tests.crashes.crash_point import CrashPoint
 from tests.harness.workflow import BAD, HOUR, WorkflowHarness, path_of_request

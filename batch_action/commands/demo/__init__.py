@@ -22,10 +22,9 @@ from batch_action.commands.demo.environment import (
 from batch_action.commands.plan import plan
 from batch_action.commands.submit import submit
 from batch_action.ledger import store
-from batch_action.publishers.report_text import format_dollars
 from batch_action.sandbox.sample_repositories import Sample, create_commit
 from batch_action.sandbox.server import Sandbox
-from batch_action.text import plural
+from batch_action.text import format_dollars, plural
 
 BATCH_SECONDS = 3.0
 DAY = timedelta(hours=24)
