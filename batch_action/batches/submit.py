@@ -50,6 +50,8 @@ STILL_PRESENT = frozenset(
 PATTERN_REASONS = frozenset({SkipReason.NOT_IN_PATHS, SkipReason.PATHS_IGNORE})
 """Excluded by the user's patterns, for runs with the same patterns only."""
 
+REMEMBERING = frozenset({"issue", "issue-per-finding"})
+"""Destinations besides `sarif` that hold a branch's findings from run to run."""
 RESERVED_BYTES = 8_192
 RESERVED_BYTES_PER_REQUEST = 40
 """Zipped bytes for the facts about the answers: without that space nothing is sent."""
@@ -77,23 +79,30 @@ class ModelCheck:
 def check_destinations(ctx: RunContext) -> None:
     """Check that code scanning accepts uploads, and warn of findings that nothing will show.
 
-    Raises ConfigError: the findings of this task may go to code scanning only, and it would refuse
-    them, so that nobody could read the review that is paid for.
+    Raises ConfigError: code scanning would refuse the findings, and no other destination of
+    `report` would remember them, or may show them: nobody could read the review that is paid for.
     """
-    wanted = "sarif" in ctx.settings.report and ctx.run.pull_number is None
+    report = set(ctx.settings.report)
+    wanted = "sarif" in report and ctx.run.pull_number is None
+    hidden = ctx.task.security_only and ctx.hides_security_findings
     refused = _code_scanning_refusal(ctx) if wanted else None
-    if not (ctx.task.security_only and ctx.hides_security_findings):
-        if refused is not None:
-            ctx.warn(f"Code scanning will not accept the findings. {refused}")
-        return
-    if refused is not None:
+    if refused is not None and hidden:
         raise ConfigError(
             f"{ctx.task.name} reports security problems only, which a public repository shows only "
             f"in code scanning, and code scanning would refuse them: nothing was sent. {refused}",
             fix="The job that submits needs the permission, too: it checks before it spends. Or "
             "set `allow-public-security-findings` to show the findings elsewhere, to everybody.",
         )
-    if not wanted:
+    if refused is not None and not report & REMEMBERING:
+        raise ConfigError(
+            f"Code scanning would refuse the findings, and no other destination of `report` "
+            f"remembers them: nothing was sent. {refused}",
+            fix="The job that submits needs the permission, too. Or add `issue` to `report`, or "
+            "remove `sarif`.",
+        )
+    if refused is not None:
+        ctx.warn(f"Code scanning will not accept the findings. {refused}")
+    if hidden and not wanted:
         ctx.warn(
             f"{ctx.task.name} reports security problems only, and a public repository does not "
             "show them: add `sarif` to `report`, or set `allow-public-security-findings`."

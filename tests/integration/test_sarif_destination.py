@@ -558,7 +558,7 @@ class TestThroughTheAction:
         assert public.requested_paths() == ["last.js", "next.js"]
         public.github_repository.artifacts.clear()
         public.github_repository.code_scanning = False
-        public.inputs["task"] = "code-review"
+        public.inputs |= {"task": "code-review", "report": "sarif,issue"}
         assert public.start("submit", {"permissions": PERMISSIONS}).exit == 0
 
     def test_nothing_is_submitted_without_a_readable_destination(self, public: WorkflowHarness):
@@ -574,7 +574,7 @@ class TestThroughTheAction:
 
     def test_with_another_destination_it_is_a_warning(self, public: WorkflowHarness):
         for inputs in ({"allow_public_security_findings": "true"}, {"task": "code-review"}):
-            done = public.start("submit", {}, **inputs)
+            done = public.start("submit", {}, report="sarif,issue", **inputs)
             assert done.exit == 0
             assert "`security-events: write`" in done.annotations("warning")[0]
         assert public.start("submit", {}, dry_run="true").exit == 0
@@ -589,3 +589,30 @@ class TestThroughTheAction:
         done = public.start("submit", {})
         assert done.exit == 0
         assert "add `sarif` to `report`" in done.annotations("warning")[0]
+
+
+@pytest.mark.parametrize(
+    ("report", "sends"),
+    [
+        ("sarif", False),
+        ("sarif, summary", False),
+        ("sarif, summary, files, annotations", False),
+        ("sarif, issue", True),
+        ("issue-per-finding, sarif", True),
+        ("issue, summary", True),
+    ],
+)
+@pytest.mark.parametrize("cause", ["disabled", "permission"])
+def test_nothing_is_paid_that_no_destination_would_remember(
+    workflow: WorkflowHarness, report: str, sends: bool, cause: str
+) -> None:
+    workflow.github_repository.code_scanning = cause != "disabled"
+    level = "read" if cause == "permission" else "write"
+    options = {"permissions": PERMISSIONS | {"security-events": level}}
+    workflow.commit({"a.js": BAD})
+    submitted = workflow.start("submit", options, report=report)
+    assert (submitted.exit, len(workflow.batches)) == ((0, 1) if sends else (2, 0)), submitted.log
+    assert ("Code scanning" in submitted.log) == ("sarif" in report)
+    if sends:
+        collected = workflow.start("collect", options, report=report)
+        assert (collected.exit, collected.outputs["findings-count"]) == (0, "2"), collected.log
