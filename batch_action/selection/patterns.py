@@ -1,9 +1,11 @@
 """Match paths against `paths`, `paths-ignore` and the default ignores, in gitignore syntax."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 
 from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from batch_action.errors import ConfigError
 from batch_action.models.files import SkipKind, SkippedFile, SkipReason
@@ -66,6 +68,37 @@ DEFAULT_IGNORES: dict[SkipReason, tuple[str, ...]] = {
 """In the order in which they are tried: the first reason wins."""
 
 
+_STAR, _FOLDERS_BEFORE, _FOLDERS = "[^/]*", "^(?:.+/)?", "(?:/.+)?"
+"""How pathspec writes `*`, a `**/` at the beginning, and `/**` in the middle."""
+
+
+def without_backtracking(regex: str) -> str:
+    """Return a pattern's regular expression that finds the same without trying every combination.
+
+    After the first place at which the text between two wildcards fits, no later place is better:
+    the second wildcard matches whatever the first leaves. So that choice is final, an atomic group.
+    Without it, `*a*a*a*a*b` on a long name takes hours.
+    """
+    before = regex.startswith(_FOLDERS_BEFORE)
+    first, *others = (
+        _without_backtracking_in_names(part)
+        for part in regex.removeprefix(_FOLDERS_BEFORE if before else "").split(_FOLDERS)
+    )
+    if not others:
+        return (_FOLDERS_BEFORE if before else "") + first
+    start = f"^(?>(?:.+?/)??{first}(?=/))" if before else first
+    middle = "".join(f"(?>(?:/.+?)??{part}(?=/))" for part in others[:-1])
+    return start + middle + _FOLDERS + others[-1]
+
+
+def _without_backtracking_in_names(regex: str) -> str:
+    first, *others = regex.split(_STAR)
+    if not others:
+        return first
+    fixed = "".join(f"(?>{_STAR}?{text})" for text in others[:-1])
+    return first + fixed + _STAR + others[-1]
+
+
 class Patterns:
     """Patterns of one setting; the last that matches a path decides, as in a `.gitignore`."""
 
@@ -81,6 +114,9 @@ class Patterns:
                     fix="Write it as in a .gitignore file.",
                 ) from error
         self._spec = GitIgnoreSpec.from_lines(self.lines)
+        for pattern in self._spec.patterns:
+            if isinstance(pattern, GitIgnoreSpecPattern) and pattern.regex is not None:
+                pattern.regex = re.compile(without_backtracking(pattern.regex.pattern))
 
     def match(self, path: str) -> tuple[bool | None, str]:
         """Return the deciding pattern, and False if it has `!`, None if there is none."""
