@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum, unique
@@ -115,7 +115,8 @@ class Store:
         """Open or create the file and lock it. Raises ConfigError if it is unusable or in use."""
         self._lock = threading.RLock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _restrict(path)
             self._db = sqlite3.connect(
                 path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -286,6 +287,20 @@ class Store:
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _restrict(path: Path) -> None:
+    """Create the file for its owner alone, or make it so; raises OSError.
+
+    It contains names of private repositories. SQLite creates the files of its log with the
+    permissions of the database.
+    """
+    if not path.exists():
+        path.touch(mode=0o600)
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
+        # Another owner of the volume decides about its files.
+        with suppress(FileNotFoundError, PermissionError):
+            path.with_name(name).chmod(0o600)
 
 
 def _merge(known: BatchRecord, pending: BatchRecord, now: datetime) -> BatchRecord:

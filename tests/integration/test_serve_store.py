@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -222,3 +223,24 @@ def test_a_missing_extra_is_named(workflow: WorkflowHarness, monkeypatch) -> Non
     result = workflow.cli("serve", "--watch", *files, environ=environ_for(workflow))
     assert result.exit == 2
     assert "pip install 'batch-action[server]'" in result.stderr
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+@pytest.mark.parametrize("before", [None, 0o644, 0o666])
+def test_only_the_owner_can_read_the_store(tmp_path: Path, umask: int, before: int | None) -> None:
+    path = tmp_path / "new" / "serve.sqlite3"
+    earlier = os.umask(umask)
+    try:
+        if before is not None:
+            with Store(path) as store:
+                store.check(NOW)
+            for name in path.parent.iterdir():
+                name.chmod(before)
+        with Store(path) as store:
+            store.check(NOW)
+            modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    finally:
+        os.umask(earlier)
+    assert modes.pop("serve.sqlite3-wal") == 0o600
+    assert set(modes.values()) == {0o600}
+    assert path.parent.stat().st_mode & 0o777 == 0o700
