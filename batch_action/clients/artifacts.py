@@ -30,6 +30,7 @@ _MAX_ATTEMPTS = 5
 _UPLOAD_TIMEOUT_SECONDS = 300.0
 _MAX_MESSAGE_CHARS = 300
 _FOREIGN = "not an answer of the artifact service: a proxy, or a sign-in page"
+_CLOCK_TOLERANCE, _LONGEST_JOB = timedelta(hours=1), timedelta(days=6)
 _FORBIDDEN_CHARS = re.compile(r'[":<>|*?\r\n\\/]')
 _UNAVAILABLE_FIX = (
     "Only a step of GitHub Actions can store artifacts: run this as an action (`uses:`), or store "
@@ -73,6 +74,7 @@ class ArtifactService(Closeable):
         if reason:
             raise GitHubError(reason, fix=_UNAVAILABLE_FIX)
         self._ids = parse_backend_ids(runtime_token)
+        self._issued_at = _claims(runtime_token).get("iat")
         url = httpx2.URL(results_url)
         self._base_url = f"{url.scheme}://{url.netloc.decode()}/{_SERVICE}"
         self._headers = {"Authorization": f"Bearer {runtime_token}"}
@@ -126,9 +128,20 @@ class ArtifactService(Closeable):
         matching = [artifact for artifact in artifacts if name in (None, artifact.name)]
         return tuple(sorted(matching, key=lambda artifact: artifact.id, reverse=True))
 
+    def now(self) -> datetime:
+        """Return the time, or when the job's token was issued if this clock disagrees with that."""
+        now = self._now().astimezone(UTC)
+        if not isinstance(self._issued_at, int):
+            return now
+        try:
+            issued_at = datetime.fromtimestamp(self._issued_at, UTC)
+        except (ValueError, OverflowError, OSError):
+            return now
+        return now if -_CLOCK_TOLERANCE < now - issued_at < _LONGEST_JOB else issued_at
+
     def _expires_at(self, days: int) -> str:
         days = max(1, min(days, self._max_days or days))
-        expiry = self._now().astimezone(UTC) + timedelta(days=days)
+        expiry = self.now() + timedelta(days=days)
         return expiry.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def _create(self, name: str, expires_at: str) -> str:
@@ -324,18 +337,23 @@ class _RefusedCallError(Exception):
         """An earlier attempt of the same call may have been carried out."""
 
 
+def _claims(token: str) -> dict[str, Any]:
+    """Return the claims in a token; none when it cannot be read."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
 def parse_backend_ids(token: str) -> dict[str, str]:
     """Return the run's and the job's id in a runtime token; only the service checks its signature.
 
     Raises:
         GitHubError: the token has no scope `Actions.Results:<run>:<job>`.
     """
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        scopes = [scope.split(":") for scope in str(claims["scp"]).split(" ")]
-    except (IndexError, ValueError, KeyError, TypeError):
-        scopes = []
+    scopes = [scope.split(":") for scope in str(_claims(token).get("scp")).split(" ")]
     for scope in scopes:
         match scope:
             case ["Actions.Results", run, job]:

@@ -152,7 +152,7 @@ def _needs_renewal(ctx: RunContext, session: LedgerSession) -> bool:
     if session.newest is None or session.expires is None or ctx.artifacts is None:
         return False
     life = session.expires - session.newest
-    return ctx.now() - session.newest > max(life / 2, timedelta(hours=1))
+    return ctx.artifacts.now() - session.newest > max(life / 2, timedelta(hours=1))
 
 
 def _upload(

@@ -259,6 +259,25 @@ def test_an_idle_repository_renews_its_ledger(workflow: WorkflowHarness) -> None
     assert len(workflow.batches) == 1
 
 
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_wrong_clock_of_the_runner_does_not_make_the_ledger_expire(
+    workflow: WorkflowHarness, days: int
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.clock_skew = days * DAY
+    workflow.run("submit")
+    workflow.clock_skew = 0.0
+    (item,) = workflow.artifacts
+    assert 80 < (item.expires_at - item.created_at).days <= 90
+    assert workflow.run("collect").outputs["findings-count"] == "2"
+    before = len(workflow.artifacts)
+    workflow.clock_skew = days * DAY
+    workflow.advance(50 * DAY)
+    workflow.run("run")
+    assert len(workflow.artifacts) == before + 1
+    assert len(workflow.batches) == 1
+
+
 def test_a_crash_between_upload_and_delete_leaves_a_whole_ledger(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.sandbox.faults.add("status", service="github", path="DeleteArtifact", times=9)
