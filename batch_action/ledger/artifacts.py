@@ -169,11 +169,11 @@ class ArtifactReader:
                 if artifact.id not in self._vanished_ids:
                     self._vanished_ids.add(artifact.id)
                     raise _ArtifactVanishedError
-                reason = "it is listed, but its content is gone"
+                reason = f"it is listed, but its content is gone; {trust.NO_SETTING}"
         except RefusedError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
-            reason = "its run was deleted, so its origin is unknown"
+            reason = f"its run was deleted, so its origin is unknown; {trust.NO_SETTING}"
         except codec.RefusedLedgerError as error:
             reason = f"{error}; {error.fix}"
         except ArtifactRefusedError as error:

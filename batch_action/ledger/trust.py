@@ -21,7 +21,8 @@ from batch_action.text import task_slug
 TRUSTED_EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatch"})
 """Events whose workflow and code come from the branch itself."""
 
-_OTHER_REPOSITORY = "it was uploaded by a run of another repository (a fork)"
+NO_SETTING = "no setting accepts it"
+_OTHER_REPOSITORY = f"it was uploaded by a run of another repository (a fork); {NO_SETTING}"
 
 
 class PullRequestOfRun(NamedTuple):
@@ -106,7 +107,7 @@ def refusal_of_artifact(artifact: Artifact, repository_id: str, max_bytes: int) 
     if ids - {repository_id}:
         return _OTHER_REPOSITORY
     if artifact.size > max_bytes:
-        return f"it has {artifact.size} bytes, over the limit of {max_bytes}"
+        return f"it has {artifact.size} bytes, over the limit of {max_bytes}; {NO_SETTING}"
     return None
 
 

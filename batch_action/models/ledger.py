@@ -30,6 +30,9 @@ Timestamp = Annotated[AwareDatetime, AfterValidator(_utc)]
 """Converted to UTC from any time zone; written with `Z`."""
 Count = Annotated[int, Field(ge=0, le=2**53)]
 """Exact as a JSON number in every reader, and in arithmetic with dollars."""
+Number = Annotated[int, Field(ge=1, le=2**53)]
+Usd = Annotated[float, Field(ge=0, le=1e12)]
+"""So that sums stay finite."""
 
 
 class LedgerModel(BaseModel):
@@ -71,9 +74,9 @@ class RequestKey(LedgerModel):
     id: CustomId
     path: Path
     blob: Sha
-    part: int = Field(default=1, ge=1)
+    part: Number = 1
     """1-based."""
-    parts: int = Field(default=1, ge=1)
+    parts: Number = 1
     """How many parts the file has."""
     model: str | None = None
     """None: the intent's model; else `fallback-model`, after a refusal."""
@@ -119,7 +122,7 @@ class Selected(BaseFact, key=("head", "at", "pull_request")):
     """Whether an explicit `base` left out commits: `head` must not become a base."""
     skipped: dict[str, int] = {}
     """Skip reason to number of files."""
-    pull_request: int | None = Field(default=None, ge=1)
+    pull_request: Number | None = None
     """Number of the pull request; only in the ledger of pull requests."""
 
 
@@ -137,9 +140,9 @@ class Intended(BaseFact, key=("intent",)):
     model: str
     effort: str | None = None
     batches: tuple[tuple[RequestKey, ...], ...]
-    worst_case_usd: float | None = Field(default=None, ge=0)
+    worst_case_usd: Usd | None = None
     """None when the model has no known price."""
-    pull_request: int | None = Field(default=None, ge=1)
+    pull_request: Number | None = None
     """Number of the pull request; only in the ledger of pull requests."""
     patched: bool = False
     """Whether `head` is a commit made of `patch-file`, which is not in the repository."""
@@ -154,7 +157,7 @@ class Sent(BaseFact, key=("batch",)):
 
     kind: Literal["sent"] = "sent"
     intent: IntentId
-    index: int = Field(ge=0)
+    index: Count
     """Index into the intent's `batches`."""
     batch: BatchId
     created_at: Timestamp
@@ -177,7 +180,7 @@ class Collected(BaseFact, key=("batch",)):
     batch: BatchId
     at: Timestamp
     usage: Usage
-    cost_usd: float | None = Field(default=None, ge=0)
+    cost_usd: Usd | None = None
     failed: dict[CustomId, str]
     """Request id to kind of failure, for the requests without a usable answer."""
 
@@ -220,12 +223,9 @@ class Closed(BaseFact, key=("pull_request", "at")):
     """A pull request was closed and its pending work was completed."""
 
     kind: Literal["closed"] = "closed"
-    pull_request: int = Field(ge=1)
+    pull_request: Number
     merged: bool
     at: Timestamp
-
-
-Usd = Annotated[float, Field(ge=0, le=1e12)]
 
 
 class Reserved(BaseFact, key=("intent",)):
@@ -245,7 +245,7 @@ class Charged(BaseFact, key=("intent", "index")):
 
     kind: Literal["charged"] = "charged"
     intent: IntentId
-    index: int = Field(ge=0)
+    index: Count
     batch: BatchId | None = None
     """None: it was not created."""
     usd: Usd | None
