@@ -256,4 +256,5 @@ def _run_command(
         case _:
             command = partial(COMMANDS[name], **options)
             owner = OWNERS.get(name)
-            return run_for_each_task(contexts, (command,), report_error, find_owner=owner)
+            steps = (command, submit_command.submit_pull_requests)[: 1 + (name == "submit")]
+            return run_for_each_task(contexts, steps, report_error, find_owner=owner)

@@ -11,7 +11,7 @@ from itertools import chain
 
 from batch_action.batches import recover
 from batch_action.commands.collect import collect
-from batch_action.commands.submit import submit
+from batch_action.commands.submit import submit, submit_pull_requests
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError
 from batch_action.ledger import spend, store
@@ -160,11 +160,11 @@ def run(contexts: Sequence[RunContext], report_error: ErrorReporter) -> int:
     """
     return run_for_each_task(
         contexts,
-        (collect, submit),
+        (collect, submit, submit_pull_requests),
         report_error,
         afterwards=(send_after_warmup,),
         find_owner=recover_owner,
-        other_commands=(submit,),
+        other_commands=(submit, submit_pull_requests),
     )
 
 

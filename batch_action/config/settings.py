@@ -327,6 +327,13 @@ class Settings(BaseModel):
 
     # Reports.
 
+    pull_requests: Annotated[
+        bool,
+        Input(
+            "`on`: a run on the default branch also sends what open pull requests of this "
+            "repository have unanswered, within the same caps; needs `report: pr-review`."
+        ),
+    ] = False
     report: Annotated[
         Annotated[tuple[Destination, ...], BeforeValidator(split_words)],
         Input(

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from batch_action.clients.github.clients import GitHubClients
 from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
+from batch_action.ledger.trust import TRUSTED_EVENTS
 from batch_action.ledger.view import LedgerView
 from batch_action.models.github import PullRequest, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
@@ -125,8 +126,14 @@ def _belongs_to(ctx: RunContext, intended: Intended, pull: PullRequest) -> bool:
         return False
     run = _find_run(github, intended.run.partition(".")[0])
     if run is not None:
-        own = run.event == PULL_REQUEST_EVENT and run.head_repository_id == context.repository_id
-        if not own or run.head_sha != intended.head:
+        if run.head_repository_id != context.repository_id:
+            return False
+        if run.event in TRUSTED_EVENTS and run.head_branch == (
+            ctx.settings.state_branch or context.default_branch
+        ):
+            # `pull-requests: on`: the results will show whether they are about these files.
+            return pull.number in github.pulls.numbers_of_commit(intended.head)
+        if run.event != PULL_REQUEST_EVENT or run.head_sha != intended.head:
             return False
         if pull.number in run.pull_requests or run.head_branch == pull.head_ref:
             return True

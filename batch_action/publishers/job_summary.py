@@ -180,6 +180,22 @@ def _print_submitted(ctx: RunContext, plan: Plan, *, is_sent: bool) -> None:
     ctx.console.print(f"{verb} {requests} {how}: at most {format_dollars(plan.worst_case_usd)}.")
 
 
+def report_pull_request_submitted(
+    ctx: RunContext, prepared: PreparedPlan, sent: Sequence[BatchState]
+) -> None:
+    """Report, in a run of a branch, what was sent about a pull request; add it to the outputs."""
+    runner, dry_run = ctx.runner, ctx.settings.dry_run
+    title = f"{ctx.title} on #{ctx.run.pull_number}"
+    _write_summary(ctx, render_submitted(title, prepared, sent, dry_run=dry_run))
+    _print_submitted(ctx, prepared.plan, is_sent=bool(sent or dry_run))
+    if sent:
+        ids = [*filter(None, [runner.outputs.get("batch-ids")]), *(batch.id for batch in sent)]
+        count = int(runner.outputs.get("requests-count") or 0) + sum(b.total for b in sent)
+        runner.set_output("status", "submitted")
+        runner.set_output("batch-ids", ",".join(ids))
+        runner.set_output("requests-count", count)
+
+
 def report_plan(ctx: RunContext, prepared: PreparedPlan) -> None:
     """Report what a submit would send."""
     ctx.runner.set_output("status", "planned")

@@ -175,6 +175,7 @@ def prepare(
     now: datetime | None = None,
     exact: bool = False,
     last_reported_head: str | None = None,
+    verified: LedgerView | None = None,
 ) -> PreparedPlan:
     """Select files, build their requests and plan the batches; nothing is sent or saved.
 
@@ -187,8 +188,9 @@ def prepare(
         now: Anthropic's time, if known; else the run's clock.
         exact: count the tokens of every request instead of a sample.
         last_reported_head: the commit of the latest report, for a ledger without one.
+        verified: the facts of the run's subject, where not all of the session's are believed.
     """
-    view, now = store.view_of_run(ctx, session), now or ctx.now()
+    view, now = verified or store.view_of_run(ctx, session), now or ctx.now()
     commits = commit_range.choose_range(ctx, view, last_reported_head)
     selection = _select(ctx, view, commits)
     limit = model.max_tokens if model else None

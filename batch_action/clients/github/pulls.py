@@ -28,6 +28,7 @@ from batch_action.models.github import (
     ReviewCommentDraft,
 )
 
+DEPENDABOT = "dependabot[bot]"
 _NOT_FOUND = 404
 _UNPROCESSABLE = 422
 _REGULAR_MODE = "100644"
@@ -58,6 +59,20 @@ class PullRequests:
     def get(self, number: int) -> PullRequest:
         """Return one pull request."""
         return _parse_pull(self._client.repo.get_pull(number).complete())
+
+    def list_reviewable(self, repository_id: str) -> list[PullRequest]:
+        """Return the open pull requests of this repository, by number.
+
+        Without drafts, those of forks and those of Dependabot, whose runs get no secrets.
+        """
+        found = self._client.items(self._client.repo.get_pulls(state="open"))
+        pulls = [
+            _parse_pull(item)
+            for item in found
+            if not item.draft and shapes.login_of(item.user) != DEPENDABOT
+        ]
+        own = (pull for pull in pulls if pull.head_repository_id == repository_id)
+        return sorted(own, key=lambda pull: pull.number)
 
     def numbers_of_commit(self, sha: str) -> frozenset[int]:
         """Return the numbers of the pull requests that a commit belongs to."""

@@ -212,7 +212,7 @@ def _publish(
     batch_results = data.batch_results
     collected = data.view.add(*batch_results.facts)
     answers = results.build_answers(ctx, collected, batch_results, head=head)
-    account = account_for(ctx, collected) if data.pull.open else None
+    account = account_for(ctx, data.view, batch_results.facts) if data.pull.open else None
     is_known = bool(batch_results.ended or data.view.facts(Collected) or not deliver)
     unreviewed = render_unreviewed(run_report.statuses_of(account)) if account else ""
     if not (is_known or unreviewed):

@@ -1,15 +1,21 @@
 """Which pull requests are reviewed in their own runs, and why others are skipped."""
 
+from collections.abc import Iterable
+
+from batch_action.batches.results import is_batch_id
+from batch_action.clients.github.pulls import DEPENDABOT
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
+from batch_action.ledger import pull_requests
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import Selection
 from batch_action.models.github import PullRequest
 from batch_action.models.github_context import PullRequestRun
+from batch_action.models.ledger import Collected, Fact
+from batch_action.models.requests import OutcomeKind
 from batch_action.requests import planner
 
 DESTINATION = "pr-review"
-DEPENDABOT = "dependabot[bot]"
 
 
 def run_of(ctx: RunContext, pull: PullRequest) -> PullRequestRun:
@@ -48,13 +54,47 @@ def skip_reason(ctx: RunContext) -> str | None:
     return None
 
 
-def account_for(ctx: RunContext, view: LedgerView) -> Selection | None:
+def account_for(ctx: RunContext, view: LedgerView, collected: Iterable[Fact]) -> Selection | None:
     """Account for every file of a pull request, as git and the default branch's rules say.
 
-    What its own runs recorded about the selection is not believed. None where git cannot tell.
+    *collected*: the facts about what this run has fetched. In the run of a branch nothing else that
+    the pull request's own runs recorded is believed unseen. None where git cannot tell.
     """
     try:
-        return planner.account_for(ctx, view)
+        verified = view if ctx.github_context.pull_request else verify_answers(ctx, view)
+        return planner.account_for(ctx, verified.add(*collected))
     except BatchActionError as error:
         ctx.warn(f"Which files of pull request #{ctx.run.pull_number} are reviewed: {error}")
         return None
+
+
+def verify_answers(ctx: RunContext, view: LedgerView) -> LedgerView:
+    """Return a pull request's facts, with only the answers that its batches really contain.
+
+    Its own runs could have recorded anything: a request counts as answered if Anthropic shows a
+    succeeded result with its custom id, which is a digest of the content. Results are kept for 29
+    days; after that a file is unanswered again. Answers without a batch count where the settings
+    send requests that way. Without Anthropic, or with `delete-batches`, nothing can be verified.
+    """
+    if ctx.anthropic is None or ctx.settings.delete_batches:
+        return view
+    collected = {fact.batch: fact for fact in view.facts(Collected)}
+    replaced: dict[str, Collected] = {}
+    for sent, intended in view.sent_batches:
+        fact = collected.get(sent.batch)
+        is_synchronous = not is_batch_id(sent.batch)
+        if fact is None or (is_synchronous and ctx.settings.small_workload == "interactive"):
+            continue
+        keys = intended.batches[sent.index]
+        wanted = frozenset(key.id for key in keys if key.id not in fact.failed)
+        state = ctx.anthropic.retrieve(sent.batch) if wanted and not is_synchronous else None
+        is_shown = state is not None and state.archived_at is None and state.status == "ended"
+        outcomes = ctx.anthropic.outcomes(state, wanted) if state and is_shown else {}
+        answered = {i for i, o in outcomes.items() if o.kind is OutcomeKind.SUCCEEDED}
+        lost = dict.fromkeys(wanted - answered, pull_requests.CLOSED)
+        replaced[fact.batch] = fact.model_copy(update={"failed": {**fact.failed, **lost}})
+    facts = tuple(
+        replaced.get(fact.batch, fact) if isinstance(fact, Collected) else fact
+        for fact in view.ledger.facts
+    )
+    return LedgerView(view.ledger.model_copy(update={"facts": facts}))
