@@ -1,6 +1,7 @@
 """Settings from flags, action inputs, environment and config file; which task reviews a file."""
 
 import difflib
+import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -235,8 +236,10 @@ def requirement_of(error: Mapping[str, Any], pattern: str = "") -> str:
     if error_type == "string_pattern_mismatch":
         return f"must be {pattern}." if pattern else "does not have the expected format."
     choices = str(context.pop("expected", "")).replace(" or ", ", ").replace("'", "")
-    template = REQUIREMENTS.get(error_type, "is not valid: {message}.")
     message = str(error["msg"]).removeprefix("Value error, ").rstrip(".")
+    message = re.sub(r" or instance of \w+", "", message).replace("Input should ", "must ")
+    is_rule = message.startswith("must ")
+    template = REQUIREMENTS.get(error_type, "{message}." if is_rule else "is not valid: {message}.")
     return template.format(choices=choices, message=message, **context)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from batch_action.config.loading import requirement_of
 from batch_action.errors import ConfigError
 from batch_action.models.findings import TrackedFinding
 from batch_action.models.ledger import Fingerprint
@@ -46,7 +47,7 @@ def parse(data: bytes, name: str) -> Baseline:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(x) for x in first["loc"]) or "the file"
-            problem = f"{place}: {first['msg']}"
+            problem = f"{place}: {requirement_of(first).rstrip('.')}"
     raise ConfigError(
         f"The baseline file {name} cannot be read ({problem}).",
         fix="Write it again with `batch-action baseline`, or delete it.",

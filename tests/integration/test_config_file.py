@@ -68,6 +68,9 @@ def test_an_uncommitted_change_of_the_file_is_announced(workflow: WorkflowHarnes
         ("model: [\n", "is not valid YAML in line 2"),
         ("model: \x00\n", "is not valid YAML"),
         ("prices: {claude-x: 7}\n", "`prices`, `models.claude-x`: must contain `name: value`"),
+        ("prices: {claude-x: {input: -1}}\n", "`models.claude-x.input`: must be 0 or more."),
+        ("prices: {claude-x: []}\n", "`models.claude-x`: must contain `name: value` lines."),
+        ("prices: {m: {cache_minimum: 0}}\n", "`models.m.input`: is missing."),
         ("rules: [5]\n", "must contain `name: value` lines"),
     ],
 )

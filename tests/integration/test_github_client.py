@@ -215,6 +215,8 @@ class TestRefusals:
             (410, "Issues are disabled for this repo", "/repos/o/r/issues", "Settings > General"),
             (410, "Gone", "/repos/o/r/actions/artifacts/1/zip", "has expired"),
             (422, "Body is too long (maximum is 65536 characters)", "/repos/o/r/issues", "limit"),
+            (422, "Validation Failed: name is too long (maximum is 50)", "/x", "a label has"),
+            (422, "Validation Failed: title is too long", "/repos/o/r/issues", "field `title`"),
             (422, "Validation Failed", "/repos/o/r/issues", "bug of batch-action"),
             (403, "You have exceeded a secondary rate limit", "/repos/o/r/issues", "rate limit"),
             (403, "Resource protected by organization SAML enforcement", "/x", "single sign-on"),

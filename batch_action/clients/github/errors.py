@@ -173,7 +173,11 @@ _RATE_LIMIT_FIX = (
 _REDIRECT_FIX = (
     "The repository has moved: use its new owner/name. Or a proxy wants a person to sign in."
 )
-_TOO_LONG_FIX = "The text is over GitHub's limit: lower `max-findings`."
+_TOO_LONG = re.compile(r"(?:\b(\w+) )?is too (?:long|large)")
+_TOO_LONG_FIXES: Mapping[str, str] = {
+    "body": "The text is over GitHub's limit: lower `max-findings`.",
+    "name": "A name is over GitHub's limit: a label has at most 50 characters.",
+}
 _BUG_FIX = "This looks like a bug of batch-action: please report it with this line."
 _ISSUES_FIX = (
     "Issues are disabled in this repository: turn them on in Settings > General > Features, or "
@@ -199,8 +203,10 @@ def _advice(status: int, headers: Mapping[str, str], message: str, method: str, 
         return _forbidden(headers, message, method, path)
     if status == HTTPStatus.GONE and "/issues" in path:
         return _ISSUES_FIX
-    is_too_long = "too long" in message or "too large" in message
-    fix = _FIXES.get(status, _TOO_LONG_FIX if is_too_long else _BUG_FIX)
+    fix = _FIXES.get(status, _BUG_FIX)
+    if status not in _FIXES and (too_long := _TOO_LONG.search(message)):
+        field = (too_long[1] or "body").lower()
+        fix = _TOO_LONG_FIXES.get(field, f"The field `{field}` is over GitHub's limit: shorten it.")
     permission = _required_permission(method, path) or "the right permission"
     return fix.replace("{permission}", permission)
 
