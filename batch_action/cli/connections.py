@@ -43,7 +43,7 @@ def open_anthropic(
     if not (rule and organization):
         return None
     credentials = workload_identity_credentials(
-        identity=lambda: _fetch_identity_token(environ, runner),
+        identity=lambda: fetch_identity_token(environ, runner),
         rule=rule,
         organization=organization,
         service_account=settings.anthropic_service_account_id,
@@ -54,7 +54,7 @@ def open_anthropic(
     )
 
 
-def _fetch_identity_token(environ: Mapping[str, str], runner: Runner) -> str:
+def fetch_identity_token(environ: Mapping[str, str], runner: Runner) -> str:
     """Fetch a new OIDC token from GitHub: each can be exchanged once."""
     url = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
     token = environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
@@ -64,12 +64,20 @@ def _fetch_identity_token(environ: Mapping[str, str], runner: Runner) -> str:
             fix="Add `id-token: write` to the job's permissions.",
         )
     try:
-        response = httpx2.get(
-            url, params={"audience": AUDIENCE}, headers={"Authorization": f"Bearer {token}"}
-        ).raise_for_status()
-        oidc_token = str(response.json()["value"])
-    except (httpx2.HTTPError, ValueError, KeyError) as error:
-        raise AnthropicError(f"GitHub's OIDC token could not be fetched: {error}.") from None
+        # `params=` would replace the query that the URL has already.
+        address = httpx2.URL(url).copy_merge_params({"audience": AUDIENCE})
+        response = httpx2.get(address, headers={"Authorization": f"Bearer {token}"})
+        problem = f"status {response.status_code}"
+        oidc_token = response.json()["value"] if response.is_success else None
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        oidc_token, problem = None, type(error).__name__
+    except (ValueError, KeyError, TypeError, RecursionError):
+        oidc_token, problem = None, "this is no answer of GitHub's: a proxy, or a sign-in page?"
+    if not isinstance(oidc_token, str) or not oidc_token.isascii():
+        raise AnthropicError(
+            f"GitHub's OIDC token could not be fetched: {problem}.",
+            fix="The next run goes on; check HTTPS_PROXY and NO_PROXY if it happens again.",
+        )
     runner.mask(oidc_token)
     return oidc_token
 

@@ -60,9 +60,14 @@ class Webhooks:
         try:
             with client.stream("POST", url, content=body) as response:
                 status = response.status_code
-                if response.is_success:
+                start = _start_of(response)
+                if response.is_success and not start.startswith("<"):
                     return "", None
-                reason = _reason(response)
+                if response.is_success:
+                    return f"it answered {status} with a page: a proxy, or a sign-in page?", None
+                # Slack names the reason in one word.
+                is_word = start.isascii() and start.replace("_", "").isalnum()
+                reason = f" ({start})" if is_word else ""
                 wait = retry_after(response.headers) if status in RETRIED_STATUSES else None
                 return f"it answered {status}{reason}", wait
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
@@ -82,11 +87,10 @@ def signature_headers(secret: str, id: str, at: datetime, body: bytes) -> dict[s
     }
 
 
-def _reason(response: httpx2.Response) -> str:
-    """Return the response's text in parentheses if it is one word: Slack names the reason so."""
+def _start_of(response: httpx2.Response) -> str:
+    """Return the start of a response's text; empty when it cannot be read."""
     try:
         start = next(response.iter_bytes(_MAX_REASON_BYTES), b"")
     except httpx2.HTTPError:
         return ""
-    text = start.decode("utf-8", "replace").strip()
-    return f" ({text})" if text.isascii() and text.replace("_", "").isalnum() else ""
+    return start.decode("utf-8", "replace").strip()

@@ -9,12 +9,13 @@ import pytest
 from batch_action.clients.github.actions import Actions, WorkflowDispatcher
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.github.code_scanning import CodeScanning
-from batch_action.clients.github.errors import ForeignAnswerError
+from batch_action.clients.github.errors import ForeignAnswerError, RefusedError
 from batch_action.clients.github.issues import Issues
 from batch_action.clients.github.pulls import DraftBranches, PullRequests
 from batch_action.errors import GitHubError
 from batch_action.sandbox.server import Sandbox
 from tests.harness.destinations import connect
+from tests.harness.hostile_server import REPLIES, HostileServer
 
 SIGN_IN = "<!doctype html><title>Sign in</title><form action='/login'>…</form>"
 SHA = "1" * 40
@@ -81,6 +82,10 @@ EMPTY_LISTINGS = frozenset(
 )
 
 
+# Of somebody between GitHub and us; a 5xx is GitHub's own failure, and retried.
+ON_THE_WAY = [name for name, reply in REPLIES.items() if reply.status < 500]
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
@@ -107,11 +112,32 @@ def test_a_read_never_takes_another_body_for_an_answer(running, client, call, bo
     assert "HTTPS_PROXY" in caught.value.fix
 
 
+@pytest.mark.parametrize("reply", ON_THE_WAY)
+@pytest.mark.parametrize("call", READ)
+def test_what_somebody_on_the_way_answers_is_no_answer_of_github(call, reply):
+    if reply == "empty list" and call in EMPTY_LISTINGS:
+        return  # GitHub's own answer when there is nothing
+    with HostileServer("http://127.0.0.1:9") as server:
+        for method in ("GET", "POST"):
+            server.replace(REPLIES[reply], method, "")
+        api_url = f"{server.url}/api/v3"
+        with (
+            GitHubClient("t", api_url=api_url, repository="o/r", write_interval=0) as client,
+            pytest.raises(GitHubError) as caught,
+        ):
+            READ[call](client)
+    if isinstance(caught.value, RefusedError):
+        # A refusal would mean that the resource does not exist, or that a permission is missing.
+        assert REPLIES[reply].status in (302, 308)
+        assert not caught.value.permanent
+    assert "<html" not in str(caught.value)
+
+
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("call", WRITE)
 def test_a_write_with_another_answer_counts_as_lost(running, client, call, body):
     running.faults.add("status", status=200, body=BODIES[body], times=99)
-    with pytest.raises(GitHubError, match="no answer of GitHub's"):
+    with pytest.raises(GitHubError, match=r"no answer of GitHub's|did not answer"):
         WRITE[call](client)
 
 

@@ -118,3 +118,18 @@ def test_the_signature_is_that_of_standard_webhooks():
     # The same moment in another time zone.
     local = now.astimezone().astimezone()
     assert signature_headers(SECRET, "msg_1", local, body) == headers
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_a_page_is_no_acceptance_of_a_message(receiver, repeatable):
+    page = "<!doctype html><html>Sign in</html>"
+    receiver.answers.append((200, {"content-type": "text/html; charset=utf-8"}, page))
+    with pytest.raises(UndeliveredError, match="a page"):
+        Webhooks(sleep=lambda _: None).post(receiver.url, b"{}", {}, repeatable=repeatable)
+    assert len(receiver.requests) == 1
+
+
+def test_a_word_is_an_acceptance_whatever_its_type(receiver):
+    receiver.answers.append((200, {"content-type": "text/html"}, "ok"))
+    Webhooks(sleep=lambda _: None).post(receiver.url, b"{}", {}, repeatable=False)
+    assert len(receiver.requests) == 1

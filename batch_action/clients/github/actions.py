@@ -227,10 +227,10 @@ def _plain_path(path: str) -> str:
 def _parse_run(item: GithubRun) -> WorkflowRun:
     return WorkflowRun(
         id=str(item.id),
-        event=item.event or "",
+        event=item.event,
         path=_plain_path(item.path or ""),
         head_branch=item.head_branch or "",
-        head_sha=item.head_sha or "",
+        head_sha=item.head_sha,
         head_repository_id=str(item.head_repository.id) if item.head_repository else "",
         run_attempt=item.run_attempt or 1,
         status=item.status or "",

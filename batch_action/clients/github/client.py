@@ -275,8 +275,8 @@ def _parse_login(data: Any) -> str:
 def _parse_repository(data: Mapping[str, Any]) -> Repository:
     return Repository(
         id=str(data["id"]),
-        private=bool(data.get("private", True)),
-        default_branch=str(data.get("default_branch") or "main"),
+        private=bool(data["private"]),
+        default_branch=str(data["default_branch"]),
         has_issues=bool(data.get("has_issues", True)),
     )
 

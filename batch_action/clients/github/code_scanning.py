@@ -71,7 +71,10 @@ class CodeScanning:
     def document(self, analysis: int) -> Any:
         """Return an analysis as SARIF: the part of it that GitHub stores, with its additions."""
         accept = {"Accept": "application/sarif+json"}
-        return self._client.request("GET", f"{_PATH}/analyses/{analysis}", headers=accept)
+        document = self._client.request("GET", f"{_PATH}/analyses/{analysis}", headers=accept)
+        if "runs" not in document:
+            raise ForeignAnswerError("it contains no SARIF")
+        return document
 
     def upload(self, packed: bytes, *, commit: str, ref: str) -> str:
         """Upload compressed SARIF, once, and return the upload's id; processing comes later."""

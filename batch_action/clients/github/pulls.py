@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from github.ContentFile import ContentFile
 from github.GitCommit import GitCommit as GithubCommit
+from github.GitRef import GitRef
 from github.PullRequest import PullRequest as GithubPullRequest
 from github.PullRequestComment import PullRequestComment
 
@@ -181,8 +182,7 @@ class DraftBranches:
     def head_of(self, branch: str) -> str | None:
         """Return the commit a branch points at; None when there is no such branch."""
         with Ignored(_NOT_FOUND):
-            ref = self._client.repo.get_git_ref(f"heads/{branch}").complete()
-            return _parse_sha(ref.object.raw_data)
+            return _parse_ref(self._client.repo.get_git_ref(f"heads/{branch}").complete())
         return None
 
     def commit(self, sha: str) -> GitCommit:
@@ -195,8 +195,8 @@ class DraftBranches:
         for path in paths:
             with Ignored(_NOT_FOUND):
                 item = self._client.repo.get_contents(path, ref=commit)
-                if isinstance(item, ContentFile) and item.type == "file":
-                    blobs[path] = _parse_sha(item.raw_data)
+                if isinstance(item, ContentFile) and (blob := _parse_file(item)):
+                    blobs[path] = blob
         return blobs
 
     def create_tree(
@@ -335,6 +335,17 @@ def _parse_draft(item: GithubPullRequest) -> DraftPullRequest:
 @reads("commit")
 def _parse_commit(item: GithubCommit) -> GitCommit:
     return GitCommit(sha=item.sha, tree=item.tree.sha, message=item.message or "")
+
+
+@reads("branch")
+def _parse_ref(item: GitRef) -> str:
+    return str(item.object.raw_data["sha"])
+
+
+@reads("file")
+def _parse_file(item: ContentFile) -> str | None:
+    data = item.raw_data
+    return str(data["sha"]) if data["type"] == "file" else None
 
 
 @reads("object of git")

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -180,6 +180,7 @@ class CheckedRequester(Requester):
             received = {str(k).lower(): str(v) for k, v in (error.headers or {}).items()}
             if error.status in (_ACCEPTED, _MOVED):
                 return error.status, received, None
+            _check_refusal(error.status, received, error.data, verb, path)
             raise error_of(error.status, received, error_message(error.data), verb, path) from error
         except (requests.RequestException, OSError, ValueError, OverflowError) as error:
             problem = f"GitHub did not answer {verb} {path}: {type(error).__name__}."
@@ -195,10 +196,7 @@ class CheckedRequester(Requester):
             data = json.loads(text) if text else None
         except (ValueError, RecursionError):
             data = text
-        is_refusal = 400 <= status < 500 and not is_rate_limited(status, received, "")  # noqa: PLR2004 - HTTP
-        if is_refusal and not isinstance(data, dict):
-            # A page of somebody on the way: its 404 says nothing about GitHub's resource.
-            raise ForeignAnswerError(f"{verb} {path} was refused with {status} and no reason")
+        _check_refusal(status, received, data, verb, path)
         return status, received, data
 
     def _without_secrets(self, value: Any) -> Any:
@@ -217,12 +215,24 @@ class CheckedRequester(Requester):
         return path if url.startswith("/") else path.removeprefix(urlsplit(self.base_url).path)
 
 
+def _check_refusal(
+    status: int, headers: Mapping[str, str], data: Any, verb: str, path: str
+) -> None:
+    """Raise ForeignAnswerError for a page of somebody on the way.
+
+    Its 404 says nothing about GitHub's resource, its 403 nothing about our permissions.
+    """
+    is_refusal = 400 <= status < 500 and not is_rate_limited(status, headers, "")  # noqa: PLR2004 - HTTP
+    if is_refusal and not isinstance(data, dict):
+        raise ForeignAnswerError(f"{verb} {path} was refused with {status} and no reason")
+
+
 def _is_plausible(verb: str, path: str, status: int, data: Any) -> bool:
     """Return whether a success has the kind of body that GitHub sends.
 
     A foreign object must not pass for an empty listing: nothing found means it is created again.
     """
-    if verb == "DELETE" or status == 204:  # noqa: PLR2004 - HTTP
+    if verb == "DELETE" or (status == 204 and path.endswith("/dispatches")):  # noqa: PLR2004 - HTTP
         return True
     if verb == "GET" and path.endswith("/actions/artifacts"):
         data = data.get("artifacts") if isinstance(data, dict) else None
