@@ -47,7 +47,7 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
     if not (ctx.settings.dry_run or prepared.plan.due):
         # What another task must know: of a budget that is used up nothing is reserved.
         spend.settle(ctx, prepared.spend, store.view_of_run(ctx, session))
-    planner.check_budget(ctx, prepared.plan)
+    planner.check_budget(ctx, prepared.plan, prepared.spend)
     before = len(session.sent)
     batch_results = None if ctx.settings.dry_run else _send(ctx, session, prepared, model_check)
     job_summary.report_submitted(ctx, session, prepared, session.sent[before:], batch_results)

@@ -59,6 +59,11 @@ class Spend:
     others: tuple[Fact, ...] = ()
     """Facts that count, too, for a pull request's run."""
 
+    def add(self, facts: Iterable[Fact]) -> None:
+        """Add facts that no other run has saved."""
+        known = set(self.others)
+        self.own.add(*(fact for fact in facts if fact not in known))
+
     def used_usd(self, since: datetime, *, sent: bool = True) -> float:
         """Return the US dollars of what was sent since, and of what is not collected yet.
 
@@ -172,7 +177,10 @@ def load(ctx: RunContext, view: LedgerView, pulls_view: LedgerView | None = None
         pulls.known |= {int(x.name) for x in _noted(branch.ledger, "artifact")}
     spend = Spend(own=own, branch=branch, pulls=pulls)
     _read_pull_requests(ctx, spend)
-    own.add(*ctx.budget.facts, *facts_of(view))
+    if own is not branch:
+        own.saved = own.ledger
+    spend.add(ctx.budget.facts)
+    spend.add(facts_of(view))
     if pulls_view is not None:
         facts = list(facts_of(pulls_view))
         claims = _capped(((None, facts),), ctx.settings.max_cost_usd)
@@ -214,7 +222,7 @@ def settle(ctx: RunContext, spend: Spend | None, view: LedgerView) -> None:
     """Save what has become of reservations; warn when that fails: a later run does it."""
     if spend is None:
         return
-    spend.own.add(*facts_of(view))
+    spend.add(facts_of(view))
     try:
         _save(ctx, spend)
     except GitHubError as error:

@@ -101,7 +101,7 @@ def _worst_usd(
     return pricing.total_usd(prices, _worst_usages(requests, mode, shared), batched=batched)
 
 
-def check_budget(ctx: RunContext, plan: Plan) -> None:
+def check_budget(ctx: RunContext, plan: Plan, known_spend: Spend | None = None) -> None:
     """Check the plan against the budget, and add a warning when another task has used it up.
 
     Raises BudgetError: when no file fits, or not every file and `on-over-budget` is `fail`.
@@ -116,6 +116,7 @@ def check_budget(ctx: RunContext, plan: Plan) -> None:
     if not plan.backlog:
         return
     names = ", ".join(file.path for file in plan.backlog[:3])
+    state = f" {known_spend.describe(settings, ctx.now())}" if known_spend else ""
     if not plan.requests and ctx.budget.sent_usd:
         # All tasks of a run share one budget: this one's files go out with a later run.
         ctx.warn(
@@ -124,13 +125,14 @@ def check_budget(ctx: RunContext, plan: Plan) -> None:
         return
     if not plan.requests:
         raise BudgetError(
-            f"Not even one file fits the budget ({len(plan.backlog)} in the backlog: {names} …).",
+            f"Not even one file fits the budget ({len(plan.backlog)} in the backlog: {names} …)."
+            + state,
             fix=f"{BUDGETS}, or narrow `paths`.",
         )
     if settings.on_over_budget == "fail":
         raise BudgetError(
             f"{len(plan.backlog)} files do not fit the budget ({names} …) and "
-            "`on-over-budget` is `fail`: nothing was sent.",
+            f"`on-over-budget` is `fail`: nothing was sent.{state}",
             fix=f"{BUDGETS}, or use `on-over-budget: fill`.",
         )
 

@@ -203,6 +203,40 @@ def test_with_a_lagging_list_runs_at_the_same_time_pass_it_by_their_own_cap_at_m
     assert worst <= float(budget) + float(budget)
 
 
+def test_on_a_laptop_the_budget_is_kept_in_a_file(workflow: WorkflowHarness) -> None:
+    workflow.sandbox.anthropic.hold = True
+    workflow.commit(CHANGE)
+    environ = {"BATCH_ACTION_DAILY_BUDGET_USD": budget_for_one(workflow)}
+    submit = ("submit", "--base", "HEAD~1", "--task")
+    collect = ("collect", "--task", "code-review", "--report", "files")
+    assert workflow.cli(*submit, "code-review", environ=environ).exit == 0
+    refused = workflow.cli(*submit, "security-scan", environ=environ)
+    assert refused.exit == 3
+    assert "in flight at most $0.0" in " ".join(refused.stderr.split())
+    workflow.finish()
+    assert workflow.cli(*collect, environ=environ).exit in (0, 1)
+    assert workflow.cli(*submit, "security-scan", environ=environ).exit == 0
+
+
+@pytest.mark.parametrize("kind", ["drop-before", "drop-after"])
+@pytest.mark.parametrize("call", range(1, 4))
+def test_after_a_failure_while_spend_is_saved_nothing_counts_for_ever(
+    workflow: WorkflowHarness, kind: str, call: int
+) -> None:
+    """The first uploads of a submit with a budget: its intent, what it reserves, what it sent."""
+    workflow.commit(CHANGE)
+    workflow.environ["BATCH_ACTION_MONTHLY_BUDGET_USD"] = budget_for_one(workflow)
+    workflow.sandbox.faults.add(kind, path="FinalizeArtifact$", nth=call)
+    workflow.run("submit", task="code-review")
+    workflow.advance(3600)
+    workflow.run(task="code-review")
+    workflow.advance(3600)
+    workflow.run("collect", task="code-review")
+    assert len(workflow.billed_ids) == len(set(workflow.billed_ids)) == 1
+    assert workflow.run("submit", task="security-scan").exit == 0
+    assert len(workflow.batches) == 2
+
+
 def test_many_jobs_of_one_run_share_the_ledger(workflow: WorkflowHarness) -> None:
     """A matrix over the tasks: each job writes under another name, and none loses a fact."""
     workflow.sandbox.anthropic.hold = True
