@@ -8,12 +8,14 @@ on the UTC day and in the month in which it was sent, and until it is collected 
 Runs of pull requests write to a second ledger, where the facts of their authors' making can be.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import TypeGuard
 
+from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError
@@ -43,6 +45,8 @@ MEMORY = timedelta(days=62)
 """How long a fact is kept: the results of a batch are deleted after 29 days."""
 NOTICES = (50, 75, 90)
 """Percent of the monthly budget at which to say so."""
+MAX_BATCHES = 20
+"""Batches of one run of a pull request that are looked up; a submit rarely has more than one."""
 ROUNDING_USD = 1e-9
 
 
@@ -155,6 +159,7 @@ def reserved_fact(intended: Intended) -> Reserved:
         at=intended.at,
         run=intended.run,
         usd=tuple(worst * len(batch) / total for batch in intended.batches),
+        in_pull_request=intended.pull_request is not None,
     )
 
 
@@ -184,7 +189,7 @@ def load(ctx: RunContext, view: LedgerView, pulls_view: LedgerView | None = None
     if pulls_view is not None:
         facts = list(facts_of(pulls_view))
         claims = _capped(((None, facts),), ctx.settings.max_cost_usd)
-        own.add(*_verify(ctx, own.ledger, list(claims)))
+        _add_verified(ctx, own, list(claims))
     own.ledger = _forget(own.ledger, ctx.now())
     return spend
 
@@ -270,7 +275,7 @@ def _read_pull_requests(ctx: RunContext, spend: Spend) -> None:
         sources = ((artifact.run_id, ledger.facts) for artifact, ledger in pairs)
         claims = list(_capped(sources, ctx.settings.max_cost_usd))
     if own is spend.branch:
-        own.add(*_verify(ctx, own.ledger, claims))
+        _add_verified(ctx, own, claims)
         if reader is not None:
             own.add(*_note_settled(own.ledger, reader, ctx.now()))
         return
@@ -279,7 +284,7 @@ def _read_pull_requests(ctx: RunContext, spend: Spend) -> None:
     known = mine | {x.intent for x in spend.branch.ledger.facts if isinstance(x, Reserved)}
     own.add(*(x for x in claims if isinstance(x, Reserved | Sent | Charged) and x.intent in mine))
     own.superseded |= frozenset(reader.superseded if reader else ())
-    others = (x for x in claims if not (isinstance(x, Reserved) and x.intent in known))
+    others = (x for x in claims if isinstance(x, Reserved | Charged) and x.intent not in known)
     spend.others = (*spend.branch.ledger.facts, *others)
 
 
@@ -292,56 +297,72 @@ def _capped(
     *sources*: the run that wrote them, if it is known, and the facts.
     """
     left: dict[str, float] = {}
-    seen: set[str] = set()
-    for run_id, facts in sources:
-        for fact in facts:
-            if isinstance(fact, Sent | Charged):
+    count: Counter[str] = Counter()
+    seen: dict[str, int] = {}
+    facts = [(run_id, fact) for run_id, facts in sources for fact in facts]
+    for run_id, fact in facts:
+        if not _is_of_run(fact, run_id) or fact.intent in seen:
+            continue
+        run, usd = fact.run.partition(".")[0], []
+        count[run] += len(fact.usd)
+        if count[run] > MAX_BATCHES:
+            continue
+        seen[fact.intent] = len(fact.usd)
+        for amount in fact.usd:
+            usd.append(min(amount, left.get(run, max_cost_usd)))
+            left[run] = left.get(run, max_cost_usd) - usd[-1]
+        yield fact.model_copy(update={"usd": tuple(usd), "in_pull_request": True})
+    known: set[tuple[type[Fact], str, int]] = set()
+    for _, fact in facts:
+        if isinstance(fact, Sent | Charged) and fact.index < seen.get(fact.intent, 0):
+            key = type(fact), fact.intent, fact.index
+            if key not in known:
+                known.add(key)
                 yield fact
-            elif _is_of_run(fact, run_id) and fact.intent not in seen:
-                seen.add(fact.intent)
-                run, usd = fact.run.partition(".")[0], []
-                for amount in fact.usd:
-                    usd.append(min(amount, left.get(run, max_cost_usd)))
-                    left[run] = left.get(run, max_cost_usd) - usd[-1]
-                yield fact.model_copy(update={"usd": tuple(usd)})
 
 
 def _is_of_run(fact: Fact, run_id: str | None) -> TypeGuard[Reserved]:
     return isinstance(fact, Reserved) and run_id in (None, fact.run.partition(".")[0])
 
 
-def _verify(ctx: RunContext, ledger: Ledger, claims: Sequence[Fact]) -> Iterator[Fact]:
-    """Yield those of the claims whose batch Anthropic shows; a cost once the batch has ended."""
-    api, sent = ctx.anthropic, [x for x in ledger.facts if isinstance(x, Sent)]
-    reserved = {x.intent: x for x in ledger.facts if isinstance(x, Reserved)}
-    batches = {fact.batch for fact in sent}
+def _add_verified(ctx: RunContext, own: LedgerSession, claims: Sequence[Fact]) -> None:
+    """Add those of the claims whose batch Anthropic shows; a cost once the batch has ended."""
+    if ctx.anthropic is not None:
+        own.add(*_verify_batches(ctx.anthropic, own.ledger, claims))
+        own.add(*_verify_costs(ctx.anthropic, own.ledger, claims))
+
+
+def _verify_batches(api: AnthropicClient, ledger: Ledger, claims: Sequence[Fact]) -> Iterator[Fact]:
+    known = {x.intent for x in ledger.facts if isinstance(x, Reserved)}
+    batches = {x.batch for x in ledger.facts if isinstance(x, Sent)}
+    shown: defaultdict[str, dict[int, datetime]] = defaultdict(dict)
     for fact in claims:
-        if api is None or not isinstance(fact, Reserved) or fact.intent in reserved:
-            continue
-        shown = {
-            x.index: (x, state)
-            for x in claims
-            if isinstance(x, Sent)
-            and (x.intent, x.batch not in batches) == (fact.intent, True)
-            and (state := api.retrieve(x.batch)) is not None
-        }
-        if shown:
-            usd = tuple(amount if i in shown else 0.0 for i, amount in enumerate(fact.usd))
-            at = min(state.created_at for _, state in shown.values())
-            reserved[fact.intent] = fact.model_copy(update={"usd": usd, "at": at})
-            sent += [x for x, _ in shown.values()]
-            batches |= {x.batch for x, _ in shown.values()}
-            yield reserved[fact.intent]
-            yield from (x for x, _ in shown.values())
+        # A batch that belongs to something else already says nothing about this claim.
+        if isinstance(fact, Sent) and fact.intent not in known and fact.batch not in batches:
+            state = api.retrieve(fact.batch)
+            if state is not None:
+                batches.add(fact.batch)
+                shown[fact.intent][fact.index] = state.created_at
+                yield fact
+    for fact in claims:
+        if isinstance(fact, Reserved) and (times := shown.get(fact.intent)):
+            usd = tuple(amount if i in times else 0.0 for i, amount in enumerate(fact.usd))
+            yield fact.model_copy(update={"usd": usd, "at": min(times.values())})
+
+
+def _verify_costs(api: AnthropicClient, ledger: Ledger, claims: Sequence[Fact]) -> Iterator[Fact]:
+    pulls = {x.intent for x in ledger.facts if isinstance(x, Reserved) and x.in_pull_request}
     settled = {(x.intent, x.index) for x in ledger.facts if isinstance(x, Charged)}
-    costs = {(x.intent, x.index, x.batch): x for x in claims if isinstance(x, Charged)}
-    for create in sent:
-        cost = costs.get((create.intent, create.index, create.batch))
-        if api is None or cost is None or (create.intent, create.index) in settled:
-            continue
-        state = api.retrieve(create.batch)
-        if state is not None and state.status == "ended":
-            yield cost
+    owned = {
+        (x.intent, x.index, x.batch)
+        for x in ledger.facts
+        if isinstance(x, Sent) and x.intent in pulls and (x.intent, x.index) not in settled
+    }
+    for fact in claims:
+        if isinstance(fact, Charged) and (fact.intent, fact.index, fact.batch) in owned:
+            state = api.retrieve(fact.batch or "")
+            if state is not None and state.status == "ended":
+                yield fact
 
 
 def _note_settled(ledger: Ledger, reader: ArtifactReader, now: datetime) -> Iterator[Noted]:

@@ -238,6 +238,8 @@ class Reserved(BaseFact, key=("intent",)):
     run: str
     usd: tuple[Usd, ...]
     """The worst case of each batch of the intent."""
+    in_pull_request: bool = False
+    """Whether a run of a pull request may have written what is known of it."""
 
 
 class Charged(BaseFact, key=("intent", "index")):

@@ -367,6 +367,47 @@ def test_a_pull_request_cannot_make_room_in_the_budget(workflow: WorkflowHarness
     assert len(workflow.batches) == 1
 
 
+def test_a_pull_request_cannot_say_what_a_batch_of_the_branch_cost(
+    workflow: WorkflowHarness,
+) -> None:
+    pull = PullRequestHarness.open(workflow, {"a.js": WORSE})
+    workflow.commit({"main.js": BAD})
+    workflow.environ["BATCH_ACTION_MONTHLY_BUDGET_USD"] = budget_for_one(workflow)
+    assert pull.collect("submit").exit == 0
+    workflow.advance(3600)
+
+    def facts(run: str, own: str, batch: str, at: datetime) -> list[Fact]:
+        mine = forge_reserved(own, run, at, 0.0)
+        return [mine, Charged(intent=own, index=0, batch=batch, usd=0.0)]
+
+    forge(pull, facts)
+    # The batch has ended, but only a collect knows what it cost.
+    assert pull.collect("submit", task="security-scan").exit == 3
+
+
+def test_a_flood_of_claims_is_not_looked_up(workflow: WorkflowHarness) -> None:
+    workflow.sandbox.anthropic.hold = True
+    pull = PullRequestHarness.open(workflow, {"a.js": WORSE})
+    workflow.commit({"main.js": BAD})
+    assert pull.run("submit").exit == 0
+    workflow.environ["BATCH_ACTION_MONTHLY_BUDGET_USD"] = "100"
+
+    def facts(run: str, own: str, batch: str, at: datetime) -> list[Fact]:
+        intents = [f"{number:016x}" for number in range(500)]
+        claims: list[Fact] = [forge_reserved(intent, run, at) for intent in intents]
+        return claims + [forge_sent(intent, f"msgbatch_{intent}", at) for intent in intents]
+
+    forge(pull, facts)
+    before = len(workflow.sandbox.faults.calls)
+    assert pull.collect("submit", task="security-scan").exit == 0
+    asked = [
+        call
+        for call in workflow.sandbox.faults.calls[before:]
+        if call.service == "anthropic" and "msgbatch_0000" in call.path
+    ]
+    assert 0 < len(asked) <= 40
+
+
 def test_an_artifact_of_a_pull_request_hides_no_other(workflow: WorkflowHarness) -> None:
     workflow.sandbox.anthropic.hold = True
     pull = PullRequestHarness.open(workflow, {"a.js": WORSE})
