@@ -19,7 +19,7 @@ from batch_action.models.requests import BatchState
 from batch_action.requests import packing
 from batch_action.requests.builder import request_key_of
 from batch_action.requests.context_files import TestLocator
-from batch_action.selection.content import decode, parts_of
+from batch_action.selection.content import parts_of, read_text
 from batch_action.selection.languages import language_of
 from batch_action.tasks.task import ContextNeeds
 
@@ -144,7 +144,7 @@ def _match_request_key(
         data = dict(ctx.git.blobs([file.blob])).get(file.blob)
         if data is None:
             continue
-        parts = parts_of(mask(decode(data), file.path)[0])
+        parts = parts_of(mask(read_text(data), file.path)[0])
         for context_files, part, (model, effort) in product(
             contexts.of(file), parts, _models_and_efforts(ctx)
         ):

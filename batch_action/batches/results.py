@@ -24,7 +24,7 @@ from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withd
 from batch_action.models.requests import Outcome, OutcomeKind, Prices
 from batch_action.requests import pricing
 from batch_action.requests.context_files import LicenseChecker
-from batch_action.selection.content import decode
+from batch_action.selection.content import read_text
 from batch_action.selection.hunks import find_added_lines
 from batch_action.tasks.task import Task, UnreadableAnswerError
 from batch_action.text import plural
@@ -420,5 +420,6 @@ def _reviewed_texts(ctx: RunContext, paths: Mapping[str, str]) -> dict[str, str]
             )
         ctx.warn(f"{missing} reviewed files are no longer in this repository: dropped.")
     return {
-        blob: mask(decode(data), paths[blob])[0] for blob, data in ctx.git.blobs(sorted(available))
+        blob: mask(read_text(data), paths[blob])[0]
+        for blob, data in ctx.git.blobs(sorted(available))
     }

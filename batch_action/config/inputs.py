@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Annotated, Any, Literal
@@ -67,6 +68,57 @@ def split_words(value: Any) -> Any:
     return value
 
 
+MAX_ALTERNATIVES = 64
+"""Patterns that one pattern with braces may stand for."""
+
+
+def split_patterns(value: Any) -> Any:
+    r"""Return gitignore patterns from what other tools take, too; leave what is no text as it is.
+
+    Commas separate, `{ts,tsx}` stands for both, `\` may separate folders, `./` is the root, quotes
+    and a comment after a blank are dropped. Extended globs and regular expressions are refused.
+    """
+    lines = value.splitlines() if isinstance(value, str) else value
+    if not isinstance(lines, list | tuple) or not all(isinstance(line, str) for line in lines):
+        return value
+    return tuple(pattern for line in lines for pattern in _patterns_of(line))
+
+
+def _patterns_of(line: str) -> Iterator[str]:
+    text = re.sub(r"(?:^|\s+)#.*", "", line.strip())
+    text = re.sub(r"""^(!?)(["'`])(.*)\2$""", r"\1\3", text)
+    words = (word.strip() for part in _expand_braces(text) for word in part.split(","))
+    for pattern in dict.fromkeys(filter(None, words)):
+        if re.search(r"[@+?*]\(|!\([^)]*\||^!?\^|\$$", pattern):
+            raise _pattern_error(
+                line, "is an extended glob or a regular expression, not gitignore's"
+            )
+        path = re.sub(r"\\+(?=[\w.*-]|$)", "/", pattern.removeprefix("!"))
+        if path.startswith("../"):
+            raise _pattern_error(line, "leads out of the repository; patterns begin at its root")
+        path = re.sub(r"^(?:\./+)+", "/", path)
+        sign = "!" if pattern.startswith("!") else ""
+        yield sign + ("**" if path in (".", "/") else path)
+
+
+def _pattern_error(pattern: str, problem: str) -> PydanticCustomError:
+    return PydanticCustomError("pattern", "{text}", {"text": f"{pattern!r} {problem}"})
+
+
+def _expand_braces(pattern: str) -> list[str]:
+    """Return the patterns that `{a,b}` stands for; braces without a comma stay."""
+    patterns = [pattern]
+    while any(found := [re.search(r"\{([^{}]*,[^{}]*)\}", p) for p in patterns]):
+        patterns = [
+            p[: match.start()] + word.strip() + p[match.end() :] if match else p
+            for p, match in zip(patterns, found, strict=True)
+            for word in (match[1].split(",") if match else ("",))
+        ]
+        if len(patterns) > MAX_ALTERNATIVES:
+            raise _pattern_error(pattern, f"stands for more than {MAX_ALTERNATIVES} patterns")
+    return patterns
+
+
 def check_state_key(value: str) -> str:
     """Refuse a `state-key` that would give a ledger the name of the pull requests' ledger."""
     if f"-{value}".endswith("-pr"):
@@ -122,6 +174,7 @@ def normalize_spdx_ids(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Lines = Annotated[tuple[str, ...], BeforeValidator(split_lines)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(split_patterns)]
 Words = Annotated[tuple[str, ...], BeforeValidator(split_words)]
 LabelName = Annotated[str, Field(max_length=50)]
 """GitHub refuses a longer label with 422 (seen November 2026)."""
@@ -163,7 +216,7 @@ class Rule(BaseModel):
 
     name: Annotated[Annotated[str, AfterValidator(_check_name)] | None, _EmptyAsNone] = None
     """Names its ledger and issue, so that its paths may change."""
-    paths: Annotated[Lines, Field(min_length=1)]
+    paths: Annotated[Patterns, Field(min_length=1)]
     task: Words = ()
     model: Annotated[str | None, _EmptyAsNone] = None
     effort: Annotated[Effort | None, _EmptyAsNone] = None

@@ -13,6 +13,7 @@ from batch_action.config.inputs import (
     Labels,
     LicenseIds,
     Lines,
+    Patterns,
     Place,
     Rules,
     Secret,
@@ -125,10 +126,10 @@ class Settings(BaseModel):
     # Which files.
 
     paths: Annotated[
-        Lines, Input("Only these files: gitignore patterns, one per line; `!` excludes.", ACTION)
+        Patterns, Input("Only these files: gitignore patterns, one per line; `!` excludes.", ACTION)
     ] = ()
     paths_ignore: Annotated[
-        Lines,
+        Patterns,
         Input(
             "Not these files: gitignore patterns, one per line; `!` re-includes, also what the "
             "default patterns ignore.",
@@ -298,7 +299,7 @@ class Settings(BaseModel):
         ),
     ] = "auto"
     test_paths: Annotated[
-        Lines,
+        Patterns,
         Input(
             "Folders of tests, one per line: existing tests are looked for there too, and new ones "
             "go to the first."

@@ -21,9 +21,9 @@ from batch_action.models.files import (
 )
 from batch_action.models.findings import RawFinding
 from batch_action.models.licenses import LicensePolicy
-from batch_action.selection.content import MAX_PART_CHARS, decode, is_binary, is_lossless
+from batch_action.selection.content import MAX_PART_CHARS, decode, is_binary, is_lossless, read_text
 from batch_action.selection.languages import language_of
-from batch_action.selection.patterns import PathRules
+from batch_action.selection.patterns import path_rules
 from batch_action.tasks import license_check
 from batch_action.tasks.license import notices
 from batch_action.tasks.license.headers import (
@@ -190,7 +190,7 @@ def _attach_old_versions(
     """Attach the version that each file is compared with, and the change's description."""
     paths = {file.old_blob: file.path for file in files if file.old_blob}
     blobs = ctx.git.blobs(sorted(paths))
-    texts = {blob: mask(decode(data), paths[blob])[0] for blob, data in blobs}
+    texts = {blob: mask(read_text(data), paths[blob])[0] for blob, data in blobs}
     hints = _change_hints(ctx, selection, files)
     for file in files:
         text, blob, reason, detail = texts.get(file.old_blob or ""), None, None, ""
@@ -290,11 +290,7 @@ class LicenseChecker:
         if not has_comments(language):
             return []
         settings = self.ctx.settings
-        rules = PathRules(
-            settings.paths,
-            settings.paths_ignore,
-            other_tasks_patterns=self.ctx.other_tasks_patterns,
-        )
+        rules = path_rules(self.ctx)
         files = [
             entry.blob
             for entry in tree

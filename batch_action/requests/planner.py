@@ -26,7 +26,7 @@ from batch_action.requests.builder import RequestSet
 from batch_action.requests.send_strategy import SendStrategy
 from batch_action.selection import commit_range, reader
 from batch_action.selection.commit_range import CommitRange
-from batch_action.selection.patterns import PathRules
+from batch_action.selection.patterns import path_rules, selection_warnings
 from batch_action.selection.reader import SelectionOptions
 
 BUDGETS = "Raise `max-cost-usd`, `daily-budget-usd` or `monthly-budget-usd`"
@@ -195,6 +195,8 @@ def prepare(
     view, now = verified or store.view_of_run(ctx, session), now or ctx.now()
     commits = commit_range.choose_range(ctx, view, last_reported_head)
     selection = _select(ctx, view, commits)
+    for warning in selection_warnings(ctx, selection):
+        ctx.warn(warning)
     limit = model.max_tokens if model else None
     request_set = builder.build_requests(ctx, view, selection, limit, exact=exact)
     strategy = send_strategy.choose(ctx, request_set, view, now)
@@ -231,13 +233,12 @@ def _select(ctx: RunContext, view: LedgerView, commits: CommitRange) -> Selectio
     complete = commits.behind or ctx.run.pull_number or settings.patch_file
     backlog = {} if complete else view.unreviewed_files(ctx.scope)
     options = SelectionOptions(
-        rules=PathRules(
-            settings.paths, settings.paths_ignore, other_tasks_patterns=ctx.other_tasks_patterns
-        ),
+        rules=path_rules(ctx),
         max_file_bytes=settings.max_file_bytes,
         attributes_from=ctx.rules_commit_for(commits.head),
         all_files=commits.all_files,
         recheck=settings.recheck,
+        asked=_asked_blobs(view) if ctx.run.pull_number else {},
         superseded=view.newest_files() if commits.behind else (),
     )
     with ctx.console.progress("Reading files", 1) as progress:
@@ -250,6 +251,13 @@ def _select(ctx: RunContext, view: LedgerView, commits: CommitRange) -> Selectio
             progress=progress,
             changes=_changes_from_github(ctx, commits),
         )
+
+
+def _asked_blobs(view: LedgerView) -> dict[str, str]:
+    """Return by path the newest blob that has an answer or is in flight."""
+    asked = view.reviewed_files | view.in_flight_files
+    newest = view.newest_files().items()
+    return {path: file.blob for path, file in newest if (path, file.blob) in asked}
 
 
 def _changes_from_github(ctx: RunContext, commits: CommitRange) -> list[FileChange] | None:

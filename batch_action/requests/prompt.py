@@ -12,6 +12,10 @@ LINE_BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", 
 so that no text can leave its numbered line."""
 
 
+MAX_GAP = 2
+"""Empty lines in a row that are shown."""
+
+
 def system_text(task: Task, guidelines: str, facts: str = "") -> str:
     """Return the instructions that all requests of a run share, byte for byte.
 
@@ -67,10 +71,12 @@ def _context_file(file: ContextFile) -> str:
 
 
 def _numbered(lines: Sequence[str], start: int) -> str:
+    """Number the lines; of a long gap, such as a notebook's outputs, the first lines are shown."""
     width = len(str(start + len(lines) - 1))
     return "\n".join(
-        f"{number:>{width}}| {_without_line_breaks(line.rstrip(chr(13)))}"
-        for number, line in enumerate(lines, start)
+        f"{start + index:>{width}}| {_without_line_breaks(line.rstrip(chr(13)))}"
+        for index, line in enumerate(lines)
+        if line or index < MAX_GAP or any(lines[index - MAX_GAP : index])
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from batch_action.models.files import ChangeType, FileChange, SkipKind, SkippedFile, SkipReason
 from batch_action.selection import content
+from batch_action.selection.languages import is_prose, language_of
 from batch_action.selection.patterns import PathRules
 
 SYMLINK_MODE = "120000"
@@ -100,11 +101,14 @@ def check_text(
     if not text.strip():
         detail = "only white space" if text else ""
         return SkippedFile(path=path, reason=SkipReason.EMPTY, detail=detail)
-    if skip_generated and (marker := content.generated_marker(text)):
-        return _by_content(path, SkipReason.GENERATED, f"contains {marker!r}")
+    if skip_generated:
+        is_web = language_of(path) in ("javascript", "css")
+        marker = content.generated_marker(text) or (is_web and content.compiled_marker(text))
+        if marker:
+            return _by_content(path, SkipReason.GENERATED, f"contains {marker!r}")
     average = len(text) // (text.count("\n") + 1)
     minified = len(text) >= MINIFIED_MIN_CHARS and average > MINIFIED_AVERAGE_CHARS
-    if skip_generated and minified:
+    if skip_generated and minified and not is_prose(path):
         detail = f"{average:,} characters per line on average"
         return _by_content(path, SkipReason.MINIFIED, detail)
     number = content.find_long_line(text, max_chars)

@@ -98,6 +98,11 @@ _LANGUAGES = {f".{language}": language for language in _SAME_EXTENSION.split()} 
 _SHEBANG = re.compile(r"#!\s*(?:\S*/env\s+(?:-S\s*)?)?(?:\S*/)?([A-Za-z]+)")
 
 
+def is_prose(path: str) -> bool:
+    """Return whether the extension is one of texts for people."""
+    return language_of(path) in ("markdown", "rst", "asciidoc", "latex", "text")
+
+
 def language_of(path: str, text: str = "") -> str:
     """Return the language as a lower-case word; empty when name and shebang are unknown."""
     name = path.rpartition("/")[2].lower()

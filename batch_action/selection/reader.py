@@ -1,7 +1,7 @@
 """Select files: read what changed since the base and what is in the backlog."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from batch_action.clients.console import ProgressCallback
 from batch_action.clients.git import GitRepo
@@ -21,9 +21,12 @@ from batch_action.selection.hunks import count_changed_lines, render_hunks
 from batch_action.selection.languages import language_of
 from batch_action.selection.patterns import PathRules
 from batch_action.selection.risk import risk
+from batch_action.syntax.notebooks import cells_of
 from batch_action.text import normalize_line_ends
 
 MAX_CHUNK_FILES = 200
+NOTEBOOK_FACTOR = 10
+"""How many times larger a notebook may be, with its outputs."""
 MAX_CHUNK_BYTES = 16_000_000
 """What is read at one time: apart from the selected texts, no more is in memory."""
 
@@ -42,6 +45,8 @@ class SelectionOptions:
     """Select unchanged files too."""
     recheck: bool = False
     """Select renamed files and files with other line ends, too."""
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """Path to the blob asked about last, where base is older: in a pull request."""
     superseded: Collection[str] = ()
     """Paths of which an earlier run has reviewed a later version: they are skipped."""
 
@@ -84,8 +89,12 @@ def select_files(
     added = {change.path for change in changes if _adds(change)}
     settled = () if options.recheck else _find_settled(sized, backlog)
     progress(0, len(sized))
-    for done, (change, blobs, hunks) in enumerate(_read(repo, sized, sizes), 1):
-        same = _check_content(change, blobs) if change.path in settled else None
+    for done, (change, blobs, hunks) in enumerate(_read(repo, sized, sizes, options.asked), 1):
+        same = None
+        if change.path in settled:
+            asked = options.asked.get(change.path)
+            old_blobs = (change.old_blob, asked if asked != change.blob else None)
+            same = _check_content(change, blobs, old_blobs)
         file = same or _select_file(change, blobs, hunks, options, churn.get(change.path, 0))
         if isinstance(file, SelectedFile):
             files.append(file)
@@ -111,7 +120,7 @@ def _find_settled(changes: Iterable[FileChange], backlog: Collection[str]) -> se
     return {
         change.path
         for change in changes
-        if change.status in (ChangeType.MODIFIED, ChangeType.RENAMED)
+        if change.status in (ChangeType.ADDED, ChangeType.MODIFIED, ChangeType.RENAMED)
         and not (change.path in backlog or change.old_path in backlog)
     }
 
@@ -220,6 +229,8 @@ def _check_size(change: FileChange, sizes: Mapping[str, int], limit: int) -> _En
             reason=SkipReason.NOT_IN_CLONE,
             detail="its content is not in this clone: check out without filter",
         )
+    if change.path.endswith(".ipynb"):
+        limit *= NOTEBOOK_FACTOR
     if skip := filters.check_size(change.path, sizes[change.blob], limit):
         return skip
     old = change.old_blob
@@ -227,11 +238,16 @@ def _check_size(change: FileChange, sizes: Mapping[str, int], limit: int) -> _En
 
 
 def _read(
-    repo: GitRepo, changes: Sequence[FileChange], sizes: Mapping[str, int]
+    repo: GitRepo,
+    changes: Sequence[FileChange],
+    sizes: Mapping[str, int],
+    asked: Mapping[str, str],
 ) -> Iterator[tuple[FileChange, Mapping[str, bytes], tuple[Hunk, ...]]]:
     """Yield each change with its blobs and hunks, reading a bounded number of bytes at a time."""
     for chunk in _chunks(changes, sizes):
-        blobs = dict(repo.blobs(dict.fromkeys(blob for c in chunk for blob in _blobs(c))))
+        wanted = {blob for change in chunk for blob in _blobs(change)}
+        wanted |= {asked[change.path] for change in chunk if change.path in asked}
+        blobs = dict(repo.blobs(wanted))
         pairs = [(c.old_blob, c.blob) for c in chunk if c.old_blob and c.old_blob != c.blob]
         hunks = repo.hunks_of(pairs)
         for change in chunk:
@@ -256,19 +272,32 @@ def _blobs(change: FileChange) -> tuple[str, ...]:
     return (change.blob,) if change.old_blob is None else (change.blob, change.old_blob)
 
 
-def _check_content(change: FileChange, blobs: Mapping[str, bytes]) -> SkippedFile | None:
-    """Rule out a file with the text it had at base: only moved, or with other line ends."""
-    if change.old_blob is None:
-        return None
-    data, old_data = blobs[change.blob], blobs[change.old_blob]
-    if change.blob != change.old_blob:
+def _check_content(
+    change: FileChange, blobs: Mapping[str, bytes], old_blobs: Iterable[str | None]
+) -> SkippedFile | None:
+    """Rule out a file with the text of an old blob: only moved, or with other line ends."""
+    found = (_compare(change, blobs, old) for old in old_blobs if old and old in blobs)
+    return next(filter(None, found), None)
+
+
+def _compare(change: FileChange, blobs: Mapping[str, bytes], old: str) -> SkippedFile | None:
+    data, old_data = blobs[change.blob], blobs[old]
+    details = [f"renamed from {change.old_path}"] if change.old_path else []
+    if change.blob != old:
         if any(content.is_wide(text) or content.is_binary(text) for text in (data, old_data)):
             return None
-        if normalize_line_ends(data) != normalize_line_ends(old_data):
+        if normalize_line_ends(data) == normalize_line_ends(old_data):
+            details.append("only line ends differ")
+        elif (lines := _cell_lines(data)) and lines == _cell_lines(old_data):
+            details.append("only outputs differ")
+        else:
             return None
-    details = [f"renamed from {change.old_path}"] if change.old_path else []
-    details += ["only line ends differ"] if change.blob != change.old_blob else []
     return SkippedFile(path=change.path, reason=SkipReason.SAME_CONTENT, detail=", ".join(details))
+
+
+def _cell_lines(data: bytes) -> list[str]:
+    """Return the lines of a notebook's cells; none for another file."""
+    return [line for line in (cells_of(content.decode(data)) or "").split("\n") if line]
 
 
 def _select_file(
@@ -282,14 +311,19 @@ def _select_file(
     data, old_data = blobs[change.blob], blobs.get(change.old_blob or "", b"")
     if skip := filters.check_bytes(change.path, data):
         return skip
-    plain = content.decode(data)
+    plain = content.read_text(data)
     reincluded = options.rules.reincludes(change.path)
     if skip := filters.check_text(change.path, plain, skip_generated=not reincluded):
+        return skip
+    limit = options.max_file_bytes
+    if len(data) > limit and (skip := filters.check_size(change.path, len(plain), limit)):
         return skip
     text, masked = mask(plain, change.path)
     if content.is_wide(data) or content.is_wide(old_data) or content.is_binary(old_data):
         hunks = ()  # Git counts the bytes of such a file, not its lines.
-    old_text = mask(content.decode(old_data), change.path)[0] if hunks else ""
+    old_text = mask(content.read_text(old_data), change.path)[0] if hunks else ""
+    if language_of(change.path) == "jupyter":
+        hunks = tuple(hunk for hunk in hunks if _shows(hunk, old_text, text))
     lines = count_changed_lines(hunks) or len(content.lines_of(text))
     return SelectedFile(
         path=change.path,
@@ -306,3 +340,10 @@ def _select_file(
         masked_secrets=masked,
         lossless=content.is_lossless(data, plain),
     )
+
+
+def _shows(hunk: Hunk, old: str, new: str) -> bool:
+    """Return whether a hunk of a notebook changes more than outputs."""
+    old_lines = old.split("\n")[hunk.old_start - 1 :][: hunk.old_lines]
+    new_lines = new.split("\n")[hunk.new_start - 1 :][: hunk.new_lines]
+    return any(line.strip() for line in (*old_lines, *new_lines))

@@ -29,6 +29,12 @@ def _factors(rows: tuple[tuple[float, str], ...]) -> dict[str, float]:
 
 _RISKY_FACTORS = _factors(_RISKY_WORDS)
 _HARMLESS_FACTORS = _factors(_HARMLESS_WORDS)
+_TEST_WORDS = frozenset(_HARMLESS_WORDS[0][1].split("|"))
+
+
+def is_test_path(path: str) -> bool:
+    """Return whether a word of the path says that the file belongs to tests."""
+    return not _TEST_WORDS.isdisjoint(word.lower() for word in _WORD.findall(path))
 
 
 def risk(path: str, *, changed: int, churn: int) -> float:

@@ -79,6 +79,7 @@ def parse(path: str, text: str, builtin_tasks: Mapping[str, Task], *, name: str 
         description=description or f"The prompt in {path}",
         answer_model=_create_answer_model(severities, verdict=verdict),
         needs_whole_file=verdict,
+        also_reads=("*",),
         shared_prompts=("custom", *(("custom_verdict",) if verdict else ()), "common"),
         instructions=body.strip(),
         source_path=path,

@@ -35,10 +35,19 @@ class SecurityReport(ResponseModel):
 
 SECURITY_CATEGORIES = frozenset(category.value for category in SecurityCategory)
 
+AGENT_INSTRUCTIONS = (
+    *("AGENTS.md", "AGENTS.override.md", "CLAUDE.md", "CLAUDE.local.md", "GEMINI.md", "REVIEW.md"),
+    *("SKILL.md", "copilot-instructions.md", "*.instructions.md", "*.prompt.md", "*.chatmode.md"),
+    *("*.agent.md", "*.mdc", "llms.txt", ".cursorrules", ".windsurfrules", ".clinerules"),
+    *("**/.claude/**", "**/.cursor/**", "**/.windsurf/**", "**/.clinerules/**", "**/.agents/**"),
+)
+"""Files whose text an agent obeys: an injection there is a vulnerability."""
+
 TASK = Task(
     name="security-scan",
     description="Vulnerabilities with severity, CWE and remediation",
     answer_model=SecurityReport,
     security_categories=SECURITY_CATEGORIES,
     security_only=True,
+    also_reads=AGENT_INSTRUCTIONS,
 )

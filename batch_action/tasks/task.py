@@ -66,6 +66,8 @@ class Task:
     context_needs: ContextNeeds = ContextNeeds.NONE
     skip_reason: Callable[[SelectedFile], str | None] = lambda _file: None
     """Returns in a few words why the task does not apply to a file; None if it does."""
+    also_reads: tuple[str, ...] = ()
+    """Patterns of the prose and data that the task reads besides code, as in a `.gitignore`."""
     hints: Callable[[SelectedFile], tuple[tuple[str, str], ...]] = lambda _file: ()
     """Returns more facts about a file for its request: element names and their texts."""
     base_output_tokens: int = 6_000

@@ -40,9 +40,9 @@ def system(workflow: WorkflowHarness) -> str:
 
 def test_a_missing_header_is_found_without_the_model(licensed: WorkflowHarness) -> None:
     workflow = licensed
-    workflow.commit({"src/new.ts": CODE, "tool.py": "x = 2\n", "data.json": "{}\n"})
+    workflow.commit({"src/new.ts": CODE, "tool.py": "x = 2\n", "package.json": "{}\n"})
     body = issue_after_run(workflow)
-    assert workflow.requested_paths() == ["data.json", "src/new.ts", "tool.py"]
+    assert workflow.requested_paths() == ["package.json", "src/new.ts", "tool.py"]
     assert "The license header is missing" in body
     assert "src/new.ts" in body
     assert "SPDX-License-Identifier: MIT" in body

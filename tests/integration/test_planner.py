@@ -42,7 +42,9 @@ def build(ctx, known=EMPTY, *, base=None):
         ctx.git,
         head,
         base,
-        reader.SelectionOptions(rules=PathRules(), max_file_bytes=1_000_000, attributes_from=head),
+        reader.SelectionOptions(
+            rules=PathRules([], ["!*.md"]), max_file_bytes=1_000_000, attributes_from=head
+        ),
         backlog=backlog,
         progress=lambda _done, _total: None,
     )

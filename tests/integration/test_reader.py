@@ -163,7 +163,7 @@ def test_a_skipped_file_tells_what_decided_and_whether_it_is_new(repo):
         "old.lock": "b\n",
         "marked.py": "# @generated\n",
         "nul.py": b"a\0b",
-        "long.js": "x" * 6000,
+        "long.js": "x();" * 3000,
         "spaces.py": "x = 1" + " " * 70_000,
         "huge.py": "x = 1\n" * 60_000,
         "lfs.py": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
@@ -181,6 +181,7 @@ def test_a_skipped_file_tells_what_decided_and_whether_it_is_new(repo):
     rules = PathRules([], ["docs/"])
     selection = select(repo, base, repo.commit(files), rules=rules, limit=200_000)
     kinds = {file.path: (file.kind, file.is_new) for file in selection.skipped}
+    assert "spaces.py" in chosen(selection)  # The spaces are shortened: they hide nothing.
     assert kinds == {
         "new.lock": (SkipKind.NAME, True),
         "old.lock": (SkipKind.NAME, False),
@@ -188,7 +189,7 @@ def test_a_skipped_file_tells_what_decided_and_whether_it_is_new(repo):
         "dist/b.js": (SkipKind.NAME, True),
         ".gitattributes": (SkipKind.NAME, True),
         **dict.fromkeys(
-            ("marked.py", "nul.py", "long.js", "spaces.py", "huge.py", "lfs.py", "caf\udce9.py"),
+            ("marked.py", "nul.py", "long.js", "huge.py", "lfs.py", "caf\udce9.py"),
             (SkipKind.CONTENT, True),
         ),
         **dict.fromkeys(("out/a.py", "made.py", "docs/a.py"), (SkipKind.CONFIG, True)),
@@ -246,8 +247,30 @@ def test_other_line_ends_are_no_change(repo, old, new, asked, path):
     ],
 )
 def test_line_ends_are_compared_as_bytes(repo, old, new, asked):
-    base = repo.commit({"a.txt": old})
-    assert bool(chosen(select(repo, base, repo.commit({"a.txt": new})))) == asked
+    base = repo.commit({"a.py": old})
+    assert bool(chosen(select(repo, base, repo.commit({"a.py": new})))) == asked
+
+
+def test_a_notebook_that_ran_again_is_no_change(repo):
+    def notebook(source, count, plot):
+        output = {"data": {"image/png": plot}, "output_type": "display_data"}
+        cell = {"cell_type": "code", "execution_count": count, "metadata": {}, "outputs": [output]}
+        document = {"cells": [cell | {"source": source}], "metadata": {}, "nbformat": 4}
+        return json.dumps(document, indent=1) + "\n"
+
+    code = ["a = 1\n", "plot(a)"]
+    base = repo.commit({"a.ipynb": notebook(code, 1, "x" * 300_000)})
+    head = repo.commit({"a.ipynb": notebook(code, 2, "y" * 200_000)})
+    assert reasons(select(repo, base, head)) == {"a.ipynb": SkipReason.SAME_CONTENT}
+    head = repo.commit({"a.ipynb": notebook(["a = 2\n", "plot(a)"], 3, "z" * 2_000_000)})
+    (file,) = select(repo, base, head).files
+    assert (file.path, len(file.hunks), file.language) == ("a.ipynb", 1, "jupyter")
+    assert "-a = 1\n+a = 2" in file.diff
+    assert len(file.text) < 1_000
+    (hunk,) = file.hunks
+    assert file.text.split("\n")[hunk.new_start - 1] == "a = 2"
+    huge = repo.commit({"a.ipynb": notebook(code, 3, "z" * 11_000_000)})
+    assert reasons(select(repo, base, huge)) == {"a.ipynb": SkipReason.TOO_LARGE}
 
 
 def test_a_pure_rename_is_never_selected(repo):

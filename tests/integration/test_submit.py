@@ -72,7 +72,7 @@ def test_recheck_is_for_the_command_line(workflow: WorkflowHarness) -> None:
     workflow.run("collect")
     again = workflow.run("submit", recheck="true", select="all")
     assert again.outputs["status"] == "submitted"
-    assert len(workflow.billed_ids) == 3  # a.py twice, README once
+    assert len(workflow.billed_ids) == 3  # a.py twice, Index.js once
 
 
 def test_deleted_and_renamed_files(workflow: WorkflowHarness) -> None:
@@ -112,21 +112,21 @@ def test_select_all_asks_what_has_no_verdict(workflow: WorkflowHarness) -> None:
     workflow.run("submit")
     workflow.commit({"b.js": BAD})
     workflow.run("submit", select="all")
-    assert workflow.requested_paths() == ["README", "b.js"]
+    assert workflow.requested_paths() == ["Index.js", "b.js"]
 
 
 @pytest.mark.parametrize(
     ("first_run", "expected"),
     [
-        ("all", ["README", "a.js", "b.js"]),
+        ("all", ["Index.js", "a.js", "b.js"]),
         ("last-commit", ["b.js"]),
         ("none", None),
         ("HEAD~2", ["a.js", "b.js"]),
         ("main~1", ["b.js"]),
         ("2026-01-01T02:30:00Z", ["b.js"]),
         ("24h", None),
-        ("9999d", ["README", "a.js", "b.js"]),
-        ("0001-01-01", ["README", "a.js", "b.js"]),
+        ("9999d", ["Index.js", "a.js", "b.js"]),
+        ("0001-01-01", ["Index.js", "a.js", "b.js"]),
     ],
 )
 def test_forms_of_first_run(
@@ -324,7 +324,7 @@ def test_an_unpriced_model_is_refused_until_it_has_a_price(
     price = "{input: 1, output: 1, write_5m: 1, write_1h: 1, read: 1}"
     workflow.commit({".github/batch-action.yml": f"prices:\n  claude-fresh-1: {price}\n"})
     assert workflow.run("submit", model="claude-fresh-1", first_run="HEAD~2").exit == 0
-    assert workflow.requested_paths() == [".github/batch-action.yml", "a.js"]
+    assert workflow.requested_paths() == ["a.js"]
 
 
 def test_a_model_that_retires_soon_is_warned_of(workflow: WorkflowHarness) -> None:

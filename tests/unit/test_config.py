@@ -101,7 +101,7 @@ class TestValues:
         ("name", "value", "expected"),
         [
             ("paths", "src/**\n\n  !src/gen/** \n", ("src/**", "!src/gen/**")),
-            ("paths", "a, b.py", ("a, b.py",)),
+            ("paths", "a, b.py", ("a", "b.py")),
             ("labels", "one, two\nthree,,", ("one", "two", "three")),
             ("report", "summary, issue", ("summary", "issue")),
             ("fail-on-severity", "high", Severity.HIGH),
@@ -115,6 +115,58 @@ class TestValues:
     def test_texts(self, name, value, expected):
         result = settings(action_inputs={name: value})
         assert getattr(result, name.replace("-", "_")) == expected
+
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            ("./src/**", ["/src/**"]),
+            ("!./src/gen/", ["!/src/gen/"]),
+            (".", ["**"]),
+            ("./", ["**"]),
+            (".github/", [".github/"]),
+            (".*", [".*"]),
+            ("src/**/*.{ts,tsx}", ["src/**/*.ts", "src/**/*.tsx"]),
+            ("{a,b}/{c, d}", ["a/c", "a/d", "b/c", "b/d"]),
+            ("{a,b{c,d}}", ["a", "bc", "bd"]),
+            ("!*.{js,jsx}", ["!*.js", "!*.jsx"]),
+            ("app/{slug}/x", ["app/{slug}/x"]),
+            ("src/, web/", ["src/", "web/"]),
+            ("src/,web/,", ["src/", "web/"]),
+            ("src\\app\\*.ts", ["src/app/*.ts"]),
+            ("src\\\\app\\", ["src/app/"]),
+            ("\\#a \\!b", ["\\#a \\!b"]),
+            ('"src/**"', ["src/**"]),
+            ("'*.py'", ["*.py"]),
+            ('!"src/**"', ["!src/**"]),
+            ("src/** # ours", ["src/**"]),
+            ("# all\nsrc/", ["src/"]),
+            ("a#b", ["a#b"]),
+            ("app/[slug]/page.tsx", ["app/[slug]/page.tsx"]),
+            ("!(auth)/", ["!(auth)/"]),
+            ("a b.py", ["a b.py"]),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["paths", "paths-ignore", "test-paths", "rules"])
+    def test_patterns_of_other_tools(self, name, value, expected):
+        file = {name: [{"paths": value}] if name == "rules" else value}
+        result = load_settings(flags={}, action_inputs={}, environ={}, file=file, file_name="f")
+        got = getattr(result, name.replace("-", "_"))
+        assert list(got[0].paths if name == "rules" else got) == expected
+
+    @pytest.mark.parametrize(
+        ("value", "words"),
+        [
+            ("src/*.@(js|ts)", "extended glob"),
+            ("!(dist|vendor)/**", "extended glob"),
+            ("^src/", "regular expression"),
+            ("src/.*\\.py$", "regular expression"),
+            ("../other/**", "root"),
+            ("{a,b}" * 7, "64"),
+        ],
+    )
+    def test_patterns_that_gitignore_does_not_know_are_refused(self, value, words):
+        with pytest.raises(ConfigError, match=words):
+            settings(action_inputs={"paths": value})
 
     @pytest.mark.parametrize(
         ("text", "expected"),

@@ -6,8 +6,9 @@ from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, FileChange, SkipReason
 from batch_action.selection import filters
 from batch_action.selection.languages import language_of
-from batch_action.selection.patterns import PathRules
+from batch_action.selection.patterns import PathRules, find_useless_patterns
 from batch_action.selection.risk import risk
+from batch_action.tasks.registry import all_tasks
 
 R = SkipReason
 BLOB, OLD = "b" * 40, "a" * 40
@@ -22,6 +23,8 @@ BLOB, OLD = "b" * 40, "a" * 40
         (["*.py"], [], "deep/down/a.py", None),
         (["src/", "!src/gen/"], [], "src/gen/a.py", R.NOT_IN_PATHS),
         (["/a.py"], [], "b/a.py", R.NOT_IN_PATHS),
+        (["**/*.py", "!tests/"], [], "tests/a.py", R.NOT_IN_PATHS),
+        (["*.py", "!docs/", "docs/x.py"], [], "docs/x.py", None),
         (["  ", ""], [], "a.py", None),
         ([], ["docs/"], "docs/a.py", R.PATHS_IGNORE),
         ([], ["docs/", "!docs/keep.py"], "docs/keep.py", None),
@@ -44,6 +47,114 @@ BLOB, OLD = "b" * 40, "a" * 40
 def test_the_last_matching_pattern_decides(paths, ignore, path, reason):
     skipped = PathRules(paths, ignore).skip(path)
     assert (skipped and skipped.reason) == reason
+
+
+def skip_reason(path: str, also_reads=(), paths=(), ignore=()):
+    skipped = PathRules(paths, ignore, also_reads=also_reads).skip(path)
+    return skipped and skipped.reason
+
+
+@pytest.mark.parametrize(
+    ("reason", "paths"),
+    [
+        (R.PROSE, "README.md README docs/a.rst History.md HISTORY CHANGES CHANGES.txt Changelog"),
+        (
+            R.PROSE,
+            "CHANGELOG-2019 NEWS news/a.md RELEASES.md AGENTS.md a/b.adoc todo.txt .cursorrules",
+        ),
+        (R.PROSE, "LICENSE.md AUTHORS docs/page.mdx"),
+        (R.DATA, "data.json src/countries.json locales/de.json requirements.txt a.tfstate"),
+        (R.DATA, "requirements-dev.txt requirements/test.txt"),
+        (R.KEY, "server.key certs/server.pem id_rsa .ssh/id_ed25519 a.p12 a.pfx release.jks"),
+        (R.CERTIFICATE, "a.crt ca.csr ca.srl a.der a.pub"),
+        (R.ENVIRONMENT, ".env .env.local app/.env.production prod.env"),
+        (R.GENERATED, "PKG-INFO x.egg-info/PKG-INFO a.dist-info/METADATA"),
+        (R.MINIFIED, "lib/index.umd.js dist.iife.js vue.esm-bundler.js react.production.js"),
+        (R.DEFAULT_IGNORE, ".github/batch-action.yml .github/workflows/batch-action.yml"),
+        (
+            None,
+            "package.json web/composer.json pyproject.toml setup.cfg Makefile tox.ini Cargo.toml",
+        ),
+        (None, "Dockerfile docker-compose.yml Jenkinsfile .gitlab-ci.yml .github/workflows/ci.yml"),
+        (
+            None,
+            "main.tf infra/stack.json iam/role-policy.json k8s/a.yaml Vagrantfile values.yaml",
+        ),
+        (
+            None,
+            "tsconfig.build.json .eslintrc.json babel.config.json .vscode/tasks.json config/a.json",
+        ),
+        (None, "CMakeLists.txt meson_options.txt .env.example .env.production.example"),
+        (
+            None,
+            "src/news.py NEWS.py CHANGES/fix.py src/news/page.tsx history.js README.py security.go",
+        ),
+        (
+            None,
+            "security/policy.rb Security.java key.py env.py app/environment.ts src/keys.go pom.xml",
+        ),
+    ],
+)
+def test_what_is_no_code_is_left_out(reason, paths):
+    assert {path: skip_reason(path) for path in paths.split()} == dict.fromkeys(
+        paths.split(), reason
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "paths", "ignore"),
+    [
+        ("docs/a.md", [], ["!*.md"]),
+        ("docs/a.md", ["*.md"], []),
+        ("docs/a.md", ["docs/**/*.md"], []),
+        ("README", ["README"], []),
+        ("data.json", ["src/", "data.json"], []),
+        ("ca.pem", [], ["!ca.pem"]),
+        (".env", [], ["!.env"]),
+        (".github/workflows/batch-action.yml", [], ["!.github/"]),
+    ],
+)
+def test_a_pattern_that_names_them_brings_them_back(path, paths, ignore):
+    assert skip_reason(path) is not None
+    assert skip_reason(path, paths=paths, ignore=ignore) is None
+
+
+@pytest.mark.parametrize(
+    ("paths", "path", "reason"),
+    [
+        (["!docs/"], "src/a.py", None),
+        (["!docs/"], "docs/a.py", R.NOT_IN_PATHS),
+        (["", "!docs/", "!web/"], "a.py", None),
+    ],
+)
+def test_only_negations_narrow_from_all_files(paths, path, reason):
+    assert skip_reason(path, paths=paths) is reason
+
+
+def test_patterns_that_match_no_file_are_found():
+    lines = ["src/", "!gen/", "*.py", "/web/**", "", "!*.rs"]
+    assert find_useless_patterns(lines, {"src/a.py", "x/web/b.js"}) == ["!gen/", "/web/**", "!*.rs"]
+
+
+def test_paths_that_name_a_folder_bring_nothing_back():
+    assert skip_reason("docs/a.md", paths=["docs/"]) is R.PROSE
+    assert skip_reason("docs/a.pem", paths=["docs/*.pem"]) is R.KEY
+
+
+def test_what_a_task_reads_besides_code():
+    instructions = (
+        "AGENTS.md web/CLAUDE.md .cursor/rules/a.mdc .cursorrules .claude/skills/x/SKILL.md"
+    )
+    security = all_tasks()["security-scan"].also_reads
+    for path in [*instructions.split(), ".github/copilot-instructions.md"]:
+        assert skip_reason(path, security) is None
+        assert skip_reason(path, all_tasks()["code-review"].also_reads) is R.PROSE
+    assert skip_reason("README.md", security) is R.PROSE
+    # A prompt of the user's own may be about anything, but keys are never sent unasked.
+    assert skip_reason("README.md", ("*",)) is None
+    assert skip_reason("data.json", ("*",)) is None
+    assert skip_reason("a.key", ("*",)) is R.KEY
+    assert skip_reason("LICENSE", ("*",)) is R.DEFAULT_IGNORE
 
 
 def test_the_detail_names_the_pattern():

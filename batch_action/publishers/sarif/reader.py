@@ -36,7 +36,7 @@ from batch_action.publishers.sarif.texts import (
     strip_footer,
     title_of,
 )
-from batch_action.selection.content import decode
+from batch_action.selection.content import read_text
 from batch_action.tasks.task import Task
 
 _HASH = re.compile(r"([0-9a-f]{16})(?::\d+)?")
@@ -341,7 +341,7 @@ def rebuild_from_git(
     commits = {short: _full_commit_id(short, head, git) for short in short_commits}
     paths = {blobs[f.footer.blob]: f.path for f in partial if f.footer.blob in blobs}
     sources = {
-        blob: SourceText(mask(decode(data), paths[blob])[0])
+        blob: SourceText(mask(read_text(data), paths[blob])[0])
         for blob, data in git.blobs(sorted(paths))
     }
     rebuilt = {}
