@@ -92,7 +92,7 @@ class WorkflowHarness:
         name = f"octo/demo{next(_names)}"
         hub = sandbox.github.add_repository(name, git_dir=repo.path, **options)
         workflow = cls(sandbox=sandbox, folder=folder, repo=repo, github_repository=hub)
-        workflow.commit({"Index.js": "one();\n"})
+        workflow.commit({"Index.rs": "fn one() {}\n"})
         return workflow
 
     def commit(self, files: Mapping[str | bytes, str | bytes | None] | None = None) -> str:

@@ -96,7 +96,7 @@ def test_context_files_are_recovered(workflow, task):
         workflow.commit({"money.py": code, "tests/test_money.py": "def test_it():\n    assert 1\n"})
     [batch] = workflow.run("submit", first_run="HEAD~2").ids
     delete_artifacts(workflow)
-    workflow.commit({"Index.js": "two();\n"})
+    workflow.commit({"Index.rs": "fn two() {}\n"})
     result = workflow.run("collect", batch_id=batch)
     assert result.outputs["status"] == "collected", result.log
     assert (

@@ -72,7 +72,7 @@ def test_recheck_is_for_the_command_line(workflow: WorkflowHarness) -> None:
     workflow.run("collect")
     again = workflow.run("submit", recheck="true", select="all")
     assert again.outputs["status"] == "submitted"
-    assert len(workflow.billed_ids) == 3  # a.py twice, Index.js once
+    assert len(workflow.billed_ids) == 3  # a.py twice, Index.rs once
 
 
 def test_deleted_and_renamed_files(workflow: WorkflowHarness) -> None:
@@ -112,21 +112,21 @@ def test_select_all_asks_what_has_no_verdict(workflow: WorkflowHarness) -> None:
     workflow.run("submit")
     workflow.commit({"b.js": BAD})
     workflow.run("submit", select="all")
-    assert workflow.requested_paths() == ["Index.js", "b.js"]
+    assert workflow.requested_paths() == ["Index.rs", "b.js"]
 
 
 @pytest.mark.parametrize(
     ("first_run", "expected"),
     [
-        ("all", ["Index.js", "a.js", "b.js"]),
+        ("all", ["Index.rs", "a.js", "b.js"]),
         ("last-commit", ["b.js"]),
         ("none", None),
         ("HEAD~2", ["a.js", "b.js"]),
         ("main~1", ["b.js"]),
         ("2026-01-01T02:30:00Z", ["b.js"]),
         ("24h", None),
-        ("9999d", ["Index.js", "a.js", "b.js"]),
-        ("0001-01-01", ["Index.js", "a.js", "b.js"]),
+        ("9999d", ["Index.rs", "a.js", "b.js"]),
+        ("0001-01-01", ["Index.rs", "a.js", "b.js"]),
     ],
 )
 def test_forms_of_first_run(
