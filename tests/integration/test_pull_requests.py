@@ -474,7 +474,9 @@ HIDDEN = "function run(x) {\n  return eval(x);\n}\n"
     [
         ("a.js", f"// @generated\n{HIDDEN}", "generated"),
         ("a.js", f"{HIDDEN}// \0\n", "binary"),
-        ("a.js", f"{HIDDEN}// {'x' * 200_000}\n", "minified"),
+        ("a.js", f"{HIDDEN}// {'x();' * 50_000}\n", "minified"),
+        # Data is shortened: it hides nothing.
+        ("a.js", f"{HIDDEN}// {'x' * 200_000}\n", ""),
         (
             "a.js",
             f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n{HIDDEN}",
@@ -482,7 +484,7 @@ HIDDEN = "function run(x) {\n  return eval(x);\n}\n"
         ),
         ("a.js", HIDDEN + "// padding\n" * 200_000, "too-large"),
     ],
-    ids=["marker", "nul", "long-line", "lfs", "size"],
+    ids=["marker", "nul", "long-line", "long-data", "lfs", "size"],
 )
 def test_a_file_kept_out_by_its_content_is_named(
     workflow: WorkflowHarness, path: str, content: str, reason: str
