@@ -20,7 +20,7 @@ from batch_action.models.ledger import Sha
 from batch_action.requests.context_files import TestLocator
 from batch_action.selection.content import bom_encoding, decode, is_lossless
 from batch_action.selection.languages import language_of
-from batch_action.tasks import generated_paths
+from batch_action.tasks import generated_paths, test_generation
 from batch_action.tasks.task import ContextNeeds
 
 BUNDLE_FOLDER = "generated"
@@ -28,6 +28,8 @@ MAX_FILE_BYTES = 10_000_000
 LINK_MODES = frozenset({"120000", "160000"})
 """Git's modes of symbolic links and submodules."""
 MASK = "•"
+MAX_LINES = 10
+"""How many lines that run at import are listed."""
 
 ValidatedFiles = tuple[tuple[GeneratedFile, ...], tuple[RefusedFile, ...]]
 
@@ -245,7 +247,9 @@ class Validator:
             blob=source.blob,
             commit=source.commit,
             replaces=existing.blob if existing else None,
-            summary=draft.summary,
+            summary=f"{_describe_import(draft.path, text)} {draft.summary}".strip()
+            if existing is None
+            else draft.summary,
         )
         return None
 
@@ -281,6 +285,14 @@ class Validator:
             modes = {path: entry.mode for path, entry in self._trees[commit].items()}
             self._writable_paths[commit] = WritablePaths(modes)
         return self._trees[commit], self._writable_paths[commit]
+
+
+def _describe_import(path: str, text: str) -> str:
+    """Name what a new test file does when it is only loaded, before any test runs."""
+    lines = test_generation.lines_run_at_import(path, text)
+    more = f" and {len(lines) - MAX_LINES} more" if len(lines) > MAX_LINES else ""
+    listed = ", ".join(map(str, lines[:MAX_LINES])) + more
+    return f"Runs when the file is loaded: line {listed}." if lines else ""
 
 
 def normalize_line_ends(text: str) -> str:

@@ -1,6 +1,7 @@
 """Recognize comments that tools read, such as linter directives, and license notices."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -26,6 +27,26 @@ _GO = re.compile(
     r"|//\s*Code generated .* DO NOT EDIT\.$"
 )
 """https://go.dev/doc/comment#syntax, https://pkg.go.dev/cmd/compile#hdr-Compiler_Directives."""
+_DOC_TAGS = (
+    "param|arg|argument|returns?|throws|exception|example|see|since|remarks|summary|description|"
+    "desc|typeParam|property|prop|module|file|fileoverview|overview|author|version|todo|async|"
+    "generator|yields?|fires|emits|event|listens|link|default|defaultValue|privateRemarks"
+)
+_SHAPE = re.compile(
+    rf"@(?!(?:{_DOC_TAGS})\b)[\w-]"
+    r"|[a-z][\w.-]*:[\w-]"  # gitleaks:allow, swagger:route
+    r"|[a-z][\w.-]*(?: [a-z]+)?:\s*[\w-]+(?: [\w-]+)?(?:[=,(\[][^.]*)?$"  # ty: ignore, sourcery skip: all
+    r"|\[/?[A-Z]{3,}\b"  # [START x]
+    r"|(?i:no(?:inspection|lint|sec|semgrep|qa|sonar|cov|check|format))\b"
+    r"|(?:globals?|exported)\s",
+)
+"""How comments for tools begin, whichever the tool; tags of documentation are for people."""
+_ANYWHERE = re.compile(
+    r"@(?:not-)?generated\b|\bnoinspection\b|\bDO NOT EDIT\b"
+    r"|\b[\w-]+: ?(?:allow|ignore|disable|enable|off|skip)\b",
+    re.IGNORECASE,
+)
+"""What tools look for in the whole text of a file, docstrings included."""
 _OLD_BUILD_CONSTRAINT = re.compile(r"//\s*\+build\b")
 _EXAMPLE_OUTPUT = re.compile(r"/[/*]\s*(?:unordered )?output:", re.IGNORECASE)
 _LEGAL = re.compile(r"copyright|\(c\)|©|SPDX-|\blicen[sc]ed?\b", re.IGNORECASE)
@@ -51,7 +72,8 @@ class CodeComment(NamedTuple):
 
 def python_directive(comment: CodeComment) -> CodeComment | None:
     """Return the comment if it is a directive or a license notice, else None."""
-    match = _PYTHON.match(comment.text) or _LEGAL.search(comment.text)
+    words = comment.text.strip("# \t")
+    match = _PYTHON.match(comment.text) or _LEGAL.search(comment.text) or _SHAPE.match(words)
     return _to_directive(comment, comment.text.strip()) if match else None
 
 
@@ -62,6 +84,12 @@ def script_directives(comments: Iterable[CodeComment]) -> Iterator[CodeComment]:
         for comment in comments
         for line in _directive_lines(comment.text)
     )
+
+
+def changes_markers(old: str, new: str) -> bool:
+    """Return whether the texts differ in what tools look for anywhere in a file."""
+    before, after = (Counter(map(str.lower, _ANYWHERE.findall(text))) for text in (old, new))
+    return before != after
 
 
 def _to_directive(comment: CodeComment, text: str) -> CodeComment:
@@ -78,7 +106,7 @@ def _directive_lines(comment: str) -> tuple[str, ...]:
     return tuple(
         _strip_marks(line)
         for line in comment.split("\n")
-        if _SCRIPT.search(line.strip()) or _LEGAL.search(line)
+        if _SCRIPT.search(line.strip()) or _LEGAL.search(line) or _SHAPE.match(_strip_marks(line))
     )
 
 
@@ -106,4 +134,5 @@ def go_directives(comments: Sequence[CodeComment], cgo_tokens: int = 0) -> Itera
             yield _to_directive(comment, comment.text)
         else:
             lines = map(_strip_marks, comment.text.split("\n"))
-            yield from (_to_directive(comment, line) for line in lines if _LEGAL.search(line))
+            found = (line for line in lines if _LEGAL.search(line) or _SHAPE.match(line))
+            yield from (_to_directive(comment, line) for line in found)

@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import tokenize
 import warnings
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ _LAYOUT = frozenset(
         tokenize.ENDMARKER,
     }
 )
+_ENCODING = re.compile(r"[ \t\f\ufeff]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
+"""https://docs.python.org/3/reference/lexical_analysis.html#encoding-declarations"""
 _Position = tuple[int, int]
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -39,7 +42,7 @@ class _ParsedCode:
     """The code may read its own docstrings."""
 
 
-def parse(text: str) -> ast.Module | None:
+def parse(text: str | bytes) -> ast.Module | None:
     """Return the syntax tree; None if the running version of Python cannot parse the text."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -47,6 +50,18 @@ def parse(text: str) -> ast.Module | None:
             return ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
             return None
+
+
+def is_read_as_utf8(text: str) -> bool:
+    """Return whether Python reads the bytes of a text as what it says, and as UTF-8 only.
+
+    A comment such as `coding: utf-7` on one of the first lines turns other comments into code.
+    """
+    names = (_ENCODING.match(line) for line in re.split(r"\r\n|\r|\n", text)[:2])
+    if any(m and m[1].lower().replace("_", "-") not in ("utf-8", "utf8") for m in names):
+        return False
+    tree, as_read = parse(text), parse(text.encode("utf-8", "replace"))
+    return tree is None or (as_read is not None and ast.dump(as_read) == ast.dump(tree))
 
 
 def docstrings(text: str) -> list[str]:

@@ -4,7 +4,7 @@ import re
 
 from batch_action.models.files import SelectedFile
 from batch_action.models.findings import DraftTarget, FileDraft
-from batch_action.syntax import python, treesitter
+from batch_action.syntax import directives, python, treesitter
 from batch_action.tasks.generated_paths import path_problem, text_problem
 from batch_action.tasks.responses import WrittenFiles
 from batch_action.tasks.task import Task
@@ -53,7 +53,7 @@ def skip_reason(file: SelectedFile) -> str | None:
     if file.language not in COMPARABLE_LANGUAGES:
         language = file.language or "this language"
         return f"code in {language} cannot be separated from its documentation"
-    if not file.lossless:
+    if not file.lossless or (file.language == "python" and not python.is_read_as_utf8(file.text)):
         return "its text is not all UTF-8"
     if problem := path_problem(file.path) or text_problem(file.text):
         return f"it {problem}"
@@ -66,12 +66,16 @@ def check_draft(draft: FileDraft, target: DraftTarget) -> str | None:
     """Return why a draft is refused: it may change nothing but documentation."""
     if draft.path != target.source:
         return "is not the requested file"
+    if directives.changes_markers(target.text, draft.text):
+        return "adds or drops a comment that tools read"
     return find_code_change(target.language, target.text, draft.text)
 
 
 def find_code_change(language: str, old: str, new: str) -> str | None:
     """Return in what the new text differs besides documentation; None if in nothing."""
     if language == "python":
+        if not python.is_read_as_utf8(new):
+            return "is not UTF-8 to Python"
         return python.find_code_change(old, new)
     return treesitter.find_code_change(old, new, language)
 

@@ -4,6 +4,7 @@ from pathlib import PurePosixPath
 
 from batch_action.models.files import SelectedFile
 from batch_action.models.findings import DraftTarget, FileDraft
+from batch_action.syntax.python import is_read_as_utf8
 from batch_action.syntax.treesitter import parse
 from batch_action.tasks import generated_paths
 from batch_action.tasks.responses import WrittenFiles
@@ -42,8 +43,8 @@ def check_draft(draft: FileDraft, target: DraftTarget) -> str | None:
 def _content_problem(draft: FileDraft, target: DraftTarget) -> str | None:
     text, old = draft.text, target.existing_text
     if target.framework == "pytest":
-        if not python.has_tests(text):
-            return "has no test that parses"
+        if not (python.has_tests(text) and is_read_as_utf8(text)):
+            return "has no test that parses as UTF-8"
         return None if old is None else python.extension_problem(old, text)
     language = _LANGUAGES.get(PurePosixPath(draft.path).suffix, "javascript")
     if parse(text, language) is None:
@@ -54,6 +55,14 @@ def _content_problem(draft: FileDraft, target: DraftTarget) -> str | None:
     if treesitter.is_exclusive(text, language) and not was_exclusive:
         return "disables all other tests"
     return None if old is None else treesitter.extension_problem(old, text, language)
+
+
+def lines_run_at_import(path: str, text: str) -> list[int]:
+    """Return the lines of a test file that do more than define when a framework loads it."""
+    suffix = PurePosixPath(path).suffix
+    if suffix == ".py":
+        return python.lines_run_at_import(text)
+    return treesitter.lines_run_at_import(text, _LANGUAGES.get(suffix, "javascript"))
 
 
 TASK = Task(

@@ -113,6 +113,16 @@ def test_of_a_long_test_file_only_the_names_are_sent(generation: WorkflowHarness
     assert set(generated_files(workflow)) == {"tests/test_shop_money.py"}
 
 
+def test_what_a_new_file_runs_when_it_is_loaded_is_named(generation: WorkflowHarness):
+    generation.commit({"a.py": MONEY})
+    generation.run("submit")
+    text = "import os\nos.getcwd()\n\n\ndef test_it():\n    assert 1\n"
+    draft = {"path": "tests/test_a.py", "text": text, "summary": "x" * 500}
+    generation.answer(lambda _request: {"files": [draft]})
+    result = generation.run("collect")
+    assert "Runs when the file is loaded: line 2." in result.summary
+
+
 def test_an_unsafe_or_overwriting_file_is_refused_and_counted(generation: WorkflowHarness):
     workflow = generation
     workflow.commit(

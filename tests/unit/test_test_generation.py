@@ -506,3 +506,57 @@ class TestCheckDraft:
     def test_a_source_file_that_gets_no_tests_anymore(self):
         result = check_draft("tests/test_x.py", OLD, framework="", target="")
         assert result == "is not where any framework would look for tests"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "# coding: utf-7\n",
+        "# -*- coding: UTF-7 -*-\n",
+        "#!/usr/bin/python\n# vim: set fileencoding=utf_7 :\n",
+        "\n# coding=utf-7\n",
+        "\r# coding: utf-7\n",
+        "\r\n# coding: utf-7\r\n",
+        "\f# coding: utf-7\n",
+        "#\r# coding: utf-7\n",
+        "# coding: latin-1\n",
+        "# coding: unicode_escape\n",
+        "# coding: no-such-codec\n",
+        "# coding: utf-16\n",
+    ],
+)
+def test_generated_python_is_utf8_and_nothing_else(head):
+    """A comment with `+AAo-` is a line of code in UTF-7."""
+    text = f"{head}# +AAo-import os+AAo-os.abort()\ndef test_a():\n    assert True\n"
+    assert check_draft("tests/test_x.py", text) == "has no test that parses as UTF-8"
+
+
+@pytest.mark.parametrize(
+    "head", ["", "# coding: utf-8\n", "# -*- coding: UTF_8 -*-\n", "#!x\n#é\n"]
+)
+def test_utf8_may_be_declared(head):
+    text = f"{head}# +AAo-import os\ndef test_a():\n    assert 'coding: utf-7'\n"
+    assert check_draft("tests/test_x.py", text) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "lines"),
+    [
+        ("test_x.py", "import os\nX = [1]\n\n\ndef test_a():\n    os.abort()\n", []),
+        ("test_x.py", "import os\nos.system('x')\n", [2]),
+        ("test_x.py", "X = open('y').read()\n", [1]),
+        ("test_x.py", "@pytest.fixture(scope='module')\ndef a():\n    run()\n", []),
+        ("test_x.py", "@evil()\ndef test_a():\n    pass\n", [1]),
+        ("test_x.py", "def test_a(x=evil()):\n    pass\n", [1]),
+        ("test_x.py", "class TestA:\n    evil()\n    def test_a(self):\n        run()\n", [2]),
+        ("test_x.py", "if True:\n    for x in y():\n        del x\n", [2, 3]),
+        ("test_x.py", "X = pytest.param(evil())\nY = lambda: fine()\n", [1]),
+        ("x.test.js", "import a from 'a';\ndescribe('x', () => { test('y', () => f()); });\n", []),
+        ("x.test.js", "const a = 1;\nfunction f() { g(); }\ntest('y', () => f());\n", []),
+        ("x.test.ts", "evil();\nconst a = new Evil();\nawait evil();\ntest('y', f);\n", [1, 2, 3]),
+        ("x_test.go", 'package x\n\nimport "os"\n\nfunc TestA(t *testing.T) { os.Exit(1) }\n', []),
+        ("x_test.go", "package x\n\nvar a = evil()\n", [3]),
+    ],
+)
+def test_what_runs_when_a_new_file_is_loaded_is_known(path, text, lines):
+    assert test_generation.lines_run_at_import(path, text) == lines

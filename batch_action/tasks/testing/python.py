@@ -26,6 +26,30 @@ def has_tests(text: str) -> bool:
     return any(name.startswith(("test", "Test")) for name in names)
 
 
+def lines_run_at_import(text: str) -> list[int]:
+    """Return the lines with statements that run when the file is imported, besides definitions."""
+    tree = python.parse(text)
+    todo: list[ast.AST] = list(tree.body) if tree else []
+    lines: set[int] = set()
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Definition):
+            arguments = () if isinstance(node, ast.ClassDef) else (node.args,)
+            todo += [*node.decorator_list, *arguments]
+            todo += node.body if isinstance(node, ast.ClassDef) else []
+        elif isinstance(node, ast.Call | ast.Await):
+            if not ast.unparse(node.func if isinstance(node, ast.Call) else node).startswith(
+                "pytest."
+            ):
+                lines.add(node.lineno)
+            todo += ast.iter_child_nodes(node)
+        elif isinstance(node, ast.Delete | ast.AugAssign | ast.Raise | ast.Assert):
+            lines.add(node.lineno)
+        elif not isinstance(node, ast.Lambda):
+            todo += ast.iter_child_nodes(node)
+    return sorted(lines)
+
+
 def extension_problem(old: str, new: str) -> str | None:
     """Return why the new text does not extend the old one; None if it does."""
     old_tree, new_tree = python.parse(old), python.parse(new)

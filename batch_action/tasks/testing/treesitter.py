@@ -43,6 +43,12 @@ DECLARATIONS = frozenset(
     }
 )
 
+DEFINITIONS = frozenset(
+    {*IMPORTS, "function_declaration", "method_declaration", "package_clause", "type_declaration"}
+)
+"""Statements that run nothing when a file is loaded."""
+CALLS = frozenset({"call_expression", "new_expression", "await_expression"})
+
 
 def has_tests(text: str, language: str) -> bool:
     """Return whether a test framework of the language would find a test in a text."""
@@ -68,6 +74,18 @@ def is_exclusive(text: str, language: str) -> bool:
     nodes = (node for _, node in treesitter.nodes(tree)) if tree else ()
     chains = (_call_chain(node) for node in nodes if node.type == "call_expression")
     return any(chain[0] in EXCLUSIVE_CALLS or "only" in chain[1:] for chain in chains if chain)
+
+
+def lines_run_at_import(text: str, language: str) -> list[int]:
+    """Return the first lines of top-level statements that call something, besides tests."""
+    tree = treesitter.parse(text, language)
+    return [
+        node.start_point.row + 1
+        for node in (_code_children(tree.root_node) if tree else [])
+        if node.type not in DEFINITIONS
+        and not ((call := _call_of(node)) and _called_name(call) in GROUP_CALLS | TEST_CALLS)
+        and any(child.type in CALLS for child in _descendants(node))
+    ]
 
 
 def extension_problem(old: str, new: str, language: str) -> str | None:
