@@ -4,6 +4,7 @@ Anybody who can run a workflow in the repository can upload an artifact with our
 each is checked before it is opened. A refused artifact does not affect the others.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import chain
@@ -20,6 +21,8 @@ from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import Dismissed, Fact, Ledger, merge
 
 MAX_LISTINGS = 8
+MAX_OF_OTHER_BRANCH = 6
+"""Artifacts read in one load of each branch that is not a trusted one."""
 MAX_OPENED = 60
 """Ledgers opened in one load; each names the artifacts merged into it, so two or three suffice."""
 
@@ -55,6 +58,11 @@ class ArtifactReader:
     """One sentence for each refused artifact."""
     expired_count: int = 0
     newest: Artifact | None = None
+    distrusted: set[int] = field(default_factory=set)
+    """Artifacts that were refused for their origin, which does not change."""
+    listed_ids: set[int] = field(default_factory=set)
+    _seen: Counter[str] = field(default_factory=Counter)
+    _history: BranchHistory | None = None
     _vanished_ids: set[int] = field(default_factory=set)
     _runs: dict[str, WorkflowRun] = field(default_factory=dict)
 
@@ -94,14 +102,17 @@ class ArtifactReader:
             claim = self.claims[number]
             (pull,) = pull_requests.numbers_in(LedgerView(claim))
             self.contested[pull] = merge(claim, self.contested.get(pull, claim))[0]
-        # The artifact of a pull request's run contains its own facts only.
-        others = self.access.own_pull is None
-        ids = (
-            {*merged.merged_artifacts, *(self.opened_ids - self.claims.keys())} if others else set()
-        )
+        ids = absorbed.keys() | {i for claim in absorbed.values() for i in claim.merged_artifacts}
+        if self.access.own_pull is None:
+            # The artifact of a pull request's run contains its own facts only.
+            ids |= {*merged.merged_artifacts, *(self.opened_ids - self.claims.keys())}
+        refused = {*merged.refused_artifacts, *((i, self.access.digest) for i in self.distrusted)}
+        update = {
+            "merged_artifacts": tuple(sorted(ids)),
+            "refused_artifacts": tuple(sorted(x for x in refused if x[0] in self.listed_ids)),
+        }
         merged, _ = merge(merged, *absorbed.values())
-        ids |= absorbed.keys()
-        return merged.model_copy(update={"merged_artifacts": tuple(sorted(ids))}), conflicts
+        return merged.model_copy(update=update), conflicts
 
     def _scan_once(self) -> None:
         artifacts = self._list_artifacts()
@@ -110,10 +121,15 @@ class ArtifactReader:
         if (own := self.access.own_pull) is not None:
             branches = {own.branch, *self.access.branches}
             listed = [artifact for artifact in listed if artifact.head_branch in branches]
+        self._seen.clear()
+        self.listed_ids = {artifact.id for artifact in listed}
+        # Those of trusted branches first: they name what else is known, and the others are many
+        # when somebody wants them to be.
+        listed.sort(key=lambda artifact: artifact.head_branch not in self.access.branches)
         read = (*self.ledgers, *self.claims.values())
         merged = {i for x in read for i in x.merged_artifacts} | self.known | self.opened_ids
         for artifact in listed:
-            if artifact.id not in merged | self.refused_ids:
+            if artifact.id not in merged | self.refused_ids and self._is_wanted(artifact):
                 if len(self.opened_ids) == MAX_OPENED:
                     break
                 ledger = self._open_artifact(artifact)
@@ -137,9 +153,18 @@ class ArtifactReader:
                 else:
                     self.ledgers.append(ledger)
                     self.artifacts.append(artifact)
+                    known = (i for i, by in ledger.refused_artifacts if by == self.access.digest)
+                    self.refused_ids.update(known)
                 merged |= {artifact.id} | remaining
             if artifact.run_id == self.access.run_id and artifact.id in merged:
                 self.superseded.add(artifact.name)
+
+    def _is_wanted(self, artifact: Artifact) -> bool:
+        """Return whether it is among the newest of its branch, each of which has all its facts."""
+        if artifact.head_branch in self.access.branches or not self.access.absorbs:
+            return True
+        self._seen[artifact.head_branch] += 1
+        return self._seen[artifact.head_branch] <= MAX_OF_OTHER_BRANCH
 
     def _list_artifacts(self) -> list[Artifact]:
         """Return all artifacts with our names, newest first.
@@ -161,7 +186,9 @@ class ArtifactReader:
         """Return the ledger of one artifact, or None after recording why it is refused."""
         try:
             reason = self._refusal_reason(artifact)
-            if reason is None:
+            if reason is not None:
+                self.distrusted.add(artifact.id)
+            else:
                 data = self.actions.download(artifact, codec.MAX_ZIPPED_BYTES)
                 if data is not None:
                     ledger = self.access.open(data)
@@ -218,5 +245,5 @@ class ArtifactReader:
             return reason
         if artifact.run_id not in self._runs:
             self._runs[artifact.run_id] = self.actions.run(artifact.run_id)
-        history = BranchHistory(self.actions, self.git)
-        return trust.refusal_of_run(self._runs[artifact.run_id], artifact, access, history)
+        self._history = self._history or BranchHistory(self.actions, self.git)
+        return trust.refusal_of_run(self._runs[artifact.run_id], artifact, access, self._history)

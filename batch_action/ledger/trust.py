@@ -5,7 +5,7 @@ artifact of any name. So the workflow run that uploaded it must be a trusted one
 artifact no later run would trust sends nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from batch_action.clients.git import GitRepo
@@ -16,6 +16,7 @@ from batch_action.ledger import codec
 from batch_action.models.github import Artifact, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import Ledger
+from batch_action.models.requests import digest
 from batch_action.text import task_slug
 
 TRUSTED_EVENTS = frozenset({"schedule", "push", "workflow_dispatch", "repository_dispatch"})
@@ -61,6 +62,12 @@ class LedgerAccess:
         """The name of the ledger, without the suffix of a slot."""
         suffix = "-pr" if self.pull_requests else ""
         return f"batch-action-{task_slug(self.task, self.state_key)}{suffix}"
+
+    @property
+    def digest(self) -> str:
+        """What decides whether the origin of an artifact is trusted."""
+        signed = "signed" if self.secrets else None
+        return digest(*sorted(self.branches), None, *sorted(self.workflows), None, signed)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -118,11 +125,15 @@ class BranchHistory:
     actions: Actions
     git: GitRepo | None
     """The clone, which is asked first; None where there is none."""
+    names: dict[str, str] = field(default_factory=dict)
+    """The names that branches have now."""
 
     def name_of(self, branch: str) -> str:
         """Return the name that a branch has now, after it was renamed."""
-        found = self.actions.branch(branch)
-        return found[0] if found else branch
+        if branch not in self.names:
+            found = self.actions.branch(branch)
+            self.names[branch] = found[0] if found else branch
+        return self.names[branch]
 
     def has_had_tip(self, branch: str, commit: str) -> bool:
         """Return whether *commit* is in the history of a branch, or was before a force push."""

@@ -291,6 +291,9 @@ class Ledger(LedgerModel):
     written_at: Timestamp | None = None
     merged_artifacts: tuple[int, ...] = ()
     """Ids of the artifacts whose facts are in this ledger: readers need not open them."""
+    refused_artifacts: tuple[tuple[int, str], ...] = ()
+    """Ids of artifacts refused for their origin, each with the digest of what they were refused by:
+    they are not looked up again."""
     facts: tuple[Fact, ...] = ()
 
     def add(self, *facts: Fact) -> "Ledger":
@@ -323,6 +326,7 @@ def merge(*ledgers: Ledger) -> tuple[Ledger, list[str]]:
         update={
             "facts": tuple(facts[key] for key in sorted(facts)),
             "merged_artifacts": tuple(sorted({i for x in ledgers for i in x.merged_artifacts})),
+            "refused_artifacts": tuple(sorted({x for y in ledgers for x in y.refused_artifacts})),
             "written_at": max((x.written_at for x in ledgers if x.written_at), default=None),
         }
     )

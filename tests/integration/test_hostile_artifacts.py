@@ -276,6 +276,34 @@ def test_an_artifact_of_unknown_origin_is_named_with_what_would_admit_it(
     assert admits in line.replace("&#96;", "`")
 
 
+def test_artifacts_of_untrusted_origin_are_looked_up_once(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": WORSE})
+    workflow.run("submit")
+    items = [upload_foreign(workflow, b"x", {"event": "issue_comment"}) for _ in range(3)]
+    named = workflow.run("run").summary
+    assert all(f"artifact {item.id} of run" in named for item in items)
+    workflow.sandbox.faults.calls.clear()
+    assert workflow.run("run").exit == 0
+    paths = [call.path for call in workflow.sandbox.faults.calls]
+    assert [p for p in paths if any(p.endswith(f"/runs/{item.run_id}") for item in items)] == []
+    # What would admit them is asked for again.
+    again = workflow.run("run", state_secret="new")
+    assert f"artifact {items[0].id} of run" in again.log
+
+
+def test_many_artifacts_of_one_pull_request_hide_no_other(workflow: WorkflowHarness) -> None:
+    victim = PullRequestHarness.open(workflow, {"app.js": WORSE})
+    attacker = PullRequestHarness.open(workflow, {"evil.js": WORSE}, "evil")
+    victim.run("submit")
+    attacker.run("submit")
+    event = {"event": "pull_request", "branch": "evil", "head_sha": attacker.head}
+    for _ in range(70):
+        upload_foreign(workflow, newest_ledger(workflow), event, name=f"{PR}-b")
+    result = victim.collect()
+    assert result.exit == 0, result.log
+    assert (len(victim.inline), len(attacker.inline)) == (2, 2)
+
+
 def test_an_expired_artifact_is_not_opened(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": WORSE})
     workflow.run("submit")
