@@ -13,6 +13,7 @@ from batch_action.clients.github.errors import ForeignAnswerError, RefusedError
 from batch_action.clients.github.issues import Issues
 from batch_action.clients.github.pulls import DraftBranches, PullRequests
 from batch_action.errors import GitHubError
+from batch_action.models.github import WorkflowRun
 from batch_action.sandbox.server import Sandbox
 from tests.harness.destinations import connect
 from tests.harness.hostile_server import REPLIES, HostileServer
@@ -21,6 +22,17 @@ SIGN_IN = "<!doctype html><title>Sign in</title><form action='/login'>…</form>
 SHA = "1" * 40
 TIMES = {"created_at": 17, "updated_at": 17, "merged_at": 17}
 WRONG = {"number": "five", "id": "five", "name": 5, "html_url": 5, "url": 5, "sha": [], "body": {}}
+RUN = WorkflowRun(
+    id="1",
+    event="push",
+    path=".github/workflows/x.yml",
+    head_branch="x",
+    head_sha=SHA,
+    head_repository_id="1",
+    run_attempt=1,
+    status="completed",
+    created_at="",
+)
 
 READ: dict[str, Callable[[GitHubClient], object]] = {
     "repository": lambda c: c.repository_info(),
@@ -28,6 +40,10 @@ READ: dict[str, Callable[[GitHubClient], object]] = {
     "comparison": lambda c: c.compare(SHA, SHA),
     "artifacts": lambda c: Actions(c).artifacts("x"),
     "run": lambda c: Actions(c).run("7"),
+    "head of a pull": lambda c: Actions(c).has_pull(RUN, 1),
+    "named branch": lambda c: Actions(c).branch("main"),
+    "ancestor": lambda c: Actions(c).contains(SHA, SHA),
+    "pushes": lambda c: Actions(c).was_pushed("main", SHA),
     "issue": lambda c: Issues(c).get(1),
     "issues": lambda c: Issues(c).find("bug", "<!-- x -->"),
     "comments": lambda c: Issues(c).comments(1),
@@ -78,7 +94,7 @@ BODIES = {
 # An array is what these two are answered with when there is nothing.
 EMPTY_LISTINGS = frozenset(
     {"issues", "comments", "events", "reviews", "review comments", "patches", "pulls of a commit"}
-    | {"draft", "analysis", "alerts", "contents"}
+    | {"draft", "analysis", "alerts", "contents", "pushes"}
 )
 
 

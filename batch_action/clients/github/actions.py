@@ -86,13 +86,12 @@ class Actions:
         if number in run.pull_requests:
             return True
         try:
-            head = self._client.request("GET", f"pulls/{number}")["head"]
+            head = _parse_head(self._client.request("GET", f"pulls/{number}"))
         except RefusedError as refused:
             if refused.status != HTTPStatus.NOT_FOUND:
                 raise
             return False
-        repository = str((head["repo"] or {}).get("id", ""))
-        return (head["ref"], repository) == (run.head_branch, run.head_repository_id)
+        return head == (run.head_branch, run.head_repository_id)
 
     def branch(self, name: str) -> tuple[str, str] | None:
         """Return a branch's name and its newest commit; None when there is none.
@@ -106,7 +105,7 @@ class Actions:
             if refused.status != HTTPStatus.NOT_FOUND:
                 raise
             return None
-        return str(data["name"]), str(data["commit"]["sha"])
+        return _parse_branch(data)
 
     def contains(self, tip: str, commit: str) -> bool:
         """Return whether *commit* is *tip* or an ancestor of it."""
@@ -117,7 +116,7 @@ class Actions:
             if refused.status != HTTPStatus.NOT_FOUND:
                 raise
             return False
-        return data["status"] in ("ahead", "identical")
+        return _parse_ancestry(data)
 
     def was_pushed(self, branch: str, commit: str) -> bool:
         """Return whether *commit* was once the tip of a branch, e.g. before a force push.
@@ -221,6 +220,23 @@ def _plain_path(path: str) -> str:
     path = path.split("@", 1)[0]
     start = path.find(".github/")
     return path[start:] if start > 0 else path
+
+
+@reads("pull request")
+def _parse_head(data: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the name of a pull request's branch, and the id of its repository."""
+    head = data["head"]
+    return str(head["ref"]), str((head["repo"] or {}).get("id", ""))
+
+
+@reads("comparison")
+def _parse_ancestry(data: Mapping[str, Any]) -> bool:
+    return {"ahead": True, "identical": True, "behind": False, "diverged": False}[data["status"]]
+
+
+@reads("branch")
+def _parse_branch(data: Mapping[str, Any]) -> tuple[str, str]:
+    return str(data["name"]), str(data["commit"]["sha"])
 
 
 @reads("workflow run")

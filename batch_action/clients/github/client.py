@@ -209,6 +209,7 @@ class GitHubClient(Closeable):
 
     def repository_info(self) -> Repository:
         """Return the repository's properties; needs no more than `metadata: read`."""
+        # PyGithub's object would ask once more for each key that a server leaves out.
         return _parse_repository(self.request("GET", ""))
 
     def viewer(self) -> str:
@@ -250,6 +251,7 @@ class GitHubClient(Closeable):
             GitHubError: the list is incomplete; or, unless `forked` (what `head` changed since it
                 left `base` is wanted), it is not the difference between the two trees.
         """
+        # PyGithub's method asks for the commits as well.
         data = self.request("GET", f"compare/{base}...{head}", parameters={"per_page": 1})
         return parse_comparison(data, base, head, forked=forked)
 

@@ -39,6 +39,7 @@ _LISTINGS = re.compile(
 
 # Each object of GitHub's has one of these.
 _KEYS = frozenset({"id", "url", "sha", "permission", "processing_status", "workflow_run_id"}) | {
+    *("commit",),  # a branch
     *("data", "errors"),  # GraphQL
     "runs",  # SARIF
     "commit",  # a branch
