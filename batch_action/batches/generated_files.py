@@ -24,6 +24,7 @@ from batch_action.tasks import generated_paths, test_generation
 from batch_action.tasks.task import ContextNeeds
 
 BUNDLE_FOLDER = "generated"
+HIDDEN = "About security: not shown on a public repository."
 MAX_FILE_BYTES = 10_000_000
 LINK_MODES = frozenset({"120000", "160000"})
 """Git's modes of symbolic links and submodules."""
@@ -240,6 +241,8 @@ class Validator:
                 return "changes a line with a masked secret"
             text = match_line_ends(restored, original)
         mark = "\ufeff" if data is not None and bom_encoding(data) == "utf-8" else ""
+        is_hidden = draft.security and self.ctx.hides_security_findings
+        summary = HIDDEN if is_hidden else draft.summary
         self.files[draft.path] = GeneratedFile(
             path=draft.path,
             text=mark + text,
@@ -247,9 +250,9 @@ class Validator:
             blob=source.blob,
             commit=source.commit,
             replaces=existing.blob if existing else None,
-            summary=f"{_describe_import(draft.path, text)} {draft.summary}".strip()
+            summary=f"{_describe_import(draft.path, text)} {summary}".strip()
             if existing is None
-            else draft.summary,
+            else summary,
         )
         return None
 

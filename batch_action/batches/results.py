@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from batch_action.batches import generated_files
-from batch_action.batches.generated_files import GeneratedSource
+from batch_action.batches.generated_files import HIDDEN, GeneratedSource
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import is_configuration, mask
 from batch_action.context import RunContext
@@ -285,7 +285,9 @@ def build_answers(
         )
         findings += anchored
         discarded += unanchored
-        file_verdicts += _file_verdicts(path, blob, commit, answers)
+        file_verdicts += _file_verdicts(
+            path, blob, commit, answers, hides_security=ctx.hides_security_findings
+        )
         drafts = tuple(draft for answer in answers for draft in answer.response.drafts)
         sources.append(
             GeneratedSource(path=path, blob=blob, commit=commit, text=texts[blob], drafts=drafts)
@@ -315,7 +317,7 @@ def _find_head(git: GitRepo, view: LedgerView, commit: str, paths: set[str]) -> 
 
 
 def _file_verdicts(
-    path: str, blob: str, commit: str, answers: list[RequestAnswer]
+    path: str, blob: str, commit: str, answers: list[RequestAnswer], *, hides_security: bool
 ) -> list[FileVerdict]:
     """Return the verdicts on one file, if the task has any."""
     return [
@@ -324,11 +326,11 @@ def _file_verdicts(
             blob=blob,
             old_blob=answer.request_key.old_blob,
             commit=commit,
-            verdict=answer.response.assessment.verdict,
-            summary=answer.response.assessment.summary,
+            verdict=assessment.verdict,
+            summary=HIDDEN if assessment.security and hides_security else assessment.summary,
         )
         for answer in answers
-        if answer.response.assessment is not None
+        if (assessment := answer.response.assessment) is not None
     ]
 
 

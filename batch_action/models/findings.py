@@ -358,6 +358,8 @@ class FileDraft:
     text: str
     summary: str = ""
     """One sentence for people."""
+    security: bool = False
+    """Whether an attacker could use what the summary says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,6 +388,8 @@ class FileAssessment:
 
     verdict: Verdict
     summary: str
+    security: bool
+    """Whether an attacker could use what the summary says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,14 +31,9 @@ KEYS = ("name", "description", "kind", "paths", "model", "effort", "severities")
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)(.*)", re.DOTALL | re.MULTILINE)
 
 
-class CustomFinding(BaseFinding):
-    """A finding of a custom task."""
-
-    security: bool
-
-
 _VERDICT_FIELDS: dict[str, Any] = {
     "summary": (str, ...),
+    "security": (bool, ...),
     "verdict": (Annotated[Verdict, UpperCased], ...),
 }
 """The last fields of an answer of kind `verdict`: the findings it follows from come first."""
@@ -184,11 +179,11 @@ def _read_severities(front: Mapping[str, Any], problems: list[str]) -> tuple[Sev
 
 def _create_answer_model(severities: tuple[Severity, ...], *, verdict: bool) -> type[ResponseModel]:
     """Create the answer model: with only these severities, and with a verdict if asked for."""
-    item: type[BaseFinding] = CustomFinding
+    item: type[BaseFinding] = BaseFinding
     if len(severities) < len(Severity):
         allowed = StrEnum("Severity", [(s.name, s.value) for s in severities])  # type: ignore[misc]
         item = create_model(
-            "CustomFinding", __base__=CustomFinding, severity=(Annotated[allowed, LowerCased], ...)
+            "CustomFinding", __base__=BaseFinding, severity=(Annotated[allowed, LowerCased], ...)
         )
     report = create_model("CustomReport", __base__=ResponseModel, findings=(list[item], ...))  # type: ignore[valid-type]
     if not verdict:

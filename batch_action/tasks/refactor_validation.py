@@ -39,6 +39,7 @@ class RefactorValidation(ResponseModel):
 
     findings: list[BreakingChange]
     summary: str
+    security: bool
     verdict: Annotated[Verdict, UpperCased]
 
 

@@ -66,6 +66,7 @@ class BaseFinding(ResponseModel):
     remediation: str
     suggestion: str | None
     pre_existing: bool
+    security: bool
 
     def to_raw(
         self, task: str, *, security: frozenset[str], whole_file: frozenset[str]
@@ -88,7 +89,7 @@ class BaseFinding(ResponseModel):
             suggestion=suggestion if 0 < len(suggestion) <= MAX_CODE_CHARS else None,
             cwe=_normalize_cwe(getattr(self, "cwe", None)),
             whole_file=category in whole_file,
-            security=category in security or bool(getattr(self, "security", False)),
+            security=category in security or self.security,
         )
 
 
@@ -98,6 +99,7 @@ class WrittenFile(ResponseModel):
     path: str
     text: str
     summary: str
+    security: bool
 
 
 class WrittenFiles(ResponseModel):
@@ -123,11 +125,20 @@ def to_response(
     return TaskResponse(
         raw_findings=raw_findings,
         drafts=tuple(
-            FileDraft(path=f.path, text=f.text, summary=shorten(f.summary, MAX_SUMMARY_CHARS))
+            FileDraft(
+                path=f.path,
+                text=f.text,
+                summary=shorten(f.summary, MAX_SUMMARY_CHARS),
+                security=f.security,
+            )
             for f in getattr(answer, "files", ())
         ),
         assessment=(
-            FileAssessment(verdict=verdict, summary=shorten(answer.summary, MAX_SUMMARY_CHARS))
+            FileAssessment(
+                verdict=verdict,
+                summary=shorten(answer.summary, MAX_SUMMARY_CHARS),
+                security=answer.security,
+            )
             if verdict
             else None
         ),

@@ -167,6 +167,7 @@ def raw_finding(rule: str, evidence: str, **more: Any) -> dict[str, Any]:
         "remediation": "Change it.",
         "suggestion": None,
         "pre_existing": False,
+        "security": False,
         "category": "bug",
     } | more
 

@@ -74,7 +74,12 @@ def answer_with(**texts):
         files = [{"text": answers}] if isinstance(answers, str) else answers
         return {
             "files": [
-                {"path": path_of_request(request), "summary": "A summary.", **file}
+                {
+                    "path": path_of_request(request),
+                    "summary": "A summary.",
+                    "security": False,
+                    **file,
+                }
                 for file in files
             ]
         }

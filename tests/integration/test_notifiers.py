@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -349,6 +349,43 @@ def test_a_public_repository_shows_security_nowhere(
     assert {"filter": "public", "count": 1, "destination": None} in webhook.last.json[
         "file_statuses"
     ]["suppressed"]
+
+
+@pytest.mark.parametrize(
+    "task",
+    ["code-review", "security-scan", "refactor-validation", "license-check", "documentation"],
+)
+def test_no_task_shows_on_a_public_repository_what_an_attacker_could_use(
+    workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver, task: str
+) -> None:
+    def make_answer(request: Mapping[str, Any]) -> dict[str, Any]:
+        value = json.loads(answer(request["params"], "bypass", "return eval(x);"))
+        value |= {"security": True} if "security" in value else {}
+        for item in (*value.get("findings", ()), *value.get("files", ())):
+            item["security"] = True
+            item.update({"path": "a.js", "text": f"// Runs x.\n{BAD}"} if "text" in item else {})
+        return value
+
+    workflow.github_repository.private = False
+    workflow.commit({"a.js": "// a\n"})
+    workflow.commit({"a.js": BAD})
+    assert workflow.run("submit", task=task).exit == 0
+    workflow.answer(make_answer)
+    report = "issue,issue-per-finding,summary,annotations,files"
+    result = workflow.run("collect", task=task, report=report)
+    assert result.exit == 0, result.log
+    assert "Files reviewed: 1 of 1" in result.summary
+    folder = workflow.repo.path / ".batch-action"
+    contents = [
+        result.log,
+        result.summary,
+        workflow.public_text,
+        *(path.read_text("utf-8") for path in folder.rglob("*.*") if path.is_file()),
+        *(message.body.decode() for message in (*slack.requests, *webhook.requests)),
+    ]
+    assert [text for text in contents if "bypass" in text] == []
+    if task in ("refactor-validation", "documentation"):
+        assert "About security: not shown on a public repository." in result.summary
 
 
 # Hostile text in all destinations at once.

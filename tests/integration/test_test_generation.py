@@ -143,7 +143,9 @@ def test_an_unsafe_or_overwriting_file_is_refused_and_counted(generation: Workfl
 
     def answer(request):
         paths = bad if path_of_request(request) == "a.py" else ["tests/test_more.py"]
-        return {"files": [{"path": p, "text": good, "summary": ""} for p in paths]}
+        return {
+            "files": [{"path": p, "text": good, "summary": "", "security": False} for p in paths]
+        }
 
     workflow.answer(answer)
     result = workflow.run("collect")

@@ -373,7 +373,15 @@ def place(raw_finding: RawFinding, text: str) -> tuple[int, int]:
 
 def as_json(raw_finding: RawFinding) -> dict[str, object]:
     names = ("rule", "category", "severity", "confidence", "start_line", "end_line")
-    more = ("evidence", "title", "explanation", "remediation", "suggestion", "pre_existing")
+    more = (
+        "evidence",
+        "title",
+        "explanation",
+        "remediation",
+        "suggestion",
+        "pre_existing",
+        "security",
+    )
     return {name: getattr(raw_finding, name) for name in (*names, *more)}
 
 

@@ -127,7 +127,7 @@ class TestAnswers:
 
     def test_a_verdict(self):
         task = parse_task(FRONT + "kind: verdict\n")
-        problem = {"findings": [], "summary": "Fine.", "verdict": "valid"}
+        problem = {"findings": [], "summary": "Fine.", "security": False, "verdict": "valid"}
         assert task.parse_answer(json.dumps(problem)).assessment.verdict is Verdict.VALID
         problem["findings"] = [finding_item()]
         assert task.parse_answer(json.dumps(problem)).assessment.verdict is Verdict.UNCERTAIN

@@ -133,6 +133,7 @@ def finding_item(**fields):
         "remediation": "Guard it.",
         "suggestion": None,
         "pre_existing": False,
+        "security": False,
     }
     return {**values, **fields}
 
@@ -151,7 +152,11 @@ def answer(task, *items):
     findings = [
         {**extra, **item, "category": item["category"].replace("other", first)} for item in items
     ]
-    verdict = {"summary": "A summary.", "verdict": "INVALID" if items else "VALID"}
+    verdict = {
+        "summary": "A summary.",
+        "security": False,
+        "verdict": "INVALID" if items else "VALID",
+    }
     return json.dumps(
         {"findings": findings}
         | {k: v for k, v in verdict.items() if k in task.schema["properties"]}

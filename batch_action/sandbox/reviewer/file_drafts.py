@@ -4,7 +4,7 @@ from batch_action.sandbox.reviewer.docstring_writer import add_documentation
 from batch_action.sandbox.reviewer.prompts import Prompt
 from batch_action.sandbox.reviewer.unit_test_writer import write_tests
 
-Draft = dict[str, str]
+Draft = dict[str, str | bool]
 
 
 def write_drafts(prompt: Prompt) -> list[Draft]:
@@ -24,4 +24,5 @@ def write_drafts(prompt: Prompt) -> list[Draft]:
 
 
 def _draft(path: str, text: str, content: str) -> Draft:
-    return {"path": path, "text": text, "summary": f"{content} by the sandbox, not by Claude."}
+    summary = f"{content} by the sandbox, not by Claude."
+    return {"path": path, "text": text, "summary": summary, "security": False}
