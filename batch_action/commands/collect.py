@@ -108,8 +108,10 @@ def _exit_code(
         raise problem
     if published is None:
         return 0
-    severe = pipeline.select_failing_findings(ctx.settings, published)
-    return 1 if severe or pipeline.select_failing_verdicts(ctx.settings, published) else 0
+    reasons = pipeline.list_failures(ctx.settings, published)
+    if reasons:
+        ctx.runner.annotate("error", f"The run fails: {'; '.join(reasons)}.")
+    return 1 if reasons else 0
 
 
 def _branch_results(

@@ -20,10 +20,8 @@ from batch_action.models.findings import (
     OPEN_STATES,
     BatchAnswers,
     Dismissal,
-    FileVerdict,
     FindingPolicy,
     FindingState,
-    FindingStatus,
     PublishedState,
     Reconciliation,
     Thresholds,
@@ -38,6 +36,7 @@ from batch_action.publishers.issue import publisher as issue
 from batch_action.publishers.issue_per_finding import publisher as issue_per_finding
 from batch_action.publishers.positions import resolve, sort_newest_first
 from batch_action.publishers.sarif import publisher as sarif
+from batch_action.text import plural
 
 PUBLISHERS: Mapping[str, Callable[[RunContext, frozenset[str]], Publisher]] = {
     "issue": lambda ctx, _: issue.create_publisher(ctx),
@@ -244,28 +243,37 @@ def publish(
     )
 
 
-def select_failing_findings(settings: Settings, published: PublishResult) -> list[FindingStatus]:
-    """Select the new findings at or over `fail-on-severity`; none when it is not set."""
-    limit = settings.fail_on_severity
-    if limit is None:
-        return []
-    return [
-        status
-        for status in published.statuses
-        if status.changed
-        and status.tracked.state in (FindingState.NEW, FindingState.BACK)
-        and status.tracked.severity.rank <= limit.rank
-    ]
+def list_failures(settings: Settings, published: PublishResult) -> list[str]:
+    """List why the run fails: findings over `fail-on-severity`, verdicts over `fail-on-verdict`.
 
-
-def select_failing_verdicts(settings: Settings, published: PublishResult) -> list[FileVerdict]:
-    """Select this run's verdicts at or over `fail-on-verdict`; none when it is not set."""
+    Of security findings that are hidden it says that there are some, and where they are.
+    """
+    reasons = []
+    if (limit := settings.fail_on_severity) is not None:
+        severe = [
+            status
+            for status in published.statuses
+            if status.changed
+            and status.tracked.state in (FindingState.NEW, FindingState.BACK)
+            and status.tracked.severity.rank <= limit.rank
+        ]
+        shown = [status for status in severe if status in published.visible]
+        threshold = f"at or over `fail-on-severity: {limit.value}`"
+        if shown:
+            reasons.append(f"{plural(len(shown), 'new finding')} {threshold}")
+        if len(shown) < len(severe):
+            where = "in code scanning only" if "sarif" in settings.report else "nowhere in public"
+            reasons.append(f"new findings about security {threshold}, which are shown {where}")
     failing = {
         None: (),
         "invalid": (Verdict.INVALID,),
         "uncertain": (Verdict.INVALID, Verdict.UNCERTAIN),
     }[settings.fail_on_verdict]
-    return [verdict for verdict in published.report.file_verdicts if verdict.verdict in failing]
+    count = sum(verdict.verdict in failing for verdict in published.report.file_verdicts)
+    if count:
+        verdicts = plural(count, "verdict")
+        reasons.append(f"{verdicts} at or over `fail-on-verdict: {settings.fail_on_verdict}`")
+    return reasons
 
 
 def _failed_result(name: str, error: GitHubError) -> DestinationResult:

@@ -463,7 +463,9 @@ def format_ignored_security(statuses: Iterable[FindingStatus]) -> str:
 
 def format_all_suppressed(published: PublishResult) -> str:
     """Format `Suppressed or listed separately: 3 below …; 2 accepted ….`; empty for none."""
-    lines = "; ".join(s.line for s in count_all_suppressed(published))
+    # Beside the files of a run, the number of hidden security findings would name their file.
+    counts = (s for s in count_all_suppressed(published) if s.filter != PUBLIC)
+    lines = "; ".join(s.line for s in counts)
     return f"Suppressed or listed separately: {lines}." if lines else ""
 
 
@@ -475,7 +477,7 @@ def describe_run(published: PublishResult, max_bytes: int) -> dict[str, object]:
         "headline": format_headline(
             published.visible, security_hidden=published.reconciliation.hides_security
         ),
-        "security_hidden": bool(count_hidden(published)),
+        "security_hidden": published.reconciliation.hides_security,
         "destinations": [format_destination(result) for result in published.results],
         "file_verdicts": format_file_verdicts(report, max_bytes),
         "generated": format_generated_files(report, max_bytes),

@@ -421,6 +421,8 @@ def test_fail_on_severity_delivers_and_saves_first(
     submitted(workflow)
     result = workflow.run("collect", fail_on_severity=limit)
     assert result.exit == code
+    reasons = [e for e in result.annotations("error") if f"`fail-on-severity: {limit}`" in e]
+    assert len(reasons) == code
     assert workflow.issue.state == "open"
     writes = workflow.writes
     assert workflow.run("collect", fail_on_severity=limit).exit == 0

@@ -335,7 +335,17 @@ def test_a_public_repository_shows_security_nowhere(
     workflow: WorkflowHarness, slack: WebhookReceiver, webhook: WebhookReceiver
 ) -> None:
     workflow.github_repository.private = False
-    result = collected(workflow, {"a.js": BAD}, report="issue,summary,annotations,files")
+    result = collected(
+        workflow,
+        {"a.js": BAD},
+        report="issue,summary,annotations,files",
+        fail_on_severity="high",
+    )
+    assert result.exit == 1
+    (reason,) = result.annotations("error")
+    assert "new findings about security at or over `fail-on-severity: high`" in reason
+    assert "Security findings are not shown in summaries of public repositories." in result.summary
+    assert "about security" not in result.summary
     folder = workflow.repo.path / ".batch-action"
     contents = [
         result.log,

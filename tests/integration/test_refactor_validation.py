@@ -54,6 +54,7 @@ def test_a_breaking_change_is_located_and_fails_the_run(refactor_validation: Wor
     assert "<description>\n> Only renames.\n> </description>\n</description>" in prompt_of(workflow)
     result = workflow.run("collect", fail_on_verdict="invalid")
     assert result.exit == 1
+    assert "1 verdict at or over `fail-on-verdict: invalid`" in result.annotations("error")[0]
     assert "❌ INVALID" in result.summary
     assert "total" in result.summary
     assert workflow.issues == []
