@@ -285,9 +285,7 @@ def build_answers(
         )
         findings += anchored
         discarded += unanchored
-        file_verdicts += _file_verdicts(
-            path, blob, commit, answers, hides_security=ctx.hides_security_findings
-        )
+        file_verdicts += _file_verdicts(path, blob, answers, ctx.hides_security_findings)
         drafts = tuple(draft for answer in answers for draft in answer.response.drafts)
         sources.append(
             GeneratedSource(path=path, blob=blob, commit=commit, text=texts[blob], drafts=drafts)
@@ -317,7 +315,10 @@ def _find_head(git: GitRepo, view: LedgerView, commit: str, paths: set[str]) -> 
 
 
 def _file_verdicts(
-    path: str, blob: str, commit: str, answers: list[RequestAnswer], *, hides_security: bool
+    path: str,
+    blob: str,
+    answers: list[RequestAnswer],
+    hides_security: bool,
 ) -> list[FileVerdict]:
     """Return the verdicts on one file, if the task has any."""
     return [
@@ -325,7 +326,7 @@ def _file_verdicts(
             path=path,
             blob=blob,
             old_blob=answer.request_key.old_blob,
-            commit=commit,
+            commit=answers[-1].pending.intended.head,
             verdict=assessment.verdict,
             summary=HIDDEN if assessment.security and hides_security else assessment.summary,
         )
