@@ -189,7 +189,7 @@ def load(ctx: RunContext, view: LedgerView, pulls_view: LedgerView | None = None
     if pulls_view is not None:
         facts = list(facts_of(pulls_view))
         claims = _capped(((None, facts),), ctx.settings.max_cost_usd)
-        _add_verified(ctx, own, list(claims))
+        _add_verified(ctx.anthropic, own, list(claims))
     own.ledger = _forget(own.ledger, ctx.now())
     return spend
 
@@ -275,7 +275,7 @@ def _read_pull_requests(ctx: RunContext, spend: Spend) -> None:
         sources = ((artifact.run_id, ledger.facts) for artifact, ledger in pairs)
         claims = list(_capped(sources, ctx.settings.max_cost_usd))
     if own is spend.branch:
-        _add_verified(ctx, own, claims)
+        _add_verified(ctx.anthropic, own, claims)
         if reader is not None:
             own.add(*_note_settled(own.ledger, reader, ctx.now()))
         return
@@ -325,11 +325,11 @@ def _is_of_run(fact: Fact, run_id: str | None) -> TypeGuard[Reserved]:
     return isinstance(fact, Reserved) and run_id in (None, fact.run.partition(".")[0])
 
 
-def _add_verified(ctx: RunContext, own: LedgerSession, claims: Sequence[Fact]) -> None:
+def _add_verified(api: AnthropicClient | None, own: LedgerSession, claims: Sequence[Fact]) -> None:
     """Add those of the claims whose batch Anthropic shows; a cost once the batch has ended."""
-    if ctx.anthropic is not None:
-        own.add(*_verify_batches(ctx.anthropic, own.ledger, claims))
-        own.add(*_verify_costs(ctx.anthropic, own.ledger, claims))
+    if api is not None:
+        own.add(*_verify_batches(api, own.ledger, claims))
+        own.add(*_verify_costs(api, own.ledger, claims))
 
 
 def _verify_batches(api: AnthropicClient, ledger: Ledger, claims: Sequence[Fact]) -> Iterator[Fact]:

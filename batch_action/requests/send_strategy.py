@@ -54,7 +54,7 @@ def choose(
     strategy = strategy or _handle_small_workload(ctx, request_set, view)
     # The author of a pull request waits for the review: no warm-up first.
     if not strategy and ctx.settings.prompt_cache == "warm" and ctx.run.pull_number is None:
-        strategy = _start_warm_up(ctx, request_set)
+        strategy = _start_warm_up(ctx.prices, ctx.settings.model, request_set)
     return strategy or SendStrategy(SubmissionMode.BATCH)
 
 
@@ -115,10 +115,9 @@ def _ended_at(warm_up: CacheWarmUp, anthropic: AnthropicClient | None) -> dateti
     return state.ended_at if state is not None and state.status == "ended" else None
 
 
-def _start_warm_up(ctx: RunContext, request_set: RequestSet) -> SendStrategy:
+def _start_warm_up(prices: Prices, model: str, request_set: RequestSet) -> SendStrategy:
     """Return a warm-up if it pays off, else a batch with the reason."""
-    model = ctx.settings.model
-    rates = ctx.prices.models.get(model)
+    rates = prices.models.get(model)
     minimum = rates.cache_minimum if rates else None
     shared = len(request_set.shared_instructions.encode()) // MAX_BYTES_PER_TOKEN
     if minimum is None:
@@ -128,7 +127,7 @@ def _start_warm_up(ctx: RunContext, request_set: RequestSet) -> SendStrategy:
             f"No prompt cache: the shared instructions have about {shared:,} tokens; {model} "
             f"caches a prefix of {minimum:,} or more."
         )
-    elif not is_caching_cheaper(ctx.prices, model, request_set.all_requests, shared):
+    elif not is_caching_cheaper(prices, model, request_set.all_requests, shared):
         note = "No prompt cache: with so few requests it does not pay off."
     else:
         return SendStrategy(
