@@ -88,3 +88,14 @@ def test_only_people_with_write_access_dismiss_a_finding(
     assert len(bodies) == 1
     is_dismissed = f"id={tracked.fingerprint} state=dismissed" in bodies[0]
     assert is_dismissed == (dismissed and means != "marker")
+
+
+def test_an_older_ignore_comment_does_not_cover_what_a_pull_request_adds(
+    workflow: WorkflowHarness,
+) -> None:
+    commented = HIDDEN.replace("{\n", "{\n" + COMMENT)
+    workflow.commit({"evil.js": commented.replace("eval(x)", "x")})
+    pull = PullRequestHarness.open(workflow, {"evil.js": commented})
+    pull.run("submit")
+    assert pull.collect().exit == 0
+    assert is_reviewed_and_open(pull)
