@@ -117,7 +117,7 @@ def test_what_a_new_file_runs_when_it_is_loaded_is_named(generation: WorkflowHar
     generation.commit({"a.py": MONEY})
     generation.run("submit")
     text = "import os\nos.getcwd()\n\n\ndef test_it():\n    assert 1\n"
-    draft = {"path": "tests/test_a.py", "text": text, "summary": "x" * 500}
+    draft = {"path": "tests/test_a.py", "text": text, "summary": "x" * 500, "security": False}
     generation.answer(lambda _request: {"files": [draft]})
     result = generation.run("collect")
     assert "Runs when the file is loaded: line 2." in result.summary
