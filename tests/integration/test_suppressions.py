@@ -202,22 +202,23 @@ def test_an_excluded_finding_stays_open_until_its_file_is_reviewed_again(
     workflow.commit({"a.js": BAD, "b.js": GOOD})
     submit_and_collect(workflow)
     config = ".github/batch-action.yml"
-    workflow.commit({"a.js": GOOD, config: "paths-ignore: [a.js]\n"})
+    workflow.commit({"a.js": GOOD, "c.js": GOOD + "c();\n", config: "paths-ignore: [a.js]\n"})
     submit_and_collect(workflow)
-    assert workflow.requested_paths() == [config]
+    assert workflow.requested_paths() == ["c.js"]
     assert set(states(workflow).values()) == {"open"}
     assert workflow.issue.body.count("open (file excluded)") == 2
     # When included again it is reviewed, although it changed while it was excluded.
     workflow.commit({config: "max-findings: 20\n"})
     submit_and_collect(workflow)
-    assert workflow.requested_paths() == [config, "a.js"]
+    assert workflow.requested_paths() == ["a.js"]
     assert set(states(workflow).values()) == {"fixed"}
 
 
 def test_other_line_endings_do_not_fix_a_finding(workflow: WorkflowHarness) -> None:
-    workflow.commit({"a.js": WORSE, "b.js": WORSE})
+    text = WORSE + "let x;\n" * 30
+    workflow.commit({"a.js": text, "b.js": WORSE})
     assert submit_and_collect(workflow).outputs["findings-count"] == "4"
-    workflow.commit({"a.js": WORSE.replace("\n", "\r\n")})
+    workflow.commit({"a.js": (text + "let y;\n").replace("\n", "\r\n")})
     workflow.run("submit")
     assert workflow.requested_paths() == ["a.js"]
     # The model reports neither of them, and no other finding.
