@@ -19,7 +19,7 @@ from batch_action.models.findings import DraftTarget, FileDraft, GeneratedFile, 
 from batch_action.models.ledger import Sha
 from batch_action.requests.context_files import TestLocator
 from batch_action.selection.content import bom_encoding, decode, is_lossless
-from batch_action.selection.languages import language_of
+from batch_action.selection.paths import language_of
 from batch_action.tasks import generated_paths, test_generation
 from batch_action.tasks.task import ContextNeeds
 

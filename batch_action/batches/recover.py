@@ -20,7 +20,7 @@ from batch_action.requests import packing
 from batch_action.requests.builder import request_key_of
 from batch_action.requests.context_files import TestLocator
 from batch_action.selection.content import parts_of, read_text
-from batch_action.selection.languages import language_of
+from batch_action.selection.paths import language_of
 from batch_action.tasks.task import ContextNeeds
 
 MAX_VERSIONS = 100

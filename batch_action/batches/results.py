@@ -1,7 +1,7 @@
 """Fetch the results of batches that have ended, and turn them into answers and findings."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, ConfigError, TransientError
 from batch_action.findings.anchoring import anchor_all
 from batch_action.ledger.view import LedgerView, PendingBatch
+from batch_action.models.files import Hunk
 from batch_action.models.findings import (
     BatchAnswers,
     FileVerdict,
@@ -20,12 +21,13 @@ from batch_action.models.findings import (
     ReviewedFile,
     TaskResponse,
 )
-from batch_action.models.ledger import Collected, Fact, RequestKey, Usage, Withdrawn
+from batch_action.models.github_context import PullRequestRun, Run
+from batch_action.models.ledger import Collected, Fact, RequestKey, Selected, Usage, Withdrawn
 from batch_action.models.requests import Outcome, OutcomeKind, Prices
 from batch_action.requests import pricing
 from batch_action.requests.context_files import LicenseChecker
+from batch_action.selection.commit_range import fork_point
 from batch_action.selection.content import read_text
-from batch_action.selection.hunks import find_added_lines
 from batch_action.tasks.task import Task, UnreadableAnswerError
 from batch_action.text import plural
 
@@ -47,6 +49,7 @@ _NOT_THE_FILE = re.compile(
 )
 """Messages of such errors that are about account or model nevertheless."""
 MAX_FAILURE_CHARS = 240
+ALL_LINES = range(1, 2**31)
 INTERACTIVE_PREFIX = "interactive-"
 """No id of Anthropic's begins with it: such requests went through the Messages API."""
 SERVICE = "service:"
@@ -262,7 +265,7 @@ def build_answers(
     files = sorted(by_file, key=lambda f: is_configuration(f[0]))  # The last, masked more, decides.
     texts = _reviewed_texts(ctx, {blob: path for path, blob in files})
     heads = {p.intended.head for p in ended if ctx.git.has_commit(p.intended.head)}
-    added = find_added_lines(ctx.git, view, heads, ctx.run)
+    added = _find_added_lines(ctx.git, view, heads, ctx.run)
     reviewed: list[ReviewedFile] = []
     findings: list[Finding] = []
     file_verdicts: list[FileVerdict] = []
@@ -426,3 +429,38 @@ def _reviewed_texts(ctx: RunContext, paths: Mapping[str, str]) -> dict[str, str]
         blob: mask(read_text(data), paths[blob])[0]
         for blob, data in ctx.git.blobs(sorted(available))
     }
+
+
+def _find_added_lines(
+    git: GitRepo, view: LedgerView, commits: Collection[str], run: Run
+) -> dict[tuple[str, str], Collection[int]]:
+    """Return by (path, blob) the lines added, white space aside, to the files of these commits.
+
+    All lines of a new file are added; none where there was no base to compare with, or where the
+    old blob is not in this clone. What a pull request added is read from git: the facts about it
+    are from its own runs.
+    """
+    compared = [
+        (entry.path, entry.blob, entry.old_blob)
+        for fact in view.facts(Selected)
+        if fact.head in commits and fact.base is not None
+        for entry in fact.files
+    ]
+    if isinstance(run, PullRequestRun):
+        forks = {c: fork_point(git, c, into=run.base_ref, base=run.base) for c in commits}
+        compared = [
+            (change.path, change.blob, change.old_blob)
+            for commit, fork in forks.items()
+            if fork is not None
+            for change in git.changes(fork, commit)
+        ]
+    pairs = {(old, blob) for _, blob, old in compared if old and old != blob}
+    hunks = git.hunks_of(sorted(pairs), ignore_space=True)
+    return {
+        (path, blob): ALL_LINES if old is None else _added_by(hunks.get((old, blob), ()))
+        for path, blob, old in compared
+    }
+
+
+def _added_by(hunks: Collection[Hunk]) -> frozenset[int]:
+    return frozenset(line for h in hunks for line in range(h.new_start, h.new_start + h.new_lines))

@@ -22,7 +22,7 @@ from batch_action.models.files import (
 from batch_action.models.findings import RawFinding
 from batch_action.models.licenses import LicensePolicy
 from batch_action.selection.content import MAX_PART_CHARS, decode, is_binary, is_lossless, read_text
-from batch_action.selection.languages import language_of
+from batch_action.selection.paths import language_of
 from batch_action.selection.patterns import path_rules
 from batch_action.tasks import license_check
 from batch_action.tasks.license import notices

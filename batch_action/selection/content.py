@@ -1,11 +1,11 @@
-"""Read a blob: its encoding and kind (binary, LFS pointer, generated, minified), and its parts."""
+"""Blobs as text: their encoding and kind, notebooks' cells, parts, and changed hunks."""
 
 import codecs
+import json
 import re
 from collections.abc import Iterator, Sequence
 
-from batch_action.models.files import FilePart
-from batch_action.syntax.notebooks import cells_of
+from batch_action.models.files import FilePart, Hunk
 
 BINARY_SNIFF_BYTES = 8192
 """Git's own test: a NUL among the first 8,000 bytes makes a file binary; see gitattributes(5)."""
@@ -19,6 +19,11 @@ GENERATED_MARKER_LINES = 40
 
 MAX_PART_CHARS = 60_000
 """Characters in one part: about 15,000 to 20,000 tokens."""
+
+CONTEXT_LINES = 3
+"""Unchanged lines before and after a change, as `diff -u` shows."""
+MAX_DIFF_CHARS = 30_000
+"""A longer diff is cut: the whole file follows in the request anyway."""
 
 _CLOSING = (")", "]", "}", "end", "else", "elif", "except", "finally", "catch", "#endif", "</")
 
@@ -116,6 +121,49 @@ def _shorten(line: re.Match[str]) -> str:
     return f"{start}… {len(middle):,} characters …{end}" if _DATA.fullmatch(middle) else line[0]
 
 
+def cells_of(text: str) -> str | None:
+    r"""Return a notebook's cells without outputs, counts and metadata; None for any other text.
+
+    Each source line is on the line that it has in the JSON text; all other lines are blank, but for
+    `# %%` where a cell begins. None too if the sources are not written one line per line.
+
+    See https://nbformat.readthedocs.io/en/latest/format_description.html.
+    """
+    if '"nbformat"' not in text or not text.lstrip().startswith("{"):
+        return None
+    try:
+        cells = json.loads(text)["cells"]
+        sources = ["".join(cell["source"]) for cell in cells]
+        lines = list(_read_cells(text.split("\n")))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    # Another notation could hide code from us that Jupyter runs.
+    shown = "".join(source for source, _ in lines if source is not None)
+    return "\n".join(line for _, line in lines) if shown == "".join(sources) else None
+
+
+def _read_cells(lines: list[str]) -> Iterator[tuple[str | None, str]]:
+    """Yield for each line its part of a source, if any, and what is shown.
+
+    Raises ValueError or TypeError: a line in a source is not a JSON string.
+    """
+    inside = False
+    for line in lines:
+        stripped = line.strip()
+        if inside:
+            inside = stripped not in ("]", "],")
+            source = "" + json.loads(stripped.removesuffix(",")) if inside else None
+            yield source, (source or "").removesuffix("\n").replace("\n", " ")
+        elif stripped == '"source": [':
+            inside = True
+            yield None, ""
+        elif stripped.startswith('"cell_type": "'):
+            kind = stripped.removeprefix('"cell_type": ').rstrip(",").strip('"')
+            yield None, f"# %% {kind}"
+        else:
+            yield None, ""
+
+
 def is_lossless(data: bytes, text: str) -> bool:
     """Return whether the text encodes back to the same bytes, so that it may replace them."""
     return bom_encoding(data) in (None, "utf-8") and text.encode() == data.removeprefix(
@@ -210,3 +258,79 @@ def _boundary_score(lines: Sequence[str], index: int) -> int:
     if not before:
         return 3 if top else 1
     return 2 if before in ("}", "};", "end", "end;") and top else 0
+
+
+def render_hunks(
+    old: str, new: str, hunks: Sequence[Hunk], *, max_chars: int = MAX_DIFF_CHARS
+) -> str:
+    r"""Return the hunks as a unified diff without file headers; empty without hunks.
+
+    Args:
+        old: the masked text at base; empty to leave the removed lines out.
+        new: the masked text at head.
+        hunks: in order, as `git diff -U0` counts lines.
+        max_chars: the limit of the result; a last line counts the places that are left out.
+    """
+    old_lines, new_lines = lines_of(old), lines_of(new)
+    groups = list(_group_hunks(hunks))
+    shown: list[str] = []
+    remaining = max_chars
+    for number, group in enumerate(groups):
+        lines = list(_hunk_lines(group, old_lines, new_lines))
+        remaining -= sum(len(line) + 1 for line in lines)
+        if remaining < 0:
+            shown.append(f"… {len(groups) - number} more changed places are not shown here")
+            break
+        shown.extend(lines)
+    return "\n".join(shown)
+
+
+def count_changed_lines(hunks: Sequence[Hunk]) -> int:
+    """Return how many lines were added or removed; a replaced line counts once."""
+    return sum(max(hunk.old_lines, hunk.new_lines) for hunk in hunks)
+
+
+def _group_hunks(hunks: Sequence[Hunk]) -> Iterator[list[Hunk]]:
+    """Yield groups of hunks whose context lines touch."""
+    group: list[Hunk] = []
+    for hunk in hunks:
+        if group and _start(hunk) - _end(group[-1]) > 2 * CONTEXT_LINES:
+            yield group
+            group = []
+        group.append(hunk)
+    if group:
+        yield group
+
+
+def _start(hunk: Hunk) -> int:
+    """Return how many lines at head are before the change."""
+    return hunk.new_start - 1 if hunk.new_lines else hunk.new_start
+
+
+def _end(hunk: Hunk) -> int:
+    return _start(hunk) + hunk.new_lines
+
+
+def _hunk_lines(group: Sequence[Hunk], old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
+    first = max(_start(group[0]) - CONTEXT_LINES, 0)
+    last = min(_end(group[-1]) + CONTEXT_LINES, len(new))
+    before = _start(group[0]) - first
+    old_starts = [hunk.old_start - (hunk.old_lines > 0) for hunk in group]
+    old_first = old_starts[0] - before
+    shift = sum(hunk.new_lines - hunk.old_lines for hunk in group)
+    old_range, new_range = (
+        _line_range(old_first, last - first - shift),
+        _line_range(first, last - first),
+    )
+    yield f"@@ -{old_range} +{new_range} @@"
+    at = first
+    for hunk, old_start in zip(group, old_starts, strict=True):
+        yield from (f" {line}" for line in new[at : _start(hunk)])
+        yield from (f"-{line}" for line in old[old_start:][: hunk.old_lines])
+        at = _end(hunk)
+        yield from (f"+{line}" for line in new[_start(hunk) : at])
+    yield from (f" {line}" for line in new[at:last])
+
+
+def _line_range(start: int, length: int) -> str:
+    return f"{start + 1 if length else start},{length}"

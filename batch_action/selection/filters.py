@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from batch_action.models.files import ChangeType, FileChange, SkipKind, SkippedFile, SkipReason
 from batch_action.selection import content
-from batch_action.selection.languages import is_prose, language_of
+from batch_action.selection.paths import is_prose, language_of
 from batch_action.selection.patterns import PathRules
 
 SYMLINK_MODE = "120000"

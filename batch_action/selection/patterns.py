@@ -11,8 +11,7 @@ from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.models.files import Selection, SkipKind, SkippedFile, SkipReason
-from batch_action.selection.languages import is_prose, language_of
-from batch_action.selection.risk import is_test_path
+from batch_action.selection.paths import is_prose, is_test_path, language_of
 from batch_action.tasks.task import ContextNeeds
 from batch_action.text import plural
 

@@ -17,11 +17,8 @@ from batch_action.models.files import (
     SkipReason,
 )
 from batch_action.selection import content, filters
-from batch_action.selection.hunks import count_changed_lines, render_hunks
-from batch_action.selection.languages import language_of
+from batch_action.selection.paths import language_of, risk
 from batch_action.selection.patterns import PathRules
-from batch_action.selection.risk import risk
-from batch_action.syntax.notebooks import cells_of
 from batch_action.text import normalize_line_ends
 
 MAX_CHUNK_FILES = 200
@@ -297,7 +294,7 @@ def _compare(change: FileChange, blobs: Mapping[str, bytes], old: str) -> Skippe
 
 def _cell_lines(data: bytes) -> list[str]:
     """Return the lines of a notebook's cells; none for another file."""
-    return [line for line in (cells_of(content.decode(data)) or "").split("\n") if line]
+    return [line for line in (content.cells_of(content.decode(data)) or "").split("\n") if line]
 
 
 def _select_file(
@@ -324,7 +321,7 @@ def _select_file(
     old_text = mask(content.read_text(old_data), change.path)[0] if hunks else ""
     if language_of(change.path) == "jupyter":
         hunks = tuple(hunk for hunk in hunks if _shows(hunk, old_text, text))
-    lines = count_changed_lines(hunks) or len(content.lines_of(text))
+    lines = content.count_changed_lines(hunks) or len(content.lines_of(text))
     return SelectedFile(
         path=change.path,
         status=change.status,
@@ -333,7 +330,7 @@ def _select_file(
         old_blob=change.old_blob,
         language=language_of(change.path, text),
         text=text,
-        diff=render_hunks(old_text, text, hunks),
+        diff=content.render_hunks(old_text, text, hunks),
         hunks=hunks,
         parts=content.parts_of(text),
         risk=risk(change.path, changed=lines, churn=churn),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from batch_action.findings.anchoring import anchor_all
 from batch_action.models.findings import Confidence, Severity
 from batch_action.models.licenses import LicensePolicy, spdx_expression, spdx_id
-from batch_action.selection.languages import language_of
+from batch_action.selection.paths import language_of
 from batch_action.tasks.license.headers import (
     check_header,
     has_comments,

@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 
 from batch_action.models.files import Hunk, SkipKind, SkipReason
 from batch_action.selection import content, filters
-from batch_action.selection.content import find_long_line, parts_of
-from batch_action.selection.hunks import count_changed_lines, render_hunks
+from batch_action.selection.content import (
+    count_changed_lines,
+    find_long_line,
+    parts_of,
+    render_hunks,
+)
 
 BUNDLED = "function a() {}\n" * 30
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"

@@ -5,9 +5,8 @@ import pytest
 from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, FileChange, SkipReason
 from batch_action.selection import filters
-from batch_action.selection.languages import language_of
+from batch_action.selection.paths import language_of, risk
 from batch_action.selection.patterns import PathRules, find_useless_patterns
-from batch_action.selection.risk import risk
 from batch_action.tasks.registry import all_tasks
 
 R = SkipReason

@@ -26,8 +26,7 @@ from batch_action.models.files import (
 from batch_action.models.findings import Confidence, Severity
 from batch_action.models.licenses import LicensePolicy
 from batch_action.requests import prompt
-from batch_action.selection.content import decode, parts_of
-from batch_action.selection.hunks import render_hunks
+from batch_action.selection.content import decode, parts_of, render_hunks
 from batch_action.tasks import license_check, registry
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import ContextNeeds, UnreadableAnswerError

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from batch_action.models.findings import DraftTarget, FileDraft
-from batch_action.selection.languages import language_of
+from batch_action.selection.paths import language_of
 from batch_action.tasks import test_generation
 from batch_action.tasks.testing import python, treesitter
 from batch_action.tasks.testing.frameworks import framework_of, is_manifest, pytest_config_of
