@@ -11,7 +11,7 @@ from batch_action.batches.submit import sent_fact
 from batch_action.clients.secrets import mask
 from batch_action.config.inputs import Effort
 from batch_action.context import RunContext
-from batch_action.errors import ConfigError
+from batch_action.errors import ConfigError, TransientError
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.files import ContextFile, ContextKind, FileChange
 from batch_action.models.ledger import Intended, RequestKey, Sent
@@ -39,7 +39,8 @@ def recover_batch(ctx: RunContext, session: LedgerSession) -> None:
     Only the results of an ended batch name its requests. A line is ours when its digest is that of
     a request which this repository can make; other lines are dropped.
 
-    Raises ConfigError: Anthropic does not know the batch, or no request of it is ours.
+    Raises ConfigError: Anthropic does not know the batch, or no request of it is ours;
+    TransientError: its results are not whole.
     """
     batch = ctx.settings.batch_id
     if batch is None:
@@ -57,7 +58,12 @@ def recover_batch(ctx: RunContext, session: LedgerSession) -> None:
     if state.status != "ended":
         ctx.warn(f"Batch {batch} is in no ledger and has not ended: collect it again later.")
         return
-    ids = list(ctx.require_anthropic().result_ids(state))
+    ids = list(dict.fromkeys(ctx.require_anthropic().result_ids(state)))
+    if len(ids) < state.total:
+        raise TransientError(
+            f"Anthropic shows {len(ids)} of the {state.total} results of batch {batch}.",
+            fix="The next run tries again.",
+        )
     head, keys = _find_request_keys(ctx, ids)
     if not keys:
         raise ConfigError(

@@ -44,8 +44,10 @@ DELETION_NOTICE = timedelta(days=3)
 REQUEST_ERRORS = frozenset({"invalid_request_error", "request_too_large"})
 """Error types that may be about the file; all others are about account, model or service."""
 _NOT_THE_FILE = re.compile(
-    r"credit balance|usage limits?\b|spend(?:ing)? limit|billing|\bmodel\b(?!.*\b(?:long|exceed))",
-    re.IGNORECASE,
+    r"\b(?:credits?|balance|quota|billing|payment|subscription|spend(?:ing)?|usage|organi[sz]ation"
+    r"|workspace|account|api key|(?:your|current) plan|region|country)\b"
+    r"|\A(?!.*\b(?:long|length|exceed|context)).*\bmodel\b",
+    re.IGNORECASE | re.DOTALL,
 )
 """Messages of such errors that are about account or model nevertheless."""
 MAX_FAILURE_CHARS = 240

@@ -348,18 +348,31 @@ class TestResults:
         with self.served(_line("a") + b"\n" + body, total=2) as api, pytest.raises(TransientError):
             finished(api, None, frozenset("ab"))
 
+    @pytest.mark.parametrize("names", ["azz", "zab", "aazb", "z", ""])
+    @pytest.mark.parametrize("total", [0, 1, 3])
+    def test_lines_of_other_requests_stand_for_none_of_ours(self, names, total):
+        body = b"\n".join(
+            _line(f"{name}{n if name == 'z' else ''}") for n, name in enumerate(names)
+        )
+        whole = b"\n".join(map(_line, "abc"))
+        with self.served(body, whole, total=total) as api:
+            assert sorted(finished(api, None, frozenset("abc"))) == ["a", "b", "c"]
+        with self.served(body, total=total) as api, pytest.raises(TransientError, match="of 3"):
+            finished(api, None, frozenset("abc"))
+
     @pytest.mark.parametrize("total", [0, 1])
     def test_a_batch_without_counts_has_as_many_results_as_requests(self, total):
         with self.served(_line("a"), total=total) as api:
             assert finished(api, None, frozenset("a")).keys() == {"a"}
 
     @pytest.mark.parametrize("order", list(itertools.permutations("abc")))
-    def test_of_two_lines_about_a_request_an_answer_wins(self, order):
+    @pytest.mark.parametrize("other", ["expired", "brand_new", "succeeded"])
+    def test_of_two_lines_about_a_request_an_answer_wins(self, order, other):
         error = {"type": "errored", "error": {"error": {"type": "api_error", "message": "m"}}}
         lines = {
             "a": _line("x"),
             "b": json.dumps({"custom_id": "x", "result": error}).encode(),
-            "c": json.dumps({"custom_id": "x", "result": {"type": "expired"}}).encode(),
+            "c": json.dumps({"custom_id": "x", "result": {"type": other}}).encode(),
         }
         with self.served(b"\n".join(lines[name] for name in order)) as api:
             found = finished(api, None, frozenset("x"))
@@ -515,6 +528,16 @@ class TestResultLines:
         assert outcome_of_line(json.dumps(line).encode()).usage == tokens
 
     @pytest.mark.parametrize(
+        "usage",
+        [{"input_tokens": 9}, {"input_tokens": 9, "output_tokens": 0}, {"output_tokens": 9}],
+    )
+    def test_half_of_the_usage_is_unknown(self, usage):
+        content = [{"type": "text", "text": "{}"}]
+        message = {"stop_reason": "end_turn", "content": content, "usage": usage}
+        line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
+        assert outcome_of_line(json.dumps(line).encode()).usage is None
+
+    @pytest.mark.parametrize(
         "error",
         [
             {"type": "error", "error": {"type": "api_error", "message": "It\n broke"}},
@@ -522,6 +545,9 @@ class TestResultLines:
             {"type": "api_error", "message": "It broke"},
             {"type": "api_error", "error": "It broke"},
             {"type": "api_error", "error": {"message": "It broke"}},
+            {"error": {"type": "error", "error": {"type": "api_error", "message": "It broke"}}},
+            {"error": {"error": {"error": {"type": "api_error", "message": "It broke"}}}},
+            [{"error": {"type": "api_error", "message": "It broke"}}],
         ],
     )
     def test_errors_are_read_nested_and_flat(self, error):
@@ -601,7 +627,9 @@ class TestKeyProtection:
         [
             ("https://gw.example/v1", "Remove the /v1"),
             ("https://gw.example/a/v1/", "Remove the /v1"),
+            ("https://gw.example/v1/messages/batches", "Remove the /v1/messages/batches"),
             ("https://gw.example/?key=1", "Remove the `?"),
+            ("https://gw.example/?", "Remove the `?"),
             ("https://gw.example/a#b", "Remove the `?"),
         ],
     )

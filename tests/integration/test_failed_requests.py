@@ -18,6 +18,15 @@ SERVICE_ERRORS = [
     (INVALID, "Your credit balance is too low to access the Anthropic API."),
     (INVALID, "You have reached your specified workspace API usage limits."),
     (INVALID, "This model does not support structured outputs"),
+    (INVALID, "This organization has been disabled."),
+    (INVALID, "You have exceeded your monthly quota."),
+    (INVALID, "Insufficient credits: please buy more."),
+    (INVALID, "Effort is not enabled for your workspace."),
+]
+ABOUT_THE_FILE = [
+    "prompt is too long: 9 > 8",
+    "Input is too long for requested model.",
+    "The prompt exceeds the context window of the model",
 ]
 
 
@@ -51,17 +60,20 @@ def test_an_error_of_the_service_for_one_file_is_named_and_the_rest_is_published
     assert "not count as an attempt" in workflow.issue.body
 
 
-def test_an_error_of_the_file_counts_and_keeps_anthropics_words(workflow: WorkflowHarness) -> None:
+@pytest.mark.parametrize("message", ABOUT_THE_FILE)
+def test_an_error_of_the_file_counts_and_keeps_anthropics_words(
+    workflow: WorkflowHarness, message: str
+) -> None:
     workflow.commit({"a.js": BAD})
-    workflow.sandbox.faults.add_outcome(f"errored:{INVALID}:prompt is too long: 9 > 8")
+    workflow.sandbox.faults.add_outcome(f"errored:{INVALID}:{message}")
     for _ in range(3):
         assert workflow.run("submit").outputs["requests-count"] == "1"
         collected = workflow.run("collect")
         assert collected.exit == 0
-    assert "prompt is too long: 9 &gt; 8" in collected.summary
+    assert message.replace(">", "&gt;") in collected.summary
     again = workflow.run("submit")
     assert again.outputs["requests-count"] == "0"
-    assert "prompt is too long: 9 > 8" in workflow.run("plan").log
+    assert message in workflow.run("plan").log
 
 
 def test_the_same_words_about_every_file_are_not_about_the_files(

@@ -1,8 +1,10 @@
 """`collect` with `batch-id` and no ledger: recover the batch from its custom ids and git."""
 
+import json
+
 import pytest
 
-from tests.harness.workflow import BAD, WORSE, WorkflowHarness
+from tests.harness.workflow import BAD, RESULTS, WORSE, WorkflowHarness
 
 
 def delete_artifacts(workflow: WorkflowHarness) -> None:
@@ -36,6 +38,19 @@ def test_model_and_effort_may_differ_from_the_settings(workflow):
     result = workflow.run("collect", batch_id=batch)
     assert result.outputs["status"] == "collected", result.log
     assert "app.js" in workflow.issue.body
+
+
+def test_results_that_are_cut_are_not_taken_for_the_whole_batch(workflow):
+    workflow.commit({"app.js": BAD, "other.js": WORSE})
+    [batch] = workflow.run("submit").ids
+    delete_artifacts(workflow)
+    line = json.dumps({"custom_id": workflow.sent_ids[0], "result": {"type": "expired"}})
+    workflow.sandbox.faults.add("status", path=RESULTS, status=200, body=line)
+    cut = workflow.run("collect", batch_id=batch)
+    assert cut.exit == 4
+    assert "1 of the 2 results" in cut.annotations("error")[0]
+    assert workflow.run("collect", batch_id=batch).exit == 0
+    assert "other.js" in workflow.issue.body
 
 
 def test_another_repository_s_batch_is_refused(shared_sandbox, tmp_path):

@@ -1,6 +1,7 @@
 """The client of Anthropic's API: credentials, models, messages, batches and their results."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,6 @@ from batch_action.clients.anthropic.errors import (
     was_not_processed,
 )
 from batch_action.clients.anthropic.parsing import (
-    UNBILLED,
     batch_state_of,
     capabilities_of,
     error_of,
@@ -32,6 +32,7 @@ from batch_action.clients.anthropic.parsing import (
     server_time,
     split_lines,
     token_count,
+    worth,
 )
 from batch_action.clients.http import Retries, without_user
 from batch_action.errors import AmbiguousCreateError, AnthropicError, ConfigError, TransientError
@@ -190,11 +191,11 @@ class AnthropicClient:
         wanted: frozenset[str],
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> dict[str, Outcome]:
-        """Return the outcome of each custom id of `wanted`; an id without a line is absent.
+        """Return the outcome of each custom id of `wanted`.
 
-        A broken download, or one with fewer requests than the batch has, starts again from the
-        beginning, because results cannot be resumed. Of two lines about one request an answer wins
-        over an error, and else the first. Call `progress` with the lines read and expected.
+        A broken download, or one without some of the batch's requests, starts again from the
+        beginning, because results cannot be resumed. Of several lines about one request an answer
+        wins over an error, and else the first. Call `progress` with the lines read and expected.
 
         Raises:
             TransientError: every attempt broke.
@@ -205,15 +206,14 @@ class AnthropicClient:
         while True:
             try:
                 for done, outcome in enumerate(self._results(batch), 1):
-                    known = outcomes.get(outcome.custom_id)
-                    if known is None or (known.kind in UNBILLED and outcome.kind not in UNBILLED):
+                    if worth(outcome) > worth(outcomes.get(outcome.custom_id)):
                         outcomes[outcome.custom_id] = outcome
                     progress(min(done, total), total)
-                problem = f"{len(outcomes)} of {total} results"
+                problem = f"{len(outcomes.keys() & wanted)} of {len(wanted)} results"
             except TransientError as error:
                 problem = error.problem.rstrip(".")
-            if len(outcomes) >= total:
-                return {name: outcomes[name] for name in wanted & outcomes.keys()}
+            if len(outcomes) >= total and wanted <= outcomes.keys():
+                return {name: outcomes[name] for name in wanted}
             if not retries.wait():
                 raise TransientError(
                     f"The results of batch {batch.id} could not be downloaded whole: {problem}.",
@@ -283,16 +283,16 @@ def checked_base_url(url: str) -> str:
     base = urlsplit(url)
     if base.scheme != "https" and base.hostname not in LOOPBACK_HOSTS:
         raise ConfigError(f"`anthropic-base-url` {without_user(url)!r} must be https.")
-    if base.query or base.fragment:
+    if "?" in url or "#" in url:
         raise ConfigError(
             f"`anthropic-base-url` {without_user(url)} has a query or a fragment.",
             fix="Remove the `?…` or `#…`: the paths of the API are appended to it.",
         )
-    if base.path.rstrip("/").endswith("/v1"):
+    if found := re.search(r"/v1(?:/(?:messages|models)\b.*)?/*$", base.path):
         raise ConfigError(
             f"`anthropic-base-url` {without_user(url)!r} ends in /v1, which the paths of the API "
             "begin with.",
-            fix="Remove the /v1.",
+            fix=f"Remove the {found[0].rstrip('/')}.",
         )
     return url
 

@@ -16,6 +16,8 @@ from batch_action.models.requests import BatchState, ModelCapabilities, Outcome,
 MAX_TOKENS = 2**53
 """A larger count is damaged data: JSON numbers are exact up to here."""
 MAX_TYPE_CHARS = 40
+MAX_ENVELOPES = 5
+"""How deep an error is looked for in the envelopes of gateways."""
 MAX_MESSAGE_CHARS = 300
 BATCH_LIFETIME = timedelta(hours=24)
 """How long a batch may run before it expires (Anthropic's batch-processing page)."""
@@ -24,7 +26,7 @@ _PATH_OF_URL = re.compile(r"^\w+://[^/?#]*|[?#].*", re.DOTALL)
 """What is not the path of an address."""
 _BATCH_ID = re.compile(r"[\w-]{1,200}")
 
-UNBILLED = frozenset({OutcomeKind.ERRORED, OutcomeKind.CANCELED, OutcomeKind.EXPIRED})
+_UNBILLED = frozenset({OutcomeKind.ERRORED, OutcomeKind.CANCELED, OutcomeKind.EXPIRED})
 """Outcomes without an answer, which cost nothing."""
 
 STOP_REASONS = {
@@ -87,14 +89,23 @@ def outcome_of_line(line: bytes) -> Outcome:
             )
 
 
+def worth(outcome: Outcome | None) -> int:
+    """Return which of several outcomes of one request counts: an answer, then what was billed."""
+    if outcome is None or outcome.kind is OutcomeKind.SUCCEEDED:
+        return 0 if outcome is None else 4
+    return 1 if outcome.kind in _UNBILLED else 2 if outcome.kind is OutcomeKind.UNREADABLE else 3
+
+
 def error_of(body: object) -> tuple[str, str]:
-    """Return type and message of an error, nested as Anthropic's are, flat, or a plain text."""
-    outer = _dict(body)
-    inner = outer.get("error", body)
-    error = _dict(inner)
-    text = error.get("message") or outer.get("message") or inner
-    message = " ".join(text.split())[:MAX_MESSAGE_CHARS] if isinstance(text, str) else ""
-    return str(error.get("type") or outer.get("type") or "error")[:MAX_TYPE_CHARS], message
+    """Return type and message of an error: nested in any depth, flat, a list, or a plain text."""
+    name, text, inner = "", "", body
+    for _ in range(MAX_ENVELOPES):
+        inner = inner[0] if isinstance(inner, list) and inner else inner
+        error = _dict(inner)
+        name = _text(error.get("type")) or name
+        text = _text(inner) or _text(error.get("message")) or text
+        inner = error.get("error")
+    return (name or "error")[:MAX_TYPE_CHARS], " ".join(text.split())[:MAX_MESSAGE_CHARS]
 
 
 def outcome_of_message(custom_id: str, data: object) -> Outcome:
@@ -108,9 +119,10 @@ def outcome_of_message(custom_id: str, data: object) -> Outcome:
     kind = STOP_REASONS.get(stop_reason, OutcomeKind.SUCCEEDED)
     category = _dict(message.get("stop_details")).get("category")
     usage = _usage(message.get("usage"))
-    if usage == Usage() and kind is not OutcomeKind.REFUSED:
+    if usage and kind is not OutcomeKind.REFUSED:
         # Only a refusal before the first token is free.
-        usage = None
+        is_known = usage.prompt_tokens and (usage.output_tokens or not text)
+        usage = usage if is_known else None
     model, tier = message.get("model"), _dict(message.get("usage")).get("service_tier")
     return Outcome(
         custom_id=custom_id,
@@ -150,6 +162,10 @@ def _tokens(value: object) -> int:
     if isinstance(value, bool) or not number.is_integer() or not 0 <= number <= MAX_TOKENS:
         raise ValueError("no number of tokens")
     return int(number)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _dict(value: object) -> dict[str, Any]:
