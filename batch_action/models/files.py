@@ -61,7 +61,7 @@ class SkipKind(StrEnum):
     """What decided that a file is not sent: who could have hidden something there."""
 
     CONTENT = "content"
-    """Its bytes (a marker, a NUL, a long line, its size), or a name that is not UTF-8."""
+    """Its bytes (a marker, a NUL, a long line, its size), a link, or a name that is not UTF-8."""
     NAME = "name"
     """A default ignore, which neither the configuration nor an attribute mentions."""
     CONFIG = "config"

