@@ -17,7 +17,7 @@ from batch_action.clients.anthropic.client import (
     AnthropicClient,
     workload_identity_credentials,
 )
-from batch_action.clients.anthropic.parsing import outcome_of_line
+from batch_action.clients.anthropic.responses import outcome_of_line
 from batch_action.errors import (
     AmbiguousCreateError,
     AnthropicError,

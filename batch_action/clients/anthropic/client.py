@@ -15,23 +15,21 @@ from urllib.parse import urlsplit
 import anthropic
 import httpx2
 
-from batch_action.clients.anthropic.errors import (
+from batch_action.clients.anthropic.responses import (
     UNPARSABLE,
     affects_all_requests,
-    is_foreign,
-    translate_errors,
-    was_not_processed,
-)
-from batch_action.clients.anthropic.parsing import (
     batch_state_of,
     capabilities_of,
     error_of,
+    is_foreign,
     outcome_of_line,
     outcome_of_message,
     results_paths,
     server_time,
     split_lines,
     token_count,
+    translate_errors,
+    was_not_processed,
     worth,
 )
 from batch_action.clients.http import Retries, without_user
