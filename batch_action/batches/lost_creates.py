@@ -5,7 +5,7 @@ A batch is adopted only after its custom ids have confirmed that it is ours.
 
 from batch_action.batches.submit import sent_fact
 from batch_action.context import RunContext
-from batch_action.errors import TransientError
+from batch_action.errors import AnthropicError
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import OpenIntent, create_window
 from batch_action.models.ledger import Rejected
@@ -57,7 +57,7 @@ def _resolve(ctx: RunContext, session: LedgerSession, intent: OpenIntent) -> Non
             continue
         try:
             first = next(api.result_ids(candidate), None)
-        except TransientError as error:
+        except AnthropicError as error:
             ctx.warn(f"Whether batch {candidate.id} is ours is decided later: {error}")
             first = None
         if first is None:

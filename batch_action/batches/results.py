@@ -10,7 +10,7 @@ from batch_action.batches.generated_files import HIDDEN, GeneratedSource
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import is_configuration, mask
 from batch_action.context import RunContext
-from batch_action.errors import AnthropicError, ConfigError, TransientError
+from batch_action.errors import AnthropicError, ConfigError
 from batch_action.findings.anchoring import anchor_all
 from batch_action.ledger.view import LedgerView, PendingBatch
 from batch_action.models.files import Hunk
@@ -170,20 +170,19 @@ def _format_age(age: timedelta) -> str:
 def fetch_results(ctx: RunContext, pending_batches: Iterable[PendingBatch]) -> BatchResults:
     """Fetch every pending batch that has ended; with `batch-id` only that one.
 
-    The age of those that have not ended is printed. Raises TransientError: nothing was fetched, and
-    a later attempt may succeed.
+    The age of those that have not ended is printed. Raises AnthropicError: nothing was fetched.
     """
     batch_results = BatchResults()
-    problem: TransientError | None = None
+    problem: AnthropicError | None = None
     for pending in pending_batches:
         fetched = None
         try:
             if ctx.settings.batch_id in (None, pending.sent.batch):
                 fetched = _fetch_batch(ctx, pending)
-        except TransientError as error:
+        except AnthropicError as error:
             # The answers of other batches can still be fetched.
             ctx.warn(str(error))
-            problem = error
+            problem = problem or error
         batch_results += fetched or BatchResults(waiting=(pending,))
     if problem is not None and not batch_results.ended:
         raise problem

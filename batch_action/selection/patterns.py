@@ -58,7 +58,8 @@ DEFAULT_IGNORES: dict[SkipReason, tuple[str, ...]] = {
         SkipReason.KEY: """
             *.key *.pem *.p8 *.p12 *.pfx *.jks *.keystore *.ppk *.kdbx *.gpg *.pgp id_rsa id_dsa
             id_ecdsa id_ed25519 .htpasswd .netrc .pgpass .git-credentials .aws/credentials
-            *.mobileprovision *.ovpn
+            *.mobileprovision *.ovpn .pypirc .dockercfg .dockerconfigjson .docker/config.json
+            kubeconfig *.kubeconfig .kube/config .my.cnf .s3cfg
         """,
         SkipReason.CERTIFICATE: """
             *.crt *.cer *.csr *.srl *.der *.crl *.p7b *.p7c *.asc *.sig *.pub known_hosts
@@ -80,6 +81,8 @@ DEFAULT_IGNORES: dict[SkipReason, tuple[str, ...]] = {
             !**/.claude/** !**/k8s/** !**/kubernetes/** !**/helm/** !**/terraform/**
             !**/cloudformation/** !**/infra/** !**/infrastructure/** !**/deploy/**
             !**/deployment/** !**/iam/** !**/config/**
+            **/locale/**/*.yml **/locales/**/*.yml **/locales/**/*.yaml **/locales/**/*.json
+            **/i18n/**/*.yml **/translations/**/*.yml **/translations/**/*.yaml
             requirements*.txt constraints*.txt requirements/*.txt *.resx *.arb *.strings
             *.stringsdict *.har *.kml *.gpx *.tfstate *.tfstate.backup *.srt *.vtt *.ics *.vcf
         """,
@@ -90,7 +93,8 @@ DEFAULT_IGNORES: dict[SkipReason, tuple[str, ...]] = {
             NEWS* News* RELEASES* Releases* RELEASE_NOTES* RELEASE-NOTES* AUTHORS* CONTRIBUTING*
             CONTRIBUTORS* MAINTAINERS* GOVERNANCE* CODE_OF_CONDUCT* SECURITY* SUPPORT* TODO*
             THANKS* NOTICE* COPYING* LICENSE* LICENCE* UPGRADING* MIGRATING* ROADMAP* INSTALL*
-            .cursorrules .windsurfrules .clinerules
+            .cursorrules .windsurfrules .clinerules changelog changelog.d/ newsfragments/
+            debian/copyright
         """,
         SkipReason.DEFAULT_IGNORE: """
             *.png *.jpg *.jpeg *.gif *.webp *.avif *.bmp *.ico *.icns *.tif *.tiff *.svg

@@ -89,6 +89,45 @@ def test_the_same_words_about_every_file_are_not_about_the_files(
     assert workflow.run("submit").outputs["requests-count"] == "2"
 
 
+@pytest.mark.parametrize("status", [400, 403, 503])
+def test_a_batch_whose_results_are_refused_keeps_no_other_waiting(
+    workflow: WorkflowHarness, status: int
+) -> None:
+    for name in ("a.js", "b.js"):
+        workflow.commit({name: BAD})
+        workflow.run("submit")
+    refused = workflow.batches[0].id
+    headers = {"x-should-retry": "false"}
+    workflow.sandbox.faults.add(
+        "status", path=f"{refused}/results$", status=status, times=99, headers=headers
+    )
+    result = workflow.run("collect")
+    assert (result.exit, result.outputs["findings-count"]) == (0, "2"), result.log
+    assert any(refused in line for line in result.annotations("warning"))
+    assert workflow.run("collect").exit == 4, "nothing else was left"
+    workflow.sandbox.faults.clear()
+    assert workflow.run("collect").outputs["findings-count"] == "4"
+    assert len(workflow.billed_ids) == 2
+
+
+def test_a_lost_create_whose_results_are_refused_keeps_no_other_waiting(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"a.js": BAD})
+    create = {"service": "anthropic", "method": "POST", "path": r"/v1/messages/batches$"}
+    workflow.sandbox.faults.add("drop-after", **create)
+    assert workflow.run("submit").exit == 4
+    lost = workflow.batches[0].id
+    workflow.sandbox.faults.add("status", path=f"{lost}/results$", status=403, times=99)
+    workflow.commit({"b.js": BAD})
+    assert workflow.run("submit").outputs["requests-count"] == "1"
+    workflow.advance(HOUR)
+    assert workflow.run("collect").outputs["findings-count"] == "2"
+    workflow.sandbox.faults.clear()
+    assert workflow.run("collect").outputs["findings-count"] == "4"
+    assert len(workflow.billed_ids) == 2
+
+
 def test_words_about_a_failure_keep_no_secret(workflow: WorkflowHarness) -> None:
     key = "sk-ant-api03-" + "x" * 40
     workflow.commit({"a.js": BAD})

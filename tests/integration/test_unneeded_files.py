@@ -125,6 +125,10 @@ NO_CODE: Files = {
     "package-lock.json": "{}\n",
     "yarn.lock": "a\n",
     "AGENTS.md": "Be kind.\n",
+    "debian/changelog": "1.0\n",
+    "changelog.d/12.fix": "Fixed.\n",
+    "config/locales/en.yml": "en: {a: b}\n",
+    ".pypirc": "password = hunter4\n",
     ".github/batch-action.yml": "model: claude-sonnet-5-5\n",
     ".github/workflows/batch-action.yml": "on: push\n",
     "__snapshots__/a.snap": "x\n",
@@ -136,6 +140,8 @@ CODE: Files = {
     "package.json": '{"scripts": {"a": "b"}}\n',
     "pyproject.toml": "[project]\n",
     "Makefile": "all:\n\ttrue\n",
+    "src/changelog.js": GOOD,
+    "config/deploy.yml": "a: b\n",
     "Dockerfile": "FROM scratch\n",
     ".github/workflows/ci.yml": "on: push\n",
     "main.tf": "# tf\n",
@@ -164,8 +170,8 @@ def test_the_security_scan_names_key_files_once(workflow: WorkflowHarness) -> No
     workflow.commit(NO_CODE)
     result = workflow.run("submit", task="security-scan")
     (line,) = [text for text in result.annotations("warning") if "not sent" in text]
-    assert "3 key or environment files" in line
-    assert all(path in line for path in (".env", ".env.local", "certs/server.key"))
+    assert "4 key or environment files" in line
+    assert all(path in line for path in (".env", ".env.local", ".pypirc", "certs/server.key"))
     assert "tests/" not in line
     assert "server.csr" not in line
     assert "not sent: check" not in workflow.run("submit", task="code-review").log
