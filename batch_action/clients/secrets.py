@@ -74,7 +74,7 @@ _ALPHABETS = {
 _DIGIT_LENGTH = 28
 """Random characters of this number have a digit; a long name in code often has none."""
 
-_URL_PASSWORD = re.compile(r"://[^\s:/@\"'`<>]{0,200}:([^\s/@\"'`<>]{3,300})@")
+_URL_PASSWORD = re.compile(r"://[^\s:/@\"'`<>]{0,200}:([^\s/\"'`<>]{3,300})@")
 # `Server=…;Password=…` in any order.
 _CONNECTION_PASSWORD = re.compile(
     r"(?:^|[;\"'\s=])(?:password|pwd)\s*=\s*([^;\"'\s]{3,300})", re.IGNORECASE | re.MULTILINE
@@ -82,11 +82,22 @@ _CONNECTION_PASSWORD = re.compile(
 _PART = r"\b(?:server|data source|host|uid|user id|user|accountendpoint)\s*="
 _PART_BEFORE = re.compile(rf"{_PART}[^;\n]*;", re.IGNORECASE)
 _PART_AFTER = re.compile(rf";\s*{_PART}", re.IGNORECASE)
+# `host=db user=app password=… dbname=x`, `?user=app&password=…`, `app:…@tcp(db:3306)`, commands.
+_OTHER_PASSWORD = re.compile(
+    r"\b(?:host|user|dbname|port)=[^\s,;()\"']{1,200}[^\S\n]+password=([^\s,;()\"'\\]{3,300})"
+    r"|[?&](?:password|passwd|pwd)=([^&\s\"'`<>]{3,300})"
+    r"|\b[\w.-]{1,100}:([^\s:@/\"'`]{3,300})@(?:tcp|unix)\("
+    r"|\b(?:curl|wget)\b[^\n]{0,300}?[^\S\n](?:-u|--user)[^\S\n=]*[\"']?[\w.@-]{1,100}:"
+    r"([^\s:\"'`]{3,300})"
+    r"|\bsshpass[^\S\n]+-p[^\S\n]*[\"']?([^\s\"'`]{3,300})",
+    re.IGNORECASE,
+)
+_OTHER_WORDS = ("password=", "passwd=", "pwd=", "@tcp(", "@unix(", "curl", "wget", "sshpass")
 _CONNECTION_CHARS = 500
 """Around a password, where the other parts of its connection string are."""
 
 _CONFIGURATION = re.compile(
-    r"\.env(\..*)?|\.npmrc|\.pypirc|\.my\.cnf|config|credentials|.*dockerfile.*|.*\.(?:bash|cfg|cnf"
+    r"\.env(\..*)?|[._]netrc|\.npmrc|\.pypirc|\.my\.cnf|config|credentials|.*dockerfile.*|.*\.(?:bash|cfg|cnf"
     r"|conf|config|env|hcl|ini|json|json5|jsonc|plist|properties|props|sh|tf|tfvars|toml|xml|ya?ml)",
     re.IGNORECASE,
 )
@@ -97,29 +108,46 @@ _TRANSLATIONS = re.compile(
 # Names of what is not the secret itself: `existingSecret: name`, `imagePullSecret: name`.
 _NAME = (
     r"(?![\w.-]{0,60}(?:existing|pull)[_-]?secret)[\w.:/@-]{0,60}?(?:passw(?:or)?d|passwd|pwd"
-    r"|passphrase|secret|token|credentials?|api[_.-]?key"
+    r"|passphrase|passcode|requirepass|(?<![a-z])pass|secret|token|credentials?|api[_.-]?key"
     r"|(?:access|auth|encryption|license|master|private|secret|shared|signing)[_.-]?key)"
 )
+_QUOTED = r"(?:\"((?:[^\"\s\\]|\\[^\n]){3,300})\"|'((?:[^'\s]|''){3,300})')"
 _VALUE = (
-    r"(?:\"([^\"\s]{3,300})\"|'([^'\s]{3,300})'"
-    r"|([^\s\"'#,;<>{}\[\]()|&]{3,300})(?=[^\S\n]*(?:[,;]?[^\S\n]*$|[^\S\n]#)))"
+    rf"(?:!!(?:str|binary)[^\S\n]+)?(?:{_QUOTED}|\"\"\"([^\"\s]{{3,300}})\"\"\""
+    r"|[|>][+-]?[^\S\n]*\n[^\S\n]+([^\s\"'<>{}\[\]()|&]{3,300})(?=[^\S\n]*$)"
+    r"|([^\s\"'#,;<>{}\[\]()|&!][^\s\"';<>{}\[\]()|&]{2,299}?)"
+    r"(?=[^\S\n]*(?:[\"']?[,;}]{0,2}[^\S\n]*$|[^\S\n]#)))"
 )
-# `NAME = value` on a line of its own, `{"name": value`, and `name: NAME` before `value: …`.
+# `NAME = value` on a line of its own, in braces, on a command line, and `name: NAME` before
+# `value: …`.
 _ASSIGNMENT = re.compile(
     r"^[^\S\n]*(?:export |set |local |readonly |ENV |ARG |- )?[\"']?"
     rf"{_NAME}[\"']?[^\S\n]*(?:=>|[=:])[^\S\n]*{_VALUE}"
-    rf"|[{{,][^\S\n]*[\"']{_NAME}[\"'][^\S\n]*:[^\S\n]*{_VALUE}"
+    rf"|[{{,][^\S\n]*[\"']?{_NAME}[\"']?[^\S\n]*[:=][^\S\n]*"
+    rf"(?:{_QUOTED}|([^\s\"',;<>{{}}\[\]()|&]{{3,300}})(?=[^\S\n]*[,}}]))"
+    rf"|(?:^|[\s;\"'=])(?:--?)?{_NAME}=(?:{_QUOTED}|([^\s\"',;<>{{}}\[\]()|&#`]{{3,300}})(?=[\s;\"']))"
+    rf"|[\s\"']--{_NAME}[\"']?,?[^\S\n]+[\"']?(?=\S{{0,300}}\d)([^\s\"',;=<>{{}}()\[\]|&-]{{3,300}})"
+    rf"|^[^\S\n]*ENV[^\S\n]+{_NAME}[^\S\n]+([^\s\"'=]{{3,300}})[^\S\n]*$"
     rf"|\b(?:name|key)[\"']?[=:\s][^\S\n]?[\"']?{_NAME}[\"']?,?\s[^\S\n]*[\"']?value[\"']?[^\S\n]*"
-    rf"[=:][^\S\n]*{_VALUE}",
+    rf"[=:][^\S\n]*{_VALUE}"
+    r"|\blogin[^\S\n]+\S{1,100}\s+password[^\S\n]+(\S{3,300})",
     re.IGNORECASE | re.MULTILINE,
 )
-_ELEMENT = re.compile(rf"<{_NAME}>([^<>\s]{{3,300}})</", re.IGNORECASE)
-_NAME_WORD = re.compile(r"passw|pwd|passphrase|secret|token|credential|key")
+_ELEMENT = re.compile(
+    rf"<(?:{_NAME}|\w{{1,40}} name=\"{_NAME}\"|key>{_NAME}</key>\s{{0,80}}<string)>"
+    r"(?:<!\[CDATA\[)?([^<>\s\[\]]{3,300})(?:\]\]>)?</",
+    re.IGNORECASE,
+)
+_VARIABLE = re.compile(
+    rf"\bvariable[^\S\n]+\"{_NAME}\"\s{{0,9}}\{{[^{{}}]{{0,500}}?\bdefault[^\S\n]*=[^\S\n]*{_QUOTED}",
+    re.IGNORECASE,
+)
+_NAME_WORD = re.compile(r"pass|pwd|secret|token|credential|key")
 _NUMBER = re.compile(r"[\d_.]+")
-_PASSWORD_NAME = re.compile(r"pass|pwd", re.IGNORECASE)
+_PASSWORD_NAME = re.compile(r"pass[wp]|passcode|pwd", re.IGNORECASE)
 # What stands for a secret: a reference, a call, a path, a type or a placeholder.
 _REFERENCE = re.compile(
-    r"\$[\w({]|.*(?:\$\{|\{\{|\$\(|\w\()|%\(?\w+[%)]?|\{.*\}$|<.*>$|\[.*\]$|\*\w+$|@@?\w+(?:@|[.(])|\w+://"
+    r"\$[\w({]|.*(?:\$\{|\{\{|\$\(|\w\(|`)|%\(?\w+[%)]?|\{.*\}$|<.*>$|\[.*\]$|\*\w+$|@@?\w+(?:@|[.(])|\w+://"
     r"|(?:~|\.{1,2})?/[\w./-]+$|arn:"
     r"|(?:var|local|data|module|secrets?|env|process\.env|os\.environ|vault|op|ssm|sops|file)[.:/\[]"
     r"|[•*x.\-_#]+$"
@@ -210,6 +238,8 @@ def _password_spans(text: str, lower: str) -> Iterator[_Span]:
         after = text[match.end() : match.end() + _CONNECTION_CHARS].partition("\n")[0]
         if _PART_BEFORE.search(before) or _PART_AFTER.match(after):
             yield from _literals([match])
+    if any(word in lower for word in _OTHER_WORDS):
+        yield from _literals(_OTHER_PASSWORD.finditer(text))
 
 
 def _assignment_spans(text: str, lower: str) -> Iterator[_Span]:
@@ -228,6 +258,8 @@ def _assignment_spans(text: str, lower: str) -> Iterator[_Span]:
                 name = text[match.start() : match.start(group)]
                 if _PASSWORD_NAME.search(name) or not _NUMBER.fullmatch(match[group]):
                     yield from _literals([match])
+    if "variable" in lower:
+        yield from _literals(_VARIABLE.finditer(text))
 
 
 def _literals(matches: Iterable[re.Match[str]]) -> Iterator[_Span]:
