@@ -342,13 +342,14 @@ def _file_verdicts(
 def _billed_as(prices: Prices, answer: RequestAnswer, *, batched: bool) -> str:
     """Return the model by whose price an answer is billed; without a known price: unknown.
 
-    The model that answered counts: an alias or a date behind it does not matter.
+    The model that answered counts; the date behind its name does not matter.
     """
     outcome = answer.outcome
     asked = answer.request_key.model or answer.pending.intended.model
     if outcome.usage is None or outcome.tier not in ("", "batch" if batched else "standard"):
         return f"{asked}, {outcome.tier or 'usage unknown'}"
-    same = outcome.model.startswith(asked) or asked.startswith(outcome.model)
+    short, long = sorted((asked, outcome.model), key=len)
+    same = not short or re.fullmatch(rf"{re.escape(short)}(?:[-@]\d{{8}}|-latest)?", long)
     return asked if same and outcome.model not in prices.models else outcome.model
 
 
