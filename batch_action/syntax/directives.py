@@ -38,7 +38,10 @@ _SHAPE = re.compile(
     r"|[a-z][\w.-]*(?: [a-z]+)?:\s*[\w-]+(?: [\w-]+)?(?:[=,(\[][^.]*)?$"  # ty: ignore, sourcery skip: all
     r"|\[/?[A-Z]{3,}\b"  # [START x]
     r"|(?i:no(?:inspection|lint|sec|semgrep|qa|sonar|cov|check|format))\b"
-    r"|(?:globals?|exported)\s",
+    r"|(?:globals?|exported)\s"
+    r"|[a-z][\w-]*[-_](?:ignore|disable|enable|skip)\b|skipcq\b|ggignore\b|no mutate\b"
+    r"|[a-z][\w-]+ (?:ignore|disable|enable|off|skip)(?:-[a-z]+)*(?:\s*$|=|\s+[A-Z]+\d)"
+    r"|[A-Z]{3,}_[A-Z_]{4,}$",  # LCOV_EXCL_LINE
 )
 """How comments for tools begin, whichever the tool; tags of documentation are for people."""
 _ANYWHERE = re.compile(

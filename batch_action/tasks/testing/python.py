@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import tokenize
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,11 @@ from batch_action.syntax import python
 _Node = TypeVar("_Node")
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 ADDABLE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+
+_HARMLESS = re.compile(
+    r"pytest\.(?:mark\.[a-z]\w*|fixture|param|importorskip|approx)|staticmethod|classmethod|property"
+)
+"""What may be called when a test file is imported without being named."""
 
 DROPS_CODE = "drops or changes existing code"
 DROPS_COMMENTS = "drops existing comments"
@@ -34,18 +40,25 @@ def lines_run_at_import(text: str) -> list[int]:
     while todo:
         node = todo.pop()
         if isinstance(node, Definition):
-            arguments = () if isinstance(node, ast.ClassDef) else (node.args,)
-            todo += [*node.decorator_list, *arguments]
-            todo += node.body if isinstance(node, ast.ClassDef) else []
+            # A decorator is called, whether or not it is written as a call.
+            called = (d for d in node.decorator_list if not isinstance(d, ast.Call))
+            lines.update(d.lineno for d in called if not _HARMLESS.fullmatch(ast.unparse(d)))
+            todo += node.decorator_list
+            if isinstance(node, ast.ClassDef):
+                todo += [*node.bases, *node.keywords, *node.body]
+                lines.update(k.value.lineno for k in node.keywords)
+            else:
+                todo += [node.args, *([node.returns] if node.returns else [])]
         elif isinstance(node, ast.Call | ast.Await):
-            if not ast.unparse(node.func if isinstance(node, ast.Call) else node).startswith(
-                "pytest."
-            ):
+            name = ast.unparse(node.func if isinstance(node, ast.Call) else node)
+            if not _HARMLESS.fullmatch(name):
                 lines.add(node.lineno)
             todo += ast.iter_child_nodes(node)
         elif isinstance(node, ast.Delete | ast.AugAssign | ast.Raise | ast.Assert):
             lines.add(node.lineno)
-        elif not isinstance(node, ast.Lambda):
+        elif isinstance(node, ast.Lambda):
+            todo.append(node.args)
+        else:
             todo += ast.iter_child_nodes(node)
     return sorted(lines)
 
