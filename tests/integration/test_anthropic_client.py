@@ -357,7 +357,7 @@ class TestResults:
         whole = b"\n".join(map(_line, "abc"))
         with self.served(body, whole, total=total) as api:
             assert sorted(finished(api, None, frozenset("abc"))) == ["a", "b", "c"]
-        with self.served(body, total=total) as api, pytest.raises(TransientError, match="of 3"):
+        with self.served(body, total=total) as api, pytest.raises(TransientError, match=r"of \d"):
             finished(api, None, frozenset("abc"))
 
     @pytest.mark.parametrize("total", [0, 1])

@@ -207,7 +207,9 @@ class AnthropicClient:
                     if worth(outcome) > worth(outcomes.get(outcome.custom_id)):
                         outcomes[outcome.custom_id] = outcome
                     progress(min(done, total), total)
-                problem = f"{len(outcomes.keys() & wanted)} of {len(wanted)} results"
+                problem = f"{len(outcomes)} of {total} results"
+                if len(outcomes) >= total:
+                    problem = f"{len(outcomes.keys() & wanted)} of {len(wanted)} of our results"
             except TransientError as error:
                 problem = error.problem.rstrip(".")
             if len(outcomes) >= total and wanted <= outcomes.keys():
