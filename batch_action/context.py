@@ -89,6 +89,12 @@ class RunContext:
         return is_public and not self.settings.allow_public_security_findings
 
     @property
+    def has_budget(self) -> bool:
+        """Whether all runs of the repository share a budget, whose spend is recorded."""
+        settings = self.settings
+        return settings.daily_budget_usd is not None or settings.monthly_budget_usd is not None
+
+    @property
     def deadline(self) -> datetime:
         """The time, in whole seconds, until which the run waits for batches (`wait-minutes`)."""
         started_at = (self.started_at or self.clock()).replace(microsecond=0)

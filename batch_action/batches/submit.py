@@ -257,7 +257,8 @@ def send_batches(
         raise
     finally:
         store.save(ctx, session)
-        spend.settle(ctx, known_spend, store.view_of_run(ctx, session))
+        if known_spend:
+            spend.settle(ctx, known_spend, store.view_of_run(ctx, session))
     return sent
 
 
@@ -289,7 +290,7 @@ def save_intent(
             store.view_of_run(ctx, session), intended, recheck=ctx.settings.recheck
         ):
             problem = "Another run is sending the same files at this moment"
-        elif spend.reserve(ctx, known_spend, intended):
+        elif known_spend is None or spend.reserve(ctx, known_spend, intended):
             problem = ""
     except BatchActionError:
         session.add(Rejected(intent=intended.intent, batch=None))

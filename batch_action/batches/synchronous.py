@@ -43,7 +43,8 @@ def send_requests(
     except (AnthropicError, Interrupted):
         session.add(Rejected(intent=intended.intent, batch=None))
         store.save(ctx, session)
-        spend.settle(ctx, known_spend, store.view_of_run(ctx, session))
+        if known_spend:
+            spend.settle(ctx, known_spend, store.view_of_run(ctx, session))
         raise
     sent = Sent(
         intent=intended.intent,

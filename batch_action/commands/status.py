@@ -31,7 +31,7 @@ def _read_state(ctx: RunContext, session: LedgerSession) -> dict[str, Any]:
     """Return the state of a task and of its pull requests as JSON data."""
     view, max_attempts = session.view, ctx.settings.max_attempts
     pull_requests = collect.load_ledger(ctx)
-    known = spend.load(ctx, view)
+    known = spend.load(ctx, view) if ctx.has_budget else None
     file = store.state_file_of(ctx, session.access)
     # Artifacts by name, then the path of the file.
     places = [*(session.access.names if ctx.github else ()), *([str(file)] * file.is_file())]

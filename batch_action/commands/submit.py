@@ -44,7 +44,7 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
         now=model_check.clock,
         last_reported_head=pipeline.read_last_reported_head(ctx, session.view),
     )
-    if not (ctx.settings.dry_run or prepared.plan.due):
+    if prepared.spend and not (ctx.settings.dry_run or prepared.plan.due):
         # What another task must know: of a budget that is used up nothing is reserved.
         spend.settle(ctx, prepared.spend, store.view_of_run(ctx, session))
     planner.check_budget(ctx, prepared.plan, prepared.spend)

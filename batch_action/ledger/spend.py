@@ -163,15 +163,13 @@ def reserved_fact(intended: Intended) -> Reserved:
     )
 
 
-def load(ctx: RunContext, view: LedgerView, pulls_view: LedgerView | None = None) -> Spend | None:
-    """Return what is known about spend; None without a budget.
+def load(ctx: RunContext, view: LedgerView, pulls_view: LedgerView | None = None) -> Spend:
+    """Return what is known about spend, for a run with a budget.
 
     *view*: the task's facts, of this run's branch or pull request; *pulls_view*: those of all pull
     requests, which a branch's run has collected. Nothing is saved. Raises GitHubError;
     AnthropicError.
     """
-    if ctx.settings.daily_budget_usd is None and ctx.settings.monthly_budget_usd is None:
-        return None
     own = branch = store.load(ctx, access=_access(ctx, pull_requests=False))
     access = _access(ctx, pull_requests=True)
     pulls = ArtifactReader(access=access, actions=ctx.github.actions) if ctx.github else None
@@ -196,21 +194,21 @@ def load(ctx: RunContext, view: LedgerView, pulls_view: LedgerView | None = None
 
 def record(ctx: RunContext, view: LedgerView, pulls_view: LedgerView | None = None) -> None:
     """Save what a task's ledger says about spend; warn when that fails: a later run does it."""
+    if not ctx.has_budget:
+        return
     try:
         settle(ctx, load(ctx, view, pulls_view), view)
     except BatchActionError as error:
         ctx.warn(f"What the batches cost could not be recorded: {error}")
 
 
-def reserve(ctx: RunContext, spend: Spend | None, intended: Intended) -> bool:
+def reserve(ctx: RunContext, spend: Spend, intended: Intended) -> bool:
     """Save what an intent may cost, and return whether it is within every budget.
 
     The other runs' facts are read again in between: of two runs that reserve at the same time, the
     one that has saved later finds the other one's. If they are over a budget together, both may
     step back, but never both send. Raises GitHubError.
     """
-    if spend is None:
-        return True
     fact = reserved_fact(intended)
     spend.own.add(fact)
     store.save(ctx, spend.own)
@@ -223,10 +221,8 @@ def reserve(ctx: RunContext, spend: Spend | None, intended: Intended) -> bool:
     return False
 
 
-def settle(ctx: RunContext, spend: Spend | None, view: LedgerView) -> None:
+def settle(ctx: RunContext, spend: Spend, view: LedgerView) -> None:
     """Save what has become of reservations; warn when that fails: a later run does it."""
-    if spend is None:
-        return
     spend.add(facts_of(view))
     try:
         _save(ctx, spend)

@@ -200,7 +200,7 @@ def prepare(
     limit = model.max_tokens if model else None
     request_set = builder.build_requests(ctx, view, selection, limit, exact=exact)
     strategy = send_strategy.choose(ctx, request_set, view, now)
-    known_spend = spend.load(ctx, view)
+    known_spend = spend.load(ctx, view) if ctx.has_budget else None
     left_usd = known_spend.left_usd(ctx.settings, now) if known_spend else inf
     return PreparedPlan(
         selection=request_set.selection,

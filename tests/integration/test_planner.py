@@ -52,8 +52,9 @@ def build(ctx, known=EMPTY, *, base=None):
 
 
 def left_usd(ctx, known):
-    found = spend.load(ctx, LedgerView(known))
-    return found.left_usd(ctx.settings, ctx.now()) if found else float("inf")
+    if not ctx.has_budget:
+        return float("inf")
+    return spend.load(ctx, LedgerView(known)).left_usd(ctx.settings, ctx.now())
 
 
 def build_plan(repo, known=EMPTY, now=NOW, **flags):
