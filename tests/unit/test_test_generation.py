@@ -570,6 +570,13 @@ def test_utf8_may_be_declared(head):
         ("x.test.ts", "evil();\nconst a = new Evil();\nawait evil();\ntest('y', f);\n", [1, 2, 3]),
         ("x_test.go", 'package x\n\nimport "os"\n\nfunc TestA(t *testing.T) { os.Exit(1) }\n', []),
         ("x_test.go", "package x\n\nvar a = evil()\n", [3]),
+        ("x_test.go", "package x\n\nfunc init() { evil() }\n", [3]),
+        ("x.test.js", "describe('x', () => {\n  evil();\n  test('a', () => f());\n});\n", [2]),
+        ("x.test.js", "describe('x', () => {\n  beforeEach(() => f());\n});\n", []),
+        ("x.test.js", "describe.each([1])('x', () => {\n  it.each(evil())('a', f);\n});\n", [2]),
+        ("x.test.js", "test('y', evil());\n", [1]),
+        ("x.test.js", "describe('y', () => evil());\n", [1]),
+        ("x.test.js", "const a = `${evil()}`;\n", [1]),
     ],
 )
 def test_what_runs_when_a_new_file_is_loaded_is_known(path, text, lines):

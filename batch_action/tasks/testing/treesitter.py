@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from tree_sitter import Node
 
@@ -48,6 +48,11 @@ DEFINITIONS = frozenset(
 )
 """Statements that run nothing when a file is loaded."""
 CALLS = frozenset({"call_expression", "new_expression", "await_expression"})
+HARMLESS_CALLS = frozenset(
+    {*GROUP_CALLS, *TEST_CALLS, "beforeAll", "beforeEach", "afterAll", "afterEach"}
+)
+"""Calls that only register their functions when a file is loaded."""
+FUNCTIONS = frozenset({"arrow_function", "function_expression", "generator_function"})
 
 
 def has_tests(text: str, language: str) -> bool:
@@ -77,15 +82,29 @@ def is_exclusive(text: str, language: str) -> bool:
 
 
 def lines_run_at_import(text: str, language: str) -> list[int]:
-    """Return the first lines of top-level statements that call something, besides tests."""
+    """Return the first lines of statements that call something when loaded, besides tests."""
     tree = treesitter.parse(text, language)
-    return [
-        node.start_point.row + 1
-        for node in (_code_children(tree.root_node) if tree else [])
-        if node.type not in DEFINITIONS
-        and not ((call := _call_of(node)) and _called_name(call) in GROUP_CALLS | TEST_CALLS)
-        and any(child.type in CALLS for child in _descendants(node))
-    ]
+    return list(_lines_run_by(_code_children(tree.root_node))) if tree else []
+
+
+def _lines_run_by(statements: Sequence[Node]) -> Iterator[int]:
+    for node in statements:
+        call, body = _call_of(node), _group_body(node)
+        name_called = _called_name(call) if call else ""
+        if body is None and name_called in GROUP_CALLS:
+            runs = True  # `describe('x', () => f())`, `describe('x', f)`
+        elif name_called in HARMLESS_CALLS:
+            calls = (n for n in _descendants(node, FUNCTIONS) if n.type in CALLS)
+            runs = any(_called_name(n) not in HARMLESS_CALLS for n in calls)
+        elif node.type in DEFINITIONS:
+            name = node.child_by_field_name("name")
+            runs = name is not None and _text(name) in GO_AUTOMATIC
+        else:
+            runs = any(child.type in CALLS for child in _descendants(node, ()))
+        if runs:
+            yield node.start_point.row + 1
+        if body is not None:
+            yield from _lines_run_by(_code_children(body))
 
 
 def extension_problem(old: str, new: str, language: str) -> str | None:
@@ -234,13 +253,13 @@ def _has_parts(node: Node) -> bool:
     return bool(node.child_count) and node.type not in treesitter.ATOMS
 
 
-def _descendants(node: Node) -> Iterator[Node]:
-    """Yield every node of a subtree, but none inside of an atom."""
+def _descendants(node: Node, leaves: Collection[str] = treesitter.ATOMS) -> Iterator[Node]:
+    """Yield every node of a subtree, but none inside of an atom, or of one of *leaves*."""
     stack = [node]
     while stack:
         current = stack.pop()
         yield current
-        if current.type not in treesitter.ATOMS:
+        if current.type not in leaves:
             stack += reversed(current.children)
 
 
