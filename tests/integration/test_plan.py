@@ -1,6 +1,7 @@
 """The plan: it says what submit would, and shows byte for byte what would leave the machine."""
 
 import json
+from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
@@ -77,8 +78,29 @@ def test_plan_and_submit_say_the_same_of_a_model(workflow: WorkflowHarness, mode
         said.append([line for line in lines if line.startswith(("warning", "error"))])
     assert said[0] == said[1]
     assert ("retires on 2026-11-30" in str(said)) is (model == "claude-sonnet-4-5")
-    offline = plan(workflow, "--model", model, "--effort", "none", key=False)
-    assert ("retires on 2026-11-30" in offline.stderr) is (model == "claude-sonnet-4-5")
+
+
+@pytest.mark.parametrize(
+    ("days", "exit_code", "message"),
+    [(100, 0, None), (30, 0, "retires on {}: choose another one"), (0, 2, "is retired")],
+)
+def test_without_a_key_the_price_table_says_when_a_model_retires(
+    workflow: WorkflowHarness,
+    monkeypatch: pytest.MonkeyPatch,
+    days: int,
+    exit_code: int,
+    message: str | None,
+) -> None:
+    workflow.commit({"a.js": BAD})
+    day = (workflow.now() + timedelta(days=days)).date()
+    prices = pricing.load()
+    retires = {**prices.retires, "claude-sonnet-5-5": day}
+    dated = prices.model_copy(update={"retires": retires})
+    monkeypatch.setattr(pricing, "load", lambda _overrides: dated)
+    result = plan(workflow, "--model", "claude-sonnet-5-5", key=False)
+    assert result.exit == exit_code, result.log
+    assert ("retire" in result.stderr) is (message is not None)
+    assert (message or "").format(day) in result.stderr
 
 
 @pytest.mark.parametrize(
