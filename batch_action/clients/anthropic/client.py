@@ -188,8 +188,10 @@ class AnthropicClient:
         batch: BatchState,
         wanted: frozenset[str],
         progress: Callable[[int, int], None] = lambda _done, _total: None,
+        *,
+        may_be_absent: bool = False,
     ) -> dict[str, Outcome]:
-        """Return the outcome of each custom id of `wanted`.
+        """Return the outcome of each custom id of `wanted`; absent ones only if they may be.
 
         A broken download, or one without some of the batch's requests, starts again from the
         beginning, because results cannot be resumed. Of several lines about one request an answer
@@ -212,8 +214,8 @@ class AnthropicClient:
                     problem = f"{len(outcomes.keys() & wanted)} of {len(wanted)} of our results"
             except TransientError as error:
                 problem = error.problem.rstrip(".")
-            if len(outcomes) >= total and wanted <= outcomes.keys():
-                return {name: outcomes[name] for name in wanted}
+            if len(outcomes) >= total and (may_be_absent or wanted <= outcomes.keys()):
+                return {name: outcomes[name] for name in wanted & outcomes.keys()}
             if not retries.wait():
                 raise TransientError(
                     f"The results of batch {batch.id} could not be downloaded whole: {problem}.",

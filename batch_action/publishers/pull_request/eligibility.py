@@ -89,7 +89,9 @@ def verify_answers(ctx: RunContext, view: LedgerView) -> LedgerView:
         wanted = frozenset(key.id for key in keys if key.id not in fact.failed)
         state = ctx.anthropic.retrieve(sent.batch) if wanted and not is_synchronous else None
         is_shown = state is not None and state.archived_at is None and state.status == "ended"
-        outcomes = ctx.anthropic.outcomes(state, wanted) if state and is_shown else {}
+        outcomes = (
+            ctx.anthropic.outcomes(state, wanted, may_be_absent=True) if state and is_shown else {}
+        )
         answered = {i for i, o in outcomes.items() if o.kind is OutcomeKind.SUCCEEDED}
         lost = dict.fromkeys(wanted - answered, pull_requests.CLOSED)
         replaced[fact.batch] = fact.model_copy(update={"failed": {**fact.failed, **lost}})
