@@ -85,11 +85,11 @@ _PART_AFTER = re.compile(rf";\s*{_PART}", re.IGNORECASE)
 # `host=db user=app password=… dbname=x`, `?user=app&password=…`, `app:…@tcp(db:3306)`, commands.
 _OTHER_PASSWORD = re.compile(
     r"\b(?:host|user|dbname|port)=[^\s,;()\"']{1,200}[^\S\n]+password=([^\s,;()\"'\\]{3,300})"
-    r"|[?&](?:password|passwd|pwd)=([^&\s\"'`<>]{3,300})"
+    r"|[?&](?:password|passwd|pwd)=([^&;|\s\"'`<>]{3,300})"
     r"|\b[\w.-]{1,100}:([^\s:@/\"'`]{3,300})@(?:tcp|unix)\("
     r"|\b(?:curl|wget)\b[^\n]{0,300}?[^\S\n](?:-u|--user)[^\S\n=]*[\"']?[\w.@-]{1,100}:"
-    r"([^\s:\"'`]{3,300})"
-    r"|\bsshpass[^\S\n]+-p[^\S\n]*[\"']?([^\s\"'`]{3,300})",
+    r"([^\s:;&|<>\"'`]{3,300})"
+    r"|\bsshpass[^\S\n]+-p[^\S\n]*[\"']?([^\s;&|<>\"'`]{3,300})",
     re.IGNORECASE,
 )
 _OTHER_WORDS = ("password=", "passwd=", "pwd=", "@tcp(", "@unix(", "curl", "wget", "sshpass")

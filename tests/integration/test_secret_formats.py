@@ -250,6 +250,8 @@ BY_NAME = [
     "postgres://app:«hun@ter2»@db.internal/app",
     "curl -s -u admin:«hunter2» https://x.example/a",
     "sshpass -p «hunter2» ssh a",
+    "curl -u admin:«hunter2»;./evil",
+    "sshpass -p «hunter2»;./evil",
     'proxy_set_header Authorization "Basic «' + made_up("a", 24) + '»";\n',
 ]
 
