@@ -16,8 +16,9 @@ def resolve_open_intents(ctx: RunContext, session: LedgerSession) -> None:
     """Confirm, reject or leave open each intent whose creates were not all answered.
 
     A candidate has the same number of requests, was created in the intent's window by Anthropic's
-    clock, and is unknown to the ledger. Only the first line of its results, once it has ended,
-    proves whose it is. When the window has passed and no candidate is left, the intent is closed
+    clock, and is unknown to the ledger. Only its results, once it has ended, prove whose it is: one
+    of our custom ids that it is ours, a line about each request without any that it is not. When
+    the window has passed and no candidate is left, the intent is closed
     and its requests are back in the backlog.
     """
     for intent in session.view.open_intents:
@@ -56,32 +57,25 @@ def _resolve(ctx: RunContext, session: LedgerSession, intent: OpenIntent) -> Non
             waiting = True
             continue
         try:
-            first = next(api.result_ids(candidate), None)
+            ids = set(api.result_ids(candidate))
+            problem = f"{len(ids)} of its {candidate.total} results came."
         except AnthropicError as error:
-            ctx.warn(f"Whether batch {candidate.id} is ours is decided later: {error}")
-            first = None
-        if first is None:
-            # Without any line nothing proves whose it is.
-            waiting = True
-            continue
-        index = _index_of_id(first, intent, indexes)
-        if index is None:
-            session.add(Rejected(intent=intended.intent, batch=candidate.id))
-        else:
+            ids, problem = set(), str(error)
+        index = next(
+            (i for i in indexes if any(key.id in ids for key in intended.batches[i])), None
+        )
+        if index is not None:
             missing.discard(index)
             session.add(sent_fact(intended, index, candidate))
             ctx.warn(f"Batch {candidate.id} was created, but the response was lost: found again.")
+        elif len(ids) < candidate.total:
+            waiting = True
+            ctx.warn(f"Whether batch {candidate.id} is ours is decided later: {problem}")
+        else:
+            session.add(Rejected(intent=intended.intent, batch=candidate.id))
     # By Anthropic's clock, as the window is: the runner's may be hours ahead.
     if missing and not waiting and api.model(intended.model)[1] > end:
         session.add(Rejected(intent=intended.intent, batch=None))
         ctx.warn(
             "A create whose response was lost made no batch: its files are back in the backlog."
         )
-
-
-def _index_of_id(custom_id: str, intent: OpenIntent, indexes: list[int]) -> int | None:
-    """Return which of the intent's batches has this custom id; None when none has."""
-    for index in indexes:
-        if any(key.id == custom_id for key in intent.intended.batches[index]):
-            return index
-    return None

@@ -15,7 +15,7 @@ from batch_action.clients.anthropic.client import AnthropicClient, workload_iden
 from batch_action.errors import AmbiguousCreateError, AnthropicError, TransientError
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import OutcomeKind, Request
-from tests.harness.hostile_server import REPLIES, HostileServer
+from tests.harness.hostile_server import REPLIES, HostileServer, Reply
 from tests.harness.workflow import BAD, HOUR, Result, WorkflowHarness
 
 BATCHES = "/v1/messages/batches"
@@ -196,3 +196,18 @@ def test_a_candidate_that_cannot_be_read_waits_and_the_rest_goes_on(
     workflow.commit({"c.js": BAD})
     assert workflow.run("run").outputs["findings-count"] == "4"
     assert [workflow.requested_paths(n) for n in (0, 1, 2)] == [["a.js"], ["b.js"], ["c.js"]]
+
+
+def test_fewer_results_of_another_batch_reject_no_candidate(
+    workflow: WorkflowHarness, server: HostileServer
+) -> None:
+    workflow.commit({"a.js": BAD, "b.js": BAD})
+    workflow.sandbox.faults.add("drop-after", method="POST", path=f"{BATCHES}$")
+    assert workflow.run("submit").exit == 4
+    line = b'{"custom_id": "another", "result": {"type": "expired"}}\n'
+    server.replace(Reply(body=line), "GET", "/results$")
+    assert "1 of its 2 results came" in run(workflow, server, "run").summary
+    server.clear()
+    workflow.advance(HOUR)
+    assert workflow.run("run").outputs["findings-count"] == "4"
+    assert (len(workflow.batches), len(workflow.billed_ids)) == (1, 2)
