@@ -225,8 +225,8 @@ class Validator:
         """Check a draft against the existing file, and add it; return why it is refused."""
         original = decode(data) if data is not None else ""
         masked = mask(original, draft.path)[0]
-        existing_text = normalize_line_ends(masked) if data is not None else None
-        text = match_final_line_end(normalize_line_ends(draft.text), existing_text or "")
+        existing_text = use_lf(masked) if data is not None else None
+        text = match_final_line_end(use_lf(draft.text), existing_text or "")
         target = self._target(source, existing_text)
         checked = FileDraft(path=draft.path, text=text, summary=draft.summary)
         problem = self.ctx.task.check_draft(checked, target)
@@ -236,7 +236,7 @@ class Validator:
         if problem is not None or text == existing_text:
             return problem
         if existing_text is not None:
-            restored = restore_secrets(text, existing_text, normalize_line_ends(original))
+            restored = restore_secrets(text, existing_text, use_lf(original))
             if restored is None:
                 return "changes a line with a masked secret"
             text = match_line_ends(restored, original)
@@ -262,7 +262,7 @@ class Validator:
         target = DraftTarget(
             source=source.path,
             language=language,
-            text=normalize_line_ends(source.text),
+            text=use_lf(source.text),
             existing_text=existing_text,
         )
         if self.ctx.task.context_needs is not ContextNeeds.TESTS:
@@ -298,8 +298,8 @@ def _describe_import(path: str, text: str) -> str:
     return f"Runs when the file is loaded: line {listed}." if lines else ""
 
 
-def normalize_line_ends(text: str) -> str:
-    """Return the text with LF line ends."""
+def use_lf(text: str) -> str:
+    """Return the text with LF for CRLF."""
     return text.replace("\r\n", "\n")
 
 

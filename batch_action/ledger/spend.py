@@ -5,7 +5,7 @@ tasks, state keys and pull requests therefore also record in one ledger of its o
 submit may cost, before it sends, and what each batch has cost, when it is collected. A batch counts
 on the UTC day and in the month in which it was sent, and until it is collected on later ones, too.
 
-Runs of pull requests write to a second ledger, where the facts of their authors' making can be.
+Runs of pull requests write to a second ledger, because whoever opens one could forge its facts.
 """
 
 from collections import Counter, defaultdict
