@@ -4,7 +4,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console as RichConsole
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -20,8 +23,16 @@ _PROGRESS_INTERVAL_SECONDS = 10.0
 _MIN_TOTAL_FOR_TENTHS = 50
 
 
+# The columns of the terminal between two columns of a table.
+_GAP = 3
+_MIN_PATH_WIDTH = 24
+
+
 class Console:
     """Prints for people. Text of any origin is safe to pass."""
+
+    indent = ""
+    """Comes before each line of a table."""
 
     def __init__(
         self,
@@ -66,21 +77,38 @@ class Console:
         *,
         title: str = "",
         right: Sequence[int] = (),
+        paths: Sequence[int] = (),
     ) -> None:
-        """Print a table; `right`: the indices of right-aligned columns, from 0."""
-        if self.plain:
-            self._plain_table(columns, rows, title, right)
+        """Print a table without the columns that are empty in all rows.
+
+        `right`: the indices of right-aligned columns, from 0; `paths`: those of columns of paths.
+        On a terminal that is too narrow, a path loses its beginning and a text is wrapped; numbers
+        stay whole. A log or a pipe gets whole lines.
+        """
+        shown = [n for n in range(len(columns)) if any(row[n] for row in rows)]
+        cells = [[self._cell(row[n]) for n in shown] for row in (columns, *rows)]
+        if title:
+            self.print(title, style="bold")
+        if not shown:
             return
-        table = Table(title=self._literal(title) if title else None, title_justify="left")
-        for number, column in enumerate(columns):
+        if self.plain or not self.console.is_terminal:
+            self._plain_table(cells, [n in right for n in shown])
+            return
+        path_columns = [n for n, column in enumerate(shown) if column in paths]
+        _shorten_paths(cells, path_columns, self.console.width - len(self.indent))
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+        for n, width in enumerate(_widths(cells)):
+            is_number = shown[n] in right
             table.add_column(
-                self._literal(column),
-                justify="right" if number in right else "left",
+                Text(cells[0][n]),
+                justify="right" if is_number else "left",
                 overflow="fold",
+                min_width=width if is_number else None,
+                no_wrap=n in path_columns,
             )
-        for row in rows:
-            table.add_row(*(self._literal(cell) for cell in row))
-        self.console.print(table)
+        for row in cells[1:]:
+            table.add_row(*map(Text, row))
+        self.console.print(Padding(table, (0, 0, 1, len(self.indent)), expand=False))
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[ProgressCallback]:
@@ -118,23 +146,18 @@ class Console:
 
         return advance
 
-    def _plain_table(
-        self,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[str]],
-        title: str,
-        right: Sequence[int],
-    ) -> None:
-        lines = [list(columns), *([escape.plain(cell) for cell in row] for row in rows)]
-        widths = [max(len(line[n]) for line in lines) for n in range(len(columns))]
-        if title:
-            self.print(title)
-        for line in lines:
-            cells = [
-                cell.rjust(width) if number in right else cell.ljust(width)
-                for number, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ]
-            self.print("  ".join(cells).rstrip())
+    def _plain_table(self, cells: Sequence[Sequence[str]], is_right: Sequence[bool]) -> None:
+        widths = _widths(cells)
+        for row in cells:
+            line = self.indent
+            for cell, width, right in zip(row, widths, is_right, strict=True):
+                space = " " * (width - cell_len(cell))
+                line += f"{space}{cell}  " if right else f"{cell}{space}  "
+            self._write_line(escape.log(line.rstrip()))
+
+    def _cell(self, text: str) -> str:
+        """Return the text on one line, without control characters."""
+        return escape.plain(self._hide(text))
 
     def _write_line(self, text: str) -> None:
         """Print without rich's wrapping, which could bring a `::` to the start of a line."""
@@ -144,3 +167,20 @@ class Console:
     def _literal(self, text: str) -> Text:
         """Return text that rich prints as it is, without markup and `:emoji:`."""
         return Text(escape.visible(self._hide(text)))
+
+
+def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+
+
+def _shorten_paths(rows: Sequence[list[str]], columns: Sequence[int], table_width: int) -> None:
+    """Cut the beginning of paths, down to the file names, until a table has this width."""
+    widths = _widths(rows)
+    for done, n in enumerate(columns):
+        excess = sum(widths) + _GAP * (len(widths) - 1) - table_width
+        names = max(cell_len(row[n].rpartition("/")[2]) for row in rows) + 2
+        share = widths[n] - max(excess, 0) // (len(columns) - done)
+        widths[n] = min(widths[n], max(share, min(names, table_width // 2), _MIN_PATH_WIDTH))
+        for row in rows:
+            if cell_len(row[n]) > widths[n]:
+                row[n] = "…" + set_cell_size(row[n][::-1], widths[n] - 1)[::-1]

@@ -171,11 +171,12 @@ def print_plan(ctx: RunContext, prepared: PreparedPlan) -> None:
             for f in selection.files
         ],
         title=plural(len(selection.files), "file"),
+        paths=[0],
         right=[2],
     )
     if selection.skipped:
         rows = [(s.path, s.reason.value, s.detail) for s in selection.skipped]
-        console.table(["Skipped", "Reason", ""], rows, title=f"{len(rows)} skipped")
+        console.table(["Skipped", "Reason", ""], rows, title=f"{len(rows)} skipped", paths=[0])
     if plan.note:
         console.print(plan.note)
     tokens = (

@@ -4,6 +4,7 @@ import io
 import re
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
 
 from batch_action.clients.console import Console
@@ -119,3 +120,60 @@ def test_undecodable_names_can_be_shown():
         any_console, out = console(terminal=terminal)
         any_console.print("\udcff.py")
         assert "\N{REPLACEMENT CHARACTER}.py" in out.getvalue()
+
+
+LONG = "services/checkout/src/main/java/com/example/payments/gateway/RefundController.java"
+TABLE: list[tuple[list[str], list[list[str]], dict[str, list[int]]]] = [
+    (
+        ["File", "Status", "Cost", "Tokens", ""],
+        [
+            [LONG, "modified", "$12.3456", "1,234,567", "backlog: over the cost limit"],
+            ["a.py", "added", "$0.0001", "1", ""],
+        ],
+        {"right": [2, 3], "paths": [0]},
+    ),
+    (
+        ["Check", "Result", "Fix"],
+        [["token", "fail", "Add `issues: write` to the job's `permissions:` " * 3]],
+        {},
+    ),
+    (
+        ["Source", "File", "Requests"],
+        [[LONG, f"漢字/{LONG}", "123,456,789"]],
+        {"right": [2], "paths": [0, 1]},
+    ),
+    (["Batch", *"abcdef"], [["msgbatch_" + "0" * 24, *["123,456"] * 6]], {"right": [1, 2, 3, 4]}),
+]
+
+
+@pytest.mark.parametrize(("columns", "rows", "kinds"), TABLE)
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_table_fits_the_terminal_and_keeps_numbers_and_file_names(columns, rows, kinds, width):
+    drawn, out = console(terminal=True, width=width)
+    drawn.table(columns, rows, **kinds)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+    assert all(cell_len(line) <= width for line in shown.splitlines())
+    for row in rows:
+        assert all(row[n] in shown for n in kinds.get("right", ()))
+        names = [row[n].rpartition("/")[2] for n in kinds.get("paths", ())]
+        assert all(name in shown for name in names)
+
+
+@pytest.mark.parametrize(("columns", "rows", "kinds"), TABLE)
+def test_a_table_in_a_log_or_a_pipe_is_whole(columns, rows, kinds):
+    for plain in (True, False):
+        out = io.StringIO()
+        piped = Console(plain=plain, console=RichConsole(file=out, width=40))
+        piped.table(columns, rows, **kinds)
+        lines = out.getvalue().splitlines()
+        assert len(lines) == 1 + len(rows)
+        for row, line in zip(rows, lines[1:], strict=True):
+            assert all(cell.strip() in line for cell in row)
+        assert not re.search("[─│━\x1b]", out.getvalue())
+
+
+def test_empty_columns_and_empty_tables_are_left_out():
+    plain, out = console(terminal=False)
+    plain.table(["Skipped", "Reason", "Detail"], [["a", "b", ""]])
+    plain.table(["Skipped"], [])
+    assert out.getvalue() == "Skipped  Reason\na        b\n"

@@ -3,15 +3,11 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
 
-from rich.box import SIMPLE
 from rich.console import Console as RichConsole
 from rich.markdown import Markdown
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from batch_action import escape
@@ -24,11 +20,11 @@ POLL_SECONDS = 0.1
 INDENT = "    "
 MAX_ROWS = 25
 
-Justify = Literal["left", "right"]
-
 
 class DemoConsole(Console):
     """A console on standard output; it escapes control characters in all texts."""
+
+    indent = INDENT
 
     def __init__(self, console: RichConsole | None = None) -> None:
         """Print on *console*, standard output by default."""
@@ -62,21 +58,12 @@ class DemoConsole(Console):
         *,
         title: str = "",
         right: Sequence[int] = (),
+        paths: Sequence[int] = (),
     ) -> None:
-        """Print a table without the columns that are empty in all rows."""
-        if title:
-            self.print(title, style="bold")
-        shown = [n for n in range(len(columns)) if any(row[n] for row in rows)]
-        table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
-        for n in shown:
-            justify: Justify = "right" if n in right else "left"
-            table.add_column(Text(escape.visible(columns[n])), justify=justify, overflow="fold")
-        for row in rows[:MAX_ROWS]:
-            table.add_row(*(Text(escape.visible(row[n])) for n in shown))
-        self.console.print(Padding(table, (0, 0, 0, len(INDENT)), expand=False))
+        """Print the first rows of a table."""
+        super().table(columns, rows[:MAX_ROWS], title=title, right=right, paths=paths)
         if len(rows) > MAX_ROWS:
             self.print(f"... and {len(rows) - MAX_ROWS:,} more")
-        self.console.print()
 
     def panel(self, lines: list[str], title: str) -> None:
         """Print lines in a frame."""

@@ -78,12 +78,13 @@ def show_files(environment: DemoEnvironment) -> None:
     console.table(
         ["File", "Source", "Summary"],
         [(file["path"], file["source"], file["summary"]) for file in generated],
+        paths=[0, 1],
     )
     for file in generated[:MAX_FILES]:
         console.listing(_preview(environment, file), file["path"])
     if refused:
         rows = [(file["path"], file["reason"]) for file in refused]
-        console.table(["Refused", "Reason"], rows)
+        console.table(["Refused", "Reason"], rows, paths=[0])
 
 
 def show_verdicts(environment: DemoEnvironment) -> None:
@@ -92,7 +93,7 @@ def show_verdicts(environment: DemoEnvironment) -> None:
     if verdicts:
         environment.console.step("The verdicts: does the change preserve the behavior?")
         rows = [(file["path"], file["verdict"], file["summary"]) for file in verdicts]
-        environment.console.table(["File", "Verdict", ""], rows)
+        environment.console.table(["File", "Verdict", ""], rows, paths=[0])
 
 
 def generated_folder(environment: DemoEnvironment) -> Path | None:
