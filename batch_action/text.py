@@ -1,11 +1,12 @@
-"""Text helpers: plurals, the name of a task with its state key, and line ends."""
+"""Text helpers: plurals, ages, the name of a task with its state key, and line ends."""
 
 import codecs
+from datetime import datetime
 
 
-def plural(count: int, noun: str) -> str:
-    """Format a count with its noun: `1 file`, `2 files`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """Format a count with its noun: `1 file`, `2 files`; *nouns*: an irregular plural."""
+    return f"{count} {noun}" if count == 1 else f"{count} {nouns or f'{noun}s'}"
 
 
 def shorten(text: str, limit: int) -> str:
@@ -59,3 +60,15 @@ def format_dollars(amount: float | None) -> str:
     if 0 < amount < 0.0001:  # noqa: PLR2004 - the smallest amount with four decimals
         return "less than $0.0001"
     return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"  # noqa: PLR2004 - a cent
+
+
+def format_age(hours: float) -> str:
+    """Format an age: `12 min`, `30 h`, from three days on in days."""
+    if hours < 2:  # noqa: PLR2004
+        return f"{max(0, int(hours * 60))} min"
+    return f"{int(hours)} h" if hours < 72 else f"{int(hours // 24)} days"  # noqa: PLR2004
+
+
+def format_time(moment: datetime) -> str:
+    """Format a time in UTC: `2026-11-22 04:00 UTC`."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from batch_action.batches import generated_files
 from batch_action.batches.generated_files import HIDDEN, GeneratedSource
@@ -29,7 +29,7 @@ from batch_action.requests.context_files import LicenseChecker
 from batch_action.selection.commit_range import fork_point
 from batch_action.selection.content import read_text
 from batch_action.tasks.task import Task, UnreadableAnswerError
-from batch_action.text import plural
+from batch_action.text import format_age, format_time, plural
 
 LISTING_LAG = timedelta(minutes=15)
 """How long after a create Anthropic may not know a batch (anthropic-sdk-python issue 1432)."""
@@ -77,6 +77,8 @@ class BatchResults:
 
     ended: tuple[PendingBatch, ...] = ()
     waiting: tuple[PendingBatch, ...] = ()
+    failed: tuple[str, ...] = ()
+    """Ids of the waiting batches that could not be fetched."""
     answers: tuple[RequestAnswer, ...] = ()
     facts: tuple[Fact, ...] = ()
     """To be saved once the answers are published."""
@@ -91,6 +93,7 @@ class BatchResults:
         return BatchResults(
             ended=self.ended + other.ended,
             waiting=self.waiting + other.waiting,
+            failed=self.failed + other.failed,
             answers=self.answers + other.answers,
             facts=self.facts + other.facts,
             usages=self.usages + other.usages,
@@ -121,11 +124,15 @@ def _fetch_batch(ctx: RunContext, pending: PendingBatch) -> BatchResults | None:
         unknown = state is None and age < RETENTION and not pending.withdrawn
         return _report_missing(ctx, pending, unknown=unknown)
     if state.status != "ended":
-        ctx.console.print(f"Batch {sent.batch} is {state.status}, {_format_age(age)} old.")
-        if sent.expires_at - ctx.now() < EXPIRY_NOTICE:
+        hours, expires = age.total_seconds() / 3600, format_time(sent.expires_at)
+        ctx.console.print(f"Batch {sent.batch} is {state.status}, {format_age(hours)} old.")
+        if is_overdue(sent.expires_at, ctx.now()):
+            advice = overdue_advice(sent.batch, expires)
+            ctx.warn(f"Batch {sent.batch} is {state.status} and {advice}.")
+        elif sent.expires_at - ctx.now() < EXPIRY_NOTICE:
             ctx.warn(
-                f"Batch {sent.batch} expires at {sent.expires_at:%H:%M} UTC: what is not answered "
-                "by then costs nothing and stays in the backlog."
+                f"Batch {sent.batch} expires at {expires}: what is not answered by then costs "
+                "nothing and stays in the backlog."
             )
         return None
     if age > RETENTION - DELETION_NOTICE:
@@ -162,9 +169,18 @@ def _report_missing(
     return None
 
 
-def _format_age(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"  # noqa: PLR2004
+def is_overdue(expires_at: datetime, now: datetime) -> bool:
+    """Return whether a batch should have ended: Anthropic ends it when it expires."""
+    return now - expires_at > EXPIRY_NOTICE
+
+
+def overdue_advice(batch: str, expires: str) -> str:
+    """Return the rest of a sentence about a batch that has not ended although it has expired."""
+    return (
+        f"should have ended by {expires}. If it does not end, `batch-action cancel --batch-id "
+        f"{batch}` gives it up: what it has answered is still reported, and its other files are "
+        "sent again when they change, or with `--recheck`"
+    )
 
 
 def fetch_results(ctx: RunContext, pending_batches: Iterable[PendingBatch]) -> BatchResults:
@@ -175,6 +191,7 @@ def fetch_results(ctx: RunContext, pending_batches: Iterable[PendingBatch]) -> B
     batch_results = BatchResults()
     problem: AnthropicError | None = None
     for pending in pending_batches:
+        waiting = BatchResults(waiting=(pending,))
         fetched = None
         try:
             if ctx.settings.batch_id in (None, pending.sent.batch):
@@ -183,7 +200,8 @@ def fetch_results(ctx: RunContext, pending_batches: Iterable[PendingBatch]) -> B
             # The answers of other batches can still be fetched.
             ctx.warn(str(error))
             problem = problem or error
-        batch_results += fetched or BatchResults(waiting=(pending,))
+            waiting = replace(waiting, failed=(pending.sent.batch,))
+        batch_results += fetched or waiting
     if problem is not None and not batch_results.ended:
         raise problem
     return batch_results

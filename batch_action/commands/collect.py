@@ -75,7 +75,7 @@ def publish_results(
         pull_request_collect.save_closed(ctx, pull_request_results)
     if published is not None and done:
         published = notifiers.notify(ctx, published)
-    job_summary.report_collected(ctx, session, published)
+    job_summary.report_collected(ctx, session, published, batch_results)
     if done and not ctx.settings.dry_run:
         results.delete_batches(ctx, batch_results.facts)
     problem = (result.problem if result else None) or pull_request_results.problem

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from batch_action.batches import results
 from batch_action.clients.console import Console
 from batch_action.context import RunContext
 from batch_action.ledger import spend, store
@@ -9,7 +10,7 @@ from batch_action.ledger.spend import month_start
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import job_summary
 from batch_action.publishers.pull_request import collect
-from batch_action.text import format_dollars, plural
+from batch_action.text import format_age, format_dollars, plural
 
 
 def status(
@@ -46,6 +47,7 @@ def _read_state(ctx: RunContext, session: LedgerSession) -> dict[str, Any]:
                 "requests": batch.requests,
                 "age_hours": round(batch.age_hours, 2),
                 "expires": batch.expires,
+                "overdue": batch.overdue,
             }
             for batch in job_summary.list_running_batches(ctx, session)
         ],
@@ -72,10 +74,14 @@ def _print(console: Console, title: str, state: dict[str, Any]) -> None:
     last = state["last_head"][:12] if state["last_head"] else "no commit yet"
     console.print(f"Task {title}; last run on {last}; ledger: {state['ledger'] or 'none'}.")
     rows = [
-        (batch["batch"], str(batch["requests"]), f"{batch['age_hours']:.1f} h", batch["expires"])
-        for batch in state["pending"]
+        (b["batch"], str(b["requests"]), format_age(b["age_hours"]), b["expires"])
+        for b in state["pending"]
     ]
     console.table(["Pending batch", "Requests", "Age", "Expires"], rows or [("none", "", "", "")])
+    for batch in state["pending"]:
+        if batch["overdue"]:
+            advice = results.overdue_advice(batch["batch"], batch["expires"])
+            console.print(f"Batch {batch['batch']} {advice}. `batch-action collect` asks for it.")
     numbers = {batch["pull_request"] for batch in state["pull_requests"]} - {None}
     if numbers:
         listed = ", ".join(f"#{number}" for number in sorted(numbers))

@@ -3,7 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from batch_action.batches.results import BatchResults, is_batch_id
+from batch_action.batches.results import (
+    BatchResults,
+    is_batch_id,
+    is_overdue,
+    overdue_advice,
+)
 from batch_action.context import RunContext
 from batch_action.escape import html_code, markdown, markdown_with_commits
 from batch_action.ledger import store
@@ -18,7 +23,7 @@ from batch_action.publishers.report_text import (
 )
 from batch_action.publishers.results import count_findings
 from batch_action.requests.planner import PreparedPlan
-from batch_action.text import format_dollars, plural
+from batch_action.text import format_age, format_dollars, format_time, plural
 
 MAX_TABLE_BYTES = 80_000
 """The limit of one table: the runner drops a summary over 1 MiB, which collect and submit share."""
@@ -38,12 +43,30 @@ OVERVIEW_COLUMNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningBatch:
-    """A batch that has not ended."""
+    """A batch whose answers are not delivered."""
 
     batch: str
     requests: int
     age_hours: float
     expires: str
+    overdue: bool = False
+    """It should have ended: Anthropic ends each batch when it expires."""
+    has_ended: bool = False
+    """It has ended, but its findings were not delivered."""
+    failed: bool = False
+    """It could not be fetched in this run."""
+
+    @property
+    def state(self) -> str:
+        """What is known of it, as the rest of a sentence that begins with the batch."""
+        if self.has_ended:
+            return "has ended, but its findings were not delivered: the next run delivers them"
+        if self.failed:
+            return "could not be fetched: the next run tries again"
+        age = format_age(self.age_hours)
+        if self.overdue:
+            return f"has not ended after {age}, and {overdue_advice(self.batch, self.expires)}"
+        return f"is still running after {age}; it expires at {self.expires}"
 
 
 def render_submitted(
@@ -204,29 +227,40 @@ def report_plan(ctx: RunContext, prepared: PreparedPlan) -> None:
     _write_summary(ctx, render_submitted(ctx.title, prepared, (), dry_run=True))
 
 
-def list_running_batches(ctx: RunContext, session: LedgerSession) -> list[RunningBatch]:
-    """List the batches that have not ended."""
-    now = ctx.now()
+def list_running_batches(
+    ctx: RunContext, session: LedgerSession, batch_results: BatchResults | None = None
+) -> list[RunningBatch]:
+    """List the batches that are not collected; *batch_results*: what this run has fetched."""
+    now, results = ctx.now(), batch_results or BatchResults()
+    ended = {pending.sent.batch for pending in results.ended}
     return [
         RunningBatch(
             batch=pending.sent.batch,
             requests=len(pending.request_keys),
             age_hours=(now - pending.sent.created_at).total_seconds() / 3600,
-            expires=f"{pending.sent.expires_at:%Y-%m-%d %H:%M} UTC",
+            expires=format_time(pending.sent.expires_at),
+            overdue=is_overdue(pending.sent.expires_at, now),
+            has_ended=pending.sent.batch in ended,
+            failed=pending.sent.batch in results.failed,
         )
         for pending in store.view_of_run(ctx, session).pending_batches
     ]
 
 
 def report_collected(
-    ctx: RunContext, session: LedgerSession, published: PublishResult | None
+    ctx: RunContext,
+    session: LedgerSession,
+    published: PublishResult | None,
+    batch_results: BatchResults | None = None,
 ) -> None:
     """Report the results of a collect; *published* is None when no batch had ended."""
     runner = ctx.runner
-    running = list_running_batches(ctx, session)
+    running = list_running_batches(ctx, session, batch_results)
     if published is None:
         runner.set_output("status", "pending" if running else "nothing-to-do")
-        ctx.console.print(f"Nothing to collect; {len(running)} still running.")
+        ctx.console.print(
+            f"Nothing to collect; {plural(len(running), 'pending batch', 'pending batches')}."
+        )
     else:
         _set_outputs(ctx, published)
         for warning in published.warnings:
@@ -251,7 +285,8 @@ def report_pull_requests(
         ids = [batch for result in published for batch in result.report.batch_ids]
         ctx.runner.set_output("batch-ids", ",".join(ids))
     if running := list_running_batches(ctx, session):
-        ctx.console.print(f"For pull requests, {len(running)} still running.")
+        count = plural(len(running), "pending batch", "pending batches")
+        ctx.console.print(f"For pull requests: {count}.")
 
 
 def report_interrupted(ctx: RunContext) -> None:

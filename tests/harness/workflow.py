@@ -169,6 +169,18 @@ class WorkflowHarness:
         }
         return self.invoke(list(argv), {k: v for k, v in variables.items() if v is not None}, None)
 
+    def person(self) -> dict[str, str]:
+        """Return the environment of a laptop, with a token that may read and write."""
+        github, url = self.sandbox.github, self.sandbox.github_url
+        github.add_user(self.github_repository.owner, **{self.github_repository.full_name: "admin"})
+        return {
+            "GITHUB_TOKEN": github.token_for(self.github_repository.owner),
+            "GITHUB_REPOSITORY": self.github_repository.full_name,
+            "GITHUB_API_URL": f"{url}/api/v3",
+            "GITHUB_GRAPHQL_URL": f"{url}/api/graphql",
+            "GITHUB_SERVER_URL": url,
+        }
+
     def invoke(self, argv: list[str], environ: Mapping[str, str], run: Run | None) -> Result:
         """Call the entry point in this process, with the clock of the sandbox."""
         out, err = io.StringIO(), io.StringIO()

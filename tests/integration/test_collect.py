@@ -208,7 +208,7 @@ def test_a_whole_batch_expires(workflow: WorkflowHarness) -> None:
 def test_a_batch_canceled_by_cancel_is_withdrawn(workflow: WorkflowHarness) -> None:
     workflow.sandbox.anthropic.hold = True
     submitted(workflow)
-    environ = person(workflow)
+    environ = workflow.person()
     canceled = workflow.cli("cancel", environ=environ)
     assert (canceled.exit, workflow.batches[0].canceled is not None) == (0, True), canceled.log
     # A person's ledger is a file; the nightly run learns it from the batch itself.
@@ -220,23 +220,10 @@ def test_a_batch_canceled_by_cancel_is_withdrawn(workflow: WorkflowHarness) -> N
     assert workflow.requested_paths() == ["b.js"]
 
 
-def person(workflow: WorkflowHarness) -> dict[str, str]:
-    """Return the environment of a laptop, with a token that may read and write."""
-    login = workflow.github_repository.owner
-    workflow.sandbox.github.add_user(login, **{workflow.github_repository.full_name: "admin"})
-    return {
-        "GITHUB_TOKEN": workflow.sandbox.github.token_for(login),
-        "GITHUB_REPOSITORY": workflow.github_repository.full_name,
-        "GITHUB_API_URL": f"{workflow.sandbox.github_url}/api/v3",
-        "GITHUB_GRAPHQL_URL": f"{workflow.sandbox.github_url}/api/graphql",
-        "GITHUB_SERVER_URL": workflow.sandbox.github_url,
-    }
-
-
 def test_canceling_an_ended_batch_is_reported(workflow: WorkflowHarness) -> None:
     submitted(workflow)
     assert workflow.batches[0].ended  # to look is to let it end
-    result = workflow.cli("cancel", environ=person(workflow))
+    result = workflow.cli("cancel", environ=workflow.person())
     assert result.exit == 0, result.log
     assert "has already ended" in result.log
     assert workflow.run("collect").outputs["findings-count"] == "4"

@@ -1,5 +1,7 @@
 """Requests that fail, and problems that are reported before they cost anything."""
 
+import json
+
 import pytest
 
 from tests.harness.workflow import BAD, DAY, HOUR, WORSE, WorkflowHarness
@@ -193,6 +195,62 @@ def test_warnings_before_a_batch_expires_and_its_results_are_deleted(
     late = workflow.run("collect")
     assert any("deletes the results" in line for line in late.annotations("warning"))
     assert late.outputs["status"] == "collected"
+
+
+def test_a_batch_that_never_ends_is_named_with_what_gives_it_up(
+    workflow: WorkflowHarness,
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.sandbox.anthropic.hold = True
+    workflow.run("submit")
+    batch = workflow.batches[0]
+    body = json.dumps(batch.body(workflow.now(), workflow.sandbox.anthropic_url))
+    retrieve = f"/batches/{batch.id}$"
+    add_fault = workflow.sandbox.faults.add
+    add_fault("status", service="anthropic", path=retrieve, status=200, body=body, times=9)
+    for days in (3, 1):
+        workflow.advance(days * DAY)
+        result = workflow.run("collect")
+        assert result.exit == 0, result.log
+        warning = next(x for x in result.annotations("warning") if batch.id in x)
+        for text in (warning, result.summary):
+            assert f"should have ended by {batch.expires:%Y-%m-%d %H:%M} UTC" in text
+            assert f"batch-action cancel --batch-id {batch.id}" in text
+            assert "expires at" not in text
+    environ = workflow.person()
+    shown = workflow.cli("status", environ=environ)
+    assert "4 days" in shown.stderr
+    assert f"cancel --batch-id {batch.id}" in " ".join(shown.stderr.split())
+    data = json.loads(workflow.cli("status", "--json", environ=environ).stdout)
+    assert data["pending"][0]["overdue"] is True
+    assert workflow.cli("cancel", "--batch-id", batch.id, environ=environ).exit == 0
+
+
+@pytest.mark.parametrize("fault", ["delivery", "download", "dry run"])
+def test_a_batch_that_has_ended_is_never_said_to_be_running(
+    workflow: WorkflowHarness, fault: str
+) -> None:
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    workflow.commit({"b.js": BAD})
+    workflow.run("submit")
+    first, last = workflow.batches
+    add_fault = workflow.sandbox.faults.add
+    expected = "has ended, but its findings were not delivered"
+    if fault == "delivery":
+        add_fault("status", service="github", method="POST", path="/issues$", status=500, times=9)
+    elif fault == "download":
+        expected = "could not be fetched: the next run tries again"
+        path = f"{first.id}/results$"
+        add_fault("status", service="anthropic", path=path, status=529, times=99)
+    result = workflow.run("collect", dry_run="true" if fault == "dry run" else "")
+    assert result.exit == (5 if fault == "delivery" else 0), result.log
+    assert f"`{first.id}` (1 request) {expected}" in result.summary
+    assert (last.id in result.summary.replace(" ", "")) or fault == "download"
+    assert "still running" not in result.summary + result.log
+    workflow.sandbox.faults.clear()
+    assert workflow.run("collect").outputs["findings-count"] == "4"
+    assert workflow.run("collect").outputs["status"] == "nothing-to-do"
 
 
 def test_a_lost_create_whose_batch_expired_is_found_and_costs_nothing(

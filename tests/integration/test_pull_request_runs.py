@@ -13,7 +13,6 @@ from tests.harness.foreign_artifacts import upload_foreign, zip_of
 from tests.harness.git_repositories import Repo
 from tests.harness.pull_requests import REPORT, PullRequestHarness, raw_finding, set_answers
 from tests.harness.workflow import BAD, GOOD, WORSE, WorkflowHarness
-from tests.integration.test_collect import person
 from tests.integration.test_ledger_store import newest_ledger
 from tests.integration.test_pull_requests import LEFTOVER, LOOSE, lines_of_comments
 
@@ -312,7 +311,7 @@ def test_status_and_cancel_cover_pull_requests(workflow: WorkflowHarness) -> Non
     pull = PullRequestHarness.open(workflow, {"app.js": WORSE})
     pull.run("submit")
     assert "Also pending for pull requests: #1." in pull.collect("status").log
-    environ = {**person(workflow), "BATCH_ACTION_REPORT": REPORT}
+    environ = {**workflow.person(), "BATCH_ACTION_REPORT": REPORT}
     canceled = workflow.cli("cancel", "--batch-id", workflow.batches[0].id, environ=environ)
     assert (canceled.exit, workflow.batches[0].canceled is not None) == (0, True), canceled.log
     result = pull.run()

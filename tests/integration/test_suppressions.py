@@ -7,7 +7,6 @@ import pytest
 from batch_action.publishers import markers
 from batch_action.sandbox.github.records import Comment
 from tests.harness.workflow import BAD, GOOD, WORSE, WorkflowHarness
-from tests.integration.test_collect import person
 
 IGNORED = WORSE.replace("  return x", "  // batch-action: ignore[style, {}] on purpose\n  return x")
 EVAL = "function run(x) {\n  return eval(x);\n}\n"
@@ -161,7 +160,7 @@ def test_a_comment_covers_a_vulnerability_only_if_both_are_older_than_the_change
 def test_the_baseline_accepts_open_findings_and_no_later_ones(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     submit_and_collect(workflow)
-    result = workflow.cli("baseline", environ=person(workflow))
+    result = workflow.cli("baseline", environ=workflow.person())
     assert result.exit == 0, result.log
     assert "2 findings accepted" in result.log
     path = workflow.repo.path / ".github" / "batch-action-baseline.json"
@@ -181,17 +180,17 @@ def test_the_baseline_accepts_open_findings_and_no_later_ones(workflow: Workflow
     # A fixed finding leaves the baseline when the file is written again.
     workflow.commit({"a.js": GOOD})
     submit_and_collect(workflow)
-    assert workflow.cli("baseline", environ=person(workflow)).exit == 0
+    assert workflow.cli("baseline", environ=workflow.person()).exit == 0
     left = json.loads(path.read_text("utf-8"))["findings"]
     assert [one["path"] for one in left] == ["b.js"]
 
 
 def test_an_unreadable_state_does_not_make_an_empty_baseline(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD, ".github/batch-action-baseline.json": "{}"})
-    for environ in (person(workflow), {}):
+    for environ in (workflow.person(), {}):
         result = workflow.cli("baseline", environ=environ)
         assert result.exit == 2
-    assert "nothing was accepted" in workflow.cli("baseline", environ=person(workflow)).log
+    assert "nothing was accepted" in workflow.cli("baseline", environ=workflow.person()).log
     path = workflow.repo.path / ".github" / "batch-action-baseline.json"
     assert path.read_text("utf-8") == "{}"
 

@@ -69,7 +69,7 @@ def test_the_whole_summary():
 def test_running_batches_are_listed_when_nothing_was_collected():
     running = [RunningBatch(batch="msgbatch_1", requests=2, age_hours=1.5, expires="soon")] * 60
     text = collected(None, running=running)
-    assert "`msgbatch_1` (2 requests) is still running after 1.5 h" in text
+    assert "`msgbatch_1` (2 requests) is still running after 90 min; it expires at soon." in text
     assert "… and 10 more." in text
 
 
