@@ -32,7 +32,7 @@ tests: $(VENV)/ready
 lint: $(VENV)/ready ## ruff, zizmor, yamllint and the schemas of action.yml and the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/zizmor --offline --no-progress --quiet action.yml .github workflows-examples/*.yml
+	$(BIN)/zizmor --offline --no-progress --quiet --config .github/zizmor.yml action.yml .github workflows-examples/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml workflows-examples/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml

@@ -14,6 +14,7 @@ import click
 
 from batch_action import __version__
 from batch_action.cli.bootstrap import Invocation, build_context
+from batch_action.cli.connections import find_newest_version
 from batch_action.cli.options import (
     REPORT_OPTIONS,
     SELECTION_OPTIONS,
@@ -133,9 +134,17 @@ def baseline(invocation: Invocation, **values: Any) -> int:
 @click.option("--repo", type=click.Path(exists=True, file_okay=False), default=".")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.option("--two-workflows", is_flag=True, help="One workflow submits, another collects.")
-def init(*, repo: str, force: bool, two_workflows: bool) -> int:
+@click.option("--pin", is_flag=True, help="Pin the action to the newest release's commit.")
+@click.pass_obj
+def init(invocation: Invocation, *, repo: str, force: bool, two_workflows: bool, pin: bool) -> int:
     """Write the workflow and a commented config into a repository."""
-    return init_command.init(Path(repo), force=force, two_workflows=two_workflows)
+    find_release = partial(find_newest_version, invocation.environ, init_command.ACTION)
+    return init_command.init(
+        Path(repo),
+        force=force,
+        two_workflows=two_workflows,
+        find_release=find_release if pin else None,
+    )
 
 
 @cli.command()

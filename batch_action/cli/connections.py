@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from batch_action.clients.actions_runner import Runner
 from batch_action.clients.anthropic.client import AnthropicClient, workload_identity_credentials
+from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.http import network_variables
 from batch_action.config.settings import Settings
 from batch_action.errors import AnthropicError, ConfigError
@@ -80,6 +81,22 @@ def fetch_identity_token(environ: Mapping[str, str], runner: Runner) -> str:
         )
     runner.mask(oidc_token)
     return oidc_token
+
+
+def find_newest_version(environ: Mapping[str, str], repository: str, major: str) -> tuple[str, str]:
+    """Return a repository's newest version of a major version, and its commit, from GitHub.
+
+    Raises GitHubError or ConfigError.
+    """
+    configure_network(environ)
+    token = environ.get("GITHUB_TOKEN")
+    with GitHubClient(
+        header_value("github-token", SecretStr(token)) if token else None,
+        repository=repository,
+        api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
+        max_rate_limit_wait=5.0,  # a person is waiting
+    ) as client:
+        return client.newest_version(major)
 
 
 def header_value(name: str, secret: SecretStr) -> str:

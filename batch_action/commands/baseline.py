@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from batch_action.commands.repository_files import write_files
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.findings import baseline as baseline_file
@@ -43,11 +44,7 @@ def baseline(ctx: RunContext) -> int:
         path.read_bytes() if path.is_file() else None,
         name,
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise ConfigError(f"{name} cannot be written: {error.strerror}.") from None
+    write_files(ctx.github_context.workspace, {name: text})
     ctx.console.print(
         f"{plural(len(accepted), 'finding')} accepted in {name}: once it is committed, they are "
         "listed but no longer reported."

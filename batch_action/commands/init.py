@@ -1,37 +1,67 @@
 """`init`: write the workflow and a commented config file into a repository."""
 
 import textwrap
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 from rich.console import Console
 
+from batch_action.commands.repository_files import working_tree, write_files
 from batch_action.config.loading import declared_inputs
-from batch_action.errors import ConfigError
+from batch_action.errors import BatchActionError, ConfigError
 
+ACTION = "batch-action/batch-action"
+"""The repository of the action."""
+MAJOR = "v1"
+"""The tag that workflows use; it moves with each release."""
 WIDTH = 90
+_TEMPLATES = {
+    False: {"nightly.yml": "batch-action.yml"},
+    True: {"submit.yml": "batch-action-submit.yml", "collect.yml": "batch-action-collect.yml"},
+}
+"""With and without two workflows: the templates, and the names of the workflows."""
 
 
-def init(repo: Path, *, force: bool, two_workflows: bool) -> int:
-    """Write both files below `.github/`. Returns 0. Raises ConfigError when one exists."""
-    name = "submit-and-collect.yml" if two_workflows else "nightly.yml"
-    template = resources.files("batch_action.commands").joinpath("templates", name)
+def init(
+    repo: Path,
+    *,
+    force: bool,
+    two_workflows: bool,
+    find_release: Callable[[str], tuple[str, str]] | None = None,
+) -> int:
+    """Write the files below `.github/` of the working tree that *repo* is in; return 0.
+
+    *find_release* returns the newest version of a major version, and the commit to pin; without
+    it the workflows use the tag of the major version.
+
+    Raises ConfigError: there is no working tree, one of the files exists, or it cannot be written.
+    """
+    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    root = working_tree(repo)
+    folder = resources.files("batch_action.commands").joinpath("templates")
     texts = {
-        repo / ".github" / "workflows" / "batch-action.yml": template.read_text("utf-8"),
-        repo / ".github" / "batch-action.yml": config_text(),
+        f".github/workflows/{name}": folder.joinpath(template).read_text("utf-8")
+        for template, name in _TEMPLATES[two_workflows].items()
     }
-    existing = [str(path) for path in texts if path.exists()]
+    texts[".github/batch-action.yml"] = config_text()
+    existing = [name for name in texts if (root / name).exists()]
     if existing and not force:
         raise ConfigError(f"{', '.join(existing)} already exists.", fix="Overwrite with --force.")
-    console = Console(stderr=True)
-    for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-        console.print(f"wrote {path}", markup=False, highlight=False)
+    if find_release is not None:
+        try:
+            version, commit = find_release(MAJOR)
+        except BatchActionError as error:
+            console.print(f"GitHub did not name the newest release, so {MAJOR} is used: {error}")
+        else:
+            pinned = f"{ACTION}@{commit} # {version}"
+            texts = {k: text.replace(f"{ACTION}@{MAJOR}", pinned) for k, text in texts.items()}
+    write_files(root, texts)
+    for name in texts:
+        console.print(f"wrote {root / name}")
     console.print(
-        "Next: store your key as the secret ANTHROPIC_API_KEY, pin the action to a release's "
-        "commit, push, and run `batch-action plan` to see what a run would cost.",
-        markup=False,
+        "Next: store your key as the secret ANTHROPIC_API_KEY, commit and push these files, and "
+        "run `batch-action plan` to see what a run would cost."
     )
     return 0
 

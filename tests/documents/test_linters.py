@@ -17,7 +17,7 @@ WORKFLOWS = [
         (".github/workflows/", "workflows-examples/", "batch_action/commands/templates/")
     )
 ]
-PLACEHOLDER = "batch-action/batch-action@" + "0" * 40
+OURS = "batch-action/batch-action@v1"
 
 
 def recipe(target: str) -> list[str]:
@@ -55,8 +55,8 @@ def test_every_action_is_pinned_by_its_commit(name: str):
     used = re.findall(r"uses: (\S+)(.*)$", read(name), re.MULTILINE)
     assert used
     for action, comment in used:
-        assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", action), action
-        if action != PLACEHOLDER:
+        if action != OURS:
+            assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", action), action
             assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), action
 
 

@@ -161,16 +161,6 @@ def test_version_and_help(workflow: WorkflowHarness) -> None:
         assert "Usage: batch-action" in shown.stdout
 
 
-def test_init_overwrites_only_with_force(workflow: WorkflowHarness) -> None:
-    folder = workflow.folder / "new"
-    folder.mkdir()
-    assert workflow.cli("init", "--repo", str(folder)).exit == 0
-    again = workflow.cli("init", "--repo", str(folder))
-    assert again.exit == 2
-    assert "--force" in again.stderr
-    assert workflow.cli("init", "--repo", str(folder), "--force", "--two-workflows").exit == 0
-
-
 # Data on standard output.
 
 ODD_FILES = {

@@ -1,6 +1,7 @@
 """The HTTP client of GitHub's REST and GraphQL APIs: authorized, throttled, never writing twice."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -61,7 +62,7 @@ class GitHubClient(Closeable):
 
     def __init__(
         self,
-        token: str,
+        token: str | None,
         *,
         api_url: str,
         repository: str,
@@ -73,7 +74,7 @@ class GitHubClient(Closeable):
         """Prepare requests to one repository.
 
         Args:
-            token: a workflow's or a person's token.
+            token: a workflow's or a person's token; None reads what is public.
             api_url: base URL of the REST API.
             repository: `owner/name`.
             timeout: seconds for one request.
@@ -84,7 +85,7 @@ class GitHubClient(Closeable):
         Raises:
             ConfigError: the token is empty, or a URL or the name is invalid.
         """
-        if not token:
+        if token is not None and not token:
             raise ConfigError(
                 "`github-token` is empty.", fix="Set it, or leave the input out of the workflow."
             )
@@ -100,7 +101,7 @@ class GitHubClient(Closeable):
         # On import PyGithub sets its logger to INFO, which writes every refusal to stderr.
         logging.getLogger("github").setLevel(logging.WARNING)
         self._requester = CheckedRequester(
-            auth=Auth.Token(token),
+            auth=None if token is None else Auth.Token(token),
             base_url=self.api_url,
             timeout=timeout,
             user_agent="batch-action",
@@ -211,6 +212,28 @@ class GitHubClient(Closeable):
         """Return the repository's properties; needs no more than `metadata: read`."""
         # PyGithub's object would ask once more for each key that a server leaves out.
         return _parse_repository(self.request("GET", ""))
+
+    @reads("tag")
+    def newest_version(self, major: str) -> tuple[str, str]:
+        """Return the newest tag `vX.Y.Z` of a major version (`v1`), and its commit.
+
+        Raises:
+            GitHubError: the repository has none.
+        """
+        tags = {
+            ref["ref"].removeprefix("refs/tags/"): ref["object"]
+            for ref in self.paginate(f"git/matching-refs/tags/{major}")
+        }
+        versions = [name for name in tags if re.fullmatch(rf"{major}\.\d+\.\d+", name)]
+        if not versions:
+            raise GitHubError(f"{self.repository} has no release of {major}.")
+        newest = max(versions, key=lambda name: [int(part) for part in name[1:].split(".")])
+        tagged = tags[newest]
+        if tagged["type"] == "tag":  # an annotated tag, which has an object of its own
+            tagged = self.request("GET", f"git/tags/{tagged['sha']}")["object"]
+        if not re.fullmatch(r"[0-9a-f]{40}", tagged["sha"]):
+            raise ValueError(tagged["sha"])
+        return newest, tagged["sha"]
 
     def viewer(self) -> str:
         """Return the login that our token acts as, as REST spells it.

@@ -34,7 +34,8 @@ _ACCEPTED, _MOVED, _FOUND = 202, 301, 302
 # The paths that are answered with a JSON array; most others with an object.
 _LISTINGS = re.compile(
     r"/(?:repos/[^/]+/[^/]+|repositories/\d+)/(?:issues|pulls|activity|commits/\w+/pulls"
-    r"|(?:issues|pulls)/\d+/(?:comments|events|files|reviews)|code-scanning/(?:alerts|analyses))"
+    r"|(?:issues|pulls)/\d+/(?:comments|events|files|reviews)|code-scanning/(?:alerts|analyses)"
+    r"|git/matching-refs/tags/\w+)"
 )
 
 # Each object of GitHub's has one of these.

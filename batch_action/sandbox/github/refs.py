@@ -7,13 +7,18 @@ from batch_action.sandbox.github.rest import ApiResponse, Call, GitHubError, end
 
 
 def _ref_shape(call: Call, ref: str, sha: str) -> Json:
-    url = api_url(call.instance, call.repository)
     return {
         "ref": ref,
         "node_id": f"REF_{ref}",
-        "url": f"{url}/git/{ref}",
-        "object": {"type": "commit", "sha": sha, "url": f"{url}/git/commits/{sha}"},
+        "url": f"{api_url(call.instance, call.repository)}/git/{ref}",
+        "object": _object_shape(call, sha),
     }
+
+
+def _object_shape(call: Call, sha: str) -> Json:
+    kind = git_of(call).text("cat-file", "-t", sha)
+    url = f"{api_url(call.instance, call.repository)}/git/{kind}s/{sha}"
+    return {"type": kind, "sha": sha, "url": url}
 
 
 def _refs(call: Call, prefix: str) -> list[Json]:
@@ -31,6 +36,17 @@ def _get_ref(call: Call) -> ApiResponse:
         if ref["ref"] == name:
             return ApiResponse(data=ref)
     raise not_found()
+
+
+def _get_tag(call: Call) -> ApiResponse:
+    """Return the object of an annotated tag."""
+    sha = git_of(call).resolve(call.path_part("sha"), "tag")
+    if sha is None:
+        raise not_found()
+    head, _, message = git_of(call).text("cat-file", "tag", sha).partition("\n\n")
+    fields = dict(line.split(" ", 1) for line in head.splitlines())
+    data = {"sha": sha, "tag": fields["tag"], "message": message}
+    return ApiResponse(data=data | {"object": _object_shape(call, fields["object"])})
 
 
 def _matching(call: Call) -> ApiResponse:
@@ -91,6 +107,7 @@ ENDPOINTS = (
     endpoint("GET ~/git/ref/{ref:path}", _get_ref, "contents=read"),
     endpoint("GET ~/git/refs/{ref:path}", _get_ref, "contents=read"),
     endpoint("GET ~/git/matching-refs/{ref:path}", _matching, "contents=read"),
+    endpoint("GET ~/git/tags/{sha}", _get_tag, "contents=read"),
     endpoint("POST ~/git/refs", _create_ref, _W),
     endpoint("PATCH ~/git/refs/{ref:path}", _edit_ref, _W),
     endpoint("DELETE ~/git/refs/{ref:path}", _delete_ref, _W),

@@ -207,6 +207,8 @@ class Endpoint:
     def _call(
         self, instance: GitHubInstance, actor: Actor | None, request: Request, raw: bytes
     ) -> ApiResponse:
+        if actor is None and self._is_open_to_all(request):
+            actor = Actor(login="")
         if actor is None:
             raise GitHubError(401, "Bad credentials")
         if request.headers.get("x-github-api-version", "2022-11-28") not in _VERSIONS:
@@ -221,6 +223,11 @@ class Endpoint:
         call = Call(instance=instance, actor=actor, request=request, raw=raw, target=target)
         call.require_permission(*self.permissions, person_role=self.person_role)
         return self.handler(call)
+
+    def _is_open_to_all(self, request: Request) -> bool:
+        """Return whether no token is needed: a public repository can be read without one."""
+        reads = self.method == "GET" and "owner" in request.path_params
+        return reads and "authorization" not in request.headers
 
     def _is_write(self, raw: bytes) -> bool:
         """Return whether the request writes; a GraphQL query is a POST that does not."""
