@@ -27,6 +27,7 @@ from batch_action.models.github import StoredArtifact
 _SERVICE = "twirp/github.actions.results.api.v1.ArtifactService"
 # As the official client.
 _MAX_ATTEMPTS = 5
+_BLOCK_BYTES = 8 * 1024 * 1024
 _UPLOAD_TIMEOUT_SECONDS = 300.0
 _MAX_MESSAGE_CHARS = 300
 _FOREIGN = "not an answer of the artifact service: a proxy, or a sign-in page"
@@ -100,7 +101,7 @@ class ArtifactService(Closeable):
         upload_url = self._create(name, self._expires_at(retention_days))
         self._put(upload_url, zip_bytes)
         artifact_id = self._finalize(name, zip_bytes)
-        self._verify_size(name, artifact_id, len(zip_bytes))
+        self._verify(name, artifact_id, zip_bytes)
         return artifact_id
 
     def delete(self, name: str, known: Container[int] | None = None) -> bool:
@@ -164,16 +165,35 @@ class ArtifactService(Closeable):
         upload_url = str(read_field(response, "signed_upload_url") or "")
         if not upload_url:
             raise GitHubError(f"The artifact service returned no URL to upload {name} to.")
-        for key, value in parse_qsl(urlsplit(upload_url).query):
+        return self._masked(upload_url)
+
+    def _masked(self, signed_url: str) -> str:
+        for key, value in parse_qsl(urlsplit(signed_url).query):
             if key == "sig":
                 self._mask(value)
                 self._mask(quote(value, safe=""))
-        return upload_url
+        return signed_url
 
     def _put(self, upload_url: str, data: bytes) -> None:
-        """Put Blob: https://learn.microsoft.com/rest/api/storageservices/put-blob."""
-        headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/zip"}
-        put = partial(self._http.put, upload_url, content=data, headers=headers)
+        """Stage blocks and commit their list, as the official client: not every server knows more.
+
+        https://learn.microsoft.com/rest/api/storageservices/put-block-list
+        """
+        url = httpx2.URL(upload_url)
+        blocks = {
+            base64.b64encode(b"%08d" % start).decode(): data[start : start + _BLOCK_BYTES]
+            for start in range(0, len(data), _BLOCK_BYTES)
+        }
+        for block_id, block in blocks.items():
+            staged = url.copy_merge_params({"comp": "block", "blockid": block_id})
+            self._put_blob(staged, block, {"Content-Type": "application/octet-stream"})
+        ids = "".join(f"<Latest>{block_id}</Latest>" for block_id in blocks)
+        block_list = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{ids}</BlockList>'.encode()
+        headers = {"Content-Type": "application/xml", "x-ms-blob-content-type": "application/zip"}
+        self._put_blob(url.copy_merge_params({"comp": "blocklist"}), block_list, headers)
+
+    def _put_blob(self, url: httpx2.URL, content: bytes, headers: Mapping[str, str]) -> None:
+        put = partial(self._http.put, url, content=content, headers=headers)
         try:
             self._send(partial(put, timeout=_UPLOAD_TIMEOUT_SECONDS), _is_created)
         except _RefusedCallError as refused:
@@ -192,19 +212,38 @@ class ArtifactService(Closeable):
         except _RefusedCallError as refused:
             # A second FinalizeArtifact after a lost response has nothing left to finalize.
             finished = self.list_artifacts(name) if refused.after_lost_response else ()
-            if finished and finished[0].size == len(data):
+            if finished:
                 return finished[0].id
             _raise_github_error("FinalizeArtifact", name, refused)
         return int(read_field(response, "artifact_id") or 0)
 
-    def _verify_size(self, name: str, artifact_id: int, size: int) -> None:
+    def _verify(self, name: str, artifact_id: int, data: bytes) -> None:
+        """Where the list states another size, let what is stored decide: some servers count badly.
+
+        FinalizeArtifact has confirmed the size: a service that cannot list is no failure.
+        """
         try:
-            sizes = [item.size for item in self.list_artifacts(name) if item.id == artifact_id]
+            listed = [item for item in self.list_artifacts(name) if item.id == artifact_id]
         except GitHubError:
-            # FinalizeArtifact has confirmed the size: a service that cannot list is no failure.
             return
-        if sizes and sizes[0] != size:
-            raise GitHubError(f"The artifact {name} arrived with {sizes[0]} of {size} bytes.")
+        if not listed or listed[0].size == len(data):
+            return
+        try:
+            stored = self._download(listed[0])
+        except _RefusedCallError:
+            size = listed[0].size
+        else:
+            if stored == data:
+                return
+            size = len(stored)
+        raise GitHubError(f"The artifact {name} arrived with {size} of {len(data)} bytes.")
+
+    def _download(self, artifact: StoredArtifact) -> bytes:
+        backend_ids = (artifact.run_backend, artifact.job_backend)
+        ids = dict(zip(self._ids, backend_ids, strict=True))
+        signed = self._call("GetSignedArtifactURL", {**ids, "name": artifact.name})
+        url = self._masked(str(read_field(signed, "signed_url") or ""))
+        return self._send(partial(self._http.get, url), _is_ok).content
 
     def _delete(self, name: str, run_backend: str, job_backend: str) -> bool:
         ids = dict(zip(self._ids, (run_backend, job_backend), strict=True))
@@ -368,8 +407,12 @@ def read_field(data: Mapping[str, Any], name: str) -> Any:
 
 
 def _is_created(response: httpx2.Response) -> bool:
-    # A store answers a Put Blob with 201; 200 is a proxy's page.
+    # A store answers a stored block or list with 201; 200 is a proxy's page.
     return response.status_code == httpx2.codes.CREATED
+
+
+def _is_ok(response: httpx2.Response) -> bool:
+    return response.status_code == httpx2.codes.OK
 
 
 def _is_json_object(response: httpx2.Response) -> bool:

@@ -29,7 +29,7 @@ REQUEST_HEADERS = SECRETS | {
     "anthropic-version",
     "content-type",
     "x-github-api-version",
-    "x-ms-blob-type",
+    "x-ms-blob-content-type",
 }
 """The request headers that are stored and compared; the value of a secret is hidden."""
 RESPONSE_HEADERS = frozenset(

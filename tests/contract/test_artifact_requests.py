@@ -1,7 +1,6 @@
 """The requests of an upload, field by field, compared with captured ones of the official client.
 
-Intended differences: version 4 without `mime_type`, which older servers accept as well, and one
-Put Blob instead of blocks.
+Intended difference: version 4 without `mime_type`, which older servers accept as well.
 """
 
 import hashlib
@@ -28,7 +27,7 @@ def requests() -> dict[str, Request]:
         if request.path.startswith(SERVICE):
             by_method[request.path.removeprefix(SERVICE)] = request
         elif request.method == "PUT":
-            by_method["blob"] = request
+            by_method[dict(request.query)["comp"]] = request
     return by_method
 
 
@@ -40,7 +39,8 @@ def body(request: Request) -> Any:
 
 
 def test_the_order_of_the_calls(requests):
-    assert list(requests) == ["CreateArtifact", "blob", "FinalizeArtifact", "ListArtifacts"]
+    expected = ["CreateArtifact", "block", "blocklist", "FinalizeArtifact", "ListArtifacts"]
+    assert list(requests) == expected
 
 
 def test_create(requests):
@@ -52,11 +52,19 @@ def test_create(requests):
     }
 
 
-def test_put_blob(requests):
-    put = requests["blob"]
+def test_put_block(requests):
+    put = requests["block"]
     assert put.uri.startswith(f"{BLOBS}/")
     assert put.body == DATA
-    assert dict(put.headers) == {"content-type": "application/zip", "x-ms-blob-type": "BlockBlob"}
+    assert dict(put.headers) == {"content-type": "application/octet-stream"}
+
+
+def test_put_block_list(requests):
+    put = requests["blocklist"]
+    block_id = dict(requests["block"].query)["blockid"]
+    assert put.uri.startswith(f"{BLOBS}/")
+    assert f"<BlockList><Latest>{block_id}</Latest></BlockList>".encode() in put.body
+    assert put.headers["x-ms-blob-content-type"] == "application/zip"
 
 
 def test_finalize_sends_the_size_as_text_and_the_hash_without_a_prefix(requests):

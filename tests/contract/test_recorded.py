@@ -104,7 +104,11 @@ def test_credentials_are_not_sent_to_the_blob_store(path: Path):
         ("missing-permission", "title: 'No'", "title: 'Yes'"),
         ("ledger-artifact", "version: 4", "version: 7"),
         ("ledger-artifact", "https://blobs.example", "https://elsewhere.example"),
-        ("ledger-artifact", "x-ms-blob-type: Block", "x-ms-blob-type: Append"),
+        (
+            "ledger-artifact",
+            "x-ms-blob-content-type: application/zip",
+            "x-ms-blob-content-type: text/html",
+        ),
         ("repository", "x-github-api-version: '2022", "x-github-api-version: '2021"),
     ],
 )

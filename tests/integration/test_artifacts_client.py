@@ -5,9 +5,11 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -219,25 +221,43 @@ Answer = Callable[[str, dict[str, object]], tuple[int, object]]
 
 @contextmanager
 def strict_service(
-    answer: Answer, home: list[str]
+    answer: Answer, home: list[str], *, stored_status: int = 201
 ) -> Iterator[tuple[str, list[tuple[str, object]]]]:
-    """A service that uses lowerCamelCase and accepts only the fields of version 4."""
+    """A service that uses lowerCamelCase, and stores nothing but blocks and their list."""
     seen: list[tuple[str, object]] = []
+    blocks: dict[str, bytes] = {}
+    blobs: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def handle_any(self) -> None:
-            raw = self.rfile.read(int(self.headers["Content-Length"]))
-            name = self.path.rsplit("/", 1)[-1].split("?")[0]
-            body = json.loads(raw) if self.command == "POST" else raw
+        def do_POST(self) -> None:
+            name = self.path.rsplit("/", 1)[-1]
+            body = json.loads(self.read())
             seen.append((name, {**dict(self.headers), "body": body}))
-            status, data = answer(name, body) if self.command == "POST" else (201, {})
-            out = json.dumps(data).encode()
+            status, data = answer(name, body)
+            self.respond(status, json.dumps(data).encode())
+
+        def do_PUT(self) -> None:
+            query = dict(parse_qsl(urlsplit(self.path).query))
+            kind, raw = query.get("comp", "blob"), self.read()
+            seen.append((kind, {**dict(self.headers), "body": raw, "query": query}))
+            if kind == "block":
+                blocks[query["blockid"]] = raw
+            elif kind == "blocklist":
+                blobs.append(b"".join(blocks[node.text or ""] for node in ET.fromstring(raw)))
+            self.respond(stored_status if kind in {"block", "blocklist"} else 200, b"")
+
+        def do_GET(self) -> None:
+            assert "Authorization" not in self.headers
+            self.respond(200, blobs[-1] if self.path.startswith("/blob") else b"")
+
+        def read(self) -> bytes:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+
+        def respond(self, status: int, out: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(out)))
             self.end_headers()
             self.wfile.write(out)
-
-        do_POST = do_PUT = handle_any  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Log nothing."""
@@ -288,28 +308,74 @@ def test_both_spellings_and_only_the_fields_of_version_4():
     assert created == {**ids, "name": "state-a", "version": 4}
     assert sent["CreateArtifact"]["Authorization"] == f"Bearer {TOKEN}"
     assert sent["FinalizeArtifact"]["body"]["size"] == str(len(DATA))
-    assert sent["blob"]["body"] == DATA
-    assert sent["blob"]["x-ms-blob-type"] == "BlockBlob"
-    assert "authorization" not in {name.lower() for name in sent["blob"]}
+    assert sent["block"]["body"] == DATA
+    assert sent["blocklist"]["x-ms-blob-content-type"] == "application/zip"
+    assert "blob" not in sent, "some servers answer Put Blob with success and store nothing"
+    for put in (sent["block"], sent["blocklist"]):
+        assert put["query"]["sig"] == "s+cret"
+        assert "authorization" not in {name.lower() for name in put}
     assert sent["DeleteArtifact"]["body"]["workflow_job_run_backend_id"] == "earlier-job"
 
 
-@pytest.mark.parametrize("refusing", [False, True])
-def test_the_size_is_verified_where_the_service_can_list(refusing):
+def test_large_data_is_staged_in_blocks_of_8_mib_in_order(sandbox, run, service):
+    data = bytes(range(256)) * (9 * 4096)
+    service.upload("state-a", data, 30)
+    (item,) = sandbox.github.repository("octo/demo").artifacts
+    assert sandbox.github.instance.blobs.get(item.blob) == data
+    puts = [call for call in sandbox.faults.calls if call.method == "PUT"]
+    assert len(puts) == 3, "two blocks and their list"
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_only_201_means_that_a_block_is_stored(status):
+    home: list[str] = []
+
+    def answer(_method: str, _body: dict[str, object]) -> tuple[int, object]:
+        return 200, {"ok": True, "signed_upload_url": f"{home[0]}/blob", "artifact_id": "17"}
+
+    with (
+        strict_service(answer, home, stored_status=status) as (origin, seen),
+        ArtifactService(origin, TOKEN, GITHUB, sleep=lambda _: None) as service,
+        pytest.raises(GitHubError, match=f"upload failed with {status}"),
+    ):
+        service.upload("state-a", DATA, 30)
+    assert {name for name, _ in seen} == {"CreateArtifact", "block"}
+
+
+def listed(size: int) -> dict[str, object]:
+    return {"artifacts": [{"database_id": "17", "name": "state-a", "size": str(size)}]}
+
+
+SIGNED = {"name": "state-a", "signedUrl": "HOME/blob"}
+
+
+@pytest.mark.parametrize(
+    ("the_list", "the_link", "error"),
+    [
+        pytest.param((404, {}), None, None, id="no list: FinalizeArtifact has confirmed the size"),
+        pytest.param((200, {}), None, None, id="not listed yet"),
+        pytest.param((200, listed(len(DATA))), None, None, id="the right number"),
+        pytest.param((200, listed(4096)), (200, SIGNED), None, id="a folder's size: read back"),
+        pytest.param((200, listed(1)), (404, {}), "with 1 of", id="no way to read it back"),
+        pytest.param((200, listed(1)), (200, {"signed_url": "HOME/no"}), "with 0 of", id="lost"),
+    ],
+)
+def test_a_wrong_number_in_the_list_is_checked_against_what_is_stored(the_list, the_link, error):
     home: list[str] = []
 
     def answer(method: str, _body: dict[str, object]) -> tuple[int, object]:
         if method == "ListArtifacts":
-            wrong = {"database_id": "17", "name": "state-a", "size": "1"}
-            return (404, {}) if refusing else (200, {"artifacts": [wrong]})
+            return the_list
+        if method == "GetSignedArtifactURL":
+            assert the_link is not None, "what agrees is not downloaded"
+            fields = {key: text.replace("HOME", home[0]) for key, text in the_link[1].items()}
+            return the_link[0], fields
         return 200, {"ok": True, "signed_upload_url": f"{home[0]}/blob", "artifact_id": "17"}
 
+    expected = pytest.raises(GitHubError, match=f"arrived {error}") if error else nullcontext()
     with (
         strict_service(answer, home) as (origin, _),
         ArtifactService(origin, TOKEN, GITHUB) as service,
+        expected,
     ):
-        if refusing:
-            assert service.upload("state-a", DATA, 30) == 17
-        else:
-            with pytest.raises(GitHubError, match="arrived with 1 of"):
-                service.upload("state-a", DATA, 30)
+        assert service.upload("state-a", DATA, 30) == 17
