@@ -3,8 +3,10 @@
 A batch is adopted only after its custom ids have confirmed that it is ours.
 """
 
+from collections.abc import Callable
+
 from batch_action.batches.submit import sent_fact
-from batch_action.context import RunContext
+from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.errors import AnthropicError
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import OpenIntent, create_window
@@ -12,7 +14,9 @@ from batch_action.models.ledger import Rejected
 from batch_action.models.requests import CREATE_TIMEOUT, SYNCHRONOUS_WINDOW
 
 
-def resolve_open_intents(ctx: RunContext, session: LedgerSession) -> None:
+def resolve_open_intents(
+    api: AnthropicClient, session: LedgerSession, warn: Callable[[str], None]
+) -> None:
     """Confirm, reject or leave open each intent whose creates were not all answered.
 
     A candidate has the same number of requests, was created in the intent's window by Anthropic's
@@ -23,26 +27,29 @@ def resolve_open_intents(ctx: RunContext, session: LedgerSession) -> None:
     """
     for intent in session.view.open_intents:
         if intent.intended.mode == "interactive":
-            _resolve_interactive(ctx, session, intent)
+            _resolve_interactive(api, session, intent, warn)
         else:
-            _resolve(ctx, session, intent)
+            _resolve(api, session, intent, warn)
 
 
-def _resolve_interactive(ctx: RunContext, session: LedgerSession, intent: OpenIntent) -> None:
+def _resolve_interactive(
+    api: AnthropicClient, session: LedgerSession, intent: OpenIntent, warn: Callable[[str], None]
+) -> None:
     """Close an intent of the Messages API: its requests leave nothing that could be found."""
     intended = intent.intended
-    now = ctx.require_anthropic().model(intended.model)[1]
+    now = api.model(intended.model)[1]
     if now > intended.at + SYNCHRONOUS_WINDOW:
         count = sum(len(batch) for batch in intended.batches)
         session.add(Rejected(intent=intended.intent, batch=None))
-        ctx.warn(
+        warn(
             f"A run was interrupted while it sent {count} requests at full price: their files are "
             "back in the backlog, and what it had sent may be paid for twice."
         )
 
 
-def _resolve(ctx: RunContext, session: LedgerSession, intent: OpenIntent) -> None:
-    api = ctx.require_anthropic()
+def _resolve(
+    api: AnthropicClient, session: LedgerSession, intent: OpenIntent, warn: Callable[[str], None]
+) -> None:
     intended = intent.intended
     start, end = create_window(intended, CREATE_TIMEOUT)
     missing = set(intent.indexes)
@@ -67,15 +74,13 @@ def _resolve(ctx: RunContext, session: LedgerSession, intent: OpenIntent) -> Non
         if index is not None:
             missing.discard(index)
             session.add(sent_fact(intended, index, candidate))
-            ctx.warn(f"Batch {candidate.id} was created, but the response was lost: found again.")
+            warn(f"Batch {candidate.id} was created, but the response was lost: found again.")
         elif len(ids) < candidate.total:
             waiting = True
-            ctx.warn(f"Whether batch {candidate.id} is ours is decided later: {problem}")
+            warn(f"Whether batch {candidate.id} is ours is decided later: {problem}")
         else:
             session.add(Rejected(intent=intended.intent, batch=candidate.id))
     # By Anthropic's clock, as the window is: the runner's may be hours ahead.
     if missing and not waiting and api.model(intended.model)[1] > end:
         session.add(Rejected(intent=intended.intent, batch=None))
-        ctx.warn(
-            "A create whose response was lost made no batch: its files are back in the backlog."
-        )
+        warn("A create whose response was lost made no batch: its files are back in the backlog.")

@@ -10,12 +10,13 @@ from typing import get_args
 from batch_action.batches.submit import sent_fact
 from batch_action.clients.secrets import mask
 from batch_action.config.inputs import Effort
+from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, TransientError
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.files import ContextFile, ContextKind, FileChange
 from batch_action.models.ledger import Intended, RequestKey, Sent
-from batch_action.models.requests import BatchState
+from batch_action.models.requests import BatchState, Prices
 from batch_action.requests import packing
 from batch_action.requests.builder import request_key_of
 from batch_action.requests.context_files import TestLocator
@@ -152,7 +153,7 @@ def _match_request_key(
             continue
         parts = parts_of(mask(read_text(data), file.path)[0])
         for context_files, part, (model, effort) in product(
-            contexts.of(file), parts, _models_and_efforts(ctx)
+            contexts.of(file), parts, _models_and_efforts(ctx.settings, ctx.prices)
         ):
             key = request_key_of(
                 ctx, file, part, model=model, effort=effort, context_files=context_files
@@ -162,6 +163,6 @@ def _match_request_key(
     return None
 
 
-def _models_and_efforts(ctx: RunContext) -> Iterator[tuple[str, str]]:
-    models = (ctx.settings.model, ctx.settings.fallback_model, *ctx.prices.models)
+def _models_and_efforts(settings: Settings, prices: Prices) -> Iterator[tuple[str, str]]:
+    models = (settings.model, settings.fallback_model, *prices.models)
     return product((model for model in dict.fromkeys(models) if model), get_args(Effort))

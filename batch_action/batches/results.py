@@ -1,7 +1,7 @@
 """Fetch the results of batches that have ended, and turn them into answers and findings."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -102,20 +102,18 @@ class BatchResults:
         )
 
 
-def _has_reviewed_commit(ctx: RunContext, pending: PendingBatch) -> bool:
+def _has_reviewed_commit(git: GitRepo, pending: PendingBatch) -> bool:
     """Return whether the reviewed commit exists; that of a patch only with `patch-file`."""
-    if not pending.intended.patched or ctx.git.has_commit(pending.intended.head):
-        return True
-    ctx.warn(
-        f"Batch {pending.sent.batch} is about a patch: to collect it, run with the same "
-        "`patch-file` on the same commit."
-    )
-    return False
+    return not pending.intended.patched or git.has_commit(pending.intended.head)
 
 
 def _fetch_batch(ctx: RunContext, pending: PendingBatch) -> BatchResults | None:
     """Return the results; None while there are none to fetch; failures when they are lost."""
-    if not _has_reviewed_commit(ctx, pending):
+    if not _has_reviewed_commit(ctx.git, pending):
+        ctx.warn(
+            f"Batch {pending.sent.batch} is about a patch: to collect it, run with the same "
+            "`patch-file` on the same commit."
+        )
         return None
     api, sent = ctx.require_anthropic(), pending.sent
     state = api.retrieve(sent.batch)
@@ -238,7 +236,7 @@ def read_batch(
     return BatchResults(
         ended=(pending,),
         answers=tuple(answers),
-        facts=(_collected_fact(ctx, pending, answers, billed, batched=batched),),
+        facts=(_collected_fact(ctx.prices, ctx.now(), pending, answers, billed, batched=batched),),
         usages=tuple(billed),
         batched=batched,
         failure=failure,
@@ -282,7 +280,7 @@ def build_answers(
         if answer.failure is None:
             by_file.setdefault((key.path, key.blob), []).append(answer)
     files = sorted(by_file, key=lambda f: is_configuration(f[0]))  # The last, masked more, decides.
-    texts = _reviewed_texts(ctx, {blob: path for path, blob in files})
+    texts = _reviewed_texts(ctx.git, {blob: path for path, blob in files}, ctx.warn)
     heads = {p.intended.head for p in ended if ctx.git.has_commit(p.intended.head)}
     added = _find_added_lines(ctx.git, view, heads, ctx.run)
     reviewed: list[ReviewedFile] = []
@@ -416,7 +414,8 @@ def _failure_of(outcome: Outcome, *, fails_alike: bool) -> str | None:
 
 
 def _collected_fact(
-    ctx: RunContext,
+    prices: Prices,
+    now: datetime,
     pending: PendingBatch,
     answers: list[RequestAnswer],
     billed: list[tuple[str, Usage]],
@@ -425,29 +424,30 @@ def _collected_fact(
 ) -> Collected:
     return Collected(
         batch=pending.sent.batch,
-        at=ctx.now(),
+        at=now,
         usage=sum((usage for _, usage in billed), Usage()),
-        cost_usd=pricing.total_usd(ctx.prices, billed, batched=batched),
+        cost_usd=pricing.total_usd(prices, billed, batched=batched),
         failed={answer.request_key.id: answer.failure for answer in answers if answer.failure},
     )
 
 
-def _reviewed_texts(ctx: RunContext, paths: Mapping[str, str]) -> dict[str, str]:
+def _reviewed_texts(
+    git: GitRepo, paths: Mapping[str, str], warn: Callable[[str], None]
+) -> dict[str, str]:
     """Return the texts of the blobs as the model saw them: decoded and masked; skip missing ones.
 
     Raises ConfigError: blobs are missing in a shallow clone.
     """
-    available = set(ctx.git.sizes(paths))
+    available = set(git.sizes(paths))
     if missing := len(paths.keys() - available):
-        if ctx.git.is_shallow():
+        if git.is_shallow():
             raise ConfigError(
                 f"{missing} reviewed files are not in this shallow clone.",
                 fix="Set `fetch-depth: 0` at actions/checkout; the answers wait for the next run.",
             )
-        ctx.warn(f"{missing} reviewed files are no longer in this repository: dropped.")
+        warn(f"{missing} reviewed files are no longer in this repository: dropped.")
     return {
-        blob: mask(read_text(data), paths[blob])[0]
-        for blob, data in ctx.git.blobs(sorted(available))
+        blob: mask(read_text(data), paths[blob])[0] for blob, data in git.blobs(sorted(available))
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from batch_action.clients.github.clients import GitHubClients
 from batch_action.clients.github.errors import RefusedError
 from batch_action.context import RunContext
 from batch_action.errors import (
@@ -16,7 +17,6 @@ from batch_action.errors import (
     TransientError,
 )
 from batch_action.ledger import pull_requests, spend, store
-from batch_action.ledger.spend import Spend
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import ADOPTION_SLACK, LedgerView
 from batch_action.models.files import Selection, SkipReason
@@ -25,10 +25,10 @@ from batch_action.models.requests import (
     CREATE_TIMEOUT,
     BatchState,
     ModelCapabilities,
-    Plan,
     SubmissionMode,
 )
 from batch_action.requests import packing
+from batch_action.requests.planner import Plan
 from batch_action.text import plural
 
 RETIREMENT_NOTICE = timedelta(days=60)
@@ -76,6 +76,15 @@ class ModelCheck:
     """By this machine's clock."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A plan that is to be sent, with the fact about its selection and the model's check."""
+
+    plan: Plan
+    selected: Selected
+    model_check: ModelCheck
+
+
 def check_destinations(ctx: RunContext) -> None:
     """Check that code scanning accepts uploads, and warn of findings that nothing will show.
 
@@ -85,7 +94,9 @@ def check_destinations(ctx: RunContext) -> None:
     report = set(ctx.settings.report)
     wanted = "sarif" in report and ctx.run.pull_number is None
     hidden = ctx.task.security_only and ctx.hides_security_findings
-    refused = _code_scanning_refusal(ctx) if wanted else None
+    refused = None
+    if wanted and ctx.github is not None and not ctx.settings.dry_run:
+        refused = _code_scanning_refusal(ctx.github)
     if refused is not None and hidden:
         raise ConfigError(
             f"{ctx.task.name} reports security problems only, which a public repository shows only "
@@ -109,12 +120,10 @@ def check_destinations(ctx: RunContext) -> None:
         )
 
 
-def _code_scanning_refusal(ctx: RunContext) -> RefusedError | None:
+def _code_scanning_refusal(github: GitHubClients) -> RefusedError | None:
     """Return why code scanning would refuse an upload; None when it would not, or is unknown."""
-    if ctx.github is None or ctx.settings.dry_run:
-        return None
     try:
-        ctx.github.scanning.check_upload_permission()
+        github.scanning.check_upload_permission()
     except RefusedError as refused:
         return refused if refused.permanent else None
     except GitHubError:
@@ -218,12 +227,7 @@ def adds_selection(view: LedgerView, selected: Selected) -> bool:
 
 
 def send_batches(
-    ctx: RunContext,
-    session: LedgerSession,
-    plan: Plan,
-    selected: Selected,
-    model_check: ModelCheck,
-    known_spend: Spend | None,
+    ctx: RunContext, session: LedgerSession, submission: Submission
 ) -> list[BatchState]:
     """Save the intent, create every batch of the plan, and save the ids.
 
@@ -232,7 +236,7 @@ def send_batches(
     each case the facts known so far are saved before an error is raised.
     """
     started = ctx.now()
-    intended = save_intent(ctx, session, plan, selected, model_check, known_spend)
+    intended, plan = save_intent(ctx, session, submission), submission.plan
     sent: list[BatchState] = []
     if intended is None:
         return sent
@@ -257,28 +261,22 @@ def send_batches(
         raise
     finally:
         store.save(ctx, session)
-        if known_spend:
-            spend.settle(ctx, known_spend, store.view_of_run(ctx, session))
+        if plan.spend:
+            spend.settle(ctx, plan.spend, session.view_of(ctx.run))
     return sent
 
 
-def save_intent(
-    ctx: RunContext,
-    session: LedgerSession,
-    plan: Plan,
-    selected: Selected,
-    model_check: ModelCheck,
-    known_spend: Spend | None,
-) -> Intended | None:
+def save_intent(ctx: RunContext, session: LedgerSession, submission: Submission) -> Intended | None:
     """Save the intent to send the plan's batches, and what it may cost.
 
     None when another run is sending the same, or has used up the budget. Of two such runs both may
     give up, but never both send. Raises ConfigError, GitHubError.
     """
+    plan = submission.plan
     for batch in plan.due:
         packing.check_batch(batch)
-    intended = _intended_fact(ctx, plan, selected, model_check)
-    session.add(selected, intended)
+    intended = _intended_fact(ctx, submission)
+    session.add(submission.selected, intended)
     store.save(
         ctx,
         session,
@@ -287,10 +285,10 @@ def save_intent(
     problem = "Another run has reserved the rest of the repository's budget at this moment"
     try:
         if store.refresh(ctx, session) and _overlaps_other_run(
-            store.view_of_run(ctx, session), intended, recheck=ctx.settings.recheck
+            session.view_of(ctx.run), intended, recheck=ctx.settings.recheck
         ):
             problem = "Another run is sending the same files at this moment"
-        elif known_spend is None or spend.reserve(ctx, known_spend, intended):
+        elif plan.spend is None or spend.reserve(ctx, plan.spend, intended):
             problem = ""
     except BatchActionError:
         session.add(Rejected(intent=intended.intent, batch=None))
@@ -313,9 +311,8 @@ def _overlaps_other_run(view: LedgerView, intended: Intended, *, recheck: bool) 
     return not ids.isdisjoint(known)
 
 
-def _intended_fact(
-    ctx: RunContext, plan: Plan, selected: Selected, model_check: ModelCheck
-) -> Intended:
+def _intended_fact(ctx: RunContext, submission: Submission) -> Intended:
+    plan, selected, check = submission.plan, submission.selected, submission.model_check
     batches = tuple(tuple(request.request_key for request in batch) for batch in plan.due)
     name = (
         f"{ctx.github_context.run} {selected.at.isoformat()} {[q.id for b in batches for q in b]}"
@@ -323,7 +320,7 @@ def _intended_fact(
     return Intended(
         intent=hashlib.sha256(name.encode()).hexdigest()[:16],
         # Reading and counting may have taken long since the check.
-        at=model_check.clock + (selected.at - model_check.local_clock) - CLOCK_ROUNDING,
+        at=check.clock + (selected.at - check.local_clock) - CLOCK_ROUNDING,
         run=ctx.github_context.run,
         head=selected.head,
         base=selected.base,

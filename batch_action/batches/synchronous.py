@@ -6,36 +6,29 @@ answers come only once: those of an interrupted run are lost, and its files are 
 
 from dataclasses import replace
 
-from batch_action.batches import submit
 from batch_action.batches.results import INTERACTIVE_PREFIX, BatchResults, read_batch
-from batch_action.batches.submit import ModelCheck
+from batch_action.batches.submit import Submission, save_intent
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, Interrupted, TransientError
 from batch_action.ledger import spend, store
-from batch_action.ledger.spend import Spend
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
-from batch_action.models.ledger import Collected, Rejected, Selected, Sent
-from batch_action.models.requests import SYNCHRONOUS_TIMEOUT, Outcome, OutcomeKind, Plan, Request
+from batch_action.models.ledger import Collected, Rejected, Sent
+from batch_action.models.requests import SYNCHRONOUS_TIMEOUT, Outcome, OutcomeKind, Request
 
 START_LIMIT = 2 * SYNCHRONOUS_TIMEOUT
 """How long more requests are started: with retries they then end within `SYNCHRONOUS_WINDOW`."""
 
 
 def send_requests(
-    ctx: RunContext,
-    session: LedgerSession,
-    plan: Plan,
-    selected: Selected,
-    model_check: ModelCheck,
-    known_spend: Spend | None,
+    ctx: RunContext, session: LedgerSession, submission: Submission
 ) -> BatchResults | None:
     """Return the answers, not yet published and not in the ledger.
 
     None when another run is sending the same requests. Raises AnthropicError: nothing was answered,
     and everything is back in the backlog.
     """
-    intended = submit.save_intent(ctx, session, plan, selected, model_check, known_spend)
+    intended, plan = save_intent(ctx, session, submission), submission.plan
     if intended is None:
         return None
     try:
@@ -43,8 +36,8 @@ def send_requests(
     except (AnthropicError, Interrupted):
         session.add(Rejected(intent=intended.intent, batch=None))
         store.save(ctx, session)
-        if known_spend:
-            spend.settle(ctx, known_spend, store.view_of_run(ctx, session))
+        if plan.spend:
+            spend.settle(ctx, plan.spend, session.view_of(ctx.run))
         raise
     sent = Sent(
         intent=intended.intent,

@@ -4,6 +4,8 @@ import time
 
 from batch_action.batches import lost_creates, recover, results
 from batch_action.batches.results import BatchResults
+from batch_action.clients.actions_runner import Runner
+from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError, TransientError
 from batch_action.ledger import spend, store
@@ -79,7 +81,7 @@ def publish_results(
     if done and not ctx.settings.dry_run:
         results.delete_batches(ctx, batch_results.facts)
     problem = (result.problem if result else None) or pull_request_results.problem
-    return _exit_code(ctx, published, problem or batch_results.failure)
+    return _exit_code(ctx.runner, ctx.settings, published, problem or batch_results.failure)
 
 
 def _collect_pull_request(
@@ -87,7 +89,7 @@ def _collect_pull_request(
 ) -> int:
     """Collect in a pull request's own run: its ended batches, or *batch_results* if given."""
     pull_request_results = PullRequestResults()
-    if batch_results or store.view_of_run(ctx, session).ledger.facts:
+    if batch_results or session.view_of(ctx.run).ledger.facts:
         branches = store.load(ctx, pull_requests=False)
         pull_request_results = pull_request_collect.collect(
             ctx, session, branches.ledger, batch_results
@@ -96,21 +98,24 @@ def _collect_pull_request(
     if published is not None:
         published = notifiers.notify(ctx, published)
         if not ctx.settings.dry_run:
-            spend.record(ctx, store.view_of_run(ctx, session))
+            spend.record(ctx, session.view_of(ctx.run))
     job_summary.report_collected(ctx, session, published)
-    return _exit_code(ctx, published, pull_request_results.problem)
+    return _exit_code(ctx.runner, ctx.settings, published, pull_request_results.problem)
 
 
 def _exit_code(
-    ctx: RunContext, published: PublishResult | None, problem: BatchActionError | None
+    runner: Runner,
+    settings: Settings,
+    published: PublishResult | None,
+    problem: BatchActionError | None,
 ) -> int:
     if problem is not None:
         raise problem
     if published is None:
         return 0
-    reasons = pipeline.list_failures(ctx.settings, published)
+    reasons = pipeline.list_failures(settings, published)
     if reasons:
-        ctx.runner.annotate("error", f"The run fails: {'; '.join(reasons)}.")
+        runner.annotate("error", f"The run fails: {'; '.join(reasons)}.")
     return 1 if reasons else 0
 
 
@@ -171,7 +176,7 @@ def _wait_for_results(ctx: RunContext, session: LedgerSession) -> BatchResults:
     pause = FIRST_POLL_SECONDS
     while True:
         try:
-            lost_creates.resolve_open_intents(ctx, session)
+            lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)
             batch_results = results.fetch_results(ctx, session.view.pending_batches)
         except TransientError:
             if ctx.now() >= until:

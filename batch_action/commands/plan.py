@@ -6,13 +6,15 @@ from dataclasses import replace
 import click
 
 from batch_action.batches import submit as batch_submit
+from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, BatchActionError, BudgetError, ConfigError
 from batch_action.ledger import store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.publishers import job_summary, pipeline
 from batch_action.requests import packing, planner
-from batch_action.requests.planner import PreparedPlan
+from batch_action.requests.planner import Plan
+from batch_action.tasks.task import Task
 from batch_action.text import format_dollars, plural
 
 
@@ -53,7 +55,12 @@ def plan(
         return 0
     problem = _find_problem(ctx, prepared)
     if data is not None:
-        data.append({**plan_data(ctx, prepared), "problem": str(problem) if problem else None})
+        data.append(
+            {
+                **plan_data(ctx.settings, ctx.task, prepared),
+                "problem": str(problem) if problem else None,
+            }
+        )
     else:
         print_plan(ctx, prepared)
         job_summary.report_plan(ctx, prepared)
@@ -64,33 +71,33 @@ def plan(
     return 0
 
 
-def _find_problem(ctx: RunContext, prepared: PreparedPlan) -> BatchActionError | None:
+def _find_problem(ctx: RunContext, plan: Plan) -> BatchActionError | None:
     """Return why `submit` would refuse this plan."""
     try:
         batch_submit.check_destinations(ctx)
-        planner.check_budget(ctx, prepared.plan)
+        planner.check_budget(ctx, plan)
     except (ConfigError, BudgetError) as problem:
         return problem
     return None
 
 
-def print_requests(prepared: PreparedPlan, name: str) -> None:
+def print_requests(plan: Plan, name: str) -> None:
     """Print the requests of a file, one a line, byte for byte as a batch contains them.
 
     Raises ConfigError when nothing of the file would be sent, with the reason.
     """
     path = posixpath.normpath(name)
-    requests = [r for batch in prepared.plan.batches for r in batch if r.request_key.path == path]
+    requests = [r for batch in plan.batches for r in batch if r.request_key.path == path]
     for request in requests:
         click.echo(packing.encode(request.request_key.id, request.params).decode())
     if requests:
         return
-    selection = prepared.selection
+    selection = plan.selection
     reason = "it has not changed since the base, or does not exist"
     for skipped in selection.skipped:
         if skipped.path == path:
             reason = f"it is skipped: {skipped.reason.value} {skipped.detail}".strip()
-    if any(file.path == path for file in prepared.plan.backlog):
+    if any(file.path == path for file in plan.backlog):
         reason = "it is over the cost limit, so it stays in the backlog"
     raise ConfigError(
         f"Nothing of {path} would be sent: {reason}.",
@@ -98,18 +105,18 @@ def print_requests(prepared: PreparedPlan, name: str) -> None:
     )
 
 
-def plan_data(ctx: RunContext, prepared: PreparedPlan) -> dict[str, object]:
+def plan_data(settings: Settings, task: Task, plan: Plan) -> dict[str, object]:
     """Return the plan as JSON data, with paths as git names them."""
-    selection, plan = prepared.selection, prepared.plan
+    selection = plan.selection
     backlog = {file.path for file in plan.backlog}
     return {
-        "task": ctx.task.name,
-        "task_from": ctx.task.source_path or None,
-        "state_key": ctx.settings.state_key,
-        "model": ctx.settings.model,
+        "task": task.name,
+        "task_from": task.source_path or None,
+        "state_key": settings.state_key,
+        "model": settings.model,
         "head": selection.head,
         "base": selection.base,
-        "base_from": prepared.explanation,
+        "base_from": plan.commits.explanation,
         "files": [
             {
                 "path": file.path,
@@ -147,9 +154,9 @@ def plan_data(ctx: RunContext, prepared: PreparedPlan) -> dict[str, object]:
     }
 
 
-def print_plan(ctx: RunContext, prepared: PreparedPlan) -> None:
+def print_plan(ctx: RunContext, plan: Plan) -> None:
     """Print the plan as tables."""
-    selection, plan, console = prepared.selection, prepared.plan, ctx.console
+    selection, console = plan.selection, ctx.console
     backlog = {file.path for file in plan.backlog}
     base = selection.base[:12] if selection.base else "empty tree"
     if ctx.task.source_path:
@@ -158,7 +165,7 @@ def print_plan(ctx: RunContext, prepared: PreparedPlan) -> None:
             f"{ctx.task.name} is a custom task ({kind}), from {ctx.task.source_path}: "
             f"{ctx.task.description}"
         )
-    console.print(f"{ctx.title}: {base}..{selection.head[:12]} ({prepared.explanation})")
+    console.print(f"{ctx.title}: {base}..{selection.head[:12]} ({plan.commits.explanation})")
     console.table(
         ["File", "Status", "Parts", ""],
         [

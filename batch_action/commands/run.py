@@ -29,18 +29,20 @@ class ExitCodes:
     """The exit codes of several steps; the first failure's is the exit code of the run."""
 
     report_error: ErrorReporter
+    names_tasks: bool
+    """Whether an error names its task: there are several."""
     codes: list[int] = field(default_factory=list)
     reported: set[str] = field(default_factory=set)
     bug: Exception | None = None
 
-    def run(self, ctx: RunContext, step: Callable[[], int], title: str = "") -> None:
-        """Run a step and report its error, once, with the *title* of its task."""
+    def run(self, ctx: RunContext, step: Callable[[], int]) -> None:
+        """Run a step of a task and report its error, once."""
         try:
             self.codes.append(step())
         except BatchActionError as error:
             if str(error) not in self.reported:
                 self.reported.add(str(error))
-                self.report_error(_with_title(error, title) if title else error)
+                self.report_error(_with_title(error, ctx.title) if self.names_tasks else error)
                 notifiers.notify_failure(ctx, error)
             self.codes.append(error.exit_code)
         except Exception as error:  # noqa: BLE001 - a bug in one step must not stop the others
@@ -67,7 +69,7 @@ class LedgerSet:
     def update_budget(self, contexts: Sequence[RunContext]) -> None:
         """Gather what each ledger says about spend."""
         for ctx in contexts:
-            views = (store.view_of_run(each, self.sessions[each.title]) for each in contexts)
+            views = (self.sessions[each.title].view_of(each.run) for each in contexts)
             ctx.budget.facts = tuple(chain.from_iterable(map(spend.facts_of, views)))
 
 
@@ -89,9 +91,9 @@ def run_for_each_task(
     *find_owner*, only the task that owns that batch runs *commands*; the others run
     *other_commands*.
     """
-    codes, ledgers = ExitCodes(report_error), LedgerSet()
+    codes, ledgers = ExitCodes(report_error, len(contexts) > 1), LedgerSet()
     for ctx in contexts:
-        codes.run(ctx, partial(ledgers.load, ctx), _error_title(ctx, contexts))
+        codes.run(ctx, partial(ledgers.load, ctx))
     loaded = [ctx for ctx in contexts if ctx.title in ledgers.sessions]
     owner = (
         find_owner(loaded, ledgers)
@@ -105,7 +107,7 @@ def run_for_each_task(
             for step in steps if is_owner else others:
                 ledgers.update_budget(loaded)
                 session = ledgers.sessions[ctx.title]
-                codes.run(ctx, partial(step, ctx, session), _error_title(ctx, contexts))
+                codes.run(ctx, partial(step, ctx, session))
     return codes.exit_code()
 
 
@@ -115,9 +117,9 @@ def run_without_ledger(
     report_error: ErrorReporter,
 ) -> int:
     """Run a command that needs no ledger for every task; return the first failure's code."""
-    codes = ExitCodes(report_error)
+    codes = ExitCodes(report_error, len(contexts) > 1)
     for ctx in contexts:
-        codes.run(ctx, partial(command, ctx), _error_title(ctx, contexts))
+        codes.run(ctx, partial(command, ctx))
     return codes.exit_code()
 
 
@@ -140,11 +142,6 @@ def recover_owner(contexts: Sequence[RunContext], ledgers: LedgerSet) -> RunCont
             recover.recover_batch(ctx, ledgers.sessions[ctx.title])
             return ctx
     return contexts[0]
-
-
-def _error_title(ctx: RunContext, contexts: Sequence[RunContext]) -> str:
-    """Return the title of a task's errors: empty when there is only one task."""
-    return ctx.title if len(contexts) > 1 else ""
 
 
 def _with_title(error: BatchActionError, title: str) -> BatchActionError:

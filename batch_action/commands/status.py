@@ -33,7 +33,7 @@ def _read_state(ctx: RunContext, session: LedgerSession) -> dict[str, Any]:
     view, max_attempts = session.view, ctx.settings.max_attempts
     pull_requests = collect.load_ledger(ctx)
     known = spend.load(ctx, view) if ctx.has_budget else None
-    file = store.state_file_of(ctx, session.access)
+    file = store.state_file_of(ctx.state_dir, session.access)
     # Artifacts by name, then the path of the file.
     places = [*(session.access.names if ctx.github else ()), *([str(file)] * file.is_file())]
     return {
@@ -49,7 +49,9 @@ def _read_state(ctx: RunContext, session: LedgerSession) -> dict[str, Any]:
                 "expires": batch.expires,
                 "overdue": batch.overdue,
             }
-            for batch in job_summary.list_running_batches(ctx, session)
+            for batch in job_summary.list_running_batches(
+                session.view_of(ctx.run).pending_batches, ctx.now()
+            )
         ],
         "pull_requests": [
             {

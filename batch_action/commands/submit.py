@@ -5,7 +5,7 @@ from dataclasses import replace
 from batch_action.batches import lost_creates, synchronous
 from batch_action.batches import submit as batch_submit
 from batch_action.batches.results import BatchResults
-from batch_action.batches.submit import ModelCheck
+from batch_action.batches.submit import ModelCheck, Submission
 from batch_action.clients.github.errors import RefusedError
 from batch_action.commands.collect import publish_results
 from batch_action.context import RunContext
@@ -18,7 +18,7 @@ from batch_action.publishers import job_summary, pipeline
 from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.publishers.pull_request import eligibility
 from batch_action.requests import planner
-from batch_action.requests.planner import PreparedPlan
+from batch_action.requests.planner import Plan
 
 
 def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
@@ -35,22 +35,22 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
     session = session or store.load(ctx)
     model_check = batch_submit.check_models(ctx)
     if session.view.open_intents:
-        lost_creates.resolve_open_intents(ctx, session)
+        lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)
     batch_submit.check_destinations(ctx)
-    prepared = planner.prepare(
+    plan = planner.prepare(
         ctx,
         session,
         model=model_check.model,
         now=model_check.clock,
         last_reported_head=pipeline.read_last_reported_head(ctx, session.view),
     )
-    if prepared.spend and not (ctx.settings.dry_run or prepared.plan.due):
+    if plan.spend and not (ctx.settings.dry_run or plan.due):
         # What another task must know: of a budget that is used up nothing is reserved.
-        spend.settle(ctx, prepared.spend, store.view_of_run(ctx, session))
-    planner.check_budget(ctx, prepared.plan, prepared.spend)
+        spend.settle(ctx, plan.spend, session.view_of(ctx.run))
+    planner.check_budget(ctx, plan)
     before = len(session.sent)
-    batch_results = None if ctx.settings.dry_run else _send(ctx, session, prepared, model_check)
-    job_summary.report_submitted(ctx, session, prepared, session.sent[before:], batch_results)
+    batch_results = None if ctx.settings.dry_run else _send(ctx, session, plan, model_check)
+    job_summary.report_submitted(ctx, session, plan, session.sent[before:], batch_results)
     return 0 if batch_results is None else _publish(ctx, session, batch_results)
 
 
@@ -73,7 +73,7 @@ def submit_pull_requests(ctx: RunContext, _: LedgerSession) -> int:
         ctx.warn(f"`pull-requests: on` needs the permission `pull-requests: write`: {refused}")
         return 0
     for pull in pulls:
-        own = replace(ctx, run=eligibility.run_of(ctx, pull))
+        own = replace(ctx, run=eligibility.run_of(ctx.git, ctx.github_context, pull))
         try:
             _submit_pull_request(own, session, pull)
         except BatchActionError as error:
@@ -82,35 +82,34 @@ def submit_pull_requests(ctx: RunContext, _: LedgerSession) -> int:
 
 
 def _submit_pull_request(ctx: RunContext, session: LedgerSession, pull: PullRequest) -> None:
-    known = pull_requests.verify_pull_request(ctx, store.view_of_run(ctx, session), pull)
-    verified = eligibility.verify_answers(ctx, known)
+    known = pull_requests.verify_pull_request(ctx, session.view_of(ctx.run), pull)
+    verified = eligibility.verify_answers(ctx.anthropic, ctx.settings, known)
     model_check = batch_submit.check_models(ctx)
-    prepared = planner.prepare(
+    plan = planner.prepare(
         ctx, session, model=model_check.model, now=model_check.clock, verified=verified
     )
     before = len(session.sent)
-    if not ctx.settings.dry_run and prepared.plan.due:
-        planner.check_budget(ctx, prepared.plan)
-        _send(ctx, session, prepared, model_check)
-    if prepared.plan.requests:
-        job_summary.report_pull_request_submitted(ctx, prepared, session.sent[before:])
+    if not ctx.settings.dry_run and plan.due:
+        planner.check_budget(ctx, plan)
+        _send(ctx, session, plan, model_check)
+    if plan.requests:
+        job_summary.report_pull_request_submitted(ctx, plan, session.sent[before:])
 
 
 def _send(
-    ctx: RunContext, session: LedgerSession, prepared: PreparedPlan, model_check: ModelCheck
+    ctx: RunContext, session: LedgerSession, plan: Plan, model_check: ModelCheck
 ) -> BatchResults | None:
     """Send what is due and record the selection; return the results of synchronous requests."""
-    plan, batch_results = prepared.plan, None
+    batch_results, behind = None, plan.commits.behind
     selected = batch_submit.selected_fact(
-        ctx, prepared.selection, partial=prepared.partial, behind=prepared.behind
+        ctx, plan.selection, partial=plan.commits.partial or behind, behind=behind
     )
+    submission = Submission(plan=plan, selected=selected, model_check=model_check)
     if plan.due and plan.mode is SubmissionMode.INTERACTIVE:
-        batch_results = synchronous.send_requests(
-            ctx, session, plan, selected, model_check, prepared.spend
-        )
+        batch_results = synchronous.send_requests(ctx, session, submission)
     elif plan.due:
-        batch_submit.send_batches(ctx, session, plan, selected, model_check, prepared.spend)
-    elif batch_submit.adds_selection(store.view_of_run(ctx, session), selected):
+        batch_submit.send_batches(ctx, session, submission)
+    elif batch_submit.adds_selection(session.view_of(ctx.run), selected):
         # There is nothing to send, but the next run starts from this commit.
         session.add(selected)
     store.save(ctx, session)

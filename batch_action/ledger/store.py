@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from batch_action.clients.actions_runner import Runner
 from batch_action.clients.artifacts import ArtifactService, NameTakenError
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, GitHubError
@@ -11,6 +14,7 @@ from batch_action.ledger import codec, pull_requests
 from batch_action.ledger.artifacts import ArtifactReader
 from batch_action.ledger.trust import LedgerAccess, access_of
 from batch_action.ledger.view import LedgerView
+from batch_action.models.github_context import Run
 from batch_action.models.ledger import Fact, Ledger, merge
 from batch_action.models.requests import BatchState
 
@@ -57,16 +61,13 @@ class LedgerSession:
         ledger = self.ledger.keep(lambda fact: fact.key() not in keys).add(*own.facts)
         return pull_requests.view_of(LedgerView(ledger), number)
 
+    def view_of(self, run: Run) -> LedgerView:
+        """Return the facts of a run's subject: its pull request's, or else the whole ledger."""
+        return self.view if run.pull_number is None else self.view_of_pull(run.pull_number)
+
     def add(self, *facts: Fact) -> None:
         """Add facts without saving them."""
         self.ledger = self.ledger.add(*facts)
-
-
-def view_of_run(ctx: RunContext, session: LedgerSession) -> LedgerView:
-    """Return the facts of this run's subject: its pull request's, or else the whole ledger."""
-    if ctx.run.pull_number is None:
-        return session.view
-    return session.view_of_pull(ctx.run.pull_number)
 
 
 def load(
@@ -79,7 +80,7 @@ def load(
     """
     ctx.console.activity = "reading the ledger"
     access = access or access_of(ctx, pull_requests=pull_requests)
-    file = _read_file(ctx, access)
+    file = _read_file(ctx.state_dir, access)
     ledger = file or Ledger(repository=access.repository_id, task=access.task)
     if ctx.github is None:
         return LedgerSession(access=access, ledger=ledger, saved=ledger)
@@ -117,28 +118,31 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
 
     Raises GitHubError; ConfigError when the ledger is too large or the file cannot be written.
     """
-    if session.ledger.facts == session.saved.facts and not _needs_renewal(ctx, session):
+    if session.ledger.facts == session.saved.facts and not _needs_renewal(ctx.artifacts, session):
         return
     ctx.console.activity = "saving the ledger"
     ledger = session.ledger.model_copy(update={"written_at": ctx.now()})
     if ctx.artifacts is None:
         # Another process may have written to the file meanwhile.
-        file = _read_file(ctx, session.access)
+        file = _read_file(ctx.state_dir, session.access)
         ledger = merge(ledger, file)[0] if file else ledger
     own = session.access.own_pull if ctx.artifacts else None
     written = pull_requests.facts_of(LedgerView(ledger), own.number) if own else ledger
-    data = _encode(ctx, written, reserved_bytes)
+    data = _encode(written, ctx.settings.state_secret, reserved_bytes)
     if ctx.artifacts is None:
-        _write_file(ctx, state_file_of(ctx, session.access), data)
+        if ctx.settings.state_dir is None:
+            ctx.runner.results_folder()
+        _write_file(ctx.runner, state_file_of(ctx.state_dir, session.access), data)
     else:
-        session.superseded, number = _upload(ctx, ctx.artifacts, data, session)
+        session.superseded, number = _upload(
+            ctx.artifacts, data, session, ctx.settings.retention_days
+        )
         ledger = ledger.model_copy(update={"merged_artifacts": (*ledger.merged_artifacts, number)})
     session.ledger = session.saved = ledger
     session.newest = None
 
 
-def _encode(ctx: RunContext, ledger: Ledger, reserved_bytes: int) -> bytes:
-    secret = ctx.settings.state_secret
+def _encode(ledger: Ledger, secret: SecretStr | None, reserved_bytes: int) -> bytes:
     try:
         return codec.encode(ledger, secret.get_secret_value() if secret else None, reserved_bytes)
     except codec.TooLargeError as error:
@@ -148,15 +152,15 @@ def _encode(ctx: RunContext, ledger: Ledger, reserved_bytes: int) -> bytes:
         ) from None
 
 
-def _needs_renewal(ctx: RunContext, session: LedgerSession) -> bool:
-    if session.newest is None or session.expires is None or ctx.artifacts is None:
+def _needs_renewal(service: ArtifactService | None, session: LedgerSession) -> bool:
+    if session.newest is None or session.expires is None or service is None:
         return False
     life = session.expires - session.newest
-    return ctx.artifacts.now() - session.newest > max(life / 2, timedelta(hours=1))
+    return service.now() - session.newest > max(life / 2, timedelta(hours=1))
 
 
 def _upload(
-    ctx: RunContext, service: ArtifactService, data: bytes, session: LedgerSession
+    service: ArtifactService, data: bytes, session: LedgerSession, retention_days: int
 ) -> tuple[frozenset[str], int]:
     known = frozenset(session.ledger.merged_artifacts)
     names = session.access.names
@@ -164,7 +168,7 @@ def _upload(
         if name in session.superseded:
             continue
         try:
-            number = service.upload(name, data, ctx.settings.retention_days)
+            number = service.upload(name, data, retention_days)
         except NameTakenError:
             continue
         remaining = {old for old in session.superseded if not _try_delete(service, old, known)}
@@ -192,7 +196,7 @@ def refresh(ctx: RunContext, session: LedgerSession) -> bool:
     that saved later finds the other's intent here, so that they never both send.
     """
     before = session.ledger.facts
-    if ctx.artifacts is None and (file := _read_file(ctx, session.access)):
+    if ctx.artifacts is None and (file := _read_file(ctx.state_dir, session.access)):
         session.ledger = merge(session.ledger, file)[0]
     if ctx.github is None or ctx.artifacts is None:
         return session.ledger.facts != before
@@ -206,20 +210,18 @@ def refresh(ctx: RunContext, session: LedgerSession) -> bool:
     return session.ledger.facts != before
 
 
-def state_file_of(ctx: RunContext, access: LedgerAccess) -> Path:
+def state_file_of(state_dir: Path, access: LedgerAccess) -> Path:
     """Return the path of the ledger's file, used where there is no artifact service."""
-    return ctx.state_dir / f"{access.stem}.zip"
+    return state_dir / f"{access.stem}.zip"
 
 
-def _write_file(ctx: RunContext, path: Path, data: bytes) -> None:
+def _write_file(runner: Runner, path: Path, data: bytes) -> None:
     try:
-        if ctx.settings.state_dir is None:
-            ctx.runner.results_folder()
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".new")
         temporary.write_bytes(data)
         temporary.replace(path)
-        ctx.runner.chown_to_workspace_owner(path.parent)
+        runner.chown_to_workspace_owner(path.parent)
     except OSError as error:
         raise ConfigError(
             f"The ledger cannot be written to {path}: {error.strerror}.",
@@ -227,8 +229,8 @@ def _write_file(ctx: RunContext, path: Path, data: bytes) -> None:
         ) from None
 
 
-def _read_file(ctx: RunContext, access: LedgerAccess) -> Ledger | None:
-    path = state_file_of(ctx, access)
+def _read_file(state_dir: Path, access: LedgerAccess) -> Ledger | None:
+    path = state_file_of(state_dir, access)
     if not path.is_file():
         return None
     try:

@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from batch_action.models.files import SelectedFile
 from batch_action.models.ledger import RequestKey, Usage
 
 CREATE_TIMEOUT = timedelta(minutes=10)
@@ -92,41 +91,6 @@ class SubmissionMode(StrEnum):
     def has_cache_breakpoint(self) -> bool:
         """Whether the shared instructions end with a cache breakpoint."""
         return self in (SubmissionMode.WARM_UP, SubmissionMode.WARMED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """The requests of a run packed into batches, with tokens and dollars."""
-
-    batches: tuple[tuple[Request, ...], ...]
-    backlog: tuple[SelectedFile, ...]
-    """Selected files over the budget: they wait for a later submit."""
-    tokens: TokenEstimate
-    cost: Cost
-    """The worst case: every answer has its maximum length."""
-    shared_tokens: int
-    """Tokens of the instructions that all requests share."""
-    mode: SubmissionMode = SubmissionMode.BATCH
-    note: str = ""
-    """One sentence for people: why `mode` is not the usual one."""
-    worst_case_usd: float | None = None
-    """The maximum cost of the `due` batches in this mode."""
-
-    @property
-    def due(self) -> tuple[tuple[Request, ...], ...]:
-        """The batches to send in this run."""
-        match self.mode:
-            case SubmissionMode.ACCUMULATE | SubmissionMode.AWAIT:
-                return ()
-            case SubmissionMode.WARM_UP:
-                return self.batches[:1]
-            case SubmissionMode.BATCH | SubmissionMode.WARMED | SubmissionMode.INTERACTIVE:
-                return self.batches
-
-    @property
-    def requests(self) -> tuple[Request, ...]:
-        """All requests in the order of sending."""
-        return tuple(request for batch in self.batches for request in batch)
 
 
 @unique

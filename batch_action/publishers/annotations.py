@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batch_action.context import RunContext
+from batch_action.clients.actions_runner import Runner
 from batch_action.escape import plain
 from batch_action.models.findings import FindingState, FindingStatus, Severity
 from batch_action.models.report import DestinationResult, PublishResult
@@ -34,11 +34,11 @@ class Annotation:
     message: str
 
 
-def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
+def notify(runner: Runner, published: PublishResult) -> DestinationResult:
     """Annotate the worst new findings, and add one notice that counts the rest."""
-    annotations, rest = select_annotations(published, ctx.runner.annotation_counts)
+    annotations, rest = select_annotations(published, runner.annotation_counts)
     for annotation in annotations:
-        ctx.runner.annotate(
+        runner.annotate(
             annotation.level,
             annotation.message,
             file=annotation.path,
@@ -47,7 +47,7 @@ def notify(ctx: RunContext, published: PublishResult) -> DestinationResult:
             title=annotation.title,
         )
     if rest:
-        ctx.runner.annotate("notice", rest)
+        runner.annotate("notice", rest)
     return DestinationResult(
         destination=DESTINATION,
         action="written" if annotations else "skipped",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from batch_action.batches.results import (
     BatchResults,
@@ -9,20 +10,24 @@ from batch_action.batches.results import (
     is_overdue,
     overdue_advice,
 )
+from batch_action.clients.actions_runner import Runner
+from batch_action.clients.console import Console
+from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.escape import html_code, markdown, markdown_with_commits
 from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.trust import access_of
+from batch_action.ledger.view import PendingBatch
 from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity
 from batch_action.models.report import PublishResult
-from batch_action.models.requests import BatchState, Cost, Plan, SubmissionMode
+from batch_action.models.requests import BatchState, Cost, SubmissionMode
 from batch_action.publishers import report_text
 from batch_action.publishers.report_text import (
     render_template,
 )
 from batch_action.publishers.results import count_findings
-from batch_action.requests.planner import PreparedPlan
+from batch_action.requests.planner import Plan
 from batch_action.text import format_age, format_dollars, format_time, plural
 
 MAX_TABLE_BYTES = 80_000
@@ -71,15 +76,14 @@ class RunningBatch:
 
 def render_submitted(
     title: str,
-    prepared: PreparedPlan,
+    plan: Plan,
     sent: Sequence[BatchState],
     *,
     dry_run: bool,
     budget: str = "",
 ) -> str:
     """Render what was selected and sent, the maximum cost, and the files that were left out."""
-    plan, selection = prepared.plan, prepared.selection
-    cost = plan.cost
+    selection, cost = plan.selection, plan.cost
     costs = [
         format_dollars(usd) for usd in (cost.interactive_usd, cost.batch_usd, cost.batch_cached_usd)
     ]
@@ -89,7 +93,7 @@ def render_submitted(
         "job_summary_submitted.md.j2",
         task=markdown(title, 60),
         range=f"{selection.base[:12] if selection.base else ''}..{selection.head[:12]}",
-        explanation=markdown(prepared.explanation),
+        explanation=markdown(plan.commits.explanation),
         files=plural(len(selection.files) - len(plan.backlog), "file"),
         requests=plural(len(plan.requests), "request"),
         batches=[(batch.id, batch.total, f"{batch.expires_at:%Y-%m-%d %H:%M}") for batch in sent],
@@ -148,7 +152,7 @@ def _collected_values(published: PublishResult) -> dict[str, object]:
 def report_submitted(
     ctx: RunContext,
     session: LedgerSession,
-    prepared: PreparedPlan,
+    plan: Plan,
     sent: Sequence[BatchState],
     results: BatchResults | None = None,
 ) -> None:
@@ -156,10 +160,10 @@ def report_submitted(
 
     *results*: the answers of interactive requests.
     """
-    plan, runner, dry_run = prepared.plan, ctx.runner, ctx.settings.dry_run
+    runner, dry_run = ctx.runner, ctx.settings.dry_run
     is_sent = bool(session.sent or results)
     status = "dry-run" if dry_run else _submit_status(plan, is_sent=is_sent)
-    view = store.view_of_run(ctx, session)
+    view = session.view_of(ctx.run)
     backlog = view.backlog(max_attempts=ctx.settings.max_attempts, scope=ctx.scope)
     if status in ("dry-run", "submitted") or "status" not in runner.outputs:
         # After a collect in the same run, its status is more important than that nothing was sent.
@@ -169,16 +173,17 @@ def report_submitted(
     runner.set_output("requests-count", interactive + sum(batch.total for batch in session.sent))
     runner.set_output("backlog-count", len(plan.backlog) if dry_run else len(backlog))
     _write_summary(
-        ctx,
+        runner,
+        ctx.settings,
         render_submitted(
             ctx.title,
-            prepared,
+            plan,
             sent,
             dry_run=dry_run,
-            budget=prepared.spend.describe(ctx.settings, ctx.now()) if prepared.spend else "",
+            budget=plan.spend.describe(ctx.settings, ctx.now()) if plan.spend else "",
         ),
     )
-    _print_submitted(ctx, plan, is_sent=bool(sent or results or dry_run))
+    _print_submitted(ctx.console, plan, is_sent=bool(sent or results or dry_run), dry_run=dry_run)
 
 
 def _submit_status(plan: Plan, *, is_sent: bool) -> str:
@@ -189,28 +194,26 @@ def _submit_status(plan: Plan, *, is_sent: bool) -> str:
     return "accumulated" if plan.mode is SubmissionMode.ACCUMULATE else "pending"
 
 
-def _print_submitted(ctx: RunContext, plan: Plan, *, is_sent: bool) -> None:
+def _print_submitted(console: Console, plan: Plan, *, is_sent: bool, dry_run: bool) -> None:
     if plan.note:
-        ctx.console.print(plan.note)
+        console.print(plan.note)
     if not (plan.due and is_sent):
-        ctx.console.print("Nothing was sent." if plan.requests else "Nothing new to send.")
+        console.print("Nothing was sent." if plan.requests else "Nothing new to send.")
         return
-    verb = "Would send" if ctx.settings.dry_run else "Sent"
+    verb = "Would send" if dry_run else "Sent"
     requests = plural(sum(len(batch) for batch in plan.due), "request")
     how = f"in {len(plan.due)} {'batch' if len(plan.due) == 1 else 'batches'}"
     if plan.mode is SubmissionMode.INTERACTIVE:
         how = "interactively, at full price"
-    ctx.console.print(f"{verb} {requests} {how}: at most {format_dollars(plan.worst_case_usd)}.")
+    console.print(f"{verb} {requests} {how}: at most {format_dollars(plan.worst_case_usd)}.")
 
 
-def report_pull_request_submitted(
-    ctx: RunContext, prepared: PreparedPlan, sent: Sequence[BatchState]
-) -> None:
+def report_pull_request_submitted(ctx: RunContext, plan: Plan, sent: Sequence[BatchState]) -> None:
     """Report, in a run of a branch, what was sent about a pull request; add it to the outputs."""
     runner, dry_run = ctx.runner, ctx.settings.dry_run
     title = f"{ctx.title} on #{ctx.run.pull_number}"
-    _write_summary(ctx, render_submitted(title, prepared, sent, dry_run=dry_run))
-    _print_submitted(ctx, prepared.plan, is_sent=bool(sent or dry_run))
+    _write_summary(ctx.runner, ctx.settings, render_submitted(title, plan, sent, dry_run=dry_run))
+    _print_submitted(ctx.console, plan, is_sent=bool(sent or dry_run), dry_run=dry_run)
     if sent:
         ids = [*filter(None, [runner.outputs.get("batch-ids")]), *(batch.id for batch in sent)]
         count = int(runner.outputs.get("requests-count") or 0) + sum(b.total for b in sent)
@@ -219,19 +222,21 @@ def report_pull_request_submitted(
         runner.set_output("requests-count", count)
 
 
-def report_plan(ctx: RunContext, prepared: PreparedPlan) -> None:
+def report_plan(ctx: RunContext, plan: Plan) -> None:
     """Report what a submit would send."""
     ctx.runner.set_output("status", "planned")
-    ctx.runner.set_output("requests-count", len(prepared.plan.requests))
-    ctx.runner.set_output("backlog-count", len(prepared.plan.backlog))
-    _write_summary(ctx, render_submitted(ctx.title, prepared, (), dry_run=True))
+    ctx.runner.set_output("requests-count", len(plan.requests))
+    ctx.runner.set_output("backlog-count", len(plan.backlog))
+    _write_summary(ctx.runner, ctx.settings, render_submitted(ctx.title, plan, (), dry_run=True))
 
 
 def list_running_batches(
-    ctx: RunContext, session: LedgerSession, batch_results: BatchResults | None = None
+    pending_batches: Iterable[PendingBatch],
+    now: datetime,
+    batch_results: BatchResults | None = None,
 ) -> list[RunningBatch]:
     """List the batches that are not collected; *batch_results*: what this run has fetched."""
-    now, results = ctx.now(), batch_results or BatchResults()
+    results = batch_results or BatchResults()
     ended = {pending.sent.batch for pending in results.ended}
     return [
         RunningBatch(
@@ -243,7 +248,7 @@ def list_running_batches(
             has_ended=pending.sent.batch in ended,
             failed=pending.sent.batch in results.failed,
         )
-        for pending in store.view_of_run(ctx, session).pending_batches
+        for pending in pending_batches
     ]
 
 
@@ -255,7 +260,8 @@ def report_collected(
 ) -> None:
     """Report the results of a collect; *published* is None when no batch had ended."""
     runner = ctx.runner
-    running = list_running_batches(ctx, session, batch_results)
+    pending = session.view_of(ctx.run).pending_batches
+    running = list_running_batches(pending, ctx.now(), batch_results)
     if published is None:
         runner.set_output("status", "pending" if running else "nothing-to-do")
         ctx.console.print(
@@ -267,7 +273,9 @@ def report_collected(
             ctx.warn(warning)
     if published is not None or running:
         dry_run = ctx.settings.dry_run
-        _write_summary(ctx, render_collected(published, running=running, dry_run=dry_run))
+        _write_summary(
+            ctx.runner, ctx.settings, render_collected(published, running=running, dry_run=dry_run)
+        )
 
 
 def report_pull_requests(
@@ -279,13 +287,15 @@ def report_pull_requests(
         for result in pull_request.results:
             number = pull_request.report.pull_request
             ctx.console.print(f"#{number}: {result.action} {result.url or ''}".rstrip())
-        _write_summary(ctx, render_collected(pull_request, running=(), dry_run=dry_run))
+        _write_summary(
+            ctx.runner, ctx.settings, render_collected(pull_request, running=(), dry_run=dry_run)
+        )
     if published and ctx.runner.outputs.get("status") in ("pending", "nothing-to-do"):
         ctx.runner.set_output("status", "dry-run" if dry_run else "collected")
         ids = [batch for result in published for batch in result.report.batch_ids]
         ctx.runner.set_output("batch-ids", ",".join(ids))
-    if running := list_running_batches(ctx, session):
-        count = plural(len(running), "pending batch", "pending batches")
+    if pending := session.view_of(ctx.run).pending_batches:
+        count = plural(len(pending), "pending batch", "pending batches")
         ctx.console.print(f"For pull requests: {count}.")
 
 
@@ -293,7 +303,7 @@ def report_interrupted(ctx: RunContext) -> None:
     """Report in which activity the run was interrupted; its state is saved already."""
     activity = ctx.console.activity or "starting"
     text = f"**Interrupted while {activity}.** The state is saved; the next run continues."
-    _write_summary(ctx, text)
+    _write_summary(ctx.runner, ctx.settings, text)
 
 
 def report_run_end(*contexts: RunContext) -> None:
@@ -304,10 +314,10 @@ def report_run_end(*contexts: RunContext) -> None:
     if len(contexts) > 1 and any("status" in ctx.runner.outputs for ctx in contexts):
         rows = [(markdown(ctx.title, 60), *_overview_cells(ctx.runner.outputs)) for ctx in contexts]
         table = report_text.format_table(("Task", *OVERVIEW_COLUMNS), rows, MAX_OVERVIEW_BYTES)
-        _write_summary(first, f"### All tasks\n\n{table}")
+        _write_summary(first.runner, first.settings, f"### All tasks\n\n{table}")
     if first.warnings:
         lines = (f"- {markdown_with_commits(warning)}" for warning in first.warnings)
-        _write_summary(first, "\n".join(["**Warnings**", "", *lines]))
+        _write_summary(first.runner, first.settings, "\n".join(["**Warnings**", "", *lines]))
 
 
 def _overview_cells(outputs: Mapping[str, str]) -> Iterator[str]:
@@ -316,7 +326,7 @@ def _overview_cells(outputs: Mapping[str, str]) -> Iterator[str]:
 
 
 def _set_state_file(ctx: RunContext) -> None:
-    path = store.state_file_of(ctx, access_of(ctx))
+    path = store.state_file_of(ctx.state_dir, access_of(ctx))
     if ctx.artifacts is None and path.is_file():
         if path.is_relative_to(ctx.github_context.workspace):
             path = path.relative_to(ctx.github_context.workspace)
@@ -350,9 +360,9 @@ def _set_outputs(ctx: RunContext, published: PublishResult) -> None:
         ctx.console.print(f"Cost {format_dollars(paid)}, saved {format_dollars(saved)}.")
 
 
-def _write_summary(ctx: RunContext, text: str) -> None:
-    if "summary" in ctx.settings.report:
-        ctx.runner.summary(text)
+def _write_summary(runner: Runner, settings: Settings, text: str) -> None:
+    if "summary" in settings.report:
+        runner.summary(text)
 
 
 SEVERITY_COLORS = {

@@ -12,7 +12,7 @@ from batch_action.publishers.files import publisher as files
 
 NOTIFIERS: Mapping[str, Callable[[RunContext, PublishResult], DestinationResult]] = {
     "files": files.notify,
-    "annotations": annotations.notify,
+    "annotations": lambda ctx, published: annotations.notify(ctx.runner, published),
     "webhook": webhook.notify,
     "slack": slack.notify,
 }

@@ -218,7 +218,7 @@ def publish(
 ) -> PipelineResult:
     """Publish the answers to every destination; one that fails does not stop the others."""
     ctx.console.activity = "publishing the findings"
-    reconciliation = _reconcile(ctx, report, answers, states, policy)
+    reconciliation = _reconcile(ctx.git, report, answers, states, policy)
     delivered = list(states.unreadable)
     problem: BatchActionError | None = None
     for name, publisher in states.publishers.items():
@@ -285,7 +285,7 @@ def _failed_result(name: str, error: GitHubError) -> DestinationResult:
 
 
 def _reconcile(
-    ctx: RunContext,
+    git: GitRepo,
     report: RunReport,
     answers: BatchAnswers,
     states: PublishedStates,
@@ -298,7 +298,7 @@ def _reconcile(
     heads = [state.head for state in states.newest_first if state.head]
     # The newest head of a pull request is the one that GitHub names, even after a force push.
     head = heads[0] if heads and report.pull_request is None else None
-    positions = resolve(answers, tracked, ctx.git, head=head)
+    positions = resolve(answers, tracked, git, head=head)
     return replace(reconcile(tracked, answers, positions, policy), blocks=blocks)
 
 

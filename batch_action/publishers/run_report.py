@@ -17,6 +17,7 @@ from batch_action.models.report import (
     RunReport,
     Spending,
 )
+from batch_action.models.requests import Prices
 from batch_action.requests import pricing
 
 STATUS_OF_REASON = {
@@ -60,7 +61,14 @@ def build(
         file_statuses=_build_file_statuses(
             view, results, settings.max_attempts, ctx.scope, account
         ),
-        spending=(_compute_spending(ctx, view, results, spend_view or view) if ended else None),
+        spending=_compute_spending(
+            ctx.prices,
+            view,
+            results,
+            month_usd=(spend_view or view).spend_usd(month_start(ctx.now())),
+        )
+        if ended
+        else None,
         discarded=batch_answers.discarded,
         ref=f"refs/pull/{pull_number}/head" if pull_number else context.branch_ref,
         pull_request=pull_number,
@@ -169,18 +177,18 @@ def _build_entry(
 
 
 def _compute_spending(
-    ctx: RunContext, view: LedgerView, results: BatchResults, spend_view: LedgerView
+    prices: Prices, view: LedgerView, results: BatchResults, *, month_usd: float | None
 ) -> Spending:
     usage = sum((usage for _, usage in results.usages), Usage())
     prompt = usage.prompt_tokens
     shared = results.ended[-1].intended.shared_tokens
     return Spending(
         usage=usage,
-        cost=pricing.actual_cost(ctx.prices, results.usages, shared),
-        month_to_date_usd=spend_view.spend_usd(month_start(ctx.now())),
+        cost=pricing.actual_cost(prices, results.usages, shared),
+        month_to_date_usd=month_usd,
         cache_share=usage.cache_read_tokens / prompt if prompt else 0.0,
         cache_saved_usd=(
-            pricing.cache_saving(ctx.prices, [*results.usages, *_find_warm_ups(view, results)])
+            pricing.cache_saving(prices, [*results.usages, *_find_warm_ups(view, results)])
             if usage != pricing.without_cache(usage)
             else None
         ),

@@ -58,6 +58,9 @@ MAX_LICENSE_TEXTS = 8
 """License texts in the root folder that are read."""
 REGULAR_FILE_MODES = ("100644", "100755")
 
+Hints = tuple[tuple[str, str], ...]
+"""What the prompt says besides the file: a name and a text each."""
+
 _TEST_NAME = re.compile(
     r"^\s*(?:(?:async\s+)?def\s+test\w*|class\s+Test\w*|(?:describe|suite|it|test)\b.*?\(\s*"
     r"(?:\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`)|func\s+(?:Test|Fuzz|Benchmark)\w*)",
@@ -73,7 +76,8 @@ def attach(ctx: RunContext, selection: Selection) -> tuple[list[SelectedFile], l
     if files:
         match ctx.task.context_needs:
             case ContextNeeds.BEFORE:
-                attached = _attach_old_versions(ctx, selection, files)
+                hints = _change_hints(_description(ctx, selection), selection, files)
+                attached = _attach_old_versions(ctx.git, ctx.task, files, hints)
             case ContextNeeds.TESTS:
                 attached = map(TestLocator(ctx, selection.head).attach, files)
             case ContextNeeds.NONE:
@@ -185,16 +189,15 @@ def _at_most(lines: list[str], limit: int) -> list[str]:
 
 
 def _attach_old_versions(
-    ctx: RunContext, selection: Selection, files: Sequence[SelectedFile]
+    git: GitRepo, task: Task, files: Sequence[SelectedFile], change_hints: Hints
 ) -> Iterator[SelectedFile | SkippedFile]:
-    """Attach the version that each file is compared with, and the change's description."""
+    """Attach the version that each file is compared with, and the hints on the whole change."""
     paths = {file.old_blob: file.path for file in files if file.old_blob}
-    blobs = ctx.git.blobs(sorted(paths))
+    blobs = git.blobs(sorted(paths))
     texts = {blob: mask(read_text(data), paths[blob])[0] for blob, data in blobs}
-    hints = _change_hints(ctx, selection, files)
     for file in files:
         text, blob, reason, detail = texts.get(file.old_blob or ""), None, None, ""
-        if text is None and file.status is ChangeType.MODIFIED and ctx.git.is_shallow():
+        if text is None and file.status is ChangeType.MODIFIED and git.is_shallow():
             blob, reason = file.blob, SkipReason.NOT_IN_CLONE
             detail = "its older version is not in this clone: set `fetch-depth: 0`"
         elif text is None:
@@ -213,15 +216,13 @@ def _attach_old_versions(
             blob=file.old_blob or "",
             text=text or "",
         )
-        yield replace(file, context_files=(before,), hints=(*hints, *ctx.task.hints(file)))
+        yield replace(file, context_files=(before,), hints=(*change_hints, *task.hints(file)))
 
 
-def _change_hints(
-    ctx: RunContext, selection: Selection, files: Sequence[SelectedFile]
-) -> tuple[tuple[str, str], ...]:
+def _change_hints(description: str, selection: Selection, files: Sequence[SelectedFile]) -> Hints:
     """Return the hints on the whole change: its description and the files it touches."""
     hints = []
-    if description := _description(ctx, selection):
+    if description:
         hints.append(("description", mask(description)[0]))
     names = [f"{s.path} (deleted)" for s in selection.skipped if s.reason is SkipReason.DELETED]
     for file in files:

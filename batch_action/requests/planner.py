@@ -7,15 +7,15 @@ from math import inf
 
 from batch_action.context import RunContext
 from batch_action.errors import BudgetError, ConfigError
-from batch_action.ledger import spend, store
+from batch_action.ledger import spend
 from batch_action.ledger.spend import Spend
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import FileChange, SelectedFile, Selection
 from batch_action.models.ledger import Recheck, Usage
 from batch_action.models.requests import (
+    Cost,
     ModelCapabilities,
-    Plan,
     Prices,
     Request,
     SubmissionMode,
@@ -32,17 +32,59 @@ from batch_action.selection.reader import SelectionOptions
 BUDGETS = "Raise `max-cost-usd`, `daily-budget-usd` or `monthly-budget-usd`"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The requests of a run packed into batches, with tokens and dollars."""
+
+    selection: Selection
+    commits: CommitRange
+    spend: Spend | None
+    """What the repository has spent; None without a budget."""
+    batches: tuple[tuple[Request, ...], ...]
+    backlog: tuple[SelectedFile, ...]
+    """Selected files over the budget: they wait for a later submit."""
+    tokens: TokenEstimate
+    cost: Cost
+    """The worst case: every answer has its maximum length."""
+    shared_tokens: int
+    """Tokens of the instructions that all requests share."""
+    mode: SubmissionMode = SubmissionMode.BATCH
+    note: str = ""
+    """One sentence for people: why `mode` is not the usual one."""
+    worst_case_usd: float | None = None
+    """The maximum cost of the `due` batches in this mode."""
+
+    @property
+    def due(self) -> tuple[tuple[Request, ...], ...]:
+        """The batches to send in this run."""
+        match self.mode:
+            case SubmissionMode.ACCUMULATE | SubmissionMode.AWAIT:
+                return ()
+            case SubmissionMode.WARM_UP:
+                return self.batches[:1]
+            case SubmissionMode.BATCH | SubmissionMode.WARMED | SubmissionMode.INTERACTIVE:
+                return self.batches
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """All requests in the order of sending."""
+        return tuple(request for batch in self.batches for request in batch)
+
+
 def build_plan(
     ctx: RunContext,
     request_set: RequestSet,
-    left_usd: float,
-    strategy: SendStrategy = SendStrategy(SubmissionMode.BATCH),  # noqa: B008 - frozen
+    commits: CommitRange,
+    strategy: SendStrategy,
+    known_spend: Spend | None = None,
+    now: datetime | None = None,
 ) -> Plan:
     """Pack the files that fit the budget into batches; the others go to the backlog, whole.
 
-    *left_usd*: what the repository's budgets leave.
+    *now*: Anthropic's time, if known; else the run's clock.
     """
     mode, shared = strategy.mode, request_set.shared_tokens
+    left_usd = known_spend.left_usd(ctx.settings, now or ctx.now()) if known_spend else inf
     left_usd = min(left_usd, ctx.settings.max_cost_usd - ctx.budget.sent_usd)
     files, backlog = _fill_budget(ctx.prices, request_set, mode, left_usd)
     requests = [request for file in files for request in request_set.requests[file.path]]
@@ -56,6 +98,9 @@ def build_plan(
     )
     due = batches[0] if mode is SubmissionMode.WARM_UP else requests
     return Plan(
+        selection=request_set.selection,
+        commits=commits,
+        spend=known_spend,
         batches=batches,
         mode=mode,
         note=strategy.note,
@@ -101,7 +146,7 @@ def _worst_usd(
     return pricing.total_usd(prices, _worst_usages(requests, mode, shared), batched=batched)
 
 
-def check_budget(ctx: RunContext, plan: Plan, known_spend: Spend | None = None) -> None:
+def check_budget(ctx: RunContext, plan: Plan) -> None:
     """Check the plan against the budget, and add a warning when another task has used it up.
 
     Raises BudgetError: when no file fits, or not every file and `on-over-budget` is `fail`.
@@ -116,7 +161,7 @@ def check_budget(ctx: RunContext, plan: Plan, known_spend: Spend | None = None) 
     if not plan.backlog:
         return
     names = ", ".join(file.path for file in plan.backlog[:3])
-    state = f" {known_spend.describe(settings, ctx.now())}" if known_spend else ""
+    state = f" {plan.spend.describe(settings, ctx.now())}" if plan.spend else ""
     if not plan.requests and ctx.budget.sent_usd:
         # All tasks of a run share one budget: this one's files go out with a later run.
         ctx.warn(
@@ -153,22 +198,6 @@ def _fill_budget(
     return files, backlog
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedPlan:
-    """A plan with the selection it was built from."""
-
-    selection: Selection
-    explanation: str
-    """Where the base commit comes from, in one sentence for people."""
-    partial: bool
-    """The selection leaves out commits or files."""
-    behind: bool
-    """An earlier run has reviewed a later commit."""
-    plan: Plan
-    spend: Spend | None
-    """What the repository has spent; None without a budget."""
-
-
 def prepare(
     ctx: RunContext,
     session: LedgerSession,
@@ -178,7 +207,7 @@ def prepare(
     exact: bool = False,
     last_reported_head: str | None = None,
     verified: LedgerView | None = None,
-) -> PreparedPlan:
+) -> Plan:
     """Select files, build their requests and plan the batches; nothing is sent or saved.
 
     Raises ConfigError: when no commit range can be determined.
@@ -192,7 +221,7 @@ def prepare(
         last_reported_head: the commit of the latest report, for a ledger without one.
         verified: the facts of the run's subject, where not all of the session's are believed.
     """
-    view, now = verified or store.view_of_run(ctx, session), now or ctx.now()
+    view, now = verified or session.view_of(ctx.run), now or ctx.now()
     commits = commit_range.choose_range(ctx, view, last_reported_head)
     selection = _select(ctx, view, commits)
     for warning in selection_warnings(ctx, selection):
@@ -201,15 +230,7 @@ def prepare(
     request_set = builder.build_requests(ctx, view, selection, limit, exact=exact)
     strategy = send_strategy.choose(ctx, request_set, view, now)
     known_spend = spend.load(ctx, view) if ctx.has_budget else None
-    left_usd = known_spend.left_usd(ctx.settings, now) if known_spend else inf
-    return PreparedPlan(
-        selection=request_set.selection,
-        explanation=commits.explanation,
-        partial=commits.partial or commits.behind,
-        behind=commits.behind,
-        plan=build_plan(ctx, request_set, left_usd, strategy),
-        spend=known_spend,
-    )
+    return build_plan(ctx, request_set, commits, strategy, known_spend, now)
 
 
 def account_for(ctx: RunContext, view: LedgerView) -> Selection:

@@ -296,23 +296,22 @@ def selection_warnings(ctx: RunContext, selection: Selection) -> Iterator[str]:
         missing = [name for name in settings.guidelines if name not in paths]
         if has_own_guidelines and missing:
             yield f"`guidelines`: there is no file {', '.join(map(repr, missing))}."
-    if ctx.task.security_only and (secret := _name_secret_files(ctx, selection)):
-        yield secret
+    if ctx.task.security_only:
+        yield from _name_secret_files(selection, hidden=ctx.hides_security_findings)
 
 
-def _name_secret_files(ctx: RunContext, selection: Selection) -> str:
-    """Return one line about the key and environment files that were not sent; empty without any.
+def _name_secret_files(selection: Selection, *, hidden: bool) -> Iterator[str]:
+    """Yield one line about the key and environment files that were not sent, if there are any.
 
     A password of no known format could not be masked in them.
     """
     reasons = (SkipReason.KEY, SkipReason.ENVIRONMENT)
     paths = [f.path for f in selection.skipped if f.reason in reasons and not is_test_path(f.path)]
     if not paths:
-        return ""
+        return
     more = " …" if len(paths) > MAX_NAMED_FILES else ""
-    hidden = ctx.hides_security_findings
     names = "" if hidden else f" ({', '.join(paths[:MAX_NAMED_FILES])}{more})"
-    return (
+    yield (
         f"{plural(len(paths), 'key or environment file')}{names} changed. They are not sent: check "
         "that the repository holds no secret."
     )

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from batch_action import __version__
 from batch_action.server.context import ServerContext
 from batch_action.server.ledgers import RemoteLedgers
-from batch_action.server.store import BatchRecord, BatchStatus
+from batch_action.server.store import BatchRecord, BatchStatus, Store
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 MAX_SHOWN = 30
@@ -19,10 +19,11 @@ MAX_SHOWN = 30
 
 def render(ctx: ServerContext, ledgers: RemoteLedgers) -> str:
     """Return the page."""
+    loops = (ctx.dispatching, ctx.watching)
     now, remote_ledgers = ctx.clock(), ledgers.by_name.values()
-    stuck, failed = _stuck(ctx), _failed(ctx)
+    stuck, failed = [loop.name for loop in loops if loop.is_stuck()], _failed(ctx.store)
     problems = [f"{ledger.name}: {ledger.problem}" for ledger in remote_ledgers if ledger.problem]
-    problems += [loop.problem for loop in (ctx.watching, ctx.dispatching) if loop.problem]
+    problems += [loop.problem for loop in loops if loop.problem]
     if stuck or failed:
         health = "failing"
     elif problems:
@@ -40,7 +41,7 @@ def render(ctx: ServerContext, ledgers: RemoteLedgers) -> str:
         problems=problems,
         failed=failed,
         unknown=[b for b in ctx.store.batches(BatchStatus.FAILED) if not b.ledger][:MAX_SHOWN],
-        pending=_pending(ctx),
+        pending=_pending(ctx.store),
         dispatched=ctx.store.batches(BatchStatus.STARTED, BatchStatus.COLLECTED, limit=MAX_SHOWN),
         deliveries=ctx.store.deliveries(MAX_SHOWN),
         ledgers=remote_ledgers,
@@ -55,8 +56,8 @@ def health(ctx: ServerContext) -> tuple[bool, Mapping[str, Any]]:
     Trouble elsewhere (GitHub, Anthropic, a token) is reported, but does not make it fail: a
     restart would not help.
     """
-    stuck = _stuck(ctx)
     loops = (ctx.dispatching, *([ctx.watching] if ctx.watch else []))
+    stuck = [loop.name for loop in loops if loop.is_stuck()]
     facts: dict[str, Any] = {
         "store": "ok",
         "stuck": stuck,
@@ -68,7 +69,7 @@ def health(ctx: ServerContext) -> tuple[bool, Mapping[str, Any]]:
     }
     try:
         ctx.store.check(ctx.clock())
-        facts |= {"pending": len(_pending(ctx)), "failed": len(_failed(ctx))}
+        facts |= {"pending": len(_pending(ctx.store)), "failed": len(_failed(ctx.store))}
     except sqlite3.Error as error:
         facts["store"] = str(error)
     ok = facts["store"] == "ok" and not stuck
@@ -93,22 +94,17 @@ def _expiry(seconds: float) -> str:
     return f"expires in {duration(seconds)}" if seconds > 0 else f"expired {duration(-seconds)} ago"
 
 
-def _pending(ctx: ServerContext) -> list[BatchRecord]:
+def _pending(store: Store) -> list[BatchRecord]:
     """Return the batches that are not collected yet, the oldest first."""
-    batches = ctx.store.batches(BatchStatus.PENDING, BatchStatus.ENDED, BatchStatus.STARTED)
+    batches = store.batches(BatchStatus.PENDING, BatchStatus.ENDED, BatchStatus.STARTED)
     # A run that was started for a repository that left the file concerns nobody here.
     pending = [b for b in batches if b.ledger or b.status is BatchStatus.ENDED]
     return sorted(pending, key=lambda batch: batch.created_at)
 
 
-def _failed(ctx: ServerContext) -> list[BatchRecord]:
+def _failed(store: Store) -> list[BatchRecord]:
     """Return the batches of listed repositories for which no run could be started."""
-    return [batch for batch in ctx.store.batches(BatchStatus.FAILED) if batch.ledger]
-
-
-def _stuck(ctx: ServerContext) -> list[str]:
-    loops = (ctx.dispatching, ctx.watching)
-    return [loop.name for loop in loops if loop.is_stuck()]
+    return [batch for batch in store.batches(BatchStatus.FAILED) if batch.ledger]
 
 
 def _http_url(url: str) -> str:

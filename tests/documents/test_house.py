@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -18,6 +19,8 @@ MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 7
 MAX_IMPORTS = 20
 """Modules of ours that one module may import."""
+CONTEXTS = ("RunContext", "ServerContext")
+MAX_MEMBERS_TAKEN_SINGLY = 2
 
 # Concatenated, so that this file does not contain them.
 REGISTRIES = ("pypi" + ".org", "python" + "hosted.org", "registry.npm" + "js", "crates" + ".io")
@@ -77,6 +80,53 @@ def test_no_function_has_too_many_parameters():
         if len(parameters_of(node)) > MAX_PARAMETERS
     }
     assert functions == {}
+
+
+def uses_of(scope: ast.AST, is_context: Callable[[ast.AST], bool]) -> tuple[set[str], bool]:
+    """Return which members of a context a function or class uses, and whether it hands it on."""
+    members = [n for n in ast.walk(scope) if isinstance(n, ast.Attribute) and is_context(n.value)]
+    taken = {id(node.value) for node in members}
+    whole = any(
+        is_context(node) and id(node) not in taken and isinstance(node.ctx, ast.Load)
+        for node in ast.walk(scope)
+    )
+    return {node.attr for node in members}, whole
+
+
+def is_name(name: str) -> Callable[[ast.AST], bool]:
+    return lambda node: isinstance(node, ast.Name) and node.id == name
+
+
+def is_field(name: str) -> Callable[[ast.AST], bool]:
+    return lambda node: (
+        isinstance(node, ast.Attribute) and node.attr == name and is_name("self")(node.value)
+    )
+
+
+def holders_of_a_context(name: str) -> Iterator[tuple[str, ast.AST, Callable[[ast.AST], bool]]]:
+    """Yield the functions that take a context, and the classes that keep one."""
+    for node in functions_of(name):
+        for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+            if argument.annotation and ast.unparse(argument.annotation) in CONTEXTS:
+                yield node.name, node, is_name(argument.arg)
+    for node in classes_of(name):
+        for statement in node.body:
+            if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.annotation) in (
+                CONTEXTS
+            ):
+                yield node.name, node, is_field(statement.target.id)
+
+
+def test_a_context_is_taken_only_where_most_of_it_is_used():
+    """What uses one or two members and hands it to nobody takes these members instead."""
+    few = {
+        f"{name}:{holder}": sorted(members)
+        for name in OURS
+        for holder, scope, is_context in holders_of_a_context(name)
+        for members, whole in [uses_of(scope, is_context)]
+        if len(members) <= MAX_MEMBERS_TAKEN_SINGLY and not whole
+    }
+    assert few == {}
 
 
 def imported_by(name: str) -> set[str]:

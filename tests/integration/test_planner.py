@@ -10,8 +10,11 @@ from batch_action.ledger import spend
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import SkipReason
 from batch_action.models.ledger import Collected, Intended, RequestKey, Sent, Usage
+from batch_action.models.requests import SubmissionMode
 from batch_action.requests import builder, planner, pricing
+from batch_action.requests.send_strategy import SendStrategy
 from batch_action.selection import reader
+from batch_action.selection.commit_range import CommitRange
 from batch_action.selection.patterns import PathRules
 from tests.harness.contexts import NOW, context_of
 from tests.harness.git_repositories import Repo
@@ -51,20 +54,15 @@ def build(ctx, known=EMPTY, *, base=None):
     return builder.build_requests(ctx, LedgerView(known), selection, None)
 
 
-def left_usd(ctx, known):
-    if not ctx.has_budget:
-        return float("inf")
-    return spend.load(ctx, LedgerView(known)).left_usd(ctx.settings, ctx.now())
-
-
 def build_plan(repo, known=EMPTY, now=NOW, **flags):
     with context_of(repo.path, now=now, **flags) as ctx:
         request_set = build(ctx, known)
-        return (
-            ctx,
-            request_set,
-            planner.build_plan(ctx, request_set, left_usd(ctx, known)),
-        )
+        selection = request_set.selection
+        commits = CommitRange(head=selection.head, base=selection.base, explanation="")
+        strategy = SendStrategy(SubmissionMode.BATCH)
+        known_spend = spend.load(ctx, LedgerView(known)) if ctx.has_budget else None
+        plan = planner.build_plan(ctx, request_set, commits, strategy, known_spend)
+        return ctx, request_set, plan
 
 
 def cost_of(ctx, request_set, path):

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from batch_action.models.files import ChangeType, SelectedFile, Selection, SkippedFile, SkipReason
 from batch_action.models.findings import FindingState, Severity, Verdict
 from batch_action.models.report import DestinationResult, FileStatus, FileStatusEntry, FileStatuses
-from batch_action.models.requests import Cost, Plan, TokenEstimate
+from batch_action.models.requests import Cost, TokenEstimate
 from batch_action.publishers import job_summary, report_text
 from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.job_summary import RunningBatch
-from batch_action.requests.planner import PreparedPlan
+from batch_action.requests.planner import Plan
+from batch_action.selection.commit_range import CommitRange
 from tests.harness.hostile_text import FILE_NAMES, GFM, TEXTS, assert_inert
 from tests.harness.reports import (
     COST,
@@ -169,17 +170,16 @@ def test_a_huge_submit_stays_within_the_limit():
     ]
     skipped = [SkippedFile(path=f.path, reason=SkipReason.BINARY, detail=name) for f in files]
     plan = Plan(
+        selection=Selection(head=C, base=None, files=tuple(files), skipped=tuple(skipped)),
+        commits=CommitRange(head=C, base=None, explanation=name),
+        spend=None,
         batches=(),
         backlog=tuple(files),
         shared_tokens=1,
         tokens=TokenEstimate(input=1, output_max=1, method="counted"),
         cost=COST,
     )
-    selection = Selection(head=C, base=None, files=tuple(files), skipped=tuple(skipped))
-    prepared = PreparedPlan(
-        selection=selection, explanation=name, partial=False, behind=False, plan=plan, spend=None
-    )
-    text = job_summary.render_submitted("<b>", prepared, (), dry_run=False)
+    text = job_summary.render_submitted("<b>", plan, (), dry_run=False)
     assert len(text.encode()) < MIB / 4
     assert len(re.findall(r"… and \d+ more rows\.", text)) == 2, "the backlog and the skipped"
     assert "<b>" not in text

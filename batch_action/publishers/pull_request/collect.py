@@ -111,7 +111,7 @@ def collect(
         batch_results: the results of the only one, if they are fetched already.
     """
     if session.view.open_intents:
-        lost_creates.resolve_open_intents(ctx, session)
+        lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)
     own, combined = ctx.run.pull_number, PullRequestResults(ledger=session)
     for number in (
         [own]
@@ -162,7 +162,7 @@ def _collect_one(
 ) -> PullRequestResults:
     pull = ctx.require_github().pulls.get(number)
     if ctx.run.pull_number is None:
-        ctx = replace(ctx, run=run_of(ctx, pull))
+        ctx = replace(ctx, run=run_of(ctx.git, ctx.github_context, pull))
     elif not pull.open:
         return PullRequestResults()
     view = pull_requests.verify_pull_request(ctx, session.view_of_pull(number), pull)

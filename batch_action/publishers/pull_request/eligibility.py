@@ -3,14 +3,17 @@
 from collections.abc import Iterable
 
 from batch_action.batches.results import is_batch_id
+from batch_action.clients.anthropic.client import AnthropicClient
+from batch_action.clients.git import GitRepo
 from batch_action.clients.github.pulls import DEPENDABOT
+from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError
 from batch_action.ledger import pull_requests
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import Selection
 from batch_action.models.github import PullRequest
-from batch_action.models.github_context import PullRequestRun
+from batch_action.models.github_context import GitHubContext, PullRequestRun
 from batch_action.models.ledger import Collected, Fact
 from batch_action.models.requests import OutcomeKind
 from batch_action.requests import planner
@@ -18,14 +21,14 @@ from batch_action.requests import planner
 DESTINATION = "pr-review"
 
 
-def run_of(ctx: RunContext, pull: PullRequest) -> PullRequestRun:
+def run_of(git: GitRepo, context: GitHubContext, pull: PullRequest) -> PullRequestRun:
     """Return the run that reviews a pull request, by the rules of the branch of this run."""
     return PullRequestRun(
         pull_number=pull.number,
         head=pull.head,
         base=pull.base,
         base_ref=pull.base_ref,
-        rules_commit=ctx.git.resolve(ctx.github_context.sha or "HEAD"),
+        rules_commit=git.resolve(context.sha or "HEAD"),
     )
 
 
@@ -61,14 +64,16 @@ def account_for(ctx: RunContext, view: LedgerView, collected: Iterable[Fact]) ->
     the pull request's own runs recorded is believed unseen. None where git cannot tell.
     """
     try:
-        verified = view if ctx.github_context.pull_request else verify_answers(ctx, view)
+        verified = view
+        if ctx.github_context.pull_request is None:
+            verified = verify_answers(ctx.anthropic, ctx.settings, view)
         return planner.account_for(ctx, verified.add(*collected))
     except BatchActionError as error:
         ctx.warn(f"Which files of pull request #{ctx.run.pull_number} are reviewed: {error}")
         return None
 
 
-def verify_answers(ctx: RunContext, view: LedgerView) -> LedgerView:
+def verify_answers(api: AnthropicClient | None, settings: Settings, view: LedgerView) -> LedgerView:
     """Return a pull request's facts, with only the answers that its batches really contain.
 
     Its own runs could have recorded anything: a request counts as answered if Anthropic shows a
@@ -76,22 +81,20 @@ def verify_answers(ctx: RunContext, view: LedgerView) -> LedgerView:
     days; after that a file is unanswered again. Answers without a batch count where the settings
     send requests that way. Without Anthropic, or with `delete-batches`, nothing can be verified.
     """
-    if ctx.anthropic is None or ctx.settings.delete_batches:
+    if api is None or settings.delete_batches:
         return view
     collected = {fact.batch: fact for fact in view.facts(Collected)}
     replaced: dict[str, Collected] = {}
     for sent, intended in view.sent_batches:
         fact = collected.get(sent.batch)
         is_synchronous = not is_batch_id(sent.batch)
-        if fact is None or (is_synchronous and ctx.settings.small_workload == "interactive"):
+        if fact is None or (is_synchronous and settings.small_workload == "interactive"):
             continue
         keys = intended.batches[sent.index]
         wanted = frozenset(key.id for key in keys if key.id not in fact.failed)
-        state = ctx.anthropic.retrieve(sent.batch) if wanted and not is_synchronous else None
+        state = api.retrieve(sent.batch) if wanted and not is_synchronous else None
         is_shown = state is not None and state.archived_at is None and state.status == "ended"
-        outcomes = (
-            ctx.anthropic.outcomes(state, wanted, may_be_absent=True) if state and is_shown else {}
-        )
+        outcomes = api.outcomes(state, wanted, may_be_absent=True) if state and is_shown else {}
         answered = {i for i, o in outcomes.items() if o.kind is OutcomeKind.SUCCEEDED}
         lost = dict.fromkeys(wanted - answered, pull_requests.CLOSED)
         replaced[fact.batch] = fact.model_copy(update={"failed": {**fact.failed, **lost}})
