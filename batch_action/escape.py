@@ -44,6 +44,9 @@ _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _ACTIVE_SARIF = re.compile(
     r"(?<!\w)@(?=\w)|\](?=\()|\{(?=\d+\})|:(?=//)|\bwww(?=\.)|#(?=\d)|\bGH-(?=\d)", re.IGNORECASE
 )
+_LONG_WORD = re.compile(r"\S{15,}")
+_BREAK = re.compile(r"[/_.:-]+(?=\w)|[a-z](?=[A-Z])|(?:[A-Z]{14}|[^\W_A-Z]{14})(?=\w)")
+"""Where a long word may break: after punctuation, at a capital letter, at last anywhere."""
 _LOOK_ALIKES = str.maketrans("*~`", "\u2217\u223c\u02cb")
 # Fence languages that GitHub renders instead of showing the text.
 _RENDERED_FENCES = frozenset({"mermaid", "math", "geojson", "topojson", "stl"})
@@ -146,20 +149,24 @@ def table_cell(text: str, limit: int = 0) -> str:
     return markdown(text, limit)
 
 
-def prose(text: str, limit: int = 0) -> str:
-    """Escape paragraphs of text, and render inline code in backticks."""
-    if limit and len(text) > limit:
-        text = text[: limit - 1].rstrip() + "…"
-    paragraphs = (plain(part) for part in re.split(r"\n[^\S\n]*\n", text.replace("\r\n", "\n")))
-    return "\n\n".join(_escape_paragraph(paragraph) for paragraph in paragraphs if paragraph)
-
-
-def _escape_paragraph(paragraph: str) -> str:
+def paragraph(text: str) -> str:
+    """Escape text as one paragraph, and render inline code in backticks."""
+    text = plain(text)
     done, at = "", 0
-    for span in _CODE_SPAN.finditer(paragraph):
-        done += _escape_between(paragraph[at : span.start()], first=at == 0) + code_span(span[2])
+    for span in _CODE_SPAN.finditer(text):
+        done += _escape_between(text[at : span.start()], first=at == 0) + code_span(span[2])
         at = span.end()
-    return done + _escape_between(paragraph[at:], first=at == 0)
+    return done + _escape_between(text[at:], first=at == 0)
+
+
+def breakable(safe: str) -> str:
+    """Let long words in escaped inline text break, so that a table fits the screen of a phone."""
+    return "".join(
+        piece
+        if piece.startswith(("<", "&"))
+        else _LONG_WORD.sub(lambda word: _BREAK.sub(r"\g<0><wbr>", word[0]), piece)
+        for piece in re.split(r"(<[^<>]*>|&[#\w]+;)", safe)
+    )
 
 
 def _escape_between(text: str, *, first: bool) -> str:

@@ -14,6 +14,15 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def shorten_path(path: str, limit: int = 90) -> str:
+    """Return at most `limit` characters of a path: its end, whole folders if possible."""
+    if len(path) <= limit:
+        return path
+    end = path[1 - limit :]
+    folder, slash, rest = end.partition("/")
+    return f"…/{rest}" if slash and folder and rest else f"…{end}"
+
+
 def task_title(task: str, state_key: str) -> str:
     """Format a task and its `state-key` for people: `code-review (web)`."""
     return f"{task} ({state_key})" if state_key else task

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from batch_action.escape import code_span, fence, html_code, markdown, prose
+from batch_action.escape import code_span, fence, html_code, markdown
 from batch_action.models.findings import (
     OPEN_STATES,
     Finding,
@@ -17,9 +17,10 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.report import RunReport
-from batch_action.publishers import markers, report_text, user_commands
+from batch_action.publishers import links, markers, report_text, user_commands
+from batch_action.publishers.prose import cut, labeled
 from batch_action.publishers.report_text import render_template
-from batch_action.text import plural
+from batch_action.text import plural, shorten_path
 
 MAX_CODE_LINES = 40
 MAX_CODE_CHARS = 4_000
@@ -57,7 +58,7 @@ def render_block(tracked: TrackedFinding, finding: Finding | None, report: RunRe
         "finding_block.md.j2",
         severity=report_text.format_severity(tracked),
         title=report_text.format_title(tracked),
-        path=html_code(tracked.anchor.path, report_text.MAX_PATH_CHARS),
+        path=html_code(shorten_path(tracked.anchor.path)),
         id=html_code(tracked.fingerprint[:8]),
         facts=facts if finding else f"{facts} {BRIEF_MARKER}",
         details=render_details(finding) if finding else "",
@@ -72,8 +73,8 @@ def render_details(finding: Finding) -> str:
         code=fence(quoted, PurePosixPath(finding.anchor.path).suffix[1:].lower())
         if quoted.strip()
         else "",
-        explanation=prose(finding.raw.explanation, MAX_PROSE_CHARS),
-        remediation=prose(finding.raw.remediation, MAX_PROSE_CHARS),
+        why=labeled("Why", finding.raw.explanation, MAX_PROSE_CHARS),
+        fix=labeled("Fix", finding.raw.remediation, MAX_PROSE_CHARS),
         suggestion=render_suggestion(finding),
     )
 
@@ -94,8 +95,9 @@ def render_text(status: FindingStatus, existing: str, report: RunReport) -> str:
 
 
 def _format_facts(tracked: TrackedFinding, finding: Finding | None, report: RunReport) -> str:
+    since = f"{markdown(tracked.opened_on, 20)} " if tracked.opened_on else ""
     facts = [
-        f"First seen at {report_text.format_location(tracked.anchor, report)}",
+        f"First seen {since}at {links.format_location(tracked.anchor, report)}",
         f"category {markdown(tracked.category, 60)}",
         f"rule {code_span(tracked.rule, 60) or 'unnamed'}",
     ]
@@ -147,8 +149,7 @@ def wrap_block(
 
     excess = len(wrap(text)) - max_chars
     if excess > 0:
-        start = text[: max(0, len(text) - excess - 40)].rpartition("\n")[0]
-        text = f"{start}\n\n… (cut: too long for an issue)"
+        text = cut(text, max(0, len(text) - excess), "an issue")
     return RenderedBlock(tracked=tracked, text=wrap(text))
 
 

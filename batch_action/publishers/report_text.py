@@ -10,10 +10,15 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from batch_action.escape import href, html_code, inline, markdown, markdown_with_commits, path_url
+from batch_action.escape import (
+    breakable,
+    html_code,
+    inline,
+    markdown,
+    markdown_with_commits,
+)
 from batch_action.models.findings import (
     OPEN_STATES,
-    Anchor,
     FindingState,
     FindingStatus,
     Reconciliation,
@@ -29,8 +34,9 @@ from batch_action.models.report import (
     RunReport,
     Spending,
 )
+from batch_action.publishers.links import format_link, link_lines
 from batch_action.publishers.markers import MAX_TITLE_CHARS
-from batch_action.text import format_dollars, plural
+from batch_action.text import format_dollars, plural, shorten_path
 
 SEVERITY_ICONS = {
     Severity.CRITICAL: "🔴",
@@ -49,7 +55,10 @@ STATE_LABELS = {
 }
 CHANGES = (FindingState.NEW, FindingState.FIXED, FindingState.BACK)
 """The changes that a report counts, in their order."""
-MAX_PATH_CHARS = 90
+MAX_TITLE_CELL_CHARS = 72
+MAX_PATH_CELL_CHARS = 28
+"""With these limits a row of findings is one line beside the sidebar of an issue."""
+MAX_NAME_CELL_CHARS = 60
 MAX_NOTE_CHARS = 500
 MAX_STATE_NOTE_CHARS = 60
 MAX_BATCHES_LISTED = 5
@@ -137,40 +146,6 @@ def format_skipped(statuses: FileStatuses) -> str:
     return f"{total} skipped by the submit: {reasons}"
 
 
-def build_permalink(anchor: Anchor, report: RunReport) -> str | None:
-    """Build the URL of the lines on GitHub at the reviewed commit; None without a repository."""
-    if report.repository is None:
-        return None
-    path = path_url(anchor.path)
-    # GitHub renders Markdown, and only the plain view has lines.
-    view = "?plain=1" if path.lower().endswith((".md", ".markdown")) else ""
-    lines = f"#L{anchor.start_line}"
-    if anchor.end_line != anchor.start_line:
-        lines += f"-L{anchor.end_line}"
-    return f"{report.server_url}/{report.repository}/blob/{anchor.commit}/{path}{view}{lines}"
-
-
-def shorten_path(path: str) -> str:
-    """Cut the start of a path longer than `MAX_PATH_CHARS`; the result is not escaped."""
-    return path if len(path) <= MAX_PATH_CHARS else "…" + path[1 - MAX_PATH_CHARS :]
-
-
-def format_location(anchor: Anchor, report: RunReport) -> str:
-    """Format `path:10-12`, as a link if there is a repository."""
-    lines = f"{anchor.start_line}"
-    if anchor.end_line != anchor.start_line:
-        lines += f"-{anchor.end_line}"
-    text = html_code(f"{shorten_path(anchor.path)}:{lines}")
-    url = build_permalink(anchor, report)
-    return f"[{text}]({url})" if url else text
-
-
-def format_link(label: str, url: str | None) -> str:
-    """Format a label as a link if *url* is a safe one; *label* must not come from outside."""
-    address = href(url) if url else ""
-    return f"[{label}]({address})" if address else label
-
-
 def format_provenance(report: RunReport, *, with_commit: bool = False) -> list[str]:
     """Format the run, the batches, the model, the commit and the date of a report."""
     batches = ", ".join(html_code(batch) for batch in report.batch_ids[:MAX_BATCHES_LISTED])
@@ -227,21 +202,34 @@ def format_list_item(status: FindingStatus) -> str:
     tracked = status.tracked
     parts = (
         f"- {format_severity(tracked)} · {format_title(tracked)}",
-        html_code(tracked.anchor.path, MAX_PATH_CHARS),
+        html_code(shorten_path(tracked.anchor.path)),
         format_note(status),
         markdown(tracked.closed_on, 20),
     )
     return " · ".join(part for part in parts if part)
 
 
-def format_table_row(status: FindingStatus, report: RunReport) -> tuple[str, ...]:
-    """Format a finding as table cells: severity, title, location, state."""
+FINDING_COLUMNS = ("Severity", "Finding", "Where")
+
+
+def format_table_row(status: FindingStatus, report: RunReport, url: str = "") -> tuple[str, ...]:
+    """Format a finding as the cells of `FINDING_COLUMNS`, short enough for one line.
+
+    The state is before the title, unless the finding is just open. *url*: what the title links to.
+    """
     tracked = status.tracked
+    title = breakable(inline(tracked.title, MAX_TITLE_CELL_CHARS)) or "Untitled finding"
+    state = format_state(status).removeprefix(f"{FindingState.OPEN.value}, ")
+    is_plain = state == FindingState.OPEN.value
+    path = tracked.anchor.path
+    name_chars = min(len(path) - path.rfind("/") + 1, MAX_NAME_CELL_CHARS)
+    place = (
+        f"{shorten_path(path, max(name_chars, MAX_PATH_CELL_CHARS))}:{tracked.anchor.start_line}"
+    )
     return (
-        format_severity(tracked),
-        format_title(tracked),
-        format_location(tracked.anchor, report),
-        format_state(status),
+        format_severity(tracked).replace(" ", "\N{NO-BREAK SPACE}"),
+        ("" if is_plain else f"**{state}** · ") + (f"[{title}]({url})" if url else title),
+        link_lines(breakable(html_code(place)), tracked.anchor, report),
     )
 
 
@@ -277,12 +265,9 @@ def format_findings(
     urls: Mapping[str, str] | None = None,
 ) -> str:
     """Format a table of findings; *urls*: fingerprint to what a title links to."""
-    rows = []
-    for status in statuses:
-        severity, title, location, state = format_table_row(status, report)
-        url = (urls or {}).get(status.tracked.fingerprint)
-        rows.append((severity, f"[{title}]({url})" if url else title, location, state))
-    return format_table(("Severity", "Finding", "Where", "State"), rows, max_bytes)
+    links = urls or {}
+    rows = [format_table_row(s, report, links.get(s.tracked.fingerprint, "")) for s in statuses]
+    return format_table(FINDING_COLUMNS, rows, max_bytes)
 
 
 def format_file_statuses(statuses: FileStatuses, max_bytes: int) -> str:
@@ -328,7 +313,7 @@ def format_task_results(report: RunReport, max_bytes: int) -> list[str]:
 
 
 def _format_path(path: str) -> str:
-    return html_code(shorten_path(path))
+    return breakable(html_code(shorten_path(path)))
 
 
 @cache

@@ -34,7 +34,7 @@ from batch_action.models.findings import (
 from batch_action.models.github_context import GitHubContext
 from batch_action.models.ledger import Usage
 from batch_action.models.report import DestinationResult, FileStatus, PublishResult, RunReport
-from batch_action.publishers import report_text
+from batch_action.publishers import links, report_text
 
 SCHEMA: Final = "batch-action/results/1"
 FAILURE_SCHEMA: Final = "batch-action/failure/1"
@@ -375,7 +375,7 @@ def _build_finding(status: FindingStatus, report: RunReport) -> FindingRecord:
             end_line=anchor.end_line,
             commit=anchor.commit,
             blob=anchor.blob,
-            url=report_text.build_permalink(anchor, report),
+            url=links.build_permalink(anchor, report),
         ),
         explanation=raw.explanation if raw else None,
         remediation=raw.remediation if raw else None,

@@ -18,9 +18,9 @@ from batch_action.models.report import (
     PublishResult,
     RunReport,
 )
-from batch_action.publishers import report_text
+from batch_action.publishers import links, report_text
 from batch_action.publishers.markers import MAX_TITLE_CHARS
-from batch_action.text import format_dollars, plural
+from batch_action.text import format_dollars, plural, shorten_path
 
 DESTINATION = "slack"
 NO_URL = "`slack-webhook-url` is not set: set the secret, or remove `slack` from `report`."
@@ -111,8 +111,8 @@ def _format_spending(report: RunReport) -> list[str]:
 
 def _format_finding(status: FindingStatus, report: RunReport) -> str:
     tracked, anchor = status.tracked, status.tracked.anchor
-    place = slack(f"{report_text.shorten_path(anchor.path)}:{anchor.start_line}")
-    url = report_text.build_permalink(anchor, report)
+    place = slack(f"{shorten_path(anchor.path)}:{anchor.start_line}")
+    url = links.build_permalink(anchor, report)
     back = " (back)" if tracked.state is FindingState.BACK else ""
     return (
         f"{report_text.format_severity(tracked)}{back} · {_format_link(url, place)}\n"

@@ -102,7 +102,7 @@ def _filled(schema: Mapping[str, Any], root: Mapping[str, Any], *rest: str) -> A
             return {"integer": 1, "boolean": False}[kind]
 
 
-OURS = {"details", "summary", "code", "b", "sub", "input"}
+OURS = {"details", "summary", "code", "b", "sub", "input", "wbr"}
 """The HTML elements that we write."""
 
 

@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 
 from batch_action import escape
 from batch_action.publishers import markers
+from batch_action.publishers.prose import labeled, prose
 from tests.harness.hostile_text import TEXTS
 from tests.harness.hostile_text import texts as hostile
 
@@ -72,14 +73,110 @@ def test_inline_adds_code_only(text):
     assert_inert(unescape(re.sub("<code>.*?</code>", " ", safe)))
 
 
+PROSE = {
+    *("paragraph_open", "paragraph_close", "inline", "fence", "list_item_open", "list_item_close"),
+    *("bullet_list_open", "bullet_list_close", "ordered_list_open", "ordered_list_close"),
+}
+
+
 @given(hostile)
-def test_prose_has_paragraphs_and_code_only(text):
-    for token in GFM.parse(escape.prose(text)):
-        assert token.type in ("paragraph_open", "paragraph_close", "inline")
+def test_prose_has_paragraphs_lists_and_code_only(text):
+    for token in GFM.parse(prose(text)):
+        assert token.type in PROSE, token
+        assert token.info not in ("suggestion", "mermaid", "math")
         for child in token.children or ():
             assert child.type in ("text", "text_special", "code_inline"), token.content
             if child.type != "code_inline":
                 assert_inert(child.content)
+
+
+FRAMES = {
+    "list": "- {}\n- b",
+    "nested list": "1. a\n   - {}\n2. b",
+    "fence": "Look:\n```py\n{}\n```\nafter",
+    "open fence": "```suggestion\n{}",
+    "item with a fence": "- a\n  ~~~\n  {}\n  ~~~",
+    "indented": "Look:\n\n    {}\n\nafter",
+    "table": "| a | b |\n|---|---|\n| {} | 2 |",
+    "heading": "# {}\ntext",
+    "quote": "> {}",
+    "deep": "- " * 40 + "{}",
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("kind", TEXTS)
+def test_hostile_text_in_a_list_or_a_fence_is_inert(frame, kind):
+    test_prose_has_paragraphs_lists_and_code_only.hypothesis.inner_test(
+        FRAMES[frame].format(TEXTS[kind])
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("one\ntwo\n\nthree", "one two\n\nthree"),
+        ("Steps:\n- open\n- read\n  twice", "Steps:\n\n- open\n- read twice"),
+        ("* a\n* b", "- a\n- b"),
+        ("3) c\n4) d", "3. c\n4. d"),
+        ("1. a\n   - b\n2. c", "1. a\n   - b\n2. c"),
+        ("- a\n  2. b", "- a 2. b"),
+        ("1. a\n   -\n2. b", "1. a -\n2. b"),
+        ("-\n- b", "- b"),
+        ("- [ ] box", "- &#91; &#93; box"),
+        ("So:\n```py\nx  = 1\n\n# y\n```\nend", "So:\n\n```py\nx  = 1\n\n# y\n```\n\nend"),
+        ("```suggestion\nrm\n```", "```\nrm\n```"),
+        ("~~~\nnever closed", "```\nnever closed\n```"),
+        ("```\n\n```", ""),
+        ("- a\n  ```\n  b\n    c\n  ```", "- a\n  ```\n  b\n    c\n  ```"),
+        ("See:\n\n    a\n      b\n\nend", "See:\n\n```\na\n  b\n```\n\nend"),
+        ("|a|b|\n|-|-|\n|1|2|", "```\n|a|b|\n|-|-|\n|1|2|\n```"),
+        ("# Why\nbecause", "&#35; Why\n\nbecause"),
+        ("[x]: y\n> z\n---\n<p>", "&#91;x&#93;: y &gt; z --- &lt;p&gt;"),
+        ("a `b\nc` d", "a `b c` d"),
+        ("first\r\n\r\nsecond", "first\n\nsecond"),
+    ],
+)
+def test_prose_keeps_lists_and_code(text, expected):
+    assert prose(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It loops.", "**Why.** It loops."),
+        ("- a\n- b", "**Why.**\n\n- a\n- b"),
+        ("2. a", "**Why.**\n\n2. a"),
+        ("```\na\n```", "**Why.**\n\n```\na\n```"),
+        ("-1 is returned", "**Why.** &#45;1 is returned"),
+        ("`x` is None", "**Why.** `x` is None"),
+        (" \n", ""),
+    ],
+)
+def test_a_label_is_beside_text_and_above_a_list(text, expected):
+    assert labeled("Why", text, 100) == expected
+
+
+@pytest.mark.parametrize(
+    ("safe", "expected"),
+    [
+        ("short words stay", "short words stay"),
+        ("<code>src/db.py:10</code>", "<code>src/db.py:10</code>"),
+        ("<code>src/store.py:10</code>", "<code>src/<wbr>store.<wbr>py:<wbr>10</code>"),
+        ("parseConfiguration &#35;&lt;", "parse<wbr>Configuration &#35;&lt;"),
+        ("x" * 30, "x" * 14 + "<wbr>" + "x" * 14 + "<wbr>xx"),
+    ],
+)
+def test_long_words_can_break(safe, expected):
+    assert escape.breakable(safe) == expected
+
+
+@given(hostile)
+def test_what_can_break_is_inert_and_says_the_same(text):
+    for safe in (escape.inline(text), escape.html_code(text)):
+        broken = escape.breakable(safe)
+        assert broken.replace("<wbr>", "") == safe
+        assert_inert(unescape(re.sub("<code>.*?</code>|<wbr>", " ", broken)))
 
 
 @given(hostile, st.sampled_from(["", "python", "c++", "mermaid", "x\n<img>", "py `"]))
@@ -109,7 +206,7 @@ def test_an_attribute_round_trips_and_has_no_delimiter(text):
 def test_no_output_contains_a_marker(text):
     outputs = (
         escape.markdown(text),
-        escape.prose(text),
+        prose(text),
         escape.fence(text),
         escape.code_span(text),
         escape.inline(text),
@@ -135,7 +232,7 @@ def test_annotations_are_one_line_and_their_properties_closed(text):
 
 @given(hostile)
 def test_everything_can_be_encoded(text):
-    for safe in (escape.markdown, escape.prose, escape.fence, escape.log, escape.path_url):
+    for safe in (escape.markdown, prose, escape.fence, escape.log, escape.path_url):
         safe(text).encode("utf-8")
 
 
@@ -187,11 +284,11 @@ def test_hostile_text_is_inert_in_every_channel(kind):
     text = TEXTS[kind]
     words = set(re.findall(r"[a-z]{4,}", text, re.IGNORECASE))
     test_markdown_is_one_paragraph_of_plain_text.hypothesis.inner_test(text)
-    test_prose_has_paragraphs_and_code_only.hypothesis.inner_test(text)
+    test_prose_has_paragraphs_lists_and_code_only.hypothesis.inner_test(text)
     test_inline_adds_code_only.hypothesis.inner_test(text)
     for safe in (
         escape.markdown(text),
-        escape.prose(text),
+        prose(text),
         escape.subject(text),
         escape.slack(text),
     ):

@@ -61,8 +61,8 @@ title=SQL%20from%20%60name%60 -->
 <details><summary>🟠 high · <b>SQL from <code>name</code></b> · <code>src/db.py</code> · \
 <code>00000000</code></summary>
 
-First seen at [<code>src/db.py:10-12</code>]({LINK}) · category security · rule `sql-injection` · \
-confidence high
+First seen 2026-03-02 at [<code>src/db.py:10-12</code>]({LINK}) · category security · \
+rule `sql-injection` · confidence high
 
 ```py
 run(q % name)
@@ -123,9 +123,9 @@ def test_a_new_issue():
     assert written.open
     assert written.body == (
         f"{HEAD}\n**1 open finding, 1 high; 1 new in this run.**\n\n"
-        "| Severity | Finding | Where | State | Since |\n|---|---|---|---|---|\n"
-        f"| 🟠 high | SQL from <code>name</code> | [<code>src/db.py:10-12</code>]({LINK}) "
-        f"| 🆕 new | 2026-03-02 |\n\n{BLOCK}\n\n{END}"
+        "| Severity | Finding | Where |\n|---|---|---|\n"
+        "| 🟠\N{NO-BREAK SPACE}high | **🆕 new** · SQL from <code>name</code> "
+        f"| [<code>src/db.py:10</code>]({LINK}) |\n\n{BLOCK}\n\n{END}"
     ).replace("msgbatch&#95;1", "msgbatch_1")
     assert written.comment is None
 
@@ -159,7 +159,7 @@ def test_fixed_dismissed_and_older_ones_are_folded():
     assert "<summary>✅ Fixed: 1</summary>\n\n- 🟠 high · SQL from <code>name</code> · " in body
     assert " · fixed in 1a2b3c4 · 2026-" in body
     assert "<summary>Dismissed: 1</summary>" in body
-    assert "| open, pre-existing |" in body
+    assert "| **pre-existing** · SQL from" in body
     assert "- ✅ fixed: 🟠 high · SQL from <code>name</code> · fixed in 1a2b3c4" in written.comment
     states = {k.state for k in parse_draft(written).tracked}
     assert states == {FindingState.FIXED, FindingState.OPEN, FindingState.DISMISSED}

@@ -40,6 +40,14 @@ def fences(text: str, language: str) -> list[str]:
     return [t.content for t in GFM.parse(text) if t.type == "fence" and t.info == language]
 
 
+def test_findings_are_before_the_charts_which_are_folded():
+    text = collected(published(finding_status(1), finding_status(2, FindingState.OPEN)))
+    folded = text.index("<details><summary>Charts</summary>")
+    assert text.index("| Severity | Finding | Where |") < folded
+    assert text.index("Open since earlier runs") < folded < text.index("```mermaid")
+    assert text.count("```mermaid") == text[folded:].partition("</details>")[0].count("```mermaid")
+
+
 def test_the_whole_summary():
     whole = published(
         finding_status(1),
@@ -56,7 +64,10 @@ def test_the_whole_summary():
     assert "issue: updated, [#12](https://github.com/octo/demo/issues/12), 1 new, 1 open" in text
     assert "Open since earlier runs: 1" in text
     assert "| <code>src/a.py</code> | ❌ INVALID | It sorts no more. |" in text
-    assert "| <code>tests/test_a.py</code> | <code>src/a.py</code> | Tests of a |" in text
+    assert (
+        "| <code>tests/<wbr>test_<wbr>a.<wbr>py</code> | <code>src/a.py</code> | Tests of a |"
+        in text
+    )
     assert "refused: leaves the repository" in text
     assert "3 below `min-severity`; 2 discarded" in text
     assert "min-confidence" not in text

@@ -10,7 +10,7 @@ from batch_action.models.github import GitCommit
 from batch_action.models.report import RunReport
 from batch_action.publishers import markers
 from batch_action.publishers.report_text import render_template
-from batch_action.text import plural, task_slug
+from batch_action.text import plural, shorten_path, task_slug
 
 _FILE = re.compile(r"^<!-- batch-action:file v1 (.*?) ?-->\s*$", re.MULTILINE)
 _TREE = re.compile(r"^Batch-Action-Tree: ([0-9a-f]{40}(?:[0-9a-f]{24})?)$", re.MULTILINE)
@@ -71,12 +71,16 @@ def body(
 ) -> str:
     """Return the table of files with a marker for every file, and what was left out."""
     reasons = [
-        (html_code(file.path, 120), table_cell(file.reason, 200))
+        (html_code(shorten_path(file.path, 120)), table_cell(file.reason, 200))
         for file in left_out[:MAX_LEFT_OUT]
     ]
     listed, remaining = [], MAX_BODY_CHARS - sum(len(cell) + 5 for row in reasons for cell in row)
     for number, file in enumerate(files):
-        row = (html_code(file.path, 120), html_code(file.source, 120), markdown(file.summary, 200))
+        row = (
+            html_code(shorten_path(file.path, 120)),
+            html_code(shorten_path(file.source, 120)),
+            markdown(file.summary, 200),
+        )
         marker = _marker(file, blobs[file.path])
         remaining -= len(marker) + (sum(map(len, row)) + 10 if number < MAX_ROWS else 0)
         if remaining < 0:

@@ -14,6 +14,7 @@ from batch_action.publishers.report_text import (
     render_template,
 )
 from batch_action.publishers.results import build_results, encode
+from batch_action.text import shorten_path
 
 DESTINATION = "files"
 MAX_TABLE_BYTES = 4_000_000
@@ -95,7 +96,7 @@ def _render_blocks(statuses: Sequence[FindingStatus], published: PublishResult) 
 def _format_lines(statuses: Iterable[FindingStatus]) -> list[str]:
     return [
         f"{report_text.format_severity(s.tracked)} · {report_text.format_title(s.tracked)}"
-        f" · {html_code(s.tracked.anchor.path, report_text.MAX_PATH_CHARS)}"
+        f" · {html_code(shorten_path(s.tracked.anchor.path))}"
         f" · {report_text.format_state(s)}"
         for s in statuses
     ]

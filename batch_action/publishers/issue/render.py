@@ -19,6 +19,7 @@ from batch_action.models.findings import (
 from batch_action.models.report import IssueDraft, RollingIssueState, RunReport
 from batch_action.publishers import (
     finding_block,
+    links,
     markers,
     report_text,
     user_commands,
@@ -165,7 +166,9 @@ def _body_fields(
         "marker": _format_marker(report, reconciliation, state),
         "headline": report_text.format_headline(ordered, security_hidden=hides_security),
         "security_hidden": hides_security,
-        "rows": _fit_rows([_format_row(s, report) for s in listed], MAX_TABLE_CHARS),
+        "rows": _fit_rows(
+            [report_text.format_table_row(s, report) for s in listed], MAX_TABLE_CHARS
+        ),
     }
 
 
@@ -242,10 +245,6 @@ def _split_blocks(
     return in_body, overflow
 
 
-def _format_row(status: FindingStatus, report: RunReport) -> tuple[str, ...]:
-    return (*report_text.format_table_row(status, report), markdown(status.tracked.opened_on, 20))
-
-
 def _fit_rows(rows: Sequence[tuple[str, ...]], max_chars: int) -> list[tuple[str, ...]]:
     fitting = []
     for row in rows:
@@ -297,7 +296,7 @@ def _render_notification(statuses: Sequence[FindingStatus], report: RunReport) -
 
 def _format_change(status: FindingStatus, report: RunReport) -> str:
     tracked = status.tracked
-    location = report_text.format_location(tracked.anchor, report)
+    location = links.format_location(tracked.anchor, report)
     return (
         f"{report_text.STATE_LABELS[tracked.state]}: {report_text.format_severity(tracked)}"
         f" · {report_text.format_title(tracked)}"

@@ -9,7 +9,7 @@ from batch_action.escape import attribute, code_span, markdown, subject
 from batch_action.models.findings import Finding, FindingStatus, TrackedFinding
 from batch_action.models.github import IssueComment
 from batch_action.models.report import RunReport
-from batch_action.publishers import finding_block, markers, report_text, user_commands
+from batch_action.publishers import finding_block, links, markers, report_text, user_commands
 from batch_action.publishers.finding_block import RenderedBlock
 from batch_action.publishers.report_text import render_template
 from batch_action.text import plural
@@ -159,7 +159,7 @@ def _format_status(status: FindingStatus, report: RunReport) -> str:
     parts = [
         f"**{report_text.format_severity(tracked)}**",
         report_text.format_state(status),
-        report_text.format_location(tracked.anchor, report),
+        links.format_location(tracked.anchor, report),
         f"since {markdown(tracked.opened_on, 20)}",
         code_span(tracked.fingerprint[:8]),
     ]
@@ -193,7 +193,7 @@ def render_reopened_comment(status: FindingStatus, report: RunReport) -> str:
     anchor = status.tracked.anchor
     # Without a new report, the issue was closed although its finding was still open.
     event = "Reported again" if status.finding else "Still open"
-    location = report_text.format_location(anchor, report)
+    location = links.format_location(anchor, report)
     return f"{format_comment_marker('reopened', anchor.commit)}\n↩️ {event}: {location}."
 
 

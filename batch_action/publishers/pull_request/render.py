@@ -19,8 +19,9 @@ from batch_action.models.findings import (
 from batch_action.models.report import FileStatus, FileStatusEntry, FileStatuses, RunReport
 from batch_action.publishers import finding_block, markers, report_text
 from batch_action.publishers.finding_block import RenderedBlock, set_dates
+from batch_action.publishers.prose import cut
 from batch_action.publishers.report_text import render_template
-from batch_action.text import plural
+from batch_action.text import plural, shorten_path
 
 MAX_BODY_CHARS = 64_000
 """GitHub refuses comments over 65,536 characters."""
@@ -228,7 +229,7 @@ def _format_names(entries: Sequence[FileStatusEntry]) -> str:
         e.status.value if e.status in UNANSWERED else e.reason or e.status.value for e in entries
     )
     names = [
-        f"{html_code(report_text.shorten_path(entry.path))} ({markdown(reason, 80)})"
+        f"{html_code(shorten_path(entry.path))} ({markdown(reason, 80)})"
         for entry, reason in zip(entries[:MAX_UNREVIEWED_NAMED], reasons, strict=False)
     ]
     more = f" and {len(entries) - len(names)} more" if len(entries) > len(names) else ""
@@ -277,9 +278,7 @@ def _fit_blocks(
 
 
 def _truncate(text: str) -> str:
-    if len(text) <= MAX_BLOCK_CHARS:
-        return text
-    return text[:MAX_BLOCK_CHARS].rpartition("\n")[0] + "\n\n… (cut: too long for a comment)"
+    return cut(text, MAX_BLOCK_CHARS, "a comment")
 
 
 def _state_fields(

@@ -14,16 +14,17 @@ from batch_action.escape import (
     html_code,
     markdown,
     markdown_with_commits,
-    prose,
     visible,
 )
 from batch_action.models.findings import Finding, FindingState, FindingStatus, TrackedFinding
 from batch_action.models.github import PullRequest, ReviewCommentDraft
 from batch_action.publishers import finding_block, markers, report_text
 from batch_action.publishers.markers import Block
+from batch_action.publishers.prose import labeled
 from batch_action.publishers.report_text import render_template
 from batch_action.publishers.user_commands import SHORT_ID_CHARS
 from batch_action.selection.content import decode
+from batch_action.text import shorten_path
 
 LineRange = tuple[int, int]
 """First and last line, 1-based, inclusive."""
@@ -103,8 +104,8 @@ def render(tracked: TrackedFinding, finding: Finding, *, suggestion: str | None)
         "pull_request/review_comment.md.j2",
         severity=report_text.format_severity(tracked),
         title=report_text.format_title(tracked),
-        explanation=prose(raw.explanation, finding_block.MAX_PROSE_CHARS),
-        remediation=prose(raw.remediation, finding_block.MAX_PROSE_CHARS),
+        why=labeled("Why", raw.explanation, finding_block.MAX_PROSE_CHARS),
+        fix=labeled("Fix", raw.remediation, finding_block.MAX_PROSE_CHARS),
         suggestion=fence(suggestion, "suggestion") if suggestion is not None else "",
         proposal=finding_block.render_suggestion(finding) if suggestion is None else "",
         facts=_facts(tracked, finding),
@@ -177,7 +178,7 @@ def minimize_reason(status: FindingStatus) -> str:
 
 def minimized(tracked: TrackedFinding, text: str) -> str:
     """Return a comment's text as a collapsed block for other destinations."""
-    path = html_code(tracked.anchor.path, report_text.MAX_PATH_CHARS)
+    path = html_code(shorten_path(tracked.anchor.path))
     severity, title = report_text.format_severity(tracked), report_text.format_title(tracked)
     summary = f"{severity} · <b>{title}</b> · {path}"
     return f"<details><summary>{summary}</summary>\n\n{text.strip()}\n\n</details>"

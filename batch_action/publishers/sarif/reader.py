@@ -15,7 +15,7 @@ from batch_action.clients.github.code_scanning import CodeScanning
 from batch_action.clients.github.issues import Issues
 from batch_action.clients.secrets import mask
 from batch_action.errors import ConfigError
-from batch_action.escape import plain, prose
+from batch_action.escape import plain
 from batch_action.findings.anchoring import CONTEXT_LINES, SourceText, neighborhood
 from batch_action.findings.identity import NO_EVIDENCE, evidence_digest
 from batch_action.models.findings import (
@@ -27,6 +27,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.github import CodeScanningAlert, CodeScanningAnalysis
 from batch_action.publishers import markers
+from batch_action.publishers.prose import prose
 from batch_action.publishers.sarif.texts import (
     KEY,
     Footer,
