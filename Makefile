@@ -53,9 +53,10 @@ crashes: $(VENV)/ready ## The crash table: every outside call, two deaths, three
 e2e: $(VENV)/ready ## A sender of webhooks in JavaScript and the real `serve` (needs node and npm)
 	$(BIN)/python -m tests.e2e
 
-bench: $(VENV)/ready ## Measure the ledger: its size, its queries
+bench: $(VENV)/ready ## Measure the ledger, its size and its queries, and how quickly the program starts
 	$(BIN)/python -m benchmarks.history
 	$(BIN)/python -m benchmarks.queries
+	$(BIN)/python -m benchmarks.start
 
 trace: $(VENV)/ready ## Which modules a submit and a collect of the demo enter
 	NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost $(BIN)/python -m benchmarks.trace

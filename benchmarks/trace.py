@@ -19,7 +19,7 @@ from typing import Any
 
 from rich.console import Console as RichConsole
 
-from batch_action.cli.commands import _open_demo_context
+from batch_action.cli.execution import open_demo_context
 from batch_action.commands.collect import collect
 from batch_action.commands.demo.console import DemoConsole
 from batch_action.commands.demo.environment import DemoEnvironment, create_sample
@@ -75,7 +75,7 @@ def demo_environment() -> Iterator[DemoEnvironment]:
             task="code-review",
             temp=Path(temp),
             console=DemoConsole(RichConsole(file=StringIO())),
-            open_context=_open_demo_context,
+            open_context=open_demo_context,
         )
 
 

@@ -1,37 +1,28 @@
 """Build the contexts of a run: settings, tasks and clients, from flags, environment and commits."""
 
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from pydantic import ValidationError
 
-from batch_action import escape
 from batch_action.cli import config_file
 from batch_action.cli.connections import configure_network, header_value, open_anthropic
+from batch_action.cli.invocation import Invocation, path_of
 from batch_action.cli.task_loader import PatchCommit, TaskLoader, apply_patch, with_task_defaults
-from batch_action.clients.actions_runner import (
-    MIN_SECRET_CHARS,
-    Runner,
-    github_context,
-    read_event,
-)
+from batch_action.clients.actions_runner import Runner, github_context, read_event
 from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.client import ACTIONS_BOT
 from batch_action.clients.github.clients import GitHubClients, open_github_clients
-from batch_action.clients.http import url_secrets
 from batch_action.clients.webhooks import Webhooks
 from batch_action.config.loading import Assignment, assign_tasks, load_settings, requirement_of
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
-from batch_action.errors import BatchActionError, ConfigError, GitHubError
+from batch_action.errors import ConfigError, GitHubError
 from batch_action.models.github_context import (
     PULL_REQUEST_EVENT,
     BranchRun,
@@ -44,57 +35,6 @@ from batch_action.requests import pricing
 from batch_action.tasks.task import Task
 
 JOB_TOKENS = ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
-
-
-class TestHooks(TypedDict, total=False):
-    """Replacements that tests pass for the clock and the pauses of an `Invocation`."""
-
-    clock: Callable[[], datetime]
-    sleep: Callable[[float], None]
-    write_interval: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
-    """The environment of one execution of the program."""
-
-    environ: Mapping[str, str]
-    action_inputs: Mapping[str, str] = field(default_factory=dict)
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    sleep: Callable[[float], None] = time.sleep
-    """How retries wait."""
-    write_interval: float = 1.0
-    """Seconds between two writes to GitHub, as its documentation asks."""
-    secrets: set[str] = field(default_factory=set)
-    """What no text may contain; shared by all runners of this execution."""
-
-    def __post_init__(self) -> None:
-        self.secrets.update(s for s in url_secrets(self.environ) if len(s) >= MIN_SECRET_CHARS)
-
-    def workspace(self, repo: str | None) -> Path:
-        """Return the folder of the repository; *repo* is the value of `--repo`."""
-        return Path(repo or self.environ.get("GITHUB_WORKSPACE") or ".").resolve()
-
-    def report_error(self, error: BatchActionError) -> None:
-        """Report an error: an annotation and a job summary in Actions, a line elsewhere."""
-        runner = self.runner(self.workspace(None))
-        runner.annotate("error", str(error))
-        with suppress(OSError):
-            lines = (escape.markdown(line) for line in str(error).splitlines())
-            runner.summary("\n".join(["**Failed**", "", *(f"> {line}  " for line in lines), ""]))
-
-    def runner(self, workspace: Path) -> Runner:
-        """Return the runner's file commands; outside of Actions they print plain lines."""
-        environ = self.environ
-        return Runner(
-            workspace,
-            output_path=_path(environ.get("GITHUB_OUTPUT")),
-            summary_path=_path(environ.get("GITHUB_STEP_SUMMARY")),
-            actions=environ.get("GITHUB_ACTIONS") == "true",
-            # Standard output is for data (`--json`); the runner reads commands from both.
-            stream=sys.stderr,
-            secrets=self.secrets,
-        )
 
 
 @contextmanager
@@ -287,7 +227,7 @@ def _assign_tasks(
 
 
 def _read_github_context(invocation: Invocation, workspace: Path) -> GitHubContext:
-    event = read_event(_path(invocation.environ.get("GITHUB_EVENT_PATH")))
+    event = read_event(path_of(invocation.environ.get("GITHUB_EVENT_PATH")))
     return replace(github_context(invocation.environ, event), workspace=workspace)
 
 
@@ -355,7 +295,3 @@ def _open_artifacts(
             runner.annotate("notice", f"The ledger is stored in a file: {error.problem}")
         return None, error.problem
     return stack.enter_context(service), ""
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None

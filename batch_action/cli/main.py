@@ -11,16 +11,17 @@ from typing import NoReturn, Unpack
 
 import click
 
-from batch_action import __version__, escape
-from batch_action.cli.bootstrap import Invocation, TestHooks
-from batch_action.cli.commands import cli
+from batch_action import escape
+from batch_action.cli.group import cli
+from batch_action.cli.invocation import Invocation, TestHooks
 from batch_action.errors import BatchActionError, ConfigError, Interrupted
 
 # What Python, its libraries and child processes need of the environment.
 _KEPT_VARIABLES = re.compile(
     r"path|home|user|logname|shell|tmp|temp|tmpdir|tz|lang|language|lc_\w+|term\w*|columns|lines"
     r"|(?:no|force)_color|colorterm|python\w*|virtual_env|ld_library_path|xdg_\w+|cov\w*"
-    r"|ssl_cert_(?:file|dir)|(?:requests|curl)_ca_bundle|(?:https?|all|no)_proxy|git_python_\w+",
+    r"|ssl_cert_(?:file|dir)|(?:requests|curl)_ca_bundle|(?:https?|all|no)_proxy|git_python_\w+"
+    r"|_batch_action_complete|comp_\w+",
     re.IGNORECASE,
 )
 
@@ -39,14 +40,27 @@ def main() -> NoReturn:
 def enter(argv: Sequence[str], environ: Mapping[str, str], **hooks: Unpack[TestHooks]) -> int:
     """Run one command line, report its error, and return the exit code."""
     invocation = Invocation(environ=environ, **hooks)
+    output = invocation.output
+    # A mistake in the flags must be reported as JSON, too.
+    output.as_json = "--json" in argv
+    try:
+        code = _run(argv, invocation)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code  # The help or the version was printed.
+    if output.as_json:
+        click.echo(output.render(code))
+    return code
+
+
+def _run(argv: Sequence[str], invocation: Invocation) -> int:
+    """Run one command line; return the exit code, after its error was reported."""
     try:
         result = cli.main(
             args=list(argv), prog_name="batch-action", obj=invocation, standalone_mode=False
         )
-    except click.exceptions.Exit as exit_:
-        return exit_.exit_code
     except click.ClickException as error:
         error.show()
+        invocation.output.messages.append(("error", error.format_message()))
         return ConfigError.exit_code
     except BatchActionError as error:
         invocation.report_error(error)
@@ -56,6 +70,8 @@ def enter(argv: Sequence[str], environ: Mapping[str, str], **hooks: Unpack[TestH
             BatchActionError("Interrupted. The state is saved; the next run continues from it.")
         )
         return Interrupted.exit_code
+    except click.exceptions.Exit:
+        raise
     except Exception:  # noqa: BLE001 - a bug is reported with its traceback
         _report_bug(argv, invocation)
         return BatchActionError.exit_code
@@ -70,6 +86,8 @@ def _interrupt(*_: object) -> None:
 
 
 def _report_bug(argv: Sequence[str], invocation: Invocation) -> None:
+    from batch_action import __version__
+
     trace = "\n".join(escape.log(line) for line in traceback.format_exc().splitlines())
     command = argv[0] if argv else ""
     sys.stderr.write(

@@ -1,17 +1,15 @@
-"""The command `serve`: its options, and its clients opened from the YAML file and variables."""
+"""Open the clients of `serve` from its YAML file and variables."""
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import click
 from pydantic import SecretStr
 
-from batch_action.cli.bootstrap import Invocation
 from batch_action.cli.config_file import read_yaml
 from batch_action.cli.connections import configure_network, header_value
-from batch_action.cli.options import import_command
+from batch_action.cli.invocation import Invocation
 from batch_action.clients.anthropic.client import DEFAULT_BASE_URL, AnthropicClient
 from batch_action.clients.github.actions import Actions, WorkflowDispatcher
 from batch_action.clients.github.client import GitHubClient
@@ -36,37 +34,6 @@ WRITE_INTERVAL_SECONDS = 0.1
 """Seconds between two writes: dispatches are rare, and a rate limit is waited for."""
 MAX_RATE_LIMIT_WAIT = 1.0
 """Seconds that a call may wait for a rate limit; longer ones are waited for between calls."""
-
-
-@click.command()
-@click.option(
-    "--config", default="serve.yml", show_default=True, help="The file with the repositories."
-)
-@click.option(
-    "--store",
-    default="batch-action-serve.sqlite3",
-    show_default=True,
-    help="The database of deliveries and dispatches.",
-)
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8930, show_default=True, help="0 for any that is free.")
-@click.option("--watch", is_flag=True, help="Ask Anthropic for pending batches: no webhook needed.")
-@click.pass_obj
-def serve(
-    invocation: Invocation,
-    *,
-    config: str,
-    store: str,
-    host: str,
-    port: int,
-    watch: bool,
-) -> int:
-    """Start the workflow that collects in listed repositories when their batches have ended."""
-    run_server = import_command("serve", "server")
-    with open_server_context(
-        invocation, config=Path(config), store=Path(store), watch=watch
-    ) as ctx:
-        return int(run_server(ctx, host=host, port=port))
 
 
 @contextmanager

@@ -7,13 +7,14 @@ import re
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
 
 from batch_action import escape
 from batch_action.errors import BatchActionError, ConfigError
+from batch_action.models.command_output import CommandOutput
 from batch_action.models.github_context import GitHubContext, PullRequestContext
 
 RESULTS_FOLDER = ".batch-action"
@@ -59,20 +60,21 @@ class Runner:
         summary_path: Path | None = None,
         actions: bool = False,
         stream: TextIO | None = None,
-        delimiter: Callable[[], str] = lambda: f"ghadelimiter_{uuid.uuid4()}",
         secrets: set[str] | None = None,
+        output: CommandOutput | None = None,
     ) -> None:
         """Write log commands to `stream`: stdout in Actions, stderr elsewhere, if not given.
 
-        `secrets`: what no text may contain; `mask` adds to it.
+        `secrets`: what no text may contain; `mask` adds to it. `output`: gets the warnings and
+        errors that concern no file, and says whether notices are printed.
         """
         self.workspace = workspace
         self.actions = actions
         self._output = output_path
         self._summary = summary_path
         self._stream = stream or (sys.stdout if actions else sys.stderr)
-        self._delimiter = delimiter
         self._secrets = set() if secrets is None else secrets
+        self._command_output = output or CommandOutput()
         self.outputs: dict[str, str] = {}
         """The outputs set so far; the last value of a name counts."""
         self.annotation_counts: dict[str, int] = {}
@@ -87,7 +89,7 @@ class Runner:
         return runner
 
     def set_output(self, name: str, value: str | float | bool | None) -> None:
-        """Set an output of the step; outside of Actions do nothing.
+        """Set an output of the step, and of the command's JSON.
 
         Raises:
             BatchActionError: the name is invalid, or the value holds the delimiter, with which it
@@ -95,15 +97,19 @@ class Runner:
         """
         if not _OUTPUT_NAME.fullmatch(name):
             raise BatchActionError(f"{name!r} cannot name an output.")
-        if self._output is None:
-            return
         text = _output_text(value)
-        delimiter = self._delimiter()
+        delimiter = new_delimiter()
         if delimiter in text:
             raise BatchActionError(f"The output {name} holds its own delimiter.")
         self.outputs[name] = text
+        if self._output is None:
+            return
         combined = self.hide(combine_outputs(name, self._all_outputs))
         _append(self._output, f"{name}<<{delimiter}\n{combined}\n{delimiter}\n")
+
+    def typed_outputs(self) -> dict[str, object]:
+        """Return the outputs as JSON has them: numbers, lists of ids, null for an empty one."""
+        return {name: _typed(name, text) for name, text in self.outputs.items()}
 
     def summary(self, markdown: str) -> None:
         """Append to the job summary, cut with a note where GitHub would drop all of it."""
@@ -134,10 +140,13 @@ class Runner:
         if level not in _LEVELS:
             raise BatchActionError(f"{level!r} is no level of an annotation.")
         self.annotation_counts[level] = self.annotation_counts.get(level, 0) + 1
+        if level in ("warning", "error") and file is None:
+            self._command_output.messages.append((level, self.hide(message)))
         if not self.actions:
             position = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
             heading = f"{title}: " if title else ""
-            if level != "debug":
+            is_quiet = self._command_output.quiet and level == "notice"
+            if level != "debug" and not is_quiet:
                 self.log(f"{level}: {position}{heading}{message}")
             return
         values = {"file": file, "line": line, "endLine": end_line, "title": title}
@@ -170,6 +179,11 @@ class Runner:
     def log(self, text: str) -> None:
         """Print text of any origin; nothing in it acts as a workflow command."""
         self._write(escape.log(text))
+
+    def note(self, text: str) -> None:
+        """Print text that `--quiet` leaves out."""
+        if not self._command_output.quiet:
+            self.log(text)
 
     def chown_to_workspace_owner(self, path: Path) -> None:
         """Make the workspace's owner own a file, or a folder and all in it.
@@ -320,10 +334,25 @@ def _fence_after(open_fence: str, line: str) -> str:
     return "" if closes else open_fence
 
 
+def new_delimiter() -> str:
+    """Return a delimiter that no text contains by chance."""
+    return f"ghadelimiter_{uuid.uuid4()}"
+
+
 def _output_text(value: str | float | bool | None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
+
+
+def _typed(name: str, text: str) -> object:
+    if name.endswith("-ids"):
+        return [item for item in text.split(",") if item]
+    if not text:
+        return None
+    if name.endswith("-usd"):
+        return float(text)
+    return int(text) if name.endswith(("-count", "-number")) else text
 
 
 def _append(path: Path, text: str) -> None:

@@ -5,6 +5,7 @@ So the command line completes the environment once, and every library reads the 
 """
 
 import ipaddress
+import logging
 import random
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,8 @@ _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 _CA_FIX = "Set it to a file with your organization's CA certificates in PEM format, or unset it."
 
 
+CALLS = logging.getLogger("batch_action.http")
+"""Gets a record of each call: method, host and path, status and duration."""
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 MAX_ATTEMPTS = 4
 MAX_PAUSE_SECONDS = 30.0

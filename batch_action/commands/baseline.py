@@ -11,11 +11,11 @@ from batch_action.publishers import pipeline
 from batch_action.text import plural
 
 
-def baseline(ctx: RunContext) -> int:
+def baseline(ctx: RunContext, *, data: list[dict[str, object]] | None = None) -> int:
     """Write the baseline file into the working tree, to be reviewed and committed.
 
-    Returns 0. Raises GitHubError when the destinations cannot be read, ConfigError when the file
-    cannot be written.
+    *data* receives its name and how many findings it accepts. Returns 0. Raises GitHubError when
+    the destinations cannot be read, ConfigError when the file cannot be written.
     """
     name = ctx.settings.baseline_file
     path = _path_in_workspace(ctx.github_context.workspace, name)
@@ -45,6 +45,9 @@ def baseline(ctx: RunContext) -> int:
         name,
     )
     write_files(ctx.github_context.workspace, {name: text})
+    if data is not None:
+        named = {"task": ctx.task.name, "state_key": ctx.settings.state_key}
+        data.append({**named, "file": name, "accepted": len(accepted)})
     ctx.console.print(
         f"{plural(len(accepted), 'finding')} accepted in {name}: once it is committed, they are "
         "listed but no longer reported."

@@ -9,8 +9,13 @@ from batch_action.models.requests import BatchState
 from batch_action.publishers.pull_request import collect
 
 
-def cancel(ctx: RunContext, session: LedgerSession | None = None) -> int:
-    """Cancel `batch-id`, or every pending batch of the task. Returns 0.
+def cancel(
+    ctx: RunContext,
+    session: LedgerSession | None = None,
+    *,
+    data: list[dict[str, object]] | None = None,
+) -> int:
+    """Cancel `batch-id`, or every pending batch of the task; list them in *data*. Returns 0.
 
     The files of a canceled batch are withdrawn: they are not sent again until they change. So are
     those of a batch in `batch-id` that Anthropic does not know. Finished results are billed, and
@@ -18,18 +23,22 @@ def cancel(ctx: RunContext, session: LedgerSession | None = None) -> int:
     """
     session = session or store.load(ctx)
     pull_requests = collect.load_ledger(ctx)
-    count = _cancel(ctx, session)
-    count += _cancel(ctx, pull_requests) if pull_requests else 0
+    batches = _cancel(ctx, session)
+    batches |= _cancel(ctx, pull_requests) if pull_requests else {}
     batch_id = ctx.settings.batch_id
-    if batch_id and not count:
+    if batch_id and not batches:
         raise ConfigError(f"`batch-id` {batch_id} is not a pending batch of {ctx.title}.")
-    if not count:
+    if data is not None:
+        listed = [{"batch": batch, "status": status} for batch, status in batches.items()]
+        data.append({"task": ctx.task.name, "state_key": ctx.settings.state_key, "batches": listed})
+    if not batches:
         ctx.console.print(f"No batch of {ctx.title} is pending.")
     return 0
 
 
-def _cancel(ctx: RunContext, session: LedgerSession) -> int:
-    """Cancel the pending batches of a ledger; return how many there were."""
+def _cancel(ctx: RunContext, session: LedgerSession) -> dict[str, str]:
+    """Cancel the pending batches of a ledger; return their status, `unknown` to Anthropic."""
+    statuses = {}
     batch_id = ctx.settings.batch_id
     pending = [
         batch for batch in session.view.pending_batches if batch_id in (None, batch.sent.batch)
@@ -37,12 +46,13 @@ def _cancel(ctx: RunContext, session: LedgerSession) -> int:
     for batch in pending:
         state = ctx.require_anthropic().cancel(batch.sent.batch)
         ctx.console.print(f"Batch {batch.sent.batch} {_describe(state)}.")
+        statuses[batch.sent.batch] = state.status if state else "unknown"
         is_lost = state is None and batch_id is not None
         if is_lost or (state is not None and (state.canceled or state.status != "ended")):
             actor = ctx.github_context.run
             session.add(Withdrawn(batch=batch.sent.batch, actor=actor, at=ctx.now()))
     store.save(ctx, session)
-    return len(pending)
+    return statuses
 
 
 def _describe(state: BatchState | None) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
-from rich.console import Console
-
+from batch_action.clients.actions_runner import Runner
 from batch_action.commands.repository_files import working_tree, write_files
 from batch_action.config.loading import declared_inputs
 from batch_action.errors import BatchActionError, ConfigError
@@ -25,19 +24,19 @@ _TEMPLATES = {
 
 def init(
     repo: Path,
+    runner: Runner,
     *,
     force: bool,
     two_workflows: bool,
     find_release: Callable[[str], tuple[str, str]] | None = None,
-) -> int:
-    """Write the files below `.github/` of the working tree that *repo* is in; return 0.
+) -> list[str]:
+    """Write the files below `.github/` of the working tree that *repo* is in; return their paths.
 
     *find_release* returns the newest version of a major version, and the commit to pin; without
     it the workflows use the tag of the major version.
 
     Raises ConfigError: there is no working tree, one of the files exists, or it cannot be written.
     """
-    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     root = working_tree(repo)
     folder = resources.files("batch_action.commands").joinpath("templates")
     texts = {
@@ -52,18 +51,18 @@ def init(
         try:
             version, commit = find_release(MAJOR)
         except BatchActionError as error:
-            console.print(f"GitHub did not name the newest release, so {MAJOR} is used: {error}")
+            runner.annotate("warning", f"{MAJOR} is used: the newest release is unknown. {error}")
         else:
             pinned = f"{ACTION}@{commit} # {version}"
             texts = {k: text.replace(f"{ACTION}@{MAJOR}", pinned) for k, text in texts.items()}
     write_files(root, texts)
     for name in texts:
-        console.print(f"wrote {root / name}")
-    console.print(
+        runner.note(f"wrote {root / name}")
+    runner.note(
         "Next: store your key as the secret ANTHROPIC_API_KEY, commit and push these files, and "
         "run `batch-action plan` to see what a run would cost."
     )
-    return 0
+    return [str(root / name) for name in texts]
 
 
 def config_text() -> str:

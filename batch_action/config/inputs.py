@@ -212,7 +212,9 @@ def _check_name(name: str) -> str:
 class Rule(BaseModel):
     """Settings for the files that `paths` matches; a key that is not set is as for all files."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
     name: Annotated[Annotated[str, AfterValidator(_check_name)] | None, _EmptyAsNone] = None
     """Names its ledger and issue, so that its paths may change."""

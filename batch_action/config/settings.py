@@ -38,6 +38,7 @@ class Settings(BaseModel):
         frozen=True,
         alias_generator=lambda name: name.replace("_", "-"),
         hide_input_in_errors=True,
+        defer_build=True,
     )
 
     # Access to Anthropic and GitHub.

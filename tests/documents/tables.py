@@ -8,11 +8,15 @@ from collections.abc import Callable, Mapping
 
 import click
 
-from batch_action.cli.commands import cli
+from batch_action.cli import commands
+from batch_action.cli.group import SENTENCES
 from batch_action.config.loading import declared_inputs, variables_of
 from tests.documents.texts import ROOT
 
 OWN_TOKEN = "the workflow's own token"
+
+
+COMMANDS: Mapping[str, click.Command] = {name: getattr(commands, name) for name in SENTENCES}
 
 
 def default_of(name: str) -> str:
@@ -34,13 +38,14 @@ def default_of(name: str) -> str:
 
 
 def flags_of(command: click.Command) -> set[str]:
-    return {option for parameter in command.params for option in parameter.opts}
+    parameters = command.get_params(click.Context(command))
+    return {option for parameter in parameters for option in parameter.opts}
 
 
 def sources_of(name: str) -> str:
     """Return how an input can be set."""
     _, declared = declared_inputs()[name]
-    flags = {flag for command in cli.commands.values() for flag in flags_of(command)}
+    flags = {flag for command in COMMANDS.values() for flag in flags_of(command)}
     sources = [
         source
         for source, available in (

@@ -7,13 +7,12 @@ import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
-import click
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from batch_action import __version__
-from batch_action.cli.commands import cli
+from batch_action.cli.group import cli
 from batch_action.cli.main import enter
 from batch_action.config.loading import load_settings
 from batch_action.errors import BatchActionError, Interrupted
@@ -27,16 +26,12 @@ from tests.documents.texts import ROOT, fences, plain, read, rows, section
 from tests.harness.git_repositories import Repo
 
 README = read("README.md")
-COMMANDS = dict(cli.commands)
+COMMANDS = tables.COMMANDS
 WORKFLOW, CONFIG = fences(README, "yaml")
 
 
 def of(model: str, usages: list[Usage]) -> list[tuple[str, Usage]]:
     return [(model, usage) for usage in usages]
-
-
-def flags_of(command: click.Command) -> set[str]:
-    return {option for parameter in command.params for option in parameter.opts}
 
 
 def test_the_readme_is_short():
@@ -248,7 +243,7 @@ def test_the_commands_of_the_readme_run(repo: Repo, capsys: pytest.CaptureFixtur
 
 def test_plan_prints_json(repo: Repo, capsys: pytest.CaptureFixture[str]):
     assert enter(["plan", "--repo", str(repo.path), "--base", "HEAD~5", "--json"], {}) == 0
-    plan = SimpleNamespace(**json.loads(capsys.readouterr().out))
+    plan = SimpleNamespace(**json.loads(capsys.readouterr().out)["tasks"][0])
     assert [file["path"] for file in plan.files] == ["app.py"]
     assert plan.requests == 1
     assert plan.cost["priced"] is True

@@ -11,7 +11,7 @@ import click
 import pytest
 import yaml
 
-from batch_action.cli.commands import cli
+from batch_action.cli import commands
 from batch_action.cli.serve import SIGNING_KEY
 from batch_action.config.server import RepositoryConfig, ServerConfig, parse_server_config
 from batch_action.server import dispatcher, ledgers
@@ -21,7 +21,7 @@ from tests.documents.texts import fences, project_files, read, rows, section
 
 TEXT = read("docs/SERVE.md")
 WORDS = " ".join(TEXT.split())
-SERVE = cli.commands["serve"]
+SERVE = commands.serve
 RUNS = 30
 PER_MINUTE = 0.006
 WAYS = {

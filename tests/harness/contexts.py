@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from batch_action.cli.bootstrap import Invocation, build_context
+from batch_action.cli.bootstrap import build_context
+from batch_action.cli.invocation import Invocation
 from batch_action.context import RunContext
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

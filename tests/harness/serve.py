@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from standardwebhooks import Webhook
 
-from batch_action.cli.bootstrap import Invocation
+from batch_action.cli.invocation import Invocation
 from batch_action.cli.serve import open_server_context
 from batch_action.ledger import codec
 from batch_action.models.ledger import Intended, Ledger, RequestKey, Sent

@@ -61,6 +61,11 @@ class Result:
         """The batches of the output `batch-ids`."""
         return [x for x in self.outputs.get("batch-ids", "").split(",") if x]
 
+    @property
+    def tasks(self) -> list[dict[str, Any]]:
+        """What `--json` printed about each task."""
+        return json.loads(self.stdout)["tasks"]  # type: ignore[no-any-return]
+
     def annotations(self, level: str) -> list[str]:
         """List the texts of the annotations of a level."""
         return [data for name, data in log_commands(self.log) if name == level]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from batch_action.clients import actions_runner
 from batch_action.clients.actions_runner import (
     Runner,
     github_context,
@@ -88,9 +89,10 @@ class TestOutputs:
         found = re.findall(r"<<(ghadelimiter_[0-9a-f-]{36})\n", (tmp_path / "output").read_text())
         assert len(set(found)) == 2
 
-    def test_a_value_holding_the_delimiter_is_refused(self, tmp_path):
+    def test_a_value_holding_the_delimiter_is_refused(self, tmp_path, monkeypatch):
         output = tmp_path / "output"
-        runner = Runner(tmp_path, output_path=output, actions=True, delimiter=lambda: "EOF")
+        monkeypatch.setattr(actions_runner, "new_delimiter", lambda: "EOF")
+        runner = Runner(tmp_path, output_path=output, actions=True)
         with pytest.raises(BatchActionError, match="delimiter"):
             runner.set_output("status", "x\nEOF\nother=1")
         assert not output.exists()

@@ -691,7 +691,7 @@ class TestKeyProtection:
         )
         assert done.returncode == 0, done.stderr
         assert KEY not in done.stdout + done.stderr
-        assert json.loads(done.stdout)["tokens"]["method"] == "counted"
+        assert json.loads(done.stdout)["tasks"][0]["tokens"]["method"] == "counted"
         assert seen(sandbox, "POST", "/count_tokens") == 1
 
 

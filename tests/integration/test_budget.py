@@ -1,6 +1,5 @@
 """The budgets of the repository, counted at the service that bills."""
 
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -25,7 +24,7 @@ CHANGE = {"a.js": BAD}
 def worst_usd(workflow: WorkflowHarness, task: str = "code-review") -> float:
     """What a submit of the task may cost at most."""
     planned = workflow.cli("plan", "--json", "--task", task, "--base", "HEAD~1")
-    return float(json.loads(planned.stdout)["cost"]["due_usd"])
+    return float(planned.tasks[0]["cost"]["due_usd"])
 
 
 def billed_usd(workflow: WorkflowHarness) -> float:

@@ -139,7 +139,7 @@ def test_a_bad_config_file(workflow: WorkflowHarness, text: str, message: str) -
 def test_the_config_file_is_read_from_the_commit(workflow: WorkflowHarness) -> None:
     workflow.commit({CONFIG: "paths: ['*.js']\n", "a.js": BAD, "b.ts": BAD})
     (workflow.repo.path / CONFIG).write_text("nonsense: 1\n")
-    data = json.loads(workflow.cli("plan", "--json", "--first-run", "all").stdout)
+    data = workflow.cli("plan", "--json", "--first-run", "all").tasks[0]
     assert [file["path"] for file in data["files"]] == ["a.js"]
 
 
@@ -211,7 +211,7 @@ def test_plan_lists_every_file_that_git_reports_as_changed(workflow: WorkflowHar
     result = workflow.cli(*given, environ={"ANTHROPIC_API_KEY": None})
     assert result.exit == 0, result.log
     result.stdout.encode("ascii")
-    data = json.loads(result.stdout)
+    data = result.tasks[0]
     assert {"files", "skipped", "backlog", "requests", "batches", "tokens", "cost"} <= set(data)
     paths = [f["path"] for f in data["files"]] + [s["path"] for s in data["skipped"]]
     assert sorted(paths) == sorted(names)
@@ -256,7 +256,7 @@ def test_status_shows_the_state(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.cli("submit", "--first-run", "last-commit")
     workflow.advance(2 * HOUR)
-    data = json.loads(workflow.cli("status", "--json").stdout)
+    data = workflow.cli("status", "--json").tasks[0]
     assert data["last_head"] == workflow.repo.head()
     assert [p["batch"] for p in data["pending"]] == [workflow.batches[0].id]
     assert data["pending"][0]["age_hours"] == pytest.approx(2, abs=0.01)

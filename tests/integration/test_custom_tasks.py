@@ -1,7 +1,5 @@
 """Custom tasks and prompt files: read from the repository, otherwise like built-in tasks."""
 
-import json
-
 import pytest
 
 from tests.harness.pull_requests import PullRequestHarness
@@ -25,7 +23,7 @@ def test_a_task_from_the_reviewed_commit(workflow: WorkflowHarness):
     assert plan.exit == 0, plan.log
     log = " ".join(plan.log.split())
     assert f"no-prints is a custom task (findings), from {PATH}: Prints that were" in log
-    plan = json.loads(workflow.cli("plan", "--task", "no-prints", "--json").stdout)
+    plan = workflow.cli("plan", "--task", "no-prints", "--json").tasks[0]
     assert (plan["task"], plan["task_from"]) == ("no-prints", PATH)
     workflow.repo.write({PATH: "dirty"})
     workflow.run("submit", task="no-prints")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from batch_action.batches.results import BatchResults
-from batch_action.cli.bootstrap import Invocation, build_context
+from batch_action.cli.bootstrap import build_context
+from batch_action.cli.invocation import Invocation
 from batch_action.clients.actions_runner import read_inputs
 from batch_action.context import RunContext
 from batch_action.ledger.view import LedgerView

@@ -112,10 +112,10 @@ def test_a_cap_too_small_for_anything_is_said(workflow: WorkflowHarness, flags: 
     workflow.commit({"a.js": BAD})
     result = plan(workflow, *flags)
     assert (result.exit, "`submit` would exit with 3: Not even one" in result.stderr) == (0, True)
-    data: dict[str, Any] = json.loads(plan(workflow, "--json", *flags).stdout)
+    data: dict[str, Any] = plan(workflow, "--json", *flags).tasks[0]
     assert "Not even one file fits" in data["problem"]
     assert workflow.cli("submit", *ALL, *flags).exit == 3
-    assert json.loads(plan(workflow, "--json").stdout)["problem"] is None
+    assert plan(workflow, "--json").tasks[0]["problem"] is None
 
 
 def test_without_anthropic_the_plan_is_made_all_the_same(workflow: WorkflowHarness) -> None:

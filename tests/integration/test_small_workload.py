@@ -1,6 +1,5 @@
 """A small workload: sent as usual, accumulated, or sent interactively at full price."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 
@@ -253,10 +252,8 @@ def test_an_interrupt_puts_the_files_in_the_backlog(counted: WorkflowHarness) ->
 def test_plan_shows_how_it_would_be_sent(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD, "b.js": WORSE})
     config = {f"BATCH_ACTION_{k.upper()}": v for k, v in INTERACTIVE.items()}
-    plain = json.loads(workflow.cli("plan", "--json", "--base", "HEAD~1").stdout)
-    shown_plan = json.loads(
-        workflow.cli("plan", "--json", "--base", "HEAD~1", environ=config).stdout
-    )
+    plain = workflow.cli("plan", "--json", "--base", "HEAD~1").tasks[0]
+    shown_plan = workflow.cli("plan", "--json", "--base", "HEAD~1", environ=config).tasks[0]
     assert (plain["mode"], plain["note"], shown_plan["mode"]) == ("batch", "", "interactive")
     assert shown_plan["cost"]["due_usd"] == pytest.approx(2 * plain["cost"]["due_usd"])
     assert "sent now" in shown_plan["note"]

@@ -1,6 +1,5 @@
 """`submit`: what is sent, how often, and what it may cost."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -238,7 +237,7 @@ def big(lines: int) -> str:
 
 def test_what_exceeds_the_cap_is_in_the_backlog_and_sent_next(workflow: WorkflowHarness) -> None:
     workflow.commit({f"f{n}.js": big(20 + n) for n in range(4)})
-    worst = json.loads(workflow.cli("plan", "--first-run", "last-commit", "--json").stdout)
+    worst = workflow.cli("plan", "--first-run", "last-commit", "--json").tasks[0]
     cap = worst["cost"]["batch_usd"] / 2
     first = workflow.run("submit", max_cost_usd=str(cap))
     sent = workflow.requested_paths()

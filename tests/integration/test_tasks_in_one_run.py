@@ -127,7 +127,7 @@ def test_all_tasks_share_one_cost_limit(workflow: WorkflowHarness) -> None:
     planned = workflow.cli(
         "plan", "--json", "--task", "code-review\nsecurity-scan", "--base", "HEAD~1"
     )
-    plans = json.loads(planned.stdout)
+    plans = planned.tasks
     assert [plan["task"] for plan in plans] == ["code-review", "security-scan"]
     first = plans[0]["cost"]["batch_usd"]
     result = workflow.run("submit", task=TWO_TASKS, max_cost_usd=f"{first * 1.5:.6f}")
@@ -174,7 +174,7 @@ def test_cancel_reaches_every_task_and_a_batch_id_only_its_own(workflow: Workflo
     both = ("--task", "code-review", "--task", "security-scan")
     assert workflow.cli("cancel", *both, "--batch-id", workflow.batches[1].id).exit == 0
     assert [batch.canceled is not None for batch in workflow.batches] == [False, True]
-    states = json.loads(workflow.cli("status", "--json", *both).stdout)
+    states = workflow.cli("status", "--json", *both).tasks
     assert [len(state["pending"]) for state in states] == [1, 1]
     assert workflow.cli("cancel", *both).exit == 0
     assert all(batch.canceled for batch in workflow.batches)
@@ -244,7 +244,7 @@ def test_a_rule_narrows_nothing_for_another_task(workflow: WorkflowHarness) -> N
     workflow.run("submit")
     assert [paths for _, paths in models(workflow)] == [["b.js", "web/a.js"], ["web/a.js"]]
     # A flag names the only tasks of a command.
-    plans = json.loads(workflow.cli("plan", "--json", "--task", "security-scan").stdout)
+    plans = workflow.cli("plan", "--json", "--task", "security-scan").tasks
     assert [plan["state_key"] for plan in plans] == ["", "web"]
 
 

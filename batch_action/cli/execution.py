@@ -1,0 +1,167 @@
+"""Run the commands that work on the tasks of a run: open their contexts, report what they did."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from batch_action.cli.bootstrap import build_context, build_contexts
+from batch_action.cli.invocation import Invocation
+from batch_action.cli.options import inputs_from_flags
+from batch_action.clients.actions_runner import Runner, read_inputs
+from batch_action.clients.http import CALLS
+from batch_action.commands.baseline import baseline
+from batch_action.commands.cancel import cancel
+from batch_action.commands.collect import collect
+from batch_action.commands.plan import plan
+from batch_action.commands.propose import propose
+from batch_action.commands.run import (
+    ErrorReporter,
+    FindOwner,
+    owner_in_ledgers,
+    recover_owner,
+    run,
+    run_for_each_task,
+    run_without_ledger,
+)
+from batch_action.commands.status import status
+from batch_action.commands.submit import submit, submit_pull_requests
+from batch_action.context import RunContext
+from batch_action.errors import Interrupted
+from batch_action.publishers import job_summary
+from batch_action.publishers.pull_request import eligibility
+
+COMMANDS: Mapping[str, Callable[..., int]] = {
+    "submit": submit,
+    "collect": collect,
+    "cancel": cancel,
+    "plan": plan,
+    "status": status,
+}
+REPORTING = ("plan", "status", "cancel", "baseline")
+"""The commands that add what they report to `data`; of the others it is the outputs."""
+OWNERS: Mapping[str, FindOwner] = {"collect": recover_owner, "cancel": owner_in_ledgers}
+"""Which task runs a command for `batch-id`."""
+
+
+def execute(name: str, invocation: Invocation, values: dict[str, Any], **options: Any) -> int:
+    """Run a command with the values of its flags; *options* are arguments of its function.
+
+    What it reports goes to the invocation's output, one object per task.
+    """
+    data: list[dict[str, object]] = []
+    if name in REPORTING and invocation.output.as_json:
+        options["data"] = data
+    contexts: tuple[RunContext, ...] = ()
+    try:
+        with open_contexts(invocation, values.pop("repo"), values) as contexts:
+            return _run_command(name, contexts, invocation.report_error, **options)
+    finally:
+        if name not in REPORTING:
+            data = [
+                {
+                    "task": ctx.task.name,
+                    "state_key": ctx.settings.state_key,
+                    "outputs": ctx.runner.typed_outputs(),
+                }
+                for ctx in contexts
+            ]
+        invocation.output.data["tasks"] = data
+
+
+def execute_action(invocation: Invocation) -> int:
+    """Run the command of `mode` with the inputs of the action."""
+    invocation = replace(invocation, action_inputs=read_inputs(invocation.environ))
+    with open_contexts(invocation, None, {}) as contexts:
+        context, mode = contexts[0].github_context, contexts[0].settings.mode
+        is_pull_request = context.event.startswith("pull_request")
+        if is_pull_request and (context.from_fork or mode in ("run", "submit")):
+            eligible = _reviewing_contexts(contexts)
+        else:
+            eligible = contexts
+        return _run_command(mode, eligible, invocation.report_error) if eligible else 0
+
+
+def open_demo_context(
+    environ: Mapping[str, str],
+    flags: Mapping[str, Any],
+    folder: Path,
+    clock: Callable[[], datetime],
+) -> AbstractContextManager[RunContext]:
+    """Open the context of one run of the demo."""
+    invocation = Invocation(environ=environ, clock=clock, write_interval=0.0)
+    return build_context(invocation, flags=flags, repo=str(folder))
+
+
+@contextmanager
+def open_contexts(
+    invocation: Invocation, repo: str | None, values: Mapping[str, Any]
+) -> Iterator[tuple[RunContext, ...]]:
+    """Yield a context for each task; at the end write what needs attention to the job summary."""
+    with (
+        _printed_calls(invocation),
+        build_contexts(invocation, flags=inputs_from_flags(values), repo=repo) as contexts,
+    ):
+        try:
+            yield contexts
+        except Interrupted:
+            job_summary.report_interrupted(contexts[0])
+            raise
+        finally:
+            job_summary.report_run_end(*contexts)
+
+
+@contextmanager
+def _printed_calls(invocation: Invocation) -> Iterator[None]:
+    """Print each HTTP call, with `--verbose`."""
+    if not invocation.output.verbose:
+        yield
+        return
+    handler = _CallPrinter(invocation.runner(invocation.workspace(None)))
+    CALLS.addHandler(handler)
+    CALLS.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        CALLS.removeHandler(handler)
+        CALLS.setLevel(logging.NOTSET)
+
+
+class _CallPrinter(logging.Handler):
+    def __init__(self, runner: Runner) -> None:
+        super().__init__()
+        self._runner = runner
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._runner.log(record.getMessage())
+
+
+def _reviewing_contexts(contexts: Sequence[RunContext]) -> tuple[RunContext, ...]:
+    """Return the tasks that review this pull request; without any, annotate the reason."""
+    reasons = [eligibility.skip_reason(ctx) for ctx in contexts]
+    eligible = tuple(c for c, reason in zip(contexts, reasons, strict=True) if reason is None)
+    if not eligible:
+        contexts[0].runner.annotate("notice", next(filter(None, reasons)))
+    return eligible
+
+
+def _run_command(
+    name: str, contexts: Sequence[RunContext], report_error: ErrorReporter, **options: Any
+) -> int:
+    """Run a command for every task and return the exit code."""
+    match name:
+        case "run":
+            return run(contexts, report_error)
+        case "propose":
+            return run_without_ledger(contexts[:1], propose, report_error)
+        case "baseline":
+            return run_without_ledger(contexts, partial(baseline, **options), report_error)
+        case _:
+            command = partial(COMMANDS[name], **options)
+            owner = OWNERS.get(name)
+            steps = (command, submit_pull_requests)[: 1 + (name == "submit")]
+            return run_for_each_task(contexts, steps, report_error, find_owner=owner)

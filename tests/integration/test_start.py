@@ -1,0 +1,49 @@
+"""The command line starts quickly, and its help is right without importing the commands."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from batch_action.cli import commands
+from batch_action.cli.group import SENTENCES
+from tests.harness.start import COMPLETIONS, STARTS, completion_variables, ratio_to_floor
+
+SLOW_MODULES = ("anthropic", "github", "git", "detect_secrets", "httpx2", "rich", "jinja2", "yaml")
+
+
+@pytest.mark.parametrize(("argv", "limit"), STARTS.items(), ids=str)
+def test_a_start_is_quick(argv: tuple[str, ...], limit: float) -> None:
+    assert ratio_to_floor([*argv]) <= limit
+
+
+@pytest.mark.parametrize(("line", "limit"), COMPLETIONS.items())
+def test_completion_is_quick(line: str, limit: float) -> None:
+    assert ratio_to_floor([], completion_variables(line)) <= limit
+
+
+@pytest.mark.parametrize("argv", STARTS, ids=str)
+def test_nothing_slow_is_imported(argv: tuple[str, ...]) -> None:
+    code = (
+        "import sys\nfrom batch_action.cli.main import enter\n"
+        f"enter({[*argv]}, {{}})\nprint('modules', *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = done.stdout.rpartition("modules ")[2].split()
+    assert set(imported).isdisjoint(SLOW_MODULES)
+    if argv[0].startswith("--"):
+        assert "pydantic" not in imported
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_the_sentence_in_the_list_is_the_first_one_of_the_command(name: str) -> None:
+    command: click.Command = getattr(commands, name)
+    first_paragraph = " ".join((command.help or "").partition("\n\n")[0].split())
+    assert first_paragraph == SENTENCES[name]
+    assert name == command.name
+
+
+def test_every_command_is_in_the_list() -> None:
+    names = {c.name for c in vars(commands).values() if isinstance(c, click.Command)}
+    assert names == set(SENTENCES)
