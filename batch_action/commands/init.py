@@ -51,7 +51,9 @@ def init(
         try:
             version, commit = find_release(MAJOR)
         except BatchActionError as error:
-            runner.annotate("warning", f"{MAJOR} is used: the newest release is unknown. {error}")
+            runner.annotate(
+                "warning", f"GitHub did not name the newest release, so {MAJOR} is used: {error}"
+            )
         else:
             pinned = f"{ACTION}@{commit} # {version}"
             texts = {k: text.replace(f"{ACTION}@{MAJOR}", pinned) for k, text in texts.items()}
