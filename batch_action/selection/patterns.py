@@ -1,8 +1,10 @@
 """Match paths against `paths`, `paths-ignore` and the default ignores, in gitignore syntax."""
 
 import re
+import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
+from importlib import resources
 
 from pathspec import PathSpec
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
@@ -14,107 +16,6 @@ from batch_action.models.files import Selection, SkipKind, SkippedFile, SkipReas
 from batch_action.selection.paths import is_prose, is_test_path, language_of
 from batch_action.tasks.task import ContextNeeds
 from batch_action.text import plural
-
-DEFAULT_IGNORES: dict[SkipReason, tuple[str, ...]] = {
-    reason: tuple(patterns.split())
-    for reason, patterns in {
-        SkipReason.LOCK_FILE: """
-            package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock
-            bun.lockb deno.lock .pnp.cjs .pnp.loader.mjs poetry.lock Pipfile.lock
-            uv.lock pdm.lock pixi.lock conda-lock.yml pylock.toml pylock.*.toml
-            requirements*.lock Cargo.lock go.sum go.work.sum Gopkg.lock glide.lock
-            Gemfile.lock gems.locked composer.lock symfony.lock mix.lock rebar.lock
-            packages.lock.json paket.lock project.assets.json gradle.lockfile
-            buildscript-gradle.lockfile verification-metadata.xml Package.resolved
-            Podfile.lock Cartfile.resolved pubspec.lock stack.yaml.lock
-            cabal.project.freeze flake.lock npins/sources.json .terraform.lock.hcl
-            Chart.lock MODULE.bazel.lock Manifest.toml renv.lock packrat.lock conan.lock
-            vcpkg-lock.json dub.selections.json shard.lock elm-stuff/ spago.lock
-            opam.locked *.opam.locked cpanfile.snapshot buf.lock devbox.lock
-            aqua-checksums.json Berksfile.lock Puppetfile.lock
-        """,
-        SkipReason.MINIFIED: """
-            *.min.js *.min.mjs *.min.cjs *.min.css *.min.html *-min.js *-min.css *.map
-            *.bundle.js *.bundle.css *.chunk.js *.chunk.css *.packed.js *.umd.js *.umd.cjs
-            *.umd.mjs *.iife.js *.amd.js *.system.js *.cjs.js *.esm.js *.esm-bundler.js
-            *.esm-browser.js *.global.js *.prod.js *.production.js
-        """,
-        SkipReason.VENDORED: """
-            node_modules/ bower_components/ jspm_packages/ vendor/ vendored/ _vendor/
-            third_party/ third-party/ thirdparty/ 3rdparty/ Godeps/ Pods/
-            Carthage/Checkouts/ .yarn/releases/ .yarn/plugins/ .yarn/sdks/ .venv/ venv/
-            site-packages/ gradlew gradlew.bat mvnw mvnw.cmd
-        """,
-        SkipReason.GENERATED: """
-            dist/ *.pb.go *.pb.cc *.pb.h *.pb.c *.pb.swift *.pb.ts *_pb.js *_pb.ts
-            *_pb.d.ts *_grpc_pb.js *_pb2.py *_pb2.pyi *_pb2_grpc.py *_pb.rb *.pbobjc.h
-            *.pbobjc.m *.g.dart *.freezed.dart *.gr.dart *.g.cs *.g.i.cs *.designer.cs
-            *.Designer.cs *.generated.* *_generated.go zz_generated.* *.gen.go *.gen.ts
-            *.gen.cs bindata.go __generated__/ generated/ .next/ .nuxt/ .svelte-kit/
-            htmlcov/ coverage/lcov-report/ *.snap *.tsbuildinfo *.egg-info/ __pycache__/
-            *.R.java parser.tab.c lex.yy.c cassettes/*.yaml cassettes/*.yml
-            gradle/wrapper/ .pnp.data.json *.dist-info/ PKG-INFO
-        """,
-        SkipReason.KEY: """
-            *.key *.pem *.p8 *.p12 *.pfx *.jks *.keystore *.ppk *.kdbx *.gpg *.pgp id_rsa id_dsa
-            id_ecdsa id_ed25519 .htpasswd .netrc .pgpass .git-credentials .aws/credentials
-            *.mobileprovision *.ovpn .pypirc .dockercfg .dockerconfigjson .docker/config.json
-            kubeconfig *.kubeconfig .kube/config .my.cnf .s3cfg
-        """,
-        SkipReason.CERTIFICATE: """
-            *.crt *.cer *.csr *.srl *.der *.crl *.p7b *.p7c *.asc *.sig *.pub known_hosts
-        """,
-        SkipReason.ENVIRONMENT: """
-            .env .env.* *.env !.env.example !.env.*.example !.env.sample !.env.template !.env.dist
-            !.env.defaults !example.env !sample.env !*.example.env
-        """,
-        SkipReason.DATA: """
-            *.json !package.json !composer.json !deno.json !bower.json !lerna.json !nx.json
-            !turbo.json !rush.json !project.json !global.json !host.json !function.json
-            !tsconfig*.json !jsconfig*.json !*.config.json !config.json !settings.json !.*.json
-            !appsettings*.json !launchSettings.json !mcp.json !manifest.json !angular.json !app.json
-            !vercel.json !now.json !netlify.json !firebase.json !*.rules.json !cdk.json
-            !serverless*.json !sam*.json !template*.json !*.template.json !*-template.json
-            !*stack*.json !*.tf.json !*.pkr.json !azuredeploy*.json !*task-definition*.json
-            !Dockerrun.aws.json !buildspec*.json !*policy*.json !*role*.json !*trust*.json
-            !renovate.json !devcontainer.json !**/.devcontainer/** !**/.vscode/** !**/.github/**
-            !**/.claude/** !**/k8s/** !**/kubernetes/** !**/helm/** !**/terraform/**
-            !**/cloudformation/** !**/infra/** !**/infrastructure/** !**/deploy/**
-            !**/deployment/** !**/iam/** !**/config/**
-            **/locale/**/*.yml **/locales/**/*.yml **/locales/**/*.yaml **/locales/**/*.json
-            **/i18n/**/*.yml **/translations/**/*.yml **/translations/**/*.yaml
-            requirements*.txt constraints*.txt requirements/*.txt *.resx *.arb *.strings
-            *.stringsdict *.har *.kml *.gpx *.tfstate *.tfstate.backup *.srt *.vtt *.ics *.vcf
-        """,
-        SkipReason.PROSE: """
-            *.md *.mdx *.mdc *.markdown *.rst *.adoc *.asciidoc *.txt *.org *.textile *.rdoc
-            *.mediawiki *.wiki *.rtf *.tex *.bib *.texi *.pod !meson_options.txt !conanfile.txt
-            README* Readme* HISTORY* History* CHANGES* Changes* CHANGELOG* Changelog* ChangeLog*
-            NEWS* News* RELEASES* Releases* RELEASE_NOTES* RELEASE-NOTES* AUTHORS* CONTRIBUTING*
-            CONTRIBUTORS* MAINTAINERS* GOVERNANCE* CODE_OF_CONDUCT* SECURITY* SUPPORT* TODO*
-            THANKS* NOTICE* COPYING* LICENSE* LICENCE* UPGRADING* MIGRATING* ROADMAP* INSTALL*
-            .cursorrules .windsurfrules .clinerules changelog changelog.d/ newsfragments/
-            debian/copyright
-        """,
-        SkipReason.DEFAULT_IGNORE: """
-            *.png *.jpg *.jpeg *.gif *.webp *.avif *.bmp *.ico *.icns *.tif *.tiff *.svg
-            *.psd *.ai *.eps *.sketch *.fig *.xcf *.drawio *.excalidraw *.woff *.woff2
-            *.ttf *.otf *.eot *.mp3 *.mp4 *.m4a *.mov *.avi *.webm *.ogg *.wav *.flac
-            *.pdf *.doc *.docx *.xls *.xlsx *.ppt *.pptx *.odt *.ods *.zip *.tar *.tgz
-            *.gz *.bz2 *.xz *.zst *.7z *.rar *.jar *.war *.whl *.nupkg *.deb *.rpm *.dmg
-            *.exe *.dll *.so *.dylib *.a *.o *.obj *.class *.pyc *.wasm *.node *.bin
-            *.dat *.db *.sqlite *.sqlite3 *.parquet *.avro *.npy *.npz *.pkl *.h5 *.onnx
-            *.pt *.pth *.safetensors *.gguf *.csv *.tsv *.ndjson *.jsonl *.log *.lock
-            *.sum *.patch *.diff *.po *.pot *.mo *.xlf *.geojson *.stl *.gltf *.glb
-            *.fbx *.blend .DS_Store LICENSE
-            LICENSE.* COPYING CHANGELOG CHANGELOG.* AUTHORS CONTRIBUTORS CODEOWNERS
-            .gitignore .gitattributes .gitkeep .git-blame-ignore-revs .mailmap py.typed
-            *.sarif .batch-action/ /.github/batch-action.yml
-            /.github/workflows/batch-action.yml
-        """,
-    }.items()
-}
-"""In the order in which they are tried: the first reason wins."""
 
 ABOUT_NO_CODE = (SkipReason.DATA, SkipReason.PROSE)
 """These ignores hold for the tasks about code only."""
@@ -319,4 +220,6 @@ def _name_secret_files(selection: Selection, *, hidden: bool) -> Iterator[str]:
 
 @cache
 def _default_ignores() -> dict[SkipReason, Patterns]:
-    return {reason: Patterns("default", lines) for reason, lines in DEFAULT_IGNORES.items()}
+    data = (resources.files("batch_action.selection") / "default_ignores.toml").read_text("utf-8")
+    patterns = tomllib.loads(data).items()
+    return {SkipReason(reason): Patterns("default", text.split()) for reason, text in patterns}
