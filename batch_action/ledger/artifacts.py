@@ -56,6 +56,8 @@ class ArtifactReader:
     """Names that this run has uploaded to, and whose facts were read."""
     refused: list[str] = field(default_factory=list)
     """One sentence for each refused artifact."""
+    newer: list[str] = field(default_factory=list)
+    """One sentence for each trusted artifact that a newer version has written."""
     expired_count: int = 0
     newest: Artifact | None = None
     distrusted: set[int] = field(default_factory=set)
@@ -203,6 +205,8 @@ class ArtifactReader:
             reason = f"its run was deleted, so its origin is unknown; {trust.NO_SETTING}"
         except codec.RefusedLedgerError as error:
             reason = f"{error}; {error.fix}"
+            if isinstance(error, codec.NewerLedgerError) and self._is_of_this_run(artifact):
+                self.newer.append(f"Ledger artifact {artifact.id} cannot be read: {error}.")
         except ArtifactRefusedError as error:
             reason = str(error)
         self.refused_ids.add(artifact.id)
@@ -218,6 +222,13 @@ class ArtifactReader:
         if artifact.run_id == self.access.run_id:
             return self.access.own_pull is not None
         return self._runs[artifact.run_id].event == PULL_REQUEST_EVENT
+
+    def _is_of_this_run(self, artifact: Artifact) -> bool:
+        """Return whether this run depends on it: the pull request of somebody else stops none."""
+        own = self.access.own_pull
+        return not self._is_claim(artifact) or (
+            own is not None and artifact.head_branch == own.branch
+        )
 
     def _claim_of(self, artifact: Artifact, ledger: Ledger) -> Ledger:
         """Return the facts about the pull request of the run that has uploaded this ledger.

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from batch_action.models.ledger import Ledger
+from batch_action.models.ledger import SCHEMA, Ledger
 
 LEDGER_ENTRY = "ledger.json"
 SIGNATURE_ENTRY = "ledger.hmac"
@@ -48,6 +48,10 @@ class RefusedLedgerError(Exception):
         self.fix = fix
         """What would make a later run accept it."""
         super().__init__(reason)
+
+
+class NewerLedgerError(RefusedLedgerError):
+    """A newer version has written it, with facts that this one cannot read."""
 
 
 class TooLargeError(Exception):
@@ -96,7 +100,7 @@ def decode(data: bytes, *, repository: str, task: str, secrets: Sequence[str]) -
     try:
         ledger = Ledger.model_validate_json(text)
     except ValidationError as error:
-        raise RefusedLedgerError(_invalid_reason(text, error)) from None
+        raise _refusal(text, error) from None
     if (ledger.repository, ledger.task) != (repository, task):
         raise RefusedLedgerError("it belongs to another repository or task")
     return ledger
@@ -138,16 +142,17 @@ def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     return data
 
 
-def _invalid_reason(text: bytes, error: ValidationError) -> str:
+def _refusal(text: bytes, error: ValidationError) -> RefusedLedgerError:
     try:
         version = json.loads(text).get("schema_version")
     except (ValueError, AttributeError, RecursionError):
-        return "it is not a JSON object"
-    if isinstance(version, int) and version > 1:
-        return f"it was written by a newer batch-action (schema {version}): update this one"
+        return RefusedLedgerError("it is not a JSON object")
+    if isinstance(version, int) and version > SCHEMA:
+        reason = f"it was written by a newer batch-action (schema {version})"
+        return NewerLedgerError(reason, "update this one")
     first = error.errors()[0]
     field = ".".join(str(x) for x in first["loc"]) or "the ledger"
-    return _shorten(f"{field}: {first['msg']}")
+    return RefusedLedgerError(_shorten(f"{field}: {first['msg']}"))
 
 
 def _shorten(text: str) -> str:

@@ -18,6 +18,7 @@ from batch_action.models.github_context import Run
 from batch_action.models.ledger import Fact, Ledger, merge
 from batch_action.models.requests import BatchState
 
+_UPDATE = "Use that version of the action, or a later one; nothing was sent."
 MAX_REFUSALS_SHOWN = 20
 """Refused artifacts that get a warning of their own; anybody can upload hundreds."""
 
@@ -76,7 +77,8 @@ def load(
     """Load and merge all trusted artifacts, or the state file; warn of each refused artifact.
 
     *pull_requests*: which ledger of the task; by default the one that the run uses. *access*:
-    another ledger. Raises GitHubError; ConfigError when the state file is refused.
+    another ledger. Raises GitHubError; ConfigError when the state file is refused, or when a newer
+    version has written a part of the ledger: what it has sent would be paid for twice.
     """
     ctx.console.activity = "reading the ledger"
     access = access or access_of(ctx, pull_requests=pull_requests)
@@ -85,7 +87,7 @@ def load(
     if ctx.github is None:
         return LedgerSession(access=access, ledger=ledger, saved=ledger)
     reader = ArtifactReader(access=access, actions=ctx.github.actions, git=ctx.git)
-    reader.read()
+    _read(reader)
     for warning in reader.refused[:MAX_REFUSALS_SHOWN]:
         ctx.warn(warning)
     if len(reader.refused) > MAX_REFUSALS_SHOWN:
@@ -204,10 +206,16 @@ def refresh(ctx: RunContext, session: LedgerSession) -> bool:
     reader = ArtifactReader(
         access=session.access, actions=ctx.github.actions, git=ctx.git, known=known
     )
-    reader.read()
+    _read(reader)
     session.ledger, _ = reader.merge_into(session.ledger)
     session.superseded |= reader.superseded
     return session.ledger.facts != before
+
+
+def _read(reader: ArtifactReader) -> None:
+    reader.read()
+    if reader.newer:
+        raise ConfigError(reader.newer[0], fix=_UPDATE)
 
 
 def state_file_of(state_dir: Path, access: LedgerAccess) -> Path:
@@ -235,6 +243,8 @@ def _read_file(state_dir: Path, access: LedgerAccess) -> Ledger | None:
         return None
     try:
         return access.open(path.read_bytes())
+    except codec.NewerLedgerError as error:
+        raise ConfigError(f"The ledger file {path} cannot be read: {error}.", fix=_UPDATE) from None
     except codec.RefusedLedgerError as error:
         # The user's own file: only they can decide whether it may be overwritten.
         raise ConfigError(

@@ -281,10 +281,14 @@ Fact = Annotated[
 ]
 
 
+SCHEMA: Literal[1] = 1
+"""Number of the ledger's schema; a ledger with a higher one is from a newer version."""
+
+
 class Ledger(LedgerModel):
     """All facts of one task in one repository, sorted by key."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1] = SCHEMA
     repository: str
     """GitHub's numeric repository id as text, or `local`."""
     task: str

@@ -55,7 +55,7 @@ def test_every_action_is_pinned_by_its_commit(name: str):
     used = re.findall(r"uses: (\S+)(.*)$", read(name), re.MULTILINE)
     assert used
     for action, comment in used:
-        if action != OURS:
+        if action != OURS and not action.startswith("$/"):  # of the same commit
             assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", action), action
             assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), action
 

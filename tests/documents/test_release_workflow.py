@@ -17,12 +17,6 @@ PERMISSIONS = {
     "tests": {"contents": "read"},
     "live": {"contents": "read", "actions": "read"},
     "packages": {"contents": "read"},
-    "image": {
-        "contents": "read",
-        "packages": "write",
-        "id-token": "write",
-        "attestations": "write",
-    },
     "release": {"contents": "write"},
     "pypi": {"id-token": "write"},
 }

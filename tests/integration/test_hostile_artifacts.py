@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from batch_action.ledger.codec import LEDGER_ENTRY, MAX_ZIPPED_BYTES, SIGNATURE_ENTRY, encode
+from batch_action.ledger.codec import LEDGER_ENTRY, MAX_ZIPPED_BYTES, SIGNATURE_ENTRY, encode, sign
 from batch_action.models.ledger import Ledger
 from batch_action.sandbox.github.records import Artifact
 from tests.harness.foreign_artifacts import upload_foreign, zip_of
@@ -197,7 +197,6 @@ REFUSED: dict[str, tuple[Case, str]] = {
     "deep": (lambda _: zipped("[" * 10**5), "not a JSON object"),
     "surrogates": (lambda _: zip_of({LEDGER_ENTRY: b'{"task": "\\ud800"}'}), ""),
     "not UTF-8": (lambda _: zip_of({LEDGER_ENTRY: b'{"task": "\xff"}'}), ""),
-    "a newer schema": (changed(schema_version=2), "update this one"),
     "a wrong schema": (changed(schema_version="one"), "schema_version"),
     "an unknown field": (changed(extra=1), "extra"),
     "an unknown fact": (with_fact(kind="paid"), "facts"),
@@ -248,6 +247,76 @@ def test_a_damaged_artifact_is_named_and_ignored(workflow: WorkflowHarness, case
     (line,) = (x for x in summary.splitlines() if f"artifact {item.id} of run" in x)
     assert reason in line
     assert "no setting accepts it" in line
+
+
+@pytest.mark.parametrize("mode", ["submit", "collect", "run", "plan", "status"])
+def test_a_newer_ledger_is_refused_without_spending(workflow: WorkflowHarness, mode: str) -> None:
+    workflow.commit({"a.js": WORSE})
+    workflow.run("submit")
+    item = upload_foreign(workflow, changed(schema_version=2)(original(workflow)), {})
+    workflow.commit({"b.js": WORSE})
+    billed, saved = len(workflow.billed_ids), len(workflow.artifacts)
+    result = workflow.run(mode)
+    assert result.exit == 2, result.log
+    [error] = result.annotations("error")
+    assert f"artifact {item.id} cannot be read" in error
+    assert "newer batch-action (schema 2)" in error
+    assert "nothing was sent" in error
+    assert (len(workflow.billed_ids), len(workflow.artifacts)) == (billed, saved)
+    workflow.github_repository.artifacts.remove(item)
+    assert workflow.run("run").exit == 0
+
+
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_a_newer_ledger_counts_only_if_it_is_trusted(
+    workflow: WorkflowHarness, is_signed: bool
+) -> None:
+    """Else anybody with an artifact could stop every run."""
+    workflow.inputs["state_secret"] = "a long secret of the workflow"
+    workflow.commit({"a.js": WORSE})
+    workflow.run("submit")
+    text = json.dumps(original(workflow) | {"schema_version": 2}).encode()
+    entries = {LEDGER_ENTRY: text}
+    if is_signed:
+        entries[SIGNATURE_ENTRY] = sign(text, workflow.inputs["state_secret"])
+    upload_foreign(workflow, zip_of(entries), {})
+    assert workflow.run("run").exit == (2 if is_signed else 0)
+
+
+def test_a_newer_ledger_of_one_pull_request_stops_no_other(workflow: WorkflowHarness) -> None:
+    victim = PullRequestHarness.open(workflow, {"app.js": WORSE})
+    attacker = PullRequestHarness.open(workflow, {"evil.js": WORSE}, "evil")
+    victim.run("submit")
+    attacker.run("submit")
+    event = {"event": "pull_request", "branch": "evil", "head_sha": attacker.head}
+    upload_foreign(
+        workflow,
+        changed(schema_version=2)(original(workflow)),
+        event,
+        name=workflow.artifacts[0].name,
+    )
+    assert attacker.run("submit").exit == 2
+    assert victim.run("collect").exit == 0
+    assert workflow.run("submit", report="issue").exit == 0
+
+
+def test_a_newer_state_file_is_refused_without_spending(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": WORSE})
+    folder = workflow.folder / "state"
+    workflow.environ["BATCH_ACTION_STATE_DIR"] = str(folder)
+    without_service = {"ACTIONS_RESULTS_URL": None, "ACTIONS_RUNTIME_TOKEN": None}
+    assert workflow.start("submit", {}, environ=without_service).exit == 0
+    [file] = folder.iterdir()
+    with zipfile.ZipFile(file) as archive:
+        ledger = json.loads(archive.read(LEDGER_ENTRY))
+    file.write_bytes(newer := zipped(ledger | {"schema_version": 2}))
+    workflow.commit({"b.js": WORSE})
+    result = workflow.start("submit", {}, environ=without_service)
+    assert result.exit == 2, result.log
+    assert "newer batch-action (schema 2)" in result.annotations("error")[0]
+    assert "Move it away" not in result.log
+    assert len(workflow.billed_ids) == 1
+    assert file.read_bytes() == newer
 
 
 RECORDS = {
