@@ -1,21 +1,27 @@
 """`plan`: show what `submit` would send and what it would cost; needs no API key."""
 
 import posixpath
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import click
 
 from batch_action.batches import submit as batch_submit
+from batch_action.clients.console import Console
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, BatchActionError, BudgetError, ConfigError
 from batch_action.ledger import store, trust
 from batch_action.ledger.store import LedgerSession
+from batch_action.models.files import SkipKind, SkippedFile
 from batch_action.publishers import job_summary, pipeline
 from batch_action.requests import packing, planner
 from batch_action.requests.planner import Plan
 from batch_action.tasks.task import Task
-from batch_action.text import format_dollars, plural
+from batch_action.text import format_dollars, normalize_line_ends, plural
+
+MAX_NAMED = 3
+"""How many skipped files are named for one reason; `--json` lists all."""
 
 
 def plan(
@@ -26,15 +32,16 @@ def plan(
     data: list[dict[str, object]] | None = None,
     show_request: str | None = None,
 ) -> int:
-    """Show the plan as a table, or add it to *data*; with *show_request* one file's requests.
+    """Show the plan as tables, or add it to *data*; with *show_request* one file's requests.
 
-    Returns 0, also when `submit` would exit with 3: that is said. Raises ConfigError where `submit`
-    would; AnthropicError when *exact* is set.
+    Raises what `submit` would raise, after the plan is shown, but for a missing key; AnthropicError
+    when *exact* is set.
     """
+    unstored: ConfigError | None = None
     try:
         reason = trust.refusal_of_this_run(ctx)
     except ConfigError as error:
-        reason = str(error)
+        unstored, reason = error, None
     if reason:
         ctx.warn(f"`submit` would send nothing here. {reason}")
     session = session or store.load(ctx)
@@ -47,27 +54,26 @@ def plan(
         ctx = replace(ctx, anthropic=None)
         check = batch_submit.check_models(ctx)
     head = pipeline.read_last_reported_head(ctx, session.view)
-    prepared = planner.prepare(
+    plan = planner.prepare(
         ctx, session, model=check.model, now=check.clock, exact=exact, last_reported_head=head
     )
     if show_request is not None:
-        print_requests(prepared, show_request)
+        print_requests(plan, show_request)
         return 0
-    problem = _find_problem(ctx, prepared)
+    if not ctx.runner.actions:
+        for warning in _uncommitted(ctx, plan.selection.head):
+            ctx.warn(warning)
+    problem = unstored or _find_problem(ctx, plan)
     if data is not None:
-        data.append(
-            {
-                **plan_data(ctx.settings, ctx.task, prepared),
-                "problem": str(problem) if problem else None,
-            }
-        )
+        text = str(problem) if problem else None
+        data.append({**plan_data(ctx.settings, ctx.task, plan), "problem": text})
     else:
-        print_plan(ctx, prepared)
-        job_summary.report_plan(ctx, prepared)
-    if isinstance(problem, ConfigError):
-        raise problem
+        print_plan(ctx, plan)
+        job_summary.report_plan(ctx, plan)
+    # What the tasks of a run send together is under one cap.
+    ctx.budget.sent_usd += plan.worst_case_usd or 0.0
     if problem is not None:
-        ctx.warn(f"`submit` would exit with {problem.exit_code}: {problem}")
+        raise problem
     return 0
 
 
@@ -79,6 +85,19 @@ def _find_problem(ctx: RunContext, plan: Plan) -> BatchActionError | None:
     except (ConfigError, BudgetError) as problem:
         return problem
     return None
+
+
+def _uncommitted(ctx: RunContext, head: str) -> Iterator[str]:
+    """Yield a warning for each file in the working tree that a run reads from the commit."""
+    names = [ctx.task.source_path, ctx.settings.baseline_file, *ctx.settings.guidelines]
+    for name in filter(None, (*names, ".gitattributes")):
+        path = ctx.github_context.workspace / name
+        committed = ctx.git.file_at(head, name) or b""
+        # Without the file it may be a sparse checkout; of a link git stores the target's name.
+        is_edited = path.is_file() and not path.is_symlink()
+        edited = path.read_bytes() if is_edited else committed
+        if normalize_line_ends(edited) != normalize_line_ends(committed):
+            yield f"{name} in the working tree is not committed: a run reads it from the commit."
 
 
 def print_requests(plan: Plan, name: str) -> None:
@@ -107,7 +126,7 @@ def print_requests(plan: Plan, name: str) -> None:
 
 def plan_data(settings: Settings, task: Task, plan: Plan) -> dict[str, object]:
     """Return the plan as JSON data, with paths as git names them."""
-    selection = plan.selection
+    selection, forecast = plan.selection, plan.forecast
     backlog = {file.path for file in plan.backlog}
     return {
         "task": task.name,
@@ -125,6 +144,8 @@ def plan_data(settings: Settings, task: Task, plan: Plan) -> dict[str, object]:
                 "parts": len(file.parts),
                 "masked_secrets": file.masked_secrets,
                 "backlog": file.path in backlog,
+                "expected_usd": forecast.files[file.path].expected_usd,
+                "at_most_usd": forecast.files[file.path].at_most_usd,
             }
             for file in selection.files
         ],
@@ -144,10 +165,15 @@ def plan_data(settings: Settings, task: Task, plan: Plan) -> dict[str, object]:
             "error": round(plan.tokens.error, 4),
         },
         "cost": {
+            "expected_usd": forecast.expected_usd,
+            "expected_from": forecast.basis,
+            "due_usd": plan.worst_case_usd,
+            "cap_usd": settings.max_cost_usd,
+            "month_usd": forecast.month_usd,
+            "month_from": forecast.month_basis,
             "interactive_usd": plan.cost.interactive_usd,
             "batch_usd": plan.cost.batch_usd,
             "batch_cached_usd": plan.cost.batch_cached_usd,
-            "due_usd": plan.worst_case_usd,
             "priced": plan.cost.is_priced,
             "worst_case": True,
         },
@@ -155,9 +181,11 @@ def plan_data(settings: Settings, task: Task, plan: Plan) -> dict[str, object]:
 
 
 def print_plan(ctx: RunContext, plan: Plan) -> None:
-    """Print the plan as tables."""
+    """Print the plan: its cost first and last, the files with theirs, what is skipped and why."""
     selection, console = plan.selection, ctx.console
-    backlog = {file.path for file in plan.backlog}
+    title = "" if ctx.is_only_task else f"{ctx.title}: "
+    cost = title + job_summary.cost_line(ctx.settings, plan)
+    console.print(cost)
     base = selection.base[:12] if selection.base else "empty tree"
     if ctx.task.source_path:
         kind = "verdict" if ctx.task.needs_whole_file else "findings"
@@ -166,32 +194,71 @@ def print_plan(ctx: RunContext, plan: Plan) -> None:
             f"{ctx.task.description}"
         )
     console.print(f"{ctx.title}: {base}..{selection.head[:12]} ({plan.commits.explanation})")
+    _print_files(console, plan)
+    if selection.skipped:
+        count, rows = len(selection.skipped), _fold(selection.skipped)
+        console.table(["Skipped because", "Files", ""], rows, title=f"{count} skipped", right=[1])
+    if plan.note:
+        console.print(plan.note)
+    if plan.spend:
+        console.print(plan.spend.describe(ctx.settings, ctx.now()))
+    if plan.requests:
+        console.print(_explain_cost(plan))
+    console.print(cost)
+
+
+def _print_files(console: Console, plan: Plan) -> None:
+    files, costs = plan.selection.files, plan.forecast.files
+    backlog = {file.path for file in plan.backlog}
     console.table(
-        ["File", "Status", "Parts", ""],
+        ["File", "Change", "Parts", "About", "At most", ""],
         [
             (
                 f.path,
                 f.status.value,
-                str(len(f.parts)),
+                str(len(f.parts)) if len(f.parts) > 1 else "",
+                format_dollars(costs[f.path].expected_usd),
+                format_dollars(costs[f.path].at_most_usd),
                 "backlog: over the cost limit" if f.path in backlog else "",
             )
-            for f in selection.files
+            for f in files
         ],
-        title=plural(len(selection.files), "file"),
+        title=plural(len(files), "file"),
         paths=[0],
-        right=[2],
+        right=[2, 3, 4],
     )
-    if selection.skipped:
-        rows = [(s.path, s.reason.value, s.detail) for s in selection.skipped]
-        console.table(["Skipped", "Reason", ""], rows, title=f"{len(rows)} skipped", paths=[0])
-    if plan.note:
-        console.print(plan.note)
-    tokens = (
-        f"{plan.tokens.input:,} tokens in ({plan.tokens.method}), {plan.tokens.output_max:,} out"
-    )
-    costs = (plan.cost.interactive_usd, plan.cost.batch_usd, plan.cost.batch_cached_usd)
-    console.table(
-        ["At most", "interactive", "batch", "batch + cache"],
-        [(f"{plural(len(plan.requests), 'request')}, {tokens}", *map(format_dollars, costs))],
-        right=[1, 2, 3],
+
+
+def _fold(skipped: Iterable[SkippedFile]) -> list[tuple[str, str, str]]:
+    """Return a row for each reason: the reason, how many files, and some of them."""
+    by_reason: dict[str, list[SkippedFile]] = {}
+    for file in skipped:
+        by_reason.setdefault(file.reason.value, []).append(file)
+    rows = []
+    for reason, files in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        named = [
+            f"{f.path} ({f.detail})" if f.detail and f.kind is not SkipKind.NAME else f.path
+            for f in files[:MAX_NAMED]
+        ]
+        more = ["…"] if len(files) > MAX_NAMED else []
+        rows.append((reason, str(len(files)), ", ".join([*named, *more])))
+    return rows
+
+
+def _explain_cost(plan: Plan) -> str:
+    forecast, tokens, costs = plan.forecast, plan.tokens, plan.cost
+    counted = {"offline-estimate": "estimated from the bytes", "sampled": "from a sample"}
+    other = [
+        f"{format_dollars(usd)} {how}"
+        for usd, how in (
+            (costs.interactive_usd, "interactively"),
+            (costs.batch_usd, "in a batch"),
+            (costs.batch_cached_usd, "in a batch with the prompt cache"),
+        )
+    ]
+    return (
+        f"{plural(len(plan.requests), 'request')}, {tokens.input:,} tokens in "
+        f"({counted.get(tokens.method, tokens.method)}), at most {tokens.output_max:,} out: "
+        f"{', '.join(other)} at most.\n"
+        f"Expected: {forecast.basis}. A month: {forecast.month_basis}."
     )

@@ -81,6 +81,7 @@ def render_submitted(
     *,
     dry_run: bool,
     budget: str = "",
+    cost_line: str = "",
 ) -> str:
     """Render what was selected and sent, the maximum cost, and the files that were left out."""
     selection, cost = plan.selection, plan.cost
@@ -113,6 +114,7 @@ def render_submitted(
         dry_run=dry_run,
         nothing=not plan.requests,
         budget=markdown(budget),
+        cost_line=markdown(cost_line),
     )
 
 
@@ -222,12 +224,30 @@ def report_pull_request_submitted(ctx: RunContext, plan: Plan, sent: Sequence[Ba
         runner.set_output("requests-count", count)
 
 
+def cost_line(settings: Settings, plan: Plan) -> str:
+    """Return what a plan costs: expected, at most, the cap, the model, a month at this pace."""
+    forecast = plan.forecast
+    amounts = forecast.expected_usd, plan.worst_case_usd, settings.max_cost_usd
+    expected, most, cap = map(format_dollars, amounts)
+    month = "a month: not known"
+    if forecast.month_usd is not None:
+        month = f"a month about {format_dollars(forecast.month_usd)}"
+    known = f"About {expected}, at most {most} (cap {cap})"
+    if not plan.due:
+        known = f"Nothing to send (cap {cap})"
+    elif plan.worst_case_usd is None:
+        known = f"The price is not known (cap {cap})"
+    return f"{known}, {settings.model}; {month}"
+
+
 def report_plan(ctx: RunContext, plan: Plan) -> None:
     """Report what a submit would send."""
     ctx.runner.set_output("status", "planned")
     ctx.runner.set_output("requests-count", len(plan.requests))
     ctx.runner.set_output("backlog-count", len(plan.backlog))
-    _write_summary(ctx.runner, ctx.settings, render_submitted(ctx.title, plan, (), dry_run=True))
+    line = cost_line(ctx.settings, plan)
+    text = render_submitted(ctx.title, plan, (), dry_run=True, cost_line=line)
+    _write_summary(ctx.runner, ctx.settings, text)
 
 
 def list_running_batches(

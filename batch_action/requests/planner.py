@@ -1,6 +1,5 @@
 """Build the plan of a run: select files, apply the budget, pack batches."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
@@ -12,7 +11,7 @@ from batch_action.ledger.spend import Spend
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import FileChange, SelectedFile, Selection
-from batch_action.models.ledger import Recheck, Usage
+from batch_action.models.ledger import Recheck
 from batch_action.models.requests import (
     Cost,
     ModelCapabilities,
@@ -23,6 +22,15 @@ from batch_action.models.requests import (
 )
 from batch_action.requests import builder, packing, pricing, send_strategy
 from batch_action.requests.builder import RequestSet
+from batch_action.requests.forecast import (
+    NO_HISTORY,
+    Forecast,
+    History,
+    make_forecast,
+    read_history,
+    worst_usages,
+    worst_usd,
+)
 from batch_action.requests.send_strategy import SendStrategy
 from batch_action.selection import commit_range, reader
 from batch_action.selection.commit_range import CommitRange
@@ -53,6 +61,8 @@ class Plan:
     """One sentence for people: why `mode` is not the usual one."""
     worst_case_usd: float | None = None
     """The maximum cost of the `due` batches in this mode."""
+    forecast: Forecast
+    """What it will probably cost."""
 
     @property
     def due(self) -> tuple[tuple[Request, ...], ...]:
@@ -78,10 +88,12 @@ def build_plan(
     strategy: SendStrategy,
     known_spend: Spend | None = None,
     now: datetime | None = None,
+    history: History = NO_HISTORY,
 ) -> Plan:
     """Pack the files that fit the budget into batches; the others go to the backlog, whole.
 
-    *now*: Anthropic's time, if known; else the run's clock.
+    *now*: Anthropic's time, if known; else the run's clock. *history*: what the forecast is made
+    from.
     """
     mode, shared = strategy.mode, request_set.shared_tokens
     left_usd = known_spend.left_usd(ctx.settings, now or ctx.now()) if known_spend else inf
@@ -97,6 +109,7 @@ def build_plan(
         requests, mode, max_requests=ctx.settings.max_requests_per_batch
     )
     due = batches[0] if mode is SubmissionMode.WARM_UP else requests
+    is_sent_now = mode not in (SubmissionMode.ACCUMULATE, SubmissionMode.AWAIT)
     return Plan(
         selection=request_set.selection,
         commits=commits,
@@ -104,7 +117,8 @@ def build_plan(
         batches=batches,
         mode=mode,
         note=strategy.note,
-        worst_case_usd=_worst_usd(ctx.prices, due, mode, shared),
+        worst_case_usd=worst_usd(ctx.prices, due, mode, shared),
+        forecast=make_forecast(ctx.prices, request_set, due if is_sent_now else (), mode, history),
         backlog=tuple(backlog),
         shared_tokens=shared,
         tokens=TokenEstimate(
@@ -113,37 +127,8 @@ def build_plan(
             method=request_set.counting_method,
             error=request_set.counting_error,
         ),
-        cost=pricing.estimate_cost(ctx.prices, _worst_usages(requests, mode, shared), shared),
+        cost=pricing.estimate_cost(ctx.prices, worst_usages(requests, mode, shared), shared),
     )
-
-
-def _worst_usages(
-    requests: Iterable[Request], mode: SubmissionMode, shared: int
-) -> Iterator[tuple[str, Usage]]:
-    """Yield the model and the largest possible usage of each request.
-
-    In the worst case every request writes the cache, and none reads it. *shared*: the tokens of the
-    prefix that all requests share.
-    """
-    for request in requests:
-        cached = mode.has_cache_breakpoint and request.request_key.model is None
-        written = min(shared, request.input_tokens) if cached else 0
-        yield (
-            request.model,
-            Usage(
-                input_tokens=request.input_tokens - written,
-                cache_write_1h_tokens=written,
-                output_tokens=request.max_tokens,
-            ),
-        )
-
-
-def _worst_usd(
-    prices: Prices, requests: Iterable[Request], mode: SubmissionMode, shared: int
-) -> float | None:
-    """Return the worst case in US dollars; None when a model has no known price."""
-    batched = mode is not SubmissionMode.INTERACTIVE
-    return pricing.total_usd(prices, _worst_usages(requests, mode, shared), batched=batched)
 
 
 def check_budget(ctx: RunContext, plan: Plan) -> None:
@@ -189,7 +174,7 @@ def _fill_budget(
     files, backlog, used = [], [], 0.0
     for file in request_set.selection.files:
         requests = request_set.requests[file.path]
-        cost = _worst_usd(prices, requests, mode, request_set.shared_tokens)
+        cost = worst_usd(prices, requests, mode, request_set.shared_tokens)
         if cost is not None and used + cost > budget_usd:
             backlog.append(file)
             continue
@@ -230,7 +215,8 @@ def prepare(
     request_set = builder.build_requests(ctx, view, selection, limit, exact=exact)
     strategy = send_strategy.choose(ctx, request_set, view, now)
     known_spend = spend.load(ctx, view) if ctx.has_budget else None
-    return build_plan(ctx, request_set, commits, strategy, known_spend, now)
+    history = read_history(view, ctx.settings.model, ctx.settings.effort, now)
+    return build_plan(ctx, request_set, commits, strategy, known_spend, now, history)
 
 
 def account_for(ctx: RunContext, view: LedgerView) -> Selection:

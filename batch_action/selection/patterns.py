@@ -179,11 +179,12 @@ def selection_warnings(ctx: RunContext, selection: Selection) -> Iterator[str]:
     settings = ctx.settings
     rules = (pattern for patterns in ctx.other_tasks_patterns for pattern in patterns)
     needs_tests = ctx.task.context_needs is ContextNeeds.TESTS
+    by_task = settings.paths and settings.paths == ctx.task.default_settings.get("paths")
     given = {
-        "paths": settings.paths,
-        "paths-ignore": settings.paths_ignore,
-        "rules": tuple(dict.fromkeys(rules)),
-        "test-paths": settings.test_paths if needs_tests else (),
+        f"`paths` of {ctx.task.source_path}" if by_task else "`paths`": settings.paths,
+        "`paths-ignore`": settings.paths_ignore,
+        "`rules`": tuple(dict.fromkeys(rules)),
+        "`test-paths`": settings.test_paths if needs_tests else (),
     }
     has_own_guidelines = settings.guidelines != DEFAULT_GUIDELINES
     if any(given.values()) or has_own_guidelines:
@@ -191,7 +192,7 @@ def selection_warnings(ctx: RunContext, selection: Selection) -> Iterator[str]:
         for name, lines in given.items():
             if useless := find_useless_patterns(lines, paths):
                 yield (
-                    f"`{name}`: no file matches {', '.join(map(repr, useless))}. Patterns are "
+                    f"{name}: no file matches {', '.join(map(repr, useless))}. Patterns are "
                     "those of .gitignore, from the root of the repository."
                 )
         missing = [name for name in settings.guidelines if name not in paths]

@@ -1,14 +1,17 @@
 """The plan: it says what submit would, and shows byte for byte what would leave the machine."""
 
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from anthropic.types.model_param import ModelParam
 
 from batch_action.requests import pricing
-from tests.harness.workflow import BAD, Result, WorkflowHarness
+from batch_action.text import format_dollars
+from tests.harness.workflow import BAD, DAY, GOOD, WORSE, Result, WorkflowHarness
 
 ALL = ("--first-run", "all")
 NO_KEY = {"ANTHROPIC_API_KEY": None, "ANTHROPIC_BASE_URL": None}
@@ -111,11 +114,143 @@ def test_without_a_key_the_price_table_says_when_a_model_retires(
 def test_a_cap_too_small_for_anything_is_said(workflow: WorkflowHarness, flags: list[str]) -> None:
     workflow.commit({"a.js": BAD})
     result = plan(workflow, *flags)
-    assert (result.exit, "`submit` would exit with 3: Not even one" in result.stderr) == (0, True)
+    assert (result.exit, "Not even one file fits" in result.stderr) == (3, True)
     data: dict[str, Any] = plan(workflow, "--json", *flags).tasks[0]
     assert "Not even one file fits" in data["problem"]
     assert workflow.cli("submit", *ALL, *flags).exit == 3
     assert plan(workflow, "--json").tasks[0]["problem"] is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "exit_code"),
+    [
+        (["--model", "claude-new"], 2),
+        (["--max-cost-usd", "0.06", "--on-over-budget", "fail"], 3),
+        (["--max-cost-usd", "0.06"], 0),
+        (["--daily-budget-usd", "0"], 3),
+        (["--paths", "nothing/"], 0),
+    ],
+    ids=str,
+)
+def test_plan_ends_as_submit_would(
+    workflow: WorkflowHarness, flags: list[str], exit_code: int
+) -> None:
+    workflow.commit({"a.js": BAD, "b.js": BAD})
+    planned = plan(workflow, *flags, key=False)
+    dry = workflow.cli("submit", "--dry-run", *ALL, *flags)
+    assert (planned.exit, dry.exit) == (exit_code, exit_code), planned.log
+    if exit_code:
+        error = next(x for x in planned.stderr.splitlines() if x.startswith("error"))
+        assert error.replace("in the price table", "at Anthropic") in dry.stderr
+
+
+def cost_lines(result: Result) -> list[str]:
+    """Return the plan's lines of the log, without warnings."""
+    lines = result.stderr.splitlines()
+    return [x for x in lines if not x.startswith(("warning", "error"))]
+
+
+@pytest.mark.parametrize("key", [True, False])
+def test_the_first_and_the_last_line_say_what_it_costs(
+    workflow: WorkflowHarness, key: bool
+) -> None:
+    workflow.commit({"a.js": BAD, "b.js": WORSE, "package-lock.json": "{}\n"})
+    lines = cost_lines(plan(workflow, "--max-cost-usd", "1.5", key=key))
+    data = plan(workflow, "--max-cost-usd", "1.5", "--json", key=key).tasks[0]
+    cost = data["cost"]
+    most = format_dollars(cost["due_usd"])
+    expected = format_dollars(cost["expected_usd"])
+    assert lines[0] == lines[-1]
+    assert lines[0] == (
+        f"About {expected}, at most {most} (cap $1.50), claude-sonnet-5-5; a month: not known"
+    )
+    assert len(lines[0]) <= 80
+    assert 0 < cost["expected_usd"] < cost["due_usd"] < cost["cap_usd"] == 1.5
+    assert "assuming that an answer uses 25% of its limit" in " ".join(lines)
+    for name in ("expected", "at_most"):
+        total = cost["expected_usd" if name == "expected" else "due_usd"]
+        assert sum(file[f"{name}_usd"] for file in data["files"]) == pytest.approx(total)
+
+
+def test_the_expected_cost_comes_from_this_repositorys_answers(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD, "b.js": WORSE})
+    workflow.run("submit")
+    collected = workflow.run("collect")
+    workflow.commit({"c.js": BAD})
+    environ = workflow.person()
+    shown = workflow.cli("plan", "--first-run", "none", environ=environ)
+    assert "from 2 answers to this repository" in shown.stderr
+    assert "30 runs like this one" in " ".join(shown.stderr.split())
+    cost = workflow.cli("plan", "--json", environ=environ).tasks[0]["cost"]
+    # A file like the one before costs what that one cost, but for the estimate of its tokens.
+    past = float(collected.outputs["cost-usd"]) / 2
+    assert cost["expected_usd"] == pytest.approx(past, rel=0.5)
+    assert cost["month_usd"] == pytest.approx(30 * cost["expected_usd"])
+    other = workflow.cli("plan", "--json", "--model", "claude-opus-5-5", environ=environ).tasks[0]
+    assert other["cost"]["expected_from"].startswith("assuming"), "another model's answers differ"
+    workflow.advance(9 * DAY)
+    cost = workflow.cli("plan", "--json", environ=environ).tasks[0]["cost"]
+    assert cost["month_from"] == "as in the last 9 days"
+    assert cost["month_usd"] == pytest.approx(2 * past * 30 / 9, rel=0.01)
+
+
+def test_the_documented_keys_are_those_of_the_json(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD, "yarn.lock": "x\n"})
+    data = plan(workflow, "--json", key=False).tasks[0]
+    rows = Path("docs/PLAN.md").read_text("utf-8").partition("| Key |")[2].splitlines()[2:]
+    documented = [re.findall(r"`([a-z_]+)`", row) for row in rows]
+    top = {name for names in documented for name in names}
+    nested = {key for part in ("tokens", "cost") for key in data[part]}
+    nested |= {*data["files"][0], *data["skipped"][0]}
+    assert {*data, *nested} == top - {"null", "sampled", "counted", "submit"}
+
+
+def test_skipped_files_are_folded_by_reason(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD, "yarn.lock": "x\n"} | {f"{n}.md": "# x\n" for n in range(9)})
+    result = plan(workflow)
+    rows = [line.split() for line in result.stderr.splitlines()]
+    assert ["prose", "9", "0.md,", "1.md,", "2.md,", "…"] in rows
+    assert ["lock-file", "1", "yarn.lock"] in rows
+    skipped = plan(workflow, "--json").tasks[0]["skipped"]
+    assert len([f for f in skipped if f["reason"] == "prose"]) == 9
+
+
+def test_the_tasks_of_a_plan_share_the_cap(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": BAD})
+    one = plan(workflow, "--json").tasks[0]["cost"]["due_usd"]
+    flags = ["--max-cost-usd", str(one * 1.5), "--task", "code-review", "--task", "security-scan"]
+    result = plan(workflow, "--json", *flags)
+    first, second = result.tasks
+    assert (first["requests"], second["requests"]) == (2, 0)
+    assert (result.exit, second["problem"]) == (0, None)
+    assert "code-review: About" in plan(workflow, *flags).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "committed", "edited", "is_named"),
+    [
+        ("AGENTS.md", "Be kind.\n", "Be strict.\n", True),
+        ("REVIEW.md", None, "Be strict.\n", True),
+        ("AGENTS.md", "Be kind.\n", "Be kind.\r\n", False),
+        (".gitattributes", None, "*.js linguist-generated\n", True),
+        (".github/batch-action-baseline.json", None, '{"version": 1}', True),
+        (".github/batch-action.yml", "model: claude-opus-5-5\n", "model: x\n", True),
+        ("a.js", GOOD, BAD, False),
+    ],
+)
+def test_what_is_not_committed_is_said(
+    workflow: WorkflowHarness, name: str, committed: str | None, edited: str, is_named: bool
+) -> None:
+    workflow.commit({"b.js": BAD, **({name: committed} if committed else {})})
+    path = workflow.repo.path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(edited.encode())
+    result = plan(workflow)
+    assert result.exit == 0, result.log
+    assert (f"{name} in the working tree is not committed" in result.stderr) is is_named
+    path.unlink()
+    path.symlink_to("b.js")
+    assert f"{name} in the working tree is not committed: a" not in plan(workflow).stderr
 
 
 def test_without_anthropic_the_plan_is_made_all_the_same(workflow: WorkflowHarness) -> None:

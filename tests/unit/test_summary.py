@@ -13,6 +13,7 @@ from batch_action.models.requests import Cost, TokenEstimate
 from batch_action.publishers import job_summary, report_text
 from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.job_summary import RunningBatch
+from batch_action.requests.forecast import Forecast
 from batch_action.requests.planner import Plan
 from batch_action.selection.commit_range import CommitRange
 from tests.harness.hostile_text import FILE_NAMES, GFM, TEXTS, assert_inert
@@ -189,6 +190,9 @@ def test_a_huge_submit_stays_within_the_limit():
         shared_tokens=1,
         tokens=TokenEstimate(input=1, output_max=1, method="counted"),
         cost=COST,
+        forecast=Forecast(
+            expected_usd=None, basis=name, files={}, month_usd=None, month_basis=name
+        ),
     )
     text = job_summary.render_submitted("<b>", plan, (), dry_run=False)
     assert len(text.encode()) < MIB / 4
