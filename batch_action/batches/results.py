@@ -18,6 +18,7 @@ from batch_action.models.findings import (
     BatchAnswers,
     FileVerdict,
     Finding,
+    HeldBackFinding,
     ReviewedFile,
     TaskResponse,
 )
@@ -287,15 +288,15 @@ def build_answers(
     findings: list[Finding] = []
     file_verdicts: list[FileVerdict] = []
     sources: list[GeneratedSource] = []
-    discarded = 0
+    held_back: list[HeldBackFinding] = []
     checker = LicenseChecker(ctx)
     for (path, blob), answers in by_file.items():
         if blob not in texts:
             continue
         commit = answers[-1].pending.intended.head
-        raw_findings = [raw for answer in answers for raw in answer.response.raw_findings]
-        anchored, unanchored = anchor_all(
-            [*raw_findings, *checker.raw_findings(path, texts[blob], commit)],
+        reports = [answer.response.raw_findings for answer in answers]
+        anchored, not_tracked = anchor_all(
+            [*reports, checker.raw_findings(path, texts[blob], commit)],
             task=ctx.task.name,
             path=path,
             text=texts[blob],
@@ -304,7 +305,7 @@ def build_answers(
             added=added.get((path, blob), ()),
         )
         findings += anchored
-        discarded += unanchored
+        held_back += not_tracked
         file_verdicts += _file_verdicts(path, blob, answers, ctx.hides_security_findings)
         drafts = tuple(draft for answer in answers for draft in answer.response.drafts)
         sources.append(
@@ -318,7 +319,7 @@ def build_answers(
         commit=head or _find_head(ctx.git, view, newest, {file.path for file in reviewed}),
         reviewed=tuple(reviewed),
         findings=tuple(findings),
-        discarded=discarded,
+        held_back=tuple(held_back),
         file_verdicts=tuple(file_verdicts),
         generated=generated,
         refused=refused,

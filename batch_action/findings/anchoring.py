@@ -5,6 +5,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from batch_action.findings.identity import (
     MASK,
@@ -14,9 +15,10 @@ from batch_action.findings.identity import (
     unique_fingerprint,
 )
 from batch_action.findings.inline_suppressions import suppression_reason
-from batch_action.findings.positions import LineRange, merge_duplicates
+from batch_action.findings.positions import LineRange, hold_back, merge_answers
 from batch_action.findings.quotations import mask_redactions, split_at_elisions, variants
-from batch_action.models.findings import Anchor, Finding, RawFinding
+from batch_action.findings.suggestions import quotes_lines, replacement_for
+from batch_action.models.findings import Anchor, Finding, HeldBackFinding, RawFinding
 
 MAX_EVIDENCE_CHARS = 20_000
 MAX_MATCHES = 1_000
@@ -52,6 +54,16 @@ _CLOSING = re.compile(r"\s*[)\]}]")
 _OPENING = re.compile(r"\s*\{\s*$")
 
 
+class Match(NamedTuple):
+    """A place where a quotation occurs."""
+
+    first: int
+    """First and last line, 1-based, inclusive."""
+    last: int
+    quoted: str
+    """What is there, without white space."""
+
+
 class SourceText:
     """A reviewed text, prepared for searching quotations in it."""
 
@@ -74,8 +86,8 @@ class SourceText:
         """Return the 1-based line of a character of `compact`."""
         return bisect_right(self._starts, offset)
 
-    def matches(self, quoted: Sequence[str]) -> Iterator[LineRange]:
-        """Yield the first and last line of every place where these runs of code follow each other.
+    def matches(self, quoted: Sequence[str]) -> Iterator[Match]:
+        """Yield every place where these runs of code follow each other.
 
         The search is greedy and does not backtrack, so that hostile evidence stays cheap.
         """
@@ -88,7 +100,7 @@ class SourceText:
             if end is not None:
                 first, last = self.line_at(start), self.line_at(end - 1)
                 if len(quoted) == 1 or last - first <= MAX_ELISION_LINES:
-                    yield first, last
+                    yield Match(first, last, self.compact[start:end])
             start = self.compact.find(pieces[0][0], start + 1)
 
     def _match_end(self, pieces: list[tuple[str, bool]], start: int) -> int | None:
@@ -125,7 +137,7 @@ def _pieces(quoted: Sequence[str]) -> list[tuple[str, bool]]:
 
 
 def anchor_all(
-    raw_findings: Iterable[RawFinding],
+    answers: Iterable[Iterable[RawFinding]],
     *,
     task: str,
     path: str,
@@ -133,15 +145,15 @@ def anchor_all(
     blob: str,
     commit: str,
     added: Collection[int] = (),
-) -> tuple[tuple[Finding, ...], int]:
+) -> tuple[tuple[Finding, ...], tuple[HeldBackFinding, ...]]:
     """Locate each raw finding at the occurrence of its evidence nearest to the claimed lines.
 
     White space is ignored, `•` matches anything, and what models add to quotations (line numbers,
     diff marks, fences, quotes, elisions) is removed. A whole-file finding is anchored at line 1 and
-    needs no evidence. Duplicates are dropped.
+    needs no evidence. What is reported twice is merged: see `merge_answers`.
 
     Args:
-        raw_findings: what the model reported about one file.
+        answers: what each answer reports about one file, or about a part of it.
         task: the task's name, part of the fingerprint.
         path: the file's path at the reviewed commit, part of the fingerprint.
         text: the reviewed text, secrets masked as in the request.
@@ -150,7 +162,7 @@ def anchor_all(
         added: the lines that the reviewed change added.
 
     Returns:
-        The findings, and how many were discarded because their evidence is not in the file.
+        The findings, and those that are repeated or discarded: their evidence is not in the file.
     """
     source = SourceText(text)
     whole_file = Anchor(
@@ -161,28 +173,42 @@ def anchor_all(
         end_line=1,
         scope=(1, len(source.lines)),
     )
-    located = [_find(raw, source, task, whole_file, added) for raw in raw_findings]
+    located: list[list[Finding]] = []
+    held_back: list[HeldBackFinding] = []
+    for answer in answers:
+        located.append([])
+        for raw in answer:
+            if finding := _find(raw, source, task, whole_file, added):
+                located[-1].append(finding)
+            else:
+                held_back.append(
+                    HeldBackFinding(reason="discarded", path=path, line=raw.start_line, raw=raw)
+                )
     taken: dict[str, Finding] = {}
-    for finding in merge_duplicates(finding for finding in located if finding)[0]:
+    for finding, *repeated in merge_answers(located):
         unique = unique_fingerprint(finding, task, taken)
         taken[unique] = replace(finding, fingerprint=unique)
-    return tuple(taken.values()), located.count(None)
+        held_back += (hold_back(other, "repeated") for other in repeated)
+    return tuple(taken.values()), tuple(held_back)
 
 
 def _find(
     raw: RawFinding, source: SourceText, task: str, whole_file: Anchor, added: Collection[int]
 ) -> Finding | None:
     """Return the located finding; None when its evidence is not in the file."""
-    lines = (1, 1) if raw.whole_file else _locate(raw, source)
-    if lines is None:
+    match = Match(1, 1, "") if raw.whole_file else _locate(raw, source)
+    if match is None:
         return None
-    start, end = lines
+    start, end, quoted = match
     anchor, evidence, identity, ordinal = whole_file, "", f"whole-file {raw.category}", 0
+    replacement, is_exact = None, False
     if not raw.whole_file:
         scope = neighborhood(source.lines, start, end)
         anchor = replace(whole_file, start_line=start, end_line=end, scope=scope)
         evidence = "\n".join(line.removesuffix("\r") for line in source.lines[start - 1 : end])
         identity, ordinal = evidence, source.ordinal(start, evidence)
+        is_exact = quotes_lines(raw, source.lines[start - 1 : end])
+        replacement = replacement_for(raw, source.lines, start, end, anchor.path)
     return Finding(
         fingerprint=fingerprint(task, anchor.path, identity, ordinal),
         anchor=anchor,
@@ -190,11 +216,14 @@ def _find(
         raw=raw,
         evidence=evidence,
         evidence_digest=evidence_digest(evidence),
+        quoted=quoted,
+        quotes_lines=is_exact,
+        replacement=replacement,
         ignore_reason=suppression_reason(raw, source.lines, start, end, added),
     )
 
 
-def _locate(raw_finding: RawFinding, source: SourceText) -> LineRange | None:
+def _locate(raw_finding: RawFinding, source: SourceText) -> Match | None:
     first, last = sorted((raw_finding.start_line, raw_finding.end_line))
     if len(raw_finding.evidence) > MAX_EVIDENCE_CHARS:
         return None
@@ -208,24 +237,22 @@ def _locate(raw_finding: RawFinding, source: SourceText) -> LineRange | None:
         if (runs := split_at_elisions(text, bare=bare)) not in ((), (text,))
     ]
     for quoted in (*((text,) for text in texts), *elided):
-        if lines := _nearest(quoted, source.matches(quoted), (first, last)):
-            return lines
+        if match := _nearest(quoted, source.matches(quoted), (first, last)):
+            return match
     return None
 
 
-def _nearest(
-    quoted: Sequence[str], matches: Iterable[LineRange], claimed: LineRange
-) -> LineRange | None:
+def _nearest(quoted: Sequence[str], matches: Iterable[Match], claimed: LineRange) -> Match | None:
     """Return the match nearest to the claimed lines; None for short evidence that is not near."""
 
-    def distance(lines: LineRange) -> int:
-        return abs(lines[0] - claimed[0]) + abs(lines[1] - claimed[1])
+    def distance(match: Match) -> int:
+        return abs(match.first - claimed[0]) + abs(match.last - claimed[1])
 
     best = min(matches, key=distance, default=None)
     if best is None or sum(len(piece) for piece, _ in _pieces(quoted)) >= MIN_UNIQUE_CHARS:
         return best
-    near = best[0] <= claimed[1] + MAX_LINE_DISTANCE and best[1] >= claimed[0] - MAX_LINE_DISTANCE
-    return best if near else None
+    too_low = best.first > claimed[1] + MAX_LINE_DISTANCE
+    return None if too_low or best.last < claimed[0] - MAX_LINE_DISTANCE else best
 
 
 def neighborhood(lines: Sequence[str], start: int, end: int) -> LineRange:

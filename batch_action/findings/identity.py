@@ -21,16 +21,16 @@ def normalize(evidence: str) -> str:
 def fingerprint(task: str, path: str, evidence: str, ordinal: int, *distinct: str) -> str:
     """Return 16 hex digits of the task, path, normalized evidence and its ordinal in the file.
 
-    *distinct* is given only when another finding has the same four: two categories may be reported
-    on the same lines, and a copy of the code may be added above a known finding.
+    *distinct* is given only when another finding has the same four: several may be reported on the
+    same lines, and a copy of the code may be added above a known finding.
     """
     return _digest(task, path, normalize(evidence), str(ordinal), *distinct)[:16]
 
 
 def unique_fingerprint(finding: Finding, task: str, taken: Container[str]) -> str:
-    """Return the finding's fingerprint, or one with its category when that is taken."""
+    """Return the finding's fingerprint, or one with its category and rule when that is taken."""
     unique, count = finding.fingerprint, 0
-    distinct = finding.fingerprint, finding.raw.category
+    distinct = finding.fingerprint, finding.raw.category, finding.raw.rule
     while unique in taken:
         unique = fingerprint(task, finding.anchor.path, finding.evidence, count, *distinct)
         count += 1

@@ -4,8 +4,8 @@ A finding changes its state only when its neighborhood has changed. It is then b
 until a verdict on that content, or on later content, reports it again or does not.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from batch_action.findings.identity import NO_EVIDENCE, unique_fingerprint
@@ -13,6 +13,7 @@ from batch_action.findings.matching import match
 from batch_action.findings.positions import (
     ChangeStatus,
     Position,
+    hold_back,
     locate,
     locate_findings,
     share_lines,
@@ -48,12 +49,14 @@ def reconcile(
         policy: what else decides about them.
 
     Returns:
-        Each known finding in exactly one status; each reported one in one status, in `dropped` or
-        counted in `below_threshold`. No two statuses have the same fingerprint.
+        Each known finding in exactly one status; each reported one in one status or in
+        `held_back`. No two statuses have the same fingerprint.
     """
-    reported, outdated = locate_findings(answers.findings, positions)
+    groups, held_back = locate_findings(answers.findings, positions)
+    reported = [group[0] for group in groups]
+    held_back += (hold_back(f, "repeated") for _, *repeated in groups for f in repeated)
     located = [locate(tracked, answers, positions, policy) for tracked in known]
-    pairs, duplicates = match(located, reported, positions.descendants)
+    pairs, duplicates = match(located, groups, positions.descendants)
     run_commits = frozenset({positions.commit, *(file.commit for file in answers.reviewed)})
     reported_as = {i: reported[j] for i, j in pairs.items()}
     statuses = [
@@ -61,31 +64,35 @@ def reconcile(
         for i, position in enumerate(located)
     ]
     taken = {tracked.fingerprint for tracked in known}
+    held_back += (hold_back(reported[number], "repeated") for number in sorted(duplicates))
     matched = {*pairs.values(), *duplicates}
-    below_threshold: Counter[str] = Counter()
+    paths = {tracked.fingerprint: tracked.anchor.path for tracked in known}
     for finding in (x for number, x in enumerate(reported) if number not in matched):
         if threshold := _missed_threshold(finding.raw, policy.thresholds):
-            below_threshold[threshold] += 1
+            held_back.append(hold_back(finding, threshold))
             continue
         statuses.append(_new(finding, taken, answers.task, policy.dismissed))
         taken.add(statuses[-1].tracked.fingerprint)
+        paths[statuses[-1].tracked.fingerprint] = finding.reported.path
     return Reconciliation(
         statuses=_sort(
             _apply_suppression(status, policy.baseline)
-            for status in _merge_overlapping(statuses, positions.commit)
+            for status in _merge_moved(statuses, paths, positions.commit)
         ),
         commit=positions.commit,
-        dropped=(*outdated, *(reported[number] for number in sorted(duplicates))),
-        below_threshold=tuple(sorted(below_threshold.items())),
+        held_back=(*answers.held_back, *held_back),
         hides_security=policy.hides_security,
     )
 
 
-def _merge_overlapping(statuses: Sequence[FindingStatus], commit: str) -> Iterable[FindingStatus]:
+def _merge_moved(
+    statuses: Sequence[FindingStatus], paths: Mapping[str, str], commit: str
+) -> Iterable[FindingStatus]:
     """Close all but one of the findings of one category that share lines by now.
 
     Code that moved to another file may be reported twice until its old file has a verdict. When
-    the old file becomes the new one, by a rename or otherwise, both findings share lines.
+    the old file becomes the new one, by a rename or otherwise, both findings share lines. *paths*:
+    fingerprint to where each was until now; two of the same file were two all the time.
     """
 
     def priority(status: FindingStatus) -> tuple[bool, bool, bool, str]:
@@ -102,7 +109,12 @@ def _merge_overlapping(statuses: Sequence[FindingStatus], commit: str) -> Iterab
             yield status
             continue
         others = merged[tracked.anchor.path, tracked.category]
-        overlapping = [other for other in others if share_lines(tracked.anchor, other.anchor)]
+        overlapping = [
+            other
+            for other in others
+            if share_lines(tracked.anchor, other.anchor)
+            and paths[tracked.fingerprint] != paths[other.fingerprint]
+        ]
         if overlapping and tracked.state is not FindingState.DISMISSED:
             note = f"reported as {overlapping[0].fingerprint[:8]}"
             yield _close_in_place(tracked, commit, note, changed=False)
@@ -263,10 +275,28 @@ def _new(finding: Finding, taken: set[str], task: str, dismissals: frozenset[str
 
 
 def _sort(statuses: Iterable[FindingStatus]) -> tuple[FindingStatus, ...]:
+    """Sort the worst first; open findings that share lines follow the worst of them."""
+
     def key(status: FindingStatus) -> tuple[int, bool, str, int, str]:
         tracked = status.tracked
         anchor = tracked.anchor
         order = tracked.severity.rank, tracked.pre_existing
         return *order, anchor.path, anchor.start_line, tracked.fingerprint
 
-    return tuple(sorted(statuses, key=key))
+    def place(status: FindingStatus) -> tuple[bool, str, str, int]:
+        anchor = status.tracked.anchor
+        is_closed = status.tracked.state not in OPEN_STATES
+        return is_closed, anchor.path, anchor.blob, anchor.start_line
+
+    groups: list[list[FindingStatus]] = []
+    for status in sorted(statuses, key=place):
+        group = groups[-1] if groups else []
+        together = status.tracked.state in OPEN_STATES and any(
+            share_lines(status.tracked.anchor, other.tracked.anchor) for other in group
+        )
+        if together:
+            group.append(status)
+        else:
+            groups.append([status])
+    groups = sorted((sorted(group, key=key) for group in groups), key=lambda group: key(group[0]))
+    return tuple(status for group in groups for status in group)

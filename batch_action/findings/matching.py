@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 
 from batch_action.findings.identity import NO_EVIDENCE
-from batch_action.findings.positions import ChangeStatus, Position, lines_of, overlap
+from batch_action.findings.positions import ChangeStatus, Position, answer_of, lines_of, overlap
 from batch_action.models.findings import Finding
 
 Rule = Callable[[Position, Finding], bool]
@@ -12,23 +12,21 @@ Rule = Callable[[Position, Finding], bool]
 
 def match(
     known: Sequence[Position],
-    reported: Sequence[Finding],
+    groups: Sequence[Sequence[Finding]],
     descendants: Collection[tuple[str, str]],
 ) -> tuple[dict[int, int], frozenset[int]]:
     """Pair known and reported findings, the strictest rule first, each finding at most once.
 
-    Return the pairs as indexes, and the indexes of reported findings that repeat a known one which
-    has a pair already. *descendants*: the pairs of commits of which the second descends from the
-    first.
+    *groups*: what each reported finding was merged from, the kept one first. *descendants*: the
+    pairs of commits of which the second descends from the first.
+
+    Return the pairs as indexes, and the indexes of reported findings with which another answer
+    repeats a known one that has a pair already.
     """
+    reported = [group[0] for group in groups]
 
     def is_stale(position: Position, finding: Finding) -> bool:
-        # An older batch does not reopen what a newer one closed, unless it has seen the newest
-        # content.
-        return (
-            finding.reported.blob != finding.anchor.blob
-            and (finding.reported.commit, position.tracked.closing_commit) in descendants
-        )
+        return _is_stale(position, finding, descendants)
 
     rules: tuple[tuple[bool, Rule], ...] = (
         (False, _has_stayed),
@@ -55,17 +53,35 @@ def match(
                 pairs[i] = j
                 taken.add(j)
 
-    def is_duplicate(number: int, finding: Finding) -> bool:
-        position = known[number]
-        if position.fixed:
-            return is_stale(position, finding) and _is_back(position, finding)
-        return number in pairs and _repeats(position, reported[pairs[number]], finding)
+    def is_duplicate(i: int, j: int) -> bool:
+        if known[i].fixed:
+            return is_stale(known[i], reported[j]) and _is_back(known[i], reported[j])
+        return i in pairs and _repeats(known[i], reported[pairs[i]], reported[j])
 
-    return pairs, frozenset(
-        j
-        for i in range(len(known))
-        for j in nearby[i].difference(pairs.values())
-        if is_duplicate(i, reported[j])
+    # An answer reports a known finding once: what else it reports there is another one.
+    answers = [frozenset(map(answer_of, group)) for group in groups]
+    duplicates: set[int] = set()
+    for i, position in enumerate(known):
+        heard = answers[pairs[i]] if i in pairs else frozenset()
+        others = [j for j in nearby[i].difference(pairs.values(), duplicates) if is_duplicate(i, j)]
+        for _, j in sorted((_distance(position, reported[j]), j) for j in others):
+            if heard.isdisjoint(answers[j]):
+                duplicates.add(j)
+                heard |= answers[j]
+    return pairs, frozenset(duplicates)
+
+
+def _is_stale(
+    position: Position, finding: Finding, descendants: Collection[tuple[str, str]]
+) -> bool:
+    """Return whether an older batch reports what a newer one closed.
+
+    It does not reopen that, unless it has seen the newest content.
+    """
+    reported = finding.reported
+    return (
+        reported.blob != finding.anchor.blob
+        and (reported.commit, position.tracked.closing_commit) in descendants
     )
 
 
@@ -91,12 +107,15 @@ def _find_nearby(known: Sequence[Position], reported: Sequence[Finding]) -> list
     return [by_path[x.path] | by_digest[x.tracked.evidence_digest] for x in known]
 
 
-def _distance(known: Position, finding: Finding) -> tuple[bool, bool, int]:
+def _distance(known: Position, finding: Finding) -> tuple[bool, bool, bool, int, bool]:
     anchor = finding.anchor
     start, end = known.lines or (0, 0)
     elsewhere = anchor.path != known.path or known.lines is None
     changed = known.tracked.evidence_digest != finding.evidence_digest
-    return elsewhere, changed, abs(start - anchor.start_line) + abs(end - anchor.end_line)
+    lines = abs(start - anchor.start_line) + abs(end - anchor.end_line)
+    # Several findings may be about the same lines: their rules and titles tell them apart.
+    tracked, raw = known.tracked, finding.raw
+    return elsewhere, changed, tracked.rule != raw.rule, lines, tracked.title != raw.title
 
 
 def _overlaps(known: Position, finding: Finding) -> bool:

@@ -15,6 +15,7 @@ from batch_action.models.findings import (
     Finding,
     FindingPolicy,
     FindingState,
+    HeldBackFinding,
     ReviewedFile,
     TrackedFinding,
 )
@@ -99,49 +100,90 @@ def locate(
 
 def locate_findings(
     findings: Iterable[Finding], positions: CodePositions
-) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """Move the reported findings to the newest content; return them, and those to drop.
+) -> tuple[list[tuple[Finding, ...]], list[HeldBackFinding]]:
+    """Move the reported findings to the newest content, merged as in `merge_answers`.
 
-    Duplicates are dropped, and findings whose neighborhood has changed since they were reported:
-    the changed content is selected itself and gets its own verdict.
+    Return them, and those whose neighborhood has changed since they were reported: the changed
+    content is selected itself and gets its own verdict.
     """
-    moved: list[Finding] = []
-    outdated: list[Finding] = []
+    answers: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
+    outdated: list[HeldBackFinding] = []
     for finding in findings:
         anchor = carry_anchor(finding.anchor, finding.evidence_digest, positions)
         if anchor is None:
-            outdated.append(finding)
+            outdated.append(hold_back(finding, "outdated"))
         else:
-            moved.append(replace(finding, anchor=anchor))
-    unique_findings, duplicates = merge_duplicates(moved)
-    return unique_findings, (*outdated, *duplicates)
+            answers[answer_of(finding)].append(replace(finding, anchor=anchor))
+    return merge_answers(answers.values()), outdated
 
 
-def merge_duplicates(
-    findings: Iterable[Finding],
-) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """Return the findings without duplicates, and the duplicates; the more severe one stays.
+def answer_of(finding: Finding) -> tuple[str, str]:
+    """Return the path and blob that the finding was reported about."""
+    return finding.reported.path, finding.reported.blob
 
-    Two are the same when they share lines and the category. Duplicates come from overlapping parts
-    of a large file and from repetitive answers.
+
+def hold_back(finding: Finding, reason: str) -> HeldBackFinding:
+    """Describe a finding that is not tracked, for the list of those."""
+    anchor = finding.reported
+    return HeldBackFinding(reason=reason, path=anchor.path, line=anchor.start_line, raw=finding.raw)
+
+
+def merge_answers(answers: Iterable[Iterable[Finding]]) -> list[tuple[Finding, ...]]:
+    """Group the findings that several answers report about the same lines, the most severe first.
+
+    Answers about the same lines come from overlapping parts of a large file and from several
+    batches. Two findings of one answer stay two, unless they quote the same code for the same rule.
     """
-    kept: defaultdict[tuple[str, str, bool], list[Finding]] = defaultdict(list)
-    duplicates: list[Finding] = []
-    for finding in sorted(findings, key=_severest_first):
-        others = kept[finding.anchor.path, finding.raw.category, finding.raw.whole_file]
-        duplicate = any(share_lines(finding.anchor, other.anchor) for other in others)
-        (duplicates if duplicate else others).append(finding)
-    unique_findings = sorted(
-        (finding for others in kept.values() for finding in others),
-        key=lambda f: (f.anchor.path, f.anchor.start_line, _severest_first(f)),
+    groups: defaultdict[tuple[str, str, bool], list[list[tuple[int, Finding]]]] = defaultdict(list)
+    for number, findings in enumerate(answers):
+        for finding in sorted(findings, key=_severest_first):
+            anchor, raw = finding.anchor, finding.raw
+            others = groups[anchor.path, raw.category, raw.whole_file]
+            same = [
+                group
+                for group in others
+                if _is_same_report(group[0][1], finding)
+                or (
+                    all(answer != number for answer, _ in group)
+                    and any(share_lines(anchor, other.anchor) for _, other in group)
+                )
+            ]
+            if not same:
+                others.append([(number, finding)])
+                continue
+            nearest = max(same, key=lambda group: _similarity(group[0][1], finding))
+            nearest.append((number, finding))
+    merged = [
+        tuple(sorted((finding for _, finding in group), key=_severest_first))
+        for others in groups.values()
+        for group in others
+    ]
+    return sorted(
+        merged, key=lambda g: (g[0].anchor.path, g[0].anchor.start_line, _severest_first(g[0]))
     )
-    return tuple(unique_findings), tuple(duplicates)
 
 
-def _severest_first(finding: Finding) -> tuple[int, int, int, str, str]:
+def _is_same_report(finding: Finding, other: Finding) -> bool:
+    """Return whether two findings quote the same code for the same rule."""
+    return (
+        finding.raw.rule == other.raw.rule
+        and finding.quoted == other.quoted
+        and finding.anchor == other.anchor
+    )
+
+
+def _similarity(finding: Finding, other: Finding) -> tuple[bool, bool, int]:
+    return (
+        finding.raw.rule == other.raw.rule,
+        finding.quoted == other.quoted,
+        overlap(lines_of(finding.anchor), lines_of(other.anchor)),
+    )
+
+
+def _severest_first(finding: Finding) -> tuple[int, int, int, str, str, str]:
     raw = finding.raw
-    uncertainty = list(Confidence).index(raw.confidence)
-    return raw.severity.rank, uncertainty, finding.anchor.start_line, raw.category, raw.rule
+    certainty = raw.severity.rank, list(Confidence).index(raw.confidence)
+    return *certainty, finding.anchor.start_line, raw.category, raw.rule, finding.quoted
 
 
 def carry_anchor(anchor: Anchor, digest: str, positions: CodePositions) -> Anchor | None:

@@ -132,11 +132,29 @@ class Finding:
     raw: RawFinding
     evidence: str
     """The lines as they are in the (masked) blob, not as the model quoted them."""
+    quoted: str = ""
+    """The quoted characters of these lines, without white space: a part of a line may be quoted."""
+    quotes_lines: bool = False
+    """Whether the model quoted exactly these lines."""
+    replacement: str | None = None
+    """The suggestion, if it can replace exactly the lines of `evidence`; see `suggestions`."""
     evidence_digest: str
     """12 hex digits of the normalized evidence; matches a finding whose code moved."""
     ignore_reason: str | None = None
     """The reason given in the `batch-action: ignore[category]` comment that covers the code; empty
     when the comment gives none, None when there is no such comment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBackFinding:
+    """A reported finding that is not tracked: counted and listed with its reason."""
+
+    reason: str
+    """`repeated`, `outdated`, `discarded`, or the threshold that it misses: `min-severity` or
+    `min-confidence`."""
+    path: str
+    line: int
+    raw: RawFinding
 
 
 @unique
@@ -253,8 +271,8 @@ class BatchAnswers:
     reviewed: tuple[ReviewedFile, ...] = ()
     """Oldest batch first."""
     findings: tuple[Finding, ...] = ()
-    discarded: int = 0
-    """How many raw findings were discarded because their evidence is not in the file."""
+    held_back: tuple[HeldBackFinding, ...] = ()
+    """What the answers report twice, or about code that is not in the file."""
     generated: tuple[GeneratedFile, ...] = ()
     """Files generated in this run that passed their checks."""
     file_verdicts: tuple[FileVerdict, ...] = ()
@@ -323,15 +341,13 @@ class FindingStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
-    """The status of every finding, worst first."""
+    """The status of every finding: worst first, but those that share lines are neighbors."""
 
     statuses: tuple[FindingStatus, ...]
     commit: str
     """The newest known commit, to which the anchors were moved."""
-    dropped: tuple[Finding, ...] = ()
-    """Findings of this run that are not reported: duplicates, and those about code that changed."""
-    below_threshold: tuple[tuple[str, int], ...] = ()
-    """`min-severity` and `min-confidence`, each with the number of findings that it suppressed."""
+    held_back: tuple[HeldBackFinding, ...] = ()
+    """The findings of this run that are not reported."""
     blocks: dict[str, str] = field(default_factory=dict)
     """Fingerprint to its block as a destination has it, from all published states."""
     hides_security: bool = False
@@ -344,6 +360,11 @@ class Reconciliation:
         On a public repository, findings of a security category are left out, whatever their task.
         """
         return tuple(s for s in self.statuses if not (self.hides_security and s.tracked.security))
+
+    @property
+    def visible_held_back(self) -> tuple[HeldBackFinding, ...]:
+        """The findings held back that every destination may show."""
+        return tuple(h for h in self.held_back if not (self.hides_security and h.raw.security))
 
     def in_state(self, *states: FindingState) -> tuple[FindingStatus, ...]:
         """Return the statuses in any of these states, in order."""

@@ -97,8 +97,6 @@ class RunReport:
     """ISO date of the collect."""
     file_statuses: FileStatuses
     spending: Spending | None
-    discarded: int
-    """How many raw findings were discarded because their evidence is not in the file."""
     repository_id: str = "local"
     """GitHub's numeric id as text; it survives renames."""
     ref: str = ""

@@ -17,7 +17,7 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.report import RunReport
-from batch_action.publishers import links, markers, report_text, user_commands
+from batch_action.publishers import links, markers, report_text, suppressed, user_commands
 from batch_action.publishers.prose import cut, labeled
 from batch_action.publishers.report_text import render_template
 from batch_action.text import plural, shorten_path
@@ -111,12 +111,13 @@ def _format_facts(tracked: TrackedFinding, finding: Finding | None, report: RunR
 
 
 def render_suggestion(finding: Finding) -> str:
-    """Render the suggested replacement as a diff; empty without a suggestion."""
-    quoted, suggested = truncate_code(finding.evidence), finding.raw.suggestion
-    if suggested is None:
+    """Render a suggestion: as a diff if whole lines are quoted, else as text; empty for none."""
+    if finding.raw.suggestion is None:
         return ""
-    old = [f"-{line}" for line in quoted.split("\n")] if quoted else []
-    new = [f"+{line}" for line in truncate_code(suggested).split("\n")] if suggested else []
+    if not finding.quotes_lines:
+        return fence(truncate_code(finding.raw.suggestion))
+    old = [f"-{line}" for line in truncate_code(finding.evidence).split("\n")]
+    new = [f"+{line}" for line in truncate_code(finding.raw.suggestion).split("\n")]
     return fence("\n".join(old + new), "diff")
 
 
@@ -275,12 +276,12 @@ def render_last_run(
 
     *max_chars*: of each table; *limits*: see `count_suppressed`.
     """
-    discarded = plural(report.discarded, "finding")
     lines = (
         f"{skipped}." if (skipped := report_text.format_skipped(report.file_statuses)) else "",
-        report_text.format_suppressed(report_text.count_suppressed(reconciled, **limits)),
-        report_text.format_ignored_security(reconciled.visible),
-        f"{discarded} discarded: the quoted code is not in the file." if report.discarded else "",
+        suppressed.format_suppressed(
+            suppressed.count_suppressed(reconciled, **limits), report.run_url
+        ),
+        suppressed.format_ignored_security(reconciled.visible),
     )
     return render_template(
         "last_run.md.j2",

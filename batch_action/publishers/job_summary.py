@@ -22,7 +22,7 @@ from batch_action.ledger.view import PendingBatch
 from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity
 from batch_action.models.report import PublishResult
 from batch_action.models.requests import BatchState, Cost, SubmissionMode
-from batch_action.publishers import report_text
+from batch_action.publishers import report_text, suppressed
 from batch_action.publishers.report_text import (
     render_template,
 )
@@ -143,6 +143,7 @@ def _collected_values(published: PublishResult) -> dict[str, object]:
     cost_chart = render_cost_chart(report.spending.cost) if report.spending else ""
     return {
         **report_text.describe_run(published, MAX_TABLE_BYTES),
+        **suppressed.describe(published, MAX_TABLE_BYTES),
         "pull_request": f" on #{report.pull_request}" if report.pull_request else "",
         "charts": [chart for chart in (render_severity_chart(statuses), cost_chart) if chart],
         "changed": report_text.format_findings(changed, report, MAX_TABLE_BYTES),

@@ -3,9 +3,7 @@
 Unless it says otherwise, a function returns Markdown in which text from outside is escaped.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,7 +19,6 @@ from batch_action.models.findings import (
     OPEN_STATES,
     FindingState,
     FindingStatus,
-    Reconciliation,
     Severity,
     TrackedFinding,
     Verdict,
@@ -62,7 +59,6 @@ MAX_NAME_CELL_CHARS = 60
 MAX_NOTE_CHARS = 500
 MAX_STATE_NOTE_CHARS = 60
 MAX_BATCHES_LISTED = 5
-MAX_IGNORED_LISTED = 20
 
 
 def format_headline(statuses: Sequence[FindingStatus], *, security_hidden: bool) -> str:
@@ -334,126 +330,6 @@ def render_template(name: str, **values: object) -> str:
     return load_environment().get_template(name).render(values).strip("\n")
 
 
-PUBLIC = "public"
-LIMIT_LABELS = {
-    "max-findings": "in comments because of `max-findings`",
-    "max-issues": "waiting for a later run because of `max-issues`",
-}
-"""The limits of one destination."""
-FILTER_LABELS = {
-    "min-severity": "below `min-severity`",
-    "min-confidence": "below `min-confidence`",
-    "comment": "ignored by a comment in the code",
-    "baseline": "accepted by the baseline file",
-    "dismissed": "dismissed by people",
-    "pre-existing": "older than the reviewed change, listed separately",
-    "repeated": "reported twice or about code that has changed since",
-    "discarded": "discarded, because the quoted code is not in the file",
-    PUBLIC: "about security, not shown on a public repository",
-}
-"""The filters of all destinations, in the order in which the job summary lists them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuppressedCount:
-    """How many findings one filter suppressed."""
-
-    filter: str
-    """A key of `FILTER_LABELS`, or the limit of a destination (`max-findings`, `max-issues`)."""
-    count: int
-    destination: str = ""
-    """Empty for a filter of all destinations."""
-
-    @property
-    def line(self) -> str:
-        """`3 below …` as Markdown; it contains no text from outside."""
-        if self.filter in FILTER_LABELS:
-            return f"{self.count} {FILTER_LABELS[self.filter]}"
-        return f"{self.count} over `{self.filter}` in {self.destination}"
-
-
-def count_hidden(published: PublishResult) -> int:
-    """Count the open security findings that are hidden on a public repository."""
-    if not published.reconciliation.hides_security:
-        return 0
-    return sum(s.tracked.security and s.tracked.state in OPEN_STATES for s in published.statuses)
-
-
-def count_suppressed(reconciliation: Reconciliation, **limits: int) -> tuple[tuple[str, int], ...]:
-    """Count the findings that each filter suppresses in one destination.
-
-    *limits*: the destination's own limits (`max_findings`, `max_issues`) with their counts.
-    """
-    visible = reconciliation.visible
-    counts = Counter(dict(reconciliation.below_threshold))
-    ignored = [s.tracked for s in visible if s.tracked.state is FindingState.IGNORED]
-    counts.update(tracked.ignored_by or "comment" for tracked in ignored)
-    counts.update({name.replace("_", "-"): count for name, count in limits.items()})
-    counts[PUBLIC] = len(reconciliation.statuses) - len(visible)
-    return tuple((name, count) for name, count in counts.items() if count)
-
-
-def format_suppressed(counts: Sequence[tuple[str, int]]) -> str:
-    """Format `Suppressed: 3 findings below `min-severity`, 1 accepted by …`; empty for none."""
-    # The number of hidden security findings is not for everybody to read.
-    labels = {**FILTER_LABELS, **LIMIT_LABELS}
-    parts = [(count, labels[name]) for name, count in counts if name in labels and name != PUBLIC]
-    if not parts:
-        return ""
-    (first, label), *others = parts
-    texts = [f"{plural(first, 'finding')} {label}", *(f"{n} {label}" for n, label in others)]
-    return f"Suppressed: {', '.join(texts)}."
-
-
-def count_all_suppressed(published: PublishResult) -> tuple[SuppressedCount, ...]:
-    """Count the findings that each filter suppressed in a run, over all destinations."""
-    counts = Counter(dict(count_suppressed(published.reconciliation)))
-    for tracked in (s.tracked for s in published.visible):
-        counts["dismissed"] += tracked.state is FindingState.DISMISSED
-        counts["pre-existing"] += tracked.pre_existing and tracked.state in OPEN_STATES
-    counts["repeated"] = len(published.reconciliation.dropped)
-    counts["discarded"] = published.report.discarded
-    # Only open findings matter here: nobody misses a fixed one.
-    counts[PUBLIC] = count_hidden(published)
-    everywhere = [
-        SuppressedCount(filter=name, count=counts[name]) for name in FILTER_LABELS if counts[name]
-    ]
-    return (*everywhere, *(s for result in published.results for s in _destination_limits(result)))
-
-
-def _destination_limits(result: DestinationResult) -> Iterator[SuppressedCount]:
-    """Yield the destination's own limits; the filters of all destinations are counted once."""
-    for name, count in result.suppressed:
-        if count and name not in FILTER_LABELS:
-            yield SuppressedCount(filter=name, count=count, destination=result.destination)
-
-
-def format_ignored_security(statuses: Iterable[FindingStatus]) -> str:
-    """Name the security findings that comments in the code ignore; empty for none."""
-    ignored = [
-        s.tracked
-        for s in statuses
-        if s.tracked.security
-        and s.tracked.state is FindingState.IGNORED
-        and s.tracked.ignored_by == "comment"
-    ]
-    places = [
-        html_code(f"{shorten_path(t.anchor.path)}:{t.anchor.start_line}")
-        for t in ignored[:MAX_IGNORED_LISTED]
-    ]
-    more = ", …" if len(ignored) > len(places) else ""
-    count = plural(len(ignored), "security finding")
-    return f"{count} ignored by a comment: {', '.join(places)}{more}." if ignored else ""
-
-
-def format_all_suppressed(published: PublishResult) -> str:
-    """Format `Suppressed or listed separately: 3 below …; 2 accepted ….`; empty for none."""
-    # Beside the files of a run, the number of hidden security findings would name their file.
-    counts = (s for s in count_all_suppressed(published) if s.filter != PUBLIC)
-    lines = "; ".join(s.line for s in counts)
-    return f"Suppressed or listed separately: {lines}." if lines else ""
-
-
 def describe_run(published: PublishResult, max_bytes: int) -> dict[str, object]:
     """Return the fields of a template that is about a whole run; *max_bytes*: of each table."""
     report = published.report
@@ -470,6 +346,4 @@ def describe_run(published: PublishResult, max_bytes: int) -> dict[str, object]:
         "file_statuses": format_file_counts(report.file_statuses),
         "entries": format_file_statuses(report.file_statuses, max_bytes),
         "skipped": format_skipped(report.file_statuses),
-        "suppressed": format_all_suppressed(published),
-        "ignored": format_ignored_security(published.visible),
     }

@@ -34,7 +34,7 @@ from batch_action.models.findings import (
 from batch_action.models.github_context import GitHubContext
 from batch_action.models.ledger import Usage
 from batch_action.models.report import DestinationResult, FileStatus, PublishResult, RunReport
-from batch_action.publishers import links, report_text
+from batch_action.publishers import links, report_text, suppressed
 
 SCHEMA: Final = "batch-action/results/1"
 FAILURE_SCHEMA: Final = "batch-action/failure/1"
@@ -96,6 +96,9 @@ class FindingRecord(SchemaModel):
     explanation: Prose | None
     remediation: Prose | None
     suggestion: Code | None = Field(description="Replaces exactly the lines of the location.")
+    proposal: Code | None = Field(
+        description="A suggestion that is no replacement for whole lines: for reading only."
+    )
     evidence: Code | None = Field(description="The lines as they are in the file.")
     cwe: Line | None
     security: bool
@@ -125,6 +128,17 @@ class SuppressedRecord(SchemaModel):
     destination: OrNull = Field(description="null for a filter of all destinations.")
 
 
+class HeldBackRecord(SchemaModel):
+    """A finding that the model reported and that is not tracked."""
+
+    reason: str = Field(description="A filter of `suppressed`.")
+    path: Path
+    line: int = Field(description="Of a discarded finding: as the model said.")
+    severity: Severity
+    rule: Line
+    title: Line
+
+
 class FileRecord(SchemaModel):
     """The status of one file."""
 
@@ -139,6 +153,7 @@ class FileStatusesRecord(SchemaModel):
     files: tuple[FileRecord, ...]
     skipped: dict[str, int]
     suppressed: tuple[SuppressedRecord, ...]
+    held_back: tuple[HeldBackRecord, ...]
 
 
 class SpendingRecord(SchemaModel):
@@ -302,7 +317,18 @@ def build_results(published: PublishResult, at: datetime) -> Results:
         "file_statuses": {
             "files": report.file_statuses.entries,
             "skipped": dict(report.file_statuses.skipped),
-            "suppressed": report_text.count_all_suppressed(published),
+            "suppressed": suppressed.count_all_suppressed(published),
+            "held_back": [
+                HeldBackRecord(
+                    reason=held.reason,
+                    path=held.path,
+                    line=held.line,
+                    severity=held.raw.severity,
+                    rule=held.raw.rule,
+                    title=held.raw.title,
+                )
+                for held in published.reconciliation.visible_held_back
+            ],
         },
         "destinations": published.results,
         "warnings": published.warnings,
@@ -379,7 +405,8 @@ def _build_finding(status: FindingStatus, report: RunReport) -> FindingRecord:
         ),
         explanation=raw.explanation if raw else None,
         remediation=raw.remediation if raw else None,
-        suggestion=raw.suggestion if raw else None,
+        suggestion=finding.replacement if finding else None,
+        proposal=raw.suggestion if finding and raw and not finding.replacement else None,
         evidence=finding.evidence if finding else None,
         cwe=raw.cwe or None if raw else None,
         security=tracked.security,

@@ -69,7 +69,6 @@ def build(
         )
         if ended
         else None,
-        discarded=batch_answers.discarded,
         ref=f"refs/pull/{pull_number}/head" if pull_number else context.branch_ref,
         pull_request=pull_number,
         state_key=settings.state_key,

@@ -1,6 +1,7 @@
 """The destination `slack`: a summary of a run with news, and failures, within Slack's limits."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from batch_action.models.report import (
     PublishResult,
     RunReport,
 )
-from batch_action.publishers import links, report_text
+from batch_action.publishers import links, report_text, suppressed
 from batch_action.publishers.markers import MAX_TITLE_CHARS
 from batch_action.text import format_dollars, plural, shorten_path
 
@@ -65,7 +66,12 @@ def build_message(published: PublishResult, fixers: Mapping[str, str]) -> Messag
     ]
     if notes:
         blocks.append(_section(_join_to_limit(notes, "\n")))
-    context = [report_text.format_file_counts(report.file_statuses), *_format_links(published)]
+    held = Counter(held.reason for held in published.reconciliation.visible_held_back)
+    context = [
+        report_text.format_file_counts(report.file_statuses),
+        *(f"{count} {suppressed.FILTER_LABELS[reason]}" for reason, count in held.items()),
+        *_format_links(published),
+    ]
     blocks.append(_context(_join_to_limit(context, " · ")))
     return _message(f"{slack(report.task, MAX_NAME_CHARS)}: {headline}", blocks)
 

@@ -109,7 +109,6 @@ class DestinationHarness:
                 )
             ),
             spending=None,
-            discarded=0,
         )
         report = replace(report, **report_fields)
         publisher = self.open_publisher(self, options)
@@ -190,7 +189,7 @@ def review(git: GitRepo, commit: str, paths: Iterable[str], severity: str = "hig
             if "crash" in line
         ]
         found, _ = anchor_all(
-            raw_findings, task=TASK, path=path, text=text, blob=blob, commit=commit
+            [raw_findings], task=TASK, path=path, text=text, blob=blob, commit=commit
         )
         findings += found
     reviewed = tuple(ReviewedFile(path=p, blob=b, commit=commit) for p, b in blobs.items())

@@ -10,6 +10,7 @@ from batch_action.models.findings import (
     FindingState,
     FindingStatus,
     GeneratedFile,
+    HeldBackFinding,
     RawFinding,
     Reconciliation,
     RefusedFile,
@@ -67,7 +68,6 @@ def report(**fields) -> RunReport:
         "date": "2026-03-02",
         "file_statuses": FILE_STATUSES,
         "spending": SPENDING,
-        "discarded": 0,
         "repository_id": "42",
         "ref": "refs/heads/main",
     }
@@ -113,15 +113,25 @@ def finding_status(
         raw=raw,
         evidence="run(q % name)",
         evidence_digest="d" * 12,
+        quotes_lines=True,
+        replacement=raw.suggestion,
     )
     is_reported = state in (FindingState.NEW, FindingState.OPEN, FindingState.BACK)
     changed = state in (FindingState.NEW, FindingState.FIXED, FindingState.BACK)
     return FindingStatus(tracked=tracked, finding=finding if is_reported else None, changed=changed)
 
 
+def held_back(reason: str, count: int = 1, **fields) -> tuple[HeldBackFinding, ...]:
+    """Findings that are not tracked, for this reason."""
+    raw = replace(finding_status().finding.raw, **fields)
+    return tuple(
+        HeldBackFinding(reason=reason, path="src/db.py", line=10 + n, raw=raw) for n in range(count)
+    )
+
+
 def published(*statuses: FindingStatus, **fields) -> PublishResult:
     """The results of a run with these findings."""
-    names = ("below_threshold", "dropped", "blocks", "hides_security")
+    names = ("held_back", "blocks", "hides_security")
     reconciled = {name: fields.pop(name) for name in names if name in fields}
     task_results = {
         name: fields.pop(name, ()) for name in ("file_verdicts", "generated", "refused")

@@ -236,7 +236,6 @@ def test_missing_findings_on_read_back_are_an_error(harness):
                 "model": "m",
                 "date": "2026-01-01",
                 "file_statuses": FileStatuses(entries=()),
-                "discarded": 0,
             }
         ),
         Reconciliation(statuses=(), commit="c" * 40),

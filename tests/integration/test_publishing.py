@@ -96,7 +96,7 @@ def review(repo: Repo, *lines: str) -> BatchAnswers:
         for line in lines
     ]
     findings, _ = anchor_all(
-        raw_findings, task=TASK, path="a.py", text=text, blob=blob, commit=commit
+        [raw_findings], task=TASK, path="a.py", text=text, blob=blob, commit=commit
     )
     reviewed = (ReviewedFile(path="a.py", blob=blob, commit=commit),)
     return BatchAnswers(task=TASK, commit=commit, reviewed=reviewed, findings=findings)

@@ -99,7 +99,6 @@ class CodeScanningHarness:
                 date=f"2026-03-{self.runs:02d}",
                 file_statuses=FileStatuses(entries=()),
                 spending=None,
-                discarded=0,
                 ref=f"refs/pull/{pull_request}/head" if pull_request else BRANCH,
                 pull_request=pull_request,
                 state_key=ctx.settings.state_key,

@@ -109,7 +109,7 @@ class RandomRepository:
                 crash_finding(line, n) for n, line in enumerate(lines, start=1) if "crash" in line
             ]
             found, _ = anchor_all(
-                raw_findings,
+                [raw_findings],
                 task=TASK.name,
                 path=path,
                 text="\n".join(lines) + "\n",

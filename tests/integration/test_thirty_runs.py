@@ -147,14 +147,14 @@ class Simulation:
             reviewed.append(ReviewedFile(path=path, blob=blob, commit=batch.commit))
             text = self.texts[blob]
             found, lost = anchor_all(
-                self.reviewer.raw_findings(text),
+                [self.reviewer.raw_findings(text)],
                 task=TASK,
                 path=path,
                 text=text,
                 blob=blob,
                 commit=batch.commit,
             )
-            assert lost == 0
+            assert not lost
             findings += found
         answers = BatchAnswers(
             task=TASK,
@@ -366,8 +366,8 @@ class ScriptedModel:
 
 
 def place(raw_finding: RawFinding, text: str) -> tuple[int, int]:
-    (found,), lost = anchor_all([raw_finding], task="", path="", text=text, blob="", commit="")
-    assert lost == 0
+    (found,), lost = anchor_all([[raw_finding]], task="", path="", text=text, blob="", commit="")
+    assert not lost
     return found.anchor.start_line, found.anchor.end_line
 
 

@@ -50,7 +50,7 @@ def place(evidence: str, start: int = 1, end: int | None = None, text: str = FIL
 
 def find(raw: RawFinding, text: str = FILE) -> Finding | None:
     place = {"path": "a.py", "text": text, "blob": "b" * 40, "commit": "c" * 40}
-    return next(iter(anchor_all([raw], task="t", **place)[0]), None)
+    return next(iter(anchor_all([[raw]], task="t", **place)[0]), None)
 
 
 @pytest.mark.parametrize(
@@ -207,10 +207,16 @@ def test_duplicates_are_merged_and_categories_stay_separate():
         raw_finding("handle = open(path)\n    data = handle.read()", 4, category="third"),
         raw_finding("handle = open(path)\n    data = handle.read()", 4, category="fourth"),
     ]
-    found, discarded = anchor_all(
-        raw_findings, task="t", path="a.py", text=FILE, blob="b" * 40, commit="c" * 40
+    # As two answers about overlapping parts: of what both report, the more severe one stays.
+    found, held_back = anchor_all(
+        [raw_findings[:1], raw_findings[1:4], raw_findings[4:]],
+        task="t",
+        path="a.py",
+        text=FILE,
+        blob="b" * 40,
+        commit="c" * 40,
     )
-    assert discarded == 1
+    assert sorted(held.reason for held in held_back) == ["discarded", "repeated"]
     assert [(f.raw.category, f.raw.severity.value) for f in found] == [
         ("fourth", "medium"),
         ("third", "medium"),
@@ -219,6 +225,53 @@ def test_duplicates_are_merged_and_categories_stay_separate():
         ("style", "low"),
     ]
     assert len({f.fingerprint for f in found}) == len(found)
+
+
+def anchored(*answers: list[RawFinding], text: str = FILE):
+    return anchor_all(answers, task="t", path="a.py", text=text, blob="b" * 40, commit="c" * 40)
+
+
+STYLE = "def style(text, *, italic=None):\n    if italic is not None:\n        return 5\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count"),
+    [
+        # Two findings of one answer, whatever they share.
+        ({"rule": "tests-underline"}, {"rule": "wrong-code"}, 2),
+        (
+            {"evidence": "if italic is not None:"},
+            {"evidence": "if italic is not None: return 5"},
+            2,
+        ),
+        ({"evidence": "italic is"}, {"evidence": "not None"}, 2),
+        ({"category": "style"}, {"category": "bug"}, 2),
+        ({"title": "Reads the wrong flag"}, {"title": "Uses the wrong code"}, 1),
+        ({"severity": Severity.LOW}, {"severity": Severity.HIGH}, 1),
+        ({"evidence": "  2| if italic is not None:"}, {"evidence": "if italic  is not None:"}, 1),
+    ],
+)
+def test_two_findings_of_one_answer_are_one_only_with_one_rule_and_code(first, second, count):
+    one, other = (
+        raw_finding(fields.pop("evidence", "if italic is not None:"), 2, **fields)
+        for fields in ({**first}, {**second})
+    )
+    found, held_back = anchored([one, other], text=STYLE)
+    assert (len(found), [held.reason for held in held_back]) == (count, ["repeated"] * (2 - count))
+    assert len({finding.fingerprint for finding in found}) == count
+    # The other way round they have the same fingerprints, or another answer would swap them.
+    again, _ = anchored([other, one], text=STYLE)
+    assert [f.fingerprint for f in again] == [f.fingerprint for f in found]
+
+
+@pytest.mark.parametrize(("one", "other", "count"), [(1, 1, 1), (2, 1, 2), (1, 3, 3), (2, 2, 2)])
+def test_answers_about_overlapping_parts_are_joined_one_to_one(one, other, count):
+    answers = [
+        [raw_finding("data = handle.read()", rule=f"{answer}-{n}") for n in range(size)]
+        for answer, size in enumerate((one, other))
+    ]
+    found, held_back = anchored(*answers)
+    assert (len(found), len(held_back)) == (count, one + other - count)
 
 
 code = st.lists(

@@ -28,7 +28,6 @@ from tests.harness.reports import A, B, C, file_verdict, generated, publisher_op
 COST = Cost(interactive_usd=0.2, batch_usd=0.1, batch_cached_usd=0.08)
 REPORT = reports.report(
     spending=replace(reports.SPENDING, cost=COST),
-    discarded=1,
     file_statuses=replace(reports.FILE_STATUSES, skipped=()),
 )
 OPTIONS = publisher_options()
@@ -44,7 +43,12 @@ def reported_status(
 
 
 def draft(*statuses: FindingStatus, before=None, hides_security=False, **report):
-    reconciled = Reconciliation(statuses=statuses, commit=C, hides_security=hides_security)
+    reconciled = Reconciliation(
+        statuses=statuses,
+        commit=C,
+        held_back=reports.held_back("discarded"),
+        hides_security=hides_security,
+    )
     return render(replace(REPORT, **report), reconciled, before, OPTIONS)
 
 
@@ -93,7 +97,8 @@ END = """\
 | <code>src/x.py</code> | in the backlog | over the cap |
 | <code>src/db.py</code> | reviewed |  |
 
-1 finding discarded: the quoted code is not in the file.
+Suppressed: 1 finding discarded, because the quoted code is not in the file \
+([list](https://github.com/octo/demo/actions/runs/7)).
 
 </details>
 
@@ -269,7 +274,7 @@ def test_a_brief_block_is_completed_later():
     ignored = replace(ignored, tracked=replace(ignored.tracked, ignored_by="baseline"))
     written = draft(ignored, before=BEFORE)
     assert "<summary>Ignored: 1 by the baseline</summary>" in written.body
-    assert "Suppressed: 1 finding accepted by the baseline file." in written.body
+    assert ", 1 accepted by the baseline file (" in written.body
     assert "**Why.**" not in written.body
     before = parse_draft(written)
     assert before.tracked[0].ignored_by == "baseline"
@@ -307,14 +312,18 @@ def test_suppressed_findings_are_counted():
             hides_security=True,
             statuses=(reported_status(1), reported_status(2), reported_status(3, security=True)),
             commit=C,
-            below_threshold=(("min-severity", 3), ("min-confidence", 0)),
+            held_back=(
+                *reports.held_back("min-severity", 3),
+                *reports.held_back("repeated", security=True),
+            ),
         ),
         BEFORE,
         publisher_options(max_findings=1),
     )
     assert written.suppressed == (("min-severity", 3), ("max-findings", 1), ("public", 1))
     assert (
-        "Suppressed: 3 findings below `min-severity`, 1 in comments because of `max-findings`.\n"
+        "Suppressed: 3 findings below `min-severity`, 1 in comments because of `max-findings`"
+        " ([list](https://github.com/octo/demo/actions/runs/7)).\n"
     ) in written.body
 
 

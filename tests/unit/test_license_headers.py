@@ -45,9 +45,9 @@ GPL = (
 def check_text(text, path="a.py", licensing=MIT, *, required=True):
     raw_findings = check_header(text, language_of(path, text), licensing, required=required)
     anchored, dropped = anchor_all(
-        raw_findings, task="license-check", path=path, text=text, blob="b" * 40, commit="c" * 40
+        [raw_findings], task="license-check", path=path, text=text, blob="b" * 40, commit="c" * 40
     )
-    assert dropped == 0, "every finding must be anchored"
+    assert not dropped, "every finding must be anchored"
     return [(finding.raw.category, finding.anchor.start_line) for finding in anchored]
 
 
@@ -352,8 +352,8 @@ def test_any_text_can_be_checked_and_every_finding_is_anchored(text, language, e
         repository_licenses=MIT.repository_licenses, denied=("GPL-3.0-only",), header=(expected,)
     )
     raw_findings = check_header(text, language, licensing, required=True)
-    _, dropped = anchor_all(raw_findings, task="t", path="a", text=text, blob="b", commit="c")
-    assert dropped == 0
+    _, dropped = anchor_all([raw_findings], task="t", path="a", text=text, blob="b", commit="c")
+    assert not dropped
     assert all(1 <= n <= text.count("\n") + 1 for n, _ in opening_comments(text, language))
 
 

@@ -68,10 +68,10 @@ class History:
         self, commit: str, path: str, raw_findings: Iterable[RawFinding]
     ) -> tuple[Finding, ...]:
         text = self.files(commit)[path]
-        found, discarded = anchor_all(
-            raw_findings, task="t", path=path, text=text, blob=blob_of(text), commit=commit
+        found, held_back = anchor_all(
+            [raw_findings], task="t", path=path, text=text, blob=blob_of(text), commit=commit
         )
-        assert discarded == 0
+        assert not held_back
         return found
 
     def answers(self, commit: str, reviewed: Mapping[str, Sequence[RawFinding]]) -> BatchAnswers:
@@ -124,8 +124,8 @@ def check(
     prints = [s.tracked.fingerprint for s in result.statuses]
     assert len(prints) == len(set(prints))
     assert {k.fingerprint for k in known} <= set(prints)
-    spoken = [s.finding for s in result.statuses if s.finding] + list(result.dropped)
-    assert len(spoken) + sum(count for _, count in result.below_threshold) == len(answers.findings)
+    spoken = [s.finding for s in result.statuses if s.finding]
+    assert len(spoken) + len(result.held_back) == len(answers.findings)
     again = reconcile(after(result), answers, positions, policy)
     assert {s.tracked.fingerprint for s in again.statuses} == set(prints)
     assert not any(s.changed for s in again.statuses)
@@ -429,7 +429,7 @@ def test_a_finding_on_content_that_has_changed_is_dropped():
         old, {"a.py": [raw("crash(a)"), raw("return x5", category="x")]}, head=head
     )
     assert [s.tracked.category for s in result.statuses] == ["x"]
-    assert len(result.dropped) == 1
+    assert [held.reason for held in result.held_back] == ["outdated"]
 
 
 def test_a_verdict_in_between_closes_what_has_changed_again():
@@ -498,21 +498,21 @@ def test_dismissed_in_another_destination_is_never_new():
 @pytest.mark.parametrize(
     ("thresholds", "said", "below"),
     [
-        (Thresholds(), {}, ()),
-        (Thresholds(severity=Severity.HIGH), {}, ()),
-        (Thresholds(severity=Severity.CRITICAL), {}, (("min-severity", 1),)),
-        (Thresholds(severity=Severity.MEDIUM), {"severity": Severity.LOW}, (("min-severity", 1),)),
-        (Thresholds(confidence=Confidence.HIGH), {}, ()),
+        (Thresholds(), {}, []),
+        (Thresholds(severity=Severity.HIGH), {}, []),
+        (Thresholds(severity=Severity.CRITICAL), {}, ["min-severity"]),
+        (Thresholds(severity=Severity.MEDIUM), {"severity": Severity.LOW}, ["min-severity"]),
+        (Thresholds(confidence=Confidence.HIGH), {}, []),
         (
             Thresholds(confidence=Confidence.MEDIUM),
             {"confidence": Confidence.LOW},
-            (("min-confidence", 1),),
+            ["min-confidence"],
         ),
         # Counted once, at the first threshold it misses.
         (
             Thresholds(severity=Severity.HIGH, confidence=Confidence.HIGH),
             {"severity": Severity.LOW, "confidence": Confidence.LOW},
-            (("min-severity", 1),),
+            ["min-severity"],
         ),
     ],
 )
@@ -520,7 +520,7 @@ def test_a_finding_below_a_threshold_is_counted_and_not_new(thresholds, said, be
     history = History()
     first = history.commit({"a.py": BAD})
     result = history.report(first, {"a.py": [raw("crash(a)", **said)]}, thresholds=thresholds)
-    assert result.below_threshold == below
+    assert [held.reason for held in result.held_back] == below
     assert states(result) == ([] if below else ["NEW"])
 
 
@@ -528,7 +528,7 @@ def test_a_known_finding_stays_open_below_a_raised_threshold():
     history, known, first = start()
     thresholds = Thresholds(severity=Severity.CRITICAL)
     result = history.report(first, {"a.py": [raw("crash(a)")]}, known, thresholds=thresholds)
-    assert (states(result), result.below_threshold) == (["OPEN"], ())
+    assert (states(result), result.held_back) == (["OPEN"], ())
     fixed = history.report(
         history.commit({"a.py": FIXED}), {"a.py": []}, known, thresholds=thresholds
     )
@@ -633,6 +633,73 @@ def test_two_categories_on_the_same_lines_are_two_findings():
         first, {"a.py": [raw("crash(a)"), raw("crash(a)", category="style")]}, known
     )
     assert states(result) == ["OPEN", "OPEN"]
+
+
+def test_two_findings_on_the_same_lines_live_on_their_own():
+    first, second = raw("crash(a)", rule="one"), raw("crash(a)", rule="two", severity=Severity.LOW)
+    history, known, head = start(BAD + FAR, first, second)
+    names = {k.rule: k.fingerprint for k in known}
+    # The order and the words of a later answer do not swap them; one that it forgets stays.
+    for reported in ([second, first], [replace(second, title="said anew")], []):
+        result = history.report(head, {"a.py": reported}, known)
+        assert states(result) == ["OPEN", "OPEN"]
+        assert {s.tracked.rule: s.tracked.fingerprint for s in result.statuses} == names
+        assert all(
+            s.finding is None or s.finding.raw.rule == s.tracked.rule for s in result.statuses
+        )
+    # Each is fixed, dismissed and moved on its own.
+    dismissed = frozenset({names["one"]})
+    result = history.report(head, {"a.py": [first, second]}, known, dismissed=dismissed)
+    assert {s.tracked.rule: s.tracked.state.name for s in result.statuses} == {
+        "one": "DISMISSED",
+        "two": "OPEN",
+    }
+    moved = history.commit({"a.py": BAD.replace("a = 1", "a = 2") + FAR})
+    result = history.report(moved, {"a.py": [second]}, known)
+    assert {s.tracked.rule: s.tracked.state.name for s in result.statuses} == {
+        "one": "FIXED",
+        "two": "OPEN",
+    }
+
+
+def test_a_second_finding_on_the_lines_of_a_known_one_is_new():
+    history, known, head = start()
+    reported = [raw("crash(a)"), raw("crash(a)", rule="other")]
+    result = history.report(head, {"a.py": reported}, known)
+    assert sorted(states(result)) == ["NEW", "OPEN"]
+    assert not result.held_back
+
+
+@pytest.mark.parametrize(("old", "new", "count"), [(1, 1, 1), (2, 1, 2), (1, 2, 2), (2, 2, 2)])
+@pytest.mark.parametrize("is_known", [False, True])
+def test_two_batches_about_the_same_lines_are_joined_one_to_one(old, new, count, is_known):
+    history, known, first = start()
+    head = history.commit({"a.py": BAD + FAR + GOOD})
+    answers = [
+        history.answers(
+            commit, {"a.py": [raw("crash(a)", rule=f"{commit}{n}") for n in range(size)]}
+        )
+        for commit, size in ((first, old), (head, new))
+    ]
+    both = replace(
+        answers[1],
+        reviewed=answers[0].reviewed + answers[1].reviewed,
+        findings=answers[0].findings + answers[1].findings,
+    )
+    result = check(known if is_known else (), both, history.positions(head), FindingPolicy())
+    assert len(result.statuses) == count
+    assert {held.reason for held in result.held_back} == {"repeated"}
+
+
+def test_findings_that_share_lines_are_neighbors():
+    bad = raw("crash(a)", rule="worst")
+    _, known, _ = start(
+        BAD + FAR,
+        raw("    crash(a)\n    return a", rule="least", severity=Severity.LOW),
+        raw("return x5", 21, severity=Severity.MEDIUM, rule="elsewhere"),
+        bad,
+    )
+    assert [k.rule for k in known] == ["worst", "least", "elsewhere"]
 
 
 def test_whole_file_findings_are_rechecked_when_anything_changes():

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_action.errors import GitHubError
+from batch_action.findings.suggestions import replacement_for
 from batch_action.models.findings import FindingState, FindingStatus, Reconciliation
 from batch_action.models.report import FileStatus, FileStatusEntry, FileStatuses
 from batch_action.publishers import markers
@@ -63,8 +64,16 @@ def render_summary(
 def suggestion(new: str | None, old: str = "  run(q)", evidence: str | None = None) -> str | None:
     finding = reported_status(suggestion=new).finding
     assert finding
-    evidence = old if evidence is None else evidence
-    return review_comments.suggestion_for(replace(finding, evidence=evidence), old.split("\n"))
+    evidence = old.replace("\r", "") if evidence is None else evidence
+    lines = old.split("\n")
+    finding = replace(
+        finding,
+        evidence=evidence,
+        replacement=replacement_for(
+            replace(finding.raw, evidence=evidence), lines, 1, len(lines), "a.c"
+        ),
+    )
+    return review_comments.suggestion_for(finding, lines)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,6 @@ REPORT = RunReport(
     date="2026-03-02",
     file_statuses=FileStatuses(entries=()),
     spending=None,
-    discarded=0,
     ref="refs/heads/main",
 )
 HIDDEN_STATES = (FindingState.FIXED, FindingState.DISMISSED, FindingState.IGNORED)

@@ -10,7 +10,7 @@ from batch_action.models.files import ChangeType, SelectedFile, Selection, Skipp
 from batch_action.models.findings import FindingState, Severity, Verdict
 from batch_action.models.report import DestinationResult, FileStatus, FileStatusEntry, FileStatuses
 from batch_action.models.requests import Cost, TokenEstimate
-from batch_action.publishers import job_summary, report_text
+from batch_action.publishers import job_summary, suppressed
 from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.job_summary import RunningBatch
 from batch_action.requests.forecast import Forecast
@@ -24,6 +24,7 @@ from tests.harness.reports import (
     file_verdict,
     finding_status,
     generated,
+    held_back,
     published,
     refused,
     report,
@@ -54,11 +55,10 @@ def test_the_whole_summary():
         finding_status(1),
         finding_status(2, FindingState.OPEN, severity=Severity.LOW),
         finding_status(3, FindingState.FIXED),
-        below_threshold=(("min-severity", 3), ("min-confidence", 0)),
+        held_back=held_back("min-severity", 3) + held_back("discarded", 2),
         file_verdicts=(file_verdict("It sorts no more."),),
         generated=(generated("Tests of a"),),
         refused=(refused("../x"),),
-        report=report(discarded=2),
     )
     text = collected(whole)
     assert "**2 open findings, 1 high; 1 new, 1 fixed in this run.**" in text
@@ -71,6 +71,9 @@ def test_the_whole_summary():
     )
     assert "refused: leaves the repository" in text
     assert "3 below `min-severity`; 2 discarded" in text
+    # The number leads to the list.
+    for line, label in ((12, "below `min-severity`"), (11, "discarded, because")):
+        assert f"(1) | <code>src/db.py:{line}</code> | {label}" in text
     assert "min-confidence" not in text
     assert "this run $0.41" in text
     assert "month so far $7.10" in text
@@ -97,13 +100,18 @@ def test_every_filter_is_counted():
         finding_status(4, pre_existing=True),
         finding_status(5, security=True),
         finding_status(6, FindingState.FIXED, security=True),
-        below_threshold=(("min-severity", 1), ("min-confidence", 2)),
-        dropped=(finding_status(7).finding,),
+        held_back=(
+            *held_back("discarded", 8),
+            *held_back("min-severity"),
+            *held_back("min-confidence", 2),
+            *held_back("repeated"),
+            *held_back("outdated", 3),
+            *held_back("min-severity", security=True),
+        ),
         results=(issue,),
-        report=report(discarded=8),
         hides_security=True,
     )
-    found = [(h.filter, h.count, h.destination) for h in report_text.count_all_suppressed(whole)]
+    found = [(h.filter, h.count, h.destination) for h in suppressed.count_all_suppressed(whole)]
     assert found == [
         ("min-severity", 1, ""),
         ("min-confidence", 2, ""),
@@ -112,13 +120,14 @@ def test_every_filter_is_counted():
         ("dismissed", 1, ""),
         ("pre-existing", 1, ""),
         ("repeated", 1, ""),
+        ("outdated", 3, ""),
         ("discarded", 8, ""),
         ("public", 1, ""),
         ("max-findings", 4, "issue"),
     ]
-    assert "4 over `max-findings` in issue." in report_text.format_all_suppressed(whole)
-    assert report_text.count_all_suppressed(published(finding_status())) == ()
-    assert report_text.format_all_suppressed(published()) == ""
+    assert "4 over `max-findings` in issue." in suppressed.format_all_suppressed(whole)
+    assert suppressed.count_all_suppressed(published(finding_status())) == ()
+    assert suppressed.format_all_suppressed(published()) == ""
 
 
 @pytest.mark.parametrize("say", WORDS, ids=["summary", "document"])

@@ -9,7 +9,7 @@ from batch_action.errors import ConfigError
 from batch_action.escape import html_code
 from batch_action.models.findings import OPEN_STATES, FindingState, FindingStatus, GeneratedFile
 from batch_action.models.report import DestinationResult, PublishResult
-from batch_action.publishers import finding_block, report_text
+from batch_action.publishers import finding_block, report_text, suppressed
 from batch_action.publishers.report_text import (
     render_template,
 )
@@ -69,6 +69,7 @@ def render_document(published: PublishResult) -> str:
     return render_template(
         "files/document.md.j2",
         **report_text.describe_run(published, MAX_TABLE_BYTES),
+        **suppressed.describe(published, MAX_TABLE_BYTES),
         table=report_text.format_findings(open_statuses, report, MAX_TABLE_BYTES),
         findings=_render_blocks(
             [s for s in open_statuses if not s.tracked.pre_existing], published

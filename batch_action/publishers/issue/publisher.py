@@ -12,7 +12,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.github import Issue, IssueComment
 from batch_action.models.report import DestinationResult, IssueDraft, RollingIssueState, RunReport
-from batch_action.publishers import markers, report_text, user_commands
+from batch_action.publishers import markers, suppressed, user_commands
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.issue import render
 from batch_action.publishers.markers import is_same_text
@@ -262,8 +262,8 @@ class IssuePublisher:
         )
 
     def _publish_once(self, reconciliation: Reconciliation, report: RunReport) -> DestinationResult:
-        suppressed = report_text.count_suppressed(reconciliation)
-        result = initial_result(DESTINATION, reconciliation.visible, suppressed)
+        counts = suppressed.count_suppressed(reconciliation)
+        result = initial_result(DESTINATION, reconciliation.visible, counts)
         if self.current is None:
             draft = render.render(report, reconciliation, None, self.options)
             if not draft.open:

@@ -22,6 +22,7 @@ from batch_action.publishers import (
     links,
     markers,
     report_text,
+    suppressed,
     user_commands,
 )
 from batch_action.publishers.base import PublisherOptions
@@ -134,7 +135,7 @@ def render(
         open=open_count > 0,
         labels=tuple(dict.fromkeys((*markers.labels_of(report.task), *options.labels))),
         fingerprints=frozenset(s.tracked.fingerprint for s in ordered),
-        suppressed=report_text.count_suppressed(reconciliation, max_findings=open_overflow),
+        suppressed=suppressed.count_suppressed(reconciliation, max_findings=open_overflow),
         assignees=options.assignees,
     )
 

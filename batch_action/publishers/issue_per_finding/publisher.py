@@ -24,7 +24,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.github import Issue, IssueComment
 from batch_action.models.report import DestinationResult, RunReport
-from batch_action.publishers import finding_block, markers, report_text, user_commands
+from batch_action.publishers import finding_block, markers, suppressed, user_commands
 from batch_action.publishers.base import Publisher, PublisherOptions, options_of
 from batch_action.publishers.finding_block import keep_reported_state, set_dates
 from batch_action.publishers.issue.publisher import LABEL_COLOR
@@ -375,9 +375,9 @@ class IssuePerFindingPublisher:
             notes.append(
                 f"{plural(len(queued), 'finding')} waiting, listed in #{queue_issue.number}"
             )
-        suppressed = report_text.count_suppressed(reconciliation, max_issues=len(queued))
+        counts = suppressed.count_suppressed(reconciliation, max_issues=len(queued))
         return replace(
-            initial_result(DESTINATION, statuses, suppressed),
+            initial_result(DESTINATION, statuses, counts),
             action=_summarize_actions(self.actions, has_issues=bool(self.current.by_fingerprint)),
             number=issues[0].number if issues else None,
             url=issues[0].url if issues else None,

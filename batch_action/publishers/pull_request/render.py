@@ -17,7 +17,7 @@ from batch_action.models.findings import (
     TrackedFinding,
 )
 from batch_action.models.report import FileStatus, FileStatusEntry, FileStatuses, RunReport
-from batch_action.publishers import finding_block, markers, report_text
+from batch_action.publishers import finding_block, markers, report_text, suppressed
 from batch_action.publishers.finding_block import RenderedBlock, set_dates
 from batch_action.publishers.prose import cut
 from batch_action.publishers.report_text import render_template
@@ -195,7 +195,7 @@ def render(
     return ReviewDraft(
         text=render_with(blocks),
         fingerprints=frozenset(block.tracked.fingerprint for block in blocks),
-        suppressed=report_text.count_suppressed(reconciled, max_findings=unreadable),
+        suppressed=suppressed.count_suppressed(reconciled, max_findings=unreadable),
         has_content=bool(open_statuses or unreviewed or report.file_verdicts or report.generated),
     )
 

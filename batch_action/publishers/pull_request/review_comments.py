@@ -14,7 +14,6 @@ from batch_action.escape import (
     html_code,
     markdown,
     markdown_with_commits,
-    visible,
 )
 from batch_action.models.findings import Finding, FindingState, FindingStatus, TrackedFinding
 from batch_action.models.github import PullRequest, ReviewCommentDraft
@@ -31,7 +30,6 @@ LineRange = tuple[int, int]
 
 MAX_COMMENTS = 30
 """Comments of one review; the other findings are in the summary."""
-MASK = "•"
 CLOSED_LINES = {
     FindingState.FIXED: "✅ **Fixed.**",
     FindingState.DISMISSED: "🔕 **Dismissed.**",
@@ -113,25 +111,8 @@ def render(tracked: TrackedFinding, finding: Finding, *, suggestion: str | None)
 
 
 def suggestion_for(finding: Finding, lines: Sequence[str]) -> str | None:
-    """Return the code that can replace exactly these lines of the head; None if it is not safe.
-
-    A masked secret must not be committed, invisible characters must not be added, and the first
-    line must have the indentation of the old one.
-    """
-    new = finding.raw.suggestion
-    old = "\n".join(lines)
-    if new is None or old != finding.evidence or MASK in old + new:
-        return None
-    new = new.replace("\r\n", "\n").removesuffix("\n")
-    is_visible = visible(new) == new and visible(old) == old
-    if not is_visible or len(new) > finding_block.MAX_CODE_CHARS:
-        return None
-    return None if new == old or _indentation(new) != _indentation(old) else new
-
-
-def _indentation(code: str) -> str:
-    first_line = code.split("\n", 1)[0]
-    return first_line[: len(first_line) - len(first_line.lstrip())]
+    """Return the code that can replace exactly these lines of the head; None if it is not safe."""
+    return finding.replacement if "\n".join(lines) == finding.evidence else None
 
 
 def _facts(tracked: TrackedFinding, finding: Finding) -> str:
