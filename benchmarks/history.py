@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from batch_action.ledger import codec, merge
+from batch_action.ledger import codec
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import (
     Collected,
@@ -23,6 +23,7 @@ from batch_action.models.ledger import (
     Selected,
     Sent,
     Usage,
+    merge,
 )
 from batch_action.models.requests import digest
 from batch_action.requests import packing
@@ -97,7 +98,7 @@ def measure(name: str, runs: int, files_per_run: int) -> float:
     decoded, decode_seconds = time_call(
         lambda: codec.decode(data, repository="1", task="code-review", secrets=[])
     )
-    _, merge_seconds = time_call(lambda: merge.merge(empty, decoded, decoded))
+    _, merge_seconds = time_call(lambda: merge(empty, decoded, decoded))
     _, query_seconds = time_call(
         lambda: (LedgerView(decoded).backlog(max_attempts=3), LedgerView(decoded).answered_ids)
     )

@@ -162,7 +162,7 @@ def _unknown_key_problem(
 ) -> str:
     names = [name for name, (_, declared) in declarations.items() if declared.file]
     similar = difflib.get_close_matches(str(key).replace("_", "-"), names, n=1, cutoff=0.7)
-    hint = f"did you mean `{similar[0]}`?" if similar else "the README lists all inputs."
+    hint = f"did you mean `{similar[0]}`?" if similar else "docs/INPUTS.md lists all inputs."
     return f"`{key}` in {file_name} is not an input of batch-action: {hint}"
 
 

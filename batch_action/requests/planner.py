@@ -141,7 +141,7 @@ def check_budget(ctx: RunContext, plan: Plan) -> None:
     if plan.requests and not plan.cost.is_priced:
         raise ConfigError(
             f"`model` {settings.model!r} has no known price, so `max-cost-usd` cannot be enforced.",
-            fix="Add its price to `prices` in the config file; the README shows how.",
+            fix="Add its price to `prices` in the config file; docs/CONFIGURATION.md shows how.",
         )
     if not plan.backlog:
         return

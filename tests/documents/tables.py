@@ -73,10 +73,11 @@ def table(*, action: bool) -> str:
     return "\n".join([head, *map(row, names)])
 
 
-def _with_table(text: str, *, action: bool) -> str:
-    """Replace the table of inputs of a document."""
+def _with_tables(text: str) -> str:
+    """Replace the tables of inputs of a document: those of action.yml, then all others."""
     pattern = re.compile(r"^\| Input \| Default \|.*?(?=\n\n)", re.MULTILINE | re.DOTALL)
-    return pattern.sub(lambda _: table(action=action), text, count=1)
+    tables = iter((table(action=True), table(action=False)))
+    return pattern.sub(lambda _: next(tables), text, count=2)
 
 
 def action_inputs(text: str) -> str:
@@ -96,8 +97,7 @@ def action_inputs(text: str) -> str:
 
 GENERATED: Mapping[str, Callable[[str], str]] = {
     "action.yml": action_inputs,
-    "README.md": lambda text: _with_table(text, action=True),
-    "docs/INPUTS.md": lambda text: _with_table(text, action=False),
+    "docs/INPUTS.md": _with_tables,
 }
 
 

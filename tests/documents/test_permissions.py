@@ -1,4 +1,4 @@
-"""The permissions in the README are sufficient, and none of them can be omitted."""
+"""The permissions in docs/PERMISSIONS.md are sufficient, and none of them can be omitted."""
 
 import re
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from batch_action.sandbox.server import Sandbox
-from tests.documents.texts import read, rows, section
+from tests.documents.texts import read, rows
 from tests.harness.workflow import BAD, WorkflowHarness
 
-TABLE = rows(section(read("README.md"), "Permissions"))
+TABLE = rows(read("docs/PERMISSIONS.md"))
 MODES = [
     (mode, cell)
     for use, cell in TABLE
@@ -43,7 +43,7 @@ def submit(workflow: WorkflowHarness) -> None:
 
 
 @pytest.mark.parametrize(("mode", "cell"), MODES, ids=str)
-def test_the_permissions_of_the_readme_are_enough(mode: str, cell: str, workflow: WorkflowHarness):
+def test_the_documented_permissions_are_enough(mode: str, cell: str, workflow: WorkflowHarness):
     if mode == "collect":
         submit(workflow)
     result = workflow.start(mode, {"permissions": permissions(cell)})

@@ -318,9 +318,9 @@ class TestMistakes:
             ("max-cost", "did you mean `max-cost-usd`?"),
             ("max_findings", "did you mean `max-findings`?"),
             ("pathes", "did you mean `paths`?"),
-            ("zzz", "the README lists all inputs"),
-            ("5", "the README lists all inputs"),
-            ("true", "the README lists all inputs"),
+            ("zzz", "docs/INPUTS.md lists all inputs"),
+            ("5", "docs/INPUTS.md lists all inputs"),
+            ("true", "docs/INPUTS.md lists all inputs"),
         ],
     )
     def test_an_unknown_key_has_a_hint(self, key, hint):
