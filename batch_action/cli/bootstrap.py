@@ -91,7 +91,7 @@ def build_contexts(
             artifacts_problem=problem,
             state_dir=settings.state_dir or workspace / ".batch-action" / "state",
             runner=runner,
-            console=Console(plain=runner.actions, hide=runner.hide),
+            console=Console(plain=runner.actions, quiet=invocation.output.quiet, hide=runner.hide),
             webhooks=Webhooks(sleep=invocation.sleep, hide=runner.hide),
             clock=invocation.clock,
             run=BranchRun(rules_commit=rules_commit),

@@ -105,7 +105,7 @@ def baseline(invocation: Invocation, **values: Any) -> int:
     return _execute("baseline", invocation, values)
 
 
-@input_command(example="--repo ../shop")
+@input_command(example="--two-workflows --pin")
 @click.option("--repo", type=FOLDER, default=".", help="The repository's folder [the current one]")
 @click.option("--force", is_flag=True, help="Overwrite existing files")
 @click.option("--two-workflows", is_flag=True, help="One workflow submits, another collects")

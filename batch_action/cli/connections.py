@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from batch_action.clients.actions_runner import Runner
 from batch_action.clients.anthropic.client import AnthropicClient, workload_identity_credentials
 from batch_action.clients.github.client import GitHubClient
-from batch_action.clients.http import network_variables
+from batch_action.clients.http import LoggedClient, network_variables
 from batch_action.config.settings import Settings
 from batch_action.errors import AnthropicError, ConfigError
 
@@ -67,7 +67,8 @@ def fetch_identity_token(environ: Mapping[str, str], runner: Runner) -> str:
     try:
         # `params=` would replace the query that the URL has already.
         address = httpx2.URL(url).copy_merge_params({"audience": AUDIENCE})
-        response = httpx2.get(address, headers={"Authorization": f"Bearer {token}"})
+        with LoggedClient() as http:
+            response = http.get(address, headers={"Authorization": f"Bearer {token}"})
         problem = f"status {response.status_code}"
         oidc_token = response.json()["value"] if response.is_success else None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:

@@ -12,7 +12,7 @@ from typing import NoReturn, Unpack
 import click
 
 from batch_action import escape
-from batch_action.cli.group import cli
+from batch_action.cli.group import SENTENCES, cli
 from batch_action.cli.invocation import Invocation, TestHooks
 from batch_action.errors import BatchActionError, ConfigError, Interrupted
 
@@ -43,12 +43,13 @@ def enter(argv: Sequence[str], environ: Mapping[str, str], **hooks: Unpack[TestH
     output = invocation.output
     # A mistake in the flags must be reported as JSON, too.
     output.as_json = "--json" in argv
+    output.command = next((word for word in argv if word in SENTENCES), "")
     try:
         code = _run(argv, invocation)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code  # The help or the version was printed.
     if output.as_json:
-        click.echo(output.render(code))
+        click.echo(output.render(code, invocation.runner(invocation.workspace(None)).hide))
     return code
 
 

@@ -17,6 +17,7 @@ import httpx2
 from batch_action.clients.http import (
     RETRIED_STATUSES,
     Closeable,
+    LoggedClient,
     Retries,
     connection_fix,
     is_loopback,
@@ -85,7 +86,7 @@ class ArtifactService(Closeable):
         self._now = now
         # At INFO it logs every URL, the signed ones included.
         logging.getLogger("httpx2").setLevel(logging.WARNING)
-        self._http = httpx2.Client(timeout=30.0, headers={"User-Agent": "batch-action"})
+        self._http = LoggedClient(timeout=30.0, headers={"User-Agent": "batch-action"})
 
     def close(self) -> None:  # noqa: D102 - see the base class
         self._http.close()

@@ -38,17 +38,18 @@ class Console:
         self,
         *,
         plain: bool,
+        quiet: bool = False,
         console: RichConsole | None = None,
         clock: Callable[[], float] = time.monotonic,
         hide: Callable[[str], str] = str,
     ) -> None:
         """Print on `console` (stderr if not given); `plain`: for job logs and pipes.
 
-        `hide`: replaces secrets in each text.
+        `quiet`: print nothing. `hide`: replaces secrets in each text.
         Plain lines are neither colored, wrapped nor redrawn, and none is a workflow command.
         """
         self.plain = plain
-        self.console = console or RichConsole(stderr=True)
+        self.console = console or RichConsole(stderr=True, quiet=quiet)
         self._clock = clock
         self._hide = hide
         self.activity = ""
@@ -161,8 +162,9 @@ class Console:
 
     def _write_line(self, text: str) -> None:
         """Print without rich's wrapping, which could bring a `::` to the start of a line."""
-        self.console.file.write(self._hide(text) + "\n")
-        self.console.file.flush()
+        if not self.console.quiet:
+            self.console.file.write(self._hide(text) + "\n")
+            self.console.file.flush()
 
     def _literal(self, text: str) -> Text:
         """Return text that rich prints as it is, without markup and `:emoji:`."""

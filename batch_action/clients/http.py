@@ -8,9 +8,11 @@ import ipaddress
 import logging
 import random
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Self
+from contextvars import ContextVar
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 import httpx2
@@ -43,6 +45,48 @@ class Closeable:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class LoggedCall:
+    """Records a call in `CALLS` at the end of the block: set its `status`, else it is the error.
+
+    A call that a library repeats is recorded once per attempt. Of the URL only host and path are
+    recorded: a query may be a secret.
+    """
+
+    current: ContextVar["LoggedCall | None"] = ContextVar("current", default=None)
+
+    def __init__(self, method: str, url: str) -> None:
+        self._name = f"{method} {without_user(url)}"
+        self._started = time.perf_counter()
+        self.status: object = None
+
+    def __enter__(self) -> Self:
+        self._token = self.current.set(self)
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self.current.reset(self._token)
+        failure = error and (getattr(error, "status", None) or type(error).__name__)
+        self.record(self.status or failure)
+
+    def record(self, status: object) -> None:
+        """Record an attempt that ends now."""
+        CALLS.debug("%s %s, %.2f s", self._name, status, time.perf_counter() - self._started)
+
+    def restart(self) -> None:
+        """Begin the next attempt."""
+        self._started = time.perf_counter()
+
+
+class LoggedClient(httpx2.Client):
+    """An HTTP client that records each call."""
+
+    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:  # noqa: D102
+        with LoggedCall(request.method, str(request.url)) as call:
+            response = super().send(request, **options)
+            call.status = response.status_code
+            return response
 
 
 class Retries:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import httpx2
 from standardwebhooks import Webhook
 
-from batch_action.clients.http import RETRIED_STATUSES, Retries, retry_after
+from batch_action.clients.http import RETRIED_STATUSES, LoggedClient, Retries, retry_after
 
 _MAX_REASON_BYTES = 200
 
@@ -44,7 +44,7 @@ class Webhooks:
         # At INFO it logs every URL.
         logging.getLogger("httpx2").setLevel(logging.WARNING)
         all_headers = {"content-type": "application/json", "user-agent": "batch-action", **headers}
-        with httpx2.Client(timeout=self._timeout, headers=all_headers) as client:
+        with LoggedClient(timeout=self._timeout, headers=all_headers) as client:
             retries = Retries(self._sleep)
             while True:
                 problem, wait = self._send(client, url, body, repeatable=repeatable)

@@ -1,6 +1,7 @@
 """How much a command prints, and the JSON object that it prints for `--json`."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -20,14 +21,27 @@ class CommandOutput:
     messages: list[tuple[str, str]] = field(default_factory=list)
     """The warnings and errors that were printed: level and text."""
 
-    def render(self, exit_code: int) -> str:
+    def render(self, exit_code: int, hide: Callable[[str], str]) -> str:
         """Return the JSON object, as docs/output.schema.json describes it.
 
-        Names that are not UTF-8 are lone surrogates, which only ASCII output can escape.
+        *hide* replaces the secrets in each text. Names that are not UTF-8 are lone surrogates,
+        which only ASCII output can escape.
         """
         texts = {
             f"{level}s": [text for each, text in self.messages if each == level]
             for level in ("error", "warning")
         }
         envelope = {"command": self.command, "exit_code": exit_code, **texts}
-        return json.dumps(envelope | self.data, indent=2, ensure_ascii=True)
+        return json.dumps(_hidden(envelope | self.data, hide), indent=2, ensure_ascii=True)
+
+
+def _hidden(value: object, hide: Callable[[str], str]) -> object:
+    match value:
+        case str():
+            return hide(value)
+        case dict():
+            return {key: _hidden(item, hide) for key, item in value.items()}
+        case list() | tuple():
+            return [_hidden(item, hide) for item in value]
+        case _:
+            return value

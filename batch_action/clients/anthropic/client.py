@@ -32,7 +32,7 @@ from batch_action.clients.anthropic.responses import (
     was_not_processed,
     worth,
 )
-from batch_action.clients.http import Retries, without_user
+from batch_action.clients.http import LoggedClient, Retries, without_user
 from batch_action.errors import AmbiguousCreateError, AnthropicError, ConfigError, TransientError
 from batch_action.models.requests import (
     CREATE_TIMEOUT,
@@ -50,9 +50,14 @@ NOT_FOUND_STATUSES = frozenset({404, 405, 501})
 TRANSIENT_STATUSES = frozenset({408, 409, 429})
 MAX_CONCURRENT_REQUESTS = 4
 """How many messages `create_messages` sends at the same time."""
+TOKEN_TIMEOUT_SECONDS = 30.0
 LIST_TIMEOUT_SECONDS = 20.0
 
 T = TypeVar("T")
+
+
+class _LoggedAnthropicClient(LoggedClient, anthropic.DefaultHttpxClient):
+    """The SDK's own HTTP client, which records each call."""
 
 
 class AnthropicClient:
@@ -70,7 +75,7 @@ class AnthropicClient:
         self._credentials = credentials
         self._base_url = checked_base_url(base_url)
         # A redirect is not followed: the key goes to this host only.
-        self._http = anthropic.DefaultHttpxClient(base_url=base_url, follow_redirects=False)
+        self._http = _LoggedAnthropicClient(base_url=base_url, follow_redirects=False)
         self._client = anthropic.Anthropic(
             api_key=api_key,
             credentials=credentials,
@@ -259,13 +264,16 @@ def workload_identity_credentials(
 
     A token may be exchanged only once, so it is never cached (claude-code-action issue 1406).
     """
-    return anthropic.WorkloadIdentityCredentials(
+    credentials = anthropic.WorkloadIdentityCredentials(
         identity_token_provider=identity,
         federation_rule_id=rule,
         organization_id=organization,
         service_account_id=service_account,
         workspace_id=workspace,
+        http_client=LoggedClient(timeout=TOKEN_TIMEOUT_SECONDS),
     )
+    credentials._owns_http_client = True  # noqa: SLF001 - so that its `close` closes the client
+    return credentials
 
 
 def _list_since(client: anthropic.Anthropic, start: datetime) -> Iterator[BatchState]:

@@ -14,7 +14,7 @@ from github.WorkflowRun import WorkflowRun as GithubRun
 
 from batch_action.clients.github.client import GitHubClient, timestamp
 from batch_action.clients.github.errors import Ignored, RefusedError, checked, reads
-from batch_action.clients.http import Retries, is_loopback
+from batch_action.clients.http import LoggedClient, Retries, is_loopback
 from batch_action.errors import GitHubError
 from batch_action.models.github import Artifact, StartedRun, WorkflowRun
 
@@ -180,7 +180,7 @@ class Actions:
         data = bytearray()
         try:
             with (
-                httpx2.Client(timeout=self._client.timeout, follow_redirects=False) as http,
+                LoggedClient(timeout=self._client.timeout, follow_redirects=False) as http,
                 http.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
             ):
                 if response.status_code != httpx2.codes.OK:

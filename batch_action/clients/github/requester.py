@@ -24,6 +24,7 @@ from batch_action.clients.http import (
     MAX_ATTEMPTS,
     MAX_PAUSE_SECONDS,
     RETRIED_STATUSES,
+    LoggedCall,
     connection_fix,
     without_user,
 )
@@ -59,12 +60,22 @@ class CappedRetry(GithubRetry):
         self, method: Any = None, url: Any = None, response: Any = None, *args: Any, **more: Any
     ) -> Any:
         """Raise GithubException for such a response; see urllib3 for the rest."""
+        call = LoggedCall.current.get()
         if isinstance(response, BaseHTTPResponse) and self.max_rate_limit_wait is not None:
             after = response.headers.get("Retry-After", "")
             is_too_long = after.isdigit() and int(after) > self.max_rate_limit_wait
             if is_too_long or response.status in (_ACCEPTED, _MOVED):
                 raise GithubException(response.status, None, dict(response.headers))
-        return super().increment(method, url, response, *args, **more)
+        result = super().increment(method, url, response, *args, **more)
+        if call:
+            call.record(getattr(response, "status", None) or "no response")
+        return result
+
+    def sleep(self, response: Any = None) -> None:
+        """Wait before the next attempt, which begins then."""
+        super().sleep(response)
+        if call := LoggedCall.current.get():
+            call.restart()
 
 
 def retry_policy(max_wait: float) -> CappedRetry:
@@ -175,9 +186,12 @@ class CheckedRequester(Requester):
         input: Any | None,
     ) -> tuple[int, dict[str, str], Any]:
         try:
-            status, received, text = self.requestJson(
-                verb, url, dict(parameters or {}), dict(headers or {}), self._without_secrets(input)
-            )
+            with LoggedCall(verb, url if "://" in url else f"{self.base_url}{path}") as call:
+                status, received, text = self.requestJson(
+                    verb, url, {**(parameters or {})}, {**(headers or {})},
+                    self._without_secrets(input),
+                )  # fmt: skip
+                call.status = status
         except GithubException as error:
             received = {str(k).lower(): str(v) for k, v in (error.headers or {}).items()}
             if error.status in (_ACCEPTED, _MOVED):
