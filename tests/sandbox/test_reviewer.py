@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_python_is_read_by_ruff():
     by_rule = {finding.rule: finding for finding in findings(shown("src/app.py", PYTHON))}
     assert {"ruff B006", "ruff S608", "ruff S605"} <= set(by_rule)
     sql = by_rule["ruff S608"]
-    assert (sql.start, sql.severity, sql.cwe, sql.security) == (7, "high", "CWE-89", True)
+    assert (sql.start, sql.severity, sql.cwe, sql.security) == (7, "medium", "CWE-89", True)
     assert sql.evidence == PYTHON.splitlines()[6]
     assert not by_rule["ruff B006"].security
     assert [r.start for r in by_rule.values() if "handling" in r.keywords] == [8]
@@ -105,6 +106,90 @@ def test_parts_keep_their_line_numbers():
     body = "    def run(self, name):\n        os.system('ls ' + name)\n"
     texts = [shown("a.py", body, first=40), shown("a.py", body, first=90)]
     assert rules(*texts) == [(41, "ruff S605"), (91, "ruff S605")]
+
+
+WHOLE_ONLY = {
+    "F821": "def f():\n    return later\n",
+    "F401": "import os\n",
+    "F841": "def f():\n    x = 1\n",
+    "F811": "import os\nimport sys\nimport os\nos.x(sys)\n",
+    "F822": '__all__ = ["later"]\n',
+    "F823": "x = 1\n\n\ndef f():\n    print(x)\n    x = 2\n",
+    "invalid-syntax": "def f(:\n",
+}
+
+
+@pytest.mark.parametrize("code", WHOLE_ONLY)
+def test_rules_about_the_whole_file_need_the_whole_file(code):
+    whole = shown("a.py", WHOLE_ONLY[code])
+    assert f"ruff {code}" in [rule for _, rule in rules(whole)]
+    # The first part begins at line 1 as well, and a change shows hunks only.
+    first = whole.replace('last-line="', 'part="1 of 2" last-line="')
+    last = shown("a.py", WHOLE_ONLY[code], first=80)
+    for text in (first, last, last.replace('last-line="', 'part="2 of 2" last-line="')):
+        assert rules(text) == []
+    assert "ruff S605" in [rule for _, rule in rules(first.replace("</file>", SYSTEM))]
+
+
+SYSTEM = "99| \n100| import os\n101| os.system(x)\n</file>"
+
+
+def test_long_gaps_of_empty_lines_are_no_parts():
+    text = shown("a.py", "import os\n\n\n\n\n\nprint(os, missing)\n")
+    gap = re.sub(r"    [456]\| \n", "", text)
+    assert gap != text
+    assert rules(gap) == rules(text) == [(7, "ruff F821")]
+
+
+REAL_CODE = [
+    ("setup.py", 'print(_("hello"))\n'),
+    ("compat.py", "try:\n    text = unicode\nexcept NameError:\n    text = str\n"),
+    ("compat.py", "text = unicode if PY2 else str\n".replace("PY2", "False")),
+    ("a.py", 'def f() -> "Later":\n    x: Later = g()\n    return x\n\n\ndef g():\n    pass\n'),
+    ("a.py", "globals().update(load())\n\n\ndef load():\n    return name\n"),
+    ("a.py", "import os, sys\nfrom x import *\n"),
+    ("a.py", "x = 1 == 1\nl = lambda: x\n"),
+    ("a.py", "def f():\n    try:\n        g = 1\n    except Exception:\n        pass\n"),
+    ("a.py", "import pickle, random\nrandom.random()\npickle.loads(x := b'')\n"),
+    ("a.py", "import hashlib\nhashlib.md5(b'', usedforsecurity=False)\n"),
+    ("a.py", "import subprocess\nsubprocess.run('make', shell=True, check=True)\n"),
+    ("a.py", "password = 'password'\nTOKEN_URL = 'https://example.org/token'\nassert password\n"),
+    ("a.py", "type X = int\n\n\ndef f[T](x: T) -> T:\n    match x:\n        case 1: return x\n"),
+    ("tests/test_a.py", PYTHON),
+    ("pkg/tests/data/broken.py", "def f(:\n"),
+    ("conftest.py", PYTHON),
+    ("docs/conf.py", PYTHON),
+    ("stubs/a.pyi", "def f(x: Later = undefined): ...\n"),
+    ("README.md", "password: ••••••••••••\n"),
+    ("web/app.test.ts", "eval(x)\n"),
+    ("src/AppTest.java", 'String s = "SELECT a FROM b WHERE c = " + d;\n'),
+    ("a_test.go", "\tdata, _ := os.ReadFile(name)\n"),
+    ("a.go", "\tname, _ := strings.CutSuffix(x, y)\n"),
+    ("a.go", "\t_ = file.Close()\n"),
+    ("a.ts", "console.log(x)\nif (a == b) {\n"),
+    ("a.ts", 'box.innerHTML = ""\nbox.innerHTML = "<b>x</b>";\n'),
+]
+
+
+@pytest.mark.parametrize(("path", "source"), REAL_CODE)
+def test_real_code_gets_no_false_alarms_and_no_trifles(path, source):
+    assert review.review(prompt(shown(path, source)), trifles=False) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "severity"),
+    [
+        ("a.py", "print(missing)", "high"),
+        ("a.py", "import requests; requests.get('https://x.example', verify=False)", "high"),
+        ("a.py", "def f(x, seen=[]): seen.append(x); return seen", "medium"),
+        ("a.py", "x = 1\nif x is 'a': print(x)", "medium"),
+        ("a.js", "box.innerHTML = `Hello ${name}`", "high"),
+        ("a.go", "\tbook, _ := os.Open(name)", "medium"),
+    ],
+)
+def test_problems_of_real_code_are_found_without_trifles(path, line, severity):
+    found = review.review(prompt(shown(path, f"{line}\n")), trifles=False)
+    assert severity in [finding.severity for finding in found]
 
 
 def test_a_syntax_error_is_reported_for_complete_files_only():
@@ -135,7 +220,7 @@ def test_asserts_and_safe_subprocesses_have_no_findings():
         ("a.js", "db.query('SELECT * FROM t WHERE n = ' + name)", "sql"),
         ("a.js", "try { f() } catch (e) {}", "empty-catch"),
         ("a.ts", "console.log(x)", "console-log"),
-        ("a.go", "\t_ = file.Close()", "ignored-error"),
+        ("a.go", "\tdata, _ := os.ReadFile(name)", "ignored-error"),
         ("a.yml", "token: ••••••••••••", "masked-secret"),
     ],
 )
@@ -190,12 +275,12 @@ def test_only_the_last_user_message_is_read():
 
 def test_a_schema_is_filled_from_the_findings():
     answer = filled(report(finding()), shown("app.py", PYTHON))
-    assert answer["summary"].endswith("on app.py (sandbox reviewer, not Claude).")
+    assert answer["summary"].endswith("on app.py.")
     sql = next(f for f in answer["findings"] if f["start_line"] == 7)
-    assert sql["title"].endswith("(sandbox reviewer: ruff S608)")
-    assert "not Claude" in sql["explanation"]
+    assert sql["title"].startswith("Possible SQL injection")
+    assert "`ruff S608`" in sql["explanation"]
     assert sql["evidence"] == PYTHON.splitlines()[6]
-    assert (sql["severity"], sql["category"], sql["cwe"]) == ("High", "security", "CWE-89")
+    assert (sql["severity"], sql["category"], sql["cwe"]) == ("medium", "security", "CWE-89")
     assert sql["suggestion"] is None
     assert sql["pre_existing"] is False
     bare = next(f for f in answer["findings"] if f["start_line"] == 8)
@@ -213,7 +298,7 @@ def test_severities_of_other_names_are_matched_by_rank():
     severity = {"enum": ["note", "warning", "error"]}
     answer = filled(report(finding(severity=severity)), shown("app.py", PYTHON))
     severities = {f["start_line"]: f["severity"] for f in answer["findings"]}
-    assert (severities[7], severities[8]) == ("error", "warning")
+    assert (severities[7], severities[13]) == ("warning", "error")
 
 
 def test_a_problem_is_reported_once():
@@ -247,17 +332,15 @@ def test_other_schemas(schema, expected):
     assert filled(schema, "nothing to see") == expected
 
 
-def test_unknown_strings_name_the_sandbox():
+def test_unknown_strings_are_filled():
     unknown = {"type": "object", "properties": {"code": {"type": "string"}}}
-    assert filled(unknown, "x")["code"] == "Nothing to say on code (sandbox reviewer, not Claude)."
+    assert filled(unknown, "x")["code"] == "Nothing to say on code."
 
 
 def test_without_a_schema_the_answer_is_text():
     found = findings(shown("a.js", "eval(x)\n"))
-    assert fill_schema.plain_answer(found) == (
-        "- a.js:1 Text is executed as code (sandbox reviewer: eval)"
-    )
-    assert "sandbox reviewer" in fill_schema.plain_answer([])
+    assert fill_schema.plain_answer(found) == "- a.js:1 Text is executed as code (eval)"
+    assert fill_schema.plain_answer([]) == "Nothing found."
 
 
 def test_valid_schemas_are_accepted():

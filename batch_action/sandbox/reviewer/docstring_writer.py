@@ -1,4 +1,4 @@
-"""Add docstrings and documentation comments that repeat the names, marked as ours."""
+"""Add docstrings and documentation comments that repeat the names."""
 
 import ast
 import re
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from batch_action.sandbox.reviewer.prompts import SourceFile
 from batch_action.sandbox.reviewer.public_names import parse_python, public_names
 
-SIGNATURE = "(sandbox reviewer, not Claude)"
 SCRIPTS = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts")
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -39,14 +38,14 @@ def _python_docstrings(text: str) -> Iterator[tuple[int, str]]:
     if tree is None:
         return
     if tree.body and ast.get_docstring(tree) is None:
-        yield _first_line(tree.body[0]), f'"""This module. {SIGNATURE}"""\n'
+        yield _first_line(tree.body[0]), '"""This module."""\n'
     for node in ast.walk(tree):
         if not isinstance(node, Definition) or node.name.startswith("_"):
             continue
         first = _first_line(node.body[0])
         if ast.get_docstring(node) is None and first > _header_end(node):
             indent = " " * node.body[0].col_offset
-            yield first, f'{indent}"""{_sentence(node.name)}. {SIGNATURE}"""'
+            yield first, f'{indent}"""{_sentence(node.name)}."""'
 
 
 def _first_line(node: ast.stmt) -> int:
@@ -66,7 +65,7 @@ def _jsdoc_comments(file: SourceFile) -> Iterator[tuple[int, str]]:
     for name in public_names(file):
         above = file.lines.get(name.line - 1, "").strip()
         if not above.endswith("*/") and not above.startswith(("@", "//")):
-            yield name.line, f"/** {_sentence(name.name)}. {SIGNATURE} */"
+            yield name.line, f"/** {_sentence(name.name)}. */"
 
 
 def _go_comments(file: SourceFile) -> Iterator[tuple[int, str]]:
@@ -74,7 +73,7 @@ def _go_comments(file: SourceFile) -> Iterator[tuple[int, str]]:
         above = file.lines.get(name.line - 1, "").strip()
         if not above.endswith("*/") and not above.startswith("//"):
             word = name.name.rpartition(".")[2]
-            yield name.line, f"// {word}: {_sentence(word).lower()}. {SIGNATURE}"
+            yield name.line, f"// {word}: {_sentence(word).lower()}."
 
 
 def _sentence(name: str) -> str:

@@ -24,5 +24,5 @@ def write_drafts(prompt: Prompt) -> list[Draft]:
 
 
 def _draft(path: str, text: str, content: str) -> Draft:
-    summary = f"{content} by the sandbox, not by Claude."
+    summary = f"{content} by simple rules."
     return {"path": path, "text": text, "summary": summary, "security": False}

@@ -10,7 +10,6 @@ from batch_action.sandbox.reviewer.findings import Finding
 from batch_action.sandbox.reviewer.prompts import Prompt
 from batch_action.sandbox.reviewer.verdicts import SUMMARIES, verdict_of
 
-LABEL = "sandbox reviewer"
 UNCERTAIN_WORDS = ("uncertain", "unknown", "inconclusive", "unsure", "unclear", "maybe", "needs")
 SECURITY_WORDS = (
     "injection",
@@ -55,8 +54,7 @@ Schema = Mapping[str, Any]
 
 
 def _explanation(finding: Finding) -> str:
-    source = f"A rule of the sandbox found this, not Claude ({LABEL}: {finding.rule})."
-    return f"{finding.message}. {source}"
+    return f"{finding.message}. The rule `{finding.rule}` matches this line."
 
 
 FIELD_VALUES: Mapping[str, Callable[[Finding], Any]] = {
@@ -70,14 +68,14 @@ FIELD_VALUES: Mapping[str, Callable[[Finding], Any]] = {
     "evidence": lambda r: r.evidence,
     "quote": lambda r: r.evidence,
     "snippet": lambda r: r.evidence,
-    "title": lambda r: f"{r.message} ({LABEL}: {r.rule})",
+    "title": lambda r: r.message,
     "explanation": _explanation,
     "description": _explanation,
     "message": _explanation,
     "why": _explanation,
-    "remediation": lambda r: f"{r.remediation} ({LABEL}: {r.rule})",
-    "remedy": lambda r: f"{r.remediation} ({LABEL}: {r.rule})",
-    "fix": lambda r: f"{r.remediation} ({LABEL}: {r.rule})",
+    "remediation": lambda r: r.remediation,
+    "remedy": lambda r: r.remediation,
+    "fix": lambda r: r.remediation,
     "rule": lambda r: r.rule,
     "cwe": lambda r: r.cwe,
     "license": lambda r: r.license or None,
@@ -176,12 +174,12 @@ class SchemaFiller:
         if name in FIELD_VALUES and finding is not None:
             return ""
         if name == "summary" and self._prompt.before is not None:
-            return f"{SUMMARIES[verdict_of(self._prompt, ())]} ({LABEL}, not Claude)."
+            return f"{SUMMARIES[verdict_of(self._prompt, ())]}."
         if name == "summary":
             files = ", ".join(file.path for file in self._prompt.files) or "nothing"
             count = len(self._findings)
-            return f"{count} finding{'s' * (count != 1)} on {files} ({LABEL}, not Claude)."
-        return f"Nothing to say on {name or 'this'} ({LABEL}, not Claude)."
+            return f"{count} finding{'s' * (count != 1)} on {files}."
+        return f"Nothing to say on {name or 'this'}."
 
 
 def _select_fields(draft: Draft, inner: Schema) -> Draft:
@@ -196,8 +194,8 @@ def fill_schema(schema: Schema, findings: Sequence[Finding], prompt: Prompt) -> 
 
 def plain_answer(findings: Sequence[Finding]) -> str:
     """Answer a prompt without a schema."""
-    lines = [f"- {r.path}:{r.start} {r.message} ({LABEL}: {r.rule})" for r in findings]
-    return "\n".join(lines) or f"Nothing found ({LABEL}, not Claude)."
+    lines = [f"- {r.path}:{r.start} {r.message} ({r.rule})" for r in findings]
+    return "\n".join(lines) or "Nothing found."
 
 
 def _field_value(name: str, finding: Finding | None) -> Any:

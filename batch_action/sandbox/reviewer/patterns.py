@@ -22,6 +22,8 @@ class Pattern:
     regex: re.Pattern[str]
     suffixes: frozenset[str] | None
     """The file name suffixes that it is for; None for all files."""
+    trifle: bool = False
+    """Whether it is a matter of style, or often meant."""
 
 
 SECURITY = ("security", "vulnerability", "bug")
@@ -74,7 +76,8 @@ PATTERNS = (
         ),
         message="Text is put into the page as HTML",
         regex=re.compile(
-            r"\.(innerHTML|outerHTML)\s*\+?=(?!=)|dangerouslySetInnerHTML|document\.write\("
+            r"\.(innerHTML|outerHTML)\s*\+?=(?!=)(?!\s*([\"'`])[^\"'`+$]*\2\s*;?\s*$)"
+            r"|document\.write\((?![\"'`][^+$]*\)\s*;?\s*$)"
         ),
         suffixes=SCRIPTS,
     ),
@@ -115,6 +118,7 @@ PATTERNS = (
         message="A loose comparison converts its operands",
         regex=re.compile(r"(?<![=!<>])[=!]=(?!=)(?!\s*null\b)"),
         suffixes=SCRIPTS,
+        trifle=True,
     ),
     Pattern(
         rule=Rule(
@@ -138,6 +142,7 @@ PATTERNS = (
         message="A debugging message is left behind",
         regex=re.compile(r"\bconsole\.(log|debug)\("),
         suffixes=SCRIPTS,
+        trifle=True,
     ),
     Pattern(
         rule=Rule(
@@ -148,18 +153,22 @@ PATTERNS = (
             cwe="CWE-252",
         ),
         message="An error is thrown away",
-        regex=re.compile(r"^\s*(\w+\s*,\s*)?_\s*:?=\s*[\w.]+\("),
+        regex=re.compile(
+            r"^\s*\w+\s*,\s*_\s*:?=\s*(os\.\w+|strconv\.\w+|(json|xml|yaml)\.Marshal\w*|http\.\w+"
+            r"|url\.Parse\w*|time\.Parse\w*|io\.ReadAll|net\.\w+|hex\.\w+|sql\.Open)\("
+        ),
         suffixes=frozenset({".go"}),
     ),
 )
 
 
-def review_lines(file: SourceFile) -> list[Finding]:
+def review_lines(file: SourceFile, *, trifles: bool) -> list[Finding]:
     """Apply the patterns for the file's language to every line shown."""
     suffix = PurePosixPath(file.path).suffix.lower()
     findings = [
         make_finding(file, pattern.rule, (number, number), pattern.message)
         for pattern in PATTERNS
+        if trifles or not pattern.trifle
         if pattern.suffixes is None or suffix in pattern.suffixes
         for number, text in sorted(file.lines.items())
         if pattern.regex.search(text) and (pattern.suffixes is None or not COMMENT.match(text))

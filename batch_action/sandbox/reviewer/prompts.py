@@ -29,12 +29,12 @@ class SourceFile:
     changed: bool = False
     """Whether the prompt shows a change of the file."""
     whole: bool = True
-    """Whether the prompt marks the file as complete."""
+    """Whether the prompt shows the whole file, not a part of it."""
 
     @property
     def complete(self) -> bool:
-        """Whether the lines start at line 1 and have no gap."""
-        return sorted(self.lines) == list(range(1, len(self.lines) + 1))
+        """Whether all lines of the file are shown."""
+        return self.whole and sorted(self.lines) == list(range(1, len(self.lines) + 1))
 
     @property
     def text(self) -> str:
@@ -115,7 +115,11 @@ class _PromptReader:
         elif self.element == "change":
             self.number = _read_hunk_line(line, self.number, self.current)
         elif numbered := NUMBERED.fullmatch(line):
-            self.current.lines[int(numbered[1])] = numbered[2]
+            number = int(numbered[1])
+            if self.current.lines and self.current.whole:
+                # Of a long gap, the prompt shows the first empty lines.
+                self.current.lines |= dict.fromkeys(range(max(self.current.lines) + 1, number), "")
+            self.current.lines[number] = numbered[2]
 
     def _open_element(self, line: str) -> None:
         if note := NOTE.fullmatch(line):
@@ -126,7 +130,9 @@ class _PromptReader:
             attributes = {k: html.unescape(v) for k, v in ATTRIBUTE.findall(opening[2])}
             self.current = self._file(self.element, attributes.get("path", ""))
             self.current.language = attributes.get("language", self.current.language)
-            self.current.whole = attributes.get("complete", "yes") != "no"
+            if self.element != "change":
+                is_part = "part" in attributes or attributes.get("first-line", "1") != "1"
+                self.current.whole = attributes.get("complete", "yes") != "no" and not is_part
             self.current.changed = self.current.changed or self.element == "change"
 
     def _file(self, element: str, path: str) -> SourceFile:

@@ -1,11 +1,12 @@
 """Findings in Python files, from ruff."""
 
+import ast
 import json
+import re
 import subprocess
 import sysconfig
 import textwrap
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,86 +15,164 @@ from ruff import find_ruff_bin  # type: ignore[import-untyped]
 from batch_action.sandbox.reviewer.findings import Finding, Rule, make_finding
 from batch_action.sandbox.reviewer.prompts import SourceFile
 
-SELECT = "F,E7,E9,B,S,PLE,PLW,ASYNC,BLE,SIM115,RUF006"
-WHOLE_FILE_RULES = frozenset({"F401", "F403", "F405", "F811", "F821", "F822", "F823"})
-IGNORED = "S101,S603,S607"  # assert statements, and correct uses of subprocess
 SYNTAX = "invalid-syntax"
 IMPORTS = (
     "import asyncio, hashlib, marshal, os, pickle, random, re, requests, shelve, ssl, subprocess,"
     " tempfile, time, yaml"
 )
 
-Kind = tuple[str, str | None, tuple[str, ...]]
-"""Severity, CWE, and keywords of the category from the special to the general."""
+TARGET_VERSION = "py314"
+"""The newest version that ruff knows: what a newer Python reads is no error."""
 
 INJECTION = ("injection", "security", "vulnerability", "bug")
 SECRET = ("secret", "credential", "hard", "security", "vulnerability", "bug")
 CRYPTO = ("crypto", "security", "vulnerability", "bug")
 DESERIALIZATION = ("deserial", "security", "vulnerability", "bug")
 TRANSPORT = ("tls", "certificate", "transport", "crypto", "security", "vulnerability", "bug")
-CONFIGURATION = ("config", "security", "vulnerability", "bug")
 BUG = ("correctness", "bug", "logic", "error")
 ERROR_HANDLING = ("exception", "handling", "error", "reliab", "bug")
+ASYNC = ("async", "concurren", "performance", *BUG)
 LEAK = ("resource", "leak", "reliab", "bug")
 MAINTAINABILITY = ("maintain", "style", "quality", "clean", "dead", "other")
 
-# By prefix of a rule's code; the longest prefix applies.
-KINDS: Mapping[str, Kind] = {
-    "S": ("low", None, CONFIGURATION),
-    "S1": ("low", "CWE-710", CONFIGURATION),
-    "S102": ("high", "CWE-95", INJECTION),
-    "S103": ("medium", "CWE-732", ("permission", "access", *CONFIGURATION)),
-    "S104": ("medium", "CWE-605", CONFIGURATION),
-    "S105": ("high", "CWE-798", SECRET),
-    "S106": ("high", "CWE-798", SECRET),
-    "S107": ("high", "CWE-798", SECRET),
-    "S108": ("low", "CWE-377", CONFIGURATION),
-    "S110": ("medium", "CWE-703", ERROR_HANDLING),
-    "S112": ("medium", "CWE-703", ERROR_HANDLING),
-    "S113": ("medium", "CWE-400", ("timeout", *LEAK)),
-    "S2": ("medium", "CWE-489", CONFIGURATION),
-    "S3": ("medium", "CWE-676", CONFIGURATION),
-    "S301": ("high", "CWE-502", DESERIALIZATION),
-    "S302": ("high", "CWE-502", DESERIALIZATION),
-    "S307": ("high", "CWE-95", INJECTION),
-    "S311": ("low", "CWE-338", CRYPTO),
-    "S324": ("medium", "CWE-327", CRYPTO),
-    "S4": ("low", None, CONFIGURATION),
-    "S5": ("high", "CWE-295", TRANSPORT),
-    "S506": ("high", "CWE-502", DESERIALIZATION),
-    "S6": ("medium", "CWE-78", INJECTION),
-    "S602": ("critical", "CWE-78", INJECTION),
-    "S605": ("high", "CWE-78", INJECTION),
-    "S608": ("high", "CWE-89", INJECTION),
-    "S701": ("high", "CWE-79", ("xss", *INJECTION)),
-    "ASYNC": ("medium", None, ("async", "concurren", "performance", *BUG)),
-    "B": ("medium", None, BUG),
-    "BLE": ("low", None, ERROR_HANDLING),
-    "E": ("low", None, MAINTAINABILITY),
-    "E722": ("medium", None, ERROR_HANDLING),
-    "F": ("medium", None, BUG),
-    "F401": ("low", None, MAINTAINABILITY),
-    "F541": ("low", None, MAINTAINABILITY),
-    "F821": ("high", None, BUG),
-    "F841": ("low", None, MAINTAINABILITY),
-    "PLE": ("high", None, BUG),
-    "PLW": ("low", None, BUG),
-    "RUF006": ("medium", None, ("async", "concurren", *LEAK)),
-    "SIM115": ("medium", "CWE-772", LEAK),
-    SYNTAX: ("critical", None, ("syntax", *BUG)),
+
+# Severity, category and remediation by code. A rule is here when a hit is nearly always a problem.
+RULES: Mapping[str, tuple[str, str | None, tuple[str, ...], str]] = {
+    "ASYNC210": ("medium", None, ASYNC, "Use an asynchronous HTTP client, or a worker thread."),
+    "ASYNC221": ("medium", None, ASYNC, "Use asyncio.create_subprocess_exec."),
+    "ASYNC222": ("medium", None, ASYNC, "Await the process instead."),
+    "ASYNC251": ("medium", None, ASYNC, "Await asyncio.sleep instead."),
+    "B006": ("medium", None, BUG, "Use None as the default, and create the value in the body."),
+    "B012": ("medium", None, ERROR_HANDLING, "Leave the finally block without this statement."),
+    "B015": ("medium", None, BUG, "Assert the comparison, assign it, or delete it."),
+    "B016": ("medium", None, ERROR_HANDLING, "Raise an exception, not a literal."),
+    "B020": ("medium", None, BUG, "Give the loop variable another name."),
+    "B025": ("medium", None, ERROR_HANDLING, "Delete the second handler, or catch another error."),
+    "B029": ("medium", None, ERROR_HANDLING, "Name the exceptions that are to be caught."),
+    "B031": ("medium", None, BUG, "Keep the group in a list before it is read twice."),
+    "B035": ("medium", None, BUG, "Use a key that differs in each pass."),
+    "E722": ("medium", "CWE-396", ERROR_HANDLING, "Name the exceptions that are expected here."),
+    "F50": ("high", None, BUG, "Make the placeholders and the arguments agree."),
+    "F52": ("high", None, BUG, "Make the placeholders and the arguments agree."),
+    "F601": ("medium", None, BUG, "Keep one of the two values of this key."),
+    "F631": ("high", None, BUG, "Remove the parentheses: a tuple is always true."),
+    "F632": ("medium", None, BUG, "Compare with == or !=."),
+    "F634": ("high", None, BUG, "Remove the parentheses: a tuple is always true."),
+    "F702": ("high", None, BUG, "Move it into a loop."),
+    "F706": ("high", None, BUG, "Move it into a function."),
+    "F811": ("medium", None, BUG, "Give one of the two another name, or delete the first."),
+    "F821": ("high", None, BUG, "Define or import the name, or correct its spelling."),
+    "F822": ("medium", None, BUG, "Define the name, or remove it from __all__."),
+    "F823": ("high", None, BUG, "Assign the variable before it is read, or declare it global."),
+    "PLE0101": ("high", None, BUG, "Remove the value: __init__ returns None."),
+    "PLE0302": ("high", None, BUG, "Give the method the parameters that Python passes."),
+    "PLE0704": ("medium", None, ERROR_HANDLING, "Raise a named exception."),
+    "PLE1142": ("high", None, BUG, "Make the function asynchronous."),
+    "PLE1205": ("medium", None, BUG, "Give as many arguments as the message has placeholders."),
+    "PLE1206": ("medium", None, BUG, "Give as many arguments as the message has placeholders."),
+    "PLE1307": ("high", None, BUG, "Make the placeholders and the arguments agree."),
+    "PLE1310": ("medium", None, BUG, "Use removeprefix or removesuffix."),
+    "PLW0127": ("medium", None, BUG, "Assign what was meant, or delete the line."),
+    "PLW0129": ("medium", None, BUG, "Assert a condition: this one is always the same."),
+    "PLW0711": ("high", None, ERROR_HANDLING, "Catch a tuple of exceptions."),
+    "RUF006": ("medium", None, LEAK, "Keep a reference to the task until it is done."),
+    "S113": ("medium", "CWE-400", LEAK, "Pass a timeout."),
+    "S202": ("medium", "CWE-22", INJECTION, 'Extract with `filter="data"`.'),
+    "S307": ("high", "CWE-95", INJECTION, "Parse the text, for example with ast.literal_eval."),
+    "S324": ("medium", "CWE-327", CRYPTO, "Use SHA-256, or pass `usedforsecurity=False`."),
+    "S501": ("high", "CWE-295", TRANSPORT, "Verify the certificate; name your own CA if needed."),
+    "S502": ("medium", "CWE-327", TRANSPORT, "Use TLS 1.2 or newer."),
+    "S503": ("medium", "CWE-327", TRANSPORT, "Use TLS 1.2 or newer."),
+    "S506": ("high", "CWE-502", DESERIALIZATION, "Use yaml.safe_load."),
+    "S507": ("high", "CWE-295", TRANSPORT, "Check the host key against a known one."),
+    "S602": ("high", "CWE-78", INJECTION, "Pass a list of arguments, without a shell."),
+    "S605": ("high", "CWE-78", INJECTION, "Use subprocess.run with a list of arguments."),
+    "S608": ("medium", "CWE-89", INJECTION, "Pass the values as parameters of the statement."),
+    SYNTAX: ("high", None, ("syntax", *BUG), "Correct the syntax."),
 }
+TRIFLES: Mapping[str, tuple[str, str | None, tuple[str, ...], str]] = {
+    "F401": ("low", None, MAINTAINABILITY, "Remove the import."),
+    "F541": ("low", None, MAINTAINABILITY, "Remove the prefix f."),
+    "F841": ("low", None, MAINTAINABILITY, "Remove the variable."),
+    "S110": ("low", "CWE-703", ERROR_HANDLING, "Handle the error, or let it pass."),
+    "S311": ("low", "CWE-338", CRYPTO, "Use the module secrets."),
+}
+# A part of a file shows neither its imports nor all uses of a name.
+WHOLE_FILE_RULES = frozenset({"F401", "F811", "F821", "F822", "F823", "F841", SYNTAX})
+# Names that a module may get from elsewhere: Python 2, gettext, notebooks.
+FOREIGN_NAMES = frozenset(
+    [
+        "_",
+        "ngettext",
+        "basestring",
+        "buffer",
+        "cmp",
+        "execfile",
+        "file",
+        "long",
+        "raw_input",
+        "reduce",
+        "reload",
+        "unichr",
+        "unicode",
+        "xrange",
+        "WindowsError",
+        "display",
+        "get_ipython",
+        "__class__",
+        "reveal_type",
+    ]
+)
+_SAFE = re.compile(r"seems safe|usedforsecurity")
 
 
-def review_python(file: SourceFile) -> list[Finding]:
+def review_python(file: SourceFile, *, trifles: bool) -> list[Finding]:
     """Run ruff on a Python file, or on each part of a file that is shown in parts."""
+    rules = {**RULES, **TRIFLES} if trifles else RULES
+    codes = [code for code in rules if code != SYNTAX]
     if file.complete:
-        hits = _run_ruff("\n".join(file.lines.values()) + "\n", file.path)
+        hits = _run_ruff(file.text, file.path, codes)
+        names = undefined_names(file.text)
+        hits = [hit for hit in hits if hit["code"] != "F821" or _location(hit) in names]
     else:
         parts = file.contiguous_parts()
-        hits = [hit for part in parts for hit in _run_ruff(_source_of_part(part), file.path)]
-        hits = [hit for hit in hits if hit["code"] not in {SYNTAX, *WHOLE_FILE_RULES}]
-    findings = (_finding(file, hit) for hit in hits)
+        hits = [hit for part in parts for hit in _run_ruff(_source_of_part(part), file.path, codes)]
+        hits = [hit for hit in hits if hit["code"] not in WHOLE_FILE_RULES]
+    findings = (_finding(file, hit, rules) for hit in hits if not _SAFE.search(hit["message"]))
     return [finding for finding in findings if finding is not None]
+
+
+def undefined_names(text: str) -> set[tuple[int, int]]:
+    """Return line and column, from 1, of the names that fail when they are missing.
+
+    That are those of code that runs: names in annotations, those that other Pythons or tools define
+    and those of a module that changes its own globals are left out.
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    nodes = list(ast.walk(tree))
+    named = {node.id for node in nodes if isinstance(node, ast.Name)}
+    if named & {"globals", "exec", "execfile"}:
+        return set()
+    hints = [
+        hint
+        for node in nodes
+        for hint in (getattr(node, "annotation", None), getattr(node, "returns", None))
+        if isinstance(hint, ast.AST)
+    ]
+    in_hints = {id(node) for hint in hints for node in ast.walk(hint)}
+    lines = text.split("\n")
+    return {
+        (node.lineno, len(lines[node.lineno - 1].encode()[: node.col_offset].decode()) + 1)
+        for node in nodes
+        if isinstance(node, ast.Name) and id(node) not in in_hints and node.id not in FOREIGN_NAMES
+    }
+
+
+def _location(hit: Mapping[str, Any]) -> tuple[int, int]:
+    return hit["location"]["row"], hit["location"]["column"]
 
 
 def _source_of_part(part: Mapping[int, str]) -> str:
@@ -104,26 +183,19 @@ def _source_of_part(part: Mapping[int, str]) -> str:
     return above + textwrap.dedent("\n".join(part.values())) + "\n"
 
 
-def _run_ruff(source: str, path: str) -> list[dict[str, Any]]:
-    command = [
-        find_ruff_bin(),
-        "check",
-        "--isolated",
-        "--no-cache",
-        "--select",
-        SELECT,
-        "--ignore",
-        IGNORED,
-    ]
-    command += [
-        "--output-format",
-        "json",
-        "--stdin-filename",
-        f"./{Path(path).name or 'x.py'}",
-        "-",
-    ]
+def _run_ruff(source: str, path: str, codes: Sequence[str]) -> list[dict[str, Any]]:
+    options = {
+        "--select": ",".join(codes),
+        "--target-version": TARGET_VERSION,
+        "--output-format": "json",
+        "--stdin-filename": f"./{Path(path).name or 'x.py'}",
+    }
     done = subprocess.run(
-        command,
+        [
+            *(find_ruff_bin(), "check", "--isolated", "--no-cache"),
+            *(word for option in options.items() for word in option),
+            "-",
+        ],
         input=source.encode("utf-8", "replace"),
         capture_output=True,
         cwd=sysconfig.get_path("stdlib"),  # a folder without ruff settings
@@ -134,17 +206,19 @@ def _run_ruff(source: str, path: str) -> list[dict[str, Any]]:
     return [{**hit, "code": hit["code"] or SYNTAX} for hit in hits]
 
 
-def _kind(code: str) -> Kind:
-    prefix = max((p for p in KINDS if code.startswith(p)), key=len, default="B")
-    return KINDS[prefix]
-
-
-def _finding(file: SourceFile, hit: Mapping[str, Any]) -> Finding | None:
+def _finding(
+    file: SourceFile, hit: Mapping[str, Any], rules: Mapping[str, tuple[Any, ...]]
+) -> Finding | None:
     code = str(hit["code"])
-    severity, cwe, keywords = _kind(code)
-    rule = Rule(id=f"ruff {code}", severity=severity, keywords=keywords, cwe=cwe)
-    if fix := (hit.get("fix") or {}).get("message"):
-        rule = replace(rule, remediation=str(fix))
+    prefix = max((known for known in rules if code.startswith(known)), key=len)
+    severity, cwe, keywords, remediation = rules[prefix]
+    rule = Rule(
+        id=f"ruff {code}",
+        severity=severity,
+        keywords=keywords,
+        remediation=remediation,
+        cwe=cwe,
+    )
     start, end = hit["location"]["row"], hit["end_location"]["row"]
     if code == SYNTAX and start not in file.lines:
         start = end = max(file.lines)

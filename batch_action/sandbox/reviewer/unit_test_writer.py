@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from batch_action.sandbox.reviewer.prompts import Prompt, SourceFile
 from batch_action.sandbox.reviewer.public_names import PublicName, public_names
 
-SIGNATURE = "Written by the sandbox, not by Claude."
+SIGNATURE = "Each public name exists."
 _CHECKS = {"class": "isinstance(found, type)"}
 
 
