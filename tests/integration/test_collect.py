@@ -441,7 +441,7 @@ def test_report_of_summary_only_needs_no_issue(workflow: WorkflowHarness) -> Non
     submitted(workflow)
     result = workflow.run("collect", report="summary")
     assert result.exit == 0
-    assert "eval" in result.summary
+    assert "executed as code" in result.summary
     assert workflow.writes == []
 
 

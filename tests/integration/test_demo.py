@@ -4,7 +4,10 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,11 @@ from batch_action.commands import demo as demo_command
 from batch_action.commands.demo.rendering import shorten
 from tests.harness.git_repositories import Repo
 
+ROOT = Path(__file__).parents[2]
 BAD = "import os\n\n\ndef run(x):\n    return eval(x)\n"
 GOOD = "def run(x):\n    return x + 1\n"
+# The commits of the tests' repositories are older than a day.
+ALL = {".github/batch-action.yml": "first-run: all\n"}
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +48,7 @@ def test_two_cycles_on_the_sample(tmp_path: Path) -> None:
     out = tmp_path / "left"
     code, output, err = demo("--out", str(out))
     assert (code, err) == (0, "")
-    assert "NOT Claude" in output
+    assert "written by hand for this sample" in output
     assert "no key, no account, no network" in output
     first, second = output.split("The second day")
     for path in ("shop/orders.py", "shop/export.py", "web/voucher.js", "package-lock.json"):
@@ -50,8 +56,8 @@ def test_two_cycles_on_the_sample(tmp_path: Path) -> None:
     plan = second.split("Submit:")[0]
     assert "2 files" in plan
     assert "shop/export.py" not in plan
-    assert "9 new in this run" in first
-    assert "1 new, 1 fixed in this run" in second
+    assert "8 new in this run" in first
+    assert "2 new, 1 fixed in this run" in second
     assert "Issues in the repository: 1." in second
     for hidden in ("::", "<!--", "<code>", "<details>", "sk_live"):
         assert hidden not in output
@@ -66,12 +72,17 @@ def test_files_written(tmp_path: Path) -> None:
         "issue.md",
         "job-summary.md",
         "ledger.json",
+        "corner-shop",
     }
     assert (out / ".gitignore").read_text() == "*\n"
     page = (out / "issue.html").read_text()
     assert not re.search(r'(src|href)="https?:', page)
     assert "shell=True" in page
-    assert (out / "issue.md").read_text().startswith("# Nightly security scan\n")
+    issue = (out / "issue.md").read_text()
+    assert issue.startswith("# Nightly security scan\n")
+    for text in (page, issue, (out / "job-summary.md").read_text()):
+        assert text.count("written by hand for this sample") == 1
+    assert "sandbox reviewer" not in page + issue
     assert json.loads((out / "ledger.json").read_text())
     assert (out / "job-summary.md").read_text().count("### batch-action") == 4
 
@@ -91,40 +102,40 @@ def test_the_state_of_a_users_repository_is_restored_and_nothing_is_written_to_i
     assert "bad.py" in output
     assert "old.py" not in output
     assert "untracked.py" not in output
-    assert "2 open findings" in output
+    assert "1 open finding" in output
 
     code, output, _ = demo(*run)
     assert code == 0
     assert "Nothing to review has changed" in output
-    assert "The issue is unchanged: 2 open findings" in output
+    assert "The issue is unchanged: 1 open finding" in output
     assert fingerprint(repo.path) == before
 
     repo.commit({"bad.py": GOOD, "next.js": "eval(x)\n", "untracked.py": None})
     code, output, _ = demo(*run)
     assert code == 0
     assert "old.py" not in output
-    assert "1 new, 2 fixed in this run" in output
+    assert "1 new, 1 fixed in this run" in output
     assert (out / "issue.md").read_text().count("batch-action v1 task=") == 1
 
     code, output, _ = demo(*run, "--base", "HEAD~2")
     assert code == 0
     assert "already-reviewed" in output
-    assert "nothing was paid" in output
+    assert "nothing was sent or paid" in output
 
 
 def test_files_without_findings_open_no_issue(tmp_path: Path) -> None:
     repo, out = Repo.init(tmp_path / "own", "--initial-branch=trunk"), tmp_path / "left"
-    repo.commit({"good.py": GOOD})
+    repo.commit({"good.py": GOOD, **ALL})
     repo.git("checkout", "--quiet", "--detach")
     code, output, _ = demo("--repo", str(repo.path), "--out", str(out))
     assert code == 0
-    assert "no open findings" in output
+    assert "there are no open findings" in output
     assert not (out / "issue.html").exists()
 
 
 def test_unreadable_state_is_ignored(tmp_path: Path) -> None:
     repo, out = Repo.init(tmp_path / "own"), tmp_path / "left"
-    repo.commit({"good.py": GOOD})
+    repo.commit({"good.py": GOOD, **ALL})
     run = ("--repo", str(repo.path), "--out", str(out))
     assert demo(*run)[0] == 0
     (state,) = (out / "state").iterdir()
@@ -140,9 +151,9 @@ def test_documentation_of_a_monorepo_is_shown_and_written(tmp_path: Path) -> Non
     code, output, err = demo("--out", str(out), "--sample", "monorepo", "--task", "documentation")
     assert (code, err) == (0, "")
     assert "a market: Python, TypeScript and Go" in output
-    assert "3 files generated, each checked" in output
+    assert "4 files generated, each checked" in output
     first = out / "generated" / "api" / "market" / "stalls.py"
-    assert '"""Find. (sandbox reviewer, not Claude)"""' in first.read_text()
+    assert '"""The id and name of each stall of an owner."""' in first.read_text()
     assert not (out / "issue.md").exists()
 
 
@@ -154,13 +165,13 @@ def test_verdicts_of_a_go_module_are_shown(tmp_path: Path) -> None:
     assert "ferry.go" in output
     assert "INVALID" in output
     assert not (out / "generated").exists()
-    assert "Board was called as" in (out / "issue.md").read_text()
+    assert "with two arguments no longer compile" in (out / "issue.md").read_text()
 
 
 def test_generated_tests_are_not_written_to_a_users_repository(tmp_path: Path) -> None:
     repo, out = Repo.init(tmp_path / "own"), tmp_path / "left"
     package = json.dumps({"devDependencies": {"vitest": "^4"}})
-    repo.commit({"package.json": package, "a.ts": "export const f = () => 1;\n"})
+    repo.commit({"package.json": package, "a.ts": "export const f = () => 1;\n", **ALL})
     before = fingerprint(repo.path)
     run = ("--repo", str(repo.path), "--out", str(out), "--task", "test-generation")
     code, output, _ = demo(*run)
@@ -171,6 +182,58 @@ def test_generated_tests_are_not_written_to_a_users_repository(tmp_path: Path) -
     code, output, _ = demo(*run)
     assert code == 0
     assert "generated, each" not in output
+
+
+@pytest.mark.parametrize(
+    "config", [{}, ALL, {".github/batch-action.yml": "first-run: last-commit\n"}]
+)
+def test_a_users_repository_is_reviewed_over_the_range_of_plan(
+    tmp_path: Path, config: dict[str, str]
+) -> None:
+    repo, out = Repo.init(tmp_path / "own"), tmp_path / "left"
+    repo.commit({"old.py": GOOD})
+    repo.commit({"bad.py": BAD, **config})
+    plan = subprocess.run(
+        [sys.executable, "-m", "batch_action", "plan", "--json", "--repo", str(repo.path)],
+        capture_output=True,
+        check=True,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+    )
+    planned = {file["path"] for file in json.loads(plan.stdout)["files"]}
+    _, output, _ = demo("--repo", str(repo.path), "--out", str(out))
+    assert {name for name in ("old.py", "bad.py") if name in output} == planned
+
+
+@pytest.mark.parametrize("case", ["sample", "own", "nothing new", "one old commit"])
+def test_the_printed_commands_work_as_they_are(tmp_path: Path, case: str) -> None:
+    folder = tmp_path / "a folder with spaces & 'quotes'"
+    out, argv = folder / "left", []
+    if case != "sample":
+        repo = Repo.init(folder / "own")
+        repo.commit({"bad.py": BAD})
+        if case != "one old commit":
+            repo.commit({"good.py": GOOD})
+        if case == "nothing new":
+            repo.commit({".github/workflows/batch-action.yml": "name: mine\n"})
+        argv = ["--repo", str(repo.path), *(["--base", "HEAD~1"] if case == "own" else [])]
+    code, output, _ = demo(*argv, "--out", str(out))
+    assert code == 0
+    commands = [line.strip() for line in output.split("Next:")[1].splitlines() if "cd " in line[:9]]
+    assert [any(f" {word}" in command for command in commands) for word in ("plan", "init")] == [
+        True,
+        case != "nothing new",
+    ]
+    assert any("--base HEAD~" in line for line in commands) == (case == "nothing new")
+    for command in commands:
+        done = subprocess.run(
+            ["sh", "-c", command],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
 @pytest.mark.parametrize("case", ["plain", "empty", "shallow", "base", "out", "task"])

@@ -22,12 +22,18 @@ from batch_action.commands.demo.environment import (
 from batch_action.commands.plan import plan
 from batch_action.commands.submit import submit
 from batch_action.ledger import store
-from batch_action.sandbox.sample_repositories import Sample, create_commit
+from batch_action.sandbox.sample_answers import answer_function
+from batch_action.sandbox.sample_repositories import SAMPLES, Sample, create_commit
 from batch_action.sandbox.server import Sandbox
 from batch_action.text import format_dollars, plural
 
 BATCH_SECONDS = 3.0
 DAY = timedelta(hours=24)
+NOTES = {
+    True: "What you see below was written by hand for this sample: no model is running here.",
+    False: "What you see below comes from ruff and a few simple rules: no model is running here.",
+}
+"""What answers in place of Claude, by whether a person wrote it."""
 
 
 def demo(
@@ -41,7 +47,8 @@ def demo(
 ) -> int:
     """Run the demo on *repo*, or on a sample, and write its results to *out*. Returns 0."""
     console = DemoConsole()
-    narration.introduce_demo(console)
+    answer, by_hand = answer_function(None if repo else SAMPLES[sample], task)
+    narration.introduce_demo(console, NOTES[by_hand])
     rendering.create_folder(out)
     with (
         tempfile.TemporaryDirectory(prefix="batch-action-demo-") as temp,
@@ -52,6 +59,7 @@ def demo(
             target = create_sample(folder, sandbox.clock.now(), sample)
         else:
             target = open_user_repository(repo, base)
+        sandbox.anthropic.answer_with(answer)
         sandbox.github.add_repository(
             target.name, private=True, default_branch=target.branch, git_dir=target.folder
         )
@@ -61,6 +69,7 @@ def demo(
             task=task,
             temp=folder,
             console=console,
+            note=NOTES[by_hand],
             open_context=open_context,
         )
         if target.sample is not None:
@@ -83,7 +92,7 @@ def _demo_sample(environment: DemoEnvironment, out: Path, sample: Sample) -> Non
     narration.announce_commit(environment)
     _run_cycle(environment)
     _show_results(environment, narration.show_updated_issue)
-    narration.show_next_steps(environment, rendering.write_files(environment, out), out)
+    _finish(environment, out, sent=True)
 
 
 def _show_results(
@@ -105,7 +114,13 @@ def _demo_user_repository(environment: DemoEnvironment, out: Path) -> None:
     if sent or not environment.generates_files:
         _show_results(environment, partial(narration.show_user_issue, sent=sent))
     save_state(environment, path)
-    narration.show_next_steps(environment, rendering.write_files(environment, out), out)
+    _finish(environment, out, sent=sent)
+
+
+def _finish(environment: DemoEnvironment, out: Path, *, sent: bool) -> None:
+    written = rendering.write_files(environment, out)
+    folder = rendering.kept_repository(environment, out)
+    narration.show_next_steps(environment, written, folder, sent=sent)
 
 
 def _run_cycle(environment: DemoEnvironment) -> bool:

@@ -65,6 +65,10 @@ class DemoConsole(Console):
         if len(rows) > MAX_ROWS:
             self.print(f"... and {len(rows) - MAX_ROWS:,} more")
 
+    def line(self, text: str, *, style: str = "") -> None:
+        """Print a line that is never wrapped: a command, to be copied."""
+        self.console.print(Text(INDENT + escape.visible(text), style), soft_wrap=True)
+
     def panel(self, lines: list[str], title: str) -> None:
         """Print lines in a frame."""
         text = Text("\n".join(escape.visible(line) for line in lines))

@@ -27,8 +27,8 @@ from batch_action.tasks.task import Task
 
 WORKFLOW = ".github/workflows/nightly.yml"
 KEY = "sk-ant-sandbox"
-FIRST_RUN_COMMITS = 5
-"""Commits that the first run on a user's repository reviews without `--base`."""
+MORE_COMMITS = 5
+"""Commits that the demo proposes to review when nothing is selected."""
 GITHUB_REMOTE = re.compile(r"(?:^|[/@])github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
 
 
@@ -41,9 +41,6 @@ class DemoRepository:
     name: str
     """`owner/name` on the sandbox's GitHub."""
     branch: str
-    first_run: str
-    first_run_text: str
-    """A description of `first_run`, such as "the last 24 hours"."""
     base: str | None = None
     saves_state: bool = False
     """Whether the next demo continues from the state of this one."""
@@ -66,8 +63,6 @@ def create_sample(folder: Path, now: datetime, name: str) -> DemoRepository:
         git=GitRepo(folder / repository_name),
         name=f"octo/{repository_name}",
         branch="main",
-        first_run="24h",
-        first_run_text="the last 24 hours",
         sample=sample,
     )
 
@@ -84,25 +79,21 @@ def open_user_repository(repo: str, base: str | None) -> DemoRepository:
             f"`--repo` {repo} is not a git repository.",
             fix="Give the folder of a clone, or omit `--repo` for the sample repository.",
         ) from None
-    commits = _last_commits(git)
-    if not commits:
+    if not last_commits(git):
         raise ConfigError(
             f"`--repo` {repo} has no commit yet.", fix="Commit something, then run the demo again."
         )
-    if git.is_shallow() and base is None and len(commits) <= FIRST_RUN_COMMITS:
+    if git.is_shallow() and base is None:
         raise ConfigError(
             f"`--repo` {repo} is a shallow clone: the changes of its last commits are missing.",
-            fix="Fetch the history with: git fetch --unshallow",
+            fix="Fetch the history with `git fetch --unshallow`, or give `--base`.",
         )
     github_name = _name_on_github(git)
-    start = commits[FIRST_RUN_COMMITS] if len(commits) > FIRST_RUN_COMMITS else "all"
     return DemoRepository(
         folder=folder,
         git=git,
         name=github_name or f"you/{re.sub(r'[^A-Za-z0-9_.-]+', '-', folder.name) or 'repository'}",
         branch=git.current_branch() or git.default_branch_guess() or "main",
-        first_run=start,
-        first_run_text="all files" if start == "all" else f"the last {FIRST_RUN_COMMITS} commits",
         base=_base(git, base) if base else None,
         saves_state=True,
         on_github=github_name is not None,
@@ -119,10 +110,10 @@ def _base(git: GitRepo, base: str) -> str:
         ) from None
 
 
-def _last_commits(git: GitRepo) -> list[str]:
+def last_commits(git: GitRepo) -> list[str]:
     """Return the last commits of the branch, newest first; none in an empty repository."""
     code, out, _ = git.runner.call(
-        "rev-list", "--first-parent", f"--max-count={FIRST_RUN_COMMITS + 1}", "HEAD", "--"
+        "rev-list", "--first-parent", f"--max-count={MORE_COMMITS + 1}", "HEAD", "--"
     )
     return out.decode("ascii").split() if code == 0 else []
 
@@ -149,6 +140,8 @@ class DemoEnvironment:
     task: str
     temp: Path
     console: DemoConsole
+    note: str
+    """What answers in place of Claude."""
     open_context: ContextOpener
     summaries: list[str] = field(default_factory=list)
     """The job summary of each run."""
@@ -234,7 +227,6 @@ class DemoEnvironment:
         return {
             "task": self.task,
             "base": self.target.base,
-            "first-run": self.target.first_run,
             "anthropic-base-url": self.sandbox.anthropic_url,
             "report": self._report(),
             "dry-run": False,

@@ -1,35 +1,29 @@
 """The texts of the demo: introduction, comments on each cycle, and next steps."""
 
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from batch_action.clients.git import GitRepo
 from batch_action.commands.demo.console import DemoConsole
-from batch_action.commands.demo.environment import DemoEnvironment
-from batch_action.commands.demo.rendering import DESCRIPTIONS, shorten
+from batch_action.commands.demo.environment import DemoEnvironment, last_commits
+from batch_action.commands.demo.rendering import shorten
 from batch_action.sandbox.github.records import Issue
 from batch_action.sandbox.sample_repositories import Sample
 
-NO_CLAUDE = (
-    "The reviewer here is NOT Claude: the sandbox finds bugs with ruff and a few simple rules.",
-    "Everything else is real: selection, prices, batch, artifact, ledger, issue.",
-)
-NEXT_WITH_OWN_CODE = (
-    "Your own repository, still free:",
-    "   batch-action demo --repo . --base HEAD~5",
-    "With Claude:",
-)
-NEXT_WITH_SAME_REPOSITORY = (
-    "Commit something and run the same command again: only the new change is selected.",
-    "With Claude:",
-)
+WRITTEN_BY_INIT = ("workflows/batch-action.yml", "batch-action.yml")
 
 
-def introduce_demo(console: DemoConsole) -> None:
+def introduce_demo(console: DemoConsole, note: str) -> None:
     """Introduce the demo."""
     lines = [
         "Nightly code review at half price, simulated on this machine:",
         "no key, no account, no network, no cost.",
         "",
-        *NO_CLAUDE,
+        note,
+        "Everything else is real: selection, prices, batch, artifact, ledger, issue.",
     ]
     console.panel(lines, "batch-action demo")
 
@@ -39,7 +33,7 @@ def introduce_sample(environment: DemoEnvironment, sample: Sample) -> None:
     console = environment.console
     console.step(f"A small repository: {sample.title}")
     _print_log(environment, 5)
-    console.print(f"The first run reviews what changed in {environment.target.first_run_text}.")
+    console.print("The first run reviews what changed in the last 24 hours.")
 
 
 def introduce_user_repository(environment: DemoEnvironment, *, again: bool) -> None:
@@ -55,7 +49,7 @@ def introduce_user_repository(environment: DemoEnvironment, *, again: bool) -> N
             "An earlier demo reviewed it: only what changed since, and the backlog, is sent now."
         )
     else:
-        console.print(f"The first run reviews {target.first_run_text}; choose with --base.")
+        console.print("The first run reviews what `plan` shows; choose more with --base.")
 
 
 def announce_commit(environment: DemoEnvironment) -> None:
@@ -96,7 +90,7 @@ def show_user_issue(environment: DemoEnvironment, *, sent: bool) -> None:
     issue = environment.issue()
     if not sent:
         environment.console.print(
-            "Nothing to review has changed: nothing was sent, nothing was paid."
+            "Nothing to review has changed in the range of `plan`: nothing was sent or paid."
         )
     if issue is not None and sent:
         show_issue(environment)
@@ -106,24 +100,50 @@ def show_user_issue(environment: DemoEnvironment, *, sent: bool) -> None:
         _report_no_issue(environment)
 
 
-def show_next_steps(environment: DemoEnvironment, written: list[str], out: Path) -> None:
-    """List the files written and what to do next."""
+def show_next_steps(
+    environment: DemoEnvironment, written: Mapping[Path, str], folder: Path, *, sent: bool
+) -> None:
+    """List the files written, with their descriptions, and commands to run in *folder* next."""
     console = environment.console
     console.chapter("Files written")
-    width = max((len(str(out / name)) + 2 for name in written), default=0)
-    for name in written:
-        console.print(f"{out / name!s:<{max(width, 40)}}{DESCRIPTIONS[name]}")
-    console.console.print()
-    lines = [
-        *([f"Open {out / 'issue.html'} in a browser.", ""] if "issue.html" in written else []),
-        *(NEXT_WITH_SAME_REPOSITORY if environment.target.saves_state else NEXT_WITH_OWN_CODE),
-        "   batch-action plan    shows what a run would cost with Claude; free, needs no API key",
-        "   batch-action init    writes the nightly workflow into your repository",
-        "Then store your key as the repository secret ANTHROPIC_API_KEY, commit and push.",
-        "",
-        NO_CLAUDE[0],
-    ]
-    console.panel(lines, "Next")
+    width = max(len(str(path)) for path in written) + 2
+    for path, description in written.items():
+        console.line(f"{path!s:<{width}}{description}")
+    console.chapter("Next: try it without a key")
+    program = _program()
+    at_folder = f"cd {shlex.quote(str(folder.resolve()))} && {program}"
+    steps = {"What a run with Claude would cost": f"{at_folder} plan"}
+    commits = len(last_commits(GitRepo(folder)))
+    if not sent and commits > 1:
+        steps["Review more of it"] = (
+            f"{at_folder} demo --repo . --base HEAD~{commits - 1} --task {environment.task}"
+        )
+    elif environment.target.sample is not None:
+        steps["The demo on a repository of yours: here, on the sample"] = (
+            f"{at_folder} demo --repo ."
+        )
+    if not any((folder / ".github" / name).exists() for name in WRITTEN_BY_INIT):
+        steps["Write the nightly workflow into it"] = f"{at_folder} init"
+    for description, command in steps.items():
+        console.line(f"# {description}", style="dim")
+        console.line(command)
+    console.print()
+    if environment.target.sample is not None:
+        console.print("For your own repository, replace the folder behind `cd`.")
+    console.print(
+        "Then store your key as the repository secret ANTHROPIC_API_KEY, commit and push."
+    )
+
+
+def _program() -> str:
+    """Return how a shell runs this program from any folder."""
+    script = Path(sys.executable).with_name("batch-action")
+    found = shutil.which("batch-action")
+    if found is not None and Path(found) == script:
+        return "batch-action"
+    if script.is_file():
+        return shlex.quote(str(script))
+    return f"{shlex.quote(sys.executable)} -m batch_action"
 
 
 def headline(issue: Issue) -> str:
@@ -133,6 +153,7 @@ def headline(issue: Issue) -> str:
 
 
 def _print_issue(environment: DemoEnvironment, issue: Issue, *, example: bool = True) -> None:
+    environment.console.print(environment.note, style="bold")
     title = f"{issue.title} #{issue.number} · {issue.state} · {', '.join(issue.labels)}"
     environment.console.markdown(shorten(issue.body or "", example=example), title)
 
@@ -140,8 +161,8 @@ def _print_issue(environment: DemoEnvironment, issue: Issue, *, example: bool = 
 def _report_no_issue(environment: DemoEnvironment) -> None:
     environment.console.step("No issue: there are no open findings")
     environment.console.print(
-        "The sandbox's simple rules found nothing in these files, so no issue is opened. Claude "
-        "finds more than they do."
+        "There is nothing to report in these files, so no issue is opened. "
+        "Claude finds more than ruff and a few simple rules."
     )
 
 

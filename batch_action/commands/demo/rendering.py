@@ -23,6 +23,7 @@ DESCRIPTIONS = {
     "generated": "the generated files, at their paths",
 }
 GENERATED = "generated"
+BANNER = '<p style="margin:0;padding:8px 16px;background:#fff8c5;color:#1f2328">{}</p>'
 MAX_FILES = 3
 MAX_LINES = 24
 _HIDDEN = re.compile(r"<!--.*?-->\n?", re.DOTALL)
@@ -70,11 +71,10 @@ def show_files(environment: DemoEnvironment) -> None:
     generated, refused = results.get("generated", []), results.get("refused", [])
     if not (generated or refused):
         console.step("No file was generated")
-        console.print(
-            "The sandbox's simple rules found nothing to write. Claude writes more than they do."
-        )
+        console.print("There is nothing to write for these files.")
         return
     console.step(f"{plural(len(generated), 'file')} generated, each checked before it was written")
+    console.print(environment.note, style="bold")
     console.table(
         ["File", "Source", "Summary"],
         [(file["path"], file["source"], file["summary"]) for file in generated],
@@ -92,6 +92,7 @@ def show_verdicts(environment: DemoEnvironment) -> None:
     verdicts = _read_results(environment).get("file_verdicts", [])
     if verdicts:
         environment.console.step("The verdicts: does the change preserve the behavior?")
+        environment.console.print(environment.note, style="bold")
         rows = [(file["path"], file["verdict"], file["summary"]) for file in verdicts]
         environment.console.table(["File", "Verdict", ""], rows, paths=[0])
 
@@ -135,8 +136,8 @@ def create_folder(out: Path) -> Path:
     return out
 
 
-def write_files(environment: DemoEnvironment, out: Path) -> list[str]:
-    """Write the files, remove those of an earlier demo, and return the names written."""
+def write_files(environment: DemoEnvironment, out: Path) -> dict[Path, str]:
+    """Write the files, remove those of an earlier demo; return what is at the paths written."""
     texts = _create_texts(environment)
     for name in DESCRIPTIONS.keys() - {GENERATED}:
         if name in texts:
@@ -149,18 +150,32 @@ def write_files(environment: DemoEnvironment, out: Path) -> list[str]:
     if folder is not None:
         shutil.copytree(folder, out / GENERATED)
         written.append(GENERATED)
-    return written
+    described = {out / name: DESCRIPTIONS[name] for name in written}
+    if environment.target.sample is not None:
+        kept = kept_repository(environment, out)
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(environment.target.folder, kept)
+        described[kept] = "the sample repository"
+    return described
+
+
+def kept_repository(environment: DemoEnvironment, out: Path) -> Path:
+    """Return the folder where the reviewed repository is after the demo."""
+    target = environment.target
+    return target.folder if target.sample is None else out / target.folder.name
 
 
 def _create_texts(environment: DemoEnvironment) -> dict[str, str]:
-    texts = {
-        "job-summary.md": _with_github_links(environment, "\n---\n\n".join(environment.summaries))
-    }
+    note = f"> [!NOTE]\n> {environment.note}\n\n"
+    summaries = _with_github_links(environment, "\n---\n\n".join(environment.summaries))
+    texts = {"job-summary.md": note + summaries}
     issue = environment.issue()
     if issue is not None:
         page = render_issue(issue, issue.comments, environment.repository)
-        texts["issue.html"] = _without_sandbox_links(environment, page)
-        texts["issue.md"] = _with_github_links(environment, f"# {issue.title}\n\n{issue.body}\n")
+        page = _without_sandbox_links(environment, page)
+        texts["issue.html"] = page.replace("<body>", f"<body>{BANNER.format(environment.note)}", 1)
+        body = f"# {issue.title}\n\n{note}{issue.body}\n"
+        texts["issue.md"] = _with_github_links(environment, body)
     artifact = environment.newest_artifact()
     if artifact is not None:
         texts["ledger.json"] = _ledger_json(environment.artifact_bytes(artifact))

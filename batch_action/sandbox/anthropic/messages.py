@@ -7,9 +7,7 @@ from batch_action.sandbox.anthropic.errors import new_id
 from batch_action.sandbox.anthropic.models import find_model
 from batch_action.sandbox.anthropic.params import estimate_input_tokens, estimate_tokens
 from batch_action.sandbox.anthropic.prompt_cache import CacheUse
-from batch_action.sandbox.reviewer.fill_schema import fill_schema, plain_answer
-from batch_action.sandbox.reviewer.prompts import read_prompt
-from batch_action.sandbox.reviewer.review import review
+from batch_action.sandbox.reviewer.answers import answer_by_rules
 
 THINKING_TOKENS = 180
 REFUSAL = {
@@ -35,7 +33,7 @@ def create_message(
 ) -> dict[str, Any]:
     """Answer a valid request; `variant`: `refused`, `max_tokens`, `unreadable`, or empty."""
     given = answer_function(params) if answer_function else None
-    text, thinking = _review_text(params) if given is None else given, _uses_thinking(params)
+    text, thinking = answer_by_rules(params) if given is None else given, _uses_thinking(params)
     output_tokens = estimate_tokens(text) + THINKING_TOKENS * thinking
     stop = "end_turn"
     if variant == "unreadable":
@@ -62,15 +60,6 @@ def create_message(
             params, use, output_tokens, THINKING_TOKENS * bool(thinking and output_tokens), tier
         ),
     }
-
-
-def _review_text(params: Mapping[str, Any]) -> str:
-    prompt = read_prompt(params)
-    findings = review(prompt)
-    output_format = (params.get("output_config") or {}).get("format")
-    if output_format is None:
-        return plain_answer(findings)
-    return fill_schema(output_format["schema"], findings, prompt)
 
 
 def _uses_thinking(params: Mapping[str, Any]) -> bool:
