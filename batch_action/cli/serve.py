@@ -11,7 +11,7 @@ from batch_action.cli.config_file import read_yaml
 from batch_action.cli.connections import configure_network, header_value
 from batch_action.cli.invocation import Invocation
 from batch_action.clients.anthropic.client import DEFAULT_BASE_URL, AnthropicClient
-from batch_action.clients.github.actions import Actions, WorkflowDispatcher
+from batch_action.clients.github.actions import Actions
 from batch_action.clients.github.client import GitHubClient
 from batch_action.config.server import (
     RepositoryConfig,
@@ -92,9 +92,7 @@ def _open_repository_client(
     workspaces: Mapping[str, AnthropicClient],
     stack: ExitStack,
 ) -> RepositoryClient:
-    def secret(name: str | None) -> SecretStr | None:
-        return _secret(secrets, name, config.repository) if name else None
-
+    variables = (config.state_secret_env, config.state_secret_previous_env)
     client = GitHubClient(
         header_value(config.token_env, _secret(secrets, config.token_env, config.repository)),
         api_url=config.api_url or invocation.environ.get("GITHUB_API_URL") or GITHUB_API_URL,
@@ -108,10 +106,12 @@ def _open_repository_client(
         config=config,
         client=client,
         actions=Actions(client),
-        dispatcher=WorkflowDispatcher(client),
         anthropic=workspaces.get(config.anthropic_api_key_env),
-        state_secret=secret(config.state_secret_env),
-        state_secret_previous=secret(config.state_secret_previous_env),
+        secrets=tuple(
+            _secret(secrets, name, config.repository).get_secret_value()
+            for name in variables
+            if name
+        ),
     )
 
 

@@ -39,10 +39,6 @@ PAGE_HEADERS = {
 Receive = Callable[[Mapping[str, str], bytes], DeliveryResponse]
 
 
-class _TooLargeError(Exception):
-    """A body over the limit."""
-
-
 def create_app(
     *,
     receive: Receive | None,
@@ -82,32 +78,29 @@ async def _receive(request: Request, receive: Receive) -> Response:
     try:
         async with asyncio.timeout(BODY_SECONDS):
             body = await _read_body(request)
-    except _TooLargeError:
-        return _refuse(413, f"No event has more than {MAX_BYTES} bytes.")
     except TimeoutError:
         return _refuse(408, f"The body did not arrive within {BODY_SECONDS:g} seconds.")
     except ClientDisconnect:
         return _refuse(400, "The body did not arrive.")
+    if body is None:
+        return _refuse(413, f"No event has more than {MAX_BYTES} bytes.")
     response = await run_in_threadpool(receive, dict(request.headers), body)
     return JSONResponse(response.body, status_code=response.status)
 
 
-async def _read_body(request: Request) -> bytes:
-    """Read the body, with never more than the limit in memory, whatever its length header says."""
+async def _read_body(request: Request) -> bytes | None:
+    """Read the body, with never more than the limit in memory; None when it is too large."""
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MAX_DISCARDED_BYTES:
-        raise _TooLargeError
-    body = bytearray()
+    body, size = bytearray(), int(declared) if declared.isdecimal() else 0
+    if size > MAX_DISCARDED_BYTES:
+        return None
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > MAX_DISCARDED_BYTES:
-            raise _TooLargeError
-        if size <= MAX_BYTES:
-            body += chunk
-    if size > MAX_BYTES:
-        raise _TooLargeError
-    return bytes(body)
+            return None
+        body += chunk if size <= MAX_BYTES else b""
+    return bytes(body) if size <= MAX_BYTES else None
 
 
 def _refuse(status: int, reason: str) -> Response:

@@ -1,13 +1,11 @@
 """What the parts of `serve` share: store, clients, keys, log, clock."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from pydantic import SecretStr
-
 from batch_action.clients.anthropic.client import AnthropicClient
-from batch_action.clients.github.actions import Actions, WorkflowDispatcher
+from batch_action.clients.github.actions import Actions
 from batch_action.clients.github.client import GitHubClient
 from batch_action.config.server import RepositoryConfig
 from batch_action.server.log import JsonLog
@@ -23,11 +21,10 @@ class RepositoryClient:
     config: RepositoryConfig
     client: GitHubClient
     actions: Actions
-    dispatcher: WorkflowDispatcher
     anthropic: AnthropicClient | None
     """The workspace its batches are in; None without a watcher."""
-    state_secret: SecretStr | None = None
-    state_secret_previous: SecretStr | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """`state-secret` and the previous one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

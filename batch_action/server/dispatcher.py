@@ -84,13 +84,13 @@ class Dispatcher:
     def _start(self, batch: BatchRecord) -> None:
         """Start the workflow. Raises GitHubError."""
         ledger, payload = self.ledgers.by_name[batch.ledger], {BATCH_INPUT: batch.id}
-        config, dispatcher = ledger.repository.config, ledger.repository.dispatcher
+        config, actions = ledger.repository.config, ledger.repository.actions
         run = None
         if config.event == "workflow_dispatch":
             ref = config.ref or ledger.default_branch
-            run = dispatcher.start_workflow(config.workflow, ref, payload)
+            run = actions.start_workflow(config.workflow, ref, payload)
         else:
-            dispatcher.send_event(EVENT_TYPE, payload)
+            actions.send_event(EVENT_TYPE, payload)
         reported = {"run": run.id, "url": run.url} if run else {}
         self._update(batch, status=BatchStatus.STARTED, due_at=None, note="", **reported)
         self._log(batch, message="started", **reported)

@@ -148,7 +148,6 @@ def _access(remote: RemoteLedger, info: Repository) -> LedgerAccess:
     """Return the access of a run that has uploaded no artifact itself."""
     repository, config = remote.repository, remote.repository.config
     branch = config.state_branch or info.default_branch
-    secrets = (repository.state_secret, repository.state_secret_previous)
     return LedgerAccess(
         repository_id=info.id,
         task=remote.config.task,
@@ -156,6 +155,6 @@ def _access(remote: RemoteLedger, info: Repository) -> LedgerAccess:
         run_id="serve",
         branches=frozenset({branch} - {""}),
         workflows=config.state_workflows,
-        secrets=tuple(secret.get_secret_value() for secret in secrets if secret),
+        secrets=repository.secrets,
         pull_requests=remote.config.pull_requests,
     )

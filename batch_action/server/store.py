@@ -5,16 +5,17 @@ is started first and recorded afterwards, so a death in between starts it twice:
 nothing to do the second time.
 """
 
-import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum, unique
 from pathlib import Path
 from typing import Any, NoReturn, Self
+
+from pydantic import TypeAdapter
 
 from batch_action.errors import ConfigError
 
@@ -23,14 +24,8 @@ LOCK_SECONDS = 5.0
 """How long to wait for the lock of a process that is just stopping."""
 SCHEMA = """
 BEGIN IMMEDIATE;
-CREATE TABLE delivery (
-  id TEXT PRIMARY KEY, source TEXT NOT NULL, type TEXT NOT NULL, batch TEXT,
-  received_at REAL NOT NULL, times INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE batch (
-  id TEXT PRIMARY KEY, status TEXT NOT NULL, ledger TEXT NOT NULL, repository TEXT NOT NULL,
-  requests INTEGER NOT NULL, created_at REAL NOT NULL, expires_at REAL NOT NULL, ended_at REAL,
-  due_at REAL, tries INTEGER NOT NULL, changed_at REAL NOT NULL, run TEXT NOT NULL,
-  url TEXT NOT NULL, note TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE delivery (id TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE batch (id TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE heartbeat (at REAL NOT NULL);
 INSERT INTO heartbeat VALUES (0);
 PRAGMA user_version = 1;
@@ -105,7 +100,7 @@ class BatchRecord:
         )
 
 
-_COLUMNS = tuple(field.name for field in fields(BatchRecord))
+_BATCH, _DELIVERY = TypeAdapter(BatchRecord), TypeAdapter(Delivery)
 
 
 class Store:
@@ -122,7 +117,6 @@ class Store:
             )
         except (OSError, sqlite3.Error) as error:
             _refuse(path, error)
-        self._db.row_factory = sqlite3.Row
         try:
             version = self._prepare()
         except sqlite3.Error as error:
@@ -158,12 +152,12 @@ class Store:
         """
         now = delivery.received_at
         with self._transaction() as db:
-            (times,) = db.execute(
-                "INSERT INTO delivery VALUES (?, ?, ?, ?, ?, 1)"
-                " ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times",
-                (delivery.id, delivery.source, delivery.type, delivery.batch, now.timestamp()),
-            ).fetchone()
-            if times == 1 and delivery.batch is not None:
+            rows = self._rows("SELECT record FROM delivery WHERE id = ?", delivery.id)
+            known = _DELIVERY.validate_json(rows[0][0]) if rows else None
+            stored = replace(known, times=known.times + 1) if known else delivery
+            text = _DELIVERY.dump_json(stored).decode()
+            db.execute("INSERT OR REPLACE INTO delivery VALUES (?, ?)", (stored.id, text))
+            if known is None and delivery.batch is not None:
                 batch = self.batch(delivery.batch) or BatchRecord(
                     id=delivery.batch,
                     status=BatchStatus.PENDING,
@@ -173,34 +167,35 @@ class Store:
                 )
                 is_open = batch.status in (BatchStatus.PENDING, BatchStatus.FAILED)
                 self._save(batch.end(now) if is_open else replace(batch, ended_at=now))
-        return bool(times == 1)
+        return known is None
 
     def set_pending(self, ledger: str, pending: Sequence[BatchRecord], now: datetime) -> list[str]:
         """Record all batches that a ledger names as pending; return the ids that are new.
 
         What it does not name any more was collected.
         """
-        new = []
         with self._transaction():
+            known = {batch.id: batch for batch in self._batches()}
             for batch in pending:
-                known = self.batch(batch.id)
-                if known is None:
-                    new.append(batch.id)
-                self._save(_merge(known, batch, now) if known else batch)
+                old = known.get(batch.id)
+                self._save(_merge(old, batch, now) if old else batch)
+            new = [batch.id for batch in pending if batch.id not in known]
             ids = {batch.id for batch in pending}
-            for batch in self._batches("ledger = ? AND status != 'collected'", ledger):
-                if batch.id not in ids:
+            for batch in known.values():
+                is_gone = batch.ledger == ledger and batch.id not in ids
+                if is_gone and batch.status is not BatchStatus.COLLECTED:
                     status = BatchStatus.COLLECTED
                     self._save(replace(batch, status=status, due_at=None, changed_at=now))
         return new
 
-    def release_other_ledgers(self, ledgers: Iterable[str]) -> None:
+    def release_other_ledgers(self, ledgers: Collection[str]) -> None:
         """Release what ledgers named that are not in the file any more: another one may name it."""
-        names = json.dumps(list(ledgers))
-        others = "ledger NOT IN (SELECT value FROM json_each(?))"
         with self._transaction() as db:
-            db.execute(f"DELETE FROM batch WHERE status = 'pending' AND {others}", (names,))  # noqa: S608
-            db.execute(f"UPDATE batch SET ledger = '' WHERE {others}", (names,))  # noqa: S608
+            for batch in self._batches():
+                if batch.ledger not in ledgers and batch.status is BatchStatus.PENDING:
+                    db.execute("DELETE FROM batch WHERE id = ?", (batch.id,))
+                elif batch.ledger not in ledgers:
+                    self._save(replace(batch, ledger=""))
 
     def update(self, batch_id: str, now: datetime, **changes: Any) -> None:
         """Change these fields of a batch."""
@@ -211,53 +206,46 @@ class Store:
 
     def prune(self, before: datetime) -> None:
         """Delete what is older, except for pending batches."""
+        old = [(delivery.id,) for delivery in self.deliveries() if delivery.received_at < before]
+        done = set(BatchStatus) - {BatchStatus.PENDING}
+        batches = [(batch.id,) for batch in self.batches(*done) if batch.changed_at < before]
         with self._transaction() as db:
-            db.execute("DELETE FROM delivery WHERE received_at < ?", (before.timestamp(),))
-            db.execute(
-                "DELETE FROM batch WHERE changed_at < ? AND status != 'pending'",
-                (before.timestamp(),),
-            )
+            db.executemany("DELETE FROM delivery WHERE id = ?", old)
+            db.executemany("DELETE FROM batch WHERE id = ?", batches)
 
     def batch(self, batch_id: str) -> BatchRecord | None:
         """Return one batch; None if it is unknown."""
-        return next(iter(self._batches("id = ?", batch_id)), None)
+        return next(iter(self._batches("WHERE id = ?", batch_id)), None)
 
-    def batches(self, *statuses: BatchStatus, limit: int = -1) -> list[BatchRecord]:
+    def batches(self, *statuses: BatchStatus, limit: int | None = None) -> list[BatchRecord]:
         """Return the batches with these statuses, what changed last first."""
-        return self._batches(
-            "status IN (SELECT value FROM json_each(?)) ORDER BY changed_at DESC, id LIMIT ?",
-            *(json.dumps(statuses), limit),
-        )
+        found = [batch for batch in self._batches() if batch.status in statuses]
+        return sorted(found, key=lambda batch: batch.changed_at, reverse=True)[:limit]
 
     def due(self, now: datetime) -> list[BatchRecord]:
         """Return the ended batches whose turn has come, the most overdue first."""
-        return self._batches("due_at <= ? ORDER BY due_at, id", now.timestamp())
+        found = [(batch.due_at, batch) for batch in self._batches() if batch.due_at]
+        return [batch for at, batch in sorted(found, key=lambda pair: pair[0]) if at <= now]
 
     def next_due(self) -> datetime | None:
         """Return when the next ended batch is due."""
-        due = self._batches("due_at NOT NULL ORDER BY due_at LIMIT 1")
-        return due[0].due_at if due else None
+        return min((batch.due_at for batch in self._batches() if batch.due_at), default=None)
 
-    def deliveries(self, limit: int) -> list[Delivery]:
+    def deliveries(self, limit: int | None = None) -> list[Delivery]:
         """Return the newest deliveries."""
-        rows = self._rows("SELECT * FROM delivery ORDER BY received_at DESC, id LIMIT ?", limit)
-        return [Delivery(**_values(row)) for row in rows]
+        rows = self._rows("SELECT record FROM delivery ORDER BY id")
+        found = [_DELIVERY.validate_json(record) for (record,) in rows]
+        return sorted(found, key=lambda delivery: delivery.received_at, reverse=True)[:limit]
 
-    def _batches(self, where: str, *values: Any) -> list[BatchRecord]:
-        rows = self._rows(f"SELECT * FROM batch WHERE {where}", *values)  # noqa: S608 - ours
-        return [
-            BatchRecord(**{**_values(row), "status": BatchStatus(row["status"])}) for row in rows
-        ]
+    def _batches(self, where: str = "ORDER BY id", *values: str) -> list[BatchRecord]:
+        rows = self._rows(f"SELECT record FROM batch {where}", *values)  # noqa: S608 - ours
+        return [_BATCH.validate_json(record) for (record,) in rows]
 
     def _save(self, batch: BatchRecord) -> None:
-        values = [getattr(batch, name) for name in _COLUMNS]
-        self._db.execute(
-            f"INSERT OR REPLACE INTO batch ({', '.join(_COLUMNS)})"  # noqa: S608 - ours
-            f" VALUES ({', '.join('?' * len(values))})",
-            [value.timestamp() if isinstance(value, datetime) else value for value in values],
-        )
+        text = _BATCH.dump_json(batch).decode()
+        self._db.execute("INSERT OR REPLACE INTO batch VALUES (?, ?)", (batch.id, text))
 
-    def _rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._db.execute(query, values).fetchall()
 
@@ -322,15 +310,6 @@ def _merge(known: BatchRecord, pending: BatchRecord, now: datetime) -> BatchReco
     if known.ended_at is None:
         return replace(batch, status=BatchStatus.PENDING, changed_at=now)
     return batch.end(now)
-
-
-def _values(row: sqlite3.Row) -> dict[str, Any]:
-    return {
-        name: datetime.fromtimestamp(row[name], UTC)
-        if name.endswith("_at") and row[name]
-        else row[name]
-        for name in row.keys()  # noqa: SIM118 - iterating a row gives its values
-    }
 
 
 def _refuse(path: Path, error: Exception) -> NoReturn:

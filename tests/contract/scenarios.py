@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.clients.artifacts import ArtifactService
-from batch_action.clients.github.actions import Actions, WorkflowDispatcher
+from batch_action.clients.github.actions import Actions
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.github.code_scanning import CodeScanning
 from batch_action.clients.github.errors import LostResponseError, RefusedError
@@ -422,7 +422,7 @@ def dispatch(services: Services) -> None:
     services.in_sandbox(
         lambda box: setattr(box.github.repository(services.repository), "git_dir", None)
     )
-    api = WorkflowDispatcher(services.github())
+    api = Actions(services.github())
     inputs = {"batch-id": "msgbatch_contract"}
     run = api.start_workflow("nightly.yml", "main", inputs)
     assert run is not None
@@ -430,7 +430,7 @@ def dispatch(services: Services) -> None:
     api.send_event("batch-ended", inputs)
     refused = error_of(RefusedError, lambda: api.start_workflow("nightly.yml", "", inputs))
     assert (refused.status, refused.wait) == (422, None)
-    reader = WorkflowDispatcher(services.github(actions="read"))
+    reader = Actions(services.github(actions="read"))
     forbidden = error_of(RefusedError, lambda: reader.start_workflow("nightly.yml", "main", inputs))
     assert "`actions: write`" in forbidden.fix
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from batch_action.clients.github.actions import Actions, WorkflowDispatcher
+from batch_action.clients.github.actions import Actions
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.github.code_scanning import CodeScanning
 from batch_action.clients.github.errors import ForeignAnswerError, RefusedError
@@ -77,8 +77,8 @@ WRITE: dict[str, Callable[[GitHubClient], object]] = {
     "draft": lambda c: DraftBranches(c).create("t", "b", "x", "main"),
     "upload": lambda c: CodeScanning(c).upload(b"", commit=SHA, ref="refs/heads/main"),
     "dismissal": lambda c: CodeScanning(c).dismiss(1, "no"),
-    "dispatch": lambda c: WorkflowDispatcher(c).start_workflow("x.yml", "main", {}),
-    "event": lambda c: WorkflowDispatcher(c).send_event("x", {}),
+    "dispatch": lambda c: Actions(c).start_workflow("x.yml", "main", {}),
+    "event": lambda c: Actions(c).send_event("x", {}),
 }
 BODIES = {
     "sign-in page": SIGN_IN,

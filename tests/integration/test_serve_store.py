@@ -77,7 +77,7 @@ def test_every_commit_is_flushed_to_the_disk(store: Store) -> None:
 
 def test_a_change_is_made_completely_or_not_at_all(store: Store) -> None:
     store.set_pending("o/r/t", [pending()], NOW)
-    invalid = replace(pending("d"), requests=None)  # type: ignore[arg-type]
+    invalid = replace(pending("d"), id=None)  # type: ignore[arg-type]
     with pytest.raises(sqlite3.IntegrityError):
         store.set_pending("o/r/t", [pending("c"), invalid], LATER)
     assert statuses(store) == {"b": "pending"}

@@ -27,21 +27,21 @@ class ArtifactRefusedError(GitHubError):
     """One artifact cannot be used (too large, damaged); others may be usable."""
 
 
-class WorkflowDispatcher:
-    """Starts one repository's workflows; methods raise GitHubError as the client does.
-
-    A dispatch is never repeated: after a LostResponseError a run may have been started. PyGithub's
-    methods return False when one is refused, without the reason.
-    """
+@checked
+class Actions:
+    """One repository's runs, artifacts and branches; methods raise GitHubError as the client."""
 
     def __init__(self, client: GitHubClient) -> None:
         self._client = client
+        self.verified_heads: set[tuple[str, str]] = set()
+        """(branch, commit): the commit was found to be, or have been, the branch's."""
 
     def start_workflow(self, file: str, ref: str, inputs: Mapping[str, str]) -> StartedRun | None:
-        """Start a workflow file at a branch; return the run if GitHub reports it.
+        """Start a workflow file at a branch, once; return the run if GitHub reports it.
 
-        Needs `actions: write`.
+        After a LostResponseError it may have been started. Needs `actions: write`.
         """
+        # PyGithub's methods return False when one is refused, without the reason.
         path = f"actions/workflows/{file}/dispatches"
         body: dict[str, Any] = {"ref": ref, "inputs": dict(inputs)}
         try:
@@ -57,19 +57,9 @@ class WorkflowDispatcher:
         return StartedRun(id=str(run["workflow_run_id"]), url=str(run.get("html_url") or ""))
 
     def send_event(self, kind: str, payload: Mapping[str, str]) -> None:
-        """Start every workflow that runs on this event type. Needs `contents: write`."""
+        """Start every workflow that runs on this event type, once. Needs `contents: write`."""
         body = {"event_type": kind, "client_payload": dict(payload)}
         self._client.request("POST", "dispatches", input=body)
-
-
-@checked
-class Actions:
-    """One repository's runs, artifacts and branches; methods raise GitHubError as the client."""
-
-    def __init__(self, client: GitHubClient) -> None:
-        self._client = client
-        self.verified_heads: set[tuple[str, str]] = set()
-        """(branch, commit): the commit was found to be, or have been, the branch's."""
 
     def artifacts(self, name: str) -> list[Artifact]:
         """Return all artifacts of exactly this name, of all runs, the newest first."""
