@@ -165,7 +165,6 @@ class SelectedFile:
     """The blob at head, decoded (undecodable bytes become U+FFFD), with secrets masked."""
     diff: str
     """Unified diff of the changed hunks with context; empty for a whole-file review."""
-    hunks: tuple[Hunk, ...]
     parts: tuple[FilePart, ...]
     risk: float
     """Files of higher risk are sent first when the budget does not cover all."""

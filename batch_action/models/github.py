@@ -14,7 +14,6 @@ class Repository:
     """GitHub's numeric id as text; it survives renames."""
     private: bool
     default_branch: str
-    has_issues: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +103,6 @@ class WorkflowRun:
     head_sha: str
     head_repository_id: str
     """Empty when the head repository was deleted."""
-    run_attempt: int
-    status: str
-    created_at: str
     pull_requests: tuple[int, ...] = ()
     """Numbers of the open pull requests of its branch or commit."""
 

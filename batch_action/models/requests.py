@@ -155,7 +155,6 @@ class ModelCapabilities:
     lifecycle: str
     """`active`, `deprecated` or `retired`."""
     retires_at: datetime | None
-    max_input_tokens: int | None
     max_tokens: int | None
     batch: bool
     structured_outputs: bool

@@ -55,7 +55,6 @@ def real_params(task: Task, *, cache: bool, effort: str | None) -> dict[str, Any
         text=TEXT,
         diff="",
         language="python",
-        hunks=(),
         parts=parts_of(TEXT),
         risk=1.0,
         masked_secrets=0,

@@ -29,9 +29,6 @@ RUN = WorkflowRun(
     head_branch="x",
     head_sha=SHA,
     head_repository_id="1",
-    run_attempt=1,
-    status="completed",
-    created_at="",
 )
 
 READ: dict[str, Callable[[GitHubClient], object]] = {

@@ -58,7 +58,7 @@ class TestClient:
     def test_repository_info(self, sandbox, client):
         facts = client.repository_info()
         assert facts.id == str(sandbox.github.repository("octo/demo").id)
-        assert (facts.private, facts.default_branch, facts.has_issues) == (True, "main", True)
+        assert (facts.private, facts.default_branch) == (True, "main")
 
     def test_a_workflow_token_is_the_bot(self, client):
         assert client.viewer() == "github-actions[bot]"

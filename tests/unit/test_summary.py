@@ -182,7 +182,6 @@ def test_a_huge_submit_stays_within_the_limit():
             language="",
             text="",
             diff="",
-            hunks=(),
             parts=(),
             risk=0.0,
             masked_secrets=0,

@@ -70,7 +70,6 @@ def file(path="src/total.py", text=NEW, diff=None, **fields):
         "old_path": None,
         "old_blob": "b" * 40,
         "language": "python",
-        "hunks": HUNKS,
         "parts": parts_of(text),
         "risk": 1.0,
         "masked_secrets": 0,
@@ -627,9 +626,7 @@ class TestUserMessage:
         text, old = decode(text.encode()), decode(old.encode())
         count, before = (x.count("\n") + bool(x.rsplit("\n", 1)[-1]) for x in (text, old))
         hunks = (Hunk(old_start=1, old_lines=before, new_start=1, new_lines=count),)
-        selected = file(
-            path=path, text=text or "x", diff=render_hunks(old, text, hunks), hunks=hunks
-        )
+        selected = file(path=path, text=text or "x", diff=render_hunks(old, text, hunks))
         message = prompt.user_text(selected, whole_part(selected))
         # Split at every character that some reader takes for a line end.
         lines = message.splitlines()

@@ -214,7 +214,6 @@ def capabilities_of(info: ModelInfo) -> ModelCapabilities:
         id=info.id,
         lifecycle=str(getattr(info, "lifecycle", None) or "active"),
         retires_at=_with_timezone(getattr(info, "retires_at", None)),
-        max_input_tokens=_count(getattr(info, "max_input_tokens", None)) or None,
         max_tokens=_count(getattr(info, "max_tokens", None)) or None,
         batch=is_supported("batch"),
         structured_outputs=is_supported("structured_outputs"),

@@ -238,9 +238,6 @@ def _parse_run(item: GithubRun) -> WorkflowRun:
         head_branch=item.head_branch or "",
         head_sha=item.head_sha,
         head_repository_id=str(item.head_repository.id) if item.head_repository else "",
-        run_attempt=item.run_attempt or 1,
-        status=item.status or "",
-        created_at=timestamp(item.created_at),
         pull_requests=tuple(pull.number for pull in item.pull_requests or []),
     )
 

@@ -302,7 +302,6 @@ def _parse_repository(data: Mapping[str, Any]) -> Repository:
         id=str(data["id"]),
         private=bool(data["private"]),
         default_branch=str(data["default_branch"]),
-        has_issues=bool(data.get("has_issues", True)),
     )
 
 
