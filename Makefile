@@ -6,6 +6,9 @@ REPO ?=
 BASE ?=
 TASK ?= code-review
 SAMPLE ?= python
+PYTHON_CHECK := import sys; sys.exit(sys.version_info < (3, 11) and "batch-action needs Python 3.11 or newer: make PYTHON=python3.13 ...")
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK := printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
@@ -14,15 +17,24 @@ YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(VENV)/ready: requirements-dev.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "batch-action needs Python 3.11 or newer: make PYTHON=python3.13 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# What the demo needs; `ready` adds the tools of the tests to the same environment.
+$(VENV)/demo-ready: requirements-demo.lock
+	@$(PYTHON) -c '$(PYTHON_CHECK)'
+	@echo "Installing what the demo needs into $(VENV), once: about 170 MB on disk ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP_INSTALL) --require-hashes -r requirements-demo.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(VENV)/ready ## Submit and collect against the sandbox (REPO=path, TASK=…, SAMPLE=python|typescript|go|monorepo)
-	$(BIN)/batch-action demo $(if $(REPO),--repo "$(REPO)") $(if $(BASE),--base "$(BASE)") --task $(TASK) --sample $(SAMPLE)
+$(VENV)/ready: requirements-dev.lock
+	@$(PYTHON) -c '$(PYTHON_CHECK)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/demo-ready $@
+
+demo: $(VENV)/demo-ready ## Submit and collect against the sandbox (REPO=path, TASK=…, SAMPLE=python|typescript|go|monorepo)
+	@$(BIN)/batch-action demo $(if $(REPO),--repo "$(REPO)") $(if $(BASE),--base "$(BASE)") --task $(TASK) --sample $(SAMPLE)
 
 test: lint types imports tests ## Everything that needs no container
 
@@ -71,10 +83,11 @@ format: $(VENV)/ready ## Format the code
 container: $(VENV)/ready ## Build the image and run it as GitHub's runner would
 	$(BIN)/python -m pytest -q tests/container
 
-lock: $(VENV)/ready ## Renew both lock files
+lock: $(VENV)/ready ## Renew the lock files
 	$(BIN)/python -m pip install --quiet uv
-	printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra server pyproject.toml - -o requirements.lock
-	printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra sandbox --extra server --group dev pyproject.toml - -o requirements-dev.lock
+	$(LOCK) --extra server -o requirements.lock
+	$(LOCK) --extra demo --extra server --group dev -o requirements-dev.lock
+	$(LOCK) --extra demo --constraint requirements-dev.lock -o requirements-demo.lock
 
 clean:
 	rm -rf $(VENV) .cache batch-action-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

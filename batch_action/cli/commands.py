@@ -136,7 +136,7 @@ def init(invocation: Invocation, *, repo: str, pin: bool, **options: bool) -> in
 @click.option("--out", default="batch-action-demo", show_default=True, help="Where files go.")
 def demo(*, repo: str | None, base: str | None, task: str, sample: str, out: str) -> int:
     """Submit and collect against the sandbox: no key, no account, no network."""
-    run_demo = import_command("demo", "sandbox")
+    run_demo = import_command("demo", "demo")
     # The sandbox is on loopback: a proxy of this machine must not intercept it.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
     from batch_action.cli.execution import open_demo_context
@@ -152,7 +152,7 @@ def demo(*, repo: str | None, base: str | None, task: str, sample: str, out: str
 def sandbox(*, port: int, batch_seconds: float, repo: str) -> int:
     """Serve the emulated Anthropic and GitHub on loopback for your own tests."""
     return int(
-        import_command("sandbox", "sandbox")(
+        import_command("sandbox", "demo")(
             port=port, batch_seconds=batch_seconds, repo=Path(repo)
         )
     )

@@ -90,6 +90,7 @@ def test_names_that_contributing_looks_up_exist():
         "docs/ARCHITECTURE.md",
         "requirements.lock",
         "requirements-dev.lock",
+        "requirements-demo.lock",
         ".github/CONTRIBUTING.md",
         ".github/SECURITY.md",
         ".github/dependabot.yml",
