@@ -152,9 +152,7 @@ def demo(*, repo: str | None, base: str | None, task: str, sample: str, out: str
 def sandbox(*, port: int, batch_seconds: float, repo: str) -> int:
     """Serve the emulated Anthropic and GitHub on loopback for your own tests."""
     return int(
-        import_command("sandbox", "demo")(
-            port=port, batch_seconds=batch_seconds, repo=Path(repo)
-        )
+        import_command("sandbox", "demo")(port=port, batch_seconds=batch_seconds, repo=Path(repo))
     )
 
 
