@@ -8,13 +8,14 @@ from batch_action.clients.actions_runner import Runner
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError, TransientError
-from batch_action.ledger import spend, store
+from batch_action.ledger import spend, store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Ledger
 from batch_action.models.report import PublishResult
 from batch_action.publishers import job_summary, notifiers, pipeline, run_report
 from batch_action.publishers.pipeline import PipelineResult
+from batch_action.publishers.positions import newest_commit
 from batch_action.publishers.pull_request import collect as pull_request_collect
 from batch_action.publishers.pull_request.collect import PullRequestResults
 
@@ -136,11 +137,12 @@ def _publish(
     batch_results: BatchResults,
     pull_request_results: PullRequestResults,
 ) -> PipelineResult | None:
-    """Publish results and users' requests; None when there are neither."""
+    """Publish results, users' requests, and what moved or is gone; None when there is nothing."""
     if not batch_results.ended and ctx.github is None:
         return None
     view = LedgerView(after)
-    answers = results.build_answers(ctx, view, batch_results)
+    head = None if batch_results.ended else _newest_head(ctx, view)
+    answers = results.build_answers(ctx, view, batch_results, head=head)
     try:
         states = pipeline.read_states(
             ctx, view.dismissed_fingerprints, inherited=pull_request_results.inherited
@@ -152,7 +154,8 @@ def _publish(
         ctx.warn(str(error))
         return None
     requested = states.requested_facts(view, ctx.now())
-    if not (batch_results.ended or requested or states.has_pending_work):
+    has_news = bool(batch_results.ended or requested or states.has_pending_work)
+    if not (has_news or states.is_behind(answers.commit)):
         return None
     # Users' requests are saved even if publishing fails.
     session.add(*requested)
@@ -162,7 +165,25 @@ def _publish(
     spent = pull_request_collect.with_pull_request_spending(view, pull_request_results)
     report = run_report.build(ctx, view, batch_results, answers, spend_view=spent)
     policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=reviewed_before)
-    return pipeline.publish(ctx, report, answers, states, policy)
+    reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
+    if not (has_news or states.is_outdated_by(reconciliation)):
+        return None
+    return pipeline.publish(ctx, report, reconciliation, states)
+
+
+def _newest_head(ctx: RunContext, view: LedgerView) -> str | None:
+    """Return this run's commit, or a later one that the ledger records.
+
+    None when this run is not on the branch that the findings are about.
+    """
+    context, settings = ctx.github_context, ctx.settings
+    commit, branch = context.sha, settings.state_branch or context.default_branch
+    is_stored = ctx.artifacts is not None or settings.state_dir is not None
+    if commit is None or branch != context.branch or not is_stored:
+        return None
+    if not ctx.git.has_commit(commit) or trust.refusal_of_this_run(ctx):
+        return None
+    return newest_commit(commit, next(iter(view.recorded_heads()), None), ctx.git)
 
 
 def _wait_for_results(ctx: RunContext, session: LedgerSession) -> BatchResults:

@@ -197,7 +197,7 @@ def _update_unreported(
     requested = moved.fingerprint in policy.recheck_requested
     match change:
         case ChangeStatus.DELETED:
-            note = f"file deleted in {commit}"
+            note = f"file {'emptied' if position.is_emptied else 'deleted'} in {commit}"
             return _close(position.tracked, position.commit, note, changed=True)
         case ChangeStatus.REVIEWED:
             return _close(position.tracked, position.commit, f"fixed in {commit}", changed=True)

@@ -35,7 +35,7 @@ class ChangeStatus(Enum):
     REVIEWED = "reviewed"
     """It changed, and there is a verdict on the change."""
     DELETED = "deleted"
-    """The file was deleted."""
+    """The file was deleted or emptied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Position:
     commit: str
     """The commit of the verdict when `change` is REVIEWED, else the newest commit."""
     lines: LineRange | None = None
-    """An estimate unless `anchor` is set; None when the file was deleted."""
+    """An estimate unless `anchor` is set; None when the file is gone."""
     anchor: Anchor | None = None
     """The anchor in the newest content, when its lines could be mapped exactly."""
     file_unchanged: bool = False
@@ -59,6 +59,8 @@ class Position:
     """The finding's own lines are unchanged, whatever happened around them."""
     note: str = ""
     """Why the file is no longer reviewed; empty when it is."""
+    is_emptied: bool = False
+    """The file is still there, without text."""
 
     @property
     def fixed(self) -> bool:
@@ -73,6 +75,8 @@ def locate(
     old, change, verdict = tracked.anchor, ChangeStatus.UNCHANGED, None
     path = positions.current_path(old.path)
     blob = positions.current_blobs.get(path)
+    if path in positions.emptied:
+        blob = None
     note = policy.excluded.get(path, "") if blob else ""
     anchor = carry_anchor(old, tracked.evidence_digest, positions)
     hunks = positions.line_maps.get((old.blob, blob or ""))
@@ -95,6 +99,7 @@ def locate(
         file_unchanged=blob == old.blob,
         lines_unchanged=anchor is not None or (mapped and not note),
         note=note,
+        is_emptied=path in positions.emptied,
     )
 
 
@@ -193,7 +198,7 @@ def carry_anchor(anchor: Anchor, digest: str, positions: CodePositions) -> Ancho
     """
     path = positions.current_path(anchor.path)
     blob = positions.current_blobs.get(path)
-    if blob is None:
+    if blob is None or path in positions.emptied:
         return None
     if blob == anchor.blob:
         return (

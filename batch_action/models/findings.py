@@ -296,6 +296,8 @@ class CodePositions:
     """(old blob, new blob) to the changes in order, for every pair that a tracked finding needs."""
     descendants: frozenset[tuple[str, str]]
     """Pairs (older, newer) of commits of which the newer one descends from the older one."""
+    emptied: frozenset[str] = frozenset()
+    """The paths in `current_blobs` that have no text any more."""
 
     def current_path(self, path: str) -> str:
         """Return the path at `commit`: the new name after a rename, else *path* itself."""

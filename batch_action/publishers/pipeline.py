@@ -25,6 +25,7 @@ from batch_action.models.findings import (
     PublishedState,
     Reconciliation,
     Thresholds,
+    TrackedFinding,
     Verdict,
 )
 from batch_action.models.ledger import Dismissed, Fact, Recheck
@@ -79,6 +80,26 @@ class PublishedStates:
             if request.fingerprint in paths
         ]
         return tuple(fact for fact in (*dismissed, *rechecks) if fact.key() not in recorded)
+
+    @property
+    def tracked(self) -> dict[str, TrackedFinding]:
+        """The findings of all destinations by fingerprint, each in its newest state."""
+        oldest_first = self.newest_first[::-1]
+        return {f.fingerprint: f for state in oldest_first for f in state.tracked}
+
+    def is_behind(self, commit: str) -> bool:
+        """Whether a destination holds findings and is about another commit."""
+        return any(state.tracked and state.head != commit for state in self.newest_first)
+
+    def is_outdated_by(self, reconciliation: Reconciliation) -> bool:
+        """Whether a finding is open, or in a file, that the destinations do not know yet."""
+        before = self.tracked
+        return any(
+            (status.tracked.state in OPEN_STATES) is not (known.state in OPEN_STATES)
+            or status.tracked.anchor.path != known.anchor.path
+            for status in reconciliation.statuses
+            if (known := before[status.tracked.fingerprint])
+        )
 
     @property
     def has_pending_work(self) -> bool:
@@ -212,13 +233,11 @@ def _list_excluded_paths(view: LedgerView, max_attempts: int) -> dict[str, str]:
 def publish(
     ctx: RunContext,
     report: RunReport,
-    answers: BatchAnswers,
+    reconciliation: Reconciliation,
     states: PublishedStates,
-    policy: FindingPolicy,
 ) -> PipelineResult:
-    """Publish the answers to every destination; one that fails does not stop the others."""
+    """Publish the findings to every destination; one that fails does not stop the others."""
     ctx.console.activity = "publishing the findings"
-    reconciliation = _reconcile(ctx.git, report, answers, states, policy)
     delivered = list(states.unreadable)
     problem: BatchActionError | None = None
     for name, publisher in states.publishers.items():
@@ -284,7 +303,7 @@ def _failed_result(name: str, error: GitHubError) -> DestinationResult:
     )
 
 
-def _reconcile(
+def reconcile_states(
     git: GitRepo,
     report: RunReport,
     answers: BatchAnswers,
@@ -292,9 +311,8 @@ def _reconcile(
     policy: FindingPolicy,
 ) -> Reconciliation:
     """Join the states of all destinations, and reconcile them with the answers."""
-    oldest_first = states.newest_first[::-1]
-    tracked = tuple({f.fingerprint: f for state in oldest_first for f in state.tracked}.values())
-    blocks = {f: block for state in oldest_first for f, block in state.blocks.items()}
+    tracked = tuple(states.tracked.values())
+    blocks = {f: block for state in states.newest_first[::-1] for f, block in state.blocks.items()}
     heads = [state.head for state in states.newest_first if state.head]
     # The newest head of a pull request is the one that GitHub names, even after a force push.
     head = heads[0] if heads and report.pull_request is None else None

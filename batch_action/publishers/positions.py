@@ -12,6 +12,7 @@ from batch_action.models.findings import (
     ReviewedFile,
     TrackedFinding,
 )
+from batch_action.selection.content import decode
 
 
 def resolve(
@@ -30,7 +31,7 @@ def resolve(
         head: the newest commit that was published. When it descends from the reviewed commit, an
             older batch came late, and the content at `head` decides.
     """
-    commit = _newest_commit(answers.commit, head, repo)
+    commit = newest_commit(answers.commit, head, repo)
     anchors = [t.anchor for t in tracked] + [f.anchor for f in answers.findings]
     paths = {a.path for a in anchors} | {r.path for r in answers.reviewed}
     if repo.has_commit(commit):
@@ -49,7 +50,22 @@ def resolve(
         renames=renamed,
         line_maps=repo.hunks_of(pairs),
         descendants=_find_descendants(answers, tracked, now, current, repo),
+        emptied=_find_emptied(tracked, now, current, repo),
     )
+
+
+def _find_emptied(
+    tracked: Sequence[TrackedFinding],
+    now: dict[str, str],
+    current: dict[str, str],
+    repo: GitRepo,
+) -> frozenset[str]:
+    """Find the changed files of tracked findings that have no text any more."""
+    anchors = [(now[t.anchor.path], t.anchor.blob) for t in tracked]
+    changed = {current[path]: path for path, blob in anchors if current.get(path, blob) != blob}
+    contents = repo.blobs(sorted(changed))
+    blank = {blob for blob, data in contents if not decode(data).strip("\ufeff \t\r\n\f\v")}
+    return frozenset(path for path, blob in current.items() if blob in blank)
 
 
 def sort_newest_first(states: Sequence[PublishedState], repo: GitRepo) -> list[PublishedState]:
@@ -62,7 +78,8 @@ def sort_newest_first(states: Sequence[PublishedState], repo: GitRepo) -> list[P
     return sorted(states, key=lambda s: later.get(s.head, len(states)))
 
 
-def _newest_commit(commit: str, head: str | None, repo: GitRepo) -> str:
+def newest_commit(commit: str, head: str | None, repo: GitRepo) -> str:
+    """Return *head* if it descends from *commit*, else *commit*; if that is empty, *head*."""
     if not commit:
         return head or commit
     if not head or head == commit or not (repo.has_commit(head) and repo.has_commit(commit)):

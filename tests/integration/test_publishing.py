@@ -120,7 +120,8 @@ def publish_to(
 ) -> pipeline.PipelineResult:
     report = run_report.build(ctx, view, BatchResults(), answers)
     policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=view.reviewed_files)
-    return pipeline.publish(ctx, report, answers, states, policy)
+    reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
+    return pipeline.publish(ctx, report, reconciliation, states)
 
 
 def states(publisher: InMemoryPublisher) -> list[FindingState]:

@@ -256,6 +256,18 @@ def test_deleted_files_fix_and_moved_code_moves():
     assert status.tracked.fingerprint == known[0].fingerprint
 
 
+def test_an_emptied_file_fixes_although_it_is_excluded():
+    history, known, _ = start()
+    head = history.commit({"a.py": "\n"})
+    positions = replace(history.positions(head), emptied=frozenset({"a.py"}))
+    policy = FindingPolicy(excluded={"a.py": "file excluded"})
+    (status,) = check(known, history.answers(head, {}), positions, policy).statuses
+    assert status.tracked.state is FindingState.FIXED
+    assert (status.note, status.changed) == (f"file emptied in {head[:7]}", True)
+    back = history.commit({"a.py": BAD + FAR})
+    assert states(history.report(back, {}, (status.tracked,))) == ["BACK"]
+
+
 def test_moved_inside_its_file():
     history, known, _ = start()
     head = history.commit({"a.py": FAR + BAD})

@@ -100,7 +100,7 @@ def render(
     """
     statuses = [set_dates(s, report) for s in reconciliation.visible]
     comment = _render_notification(statuses, report)
-    statuses = _keep_reported_states(statuses, report, state)
+    statuses = _keep_reported_states(statuses, report, state, reconciliation.commit)
     ordered, max_findings = _order(statuses, report), options.max_findings
     open_count = sum(s.tracked.state in OPEN_STATES for s in ordered)
     texts = {**reconciliation.blocks, **(state.blocks if state else {})}
@@ -141,11 +141,14 @@ def render(
 
 
 def is_unchanged(reconciliation: Reconciliation, state: RollingIssueState) -> bool:
-    """Whether a run that reviewed nothing leaves every finding in the state the issue shows."""
-    after = {s.tracked.fingerprint: s.tracked.state for s in reconciliation.visible}
-    before = {tracked.fingerprint: tracked.state for tracked in state.tracked}
+    """Whether a run that reviewed nothing leaves every finding as and where the issue shows it."""
     new = (FindingState.NEW, FindingState.BACK)
-    return after == {f: FindingState.OPEN if s in new else s for f, s in before.items()}
+    before = {
+        t.fingerprint: (FindingState.OPEN if t.state in new else t.state, t.anchor.path)
+        for t in state.tracked
+    }
+    after = (status.tracked for status in reconciliation.visible)
+    return before == {t.fingerprint: (t.state, t.anchor.path) for t in after}
 
 
 def format_title(report: RunReport) -> str:
@@ -174,9 +177,13 @@ def _body_fields(
 
 
 def _keep_reported_states(
-    statuses: list[FindingStatus], report: RunReport, state: RollingIssueState | None
+    statuses: list[FindingStatus],
+    report: RunReport,
+    state: RollingIssueState | None,
+    commit: str,
 ) -> list[FindingStatus]:
-    if state is None or not report.commands_only:
+    """Keep what the last run reported as new, if this one only processed commands since."""
+    if state is None or not report.commands_only or state.head != commit:
         return statuses
     reported = {tracked.fingerprint: tracked.state for tracked in state.tracked}
     return [keep_reported_state(s, reported.get(s.tracked.fingerprint)) for s in statuses]

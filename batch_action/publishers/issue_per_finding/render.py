@@ -184,7 +184,7 @@ def render_fixed_comment(status: FindingStatus, report: RunReport) -> str:
     link = code_span(commit[:7])
     if report.repository:
         link = f"[{link}]({report.server_url}/{report.repository}/commit/{commit})"
-    reason = "the file is gone" if status.note.startswith("file deleted") else "no longer found"
+    reason = "the file is gone" if status.note.startswith("file ") else "no longer found"
     return f"{format_comment_marker('fixed', commit)}\n✅ Fixed in {link}: {reason}."
 
 

@@ -233,7 +233,8 @@ def _publish(
     reviewed = collected.reviewed_files | _find_reverted_files(ctx.git, states, data.pull, head)
     policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=reviewed)
     delivered_to = states if deliver else replace(states, publishers={})
-    result = pipeline.publish(ctx, report, answers, delivered_to, policy)
+    reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
+    result = pipeline.publish(ctx, report, reconciliation, delivered_to)
     return result, (*requested, *batch_results.facts)
 
 

@@ -154,7 +154,7 @@ def format_state_line(status: FindingStatus) -> str:
 def minimize_reason(status: FindingStatus) -> str:
     """Return GitHub's classifier for minimizing a closed finding's comment."""
     is_fixed = status.tracked.state is FindingState.FIXED
-    return "OUTDATED" if is_fixed and status.note.startswith("file deleted") else "RESOLVED"
+    return "OUTDATED" if is_fixed and status.note.startswith("file ") else "RESOLVED"
 
 
 def minimized(tracked: TrackedFinding, text: str) -> str:

@@ -1,0 +1,79 @@
+"""Runs in which no batch ends: what is known is placed in the newest content."""
+
+import pytest
+
+from batch_action.publishers import markers
+from tests.harness.workflow import GOOD, WORSE, WorkflowHarness
+
+
+def known(workflow: WorkflowHarness) -> dict[str, str]:
+    """The state of each finding of the issue, by its path."""
+    blocks = markers.parse_blocks(workflow.issue.body)
+    return {b.tracked.anchor.path: b.tracked.state.value for b in blocks}
+
+
+def reported(workflow: WorkflowHarness) -> None:
+    workflow.commit({"a.js": WORSE})
+    workflow.run()
+    workflow.run()
+    assert known(workflow) == {"a.js": "new"}
+
+
+@pytest.mark.parametrize(
+    ("files", "after", "note"),
+    [
+        ({"a.js": None}, {"a.js": "fixed"}, "file deleted in"),
+        ({"a.js": ""}, {"a.js": "fixed"}, "file emptied in"),
+        ({"a.js": "\ufeff \r\n\n"}, {"a.js": "fixed"}, "file emptied in"),
+        ({"a.js": None, "lib/b.js": WORSE}, {"lib/b.js": "open"}, ""),
+    ],
+)
+@pytest.mark.parametrize("mode", ["run", "collect"])
+def test_what_is_gone_or_moved_is_known_at_once(
+    workflow: WorkflowHarness, files, after, note, mode
+):
+    reported(workflow)
+    requests = len(workflow.batches)
+    workflow.commit(files)
+    assert workflow.run(mode).exit == 0
+    assert known(workflow) == after
+    texts = workflow.issue.body + "".join(comment.body for comment in workflow.issue.comments)
+    assert note in texts
+    assert workflow.issue.state == ("closed" if note else "open")
+    assert len(workflow.batches) == requests, "nothing was asked"
+    writes = workflow.writes
+    workflow.run()
+    workflow.run()
+    assert (workflow.writes, known(workflow)) == (writes, after), "and written once"
+
+
+def test_a_reverted_fix_is_back_without_a_request(workflow: WorkflowHarness) -> None:
+    reported(workflow)
+    workflow.commit({"a.js": GOOD})
+    workflow.run()
+    workflow.run()
+    assert (known(workflow), workflow.issue.state) == ({"a.js": "fixed"}, "closed")
+    requests = len(workflow.batches)
+    workflow.commit({"a.js": WORSE})
+    result = workflow.run()
+    assert (known(workflow), workflow.issue.state) == ({"a.js": "back"}, "open")
+    assert result.outputs["issue-action"] == "reopened"
+    assert len(workflow.batches) == requests
+
+
+def test_a_run_of_another_branch_places_nothing(workflow: WorkflowHarness) -> None:
+    reported(workflow)
+    body = workflow.issue.body
+    workflow.commit({"a.js": None})
+    workflow.start("collect", {"branch": "feature", "event": "workflow_dispatch"})
+    assert workflow.issue.body == body
+
+
+def test_a_quiet_run_after_another_commit_writes_nothing(workflow: WorkflowHarness) -> None:
+    reported(workflow)
+    workflow.commit({"README.md": "Hello.\n"})
+    workflow.run()
+    writes = workflow.writes
+    workflow.commit({"docs/b.md": "Hello.\n"})
+    workflow.run("collect")
+    assert workflow.writes == writes
