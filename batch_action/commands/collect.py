@@ -168,7 +168,8 @@ def _publish(
     reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
     if not (has_news or states.is_outdated_by(reconciliation)):
         return None
-    return pipeline.publish(ctx, report, reconciliation, states)
+    ctx.console.activity = "publishing the findings"
+    return pipeline.publish(report, reconciliation, states, ctx.settings)
 
 
 def _newest_head(ctx: RunContext, view: LedgerView) -> str | None:

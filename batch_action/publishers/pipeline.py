@@ -231,17 +231,16 @@ def _list_excluded_paths(view: LedgerView, max_attempts: int) -> dict[str, str]:
 
 
 def publish(
-    ctx: RunContext,
     report: RunReport,
     reconciliation: Reconciliation,
     states: PublishedStates,
+    settings: Settings,
 ) -> PipelineResult:
     """Publish the findings to every destination; one that fails does not stop the others."""
-    ctx.console.activity = "publishing the findings"
     delivered = list(states.unreadable)
     problem: BatchActionError | None = None
     for name, publisher in states.publishers.items():
-        if ctx.settings.dry_run:
+        if settings.dry_run:
             break
         try:
             delivered.append(publisher.publish(reconciliation, report))
@@ -257,8 +256,7 @@ def publish(
     )
     return PipelineResult(
         published=published,
-        problem=problem
-        or find_delivery_error(published, writes_files="files" in ctx.settings.report),
+        problem=problem or find_delivery_error(published, writes_files="files" in settings.report),
     )
 
 

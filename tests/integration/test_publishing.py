@@ -121,7 +121,7 @@ def publish_to(
     report = run_report.build(ctx, view, BatchResults(), answers)
     policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=view.reviewed_files)
     reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
-    return pipeline.publish(ctx, report, reconciliation, states)
+    return pipeline.publish(report, reconciliation, states, ctx.settings)
 
 
 def states(publisher: InMemoryPublisher) -> list[FindingState]:

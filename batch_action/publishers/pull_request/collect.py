@@ -234,7 +234,8 @@ def _publish(
     policy = pipeline.build_policy(ctx, view, states, report, reviewed_before=reviewed)
     delivered_to = states if deliver else replace(states, publishers={})
     reconciliation = pipeline.reconcile_states(ctx.git, report, answers, states, policy)
-    result = pipeline.publish(ctx, report, reconciliation, delivered_to)
+    ctx.console.activity = "publishing the findings"
+    result = pipeline.publish(report, reconciliation, delivered_to, ctx.settings)
     return result, (*requested, *batch_results.facts)
 
 
