@@ -144,11 +144,6 @@ def subject(text: str, limit: int = 0) -> str:
     return _break_commit_ids(_ACTIVE_PLAIN.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", plain(text, limit)))
 
 
-def table_cell(text: str, limit: int = 0) -> str:
-    """Escape text for a GFM table cell; `markdown` already turns pipes into entities."""
-    return markdown(text, limit)
-
-
 def paragraph(text: str) -> str:
     """Escape text as one paragraph, and render inline code in backticks."""
     text = plain(text)

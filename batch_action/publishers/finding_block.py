@@ -18,6 +18,7 @@ from batch_action.models.findings import (
 )
 from batch_action.models.report import RunReport
 from batch_action.publishers import links, markers, report_text, suppressed, user_commands
+from batch_action.publishers.markers import Block
 from batch_action.publishers.prose import cut, labeled
 from batch_action.publishers.report_text import render_template
 from batch_action.text import plural, shorten_path
@@ -36,15 +37,6 @@ CLOSED_LABELS = {
 }
 DISMISSIBLE_STATES = (*OPEN_STATES, FindingState.IGNORED)
 """The states in which a finding can still be dismissed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedBlock:
-    """A block as it is written."""
-
-    tracked: TrackedFinding
-    text: str
-    """Including its markers."""
 
 
 def render_block(tracked: TrackedFinding, finding: Finding | None, report: RunReport) -> str:
@@ -137,7 +129,7 @@ def wrap_block(
     *,
     ticked: bool = False,
     checkbox: bool = True,
-) -> RenderedBlock:
+) -> Block:
     """Put a block between its markers, with a checkbox if it can be dismissed.
 
     Only text that people added can make it longer than *max_chars*; then it is cut.
@@ -151,7 +143,7 @@ def wrap_block(
     excess = len(wrap(text)) - max_chars
     if excess > 0:
         text = cut(text, max(0, len(text) - excess), "an issue")
-    return RenderedBlock(tracked=tracked, text=wrap(text))
+    return Block(tracked=tracked, text=wrap(text))
 
 
 def render_blocks(
@@ -161,7 +153,7 @@ def render_blocks(
     *,
     max_block_chars: int,
     ticked: Collection[str],
-) -> list[RenderedBlock]:
+) -> list[Block]:
     """Render the blocks of these findings: existing ones are preserved, brief ones completed.
 
     Closed findings, and all findings after `MAX_NEW_DETAILS_CHARS`, get brief blocks.
@@ -182,9 +174,9 @@ def render_blocks(
     return rendered
 
 
-def pack_blocks(blocks: Iterable[RenderedBlock], max_chars: int) -> list[list[RenderedBlock]]:
+def pack_blocks(blocks: Iterable[Block], max_chars: int) -> list[list[Block]]:
     """Pack blocks in order into pages of *max_chars*; a longer block gets a page of its own."""
-    pages: list[list[RenderedBlock]] = []
+    pages: list[list[Block]] = []
     used = max_chars + 1
     for block in blocks:
         size = len(block.text) + 2
@@ -196,7 +188,7 @@ def pack_blocks(blocks: Iterable[RenderedBlock], max_chars: int) -> list[list[Re
     return pages
 
 
-def join_blocks(blocks: Iterable[RenderedBlock]) -> str:
+def join_blocks(blocks: Iterable[Block]) -> str:
     """Join blocks with blank lines, which end the HTML of each."""
     return "\n\n".join(block.text for block in blocks)
 
@@ -233,7 +225,7 @@ class Section:
 
 
 def build_sections(
-    statuses: Sequence[FindingStatus], blocks: Sequence[RenderedBlock], change: str
+    statuses: Sequence[FindingStatus], blocks: Sequence[Block], change: str
 ) -> list[Section]:
     """Build the sections: open findings, then folded older and closed ones.
 

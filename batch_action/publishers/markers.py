@@ -37,10 +37,11 @@ _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A finding in a text: the state in its marker, and the text between its markers."""
+    """A finding with its Markdown."""
 
     tracked: TrackedFinding
     text: str
+    """Read: what is between its markers. To be written: with them."""
 
 
 def format_fields(fields: Mapping[str, str]) -> str:

@@ -87,6 +87,14 @@ def test_the_address_may_end_with_a_slash(http) -> None:
     assert http.post(f"{PATH}/", content=body, headers=signed(body, "msg_1")).status_code == 202
 
 
+@pytest.mark.parametrize("name", ["msg 1", "x" * 257, "x" * 2_000, "{1}/2:3"])
+def test_an_id_is_any_text(service: Service, http, name: str) -> None:
+    body = body_of("msgbatch_1")
+    response = http.post(PATH, content=body, headers=signed(body, name))
+    assert response.status_code == 202
+    assert [delivery.id for delivery in service.ctx.store.deliveries(9)] == [name]
+
+
 def test_deliveries_in_any_order_are_each_counted(service: Service, http) -> None:
     bodies = {
         "msg_3": body_of("msgbatch_b"),

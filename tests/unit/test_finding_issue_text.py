@@ -12,6 +12,7 @@ from batch_action.models.findings import FindingState
 from batch_action.models.github import IssueComment
 from batch_action.publishers import finding_block, markers
 from batch_action.publishers.issue_per_finding import render
+from batch_action.publishers.markers import Block
 from tests.unit.test_issue_text import BLOCK, HOSTILE, LINK, REPORT, A, C, reported_status
 
 KEY = render.run_key_of(REPORT)
@@ -128,7 +129,7 @@ def page(text: str, id: int = 1) -> IssueComment:
     return IssueComment(id=id, url="", body=text, author="us", trusted=True)
 
 
-def written(*numbers: int) -> list[finding_block.RenderedBlock]:
+def written(*numbers: int) -> list[Block]:
     found = (reported_status(n, explanation="why " * 500) for n in numbers)
     return [
         finding_block.wrap_block(

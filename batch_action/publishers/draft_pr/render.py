@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch_action.escape import attribute, html_code, markdown, plain, subject, table_cell
+from batch_action.escape import attribute, html_code, markdown, plain, subject
 from batch_action.models.findings import RefusedFile
 from batch_action.models.github import GitCommit
 from batch_action.models.report import RunReport
@@ -71,7 +71,7 @@ def body(
 ) -> str:
     """Return the table of files with a marker for every file, and what was left out."""
     reasons = [
-        (html_code(shorten_path(file.path, 120)), table_cell(file.reason, 200))
+        (html_code(shorten_path(file.path, 120)), markdown(file.reason, 200))
         for file in left_out[:MAX_LEFT_OUT]
     ]
     listed, remaining = [], MAX_BODY_CHARS - sum(len(cell) + 5 for row in reasons for cell in row)

@@ -26,7 +26,8 @@ from batch_action.publishers import (
     user_commands,
 )
 from batch_action.publishers.base import PublisherOptions
-from batch_action.publishers.finding_block import RenderedBlock, keep_reported_state, set_dates
+from batch_action.publishers.finding_block import keep_reported_state, set_dates
+from batch_action.publishers.markers import Block
 from batch_action.publishers.report_text import render_template
 from batch_action.text import plural, task_title
 
@@ -110,9 +111,7 @@ def render(
     fields = _body_fields(report, reconciliation, state, ordered, max_findings)
     footer = state.footer if report.commands_only and state else ""
 
-    def render_body(
-        blocks: Sequence[RenderedBlock], overflow_count: int, open_overflow: int
-    ) -> str:
+    def render_body(blocks: Sequence[Block], overflow_count: int, open_overflow: int) -> str:
         return render_template(
             "issue/issue.md.j2",
             **fields,
@@ -234,15 +233,15 @@ def _is_just_opened(state: RollingIssueState | None, report: RunReport) -> bool:
 
 
 def _split_blocks(
-    blocks: Sequence[RenderedBlock], open_count: int, max_findings: int, frame: str
-) -> tuple[list[RenderedBlock], list[RenderedBlock]]:
+    blocks: Sequence[Block], open_count: int, max_findings: int, frame: str
+) -> tuple[list[Block], list[Block]]:
     """Split the blocks into those for the body and those for comments.
 
     The body gets the worst *max_findings* open ones, then as many of the others as fit.
     """
     left = MAX_BODY_CHARS - len(frame) - 500
-    in_body: list[RenderedBlock] = []
-    overflow: list[RenderedBlock] = []
+    in_body: list[Block] = []
+    overflow: list[Block] = []
     for number, block in enumerate(blocks):
         size = len(block.text) + 2
         if size > left or max_findings <= number < open_count:
@@ -271,7 +270,7 @@ def _format_remaining(listed: int, open_count: int, overflow_count: int) -> str:
     return " ".join(part for part in (table, comments) if part)
 
 
-def _render_continuations(pages: Sequence[Sequence[RenderedBlock]]) -> tuple[str, ...]:
+def _render_continuations(pages: Sequence[Sequence[Block]]) -> tuple[str, ...]:
     return tuple(
         render_template(
             "issue/continuation.md.j2",

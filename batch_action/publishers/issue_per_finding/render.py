@@ -10,7 +10,7 @@ from batch_action.models.findings import Finding, FindingStatus, TrackedFinding
 from batch_action.models.github import IssueComment
 from batch_action.models.report import RunReport
 from batch_action.publishers import finding_block, links, markers, report_text, user_commands
-from batch_action.publishers.finding_block import RenderedBlock
+from batch_action.publishers.markers import Block
 from batch_action.publishers.report_text import render_template
 from batch_action.text import plural
 
@@ -218,11 +218,11 @@ def parse_queue(comments: Sequence[IssueComment]) -> dict[str, tuple[TrackedFind
 
 
 def build_pages(
-    blocks: Sequence[RenderedBlock], comments: Sequence[IssueComment], max_issues: int
+    blocks: Sequence[Block], comments: Sequence[IssueComment], max_issues: int
 ) -> list[QueuePage]:
     """Build all pages: a finding stays on its page; a new one goes to the first page it fits on."""
     left = {block.tracked.fingerprint: block for block in blocks}
-    pages: list[tuple[IssueComment | None, list[RenderedBlock]]] = []
+    pages: list[tuple[IssueComment | None, list[Block]]] = []
     for comment in filter(is_queue_page, comments):
         listed = [block.tracked.fingerprint for block in markers.parse_blocks(comment.body)]
         pages.append((comment, [left.pop(f) for f in dict.fromkeys(listed) if f in left]))
@@ -233,9 +233,7 @@ def build_pages(
     ]
 
 
-def _add_to_page(
-    block: RenderedBlock, pages: list[tuple[IssueComment | None, list[RenderedBlock]]]
-) -> None:
+def _add_to_page(block: Block, pages: list[tuple[IssueComment | None, list[Block]]]) -> None:
     for _, page in pages:
         if sum(len(b.text) + 2 for b in page) + len(block.text) <= MAX_PAGE_CHARS:
             page.append(block)
@@ -243,7 +241,7 @@ def _add_to_page(
     pages.append((None, [block]))
 
 
-def _render_page(blocks: Sequence[RenderedBlock], max_issues: int) -> str:
+def _render_page(blocks: Sequence[Block], max_issues: int) -> str:
     if not blocks:
         return ""
     findings = plural(len(blocks), "more finding")

@@ -18,7 +18,8 @@ from batch_action.models.findings import (
 )
 from batch_action.models.report import FileStatus, FileStatusEntry, FileStatuses, RunReport
 from batch_action.publishers import finding_block, markers, report_text, suppressed
-from batch_action.publishers.finding_block import RenderedBlock, set_dates
+from batch_action.publishers.finding_block import set_dates
+from batch_action.publishers.markers import Block
 from batch_action.publishers.prose import cut
 from batch_action.publishers.report_text import render_template
 from batch_action.text import plural, shorten_path
@@ -166,7 +167,7 @@ def render(
     unreviewed = render_unreviewed(report.file_statuses)
     state_fields = _state_fields(report, reconciled, state, comments.ids)
 
-    def render_with(blocks: Sequence[RenderedBlock]) -> str:
+    def render_with(blocks: Sequence[Block]) -> str:
         return render_template(
             "pull_request/review.md.j2",
             **state_fields,
@@ -243,19 +244,19 @@ def _fit_blocks(
     comments: InlineCommentIndex,
     max_findings: int,
     max_chars: int,
-) -> tuple[list[RenderedBlock], frozenset[str]]:
+) -> tuple[list[Block], frozenset[str]]:
     """Return a block for each finding within the limit, and the findings whose text is readable.
 
     First every finding gets its marker, which stores its state; then the most severe get their
     text.
     """
-    blocks: list[RenderedBlock] = []
+    blocks: list[Block] = []
     for status in statuses:
         marker = markers.wrap_block(status.tracked, "")
         max_chars -= len(marker) + 2
         if max_chars < 0:
             break
-        blocks.append(RenderedBlock(tracked=status.tracked, text=marker))
+        blocks.append(Block(tracked=status.tracked, text=marker))
     readable = {s.tracked.fingerprint for s in statuses if s.tracked.fingerprint in comments.urls}
     count = 0
     for number, block in enumerate(blocks):
@@ -271,7 +272,7 @@ def _fit_blocks(
         max_chars -= len(block_text) - len(block.text)
         if max_chars < 0 or count == max_findings:
             break
-        blocks[number] = RenderedBlock(tracked=tracked, text=block_text)
+        blocks[number] = Block(tracked=tracked, text=block_text)
         readable.add(tracked.fingerprint)
         count += 1
     return blocks, frozenset(readable)
