@@ -1,7 +1,8 @@
 # Plain Dockerfile syntax on purpose: it is also built by buildah 1.28 (no heredocs, no COPY --link).
 FROM python:3.13-slim AS builder
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
-# hadolint ignore=DL3008 -- Debian's archive keeps only the newest build of a package: a pin would break.
+# Not pinned: Debian's archive keeps the newest build of a package only.
+# hadolint ignore=DL3008
 RUN apt-get -o Acquire::Retries=3 update \
  && DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 install -y \
       --no-install-recommends --no-upgrade binutils git \
@@ -35,8 +36,8 @@ COPY --from=builder /git /
 COPY --from=builder /opt/venv /opt/venv
 # Each command of git that we call is in this one program; certificates come with the base image.
 RUN git --list-cmds=builtins >/tmp/builtins \
- && for verb in apply cat-file check-attr commit-tree config diff-tree ls-tree merge-base mktree \
-      read-tree rev-list rev-parse show-ref symbolic-ref version write-tree; do \
+ && for verb in apply cat-file check-attr commit-tree diff-tree ls-tree merge-base mktree read-tree \
+      rev-list rev-parse symbolic-ref version write-tree; do \
       grep -qx "$verb" /tmp/builtins || { echo "git has no $verb"; exit 1; }; done \
  && rm /tmp/builtins \
  && test -s /etc/ssl/certs/ca-certificates.crt

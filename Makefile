@@ -12,13 +12,13 @@ LOCK := printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universa
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
-.PHONY: help bench trace crashes demo e2e screenshots test tests lint types imports record format container lock clean
+.PHONY: help bench trace crashes demo e2e screenshots test tests lint types imports record format release-dry-run container lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 # What the demo needs; `ready` adds the tools of the tests to the same environment.
-$(VENV)/demo-ready: requirements-demo.lock
+$(VENV)/demo-ready: requirements-demo.lock pyproject.toml
 	@$(PYTHON) -c '$(PYTHON_CHECK)'
 	@echo "Installing what the demo needs into $(VENV), once: about 170 MB on disk ..."
 	@$(PYTHON) -m venv $(VENV)
@@ -26,7 +26,7 @@ $(VENV)/demo-ready: requirements-demo.lock
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/ready: requirements-dev.lock
+$(VENV)/ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c '$(PYTHON_CHECK)'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
@@ -41,13 +41,14 @@ test: lint types imports tests ## Everything that needs no container
 tests: $(VENV)/ready
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
-lint: $(VENV)/ready ## ruff, zizmor, yamllint and the schemas of action.yml and the workflows
+lint: $(VENV)/ready ## ruff, zizmor, yamllint, hadolint and the schemas of action.yml and the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/zizmor --offline --no-progress --quiet --config .github/zizmor.yml action.yml .github workflows-examples/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml workflows-examples/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/yamllint --strict -d "$(YAML_RULES)" action.yml .github workflows-examples batch_action
 
 types: $(VENV)/ready
@@ -79,6 +80,9 @@ record: $(VENV)/ready ## Record the contract tests' cassettes again (with keys: 
 format: $(VENV)/ready ## Format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+release-dry-run: $(VENV)/ready ## Build and try what a release publishes, as far as this machine can
+	$(BIN)/python -m tests.release
 
 container: $(VENV)/ready ## Build the image and run it as GitHub's runner would
 	$(BIN)/python -m pytest -q tests/container

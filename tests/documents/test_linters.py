@@ -44,7 +44,14 @@ def yaml_rules() -> str:
 
 def test_make_lint_runs_them_all():
     lines = "\n".join(recipe("lint"))
-    for tool in ("ruff check", "ruff format", "zizmor", "vendor.github-actions", "yamllint"):
+    for tool in (
+        "ruff check",
+        "ruff format",
+        "zizmor",
+        "vendor.github-actions",
+        "hadolint",
+        "yamllint",
+    ):
         assert tool in lines
     for schema in ("vendor.github-workflows", "vendor.dependabot"):
         assert schema in lines
