@@ -74,6 +74,8 @@ class ModelCheck:
     """By Anthropic's clock."""
     local_clock: datetime
     """By this machine's clock."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know about the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +138,16 @@ def check_models(ctx: RunContext) -> ModelCheck:
 
     Raises ConfigError: a model does not exist, is retired or lacks a feature; AnthropicError.
     """
-    if ctx.settings.fallback_model:
-        _check_model(ctx, "fallback-model", ctx.settings.fallback_model)
-    return _check_model(ctx, "model", ctx.settings.model)
+    checks = examine_models(ctx)
+    for warning in (text for check in checks for text in check.warnings):
+        ctx.warn(warning)
+    return checks[-1]
+
+
+def examine_models(ctx: RunContext) -> list[ModelCheck]:
+    """Do what `check_models` does, without a warning; the model is the last one."""
+    names = {"fallback-model": ctx.settings.fallback_model, "model": ctx.settings.model}
+    return [_check_model(ctx, key, name) for key, name in names.items() if name]
 
 
 def _check_model(ctx: RunContext, key: str, name: str) -> ModelCheck:
@@ -166,11 +175,12 @@ def _check_model(ctx: RunContext, key: str, name: str) -> ModelCheck:
     has_effort = model.effort if model else name not in prices.without_effort
     if not has_effort and ctx.settings.effort != "none":
         raise ConfigError(f"`{key}` {name} does not support effort.", fix="Set `effort: none`.")
+    warnings = []
     if model is None and ctx.anthropic is not None:
-        ctx.warn(f"Anthropic's list of models does not contain {name}; it is used anyway.")
+        warnings.append(f"Anthropic's list of models does not contain {name}; it is used anyway.")
     if retires and retires - clock.date() < RETIREMENT_NOTICE:
-        ctx.warn(f"The model {name} retires on {retires}: choose another one.")
-    return ModelCheck(model=model, clock=clock, local_clock=ctx.now())
+        warnings.append(f"The model {name} retires on {retires}: choose another one.")
+    return ModelCheck(model=model, clock=clock, local_clock=ctx.now(), warnings=tuple(warnings))
 
 
 def selected_fact(

@@ -84,6 +84,14 @@ def status(invocation: Invocation, **values: Any) -> int:
     return _execute("status", invocation, values)
 
 
+@input_command(*STATE_OPTIONS, "model", "report", "anthropic-base-url", example="--json")
+def doctor(invocation: Invocation, **values: Any) -> int:
+    """Check what the next run needs; spends nothing and changes nothing."""
+    from batch_action.cli.doctor import execute_doctor
+
+    return execute_doctor(invocation, values)
+
+
 @input_command(*STATE_OPTIONS, "batch-id", "anthropic-base-url", example="--task security-scan")
 def cancel(invocation: Invocation, **values: Any) -> int:
     """Ask Anthropic to cancel pending batches."""
@@ -187,8 +195,12 @@ def serve(
 @click.pass_obj
 def action(invocation: Invocation) -> int:
     """Run as a GitHub action: inputs from INPUT_*, the command from `mode`."""
-    from batch_action.cli.execution import execute_action
+    from batch_action.cli.doctor import execute_doctor
+    from batch_action.cli.execution import execute_action, with_action_inputs
 
+    invocation = with_action_inputs(invocation)
+    if invocation.action_inputs.get("mode") == "doctor":
+        return execute_doctor(invocation, {"repo": None})
     return execute_action(invocation)
 
 

@@ -73,9 +73,13 @@ def execute(name: str, invocation: Invocation, values: dict[str, Any], **options
         invocation.output.data["tasks"] = data
 
 
+def with_action_inputs(invocation: Invocation) -> Invocation:
+    """Return the invocation with the inputs of the action."""
+    return replace(invocation, action_inputs=read_inputs(invocation.environ))
+
+
 def execute_action(invocation: Invocation) -> int:
     """Run the command of `mode` with the inputs of the action."""
-    invocation = replace(invocation, action_inputs=read_inputs(invocation.environ))
     with open_contexts(invocation, None, {}) as contexts:
         context, mode = contexts[0].github_context, contexts[0].settings.mode
         is_pull_request = context.event.startswith("pull_request")

@@ -55,6 +55,11 @@ class Console:
         self.activity = ""
         """The current activity, to report where an interrupted run stopped."""
 
+    @property
+    def line_width(self) -> int | None:
+        """The width of the terminal; None for a log or a pipe, which get whole lines."""
+        return None if self.plain or not self.console.is_terminal else self.console.width
+
     def print(self, text: str = "", *, style: str = "") -> None:
         """Print a line, or several."""
         if self.plain:

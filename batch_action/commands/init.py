@@ -15,6 +15,8 @@ ACTION = "batch-action/batch-action"
 MAJOR = "v1"
 """The tag that workflows use; it moves with each release."""
 WIDTH = 90
+SCHEMA = f"https://raw.githubusercontent.com/{ACTION}/{MAJOR}/docs/config.schema.json"
+"""The schema of the config file, with which an editor completes and checks it."""
 _TEMPLATES = {
     False: {"nightly.yml": "batch-action.yml"},
     True: {"submit.yml": "batch-action-submit.yml", "collect.yml": "batch-action-collect.yml"},
@@ -70,6 +72,7 @@ def init(
 def config_text() -> str:
     """Return a config file with every input that it may contain, explained and commented out."""
     lines = [
+        f"# yaml-language-server: $schema={SCHEMA}",
         "# Settings of batch-action in this repository. Inputs in the workflow take precedence.",
         "",
     ]

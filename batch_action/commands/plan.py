@@ -61,7 +61,7 @@ def plan(
         print_requests(plan, show_request)
         return 0
     if not ctx.runner.actions:
-        for warning in _uncommitted(ctx, plan.selection.head):
+        for warning in uncommitted(ctx, plan.selection.head):
             ctx.warn(warning)
     problem = unstored or _find_problem(ctx, plan)
     if data is not None:
@@ -87,10 +87,10 @@ def _find_problem(ctx: RunContext, plan: Plan) -> BatchActionError | None:
     return None
 
 
-def _uncommitted(ctx: RunContext, head: str) -> Iterator[str]:
+def uncommitted(ctx: RunContext, head: str, *more: str) -> Iterator[str]:
     """Yield a warning for each file in the working tree that a run reads from the commit."""
     names = [ctx.task.source_path, ctx.settings.baseline_file, *ctx.settings.guidelines]
-    for name in filter(None, (*names, ".gitattributes")):
+    for name in filter(None, (*more, *names, ".gitattributes")):
         path = ctx.github_context.workspace / name
         committed = ctx.git.file_at(head, name) or b""
         # Without the file it may be a sparse checkout; of a link git stores the target's name.

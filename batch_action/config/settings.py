@@ -74,10 +74,11 @@ class Settings(BaseModel):
     # What to run.
 
     mode: Annotated[
-        Literal["run", "submit", "collect", "plan", "status", "propose"],
+        Literal["run", "submit", "collect", "plan", "status", "propose", "doctor"],
         Input(
             "What to do: `run` collects what has ended, then submits what is new; `submit`, "
-            "`collect`, `plan`, `status` and `propose` do one thing.",
+            "`collect`, `plan`, `status` and `propose` do one thing; `doctor` checks what they "
+            "need.",
             ACTION_ONLY,
         ),
     ] = "run"

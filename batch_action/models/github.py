@@ -1,5 +1,7 @@
 """GitHub resources, reduced to the fields that this package uses; their types are checked."""
 
+from datetime import datetime
+
 from pydantic.dataclasses import dataclass
 
 TOOL_NAME = "batch-action"
@@ -14,6 +16,8 @@ class Repository:
     """GitHub's numeric id as text; it survives renames."""
     private: bool
     default_branch: str
+    pushed_at: datetime | None = None
+    """When somebody pushed to it last, in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,21 @@
-"""The inputs in action.yml and the tables of inputs in the documents, from the settings.
+"""From the settings: the inputs of action.yml, their tables, and the config file's schema.
 
 `python -m tests.documents.tables` writes them; the tests compare them.
 """
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import click
+from pydantic.fields import FieldInfo
 
 from batch_action.cli import commands
 from batch_action.cli.group import SENTENCES
+from batch_action.config.inputs import Rule
 from batch_action.config.loading import declared_inputs, variables_of
+from batch_action.config.settings import Settings
 from tests.documents.texts import ROOT
 
 OWN_TOKEN = "the workflow's own token"
@@ -95,16 +100,78 @@ def action_inputs(text: str) -> str:
     return pattern.sub(lambda _: "\n".join(lines), text, count=1)
 
 
+TEXTS_OF_BOOLEANS = ["on", "off", "yes", "no", "true", "false"]
+"""YAML 1.2, which editors use, reads `on` as text."""
+
+
+def config_schema(_: str = "") -> str:
+    """Return the JSON Schema of the config file: the inputs that it may contain."""
+    whole = Settings.model_json_schema(by_alias=True)
+    _add_lengths(whole["properties"], Settings.model_fields.values())
+    _add_lengths(whole["$defs"]["Rule"]["properties"], Rule.model_fields.values())
+    properties = {
+        name: _property(whole["properties"][name], declared.help)
+        for name, (_, declared) in declared_inputs().items()
+        if declared.file
+    }
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:batch-action:config:1",
+        "title": ".github/batch-action.yml",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+        "$defs": {name: _loosen(part) for name, part in whole["$defs"].items()},
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _add_lengths(properties: dict[str, Any], fields: Iterable[FieldInfo]) -> None:
+    """Add the shortest lengths of lists, which pydantic omits where a validator comes before."""
+    for part, field in zip(properties.values(), fields, strict=True):
+        length = next((m.min_length for m in field.metadata if hasattr(m, "min_length")), None)
+        if length and part.get("type") == "array":
+            part["minItems"] = length
+
+
+def _property(part: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return the schema of one input; an empty value counts as unset."""
+    default = {"default": part["default"]} if part.get("default") is not None else {}
+    kept = _loosen({key: value for key, value in part.items() if key != "default"})
+    return {"description": text, **default, "anyOf": [kept, {"type": "null"}, {"const": ""}]}
+
+
+def _loosen(part: dict[str, Any]) -> dict[str, Any]:
+    """Accept the texts that count as a list, a number or a boolean; drop generated titles."""
+    part = {key: value for key, value in part.items() if key != "title"}
+    for key in ("properties", "$defs"):
+        if key in part:
+            part[key] = {name: _loosen(value) for name, value in part[key].items()}
+    if "anyOf" in part:
+        part["anyOf"] = [_loosen(each) for each in part["anyOf"]]
+    match part.get("type"):
+        case "array" if "$ref" not in part.get("items", {}) or "enum" in part["items"]:
+            text: dict[str, Any] = {"type": "string"}
+        case "number" | "integer":
+            text = {"type": "string", "pattern": r"^\s*[0-9.]+\s*$"}
+        case "boolean":
+            text = {"enum": TEXTS_OF_BOOLEANS}
+        case _:
+            return part
+    return {"anyOf": [part, text]}
+
+
 GENERATED: Mapping[str, Callable[[str], str]] = {
     "action.yml": action_inputs,
     "docs/INPUTS.md": _with_tables,
+    "docs/config.schema.json": config_schema,
 }
 
 
 def main() -> None:
     for name, write in GENERATED.items():
         path = ROOT / name
-        path.write_text(write(path.read_text("utf-8")), "utf-8")
+        path.write_text(write(path.read_text("utf-8") if path.exists() else ""), "utf-8")
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def test_each_command_that_reports_prints_one_object(workflow: WorkflowHarness) 
     assert run("cancel")["tasks"][0]["batches"] == []
     assert len(run("init", "--repo", folder, "--force")["files"]) == 2
     assert "errors" in run("propose", "--task", "test-generation", code=2)
+    assert {check["state"] for check in run("doctor")["checks"]} >= {"ok"}
     both = run("status", "--task", "code-review", "--task", "security-scan")
     assert [task["task"] for task in both["tasks"]] == ["code-review", "security-scan"]
 

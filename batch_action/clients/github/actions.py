@@ -97,6 +97,18 @@ class Actions:
             return None
         return _parse_branch(data)
 
+    def workflow_state(self, file: str) -> str | None:
+        """Return the state of a workflow file, e.g. `active`; None when GitHub does not know it.
+
+        https://docs.github.com/rest/actions/workflows#get-a-workflow
+        """
+        try:
+            return _parse_state(self._client.request("GET", f"actions/workflows/{quote(file)}"))
+        except RefusedError as refused:
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+
     def contains(self, tip: str, commit: str) -> bool:
         """Return whether *commit* is *tip* or an ancestor of it."""
         try:
@@ -222,6 +234,11 @@ def _parse_head(data: Mapping[str, Any]) -> tuple[str, str]:
 @reads("comparison")
 def _parse_ancestry(data: Mapping[str, Any]) -> bool:
     return {"ahead": True, "identical": True, "behind": False, "diverged": False}[data["status"]]
+
+
+@reads("workflow")
+def _parse_state(data: Mapping[str, Any]) -> str:
+    return str(data["state"])
 
 
 @reads("branch")

@@ -302,6 +302,7 @@ def _parse_repository(data: Mapping[str, Any]) -> Repository:
         id=str(data["id"]),
         private=bool(data["private"]),
         default_branch=str(data["default_branch"]),
+        pushed_at=data.get("pushed_at"),
     )
 
 

@@ -277,12 +277,12 @@ class Issues:
 
         `color`: six hex digits. GitHub ignores the case of label names.
         """
-        if name.casefold() in self._labels or self._has_label(name):
+        if name.casefold() in self._labels or self.has_label(name):
             return
         try:
             self._client.repo.create_label(name, color, description[:_MAX_LABEL_DESCRIPTION_CHARS])
         except LostResponseError:
-            if not self._has_label(name):
+            if not self.has_label(name):
                 raise
         except RefusedError as refused:
             if refused.status != _UNPROCESSABLE or "already_exists" not in refused.message:
@@ -293,7 +293,8 @@ class Issues:
         # The issue's number is no part of the comment's URL.
         return self._client.repo.get_issue(0).get_comment(id)
 
-    def _has_label(self, name: str) -> bool:
+    def has_label(self, name: str) -> bool:
+        """Return whether the repository has a label."""
         with Ignored(_NOT_FOUND):
             self._client.repo.get_label(name).complete()
             self._labels.add(name.casefold())

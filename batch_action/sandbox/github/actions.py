@@ -146,7 +146,9 @@ def _workflow(call: Call) -> str:
 
 
 def _describe_workflow(call: Call) -> ApiResponse:
-    path = _workflow(call)
+    path, repository = _workflow(call), call.repository
+    if repository.git_dir and not read_workflow(repository, repository.default_branch, path):
+        raise not_found()
     number = run_factory.workflow_id(path)
     web_url = f"{call.instance.origin}/{call.repository.full_name}"
     api_url = json_objects.api_url(call.instance, call.repository)
@@ -156,7 +158,7 @@ def _describe_workflow(call: Call) -> ApiResponse:
             "node_id": f"W_{number}",
             "name": path.rpartition("/")[2].partition(".")[0],
             "path": path,
-            "state": "active",
+            "state": repository.workflow_states.get(path, "active"),
             "badge_url": f"{web_url}/workflows/x/badge.svg",
             "url": f"{api_url}/actions/workflows/{number}",
             "html_url": f"{web_url}/blob/main/{path}",

@@ -233,6 +233,8 @@ class Repository:
     returns_full_sarif: bool = False
     """Return analyses as they were uploaded instead of the subset that GitHub stores."""
     alerts: dict[int, dict[str, Any]] = field(default_factory=dict)
+    workflow_states: dict[str, str] = field(default_factory=dict)
+    """By the path of the file: `disabled_inactivity` and the like; `active` when it is not here."""
     dispatches: list[dict[str, Any]] = field(default_factory=list)
     """The bodies of `POST /dispatches`."""
 
