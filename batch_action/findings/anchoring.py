@@ -16,7 +16,13 @@ from batch_action.findings.identity import (
 )
 from batch_action.findings.inline_suppressions import suppression_reason
 from batch_action.findings.positions import LineRange, hold_back, merge_answers
-from batch_action.findings.quotations import mask_redactions, split_at_elisions, variants
+from batch_action.findings.quotations import (
+    mask_redactions,
+    split_at_elisions,
+    split_into_snippets,
+    variants,
+    without_remarks,
+)
 from batch_action.findings.suggestions import quotes_lines, replacement_for
 from batch_action.models.findings import Anchor, Finding, HeldBackFinding, RawFinding
 
@@ -62,6 +68,8 @@ class Match(NamedTuple):
     last: int
     quoted: str
     """What is there, without white space."""
+    whole: bool = False
+    """Whether it begins and ends with its lines."""
 
 
 class SourceText:
@@ -100,7 +108,9 @@ class SourceText:
             if end is not None:
                 first, last = self.line_at(start), self.line_at(end - 1)
                 if len(quoted) == 1 or last - first <= MAX_ELISION_LINES:
-                    yield Match(first, last, self.compact[start:end])
+                    line_end = [*self._starts[last : last + 1], len(self.compact)][0]
+                    whole = (start, end) == (self._starts[first - 1], line_end)
+                    yield Match(first, last, self.compact[start:end], whole)
             start = self.compact.find(pieces[0][0], start + 1)
 
     def _match_end(self, pieces: list[tuple[str, bool]], start: int) -> int | None:
@@ -199,7 +209,7 @@ def _find(
     match = Match(1, 1, "") if raw.whole_file else _locate(raw, source)
     if match is None:
         return None
-    start, end, quoted = match
+    start, end, quoted, _ = match
     anchor, evidence, identity, ordinal = whole_file, "", f"whole-file {raw.category}", 0
     replacement, is_exact = None, False
     if not raw.whole_file:
@@ -239,6 +249,38 @@ def _locate(raw_finding: RawFinding, source: SourceText) -> Match | None:
     for quoted in (*((text,) for text in texts), *elided):
         if match := _nearest(quoted, source.matches(quoted), (first, last)):
             return match
+    return _locate_snippets(raw_finding.evidence, source, (first, last))
+
+
+def _locate_snippets(evidence: str, source: SourceText, claimed: LineRange) -> Match | None:
+    """Return the first snippet's place if all snippets are whole lines of the file.
+
+    What follows it within `MAX_ELISION_LINES` is included.
+    """
+    for snippets in split_into_snippets(evidence):
+        found: list[Match] = []
+        for snippet in snippets:
+            near = (found[-1].last + 1,) * 2 if found else claimed
+            match = _find_whole_lines(snippet, source, near)
+            if match is None:
+                break
+            found.append(match)
+        if len(found) == len(snippets):
+            first, *others = found
+            last = first.last
+            for match in others:
+                if last < match.first <= last + MAX_ELISION_LINES:
+                    last = match.last
+            return first._replace(last=last)
+    return None
+
+
+def _find_whole_lines(snippet: str, source: SourceText, claimed: LineRange) -> Match | None:
+    for code in without_remarks(snippet):
+        for text in variants(code):
+            whole = (match for match in source.matches((text,)) if match.whole)
+            if match := _nearest((text,), whole, claimed):
+                return match
     return None
 
 

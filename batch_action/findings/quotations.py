@@ -12,7 +12,7 @@ _FENCE_ENDS = re.compile(r"\n[ \t]*(?:`{3,}|~{3,})\s*\Z")
 _ELEMENT = re.compile(r"\s*<(code|pre)>(.*)</\1>\s*", re.DOTALL)
 _NUMBERED = re.compile(
     r"\s*(?:[\w./\\-]{1,200}:)?[\[(#]?(?:L|lines?\s+)?\d{1,9}(?::\d{1,9})?"
-    r"\s*(?:[|│:→.)\]-]|\t|(?<=\d) {2})",
+    r"\s*(?:[|│:→.)\]-]|\t|(?<=\d) )",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
@@ -21,6 +21,29 @@ _LABEL = re.compile(
     r"(?:\s*[-\u2013]\s*L?\d{1,9})?\s*:",
     re.IGNORECASE,
 )
+_DIFF_HEADER = re.compile(
+    r"@@|diff --git |index [0-9a-f]{7,}|(?:---|\+\+\+) (?:[ab]/|/dev/null)|(?:old|new) mode |"
+    r"(?:new|deleted) file mode |similarity index |rename (?:from|to) "
+)
+_LOCATION = re.compile(
+    r"(?:#+|//|\*+|--)?\s*(?:in|at|from|file:?|see)?\s*[`*\"']*"
+    r"(?:[\w./\\-]{0,200}/[\w.-]{1,200}|[\w.-]{1,200}\.\w{1,10}(?=[\W_]*\d)|[\w.-]{1,200}\.\w{1,4}"
+    r"|(?:L|lines?\s+)?\d{1,9})[`*\"']*"
+    r"(?:[\s,:(#]*(?:L|lines?\s*)?\d{1,9}(?:\s*(?:[-\u2013:]|to)\s*L?\d{1,9})?\)?[`*\"']*)?:?",
+    re.IGNORECASE,
+)
+"""A file, its lines, or both."""
+_DIFF_NUMBER = re.compile(r"\s*\d{1,9} (?=[+ -])")
+_LINE_NUMBER = re.compile(r"\s*[\[(#]?(?:L|lines?\s+)?(\d{1,9})\b", re.IGNORECASE)
+_SENTENCE = re.compile(r"[A-Z(][\w'\u2019]*,?(?:\s+\S+){2,}[.!?:)]|(?:and|or|then|later|also):?")
+_FENCE_LINE = re.compile(r"(?:`{3,}|~{3,}).*")
+_REMARK = re.compile(
+    r"(?<=\S)\s+(?:#|//|--|/\*|<!--|<-+|[\u2190\u27f5\u2014\u2013]|=>|->|\()\s?.*$"
+)
+_WORDS = re.compile(r"[\w'\u2019,.!?:()`-]+")
+_CODE_SPAN = re.compile(r"```[^\n`]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+MAX_SNIPPETS = 20
+MAX_WORDS = 30
 _ELISION = re.compile(
     r"(?:#|//|/\*|--|;|%|<!--)? ?[\[(<]? ?(?:\.{3}|[…⋮⋯]|snip\b)[^\n]*?[\])>]? ?(?:\*/|-->)?"
     r"|\.\."
@@ -93,6 +116,52 @@ def _is_elision(line: str) -> bool:
     return bool(_ELISION.fullmatch(" ".join(line.split())))
 
 
+def split_into_snippets(evidence: str) -> Iterator[tuple[str, ...]]:
+    """Yield the code among what is no code: file names, line numbers, sentences, diff headers.
+
+    Each string is one snippet: what blank lines, such other lines, or a gap in the line numbers
+    separate.
+    """
+    text = evidence.replace("\r\n", "\n")
+    spans = tuple(m[1] or m[2] for m in _CODE_SPAN.finditer(text))
+    if spans and _CODE_SPAN.sub("", text).strip():
+        yield spans[:MAX_SNIPPETS]
+    snippets: list[list[str]] = [[]]
+    last: int | None = None
+    for line in text.split("\n"):
+        bare = line.strip()
+        number = int(match[1]) if (match := _LINE_NUMBER.match(line)) else None
+        if not bare or _is_no_code(bare):
+            snippets.append([])
+            continue
+        if number is not None and last is not None and number not in (last, last + 1):
+            snippets.append([])
+        last = number
+        snippets[-1].append(line)
+    texts = tuple("\n".join(lines) for lines in snippets if lines)
+    if 0 < len(texts) <= MAX_SNIPPETS:
+        yield texts
+
+
+def _is_no_code(bare: str) -> bool:
+    patterns = (_LOCATION, _SENTENCE, _FENCE_LINE)
+    return bool(_DIFF_HEADER.match(bare)) or any(p.fullmatch(bare) for p in patterns)
+
+
+def without_remarks(snippet: str) -> Iterator[str]:
+    """Yield a snippet as it is, then without what may be a remark after the code."""
+    yield snippet
+    lines = snippet.split("\n")
+    cut = "\n".join(_REMARK.sub("", line) for line in lines)
+    if cut != snippet and cut.strip():
+        yield cut
+    words = lines[-1].split(" ")
+    for count in range(1, min(len(words), MAX_WORDS)):
+        if not _WORDS.fullmatch(words[-count]):
+            return
+        yield "\n".join([*lines[:-1], " ".join(words[:-count])])
+
+
 def _unescape(text: str) -> tuple[str, ...]:
     """Undo an extra escape for JSON or HTML."""
     results = []
@@ -151,12 +220,16 @@ def _unnumber(text: str) -> tuple[str, ...]:
     code = _code_lines(text)
     if not code or not all(_NUMBERED.match(line) for line in code):
         return ()
-    return ("\n".join(_NUMBERED.sub("", line, count=1) for line in text.split("\n")),)
+    patterns = [_NUMBERED]
+    if all(_DIFF_NUMBER.match(line) for line in code):
+        patterns.insert(0, _DIFF_NUMBER)
+    lines = text.split("\n")
+    return tuple("\n".join(p.sub("", line, count=1) for line in lines) for p in patterns)
 
 
 def _undiff(text: str) -> tuple[str, ...]:
     """Return the new side of a quoted diff, whose marks may follow spaces, and both sides."""
-    text = "\n".join(line for line in text.split("\n") if not line.startswith("@@"))
+    text = "\n".join(line for line in text.split("\n") if not _DIFF_HEADER.match(line))
     code = _code_lines(text)
     if not any(line[0] in "+-" for line in code) or any(line[0] not in "+- " for line in code):
         stripped = [line.lstrip() for line in code]

@@ -122,6 +122,59 @@ def find(raw: RawFinding, text: str = FILE) -> Finding | None:
         ("def load(path): ... return data", (3, 6)),
         ("... data = handle.read()", (5, 5)),
         ("5| data = handle.read()\n...\n13| return None", (5, 13)),
+        # Line numbers without a bar, also before the marks of a diff.
+        ("5 data = handle.read()", (5, 5)),
+        ("5 data = handle.read()\n6 return data", (5, 6)),
+        ("5 + data = handle.read()", (5, 5)),
+        ("5 +    data = handle.read()\n6 +    return data", (5, 6)),
+        ("5 -    data = 1\n5 +    data = handle.read()", (5, 5)),
+        # The place on a line of its own.
+        ("a.py:5-6\ndata = handle.read()\nreturn data", (5, 6)),
+        ("a.py:5\n5| data = handle.read()", (5, 5)),
+        ("src/a.py\ndata = handle.read()", (5, 5)),
+        ("In `a.py`, lines 5-6:\n    data = handle.read()\n    return data", (5, 6)),
+        ("# a.py:5\ndata = handle.read()", (5, 5)),
+        ("a.py#L5-L6\ndata = handle.read()\nreturn data", (5, 6)),
+        ("Lines 5-6:\ndata = handle.read()\nreturn data", (5, 6)),
+        # A whole diff, with its headers.
+        (
+            (
+                "diff --git a/a.py b/a.py\nindex 1234567..89abcde 100644\n--- a/a.py\n+++ b/a.py\n"
+                "@@ -3,3 +3,4 @@ def load(path):\n     handle = open(path)\n-    data = 1\n"
+                "+    data = handle.read()\n     return data"
+            ),
+            (4, 6),
+        ),
+        ("--- a/a.py\n+++ b/a.py\n@@ -5 +5 @@\n+    data = handle.read()", (5, 5)),
+        ("new file mode 100644\n--- /dev/null\n+++ b/a.py\n@@ -0,0 +1 @@\n+import os", (1, 1)),
+        # Text after the code, and around it.
+        ("data = handle.read()\nThe handle is never closed.", (5, 5)),
+        ("data = handle.read()\n\nThis reads the whole file into memory.", (5, 5)),
+        ("data = handle.read()  # <- never closed", (5, 5)),
+        ("data = handle.read()  // leaks", (5, 5)),
+        ("data = handle.read() <-- here", (5, 5)),
+        ("data = handle.read() (line 5)", (5, 5)),
+        ("data = handle.read() \u2014 the handle stays open", (5, 5)),
+        ("data = handle.read() is never closed", (5, 5)),
+        ("`data = handle.read()` is never closed.", (5, 5)),
+        ("The call `data = handle.read()` leaks.", (5, 5)),
+        ("Here is the code:\n```python\ndata = handle.read()\nreturn data\n```", (5, 6)),
+        # Two snippets.
+        ("data = handle.read()\n\nhandle.write(data)", (5, 10)),
+        ("5| data = handle.read()\n10| handle.write(data)", (5, 10)),
+        ("a.py:5\ndata = handle.read()\na.py:10\nhandle.write(data)", (5, 10)),
+        ("`data = handle.read()` and `handle.write(data)`", (5, 10)),
+        ("```\ndata = handle.read()\n```\nand\n```\nhandle.write(data)\n```", (5, 10)),
+        ("@@ -5 +5 @@\n+    data = handle.read()\n@@ -10 +10 @@\n+    handle.write(data)", (5, 10)),
+        ("handle.write(data)\n\ndata = handle.read()", (10, 10)),
+        # A snippet that is not there, or a part of a line among other text: nothing is guessed.
+        ("data = handle.read()\n\nhandle.close()", None),
+        ("5| data = handle.read()\n10| handle.close()", None),
+        ("handle.read() is never closed by anybody", None),
+        ("data = handle.read()\nhandle.close()", None),
+        ("The handle is never closed.", None),
+        ("data = handle.read()\nself.close()\nThe handle is closed.", None),
+        ("a.py:5", None),
         # Masked secrets, as models write them.
         ('token = "********"', (12, 12)),
         ('token = "[REDACTED]"', (12, 12)),
@@ -368,6 +421,13 @@ def test_nonsense_never_raises_and_stays_in_the_file(evidence, text, start, end)
         "> \"'`5| + " * 1_500,
         "[hidden" * 2_500,
         "```\n" * 5_000,
+        "a.a:1-1 " * 2_500,
+        "a\n\n" * 6_000,
+        "`a`b" * 5_000,
+        "A a " * 5_000,
+        "A " + "a " * 9_000 + "\n",
+        "1 -a\n5 +b\n" * 1_800,
+        " # a (b) <- c" * 1_500,
     ],
 )
 def test_hostile_evidence_ends_soon(evidence):
