@@ -12,7 +12,7 @@ LOCK := printf 'flit_core>=3.12,<4\n' | $(BIN)/uv pip compile --quiet --universa
 YAML_RULES := {extends: default, rules: {line-length: {max: 200}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}
 
 .DEFAULT_GOAL := help
-.PHONY: help bench trace crashes demo e2e screenshots test tests lint types imports record format release-dry-run container lock clean
+.PHONY: help bench trace crashes demo e2e e2e-webhooks screenshots test tests lint types imports record format release-dry-run container lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -63,8 +63,11 @@ screenshots: $(VENV)/ready ## Take the pictures of the documents (needs Chromium
 crashes: $(VENV)/ready ## The crash table: every outside call, two deaths, three ways to go on (ALL=1: other ways of sending, too)
 	$(BIN)/python -m tests.crashes $(if $(ALL),--all)
 
-e2e: $(VENV)/ready ## A sender of webhooks in JavaScript and the real `serve` (needs node and npm)
-	$(BIN)/python -m tests.e2e
+e2e: $(VENV)/ready ## The example workflows under act, and GitHub's own artifact clients (needs node, npm; ALL=1: all examples)
+	ALL=$(ALL) $(BIN)/python -m pytest -q tests/e2e
+
+e2e-webhooks: $(VENV)/ready ## A sender of webhooks in JavaScript and the real `serve` (needs node and npm)
+	$(BIN)/python -m tests.e2e.webhooks
 
 bench: $(VENV)/ready ## Measure the ledger, its size and its queries, and how quickly the program starts
 	$(BIN)/python -m benchmarks.history

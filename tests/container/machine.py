@@ -18,6 +18,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,6 +99,26 @@ def prepare() -> Engine:
         if not _has_base_image(engine):
             _make_base_image(engine, cache)
     return engine
+
+
+@contextmanager
+def serve(engine: Engine) -> Iterator[str]:
+    """Yield the engine's address for clients of Docker's API; podman is started for them."""
+    if engine.command == ("docker",):
+        yield os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"unix://{folder}/podman.sock"
+        process = engine.start("system", "service", "--time=0", address)
+        try:
+            while not Path(folder, "podman.sock").exists():
+                if process.poll() is not None:
+                    raise RuntimeError(f"podman does not serve\n{process.communicate()[0]}")
+                time.sleep(0.05)
+            yield address
+        finally:
+            process.terminate()
+            process.communicate()
 
 
 def _docker_answers() -> bool:

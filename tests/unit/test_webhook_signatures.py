@@ -26,7 +26,7 @@ FROM_JAVASCRIPT = (
     '{"type":"message_batch.ended","data":{"id":"msgbatch_01Grün"}}',
     "v1,R79iUQRhMff0emODEiMwJl7pFnPJl+ARRYafPxgdgt0=",
 )
-"""What npm's standardwebhooks 1.1.1 signs with SECRET; `make e2e` runs it again."""
+"""What npm's standardwebhooks 1.1.1 signs with SECRET; `make e2e-webhooks` runs it again."""
 
 
 def signed(

@@ -1,4 +1,4 @@
-"""`make e2e`: a webhook sender in JavaScript, the real `serve`, and runs on the emulated GitHub."""
+"""`make e2e-webhooks`: a webhook sender in JavaScript, the real `serve`, and the runs it starts."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.harness.serve import SECRET, dispatched, file_for, submit
 from tests.harness.workflow import WorkflowHarness
 
 HERE = Path(__file__).parent
-MODULES = ROOT / ".cache" / "e2e"
+MODULES = ROOT / ".cache" / "e2e-webhooks"
 OLD = "whsec_" + "b2xkIGtleSwgYnV0IHN0aWxsIGdvb2QhIQ=="
 EXPECTED = {
     "first": (202, "accepted"),
@@ -39,7 +39,7 @@ EXPECTED = {
 def main() -> int:
     missing = [name for name in ("node", "npm") if shutil.which(name) is None]
     if missing:
-        sys.stderr.write(f"make e2e needs {' and '.join(missing)}.\n")
+        sys.stderr.write(f"make e2e-webhooks needs {' and '.join(missing)}.\n")
         return 2
     install()
     with Sandbox() as sandbox, tempfile.TemporaryDirectory() as folder:
