@@ -57,7 +57,7 @@ types: $(VENV)/ready
 imports: $(VENV)/ready
 	$(BIN)/lint-imports
 
-screenshots: $(VENV)/ready ## Take the pictures of the documents (needs Chromium; npm for the charts)
+screenshots: $(VENV)/ready ## Take the pictures of the documents (needs Chromium)
 	$(BIN)/python -m tests.screenshots
 
 crashes: $(VENV)/ready ## The crash table: every outside call, two deaths, three ways to go on (ALL=1: other ways of sending, too)

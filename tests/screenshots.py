@@ -1,12 +1,11 @@
 """Take the pictures of the documents: `make screenshots`.
 
 Runs the action on the sample shop and the sandbox with every destination, then opens the pages of
-the sandbox in headless Chromium. The reviewer is the sandbox's (ruff and patterns).
+the sandbox in headless Chromium, light and dark. A table that is cut off on a phone is an error.
 """
 
 import io
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from PIL import Image
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from batch_action.sandbox import sample_repositories
 from batch_action.sandbox.github.annotation_page import render_annotations
@@ -39,7 +38,15 @@ PERMISSIONS = {
     "security-events": "write",
     "pull-requests": "write",
 }
-WIDTH, COLORS = 1000, 128
+WIDTH, PHONE_WIDTH, COLORS = 880, 375, 128
+SCHEMES = ("light", "dark")
+# Only what a destination shows: no bar, no sidebar, no footer.
+CROP = ".bar, .side, footer { display: none } .columns { display: block } main { padding: 16px }"
+OPENED = ".text details:has(pre)"
+"""The first finding with code: the worst one."""
+CUT_OFF = """() => [...document.querySelectorAll(".text table:not(.lines), .text p, .text summary")]
+  .filter(e => e.scrollWidth > e.clientWidth + 1 && e.checkVisibility())
+  .map(e => e.textContent.slice(0, 80))"""
 PROPOSED = {"report": "draft-pr, summary", "task": "test-generation"}
 CHANGE = (
     "import json\n\n\ndef load(path, cache=[]):\n"
@@ -49,12 +56,13 @@ CHANGE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One picture: its file name, the page, and the maximum height in pixels."""
+    """One picture: its file name, and the page or its part that it shows."""
 
     name: str
     url: str = ""
     html: str = ""
-    max_height: int = 1500
+    part: str = "main"
+    """A CSS selector; a folded part is unfolded."""
 
 
 @contextmanager
@@ -125,25 +133,24 @@ def _scenes(
         i.number for i in workflow.issues if not i.title.startswith("Nightly") and i.state == "open"
     )
     return [
-        Scene(name="issue", url=f"{url}/issues/{rolling}", max_height=2000),
-        Scene(name="issue-list", url=f"{url}/issues", max_height=900),
-        Scene(name="issue-per-finding", url=f"{url}/issues/{single}", max_height=1000),
-        Scene(name="sarif-list", url=f"{url}/security/code-scanning", max_height=900),
-        Scene(name="sarif-alert", url=f"{url}/security/code-scanning/1", max_height=1100),
-        Scene(name="pr-review", url=f"{url}/pull/{pull}", max_height=2000),
-        Scene(name="draft-pr", url=f"{url}/pull/{draft}", max_height=900),
+        Scene(name="finding", url=f"{url}/issues/{rolling}", part=OPENED),
+        Scene(name="issue", url=f"{url}/issues/{rolling}"),
+        Scene(name="issue-list", url=f"{url}/issues"),
+        Scene(name="issue-per-finding", url=f"{url}/issues/{single}"),
+        Scene(name="sarif-list", url=f"{url}/security/code-scanning"),
+        Scene(name="sarif-alert", url=f"{url}/security/code-scanning/1"),
+        Scene(name="pr-review", url=f"{url}/pull/{pull}"),
+        Scene(name="draft-pr", url=f"{url}/pull/{draft}"),
         Scene(
             name="summary",
             html=render_markdown("Job summary", summary, workflow.github_repository),
-            max_height=1700,
         ),
-        Scene(name="annotations", html=annotations, max_height=1100),
+        Scene(name="annotations", html=annotations),
         Scene(
             name="files",
             html=render_markdown("report.md", report, workflow.github_repository),
-            max_height=1200,
         ),
-        Scene(name="slack", html=_slack(slack_message), max_height=600),
+        Scene(name="slack", html=_slack(slack_message)),
     ]
 
 
@@ -160,9 +167,11 @@ def _slack(message: Any) -> str:
         ]
     body = "".join(parts)
     return (
-        '<!doctype html><body style="font-family:sans-serif;margin:24px;max-width:760px">'
-        '<div style="border:1px solid #ddd;border-radius:8px;padding:16px 20px">'
-        f"<b>batch-action</b> <small>APP</small>{body}</div></body>"
+        '<!doctype html><meta name="viewport" content="width=device-width">'
+        "<style>:root { color-scheme: light dark }</style>"
+        '<body style="font-family:sans-serif;margin:0"><main style="max-width:760px">'
+        '<div style="border:1px solid #8886;border-radius:8px;padding:16px 20px">'
+        f"<b>batch-action</b> <small>APP</small>{body}</div></main></body>"
     )
 
 
@@ -179,39 +188,6 @@ def _mrkdwn(text: str) -> str:
     return "".join(f"<b>{p}</b>" if n % 2 else p for n, p in enumerate(parts))
 
 
-def _mermaid() -> Path | None:
-    """Return the script of mermaid, which draws the charts, from npm; None without npm."""
-    folder = ROOT / ".cache" / "screenshots"
-    script = folder / "node_modules" / "mermaid" / "dist" / "mermaid.min.js"
-    if not script.is_file():
-        if shutil.which("npm") is None:
-            print("npm is not installed: the charts stay text.", file=sys.stderr)  # noqa: T201
-            return None
-        folder.mkdir(parents=True, exist_ok=True)
-        words = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(folder)]
-        subprocess.run([*words, "mermaid@11"], check=True)
-    return script
-
-
-def _draw_charts(page: Page, script: Path | None) -> None:
-    if script is None or "%%{init" not in page.content():
-        return
-    page.add_script_tag(path=script)
-    page.evaluate(
-        """async () => {
-          mermaid.initialize({startOnLoad: false, theme: "default"});
-          let n = 0;
-          for (const code of document.querySelectorAll("pre code")) {
-            if (!code.textContent.startsWith("%%{init")) continue;
-            const {svg} = await mermaid.render("chart" + n++, code.textContent);
-            const box = document.createElement("div");
-            box.innerHTML = svg;
-            code.closest("pre").replaceWith(box);
-          }
-        }"""
-    )
-
-
 def _block_other_hosts(route: Route) -> None:
     """Block every request that does not go to the sandbox."""
     address = urlsplit(route.request.url)
@@ -221,46 +197,64 @@ def _block_other_hosts(route: Route) -> None:
         route.abort()
 
 
+def _open(browser: Browser, scene: Scene, width: int, scheme: Any) -> Page:
+    context = browser.new_context(
+        viewport={"width": width, "height": 800},
+        device_scale_factor=2,
+        color_scheme=scheme,
+        bypass_csp=True,
+    )
+    context.route("**/*", _block_other_hosts)
+    page = context.new_page()
+    if scene.url:
+        page.goto(scene.url)
+    else:
+        page.set_content(scene.html)
+    page.add_style_tag(content=CROP)
+    page.locator(scene.part).first.evaluate("e => { if (e.tagName == 'DETAILS') e.open = true }")
+    return page
+
+
+def _save(page: Page, scene: Scene, path: Path) -> None:
+    box = page.locator(scene.part).first.bounding_box()
+    assert box, scene.name
+    margin = 0 if scene.part == "main" else 16
+    image = page.screenshot(
+        full_page=True,
+        clip={
+            "x": box["x"] - margin,
+            "y": box["y"] - margin,
+            "width": box["width"] + 2 * margin,
+            "height": box["height"] + 2 * margin,
+        },
+    )
+    # A palette makes the file a third of its size; this method keeps the colors of the few dots
+    # for the severities.
+    Image.open(io.BytesIO(image)).convert("RGB").quantize(
+        COLORS, Image.Quantize.MAXCOVERAGE, kmeans=1
+    ).save(path, optimize=True)
+
+
 def main() -> int:
-    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-    if browser is None:
+    chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+    if chromium is None:
         print("Chromium is not installed: install the package chromium.", file=sys.stderr)  # noqa: T201
         return 1
-    script = _mermaid()
+    cut_off = []
     with run_scenes() as (_, scenes), sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for scene in scenes:
-            context = chromium.new_context(
-                viewport={"width": WIDTH, "height": 800},
-                device_scale_factor=2,
-                color_scheme="light",
-                bypass_csp=True,
-            )
-            context.route("**/*", _block_other_hosts)
-            page = context.new_page()
-            if scene.url:
-                page.goto(scene.url)
-            else:
-                page.set_content(scene.html)
-            _draw_charts(page, script)
-            height = min(
-                scene.max_height,
-                int(page.evaluate("Math.ceil(document.body.getBoundingClientRect().bottom) + 24")),
-            )
-            image = page.screenshot(
-                full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": height}
-            )
-            # A palette makes the file a third of its size; this method keeps the colors of the few
-            # dots for the severities.
-            small = (
-                Image.open(io.BytesIO(image))
-                .convert("RGB")
-                .quantize(COLORS, Image.Quantize.MAXCOVERAGE, kmeans=1)
-            )
-            small.save(ROOT / "docs" / "images" / f"{scene.name}.png", optimize=True)
-            context.close()
-        chromium.close()
-    return 0
+            for scheme in SCHEMES:
+                page = _open(browser, scene, WIDTH, scheme)
+                name = scene.name if scheme == "light" else f"{scene.name}-{scheme}"
+                _save(page, scene, ROOT / "docs" / "images" / f"{name}.png")
+                page.context.close()
+            page = _open(browser, scene, PHONE_WIDTH, "light")
+            cut_off += [f"{scene.name}: {text}" for text in page.evaluate(CUT_OFF)]
+            page.context.close()
+        browser.close()
+    print(*cut_off, sep="\n", file=sys.stderr)  # noqa: T201
+    return 1 if cut_off else 0
 
 
 if __name__ == "__main__":

@@ -52,10 +52,11 @@ STATE_LABELS = {
 }
 CHANGES = (FindingState.NEW, FindingState.FIXED, FindingState.BACK)
 """The changes that a report counts, in their order."""
-MAX_TITLE_CELL_CHARS = 72
-MAX_PATH_CELL_CHARS = 28
+MAX_TITLE_CELL_CHARS = 56
+MAX_PATH_CELL_CHARS = 18
 """With these limits a row of findings is one line beside the sidebar of an issue."""
 MAX_NAME_CELL_CHARS = 60
+MAX_STATE_CELL_CHARS = 20
 MAX_NOTE_CHARS = 500
 MAX_STATE_NOTE_CHARS = 60
 MAX_BATCHES_LISTED = 5
@@ -214,9 +215,10 @@ def format_table_row(status: FindingStatus, report: RunReport, url: str = "") ->
     The state is before the title, unless the finding is just open. *url*: what the title links to.
     """
     tracked = status.tracked
-    title = breakable(inline(tracked.title, MAX_TITLE_CELL_CHARS)) or "Untitled finding"
     state = format_state(status).removeprefix(f"{FindingState.OPEN.value}, ")
     is_plain = state == FindingState.OPEN.value
+    left = MAX_TITLE_CELL_CHARS - (0 if is_plain else min(len(state) + 3, MAX_STATE_CELL_CHARS))
+    title = breakable(inline(tracked.title, left)) or "Untitled finding"
     path = tracked.anchor.path
     name_chars = min(len(path) - path.rfind("/") + 1, MAX_NAME_CELL_CHARS)
     place = (

@@ -119,7 +119,7 @@ def test_a_row_has_three_short_cells():
     severity, title, where = report_text.format_table_row(status, report())
     assert severity == "🟡\N{NO-BREAK SPACE}medium"
     shown = unescape(re.sub(r"<[^>]*>|\*\*", "", title))
-    assert len(shown) <= len("🆕 new · ") + report_text.MAX_TITLE_CELL_CHARS
+    assert len(shown) <= report_text.MAX_TITLE_CELL_CHARS
     label = unescape(re.sub(r"<[^>]*>", "", where)).partition("](")[0].strip("[")
     assert label == "…/PaymentTransactionRepository.java:10"
     assert len(report_text.FINDING_COLUMNS) == 3

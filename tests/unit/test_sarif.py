@@ -249,11 +249,18 @@ class TestDocument:
 
 
 class TestRules:
+    def test_alerts_are_named_by_what_is_wrong_or_by_the_rule_that_several_share(self):
+        one, two = finding_status(1), finding_status(2, title="SQL from `id`")
+        [rule] = run_of(render_statuses(one, two))["tool"]["driver"]["rules"]
+        assert rule["shortDescription"]["text"] == "SQL injection"
+        [rule] = run_of(render_statuses(two))["tool"]["driver"]["rules"]
+        assert rule["shortDescription"]["text"] == "SQL from `id`"
+
     def test_a_rule_has_what_code_scanning_shows(self):
         [rule] = run_of(render_statuses(finding_status()))["tool"]["driver"]["rules"]
         assert rule["id"] == "injection/sql-injection/high"
         assert rule["name"] == "sql-injection"
-        assert rule["shortDescription"]["text"] == "SQL injection"
+        assert rule["shortDescription"]["text"] == "SQL from `name`"
         assert rule["defaultConfiguration"] == {"level": "error"}
         assert rule["properties"] == {
             "tags": ["security", "injection", "external/cwe/cwe-89"],

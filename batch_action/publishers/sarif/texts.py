@@ -186,7 +186,8 @@ def _rule(id: str, group: Reported, previous: Mapping[str, Any], task: str) -> R
     return {
         "id": id,
         "name": name,
-        "shortDescription": {"text": _title(name, tracked.category)},
+        # GitHub shows it as the title of each alert of the rule.
+        "shortDescription": {"text": _title_of_alerts(group)},
         "fullDescription": {
             "text": f"Found by the task {message(task, MAX_NAME_CHARS)}: category {category}, "
             f"severity {tracked.severity.value}. Each alert describes the problem and its fix."
@@ -251,6 +252,13 @@ def _precision(findings: Sequence[Finding], previous: Mapping[str, Any]) -> str:
 
 def _part(text: str) -> str:
     return quote(plain(text, MAX_NAME_CHARS) or "unnamed", safe="")
+
+
+def _title_of_alerts(group: Reported) -> str:
+    """Return what is wrong: the title of the only finding, or the rule of several."""
+    tracked, _ = group[0]
+    title = message(tracked.title, MAX_TITLE_CHARS) if len(group) == 1 else ""
+    return title or _title(plain(tracked.rule, MAX_NAME_CHARS) or "unnamed", tracked.category)
 
 
 def _title(name: str, category: str) -> str:
