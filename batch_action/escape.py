@@ -44,7 +44,7 @@ _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _ACTIVE_SARIF = re.compile(
     r"(?<!\w)@(?=\w)|\](?=\()|\{(?=\d+\})|:(?=//)|\bwww(?=\.)|#(?=\d)|\bGH-(?=\d)", re.IGNORECASE
 )
-_LONG_WORD = re.compile(r"\S{15,}")
+_LONG_WORD = re.compile(r"\S{13,}")
 _BREAK = re.compile(r"[/_.:-]+(?=\w)|[a-z](?=[A-Z])|(?:[A-Z]{14}|[^\W_A-Z]{14})(?=\w)")
 """Where a long word may break: after punctuation, at a capital letter, at last anywhere."""
 _LOOK_ALIKES = str.maketrans("*~`", "\u2217\u223c\u02cb")
@@ -125,10 +125,17 @@ def _break_commit_ids(safe: str) -> str:
     return _COMMIT_ID.sub(lambda run: ZERO_WIDTH_SPACE.join(re.findall(".{1,6}", run[0])), safe)
 
 
+def _cut(text: str, limit: int) -> str:
+    """Cut a line to `limit` characters, or before the code that the cut would split."""
+    short = plain(text, limit)
+    is_split = short != text and short.count("`") % 2 and text.count("`") % 2 == 0
+    return short.rpartition("`")[0].rstrip() + "…" if is_split else short
+
+
 def inline(text: str, limit: int = 0) -> str:
     """Escape like `markdown`, but render code in backticks; for tables and `<summary>` too."""
     done, at = "", 0
-    text = plain(text, limit)
+    text = _cut(plain(text), limit)
     for span in _CODE_SPAN.finditer(text):
         done += _escape_between(text[at : span.start()], first=at == 0) + html_code(span[2])
         at = span.end()

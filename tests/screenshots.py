@@ -5,6 +5,7 @@ the sandbox in headless Chromium, light and dark. A table that is cut off on a p
 """
 
 import io
+import re
 import shutil
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 from batch_action.sandbox import sample_repositories
 from batch_action.sandbox.github.annotation_page import render_annotations
 from batch_action.sandbox.github.page import render_markdown
+from batch_action.sandbox.sample_answers import answer_function
 from batch_action.sandbox.server import Sandbox
 from tests.documents.texts import ROOT
 from tests.harness.git_repositories import Repo
@@ -42,16 +44,12 @@ WIDTH, PHONE_WIDTH, COLORS = 880, 375, 128
 SCHEMES = ("light", "dark")
 # Only what a destination shows: no bar, no sidebar, no footer.
 CROP = ".bar, .side, footer { display: none } .columns { display: block } main { padding: 16px }"
-OPENED = ".text details:has(pre)"
-"""The first finding with code: the worst one."""
+OPENED = ".text details:has(.add)"
+"""The first finding with a suggested change."""
 CUT_OFF = """() => [...document.querySelectorAll(".text table:not(.lines), .text p, .text summary")]
   .filter(e => e.scrollWidth > e.clientWidth + 1 && e.checkVisibility())
   .map(e => e.textContent.slice(0, 80))"""
 PROPOSED = {"report": "draft-pr, summary", "task": "test-generation"}
-CHANGE = (
-    "import json\n\n\ndef load(path, cache=[]):\n"
-    "    cache.append(json.load(open(path)))\n    return cache[-1]\n"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +77,7 @@ def run_scenes() -> Iterator[tuple[WorkflowHarness, list[Scene]]]:
             repo=Repo(folder / "shop", commits=40),
             github_repository=repository,
         )
+        _answer(sandbox, "code-review")
         workflow.inputs |= {"report": REPORT, "first_run": "all"}
         workflow.inputs["slack_webhook_url"] = slack.url
         first = _submit_and_collect(workflow)
@@ -92,11 +91,18 @@ def run_scenes() -> Iterator[tuple[WorkflowHarness, list[Scene]]]:
         results = workflow.repo.path / ".batch-action"
         report = (results / "report.md").read_text("utf-8")
         del workflow.inputs["slack_webhook_url"]
-        documented = _submit_and_collect(workflow, select="all", **PROPOSED)
-        assert documented.exit == 0, documented.log
+        _answer(sandbox, PROPOSED["task"])
+        proposed = _submit_and_collect(workflow, select="all", **PROPOSED)
+        assert proposed.exit == 0, proposed.log
         draft = max(workflow.github_repository.issues)
         shutil.rmtree(results)
-        pull = PullRequestHarness.open(workflow, {"shop/loading.py": CHANGE}, branch="load-orders")
+        _answer(sandbox, "code-review")
+        pull = PullRequestHarness.open(
+            workflow,
+            {"shop/orders.py": workflow.repo.git("show", "HEAD~1:shop/orders.py") + "\n"},
+            branch="search",
+            title="Search for orders by the customer's name again",
+        )
         assert pull.run("submit").exit == 0
         workflow.finish()
         assert pull.collect().exit == 0
@@ -110,6 +116,13 @@ def run_scenes() -> Iterator[tuple[WorkflowHarness, list[Scene]]]:
                 pull.issue.number,
             ),
         )
+
+
+def _answer(sandbox: Sandbox, task: str) -> None:
+    """Let the answers come from those that are written for the sample."""
+    answer, by_hand = answer_function(sample_repositories.SHOP, task)
+    assert by_hand
+    sandbox.anthropic.answer_with(answer)
 
 
 def _submit_and_collect(workflow: WorkflowHarness, **inputs: str) -> Any:
@@ -138,7 +151,7 @@ def _scenes(
         Scene(name="issue-list", url=f"{url}/issues"),
         Scene(name="issue-per-finding", url=f"{url}/issues/{single}"),
         Scene(name="sarif-list", url=f"{url}/security/code-scanning"),
-        Scene(name="sarif-alert", url=f"{url}/security/code-scanning/1"),
+        Scene(name="sarif-alert", url=f"{url}/security/code-scanning/2"),
         Scene(name="pr-review", url=f"{url}/pull/{pull}"),
         Scene(name="draft-pr", url=f"{url}/pull/{draft}"),
         Scene(
@@ -184,6 +197,7 @@ def _mrkdwn(text: str) -> str:
             html += f'<a href="{escape(address)}">{label}</a>{rest}'
         else:
             html += ("<" if html else "") + piece
+    html = re.sub(r"`([^`]+)`", r"<code>\1</code>", html)
     parts = html.split("*")
     return "".join(f"<b>{p}</b>" if n % 2 else p for n, p in enumerate(parts))
 
@@ -218,7 +232,7 @@ def _open(browser: Browser, scene: Scene, width: int, scheme: Any) -> Page:
 def _save(page: Page, scene: Scene, path: Path) -> None:
     box = page.locator(scene.part).first.bounding_box()
     assert box, scene.name
-    margin = 0 if scene.part == "main" else 16
+    margin = 0 if scene.part == "main" else 12
     image = page.screenshot(
         full_page=True,
         clip={

@@ -52,11 +52,11 @@ STATE_LABELS = {
 }
 CHANGES = (FindingState.NEW, FindingState.FIXED, FindingState.BACK)
 """The changes that a report counts, in their order."""
-MAX_TITLE_CELL_CHARS = 56
-MAX_PATH_CELL_CHARS = 18
-"""With these limits a row of findings is one line beside the sidebar of an issue."""
-MAX_NAME_CELL_CHARS = 60
+MAX_TITLE_CELL_CHARS = 60
 MAX_STATE_CELL_CHARS = 20
+MAX_PATH_CELL_CHARS = 16
+MAX_NAME_CELL_CHARS = 60
+"""With these limits a usual row of findings is one line beside the sidebar of an issue."""
 MAX_NOTE_CHARS = 500
 MAX_STATE_NOTE_CHARS = 60
 MAX_BATCHES_LISTED = 5
@@ -216,19 +216,25 @@ def format_table_row(status: FindingStatus, report: RunReport, url: str = "") ->
     """
     tracked = status.tracked
     state = format_state(status).removeprefix(f"{FindingState.OPEN.value}, ")
-    is_plain = state == FindingState.OPEN.value
-    left = MAX_TITLE_CELL_CHARS - (0 if is_plain else min(len(state) + 3, MAX_STATE_CELL_CHARS))
+    prefix = f"**{state}** · "
+    if state in (FindingState.OPEN.value, STATE_LABELS[FindingState.NEW]):
+        prefix = state.removeprefix(FindingState.OPEN.value).replace("new", "")
+    left = MAX_TITLE_CELL_CHARS - min(len(prefix.replace("*", "")), MAX_STATE_CELL_CHARS)
     title = breakable(inline(tracked.title, left)) or "Untitled finding"
-    path = tracked.anchor.path
-    name_chars = min(len(path) - path.rfind("/") + 1, MAX_NAME_CELL_CHARS)
-    place = (
-        f"{shorten_path(path, max(name_chars, MAX_PATH_CELL_CHARS))}:{tracked.anchor.start_line}"
-    )
+    place = breakable(html_code(f"{_end_of(tracked.anchor.path)}:{tracked.anchor.start_line}"))
     return (
         format_severity(tracked).replace(" ", "\N{NO-BREAK SPACE}"),
-        ("" if is_plain else f"**{state}** · ") + (f"[{title}]({url})" if url else title),
-        link_lines(breakable(html_code(place)), tracked.anchor, report),
+        prefix + (f"[{title}]({url})" if url else title),
+        link_lines(place, tracked.anchor, report),
     )
+
+
+def _end_of(path: str) -> str:
+    """Return the file's name, with the folders before it that fit the cell."""
+    *folders, name = path.split("/")
+    while folders and len(folders[-1]) + len(name) < MAX_PATH_CELL_CHARS:
+        name = f"{folders.pop()}/{name}"
+    return shorten_path(name, MAX_NAME_CELL_CHARS)
 
 
 MAX_CELL_CHARS = 200

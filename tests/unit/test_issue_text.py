@@ -129,7 +129,7 @@ def test_a_new_issue():
     assert written.body == (
         f"{HEAD}\n**1 open finding, 1 high; 1 new in this run.**\n\n"
         "| Severity | Finding | Where |\n|---|---|---|\n"
-        "| 🟠\N{NO-BREAK SPACE}high | **🆕 new** · SQL from <code>name</code> "
+        "| 🟠\N{NO-BREAK SPACE}high | 🆕 SQL from <code>name</code> "
         f"| [<code>src/db.py:10</code>]({LINK}) |\n\n{BLOCK}\n\n{END}"
     ).replace("msgbatch&#95;1", "msgbatch_1")
     assert written.comment is None

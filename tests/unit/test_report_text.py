@@ -93,7 +93,7 @@ def texts_of_all_destinations(**fields) -> dict[str, str]:
 def test_a_long_path_shows_the_file_name_everywhere(state):
     for name, text in texts_of_all_destinations(state=state, path=LONG).items():
         shown = unescape(re.sub(r"<wbr>|\]\([^)]*\)|<!--.*?-->", "", text))
-        assert "/PaymentTransactionRepository.java" in shown, name
+        assert "PaymentTransactionRepository.java" in shown, name
         assert LONG.partition("/")[0] not in shown, name
 
 
@@ -121,7 +121,7 @@ def test_a_row_has_three_short_cells():
     shown = unescape(re.sub(r"<[^>]*>|\*\*", "", title))
     assert len(shown) <= report_text.MAX_TITLE_CELL_CHARS
     label = unescape(re.sub(r"<[^>]*>", "", where)).partition("](")[0].strip("[")
-    assert label == "…/PaymentTransactionRepository.java:10"
+    assert label == "PaymentTransactionRepository.java:10"
     assert len(report_text.FINDING_COLUMNS) == 3
 
 
@@ -129,7 +129,8 @@ def test_a_row_has_three_short_cells():
     ("state", "note", "fields", "cell"),
     [
         (FindingState.OPEN, "", {}, "T"),
-        (FindingState.NEW, "", {}, "**🆕 new** · T"),
+        (FindingState.NEW, "", {}, "🆕 T"),
+        (FindingState.NEW, "", {"pre_existing": True}, "**🆕 new, pre-existing** · T"),
         (FindingState.BACK, "", {}, "**↩️ back** · T"),
         (FindingState.RECHECKING, "", {}, "**🔁 being re-checked** · T"),
         (FindingState.OPEN, "file excluded", {}, "**open (file excluded)** · T"),

@@ -254,13 +254,13 @@ class TestRules:
         [rule] = run_of(render_statuses(one, two))["tool"]["driver"]["rules"]
         assert rule["shortDescription"]["text"] == "SQL injection"
         [rule] = run_of(render_statuses(two))["tool"]["driver"]["rules"]
-        assert rule["shortDescription"]["text"] == "SQL from `id`"
+        assert rule["shortDescription"]["text"] == "SQL from id"
 
     def test_a_rule_has_what_code_scanning_shows(self):
         [rule] = run_of(render_statuses(finding_status()))["tool"]["driver"]["rules"]
         assert rule["id"] == "injection/sql-injection/high"
         assert rule["name"] == "sql-injection"
-        assert rule["shortDescription"]["text"] == "SQL from `name`"
+        assert rule["shortDescription"]["text"] == "SQL from name"
         assert rule["defaultConfiguration"] == {"level": "error"}
         assert rule["properties"] == {
             "tags": ["security", "injection", "external/cwe/cwe-89"],
@@ -353,7 +353,7 @@ class TestReturnedDocument:
             "sql-injection",
         )
         assert (first.severity, first.security, second.security) == (Severity.HIGH, True, False)
-        assert first.title == "SQL from `name`"
+        assert first.title == "SQL from name"
         assert first.footer == texts.Footer(
             fingerprint=f"{1:016x}",
             since="2026-03-01",

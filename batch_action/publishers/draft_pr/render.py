@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batch_action.escape import attribute, html_code, markdown, plain, subject
+from batch_action.escape import attribute, breakable, html_code, markdown, plain, subject
 from batch_action.models.findings import RefusedFile
 from batch_action.models.github import GitCommit
 from batch_action.models.report import RunReport
@@ -63,6 +63,10 @@ def is_ours(commit: GitCommit) -> bool:
     return match is not None and match[1] == commit.tree
 
 
+def _path_cell(path: str) -> str:
+    return breakable(html_code(shorten_path(path, 120)))
+
+
 def body(
     report: RunReport,
     files: Sequence[ProposedFile],
@@ -71,14 +75,13 @@ def body(
 ) -> str:
     """Return the table of files with a marker for every file, and what was left out."""
     reasons = [
-        (html_code(shorten_path(file.path, 120)), markdown(file.reason, 200))
-        for file in left_out[:MAX_LEFT_OUT]
+        (_path_cell(file.path), markdown(file.reason, 200)) for file in left_out[:MAX_LEFT_OUT]
     ]
     listed, remaining = [], MAX_BODY_CHARS - sum(len(cell) + 5 for row in reasons for cell in row)
     for number, file in enumerate(files):
         row = (
-            html_code(shorten_path(file.path, 120)),
-            html_code(shorten_path(file.source, 120)),
+            _path_cell(file.path),
+            _path_cell(file.source),
             markdown(file.summary, 200),
         )
         marker = _marker(file, blobs[file.path])

@@ -257,7 +257,8 @@ def _part(text: str) -> str:
 def _title_of_alerts(group: Reported) -> str:
     """Return what is wrong: the title of the only finding, or the rule of several."""
     tracked, _ = group[0]
-    title = message(tracked.title, MAX_TITLE_CHARS) if len(group) == 1 else ""
+    # The list of alerts renders no Markdown.
+    title = message(tracked.title.replace("`", ""), MAX_TITLE_CHARS) if len(group) == 1 else ""
     return title or _title(plain(tracked.rule, MAX_NAME_CHARS) or "unnamed", tracked.category)
 
 
