@@ -1,6 +1,7 @@
 """`collect`: fetch ended batches and publish their findings; sends no requests."""
 
 import time
+from datetime import datetime
 
 from batch_action.batches import lost_creates, recover, results
 from batch_action.batches.results import BatchResults
@@ -11,7 +12,7 @@ from batch_action.errors import BatchActionError, GitHubError, TransientError
 from batch_action.ledger import spend, store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
-from batch_action.models.ledger import Ledger
+from batch_action.models.ledger import Ledger, Reported
 from batch_action.models.report import PublishResult
 from batch_action.publishers import job_summary, notifiers, pipeline, run_report
 from batch_action.publishers.pipeline import PipelineResult
@@ -68,6 +69,7 @@ def publish_results(
     result = _publish(ctx, session, after, batch_results, pull_request_results)
     done = result is None or result.problem is None
     if not ctx.settings.dry_run:
+        session.add(*_reported_issue(result, session.view, ctx.now()))
         if done:
             session.ledger = session.ledger.add(*batch_results.facts)
         store.save(ctx, session)
@@ -83,6 +85,15 @@ def publish_results(
         results.delete_batches(ctx, batch_results.facts)
     problem = (result.problem if result else None) or pull_request_results.problem
     return _exit_code(ctx.runner, ctx.settings, published, problem or batch_results.failure)
+
+
+def _reported_issue(
+    result: PipelineResult | None, view: LedgerView, now: datetime
+) -> tuple[Reported, ...]:
+    """Return the fact that names the rolling issue, if the ledger does not name it yet."""
+    written = result.published.results if result else ()
+    numbers = {r.number for r in written if r.destination == "issue" and r.number}
+    return tuple(Reported(issue=n, at=now) for n in numbers - {view.last_issue})
 
 
 def _collect_pull_request(
@@ -145,7 +156,10 @@ def _publish(
     answers = results.build_answers(ctx, view, batch_results, head=head)
     try:
         states = pipeline.read_states(
-            ctx, view.dismissed_fingerprints, inherited=pull_request_results.inherited
+            ctx,
+            view.dismissed_fingerprints,
+            inherited=pull_request_results.inherited,
+            last_issue=view.last_issue,
         )
     except GitHubError as error:
         if batch_results.ended:

@@ -20,6 +20,7 @@ from batch_action.models.ledger import (
     Noted,
     Recheck,
     Rejected,
+    Reported,
     Reserved,
     Selected,
     Sent,
@@ -67,7 +68,7 @@ def facts_of(view: LedgerView, number: int) -> Ledger:
                 return fact.batch in batches
             case Recheck() | Dismissed():
                 return f"/pull/{number}#" in fact.source
-            case Reserved() | Charged() | Noted():
+            case Reported() | Reserved() | Charged() | Noted():
                 return False
 
     return view.ledger.keep(belongs)

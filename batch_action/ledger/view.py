@@ -17,6 +17,7 @@ from batch_action.models.ledger import (
     Ledger,
     Recheck,
     Rejected,
+    Reported,
     RequestKey,
     Selected,
     Sent,
@@ -434,6 +435,12 @@ class LedgerView:
         selections = [fact for fact in reversed(self._selections) if not fact.partial]
         same_scope = [fact for fact in selections if scope in (None, fact.scope)]
         return tuple(dict.fromkeys(fact.head for fact in same_scope or selections))
+
+    @property
+    def last_issue(self) -> int | None:
+        """The number of the rolling issue that was written last."""
+        last = max(self.facts(Reported), key=lambda fact: (fact.at, fact.issue), default=None)
+        return last.issue if last else None
 
     # Money
 

@@ -248,6 +248,8 @@ class PublishedState:
     blocks: dict[str, str] = field(default_factory=dict)
     """Fingerprint to the Markdown of its block there, with people's edits: a destination that does
     not have a finding yet takes over this wording."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for people about what was found there and is not used."""
     has_pending_work: bool = False
     """Whether a user command needs an answer there or a finding waits to be published: publish even
     when no batch has ended."""

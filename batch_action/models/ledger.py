@@ -228,6 +228,14 @@ class Closed(BaseFact, key=("pull_request", "at")):
     at: Timestamp
 
 
+class Reported(BaseFact, key=("issue", "at")):
+    """The rolling issue was written: the next run asks for it by its number first."""
+
+    kind: Literal["reported"] = "reported"
+    issue: Number
+    at: Timestamp
+
+
 class Reserved(BaseFact, key=("intent",)):
     """A submit may cost this much; only in the ledger of the repository's spend."""
 
@@ -274,6 +282,7 @@ Fact = Annotated[
     | Dismissed
     | Recheck
     | Closed
+    | Reported
     | Reserved
     | Charged
     | Noted,

@@ -39,11 +39,11 @@ from batch_action.publishers.positions import resolve, sort_newest_first
 from batch_action.publishers.sarif import publisher as sarif
 from batch_action.text import plural
 
-PUBLISHERS: Mapping[str, Callable[[RunContext, frozenset[str]], Publisher]] = {
-    "issue": lambda ctx, _: issue.create_publisher(ctx),
-    "issue-per-finding": lambda ctx, _: issue_per_finding.create_publisher(ctx),
-    "sarif": sarif.create_publisher,
-    "draft-pr": lambda ctx, _: draft_pr.create_publisher(ctx),
+PUBLISHERS: Mapping[str, Callable[[RunContext, frozenset[str], int | None], Publisher]] = {
+    "issue": lambda ctx, _, last_issue: issue.create_publisher(ctx, last_issue),
+    "issue-per-finding": lambda ctx, *_: issue_per_finding.create_publisher(ctx),
+    "sarif": lambda ctx, dismissed, _: sarif.create_publisher(ctx, dismissed),
+    "draft-pr": lambda ctx, *_: draft_pr.create_publisher(ctx),
 }
 """The destinations that keep findings between runs, in the order in which they are written."""
 
@@ -126,11 +126,13 @@ def read_states(
     dismissed: frozenset[str] = frozenset(),
     publishers: Mapping[str, Publisher] | None = None,
     inherited: Sequence[PublishedState] = (),
+    last_issue: int | None = None,
 ) -> PublishedStates:
     """Read the states of all publishers, without writing anything.
 
     *dismissed*: the fingerprints whose dismissal the ledger has; *publishers*: used instead of
-    those that `report` names; *inherited*: states from elsewhere, such as a merged pull request.
+    those that `report` names; *inherited*: states from elsewhere, such as a merged pull request;
+    *last_issue*: the number of the rolling issue that the ledger has.
 
     Raises:
         ConfigError: when a destination is not configured completely.
@@ -139,7 +141,7 @@ def read_states(
     ctx.console.activity = "reading the destinations"
     if publishers is None:
         publishers = {
-            name: PUBLISHERS[name](ctx, dismissed)
+            name: PUBLISHERS[name](ctx, dismissed, last_issue)
             for name in PUBLISHERS
             if name in ctx.settings.report
         }
@@ -152,6 +154,8 @@ def read_states(
             if not error.permanent:
                 raise
             unreadable[name] = _failed_result(name, error)
+    for warning in (text for state in states for text in state.warnings):
+        ctx.warn(warning)
     return PublishedStates(
         publishers={
             name: publisher for name, publisher in publishers.items() if name not in unreadable

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -431,3 +432,37 @@ def test_versions(repo):
     assert texts == [b"3", b"2", b"1"]
     assert len(git.versions(repo.head(), "[a] b.py", 1)) == 1
     assert git.versions(repo.head(), "nowhere", 9) == []
+
+
+def partial_clone(repo: Repo, folder: Path, *more: str) -> GitRepo:
+    """Clone without blobs, as `filter: blob:none` and a sparse checkout of actions/checkout do."""
+    repo.git("config", "uploadpack.allowFilter", "true")
+    repo.git("clone", "-q", "--filter=blob:none", *more, f"file://{repo.path}", str(folder))
+    return GitRepo(folder)
+
+
+def test_a_partial_clone_lacks_only_what_it_lacks(tmp_path: Path) -> None:
+    repo = Repo.init(tmp_path / "origin")
+    lines = "".join(f"line {n}\n" for n in range(30))
+    a = repo.commit({"a.js": "1\n", "moved.js": lines, "same.js": "same\n" * 9, "gone.js": "x\n"})
+    b = repo.commit(
+        {
+            "a.js": "2\n",
+            "moved.js": None,
+            "new.js": lines + "more\n",
+            "same.js": None,
+            "lib/same.js": "same\n" * 9,
+            "gone.js": None,
+        }
+    )
+    whole, partial = GitRepo(repo.path), partial_clone(repo, tmp_path / "clone")
+    changes = {change.path: change for change in partial.changes(a, b)}
+    assert changes["lib/same.js"].old_path == "same.js", "equal content needs no blob"
+    assert {"a.js", "new.js", "gone.js"} <= changes.keys()
+    old, new = changes["a.js"].old_blob, changes["a.js"].blob
+    assert old is not None
+    assert partial.sizes([old, new]) == {new: 2}
+    assert list(partial.blobs([old, new])) == [(new, b"2\n")]
+    assert partial.hunks_of([(old, new)]) == {}
+    assert partial.file_at(a, "a.js") is None
+    assert whole.hunks_of([(old, new)])

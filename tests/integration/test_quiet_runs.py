@@ -77,3 +77,75 @@ def test_a_quiet_run_after_another_commit_writes_nothing(workflow: WorkflowHarne
     workflow.commit({"docs/b.md": "Hello.\n"})
     workflow.run("collect")
     assert workflow.writes == writes
+
+
+# The number of the rolling issue, in the ledger.
+
+
+def add_finding(workflow: WorkflowHarness) -> str:
+    """Report another finding in two runs; return their logs."""
+    workflow.commit({"b.js": WORSE.replace("run", "walk")})
+    results = [workflow.run(), workflow.run()]
+    assert [r.exit for r in results] == [0, 0], results[0].log + results[1].log
+    return results[0].log + results[1].log
+
+
+def test_a_lost_label_changes_nothing(workflow: WorkflowHarness) -> None:
+    reported(workflow)
+    workflow.issue.labels.clear()
+    add_finding(workflow)
+    assert known(workflow).keys() == {"a.js", "b.js"}
+    assert len(workflow.issues) == 1
+
+
+def test_another_token_changes_nothing(workflow: WorkflowHarness) -> None:
+    reported(workflow)
+    former = workflow.sandbox.github.add_user(
+        "former-app", **{workflow.github_repository.full_name: "write"}
+    )
+    workflow.issue.user, workflow.issue.by_app = former, False
+    log = add_finding(workflow)
+    assert known(workflow).keys() == {"a.js", "b.js"}
+    assert len(workflow.issues) == 1
+    assert "trusted-authors" not in log
+
+
+def test_a_deleted_issue_is_opened_anew(workflow: WorkflowHarness) -> None:
+    reported(workflow)
+    workflow.github_repository.issues.clear()
+    add_finding(workflow)
+    assert set(known(workflow)) == {"b.js"}
+    # The ledger names the new one now.
+    workflow.issue.labels.clear()
+    workflow.commit({"c.js": WORSE.replace("run", "sit")})
+    workflow.run()
+    workflow.run()
+    assert len(workflow.issues) == 1
+    assert known(workflow).keys() == {"b.js", "c.js"}
+
+
+def test_an_edited_issue_of_that_number_is_not_taken_for_ours(workflow: WorkflowHarness) -> None:
+    reported(workflow)
+    workflow.issue.labels.clear()
+    workflow.issue.body = "Something else by now."
+    add_finding(workflow)
+    assert [issue.body == "Something else by now." for issue in workflow.issues] == [True, False]
+
+
+def test_a_foreign_issue_with_our_marker_is_named_and_not_adopted(
+    workflow: WorkflowHarness,
+) -> None:
+    reported(workflow)
+    foreign = workflow.issue
+    foreign.user = workflow.sandbox.github.add_user(
+        "mallory", **{workflow.github_repository.full_name: "triage"}
+    )
+    foreign.by_app = False
+    foreign_body = foreign.body
+    # A ledger that does not name it: that of another repository's id would be refused.
+    workflow.github_repository.artifacts.clear()
+    log = add_finding(workflow)
+    assert "trusted-authors: mallory" in log
+    assert f"#{foreign.number}" in log
+    assert foreign.body == foreign_body
+    assert len(workflow.issues) == 2

@@ -240,11 +240,17 @@ class GitRepo:
                 f"The base commit {base[:12]} is not in this clone: cut off, or rewritten.",
                 fix="Set fetch-depth: 0 on actions/checkout, or choose another base.",
             )
-        out = self.runner.output(
-            *("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "-M", f"-l{RENAME_LIMIT}"),
+        command = [
+            *("diff-tree", "-r", "-z", "--raw", "--no-abbrev", f"-l{RENAME_LIMIT}"),
             *("--ignore-submodules=none", "--no-ext-diff", "--no-textconv"),
-            *(base, head),
-        )
+        ]
+        try:
+            out = self.runner.output(*command, "-M", base, head)
+        except ConfigError:
+            if not self.runner.is_partial:
+                raise
+            # Contents to compare are missing, but equal ones have equal names.
+            out = self.runner.output(*command, "-M100%", base, head)
         return list(parse_raw_diff(out))
 
     def tree(self, commit: str) -> list[FileChange]:
@@ -358,7 +364,10 @@ class GitRepo:
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int]:
         """Return the size in bytes of each blob that is in this clone, by id."""
-        out = self.runner.output("cat-file", "--batch-check", "--buffer", feed=_lines(ids))
+        with self.runner.object_environment() as env:
+            out = self.runner.output(
+                "cat-file", "--batch-check", "--buffer", feed=_lines(ids), env=env
+            )
         sizes = {}
         for line in out.splitlines():
             words = line.decode("utf-8", "surrogateescape").split()
@@ -376,7 +385,10 @@ class GitRepo:
         if not wanted:
             return
         command = ["cat-file", "--batch", "--buffer"]
-        with self.runner.stream(command, feed=_lines(wanted)) as stdout:
+        with (
+            self.runner.object_environment() as env,
+            self.runner.stream(command, feed=_lines(wanted), env=env) as stdout,
+        ):
             for _ in wanted:
                 words = stdout.readline().split()
                 if not words:

@@ -17,6 +17,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
@@ -150,6 +151,27 @@ class GitRunner:
                 "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
                 ALTERNATES: self._alternates(self.common_dir / "objects"),
             }
+
+    @cached_property
+    def is_partial(self) -> bool:
+        """Whether the clone may lack blobs (`--filter`), which git would fetch."""
+        try:
+            config = (self.common_dir / "config").read_text("utf-8", "replace").casefold()
+        except OSError:
+            return False
+        return "promisor" in config or "partialclone" in config
+
+    @contextmanager
+    def object_environment(self) -> Iterator[dict[str, str]]:
+        """Yield the environment in which a missing object is only missing.
+
+        In a partial clone git ends at the first one that it may not fetch.
+        """
+        if not self.is_partial:
+            yield {}
+            return
+        with self.scratch_repository() as env:
+            yield env
 
     def extra_objects(self, folder: str) -> AbstractContextManager[None]:
         """Let every call inside the block also read the objects of `folder`."""

@@ -96,6 +96,7 @@ _MAX_LABEL_DESCRIPTION_CHARS = 100
 _NEWEST = 100
 """Issues that a lost one is looked for among."""
 _NOT_FOUND = 404
+_GONE = 410
 _UNPROCESSABLE = 422
 # https://docs.github.com/graphql/reference/objects#usercontentedit, the newest first.
 _REVISIONS = """
@@ -125,6 +126,8 @@ class Issues:
         """Use a client; trust text by the token's own account and by `trusted_authors` (logins)."""
         self._client = client
         self._trusted_authors = frozenset(login.casefold() for login in trusted_authors)
+        self.foreign: tuple[Issue, ...] = ()
+        """What `find` found last of accounts that are not trusted: anybody can write a marker."""
         self._viewer: str | None = None
         self._labels: set[str] = set()
         self._writers: dict[str, bool] = {}
@@ -167,7 +170,20 @@ class Issues:
             if item.pull_request is None and marker in (item.body or "")
         ]
         trusted = [issue for issue in issues if self.is_trusted(issue.author)]
+        self.foreign = tuple(issue for issue in issues if issue not in trusted)
         return sorted(trusted, key=lambda issue: issue.number)
+
+    def find_by_number(self, number: int, marker: str) -> Issue | None:
+        """Return an issue that our ledger names, if it is still there with this marker.
+
+        The account that opened it is trusted from now on: it was ours, whatever the token is today.
+        """
+        with Ignored(_NOT_FOUND, _GONE):
+            issue = self.get(number)
+            if marker in issue.body:
+                self._trusted_authors |= {issue.author.casefold()}
+                return issue
+        return None
 
     def get(self, number: int) -> Issue:
         """Return one issue; RefusedError 404 or 410 when it was moved or deleted."""

@@ -172,16 +172,22 @@ def verify_written(
 
 
 def read_rolling_issue(
-    issues: Issues, task: str, repository_id: str, state_key: str = ""
+    issues: Issues, task: str, repository_id: str, state_key: str = "", last: int | None = None
 ) -> RollingIssue | None:
     """Find and read the rolling issue of a task; None when there is none yet.
+
+    *last*: the number of the one that was written last, which counts without its label too.
 
     Raises:
         GitHubError: when the issues cannot be read, or a later version wrote this one.
     """
+    found = markers.find_issues(issues, DESTINATION, task, state_key, repository_id)
+    if last is not None and all(issue.number != last for issue in found):
+        marker = markers.identity_of(markers.qualify_task(task, state_key), repository_id)
+        found = [*filter(None, [issues.find_by_number(last, marker)]), *found]
     candidates = [
         i
-        for i in markers.find_issues(issues, DESTINATION, task, state_key, repository_id)
+        for i in found
         if (i.state == "open" or i.state_reason != "duplicate") and markers.parse_head(i.body)
     ]
     if not candidates:
@@ -220,6 +226,8 @@ class IssuePublisher:
     task: str
     repository_id: str
     state_key: str = ""
+    last: int | None = None
+    """The number of the issue that was written last, as the ledger has it."""
     options: PublisherOptions
     current: RollingIssue | None = None
     commands: UserCommands = field(default_factory=UserCommands)
@@ -228,7 +236,15 @@ class IssuePublisher:
         """Read the issue and the commands in it; see `Publisher`."""
         self._refresh()
         if self.current is None:
-            return PublishedState(destination=DESTINATION)
+            return PublishedState(
+                destination=DESTINATION,
+                warnings=tuple(
+                    f"Issue #{issue.number} by {issue.author} looks like ours, but was written by "
+                    "another account: it is not continued. If it was yours, name the account in "
+                    f"`trusted-authors: {issue.author}`."
+                    for issue in self.issues.foreign
+                ),
+            )
         state, comments = self.current.state, self.current.comments
         self.commands = user_commands.read_comments(comments, state.blocks, self.issues)
         self.commands += user_commands.read_checkboxes(
@@ -258,7 +274,7 @@ class IssuePublisher:
 
     def _refresh(self) -> None:
         self.current = read_rolling_issue(
-            self.issues, self.task, self.repository_id, self.state_key
+            self.issues, self.task, self.repository_id, self.state_key, self.last
         )
 
     def _publish_once(self, reconciliation: Reconciliation, report: RunReport) -> DestinationResult:
@@ -301,13 +317,14 @@ class IssuePublisher:
         return update_issue(current, draft, result, self.issues)
 
 
-def create_publisher(ctx: RunContext) -> Publisher:
-    """Create the publisher of the rolling issue of the run's task."""
+def create_publisher(ctx: RunContext, last: int | None) -> Publisher:
+    """Create the publisher of the rolling issue of the run's task; *last*: see `IssuePublisher`."""
     return IssuePublisher(
         issues=ctx.require_github().issues,
         task=ctx.task.name,
         repository_id=ctx.github_context.repository_id,
         state_key=ctx.settings.state_key,
+        last=last,
         options=options_of(ctx.settings),
     )
 
