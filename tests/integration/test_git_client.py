@@ -7,6 +7,7 @@ from batch_action.clients.git import GitRepo
 from batch_action.errors import ConfigError
 from batch_action.models.files import ChangeType, Hunk
 from tests.harness.git_repositories import Repo
+from tests.harness.workflow import BAD, GOOD, WORSE, WorkflowHarness
 
 TEXT = "".join(f"line {n}\n" for n in range(30))
 
@@ -466,3 +467,19 @@ def test_a_partial_clone_lacks_only_what_it_lacks(tmp_path: Path) -> None:
     assert partial.hunks_of([(old, new)]) == {}
     assert partial.file_at(a, "a.js") is None
     assert whole.hunks_of([(old, new)])
+
+
+def test_a_run_in_a_partial_clone_does_what_a_whole_one_does(
+    workflow: WorkflowHarness, tmp_path: Path
+) -> None:
+    workflow.commit({"a.js": GOOD, "b.js": WORSE, "gone.js": GOOD})
+    workflow.run("submit")
+    workflow.finish()
+    assert workflow.run("collect").exit == 0
+    workflow.commit({"a.js": BAD, "b.js": None, "lib/c.js": f"{WORSE}// more\n", "gone.js": None})
+    partial_clone(workflow.repo, tmp_path / "partial")
+    for mode in ("run", "run", "plan"):
+        result = workflow.start(mode, {}, workspace=tmp_path / "partial")
+        assert result.exit == 0, result.log
+    assert workflow.requested_paths() == ["a.js", "lib/c.js"]
+    assert "lib/c.js" in workflow.issue.body
