@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 from batch_action.clients.github.clients import GitHubClients
@@ -24,7 +23,7 @@ from batch_action.models.ledger import FileEntry, Intended, Rejected, Selected, 
 from batch_action.models.requests import (
     CREATE_TIMEOUT,
     BatchState,
-    ModelCapabilities,
+    ModelCheck,
     SubmissionMode,
 )
 from batch_action.requests import packing
@@ -62,29 +61,6 @@ INTENT_MODES: Mapping[SubmissionMode, Literal["warm-up", "warmed", "interactive"
     SubmissionMode.INTERACTIVE: "interactive",
 }
 """The ledger's `mode` of submissions other than a plain batch."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCheck:
-    """The model's capabilities, checked before anything is spent, and the time of the check."""
-
-    model: ModelCapabilities | None
-    """None: the models API does not list it."""
-    clock: datetime
-    """By Anthropic's clock."""
-    local_clock: datetime
-    """By this machine's clock."""
-    warnings: tuple[str, ...] = ()
-    """What the user should know about the model."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """A plan that is to be sent, with the fact about its selection and the model's check."""
-
-    plan: Plan
-    selected: Selected
-    model_check: ModelCheck
 
 
 def check_destinations(ctx: RunContext) -> None:
@@ -237,7 +213,7 @@ def adds_selection(view: LedgerView, selected: Selected) -> bool:
 
 
 def send_batches(
-    ctx: RunContext, session: LedgerSession, submission: Submission
+    ctx: RunContext, session: LedgerSession, plan: Plan, selected: Selected
 ) -> list[BatchState]:
     """Save the intent, create every batch of the plan, and save the ids.
 
@@ -246,7 +222,7 @@ def send_batches(
     each case the facts known so far are saved before an error is raised.
     """
     started = ctx.now()
-    intended, plan = save_intent(ctx, session, submission), submission.plan
+    intended = save_intent(ctx, session, plan, selected)
     sent: list[BatchState] = []
     if intended is None:
         return sent
@@ -276,17 +252,18 @@ def send_batches(
     return sent
 
 
-def save_intent(ctx: RunContext, session: LedgerSession, submission: Submission) -> Intended | None:
+def save_intent(
+    ctx: RunContext, session: LedgerSession, plan: Plan, selected: Selected
+) -> Intended | None:
     """Save the intent to send the plan's batches, and what it may cost.
 
     None when another run is sending the same, or has used up the budget. Of two such runs both may
     give up, but never both send. Raises ConfigError, GitHubError.
     """
-    plan = submission.plan
     for batch in plan.due:
         packing.check_batch(batch)
-    intended = _intended_fact(ctx, submission)
-    session.add(submission.selected, intended)
+    intended = _intended_fact(ctx, plan, selected)
+    session.add(selected, intended)
     store.save(
         ctx,
         session,
@@ -321,8 +298,7 @@ def _overlaps_other_run(view: LedgerView, intended: Intended, *, recheck: bool) 
     return not ids.isdisjoint(known)
 
 
-def _intended_fact(ctx: RunContext, submission: Submission) -> Intended:
-    plan, selected, check = submission.plan, submission.selected, submission.model_check
+def _intended_fact(ctx: RunContext, plan: Plan, selected: Selected) -> Intended:
     batches = tuple(tuple(request.request_key for request in batch) for batch in plan.due)
     name = (
         f"{ctx.github_context.run} {selected.at.isoformat()} {[q.id for b in batches for q in b]}"
@@ -330,7 +306,7 @@ def _intended_fact(ctx: RunContext, submission: Submission) -> Intended:
     return Intended(
         intent=hashlib.sha256(name.encode()).hexdigest()[:16],
         # Reading and counting may have taken long since the check.
-        at=check.clock + (selected.at - check.local_clock) - CLOCK_ROUNDING,
+        at=plan.check.clock + (selected.at - plan.check.local_clock) - CLOCK_ROUNDING,
         run=ctx.github_context.run,
         head=selected.head,
         base=selected.base,

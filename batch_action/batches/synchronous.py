@@ -7,28 +7,29 @@ answers come only once: those of an interrupted run are lost, and its files are 
 from dataclasses import replace
 
 from batch_action.batches.results import INTERACTIVE_PREFIX, BatchResults, read_batch
-from batch_action.batches.submit import Submission, save_intent
+from batch_action.batches.submit import save_intent
 from batch_action.context import RunContext
 from batch_action.errors import AnthropicError, Interrupted, TransientError
 from batch_action.ledger import spend, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
-from batch_action.models.ledger import Collected, Rejected, Sent
+from batch_action.models.ledger import Collected, Rejected, Selected, Sent
 from batch_action.models.requests import SYNCHRONOUS_TIMEOUT, Outcome, OutcomeKind, Request
+from batch_action.requests.planner import Plan
 
 START_LIMIT = 2 * SYNCHRONOUS_TIMEOUT
 """How long more requests are started: with retries they then end within `SYNCHRONOUS_WINDOW`."""
 
 
 def send_requests(
-    ctx: RunContext, session: LedgerSession, submission: Submission
+    ctx: RunContext, session: LedgerSession, plan: Plan, selected: Selected
 ) -> BatchResults | None:
     """Return the answers, not yet published and not in the ledger.
 
     None when another run is sending the same requests. Raises AnthropicError: nothing was answered,
     and everything is back in the backlog.
     """
-    intended, plan = save_intent(ctx, session, submission), submission.plan
+    intended = save_intent(ctx, session, plan, selected)
     if intended is None:
         return None
     try:

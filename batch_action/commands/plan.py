@@ -54,9 +54,7 @@ def plan(
         ctx = replace(ctx, anthropic=None)
         check = batch_submit.check_models(ctx)
     head = pipeline.read_last_reported_head(ctx, session.view)
-    plan = planner.prepare(
-        ctx, session, model=check.model, now=check.clock, exact=exact, last_reported_head=head
-    )
+    plan = planner.prepare(ctx, session, check, exact=exact, last_reported_head=head)
     if show_request is not None:
         print_requests(plan, show_request)
         return 0

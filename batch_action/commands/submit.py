@@ -5,7 +5,6 @@ from dataclasses import replace
 from batch_action.batches import lost_creates, synchronous
 from batch_action.batches import submit as batch_submit
 from batch_action.batches.results import BatchResults
-from batch_action.batches.submit import ModelCheck, Submission
 from batch_action.clients.github.errors import RefusedError
 from batch_action.commands.collect import publish_results
 from batch_action.context import RunContext
@@ -33,23 +32,18 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
         return 0
     ctx.require_anthropic()
     session = session or store.load(ctx)
-    model_check = batch_submit.check_models(ctx)
+    check = batch_submit.check_models(ctx)
     if session.view.open_intents:
         lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)
     batch_submit.check_destinations(ctx)
-    plan = planner.prepare(
-        ctx,
-        session,
-        model=model_check.model,
-        now=model_check.clock,
-        last_reported_head=pipeline.read_last_reported_head(ctx, session.view),
-    )
+    head = pipeline.read_last_reported_head(ctx, session.view)
+    plan = planner.prepare(ctx, session, check, last_reported_head=head)
     if plan.spend and not (ctx.settings.dry_run or plan.due):
         # What another task must know: of a budget that is used up nothing is reserved.
         spend.settle(ctx, plan.spend, session.view_of(ctx.run))
     planner.check_budget(ctx, plan)
     before = len(session.sent)
-    batch_results = None if ctx.settings.dry_run else _send(ctx, session, plan, model_check)
+    batch_results = None if ctx.settings.dry_run else _send(ctx, session, plan)
     job_summary.report_submitted(ctx, session, plan, session.sent[before:], batch_results)
     return 0 if batch_results is None else _publish(ctx, session, batch_results)
 
@@ -84,31 +78,26 @@ def submit_pull_requests(ctx: RunContext, _: LedgerSession) -> int:
 def _submit_pull_request(ctx: RunContext, session: LedgerSession, pull: PullRequest) -> None:
     known = pull_requests.verify_pull_request(ctx, session.view_of(ctx.run), pull)
     verified = eligibility.verify_answers(ctx.anthropic, ctx.settings, known)
-    model_check = batch_submit.check_models(ctx)
-    plan = planner.prepare(
-        ctx, session, model=model_check.model, now=model_check.clock, verified=verified
-    )
+    check = batch_submit.check_models(ctx)
+    plan = planner.prepare(ctx, session, check, verified=verified)
     before = len(session.sent)
     if not ctx.settings.dry_run and plan.due:
         planner.check_budget(ctx, plan)
-        _send(ctx, session, plan, model_check)
+        _send(ctx, session, plan)
     if plan.requests:
         job_summary.report_pull_request_submitted(ctx, plan, session.sent[before:])
 
 
-def _send(
-    ctx: RunContext, session: LedgerSession, plan: Plan, model_check: ModelCheck
-) -> BatchResults | None:
+def _send(ctx: RunContext, session: LedgerSession, plan: Plan) -> BatchResults | None:
     """Send what is due and record the selection; return the results of synchronous requests."""
     batch_results, behind = None, plan.commits.behind
     selected = batch_submit.selected_fact(
         ctx, plan.selection, partial=plan.commits.partial or behind, behind=behind
     )
-    submission = Submission(plan=plan, selected=selected, model_check=model_check)
     if plan.due and plan.mode is SubmissionMode.INTERACTIVE:
-        batch_results = synchronous.send_requests(ctx, session, submission)
+        batch_results = synchronous.send_requests(ctx, session, plan, selected)
     elif plan.due:
-        batch_submit.send_batches(ctx, session, submission)
+        batch_submit.send_batches(ctx, session, plan, selected)
     elif batch_submit.adds_selection(session.view_of(ctx.run), selected):
         # There is nothing to send, but the next run starts from this commit.
         session.add(selected)

@@ -161,6 +161,20 @@ class ModelCapabilities:
     effort: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCheck:
+    """The model's capabilities, checked before anything is spent, and the time of the check."""
+
+    model: ModelCapabilities | None
+    """None: the models API does not list it."""
+    clock: datetime
+    """By Anthropic's clock."""
+    local_clock: datetime
+    """By this machine's clock."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know about the model."""
+
+
 class Rates(BaseModel):
     """US dollars per million tokens at the interactive price."""
 

@@ -1,7 +1,6 @@
 """Build the plan of a run: select files, apply the budget, pack batches."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from math import inf
 
 from batch_action.context import RunContext
@@ -14,7 +13,7 @@ from batch_action.models.files import FileChange, SelectedFile, Selection
 from batch_action.models.ledger import Recheck
 from batch_action.models.requests import (
     Cost,
-    ModelCapabilities,
+    ModelCheck,
     Prices,
     Request,
     SubmissionMode,
@@ -46,6 +45,8 @@ class Plan:
 
     selection: Selection
     commits: CommitRange
+    check: ModelCheck
+    """Of the model, when the plan was made."""
     spend: Spend | None
     """What the repository has spent; None without a budget."""
     batches: tuple[tuple[Request, ...], ...]
@@ -86,17 +87,16 @@ def build_plan(
     request_set: RequestSet,
     commits: CommitRange,
     strategy: SendStrategy,
+    check: ModelCheck,
     known_spend: Spend | None = None,
-    now: datetime | None = None,
     history: History = NO_HISTORY,
 ) -> Plan:
     """Pack the files that fit the budget into batches; the others go to the backlog, whole.
 
-    *now*: Anthropic's time, if known; else the run's clock. *history*: what the forecast is made
-    from.
+    *history*: what the forecast is made from.
     """
     mode, shared = strategy.mode, request_set.shared_tokens
-    left_usd = known_spend.left_usd(ctx.settings, now or ctx.now()) if known_spend else inf
+    left_usd = known_spend.left_usd(ctx.settings, check.clock) if known_spend else inf
     left_usd = min(left_usd, ctx.settings.max_cost_usd - ctx.budget.sent_usd)
     files, backlog = _fill_budget(ctx.prices, request_set, mode, left_usd)
     requests = [request for file in files for request in request_set.requests[file.path]]
@@ -113,6 +113,7 @@ def build_plan(
     return Plan(
         selection=request_set.selection,
         commits=commits,
+        check=check,
         spend=known_spend,
         batches=batches,
         mode=mode,
@@ -186,9 +187,8 @@ def _fill_budget(
 def prepare(
     ctx: RunContext,
     session: LedgerSession,
+    check: ModelCheck,
     *,
-    model: ModelCapabilities | None = None,
-    now: datetime | None = None,
     exact: bool = False,
     last_reported_head: str | None = None,
     verified: LedgerView | None = None,
@@ -200,23 +200,22 @@ def prepare(
     Args:
         ctx: the run.
         session: the loaded ledger.
-        model: the model's capabilities, if the API was asked for them.
-        now: Anthropic's time, if known; else the run's clock.
+        check: the model's capabilities, and the time.
         exact: count the tokens of every request instead of a sample.
         last_reported_head: the commit of the latest report, for a ledger without one.
         verified: the facts of the run's subject, where not all of the session's are believed.
     """
-    view, now = verified or session.view_of(ctx.run), now or ctx.now()
+    view = verified or session.view_of(ctx.run)
     commits = commit_range.choose_range(ctx, view, last_reported_head)
     selection = _select(ctx, view, commits)
     for warning in selection_warnings(ctx, selection):
         ctx.warn(warning)
-    limit = model.max_tokens if model else None
+    limit = check.model.max_tokens if check.model else None
     request_set = builder.build_requests(ctx, view, selection, limit, exact=exact)
-    strategy = send_strategy.choose(ctx, request_set, view, now)
+    strategy = send_strategy.choose(ctx, request_set, view, check.clock)
     known_spend = spend.load(ctx, view) if ctx.has_budget else None
-    history = read_history(view, ctx.settings.model, ctx.settings.effort, now)
-    return build_plan(ctx, request_set, commits, strategy, known_spend, now, history)
+    history = read_history(view, ctx.settings.model, ctx.settings.effort, check.clock)
+    return build_plan(ctx, request_set, commits, strategy, check, known_spend, history)
 
 
 def account_for(ctx: RunContext, view: LedgerView) -> Selection:

@@ -10,7 +10,7 @@ from batch_action.ledger import spend
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import SkipReason
 from batch_action.models.ledger import Collected, Intended, RequestKey, Sent, Usage
-from batch_action.models.requests import SubmissionMode
+from batch_action.models.requests import ModelCheck, SubmissionMode
 from batch_action.requests import builder, planner, pricing
 from batch_action.requests.send_strategy import SendStrategy
 from batch_action.selection import reader
@@ -59,9 +59,10 @@ def build_plan(repo, known=EMPTY, now=NOW, **flags):
         request_set = build(ctx, known)
         selection = request_set.selection
         commits = CommitRange(head=selection.head, base=selection.base, explanation="")
+        check = ModelCheck(model=None, clock=ctx.now(), local_clock=ctx.now())
         strategy = SendStrategy(SubmissionMode.BATCH)
         known_spend = spend.load(ctx, LedgerView(known)) if ctx.has_budget else None
-        plan = planner.build_plan(ctx, request_set, commits, strategy, known_spend)
+        plan = planner.build_plan(ctx, request_set, commits, strategy, check, known_spend)
         return ctx, request_set, plan
 
 

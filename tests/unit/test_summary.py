@@ -1,6 +1,7 @@
 """The job summary and the report file: contents, size limits and charts."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from batch_action.models.files import ChangeType, SelectedFile, Selection, SkippedFile, SkipReason
 from batch_action.models.findings import FindingState, Severity, Verdict
 from batch_action.models.report import DestinationResult, FileStatus, FileStatusEntry, FileStatuses
-from batch_action.models.requests import Cost, TokenEstimate
+from batch_action.models.requests import Cost, ModelCheck, TokenEstimate
 from batch_action.publishers import job_summary, suppressed
 from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.job_summary import RunningBatch
@@ -192,6 +193,7 @@ def test_a_huge_submit_stays_within_the_limit():
     plan = Plan(
         selection=Selection(head=C, base=None, files=tuple(files), skipped=tuple(skipped)),
         commits=CommitRange(head=C, base=None, explanation=name),
+        check=ModelCheck(model=None, clock=datetime.now(UTC), local_clock=datetime.now(UTC)),
         spend=None,
         batches=(),
         backlog=tuple(files),
