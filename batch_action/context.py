@@ -13,7 +13,7 @@ from batch_action.clients.git import GitRepo
 from batch_action.clients.github.clients import GitHubClients
 from batch_action.clients.webhooks import Webhooks
 from batch_action.config.settings import Settings
-from batch_action.errors import ConfigError
+from batch_action.errors import ConfigError, advice
 from batch_action.models.github_context import GitHubContext, Run
 from batch_action.models.ledger import Fact
 from batch_action.models.requests import Prices, digest
@@ -119,9 +119,13 @@ class RunContext:
         if self.anthropic is None:
             raise ConfigError(
                 "`anthropic-api-key` is not set.",
-                fix="Store the key as the secret ANTHROPIC_API_KEY and pass it with "
-                "`anthropic-api-key: ${{ secrets.ANTHROPIC_API_KEY }}`, or use the federation "
-                "ids.",
+                fix=advice(
+                    "Store the key as the secret ANTHROPIC_API_KEY and pass it with "
+                    "`anthropic-api-key: ${{ secrets.ANTHROPIC_API_KEY }}`, or use the federation "
+                    "ids.",
+                    "Set it in this shell with: export ANTHROPIC_API_KEY=sk-ant-… (`plan` needs no "
+                    "key).",
+                ),
             )
         return self.anthropic
 
@@ -130,7 +134,10 @@ class RunContext:
         if self.github is None:
             raise ConfigError(
                 "`github-token` or the repository's name is not set.",
-                fix="In a workflow the token's default is `${{ github.token }}`; on the command "
-                "line set GITHUB_TOKEN and GITHUB_REPOSITORY=owner/name.",
+                fix=advice(
+                    "Leave the input out to use the workflow's own token, or set it to a token.",
+                    "Set both in this shell with: export GITHUB_REPOSITORY=owner/name "
+                    'GITHUB_TOKEN="$(gh auth token)"',
+                ),
             )
         return self.github

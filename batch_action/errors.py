@@ -1,5 +1,25 @@
 """Expected errors, each with its exit code and a fix for the user."""
 
+from typing import ClassVar
+
+
+class Advice:
+    """What users can do is said in the words of the place where the program runs."""
+
+    in_workflow: ClassVar[bool] = True
+    """The command line sets it, for one execution."""
+
+
+def advice(workflow: str, shell: str) -> str:
+    """Return the sentence for the place where the program runs."""
+    return workflow if Advice.in_workflow else shell
+
+
+def full_history(more: str = "") -> str:
+    """Return how to get the whole history of a shallow clone; *more* ends the sentence."""
+    fix = advice("Set `fetch-depth: 0` at actions/checkout", "Run `git fetch --unshallow`")
+    return f"{fix}{more}."
+
 
 class BatchActionError(Exception):
     """An expected failure, with one sentence for the user and the exit code of the process."""

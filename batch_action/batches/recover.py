@@ -70,7 +70,7 @@ def recover_batch(ctx: RunContext, session: LedgerSession) -> None:
         raise ConfigError(
             f"`batch-id` {batch}: none of its {len(ids)} requests is one of task "
             f"{ctx.task.name} in this repository.",
-            fix="Check the id, `task` and the checkout (`fetch-depth: 0`).",
+            fix="Check the id, `task` and that this clone has the whole history.",
         )
     if len(keys) < len(ids):
         ctx.warn(f"{len(ids) - len(keys)} answers of batch {batch} are not ours: dropped.")

@@ -10,7 +10,7 @@ from batch_action.batches.generated_files import HIDDEN, GeneratedSource
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import is_configuration, mask
 from batch_action.context import RunContext
-from batch_action.errors import AnthropicError, ConfigError
+from batch_action.errors import AnthropicError, ConfigError, full_history
 from batch_action.findings.anchoring import anchor_all
 from batch_action.ledger.view import LedgerView, PendingBatch
 from batch_action.models.files import Hunk
@@ -444,7 +444,7 @@ def _reviewed_texts(
         if git.is_shallow():
             raise ConfigError(
                 f"{missing} reviewed files are not in this shallow clone.",
-                fix="Set `fetch-depth: 0` at actions/checkout; the answers wait for the next run.",
+                fix=full_history("; the answers wait for the next run"),
             )
         warn(f"{missing} reviewed files are no longer in this repository: dropped.")
     return {

@@ -79,14 +79,14 @@ def check_destinations(ctx: RunContext) -> None:
         raise ConfigError(
             f"{ctx.task.name} reports security problems only, which a public repository shows only "
             f"in code scanning, and code scanning would refuse them: nothing was sent. {refused}",
-            fix="The job that submits needs the permission, too: it checks before it spends. Or "
+            fix="Submitting needs the permission, too: it is checked before anything is spent. Or "
             "set `allow-public-security-findings` to show the findings elsewhere, to everybody.",
         )
     if refused is not None and not report & REMEMBERING:
         raise ConfigError(
             f"Code scanning would refuse the findings, and no other destination of `report` "
             f"remembers them: nothing was sent. {refused}",
-            fix="The job that submits needs the permission, too. Or add `issue` to `report`, or "
+            fix="Submitting needs the permission, too. Or add `issue` to `report`, or "
             "remove `sarif`.",
         )
     if refused is not None:

@@ -22,7 +22,7 @@ from batch_action.clients.webhooks import Webhooks
 from batch_action.config.loading import Assignment, assign_tasks, load_settings, requirement_of
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
-from batch_action.errors import ConfigError, GitHubError
+from batch_action.errors import ConfigError, GitHubError, full_history
 from batch_action.models.github_context import (
     PULL_REQUEST_EVENT,
     BranchRun,
@@ -147,7 +147,7 @@ def pull_request_rules_commit(context: GitHubContext, git: GitRepo) -> str | Non
         raise ConfigError(
             f"The branch {name}, whose config and guidelines apply to a pull request, is not in "
             "this shallow clone.",
-            fix="Set `fetch-depth: 0` at actions/checkout.",
+            fix=full_history(),
         )
     return tip
 
@@ -208,8 +208,8 @@ def _load_prices(settings: Settings) -> Prices:
         return pricing.load(settings.prices)
     except ValidationError as error:
         first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"`prices`, `{path}`: {requirement_of(first)}") from None
+        path = ".".join(str(part) for part in first["loc"][1:])
+        raise ConfigError(f"`prices`, `{path}` {requirement_of(first)}") from None
 
 
 def _assign_tasks(

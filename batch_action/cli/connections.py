@@ -12,7 +12,7 @@ from batch_action.clients.anthropic.client import AnthropicClient, workload_iden
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.http import LoggedClient, network_variables
 from batch_action.config.settings import Settings
-from batch_action.errors import AnthropicError, ConfigError
+from batch_action.errors import AnthropicError, ConfigError, advice
 
 AUDIENCE = "https://api.anthropic.com"
 
@@ -62,7 +62,10 @@ def fetch_identity_token(environ: Mapping[str, str], runner: Runner) -> str:
     if not (url and token):
         raise ConfigError(
             "The federation ids are set, but this job cannot request an OIDC token from GitHub.",
-            fix="Add `id-token: write` to the job's permissions.",
+            fix=advice(
+                "Add `id-token: write` to the job's permissions.",
+                "Only a workflow can: unset them here, and set ANTHROPIC_API_KEY.",
+            ),
         )
     try:
         # `params=` would replace the query that the URL has already.
@@ -109,6 +112,6 @@ def header_value(name: str, secret: SecretStr) -> str:
     if not (value.isascii() and value.isprintable()):
         raise ConfigError(
             f"`{name}` contains a line break or another character that no key contains.",
-            fix="Store the secret again: only the key, on one line.",
+            fix=f"{advice('Store the secret', 'Set it')} again: only the key, on one line.",
         )
     return value

@@ -14,7 +14,7 @@ import click
 from batch_action import escape
 from batch_action.cli.group import SENTENCES, cli
 from batch_action.cli.invocation import Invocation, TestHooks
-from batch_action.errors import BatchActionError, ConfigError, Interrupted
+from batch_action.errors import Advice, BatchActionError, ConfigError, Interrupted
 
 # What Python, its libraries and child processes need of the environment.
 _KEPT_VARIABLES = re.compile(
@@ -44,10 +44,13 @@ def enter(argv: Sequence[str], environ: Mapping[str, str], **hooks: Unpack[TestH
     # A mistake in the flags must be reported as JSON, too.
     output.as_json = "--json" in argv
     output.command = next((word for word in argv if word in SENTENCES), "")
+    place, Advice.in_workflow = Advice.in_workflow, environ.get("GITHUB_ACTIONS") == "true"
     try:
         code = _run(argv, invocation)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code  # The help or the version was printed.
+    finally:
+        Advice.in_workflow = place
     if output.as_json:
         click.echo(output.render(code, invocation.runner(invocation.workspace(None)).hide))
     return code

@@ -88,7 +88,11 @@ def load_settings(
     problems += _unknown_variables(environ, declarations)
     for name, (field, declared) in declarations.items():
         if name in file and not declared.file:
-            problems.append(f"`{name}` cannot be set in {file_name}: make it an input or a flag.")
+            place = f"input `{name}` or the " if declared.action else ""
+            problems.append(
+                f"`{name}` cannot be set in {file_name}: use the {place}environment variable "
+                f"{variables_of(name)[0]}."
+            )
         for source, raw in (
             (f"flag --{name}", flags.get(name)),
             (f"input {name}", action_inputs.get(name)),
@@ -219,8 +223,8 @@ def _validation_problem(
     source = f" ({sources[name]})" if name in sources else ""
     location = _location(path, str(error["type"]))
     is_item = bool(path) and isinstance(path[-1], int) and error["type"] in ITEM_ERRORS
-    each = "each item " if is_item else ""
-    return f"`{name}`{location}{value}{source} {each}{requirement_of(error, declared.expected)}"
+    each = ": each item" if is_item else ""
+    return f"`{name}`{location}{value}{source}{each} {requirement_of(error, declared.expected)}"
 
 
 def _location(path: list[Any], error_type: str) -> str:

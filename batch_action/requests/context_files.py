@@ -8,6 +8,7 @@ from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
+from batch_action.errors import advice
 from batch_action.models.files import (
     ChangeType,
     ContextFile,
@@ -199,7 +200,8 @@ def _attach_old_versions(
         text, blob, reason, detail = texts.get(file.old_blob or ""), None, None, ""
         if text is None and file.status is ChangeType.MODIFIED and git.is_shallow():
             blob, reason = file.blob, SkipReason.NOT_IN_CLONE
-            detail = "its older version is not in this clone: set `fetch-depth: 0`"
+            fetch = advice("set `fetch-depth: 0`", "run `git fetch --unshallow`")
+            detail = f"its older version is not in this clone: {fetch}"
         elif text is None:
             reason = SkipReason.NOT_FOR_TASK
             detail = "there is no older version to compare it with"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from batch_action.context import RunContext
-from batch_action.errors import BudgetError, ConfigError
+from batch_action.errors import BudgetError, ConfigError, full_history
 from batch_action.ledger import spend
 from batch_action.ledger.spend import Spend
 from batch_action.ledger.store import LedgerSession
@@ -272,7 +272,7 @@ def _changes_from_github(ctx: RunContext, commits: CommitRange) -> list[FileChan
     The API returns neither modes nor old blobs: modes are read from the tree of head, and the
     files are reviewed whole.
 
-    Raises GitHubError: when its answer is incomplete; the message names `fetch-depth: 0`.
+    Raises GitHubError: when its answer is incomplete.
     """
     git = ctx.git
     if commits.base is None or (git.has_commit(commits.base) and not commits.fork_unknown):
@@ -284,7 +284,7 @@ def _changes_from_github(ctx: RunContext, commits: CommitRange) -> list[FileChan
         missing = "the merge base of this pull request"
     ctx.warn(
         f"This shallow clone does not contain {missing}: the changed files come from GitHub's API "
-        "and are reviewed whole. Set `fetch-depth: 0`."
+        f"and are reviewed whole. {full_history()}"
     )
     changes = ctx.github.client.compare(commits.base, commits.head, forked=commits.fork_unknown)
     tree = {entry.path: entry for entry in git.tree(commits.head)}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from batch_action.clients.git import GitRepo
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
-from batch_action.errors import ConfigError
+from batch_action.errors import ConfigError, full_history
 from batch_action.ledger.view import LedgerView
 from batch_action.models.github_context import PullRequestRun
 
@@ -99,7 +99,7 @@ def _pull_request_range(git: GitRepo, run: PullRequestRun) -> CommitRange:
         raise ConfigError(
             f"The head of pull request #{run.pull_number}, {run.head[:12]}, is not in this shallow "
             "clone.",
-            fix="Set `fetch-depth: 0` at actions/checkout.",
+            fix=full_history(),
         )
     fork = fork_point(git, run.head, into=run.base_ref, base=run.base)
     return CommitRange(
@@ -169,7 +169,7 @@ def _first_run_base(ctx: RunContext, head: str) -> str | None:
     if base is None and git.is_shallow():
         raise ConfigError(
             f"`first-run: {value}` needs history that this shallow clone does not have.",
-            fix="Set `fetch-depth: 0` at actions/checkout.",
+            fix=full_history(),
         )
     return base
 

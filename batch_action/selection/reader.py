@@ -70,7 +70,7 @@ def select_files(
         changes: what changed since base, where this clone cannot compare the two commits itself.
 
     Raises:
-        ConfigError: head or base are not in this clone; the message names `fetch-depth: 0`.
+        ConfigError: head or base are not in this clone.
     """
     if changes is None:
         changes = () if base is None and options.all_files else repo.changes(base, head)

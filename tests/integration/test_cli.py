@@ -80,7 +80,7 @@ def test_a_wrong_key(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     result = workflow.cli("submit", environ={"ANTHROPIC_API_KEY": "sk-ant-invalid"})
     assert result.exit == 4
-    assert "`anthropic-api-key`" in result.stderr
+    assert "Check ANTHROPIC_API_KEY" in result.stderr
     assert "sk-ant-invalid" not in result.log
 
 
@@ -101,7 +101,7 @@ def test_no_repository(workflow: WorkflowHarness, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "git repository" in error_of(workflow, ["plan", "--repo", str(empty)])
-    assert "actions/checkout" in error_of(workflow, ["submit", "--repo", str(empty)])
+    assert "`--repo`" in error_of(workflow, ["submit", "--repo", str(empty)])
     Repo.init(tmp_path / "fresh")
     assert "no commit yet" in error_of(workflow, ["plan", "--repo", str(tmp_path / "fresh")])
 
@@ -243,8 +243,9 @@ def test_odd_files_are_submitted_and_collected(workflow: WorkflowHarness) -> Non
 
 def test_standard_output_is_json_only_in_a_workflow_too(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
+    state = str(workflow.folder / "state")
+    inside = {"GITHUB_ACTIONS": "true", "GITHUB_TOKEN": None, "BATCH_ACTION_STATE_DIR": state}
     for argv in (["plan", "--json", "--first-run", "all"], ["status", "--json"]):
-        inside = {"GITHUB_ACTIONS": "true", "GITHUB_TOKEN": None}
         result = workflow.cli(*argv, environ=inside)
         assert result.exit == 0, result.log
         json.loads(result.stdout)

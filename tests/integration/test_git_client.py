@@ -19,7 +19,7 @@ def repo(tmp_path):
 
 
 def test_no_repository(tmp_path):
-    with pytest.raises(ConfigError, match=r"no git repository at .*actions/checkout with fetch-d"):
+    with pytest.raises(ConfigError, match=r"no git repository at .*actions/checkout with `fetch-d"):
         GitRepo(tmp_path)
 
 

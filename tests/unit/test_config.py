@@ -201,7 +201,11 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("name", "value", "expected"),
         [
-            ("mode", "runn", "must be one of: run, submit, collect, plan, status, propose."),
+            (
+                "mode",
+                "runn",
+                "must be one of: run, submit, collect, plan, status, propose, doctor.",
+            ),
             ("effort", "off", "must be one of: low, medium, high, xhigh, max, none."),
             ("select", "everything", "must be one of: changed, all."),
             ("fail-on-severity", "bad", "must be one of: critical, high, medium, low."),
@@ -246,7 +250,7 @@ class TestMistakes:
             ("model: [a]", "must be text"),
             ("paths: {a: b}", "must be a list, or text with one item per line."),
             ("paths: 5", "must be a list, or text with one item per line."),
-            ("paths: [a, 5]", "5 (.github/batch-action.yml) each item must be text"),
+            ("paths: [a, 5]", "5 (.github/batch-action.yml): each item must be text"),
             ("labels: [a, true]", "each item must be text"),
             ("prices: 5", "must contain `name: value` lines."),
             ("select: true", "must be one of: changed, all."),
@@ -468,7 +472,7 @@ class TestRules:
             ("[{paths: x, effort: hgh}]", "must be one of: low, medium, high, xhigh, max, none."),
             (
                 "[{paths: x, labels: [1]}]",
-                "`labels` 1 (.github/batch-action.yml) each item must be",
+                "`labels` 1 (.github/batch-action.yml): each item must be",
             ),
             ("[{paths: x, name: A B}]", "a rule's name has at most 20 of"),
             ("[{paths: x, name: web-pr}]", "does not end in `pr`"),

@@ -14,7 +14,7 @@ from anthropic.types import MessageTokensCount, ModelInfo
 from anthropic.types.messages import MessageBatch
 
 from batch_action.clients.http import connection_fix, retry_after
-from batch_action.errors import AnthropicError, BatchActionError, QuotaError, TransientError
+from batch_action.errors import AnthropicError, BatchActionError, QuotaError, TransientError, advice
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import BatchState, ModelCapabilities, Outcome, OutcomeKind
 
@@ -314,7 +314,8 @@ def _status_error(error: anthropic.APIStatusError, action: str) -> AnthropicErro
         return _transient(_foreign_message(error, action), FOREIGN_FIX, error.response)
     message = f"Anthropic answered {status} while {action}: {_message(error)}"
     if isinstance(error, anthropic.AuthenticationError | anthropic.PermissionDeniedError):
-        return AnthropicError(message, fix="Check `anthropic-api-key` and the workspace it is for.")
+        key = advice("`anthropic-api-key`", "ANTHROPIC_API_KEY")
+        return AnthropicError(message, fix=f"Check {key} and the workspace it is for.")
     if _is_quota(error):
         return QuotaError(message, fix="Raise the limit or add credit; nothing was sent or lost.")
     if status in {408, 409, 429} or status >= 500:  # noqa: PLR2004 - HTTP

@@ -19,7 +19,7 @@ from batch_action.clients.git.runner import (
     parse_raw_diff,
     parse_tree,
 )
-from batch_action.errors import ConfigError
+from batch_action.errors import ConfigError, advice, full_history
 from batch_action.models.files import ChangeType, FileChange, Hunk
 from batch_action.text import normalize_line_ends
 
@@ -83,10 +83,10 @@ class GitRepo:
             return ConfigError(problem, fix="Commit something first.")
         if self.is_shallow():
             problem = f"The revision {rev!r} is not in this shallow clone."
-            return ConfigError(problem, fix="Set fetch-depth: 0 on actions/checkout.")
+            return ConfigError(problem, fix=full_history())
         problem = f"The revision {rev!r} is no commit of this repository."
-        fix = "Check the spelling, or set fetch-depth: 0 on actions/checkout."
-        return ConfigError(problem, fix=fix)
+        fetch = advice("set `fetch-depth: 0` at actions/checkout", "fetch it with `git fetch`")
+        return ConfigError(problem, fix=f"Check the spelling, or {fetch}.")
 
     def is_shallow(self) -> bool:
         """Return whether history was cut off when it was fetched."""
@@ -231,14 +231,14 @@ class GitRepo:
         copies are not. An `old_blob` is only ever a file's.
 
         Raises:
-            ConfigError: an object of either side is missing; the message names `fetch-depth: 0`.
+            ConfigError: an object of either side is missing.
         """
         if base is None:
             return self._tree(head, ChangeType.ADDED)
         if not self.has_commit(base):
             raise ConfigError(
                 f"The base commit {base[:12]} is not in this clone: cut off, or rewritten.",
-                fix="Set fetch-depth: 0 on actions/checkout, or choose another base.",
+                fix=full_history(", or choose another base"),
             )
         command = [
             *("diff-tree", "-r", "-z", "--raw", "--no-abbrev", f"-l{RENAME_LIMIT}"),

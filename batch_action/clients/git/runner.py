@@ -21,13 +21,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
-from batch_action.errors import ConfigError
+from batch_action.errors import ConfigError, advice
 from batch_action.models.files import ChangeType, FileChange, Hunk
 
 if TYPE_CHECKING:
     from git.repo import Repo
 
-NO_REPOSITORY = "add actions/checkout with fetch-depth: 0 before this step."
 TIMEOUT_SECONDS = 600.0
 """For a call that returns its whole output; a stream has no limit."""
 ALTERNATES = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
@@ -233,7 +232,11 @@ def _open_repository(path: Path) -> "Repo":
     try:
         return Repo(path.absolute(), search_parent_directories=True, expand_vars=False)
     except (InvalidGitRepositoryError, NoSuchPathError):
-        raise ConfigError(f"There is no git repository at {path}:", fix=NO_REPOSITORY) from None
+        fix = advice(
+            "Add actions/checkout with `fetch-depth: 0` before this step.",
+            "Change to the folder of a clone, or name it with `--repo`.",
+        )
+        raise ConfigError(f"There is no git repository at {path}.", fix=fix) from None
 
 
 def git_error(args: Sequence[str], stderr: str) -> ConfigError:
@@ -242,7 +245,10 @@ def git_error(args: Sequence[str], stderr: str) -> ConfigError:
     reason = lines[-1].strip() if lines else "git gave no reason"
     return ConfigError(
         f"git {args[0]} failed: {reason}.",
-        fix="Check out the repository with fetch-depth: 0, without filter or sparse objects.",
+        fix=advice(
+            "Set `fetch-depth: 0` at actions/checkout, and neither `filter` nor `sparse-checkout`.",
+            "If objects are missing, clone again without `--filter` and `--depth`.",
+        ),
     )
 
 

@@ -158,7 +158,7 @@ class Actions:
                 if not retries.wait():
                     raise GitHubError(
                         f"The artifact {artifact.name} could not be downloaded: {error}.",
-                        fix="Let the runner reach *.blob.core.windows.net; the next run goes on.",
+                        fix="*.blob.core.windows.net must be reachable; the next run goes on.",
                     ) from None
             else:
                 _check_digest(data, artifact)

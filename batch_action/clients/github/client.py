@@ -26,7 +26,7 @@ from batch_action.clients.github.errors import (
 )
 from batch_action.clients.github.requester import CheckedRequester, error_message, retry_policy
 from batch_action.clients.http import Closeable, without_user
-from batch_action.errors import ConfigError, GitHubError
+from batch_action.errors import ConfigError, GitHubError, advice, full_history
 from batch_action.models.files import ChangeType, FileChange
 from batch_action.models.github import Repository
 
@@ -40,7 +40,6 @@ ACTIONS_BOT = "github-actions[bot]"
 T = TypeVar("T", bound=GithubObject)
 # https://docs.github.com/rest/commits/commits#compare-two-commits
 _MAX_FILES = 300
-_COMPARE_FIX = "Give actions/checkout `fetch-depth: 0`, so that git itself can compare."
 _CHANGE_TYPES = {
     "added": ChangeType.ADDED,
     "modified": ChangeType.MODIFIED,
@@ -80,14 +79,15 @@ class GitHubClient(Closeable):
             timeout: seconds for one request.
             write_interval: seconds between two writes.
             max_rate_limit_wait: seconds; a longer rate limit is an error.
-            hide: replaces secrets in each text that is sent.
+            hide: replaces secrets in what is sent.
 
         Raises:
             ConfigError: the token is empty, or a URL or the name is invalid.
         """
         if token is not None and not token:
             raise ConfigError(
-                "`github-token` is empty.", fix="Set it, or leave the input out of the workflow."
+                "`github-token` is empty.",
+                fix=advice("Set it, or leave the input out.", "Set or unset GITHUB_TOKEN."),
             )
         url = urlsplit(api_url)
         if url.scheme not in ("http", "https") or not url.hostname:
@@ -325,12 +325,13 @@ def parse_comparison(
         raise GitHubError(
             f"GitHub can only compare from a common ancestor, and the history {between} has "
             f"{status}.",
-            fix=_COMPARE_FIX,
+            fix=full_history(", so that git itself can compare"),
         )
     files = data["files"]
     if len(files) >= _MAX_FILES:
         raise GitHubError(
-            f"GitHub lists only the first 300 files changed {between}.", fix=_COMPARE_FIX
+            f"GitHub lists only the first 300 files changed {between}.",
+            fix=full_history(", so that git itself can compare"),
         )
     return [_change(file) for file in files if file.get("status") in _CHANGE_TYPES]
 

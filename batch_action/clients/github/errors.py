@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from github import BadAttributeException
 
-from batch_action.errors import GitHubError
+from batch_action.errors import GitHubError, advice
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -184,10 +184,8 @@ _ISSUES_FIX = (
     "choose another `report`."
 )
 _FIXES: Mapping[int, str] = {
-    401: "`github-token` is wrong or has expired: leave it out to use the workflow's own token, "
-    "or renew it.",
     404: "It does not exist, or the token cannot see it: check the repository's name, and in a "
-    "private repository add {permission} to the job's `permissions:`.",
+    "private repository {grant}.",
     407: "A proxy wants a password: name a user with it in HTTPS_PROXY.",
     410: "It was deleted or has expired.",
     451: "GitHub has blocked this repository for legal reasons.",
@@ -203,12 +201,25 @@ def _advice(status: int, headers: Mapping[str, str], message: str, method: str, 
         return _forbidden(headers, message, method, path)
     if status == HTTPStatus.GONE and "/issues" in path:
         return _ISSUES_FIX
+    if status == HTTPStatus.UNAUTHORIZED:
+        return advice(
+            "`github-token` is wrong or has expired: leave it out to use the workflow's own "
+            "token, or renew it.",
+            "GITHUB_TOKEN is wrong or has expired: renew it, or unset it to work without GitHub.",
+        )
     fix = _FIXES.get(status, _BUG_FIX)
     if status not in _FIXES and (too_long := _TOO_LONG.search(message)):
         field = (too_long[1] or "body").lower()
         fix = _TOO_LONG_FIXES.get(field, f"The field `{field}` is over GitHub's limit: shorten it.")
-    permission = _required_permission(method, path) or "the right permission"
-    return fix.replace("{permission}", permission)
+    return fix.replace("{grant}", _grant(_required_permission(method, path)))
+
+
+def _grant(permissions: str) -> str:
+    """Return how to give the token permissions, such as "`issues: write`"; empty for unknown."""
+    return advice(
+        f"add {permissions or 'the right permission'} to the job's `permissions:`",
+        f"give GITHUB_TOKEN {permissions or 'the right permission'}, or use `gh auth token`",
+    )
 
 
 def _forbidden(headers: Mapping[str, str], message: str, method: str, path: str) -> str:
@@ -224,11 +235,10 @@ def _forbidden(headers: Mapping[str, str], message: str, method: str, path: str)
     named = _accepted_permissions(headers.get("x-accepted-github-permissions", ""))
     lines = named or _required_permission(method, path)
     if lines and (named or _NOT_PERMITTED.search(message) or not message):
-        return (
-            f"Add {lines} to the job's `permissions:` (a personal token needs the same). A pull "
-            "request from a fork only ever gets a read-only token."
-        )
-    return "Check what `github-token` is allowed to do."
+        fix = _grant(lines)
+        fork = " A pull request from a fork only ever gets a read-only token."
+        return f"{fix[0].upper()}{fix[1:]}.{advice(fork, '')}"
+    return f"Check what {advice('`github-token`', 'GITHUB_TOKEN')} is allowed to do."
 
 
 def _required_permission(method: str, path: str) -> str:

@@ -12,7 +12,7 @@ from batch_action.batches import lost_creates, results
 from batch_action.batches.results import BatchResults
 from batch_action.clients.git import GitRepo
 from batch_action.context import RunContext
-from batch_action.errors import BatchActionError
+from batch_action.errors import BatchActionError, full_history
 from batch_action.ledger import pull_requests, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
@@ -191,7 +191,7 @@ def _publish_open(ctx: RunContext, data: _Input) -> PullRequestResults:
         if ended:
             ctx.warn(
                 f"The head of pull request #{pull.number}, {pull.head[:12]}, is not in this clone: "
-                "its answers wait for the next run. `fetch-depth: 0` at actions/checkout helps."
+                f"its answers wait for the next run. {full_history()}"
             )
         return PullRequestResults()
     result, facts = _publish(ctx, data, head=pull.head)
@@ -265,7 +265,7 @@ def _transfer_to_branch(ctx: RunContext, data: _Input) -> PullRequestResults:
     if not ctx.git.has_commit(pull.merge_commit):
         ctx.warn(
             f"The merge of pull request #{pull.number} is not in this clone: the branch takes over "
-            "its findings with the next run. `fetch-depth: 0` at actions/checkout helps."
+            f"its findings with the next run. {full_history()}"
         )
         return PullRequestResults()
     result, facts = _publish(ctx, data, head=pull.merge_commit, deliver=False)
