@@ -45,7 +45,7 @@ _ACTIVE_SARIF = re.compile(
     r"(?<!\w)@(?=\w)|\](?=\()|\{(?=\d+\})|:(?=//)|\bwww(?=\.)|#(?=\d)|\bGH-(?=\d)", re.IGNORECASE
 )
 _LONG_WORD = re.compile(r"\S{13,}")
-_BREAK = re.compile(r"[/_.:-]+(?=\w)|[a-z](?=[A-Z])|(?:[A-Z]{14}|[^\W_A-Z]{14})(?=\w)")
+_BREAK = re.compile(r"[/_.:]+(?=\w)|[a-z](?=[A-Z])|(?:[A-Z]{14}|[^\W_A-Z]{14})(?=\w)")
 """Where a long word may break: after punctuation, at a capital letter, at last anywhere."""
 _LOOK_ALIKES = str.maketrans("*~`", "\u2217\u223c\u02cb")
 # Fence languages that GitHub renders instead of showing the text.
@@ -162,12 +162,29 @@ def paragraph(text: str) -> str:
 
 
 def breakable(safe: str) -> str:
-    """Let long words in escaped inline text break, so that a table fits the screen of a phone."""
-    return "".join(
-        piece
-        if piece.startswith(("<", "&"))
-        else _LONG_WORD.sub(lambda word: _BREAK.sub(r"\g<0><wbr>", word[0]), piece)
-        for piece in re.split(r"(<[^<>]*>|&[#\w]+;)", safe)
+    """Let long words in escaped inline text break, so that a table fits the screen of a phone.
+
+    Addresses of links, code in backticks and what has been broken already stay as they are.
+    """
+    broken, in_code = "", False
+    for piece in re.split(r"(<[^<>]*>|&[#\w]+;|\]\([^()\s]*\)|`[^`]*`)", safe):
+        if piece.startswith(("<", "&", "](", "`")):
+            in_code = {"<code>": True, "</code>": False}.get(piece, in_code)
+            broken += piece
+        else:
+            broken += _LONG_WORD.sub(_break_code if in_code else _break_text, piece)
+    return broken
+
+
+def _break_code(word: re.Match[str]) -> str:
+    return _BREAK.sub(r"\g<0><wbr>", word[0])
+
+
+def _break_text(word: re.Match[str]) -> str:
+    # A part must not become a reference or a commit id that the whole word is not.
+    return "<wbr>".join(
+        _break_commit_ids(_ACTIVE_PLAIN.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", part))
+        for part in _break_code(word).split("<wbr>")
     )
 
 

@@ -8,7 +8,7 @@ from batch_action.escape import plain
 from batch_action.models.findings import FindingState, FindingStatus, Severity
 from batch_action.models.report import DestinationResult, PublishResult
 from batch_action.publishers.markers import MAX_TITLE_CHARS
-from batch_action.text import plural
+from batch_action.text import plural, shorten
 
 DESTINATION = "annotations"
 MAX_PER_LEVEL = 10
@@ -100,7 +100,8 @@ def _fit_to_limit(
 
 def _build_annotation(status: FindingStatus, level: str) -> Annotation:
     tracked, finding = status.tracked, status.finding
-    explanation = plain(finding.raw.explanation, MAX_MESSAGE_CHARS) if finding else ""
+    # With its lists and code: GitHub shows the line breaks of an annotation.
+    explanation = shorten(finding.raw.explanation.strip(), MAX_MESSAGE_CHARS) if finding else ""
     title = plain(tracked.title, MAX_TITLE_CHARS) or "Untitled finding"
     return Annotation(
         level=level,
@@ -108,5 +109,5 @@ def _build_annotation(status: FindingStatus, level: str) -> Annotation:
         line=tracked.anchor.start_line,
         end_line=tracked.anchor.end_line,
         title=f"{tracked.severity.value}: {title}",
-        message=explanation or plain(tracked.rule, MAX_TITLE_CHARS),
+        message=explanation if plain(explanation) else plain(tracked.rule, MAX_TITLE_CHARS),
     )

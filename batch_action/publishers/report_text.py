@@ -220,12 +220,12 @@ def format_table_row(status: FindingStatus, report: RunReport, url: str = "") ->
     if state in (FindingState.OPEN.value, STATE_LABELS[FindingState.NEW]):
         prefix = state.removeprefix(FindingState.OPEN.value).replace("new", "")
     left = MAX_TITLE_CELL_CHARS - min(len(prefix.replace("*", "")), MAX_STATE_CELL_CHARS)
-    title = breakable(inline(tracked.title, left)) or "Untitled finding"
-    place = breakable(html_code(f"{_end_of(tracked.anchor.path)}:{tracked.anchor.start_line}"))
+    title = inline(tracked.title, left) or "Untitled finding"
+    place = html_code(f"{_end_of(tracked.anchor.path)}:{tracked.anchor.start_line}")
     return (
         format_severity(tracked).replace(" ", "\N{NO-BREAK SPACE}"),
-        prefix + (f"[{title}]({url})" if url else title),
-        link_lines(place, tracked.anchor, report),
+        breakable(prefix + (f"[{title}]({url})" if url else title)),
+        breakable(link_lines(place, tracked.anchor, report)),
     )
 
 
@@ -250,7 +250,7 @@ def format_table(head: Sequence[str], rows: Sequence[Sequence[str]], max_bytes: 
     """Format a table of at most *max_bytes*, and count the missing rows; empty without rows."""
     lines: list[str] = []
     for row in rows:
-        line = f"| {' | '.join(row)} |"
+        line = f"| {' | '.join(map(breakable, row))} |"
         max_bytes -= len(line.encode()) + 1
         if max_bytes < 0:
             break
@@ -317,7 +317,7 @@ def format_task_results(report: RunReport, max_bytes: int) -> list[str]:
 
 
 def _format_path(path: str) -> str:
-    return breakable(html_code(shorten_path(path)))
+    return html_code(shorten_path(path))
 
 
 @cache

@@ -28,6 +28,12 @@ def test_levels_locations_and_messages():
     assert third.message == "sql-injection"
 
 
+def test_a_message_keeps_its_lists_and_code():
+    text = "Two ways:\n- once\n```py\nx = 1\n```"
+    ((one,), _) = select_annotations(published(finding_status(1, explanation=text)), {})
+    assert one.message == text
+
+
 @pytest.mark.parametrize(
     ("used", "counts", "rest"),
     [

@@ -164,6 +164,9 @@ def test_a_label_is_beside_text_and_above_a_list(text, expected):
         ("<code>src/db.py:10</code>", "<code>src/db.py:10</code>"),
         ("<code>src/store.py:10</code>", "<code>src/<wbr>store.<wbr>py:<wbr>10</code>"),
         ("parseConfiguration &#35;&lt;", "parse<wbr>Configuration &#35;&lt;"),
+        ("[a](https://example.com/long_path)", "[a](https://example.com/long_path)"),
+        ("00000000_GH-12", "00000000_<wbr>GH-\u200b12"),
+        ("`a.very.long.name`", "`a.very.long.name`"),
         ("x" * 30, "x" * 14 + "<wbr>" + "x" * 14 + "<wbr>xx"),
     ],
 )
@@ -175,8 +178,8 @@ def test_long_words_can_break(safe, expected):
 def test_what_can_break_is_inert_and_says_the_same(text):
     for safe in (escape.inline(text), escape.html_code(text)):
         broken = escape.breakable(safe)
-        assert broken.replace("<wbr>", "") == safe
-        assert_inert(unescape(re.sub("<code>.*?</code>|<wbr>", " ", broken)))
+        assert broken.replace("<wbr>", "").replace("\u200b", "") == safe.replace("\u200b", "")
+        assert_inert(unescape(re.sub("<code>.*?</code>|<wbr>", " ", broken, flags=re.DOTALL)))
 
 
 @given(hostile, st.sampled_from(["", "python", "c++", "mermaid", "x\n<img>", "py `"]))
