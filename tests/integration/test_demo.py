@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console as RichConsole
 
 from batch_action.cli.main import enter
 from batch_action.commands import demo as demo_command
+from batch_action.commands.demo.console import DemoConsole
 from batch_action.commands.demo.rendering import shorten
 from tests.harness.git_repositories import Repo
 
@@ -272,3 +274,14 @@ def test_shorten_removes_markers_and_expands_one_finding() -> None:
         "**2 open findings.**\n\n▼ **one**\n\n**Why.** Because.\n\n▶ 1 more, collapsed"
     )
     assert shorten(body, example=False) == "**2 open findings.**"
+
+
+@pytest.mark.parametrize("width", range(60, 100, 3))
+def test_a_table_of_an_issue_cuts_no_word_of_a_finding(width: int) -> None:
+    out = io.StringIO()
+    console = RichConsole(file=out, width=width, force_terminal=True, color_system=None)
+    title = "🆕 new · The key of the accounting service is committed to the repository 漢字 once"
+    table = f"|Severity|Finding|Where|\n|---|---|---|\n|🔴 critical|{title}|`shop/export.py:7`|\n"
+    DemoConsole(console).markdown(table, "Issue")
+    assert "…" not in out.getvalue()
+    assert all(word in out.getvalue() for word in title.split())

@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import ClassVar
 
 from rich.console import Console as RichConsole
-from rich.markdown import Markdown
+from rich.console import ConsoleOptions, RenderResult
+from rich.markdown import Markdown, MarkdownElement, TableElement
 from rich.panel import Panel
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
 from batch_action import escape
@@ -81,7 +84,7 @@ class DemoConsole(Console):
 
     def markdown(self, text: str, title: str) -> None:
         """Print rendered Markdown in a frame."""
-        rendered = Markdown(escape.visible(text), hyperlinks=False)
+        rendered = _Markdown(escape.visible(text), hyperlinks=False)
         self.console.print(Panel(rendered, title=escape.plain(title), title_align="left"))
 
     def wait(self, message: str, is_done: Callable[[], bool]) -> float:
@@ -99,3 +102,21 @@ class DemoConsole(Console):
         """Show a progress bar for long work only."""
         with super().progress(title, total) as advance:
             yield lambda done, total: advance(done, total) if total >= MIN_TOTAL_FOR_BAR else None
+
+
+class _Table(TableElement):
+    """A table of Markdown that cuts no word: rich cuts lines with an emoji by default."""
+
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
+        for table in super().__rich_console__(console, options):
+            if isinstance(table, Table):
+                for column in table.columns:
+                    column.overflow = "fold"
+            yield table
+
+
+class _Markdown(Markdown):
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {
+        **Markdown.elements,
+        "table_open": _Table,
+    }

@@ -161,8 +161,9 @@ def _print_issue(environment: DemoEnvironment, issue: Issue, *, example: bool = 
 def _report_no_issue(environment: DemoEnvironment) -> None:
     environment.console.step("No issue: there are no open findings")
     environment.console.print(
-        "There is nothing to report in these files, so no issue is opened. "
-        "Claude finds more than ruff and a few simple rules."
+        "There is nothing to report in these files, so no issue is opened."
+        + " Claude finds more than ruff and a few simple rules."
+        * (environment.target.sample is None)
     )
 
 

@@ -34,7 +34,7 @@ _FOLDED = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.
 _LINK = re.compile(r"\[([^\]\n]*)\]\(https?://[^)\s]*\)")
 _CODE = re.compile(r"</?code>")
 _BOLD = re.compile(r"</?b>")
-_TAG = re.compile(r"</?(?:sub|summary|details)>")
+_TAG = re.compile(r"</?(?:sub|summary|details|wbr)>")
 _GAP = re.compile(r"\n{3,}")
 
 
