@@ -76,7 +76,7 @@ PATTERNS = (
         ),
         message="Text is put into the page as HTML",
         regex=re.compile(
-            r"\.(innerHTML|outerHTML)\s*\+?=(?!=)(?!\s*([\"'`])[^\"'`+$]*\2\s*;?\s*$)"
+            r"\.(innerHTML|outerHTML)\s*\+?=(?!=)(?!\s*([\"'`])[^+$]*\2?\s*\+?\s*;?\s*$)"
             r"|document\.write\((?![\"'`][^+$]*\)\s*;?\s*$)"
         ),
         suffixes=SCRIPTS,

@@ -46,7 +46,6 @@ RULES: Mapping[str, tuple[str, str | None, tuple[str, ...], str]] = {
     "B012": ("medium", None, ERROR_HANDLING, "Leave the finally block without this statement."),
     "B015": ("medium", None, BUG, "Assert the comparison, assign it, or delete it."),
     "B016": ("medium", None, ERROR_HANDLING, "Raise an exception, not a literal."),
-    "B020": ("medium", None, BUG, "Give the loop variable another name."),
     "B025": ("medium", None, ERROR_HANDLING, "Delete the second handler, or catch another error."),
     "B029": ("medium", None, ERROR_HANDLING, "Name the exceptions that are to be caught."),
     "B031": ("medium", None, BUG, "Keep the group in a list before it is read twice."),
@@ -66,20 +65,17 @@ RULES: Mapping[str, tuple[str, str | None, tuple[str, ...], str]] = {
     "F823": ("high", None, BUG, "Assign the variable before it is read, or declare it global."),
     "PLE0101": ("high", None, BUG, "Remove the value: __init__ returns None."),
     "PLE0302": ("high", None, BUG, "Give the method the parameters that Python passes."),
-    "PLE0704": ("medium", None, ERROR_HANDLING, "Raise a named exception."),
     "PLE1142": ("high", None, BUG, "Make the function asynchronous."),
     "PLE1205": ("medium", None, BUG, "Give as many arguments as the message has placeholders."),
     "PLE1206": ("medium", None, BUG, "Give as many arguments as the message has placeholders."),
     "PLE1307": ("high", None, BUG, "Make the placeholders and the arguments agree."),
     "PLE1310": ("medium", None, BUG, "Use removeprefix or removesuffix."),
-    "PLW0127": ("medium", None, BUG, "Assign what was meant, or delete the line."),
     "PLW0129": ("medium", None, BUG, "Assert a condition: this one is always the same."),
     "PLW0711": ("high", None, ERROR_HANDLING, "Catch a tuple of exceptions."),
     "RUF006": ("medium", None, LEAK, "Keep a reference to the task until it is done."),
     "S113": ("medium", "CWE-400", LEAK, "Pass a timeout."),
     "S202": ("medium", "CWE-22", INJECTION, 'Extract with `filter="data"`.'),
-    "S307": ("high", "CWE-95", INJECTION, "Parse the text, for example with ast.literal_eval."),
-    "S324": ("medium", "CWE-327", CRYPTO, "Use SHA-256, or pass `usedforsecurity=False`."),
+    "S307": ("medium", "CWE-95", INJECTION, "Parse the text, for example with ast.literal_eval."),
     "S501": ("high", "CWE-295", TRANSPORT, "Verify the certificate; name your own CA if needed."),
     "S502": ("medium", "CWE-327", TRANSPORT, "Use TLS 1.2 or newer."),
     "S503": ("medium", "CWE-327", TRANSPORT, "Use TLS 1.2 or newer."),
@@ -91,14 +87,17 @@ RULES: Mapping[str, tuple[str, str | None, tuple[str, ...], str]] = {
     SYNTAX: ("high", None, ("syntax", *BUG), "Correct the syntax."),
 }
 TRIFLES: Mapping[str, tuple[str, str | None, tuple[str, ...], str]] = {
+    "S324": ("low", "CWE-327", CRYPTO, "Use SHA-256, or pass `usedforsecurity=False`."),
     "F401": ("low", None, MAINTAINABILITY, "Remove the import."),
     "F541": ("low", None, MAINTAINABILITY, "Remove the prefix f."),
     "F841": ("low", None, MAINTAINABILITY, "Remove the variable."),
     "S110": ("low", "CWE-703", ERROR_HANDLING, "Handle the error, or let it pass."),
     "S311": ("low", "CWE-338", CRYPTO, "Use the module secrets."),
 }
-# A part of a file shows neither its imports nor all uses of a name.
-WHOLE_FILE_RULES = frozenset({"F401", "F811", "F821", "F822", "F823", "F841", SYNTAX})
+# A part of a file shows neither its imports nor all uses of a name, nor what a block does.
+WHOLE_FILE_RULES = frozenset(
+    {"B006", "E722", "F401", "F811", "F821", "F822", "F823", "F841", SYNTAX}
+)
 # Names that a module may get from elsewhere: Python 2, gettext, notebooks.
 FOREIGN_NAMES = frozenset(
     [
@@ -123,6 +122,24 @@ FOREIGN_NAMES = frozenset(
         "reveal_type",
     ]
 )
+MUTATORS = frozenset(
+    [
+        "append",
+        "extend",
+        "insert",
+        "pop",
+        "remove",
+        "clear",
+        "sort",
+        "reverse",
+        "update",
+        "setdefault",
+        "popitem",
+        "add",
+        "discard",
+    ]
+)
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _SAFE = re.compile(r"seems safe|usedforsecurity")
 
 
@@ -131,9 +148,13 @@ def review_python(file: SourceFile, *, trifles: bool) -> list[Finding]:
     rules = {**RULES, **TRIFLES} if trifles else RULES
     codes = [code for code in rules if code != SYNTAX]
     if file.complete:
-        hits = _run_ruff(file.text, file.path, codes)
-        names = undefined_names(file.text)
-        hits = [hit for hit in hits if hit["code"] != "F821" or _location(hit) in names]
+        problems = find_problems(file.text)
+        hits = [
+            hit
+            for hit in _run_ruff(file.text, file.path, codes)
+            if hit["code"] not in problems
+            or (hit["location"]["row"], hit["location"]["column"]) in problems[hit["code"]]
+        ]
     else:
         parts = file.contiguous_parts()
         hits = [hit for part in parts for hit in _run_ruff(_source_of_part(part), file.path, codes)]
@@ -142,37 +163,81 @@ def review_python(file: SourceFile, *, trifles: bool) -> list[Finding]:
     return [finding for finding in findings if finding is not None]
 
 
-def undefined_names(text: str) -> set[tuple[int, int]]:
-    """Return line and column, from 1, of the names that fail when they are missing.
+def find_problems(text: str) -> Mapping[str, set[tuple[int, int]]]:
+    """Return line and column, from 1, of the places where a hit of a rule is a problem.
 
-    That are those of code that runs: names in annotations, those that other Pythons or tools define
-    and those of a module that changes its own globals are left out.
+    F821: in code that runs, of names that neither another Python nor a tool defines, in a module
+    that does not change its own globals. E722: where the error is dropped. F811: without
+    decorators, which may register the definitions. B006: of a default that is changed or returned.
     """
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        return set()
+        return {code: set() for code in ("F821", "E722", "F811", "B006")}
     nodes = list(ast.walk(tree))
-    named = {node.id for node in nodes if isinstance(node, ast.Name)}
-    if named & {"globals", "exec", "execfile"}:
-        return set()
-    hints = [
-        hint
-        for node in nodes
-        for hint in (getattr(node, "annotation", None), getattr(node, "returns", None))
-        if isinstance(hint, ast.AST)
-    ]
-    in_hints = {id(node) for hint in hints for node in ast.walk(hint)}
     lines = text.split("\n")
+
+    def place(node: ast.AST, offset: int = 0) -> tuple[int, int]:
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        return line, len(lines[line - 1].encode()[:column].decode()) + 1 + offset
+
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    hints = [getattr(node, name, None) for node in nodes for name in ("annotation", "returns")]
+    in_hints = {id(node) for hint in hints if isinstance(hint, ast.AST) for node in ast.walk(hint)}
+    if {name.id for name in names} & {"globals", "exec", "execfile"}:
+        names = []
+    decorated = {
+        node.name for node in nodes if isinstance(node, Definition) and node.decorator_list
+    }
     return {
-        (node.lineno, len(lines[node.lineno - 1].encode()[: node.col_offset].decode()) + 1)
-        for node in nodes
-        if isinstance(node, ast.Name) and id(node) not in in_hints and node.id not in FOREIGN_NAMES
+        "F821": {
+            place(name)
+            for name in names
+            if id(name) not in in_hints and name.id not in FOREIGN_NAMES
+        },
+        "E722": {
+            place(node)
+            for node in nodes
+            if isinstance(node, ast.ExceptHandler)
+            and all(isinstance(part, ast.Pass | ast.Continue) for part in node.body)
+        },
+        "F811": {
+            place(node, offset)
+            for node in nodes
+            if isinstance(node, Definition) and node.name not in decorated
+            for offset in (4, 6, 10)  # behind `def `, `class ` and `async def `
+        },
+        "B006": {
+            place(default)
+            for node in nodes
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            for default in _leaking_defaults(node)
+        },
     }
 
 
-def _location(hit: Mapping[str, Any]) -> tuple[int, int]:
-    return hit["location"]["row"], hit["location"]["column"]
+def _leaking_defaults(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
+    """List the defaults of parameters that the function changes or returns."""
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    pairs = [
+        *zip(reversed(positional), reversed(arguments.defaults), strict=False),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    leaking = set()
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if (
+                method in MUTATORS
+            ):
+                leaking.add(name)
+            case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+                leaking.add(name)
+            case ast.AugAssign(target=ast.Name(id=name)) | ast.Return(value=ast.Name(id=name)):
+                leaking.add(name)
+            case ast.Assign(targets=[ast.Attribute()], value=ast.Name(id=name)):
+                leaking.add(name)
+    return [default for argument, default in pairs if default and argument.arg in leaking]
 
 
 def _source_of_part(part: Mapping[int, str]) -> str:
