@@ -149,6 +149,7 @@ REAL_CODE = [
     ("a.py", "class A:\n    def f(self): pass\n\n    @f.register\n    def f(self, x): pass\n"),
     ("a.py", "import hashlib\nkey = hashlib.sha1(b'').digest()\n"),
     ("compat.py", "str = str\n"),
+    ("cli.py", "import sys\neval(compile(sys.stdin.read(), '-', 'exec'), {})\neval('1')\n"),
     (
         "a.py",
         "def f(names=[], more={}):\n    for name in names:\n        print(name, more[name])\n",
@@ -193,6 +194,7 @@ def test_real_code_gets_no_false_alarms_and_no_trifles(path, source):
     ("path", "line", "severity"),
     [
         ("a.py", "print(missing)", "high"),
+        ("a.py", "def f(x): return eval(x)", "medium"),
         ("a.py", "try:\n    f = open('x')\nexcept:\n    pass", "medium"),
         ("a.py", "def f(): pass\n\n\ndef f(): return 1", "medium"),
         ("a.js", "box.innerHTML = '<b>' + name + '</b>'", "high"),

@@ -169,11 +169,12 @@ def find_problems(text: str) -> Mapping[str, set[tuple[int, int]]]:
     F821: in code that runs, of names that neither another Python nor a tool defines, in a module
     that does not change its own globals. E722: where the error is dropped. F811: without
     decorators, which may register the definitions. B006: of a default that is changed or returned.
+    S307: of a value that is neither written there nor the result of a call, such as `compile`.
     """
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        return {code: set() for code in ("F821", "E722", "F811", "B006")}
+        return {code: set() for code in ("F821", "E722", "F811", "B006", "S307")}
     nodes = list(ast.walk(tree))
     lines = text.split("\n")
 
@@ -206,6 +207,13 @@ def find_problems(text: str) -> Mapping[str, set[tuple[int, int]]]:
             for node in nodes
             if isinstance(node, Definition) and node.name not in decorated
             for offset in (4, 6, 10)  # behind `def `, `class ` and `async def `
+        },
+        "S307": {
+            place(node)
+            for node in nodes
+            if isinstance(node, ast.Call)
+            and node.args
+            and not isinstance(node.args[0], ast.Constant | ast.Call)
         },
         "B006": {
             place(default)
