@@ -17,7 +17,7 @@ from batch_action.clients.http import CALLS
 from batch_action.commands.baseline import baseline
 from batch_action.commands.cancel import cancel
 from batch_action.commands.collect import collect
-from batch_action.commands.plan import plan
+from batch_action.commands.plan import plan, print_total
 from batch_action.commands.propose import propose
 from batch_action.commands.run import (
     ErrorReporter,
@@ -34,6 +34,7 @@ from batch_action.context import RunContext
 from batch_action.errors import Interrupted
 from batch_action.publishers import job_summary
 from batch_action.publishers.pull_request import eligibility
+from batch_action.requests.planner import Plan
 
 COMMANDS: Mapping[str, Callable[..., int]] = {
     "submit": submit,
@@ -164,6 +165,13 @@ def _run_command(
             return run_without_ledger(contexts[:1], propose, report_error)
         case "baseline":
             return run_without_ledger(contexts, partial(baseline, **options), report_error)
+        case "plan" if len(contexts) > 1 and options.get("data") is None:
+            plans: list[Plan] = []
+            command = partial(plan, **options, plans=plans)
+            code = run_for_each_task(contexts, (command,), report_error)
+            if plans:
+                print_total(contexts, plans)
+            return code
         case _:
             command = partial(COMMANDS[name], **options)
             owner = OWNERS.get(name)

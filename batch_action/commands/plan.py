@@ -1,12 +1,13 @@
 """`plan`: show what `submit` would send and what it would cost; needs no API key."""
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import click
 
 from batch_action.batches import submit as batch_submit
+from batch_action.batches.submit import ModelCheck
 from batch_action.clients.console import Console
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
@@ -31,9 +32,11 @@ def plan(
     exact: bool = False,
     data: list[dict[str, object]] | None = None,
     show_request: str | None = None,
+    plans: list[Plan] | None = None,
 ) -> int:
     """Show the plan as tables, or add it to *data*; with *show_request* one file's requests.
 
+    The plan is added to *plans*.
     Raises what `submit` would raise, after the plan is shown, but for a missing key; AnthropicError
     when *exact* is set.
     """
@@ -45,14 +48,7 @@ def plan(
     if reason:
         ctx.warn(f"`submit` would send nothing here. {reason}")
     session = session or store.load(ctx)
-    try:
-        check = batch_submit.check_models(ctx)
-    except AnthropicError as error:
-        if exact:
-            raise
-        ctx.warn(f"The plan is made without Anthropic: {error}")
-        ctx = replace(ctx, anthropic=None)
-        check = batch_submit.check_models(ctx)
+    ctx, check = _check_models(ctx, exact=exact)
     head = pipeline.read_last_reported_head(ctx, session.view)
     plan = planner.prepare(ctx, session, check, exact=exact, last_reported_head=head)
     if show_request is not None:
@@ -68,11 +64,25 @@ def plan(
     else:
         print_plan(ctx, plan)
         job_summary.report_plan(ctx, plan)
+    if plans is not None:
+        plans.append(plan)
     # What the tasks of a run send together is under one cap.
     ctx.budget.sent_usd += plan.worst_case_usd or 0.0
     if problem is not None:
         raise problem
     return 0
+
+
+def _check_models(ctx: RunContext, *, exact: bool) -> tuple[RunContext, ModelCheck]:
+    """Return the context, without Anthropic where it cannot be asked, and the check of models."""
+    try:
+        return ctx, batch_submit.check_models(ctx)
+    except AnthropicError as error:
+        if exact:
+            raise
+        ctx.warn(f"The plan is made without Anthropic: {error}")
+        ctx = replace(ctx, anthropic=None)
+        return ctx, batch_submit.check_models(ctx)
 
 
 def _find_problem(ctx: RunContext, plan: Plan) -> BatchActionError | None:
@@ -182,7 +192,8 @@ def print_plan(ctx: RunContext, plan: Plan) -> None:
     """Print the plan: its cost first and last, the files with theirs, what is skipped and why."""
     selection, console = plan.selection, ctx.console
     title = "" if ctx.is_only_task else f"{ctx.title}: "
-    cost = title + job_summary.cost_line(ctx.settings, plan)
+    settings = ctx.settings
+    cost = title + job_summary.cost_line(settings.model, settings.max_cost_usd, [plan])
     console.print(cost)
     base = selection.base[:12] if selection.base else "empty tree"
     if ctx.task.source_path:
@@ -203,6 +214,14 @@ def print_plan(ctx: RunContext, plan: Plan) -> None:
     if plan.requests:
         console.print(_explain_cost(plan))
     console.print(cost)
+
+
+def print_total(contexts: Sequence[RunContext], plans: Sequence[Plan]) -> None:
+    """Print what the plans of several tasks cost together."""
+    first = contexts[0]
+    models = ", ".join(dict.fromkeys(ctx.settings.model for ctx in contexts))
+    line = job_summary.cost_line(models, first.settings.max_cost_usd, plans)
+    first.console.print(f"All tasks: {line[:1].lower()}{line[1:]}")
 
 
 def _print_files(console: Console, plan: Plan) -> None:

@@ -225,20 +225,27 @@ def report_pull_request_submitted(ctx: RunContext, plan: Plan, sent: Sequence[Ba
         runner.set_output("requests-count", count)
 
 
-def cost_line(settings: Settings, plan: Plan) -> str:
-    """Return what a plan costs: expected, at most, the cap, the model, a month at this pace."""
-    forecast = plan.forecast
-    amounts = forecast.expected_usd, plan.worst_case_usd, settings.max_cost_usd
-    expected, most, cap = map(format_dollars, amounts)
+def cost_line(models: str, cap_usd: float, plans: Sequence[Plan]) -> str:
+    """Return what plans cost: expected, at most, the cap, the model, a month at this pace."""
+    expected = _sum_known(plan.forecast.expected_usd for plan in plans)
+    most = _sum_known(plan.worst_case_usd for plan in plans)
+    monthly = _sum_known(plan.forecast.month_usd for plan in plans)
+    cap = format_dollars(cap_usd)
     month = "a month: not known"
-    if forecast.month_usd is not None:
-        month = f"a month about {format_dollars(forecast.month_usd)}"
-    known = f"About {expected}, at most {most} (cap {cap})"
-    if not plan.due:
+    if monthly is not None:
+        month = f"a month about {format_dollars(monthly)}"
+    known = f"About {format_dollars(expected)}, at most {format_dollars(most)} (cap {cap})"
+    if not any(plan.due for plan in plans):
         known = f"Nothing to send (cap {cap})"
-    elif plan.worst_case_usd is None:
+    elif most is None:
         known = f"The price is not known (cap {cap})"
-    return f"{known}, {settings.model}; {month}"
+    return f"{known}, {models}; {month}"
+
+
+def _sum_known(amounts: Iterable[float | None]) -> float | None:
+    """Return the sum; None when an amount is not known."""
+    listed = list(amounts)
+    return None if None in listed else sum(amount or 0.0 for amount in listed)
 
 
 def report_plan(ctx: RunContext, plan: Plan) -> None:
@@ -246,7 +253,7 @@ def report_plan(ctx: RunContext, plan: Plan) -> None:
     ctx.runner.set_output("status", "planned")
     ctx.runner.set_output("requests-count", len(plan.requests))
     ctx.runner.set_output("backlog-count", len(plan.backlog))
-    line = cost_line(ctx.settings, plan)
+    line = cost_line(ctx.settings.model, ctx.settings.max_cost_usd, [plan])
     text = render_submitted(ctx.title, plan, (), dry_run=True, cost_line=line)
     _write_summary(ctx.runner, ctx.settings, text)
 

@@ -2,6 +2,8 @@
 
 import os
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import anthropic
@@ -91,6 +93,33 @@ def test_what_cannot_be_used_is_refused_with_its_variable(workflow, name, value,
 )
 def test_usable_proxies_are_accepted(environ, given):
     assert network_variables(given) == ({"no_proxy": "*"} if "NO_PROXY" in given else {})
+
+
+ENTRIES = "[::1],[::1]:8080,::1,fd00::/8,[fd00::]/8,10.0.0.0/8,*.corp.example"
+
+
+@pytest.mark.parametrize(
+    ("command", "entry"), [("plan", ENTRIES), ("plan", "*"), ("doctor", ENTRIES)]
+)
+def test_each_form_of_no_proxy_is_understood_by_real_commands(workflow, command, entry):
+    """The services of this test are reached past a proxy that does not answer."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(workflow.folder),
+        "PYTHONPATH": str(Path.cwd()),
+        "ANTHROPIC_API_KEY": workflow.key,
+        "ANTHROPIC_BASE_URL": workflow.sandbox.anthropic_url,
+        "HTTP_PROXY": PROXY,
+        "HTTPS_PROXY": PROXY,
+        "NO_PROXY": f"{entry},127.0.0.1,localhost",
+        **workflow.person(),
+    }
+    argv = [sys.executable, "-m", "batch_action", command, "--repo", str(workflow.repo.path)]
+    done = subprocess.run(argv, env=environ, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    if command == "doctor":
+        assert f"NO_PROXY={entry}," in done.stderr.replace("\n", "")
 
 
 def test_one_certificate_file_is_used_by_all_libraries(environ, small_ca_bundle):

@@ -223,7 +223,10 @@ def test_the_tasks_of_a_plan_share_the_cap(workflow: WorkflowHarness) -> None:
     first, second = result.tasks
     assert (first["requests"], second["requests"]) == (2, 0)
     assert (result.exit, second["problem"]) == (0, None)
-    assert "code-review: About" in plan(workflow, *flags).stderr
+    shown = " ".join(plan(workflow, *flags).stderr.split())
+    assert "code-review: About" in shown
+    most = re.escape(format_dollars(first["cost"]["due_usd"]))
+    assert re.search(rf"All tasks: about \S+, at most {most} \(cap [^()]*\), [^()]*$", shown)
 
 
 @pytest.mark.parametrize(
