@@ -9,9 +9,10 @@ from batch_action.cli import config_file
 from batch_action.cli.execution import open_contexts
 from batch_action.cli.invocation import Invocation
 from batch_action.clients.console import Console
+from batch_action.clients.github.errors import RefusedError
 from batch_action.clients.http import network_variables
 from batch_action.commands.doctor import Surroundings, doctor, report_unopened
-from batch_action.commands.doctor.check import Check, CheckState, fail
+from batch_action.commands.doctor.check import Check, CheckState, fail, not_checkable
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, ConfigError, GitHubError
 
@@ -30,7 +31,9 @@ def execute_doctor(invocation: Invocation, values: dict[str, Any]) -> int:
             try:
                 contexts = stack.enter_context(open_contexts(invocation, repo, values))
             except GitHubError as error:
-                problems.append(fail("token", error.problem, error.fix))
+                # Without an answer of GitHub's nothing is known about the token.
+                found = fail if isinstance(error, RefusedError) else not_checkable
+                problems.append(found("token", error.problem, error.fix))
                 invocation = _without_token(invocation)
                 contexts = stack.enter_context(open_contexts(invocation, repo, values))
         except BatchActionError as error:

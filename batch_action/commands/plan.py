@@ -7,7 +7,6 @@ from dataclasses import replace
 import click
 
 from batch_action.batches import submit as batch_submit
-from batch_action.batches.submit import ModelCheck
 from batch_action.clients.console import Console
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
@@ -15,6 +14,7 @@ from batch_action.errors import AnthropicError, BatchActionError, BudgetError, C
 from batch_action.ledger import store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.models.files import SkipKind, SkippedFile
+from batch_action.models.requests import ModelCheck
 from batch_action.publishers import job_summary, pipeline
 from batch_action.requests import packing, planner
 from batch_action.requests.planner import Plan

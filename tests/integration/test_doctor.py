@@ -222,6 +222,16 @@ def test_a_token_that_github_does_not_know(workflow: WorkflowHarness) -> None:
     assert found["key"][0][0] == found["history"][0][0] == "ok"
 
 
+def test_without_an_answer_of_github_nothing_is_known_about_the_token(
+    workflow: WorkflowHarness,
+) -> None:
+    installed(workflow)
+    environ = workflow.person() | {"GITHUB_API_URL": "http://127.0.0.1:1/api/v3"}
+    found = on_a_laptop(workflow, environ=environ)
+    assert [state for state, _ in found["token"]] == ["not checkable"]
+    assert found["key"][0][0] == "ok"
+
+
 @pytest.mark.parametrize("missing", ["actions", "issues", "contents"])
 def test_a_read_that_the_token_may_not_do(workflow: WorkflowHarness, missing: str) -> None:
     installed(workflow)
@@ -430,6 +440,12 @@ def test_a_schedule_that_is_not_on_the_default_branch(workflow: WorkflowHarness)
 
 
 OTHER = ".github/workflows/other.yaml"
+BOMB = "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}' if before else 'x'] * 9)}]\n"
+    for before, name in zip(["", *"abcdefghi"], "abcdefghij", strict=True)
+)
+BOMB += "on: [*j]\npermissions: {issues: *j}\njobs: {x: {steps: [{uses: *j, with: {a: *j}}]}}\n"
+"""A few hundred bytes of YAML that expand to billions of words."""
 
 
 @pytest.mark.parametrize(
@@ -438,11 +454,12 @@ OTHER = ".github/workflows/other.yaml"
         ({}, {"task": "security-scan"}, "ok", "No two jobs"),
         ({"paths": "a.js"}, {"paths": "*.py"}, "ok", "No two jobs"),
         ({"mode": "submit"}, {"mode": "collect"}, "ok", "No two jobs"),
-        ({}, {}, "ok", "No two jobs"),
+        ({}, {}, "warn", "does not send again"),
+        ({}, {"task": "code-review"}, "warn", "with one ledger"),
         ({}, {"state-key": "web"}, "warn", "paid for twice"),
         ({"paths": "*.js"}, {"paths": "a.*", "state-key": "web"}, "warn", "a.js"),
         ({}, {"task": "${{ inputs.task }}"}, "not checkable", "`task` is an expression"),
-        ({"task": "code-review, security-scan"}, {"task": "security-scan"}, "ok", "No two"),
+        ({"task": "code-review, security-scan"}, {"task": "security-scan"}, "warn", "security-"),
     ],
 )
 def test_two_installations_with_one_concurrency_group(
@@ -455,16 +472,16 @@ def test_two_installations_with_one_concurrency_group(
 
 
 @pytest.mark.parametrize(
-    ("group", "other_group", "states"),
+    ("group", "other_group", "count", "text"),
     [
-        ("review", "review", ["ok"]),
-        ("review", "other", ["warn"]),
-        ("review", None, ["warn", "warn"]),
-        ("${{ github.workflow }}", "${{ github.workflow }}", ["warn"]),
+        ("review", "review", 1, "does not send again"),
+        ("review", "other", 1, "may run at the same time"),
+        ("review", None, 2, "may run at the same time"),
+        ("${{ github.workflow }}", "${{ github.workflow }}", 1, "may run at the same time"),
     ],
 )
 def test_two_installations_of_one_ledger_must_not_run_at_once(
-    workflow: WorkflowHarness, group: str, other_group: str | None, states: list[str]
+    workflow: WorkflowHarness, group: str, other_group: str | None, count: int, text: str
 ) -> None:
     files = {}
     for path, name in ((WORKFLOW, group), (OTHER, other_group)):
@@ -472,7 +489,8 @@ def test_two_installations_of_one_ledger_must_not_run_at_once(
         files[path] = yaml.safe_dump(document)
     installed(workflow, files)
     said = on_a_laptop(workflow, environ=workflow.person())["reviews"]
-    assert [state for state, _ in said] == states, said
+    assert [state for state, _ in said] == ["warn"] * count, said
+    assert text in said[-1][1]
 
 
 def test_a_matrix_needs_a_state_key(workflow: WorkflowHarness) -> None:
@@ -485,7 +503,7 @@ def test_a_matrix_needs_a_state_key(workflow: WorkflowHarness) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "a: [", "jobs: x", "jobs: {a: {steps: x}}", "on: 3\njobs: {a: {steps: [1]}}"],
+    ["", "[]", "a: [", "jobs: x", "jobs: {a: {steps: x}}", "on: 3\njobs: {a: {steps: [1]}}", BOMB],
 )
 def test_workflow_files_of_any_form_are_read(workflow: WorkflowHarness, text: str) -> None:
     installed(workflow, {OTHER: text})

@@ -269,7 +269,14 @@ def _compare(pair: tuple[ActionJob, ActionJob], paths: Sequence[str]) -> Iterato
                     "paid for twice.",
                     "Give them `paths` that do not overlap, or the same `state-key`.",
                 )
-            elif not _exclude_each_other(*pair):
+            elif _exclude_each_other(*pair):
+                yield warn(
+                    "reviews",
+                    f"{where} review the same files for {title} with one ledger: what one has "
+                    "sent, the other does not send again.",
+                    "Remove one, unless you want both.",
+                )
+            else:
                 yield warn(
                     "reviews",
                     f"{where} review the same files for {title} with one ledger, and may run at "

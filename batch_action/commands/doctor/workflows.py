@@ -97,7 +97,7 @@ def _jobs_of_file(
         job = _mapping(content)
         steps = job.get("steps")
         for step in steps if isinstance(steps, list) else ():
-            if not _is_action(str(_mapping(step).get("uses") or ""), names):
+            if not _is_action(_text(_mapping(step).get("uses")), names):
                 continue
             given = _mapping(_mapping(step).get("with"))
             yield ActionJob(
@@ -133,7 +133,8 @@ def _triggers(workflow: Mapping[Any, Any]) -> frozenset[str]:
     declared = workflow.get("on", workflow.get(True))
     if isinstance(declared, str):
         return frozenset({declared})
-    return frozenset(map(str, declared)) if isinstance(declared, list | dict) else frozenset()
+    names = declared if isinstance(declared, list | dict) else ()
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def _permissions(workflow: Mapping[Any, Any], job: Mapping[Any, Any]) -> Mapping[str, str] | None:
@@ -144,7 +145,7 @@ def _permissions(workflow: Mapping[Any, Any], job: Mapping[Any, Any]) -> Mapping
     declared = source["permissions"]
     if declared in ("read-all", "write-all"):
         return {"*": str(declared).removesuffix("-all")}
-    return {str(scope): str(level) for scope, level in _mapping(declared).items()}
+    return {str(scope): _text(level) for scope, level in _mapping(declared).items()}
 
 
 def _group(item: Mapping[Any, Any]) -> str:
@@ -154,7 +155,10 @@ def _group(item: Mapping[Any, Any]) -> str:
 
 
 def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str("" if value is None else value)
+    """Return a scalar as text; empty for all else: aliases of YAML expand to huge values."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:
