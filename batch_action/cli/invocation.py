@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from batch_action import escape
-from batch_action.errors import BatchActionError
+from batch_action.errors import BatchActionError, ConfigError
 from batch_action.models.command_output import CommandOutput
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Invocation:
         """Report an error: an annotation and a job summary in Actions, a line elsewhere."""
         runner = self.runner(self.workspace(None))
         runner.annotate("error", str(error))
-        with suppress(OSError):
+        with suppress(ConfigError, OSError):  # the summary cannot be written
             lines = (escape.markdown(line) for line in str(error).splitlines())
             runner.summary("\n".join(["**Failed**", "", *(f"> {line}  " for line in lines), ""]))
 

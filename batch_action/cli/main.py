@@ -7,6 +7,20 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from errno import (
+    EACCES,
+    EDQUOT,
+    EEXIST,
+    EIO,
+    EISDIR,
+    ELOOP,
+    EMFILE,
+    ENAMETOOLONG,
+    ENOSPC,
+    ENOTDIR,
+    EPERM,
+    EROFS,
+)  # fmt: skip
 from typing import NoReturn, Unpack
 
 import click
@@ -26,6 +40,27 @@ _KEPT_VARIABLES = re.compile(
 )
 
 
+_NO_READER = 128 + signal.SIGPIPE
+"""The exit code when whoever read standard output has seen enough, as of `| head`."""
+_FILE_ERRORS = frozenset(
+    {
+        EACCES,
+        EPERM,
+        EROFS,
+        ENOSPC,
+        EDQUOT,
+        EEXIST,
+        ENOTDIR,
+        EISDIR,
+        ENAMETOOLONG,
+        ELOOP,
+        EMFILE,
+        EIO,
+    }
+)
+"""What is wrong with the machine or a path that was given, not with us."""
+
+
 def main() -> NoReturn:
     """Run the console script `batch-action`."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -34,7 +69,22 @@ def main() -> NoReturn:
     for name in [name for name in os.environ if not _KEPT_VARIABLES.fullmatch(name)]:
         # Settings pass them on: no library may read a setting by itself, no child a secret.
         del os.environ[name]
-    sys.exit(enter(sys.argv[1:], environ))
+    sys.exit(_enter_with_output(environ))
+
+
+def _enter_with_output(environ: Mapping[str, str]) -> int:
+    """Run the process's command line; standard output may be closed or on a full disk."""
+    try:
+        code = enter(sys.argv[1:], environ)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still in the buffer has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return _NO_READER
+        sys.stderr.write(f"error: Standard output cannot be written: {error.strerror}.\n")
+        return ConfigError.exit_code
+    return code
 
 
 def enter(argv: Sequence[str], environ: Mapping[str, str], **hooks: Unpack[TestHooks]) -> int:
@@ -74,12 +124,29 @@ def _run(argv: Sequence[str], invocation: Invocation) -> int:
             BatchActionError("Interrupted. The state is saved; the next run continues from it.")
         )
         return Interrupted.exit_code
-    except click.exceptions.Exit:
+    except (click.exceptions.Exit, BrokenPipeError):
         raise
-    except Exception:  # noqa: BLE001 - a bug is reported with its traceback
-        _report_bug(argv, invocation)
-        return BatchActionError.exit_code
+    except SystemExit:  # how click ends when there is no reader
+        return _NO_READER
+    except Exception as error:  # noqa: BLE001 - a bug is reported with its traceback
+        unusable = _file_error(error)
+        if unusable is None:
+            _report_bug(argv, invocation)
+        else:
+            invocation.report_error(unusable)
+        return (unusable or BatchActionError).exit_code
     return result if isinstance(result, int) else 0
+
+
+def _file_error(error: Exception) -> ConfigError | None:
+    """Return the error for a file that the machine does not let us read or write, else None."""
+    if not isinstance(error, OSError) or error.errno not in _FILE_ERRORS:
+        return None
+    name = "A file" if error.filename is None else os.fsdecode(error.filename)
+    return ConfigError(
+        f"{name} cannot be read or written: {error.strerror}.",
+        fix="Check its permissions, the free disk space and the mounts.",
+    )
 
 
 def _interrupt(*_: object) -> None:

@@ -1,8 +1,6 @@
 """`baseline`: accept every open finding in a file of the repository."""
 
-from pathlib import Path
-
-from batch_action.commands.repository_files import write_files
+from batch_action.commands.repository_files import is_inside, write_files
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError
 from batch_action.findings import baseline as baseline_file
@@ -18,7 +16,13 @@ def baseline(ctx: RunContext, *, data: list[dict[str, object]] | None = None) ->
     the destinations cannot be read, ConfigError when the file cannot be written.
     """
     name = ctx.settings.baseline_file
-    path = _path_in_workspace(ctx.github_context.workspace, name)
+    workspace = ctx.github_context.workspace
+    path = workspace / name
+    if not is_inside(workspace, name):
+        raise ConfigError(
+            f"`baseline-file` {name!r} is outside of the repository.",
+            fix="Give a path inside of it.",
+        )
     states = pipeline.read_states(ctx)
     if states.unreadable:
         raise ConfigError(f"The findings cannot be read: {states.unreadable[0].note}")
@@ -44,7 +48,7 @@ def baseline(ctx: RunContext, *, data: list[dict[str, object]] | None = None) ->
         path.read_bytes() if path.is_file() else None,
         name,
     )
-    write_files(ctx.github_context.workspace, {name: text})
+    write_files(workspace, {name: text})
     if data is not None:
         named = {"task": ctx.task.name, "state_key": ctx.settings.state_key}
         data.append({**named, "file": name, "accepted": len(accepted)})
@@ -53,13 +57,3 @@ def baseline(ctx: RunContext, *, data: list[dict[str, object]] | None = None) ->
         "listed but no longer reported."
     )
     return 0
-
-
-def _path_in_workspace(workspace: Path, name: str) -> Path:
-    path = (workspace / name).resolve()
-    if not path.is_relative_to(workspace.resolve()):
-        raise ConfigError(
-            f"`baseline-file` {name!r} is outside of the repository.",
-            fix="Give a path inside of it.",
-        )
-    return path

@@ -17,11 +17,15 @@ MAJOR = "v1"
 WIDTH = 90
 SCHEMA = f"https://raw.githubusercontent.com/{ACTION}/{MAJOR}/docs/config.schema.json"
 """The schema of the config file, with which an editor completes and checks it."""
+_FOLDER = ".github/workflows"
 _TEMPLATES = {
-    False: {"nightly.yml": "batch-action.yml"},
-    True: {"submit.yml": "batch-action-submit.yml", "collect.yml": "batch-action-collect.yml"},
+    False: {"nightly.yml": f"{_FOLDER}/batch-action.yml"},
+    True: {
+        "submit.yml": f"{_FOLDER}/batch-action-submit.yml",
+        "collect.yml": f"{_FOLDER}/batch-action-collect.yml",
+    },
 }
-"""With and without two workflows: the templates, and the names of the workflows."""
+"""With and without two workflows: the templates, and the paths of the workflows."""
 
 
 def init(
@@ -42,13 +46,15 @@ def init(
     root = working_tree(repo)
     folder = resources.files("batch_action.commands").joinpath("templates")
     texts = {
-        f".github/workflows/{name}": folder.joinpath(template).read_text("utf-8")
+        name: folder.joinpath(template).read_text("utf-8")
         for template, name in _TEMPLATES[two_workflows].items()
     }
     texts[".github/batch-action.yml"] = config_text()
-    existing = [name for name in texts if (root / name).exists()]
+    # Beside the others these would review the same files.
+    others = [name for name in _TEMPLATES[not two_workflows].values() if (root / name).is_file()]
+    existing = others + [name for name in texts if (root / name).exists()]
     if existing and not force:
-        raise ConfigError(f"{', '.join(existing)} already exists.", fix="Overwrite with --force.")
+        raise ConfigError(f"{', '.join(existing)} already exists.", fix="Replace with --force.")
     if find_release is not None:
         try:
             version, commit = find_release(MAJOR)
@@ -60,6 +66,9 @@ def init(
             pinned = f"{ACTION}@{commit} # {version}"
             texts = {k: text.replace(f"{ACTION}@{MAJOR}", pinned) for k, text in texts.items()}
     write_files(root, texts)
+    for name in others:
+        (root / name).unlink()
+        runner.note(f"removed {root / name}")
     for name in texts:
         runner.note(f"wrote {root / name}")
     runner.note(

@@ -24,7 +24,7 @@ def write_files(root: Path, texts: Mapping[str, str]) -> None:
     Raises ConfigError: a link leads a path out of *root*, or a file cannot be written.
     """
     for name in texts:
-        if not _is_inside(root, name):
+        if not is_inside(root, name):
             raise ConfigError(
                 f"{name} leads out of the repository; nothing was written.",
                 fix="Give a path inside of it, without links to other folders.",
@@ -41,7 +41,8 @@ def write_files(root: Path, texts: Mapping[str, str]) -> None:
             ) from None
 
 
-def _is_inside(root: Path, name: str) -> bool:
+def is_inside(root: Path, name: str) -> bool:
+    """Return whether a path relative to *root* stays below it, links followed."""
     try:
         return (root / name).resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError):  # links in a circle, which Python 3.13 follows as far as it can

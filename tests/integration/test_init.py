@@ -65,6 +65,18 @@ def test_existing_files_are_overwritten_only_with_force(
     assert "security-scan\n" not in (repo.path / CONFIG).read_text("utf-8")
 
 
+@pytest.mark.parametrize("flags", [([], ["--two-workflows"]), (["--two-workflows"], [])])
+def test_one_set_of_workflows_replaces_the_other(
+    workflow: WorkflowHarness, repo: Repo, flags: tuple[list[str], list[str]]
+) -> None:
+    first, second = flags
+    init(workflow, repo.path, *first)
+    assert "already exists" in refused(init(workflow, repo.path, *second))
+    assert init(workflow, repo.path, *second, "--force").exit == 0
+    assert len(workflows_in(repo.path)) == (2 if second else 1)
+    assert len(list((repo.path / WORKFLOWS).iterdir())) == (2 if second else 1)
+
+
 def test_the_files_are_at_the_root_of_the_repository(workflow: WorkflowHarness, repo: Repo) -> None:
     (repo.path / "src" / "deep").mkdir(parents=True)
     assert init(workflow, repo.path / "src" / "deep").exit == 0
