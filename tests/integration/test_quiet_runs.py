@@ -149,3 +149,19 @@ def test_a_foreign_issue_with_our_marker_is_named_and_not_adopted(
     assert f"#{foreign.number}" in log
     assert foreign.body == foreign_body
     assert len(workflow.issues) == 2
+
+
+@pytest.mark.parametrize("nth", range(1, 4))
+@pytest.mark.parametrize("method", ["PATCH", "POST"])
+def test_a_death_while_a_quiet_run_writes_is_repaired(
+    workflow: WorkflowHarness, method: str, nth: int
+) -> None:
+    reported(workflow)
+    workflow.commit({"a.js": None})
+    path = "/issues/[0-9]+(/comments)?$"
+    workflow.sandbox.faults.add("status", "github", method, path, nth=nth, times=9, status=500)
+    workflow.run("collect")
+    workflow.sandbox.faults.clear()
+    assert workflow.run("collect").exit == 0
+    assert (known(workflow), workflow.issue.state) == ({"a.js": "fixed"}, "closed")
+    assert len([c for c in workflow.issue.comments if "fixed" in c.body]) == 1

@@ -64,14 +64,27 @@ def create_issue(draft: IssueDraft, result: DestinationResult, issues: Issues) -
 
 
 def update_issue(
-    current: RollingIssue, draft: IssueDraft, result: DestinationResult, issues: Issues
+    current: RollingIssue,
+    draft: IssueDraft,
+    result: DestinationResult,
+    issues: Issues,
+    *,
+    body_last: bool = False,
 ) -> DestinationResult:
-    """Update the issue to the draft. Raises GitHubError: when it is incomplete when read back."""
+    """Update the issue to the draft. Raises GitHubError: when it is incomplete when read back.
+
+    *body_last*: of a run without batches only the body tells that it was published, so a death
+    before that is repaired by the next run.
+    """
     issue = current.issue
     muted = issue.state == "closed" and issue.state_reason == "not_planned"
+    action = "muted" if muted else None
+    if body_last and not muted:
+        action = _comment_and_set_state(current, draft, issues)
     wrote = _write_texts(current, draft, issues, silent=muted)
-    action = "updated" if wrote else "unchanged"
-    action = "muted" if muted else _comment_and_set_state(current, draft, issues) or action
+    if not (body_last or muted):
+        action = _comment_and_set_state(current, draft, issues)
+    action = action or ("updated" if wrote else "unchanged")
     if wrote:
         verify_written(issue.number, draft, issues, check_findings=not muted)
     _close_duplicates(current, issues)
@@ -314,7 +327,7 @@ class IssuePublisher:
         ticked = current.ticked - processed
         draft = render.render(report, reconciliation, current.state, self.options, ticked=ticked)
         result = replace(result, suppressed=draft.suppressed)
-        return update_issue(current, draft, result, self.issues)
+        return update_issue(current, draft, result, self.issues, body_last=report.commands_only)
 
 
 def create_publisher(ctx: RunContext, last: int | None) -> Publisher:
