@@ -11,7 +11,7 @@ import pytest
 from batch_action.cli import commands
 from batch_action.cli.group import SENTENCES
 from batch_action.cli.options import InputCommand
-from tests.documents.texts import ROOT
+from tests.documents.texts import ROOT, fences
 from tests.harness.webhook_receiver import PATH, webhook_receiver
 from tests.harness.workflow import BAD, Result, WorkflowHarness
 
@@ -197,3 +197,8 @@ def test_the_example_is_a_valid_command_line(name: str) -> None:
     assert words[:2] == ["batch-action", name]
     with command.make_context(name, ["--repo", ".", *words[2:]]):
         pass
+
+
+def test_the_documented_object_has_the_published_shape() -> None:
+    (example,) = fences((ROOT / "docs/COMMANDS.md").read_text("utf-8"), "json")
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(example))

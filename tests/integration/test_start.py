@@ -1,13 +1,16 @@
 """The command line starts quickly, and its help is right without importing the commands."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from batch_action.cli import commands
 from batch_action.cli.group import SENTENCES
+from tests.documents.texts import ROOT
 from tests.harness.start import COMPLETIONS, STARTS, completion_variables, ratio_to_floor
 
 SLOW_MODULES = ("anthropic", "github", "git", "detect_secrets", "httpx2", "rich", "jinja2", "yaml")
@@ -21,6 +24,39 @@ def test_a_start_is_quick(argv: tuple[str, ...], limit: float) -> None:
 @pytest.mark.parametrize(("line", "limit"), COMPLETIONS.items())
 def test_completion_is_quick(line: str, limit: float) -> None:
     assert ratio_to_floor([], completion_variables(line)) <= limit
+
+
+SHELL_LINE = next(
+    line
+    for line in (ROOT / "docs/COMMANDS.md").read_text("utf-8").splitlines()
+    if "bash_source" in line
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["pl"], ["plan"]),
+        (["plan", "--se"], ["--select"]),
+        (["run", "--effort", "m"], ["medium", "max"]),
+        (["run", "--prompt-c"], ["--prompt-cache"]),
+    ],
+    ids=str,
+)
+def test_bash_completes_with_the_documented_line(words: list[str], completed: list[str]) -> None:
+    script = (
+        f"{SHELL_LINE}\nCOMP_WORDS=(batch-action {' '.join(words)})\nCOMP_CWORD={len(words)}\n"
+        "_batch_action_completion batch-action\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n"
+    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == completed, done.stderr
 
 
 @pytest.mark.parametrize("argv", STARTS, ids=str)

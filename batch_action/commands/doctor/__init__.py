@@ -87,7 +87,7 @@ def examine(ctx: RunContext, surroundings: Surroundings) -> Iterator[Check]:
         run("token", lambda: services.check_token(ctx))
     run("permissions", lambda: installation.check_permissions(ctx, installed))
     run("storage", lambda: installation.check_storage(ctx))
-    run("history", lambda: installation.check_history(ctx.git, in_actions=ctx.runner.actions))
+    run("history", lambda: installation.check_history(ctx.git))
     run("trust", lambda: installation.check_trust(ctx, installed))
     run("labels", lambda: services.check_labels(ctx))
     run("sarif", lambda: services.check_code_scanning(ctx))

@@ -14,7 +14,7 @@ from batch_action.commands.doctor.workflows import EXPRESSION, ActionJob
 from batch_action.config.loading import Assignment, assign_tasks
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
-from batch_action.errors import ConfigError
+from batch_action.errors import ConfigError, full_history
 from batch_action.ledger import trust
 from batch_action.ledger.trust import TRUSTED_EVENTS
 from batch_action.models.github_context import PULL_REQUEST_EVENT
@@ -151,13 +151,13 @@ def check_trust(ctx: RunContext, installation: Installation) -> Iterator[Check]:
             )
 
 
-def check_history(git: GitRepo, *, in_actions: bool) -> Iterator[Check]:
+def check_history(git: GitRepo) -> Iterator[Check]:
     """Check that the clone has the commits that a run compares."""
     if git.is_shallow():
         yield warn(
             "history",
             "This clone is shallow: an older base, and renames, are not in it.",
-            "Set `fetch-depth: 0` at actions/checkout." if in_actions else "git fetch --unshallow",
+            full_history(),
         )
     else:
         yield ok("history", "The clone has its whole history.")
