@@ -344,7 +344,7 @@ def test_a_dry_run_sends_posts_and_saves_nothing(workflow: WorkflowHarness) -> N
     kept = [a.id for a in workflow.artifacts]
     dry = workflow.run("collect", dry_run="true")
     assert dry.outputs["status"] == "dry-run"
-    assert "eval" in dry.summary
+    assert "Text is executed as code" in dry.summary
     assert (workflow.writes, [a.id for a in workflow.artifacts]) == ([], kept)
     assert workflow.run("run", dry_run="true").exit == 0
     assert (workflow.writes, [a.id for a in workflow.artifacts]) == ([], kept)
