@@ -75,6 +75,7 @@ def demo_environment() -> Iterator[DemoEnvironment]:
             task="code-review",
             temp=Path(temp),
             console=DemoConsole(RichConsole(file=StringIO())),
+            note="",
             open_context=open_demo_context,
         )
 
