@@ -145,10 +145,20 @@ def test_github_s_client_reads_from_act_what_we_upload(modules, act_server, tmp_
     assert (tmp_path / "r" / "ledger.json").read_text() == "a ledger" * 3000
 
 
-def test_we_list_and_delete_on_act_what_we_upload(act_server):
-    """act 0.2.89 refuses uploads by GitHub's clients: a field is new, a signature has no `=`."""
+def test_we_read_from_act_what_github_s_client_uploads(modules, act_server, tmp_path):
+    """2.3.x with the storage client of its time.
+
+    act 0.2.89 refuses the field `mime_type` of 6.x, and the signatures of newer storage clients,
+    which cut the `=`.
+    """
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "ledger.json").write_text("a ledger")
+    writer = client(modules, "2.3.x", act_server, TOKEN, tmp_path)
+    writer.run("upload", "state-a", tmp_path / "files")
     with ArtifactService(act_server, TOKEN, GITHUB) as service:
-        number = service.upload("state-a", DATA, 30)
-        assert [item.id for item in service.list_artifacts("state-a")] == [number]
+        (listed,) = service.list_artifacts("state-a")
+        stored = service._download(listed)
         assert service.delete("state-a")
         assert service.list_artifacts("state-a") == ()
+    with zipfile.ZipFile(io.BytesIO(stored)) as archive:
+        assert archive.read("ledger.json") == b"a ledger"
