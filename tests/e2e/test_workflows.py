@@ -50,6 +50,8 @@ class Example:
     """A repository, the runs of an example in it, and what they leave behind."""
 
     files: Mapping[str, str]
+    before: Mapping[str, str] = field(default_factory=dict)
+    """The commit before that of the files."""
     steps: tuple[Step, ...] = (Step(), Step())
     check: Callable[[WorkflowHarness, list[ActResult]], None]
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -135,9 +137,16 @@ OTHERS = {
         files={"shop/money.py": MONEY.replace('    """Add up the prices."""\n', "")},
         check=check_draft("shop/money.py"),
     ),
-    "license-check": Example(files=CODE, check=check_issue(*CODE)),
+    "license-check": Example(
+        files={
+            "LICENSE": "MIT License\n",
+            "app.js": "// Copied from https://stackoverflow.com/a/1\n" + BAD,
+        },
+        check=check_issue("app.js"),
+    ),
     "monorepo": Example(files=MONOREPO, check=check_issues_of_rules),
     "refactor-validation": Example(
+        before={"shop/money.py": MONEY.replace("sum(prices)", "sum(list(prices))")},
         files={"shop/money.py": MONEY},
         steps=(
             Step(
@@ -174,6 +183,8 @@ def test_an_example_submits_and_collects(act, workflow, name):
     workflow.github_repository.actions_can_open_pull_requests = True
     workflow.github_repository.code_scanning = True
     act.environ |= example.environ
+    if example.before:
+        workflow.commit(example.before)
     workflow.commit({CONFIG: FIRST_RUN, **example.files})
     results = [run_step(act, workflow, name, step) for step in example.steps]
     example.check(workflow, results)
