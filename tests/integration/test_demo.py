@@ -201,7 +201,7 @@ def test_a_users_repository_is_reviewed_over_the_range_of_plan(
         check=True,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
     )
-    planned = {file["path"] for file in json.loads(plan.stdout)["files"]}
+    planned = {file["path"] for task in json.loads(plan.stdout)["tasks"] for file in task["files"]}
     _, output, _ = demo("--repo", str(repo.path), "--out", str(out))
     assert {name for name in ("old.py", "bad.py") if name in output} == planned
 
