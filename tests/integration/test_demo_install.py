@@ -49,7 +49,7 @@ def test_the_tools_of_the_tests_are_added_without_a_second_installation():
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    for name in ("Makefile", "requirements-demo.lock", "requirements-dev.lock"):
+    for name in ("Makefile", "pyproject.toml", "requirements-demo.lock", "requirements-dev.lock"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
