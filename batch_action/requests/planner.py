@@ -21,7 +21,7 @@ from batch_action.models.requests import (
 )
 from batch_action.requests import builder, packing, pricing, send_strategy
 from batch_action.requests.builder import RequestSet
-from batch_action.requests.forecast import (
+from batch_action.requests.pricing import (
     NO_HISTORY,
     Forecast,
     History,
@@ -119,7 +119,15 @@ def build_plan(
         mode=mode,
         note=strategy.note,
         worst_case_usd=worst_usd(ctx.prices, due, mode, shared),
-        forecast=make_forecast(ctx.prices, request_set, due if is_sent_now else (), mode, history),
+        forecast=make_forecast(
+            ctx.prices,
+            request_set.requests,
+            due if is_sent_now else (),
+            mode,
+            history,
+            shared=shared,
+            is_whole=request_set.selection.base is None,
+        ),
         backlog=tuple(backlog),
         shared_tokens=shared,
         tokens=TokenEstimate(

@@ -14,8 +14,8 @@ from batch_action.models.requests import Cost, ModelCheck, TokenEstimate
 from batch_action.publishers import job_summary, suppressed
 from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.job_summary import RunningBatch
-from batch_action.requests.forecast import Forecast
 from batch_action.requests.planner import Plan
+from batch_action.requests.pricing import Forecast
 from batch_action.selection.commit_range import CommitRange
 from tests.harness.hostile_text import FILE_NAMES, GFM, TEXTS, assert_inert
 from tests.harness.reports import (
