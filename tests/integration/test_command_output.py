@@ -107,7 +107,9 @@ def test_a_secret_is_in_no_object(workflow: WorkflowHarness) -> None:
 @pytest.mark.parametrize("name", REPORTING)
 def test_quiet_prints_warnings_and_errors_only(workflow: WorkflowHarness, name: str) -> None:
     workflow.commit({"a.js": BAD})
-    own = {"init": ["--force"], "propose": ["--task", "test-generation"]}.get(name, [])
+    # `init` writes to the working directory unless told otherwise: not to this repository.
+    init = ["--force", "--repo", str(workflow.repo.path)]
+    own = {"init": init, "propose": ["--task", "test-generation"]}.get(name, [])
     result = workflow.cli(name, "--quiet", *own, environ=on_github(workflow))
     lines = result.stderr.splitlines()
     assert [line for line in lines if not line.startswith(("warning: ", "error: "))] == []
