@@ -221,7 +221,7 @@ def test_a_batch_that_never_ends_is_named_with_what_gives_it_up(
     shown = workflow.cli("status", environ=environ)
     assert "4 days" in shown.stderr
     assert f"cancel --batch-id {batch.id}" in " ".join(shown.stderr.split())
-    data = json.loads(workflow.cli("status", "--json", environ=environ).stdout)
+    data = workflow.cli("status", "--json", environ=environ).tasks[0]
     assert data["pending"][0]["overdue"] is True
     assert workflow.cli("cancel", "--batch-id", batch.id, environ=environ).exit == 0
 
