@@ -81,7 +81,7 @@ def test_a_run_without_results_answers_and_changes_nothing_else(harness):
     now = harness.issues.get(1).body
     assert "Dismissed: 1" in now
     assert "**1 open finding, 1 high.**" in now
-    assert "🆕 new" in now
+    assert "| 🆕 " in now
     assert now[now.index("Files reviewed:") :] == body[body.index("Files reviewed:") :]
     assert now.splitlines()[0] == body.splitlines()[0]
     assert len(replies(harness)) == 1
