@@ -239,7 +239,7 @@ def repo(tmp_path: Path) -> Repo:
 
 
 def test_the_commands_of_the_readme_run(repo: Repo, capsys: pytest.CaptureFixture[str]):
-    ours = [words[1:] for words in commands_in(README) if words[0] == "batch-action"]
+    ours = [words[1:] for words in commands_in(README) if words[0] == ".venv/bin/batch-action"]
     assert ours
     for words in ours:
         argv = [str(repo.path) if word == "path/to/yours" else word for word in words]
