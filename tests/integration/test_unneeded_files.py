@@ -36,7 +36,10 @@ def test_line_ends_and_renames_are_not_billed(
         workflow.run("run", first_run="none")
     billed = len(workflow.billed_ids)
     workflow.commit(after)
-    assert workflow.run("run").outputs["status"] == "nothing-to-do"
+    # Known findings move along with a rename: the issue is written again.
+    moved = reviewed and before["a.js"] == BAD and "b.js" in after
+    status = "collected" if moved else "nothing-to-do"
+    assert workflow.run("run").outputs["status"] == status
     assert len(workflow.billed_ids) == billed
     # The next real change is reviewed, and what was known is found again.
     workflow.commit({path: "// new\n" + BAD for path, text in after.items() if text})
@@ -69,9 +72,11 @@ def test_a_rename_across_two_runs_inherits_the_answer(workflow: WorkflowHarness)
     billed = workflow.billed_ids
     workflow.commit({"a.js": None})
     workflow.run("run")
+    assert "Fixed: 2" in workflow.issue.body
     workflow.commit({"sub/a.js": BAD})
-    assert workflow.run("run").outputs["status"] == "nothing-to-do"
+    assert workflow.run("run").outputs["status"] == "collected"
     assert workflow.billed_ids == billed
+    assert "sub/a.js" in workflow.issue.body
 
 
 def test_thirty_renormalized_files_do_not_outrank_a_change(workflow: WorkflowHarness) -> None:
