@@ -26,10 +26,10 @@ from batch_action.selection.content import MAX_PART_CHARS, decode, is_binary, is
 from batch_action.selection.paths import language_of
 from batch_action.selection.patterns import path_rules
 from batch_action.tasks import license_check
-from batch_action.tasks.license import notices
+from batch_action.tasks.license import notices, reuse
 from batch_action.tasks.license.headers import (
     check_header,
-    has_comments,
+    has_header,
     header_of,
     is_header_common,
 )
@@ -264,8 +264,9 @@ class LicenseChecker:
     """Checks license headers at collect, without the model; each commit is read once."""
 
     ctx: RunContext
-    commits: dict[str, tuple[list[FileChange], LicensePolicy]] = field(default_factory=dict)
-    """Commit to its tree and policy."""
+    trees: dict[str, dict[str, FileChange]] = field(default_factory=dict)
+    """Commit to its files, by path."""
+    policies: dict[str, LicensePolicy] = field(default_factory=dict)
     headers_expected: dict[tuple[str, str], bool] = field(default_factory=dict)
     """(commit, language) to whether most files of the language have a header."""
 
@@ -274,39 +275,59 @@ class LicenseChecker:
         if not self.ctx.task.checks_licenses:
             return ()
         language, settings = language_of(path, text), self.ctx.settings
-        commit = self.ctx.rules_commit_for(commit)
-        if commit not in self.commits:
-            tree = _tree_if_present(self.ctx.git, commit)
-            self.commits[commit] = tree, _license_policy(self.ctx.git, settings, tree)
-        tree, policy = self.commits[commit]
-        required = settings.license_headers == "required"
-        if settings.license_headers == "auto":
-            if (commit, language) not in self.headers_expected:
-                headers = (header_of(text, language) for text in self._sample(language, tree))
-                common = is_header_common(headers, policy.header)
-                self.headers_expected[commit, language] = common
-            required = self.headers_expected[commit, language]
+        rules_commit = self.ctx.rules_commit_for(commit)
+        if rules_commit not in self.policies:
+            tree = self._tree(rules_commit).values()
+            self.policies[rules_commit] = _license_policy(self.ctx.git, settings, tree)
+        policy = self.policies[rules_commit]
+        required = settings.license_headers == "required" or (
+            settings.license_headers == "auto" and self._is_common(rules_commit, language, policy)
+        )
+        beside = "\n".join(reuse.notices_beside(path, self._texts_beside(path, commit)))
+        required = required and not header_of(beside).satisfies(policy.header)
         return check_header(text, language, policy, required=required)
 
-    def _sample(self, language: str, tree: Iterable[FileChange]) -> list[str]:
+    def _tree(self, commit: str) -> dict[str, FileChange]:
+        if commit not in self.trees:
+            entries = _tree_if_present(self.ctx.git, commit)
+            files = {entry.path: entry for entry in entries if entry.mode in REGULAR_FILE_MODES}
+            self.trees[commit] = files
+        return self.trees[commit]
+
+    def _texts_beside(self, path: str, commit: str) -> dict[str, str]:
+        """Return the texts that may hold notices about a file, by path."""
+        tree = self._tree(commit)
+        blobs = {place: tree[place].blob for place in reuse.places_beside(path) if place in tree}
+        contents = _read_small(self.ctx.git, blobs.values(), self.ctx.settings.max_file_bytes)
+        return {place: decode(contents[blob]) for place, blob in blobs.items() if blob in contents}
+
+    def _is_common(self, commit: str, language: str, policy: LicensePolicy) -> bool:
+        """Return whether files of a language have headers here."""
+        if (commit, language) not in self.headers_expected:
+            headers = [header_of(text) for text in self._sample(commit, language)]
+            self.headers_expected[commit, language] = is_header_common(headers, policy.header)
+        return self.headers_expected[commit, language]
+
+    def _sample(self, commit: str, language: str) -> list[str]:
         """Return the first bytes of files of a language, sampled evenly from the tree."""
-        if not has_comments(language):
+        if not has_header(language):
             return []
         settings = self.ctx.settings
         rules = path_rules(self.ctx)
         files = [
-            entry.blob
-            for entry in tree
-            if entry.mode in REGULAR_FILE_MODES
-            and language_of(entry.path) == language
-            and rules.skip(entry.path) is None
+            entry
+            for entry in self._tree(commit).values()
+            if language_of(entry.path) == language and rules.skip(entry.path) is None
         ]
         count = min(len(files), MAX_SAMPLE_FILES)
         sample = [files[number * len(files) // count] for number in range(count)]
-        contents = _read_small(self.ctx.git, sample, settings.max_file_bytes)
+        contents = _read_small(self.ctx.git, [x.blob for x in sample], settings.max_file_bytes)
         # Files with equal content count one by one.
-        texts = (contents.get(blob, b"") for blob in sample)
-        return [decode(x[:SAMPLE_BYTES]) for x in texts if x.strip() and not is_binary(x)]
+        texts = ((x.path, contents.get(x.blob, b"")) for x in sample)
+        decoded = [
+            (p, decode(x[:SAMPLE_BYTES])) for p, x in texts if x.strip() and not is_binary(x)
+        ]
+        return [text for path, text in decoded if language_of(path, text) == language]
 
 
 def _tree_if_present(git: GitRepo, commit: str) -> list[FileChange]:

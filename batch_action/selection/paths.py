@@ -34,6 +34,8 @@ def language_of(path: str, text: str = "") -> str:
     name = path.rpartition("/")[2].lower()
     _, dot, extension = name.rpartition(".")
     language = _LANGUAGES.get(name) or _LANGUAGES.get(dot + extension if dot else "")
+    if language == "typescript" and text.startswith(("<?xml", "<!DOCTYPE TS")):
+        return "xml"  # Qt's translations.
     if language is not None:
         return language
     if name.startswith(("dockerfile.", "containerfile.")):

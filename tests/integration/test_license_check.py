@@ -51,6 +51,57 @@ def test_a_missing_header_is_found_without_the_model(licensed: WorkflowHarness) 
     assert len(workflow.billed_ids) == 3
 
 
+REGION = "#region License\n// Licensed to us under one or more agreements.\n#endregion\n"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "header"),
+    [
+        ("cs", REGION),
+        ("h", f"#pragma once\n\n{HEADER}"),
+        ("php", "<?php\n\ndeclare(strict_types=1);\n\n/* Copyright (c) 2024 A */\n"),
+        ("m", "% Copyright 2024 A\n"),
+        ("tsx", f"'use client';\n\nimport a from 'a';\n\n{HEADER}"),
+    ],
+)
+def test_the_one_file_of_ten_without_a_header_is_found(
+    workflow: WorkflowHarness, suffix: str, header: str
+) -> None:
+    workflow.inputs |= {"task": "license-check"}
+    workflow.commit({f"src/a{n}.{suffix}": f"{header}f({n});\n" for n in range(9)})
+    workflow.commit({f"src/new.{suffix}": "f();\n", f"src/a1.{suffix}": f"{header}g();\n"})
+    body = issue_after_run(workflow).split("<summary>Files reviewed")[0]
+    assert f"src/new.{suffix}" in body
+    assert f"src/a1.{suffix}" not in body
+
+
+ANNOTATIONS = """
+version = 1
+
+[[annotations]]
+path = ["src/*.ts", "assets/**"]
+SPDX-FileCopyrightText = "2024 A"
+SPDX-License-Identifier = "MIT"
+"""
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"src/new.ts.license": "SPDX-License-Identifier: MIT\n"},
+        {"REUSE.toml": ANNOTATIONS},
+    ],
+)
+def test_a_notice_beside_the_file_is_its_header(
+    licensed: WorkflowHarness, files: dict[str, str]
+) -> None:
+    workflow = licensed
+    workflow.commit({"src/new.ts": CODE, "src/deep/other.ts": CODE, **files})
+    body = issue_after_run(workflow, paths="/src").split("<summary>Files reviewed")[0]
+    assert "src/new.ts" not in body
+    assert "src/deep/other.ts" in body
+
+
 def test_it_is_fixed_when_the_header_is_there(licensed: WorkflowHarness) -> None:
     workflow = licensed
     workflow.commit({"src/new.ts": CODE})

@@ -12,10 +12,10 @@ from batch_action.models.licenses import LicensePolicy, spdx_expression, spdx_id
 from batch_action.selection.paths import language_of
 from batch_action.tasks.license.headers import (
     check_header,
-    has_comments,
+    first_lines,
+    has_header,
     header_of,
     is_header_common,
-    opening_comments,
 )
 from batch_action.tasks.license.notices import (
     identify_license,
@@ -23,6 +23,7 @@ from batch_action.tasks.license.notices import (
     licenses_granted,
     may_name_license,
 )
+from batch_action.tasks.license.reuse import notices_beside, places_beside
 
 MIT = LicensePolicy(repository_licenses=(("LICENSE", "MIT"),))
 GPL2 = LicensePolicy(repository_licenses=(("COPYING", "GPL-2.0-only OR GPL-2.0-or-later"),))
@@ -86,6 +87,42 @@ def check_text(text, path="a.py", licensing=MIT, *, required=True):
         ("a.vb", f"' {TAG}\n"),
         ("a.yml", f"---\n# {TAG}\na: 1\n"),
         ("Dockerfile", f"# {TAG}\nFROM a\n"),
+        ("a.py", f"x = 1\n# {TAG}\n"),
+        ("a.js", f"f(); // {TAG}\n"),
+        ("a.js", f"/* Words. */ f();\n// {TAG}\n"),
+        ("a.go", f"package a\n\n// {TAG}\n"),
+        ("a.html", f"<p>{TAG}</p>\n"),
+        ("a.css", f"a {{}} /* {TAG} */\n"),
+        ("a.cs", f"#region Copyright\n// {TAG}\n#endregion\n"),
+        ("a.cs", "#region Copyright (c) 2020 A\n#endregion\nclass A {}\n"),
+        ("a.cs", f"using System;\n// {TAG}\nclass A {{}}\n"),
+        ("a.h", f"#pragma once\n\n// {TAG}\n"),
+        ("a.h", f"#ifndef A_H\n#define A_H\n\n/* {TAG} */\n"),
+        ("a.php", f"<?php\n\ndeclare(strict_types=1);\n\n/**\n * {TAG}\n */\n"),
+        ("a.php", f"<?php declare(strict_types=1); /* {TAG} */\n"),
+        ("a.tsx", f"'use client';\n\nimport x from 'y';\n// {TAG}\n"),
+        ("a.yaml", f"{{{{- /* {TAG} */ -}}}}\na: 1\n"),
+        ("a.yaml", f"{{{{- /*\n{TAG}\n*/}}}}\na: 1\n"),
+        ("a.j2", f"{{# {TAG} #}}\n"),
+        ("a.j2", f"{{%- comment %}}\n{TAG}\n{{%- endcomment %}}\n"),
+        ("a.erb", f"<%# {TAG} %>\n"),
+        ("a.erb", f"<%-- {TAG} --%>\n"),
+        ("a.pp", f"# {TAG}\nclass a {{}}\n"),
+        ("a.pp", f"{{ {TAG} }}\nunit A;\n"),
+        ("a.m", f"% {TAG}\nfunction a()\n"),
+        ("a.m", f"(* {TAG} *)\nBeginPackage[]\n"),
+        ("a.cl", f"// {TAG}\n__kernel void a() {{}}\n"),
+        ("a.pl", f"% {TAG}\na :- b.\n"),
+        ("a.pl", f"use strict;\n\n=head1 LICENSE\n\n{TAG}\n\n=cut\n"),
+        ("a.cls", f"' {TAG}\n"),
+        ("a.cls", f"/* {TAG} */\npublic class A {{}}\n"),
+        ("a.bat", f"@rem {TAG}\n"),
+        ("a.m4", f"dnl {TAG}\n"),
+        ("a.jl", f"#=\n{TAG}\n=#\n"),
+        ("a.scm", f"#| {TAG} |#\n"),
+        ("a.cob", f"      * {TAG}\n"),
+        ("a.f", f"C     {TAG}\n"),
+        ("a.razor", f"@* {TAG} *@\n"),
         ("a.py", "# Copyright (c) 2024 Somebody\nx = 1\n"),
         ("a.py", "# Copyright 2019-2024 Somebody\nx = 1\n"),
         ("a.py", "# © Somebody\nx = 1\n"),
@@ -105,15 +142,17 @@ def test_a_header_is_found_in_any_language(path, text):
     [
         ("a.py", "x = 1\n"),
         ("a.py", f'x = "{TAG}"\n'),
-        ("a.py", f"x = 1\n# {TAG}\n"),
         ("a.py", f'x = """\n{TAG}\n"""\n'),
+        ("a.py", f'NOTICES = [\n    "{TAG}",\n]\n'),
+        ("a.js", f"const header = `\\n{TAG}\\n`;\n"),
+        ("a.js", f"write('{TAG}');\n"),
+        ("a.sh", f'echo "{TAG}"\n'),
+        ("a.sh", f"grep -q '{TAG}' a\n"),
+        ("a.rb", f"names = {{\n  '{TAG}' => 1,\n}}\n"),
+        ("a.py", f'assert "{TAG}" in text\n'),
+        ("a.py", "x = 1\n" * 40 + f"# {TAG}\n"),
         ("a.py", '"""Words about copyright and licenses."""\nx = 1\n'),
-        ("a.js", f"f(); // {TAG}\n"),
-        ("a.js", f"/* Words. */ f();\n// {TAG}\n"),
         ("a.js", "// eslint-disable\nf();\n"),
-        ("a.go", f"package a\n\n// {TAG}\n"),
-        ("a.html", f"<p>{TAG}</p>\n"),
-        ("a.css", f"a {{}} /* {TAG} */\n"),
         ("a.py", "x = 1\n" * 9_000 + f"# {TAG}\n"),
         ("a.py", "#" * 100_000 + f"\n# {TAG}\n"),
         ("a.js", "/*" * 50_000),
@@ -127,7 +166,7 @@ def test_a_missing_header_is_reported_at_line_1(path, text):
 
 @pytest.mark.parametrize("path", ["a.json", "README.md", "a.txt", "a.csv", "LICENSE", "a.ipynb"])
 def test_languages_without_comments_need_no_header(path):
-    assert not has_comments(language_of(path))
+    assert not has_header(language_of(path))
     assert check_text("a\n", path) == []
 
 
@@ -246,7 +285,7 @@ def test_a_repetitive_header_has_one_finding():
     tags = "".join(f"# SPDX-License-Identifier: No-{n}\n" for n in range(999))
     assert check_text(tags) == [("unknown-license", 1)]
     (finding,) = check_header(tags, "python", MIT, required=True)
-    assert "`No-0`, `No-1`, `No-2` and 2" in finding.explanation
+    assert "`No-0`, `No-1`, `No-2` and 37 more" in finding.explanation
     whole = "# SPDX-License-Identifier: (MIT OR ISC)\n"
     assert check_text(whole * 999) == []
     denying = LicensePolicy(denied=("MIT", "ISC"))
@@ -281,7 +320,7 @@ HEADER_LINES = ("Copyright (c) {year} {name}.", "", "# SPDX-License-Identifier: 
     ],
 )
 def test_required_header_lines(text, missing):
-    header = header_of(text, "python")
+    header = header_of(text)
     assert header.first_missing_line(HEADER_LINES) == missing
     assert header.satisfies(HEADER_LINES) == (not missing)
 
@@ -303,7 +342,26 @@ def test_required_header_lines(text, missing):
     ],
 )
 def test_placeholders(expected, words, matches):
-    assert header_of(f"# {words}\n", "python").satisfies((expected,)) == matches
+    assert header_of(f"# {words}\n").satisfies((expected,)) == matches
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'echo "SPDX-License-Identifier: GPL-3.0-only"\n',
+        "const names = {\n  'SPDX-License-Identifier: GPL-3.0-only': 1,\n};\n",
+        "const text = `\n// SPDX-License-Identifier: GPL-3.0-only\n`;\n",
+        "if (/SPDX-License-Identifier: (.*)/.test(line)) return;\n",
+        "f'SPDX-License-Identifier: {name}'\n",
+        "ALLOWED = [\n    'MIT License',\n    'ISC License',\n]\n",
+    ],
+)
+def test_a_license_in_code_is_not_the_license_of_the_file(text):
+    denying = LicensePolicy(
+        repository_licenses=MIT.repository_licenses, denied=("GPL-3.0-only", "ISC")
+    )
+    for path in ("a.js", "a.py", "a.sh"):
+        assert check_text(text, path, denying, required=False) == []
 
 
 def test_an_incomplete_header():
@@ -315,8 +373,51 @@ def test_an_incomplete_header():
     assert finding.remediation.endswith("for example `SPDX-License-Identifier: MIT`.")
 
 
+@pytest.mark.parametrize(
+    ("path", "glob", "covered"),
+    [
+        ("a.py", "a.py", True),
+        ("src/a.py", "*.py", False),
+        ("src/a.py", "**", True),
+        ("src/a.py", "src/**", True),
+        ("src/b/a.py", "src/*.py", False),
+        ("src/b/a.py", "src/**.py", True),
+        ("src/a.py", "**/a.*", True),
+        ("a*.py", r"a\\*.py", True),
+        ("ab.py", r"a\\*.py", False),
+        ("a.py", "a?py", False),
+        ("a" * 2_000, "**a" * 2_000 + "b", False),
+    ],
+)
+def test_an_annotation_covers_files_by_its_pattern(path, glob, covered):
+    toml = f'version = 1\n[[annotations]]\npath = ["x", "{glob}"]\n{REUSE_TAGS}'
+    texts = list(notices_beside(path, {"REUSE.toml": toml}))
+    assert texts == (["SPDX-FileCopyrightText: 2024 A\nSPDX-License-Identifier: MIT"] * covered)
+
+
+REUSE_TAGS = 'SPDX-FileCopyrightText = "2024 A"\nSPDX-License-Identifier = "MIT"\n'
+
+
+@pytest.mark.parametrize(
+    "toml",
+    ["[[[", "annotations = 1", "annotations = [1]", "[[annotations]]\npath = 1\n", "[" * 9_999],
+)
+def test_any_annotation_file_can_be_read(toml):
+    assert not list(notices_beside("a.py", {"REUSE.toml": toml}))
+
+
+def test_notices_are_looked_for_beside_the_file_and_in_its_folders():
+    assert places_beside("src/b/a.py") == [
+        *("src/b/a.py.license", "REUSE.toml", "src/REUSE.toml", "src/b/REUSE.toml")
+    ]
+    toml = f'[[annotations]]\npath = "a.py"\n{REUSE_TAGS}'
+    assert list(notices_beside("src/a.py", {"src/REUSE.toml": toml}))
+    assert not list(notices_beside("src/a.py", {"lib/REUSE.toml": toml, "b.py.license": TAG}))
+    assert list(notices_beside("src/a.py", {"src/a.py.license": TAG})) == [TAG]
+
+
 def test_a_header_is_common_in_more_than_half_of_the_files():
-    with_one, without = header_of(f"# {TAG}\n", "python"), header_of("x\n", "python")
+    with_one, without = header_of(f"# {TAG}\n"), header_of("x\n")
     assert is_header_common([with_one, with_one, without], ())
     assert not is_header_common([with_one, without], ())
     assert not is_header_common([], ())
@@ -354,7 +455,7 @@ def test_any_text_can_be_checked_and_every_finding_is_anchored(text, language, e
     raw_findings = check_header(text, language, licensing, required=True)
     _, dropped = anchor_all([raw_findings], task="t", path="a", text=text, blob="b", commit="c")
     assert not dropped
-    assert all(1 <= n <= text.count("\n") + 1 for n, _ in opening_comments(text, language))
+    assert all(1 <= n <= text.count("\n") + 1 for n, _ in first_lines(text))
 
 
 @given(st.text() | HOSTILE)

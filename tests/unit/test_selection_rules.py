@@ -239,6 +239,8 @@ def test_size(size, reason):
         (".env.local", "", "dotenv"),
         ("go.mod", "", "go-mod"),
         ("view.tsx", "", "tsx"),
+        ("app_de.ts", '<?xml version="1.0"?>\n<!DOCTYPE TS>\n', "xml"),
+        ("app.ts", "// <?xml\n", "typescript"),
     ],
 )
 def test_languages(path, text, language):

@@ -16,7 +16,9 @@ CONTRADICTING_HEADER = "contradicting-header"
 DENIED_LICENSE = "denied-license"
 UNKNOWN_LICENSE = "unknown-license"
 
-_SPDX_TAG = re.compile(r"SPDX-License-Identifier:\s*(.+)", re.IGNORECASE)
+_SPDX_TAG = re.compile(
+    r"SPDX-License-Identifier:\s*+(?!\(\.)([^][<*$%{}\\]+)(?=<|$)", re.IGNORECASE
+)
 _NOTICE = re.compile(
     r"SPDX-(?:License-Identifier|FileCopyrightText):|\bcopyright\b.{0,40}(?:\(c\)|©|\b(?:19|20)\d\d)"
     r"|©|\ball rights reserved\b|\blicen[cs]ed (?:under|to)\b|\blicen[cs]e that can be found\b"
@@ -35,78 +37,53 @@ MAX_CHARS = 8_192
 MAX_LINE_CHARS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class _CommentSyntax:
-    """How a language marks comments."""
-
-    line: tuple[str, ...] = ()
-    block: tuple[tuple[str, str], ...] = ()
-
-
-_C = _CommentSyntax(("//",), (("/*", "*/"),))
-_HASH = _CommentSyntax(("#",))
-_DASH = _CommentSyntax(("--",))
-_SEMI = _CommentSyntax((";",))
-_TAGS = _CommentSyntax((), (("<!--", "-->"),))
-_DOC = _CommentSyntax(("#",), (('"""', '"""'), ("'''", "'''")))
-_BY_LANGUAGE: tuple[tuple[str, _CommentSyntax], ...] = (
-    ("javascript jsx typescript tsx go rust java kotlin scala groovy c cpp cuda csharp swift", _C),
-    ("objectivec dart scss less sass d v verilog thrift protobuf zig solidity move wgsl glsl", _C),
-    ("hlsl gleam cue jsonnet qml bicep apex", _C),
-    ("python starlark cairo", _DOC),
-    ("bash fish perl raku r julia nim crystal elixir awk makefile dockerfile cmake", _HASH),
-    ("yaml toml graphql gdscript just rego", _HASH),
-    ("ruby", _CommentSyntax(("#",), (("=begin", "=end"),))),
-    ("php", _CommentSyntax(("//", "#"), (("/*", "*/"),))),
-    ("terraform hcl nix", _CommentSyntax(("#", "//"), (("/*", "*/"),))),
-    ("css", _CommentSyntax((), (("/*", "*/"),))),
-    ("sql", _CommentSyntax(("--",), (("/*", "*/"),))),
-    ("lua luau", _CommentSyntax(("--",), (("--[[", "]]"),))),
-    ("haskell elm purescript", _CommentSyntax(("--",), (("{-", "-}"),))),
-    ("ada vhdl", _DASH),
-    ("clojure lisp scheme emacs-lisp", _SEMI),
-    ("asm", _CommentSyntax((";", "#", "//"), (("/*", "*/"),))),
-    ("erlang", _CommentSyntax(("%",))),
-    ("fortran", _CommentSyntax(("!",))),
-    ("vbnet", _CommentSyntax(("'",))),
-    ("vim", _CommentSyntax(('"',))),
-    ("bat", _CommentSyntax(("::", "rem ", "REM ", "Rem ", "@rem ", "@REM "))),
-    ("powershell", _CommentSyntax(("#",), (("<#", "#>"),))),
-    ("fsharp", _CommentSyntax(("//",), (("(*", "*)"),))),
-    ("ocaml", _CommentSyntax((), (("(*", "*)"),))),
-    ("pascal", _CommentSyntax(("//",), (("(*", "*)"), ("{", "}")))),
-    ("html vue svelte astro xml", _TAGS),
+MAX_HEADER_LINES = 40
+_WITHOUT_HEADER = frozenset(
+    {"", "json", "jupyter", "go-mod", "dotenv", "ini"}
+    | {"markdown", "rst", "asciidoc", "latex", "text"}
 )
-_SYNTAX = {word: syntax for words, syntax in _BY_LANGUAGE for word in words.split()}
-_PREAMBLES = (
-    *("#!", "#lang", "<?xml", "<?php", "<!doctype", '"use strict"', "'use strict'", "@charset"),
-    *("@echo", "---", "%yaml"),
+"""Languages that are data or prose."""
+_STRING = re.compile(
+    r"(?:[=(\[{,:+]|\breturn)[ \t]*[rRbBuUfF]{0,2}"
+    r"(?:\"{3}[\s\S]*?\"{3}|'{3}[\s\S]*?'{3}|`[^`]*`|\"[^\"\n]*\"|'[^'\n]*')"
+    r"|^[ \t]*(?:\"[^\"\n]*\"|'[^'\n]*')[ \t]*(?:[,)\]:]|=>)"
+    r"|^[ \t]*[\w$@(][^\"'\n]*(?:\"[^\"\n]*(?:SPDX-|[Cc]opyright|[Ll]icen[cs]ed)[^\"\n]*\""
+    r"|'[^'\n]*(?:SPDX-|[Cc]opyright|[Ll]icen[cs]ed)[^'\n]*')",
+    re.MULTILINE,
 )
-"""Lines that may come before the first comment."""
-_DECORATION = " \t*#/;%!|=-_~\"'"
+"""A value in code: a notice in it is about something else."""
+_COMMENT_MARK = re.compile(
+    r"/\*|\*/|<!-+|-+->|\(\*|\*\)|\[\[|\]\]|<#|#>|<%-*|-*%>|\{[%#-]|[%#-]\}|\?>|@\*|\*@"
+    r"|\"{3}|'{3}|(?:^|(?<=\s))(?:@?rem|dnl|#\s*region|<\?php)\b",
+    re.IGNORECASE,
+)
+_DECORATION = " \t\r*#/;%!|=-_~\"':\\"
 
 
-def has_comments(language: str) -> bool:
+def has_header(language: str) -> bool:
     """Return whether files in a language can have a header; prose and data formats cannot."""
-    return language in _SYNTAX
+    return language not in _WITHOUT_HEADER
 
 
-def opening_comments(text: str, language: str) -> tuple[tuple[int, str], ...]:
-    """Return the lines of all comments above the first code, as (line number, undecorated text).
+def first_lines(text: str) -> tuple[tuple[int, str], ...]:
+    """Return the lines that may hold a header, as (line number, undecorated text).
 
-    Empty for languages without comments. Only the first `MAX_CHARS` are read.
+    Their comment marks are of any language: extensions do not tell which one it is. Values in code
+    are left out, and a line with several comments is several lines. Only the first `MAX_CHARS` and
+    `MAX_HEADER_LINES` are read.
     """
-    syntax = _SYNTAX.get(language)
-    if syntax is None:
-        return ()
-    lines = text[:MAX_CHARS].removeprefix("\ufeff").split("\n")
+    head = text[:MAX_CHARS].removeprefix("\ufeff")
+    lines = head.split("\n")
     if len(text) > MAX_CHARS:
         # The last line may be cut off and mean something else than the whole line.
         lines.pop()
+    head = "\n".join(line[:MAX_LINE_CHARS] for line in lines[:MAX_HEADER_LINES])
+    head = _STRING.sub(lambda match: "\n" * match[0].count("\n"), head)
     return tuple(
         (number, words)
-        for number, line in _comment_lines(lines, syntax)
-        if (words := strip_decoration(line))
+        for number, line in enumerate(head.split("\n"), 1)
+        for part in _COMMENT_MARK.split(line)
+        if (words := strip_decoration(part.strip(" {}")))
     )
 
 
@@ -115,40 +92,9 @@ def strip_decoration(line: str) -> str:
     return " ".join(line[:MAX_LINE_CHARS].strip(_DECORATION).split())
 
 
-def _comment_lines(lines: Iterable[str], syntax: _CommentSyntax) -> Iterator[tuple[int, str]]:
-    end = ""
-    for number, line in enumerate(lines, 1):
-        stripped = line.strip()
-        if not end:
-            begin, end = _opened_block(stripped, syntax)
-            if not begin:
-                if stripped.startswith(syntax.line) and not stripped.startswith("#!"):
-                    yield number, stripped
-                elif stripped and not stripped.casefold().startswith(_PREAMBLES):
-                    return
-                continue
-            stripped = stripped[stripped.index(begin) + len(begin) :]
-        words, closed, rest = stripped.partition(end)
-        yield number, words
-        if closed:
-            end = ""
-            if rest.strip() and not rest.strip().startswith(syntax.line):
-                return
-
-
-def _opened_block(line: str, syntax: _CommentSyntax) -> tuple[str, str]:
-    """Return the marks of the block comment that begins on a line; empty strings if none does."""
-    # A docstring may have a prefix, and `<?php /*` begins a comment as well.
-    for begin, end in syntax.block:
-        before, mark, _ = line.partition(begin)
-        if mark and (not before or before.casefold() in ("r", "u") or before.strip() == "<?php"):
-            return begin, end
-    return "", ""
-
-
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The comments above the first code of a text."""
+    """The first lines of a text, where notices are."""
 
     lines: tuple[tuple[int, str], ...]
     """Line number and undecorated text."""
@@ -180,18 +126,18 @@ class Header:
         return ""
 
 
-def header_of(text: str, language: str) -> Header:
-    """Return the header of a text; it is empty if the language has no comments."""
-    return Header(opening_comments(text, language))
+def header_of(text: str) -> Header:
+    """Return the header of a text."""
+    return Header(first_lines(text))
 
 
 def check_header(
     text: str, language: str, licensing: LicensePolicy, *, required: bool
 ) -> tuple[RawFinding, ...]:
     """Return what is wrong with the header of a text; a missing one only if it is *required*."""
-    header = header_of(text, language)
+    header = header_of(text)
     findings = list(_check_names(text, header, licensing))
-    if required and has_comments(language) and not header.satisfies(licensing.header):
+    if required and has_header(language) and not header.satisfies(licensing.header):
         findings.append(_missing_header(header, licensing))
     return tuple(findings)
 
@@ -282,7 +228,7 @@ def _missing_header(header: Header, licensing: LicensePolicy) -> RawFinding:
         evidence="",
         title="The license header lacks a line" if incomplete else "The license header is missing",
         explanation=f"The file alone does not show which license it is under.{requirement}",
-        remediation=f"Put the header above the first code{example}.",
+        remediation=f"Put the header at the beginning of the file{example}.",
         whole_file=True,
     )
 
