@@ -1,4 +1,4 @@
-"""The test-generation task: tests for edge cases and error conditions."""
+"""The test-generation task: tests of ordinary use, edge cases and error conditions."""
 
 from pathlib import PurePosixPath
 
@@ -67,7 +67,7 @@ def lines_run_at_import(path: str, text: str) -> list[int]:
 
 TASK = Task(
     name="test-generation",
-    description="Tests for edge cases and error conditions that have none",
+    description="Tests that are missing: ordinary use, edge cases and error conditions",
     answer_model=WrittenFiles,
     generates_files=True,
     check_draft=check_draft,
