@@ -105,6 +105,8 @@ def _context_of_task(
     ctx: RunContext, assignment: Assignment, task: Task, patch: PatchCommit | None
 ) -> RunContext:
     settings = with_task_defaults(assignment.settings, task, patch)
+    if settings.documentation_style == "complete":
+        task = task.with_complete_prompts()
     return replace(
         ctx,
         settings=settings,

@@ -307,6 +307,14 @@ class Settings(BaseModel):
             "go to the first."
         ),
     ] = ()
+    documentation_style: Annotated[
+        Literal["auto", "complete"],
+        Input(
+            "`complete`: `documentation` writes every part of each public function, class and type "
+            "(`@param`, `@returns`, `@throws`, `@example`; `Args`, `Returns`, `Raises`); `auto`: "
+            "what a reader needs."
+        ),
+    ] = "auto"
     license_headers: Annotated[
         Literal["auto", "required", "off"],
         Input(

@@ -93,6 +93,7 @@ TASK = Task(
     generates_files=True,
     check_draft=check_draft,
     shared_prompts=("generated",),
+    complete_prompts=("documentation_complete",),
     needs_whole_file=True,
     skip_reason=skip_reason,
     hints=lambda file: (("documentation-style", style_of(file)),),

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import cached_property
 from importlib import resources
@@ -55,6 +55,8 @@ class Task:
     """Returns in a few words why a generated file is refused; None if it is accepted."""
     shared_prompts: tuple[str, ...] = ("common",)
     """Markdown files, without suffix, that are appended to the prompt."""
+    complete_prompts: tuple[str, ...] = ()
+    """Those that come before them where `documentation-style: complete` is set."""
     instructions: str | None = None
     """The prompt itself, if it is not the Markdown file next to the task's module."""
     source_path: str = ""
@@ -102,6 +104,10 @@ class Task:
         """A hash of the prompt and the schema, but not of the repository's guidelines."""
         text = self.prompt + json.dumps(self.schema, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def with_complete_prompts(self) -> "Task":
+        """Return the task as it is asked where `documentation-style: complete` is set."""
+        return replace(self, shared_prompts=(*self.complete_prompts, *self.shared_prompts))
 
     def parse_answer(self, text: str) -> TaskResponse:
         """Parse the text of one answer.

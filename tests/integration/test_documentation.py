@@ -2,6 +2,8 @@
 
 import pytest
 
+from batch_action.models.findings import DraftTarget, FileDraft
+from batch_action.tasks.documentation import check_draft
 from tests.harness.workflow import WorkflowHarness, path_of_request
 
 PYTHON = "import sys\n\n\ndef total(prices):\n    return sum(prices)  # noqa: C419\n"
@@ -11,6 +13,58 @@ PYTHON = "import sys\n\n\ndef total(prices):\n    return sum(prices)  # noqa: C4
 def documentation(workflow: WorkflowHarness) -> WorkflowHarness:
     workflow.inputs |= {"task": "documentation", "report": None}
     return workflow
+
+
+def test_complete_documentation_is_another_question(documentation: WorkflowHarness) -> None:
+    workflow = documentation
+    workflow.commit({"money.py": PYTHON})
+    assert workflow.run("submit").exit == 0
+    assert workflow.run("collect").exit == 0
+    (system,) = {r["params"]["system"][0]["text"] for r in workflow.batches[0].requests}
+    assert "# Complete documentation" not in system
+    workflow.commit({".github/batch-action.yml": "documentation-style: complete\n"})
+    assert workflow.run("submit", select="all", paths="/money.py").exit == 0
+    (request,) = workflow.batches[1].requests
+    system = request["params"]["system"][0]["text"]
+    assert "`@throws {type} …` for each error" in system
+    assert "`Args:`, `Returns:` (or `Yields:`) and `Raises:`" in system
+
+
+COMPLETE = {
+    "javascript": (
+        "export function half(n) {\n  if (n % 2) throw new Error('odd');\n  return n / 2;\n}\n",
+        (
+            "/**\n * Halve a number.\n *\n * @param {number} n - an even number\n"
+            " * @returns {number} half of it\n * @throws {Error} when it is odd\n"
+            " * @example\n * half(4); // 2\n */\n"
+        ),
+    ),
+    "typescript": (
+        "export function first<T>(items: T[]): T | undefined {\n  return items[0];\n}\n",
+        (
+            "/**\n * Return the first item.\n *\n * @typeParam T - what the list holds\n"
+            " * @param items - the list\n * @returns the item; undefined if there is none\n"
+            " * @example\n * ```ts\n * first([1, 2]); // 1\n * ```\n */\n"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("language", COMPLETE)
+def test_complete_documentation_is_accepted(language: str) -> None:
+    code, comment = COMPLETE[language]
+    target = DraftTarget(source="a", language=language, text=code, existing_text=code)
+    assert check_draft(FileDraft(path="a", text=comment + code), target) is None
+
+
+def test_complete_docstrings_are_accepted() -> None:
+    code = "def half(n):\n    if n % 2:\n        raise ValueError(n)\n    return n // 2\n"
+    sections = "Args:\n        n: an even number.\n\n    Returns:\n        Half of it.\n"
+    sections += "\n    Raises:\n        ValueError: when it is odd.\n    "
+    docstring = f'    """Halve a number.\n\n    {sections}"""\n'
+    head, body = code.split("\n", 1)
+    target = DraftTarget(source="a", language="python", text=code, existing_text=code)
+    assert check_draft(FileDraft(path="a", text=f"{head}\n{docstring}{body}"), target) is None
 
 
 def generated_files(workflow: WorkflowHarness) -> dict[str, str]:

@@ -33,6 +33,7 @@ from batch_action.tasks.task import ContextNeeds, UnreadableAnswerError
 
 GOLDEN = Path(__file__).parent / "golden"
 TASKS = list(all_tasks().values())
+COMPLETE = all_tasks()["documentation"].with_complete_prompts()
 FINDINGS_TASKS = [task for task in TASKS if "findings" in task.schema["properties"]]
 each_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 each_findings_task = pytest.mark.parametrize("task", FINDINGS_TASKS, ids=lambda task: task.name)
@@ -433,7 +434,7 @@ class TestAnswers:
 class TestPrompts:
     def test_the_registry_finds_all(self):
         folder = Path(registry.__file__).parent
-        shared = {name for task in TASKS for name in task.shared_prompts} | {
+        shared = {n for task in TASKS for n in (*task.shared_prompts, *task.complete_prompts)} | {
             "custom",
             "custom_verdict",
         }
@@ -492,8 +493,12 @@ class TestPrompts:
 
 
 class TestRequests:
-    @each_task
-    def test_the_exact_request(self, task):
+    @pytest.mark.parametrize(
+        ("task", "name"),
+        [*((task, task.name) for task in TASKS), (COMPLETE, "documentation-complete")],
+        ids=[*(task.name for task in TASKS), "documentation-complete"],
+    )
+    def test_the_exact_request(self, task, name):
         selected = with_context_files(task)
         made = prompt.message_params(
             task,
@@ -504,7 +509,7 @@ class TestRequests:
             max_tokens=6_000,
         )
         text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
-        path = GOLDEN / f"{task.name}.json"
+        path = GOLDEN / f"{name}.json"
         if os.environ.get("RENEW_GOLDEN"):
             path.write_text(text, "utf-8")
         assert text == path.read_text("utf-8"), (
