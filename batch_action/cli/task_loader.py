@@ -13,8 +13,8 @@ from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import Task
 
 MAX_PATCH_BYTES = 30_000_000
-REPORTS_WITHOUT_LINKS = frozenset({"summary", "slack", "webhook"})
-"""Destinations without links to lines of a commit: the commit of a patch is not on GitHub."""
+REPORTS_OF_PATCHES = frozenset({"files", "summary", "slack", "webhook"})
+"""Destinations that need no commit on GitHub: that of a patch is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,21 +100,21 @@ def with_task_defaults(settings: Settings, task: Task, patch: PatchCommit | None
     """
     defaults: dict[str, object] = dict(task.default_settings)
     if task.default_report or patch:
-        defaults["report"] = ("summary",) if patch else task.default_report
+        defaults["report"] = ("files", "summary") if patch else task.default_report
     update = {
         name: value for name, value in defaults.items() if name not in settings.model_fields_set
     }
     if patch is not None:
         update |= {"head": patch.head, "base": patch.base}
     settings = settings.model_copy(update=update)
-    linking = sorted({*settings.report} - REPORTS_WITHOUT_LINKS)
-    if patch is not None and (linking or task.generates_files):
+    refused = sorted({*settings.report} - REPORTS_OF_PATCHES)
+    if patch is not None and (refused or task.generates_files):
         option = (
-            f"`task: {task.name}`" if task.generates_files else f"`report: {', '.join(linking)}`"
+            f"`task: {task.name}`" if task.generates_files else f"`report: {', '.join(refused)}`"
         )
         raise ConfigError(
             f"`patch-file` cannot be combined with {option}: its commit is not on GitHub.",
-            fix="Use `refactor-validation` or a task with findings, and `report: summary`.",
+            fix="Use `refactor-validation` or a task with findings, and `report: files, summary`.",
         )
     return settings
 

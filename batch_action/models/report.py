@@ -103,6 +103,8 @@ class RunReport:
     """`refs/heads/<branch>` or `refs/pull/<number>/head`: where the reviewed commit is."""
     pull_request: int | None = None
     """Number of the reviewed pull request; None for a branch."""
+    is_on_github: bool = True
+    """Whether the reviewed commit can be linked to; that of a patch exists only here."""
     state_key: str = ""
     """The input `state-key`: separates several ledgers of one task."""
     file_verdicts: tuple[FileVerdict, ...] = ()

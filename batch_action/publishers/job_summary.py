@@ -1,5 +1,6 @@
 """The job summary, the outputs and the console messages of plan, submit and collect."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from batch_action.ledger import store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.trust import access_of
 from batch_action.ledger.view import PendingBatch
-from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity
+from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity, Verdict
 from batch_action.models.report import PublishResult
 from batch_action.models.requests import BatchState, Cost, SubmissionMode
 from batch_action.publishers import report_text, suppressed
@@ -375,6 +376,11 @@ def _set_outputs(ctx: RunContext, published: PublishResult) -> None:
     runner.set_output("new-findings-count", int(earlier("new-findings-count")) + counts.new)
     runner.set_output("fixed-findings-count", int(earlier("fixed-findings-count")) + counts.fixed)
     runner.set_output("generated-count", len(report.generated))
+    verdicts = Counter(file.verdict for file in report.file_verdicts)
+    valid, invalid, uncertain = (verdicts[verdict] for verdict in Verdict)
+    runner.set_output("valid-count", int(earlier("valid-count")) + valid)
+    runner.set_output("invalid-count", int(earlier("invalid-count")) + invalid)
+    runner.set_output("uncertain-count", int(earlier("uncertain-count")) + uncertain)
     for result in published.results:
         if result.destination == "issue":
             runner.set_output("issue-number", result.number or "")

@@ -14,8 +14,8 @@ RENDERED_SUFFIXES = (
 
 
 def build_permalink(anchor: Anchor, report: RunReport) -> str | None:
-    """Build the URL of the lines on GitHub at the reviewed commit; None without a repository."""
-    if report.repository is None:
+    """Build the URL of the lines on GitHub at the reviewed commit; None if it is not there."""
+    if report.repository is None or not report.is_on_github:
         return None
     path = path_url(anchor.path)
     # Only the plain view of a file that GitHub renders has lines.

@@ -71,6 +71,7 @@ def build(
         else None,
         ref=f"refs/pull/{pull_number}/head" if pull_number else context.branch_ref,
         pull_request=pull_number,
+        is_on_github=settings.patch_file is None,
         state_key=settings.state_key,
         file_verdicts=batch_answers.file_verdicts,
         generated=batch_answers.generated,

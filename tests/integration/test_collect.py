@@ -523,6 +523,9 @@ def test_a_hostile_answer_is_only_text(workflow: WorkflowHarness) -> None:
 
 OUTPUTS = {
     "generated-count",
+    "valid-count",
+    "invalid-count",
+    "uncertain-count",
     "status",
     "batch-ids",
     "requests-count",

@@ -99,6 +99,14 @@ def test_a_patch_is_validated_and_never_applied(refactor_validation: WorkflowHar
     result = workflow.run("collect", patch_file="change.patch", fail_on_verdict="invalid")
     assert result.exit == 1
     assert "❌ INVALID" in result.summary
+    assert "::error::The run fails: 1 verdict at or over `fail-on-verdict: invalid`." in result.log
+    counts = {name: result.outputs[f"{name}-count"] for name in ("valid", "invalid", "uncertain")}
+    assert counts == {"valid": "0", "invalid": "1", "uncertain": "0"}
+    results = (workflow.repo.path / result.outputs["results-file"]).read_text()
+    assert '"INVALID"' in results
+    report = (workflow.repo.path / ".batch-action" / "report.md").read_text()
+    assert "money.py" in report
+    assert not [text for text in (results, report, result.summary) if "/blob/" in text]
     assert workflow.issues == []
     assert (workflow.repo.path / "money.py").read_text() == "dirty\n"
     after = sorted(str(p) for p in workflow.repo.path.rglob("*") if ".batch-action" not in str(p))

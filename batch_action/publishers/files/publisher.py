@@ -81,7 +81,7 @@ def render_document(published: PublishResult) -> str:
         accepted=_format_lines(
             s for s in statuses if s.tracked.state in (FindingState.IGNORED, FindingState.DISMISSED)
         ),
-        footer=" · ".join(report_text.format_provenance(report, with_commit=True)),
+        footer=" · ".join(report_text.format_provenance(report, with_commit=report.is_on_github)),
     )
 
 
