@@ -353,7 +353,7 @@ class TestReturnedDocument:
             "sql-injection",
         )
         assert (first.severity, first.security, second.security) == (Severity.HIGH, True, False)
-        assert first.title == "SQL from name"
+        assert first.title == "SQL from `name`"
         assert first.footer == texts.Footer(
             fingerprint=f"{1:016x}",
             since="2026-03-01",
