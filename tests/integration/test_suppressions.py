@@ -54,7 +54,7 @@ def test_findings_below_a_threshold_are_counted(workflow: WorkflowHarness) -> No
     result = submit_and_collect(workflow, min_severity="high")
     assert result.outputs["new-findings-count"] == "1"
     assert states(workflow) == {"eval": "new"}
-    assert "Suppressed: 3 findings below `min-severity`." in workflow.issue.body
+    assert "Suppressed: 3 findings below `min-severity` ([list](" in workflow.issue.body
     assert "3 below `min-severity`" in result.summary
     # A lower threshold sends no file again; a finding is new when it is reported again.
     workflow.commit({"b.js": WORSE + "// the end\n"})
