@@ -65,7 +65,8 @@ class Console:
         if self.plain:
             self._write_line(escape.log(text))
         else:
-            self.console.print(self._literal(text), style=style or None)
+            is_terminal = self.console.is_terminal
+            self.console.print(self._literal(text), style=style or None, soft_wrap=not is_terminal)
 
     def step(self, title: str) -> None:
         """Announce the next step of the work."""

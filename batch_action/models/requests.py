@@ -235,7 +235,11 @@ class Prices(BaseModel):
         current = [model for model in self.models if model not in self.retires]
         close = difflib.get_close_matches(name.lower(), current, n=1, cutoff=0.85)
         words = set(re.findall("[a-z]{3,}", name.lower())) - {"claude"}
-        family = [model for model in current if words and words <= {*model.split("-")}]
+        family = [
+            model
+            for model in current
+            if words and all(difflib.get_close_matches(w, model.split("-"), 1, 0.8) for w in words)
+        ]
         candidates = [*close, *family] if re.search(r"\d", name) else [*family, *close]
         return next(iter(candidates), None)
 

@@ -78,6 +78,13 @@ def test_a_pipe_gets_no_bar_even_when_not_asked_to_be_plain():
     assert out.getvalue().strip() == "Reading: 100 of 100"
 
 
+def test_a_pipe_gets_whole_lines():
+    out = io.StringIO()
+    piped = Console(plain=False, console=RichConsole(file=out, width=60))
+    piped.print("word " * 40 + "end")
+    assert out.getvalue() == "word " * 40 + "end\n"
+
+
 HOSTILE = ["::error::x", "a\n  ::add-mask::b", "##[set-output name=a]b", "x" * 57 + " ::error::y"]
 
 

@@ -33,6 +33,7 @@ def test_each_model_of_the_sdk_has_a_price_or_is_retired() -> None:
     ("name", "similar"),
     [
         ("sonnet", "claude-sonnet-5-5"),
+        ("sonet", "claude-sonnet-5-5"),
         ("opus", "claude-opus-5-5"),
         ("Haiku", "claude-haiku-5-5"),
         ("claude-fable", "claude-fable-5-2"),
