@@ -7,6 +7,7 @@ SDK's types (see `conftest.sandbox`).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -104,8 +105,10 @@ def check_alerts(workflow: WorkflowHarness, _results: list[ActResult]) -> None:
 
 
 def check_verdicts(_workflow: WorkflowHarness, results: list[ActResult]) -> None:
-    assert "::set-output:: status=collected" in results[-1].log
-    assert "shop/money.py" in results[-1].log
+    log = results[-1].log
+    assert "::set-output:: status=collected" in log
+    # One file, and its verdict did not make the run fail.
+    assert re.search(r"::set-output:: (valid|uncertain)-count=1\b", log), log
 
 
 def check_kept_file(workflow: WorkflowHarness, results: list[ActResult]) -> None:
