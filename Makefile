@@ -1,4 +1,4 @@
-# One command per chore; CI calls these same targets.
+# CI calls these same targets.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -8,7 +8,6 @@ from typing import Any
 from batch_action.cli import config_file
 from batch_action.cli.execution import open_contexts
 from batch_action.cli.invocation import Invocation
-from batch_action.clients.console import Console
 from batch_action.clients.github.errors import RefusedError
 from batch_action.clients.http import network_variables
 from batch_action.commands.doctor import Surroundings, doctor, report_unopened
@@ -22,6 +21,7 @@ TOKEN_VARIABLES = ("GITHUB_TOKEN", "BATCH_ACTION_GITHUB_TOKEN")
 def execute_doctor(invocation: Invocation, values: dict[str, Any]) -> int:
     """Check what the next run needs; return 2 when a check fails, else 0."""
     data: list[Mapping[str, str]] | None = [] if invocation.output.as_json else None
+    quiet = invocation.output.quiet
     repo, problems = values.pop("repo"), list[Check]()
     name = "network"
     with ExitStack() as stack:
@@ -38,11 +38,10 @@ def execute_doctor(invocation: Invocation, values: dict[str, Any]) -> int:
                 contexts = stack.enter_context(open_contexts(invocation, repo, values))
         except BatchActionError as error:
             runner = invocation.runner(invocation.workspace(repo))
-            console = Console(plain=runner.actions, hide=runner.hide)
-            code = report_unopened(console, error, name, data)
+            code = report_unopened(runner, error, name, data, quiet=quiet)
         else:
             surroundings = _surroundings(contexts[0], invocation.environ, tuple(problems))
-            code = doctor(contexts, surroundings, data)
+            code = doctor(contexts, surroundings, data, quiet=quiet)
     if data is not None:
         invocation.output.data["checks"] = data
         failed = (c for c in data if c["state"] == CheckState.FAIL.value)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -114,6 +115,16 @@ def test_quiet_prints_warnings_and_errors_only(workflow: WorkflowHarness, name: 
     lines = result.stderr.splitlines()
     assert [line for line in lines if not line.startswith(("warning: ", "error: "))] == []
     assert result.stdout == ""
+
+
+def test_a_quiet_doctor_says_what_fails(workflow: WorkflowHarness, tmp_path: Path) -> None:
+    for argv in (["--model", "claude-none-9"], ["--repo", str(tmp_path)]):
+        result = workflow.cli("doctor", "--quiet", *argv, environ=on_github(workflow))
+        assert result.exit == 2
+        errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+        assert errors, result.stderr
+        others = set(result.stderr.splitlines()) - set(errors)
+        assert all(line.startswith("warning: ") for line in others)
 
 
 def test_verbose_prints_each_call_without_its_secrets(workflow: WorkflowHarness) -> None:

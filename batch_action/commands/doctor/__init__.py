@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batch_action import escape
+from batch_action.clients.actions_runner import Runner
 from batch_action.clients.console import Console
 from batch_action.commands.doctor import installation, services
 from batch_action.commands.doctor.check import Check, CheckState, fail, not_checkable, ok, warn
@@ -50,11 +51,16 @@ def doctor(
     contexts: Sequence[RunContext],
     surroundings: Surroundings,
     data: list[Mapping[str, str]] | None,
+    *,
+    quiet: bool = False,
 ) -> int:
-    """Report every check, or add it to *data*; return 2 when one fails, else 0."""
+    """Report every check, or add it to *data*; return 2 when one fails, else 0.
+
+    *quiet*: report warnings and failures only.
+    """
     checks = list(dict.fromkeys(c for ctx in contexts for c in examine(ctx, surroundings)))
     ctx = contexts[0]
-    report(ctx.console, checks, data)
+    report(ctx.runner, checks, data, quiet=quiet)
     if "summary" in ctx.settings.report:
         ctx.runner.summary(render_summary(checks))
     return exit_code(checks)
@@ -125,23 +131,45 @@ def check_configuration(ctx: RunContext, surroundings: Surroundings, head: str) 
         yield ok("configuration", f"{what} is valid.")
 
 
-def report_unopened(console: Console, error: BatchActionError, name: str, data: Any) -> int:
+def report_unopened(
+    runner: Runner,
+    error: BatchActionError,
+    name: str,
+    data: list[Mapping[str, str]] | None,
+    *,
+    quiet: bool = False,
+) -> int:
     """Report what keeps the contexts from being opened: no other check can be made; return 2."""
     checks = [fail(name, error.problem, error.fix)]
     others = (other for other in CHECKS if other != name)
     checks += [not_checkable(other, f"Not before {name} is right.") for other in others]
-    report(console, checks, data)
+    report(runner, checks, data, quiet=quiet)
     return exit_code(checks)
 
 
-def report(console: Console, checks: Sequence[Check], data: list[Mapping[str, str]] | None) -> None:
-    """Print a line for each check and one for its fix, or add them to *data*."""
+def report(
+    runner: Runner,
+    checks: Sequence[Check],
+    data: list[Mapping[str, str]] | None,
+    *,
+    quiet: bool = False,
+) -> None:
+    """Print a line for each check and one for its fix, or add them to *data*.
+
+    *quiet*: print warnings and errors only.
+    """
     if data is not None:
         data += [
             {"name": c.name, "state": c.state.value, "message": c.message, "fix": c.fix}
             for c in checks
         ]
         return
+    if quiet:
+        for check in checks:
+            if level := {CheckState.WARN: "warning", CheckState.FAIL: "error"}.get(check.state):
+                runner.annotate(level, f"{check.name}: {check.message} {check.fix}".strip())
+        return
+    console = Console(plain=runner.actions, hide=runner.hide)
     for check in checks:
         head = f"{check.state:{STATE_WIDTH}}  {check.name:{NAME_WIDTH}}  "
         console.print(_wrap(console, head, check.message))
