@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from batch_action.clients.artifacts import ArtifactService
+from batch_action.sandbox.github.records import Artifact
+from batch_action.sandbox.github.runs import Run
 from batch_action.sandbox.github.tokens import unsigned_jwt
 from tests.e2e.act import ACT, HERE, free_port
-from tests.harness.workflow import BAD
+from tests.harness.workflow import BAD, WorkflowHarness
 
 CLIENTS = {"6.x": "@actions/artifact", "2.3.x": "artifact-2"}
 GITHUB = "https://github.com"
@@ -64,13 +66,19 @@ def zip_with(text: str) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("version", CLIENTS)
-def test_github_s_client_reads_the_ledger_that_we_upload(modules, workflow, tmp_path, version):
+def submit(workflow: WorkflowHarness) -> tuple[Run, Artifact]:
+    """Submit a file; return the run, which has not ended, and the artifact with its ledger."""
     workflow.commit({"app.js": BAD})
     run = workflow.open({})
     result = workflow.invoke(["action"], workflow.step(run, "submit"), run)
     assert result.exit == 0, result.log
     (stored,) = workflow.artifacts
+    return run, stored
+
+
+@pytest.mark.parametrize("version", CLIENTS)
+def test_github_s_client_reads_the_ledger_that_we_upload(modules, workflow, tmp_path, version):
+    run, stored = submit(workflow)
     url = f"{workflow.sandbox.github_url}/path"
     reader = client(modules, version, url, run.runtime_token, tmp_path)
     reader.run("download", stored.name, tmp_path / "read")
@@ -82,11 +90,7 @@ def test_github_s_client_reads_the_ledger_that_we_upload(modules, workflow, tmp_
 
 @pytest.mark.parametrize("version", CLIENTS)
 def test_we_believe_a_ledger_that_github_s_client_uploaded(modules, workflow, tmp_path, version):
-    workflow.commit({"app.js": BAD})
-    run = workflow.open({})
-    result = workflow.invoke(["action"], workflow.step(run, "submit"), run)
-    assert result.exit == 0, result.log
-    (ours,) = workflow.artifacts
+    run, ours = submit(workflow)
     unpacked = tmp_path / "unpacked"
     blob = workflow.sandbox.github.blobs.get(ours.blob)
     with zipfile.ZipFile(io.BytesIO(blob)) as archive:
