@@ -154,6 +154,11 @@ def _check_model(ctx: RunContext, key: str, name: str) -> ModelCheck:
     warnings = []
     if model is None and ctx.anthropic is not None:
         warnings.append(f"Anthropic's list of models does not contain {name}; it is used anyway.")
+    if ctx.settings.anthropic_provider == "aws" and name not in ctx.settings.prices:
+        warnings.append(
+            f"The price of {name} on Claude Platform on AWS is assumed to be that of Anthropic's "
+            "own API: compare it with your contract, and set it in `prices`."
+        )
     if retires and retires - clock.date() < RETIREMENT_NOTICE:
         warnings.append(f"The model {name} retires on {retires}: choose another one.")
     return ModelCheck(model=model, clock=clock, local_clock=ctx.now(), warnings=tuple(warnings))

@@ -1,6 +1,7 @@
 """What connections need: certificates, proxies, keys, and GitHub's OIDC token for Anthropic."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
@@ -8,10 +9,14 @@ import httpx2
 from pydantic import SecretStr
 
 from batch_action.clients.actions_runner import Runner
-from batch_action.clients.anthropic.client import AnthropicClient, workload_identity_credentials
+from batch_action.clients.anthropic.client import (
+    AnthropicClient,
+    AwsWorkspace,
+    workload_identity_credentials,
+)
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.http import LoggedClient, network_variables
-from batch_action.config.settings import Settings
+from batch_action.config.settings import AWS_REGION_PATTERN, Settings
 from batch_action.errors import AnthropicError, ConfigError, advice
 
 AUDIENCE = "https://api.anthropic.com"
@@ -32,17 +37,25 @@ def open_anthropic(
     stack: ExitStack,
     sleep: Callable[[float], None],
 ) -> AnthropicClient | None:
-    """Open the client with the key or by workload identity federation; None without either."""
+    """Open the client with the key or by workload identity federation; None without either.
+
+    Raises ConfigError.
+    """
     key, base = settings.anthropic_api_key, settings.anthropic_base_url
+    aws = aws_workspace(environ, settings)
     if key is not None:
+        api_key = header_value("anthropic-api-key", key)
         return stack.enter_context(
-            AnthropicClient(
-                api_key=header_value("anthropic-api-key", key), base_url=base, sleep=sleep
-            )
+            AnthropicClient(api_key=api_key, aws=aws, base_url=base, sleep=sleep)
         )
     rule, organization = settings.anthropic_federation_rule_id, settings.anthropic_organization_id
     if not (rule and organization):
         return None
+    if aws is not None:
+        raise ConfigError(
+            "The federation ids are set, but `anthropic-provider: aws` needs an API key.",
+            fix="Set `anthropic-api-key` to a key of Claude Platform on AWS.",
+        )
     credentials = workload_identity_credentials(
         identity=lambda: fetch_identity_token(environ, runner),
         rule=rule,
@@ -53,6 +66,38 @@ def open_anthropic(
     return stack.enter_context(
         AnthropicClient(api_key=None, credentials=credentials, base_url=base, sleep=sleep)
     )
+
+
+def aws_workspace(environ: Mapping[str, str], settings: Settings) -> AwsWorkspace | None:
+    """Return the workspace of `anthropic-provider: aws`; None with another provider.
+
+    AWS_REGION and AWS_DEFAULT_REGION are read, as AWS's own tools do. Raises ConfigError: the
+    region or the workspace is missing, or belongs to no provider.
+    """
+    region, workspace = settings.anthropic_aws_region, settings.anthropic_aws_workspace_id
+    if settings.anthropic_provider != "aws":
+        if region or workspace:
+            raise ConfigError(
+                "`anthropic-aws-region` and `anthropic-aws-workspace-id` have no effect without "
+                "`anthropic-provider: aws`.",
+                fix="Set the provider, or remove them.",
+            )
+        return None
+    region = region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    missing = {"anthropic-aws-region": region, "anthropic-aws-workspace-id": workspace}
+    if not (region and workspace):
+        names = " and ".join(f"`{name}`" for name, value in missing.items() if not value)
+        raise ConfigError(
+            f"`anthropic-provider: aws` needs {names} too.",
+            fix="Set it in the config file or in the environment; the console of Claude Platform "
+            "on AWS shows both.",
+        )
+    if not re.fullmatch(AWS_REGION_PATTERN, region):
+        raise ConfigError(
+            f"The region in AWS_REGION, {region!r}, is not the name of an AWS region.",
+            fix="Set `anthropic-aws-region`, e.g. to us-east-1.",
+        )
+    return AwsWorkspace(region=region, id=workspace)
 
 
 def fetch_identity_token(environ: Mapping[str, str], runner: Runner) -> str:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from batch_action.cli.config_file import read_yaml
 from batch_action.cli.connections import configure_network, header_value
 from batch_action.cli.invocation import Invocation
-from batch_action.clients.anthropic.client import DEFAULT_BASE_URL, AnthropicClient
+from batch_action.clients.anthropic.client import DEFAULT_BASE_URL, AnthropicClient, AwsWorkspace
 from batch_action.clients.github.actions import Actions
 from batch_action.clients.github.client import GitHubClient
 from batch_action.config.server import (
@@ -35,6 +35,9 @@ WRITE_INTERVAL_SECONDS = 0.1
 MAX_RATE_LIMIT_WAIT = 1.0
 """Seconds that a call may wait for a rate limit; longer ones are waited for between calls."""
 
+Workspace = tuple[str, AwsWorkspace | None]
+"""The variable of its key, and its place on AWS, if it is there."""
+
 
 @contextmanager
 def open_server_context(
@@ -49,14 +52,14 @@ def open_server_context(
     with ExitStack() as stack:
         log = JsonLog(secrets=secrets.values())
         stack.callback(log.close)
-        workspaces: dict[str, AnthropicClient] = {}
+        workspaces: dict[Workspace, AnthropicClient] = {}
         for repository in server_config.repositories if watch else ():
-            name = repository.anthropic_api_key_env
-            if name not in workspaces:
+            name, aws = workspace = _workspace_of(repository)
+            if workspace not in workspaces:
                 key = header_value(name, _secret(secrets, name, "`--watch`"))
                 base_url = invocation.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
-                client = AnthropicClient(api_key=key, base_url=base_url)
-                workspaces[name] = stack.enter_context(client)
+                client = AnthropicClient(api_key=key, aws=aws, base_url=base_url)
+                workspaces[workspace] = stack.enter_context(client)
         repositories = tuple(
             _open_repository_client(invocation, repository, secrets, workspaces, stack)
             for repository in server_config.repositories
@@ -74,6 +77,12 @@ def open_server_context(
         )
 
 
+def _workspace_of(config: RepositoryConfig) -> Workspace:
+    region, workspace = config.anthropic_aws_region, config.anthropic_aws_workspace_id
+    aws = AwsWorkspace(region=region, id=workspace) if region and workspace else None
+    return config.anthropic_api_key_env, aws
+
+
 def _load_server_config(path: Path) -> ServerConfig:
     try:
         data = path.read_bytes()
@@ -89,7 +98,7 @@ def _open_repository_client(
     invocation: Invocation,
     config: RepositoryConfig,
     secrets: Mapping[str, str],
-    workspaces: Mapping[str, AnthropicClient],
+    workspaces: Mapping[Workspace, AnthropicClient],
     stack: ExitStack,
 ) -> RepositoryClient:
     variables = (config.state_secret_env, config.state_secret_previous_env)
@@ -106,7 +115,7 @@ def _open_repository_client(
         config=config,
         client=client,
         actions=Actions(client),
-        anthropic=workspaces.get(config.anthropic_api_key_env),
+        anthropic=workspaces.get(_workspace_of(config)),
         secrets=tuple(
             _secret(secrets, name, config.repository).get_secret_value()
             for name in variables

@@ -173,6 +173,23 @@ def normalize_spdx_ids(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(spdx_id(name) or name for name in names)
 
 
+WITHOUT_BATCHES = frozenset({"bedrock", "vertex", "foundry"})
+"""Providers without Anthropic's Message Batches API (its SDK 2.14 refuses batches there)."""
+
+
+def check_provider(value: Any) -> Any:
+    """Refuse the providers that have no message batches by saying so."""
+    if isinstance(value, str) and WITHOUT_BATCHES & set(re.findall("[a-z]+", value.lower())):
+        raise PydanticCustomError(
+            "provider",
+            "{name} does not have Anthropic's Message Batches API; use `anthropic`, or `aws` for "
+            "Claude Platform on AWS",
+            {"name": value},
+        )
+    return value
+
+
+Provider = Annotated[Literal["anthropic", "aws"], BeforeValidator(check_provider)]
 Lines = Annotated[tuple[str, ...], BeforeValidator(split_lines)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(split_patterns)]
 Words = Annotated[tuple[str, ...], BeforeValidator(split_words)]

@@ -6,12 +6,21 @@ The file contains names of environment variables and no secrets, so it may be co
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from batch_action.config.inputs import check_state_key, split_words
 from batch_action.config.loading import requirement_of
+from batch_action.config.settings import AWS_REGION_PATTERN, AWS_WORKSPACE_PATTERN
 from batch_action.errors import ConfigError
 
 T = TypeVar("T")
@@ -90,8 +99,20 @@ class RepositoryConfig(_ConfigModel):
     state_workflows: Words = ()
     anthropic_api_key_env: Variable = "ANTHROPIC_API_KEY"
     """The key of the workspace of its batches; only the watcher needs it."""
+    anthropic_aws_region: Annotated[str, Field(pattern=AWS_REGION_PATTERN)] | None = None
+    """The region of that workspace, if it is one of Claude Platform on AWS; with the next key."""
+    anthropic_aws_workspace_id: Annotated[str, Field(pattern=AWS_WORKSPACE_PATTERN)] | None = None
     api_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     """GitHub's API URL; None: GITHUB_API_URL or github.com's."""
+
+    @model_validator(mode="after")
+    def check_aws(self) -> Self:
+        """Refuse half of a workspace on AWS."""
+        if (self.anthropic_aws_region is None) != (self.anthropic_aws_workspace_id is None):
+            raise ValueError(
+                "must have both `anthropic_aws_region` and `anthropic_aws_workspace_id`, or neither"
+            )
+        return self
 
     @property
     def ledgers(self) -> tuple[LedgerConfig, ...]:

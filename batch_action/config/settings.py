@@ -15,6 +15,7 @@ from batch_action.config.inputs import (
     Lines,
     Patterns,
     Place,
+    Provider,
     Rules,
     Secret,
     SecretUrl,
@@ -26,6 +27,9 @@ from batch_action.config.inputs import (
 from batch_action.models.findings import Confidence, Severity
 
 ACTION, ACTION_ONLY, FLAG = Place.ACTION, Place.ACTION_ONLY, Place.FLAG
+AWS_REGION_PATTERN = r"^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$"
+"""It becomes part of the host that the key is sent to: no dot, slash or @."""
+AWS_WORKSPACE_PATTERN = r"^[A-Za-z0-9_-]{1,128}$"
 MIN_SECRET_PATH_CHARS = 16
 """A shorter path of a secret URL hides nothing and is a word that logs need."""
 
@@ -69,6 +73,32 @@ class Settings(BaseModel):
         Field(pattern=r"^https?://"),
         Input("Base URL of the Anthropic API.", FLAG, expected="a URL that begins with https://"),
     ] = "https://api.anthropic.com"
+    anthropic_provider: Annotated[
+        Provider,
+        Input(
+            "`anthropic`, or `aws` for Claude Platform on AWS with its API key; Amazon Bedrock and "
+            "Vertex AI do not have message batches.",
+            guarded=True,
+        ),
+    ] = "anthropic"
+    anthropic_aws_region: Annotated[
+        str | None,
+        Field(pattern=AWS_REGION_PATTERN),
+        Input(
+            "Region of the workspace with `anthropic-provider: aws`.",
+            guarded=True,
+            expected="the name of an AWS region, e.g. us-east-1",
+        ),
+    ] = None
+    anthropic_aws_workspace_id: Annotated[
+        str | None,
+        Field(pattern=AWS_WORKSPACE_PATTERN),
+        Input(
+            "Id of the workspace with `anthropic-provider: aws`.",
+            guarded=True,
+            expected="the id of a workspace (wrkspc_…)",
+        ),
+    ] = None
     github_token: Annotated[Secret, Input("Token for artifacts and issues.", ACTION_ONLY)] = None
 
     # What to run.

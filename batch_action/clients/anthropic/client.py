@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -60,6 +61,19 @@ class _LoggedAnthropicClient(LoggedClient, anthropic.DefaultHttpxClient):
     """The SDK's own HTTP client, which records each call."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsWorkspace:
+    """A workspace of Claude Platform on AWS, which takes the same calls as Anthropic's own API."""
+
+    region: str
+    id: str
+
+    @property
+    def base_url(self) -> str:
+        """The address of the platform in this region (Anthropic's SDK 2.14)."""
+        return f"https://aws-external-anthropic.{self.region}.api.aws"
+
+
 class AnthropicClient:
     """A client of one workspace. Close it when done, or use it as a context manager."""
 
@@ -68,21 +82,35 @@ class AnthropicClient:
         *,
         api_key: str | None,
         credentials: anthropic.WorkloadIdentityCredentials | None = None,
+        aws: AwsWorkspace | None = None,
         base_url: str = DEFAULT_BASE_URL,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        if aws is not None and base_url == DEFAULT_BASE_URL:
+            base_url = aws.base_url
         self._sleep = sleep
         self._credentials = credentials
         self._base_url = checked_base_url(base_url)
         # A redirect is not followed: the key goes to this host only.
         self._http = _LoggedAnthropicClient(base_url=base_url, follow_redirects=False)
-        self._client = anthropic.Anthropic(
-            api_key=api_key,
-            credentials=credentials,
-            base_url=base_url,
-            http_client=self._http,
-            open_telemetry=False,
-        )
+        self._client: anthropic.Anthropic
+        if aws is None:
+            self._client = anthropic.Anthropic(
+                api_key=api_key,
+                credentials=credentials,
+                base_url=base_url,
+                http_client=self._http,
+                open_telemetry=False,
+            )
+        else:
+            self._client = anthropic.AnthropicAWS(
+                api_key=api_key,
+                aws_region=aws.region,
+                workspace_id=aws.id,
+                base_url=base_url,
+                http_client=self._http,
+                open_telemetry=False,
+            )
 
     def __enter__(self) -> Self:
         return self
