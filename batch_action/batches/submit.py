@@ -240,7 +240,8 @@ def send_batches(
                     fix="It goes out with the next submit.",
                 )
             ctx.console.activity = "creating the batch"
-            state = ctx.require_anthropic().create(batch)
+            body = plan.request_file.body(batch, cached=plan.mode.has_cache_breakpoint)
+            state = ctx.require_anthropic().create(body, body.size)
             sent.append(state)
             session.sent.append(state)
             session.add(sent_fact(intended, index, state))

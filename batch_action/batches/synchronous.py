@@ -5,6 +5,7 @@ answers come only once: those of an interrupted run are lost, and its files are 
 """
 
 from dataclasses import replace
+from functools import partial
 
 from batch_action.batches.results import INTERACTIVE_PREFIX, BatchResults, read_batch
 from batch_action.batches.submit import save_intent
@@ -14,7 +15,7 @@ from batch_action.ledger import spend, store
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import PendingBatch
 from batch_action.models.ledger import Collected, Rejected, Selected, Sent
-from batch_action.models.requests import SYNCHRONOUS_TIMEOUT, Outcome, OutcomeKind, Request
+from batch_action.models.requests import SYNCHRONOUS_TIMEOUT, Outcome, OutcomeKind
 from batch_action.requests.planner import Plan
 
 START_LIMIT = 2 * SYNCHRONOUS_TIMEOUT
@@ -33,7 +34,7 @@ def send_requests(
     if intended is None:
         return None
     try:
-        outcomes = _collect_outcomes(ctx, plan.requests)
+        outcomes = _collect_outcomes(ctx, plan)
     except (AnthropicError, Interrupted):
         session.add(Rejected(intent=intended.intent, batch=None))
         store.save(ctx, session)
@@ -69,14 +70,15 @@ def record_undelivered(
     store.save(ctx, session)
 
 
-def _collect_outcomes(ctx: RunContext, requests: tuple[Request, ...]) -> dict[str, Outcome]:
-    """Send the requests and return the outcome of each by custom id.
+def _collect_outcomes(ctx: RunContext, plan: Plan) -> dict[str, Outcome]:
+    """Send the plan's requests and return the outcome of each by custom id.
 
     Raises AnthropicError: nothing was answered.
     """
     api, started = ctx.require_anthropic(), ctx.clock()
     error: AnthropicError | None = None
     outcomes: dict[str, Outcome] = {}
+    requests = {r.request_key.id: partial(plan.request_file.params, r) for r in plan.requests}
 
     def should_continue() -> bool:
         return error is None and ctx.clock() - started < START_LIMIT
@@ -96,9 +98,8 @@ def _collect_outcomes(ctx: RunContext, requests: tuple[Request, ...]) -> dict[st
         )
     if error is not None:
         ctx.warn(f"Some requests were not sent: {error}")
-    ids = (request.request_key.id for request in requests)
     return {
         custom_id: outcomes.get(custom_id)
         or Outcome(custom_id=custom_id, kind=OutcomeKind.UNANSWERED)
-        for custom_id in ids
+        for custom_id in requests
     }

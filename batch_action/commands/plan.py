@@ -16,7 +16,7 @@ from batch_action.ledger.store import LedgerSession
 from batch_action.models.files import SkipKind, SkippedFile
 from batch_action.models.requests import ModelCheck
 from batch_action.publishers import job_summary, pipeline
-from batch_action.requests import packing, planner
+from batch_action.requests import planner
 from batch_action.requests.planner import Plan
 from batch_action.tasks.task import Task
 from batch_action.text import format_dollars, normalize_line_ends, plural
@@ -116,7 +116,8 @@ def print_requests(plan: Plan, name: str) -> None:
     path = posixpath.normpath(name)
     requests = [r for batch in plan.batches for r in batch if r.request_key.path == path]
     for request in requests:
-        click.echo(packing.encode(request.request_key.id, request.params).decode())
+        cached = plan.mode.has_cache_breakpoint
+        click.echo(plan.request_file.encode(request, cached=cached).decode())
     if requests:
         return
     selection = plan.selection

@@ -250,8 +250,13 @@ class Settings(BaseModel):
         ),
     ] = "off"
     max_requests_per_batch: Annotated[
-        int, Field(ge=1, le=100_000), Input("Cut batches smaller than the API's limit.")
-    ] = 100_000
+        int,
+        Field(ge=1, le=100_000),
+        Input(
+            "Requests of one batch; the API takes 100,000. The answers of each batch are reported "
+            "when it has ended."
+        ),
+    ] = 1_000
     max_attempts: Annotated[
         int, Field(ge=1, le=10), Input("How often to send a request that fails.")
     ] = 3

@@ -1,6 +1,6 @@
 """Changed files, the parts and texts that requests are made of, and the selection of a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum, unique
 
 # Paths are `str` as `os.fsdecode` makes them: bytes that are not UTF-8 are lone surrogates. JSON
@@ -152,7 +152,7 @@ class SkippedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectedFile:
-    """A file selected for review, with everything that its prompt needs."""
+    """A file selected for review; its text is not kept."""
 
     path: str
     status: ChangeType
@@ -161,20 +161,32 @@ class SelectedFile:
     old_blob: str | None
     language: str
     """Lower-case name for the prompt and code fences, e.g. `python`; empty when unknown."""
-    text: str
-    """The blob at head, decoded (undecodable bytes become U+FFFD), with secrets masked."""
-    diff: str
-    """Unified diff of the changed hunks with context; empty for a whole-file review."""
     parts: tuple[FilePart, ...]
     risk: float
     """Files of higher risk are sent first when the budget does not cover all."""
     masked_secrets: int
-    """How many secrets are masked in `text`."""
+    """How many secrets are masked in its text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile(SelectedFile):
+    """A selected file while its requests are rendered, with everything that its prompt needs."""
+
+    text: str
+    """The blob at head, decoded (undecodable bytes become U+FFFD), with secrets masked."""
+    diff: str
+    """Unified diff of the changed hunks with context; empty for a whole-file review."""
     lossless: bool = True
     """Whether `text` encodes to the blob again (except for masks and a byte order mark)."""
     context_files: tuple[ContextFile, ...] = ()
     hints: tuple[tuple[str, str], ...] = ()
     """More elements for the prompt: (name, text)."""
+
+    def without_text(self) -> SelectedFile:
+        """Return what is known of the file when its requests are rendered."""
+        return SelectedFile(
+            **{each.name: getattr(self, each.name) for each in fields(SelectedFile)}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum, unique
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,25 +23,23 @@ SYNCHRONOUS_WINDOW = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One file, or one part of a large file, ready to be sent."""
+    """One file, or one part of a large file: what it asks for is in the run's request file."""
 
     request_key: RequestKey
-    params: dict[str, Any]
-    """Parameters of the Messages API."""
+    model: str
+    """The model that it is sent to."""
+    max_tokens: int
+    """The largest number of output tokens."""
     size_bytes: int
     """Bytes of its JSON in the batch, with the separator."""
     input_tokens: int
     """Of its prompt, counted or estimated."""
-
-    @property
-    def model(self) -> str:
-        """The model that it is sent to."""
-        return str(self.params["model"])
-
-    @property
-    def max_tokens(self) -> int:
-        """The largest number of output tokens."""
-        return int(self.params["max_tokens"])
+    offset: int
+    """Where it begins in the request file, without the system prompt that all requests share."""
+    head_bytes: int
+    """How many bytes come before the system prompt."""
+    tail_bytes: int
+    """How many bytes come after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 from batch_action.clients.git import GitRepo
@@ -19,10 +20,14 @@ from batch_action.models.files import (
     SkipKind,
     SkippedFile,
     SkipReason,
+    SourceFile,
 )
 from batch_action.models.ledger import RequestKey
 from batch_action.models.requests import Request, digest
 from batch_action.requests import context_files, packing, pricing, prompt
+from batch_action.requests.request_file import RequestFile
+from batch_action.selection import reader
+from batch_action.selection.reader import Candidates
 from batch_action.tasks.task import ContextNeeds
 
 
@@ -34,6 +39,8 @@ class RequestSet:
     """Its files have open requests; those without are among the skipped files."""
     requests: dict[str, tuple[Request, ...]]
     """Path to its requests, one per part; in the order of the files."""
+    request_file: RequestFile
+    """What the requests ask for."""
     shared_instructions: str
     """The system prompt of all requests."""
     shared_tokens: int
@@ -51,12 +58,12 @@ class RequestSet:
 def build_requests(
     ctx: RunContext,
     view: LedgerView,
-    selection: Selection,
+    candidates: Candidates,
     model_max_tokens: int | None,
     *,
     exact: bool = False,
 ) -> RequestSet:
-    """Build the open requests of a selection and skip the files that have none.
+    """Read the candidates, write their open requests to disk and skip the files that have none.
 
     A request that was answered is not sent again (unless `recheck` is set), nor is one that is in
     flight or given up. A renamed file with the same content inherits the answer of its old path.
@@ -64,34 +71,45 @@ def build_requests(
     Args:
         ctx: the run.
         view: the facts about earlier runs.
-        selection: the files as they were read; their context files are attached here.
+        candidates: the files to read, with a few others in memory at the same time.
         model_max_tokens: the model's own limit of `max_tokens`, if known.
         exact: count the tokens of every request instead of a sample.
+
+    Raises ConfigError: the requests cannot be written; AnthropicError: when *exact* is set and
+    counting fails.
     """
-    system = shared_instructions(ctx, selection.head)
-    system_bytes = len(system.encode())
-    moved = _find_moved(ctx.git, view, selection)
-    builder = _RequestBuilder(ctx, view, system, system_bytes, model_max_tokens, moved)
-    attached, skipped = context_files.attach(ctx, selection)
-    files: list[SelectedFile] = []
-    built: list[Request] = []
-    with ctx.console.progress("Packing requests", len(attached)) as tick:
-        for done, file in enumerate(attached, 1):
-            requests = builder.build(file)
-            if isinstance(requests, SkippedFile):
-                skipped.append(requests)
-            else:
-                files.append(file)
-                built += requests
-            tick(done, len(attached))
-    counted, ratio, method, error = _count_tokens(ctx, built, exact=exact)
+    system = shared_instructions(ctx, candidates.head)
+    request_file, system_bytes = RequestFile(system), len(system.encode())
+    moved = _find_moved(ctx.git, view, candidates)
+    builder = _RequestBuilder(ctx, view, request_file, system_bytes, model_max_tokens, moved)
+    finder = context_files.ContextFinder(ctx, candidates)
+    results: list[SelectedFile | SkippedFile] = []
+    built: dict[str, tuple[Request, ...]] = {}
+    with ctx.console.progress("Reading files", len(candidates.changes)) as progress:
+        for chunk in reader.read_files(ctx.git, candidates, progress):
+            results += (file for file in chunk if isinstance(file, SkippedFile))
+            sources = [file for file in chunk if isinstance(file, SourceFile)]
+            for file in finder.attach(sources):
+                if isinstance(file, SkippedFile):
+                    results.append(file)
+                    continue
+                made = builder.build(file)
+                if isinstance(made, SkippedFile):
+                    results.append(made)
+                else:
+                    results.append(file.without_text())
+                    built[file.path] = made
+    selection = candidates.select(results)
+    ordered = [request for file in selection.files for request in built[file.path]]
+    counted, ratio, method, error = _count_tokens(ctx, request_file, ordered, exact=exact)
     by_path: dict[str, tuple[Request, ...]] = {}
     for request in counted:
         path = request.request_key.path
         by_path[path] = (*by_path.get(path, ()), request)
     return RequestSet(
-        selection=replace(selection, files=tuple(files), skipped=(*selection.skipped, *skipped)),
+        selection=selection,
         requests=by_path,
+        request_file=request_file,
         shared_instructions=system,
         shared_tokens=pricing.estimate_tokens(system_bytes, ratio),
         counting_method=method,
@@ -100,7 +118,7 @@ def build_requests(
 
 
 def _count_tokens(
-    ctx: RunContext, requests: list[Request], *, exact: bool
+    ctx: RunContext, request_file: RequestFile, requests: list[Request], *, exact: bool
 ) -> tuple[list[Request], float, str, float]:
     """Return the requests with their input tokens: counted, scaled from a sample, or estimated.
 
@@ -113,18 +131,19 @@ def _count_tokens(
         return offline
     sizes = [request.size_bytes for request in requests]
     indexes = range(len(requests)) if exact else pricing.sample_indexes(sizes)
+    calls = {index: partial(request_file.params, requests[index]) for index in indexes}
     counted: dict[int, int] = {}
     try:
-        with ctx.console.progress("Counting tokens", len(indexes)) as tick:
-            for done, index in enumerate(indexes, 1):
-                counted[index] = api.count_tokens(requests[index].params)
-                tick(done, len(indexes))
+        with ctx.console.progress("Counting tokens", len(calls)) as tick:
+            for index, tokens in api.count_tokens(calls):
+                counted[index] = tokens
+                tick(len(counted), len(calls))
     except AnthropicError as error:
         if exact:
             raise
         ctx.warn(f"Tokens are estimated offline, because they could not be counted: {error}")
         return offline
-    ratio, spread = pricing.bytes_per_token([(sizes[i], tokens) for i, tokens in counted.items()])
+    ratio, spread = pricing.bytes_per_token([(sizes[i], counted[i]) for i in indexes])
     # Fewer bytes a token than measured: an estimate that is too high cannot exceed the budget.
     low_ratio = ratio / (1 + spread)
     result = [
@@ -191,11 +210,11 @@ def request_key_of(
     )
 
 
-def _find_moved(git: GitRepo, view: LedgerView, selection: Selection) -> dict[str, str]:
-    """Return the selected blobs that were reviewed under a path that head no longer has."""
-    blobs = {file.blob for file in selection.files}
+def _find_moved(git: GitRepo, view: LedgerView, candidates: Candidates) -> dict[str, str]:
+    """Return the blobs that were reviewed under a path that head no longer has."""
+    blobs = {change.blob for change in candidates.changes}
     reviewed = [(path, blob) for path, blob in sorted(view.reviewed_files) if blob in blobs]
-    present = {entry.path for entry in git.tree(selection.head)} if reviewed else set()
+    present = {entry.path for entry in git.tree(candidates.head)} if reviewed else set()
     return {blob: path for path, blob in reviewed if path not in present}
 
 
@@ -205,14 +224,14 @@ class _RequestBuilder:
 
     ctx: RunContext
     view: LedgerView
-    system: str
-    """The system prompt of all requests."""
+    request_file: RequestFile
     system_bytes: int
+    """Of the prompt that all requests share."""
     model_max_tokens: int | None
     moved: Mapping[str, str]
     """The blobs that have an answer under a path that no longer exists, and that path."""
 
-    def build(self, file: SelectedFile) -> tuple[Request, ...] | SkippedFile:
+    def build(self, file: SourceFile) -> tuple[Request, ...] | SkippedFile:
         """Return the open requests of this file, or why it is not sent."""
         keys = {self._request_key(file, part): part for part in file.parts}
         skipped = self._skip_reason(file, list(keys))
@@ -240,7 +259,7 @@ class _RequestBuilder:
             blob=file.blob if back else None,
         )
 
-    def _request_key(self, file: SelectedFile, part: FilePart) -> RequestKey:
+    def _request_key(self, file: SourceFile, part: FilePart) -> RequestKey:
         """Return the request key of this part: for `fallback-model` after a refusal."""
         settings, files = self.ctx.settings, file.context_files
         effort, fallback = settings.effort, settings.fallback_model
@@ -259,7 +278,7 @@ class _RequestBuilder:
         return not answered and key.id not in self.view.in_flight_ids
 
     def _skip_reason(
-        self, file: SelectedFile, keys: Sequence[RequestKey]
+        self, file: SourceFile, keys: Sequence[RequestKey]
     ) -> tuple[SkipReason, str] | None:
         """Return why this file is not sent, with details, or None when it is."""
         view, settings = self.view, self.ctx.settings
@@ -281,18 +300,16 @@ class _RequestBuilder:
             return SkipReason.GIVEN_UP, f"{limit}; change the file, the model or `max-attempts`"
         return None
 
-    def _build_request(self, file: SelectedFile, key: RequestKey, part: FilePart) -> Request:
+    def _build_request(self, file: SourceFile, key: RequestKey, part: FilePart) -> Request:
         settings, task = self.ctx.settings, self.ctx.task
         text = prompt.user_text(file, part)
         tokens = pricing.estimate_tokens(self.system_bytes + len(text.encode()))
         truncations = self.view.failures[key.id, "truncated"]
         params = prompt.message_params(
             task,
-            self.system,
             text,
             model=key.model or settings.model,
             effort=None if settings.effort == "none" else settings.effort,
             max_tokens=prompt.max_answer_tokens(task, tokens, truncations, self.model_max_tokens),
         )
-        size = packing.size_of(key.id, params)
-        return Request(request_key=key, params=params, size_bytes=size, input_tokens=tokens)
+        return self.request_file.add(key, params, tokens)

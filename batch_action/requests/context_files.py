@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from batch_action.clients.git import GitRepo
 from batch_action.clients.secrets import mask
@@ -14,17 +15,17 @@ from batch_action.models.files import (
     ContextFile,
     ContextKind,
     FileChange,
-    SelectedFile,
-    Selection,
     SkipKind,
     SkippedFile,
     SkipReason,
+    SourceFile,
 )
 from batch_action.models.findings import RawFinding
 from batch_action.models.licenses import LicensePolicy
 from batch_action.selection.content import MAX_PART_CHARS, decode, is_binary, is_lossless, read_text
 from batch_action.selection.paths import language_of
 from batch_action.selection.patterns import path_rules
+from batch_action.selection.reader import Candidates
 from batch_action.tasks import license_check
 from batch_action.tasks.license import notices, reuse
 from batch_action.tasks.license.headers import (
@@ -69,28 +70,53 @@ _TEST_NAME = re.compile(
 )
 
 
-def attach(ctx: RunContext, selection: Selection) -> tuple[list[SelectedFile], list[SkippedFile]]:
-    """Return the files with context files and hints, and those that the task does not apply to."""
-    checked = [_skip_for_task(ctx.task, file) or file for file in selection.files]
-    files = [file for file in checked if isinstance(file, SelectedFile)]
-    attached: Iterable[SelectedFile | SkippedFile] = ()
-    if files:
-        match ctx.task.context_needs:
+class ContextFinder:
+    """Finds what the task needs with each file of one selection."""
+
+    def __init__(self, ctx: RunContext, candidates: Candidates) -> None:
+        self._ctx = ctx
+        self._candidates = candidates
+
+    def attach(self, files: Iterable[SourceFile]) -> Iterator[SourceFile | SkippedFile]:
+        """Yield the files with context files and hints, and those the task does not apply to."""
+        task = self._ctx.task
+        checked = [_skip_for_task(task, file) or file for file in files]
+        yield from (file for file in checked if isinstance(file, SkippedFile))
+        sources = [file for file in checked if isinstance(file, SourceFile)]
+        if not sources:
+            return
+        match task.context_needs:
             case ContextNeeds.BEFORE:
-                hints = _change_hints(_description(ctx, selection), selection, files)
-                attached = _attach_old_versions(ctx.git, ctx.task, files, hints)
+                yield from _attach_old_versions(self._ctx.git, task, sources, self._change_hints)
             case ContextNeeds.TESTS:
-                attached = map(TestLocator(ctx, selection.head).attach, files)
+                yield from map(self._tests.attach, sources)
             case ContextNeeds.NONE:
-                attached = (replace(file, hints=ctx.task.hints(file)) for file in files)
-    results = [*(file for file in checked if isinstance(file, SkippedFile)), *attached]
-    return (
-        [file for file in results if isinstance(file, SelectedFile)],
-        [file for file in results if isinstance(file, SkippedFile)],
-    )
+                yield from (replace(file, hints=task.hints(file)) for file in sources)
+
+    @cached_property
+    def _tests(self) -> "TestLocator":
+        return TestLocator(self._ctx, self._candidates.head)
+
+    @cached_property
+    def _change_hints(self) -> Hints:
+        """The hints on the whole change: its description and the files it touches."""
+        hints = []
+        if description := _description(self._ctx, self._candidates):
+            hints.append(("description", mask(description)[0]))
+        names = [
+            f"{s.path} (deleted)"
+            for s in self._candidates.skipped
+            if s.reason is SkipReason.DELETED
+        ]
+        for file in self._candidates.changes:
+            moved = file.old_path and file.old_path != file.path
+            names.append(f"{file.path} ({file.status}{f' from {file.old_path}' if moved else ''})")
+        if len(names) > 1:
+            hints.append(("changed-files", "\n".join(_at_most(sorted(names), MAX_CHANGED_FILES))))
+        return tuple(hints)
 
 
-def _skip_for_task(task: Task, file: SelectedFile) -> SkippedFile | None:
+def _skip_for_task(task: Task, file: SourceFile) -> SkippedFile | None:
     reason, kind, detail = SkipReason.NOT_FOR_TASK, SkipKind.OTHER, task.skip_reason(file)
     if task.needs_whole_file and len(file.parts) > 1:
         reason, kind = SkipReason.TOO_LARGE, SkipKind.CONTENT
@@ -125,7 +151,7 @@ class TestLocator:
             roots=settings.test_paths,
         )
 
-    def attach(self, file: SelectedFile) -> SelectedFile | SkippedFile:
+    def attach(self, file: SourceFile) -> SourceFile | SkippedFile:
         """Attach the file's tests and the path for new ones, or skip it with the reason."""
         layout = self.suite.locate_tests(file.path, file.language)
         if isinstance(layout, str):
@@ -190,8 +216,8 @@ def _at_most(lines: list[str], limit: int) -> list[str]:
 
 
 def _attach_old_versions(
-    git: GitRepo, task: Task, files: Sequence[SelectedFile], change_hints: Hints
-) -> Iterator[SelectedFile | SkippedFile]:
+    git: GitRepo, task: Task, files: Sequence[SourceFile], change_hints: Hints
+) -> Iterator[SourceFile | SkippedFile]:
     """Attach the version that each file is compared with, and the hints on the whole change."""
     paths = {file.old_blob: file.path for file in files if file.old_blob}
     blobs = git.blobs(sorted(paths))
@@ -221,21 +247,7 @@ def _attach_old_versions(
         yield replace(file, context_files=(before,), hints=(*change_hints, *task.hints(file)))
 
 
-def _change_hints(description: str, selection: Selection, files: Sequence[SelectedFile]) -> Hints:
-    """Return the hints on the whole change: its description and the files it touches."""
-    hints = []
-    if description:
-        hints.append(("description", mask(description)[0]))
-    names = [f"{s.path} (deleted)" for s in selection.skipped if s.reason is SkipReason.DELETED]
-    for file in files:
-        moved = file.old_path and file.old_path != file.path
-        names.append(f"{file.path} ({file.status}{f' from {file.old_path}' if moved else ''})")
-    if len(names) > 1:
-        hints.append(("changed-files", "\n".join(_at_most(sorted(names), MAX_CHANGED_FILES))))
-    return tuple(hints)
-
-
-def _description(ctx: RunContext, selection: Selection) -> str:
+def _description(ctx: RunContext, candidates: Candidates) -> str:
     """Return `refactor-description`, else the pull request's text, else the commit messages.
 
     It is data for the prompt, as untrusted as the change itself.
@@ -245,8 +257,8 @@ def _description(ctx: RunContext, selection: Selection) -> str:
     pull = ctx.github_context.pull_request
     texts = [pull.title.strip(), pull.body.strip()] if pull else []
     text = "\n\n".join(text for text in texts if text)
-    if not text and selection.base is not None and not ctx.settings.patch_file:
-        messages = ctx.git.messages(selection.base, selection.head, MAX_COMMITS)
+    if not text and candidates.base is not None and not ctx.settings.patch_file:
+        messages = ctx.git.messages(candidates.base, candidates.head, MAX_COMMITS)
         text = "\n\n---\n\n".join(messages)
     return text if len(text) <= MAX_DESCRIPTION_CHARS else text[:MAX_DESCRIPTION_CHARS] + " …"
 

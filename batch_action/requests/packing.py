@@ -1,19 +1,16 @@
 """Custom ids, and the packing of requests into batches by model, count and bytes."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any
 
 from batch_action.models.requests import Request, SubmissionMode
-from batch_action.requests import prompt
 
 MAX_REQUESTS = 100_000
 """Requests per batch (Anthropic's batch-processing page, October 2026)."""
 
 MAX_BATCH_BYTES = 250_000_000
-"""Bytes per batch: the API answers 413 above 256 MB; the rest is headroom for the envelope."""
+"""Bytes per batch: the API answers 413 above 256 MB; the rest is headroom for the envelope
+and, of each request, a cache breakpoint."""
 
 MAX_REQUEST_BYTES = 32_000_000
 """Bytes of one request: the limit of the Messages and token-counting endpoints."""
@@ -31,24 +28,6 @@ def custom_id(task: str, path: str, blob: str, request_digest: str) -> str:
     """Return `<task>-<slug of the path>-<blob>-<digest>`, which matches `CUSTOM_ID`."""
     prefix = re.sub(r"[^A-Za-z0-9_-]+", "_", task)[:12]
     return f"{prefix}-{slug(path)}-{blob[:12]}-{request_digest}"
-
-
-def encode(custom_id: str, params: dict[str, Any]) -> bytes:
-    """Return one request as a batch contains it: the JSON that the SDK sends."""
-    return _json({"custom_id": custom_id, "params": params})
-
-
-def size_of(custom_id: str, params: dict[str, Any]) -> int:
-    """Return the bytes of one request inside a batch, with the separator."""
-    return len(encode(custom_id, params)) + 1
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-CACHE_BREAKPOINT_BYTES = len(_json(prompt.CACHE_BREAKPOINT)) - 1
-"""Bytes that a cache breakpoint adds to a request: a comma, but no braces."""
 
 
 def pack(
@@ -95,17 +74,10 @@ def check_batch(batch: Sequence[Request]) -> None:
 def pack_by_model(
     requests: Sequence[Request], mode: SubmissionMode, *, max_requests: int
 ) -> tuple[tuple[Request, ...], ...]:
-    """Pack requests into batches of one model each; a warm-up is a batch of its own, the first.
-
-    With a prompt cache, the requests for the configured model get the cache breakpoint.
-    """
+    """Pack requests into batches of one model each; a warm-up is a batch of its own, the first."""
     if mode is SubmissionMode.INTERACTIVE:
         # Sent one by one under one intent, so the batch limits do not apply.
         return (tuple(requests),) if requests else ()
-    if mode.has_cache_breakpoint:
-        requests = [
-            _with_cache_breakpoint(r) if r.request_key.model is None else r for r in requests
-        ]
     warm_up = _warm_up_request(requests) if mode is SubmissionMode.WARM_UP else None
     by_model: dict[str, list[Request]] = {}
     for request in requests:
@@ -119,11 +91,3 @@ def _warm_up_request(requests: Sequence[Request]) -> Request:
     """Choose the request that fills the cache: of a whole file if possible, and a small one."""
     candidates = [r for r in requests if r.request_key.model is None]
     return min(candidates, key=lambda r: (r.request_key.parts, r.input_tokens))
-
-
-def _with_cache_breakpoint(request: Request) -> Request:
-    return replace(
-        request,
-        params=prompt.with_cache_breakpoint(request.params),
-        size_bytes=request.size_bytes + CACHE_BREAKPOINT_BYTES,
-    )

@@ -30,11 +30,12 @@ from batch_action.requests.pricing import (
     worst_usages,
     worst_usd,
 )
+from batch_action.requests.request_file import RequestFile
 from batch_action.requests.send_strategy import SendStrategy
 from batch_action.selection import commit_range, reader
 from batch_action.selection.commit_range import CommitRange
 from batch_action.selection.patterns import path_rules, selection_warnings
-from batch_action.selection.reader import SelectionOptions
+from batch_action.selection.reader import Candidates, SelectionOptions
 
 BUDGETS = "Raise `max-cost-usd`, `daily-budget-usd` or `monthly-budget-usd`"
 
@@ -50,6 +51,8 @@ class Plan:
     spend: Spend | None
     """What the repository has spent; None without a budget."""
     batches: tuple[tuple[Request, ...], ...]
+    request_file: RequestFile
+    """What the requests ask for."""
     backlog: tuple[SelectedFile, ...]
     """Selected files over the budget: they wait for a later submit."""
     tokens: TokenEstimate
@@ -116,6 +119,7 @@ def build_plan(
         check=check,
         spend=known_spend,
         batches=batches,
+        request_file=request_set.request_file,
         mode=mode,
         note=strategy.note,
         worst_case_usd=worst_usd(ctx.prices, due, mode, shared),
@@ -215,11 +219,11 @@ def prepare(
     """
     view = verified or session.view_of(ctx.run)
     commits = commit_range.choose_range(ctx, view, last_reported_head)
-    selection = _select(ctx, view, commits)
-    for warning in selection_warnings(ctx, selection):
-        ctx.warn(warning)
+    candidates = _find_candidates(ctx, view, commits)
     limit = check.model.max_tokens if check.model else None
-    request_set = builder.build_requests(ctx, view, selection, limit, exact=exact)
+    request_set = builder.build_requests(ctx, view, candidates, limit, exact=exact)
+    for warning in selection_warnings(ctx, request_set.selection):
+        ctx.warn(warning)
     strategy = send_strategy.choose(ctx, request_set, view, check.clock)
     known_spend = spend.load(ctx, view) if ctx.has_budget else None
     history = read_history(view, ctx.settings.model, ctx.settings.effort, check.clock)
@@ -236,12 +240,12 @@ def account_for(ctx: RunContext, view: LedgerView) -> Selection:
     offline = replace(ctx, settings=settings, anthropic=None)
     facts = tuple(fact for fact in view.ledger.facts if not isinstance(fact, Recheck))
     view = LedgerView(view.ledger.model_copy(update={"facts": facts}))
-    selection = _select(offline, view, commit_range.choose_range(offline, view))
-    return builder.build_requests(offline, view, selection, None).selection
+    candidates = _find_candidates(offline, view, commit_range.choose_range(offline, view))
+    return builder.build_requests(offline, view, candidates, None).selection
 
 
-def _select(ctx: RunContext, view: LedgerView, commits: CommitRange) -> Selection:
-    """Select the files of a range and of the backlog."""
+def _find_candidates(ctx: RunContext, view: LedgerView, commits: CommitRange) -> Candidates:
+    """Find the files of a range and of the backlog."""
     settings = ctx.settings
     # A pull request or a patch is selected as a whole in each run, its backlog included.
     complete = commits.behind or ctx.run.pull_number or settings.patch_file
@@ -255,16 +259,14 @@ def _select(ctx: RunContext, view: LedgerView, commits: CommitRange) -> Selectio
         asked=_asked_blobs(view) if ctx.run.pull_number else {},
         superseded=view.newest_files() if commits.behind else (),
     )
-    with ctx.console.progress("Reading files", 1) as progress:
-        return reader.select_files(
-            ctx.git,
-            commits.head,
-            commits.base,
-            options,
-            backlog=backlog,
-            progress=progress,
-            changes=_changes_from_github(ctx, commits),
-        )
+    return reader.find_candidates(
+        ctx.git,
+        commits.head,
+        commits.base,
+        options,
+        backlog=backlog,
+        changes=_changes_from_github(ctx, commits),
+    )
 
 
 def _asked_blobs(view: LedgerView) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from batch_action.models.files import ContextFile, FilePart, SelectedFile
+from batch_action.models.files import ContextFile, FilePart, SourceFile
 from batch_action.tasks.task import Task
 
 LINE_BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
@@ -34,7 +34,7 @@ def system_text(task: Task, guidelines: str, facts: str = "") -> str:
     )
 
 
-def user_text(file: SelectedFile, part: FilePart) -> str:
+def user_text(file: SourceFile, part: FilePart) -> str:
     """Return the file's hints, its changed hunks, its context files, and its numbered lines.
 
     Every source line starts with its number, every hunk line with its sign and every other line
@@ -88,28 +88,13 @@ def _without_line_breaks(text: str) -> str:
     return text.replace("\r\n", "\n").translate(LINE_BREAKS)
 
 
-CACHE_BREAKPOINT = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
-"""Anthropic's batch-processing page recommends that lifetime for batches."""
-
-
-def with_cache_breakpoint(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the params with a 1-hour cache breakpoint at the end of the shared instructions."""
-    *others, last = params["system"]
-    return params | {"system": [*others, last | CACHE_BREAKPOINT]}
-
-
 def message_params(
-    task: Task,
-    system: str,
-    text: str,
-    *,
-    model: str,
-    effort: str | None,
-    max_tokens: int,
+    task: Task, text: str, *, model: str, effort: str | None, max_tokens: int
 ) -> dict[str, Any]:
     """Build message params: structured output, no tools, sampling parameters or prefill.
 
-    *system* is the result of `system_text`, *text* that of `user_text`.
+    *text* is the result of `user_text`. The `system` is empty: the request file adds the text that
+    all requests share.
     """
     config: dict[str, Any] = {"format": {"type": "json_schema", "schema": task.schema}}
     if effort is not None:
@@ -117,7 +102,7 @@ def message_params(
     return {
         "model": model,
         "max_tokens": max_tokens,
-        "system": [{"type": "text", "text": system}],
+        "system": [],
         "messages": [{"role": "user", "content": text}],
         "output_config": config,
     }

@@ -15,6 +15,7 @@ from batch_action.models.files import (
     Selection,
     SkippedFile,
     SkipReason,
+    SourceFile,
 )
 from batch_action.selection import content, filters
 from batch_action.selection.paths import language_of, risk
@@ -24,8 +25,8 @@ from batch_action.text import normalize_line_ends
 MAX_CHUNK_FILES = 200
 NOTEBOOK_FACTOR = 10
 """How many times larger a notebook may be, with its outputs."""
-MAX_CHUNK_BYTES = 16_000_000
-"""What is read at one time: apart from the selected texts, no more is in memory."""
+MAX_CHUNK_BYTES = 4_000_000
+"""What is read at one time: no more texts are in memory."""
 
 _Entry = FileChange | SkippedFile
 
@@ -48,17 +49,53 @@ class SelectionOptions:
     """Paths of which an earlier run has reviewed a later version: they are skipped."""
 
 
-def select_files(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """The files of one range that name and size admit; their content decides."""
+
+    head: str
+    base: str | None
+    changes: tuple[FileChange, ...]
+    skipped: tuple[SkippedFile, ...]
+    """The other ones."""
+    added: frozenset[str]
+    """The paths whose content is new there."""
+    settled: frozenset[str]
+    """The paths whose text at base was reviewed, or is not to be."""
+    sizes: Mapping[str, int]
+    """Bytes by blob."""
+    options: SelectionOptions
+
+    def select(self, results: Iterable[SelectedFile | SkippedFile]) -> Selection:
+        """Return the selection, once it is known of each file what becomes of it."""
+        files: list[SelectedFile] = []
+        skipped = [*self.skipped]
+        for result in results:
+            if isinstance(result, SelectedFile):
+                files.append(result)
+            else:
+                skipped.append(result)
+        return Selection(
+            head=self.head,
+            base=self.base,
+            files=tuple(sorted(files, key=lambda file: (-file.risk, file.path))),
+            skipped=tuple(
+                replace(file, is_new=file.path in self.added)
+                for file in sorted(skipped, key=lambda file: file.path)
+            ),
+        )
+
+
+def find_candidates(
     repo: GitRepo,
     head: str,
     base: str | None,
     options: SelectionOptions,
     *,
     backlog: Mapping[str, BacklogFile],
-    progress: ProgressCallback,
     changes: Sequence[FileChange] | None = None,
-) -> Selection:
-    """Return every changed or backlog path once, as a selected or a skipped file.
+) -> Candidates:
+    """Return every changed or backlog path once, as a candidate or a skipped file.
 
     Args:
         repo: the clone.
@@ -66,7 +103,6 @@ def select_files(
         base: the commit to compare with; None counts all files as added.
         options: the filters and limits.
         backlog: by path the files that were selected earlier and have no verdict.
-        progress: called with the number of files done and to read.
         changes: what changed since base, where this clone cannot compare the two commits itself.
 
     Raises:
@@ -80,33 +116,41 @@ def select_files(
     sized, skipped_by_size = _partition(
         _check_size(change, sizes, options.max_file_bytes) for change in named
     )
-    churn = repo.churn(head) if named else {}
-    files: list[SelectedFile] = []
-    skipped = skipped_by_name + skipped_by_size
-    added = {change.path for change in changes if _adds(change)}
-    settled = () if options.recheck else _find_settled(sized, backlog)
-    progress(0, len(sized))
-    for done, (change, blobs, hunks) in enumerate(_read(repo, sized, sizes, options.asked), 1):
-        same = None
-        if change.path in settled:
-            asked = options.asked.get(change.path)
-            old_blobs = (change.old_blob, asked if asked != change.blob else None)
-            same = _check_content(change, blobs, old_blobs)
-        file = same or _select_file(change, blobs, hunks, options, churn.get(change.path, 0))
-        if isinstance(file, SelectedFile):
-            files.append(file)
-        else:
-            skipped.append(file)
-        progress(done, len(sized))
-    return Selection(
+    return Candidates(
         head=head,
         base=base,
-        files=tuple(sorted(files, key=lambda file: (-file.risk, file.path))),
-        skipped=tuple(
-            replace(file, is_new=file.path in added)
-            for file in sorted(skipped, key=lambda file: file.path)
-        ),
+        changes=tuple(sized),
+        skipped=(*skipped_by_name, *skipped_by_size),
+        added=frozenset(change.path for change in changes if _adds(change)),
+        settled=frozenset(() if options.recheck else _find_settled(sized, backlog)),
+        sizes=sizes,
+        options=options,
     )
+
+
+def read_files(
+    repo: GitRepo, candidates: Candidates, progress: ProgressCallback
+) -> Iterator[list[SourceFile | SkippedFile]]:
+    """Yield the candidates as they are read, a bounded number of bytes at a time.
+
+    *progress* is called with the number of files done and to read.
+    """
+    options, total, done = candidates.options, len(candidates.changes), 0
+    churn = repo.churn(candidates.head) if total else {}
+    progress(0, total)
+    for chunk in _chunks(candidates.changes, candidates.sizes):
+        results: list[SourceFile | SkippedFile] = []
+        for change, blobs, hunks in _read(repo, chunk, options.asked):
+            same = None
+            if change.path in candidates.settled:
+                asked = options.asked.get(change.path)
+                old_blobs = (change.old_blob, asked if asked != change.blob else None)
+                same = _check_content(change, blobs, old_blobs)
+            count = churn.get(change.path, 0)
+            results.append(same or _select_file(change, blobs, hunks, options, count))
+        yield results
+        done += len(chunk)
+        progress(done, total)
 
 
 def _find_settled(changes: Iterable[FileChange], backlog: Collection[str]) -> set[str]:
@@ -235,20 +279,16 @@ def _check_size(change: FileChange, sizes: Mapping[str, int], limit: int) -> _En
 
 
 def _read(
-    repo: GitRepo,
-    changes: Sequence[FileChange],
-    sizes: Mapping[str, int],
-    asked: Mapping[str, str],
+    repo: GitRepo, chunk: Sequence[FileChange], asked: Mapping[str, str]
 ) -> Iterator[tuple[FileChange, Mapping[str, bytes], tuple[Hunk, ...]]]:
-    """Yield each change with its blobs and hunks, reading a bounded number of bytes at a time."""
-    for chunk in _chunks(changes, sizes):
-        wanted = {blob for change in chunk for blob in _blobs(change)}
-        wanted |= {asked[change.path] for change in chunk if change.path in asked}
-        blobs = dict(repo.blobs(wanted))
-        pairs = [(c.old_blob, c.blob) for c in chunk if c.old_blob and c.old_blob != c.blob]
-        hunks = repo.hunks_of(pairs)
-        for change in chunk:
-            yield change, blobs, hunks.get((change.old_blob or "", change.blob), ())
+    """Yield each change with its blobs and hunks."""
+    wanted = {blob for change in chunk for blob in _blobs(change)}
+    wanted |= {asked[change.path] for change in chunk if change.path in asked}
+    blobs = dict(repo.blobs(wanted))
+    pairs = [(c.old_blob, c.blob) for c in chunk if c.old_blob and c.old_blob != c.blob]
+    hunks = repo.hunks_of(pairs)
+    for change in chunk:
+        yield change, blobs, hunks.get((change.old_blob or "", change.blob), ())
 
 
 def _chunks(changes: Sequence[FileChange], sizes: Mapping[str, int]) -> Iterator[list[FileChange]]:
@@ -303,7 +343,7 @@ def _select_file(
     hunks: tuple[Hunk, ...],
     options: SelectionOptions,
     churn: int,
-) -> SelectedFile | SkippedFile:
+) -> SourceFile | SkippedFile:
     """Return one file with all that a prompt needs, or why its content is not reviewed."""
     data, old_data = blobs[change.blob], blobs.get(change.old_blob or "", b"")
     if skip := filters.check_bytes(change.path, data):
@@ -322,7 +362,7 @@ def _select_file(
     if language_of(change.path) == "jupyter":
         hunks = tuple(hunk for hunk in hunks if _shows(hunk, old_text, text))
     lines = content.count_changed_lines(hunks) or len(content.lines_of(text))
-    return SelectedFile(
+    return SourceFile(
         path=change.path,
         status=change.status,
         blob=change.blob,

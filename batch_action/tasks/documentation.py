@@ -2,7 +2,7 @@
 
 import re
 
-from batch_action.models.files import SelectedFile
+from batch_action.models.files import SourceFile
 from batch_action.models.findings import DraftTarget, FileDraft
 from batch_action.syntax import directives, python, treesitter
 from batch_action.tasks.generated_paths import path_problem, text_problem
@@ -31,7 +31,7 @@ DOC_COMMENTS = {
 }
 
 
-def style_of(file: SelectedFile) -> str:
+def style_of(file: SourceFile) -> str:
     """Describe the style that the file's documentation has or should have."""
     if file.language != "python":
         return DOC_COMMENTS.get(file.language, "")
@@ -48,7 +48,7 @@ def style_of(file: SelectedFile) -> str:
     )
 
 
-def skip_reason(file: SelectedFile) -> str | None:
+def skip_reason(file: SourceFile) -> str | None:
     """Return why the documentation of a file cannot be rewritten; None if it can."""
     if file.language not in COMPARABLE_LANGUAGES:
         language = file.language or "this language"

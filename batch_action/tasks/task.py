@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from batch_action.models.files import SelectedFile
+from batch_action.models.files import SourceFile
 from batch_action.models.findings import DraftTarget, FileDraft, TaskResponse
 from batch_action.tasks.responses import to_response
 
@@ -66,11 +66,11 @@ class Task:
     checks_licenses: bool = False
     """The prompt lists the repository's licenses, and headers are checked without the model."""
     context_needs: ContextNeeds = ContextNeeds.NONE
-    skip_reason: Callable[[SelectedFile], str | None] = lambda _file: None
+    skip_reason: Callable[[SourceFile], str | None] = lambda _file: None
     """Returns in a few words why the task does not apply to a file; None if it does."""
     also_reads: tuple[str, ...] = ()
     """Patterns of the prose and data that the task reads besides code, as in a `.gitignore`."""
-    hints: Callable[[SelectedFile], tuple[tuple[str, str], ...]] = lambda _file: ()
+    hints: Callable[[SourceFile], tuple[tuple[str, str], ...]] = lambda _file: ()
     """Returns more facts about a file for its request: element names and their texts."""
     base_output_tokens: int = 6_000
     """`max_tokens` of the smallest request: enough for thinking and a few findings."""

@@ -2,7 +2,7 @@
 
 from pathlib import PurePosixPath
 
-from batch_action.models.files import SelectedFile
+from batch_action.models.files import SourceFile
 from batch_action.models.findings import DraftTarget, FileDraft
 from batch_action.syntax.python import is_read_as_utf8
 from batch_action.syntax.treesitter import parse
@@ -21,7 +21,7 @@ _LANGUAGES = {
 }
 
 
-def skip_reason(file: SelectedFile) -> str | None:
+def skip_reason(file: SourceFile) -> str | None:
     """Return why a file gets no tests, as far as its path and text tell; None if it may."""
     if problem := generated_paths.path_problem(file.path):
         return f"it {problem}"

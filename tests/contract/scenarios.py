@@ -26,11 +26,10 @@ from batch_action.clients.github.pulls import PullRequests
 from batch_action.errors import AnthropicError, GitHubError, QuotaError, TransientError
 from batch_action.models.files import ChangeType
 from batch_action.models.github import ReviewCommentDraft
-from batch_action.models.ledger import RequestKey
-from batch_action.models.requests import OutcomeKind, Request
+from batch_action.models.requests import OutcomeKind
 from batch_action.publishers.sarif.document import GZIP_WBITS
-from batch_action.requests import packing
 from batch_action.sandbox.server import Sandbox
+from tests.harness.batches import WrittenRequests
 from tests.harness.git_repositories import Repo
 
 E = TypeVar("E", bound=Exception)
@@ -115,28 +114,20 @@ class Services:
         return service
 
 
-def small_request(name: str, max_tokens: int = 500) -> Request:
-    """A small request with every part that ours have."""
+def small_requests(*names: str) -> WrittenRequests:
+    """Small requests with every part that ours have."""
+    return WrittenRequests({f"contract-{name}": _params(name) for name in names}, cached=True)
+
+
+def _params(name: str) -> dict[str, Any]:
     text = f'<file path="{name}.js" language="JavaScript" first-line="1" last-line="1">\n'
-    params: dict[str, Any] = {
+    return {
         "model": MODEL,
-        "max_tokens": max_tokens,
-        "system": [
-            {
-                "type": "text",
-                "text": "List the bugs.",
-                "cache_control": {"type": "ephemeral", "ttl": "1h"},
-            }
-        ],
+        "max_tokens": 500,
+        "system": [],
         "messages": [{"role": "user", "content": f"{text}1| return eval(x);\n</file>"}],
         "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}, "effort": "low"},
     }
-    return Request(
-        request_key=RequestKey(id=f"contract-{name}", path=f"{name}.js", blob="a" * 40),
-        params=params,
-        size_bytes=packing.size_of(f"contract-{name}", params),
-        input_tokens=1,
-    )
 
 
 # Anthropic
@@ -156,13 +147,14 @@ def model(services: Services) -> None:
 
 
 def count_tokens(services: Services) -> None:
-    assert 20 < services.anthropic().count_tokens(small_request("counted").params) < 2000
+    [(_, tokens)] = services.anthropic().count_tokens(small_requests("counted").reads)
+    assert 20 < tokens < 2000
 
 
 def one_batch(services: Services) -> None:
     """A batch of one request, from its creation to its result."""
-    api, request = services.anthropic(), small_request("alone")
-    state = api.create([request])
+    api, batch = services.anthropic(), small_requests("alone")
+    state = batch.create(api)
     assert (state.status, state.total, state.results_url) == ("in_progress", 1, None)
     assert timedelta(0) < state.expires_at - state.created_at <= timedelta(hours=24)
     while state.status != "ended":
@@ -173,12 +165,11 @@ def one_batch(services: Services) -> None:
         assert state.total == 1
     assert state.ended_at is not None
     assert state.results_url
-    results = api.outcomes(state, frozenset({request.request_key.id}))
-    outcome = results[request.request_key.id]
+    outcome = api.outcomes(state, batch.ids)["contract-alone"]
     assert outcome.kind in {OutcomeKind.SUCCEEDED, OutcomeKind.TRUNCATED}
     assert outcome.usage.input_tokens + outcome.usage.cache_write_1h_tokens > 0
     assert outcome.usage.output_tokens > 0
-    assert list(api.result_ids(state)) == [request.request_key.id]
+    assert list(api.result_ids(state)) == ["contract-alone"]
 
 
 def outcomes(services: Services) -> None:
@@ -194,10 +185,10 @@ def outcomes(services: Services) -> None:
     faults = ("max_tokens", "refused", "errored:api_error", "expired", "canceled")
     for name, fault in zip(list(kinds)[1:], faults, strict=True):
         services.in_sandbox(lambda box, n=name, t=fault: box.faults.add_outcome(t, f"-{n}$"))
-    api, requests = services.anthropic(), [small_request(name) for name in kinds]
-    batch = api.retrieve(api.create(requests).id)
+    api, requests = services.anthropic(), small_requests(*kinds)
+    batch = api.retrieve(requests.create(api).id)
     assert batch is not None
-    results = api.outcomes(batch, frozenset(r.request_key.id for r in requests))
+    results = api.outcomes(batch, requests.ids)
     assert {name: results[f"contract-{name}"].kind for name in kinds} == kinds
     assert results["contract-fine"].text.startswith('{"findings"')
     assert results["contract-cut"].text == ""
@@ -211,7 +202,7 @@ def created_between(services: Services) -> None:
     api = services.anthropic()
     made = []
     for name in ("before", "first", "second", "after"):
-        made.append(api.create([small_request(name)]))
+        made.append(small_requests(name).create(api))
         services.advance(60)
     found = api.created_between(made[1].created_at, made[2].created_at)
     assert [state.id for state in found] == [made[2].id, made[1].id]
@@ -222,7 +213,7 @@ def created_since(services: Services) -> None:
     api = services.anthropic()
     made = []
     for name in ("before", "first", "second"):
-        made.append(api.create([small_request(name)]))
+        made.append(small_requests(name).create(api))
         services.advance(60)
     found = api.created_since(made[1].created_at)
     assert [(state.id, state.status) for state in found] == [
@@ -234,7 +225,7 @@ def created_since(services: Services) -> None:
 def cancel(services: Services) -> None:
     api = services.anthropic()
     services.in_sandbox(lambda box: setattr(box.anthropic, "hold", True))
-    batch = api.create([small_request("unwanted")]).id
+    batch = small_requests("unwanted").create(api).id
     state = api.cancel(batch)
     assert state is not None
     assert (state.status, state.canceled) == ("canceling", True)
@@ -248,7 +239,7 @@ def cancel(services: Services) -> None:
 def delete(services: Services) -> None:
     """A batch that has ended is deleted; again is no error."""
     api = services.anthropic()
-    batch = api.create([small_request("read")]).id
+    batch = small_requests("read").create(api).id
     state = api.retrieve(batch)
     assert state is not None
     assert state.status == "ended"
@@ -272,7 +263,7 @@ def wrong_key(services: Services) -> None:
 
 def rate_limits(services: Services) -> None:
     """A rate limit, a used-up quota and an overload are distinguished; no create is sent twice."""
-    api, batch = services.anthropic(), [small_request("eager")]
+    api, batch = services.anthropic(), small_requests("eager")
     for status, details, kind in (
         (429, {"retry_after": 30}, TransientError),
         (429, {"error_details": {"error_code": "spend_limit_reached"}}, QuotaError),
@@ -282,7 +273,7 @@ def rate_limits(services: Services) -> None:
         services.in_sandbox(
             lambda box, s=status, d=details: box.faults.add("status", "anthropic", status=s, **d)
         )
-        assert type(error_of(AnthropicError, lambda: api.create(batch))) is kind, status
+        assert type(error_of(AnthropicError, lambda: batch.create(api))) is kind, status
 
 
 # GitHub

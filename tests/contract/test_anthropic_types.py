@@ -9,12 +9,13 @@ from anthropic.types.messages.batch_create_params import BatchCreateParams
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from batch_action.models.files import ChangeType, SelectedFile
+from batch_action.models.files import ChangeType, SourceFile
 from batch_action.requests import prompt
 from batch_action.selection.content import parts_of
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import Task
 from tests.contract.cassettes import FOLDER, exchanges
+from tests.harness.batches import as_sent
 
 BATCH: TypeAdapter[Any] = TypeAdapter(BatchCreateParams)
 COUNT: TypeAdapter[Any] = TypeAdapter(MessageCountTokensParams)
@@ -46,7 +47,7 @@ def sent(ending: str) -> list[Any]:
 
 
 def real_params(task: Task, *, cache: bool, effort: str | None) -> dict[str, Any]:
-    file = SelectedFile(
+    file = SourceFile(
         path="a.py",
         status=ChangeType.MODIFIED,
         blob="a" * 40,
@@ -61,13 +62,12 @@ def real_params(task: Task, *, cache: bool, effort: str | None) -> dict[str, Any
     )
     params = prompt.message_params(
         task,
-        prompt.system_text(task, "No floats for money."),
         prompt.user_text(file, file.parts[0]),
         model="claude-sonnet-5-5",
         effort=effort,
         max_tokens=6_000,
     )
-    return prompt.with_cache_breakpoint(params) if cache else params
+    return as_sent(prompt.system_text(task, "No floats for money."), params, cached=cache)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=[task.name for task in TASKS])

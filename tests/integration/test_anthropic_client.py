@@ -25,10 +25,10 @@ from batch_action.errors import (
     QuotaError,
     TransientError,
 )
-from batch_action.models.ledger import RequestKey, Usage
-from batch_action.models.requests import OutcomeKind, Request
-from batch_action.requests import packing
+from batch_action.models.ledger import Usage
+from batch_action.models.requests import OutcomeKind
 from batch_action.sandbox.server import Sandbox
+from tests.harness.batches import WrittenRequests
 from tests.harness.git_repositories import Repo
 
 MODEL = "claude-sonnet-5-5"
@@ -65,29 +65,18 @@ def api(sandbox, small_ca_bundle, monkeypatch) -> Iterator[AnthropicClient]:
         yield api
 
 
-def requests(count=3, text="x"):
-    made = []
-    for n in range(count):
-        name = f"code-review-a_py-{n}"
-        params = {
-            "model": MODEL,
-            "max_tokens": 2000,
-            "messages": [{"role": "user", "content": f"{text} {n}"}],
+def requests(count=3, text="x", **fields):
+    return WrittenRequests(
+        {
+            f"code-review-a_py-{n}": {
+                "model": MODEL,
+                "max_tokens": 2000,
+                "messages": [{"role": "user", "content": f"{text} {n}"}],
+                **fields,
+            }
+            for n in range(count)
         }
-        request_key = RequestKey(id=name, path="a.py", blob="a" * 40)
-        made.append(
-            Request(
-                request_key=request_key,
-                params=params,
-                size_bytes=packing.size_of(name, params),
-                input_tokens=1,
-            )
-        )
-    return made
-
-
-def ids(made):
-    return frozenset(r.request_key.id for r in made)
+    )
 
 
 def seen(sandbox, method, ending):
@@ -112,7 +101,7 @@ def through(handler, base_url="https://proxy.example", key=KEY, sleep=lambda _se
 
 class TestCreate:
     def test_a_created_batch_has_anthropics_time(self, api, sandbox):
-        state = api.create(requests(3))
+        state = requests(3).create(api)
         assert (state.status, state.total, state.canceled) == ("in_progress", 3, False)
         assert state.expires_at - state.created_at == timedelta(hours=24)
         assert state.created_at.tzinfo is not None
@@ -141,7 +130,7 @@ class TestCreate:
     ):
         sandbox.faults.add(fault, method="POST", path=f"{BATCHES}$", **details)
         with pytest.raises(AmbiguousCreateError, match="may exist") as caught:
-            api.create(requests(2))
+            requests(2).create(api)
         assert "next run" in message_of(caught)
         assert caught.value.exit_code == 4
         assert seen(sandbox, "POST", BATCHES) == 1
@@ -190,7 +179,7 @@ class TestCreate:
     def test_a_refusal_has_its_class_and_fix(self, api, sandbox, details, kind, fix):
         sandbox.faults.add("status", method="POST", path=f"{BATCHES}$", **details)
         with pytest.raises(AnthropicError) as caught:
-            api.create(requests())
+            requests().create(api)
         assert type(caught.value) is kind
         assert fix in message_of(caught)
         assert str(details["status"]) in message_of(caught)
@@ -201,17 +190,18 @@ class TestCreate:
     def test_a_status_that_a_proxy_may_send_is_ambiguous(self, api, sandbox, status):
         sandbox.faults.add("status", method="POST", path=f"{BATCHES}$", status=status)
         with pytest.raises(AmbiguousCreateError):
-            api.create(requests())
+            requests().create(api)
         assert seen(sandbox, "POST", BATCHES) == 1
 
     def test_an_invalid_batch_is_refused(self, api, sandbox):
-        twice = requests(1) * 2
+        twice = requests(1)
+        twice.requests *= 2
         with pytest.raises(AnthropicError) as caught:
-            api.create(twice)
+            twice.create(api)
         assert type(caught.value) is AnthropicError
         sandbox.anthropic.max_bytes = 1000
         with pytest.raises(AnthropicError, match="413"):
-            api.create(requests(20))
+            requests(20).create(api)
 
     def test_a_refused_connection_is_not_ambiguous(self):
         with (
@@ -220,7 +210,7 @@ class TestCreate:
             ) as api,
             pytest.raises(TransientError) as caught,
         ):
-            api.create(requests())
+            requests().create(api)
         assert "could not be reached while creating the batch" in message_of(caught)
 
     @pytest.mark.parametrize(
@@ -243,7 +233,7 @@ class TestCreate:
             raise error
 
         with through(answer) as api, pytest.raises(AnthropicError) as caught:
-            api.create(requests())
+            requests().create(api)
         assert type(caught.value) is kind
         assert len(calls) == 1
 
@@ -255,45 +245,45 @@ class TestResults:
 
     @pytest.fixture
     def batch(self, api, made):
-        return api.create(made)
+        return made.create(api)
 
     def test_results_are_read_in_any_order(self, api, batch, made, sandbox):
         sandbox.faults.add_outcome("expired", custom_id="-1$")
-        found = finished(api, batch, ids(made))
-        assert found.keys() == ids(made)
+        found = finished(api, batch, made.ids)
+        assert found.keys() == made.ids
         assert all(outcome.custom_id == name for name, outcome in found.items())
         order = list(api.result_ids(api.retrieve(batch.id)))
-        assert order != [r.request_key.id for r in made], "the sandbox shuffles"
+        assert order != [r.request_key.id for r in made.requests], "the sandbox shuffles"
 
     @pytest.mark.parametrize("fault", ["truncate", "drop-before", "drop-after"])
     def test_a_broken_download_starts_again(self, api, batch, made, sandbox, fault):
         sandbox.faults.add(fault, path="/results$", times=2)
-        assert finished(api, batch, ids(made)).keys() == ids(made)
+        assert finished(api, batch, made.ids).keys() == made.ids
 
     @pytest.mark.parametrize("status", [404, 429, 500, 503, 529])
     def test_a_transient_failure_is_retried(self, api, batch, made, sandbox, status):
         headers = {"x-should-retry": "false"}
         sandbox.faults.add("status", path="/results$", status=status, times=2, headers=headers)
-        assert finished(api, batch, ids(made)).keys() == ids(made)
+        assert finished(api, batch, made.ids).keys() == made.ids
 
     def test_a_lasting_failure_is_reported(self, api, batch, made, sandbox):
         headers = {"x-should-retry": "false"}
         sandbox.faults.add("status", path="/results$", status=503, times=99, headers=headers)
         with pytest.raises(TransientError, match="could not be downloaded whole") as caught:
-            finished(api, batch, ids(made))
+            finished(api, batch, made.ids)
         assert "29 days" in message_of(caught)
         assert seen(sandbox, "GET", "/results") == 4
 
     def test_a_refused_key_is_not_retried(self, api, batch, made, sandbox):
         sandbox.faults.add("status", path="/results$", status=401)
         with pytest.raises(AnthropicError, match="`anthropic-api-key`"):
-            finished(api, batch, ids(made))
+            finished(api, batch, made.ids)
         assert seen(sandbox, "GET", "/results") == 1
 
     def test_fewer_lines_than_counted_are_transient(self, api, batch, made, sandbox):
         sandbox.faults.add_outcome("missing", custom_id="-7$")
         with pytest.raises(TransientError, match="11 of 12 results"):
-            finished(api, batch, ids(made))
+            finished(api, batch, made.ids)
         assert seen(sandbox, "GET", "/results") == 4
 
     def served(self, *bodies, total=1):
@@ -387,7 +377,7 @@ class TestResults:
                 assert finished(api, None, frozenset({f"a{text}"})).keys() == {f"a{text}"}
 
     def test_the_ids_of_results(self, api, batch, made, sandbox):
-        assert set(api.result_ids(api.retrieve(batch.id))) == ids(made)
+        assert set(api.result_ids(api.retrieve(batch.id))) == made.ids
         with self.served(b"\n\n" + _line("b") + b"\n{") as other:
             assert next(other.result_ids(other.retrieve("msgbatch_1"))) == "b"
         with self.served(b"\n") as other:
@@ -396,7 +386,7 @@ class TestResults:
     def test_results_that_are_not_ready_are_an_error(self, api, made, sandbox):
         sandbox.anthropic.hold = True
         with pytest.raises(TransientError, match="404"):
-            finished(api, api.create(made), ids(made))
+            finished(api, made.create(api), made.ids)
 
 
 class TestResultLines:
@@ -701,7 +691,7 @@ class TestBatches:
         assert api.cancel("msgbatch_nobody") is None
 
     def test_another_workspaces_batch_is_none(self, api, sandbox):
-        state = api.create(requests(1))
+        state = requests(1).create(api)
         assert api.retrieve(state.id).id == state.id
         other = f"{KEY}--ws-other"
         with AnthropicClient(api_key=other, base_url=sandbox.anthropic_url) as stranger:
@@ -709,14 +699,14 @@ class TestBatches:
 
     def test_canceling(self, api, sandbox):
         sandbox.anthropic.hold = True
-        state = api.cancel(api.create(requests(1)).id)
+        state = api.cancel(requests(1).create(api).id)
         assert state.canceled
         assert api.retrieve(state.id).status == "ended"
 
     def test_created_between_is_newest_first_and_within(self, api, sandbox):
         made = []
         for _ in range(4):
-            made.append(api.create(requests(1)))
+            made.append(requests(1).create(api))
             sandbox.clock.advance(60)
         start, end = made[1].created_at, made[2].created_at
         assert [s.id for s in api.created_between(start, end)] == [made[2].id, made[1].id]
@@ -742,12 +732,13 @@ class TestBatches:
         assert len(pages) == 4
 
     def test_count_tokens_leaves_max_tokens_out(self, api, sandbox):
-        assert api.count_tokens(requests(1, text="word " * 400)[0].params) > 300
+        [(_, tokens)] = api.count_tokens(requests(1, text="word " * 400).reads)
+        assert tokens > 300
         assert sandbox.anthropic.billed() == [] or seen(sandbox, "POST", BATCHES) == 0
 
     @pytest.mark.parametrize("status", [429, 500, 529])
     def test_reads_are_retried(self, api, sandbox, status):
-        state = api.create(requests(1))
+        state = requests(1).create(api)
         sandbox.faults.add("status", path=state.id, status=status, headers={"retry-after-ms": "1"})
         assert api.retrieve(state.id).id == state.id
 
@@ -842,7 +833,7 @@ class TestWorkloadIdentity:
 
     def test_a_token_is_exchanged_once_and_used_for_all_calls(self, sandbox, identity, minted):
         with self.connect(sandbox, identity, workspace="wrkspc_1") as api:
-            state = api.create(requests(1))
+            state = requests(1).create(api)
             assert api.retrieve(state.id).id == state.id
         assert len(minted) == seen(sandbox, "POST", "/oauth/token") == 1
 
@@ -912,7 +903,7 @@ def _batch(results_url, *, total=1, **fields):
 
 def answered(api, made):
     """Each result with its custom id, if it has one."""
-    found = list(api.create_messages(made, lambda: True))
+    found = list(api.create_messages(made.reads, lambda: True))
     return {o.custom_id: (o.kind, o.detail) for o in found if not isinstance(o, AnthropicError)}, [
         o for o in found if isinstance(o, AnthropicError)
     ]
@@ -922,25 +913,25 @@ class TestCreateMessages:
     def test_requests_are_sent_concurrently(self, sandbox, api):
         made = requests(9)
         found, problems = answered(api, made)
-        assert found == dict.fromkeys(ids(made), (OutcomeKind.SUCCEEDED, "end_turn"))
+        assert found == dict.fromkeys(made.ids, (OutcomeKind.SUCCEEDED, "end_turn"))
         assert (problems, seen(sandbox, "POST", "/v1/messages")) == ([], 9)
 
     def test_a_long_answer_needs_no_streaming(self, api):
-        (long,) = requests(1)
-        long.params["max_tokens"] = 128_000
-        assert answered(api, [long])[0][long.request_key.id] == (OutcomeKind.SUCCEEDED, "end_turn")
+        found, _ = answered(api, requests(1, max_tokens=128_000))
+        assert list(found.values()) == [(OutcomeKind.SUCCEEDED, "end_turn")]
 
     def test_usage_is_that_of_the_message(self, api):
-        (outcome,) = api.create_messages(requests(1), lambda: True)
+        (outcome,) = api.create_messages(requests(1).reads, lambda: True)
         assert outcome.usage.input_tokens > 0
         assert outcome.usage.output_tokens > 0
 
     def test_an_invalid_request_affects_no_other(self, api):
-        good, bad = requests(2)
-        bad.params["max_tokens"] = 0
-        found, problems = answered(api, [good, bad])
-        assert found[good.request_key.id][0] is OutcomeKind.SUCCEEDED
-        assert found[bad.request_key.id] == (OutcomeKind.ERRORED, "invalid_request_error")
+        [params] = [each["params"] for each in requests(1).items()]
+        found, problems = answered(
+            api, WrittenRequests({"good": params, "bad": {**params, "max_tokens": 0}})
+        )
+        assert found["good"][0] is OutcomeKind.SUCCEEDED
+        assert found["bad"] == (OutcomeKind.ERRORED, "invalid_request_error")
         assert problems == []
 
     @pytest.mark.parametrize("status", [401, 402, 403])
@@ -955,18 +946,18 @@ class TestCreateMessages:
             headers = {"retry-after-ms": "1"}
             return httpx2.Response(529, headers=headers, json={"type": "error", "error": {}})
 
-        (outcome,) = through(handler).create_messages(requests(1), lambda: True)
+        (outcome,) = through(handler).create_messages(requests(1).reads, lambda: True)
         assert outcome.kind is OutcomeKind.UNANSWERED
         assert "529" in outcome.detail
 
     def test_an_html_page_is_no_answer(self):
         proxy = through(lambda _request: httpx2.Response(200, text="<html>please log in"))
-        (outcome,) = proxy.create_messages(requests(1), lambda: True)
+        (outcome,) = proxy.create_messages(requests(1).reads, lambda: True)
         assert outcome.kind is OutcomeKind.UNANSWERED
         assert "no answer of Anthropic's" in outcome.detail
 
     def test_requests_are_not_sent_after_the_stop(self, sandbox, api):
         budget = iter([True, False, False])
-        found = list(api.create_messages(requests(3), lambda: next(budget)))
+        found = list(api.create_messages(requests(3).reads, lambda: next(budget)))
         assert [outcome is None for outcome in found].count(True) == 2
         assert seen(sandbox, "POST", "/v1/messages") == 1

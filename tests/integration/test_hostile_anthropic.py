@@ -13,8 +13,8 @@ import pytest
 
 from batch_action.clients.anthropic.client import AnthropicClient, workload_identity_credentials
 from batch_action.errors import AmbiguousCreateError, AnthropicError, TransientError
-from batch_action.models.ledger import RequestKey
-from batch_action.models.requests import OutcomeKind, Request
+from batch_action.models.requests import OutcomeKind
+from tests.harness.batches import WrittenRequests
 from tests.harness.hostile_server import REPLIES, HostileServer, Reply
 from tests.harness.workflow import BAD, HOUR, Result, WorkflowHarness
 
@@ -22,16 +22,11 @@ BATCHES = "/v1/messages/batches"
 BATCH = "msgbatch_1"
 FOREIGN = list(REPLIES)
 PARAMS = {"model": "claude-sonnet-5-5", "max_tokens": 9, "messages": []}
-REQUEST = Request(
-    request_key=RequestKey(id="a", path="a.py", blob="a" * 40),
-    params=PARAMS,
-    size_bytes=1,
-    input_tokens=1,
-)
+REQUESTS = WrittenRequests({"a": PARAMS})
 
 
 def messages(api: AnthropicClient) -> object:
-    [found] = api.create_messages([REQUEST], lambda: True)
+    [found] = api.create_messages(REQUESTS.reads, lambda: True)
     if isinstance(found, AnthropicError):
         raise found
     assert found is not None
@@ -45,8 +40,8 @@ def long_ago(api: AnthropicClient) -> object:
 
 CALLS: dict[str, tuple[str, Callable[[AnthropicClient], object]]] = {
     "model": ("GET", lambda api: api.model("claude-sonnet-5-5")[0]),
-    "count": ("POST", lambda api: api.count_tokens(PARAMS)),
-    "create": ("POST", lambda api: api.create([REQUEST])),
+    "count": ("POST", lambda api: list(api.count_tokens(REQUESTS.reads))),
+    "create": ("POST", REQUESTS.create),
     "retrieve": ("GET", lambda api: api.retrieve(BATCH)),
     "cancel": ("POST", lambda api: api.cancel(BATCH)),
     "list": ("GET", long_ago),

@@ -41,7 +41,7 @@ def repo(tmp_path):
 def build(ctx, known=EMPTY, *, base=None):
     backlog = LedgerView(known).backlog(max_attempts=ctx.settings.max_attempts)
     head = ctx.git.resolve("HEAD")
-    selection = reader.select_files(
+    candidates = reader.find_candidates(
         ctx.git,
         head,
         base,
@@ -49,9 +49,8 @@ def build(ctx, known=EMPTY, *, base=None):
             rules=PathRules([], ["!*.md"]), max_file_bytes=1_000_000, attributes_from=head
         ),
         backlog=backlog,
-        progress=lambda _done, _total: None,
     )
-    return builder.build_requests(ctx, LedgerView(known), selection, None)
+    return builder.build_requests(ctx, LedgerView(known), candidates, None)
 
 
 def build_plan(repo, known=EMPTY, now=NOW, **flags):

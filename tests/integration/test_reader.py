@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import chain
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,7 @@ from batch_action.errors import ConfigError
 from batch_action.ledger.view import BacklogFile
 from batch_action.models.files import ChangeType, Selection, SkipKind, SkipReason
 from batch_action.selection.patterns import PathRules
-from batch_action.selection.reader import SelectionOptions, select_files
+from batch_action.selection.reader import SelectionOptions, find_candidates, read_files
 from tests.harness.contexts import NOW
 from tests.harness.git_repositories import Repo
 
@@ -34,8 +35,9 @@ def select(
     selected=None,
     recheck=False,
 ):
-    return select_files(
-        GitRepo(repo.path),
+    git = GitRepo(repo.path)
+    candidates = find_candidates(
+        git,
         head,
         base,
         SelectionOptions(
@@ -50,8 +52,13 @@ def select(
             path: BacklogFile(path, (selected or {}).get(path, ""), old_blob, NOW)
             for path, old_blob in (backlog or {}).items()
         },
-        progress=lambda done, total: seen.append((done, total)) if seen is not None else None,
     )
+
+    def progress(done, total):
+        if seen is not None:
+            seen.append((done, total))
+
+    return candidates.select(chain.from_iterable(read_files(git, candidates, progress)))
 
 
 def chosen(selection: Selection):

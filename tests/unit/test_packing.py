@@ -1,18 +1,16 @@
 """Custom ids and packing: batches that the API would refuse are never sent."""
 
 import itertools
-import json
 import re
 
-import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.models.ledger import RequestKey
-from batch_action.models.requests import Request, SubmissionMode, digest
+from batch_action.models.requests import SubmissionMode, digest
 from batch_action.requests import packing
+from tests.harness.batches import a_request
 
 BLOB = "0123456789abcdef" * 2 + "01234567"
 ALLOWED = re.compile(r"\A[a-zA-Z0-9_-]{1,64}\Z")
@@ -33,14 +31,10 @@ HOSTILE = (
 )
 
 
-def request(number=0, size=10):
+def request(number=0, size=10, **values):
     name = f"code-review-a-{number}"
-    return Request(
-        request_key=RequestKey(id=name, path="a.py", blob=BLOB),
-        params={},
-        size_bytes=size,
-        input_tokens=1,
-    )
+    key = RequestKey(id=name, path="a.py", blob=BLOB)
+    return a_request(request_key=key, size_bytes=size, **values)
 
 
 class TestCustomIds:
@@ -126,60 +120,20 @@ class TestPacking:
         assert 240_000_000 <= packing.MAX_BATCH_BYTES < 256_000_000
         assert packing.MAX_REQUEST_BYTES <= 32_000_000
 
-    @settings(max_examples=15)
-    @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(1, 4))
-    def test_the_size_is_what_the_sdk_sends(self, text, count):
-        sent = []
-
-        def answer(request: httpx2.Request) -> httpx2.Response:
-            sent.append(request.content)
-            return httpx2.Response(403, json={"type": "error", "error": {"message": "no"}})
-
-        params = {"messages": [{"role": "user", "content": text}], "model": "ü"}
-        batch = [
-            Request(
-                request_key=RequestKey(id=f"q-{n}", path="a.py", blob=BLOB),
-                params=params,
-                size_bytes=packing.size_of(f"q-{n}", params),
-                input_tokens=1,
-            )
-            for n in range(count)
-        ]
-        with AnthropicClient(api_key="k", base_url="http://127.0.0.1:9") as api:
-            api._client = api._client.copy(
-                http_client=httpx2.Client(transport=httpx2.MockTransport(answer))
-            )
-            with pytest.raises(Exception, match="403"):
-                api.create(batch)
-        assert json.loads(sent[0])["requests"][0]["params"] == params
-        assert len(sent[0]) == sum(r.size_bytes for r in batch) - 1 + len('{"requests":[]}')
-
 
 class TestPackByModel:
-    @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(SubmissionMode))
-    def test_only_a_cache_breakpoint_changes_a_request(self, text, mode):
-        params = {"model": "m", "system": [{"type": "text", "text": text}], "max_tokens": 1}
-        keys = [RequestKey(id=f"q-{n}", path="a.py", blob=BLOB) for n in range(3)]
-        keys.append(RequestKey(id="q-3", path="a.py", blob=BLOB, model="m"))
-        requests = [
-            Request(
-                request_key=key,
-                params=params,
-                size_bytes=packing.size_of(key.id, params),
-                input_tokens=1,
-            )
-            for key in keys
-        ]
-        batches = packing.pack_by_model(requests, mode, max_requests=9)
+    @pytest.mark.parametrize("mode", SubmissionMode)
+    def test_the_order_stays(self, mode):
+        batches = packing.pack_by_model([request(n) for n in range(4)], mode, max_requests=9)
         assert [len(batch) for batch in batches] == (
             [1, 3] if mode is SubmissionMode.WARM_UP else [4]
         )
-        packed = [request for batch in batches for request in batch]
-        assert [request.request_key for request in packed] == keys
-        for request in packed:
-            assert request.size_bytes == packing.size_of(request.request_key.id, request.params)
-            has_breakpoint = mode.has_cache_breakpoint and request.request_key.model is None
-            assert (request in requests) == (not has_breakpoint)
+        assert list(itertools.chain(*batches)) == [request(n) for n in range(4)]
+
+    def test_each_model_has_its_own_batches(self):
+        requests = [request(n, model="ab"[n % 2]) for n in range(5)]
+        batches = packing.pack_by_model(requests, SubmissionMode.BATCH, max_requests=2)
+        assert [[r.model for r in batch] for batch in batches] == [["a", "a"], ["a"], ["b", "b"]]
 
 
 class TestCheckBatch:
@@ -204,8 +158,4 @@ class TestCheckBatch:
     def test_ids_outside_of_the_pattern(self, bad):
         request_key = RequestKey.model_construct(id=bad, path="a.py", blob=BLOB)
         with pytest.raises(ValueError, match="not allowed"):
-            packing.check_batch([Request(**{**_fields(request()), "request_key": request_key})])
-
-
-def _fields(value):
-    return {name: getattr(value, name) for name in value.__slots__}
+            packing.check_batch([a_request(request_key=request_key)])

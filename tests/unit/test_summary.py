@@ -16,6 +16,7 @@ from batch_action.publishers.files.publisher import render_document
 from batch_action.publishers.job_summary import RunningBatch
 from batch_action.requests.planner import Plan
 from batch_action.requests.pricing import Forecast
+from batch_action.requests.request_file import RequestFile
 from batch_action.selection.commit_range import CommitRange
 from tests.harness.hostile_text import FILE_NAMES, GFM, TEXTS, assert_inert
 from tests.harness.reports import (
@@ -181,8 +182,6 @@ def test_a_huge_submit_stays_within_the_limit():
             old_path=None,
             old_blob=None,
             language="",
-            text="",
-            diff="",
             parts=(),
             risk=0.0,
             masked_secrets=0,
@@ -196,6 +195,7 @@ def test_a_huge_submit_stays_within_the_limit():
         check=ModelCheck(model=None, clock=datetime.now(UTC), local_clock=datetime.now(UTC)),
         spend=None,
         batches=(),
+        request_file=RequestFile(""),
         backlog=tuple(files),
         shared_tokens=1,
         tokens=TokenEstimate(input=1, output_max=1, method="counted"),

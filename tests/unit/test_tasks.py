@@ -21,7 +21,7 @@ from batch_action.models.files import (
     ContextKind,
     FilePart,
     Hunk,
-    SelectedFile,
+    SourceFile,
 )
 from batch_action.models.findings import Confidence, Severity
 from batch_action.models.licenses import LicensePolicy
@@ -30,6 +30,7 @@ from batch_action.selection.content import decode, parts_of, render_hunks
 from batch_action.tasks import license_check, registry
 from batch_action.tasks.registry import all_tasks
 from batch_action.tasks.task import ContextNeeds, UnreadableAnswerError
+from tests.harness.batches import as_sent
 
 GOLDEN = Path(__file__).parent / "golden"
 TASKS = list(all_tasks().values())
@@ -75,7 +76,7 @@ def file(path="src/total.py", text=NEW, diff=None, **fields):
         "risk": 1.0,
         "masked_secrets": 0,
     }
-    return SelectedFile(path=path, text=text, diff=diff, **{**values, **fields})
+    return SourceFile(path=path, text=text, diff=diff, **{**values, **fields})
 
 
 def with_context_files(task):
@@ -500,14 +501,15 @@ class TestRequests:
     )
     def test_the_exact_request(self, task, name):
         selected = with_context_files(task)
-        made = prompt.message_params(
+        params = prompt.message_params(
             task,
-            prompt.system_text(task, "### AGENTS.md\n\nNo floats for money.", licenses_text(task)),
             prompt.user_text(selected, whole_part(selected)),
             model="claude-sonnet-5-5",
             effort="medium",
             max_tokens=6_000,
         )
+        guidelines = "### AGENTS.md\n\nNo floats for money."
+        made = as_sent(prompt.system_text(task, guidelines, licenses_text(task)), params)
         text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
         path = GOLDEN / f"{name}.json"
         if os.environ.get("RENEW_GOLDEN"):
@@ -521,15 +523,16 @@ class TestRequests:
         system = prompt.system_text(task, "rules")
         files = [file(), file(path="b.js", text="x\n", diff="", language="javascript")]
         made = [
-            prompt.with_cache_breakpoint(
+            as_sent(
+                system,
                 prompt.message_params(
                     task,
-                    system,
                     prompt.user_text(f, whole_part(f)),
                     model="m",
                     effort=None,
                     max_tokens=n,
-                )
+                ),
+                cached=True,
             )
             for n, f in enumerate(files)
         ]

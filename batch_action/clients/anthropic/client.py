@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
+from anthropic.types.messages import MessageBatch
 
 from batch_action.clients.anthropic.responses import (
     UNPARSABLE,
@@ -42,7 +43,6 @@ from batch_action.models.requests import (
     ModelCapabilities,
     Outcome,
     OutcomeKind,
-    Request,
 )
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
@@ -54,7 +54,12 @@ MAX_CONCURRENT_REQUESTS = 4
 TOKEN_TIMEOUT_SECONDS = 30.0
 LIST_TIMEOUT_SECONDS = 20.0
 
+BATCHES_PATH = "/v1/messages/batches"
+
 T = TypeVar("T")
+K = TypeVar("K")
+ReadParams = Callable[[], dict[str, Any]]
+"""Reads the parameters of one request for the Messages API."""
 
 
 class _LoggedAnthropicClient(LoggedClient, anthropic.DefaultHttpxClient):
@@ -136,45 +141,62 @@ class AnthropicClient:
                 return None, server_time(error.response.headers.get("date"))
             return capabilities_of(raw.parse()), server_time(raw.headers.get("date"))
 
-    def count_tokens(self, params: dict[str, Any]) -> int:
-        """Return a request's input tokens: free of charge, and an estimate (Anthropic's docs)."""
-        counted = {key: value for key, value in params.items() if key != "max_tokens"}
-        with translate_errors("counting tokens"):
-            return token_count(self._client.messages.count_tokens(**counted))
+    def count_tokens(self, requests: Mapping[K, ReadParams]) -> Iterator[tuple[K, int]]:
+        """Count the input tokens of requests, a few at a time: free, but estimates, says Anthropic.
+
+        Yield key and tokens of each, in the order of the answers. Raises AnthropicError.
+        """
+
+        def count(key: K, read: ReadParams) -> tuple[K, int]:
+            params = {name: value for name, value in read().items() if name != "max_tokens"}
+            with translate_errors("counting tokens"):
+                return key, token_count(self._client.messages.count_tokens(**params))
+
+        calls = [partial(count, key, read) for key, read in requests.items()]
+        counted = run_concurrently(
+            calls, max_workers=MAX_CONCURRENT_REQUESTS, should_continue=lambda: True
+        )
+        return filter(None, counted)
 
     def create_messages(
-        self, requests: Sequence[Request], should_continue: Callable[[], bool]
+        self, requests: Mapping[str, ReadParams], should_continue: Callable[[], bool]
     ) -> Iterator[Outcome | AnthropicError | None]:
-        """Send the requests as single messages at full price, a few at a time; the SDK retries.
+        """Send requests as single messages at full price, a few at a time; the SDK retries.
 
-        Yield an AnthropicError when it affects all requests, and None for a request that was not
-        sent because `should_continue` returned False by then.
+        *requests*: by custom id what reads the params. Yield an AnthropicError when it affects all
+        requests, and None for a request that was not sent because `should_continue` returned False
+        by then.
         """
         client = self._client.with_options(timeout=SYNCHRONOUS_TIMEOUT.total_seconds())
-        calls = [partial(_create_message, client, request) for request in requests]
+        calls = [partial(_create_message, client, *request) for request in requests.items()]
         return run_concurrently(
             calls, max_workers=MAX_CONCURRENT_REQUESTS, should_continue=should_continue
         )
 
-    def create(self, batch: Sequence[Request]) -> BatchState:
-        """Create one batch, without retrying.
+    def create(self, body: Iterable[bytes], size: int) -> BatchState:
+        """Create one batch, without retrying, from a JSON body of *size* bytes as it is read.
 
         Raises:
             AmbiguousCreateError: it may have been created although no usable response came.
             AnthropicError: it was certainly not created.
         """
-        items: Any = [{"custom_id": r.request_key.id, "params": r.params} for r in batch]
         client = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT.total_seconds())
+        headers = {"content-type": "application/json", "content-length": str(size)}
         with translate_errors("creating the batch"):
             try:
-                raw = client.messages.batches.with_raw_response.create(requests=items)
+                response = client.post(
+                    BATCHES_PATH,
+                    cast_to=httpx2.Response,
+                    content=body,
+                    options={"headers": headers, "follow_redirects": False},
+                )
             except (anthropic.APIConnectionError, anthropic.APIStatusError) as error:
                 if was_not_processed(error):
                     raise
                 raise _ambiguous_create("was lost") from error
             try:
-                return batch_state_of(raw.parse())
-            except (anthropic.AnthropicError, *UNPARSABLE) as error:
+                return batch_state_of(MessageBatch.construct(**response.json()))
+            except UNPARSABLE as error:
                 # A proxy responded, or cut Anthropic's response.
                 raise _ambiguous_create("was no batch") from error
 
@@ -341,9 +363,10 @@ def run_concurrently(
     """Run the calls on a few threads; yield their results in the order in which they end.
 
     None means a call that was not started because `should_continue` returned False by then.
-    What a call raises is raised here. The threads are daemons, so that an interrupt does not wait
-    for a call that hangs.
+    What a call raises is raised here, and no other call is started. The threads are daemons, so
+    that an interrupt does not wait for a call that hangs.
     """
+    stopped = threading.Event()
     todo: SimpleQueue[Callable[[], T]] = SimpleQueue()
     done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
 
@@ -354,7 +377,8 @@ def run_concurrently(
             except Empty:
                 return
             try:
-                done.put((call() if should_continue() else None, None))
+                is_wanted = not stopped.is_set() and should_continue()
+                done.put((call() if is_wanted else None, None))
             except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
                 done.put((None, error))
 
@@ -362,19 +386,23 @@ def run_concurrently(
         todo.put(call)
     for _ in range(min(max_workers, len(calls))):
         threading.Thread(target=work, daemon=True).start()
-    for _ in calls:
-        result, error = done.get()
-        if error is not None:
-            raise error
-        yield result
+    try:
+        for _ in calls:
+            result, error = done.get()
+            if error is not None:
+                raise error
+            yield result
+    finally:
+        stopped.set()
 
 
-def _create_message(client: anthropic.Anthropic, request: Request) -> Outcome | AnthropicError:
-    custom_id = request.request_key.id
+def _create_message(
+    client: anthropic.Anthropic, custom_id: str, read: ReadParams
+) -> Outcome | AnthropicError:
     try:
         with translate_errors("creating a message"):
             try:
-                raw = client.messages.with_raw_response.create(**request.params)
+                raw = client.messages.with_raw_response.create(**read())
                 message = json.loads(raw.http_response.content)
                 if "stop_reason" not in message:
                     raise ValueError("no message")

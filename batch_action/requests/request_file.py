@@ -1,0 +1,143 @@
+"""The rendered requests of one run, in a temporary file that nobody else can open.
+
+The system prompt, which all requests share, is kept once, in memory. It is put between the two
+pieces of a request when the request is sent, with a cache breakpoint or without.
+"""
+
+import json
+import os
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from batch_action.errors import ConfigError
+from batch_action.models.ledger import RequestKey
+from batch_action.models.requests import Request
+
+CACHE_BREAKPOINT = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+"""Anthropic's batch-processing page recommends that lifetime for batches."""
+CHUNK_BYTES = 256_000
+"""What a body yields at one time, unless one request has more."""
+_SYSTEM = b'"system":['
+_ENVELOPE = b'{"requests":[', b"]}"
+
+
+class RequestFile:
+    """Writes requests once and reads them back; threads may read at the same time.
+
+    The file has no name, so that it is gone with this object or the process, whatever ends it.
+    """
+
+    def __init__(self, system: str) -> None:
+        block = {"type": "text", "text": system}
+        self._system = _json(block)
+        self._cached_system = _json(block | CACHE_BREAKPOINT)
+        self._file: IO[bytes] | None = None
+        self._end = 0
+
+    def add(self, key: RequestKey, params: dict[str, Any], input_tokens: int) -> Request:
+        """Write a request whose params have an empty `system`.
+
+        Raises ConfigError: the file cannot be written, such as when the disk is full.
+        """
+        data = _json({"custom_id": key.id, "params": params})
+        # In a JSON string each quotation mark is escaped, so that the key itself is found.
+        head_bytes = data.index(_SYSTEM) + len(_SYSTEM)
+        offset = self._append(data)
+        return Request(
+            request_key=key,
+            model=params["model"],
+            max_tokens=params["max_tokens"],
+            size_bytes=len(data) + len(self._system) + 1,
+            input_tokens=input_tokens,
+            offset=offset,
+            head_bytes=head_bytes,
+            tail_bytes=len(data) - head_bytes,
+        )
+
+    def encode(self, request: Request, *, cached: bool = False) -> bytes:
+        """Return a request as a batch contains it: the JSON that the SDK sends."""
+        return b"".join(self._pieces(request, cached=cached))
+
+    def params(self, request: Request) -> dict[str, Any]:
+        """Return the parameters of the Messages API, without a cache breakpoint."""
+        params: dict[str, Any] = json.loads(self.encode(request))["params"]
+        return params
+
+    def body(self, batch: Sequence[Request], *, cached: bool = False) -> "BatchBody":
+        """Return the body that creates a batch.
+
+        With *cached* the requests for the configured model get a cache breakpoint at the end of the
+        system prompt: another model has a cache of its own.
+        """
+        return BatchBody(self, tuple(batch), cached)
+
+    def _pieces(self, request: Request, *, cached: bool) -> Iterator[bytes]:
+        data = self._read(request.offset, request.head_bytes + request.tail_bytes)
+        yield data[: request.head_bytes]
+        has_breakpoint = cached and request.request_key.model is None
+        yield self._cached_system if has_breakpoint else self._system
+        yield data[request.head_bytes :]
+
+    def _append(self, data: bytes) -> int:
+        offset, rest = self._end, memoryview(data)
+        try:
+            if self._file is None:
+                # It is needed as long as the plan that reads from it.
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+                weakref.finalize(self, self._file.close)
+            while rest:
+                written = os.pwrite(self._file.fileno(), rest, self._end)
+                rest, self._end = rest[written:], self._end + written
+        except OSError as error:
+            raise ConfigError(
+                f"The requests cannot be written to a temporary file: {error.strerror}.",
+                fix="They need about as much space as the files that are reviewed: free some, or "
+                "set TMPDIR to a folder that has it.",
+            ) from error
+        return offset
+
+    def _read(self, offset: int, size: int) -> bytes:
+        if self._file is None:
+            raise ValueError("no request was written")
+        pieces = []
+        while size and (piece := os.pread(self._file.fileno(), size, offset)):
+            pieces.append(piece)
+            offset, size = offset + len(piece), size - len(piece)
+        return b"".join(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchBody:
+    """The JSON body that creates a batch, read from the file while it is sent."""
+
+    requests_file: RequestFile
+    requests: tuple[Request, ...]
+    cached: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        added = len(_json(CACHE_BREAKPOINT)) - 1 if self.cached else 0
+        marked = sum(request.request_key.model is None for request in self.requests)
+        commas = len(self.requests) - 1
+        of_requests = sum(request.size_bytes - 1 for request in self.requests)
+        return sum(map(len, _ENVELOPE)) + of_requests + commas + added * marked
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the body from its beginning."""
+        pieces, size = [_ENVELOPE[0]], 0
+        for number, request in enumerate(self.requests):
+            data = self.requests_file.encode(request, cached=self.cached)
+            pieces += [b",", data] if number else [data]
+            size += len(data)
+            if size >= CHUNK_BYTES:
+                yield b"".join(pieces)
+                pieces, size = [], 0
+        yield b"".join([*pieces, _ENVELOPE[1]])
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
