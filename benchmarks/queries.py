@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Fact, Intended, Ledger, Recheck, Selected
-from benchmarks.history import START, facts_of_run, sha
+from benchmarks.history import START, History, module_paths
 
 AIM = 5.0
 ROUNDS = 7
@@ -20,14 +20,12 @@ RECHECKS = 20
 
 def year() -> Ledger:
     """Return the ledger of a year."""
-    paths = [f"src/package_{n % 40}/module_{n}.py" for n in range(200)]
-    facts: list[Fact] = []
-    for number in range(365):
-        start = number * 40 % len(paths)
-        facts += facts_of_run(number, (paths + paths)[start : start + 40])
+    paths = module_paths(200)
+    history = History(paths)
+    facts: list[Fact] = [fact for _ in range(365) for fact in history.run(40)]
     facts += [
         Recheck(
-            fingerprint=sha("finding", n)[:16],
+            fingerprint=f"{n:016x}",
             path=paths[n],
             actor="ada",
             source=f"https://github.com/octo/demo/issues/1#issuecomment-{n}",

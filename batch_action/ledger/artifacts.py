@@ -18,7 +18,7 @@ from batch_action.ledger.trust import BranchHistory, LedgerAccess
 from batch_action.ledger.view import LedgerView
 from batch_action.models.github import Artifact, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
-from batch_action.models.ledger import Dismissed, Fact, Ledger, merge
+from batch_action.models.ledger import Dismissed, Fact, Ledger, disagree, merge
 
 MAX_LISTINGS = 8
 MAX_OF_OTHER_BRANCH = 6
@@ -94,7 +94,7 @@ class ArtifactReader:
         merged, conflicts = merge(ledger, *self.ledgers)
         known: dict[tuple[str, ...], Fact] = {}
         facts = chain(merged.facts, *(claim.facts for claim in self.claims.values()))
-        disputed = {x.key() for x in facts if known.setdefault(x.key(), x) != x}
+        disputed = {x.key() for x in facts if disagree(known.setdefault(x.key(), x), x)}
         absorbed = {
             number: claim
             for number, claim in self.claims.items()

@@ -1,5 +1,6 @@
 """Queries on the ledger of pull requests: the facts of each pull request."""
 
+from datetime import datetime
 from http import HTTPStatus
 
 from batch_action.clients.github.clients import GitHubClients
@@ -92,6 +93,19 @@ def is_closed(view: LedgerView, number: int) -> bool:
     """Return whether it was closed, and not reviewed again since."""
     closed = [x.at for x in view.facts(Closed) if x.pull_request == number]
     return bool(closed) and not any(x.at > max(closed) for x in _selections(view, number))
+
+
+def closed_before(view: LedgerView, moment: datetime) -> frozenset[int]:
+    """Return the pull requests that were closed before, with all batches, and not again open."""
+    ends = {x.pull_request: x.at for x in sorted(view.facts(Closed), key=lambda x: x.at)}
+    reopened = {
+        x.pull_request
+        for x in view.selections
+        if x.pull_request in ends and x.at > ends[x.pull_request]
+    }
+    intents = [x.intended for x in view.pending_batches] + [x.intended for x in view.open_intents]
+    waiting = {x.pull_request for x in intents}
+    return frozenset(n for n, at in ends.items() if at < moment) - reopened - waiting
 
 
 def _is_unfinished(view: LedgerView, number: int) -> bool:

@@ -145,20 +145,22 @@ def facts_of(view: LedgerView) -> Iterator[Fact]:
             yield create
             if fact := collected.get(create.batch):
                 # Results that could not be read say nothing about what they cost.
-                unread = all(fact.failed.get(key.id) == "missing" for key in keys)
+                unread = fact.failures >= intended.request_counts[index] and all(
+                    fact.failed.get(key.id) == "missing" for key in keys
+                )
                 usd = None if unread else fact.cost_usd
                 yield Charged(intent=intent, index=index, batch=create.batch, usd=usd)
 
 
 def reserved_fact(intended: Intended) -> Reserved:
     """Return the fact that an intent may cost this much, per batch by its number of requests."""
-    total = sum(len(batch) for batch in intended.batches) or 1
+    total = sum(intended.request_counts) or 1
     worst = intended.worst_case_usd or 0.0
     return Reserved(
         intent=intended.intent,
         at=intended.at,
         run=intended.run,
-        usd=tuple(worst * len(batch) / total for batch in intended.batches),
+        usd=tuple(worst * count / total for count in intended.request_counts),
         in_pull_request=intended.pull_request is not None,
     )
 

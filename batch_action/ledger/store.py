@@ -10,7 +10,7 @@ from batch_action.clients.actions_runner import Runner
 from batch_action.clients.artifacts import ArtifactService, NameTakenError
 from batch_action.context import RunContext
 from batch_action.errors import ConfigError, GitHubError
-from batch_action.ledger import codec, pull_requests
+from batch_action.ledger import codec, compaction, pull_requests
 from batch_action.ledger.artifacts import ArtifactReader
 from batch_action.ledger.trust import LedgerAccess, access_of
 from batch_action.ledger.view import LedgerView
@@ -99,7 +99,7 @@ def load(
         )
     ledger, conflicts = reader.merge_into(ledger)
     for conflict in conflicts:
-        ctx.warn(f"Two ledgers disagree ({conflict}); the fact with the smaller JSON is used.")
+        ctx.warn(f"Two ledgers disagree ({conflict}); the same one is used in every run.")
     return LedgerSession(
         access=access,
         ledger=ledger,
@@ -129,6 +129,8 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
         file = _read_file(ctx.state_dir, session.access)
         ledger = merge(ledger, file)[0] if file else ledger
     own = session.access.own_pull if ctx.artifacts else None
+    if own is None:
+        ledger = compaction.compact(ledger, ctx.now())
     written = pull_requests.facts_of(LedgerView(ledger), own.number) if own else ledger
     data = _encode(written, ctx.settings.state_secret, reserved_bytes)
     if ctx.artifacts is None:

@@ -377,7 +377,8 @@ class LedgerView:
         )
 
     @cached_property
-    def _selections(self) -> list[Selected]:
+    def selections(self) -> list[Selected]:
+        """The selections, oldest first."""
         return sorted(self.facts(Selected), key=lambda x: (x.at, x.head))
 
     @_cached
@@ -388,14 +389,14 @@ class LedgerView:
         the backlog for several runs is reviewed as a whole. *scope*: the digest of the patterns
         whose excluded paths count; None counts all.
         """
-        reviewed, newest = self.reviewed_files, dict[str, BacklogFile]()
-        for fact in self._selections:
+        newest: dict[str, BacklogFile] = {}
+        for fact in self.selections:
             for path in _removed_paths(fact, scope):
                 newest.pop(path, None)
             for entry in fact.files:
                 before = newest.get(entry.path)
                 old_blob, since = entry.old_blob, fact.at
-                if before is not None and (before.path, before.blob) not in reviewed:
+                if before is not None and (before.path, before.blob) not in self.verdicts:
                     old_blob, since = before.old_blob, before.since
                 newest[entry.path] = BacklogFile(entry.path, entry.blob, old_blob, since)
         return newest
@@ -404,7 +405,7 @@ class LedgerView:
     def excluded_paths(self) -> frozenset[str]:
         """The paths that the newest selection naming them removed or excluded."""
         paths: set[str] = set()
-        for fact in self._selections:
+        for fact in self.selections:
             paths.update(_removed_paths(fact, None))
             paths.difference_update(entry.path for entry in fact.files)
         return frozenset(paths)
@@ -432,7 +433,7 @@ class LedgerView:
         Only the heads of runs with the same patterns, if there are any, else all: a run with
         narrower patterns must not hide other files from the next one.
         """
-        selections = [fact for fact in reversed(self._selections) if not fact.partial]
+        selections = [fact for fact in reversed(self.selections) if not fact.partial]
         same_scope = [fact for fact in selections if scope in (None, fact.scope)]
         return tuple(dict.fromkeys(fact.head for fact in same_scope or selections))
 
@@ -494,6 +495,6 @@ def _removed_paths(fact: Selected, scope: str | None) -> tuple[str, ...]:
 
 
 def _worst_case_share(intended: Intended, indexes: Iterable[int]) -> float:
-    total = sum(len(batch) for batch in intended.batches)
-    part = sum(len(intended.batches[index]) for index in indexes)
+    counts = intended.request_counts
+    total, part = sum(counts), sum(counts[index] for index in indexes)
     return (intended.worst_case_usd or 0.0) * part / total if total else 0.0

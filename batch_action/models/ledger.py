@@ -4,10 +4,11 @@ Other runs and later versions read the format, so it is closed: unknown fields a
 fact has a key, and two ledgers merge by the union of their facts.
 """
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -17,6 +18,8 @@ BatchId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 IntentId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Path = Annotated[str, Field(min_length=1, max_length=4096)]
+FactDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{14}$")]
+T = TypeVar("T")
 
 
 def _utc(moment: datetime) -> datetime:
@@ -57,6 +60,46 @@ class BaseFact(LedgerModel):
         values = (getattr(self, name) for name in self._key)
         parts = (v.isoformat() if isinstance(v, datetime) else str(v or "") for v in values)
         return (self.kind, *parts)
+
+
+class CompactableFact(BaseFact, key=()):
+    """A fact from whose lists compaction removes what decides nothing any more.
+
+    All versions of one original have its digest. Of two versions what both still list is the third,
+    so a union with a ledger that was not compacted, or was later, brings nothing back.
+    """
+
+    compacted: FactDigest | None = None
+    """Digest of the original; None: this is it."""
+    _lists: ClassVar[frozenset[str]] = frozenset({"compacted"})
+    """The fields in which versions of one original may differ."""
+
+    @property
+    def origin(self) -> str:
+        """The digest of the original. Fields that a later version adds do not change it."""
+        if self.compacted:
+            return self.compacted
+        text = self.model_dump_json(exclude_defaults=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:14]
+
+    def rank(self) -> tuple[str, str]:
+        """Return what is the same in all versions of one original, and nowhere else."""
+        return self.origin, self.model_dump_json(exclude=set(self._lists), exclude_defaults=True)
+
+    def reduce(self, **lists: Any) -> Self:
+        """Return the version with these shorter lists; itself if they are not shorter."""
+        if all(getattr(self, name) == value for name, value in lists.items()):
+            return self
+        return self.model_copy(update={**lists, "compacted": self.origin})
+
+    def in_common(self, other: Self) -> Self:
+        """Return the version with what this one and another one of the same original list."""
+        raise NotImplementedError
+
+
+def _in_both(one: Iterable[T], other: Iterable[T]) -> tuple[T, ...]:
+    listed = frozenset(other)
+    return tuple(x for x in one if x in listed)
 
 
 class FileEntry(LedgerModel):
@@ -103,7 +146,7 @@ class Usage(LedgerModel):
         return self.input_tokens + written + self.cache_read_tokens
 
 
-class Selected(BaseFact, key=("head", "at", "pull_request")):
+class Selected(CompactableFact, key=("head", "at", "pull_request")):
     """A submit selected these files at `head`."""
 
     kind: Literal["selected"] = "selected"
@@ -124,9 +167,20 @@ class Selected(BaseFact, key=("head", "at", "pull_request")):
     """Skip reason to number of files."""
     pull_request: Number | None = None
     """Number of the pull request; only in the ledger of pull requests."""
+    _lists: ClassVar = frozenset({"compacted", "files", "removed", "excluded", "skipped", "base"})
+
+    def in_common(self, other: "Selected") -> "Selected":
+        """Return the version with what this one and another one of the same original list."""
+        return self.reduce(
+            files=_in_both(self.files, other.files),
+            removed=_in_both(self.removed, other.removed),
+            excluded=_in_both(self.excluded, other.excluded),
+            skipped=dict(_in_both(self.skipped.items(), other.skipped.items())),
+            base=other.base and self.base,
+        )
 
 
-class Intended(BaseFact, key=("intent",)):
+class Intended(CompactableFact, key=("intent",)):
     """A submit is about to create these batches; saved before the first create."""
 
     kind: Literal["intended"] = "intended"
@@ -150,6 +204,23 @@ class Intended(BaseFact, key=("intent",)):
     """Tokens of the instructions that all requests share; None when they are not known."""
     mode: Literal["warm-up", "warmed", "interactive"] | None = None
     """How the requests were sent; None for plain batches."""
+    sizes: tuple[Count, ...] | None = None
+    """The number of requests in each batch, if some are not listed any more."""
+    _lists: ClassVar = frozenset({"compacted", "batches", "base", "sizes"})
+
+    @property
+    def request_counts(self) -> tuple[int, ...]:
+        """The number of requests in each batch, listed or not."""
+        listed = tuple(len(batch) for batch in self.batches)
+        return self.sizes if self.sizes and len(self.sizes) == len(listed) else listed
+
+    def in_common(self, other: "Intended") -> "Intended":
+        """Return the version with what this one and another one of the same original list."""
+        return self.reduce(
+            batches=tuple(map(_in_both, self.batches, other.batches)),
+            base=other.base and self.base,
+            sizes=min(self.request_counts, other.request_counts),
+        )
 
 
 class Sent(BaseFact, key=("batch",)):
@@ -173,7 +244,7 @@ class Rejected(BaseFact, key=("intent", "batch")):
     """None: the create was refused, or its time window passed without a candidate."""
 
 
-class Collected(BaseFact, key=("batch",)):
+class Collected(CompactableFact, key=("batch",)):
     """A batch ended and its results were published."""
 
     kind: Literal["collected"] = "collected"
@@ -183,6 +254,21 @@ class Collected(BaseFact, key=("batch",)):
     cost_usd: Usd | None = None
     failed: dict[CustomId, str]
     """Request id to kind of failure, for the requests without a usable answer."""
+    failed_count: Count | None = None
+    """The number of requests without a usable answer, if some are not listed any more."""
+    _lists: ClassVar = frozenset({"compacted", "failed", "failed_count"})
+
+    @property
+    def failures(self) -> int:
+        """The number of requests without a usable answer, listed or not."""
+        return len(self.failed) if self.failed_count is None else self.failed_count
+
+    def in_common(self, other: "Collected") -> "Collected":
+        """Return the version with what this one and another one of the same original list."""
+        return self.reduce(
+            failed=dict(_in_both(self.failed.items(), other.failed.items())),
+            failed_count=min(self.failures, other.failures),
+        )
 
 
 class Withdrawn(BaseFact, key=("batch",)):
@@ -290,14 +376,14 @@ Fact = Annotated[
 ]
 
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
 """Number of the ledger's schema; a ledger with a higher one is from a newer version."""
 
 
 class Ledger(LedgerModel):
     """All facts of one task in one repository, sorted by key."""
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[2] = SCHEMA
     repository: str
     """GitHub's numeric repository id as text, or `local`."""
     task: str
@@ -318,12 +404,29 @@ class Ledger(LedgerModel):
         return self.model_copy(update={"facts": tuple(x for x in self.facts if predicate(x))})
 
 
+def disagree(one: Fact, other: Fact) -> bool:
+    """Return whether two facts with one key are unequal, and not versions of one original."""
+    return one != other and _rank(one) != _rank(other)
+
+
+def _rank(fact: Fact) -> tuple[str, ...]:
+    return fact.rank() if isinstance(fact, CompactableFact) else (fact.model_dump_json(),)
+
+
+def _unite(one: Fact, other: Fact) -> tuple[Fact, bool]:
+    """Return what stays of two unequal facts with one key, and whether they disagree."""
+    ranks = _rank(one), _rank(other)
+    if ranks[0] == ranks[1]:
+        return one.in_common(other), False  # type: ignore[union-attr, arg-type]
+    return (one if ranks[0] < ranks[1] else other), True
+
+
 def merge(*ledgers: Ledger) -> tuple[Ledger, list[str]]:
     """Return the union of all facts, and a warning for every key with two values.
 
-    Commutative, associative and idempotent: of two unequal facts with one key the one with the
-    smaller JSON stays, whatever the order. Raises ValueError: the ledgers are of different tasks or
-    repositories.
+    Commutative, associative and idempotent. Of two versions of one fact what both list stays; of
+    two others with one key the one with the smaller digest (or JSON, where facts have none).
+    Raises ValueError: the ledgers are of different tasks or repositories.
     """
     first = ledgers[0]
     if any((x.repository, x.task) != (first.repository, first.task) for x in ledgers):
@@ -333,8 +436,9 @@ def merge(*ledgers: Ledger) -> tuple[Ledger, list[str]]:
     for fact in chain.from_iterable(x.facts for x in ledgers):
         known = facts.setdefault(fact.key(), fact)
         if known != fact:
-            warnings.add(f"two unequal facts for {' '.join(fact.key())}")
-            facts[fact.key()] = min(known, fact, key=BaseModel.model_dump_json)
+            facts[fact.key()], is_conflict = _unite(known, fact)
+            if is_conflict:
+                warnings.add(f"two unequal facts for {' '.join(fact.key())}")
     merged = first.model_copy(
         update={
             "facts": tuple(facts[key] for key in sorted(facts)),

@@ -184,7 +184,7 @@ def read_history(view: LedgerView, model: str, effort: str, now: datetime) -> Hi
     for sent, intended in view.sent_batches:
         fact = collected.get(sent.batch)
         if fact is not None and (intended.model, intended.effort or "none") == (model, effort):
-            answered = len(intended.batches[sent.index]) - len(fact.failed)
+            answered = intended.request_counts[sent.index] - fact.failures
             answers += answered
             tokens += fact.usage.output_tokens if answered else 0
     past = min(now - min((fact.at for fact in collected.values()), default=now), MONTH)

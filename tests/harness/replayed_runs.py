@@ -58,7 +58,7 @@ _request_keys = st.builds(RequestKey, id=_ids, path=_paths, blob=_shas)
 _money = st.none() | st.sampled_from([0.0, 0.25, 1.5])
 _entries = st.builds(FileEntry, path=_paths, blob=_shas, old_blob=st.none() | _shas)
 
-facts = st.one_of(
+originals = st.one_of(
     st.builds(
         Selected,
         head=_shas,
@@ -110,6 +110,30 @@ facts = st.one_of(
         at=_moments,
     ),
 )
+
+
+@st.composite
+def versions(draw: st.DrawFn, fact: Fact) -> Fact:
+    """Return the fact, or what compaction may make of it."""
+
+    def some_of(items: Iterable) -> list:
+        return [x for x in items if draw(st.booleans())]
+
+    base = st.sampled_from([None, getattr(fact, "base", None)])
+    match fact:
+        case Selected() if draw(st.booleans()):
+            files, removed = tuple(some_of(fact.files)), tuple(some_of(fact.removed))
+            return fact.reduce(files=files, removed=removed, skipped={}, base=draw(base))
+        case Intended() if draw(st.booleans()):
+            batches = tuple(tuple(some_of(keys)) for keys in fact.batches)
+            return fact.reduce(batches=batches, sizes=fact.request_counts, base=draw(base))
+        case Collected() if draw(st.booleans()):
+            failed = dict(some_of(fact.failed.items()))
+            return fact.reduce(failed=failed, failed_count=fact.failures)
+    return fact
+
+
+facts = originals.flatmap(versions)
 
 ledgers = st.builds(
     lambda some, written_at, merged: ledger(*some).model_copy(

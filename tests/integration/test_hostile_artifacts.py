@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from batch_action.ledger.codec import LEDGER_ENTRY, MAX_ZIPPED_BYTES, SIGNATURE_ENTRY, encode, sign
-from batch_action.models.ledger import Ledger
+from batch_action.models.ledger import SCHEMA, Ledger
 from batch_action.sandbox.github.records import Artifact
 from tests.harness.foreign_artifacts import upload_foreign, zip_of
 from tests.harness.pull_requests import PullRequestHarness
@@ -253,14 +253,14 @@ def test_a_damaged_artifact_is_named_and_ignored(workflow: WorkflowHarness, case
 def test_a_newer_ledger_is_refused_without_spending(workflow: WorkflowHarness, mode: str) -> None:
     workflow.commit({"a.js": WORSE})
     workflow.run("submit")
-    item = upload_foreign(workflow, changed(schema_version=2)(original(workflow)), {})
+    item = upload_foreign(workflow, changed(schema_version=SCHEMA + 1)(original(workflow)), {})
     workflow.commit({"b.js": WORSE})
     billed, saved = len(workflow.billed_ids), len(workflow.artifacts)
     result = workflow.run(mode)
     assert result.exit == 2, result.log
     [error] = result.annotations("error")
     assert f"artifact {item.id} cannot be read" in error
-    assert "newer batch-action (schema 2)" in error
+    assert f"newer batch-action (schema {SCHEMA + 1})" in error
     assert "nothing was sent" in error
     assert (len(workflow.billed_ids), len(workflow.artifacts)) == (billed, saved)
     workflow.github_repository.artifacts.remove(item)
@@ -275,7 +275,7 @@ def test_a_newer_ledger_counts_only_if_it_is_trusted(
     workflow.inputs["state_secret"] = "a long secret of the workflow"
     workflow.commit({"a.js": WORSE})
     workflow.run("submit")
-    text = json.dumps(original(workflow) | {"schema_version": 2}).encode()
+    text = json.dumps(original(workflow) | {"schema_version": SCHEMA + 1}).encode()
     entries = {LEDGER_ENTRY: text}
     if is_signed:
         entries[SIGNATURE_ENTRY] = sign(text, workflow.inputs["state_secret"])
@@ -291,7 +291,7 @@ def test_a_newer_ledger_of_one_pull_request_stops_no_other(workflow: WorkflowHar
     event = {"event": "pull_request", "branch": "evil", "head_sha": attacker.head}
     upload_foreign(
         workflow,
-        changed(schema_version=2)(original(workflow)),
+        changed(schema_version=SCHEMA + 1)(original(workflow)),
         event,
         name=workflow.artifacts[0].name,
     )
@@ -309,11 +309,11 @@ def test_a_newer_state_file_is_refused_without_spending(workflow: WorkflowHarnes
     [file] = folder.iterdir()
     with zipfile.ZipFile(file) as archive:
         ledger = json.loads(archive.read(LEDGER_ENTRY))
-    file.write_bytes(newer := zipped(ledger | {"schema_version": 2}))
+    file.write_bytes(newer := zipped(ledger | {"schema_version": SCHEMA + 1}))
     workflow.commit({"b.js": WORSE})
     result = workflow.start("submit", {}, environ=without_service)
     assert result.exit == 2, result.log
-    assert "newer batch-action (schema 2)" in result.annotations("error")[0]
+    assert f"newer batch-action (schema {SCHEMA + 1})" in result.annotations("error")[0]
     assert "Move it away" not in result.log
     assert len(workflow.billed_ids) == 1
     assert file.read_bytes() == newer

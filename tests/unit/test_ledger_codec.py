@@ -19,7 +19,7 @@ from batch_action.ledger.codec import (
     decode,
     encode,
 )
-from batch_action.models.ledger import FileEntry, Selected, Withdrawn
+from batch_action.models.ledger import SCHEMA, FileEntry, Selected, Withdrawn
 from tests.harness.replayed_runs import hours, ledger, ledgers, sha
 
 SECRET = "a long secret"
@@ -112,7 +112,7 @@ class TestOwner:
     def test_another_repository_or_task(self, owner):
         assert "another repository or task" in refusal(encode(KNOWN, None), **owner)
 
-    @pytest.mark.parametrize("version", [2, 99])
+    @pytest.mark.parametrize("version", [SCHEMA + 1, 99])
     def test_a_newer_schema_is_named(self, version):
         message = refusal(forged(schema_version=version, what_is_new=1))
         assert f"newer batch-action (schema {version})" in message
