@@ -73,10 +73,14 @@ def _context_file(file: ContextFile) -> str:
 def _numbered(lines: Sequence[str], start: int) -> str:
     """Number the lines; of a long gap, such as a notebook's outputs, the first lines are shown."""
     width = len(str(start + len(lines) - 1))
-    return "\n".join(
-        f"{start + index:>{width}}| {_without_line_breaks(line.rstrip(chr(13)))}"
-        for index, line in enumerate(lines)
-        if line or index < MAX_GAP or any(lines[index - MAX_GAP : index])
+    if any("\r" in line for line in lines):
+        lines = [line.rstrip("\r") for line in lines]
+    return _without_line_breaks(
+        "\n".join(
+            f"{start + index:>{width}}| {line}"
+            for index, line in enumerate(lines)
+            if line or index < MAX_GAP or any(lines[index - MAX_GAP : index])
+        )
     )
 
 
