@@ -227,7 +227,7 @@ class Validator:
         masked = mask(original, draft.path)[0]
         existing_text = use_lf(masked) if data is not None else None
         text = match_final_line_end(use_lf(draft.text), existing_text or "")
-        target = self._target(source, existing_text)
+        target = self._target(source, draft.path, existing_text)
         checked = FileDraft(path=draft.path, text=text, summary=draft.summary)
         problem = self.ctx.task.check_draft(checked, target)
         if problem is None and draft.path in self.files:
@@ -256,7 +256,7 @@ class Validator:
         )
         return None
 
-    def _target(self, source: GeneratedSource, existing_text: str | None) -> DraftTarget:
+    def _target(self, source: GeneratedSource, path: str, existing_text: str | None) -> DraftTarget:
         """Return what the draft is checked against; tests are located as for the request."""
         language = language_of(source.path, source.text)
         target = DraftTarget(
@@ -271,7 +271,8 @@ class Validator:
             tree = self._trees[source.commit]
             self._test_locators[source.commit] = TestLocator(self.ctx, source.commit, tree)
         locator = self._test_locators[source.commit]
-        layout = locator.suite.locate_tests(source.path, language)
+        suite = locator.suite
+        layout = suite.locate_tests(source.path, language)
         if isinstance(layout, str):
             return target
         tests = locator.test_files(layout)
@@ -280,6 +281,8 @@ class Validator:
             tests=frozenset(test.path for test in tests if test.complete),
             framework=layout.framework,
             test_path=locator.target(layout, tests),
+            path_is_test=path in suite.suites.index(layout.framework).tests
+            or suite.accepts(path, layout.framework),
         )
 
     def _load_commit(self, commit: str) -> tuple[dict[str, FileChange], WritablePaths]:

@@ -329,10 +329,10 @@ class Settings(BaseModel):
         ),
     ] = None
     test_framework: Annotated[
-        Literal["auto", "pytest", "jest", "vitest", "go"],
+        Literal["auto", "pytest", "jest", "vitest", "mocha", "go"],
         Input(
-            "Framework of new tests: `pytest`, `jest`, `vitest` or `go`; `auto` reads it from "
-            "`pyproject.toml`, `package.json` and `go.mod`."
+            "Framework of new tests: `pytest`, `jest`, `vitest`, `mocha` or `go`; `auto` reads it "
+            "from `pyproject.toml`, `package.json` and `go.mod`."
         ),
     ] = "auto"
     test_paths: Annotated[

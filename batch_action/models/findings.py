@@ -405,6 +405,8 @@ class DraftTarget:
     """Test framework of `source`."""
     test_path: str = ""
     """Path at which new tests were requested."""
+    path_is_test: bool = False
+    """A test at the draft's path would run, and stop no other test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,7 @@ from batch_action.syntax.treesitter import parse
 from batch_action.tasks import generated_paths
 from batch_action.tasks.responses import WrittenFiles
 from batch_action.tasks.task import ContextNeeds, Task
-from batch_action.tasks.testing import layout, python, treesitter
-from batch_action.tasks.testing.frameworks import PytestConfig
+from batch_action.tasks.testing import python, treesitter, untestable
 
 _LANGUAGES = {
     ".tsx": "tsx",
@@ -25,15 +24,18 @@ def skip_reason(file: SourceFile) -> str | None:
     """Return why a file gets no tests, as far as its path and text tell; None if it may."""
     if problem := generated_paths.path_problem(file.path):
         return f"it {problem}"
-    return None if file.text.strip() else "it is empty"
+    if not file.text.strip():
+        return "it is empty"
+    return untestable.reason_by_path(file.path) or untestable.reason_by_text(
+        file.text, file.language
+    )
 
 
 def check_draft(draft: FileDraft, target: DraftTarget) -> str | None:
     """Return why a test file is refused: its path, what it would overwrite, or its content."""
     expected, path = PurePosixPath(target.test_path), PurePosixPath(draft.path)
     same_folder = (path.parent, path.suffix) == (expected.parent, expected.suffix)
-    is_test = same_folder and layout.is_test(draft.path, target.framework, PytestConfig())
-    if draft.path != target.test_path and not is_test:
+    if draft.path != target.test_path and not (same_folder and target.path_is_test):
         return f"is not where {target.framework or 'any framework'} would look for tests"
     if target.existing_text is not None and draft.path not in target.tests:
         return "would overwrite a file that was not shown in full"
@@ -51,10 +53,22 @@ def _content_problem(draft: FileDraft, target: DraftTarget) -> str | None:
         return "does not parse"
     if not treesitter.has_tests(text, language):
         return "has no test"
+    if language == "go" and not _is_in_package_of(text, target.text):
+        return "is in another package than the file"
+    return _script_problem(text, old, language)
+
+
+def _script_problem(text: str, old: str | None, language: str) -> str | None:
     was_exclusive = old is not None and treesitter.is_exclusive(old, language)
     if treesitter.is_exclusive(text, language) and not was_exclusive:
         return "disables all other tests"
     return None if old is None else treesitter.extension_problem(old, text, language)
+
+
+def _is_in_package_of(test: str, source: str) -> bool:
+    """Return whether a Go test is in the package of the source, or in its external test package."""
+    package = treesitter.go_package(source)
+    return treesitter.go_package(test) in (package, f"{package}_test")
 
 
 def lines_run_at_import(path: str, text: str) -> list[int]:

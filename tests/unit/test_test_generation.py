@@ -8,8 +8,9 @@ from batch_action.models.findings import DraftTarget, FileDraft
 from batch_action.selection.paths import language_of
 from batch_action.tasks import test_generation
 from batch_action.tasks.testing import python, treesitter
-from batch_action.tasks.testing.frameworks import framework_of, is_manifest, pytest_config_of
+from batch_action.tasks.testing.frameworks import framework_of, is_manifest
 from batch_action.tasks.testing.layout import FileTests, SuiteLayout
+from batch_action.tasks.testing.pytest_config import pytest_config_of
 
 VITEST = json.dumps({"devDependencies": {"vitest": "^3"}})
 JEST = json.dumps({"scripts": {"test": "jest --ci"}, "devDependencies": {"vitest": "^3"}})
@@ -66,7 +67,7 @@ class TestFrameworks:
             ({}, (), ("test_*.py", "*_test.py")),
             (
                 {"pyproject.toml": '[tool.pytest.ini_options]\ntestpaths = ["checks", "x*"]\n'},
-                ("checks",),
+                ("checks", "x*"),
                 ("test_*.py", "*_test.py"),
             ),
             (
@@ -93,7 +94,7 @@ LOCATIONS = [
     ("shop/money.py", ["tests/test_money.py"], ["tests/test_money.py"], "tests/test_money.py"),
     ("shop/money.py", ["test/money_test.py"], ["test/money_test.py"], "test/money_test.py"),
     ("src/shop/money.py", ["tests/shop/test_x.py"], [], "tests/shop/test_money.py"),
-    ("src/shop/a/money.py", ["tests/unit/shop/a/test_x.py"], [], "tests/test_money.py"),
+    ("src/shop/a/money.py", ["tests/unit/shop/a/test_x.py"], [], "tests/unit/shop/a/test_money.py"),
     ("shop/money.py", ["shop/test_orders.py"], [], "shop/test_money.py"),
     (
         "shop/money.py",
@@ -109,7 +110,7 @@ LOCATIONS = [
         ["tests/test_utils.py"],
         "tests/test_a_utils.py",
     ),
-    ("a/utils.py", ["b/utils.py", "tests/b/test_utils.py"], [], "tests/test_utils.py"),
+    ("a/utils.py", ["b/utils.py", "tests/b/test_utils.py"], [], "tests/test_a_utils.py"),
     (
         "a/utils.py",
         ["b/utils.py", "tests/a/test_utils.py"],
@@ -123,7 +124,7 @@ LOCATIONS = [
         "tests/test_utils.py",
     ),
     # Each package of a monorepo has its own tests.
-    ("api/app/x.py", ["api/pyproject.toml", "web/tests/test_x.py"], [], "api/tests/test_x.py"),
+    ("api/app/x.py", ["api/pyproject.toml", "web/tests/test_x.py"], [], "api/tests/test_app_x.py"),
     ("cart.go", [], [], "cart_test.go"),
     ("cart.go", ["cart_test.go"], ["cart_test.go"], "cart_test.go"),
 ]
@@ -141,7 +142,7 @@ WEB = [
         ["src/cart/cart.test.ts"],
         "src/cart/cart.test.ts",
     ),
-    ("src/a/x.ts", ["src/b/x.ts", "tests/x.test.ts"], ["tests/x.test.ts"], "tests/x.more.test.ts"),
+    ("src/a/x.ts", ["src/b/x.ts", "tests/x.test.ts"], ["tests/x.test.ts"], "tests/a_x.test.ts"),
 ]
 
 
@@ -154,7 +155,7 @@ class TestLocations:
 
     @pytest.mark.parametrize(("path", "others", "tests", "target"), WEB)
     def test_scripts_by_convention(self, path, others, tests, target):
-        file_tests = locate(path, *others, texts={"package.json": VITEST})
+        file_tests = locate(path, *others, texts={"package.json": JEST})
         assert isinstance(file_tests, FileTests), file_tests
         assert (list(file_tests.tests), file_tests.target) == (tests, target)
 
@@ -177,7 +178,7 @@ class TestLocations:
             ("x_test.go", [], "part of the tests"),
             ("x.rs", [], "tests in rust are not supported"),
             ("README.md", [], "tests in markdown are not supported"),
-            ("x.ts", [], "no jest or vitest"),
+            ("x.ts", [], "no jest, vitest or mocha"),
             ("x.go", ["x_test.go", "x_more_test.go"], "every name"),
         ],
     )
@@ -442,39 +443,48 @@ class TestScriptTests:
         assert treesitter.is_exclusive(text, "javascript") == exclusive
 
 
-def check_draft(
-    path, text, *, present=None, shown=True, framework="pytest", target="tests/test_x.py"
-):
+def check_draft(path, draft, *, present=None, shown=True, **target):
     site = DraftTarget(
-        source="x.py",
-        language="python",
-        text="x = 1\n",
-        existing_text=present,
-        tests=frozenset({path}) if shown else frozenset(),
-        framework=framework,
-        test_path=target,
+        **{
+            "source": "x.py",
+            "language": "python",
+            "text": "package x\n",
+            "existing_text": present,
+            "tests": frozenset({path}) if shown else frozenset(),
+            "framework": "pytest",
+            "test_path": "tests/test_x.py",
+            "path_is_test": False,
+        }
+        | target
     )
-    return test_generation.check_draft(FileDraft(path=path, text=text), site)
+    return test_generation.check_draft(FileDraft(path=path, text=draft), site)
 
 
 class TestCheckDraft:
     @pytest.mark.parametrize(
-        ("path", "problem"),
+        ("path", "is_test", "problem"),
         [
-            ("tests/test_x.py", None),
-            ("tests/test_more.py", None),
-            ("tests/conftest.py", "is not where pytest would look for tests"),
-            ("tests/x.py", "is not where"),
-            ("tests/test_x.sh", "is not where"),
-            ("other/test_x.py", "is not where"),
-            ("x.py", "is not where"),
-            ("tests/sub/test_x.py", "is not where"),
+            ("tests/test_x.py", False, None),
+            ("tests/test_more.py", True, None),
+            ("tests/test_more.py", False, "is not where pytest would look for tests"),
+            ("tests/conftest.py", False, "is not where"),
+            ("tests/test_x.sh", True, "is not where"),
+            ("other/test_x.py", True, "is not where"),
+            ("tests/sub/test_x.py", True, "is not where"),
         ],
     )
-    def test_the_path_must_be_a_test_path(self, path, problem):
-        result = check_draft(path, "def test_x():\n    assert 1\n")
+    def test_the_path_must_be_a_test_path(self, path, is_test, problem):
+        result = check_draft(path, "def test_x():\n    assert 1\n", path_is_test=is_test)
         assert (result is None) == (problem is None)
         assert (problem or "") in (result or "")
+
+    @pytest.mark.parametrize(
+        ("package", "accepted"), [("x", True), ("x_test", True), ("y", False), ("main", False)]
+    )
+    def test_a_go_test_is_in_the_package_of_the_file(self, package, accepted):
+        text = f"package {package}\n\nfunc TestX(t *testing.T) {{}}\n"
+        result = check_draft("x_test.go", text, framework="go", test_path="x_test.go")
+        assert (result is None) == accepted
 
     def test_a_file_that_was_not_shown_in_full_is_not_overwritten(self):
         assert check_draft("tests/test_x.py", OLD, present=OLD) is None
@@ -487,7 +497,7 @@ class TestCheckDraft:
     def test_it_must_have_a_test_that_parses(self):
         assert "has no test" in check_draft("tests/test_x.py", "x = 1\n")
         assert "has no test" in check_draft("tests/test_x.py", "def test_x(:\n")
-        web = {"framework": "vitest", "target": "x.test.ts"}
+        web = {"framework": "vitest", "test_path": "x.test.ts"}
         assert check_draft("x.test.ts", "test('a', () => { let x: number = 1; });", **web) is None
         assert check_draft("x.test.ts", "let x = 1;", **web) == "has no test"
         assert check_draft("x.test.ts", "test('a', () => {", **web) == "does not parse"
@@ -495,16 +505,16 @@ class TestCheckDraft:
             "x.test.ts", "test.only('a', () => {});", **web
         )
         assert check_draft("x.test.ts", SPEC, present=SPEC, **web) is None
-        go = {"framework": "go", "target": "x_test.go"}
+        go = {"framework": "go", "test_path": "x_test.go"}
         assert check_draft("x_test.go", "package x\nfunc TestX(t *testing.T) {}\n", **go) is None
         assert check_draft("x_test.go", "package x\n", **go) == "has no test"
         assert check_draft("x_test.go", "package x\nfunc TestX(", **go) == "does not parse"
-        assert check_draft("x_test.go", GO + MORE, present=GO, **go) is None
+        assert check_draft("x_test.go", GO + MORE, present=GO, **go, text="package cart\n") is None
         assert check_draft("x_test.go", MORE, **go) == "has no test"
         assert check_draft("x_test.go", MORE, present=GO, **go) == "has no test"
 
     def test_a_source_file_that_gets_no_tests_anymore(self):
-        result = check_draft("tests/test_x.py", OLD, framework="", target="")
+        result = check_draft("tests/test_x.py", OLD, framework="", test_path="")
         assert result == "is not where any framework would look for tests"
 
 

@@ -1,38 +1,40 @@
 """Find the test framework of a file in the manifests of its parent folders, nearest first."""
 
-import configparser
 import json
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-Framework = Literal["pytest", "jest", "vitest", "go"]
+Framework = Literal["pytest", "jest", "vitest", "mocha", "go"]
+ScriptFramework = Literal["jest", "vitest", "mocha"]
 
 SCRIPT_LANGUAGES = frozenset({"javascript", "jsx", "typescript", "tsx"})
 LANGUAGES: Mapping[str, frozenset[str]] = {
     "pytest": frozenset({"python"}),
     "jest": SCRIPT_LANGUAGES,
     "vitest": SCRIPT_LANGUAGES,
+    "mocha": SCRIPT_LANGUAGES,
     "go": frozenset({"go"}),
 }
-PYTHON_MANIFESTS = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+PYTHON_MANIFESTS = (
+    *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"),
+    *("pyproject.toml", "tox.ini", "setup.cfg"),
+)
 """In the order in which pytest looks for its configuration."""
-_CONFIG_FILE = re.compile(r"(jest|vitest)\.config\.\w+")
+CONFIG_NAMES: Mapping[str, re.Pattern[str]] = {
+    "vitest": re.compile(
+        r"vi(?:test|te)\.config\.[cm]?[jt]s|vitest\.workspace\.(?:[cm]?[jt]s|json)"
+    ),
+    "jest": re.compile(r"jest\.config\.(?:[cm]?[jt]s|json)"),
+    "mocha": re.compile(r"\.mocharc\.(?:[cm]?js|jsonc?|ya?ml)"),
+}
+"""Names of configuration files; those of Vite configure Vitest, too, but do not show its use."""
+_NAMED_CONFIG = re.compile(r"(?:jest|vitest|mocha)[\w.-]*\.(?:[cm]?[jt]s|json)")
+"""Names that a command's `--config` may give."""
 PROJECT_FILES = frozenset({*PYTHON_MANIFESTS, "setup.py", "package.json", "go.mod"})
 """A folder with one of these is a project."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PytestConfig:
-    """Where pytest looks for tests."""
-
-    roots: tuple[str, ...] = ()
-    """`testpaths`, relative to the repository."""
-    patterns: tuple[str, ...] = ("test_*.py", "*_test.py")
 
 
 def parent_folders(path: str) -> Iterator[str]:
@@ -49,7 +51,9 @@ def join_path(folder: str, name: str) -> str:
 def is_manifest(path: str) -> bool:
     """Return whether a file may configure a test framework."""
     name = PurePosixPath(path).name
-    return name in PYTHON_MANIFESTS or name == "package.json" or bool(_CONFIG_FILE.fullmatch(name))
+    patterns = (_NAMED_CONFIG, *CONFIG_NAMES.values())
+    is_named = name in PYTHON_MANIFESTS or name == "package.json"
+    return is_named or any(pattern.fullmatch(name) for pattern in patterns)
 
 
 def project_of(path: str, paths: Collection[str]) -> str:
@@ -70,7 +74,7 @@ def framework_of(
     *manifests* are the texts of the existing manifests by path. *preferred* is used if it supports
     the language.
     """
-    for name in ("pytest", "jest", "vitest", "go"):
+    for name in ("pytest", "jest", "vitest", "mocha", "go"):
         if preferred == name and language in LANGUAGES[name]:
             return name
     if language == "python":
@@ -80,30 +84,24 @@ def framework_of(
     if language not in SCRIPT_LANGUAGES:
         return None
     for folder in parent_folders(path):
-        if framework := _framework_of_package(folder, manifests):
+        if framework := framework_of_package(folder, manifests):
             return framework
     return None
 
 
-def _framework_of_package(
-    folder: str, manifests: Mapping[str, str]
-) -> Literal["jest", "vitest"] | None:
-    package = _parse_json(manifests.get(join_path(folder, "package.json"), ""))
+def framework_of_package(folder: str, manifests: Mapping[str, str]) -> ScriptFramework | None:
+    """Return the framework that a folder's package.json or configuration files name, if any."""
+    package = parse_package(manifests.get(join_path(folder, "package.json"), ""))
     scripts = package.get("scripts")
     commands = " ".join(map(str, scripts.values())) if isinstance(scripts, dict) else ""
-    dependencies = {
-        name
-        for key in ("dependencies", "devDependencies", "peerDependencies")
-        if isinstance(package.get(key), dict)
-        for name in package[key]
-    }
+    dependencies = dependencies_of(package)
+    here = [PurePosixPath(path).name for path in manifests if next(parent_folders(path)) == folder]
     configs = {
-        match[1]
-        for path in manifests
-        if (match := _CONFIG_FILE.fullmatch(PurePosixPath(path).name))
-        and next(parent_folders(path)) == folder
+        name
+        for name, pattern in CONFIG_NAMES.items()
+        if any(pattern.fullmatch(file) and not file.startswith("vite.") for file in here)
     }
-    names: tuple[Literal["vitest", "jest"], ...] = ("vitest", "jest")
+    names: tuple[ScriptFramework, ...] = ("vitest", "jest", "mocha")
     for evidence in (
         [name for name in names if re.search(rf"\b{name}\b", commands)],
         [name for name in names if name in configs or name in package],
@@ -114,48 +112,17 @@ def _framework_of_package(
     return None
 
 
-def pytest_config_of(path: str, manifests: Mapping[str, str]) -> PytestConfig:
-    """Return the pytest configuration of a file: the nearest one that has options."""
-    for folder in parent_folders(path):
-        for name in PYTHON_MANIFESTS:
-            text = manifests.get(join_path(folder, name))
-            options = _pytest_options(name, text) if text else {}
-            if options:
-                roots = (
-                    join_path(folder, root.strip("/"))
-                    for root in _option_values(options, "testpaths")
-                )
-                patterns = _option_values(options, "python_files") or PytestConfig().patterns
-                return PytestConfig(roots=tuple(roots), patterns=patterns)
-    return PytestConfig()
+def dependencies_of(package: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of all packages that a package.json depends on."""
+    keys = ("dependencies", "devDependencies", "peerDependencies")
+    return frozenset(
+        name for key in keys if isinstance(package.get(key), dict) for name in package[key]
+    )
 
 
-@lru_cache(maxsize=64)
-def _pytest_options(name: str, text: str) -> Mapping[str, Any]:
-    if name == "pyproject.toml":
-        try:
-            tool = tomllib.loads(text).get("tool", {})
-        except (tomllib.TOMLDecodeError, RecursionError):
-            return {}
-        table = tool.get("pytest", {}) if isinstance(tool, dict) else {}
-        options = table.get("ini_options", table) if isinstance(table, dict) else {}
-        return options if isinstance(options, dict) else {}
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        return {}
-    section = "tool:pytest" if name == "setup.cfg" else "pytest"
-    return dict(parser[section]) if parser.has_section(section) else {}
-
-
-def _option_values(options: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = options.get(name, ())
-    words = value.split() if isinstance(value, str) else value if isinstance(value, list) else ()
-    return tuple(str(word) for word in words if "*" not in str(word) or name == "python_files")
-
-
-def _parse_json(text: str) -> Mapping[str, Any]:
+@lru_cache(maxsize=256)
+def parse_package(text: str) -> Mapping[str, Any]:
+    """Return a package.json; empty if it cannot be read."""
     try:
         parsed = json.loads(text or "{}")
     except (ValueError, RecursionError):

@@ -81,6 +81,13 @@ def is_exclusive(text: str, language: str) -> bool:
     return any(chain[0] in EXCLUSIVE_CALLS or "only" in chain[1:] for chain in chains if chain)
 
 
+def go_package(text: str) -> str:
+    """Return the name in a Go file's package clause; empty if it has none."""
+    tree = treesitter.parse(text, "go")
+    nodes = _code_children(tree.root_node) if tree else []
+    return next((_text(n).split()[-1] for n in nodes if n.type == "package_clause"), "")
+
+
 def lines_run_at_import(text: str, language: str) -> list[int]:
     """Return the first lines of statements that call something when loaded, besides tests."""
     tree = treesitter.parse(text, language)
