@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batch_action.clients.actions_runner import Runner
-from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.clients.artifacts import ArtifactService
 from batch_action.clients.console import Console
 from batch_action.clients.git import GitRepo
@@ -19,6 +19,9 @@ from batch_action.models.ledger import Fact
 from batch_action.models.requests import Prices, digest
 from batch_action.tasks.task import Task
 from batch_action.text import task_slug, task_title
+
+if TYPE_CHECKING:  # the SDK takes long to import
+    from batch_action.clients.anthropic.client import AnthropicClient
 
 
 @dataclass(slots=True)
@@ -40,7 +43,7 @@ class RunContext:
     task: Task
     prices: Prices
     git: GitRepo
-    anthropic: AnthropicClient | None
+    anthropic: "AnthropicClient | None"
     github: GitHubClients | None
     artifacts: ArtifactService | None
     """None outside of Actions and on GitHub Enterprise Server: the ledger is a file then."""
@@ -114,7 +117,7 @@ class RunContext:
             self.warnings.append(message)
             self.runner.annotate("warning", message)
 
-    def require_anthropic(self) -> AnthropicClient:
+    def require_anthropic(self) -> "AnthropicClient":
         """Return the Anthropic client. Raises ConfigError when none is configured."""
         if self.anthropic is None:
             raise ConfigError(

@@ -4,18 +4,21 @@ A batch is adopted only after its custom ids have confirmed that it is ours.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from batch_action.batches.submit import sent_fact
-from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.errors import AnthropicError
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import OpenIntent, create_window
 from batch_action.models.ledger import Rejected
 from batch_action.models.requests import CREATE_TIMEOUT, SYNCHRONOUS_WINDOW
 
+if TYPE_CHECKING:  # the SDK takes long to import
+    from batch_action.clients.anthropic.client import AnthropicClient
+
 
 def resolve_open_intents(
-    api: AnthropicClient, session: LedgerSession, warn: Callable[[str], None]
+    api: "AnthropicClient", session: LedgerSession, warn: Callable[[str], None]
 ) -> None:
     """Confirm, reject or leave open each intent whose creates were not all answered.
 
@@ -33,7 +36,7 @@ def resolve_open_intents(
 
 
 def _resolve_interactive(
-    api: AnthropicClient, session: LedgerSession, intent: OpenIntent, warn: Callable[[str], None]
+    api: "AnthropicClient", session: LedgerSession, intent: OpenIntent, warn: Callable[[str], None]
 ) -> None:
     """Close an intent of the Messages API: its requests leave nothing that could be found."""
     intended = intent.intended
@@ -48,7 +51,7 @@ def _resolve_interactive(
 
 
 def _resolve(
-    api: AnthropicClient, session: LedgerSession, intent: OpenIntent, warn: Callable[[str], None]
+    api: "AnthropicClient", session: LedgerSession, intent: OpenIntent, warn: Callable[[str], None]
 ) -> None:
     intended = intent.intended
     start, end = create_window(intended, CREATE_TIMEOUT)

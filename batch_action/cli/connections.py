@@ -4,20 +4,19 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import httpx2
 from pydantic import SecretStr
 
 from batch_action.clients.actions_runner import Runner
-from batch_action.clients.anthropic.client import (
-    AnthropicClient,
-    AwsWorkspace,
-    workload_identity_credentials,
-)
 from batch_action.clients.github.client import GitHubClient
 from batch_action.clients.http import LoggedClient, network_variables
 from batch_action.config.settings import AWS_REGION_PATTERN, Settings
 from batch_action.errors import AnthropicError, ConfigError, advice
+
+if TYPE_CHECKING:
+    from batch_action.clients.anthropic.client import AnthropicClient, AwsWorkspace
 
 AUDIENCE = "https://api.anthropic.com"
 
@@ -36,7 +35,7 @@ def open_anthropic(
     runner: Runner,
     stack: ExitStack,
     sleep: Callable[[float], None],
-) -> AnthropicClient | None:
+) -> "AnthropicClient | None":
     """Open the client with the key or by workload identity federation; None without either.
 
     Raises ConfigError.
@@ -44,6 +43,9 @@ def open_anthropic(
     key, base = settings.anthropic_api_key, settings.anthropic_base_url
     aws = aws_workspace(environ, settings)
     if key is not None:
+        # Only here: to import the SDK takes longer than to plan a hundred files.
+        from batch_action.clients.anthropic.client import AnthropicClient
+
         api_key = header_value("anthropic-api-key", key)
         return stack.enter_context(
             AnthropicClient(api_key=api_key, aws=aws, base_url=base, sleep=sleep)
@@ -56,6 +58,8 @@ def open_anthropic(
             "The federation ids are set, but `anthropic-provider: aws` needs an API key.",
             fix="Set `anthropic-api-key` to a key of Claude Platform on AWS.",
         )
+    from batch_action.clients.anthropic.client import AnthropicClient, workload_identity_credentials
+
     credentials = workload_identity_credentials(
         identity=lambda: fetch_identity_token(environ, runner),
         rule=rule,
@@ -68,7 +72,7 @@ def open_anthropic(
     )
 
 
-def aws_workspace(environ: Mapping[str, str], settings: Settings) -> AwsWorkspace | None:
+def aws_workspace(environ: Mapping[str, str], settings: Settings) -> "AwsWorkspace | None":
     """Return the workspace of `anthropic-provider: aws`; None with another provider.
 
     AWS_REGION and AWS_DEFAULT_REGION are read, as AWS's own tools do. Raises ConfigError: the
@@ -97,6 +101,8 @@ def aws_workspace(environ: Mapping[str, str], settings: Settings) -> AwsWorkspac
             f"The region in AWS_REGION, {region!r}, is not the name of an AWS region.",
             fix="Set `anthropic-aws-region`, e.g. to us-east-1.",
         )
+    from batch_action.clients.anthropic.client import AwsWorkspace
+
     return AwsWorkspace(region=region, id=workspace)
 
 

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
-from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError
@@ -36,6 +35,9 @@ from batch_action.models.ledger import (
     Sent,
 )
 from batch_action.text import format_dollars
+
+if TYPE_CHECKING:  # the SDK takes long to import
+    from batch_action.clients.anthropic.client import AnthropicClient
 
 TASK = "spend"
 """Stands for a task in the ledger's name: no task may have this name."""
@@ -323,14 +325,18 @@ def _is_of_run(fact: Fact, run_id: str | None) -> TypeGuard[Reserved]:
     return isinstance(fact, Reserved) and run_id in (None, fact.run.partition(".")[0])
 
 
-def _add_verified(api: AnthropicClient | None, own: LedgerSession, claims: Sequence[Fact]) -> None:
+def _add_verified(
+    api: "AnthropicClient | None", own: LedgerSession, claims: Sequence[Fact]
+) -> None:
     """Add those of the claims whose batch Anthropic shows; a cost once the batch has ended."""
     if api is not None:
         own.add(*_verify_batches(api, own.ledger, claims))
         own.add(*_verify_costs(api, own.ledger, claims))
 
 
-def _verify_batches(api: AnthropicClient, ledger: Ledger, claims: Sequence[Fact]) -> Iterator[Fact]:
+def _verify_batches(
+    api: "AnthropicClient", ledger: Ledger, claims: Sequence[Fact]
+) -> Iterator[Fact]:
     known = {x.intent for x in ledger.facts if isinstance(x, Reserved)}
     batches = {x.batch for x in ledger.facts if isinstance(x, Sent)}
     shown: defaultdict[str, dict[int, datetime]] = defaultdict(dict)
@@ -348,7 +354,7 @@ def _verify_batches(api: AnthropicClient, ledger: Ledger, claims: Sequence[Fact]
             yield fact.model_copy(update={"usd": usd, "at": min(times.values())})
 
 
-def _verify_costs(api: AnthropicClient, ledger: Ledger, claims: Sequence[Fact]) -> Iterator[Fact]:
+def _verify_costs(api: "AnthropicClient", ledger: Ledger, claims: Sequence[Fact]) -> Iterator[Fact]:
     pulls = {x.intent for x in ledger.facts if isinstance(x, Reserved) and x.in_pull_request}
     settled = {(x.intent, x.index) for x in ledger.facts if isinstance(x, Charged)}
     owned = {

@@ -7,14 +7,17 @@ ended, within the hour that a cache entry lives.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.context import RunContext
 from batch_action.ledger.view import CacheWarmUp, LedgerView
 from batch_action.models.ledger import Usage
 from batch_action.models.requests import Prices, Request, SubmissionMode
 from batch_action.requests import pricing
 from batch_action.requests.builder import RequestSet, shared_instructions
+
+if TYPE_CHECKING:  # the SDK takes long to import
+    from batch_action.clients.anthropic.client import AnthropicClient
 
 CACHE_LIFETIME = timedelta(minutes=50)
 """A cache entry lives an hour; the requests that read it need some minutes to start."""
@@ -107,7 +110,7 @@ def _follow_warm_up(
     return SendStrategy(SubmissionMode.BATCH, f"Sent without the prompt cache: {reason}.")
 
 
-def _ended_at(warm_up: CacheWarmUp, anthropic: AnthropicClient | None) -> datetime | None:
+def _ended_at(warm_up: CacheWarmUp, anthropic: "AnthropicClient | None") -> datetime | None:
     """Return when the warm-up ended; None while it runs, or when that is not known."""
     if warm_up.sent is None or anthropic is None:
         return None

@@ -1,9 +1,9 @@
 """Which pull requests are reviewed in their own runs, and why others are skipped."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from batch_action.batches.results import is_batch_id
-from batch_action.clients.anthropic.client import AnthropicClient
 from batch_action.clients.git import GitRepo
 from batch_action.clients.github.pulls import DEPENDABOT
 from batch_action.config.settings import Settings
@@ -17,6 +17,9 @@ from batch_action.models.github_context import GitHubContext, PullRequestRun
 from batch_action.models.ledger import Collected, Fact
 from batch_action.models.requests import OutcomeKind
 from batch_action.requests import planner
+
+if TYPE_CHECKING:  # the SDK takes long to import
+    from batch_action.clients.anthropic.client import AnthropicClient
 
 DESTINATION = "pr-review"
 
@@ -73,7 +76,9 @@ def account_for(ctx: RunContext, view: LedgerView, collected: Iterable[Fact]) ->
         return None
 
 
-def verify_answers(api: AnthropicClient | None, settings: Settings, view: LedgerView) -> LedgerView:
+def verify_answers(
+    api: "AnthropicClient | None", settings: Settings, view: LedgerView
+) -> LedgerView:
     """Return a pull request's facts, with only the answers that its batches really contain.
 
     Its own runs could have recorded anything: a request counts as answered if Anthropic shows a
