@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import resources
+from string import ascii_letters, digits
 
 from detect_secrets.plugins.artifactory import ArtifactoryDetector
 from detect_secrets.plugins.aws import AWSKeyDetector
@@ -37,27 +38,35 @@ _OVERLAP_CHARS = 1536
 
 _Span = tuple[int, int]
 
-# A detector runs only on lines that match its trigger, in lower case; most lines match none.
-_TRIGGERS: tuple[tuple[RegexBasedDetector, str], ...] = (
-    (AWSKeyDetector(), r"aws|(?:a3t[a-z0-9]|abia|acca|akia|asia)[0-9a-z]{16}"),
-    (ArtifactoryDetector(), r"akc[a-z0-9]{10}"),
-    (AzureStorageKeyDetector(), r"accountkey="),
-    (DiscordBotTokenDetector(), r"\.[a-z\d_-]{6}\.[a-z\d_-]{27}"),
-    (GitHubTokenDetector(), r"gh[pousr]_"),
-    (GitLabTokenDetector(), r"gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-|gr1348941"),
-    (JwtTokenDetector(), r"eyj"),
-    (MailchimpDetector(), r"[0-9a-z]-us\d"),
-    (NpmDetector(), r":_authtoken="),
-    (OpenAIDetector(), r"t3blbkfj"),
-    (PypiTokenDetector(), r"pypi-age"),
-    (SendGridDetector(), r"sg\.[a-z0-9_-]{22}\."),
-    (SlackDetector(), r"xox[abposr]-|hooks\.slack\.com"),
-    (SquareOAuthDetector(), r"sq0csp-"),
-    (StripeDetector(), r"k_live_"),
-    (TelegramBotTokenDetector(), r":aa[0-9a-z_-]{33}"),
-    (TwilioKeyDetector(), r"(?:ac|sk)[a-z0-9]{32}"),
+# A detector runs only on lines that match its trigger, in lower case; most lines match none. Most
+# texts are not searched for it: they have none of the words, and no match within a long run.
+_TRIGGERS: tuple[tuple[RegexBasedDetector, tuple[str, ...], str], ...] = (
+    (AWSKeyDetector(), ("aws",), r"aws|(?:a3t[a-z0-9]|abia|acca|akia|asia)[0-9a-z]{16}"),
+    (ArtifactoryDetector(), ("akc",), r"akc[a-z0-9]{10}"),
+    (AzureStorageKeyDetector(), ("accountkey=",), r"accountkey="),
+    (DiscordBotTokenDetector(), (), r"\.[a-z\d_-]{6}\.[a-z\d_-]{27}"),
+    (GitHubTokenDetector(), (), r"gh[pousr]_"),
+    (GitLabTokenDetector(), (), r"gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-|gr1348941"),
+    (JwtTokenDetector(), ("eyj",), r"eyj"),
+    (MailchimpDetector(), (), r"[0-9a-z]-us\d"),
+    (NpmDetector(), (":_authtoken=",), r":_authtoken="),
+    (OpenAIDetector(), (), r"t3blbkfj"),
+    (PypiTokenDetector(), (), r"pypi-age"),
+    (SendGridDetector(), (), r"sg\.[a-z0-9_-]{22}\."),
+    (SlackDetector(), ("xox", "hooks.slack.com"), r"xox[abposr]-|hooks\.slack\.com"),
+    (SquareOAuthDetector(), ("sq0csp-",), r"sq0csp-"),
+    (StripeDetector(), (), r"k_live_"),
+    (TelegramBotTokenDetector(), (":aa",), r":aa[0-9a-z_-]{33}"),
+    (TwilioKeyDetector(), (), r"(?:ac|sk)[a-z0-9]{32}"),
 )
-_DETECTORS = tuple((detector, re.compile(trigger)) for detector, trigger in _TRIGGERS)
+_DETECTORS = tuple((detector, words, re.compile(trigger)) for detector, words, trigger in _TRIGGERS)
+
+_MIN_RUN = 20
+"""The shortest token of a format with a prefix, or of a detector without words."""
+_LONG_RUN = b"a" * _MIN_RUN
+_RUN_CHARS = frozenset(f"{ascii_letters}{digits}_-.+/=$".encode())
+"""The characters of prefixes and of what follows them."""
+_RUN_CLASSES = bytes(ord("a" if byte in _RUN_CHARS else " ") for byte in range(256))
 
 _ALPHABETS = {
     "d": "[0-9]",
@@ -203,9 +212,10 @@ def mask(text: str, path: str = "") -> tuple[str, int]:
 
 def _token_spans(text: str, lower: str) -> Iterator[_Span]:
     with_prefix, patterns = _formats()
+    runs = _long_runs(text)
     for prefix, rest in with_prefix:
         # Far faster than an expression: most texts have no prefix at all.
-        at = text.find(prefix)
+        at = text.find(prefix) if prefix in runs else -1
         while at >= 0:
             end = at + len(prefix)
             begins_word = not at or not text[at - 1].isalnum()
@@ -216,9 +226,28 @@ def _token_spans(text: str, lower: str) -> Iterator[_Span]:
     for keyword, pattern in patterns:
         if keyword in lower:
             yield from (match.span(pattern.groups) for match in pattern.finditer(text))
-    for detector, trigger in _DETECTORS:
+    lower_runs = runs.lower()
+    for detector, words, trigger in _DETECTORS:
+        if not (any(word in lower for word in words) or trigger.search(lower_runs)):
+            continue
         for start, piece in _pieces_with_trigger(text, lower, trigger):
             yield from ((start + a, start + b) for a, b in _secret_spans(detector, piece))
+
+
+def _long_runs(text: str) -> str:
+    """Return the runs of at least `_MIN_RUN` characters that tokens consist of, a line each.
+
+    They are a small share of a text, and all that has to be searched for most formats.
+    """
+    data = text.encode("utf-8", "replace")
+    classes = data.translate(_RUN_CLASSES)
+    runs, at = [], classes.find(_LONG_RUN)
+    while at >= 0:
+        end = classes.find(b" ", at)
+        end = len(classes) if end < 0 else end
+        runs.append(data[at:end])
+        at = classes.find(_LONG_RUN, end)
+    return b"\n".join(runs).decode()
 
 
 def is_configuration(path: str) -> bool:

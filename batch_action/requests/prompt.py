@@ -1,7 +1,9 @@
 """Message params of one request: the shared instructions first, the file last."""
 
 from collections.abc import Sequence
+from functools import cache
 from html import escape
+from operator import add
 from typing import Any
 
 from batch_action.models.files import ContextFile, FilePart, SourceFile
@@ -14,6 +16,9 @@ so that no text can leave its numbered line."""
 
 MAX_GAP = 2
 """Empty lines in a row that are shown."""
+_GAP = "\n" * (MAX_GAP + 2)
+"""Between two lines, around more of them in a row."""
+MAX_CACHED_DIGITS = 4
 
 
 def system_text(task: Task, guidelines: str, facts: str = "") -> str:
@@ -73,15 +78,24 @@ def _context_file(file: ContextFile) -> str:
 def _numbered(lines: Sequence[str], start: int) -> str:
     """Number the lines; of a long gap, such as a notebook's outputs, the first lines are shown."""
     width = len(str(start + len(lines) - 1))
-    if any("\r" in line for line in lines):
-        lines = [line.rstrip("\r") for line in lines]
-    return _without_line_breaks(
-        "\n".join(
-            f"{start + index:>{width}}| {line}"
-            for index, line in enumerate(lines)
-            if line or index < MAX_GAP or any(lines[index - MAX_GAP : index])
-        )
+    prefixes = _line_prefixes(width)[start : start + len(lines)]
+    text = "\n".join(lines)
+    if len(prefixes) == len(lines) and not (_GAP in f"\n{text}\n" or _has_line_breaks(text)):
+        return "\n".join(map(add, prefixes, lines))
+    return "\n".join(
+        f"{start + index:>{width}}| {_without_line_breaks(line.rstrip(chr(13)))}"
+        for index, line in enumerate(lines)
+        if line or index < MAX_GAP or any(lines[index - MAX_GAP : index])
     )
+
+
+@cache
+def _line_prefixes(width: int) -> list[str]:
+    """Return what stands before the lines 0, 1, 2 … whose numbers have at most *width* digits.
+
+    Only of so many as files have; the others are formatted one by one.
+    """
+    return [f"{number:>{width}}| " for number in range(10 ** min(width, MAX_CACHED_DIGITS))]
 
 
 def _name(path: str) -> str:
@@ -89,7 +103,12 @@ def _name(path: str) -> str:
 
 
 def _without_line_breaks(text: str) -> str:
-    return text.replace("\r\n", "\n").translate(LINE_BREAKS)
+    return text.replace("\r\n", "\n").translate(LINE_BREAKS) if _has_line_breaks(text) else text
+
+
+def _has_line_breaks(text: str) -> bool:
+    """Return whether a text has one of `LINE_BREAKS`: those are what `splitlines` splits at."""
+    return len(f"{text}.".splitlines()) > text.count("\n") + 1 or "\r" in text
 
 
 def message_params(

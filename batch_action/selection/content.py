@@ -130,7 +130,13 @@ def read_text(data: bytes) -> str:
     Code is never shortened: nothing that can run is hidden from the review.
     """
     text = decode(data)
-    return _LONG_LINE.sub(_shorten, cells_of(text) or text)
+    text = cells_of(text) or text
+    # The expression tries each character of each line: only where there is a long line at all.
+    return _LONG_LINE.sub(_shorten, text) if _has_long_line(text) else text
+
+
+def _has_long_line(text: str) -> bool:
+    return len(text) >= MAX_LINE_CHARS and max(map(len, text.split("\n"))) >= MAX_LINE_CHARS
 
 
 def _shorten(line: re.Match[str]) -> str:
@@ -240,8 +246,9 @@ def parts_of(text: str, max_chars: int = MAX_PART_CHARS) -> tuple[FilePart, ...]
     (see `find_long_line`) would be a part of its own.
     """
     lines = lines_of(text)
-    bounds = []
-    first = 0
+    # As each line counts with its end, a text that fits needs no look at its lines.
+    bounds = [(0, len(lines))] if lines and len(text) < max_chars else []
+    first = len(lines) if bounds else 0
     while first < len(lines):
         last = _part_end(lines, first, max_chars)
         bounds.append((first, last))
