@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from importlib import resources
 
-from pathspec import PathSpec
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+from pathspec.util import normalize_file
 
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
@@ -25,6 +25,8 @@ MAX_NAMED_FILES = 5
 """How many files one warning names."""
 
 
+_WILDCARDS = re.compile(r"[*?/]+|\[.*")
+"""What a literal text of a pattern ends at; of a class the end is not looked for."""
 _STAR, _FOLDERS_BEFORE, _FOLDERS = "[^/]*", "^(?:.+/)?", "(?:/.+)?"
 """How pathspec writes `*`, a `**/` at the beginning, and `/**` in the middle."""
 
@@ -67,21 +69,43 @@ class Patterns:
         self.lines = tuple(lines)
         for line in self.lines:
             try:
-                PathSpec.from_lines(GitIgnoreSpecPattern, [line])
+                _compile(line)
             except ValueError as error:
                 raise ConfigError(
                     f"{name}: {line!r} is not a valid pattern.",
                     fix="Write it as in a .gitignore file.",
                 ) from error
-        self._spec = PathSpec.from_lines(GitIgnoreSpecPattern, self.lines)
-        for pattern in self._spec.patterns:
-            if isinstance(pattern, GitIgnoreSpecPattern) and pattern.regex is not None:
-                pattern.regex = re.compile(without_backtracking(pattern.regex.pattern))
+        self._rules = tuple(
+            (longest_literal(line), re.compile(without_backtracking(regex.pattern)), include, line)
+            for line in reversed(self.lines)
+            for regex, include in [_compile(line)]
+            if regex is not None
+        )
 
     def match(self, path: str) -> tuple[bool | None, str]:
         """Return the deciding pattern, and False if it has `!`, None if there is none."""
-        result = self._spec.check_file(path)
-        return result.include, "" if result.index is None else self.lines[result.index]
+        path = normalize_file(path)
+        for literal, regex, include, line in self._rules:
+            # Thousands of paths meet hundreds of patterns: most end here.
+            if literal in path and regex.search(path):
+                return include, line
+        return None, ""
+
+
+def _compile(line: str) -> tuple[re.Pattern[str] | None, bool | None]:
+    """Return a pattern's expression, None for a comment or an empty line, and False with `!`.
+
+    Raises ValueError: the pattern is invalid.
+    """
+    pattern = GitIgnoreSpecPattern(line)
+    return pattern.regex, pattern.include
+
+
+def longest_literal(line: str) -> str:
+    """Return the longest text that each path that a pattern matches contains."""
+    pattern = line.strip().removeprefix("!").strip("/")
+    # What is escaped, or in brackets that are no class, is not worth more than no text.
+    return "" if "\\" in pattern else max(_WILDCARDS.split(pattern), key=len)
 
 
 class PathRules:
