@@ -1,7 +1,7 @@
 """The context of a run: settings, GitHub context, task and clients, for one task of the run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from batch_action.config.settings import Settings
 from batch_action.errors import ConfigError, advice
 from batch_action.models.github_context import GitHubContext, Run
 from batch_action.models.ledger import Fact
+from batch_action.models.report import SavingsByPeriod
 from batch_action.models.requests import Prices, digest
 from batch_action.tasks.task import Task
 from batch_action.text import task_slug, task_title
@@ -63,6 +64,8 @@ class RunContext:
     is_only_task: bool = True
     """Whether the run has one task only; else names in the workspace contain the task's."""
     budget: Budget = field(default_factory=Budget)
+    savings: dict[str, SavingsByPeriod] = field(default_factory=dict)
+    """By title: what the collects of this run report about a task's savings."""
     warnings: list[str] = field(default_factory=list)
     """Messages for the job summary, in their order."""
 
@@ -110,6 +113,11 @@ class RunContext:
     def now(self) -> datetime:
         """Return the time in UTC and whole seconds, as facts record it."""
         return self.clock().replace(microsecond=0)
+
+    def add_savings(self, new: SavingsByPeriod) -> None:
+        """Record what a collect reports: it adds to the run, and is the newest about the rest."""
+        before = self.savings.get(self.title, SavingsByPeriod())
+        self.savings[self.title] = replace(new, run=before.run + new.run)
 
     def warn(self, message: str) -> None:
         """Report a warning once, in the log and in the job summary."""

@@ -119,7 +119,8 @@ class History:
                 input_tokens=self.random.randrange(10**6),
                 output_tokens=self.random.randrange(10**5),
             ),
-            cost_usd=self.random.uniform(0.1, 2),
+            cost_usd=(cost := self.random.uniform(0.1, 2)),
+            interactive_usd=2 * cost,
             failed=failed,
         )
 

@@ -215,7 +215,12 @@ def read_batch(
 ) -> BatchResults:
     """Return the answers of one batch; if not *batched*, priced as the Messages API."""
     keys = pending.request_keys
-    found = [outcomes.get(k.id) or Outcome(custom_id=k.id, kind=OutcomeKind.MISSING) for k in keys]
+    # Results that could not be read say nothing about what they cost.
+    usage = Usage() if outcomes else None
+    found = [
+        outcomes.get(k.id) or Outcome(custom_id=k.id, kind=OutcomeKind.MISSING, usage=usage)
+        for k in keys
+    ]
     alike = len(found) > 1 and len({(o.kind, o.detail, o.message) for o in found}) == 1
     answers = [
         _read_answer(ctx.task, pending, key, outcome, fails_alike=alike)
@@ -423,11 +428,16 @@ def _collected_fact(
     *,
     batched: bool,
 ) -> Collected:
+    usage = sum((usage for _, usage in billed), Usage())
+    plain = [(model, pricing.without_cache(usage)) for model, usage in billed]
+    is_cached = usage != pricing.without_cache(usage)
     return Collected(
         batch=pending.sent.batch,
         at=now,
-        usage=sum((usage for _, usage in billed), Usage()),
+        usage=usage,
         cost_usd=pricing.total_usd(prices, billed, batched=batched),
+        interactive_usd=pricing.total_usd(prices, plain, batched=False),
+        cache_saved_usd=pricing.cache_saving(prices, billed) if is_cached else None,
         failed={answer.request_key.id: answer.failure for answer in answers if answer.failure},
     )
 

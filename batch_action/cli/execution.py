@@ -28,10 +28,12 @@ from batch_action.commands.run import (
     run_for_each_task,
     run_without_ledger,
 )
-from batch_action.commands.status import status
+from batch_action.commands.status import describe_savings, status
+from batch_action.commands.status import print_total as print_savings
 from batch_action.commands.submit import submit, submit_pull_requests
 from batch_action.context import RunContext
 from batch_action.errors import Interrupted
+from batch_action.models.report import SavingsByPeriod
 from batch_action.publishers import job_summary
 from batch_action.publishers.pull_request import eligibility
 from batch_action.requests.planner import Plan
@@ -55,6 +57,9 @@ def execute(name: str, invocation: Invocation, values: dict[str, Any], **options
     What it reports goes to the invocation's output, one object per task.
     """
     data: list[dict[str, object]] = []
+    saved: list[SavingsByPeriod] = []
+    if name == "status":
+        options["saved"] = saved
     if name in REPORTING and invocation.output.as_json:
         options["data"] = data
     contexts: tuple[RunContext, ...] = ()
@@ -72,6 +77,8 @@ def execute(name: str, invocation: Invocation, values: dict[str, Any], **options
                 for ctx in contexts
             ]
         invocation.output.data["tasks"] = data
+        if name == "status":
+            invocation.output.data["savings"] = describe_savings(SavingsByPeriod.sum(saved))
 
 
 def with_action_inputs(invocation: Invocation) -> Invocation:
@@ -171,6 +178,10 @@ def _run_command(
             code = run_for_each_task(contexts, (command,), report_error)
             if plans:
                 print_total(contexts, plans)
+            return code
+        case "status" if len(contexts) > 1 and options.get("data") is None:
+            code = run_for_each_task(contexts, (partial(status, **options),), report_error)
+            print_savings(contexts[0].console, options["saved"])
             return code
         case _:
             command = partial(COMMANDS[name], **options)

@@ -9,7 +9,7 @@ from batch_action.clients.actions_runner import Runner
 from batch_action.config.settings import Settings
 from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError, TransientError
-from batch_action.ledger import spend, store, trust
+from batch_action.ledger import savings, spend, store, trust
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.view import LedgerView
 from batch_action.models.ledger import Ledger, Reported
@@ -75,6 +75,12 @@ def publish_results(
         store.save(ctx, session)
         if batch_results.facts:
             spend.record(ctx, session.view)
+    if not ctx.is_only_task:
+        spent = pull_request_collect.with_pull_request_spending(
+            LedgerView(after), pull_request_results
+        )
+        facts = (*batch_results.facts, *pull_request_results.facts)
+        ctx.add_savings(savings.by_period(spent, facts, ctx.now()))
     published = result.published if result else None
     if done and (published or not pull_request_results.inherited):
         pull_request_collect.save_closed(ctx, pull_request_results)
@@ -108,6 +114,8 @@ def _collect_pull_request(
         )
     published = next(iter(pull_request_results.published), None)
     if published is not None:
+        if published.report.spending:
+            ctx.add_savings(published.report.spending.savings)
         published = notifiers.notify(ctx, published)
         if not ctx.settings.dry_run:
             spend.record(ctx, session.view_of(ctx.run))

@@ -170,13 +170,10 @@ class _Compaction:
     @cached_property
     def _kept_requests(self) -> dict[str, tuple[tuple[RequestKey, ...], ...]]:
         """By old intent: the requests of each batch that still count."""
-        unread = self._unread
         return {
             fact.intent: tuple(
-                keys
-                if (fact.intent, index) in unread
-                else tuple(key for key in keys if self._is_kept(fact.pull_request, key))
-                for index, keys in enumerate(fact.batches)
+                tuple(key for key in keys if self._is_kept(fact.pull_request, key))
+                for keys in fact.batches
             )
             for fact in self.view.facts(Intended)
             if fact.intent in self._old_requests
@@ -190,17 +187,6 @@ class _Compaction:
             for sent, _ in self.view.sent_batches
             if sent.intent in self._old_requests
         }
-
-    @cached_property
-    def _unread(self) -> frozenset[tuple[str, int]]:
-        """The batches without any answer: whether they cost anything is read from the failures."""
-        collected = {x.batch: x for x in self.view.facts(Collected)}
-        return frozenset(
-            (sent.intent, sent.index)
-            for sent, intended in self.view.sent_batches
-            if (fact := collected.get(sent.batch)) is not None
-            and fact.failures >= intended.request_counts[sent.index]
-        )
 
     def _is_kept(self, subject: Subject, key: RequestKey) -> bool:
         return subject not in self._ended_pulls and (

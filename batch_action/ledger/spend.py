@@ -138,7 +138,7 @@ def facts_of(view: LedgerView) -> Iterator[Fact]:
     for intended in view.facts(Intended):
         intent = intended.intent
         yield reserved_fact(intended)
-        for index, keys in enumerate(intended.batches):
+        for index in range(len(intended.batches)):
             create = sent.get((intent, index))
             if create is None:
                 if intent in closed:
@@ -146,12 +146,7 @@ def facts_of(view: LedgerView) -> Iterator[Fact]:
                 continue
             yield create
             if fact := collected.get(create.batch):
-                # Results that could not be read say nothing about what they cost.
-                unread = fact.failures >= intended.request_counts[index] and all(
-                    fact.failed.get(key.id) == "missing" for key in keys
-                )
-                usd = None if unread else fact.cost_usd
-                yield Charged(intent=intent, index=index, batch=create.batch, usd=usd)
+                yield Charged(intent=intent, index=index, batch=create.batch, usd=fact.cost_usd)
 
 
 def reserved_fact(intended: Intended) -> Reserved:

@@ -36,6 +36,7 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = Annotated[int, Field(ge=1, le=2**53)]
 Usd = Annotated[float, Field(ge=0, le=1e12)]
 """So that sums stay finite."""
+UsdDifference = Annotated[float, Field(ge=-1e12, le=1e12)]
 
 
 class LedgerModel(BaseModel):
@@ -252,6 +253,11 @@ class Collected(CompactableFact, key=("batch",)):
     at: Timestamp
     usage: Usage
     cost_usd: Usd | None = None
+    """What is billed; None when it is not known."""
+    interactive_usd: Usd | None = None
+    """What the same tokens would have cost one by one, without batch and prompt cache."""
+    cache_saved_usd: UsdDifference | None = None
+    """What the prompt cache saved, negative when it cost more; None where it was not used."""
     failed: dict[CustomId, str]
     """Request id to kind of failure, for the requests without a usable answer."""
     failed_count: Count | None = None

@@ -1,6 +1,7 @@
 """The report of a run: file statuses, spending, and what was published at each destination."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from enum import StrEnum, unique
 
 from batch_action.models.findings import (
@@ -55,6 +56,66 @@ class FileStatuses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Savings:
+    """What collected batches cost, and what the same requests would have cost one by one.
+
+    Amounts in US dollars, of the batches whose cost is known.
+    """
+
+    batches: int = 0
+    unknown_batches: int = 0
+    """Those whose cost is not known: no amount contains it."""
+    interactive_usd: float = 0.0
+    """At the interactive price, without prompt cache."""
+    paid_usd: float = 0.0
+    cache_saved_usd: float = 0.0
+    """The part that the prompt cache has saved, negative when it cost more."""
+    prompt_tokens: int = 0
+    """All input tokens, cached ones included."""
+    cache_read_tokens: int = 0
+
+    def __add__(self, other: "Savings") -> "Savings":
+        names = (field.name for field in fields(self))
+        return Savings(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the amounts say anything: there is no batch, or one of known cost."""
+        return not self.batches or self.batches > self.unknown_batches
+
+    @property
+    def saved_usd(self) -> float:
+        """What batch and prompt cache have saved together."""
+        return self.interactive_usd - self.paid_usd
+
+    @property
+    def cache_share(self) -> float:
+        """The share of all input tokens that was read from the cache, 0 to 1."""
+        return self.cache_read_tokens / self.prompt_tokens if self.prompt_tokens else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavingsByPeriod:
+    """The savings of a run, of the month so far (UTC), and of all runs, for one or more tasks."""
+
+    run: Savings = Savings()
+    month: Savings = Savings()
+    total: Savings = Savings()
+
+    def __add__(self, other: "SavingsByPeriod") -> "SavingsByPeriod":
+        return SavingsByPeriod(
+            run=self.run + other.run,
+            month=self.month + other.month,
+            total=self.total + other.total,
+        )
+
+    @staticmethod
+    def sum(items: "Iterable[SavingsByPeriod]") -> "SavingsByPeriod":
+        """Return the sum over several tasks."""
+        return sum(items, SavingsByPeriod())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
     """The cost of a run, of the alternatives to it, and of the month to date."""
 
@@ -69,6 +130,7 @@ class Spending:
     not used or the price is unknown."""
     batched: bool = True
     """Whether the requests were sent in batches, not synchronously at the interactive price."""
+    savings: SavingsByPeriod = SavingsByPeriod()
 
     @property
     def paid_usd(self) -> float | None:

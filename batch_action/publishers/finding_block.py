@@ -284,4 +284,5 @@ def render_last_run(
         cost=report_text.format_cost(report.spending) if report.spending else "",
         provenance=report_text.format_provenance(report),
         advice=advice,
+        savings=report_text.format_savings(report.spending.savings) if report.spending else "",
     )

@@ -21,7 +21,7 @@ from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.trust import access_of
 from batch_action.ledger.view import PendingBatch
 from batch_action.models.findings import OPEN_STATES, FindingStatus, Severity, Verdict
-from batch_action.models.report import PublishResult
+from batch_action.models.report import PublishResult, SavingsByPeriod
 from batch_action.models.requests import BatchState, Cost, SubmissionMode
 from batch_action.publishers import report_text, suppressed
 from batch_action.publishers.report_text import (
@@ -344,9 +344,22 @@ def report_run_end(*contexts: RunContext) -> None:
         rows = [(markdown(ctx.title, 60), *_overview_cells(ctx.runner.outputs)) for ctx in contexts]
         table = report_text.format_table(("Task", *OVERVIEW_COLUMNS), rows, MAX_OVERVIEW_BYTES)
         _write_summary(first.runner, first.settings, f"### All tasks\n\n{table}")
+        _report_total_savings(contexts)
     if first.warnings:
         lines = (f"- {markdown_with_commits(warning)}" for warning in first.warnings)
         _write_summary(first.runner, first.settings, "\n".join(["**Warnings**", "", *lines]))
+
+
+def _report_total_savings(contexts: Sequence[RunContext]) -> None:
+    """Write the savings of all tasks together."""
+    savings = {title: x for ctx in contexts for title, x in ctx.savings.items()}
+    if not savings:
+        return
+    others = ", ".join(markdown(ctx.title, 60) for ctx in contexts if ctx.title not in savings)
+    note = f"\n\nWithout {others}, which collected nothing." if others else ""
+    table = report_text.format_savings_table(SavingsByPeriod.sum(savings.values()))
+    first = contexts[0]
+    _write_summary(first.runner, first.settings, f"**Savings of all tasks**\n\n{table}{note}")
 
 
 def _overview_cells(outputs: Mapping[str, str]) -> Iterator[str]:

@@ -29,6 +29,8 @@ from batch_action.models.report import (
     FileStatuses,
     PublishResult,
     RunReport,
+    Savings,
+    SavingsByPeriod,
     Spending,
 )
 from batch_action.publishers.links import format_link, link_lines
@@ -60,6 +62,8 @@ MAX_NAME_CELL_CHARS = 60
 MAX_NOTE_CHARS = 500
 MAX_STATE_NOTE_CHARS = 60
 MAX_BATCHES_LISTED = 5
+SAVINGS_COLUMNS = ("Interactive", "Paid", "Saved", "Input from cache")
+MAX_SAVINGS_BYTES = 2_000
 
 
 def format_headline(statuses: Sequence[FindingStatus], *, security_hidden: bool) -> str:
@@ -120,6 +124,51 @@ def _format_cache_saving(spending: Spending) -> str:
         return ""
     effect = f"saved {format_dollars(usd)}" if usd >= 0 else f"cost {format_dollars(-usd)} more"
     return f", which {effect}, including its warm-up"
+
+
+def format_savings(savings: SavingsByPeriod) -> str:
+    """Format a sentence about what was saved this month and since the beginning; empty if none."""
+    if not savings.total.batches:
+        return ""
+    if not savings.total.is_known:
+        return "What was saved is not known: no batch has a known price."
+    amounts = [
+        f"{format_dollars(x.saved_usd)} of {format_dollars(x.interactive_usd)}"
+        for x in (savings.month, savings.total)
+    ]
+    unknown = savings.total.unknown_batches
+    missing = f", without {plural(unknown, 'batch', 'batches')} of unknown price" if unknown else ""
+    return f"Saved this month {amounts[0]}, since the beginning {amounts[1]}{missing}."
+
+
+def format_savings_table(savings: SavingsByPeriod) -> str:
+    """Format a table: interactive, paid, saved and cache share of each period."""
+    periods = {
+        "This run": savings.run,
+        "This month": savings.month,
+        "Since the beginning": savings.total,
+    }
+    rows = [(name, *savings_cells(x)) for name, x in periods.items()]
+    return format_table(("", *SAVINGS_COLUMNS), rows, MAX_SAVINGS_BYTES)
+
+
+def savings_cells(savings: Savings) -> tuple[str, ...]:
+    """Return the texts below `SAVINGS_COLUMNS`."""
+    if not savings.is_known:
+        return ("not known",) * 3 + (f"{savings.cache_share:.0%}",)
+    unknown = savings.unknown_batches
+    more = f" + {plural(unknown, 'batch', 'batches')} of unknown price" if unknown else ""
+    cache = ""
+    if usd := savings.cache_saved_usd:
+        cache = (
+            f" (saved {format_dollars(usd)})" if usd > 0 else f" (cost {format_dollars(-usd)} more)"
+        )
+    return (
+        format_dollars(savings.interactive_usd),
+        f"{format_dollars(savings.paid_usd)}{more}",
+        format_dollars(savings.saved_usd),
+        f"{savings.cache_share:.0%}{cache}",
+    )
 
 
 def format_file_counts(statuses: FileStatuses) -> str:
@@ -351,6 +400,7 @@ def describe_run(published: PublishResult, max_bytes: int) -> dict[str, object]:
         "file_verdicts": format_file_verdicts(report, max_bytes),
         "generated": format_generated_files(report, max_bytes),
         "cost": format_cost(report.spending) if report.spending else "",
+        "savings": format_savings_table(report.spending.savings) if report.spending else "",
         "file_statuses": format_file_counts(report.file_statuses),
         "entries": format_file_statuses(report.file_statuses, max_bytes),
         "skipped": format_skipped(report.file_statuses),

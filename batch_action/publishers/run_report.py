@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from batch_action.batches.results import SERVICE, BatchResults, RequestAnswer
 from batch_action.context import RunContext
+from batch_action.ledger import savings
 from batch_action.ledger.spend import month_start
 from batch_action.ledger.view import LedgerView
 from batch_action.models.files import Selection, SkipKind, SkipReason
@@ -15,6 +16,7 @@ from batch_action.models.report import (
     FileStatusEntry,
     FileStatuses,
     RunReport,
+    SavingsByPeriod,
     Spending,
 )
 from batch_action.models.requests import Prices
@@ -66,6 +68,7 @@ def build(
             view,
             results,
             month_usd=(spend_view or view).spend_usd(month_start(ctx.now())),
+            saved=savings.by_period(spend_view or view, results.facts, ctx.now()),
         )
         if ended
         else None,
@@ -177,7 +180,12 @@ def _build_entry(
 
 
 def _compute_spending(
-    prices: Prices, view: LedgerView, results: BatchResults, *, month_usd: float | None
+    prices: Prices,
+    view: LedgerView,
+    results: BatchResults,
+    *,
+    month_usd: float | None,
+    saved: SavingsByPeriod,
 ) -> Spending:
     usage = sum((usage for _, usage in results.usages), Usage())
     prompt = usage.prompt_tokens
@@ -193,6 +201,7 @@ def _compute_spending(
             else None
         ),
         batched=results.batched,
+        savings=saved,
     )
 
 

@@ -64,6 +64,10 @@ def test_each_command_that_reports_prints_one_object(workflow: WorkflowHarness) 
     assert {check["state"] for check in run("doctor")["checks"]} >= {"ok"}
     both = run("status", "--task", "code-review", "--task", "security-scan")
     assert [task["task"] for task in both["tasks"]] == ["code-review", "security-scan"]
+    (saved, _), total = (task["savings"]["total"] for task in both["tasks"]), both["savings"]
+    assert total["month"] == total["total"] == saved
+    assert saved["saved_usd"] == pytest.approx(saved["interactive_usd"] / 2, abs=1e-6)
+    assert (saved["batches"], saved["unknown_batches"], saved["cache_share"]) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,34 @@ def test_one_summary_lists_all_tasks(workflow: WorkflowHarness) -> None:
     assert "### All tasks" not in workflow.run().summary
 
 
+def savings_in(text: str, rows: int = 3) -> list[list[float]]:
+    """Return the dollars in the last rows about savings."""
+    found = [r.split("|")[2:5] for r in text.splitlines() if r.startswith(("| This", "| Since"))]
+    return [[float(cell.strip(" $")) for cell in cells] for cells in found[-rows:]]
+
+
+def test_the_savings_of_all_tasks_are_added(workflow: WorkflowHarness) -> None:
+    workflow.inputs["task"] = TWO_TASKS
+    workflow.commit({"a.js": BAD})
+    workflow.run("submit")
+    done = workflow.run("collect")
+    single, _, total = done.summary.partition("**Savings of all tasks**")
+    run, month, ever = savings_in(total)
+    assert run == month == ever
+    interactive, paid, saved = run
+    # Below a cent there are four decimals, from a cent on two.
+    assert paid == pytest.approx(float(done.outputs["cost-usd"]), abs=0.005)
+    assert saved == pytest.approx(float(done.outputs["savings-usd"]), abs=0.005)
+    of_each = [row[1] for row in savings_in(single, rows=6)[::3]]
+    assert len(of_each) == 2
+    assert sum(of_each) == pytest.approx(paid, abs=0.005)
+    assert interactive > max(of_each) > 0
+    assert "Saved this month $0.0" in workflow.issues[0].body.splitlines()[-1]
+    # A run that collects nothing adds nothing, and knows the rest.
+    quiet = workflow.run("collect").summary.partition("**Savings of all tasks**")[2]
+    assert savings_in(quiet) == [[0, 0, 0], month, ever]
+
+
 def test_one_task_failing_never_stops_the_others(workflow: WorkflowHarness) -> None:
     workflow.commit({"a.js": BAD})
     workflow.run(task=TWO_TASKS)

@@ -17,7 +17,7 @@ from batch_action.models.findings import (
     Severity,
 )
 from batch_action.models.ledger import Usage
-from batch_action.models.report import Spending
+from batch_action.models.report import Savings, SavingsByPeriod, Spending
 from batch_action.models.requests import Cost
 from batch_action.publishers import finding_block, markers, user_commands
 from batch_action.publishers.issue.render import parse, render
@@ -214,6 +214,17 @@ def test_security_findings_are_hidden_on_public_repositories():
     assert not draft(secret, hides_security=True).open
     assert draft(secret, hides_security=True, before=BEFORE).comment is None
     assert "hole" in draft(secret, hides_security=False).body
+
+
+def test_the_last_line_is_what_was_saved():
+    saved = SavingsByPeriod(
+        month=Savings(batches=1, interactive_usd=0.8, paid_usd=0.3),
+        total=Savings(batches=9, interactive_usd=1200, paid_usd=599.5),
+    )
+    body = draft(spending=replace(reports.SPENDING, savings=saved)).body
+    assert body.splitlines()[-1] == (
+        "<sub>Saved this month $0.50 of $0.80, since the beginning $600.50 of $1,200.00.</sub>"
+    )
 
 
 @pytest.mark.parametrize(

@@ -321,14 +321,6 @@ class TestRequests:
         (first,) = (x for x in LedgerView(short).facts(Selected) if x.at == day(0))
         assert first in known.facts, "the report of its batch needs the whole selection"
 
-    def test_a_batch_of_which_nothing_could_be_read_stays_whole(self):
-        failed = {key(content=0).id: "missing"}
-        known = ledger(*answered(0, key(content=0), failed=failed), *self.SIX[4:])
-        short = compact(known, NEVER)
-        assert listed(short) == blobs(0, 3, 4, 5)
-        charged = [x for x in spend.facts_of(LedgerView(short)) if x.kind == "charged"]
-        assert [x.usd for x in charged] == [None, *[0.5] * 5]
-
     def test_the_first_answer_to_a_recheck_request_stays(self):
         recheck = Recheck(
             fingerprint="e" * 16,
