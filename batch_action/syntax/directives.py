@@ -38,14 +38,15 @@ _SHAPE = re.compile(
     r"|[a-z][\w.-]*(?: [a-z]+)?:\s*[\w-]+(?: [\w-]+)?(?:[=,(\[][^.]*)?$"  # ty: ignore, sourcery skip: all
     r"|\[/?[A-Z]{3,}\b"  # [START x]
     r"|(?i:no(?:inspection|lint|sec|semgrep|qa|sonar|cov|check|format))\b"
-    r"|(?:globals?|exported)\s"
+    r"|(?:globals?|exported)\s|#?\s*(?:end)?region\b"
     r"|[a-z][\w-]*[-_](?:ignore|disable|enable|skip)\b|skipcq\b|ggignore\b|no mutate\b"
     r"|[a-z][\w-]+ (?:ignore|disable|enable|off|skip)(?:-[a-z]+)*(?:\s*$|=|\s+[A-Z]+\d)"
     r"|[A-Z]{3,}_[A-Z_]{4,}$",  # LCOV_EXCL_LINE
 )
 """How comments for tools begin, whichever the tool; tags of documentation are for people."""
 _ANYWHERE = re.compile(
-    r"@(?:not-)?generated\b|\bnoinspection\b|\bDO NOT EDIT\b"
+    r"@(?:not-)?generated\b|\bnoinspection\b|\bDO NOT EDIT\b|\bDeprecated:|\bLocal Variables:"
+    r"|\bswagger:\w+|\b(?:vim?|ex): *set?\b"
     r"|\b[\w-]+: ?(?:allow|ignore|disable|enable|off|skip)\b",
     re.IGNORECASE,
 )
@@ -54,11 +55,24 @@ _OLD_BUILD_CONSTRAINT = re.compile(r"//\s*\+build\b")
 _EXAMPLE_OUTPUT = re.compile(r"/[/*]\s*(?:unordered )?output:", re.IGNORECASE)
 _LEGAL = re.compile(r"copyright|\(c\)|©|SPDX-|\blicen[sc]ed?\b", re.IGNORECASE)
 _APPLIES_TO_NEXT = re.compile(
-    r"next-line|ignore next|ignore-next|@ts-(?:ignore|expect-error)"
+    r"next-line|disable-next|ignore next|ignore-next|@ts-(?:ignore|expect-error)"
     r"|(?:prettier|biome|rome|oxlint|deno-lint|deno-fmt)-ignore(?!-)",
     re.IGNORECASE,
 )
 """Directives about the next line or statement: nothing may be inserted between."""
+
+
+_HEAD = {
+    "python": re.compile(r"\A(?:[ \t\f]*(?:#[^\n]*)?\n)*"),
+    "script": re.compile(r"\A(?:\s+|//[^\n]*|#![^\n]*|/\*.*?\*/)*", re.DOTALL),
+}
+"""The comments before the first code of a file."""
+_HEAD_COMMENT = {
+    "python": re.compile(r"#[^\n]*"),
+    "script": re.compile(r"//[^\n]*|#![^\n]*|/\*.*?\*/", re.DOTALL),
+}
+_TYPED_TAG = re.compile(r"@\w+\s*\{[^}\n]*\}+(?:\s*\[?[\w.$]+)?")
+"""A tag with a type, and the name that has it: `@param {string} name`, `@returns {number}`."""
 
 
 class CodeComment(NamedTuple):
@@ -93,6 +107,43 @@ def changes_markers(old: str, new: str) -> bool:
     """Return whether the texts differ in what tools look for anywhere in a file."""
     before, after = (Counter(map(str.lower, _ANYWHERE.findall(text))) for text in (old, new))
     return before != after
+
+
+def moves_head(old: str, new: str, language: str) -> bool:
+    """Return whether anything changes above a directive at the top of a file.
+
+    An interpreter is read in the first line only, an encoding in the first two, and settings of a
+    whole file only before its first code or docstring.
+    """
+    head = _head(old.replace("\r\n", "\n"), language)
+    return not new.replace("\r\n", "\n").startswith(head)
+
+
+def drops_typed_tag(old: str, new: str) -> bool:
+    """Return whether a type, or the name it is for, changes in the comments of a script.
+
+    Type checkers and editors read both.
+    """
+    before, after = (
+        Counter(" ".join(tag.split()) for tag in _TYPED_TAG.findall(text)) for text in (old, new)
+    )
+    return bool(before - after)
+
+
+def _head(text: str, language: str) -> str:
+    """Return the beginning of a text, up to its last directive before any code."""
+    kind = "python" if language == "python" else "script"
+    found = _HEAD[kind].match(text)
+    end = 0
+    for match in _HEAD_COMMENT[kind].finditer(found[0] if found else ""):
+        comment = CodeComment(0, match[0], own_line=True)
+        if kind == "python":
+            is_directive = python_directive(comment) is not None
+        else:
+            of_language = go_directives if language == "go" else script_directives
+            is_directive = match[0].startswith("#!") or any(of_language([comment]))
+        end = match.end() if is_directive else end
+    return text[:end]
 
 
 def _to_directive(comment: CodeComment, text: str) -> CodeComment:

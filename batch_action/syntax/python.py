@@ -23,6 +23,29 @@ _LAYOUT = frozenset(
 )
 _ENCODING = re.compile(r"[ \t\f\ufeff]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
 """https://docs.python.org/3/reference/lexical_analysis.html#encoding-declarations"""
+_PLAIN_DECORATORS = frozenset(
+    {
+        *("property", "setter", "getter", "deleter", "cached_property", "cache", "lru_cache"),
+        *("staticmethod", "classmethod", "abstractmethod", "abstractproperty", "override", "final"),
+        *("overload", "wraps", "contextmanager", "asynccontextmanager", "dataclass", "fixture"),
+        *(
+            "total_ordering",
+            "singledispatch",
+            "singledispatchmethod",
+            "unique",
+            "runtime_checkable",
+        ),
+    }
+)
+"""Decorators that do not read docstrings; any other may: a command's help, a tool's prompt."""
+_READING_BASES = frozenset({"Signature", "BaseModel", "Tool", "BaseTool", "Schema", "Command"})
+"""Base classes that give the docstring of a class to others."""
+_MACHINE_FORMAT = re.compile(
+    r"^\s*(?:>>>|---\s*$|\.\. code-block|:=|::=|\||[a-z_]\w*\s+:(?:\s|$)|swagger:|@\w)"
+    r"|\A\s*[a-z_]\w*\s*:(?:\s|$)",
+    re.MULTILINE,
+)
+"""Docstrings that are code for somebody: doctests, YAML for an API, rules of a grammar."""
 _Position = tuple[int, int]
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -38,6 +61,8 @@ class _ParsedCode:
     comments: tuple[str, ...]
     docstrings: tuple[str | None, ...]
     """Of the module and of each class and function, in the order of the text."""
+    read_by_others: tuple[bool, ...]
+    """Whether something may read each of them, in the same order."""
     reads_docstrings: bool
     """The code may read its own docstrings."""
 
@@ -84,8 +109,15 @@ def find_code_change(old: str, new: str) -> str | None:
         return "changes how the code is written"
     if before.directives != after.directives or _changes_script_metadata(before, after):
         return "adds, drops or moves a comment that tools read"
+    return _docstring_problem(before, after)
+
+
+def _docstring_problem(before: _ParsedCode, after: _ParsedCode) -> str | None:
     if before.reads_docstrings and _changes_existing_docstrings(before, after):
         return "changes docstrings that the code reads"
+    pairs = zip(before.docstrings, after.docstrings, before.read_by_others, strict=True)
+    if any(is_read and old_text != new_text for old_text, new_text, is_read in pairs):
+        return "changes a docstring that a decorator, a base class or a tool reads"
     return None
 
 
@@ -113,11 +145,9 @@ def _parse_code(text: str) -> _ParsedCode | None:
 
 
 def _extract_code(tree: ast.Module, text: str) -> _ParsedCode:
-    docstrings = tuple(
-        ast.get_docstring(node, clean=False)
-        for node in _walk_in_order(tree)
-        if isinstance(node, Documented)
-    )
+    documented = [node for node in _walk_in_order(tree) if isinstance(node, Documented)]
+    docstrings = tuple(ast.get_docstring(node, clean=False) for node in documented)
+    lines = text.split("\n")
     spans = list(_string_statement_spans(tree, text))
     tokens: list[str] = []
     found: list[CodeComment] = []
@@ -126,7 +156,9 @@ def _extract_code(tree: ast.Module, text: str) -> _ParsedCode:
         if token.type == tokenize.COMMENT:
             comments.append(token.string)
             own_line = not token.line[: token.start[1]].strip()
-            comment = CodeComment(len(tokens), token.string, own_line)
+            follows = lines[token.start[0]].strip() if token.start[0] < len(lines) else ""
+            is_code = own_line and follows != "" and follows[0] not in "#\"'"
+            comment = CodeComment(len(tokens), token.string, own_line, is_code)
             if directive := directives.python_directive(comment):
                 found.append(directive)
         elif token.type not in _LAYOUT and not any(a <= token.start < b for a, b in spans):
@@ -138,8 +170,26 @@ def _extract_code(tree: ast.Module, text: str) -> _ParsedCode:
         directives=tuple(found),
         comments=tuple(comments),
         docstrings=docstrings,
+        read_by_others=tuple(map(_is_read_by_others, documented, docstrings)),
         reads_docstrings="__doc__" in tokens or "docopt" in tokens,
     )
+
+
+def _is_read_by_others(node: Documented, docstring: str | None) -> bool:
+    """Return whether a decorator, a base class or a tool may read a docstring, there or not."""
+    if docstring is not None and _MACHINE_FORMAT.search(docstring):
+        return True
+    if isinstance(node, ast.Module):
+        return False
+    decorators = (d.func if isinstance(d, ast.Call) else d for d in node.decorator_list)
+    bases = node.bases if isinstance(node, ast.ClassDef) else []
+    return any(_last_name(each) not in _PLAIN_DECORATORS for each in decorators) or any(
+        _last_name(base) in _READING_BASES for base in bases
+    )
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def _walk_in_order(node: ast.AST) -> Iterator[ast.AST]:

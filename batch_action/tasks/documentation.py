@@ -12,6 +12,8 @@ from batch_action.tasks.task import Task
 COMPARABLE_LANGUAGES = frozenset({"python", *treesitter.LANGUAGES})
 """Languages whose code can be separated from its documentation."""
 
+SCRIPT_LANGUAGES = frozenset({"javascript", "jsx", "typescript", "tsx"})
+
 DOCSTRING_STYLES = {
     "Google": re.compile(
         r"^\s*(?:Args|Arguments|Returns|Raises|Yields|Attributes|Example|Examples):\s*$",
@@ -68,6 +70,10 @@ def check_draft(draft: FileDraft, target: DraftTarget) -> str | None:
         return "is not the requested file"
     if directives.changes_markers(target.text, draft.text):
         return "adds or drops a comment that tools read"
+    if directives.moves_head(target.text, draft.text, target.language):
+        return "moves a comment that tools read at the top of the file"
+    if target.language in SCRIPT_LANGUAGES and directives.drops_typed_tag(target.text, draft.text):
+        return "changes a type or its name in a comment"
     return find_code_change(target.language, target.text, draft.text)
 
 

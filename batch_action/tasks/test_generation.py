@@ -66,9 +66,12 @@ def _script_problem(text: str, old: str | None, language: str) -> str | None:
 
 
 def _is_in_package_of(test: str, source: str) -> bool:
-    """Return whether a Go test is in the package of the source, or in its external test package."""
+    """Return whether a Go test is in the source's package, or in the external test package of it.
+
+    A source that does not parse has no known package: any is accepted.
+    """
     package = treesitter.go_package(source)
-    return treesitter.go_package(test) in (package, f"{package}_test")
+    return not package or treesitter.go_package(test) in (package, f"{package}_test")
 
 
 def lines_run_at_import(path: str, text: str) -> list[int]:

@@ -430,3 +430,76 @@ def test_a_draft_declares_no_other_encoding():
     target = DraftTarget(source="x", language="python", text=old, existing_text=old)
     for cookie in ("# coding: utf-7\n", "\r# coding: utf-7\n"):
         assert documentation.check_draft(FileDraft(path="x", text=cookie + old), target)
+
+
+F = "def f(a):\n"
+KEPT = [
+    # language, text, draft, whether it is refused
+    ("python", "#!/bin/x\nx = 1\n", '"""Doc."""\n#!/bin/x\nx = 1\n', True),
+    ("python", "#!/bin/x\nx = 1\n", "# About.\n#!/bin/x\nx = 1\n", True),
+    ("python", "#!/bin/x\nx = 1\n", '#!/bin/x\n"""Doc."""\nx = 1\n', False),
+    ("python", "# coding: utf-8\nx = 1\n", "# a\n# b\n# coding: utf-8\nx = 1\n", True),
+    ("python", "# type: ignore\nx = 1\n", '"""Doc."""\n# type: ignore\nx = 1\n', True),
+    ("python", "# type: ignore\nx = 1\n", '# type: ignore\n"""Doc."""\nx = 1\n', False),
+    ("python", "# mypy: strict\nx = 1\n", '"""Doc."""\n# mypy: strict\nx = 1\n', True),
+    ("python", "# Copyright X\nx = 1\n", '"""Doc."""\n# Copyright X\nx = 1\n', True),
+    ("python", "x = 1\n# pylint: disable-next=c\ny = 1\n",
+     "x = 1\n# pylint: disable-next=c\n# About.\ny = 1\n", True),
+    ("python", "x = 1\n# fmt: off\ny = 1\n", "x = 1\n# About.\n# fmt: off\ny = 1\n", False),
+    ("python", '"""Doc."""\n# pylint: disable=c\nx = 1\n',
+     '"""New."""\n# pylint: disable=c\nx = 1\n', False),
+    ("python", f'@tool\n{F}    """Old."""\n', f'@tool\n{F}    """New."""\n', True),
+    ("python", f"@tool\n{F}    return a\n", f'@tool\n{F}    """New."""\n    return a\n', True),
+    ("python", f"@click.command()\n{F}    g()\n",
+     f'@click.command()\n{F}    """N."""\n    g()\n', True),
+    ("python", f'@property\n{F}    """Old."""\n', f'@property\n{F}    """New."""\n', False),
+    ("python", f"@functools.lru_cache(3)\n{F}    g()\n",
+     f'@functools.lru_cache(3)\n{F}    """N."""\n    g()\n', False),
+    ("python", 'class A(dspy.Signature):\n    """Old."""\n',
+     'class A(dspy.Signature):\n    """New."""\n', True),
+    ("python", 'class A(Base):\n    """Old."""\n', 'class A(Base):\n    """New."""\n', False),
+    ("python", f'{F}    """e : e PLUS t"""\n', f'{F}    """Parse a sum."""\n', True),
+    ("python", f'{F}    """e : t\n    | f"""\n', f'{F}    """Parse."""\n', True),
+    ("python", f'{F}    """Get.\n    ---\n    x: 1\n    """\n', f'{F}    """Get it."""\n', True),
+    ("python", f'{F}    """Add.\n\n    >>> f(1)\n    1\n    """\n', f'{F}    """Add."""\n', True),
+    ("python", f'{F}    """Add.\n\n    Args:\n        a: b.\n    """\n',
+     f'{F}    """Add up."""\n', False),
+    ("python", "x = 1\n# region Setup\ny = 1\n", "x = 1\ny = 1\n", True),
+    ("python", "x = 1\n", "x = 1\n# Local Variables:\n# mode: c\n# End:\n", True),
+    ("python", "x = 1\n# vim: set ts=4:\n", "x = 1\n", True),
+    ("javascript", "/** @jest-environment jsdom */\nf();\n",
+     "/** About. */\n/** @jest-environment jsdom */\nf();\n", True),
+    ("javascript", "/** @jest-environment jsdom */\nf();\n",
+     "/** @jest-environment jsdom */\n/** About. */\nf();\n", False),
+    ("javascript", "#!/bin/node\nf();\n", "#!/bin/node\n/** About. */\nf();\n", False),
+    ("javascript", "/* global $ */\nf();\n", "f();\n", True),
+    ("javascript", "// @formatter:off\nf();\n", "f();\n", True),
+    ("javascript", "const a = /** @type {A} */ (b);\n", "const a = /** It. */ (b);\n", True),
+    ("javascript", "/** @typedef {{a: string}} A */\nf();\n", "f();\n", True),
+    ("javascript", "/** @param {string} a - old */\nfunction f(a) {}\n",
+     "/** @param {string} a - new */\nfunction f(a) {}\n", False),
+    ("javascript", "/** @param {string} a - old */\nfunction f(a) {}\n",
+     "/** @param {number} a - old */\nfunction f(a) {}\n", True),
+    ("javascript", "/** @param {string} a */\nfunction f(a) {}\n",
+     "/** @param {string} b */\nfunction f(a) {}\n", True),
+    ("javascript", "/** @returns {A<B>} it */\nfunction f() {}\n",
+     "/** Return it. */\nfunction f() {}\n", True),
+    ("javascript", "// #region A\nf();\n", "f();\n", True),
+    ("go", "package x\n\n// F is. Deprecated: use G.\nfunc F() {}\n",
+     "package x\n\n// F is.\nfunc F() {}\n", True),
+    ("go", "package x\n\n// F is.\n//\n// swagger:route GET /x\nfunc F() {}\n",
+     "package x\n\n// F is.\nfunc F() {}\n", True),
+    ("go", "//go:build linux\n\npackage x\n", "// About.\n\n//go:build linux\n\npackage x\n", True),
+    ("go", "//go:build linux\n\npackage x\n", "//go:build linux\n\n// Package x is.\npackage x\n",
+     False),
+    ("go", "// Copyright X\n\npackage x\n",
+     "// Package x is.\n\n// Copyright X\n\npackage x\n", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text", "draft", "refused"), KEPT)
+def test_what_tools_read_keeps_its_text_and_its_place(language, text, draft, refused):
+    target = DraftTarget(source="x", language=language, text=text, existing_text=text)
+    problem = documentation.check_draft(FileDraft(path="x", text=draft), target)
+    assert (problem is not None) == refused, problem
+    assert "parse" not in (problem or "")
