@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Container, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn
@@ -92,18 +93,28 @@ class ArtifactService(Closeable):
         self._http.close()
 
     def upload(self, name: str, zip_bytes: bytes, retention_days: int) -> int:
-        """Store a zip as an artifact and return its id, once the service has all of its bytes.
+        """Store a zip as an artifact and return its id, once the service has confirmed its size.
+
+        When the bytes cannot be stored, the name is free again if the service still responds.
 
         Raises:
-            NameTakenError: the run already has an artifact of that name.
+            NameTakenError: the run already has an artifact of that name, or a job that has ended
+                was interrupted while it uploaded one.
             GitHubError: it could not be stored.
         """
         check_name(name)
         upload_url = self._create(name, self._expires_at(retention_days))
-        self._put(upload_url, zip_bytes)
-        artifact_id = self._finalize(name, zip_bytes)
-        self._verify(name, artifact_id, zip_bytes)
-        return artifact_id
+        try:
+            self._put(upload_url, zip_bytes)
+        except GitHubError:
+            with suppress(GitHubError):
+                self._delete(name, *self._ids.values())
+            raise
+        return self._finalize(name, zip_bytes)
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two calls."""
+        self._sleep(seconds)
 
     def delete(self, name: str, known: Container[int] | None = None) -> bool:
         """Delete this run's artifacts of that name; return whether there was one.
@@ -114,6 +125,8 @@ class ArtifactService(Closeable):
         artifacts = self.list_artifacts(name)
         if known is not None and any(artifact.id not in known for artifact in artifacts):
             return False
+        if not artifacts:  # not listed yet: it can only be deleted by the job that has stored it
+            return self._delete(name, *self._ids.values())
         deleted = [
             self._delete(name, artifact.run_backend, artifact.job_backend) for artifact in artifacts
         ]
@@ -218,10 +231,11 @@ class ArtifactService(Closeable):
             _raise_github_error("FinalizeArtifact", name, refused)
         return int(read_field(response, "artifact_id") or 0)
 
-    def _verify(self, name: str, artifact_id: int, data: bytes) -> None:
-        """Where the list states another size, let what is stored decide: some servers count badly.
+    def verify(self, name: str, artifact_id: int, data: bytes) -> None:
+        """Check an upload that a list shows with another size: some servers count badly.
 
-        FinalizeArtifact has confirmed the size: a service that cannot list is no failure.
+        What is stored decides. FinalizeArtifact has confirmed the size: a service that cannot list
+        is no failure. Raises GitHubError: other bytes are stored.
         """
         try:
             listed = [item for item in self.list_artifacts(name) if item.id == artifact_id]

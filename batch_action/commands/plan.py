@@ -50,7 +50,7 @@ def plan(
     session = session or store.load(ctx)
     ctx, check = _check_models(ctx, exact=exact)
     head = pipeline.read_last_reported_head(ctx, session.view)
-    plan = planner.prepare(ctx, session, check, exact=exact, last_reported_head=head)
+    plan = planner.prepare(ctx, session, lambda: check, exact=exact, last_reported_head=head)
     if show_request is not None:
         print_requests(plan, show_request)
         return 0

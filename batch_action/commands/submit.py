@@ -1,6 +1,7 @@
 """`submit`: select changed files and send their requests as message batches."""
 
 from dataclasses import replace
+from functools import partial
 
 from batch_action.batches import lost_creates, synchronous
 from batch_action.batches import submit as batch_submit
@@ -32,12 +33,13 @@ def submit(ctx: RunContext, session: LedgerSession | None = None) -> int:
         return 0
     ctx.require_anthropic()
     session = session or store.load(ctx)
-    check = batch_submit.check_models(ctx)
     if session.view.open_intents:
         lost_creates.resolve_open_intents(ctx.require_anthropic(), session, ctx.warn)
     batch_submit.check_destinations(ctx)
     head = pipeline.read_last_reported_head(ctx, session.view)
-    plan = planner.prepare(ctx, session, check, last_reported_head=head)
+    plan = planner.prepare(
+        ctx, session, partial(batch_submit.check_models, ctx), last_reported_head=head
+    )
     if plan.spend and not (ctx.settings.dry_run or plan.due):
         # What another task must know: of a budget that is used up nothing is reserved.
         spend.settle(ctx, plan.spend, session.view_of(ctx.run))
@@ -78,8 +80,7 @@ def submit_pull_requests(ctx: RunContext, _: LedgerSession) -> int:
 def _submit_pull_request(ctx: RunContext, session: LedgerSession, pull: PullRequest) -> None:
     known = pull_requests.verify_pull_request(ctx, session.view_of(ctx.run), pull)
     verified = eligibility.verify_answers(ctx.anthropic, ctx.settings, known)
-    check = batch_submit.check_models(ctx)
-    plan = planner.prepare(ctx, session, check, verified=verified)
+    plan = planner.prepare(ctx, session, partial(batch_submit.check_models, ctx), verified=verified)
     before = len(session.sent)
     if not ctx.settings.dry_run and plan.due:
         planner.check_budget(ctx, plan)

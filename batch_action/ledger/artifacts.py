@@ -5,7 +5,9 @@ each is checked before it is opened. A refused artifact does not affect the othe
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from http import HTTPStatus
 from itertools import chain
 
@@ -14,13 +16,18 @@ from batch_action.clients.github.actions import Actions, ArtifactRefusedError
 from batch_action.clients.github.errors import RefusedError
 from batch_action.errors import GitHubError
 from batch_action.ledger import codec, pull_requests, trust
+from batch_action.ledger.names import LONGEST_LOOK, OwnArtifact, RunArtifacts
 from batch_action.ledger.trust import BranchHistory, LedgerAccess
 from batch_action.ledger.view import LedgerView
 from batch_action.models.github import Artifact, WorkflowRun
 from batch_action.models.github_context import PULL_REQUEST_EVENT
 from batch_action.models.ledger import Dismissed, Fact, Ledger, disagree, merge
 
-MAX_LISTINGS = 8
+MAX_LOOKS = 8
+FULL_PAGE = 100
+"""A list's page with fewer artifacts is the last one."""
+MAX_NAMED = 2000
+"""Merged artifacts that a ledger names: more than one name has in a year."""
 MAX_OF_OTHER_BRANCH = 6
 """Artifacts read in one load of each branch that is not a trusted one."""
 MAX_OPENED = 60
@@ -37,6 +44,7 @@ class ArtifactReader:
 
     access: LedgerAccess
     actions: Actions
+    clock: Callable[[], datetime]
     git: GitRepo | None = None
     """The clone, if there is one: it is asked about commits before GitHub is."""
     known: frozenset[int] = frozenset()
@@ -52,8 +60,8 @@ class ArtifactReader:
     """By pull request: the claims that disagree with other facts; filled by `merge_into`."""
     opened_ids: set[int] = field(default_factory=set)
     """Artifacts that were read."""
-    superseded: set[str] = field(default_factory=set)
-    """Names that this run has uploaded to, and whose facts were read."""
+    own: RunArtifacts = field(default_factory=lambda: RunArtifacts(()))
+    """Those of this run whose facts were read."""
     refused: list[str] = field(default_factory=list)
     """One sentence for each refused artifact."""
     newer: list[str] = field(default_factory=list)
@@ -62,7 +70,10 @@ class ArtifactReader:
     newest: Artifact | None = None
     distrusted: set[int] = field(default_factory=set)
     """Artifacts that were refused for their origin, which does not change."""
-    listed_ids: set[int] = field(default_factory=set)
+    listed: dict[int, Artifact] = field(default_factory=dict)
+    """By id: those in the lists that have not expired."""
+    is_complete: bool = False
+    """Whether every page of the lists was read."""
     _seen: Counter[str] = field(default_factory=Counter)
     _history: BranchHistory | None = None
     _vanished_ids: set[int] = field(default_factory=set)
@@ -74,7 +85,7 @@ class ArtifactReader:
         An artifact that vanishes between list and download was replaced by one with more facts, so
         the artifacts are listed again. Raises GitHubError: that happened too often.
         """
-        for _ in range(MAX_LISTINGS):
+        for _ in range(MAX_LOOKS):
             try:
                 self._scan_once()
             except _ArtifactVanishedError:
@@ -91,7 +102,10 @@ class ArtifactReader:
         The run of one pull request must not change the facts of others: a claim with a fact that is
         known with another value stays out, and is read again by every run.
         """
-        merged, conflicts = merge(ledger, *self.ledgers)
+        ledgers = self.ledgers
+        if self.is_complete:
+            ledgers = [self._without_unlisted(each) for each in ledgers]
+        merged, conflicts = merge(ledger, *ledgers)
         known: dict[tuple[str, ...], Fact] = {}
         facts = chain(merged.facts, *(claim.facts for claim in self.claims.values()))
         disputed = {x.key() for x in facts if disagree(known.setdefault(x.key(), x), x)}
@@ -110,56 +124,124 @@ class ArtifactReader:
             ids |= {*merged.merged_artifacts, *(self.opened_ids - self.claims.keys())}
         refused = {*merged.refused_artifacts, *((i, self.access.digest) for i in self.distrusted)}
         update = {
-            "merged_artifacts": tuple(sorted(ids)),
-            "refused_artifacts": tuple(sorted(x for x in refused if x[0] in self.listed_ids)),
+            "merged_artifacts": tuple(sorted(ids)[-MAX_NAMED:]),
+            "refused_artifacts": tuple(sorted(x for x in refused if x[0] in self.listed)),
         }
         merged, _ = merge(merged, *absorbed.values())
         return merged.model_copy(update=update), conflicts
 
+    def _without_unlisted(self, ledger: Ledger) -> Ledger:
+        remaining = tuple(i for i in ledger.merged_artifacts if i in self.listed)
+        return ledger.model_copy(update={"merged_artifacts": remaining})
+
     def _scan_once(self) -> None:
-        artifacts = self._list_artifacts()
-        self.expired_count = sum(artifact.expired for artifact in artifacts)
-        listed = [artifact for artifact in artifacts if not artifact.expired]
-        if (own := self.access.own_pull) is not None:
-            branches = {own.branch, *self.access.branches}
-            listed = [artifact for artifact in listed if artifact.head_branch in branches]
+        """List the artifacts and read those that are wanted.
+
+        A list's next page is asked for unless everything on this one is merged: whatever is older
+        is merged, too.
+        """
         self._seen.clear()
-        self.listed_ids = {artifact.id for artifact in listed}
+        self.listed.clear()
+        self.expired_count, self.is_complete = 0, True
+        lists, pages = self._look()
+        while True:
+            self._read_listed([artifact for page in pages.values() for artifact in page])
+            unmerged = [name for name, page in pages.items() if not self._is_merged_page(page)]
+            skipped = (page for name, page in pages.items() if name not in unmerged)
+            self.is_complete &= all(len(page) < FULL_PAGE for page in skipped)
+            pages = {name: page for name in unmerged if (page := next(lists[name], None))}
+            if not pages:
+                break
+
+    def _look(self) -> tuple[dict[str, Iterator[list[Artifact]]], dict[str, list[Artifact]]]:
+        """List the first page of every name, in the order of the names.
+
+        Returns the lists' further pages, and the first ones. What another run replaces meanwhile is
+        in one of them, if all are listed within `LONGEST_LOOK`. Raises GitHubError: GitHub is too
+        slow for that.
+        """
+        for _ in range(MAX_LOOKS):
+            started = self.clock()
+            lists = {name: self.actions.artifact_pages(name) for name in self.access.names}
+            pages = {name: next(pages, []) for name, pages in lists.items()}
+            if self.clock() - started <= LONGEST_LOOK:
+                return lists, pages
+        raise GitHubError(
+            "GitHub is too slow: the ledger's artifacts could not be listed at one time.",
+            fix="The next run goes on; see https://www.githubstatus.com.",
+        )
+
+    def _merged_ids(self) -> set[int]:
+        """Return the artifacts whose facts are known: opened, or named by one that was."""
+        read = (*self.ledgers, *self.claims.values())
+        return {i for x in read for i in x.merged_artifacts} | self.known | self.opened_ids
+
+    def _is_merged_page(self, page: list[Artifact]) -> bool:
+        """Return whether a page has the newest first, and all of them are merged or expired."""
+        merged, ids = self._merged_ids(), [artifact.id for artifact in page]
+        is_known = all(artifact.expired or artifact.id in merged for artifact in page)
+        return is_known and ids == sorted(ids, reverse=True)
+
+    def _read_listed(self, artifacts: list[Artifact]) -> None:
+        """Read those of these artifacts that are wanted."""
+        self.expired_count += sum(artifact.expired for artifact in artifacts)
+        listed = [artifact for artifact in artifacts if not artifact.expired]
+        if (pull := self.access.own_pull) is not None:
+            branches = {pull.branch, *self.access.branches}
+            listed = [artifact for artifact in listed if artifact.head_branch in branches]
+        self.listed |= {artifact.id: artifact for artifact in listed}
         # Those of trusted branches first: they name what else is known, and the others are many
         # when somebody wants them to be.
+        listed.sort(key=lambda a: (a.created_at, a.id), reverse=True)
         listed.sort(key=lambda artifact: artifact.head_branch not in self.access.branches)
-        read = (*self.ledgers, *self.claims.values())
-        merged = {i for x in read for i in x.merged_artifacts} | self.known | self.opened_ids
+        merged = self._merged_ids()
         for artifact in listed:
             if artifact.id not in merged | self.refused_ids and self._is_wanted(artifact):
                 if len(self.opened_ids) == MAX_OPENED:
                     break
-                ledger = self._open_artifact(artifact)
-                if ledger is None:
-                    continue
-                if not self.access.absorbs:
-                    ledger = ledger.model_copy(update={"merged_artifacts": ()})
-                self.newest = self.newest or artifact
-                self.opened_ids.add(artifact.id)
-                is_claim = self._is_claim(artifact)
-                # Only older artifacts can be merged into it; into a claim those of its branch.
-                remaining = {
-                    other.id
-                    for other in listed
-                    if other.id < artifact.id
-                    and (not is_claim or other.head_branch == artifact.head_branch)
-                }.intersection(ledger.merged_artifacts)
-                ledger = ledger.model_copy(update={"merged_artifacts": tuple(sorted(remaining))})
-                if is_claim:
-                    self.claims[artifact.id] = ledger
-                else:
-                    self.ledgers.append(ledger)
-                    self.artifacts.append(artifact)
-                    known = (i for i, by in ledger.refused_artifacts if by == self.access.digest)
-                    self.refused_ids.update(known)
-                merged |= {artifact.id} | remaining
+                if self._read_artifact(artifact):
+                    merged = self._merged_ids()
+        for artifact in listed:
             if artifact.run_id == self.access.run_id and artifact.id in merged:
-                self.superseded.add(artifact.name)
+                self._record_own(artifact)
+
+    def _read_artifact(self, artifact: Artifact) -> bool:
+        """Read one artifact; return whether it is trusted."""
+        ledger = self._open_artifact(artifact)
+        if ledger is None:
+            return False
+        self.newest = self.newest or artifact
+        self.opened_ids.add(artifact.id)
+        is_claim = self._is_claim(artifact)
+        # Only older artifacts can be merged into it; into a claim those of its branch.
+        named = (
+            {i for i in ledger.merged_artifacts if i < artifact.id} if self.access.absorbs else ()
+        )
+        remaining = {
+            i
+            for i in named
+            if not is_claim
+            or ((other := self.listed.get(i)) and other.head_branch == artifact.head_branch)
+        }
+        ledger = ledger.model_copy(update={"merged_artifacts": tuple(sorted(remaining))})
+        if is_claim:
+            self.claims[artifact.id] = ledger
+        else:
+            self.ledgers.append(ledger)
+            self.artifacts.append(artifact)
+            known = (i for i, by in ledger.refused_artifacts if by == self.access.digest)
+            self.refused_ids.update(known)
+        return True
+
+    def _record_own(self, artifact: Artifact) -> None:
+        """Record an artifact of this run, and which other one has its facts."""
+        ids = (a.id for a in self.artifacts)
+        read = (*zip(ids, self.ledgers, strict=True), *self.claims.items())
+        cover = next((i for i, x in read if artifact.id in x.merged_artifacts), None)
+        known = self.own.held.get(artifact.name)
+        if known is None or known.id < artifact.id:
+            at = self.clock() if cover is not None else None
+            self.own.held[artifact.name] = OwnArtifact(artifact.id, cover, at)
 
     def _is_wanted(self, artifact: Artifact) -> bool:
         """Return whether it is among the newest of its branch, each of which has all its facts."""
@@ -167,22 +249,6 @@ class ArtifactReader:
             return True
         self._seen[artifact.head_branch] += 1
         return self._seen[artifact.head_branch] <= MAX_OF_OTHER_BRANCH
-
-    def _list_artifacts(self) -> list[Artifact]:
-        """Return all artifacts with our names, newest first.
-
-        The names are listed one after the other, and meanwhile another run may write one and delete
-        the other: only two equal lists in a row are a consistent one.
-        """
-        previous: list[Artifact] | None = None
-        for _ in range(MAX_LISTINGS):
-            artifacts = [a for name in self.access.names for a in self.actions.artifacts(name)]
-            artifacts.sort(key=lambda a: (a.created_at, a.id), reverse=True)
-            stable = previous is not None and [a.id for a in artifacts] == [a.id for a in previous]
-            previous = artifacts
-            if stable:
-                break
-        return previous or []
 
     def _open_artifact(self, artifact: Artifact) -> Ledger | None:
         """Return the ledger of one artifact, or None after recording why it is refused."""

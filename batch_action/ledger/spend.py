@@ -20,6 +20,7 @@ from batch_action.context import RunContext
 from batch_action.errors import BatchActionError, GitHubError
 from batch_action.ledger import store, trust
 from batch_action.ledger.artifacts import ArtifactReader
+from batch_action.ledger.names import RunArtifacts
 from batch_action.ledger.store import LedgerSession
 from batch_action.ledger.trust import LedgerAccess
 from batch_action.ledger.view import LedgerView
@@ -171,10 +172,16 @@ def load(ctx: RunContext, view: LedgerView, pulls_view: LedgerView | None = None
     """
     own = branch = store.load(ctx, access=_access(ctx, pull_requests=False))
     access = _access(ctx, pull_requests=True)
-    pulls = ArtifactReader(access=access, actions=ctx.github.actions) if ctx.github else None
+    pulls = (
+        ArtifactReader(access=access, actions=ctx.github.actions, clock=ctx.clock)
+        if ctx.github
+        else None
+    )
     if ctx.run.pull_number is not None:
         empty = Ledger(repository=access.repository_id, task=TASK)
-        own = LedgerSession(access=access, ledger=empty, saved=empty)
+        own = LedgerSession(
+            access=access, ledger=empty, saved=empty, artifacts=RunArtifacts(access.names)
+        )
     elif pulls is not None:
         pulls.known |= {int(x.name) for x in _noted(branch.ledger, "artifact")}
     spend = Spend(own=own, branch=branch, pulls=pulls)
@@ -278,7 +285,8 @@ def _read_pull_requests(ctx: RunContext, spend: Spend) -> None:
     mine = {x.intent for x in claims if _is_of_run(x, run_id)}
     known = mine | {x.intent for x in spend.branch.ledger.facts if isinstance(x, Reserved)}
     own.add(*(x for x in claims if isinstance(x, Reserved | Sent | Charged) and x.intent in mine))
-    own.superseded |= frozenset(reader.superseded if reader else ())
+    if reader is not None:
+        own.artifacts.record_look(reader.own, reader.listed)
     others = (x for x in claims if isinstance(x, Reserved | Charged) and x.intent not in known)
     spend.others = (*spend.branch.ledger.facts, *others)
 

@@ -1,17 +1,21 @@
 """Load the ledger from trusted artifacts or a file, and save it."""
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import SecretStr
 
 from batch_action.clients.actions_runner import Runner
 from batch_action.clients.artifacts import ArtifactService, NameTakenError
 from batch_action.context import RunContext
-from batch_action.errors import ConfigError, GitHubError
+from batch_action.errors import ConfigError, GitHubError, Interrupted
 from batch_action.ledger import codec, compaction, pull_requests
 from batch_action.ledger.artifacts import ArtifactReader
+from batch_action.ledger.names import RunArtifacts, Save
 from batch_action.ledger.trust import LedgerAccess, access_of
 from batch_action.ledger.view import LedgerView
 from batch_action.models.github_context import Run
@@ -21,6 +25,14 @@ from batch_action.models.requests import BatchState
 _UPDATE = "Use that version of the action, or a later one; nothing was sent."
 MAX_REFUSALS_SHOWN = 20
 """Refused artifacts that get a warning of their own; anybody can upload hundreds."""
+
+
+class StoredLedger(NamedTuple):
+    """An upload that no list has shown yet."""
+
+    name: str
+    id: int
+    data: bytes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,8 +48,10 @@ class LedgerSession:
     """As it is in storage: a run that added no fact writes nothing."""
     contested: dict[int, Ledger] = field(default_factory=dict)
     """By pull request: facts of its runs that disagree with others and count for it only."""
-    superseded: frozenset[str] = frozenset()
-    """Names of this run's artifacts whose facts are all in here: deleted after the next write."""
+    artifacts: RunArtifacts = field(default_factory=lambda: RunArtifacts(()))
+    """This run's artifacts whose facts are all in here."""
+    stored: StoredLedger | None = None
+    """What this run has uploaded last, until a list has shown it."""
     newest: datetime | None = None
     """When the newest trusted artifact was created."""
     expires: datetime | None = None
@@ -86,7 +100,7 @@ def load(
     ledger = file or Ledger(repository=access.repository_id, task=access.task)
     if ctx.github is None:
         return LedgerSession(access=access, ledger=ledger, saved=ledger)
-    reader = ArtifactReader(access=access, actions=ctx.github.actions, git=ctx.git)
+    reader = ArtifactReader(access=access, actions=ctx.github.actions, clock=ctx.clock, git=ctx.git)
     _read(reader)
     for warning in reader.refused[:MAX_REFUSALS_SHOWN]:
         ctx.warn(warning)
@@ -98,6 +112,8 @@ def load(
             "state: raise `retention-days` (or the repository's limit), or run more often."
         )
     ledger, conflicts = reader.merge_into(ledger)
+    artifacts = RunArtifacts(access.names)
+    artifacts.record_look(reader.own, reader.listed)
     for conflict in conflicts:
         ctx.warn(f"Two ledgers disagree ({conflict}); the same one is used in every run.")
     return LedgerSession(
@@ -105,7 +121,7 @@ def load(
         ledger=ledger,
         saved=ledger,
         contested=reader.contested,
-        superseded=frozenset(reader.superseded),
+        artifacts=artifacts,
         newest=_parse_time(reader.newest.created_at) if reader.newest else None,
         expires=_parse_time(reader.newest.expires_at) if reader.newest else None,
     )
@@ -114,9 +130,9 @@ def load(
 def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) -> None:
     """Write the ledger if a fact was added or half its retention has passed.
 
-    The upload uses a name that this run has not used yet; only then the run's earlier artifacts are
-    deleted, so that a whole ledger exists at any moment. *reserved_bytes*: zipped bytes that must
-    remain for the facts of what is about to happen.
+    `ledger/names` says under which name, so that a whole ledger can be found at any moment.
+    *reserved_bytes*: zipped bytes that must remain for the facts of what is about to happen: they
+    also need a name.
 
     Raises GitHubError; ConfigError when the ledger is too large or the file cannot be written.
     """
@@ -138,8 +154,13 @@ def save(ctx: RunContext, session: LedgerSession, *, reserved_bytes: int = 0) ->
             ctx.runner.results_folder()
         _write_file(ctx.runner, state_file_of(ctx.state_dir, session.access), data)
     else:
-        session.superseded, number = _upload(
-            ctx.artifacts, data, session, ctx.settings.retention_days
+        number = _upload(
+            ctx.artifacts,
+            data,
+            session,
+            clock=ctx.clock,
+            retention_days=ctx.settings.retention_days,
+            is_last=not reserved_bytes,
         )
         ledger = ledger.model_copy(update={"merged_artifacts": (*ledger.merged_artifacts, number)})
     session.ledger = session.saved = ledger
@@ -164,32 +185,52 @@ def _needs_renewal(service: ArtifactService | None, session: LedgerSession) -> b
 
 
 def _upload(
-    service: ArtifactService, data: bytes, session: LedgerSession, retention_days: int
-) -> tuple[frozenset[str], int]:
-    known = frozenset(session.ledger.merged_artifacts)
-    names = session.access.names
-    for name in names:
-        if name in session.superseded:
+    service: ArtifactService,
+    data: bytes,
+    session: LedgerSession,
+    *,
+    clock: Callable[[], datetime],
+    retention_days: int,
+    is_last: bool,
+) -> int:
+    """Upload the ledger and return the artifact's id.
+
+    Raises GitHubError: there is no name for it, or, unless it *is_last*, for the next one.
+    """
+    artifacts = session.artifacts
+    while (step := artifacts.next_save(clock())) is not None:
+        if not (is_last or artifacts.allows_another(step)):
+            raise GitHubError(
+                f"An upload of this run was interrupted and has taken an artifact name for good "
+                f"({', '.join(sorted(artifacts.taken))}): what would be sent could not be saved, "
+                "so nothing was sent.",
+                fix="Start a new run of the workflow; do not re-run this one.",
+            )
+        if step.replaces and not _delete(service, step, session):
             continue
         try:
-            number = service.upload(name, data, retention_days)
+            number = service.upload(step.name, data, retention_days)
         except NameTakenError:
+            artifacts.record_taken(step.name)
             continue
-        remaining = {old for old in session.superseded if not _try_delete(service, old, known)}
-        return frozenset({name, *remaining}), number
+        artifacts.record_upload(step.name, number, clock())
+        session.stored = StoredLedger(step.name, number, data)
+        return number
     raise GitHubError(
-        f"All artifact names of the ledger ({', '.join(names)}) are used in this run.",
+        f"All artifact names of the ledger ({', '.join(artifacts.names)}) are used in this run.",
         fix="Give jobs that run the same task in one workflow run different `state-key`s, or run "
-        "several tasks in one job.",
+        "several tasks in one job. After an interrupted run, start a new one instead of a re-run.",
     )
 
 
-def _try_delete(service: ArtifactService, name: str, known: frozenset[int]) -> bool:
-    """Return whether it was deleted; if not, it is harmless: the new one holds its facts, too."""
-    try:
-        service.delete(name, known)
-    except GitHubError:
+def _delete(service: ArtifactService, step: Save, session: LedgerSession) -> bool:
+    """Delete this run's artifact of a name; return False if another job stores its own there."""
+    if not isinstance(sys.exception(), Interrupted):  # then the runner waits for ten seconds only
+        service.pause(step.wait.total_seconds())
+    if not service.delete(step.name, frozenset(session.ledger.merged_artifacts)):
+        session.artifacts.record_taken(step.name)
         return False
+    session.artifacts.record_deleted(step.name)
     return True
 
 
@@ -197,7 +238,8 @@ def refresh(ctx: RunContext, session: LedgerSession) -> bool:
     """Merge what other runs have saved since `load`; return whether there was a new fact.
 
     Called between the saved intent and the first create: of two submits at the same time, the one
-    that saved later finds the other's intent here, so that they never both send.
+    that saved later finds the other's intent here, so that they never both send. What this run has
+    saved is checked against the list. Raises GitHubError, also when it did not arrive whole.
     """
     before = session.ledger.facts
     if ctx.artifacts is None and (file := _read_file(ctx.state_dir, session.access)):
@@ -206,11 +248,19 @@ def refresh(ctx: RunContext, session: LedgerSession) -> bool:
         return session.ledger.facts != before
     known = frozenset(session.ledger.merged_artifacts)
     reader = ArtifactReader(
-        access=session.access, actions=ctx.github.actions, git=ctx.git, known=known
+        access=session.access,
+        actions=ctx.github.actions,
+        clock=ctx.clock,
+        git=ctx.git,
+        known=known,
     )
     _read(reader)
     session.ledger, _ = reader.merge_into(session.ledger)
-    session.superseded |= reader.superseded
+    session.artifacts.record_look(reader.own, reader.listed)
+    if (stored := session.stored) and (listed := reader.listed.get(stored.id)):
+        if listed.size != len(stored.data):
+            ctx.artifacts.verify(stored.name, stored.id, stored.data)
+        session.stored = None
     return session.ledger.facts != before
 
 

@@ -50,8 +50,8 @@ class LedgerAccess:
     """`state-secret` and the previous one: if there is one, a ledger must be signed."""
     pull_requests: bool
     """Whether it is the ledger of pull requests, to which their runs may write."""
-    slots: str = "abc"
-    """The last letters of the artifacts' names."""
+    slots: str = "ab"
+    """The last letters of the artifacts' names, in the order in which they are listed."""
     absorbs: bool = True
     """Whether an artifact may name others that need not be opened."""
     own_pull: PullRequestOfRun | None = None
@@ -71,11 +71,7 @@ class LedgerAccess:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of its artifacts; each can be used once per run.
-
-        Two are used in turn. The third is a spare: a name whose upload was interrupted between its
-        first and its last call is taken for the whole run, re-runs included, and is in no list.
-        """
+        """The names of its artifacts; each can be used once per run, unless it was deleted."""
         return tuple(f"{self.stem}-{slot}" for slot in self.slots)
 
     def open(self, data: bytes) -> Ledger:

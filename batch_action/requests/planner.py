@@ -1,5 +1,6 @@
 """Build the plan of a run: select files, apply the budget, pack batches."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -199,7 +200,7 @@ def _fill_budget(
 def prepare(
     ctx: RunContext,
     session: LedgerSession,
-    check: ModelCheck,
+    check_model: Callable[[], ModelCheck],
     *,
     exact: bool = False,
     last_reported_head: str | None = None,
@@ -212,7 +213,7 @@ def prepare(
     Args:
         ctx: the run.
         session: the loaded ledger.
-        check: the model's capabilities, and the time.
+        check_model: returns the model's capabilities, and the time; not called for no files.
         exact: count the tokens of every request instead of a sample.
         last_reported_head: the commit of the latest report, for a ledger without one.
         verified: the facts of the run's subject, where not all of the session's are believed.
@@ -220,6 +221,11 @@ def prepare(
     view = verified or session.view_of(ctx.run)
     commits = commit_range.choose_range(ctx, view, last_reported_head)
     candidates = _find_candidates(ctx, view, commits)
+    now = ctx.now()
+    # A run that has nothing to send asks nothing of Anthropic.
+    check = (
+        check_model() if candidates.changes else ModelCheck(model=None, clock=now, local_clock=now)
+    )
     limit = check.model.max_tokens if check.model else None
     request_set = builder.build_requests(ctx, view, candidates, limit, exact=exact)
     for warning in selection_warnings(ctx, request_set.selection):

@@ -113,6 +113,7 @@ class RemoteLedgers:
         reader = ArtifactReader(
             access=_access(remote, info),
             actions=remote.repository.actions,
+            clock=ctx.clock,
             known=frozenset(remote.ledger.merged_artifacts),
             refused_ids=remote.refused,
         )

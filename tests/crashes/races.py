@@ -93,7 +93,11 @@ def run_concurrently(
         turns.wait(name)
         try:
             codes[name] = enter(
-                ["action"], environ, clock=workflow.now, sleep=lambda _: None, write_interval=0.0
+                ["action"],
+                environ,
+                clock=workflow.now,
+                sleep=workflow.advance,  # how long a run waits matters to the others
+                write_interval=0.0,
             )
         finally:
             turns.end(name)

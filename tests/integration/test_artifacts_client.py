@@ -339,7 +339,7 @@ def test_only_201_means_that_a_block_is_stored(status):
         pytest.raises(GitHubError, match=f"upload failed with {status}"),
     ):
         service.upload("state-a", DATA, 30)
-    assert {name for name, _ in seen} == {"CreateArtifact", "block"}
+    assert [name for name, _ in seen] == ["CreateArtifact", "block", "DeleteArtifact"]
 
 
 def listed(size: int) -> dict[str, object]:
@@ -378,4 +378,4 @@ def test_a_wrong_number_in_the_list_is_checked_against_what_is_stored(the_list, 
         ArtifactService(origin, TOKEN, GITHUB) as service,
         expected,
     ):
-        assert service.upload("state-a", DATA, 30) == 17
+        service.verify("state-a", service.upload("state-a", DATA, 30), DATA)

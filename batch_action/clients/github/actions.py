@@ -2,9 +2,9 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -63,9 +63,17 @@ class Actions:
 
     def artifacts(self, name: str) -> list[Artifact]:
         """Return all artifacts of exactly this name, of all runs, the newest first."""
-        items = self._client.items(self._client.repo.get_artifacts(name))
-        artifacts = [artifact for artifact in map(_parse_artifact, items) if artifact.name == name]
+        artifacts = chain.from_iterable(self.artifact_pages(name))
         return sorted(artifacts, key=lambda a: (a.created_at, a.id), reverse=True)
+
+    def artifact_pages(self, name: str) -> Iterator[list[Artifact]]:
+        """Yield the same page by page, in GitHub's order: as a rule the newest first.
+
+        Each page but the first is asked for when it is needed.
+        """
+        for items in self._client.pages(self._client.repo.get_artifacts(name)):
+            found = map(_parse_artifact, items)
+            yield [artifact for artifact in found if artifact.name == name]
 
     def run(self, id: str) -> WorkflowRun:
         """Return one run; RefusedError 404 when it was deleted."""

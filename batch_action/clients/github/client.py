@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -153,14 +154,19 @@ class GitHubClient(Closeable):
         Raises:
             ForeignAnswerError: its pages link in a circle.
         """
+        return chain.from_iterable(self.pages(listing))
+
+    def pages(self, listing: PaginatedList[T]) -> Iterator[list[T]]:
+        """Yield the same page by page, each when it is needed."""
         pages = 0
         while listing._couldGrow():  # noqa: SLF001 - the iterator has no end when no page has items
             if pages == _MAX_PAGES:
                 raise ForeignAnswerError(f"a list has more than {_MAX_PAGES} pages")
-            for item in listing._grow():  # noqa: SLF001
+            items = listing._grow()  # noqa: SLF001
+            for item in items:
                 if isinstance(item, CompletableGithubObject):
                     item._set_complete()  # noqa: SLF001 - else each absent key costs a request
-                yield item
+            yield items
             pages += 1
 
     def edit(self, item: Editable, **changes: Any) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from github import BadAttributeException
 
@@ -77,7 +77,14 @@ def _translated(
         except kinds as error:
             raise ForeignAnswerError(f"it contains no valid {noun}") from error
 
-    return checked
+    @wraps(function)
+    def iterated(*args: P.args, **kwargs: P.kwargs) -> Any:
+        try:
+            yield from function(*args, **kwargs)  # type: ignore[misc]
+        except kinds as error:
+            raise ForeignAnswerError(f"it contains no valid {noun}") from error
+
+    return iterated if inspect.isgeneratorfunction(function) else checked
 
 
 def reads(noun: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
