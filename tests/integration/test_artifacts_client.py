@@ -339,7 +339,7 @@ def test_only_201_means_that_a_block_is_stored(status):
         pytest.raises(GitHubError, match=f"upload failed with {status}"),
     ):
         service.upload("state-a", DATA, 30)
-    assert [name for name, _ in seen] == ["CreateArtifact", "block", "DeleteArtifact"]
+    assert {name for name, _ in seen} == {"CreateArtifact", "block", "DeleteArtifact"}
 
 
 def listed(size: int) -> dict[str, object]:
