@@ -1,0 +1,74 @@
+"""What the benchmarks share: the CPU time of whole processes, ours and the floor's in turn."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One number of the table, and the bound that it must not pass."""
+
+    name: str
+    value: float
+    bound: float
+    unit: str = "times the floor"
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the number is within its bound."""
+        return self.value <= self.bound
+
+
+def cpu_seconds(argv: Sequence[str | Path]) -> float:
+    """Run a process to its end; return the CPU time of it and of those that it waited for.
+
+    Raises RuntimeError: it failed.
+    """
+    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    environ |= {"PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(argv, env=environ, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            errors.seek(0)
+            raise RuntimeError(
+                f"{argv[:4]} ended with {process.returncode}: {errors.read()[-500:]}"
+            )
+    return used.ru_utime + used.ru_stime
+
+
+def ratio(
+    ours: Sequence[str | Path], floor: Sequence[str | Path], rounds: int = ROUNDS
+) -> tuple[float, str]:
+    """Run both in turn; return the median of ours over the floor's, and both in CPU seconds.
+
+    In turn, so that a busy machine or another clock rate hits both.
+    """
+    pairs = [(cpu_seconds(ours), cpu_seconds(floor)) for _ in range(rounds)]
+    medians = [statistics.median(times) for times in zip(*pairs, strict=True)]
+    return medians[0] / medians[1], f"{medians[0]:.2f} s of {medians[1]:.2f} s"
+
+
+def report(rows: Sequence[Row]) -> int:
+    """Print a table in Markdown; return 1 when a bound is broken."""
+    print("| Measured | Value | Bound | |\n|---|---:|---:|---|")
+    for row in rows:
+        mark = "" if row.holds else "**over** "
+        print(f"| {row.name} | {row.value:.1f} | {row.bound:g} {row.unit} | {mark}{row.note} |")
+    return int(not all(row.holds for row in rows))
+
+
+def python(*args: str | Path) -> list[str | Path]:
+    """Return a command line of this Python."""
+    return [sys.executable, *args]
